@@ -1,0 +1,118 @@
+/**
+ * Makes a fresh clone ready: Node's version, npm packages, the TypeScript build, compiler, CMake, LibTorch, the addon.
+ * `npm test` and `npm run demo` run it first. Plain Node, no dependency; under a second when all is up to date.
+ * `--quiet`: say nothing on stdout.
+ */
+import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { aptInstall, onPath } from './apt.mjs';
+import { buildNative, isNativeCurrent, packageRoot, readBuildStamp } from './build-native.mjs';
+import { requireLibTorch } from './libtorch.mjs';
+import { filesBelow, fingerprint, readJson, writeJson } from './stamps.mjs';
+
+const say = process.argv.includes('--quiet')
+  ? (line) => console.error(`[set-up] ${line}`)
+  : (line) => console.log(`[set-up] ${line}`);
+
+class SetUpError extends Error {}
+
+/** Says what begins, runs it, and says how long it took. */
+function timed(what, work) {
+  say(`${what} …`);
+  const start = performance.now();
+  const result = work();
+  say(`${what}: done in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  return result;
+}
+
+function run(command, args, failure) {
+  const child = spawnSync(command, args, { cwd: packageRoot, stdio: ['ignore', 2, 2] });
+  if (child.status !== 0) throw new SetUpError(failure);
+}
+
+function checkNode() {
+  const major = Number.parseInt(process.versions.node, 10);
+  if (major < 20) {
+    throw new SetUpError(`Node ${process.versions.node} is too old: 20 or newer is needed (https://nodejs.org/, or: nvm install 20).`);
+  }
+  if (process.platform !== 'linux') say(`warning: only Linux x64 is tested, this is ${process.platform} ${process.arch}`);
+}
+
+/** Does node_modules hold what package-lock.json asks for? npm keeps its own list of what it has installed. */
+function packagesCurrent() {
+  const wanted = readJson(join(packageRoot, 'package-lock.json'))?.packages;
+  const present = readJson(join(packageRoot, 'node_modules/.package-lock.json'))?.packages;
+  if (wanted === undefined || present === undefined) return false;
+  return Object.entries(wanted).every(([path, entry]) => {
+    if (path === '') return true;
+    // Optional packages are there on the platforms they are for.
+    return present[path] === undefined ? entry.optional === true : present[path].version === entry.version;
+  });
+}
+
+function installPackages() {
+  if (packagesCurrent()) return;
+  timed('installing npm packages (npm ci)', () =>
+    run('npm', ['ci', '--no-audit', '--no-fund'], 'npm ci failed (see above). Is the package registry reachable?'),
+  );
+}
+
+function buildTypeScript() {
+  const stampPath = join(packageRoot, 'node_modules/.cache/l2t-native/typescript.json');
+  const inputs = [
+    ...filesBelow(join(packageRoot, 'src')),
+    ...['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) => join(packageRoot, name)),
+  ];
+  const outputs = () => filesBelow(join(packageRoot, 'dist'));
+  const sources = fingerprint(inputs);
+  const stamp = readJson(stampPath);
+  if (stamp?.sources === sources && stamp.built === fingerprint(outputs())) return;
+  timed('compiling TypeScript', () => {
+    rmSync(join(packageRoot, 'dist'), { recursive: true, force: true });
+    const tsc = join(packageRoot, 'node_modules/typescript/bin/tsc');
+    run(process.execPath, [tsc, '-p', 'tsconfig.build.json'], 'Compiling TypeScript failed (see above).');
+  });
+  writeJson(stampPath, { sources, built: fingerprint(outputs()) });
+}
+
+/** Compiler and CMake: installs what is missing where it may, else names the command. */
+function requireTools() {
+  const missing = [
+    ...(onPath('g++') || onPath('clang++') ? [] : ['g++']),
+    ...(onPath('cmake') ? [] : ['cmake']),
+    ...(onPath('make') || onPath('ninja') ? [] : ['ninja-build']),
+  ];
+  if (missing.length === 0) return;
+  const reason = timed(`installing ${missing.join(' ')}`, () => aptInstall(missing, say));
+  if (reason !== undefined) {
+    throw new SetUpError(
+      `Missing: ${missing.join(', ')} (not installed by itself: ${reason}). ` +
+        `Install with: sudo apt-get update && sudo apt-get install -y ${missing.join(' ')}`,
+    );
+  }
+}
+
+function buildAddon() {
+  if (isNativeCurrent()) return;
+  requireTools();
+  const libtorch = timed('looking for LibTorch', () => requireLibTorch({ say, cli: 'node dist/cli/main.js' }));
+  say(`LibTorch ${libtorch.version} in ${libtorch.prefix} (${libtorch.how})`);
+  timed('compiling the addon (two to three minutes the first time)', () => buildNative({ libtorch }));
+}
+
+const start = performance.now();
+try {
+  checkNode();
+  installPackages();
+  // Before LibTorch is looked for: the messages about it name verbs of the command line.
+  buildTypeScript();
+  buildAddon();
+  const { libtorch } = readBuildStamp();
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  say(`ready (LibTorch ${libtorch.version} in ${libtorch.path}; ${seconds} s)`);
+} catch (error) {
+  const expected = error instanceof SetUpError || error.code !== undefined;
+  console.error(`[set-up] ${expected ? error.message : error.stack}`);
+  process.exitCode = 1;
+}

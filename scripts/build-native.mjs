@@ -1,0 +1,108 @@
+/**
+ * Compiles the addon with cmake-js against a given LibTorch, and writes beside it what it was built for
+ * (build/Release/l2t_native.json), which the loader and `doctor` use for their messages.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, realpathSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism, totalmem } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onPath } from './apt.mjs';
+import { requireLibTorch, searchKey } from './libtorch.mjs';
+import { filesBelow, fingerprint, modified, readJson, writeJson } from './stamps.mjs';
+
+export const packageRoot = fileURLToPath(new URL('..', import.meta.url));
+
+export function addonPath(root = packageRoot) {
+  return join(root, 'build/Release/l2t_native.node');
+}
+
+/** What the built addon was built for: { libtorch: { path, version, how, library }, … }; undefined if not built. */
+export function readBuildStamp(root = packageRoot) {
+  return existsSync(addonPath(root)) ? readJson(join(root, 'build/Release/l2t_native.json')) : undefined;
+}
+
+function sourcesKey(root) {
+  const files = [
+    join(root, 'CMakeLists.txt'),
+    ...['cmake', 'native', 'binding'].flatMap((folder) => filesBelow(join(root, folder), ['build'])),
+  ];
+  return fingerprint(files.filter((file) => /\.(cc|cu|h|cmake|txt)$/.test(file)));
+}
+
+/** Is the built addon that of the present sources, for the LibTorch that a search would find now? */
+export function isNativeCurrent(root = packageRoot, env = process.env) {
+  const stamp = readBuildStamp(root);
+  const demanded = Boolean(env.LIBTORCH) || env.LIBTORCH_USE_PYTORCH === '1';
+  return (
+    stamp !== undefined &&
+    stamp.sources === sourcesKey(root) &&
+    // One built with `build --libtorch` stays until the environment asks for another.
+    (stamp.search === searchKey({ env }) || (stamp.named && !demanded)) &&
+    stamp.libtorch.library === modified(join(stamp.libtorch.libDir, 'libtorch.so'))
+  );
+}
+
+/** Compilers take about 1 GB each with ATen's headers. */
+function jobs() {
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / 1.5e9)));
+}
+
+function cmakeJs(root, args) {
+  const script = createRequire(join(root, 'package.json')).resolve('cmake-js/bin/cmake-js');
+  // Compilers' words go to stderr: stdout belongs to the verb's result.
+  const child = spawnSync(process.execPath, [script, ...args, '--log-level', 'warn', '--directory', root], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  if (child.status !== 0) {
+    throw Object.assign(new Error('Compiling the addon failed; the compiler\'s messages are above.'), {
+      code: 'ADDON_NOT_BUILT',
+    });
+  }
+}
+
+/** CMake refuses a folder that was configured for another generator, or for a checkout that has moved since. */
+function dropForeignConfiguration(root, libtorch) {
+  const stampPath = join(root, 'build/configured.json');
+  const wanted = { root, libtorch: libtorch.prefix, version: libtorch.version, ninja: onPath('ninja') };
+  if (JSON.stringify(readJson(stampPath)) === JSON.stringify(wanted) && existsSync(join(root, 'build/CMakeCache.txt'))) {
+    return false;
+  }
+  rmSync(join(root, 'build'), { recursive: true, force: true });
+  writeJson(stampPath, wanted);
+  return true;
+}
+
+/** Compiles what changed. `libtorch`: as findLibTorch gives it; `explicit`: the value of --libtorch, if given. */
+export function buildNative({ root = packageRoot, libtorch, explicit }) {
+  const sources = sourcesKey(root);
+  if (dropForeignConfiguration(root, libtorch)) {
+    cmakeJs(root, ['configure', `--CDL2T_LIBTORCH=${libtorch.prefix}`]);
+  }
+  cmakeJs(root, ['build', '--parallel', String(jobs())]);
+  writeJson(join(root, 'build/Release/l2t_native.json'), {
+    libtorch: {
+      path: libtorch.prefix,
+      version: libtorch.version,
+      how: libtorch.how,
+      libDir: realpathSync(libtorch.libDir),
+      library: modified(join(libtorch.libDir, 'libtorch.so')),
+    },
+    search: searchKey({ explicit }),
+    named: explicit !== undefined,
+    sources,
+  });
+}
+
+// `npm run build:native`
+if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  try {
+    const libtorch = requireLibTorch({ say: (line) => console.error(line) });
+    buildNative({ libtorch });
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * Where LibTorch is. Plain Node, no dependency: the bootstrap runs it before anything is installed; the verbs
+ * doctor, build and setup use the same.
+ *
+ * Order: --libtorch / LIBTORCH → LIBTORCH_USE_PYTORCH=1, or an active venv's or conda's torch → what
+ * `l2t-native setup` fetched → /usr → apt-get. A place that was named but is refused ends the search: going on to
+ * another one would build against something that nobody asked for.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { aptCandidate, aptInstall } from './apt.mjs';
+import { modified } from './stamps.mjs';
+
+export const minimumVersion = '2.6';
+const aptPackages = ['libtorch-dev', 'libopenblas0'];
+const archiveUrl =
+  'https://download.pytorch.org/libtorch/cpu/libtorch-cxx11-abi-shared-with-deps-2.6.0%2Bcpu.zip';
+const versionHeader = 'include/torch/csrc/api/include/torch/version.h';
+
+/** Where `l2t-native setup` puts LibTorch: <data home>/l2t-native/libtorch. */
+export function setupFolder(env = process.env) {
+  const home = env.XDG_DATA_HOME || join(env.HOME || homedir(), '.local', 'share');
+  return join(home, 'l2t-native', 'libtorch');
+}
+
+/** 'major.minor.patch' from the text of LibTorch's version.h, or undefined. */
+export function versionFromHeader(text) {
+  const [major, minor, patch] = ['MAJOR', 'MINOR', 'PATCH'].map(
+    (part) => new RegExp(`#define TORCH_VERSION_${part} (\\d+)`).exec(text)?.[1],
+  );
+  return major === undefined || minor === undefined ? undefined : `${major}.${minor}.${patch ?? 0}`;
+}
+
+/** Is a version like '2.6.0' or '2.6.0+dfsg-7' new enough? */
+export function isNewEnough(version) {
+  const [major, minor] = version.split('.').map((part) => Number.parseInt(part, 10));
+  const [wantedMajor, wantedMinor] = minimumVersion.split('.').map(Number);
+  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+}
+
+/** Does the text of TorchConfig.cmake say that this build uses libstdc++'s old strings? */
+export function isOldAbi(torchConfig) {
+  return /_GLIBCXX_USE_CXX11_ABI=0/.test(torchConfig);
+}
+
+function libraryFolders() {
+  const triplet = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }[process.arch];
+  return triplet === undefined ? ['lib', 'lib64'] : ['lib', `lib/${triplet}`, 'lib64'];
+}
+
+function readIfThere(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Loads a shared library in a child process. Returns undefined if it loads, else the reason. A library that is no
+ * Node addon still loads: Node then says "did not self-register". The child's end, by a crash or by the time limit,
+ * is a reason too.
+ */
+export function probe(library, timeout = 60_000) {
+  const program = `
+    try { process.dlopen({ exports: {} }, process.argv[1], 1); console.log('loaded'); }
+    catch (error) { console.log(/did not self-register/.test(error.message) ? 'loaded' : error.message); }`;
+  const child = spawnSync(process.execPath, ['-e', program, library], {
+    encoding: 'utf8',
+    timeout,
+    killSignal: 'SIGKILL',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  if (child.error?.code === 'ETIMEDOUT') return `loading it took more than ${timeout / 1000} s`;
+  if (child.error !== undefined) return `the trial process did not start: ${child.error.message}`;
+  if (child.signal !== null) return `loading it crashed the trial process (${child.signal})`;
+  const said = child.stdout.trim();
+  if (child.status !== 0) return `loading it ended the trial process (exit ${child.status})`;
+  return said === 'loaded' ? undefined : said.split('\n')[0] || 'it does not load, without a reason';
+}
+
+/** Looks at one folder. Returns { prefix, libDir, version } or { reason }. */
+export function inspect(prefix, load = probe) {
+  if (!existsSync(prefix)) return { reason: 'no such folder' };
+  const libDir = libraryFolders()
+    .map((folder) => join(prefix, folder))
+    .find((folder) => existsSync(join(folder, 'libtorch.so')));
+  if (libDir === undefined) return { reason: `no libtorch.so in ${libraryFolders().join(', ')}` };
+  const header = readIfThere(join(prefix, versionHeader));
+  if (header === undefined) return { reason: `no headers (${versionHeader} is missing)` };
+  const version = versionFromHeader(header);
+  if (version === undefined) return { reason: `${versionHeader} does not tell the version` };
+  if (!isNewEnough(version)) return { reason: `version ${version}; ${minimumVersion} or newer is needed` };
+  const config = [join(prefix, 'share/cmake/Torch'), join(libDir, 'cmake/Torch')]
+    .map((folder) => readIfThere(join(folder, 'TorchConfig.cmake')))
+    .find((text) => text !== undefined);
+  if (config !== undefined && isOldAbi(config)) {
+    return { reason: 'a pre-C++11-ABI build; take the archive whose name holds cxx11-abi' };
+  }
+  const reason = load(join(libDir, 'libtorch.so'));
+  return reason === undefined ? { prefix, libDir, version } : { reason };
+}
+
+/** The folder of the torch package that `python` would import, without importing it (which takes seconds). */
+function torchPackage(python) {
+  const program =
+    "import importlib.util as u; s = u.find_spec('torch'); print(list(s.submodule_search_locations)[0] if s else '')";
+  const child = spawnSync(python, ['-c', program], { encoding: 'utf8', timeout: 20_000 });
+  return child.status === 0 ? child.stdout.trim() || undefined : undefined;
+}
+
+function pytorchPlaces(env, findPackage) {
+  const places = [];
+  const add = (how, python, otherwise, named) => {
+    const folder = findPackage(python) ?? otherwise;
+    places.push({ how, path: folder ?? python, named, reason: folder === undefined ? 'has no torch package' : undefined });
+  };
+  const demanded = env.LIBTORCH_USE_PYTORCH === '1';
+  if (env.VIRTUAL_ENV) add('the active venv', join(env.VIRTUAL_ENV, 'bin/python'), undefined, demanded);
+  if (env.CONDA_PREFIX) {
+    const own = existsSync(join(env.CONDA_PREFIX, 'lib/libtorch.so')) ? env.CONDA_PREFIX : undefined;
+    add('the active conda environment', join(env.CONDA_PREFIX, 'bin/python'), own, demanded);
+  }
+  if (demanded && places.length === 0) add('LIBTORCH_USE_PYTORCH=1', 'python3', undefined, true);
+  return places;
+}
+
+/** Every place to look at, in order: { how, path, named, reason? }; a place with a reason is refused unseen. */
+export function places({ explicit, env = process.env, system = '/usr', findPackage = torchPackage } = {}) {
+  if (explicit) return [{ how: '--libtorch', path: resolve(explicit), named: true }];
+  if (env.LIBTORCH) return [{ how: 'LIBTORCH', path: resolve(env.LIBTORCH), named: true }];
+  const python = pytorchPlaces(env, findPackage);
+  if (python.some((place) => place.named)) return python;
+  return [
+    ...python,
+    { how: 'l2t-native setup', path: setupFolder(env), named: false },
+    { how: 'the system', path: system, named: false },
+  ];
+}
+
+/** Installs Debian's LibTorch. Returns undefined, or why not. */
+function installFromApt(say) {
+  return aptInstall(aptPackages, say, () => {
+    const offered = aptCandidate('libtorch-dev');
+    if (offered === undefined) return 'apt-get knows no package libtorch-dev';
+    return isNewEnough(offered) ? undefined : `apt-get offers libtorch-dev ${offered}; ${minimumVersion} is needed`;
+  });
+}
+
+/**
+ * Searches. Returns { found: { prefix, libDir, version, how } | undefined, tried: [{ how, path, reason }] }.
+ * `install`: what to do when nothing is found; undefined installs nothing.
+ */
+export function findLibTorch({ load = probe, install, ...where } = {}) {
+  const tried = [];
+  const look = (place) => {
+    const seen = place.reason === undefined ? inspect(place.path, load) : place;
+    if (seen.reason === undefined) return { ...seen, how: place.how };
+    tried.push({ how: place.how, path: place.path, reason: seen.reason });
+    return undefined;
+  };
+  const list = places(where);
+  for (const place of list) {
+    const found = look(place);
+    if (found !== undefined) return { found, tried };
+  }
+  if (install !== undefined && !list.some((place) => place.named)) {
+    const reason = install();
+    if (reason !== undefined) tried.push({ how: 'apt-get', path: aptPackages.join(' '), reason });
+    else return { found: look({ how: 'apt-get', path: where.system ?? '/usr' }), tried };
+  }
+  return { found: undefined, tried };
+}
+
+/** What to print when nothing was found: every place tried, why each was refused, and how to go on. */
+export function explain(tried, cli = 'npx l2t-native') {
+  const lines = tried.map(({ how, path, reason }) => `  - ${how}: ${path}: ${reason}`);
+  return [
+    `LibTorch ${minimumVersion} or newer was not found. Tried:`,
+    ...lines,
+    'Any one of these fixes it:',
+    `  1. Debian 13 or newer:  sudo apt-get update && sudo apt-get install -y ${aptPackages.join(' ')}`,
+    `  2. the official archive: ${cli} setup --from '${archiveUrl}'`,
+    '     (or --from a file or folder fetched elsewhere, without a network)',
+    `  3. one you have:         export LIBTORCH=/path/to/libtorch, or, with PyTorch installed: export LIBTORCH_USE_PYTORCH=1`,
+  ].join('\n');
+}
+
+/** findLibTorch, or an error (code LIBTORCH_NOT_FOUND) that says everything; installs from apt where it may. */
+export function requireLibTorch({ explicit, say, cli, env = process.env }) {
+  const { found, tried } = findLibTorch({ explicit, env, install: () => installFromApt(say) });
+  if (found !== undefined) return found;
+  throw Object.assign(new Error(explain(tried, cli)), { code: 'LIBTORCH_NOT_FOUND' });
+}
+
+/** Changes whenever another search could come out differently; cheap, so that the bootstrap need not search again. */
+export function searchKey({ explicit, env = process.env } = {}) {
+  const names = ['LIBTORCH', 'LIBTORCH_USE_PYTORCH', 'VIRTUAL_ENV', 'CONDA_PREFIX'];
+  return JSON.stringify([explicit ?? '', ...names.map((name) => env[name] ?? ''), modified(setupFolder(env))]);
+}
