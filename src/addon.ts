@@ -154,8 +154,8 @@ export interface Evaluation {
   readonly total: number;
   /** Mean cross-entropy, nats. */
   readonly loss: number;
-  /** Rows: true class; columns: predicted class; classes × classes. */
-  readonly confusion: Int32Array;
+  /** Predicted class of every image, in the order of the set's indices. */
+  readonly predictions: Int32Array;
 }
 
 export interface RunResult {
@@ -179,6 +179,8 @@ export interface EvaluateJob {
   readonly network: NetworkSpec;
   readonly weights: readonly NamedTensor[];
   readonly images: NativeImages;
+  /** Side of the network's input, pixels; images of another size are resized. */
+  readonly size: number;
   readonly normalisation: Normalisation;
   readonly batch: number;
   readonly device: string;

@@ -1,0 +1,137 @@
+#include "binding/jobs.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/_upsample_bilinear2d_aa.h>
+#include <ATen/ops/from_blob.h>
+
+#include <cstring>
+
+#include "binding/worker.h"
+#include "native/core/device.h"
+#include "native/core/error.h"
+#include "native/nets/initialise.h"
+#include "native/run/evaluation.h"
+#include "native/run/observe.h"
+
+namespace l2t::binding {
+namespace {
+
+Napi::Object job_argument(const Napi::CallbackInfo& info) {
+  if (!info[0].IsObject()) throw Error("INVALID_OPTION", "A job is an object.");
+  return info[0].As<Napi::Object>();
+}
+
+/// Milliseconds of work an image, so it may sit on libuv's pool, where many are resized side by side.
+class ResizeWorker final : public Napi::AsyncWorker {
+ public:
+  ResizeWorker(Napi::Env env, const Napi::Uint8Array& pixels, std::array<int64_t, 4> sides)
+      : AsyncWorker(env),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        input_(Napi::Reference<Napi::Value>::New(pixels, 1)),
+        data_(const_cast<uint8_t*>(pixels.Data())),
+        sides_(sides) {}
+
+  [[nodiscard]] Napi::Promise promise() const { return deferred_.Promise(); }
+
+ private:
+  void Execute() override {
+    try {
+      const auto [height, width, out_height, out_width] = sides_;
+      at::set_num_threads(1);
+      const auto image = at::from_blob(data_, {1, height, width, 3}, at::kByte).permute({0, 3, 1, 2});
+      output_ = at::_upsample_bilinear2d_aa(image, {out_height, out_width}, /*align_corners=*/false)
+                    .permute({0, 2, 3, 1})
+                    .contiguous();
+    } catch (...) {
+      SetError(current_failure().message);
+    }
+  }
+  void OnOK() override {
+    auto result = Napi::Uint8Array::New(Env(), output_.nbytes());
+    std::memcpy(result.Data(), output_.const_data_ptr(), output_.nbytes());
+    deferred_.Resolve(result);
+  }
+  void OnError(const Napi::Error& error) override {
+    deferred_.Reject(to_js_error(Env(), {"INTERNAL", error.Message()}).Value());
+  }
+
+  Napi::Promise::Deferred deferred_;
+  Napi::Reference<Napi::Value> input_;
+  uint8_t* data_;
+  std::array<int64_t, 4> sides_;
+  at::Tensor output_;
+};
+
+}  // namespace
+
+Napi::Value resize(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    std::array<int64_t, 4> sides{};
+    for (size_t i = 0; i < sides.size(); ++i) {
+      sides[i] = info[i + 1].IsNumber() ? info[i + 1].ToNumber().Int64Value() : 0;
+      if (sides[i] < 1 || sides[i] > 100000) throw Error("INVALID_OPTION", "Image sides must be from 1 to 100000 pixels.");
+    }
+    const bool bytes = info[0].IsTypedArray() && info[0].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+    if (!bytes || static_cast<int64_t>(info[0].As<Napi::Uint8Array>().ByteLength()) != sides[0] * sides[1] * 3) {
+      throw Error("INVALID_OPTION", "The pixels must be a Uint8Array of height x width x 3 bytes.");
+    }
+    auto* worker = new ResizeWorker(info.Env(), info[0].As<Napi::Uint8Array>(), sides);
+    const auto promise = worker->promise();
+    worker->Queue();
+    return promise;
+  });
+}
+
+Napi::Value evaluate(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto job = job_argument(info);
+    Keep keep;
+    auto network = nets::make_network(to_network_spec(get_object(job, "network")));
+    auto images = to_images(get_object(job, "images"), network.classes, keep);
+    auto body = [network = std::move(network), images = std::move(images), weights = to_tensors(get_array(job, "weights")),
+                 size = get_integer(job, "size", 1, 4096), normalisation = to_normalisation(get_object(job, "normalisation")),
+                 batch = get_integer(job, "batch", 1, 1000000), device = get_string(job, "device"),
+                 threads = static_cast<int>(get_integer(job, "threads", 1, 1024))](Worker& worker) mutable -> MakeValue {
+      at::set_num_threads(threads);
+      const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(device).device);
+      const auto parameters = make_parameters(network.parameters, options);
+      const auto buffers = nets::make_buffers(network, options);
+      copy_by_name(network.parameters, parameters.views, weights);
+      copy_by_name(network.buffers, buffers, weights);
+      images.pixels = images.pixels.to(options.device());
+      images.labels = images.labels.to(options.device());
+      const auto result = run::evaluate(network, parameters.views, buffers, images, size, normalisation, batch,
+                                        [&worker] { return worker.stopped(); });
+      return [result](Napi::Env env) { return from_evaluation(env, result); };
+    };
+    return Worker::start(info.Env(), std::make_shared<Worker>(), std::move(keep), std::move(body));
+  });
+}
+
+Napi::Value iterate(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto job = job_argument(info);
+    run::ObserveConfig config{};
+    config.hyperparameters = to_hyperparameters(job);
+    config.target = to_network_spec(get_object(job, "target"));
+    const auto sources = get_array(job, "sources");
+    for (uint32_t k = 0; k < sources.Length(); ++k) {
+      const auto source = sources.Get(k).As<Napi::Object>();
+      config.sources.push_back({to_network_spec(get_object(source, "network")), to_pairs(get_array(source, "pairs")), {}, 0, {}});
+    }
+    config.tensors = to_tensors(get_array(job, "tensors"));
+    config.iterations = static_cast<int>(get_integer(job, "iterations", 1, 1000));
+    const auto dtype = get_string(job, "dtype");
+    if (dtype != "float32" && dtype != "float64") throw Error("INVALID_OPTION", "'dtype' must be float32 or float64.");
+    config.dtype = dtype == "float32" ? at::kFloat : at::kDouble;
+    config.device = get_string(job, "device");
+    config.threads = static_cast<int>(get_integer(job, "threads", 1, 1024));
+    return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [config](Worker& /*worker*/) -> MakeValue {
+      auto tensors = run::observe(config);
+      for (auto& named : tensors) named.tensor = named.tensor.to(at::kCPU).contiguous().clone(at::MemoryFormat::Contiguous);
+      return [tensors](Napi::Env env) { return from_tensors(env, tensors); };
+    });
+  });
+}
+
+}  // namespace l2t::binding

@@ -1,0 +1,11 @@
+#pragma once
+#include <napi.h>
+
+namespace l2t::binding {
+
+// resize(), evaluate() and iterate() of src/addon.ts: promises of work on a thread of its own.
+Napi::Value resize(const Napi::CallbackInfo& info);
+Napi::Value evaluate(const Napi::CallbackInfo& info);
+Napi::Value iterate(const Napi::CallbackInfo& info);
+
+}  // namespace l2t::binding

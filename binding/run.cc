@@ -1,0 +1,177 @@
+#include "binding/run.h"
+
+#include "native/core/error.h"
+#include "native/run/trainer.h"
+
+namespace l2t::binding {
+namespace {
+
+run::RunConfig to_run_config(const Napi::Object& job, Keep& keep) {
+  run::RunConfig config{};
+  config.hyperparameters = to_hyperparameters(job);
+  config.target = to_network_spec(get_object(job, "target"));
+  config.size = get_integer(job, "size", 1, 4096);
+  config.normalisation = to_normalisation(get_object(job, "normalisation"));
+  if (!job.Get("targetWeights").IsUndefined()) config.target_weights = to_tensors(get_array(job, "targetWeights"));
+  const auto sources = get_array(job, "sources");
+  for (uint32_t k = 0; k < sources.Length(); ++k) {
+    const auto source = sources.Get(k).As<Napi::Object>();
+    config.sources.push_back({to_network_spec(get_object(source, "network")), to_pairs(get_array(source, "pairs")),
+                              to_tensors(get_array(source, "weights")), get_integer(source, "size", 1, 4096),
+                              to_normalisation(get_object(source, "normalisation"))});
+  }
+  const auto images = [&](const char* key) -> std::optional<data::ImageSet> {
+    if (job.Get(key).IsUndefined()) return std::nullopt;
+    return to_images(get_object(job, key), config.target.classes, keep);
+  };
+  config.train = to_images(get_object(job, "train"), config.target.classes, keep);
+  config.validation = images("validation");
+  config.test = images("test");
+  config.device = get_string(job, "device");
+  config.threads = static_cast<int>(get_integer(job, "threads", 1, 1024));
+  config.seed = get_integer(job, "seed", 0, 9007199254740991);
+  config.epochs = get_integer(job, "epochs", 1, 1000000);
+  config.batch = get_integer(job, "batch", 1, 1000000);
+  config.save_every = get_number(job, "saveEvery");
+  if (!job.Get("resume").IsUndefined()) {
+    const auto resume = get_object(job, "resume");
+    config.resume = run::Resume{to_tensors(get_array(resume, "state")), to_tensors(get_array(resume, "best"))};
+  }
+  return config;
+}
+
+void set_optional(Napi::Object object, const char* key, const std::optional<double>& value) {
+  if (value) object.Set(key, *value);
+}
+
+Napi::Object from_step(Napi::Env env, const run::StepEvent& event) {
+  auto object = Napi::Object::New(env);
+  object.Set("type", "step");
+  object.Set("epoch", static_cast<double>(event.epoch));
+  object.Set("step", static_cast<double>(event.step));
+  object.Set("steps", static_cast<double>(event.steps));
+  object.Set("lossOrg", event.loss_org);
+  set_optional(object, "lossMatching", event.loss_matching);
+  set_optional(object, "metaObjective", event.meta_objective);
+  return object;
+}
+
+Napi::Object from_metrics(Napi::Env env, const run::EpochMetrics& metrics) {
+  auto object = Napi::Object::New(env);
+  object.Set("epoch", static_cast<double>(metrics.epoch));
+  object.Set("lr", metrics.lr);
+  object.Set("lossOrg", metrics.loss_org);
+  set_optional(object, "lossMatching", metrics.loss_matching);
+  set_optional(object, "metaObjective", metrics.meta_objective);
+  set_optional(object, "gradPhi", metrics.grad_phi);
+  object.Set("trainAccuracy", metrics.train_accuracy);
+  set_optional(object, "validationAccuracy", metrics.validation_accuracy);
+  set_optional(object, "validationLoss", metrics.validation_loss);
+  auto pairs = Napi::Array::New(env, metrics.pairs.size());
+  for (uint32_t i = 0; i < metrics.pairs.size(); ++i) {
+    const auto& [pair, lambda_mean, lambda_std, weight_entropy] = metrics.pairs[i];
+    auto entry = Napi::Object::New(env);
+    auto indices = Napi::Array::New(env, 2);
+    indices.Set(0U, pair.source_feature);
+    indices.Set(1U, pair.target_feature);
+    entry.Set("source", pair.source);
+    entry.Set("pair", indices);
+    set_optional(entry, "lambdaMean", lambda_mean);
+    set_optional(entry, "lambdaStd", lambda_std);
+    set_optional(entry, "weightEntropy", weight_entropy);
+    pairs.Set(i, entry);
+  }
+  object.Set("pairs", pairs);
+  return object;
+}
+
+Napi::Object from_epoch(Napi::Env env, const run::EpochEvent& event) {
+  auto object = Napi::Object::New(env);
+  object.Set("type", "epoch");
+  object.Set("metrics", from_metrics(env, event.metrics));
+  object.Set("seconds", event.seconds);
+  object.Set("best", event.best);
+  object.Set("network", from_tensors(env, event.network));
+  object.Set("state", from_tensors(env, event.state));
+  return object;
+}
+
+Napi::Object from_result(Napi::Env env, const run::RunResult& result) {
+  auto object = Napi::Object::New(env);
+  object.Set("stopped", result.stopped);
+  if (result.best) {
+    auto best = Napi::Object::New(env);
+    best.Set("epoch", static_cast<double>(result.best->epoch));
+    set_optional(best, "accuracy", result.best->accuracy);
+    object.Set("best", best);
+  }
+  if (result.test) object.Set("test", from_evaluation(env, *result.test));
+  return object;
+}
+
+/// Carries a trainer's events to the JavaScript callback.
+class EventListener final : public run::Listener {
+ public:
+  EventListener(Worker& worker, Napi::FunctionReference& callback) : worker_(worker), callback_(callback) {}
+
+  void on_step(const run::StepEvent& event) override {
+    worker_.post([this, event](Napi::Env env) { callback_.Call({from_step(env, event)}); });
+  }
+  void on_epoch(run::EpochEvent event) override {
+    worker_.post_and_wait([this, event = std::move(event)](Napi::Env env) { callback_.Call({from_epoch(env, event)}); });
+  }
+  void on_save(std::vector<NamedTensor> state) override {
+    worker_.post_and_wait([this, state = std::move(state)](Napi::Env env) {
+      auto object = Napi::Object::New(env);
+      object.Set("type", "save");
+      object.Set("state", from_tensors(env, state));
+      callback_.Call({object});
+    });
+  }
+  [[nodiscard]] bool stopped() const override { return worker_.stopped(); }
+
+ private:
+  Worker& worker_;
+  Napi::FunctionReference& callback_;
+};
+
+}  // namespace
+
+Napi::Function Run::constructor(Napi::Env env) {
+  return DefineClass(env, "Run",
+                     {InstanceMethod<&Run::start>("start"), InstanceMethod<&Run::stop>("stop"),
+                      InstanceMethod<&Run::saved>("saved")});
+}
+
+Run::Run(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Run>(info) {
+  guarded(info.Env(), [&] {
+    if (info.Length() < 2 || !info[0].IsObject() || !info[1].IsFunction()) {
+      throw Error("INVALID_OPTION", "Run wants a job and a function for its events.");
+    }
+    config_ = to_run_config(info[0].As<Napi::Object>(), keep_);
+    on_event_ = Napi::Persistent(info[1].As<Napi::Function>());
+  });
+}
+
+Napi::Value Run::start(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (std::exchange(started_, true)) throw Error("INVALID_OPTION", "This run was started before.");
+    Ref();  // until the promise settles: events call back into this object
+    // Queued step events use the listener after the body returned, so it lives as long as the last call.
+    const auto listener = std::make_shared<EventListener>(*worker_, on_event_);
+    const auto config = std::make_shared<run::RunConfig>(std::move(config_));
+    return Worker::start(
+        info.Env(), worker_, std::move(keep_),
+        [listener, config](Worker& /*worker*/) -> MakeValue {
+          const auto result = run::Trainer(std::move(*config), *listener).run();
+          return [result](Napi::Env env) { return from_result(env, result); };
+        },
+        [this, listener] { Unref(); });
+  });
+}
+
+void Run::stop(const Napi::CallbackInfo& /*info*/) { worker_->stop(); }
+
+void Run::saved(const Napi::CallbackInfo& /*info*/) { worker_->resume(); }
+
+}  // namespace l2t::binding

@@ -1,0 +1,29 @@
+#pragma once
+#include <napi.h>
+
+#include <memory>
+
+#include "binding/worker.h"
+#include "native/run/config.h"
+
+namespace l2t::binding {
+
+/// class Run of src/addon.ts: one training run.
+class Run : public Napi::ObjectWrap<Run> {
+ public:
+  static Napi::Function constructor(Napi::Env env);
+  explicit Run(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value start(const Napi::CallbackInfo& info);
+  void stop(const Napi::CallbackInfo& info);
+  void saved(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<Worker> worker_ = std::make_shared<Worker>();
+  Keep keep_;
+  run::RunConfig config_;
+  Napi::FunctionReference on_event_;
+  bool started_ = false;
+};
+
+}  // namespace l2t::binding

@@ -1,0 +1,123 @@
+#include "binding/worker.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace l2t::binding {
+namespace {
+
+/// Every worker whose thread runs, for the end of the process.
+struct Registry {
+  std::mutex mutex;
+  std::vector<std::shared_ptr<Worker>> workers;
+};
+
+/// Never destroyed: threads may still run while static objects are.
+Registry& registry() {
+  static auto* instance = new Registry;
+  return *instance;
+}
+
+}  // namespace
+
+Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker, Keep keep,
+                            std::function<MakeValue(Worker&)> body, std::function<void()> finished) {
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  auto held = std::make_shared<Keep>(std::move(keep));
+  // Finalised when the last call is done, or early when the environment goes away: then the thread must end first.
+  worker->to_javascript_ = Napi::ThreadSafeFunction::New(
+      env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "l2t-native worker", 0, 1,
+      [worker](Napi::Env /*env*/) {
+        worker->abandon();
+        worker->thread_.join();
+      });
+  {
+    const std::scoped_lock lock(registry().mutex);
+    registry().workers.push_back(worker);
+  }
+  worker->thread_ = std::thread([worker, deferred, held, body = std::move(body), finished = std::move(finished)] {
+    MakeValue value;
+    std::optional<Failure> failure;
+    try {
+      value = body(*worker);
+    } catch (...) {
+      failure = current_failure();
+    }
+    worker->post([deferred, held, value = std::move(value), failure, finished](Napi::Env env) {
+      finished();
+      held->clear();
+      if (failure) {
+        deferred.Reject(to_js_error(env, *failure).Value());
+      } else {
+        deferred.Resolve(value(env));
+      }
+    });
+    worker->mark_done();
+  });
+  return deferred.Promise();
+}
+
+void Worker::post(std::function<void(Napi::Env)> call) {
+  auto* data = new std::function<void(Napi::Env)>(std::move(call));
+  const auto status = to_javascript_.NonBlockingCall(data, [](Napi::Env env, Napi::Function /*unused*/, auto* queued) {
+    (*queued)(env);
+    delete queued;
+  });
+  // Refused only when the environment is going away. What `data` holds belongs to it and goes with it.
+  if (status != napi_ok) abandon();
+}
+
+void Worker::post_and_wait(std::function<void(Napi::Env)> call) {
+  {
+    const std::scoped_lock lock(mutex_);
+    waiting_ = true;
+  }
+  post(std::move(call));
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !waiting_ || abandoned_; });
+}
+
+void Worker::resume() {
+  const std::scoped_lock lock(mutex_);
+  waiting_ = false;
+  changed_.notify_all();
+}
+
+void Worker::abandon() {
+  stopped_ = true;
+  const std::scoped_lock lock(mutex_);
+  abandoned_ = true;
+  changed_.notify_all();
+}
+
+void Worker::mark_done() {
+  to_javascript_.Release();
+  {
+    const std::scoped_lock lock(registry().mutex);
+    std::erase_if(registry().workers, [this](const auto& other) { return other.get() == this; });
+  }
+  const std::scoped_lock lock(mutex_);
+  done_ = true;
+  changed_.notify_all();
+}
+
+bool Worker::wait_done(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, patience, [this] { return done_; });
+}
+
+bool Worker::abandon_all() {
+  constexpr std::chrono::milliseconds kPatience{250};
+  std::vector<std::shared_ptr<Worker>> workers;
+  {
+    const std::scoped_lock lock(registry().mutex);
+    workers = registry().workers;
+  }
+  for (const auto& worker : workers) worker->abandon();
+  return std::all_of(workers.begin(), workers.end(), [&](const auto& worker) { return worker->wait_done(kPatience); });
+}
+
+}  // namespace l2t::binding

@@ -1,0 +1,60 @@
+#pragma once
+#include <napi.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "binding/conversions.h"
+#include "binding/guard.h"
+
+/// Work on a native thread of its own, never on the event loop or a libuv pool thread.
+namespace l2t::binding {
+
+/// Makes a JavaScript value, on the JavaScript thread.
+using MakeValue = std::function<Napi::Value(Napi::Env)>;
+
+class Worker {
+ public:
+  /// Starts `body` on a thread of its own. The promise settles with the value that `body`'s result makes, or is rejected
+  /// with what it throws. `keep` and the worker live until then; `finished` runs on the JavaScript thread just before.
+  static Napi::Promise start(
+      Napi::Env env, const std::shared_ptr<Worker>& worker, Keep keep, std::function<MakeValue(Worker&)> body,
+      std::function<void()> finished = [] {});
+
+  // From the worker's own thread:
+
+  [[nodiscard]] bool stopped() const { return stopped_; }
+  /// Queues `call` on the JavaScript thread and goes on.
+  void post(std::function<void(Napi::Env)> call);
+  /// Queues `call` and waits for resume(): for what must be on disk before training goes on.
+  void post_and_wait(std::function<void(Napi::Env)> call);
+
+  // From the JavaScript thread:
+
+  /// Asks the body to end.
+  void stop() { stopped_ = true; }
+  void resume();
+
+  /// Asks every body to end and gives them a moment: JavaScript will not answer any more. Returns whether all ended.
+  static bool abandon_all();
+
+ private:
+  void abandon();
+  void mark_done();
+  bool wait_done(std::chrono::milliseconds patience);
+
+  std::atomic<bool> stopped_ = false;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool waiting_ = false;
+  bool abandoned_ = false;
+  bool done_ = false;
+  Napi::ThreadSafeFunction to_javascript_;
+  std::thread thread_;
+};
+
+}  // namespace l2t::binding

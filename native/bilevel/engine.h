@@ -1,0 +1,68 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "native/bilevel/sgd.h"
+#include "native/core/parameters.h"
+#include "native/nets/forward.h"
+#include "native/transfer/meta_networks.h"
+#include "native/transfer/source_maps.h"
+
+/// What an engine computes, however it does: the two gradients of an iteration of method.md.
+namespace l2t::bilevel {
+
+/// What stays the same over a run.
+struct Problem {
+  nets::Network target;
+  transfer::Method method;
+  std::vector<transfer::Pair> pairs;
+  double beta;
+  int inner_steps;  // T
+};
+
+/// What trains: θ (the target's parameters, then the branches), its momentum v, batch norm's running statistics.
+struct TargetState {
+  ParameterVector theta;
+  at::Tensor velocity;
+  std::vector<at::Tensor> buffers;
+};
+
+/// What an iteration reads: images (B × 3 × H × W), labels (B, int64), and what the sources and φ say of them.
+struct Batch {
+  at::Tensor x;
+  at::Tensor y;
+  transfer::SourceMaps maps;
+  transfer::Importance importance;
+};
+
+/// Scalars and maps at the start of the iteration.
+struct RealStep {
+  at::Tensor loss_org;
+  at::Tensor loss_matching;  // undefined where the method matches nothing
+  nets::Activations activations;
+};
+
+struct MetaStep {
+  std::vector<at::Tensor> virtual_matching;  // L_wfm at θ_0 … θ_{T−1}
+  at::Tensor virtual_org;                    // L_org(θ_T)
+  at::Tensor objective;                      // L_org(θ_{T+1})
+  at::Tensor phi_gradient;                   // flat, in φ's order
+  at::Tensor virtual_theta;                  // θ_{T+1}, flat
+};
+
+class Engine {
+ public:
+  Engine() = default;
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  virtual ~Engine() = default;
+
+  /// Step 1: θ, v and the running statistics move by one SGD step on L_org + L_wfm.
+  virtual RealStep real_step(const Batch& batch, const Sgd& sgd, TargetState& state) = 0;
+
+  /// Steps 2 and 3: ∇φ L_org(θ_{T+1}) along the virtual trajectory from (θ, v). Nothing of `state` moves.
+  virtual MetaStep meta_step(const Batch& batch, const Sgd& sgd, const TargetState& state, const ParameterVector& phi) = 0;
+};
+
+}  // namespace l2t::bilevel

@@ -1,0 +1,45 @@
+#include "native/core/device.h"
+
+#include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include "native/core/error.h"
+
+namespace l2t {
+
+// Goes through c10's device-neutral types, so one binary serves CPU and CUDA builds of LibTorch.
+std::string cuda_problem() {
+  if (!c10::impl::hasDeviceGuardImpl(c10::kCUDA)) return "this LibTorch was built without CUDA";
+  try {
+    const auto count = c10::impl::VirtualGuardImpl(c10::kCUDA).deviceCount();
+    return count > 0 ? "" : "no CUDA GPU is visible (is the NVIDIA driver installed? see nvidia-smi)";
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
+DeviceChoice choose_device(const std::string& name) {
+  if (name == "cpu") return {c10::kCPU, "asked for"};
+  const bool any = name == "auto";
+  if (!any && name != "cuda" && name.rfind("cuda:", 0) != 0) {
+    throw Error("INVALID_OPTION", "Unknown device '" + name + "': use auto, cpu, cuda, or cuda:N.");
+  }
+  const auto problem = cuda_problem();
+  if (any) {
+    if (problem.empty()) return {c10::Device(c10::kCUDA, 0), "a CUDA GPU is available"};
+    return {c10::kCPU, problem};
+  }
+  if (!problem.empty()) {
+    throw Error("DEVICE_UNAVAILABLE", "Device '" + name + "' is not available: " + problem + ". Use --device cpu.");
+  }
+  const auto digits = name == "cuda" ? std::string("0") : name.substr(5);
+  const auto count = c10::impl::VirtualGuardImpl(c10::kCUDA).deviceCount();
+  const bool numeric = !digits.empty() && digits.size() <= 3 && digits.find_first_not_of("0123456789") == std::string::npos;
+  if (!numeric || std::stoi(digits) >= count) {
+    throw Error("DEVICE_UNAVAILABLE", "Device '" + name + "' does not exist: " + std::to_string(count) +
+                                          " CUDA device(s) are visible, numbered from 0.");
+  }
+  return {c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(std::stoi(digits))), "asked for"};
+}
+
+}  // namespace l2t

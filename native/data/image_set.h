@@ -1,0 +1,45 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <vector>
+
+namespace l2t::data {
+
+/// Labelled images of one size, all resident on the training device.
+struct ImageSet {
+  at::Tensor pixels;   // uint8, N × S × S × 3
+  at::Tensor labels;   // int64, N
+  at::Tensor indices;  // int64 on the CPU: which images make up this set, in order
+
+  [[nodiscard]] int64_t count() const { return indices.size(0); }
+  [[nodiscard]] int64_t size() const { return pixels.size(1); }
+};
+
+/// Per channel, of pixels scaled to [0, 1].
+struct Normalisation {
+  std::array<double, 3> mean;
+  std::array<double, 3> std;
+};
+
+/// Where a crop starts in the padded image and whether it is mirrored.
+struct Crop {
+  int64_t top;
+  int64_t left;
+  bool flip;
+};
+
+/// Black pixels around an image before a random crop: 4 at 32 pixels, in proportion above.
+int64_t crop_padding(int64_t size);
+
+/// Images `rows` (int64, B) of `padded` (pad_images), cropped to size × size and flipped: uint8, B × S × S × 3, one gather.
+at::Tensor gather_crops(const at::Tensor& padded, int64_t size, const at::Tensor& rows, const std::vector<Crop>& crops);
+
+/// Black pixels around every image: N × S × S × 3 → N × (S + 2p) × (S + 2p) × 3.
+at::Tensor pad_images(const at::Tensor& pixels, int64_t padding);
+
+/// What a network reads: uint8 B × S × S × 3 → float32 B × 3 × size × size, channels last in memory, resized where
+/// `size` differs (antialiased bilinear), then normalised.
+at::Tensor to_input(const at::Tensor& pixels, int64_t size, const Normalisation& normalisation);
+
+}  // namespace l2t::data

@@ -1,0 +1,42 @@
+#include "native/data/sampler.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "native/core/error.h"
+#include "native/core/random.h"
+
+namespace l2t::data {
+
+Sampler::Sampler(int64_t count, int64_t size, int64_t batch, uint64_t seed)
+    : count_(count), size_(size), batch_(batch), seed_(seed), steps_((count + batch - 1) / batch) {
+  if (count < 2) {
+    throw Error("INVALID_DATA", "Training needs at least two images, but the training set has " + std::to_string(count) + ".");
+  }
+  if (steps_ > 1 && count % batch == 1) --steps_;
+}
+
+std::vector<int64_t> Sampler::positions(int64_t epoch, int64_t step) {
+  if (epoch != order_epoch_) {
+    order_.resize(count_);
+    std::iota(order_.begin(), order_.end(), 0);
+    Random random(seed_, static_cast<uint64_t>(Purpose::kOrder), epoch);
+    for (int64_t i = count_ - 1; i > 0; --i) std::swap(order_[i], order_[random.below(i + 1)]);
+    order_epoch_ = epoch;
+  }
+  return {order_.begin() + begin(step), order_.begin() + end(step)};
+}
+
+std::vector<Crop> Sampler::crops(int64_t epoch, int64_t step) const {
+  const auto offsets = static_cast<uint64_t>(2 * crop_padding(size_) + 1);
+  Random random(seed_, static_cast<uint64_t>(Purpose::kAugmentation), epoch * steps_ + step);
+  std::vector<Crop> crops(end(step) - begin(step));
+  for (auto& crop : crops) {
+    crop.top = static_cast<int64_t>(random.below(offsets));
+    crop.left = static_cast<int64_t>(random.below(offsets));
+    crop.flip = random.below(2) == 1;
+  }
+  return crops;
+}
+
+}  // namespace l2t::data

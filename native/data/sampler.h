@@ -1,0 +1,38 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "native/data/image_set.h"
+
+namespace l2t::data {
+
+/// The order of an epoch's images and their crops: functions of (seed, epoch, position) alone, so that a run resumes in
+/// the middle of an epoch with nothing saved but its position.
+class Sampler {
+ public:
+  /// `count` images of side `size` in batches of `batch`. Throws INVALID_DATA for fewer than two images.
+  Sampler(int64_t count, int64_t size, int64_t batch, uint64_t seed);
+
+  /// Batches in an epoch: the last short one is used; a remainder of a single image joins the batch before it.
+  [[nodiscard]] int64_t steps() const { return steps_; }
+
+  /// Positions (0 … count − 1) of batch `step` of `epoch`, a fresh permutation each epoch.
+  std::vector<int64_t> positions(int64_t epoch, int64_t step);
+
+  /// One crop for each image of that batch: an offset in 0 … 2·crop_padding each way, mirrored half of the time.
+  [[nodiscard]] std::vector<Crop> crops(int64_t epoch, int64_t step) const;
+
+ private:
+  [[nodiscard]] int64_t begin(int64_t step) const { return step * batch_; }
+  [[nodiscard]] int64_t end(int64_t step) const { return step + 1 == steps_ ? count_ : (step + 1) * batch_; }
+
+  int64_t count_;
+  int64_t size_;
+  int64_t batch_;
+  uint64_t seed_;
+  int64_t steps_;
+  std::vector<int64_t> order_;
+  int64_t order_epoch_ = -1;
+};
+
+}  // namespace l2t::data

@@ -1,0 +1,82 @@
+#include "native/nets/builder.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace l2t::nets {
+
+Builder::Builder(std::string name, int64_t classes, double width) {
+  network_.name = std::move(name);
+  network_.classes = classes;
+  network_.width = width;
+}
+
+int Builder::scaled(int channels) const {
+  return std::max(1, static_cast<int>(std::lround(channels * network_.width)));
+}
+
+int Builder::conv2d(int x, const std::string& name, int out, int kernel, int stride, bool bias) {
+  const int in = channels_[x];
+  const int weight = parameter(name + ".weight", {out, in, kernel, kernel}, Initialisation::kHeNormalFanOut,
+                               int64_t{out} * kernel * kernel);
+  const int offset = bias ? parameter(name + ".bias", {out}, Initialisation::kZeros, 0) : -1;
+  return append({Conv2d{weight, offset, stride, kernel / 2}, {x}}, out);
+}
+
+int Builder::batch_norm(int x, const std::string& name) {
+  const int c = channels_[x];
+  const int scale = parameter(name + ".weight", {c}, Initialisation::kOnes, 0);
+  const int shift = parameter(name + ".bias", {c}, Initialisation::kZeros, 0);
+  const int mean = buffer(name + ".running_mean", c);
+  const int variance = buffer(name + ".running_var", c);
+  return append({BatchNorm{scale, shift, mean, variance}, {x}}, c);
+}
+
+int Builder::relu(int x) { return append({Relu{}, {x}}, channels_[x]); }
+
+int Builder::add(int x, int skip) { return append({Add{}, {x, skip}}, channels_[x]); }
+
+int Builder::max_pool(int x, int kernel, int stride, int padding) {
+  return append({MaxPool{kernel, stride, padding}, {x}}, channels_[x]);
+}
+
+int Builder::global_average_pool(int x) { return append({GlobalAveragePool{}, {x}}, channels_[x]); }
+
+int Builder::linear(int x, const std::string& name, Initialisation weight, Initialisation bias) {
+  const int in = channels_[x];
+  const int out = static_cast<int>(network_.classes);
+  const int w = parameter(name + ".weight", {out, in}, weight, in);
+  const int b = parameter(name + ".bias", {out}, bias, in);
+  return append({Linear{w, b}, {x}}, out);
+}
+
+void Builder::feature(int x, bool stem) { network_.features.push_back({x, channels_[x], stem}); }
+
+int Builder::basic_block(int x, const std::string& name, int out, int stride) {
+  int y = relu(batch_norm(conv2d(x, name + ".conv1", out, 3, stride, false), name + ".bn1"));
+  y = batch_norm(conv2d(y, name + ".conv2", out, 3, 1, false), name + ".bn2");
+  int skip = x;
+  if (stride != 1 || channels_[x] != out) {
+    skip = batch_norm(conv2d(x, name + ".downsample.0", out, 1, stride, false), name + ".downsample.1");
+  }
+  return relu(add(y, skip));
+}
+
+int Builder::parameter(std::string name, std::vector<int64_t> shape, Initialisation kind, int64_t fan) {
+  network_.parameters.push_back({std::move(name), std::move(shape)});
+  network_.initialisation.push_back({kind, fan});
+  return static_cast<int>(network_.parameters.size()) - 1;
+}
+
+int Builder::buffer(std::string name, int channels) {
+  network_.buffers.push_back({std::move(name), {channels}});
+  return static_cast<int>(network_.buffers.size()) - 1;
+}
+
+int Builder::append(Operation operation, int channels) {
+  network_.operations.push_back(std::move(operation));
+  channels_.push_back(channels);
+  return static_cast<int>(channels_.size()) - 1;
+}
+
+}  // namespace l2t::nets

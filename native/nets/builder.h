@@ -1,0 +1,42 @@
+#pragma once
+#include <string>
+
+#include "native/nets/network.h"
+
+namespace l2t::nets {
+
+/// Writes a network's list of operations: each call appends one operation and returns the value that it makes.
+class Builder {
+ public:
+  Builder(std::string name, int64_t classes, double width);
+
+  /// `channels` of the full-width network, after the width multiplier: rounded, at least 1.
+  [[nodiscard]] int scaled(int channels) const;
+
+  static constexpr int kImages = 0;
+  int conv2d(int x, const std::string& name, int out, int kernel, int stride, bool bias);
+  int batch_norm(int x, const std::string& name);
+  int relu(int x);
+  int add(int x, int skip);
+  int max_pool(int x, int kernel, int stride, int padding);
+  int global_average_pool(int x);
+  int linear(int x, const std::string& name, Initialisation weight, Initialisation bias);
+  void feature(int x, bool stem = false);
+
+  /// A residual block of two 3×3 convolutions: conv, BN, ReLU, conv, BN, + skip, ReLU; the stride is in conv1, and the
+  /// skip is a 1×1 convolution with BN (`downsample`) only where stride or channels change.
+  int basic_block(int x, const std::string& name, int out, int stride);
+
+  [[nodiscard]] int channels(int value) const { return channels_[value]; }
+  Network finish() && { return std::move(network_); }
+
+ private:
+  int parameter(std::string name, std::vector<int64_t> shape, Initialisation kind, int64_t fan);
+  int buffer(std::string name, int channels);
+  int append(Operation operation, int channels);
+
+  Network network_;
+  std::vector<int> channels_{3};  // of each value
+};
+
+}  // namespace l2t::nets

@@ -1,0 +1,26 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "native/nets/network.h"
+
+namespace l2t::nets {
+
+struct Activations {
+  at::Tensor logits;                 // B × classes
+  std::vector<at::Tensor> features;  // feature n: B × C_n × H_n × W_n
+};
+
+enum class Statistics {
+  kRunning,         // evaluation, and the frozen source
+  kBatch,           // a virtual step: nothing is moved
+  kBatchAndUpdate,  // a real step: `buffers` move (momentum 0.1, unbiased variance)
+};
+
+/// Runs the list of operations on images x (B × 3 × H × W). `parameters` and `buffers` are in the network's order.
+/// Values are dropped after their last reader.
+Activations forward(const Network& network, const std::vector<at::Tensor>& parameters,
+                    const std::vector<at::Tensor>& buffers, const at::Tensor& x, Statistics statistics);
+
+}  // namespace l2t::nets

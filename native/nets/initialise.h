@@ -1,0 +1,19 @@
+#pragma once
+#include <cstdint>
+
+#include "native/core/random.h"
+#include "native/nets/network.h"
+
+namespace l2t::nets {
+
+/// Draws `tensors` (one a parameter of `inits`) in place, as method.md's initialisation: float32 on the CPU, then cast
+/// and moved, so that a seed gives the same start on every device.
+void initialise(const std::vector<ParameterInit>& inits, const std::vector<at::Tensor>& tensors, uint64_t seed);
+
+/// The seed for one purpose of a run's seed.
+inline uint64_t seed_for(uint64_t seed, Purpose purpose) { return Random(seed, static_cast<uint64_t>(purpose), 0).next(); }
+
+/// Running mean 0 and variance 1.
+std::vector<at::Tensor> make_buffers(const Network& network, const at::TensorOptions& options);
+
+}  // namespace l2t::nets

@@ -1,0 +1,48 @@
+#include "native/nets/network.h"
+
+#include "native/core/error.h"
+
+namespace l2t::nets {
+namespace {
+
+int64_t side_after(int64_t side, int64_t kernel, int64_t stride, int64_t padding) {
+  return side + 2 * padding < kernel ? 0 : (side + 2 * padding - kernel) / stride + 1;
+}
+
+int64_t side_of(const Network& network, const Operation& operation, int64_t side) {
+  if (const auto* conv = std::get_if<Conv2d>(&operation.kind)) {
+    return side_after(side, network.parameters[conv->weight].shape[2], conv->stride, conv->padding);
+  }
+  if (const auto* pool = std::get_if<MaxPool>(&operation.kind)) {
+    return side_after(side, pool->kernel, pool->stride, pool->padding);
+  }
+  return side;
+}
+
+}  // namespace
+
+std::vector<int64_t> feature_sizes(const Network& network, int64_t size) {
+  std::vector<int64_t> sides{size};
+  for (const auto& operation : network.operations) {
+    sides.push_back(side_of(network, operation, sides[operation.inputs[0]]));
+    if (sides.back() < 1) {
+      throw Error("INVALID_OPTION", "Images of " + std::to_string(size) + " pixels are too small for " + network.name +
+                                        ": a feature map would be empty. Use a larger --size.");
+    }
+  }
+  std::vector<int64_t> result;
+  for (const auto& feature : network.features) result.push_back(sides[feature.value]);
+  return result;
+}
+
+std::vector<int> candidates(const Network& network, int64_t size) {
+  const auto sizes = feature_sizes(network, size);
+  std::vector<int> result;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    const bool last = i + 1 == sizes.size() || sizes[i + 1] != sizes[i];
+    if (last && !network.features[i].stem) result.push_back(static_cast<int>(i));
+  }
+  return result;
+}
+
+}  // namespace l2t::nets

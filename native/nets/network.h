@@ -1,0 +1,81 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "native/core/parameters.h"
+
+/// A network is a list of operations, written once: whatever walks it (inference, the oracle) reads this list.
+namespace l2t::nets {
+
+// Indices below count the network's parameters or buffers; −1: none.
+struct Conv2d {
+  int weight;  // C_out × C_in × k × k
+  int bias;
+  int stride;
+  int padding;
+};
+struct BatchNorm {
+  int scale;
+  int shift;
+  int mean;  // a buffer
+  int variance;
+};
+struct Relu {};
+struct Add {};
+struct MaxPool {
+  int kernel;
+  int stride;
+  int padding;
+};
+/// B × C × H × W → B × C.
+struct GlobalAveragePool {};
+struct Linear {
+  int weight;
+  int bias;
+};
+
+/// Operation i reads the values `inputs` and makes value i + 1; value 0 is the images.
+struct Operation {
+  std::variant<Conv2d, BatchNorm, Relu, Add, MaxPool, GlobalAveragePool, Linear> kind;
+  std::vector<int> inputs;
+};
+
+enum class Initialisation { kHeNormalFanOut, kOnes, kZeros, kSmallNormal, kUniformFanIn };
+
+struct ParameterInit {
+  Initialisation kind;
+  /// Fan-out for He normal, fan-in for uniform.
+  int64_t fan;
+};
+
+/// A feature map that can be matched: a value of the list.
+struct Feature {
+  int value;
+  int channels;
+  /// An ImageNet ResNet's first map, which is never a candidate for a pair.
+  bool stem;
+};
+
+struct Network {
+  std::string name;
+  int64_t classes = 0;
+  double width = 1;
+  std::vector<Operation> operations;
+  std::vector<TensorSpec> parameters;
+  std::vector<ParameterInit> initialisation;  // one a parameter
+  std::vector<TensorSpec> buffers;            // batch norm's running_mean and running_var, alternating
+  std::vector<Feature> features;
+};
+
+constexpr double kBatchNormEpsilon = 1e-5;
+constexpr double kRunningMomentum = 0.1;
+
+/// Sides of the feature maps for images of side `size`. Throws INVALID_OPTION where the images are too small.
+std::vector<int64_t> feature_sizes(const Network& network, int64_t size);
+
+/// Indices of the features that can be paired: the last of each group of equal side, never a stem.
+std::vector<int> candidates(const Network& network, int64_t size);
+
+}  // namespace l2t::nets

@@ -1,0 +1,25 @@
+#include "native/nets/registry.h"
+
+namespace l2t::nets {
+
+/// The 6n + 2 layer ResNet for 32 × 32 images (He et al. 2016, section 4.2), with the released checkpoints' names:
+/// three stages of n blocks, 16, 32 and 64 channels; a feature after every block.
+Network resnet_cifar(const std::string& name, int blocks_per_stage, int64_t classes, double width) {
+  Builder net(name, classes, width);
+  int x = net.relu(net.batch_norm(net.conv2d(Builder::kImages, "conv1", net.scaled(16), 3, 1, true), "bn1"));
+  for (int stage = 0; stage < 3; ++stage) {
+    const int channels = net.scaled(16 << stage);
+    const auto first = "block" + std::to_string(2 * stage + 1);
+    const auto rest = "blocks" + std::to_string(2 * stage + 2);
+    x = net.basic_block(x, first, channels, stage == 0 ? 1 : 2);
+    net.feature(x);
+    for (int k = 0; k < blocks_per_stage - 1; ++k) {
+      x = net.basic_block(x, rest + "." + std::to_string(k), channels, 1);
+      net.feature(x);
+    }
+  }
+  net.linear(net.global_average_pool(x), "fc", Initialisation::kUniformFanIn, Initialisation::kUniformFanIn);
+  return std::move(net).finish();
+}
+
+}  // namespace l2t::nets

@@ -1,0 +1,61 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "native/core/parameters.h"
+#include "native/data/image_set.h"
+#include "native/nets/registry.h"
+
+namespace l2t::run {
+
+/// α, μ, wd, β, T and the rest, as method.md names them.
+struct Hyperparameters {
+  std::string method;
+  std::string engine;
+  double lr;
+  double momentum;
+  double weight_decay;
+  double beta;
+  int inner_steps;
+  double meta_lr;
+  double meta_weight_decay;
+};
+
+struct SourceConfig {
+  nets::NetworkSpec network;
+  std::vector<std::pair<int, int>> pairs;
+  /// By the network's own parameter and buffer names.
+  std::vector<NamedTensor> weights;
+  int64_t size;
+  data::Normalisation normalisation;
+};
+
+struct Resume {
+  std::vector<NamedTensor> state;
+  std::vector<NamedTensor> best;
+};
+
+struct RunConfig {
+  Hyperparameters hyperparameters;
+  nets::NetworkSpec target;
+  int64_t size;
+  data::Normalisation normalisation;
+  /// Empty: initialised from the seed.
+  std::vector<NamedTensor> target_weights;
+  std::vector<SourceConfig> sources;
+  data::ImageSet train;
+  std::optional<data::ImageSet> validation;
+  std::optional<data::ImageSet> test;
+  std::string device;
+  int threads;
+  uint64_t seed;
+  int64_t epochs;
+  int64_t batch;
+  double save_every;
+  std::optional<Resume> resume;
+};
+
+}  // namespace l2t::run

@@ -1,0 +1,42 @@
+#pragma once
+#include <stdexcept>
+#include <vector>
+
+#include "native/run/events.h"
+#include "native/run/learner.h"
+
+namespace l2t::run {
+
+/// A loss that is NaN or infinite; what() names which.
+class NotFinite : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// What the steps of an epoch add up to: part of the saved state, so that an epoch resumed halfway reports the same means.
+class EpochSums {
+ public:
+  EpochSums(const transfer::Method& method, const std::vector<transfer::Pair>& pairs);
+
+  /// Reads the iteration's scalars, one transfer from the device, and adds them. Returns them for a step event
+  /// (epoch and step unset). Throws NotFinite.
+  StepEvent add(const Iteration& iteration, const at::Tensor& y);
+
+  /// Means over the epoch; what is not a sum (epoch, rate, validation) is unset.
+  [[nodiscard]] EpochMetrics metrics() const;
+
+  void reset();
+
+  /// float64, fixed length: for the run state.
+  [[nodiscard]] at::Tensor to_tensor() const;
+  void from_tensor(const at::Tensor& tensor);
+
+ private:
+  // sums_: images, correct, L_org, L_wfm, objective, ‖∇φ‖ (each weighted by the batch), then λ, λ², entropy a pair.
+  enum : size_t { kImages, kCorrect, kOrg, kMatching, kObjective, kGradPhi, kScalars };
+  transfer::Method method_;
+  std::vector<transfer::Pair> pairs_;
+  std::vector<double> sums_;
+};
+
+}  // namespace l2t::run

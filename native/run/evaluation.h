@@ -1,0 +1,25 @@
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "native/data/image_set.h"
+#include "native/nets/network.h"
+
+namespace l2t::run {
+
+struct Evaluation {
+  int64_t correct = 0;
+  int64_t total = 0;
+  double loss = 0;         // mean cross-entropy, nats
+  at::Tensor predictions;  // int32 on the CPU, one class an image, in the set's order
+
+  [[nodiscard]] double accuracy() const { return static_cast<double>(correct) / static_cast<double>(total); }
+};
+
+/// The network in evaluation mode on every image of the set, `batch` at a time; resized to `size` where it differs.
+/// Between batches `stopped` is asked; where it says so, Error("ABORTED").
+Evaluation evaluate(const nets::Network& network, const std::vector<at::Tensor>& parameters,
+                    const std::vector<at::Tensor>& buffers, const data::ImageSet& images, int64_t size,
+                    const data::Normalisation& normalisation, int64_t batch, const std::function<bool()>& stopped);
+
+}  // namespace l2t::run

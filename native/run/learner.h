@@ -1,0 +1,63 @@
+#pragma once
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "native/bilevel/adam.h"
+#include "native/bilevel/engine.h"
+#include "native/run/config.h"
+
+namespace l2t::run {
+
+/// Everything of one iteration. Scalars stay on the device.
+struct Iteration {
+  std::vector<nets::Activations> sources;  // kept only where the learner observes
+  transfer::Importance importance;
+  bilevel::RealStep real;
+  std::optional<bilevel::MetaStep> meta;  // where the method is bilevel
+};
+
+/// The networks, the engine and all that trains: one iteration of method.md at a time.
+class Learner {
+ public:
+  /// Sources are loaded from their weights; θ and φ start at zero until `initialise` or a copy into `state()` and `phi()`.
+  /// `observe`: keep every activation for parity.
+  Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec& target, int64_t size,
+          const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe);
+  Learner(const Learner&) = delete;
+  Learner& operator=(const Learner&) = delete;
+  ~Learner();
+
+  /// θ and φ as method.md starts them.
+  void initialise(uint64_t seed);
+
+  /// x: the target's images, B × 3 × H × W; source_x: each source's; y: B, int64.
+  Iteration iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y, double lr);
+
+  [[nodiscard]] const bilevel::Problem& problem() const { return problem_; }
+  [[nodiscard]] bilevel::TargetState& state() { return state_; }
+  [[nodiscard]] ParameterVector& phi() { return phi_; }
+  [[nodiscard]] bilevel::AdamState& adam() { return adam_state_; }
+  [[nodiscard]] const bilevel::TargetState& state() const { return state_; }
+  [[nodiscard]] const bilevel::AdamState& adam() const { return adam_state_; }
+
+  /// θ's part that is the target network, without the branches, in the network's order.
+  [[nodiscard]] std::vector<at::Tensor> network_parameters() const;
+
+  /// theta/…, momentum/…, buffer/target.…, phi/…, adam_mean/…, adam_square/…: views, not copies.
+  [[nodiscard]] std::vector<NamedTensor> tensors() const;
+
+ private:
+  bilevel::Problem problem_;
+  std::vector<transfer::Source> sources_;
+  std::vector<int64_t> target_sizes_;
+  bilevel::TargetState state_;
+  ParameterVector phi_;
+  bilevel::AdamState adam_state_;
+  bilevel::Sgd sgd_;
+  bilevel::Adam adam_;
+  bool observe_;
+  std::unique_ptr<bilevel::Engine> engine_;
+};
+
+}  // namespace l2t::run

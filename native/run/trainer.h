@@ -1,0 +1,53 @@
+#pragma once
+#include <chrono>
+#include <vector>
+
+#include "native/data/sampler.h"
+#include "native/run/config.h"
+#include "native/run/epoch_sums.h"
+#include "native/run/events.h"
+#include "native/run/learner.h"
+
+namespace l2t::run {
+
+/// A whole run: epochs of iterations, validation, the best epoch, saves; then the test images, once.
+class Trainer {
+ public:
+  /// Moves the images to the device and sets the calling thread's LibTorch thread count: make and run it on one thread.
+  Trainer(RunConfig config, Listener& listener);
+
+  RunResult run();
+
+ private:
+  bool train_epoch();
+  void finish_epoch();
+  StepEvent step();
+  void save_when_due();
+  [[nodiscard]] double learning_rate() const;
+  [[nodiscard]] Evaluation evaluate_on(const data::ImageSet& images, const std::vector<at::Tensor>& parameters,
+                                       const std::vector<at::Tensor>& buffers) const;
+  void require_finite_weights();
+  void keep_best(const EpochMetrics& metrics);
+
+  [[nodiscard]] std::vector<NamedTensor> state() const;
+  void restore(const Resume& resume);
+  [[nodiscard]] std::vector<NamedTensor> network() const;
+
+  using Clock = std::chrono::steady_clock;
+  RunConfig config_;
+  Listener& listener_;
+  c10::Device device_;
+  Learner learner_;
+  data::Sampler sampler_;
+  at::Tensor padded_;
+  EpochSums sums_;
+  int64_t epoch_ = 0;
+  int64_t step_ = 0;
+  std::optional<Best> best_;
+  std::vector<at::Tensor> best_parameters_;
+  std::vector<at::Tensor> best_buffers_;
+  Clock::time_point last_save_ = Clock::now();
+  Clock::time_point epoch_start_ = Clock::now();
+};
+
+}  // namespace l2t::run

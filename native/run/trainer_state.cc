@@ -1,0 +1,81 @@
+#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/tensor.h>
+
+#include "native/core/error.h"
+#include "native/run/trainer.h"
+
+/// What a run saves and how it goes on from it. Batches and crops are functions of (seed, epoch, step), so position is all
+/// that there is of random state.
+namespace l2t::run {
+namespace {
+
+const at::Tensor& entry(const std::vector<NamedTensor>& tensors, const std::string& name, int64_t count, at::ScalarType type) {
+  for (const auto& [key, tensor] : tensors) {
+    if (key == name && tensor.numel() == count && tensor.scalar_type() == type) return tensor;
+  }
+  throw Error("INVALID_RUN", "The saved state has no valid entry '" + name + "': the run cannot be resumed from it.");
+}
+
+std::vector<TensorSpec> named_specs(const std::vector<NamedTensor>& tensors) {
+  std::vector<TensorSpec> specs;
+  for (const auto& [name, tensor] : tensors) specs.push_back({name, tensor.sizes().vec()});
+  return specs;
+}
+
+std::vector<at::Tensor> values(const std::vector<NamedTensor>& tensors) {
+  std::vector<at::Tensor> result;
+  for (const auto& named : tensors) result.push_back(named.tensor);
+  return result;
+}
+
+}  // namespace
+
+std::vector<NamedTensor> Trainer::state() const {
+  auto tensors = learner_.tensors();
+  for (auto& named : tensors) named.tensor = named.tensor.to(at::kCPU).clone();
+  const int64_t best_epoch = best_ ? best_->epoch : -1;
+  tensors.push_back({"progress", at::tensor({epoch_, step_, learner_.adam().steps, best_epoch}, at::kLong)});
+  tensors.push_back({"best_accuracy", at::tensor({best_ ? best_->accuracy.value_or(-1) : -1}, at::kDouble)});
+  tensors.push_back({"epoch_sums", sums_.to_tensor()});
+  return tensors;
+}
+
+std::vector<NamedTensor> Trainer::network() const {
+  const auto& target = learner_.problem().target;
+  const auto parameters = learner_.network_parameters();
+  std::vector<NamedTensor> tensors;
+  for (size_t i = 0; i < parameters.size(); ++i) tensors.push_back({target.parameters[i].name, parameters[i]});
+  for (size_t i = 0; i < target.buffers.size(); ++i) tensors.push_back({target.buffers[i].name, learner_.state().buffers[i]});
+  for (auto& named : tensors) named.tensor = named.tensor.to(at::kCPU).clone();
+  return tensors;
+}
+
+void Trainer::restore(const Resume& resume) {
+  const auto tensors = learner_.tensors();
+  copy_by_name(named_specs(tensors), values(tensors), resume.state);
+  const auto progress = entry(resume.state, "progress", 4, at::kLong).contiguous();
+  const auto* counters = progress.const_data_ptr<int64_t>();
+  const int64_t best_epoch = counters[3];
+  epoch_ = counters[0];
+  step_ = counters[1];
+  learner_.adam().steps = counters[2];
+  const bool in_range = epoch_ >= 0 && epoch_ <= config_.epochs && step_ >= 0 && step_ <= sampler_.steps() &&
+                        counters[2] >= 0 && best_epoch >= -1 && best_epoch < config_.epochs;
+  if (!in_range) throw Error("INVALID_RUN", "The saved state's position lies outside the run: it cannot be resumed from it.");
+  sums_.from_tensor(entry(resume.state, "epoch_sums", sums_.to_tensor().numel(), at::kDouble));
+  if (best_epoch < 0) return;
+
+  const double accuracy = entry(resume.state, "best_accuracy", 1, at::kDouble).item<double>();
+  best_ = Best{best_epoch, accuracy >= 0 ? std::optional<double>(accuracy) : std::nullopt};
+  const auto& target = learner_.problem().target;
+  const auto empty_like = [](std::vector<at::Tensor> like) {
+    for (auto& tensor : like) tensor = tensor.clone();
+    return like;
+  };
+  best_parameters_ = empty_like(learner_.network_parameters());
+  best_buffers_ = empty_like(learner_.state().buffers);
+  copy_by_name(target.parameters, best_parameters_, resume.best);
+  copy_by_name(target.buffers, best_buffers_, resume.best);
+}
+
+}  // namespace l2t::run

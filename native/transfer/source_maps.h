@@ -1,0 +1,33 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "native/nets/forward.h"
+#include "native/transfer/pairs.h"
+
+namespace l2t::transfer {
+
+/// A frozen, pretrained network.
+struct Source {
+  nets::Network network;
+  std::vector<at::Tensor> parameters;
+  std::vector<at::Tensor> buffers;
+};
+
+/// All that a batch needs of the sources, computed once an iteration; indexed by pair.
+struct SourceMaps {
+  /// S^m averaged over places, before any resizing: B × C_m.
+  std::vector<at::Tensor> pooled;
+  /// S^m at the target map's size: B × C_m × H_n × W_n (bilinear, align_corners = false, no antialiasing).
+  std::vector<at::Tensor> resized;
+};
+
+/// Evaluation-mode forward pass of every source on its own images `x` (one a source).
+std::vector<nets::Activations> source_activations(const std::vector<Source>& sources, const std::vector<at::Tensor>& x);
+
+/// `target_sizes`: sides of the target's features. A map that several pairs share is pooled and resized once.
+SourceMaps make_source_maps(const std::vector<nets::Activations>& sources, const std::vector<Pair>& pairs,
+                            const std::vector<int64_t>& target_sizes);
+
+}  // namespace l2t::transfer
