@@ -1,0 +1,90 @@
+import type { Fail } from './pickle-values.js';
+
+const longestText = 2 ** 24;
+const longestInteger = 256;
+const longestLine = 512;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The arguments of a pickle's opcodes, read one behind another; `fail` ends the reading where they do not fit. */
+export class PickleBytes {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #fail: Fail;
+  /** Offset of the byte to read next. */
+  at: number;
+
+  constructor(bytes: Uint8Array, start: number, fail: Fail) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#fail = fail;
+    this.at = start;
+  }
+
+  take(length: number): Uint8Array {
+    const left = this.#bytes.length - this.at;
+    if (length > left) this.#fail(left === 0 ? 'the file ends here' : `${length} bytes should follow, ${left} do`);
+    this.at += length;
+    return this.#bytes.subarray(this.at - length, this.at);
+  }
+
+  uint(size: 1 | 2 | 4): number {
+    const at = this.at;
+    this.take(size);
+    if (size === 1) return this.#view.getUint8(at);
+    return size === 2 ? this.#view.getUint16(at, true) : this.#view.getUint32(at, true);
+  }
+
+  int32(): number {
+    return this.uint(4) | 0;
+  }
+
+  /** A length of 8 bytes; inexact above 2^53, where it is refused anyway. */
+  length8(): number {
+    const low = this.uint(4);
+    return this.uint(4) * 2 ** 32 + low;
+  }
+
+  float(): number {
+    const at = this.at;
+    this.take(8);
+    return this.#view.getFloat64(at, false);
+  }
+
+  /** Two's complement, little-endian; a bigint where a number would be inexact. */
+  integer(length: number): number | bigint {
+    if (length < 0 || length > longestInteger) this.#fail(`an integer has ${length} bytes`);
+    const digits = Buffer.from(this.take(length)).reverse().toString('hex');
+    const value = length === 0 ? 0n : BigInt.asIntN(8 * length, BigInt(`0x${digits}`));
+    return BigInt.asIntN(53, value) === value ? Number(value) : value;
+  }
+
+  text(length: number): string {
+    if (length > longestText) this.#fail(`a text has ${length} bytes`);
+    const bytes = this.take(length);
+    try {
+      return utf8.decode(bytes);
+    } catch {
+      return this.#fail('a text is not UTF-8');
+    }
+  }
+
+  /** Python 2's str: nearly always ASCII, and latin1 keeps every byte of the rest. */
+  byteText(length: number): string {
+    if (length < 0 || length > longestText) this.#fail(`a text has ${length} bytes`);
+    return Buffer.from(this.take(length)).toString('latin1');
+  }
+
+  /** "module.name" out of the two lines that follow GLOBAL. */
+  globalName(): string {
+    return `${this.#line()}.${this.#line()}`;
+  }
+
+  #line(): string {
+    const length = this.#bytes.subarray(this.at, this.at + longestLine).indexOf(0x0a);
+    if (length < 0) this.#fail('the name of a global does not end');
+    const line = this.text(length);
+    this.at += 1;
+    return line;
+  }
+}
