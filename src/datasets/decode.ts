@@ -1,0 +1,64 @@
+import sharp from 'sharp';
+import { L2TError } from '../errors.js';
+import { readWhole } from './reading.js';
+
+/** `pixels` is uint8, height × width × 3, RGB. */
+export interface DecodedImage {
+  readonly pixels: Uint8Array;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** 64 megapixels: a decompression bomb costs each core 200 MB at most. */
+export const maxPixels = 2 ** 26;
+const maxFileBytes = 2 ** 28;
+
+/** PNG, JPEG or WebP by its first 12 bytes. */
+export function looksLikeImage(start: Uint8Array): boolean {
+  const text = Buffer.from(start.subarray(0, 12)).toString('latin1');
+  return (
+    text.startsWith('\x89PNG\r\n\x1a\n') ||
+    text.startsWith('\xff\xd8\xff') ||
+    (text.startsWith('RIFF') && text.endsWith('WEBP'))
+  );
+}
+
+/**
+ * A PNG, JPEG or WebP file as 8-bit RGB, the bytes that Pillow's `convert('RGB')` gives: embedded colour profiles and
+ * the EXIF orientation are ignored, alpha is dropped (not blended), grey is repeated three times, 16 bits keep
+ * their upper 8, CMYK is multiplied out; of an animation the first picture.
+ *
+ * Throws INVALID_DATA where the content is damaged, of another format or above 64 megapixels; FILE_ACCESS where the
+ * file cannot be read.
+ */
+export async function decodeImage(file: string): Promise<DecodedImage> {
+  const bytes = await readWhole(file, maxFileBytes);
+  if (!looksLikeImage(bytes)) {
+    throw new L2TError('INVALID_DATA', `${file} is not a PNG, JPEG or WebP image. Replace or remove it.`);
+  }
+  try {
+    const image = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: maxPixels });
+    const cmyk = (await image.metadata()).space === 'cmyk';
+    const rgb = cmyk
+      ? image.pipelineColourspace('cmyk').toColourspace('cmyk')
+      : image.removeAlpha().toColourspace('srgb');
+    const { data, info } = await rgb.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+    return { pixels: cmyk ? cmykToRgb(data) : data, height: info.height, width: info.width };
+  } catch (cause) {
+    const reason = (cause as Error).message.split('\n')[0];
+    throw new L2TError('INVALID_DATA', `${file} cannot be decoded: ${reason}. Replace or remove it.`, { cause });
+  }
+}
+
+/** Per channel (1 − C)(1 − K) in Pillow's 8-bit rounding. Pixels × 4 → pixels × 3. */
+function cmykToRgb(cmyk: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array((cmyk.length / 4) * 3);
+  for (let from = 0, to = 0; from < cmyk.length; from += 4) {
+    const white = 255 - (cmyk[from + 3] as number);
+    for (let channel = 0; channel < 3; channel++) {
+      const product = (cmyk[from + channel] as number) * white + 128;
+      rgb[to++] = Math.max(0, white - (((product >> 8) + product) >> 8));
+    }
+  }
+  return rgb;
+}

@@ -1,0 +1,189 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { L2TError } from '../errors.js';
+import { decodeImage, looksLikeImage } from './decode.js';
+import { fitImage } from './fit.js';
+import { allocatePixels, type Dataset, type ImageSet, type SplitName, splitNames } from './image-set.js';
+import { nameSome, unknownLayout } from './layouts.js';
+import { forEachParallel, type LoadOptions, Reading, reaching, readStart } from './reading.js';
+
+/** Folder names that mean a split, in lower case. */
+const splitOfName = new Map<string, SplitName>([
+  ['train', 'train'],
+  ['val', 'validation'],
+  ['valid', 'validation'],
+  ['validation', 'validation'],
+  ['test', 'test'],
+]);
+
+interface ClassFolder {
+  readonly name: string;
+  readonly folder: string;
+  /** Paths below `folder`, sorted. */
+  readonly images: readonly string[];
+}
+
+/** Paths that were passed over, for one warning at the end. */
+type PassedOver = string[];
+
+/**
+ * One folder per class: FOLDER/train/CLASS/… with any of train, val (valid, validation) and test, or flat,
+ * FOLDER/CLASS/…, which becomes `train`. Images may lie deeper within a class folder. Classes and images are sorted by
+ * code unit. A file is an image by its ending (.png, .jpg, .jpeg, .webp) or, lacking one of those, by its content;
+ * others are passed over with a warning, hidden ones silently.
+ *
+ * Throws INVALID_DATA for an empty class, other classes in one split than in another, no images at all, or an image
+ * that cannot be decoded; FILE_ACCESS; ABORTED.
+ */
+export async function loadFolder(folder: string, options: LoadOptions): Promise<Dataset> {
+  const passedOver: PassedOver = [];
+  const splitFolders = await findSplits(folder, passedOver);
+  const flat = splitFolders.size === 0;
+  const listed = new Map<SplitName, ClassFolder[]>();
+  for (const [split, path] of flat ? [['train' as const, folder] as const] : splitFolders) {
+    listed.set(split, await listClasses(path, passedOver));
+  }
+  checkSameClasses(folder, splitFolders, listed);
+  const total = [...listed.values()].flat().reduce((sum, { images }) => sum + images.length, 0);
+  const reading = new Reading(folder, total, options);
+  const sets: Partial<Record<SplitName, ImageSet>> = {};
+  for (const [split, classes] of listed) sets[split] = await decodeAll(classes, reading);
+  return {
+    layout: 'folder',
+    folder,
+    flat,
+    train: sets.train,
+    validation: sets.validation,
+    test: sets.test,
+    classNames: [...listed.values()][0]?.map(({ name }) => name) ?? [],
+    warnings: describePassedOver(folder, passedOver),
+  };
+}
+
+/** Split → folder; none where the folder is flat. A class may be called 'train': a split's folder holds folders. */
+async function findSplits(folder: string, passedOver: PassedOver): Promise<Map<SplitName, string>> {
+  const { folders } = await listFollowing(folder);
+  const candidates = folders.filter((name) => splitOfName.has(name.toLowerCase()));
+  const others = folders.filter((name) => !candidates.includes(name));
+  const contents = await Promise.all(candidates.map((name) => listFollowing(join(folder, name))));
+  if (others.length > 0 && contents.every(({ folders: inner }) => inner.length === 0)) return new Map();
+  const found = new Map<SplitName, string>();
+  for (const name of candidates) {
+    const split = splitOfName.get(name.toLowerCase()) as SplitName;
+    const path = join(folder, name);
+    if (found.has(split)) {
+      throw new L2TError('INVALID_DATA', `${found.get(split)} and ${path} are both the ${split} set. Keep one.`);
+    }
+    found.set(split, path);
+  }
+  if (found.size > 0) passedOver.push(...others.map((name) => join(folder, name)));
+  return new Map(splitNames.filter((split) => found.has(split)).map((split) => [split, found.get(split) as string]));
+}
+
+async function listClasses(folder: string, passedOver: PassedOver): Promise<ClassFolder[]> {
+  const { files, folders } = await listFollowing(folder);
+  for (const name of files) passedOver.push(join(folder, name));
+  const classes: ClassFolder[] = [];
+  for (const name of folders) {
+    const path = join(folder, name);
+    classes.push({ name, folder: path, images: (await listImages(path, '', passedOver)).sort() });
+  }
+  if (classes.every(({ images }) => images.length === 0)) {
+    throw unknownLayout(
+      folder,
+      `has no PNG, JPEG or WebP images in class folders: it holds ${nameSome([...folders, ...files])}`,
+    );
+  }
+  const empty = classes.find(({ images }) => images.length === 0);
+  if (empty === undefined) return classes;
+  throw new L2TError('INVALID_DATA', `${empty.folder}: class '${empty.name}' has no images. Add some or remove it.`);
+}
+
+/** Image files anywhere below a class folder, relative to it. Links to folders are not followed: they may go round. */
+async function listImages(folder: string, below: string, passedOver: PassedOver): Promise<string[]> {
+  const { files, folders, linkedFolders } = await list(join(folder, below));
+  for (const name of linkedFolders) passedOver.push(join(folder, below, name));
+  let images: string[] = [];
+  for (const name of files) {
+    const path = join(folder, below, name);
+    const isImage = /\.(png|jpe?g|webp)$/i.test(name) || looksLikeImage(await readStart(path, 12));
+    if (isImage) images.push(join(below, name));
+    else passedOver.push(path);
+  }
+  for (const name of folders) images = images.concat(await listImages(folder, join(below, name), passedOver));
+  return images;
+}
+
+interface Listing {
+  readonly files: string[];
+  readonly folders: string[];
+  readonly linkedFolders: string[];
+}
+
+/** What a folder shows: no hidden entries, neither pipes nor devices. */
+async function list(folder: string): Promise<Listing> {
+  const entries = await reaching(folder, () => readdir(folder, { withFileTypes: true }));
+  const listing: Listing = { files: [], folders: [], linkedFolders: [] };
+  for (const entry of entries) {
+    if (entry.name.startsWith('.')) continue;
+    const path = join(folder, entry.name);
+    const kind = entry.isSymbolicLink() ? await reaching(path, () => stat(path)) : entry;
+    if (kind.isFile()) listing.files.push(entry.name);
+    else if (kind.isDirectory()) (kind === entry ? listing.folders : listing.linkedFolders).push(entry.name);
+  }
+  return listing;
+}
+
+/** A folder's folders, linked or not, sorted by code unit, and its files. */
+async function listFollowing(folder: string): Promise<{ files: string[]; folders: string[] }> {
+  const { files, folders, linkedFolders } = await list(folder);
+  return { files, folders: [...folders, ...linkedFolders].sort() };
+}
+
+function checkSameClasses(
+  folder: string,
+  splitFolders: ReadonlyMap<SplitName, string>,
+  listed: ReadonlyMap<SplitName, readonly ClassFolder[]>,
+): void {
+  const [[firstSplit, first] = [], ...rest] = listed;
+  const expected = new Set(first?.map(({ name }) => name));
+  for (const [split, classes] of rest) {
+    const actual = new Set(classes.map(({ name }) => name));
+    const differing =
+      [...expected].find((name) => !actual.has(name)) ?? [...actual].find((name) => !expected.has(name));
+    if (differing === undefined) continue;
+    const [has, lacks] = actual.has(differing) ? [split, firstSplit] : [firstSplit, split];
+    throw new L2TError(
+      'INVALID_DATA',
+      `${folder}: class '${differing}' is in ${splitFolders.get(has as SplitName)} but not in ${splitFolders.get(lacks as SplitName)} (${expected.size} classes against ${actual.size}). Every split needs the same class folders.`,
+    );
+  }
+}
+
+async function decodeAll(classes: readonly ClassFolder[], reading: Reading): Promise<ImageSet> {
+  const { size, resize } = reading.options;
+  const files = classes.flatMap(({ folder, images }, label) =>
+    images.map((image) => ({ file: join(folder, image), label })),
+  );
+  const pixels = allocatePixels(files.length, size, reading.folder);
+  await forEachParallel(files.length, async (index) => {
+    reading.check();
+    const { file } = files[index] as (typeof files)[number];
+    const image = await decodeImage(file);
+    pixels.set(await fitImage(image, size, resize, file), index * size * size * 3);
+    reading.advance(1);
+  });
+  return {
+    size,
+    count: files.length,
+    pixels,
+    labels: Int32Array.from(files, ({ label }) => label),
+    classNames: classes.map(({ name }) => name),
+  };
+}
+
+function describePassedOver(folder: string, passedOver: PassedOver): string[] {
+  if (passedOver.length === 0) return [];
+  const what = 'which are no PNG, JPEG or WebP image or lie outside the class folders';
+  return [`${folder}: passed over ${passedOver.length} entries, ${what} (first: ${passedOver[0]}).`];
+}

@@ -1,0 +1,98 @@
+import { open, readFile, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import type { NativeAddon } from '../addon.js';
+import { L2TError } from '../errors.js';
+
+/** Antialiased bilinear on uint8 pixels: the addon's. */
+export type Resize = NativeAddon['resize'];
+
+export interface LoadOptions {
+  /** Side of the images asked for, pixels. */
+  readonly size: number;
+  readonly resize: Resize;
+  /** Called after each image or block of images. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One data set being read: its options, how far it is, and whether to go on. */
+export class Reading {
+  #done = 0;
+
+  constructor(
+    readonly folder: string,
+    readonly total: number,
+    readonly options: LoadOptions,
+  ) {}
+
+  advance(images: number): void {
+    this.#done += images;
+    this.options.onProgress?.(this.#done, this.total);
+  }
+
+  /** Throws ABORTED once the signal has fired. */
+  check(): void {
+    if (!this.options.signal?.aborted) return;
+    throw new L2TError('ABORTED', `Loading ${this.folder} was aborted.`, { cause: this.options.signal.reason });
+  }
+}
+
+/**
+ * `body` for 0 … count − 1 in order of start, one under way per core: what is decoded and not yet stored stays small.
+ * After a failure nothing new starts; it is thrown once everything under way has ended.
+ */
+export async function forEachParallel(count: number, body: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const failures: unknown[] = [];
+  const lane = async () => {
+    while (next < count && failures.length === 0) {
+      try {
+        await body(next++);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(count, availableParallelism()) }, lane));
+  if (failures.length > 0) throw failures[0];
+}
+
+/**
+ * Size of a regular file, bytes. Asked before opening, since opening a pipe would wait for ever.
+ * Throws INVALID_DATA where it is no regular file, FILE_ACCESS where it cannot be reached.
+ */
+export async function fileSize(file: string): Promise<number> {
+  const status = await reaching(file, () => stat(file));
+  if (!status.isFile()) throw new L2TError('INVALID_DATA', `${file} is not a regular file.`);
+  return status.size;
+}
+
+/** All of a regular file. Throws as `fileSize`, and INVALID_DATA where it has more than `limit` bytes. */
+export async function readWhole(file: string, limit: number): Promise<Buffer> {
+  const size = await fileSize(file);
+  if (size > limit) throw new L2TError('INVALID_DATA', `${file} has ${size} bytes; at most ${limit} are read.`);
+  return reaching(file, () => readFile(file));
+}
+
+/** The first `length` bytes of a regular file, fewer where it is shorter. Throws as `fileSize`. */
+export async function readStart(file: string, length: number): Promise<Buffer> {
+  await fileSize(file);
+  return reaching(file, async () => {
+    const handle = await open(file);
+    try {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, 0);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+/** Runs a file-system call, turning its failure into FILE_ACCESS. */
+export async function reaching<T>(file: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    throw new L2TError('FILE_ACCESS', `Cannot read ${file}: ${(cause as Error).message}.`, { cause });
+  }
+}
