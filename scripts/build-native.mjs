@@ -82,7 +82,12 @@ export function buildNative({ root = packageRoot, libtorch, explicit }) {
     cmakeJs(root, ['configure', `--CDL2T_LIBTORCH=${libtorch.prefix}`]);
   }
   cmakeJs(root, ['build', '--parallel', String(jobs())]);
-  writeJson(join(root, 'build/Release/l2t_native.json'), {
+  writeBuildStamp(join(root, 'build/Release'), libtorch, { search: searchKey({ explicit }), named: explicit !== undefined, sources });
+}
+
+/** Writes beside an addon what it was built for. */
+export function writeBuildStamp(folder, libtorch, more = {}) {
+  writeJson(join(folder, 'l2t_native.json'), {
     libtorch: {
       path: libtorch.prefix,
       version: libtorch.version,
@@ -90,9 +95,7 @@ export function buildNative({ root = packageRoot, libtorch, explicit }) {
       libDir: realpathSync(libtorch.libDir),
       library: modified(join(libtorch.libDir, 'libtorch.so')),
     },
-    search: searchKey({ explicit }),
-    named: explicit !== undefined,
-    sources,
+    ...more,
   });
 }
 

@@ -1,0 +1,81 @@
+/**
+ * `npm run build:gyp`: compiles the addon with node-gyp instead of CMake, into binding/build/Release/l2t_native.node.
+ * binding.gyp asks this file for the sources (`--sources`) and LibTorch's include folders (`--includes PREFIX`).
+ * node-gyp would fetch Node's headers; Node-API needs only those of node-api-headers, so it is given a folder of them.
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { writeBuildStamp } from './build-native.mjs';
+import { requireLibTorch } from './libtorch.mjs';
+import { filesBelow } from './stamps.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const binding = join(root, 'binding');
+const requireHere = createRequire(import.meta.url);
+
+// Node's own file of flags holds nothing that a Node-API addon needs.
+const commonGypi = `{
+  'target_defaults': {
+    'default_configuration': 'Release',
+    'configurations': { 'Release': { 'defines': ['NDEBUG'], 'cflags': ['-O3'] }, 'Debug': { 'cflags': ['-g', '-O0'] } },
+  },
+}
+`;
+
+/** Every source, as binding.gyp takes it: relative to binding/. CMakeLists.txt globs the same. */
+export function sources() {
+  const isSource = (path) => path.endsWith('.cc');
+  const own = readdirSync(binding).filter(isSource).sort();
+  return [...filesBelow(join(root, 'native')).filter(isSource).map((path) => relative(binding, path)), ...own];
+}
+
+function nodeHeaders() {
+  const folder = join(root, 'node_modules/.cache/l2t-native/node-headers');
+  const include = join(folder, 'include/node');
+  mkdirSync(include, { recursive: true });
+  cpSync(requireHere('node-api-headers').include_dir, include, { recursive: true });
+  writeFileSync(join(include, 'common.gypi'), commonGypi);
+  writeFileSync(join(include, 'config.gypi'), "{ 'variables': {} }\n");
+  return folder;
+}
+
+function includes(prefix) {
+  const api = join(prefix, 'include/torch/csrc/api/include');
+  return prefix === '/usr' ? [api] : [join(prefix, 'include'), api];
+}
+
+/** Official builds carry their own libgomp; a second one beside it would mean a second set of threads. */
+function openmp(libDir) {
+  const bundled = readdirSync(libDir).find((name) => /^libgomp-.*\.so/.test(name));
+  return bundled === undefined ? '-lgomp' : join(libDir, bundled);
+}
+
+function build() {
+  const libtorch = requireLibTorch({ say: (line) => console.error(line) });
+  const variables = { libtorch: libtorch.prefix, libtorch_lib: libtorch.libDir, openmp_libraries: openmp(libtorch.libDir) };
+  const child = spawnSync(
+    process.execPath,
+    [
+      requireHere.resolve('node-gyp/bin/node-gyp.js'),
+      'rebuild',
+      `--nodedir=${nodeHeaders()}`,
+      `--jobs=${availableParallelism()}`,
+      '--',
+      ...Object.entries(variables).map(([name, value]) => `-D${name}=${value}`),
+    ],
+    { cwd: binding, stdio: 'inherit' },
+  );
+  process.exitCode = child.status ?? 1;
+  if (child.status === 0) writeBuildStamp(join(binding, 'build/Release'), libtorch);
+}
+
+const [command, argument] = process.argv.slice(2);
+if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  if (command === '--sources') console.log(sources().join('\n'));
+  else if (command === '--includes') console.log(includes(argument).join('\n'));
+  else build();
+}

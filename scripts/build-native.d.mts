@@ -1,0 +1,13 @@
+import type { LibTorch } from './libtorch.mjs';
+
+/** What a built addon was built for. */
+export interface BuildStamp {
+  readonly libtorch: { readonly path: string; readonly version: string; readonly how: string; readonly libDir: string };
+}
+
+export const packageRoot: string;
+export function addonPath(root?: string): string;
+export function readBuildStamp(root?: string): BuildStamp | undefined;
+export function isNativeCurrent(root?: string): boolean;
+/** Throws an Error with code ADDON_NOT_BUILT; the compiler's messages are on stderr. */
+export function buildNative(options: { readonly root?: string; readonly libtorch: LibTorch; readonly explicit?: string }): void;

@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import { addonPath, buildNative } from '../../scripts/build-native.mjs';
+import { requireLibTorch } from '../../scripts/libtorch.mjs';
+import { type ErrorCode, L2TError } from '../errors.js';
+
+interface BuildOptions {
+  readonly libtorch?: string;
+  readonly json?: boolean;
+}
+
+const scriptCodes: readonly ErrorCode[] = ['ADDON_NOT_BUILT', 'LIBTORCH_NOT_FOUND'];
+
+/** The set-up scripts run before L2TError is compiled, so their errors carry a code only. */
+function asL2TError(error: unknown): L2TError {
+  const { code, message } = error as { code?: string; message: string };
+  return new L2TError(scriptCodes.find((known) => known === code) ?? 'INTERNAL', message, { cause: error });
+}
+
+function build(options: BuildOptions): void {
+  const say = (line: string): void => {
+    process.stderr.write(`${line}\n`);
+  };
+  const start = performance.now();
+  try {
+    say('Looking for LibTorch …');
+    const libtorch = requireLibTorch({ explicit: options.libtorch, say });
+    say(`LibTorch ${libtorch.version} in ${libtorch.prefix} (${libtorch.how}). Compiling, about two minutes …`);
+    buildNative({ libtorch, explicit: options.libtorch });
+    const seconds = Number(((performance.now() - start) / 1000).toFixed(1));
+    const result = { addon: addonPath(), libtorch: libtorch.prefix, version: libtorch.version, seconds };
+    if (options.json) console.log(JSON.stringify(result));
+    else console.log(`Built ${result.addon} for LibTorch ${result.version} in ${result.libtorch} (${seconds} s).`);
+  } catch (error) {
+    throw asL2TError(error);
+  }
+}
+
+export function register(program: Command): void {
+  program
+    .command('build')
+    .description('compile the native part against the LibTorch found')
+    .option('--libtorch <dir>', 'LibTorch to use: a folder that holds include/ and lib/')
+    .option('--json', 'print the result as one JSON document')
+    .action(build);
+}
