@@ -62,7 +62,7 @@ export async function loadFolder(folder: string, options: LoadOptions): Promise<
 
 /** Split → folder; none where the folder is flat. A class may be called 'train': a split's folder holds folders. */
 async function findSplits(folder: string, passedOver: PassedOver): Promise<Map<SplitName, string>> {
-  const { folders } = await listFollowing(folder);
+  const { files, folders } = await listFollowing(folder);
   const candidates = folders.filter((name) => splitOfName.has(name.toLowerCase()));
   const others = folders.filter((name) => !candidates.includes(name));
   const contents = await Promise.all(candidates.map((name) => listFollowing(join(folder, name))));
@@ -76,7 +76,7 @@ async function findSplits(folder: string, passedOver: PassedOver): Promise<Map<S
     }
     found.set(split, path);
   }
-  if (found.size > 0) passedOver.push(...others.map((name) => join(folder, name)));
+  if (found.size > 0) passedOver.push(...[...files, ...others].map((name) => join(folder, name)));
   return new Map(splitNames.filter((split) => found.has(split)).map((split) => [split, found.get(split) as string]));
 }
 

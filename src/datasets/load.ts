@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
-import { type CifarVariant, cifar10, cifar100, cifarFiles, loadCifar } from './cifar.js';
+import { cifar10, cifar100, cifarFiles, loadCifar } from './cifar.js';
 import { loadFolder } from './folder.js';
 import { idxFileName, loadIdx } from './idx.js';
 import type { Dataset } from './image-set.js';
