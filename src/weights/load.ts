@@ -15,11 +15,11 @@ export interface Weights {
 }
 
 /** Under which a training script's checkpoint keeps its state dict, in the order in which they are tried. */
-const wrappers = ['state_dict', 'model', 'net'];
+const wrappers = ['state_dict', 'model_state_dict', 'model', 'net'];
 
 /**
  * The weights in a file: safetensors, or torch.save's in either format, told apart by content. A checkpoint's state dict
- * may lie under `state_dict`, `model` or `net`; what is no tensor is passed over; `module.` is removed where every name
+ * may lie under `state_dict`, `model_state_dict`, `model` or `net`; what is no tensor is passed over; `module.` is removed where every name
  * has it (DataParallel).
  * @throws L2TError INVALID_WEIGHTS where the file is damaged, hostile or of another format, FILE_ACCESS.
  */

@@ -129,7 +129,8 @@ class Archive {
     if (compressionMethod !== 8) throw new Error(`its entry ${quoted(fileName)} is neither stored nor deflated`);
     this.#mayInflate -= uncompressedSize;
     if (this.#mayInflate < 0) throw new Error('its entries are deflated beyond reason');
-    return inflate(raw, { maxOutputLength: Math.max(1, uncompressedSize) });
+    const data = await inflate(raw, { maxOutputLength: Math.max(1, uncompressedSize) });
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
 }
 

@@ -26,7 +26,7 @@ export async function openPth(bytes: Uint8Array, file: string): Promise<PthFile>
 }
 
 /**
- * The object in a file of torch.save that holds no tensor at its top, such as a list of integers.
+ * The object in a file of torch.save that holds no tensor at its top, such as lists of integers.
  * Lists are arrays, dicts are Maps; what lies deeper is not looked at.
  * @throws L2TError INVALID_WEIGHTS, also where it holds a tensor.
  */
