@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+import { Command, Option } from 'commander';
+import type { EngineName } from '../addon.js';
+import { runProgram } from '../cli/program.js';
+import { parity } from './parity.js';
+import { formatReport } from './report.js';
+
+const program = new Command('parity')
+  .description('Runs every fixture of a folder through the addon and compares every quantity.')
+  .argument('<dir>', 'folder of NAME.json and NAME.safetensors')
+  .addOption(new Option('--dtype <type>', 'what to compute in').choices(['float64', 'float32']).default('float64'))
+  .addOption(new Option('--engine <name>', 'which engine').choices(['autograd']).default('autograd'))
+  .action(async (folder: string, options: { dtype: 'float64' | 'float32'; engine: EngineName }) => {
+    const onCase = (name: string, index: number, count: number) => {
+      process.stderr.write(`${index + 1}/${count} ${name}\n`);
+    };
+    const report = await parity(folder, { ...options, onCase });
+    process.stdout.write(`${formatReport(report)}\n`);
+    if (report.cases.some(({ outcome }) => outcome === 'failed')) process.exitCode = 1;
+  });
+
+await runProgram(program);
