@@ -34,9 +34,12 @@ function run(command, args, failure) {
 function checkNode() {
   const major = Number.parseInt(process.versions.node, 10);
   if (major < 20) {
-    throw new SetUpError(`Node ${process.versions.node} is too old: 20 or newer is needed (https://nodejs.org/, or: nvm install 20).`);
+    throw new SetUpError(
+      `Node ${process.versions.node} is too old: 20 or newer is needed (https://nodejs.org/, or: nvm install 20).`,
+    );
   }
-  if (process.platform !== 'linux') say(`warning: only Linux x64 is tested, this is ${process.platform} ${process.arch}`);
+  if (process.platform !== 'linux')
+    say(`warning: only Linux x64 is tested, this is ${process.platform} ${process.arch}`);
 }
 
 /** Does node_modules hold what package-lock.json asks for? npm keeps its own list of what it has installed. */

@@ -30,7 +30,12 @@ const commonGypi = `{
 export function sources() {
   const isSource = (path) => path.endsWith('.cc');
   const own = readdirSync(binding).filter(isSource).sort();
-  return [...filesBelow(join(root, 'native')).filter(isSource).map((path) => relative(binding, path)), ...own];
+  return [
+    ...filesBelow(join(root, 'native'))
+      .filter(isSource)
+      .map((path) => relative(binding, path)),
+    ...own,
+  ];
 }
 
 function nodeHeaders() {
@@ -56,7 +61,11 @@ function openmp(libDir) {
 
 function build() {
   const libtorch = requireLibTorch({ say: (line) => console.error(line) });
-  const variables = { libtorch: libtorch.prefix, libtorch_lib: libtorch.libDir, openmp_libraries: openmp(libtorch.libDir) };
+  const variables = {
+    libtorch: libtorch.prefix,
+    libtorch_lib: libtorch.libDir,
+    openmp_libraries: openmp(libtorch.libDir),
+  };
   const child = spawnSync(
     process.execPath,
     [

@@ -10,4 +10,8 @@ export function addonPath(root?: string): string;
 export function readBuildStamp(root?: string): BuildStamp | undefined;
 export function isNativeCurrent(root?: string): boolean;
 /** Throws an Error with code ADDON_NOT_BUILT; the compiler's messages are on stderr. */
-export function buildNative(options: { readonly root?: string; readonly libtorch: LibTorch; readonly explicit?: string }): void;
+export function buildNative(options: {
+  readonly root?: string;
+  readonly libtorch: LibTorch;
+  readonly explicit?: string;
+}): void;

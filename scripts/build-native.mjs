@@ -57,7 +57,7 @@ function cmakeJs(root, args) {
     stdio: ['ignore', 2, 2],
   });
   if (child.status !== 0) {
-    throw Object.assign(new Error('Compiling the addon failed; the compiler\'s messages are above.'), {
+    throw Object.assign(new Error("Compiling the addon failed; the compiler's messages are above."), {
       code: 'ADDON_NOT_BUILT',
     });
   }
@@ -67,7 +67,10 @@ function cmakeJs(root, args) {
 function dropForeignConfiguration(root, libtorch) {
   const stampPath = join(root, 'build/configured.json');
   const wanted = { root, libtorch: libtorch.prefix, version: libtorch.version, ninja: onPath('ninja') };
-  if (JSON.stringify(readJson(stampPath)) === JSON.stringify(wanted) && existsSync(join(root, 'build/CMakeCache.txt'))) {
+  if (
+    JSON.stringify(readJson(stampPath)) === JSON.stringify(wanted) &&
+    existsSync(join(root, 'build/CMakeCache.txt'))
+  ) {
     return false;
   }
   rmSync(join(root, 'build'), { recursive: true, force: true });
@@ -82,7 +85,11 @@ export function buildNative({ root = packageRoot, libtorch, explicit }) {
     cmakeJs(root, ['configure', `--CDL2T_LIBTORCH=${libtorch.prefix}`]);
   }
   cmakeJs(root, ['build', '--parallel', String(jobs())]);
-  writeBuildStamp(join(root, 'build/Release'), libtorch, { search: searchKey({ explicit }), named: explicit !== undefined, sources });
+  writeBuildStamp(join(root, 'build/Release'), libtorch, {
+    search: searchKey({ explicit }),
+    named: explicit !== undefined,
+    sources,
+  });
 }
 
 /** Writes beside an addon what it was built for. */

@@ -15,8 +15,7 @@ import { modified } from './stamps.mjs';
 
 export const minimumVersion = '2.6';
 const aptPackages = ['libtorch-dev', 'libopenblas0'];
-const archiveUrl =
-  'https://download.pytorch.org/libtorch/cpu/libtorch-cxx11-abi-shared-with-deps-2.6.0%2Bcpu.zip';
+const archiveUrl = 'https://download.pytorch.org/libtorch/cpu/libtorch-cxx11-abi-shared-with-deps-2.6.0%2Bcpu.zip';
 const versionHeader = 'include/torch/csrc/api/include/torch/version.h';
 
 /** Where `l2t-native setup` puts LibTorch: <data home>/l2t-native/libtorch. */
@@ -115,7 +114,12 @@ function pytorchPlaces(env, findPackage) {
   const places = [];
   const add = (how, python, otherwise, named) => {
     const folder = findPackage(python) ?? otherwise;
-    places.push({ how, path: folder ?? python, named, reason: folder === undefined ? 'has no torch package' : undefined });
+    places.push({
+      how,
+      path: folder ?? python,
+      named,
+      reason: folder === undefined ? 'has no torch package' : undefined,
+    });
   };
   const demanded = env.LIBTORCH_USE_PYTORCH === '1';
   if (env.VIRTUAL_ENV) add('the active venv', join(env.VIRTUAL_ENV, 'bin/python'), undefined, demanded);
