@@ -1,6 +1,5 @@
 #include "binding/jobs.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/_upsample_bilinear2d_aa.h>
 #include <ATen/ops/from_blob.h>
 
@@ -9,6 +8,7 @@
 #include "binding/worker.h"
 #include "native/core/device.h"
 #include "native/core/error.h"
+#include "native/core/threads.h"
 #include "native/nets/initialise.h"
 #include "native/run/evaluation.h"
 #include "native/run/observe.h"
@@ -37,7 +37,7 @@ class ResizeWorker final : public Napi::AsyncWorker {
   void Execute() override {
     try {
       const auto [height, width, out_height, out_width] = sides_;
-      at::set_num_threads(1);
+      set_threads(1);
       const auto image = at::from_blob(data_, {1, height, width, 3}, at::kByte).permute({0, 3, 1, 2});
       output_ = at::_upsample_bilinear2d_aa(image, {out_height, out_width}, /*align_corners=*/false)
                     .permute({0, 2, 3, 1})
@@ -92,7 +92,7 @@ Napi::Value evaluate(const Napi::CallbackInfo& info) {
                  size = get_integer(job, "size", 1, 4096), normalisation = to_normalisation(get_object(job, "normalisation")),
                  batch = get_integer(job, "batch", 1, 1000000), device = get_string(job, "device"),
                  threads = static_cast<int>(get_integer(job, "threads", 1, 1024))](Worker& worker) mutable -> MakeValue {
-      at::set_num_threads(threads);
+      set_threads(threads);
       const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(device).device);
       const auto parameters = make_parameters(network.parameters, options);
       const auto buffers = nets::make_buffers(network, options);

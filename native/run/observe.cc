@@ -1,9 +1,8 @@
 #include "native/run/observe.h"
 
-#include <ATen/Parallel.h>
-
 #include "native/core/device.h"
 #include "native/core/error.h"
+#include "native/core/threads.h"
 #include "native/run/learner.h"
 
 namespace l2t::run {
@@ -69,7 +68,7 @@ void add_details(const Iteration& iteration, Learner& learner, std::vector<Named
 }  // namespace
 
 std::vector<NamedTensor> observe(const ObserveConfig& config) {
-  at::set_num_threads(config.threads);
+  set_threads(config.threads);
   const auto options = at::TensorOptions().dtype(config.dtype).device(choose_device(config.device).device);
   auto sources = config.sources;
   for (size_t k = 0; k < sources.size(); ++k) {

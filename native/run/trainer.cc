@@ -1,6 +1,5 @@
 #include "native/run/trainer.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/tensor.h>
@@ -10,6 +9,7 @@
 
 #include "native/core/device.h"
 #include "native/core/error.h"
+#include "native/core/threads.h"
 
 namespace l2t::run {
 namespace {
@@ -23,7 +23,7 @@ void move_to(data::ImageSet& images, c10::Device device) {
 
 /// The device, once the calling thread has its thread count: the first thing a trainer does.
 c10::Device prepare(const RunConfig& config) {
-  at::set_num_threads(config.threads);
+  set_threads(config.threads);
   return choose_device(config.device).device;
 }
 
