@@ -12,6 +12,7 @@ import {
   StorageType,
   TensorRef,
 } from './pickle-values.js';
+import { quoted } from './quoted.js';
 
 type Arguments = readonly PickleValue[];
 
@@ -104,7 +105,7 @@ function rebuildTensor([storage, offset, shape, strides]: Arguments, fail: Fail)
   }
   // Sums and products beyond 2^53 are inexact but still far larger than any storage.
   if (end > storage.length) {
-    fail(`a tensor reaches element ${end} of storage ${storage.key}, which has ${storage.length}`);
+    fail(`a tensor reaches element ${end} of storage ${quoted(storage.key)}, which has ${storage.length}`);
   }
   return new TensorRef(storage, offset, shape, strides);
 }

@@ -7,7 +7,7 @@ import { unpickle } from './pickle.js';
 import type { StorageRef } from './pickle-values.js';
 import type { PthFile } from './pth.js';
 import { Storages } from './pth-storages.js';
-import { quoted } from './quoted.js';
+import { printable, quoted } from './quoted.js';
 
 const inflate = promisify(inflateRaw);
 
@@ -134,9 +134,9 @@ class Archive {
   }
 }
 
-/** yauzl's errors are plain; ours here are too, so that both become one kind. */
+/** yauzl's errors are plain, and may quote the archive; ours here are plain too, so that both become one kind. */
 function damaged(file: string, error: unknown): L2TError {
-  const problem = error instanceof Error ? error.message : String(error);
+  const problem = printable(error instanceof Error ? error.message : String(error));
   return new L2TError('INVALID_WEIGHTS', `${file}: the zip archive is damaged: ${problem}. Fetch or save it again.`, {
     cause: error,
   });

@@ -83,7 +83,7 @@ it('a zip’s checksums leave no changed value unnoticed', async () => {
 
 describe('tensors that do not fit', () => {
   it.each<[string, Uint8Array, RegExp]>([
-    ['reach beyond their storage', tensor(six, [7]), /element 7 of storage 0, which has 6/],
+    ['reach beyond their storage', tensor(six, [7]), /element 7 of storage "0", which has 6/],
     ['begin beyond it', tensor(six, [1], { offset: 6 }), /element 7/],
     ['overflow', tensor(six, [2 ** 30, 2 ** 30, 2 ** 30], { strides: [2 ** 30, 2 ** 30, 2 ** 30] }), /reaches element/],
     ['are negative', tensor(six, [-1]), /a shape and strides/],
