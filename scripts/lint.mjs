@@ -1,0 +1,119 @@
+/**
+ * `npm run lint`: Biome, the TypeScript compiler, clang-format on all C++, clang-tidy on the C++ files that changed
+ * since the main branch (`--all`: on every one). `npm run format` (`--fix`): lets Biome and clang-format mend.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onPath } from './apt.mjs';
+import { filesBelow } from './stamps.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const fix = process.argv.includes('--fix');
+const all = process.argv.includes('--all');
+const failed = [];
+
+function note(name, ok) {
+  console.log(`[lint] ${name}: ${ok ? 'ok' : 'FAILED'}`);
+  if (!ok) failed.push(name);
+}
+
+function run(name, command, args) {
+  const child = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  note(name, child.status === 0);
+}
+
+/** Versions differ in what they find and how they format, so the version is part of the name. */
+function present(tool, packages) {
+  if (onPath(tool)) return true;
+  console.error(`[lint] ${tool} is missing: sudo apt-get update && sudo apt-get install -y ${packages}`);
+  note(tool, false);
+  return false;
+}
+
+const cppFiles = ['native', 'binding']
+  .flatMap((folder) => filesBelow(join(root, folder), ['build']))
+  .map((path) => relative(root, path))
+  .filter((path) => /\.(cc|h)$/.test(path));
+
+function git(...args) {
+  const child = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
+  return child.status === 0 ? child.stdout.trim() : undefined;
+}
+
+/** The commit to compare with: where the branch left origin's main; on main itself, the commit before. */
+function base() {
+  const head = git('rev-parse', 'HEAD');
+  const fork = git('merge-base', 'HEAD', 'origin/main');
+  return fork !== undefined && fork !== head ? fork : git('rev-parse', 'HEAD~1');
+}
+
+/** Sources to look at: the changed ones, and those that include a changed header; all without a base. */
+function sourcesToTidy() {
+  const sources = cppFiles.filter((path) => path.endsWith('.cc'));
+  const from = all ? undefined : base();
+  if (from === undefined) return sources;
+  const changed = new Set(
+    `${git('diff', '--name-only', from)}\n${git('ls-files', '--others', '--exclude-standard')}`.split('\n'),
+  );
+  if (changed.has('.clang-tidy')) return sources;
+  const headers = cppFiles.filter((path) => path.endsWith('.h') && changed.has(path));
+  const includesChanged = (path) => {
+    const text = readFileSync(join(root, path), 'utf8');
+    return headers.some((header) => text.includes(`#include "${header}"`));
+  };
+  return sources.filter((path) => changed.has(path) || includesChanged(path));
+}
+
+function tidyOne(path) {
+  return new Promise((done) => {
+    const child = spawn('clang-tidy-19', ['-p', 'build', '--quiet', path], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let said = '';
+    let complaints = '';
+    child.stdout.on('data', (text) => {
+      said += text;
+    });
+    child.stderr.on('data', (text) => {
+      complaints += text;
+    });
+    child.on('close', (status) => {
+      // Its count of suppressed warnings on stderr is of interest only where it failed without a finding.
+      if (status !== 0) process.stdout.write(said || complaints);
+      done(status === 0);
+    });
+  });
+}
+
+async function tidy() {
+  if (!present('clang-tidy-19', 'clang-tidy-19 libomp-19-dev')) return;
+  if (!existsSync(join(root, 'build/compile_commands.json'))) {
+    console.error('[lint] clang-tidy needs build/compile_commands.json: npm run bootstrap');
+    note('clang-tidy', false);
+    return;
+  }
+  const queue = sourcesToTidy();
+  const count = queue.length;
+  let ok = true;
+  const worker = async () => {
+    for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
+      ok = (await tidyOne(path)) && ok;
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  note(`clang-tidy (${count} of ${cppFiles.filter((path) => path.endsWith('.cc')).length} sources)`, ok);
+}
+
+run('biome', join(root, 'node_modules/.bin/biome'), ['check', '--error-on-warnings', ...(fix ? ['--write'] : [])]);
+if (present('clang-format-19', 'clang-format-19')) {
+  run('clang-format', 'clang-format-19', [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...cppFiles]);
+}
+if (!fix) {
+  run('tsc', join(root, 'node_modules/.bin/tsc'), ['--noEmit']);
+  await tidy();
+}
+process.exitCode = failed.length === 0 ? 0 : 1;
