@@ -4,7 +4,7 @@
  * `--quiet`: say nothing on stdout.
  */
 import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { aptInstall, onPath } from './apt.mjs';
 import { buildNative, isNativeCurrent, packageRoot, readBuildStamp } from './build-native.mjs';
@@ -32,10 +32,10 @@ function run(command, args, failure) {
 }
 
 function checkNode() {
-  const major = Number.parseInt(process.versions.node, 10);
-  if (major < 20) {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 15)) {
     throw new SetUpError(
-      `Node ${process.versions.node} is too old: 20 or newer is needed (https://nodejs.org/, or: nvm install 20).`,
+      `Node ${process.versions.node} is too old: 20.15 or newer is needed (https://nodejs.org/, or: nvm install 20).`,
     );
   }
   if (process.platform !== 'linux')
@@ -62,7 +62,8 @@ function installPackages() {
 }
 
 function buildTypeScript() {
-  const stampPath = join(packageRoot, 'node_modules/.cache/l2t-native/typescript.json');
+  const cache = join(packageRoot, 'node_modules/.cache/l2t-native');
+  const stampPath = join(cache, 'typescript.json');
   const inputs = [
     ...filesBelow(join(packageRoot, 'src')),
     ...['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) => join(packageRoot, name)),
@@ -72,9 +73,14 @@ function buildTypeScript() {
   const stamp = readJson(stampPath);
   if (stamp?.sources === sources && stamp.built === fingerprint(outputs())) return;
   timed('compiling TypeScript', () => {
-    rmSync(join(packageRoot, 'dist'), { recursive: true, force: true });
+    // Into a fresh folder, so that no output of a deleted source stays, and a failure leaves what was there.
+    const fresh = join(cache, 'dist');
+    rmSync(fresh, { recursive: true, force: true });
     const tsc = join(packageRoot, 'node_modules/typescript/bin/tsc');
-    run(process.execPath, [tsc, '-p', 'tsconfig.build.json'], 'Compiling TypeScript failed (see above).');
+    const args = [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh];
+    run(process.execPath, args, 'Compiling TypeScript failed (see above).');
+    rmSync(join(packageRoot, 'dist'), { recursive: true, force: true });
+    renameSync(fresh, join(packageRoot, 'dist'));
   });
   writeJson(stampPath, { sources, built: fingerprint(outputs()) });
 }
@@ -101,7 +107,7 @@ function buildAddon() {
   requireTools();
   const libtorch = timed('looking for LibTorch', () => requireLibTorch({ say, cli: 'node dist/cli/main.js' }));
   say(`LibTorch ${libtorch.version} in ${libtorch.prefix} (${libtorch.how})`);
-  timed('compiling the addon (two to three minutes the first time)', () => buildNative({ libtorch }));
+  timed('compiling the addon (one or two minutes)', () => buildNative({ libtorch }));
 }
 
 const start = performance.now();

@@ -24,7 +24,7 @@ function build(options: BuildOptions): void {
   try {
     say('Looking for LibTorch …');
     const libtorch = requireLibTorch({ explicit: options.libtorch, say });
-    say(`LibTorch ${libtorch.version} in ${libtorch.prefix} (${libtorch.how}). Compiling, about two minutes …`);
+    say(`LibTorch ${libtorch.version} in ${libtorch.prefix} (${libtorch.how}). Compiling, one or two minutes …`);
     buildNative({ libtorch, explicit: options.libtorch });
     const seconds = Number(((performance.now() - start) / 1000).toFixed(1));
     const result = { addon: addonPath(), libtorch: libtorch.prefix, version: libtorch.version, seconds };

@@ -31,13 +31,14 @@ function firstLine(command: string, args: readonly string[]): string | undefined
 }
 
 function checkNode(): Check {
-  const ok = Number.parseInt(process.versions.node, 10) >= 20;
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const ok = major > 20 || (major === 20 && minor >= 15);
   return ok
     ? { name: 'Node', state: 'ok', detail: process.versions.node }
     : {
         name: 'Node',
         state: 'broken',
-        detail: `${process.versions.node}; 20 or newer is needed`,
+        detail: `${process.versions.node}; 20.15 or newer is needed`,
         fix: 'nvm install 20',
       };
 }

@@ -1,0 +1,47 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { expect, test } from 'vitest';
+import { packageRoot } from '../../scripts/build-native.mjs';
+
+/** Every C++ source of the addon: what both builds must compile. */
+function expected(): string[] {
+  const native = (readdirSync(join(packageRoot, 'native'), { recursive: true }) as string[]).map((name) =>
+    join(packageRoot, 'native', name),
+  );
+  const binding = readdirSync(join(packageRoot, 'binding')).map((name) => join(packageRoot, 'binding', name));
+  return [...native, ...binding].filter((path) => path.endsWith('.cc')).sort();
+}
+
+test('CMake compiles every source', () => {
+  const commands = JSON.parse(readFileSync(join(packageRoot, 'build/compile_commands.json'), 'utf8')) as {
+    file: string;
+  }[];
+  expect(commands.map(({ file }) => file).sort()).toEqual(expected());
+});
+
+test('node-gyp compiles the same', () => {
+  const gyp = readFileSync(join(packageRoot, 'binding/binding.gyp'), 'utf8');
+  const command = /'sources': \['<!@\(node (\S+) (--sources)\)'\]/.exec(gyp);
+  expect(command).not.toBeNull();
+  const [, script = '', flag = ''] = command ?? [];
+  const child = spawnSync(process.execPath, [script, flag], { cwd: join(packageRoot, 'binding'), encoding: 'utf8' });
+  const sources = child.stdout.trim().split('\n');
+  expect(sources.map((path) => resolve(packageRoot, 'binding', path)).sort()).toEqual(expected());
+});
+
+test('both define the same', () => {
+  const defines = (path: string) =>
+    readFileSync(join(packageRoot, path), 'utf8').match(
+      /AT_PER_OPERATOR_HEADERS\b(?! *:)|NAPI_VERSION=\d+|NODE_ADDON_API_\w+|_GLIBCXX_USE_CXX11_ABI=\d/g,
+    );
+  expect(new Set(defines('binding/binding.gyp'))).toEqual(new Set(defines('CMakeLists.txt')));
+});
+
+test('nothing runs by itself when the package is installed', () => {
+  const { scripts } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) expect(scripts).not.toHaveProperty(name);
+  expect(existsSync(join(packageRoot, 'binding.gyp'))).toBe(false);
+});
