@@ -38,7 +38,8 @@ export async function decodeImage(file: string): Promise<DecodedImage> {
   }
   try {
     const image = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: maxPixels });
-    const cmyk = (await image.metadata()).space === 'cmyk';
+    const isJpeg = bytes[0] === 0xff;
+    const cmyk = isJpeg && (await image.metadata()).space === 'cmyk';
     const rgb = cmyk
       ? image.pipelineColourspace('cmyk').toColourspace('cmyk')
       : image.removeAlpha().toColourspace('srgb');

@@ -146,9 +146,12 @@ function padToColour(grey: Uint8Array, height: number, width: number, margin: nu
   const outWidth = width + 2 * margin;
   const colour = new Uint8Array((height + 2 * margin) * outWidth * 3);
   for (let row = 0; row < height; row++) {
-    const start = ((row + margin) * outWidth + margin) * 3;
+    let to = ((row + margin) * outWidth + margin) * 3;
     for (let column = 0; column < width; column++) {
-      colour.fill(grey[row * width + column] as number, start + column * 3, start + column * 3 + 3);
+      const value = grey[row * width + column] as number;
+      colour[to++] = value;
+      colour[to++] = value;
+      colour[to++] = value;
     }
   }
   return colour;

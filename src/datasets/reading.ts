@@ -39,6 +39,7 @@ export class Reading {
 
 /**
  * `body` for 0 … count − 1 in order of start, one under way per core: what is decoded and not yet stored stays small.
+ * (Decoding runs on libuv's pool, which has 4 threads unless UV_THREADPOOL_SIZE was set before the process used it.)
  * After a failure nothing new starts; it is thrown once everything under way has ended.
  */
 export async function forEachParallel(count: number, body: (index: number) => Promise<void>): Promise<void> {

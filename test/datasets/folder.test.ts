@@ -115,6 +115,12 @@ describe('decoding gives what Pillow gives', () => {
     expect(Uint8Array.from((await decodeBytes(png)).pixels)).toEqual(Uint8Array.from(deep, (value) => value >> 8));
   });
 
+  it('CMYK multiplied out', async () => {
+    const { pixels, height, width } = await decodeImage('test/fixtures/images/cmyk.jpg');
+    expect([height, width]).toEqual([29, 37]);
+    expect(sha256(pixels)).toBe('278ecf1a0b7ecb795c69588071455dbbeda7e1ac3923607217f41d4dc307f2e2');
+  });
+
   it('neither turns by EXIF nor converts by an embedded profile', async () => {
     const plain = sharp(pattern(4, 20, 30), { raw: { height: 20, width: 30, channels: 3 } }).jpeg();
     const { pixels } = await decodeBytes(await plain.toBuffer());
