@@ -1,0 +1,20 @@
+// Vitest's counts from its JSON report: "N passed, N failed, N skipped", the line that ends .ci/run.
+import { readFileSync } from 'node:fs';
+
+const text = readFileSync(process.argv[2], 'utf8');
+if (text === '') {
+  console.log('0 passed, 1 failed, 0 skipped (the tests did not run)');
+  process.exitCode = 1;
+} else {
+  const report = JSON.parse(text);
+  // A file that cannot be loaded has no tests to count.
+  const broken = report.testResults.filter(
+    (file) => file.status === 'failed' && file.assertionResults.every(({ status }) => status !== 'failed'),
+  ).length;
+  const failed = report.numFailedTests + broken;
+  const skipped = report.numPendingTests + report.numTodoTests;
+  console.log(`Test Files  ${report.testResults.length}`);
+  console.log(`     Tests  ${report.numTotalTests}`);
+  console.log(`${report.numPassedTests} passed, ${failed} failed, ${skipped} skipped`);
+  if (failed > 0) process.exitCode = 1;
+}

@@ -1,0 +1,85 @@
+/**
+ * `npm run test:pack`: packs the package, looks at what is in it, installs it in an empty folder as a stranger would,
+ * compiles the addon there, and uses it in six lines. Nothing of the checkout is seen by what is installed.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const limitBytes = 5_000_000;
+
+function step(what, work) {
+  console.log(`[pack] ${what} …`);
+  const start = performance.now();
+  const result = work();
+  console.log(`[pack] ${what}: ok (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+  return result;
+}
+
+function run(folder, command, args, stdout = 'inherit') {
+  return execFileSync(command, args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', stdout, 'inherit'] });
+}
+
+function pack(folder) {
+  const [report] = JSON.parse(run(root, 'npm', ['pack', '--json', '--pack-destination', folder], 'pipe'));
+  return report;
+}
+
+function checkContents({ files, size }) {
+  const paths = files.map(({ path }) => path);
+  const allowed = [
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt)$/,
+    /^dist\/.+\.(js|d\.ts)$/,
+    /^native\/.+\.(cc|h)$/,
+    /^binding\/[^/]+\.(cc|h|gyp)$/,
+    /^cmake\/.+\.cmake$/,
+    /^scripts\/(apt|build-gyp|build-native|libtorch|stamps)\.mjs$/,
+    /^data\/fashion-mnist\/.+/,
+    /^docs\/.+\.md$/,
+  ];
+  assert.deepEqual(
+    paths.filter((path) => !allowed.some((pattern) => pattern.test(path))),
+    [],
+    'files that do not belong in the package',
+  );
+  const needed = [
+    'LICENSE',
+    'README.md',
+    'CHANGELOG.md',
+    'CMakeLists.txt',
+    'cmake/libtorch.cmake',
+    'binding/binding.gyp',
+    'dist/index.js',
+    'dist/index.d.ts',
+    'dist/cli/main.js',
+    'scripts/libtorch.mjs',
+    'scripts/build-native.mjs',
+  ];
+  assert.deepEqual(
+    needed.filter((path) => !paths.includes(path)),
+    [],
+    'files that are missing from the package',
+  );
+  assert(size < limitBytes, `the package has ${size} bytes, more than ${limitBytes}`);
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'l2t-pack-'));
+try {
+  const report = step('npm pack', () => pack(folder));
+  step(`contents (${report.entryCount} files, ${report.size} bytes)`, () => checkContents(report));
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
+  step('npm install', () => run(folder, 'npm', ['install', `./${report.filename}`, '--no-audit', '--no-fund']));
+  copyFileSync(join(root, 'test/pack/use.mjs'), join(folder, 'use.mjs'));
+  const unbuilt = step('importing without a build', () => run(folder, 'node', ['use.mjs'], 'pipe'));
+  assert.match(unbuilt, /ADDON_NOT_BUILT.*npx l2t-native build/);
+  step('npx l2t-native build', () => run(folder, 'npx', ['l2t-native', 'build']));
+  const said = step('using it', () => run(folder, 'node', ['use.mjs'], 'pipe'));
+  assert.match(said, /vgg9_bn .*\d/);
+  console.log('[pack] passed');
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
