@@ -1,0 +1,134 @@
+import * as z from 'zod';
+import type { NamedTensor, NetworkSpec, Normalisation } from './addon.js';
+import { L2TError } from './errors.js';
+import { defaultSize, describeNetwork, imagenetNormalisation, type NetworkName, networkNames } from './networks.js';
+import type { TensorMap } from './tensor.js';
+import { loadWeights, type Weights } from './weights/load.js';
+import { classesOf, matchWeights } from './weights/match.js';
+import { writeSafetensors } from './weights/safetensors.js';
+
+/** A network with its weights and all that is needed to use it. */
+export interface Checkpoint {
+  readonly network: NetworkSpec & { readonly name: NetworkName };
+  /** Side of its images, pixels. */
+  readonly size: number;
+  /** By class index; undefined where the file does not say. */
+  readonly classNames: readonly string[] | undefined;
+  readonly normalisation: Normalisation;
+  /** Parameters, then running statistics, in the network's order. */
+  readonly weights: readonly NamedTensor[];
+}
+
+const three = z.tuple([z.number(), z.number(), z.number()]);
+const json = <S extends z.ZodType>(schema: S) =>
+  z.string().transform((text, context): z.output<S> => {
+    try {
+      return schema.parse(JSON.parse(text)) as z.output<S>;
+    } catch {
+      context.addIssue('it is no JSON of the expected form');
+      return z.NEVER;
+    }
+  });
+
+/** What a safetensors file of this package says beside its tensors. */
+const described = z.object({
+  network: z.enum(networkNames),
+  classes: json(z.int().min(1)),
+  width: json(z.number().gt(0).lte(8)),
+  size: json(z.int().min(1).max(4096)),
+  class_names: json(z.array(z.string())),
+  normalisation: json(z.object({ mean: three, std: three })),
+});
+
+const formatName = 'l2t-native checkpoint 1';
+
+/** What a file's metadata says about its network; undefined where it is not of this package. */
+function describedBy(metadata: ReadonlyMap<string, string>, file: string): z.output<typeof described> | undefined {
+  if (metadata.get('format') !== formatName) return undefined;
+  const parsed = described.safeParse(Object.fromEntries(metadata));
+  if (parsed.success && parsed.data.class_names.length === parsed.data.classes) return parsed.data;
+  const field = parsed.success ? 'class_names' : String(parsed.error.issues[0]?.path[0]);
+  throw new L2TError('INVALID_WEIGHTS', `${file}: its metadata entry '${field}' is damaged. Fetch or save it again.`);
+}
+
+export interface CheckpointOptions {
+  /** Needed where the file does not say it. */
+  readonly network?: NetworkName | undefined;
+  readonly width?: number | undefined;
+  readonly size?: number | undefined;
+  /** Entries that the network does not have are an error, not a warning. */
+  readonly strict?: boolean | undefined;
+  /** How the option is called that says the network, for messages. */
+  readonly flag?: string;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/**
+ * Reads a checkpoint: safetensors of this package says everything itself; of others, and of .pth files, the class count
+ * comes from the weights and the rest from the options.
+ * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_OPTION where the network is not known.
+ */
+export async function loadCheckpoint(path: string, options: CheckpointOptions = {}): Promise<Checkpoint> {
+  return toCheckpoint(await loadWeights(path), path, options);
+}
+
+export function toCheckpoint({ tensors, metadata }: Weights, path: string, options: CheckpointOptions): Checkpoint {
+  const said = describedBy(metadata, path);
+  const flag = options.flag ?? '--network';
+  if (said && options.network !== undefined && options.network !== said.network) {
+    throw new L2TError('INVALID_OPTION', `${path} is a ${said.network}, not a ${options.network}: leave out ${flag}.`);
+  }
+  const name = options.network ?? said?.network;
+  if (name === undefined) {
+    const names = networkNames.join(', ');
+    throw new L2TError('INVALID_OPTION', `${path} does not say which network it holds: give ${flag}, one of ${names}.`);
+  }
+  const network = { name, classes: classesOf(tensors, path), width: options.width ?? said?.width ?? 1 };
+  const { parameters, buffers } = describeNetwork(network, defaultSize(name));
+  const match = { file: path, strict: options.strict ?? false };
+  const { weights, extra } = matchWeights(tensors, [...parameters, ...buffers], match);
+  if (extra.length > 0) options.onWarning?.(extraEntries(path, extra));
+  return {
+    network,
+    size: options.size ?? said?.size ?? defaultSize(name),
+    classNames: said?.class_names,
+    normalisation: said?.normalisation ?? imagenetNormalisation,
+    weights,
+  };
+}
+
+function extraEntries(path: string, extra: readonly string[]): string {
+  const more = extra.length > 10 ? ` and ${extra.length - 10} more` : '';
+  return `${path} has entries that the network does not: ${extra.slice(0, 10).join(', ')}${more} (--strict refuses them)`;
+}
+
+/** No time, path or host goes into a checkpoint: equal runs give equal bytes. */
+function metadataOf({ network, size, classNames, normalisation }: Checkpoint): Map<string, string> {
+  const { features } = describeNetwork(network, size);
+  return new Map([
+    ['format', formatName],
+    ['network', network.name],
+    ['classes', String(network.classes)],
+    ['width', String(network.width)],
+    ['size', String(size)],
+    ['class_names', JSON.stringify(classNames ?? [])],
+    ['normalisation', JSON.stringify(normalisation)],
+    ['features', JSON.stringify(features.map(({ index, channels, size }) => ({ index, channels, size })))],
+  ]);
+}
+
+/**
+ * Writes a checkpoint as safetensors, at once or not at all.
+ * @throws L2TError FILE_ACCESS.
+ */
+export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
+  await writeSafetensors(path, toTensorMap(checkpoint.weights), metadataOf(checkpoint));
+}
+
+export function toTensorMap(tensors: readonly NamedTensor[]): TensorMap {
+  return new Map(tensors.map(({ name, dtype, shape, data }) => [name, { dtype, shape, data }]));
+}
+
+export function toNamedTensors(tensors: TensorMap): NamedTensor[] {
+  return [...tensors].map(([name, tensor]) => ({ name, ...tensor }));
+}

@@ -1,0 +1,28 @@
+export type {
+  EpochMetrics,
+  NetworkDescription,
+  NetworkSpec,
+  Normalisation,
+  Pair,
+  PairMetrics,
+  StepEvent,
+} from './addon.js';
+export { type Checkpoint, type CheckpointOptions, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
+export { type ErrorCode, L2TError } from './errors.js';
+export { type EvaluateOptions, type EvaluationResult, evaluate } from './evaluate.js';
+export { describeNetwork, type NetworkName, networkNames } from './networks.js';
+export type { MethodName } from './options.js';
+export { type PretrainOptions, pretrain } from './pretrain.js';
+export { type ResumeOptions, resume } from './resume.js';
+export type {
+  CheckpointEvent,
+  DataEvent,
+  Run,
+  RunControl,
+  RunEpochEvent,
+  RunEvent,
+  RunResult,
+  StartEvent,
+  WarningEvent,
+} from './run.js';
+export { type TransferOptions, transfer } from './transfer.js';

@@ -1,0 +1,97 @@
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { EpochMetrics, NetworkDescription, Normalisation, PairMetrics } from './addon.js';
+import { toCheckpoint } from './checkpoint.js';
+import { L2TError } from './errors.js';
+import { fileError } from './files.js';
+import { describeNetwork, type NetworkName } from './networks.js';
+import { parseRecord, type ResolvedOptions } from './run-record.js';
+import { loadWeights } from './weights/load.js';
+
+export interface FileReport {
+  readonly file: string;
+  readonly format: string;
+  /** Undefined where neither the file nor the caller says which network it is. */
+  readonly network?: {
+    readonly name: string;
+    readonly classes: number;
+    readonly width: number;
+    readonly size: number;
+    readonly classNames?: readonly string[] | undefined;
+    readonly normalisation: Normalisation;
+    /** Trained numbers, running statistics not counted. */
+    readonly parameters: number;
+    readonly features: NetworkDescription['features'];
+  };
+  readonly tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
+}
+
+/**
+ * What a weights file holds; the network's features where it is known, from the file or from `network` and `width`.
+ * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS.
+ */
+export async function inspectFile(
+  file: string,
+  given: { network?: NetworkName | undefined; width?: number | undefined; size?: number | undefined } = {},
+): Promise<FileReport> {
+  const weights = await loadWeights(file);
+  const tensors = [...weights.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+  const report = { file, format: weights.format, tensors };
+  if (given.network === undefined && !weights.metadata.has('network')) return report;
+  const { network, size, classNames, normalisation } = toCheckpoint(weights, file, given);
+  const { features, parameters } = describeNetwork(network, size);
+  const product = (shape: readonly number[]) => shape.reduce((total, side) => total * side, 1);
+  const total = parameters.reduce((sum, { shape }) => sum + product(shape), 0);
+  return { ...report, network: { ...network, size, classNames, normalisation, parameters: total, features } };
+}
+
+export interface RunReport {
+  readonly run: string;
+  readonly verb: string;
+  readonly options: ResolvedOptions;
+  /** Epochs done. */
+  readonly epochs: number;
+  /** λ and the entropy of w in the last epoch. */
+  readonly pairs: readonly PairMetrics[];
+  readonly last: EpochMetrics | undefined;
+  readonly checkpoint: FileReport | undefined;
+}
+
+/**
+ * What a run folder holds. Only reads, so it may be asked while the run goes on.
+ * @throws L2TError INVALID_RUN, FILE_ACCESS.
+ */
+export async function inspectRun(run: string): Promise<RunReport> {
+  const file = join(run, 'options.yaml');
+  if (!existsSync(file)) throw new L2TError('INVALID_RUN', `${run} holds no run: there is no ${file}.`);
+  const { verb, options } = parseRecord(await readText(file), file);
+  const metrics = join(run, 'metrics.jsonl');
+  const lines = existsSync(metrics) ? (await readText(metrics)).trimEnd().split('\n') : [];
+  const best = join(run, 'best.safetensors');
+  const last = lines.length > 0 ? parseMetrics(lines.at(-1) as string, metrics) : undefined;
+  const checkpoint = existsSync(best) ? await inspectFile(best) : undefined;
+  return { run, verb, options, epochs: lines.length, pairs: last?.pairs ?? [], last, checkpoint };
+}
+
+function parseMetrics(line: string, file: string): EpochMetrics {
+  try {
+    return JSON.parse(line) as EpochMetrics;
+  } catch (cause) {
+    throw new L2TError('INVALID_RUN', `${file} is damaged: its last line is no JSON.`, { cause });
+  }
+}
+
+async function readText(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: unknown) => {
+    throw fileError('read', file, error);
+  });
+}
+
+/** @throws L2TError FILE_ACCESS. */
+export async function isFolder(path: string): Promise<boolean> {
+  const status = await stat(path).catch((error: unknown) => {
+    throw fileError('read', path, error);
+  });
+  return status.isDirectory();
+}

@@ -1,0 +1,21 @@
+import { addon, type NetworkDescription, type NetworkSpec, type Normalisation } from './addon.js';
+
+/** The networks that can be trained, evaluated or learnt from. */
+export const networkNames = ['resnet20', 'resnet32', 'vgg9_bn', 'resnet18', 'resnet34'] as const;
+export type NetworkName = (typeof networkNames)[number];
+
+/** ImageNet's mean and deviation, per channel, of pixels scaled to [0, 1]. */
+export const imagenetNormalisation: Normalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+
+/** Side of the images that a network is meant for, pixels. */
+export function defaultSize(network: string): number {
+  return network === 'resnet18' || network === 'resnet34' ? 224 : 32;
+}
+
+/**
+ * A network's parameters, running statistics and feature maps for images of side `size` (pixels).
+ * @throws L2TError INVALID_OPTION where there is no such network, or the images are too small for it.
+ */
+export function describeNetwork(network: NetworkSpec, size = defaultSize(network.name)): NetworkDescription {
+  return addon().describe(network, size);
+}

@@ -1,0 +1,143 @@
+import * as z from 'zod';
+import { splitNames } from './datasets/image-set.js';
+import { L2TError } from './errors.js';
+import { networkNames } from './networks.js';
+import { didYouMean } from './suggest.js';
+
+/** `allowed` ends the sentence "it must be …"; `value` is what help shows behind the flag. */
+interface About {
+  readonly [key: string]: unknown;
+  readonly allowed: string;
+  readonly value: string;
+  readonly help: string;
+}
+
+const about = <S extends z.ZodType>(schema: S, value: string, allowed: string, help: string): S =>
+  schema.meta({ value, allowed, help } satisfies About);
+
+const text = (value: string, allowed: string, help: string) => about(z.string().min(1), value, allowed, help);
+const path = (value: string, help: string) => text(value, 'a path', help);
+const choice = <const T extends readonly string[]>(names: T, help: string) =>
+  about(z.enum(names), 'name', `one of ${names.join(', ')}`, help);
+const whole = (min: number, max: number, help: string) =>
+  about(z.int().min(min).max(max), 'n', `a whole number from ${min} to ${max}`, help);
+const above = (min: number, max: number, help: string) =>
+  about(z.number().gt(min).lte(max), 'x', `a number above ${min} and at most ${max}`, help);
+const between = (min: number, max: number, help: string) =>
+  about(z.number().gte(min).lte(max), 'x', `a number from ${min} to ${max}`, help);
+const yes = (help: string) => about(z.boolean(), '', 'true or false', help);
+
+export const methodNames = ['l2t-ww', 'l2t-w', 'amounts-only', 'fm', 'scratch'] as const;
+export type MethodName = (typeof methodNames)[number];
+
+const common = {
+  data: path('dir', 'data set: class folders (train/, val/, test/ or flat), CIFAR-10/100 binary, or IDX'),
+  classes: text('list', 'names or indices of classes, separated by commas', 'only these classes of the data set'),
+  size: whole(8, 1024, "side of the network's images, pixels (224 for resnet18 and resnet34, else 32)"),
+  width: above(0, 8, "multiplies the network's channel counts (1)"),
+  device: text('name', 'auto, cpu, cuda or cuda:N', 'where to compute (auto)'),
+  threads: whole(1, 1024, 'CPU threads (all cores); results are reproducible for an equal number'),
+};
+
+const training = {
+  ...common,
+  perClass: whole(1, 10_000_000, 'draw this many training images a class'),
+  epochs: whole(1, 1_000_000, 'passes over the training images (200)'),
+  batch: whole(2, 65_536, 'images a step (128; 64 for sizes from 224)'),
+  seed: whole(0, 2 ** 32 - 1, 'of everything random (0)'),
+  engine: choice(['autograd'], 'how updates are computed (autograd)'),
+  out: path('dir', 'run folder to create (runs/…, the first free)'),
+  lr: above(0, 100, 'learning rate of SGD, cosine schedule (0.1)'),
+  momentum: about(z.number().gte(0).lt(1), 'x', 'a number from 0 and below 1', 'of SGD (0.9)'),
+  weightDecay: between(0, 1, 'of SGD (1e-4)'),
+  saveEvery: above(0, 1e6, 'seconds between saves within an epoch (60)'),
+};
+
+/** Options of `pretrain`: one schema for API, command line and YAML. */
+export const pretrainSchema = z.strictObject({
+  network: choice(networkNames, 'network to train'),
+  ...training,
+});
+
+/** Options of `transfer`. */
+export const transferSchema = z.strictObject({
+  source: path('checkpoint', 'pretrained network to learn from: safetensors or .pth'),
+  sourceNetwork: choice(networkNames, 'its network, where the checkpoint does not say'),
+  sourceSize: whole(8, 1024, "side of the source's images, pixels (what the checkpoint says, else its network's)"),
+  sourceWidth: above(0, 8, "the source's width, where the checkpoint does not say (1)"),
+  target: choice(networkNames, 'network to train'),
+  method: choice(methodNames, 'how to learn from the source (l2t-ww)'),
+  pairs: text(
+    'config',
+    'all-to-all, one-to-one, single, or a list such as 4-0,9-1',
+    'which features to match: all-to-all, one-to-one, single, or source-target indices such as 4-0,9-1 ' +
+      '(all-to-all for l2t-ww, else one-to-one)',
+  ),
+  targetInit: path('checkpoint', "start from these weights of the target's network"),
+  strict: yes('refuse checkpoints that hold entries which the network does not have'),
+  ...training,
+  beta: between(0, 1e6, 'weight of the matching loss (0.5)'),
+  innerSteps: whole(1, 100, 'T, virtual steps on the matching loss (2)'),
+  metaLr: between(0, 10, 'learning rate of Adam on the meta-networks (1e-4)'),
+  metaWeightDecay: between(0, 1, 'of Adam on the meta-networks (1e-4)'),
+});
+
+/** Options of `evaluate`. */
+export const evaluateSchema = z.strictObject({
+  network: choice(networkNames, "the checkpoint's network, where it does not say"),
+  ...common,
+  split: choice(splitNames, 'which images (test, or the folder itself where it is flat)'),
+  batch: whole(1, 65_536, 'images at a time (256)'),
+  strict: yes('refuse a checkpoint that holds entries which the network does not have'),
+});
+
+type Schema = z.ZodObject<Record<string, z.ZodType>>;
+/** What a schema's options look like before defaults: each may be left out. */
+export type Given<S extends Schema> = Partial<z.output<S>>;
+
+export const aboutField = (schema: Schema, key: string): About => schema.shape[key]?.meta() as About;
+
+/** `weightDecay` → `--weight-decay`. */
+export const flagOf = (key: string): string => `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/**
+ * Checks options from one place. `label` says how they are written there.
+ * @throws L2TError INVALID_OPTION naming the option, the value and what is allowed; unknown ones with what was likely meant.
+ */
+export function checkOptions<S extends Schema>(
+  schema: S,
+  given: Readonly<Record<string, unknown>>,
+  label: (key: string) => string = (key) => `Option ${key}`,
+): Given<S> {
+  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const parsed = schema.partial().safeParse(present);
+  if (parsed.success) return parsed.data as Given<S>;
+  const issue = parsed.error.issues[0] as z.core.$ZodIssue;
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0] as string;
+    throw new L2TError('INVALID_OPTION', `${label(key)} is unknown.${didYouMean(key, Object.keys(schema.shape))}`);
+  }
+  const key = String(issue.path[0]);
+  const value = present[key];
+  const { allowed } = aboutField(schema, key);
+  const hint =
+    typeof value === 'string' && allowed.startsWith('one of') ? didYouMean(value, allowed.slice(7).split(', ')) : '';
+  throw new L2TError('INVALID_OPTION', `${label(key)} is ${shown(value)}: it must be ${allowed}.${hint}`);
+}
+
+function shown(value: unknown): string {
+  const written = typeof value === 'string' ? `'${value}'` : (JSON.stringify(value) ?? String(value));
+  return written.length > 100 ? `${written.slice(0, 100)}…` : written;
+}
+
+/** The option, or INVALID_OPTION that says what it is for. */
+export function required<S extends Schema, K extends keyof Given<S> & string>(
+  schema: S,
+  given: Given<S>,
+  key: K,
+): NonNullable<Given<S>[K]> {
+  const value = given[key];
+  if (value !== undefined && value !== null) return value;
+  const { allowed, help } = aboutField(schema, key);
+  throw new L2TError('INVALID_OPTION', `${flagOf(key)} is missing (${help}): it must be ${allowed}.`);
+}

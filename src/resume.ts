@@ -1,0 +1,27 @@
+import { continueRun } from './launch.js';
+import { checkOptions, type Given, transferSchema } from './options.js';
+import { Run, type RunControl } from './run.js';
+import { RunFolder } from './run-folder.js';
+
+/** All that may change when a run goes on; with other threads or another device its last digits may differ. */
+export const resumeSchema = transferSchema.pick({ threads: true, device: true });
+
+export type ResumeOptions = Given<typeof resumeSchema> & RunControl;
+
+/**
+ * Goes on with the run in `folder` as if it had never been interrupted; of a finished one gives the result. One that was
+ * ended before its first save starts over.
+ *
+ * Fails as `transfer`, and with INVALID_RUN where the folder is damaged, or the data or the source has changed.
+ */
+export function resume(folder: string, { signal, ...given }: ResumeOptions = {}): Run {
+  return new Run(async (emit) => {
+    const changes = checkOptions(resumeSchema, given);
+    const opened = await RunFolder.open(folder);
+    try {
+      return await continueRun(opened, changes, { emit, signal });
+    } finally {
+      await opened.release();
+    }
+  });
+}

@@ -1,0 +1,228 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as z from 'zod';
+import type { EpochEvent, NamedTensor } from './addon.js';
+import { type Checkpoint, saveCheckpoint, toNamedTensors, toTensorMap } from './checkpoint.js';
+import { L2TError } from './errors.js';
+import { fileError, writeFileAtomic } from './files.js';
+import { RunLock } from './run-lock.js';
+import { formatRecord, hashText, parseRecord, type RunRecord } from './run-record.js';
+import { readSafetensors, writeSafetensors } from './weights/safetensors.js';
+
+const stateFormat = 'l2t-native state 1';
+
+const finished = z.object({
+  correct: z.int().nullable(),
+  total: z.int().nullable(),
+  accuracy: z.number().nullable(),
+  best: z.object({ epoch: z.int(), accuracy: z.number().nullable() }),
+});
+
+/** What a finished run is known by; `seconds` is the sum of timing.jsonl. */
+export type FinishedResult = z.output<typeof finished>;
+
+export interface SavedRun {
+  readonly state: readonly NamedTensor[];
+  readonly best: readonly NamedTensor[];
+  readonly result: FinishedResult | undefined;
+}
+
+/**
+ * The files of a run: options.yaml, metrics.jsonl, timing.jsonl, last, best and state.safetensors. Each is written at
+ * once or not at all; state.safetensors comes last, so what it knows of is there.
+ */
+export class RunFolder {
+  #metrics: string[] = [];
+  #timing: string[] = [];
+  #state: readonly NamedTensor[] = [];
+
+  private constructor(
+    readonly path: string,
+    readonly record: RunRecord,
+    private readonly lock: RunLock,
+  ) {}
+
+  /**
+   * A new run's folder. Nothing may be in it yet.
+   * @throws L2TError INVALID_RUN, FILE_ACCESS.
+   */
+  static async create(path: string, record: RunRecord): Promise<RunFolder> {
+    await mkdir(path, { recursive: true }).catch((error: unknown) => {
+      throw fileError('write', path, error);
+    });
+    const lock = await RunLock.acquire(path);
+    try {
+      await requireUnused(path);
+      await writeFileAtomic(join(path, 'options.yaml'), formatRecord(record));
+      return new RunFolder(path, record, lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /**
+   * A run to go on with.
+   * @throws L2TError INVALID_RUN where the folder holds none, is damaged or in use; FILE_ACCESS.
+   */
+  static async open(path: string): Promise<RunFolder> {
+    const file = join(path, 'options.yaml');
+    if (!existsSync(file)) {
+      throw new L2TError('INVALID_RUN', `${path} holds no run: there is no ${file}. Start one with --out ${path}.`);
+    }
+    const lock = await RunLock.acquire(path);
+    try {
+      const text = await readFile(file, 'utf8');
+      return new RunFolder(path, parseRecord(text, file), lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  release(): Promise<void> {
+    return this.lock.release();
+  }
+
+  /** Sum of the epochs' times, seconds. */
+  get seconds(): number {
+    return this.#timing.reduce((sum, line) => sum + Number(JSON.parse(line).seconds), 0);
+  }
+
+  /** An epoch's end; `network` is the target as it is now. */
+  async saveEpoch({ metrics, seconds, best, state }: EpochEvent, network: Checkpoint): Promise<void> {
+    this.#metrics.push(JSON.stringify(metrics));
+    this.#timing.push(JSON.stringify({ epoch: metrics.epoch, seconds }));
+    if (best) await saveCheckpoint(join(this.path, 'best.safetensors'), network);
+    await saveCheckpoint(join(this.path, 'last.safetensors'), network);
+    await this.#writeLines();
+    await this.saveState(state);
+  }
+
+  async saveState(state: readonly NamedTensor[], result?: FinishedResult): Promise<void> {
+    this.#state = state;
+    const metadata = new Map([
+      ['format', stateFormat],
+      ['options', hashText(formatRecord(this.record))],
+      ['epochs', String(this.#metrics.length)],
+      ['tensors', hashTensors(state)],
+    ]);
+    if (result) metadata.set('result', JSON.stringify(result));
+    await writeSafetensors(join(this.path, 'state.safetensors'), toTensorMap(state), metadata);
+  }
+
+  /** Marks the run as finished. */
+  saveResult(result: FinishedResult): Promise<void> {
+    return this.saveState(this.#state, result);
+  }
+
+  async #writeLines(): Promise<void> {
+    const text = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join('');
+    await writeFileAtomic(join(this.path, 'metrics.jsonl'), text(this.#metrics));
+    await writeFileAtomic(join(this.path, 'timing.jsonl'), text(this.#timing));
+  }
+
+  /**
+   * What was saved; undefined where the run ended before its first save. Metrics and timings are cut back to the epochs
+   * that the state knows.
+   * @throws L2TError INVALID_RUN, naming the file.
+   */
+  async load(): Promise<SavedRun | undefined> {
+    const file = join(this.path, 'state.safetensors');
+    if (!existsSync(file)) {
+      // Left by a process that ended between its first checkpoint and its first state: a fresh start writes them again.
+      for (const name of generatedFiles) await rm(join(this.path, name), { force: true });
+      return undefined;
+    }
+    const { tensors, metadata } = await this.#read('state.safetensors');
+    const state = toNamedTensors(tensors);
+    const epochs = Number(metadata.get('epochs'));
+    if (metadata.get('format') !== stateFormat || !Number.isSafeInteger(epochs) || epochs < 0) {
+      throw damaged(file, 'it is no state of this version');
+    }
+    if (metadata.get('tensors') !== hashTensors(state)) throw damaged(file, 'its content does not match its checksum');
+    if (metadata.get('options') !== hashText(formatRecord(this.record))) {
+      throw new L2TError(
+        'INVALID_RUN',
+        `${join(this.path, 'options.yaml')} was changed after the run was saved: put it back.`,
+      );
+    }
+    this.#metrics = await this.#readLines('metrics.jsonl', epochs);
+    this.#timing = await this.#readLines('timing.jsonl', epochs);
+    this.#state = state;
+    await this.#writeLines();
+    const best = epochs > 0 ? toNamedTensors((await this.#read('best.safetensors')).tensors) : [];
+    return { state, best, result: parseResult(metadata.get('result'), file) };
+  }
+
+  async #read(name: string) {
+    const file = join(this.path, name);
+    return readSafetensors(file).catch((error: unknown) => {
+      if (error instanceof L2TError && error.code === 'INVALID_WEIGHTS') throw damaged(file, error.message, error);
+      throw error;
+    });
+  }
+
+  async #readLines(name: string, epochs: number): Promise<string[]> {
+    const file = join(this.path, name);
+    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '';
+      throw fileError('read', file, error);
+    });
+    const lines = text.split('\n').slice(0, epochs);
+    const valid = lines.every((line, epoch) => isLine(line, epoch));
+    if (epochs > 0 && !(valid && lines.length === epochs))
+      throw damaged(file, `it lacks one of the first ${epochs} epochs`);
+    return epochs > 0 ? lines : [];
+  }
+}
+
+const generatedFiles = ['best.safetensors', 'last.safetensors', 'metrics.jsonl', 'timing.jsonl'];
+
+function isLine(line: string, epoch: number): boolean {
+  try {
+    return JSON.parse(line).epoch === epoch;
+  } catch {
+    return false;
+  }
+}
+
+function parseResult(text: string | undefined, file: string): FinishedResult | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return finished.parse(JSON.parse(text));
+  } catch (cause) {
+    throw damaged(file, 'its result cannot be read', cause);
+  }
+}
+
+function damaged(file: string, problem: string, cause?: unknown): L2TError {
+  const advice = 'Start the run again in another folder.';
+  return new L2TError('INVALID_RUN', `${file} is damaged: ${problem.replace(/\.$/, '')}. ${advice}`, { cause });
+}
+
+/** A flipped bit in a number is no error of the format, but would make another run of this one. */
+export function hashTensors(tensors: readonly NamedTensor[]): string {
+  const hash = createHash('sha256');
+  for (const { name, dtype, shape, data } of tensors) {
+    hash.update(JSON.stringify([name, dtype, shape]));
+    hash.update(data);
+  }
+  return hash.digest('hex');
+}
+
+/** @throws L2TError INVALID_RUN where the folder holds anything but a lock. */
+export async function requireUnused(path: string): Promise<void> {
+  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw fileError('write', path, error);
+  });
+  const others = names.filter((name) => name !== 'lock' && !name.startsWith('lock.'));
+  if (others.length === 0) return;
+  const advice = others.includes('options.yaml')
+    ? `holds a run already: continue it with --resume ${path}, or choose another --out`
+    : `is not empty (it holds ${others[0]}) and holds no run: choose another --out`;
+  throw new L2TError('INVALID_RUN', `${path} ${advice}.`);
+}

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { parse, stringify } from 'yaml';
+import * as z from 'zod';
+import { L2TError } from './errors.js';
+import { networkNames } from './networks.js';
+import { methodNames } from './options.js';
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** Every option of a run as it was resolved; those of a source are absent where the method uses none. */
+const resolved = z.strictObject({
+  method: z.enum(methodNames),
+  target: z.enum(networkNames),
+  width: z.number(),
+  size: z.int(),
+  targetInit: z.string().optional(),
+  source: z.string().optional(),
+  sourceNetwork: z.enum(networkNames).optional(),
+  sourceWidth: z.number().optional(),
+  sourceSize: z.int().optional(),
+  pairs: z.string().optional(),
+  strict: z.boolean(),
+  data: z.string(),
+  classes: z.string().optional(),
+  perClass: z.int().optional(),
+  epochs: z.int().min(1),
+  batch: z.int(),
+  seed: z.int(),
+  engine: z.enum(['autograd']),
+  device: z.string(),
+  threads: z.int().min(1),
+  saveEvery: z.number(),
+  lr: z.number(),
+  momentum: z.number(),
+  weightDecay: z.number(),
+  beta: z.number(),
+  innerSteps: z.int(),
+  metaLr: z.number(),
+  metaWeightDecay: z.number(),
+});
+
+export type ResolvedOptions = z.output<typeof resolved>;
+
+const record = z.strictObject({
+  format: z.literal(1),
+  verb: z.enum(['transfer', 'pretrain']),
+  options: resolved,
+  /** What a resume must find again. */
+  data: z.strictObject({ classNames: z.array(z.string()), fingerprint: sha256, split: sha256 }),
+  sourceWeights: sha256.optional(),
+});
+
+/** What options.yaml of a run folder holds. */
+export type RunRecord = z.output<typeof record>;
+
+export function formatRecord(value: RunRecord): string {
+  return stringify(value, { lineWidth: 0 });
+}
+
+/** @throws L2TError INVALID_RUN, naming the entry. */
+export function parseRecord(text: string, file: string): RunRecord {
+  let value: unknown;
+  try {
+    value = parse(text, { strict: true, uniqueKeys: true, maxAliasCount: 0 });
+  } catch (cause) {
+    throw new L2TError('INVALID_RUN', `${file} is damaged: ${(cause as Error).message}`, { cause });
+  }
+  const parsed = record.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const where = issue?.path.join('.') || 'its top';
+  throw new L2TError('INVALID_RUN', `${file} is damaged or of another version: ${where}: ${issue?.message}.`);
+}
+
+export const hashText = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -1,0 +1,99 @@
+import type { EpochMetrics, Pair, StepEvent } from './addon.js';
+import type { Checkpoint } from './checkpoint.js';
+import { L2TError } from './errors.js';
+import { EventQueue } from './event-queue.js';
+import type { MethodName } from './options.js';
+
+/** What only the API takes. */
+export interface RunControl {
+  /** Ends the run at the next step, with everything saved. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Images decoded so far. */
+export interface DataEvent {
+  readonly type: 'data';
+  readonly done: number;
+  readonly total: number;
+}
+
+/** Something that does not stop the run but should be known. */
+export interface WarningEvent {
+  readonly type: 'warning';
+  readonly message: string;
+}
+
+/** All is ready: training begins, or goes on at `epoch`. */
+export interface StartEvent {
+  readonly type: 'start';
+  readonly run: string;
+  readonly method: MethodName;
+  readonly target: string;
+  readonly classes: number;
+  readonly pairs: readonly Pair[];
+  readonly images: { readonly train: number; readonly validation: number; readonly test: number };
+  readonly device: string;
+  /** Why this device, where `auto` chose. */
+  readonly reason: string;
+  readonly threads: number;
+  readonly epochs: number;
+}
+
+/** An epoch's end; its files are on disk. */
+export interface RunEpochEvent extends EpochMetrics {
+  readonly type: 'epoch';
+  readonly epochs: number;
+  /** On the validation images, in [0, 1]; where there are none, on the training images as they were trained on. */
+  readonly accuracy: number;
+  readonly best: boolean;
+  readonly seconds: number;
+}
+
+/** state.safetensors was written: a resume would go on from here. */
+export interface CheckpointEvent {
+  readonly type: 'checkpoint';
+  readonly path: string;
+}
+
+export type RunEvent = DataEvent | WarningEvent | StartEvent | StepEvent | RunEpochEvent | CheckpointEvent;
+
+export interface RunResult {
+  /** The target with the best epoch's weights. */
+  readonly network: Checkpoint;
+  /** On the test images, in [0, 1]; null where the data set has none, and so are `correct` and `total`. */
+  readonly accuracy: number | null;
+  readonly correct: number | null;
+  readonly total: number | null;
+  /** The first epoch with the best validation accuracy; without validation images the last, and accuracy null. */
+  readonly best: { readonly epoch: number; readonly accuracy: number | null };
+  readonly method: MethodName;
+  /** The run folder. */
+  readonly run: string;
+  /** Training and validation, without loading data. */
+  readonly seconds: number;
+}
+
+/**
+ * A run that trains on a thread of its own. Iterating is optional: `step` and `data` events are dropped, oldest first,
+ * where nobody takes them, the others never. A failure rejects `result` and is thrown by the iteration; an abort rejects
+ * `result` with ABORTED, after all is saved, and ends the iteration.
+ */
+export class Run implements AsyncIterable<RunEvent> {
+  readonly result: Promise<RunResult>;
+  readonly #events = new EventQueue<RunEvent>(({ type }) => type === 'step' || type === 'data');
+
+  /** @internal */
+  constructor(body: (emit: (event: RunEvent) => void) => Promise<RunResult>) {
+    this.result = body((event) => this.#events.push(event));
+    // Whoever only iterates must not meet an unhandled rejection.
+    this.result.then(
+      () => this.#events.end(),
+      (error: unknown) =>
+        this.#events.end(error instanceof L2TError && error.code === 'ABORTED' ? undefined : { error }),
+    );
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<RunEvent, void, undefined> {
+    return this.#events[Symbol.asyncIterator]();
+  }
+}

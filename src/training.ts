@@ -1,0 +1,143 @@
+import { join } from 'node:path';
+import { addon, type NativeEvent, type NativeSource, type Pair, type RunJob } from './addon.js';
+import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
+import { L2TError } from './errors.js';
+import { imagenetNormalisation } from './networks.js';
+import type { RunEvent, RunResult } from './run.js';
+import type { FinishedResult, RunFolder, SavedRun } from './run-folder.js';
+import type { ResolvedOptions } from './run-record.js';
+import type { TrainingData } from './training-data.js';
+
+/** All that a run trains with. */
+export interface Materials {
+  readonly options: ResolvedOptions;
+  readonly device: { readonly device: string; readonly reason: string };
+  readonly data: TrainingData;
+  readonly source: Checkpoint | undefined;
+  readonly init: Checkpoint | undefined;
+}
+
+export interface Context {
+  readonly emit: (event: RunEvent) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Which features are matched; empty where the method matches none. */
+export function resolvePairs({ options, data, source }: Materials): Pair[] {
+  if (source === undefined) return [];
+  const target = { name: options.target, classes: data.classNames.length, width: options.width };
+  return addon().pairs(source.network, source.size, target, options.size, options.pairs ?? 'all-to-all');
+}
+
+/**
+ * Trains from the beginning or from what was saved, writes the run folder, and tests.
+ * @throws L2TError ABORTED once all is saved; DIVERGED, leaving the last good checkpoint; FILE_ACCESS.
+ */
+export async function train(
+  materials: Materials,
+  folder: RunFolder,
+  saved: SavedRun | undefined,
+  context: Context,
+): Promise<RunResult> {
+  const { options, data } = materials;
+  const pairs = resolvePairs(materials);
+  const { device, reason } = materials.device;
+  const job = {
+    ...toJob(materials, pairs, device),
+    ...(saved && { resume: { state: saved.state, best: saved.best } }),
+  };
+  context.emit({
+    type: 'start',
+    ...{ run: folder.path, method: options.method, target: options.target, classes: data.classNames.length, pairs },
+    images: {
+      train: data.train.indices.length,
+      validation: data.validation?.indices.length ?? 0,
+      test: data.test?.indices.length ?? 0,
+    },
+    ...{ device, reason, threads: options.threads, epochs: options.epochs },
+  });
+  const result = await runNative(job, materials, folder, context);
+  await folder.saveResult(result);
+  return readResult(folder, result);
+}
+
+/** Runs the job; every epoch and save is on disk before training goes on. */
+async function runNative(
+  job: RunJob,
+  materials: Materials,
+  folder: RunFolder,
+  { emit, signal }: Context,
+): Promise<FinishedResult> {
+  let failure: { readonly error: unknown } | undefined;
+  const persist = async (event: NativeEvent): Promise<void> => {
+    if (event.type === 'step' || failure) return;
+    if (event.type === 'save') await folder.saveState(event.state);
+    else {
+      await folder.saveEpoch(event, toCheckpoint(materials, event.network));
+      const { metrics, best, seconds } = event;
+      const accuracy = metrics.validationAccuracy ?? metrics.trainAccuracy;
+      emit({ type: 'epoch', epochs: job.epochs, accuracy, best, seconds, ...metrics });
+    }
+    emit({ type: 'checkpoint', path: join(folder.path, 'state.safetensors') });
+  };
+  const run = new (addon().Run)(job, (event) => {
+    if (event.type === 'step') return emit(event);
+    persist(event)
+      .catch((error: unknown) => {
+        failure = { error };
+        run.stop();
+      })
+      .finally(() => run.saved());
+  });
+  const stop = () => run.stop();
+  signal?.addEventListener('abort', stop);
+  try {
+    if (signal?.aborted) stop();
+    const { stopped, best, test } = await run.start();
+    if (failure) throw failure.error;
+    if (stopped || best === undefined) throw aborted(folder.path, signal);
+    const accuracy = test ? test.correct / test.total : null;
+    const counts = { correct: test?.correct ?? null, total: test?.total ?? null };
+    return { ...counts, accuracy, best: { epoch: best.epoch, accuracy: best.accuracy ?? null } };
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+function aborted(path: string, signal: AbortSignal | undefined): L2TError {
+  const message = `The run was interrupted; all is saved. Continue it with: l2t-native transfer --resume ${path}`;
+  return new L2TError('ABORTED', message, { cause: signal?.reason });
+}
+
+function toCheckpoint({ options, data }: Materials, weights: Checkpoint['weights']): Checkpoint {
+  return {
+    network: { name: options.target, classes: data.classNames.length, width: options.width },
+    size: options.size,
+    classNames: data.classNames,
+    normalisation: imagenetNormalisation,
+    weights,
+  };
+}
+
+function toJob({ options, data, source, init }: Materials, pairs: readonly Pair[], device: string): RunJob {
+  const { method, engine, lr, momentum, weightDecay, beta, innerSteps, metaLr, metaWeightDecay } = options;
+  const { size, threads, seed, epochs, batch, saveEvery } = options;
+  const sources: NativeSource[] = source ? [{ ...source, pairs }] : [];
+  return {
+    ...{ method, engine, lr, momentum, weightDecay, beta, innerSteps, metaLr, metaWeightDecay },
+    ...{ size, threads, seed, epochs, batch, saveEvery, device, sources },
+    target: { name: options.target, classes: data.classNames.length, width: options.width },
+    normalisation: imagenetNormalisation,
+    train: data.train,
+    ...(data.validation && { validation: data.validation }),
+    ...(data.test && { test: data.test }),
+    ...(init && { targetWeights: init.weights }),
+  };
+}
+
+/** The result of a run that is finished: its numbers, and the best epoch's network from the folder. */
+export async function readResult(folder: RunFolder, result: FinishedResult): Promise<RunResult> {
+  const network = await loadCheckpoint(join(folder.path, 'best.safetensors'));
+  const { method } = folder.record.options;
+  return { network, ...result, method, run: folder.path, seconds: folder.seconds };
+}

@@ -1,0 +1,20 @@
+import { startRun } from './launch.js';
+import { checkOptions, type Given, required, transferSchema } from './options.js';
+import { Run, type RunControl } from './run.js';
+
+/** `l2t-native transfer --help` says what each option is, its range and its default. */
+export type TransferOptions = Given<typeof transferSchema> & RunControl;
+
+/**
+ * Trains `target` on `data` with the help of a pretrained `source` (docs/method.md; arXiv 1905.05901), or without one
+ * (`method: 'scratch'`), into a new run folder.
+ *
+ * The run's `result` rejects with L2TError INVALID_OPTION, INVALID_DATA, INVALID_WEIGHTS, WEIGHTS_MISMATCH,
+ * INVALID_RUN (the folder is in use or not empty), DEVICE_UNAVAILABLE, FILE_ACCESS, DIVERGED or ABORTED.
+ */
+export function transfer({ signal, ...given }: TransferOptions): Run {
+  return new Run(async (emit) => {
+    const { target, method = 'l2t-ww', ...options } = checkOptions(transferSchema, given);
+    return startRun('transfer', method, required(transferSchema, { target }, 'target'), options, { emit, signal });
+  });
+}
