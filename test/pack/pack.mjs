@@ -3,7 +3,7 @@
  * compiles the addon there, and uses it in six lines. Nothing of the checkout is seen by what is installed.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,6 +67,18 @@ function checkContents({ files, size }) {
   assert(size < limitBytes, `the package has ${size} bytes, more than ${limitBytes}`);
 }
 
+/** Does a TypeScript program that imports the package see its types? */
+function checkTypes(folder) {
+  const program =
+    "import { describeNetwork } from 'l2t-native';\nexport const name: number = describeNetwork({ name: '', classes: 1, width: 1 }).name;\n";
+  writeFileSync(join(folder, 'types.mts'), program);
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const flags = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'es2023', '--module', 'nodenext'];
+  const types = ['--typeRoots', join(root, 'node_modules/@types'), '--types', 'node'];
+  const { stdout } = spawnSync('node', [tsc, ...flags, ...types, 'types.mts'], { cwd: folder, encoding: 'utf8' });
+  assert.match(stdout, /^types\.mts\(2,14\): error TS2322: Type 'string' is not assignable to type 'number'\.\n$/);
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'l2t-pack-'));
 try {
   const report = step('npm pack', () => pack(folder));
@@ -74,11 +86,20 @@ try {
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
   step('npm install', () => run(folder, 'npm', ['install', `./${report.filename}`, '--no-audit', '--no-fund']));
   copyFileSync(join(root, 'test/pack/use.mjs'), join(folder, 'use.mjs'));
-  const unbuilt = step('importing without a build', () => run(folder, 'node', ['use.mjs'], 'pipe'));
-  assert.match(unbuilt, /ADDON_NOT_BUILT.*npx l2t-native build/);
+  step('types', () => checkTypes(folder));
+  step('using it without a build says what to do', () => {
+    const { status, stderr } = spawnSync('node', ['use.mjs'], { cwd: folder, encoding: 'utf8' });
+    assert.equal(status, 1);
+    assert.match(stderr, /L2TError: .*npx l2t-native build/);
+    assert.match(stderr, /ADDON_NOT_BUILT/);
+  });
   step('npx l2t-native build', () => run(folder, 'npx', ['l2t-native', 'build']));
   const said = step('using it', () => run(folder, 'node', ['use.mjs'], 'pipe'));
-  assert.match(said, /vgg9_bn .*\d/);
+  assert.match(said, /^vgg9_bn has \d+ parameters\nfeature 0: \d+ × 32 × 32\n/);
+  const { checks } = JSON.parse(
+    step('npx l2t-native doctor', () => run(folder, 'npx', ['l2t-native', 'doctor', '--json'], 'pipe')),
+  );
+  assert.equal(checks.find(({ name }) => name === 'Addon').state, 'ok');
   console.log('[pack] passed');
 } finally {
   rmSync(folder, { recursive: true, force: true });
