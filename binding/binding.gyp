@@ -25,6 +25,8 @@
       ],
       'cflags': ['-fopenmp', '-fvisibility=hidden', '-Wall', '-Wextra'],
       'cflags_cc': ['-std=c++20'],
+      # node-gyp turns both off for addons; LibTorch needs both.
+      'cflags_cc!': ['-fno-exceptions', '-fno-rtti'],
       'libraries': [
         '-Wl,--no-as-needed',
         '-L<(libtorch_lib)',
