@@ -55,8 +55,11 @@ export class RunFolder {
     const lock = await RunLock.acquire(path);
     try {
       await requireUnused(path);
-      await writeFileAtomic(join(path, 'options.yaml'), formatRecord(record));
-      return new RunFolder(path, record, lock);
+      const file = join(path, 'options.yaml');
+      const text = formatRecord(record);
+      await writeFileAtomic(file, text);
+      // Read back as a resume will, so that the two are equal to the last byte.
+      return new RunFolder(path, parseRecord(text, file), lock);
     } catch (error) {
       await lock.release();
       throw error;

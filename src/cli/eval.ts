@@ -1,0 +1,41 @@
+import type { Command } from 'commander';
+import { type EvaluationResult, evaluate } from '../evaluate.js';
+import { evaluateSchema } from '../options.js';
+import { addFlags, mergedOptions } from './flags.js';
+import { interruptible } from './interrupt.js';
+import { Progress } from './progress.js';
+import { table } from './table.js';
+
+export function register(program: Command): void {
+  const command = program
+    .command('eval')
+    .description('how well a checkpoint tells the images of a data set apart')
+    .argument('<checkpoint>', 'safetensors or .pth');
+  addFlags(command, evaluateSchema);
+  command
+    .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
+    .option('--json', 'print the result as one JSON document')
+    .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {
+      const options = await mergedOptions(evaluateSchema, flags);
+      const progress = new Progress();
+      const result = await interruptible((signal) =>
+        evaluate(checkpoint, { ...options, signal, onProgress: progress.data, onWarning: progress.warn }),
+      ).finally(() => progress.stop());
+      process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
+    });
+}
+
+function format({ correct, total, accuracy, loss, classes, confusion }: EvaluationResult): string {
+  const rows = classes.flatMap(({ name, correct: right, total: all, accuracy: share }, k) => {
+    if (share === null) return [];
+    const row = confusion[k] as readonly number[];
+    const mistakes = row
+      .map((images, other) => ({ images, other }))
+      .filter(({ images, other }) => other !== k && images > 0);
+    const worst = mistakes.sort((a, b) => b.images - a.images)[0];
+    const taken = worst ? `${classes[worst.other]?.name ?? worst.other} (${worst.images})` : '';
+    return [[name, `${right} of ${all}`, `${(100 * share).toFixed(1)} %`, taken]];
+  });
+  const lines = table(['class', 'right', '', 'most taken for'], rows);
+  return `${lines}\naccuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total}), mean loss ${loss.toFixed(4)} nats\n`;
+}

@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { Command } from 'commander';
+import { register as build } from './build.js';
+import { register as demo } from './demo.js';
+import { register as doctor } from './doctor.js';
+import { register as evaluation } from './eval.js';
+import { register as inspect } from './inspect.js';
+import { register as pretrain } from './pretrain.js';
+import { runProgram } from './program.js';
+import { register as setup } from './setup.js';
+import { register as transfer } from './transfer.js';
+
+// Images are decoded on libuv's pool, which reads this when it first starts a thread.
+process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism()));
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+const program = new Command('l2t-native')
+  .description('Learning what and where to transfer: train a compact network with the help of a bigger pretrained one.')
+  .version(version)
+  .showHelpAfterError('(--help lists what there is)');
+program.exitOverride();
+for (const register of [demo, transfer, pretrain, evaluation, inspect, doctor, setup, build]) register(program);
+await runProgram(program);

@@ -1,0 +1,73 @@
+import { Presets, SingleBar } from 'cli-progress';
+import type { StepEvent } from '../addon.js';
+import type { RunEpochEvent, RunEvent, StartEvent } from '../run.js';
+
+const percent = (value: number): string => `${(100 * value).toFixed(2)} %`;
+
+/** Progress on stderr: bars on a terminal, plain lines otherwise. */
+export class Progress {
+  #bar: SingleBar | undefined;
+  #said = Date.now();
+
+  constructor(
+    /** Begins each line, where several runs follow each other. */
+    private readonly label = '',
+  ) {}
+
+  readonly warn = (message: string): void => this.line(`warning: ${message}`);
+
+  line(text: string): void {
+    this.stop();
+    this.#said = Date.now();
+    process.stderr.write(`${this.label}${text}\n`);
+  }
+
+  /** Images decoded; without a terminal a line every few seconds. */
+  readonly data = (done: number, total: number): void => {
+    if (process.stderr.isTTY) this.#show('images', done, total);
+    else if (Date.now() - this.#said > 5000) this.line(`${done} of ${total} images read`);
+    if (done === total) this.stop();
+  };
+
+  on(event: RunEvent): void {
+    if (event.type === 'warning') this.warn(event.message);
+    else if (event.type === 'data') this.data(event.done, event.total);
+    else if (event.type === 'start') this.line(describeStart(event));
+    else if (event.type === 'step') this.#step(event);
+    else if (event.type === 'epoch') this.line(describeEpoch(event));
+  }
+
+  #step({ epoch, step, steps, lossOrg }: StepEvent): void {
+    if (process.stderr.isTTY) this.#show(`epoch ${epoch + 1}`, step, steps, `loss ${lossOrg.toFixed(3)}`);
+  }
+
+  #show(what: string, done: number, total: number, note = ''): void {
+    if (this.#bar === undefined) {
+      const format = `${this.label}{what} {bar} {value}/{total} {note}`;
+      this.#bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, barsize: 30 }, Presets.legacy);
+      this.#bar.start(total, done, { what, note });
+    }
+    this.#bar.setTotal(total);
+    this.#bar.update(done, { what, note });
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+}
+
+function describeStart({ run, method, target, classes, pairs, images, device, reason, threads }: StartEvent): string {
+  const matched = pairs.length > 0 ? `, ${pairs.length} pairs of features` : '';
+  const counts = `${images.train} training, ${images.validation} validation, ${images.test} test images`;
+  return `${method}: ${target}, ${classes} classes${matched}; ${counts}; ${threads} threads on ${device} (${reason}); ${run}`;
+}
+
+function describeEpoch({ epoch, epochs, best, seconds, ...metrics }: RunEpochEvent): string {
+  const { lossOrg, lossMatching, trainAccuracy, validationAccuracy } = metrics;
+  const matching = lossMatching === undefined ? '' : ` matching ${lossMatching.toFixed(4)}`;
+  const validation =
+    validationAccuracy === undefined ? '' : ` validation ${percent(validationAccuracy)}${best ? ' *' : ''}`;
+  const width = String(epochs).length;
+  return `epoch ${String(epoch + 1).padStart(width)}/${epochs}  loss ${lossOrg.toFixed(4)}${matching}  train ${percent(trainAccuracy)}${validation}  ${seconds.toFixed(1)} s`;
+}

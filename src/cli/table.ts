@@ -1,0 +1,24 @@
+import Table from 'cli-table3';
+
+/** A plain table: aligned columns, no lines. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const plain = new Table({
+    head: [...head],
+    style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 2 },
+    chars: {
+      ...{
+        top: '',
+        'top-mid': '',
+        'top-left': '',
+        'top-right': '',
+        left: '',
+        'left-mid': '',
+        right: '',
+        'right-mid': '',
+      },
+      ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', mid: '', 'mid-mid': '', middle: '' },
+    },
+  });
+  for (const row of rows) plain.push([...row]);
+  return plain.toString();
+}

@@ -1,0 +1,66 @@
+import type { Command } from 'commander';
+import { L2TError } from '../errors.js';
+import { flagOf } from '../options.js';
+import { resume, resumeSchema } from '../resume.js';
+import type { Run, RunResult } from '../run.js';
+import { flagOptions } from './flags.js';
+import { interruptible } from './interrupt.js';
+import { Progress } from './progress.js';
+
+/** Shows a run's progress on stderr until its end. */
+export async function follow(run: Run, progress: Progress): Promise<RunResult> {
+  try {
+    for await (const event of run) progress.on(event);
+  } finally {
+    progress.stop();
+  }
+  return run.result;
+}
+
+export interface TrainingFlags {
+  readonly resume?: string;
+  readonly json?: boolean;
+  readonly [key: string]: unknown;
+}
+
+/** What `transfer` and `pretrain` share: a new run or `--resume`, progress, Ctrl-C, the result. */
+export async function runTraining(
+  command: Command,
+  flags: TrainingFlags,
+  begin: (signal: AbortSignal) => Promise<Run>,
+): Promise<void> {
+  const folder = flags.resume;
+  if (folder !== undefined) requireAlone(command);
+  const result = await interruptible(async (signal) => {
+    const run =
+      folder === undefined ? await begin(signal) : resume(folder, { ...flagOptions(resumeSchema, flags), signal });
+    return follow(run, new Progress());
+  });
+  process.stdout.write(flags.json ? `${JSON.stringify(toJson(result))}\n` : summary(result));
+}
+
+/** Everything but these is what the run was started with. */
+const besideResume = ['resume', 'json', ...Object.keys(resumeSchema.shape)];
+
+function requireAlone(command: Command): void {
+  const given = command.options
+    .map((option) => option.attributeName())
+    .filter((key) => command.getOptionValueSource(key) === 'cli' && !besideResume.includes(key));
+  if (given.length === 0) return;
+  const [first] = given as [string];
+  throw new L2TError(
+    'INVALID_OPTION',
+    `${flagOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device and --json can.`,
+  );
+}
+
+export function toJson({ run, method, correct, total, accuracy, best, seconds }: RunResult): Record<string, unknown> {
+  return { run, method, correct, total, accuracy, best, seconds };
+}
+
+function summary({ run, correct, total, accuracy, best, seconds }: RunResult): string {
+  const tested =
+    accuracy === null ? 'no test images' : `test accuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total})`;
+  const validated = best.accuracy === null ? '' : `, validation ${(100 * best.accuracy).toFixed(2)} %`;
+  return `${tested}; best epoch ${best.epoch + 1}${validated}; ${seconds.toFixed(1)} s; ${run}/best.safetensors\n`;
+}

@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+import { transferSchema } from '../options.js';
+import { transfer } from '../transfer.js';
+import { addFlags, mergedOptions } from './flags.js';
+import { runTraining, type TrainingFlags } from './training-verb.js';
+
+export function register(program: Command): void {
+  const command = program
+    .command('transfer')
+    .description(
+      'train a target network with the help of a pretrained source (L2T-ww and its relatives), or without one',
+    );
+  addFlags(command, transferSchema);
+  command
+    .option('--config <file.yaml>', 'options from a YAML file, named as in options.yaml; flags go over them')
+    .option('--resume <run>', 'go on with an interrupted run')
+    .option('--json', 'print the result as one JSON document')
+    .action((flags: TrainingFlags) =>
+      runTraining(command, flags, async (signal) =>
+        transfer({ ...(await mergedOptions(transferSchema, flags)), signal }),
+      ),
+    );
+}
