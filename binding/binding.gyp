@@ -25,7 +25,7 @@
       ],
       'cflags': ['-fopenmp', '-fvisibility=hidden', '-Wall', '-Wextra'],
       'cflags_cc': ['-std=c++20'],
-      # node-gyp turns both off for addons; LibTorch needs both.
+      # Node's own flags, which node-gyp run by hand brings in, turn both off; LibTorch needs both.
       'cflags_cc!': ['-fno-exceptions', '-fno-rtti'],
       'libraries': [
         '-Wl,--no-as-needed',

@@ -66,17 +66,19 @@ function build() {
     libtorch_lib: libtorch.libDir,
     openmp_libraries: openmp(libtorch.libDir),
   };
+  const headers = nodeHeaders();
   const child = spawnSync(
     process.execPath,
     [
       requireHere.resolve('node-gyp/bin/node-gyp.js'),
       'rebuild',
-      `--nodedir=${nodeHeaders()}`,
+      `--nodedir=${headers}`,
       `--jobs=${availableParallelism()}`,
       '--',
       ...Object.entries(variables).map(([name, value]) => `-D${name}=${value}`),
     ],
-    { cwd: binding, stdio: 'inherit' },
+    // npm's configuration, handed down in the environment, would win over the flag.
+    { cwd: binding, stdio: 'inherit', env: { ...process.env, npm_config_nodedir: headers } },
   );
   process.exitCode = child.status ?? 1;
   if (child.status === 0) writeBuildStamp(join(binding, 'build/Release'), libtorch);
