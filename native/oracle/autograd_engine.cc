@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/mse_loss.h>
 #include <torch/csrc/autograd/autograd.h>
 
 namespace l2t::oracle {
@@ -28,7 +29,8 @@ at::Tensor AutogradEngine::matching_loss(const std::vector<at::Tensor>& features
   for (size_t i = 0; i < problem_.pairs.size(); ++i) {
     const auto& map = features[problem_.pairs[i].target_feature];
     const auto matched = at::conv2d(map, branches[2 * i], branches[2 * i + 1]);
-    const auto e = (batch.maps.resized[i] - matched).square().mean({2, 3});
+    const auto squares = at::mse_loss(matched, batch.maps.resized[i], at::Reduction::None);
+    const auto e = squares.sum({2, 3}) / (map.size(2) * map.size(3));
     const auto k = transfer::coefficient(problem_.method, importance, i, problem_.beta, batch.maps.pooled[i]);
     const auto term = (k * e).sum();
     loss = loss.defined() ? loss + term : term;

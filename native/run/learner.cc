@@ -3,6 +3,7 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include "native/bilevel/native_engine.h"
 #include "native/core/error.h"
 #include "native/nets/initialise.h"
 #include "native/oracle/autograd_engine.h"
@@ -38,8 +39,9 @@ std::vector<transfer::Pair> all_pairs(const std::vector<SourceConfig>& configs, 
 }
 
 std::unique_ptr<bilevel::Engine> make_engine(const std::string& name, const bilevel::Problem& problem) {
+  if (name == "native") return std::make_unique<bilevel::NativeEngine>(problem);
   if (name == "autograd") return std::make_unique<oracle::AutogradEngine>(problem);
-  throw Error("INVALID_OPTION", "Unknown engine '" + name + "': use autograd.");
+  throw Error("INVALID_OPTION", "Unknown engine '" + name + "': use native or autograd.");
 }
 
 std::vector<TensorSpec> theta_specs(const bilevel::Problem& problem, const std::vector<transfer::Source>& sources) {

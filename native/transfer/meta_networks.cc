@@ -4,7 +4,9 @@
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/hardtanh.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/mm.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/zeros_like.h>
 
 namespace l2t::transfer {
 
@@ -57,6 +59,40 @@ at::Tensor coefficient(const Method& method, const Importance& importance, size_
   const double channel = method.bilevel() ? 1.0 : 1.0 / static_cast<double>(pooled.size(1));
   auto k = method.what ? importance.w[pair] * scale : at::full_like(pooled, scale * channel);
   return method.where ? k * importance.lambda[pair].unsqueeze(1) : k;
+}
+
+namespace {
+
+/// ReLU6's derivative: 1 strictly inside (0, 6), else 0.
+at::Tensor inside(const at::Tensor& lambda) { return (lambda > 0).logical_and(lambda < 6); }
+
+}  // namespace
+
+at::Tensor importance_backward(const Method& method, double beta, const ParameterVector& phi,
+                               const std::vector<at::Tensor>& pooled, const Importance& importance,
+                               const std::vector<at::Tensor>& k_bar) {
+  const auto flat = at::zeros_like(phi.flat);
+  auto gradient = views_of(flat, phi.specs);
+  size_t next = 0;
+  const auto through_linear = [&](const at::Tensor& y_bar, const at::Tensor& s) {
+    at::mm_out(gradient[next], y_bar.t(), s);
+    gradient[next + 1].copy_(y_bar.sum(0));
+    next += 2;
+  };
+  for (size_t i = 0; i < pooled.size(); ++i) {
+    const auto scaled = k_bar[i] * (beta / static_cast<double>(pooled[i].size(0)));
+    if (method.what) {
+      const auto& w = importance.w[i];
+      const auto w_bar = method.where ? scaled * importance.lambda[i].unsqueeze(1) : scaled;
+      through_linear(w * (w_bar - (w * w_bar).sum(1, /*keepdim=*/true)), pooled[i]);
+    }
+    if (method.where) {
+      const auto& lambda = importance.lambda[i];
+      const auto lambda_bar = (method.what ? scaled * importance.w[i] : scaled).sum(1) * inside(lambda);
+      through_linear(lambda_bar.unsqueeze(1), pooled[i]);
+    }
+  }
+  return flat;
 }
 
 }  // namespace l2t::transfer

@@ -31,4 +31,13 @@ Importance importance(const Method& method, const std::vector<at::Tensor>& phi, 
 at::Tensor coefficient(const Method& method, const Importance& importance, size_t pair, double beta,
                        const at::Tensor& pooled);
 
+/// φ's gradient, flat, from k̄ = ∂L/∂k of every pair (B × C_m):
+///
+///   w̄ = β/B λ k̄ ,  λ̄ = β/B Σ_c w k̄ ;   f: logits' cotangent w ∘ (w̄ − Σ_c w w̄) ;   g: λ̄ where 0 < λ < 6
+///
+/// and through each linear layer W̄ = ȳᵀ s, b̄ = Σ_b ȳ, with s the pooled map.
+at::Tensor importance_backward(const Method& method, double beta, const ParameterVector& phi,
+                               const std::vector<at::Tensor>& pooled, const Importance& importance,
+                               const std::vector<at::Tensor>& k_bar);
+
 }  // namespace l2t::transfer

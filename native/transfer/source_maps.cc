@@ -1,10 +1,12 @@
 #include "native/transfer/source_maps.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/mean.h>
 #include <ATen/ops/upsample_bilinear2d.h>
 
+#include <algorithm>
 #include <map>
-#include <tuple>
+#include <utility>
 
 namespace l2t::transfer {
 
@@ -18,23 +20,49 @@ std::vector<nets::Activations> source_activations(const std::vector<Source>& sou
   return result;
 }
 
+namespace {
+
+at::Tensor resize(const at::Tensor& map, int64_t side) {
+  return map.size(2) == side ? map : at::upsample_bilinear2d(map, {side, side}, /*align_corners=*/false);
+}
+
+/// Pairs by target map, each map once, in order of appearance.
+std::vector<SharedMap> group_by_target(const std::vector<Pair>& pairs) {
+  std::vector<SharedMap> groups;
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    auto group = std::find_if(groups.begin(), groups.end(),
+                              [&](const SharedMap& map) { return map.feature == pairs[i].target_feature; });
+    if (group == groups.end()) group = groups.insert(groups.end(), {pairs[i].target_feature, {}, {}});
+    group->pairs.push_back(static_cast<int>(i));
+  }
+  return groups;
+}
+
+}  // namespace
+
 SourceMaps make_source_maps(const std::vector<nets::Activations>& sources, const std::vector<Pair>& pairs,
                             const std::vector<int64_t>& target_sizes) {
-  std::map<std::tuple<int, int>, at::Tensor> pooled;
-  std::map<std::tuple<int, int, int64_t>, at::Tensor> resized;
+  const auto map_of = [&](int pair) -> const at::Tensor& {
+    return sources[pairs[pair].source].features[pairs[pair].source_feature];
+  };
   SourceMaps maps;
-  for (const auto& [source, m, n] : pairs) {
-    const auto& map = sources[source].features[m];
-    auto& mean = pooled[{source, m}];
-    if (!mean.defined()) mean = at::mean(map, {2, 3});
+  std::map<std::pair<int, int>, at::Tensor> pooled;  // a source feature in several pairs is pooled once
+  for (const auto& pair : pairs) {
+    auto& mean = pooled[{pair.source, pair.source_feature}];
+    if (!mean.defined()) mean = at::mean(sources[pair.source].features[pair.source_feature], {2, 3});
     maps.pooled.push_back(mean);
-
-    const int64_t side = target_sizes[n];
-    auto& fitted = resized[{source, m, side}];
-    if (!fitted.defined()) {
-      fitted = map.size(2) == side ? map : at::upsample_bilinear2d(map, {side, side}, /*align_corners=*/false);
+  }
+  maps.shared = group_by_target(pairs);
+  maps.resized.resize(pairs.size());
+  for (auto& shared : maps.shared) {
+    std::vector<at::Tensor> parts;
+    for (const int pair : shared.pairs) parts.push_back(resize(map_of(pair), target_sizes[shared.feature]));
+    shared.source = at::cat(parts, 1);
+    int64_t begin = 0;
+    for (size_t k = 0; k < parts.size(); ++k) {
+      maps.resized[shared.pairs[k]] = shared.source.narrow(1, begin, parts[k].size(1));
+      begin += parts[k].size(1);
     }
-    maps.resized.push_back(fitted);
   }
   return maps;
 }

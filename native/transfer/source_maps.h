@@ -15,18 +15,28 @@ struct Source {
   std::vector<at::Tensor> buffers;
 };
 
-/// All that a batch needs of the sources, computed once an iteration; indexed by pair.
+/// All source maps that one target map is matched with, their channels side by side.
+struct SharedMap {
+  int feature;             // n, of the target
+  std::vector<int> pairs;  // in order of their channels
+  at::Tensor source;       // B × ΣC_m × H_n × W_n
+};
+
+/// All that a batch needs of the sources, computed once an iteration.
 struct SourceMaps {
-  /// S^m averaged over places, before any resizing: B × C_m.
+  /// By pair: S^m averaged over places, before any resizing: B × C_m.
   std::vector<at::Tensor> pooled;
-  /// S^m at the target map's size: B × C_m × H_n × W_n (bilinear, align_corners = false, no antialiasing).
+  /// One for each target map in some pair.
+  std::vector<SharedMap> shared;
+  /// By pair: S^m at the target map's size, B × C_m × H_n × W_n (bilinear, align_corners = false, no antialiasing): a view
+  /// into `shared`.
   std::vector<at::Tensor> resized;
 };
 
 /// Evaluation-mode forward pass of every source on its own images `x` (one a source).
 std::vector<nets::Activations> source_activations(const std::vector<Source>& sources, const std::vector<at::Tensor>& x);
 
-/// `target_sizes`: sides of the target's features. A map that several pairs share is pooled and resized once.
+/// `target_sizes`: sides of the target's features.
 SourceMaps make_source_maps(const std::vector<nets::Activations>& sources, const std::vector<Pair>& pairs,
                             const std::vector<int64_t>& target_sizes);
 

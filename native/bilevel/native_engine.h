@@ -1,0 +1,21 @@
+#pragma once
+#include "native/bilevel/engine.h"
+#include "native/transfer/matching_loss.h"
+
+namespace l2t::bilevel {
+
+/// The bilevel iteration by four sweeps an operation: no graph is recorded, nothing is recomputed, the host is never asked.
+class NativeEngine final : public Engine {
+ public:
+  explicit NativeEngine(const Problem& problem) : problem_(problem) {}
+
+  RealStep real_step(const Batch& batch, const Sgd& sgd, TargetState& state) override;
+  MetaStep meta_step(const Batch& batch, const Sgd& sgd, const TargetState& state, const ParameterVector& phi) override;
+
+ private:
+  [[nodiscard]] std::vector<transfer::MatchedMap> matched_maps(const Batch& batch) const;
+
+  const Problem& problem_;
+};
+
+}  // namespace l2t::bilevel

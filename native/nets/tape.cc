@@ -1,0 +1,267 @@
+#include "native/nets/tape.h"
+
+#include <ATen/ops/add.h>
+
+#include "native/ops/add.h"
+#include "native/ops/avg_pool.h"
+#include "native/ops/conv2d.h"
+#include "native/ops/linear.h"
+#include "native/ops/max_pool.h"
+#include "native/ops/relu.h"
+
+namespace l2t::nets {
+namespace {
+
+using Tensors = std::vector<at::Tensor>;
+
+ops::Conv2dWindow window(const Conv2d& op) { return {op.stride, op.padding}; }
+ops::MaxPoolWindow window(const MaxPool& op) { return {op.kernel, op.stride, op.padding}; }
+
+at::Tensor at_index(const Tensors& tensors, int index) { return index < 0 ? at::Tensor() : tensors[index]; }
+
+/// Several readers of a value add up. Never in place: a residual add hands the same cotangent to both of its inputs.
+void accumulate(at::Tensor& slot, const at::Tensor& term) {
+  if (term.defined()) slot = slot.defined() ? at::add(slot, term) : term;
+}
+
+bool reads_input_later(const Operation& operation) {
+  return !std::holds_alternative<Relu>(operation.kind) && !std::holds_alternative<Add>(operation.kind);
+}
+
+/// Is linear in θ and x at once, so that its tangent_backward reads ȳ and ẋ: a convolution, batch norm or linear layer?
+bool has_parameters(const Operation& operation) {
+  return std::holds_alternative<Conv2d>(operation.kind) || std::holds_alternative<BatchNorm>(operation.kind) ||
+         std::holds_alternative<Linear>(operation.kind);
+}
+
+}  // namespace
+
+/// One operation of each sweep. `x`, `x_dot`: its first input; `y`: its output.
+struct Tape::Forward {
+  const Tensors& parameters;
+  const Tensors* running;
+  const at::Tensor& x;
+  const at::Tensor& skip;
+  Record& record;
+
+  at::Tensor operator()(const Conv2d& op) const {
+    return ops::conv2d(x, parameters[op.weight], at_index(parameters, op.bias), window(op));
+  }
+  at::Tensor operator()(const BatchNorm& op) const {
+    const auto mean = running != nullptr ? (*running)[op.mean] : at::Tensor();
+    const auto variance = running != nullptr ? (*running)[op.variance] : at::Tensor();
+    return ops::batch_norm(x, parameters[op.scale], parameters[op.shift], mean, variance, kRunningMomentum,
+                           kBatchNormEpsilon, record.statistics);
+  }
+  at::Tensor operator()(const Relu& /*op*/) const { return ops::relu(x); }
+  at::Tensor operator()(const Add& /*op*/) const { return ops::add(x, skip); }
+  at::Tensor operator()(const MaxPool& op) const { return ops::max_pool(x, window(op), record.places); }
+  at::Tensor operator()(const GlobalAveragePool& /*op*/) const { return ops::avg_pool(x); }
+  at::Tensor operator()(const Linear& op) const { return ops::linear(x, parameters[op.weight], parameters[op.bias]); }
+};
+
+/// Writes the operation's W̄ and returns x̄.
+struct Tape::Backward {
+  const Tensors& parameters;
+  const at::Tensor& x;
+  const at::Tensor& y;
+  const at::Tensor& y_bar;
+  bool input;
+  const Tensors& gradient;
+  Record& record;
+
+  at::Tensor operator()(const Conv2d& op) const {
+    const auto bar = ops::conv2d_backward(y_bar, x, parameters[op.weight], op.bias >= 0, input, window(op));
+    gradient[op.weight].copy_(bar.w_bar);
+    if (op.bias >= 0) gradient[op.bias].copy_(bar.b_bar);
+    return bar.x_bar;
+  }
+  at::Tensor operator()(const BatchNorm& op) const {
+    record.bar = ops::batch_norm_backward(y_bar, x, parameters[op.scale], record.statistics);
+    gradient[op.scale].copy_(record.bar.scale_bar);
+    gradient[op.shift].copy_(record.bar.shift_bar);
+    return std::exchange(record.bar.x_bar, at::Tensor());
+  }
+  at::Tensor operator()(const Relu& /*op*/) const { return ops::relu_mask(y_bar, y); }
+  at::Tensor operator()(const Add& /*op*/) const { return y_bar; }
+  at::Tensor operator()(const MaxPool& op) const { return ops::max_pool_backward(y_bar, x, record.places, window(op)); }
+  at::Tensor operator()(const GlobalAveragePool& /*op*/) const { return ops::avg_pool_backward(y_bar, x); }
+  at::Tensor operator()(const Linear& op) const {
+    const auto bar = ops::linear_backward(y_bar, x, parameters[op.weight]);
+    gradient[op.weight].copy_(bar.w_bar);
+    gradient[op.bias].copy_(bar.b_bar);
+    return bar.x_bar;
+  }
+};
+
+/// Returns ẏ.
+struct Tape::Tangent {
+  const Tensors& parameters;
+  const Tensors& parameters_dot;
+  const at::Tensor& x;
+  const at::Tensor& x_dot;
+  const at::Tensor& skip_dot;
+  const at::Tensor& y;
+  Record& record;
+
+  at::Tensor operator()(const Conv2d& op) const {
+    return ops::conv2d_tangent(x, x_dot, parameters[op.weight], parameters_dot[op.weight], at_index(parameters_dot, op.bias),
+                               window(op));
+  }
+  at::Tensor operator()(const BatchNorm& op) const {
+    record.tangent = ops::batch_norm_tangent(x, x_dot, parameters[op.scale], parameters_dot[op.scale],
+                                             parameters_dot[op.shift], record.statistics);
+    return std::exchange(record.tangent.y_dot, at::Tensor());
+  }
+  at::Tensor operator()(const Relu& /*op*/) const { return ops::relu_mask(x_dot, y); }
+  at::Tensor operator()(const Add& /*op*/) const { return ops::add(x_dot, skip_dot); }
+  at::Tensor operator()(const MaxPool& /*op*/) const { return ops::max_pool_tangent(x_dot, record.places); }
+  at::Tensor operator()(const GlobalAveragePool& /*op*/) const { return ops::avg_pool(x_dot); }
+  at::Tensor operator()(const Linear& op) const {
+    return ops::linear_tangent(x, x_dot, parameters[op.weight], parameters_dot[op.weight], parameters_dot[op.bias]);
+  }
+};
+
+/// Writes the operation's W̄̇ and returns x̄̇.
+struct Tape::TangentBackward {
+  const Tensors& parameters;
+  const Tensors& parameters_dot;
+  const at::Tensor& x;
+  const at::Tensor& x_dot;
+  const at::Tensor& y;
+  const at::Tensor& y_bar;
+  const at::Tensor& y_bar_dot;
+  bool input;
+  const Tensors& gradient_dot;
+  const Record& record;
+
+  at::Tensor operator()(const Conv2d& op) const {
+    const auto dot = ops::conv2d_tangent_backward(y_bar, y_bar_dot, x, x_dot, parameters[op.weight],
+                                                  parameters_dot[op.weight], op.bias >= 0, input, window(op));
+    gradient_dot[op.weight].copy_(dot.w_bar);
+    if (op.bias >= 0) gradient_dot[op.bias].copy_(dot.b_bar);
+    return dot.x_bar;
+  }
+  at::Tensor operator()(const BatchNorm& op) const {
+    auto dot = ops::batch_norm_tangent_backward(y_bar, y_bar_dot, x, x_dot, parameters[op.scale], parameters_dot[op.scale],
+                                                record.statistics, record.tangent, record.bar);
+    gradient_dot[op.scale].copy_(dot.scale_bar);
+    gradient_dot[op.shift].copy_(dot.shift_bar);
+    return dot.x_bar;
+  }
+  at::Tensor operator()(const Relu& /*op*/) const { return ops::relu_mask(y_bar_dot, y); }
+  at::Tensor operator()(const Add& /*op*/) const { return y_bar_dot; }
+  at::Tensor operator()(const MaxPool& op) const { return ops::max_pool_backward(y_bar_dot, x, record.places, window(op)); }
+  at::Tensor operator()(const GlobalAveragePool& /*op*/) const { return ops::avg_pool_backward(y_bar_dot, x); }
+  at::Tensor operator()(const Linear& op) const {
+    const auto dot = ops::linear_tangent_backward(y_bar, y_bar_dot, x, x_dot, parameters[op.weight], parameters_dot[op.weight]);
+    gradient_dot[op.weight].copy_(dot.w_bar);
+    gradient_dot[op.bias].copy_(dot.b_bar);
+    return dot.x_bar;
+  }
+};
+
+Tape::Tape(const Network& network)
+    : network_(network),
+      keeps_(network.operations.size() + 1),
+      values_(keeps_.size()),
+      bars_(keeps_.size()),
+      dots_(keeps_.size()),
+      records_(network.operations.size()) {
+  for (size_t i = 0; i < network.operations.size(); ++i) {
+    const auto& operation = network.operations[i];
+    for (const int input : operation.inputs) {
+      keeps_[input].value |= reads_input_later(operation);
+      keeps_[input].dot |= has_parameters(operation);
+      keeps_[input].last_reader = static_cast<int>(i);
+    }
+    keeps_[i + 1].value |= std::holds_alternative<Relu>(operation.kind);
+    keeps_[i + 1].bar = has_parameters(operation);
+  }
+  for (const auto& feature : network.features) keeps_[feature.value].value = keeps_[feature.value].feature = true;
+}
+
+Activations Tape::forward(const Tensors& parameters, const at::Tensor& x, size_t operations, const Tensors* running) {
+  parameters_ = parameters;
+  executed_ = operations;
+  values_[0] = x;
+  for (size_t i = 0; i < executed_; ++i) {
+    const auto& [kind, inputs] = network_.operations[i];
+    const auto& input = values_[inputs.front()];
+    values_[i + 1] = std::visit(Forward{parameters_, running, input, values_[inputs.back()], records_[i]}, kind);
+    for (const int value : inputs) {
+      if (keeps_[value].last_reader == static_cast<int>(i) && !keeps_[value].value) values_[value].reset();
+    }
+  }
+  return collect(values_);
+}
+
+void Tape::backward(const Activations& bar, const Tensors& gradient, bool keep) {
+  seed(network_, bar, bars_);
+  for (size_t i = executed_; i-- > 0;) {
+    const auto& [kind, inputs] = network_.operations[i];
+    if (!bars_[i + 1].defined()) continue;
+    const bool input = inputs.front() != 0;
+    const auto x_bar = std::visit(
+        Backward{parameters_, values_[inputs.front()], values_[i + 1], bars_[i + 1], input, gradient, records_[i]}, kind);
+    for (const int value : inputs) accumulate(bars_[value], x_bar);
+    if (!keep || !keeps_[i + 1].bar) bars_[i + 1].reset();
+  }
+}
+
+Activations Tape::tangent(const Tensors& parameters_dot, bool keep) {
+  for (size_t i = 0; i < executed_; ++i) {
+    const auto& [kind, inputs] = network_.operations[i];
+    dots_[i + 1] = std::visit(Tangent{parameters_, parameters_dot, values_[inputs.front()], dots_[inputs.front()],
+                                      dots_[inputs.back()], values_[i + 1], records_[i]},
+                              kind);
+    for (const int value : inputs) {
+      const auto& keeps = keeps_[value];
+      if (keeps.last_reader == static_cast<int>(i) && !keeps.feature && !(keep && keeps.dot)) dots_[value].reset();
+    }
+  }
+  auto result = collect(dots_);
+  if (!keep) dots_.assign(dots_.size(), {});
+  return result;
+}
+
+void Tape::tangent_backward(const Activations& bar_dot, const Tensors& parameters_dot, const Tensors& gradient_dot) {
+  Tensors bar_dots(values_.size());
+  seed(network_, bar_dot, bar_dots);
+  for (size_t i = executed_; i-- > 0;) {
+    const auto& [kind, inputs] = network_.operations[i];
+    if (!bar_dots[i + 1].defined()) continue;
+    const int first = inputs.front();
+    const auto x_bar_dot = std::visit(
+        TangentBackward{parameters_, parameters_dot, values_[first], dots_[first], values_[i + 1], bars_[i + 1],
+                        bar_dots[i + 1], first != 0, gradient_dot, records_[i]},
+        kind);
+    for (const int value : inputs) accumulate(bar_dots[value], x_bar_dot);
+    bar_dots[i + 1].reset();
+  }
+  dots_.assign(dots_.size(), {});
+}
+
+void Tape::release() {
+  parameters_.clear();
+  values_.assign(values_.size(), {});
+  bars_.assign(bars_.size(), {});
+  dots_.assign(dots_.size(), {});
+  records_.assign(records_.size(), {});
+}
+
+Activations Tape::collect(const Tensors& tensors) const {
+  Activations result;
+  for (const auto& feature : network_.features) result.features.push_back(tensors[feature.value]);
+  if (executed_ == network_.operations.size()) result.logits = tensors.back();
+  return result;
+}
+
+void Tape::seed(const Network& network, const Activations& bar, Tensors& slots) {
+  if (bar.logits.defined()) slots.back() = bar.logits;
+  for (size_t n = 0; n < bar.features.size(); ++n) {
+    if (bar.features[n].defined()) slots[network.features[n].value] = bar.features[n];
+  }
+}
+
+}  // namespace l2t::nets

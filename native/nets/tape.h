@@ -1,0 +1,74 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "native/nets/forward.h"
+#include "native/nets/network.h"
+#include "native/ops/batch_norm.h"
+
+namespace l2t::nets {
+
+/// The four sweeps over a network's list of operations at one θ, with batch statistics. A sweep keeps exactly what the
+/// later ones read: forward the values, backward the cotangents ȳ, tangent the tangents ẋ. Nothing is computed twice.
+///
+/// Notation: values x, cotangents x̄ (`bar`), tangents ẋ (`dot`), tangents of cotangents x̄̇ (`bar_dot`).
+class Tape {
+ public:
+  explicit Tape(const Network& network);
+
+  /// Runs the first `operations` of the list on images x. `parameters` (views of θ) are held until release(), and must not
+  /// move meanwhile. Running statistics move where `running` is given. `logits` is undefined where it is not reached.
+  Activations forward(const std::vector<at::Tensor>& parameters, const at::Tensor& x, size_t operations,
+                      const std::vector<at::Tensor>* running);
+
+  /// From cotangents of logits and features (undefined: zero) to the gradient of every parameter reached, written into
+  /// `gradient` (others are left alone). `keep`: tangent_backward will follow.
+  void backward(const Activations& bar, const std::vector<at::Tensor>& gradient, bool keep);
+
+  /// From the tangent of θ to those of logits and features. `keep`: tangent_backward will follow.
+  Activations tangent(const std::vector<at::Tensor>& parameters_dot, bool keep);
+
+  /// From the tangents of the cotangents that backward was given to those of the gradients it wrote: the Hessian's product
+  /// with `parameters_dot`, which tangent was given. Drops what tangent kept.
+  void tangent_backward(const Activations& bar_dot, const std::vector<at::Tensor>& parameters_dot,
+                        const std::vector<at::Tensor>& gradient_dot);
+
+  /// Drops everything kept.
+  void release();
+
+ private:
+  /// What an operation keeps beside values, cotangents and tangents.
+  struct Record {
+    ops::BatchStatistics statistics;
+    ops::BatchNormGradient bar;    // sums only
+    ops::BatchNormTangent tangent;  // sums only
+    at::Tensor places;              // of max-pool's maxima
+  };
+  /// What is kept of a value after each sweep.
+  struct Keeps {
+    bool value = false;
+    bool bar = false;
+    bool dot = false;
+    bool feature = false;  // kept until the sweep has handed it out
+    int last_reader = -1;
+  };
+  struct Forward;
+  struct Backward;
+  struct Tangent;
+  struct TangentBackward;
+
+  [[nodiscard]] Activations collect(const std::vector<at::Tensor>& tensors) const;
+  static void seed(const Network& network, const Activations& bar, std::vector<at::Tensor>& slots);
+
+  const Network& network_;
+  std::vector<Keeps> keeps_;  // one a value
+  size_t executed_ = 0;
+  std::vector<at::Tensor> parameters_;
+  std::vector<at::Tensor> values_;
+  std::vector<at::Tensor> bars_;
+  std::vector<at::Tensor> dots_;
+  std::vector<Record> records_;  // one an operation
+};
+
+}  // namespace l2t::nets

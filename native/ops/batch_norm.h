@@ -1,0 +1,53 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+/// Batch normalisation with batch statistics, per channel over the N = B·H·W places of x: B × C × H × W.
+/// m = mean x, s = 1/√(var x + ε) (biased), x̂ = (x − m) s.
+///
+///   forward            y  = γ x̂ + β
+///   backward           β̄  = Σ ȳ        γ̄ = Σ ȳ x̂        x̄ = γ s P(ȳ),   P(z) = z − mean z − x̂ mean(x̂ z)
+///   tangent            x̂̇  = s P(ẋ)     ẏ = γ̇ x̂ + γ x̂̇ + β̇            (P is self-adjoint: the same sweep as backward)
+///   tangent_backward   β̄̇  = Σ ȳ̇        γ̄̇ = Σ ȳ̇ x̂ + Σ ȳ x̂̇
+///                      x̄̇  = γ s P(ȳ̇) + (γ̇ s + γ ṡ) P(ȳ) − γ s (x̂̇ γ̄ + x̂ Σ ȳ x̂̇)/N,    ṡ = −s² mean(x̂ ẋ)
+///
+/// Every tangent is one affine formula per channel in the maps at hand, once its sums are known.
+namespace l2t::ops {
+
+/// m and s, each C.
+struct BatchStatistics {
+  at::Tensor mean;
+  at::Tensor invstd;
+};
+
+struct BatchNormGradient {
+  at::Tensor x_bar;
+  at::Tensor scale_bar;
+  at::Tensor shift_bar;
+};
+
+struct BatchNormTangent {
+  at::Tensor y_dot;
+  /// Σ ẋ x̂ and Σ ẋ, each C: tangent_backward reads them again.
+  at::Tensor sum_x_dot_x_hat;
+  at::Tensor sum_x_dot;
+};
+
+/// running_mean and running_var move (momentum, unbiased variance) where they are defined.
+at::Tensor batch_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
+                      const at::Tensor& running_mean, const at::Tensor& running_var, double momentum, double epsilon,
+                      BatchStatistics& statistics);
+
+BatchNormGradient batch_norm_backward(const at::Tensor& y_bar, const at::Tensor& x, const at::Tensor& scale,
+                                      const BatchStatistics& statistics);
+
+BatchNormTangent batch_norm_tangent(const at::Tensor& x, const at::Tensor& x_dot, const at::Tensor& scale,
+                                    const at::Tensor& scale_dot, const at::Tensor& shift_dot,
+                                    const BatchStatistics& statistics);
+
+/// Tangents of batch_norm_backward's results. `bar`: what batch_norm_backward gave (its x_bar is not read).
+BatchNormGradient batch_norm_tangent_backward(const at::Tensor& y_bar, const at::Tensor& y_bar_dot, const at::Tensor& x,
+                                              const at::Tensor& x_dot, const at::Tensor& scale, const at::Tensor& scale_dot,
+                                              const BatchStatistics& statistics, const BatchNormTangent& tangent,
+                                              const BatchNormGradient& bar);
+
+}  // namespace l2t::ops

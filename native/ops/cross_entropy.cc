@@ -1,0 +1,29 @@
+#include "native/ops/cross_entropy.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/gather.h>
+#include <ATen/ops/log_softmax.h>
+
+namespace l2t::ops {
+
+at::Tensor cross_entropy(const at::Tensor& z, const at::Tensor& y, at::Tensor& log_p) {
+  log_p = at::log_softmax(z, 1);
+  return -at::gather(log_p, 1, y.unsqueeze(1)).mean();
+}
+
+at::Tensor cross_entropy_backward(const at::Tensor& log_p, const at::Tensor& y) {
+  auto z_bar = log_p.exp();
+  z_bar.scatter_add_(1, y.unsqueeze(1), at::full({y.size(0), 1}, -1, z_bar.options()));
+  return z_bar.div_(static_cast<double>(y.size(0)));
+}
+
+at::Tensor cross_entropy_tangent(const at::Tensor& z_bar, const at::Tensor& z_dot) { return (z_bar * z_dot).sum(); }
+
+at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Tensor& z_dot) {
+  const auto p = log_p.exp();
+  const auto centred = z_dot - (p * z_dot).sum(1, /*keepdim=*/true);
+  return (p * centred).div_(static_cast<double>(z_dot.size(0)));
+}
+
+}  // namespace l2t::ops

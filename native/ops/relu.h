@@ -1,0 +1,14 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+/// ReLU, y = max(x, 0). Its derivative is a mask, the same in every sweep:
+///
+///   forward  y = [x > 0] x     backward  x̄ = [y > 0] ȳ     tangent  ẏ = [y > 0] ẋ     tangent_backward  x̄̇ = [y > 0] ȳ̇
+namespace l2t::ops {
+
+at::Tensor relu(const at::Tensor& x);
+
+/// `z` where y > 0, else 0: backward, tangent and tangent_backward alike. A new tensor.
+at::Tensor relu_mask(const at::Tensor& z, const at::Tensor& y);
+
+}  // namespace l2t::ops
