@@ -60,7 +60,7 @@ export interface NativeImages {
   readonly indices: Int32Array;
 }
 
-export type EngineName = 'autograd';
+export type EngineName = 'native' | 'autograd';
 
 export interface Hyperparameters {
   readonly method: string;

@@ -125,7 +125,7 @@ function resolveOptions(
     epochs: given.epochs ?? 200,
     batch: given.batch ?? (size >= 224 ? 64 : 128),
     seed: given.seed ?? 0,
-    engine: given.engine ?? 'autograd',
+    engine: given.engine ?? 'native',
     device,
     threads: given.threads ?? addon().info().threads,
     saveEvery: given.saveEvery ?? 60,

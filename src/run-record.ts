@@ -26,7 +26,7 @@ const resolved = z.strictObject({
   epochs: z.int().min(1),
   batch: z.int(),
   seed: z.int(),
-  engine: z.enum(['autograd']),
+  engine: z.enum(['native', 'autograd']),
   device: z.string(),
   threads: z.int().min(1),
   saveEvery: z.number(),

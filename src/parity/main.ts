@@ -9,7 +9,7 @@ const program = new Command('parity')
   .description('Runs every fixture of a folder through the addon and compares every quantity.')
   .argument('<dir>', 'folder of NAME.json and NAME.safetensors')
   .addOption(new Option('--dtype <type>', 'what to compute in').choices(['float64', 'float32']).default('float64'))
-  .addOption(new Option('--engine <name>', 'which engine').choices(['autograd']).default('autograd'))
+  .addOption(new Option('--engine <name>', 'which engine').choices(['native', 'autograd']).default('native'))
   .action(async (folder: string, options: { dtype: 'float64' | 'float32'; engine: EngineName }) => {
     const onCase = (name: string, index: number, count: number) => {
       process.stderr.write(`${index + 1}/${count} ${name}\n`);
