@@ -1,0 +1,181 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { packageRoot } from '../scripts/build-native.mjs';
+
+/** Which rooms of native/ a room may include, beside itself. Doors open one way: towards `core`. */
+const beyond: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  ops: ['core', 'kernels'],
+  kernels: ['core', 'ops'],
+  nets: ['core', 'kernels', 'ops'],
+  transfer: ['core', 'kernels', 'ops', 'nets'],
+  bilevel: ['core', 'kernels', 'ops', 'nets', 'transfer'],
+  data: ['core'],
+  oracle: ['core', 'kernels', 'ops', 'nets', 'transfer', 'bilevel'],
+  run: ['core', 'kernels', 'ops', 'nets', 'transfer', 'bilevel', 'data', 'oracle'],
+  binding: ['core', 'kernels', 'ops', 'nets', 'transfer', 'bilevel', 'data', 'run'],
+};
+
+const roomOf = (path: string): string => /^(?:native\/)?([^/]+)\//.exec(path)?.[1] ?? '';
+
+// A file with one of these takes four times as long to compile as one with the operators that it uses.
+const wideHeaders = new RegExp(
+  '^(ATen/(ATen|Functions|NativeFunctions|Operators|RedispatchFunctions|TensorIndexing)\\.h' +
+    '|torch/(torch|all|script|extension|types|nn|nn/.*|optim|data|utils|autograd)(\\.h)?' +
+    '|torch/csrc/api/.*(?<!/version\\.h))$',
+);
+const napiHeaders = /^(napi.*|node_api.*|js_native_api.*|node|v8|uv)\.h$/;
+const autograd =
+  /torch\/csrc\/autograd|\bautograd::|requires_grad|GradMode|NoGradGuard|EnableGradGuard|InferenceMode|\bbackward\(\)|\bgrad_fn\b/;
+const cudaHeaders = /^(cuda|cu(blas|dnn|fft|rand|solver|sparse)|nccl|nvtx|nvToolsExt|(ATen|c10|torch\/csrc)\/cuda\/)/;
+
+/** Comments say what they like. */
+const withoutComments = (text: string): string => text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+
+/** Every rule that a C++ file breaks, one sentence each. */
+function violations(path: string, text: string): string[] {
+  const room = roomOf(path);
+  const code = withoutComments(text);
+  const found: string[] = [];
+  if (!(room in beyond)) found.push(`${path}: '${room}' is no room`);
+  for (const [, bracket, header = ''] of code.matchAll(/^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]/gm)) {
+    const target = roomOf(header);
+    if (bracket === '"' && !/^(native|binding)\//.test(header)) {
+      found.push(`${path}: includes ${header} by a path that is not from the root`);
+    } else if (bracket === '"' && target !== room && !beyond[room]?.includes(target)) {
+      found.push(`${path}: ${room} may not include ${target} (${header})`);
+    }
+    if (wideHeaders.test(header)) found.push(`${path}: ${header} is too wide: include ATen/ops/…`);
+    if (napiHeaders.test(header) && room !== 'binding') found.push(`${path}: only binding/ sees ${header}`);
+    if (cudaHeaders.test(header) && !/^native\/core\/backend_cuda\.|\.cu$/.test(path)) {
+      found.push(`${path}: only native/core/backend_cuda.* and .cu files see ${header}`);
+    }
+  }
+  const autogradUse = room === 'oracle' ? null : autograd.exec(code);
+  if (autogradUse) found.push(`${path}: only native/oracle uses autograd (${autogradUse[0]})`);
+  return found;
+}
+
+function filesBelow(folder: string): string[] {
+  return (readdirSync(join(packageRoot, folder), { recursive: true }) as string[])
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(join(packageRoot, path)).isFile());
+}
+
+const read = (path: string): string => readFileSync(join(packageRoot, path), 'utf8');
+
+describe('the doors between the rooms of the native part', () => {
+  const sources = [...filesBelow('native'), ...filesBelow('binding')].filter(
+    (path) => /\.(cc|h|cu|cuh)$/.test(path) && !path.startsWith('binding/build/'),
+  );
+
+  it('are kept by every file', () => {
+    expect(sources.length).toBeGreaterThan(50);
+    expect(sources.flatMap((path) => violations(path, read(path)))).toEqual([]);
+  });
+
+  // Each rule must see what it is for: one made-up offence, and what must be said of it.
+  it.each([
+    ['native/core/x.h', '#include "native/ops/conv2d.h"', /core may not include ops/],
+    ['native/ops/x.cc', '#include "native/nets/tape.h"', /ops may not include nets/],
+    ['native/nets/x.cc', '#include "native/transfer/pairs.h"', /nets may not include transfer/],
+    ['native/transfer/x.cc', '#include "native/bilevel/sgd.h"', /transfer may not include bilevel/],
+    ['native/bilevel/x.cc', '#include "native/run/learner.h"', /bilevel may not include run/],
+    ['native/bilevel/x.cc', '#include "native/oracle/autograd_engine.h"', /bilevel may not include oracle/],
+    ['native/oracle/x.cc', '#include "native/run/config.h"', /oracle may not include run/],
+    ['native/data/x.cc', '#include "native/nets/network.h"', /data may not include nets/],
+    ['native/nets/x.cc', '#include "native/data/image_set.h"', /nets may not include data/],
+    ['native/kernels/x.cc', '#include "native/nets/tape.h"', /kernels may not include nets/],
+    ['native/run/x.cc', '  #  include "binding/worker.h"', /run may not include binding/],
+    ['binding/x.cc', '#include "native/oracle/autograd_engine.h"', /binding may not include oracle/],
+    ['native/run/x.cc', '#include "learner.h"', /not from the root/],
+    ['native/tools/x.cc', '', /'tools' is no room/],
+    ['native/run/x.cc', '#include <napi.h>', /only binding/],
+    ['native/core/x.h', '#include <ATen/ATen.h>', /too wide/],
+    ['native/oracle/x.cc', '#include <torch/torch.h>', /too wide/],
+    ['binding/x.cc', '#include <torch/csrc/api/include/torch/all.h>', /too wide/],
+    ['native/ops/x.cc', '#include <torch/csrc/autograd/autograd.h>', /only native\/oracle/],
+    ['native/run/x.cc', 'theta.requires_grad_();', /only native\/oracle/],
+    ['native/run/x.cc', 'at::NoGradGuard guard;', /only native\/oracle/],
+    ['native/core/x.cc', 'c10::InferenceMode guard;', /only native\/oracle/],
+    ['native/core/device.cc', '#include <c10/cuda/CUDAStream.h>', /only native\/core\/backend_cuda/],
+    ['native/kernels/x.cc', '#include <cuda_runtime_api.h>', /only native\/core\/backend_cuda/],
+  ])('an offence is seen: %s, %s', (path, text, message) => {
+    const found = violations(path, `#pragma once\n${text}\n`);
+    expect(found).toEqual([expect.stringMatching(message)]);
+  });
+
+  it('what is allowed is not taken for an offence', () => {
+    const allowed = [
+      [
+        'binding/x.cc',
+        '#include <napi.h>\n#include <torch/csrc/api/include/torch/version.h>\n#include "native/run/x.h"',
+      ],
+      ['native/run/x.cc', '#include "native/oracle/autograd_engine.h"\n#include "native/data/sampler.h"'],
+      ['native/ops/x.cc', '#include <ATen/ops/conv2d.h>\n#include "native/ops/y.h"  // autograd::grad gives the same'],
+      ['native/oracle/x.cc', '#include <torch/csrc/autograd/autograd.h>\nx.requires_grad_();'],
+      ['native/core/backend_cuda.cc', '#include <c10/cuda/CUDAStream.h>'],
+      ['native/kernels/x.cu', '#include <cuda_runtime_api.h>'],
+    ] as const;
+    expect(allowed.flatMap(([path, text]) => violations(path, text))).toEqual([]);
+  });
+});
+
+/** How TypeScript would load an addon into its own process. */
+const loadsAddon = /\.node['"`]|createRequire|process\.dlopen|\bbindings\(/;
+
+describe('the TypeScript side', () => {
+  const sources = filesBelow('src').filter((path) => path.endsWith('.ts'));
+
+  it('loads the addon in src/addon.ts alone', () => {
+    const loading = sources.filter((path) => loadsAddon.test(withoutComments(read(path))));
+    expect(loading).toEqual([join('src', 'addon.ts')]);
+  });
+
+  it.each(["require('./l2t_native.node')", 'createRequire(import.meta.url)', 'process.dlopen(module, path)'])(
+    'an offence is seen: %s',
+    (text) => {
+      expect(text).toMatch(loadsAddon);
+    },
+  );
+});
+
+/** `native/run/trainer.cc`, `src/cli/`, or without its ending, `native/run/trainer`. */
+const mentioned = /(?<![\w./-])(?:native|binding|src|test|scripts|docs|cmake|data|\.ci)\/[\w./-]*\w/g;
+
+const exists = (path: string): boolean =>
+  ['', '.h', '.cc', '.ts', '.mjs'].some((ending) => existsSync(join(packageRoot, path + ending)));
+
+/** Paths in backticks or links that lead nowhere. Words between < > or in capitals stand for something else. */
+const deadPaths = (text: string): string[] =>
+  [...text.matchAll(/`([^`\n]+)`|\]\(([^)\s#]+)/g)]
+    .flatMap(([, code, link]) => [...(code ?? link ?? '').matchAll(mentioned)].map(([path]) => path))
+    .filter((path) => !exists(path) && !path.startsWith('data/'));
+
+describe('the documents', () => {
+  const documents = ['README.md', 'CONTRIBUTING.md', ...filesBelow('docs').filter((path) => path.endsWith('.md'))];
+
+  it.each(documents)('%s names only files that exist', (document) => {
+    expect(deadPaths(read(document))).toEqual([]);
+  });
+
+  it.each(documents)('the links of %s lead somewhere', (document) => {
+    const links = [...read(document).matchAll(/\]\(([^)\s#:]+)(?:#[^)]*)?\)/g)].map(([, link = '']) => link);
+    const dead = links.filter((link) => !existsSync(join(packageRoot, document, '..', link)));
+    expect(dead).toEqual([]);
+  });
+
+  it('an offence is seen', () => {
+    expect(deadPaths('see `native/run/trainer.cc`, `native/run/no_such.cc` and [this](src/nothing.ts)')).toEqual([
+      'native/run/no_such.cc',
+      'src/nothing.ts',
+    ]);
+  });
+
+  it('the tour passes through every room', () => {
+    const tour = read('docs/tour.md');
+    const rooms = readdirSync(join(packageRoot, 'native')).map((room) => `native/${room}/`);
+    expect(rooms.filter((room) => !tour.includes(room))).toEqual([]);
+  });
+});

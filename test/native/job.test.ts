@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { addon, type NativeSource, type RunJob } from '../../src/addon.js';
+import { images, scratch, tinyJob, train } from './tiny.js';
+
+/** Each way in which a job can be wrong: what is changed, and what the message must name. */
+const source = tinyJob().sources[0] as NativeSource;
+const withSource = (changes: object) => ({ sources: [{ ...source, ...changes }] });
+const wrong: [what: string, changes: object, message: RegExp][] = [
+  ...(['method', 'engine', 'device'] as const).flatMap((key): [string, object, RegExp][] => [
+    [`${key}: a number`, { [key]: 7 }, new RegExp(`'${key}' must be a string`)],
+    [`${key}: missing`, { [key]: undefined }, new RegExp(`'${key}' must be a string`)],
+  ]),
+  ...(['lr', 'momentum', 'weightDecay', 'beta', 'metaLr', 'metaWeightDecay', 'saveEvery'] as const).flatMap(
+    (key): [string, object, RegExp][] =>
+      [Number.NaN, Number.POSITIVE_INFINITY, '1', null, undefined, {}, 1n].map((value) => [
+        `${key}: ${typeof value} ${value}`,
+        { [key]: value },
+        new RegExp(`'${key}' must be a finite number`),
+      ]),
+  ),
+  ...(['innerSteps', 'size', 'threads', 'seed', 'epochs', 'batch'] as const).flatMap(
+    (key): [string, object, RegExp][] =>
+      [-1, 1.5, 2 ** 60, Number.NaN, '4', undefined].map((value) => [
+        `${key}: ${typeof value} ${value}`,
+        { [key]: value },
+        new RegExp(`'${key}' must be a`),
+      ]),
+  ),
+  ...(['sources', 'target', 'train', 'normalisation'] as const).flatMap((key): [string, object, RegExp][] =>
+    [5, null, undefined, 'x'].map((value) => [
+      `${key}: ${value}`,
+      { [key]: value },
+      new RegExp(`'${key}' must be an (array|object)`),
+    ]),
+  ),
+  ['an unknown method', { method: 'l2t' }, /Unknown method 'l2t'.*scratch.*l2t-ww/],
+  ['an unknown engine', { engine: 'fast' }, /Unknown engine 'fast'.*autograd/],
+  ['an unknown target', { target: { name: 'x', classes: 4, width: 1 } }, /Unknown network 'x'/],
+  ['a mean of two numbers', { normalisation: { mean: [0, 0], std: [1, 1, 1] } }, /'mean' must be three numbers/],
+  ['a std of 0', { normalisation: { mean: [0, 0, 0], std: [1, 0, 1] } }, /'std' must be three numbers above 0/],
+  [
+    'labels that are no Int32Array',
+    { train: { ...images(8), labels: new Uint8Array(8) } },
+    /'labels' must be an Int32Array/,
+  ],
+  [
+    'pixels that are no bytes',
+    { train: { ...images(8), pixels: new Uint8ClampedArray(8) } },
+    /'pixels' must be a Uint8Array/,
+  ],
+  ['validation that is none', { validation: 5 }, /'validation' must be an object/],
+  ['a resume that is none', { resume: 'yes' }, /'resume' must be an object/],
+  ['a resume without a state', { resume: { best: [] } }, /'state' must be an array/],
+  ['target weights that are none', { targetWeights: {} }, /'targetWeights' must be an array/],
+  ['a tensor that is none', { targetWeights: [5] }, /list of tensors/],
+  ['a tensor without a name', { targetWeights: [{ dtype: 'float32', shape: [], data: new Uint8Array(4) }] }, /'name'/],
+  ['an unknown dtype', { targetWeights: [{ name: 'x', dtype: 'int4', shape: [], data: new Uint8Array() }] }, /'int4'/],
+  [
+    'a tensor that is shorter than its shape',
+    { targetWeights: [{ name: 'x', dtype: 'float32', shape: [1e6, 1e6], data: new Uint8Array(4) }] },
+    /'data' must be as long/,
+  ],
+  [
+    'a tensor of a negative side',
+    { targetWeights: [{ name: 'x', dtype: 'float32', shape: [-1], data: new Uint8Array(4) }] },
+    /'shape'/,
+  ],
+  ['a source without weights', withSource({ weights: undefined }), /'weights' must be an array/],
+  ['a source without a network', withSource({ network: undefined }), /'network' must be an object/],
+  ['pairs that are none', withSource({ pairs: [1, 2] }), /'pairs' must be a list of pairs/],
+  ['triples', withSource({ pairs: [[1, 2, 3]] }), /'pairs' must be a list of pairs/],
+  ['a pair of a source feature that is not there', withSource({ pairs: [[9, 0]] }), /Pair 9-0 /],
+  ['a pair of a negative feature', withSource({ pairs: [[0, -1]] }), /Pair 0--1 /],
+  ['pairs for scratch', { method: 'scratch' }, /scratch matches no features/],
+  ['no pairs for l2t-ww', withSource({ pairs: [] }), /l2t-ww needs a source and pairs/],
+  ['no source for l2t-ww', { sources: [] }, /l2t-ww needs a source and pairs/],
+];
+
+const build = async (changes: object) => train(tinyJob(changes as Partial<RunJob>));
+
+describe('a wrong job', () => {
+  it.each(wrong)('%s: INVALID_OPTION', async (_, changes, message) => {
+    await expect(build(changes)).rejects.toMatchObject({
+      name: 'L2TError',
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it('weights of another network: WEIGHTS_MISMATCH', async () => {
+    await expect(build(withSource({ network: { ...source.network, name: 'vgg9_bn' } }))).rejects.toMatchObject({
+      code: 'WEIGHTS_MISMATCH',
+    });
+  });
+
+  it('a label out of range: INVALID_DATA', async () => {
+    const train = { ...images(8), labels: Int32Array.of(0, 1, 2, 3, 0, 1, 2, 4) };
+    await expect(build({ train })).rejects.toMatchObject({ code: 'INVALID_DATA' });
+  });
+
+  it('no job, no function, a second start', async () => {
+    const { Run } = addon();
+    const refused = expect.objectContaining({ code: 'INVALID_OPTION' });
+    expect(() => new Run(undefined as unknown as RunJob, () => {})).toThrow(refused);
+    expect(() => new Run(scratch(), undefined as unknown as () => void)).toThrow(refused);
+    const run = new Run(scratch({ epochs: 1 }), (event) => event.type !== 'step' && run.saved());
+    const first = run.start();
+    expect(() => run.start()).toThrow(refused);
+    await first;
+  });
+
+  it('what is thrown while a job is read reaches the caller', () => {
+    const job = {
+      ...scratch(),
+      get lr(): number {
+        throw new Error('from the getter');
+      },
+    };
+    expect(() => new (addon().Run)(job, () => {})).toThrow('from the getter');
+  });
+});

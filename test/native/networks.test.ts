@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import { addon, type NetworkDescription, type NetworkSpec } from '../../src/addon.js';
+
+const spec = (name: string, classes = 10, width = 1): NetworkSpec => ({ name, classes, width });
+const count = ({ parameters }: NetworkDescription) =>
+  parameters.reduce((sum, { shape }) => sum + shape.reduce((product, side) => product * side, 1), 0);
+const shapes = ({ parameters, buffers }: NetworkDescription) =>
+  Object.fromEntries([...parameters, ...buffers].map(({ name, shape }) => [name, shape]));
+const features = ({ features }: NetworkDescription) =>
+  features.map(({ index, channels, size, candidate }) => `${index}: ${channels}@${size}${candidate ? ' *' : ''}`);
+
+describe('networks', () => {
+  it('are these five', () => {
+    expect(addon().networks()).toEqual(['resnet20', 'resnet32', 'vgg9_bn', 'resnet18', 'resnet34']);
+  });
+
+  // torchvision prints 11,689,512 and 21,797,672 for its own with 1,000 classes; the others are sums by hand.
+  it.each([
+    ['resnet20', 10, 32, 272_490, 66, 42],
+    ['resnet32', 200, 32, 479_272, 102, 66],
+    ['vgg9_bn', 10, 32, 9_231_114, 34, 16],
+    ['resnet18', 1000, 224, 11_689_512, 62, 40],
+    ['resnet34', 1000, 224, 21_797_672, 110, 72],
+  ])('%s with %i classes', (name, classes, size, numbers, parameters, buffers) => {
+    const description = addon().describe(spec(name, classes), size);
+    expect(description.name).toBe(name);
+    expect(count(description)).toBe(numbers);
+    expect([description.parameters.length, description.buffers.length]).toEqual([parameters, buffers]);
+  });
+
+  it("CIFAR ResNets have the released checkpoints' names", () => {
+    expect(shapes(addon().describe(spec('resnet32', 200), 32))).toMatchObject({
+      'conv1.weight': [16, 3, 3, 3],
+      'conv1.bias': [16],
+      'bn1.running_var': [16],
+      'block1.conv1.weight': [16, 16, 3, 3],
+      'blocks2.3.bn2.bias': [16],
+      'block3.downsample.0.weight': [32, 16, 1, 1],
+      'block5.downsample.1.running_mean': [64],
+      'blocks6.3.conv2.weight': [64, 64, 3, 3],
+      'fc.weight': [200, 64],
+    });
+    expect(shapes(addon().describe(spec('resnet32'), 32))).not.toHaveProperty('block1.downsample.0.weight');
+  });
+
+  it("ImageNet ResNets have torchvision's names", () => {
+    const names = shapes(addon().describe(spec('resnet18', 1000), 224));
+    expect(names).toMatchObject({
+      'conv1.weight': [64, 3, 7, 7],
+      'layer2.0.downsample.0.weight': [128, 64, 1, 1],
+      'layer4.1.bn2.running_var': [512],
+      'fc.bias': [1000],
+    });
+    expect(names).not.toHaveProperty('conv1.bias');
+  });
+
+  it('VGG-9 is numbered as a torch Sequential', () => {
+    expect(shapes(addon().describe(spec('vgg9_bn'), 32))).toMatchObject({
+      'features.0.weight': [64, 3, 3, 3],
+      'features.0.bias': [64],
+      'features.1.running_mean': [64],
+      'features.4.weight': [128, 64, 3, 3],
+      'features.11.weight': [256, 256, 3, 3],
+      'features.25.weight': [512, 512, 3, 3],
+      'classifier.weight': [10, 512],
+    });
+  });
+
+  it('features, * what can be paired: the last of each size', () => {
+    expect(features(addon().describe(spec('resnet20'), 32))).toEqual([
+      ...['0: 16@32', '1: 16@32', '2: 16@32 *'],
+      ...['3: 32@16', '4: 32@16', '5: 32@16 *'],
+      ...['6: 64@8', '7: 64@8', '8: 64@8 *'],
+    ]);
+    expect(features(addon().describe(spec('vgg9_bn'), 32))).toEqual([
+      ...['0: 64@32 *', '1: 128@16 *', '2: 256@8 *', '3: 512@4 *', '4: 512@2 *'],
+    ]);
+  });
+
+  it("never a ResNet's stem, though it is the last of its size at 224", () => {
+    expect(features(addon().describe(spec('resnet18'), 224))).toEqual([
+      ...['0: 64@112', '1: 64@56 *', '2: 128@28 *', '3: 256@14 *', '4: 512@7 *'],
+    ]);
+    expect(features(addon().describe(spec('resnet34'), 32))).toEqual([
+      ...['0: 64@16', '1: 64@8 *', '2: 128@4 *', '3: 256@2 *', '4: 512@1 *'],
+    ]);
+  });
+
+  it('a width multiplies every channel count, rounded, at least 1', () => {
+    const channels = (width: number) =>
+      addon()
+        .describe(spec('vgg9_bn', 10, width), 32)
+        .features.map(({ channels }) => channels);
+    expect(channels(0.25)).toEqual([16, 32, 64, 128, 128]);
+    expect(channels(0.01)).toEqual([1, 1, 3, 5, 5]);
+    expect(channels(1.5)).toEqual([96, 192, 384, 768, 768]);
+    expect(shapes(addon().describe(spec('vgg9_bn', 7, 0.25), 32))).toMatchObject({ 'classifier.weight': [7, 128] });
+  });
+
+  it.each([
+    ['an unknown name', spec('resnet19'), 32, /'resnet19'.*resnet20, resnet32, vgg9_bn, resnet18, resnet34/],
+    ['no class', spec('resnet20', 0), 32, /classes/],
+    ['width 0', spec('resnet20', 10, 0), 32, /width/],
+    ['a width that is no number', spec('resnet20', 10, Number.NaN), 32, /width/],
+    ['images too small for it', spec('vgg9_bn'), 16, /16 pixels are too small for vgg9_bn.*--size/],
+    ['size 0', spec('resnet20'), 0, /size/],
+  ])('%s is refused', (_, network, size, message) => {
+    const refusal = expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });
+    expect(() => addon().describe(network, size)).toThrow(refusal);
+  });
+});

@@ -1,0 +1,212 @@
+import { describe, expect, it } from 'vitest';
+import { addon, type EpochEvent, type NamedTensor, type RunJob, type StepEvent } from '../../src/addon.js';
+import { digest, floats, images, named, scratch, tinyJob, train } from './tiny.js';
+
+const last = (epochs: readonly EpochEvent[]): EpochEvent => epochs.at(-1) as EpochEvent;
+const stepsOf = (events: readonly { readonly type: string }[]) =>
+  events.filter((event): event is StepEvent => event.type === 'step');
+
+describe('a run', () => {
+  it('with the same seed is the same to the bit, with another it is not', async () => {
+    const outcome = async (seed: number) => {
+      const { events, epochs } = await train(tinyJob({ seed }));
+      return [stepsOf(events), epochs.map(({ metrics }) => metrics), digest(last(epochs).state)];
+    };
+    const first = await outcome(5);
+    expect(await outcome(5)).toEqual(first);
+    expect((await outcome(6))[2]).not.toBe(first[2]);
+  });
+
+  it('learns: the losses fall and the classes are told apart', async () => {
+    const { epochs } = await train(tinyJob({ epochs: 8, train: images(32), batch: 16, lr: 0.1 }));
+    const [first, end] = [epochs[0]?.metrics, last(epochs).metrics];
+    expect(end.lossOrg).toBeLessThan(0.7 * (first?.lossOrg as number));
+    expect(end.lossMatching).toBeLessThan(first?.lossMatching as number);
+    expect(end.trainAccuracy).toBeGreaterThan(0.6);
+  });
+
+  it('says a step of each, in order, then the epoch', async () => {
+    const { events, result } = await train(tinyJob());
+    const shown = events.map((event) =>
+      event.type === 'step' ? `${event.epoch}.${event.step}/${event.steps}` : event.type,
+    );
+    expect(shown).toEqual([
+      ...['0.1/4', '0.2/4', '0.3/4', '0.4/4', 'epoch'],
+      ...['1.1/4', '1.2/4', '1.3/4', '1.4/4', 'epoch'],
+    ]);
+    expect(result).toEqual({ stopped: false, best: { epoch: 1 } });
+  });
+
+  // A batch's size shows in the epoch's mean, in which each image counts once.
+  it.each([
+    ['all full', 8, [4, 4]],
+    ['the last short one is used', 10, [4, 4, 2]],
+    ['a remainder of one image joins the batch before it', 9, [4, 5]],
+    ['one batch for fewer images', 3, [3]],
+  ])('batches: %s', async (_, count, sizes) => {
+    const { events, epochs } = await train(scratch({ train: images(count), epochs: 1 }));
+    const losses = stepsOf(events).map(({ lossOrg }) => lossOrg);
+    expect(losses.length).toBe(sizes.length);
+    const mean = losses.reduce((sum, loss, i) => sum + loss * (sizes[i] as number), 0) / count;
+    expect(last(epochs).metrics.lossOrg).toBeCloseTo(mean, 12);
+  });
+
+  it('one image is too few', async () => {
+    const refusal = { code: 'INVALID_DATA', message: expect.stringMatching(/at least two images.* 1\b/) };
+    await expect(train(scratch({ train: images(1) }))).rejects.toMatchObject(refusal);
+  });
+
+  it('the learning rate follows a cosine, constant within an epoch', async () => {
+    const { epochs } = await train(scratch({ epochs: 4, lr: 0.2 }));
+    const rates = epochs.map(({ metrics }) => metrics.lr);
+    const expected = [0, 1, 2, 3].map((e) => 0.1 * (1 + Math.cos((Math.PI * e) / 4)));
+    rates.forEach((rate, e) => {
+      expect(rate).toBeCloseTo(expected[e] as number, 14);
+    });
+  });
+
+  it("starts from given weights, else from initialise(seed)'s", async () => {
+    const job = scratch({ lr: 0, weightDecay: 0, epochs: 1 });
+    const trained = (changes: Partial<RunJob>) =>
+      train({ ...job, ...changes }).then(({ epochs }) => named(last(epochs).network, 'features.4.weight').data);
+    const start = (seed: number) => addon().initialise(job.target, seed);
+    expect(await trained({})).toEqual(named(start(5), 'features.4.weight').data);
+    const targetWeights = start(99);
+    expect(await trained({ targetWeights })).toEqual(named(targetWeights, 'features.4.weight').data);
+  });
+
+  it('running statistics move in real steps only: with T virtual steps as without', async () => {
+    const statistics = async (job: RunJob) => {
+      const { network } = last((await train({ ...job, epochs: 1, lr: 0, weightDecay: 0 })).epochs);
+      return named(network, 'features.1.running_mean').data;
+    };
+    expect(await statistics(tinyJob({ innerSteps: 3 }))).toEqual(await statistics(scratch()));
+  });
+});
+
+describe('the meta-networks', () => {
+  const channels = [2, 4, 8];
+  const pairsOf = (epoch: EpochEvent | undefined) => epoch?.metrics.pairs ?? [];
+
+  it('start with uniform w, and stay where they are at meta learning rate 0', async () => {
+    const { epochs } = await train(tinyJob({ metaLr: 0 }));
+    const lambda = (epoch: number) => named((epochs[epoch] as EpochEvent).state, 'phi/lambda_net.0.weight').data;
+    expect(lambda(1)).toEqual(lambda(0));
+    pairsOf(epochs[1]).forEach(({ weightEntropy, pair, source }, i) => {
+      expect(weightEntropy).toBeCloseTo(Math.log(channels[i] as number), 5);
+      expect([source, ...pair]).toEqual(
+        [
+          [0, 2, 0],
+          [0, 5, 1],
+          [0, 8, 2],
+        ][i],
+      );
+    });
+  });
+
+  it('move at a large one: λ, w, and every part of φ', async () => {
+    const still = await train(tinyJob({ metaLr: 0 }));
+    const { epochs } = await train(tinyJob({ metaLr: 0.1 }));
+    const state = (last(epochs) as EpochEvent).state;
+    const start = last(still.epochs).state;
+    for (const { name } of start.filter((tensor) => tensor.name.startsWith('phi/'))) {
+      expect([name, named(state, name).data]).not.toEqual([name, named(start, name).data]);
+    }
+    pairsOf(last(epochs)).forEach(({ lambdaMean, weightEntropy }, i) => {
+      const before = pairsOf(last(still.epochs))[i];
+      expect(Math.abs((lambdaMean as number) - (before?.lambdaMean as number))).toBeGreaterThan(0.01);
+      expect(weightEntropy).toBeLessThan(Math.log(channels[i] as number) - 1e-4);
+    });
+    expect(last(epochs).metrics.gradPhi).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['l2t-ww', true, true],
+    ['l2t-w', true, false],
+    ['amounts-only', false, true],
+    ['fm', false, false],
+  ])('%s learns what: %s, where: %s', async (method, what, where) => {
+    const { events, epochs } = await train(tinyJob({ method, epochs: 1 }));
+    const bilevel = what || where;
+    const [step] = stepsOf(events);
+    expect([step?.lossMatching !== undefined, step?.metaObjective !== undefined]).toEqual([true, bilevel]);
+    for (const { lambdaMean, lambdaStd, weightEntropy } of pairsOf(epochs[0])) {
+      expect([lambdaMean, lambdaStd].map((value) => value !== undefined)).toEqual([where, where]);
+      expect(weightEntropy !== undefined).toBe(what);
+    }
+    const phi = last(epochs).state.filter(({ name }) => name.startsWith('phi/'));
+    expect(phi.length).toBe(3 * 2 * (Number(what) + Number(where)));
+  });
+
+  it('scratch matches nothing', async () => {
+    const { events, epochs } = await train(scratch({ epochs: 1 }));
+    expect(stepsOf(events)[0]).not.toHaveProperty('lossMatching');
+    expect(last(epochs).metrics).toMatchObject({ pairs: [] });
+    expect(last(epochs).state.some(({ name }) => name.includes('branch'))).toBe(false);
+  });
+});
+
+describe('model selection', () => {
+  const validation = images(12, { seed: 2 });
+  const test = images(20, { seed: 3 });
+
+  it('the first epoch with the best validation accuracy; its weights are tested', async () => {
+    const job = scratch({ epochs: 6, validation, test });
+    const { epochs, result } = await train(job);
+    const accuracies = epochs.map(({ metrics }) => metrics.validationAccuracy as number);
+    const best = accuracies.indexOf(Math.max(...accuracies));
+    expect(result.best).toEqual({ epoch: best, accuracy: accuracies[best] });
+    expect(epochs.map(({ best }) => best)).toEqual(
+      accuracies.map((a, e) => accuracies.slice(0, e).every((b) => a > b)),
+    );
+    const { network, normalisation, batch } = { ...job, network: job.target };
+    const weights = (epochs[best] as EpochEvent).network;
+    const evaluation = { network, normalisation, batch, weights, size: 32, device: 'cpu', threads: 1 };
+    expect((await addon().evaluate({ ...evaluation, images: test })).predictions).toEqual(result.test?.predictions);
+    const validated = await addon().evaluate({ ...evaluation, images: validation });
+    expect(validated.correct / validated.total).toBe(accuracies[best]);
+  });
+
+  it('without validation images the last epoch is the best', async () => {
+    const { epochs, result } = await train(scratch({ epochs: 3, test }));
+    expect(epochs.map(({ best }) => best)).toEqual([true, true, true]);
+    expect(result.best).toEqual({ epoch: 2 });
+    expect(result.test?.total).toBe(20);
+  });
+});
+
+const isNotFinite = (tensor: NamedTensor) => tensor.dtype === 'float32' && !floats(tensor).every(Number.isFinite);
+
+describe('divergence', () => {
+  it.each([
+    ['scratch', scratch({ lr: 1e30 })],
+    ['l2t-ww', tinyJob({ lr: 1e30 })],
+  ])('%s: NaN or infinity ends the run, naming the step, and never reaches a save', async (_, job) => {
+    const unfit: string[] = [];
+    const outcome = train({ ...job, saveEvery: 0 }, (event) => {
+      if (event.type === 'epoch') unfit.push('an epoch');
+      if (event.type === 'save') unfit.push(...event.state.filter(isNotFinite).map(({ name }) => name));
+    });
+    await expect(outcome).rejects.toMatchObject({
+      name: 'L2TError',
+      code: 'DIVERGED',
+      message: expect.stringMatching(/became (NaN|infinite|NaN or infinite) .*step \d+ of epoch 0.*lower --lr/),
+    });
+    expect(unfit).toEqual([]);
+  });
+
+  it('a learning rate that overflows φ alone is named as well', async () => {
+    await expect(train(tinyJob({ metaLr: 1e30 }))).rejects.toMatchObject({ code: 'DIVERGED' });
+  });
+});
+
+it('the parameters that no loss reaches decay all the same', async () => {
+  // The branches get no gradient at β = 0, but momentum and weight decay act on every parameter.
+  const job = tinyJob({ beta: 0, epochs: 1, lr: 0.1, momentum: 0, weightDecay: 0.5, metaLr: 0 });
+  const norm = async (steps: number) => {
+    const { epochs } = await train({ ...job, train: images(4 * steps) });
+    const values = floats(named(last(epochs).state, 'theta/branch.0.weight'));
+    return Math.hypot(...values);
+  };
+  expect((await norm(2)) / (await norm(1))).toBeCloseTo(1 - 0.1 * 0.5, 5);
+});

@@ -1,0 +1,93 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, it } from 'vitest';
+
+// Native threads against the ends of JavaScript: in processes and workers of their own, which the built package serves.
+const addonUrl = new URL('../../dist/addon.js', import.meta.url).href;
+
+/** Begins a job that takes minutes; `begun` is called from its first step. */
+const longRun = `
+  const { addon } = await import(${JSON.stringify(addonUrl)});
+  const count = 64;
+  const images = {
+    pixels: new Uint8Array(count * 32 * 32 * 3).map((_, i) => (i * i) >> 3),
+    labels: new Int32Array(count).map((_, i) => i % 4),
+    indices: new Int32Array(count).map((_, i) => i),
+    size: 32,
+  };
+  const normalisation = { mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2] };
+  const network = { name: 'vgg9_bn', classes: 4, width: 0.0625 };
+  const common = { size: 32, normalisation, batch: 8, device: 'cpu', threads: 1 };
+  const job = {
+    ...common, target: network, train: images, sources: [], seed: 0, saveEvery: 1e6, epochs: 100_000,
+    method: 'scratch', engine: 'autograd', lr: 0.01, momentum: 0.9, weightDecay: 0, beta: 0.5,
+    innerSteps: 2, metaLr: 0, metaWeightDecay: 0,
+  };
+  const start = (begun, changes = {}) => {
+    const run = new (addon().Run)({ ...job, ...changes }, (event) => {
+      if (event.type === 'step') begun();
+      else run.saved();
+    });
+    return run.start();
+  };`;
+
+const node = (program: string) =>
+  spawnSync(process.execPath, ['--input-type=module', '--eval', longRun + program], {
+    encoding: 'utf8',
+    timeout: 30_000,
+    cwd: fileURLToPath(new URL('.', import.meta.url)),
+  });
+
+describe('the process', () => {
+  it('ends by itself when a run has ended', () => {
+    const { status, stdout, stderr } = node(`console.log((await start(() => {}, { epochs: 1 })).stopped)`);
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: 'false\n', stderr: '' });
+  });
+
+  it('ends at once by process.exit in the middle of a run, with the code that was asked for', () => {
+    const { status, signal, stderr } = node(`start(() => process.exit(7))`);
+    expect({ status, signal, stderr }).toEqual({ status: 7, signal: null, stderr: '' });
+  });
+
+  it('ends while a run waits for its epoch to be saved', () => {
+    const { status, signal } = node(`
+      const run = new (addon().Run)(job, (event) => event.type === 'epoch' && process.exit(8));
+      run.start();`);
+    expect({ status, signal }).toEqual({ status: 8, signal: null });
+  });
+});
+
+describe('a worker thread', () => {
+  const inWorker = async (program: string) => {
+    const source = `const { parentPort } = require('node:worker_threads'); (async () => {${longRun}${program}})();`;
+    const worker = new Worker(source, { eval: true });
+    const message: unknown = await new Promise((resolve, reject) => {
+      worker.once('message', resolve).once('error', reject);
+    });
+    return { worker, message };
+  };
+
+  it('may run a job to its end', async () => {
+    const { worker, message } = await inWorker(`parentPort.postMessage(await start(() => {}, { epochs: 2 }))`);
+    expect(message).toEqual({ stopped: false, best: { epoch: 1 } });
+    expect(await new Promise((resolve) => worker.once('exit', resolve))).toBe(0);
+  });
+
+  it.each([
+    ['a run', `start(() => parentPort.postMessage('begun')).catch(() => {})`],
+    [
+      'an evaluation',
+      `addon().evaluate({
+         ...common, network: { ...network, width: 1 }, weights: addon().initialise({ ...network, width: 1 }, 0),
+         images: { ...images, indices: new Int32Array(100_000).map((_, i) => i % count) },
+       }).catch(() => {});
+       parentPort.postMessage('begun');`,
+    ],
+  ])('ended in the middle of %s ends it at its next step', async (_, program) => {
+    const { worker } = await inWorker(program);
+    const before = performance.now();
+    await worker.terminate();
+    expect(performance.now() - before).toBeLessThan(10_000);
+  });
+});

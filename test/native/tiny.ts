@@ -1,0 +1,101 @@
+import {
+  addon,
+  type EpochEvent,
+  type NamedTensor,
+  type NativeEvent,
+  type NativeImages,
+  type RunJob,
+  type RunResult,
+  type SaveEvent,
+} from '../../src/addon.js';
+import { imagenetNormalisation } from '../../src/networks.js';
+import { uniform } from '../../src/parity/uniform.js';
+
+/** The values of a float32 tensor. */
+export function floats(tensor: NamedTensor | undefined): Float32Array {
+  if (tensor?.dtype !== 'float32') throw new Error(`${tensor?.name} is ${tensor?.dtype}, not float32`);
+  return new Float32Array(tensor.data.slice().buffer);
+}
+
+export const named = (tensors: readonly NamedTensor[], name: string): NamedTensor => {
+  const found = tensors.find((tensor) => tensor.name === name);
+  if (found === undefined) throw new Error(`no tensor ${name}`);
+  return found;
+};
+
+/** Names, shapes and bytes in one string, to compare. */
+export const digest = (tensors: readonly NamedTensor[]): string =>
+  tensors.map(({ name, shape, data }) => `${name} ${shape} ${Buffer.from(data).toString('base64')}`).join('\n');
+
+/** Noise around a grey that tells the class: image i is of class i mod `classes`. */
+export function images(count: number, { size = 32, classes = 4, seed = 1 } = {}): NativeImages {
+  const stride = size * size * 3;
+  // Seven images' worth, repeated where there are more: no two neighbours and no two classes share all of theirs.
+  const noise = uniform(seed, 'pixels', Math.min(count, 7) * stride);
+  const pixels = new Uint8Array(count * stride).map((_, i) => {
+    const label = Math.floor(i / stride) % classes;
+    return 40 + (150 * label) / classes + 40 * (noise[i % noise.length] as number);
+  });
+  return {
+    pixels,
+    labels: Int32Array.from({ length: count }, (_, i) => i % classes),
+    size,
+    indices: Int32Array.from({ length: count }, (_, i) => i),
+  };
+}
+
+const sourceNetwork = { name: 'resnet20', classes: 6, width: 0.125 };
+const targetNetwork = { name: 'vgg9_bn', classes: 4, width: 0.0625 };
+
+/** An L2T-ww run of a second: an untrained source, 16 images, 4 steps an epoch, two epochs. */
+export function tinyJob(changes: Partial<RunJob> = {}): RunJob {
+  return {
+    ...{ method: 'l2t-ww', engine: 'autograd', lr: 0.05, momentum: 0.9, weightDecay: 1e-4, beta: 0.5 },
+    ...{ innerSteps: 2, metaLr: 1e-3, metaWeightDecay: 1e-4 },
+    target: targetNetwork,
+    size: 32,
+    normalisation: imagenetNormalisation,
+    sources: [
+      {
+        network: sourceNetwork,
+        size: 32,
+        weights: addon().initialise(sourceNetwork, 11),
+        normalisation: imagenetNormalisation,
+        pairs: addon().pairs(sourceNetwork, 32, targetNetwork, 32, 'one-to-one'),
+      },
+    ],
+    train: images(16),
+    ...{ device: 'cpu', threads: 1, seed: 5, epochs: 2, batch: 4, saveEvery: 1e6 },
+    ...changes,
+  };
+}
+
+export const scratch = (changes: Partial<RunJob> = {}): RunJob =>
+  tinyJob({ method: 'scratch', sources: [], ...changes });
+
+export interface Recorded {
+  readonly events: NativeEvent[];
+  readonly epochs: EpochEvent[];
+  readonly saves: SaveEvent[];
+  readonly result: RunResult;
+}
+
+/** Runs a job to its end. `onEvent` sees every event before it is acknowledged, and may stop the run; what it throws is lost. */
+export async function train(
+  job: RunJob,
+  onEvent: (event: NativeEvent, stop: () => void) => void = () => {},
+): Promise<Recorded> {
+  const events: NativeEvent[] = [];
+  const run = new (addon().Run)(job, (event) => {
+    events.push(event);
+    onEvent(event, () => run.stop());
+    if (event.type !== 'step') run.saved();
+  });
+  const result = await run.start();
+  return {
+    events,
+    epochs: events.filter((event) => event.type === 'epoch'),
+    saves: events.filter((event) => event.type === 'save'),
+    result,
+  };
+}
