@@ -1,0 +1,84 @@
+import type { MethodName } from '../options.js';
+import { table } from './table.js';
+
+export interface MethodReport {
+  readonly method: MethodName;
+  /** On the test images, in [0, 1], one a seed. */
+  readonly accuracies: number[];
+  readonly seconds: number[];
+  readonly runs: string[];
+}
+
+export interface DemoReport {
+  readonly data: string;
+  readonly source: {
+    readonly network: string;
+    readonly classes: readonly string[];
+    readonly accuracy: number | null;
+    readonly run: string;
+  };
+  readonly target: {
+    readonly network: string;
+    readonly width: number;
+    readonly classes: readonly string[];
+    readonly perClass: number;
+  };
+  readonly metaLr: number;
+  readonly methods: readonly MethodReport[];
+  /** λ after training, mean over images and seeds. */
+  readonly lambda: readonly { readonly source: number; readonly target: number; readonly mean: number }[];
+  readonly out: string;
+  readonly seconds: number;
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** The sample's standard deviation; undefined of a single value. */
+function spread(values: readonly number[]): number | undefined {
+  if (values.length < 2) return undefined;
+  const centre = mean(values);
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1));
+}
+
+export function formatDemo({ source, target, metaLr, methods, lambda, out, seconds }: DemoReport): string {
+  const percent = (value: number) => (100 * value).toFixed(1);
+  const rows = methods.map(({ method, accuracies, seconds: times }) => {
+    const deviation = spread(accuracies);
+    const each = accuracies.map(percent).join(', ');
+    return [
+      method,
+      `${percent(mean(accuracies))}${deviation === undefined ? '' : ` ± ${percent(deviation)}`} %`,
+      each,
+      `${mean(times).toFixed(1)} s`,
+    ];
+  });
+  return [
+    '',
+    `${target.network} (width ${target.width}) on ${target.classes.join(', ')}, ${target.perClass} images a class:`,
+    '',
+    table(['method', 'test accuracy', 'each seed', 'time a run'], rows),
+    '',
+    'Learned λ, how much each feature of the source (rows) is transferred to each of the target (columns):',
+    '',
+    lambdaTable(source.network, target.network, lambda),
+    '',
+    `(The meta-networks' learning rate was ${metaLr}: at the paper's 1e-4 they hardly move in so short a run.)`,
+    '',
+    `All in ${seconds.toFixed(0)} s; the runs are in ${out} (l2t-native inspect ${out}/l2t-ww-0).`,
+    'Next, with your own images in folders DIR/train/CLASS and DIR/test/CLASS:',
+    `  l2t-native transfer --source CHECKPOINT --source-network resnet32 --target vgg9_bn --data DIR --out RUN`,
+    '  l2t-native eval RUN/best.safetensors --data DIR',
+    '',
+  ].join('\n');
+}
+
+function lambdaTable(source: string, target: string, lambda: DemoReport['lambda']): string {
+  const rows = [...new Set(lambda.map(({ source: m }) => m))];
+  const columns = [...new Set(lambda.map(({ target: n }) => n))];
+  const cell = (m: number, n: number) =>
+    lambda.find((entry) => entry.source === m && entry.target === n)?.mean.toFixed(2);
+  return table(
+    [`${source} \\ ${target}`, ...columns.map(String)],
+    rows.map((m) => [String(m), ...columns.map((n) => cell(m, n) ?? '')]),
+  );
+}

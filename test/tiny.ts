@@ -1,0 +1,104 @@
+import { execFile, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { addon } from '../src/addon.js';
+import { saveCheckpoint } from '../src/checkpoint.js';
+import { imagenetNormalisation } from '../src/networks.js';
+
+/** A data set, a source and options with which a run takes seconds. */
+
+export const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+
+export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'l2t-test-'));
+
+const side = 28;
+
+function idx(magic: number, sizes: readonly number[], values: Uint8Array): Buffer {
+  const head = Buffer.alloc(4 * (1 + sizes.length));
+  [magic, ...sizes].forEach((value, i) => {
+    head.writeUInt32BE(value, 4 * i);
+  });
+  return Buffer.concat([head, values]);
+}
+
+/** IDX files of three classes, told apart by where the images are bright; the pixels are a fixed pattern. */
+export function tinyData(perClass = 12): string {
+  const folder = temporaryFolder();
+  for (const [split, count] of [
+    ['train', 3 * perClass],
+    ['t10k', 30],
+  ] as const) {
+    const labels = Uint8Array.from({ length: count }, (_, i) => i % 3);
+    const pixels = new Uint8Array(count * side * side).map((_, i) => {
+      const image = Math.floor(i / (side * side));
+      const bright = Math.floor((i % side) / 10) === image % 3 ? 150 : 0;
+      return bright + (Math.imul(i, 2654435761) >>> 26);
+    });
+    writeFileSync(join(folder, `${split}-images-idx3-ubyte`), idx(2051, [count, side, side], pixels));
+    writeFileSync(join(folder, `${split}-labels-idx1-ubyte`), idx(2049, [count], labels));
+  }
+  writeFileSync(join(folder, 'classes.txt'), 'left\nmiddle\nright\n');
+  return folder;
+}
+
+/** A source with random weights: what it knows does not matter here. */
+export async function tinySource(): Promise<string> {
+  const path = join(temporaryFolder(), 'source.safetensors');
+  const network = { name: 'resnet20', classes: 4, width: 1 } as const;
+  const weights = addon().initialise(network, 1);
+  const classNames = ['a', 'b', 'c', 'd'];
+  await saveCheckpoint(path, { network, size: 32, classNames, normalisation: imagenetNormalisation, weights });
+  return path;
+}
+
+export const tinyOptions = {
+  ...{ target: 'vgg9_bn', width: 0.125, epochs: 2, batch: 6, threads: 1, lr: 0.01, pairs: '8-3,5-1' },
+} as const;
+
+/** The same as flags. */
+export const tinyFlags = Object.entries(tinyOptions).flatMap(([key, value]) => [`--${key}`, String(value)]);
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function cli(args: readonly string[], options: { cwd?: string } = {}): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [main, ...args], options, (_error, stdout, stderr) => {
+      resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr });
+    });
+  });
+}
+
+/** Starts the command line and hands over the child once `ready` appears on stderr; `ended` gives what became of it. */
+export async function cliUntil(args: readonly string[], ready: RegExp) {
+  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  const ended = new Promise<Outcome>((resolve) => {
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk;
+      if (ready.test(stderr)) resolve();
+    });
+    ended.then(() => reject(new Error(`ended too early: ${stderr}`)));
+  });
+  return { child, ended };
+}
+
+export function write(folder: string, name: string, text: string): string {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
