@@ -26,7 +26,7 @@ export function readBuildStamp(root = packageRoot) {
 function sourcesKey(root) {
   const files = [
     join(root, 'CMakeLists.txt'),
-    ...['cmake', 'native', 'binding'].flatMap((folder) => filesBelow(join(root, folder), ['build'])),
+    ...['cmake', 'native', 'binding', 'test/native'].flatMap((folder) => filesBelow(join(root, folder), ['build'])),
   ];
   return fingerprint(files.filter((file) => /\.(cc|cu|h|cmake|txt)$/.test(file)));
 }

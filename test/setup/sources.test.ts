@@ -17,7 +17,8 @@ test('CMake compiles every source', () => {
   const commands = JSON.parse(readFileSync(join(packageRoot, 'build/compile_commands.json'), 'utf8')) as {
     file: string;
   }[];
-  expect(commands.map(({ file }) => file).sort()).toEqual(expected());
+  const compiled = commands.map(({ file }) => file).filter((file) => !file.includes('/test/'));
+  expect(compiled.sort()).toEqual(expected());
 });
 
 test('node-gyp compiles the same', () => {

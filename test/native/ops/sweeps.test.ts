@@ -1,0 +1,58 @@
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const program = fileURLToPath(new URL('../../../build/test/l2t_sweeps', import.meta.url));
+
+/** Relative error of each of an operation's four sweeps. */
+interface Errors {
+  readonly forward: number;
+  readonly backward: number;
+  readonly tangent: number;
+  readonly tangentBackward: number;
+}
+
+/** batch, channels in, channels out, side, kernel, stride, padding (0 where the operation has none). */
+type Shape = readonly [number, number, number, number, number, number, number];
+
+// Odd shapes on purpose: no channel count is a multiple of 16.
+const cases: readonly [operation: string, shape: Shape][] = [
+  ['conv2d', [2, 3, 5, 7, 3, 1, 1]],
+  ['conv2d', [3, 4, 17, 9, 3, 2, 1]],
+  ['conv2d', [1, 5, 3, 6, 1, 2, 0]],
+  ['conv2d', [2, 3, 6, 11, 7, 2, 3]],
+  ['conv2d with bias', [2, 3, 5, 7, 3, 1, 1]],
+  ['batch_norm', [3, 5, 0, 4, 0, 0, 0]],
+  ['batch_norm', [1, 17, 0, 3, 0, 0, 0]],
+  ['relu', [2, 3, 0, 5, 0, 0, 0]],
+  ['add', [2, 3, 0, 5, 0, 0, 0]],
+  ['max_pool', [2, 3, 0, 8, 2, 2, 0]],
+  ['max_pool', [1, 5, 0, 9, 3, 2, 1]],
+  ['avg_pool', [2, 3, 0, 5, 0, 0, 0]],
+  ['linear', [3, 7, 5, 0, 0, 0, 0]],
+  ['linear', [1, 1, 1, 0, 0, 0, 0]],
+  ['cross_entropy', [4, 6, 0, 0, 0, 0, 0]],
+  ['matching_loss', [3, 5, 7, 4, 0, 0, 0]],
+];
+
+describe.each(cases)('%s %j', (operation, shape) => {
+  const output = execFileSync(program, [operation, ...shape.map(String)], { encoding: 'utf8' });
+  const { autograd, float32, difference } = JSON.parse(output) as {
+    autograd: Errors;
+    float32: Errors;
+    difference: number;
+  };
+
+  test('each sweep is what automatic differentiation gives, float64', () => {
+    for (const error of Object.values(autograd)) expect(error).toBeLessThan(1e-10);
+  });
+
+  test('each sweep in float32 is itself in float64, to rounding', () => {
+    for (const error of Object.values(float32)) expect(error).toBeLessThan(1e-5);
+  });
+
+  test('the tangent is the central difference', () => {
+    // A step of 1e-6 leaves 1e-12 of curvature and 1e-10 of rounding.
+    expect(difference).toBeLessThan(1e-8);
+  });
+});

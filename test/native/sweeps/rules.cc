@@ -1,0 +1,167 @@
+#include <ATen/ATen.h>
+
+#include "native/ops/add.h"
+#include "native/ops/avg_pool.h"
+#include "native/ops/batch_norm.h"
+#include "native/ops/conv2d.h"
+#include "native/ops/cross_entropy.h"
+#include "native/ops/linear.h"
+#include "native/ops/max_pool.h"
+#include "native/ops/relu.h"
+#include "native/transfer/matching_loss.h"
+#include "test/native/sweeps/rule.h"
+
+namespace l2t::test {
+namespace {
+
+at::Tensor draw(at::IntArrayRef shape) {
+  auto tensor = at::randn(shape, at::kDouble);
+  return tensor.dim() == 4 ? tensor.contiguous(at::MemoryFormat::ChannelsLast) : tensor;
+}
+
+Rule conv2d(const Shape& s, bool bias) {
+  const ops::Conv2dWindow window{s.stride, s.padding};
+  Tensors inputs{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in, s.kernel, s.kernel})};
+  if (bias) inputs.push_back(draw({s.out}));
+  const auto b = [bias](const Tensors& x) { return bias ? x[2] : at::Tensor(); };
+  const auto list = [bias](const ops::Conv2dGradient& g) {
+    return bias ? Tensors{g.x_bar, g.w_bar, g.b_bar} : Tensors{g.x_bar, g.w_bar};
+  };
+  return {inputs,
+          [=](const Tensors& x) { return at::conv2d(x[0], x[1], b(x), window.stride, window.padding); },
+          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            return {ops::conv2d(x[0], x[1], b(x), window), list(ops::conv2d_backward(bar, x[0], x[1], bias, true, window)),
+                    ops::conv2d_tangent(x[0], dot[0], x[1], dot[1], b(dot), window),
+                    list(ops::conv2d_tangent_backward(bar, bar_dot, x[0], dot[0], x[1], dot[1], bias, true, window))};
+          }};
+}
+
+Rule batch_norm(const Shape& s) {
+  constexpr double kEpsilon = 1e-5;
+  return {{draw({s.batch, s.in, s.side, s.side}) + 0.5, draw({s.in}), draw({s.in})},
+          [](const Tensors& x) { return at::batch_norm(x[0], x[1], x[2], {}, {}, true, 0.1, kEpsilon, false); },
+          [](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            ops::BatchStatistics statistics;
+            const auto y = ops::batch_norm(x[0], x[1], x[2], {}, {}, 0.1, kEpsilon, statistics);
+            const auto g = ops::batch_norm_backward(bar, x[0], x[1], statistics);
+            const auto t = ops::batch_norm_tangent(x[0], dot[0], x[1], dot[1], dot[2], statistics);
+            const auto d = ops::batch_norm_tangent_backward(bar, bar_dot, x[0], dot[0], x[1], dot[1], statistics, t, g);
+            return {y, {g.x_bar, g.scale_bar, g.shift_bar}, t.y_dot, {d.x_bar, d.scale_bar, d.shift_bar}};
+          }};
+}
+
+Rule relu(const Shape& s) {
+  return {{draw({s.batch, s.in, s.side, s.side})},
+          [](const Tensors& x) { return at::relu(x[0]); },
+          [](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            const auto y = ops::relu(x[0]);
+            return {y, {ops::relu_mask(bar, y)}, ops::relu_mask(dot[0], y), {ops::relu_mask(bar_dot, y)}};
+          }};
+}
+
+Rule add(const Shape& s) {
+  return {{draw({s.batch, s.in, s.side, s.side}), draw({s.batch, s.in, s.side, s.side})},
+          [](const Tensors& x) { return x[0] + x[1]; },
+          [](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            return {ops::add(x[0], x[1]), {bar, bar}, ops::add(dot[0], dot[1]), {bar_dot, bar_dot}};
+          }};
+}
+
+Rule max_pool(const Shape& s) {
+  const ops::MaxPoolWindow window{s.kernel, s.stride, s.padding};
+  return {{draw({s.batch, s.in, s.side, s.side})},
+          [=](const Tensors& x) { return at::max_pool2d(x[0], window.kernel, window.stride, window.padding); },
+          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            at::Tensor places;
+            const auto y = ops::max_pool(x[0], window, places);
+            return {y, {ops::max_pool_backward(bar, x[0], places, window)}, ops::max_pool_tangent(dot[0], places),
+                    {ops::max_pool_backward(bar_dot, x[0], places, window)}};
+          }};
+}
+
+Rule avg_pool(const Shape& s) {
+  return {{draw({s.batch, s.in, s.side, s.side})},
+          [](const Tensors& x) { return at::mean(x[0], {2, 3}); },
+          [](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            return {ops::avg_pool(x[0]), {ops::avg_pool_backward(bar, x[0])}, ops::avg_pool(dot[0]),
+                    {ops::avg_pool_backward(bar_dot, x[0])}};
+          }};
+}
+
+Rule linear(const Shape& s) {
+  return {{draw({s.batch, s.in}), draw({s.out, s.in}), draw({s.out})},
+          [](const Tensors& x) { return at::linear(x[0], x[1], x[2]); },
+          [](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            const auto g = ops::linear_backward(bar, x[0], x[1]);
+            const auto d = ops::linear_tangent_backward(bar, bar_dot, x[0], dot[0], x[1], dot[1]);
+            return {ops::linear(x[0], x[1], x[2]), {g.x_bar, g.w_bar, g.b_bar},
+                    ops::linear_tangent(x[0], dot[0], x[1], dot[1], dot[2]), {d.x_bar, d.w_bar, d.b_bar}};
+          }};
+}
+
+/// A loss: its cotangent is 1 and does not move, so ȳ scales what the sweeps give, and ȳ̇ adds its share of backward.
+Tensors combine(const Tensors& bar, const Tensors& bar_dot, const at::Tensor& y_bar, const at::Tensor& y_bar_dot) {
+  Tensors result;
+  for (size_t i = 0; i < bar.size(); ++i) result.push_back(bar_dot[i] * y_bar + bar[i] * y_bar_dot);
+  return result;
+}
+
+Rule cross_entropy(const Shape& s) {
+  const auto y = at::randint(s.in, {s.batch}, at::kLong);
+  return {{draw({s.batch, s.in})},
+          [=](const Tensors& z) { return at::cross_entropy_loss(z[0], y); },
+          [=](const Tensors& z, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            at::Tensor log_p;
+            const auto loss = ops::cross_entropy(z[0], y, log_p);
+            const Tensors z_bar{ops::cross_entropy_backward(log_p, y)};
+            const Tensors z_bar_dot{ops::cross_entropy_tangent_backward(log_p, dot[0])};
+            return {loss, {z_bar[0] * bar}, ops::cross_entropy_tangent(z_bar[0], dot[0]), combine(z_bar, z_bar_dot, bar, bar_dot)};
+          }};
+}
+
+/// Two pairs at one target map; inputs: T, then the branches' weight and bias.
+Rule matching(const Shape& s) {
+  const auto source = draw({s.batch, s.out, s.side, s.side});
+  const auto k = at::rand({s.batch, s.out}, at::kDouble);
+  const auto map_for = [=](const at::Tensor& like) {
+    return transfer::MatchedMap{{0, {0}, source.to(like.scalar_type())}, k.to(like.scalar_type())};
+  };
+  const auto list = [](const transfer::MatchingGradient& g) { return Tensors{g.t_bar, g.branches.weight, g.branches.bias}; };
+  return {{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in, 1, 1}), draw({s.out})},
+          [=](const Tensors& x) {
+            const auto e = (at::conv2d(x[0], x[1], x[2]) - source).square().mean({2, 3});
+            return (k * e).sum();
+          },
+          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            const auto map = map_for(x[0]);
+            const transfer::Branches branches{x[1], x[2]};
+            const transfer::Branches branches_dot{dot[1], dot[2]};
+            const auto d = transfer::matching_difference(map, branches, x[0]);
+            const auto d_dot = transfer::matching_difference_tangent(branches, branches_dot, x[0], dot[0]);
+            const auto g = list(transfer::matching_backward(map, branches, x[0], d));
+            const auto g_dot =
+                list(transfer::matching_tangent_backward(map, branches, branches_dot, x[0], dot[0], d, d_dot));
+            Tensors scaled;
+            for (const auto& tensor : g) scaled.push_back(tensor * bar);
+            const auto e_dot = transfer::matching_e_dot(d, d_dot);
+            return {transfer::matching_loss(map, d), scaled, (map.coefficient * e_dot).sum(), combine(g, g_dot, bar, bar_dot)};
+          }};
+}
+
+}  // namespace
+
+Rule make_rule(const std::string& operation, const Shape& shape) {
+  if (operation == "conv2d") return conv2d(shape, /*bias=*/false);
+  if (operation == "conv2d with bias") return conv2d(shape, /*bias=*/true);
+  if (operation == "batch_norm") return batch_norm(shape);
+  if (operation == "relu") return relu(shape);
+  if (operation == "add") return add(shape);
+  if (operation == "max_pool") return max_pool(shape);
+  if (operation == "avg_pool") return avg_pool(shape);
+  if (operation == "linear") return linear(shape);
+  if (operation == "cross_entropy") return cross_entropy(shape);
+  if (operation == "matching_loss") return matching(shape);
+  TORCH_CHECK(false, "no rule for ", operation);
+}
+
+}  // namespace l2t::test
