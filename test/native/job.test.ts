@@ -34,7 +34,7 @@ const wrong: [what: string, changes: object, message: RegExp][] = [
     ]),
   ),
   ['an unknown method', { method: 'l2t' }, /Unknown method 'l2t'.*scratch.*l2t-ww/],
-  ['an unknown engine', { engine: 'fast' }, /Unknown engine 'fast'.*autograd/],
+  ['an unknown engine', { engine: 'fast' }, /Unknown engine 'fast'.*native or autograd/],
   ['an unknown target', { target: { name: 'x', classes: 4, width: 1 } }, /Unknown network 'x'/],
   ['a mean of two numbers', { normalisation: { mean: [0, 0], std: [1, 1, 1] } }, /'mean' must be three numbers/],
   ['a std of 0', { normalisation: { mean: [0, 0, 0], std: [1, 0, 1] } }, /'std' must be three numbers above 0/],

@@ -36,6 +36,7 @@ describe('resume', () => {
   // 5 steps an epoch, the last of which saves with its epoch: the sixth save is in the second epoch.
   it.each([
     ['l2t-ww, in the first epoch', 2, [0, 2], tinyJob({ train: images(20), validation, test })],
+    ['l2t-ww by autograd', 2, [0, 2], tinyJob({ train: images(20), validation, test, engine: 'autograd' })],
     ['l2t-ww, in the second', 6, [1, 2], tinyJob({ train: images(20), validation, test, metaLr: 0.05 })],
     ['scratch without validation', 6, [1, 2], scratch({ train: images(20), test, epochs: 3 })],
   ])('%s: bit-identical to a run that went through', async (_, saves, where, job) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { addon, type EpochEvent, type NamedTensor, type RunJob, type StepEvent } from '../../src/addon.js';
-import { digest, floats, images, named, scratch, tinyJob, train } from './tiny.js';
+import { digest, floats, images, named, type Recorded, scratch, tinyJob, train } from './tiny.js';
 
 const last = (epochs: readonly EpochEvent[]): EpochEvent => epochs.at(-1) as EpochEvent;
 const stepsOf = (events: readonly { readonly type: string }[]) =>
@@ -23,6 +23,17 @@ describe('a run', () => {
     expect(end.lossOrg).toBeLessThan(0.7 * (first?.lossOrg as number));
     expect(end.lossMatching).toBeLessThan(first?.lossMatching as number);
     expect(end.trainAccuracy).toBeGreaterThan(0.6);
+  });
+
+  it('is the same by either engine, but for rounding', async () => {
+    const [native, autograd] = [await train(tinyJob()), await train(tinyJob({ engine: 'autograd' }))];
+    const losses = ({ events }: Recorded) =>
+      stepsOf(events).flatMap(({ lossOrg, lossMatching, metaObjective }) => [lossOrg, lossMatching, metaObjective]);
+    const expected = losses(autograd) as number[];
+    const relative = losses(native).map((value, i) => Math.abs((value as number) / (expected[i] as number) - 1));
+    expect(relative.length).toBe(24);
+    expect(Math.max(...relative)).toBeLessThan(1e-3);
+    expect(Math.max(...relative)).toBeGreaterThan(0);
   });
 
   it('says a step of each, in order, then the epoch', async () => {

@@ -21,7 +21,7 @@ const longRun = `
   const common = { size: 32, normalisation, batch: 8, device: 'cpu', threads: 1 };
   const job = {
     ...common, target: network, train: images, sources: [], seed: 0, saveEvery: 1e6, epochs: 100_000,
-    method: 'scratch', engine: 'autograd', lr: 0.01, momentum: 0.9, weightDecay: 0, beta: 0.5,
+    method: 'scratch', engine: 'native', lr: 0.01, momentum: 0.9, weightDecay: 0, beta: 0.5,
     innerSteps: 2, metaLr: 0, metaWeightDecay: 0,
   };
   const start = (begun, changes = {}) => {
@@ -45,8 +45,8 @@ describe('the process', () => {
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: 'false\n', stderr: '' });
   });
 
-  it('ends at once by process.exit in the middle of a run, with the code that was asked for', () => {
-    const { status, signal, stderr } = node(`start(() => process.exit(7))`);
+  it.each(['native', 'autograd'])('ends at once by process.exit in the middle of a run (%s)', (engine) => {
+    const { status, signal, stderr } = node(`start(() => process.exit(7), { engine: '${engine}' })`);
     expect({ status, signal, stderr }).toEqual({ status: 7, signal: null, stderr: '' });
   });
 
@@ -62,16 +62,17 @@ describe('a worker thread', () => {
   const inWorker = async (program: string) => {
     const source = `const { parentPort } = require('node:worker_threads'); (async () => {${longRun}${program}})();`;
     const worker = new Worker(source, { eval: true });
+    const exit = new Promise((resolve) => worker.once('exit', resolve));
     const message: unknown = await new Promise((resolve, reject) => {
       worker.once('message', resolve).once('error', reject);
     });
-    return { worker, message };
+    return { worker, message, exit };
   };
 
   it('may run a job to its end', async () => {
-    const { worker, message } = await inWorker(`parentPort.postMessage(await start(() => {}, { epochs: 2 }))`);
+    const { message, exit } = await inWorker(`parentPort.postMessage(await start(() => {}, { epochs: 2 }))`);
     expect(message).toEqual({ stopped: false, best: { epoch: 1 } });
-    expect(await new Promise((resolve) => worker.once('exit', resolve))).toBe(0);
+    expect(await exit).toBe(0);
   });
 
   it.each([

@@ -47,10 +47,10 @@ export function images(count: number, { size = 32, classes = 4, seed = 1 } = {})
 const sourceNetwork = { name: 'resnet20', classes: 6, width: 0.125 };
 const targetNetwork = { name: 'vgg9_bn', classes: 4, width: 0.0625 };
 
-/** An L2T-ww run of a second: an untrained source, 16 images, 4 steps an epoch, two epochs. */
+/** A short L2T-ww run: an untrained source, 16 images, 4 steps an epoch, two epochs. */
 export function tinyJob(changes: Partial<RunJob> = {}): RunJob {
   return {
-    ...{ method: 'l2t-ww', engine: 'autograd', lr: 0.05, momentum: 0.9, weightDecay: 1e-4, beta: 0.5 },
+    ...{ method: 'l2t-ww', engine: 'native', lr: 0.05, momentum: 0.9, weightDecay: 1e-4, beta: 0.5 },
     ...{ innerSteps: 2, metaLr: 1e-3, metaWeightDecay: 1e-4 },
     target: targetNetwork,
     size: 32,
