@@ -1,5 +1,15 @@
 /** Element types that weights files and the addon share. */
-export type DType = 'float16' | 'bfloat16' | 'float32' | 'float64' | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8' | 'bool';
+export type DType =
+  | 'float16'
+  | 'bfloat16'
+  | 'float32'
+  | 'float64'
+  | 'int64'
+  | 'int32'
+  | 'int16'
+  | 'int8'
+  | 'uint8'
+  | 'bool';
 
 /** Bytes per element of each dtype. */
 export const itemSize: Readonly<Record<DType, number>> = {
