@@ -50,7 +50,8 @@ export function aptInstall(names, say, accept = () => undefined) {
   const access = aptAccess();
   if (access.reason !== undefined) return access.reason;
   say('apt-get update');
-  if (!apt(access.prefix, ['update', '-q'])) return 'apt-get update failed (see above)';
+  // One source of several that cannot be reached fails the update, and may not be the one that is needed.
+  if (!apt(access.prefix, ['update', '-q'])) say('apt-get update failed (see above); trying with what is known');
   const refused = accept();
   if (refused !== undefined) return refused;
   const command = ['install', '-q', '--no-install-recommends', ...names];
