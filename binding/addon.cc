@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "binding/bench.h"
 #include "binding/guard.h"
 #include "binding/jobs.h"
 #include "binding/networks.h"
@@ -54,6 +55,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("resize", Napi::Function::New(env, resize));
   exports.Set("evaluate", Napi::Function::New(env, evaluate));
   exports.Set("iterate", Napi::Function::New(env, iterate));
+  exports.Set("Bench", Bench::constructor(env));
   exports.Set("Run", Run::constructor(env));
   return exports;
 }

@@ -204,6 +204,21 @@ export interface IterateJob extends Hyperparameters {
   readonly iterations: number;
 }
 
+/** Iterations of one engine on random images and initial weights, for `bench`. */
+export interface BenchJob extends Hyperparameters {
+  readonly target: NetworkSpec;
+  readonly size: number;
+  readonly batch: number;
+  readonly source: { readonly network: NetworkSpec; readonly pairs: readonly Pair[] };
+  readonly device: string;
+  readonly threads: number;
+}
+
+export interface NativeBench {
+  /** Seconds of each phase of one iteration; their sum is the iteration's time. */
+  iterate(): Promise<Readonly<Record<string, number>>>;
+}
+
 /** The whole native contract. */
 export interface NativeAddon {
   info(): {
@@ -232,6 +247,7 @@ export interface NativeAddon {
   evaluate(job: EvaluateJob): Promise<Evaluation>;
   /** Every observed tensor by the fixtures' names, whole (θ, momentum and features are not probed here). */
   iterate(job: IterateJob): Promise<NamedTensor[]>;
+  readonly Bench: new (job: BenchJob) => NativeBench;
   readonly Run: new (job: RunJob, onEvent: (event: NativeEvent) => void) => NativeRun;
 }
 
@@ -260,6 +276,9 @@ function load(): NativeAddon {
       `The native part is not built: run \`npx l2t-native build\` (in a clone, \`npm run demo\` does it). Looked for ${places.join(' and ')}.`,
     );
   }
+  // OpenMP's threads wait for each other by spinning, 300,000 rounds unless told otherwise: beside another busy process
+  // a run would take ten times as long. libgomp reads this when it is loaded.
+  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '1000';
   try {
     return createRequire(import.meta.url)(path) as NativeAddon;
   } catch (error) {

@@ -5,6 +5,7 @@
 
 #include "native/bilevel/sgd.h"
 #include "native/core/parameters.h"
+#include "native/core/phases.h"
 #include "native/nets/forward.h"
 #include "native/transfer/meta_networks.h"
 #include "native/transfer/source_maps.h"
@@ -19,6 +20,7 @@ struct Problem {
   std::vector<transfer::Pair> pairs;
   double beta;
   int inner_steps;  // T
+  Phases* phases = nullptr;  // where someone measures
 };
 
 /// What trains: θ (the target's parameters, then the branches), its momentum v, batch norm's running statistics.

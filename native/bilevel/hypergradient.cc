@@ -19,6 +19,7 @@ Trajectory run_trajectory(const Problem& problem, const Batch& batch, const std:
     velocity.add_(point->gradient(/*keep=*/t > 0)).add_(theta, sgd.weight_decay);
     theta = theta - velocity * sgd.lr;
     trajectory.points.push_back(std::move(point));
+    mark(problem.phases, org ? "cross-entropy" : "virtual");
   }
   trajectory.theta = theta;
   return trajectory;

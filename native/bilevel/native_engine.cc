@@ -33,10 +33,12 @@ MetaStep NativeEngine::meta_step(const Batch& batch, const Sgd& sgd, const Targe
   step.objective = objective.loss_org();
   const auto a = objective.gradient(/*keep=*/false);
   objective.release();
+  mark(problem_.phases, "meta-objective");
 
   const auto k_bar = coefficient_gradient(trajectory, maps, sgd, a);
   step.phi_gradient = transfer::importance_backward(problem_.method, problem_.beta, phi, batch.maps.pooled, batch.importance,
                                                     transfer::by_pair(maps, k_bar, batch.maps.pooled));
+  mark(problem_.phases, "hypergradient");
   return step;
 }
 

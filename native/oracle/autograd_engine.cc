@@ -88,10 +88,14 @@ MetaStep AutogradEngine::meta_step(const Batch& batch, const Sgd& sgd, const Tar
     const auto features = target(views, batch.x, nullptr).features;
     const auto* branches = &views[problem_.target.parameters.size()];
     step.virtual_matching.push_back(virtual_step(matching_loss(features, branches, batch, importance)));
+    mark(problem_.phases, "virtual");
   }
   step.virtual_org = virtual_step(org_loss());
+  mark(problem_.phases, "cross-entropy");
   const auto objective = org_loss();
+  mark(problem_.phases, "meta-objective");
   step.phi_gradient = gradient(objective, phi_flat, /*create_graph=*/false);
+  mark(problem_.phases, "hypergradient");  // holds the meta-objective's own backward pass, too
   step.objective = objective.detach();
   step.virtual_theta = theta.detach();
   return step;

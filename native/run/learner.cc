@@ -96,13 +96,16 @@ Iteration Learner::iterate(const at::Tensor& x, const std::vector<at::Tensor>& s
     batch.maps = transfer::make_source_maps(activations, problem_.pairs, target_sizes_);
     batch.importance = transfer::importance(problem_.method, phi_.views, batch.maps.pooled);
     result.importance = batch.importance;
+    mark(problem_.phases, "source");
     if (observe_) result.sources = std::move(activations);
   }
   result.real = engine_->real_step(batch, sgd_, state_);
   if (!observe_) result.real.activations.features.clear();
+  mark(problem_.phases, "real");
   if (problem_.method.bilevel()) {
     result.meta = engine_->meta_step(batch, sgd_, state_, phi_);
     bilevel::adam_step(phi_.flat, adam_state_, result.meta->phi_gradient, adam_);
+    mark(problem_.phases, "phi-step");
   }
   return result;
 }

@@ -41,6 +41,9 @@ class Learner {
   [[nodiscard]] const bilevel::TargetState& state() const { return state_; }
   [[nodiscard]] const bilevel::AdamState& adam() const { return adam_state_; }
 
+  /// From now on iterations say where their time goes.
+  void measure(Phases* phases) { problem_.phases = phases; }
+
   /// θ's part that is the target network, without the branches, in the network's order.
   [[nodiscard]] std::vector<at::Tensor> network_parameters() const;
 

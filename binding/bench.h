@@ -1,0 +1,25 @@
+#pragma once
+#include <napi.h>
+
+#include <memory>
+
+#include "native/core/phases.h"
+#include "native/run/learner.h"
+
+namespace l2t::binding {
+
+/// class Bench of src/addon.ts: iterations on random images and initial weights, timed.
+class Bench : public Napi::ObjectWrap<Bench> {
+ public:
+  static Napi::Function constructor(Napi::Env env);
+  explicit Bench(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value iterate(const Napi::CallbackInfo& info);
+
+  /// What an iteration needs; shared with the thread that runs it.
+  struct Subject;
+  std::shared_ptr<Subject> subject_;
+};
+
+}  // namespace l2t::binding
