@@ -365,6 +365,14 @@ function withErrors(native: NativeAddon): NativeAddon {
     resize: guard(native.resize),
     evaluate: guard(native.evaluate),
     iterate: guard(native.iterate),
+    Bench: class implements NativeBench {
+      readonly iterate: NativeBench['iterate'];
+
+      constructor(job: BenchJob) {
+        const bench = guard((given: BenchJob) => new native.Bench(given))(job);
+        this.iterate = guard(() => bench.iterate());
+      }
+    },
     Run: class implements NativeRun {
       readonly start: NativeRun['start'];
       readonly stop: NativeRun['stop'];

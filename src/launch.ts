@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join, resolve as absolute } from 'node:path';
+import { resolve as absolute, join } from 'node:path';
 import { addon } from './addon.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';

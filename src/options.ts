@@ -45,7 +45,10 @@ const training = {
   epochs: whole(1, 1_000_000, 'passes over the training images (200)'),
   batch: whole(2, 65_536, 'images a step (128; 64 for sizes from 224)'),
   seed: whole(0, 2 ** 32 - 1, 'of everything random (0)'),
-  engine: choice(['native', 'autograd'], 'how updates are computed: native sweeps, or automatic differentiation (native)'),
+  engine: choice(
+    ['native', 'autograd'],
+    'how updates are computed: native sweeps, or automatic differentiation (native)',
+  ),
   out: path('dir', 'run folder to create (runs/…, the first free)'),
   lr: above(0, 100, 'learning rate of SGD, cosine schedule (0.1)'),
   momentum: about(z.number().gte(0).lt(1), 'x', 'a number from 0 and below 1', 'of SGD (0.9)'),

@@ -19,5 +19,5 @@ export function didYouMean(given: string, known: readonly string[]): string {
     .map((name) => ({ name, away: distance(plain(given), plain(name)) }))
     .sort((a, b) => a.away - b.away);
   const best = ranked[0];
-  return best && best.away <= Math.max(1, Math.floor(best.name.length / 3)) ? ` Did you mean '${best.name}'?` : '';
+  return best && best.away <= Math.max(1, Math.floor(0.4 * best.name.length)) ? ` Did you mean '${best.name}'?` : '';
 }

@@ -13,7 +13,8 @@ const lastLine = (report: ParityReport) => formatReport(report).split('\n').at(-
 
 function folderWith(name: string): string {
   const folder = temporaryFolder();
-  for (const ending of ['json', 'safetensors']) cpSync(join(fixtures, `${name}.${ending}`), join(folder, `${name}.${ending}`));
+  for (const ending of ['json', 'safetensors'])
+    cpSync(join(fixtures, `${name}.${ending}`), join(folder, `${name}.${ending}`));
   return folder;
 }
 

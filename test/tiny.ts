@@ -54,7 +54,13 @@ export async function tinySource(): Promise<string> {
 }
 
 export const tinyOptions = {
-  ...{ target: 'vgg9_bn', width: 0.125, epochs: 2, batch: 6, threads: 1, lr: 0.01, pairs: '8-3,5-1' },
+  target: 'vgg9_bn',
+  width: 0.125,
+  epochs: 2,
+  batch: 6,
+  threads: 1,
+  lr: 0.01,
+  pairs: '8-3,5-1',
 } as const;
 
 /** The same as flags. */

@@ -9,11 +9,11 @@ import { countPerClass } from '../datasets/image-set.js';
 import { L2TError } from '../errors.js';
 import { checkOptions, flagOf, transferSchema } from '../options.js';
 import { pretrain } from '../pretrain.js';
+import { requireUnused } from '../run-folder.js';
 import { loadData } from '../training-data.js';
 import { transfer } from '../transfer.js';
 import { type DemoReport, formatDemo, type MethodReport } from './demo-report.js';
 import { interruptible } from './interrupt.js';
-import { requireUnused } from '../run-folder.js';
 import { Stage } from './stage.js';
 
 const embedded = fileURLToPath(new URL('../../data/fashion-mnist', import.meta.url));

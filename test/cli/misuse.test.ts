@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { cli, temporaryFolder, tinyData, write } from '../tiny.js';
+
+const folder = temporaryFolder();
+const data = tinyData(4);
+const run = join(folder, 'run');
+const yaml = (text: string) => write(folder, `${text.length}-${text.charCodeAt(0)}.yaml`, text);
+const transfer = ['transfer', '--target', 'vgg9_bn', '--out', run];
+
+/** Command line, exit code, what stderr must say. */
+const misuses: readonly [args: readonly string[], code: number, message: RegExp][] = [
+  [['transfr'], 2, /unknown command 'transfr'.*\n.*Did you mean transfer\?/],
+  [['transfer', '--epoch', '3'], 2, /unknown option '--epoch'.*\n.*Did you mean .*--epochs/],
+  [['transfer', '--epochs'], 2, /argument missing/],
+  [['transfer', 'surplus'], 2, /too many arguments/],
+  [['eval'], 2, /missing required argument 'checkpoint'/],
+  [[...transfer, '--data', data], 2, /error\[INVALID_OPTION\]: --source is missing/],
+  [['transfer', '--method', 'scratch', '--data', data], 2, /--target is missing.*one of resnet20/],
+  [['pretrain', '--network', 'vgg9_bn'], 2, /--data is missing/],
+  [['transfer', '--epochs', 'many'], 2, /--epochs is 'many': it must be a whole number from 1/],
+  [['transfer', '--epochs', '1.5'], 2, /--epochs is 1\.5: it must be a whole number/],
+  [['transfer', '--batch', '1'], 2, /--batch is 1: it must be a whole number from 2/],
+  [['transfer', '--lr', '-1'], 2, /--lr is -1: it must be a number above 0/],
+  [['transfer', '--momentum', '1'], 2, /--momentum is 1: it must be a number from 0 and below 1/],
+  [['transfer', '--seed', '1e3x'], 2, /--seed is '1e3x'/],
+  [['transfer', '--target', 'vgg9'], 2, /--target is 'vgg9': it must be one of .* Did you mean 'vgg9_bn'\?/],
+  [['transfer', '--method', 'l2tww'], 2, /--method is 'l2tww'.* Did you mean 'l2t-ww'\?/],
+  [['transfer', '--engine', 'warp'], 2, /--engine is 'warp': it must be one of/],
+  [['transfer', '--config', yaml('epocs: 3')], 2, /\.yaml: epocs is unknown\. Did you mean 'epochs'\?/],
+  [['transfer', '--config', yaml('epochs: x')], 2, /\.yaml: epochs is 'x': it must be a whole number/],
+  [['transfer', '--config', yaml('a: [')], 2, /is no valid YAML/],
+  [['transfer', '--config', yaml('- 1')], 2, /must be a map of options/],
+  [['transfer', '--config', join(folder, 'none.yaml')], 1, /error\[FILE_ACCESS\]: Cannot read .*none\.yaml/],
+  [['transfer', '--resume', folder], 1, /error\[INVALID_RUN\]: .* holds no run/],
+  [['transfer', '--resume', run, '--epochs', '3'], 2, /--epochs cannot accompany --resume/],
+  [['pretrain', '--resume', run, '--lr', '0.1'], 2, /--lr cannot accompany --resume/],
+  [[...transfer, '--method', 'scratch', '--data', join(folder, 'none')], 1, /error\[INVALID_DATA\]: .*does not exist/],
+  [[...transfer, '--method', 'scratch', '--data', folder], 1, /error\[INVALID_DATA\]/],
+  [
+    [...transfer, '--method', 'scratch', '--data', data, '--per-class', '5'],
+    1,
+    /error\[INVALID_DATA\]: .*class 'left' has 4/,
+  ],
+  [[...transfer, '--method', 'scratch', '--data', data, '--classes', 'left,rihgt'], 2, /'rihgt' is no class.*'right'/],
+  [[...transfer, '--method', 'scratch', '--data', data, '--device', 'cuda:9'], 1, /error\[DEVICE_UNAVAILABLE\]/],
+  [[...transfer, '--data', data, '--source', join(folder, 'none')], 1, /error\[FILE_ACCESS\]: Cannot read .*none/],
+  [['eval', write(folder, 'junk', 'junk'), '--data', data], 1, /error\[INVALID_WEIGHTS\]: .*junk/],
+  [['inspect', join(folder, 'none')], 1, /error\[FILE_ACCESS\]/],
+  [['inspect', folder], 1, /error\[INVALID_RUN\]: .*holds no run/],
+  [['demo', '--seeds', '0'], 2, /--seeds is 0: it must be a whole number from 1/],
+  [['demo', '--out', folder], 1, /error\[INVALID_RUN\]: .*is not empty/],
+];
+
+describe('misuse', () => {
+  it.each(misuses)('%j exits with %i', async (args, code, message) => {
+    const outcome = await cli(args);
+    expect(outcome.stderr).toMatch(message);
+    expect(outcome).toMatchObject({ code, stdout: '' });
+    expect(outcome.stderr).not.toMatch(/\n\s+at .*:\d+/);
+  });
+
+  it('shows a stack where it is asked for', async () => {
+    process.env.L2T_DEBUG = '1';
+    const outcome = await cli(['inspect', join(folder, 'none')]).finally(() => delete process.env.L2T_DEBUG);
+    expect(outcome.stderr).toMatch(/\n\s+at .*:\d+/);
+  });
+});

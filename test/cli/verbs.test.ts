@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { cli, cliUntil, main, temporaryFolder, tinyData, tinyFlags, tinySource, write } from '../tiny.js';
+
+const shared = fileURLToPath(new URL('../../../shared', import.meta.url));
+
+let data: string;
+let source: string;
+beforeAll(async () => {
+  data = tinyData();
+  source = await tinySource();
+});
+
+describe('the command line', { timeout: 120_000 }, () => {
+  it('pretrains, transfers, evaluates and inspects; --json prints one document and nothing else', async () => {
+    const folder = temporaryFolder();
+    const small = ['--data', data, '--epochs', '1', '--batch', '6', '--threads', '1', '--json'];
+    const first = await cli([
+      'pretrain',
+      '--network',
+      'vgg9_bn',
+      '--width',
+      '0.125',
+      '--out',
+      join(folder, 'a'),
+      ...small,
+    ]);
+    expect(first.code).toBe(0);
+    const checkpoint = join(folder, 'a', 'best.safetensors');
+    const flags = ['--source', checkpoint, '--target', 'vgg9_bn', '--width', '0.125', '--method', 'l2t-ww'];
+    const run = join(folder, 'b');
+    const more = ['--pairs', 'one-to-one', '--per-class', '10', '--seed', '3', '--engine', 'autograd', '--out', run];
+    const second = await cli(['transfer', ...flags, ...more, ...small]);
+    expect(Object.keys(JSON.parse(second.stdout))).toEqual([
+      ...['run', 'method', 'correct', 'total', 'accuracy', 'best', 'seconds'],
+    ]);
+    const evaluated = await cli(['eval', join(run, 'best.safetensors'), '--data', data, '--json']);
+    const { correct, total } = JSON.parse(second.stdout);
+    expect(JSON.parse(evaluated.stdout)).toMatchObject({ correct, total, accuracy: correct / total });
+    const file = JSON.parse((await cli(['inspect', checkpoint, '--json'])).stdout);
+    expect(file.network).toMatchObject({ name: 'vgg9_bn', classes: 3, width: 0.125, size: 32 });
+    expect(file.network.features[0]).toEqual({ index: 0, channels: 8, size: 32, candidate: true });
+    const folderReport = JSON.parse((await cli(['inspect', run, '--json'])).stdout);
+    expect(folderReport).toMatchObject({ verb: 'transfer', epochs: 1, options: { perClass: 10, seed: 3 } });
+    expect(folderReport.pairs.map(({ pair }: { pair: unknown }) => pair)[0]).toEqual([0, 0]);
+    expect((await cli(['inspect', run])).stdout).toMatch(/λ mean/);
+  });
+
+  it('takes options from YAML, and flags over them', async () => {
+    const folder = temporaryFolder();
+    const config = write(folder, 'options.yaml', `data: ${data}\nepochs: 1\nlr: 0.5\nseed: 9\nmethod: scratch\n`);
+    const run = join(folder, 'run');
+    const flags = ['--target', 'vgg9_bn', '--width', '0.125', '--lr', '0.01', '--threads', '1'];
+    const outcome = await cli(['transfer', '--config', config, ...flags, '--out', run, '--json']);
+    expect(outcome.code).toBe(0);
+    const { options } = JSON.parse((await cli(['inspect', run, '--json'])).stdout);
+    expect(options).toMatchObject({ epochs: 1, seed: 9, lr: 0.01, method: 'scratch', momentum: 0.9 });
+  });
+
+  it('saves at Ctrl-C, says how to go on, and exits with 130', async () => {
+    const run = join(temporaryFolder(), 'run');
+    const args = ['transfer', '--source', source, '--data', data, '--out', run, ...tinyFlags, '--epochs', '50'];
+    const { child, ended } = await cliUntil(args, /epoch +1\/50/);
+    child.kill('SIGINT');
+    const outcome = await ended;
+    expect(outcome).toMatchObject({ code: 130, stdout: '' });
+    expect(outcome.stderr).toContain(`--resume ${run}`);
+    expect(existsSync(join(run, 'state.safetensors'))).toBe(true);
+    expect(existsSync(join(run, 'lock'))).toBe(false);
+  });
+
+  it('exits at once at the second Ctrl-C', async () => {
+    const run = join(temporaryFolder(), 'run');
+    // Steps of the whole set take long enough that the first signal cannot have ended the run.
+    const slow = ['--target', 'vgg9_bn', '--width', '2', '--batch', '36', '--epochs', '9', '--threads', '1'];
+    const { child, ended } = await cliUntil(
+      ['transfer', '--source', source, '--data', data, '--out', run, ...slow],
+      /l2t-ww: /,
+    );
+    child.kill('SIGINT');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    child.kill('SIGINT');
+    expect(await ended).toMatchObject({ code: 130 });
+    expect(existsSync(join(run, 'state.safetensors'))).toBe(false);
+  });
+
+  it('is silent where its reader is gone', async () => {
+    const child = spawn(process.execPath, [main, 'inspect', source, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
+  it.skipIf(!existsSync(shared))(
+    'gives 985 of 2,000 for the published source (skipped without ../shared)',
+    async () => {
+      const args = [join(shared, 'checkpoints/resnet32-tinyimagenet.pth.tar'), '--network', 'resnet32'];
+      const images = ['--data', join(shared, 'data/tinyimagenet64/val'), '--size', '32', '--json'];
+      expect(JSON.parse((await cli(['eval', ...args, ...images])).stdout)).toMatchObject({ correct: 985, total: 2000 });
+    },
+  );
+});

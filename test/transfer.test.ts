@@ -1,0 +1,175 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { addon } from '../src/addon.js';
+import { EventQueue } from '../src/event-queue.js';
+import { evaluate, L2TError, networkNames, pretrain, type RunEvent, transfer } from '../src/index.js';
+import { temporaryFolder, tinyData, tinyOptions, tinySource } from './tiny.js';
+
+const out = () => join(temporaryFolder(), 'run');
+const index = new URL('../dist/index.js', import.meta.url).href;
+
+let data: string;
+let source: string;
+beforeAll(async () => {
+  data = tinyData();
+  source = await tinySource();
+});
+
+const code = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'nothing',
+    (error: unknown) => (error instanceof L2TError ? error.code : error),
+  );
+
+describe('transfer', () => {
+  it('gives events, then the result; the checkpoint alone is enough to evaluate', async () => {
+    const run = transfer({ ...tinyOptions, source, data, out: out(), seed: 1 });
+    const events: RunEvent[] = [];
+    for await (const event of run) events.push(event);
+    const result = await run.result;
+    const types = events.map(({ type }) => type);
+    expect(types.filter((type) => type === 'start' || type === 'epoch' || type === 'checkpoint')).toEqual([
+      ...['start', 'epoch', 'checkpoint', 'epoch', 'checkpoint'],
+    ]);
+    expect(types.filter((type) => type === 'step').length).toBe(2 * 6);
+    expect(events.find(({ type }) => type === 'start')).toMatchObject({
+      pairs: [
+        [8, 3],
+        [5, 1],
+      ],
+      images: { train: 33, validation: 3, test: 30 },
+    });
+    expect(result).toMatchObject({ method: 'l2t-ww', total: 30, network: { classNames: ['left', 'middle', 'right'] } });
+    const again = await evaluate(join(result.run, 'best.safetensors'), { data, threads: 1 });
+    expect([again.correct, again.total]).toEqual([result.correct, result.total]);
+    expect(again.confusion.flat().reduce((sum, images) => sum + images)).toBe(30);
+    expect((await evaluate(result.network, { data, threads: 1 })).loss).toBe(again.loss);
+  });
+
+  it('gives equal bytes for an equal seed, and others for another', async () => {
+    const train = async (seed: number) => {
+      const { network } = await transfer({ ...tinyOptions, source, data, out: out(), epochs: 1, seed }).result;
+      return Buffer.concat(network.weights.map((tensor) => tensor.data));
+    };
+    const first = await train(1);
+    expect(first.equals(await train(1))).toBe(true);
+    expect(first.equals(await train(2))).toBe(false);
+  });
+
+  it('trains by every method, and from scratch without a source', async () => {
+    for (const method of ['l2t-w', 'amounts-only', 'fm'] as const) {
+      const result = await transfer({ ...tinyOptions, method, source, data, out: out(), epochs: 1 }).result;
+      expect(result.method).toBe(method);
+    }
+    const run = transfer({ ...tinyOptions, method: 'scratch', data, out: out(), epochs: 1 });
+    const warnings: string[] = [];
+    for await (const event of run) if (event.type === 'warning') warnings.push(event.message);
+    expect((await run.result).method).toBe('scratch');
+    expect(warnings).toEqual([expect.stringContaining('--pairs')]);
+  });
+
+  it('rejects, and throws where it is iterated, without an unhandled rejection', async () => {
+    const options = { ...tinyOptions, source, data: join(data, 'nowhere'), out: out() };
+    expect(await code(transfer(options).result)).toBe('INVALID_DATA');
+    const iterate = async () => {
+      for await (const _ of transfer(options));
+    };
+    expect(await code(iterate())).toBe('INVALID_DATA');
+    expect(existsSync(options.out)).toBe(false);
+  });
+
+  it('ends when aborted, with everything saved', async () => {
+    const controller = new AbortController();
+    const run = transfer({ ...tinyOptions, epochs: 50, source, data, out: out(), signal: controller.signal });
+    let folder = '';
+    for await (const event of run) {
+      if (event.type === 'start') folder = event.run;
+      if (event.type === 'step') controller.abort();
+    }
+    expect(await code(run.result)).toBe('ABORTED');
+    expect(existsSync(join(folder, 'state.safetensors'))).toBe(true);
+    expect(existsSync(join(folder, 'lock'))).toBe(false);
+  });
+
+  it('refuses a folder that is not empty, and wrong options, before anything is made', async () => {
+    expect(await code(transfer({ ...tinyOptions, source, data, out: data }).result)).toBe('INVALID_RUN');
+    const wrong = [{ epochs: 0 }, { lr: Number.NaN }, { target: 'vgg' }, { surprise: 1 }, { pairs: '99-0' }];
+    for (const options of wrong) {
+      const given = { ...tinyOptions, source, data, out: out(), ...options } as Parameters<typeof transfer>[0];
+      expect(await code(transfer(given).result)).toBe('INVALID_OPTION');
+      expect(existsSync(given.out as string)).toBe(false);
+    }
+  });
+
+  it('leaves the event loop free, also with two runs side by side', async () => {
+    const delays: number[] = [];
+    let last = performance.now();
+    const timer = setInterval(() => {
+      delays.push(performance.now() - last);
+      last = performance.now();
+    }, 10);
+    const runs = [1, 2].map((seed) => transfer({ ...tinyOptions, source, data, out: out(), seed }));
+    const results = await Promise.all(runs.map((run) => run.result));
+    clearInterval(timer);
+    expect(new Set(results.map(({ run }) => run)).size).toBe(2);
+    expect(delays.length).toBeGreaterThan(10);
+    expect(delays.sort((a, b) => a - b)[Math.floor(delays.length / 2)]).toBeLessThan(50);
+  });
+
+  it('runs in a worker thread', async () => {
+    const options = { ...tinyOptions, source, data, out: out(), epochs: 1 };
+    const code = `const { parentPort, workerData } = require('node:worker_threads');
+      import(${JSON.stringify(index)})
+        .then(({ transfer }) => transfer(workerData).result)
+        .then(({ total }) => parentPort.postMessage(total));`;
+    const worker = new Worker(code, { eval: true, workerData: options });
+    const total = await new Promise((resolve, reject) => {
+      worker.on('message', resolve);
+      worker.on('error', reject);
+    });
+    expect(total).toBe(30);
+    expect(await worker.terminate()).toBeDefined();
+  });
+
+  it('lets the process exit by itself', async () => {
+    const options = JSON.stringify({ ...tinyOptions, source, data, out: out(), epochs: 1 });
+    const script = `import { transfer } from ${JSON.stringify(index)};
+      const { total } = await transfer(${options}).result; console.log(total);`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+      timeout: 50_000,
+    });
+    expect(stdout).toBe('30\n');
+  });
+});
+
+describe('pretrain', () => {
+  it('makes a checkpoint that serves as a source and needs no more said', async () => {
+    const { width: _, target: __, pairs: ___, ...options } = tinyOptions;
+    const pretrained = await pretrain({ ...options, network: 'vgg9_bn', width: 0.125, data, out: out(), epochs: 1 })
+      .result;
+    const checkpoint = join(pretrained.run, 'best.safetensors');
+    const run = transfer({ ...tinyOptions, source: checkpoint, pairs: 'single', data, out: out(), epochs: 1 });
+    expect((await run.result).total).toBe(30);
+  });
+});
+
+describe('networkNames', () => {
+  it('are those of the native part', () => expect(addon().networks()).toEqual(networkNames));
+});
+
+describe('EventQueue', () => {
+  it('drops the oldest of what may be dropped, and nothing else', async () => {
+    const queue = new EventQueue<number>((value) => value % 2 === 0, 30);
+    for (let value = 0; value < 40; value++) queue.push(value);
+    queue.end();
+    const taken: number[] = [];
+    for await (const value of queue) taken.push(value);
+    expect(taken.filter((value) => value % 2 === 1)).toEqual(Array.from({ length: 20 }, (_, i) => 2 * i + 1));
+    expect(taken.length).toBeLessThanOrEqual(31);
+    expect(taken).toContain(38);
+  });
+});
