@@ -4,6 +4,7 @@
 #include <ATen/ops/from_blob.h>
 #include <c10/util/accumulate.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -46,6 +47,11 @@ const char* dtype_name(at::ScalarType type) {
   throw Error("INVALID_OPTION", std::string("'") + key + "' must be " + want + ".");
 }
 
+/// NaN for what is no number.
+double to_number(const Napi::Value& value) {
+  return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::numeric_limits<double>::quiet_NaN();
+}
+
 template <class TypedArray>
 TypedArray get_typed(const Napi::Object& object, const char* key, napi_typedarray_type type, const char* want) {
   const auto value = object.Get(key);
@@ -58,12 +64,16 @@ at::Tensor to_tensor(const Napi::Object& object) {
   const auto dimensions = get_array(object, "shape");
   std::vector<int64_t> shape;
   double total = 1;
+  double extent = 1;
   for (uint32_t i = 0; i < dimensions.Length(); ++i) {
-    const auto side = dimensions.Get(i).ToNumber().DoubleValue();
+    const double side = to_number(dimensions.Get(i));
     if (!(side >= 0 && side <= 1e12) || side != std::floor(side)) bad("shape", "whole numbers");
     shape.push_back(static_cast<int64_t>(side));
     total *= side;
+    extent *= std::max(side, 1.0);
   }
+  // Strides are products of sides, so an empty tensor can overflow, too.
+  if (extent > 1e15) bad("shape", "of fewer than 1e15 elements");
   const auto bytes = get_typed<Napi::Uint8Array>(object, "data", napi_uint8_array, "a Uint8Array");
   if (total * static_cast<double>(c10::elementSize(type)) != static_cast<double>(bytes.ByteLength())) {
     bad("data", "as long as shape and dtype say");
@@ -77,8 +87,9 @@ at::Tensor to_tensor(const Napi::Object& object) {
 
 double get_number(const Napi::Object& object, const char* key) {
   const auto value = object.Get(key);
-  if (!value.IsNumber() || !std::isfinite(value.ToNumber().DoubleValue())) bad(key, "a finite number");
-  return value.ToNumber().DoubleValue();
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  if (!(number >= 0 && number <= 1e30)) bad(key, "a number from 0 to 1e30");
+  return number;
 }
 
 int64_t get_integer(const Napi::Object& object, const char* key, int64_t low, int64_t high) {
@@ -101,6 +112,12 @@ Napi::Object get_object(const Napi::Object& object, const char* key) {
   return value.As<Napi::Object>();
 }
 
+Napi::Object get_object(const Napi::Array& array, uint32_t index, const char* key) {
+  const auto value = array.Get(index);
+  if (!value.IsObject()) bad(key, "a list of objects");
+  return value.As<Napi::Object>();
+}
+
 Napi::Array get_array(const Napi::Object& object, const char* key) {
   const auto value = object.Get(key);
   if (!value.IsArray()) bad(key, "an array");
@@ -116,10 +133,13 @@ data::Normalisation to_normalisation(const Napi::Object& object) {
   for (const auto& [key, values] : {std::pair{"mean", &result.mean}, std::pair{"std", &result.std}}) {
     const auto array = get_array(object, key);
     if (array.Length() != 3) bad(key, "three numbers");
-    for (uint32_t c = 0; c < 3; ++c) (*values)[c] = array.Get(c).ToNumber().DoubleValue();
+    for (uint32_t c = 0; c < 3; ++c) (*values)[c] = to_number(array.Get(c));
+    for (const double value : *values) {
+      if (!(std::abs(value) <= 1e6)) bad(key, "three numbers");
+    }
   }
   for (const double std : result.std) {
-    if (!(std > 0)) bad("std", "three numbers above 0");
+    if (!(std > 1e-6)) bad("std", "three numbers above 0");
   }
   return result;
 }
@@ -141,8 +161,15 @@ std::vector<std::pair<int, int>> to_pairs(const Napi::Array& array) {
   for (uint32_t i = 0; i < array.Length(); ++i) {
     const auto value = array.Get(i);
     if (!value.IsArray() || value.As<Napi::Array>().Length() != 2) bad("pairs", "a list of pairs of feature indices");
-    const auto pair = value.As<Napi::Array>();
-    pairs.emplace_back(pair.Get(0U).ToNumber().Int32Value(), pair.Get(1U).ToNumber().Int32Value());
+    std::array<int, 2> indices{};
+    for (uint32_t k = 0; k < 2; ++k) {
+      const double index = to_number(value.As<Napi::Array>().Get(k));
+      if (!(index >= 0 && index <= 10000) || index != std::floor(index)) bad("pairs", "a list of pairs of feature indices");
+      indices[k] = static_cast<int>(index);
+    }
+    const std::pair<int, int> pair{indices[0], indices[1]};
+    if (std::find(pairs.begin(), pairs.end(), pair) != pairs.end()) bad("pairs", "without repetitions");
+    pairs.push_back(pair);
   }
   return pairs;
 }
@@ -151,9 +178,7 @@ std::vector<NamedTensor> to_tensors(const Napi::Array& array) {
   std::vector<NamedTensor> tensors;
   tensors.reserve(array.Length());
   for (uint32_t i = 0; i < array.Length(); ++i) {
-    const auto value = array.Get(i);
-    if (!value.IsObject()) throw Error("INVALID_OPTION", "A list of tensors holds something that is none.");
-    const auto object = value.As<Napi::Object>();
+    const auto object = get_object(array, i, "tensors");
     tensors.push_back({get_string(object, "name"), to_tensor(object)});
   }
   return tensors;

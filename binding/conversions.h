@@ -18,10 +18,13 @@ namespace l2t::binding {
 /// Keeps the JavaScript buffers that native tensors look into alive; made and dropped on the JavaScript thread.
 using Keep = std::vector<Napi::Reference<Napi::Value>>;
 
+/// From 0 (a rate, a weight, a time) to 1e30, which float32 still holds.
 double get_number(const Napi::Object& object, const char* key);
 int64_t get_integer(const Napi::Object& object, const char* key, int64_t low, int64_t high);
 std::string get_string(const Napi::Object& object, const char* key);
 Napi::Object get_object(const Napi::Object& object, const char* key);
+/// Element `index` of the array `key`.
+Napi::Object get_object(const Napi::Array& array, uint32_t index, const char* key);
 Napi::Array get_array(const Napi::Object& object, const char* key);
 
 nets::NetworkSpec to_network_spec(const Napi::Object& object);

@@ -116,7 +116,7 @@ Napi::Value iterate(const Napi::CallbackInfo& info) {
     config.target = to_network_spec(get_object(job, "target"));
     const auto sources = get_array(job, "sources");
     for (uint32_t k = 0; k < sources.Length(); ++k) {
-      const auto source = sources.Get(k).As<Napi::Object>();
+      const auto source = get_object(sources, k, "sources");
       config.sources.push_back({to_network_spec(get_object(source, "network")), to_pairs(get_array(source, "pairs")), {}, 0, {}});
     }
     config.tensors = to_tensors(get_array(job, "tensors"));

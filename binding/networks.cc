@@ -1,6 +1,7 @@
 #include "binding/networks.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "binding/conversions.h"
 #include "binding/guard.h"
@@ -18,7 +19,7 @@ nets::Network network_argument(const Napi::CallbackInfo& info, size_t index) {
 
 int64_t size_argument(const Napi::CallbackInfo& info, size_t index) {
   const double size = info[index].IsNumber() ? info[index].ToNumber().DoubleValue() : 0;
-  if (!(size >= 1 && size <= 4096)) throw Error("INVALID_OPTION", "A size is a number of pixels from 1 to 4096.");
+  if (!(size >= 1 && size <= 4096) || size != std::floor(size)) throw Error("INVALID_OPTION", "A size is a number of pixels from 1 to 4096.");
   return static_cast<int64_t>(size);
 }
 
@@ -72,8 +73,11 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
 Napi::Value initialise(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto network = network_argument(info, 0);
-    if (!info[1].IsNumber()) throw Error("INVALID_OPTION", "A seed is a whole number.");
-    const auto seed = static_cast<uint64_t>(info[1].ToNumber().Int64Value());
+    const double number = info[1].IsNumber() ? info[1].ToNumber().DoubleValue() : -1;
+    if (!(number >= 0 && number <= 9007199254740991.0) || number != std::floor(number)) {
+      throw Error("INVALID_OPTION", "A seed is a whole number from 0 to 2^53 - 1.");
+    }
+    const auto seed = static_cast<uint64_t>(number);
     const auto parameters = make_parameters(network.parameters, at::kFloat);
     nets::initialise(network.initialisation, parameters.views, nets::seed_for(seed, Purpose::kTarget));
     const auto buffers = nets::make_buffers(network, at::kFloat);

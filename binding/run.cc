@@ -15,14 +15,16 @@ run::RunConfig to_run_config(const Napi::Object& job, Keep& keep) {
   if (!job.Get("targetWeights").IsUndefined()) config.target_weights = to_tensors(get_array(job, "targetWeights"));
   const auto sources = get_array(job, "sources");
   for (uint32_t k = 0; k < sources.Length(); ++k) {
-    const auto source = sources.Get(k).As<Napi::Object>();
+    const auto source = get_object(sources, k, "sources");
     config.sources.push_back({to_network_spec(get_object(source, "network")), to_pairs(get_array(source, "pairs")),
                               to_tensors(get_array(source, "weights")), get_integer(source, "size", 1, 4096),
                               to_normalisation(get_object(source, "normalisation"))});
   }
   const auto images = [&](const char* key) -> std::optional<data::ImageSet> {
     if (job.Get(key).IsUndefined()) return std::nullopt;
-    return to_images(get_object(job, key), config.target.classes, keep);
+    auto set = to_images(get_object(job, key), config.target.classes, keep);
+    if (set.count() == 0) throw Error("INVALID_DATA", std::string("The ") + key + " set has no images: leave it out, or give some.");
+    return set;
   };
   config.train = to_images(get_object(job, "train"), config.target.classes, keep);
   config.validation = images("validation");
@@ -109,30 +111,45 @@ Napi::Object from_result(Napi::Env env, const run::RunResult& result) {
   return object;
 }
 
-/// Carries a trainer's events to the JavaScript callback.
+/// Carries a trainer's events to the JavaScript callback. One that throws ends the run, which is rejected with its error.
 class EventListener final : public run::Listener {
  public:
   EventListener(Worker& worker, Napi::FunctionReference& callback) : worker_(worker), callback_(callback) {}
 
   void on_step(const run::StepEvent& event) override {
-    worker_.post([this, event](Napi::Env env) { callback_.Call({from_step(env, event)}); });
+    worker_.post([this, event](Napi::Env env) { deliver(from_step(env, event)); });
   }
   void on_epoch(run::EpochEvent event) override {
-    worker_.post_and_wait([this, event = std::move(event)](Napi::Env env) { callback_.Call({from_epoch(env, event)}); });
+    worker_.post_and_wait([this, event = std::move(event)](Napi::Env env) { deliver(from_epoch(env, event)); });
   }
   void on_save(std::vector<NamedTensor> state) override {
     worker_.post_and_wait([this, state = std::move(state)](Napi::Env env) {
       auto object = Napi::Object::New(env);
       object.Set("type", "save");
       object.Set("state", from_tensors(env, state));
-      callback_.Call({object});
+      deliver(object);
     });
   }
   [[nodiscard]] bool stopped() const override { return worker_.stopped(); }
 
+  /// On the JavaScript thread: what a callback threw, once; empty where none did.
+  [[nodiscard]] Napi::Error take_thrown() { return std::exchange(thrown_, Napi::Error()); }
+
  private:
+  void deliver(const Napi::Object& event) {
+    if (!thrown_.IsEmpty()) return worker_.resume();
+    try {
+      callback_.Call({event});
+    } catch (const Napi::Error& error) {
+      thrown_ = error;
+      worker_.stop();
+      worker_.resume();
+    }
+  }
+
   Worker& worker_;
   Napi::FunctionReference& callback_;
+  Napi::Error thrown_;
 };
 
 }  // namespace
@@ -164,9 +181,16 @@ Napi::Value Run::start(const Napi::CallbackInfo& info) {
         info.Env(), worker_, std::move(keep_),
         [listener, config](Worker& /*worker*/) -> MakeValue {
           const auto result = run::Trainer(std::move(*config), *listener).run();
-          return [result](Napi::Env env) { return from_result(env, result); };
+          return [result, listener](Napi::Env env) {
+            const auto thrown = listener->take_thrown();
+            if (!thrown.IsEmpty()) throw thrown;
+            return from_result(env, result);
+          };
         },
-        [this, listener] { Unref(); });
+        [this, listener] {
+          (void)listener->take_thrown();  // of a run that failed by itself: references end on this thread
+          Unref();
+        });
   });
 }
 

@@ -47,13 +47,17 @@ Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker
       failure = current_failure();
     }
     worker->post([deferred, held, value = std::move(value), failure, finished](Napi::Env env) {
+      try {
+        if (failure) {
+          deferred.Reject(to_js_error(env, *failure).Value());
+        } else {
+          deferred.Resolve(value(env));
+        }
+      } catch (const Napi::Error& error) {
+        deferred.Reject(error.Value());
+      }
       finished();
       held->clear();
-      if (failure) {
-        deferred.Reject(to_js_error(env, *failure).Value());
-      } else {
-        deferred.Resolve(value(env));
-      }
     });
     worker->mark_done();
   });

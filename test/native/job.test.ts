@@ -12,10 +12,10 @@ const wrong: [what: string, changes: object, message: RegExp][] = [
   ]),
   ...(['lr', 'momentum', 'weightDecay', 'beta', 'metaLr', 'metaWeightDecay', 'saveEvery'] as const).flatMap(
     (key): [string, object, RegExp][] =>
-      [Number.NaN, Number.POSITIVE_INFINITY, '1', null, undefined, {}, 1n].map((value) => [
+      [Number.NaN, Number.POSITIVE_INFINITY, 1e39, -1, '1', null, undefined, {}, 1n].map((value) => [
         `${key}: ${typeof value} ${value}`,
         { [key]: value },
-        new RegExp(`'${key}' must be a finite number`),
+        new RegExp(`'${key}' must be a number from 0 to 1e30`),
       ]),
   ),
   ...(['innerSteps', 'size', 'threads', 'seed', 'epochs', 'batch'] as const).flatMap(
@@ -52,7 +52,7 @@ const wrong: [what: string, changes: object, message: RegExp][] = [
   ['a resume that is none', { resume: 'yes' }, /'resume' must be an object/],
   ['a resume without a state', { resume: { best: [] } }, /'state' must be an array/],
   ['target weights that are none', { targetWeights: {} }, /'targetWeights' must be an array/],
-  ['a tensor that is none', { targetWeights: [5] }, /list of tensors/],
+  ['a tensor that is none', { targetWeights: [5] }, /'tensors' must be a list of objects/],
   ['a tensor without a name', { targetWeights: [{ dtype: 'float32', shape: [], data: new Uint8Array(4) }] }, /'name'/],
   ['an unknown dtype', { targetWeights: [{ name: 'x', dtype: 'int4', shape: [], data: new Uint8Array() }] }, /'int4'/],
   [
@@ -70,7 +70,25 @@ const wrong: [what: string, changes: object, message: RegExp][] = [
   ['pairs that are none', withSource({ pairs: [1, 2] }), /'pairs' must be a list of pairs/],
   ['triples', withSource({ pairs: [[1, 2, 3]] }), /'pairs' must be a list of pairs/],
   ['a pair of a source feature that is not there', withSource({ pairs: [[9, 0]] }), /Pair 9-0 /],
-  ['a pair of a negative feature', withSource({ pairs: [[0, -1]] }), /Pair 0--1 /],
+  ['a pair of a negative feature', withSource({ pairs: [[0, -1]] }), /'pairs' must be a list of pairs/],
+  ['a pair of words', withSource({ pairs: [['x', 0]] }), /'pairs' must be a list of pairs/],
+  [
+    'a repeated pair',
+    withSource({
+      pairs: [
+        [0, 0],
+        [0, 0],
+      ],
+    }),
+    /'pairs' must be without repetitions/,
+  ],
+  ['a source that is none', { sources: [undefined] }, /'sources' must be a list of objects/],
+  ['a mean of NaN', { normalisation: { mean: [0, Number.NaN, 0], std: [1, 1, 1] } }, /'mean' must be three numbers/],
+  [
+    'an empty tensor whose strides overflow',
+    { targetWeights: [{ name: 'x', dtype: 'float32', shape: [0, 1e12, 1e12], data: new Uint8Array() }] },
+    /'shape'/,
+  ],
   ['pairs for scratch', { method: 'scratch' }, /scratch matches no features/],
   ['no pairs for l2t-ww', withSource({ pairs: [] }), /l2t-ww needs a source and pairs/],
   ['no source for l2t-ww', { sources: [] }, /l2t-ww needs a source and pairs/],
@@ -96,6 +114,22 @@ describe('a wrong job', () => {
   it('a label out of range: INVALID_DATA', async () => {
     const train = { ...images(8), labels: Int32Array.of(0, 1, 2, 3, 0, 1, 2, 4) };
     await expect(build({ train })).rejects.toMatchObject({ code: 'INVALID_DATA' });
+  });
+
+  it('an empty test set: INVALID_DATA, before training', async () => {
+    const test = { ...images(8), indices: new Int32Array() };
+    const onEvent = () => expect.unreachable('it trained');
+    await expect(async () => new (addon().Run)(tinyJob({ test }), onEvent).start()).rejects.toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringMatching(/test set has no images/),
+    });
+  });
+
+  it('a callback that throws ends the run with its error', async () => {
+    const run = new (addon().Run)(scratch({ epochs: 100 }), (event) => {
+      throw new Error(`at ${event.type}`);
+    });
+    await expect(run.start()).rejects.toThrow('at step');
   });
 
   it('no job, no function, a second start', async () => {

@@ -1,0 +1,105 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { addon, type EngineName } from '../addon.js';
+import { type BenchCaseName, benchJob } from './cases.js';
+
+/** One engine's figures on one case. */
+export interface EngineTiming {
+  readonly engine: EngineName;
+  /** Of one iteration. */
+  readonly seconds: { readonly min: number; readonly median: number };
+  /** VmHWM of a process that runs this engine alone, weights, images and Node included. */
+  readonly peakBytes: number;
+  /** Median seconds of each phase. */
+  readonly phases: Readonly<Record<string, number>>;
+}
+
+export interface BenchResult {
+  readonly case: BenchCaseName;
+  readonly threads: number;
+  readonly rounds: number;
+  readonly cases: readonly EngineTiming[];
+  /** autograd ÷ native, of the minima; absent unless both ran. */
+  readonly ratio?: number;
+  /** How late a 10 ms timer fired while iterations ran, 99th percentile, milliseconds. */
+  readonly timerDelayP99: number;
+}
+
+export interface BenchOptions {
+  readonly engines: readonly EngineName[];
+  readonly rounds: number;
+  readonly threads: number;
+  readonly onRound?: (round: number, engine: EngineName, seconds: number) => void;
+}
+
+/**
+ * Times engines on a case: one warm-up each, then `rounds` iterations, the engines taking turns, so that whatever else the
+ * machine does meets both. Peak memory is measured afterwards, each engine in a process of its own.
+ */
+export async function bench(name: BenchCaseName, options: BenchOptions): Promise<BenchResult> {
+  const { engines, rounds, threads } = options;
+  const runs = engines.map((engine) => ({
+    engine,
+    subject: new (addon().Bench)(benchJob(name, engine, threads)),
+    phases: [] as Readonly<Record<string, number>>[],
+  }));
+  const timer = watchTimer();
+  for (let round = 0; round <= rounds; round++) {
+    for (const { engine, subject, phases } of runs) {
+      const measured = await subject.iterate();
+      options.onRound?.(round, engine, total(measured));
+      if (round > 0) phases.push(measured);
+    }
+  }
+  const timerDelayP99 = timer.stop();
+  const cases: EngineTiming[] = [];
+  for (const { engine, phases } of runs) {
+    const seconds = phases.map(total);
+    cases.push({
+      engine,
+      seconds: { min: Math.min(...seconds), median: median(seconds) },
+      peakBytes: await peakBytes(name, engine, threads),
+      phases: Object.fromEntries(
+        Object.keys(phases[0] ?? {}).map((phase) => [phase, median(phases.map((measured) => measured[phase] ?? 0))]),
+      ),
+    });
+  }
+  const fastest = (engine: EngineName) => cases.find((timing) => timing.engine === engine)?.seconds.min;
+  const [native, autograd] = [fastest('native'), fastest('autograd')];
+  const ratio = native !== undefined && autograd !== undefined ? { ratio: autograd / native } : {};
+  return { case: name, threads, rounds, cases, ...ratio, timerDelayP99 };
+}
+
+async function peakBytes(name: BenchCaseName, engine: EngineName, threads: number): Promise<number> {
+  const script = fileURLToPath(new URL('./peak.js', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [script, name, engine, String(threads)]);
+  return Number(stdout);
+}
+
+function watchTimer(): { stop(): number } {
+  const period = 10;
+  const delays: number[] = [];
+  let last = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    delays.push(Math.max(0, now - last - period));
+    last = now;
+  }, period);
+  return {
+    stop() {
+      clearInterval(timer);
+      delays.sort((a, b) => a - b);
+      return delays[Math.floor(delays.length * 0.99)] ?? 0;
+    },
+  };
+}
+
+const total = (phases: Readonly<Record<string, number>>): number =>
+  Object.values(phases).reduce((sum, seconds) => sum + seconds, 0);
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle) - 1] ?? 0)) / 2;
+}

@@ -1,0 +1,59 @@
+import type { BenchJob } from '../addon.js';
+import { addon } from '../addon.js';
+
+/** Work that is timed: one bilevel iteration of L2T-ww, all pairs, T = 2, float32. */
+interface BenchCase {
+  readonly about: string;
+  readonly source: BenchJob['source']['network'];
+  readonly target: BenchJob['target'];
+  readonly size: number;
+  readonly batch: number;
+}
+
+export const benchCases = {
+  'resnet32-vgg9': {
+    about: "the paper's 32 x 32 experiment: ResNet-32 to VGG-9, batch 128, 15 pairs",
+    source: { name: 'resnet32', classes: 200, width: 1 },
+    target: { name: 'vgg9_bn', classes: 10, width: 1 },
+    size: 32,
+    batch: 128,
+  },
+  'resnet34-resnet18': {
+    about: "the paper's 224 x 224 experiments: ResNet-34 to ResNet-18, batch 8, 16 pairs",
+    source: { name: 'resnet34', classes: 1000, width: 1 },
+    target: { name: 'resnet18', classes: 200, width: 1 },
+    size: 224,
+    batch: 8,
+  },
+  demo: {
+    about: "the demo's networks: ResNet-20 to VGG-9 at a quarter of its width, batch 25",
+    source: { name: 'resnet20', classes: 5, width: 1 },
+    target: { name: 'vgg9_bn', classes: 5, width: 0.25 },
+    size: 32,
+    batch: 25,
+  },
+} as const satisfies Record<string, BenchCase>;
+
+export type BenchCaseName = keyof typeof benchCases;
+
+/** The case as the addon takes it. */
+export function benchJob(name: BenchCaseName, engine: BenchJob['engine'], threads: number): BenchJob {
+  const { source, target, size, batch } = benchCases[name];
+  return {
+    method: 'l2t-ww',
+    engine,
+    lr: 0.1,
+    momentum: 0.9,
+    weightDecay: 1e-4,
+    beta: 0.5,
+    innerSteps: 2,
+    metaLr: 1e-4,
+    metaWeightDecay: 1e-4,
+    target,
+    size,
+    batch,
+    source: { network: source, pairs: addon().pairs(source, size, target, size, 'all-to-all') },
+    device: 'cpu',
+    threads,
+  };
+}

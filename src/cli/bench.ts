@@ -1,0 +1,78 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { addon, type EngineName } from '../addon.js';
+import { type BenchResult, bench } from '../bench/bench.js';
+import { type BenchCaseName, benchCases } from '../bench/cases.js';
+import { table } from './table.js';
+
+interface Flags {
+  readonly case: BenchCaseName;
+  readonly engines: readonly EngineName[];
+  readonly rounds: number;
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  const names = Object.keys(benchCases);
+  const list = Object.entries(benchCases).map(([name, { about }]) => `  ${name}: ${about}`);
+  program
+    .command('bench')
+    .description('how long an iteration takes and what it costs in memory, one engine against the other in one run')
+    .addOption(new Option('--case <name>', 'what to time').choices(names).default('demo'))
+    .addOption(
+      new Option('--engines <list>', 'native, autograd, or both').argParser(engines).default(['native', 'autograd']),
+    )
+    .addOption(new Option('--rounds <n>', 'timed iterations of each engine').argParser(whole).default(5))
+    .addOption(new Option('--threads <n>', 'threads (all cores)').argParser(whole))
+    .option('--json', 'print the result as one JSON document')
+    .addHelpText('after', `\nCases:\n${list.join('\n')}`)
+    .action(async (flags: Flags) => {
+      const result = await bench(flags.case, {
+        engines: flags.engines,
+        rounds: flags.rounds,
+        threads: flags.threads ?? addon().info().threads,
+        onRound: (round, engine, seconds) => {
+          const what = round === 0 ? 'warm-up' : `round ${round} of ${flags.rounds}`;
+          process.stderr.write(`${what}: ${engine} ${seconds.toFixed(3)} s\n`);
+        },
+      });
+      process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
+    });
+}
+
+function engines(text: string): EngineName[] {
+  const list = text.split(',');
+  const known = (name: string): name is EngineName => name === 'native' || name === 'autograd';
+  if (!list.every(known) || new Set(list).size !== list.length) {
+    throw new InvalidArgumentError('Use native, autograd, or native,autograd.');
+  }
+  return list;
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > 1000)
+    throw new InvalidArgumentError('Use a whole number from 1 to 1000.');
+  return value;
+}
+
+function format(result: BenchResult): string {
+  const rows = result.cases.map(({ engine, seconds, peakBytes }) => [
+    engine,
+    seconds.min.toFixed(3),
+    seconds.median.toFixed(3),
+    (peakBytes / 2 ** 20).toFixed(0),
+  ]);
+  const phases = Object.keys(result.cases[0]?.phases ?? {}).map((phase) => [
+    phase,
+    ...result.cases.map((timing) => (timing.phases[phase] ?? 0).toFixed(3)),
+  ]);
+  const lines = [
+    `${result.case}: ${benchCases[result.case].about}; ${result.threads} threads, ${result.rounds} rounds`,
+    table(['engine', 'min s', 'median s', 'peak MiB'], rows),
+    table(['phase', ...result.cases.map(({ engine }) => engine)], phases),
+  ];
+  if (result.ratio !== undefined) lines.push(`autograd / native: ${result.ratio.toFixed(2)}`);
+  lines.push(`a 10 ms timer fired at most ${result.timerDelayP99.toFixed(1)} ms late in 99 of 100 times`);
+  return `${lines.join('\n')}\n`;
+}
