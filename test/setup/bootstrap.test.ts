@@ -5,6 +5,8 @@ import { packageRoot } from '../../scripts/build-native.mjs';
 
 test('a bootstrap with nothing to do does nothing, quickly', () => {
   const run = () => spawnSync(process.execPath, ['scripts/bootstrap.mjs'], { cwd: packageRoot, encoding: 'utf8' });
+  // `npm test` has done this; a single file's run may not have.
+  run();
   const start = performance.now();
   const child = run();
   const seconds = (performance.now() - start) / 1000;
