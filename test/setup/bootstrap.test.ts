@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { isNativeCurrent, packageRoot } from '../../scripts/build-native.mjs';
 
 test('a bootstrap with nothing to do does nothing, quickly', () => {
   const run = () => spawnSync(process.execPath, ['scripts/bootstrap.mjs'], { cwd: packageRoot, encoding: 'utf8' });
-  // `npm test` has done this; a single file's run may not have.
+  // A minute's compiling is not for a test to start: `npm test` has done it.
+  expect(isNativeCurrent(), 'native sources changed since the last build: npm run bootstrap').toBe(true);
   run();
   const start = performance.now();
   const child = run();
