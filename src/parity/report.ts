@@ -1,4 +1,4 @@
-import Table from 'cli-table3';
+import { table } from '../cli/table.js';
 import { groups } from './compare.js';
 import type { CaseResult, ParityReport } from './parity.js';
 
@@ -7,13 +7,8 @@ const mostNamed = 5;
 
 /** The table of worst relative errors, what failed, and the last line `parity: P passed, F failed, U unsupported`. */
 export function formatReport({ cases, medians }: ParityReport): string {
-  const table = new Table({
-    head: ['case', ...groups.map(([title]) => title), ''],
-    style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 1 },
-    chars: { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', left: '', right: '', middle: '' },
-  });
-  for (const result of cases) table.push(row(result));
-  const lines = ['Worst error of each quantity, relative to its norm:', table.toString(), ...cases.flatMap(problems)];
+  const worst = table(['case', ...groups.map(([title]) => title), ''], cases.map(row));
+  const lines = ['Worst error of each quantity, relative to its norm:', worst, ...cases.flatMap(problems)];
   for (const [kind, value] of Object.entries(medians ?? {})) {
     if (value !== undefined) lines.push(`median of error / bound, ${kind}: ${value.toFixed(2)} (at most 10)`);
   }
