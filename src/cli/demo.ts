@@ -71,7 +71,7 @@ async function demo(options: DemoOptions): Promise<DemoReport> {
   const seeds = options.seeds ?? length.seeds;
   const parts = await divideClasses(data, signal);
   process.stderr.write(
-    `${source.network} learns ${parts.source.names.join(', ')}; then ${target.target} learns ${parts.target.names.join(', ')} from ${length.target.perClass} images each, ${seeds} times by each method.\n`,
+    `${source.network} learns ${parts.source.names.join(', ')}; then ${target.target} learns ${parts.target.names.join(', ')} from ${length.target.perClass} images each, by each method ${seeds === 1 ? 'once' : `${seeds} times`}.\n`,
   );
   const common = { data, size, threads, signal };
   const { perClass: most, ...network } = source;
