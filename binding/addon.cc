@@ -37,21 +37,22 @@ Napi::Value device(const Napi::CallbackInfo& call) {
   });
 }
 
-/// process.exit() in the middle of a run: exit() destroys LibTorch's static objects, so threads that still use them must be
-/// gone. One in a long step is not waited for: what matters is on disk already. The handler is registered now, after every
-/// static object that LibTorch made so far, so that exit() runs it before their destructors.
+/// process.exit() in the middle of a run: exit() destroys LibTorch's static objects, so threads that still use them
+/// must be gone. One in a long step is not waited for: what matters is on disk already. The handler is registered now,
+/// after every static object that LibTorch made so far, so that exit() runs it before their destructors.
 void end_workers(const Napi::CallbackInfo& call) {
   if (Worker::abandon_all()) return;
-  const intptr_t status = call[0].IsNumber() ? call[0].ToNumber().Int32Value() : 0;
-  on_exit([](int /*unused*/, void* code) { _exit(static_cast<int>(reinterpret_cast<intptr_t>(code))); },
-          reinterpret_cast<void*>(status));
+  static int status = 0;  // one process ends once
+  status = call[0].IsNumber() ? call[0].ToNumber().Int32Value() : 0;
+  on_exit([](int /*unused*/, void* code) { _exit(*static_cast<int*>(code)); }, &status);
 }
 
 /// A worker_threads worker ends its own runs when it goes (worker.cc); only the process's end concerns all of them.
 void watch_process_exit(Napi::Env env) {
   if (getpid() != gettid()) return;
   const auto process = env.Global().Get("process").As<Napi::Object>();
-  process.Get("once").As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), Napi::Function::New(env, end_workers)});
+  process.Get("once").As<Napi::Function>().Call(
+      process, {Napi::String::New(env, "exit"), Napi::Function::New(env, end_workers)});
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {

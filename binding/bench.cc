@@ -19,7 +19,8 @@ run::SourceConfig initial_source(const nets::NetworkSpec& spec, std::vector<std:
   nets::initialise(network.initialisation, parameters.views, /*seed=*/1);
   const auto buffers = nets::make_buffers(network, at::kFloat);
   std::vector<NamedTensor> weights;
-  for (size_t i = 0; i < parameters.views.size(); ++i) weights.push_back({network.parameters[i].name, parameters.views[i]});
+  for (size_t i = 0; i < parameters.views.size(); ++i)
+    weights.push_back({network.parameters[i].name, parameters.views[i]});
   for (size_t i = 0; i < buffers.size(); ++i) weights.push_back({network.buffers[i].name, buffers[i]});
   return {spec, std::move(pairs), std::move(weights), size, {}};
 }
@@ -55,7 +56,8 @@ Bench::Bench(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Bench>(info) {
     subject_->lr = hyperparameters.lr;
     subject_->learner = std::make_unique<run::Learner>(
         hyperparameters, target, size,
-        std::vector<run::SourceConfig>{initial_source(to_network_spec(get_object(source, "network")), pairs, size)}, options,
+        std::vector<run::SourceConfig>{initial_source(to_network_spec(get_object(source, "network")), pairs, size)},
+        options,
         /*observe=*/false);
     subject_->learner->initialise(/*seed=*/1);
     subject_->learner->measure(&subject_->phases);
@@ -66,19 +68,20 @@ Bench::Bench(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Bench>(info) {
 
 Napi::Value Bench::iterate(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [subject = subject_](Worker& /*worker*/) -> MakeValue {
-      set_threads(subject->threads);
-      subject->phases.start();
-      const auto iteration = subject->learner->iterate(subject->x, {subject->x}, subject->y, subject->lr);
-      // Reading a result waits for whatever device computes it.
-      (void)iteration.real.loss_org.item<float>();
-      subject->phases.mark("phi-step");
-      return [phases = subject->phases.seconds()](Napi::Env env) {
-        auto object = Napi::Object::New(env);
-        for (const auto& [name, seconds] : phases) object.Set(name, seconds);
-        return object;
-      };
-    });
+    return Worker::start(
+        info.Env(), std::make_shared<Worker>(), {}, [subject = subject_](Worker& /*worker*/) -> MakeValue {
+          set_threads(subject->threads);
+          subject->phases.start();
+          const auto iteration = subject->learner->iterate(subject->x, {subject->x}, subject->y, subject->lr);
+          // Reading a result waits for whatever device computes it.
+          (void)iteration.real.loss_org.item<float>();
+          subject->phases.mark("phi-step");
+          return [phases = subject->phases.seconds()](Napi::Env env) {
+            auto object = Napi::Object::New(env);
+            for (const auto& [name, seconds] : phases) object.Set(name, seconds);
+            return object;
+          };
+        });
   });
 }
 

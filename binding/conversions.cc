@@ -164,7 +164,8 @@ std::vector<std::pair<int, int>> to_pairs(const Napi::Array& array) {
     std::array<int, 2> indices{};
     for (uint32_t k = 0; k < 2; ++k) {
       const double index = to_number(value.As<Napi::Array>().Get(k));
-      if (!(index >= 0 && index <= 10000) || index != std::floor(index)) bad("pairs", "a list of pairs of feature indices");
+      if (!(index >= 0 && index <= 10000) || index != std::floor(index))
+        bad("pairs", "a list of pairs of feature indices");
       indices[k] = static_cast<int>(index);
     }
     const std::pair<int, int> pair{indices[0], indices[1]};
@@ -190,7 +191,8 @@ data::ImageSet to_images(const Napi::Object& object, int64_t classes, Keep& keep
   const auto indices = get_typed<Napi::Int32Array>(object, "indices", napi_int32_array, "an Int32Array");
   const int64_t size = get_integer(object, "size", 1, 4096);
   const auto count = static_cast<int64_t>(labels.ElementLength());
-  if (static_cast<int64_t>(pixels.ByteLength()) != count * size * size * 3) bad("pixels", "labels x size x size x 3 bytes");
+  if (static_cast<int64_t>(pixels.ByteLength()) != count * size * size * 3)
+    bad("pixels", "labels x size x size x 3 bytes");
   const int32_t* label = labels.Data();
   for (int64_t i = 0; i < count; ++i) {
     if (label[i] < 0 || label[i] >= classes) {
@@ -218,14 +220,15 @@ Napi::Array from_tensors(Napi::Env env, const std::vector<NamedTensor>& tensors)
     auto object = Napi::Object::New(env);
     auto shape = Napi::Array::New(env, tensor.dim());
     for (uint32_t d = 0; d < tensor.dim(); ++d) shape.Set(d, static_cast<double>(tensor.size(d)));
-    auto* owner = new at::Tensor(tensor);
+    auto owner = std::make_unique<at::Tensor>(tensor);
     const auto buffer = Napi::ArrayBuffer::New(
-        env, owner->mutable_data_ptr(), owner->nbytes(), [](Napi::Env /*env*/, void* /*data*/, at::Tensor* held) { delete held; },
-        owner);
+        env, owner->mutable_data_ptr(), owner->nbytes(),
+        [](Napi::Env /*env*/, void* /*data*/, at::Tensor* held) { delete held; }, owner.get());
+    (void)owner.release();  // the buffer's now
     object.Set("name", name);
     object.Set("dtype", dtype_name(tensor.scalar_type()));
     object.Set("shape", shape);
-    object.Set("data", Napi::Uint8Array::New(env, owner->nbytes(), buffer, 0));
+    object.Set("data", Napi::Uint8Array::New(env, tensor.nbytes(), buffer, 0));
     array.Set(i, object);
   }
   return array;

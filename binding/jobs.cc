@@ -69,7 +69,8 @@ Napi::Value resize(const Napi::CallbackInfo& info) {
     std::array<int64_t, 4> sides{};
     for (size_t i = 0; i < sides.size(); ++i) {
       sides[i] = info[i + 1].IsNumber() ? info[i + 1].ToNumber().Int64Value() : 0;
-      if (sides[i] < 1 || sides[i] > 100000) throw Error("INVALID_OPTION", "Image sides must be from 1 to 100000 pixels.");
+      if (sides[i] < 1 || sides[i] > 100000)
+        throw Error("INVALID_OPTION", "Image sides must be from 1 to 100000 pixels.");
     }
     const bool bytes = info[0].IsTypedArray() && info[0].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
     if (!bytes || static_cast<int64_t>(info[0].As<Napi::Uint8Array>().ByteLength()) != sides[0] * sides[1] * 3) {
@@ -88,10 +89,11 @@ Napi::Value evaluate(const Napi::CallbackInfo& info) {
     Keep keep;
     auto network = nets::make_network(to_network_spec(get_object(job, "network")));
     auto images = to_images(get_object(job, "images"), network.classes, keep);
-    auto body = [network = std::move(network), images = std::move(images), weights = to_tensors(get_array(job, "weights")),
-                 size = get_integer(job, "size", 1, 4096), normalisation = to_normalisation(get_object(job, "normalisation")),
-                 batch = get_integer(job, "batch", 1, 1000000), device = get_string(job, "device"),
-                 threads = static_cast<int>(get_integer(job, "threads", 1, 1024))](Worker& worker) mutable -> MakeValue {
+    auto body =
+        [network = std::move(network), images = std::move(images), weights = to_tensors(get_array(job, "weights")),
+         size = get_integer(job, "size", 1, 4096), normalisation = to_normalisation(get_object(job, "normalisation")),
+         batch = get_integer(job, "batch", 1, 1000000), device = get_string(job, "device"),
+         threads = static_cast<int>(get_integer(job, "threads", 1, 1024))](Worker& worker) mutable -> MakeValue {
       set_threads(threads);
       const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(device).device);
       const auto parameters = make_parameters(network.parameters, options);
@@ -117,7 +119,8 @@ Napi::Value iterate(const Napi::CallbackInfo& info) {
     const auto sources = get_array(job, "sources");
     for (uint32_t k = 0; k < sources.Length(); ++k) {
       const auto source = get_object(sources, k, "sources");
-      config.sources.push_back({to_network_spec(get_object(source, "network")), to_pairs(get_array(source, "pairs")), {}, 0, {}});
+      config.sources.push_back(
+          {to_network_spec(get_object(source, "network")), to_pairs(get_array(source, "pairs")), {}, 0, {}});
     }
     config.tensors = to_tensors(get_array(job, "tensors"));
     config.iterations = static_cast<int>(get_integer(job, "iterations", 1, 1000));
@@ -128,7 +131,8 @@ Napi::Value iterate(const Napi::CallbackInfo& info) {
     config.threads = static_cast<int>(get_integer(job, "threads", 1, 1024));
     return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [config](Worker& /*worker*/) -> MakeValue {
       auto tensors = run::observe(config);
-      for (auto& named : tensors) named.tensor = named.tensor.to(at::kCPU).contiguous().clone(at::MemoryFormat::Contiguous);
+      for (auto& named : tensors)
+        named.tensor = named.tensor.to(at::kCPU).contiguous().clone(at::MemoryFormat::Contiguous);
       return [tensors](Napi::Env env) { return from_tensors(env, tensors); };
     });
   });

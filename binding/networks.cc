@@ -19,7 +19,8 @@ nets::Network network_argument(const Napi::CallbackInfo& info, size_t index) {
 
 int64_t size_argument(const Napi::CallbackInfo& info, size_t index) {
   const double size = info[index].IsNumber() ? info[index].ToNumber().DoubleValue() : 0;
-  if (!(size >= 1 && size <= 4096) || size != std::floor(size)) throw Error("INVALID_OPTION", "A size is a number of pixels from 1 to 4096.");
+  if (!(size >= 1 && size <= 4096) || size != std::floor(size))
+    throw Error("INVALID_OPTION", "A size is a number of pixels from 1 to 4096.");
   return static_cast<int64_t>(size);
 }
 
@@ -58,7 +59,8 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
       feature.Set("index", i);
       feature.Set("channels", network.features[i].channels);
       feature.Set("size", static_cast<double>(sizes[i]));
-      feature.Set("candidate", std::find(candidates.begin(), candidates.end(), static_cast<int>(i)) != candidates.end());
+      feature.Set("candidate",
+                  std::find(candidates.begin(), candidates.end(), static_cast<int>(i)) != candidates.end());
       features.Set(i, feature);
     }
     auto object = Napi::Object::New(env);
@@ -82,7 +84,8 @@ Napi::Value initialise(const Napi::CallbackInfo& info) {
     nets::initialise(network.initialisation, parameters.views, nets::seed_for(seed, Purpose::kTarget));
     const auto buffers = nets::make_buffers(network, at::kFloat);
     std::vector<NamedTensor> tensors;
-    for (size_t i = 0; i < parameters.views.size(); ++i) tensors.push_back({network.parameters[i].name, parameters.views[i]});
+    for (size_t i = 0; i < parameters.views.size(); ++i)
+      tensors.push_back({network.parameters[i].name, parameters.views[i]});
     for (size_t i = 0; i < buffers.size(); ++i) tensors.push_back({network.buffers[i].name, buffers[i]});
     for (auto& named : tensors) named.tensor = named.tensor.clone();
     return from_tensors(info.Env(), tensors);
@@ -92,8 +95,9 @@ Napi::Value initialise(const Napi::CallbackInfo& info) {
 Napi::Value pairs(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto env = info.Env();
-    const auto resolved = transfer::resolve_pairs(network_argument(info, 0), size_argument(info, 1), network_argument(info, 2),
-                                                  size_argument(info, 3), info[4].ToString().Utf8Value());
+    const auto resolved =
+        transfer::resolve_pairs(network_argument(info, 0), size_argument(info, 1), network_argument(info, 2),
+                                size_argument(info, 3), info[4].ToString().Utf8Value());
     auto array = Napi::Array::New(env, resolved.size());
     for (uint32_t i = 0; i < resolved.size(); ++i) {
       auto pair = Napi::Array::New(env, 2);

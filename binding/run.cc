@@ -23,7 +23,8 @@ run::RunConfig to_run_config(const Napi::Object& job, Keep& keep) {
   const auto images = [&](const char* key) -> std::optional<data::ImageSet> {
     if (job.Get(key).IsUndefined()) return std::nullopt;
     auto set = to_images(get_object(job, key), config.target.classes, keep);
-    if (set.count() == 0) throw Error("INVALID_DATA", std::string("The ") + key + " set has no images: leave it out, or give some.");
+    if (set.count() == 0)
+      throw Error("INVALID_DATA", std::string("The ") + key + " set has no images: leave it out, or give some.");
     return set;
   };
   config.train = to_images(get_object(job, "train"), config.target.classes, keep);
@@ -111,7 +112,8 @@ Napi::Object from_result(Napi::Env env, const run::RunResult& result) {
   return object;
 }
 
-/// Carries a trainer's events to the JavaScript callback. One that throws ends the run, which is rejected with its error.
+/// Carries a trainer's events to the JavaScript callback. One that throws ends the run, which is rejected with its
+/// error.
 class EventListener final : public run::Listener {
  public:
   EventListener(Worker& worker, Napi::FunctionReference& callback) : worker_(worker), callback_(callback) {}
@@ -155,9 +157,9 @@ class EventListener final : public run::Listener {
 }  // namespace
 
 Napi::Function Run::constructor(Napi::Env env) {
-  return DefineClass(env, "Run",
-                     {InstanceMethod<&Run::start>("start"), InstanceMethod<&Run::stop>("stop"),
-                      InstanceMethod<&Run::saved>("saved")});
+  return DefineClass(
+      env, "Run",
+      {InstanceMethod<&Run::start>("start"), InstanceMethod<&Run::stop>("stop"), InstanceMethod<&Run::saved>("saved")});
 }
 
 Run::Run(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Run>(info) {

@@ -28,12 +28,12 @@ Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker
   const auto deferred = Napi::Promise::Deferred::New(env);
   auto held = std::make_shared<Keep>(std::move(keep));
   // Finalised when the last call is done, or early when the environment goes away: then the thread must end first.
-  worker->to_javascript_ = Napi::ThreadSafeFunction::New(
-      env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "l2t-native worker", 0, 1,
-      [worker](Napi::Env /*env*/) {
-        worker->abandon();
-        worker->thread_.join();
-      });
+  worker->to_javascript_ =
+      Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
+                                    "l2t-native worker", 0, 1, [worker](Napi::Env /*env*/) {
+                                      worker->abandon();
+                                      worker->thread_.join();
+                                    });
   {
     const std::scoped_lock lock(registry().mutex);
     registry().workers.push_back(worker);

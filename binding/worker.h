@@ -19,8 +19,9 @@ using MakeValue = std::function<Napi::Value(Napi::Env)>;
 
 class Worker {
  public:
-  /// Starts `body` on a thread of its own. The promise settles with the value that `body`'s result makes, or is rejected
-  /// with what it throws. `keep` and the worker live until then; `finished` runs on the JavaScript thread just after.
+  /// Starts `body` on a thread of its own. The promise settles with the value that `body`'s result makes, or is
+  /// rejected with what it throws. `keep` and the worker live until then; `finished` runs on the JavaScript thread just
+  /// after.
   static Napi::Promise start(
       Napi::Env env, const std::shared_ptr<Worker>& worker, Keep keep, std::function<MakeValue(Worker&)> body,
       std::function<void()> finished = [] {});

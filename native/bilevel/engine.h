@@ -19,7 +19,7 @@ struct Problem {
   transfer::Method method;
   std::vector<transfer::Pair> pairs;
   double beta;
-  int inner_steps;  // T
+  int inner_steps;           // T
   Phases* phases = nullptr;  // where someone measures
 };
 
@@ -64,7 +64,8 @@ class Engine {
   virtual RealStep real_step(const Batch& batch, const Sgd& sgd, TargetState& state) = 0;
 
   /// Steps 2 and 3: ∇φ L_org(θ_{T+1}) along the virtual trajectory from (θ, v). Nothing of `state` moves.
-  virtual MetaStep meta_step(const Batch& batch, const Sgd& sgd, const TargetState& state, const ParameterVector& phi) = 0;
+  virtual MetaStep meta_step(const Batch& batch, const Sgd& sgd, const TargetState& state,
+                             const ParameterVector& phi) = 0;
 };
 
 }  // namespace l2t::bilevel

@@ -33,7 +33,7 @@ at::Tensor sgd_adjoint(const at::Tensor& a, at::Tensor& b, const Sgd& sgd) {
 }
 
 std::vector<at::Tensor> coefficient_gradient(Trajectory& trajectory, const std::vector<transfer::MatchedMap>& maps,
-                                             const Sgd& sgd, at::Tensor a) {
+                                             const Sgd& sgd, const at::Tensor& a) {
   std::vector<at::Tensor> k_bar;
   for (const auto& map : maps) k_bar.push_back(at::zeros_like(map.coefficient));
   auto b = at::zeros_like(a);

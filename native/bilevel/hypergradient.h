@@ -8,7 +8,8 @@
 
 namespace l2t::bilevel {
 
-/// The virtual trajectory from (θ_0, v_0): T steps on L_wfm, then one on L_org, each `v ← μ v + ∇ + wd·θ ; θ ← θ − α v`.
+/// The virtual trajectory from (θ_0, v_0): T steps on L_wfm, then one on L_org, each `v ← μ v + ∇ + wd·θ ; θ ← θ − α
+/// v`.
 struct Trajectory {
   std::vector<std::unique_ptr<LossPoint>> points;  // L_t at θ_t, t = 0 … T, with all that its Hessian product reads
   at::Tensor theta;                                // θ_{T+1}, flat
@@ -17,10 +18,10 @@ struct Trajectory {
 Trajectory run_trajectory(const Problem& problem, const Batch& batch, const std::vector<transfer::MatchedMap>& maps,
                           const Sgd& sgd, const TargetState& state);
 
-/// Σ_{t<T} ė_t along the adjoint directions of `trajectory`: ∂/∂k of the meta-objective, one B × C for each matched map.
-/// `a`: ∇θ of the meta-objective at θ_{T+1}, flat; it is used up. The trajectory is released on the way.
+/// Σ_{t<T} ė_t along the adjoint directions of `trajectory`: ∂/∂k of the meta-objective, one B × C for each matched
+/// map. `a`: ∇θ of the meta-objective at θ_{T+1}, flat; it is used up. The trajectory is released on the way.
 std::vector<at::Tensor> coefficient_gradient(Trajectory& trajectory, const std::vector<transfer::MatchedMap>& maps,
-                                             const Sgd& sgd, at::Tensor a);
+                                             const Sgd& sgd, const at::Tensor& a);
 
 /// One step of SGD's adjoint, in place on a = ∂L/∂θ, b = ∂L/∂v: both of step t + 1 become the direction
 /// d = b − α a, which is returned, with a ← a + wd·d (the Hessian's part is added by the caller) and b ← μ d.

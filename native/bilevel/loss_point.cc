@@ -23,7 +23,8 @@ void LossPoint::forward(const at::Tensor& theta, const std::vector<TensorSpec>& 
   if (!terms_.matching) return;
   for (const auto& map : maps) {
     branches_.push_back(transfer::gather_branches(map, branch_views(theta_)));
-    difference_.push_back(transfer::matching_difference(map, branches_.back(), activations_.features[map.sources.feature]));
+    difference_.push_back(
+        transfer::matching_difference(map, branches_.back(), activations_.features[map.sources.feature]));
     const auto loss = transfer::matching_loss(map, difference_.back());
     loss_matching_ = loss_matching_.defined() ? loss_matching_ + loss : loss;
   }
@@ -37,7 +38,8 @@ at::Tensor LossPoint::gradient(bool keep) {
   if (terms_.org) bar.logits = ops::cross_entropy_backward(log_p_, y_);
   for (size_t i = 0; i < difference_.size(); ++i) {
     const auto& map = (*maps_)[i];
-    auto matched = transfer::matching_backward(map, branches_[i], activations_.features[map.sources.feature], difference_[i]);
+    auto matched =
+        transfer::matching_backward(map, branches_[i], activations_.features[map.sources.feature], difference_[i]);
     bar.features[map.sources.feature] = std::move(matched.t_bar);
     transfer::scatter_branches(map, matched.branches, branch_views(gradient));
   }
@@ -51,8 +53,9 @@ void LossPoint::tangent(const at::Tensor& d, std::vector<at::Tensor>& e_dot, boo
   for (size_t i = 0; i < difference_.size(); ++i) {
     const auto& map = (*maps_)[i];
     branches_dot_.push_back(transfer::gather_branches(map, branch_views(theta_dot_)));
-    difference_dot_.push_back(transfer::matching_difference_tangent(
-        branches_[i], branches_dot_[i], activations_.features[map.sources.feature], dots_.features[map.sources.feature]));
+    difference_dot_.push_back(transfer::matching_difference_tangent(branches_[i], branches_dot_[i],
+                                                                    activations_.features[map.sources.feature],
+                                                                    dots_.features[map.sources.feature]));
     e_dot[i].add_(transfer::matching_e_dot(difference_[i], difference_dot_[i]));
   }
 }
@@ -65,8 +68,9 @@ at::Tensor LossPoint::hessian_product() {
   if (terms_.org) bar_dot.logits = ops::cross_entropy_tangent_backward(log_p_, dots_.logits);
   for (size_t i = 0; i < difference_.size(); ++i) {
     const auto& map = (*maps_)[i];
-    auto matched = transfer::matching_tangent_backward(map, branches_[i], branches_dot_[i], activations_.features[map.sources.feature],
-                                                       dots_.features[map.sources.feature], difference_[i], difference_dot_[i]);
+    auto matched = transfer::matching_tangent_backward(
+        map, branches_[i], branches_dot_[i], activations_.features[map.sources.feature],
+        dots_.features[map.sources.feature], difference_[i], difference_dot_[i]);
     bar_dot.features[map.sources.feature] = std::move(matched.t_bar);
     transfer::scatter_branches(map, matched.branches, branch_views(product));
   }

@@ -15,8 +15,8 @@ struct Terms {
   bool matching;
 };
 
-/// A loss L at one θ on one batch, and its sweeps: L, ∇θ L, and along a direction d the derivative's parts and ∇²θθ L d.
-/// Call them in that order; a later one reads what the earlier ones kept.
+/// A loss L at one θ on one batch, and its sweeps: L, ∇θ L, and along a direction d the derivative's parts and ∇²θθ L
+/// d. Call them in that order; a later one reads what the earlier ones kept.
 class LossPoint {
  public:
   LossPoint(const Problem& problem, Terms terms);
@@ -61,7 +61,7 @@ class LossPoint {
   at::Tensor loss_org_;
   at::Tensor loss_matching_;
   at::Tensor log_p_;
-  std::vector<transfer::Branches> branches_;      // one a matched map
+  std::vector<transfer::Branches> branches_;  // one a matched map
   std::vector<transfer::Branches> branches_dot_;
   std::vector<at::Tensor> difference_;
   std::vector<at::Tensor> difference_dot_;

@@ -17,7 +17,8 @@ RealStep NativeEngine::real_step(const Batch& batch, const Sgd& sgd, TargetState
   return {point.loss_org(), point.loss_matching(), point.activations()};
 }
 
-MetaStep NativeEngine::meta_step(const Batch& batch, const Sgd& sgd, const TargetState& state, const ParameterVector& phi) {
+MetaStep NativeEngine::meta_step(const Batch& batch, const Sgd& sgd, const TargetState& state,
+                                 const ParameterVector& phi) {
   const auto maps = matched_maps(batch);
   auto trajectory = run_trajectory(problem_, batch, maps, sgd, state);
 
@@ -36,8 +37,9 @@ MetaStep NativeEngine::meta_step(const Batch& batch, const Sgd& sgd, const Targe
   mark(problem_.phases, "meta-objective");
 
   const auto k_bar = coefficient_gradient(trajectory, maps, sgd, a);
-  step.phi_gradient = transfer::importance_backward(problem_.method, problem_.beta, phi, batch.maps.pooled, batch.importance,
-                                                    transfer::by_pair(maps, k_bar, batch.maps.pooled));
+  step.phi_gradient =
+      transfer::importance_backward(problem_.method, problem_.beta, phi, batch.maps.pooled, batch.importance,
+                                    transfer::by_pair(maps, k_bar, batch.maps.pooled));
   mark(problem_.phases, "hypergradient");
   return step;
 }

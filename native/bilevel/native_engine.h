@@ -4,7 +4,8 @@
 
 namespace l2t::bilevel {
 
-/// The bilevel iteration by four sweeps an operation: no graph is recorded, nothing is recomputed, the host is never asked.
+/// The bilevel iteration by four sweeps an operation: no graph is recorded, nothing is recomputed, the host is never
+/// asked.
 class NativeEngine final : public Engine {
  public:
   explicit NativeEngine(const Problem& problem) : problem_(problem) {}

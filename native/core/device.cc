@@ -34,7 +34,8 @@ DeviceChoice choose_device(const std::string& name) {
   }
   const auto digits = name == "cuda" ? std::string("0") : name.substr(5);
   const auto count = c10::impl::VirtualGuardImpl(c10::kCUDA).deviceCount();
-  const bool numeric = !digits.empty() && digits.size() <= 3 && digits.find_first_not_of("0123456789") == std::string::npos;
+  const bool numeric =
+      !digits.empty() && digits.size() <= 3 && digits.find_first_not_of("0123456789") == std::string::npos;
   if (!numeric || std::stoi(digits) >= count) {
     throw Error("DEVICE_UNAVAILABLE", "Device '" + name + "' does not exist: " + std::to_string(count) +
                                           " CUDA device(s) are visible, numbered from 0.");

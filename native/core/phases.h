@@ -6,8 +6,8 @@
 
 namespace l2t {
 
-/// Where the time of an iteration goes, for `bench`. Host clock: on a device that runs ahead of the host a phase is when its
-/// work was queued.
+/// Where the time of an iteration goes, for `bench`. Host clock: on a device that runs ahead of the host a phase is
+/// when its work was queued.
 class Phases {
  public:
   void start() {

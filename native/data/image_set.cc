@@ -25,7 +25,8 @@ at::Tensor pad_images(const at::Tensor& pixels, int64_t padding) {
   return at::constant_pad_nd(pixels, {0, 0, padding, padding, padding, padding}, 0);
 }
 
-at::Tensor gather_crops(const at::Tensor& padded, int64_t size, const at::Tensor& rows, const std::vector<Crop>& crops) {
+at::Tensor gather_crops(const at::Tensor& padded, int64_t size, const at::Tensor& rows,
+                        const std::vector<Crop>& crops) {
   const auto batch = static_cast<int64_t>(crops.size());
   auto y = at::empty({batch, size}, at::kLong);
   auto x = at::empty({batch, size}, at::kLong);

@@ -32,7 +32,8 @@ struct Crop {
 /// Black pixels around an image before a random crop: 4 at 32 pixels, in proportion above.
 int64_t crop_padding(int64_t size);
 
-/// Images `rows` (int64, B) of `padded` (pad_images), cropped to size × size and flipped: uint8, B × S × S × 3, one gather.
+/// Images `rows` (int64, B) of `padded` (pad_images), cropped to size × size and flipped: uint8, B × S × S × 3, one
+/// gather.
 at::Tensor gather_crops(const at::Tensor& padded, int64_t size, const at::Tensor& rows, const std::vector<Crop>& crops);
 
 /// Black pixels around every image: N × S × S × 3 → N × (S + 2p) × (S + 2p) × 3.

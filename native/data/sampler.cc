@@ -11,7 +11,8 @@ namespace l2t::data {
 Sampler::Sampler(int64_t count, int64_t size, int64_t batch, uint64_t seed)
     : count_(count), size_(size), batch_(batch), seed_(seed), steps_((count + batch - 1) / batch) {
   if (count < 2) {
-    throw Error("INVALID_DATA", "Training needs at least two images, but the training set has " + std::to_string(count) + ".");
+    throw Error("INVALID_DATA",
+                "Training needs at least two images, but the training set has " + std::to_string(count) + ".");
   }
   if (steps_ > 1 && count % batch == 1) --steps_;
 }

@@ -2,11 +2,12 @@
 
 #include <ATen/ops/add.h>
 #include <ATen/ops/batch_norm.h>
-#include <ATen/ops/conv2d.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/mean.h>
 #include <ATen/ops/relu.h>
+
+#include "native/ops/conv2d.h"
 
 namespace l2t::nets {
 namespace {
@@ -22,7 +23,7 @@ struct Apply {
   [[nodiscard]] at::Tensor parameter(int index) const { return index < 0 ? at::Tensor() : parameters[index]; }
 
   at::Tensor operator()(const Conv2d& op) const {
-    return at::conv2d(x, parameter(op.weight), parameter(op.bias), {op.stride, op.stride}, {op.padding, op.padding});
+    return ops::conv2d(x, parameter(op.weight), parameter(op.bias), {op.stride, op.padding});
   }
   at::Tensor operator()(const BatchNorm& op) const {
     const bool given = statistics != Statistics::kBatch;
@@ -59,10 +60,12 @@ Activations forward(const Network& network, const std::vector<at::Tensor>& param
   result.features.reserve(network.features.size());
   for (size_t i = 0; i < network.operations.size(); ++i) {
     const auto& [kind, inputs] = network.operations[i];
-    values[i + 1] = std::visit(Apply{parameters, buffers, statistics, values[inputs.front()], values[inputs.back()]}, kind);
+    values[i + 1] =
+        std::visit(Apply{parameters, buffers, statistics, values[inputs.front()], values[inputs.back()]}, kind);
     const auto& features = network.features;
     const auto next = result.features.size();
-    if (next < features.size() && features[next].value == static_cast<int>(i) + 1) result.features.push_back(values[i + 1]);
+    if (next < features.size() && features[next].value == static_cast<int>(i) + 1)
+      result.features.push_back(values[i + 1]);
     for (const int input : inputs) {
       if (last[input] == static_cast<int>(i)) values[input].reset();
     }

@@ -11,7 +11,9 @@ namespace l2t::nets {
 void initialise(const std::vector<ParameterInit>& inits, const std::vector<at::Tensor>& tensors, uint64_t seed);
 
 /// The seed for one purpose of a run's seed.
-inline uint64_t seed_for(uint64_t seed, Purpose purpose) { return Random(seed, static_cast<uint64_t>(purpose), 0).next(); }
+inline uint64_t seed_for(uint64_t seed, Purpose purpose) {
+  return Random(seed, static_cast<uint64_t>(purpose), 0).next();
+}
 
 /// Running mean 0 and variance 1.
 std::vector<at::Tensor> make_buffers(const Network& network, const at::TensorOptions& options);

@@ -8,7 +8,8 @@ std::vector<std::string> network_names() { return {"resnet20", "resnet32", "vgg9
 
 Network make_network(const NetworkSpec& spec) {
   if (spec.classes < 1 || spec.classes > 1000000) {
-    throw Error("INVALID_OPTION", "A network needs between 1 and 1000000 classes, not " + std::to_string(spec.classes) + ".");
+    throw Error("INVALID_OPTION",
+                "A network needs between 1 and 1000000 classes, not " + std::to_string(spec.classes) + ".");
   }
   if (!(spec.width > 0 && spec.width <= 8)) {
     throw Error("INVALID_OPTION", "A width must be above 0 and at most 8, not " + std::to_string(spec.width) + ".");

@@ -105,8 +105,8 @@ struct Tape::Tangent {
   Record& record;
 
   at::Tensor operator()(const Conv2d& op) const {
-    return ops::conv2d_tangent(x, x_dot, parameters[op.weight], parameters_dot[op.weight], at_index(parameters_dot, op.bias),
-                               window(op));
+    return ops::conv2d_tangent(x, x_dot, parameters[op.weight], parameters_dot[op.weight],
+                               at_index(parameters_dot, op.bias), window(op));
   }
   at::Tensor operator()(const BatchNorm& op) const {
     record.tangent = ops::batch_norm_tangent(x, x_dot, parameters[op.scale], parameters_dot[op.scale],
@@ -143,18 +143,22 @@ struct Tape::TangentBackward {
     return dot.x_bar;
   }
   at::Tensor operator()(const BatchNorm& op) const {
-    auto dot = ops::batch_norm_tangent_backward(y_bar, y_bar_dot, x, x_dot, parameters[op.scale], parameters_dot[op.scale],
-                                                record.statistics, record.tangent, record.bar);
+    auto dot =
+        ops::batch_norm_tangent_backward(y_bar, y_bar_dot, x, x_dot, parameters[op.scale], parameters_dot[op.scale],
+                                         record.statistics, record.tangent, record.bar);
     gradient_dot[op.scale].copy_(dot.scale_bar);
     gradient_dot[op.shift].copy_(dot.shift_bar);
     return dot.x_bar;
   }
   at::Tensor operator()(const Relu& /*op*/) const { return ops::relu_mask(y_bar_dot, y); }
   at::Tensor operator()(const Add& /*op*/) const { return y_bar_dot; }
-  at::Tensor operator()(const MaxPool& op) const { return ops::max_pool_backward(y_bar_dot, x, record.places, window(op)); }
+  at::Tensor operator()(const MaxPool& op) const {
+    return ops::max_pool_backward(y_bar_dot, x, record.places, window(op));
+  }
   at::Tensor operator()(const GlobalAveragePool& /*op*/) const { return ops::avg_pool_backward(y_bar_dot, x); }
   at::Tensor operator()(const Linear& op) const {
-    const auto dot = ops::linear_tangent_backward(y_bar, y_bar_dot, x, x_dot, parameters[op.weight], parameters_dot[op.weight]);
+    const auto dot =
+        ops::linear_tangent_backward(y_bar, y_bar_dot, x, x_dot, parameters[op.weight], parameters_dot[op.weight]);
     gradient_dot[op.weight].copy_(dot.w_bar);
     gradient_dot[op.bias].copy_(dot.b_bar);
     return dot.x_bar;
@@ -203,7 +207,8 @@ void Tape::backward(const Activations& bar, const Tensors& gradient, bool keep) 
     if (!bars_[i + 1].defined()) continue;
     const bool input = inputs.front() != 0;
     const auto x_bar = std::visit(
-        Backward{parameters_, values_[inputs.front()], values_[i + 1], bars_[i + 1], input, gradient, records_[i]}, kind);
+        Backward{parameters_, values_[inputs.front()], values_[i + 1], bars_[i + 1], input, gradient, records_[i]},
+        kind);
     for (const int value : inputs) accumulate(bars_[value], x_bar);
     if (!keep || !keeps_[i + 1].bar) bars_[i + 1].reset();
   }
@@ -232,10 +237,10 @@ void Tape::tangent_backward(const Activations& bar_dot, const Tensors& parameter
     const auto& [kind, inputs] = network_.operations[i];
     if (!bar_dots[i + 1].defined()) continue;
     const int first = inputs.front();
-    const auto x_bar_dot = std::visit(
-        TangentBackward{parameters_, parameters_dot, values_[first], dots_[first], values_[i + 1], bars_[i + 1],
-                        bar_dots[i + 1], first != 0, gradient_dot, records_[i]},
-        kind);
+    const auto x_bar_dot =
+        std::visit(TangentBackward{parameters_, parameters_dot, values_[first], dots_[first], values_[i + 1],
+                                   bars_[i + 1], bar_dots[i + 1], first != 0, gradient_dot, records_[i]},
+                   kind);
     for (const int value : inputs) accumulate(bar_dots[value], x_bar_dot);
     bar_dots[i + 1].reset();
   }

@@ -17,8 +17,9 @@ class Tape {
  public:
   explicit Tape(const Network& network);
 
-  /// Runs the first `operations` of the list on images x. `parameters` (views of θ) are held until release(), and must not
-  /// move meanwhile. Running statistics move where `running` is given. `logits` is undefined where it is not reached.
+  /// Runs the first `operations` of the list on images x. `parameters` (views of θ) are held until release(), and must
+  /// not move meanwhile. Running statistics move where `running` is given. `logits` is undefined where it is not
+  /// reached.
   Activations forward(const std::vector<at::Tensor>& parameters, const at::Tensor& x, size_t operations,
                       const std::vector<at::Tensor>* running);
 
@@ -29,8 +30,8 @@ class Tape {
   /// From the tangent of θ to those of logits and features. `keep`: tangent_backward will follow.
   Activations tangent(const std::vector<at::Tensor>& parameters_dot, bool keep);
 
-  /// From the tangents of the cotangents that backward was given to those of the gradients it wrote: the Hessian's product
-  /// with `parameters_dot`, which tangent was given. Drops what tangent kept.
+  /// From the tangents of the cotangents that backward was given to those of the gradients it wrote: the Hessian's
+  /// product with `parameters_dot`, which tangent was given. Drops what tangent kept.
   void tangent_backward(const Activations& bar_dot, const std::vector<at::Tensor>& parameters_dot,
                         const std::vector<at::Tensor>& gradient_dot);
 
@@ -41,7 +42,7 @@ class Tape {
   /// What an operation keeps beside values, cotangents and tangents.
   struct Record {
     ops::BatchStatistics statistics;
-    ops::BatchNormGradient bar;    // sums only
+    ops::BatchNormGradient bar;     // sums only
     ops::BatchNormTangent tangent;  // sums only
     at::Tensor places;              // of max-pool's maxima
   };

@@ -56,11 +56,11 @@ BatchNormTangent batch_norm_tangent(const at::Tensor& x, const at::Tensor& x_dot
 }
 
 BatchNormGradient batch_norm_tangent_backward(const at::Tensor& y_bar, const at::Tensor& y_bar_dot, const at::Tensor& x,
-                                              const at::Tensor& x_dot, const at::Tensor& scale, const at::Tensor& scale_dot,
-                                              const BatchStatistics& statistics, const BatchNormTangent& tangent,
-                                              const BatchNormGradient& bar) {
+                                              const at::Tensor& x_dot, const at::Tensor& scale,
+                                              const at::Tensor& scale_dot, const BatchStatistics& statistics,
+                                              const BatchNormTangent& tangent, const BatchNormGradient& bar) {
   const auto& [mean, s] = statistics;
-  const auto count = static_cast<double>(x.numel() / x.size(1));
+  const auto count = static_cast<double>(x.numel()) / static_cast<double>(x.size(1));
   const auto x_dot_mean = tangent.sum_x_dot / count;
   const auto q = tangent.sum_x_dot_x_hat / count;  // mean(x̂ ẋ)
   const auto shift_bar_mean = bar.shift_bar / count;
@@ -70,7 +70,7 @@ BatchNormGradient batch_norm_tangent_backward(const at::Tensor& y_bar, const at:
       s * (sum_of_products(y_bar, x_dot, statistics) - x_dot_mean * bar.shift_bar - q * bar.scale_bar);
 
   auto [x_bar_dot, sum_y_bar_dot_x_hat, shift_bar_dot] = project(y_bar_dot, x, scale, statistics);
-  const auto scaled = scale * s;                        // γ s
+  const auto scaled = scale * s;                         // γ s
   const auto scaled_dot = s * (scale_dot - scaled * q);  // γ̇ s + γ ṡ
   // The rest of x̄̇ is  scaled_dot ȳ + on_x_dot ẋ + on_x_hat x̂ + constant.
   const auto on_x_dot = -scaled * s * scale_bar_mean;

@@ -46,8 +46,8 @@ BatchNormTangent batch_norm_tangent(const at::Tensor& x, const at::Tensor& x_dot
 
 /// Tangents of batch_norm_backward's results. `bar`: what batch_norm_backward gave (its x_bar is not read).
 BatchNormGradient batch_norm_tangent_backward(const at::Tensor& y_bar, const at::Tensor& y_bar_dot, const at::Tensor& x,
-                                              const at::Tensor& x_dot, const at::Tensor& scale, const at::Tensor& scale_dot,
-                                              const BatchStatistics& statistics, const BatchNormTangent& tangent,
-                                              const BatchNormGradient& bar);
+                                              const at::Tensor& x_dot, const at::Tensor& scale,
+                                              const at::Tensor& scale_dot, const BatchStatistics& statistics,
+                                              const BatchNormTangent& tangent, const BatchNormGradient& bar);
 
 }  // namespace l2t::ops

@@ -18,7 +18,8 @@ at::Tensor linear_tangent(const at::Tensor& x, const at::Tensor& x_dot, const at
 
 LinearGradient linear_tangent_backward(const at::Tensor& y_bar, const at::Tensor& y_bar_dot, const at::Tensor& x,
                                        const at::Tensor& x_dot, const at::Tensor& w, const at::Tensor& w_dot) {
-  return {at::mm(y_bar_dot, w).addmm_(y_bar, w_dot), at::mm(y_bar_dot.t(), x).addmm_(y_bar.t(), x_dot), y_bar_dot.sum(0)};
+  return {at::mm(y_bar_dot, w).addmm_(y_bar, w_dot), at::mm(y_bar_dot.t(), x).addmm_(y_bar.t(), x_dot),
+          y_bar_dot.sum(0)};
 }
 
 }  // namespace l2t::ops

@@ -13,7 +13,8 @@ at::Tensor max_pool(const at::Tensor& x, MaxPoolWindow window, at::Tensor& place
   return y;
 }
 
-at::Tensor max_pool_backward(const at::Tensor& y_bar, const at::Tensor& x, const at::Tensor& places, MaxPoolWindow window) {
+at::Tensor max_pool_backward(const at::Tensor& y_bar, const at::Tensor& x, const at::Tensor& places,
+                             MaxPoolWindow window) {
   return at::max_pool2d_with_indices_backward(y_bar, x, {window.kernel, window.kernel}, {window.stride, window.stride},
                                               {window.padding, window.padding}, {1, 1}, /*ceil_mode=*/false, places);
 }

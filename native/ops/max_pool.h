@@ -17,7 +17,8 @@ struct MaxPoolWindow {
 at::Tensor max_pool(const at::Tensor& x, MaxPoolWindow window, at::Tensor& places);
 
 /// backward of ȳ, and tangent_backward of ȳ̇; x gives the shape.
-at::Tensor max_pool_backward(const at::Tensor& y_bar, const at::Tensor& x, const at::Tensor& places, MaxPoolWindow window);
+at::Tensor max_pool_backward(const at::Tensor& y_bar, const at::Tensor& x, const at::Tensor& places,
+                             MaxPoolWindow window);
 
 at::Tensor max_pool_tangent(const at::Tensor& x_dot, const at::Tensor& places);
 

@@ -41,7 +41,8 @@ at::Tensor AutogradEngine::matching_loss(const std::vector<at::Tensor>& features
 nets::Activations AutogradEngine::target(const std::vector<at::Tensor>& theta, const at::Tensor& x,
                                          const std::vector<at::Tensor>* buffers) const {
   const auto statistics = buffers != nullptr ? nets::Statistics::kBatchAndUpdate : nets::Statistics::kBatch;
-  return nets::forward(problem_.target, theta, buffers != nullptr ? *buffers : std::vector<at::Tensor>(), x, statistics);
+  return nets::forward(problem_.target, theta, buffers != nullptr ? *buffers : std::vector<at::Tensor>(), x,
+                       statistics);
 }
 
 RealStep AutogradEngine::real_step(const Batch& batch, const Sgd& sgd, TargetState& state) {

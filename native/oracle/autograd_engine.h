@@ -9,7 +9,8 @@ class AutogradEngine final : public bilevel::Engine {
  public:
   explicit AutogradEngine(const bilevel::Problem& problem) : problem_(problem) {}
 
-  bilevel::RealStep real_step(const bilevel::Batch& batch, const bilevel::Sgd& sgd, bilevel::TargetState& state) override;
+  bilevel::RealStep real_step(const bilevel::Batch& batch, const bilevel::Sgd& sgd,
+                              bilevel::TargetState& state) override;
   bilevel::MetaStep meta_step(const bilevel::Batch& batch, const bilevel::Sgd& sgd, const bilevel::TargetState& state,
                               const ParameterVector& phi) override;
 

@@ -41,7 +41,8 @@ StepEvent EpochSums::add(const Iteration& iteration, const at::Tensor& y) {
     const auto lambda = method_.where ? iteration.importance.lambda[i].to(at::kDouble) : zero;
     values.push_back(lambda.sum());
     values.push_back((lambda * lambda).sum());
-    values.push_back(method_.what ? -at::xlogy(iteration.importance.w[i], iteration.importance.w[i]).sum().to(at::kDouble) : zero);
+    values.push_back(
+        method_.what ? -at::xlogy(iteration.importance.w[i], iteration.importance.w[i]).sum().to(at::kDouble) : zero);
   }
   const auto host = at::stack(values).cpu();
   const auto* data = host.const_data_ptr<double>();

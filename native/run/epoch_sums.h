@@ -13,7 +13,8 @@ class NotFinite : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// What the steps of an epoch add up to: part of the saved state, so that an epoch resumed halfway reports the same means.
+/// What the steps of an epoch add up to: part of the saved state, so that an epoch resumed halfway reports the same
+/// means.
 class EpochSums {
  public:
   EpochSums(const transfer::Method& method, const std::vector<transfer::Pair>& pairs);

@@ -21,8 +21,8 @@ transfer::Source load_source(const SourceConfig& config, const at::TensorOptions
   return {std::move(network), std::move(parameters.views), std::move(buffers)};
 }
 
-std::vector<transfer::Pair> all_pairs(const std::vector<SourceConfig>& configs, const std::vector<transfer::Source>& sources,
-                                      const nets::Network& target) {
+std::vector<transfer::Pair> all_pairs(const std::vector<SourceConfig>& configs,
+                                      const std::vector<transfer::Source>& sources, const nets::Network& target) {
   std::vector<transfer::Pair> pairs;
   for (size_t k = 0; k < configs.size(); ++k) {
     for (const auto& [m, n] : configs[k].pairs) {
@@ -30,7 +30,8 @@ std::vector<transfer::Pair> all_pairs(const std::vector<SourceConfig>& configs, 
         return index >= 0 && index < static_cast<int>(network.features.size());
       };
       if (!in(m, sources[k].network) || !in(n, target)) {
-        throw Error("INVALID_OPTION", "Pair " + std::to_string(m) + "-" + std::to_string(n) + " names a feature that does not exist.");
+        throw Error("INVALID_OPTION",
+                    "Pair " + std::to_string(m) + "-" + std::to_string(n) + " names a feature that does not exist.");
       }
       pairs.push_back({static_cast<int>(k), m, n});
     }
@@ -56,7 +57,10 @@ std::vector<TensorSpec> theta_specs(const bilevel::Problem& problem, const std::
 
 Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec& target, int64_t size,
                  const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe)
-    : problem_{nets::make_network(target), transfer::method_named(hyperparameters.method), {}, hyperparameters.beta,
+    : problem_{nets::make_network(target),
+               transfer::method_named(hyperparameters.method),
+               {},
+               hyperparameters.beta,
                hyperparameters.inner_steps},
       sgd_{hyperparameters.lr, hyperparameters.momentum, hyperparameters.weight_decay},
       adam_{hyperparameters.meta_lr, hyperparameters.meta_weight_decay},
@@ -65,14 +69,16 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
   for (const auto& config : sources) sources_.push_back(load_source(config, options));
   problem_.pairs = all_pairs(sources, sources_, problem_.target);
   if (problem_.method.matches == problem_.pairs.empty()) {
-    throw Error("INVALID_OPTION", std::string("Method ") + problem_.method.name +
-                                      (problem_.pairs.empty() ? " needs a source and pairs." : " matches no features: drop the pairs."));
+    throw Error("INVALID_OPTION",
+                std::string("Method ") + problem_.method.name +
+                    (problem_.pairs.empty() ? " needs a source and pairs." : " matches no features: drop the pairs."));
   }
   target_sizes_ = nets::feature_sizes(problem_.target, size);
   state_.theta = make_parameters(theta_specs(problem_, sources_), options);
   state_.velocity = at::zeros_like(state_.theta.flat);
   state_.buffers = nets::make_buffers(problem_.target, options);
-  phi_ = make_parameters(transfer::meta_network_specs(problem_.method, transfer::source_channels(sources_, problem_.pairs)), options);
+  phi_ = make_parameters(
+      transfer::meta_network_specs(problem_.method, transfer::source_channels(sources_, problem_.pairs)), options);
   adam_state_ = {at::zeros_like(phi_.flat), at::zeros_like(phi_.flat), 0};
 }
 
@@ -81,13 +87,17 @@ Learner::~Learner() = default;
 void Learner::initialise(uint64_t seed) {
   const auto network = network_parameters();
   nets::initialise(problem_.target.initialisation, network, nets::seed_for(seed, Purpose::kTarget));
-  const std::vector<at::Tensor> branches(state_.theta.views.begin() + static_cast<int64_t>(network.size()), state_.theta.views.end());
-  nets::initialise(transfer::branch_initialisation(problem_.target, problem_.pairs), branches, nets::seed_for(seed, Purpose::kBranches));
+  const std::vector<at::Tensor> branches(state_.theta.views.begin() + static_cast<int64_t>(network.size()),
+                                         state_.theta.views.end());
+  nets::initialise(transfer::branch_initialisation(problem_.target, problem_.pairs), branches,
+                   nets::seed_for(seed, Purpose::kBranches));
   const auto channels = transfer::source_channels(sources_, problem_.pairs);
-  nets::initialise(transfer::meta_network_initialisation(problem_.method, channels), phi_.views, nets::seed_for(seed, Purpose::kMetaNetworks));
+  nets::initialise(transfer::meta_network_initialisation(problem_.method, channels), phi_.views,
+                   nets::seed_for(seed, Purpose::kMetaNetworks));
 }
 
-Iteration Learner::iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y, double lr) {
+Iteration Learner::iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
+                           double lr) {
   sgd_.lr = lr;
   Iteration result;
   bilevel::Batch batch{x, y, {}, {}};
@@ -117,7 +127,8 @@ std::vector<at::Tensor> Learner::network_parameters() const {
 
 std::vector<NamedTensor> Learner::tensors() const {
   std::vector<NamedTensor> result;
-  const auto add = [&](const std::string& prefix, const std::vector<TensorSpec>& specs, const std::vector<at::Tensor>& tensors) {
+  const auto add = [&](const std::string& prefix, const std::vector<TensorSpec>& specs,
+                       const std::vector<at::Tensor>& tensors) {
     for (size_t i = 0; i < specs.size(); ++i) result.push_back({prefix + specs[i].name, tensors[i]});
   };
   add("theta/", state_.theta.specs, state_.theta.views);

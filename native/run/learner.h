@@ -20,8 +20,8 @@ struct Iteration {
 /// The networks, the engine and all that trains: one iteration of method.md at a time.
 class Learner {
  public:
-  /// Sources are loaded from their weights; θ and φ start at zero until `initialise` or a copy into `state()` and `phi()`.
-  /// `observe`: keep every activation for parity.
+  /// Sources are loaded from their weights; θ and φ start at zero until `initialise` or a copy into `state()` and
+  /// `phi()`. `observe`: keep every activation for parity.
   Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec& target, int64_t size,
           const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe);
   Learner(const Learner&) = delete;

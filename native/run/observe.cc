@@ -72,7 +72,8 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
   const auto options = at::TensorOptions().dtype(config.dtype).device(choose_device(config.device).device);
   auto sources = config.sources;
   for (size_t k = 0; k < sources.size(); ++k) {
-    sources[k].weights = without_prefix(config.tensors, sources.size() == 1 ? "source." : "source." + std::to_string(k) + ".");
+    sources[k].weights =
+        without_prefix(config.tensors, sources.size() == 1 ? "source." : "source." + std::to_string(k) + ".");
   }
   const int64_t size = find(config.tensors, "x").size(-1);
   Learner learner(config.hyperparameters, config.target, size, sources, options, /*observe=*/true);

@@ -90,7 +90,8 @@ StepEvent Trainer::step() {
   const auto x = data::to_input(pixels, config_.size, config_.normalisation);
   const auto y = at::index_select(config_.train.labels, 0, rows);
   std::vector<at::Tensor> source_x;
-  for (const auto& source : config_.sources) source_x.push_back(data::to_input(pixels, source.size, source.normalisation));
+  for (const auto& source : config_.sources)
+    source_x.push_back(data::to_input(pixels, source.size, source.normalisation));
   const auto iteration = learner_.iterate(x, source_x, y, learning_rate());
   try {
     return sums_.add(iteration, y);

@@ -4,12 +4,13 @@
 #include "native/core/error.h"
 #include "native/run/trainer.h"
 
-/// What a run saves and how it goes on from it. Batches and crops are functions of (seed, epoch, step), so position is all
-/// that there is of random state.
+/// What a run saves and how it goes on from it. Batches and crops are functions of (seed, epoch, step), so position is
+/// all that there is of random state.
 namespace l2t::run {
 namespace {
 
-const at::Tensor& entry(const std::vector<NamedTensor>& tensors, const std::string& name, int64_t count, at::ScalarType type) {
+const at::Tensor& entry(const std::vector<NamedTensor>& tensors, const std::string& name, int64_t count,
+                        at::ScalarType type) {
   for (const auto& [key, tensor] : tensors) {
     if (key == name && tensor.numel() == count && tensor.scalar_type() == type) return tensor;
   }
@@ -45,7 +46,8 @@ std::vector<NamedTensor> Trainer::network() const {
   const auto parameters = learner_.network_parameters();
   std::vector<NamedTensor> tensors;
   for (size_t i = 0; i < parameters.size(); ++i) tensors.push_back({target.parameters[i].name, parameters[i]});
-  for (size_t i = 0; i < target.buffers.size(); ++i) tensors.push_back({target.buffers[i].name, learner_.state().buffers[i]});
+  for (size_t i = 0; i < target.buffers.size(); ++i)
+    tensors.push_back({target.buffers[i].name, learner_.state().buffers[i]});
   for (auto& named : tensors) named.tensor = named.tensor.to(at::kCPU).clone();
   return tensors;
 }
@@ -61,7 +63,8 @@ void Trainer::restore(const Resume& resume) {
   learner_.adam().steps = counters[2];
   const bool in_range = epoch_ >= 0 && epoch_ <= config_.epochs && step_ >= 0 && step_ <= sampler_.steps() &&
                         counters[2] >= 0 && best_epoch >= -1 && best_epoch < config_.epochs;
-  if (!in_range) throw Error("INVALID_RUN", "The saved state's position lies outside the run: it cannot be resumed from it.");
+  if (!in_range)
+    throw Error("INVALID_RUN", "The saved state's position lies outside the run: it cannot be resumed from it.");
   sums_.from_tensor(entry(resume.state, "epoch_sums", sums_.to_tensor().numel(), at::kDouble));
   if (best_epoch < 0) return;
 

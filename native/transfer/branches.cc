@@ -18,15 +18,15 @@ std::vector<TensorSpec> branch_specs(const std::vector<Source>& sources, const n
 std::vector<nets::ParameterInit> branch_initialisation(const nets::Network& target, const std::vector<Pair>& pairs) {
   std::vector<nets::ParameterInit> inits;
   for (const auto& pair : pairs) {
-    inits.insert(inits.end(), 2,
-                 {nets::Initialisation::kUniformFanIn, target.features[pair.target_feature].channels});
+    inits.insert(inits.end(), 2, {nets::Initialisation::kUniformFanIn, target.features[pair.target_feature].channels});
   }
   return inits;
 }
 
 std::vector<int> source_channels(const std::vector<Source>& sources, const std::vector<Pair>& pairs) {
   std::vector<int> channels;
-  for (const auto& pair : pairs) channels.push_back(sources[pair.source].network.features[pair.source_feature].channels);
+  for (const auto& pair : pairs)
+    channels.push_back(sources[pair.source].network.features[pair.source_feature].channels);
   return channels;
 }
 

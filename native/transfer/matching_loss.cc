@@ -25,7 +25,8 @@ std::vector<MatchedMap> make_matched_maps(const Method& method, double beta, con
   std::vector<MatchedMap> result;
   for (const auto& shared : maps.shared) {
     std::vector<at::Tensor> coefficients;
-    for (const int pair : shared.pairs) coefficients.push_back(coefficient(method, importance, pair, beta, maps.pooled[pair]));
+    for (const int pair : shared.pairs)
+      coefficients.push_back(coefficient(method, importance, pair, beta, maps.pooled[pair]));
     result.push_back({shared, at::cat(coefficients, 1)});
   }
   return result;
@@ -34,7 +35,7 @@ std::vector<MatchedMap> make_matched_maps(const Method& method, double beta, con
 Branches gather_branches(const MatchedMap& map, const at::Tensor* by_pair) {
   std::vector<at::Tensor> weights;
   std::vector<at::Tensor> biases;
-  for (const int pair : map.sources.pairs) {
+  for (const int64_t pair : map.sources.pairs) {
     weights.push_back(by_pair[2 * pair]);
     biases.push_back(by_pair[2 * pair + 1]);
   }
@@ -43,7 +44,7 @@ Branches gather_branches(const MatchedMap& map, const at::Tensor* by_pair) {
 
 void scatter_branches(const MatchedMap& map, const Branches& gradient, const at::Tensor* by_pair) {
   int64_t begin = 0;
-  for (const int pair : map.sources.pairs) {
+  for (const int64_t pair : map.sources.pairs) {
     const int64_t count = by_pair[2 * pair].size(0);
     by_pair[2 * pair].copy_(gradient.weight.narrow(0, begin, count));
     by_pair[2 * pair + 1].copy_(gradient.bias.narrow(0, begin, count));
@@ -89,9 +90,9 @@ at::Tensor matching_e_dot(const at::Tensor& difference, const at::Tensor& differ
   return (difference * difference_dot).sum({2, 3}) * (2 * per_place(difference));
 }
 
-MatchingGradient matching_tangent_backward(const MatchedMap& map, const Branches& branches, const Branches& branches_dot,
-                                           const at::Tensor& t, const at::Tensor& t_dot, const at::Tensor& difference,
-                                           const at::Tensor& difference_dot) {
+MatchingGradient matching_tangent_backward(const MatchedMap& map, const Branches& branches,
+                                           const Branches& branches_dot, const at::Tensor& t, const at::Tensor& t_dot,
+                                           const at::Tensor& difference, const at::Tensor& difference_dot) {
   const auto gradient =
       ops::conv2d_tangent_backward(weighted(map, difference), weighted(map, difference_dot), t, t_dot, branches.weight,
                                    branches_dot.weight, /*bias=*/true, /*input=*/true, kPointwise);

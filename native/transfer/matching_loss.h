@@ -8,8 +8,8 @@
 
 namespace l2t::transfer {
 
-/// What L_wfm reads of a batch at one target map T (B × C_n × H × W): the source maps of all pairs that share it, side by
-/// side (C channels), and their coefficients. Made once an iteration.
+/// What L_wfm reads of a batch at one target map T (B × C_n × H × W): the source maps of all pairs that share it, side
+/// by side (C channels), and their coefficients. Made once an iteration.
 struct MatchedMap {
   SharedMap sources;
   at::Tensor coefficient;  // B × C: k = β/B · λ · w (meta_networks.h)
@@ -55,8 +55,8 @@ MatchingGradient matching_backward(const MatchedMap& map, const Branches& branch
 at::Tensor matching_difference_tangent(const Branches& branches, const Branches& branches_dot, const at::Tensor& t,
                                        const at::Tensor& t_dot);
 at::Tensor matching_e_dot(const at::Tensor& difference, const at::Tensor& difference_dot);
-MatchingGradient matching_tangent_backward(const MatchedMap& map, const Branches& branches, const Branches& branches_dot,
-                                           const at::Tensor& t, const at::Tensor& t_dot, const at::Tensor& difference,
-                                           const at::Tensor& difference_dot);
+MatchingGradient matching_tangent_backward(const MatchedMap& map, const Branches& branches,
+                                           const Branches& branches_dot, const at::Tensor& t, const at::Tensor& t_dot,
+                                           const at::Tensor& difference, const at::Tensor& difference_dot);
 
 }  // namespace l2t::transfer

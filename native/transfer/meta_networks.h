@@ -10,8 +10,8 @@
 
 namespace l2t::transfer {
 
-/// φ: for pair i, `weight_net.i` (f: Linear C_m → C_m, where the method has "what") and `lambda_net.i` (g: Linear C_m → 1,
-/// where it has "where"). `channels[i]` is C_m of pair i.
+/// φ: for pair i, `weight_net.i` (f: Linear C_m → C_m, where the method has "what") and `lambda_net.i` (g: Linear C_m →
+/// 1, where it has "where"). `channels[i]` is C_m of pair i.
 std::vector<TensorSpec> meta_network_specs(const Method& method, const std::vector<int>& channels);
 
 /// How each of meta_network_specs starts: f zero (uniform w), g's weight uniform ± 1/√fan_in and its bias 1.
@@ -27,7 +27,8 @@ struct Importance {
 Importance importance(const Method& method, const std::vector<at::Tensor>& phi, const std::vector<at::Tensor>& pooled);
 
 /// k of pair i, B × C_m, with L_wfm = Σ_pairs Σ_{b,c} k_{b,c} e_{b,c}, e the mean squared difference over places:
-/// k = β/B · λ_b · w_{b,c}; λ = 1 where amounts are fixed; w = 1 where only amounts are learned, 1/C_m where nothing is.
+/// k = β/B · λ_b · w_{b,c}; λ = 1 where amounts are fixed; w = 1 where only amounts are learned, 1/C_m where nothing
+/// is.
 at::Tensor coefficient(const Method& method, const Importance& importance, size_t pair, double beta,
                        const at::Tensor& pooled);
 

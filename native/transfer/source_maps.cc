@@ -10,7 +10,8 @@
 
 namespace l2t::transfer {
 
-std::vector<nets::Activations> source_activations(const std::vector<Source>& sources, const std::vector<at::Tensor>& x) {
+std::vector<nets::Activations> source_activations(const std::vector<Source>& sources,
+                                                  const std::vector<at::Tensor>& x) {
   std::vector<nets::Activations> result;
   result.reserve(sources.size());
   for (size_t k = 0; k < sources.size(); ++k) {

@@ -28,8 +28,8 @@ struct SourceMaps {
   std::vector<at::Tensor> pooled;
   /// One for each target map in some pair.
   std::vector<SharedMap> shared;
-  /// By pair: S^m at the target map's size, B × C_m × H_n × W_n (bilinear, align_corners = false, no antialiasing): a view
-  /// into `shared`.
+  /// By pair: S^m at the target map's size, B × C_m × H_n × W_n (bilinear, align_corners = false, no antialiasing): a
+  /// view into `shared`.
   std::vector<at::Tensor> resized;
 };
 

@@ -21,7 +21,8 @@ struct Sweeps {
 struct Rule {
   Tensors inputs;  // float64
   std::function<at::Tensor(const Tensors&)> reference;
-  std::function<Sweeps(const Tensors& x, const Tensors& x_dot, const at::Tensor& y_bar, const at::Tensor& y_bar_dot)> native;
+  std::function<Sweeps(const Tensors& x, const Tensors& x_dot, const at::Tensor& y_bar, const at::Tensor& y_bar_dot)>
+      native;
 };
 
 /// The rule of an operation on inputs of a shape: batch, channels in, channels out, side, kernel, stride, padding.

@@ -27,10 +27,10 @@ Rule conv2d(const Shape& s, bool bias) {
   const auto list = [bias](const ops::Conv2dGradient& g) {
     return bias ? Tensors{g.x_bar, g.w_bar, g.b_bar} : Tensors{g.x_bar, g.w_bar};
   };
-  return {inputs,
-          [=](const Tensors& x) { return at::conv2d(x[0], x[1], b(x), window.stride, window.padding); },
+  return {inputs, [=](const Tensors& x) { return at::conv2d(x[0], x[1], b(x), window.stride, window.padding); },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
-            return {ops::conv2d(x[0], x[1], b(x), window), list(ops::conv2d_backward(bar, x[0], x[1], bias, true, window)),
+            return {ops::conv2d(x[0], x[1], b(x), window),
+                    list(ops::conv2d_backward(bar, x[0], x[1], bias, true, window)),
                     ops::conv2d_tangent(x[0], dot[0], x[1], dot[1], b(dot), window),
                     list(ops::conv2d_tangent_backward(bar, bar_dot, x[0], dot[0], x[1], dot[1], bias, true, window))};
           }};
@@ -74,7 +74,9 @@ Rule max_pool(const Shape& s) {
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
             at::Tensor places;
             const auto y = ops::max_pool(x[0], window, places);
-            return {y, {ops::max_pool_backward(bar, x[0], places, window)}, ops::max_pool_tangent(dot[0], places),
+            return {y,
+                    {ops::max_pool_backward(bar, x[0], places, window)},
+                    ops::max_pool_tangent(dot[0], places),
                     {ops::max_pool_backward(bar_dot, x[0], places, window)}};
           }};
 }
@@ -83,7 +85,9 @@ Rule avg_pool(const Shape& s) {
   return {{draw({s.batch, s.in, s.side, s.side})},
           [](const Tensors& x) { return at::mean(x[0], {2, 3}); },
           [](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
-            return {ops::avg_pool(x[0]), {ops::avg_pool_backward(bar, x[0])}, ops::avg_pool(dot[0]),
+            return {ops::avg_pool(x[0]),
+                    {ops::avg_pool_backward(bar, x[0])},
+                    ops::avg_pool(dot[0]),
                     {ops::avg_pool_backward(bar_dot, x[0])}};
           }};
 }
@@ -94,8 +98,10 @@ Rule linear(const Shape& s) {
           [](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
             const auto g = ops::linear_backward(bar, x[0], x[1]);
             const auto d = ops::linear_tangent_backward(bar, bar_dot, x[0], dot[0], x[1], dot[1]);
-            return {ops::linear(x[0], x[1], x[2]), {g.x_bar, g.w_bar, g.b_bar},
-                    ops::linear_tangent(x[0], dot[0], x[1], dot[1], dot[2]), {d.x_bar, d.w_bar, d.b_bar}};
+            return {ops::linear(x[0], x[1], x[2]),
+                    {g.x_bar, g.w_bar, g.b_bar},
+                    ops::linear_tangent(x[0], dot[0], x[1], dot[1], dot[2]),
+                    {d.x_bar, d.w_bar, d.b_bar}};
           }};
 }
 
@@ -115,7 +121,10 @@ Rule cross_entropy(const Shape& s) {
             const auto loss = ops::cross_entropy(z[0], y, log_p);
             const Tensors z_bar{ops::cross_entropy_backward(log_p, y)};
             const Tensors z_bar_dot{ops::cross_entropy_tangent_backward(log_p, dot[0])};
-            return {loss, {z_bar[0] * bar}, ops::cross_entropy_tangent(z_bar[0], dot[0]), combine(z_bar, z_bar_dot, bar, bar_dot)};
+            return {loss,
+                    {z_bar[0] * bar},
+                    ops::cross_entropy_tangent(z_bar[0], dot[0]),
+                    combine(z_bar, z_bar_dot, bar, bar_dot)};
           }};
 }
 
@@ -126,7 +135,9 @@ Rule matching(const Shape& s) {
   const auto map_for = [=](const at::Tensor& like) {
     return transfer::MatchedMap{{0, {0}, source.to(like.scalar_type())}, k.to(like.scalar_type())};
   };
-  const auto list = [](const transfer::MatchingGradient& g) { return Tensors{g.t_bar, g.branches.weight, g.branches.bias}; };
+  const auto list = [](const transfer::MatchingGradient& g) {
+    return Tensors{g.t_bar, g.branches.weight, g.branches.bias};
+  };
   return {{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in, 1, 1}), draw({s.out})},
           [=](const Tensors& x) {
             const auto e = (at::conv2d(x[0], x[1], x[2]) - source).square().mean({2, 3});
@@ -144,7 +155,8 @@ Rule matching(const Shape& s) {
             Tensors scaled;
             for (const auto& tensor : g) scaled.push_back(tensor * bar);
             const auto e_dot = transfer::matching_e_dot(d, d_dot);
-            return {transfer::matching_loss(map, d), scaled, (map.coefficient * e_dot).sum(), combine(g, g_dot, bar, bar_dot)};
+            return {transfer::matching_loss(map, d), scaled, (map.coefficient * e_dot).sum(),
+                    combine(g, g_dot, bar, bar_dot)};
           }};
 }
 
