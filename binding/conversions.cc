@@ -220,11 +220,9 @@ Napi::Array from_tensors(Napi::Env env, const std::vector<NamedTensor>& tensors)
     auto object = Napi::Object::New(env);
     auto shape = Napi::Array::New(env, tensor.dim());
     for (uint32_t d = 0; d < tensor.dim(); ++d) shape.Set(d, static_cast<double>(tensor.size(d)));
-    auto owner = std::make_unique<at::Tensor>(tensor);
-    const auto buffer = Napi::ArrayBuffer::New(
-        env, owner->mutable_data_ptr(), owner->nbytes(),
-        [](Napi::Env /*env*/, void* /*data*/, at::Tensor* held) { delete held; }, owner.get());
-    (void)owner.release();  // the buffer's now
+    // The finaliser's copy of the tensor owns the memory.
+    const auto buffer = Napi::ArrayBuffer::New(env, tensor.mutable_data_ptr(), tensor.nbytes(),
+                                               [held = tensor](Napi::Env /*env*/, void* /*data*/) {});
     object.Set("name", name);
     object.Set("dtype", dtype_name(tensor.scalar_type()));
     object.Set("shape", shape);
