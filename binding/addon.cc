@@ -13,6 +13,7 @@
 #include "binding/run.h"
 #include "binding/worker.h"
 #include "native/core/device.h"
+#include "native/core/memory.h"
 
 namespace l2t::binding {
 namespace {
@@ -56,6 +57,7 @@ void watch_process_exit(Napi::Env env) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  keep_freed_memory();
   watch_process_exit(env);
   exports.Set("info", Napi::Function::New(env, info));
   exports.Set("device", Napi::Function::New(env, device));

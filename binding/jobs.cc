@@ -8,6 +8,7 @@
 #include "binding/worker.h"
 #include "native/core/device.h"
 #include "native/core/error.h"
+#include "native/core/memory.h"
 #include "native/core/threads.h"
 #include "native/nets/initialise.h"
 #include "native/run/evaluation.h"
@@ -94,6 +95,7 @@ Napi::Value evaluate(const Napi::CallbackInfo& info) {
          size = get_integer(job, "size", 1, 4096), normalisation = to_normalisation(get_object(job, "normalisation")),
          batch = get_integer(job, "batch", 1, 1000000), device = get_string(job, "device"),
          threads = static_cast<int>(get_integer(job, "threads", 1, 1024))](Worker& worker) mutable -> MakeValue {
+      const KeptMemory memory;
       set_threads(threads);
       const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(device).device);
       const auto parameters = make_parameters(network.parameters, options);

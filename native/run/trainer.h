@@ -2,6 +2,7 @@
 #include <chrono>
 #include <vector>
 
+#include "native/core/memory.h"
 #include "native/data/sampler.h"
 #include "native/run/config.h"
 #include "native/run/epoch_sums.h"
@@ -34,6 +35,7 @@ class Trainer {
   [[nodiscard]] std::vector<NamedTensor> network() const;
 
   using Clock = std::chrono::steady_clock;
+  KeptMemory memory_;
   RunConfig config_;
   Listener& listener_;
   c10::Device device_;
