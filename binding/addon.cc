@@ -68,6 +68,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("resize", Napi::Function::New(env, resize));
   exports.Set("evaluate", Napi::Function::New(env, evaluate));
   exports.Set("iterate", Napi::Function::New(env, iterate));
+  exports.Set("memory", Napi::Function::New(env, memory));
   exports.Set("Bench", Bench::constructor(env));
   exports.Set("Run", Run::constructor(env));
   return exports;

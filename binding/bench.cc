@@ -6,6 +6,7 @@
 #include "binding/conversions.h"
 #include "binding/worker.h"
 #include "native/core/device.h"
+#include "native/core/memory.h"
 #include "native/core/threads.h"
 #include "native/nets/initialise.h"
 
@@ -83,6 +84,14 @@ Napi::Value Bench::iterate(const Napi::CallbackInfo& info) {
           };
         });
   });
+}
+
+Napi::Value memory(const Napi::CallbackInfo& info) {
+  const auto use = memory_use();
+  auto object = Napi::Object::New(info.Env());
+  object.Set("now", static_cast<double>(use.now));
+  object.Set("peak", static_cast<double>(use.peak));
+  return object;
 }
 
 }  // namespace l2t::binding

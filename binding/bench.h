@@ -8,7 +8,7 @@
 
 namespace l2t::binding {
 
-/// class Bench of src/addon.ts: iterations on random images and initial weights, timed.
+/// class Bench of src/contract.ts: iterations on random images and initial weights, timed.
 class Bench : public Napi::ObjectWrap<Bench> {
  public:
   static Napi::Function constructor(Napi::Env env);
@@ -21,5 +21,8 @@ class Bench : public Napi::ObjectWrap<Bench> {
   struct Subject;
   std::shared_ptr<Subject> subject_;
 };
+
+/// memory() of src/contract.ts.
+Napi::Value memory(const Napi::CallbackInfo& info);
 
 }  // namespace l2t::binding

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <iterator>
 #include <map>
 #include <mutex>
@@ -39,6 +40,8 @@ class Region {
     remove_free(free_.find(offset));
     if (room > size) add_free(offset + size, room - size);
     taken_[offset] = size;
+    use_.now += size;
+    use_.peak = std::max(use_.peak, use_.now);
     return begin_ + offset;
   }
 
@@ -52,6 +55,7 @@ class Region {
     size_t offset = taken->first;
     size_t size = taken->second;
     taken_.erase(taken);
+    use_.now -= size;
     auto next = free_.lower_bound(offset);
     if (next != free_.end() && next->first == offset + size) {
       size += next->second;
@@ -64,6 +68,11 @@ class Region {
       remove_free(previous);
     }
     add_free(offset, size);
+  }
+
+  [[nodiscard]] MemoryUse use() {
+    const std::lock_guard lock(mutex_);
+    return use_;
   }
 
   void release() {
@@ -90,6 +99,7 @@ class Region {
   Free free_;                                    // offset → size
   std::set<std::pair<size_t, size_t>> by_size_;  // (size, offset)
   std::unordered_map<size_t, size_t> taken_;     // offset → size
+  MemoryUse use_{};
 };
 
 /// Never destroyed: tensors may outlive static objects.
@@ -131,6 +141,8 @@ void keep_freed_memory() {
   }();
   static_cast<void>(once);
 }
+
+MemoryUse memory_use() { return region().use(); }
 
 KeptMemory::~KeptMemory() { region().release(); }
 

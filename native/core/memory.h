@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 
 namespace l2t {
 
@@ -7,6 +8,13 @@ namespace l2t {
 /// memory back as it is: the system clears no page, the caches stay warm. Smaller ones stay with LibTorch's allocator,
 /// and so does everything where the region can't be reserved or is full. For the whole process; more calls do nothing.
 void keep_freed_memory();
+
+/// Bytes of such tensors: alive now, and the most that were at once.
+struct MemoryUse {
+  size_t now;
+  size_t peak;
+};
+MemoryUse memory_use();
 
 /// Declared first in a job that makes many tensors: when all of them are gone, it gives the kept pages back to the
 /// system.

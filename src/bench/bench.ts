@@ -11,6 +11,8 @@ export interface EngineTiming {
   readonly seconds: { readonly min: number; readonly median: number };
   /** VmHWM of a process that runs this engine alone, weights, images and Node included. */
   readonly peakBytes: number;
+  /** The most that an iteration's tensors took at once, weights and images not counted. */
+  readonly iterationBytes: number;
   /** Median seconds of each phase. */
   readonly phases: Readonly<Record<string, number>>;
 }
@@ -59,7 +61,7 @@ export async function bench(name: BenchCaseName, options: BenchOptions): Promise
     cases.push({
       engine,
       seconds: { min: Math.min(...seconds), median: median(seconds) },
-      peakBytes: await peakBytes(name, engine, threads),
+      ...(await peak(name, engine, threads)),
       phases: Object.fromEntries(
         Object.keys(phases[0] ?? {}).map((phase) => [phase, median(phases.map((measured) => measured[phase] ?? 0))]),
       ),
@@ -71,10 +73,14 @@ export async function bench(name: BenchCaseName, options: BenchOptions): Promise
   return { case: name, threads, rounds, cases, ...ratio, timerDelayP99 };
 }
 
-async function peakBytes(name: BenchCaseName, engine: EngineName, threads: number): Promise<number> {
+async function peak(
+  name: BenchCaseName,
+  engine: EngineName,
+  threads: number,
+): Promise<Pick<EngineTiming, 'peakBytes' | 'iterationBytes'>> {
   const script = fileURLToPath(new URL('./peak.js', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [script, name, engine, String(threads)]);
-  return Number(stdout);
+  return JSON.parse(stdout) as Pick<EngineTiming, 'peakBytes' | 'iterationBytes'>;
 }
 
 function watchTimer(): { stop(): number } {

@@ -57,11 +57,12 @@ function whole(text: string): number {
 }
 
 function format(result: BenchResult): string {
-  const rows = result.cases.map(({ engine, seconds, peakBytes }) => [
+  const rows = result.cases.map(({ engine, seconds, peakBytes, iterationBytes }) => [
     engine,
     seconds.min.toFixed(3),
     seconds.median.toFixed(3),
     (peakBytes / 2 ** 20).toFixed(0),
+    (iterationBytes / 2 ** 20).toFixed(0),
   ]);
   const phases = Object.keys(result.cases[0]?.phases ?? {}).map((phase) => [
     phase,
@@ -69,7 +70,7 @@ function format(result: BenchResult): string {
   ]);
   const lines = [
     `${result.case}: ${benchCases[result.case].about}; ${result.threads} threads, ${result.rounds} rounds`,
-    table(['engine', 'min s', 'median s', 'peak MiB'], rows),
+    table(['engine', 'min s', 'median s', 'peak MiB', 'of the iteration'], rows),
     table(['phase', ...result.cases.map(({ engine }) => engine)], phases),
   ];
   if (result.ratio !== undefined) lines.push(`autograd / native: ${result.ratio.toFixed(2)}`);
