@@ -23,11 +23,15 @@ void LossPoint::forward(const at::Tensor& theta, const std::vector<TensorSpec>& 
   if (!terms_.matching) return;
   for (const auto& map : maps) {
     branches_.push_back(transfer::gather_branches(map, branch_views(theta_)));
-    difference_.push_back(
-        transfer::matching_difference(map, branches_.back(), activations_.features[map.sources.feature]));
+    difference_.push_back(difference(branches_.size() - 1));
     const auto loss = transfer::matching_loss(map, difference_.back());
     loss_matching_ = loss_matching_.defined() ? loss_matching_ + loss : loss;
   }
+}
+
+at::Tensor LossPoint::difference(size_t i) const {
+  const auto& map = (*maps_)[i];
+  return transfer::matching_difference(map, branches_[i], activations_.features[map.sources.feature]);
 }
 
 at::Tensor LossPoint::gradient(bool keep) {
@@ -43,15 +47,18 @@ at::Tensor LossPoint::gradient(bool keep) {
     bar.features[map.sources.feature] = std::move(matched.t_bar);
     transfer::scatter_branches(map, matched.branches, branch_views(gradient));
   }
-  tape_.backward(bar, gradient, keep);
+  // The differences are made again by tangent: a small convolution each, for maps that would wait on the way.
+  difference_.clear();
+  tape_.backward(std::move(bar), gradient, keep);
   return flat;
 }
 
 void LossPoint::tangent(const at::Tensor& d, std::vector<at::Tensor>& e_dot, bool keep) {
   theta_dot_ = views_of(d, *specs_);
   dots_ = tape_.tangent(theta_dot_, keep);
-  for (size_t i = 0; i < difference_.size(); ++i) {
+  for (size_t i = 0; i < branches_.size(); ++i) {
     const auto& map = (*maps_)[i];
+    difference_.push_back(difference(i));
     branches_dot_.push_back(transfer::gather_branches(map, branch_views(theta_dot_)));
     difference_dot_.push_back(transfer::matching_difference_tangent(branches_[i], branches_dot_[i],
                                                                     activations_.features[map.sources.feature],
@@ -74,7 +81,7 @@ at::Tensor LossPoint::hessian_product() {
     bar_dot.features[map.sources.feature] = std::move(matched.t_bar);
     transfer::scatter_branches(map, matched.branches, branch_views(product));
   }
-  tape_.tangent_backward(bar_dot, theta_dot_, product);
+  tape_.tangent_backward(std::move(bar_dot), theta_dot_, product);
   return flat;
 }
 

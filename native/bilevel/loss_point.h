@@ -43,6 +43,8 @@ class LossPoint {
   void release();
 
  private:
+  /// D of matched map i.
+  [[nodiscard]] at::Tensor difference(size_t i) const;
   /// The last operation that a feature in some pair needs, or all where L reads the logits.
   [[nodiscard]] size_t operations() const;
   [[nodiscard]] const at::Tensor* branch_views(const std::vector<at::Tensor>& views) const;

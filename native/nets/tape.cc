@@ -19,9 +19,17 @@ ops::MaxPoolWindow window(const MaxPool& op) { return {op.kernel, op.stride, op.
 
 at::Tensor at_index(const Tensors& tensors, int index) { return index < 0 ? at::Tensor() : tensors[index]; }
 
-/// Several readers of a value add up. Never in place: a residual add hands the same cotangent to both of its inputs.
+/// Several readers of a value add up. In place only where nobody else holds the sum so far: a residual add hands the
+/// same cotangent to both of its inputs.
 void accumulate(at::Tensor& slot, const at::Tensor& term) {
-  if (term.defined()) slot = slot.defined() ? at::add(slot, term) : term;
+  if (!term.defined()) return;
+  if (!slot.defined()) {
+    slot = term;
+  } else if (slot.use_count() == 1) {
+    slot.add_(term);
+  } else {
+    slot = at::add(slot, term);
+  }
 }
 
 bool reads_input_later(const Operation& operation) {
@@ -40,8 +48,9 @@ bool has_parameters(const Operation& operation) {
 struct Tape::Forward {
   const Tensors& parameters;
   const Tensors* running;
-  const at::Tensor& x;
+  at::Tensor& x;
   const at::Tensor& skip;
+  bool last;  // nothing reads x after this
   Record& record;
 
   at::Tensor operator()(const Conv2d& op) const {
@@ -53,7 +62,7 @@ struct Tape::Forward {
     return ops::batch_norm(x, parameters[op.scale], parameters[op.shift], mean, variance, kRunningMomentum,
                            kBatchNormEpsilon, record.statistics);
   }
-  at::Tensor operator()(const Relu& /*op*/) const { return ops::relu(x); }
+  at::Tensor operator()(const Relu& /*op*/) const { return ops::relu(last ? std::move(x) : x); }
   at::Tensor operator()(const Add& /*op*/) const { return ops::add(x, skip); }
   at::Tensor operator()(const MaxPool& op) const { return ops::max_pool(x, window(op), record.places); }
   at::Tensor operator()(const GlobalAveragePool& /*op*/) const { return ops::avg_pool(x); }
@@ -65,7 +74,7 @@ struct Tape::Backward {
   const Tensors& parameters;
   const at::Tensor& x;
   const at::Tensor& y;
-  const at::Tensor& y_bar;
+  at::Tensor& y_bar;
   bool input;
   const Tensors& gradient;
   Record& record;
@@ -82,7 +91,7 @@ struct Tape::Backward {
     gradient[op.shift].copy_(record.bar.shift_bar);
     return std::exchange(record.bar.x_bar, at::Tensor());
   }
-  at::Tensor operator()(const Relu& /*op*/) const { return ops::relu_mask(y_bar, y); }
+  at::Tensor operator()(const Relu& /*op*/) const { return ops::relu_mask(std::move(y_bar), y); }
   at::Tensor operator()(const Add& /*op*/) const { return y_bar; }
   at::Tensor operator()(const MaxPool& op) const { return ops::max_pool_backward(y_bar, x, record.places, window(op)); }
   at::Tensor operator()(const GlobalAveragePool& /*op*/) const { return ops::avg_pool_backward(y_bar, x); }
@@ -99,8 +108,9 @@ struct Tape::Tangent {
   const Tensors& parameters;
   const Tensors& parameters_dot;
   const at::Tensor& x;
-  const at::Tensor& x_dot;
+  at::Tensor& x_dot;
   const at::Tensor& skip_dot;
+  bool last;  // nothing reads ẋ after this
   const at::Tensor& y;
   Record& record;
 
@@ -113,7 +123,7 @@ struct Tape::Tangent {
                                              parameters_dot[op.shift], record.statistics);
     return std::exchange(record.tangent.y_dot, at::Tensor());
   }
-  at::Tensor operator()(const Relu& /*op*/) const { return ops::relu_mask(x_dot, y); }
+  at::Tensor operator()(const Relu& /*op*/) const { return ops::relu_mask(last ? std::move(x_dot) : x_dot, y); }
   at::Tensor operator()(const Add& /*op*/) const { return ops::add(x_dot, skip_dot); }
   at::Tensor operator()(const MaxPool& /*op*/) const { return ops::max_pool_tangent(x_dot, record.places); }
   at::Tensor operator()(const GlobalAveragePool& /*op*/) const { return ops::avg_pool(x_dot); }
@@ -130,10 +140,11 @@ struct Tape::TangentBackward {
   const at::Tensor& x_dot;
   const at::Tensor& y;
   const at::Tensor& y_bar;
-  const at::Tensor& y_bar_dot;
+  at::Tensor& y_bar_dot;
+  at::Tensor& x_bar;  // batch norm makes it again where it was not kept
   bool input;
   const Tensors& gradient_dot;
-  const Record& record;
+  Record& record;
 
   at::Tensor operator()(const Conv2d& op) const {
     const auto dot = ops::conv2d_tangent_backward(y_bar, y_bar_dot, x, x_dot, parameters[op.weight],
@@ -148,9 +159,10 @@ struct Tape::TangentBackward {
                                          record.statistics, record.tangent, record.bar);
     gradient_dot[op.scale].copy_(dot.scale_bar);
     gradient_dot[op.shift].copy_(dot.shift_bar);
+    if (!x_bar.defined()) x_bar = std::exchange(record.bar.x_bar, at::Tensor());
     return dot.x_bar;
   }
-  at::Tensor operator()(const Relu& /*op*/) const { return ops::relu_mask(y_bar_dot, y); }
+  at::Tensor operator()(const Relu& /*op*/) const { return ops::relu_mask(std::move(y_bar_dot), y); }
   at::Tensor operator()(const Add& /*op*/) const { return y_bar_dot; }
   at::Tensor operator()(const MaxPool& op) const {
     return ops::max_pool_backward(y_bar_dot, x, record.places, window(op));
@@ -178,11 +190,17 @@ Tape::Tape(const Network& network)
       keeps_[input].value |= reads_input_later(operation);
       keeps_[input].dot |= has_parameters(operation);
       keeps_[input].last_reader = static_cast<int>(i);
+      ++keeps_[input].readers;
     }
     keeps_[i + 1].value |= std::holds_alternative<Relu>(operation.kind);
     keeps_[i + 1].bar = has_parameters(operation);
   }
   for (const auto& feature : network.features) keeps_[feature.value].value = keeps_[feature.value].feature = true;
+  for (const auto& operation : network.operations) {
+    // Batch norm's tangent_backward makes x̄ again: all of x's cotangent where it is the only reader.
+    auto& x = keeps_[operation.inputs.front()];
+    if (std::holds_alternative<BatchNorm>(operation.kind) && x.readers == 1 && !x.feature) x.bar = false;
+  }
 }
 
 Activations Tape::forward(const Tensors& parameters, const at::Tensor& x, size_t operations, const Tensors* running) {
@@ -191,17 +209,21 @@ Activations Tape::forward(const Tensors& parameters, const at::Tensor& x, size_t
   values_[0] = x;
   for (size_t i = 0; i < executed_; ++i) {
     const auto& [kind, inputs] = network_.operations[i];
-    const auto& input = values_[inputs.front()];
-    values_[i + 1] = std::visit(Forward{parameters_, running, input, values_[inputs.back()], records_[i]}, kind);
+    const auto dropped = [&](int value) {
+      return keeps_[value].last_reader == static_cast<int>(i) && !keeps_[value].value;
+    };
+    values_[i + 1] = std::visit(Forward{parameters_, running, values_[inputs.front()], values_[inputs.back()],
+                                        dropped(inputs.front()), records_[i]},
+                                kind);
     for (const int value : inputs) {
-      if (keeps_[value].last_reader == static_cast<int>(i) && !keeps_[value].value) values_[value].reset();
+      if (dropped(value)) values_[value].reset();
     }
   }
   return collect(values_);
 }
 
-void Tape::backward(const Activations& bar, const Tensors& gradient, bool keep) {
-  seed(network_, bar, bars_);
+void Tape::backward(Activations bar, const Tensors& gradient, bool keep) {
+  seed(network_, std::move(bar), bars_);
   for (size_t i = executed_; i-- > 0;) {
     const auto& [kind, inputs] = network_.operations[i];
     if (!bars_[i + 1].defined()) continue;
@@ -217,12 +239,15 @@ void Tape::backward(const Activations& bar, const Tensors& gradient, bool keep) 
 Activations Tape::tangent(const Tensors& parameters_dot, bool keep) {
   for (size_t i = 0; i < executed_; ++i) {
     const auto& [kind, inputs] = network_.operations[i];
+    const auto dropped = [&](int value) {
+      const auto& keeps = keeps_[value];
+      return keeps.last_reader == static_cast<int>(i) && !keeps.feature && !(keep && keeps.dot);
+    };
     dots_[i + 1] = std::visit(Tangent{parameters_, parameters_dot, values_[inputs.front()], dots_[inputs.front()],
-                                      dots_[inputs.back()], values_[i + 1], records_[i]},
+                                      dots_[inputs.back()], dropped(inputs.front()), values_[i + 1], records_[i]},
                               kind);
     for (const int value : inputs) {
-      const auto& keeps = keeps_[value];
-      if (keeps.last_reader == static_cast<int>(i) && !keeps.feature && !(keep && keeps.dot)) dots_[value].reset();
+      if (dropped(value)) dots_[value].reset();
     }
   }
   auto result = collect(dots_);
@@ -230,19 +255,20 @@ Activations Tape::tangent(const Tensors& parameters_dot, bool keep) {
   return result;
 }
 
-void Tape::tangent_backward(const Activations& bar_dot, const Tensors& parameters_dot, const Tensors& gradient_dot) {
+void Tape::tangent_backward(Activations bar_dot, const Tensors& parameters_dot, const Tensors& gradient_dot) {
   Tensors bar_dots(values_.size());
-  seed(network_, bar_dot, bar_dots);
+  seed(network_, std::move(bar_dot), bar_dots);
   for (size_t i = executed_; i-- > 0;) {
     const auto& [kind, inputs] = network_.operations[i];
     if (!bar_dots[i + 1].defined()) continue;
     const int first = inputs.front();
     const auto x_bar_dot =
         std::visit(TangentBackward{parameters_, parameters_dot, values_[first], dots_[first], values_[i + 1],
-                                   bars_[i + 1], bar_dots[i + 1], first != 0, gradient_dot, records_[i]},
+                                   bars_[i + 1], bar_dots[i + 1], bars_[first], first != 0, gradient_dot, records_[i]},
                    kind);
     for (const int value : inputs) accumulate(bar_dots[value], x_bar_dot);
     bar_dots[i + 1].reset();
+    bars_[i + 1].reset();
   }
   dots_.assign(dots_.size(), {});
 }
@@ -262,10 +288,10 @@ Activations Tape::collect(const Tensors& tensors) const {
   return result;
 }
 
-void Tape::seed(const Network& network, const Activations& bar, Tensors& slots) {
-  if (bar.logits.defined()) slots.back() = bar.logits;
+void Tape::seed(const Network& network, Activations bar, Tensors& slots) {
+  if (bar.logits.defined()) slots.back() = std::move(bar.logits);
   for (size_t n = 0; n < bar.features.size(); ++n) {
-    if (bar.features[n].defined()) slots[network.features[n].value] = bar.features[n];
+    if (bar.features[n].defined()) slots[network.features[n].value] = std::move(bar.features[n]);
   }
 }
 

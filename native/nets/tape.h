@@ -10,7 +10,8 @@
 namespace l2t::nets {
 
 /// The four sweeps over a network's list of operations at one θ, with batch statistics. A sweep keeps exactly what the
-/// later ones read: forward the values, backward the cotangents ȳ, tangent the tangents ẋ. Nothing is computed twice.
+/// later ones read: forward the values, backward the cotangents ȳ, tangent the tangents ẋ. One thing is made again,
+/// since it is cheap and a map large: the cotangent that batch norm hands to the convolution before it.
 ///
 /// Notation: values x, cotangents x̄ (`bar`), tangents ẋ (`dot`), tangents of cotangents x̄̇ (`bar_dot`).
 class Tape {
@@ -25,14 +26,14 @@ class Tape {
 
   /// From cotangents of logits and features (undefined: zero) to the gradient of every parameter reached, written into
   /// `gradient` (others are left alone). `keep`: tangent_backward will follow.
-  void backward(const Activations& bar, const std::vector<at::Tensor>& gradient, bool keep);
+  void backward(Activations bar, const std::vector<at::Tensor>& gradient, bool keep);
 
   /// From the tangent of θ to those of logits and features. `keep`: tangent_backward will follow.
   Activations tangent(const std::vector<at::Tensor>& parameters_dot, bool keep);
 
   /// From the tangents of the cotangents that backward was given to those of the gradients it wrote: the Hessian's
   /// product with `parameters_dot`, which tangent was given. Drops what tangent kept.
-  void tangent_backward(const Activations& bar_dot, const std::vector<at::Tensor>& parameters_dot,
+  void tangent_backward(Activations bar_dot, const std::vector<at::Tensor>& parameters_dot,
                         const std::vector<at::Tensor>& gradient_dot);
 
   /// Drops everything kept.
@@ -42,8 +43,8 @@ class Tape {
   /// What an operation keeps beside values, cotangents and tangents.
   struct Record {
     ops::BatchStatistics statistics;
-    ops::BatchNormGradient bar;     // sums only
-    ops::BatchNormTangent tangent;  // sums only
+    ops::BatchNormGradient bar;     // its sums only
+    ops::BatchNormTangent tangent;  // its sums only
     at::Tensor places;              // of max-pool's maxima
   };
   /// What is kept of a value after each sweep.
@@ -53,6 +54,7 @@ class Tape {
     bool dot = false;
     bool feature = false;  // kept until the sweep has handed it out
     int last_reader = -1;
+    int readers = 0;
   };
   struct Forward;
   struct Backward;
@@ -60,7 +62,7 @@ class Tape {
   struct TangentBackward;
 
   [[nodiscard]] Activations collect(const std::vector<at::Tensor>& tensors) const;
-  static void seed(const Network& network, const Activations& bar, std::vector<at::Tensor>& slots);
+  static void seed(const Network& network, Activations bar, std::vector<at::Tensor>& slots);
 
   const Network& network_;
   std::vector<Keeps> keeps_;  // one a value

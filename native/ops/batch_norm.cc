@@ -1,6 +1,7 @@
 #include "native/ops/batch_norm.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/addcmul.h>
 #include <ATen/ops/native_batch_norm.h>
 #include <ATen/ops/native_batch_norm_backward.h>
 #include <ATen/ops/ones_like.h>
@@ -58,7 +59,7 @@ BatchNormTangent batch_norm_tangent(const at::Tensor& x, const at::Tensor& x_dot
 BatchNormGradient batch_norm_tangent_backward(const at::Tensor& y_bar, const at::Tensor& y_bar_dot, const at::Tensor& x,
                                               const at::Tensor& x_dot, const at::Tensor& scale,
                                               const at::Tensor& scale_dot, const BatchStatistics& statistics,
-                                              const BatchNormTangent& tangent, const BatchNormGradient& bar) {
+                                              const BatchNormTangent& tangent, BatchNormGradient& bar) {
   const auto& [mean, s] = statistics;
   const auto count = static_cast<double>(x.numel()) / static_cast<double>(x.size(1));
   const auto x_dot_mean = tangent.sum_x_dot / count;
@@ -72,6 +73,10 @@ BatchNormGradient batch_norm_tangent_backward(const at::Tensor& y_bar, const at:
   auto [x_bar_dot, sum_y_bar_dot_x_hat, shift_bar_dot] = project(y_bar_dot, x, scale, statistics);
   const auto scaled = scale * s;                         // γ s
   const auto scaled_dot = s * (scale_dot - scaled * q);  // γ̇ s + γ ṡ
+  // x̄ = γ s (ȳ − mean ȳ − x̂ mean(x̂ ȳ))
+  const auto on_x_again = -scaled * s * scale_bar_mean;
+  bar.x_bar = at::addcmul(per_channel(-scaled * shift_bar_mean - on_x_again * mean), y_bar, per_channel(scaled))
+                  .addcmul_(x, per_channel(on_x_again));
   // The rest of x̄̇ is  scaled_dot ȳ + on_x_dot ẋ + on_x_hat x̂ + constant.
   const auto on_x_dot = -scaled * s * scale_bar_mean;
   const auto on_x_hat = -scaled_dot * scale_bar_mean - on_x_dot * q - scaled * sum_y_bar_x_hat_dot / count;

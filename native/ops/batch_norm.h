@@ -44,10 +44,11 @@ BatchNormTangent batch_norm_tangent(const at::Tensor& x, const at::Tensor& x_dot
                                     const at::Tensor& scale_dot, const at::Tensor& shift_dot,
                                     const BatchStatistics& statistics);
 
-/// Tangents of batch_norm_backward's results. `bar`: what batch_norm_backward gave (its x_bar is not read).
+/// Tangents of batch_norm_backward's results. `bar`: what batch_norm_backward gave; its x_bar, which is not kept
+/// between the sweeps, is made again from ȳ and the sums: two passes for a map less on the tape.
 BatchNormGradient batch_norm_tangent_backward(const at::Tensor& y_bar, const at::Tensor& y_bar_dot, const at::Tensor& x,
                                               const at::Tensor& x_dot, const at::Tensor& scale,
                                               const at::Tensor& scale_dot, const BatchStatistics& statistics,
-                                              const BatchNormTangent& tangent, const BatchNormGradient& bar);
+                                              const BatchNormTangent& tangent, BatchNormGradient& bar);
 
 }  // namespace l2t::ops

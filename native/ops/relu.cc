@@ -5,8 +5,15 @@
 
 namespace l2t::ops {
 
-at::Tensor relu(const at::Tensor& x) { return at::relu(x); }
+at::Tensor relu(at::Tensor x) {
+  if (x.use_count() > 1) return at::relu(x);
+  return at::relu_(x);
+}
 
-at::Tensor relu_mask(const at::Tensor& z, const at::Tensor& y) { return at::threshold_backward(z, y, 0); }
+at::Tensor relu_mask(at::Tensor z, const at::Tensor& y) {
+  if (z.use_count() > 1) return at::threshold_backward(z, y, 0);
+  at::threshold_backward_out(z, z, y, 0);
+  return z;
+}
 
 }  // namespace l2t::ops
