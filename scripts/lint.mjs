@@ -33,7 +33,7 @@ function present(tool, packages) {
   return false;
 }
 
-const cppFiles = ['native', 'binding']
+const cppFiles = ['native', 'binding', 'test/native']
   .flatMap((folder) => filesBelow(join(root, folder), ['build']))
   .map((path) => relative(root, path))
   .filter((path) => /\.(cc|h)$/.test(path));

@@ -64,7 +64,7 @@ at::Tensor coefficient(const Method& method, const Importance& importance, size_
 namespace {
 
 /// ReLU6's derivative: 1 strictly inside (0, 6), else 0.
-at::Tensor inside(const at::Tensor& lambda) { return (lambda > 0).logical_and(lambda < 6); }
+at::Tensor inside(const at::Tensor& lambda) { return (lambda > 0) & (lambda < 6); }
 
 }  // namespace
 

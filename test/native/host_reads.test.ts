@@ -1,0 +1,21 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const program = fileURLToPath(new URL('../../build/test/l2t_meta', import.meta.url));
+const iterate = (...words: string[]) => spawnSync(program, words, { encoding: 'utf8' });
+
+// On LibTorch's meta device no tensor has values, so an iteration that passes asks the host for none.
+test.each([
+  ['vgg9_bn', '32'],
+  ['resnet20', '32'],
+  ['resnet18', '64'],
+])('an iteration on %s at %s pixels never reads a value on the host', (target, size) => {
+  expect(iterate(target, size)).toMatchObject({ status: 0, stderr: '' });
+});
+
+test('a read of the loss would be seen', () => {
+  const { status, stderr } = iterate('vgg9_bn', '32', 'read');
+  expect(status).toBe(1);
+  expect(stderr).toContain('_local_scalar_dense');
+});

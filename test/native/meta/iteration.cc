@@ -1,0 +1,48 @@
+// An iteration of l2t-ww on LibTorch's `meta` device, whose tensors have no values: whatever asks the host for one, or
+// chooses by one, throws. `iteration TARGET SIZE [read]`: with `read`, it reads the loss at the end, to see that.
+#include <ATen/ops/empty.h>
+#include <c10/util/Exception.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "native/run/learner.h"
+
+namespace {
+
+using namespace l2t;
+
+run::SourceConfig source(int64_t size, const at::TensorOptions& options) {
+  run::SourceConfig config{{"resnet20", 5, 0.5}, {{2, 0}, {2, 1}, {5, 1}, {8, 2}}, {}, size, {}};
+  const auto network = nets::make_network(config.network);
+  for (const auto* specs : {&network.parameters, &network.buffers}) {
+    for (const auto& spec : *specs) config.weights.push_back({spec.name, at::empty(spec.shape, options)});
+  }
+  return config;
+}
+
+void iterate(const std::string& target, int64_t size, bool read) {
+  const auto options = at::TensorOptions(at::kMeta).dtype(at::kFloat);
+  const run::Hyperparameters hyperparameters{"l2t-ww", "native", 0.1, 0.9, 1e-4, 0.5, 2, 1e-4, 1e-4};
+  run::Learner learner(hyperparameters, {target, 4, 0.25}, size, {source(size, options)}, options, /*observe=*/false);
+  const auto x = at::empty({3, 3, size, size}, options, at::MemoryFormat::ChannelsLast);
+  const auto y = at::empty({3}, options.dtype(at::kLong));
+  for (int i = 0; i < 2; ++i) {
+    const auto result = learner.iterate(x, {x}, y, hyperparameters.lr);
+    if (read) std::printf("%g\n", result.meta->objective.item().toDouble());
+  }
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  if (count < 3) return 2;
+  try {
+    iterate(words[1], std::strtoll(words[2], nullptr, 10), count > 3);
+  } catch (const c10::Error& error) {
+    std::fprintf(stderr, "%s\n", error.what_without_backtrace());
+    return 1;
+  }
+  return 0;
+}
