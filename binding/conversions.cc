@@ -147,6 +147,7 @@ data::Normalisation to_normalisation(const Napi::Object& object) {
 run::Hyperparameters to_hyperparameters(const Napi::Object& object) {
   return {get_string(object, "method"),
           get_string(object, "engine"),
+          get_string(object, "convolution"),
           get_number(object, "lr"),
           get_number(object, "momentum"),
           get_number(object, "weightDecay"),

@@ -58,9 +58,13 @@ export interface NativeImages {
 
 export type EngineName = 'native' | 'autograd';
 
+/** Which convolutions of the native engine run in the Winograd domain on a CPU: those that gain, all that can, or none. */
+export type ConvolutionName = 'auto' | 'winograd' | 'direct';
+
 export interface Hyperparameters {
   readonly method: string;
   readonly engine: EngineName;
+  readonly convolution: ConvolutionName;
   readonly lr: number;
   readonly momentum: number;
   readonly weightDecay: number;

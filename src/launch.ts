@@ -126,6 +126,7 @@ function resolveOptions(
     batch: given.batch ?? (size >= 224 ? 64 : 128),
     seed: given.seed ?? 0,
     engine: given.engine ?? 'native',
+    convolution: given.convolution ?? 'auto',
     device,
     threads: given.threads ?? addon().info().threads,
     saveEvery: given.saveEvery ?? 60,

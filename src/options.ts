@@ -49,6 +49,10 @@ const training = {
     ['native', 'autograd'],
     'how updates are computed: native sweeps, or automatic differentiation (native)',
   ),
+  convolution: choice(
+    ['auto', 'winograd', 'direct'],
+    'of the native engine on a CPU: in the Winograd domain where that is faster, where it can be, or never (auto)',
+  ),
   out: path('dir', 'run folder to create (runs/…, the first free)'),
   lr: above(0, 100, 'learning rate of SGD, cosine schedule (0.1)'),
   momentum: about(z.number().gte(0).lt(1), 'x', 'a number from 0 and below 1', 'of SGD (0.9)'),

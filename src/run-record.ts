@@ -27,6 +27,7 @@ const resolved = z.strictObject({
   batch: z.int(),
   seed: z.int(),
   engine: z.enum(['native', 'autograd']),
+  convolution: z.enum(['auto', 'winograd', 'direct']),
   device: z.string(),
   threads: z.int().min(1),
   saveEvery: z.number(),

@@ -120,11 +120,11 @@ function toCheckpoint({ options, data }: Materials, weights: Checkpoint['weights
 }
 
 function toJob({ options, data, source, init }: Materials, pairs: readonly Pair[], device: string): RunJob {
-  const { method, engine, lr, momentum, weightDecay, beta, innerSteps, metaLr, metaWeightDecay } = options;
+  const { method, engine, convolution, lr, momentum, weightDecay, beta, innerSteps, metaLr, metaWeightDecay } = options;
   const { size, threads, seed, epochs, batch, saveEvery } = options;
   const sources: NativeSource[] = source ? [{ ...source, pairs }] : [];
   return {
-    ...{ method, engine, lr, momentum, weightDecay, beta, innerSteps, metaLr, metaWeightDecay },
+    ...{ method, engine, convolution, lr, momentum, weightDecay, beta, innerSteps, metaLr, metaWeightDecay },
     ...{ size, threads, seed, epochs, batch, saveEvery, device, sources },
     target: { name: options.target, classes: data.classNames.length, width: options.width },
     normalisation: imagenetNormalisation,

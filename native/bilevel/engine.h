@@ -6,6 +6,7 @@
 #include "native/bilevel/sgd.h"
 #include "native/core/parameters.h"
 #include "native/core/phases.h"
+#include "native/kernels/form.h"
 #include "native/nets/forward.h"
 #include "native/transfer/meta_networks.h"
 #include "native/transfer/source_maps.h"
@@ -19,7 +20,8 @@ struct Problem {
   transfer::Method method;
   std::vector<transfer::Pair> pairs;
   double beta;
-  int inner_steps;           // T
+  int inner_steps;  // T
+  kernels::Convolution convolution = kernels::Convolution::kAuto;
   Phases* phases = nullptr;  // where someone measures
 };
 

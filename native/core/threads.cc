@@ -1,15 +1,11 @@
 #include "native/core/threads.h"
 
 #include <ATen/Parallel.h>
-#include <dlfcn.h>
+
+#include "native/core/loaded_symbol.h"
 
 namespace l2t {
 namespace {
-
-template <class Function>
-Function* loaded_symbol(const char* name) {
-  return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
-}
 
 void hold_openblas() {
   constexpr int kPthreads = 1;  // openblas_get_parallel: 0 sequential, 1 pthreads, 2 OpenMP

@@ -21,7 +21,7 @@ int64_t side_of(const Network& network, const Operation& operation, int64_t side
 
 }  // namespace
 
-std::vector<int64_t> feature_sizes(const Network& network, int64_t size) {
+std::vector<int64_t> value_sides(const Network& network, int64_t size) {
   std::vector<int64_t> sides{size};
   for (const auto& operation : network.operations) {
     sides.push_back(side_of(network, operation, sides[operation.inputs[0]]));
@@ -30,6 +30,11 @@ std::vector<int64_t> feature_sizes(const Network& network, int64_t size) {
                                         ": a feature map would be empty. Use a larger --size.");
     }
   }
+  return sides;
+}
+
+std::vector<int64_t> feature_sizes(const Network& network, int64_t size) {
+  const auto sides = value_sides(network, size);
   std::vector<int64_t> result;
   for (const auto& feature : network.features) result.push_back(sides[feature.value]);
   return result;

@@ -72,6 +72,9 @@ struct Network {
 constexpr double kBatchNormEpsilon = 1e-5;
 constexpr double kRunningMomentum = 0.1;
 
+/// Sides of all values for images of side `size`. Throws INVALID_OPTION where the images are too small.
+std::vector<int64_t> value_sides(const Network& network, int64_t size);
+
 /// Sides of the feature maps for images of side `size`. Throws INVALID_OPTION where the images are too small.
 std::vector<int64_t> feature_sizes(const Network& network, int64_t size);
 

@@ -177,44 +177,75 @@ struct Tape::TangentBackward {
   }
 };
 
-Tape::Tape(const Network& network)
+Tape::Tape(const Network& network, kernels::Convolution convolution)
     : network_(network),
-      keeps_(network.operations.size() + 1),
-      values_(keeps_.size()),
-      bars_(keeps_.size()),
-      dots_(keeps_.size()),
-      records_(network.operations.size()) {
-  for (size_t i = 0; i < network.operations.size(); ++i) {
-    const auto& operation = network.operations[i];
+      convolution_(convolution),
+      values_(network.operations.size() + 1),
+      bars_(values_.size()),
+      dots_(values_.size()),
+      records_(network.operations.size()) {}
+
+void Tape::plan(const at::Tensor& x, size_t operations) {
+  steps_ = make_plan(network_, operations, x, convolution_);
+  keeps_.assign(values_.size(), {});
+  for (size_t k = 0; k < steps_.size(); ++k) {
+    const auto& step = steps_[k];
+    const auto& operation = network_.operations[step.first];
+    // A unit keeps by itself what its later sweeps read.
     for (const int input : operation.inputs) {
-      keeps_[input].value |= reads_input_later(operation);
-      keeps_[input].dot |= has_parameters(operation);
-      keeps_[input].last_reader = static_cast<int>(i);
+      keeps_[input].value |= !step.fused() && reads_input_later(operation);
+      keeps_[input].dot |= !step.fused() && has_parameters(operation);
+      keeps_[input].last_reader = k;
       ++keeps_[input].readers;
     }
-    keeps_[i + 1].value |= std::holds_alternative<Relu>(operation.kind);
-    keeps_[i + 1].bar = has_parameters(operation);
+    keeps_[step.last + 1].value |= !step.fused() && std::holds_alternative<Relu>(operation.kind);
+    keeps_[step.last + 1].bar = !step.fused() && has_parameters(operation);
   }
-  for (const auto& feature : network.features) keeps_[feature.value].value = keeps_[feature.value].feature = true;
-  for (const auto& operation : network.operations) {
+  for (const auto& feature : network_.features) keeps_[feature.value].value = keeps_[feature.value].feature = true;
+  for (const auto& step : steps_) {
     // Batch norm's tangent_backward makes x̄ again: all of x's cotangent where it is the only reader.
+    const auto& operation = network_.operations[step.first];
     auto& x = keeps_[operation.inputs.front()];
     if (std::holds_alternative<BatchNorm>(operation.kind) && x.readers == 1 && !x.feature) x.bar = false;
   }
 }
 
+kernels::UnitParameters Tape::unit_parameters(const Step& step, const Tensors& tensors) const {
+  const auto& conv = std::get<Conv2d>(network_.operations[step.first].kind);
+  const auto& norm = std::get<BatchNorm>(network_.operations[step.first + 1].kind);
+  return {tensors[conv.weight], tensors[norm.scale], tensors[norm.shift]};
+}
+
+at::Tensor Tape::unit_forward(const Step& step, const at::Tensor& x, const Tensors* running) {
+  const auto& conv = std::get<Conv2d>(network_.operations[step.first].kind);
+  const auto& norm = std::get<BatchNorm>(network_.operations[step.first + 1].kind);
+  auto& unit = records_[step.first].unit;
+  unit.emplace(*step.form, /*relu=*/step.last == step.first + 2);
+  const auto parameters = unit_parameters(step, parameters_);
+  if (running == nullptr) return unit->forward(x, parameters, kBatchNormEpsilon, nullptr);
+  const kernels::UnitStatistics statistics{(*running)[norm.mean], (*running)[norm.variance],
+                                           at_index(parameters_, conv.bias), kRunningMomentum};
+  return unit->forward(x, parameters, kBatchNormEpsilon, &statistics);
+}
+
+void Tape::clear_unit_bias(const Step& step, const Tensors& gradient) const {
+  const auto& conv = std::get<Conv2d>(network_.operations[step.first].kind);
+  if (conv.bias >= 0) gradient[conv.bias].zero_();
+}
+
 Activations Tape::forward(const Tensors& parameters, const at::Tensor& x, size_t operations, const Tensors* running) {
+  plan(x, operations);
   parameters_ = parameters;
-  executed_ = operations;
   values_[0] = x;
-  for (size_t i = 0; i < executed_; ++i) {
-    const auto& [kind, inputs] = network_.operations[i];
-    const auto dropped = [&](int value) {
-      return keeps_[value].last_reader == static_cast<int>(i) && !keeps_[value].value;
-    };
-    values_[i + 1] = std::visit(Forward{parameters_, running, values_[inputs.front()], values_[inputs.back()],
-                                        dropped(inputs.front()), records_[i]},
-                                kind);
+  for (size_t k = 0; k < steps_.size(); ++k) {
+    const auto& step = steps_[k];
+    const auto& [kind, inputs] = network_.operations[step.first];
+    auto& from = values_[inputs.front()];
+    const auto dropped = [&](int value) { return keeps_[value].last_reader == k && !keeps_[value].value; };
+    values_[step.last + 1] = step.fused() ? unit_forward(step, from, running)
+                                          : std::visit(Forward{parameters_, running, from, values_[inputs.back()],
+                                                               dropped(inputs.front()), records_[step.first]},
+                                                       kind);
     for (const int value : inputs) {
       if (dropped(value)) values_[value].reset();
     }
@@ -224,28 +255,41 @@ Activations Tape::forward(const Tensors& parameters, const at::Tensor& x, size_t
 
 void Tape::backward(Activations bar, const Tensors& gradient, bool keep) {
   seed(network_, std::move(bar), bars_);
-  for (size_t i = executed_; i-- > 0;) {
-    const auto& [kind, inputs] = network_.operations[i];
-    if (!bars_[i + 1].defined()) continue;
+  for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
+    const auto& [kind, inputs] = network_.operations[step->first];
+    auto& y_bar = bars_[step->last + 1];
+    if (!y_bar.defined()) continue;
     const bool input = inputs.front() != 0;
-    const auto x_bar = std::visit(
-        Backward{parameters_, values_[inputs.front()], values_[i + 1], bars_[i + 1], input, gradient, records_[i]},
-        kind);
+    auto& record = records_[step->first];
+    at::Tensor x_bar;
+    if (step->fused()) {
+      x_bar = record.unit->backward(std::move(y_bar), unit_parameters(*step, gradient), input, keep);
+      clear_unit_bias(*step, gradient);
+    } else {
+      x_bar = std::visit(
+          Backward{parameters_, values_[inputs.front()], values_[step->last + 1], y_bar, input, gradient, record}, kind);
+    }
     for (const int value : inputs) accumulate(bars_[value], x_bar);
-    if (!keep || !keeps_[i + 1].bar) bars_[i + 1].reset();
+    if (!keep || !keeps_[step->last + 1].bar) y_bar.reset();
   }
 }
 
 Activations Tape::tangent(const Tensors& parameters_dot, bool keep) {
-  for (size_t i = 0; i < executed_; ++i) {
-    const auto& [kind, inputs] = network_.operations[i];
+  for (size_t k = 0; k < steps_.size(); ++k) {
+    const auto& step = steps_[k];
+    const auto& [kind, inputs] = network_.operations[step.first];
+    auto& x_dot = dots_[inputs.front()];
+    auto& record = records_[step.first];
     const auto dropped = [&](int value) {
       const auto& keeps = keeps_[value];
-      return keeps.last_reader == static_cast<int>(i) && !keeps.feature && !(keep && keeps.dot);
+      return keeps.last_reader == k && !keeps.feature && !(keep && keeps.dot);
     };
-    dots_[i + 1] = std::visit(Tangent{parameters_, parameters_dot, values_[inputs.front()], dots_[inputs.front()],
-                                      dots_[inputs.back()], dropped(inputs.front()), values_[i + 1], records_[i]},
-                              kind);
+    dots_[step.last + 1] =
+        step.fused()
+            ? record.unit->tangent(x_dot, unit_parameters(step, parameters_dot), keep)
+            : std::visit(Tangent{parameters_, parameters_dot, values_[inputs.front()], x_dot, dots_[inputs.back()],
+                                 dropped(inputs.front()), values_[step.last + 1], record},
+                         kind);
     for (const int value : inputs) {
       if (dropped(value)) dots_[value].reset();
     }
@@ -258,17 +302,25 @@ Activations Tape::tangent(const Tensors& parameters_dot, bool keep) {
 void Tape::tangent_backward(Activations bar_dot, const Tensors& parameters_dot, const Tensors& gradient_dot) {
   Tensors bar_dots(values_.size());
   seed(network_, std::move(bar_dot), bar_dots);
-  for (size_t i = executed_; i-- > 0;) {
-    const auto& [kind, inputs] = network_.operations[i];
-    if (!bar_dots[i + 1].defined()) continue;
+  for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
+    const auto& [kind, inputs] = network_.operations[step->first];
+    auto& y_bar_dot = bar_dots[step->last + 1];
+    if (!y_bar_dot.defined()) continue;
     const int first = inputs.front();
-    const auto x_bar_dot =
-        std::visit(TangentBackward{parameters_, parameters_dot, values_[first], dots_[first], values_[i + 1],
-                                   bars_[i + 1], bar_dots[i + 1], bars_[first], first != 0, gradient_dot, records_[i]},
-                   kind);
+    auto& record = records_[step->first];
+    at::Tensor x_bar_dot;
+    if (step->fused()) {
+      x_bar_dot = record.unit->tangent_backward(std::move(y_bar_dot), unit_parameters(*step, gradient_dot), first != 0);
+      clear_unit_bias(*step, gradient_dot);
+    } else {
+      x_bar_dot =
+          std::visit(TangentBackward{parameters_, parameters_dot, values_[first], dots_[first], values_[step->last + 1],
+                                     bars_[step->last + 1], y_bar_dot, bars_[first], first != 0, gradient_dot, record},
+                     kind);
+    }
     for (const int value : inputs) accumulate(bar_dots[value], x_bar_dot);
-    bar_dots[i + 1].reset();
-    bars_[i + 1].reset();
+    y_bar_dot.reset();
+    bars_[step->last + 1].reset();
   }
   dots_.assign(dots_.size(), {});
 }
@@ -278,13 +330,14 @@ void Tape::release() {
   values_.assign(values_.size(), {});
   bars_.assign(bars_.size(), {});
   dots_.assign(dots_.size(), {});
-  records_.assign(records_.size(), {});
+  records_.clear();
+  records_.resize(network_.operations.size());
 }
 
 Activations Tape::collect(const Tensors& tensors) const {
   Activations result;
   for (const auto& feature : network_.features) result.features.push_back(tensors[feature.value]);
-  if (executed_ == network_.operations.size()) result.logits = tensors.back();
+  if (!steps_.empty() && steps_.back().last + 1 == network_.operations.size()) result.logits = tensors.back();
   return result;
 }
 

@@ -3,20 +3,23 @@
 
 #include <vector>
 
+#include "native/kernels/conv_unit.h"
 #include "native/nets/forward.h"
 #include "native/nets/network.h"
+#include "native/nets/plan.h"
 #include "native/ops/batch_norm.h"
 
 namespace l2t::nets {
 
 /// The four sweeps over a network's list of operations at one θ, with batch statistics. A sweep keeps exactly what the
 /// later ones read: forward the values, backward the cotangents ȳ, tangent the tangents ẋ. One thing is made again,
-/// since it is cheap and a map large: the cotangent that batch norm hands to the convolution before it.
+/// since it is cheap and a map large: the cotangent that batch norm hands to the convolution before it. Where the plan
+/// has a fused unit, the unit does the same for its operations by itself.
 ///
 /// Notation: values x, cotangents x̄ (`bar`), tangents ẋ (`dot`), tangents of cotangents x̄̇ (`bar_dot`).
 class Tape {
  public:
-  explicit Tape(const Network& network);
+  Tape(const Network& network, kernels::Convolution convolution);
 
   /// Runs the first `operations` of the list on images x. `parameters` (views of θ) are held until release(), and must
   /// not move meanwhile. Running statistics move where `running` is given. `logits` is undefined where it is not
@@ -46,6 +49,7 @@ class Tape {
     ops::BatchNormGradient bar;     // its sums only
     ops::BatchNormTangent tangent;  // its sums only
     at::Tensor places;              // of max-pool's maxima
+    std::optional<kernels::ConvUnit> unit;
   };
   /// What is kept of a value after each sweep.
   struct Keeps {
@@ -53,7 +57,7 @@ class Tape {
     bool bar = false;
     bool dot = false;
     bool feature = false;  // kept until the sweep has handed it out
-    int last_reader = -1;
+    size_t last_reader = SIZE_MAX;  // a step
     int readers = 0;
   };
   struct Forward;
@@ -61,17 +65,23 @@ class Tape {
   struct Tangent;
   struct TangentBackward;
 
+  void plan(const at::Tensor& x, size_t operations);
+  [[nodiscard]] kernels::UnitParameters unit_parameters(const Step& step, const std::vector<at::Tensor>& tensors) const;
+  at::Tensor unit_forward(const Step& step, const at::Tensor& x, const std::vector<at::Tensor>* running);
+  /// A bias before batch norm has no gradient.
+  void clear_unit_bias(const Step& step, const std::vector<at::Tensor>& gradient) const;
   [[nodiscard]] Activations collect(const std::vector<at::Tensor>& tensors) const;
   static void seed(const Network& network, Activations bar, std::vector<at::Tensor>& slots);
 
   const Network& network_;
+  kernels::Convolution convolution_;
+  std::vector<Step> steps_;
   std::vector<Keeps> keeps_;  // one a value
-  size_t executed_ = 0;
   std::vector<at::Tensor> parameters_;
   std::vector<at::Tensor> values_;
   std::vector<at::Tensor> bars_;
   std::vector<at::Tensor> dots_;
-  std::vector<Record> records_;  // one an operation
+  std::vector<Record> records_;  // one an operation; a unit's is its first's
 };
 
 }  // namespace l2t::nets

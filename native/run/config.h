@@ -15,6 +15,8 @@ namespace l2t::run {
 struct Hyperparameters {
   std::string method;
   std::string engine;
+  /// Of the native engine: auto, winograd or direct.
+  std::string convolution;
   double lr;
   double momentum;
   double weight_decay;

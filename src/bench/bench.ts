@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { addon, type EngineName } from '../addon.js';
-import { type BenchCaseName, benchJob } from './cases.js';
+import { type BenchCaseName, type BenchSettings, benchJob } from './cases.js';
 
 /** One engine's figures on one case. */
 export interface EngineTiming {
@@ -17,9 +17,8 @@ export interface EngineTiming {
   readonly phases: Readonly<Record<string, number>>;
 }
 
-export interface BenchResult {
+export interface BenchResult extends BenchSettings {
   readonly case: BenchCaseName;
-  readonly threads: number;
   readonly rounds: number;
   readonly cases: readonly EngineTiming[];
   /** autograd ÷ native, of the minima; absent unless both ran. */
@@ -28,10 +27,9 @@ export interface BenchResult {
   readonly timerDelayP99: number;
 }
 
-export interface BenchOptions {
+export interface BenchOptions extends BenchSettings {
   readonly engines: readonly EngineName[];
   readonly rounds: number;
-  readonly threads: number;
   readonly onRound?: (round: number, engine: EngineName, seconds: number) => void;
 }
 
@@ -40,10 +38,11 @@ export interface BenchOptions {
  * machine does meets both. Peak memory is measured afterwards, each engine in a process of its own.
  */
 export async function bench(name: BenchCaseName, options: BenchOptions): Promise<BenchResult> {
-  const { engines, rounds, threads } = options;
+  const { engines, rounds, threads, convolution, innerSteps } = options;
+  const settings = { threads, convolution, innerSteps };
   const runs = engines.map((engine) => ({
     engine,
-    subject: new (addon().Bench)(benchJob(name, engine, threads)),
+    subject: new (addon().Bench)(benchJob(name, engine, settings)),
     phases: [] as Readonly<Record<string, number>>[],
   }));
   const timer = watchTimer();
@@ -61,7 +60,7 @@ export async function bench(name: BenchCaseName, options: BenchOptions): Promise
     cases.push({
       engine,
       seconds: { min: Math.min(...seconds), median: median(seconds) },
-      ...(await peak(name, engine, threads)),
+      ...(await peak(name, engine, settings)),
       phases: Object.fromEntries(
         Object.keys(phases[0] ?? {}).map((phase) => [phase, median(phases.map((measured) => measured[phase] ?? 0))]),
       ),
@@ -70,16 +69,16 @@ export async function bench(name: BenchCaseName, options: BenchOptions): Promise
   const fastest = (engine: EngineName) => cases.find((timing) => timing.engine === engine)?.seconds.min;
   const [native, autograd] = [fastest('native'), fastest('autograd')];
   const ratio = native !== undefined && autograd !== undefined ? { ratio: autograd / native } : {};
-  return { case: name, threads, rounds, cases, ...ratio, timerDelayP99 };
+  return { case: name, ...settings, rounds, cases, ...ratio, timerDelayP99 };
 }
 
 async function peak(
   name: BenchCaseName,
   engine: EngineName,
-  threads: number,
+  settings: BenchSettings,
 ): Promise<Pick<EngineTiming, 'peakBytes' | 'iterationBytes'>> {
   const script = fileURLToPath(new URL('./peak.js', import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [script, name, engine, String(threads)]);
+  const { stdout } = await promisify(execFile)(process.execPath, [script, name, engine, JSON.stringify(settings)]);
   return JSON.parse(stdout) as Pick<EngineTiming, 'peakBytes' | 'iterationBytes'>;
 }
 

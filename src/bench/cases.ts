@@ -1,7 +1,7 @@
 import type { BenchJob } from '../addon.js';
 import { addon } from '../addon.js';
 
-/** Work that is timed: one bilevel iteration of L2T-ww, all pairs, T = 2, float32. */
+/** Work that is timed: one bilevel iteration of L2T-ww, all pairs, float32. */
 interface BenchCase {
   readonly about: string;
   readonly source: BenchJob['source']['network'];
@@ -36,8 +36,10 @@ export const benchCases = {
 
 export type BenchCaseName = keyof typeof benchCases;
 
+export type BenchSettings = Pick<BenchJob, 'threads' | 'convolution' | 'innerSteps'>;
+
 /** The case as the addon takes it. */
-export function benchJob(name: BenchCaseName, engine: BenchJob['engine'], threads: number): BenchJob {
+export function benchJob(name: BenchCaseName, engine: BenchJob['engine'], settings: BenchSettings): BenchJob {
   const { source, target, size, batch } = benchCases[name];
   return {
     method: 'l2t-ww',
@@ -46,7 +48,6 @@ export function benchJob(name: BenchCaseName, engine: BenchJob['engine'], thread
     momentum: 0.9,
     weightDecay: 1e-4,
     beta: 0.5,
-    innerSteps: 2,
     metaLr: 1e-4,
     metaWeightDecay: 1e-4,
     target,
@@ -54,6 +55,6 @@ export function benchJob(name: BenchCaseName, engine: BenchJob['engine'], thread
     batch,
     source: { network: source, pairs: addon().pairs(source, size, target, size, 'all-to-all') },
     device: 'cpu',
-    threads,
+    ...settings,
   };
 }

@@ -26,10 +26,11 @@ const baselineSchema = z.strictObject({
 
 const baselineFile = fileURLToPath(new URL('../../bench/baseline.json', import.meta.url));
 const { allowedFall, cases } = baselineSchema.parse(JSON.parse(await readFile(baselineFile, 'utf8')));
+const settings = { threads: addon().info().threads, convolution: 'auto', innerSteps: 2 } as const;
 const results: (BenchResult & { readonly baseline: number; readonly fell: boolean })[] = [];
 for (const { name, rounds, ratio } of cases) {
   process.stderr.write(`${name}: ${rounds} rounds of each engine\n`);
-  const result = await bench(name, { engines: ['native', 'autograd'], rounds, threads: addon().info().threads });
+  const result = await bench(name, { engines: ['native', 'autograd'], rounds, ...settings });
   results.push({ ...result, baseline: ratio, fell: (result.ratio ?? 0) < ratio * (1 - allowedFall) });
 }
 

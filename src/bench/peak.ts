@@ -1,14 +1,14 @@
 /**
- * Run by bench as a process of its own: `peak.js CASE ENGINE THREADS` prints, as JSON, the process's peak resident memory and the
+ * Run by bench as a process of its own: `peak.js CASE ENGINE SETTINGS` prints, as JSON, the process's peak resident memory and the
  * most that an iteration's tensors took at once, in bytes.
  */
 import { readFileSync } from 'node:fs';
 import { addon, type EngineName } from '../addon.js';
-import { type BenchCaseName, benchJob } from './cases.js';
+import { type BenchCaseName, type BenchSettings, benchJob } from './cases.js';
 
-const [name, engine, threads] = process.argv.slice(2) as [BenchCaseName, EngineName, string];
+const [name, engine, settings] = process.argv.slice(2) as [BenchCaseName, EngineName, string];
 const { Bench, memory } = addon();
-const subject = new Bench(benchJob(name, engine, Number(threads)));
+const subject = new Bench(benchJob(name, engine, JSON.parse(settings) as BenchSettings));
 const before = memory().now;
 for (let round = 0; round < 2; round++) await subject.iterate();
 const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { addon, type EngineName } from '../addon.js';
+import { addon, type ConvolutionName, type EngineName } from '../addon.js';
 import { type BenchResult, bench } from '../bench/bench.js';
 import { type BenchCaseName, benchCases } from '../bench/cases.js';
 import { table } from './table.js';
@@ -9,6 +9,8 @@ interface Flags {
   readonly engines: readonly EngineName[];
   readonly rounds: number;
   readonly threads?: number;
+  readonly convolution: ConvolutionName;
+  readonly innerSteps: number;
   readonly json?: boolean;
 }
 
@@ -24,6 +26,10 @@ export function register(program: Command): void {
     )
     .addOption(new Option('--rounds <n>', 'timed iterations of each engine').argParser(whole).default(5))
     .addOption(new Option('--threads <n>', 'threads (all cores)').argParser(whole))
+    .addOption(
+      new Option('--convolution <which>', 'of the native engine').choices(['auto', 'winograd', 'direct']).default('auto'),
+    )
+    .addOption(new Option('--inner-steps <n>', 'T, virtual matching steps').argParser(whole).default(2))
     .option('--json', 'print the result as one JSON document')
     .addHelpText('after', `\nCases:\n${list.join('\n')}`)
     .action(async (flags: Flags) => {
@@ -31,6 +37,8 @@ export function register(program: Command): void {
         engines: flags.engines,
         rounds: flags.rounds,
         threads: flags.threads ?? addon().info().threads,
+        convolution: flags.convolution,
+        innerSteps: flags.innerSteps,
         onRound: (round, engine, seconds) => {
           const what = round === 0 ? 'warm-up' : `round ${round} of ${flags.rounds}`;
           process.stderr.write(`${what}: ${engine} ${seconds.toFixed(3)} s\n`);

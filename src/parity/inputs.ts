@@ -52,7 +52,7 @@ export function caseJob(
   addon: NativeAddon,
   description: Case,
   method: string,
-  settings: Pick<IterateJob, 'dtype' | 'engine' | 'device' | 'threads'>,
+  settings: Pick<IterateJob, 'dtype' | 'engine' | 'convolution' | 'device' | 'threads'>,
 ): IterateJob {
   const { seed, size, sources, what, where } = description;
   const target: NetworkSpec = { name: description.target, classes: description.classes, width: 1 };

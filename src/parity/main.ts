@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 import { Command, Option } from 'commander';
-import type { EngineName } from '../addon.js';
 import { runProgram } from '../cli/program.js';
-import { parity } from './parity.js';
+import { type ParityOptions, parity } from './parity.js';
 import { formatReport } from './report.js';
 
 const program = new Command('parity')
@@ -10,7 +9,10 @@ const program = new Command('parity')
   .argument('<dir>', 'folder of NAME.json and NAME.safetensors')
   .addOption(new Option('--dtype <type>', 'what to compute in').choices(['float64', 'float32']).default('float64'))
   .addOption(new Option('--engine <name>', 'which engine').choices(['native', 'autograd']).default('native'))
-  .action(async (folder: string, options: { dtype: 'float64' | 'float32'; engine: EngineName }) => {
+  .addOption(
+    new Option('--convolution <which>', 'of the native engine').choices(['auto', 'winograd', 'direct']).default('auto'),
+  )
+  .action(async (folder: string, options: Omit<ParityOptions, 'onCase'>) => {
     const onCase = (name: string, index: number, count: number) => {
       process.stderr.write(`${index + 1}/${count} ${name}\n`);
     };

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { EngineName } from '../addon.js';
+import type { ConvolutionName, EngineName } from '../addon.js';
 import { addon } from '../addon.js';
 import { L2TError } from '../errors.js';
 import { fileError } from '../files.js';
@@ -12,6 +12,8 @@ import { caseJob } from './inputs.js';
 export interface ParityOptions {
   readonly dtype: 'float32' | 'float64';
   readonly engine: EngineName;
+  /** 'auto' unless given. */
+  readonly convolution?: ConvolutionName;
   readonly onCase?: (name: string, index: number, count: number) => void;
 }
 
@@ -45,14 +47,15 @@ export async function parity(folder: string, options: ParityOptions): Promise<Pa
   return options.dtype === 'float64' ? { cases } : judgeTogether(cases);
 }
 
-async function runCase(folder: string, name: string, { dtype, engine }: ParityOptions): Promise<CaseResult> {
+async function runCase(folder: string, name: string, options: ParityOptions): Promise<CaseResult> {
   try {
     const description = await readCase(join(folder, `${name}.json`));
     const method = methodOf(description);
     if (method === undefined) return { name, outcome: 'unsupported', method: description.method };
     const { tensors: expected } = await readSafetensors(join(folder, `${name}.safetensors`));
     const native = addon();
-    const settings = { dtype, engine, device: 'cpu', threads: native.info().threads };
+    const { dtype, engine, convolution = 'auto' } = options;
+    const settings = { dtype, engine, convolution, device: 'cpu', threads: native.info().threads };
     const outputs = await native.iterate(caseJob(native, description, method, settings));
     const verdict = compare(description, expected, outputs, dtype);
     return { name, outcome: verdict.passed ? 'passed' : 'failed', verdict };

@@ -21,7 +21,7 @@ const longRun = `
   const common = { size: 32, normalisation, batch: 8, device: 'cpu', threads: 1 };
   const job = {
     ...common, target: network, train: images, sources: [], seed: 0, saveEvery: 1e6, epochs: 100_000,
-    method: 'scratch', engine: 'native', lr: 0.01, momentum: 0.9, weightDecay: 0, beta: 0.5,
+    method: 'scratch', engine: 'native', convolution: 'auto', lr: 0.01, momentum: 0.9, weightDecay: 0, beta: 0.5,
     innerSteps: 2, metaLr: 0, metaWeightDecay: 0,
   };
   const start = (begun, changes = {}) => {

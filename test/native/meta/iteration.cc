@@ -24,13 +24,13 @@ run::SourceConfig source(int64_t size, const at::TensorOptions& options) {
 
 void iterate(const std::string& target, int64_t size, bool read) {
   const auto options = at::TensorOptions(at::kMeta).dtype(at::kFloat);
-  const run::Hyperparameters hyperparameters{"l2t-ww", "native", 0.1, 0.9, 1e-4, 0.5, 2, 1e-4, 1e-4};
+  const run::Hyperparameters hyperparameters{"l2t-ww", "native", "auto", 0.1, 0.9, 1e-4, 0.5, 2, 1e-4, 1e-4};
   run::Learner learner(hyperparameters, {target, 4, 0.25}, size, {source(size, options)}, options, /*observe=*/false);
   const auto x = at::empty({3, 3, size, size}, options, at::MemoryFormat::ChannelsLast);
   const auto y = at::empty({3}, options.dtype(at::kLong));
   for (int i = 0; i < 2; ++i) {
     const auto result = learner.iterate(x, {x}, y, hyperparameters.lr);
-    if (read) std::printf("%g\n", result.meta->objective.item().toDouble());
+    if (read) std::printf("%g\n", result.meta.value().objective.item().toDouble());
   }
 }
 

@@ -1,5 +1,6 @@
 // LibTorch's `meta` device has shapes and no values. These operations have kernels of shapes in Python only; here are
-// some for a C++ program, so that a whole iteration can run on it.
+// some for a C++ program, so that a whole iteration can run on it. Signatures are the dispatcher's.
+// NOLINTBEGIN(performance-unnecessary-value-param)
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -55,6 +56,7 @@ Tensor relu(const Tensor& x) { return at::empty_like(x); }
 Tensor& relu_in_place(Tensor& x) { return x; }
 
 }  // namespace
+// NOLINTEND(performance-unnecessary-value-param)
 
 TORCH_LIBRARY_IMPL(aten, Meta, library) {
   library.impl("convolution", convolution);

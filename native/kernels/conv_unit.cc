@@ -1,0 +1,219 @@
+#include "native/kernels/conv_unit.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "native/kernels/domain.h"
+
+namespace l2t::kernels {
+namespace {
+
+template <class T>
+Doubles read(const at::Tensor& values) {
+  const auto* data = values.const_data_ptr<T>();
+  return {data, data + values.numel()};
+}
+
+template <class T>
+void write(const at::Tensor& to, const Doubles& values) {
+  std::transform(values.begin(), values.end(), to.data_ptr<T>(), [](double value) { return static_cast<T>(value); });
+}
+
+/// One that can be written in place: channels last, and nobody else's.
+at::Tensor own(at::Tensor map) {
+  if (!map.is_contiguous(at::MemoryFormat::ChannelsLast)) return map.contiguous(at::MemoryFormat::ChannelsLast);
+  return map.use_count() == 1 ? std::move(map) : map.clone();
+}
+
+/// As torch's batch norm moves them: the running variance is of the unbiased estimate.
+template <class T>
+void move_running(const UnitStatistics& running, const Doubles& mean, const Doubles& variance, double places) {
+  auto* const running_mean = running.mean.data_ptr<T>();
+  auto* const running_variance = running.variance.data_ptr<T>();
+  const auto* const bias = running.bias.defined() ? running.bias.const_data_ptr<T>() : nullptr;
+  const auto move = [&](T& to, double value) {
+    to = static_cast<T>((1 - running.momentum) * to + running.momentum * value);
+  };
+  for (size_t c = 0; c < mean.size(); ++c) {
+    move(running_mean[c], mean[c] + (bias != nullptr ? bias[c] : 0));
+    move(running_variance[c], variance[c] * places / (places - 1));
+  }
+}
+
+}  // namespace
+
+/// The unit's sweeps in one type. Batch norm's are affine maps, channel by channel, once their sums are known; with s the
+/// inverse deviation and n the places of a channel,
+///
+///   ȳ = γ s (g − Σg/n − x̂ Σ(g x̂)/n) ,   x̂̇ = s (ẏ − Σẏ/n − x̂ q) ,  q = Σ(ẏ x̂)/n
+///
+/// and ȳ̇ is ȳ's tangent: γ, s, g, the sums and x̂ all move.
+template <class T>
+struct ConvUnit::Sweeps {
+  ConvUnit& unit;
+  Domain<T> domain;
+  double n;
+
+  explicit Sweeps(ConvUnit& unit, const at::TensorOptions& options)
+      : unit(unit),
+        domain(unit.x_, unit.out_, options),
+        n(static_cast<double>(unit.x_.images * unit.x_.places())) {}
+
+  [[nodiscard]] const at::Tensor& mask() const {
+    static const at::Tensor kNone;
+    return unit.relu_ ? unit.z_ : kNone;
+  }
+
+  at::Tensor forward(const at::Tensor& x, const UnitParameters& parameters, double epsilon,
+                     const UnitStatistics* statistics) const {
+    unit.v_ = domain.input(x);
+    unit.u_ = domain.weights(parameters.weight);
+    auto [y, sums] = domain.output({{unit.v_, unit.u_}}, {});
+    unit.y_ = std::move(y);
+    const auto channels = unit.out_;
+    Doubles variance(channels);
+    unit.mean_.resize(channels);
+    unit.invstd_.resize(channels);
+    for (int64_t c = 0; c < channels; ++c) {
+      unit.mean_[c] = sums[0][c] / n;
+      const double centred = sums[1][c] / n - unit.mean_[c] * unit.mean_[c];
+      variance[c] = centred < 0 ? 0 : centred;  // NaN stays
+      unit.invstd_[c] = 1 / std::sqrt(variance[c] + epsilon);
+    }
+    if (statistics != nullptr) move_running<T>(*statistics, unit.mean_, variance, n);
+
+    unit.scale_ = read<T>(parameters.scale);
+    const auto shift = read<T>(parameters.shift);
+    AffineOf<T> z({unit.y_}, channels);
+    for (int64_t c = 0; c < channels; ++c) {
+      const double slope = unit.scale_[c] * unit.invstd_[c];
+      z.set(c, {slope}, shift[c] - slope * unit.mean_[c]);
+    }
+    unit.z_ = domain.affine(z, unit.relu_ ? Gate::kRelu : Gate::kNone, {});
+    return unit.z_;
+  }
+
+  at::Tensor backward(at::Tensor z_bar, const UnitParameters& gradient, bool input, bool keep) const {
+    auto g = own(std::move(z_bar));
+    auto sums = domain.masked_sums(g, mask(), unit.y_, {}, {});
+    for (int64_t c = 0; c < unit.out_; ++c) sums[1][c] = unit.invstd_[c] * (sums[1][c] - unit.mean_[c] * sums[0][c]);
+    write<T>(gradient.shift, sums[0]);
+    write<T>(gradient.scale, sums[1]);
+
+    AffineOf<T> y_bar({g, unit.y_}, unit.out_);
+    for (int64_t c = 0; c < unit.out_; ++c) {
+      const double s = unit.invstd_[c];
+      const double on_g = unit.scale_[c] * s;
+      const double on_y = -on_g * s * sums[1][c] / n;
+      y_bar.set(c, {on_g, on_y}, -on_g * sums[0][c] / n - on_y * unit.mean_[c]);
+    }
+    auto in_domain = domain.output_adjoint(y_bar);
+    domain.weights_adjoint({{in_domain, unit.v_}}, gradient.weight);
+    auto x_bar = input ? domain.input_adjoint({{in_domain, unit.u_}}) : at::Tensor();
+    if (keep) {
+      unit.g_ = std::move(g);
+      unit.y_bar_ = std::move(in_domain);
+      unit.sum_g_ = std::move(sums[0]);
+      unit.sum_g_x_hat_ = std::move(sums[1]);
+    }
+    return x_bar;
+  }
+
+  at::Tensor tangent(const at::Tensor& x_dot, const UnitParameters& parameters_dot, bool keep) const {
+    auto u_dot = domain.weights(parameters_dot.weight);
+    auto v_dot = x_dot.defined() ? domain.input(x_dot) : at::Tensor();
+    auto [y_dot, sums] = x_dot.defined() ? domain.output({{unit.v_, u_dot}, {v_dot, unit.u_}}, unit.y_)
+                                         : domain.output({{unit.v_, u_dot}}, unit.y_);
+    for (int64_t c = 0; c < unit.out_; ++c) sums[1][c] = unit.invstd_[c] * (sums[1][c] - unit.mean_[c] * sums[0][c]);
+
+    auto scale_dot = read<T>(parameters_dot.scale);
+    const auto shift_dot = read<T>(parameters_dot.shift);
+    // ż = γ̇ x̂ + γ x̂̇ + β̇ where z > 0.
+    AffineOf<T> z_dot({y_dot, unit.y_}, unit.out_);
+    for (int64_t c = 0; c < unit.out_; ++c) {
+      const double s = unit.invstd_[c];
+      const double on_y_dot = unit.scale_[c] * s;
+      const double on_y = (scale_dot[c] - on_y_dot * sums[1][c] / n) * s;
+      z_dot.set(c, {on_y_dot, on_y}, shift_dot[c] - on_y_dot * sums[0][c] / n - on_y * unit.mean_[c]);
+    }
+    auto result = domain.affine(z_dot, unit.relu_ ? Gate::kMask : Gate::kNone, mask());
+    if (keep) {
+      unit.u_dot_ = std::move(u_dot);
+      unit.v_dot_ = std::move(v_dot);
+      unit.y_dot_ = std::move(y_dot);
+      unit.scale_dot_ = std::move(scale_dot);
+      unit.sum_y_dot_ = std::move(sums[0]);
+      unit.sum_y_dot_x_hat_ = std::move(sums[1]);
+    }
+    return result;
+  }
+
+  at::Tensor tangent_backward(at::Tensor z_bar_dot, const UnitParameters& gradient_dot, bool input) const {
+    const auto g_dot = own(std::move(z_bar_dot));
+    auto sums = domain.masked_sums(g_dot, mask(), unit.y_, unit.g_, unit.y_dot_);
+    Doubles scale_bar_dot(unit.out_);
+    AffineOf<T> y_bar_dot({g_dot, unit.g_, unit.y_dot_, unit.y_}, unit.out_);
+    for (int64_t c = 0; c < unit.out_; ++c) {
+      const double s = unit.invstd_[c];
+      const double g_mean = unit.sum_g_[c] / n;
+      const double g_x_hat_mean = unit.sum_g_x_hat_[c] / n;
+      const double y_dot_mean = unit.sum_y_dot_[c] / n;
+      const double q = unit.sum_y_dot_x_hat_[c] / n;
+      const double g_dot_x_hat = s * (sums[1][c] - unit.mean_[c] * sums[0][c]);
+      // Σ g x̂̇
+      const double g_x_hat_dot = s * (sums[2][c] - y_dot_mean * unit.sum_g_[c] - q * unit.sum_g_x_hat_[c]);
+      scale_bar_dot[c] = g_dot_x_hat + g_x_hat_dot;
+
+      const double scaled = unit.scale_[c] * s;                        // γ s
+      const double scaled_dot = s * (unit.scale_dot_[c] - scaled * q);  // γ̇ s + γ ṡ, since ṡ = −s² q
+      const double on_y_dot = -scaled * s * g_x_hat_mean;
+      const double on_x_hat = -scaled * (g_dot_x_hat + g_x_hat_dot) / n - scaled_dot * g_x_hat_mean - on_y_dot * q;
+      const double constant = -scaled * sums[0][c] / n - scaled_dot * g_mean - on_y_dot * y_dot_mean;
+      y_bar_dot.set(c, {scaled, scaled_dot, on_y_dot, on_x_hat * s}, constant - on_x_hat * s * unit.mean_[c]);
+    }
+    write<T>(gradient_dot.shift, sums[0]);
+    write<T>(gradient_dot.scale, scale_bar_dot);
+
+    const auto in_domain = domain.output_adjoint(y_bar_dot);
+    if (unit.v_dot_.defined()) {
+      domain.weights_adjoint({{in_domain, unit.v_}, {unit.y_bar_, unit.v_dot_}}, gradient_dot.weight);
+    } else {
+      domain.weights_adjoint({{in_domain, unit.v_}}, gradient_dot.weight);
+    }
+    auto x_bar_dot = input ? domain.input_adjoint({{in_domain, unit.u_}, {unit.y_bar_, unit.u_dot_}}) : at::Tensor();
+    for (auto* tensor : {&unit.v_dot_, &unit.u_dot_, &unit.y_dot_, &unit.g_, &unit.y_bar_}) tensor->reset();
+    return x_bar_dot;
+  }
+};
+
+at::Tensor ConvUnit::forward(const at::Tensor& x, const UnitParameters& parameters, double epsilon,
+                             const UnitStatistics* statistics) {
+  x_ = {form_, x.size(0), x.size(2), x.size(1)};
+  out_ = parameters.weight.size(0);
+  const auto options = x.options().memory_format({});
+  return x.scalar_type() == at::kFloat
+             ? Sweeps<float>(*this, options).forward(x, parameters, epsilon, statistics)
+             : Sweeps<double>(*this, options).forward(x, parameters, epsilon, statistics);
+}
+
+at::Tensor ConvUnit::backward(at::Tensor z_bar, const UnitParameters& gradient, bool input, bool keep) {
+  const auto options = y_.options();
+  return y_.scalar_type() == at::kFloat
+             ? Sweeps<float>(*this, options).backward(std::move(z_bar), gradient, input, keep)
+             : Sweeps<double>(*this, options).backward(std::move(z_bar), gradient, input, keep);
+}
+
+at::Tensor ConvUnit::tangent(const at::Tensor& x_dot, const UnitParameters& parameters_dot, bool keep) {
+  const auto options = y_.options();
+  return y_.scalar_type() == at::kFloat ? Sweeps<float>(*this, options).tangent(x_dot, parameters_dot, keep)
+                                        : Sweeps<double>(*this, options).tangent(x_dot, parameters_dot, keep);
+}
+
+at::Tensor ConvUnit::tangent_backward(at::Tensor z_bar_dot, const UnitParameters& gradient_dot, bool input) {
+  const auto options = y_.options();
+  return y_.scalar_type() == at::kFloat
+             ? Sweeps<float>(*this, options).tangent_backward(std::move(z_bar_dot), gradient_dot, input)
+             : Sweeps<double>(*this, options).tangent_backward(std::move(z_bar_dot), gradient_dot, input);
+}
+
+}  // namespace l2t::kernels

@@ -1,0 +1,84 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <vector>
+
+#include "native/kernels/loops.h"
+
+namespace l2t::kernels {
+
+/// One of a unit's values for each of its parameters: W (C_out × C × 3 × 3), γ and β (C_out).
+struct UnitParameters {
+  at::Tensor weight;
+  at::Tensor scale;
+  at::Tensor shift;
+};
+
+/// Batch norm's running statistics, and the convolution's bias, which moves nothing else: batch norm takes it off again.
+struct UnitStatistics {
+  at::Tensor mean;
+  at::Tensor variance;
+  at::Tensor bias;  // may be undefined
+  double momentum;
+};
+
+/// A 3×3 convolution (stride 1, padding 1), batch norm with batch statistics and, where `relu`, ReLU, fused:
+/// y = W ∗ x, z = ReLU(γ x̂ + β), x̂ = s (y − μ). The sweeps of ops/conv2d.h, ops/batch_norm.h and ops/relu.h one after
+/// the other, on the CPU in float or double, with the convolution's products in the domain of a form (winograd.h),
+/// where the sweeps share their transforms. With V = Bᵀ x B, U = G W Gᵀ, a matrix for each frequency:
+///
+///   forward           y = Aᵀ (V Uᵀ) A
+///   backward          Ȳ = A ȳ Aᵀ ;  x̄ = B (Ȳ U) Bᵀ ;  W̄ = Gᵀ (Ȳᵀ V) G
+///   tangent           ẏ = Aᵀ (V̇ Uᵀ + V U̇ᵀ) A
+///   tangent_backward  x̄̇ = B (Ȳ̇ U + Ȳ U̇) Bᵀ ;  W̄̇ = Gᵀ (Ȳ̇ᵀ V + Ȳᵀ V̇) G
+///
+/// Call them in that order; a later one reads what the earlier ones kept. Maps are B × C × H × H, channels last.
+class ConvUnit {
+ public:
+  ConvUnit(Form form, bool relu) : form_(form), relu_(relu) {}
+
+  /// z. `statistics`: moved where given.
+  at::Tensor forward(const at::Tensor& x, const UnitParameters& parameters, double epsilon,
+                     const UnitStatistics* statistics);
+
+  /// Writes the parameters' gradients and returns x̄, undefined unless `input`. `keep`: tangent_backward will follow.
+  at::Tensor backward(at::Tensor z_bar, const UnitParameters& gradient, bool input, bool keep);
+
+  /// ż. ẋ undefined: zero. `keep`: tangent_backward will follow.
+  at::Tensor tangent(const at::Tensor& x_dot, const UnitParameters& parameters_dot, bool keep);
+
+  /// Writes the tangents of the parameters' gradients and returns x̄̇, undefined unless `input`. Drops what tangent kept.
+  at::Tensor tangent_backward(at::Tensor z_bar_dot, const UnitParameters& gradient_dot, bool input);
+
+ private:
+  template <class T>
+  struct Sweeps;
+
+  Form form_;
+  bool relu_;
+  Geometry x_{};
+  int64_t out_ = 0;
+  // By forward.
+  at::Tensor v_;
+  at::Tensor u_;
+  at::Tensor y_;
+  at::Tensor z_;
+  std::vector<double> scale_;
+  std::vector<double> mean_;
+  std::vector<double> invstd_;
+  // By backward: g = z̄ where z > 0, Σ g, Σ g x̂ and Ȳ.
+  at::Tensor g_;
+  at::Tensor y_bar_;
+  std::vector<double> sum_g_;
+  std::vector<double> sum_g_x_hat_;
+  // By tangent: Σ ẏ and Σ ẏ x̂ and the rest.
+  at::Tensor v_dot_;
+  at::Tensor u_dot_;
+  at::Tensor y_dot_;
+  std::vector<double> scale_dot_;
+  std::vector<double> sum_y_dot_;
+  std::vector<double> sum_y_dot_x_hat_;
+};
+
+}  // namespace l2t::kernels

@@ -1,0 +1,76 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <initializer_list>
+#include <utility>
+#include <vector>
+
+#include "native/kernels/loops.h"
+
+namespace l2t::kernels {
+
+using Doubles = std::vector<double>;
+
+/// Slopes and constant of an affine combination of maps (B × C × H × H), in the maps' type.
+template <class T>
+class AffineOf {
+ public:
+  AffineOf(std::vector<at::Tensor> maps, int64_t channels);
+  void set(int64_t channel, std::initializer_list<double> slopes, double constant);
+  [[nodiscard]] Affine<T> get() const;
+
+ private:
+  std::vector<at::Tensor> maps_;
+  std::vector<std::vector<T>> values_;
+};
+
+/// The ways of a convolution's maps and weights into the domain of its form, where it is a product of matrices for each
+/// frequency, and back. All threads work on each; loops.h has what one of them does.
+template <class T>
+class Domain {
+ public:
+  /// A product in the domain: `rows` (of x or ȳ, a row a tile) times `matrix` (of W, C_out × C_in).
+  struct Term {
+    const at::Tensor& rows;
+    const at::Tensor& matrix;
+  };
+  using Terms = std::initializer_list<Term>;
+
+  Domain(const Geometry& x, int64_t out, const at::TensorOptions& options);
+
+  /// V = Bᵀ x B.
+  [[nodiscard]] at::Tensor input(const at::Tensor& x) const;
+  /// U = G W Gᵀ.
+  [[nodiscard]] at::Tensor weights(const at::Tensor& w) const;
+  /// Ȳ = A ȳ Aᵀ.
+  [[nodiscard]] at::Tensor output_adjoint(const AffineOf<T>& y_bar) const;
+
+  /// y = Aᵀ (Σ V Uᵀ) A over the terms (V, U), and by channel Σ y and Σ y u (u undefined: y).
+  [[nodiscard]] std::pair<at::Tensor, std::vector<Doubles>> output(Terms terms, const at::Tensor& u) const;
+  /// x̄ = B (Σ Ȳ U) Bᵀ over the terms (Ȳ, U).
+  [[nodiscard]] at::Tensor input_adjoint(Terms terms) const;
+  /// Writes W̄ = Gᵀ (Σ Ȳᵀ V) G over the terms (Ȳ, V).
+  void weights_adjoint(Terms terms, const at::Tensor& w_bar) const;
+
+  /// The affine map itself, gated; z (for Gate::kMask) may be undefined.
+  [[nodiscard]] at::Tensor affine(const AffineOf<T>& from, Gate gate, const at::Tensor& z) const;
+  /// In place y ← y where z > 0 (z undefined: everywhere); by channel Σ y, Σ y u and, where given, Σ v v_with.
+  [[nodiscard]] std::vector<Doubles> masked_sums(const at::Tensor& y, const at::Tensor& z, const at::Tensor& u,
+                                                 const at::Tensor& v, const at::Tensor& v_with) const;
+
+ private:
+  [[nodiscard]] at::Tensor map(int64_t channels) const;
+  [[nodiscard]] at::Tensor matrices(int64_t rows, int64_t width) const;
+  template <class Read>
+  void by_blocks(Terms terms, int64_t inner, int64_t width, bool transposed, const Read& read) const;
+
+  const Loops<T>& loops_;
+  Geometry x_;
+  Geometry y_;
+  int64_t rows_;   // of all images
+  int64_t in_;     // columns of V and U
+  int64_t out_;    // of Ȳ
+  at::TensorOptions options_;
+};
+
+}  // namespace l2t::kernels

@@ -1,0 +1,90 @@
+#pragma once
+#include <cstdint>
+
+/// The loops over maps and tiles that a fused unit (conv_unit.h) is made of, on one thread each. They are compiled once
+/// for every instruction set (loops.inc) and chosen at run time.
+///
+/// A map is B × H × W × C, channels last. Its Winograd planes are one matrix for each of a form's frequencies, a row for
+/// each tile: planes[f · stride + tile · C + c].
+namespace l2t::kernels {
+
+/// How a 3×3 convolution of stride 1 and padding 1 becomes products of matrices, one a frequency.
+enum class Form {
+  kFourByFour,  // Winograd's F(4×4, 3×3): 36 frequencies, tiles of 4×4 outputs
+  kTwoByTwo,    // for maps of 2×2: 9 frequencies, one tile
+  kPatches,     // no transform: one frequency, a row for each place, of its 9 C inputs; for few channels
+};
+
+struct Geometry {
+  Form form;
+  int64_t images;
+  int64_t side;
+  int64_t channels;
+
+  [[nodiscard]] int64_t frequencies() const;
+  /// Along a side.
+  [[nodiscard]] int64_t tiles() const;
+  /// Of an image.
+  [[nodiscard]] int64_t rows() const { return tiles() * tiles(); }
+  [[nodiscard]] int64_t places() const { return side * side; }
+};
+
+/// Planes of the images from `first` on.
+template <class T>
+struct Planes {
+  T* data;
+  int64_t stride;
+  int64_t first;
+};
+
+struct Images {
+  int64_t begin;
+  int64_t end;
+};
+
+/// constant + Σ slope_k · map_k, channel by channel: what batch norm's sweeps come down to.
+template <class T>
+struct Affine {
+  static constexpr int kMost = 4;
+  int terms;  // 1, 2 or 4
+  const T* map[kMost];
+  const T* slope[kMost];
+  const T* constant;
+};
+
+enum class Gate { kNone, kRelu, kMask };
+
+template <class T>
+struct Loops {
+  const char* name;
+
+  /// V = Bᵀ x B. Of kPatches: the nine inputs of each place, side by side.
+  void (*input)(const Geometry& geometry, Images images, const T* x, Planes<T> v);
+  /// x̄ = B V̄ Bᵀ, summed over tiles.
+  void (*input_adjoint)(const Geometry& geometry, Images images, Planes<const T> v, T* x);
+  /// y = Aᵀ M A, with Σ y and Σ y u over each image's places in `sums` (images × 2 × C); u is y itself where null.
+  void (*output)(const Geometry& geometry, Images images, Planes<const T> m, T* y, const T* u, double* sums);
+  /// M = A ȳ Aᵀ of an affine map ȳ.
+  void (*output_adjoint)(const Geometry& geometry, Images images, const Affine<T>& y, Planes<T> m);
+  /// U = G W Gᵀ for output channels `begin` to `end`. w: C_out × C × 3 × 3; u: C_out × C a frequency.
+  void (*weights)(Form form, int64_t channels, int64_t begin, int64_t end, const T* w, T* u, int64_t stride);
+  void (*weights_adjoint)(Form form, int64_t channels, int64_t begin, int64_t end, const T* u, int64_t stride, T* w);
+
+  /// y = an affine map, over rows `begin` to `end` of C channels; kRelu: its positive part; kMask: 0 where z ≤ 0.
+
+  void (*affine)(int64_t channels, int64_t begin, int64_t end, const Affine<T>& from, Gate gate, const T* z, T* y);
+  /// In place y ← y where z > 0, else 0 (z null: all of y), and Σ y, Σ y u, and where `v` is given Σ v u', of each
+  /// image in `sums` (images × 3 × C).
+  void (*masked_sums)(const Geometry& geometry, Images images, T* y, const T* z, const T* u, const T* v,
+                      const T* v_with, double* sums);
+};
+
+/// For the instruction set at hand: avx512, avx2 (with FMA), or the one that everything was compiled for.
+template <class T>
+const Loops<T>& loops();
+
+/// By name; null where this build or machine has none.
+template <class T>
+const Loops<T>* loops_named(const char* name);
+
+}  // namespace l2t::kernels

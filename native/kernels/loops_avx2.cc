@@ -1,0 +1,7 @@
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC target("avx2,fma")
+#define L2T_ISA avx2
+#define L2T_ISA_NAME "avx2"
+#define L2T_VECTOR_BYTES 32
+#include "native/kernels/loops.inc"
+#endif

@@ -1,0 +1,7 @@
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,prefer-vector-width=512")
+#define L2T_ISA avx512
+#define L2T_ISA_NAME "avx512"
+#define L2T_VECTOR_BYTES 64
+#include "native/kernels/loops.inc"
+#endif
