@@ -22,33 +22,19 @@ void LossPoint::forward(const at::Tensor& theta, const std::vector<TensorSpec>& 
   if (terms_.org) loss_org_ = ops::cross_entropy(activations_.logits, y_, log_p_);
   if (!terms_.matching) return;
   for (const auto& map : maps) {
-    branches_.push_back(transfer::gather_branches(map, branch_views(theta_)));
-    difference_.push_back(difference(branches_.size() - 1));
-    const auto loss = transfer::matching_loss(map, difference_.back());
-    loss_matching_ = loss_matching_.defined() ? loss_matching_ + loss : loss;
+    const auto branches = transfer::gather_branches(map, branch_views(theta_));
+    auto value = transfer::matching_value(map, branches, activations_.features[map.sources.feature], direct());
+    loss_matching_ = loss_matching_.defined() ? loss_matching_ + value.loss : value.loss;
+    matching_.push_back(std::move(value.gradient));
   }
-}
-
-at::Tensor LossPoint::difference(size_t i) const {
-  const auto& map = (*maps_)[i];
-  return transfer::matching_difference(map, branches_[i], activations_.features[map.sources.feature]);
 }
 
 at::Tensor LossPoint::gradient(bool keep) {
   const auto flat = at::zeros_like(theta_flat_);
   const auto gradient = views_of(flat, *specs_);
   nets::Activations bar;
-  bar.features.resize(activations_.features.size());
   if (terms_.org) bar.logits = ops::cross_entropy_backward(log_p_, y_);
-  for (size_t i = 0; i < difference_.size(); ++i) {
-    const auto& map = (*maps_)[i];
-    auto matched =
-        transfer::matching_backward(map, branches_[i], activations_.features[map.sources.feature], difference_[i]);
-    bar.features[map.sources.feature] = std::move(matched.t_bar);
-    transfer::scatter_branches(map, matched.branches, branch_views(gradient));
-  }
-  // The differences are made again by tangent: a small convolution each, for maps that would wait on the way.
-  difference_.clear();
+  take_matching(bar, gradient);
   tape_.backward(std::move(bar), gradient, keep);
   return flat;
 }
@@ -56,14 +42,15 @@ at::Tensor LossPoint::gradient(bool keep) {
 void LossPoint::tangent(const at::Tensor& d, std::vector<at::Tensor>& e_dot, bool keep) {
   theta_dot_ = views_of(d, *specs_);
   dots_ = tape_.tangent(theta_dot_, keep);
-  for (size_t i = 0; i < branches_.size(); ++i) {
+  if (!terms_.matching) return;
+  for (size_t i = 0; i < maps_->size(); ++i) {
     const auto& map = (*maps_)[i];
-    difference_.push_back(difference(i));
-    branches_dot_.push_back(transfer::gather_branches(map, branch_views(theta_dot_)));
-    difference_dot_.push_back(transfer::matching_difference_tangent(branches_[i], branches_dot_[i],
-                                                                    activations_.features[map.sources.feature],
-                                                                    dots_.features[map.sources.feature]));
-    e_dot[i].add_(transfer::matching_e_dot(difference_[i], difference_dot_[i]));
+    const int n = map.sources.feature;
+    auto tangent = transfer::matching_tangent(map, transfer::gather_branches(map, branch_views(theta_)),
+                                              transfer::gather_branches(map, branch_views(theta_dot_)),
+                                              activations_.features[n], dots_.features[n], keep, direct());
+    e_dot[i].add_(tangent.e_dot);
+    if (keep) matching_.push_back(std::move(tangent.gradient_dot));
   }
 }
 
@@ -71,26 +58,28 @@ at::Tensor LossPoint::hessian_product() {
   const auto flat = at::zeros_like(theta_flat_);
   const auto product = views_of(flat, *specs_);
   nets::Activations bar_dot;
-  bar_dot.features.resize(activations_.features.size());
   if (terms_.org) bar_dot.logits = ops::cross_entropy_tangent_backward(log_p_, dots_.logits);
-  for (size_t i = 0; i < difference_.size(); ++i) {
-    const auto& map = (*maps_)[i];
-    auto matched = transfer::matching_tangent_backward(
-        map, branches_[i], branches_dot_[i], activations_.features[map.sources.feature],
-        dots_.features[map.sources.feature], difference_[i], difference_dot_[i]);
-    bar_dot.features[map.sources.feature] = std::move(matched.t_bar);
-    transfer::scatter_branches(map, matched.branches, branch_views(product));
-  }
+  take_matching(bar_dot, product);
   tape_.tangent_backward(std::move(bar_dot), theta_dot_, product);
   return flat;
+}
+
+void LossPoint::take_matching(nets::Activations& bar, const std::vector<at::Tensor>& gradient) {
+  bar.features.resize(activations_.features.size());
+  for (size_t i = 0; i < matching_.size(); ++i) {
+    const auto& map = (*maps_)[i];
+    bar.features[map.sources.feature] = std::move(matching_[i].t_bar);
+    transfer::scatter_branches(map, matching_[i].branches, branch_views(gradient));
+  }
+  matching_.clear();
 }
 
 void LossPoint::release() {
   tape_.release();
   theta_flat_.reset();
-  for (auto* tensors : {&theta_, &theta_dot_, &difference_, &difference_dot_}) tensors->clear();
-  branches_.clear();
-  branches_dot_.clear();
+  theta_.clear();
+  theta_dot_.clear();
+  matching_.clear();
   activations_ = {};
   dots_ = {};
   loss_matching_.reset();

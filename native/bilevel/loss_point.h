@@ -43,8 +43,9 @@ class LossPoint {
   void release();
 
  private:
-  /// D of matched map i.
-  [[nodiscard]] at::Tensor difference(size_t i) const;
+  /// Moves what the matching loss gave into the cotangents of the features and the branches' gradients.
+  void take_matching(nets::Activations& bar, const std::vector<at::Tensor>& gradient);
+  [[nodiscard]] bool direct() const { return problem_.convolution == kernels::Convolution::kDirect; }
   /// The last operation that a feature in some pair needs, or all where L reads the logits.
   [[nodiscard]] size_t operations() const;
   [[nodiscard]] const at::Tensor* branch_views(const std::vector<at::Tensor>& views) const;
@@ -63,10 +64,7 @@ class LossPoint {
   at::Tensor loss_org_;
   at::Tensor loss_matching_;
   at::Tensor log_p_;
-  std::vector<transfer::Branches> branches_;  // one a matched map
-  std::vector<transfer::Branches> branches_dot_;
-  std::vector<at::Tensor> difference_;
-  std::vector<at::Tensor> difference_dot_;
+  std::vector<transfer::MatchingGradient> matching_;  // one a matched map, or its tangent; taken by the next sweep
 };
 
 }  // namespace l2t::bilevel

@@ -52,6 +52,23 @@ struct Affine {
   const T* constant;
 };
 
+/// Rows `begin` to `end` of a matched map, a row a place, `places` of them an image, of C channels: all pairs' side by
+/// side.
+struct MatchedRows {
+  int64_t channels;
+  int64_t places;
+  int64_t begin;
+  int64_t end;
+};
+
+/// k (images × C), the source maps S, and 2/HW.
+template <class T>
+struct MatchedWith {
+  const T* coefficient;
+  const T* source;
+  T factor;
+};
+
 enum class Gate { kNone, kRelu, kMask };
 
 template <class T>
@@ -77,6 +94,13 @@ struct Loops {
   /// image in `sums` (images × 3 × C).
   void (*masked_sums)(const Geometry& geometry, Images images, T* y, const T* z, const T* u, const T* v,
                       const T* v_with, double* sums);
+
+  /// d = W T of some rows on entry; with D = d + b − S, d ← D̄ = (2/HW) k D. Adds Σ k D² to `loss`, Σ D̄ to b̄.
+  void (*matching)(const MatchedRows& rows, const MatchedWith<T>& with, const T* bias, T* d, double* loss,
+                   double* b_bar);
+  /// Likewise with ḋ = W Ṫ + Ẇ T: d ← D̄, ḋ ← D̄̇ = (2/HW) k Ḋ. Adds ė = (2/HW) Σ D Ḋ (images × C), Σ D̄̇ to b̄̇.
+  void (*matching_tangent)(const MatchedRows& rows, const MatchedWith<T>& with, const T* bias, const T* bias_dot, T* d,
+                           T* d_dot, double* e_dot, double* b_bar_dot);
 };
 
 /// For the instruction set at hand: avx512, avx2 (with FMA), or the one that everything was compiled for.

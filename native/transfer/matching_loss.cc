@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 
+#include "native/kernels/matching.h"
 #include "native/ops/conv2d.h"
 
 namespace l2t::transfer {
@@ -16,6 +17,14 @@ double per_place(const at::Tensor& map) { return 1.0 / static_cast<double>(map.s
 at::Tensor weighted(const MatchedMap& map, const at::Tensor& difference) {
   const auto k = (map.coefficient * (2 * per_place(difference))).unsqueeze(2).unsqueeze(3);
   return difference * k;
+}
+
+at::Tensor difference_of(const MatchedMap& map, const Branches& branches, const at::Tensor& t) {
+  return ops::conv2d(t, branches.weight, branches.bias, kPointwise).sub_(map.sources.source);
+}
+
+MatchingGradient gradient_of(kernels::MatchingSweep sweep) {
+  return {std::move(sweep.t_bar), {std::move(sweep.bar.weight), std::move(sweep.bar.bias)}};
 }
 
 }  // namespace
@@ -66,37 +75,38 @@ std::vector<at::Tensor> by_pair(const std::vector<MatchedMap>& maps, const std::
   return result;
 }
 
-at::Tensor matching_difference(const MatchedMap& map, const Branches& branches, const at::Tensor& t) {
-  return ops::conv2d(t, branches.weight, branches.bias, kPointwise).sub_(map.sources.source);
-}
-
-at::Tensor matching_loss(const MatchedMap& map, const at::Tensor& difference) {
-  return (difference.square().sum({2, 3}) * map.coefficient).sum() * per_place(difference);
-}
-
-MatchingGradient matching_backward(const MatchedMap& map, const Branches& branches, const at::Tensor& t,
-                                   const at::Tensor& difference) {
+MatchingValue matching_value(const MatchedMap& map, const Branches& branches, const at::Tensor& t, bool direct) {
+  if (!direct && kernels::can_match(t)) {
+    auto sweep =
+        kernels::matching_gradient({t, map.sources.source, map.coefficient}, {branches.weight, branches.bias});
+    return {std::move(sweep.value), gradient_of(std::move(sweep))};
+  }
+  const auto difference = difference_of(map, branches, t);
+  const auto loss = (difference.square().sum({2, 3}) * map.coefficient).sum() * per_place(difference);
   const auto d_bar = weighted(map, difference);
-  const auto gradient = ops::conv2d_backward(d_bar, t, branches.weight, /*bias=*/true, /*input=*/true, kPointwise);
-  return {gradient.x_bar, {gradient.w_bar, gradient.b_bar}};
+  const auto bar = ops::conv2d_backward(d_bar, t, branches.weight, /*bias=*/true, /*input=*/true, kPointwise);
+  return {loss, {bar.x_bar, {bar.w_bar, bar.b_bar}}};
 }
 
-at::Tensor matching_difference_tangent(const Branches& branches, const Branches& branches_dot, const at::Tensor& t,
-                                       const at::Tensor& t_dot) {
-  return ops::conv2d_tangent(t, t_dot, branches.weight, branches_dot.weight, branches_dot.bias, kPointwise);
-}
-
-at::Tensor matching_e_dot(const at::Tensor& difference, const at::Tensor& difference_dot) {
-  return (difference * difference_dot).sum({2, 3}) * (2 * per_place(difference));
-}
-
-MatchingGradient matching_tangent_backward(const MatchedMap& map, const Branches& branches,
-                                           const Branches& branches_dot, const at::Tensor& t, const at::Tensor& t_dot,
-                                           const at::Tensor& difference, const at::Tensor& difference_dot) {
-  const auto gradient =
+MatchingTangent matching_tangent(const MatchedMap& map, const Branches& branches, const Branches& branches_dot,
+                                 const at::Tensor& t, const at::Tensor& t_dot, bool product, bool direct) {
+  if (!direct && kernels::can_match(t)) {
+    auto sweep = kernels::matching_tangent({t, map.sources.source, map.coefficient}, t_dot,
+                                           {branches.weight, branches.bias}, {branches_dot.weight, branches_dot.bias},
+                                           product);
+    return {std::move(sweep.value), gradient_of(std::move(sweep))};
+  }
+  // D is made again: a small convolution, for a map that would wait on the way.
+  const auto difference = difference_of(map, branches, t);
+  const auto difference_dot =
+      ops::conv2d_tangent(t, t_dot, branches.weight, branches_dot.weight, branches_dot.bias, kPointwise);
+  MatchingTangent result{(difference * difference_dot).sum({2, 3}) * (2 * per_place(difference)), {}};
+  if (!product) return result;
+  const auto dot =
       ops::conv2d_tangent_backward(weighted(map, difference), weighted(map, difference_dot), t, t_dot, branches.weight,
                                    branches_dot.weight, /*bias=*/true, /*input=*/true, kPointwise);
-  return {gradient.x_bar, {gradient.w_bar, gradient.b_bar}};
+  result.gradient_dot = {dot.x_bar, {dot.w_bar, dot.b_bar}};
+  return result;
 }
 
 }  // namespace l2t::transfer

@@ -48,15 +48,23 @@ struct MatchingGradient {
   Branches branches;
 };
 
-at::Tensor matching_difference(const MatchedMap& map, const Branches& branches, const at::Tensor& t);
-at::Tensor matching_loss(const MatchedMap& map, const at::Tensor& difference);
-MatchingGradient matching_backward(const MatchedMap& map, const Branches& branches, const at::Tensor& t,
-                                   const at::Tensor& difference);
-at::Tensor matching_difference_tangent(const Branches& branches, const Branches& branches_dot, const at::Tensor& t,
-                                       const at::Tensor& t_dot);
-at::Tensor matching_e_dot(const at::Tensor& difference, const at::Tensor& difference_dot);
-MatchingGradient matching_tangent_backward(const MatchedMap& map, const Branches& branches,
-                                           const Branches& branches_dot, const at::Tensor& t, const at::Tensor& t_dot,
-                                           const at::Tensor& difference, const at::Tensor& difference_dot);
+/// Forward and backward at once: k is known before, so that the gradient needs nothing from above.
+struct MatchingValue {
+  at::Tensor loss;
+  MatchingGradient gradient;
+};
+
+/// Tangent and, where wanted, tangent_backward.
+struct MatchingTangent {
+  at::Tensor e_dot;
+  MatchingGradient gradient_dot;
+};
+
+/// `direct`: by LibTorch's operations also where kernels/matching.h would serve.
+MatchingValue matching_value(const MatchedMap& map, const Branches& branches, const at::Tensor& t, bool direct);
+
+/// `product`: the gradient's tangent is wanted, too.
+MatchingTangent matching_tangent(const MatchedMap& map, const Branches& branches, const Branches& branches_dot,
+                                 const at::Tensor& t, const at::Tensor& t_dot, bool product, bool direct);
 
 }  // namespace l2t::transfer

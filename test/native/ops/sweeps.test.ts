@@ -33,6 +33,8 @@ const cases: readonly [operation: string, shape: Shape][] = [
   ['linear', [1, 1, 1, 0, 0, 0, 0]],
   ['cross_entropy', [4, 6, 0, 0, 0, 0, 0]],
   ['matching_loss', [3, 5, 7, 4, 0, 0, 0]],
+  ['fused matching_loss', [3, 5, 7, 4, 0, 0, 0]],
+  ['fused matching_loss', [2, 19, 33, 17, 0, 0, 0]],
 ];
 
 describe.each(cases)('%s %j', (operation, shape) => {

@@ -132,7 +132,7 @@ Rule cross_entropy(const Shape& s) {
 }
 
 /// Two pairs at one target map; inputs: T, then the branches' weight and bias.
-Rule matching(const Shape& s) {
+Rule matching(const Shape& s, bool direct) {
   const auto source = draw({s.batch, s.out, s.side, s.side});
   const auto k = at::rand({s.batch, s.out}, at::kDouble);
   const auto map_for = [=](const at::Tensor& like) {
@@ -150,16 +150,14 @@ Rule matching(const Shape& s) {
             const auto map = map_for(x[0]);
             const transfer::Branches branches{x[1], x[2]};
             const transfer::Branches branches_dot{dot[1], dot[2]};
-            const auto d = transfer::matching_difference(map, branches, x[0]);
-            const auto d_dot = transfer::matching_difference_tangent(branches, branches_dot, x[0], dot[0]);
-            const auto g = list(transfer::matching_backward(map, branches, x[0], d));
-            const auto g_dot =
-                list(transfer::matching_tangent_backward(map, branches, branches_dot, x[0], dot[0], d, d_dot));
+            const auto value = transfer::matching_value(map, branches, x[0], direct);
+            const auto tangent =
+                transfer::matching_tangent(map, branches, branches_dot, x[0], dot[0], /*product=*/true, direct);
             Tensors scaled;
+            const auto g = list(value.gradient);
             for (const auto& tensor : g) scaled.push_back(tensor * bar);
-            const auto e_dot = transfer::matching_e_dot(d, d_dot);
-            return {transfer::matching_loss(map, d), scaled, (map.coefficient * e_dot).sum(),
-                    combine(g, g_dot, bar, bar_dot)};
+            return {value.loss, scaled, (map.coefficient * tangent.e_dot).sum(),
+                    combine(g, list(tangent.gradient_dot), bar, bar_dot)};
           }};
 }
 
@@ -175,7 +173,8 @@ Rule make_rule(const std::string& operation, const Shape& shape) {
   if (operation == "avg_pool") return avg_pool(shape);
   if (operation == "linear") return linear(shape);
   if (operation == "cross_entropy") return cross_entropy(shape);
-  if (operation == "matching_loss") return matching(shape);
+  if (operation == "matching_loss") return matching(shape, /*direct=*/true);
+  if (operation == "fused matching_loss") return matching(shape, /*direct=*/false);
   TORCH_CHECK(false, "no rule for ", operation);
 }
 

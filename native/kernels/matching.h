@@ -1,0 +1,37 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+/// The matching loss of transfer/matching_loss.h on the CPU: a value and its gradient, a tangent and the gradient's
+/// tangent, each in one pass over the map, some rows at a time, so that no difference is ever written out.
+namespace l2t::kernels {
+
+/// T: B × C_n × H × W; S: B × C × H × W; k: B × C.
+struct MatchedMaps {
+  const at::Tensor& t;
+  const at::Tensor& source;
+  const at::Tensor& coefficient;
+};
+
+/// A 1×1 convolution's parameters or gradients: C × C_n × 1 × 1 and C.
+struct Pointwise {
+  at::Tensor weight;
+  at::Tensor bias;
+};
+
+struct MatchingSweep {
+  at::Tensor value;  // L, or ė (B × C)
+  at::Tensor t_bar;  // of the gradient, or of its tangent
+  Pointwise bar;
+};
+
+/// Whether the maps are where and what the functions below take: on the CPU, float or double.
+bool can_match(const at::Tensor& t);
+
+/// L, T̄, W̄ and b̄.
+MatchingSweep matching_gradient(const MatchedMaps& maps, const Pointwise& branches);
+
+/// ė and, where `product`, T̄̇, W̄̇ and b̄̇ (undefined otherwise).
+MatchingSweep matching_tangent(const MatchedMaps& maps, const at::Tensor& t_dot, const Pointwise& branches,
+                               const Pointwise& branches_dot, bool product);
+
+}  // namespace l2t::kernels
