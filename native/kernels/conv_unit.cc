@@ -19,12 +19,6 @@ void write(const at::Tensor& to, const Doubles& values) {
   std::transform(values.begin(), values.end(), to.data_ptr<T>(), [](double value) { return static_cast<T>(value); });
 }
 
-/// One that can be written in place: channels last, and nobody else's.
-at::Tensor own(at::Tensor map) {
-  if (!map.is_contiguous(at::MemoryFormat::ChannelsLast)) return map.contiguous(at::MemoryFormat::ChannelsLast);
-  return map.use_count() == 1 ? std::move(map) : map.clone();
-}
-
 /// As torch's batch norm moves them: the running variance is of the unbiased estimate.
 template <class T>
 void move_running(const UnitStatistics& running, const Doubles& mean, const Doubles& variance, double places) {
@@ -61,11 +55,11 @@ struct ConvUnit::Sweeps {
 
   [[nodiscard]] const at::Tensor& mask() const {
     static const at::Tensor kNone;
-    return unit.relu_ ? unit.z_ : kNone;
+    return unit.then_.relu ? unit.z_ : kNone;
   }
 
-  at::Tensor forward(const at::Tensor& x, const UnitParameters& parameters, double epsilon,
-                     const UnitStatistics* statistics) const {
+  Pooled forward(const at::Tensor& x, const UnitParameters& parameters, double epsilon,
+                 const UnitStatistics* statistics) const {
     unit.v_ = domain.input(x);
     unit.u_ = domain.weights(parameters.weight);
     auto [y, sums] = domain.output({{unit.v_, unit.u_}}, {});
@@ -89,13 +83,13 @@ struct ConvUnit::Sweeps {
       const double slope = unit.scale_[c] * unit.invstd_[c];
       z.set(c, {slope}, shift[c] - slope * unit.mean_[c]);
     }
-    unit.z_ = domain.affine(z, unit.relu_ ? Gate::kRelu : Gate::kNone, {});
-    return unit.z_;
+    auto result = domain.affine(z, unit.then_.relu ? Gate::kRelu : Gate::kNone, {}, unit.then_.pool);
+    unit.z_ = result.map;
+    return result;
   }
 
-  at::Tensor backward(at::Tensor z_bar, const UnitParameters& gradient, bool input, bool keep) const {
-    auto g = own(std::move(z_bar));
-    auto sums = domain.masked_sums(g, mask(), unit.y_, {}, {});
+  at::Tensor backward(Pooled z_bar, const UnitParameters& gradient, bool input, bool keep) const {
+    auto [g, sums] = domain.gated_sums(std::move(z_bar), mask(), unit.y_, {}, {});
     for (int64_t c = 0; c < unit.out_; ++c) sums[1][c] = unit.invstd_[c] * (sums[1][c] - unit.mean_[c] * sums[0][c]);
     write<T>(gradient.shift, sums[0]);
     write<T>(gradient.scale, sums[1]);
@@ -119,7 +113,7 @@ struct ConvUnit::Sweeps {
     return x_bar;
   }
 
-  at::Tensor tangent(const at::Tensor& x_dot, const UnitParameters& parameters_dot, bool keep) const {
+  Pooled tangent(const at::Tensor& x_dot, const UnitParameters& parameters_dot, bool keep) const {
     auto u_dot = domain.weights(parameters_dot.weight);
     auto v_dot = x_dot.defined() ? domain.input(x_dot) : at::Tensor();
     auto [y_dot, sums] = x_dot.defined() ? domain.output({{unit.v_, u_dot}, {v_dot, unit.u_}}, unit.y_)
@@ -136,7 +130,7 @@ struct ConvUnit::Sweeps {
       const double on_y = (scale_dot[c] - on_y_dot * sums[1][c] / n) * s;
       z_dot.set(c, {on_y_dot, on_y}, shift_dot[c] - on_y_dot * sums[0][c] / n - on_y * unit.mean_[c]);
     }
-    auto result = domain.affine(z_dot, unit.relu_ ? Gate::kMask : Gate::kNone, mask());
+    auto result = domain.affine(z_dot, unit.then_.relu ? Gate::kMask : Gate::kNone, mask(), unit.then_.pool);
     if (keep) {
       unit.u_dot_ = std::move(u_dot);
       unit.v_dot_ = std::move(v_dot);
@@ -148,9 +142,8 @@ struct ConvUnit::Sweeps {
     return result;
   }
 
-  at::Tensor tangent_backward(at::Tensor z_bar_dot, const UnitParameters& gradient_dot, bool input) const {
-    const auto g_dot = own(std::move(z_bar_dot));
-    auto sums = domain.masked_sums(g_dot, mask(), unit.y_, unit.g_, unit.y_dot_);
+  at::Tensor tangent_backward(Pooled z_bar_dot, const UnitParameters& gradient_dot, bool input) const {
+    const auto [g_dot, sums] = domain.gated_sums(std::move(z_bar_dot), mask(), unit.y_, unit.g_, unit.y_dot_);
     Doubles scale_bar_dot(unit.out_);
     AffineOf<T> y_bar_dot({g_dot, unit.g_, unit.y_dot_, unit.y_}, unit.out_);
     for (int64_t c = 0; c < unit.out_; ++c) {
@@ -186,8 +179,8 @@ struct ConvUnit::Sweeps {
   }
 };
 
-at::Tensor ConvUnit::forward(const at::Tensor& x, const UnitParameters& parameters, double epsilon,
-                             const UnitStatistics* statistics) {
+Pooled ConvUnit::forward(const at::Tensor& x, const UnitParameters& parameters, double epsilon,
+                         const UnitStatistics* statistics) {
   x_ = {form_, x.size(0), x.size(2), x.size(1)};
   out_ = parameters.weight.size(0);
   const auto options = x.options().memory_format({});
@@ -196,20 +189,20 @@ at::Tensor ConvUnit::forward(const at::Tensor& x, const UnitParameters& paramete
              : Sweeps<double>(*this, options).forward(x, parameters, epsilon, statistics);
 }
 
-at::Tensor ConvUnit::backward(at::Tensor z_bar, const UnitParameters& gradient, bool input, bool keep) {
+at::Tensor ConvUnit::backward(Pooled z_bar, const UnitParameters& gradient, bool input, bool keep) {
   const auto options = y_.options();
   return y_.scalar_type() == at::kFloat
              ? Sweeps<float>(*this, options).backward(std::move(z_bar), gradient, input, keep)
              : Sweeps<double>(*this, options).backward(std::move(z_bar), gradient, input, keep);
 }
 
-at::Tensor ConvUnit::tangent(const at::Tensor& x_dot, const UnitParameters& parameters_dot, bool keep) {
+Pooled ConvUnit::tangent(const at::Tensor& x_dot, const UnitParameters& parameters_dot, bool keep) {
   const auto options = y_.options();
   return y_.scalar_type() == at::kFloat ? Sweeps<float>(*this, options).tangent(x_dot, parameters_dot, keep)
                                         : Sweeps<double>(*this, options).tangent(x_dot, parameters_dot, keep);
 }
 
-at::Tensor ConvUnit::tangent_backward(at::Tensor z_bar_dot, const UnitParameters& gradient_dot, bool input) {
+at::Tensor ConvUnit::tangent_backward(Pooled z_bar_dot, const UnitParameters& gradient_dot, bool input) {
   const auto options = y_.options();
   return y_.scalar_type() == at::kFloat
              ? Sweeps<float>(*this, options).tangent_backward(std::move(z_bar_dot), gradient_dot, input)

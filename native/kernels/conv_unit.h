@@ -1,10 +1,9 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include <optional>
 #include <vector>
 
-#include "native/kernels/loops.h"
+#include "native/kernels/domain.h"
 
 namespace l2t::kernels {
 
@@ -23,9 +22,15 @@ struct UnitStatistics {
   double momentum;
 };
 
-/// A 3×3 convolution (stride 1, padding 1), batch norm with batch statistics and, where `relu`, ReLU, fused:
-/// y = W ∗ x, z = ReLU(γ x̂ + β), x̂ = s (y − μ). The sweeps of ops/conv2d.h, ops/batch_norm.h and ops/relu.h one after
-/// the other, on the CPU in float or double, with the convolution's products in the domain of a form (winograd.h),
+/// What follows batch norm in a unit: ReLU, and after that a 2×2 max-pool.
+struct UnitEnd {
+  bool relu;
+  bool pool;
+};
+
+/// A 3×3 convolution (stride 1, padding 1) and batch norm with batch statistics, with what follows, fused: y = W ∗ x,
+/// z = ReLU(γ x̂ + β), x̂ = s (y − μ), and z's max-pool. The sweeps of ops/conv2d.h, batch_norm.h, relu.h and max_pool.h
+/// one after the other, on the CPU in float or double, with the convolution's products in the domain of a form (winograd.h),
 /// where the sweeps share their transforms. With V = Bᵀ x B, U = G W Gᵀ, a matrix for each frequency:
 ///
 ///   forward           y = Aᵀ (V Uᵀ) A
@@ -36,27 +41,28 @@ struct UnitStatistics {
 /// Call them in that order; a later one reads what the earlier ones kept. Maps are B × C × H × H, channels last.
 class ConvUnit {
  public:
-  ConvUnit(Form form, bool relu) : form_(form), relu_(relu) {}
+  ConvUnit(Form form, UnitEnd then) : form_(form), then_(then) {}
 
-  /// z. `statistics`: moved where given.
-  at::Tensor forward(const at::Tensor& x, const UnitParameters& parameters, double epsilon,
-                     const UnitStatistics* statistics);
+  /// z and, where it follows, its max-pool. `statistics`: moved where given.
+  Pooled forward(const at::Tensor& x, const UnitParameters& parameters, double epsilon,
+                 const UnitStatistics* statistics);
 
-  /// Writes the parameters' gradients and returns x̄, undefined unless `input`. `keep`: tangent_backward will follow.
-  at::Tensor backward(at::Tensor z_bar, const UnitParameters& gradient, bool input, bool keep);
+  /// From z̄ and the max-pool's cotangent (one may be undefined: zero). Writes the parameters' gradients and returns x̄,
+  /// undefined unless `input`. `keep`: tangent_backward will follow.
+  at::Tensor backward(Pooled z_bar, const UnitParameters& gradient, bool input, bool keep);
 
-  /// ż. ẋ undefined: zero. `keep`: tangent_backward will follow.
-  at::Tensor tangent(const at::Tensor& x_dot, const UnitParameters& parameters_dot, bool keep);
+  /// ż and, where it follows, its max-pool's tangent. ẋ undefined: zero. `keep`: tangent_backward will follow.
+  Pooled tangent(const at::Tensor& x_dot, const UnitParameters& parameters_dot, bool keep);
 
   /// Writes the tangents of the parameters' gradients and returns x̄̇, undefined unless `input`. Drops what tangent kept.
-  at::Tensor tangent_backward(at::Tensor z_bar_dot, const UnitParameters& gradient_dot, bool input);
+  at::Tensor tangent_backward(Pooled z_bar_dot, const UnitParameters& gradient_dot, bool input);
 
  private:
   template <class T>
   struct Sweeps;
 
   Form form_;
-  bool relu_;
+  UnitEnd then_;
   Geometry x_{};
   int64_t out_ = 0;
   // By forward.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kTaps = 9;
 /// Products of about this many bytes are made at a time, so that the transform that reads them finds them in the cache.
-constexpr int64_t kBlockBytes = int64_t{6} << 20;
+constexpr int64_t kBlockBytes = int64_t{16} << 20;
 /// Elements between the matrices of two frequencies, so that they don't all fall on the same lines of the cache.
 constexpr int64_t kGap = 80;
 
@@ -36,6 +36,14 @@ Matrices<T> in(const at::Tensor& storage, int64_t width) {
 template <class T>
 const T* data_or_null(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.const_data_ptr<T>() : nullptr;
+}
+
+at::Tensor channels_last(const at::Tensor& map) { return map.contiguous(at::MemoryFormat::ChannelsLast); }
+
+/// One that can be written in place: channels last, and nobody else's.
+at::Tensor own(at::Tensor map) {
+  if (!map.is_contiguous(at::MemoryFormat::ChannelsLast)) return channels_last(map);
+  return map.use_count() == 1 ? std::move(map) : map.clone();
 }
 
 template <class Body>
@@ -104,8 +112,8 @@ Domain<T>::Domain(const Geometry& x, int64_t out, const at::TensorOptions& optio
       options_(options) {}
 
 template <class T>
-at::Tensor Domain<T>::map(int64_t channels) const {
-  return at::empty({x_.images, channels, x_.side, x_.side}, options_, at::MemoryFormat::ChannelsLast);
+at::Tensor Domain<T>::map(int64_t channels, int64_t side) const {
+  return at::empty({x_.images, channels, side, side}, options_, at::MemoryFormat::ChannelsLast);
 }
 
 template <class T>
@@ -117,7 +125,7 @@ at::Tensor Domain<T>::matrices(int64_t rows, int64_t width) const {
 
 template <class T>
 at::Tensor Domain<T>::input(const at::Tensor& x) const {
-  const auto map = x.contiguous(at::MemoryFormat::ChannelsLast);
+  const auto map = channels_last(x);
   auto v = matrices(rows_, in_);
   const Planes<T> planes{v.template data_ptr<T>(), v.size(1), 0};
   parallel(x_.images, [&](int64_t begin, int64_t end) {
@@ -171,7 +179,7 @@ void Domain<T>::by_blocks(Terms terms, int64_t inner, int64_t width, bool transp
 
 template <class T>
 std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::output(Terms terms, const at::Tensor& u) const {
-  auto y = map(out_);
+  auto y = map(out_, x_.side);
   Doubles sums(x_.images * 2 * out_);
   by_blocks(terms, in_, out_, /*transposed=*/true, [&](Images images, Planes<const T> m) {
     loops_.output(y_, images, m, y.template data_ptr<T>(), data_or_null<T>(u), sums.data());
@@ -181,7 +189,7 @@ std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::output(Terms terms, const
 
 template <class T>
 at::Tensor Domain<T>::input_adjoint(Terms terms) const {
-  auto x = map(x_.channels);
+  auto x = map(x_.channels, x_.side);
   by_blocks(terms, out_, in_, /*transposed=*/false, [&](Images images, Planes<const T> v) {
     loops_.input_adjoint(x_, images, v, x.template data_ptr<T>());
   });
@@ -209,24 +217,41 @@ void Domain<T>::weights_adjoint(Terms terms, const at::Tensor& w_bar) const {
 }
 
 template <class T>
-at::Tensor Domain<T>::affine(const AffineOf<T>& from, Gate gate, const at::Tensor& z) const {
-  auto result = map(out_);
+Pooled Domain<T>::affine(const AffineOf<T>& from, Gate gate, const at::Tensor& z, bool pool) const {
+  Pooled result{map(out_, x_.side), pool ? map(out_, x_.side / 2) : at::Tensor()};
   const auto affine = from.get();
-  parallel(x_.images * x_.places(), [&](int64_t begin, int64_t end) {
-    loops_.affine(out_, begin, end, affine, gate, data_or_null<T>(z), result.template data_ptr<T>());
-  });
+  auto* const y = result.map.template data_ptr<T>();
+  if (pool) {
+    auto* const p = result.pooled.template data_ptr<T>();
+    parallel(x_.images, [&](int64_t begin, int64_t end) {
+      loops_.pooled_affine(y_, {begin, end}, affine, gate, data_or_null<T>(z), y, p);
+    });
+  } else {
+    parallel(x_.images * x_.places(), [&](int64_t begin, int64_t end) {
+      loops_.affine(out_, begin, end, affine, gate, data_or_null<T>(z), y);
+    });
+  }
   return result;
 }
 
 template <class T>
-std::vector<Doubles> Domain<T>::masked_sums(const at::Tensor& y, const at::Tensor& z, const at::Tensor& u,
-                                            const at::Tensor& v, const at::Tensor& v_with) const {
+std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::gated_sums(Pooled y, const at::Tensor& z, const at::Tensor& u,
+                                                                  const at::Tensor& v, const at::Tensor& v_with) const {
+  const bool seeded = y.map.defined();
+  auto map = seeded ? own(std::move(y.map)) : this->map(out_, x_.side);
+  const auto pooled = y.pooled.defined() ? channels_last(y.pooled) : at::Tensor();
   Doubles sums(x_.images * 3 * out_);
   parallel(x_.images, [&](int64_t begin, int64_t end) {
-    loops_.masked_sums(y_, {begin, end}, y.data_ptr<T>(), data_or_null<T>(z), u.const_data_ptr<T>(),
-                       data_or_null<T>(v), data_or_null<T>(v_with), sums.data());
+    const Images images{begin, end};
+    if (pooled.defined()) {
+      loops_.pooled_sums(y_, images, seeded, map.template data_ptr<T>(), pooled.template const_data_ptr<T>(), z.const_data_ptr<T>(),
+                         u.const_data_ptr<T>(), data_or_null<T>(v), data_or_null<T>(v_with), sums.data());
+    } else {
+      loops_.masked_sums(y_, images, map.template data_ptr<T>(), data_or_null<T>(z), u.const_data_ptr<T>(),
+                         data_or_null<T>(v), data_or_null<T>(v_with), sums.data());
+    }
   });
-  return over_images(sums, x_.images, 3, out_);
+  return {std::move(map), over_images(sums, x_.images, 3, out_)};
 }
 
 template class AffineOf<float>;

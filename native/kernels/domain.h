@@ -11,6 +11,12 @@ namespace l2t::kernels {
 
 using Doubles = std::vector<double>;
 
+/// A map and, where there is one, its 2×2 max-pool; or their tangents or cotangents.
+struct Pooled {
+  at::Tensor map;
+  at::Tensor pooled;
+};
+
 /// Slopes and constant of an affine combination of maps (B × C × H × H), in the maps' type.
 template <class T>
 class AffineOf {
@@ -52,14 +58,17 @@ class Domain {
   /// Writes W̄ = Gᵀ (Σ Ȳᵀ V) G over the terms (Ȳ, V).
   void weights_adjoint(Terms terms, const at::Tensor& w_bar) const;
 
-  /// The affine map itself, gated; z (for Gate::kMask) may be undefined.
-  [[nodiscard]] at::Tensor affine(const AffineOf<T>& from, Gate gate, const at::Tensor& z) const;
-  /// In place y ← y where z > 0 (z undefined: everywhere); by channel Σ y, Σ y u and, where given, Σ v v_with.
-  [[nodiscard]] std::vector<Doubles> masked_sums(const at::Tensor& y, const at::Tensor& z, const at::Tensor& u,
-                                                 const at::Tensor& v, const at::Tensor& v_with) const;
+  /// The affine map itself, gated by z (undefined unless Gate::kMask), and where `pool` its 2×2 max-pool, or with
+  /// Gate::kMask what stands where z is greatest.
+  [[nodiscard]] Pooled affine(const AffineOf<T>& from, Gate gate, const at::Tensor& z, bool pool) const;
+  /// y̅ of the gated map from those of the map and, where defined, of its max-pool: y ← 0 where z ≤ 0 (z undefined:
+  /// nowhere). By channel Σ y, Σ y u and, where given, Σ v v_with.
+  [[nodiscard]] std::pair<at::Tensor, std::vector<Doubles>> gated_sums(Pooled y, const at::Tensor& z,
+                                                                       const at::Tensor& u, const at::Tensor& v,
+                                                                       const at::Tensor& v_with) const;
 
  private:
-  [[nodiscard]] at::Tensor map(int64_t channels) const;
+  [[nodiscard]] at::Tensor map(int64_t channels, int64_t side) const;
   [[nodiscard]] at::Tensor matrices(int64_t rows, int64_t width) const;
   template <class Read>
   void by_blocks(Terms terms, int64_t inner, int64_t width, bool transposed, const Read& read) const;

@@ -95,6 +95,14 @@ struct Loops {
   void (*masked_sums)(const Geometry& geometry, Images images, T* y, const T* z, const T* u, const T* v,
                       const T* v_with, double* sums);
 
+  /// `affine` of whole images, and p, its maxima over windows of 2×2; with Gate::kMask, what stands where z is greatest
+  /// (the first of equals).
+  void (*pooled_affine)(const Geometry& geometry, Images images, const Affine<T>& from, Gate gate, const T* z, T* y,
+                        T* p);
+  /// `masked_sums` after y gets p̄ where z is greatest in its window; y starts at zero unless `seeded`.
+  void (*pooled_sums)(const Geometry& geometry, Images images, bool seeded, T* y, const T* p_bar, const T* z,
+                      const T* u, const T* v, const T* v_with, double* sums);
+
   /// d = W T of some rows on entry; with D = d + b − S, d ← D̄ = (2/HW) k D. Adds Σ k D² to `loss`, Σ D̄ to b̄.
   void (*matching)(const MatchedRows& rows, const MatchedWith<T>& with, const T* bias, T* d, double* loss,
                    double* b_bar);

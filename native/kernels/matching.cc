@@ -6,6 +6,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "native/kernels/gemm.h"
@@ -46,9 +47,10 @@ class Matching {
       times(count, d, weight_, false, t_bar, rows.begin);
       add_product(count, d, t_, rows.begin, thread);
     });
-    double loss = 0;
-    for (const double part : losses) loss += part;
-    return {at::empty({}, t_.options()).fill_(loss * per_place_), std::move(t_bar), bar()};
+    const double loss = std::accumulate(losses.begin(), losses.end(), 0.0) * per_place_;
+    auto value = at::empty({}, t_.options());
+    *value.template data_ptr<T>() = static_cast<T>(loss);  // infinite where it is: the run must see that
+    return {std::move(value), std::move(t_bar), bar()};
   }
 
   MatchingSweep tangent(const at::Tensor& t_dot_map, const Pointwise& branches_dot, bool product) {

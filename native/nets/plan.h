@@ -4,19 +4,23 @@
 #include <optional>
 #include <vector>
 
+#include "native/kernels/conv_unit.h"
 #include "native/kernels/form.h"
 #include "native/nets/network.h"
 
 namespace l2t::nets {
 
-/// What the tape runs at once: operation `first` by itself, or, where there is a form, convolution, batch norm and
-/// perhaps ReLU, `first` to `last`, as a fused unit (kernels/conv_unit.h).
+/// What the tape runs at once: operation `first` by itself, or, where there is a form, a fused unit of operations
+/// `first` to `last` (kernels/conv_unit.h): convolution, batch norm, and perhaps ReLU, and perhaps max-pool.
 struct Step {
   size_t first;
   size_t last;
   std::optional<kernels::Form> form;
 
   [[nodiscard]] bool fused() const { return form.has_value(); }
+  [[nodiscard]] kernels::UnitEnd end() const { return {last >= first + 2, last == first + 3}; }
+  /// Of what it makes, the map itself; `last + 1` where no max-pool follows.
+  [[nodiscard]] size_t map() const { return end().pool ? last : last + 1; }
 };
 
 /// The steps of the first `operations` of the list on images x. Units run on the CPU, in float32 and float64.

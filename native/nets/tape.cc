@@ -32,6 +32,19 @@ void accumulate(at::Tensor& slot, const at::Tensor& term) {
   }
 }
 
+/// What a unit makes, to its places among the values.
+void scatter(const Step& step, kernels::Pooled made, Tensors& slots) {
+  slots[step.map()] = std::move(made.map);
+  if (made.pooled.defined()) slots[step.last + 1] = std::move(made.pooled);
+}
+
+/// Takes the cotangents of what a unit made.
+kernels::Pooled gather(const Step& step, Tensors& slots) {
+  kernels::Pooled bar{std::move(slots[step.map()]), {}};
+  if (step.end().pool) bar.pooled = std::move(slots[step.last + 1]);
+  return bar;
+}
+
 bool reads_input_later(const Operation& operation) {
   return !std::holds_alternative<Relu>(operation.kind) && !std::holds_alternative<Add>(operation.kind);
 }
@@ -216,11 +229,11 @@ kernels::UnitParameters Tape::unit_parameters(const Step& step, const Tensors& t
   return {tensors[conv.weight], tensors[norm.scale], tensors[norm.shift]};
 }
 
-at::Tensor Tape::unit_forward(const Step& step, const at::Tensor& x, const Tensors* running) {
+kernels::Pooled Tape::unit_forward(const Step& step, const at::Tensor& x, const Tensors* running) {
   const auto& conv = std::get<Conv2d>(network_.operations[step.first].kind);
   const auto& norm = std::get<BatchNorm>(network_.operations[step.first + 1].kind);
   auto& unit = records_[step.first].unit;
-  unit.emplace(*step.form, /*relu=*/step.last == step.first + 2);
+  unit.emplace(*step.form, step.end());
   const auto parameters = unit_parameters(step, parameters_);
   if (running == nullptr) return unit->forward(x, parameters, kBatchNormEpsilon, nullptr);
   const kernels::UnitStatistics statistics{(*running)[norm.mean], (*running)[norm.variance],
@@ -242,10 +255,13 @@ Activations Tape::forward(const Tensors& parameters, const at::Tensor& x, size_t
     const auto& [kind, inputs] = network_.operations[step.first];
     auto& from = values_[inputs.front()];
     const auto dropped = [&](int value) { return keeps_[value].last_reader == k && !keeps_[value].value; };
-    values_[step.last + 1] = step.fused() ? unit_forward(step, from, running)
-                                          : std::visit(Forward{parameters_, running, from, values_[inputs.back()],
-                                                               dropped(inputs.front()), records_[step.first]},
-                                                       kind);
+    if (step.fused()) {
+      scatter(step, unit_forward(step, from, running), values_);
+    } else {
+      values_[step.last + 1] = std::visit(Forward{parameters_, running, from, values_[inputs.back()],
+                                                  dropped(inputs.front()), records_[step.first]},
+                                          kind);
+    }
     for (const int value : inputs) {
       if (dropped(value)) values_[value].reset();
     }
@@ -258,12 +274,12 @@ void Tape::backward(Activations bar, const Tensors& gradient, bool keep) {
   for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
     const auto& [kind, inputs] = network_.operations[step->first];
     auto& y_bar = bars_[step->last + 1];
-    if (!y_bar.defined()) continue;
+    if (!y_bar.defined() && !bars_[step->map()].defined()) continue;
     const bool input = inputs.front() != 0;
     auto& record = records_[step->first];
     at::Tensor x_bar;
     if (step->fused()) {
-      x_bar = record.unit->backward(std::move(y_bar), unit_parameters(*step, gradient), input, keep);
+      x_bar = record.unit->backward(gather(*step, bars_), unit_parameters(*step, gradient), input, keep);
       clear_unit_bias(*step, gradient);
     } else {
       x_bar = std::visit(
@@ -284,12 +300,14 @@ Activations Tape::tangent(const Tensors& parameters_dot, bool keep) {
       const auto& keeps = keeps_[value];
       return keeps.last_reader == k && !keeps.feature && !(keep && keeps.dot);
     };
-    dots_[step.last + 1] =
-        step.fused()
-            ? record.unit->tangent(x_dot, unit_parameters(step, parameters_dot), keep)
-            : std::visit(Tangent{parameters_, parameters_dot, values_[inputs.front()], x_dot, dots_[inputs.back()],
-                                 dropped(inputs.front()), values_[step.last + 1], record},
-                         kind);
+    if (step.fused()) {
+      scatter(step, record.unit->tangent(x_dot, unit_parameters(step, parameters_dot), keep), dots_);
+    } else {
+      dots_[step.last + 1] =
+          std::visit(Tangent{parameters_, parameters_dot, values_[inputs.front()], x_dot, dots_[inputs.back()],
+                             dropped(inputs.front()), values_[step.last + 1], record},
+                     kind);
+    }
     for (const int value : inputs) {
       if (dropped(value)) dots_[value].reset();
     }
@@ -305,12 +323,12 @@ void Tape::tangent_backward(Activations bar_dot, const Tensors& parameters_dot, 
   for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
     const auto& [kind, inputs] = network_.operations[step->first];
     auto& y_bar_dot = bar_dots[step->last + 1];
-    if (!y_bar_dot.defined()) continue;
+    if (!y_bar_dot.defined() && !bar_dots[step->map()].defined()) continue;
     const int first = inputs.front();
     auto& record = records_[step->first];
     at::Tensor x_bar_dot;
     if (step->fused()) {
-      x_bar_dot = record.unit->tangent_backward(std::move(y_bar_dot), unit_parameters(*step, gradient_dot), first != 0);
+      x_bar_dot = record.unit->tangent_backward(gather(*step, bar_dots), unit_parameters(*step, gradient_dot), first != 0);
       clear_unit_bias(*step, gradient_dot);
     } else {
       x_bar_dot =
