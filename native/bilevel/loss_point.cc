@@ -9,7 +9,8 @@
 
 namespace l2t::bilevel {
 
-LossPoint::LossPoint(const Problem& problem, Terms terms) : problem_(problem), terms_(terms), tape_(problem.target, problem.convolution) {}
+LossPoint::LossPoint(const Problem& problem, Terms terms)
+    : problem_(problem), terms_(terms), tape_(problem.target, problem.convolution) {}
 
 void LossPoint::forward(const at::Tensor& theta, const std::vector<TensorSpec>& specs, const Batch& batch,
                         const std::vector<transfer::MatchedMap>& maps, const std::vector<at::Tensor>* running) {

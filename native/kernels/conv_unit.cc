@@ -36,8 +36,8 @@ void move_running(const UnitStatistics& running, const Doubles& mean, const Doub
 
 }  // namespace
 
-/// The unit's sweeps in one type. Batch norm's are affine maps, channel by channel, once their sums are known; with s the
-/// inverse deviation and n the places of a channel,
+/// The unit's sweeps in one type. Batch norm's are affine maps, channel by channel, once their sums are known; with s
+/// the inverse deviation and n the places of a channel,
 ///
 ///   ȳ = γ s (g − Σg/n − x̂ Σ(g x̂)/n) ,   x̂̇ = s (ẏ − Σẏ/n − x̂ q) ,  q = Σ(ẏ x̂)/n
 ///
@@ -49,9 +49,7 @@ struct ConvUnit::Sweeps {
   double n;
 
   explicit Sweeps(ConvUnit& unit, const at::TensorOptions& options)
-      : unit(unit),
-        domain(unit.x_, unit.out_, options),
-        n(static_cast<double>(unit.x_.images * unit.x_.places())) {}
+      : unit(unit), domain(unit.x_, unit.out_, options), n(static_cast<double>(unit.x_.images * unit.x_.places())) {}
 
   [[nodiscard]] const at::Tensor& mask() const {
     static const at::Tensor kNone;
@@ -157,7 +155,7 @@ struct ConvUnit::Sweeps {
       const double g_x_hat_dot = s * (sums[2][c] - y_dot_mean * unit.sum_g_[c] - q * unit.sum_g_x_hat_[c]);
       scale_bar_dot[c] = g_dot_x_hat + g_x_hat_dot;
 
-      const double scaled = unit.scale_[c] * s;                        // γ s
+      const double scaled = unit.scale_[c] * s;                         // γ s
       const double scaled_dot = s * (unit.scale_dot_[c] - scaled * q);  // γ̇ s + γ ṡ, since ṡ = −s² q
       const double on_y_dot = -scaled * s * g_x_hat_mean;
       const double on_x_hat = -scaled * (g_dot_x_hat + g_x_hat_dot) / n - scaled_dot * g_x_hat_mean - on_y_dot * q;
@@ -184,9 +182,8 @@ Pooled ConvUnit::forward(const at::Tensor& x, const UnitParameters& parameters, 
   x_ = {form_, x.size(0), x.size(2), x.size(1)};
   out_ = parameters.weight.size(0);
   const auto options = x.options().memory_format({});
-  return x.scalar_type() == at::kFloat
-             ? Sweeps<float>(*this, options).forward(x, parameters, epsilon, statistics)
-             : Sweeps<double>(*this, options).forward(x, parameters, epsilon, statistics);
+  return x.scalar_type() == at::kFloat ? Sweeps<float>(*this, options).forward(x, parameters, epsilon, statistics)
+                                       : Sweeps<double>(*this, options).forward(x, parameters, epsilon, statistics);
 }
 
 at::Tensor ConvUnit::backward(Pooled z_bar, const UnitParameters& gradient, bool input, bool keep) {

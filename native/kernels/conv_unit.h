@@ -7,14 +7,15 @@
 
 namespace l2t::kernels {
 
-/// One of a unit's values for each of its parameters: W (C_out × C × 3 × 3), γ and β (C_out).
+/// One of a unit's values for each of its parameters, contiguous: W (C_out × C × 3 × 3), γ and β (C_out).
 struct UnitParameters {
   at::Tensor weight;
   at::Tensor scale;
   at::Tensor shift;
 };
 
-/// Batch norm's running statistics, and the convolution's bias, which moves nothing else: batch norm takes it off again.
+/// Batch norm's running statistics, and the convolution's bias, which moves nothing else: batch norm takes it off
+/// again.
 struct UnitStatistics {
   at::Tensor mean;
   at::Tensor variance;
@@ -30,8 +31,8 @@ struct UnitEnd {
 
 /// A 3×3 convolution (stride 1, padding 1) and batch norm with batch statistics, with what follows, fused: y = W ∗ x,
 /// z = ReLU(γ x̂ + β), x̂ = s (y − μ), and z's max-pool. The sweeps of ops/conv2d.h, batch_norm.h, relu.h and max_pool.h
-/// one after the other, on the CPU in float or double, with the convolution's products in the domain of a form (winograd.h),
-/// where the sweeps share their transforms. With V = Bᵀ x B, U = G W Gᵀ, a matrix for each frequency:
+/// one after the other, on the CPU in float or double, with the convolution's products in the domain of a form
+/// (winograd.h), where the sweeps share their transforms. With V = Bᵀ x B, U = G W Gᵀ, a matrix for each frequency:
 ///
 ///   forward           y = Aᵀ (V Uᵀ) A
 ///   backward          Ȳ = A ȳ Aᵀ ;  x̄ = B (Ȳ U) Bᵀ ;  W̄ = Gᵀ (Ȳᵀ V) G

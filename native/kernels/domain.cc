@@ -152,7 +152,8 @@ at::Tensor Domain<T>::output_adjoint(const AffineOf<T>& y_bar) const {
   return m;
 }
 
-/// Σ over terms of rows (`inner` wide) times matrix, to `width` columns: some images at a time, which `read` then reads.
+/// Σ over terms of rows (`inner` wide) times matrix, to `width` columns: some images at a time, which `read` then
+/// reads.
 template <class T>
 template <class Read>
 void Domain<T>::by_blocks(Terms terms, int64_t inner, int64_t width, bool transposed, const Read& read) const {
@@ -190,9 +191,8 @@ std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::output(Terms terms, const
 template <class T>
 at::Tensor Domain<T>::input_adjoint(Terms terms) const {
   auto x = map(x_.channels, x_.side);
-  by_blocks(terms, out_, in_, /*transposed=*/false, [&](Images images, Planes<const T> v) {
-    loops_.input_adjoint(x_, images, v, x.template data_ptr<T>());
-  });
+  by_blocks(terms, out_, in_, /*transposed=*/false,
+            [&](Images images, Planes<const T> v) { loops_.input_adjoint(x_, images, v, x.template data_ptr<T>()); });
   return x;
 }
 
@@ -227,9 +227,8 @@ Pooled Domain<T>::affine(const AffineOf<T>& from, Gate gate, const at::Tensor& z
       loops_.pooled_affine(y_, {begin, end}, affine, gate, data_or_null<T>(z), y, p);
     });
   } else {
-    parallel(x_.images * x_.places(), [&](int64_t begin, int64_t end) {
-      loops_.affine(out_, begin, end, affine, gate, data_or_null<T>(z), y);
-    });
+    parallel(x_.images * x_.places(),
+             [&](int64_t begin, int64_t end) { loops_.affine(out_, begin, end, affine, gate, data_or_null<T>(z), y); });
   }
   return result;
 }
@@ -244,8 +243,9 @@ std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::gated_sums(Pooled y, cons
   parallel(x_.images, [&](int64_t begin, int64_t end) {
     const Images images{begin, end};
     if (pooled.defined()) {
-      loops_.pooled_sums(y_, images, seeded, map.template data_ptr<T>(), pooled.template const_data_ptr<T>(), z.const_data_ptr<T>(),
-                         u.const_data_ptr<T>(), data_or_null<T>(v), data_or_null<T>(v_with), sums.data());
+      loops_.pooled_sums(y_, images, seeded, map.template data_ptr<T>(), pooled.template const_data_ptr<T>(),
+                         z.const_data_ptr<T>(), u.const_data_ptr<T>(), data_or_null<T>(v), data_or_null<T>(v_with),
+                         sums.data());
     } else {
       loops_.masked_sums(y_, images, map.template data_ptr<T>(), data_or_null<T>(z), u.const_data_ptr<T>(),
                          data_or_null<T>(v), data_or_null<T>(v_with), sums.data());

@@ -76,9 +76,9 @@ class Domain {
   const Loops<T>& loops_;
   Geometry x_;
   Geometry y_;
-  int64_t rows_;   // of all images
-  int64_t in_;     // columns of V and U
-  int64_t out_;    // of Ȳ
+  int64_t rows_;  // of all images
+  int64_t in_;    // columns of V and U
+  int64_t out_;   // of Ȳ
   at::TensorOptions options_;
 };
 

@@ -24,7 +24,9 @@ L2T_LOOPS_OF(avx512)
 
 int64_t Geometry::frequencies() const { return form == Form::kFourByFour ? 36 : form == Form::kTwoByTwo ? 9 : 1; }
 
-int64_t Geometry::tiles() const { return form == Form::kFourByFour ? (side + 3) / 4 : form == Form::kTwoByTwo ? 1 : side; }
+int64_t Geometry::tiles() const {
+  return form == Form::kFourByFour ? (side + 3) / 4 : form == Form::kTwoByTwo ? 1 : side;
+}
 
 namespace {
 

@@ -4,8 +4,8 @@
 /// The loops over maps and tiles that a fused unit (conv_unit.h) is made of, on one thread each. They are compiled once
 /// for every instruction set (loops.inc) and chosen at run time.
 ///
-/// A map is B × H × W × C, channels last. Its Winograd planes are one matrix for each of a form's frequencies, a row for
-/// each tile: planes[f · stride + tile · C + c].
+/// A map is B × H × W × C, channels last. Its Winograd planes are one matrix for each of a form's frequencies, a row
+/// for each tile: planes[f · stride + tile · C + c].
 namespace l2t::kernels {
 
 /// How a 3×3 convolution of stride 1 and padding 1 becomes products of matrices, one a frequency.

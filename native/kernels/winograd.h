@@ -5,8 +5,8 @@
 ///
 ///   y = Aᵀ [(G w) ∘ (Bᵀ x)]
 ///
-/// `Input` is Bᵀ, `Weights` G, `Output` Aᵀ; each `…Adjoint` is its transpose, so that the sweeps built of them are exact
-/// derivatives of one another. Templates over the value: a scalar, or a vector of channels.
+/// `Input` is Bᵀ, `Weights` G, `Output` Aᵀ; each `…Adjoint` is its transpose, so that the sweeps built of them are
+/// exact derivatives of one another. Templates over the value: a scalar, or a vector of channels.
 namespace l2t::kernels {
 
 #define L2T_INLINE __attribute__((always_inline)) inline

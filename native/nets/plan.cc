@@ -30,7 +30,8 @@ struct Units {
   /// Operation i, where it is of this kind and alone reads what operation i − 1 makes.
   template <class Kind>
   [[nodiscard]] const Kind* next(size_t i) const {
-    if (i >= operations || network.operations[i].inputs.front() != static_cast<int>(i) || readers[i] != 1) return nullptr;
+    if (i >= operations || network.operations[i].inputs.front() != static_cast<int>(i) || readers[i] != 1)
+      return nullptr;
     return std::get_if<Kind>(&network.operations[i].kind);
   }
 

@@ -258,9 +258,9 @@ Activations Tape::forward(const Tensors& parameters, const at::Tensor& x, size_t
     if (step.fused()) {
       scatter(step, unit_forward(step, from, running), values_);
     } else {
-      values_[step.last + 1] = std::visit(Forward{parameters_, running, from, values_[inputs.back()],
-                                                  dropped(inputs.front()), records_[step.first]},
-                                          kind);
+      values_[step.last + 1] = std::visit(
+          Forward{parameters_, running, from, values_[inputs.back()], dropped(inputs.front()), records_[step.first]},
+          kind);
     }
     for (const int value : inputs) {
       if (dropped(value)) values_[value].reset();
@@ -283,7 +283,8 @@ void Tape::backward(Activations bar, const Tensors& gradient, bool keep) {
       clear_unit_bias(*step, gradient);
     } else {
       x_bar = std::visit(
-          Backward{parameters_, values_[inputs.front()], values_[step->last + 1], y_bar, input, gradient, record}, kind);
+          Backward{parameters_, values_[inputs.front()], values_[step->last + 1], y_bar, input, gradient, record},
+          kind);
     }
     for (const int value : inputs) accumulate(bars_[value], x_bar);
     if (!keep || !keeps_[step->last + 1].bar) y_bar.reset();
@@ -328,7 +329,8 @@ void Tape::tangent_backward(Activations bar_dot, const Tensors& parameters_dot, 
     auto& record = records_[step->first];
     at::Tensor x_bar_dot;
     if (step->fused()) {
-      x_bar_dot = record.unit->tangent_backward(gather(*step, bar_dots), unit_parameters(*step, gradient_dot), first != 0);
+      x_bar_dot =
+          record.unit->tangent_backward(gather(*step, bar_dots), unit_parameters(*step, gradient_dot), first != 0);
       clear_unit_bias(*step, gradient_dot);
     } else {
       x_bar_dot =

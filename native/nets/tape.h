@@ -56,7 +56,7 @@ class Tape {
     bool value = false;
     bool bar = false;
     bool dot = false;
-    bool feature = false;  // kept until the sweep has handed it out
+    bool feature = false;           // kept until the sweep has handed it out
     size_t last_reader = SIZE_MAX;  // a step
     int readers = 0;
   };

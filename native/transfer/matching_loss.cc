@@ -77,8 +77,7 @@ std::vector<at::Tensor> by_pair(const std::vector<MatchedMap>& maps, const std::
 
 MatchingValue matching_value(const MatchedMap& map, const Branches& branches, const at::Tensor& t, bool direct) {
   if (!direct && kernels::can_match(t)) {
-    auto sweep =
-        kernels::matching_gradient({t, map.sources.source, map.coefficient}, {branches.weight, branches.bias});
+    auto sweep = kernels::matching_gradient({t, map.sources.source, map.coefficient}, {branches.weight, branches.bias});
     return {std::move(sweep.value), gradient_of(std::move(sweep))};
   }
   const auto difference = difference_of(map, branches, t);
@@ -91,9 +90,9 @@ MatchingValue matching_value(const MatchedMap& map, const Branches& branches, co
 MatchingTangent matching_tangent(const MatchedMap& map, const Branches& branches, const Branches& branches_dot,
                                  const at::Tensor& t, const at::Tensor& t_dot, bool product, bool direct) {
   if (!direct && kernels::can_match(t)) {
-    auto sweep = kernels::matching_tangent({t, map.sources.source, map.coefficient}, t_dot,
-                                           {branches.weight, branches.bias}, {branches_dot.weight, branches_dot.bias},
-                                           product);
+    auto sweep =
+        kernels::matching_tangent({t, map.sources.source, map.coefficient}, t_dot, {branches.weight, branches.bias},
+                                  {branches_dot.weight, branches_dot.bias}, product);
     return {std::move(sweep.value), gradient_of(std::move(sweep))};
   }
   // D is made again: a small convolution, for a map that would wait on the way.

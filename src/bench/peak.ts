@@ -12,6 +12,4 @@ const subject = new Bench(benchJob(name, engine, JSON.parse(settings) as BenchSe
 const before = memory().now;
 for (let round = 0; round < 2; round++) await subject.iterate();
 const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
-process.stdout.write(
-  JSON.stringify({ peakBytes: Number(kilobytes) * 1024, iterationBytes: memory().peak - before }),
-);
+process.stdout.write(JSON.stringify({ peakBytes: Number(kilobytes) * 1024, iterationBytes: memory().peak - before }));

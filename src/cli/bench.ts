@@ -27,7 +27,9 @@ export function register(program: Command): void {
     .addOption(new Option('--rounds <n>', 'timed iterations of each engine').argParser(whole).default(5))
     .addOption(new Option('--threads <n>', 'threads (all cores)').argParser(whole))
     .addOption(
-      new Option('--convolution <which>', 'of the native engine').choices(['auto', 'winograd', 'direct']).default('auto'),
+      new Option('--convolution <which>', 'of the native engine')
+        .choices(['auto', 'winograd', 'direct'])
+        .default('auto'),
     )
     .addOption(new Option('--inner-steps <n>', 'T, virtual matching steps').argParser(whole).default(2))
     .option('--json', 'print the result as one JSON document')

@@ -33,6 +33,14 @@ const cases: readonly [operation: string, shape: Shape][] = [
   ['linear', [1, 1, 1, 0, 0, 0, 0]],
   ['cross_entropy', [4, 6, 0, 0, 0, 0, 0]],
   ['matching_loss', [3, 5, 7, 4, 0, 0, 0]],
+  // Form 0: F(4×4), 1: 2×2 maps, 2: patches; then nothing, ReLU, or ReLU and max-pool.
+  ['unit', [2, 9, 19, 7, 0, 0, 0]],
+  ['unit', [3, 17, 18, 4, 0, 1, 0]],
+  ['unit', [2, 16, 32, 10, 0, 2, 0]],
+  ['unit', [3, 9, 18, 2, 1, 1, 0]],
+  ['unit', [4, 16, 33, 2, 1, 2, 0]],
+  ['unit', [2, 3, 19, 9, 2, 0, 0]],
+  ['unit', [2, 3, 16, 8, 2, 2, 0]],
   ['fused matching_loss', [3, 5, 7, 4, 0, 0, 0]],
   ['fused matching_loss', [2, 19, 33, 17, 0, 0, 0]],
 ];
@@ -50,7 +58,8 @@ describe.each(cases)('%s %j', (operation, shape) => {
   });
 
   test('each sweep in float32 is itself in float64, to rounding', () => {
-    for (const error of Object.values(float32)) expect(error).toBeLessThan(1e-5);
+    // Winograd's transforms multiply rounding errors, several times over where sweeps follow one another.
+    for (const error of Object.values(float32)) expect(error).toBeLessThan(operation === 'unit' ? 1e-4 : 1e-5);
   });
 
   test('the tangent is the central difference', () => {

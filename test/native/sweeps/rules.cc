@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include "native/kernels/conv_unit.h"
 #include "native/ops/add.h"
 #include "native/ops/avg_pool.h"
 #include "native/ops/batch_norm.h"
@@ -161,6 +162,45 @@ Rule matching(const Shape& s, bool direct) {
           }};
 }
 
+/// A fused unit; `kernel`: its form, `stride`: what follows batch norm (0: nothing, 1: ReLU, 2: ReLU and max-pool). Its
+/// outputs, the map and the max-pool, as one vector.
+Rule unit(const Shape& s) {
+  constexpr double kEpsilon = 1e-5;
+  const auto form = static_cast<kernels::Form>(s.kernel);
+  const kernels::UnitEnd end{s.stride >= 1, s.stride == 2};
+  const auto join = [=](const at::Tensor& map, const at::Tensor& pooled) {
+    return end.pool ? at::cat({map.flatten(), pooled.flatten()}) : map.flatten();
+  };
+  const auto split = [=](const at::Tensor& joined) -> kernels::Pooled {
+    const auto count = s.batch * s.out * s.side * s.side;
+    return {
+        joined.narrow(0, 0, count).view({s.batch, s.out, s.side, s.side}),
+        end.pool ? joined.narrow(0, count, count / 4).view({s.batch, s.out, s.side / 2, s.side / 2}) : at::Tensor()};
+  };
+  return {{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in, 3, 3}), draw({s.out}), draw({s.out})},
+          [=](const Tensors& x) {
+            auto z = at::batch_norm(at::conv2d(x[0], x[1], {}, 1, 1), x[2], x[3], {}, {}, true, 0.1, kEpsilon, false);
+            if (end.relu) z = at::relu(z);
+            return join(z, end.pool ? at::max_pool2d(z, 2) : at::Tensor());
+          },
+          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            const auto empty = [&] {
+              return kernels::UnitParameters{at::empty(x[1].sizes(), x[1].options()), at::empty_like(x[2]), at::empty_like(x[3])};
+            };
+            const auto g = empty();
+            const auto g_dot = empty();
+            kernels::ConvUnit unit(form, end);
+            const auto z = unit.forward(x[0], {x[1].contiguous(), x[2], x[3]}, kEpsilon, nullptr);
+            const auto x_bar = unit.backward(split(bar), g, /*input=*/true, /*keep=*/true);
+            const auto z_dot = unit.tangent(dot[0], {dot[1].contiguous(), dot[2], dot[3]}, /*keep=*/true);
+            const auto x_bar_dot = unit.tangent_backward(split(bar_dot), g_dot, /*input=*/true);
+            return {join(z.map, z.pooled),
+                    {x_bar, g.weight, g.scale, g.shift},
+                    join(z_dot.map, z_dot.pooled),
+                    {x_bar_dot, g_dot.weight, g_dot.scale, g_dot.shift}};
+          }};
+}
+
 }  // namespace
 
 Rule make_rule(const std::string& operation, const Shape& shape) {
@@ -173,6 +213,7 @@ Rule make_rule(const std::string& operation, const Shape& shape) {
   if (operation == "avg_pool") return avg_pool(shape);
   if (operation == "linear") return linear(shape);
   if (operation == "cross_entropy") return cross_entropy(shape);
+  if (operation == "unit") return unit(shape);
   if (operation == "matching_loss") return matching(shape, /*direct=*/true);
   if (operation == "fused matching_loss") return matching(shape, /*direct=*/false);
   TORCH_CHECK(false, "no rule for ", operation);

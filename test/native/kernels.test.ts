@@ -1,0 +1,39 @@
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const program = fileURLToPath(new URL('../../build/test/l2t_kernels', import.meta.url));
+const measured = JSON.parse(execFileSync(program, { encoding: 'utf8' })) as {
+  loops: ({ set: string; type: 'float32' | 'float64'; adjoint: number; difference: number } | null)[];
+  gemm: ({ library: string; type: 'float32' | 'float64'; error: number } | null)[];
+};
+
+const rounding = { float32: 1e-5, float64: 1e-13 };
+
+describe('the loops of every instruction set that this machine runs', () => {
+  const loops = measured.loops.filter((entry) => entry !== null);
+
+  test('there are some for any machine, in both types', () => {
+    expect(loops.filter(({ set }) => set === 'baseline').map(({ type }) => type)).toEqual(['float32', 'float64']);
+  });
+
+  test.each(loops)('$set, $type: each adjoint is the transpose of its transform', ({ type, adjoint }) => {
+    expect(adjoint).toBeLessThan(rounding[type]);
+  });
+
+  test.each(loops)('$set, $type: the transforms are those of the plain set', ({ type, difference }) => {
+    expect(difference).toBeLessThan(rounding[type]);
+  });
+});
+
+describe('matrix products of every library that is loaded', () => {
+  const gemm = measured.gemm.filter((entry) => entry !== null);
+
+  test("LibTorch's own is always there", () => {
+    expect(gemm.filter(({ library }) => library === 'LibTorch')).toHaveLength(2);
+  });
+
+  test.each(gemm)('$library, $type: operands as they are or transposed, added up or not', ({ type, error }) => {
+    expect(error).toBeLessThan(rounding[type]);
+  });
+});

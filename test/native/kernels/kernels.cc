@@ -1,0 +1,156 @@
+// What the CPU's kernels are made of, each alone. `kernels`: one JSON object:
+//   loops: for each instruction set that this machine runs, the worst error of ⟨A x, y⟩ = ⟨x, Aᵀ y⟩ over transforms and
+//          their adjoints, and its worst distance from the plain set's results
+//   gemm:  for each library that is loaded, the worst error of a product
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "native/core/threads.h"
+#include "native/kernels/gemm.h"
+#include "native/kernels/loops.h"
+
+namespace l2t::kernels {
+namespace {
+
+template <class T>
+at::Tensor draw(at::IntArrayRef shape) {
+  return at::randn(shape, at::kDouble).to(at::CppTypeToScalarType<T>::value);
+}
+
+double product(const at::Tensor& a, const at::Tensor& b) {
+  return (a.to(at::kDouble) * b.to(at::kDouble)).sum().item<double>();
+}
+
+double distance(const at::Tensor& got, const at::Tensor& want) {
+  const auto wanted = want.to(at::kDouble);
+  return (got.to(at::kDouble) - wanted).norm().item<double>() / wanted.norm().item<double>();
+}
+
+/// A transform's result on x, and how far its adjoint is from being one.
+struct Result {
+  at::Tensor y;
+  double adjoint;
+};
+
+Result against(const at::Tensor& x, const at::Tensor& y, const at::Tensor& weights, const at::Tensor& back) {
+  return {y, std::abs(product(y, weights) - product(x, back)) / (y.norm() * weights.norm()).item<double>()};
+}
+
+/// Transforms of one form on an odd shape: input, output and weights.
+template <class T>
+std::vector<Result> transforms(const Loops<T>& loops, Form form, int64_t side) {
+  at::manual_seed(3);
+  constexpr int64_t kImages = 2;
+  constexpr int64_t kOut = 5;
+  const Geometry geometry{form, kImages, side, 19};
+  const int64_t rows = kImages * geometry.rows();
+  const int64_t width = form == Form::kPatches ? 9 * geometry.channels : geometry.channels;
+  const auto frequencies = geometry.frequencies();
+  const Images all{0, kImages};
+  const auto map = draw<T>({kImages, side, side, geometry.channels});
+  std::vector<Result> results;
+  {
+    const auto v = draw<T>({frequencies, rows, width});
+    auto made = at::zeros_like(v);
+    auto back = at::zeros_like(map);
+    loops.input(geometry, all, map.template const_data_ptr<T>(), {made.template data_ptr<T>(), rows * width, 0});
+    loops.input_adjoint(geometry, all, {v.template const_data_ptr<T>(), rows * width, 0}, back.template data_ptr<T>());
+    results.push_back(against(map, made, v, back));
+  }
+  {
+    const auto m = draw<T>({frequencies, rows, geometry.channels});
+    auto made = at::zeros_like(map);
+    auto back = at::zeros_like(m);
+    const int64_t stride = rows * geometry.channels;
+    std::vector<double> sums(kImages * 2 * geometry.channels);
+    const auto ones = at::ones({geometry.channels}, m.options());
+    const auto zeros = at::zeros({geometry.channels}, m.options());
+    const Affine<T> same{
+        1, {map.template const_data_ptr<T>()}, {ones.template const_data_ptr<T>()}, zeros.template const_data_ptr<T>()};
+    loops.output(geometry, all, {m.template const_data_ptr<T>(), stride, 0}, made.template data_ptr<T>(), nullptr,
+                 sums.data());
+    loops.output_adjoint(geometry, all, same, {back.template data_ptr<T>(), stride, 0});
+    results.push_back(against(m, made, map, back));
+  }
+  {
+    const auto w = draw<T>({kOut, geometry.channels, 3, 3});
+    const auto u = draw<T>({frequencies, kOut, width});
+    auto made = at::zeros_like(u);
+    auto back = at::zeros_like(w);
+    loops.weights(form, geometry.channels, 0, kOut, w.template const_data_ptr<T>(), made.template data_ptr<T>(),
+                  kOut * width);
+    loops.weights_adjoint(form, geometry.channels, 0, kOut, u.template const_data_ptr<T>(), kOut * width,
+                          back.template data_ptr<T>());
+    results.push_back(against(w, made, u, back));
+  }
+  return results;
+}
+
+template <class T>
+void print_loops(const char* name, const char* type) {
+  const auto* const loops = loops_named<T>(name);
+  if (loops == nullptr) return;
+  double adjoint = 0;
+  double difference = 0;
+  for (const auto& [form, side] : {std::pair{Form::kFourByFour, 7}, {Form::kTwoByTwo, 2}, {Form::kPatches, 3}}) {
+    const auto results = transforms(*loops, form, side);
+    const auto plain = transforms(*loops_named<T>("baseline"), form, side);
+    for (size_t i = 0; i < results.size(); ++i) {
+      adjoint = std::max(adjoint, results[i].adjoint);
+      difference = std::max(difference, distance(results[i].y, plain[i].y));
+    }
+  }
+  std::printf("{\"set\":\"%s\",\"type\":\"%s\",\"adjoint\":%g,\"difference\":%g},", name, type, adjoint, difference);
+}
+
+template <class T>
+void print_gemm(const char* name, GemmLibrary library, const char* type) {
+  const auto gemm = gemm_of<T>(library);
+  if (gemm == nullptr) return;
+  constexpr int64_t kRows = 13;
+  constexpr int64_t kColumns = 21;
+  constexpr int64_t kInner = 34;
+  double worst = 0;
+  for (int kind = 0; kind < 8; ++kind) {
+    const bool a_transposed = (kind & 1) != 0;
+    const bool b_transposed = (kind & 2) != 0;
+    const bool accumulate = (kind & 4) != 0;
+    // Wider than they need be, so that strides matter.
+    const auto a = a_transposed ? draw<T>({kInner, kRows + 3}) : draw<T>({kRows, kInner + 3});
+    const auto b = b_transposed ? draw<T>({kColumns, kInner + 2}) : draw<T>({kInner, kColumns + 2});
+    auto c = draw<T>({kRows, kColumns + 1});
+    const auto left = a_transposed ? a.narrow(1, 0, kRows).t() : a.narrow(1, 0, kInner);
+    const auto right = b_transposed ? b.narrow(1, 0, kInner).t() : b.narrow(1, 0, kColumns);
+    auto want = at::mm(left, right);
+    if (accumulate) want = want + c.narrow(1, 0, kColumns);
+    gemm(kRows, kColumns, kInner, {a.template const_data_ptr<T>(), a.size(1), a_transposed},
+         {b.template const_data_ptr<T>(), b.size(1), b_transposed}, accumulate, c.template data_ptr<T>(), c.size(1));
+    worst = std::max(worst, distance(c.narrow(1, 0, kColumns), want));
+  }
+  std::printf("{\"library\":\"%s\",\"type\":\"%s\",\"error\":%g},", name, type, worst);
+}
+
+}  // namespace
+}  // namespace l2t::kernels
+
+int main() {
+  using namespace l2t::kernels;
+  l2t::set_threads(1);
+  std::printf("{\"loops\":[");
+  for (const char* name : {"avx512", "avx2", "baseline"}) {
+    print_loops<float>(name, "float32");
+    print_loops<double>(name, "float64");
+  }
+  std::printf("null],\"gemm\":[");
+  for (const auto& [name, library] : {std::pair{"oneDNN", GemmLibrary::kOneDnn},
+                                      {"BLAS", GemmLibrary::kBlas},
+                                      {"LibTorch", GemmLibrary::kLibTorch}}) {
+    print_gemm<float>(name, library, "float32");
+    print_gemm<double>(name, library, "float64");
+  }
+  std::printf("null]}\n");
+  return 0;
+}
