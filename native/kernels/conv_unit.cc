@@ -51,14 +51,24 @@ struct ConvUnit::Sweeps {
   explicit Sweeps(ConvUnit& unit, const at::TensorOptions& options)
       : unit(unit), domain(unit.x_, unit.out_, options), n(static_cast<double>(unit.x_.images * unit.x_.places())) {}
 
+  [[nodiscard]] std::vector<at::Tensor> with_skip(std::vector<at::Tensor> maps, const at::Tensor& skip) const {
+    if (unit.then_.add) maps.push_back(channels_last(skip));
+    return maps;
+  }
+
+  [[nodiscard]] Doubles with_skip(Doubles slopes) const {
+    if (unit.then_.add) slopes.push_back(1);
+    return slopes;
+  }
+
   [[nodiscard]] const at::Tensor& mask() const {
     static const at::Tensor kNone;
     return unit.then_.relu ? unit.z_ : kNone;
   }
 
-  Pooled forward(const at::Tensor& x, const UnitParameters& parameters, double epsilon,
+  Pooled forward(const UnitInput& input, const UnitParameters& parameters, double epsilon,
                  const UnitStatistics* statistics) const {
-    unit.v_ = domain.input(x);
+    unit.v_ = domain.input(input.x);
     unit.u_ = domain.weights(parameters.weight);
     auto [y, sums] = domain.output({{unit.v_, unit.u_}}, {});
     unit.y_ = std::move(y);
@@ -76,17 +86,17 @@ struct ConvUnit::Sweeps {
 
     unit.scale_ = read<T>(parameters.scale);
     const auto shift = read<T>(parameters.shift);
-    AffineOf<T> z({unit.y_}, channels);
+    AffineOf<T> z(with_skip({unit.y_}, input.skip), channels);
     for (int64_t c = 0; c < channels; ++c) {
       const double slope = unit.scale_[c] * unit.invstd_[c];
-      z.set(c, {slope}, shift[c] - slope * unit.mean_[c]);
+      z.set(c, with_skip({slope}), shift[c] - slope * unit.mean_[c]);
     }
     auto result = domain.affine(z, unit.then_.relu ? Gate::kRelu : Gate::kNone, {}, unit.then_.pool);
     unit.z_ = result.map;
     return result;
   }
 
-  at::Tensor backward(Pooled z_bar, const UnitParameters& gradient, bool input, bool keep) const {
+  UnitInput backward(Pooled z_bar, const UnitParameters& gradient, bool x, bool keep) const {
     auto [g, sums] = domain.gated_sums(std::move(z_bar), mask(), unit.y_, {}, {});
     for (int64_t c = 0; c < unit.out_; ++c) sums[1][c] = unit.invstd_[c] * (sums[1][c] - unit.mean_[c] * sums[0][c]);
     write<T>(gradient.shift, sums[0]);
@@ -101,32 +111,32 @@ struct ConvUnit::Sweeps {
     }
     auto in_domain = domain.output_adjoint(y_bar);
     domain.weights_adjoint({{in_domain, unit.v_}}, gradient.weight);
-    auto x_bar = input ? domain.input_adjoint({{in_domain, unit.u_}}) : at::Tensor();
+    UnitInput bar{x ? domain.input_adjoint({{in_domain, unit.u_}}) : at::Tensor(), unit.then_.add ? g : at::Tensor()};
     if (keep) {
       unit.g_ = std::move(g);
       unit.y_bar_ = std::move(in_domain);
       unit.sum_g_ = std::move(sums[0]);
       unit.sum_g_x_hat_ = std::move(sums[1]);
     }
-    return x_bar;
+    return bar;
   }
 
-  Pooled tangent(const at::Tensor& x_dot, const UnitParameters& parameters_dot, bool keep) const {
+  Pooled tangent(const UnitInput& input_dot, const UnitParameters& parameters_dot, bool keep) const {
     auto u_dot = domain.weights(parameters_dot.weight);
-    auto v_dot = x_dot.defined() ? domain.input(x_dot) : at::Tensor();
-    auto [y_dot, sums] = x_dot.defined() ? domain.output({{unit.v_, u_dot}, {v_dot, unit.u_}}, unit.y_)
+    auto v_dot = input_dot.x.defined() ? domain.input(input_dot.x) : at::Tensor();
+    auto [y_dot, sums] = v_dot.defined() ? domain.output({{unit.v_, u_dot}, {v_dot, unit.u_}}, unit.y_)
                                          : domain.output({{unit.v_, u_dot}}, unit.y_);
     for (int64_t c = 0; c < unit.out_; ++c) sums[1][c] = unit.invstd_[c] * (sums[1][c] - unit.mean_[c] * sums[0][c]);
 
     auto scale_dot = read<T>(parameters_dot.scale);
     const auto shift_dot = read<T>(parameters_dot.shift);
-    // ż = γ̇ x̂ + γ x̂̇ + β̇ where z > 0.
-    AffineOf<T> z_dot({y_dot, unit.y_}, unit.out_);
+    // ż = γ̇ x̂ + γ x̂̇ + β̇ where z > 0, and the residual's.
+    AffineOf<T> z_dot(with_skip({y_dot, unit.y_}, input_dot.skip), unit.out_);
     for (int64_t c = 0; c < unit.out_; ++c) {
       const double s = unit.invstd_[c];
       const double on_y_dot = unit.scale_[c] * s;
       const double on_y = (scale_dot[c] - on_y_dot * sums[1][c] / n) * s;
-      z_dot.set(c, {on_y_dot, on_y}, shift_dot[c] - on_y_dot * sums[0][c] / n - on_y * unit.mean_[c]);
+      z_dot.set(c, with_skip({on_y_dot, on_y}), shift_dot[c] - on_y_dot * sums[0][c] / n - on_y * unit.mean_[c]);
     }
     auto result = domain.affine(z_dot, unit.then_.relu ? Gate::kMask : Gate::kNone, mask(), unit.then_.pool);
     if (keep) {
@@ -140,8 +150,8 @@ struct ConvUnit::Sweeps {
     return result;
   }
 
-  at::Tensor tangent_backward(Pooled z_bar_dot, const UnitParameters& gradient_dot, bool input) const {
-    const auto [g_dot, sums] = domain.gated_sums(std::move(z_bar_dot), mask(), unit.y_, unit.g_, unit.y_dot_);
+  UnitInput tangent_backward(Pooled z_bar_dot, const UnitParameters& gradient_dot, bool x) const {
+    auto [g_dot, sums] = domain.gated_sums(std::move(z_bar_dot), mask(), unit.y_, unit.g_, unit.y_dot_);
     Doubles scale_bar_dot(unit.out_);
     AffineOf<T> y_bar_dot({g_dot, unit.g_, unit.y_dot_, unit.y_}, unit.out_);
     for (int64_t c = 0; c < unit.out_; ++c) {
@@ -171,39 +181,41 @@ struct ConvUnit::Sweeps {
     } else {
       domain.weights_adjoint({{in_domain, unit.v_}}, gradient_dot.weight);
     }
-    auto x_bar_dot = input ? domain.input_adjoint({{in_domain, unit.u_}, {unit.y_bar_, unit.u_dot_}}) : at::Tensor();
+    UnitInput bar_dot;
+    if (x) bar_dot.x = domain.input_adjoint({{in_domain, unit.u_}, {unit.y_bar_, unit.u_dot_}});
+    if (unit.then_.add) bar_dot.skip = std::move(g_dot);
     for (auto* tensor : {&unit.v_dot_, &unit.u_dot_, &unit.y_dot_, &unit.g_, &unit.y_bar_}) tensor->reset();
-    return x_bar_dot;
+    return bar_dot;
   }
 };
 
-Pooled ConvUnit::forward(const at::Tensor& x, const UnitParameters& parameters, double epsilon,
+Pooled ConvUnit::forward(const UnitInput& input, const UnitParameters& parameters, double epsilon,
                          const UnitStatistics* statistics) {
+  const auto& x = input.x;
   x_ = {form_, x.size(0), x.size(2), x.size(1)};
   out_ = parameters.weight.size(0);
   const auto options = x.options().memory_format({});
-  return x.scalar_type() == at::kFloat ? Sweeps<float>(*this, options).forward(x, parameters, epsilon, statistics)
-                                       : Sweeps<double>(*this, options).forward(x, parameters, epsilon, statistics);
+  return x.scalar_type() == at::kFloat ? Sweeps<float>(*this, options).forward(input, parameters, epsilon, statistics)
+                                       : Sweeps<double>(*this, options).forward(input, parameters, epsilon, statistics);
 }
 
-at::Tensor ConvUnit::backward(Pooled z_bar, const UnitParameters& gradient, bool input, bool keep) {
+UnitInput ConvUnit::backward(Pooled z_bar, const UnitParameters& gradient, bool x, bool keep) {
+  const auto options = y_.options();
+  return y_.scalar_type() == at::kFloat ? Sweeps<float>(*this, options).backward(std::move(z_bar), gradient, x, keep)
+                                        : Sweeps<double>(*this, options).backward(std::move(z_bar), gradient, x, keep);
+}
+
+Pooled ConvUnit::tangent(const UnitInput& input_dot, const UnitParameters& parameters_dot, bool keep) {
+  const auto options = y_.options();
+  return y_.scalar_type() == at::kFloat ? Sweeps<float>(*this, options).tangent(input_dot, parameters_dot, keep)
+                                        : Sweeps<double>(*this, options).tangent(input_dot, parameters_dot, keep);
+}
+
+UnitInput ConvUnit::tangent_backward(Pooled z_bar_dot, const UnitParameters& gradient_dot, bool x) {
   const auto options = y_.options();
   return y_.scalar_type() == at::kFloat
-             ? Sweeps<float>(*this, options).backward(std::move(z_bar), gradient, input, keep)
-             : Sweeps<double>(*this, options).backward(std::move(z_bar), gradient, input, keep);
-}
-
-Pooled ConvUnit::tangent(const at::Tensor& x_dot, const UnitParameters& parameters_dot, bool keep) {
-  const auto options = y_.options();
-  return y_.scalar_type() == at::kFloat ? Sweeps<float>(*this, options).tangent(x_dot, parameters_dot, keep)
-                                        : Sweeps<double>(*this, options).tangent(x_dot, parameters_dot, keep);
-}
-
-at::Tensor ConvUnit::tangent_backward(Pooled z_bar_dot, const UnitParameters& gradient_dot, bool input) {
-  const auto options = y_.options();
-  return y_.scalar_type() == at::kFloat
-             ? Sweeps<float>(*this, options).tangent_backward(std::move(z_bar_dot), gradient_dot, input)
-             : Sweeps<double>(*this, options).tangent_backward(std::move(z_bar_dot), gradient_dot, input);
+             ? Sweeps<float>(*this, options).tangent_backward(std::move(z_bar_dot), gradient_dot, x)
+             : Sweeps<double>(*this, options).tangent_backward(std::move(z_bar_dot), gradient_dot, x);
 }
 
 }  // namespace l2t::kernels

@@ -23,16 +23,24 @@ struct UnitStatistics {
   double momentum;
 };
 
-/// What follows batch norm in a unit: ReLU, and after that a 2×2 max-pool.
+/// What follows batch norm in a unit: a residual is added, then ReLU, then a 2×2 max-pool.
 struct UnitEnd {
+  bool add;
   bool relu;
   bool pool;
 };
 
+/// What a unit reads, its tangent (undefined: zero) or cotangent (undefined: not wanted).
+struct UnitInput {
+  at::Tensor x;
+  at::Tensor skip;  // the residual, where one is added; its cotangent is shared with the unit
+};
+
 /// A 3×3 convolution (stride 1, padding 1) and batch norm with batch statistics, with what follows, fused: y = W ∗ x,
-/// z = ReLU(γ x̂ + β), x̂ = s (y − μ), and z's max-pool. The sweeps of ops/conv2d.h, batch_norm.h, relu.h and max_pool.h
-/// one after the other, on the CPU in float or double, with the convolution's products in the domain of a form
-/// (winograd.h), where the sweeps share their transforms. With V = Bᵀ x B, U = G W Gᵀ, a matrix for each frequency:
+/// z = ReLU(γ x̂ + β + skip), x̂ = s (y − μ), and z's max-pool. The sweeps of ops/conv2d.h, batch_norm.h, add.h, relu.h
+/// and max_pool.h one after the other, on the CPU in float or double, with the convolution's products in the domain of
+/// a form (winograd.h), where the sweeps share their transforms. With V = Bᵀ x B, U = G W Gᵀ, a matrix for each
+/// frequency:
 ///
 ///   forward           y = Aᵀ (V Uᵀ) A
 ///   backward          Ȳ = A ȳ Aᵀ ;  x̄ = B (Ȳ U) Bᵀ ;  W̄ = Gᵀ (Ȳᵀ V) G
@@ -45,18 +53,19 @@ class ConvUnit {
   ConvUnit(Form form, UnitEnd then) : form_(form), then_(then) {}
 
   /// z and, where it follows, its max-pool. `statistics`: moved where given.
-  Pooled forward(const at::Tensor& x, const UnitParameters& parameters, double epsilon,
+  Pooled forward(const UnitInput& input, const UnitParameters& parameters, double epsilon,
                  const UnitStatistics* statistics);
 
-  /// From z̄ and the max-pool's cotangent (one may be undefined: zero). Writes the parameters' gradients and returns x̄,
-  /// undefined unless `input`. `keep`: tangent_backward will follow.
-  at::Tensor backward(Pooled z_bar, const UnitParameters& gradient, bool input, bool keep);
+  /// From z̄ and the max-pool's cotangent (one may be undefined: zero). Writes the parameters' gradients. `x`:
+  /// x̄ is wanted. `keep`: tangent_backward will follow.
+  UnitInput backward(Pooled z_bar, const UnitParameters& gradient, bool x, bool keep);
 
-  /// ż and, where it follows, its max-pool's tangent. ẋ undefined: zero. `keep`: tangent_backward will follow.
-  Pooled tangent(const at::Tensor& x_dot, const UnitParameters& parameters_dot, bool keep);
+  /// ż and, where it follows, its max-pool's tangent. `keep`: tangent_backward will follow.
+  Pooled tangent(const UnitInput& input_dot, const UnitParameters& parameters_dot, bool keep);
 
-  /// Writes the tangents of the parameters' gradients and returns x̄̇, undefined unless `input`. Drops what tangent kept.
-  at::Tensor tangent_backward(Pooled z_bar_dot, const UnitParameters& gradient_dot, bool input);
+  /// Writes the tangents of the parameters' gradients and returns those of backward's cotangents. Drops what tangent
+  /// kept.
+  UnitInput tangent_backward(Pooled z_bar_dot, const UnitParameters& gradient_dot, bool x);
 
  private:
   template <class T>

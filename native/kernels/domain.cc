@@ -38,8 +38,6 @@ const T* data_or_null(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.const_data_ptr<T>() : nullptr;
 }
 
-at::Tensor channels_last(const at::Tensor& map) { return map.contiguous(at::MemoryFormat::ChannelsLast); }
-
 /// One that can be written in place: channels last, and nobody else's.
 at::Tensor own(at::Tensor map) {
   if (!map.is_contiguous(at::MemoryFormat::ChannelsLast)) return channels_last(map);
@@ -80,12 +78,14 @@ std::vector<Doubles> over_images(const Doubles& sums, int64_t images, int64_t ki
 
 }  // namespace
 
+at::Tensor channels_last(const at::Tensor& map) { return map.contiguous(at::MemoryFormat::ChannelsLast); }
+
 template <class T>
 AffineOf<T>::AffineOf(std::vector<at::Tensor> maps, int64_t channels)
     : maps_(std::move(maps)), values_(maps_.size() + 1, std::vector<T>(channels)) {}
 
 template <class T>
-void AffineOf<T>::set(int64_t channel, std::initializer_list<double> slopes, double constant) {
+void AffineOf<T>::set(int64_t channel, const Doubles& slopes, double constant) {
   size_t k = 0;
   for (const double slope : slopes) values_[k++][channel] = static_cast<T>(slope);
   values_[k][channel] = static_cast<T>(constant);

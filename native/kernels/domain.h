@@ -11,6 +11,8 @@ namespace l2t::kernels {
 
 using Doubles = std::vector<double>;
 
+at::Tensor channels_last(const at::Tensor& map);
+
 /// A map and, where there is one, its 2×2 max-pool; or their tangents or cotangents.
 struct Pooled {
   at::Tensor map;
@@ -22,7 +24,7 @@ template <class T>
 class AffineOf {
  public:
   AffineOf(std::vector<at::Tensor> maps, int64_t channels);
-  void set(int64_t channel, std::initializer_list<double> slopes, double constant);
+  void set(int64_t channel, const Doubles& slopes, double constant);
   [[nodiscard]] Affine<T> get() const;
 
  private:

@@ -31,7 +31,7 @@ int64_t Geometry::tiles() const {
 namespace {
 
 template <class T>
-const Loops<T>& of_type(const Loops<float>& single, const Loops<double>& wide) {
+const Loops<T>* of_type(const Loops<float>* single, const Loops<double>* wide) {
   if constexpr (std::is_same_v<T, float>) {
     return single;
   } else {
@@ -48,14 +48,14 @@ const Loops<T>* loops_named(const char* name) {
   if (is("avx512")) {
     const bool there = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
-    return there ? &of_type<T>(avx512::kFloat, avx512::kDouble) : nullptr;
+    return there ? of_type<T>(&avx512::kFloat, &avx512::kDouble) : nullptr;
   }
   if (is("avx2")) {
     const bool there = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    return there ? &of_type<T>(avx2::kFloat, avx2::kDouble) : nullptr;
+    return there ? of_type<T>(&avx2::kFloat, &avx2::kDouble) : nullptr;
   }
 #endif
-  return is("baseline") ? &of_type<T>(baseline::kFloat, baseline::kDouble) : nullptr;
+  return is("baseline") ? of_type<T>(&baseline::kFloat, &baseline::kDouble) : nullptr;
 }
 
 template <class T>

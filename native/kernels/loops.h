@@ -46,7 +46,7 @@ struct Images {
 template <class T>
 struct Affine {
   static constexpr int kMost = 4;
-  int terms;  // 1, 2 or 4
+  int terms;  // 1 to 4
   const T* map[kMost];
   const T* slope[kMost];
   const T* constant;

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <vector>
 
+#include "native/kernels/domain.h"
 #include "native/kernels/gemm.h"
 #include "native/kernels/loops.h"
 
@@ -17,8 +18,6 @@ namespace {
 
 /// Rows at a time: what is made of them stays in the cache until it is used up.
 constexpr int64_t kRows = 256;
-
-at::Tensor channels_last(const at::Tensor& map) { return map.contiguous(at::MemoryFormat::ChannelsLast); }
 
 template <class T>
 class Matching {

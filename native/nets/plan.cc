@@ -43,16 +43,26 @@ struct Units {
     return kernels::form_for(convolution, sides[i + 1], shape[1], shape[0]);
   }
 
-  [[nodiscard]] size_t last_from(size_t first) const {
-    const size_t norm = first + 1;
-    if (next<Relu>(norm + 1) == nullptr || is_feature(network, norm + 1)) return norm;
-    const auto* const pool = next<MaxPool>(norm + 2);
-    const bool halves = pool != nullptr && pool->kernel == 2 && pool->stride == 2 && pool->padding == 0;
-    return halves && sides[norm + 2] % 2 == 0 ? norm + 2 : norm + 1;
+  /// From the operation after batch norm on.
+  [[nodiscard]] kernels::UnitEnd end_from(size_t i) const {
+    kernels::UnitEnd end{};
+    end.add = next<Add>(i) != nullptr && !is_feature(network, i);
+    if (end.add) ++i;
+    end.relu = next<Relu>(i) != nullptr && !is_feature(network, i);
+    if (!end.relu) return end;
+    const auto* const pool = next<MaxPool>(i + 1);
+    end.pool = pool != nullptr && pool->kernel == 2 && pool->stride == 2 && pool->padding == 0 && sides[i + 1] % 2 == 0;
+    return end;
   }
 };
 
 }  // namespace
+
+std::vector<int> Step::inputs(const Network& network) const {
+  auto inputs = network.operations[first].inputs;
+  if (end.add) inputs.push_back(network.operations[first + 2].inputs.back());
+  return inputs;
+}
 
 std::vector<Step> make_plan(const Network& network, size_t operations, const at::Tensor& x,
                             kernels::Convolution convolution) {
@@ -60,9 +70,13 @@ std::vector<Step> make_plan(const Network& network, size_t operations, const at:
   const Units find{network, operations, value_sides(network, x.size(2)), convolution};
   std::vector<Step> steps;
   for (size_t i = 0; i < operations; ++i) {
-    const auto form = units ? find.form_at(i) : std::nullopt;
-    steps.push_back({i, form ? find.last_from(i) : i, form});
-    i = steps.back().last;
+    Step step{i, i, units ? find.form_at(i) : std::nullopt};
+    if (step.fused()) {
+      step.end = find.end_from(i + 2);
+      step.last = i + 1 + size_t{step.end.add} + size_t{step.end.relu} + size_t{step.end.pool};
+    }
+    steps.push_back(step);
+    i = step.last;
   }
   return steps;
 }

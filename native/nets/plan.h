@@ -11,16 +11,17 @@
 namespace l2t::nets {
 
 /// What the tape runs at once: operation `first` by itself, or, where there is a form, a fused unit of operations
-/// `first` to `last` (kernels/conv_unit.h): convolution, batch norm, and perhaps ReLU, and perhaps max-pool.
+/// `first` to `last` (kernels/conv_unit.h): convolution, batch norm, and `end`.
 struct Step {
   size_t first;
   size_t last;
   std::optional<kernels::Form> form;
+  kernels::UnitEnd end{};
 
   [[nodiscard]] bool fused() const { return form.has_value(); }
-  [[nodiscard]] kernels::UnitEnd end() const { return {last >= first + 2, last == first + 3}; }
-  /// Of what it makes, the map itself; `last + 1` where no max-pool follows.
-  [[nodiscard]] size_t map() const { return end().pool ? last : last + 1; }
+  /// Of the values that it makes, the map itself: `last + 1` unless a max-pool follows.
+  [[nodiscard]] size_t map() const { return end.pool ? last : last + 1; }
+  [[nodiscard]] std::vector<int> inputs(const Network& network) const;
 };
 
 /// The steps of the first `operations` of the list on images x. Units run on the CPU, in float32 and float64.

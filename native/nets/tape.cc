@@ -38,10 +38,14 @@ void scatter(const Step& step, kernels::Pooled made, Tensors& slots) {
   if (made.pooled.defined()) slots[step.last + 1] = std::move(made.pooled);
 }
 
+kernels::UnitInput unit_input(const Step& step, const std::vector<int>& inputs, const Tensors& slots) {
+  return {slots[inputs.front()], step.end.add ? slots[inputs.back()] : at::Tensor()};
+}
+
 /// Takes the cotangents of what a unit made.
 kernels::Pooled gather(const Step& step, Tensors& slots) {
   kernels::Pooled bar{std::move(slots[step.map()]), {}};
-  if (step.end().pool) bar.pooled = std::move(slots[step.last + 1]);
+  if (step.end.pool) bar.pooled = std::move(slots[step.last + 1]);
   return bar;
 }
 
@@ -205,7 +209,7 @@ void Tape::plan(const at::Tensor& x, size_t operations) {
     const auto& step = steps_[k];
     const auto& operation = network_.operations[step.first];
     // A unit keeps by itself what its later sweeps read.
-    for (const int input : operation.inputs) {
+    for (const int input : step.inputs(network_)) {
       keeps_[input].value |= !step.fused() && reads_input_later(operation);
       keeps_[input].dot |= !step.fused() && has_parameters(operation);
       keeps_[input].last_reader = k;
@@ -229,16 +233,16 @@ kernels::UnitParameters Tape::unit_parameters(const Step& step, const Tensors& t
   return {tensors[conv.weight], tensors[norm.scale], tensors[norm.shift]};
 }
 
-kernels::Pooled Tape::unit_forward(const Step& step, const at::Tensor& x, const Tensors* running) {
+kernels::Pooled Tape::unit_forward(const Step& step, const kernels::UnitInput& input, const Tensors* running) {
   const auto& conv = std::get<Conv2d>(network_.operations[step.first].kind);
   const auto& norm = std::get<BatchNorm>(network_.operations[step.first + 1].kind);
   auto& unit = records_[step.first].unit;
-  unit.emplace(*step.form, step.end());
+  unit.emplace(*step.form, step.end);
   const auto parameters = unit_parameters(step, parameters_);
-  if (running == nullptr) return unit->forward(x, parameters, kBatchNormEpsilon, nullptr);
+  if (running == nullptr) return unit->forward(input, parameters, kBatchNormEpsilon, nullptr);
   const kernels::UnitStatistics statistics{(*running)[norm.mean], (*running)[norm.variance],
                                            at_index(parameters_, conv.bias), kRunningMomentum};
-  return unit->forward(x, parameters, kBatchNormEpsilon, &statistics);
+  return unit->forward(input, parameters, kBatchNormEpsilon, &statistics);
 }
 
 void Tape::clear_unit_bias(const Step& step, const Tensors& gradient) const {
@@ -252,15 +256,15 @@ Activations Tape::forward(const Tensors& parameters, const at::Tensor& x, size_t
   values_[0] = x;
   for (size_t k = 0; k < steps_.size(); ++k) {
     const auto& step = steps_[k];
-    const auto& [kind, inputs] = network_.operations[step.first];
-    auto& from = values_[inputs.front()];
+    const auto& kind = network_.operations[step.first].kind;
+    const auto inputs = step.inputs(network_);
     const auto dropped = [&](int value) { return keeps_[value].last_reader == k && !keeps_[value].value; };
     if (step.fused()) {
-      scatter(step, unit_forward(step, from, running), values_);
+      scatter(step, unit_forward(step, unit_input(step, inputs, values_), running), values_);
     } else {
-      values_[step.last + 1] = std::visit(
-          Forward{parameters_, running, from, values_[inputs.back()], dropped(inputs.front()), records_[step.first]},
-          kind);
+      values_[step.last + 1] = std::visit(Forward{parameters_, running, values_[inputs.front()], values_[inputs.back()],
+                                                  dropped(inputs.front()), records_[step.first]},
+                                          kind);
     }
     for (const int value : inputs) {
       if (dropped(value)) values_[value].reset();
@@ -272,21 +276,23 @@ Activations Tape::forward(const Tensors& parameters, const at::Tensor& x, size_t
 void Tape::backward(Activations bar, const Tensors& gradient, bool keep) {
   seed(network_, std::move(bar), bars_);
   for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
-    const auto& [kind, inputs] = network_.operations[step->first];
+    const auto& kind = network_.operations[step->first].kind;
+    const auto inputs = step->inputs(network_);
     auto& y_bar = bars_[step->last + 1];
     if (!y_bar.defined() && !bars_[step->map()].defined()) continue;
     const bool input = inputs.front() != 0;
     auto& record = records_[step->first];
-    at::Tensor x_bar;
     if (step->fused()) {
-      x_bar = record.unit->backward(gather(*step, bars_), unit_parameters(*step, gradient), input, keep);
+      const auto bar = record.unit->backward(gather(*step, bars_), unit_parameters(*step, gradient), input, keep);
+      accumulate(bars_[inputs.front()], bar.x);
+      accumulate(bars_[inputs.back()], bar.skip);
       clear_unit_bias(*step, gradient);
     } else {
-      x_bar = std::visit(
+      const auto x_bar = std::visit(
           Backward{parameters_, values_[inputs.front()], values_[step->last + 1], y_bar, input, gradient, record},
           kind);
+      for (const int value : inputs) accumulate(bars_[value], x_bar);
     }
-    for (const int value : inputs) accumulate(bars_[value], x_bar);
     if (!keep || !keeps_[step->last + 1].bar) y_bar.reset();
   }
 }
@@ -294,7 +300,8 @@ void Tape::backward(Activations bar, const Tensors& gradient, bool keep) {
 Activations Tape::tangent(const Tensors& parameters_dot, bool keep) {
   for (size_t k = 0; k < steps_.size(); ++k) {
     const auto& step = steps_[k];
-    const auto& [kind, inputs] = network_.operations[step.first];
+    const auto& kind = network_.operations[step.first].kind;
+    const auto inputs = step.inputs(network_);
     auto& x_dot = dots_[inputs.front()];
     auto& record = records_[step.first];
     const auto dropped = [&](int value) {
@@ -302,7 +309,8 @@ Activations Tape::tangent(const Tensors& parameters_dot, bool keep) {
       return keeps.last_reader == k && !keeps.feature && !(keep && keeps.dot);
     };
     if (step.fused()) {
-      scatter(step, record.unit->tangent(x_dot, unit_parameters(step, parameters_dot), keep), dots_);
+      scatter(step, record.unit->tangent(unit_input(step, inputs, dots_), unit_parameters(step, parameters_dot), keep),
+              dots_);
     } else {
       dots_[step.last + 1] =
           std::visit(Tangent{parameters_, parameters_dot, values_[inputs.front()], x_dot, dots_[inputs.back()],
@@ -322,23 +330,25 @@ void Tape::tangent_backward(Activations bar_dot, const Tensors& parameters_dot, 
   Tensors bar_dots(values_.size());
   seed(network_, std::move(bar_dot), bar_dots);
   for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
-    const auto& [kind, inputs] = network_.operations[step->first];
+    const auto& kind = network_.operations[step->first].kind;
+    const auto inputs = step->inputs(network_);
     auto& y_bar_dot = bar_dots[step->last + 1];
     if (!y_bar_dot.defined() && !bar_dots[step->map()].defined()) continue;
     const int first = inputs.front();
     auto& record = records_[step->first];
-    at::Tensor x_bar_dot;
     if (step->fused()) {
-      x_bar_dot =
+      const auto bar_dot =
           record.unit->tangent_backward(gather(*step, bar_dots), unit_parameters(*step, gradient_dot), first != 0);
+      accumulate(bar_dots[first], bar_dot.x);
+      accumulate(bar_dots[inputs.back()], bar_dot.skip);
       clear_unit_bias(*step, gradient_dot);
     } else {
-      x_bar_dot =
+      const auto x_bar_dot =
           std::visit(TangentBackward{parameters_, parameters_dot, values_[first], dots_[first], values_[step->last + 1],
                                      bars_[step->last + 1], y_bar_dot, bars_[first], first != 0, gradient_dot, record},
                      kind);
+      for (const int value : inputs) accumulate(bar_dots[value], x_bar_dot);
     }
-    for (const int value : inputs) accumulate(bar_dots[value], x_bar_dot);
     y_bar_dot.reset();
     bars_[step->last + 1].reset();
   }

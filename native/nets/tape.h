@@ -67,7 +67,8 @@ class Tape {
 
   void plan(const at::Tensor& x, size_t operations);
   [[nodiscard]] kernels::UnitParameters unit_parameters(const Step& step, const std::vector<at::Tensor>& tensors) const;
-  kernels::Pooled unit_forward(const Step& step, const at::Tensor& x, const std::vector<at::Tensor>* running);
+  kernels::Pooled unit_forward(const Step& step, const kernels::UnitInput& input,
+                               const std::vector<at::Tensor>* running);
   /// A bias before batch norm has no gradient.
   void clear_unit_bias(const Step& step, const std::vector<at::Tensor>& gradient) const;
   [[nodiscard]] Activations collect(const std::vector<at::Tensor>& tensors) const;

@@ -33,10 +33,11 @@ const cases: readonly [operation: string, shape: Shape][] = [
   ['linear', [1, 1, 1, 0, 0, 0, 0]],
   ['cross_entropy', [4, 6, 0, 0, 0, 0, 0]],
   ['matching_loss', [3, 5, 7, 4, 0, 0, 0]],
-  // Form 0: F(4×4), 1: 2×2 maps, 2: patches; then nothing, ReLU, or ReLU and max-pool.
+  // Form 0: F(4×4), 1: 2×2 maps, 2: patches; then 0: nothing, 1: ReLU, 2: ReLU and max-pool, 3: a residual and ReLU.
   ['unit', [2, 9, 19, 7, 0, 0, 0]],
   ['unit', [3, 17, 18, 4, 0, 1, 0]],
   ['unit', [2, 16, 32, 10, 0, 2, 0]],
+  ['unit', [2, 18, 19, 6, 0, 3, 0]],
   ['unit', [3, 9, 18, 2, 1, 1, 0]],
   ['unit', [4, 16, 33, 2, 1, 2, 0]],
   ['unit', [2, 3, 19, 9, 2, 0, 0]],

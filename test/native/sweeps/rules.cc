@@ -162,14 +162,20 @@ Rule matching(const Shape& s, bool direct) {
           }};
 }
 
-/// A fused unit; `kernel`: its form, `stride`: what follows batch norm (0: nothing, 1: ReLU, 2: ReLU and max-pool). Its
-/// outputs, the map and the max-pool, as one vector.
+/// A fused unit; `kernel`: its form, `stride`: what follows batch norm (0: nothing, 1: ReLU, 2: ReLU and max-pool, 3: a
+/// residual is added and ReLU). Its outputs, the map and the max-pool, as one vector.
 Rule unit(const Shape& s) {
   constexpr double kEpsilon = 1e-5;
   const auto form = static_cast<kernels::Form>(s.kernel);
-  const kernels::UnitEnd end{s.stride >= 1, s.stride == 2};
+  const kernels::UnitEnd end{s.stride == 3, s.stride >= 1, s.stride == 2};
+  const auto skip = [=](const Tensors& x) { return end.add ? x[4] : at::Tensor(); };
   const auto join = [=](const at::Tensor& map, const at::Tensor& pooled) {
     return end.pool ? at::cat({map.flatten(), pooled.flatten()}) : map.flatten();
+  };
+  const auto list = [=](const kernels::UnitInput& input, const kernels::UnitParameters& parameters) {
+    Tensors bars{input.x, parameters.weight, parameters.scale, parameters.shift};
+    if (end.add) bars.push_back(input.skip);
+    return bars;
   };
   const auto split = [=](const at::Tensor& joined) -> kernels::Pooled {
     const auto count = s.batch * s.out * s.side * s.side;
@@ -177,27 +183,29 @@ Rule unit(const Shape& s) {
         joined.narrow(0, 0, count).view({s.batch, s.out, s.side, s.side}),
         end.pool ? joined.narrow(0, count, count / 4).view({s.batch, s.out, s.side / 2, s.side / 2}) : at::Tensor()};
   };
-  return {{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in, 3, 3}), draw({s.out}), draw({s.out})},
+  Tensors inputs{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in, 3, 3}), draw({s.out}), draw({s.out})};
+  if (end.add) inputs.push_back(draw({s.batch, s.out, s.side, s.side}));
+  return {inputs,
           [=](const Tensors& x) {
             auto z = at::batch_norm(at::conv2d(x[0], x[1], {}, 1, 1), x[2], x[3], {}, {}, true, 0.1, kEpsilon, false);
+            if (end.add) z = z + skip(x);
             if (end.relu) z = at::relu(z);
             return join(z, end.pool ? at::max_pool2d(z, 2) : at::Tensor());
           },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
             const auto empty = [&] {
-              return kernels::UnitParameters{at::empty(x[1].sizes(), x[1].options()), at::empty_like(x[2]), at::empty_like(x[3])};
+              return kernels::UnitParameters{at::empty(x[1].sizes(), x[1].options()), at::empty_like(x[2]),
+                                             at::empty_like(x[3])};
             };
             const auto g = empty();
             const auto g_dot = empty();
             kernels::ConvUnit unit(form, end);
-            const auto z = unit.forward(x[0], {x[1].contiguous(), x[2], x[3]}, kEpsilon, nullptr);
-            const auto x_bar = unit.backward(split(bar), g, /*input=*/true, /*keep=*/true);
-            const auto z_dot = unit.tangent(dot[0], {dot[1].contiguous(), dot[2], dot[3]}, /*keep=*/true);
-            const auto x_bar_dot = unit.tangent_backward(split(bar_dot), g_dot, /*input=*/true);
-            return {join(z.map, z.pooled),
-                    {x_bar, g.weight, g.scale, g.shift},
-                    join(z_dot.map, z_dot.pooled),
-                    {x_bar_dot, g_dot.weight, g_dot.scale, g_dot.shift}};
+            const auto z = unit.forward({x[0], skip(x)}, {x[1].contiguous(), x[2], x[3]}, kEpsilon, nullptr);
+            const auto input_bar = unit.backward(split(bar), g, /*x=*/true, /*keep=*/true);
+            const auto z_dot = unit.tangent({dot[0], skip(dot)}, {dot[1].contiguous(), dot[2], dot[3]}, /*keep=*/true);
+            const auto input_bar_dot = unit.tangent_backward(split(bar_dot), g_dot, /*x=*/true);
+            return {join(z.map, z.pooled), list(input_bar, g), join(z_dot.map, z_dot.pooled),
+                    list(input_bar_dot, g_dot)};
           }};
 }
 
