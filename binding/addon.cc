@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <thread>
 
 #include "binding/bench.h"
 #include "binding/guard.h"
@@ -14,6 +13,8 @@
 #include "binding/worker.h"
 #include "native/core/device.h"
 #include "native/core/memory.h"
+#include "native/kernels/gemm.h"
+#include "native/kernels/loops.h"
 
 namespace l2t::binding {
 namespace {
@@ -23,7 +24,8 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   auto object = Napi::Object::New(env);
   object.Set("libtorch", TORCH_VERSION);
   object.Set("cuda", cuda_problem().empty());
-  object.Set("threads", std::thread::hardware_concurrency());
+  object.Set("gemm", kernels::gemm_name());
+  object.Set("vectors", kernels::loops<float>().name);
   object.Set("parallel", at::get_parallel_info());
   return object;
 }
@@ -69,6 +71,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("evaluate", Napi::Function::New(env, evaluate));
   exports.Set("iterate", Napi::Function::New(env, iterate));
   exports.Set("memory", Napi::Function::New(env, memory));
+  exports.Set("measureMachine", Napi::Function::New(env, measure_machine));
   exports.Set("Bench", Bench::constructor(env));
   exports.Set("Run", Run::constructor(env));
   return exports;

@@ -8,6 +8,7 @@
 #include "native/core/device.h"
 #include "native/core/memory.h"
 #include "native/core/threads.h"
+#include "native/kernels/machine.h"
 #include "native/nets/initialise.h"
 
 namespace l2t::binding {
@@ -83,6 +84,22 @@ Napi::Value Bench::iterate(const Napi::CallbackInfo& info) {
             return object;
           };
         });
+  });
+}
+
+Napi::Value measure_machine(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto threads = info[0].ToNumber().Int32Value();
+    return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [threads](Worker& /*worker*/) -> MakeValue {
+      set_threads(threads);
+      const auto speed = kernels::measure_machine();
+      return [speed](Napi::Env env) {
+        auto object = Napi::Object::New(env);
+        object.Set("gemmGflops", speed.gemm_gflops);
+        object.Set("bandwidthGBs", speed.bandwidth_gbs);
+        return object;
+      };
+    });
   });
 }
 

@@ -22,6 +22,9 @@ class Bench : public Napi::ObjectWrap<Bench> {
   std::shared_ptr<Subject> subject_;
 };
 
+/// measureMachine() of src/contract.ts.
+Napi::Value measure_machine(const Napi::CallbackInfo& info);
+
 /// memory() of src/contract.ts.
 Napi::Value memory(const Napi::CallbackInfo& info);
 

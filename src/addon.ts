@@ -115,6 +115,7 @@ function withErrors(native: NativeAddon): NativeAddon {
     info: guard(native.info),
     device: guard(native.device),
     memory: guard(native.memory),
+    measureMachine: guard(native.measureMachine),
     networks: guard(native.networks),
     describe: guard(native.describe),
     initialise: guard(native.initialise),

@@ -58,7 +58,7 @@ export interface NativeImages {
 
 export type EngineName = 'native' | 'autograd';
 
-/** Which convolutions of the native engine run in the Winograd domain on a CPU: those that gain, all that can, or none. */
+/** Convolutions of the native engine in the Winograd domain: those that can on a CPU, the same but an error elsewhere, or none. */
 export type ConvolutionName = 'auto' | 'winograd' | 'direct';
 
 export interface Hyperparameters {
@@ -219,14 +219,21 @@ export interface NativeBench {
   iterate(): Promise<Readonly<Record<string, number>>>;
 }
 
+export interface MachineSpeed {
+  readonly gemmGflops: number;
+  readonly bandwidthGBs: number;
+}
+
 /** The whole native contract. */
 export interface NativeAddon {
   info(): {
     readonly libtorch: string;
     readonly cuda: boolean;
-    /** Cores this process may use. */
-    readonly threads: number;
     readonly parallel: string;
+    /** Whose matrix products the CPU's kernels take: oneDNN, BLAS or LibTorch. */
+    readonly gemm: string;
+    /** The instruction set of the CPU's kernels: avx512, avx2 or baseline. */
+    readonly vectors: string;
   };
   /** 'auto' → what is chosen and why; throws DEVICE_UNAVAILABLE with the reason. */
   device(name: string): { readonly device: string; readonly reason: string };
@@ -249,6 +256,8 @@ export interface NativeAddon {
   iterate(job: IterateJob): Promise<NamedTensor[]>;
   /** Bytes of this process's CPU tensors of 64 KiB and more: alive now, and the most that were at once. */
   memory(): { readonly now: number; readonly peak: number };
+  /** What the machine gives at best: float32 matrix products, and memory read and written. */
+  measureMachine(threads: number): Promise<MachineSpeed>;
   readonly Bench: new (job: BenchJob) => NativeBench;
   readonly Run: new (job: RunJob, onEvent: (event: NativeEvent) => void) => NativeRun;
 }

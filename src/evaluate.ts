@@ -4,6 +4,7 @@ import type { ImageSet } from './datasets/image-set.js';
 import { evaluationSplit } from './datasets/split.js';
 import { L2TError } from './errors.js';
 import { checkOptions, evaluateSchema, type Given, required } from './options.js';
+import { defaultThreads } from './threads.js';
 import { allOf, loadData } from './training-data.js';
 
 export type EvaluateOptions = Given<typeof evaluateSchema> & {
@@ -60,7 +61,7 @@ export async function evaluate(
     normalisation: loaded.normalisation,
     batch: options.batch ?? 256,
     device: native.device(options.device ?? 'auto').device,
-    threads: options.threads ?? native.info().threads,
+    threads: options.threads ?? defaultThreads(),
   });
   const confusion = count(images.labels, predictions, loaded.network.classes);
   const perClass = confusion.map((row, k) => {

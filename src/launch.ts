@@ -8,6 +8,7 @@ import { flagOf, type Given, type MethodName, required, transferSchema } from '.
 import type { RunResult } from './run.js';
 import { hashTensors, RunFolder, requireUnused } from './run-folder.js';
 import type { ResolvedOptions, RunRecord } from './run-record.js';
+import { defaultThreads } from './threads.js';
 import { type Context, type Materials, readResult, resolvePairs, train } from './training.js';
 import { prepareTrainingData, type TrainingData } from './training-data.js';
 
@@ -128,7 +129,7 @@ function resolveOptions(
     engine: given.engine ?? 'native',
     convolution: given.convolution ?? 'auto',
     device,
-    threads: given.threads ?? addon().info().threads,
+    threads: given.threads ?? defaultThreads(),
     saveEvery: given.saveEvery ?? 60,
     lr: given.lr ?? 0.1,
     momentum: given.momentum ?? 0.9,

@@ -51,7 +51,7 @@ const training = {
   ),
   convolution: choice(
     ['auto', 'winograd', 'direct'],
-    'of the native engine on a CPU: in the Winograd domain where that is faster, where it can be, or never (auto)',
+    'of the native engine: in the Winograd domain where it can be, the same but insisted on, or never (auto)',
   ),
   out: path('dir', 'run folder to create (runs/…, the first free)'),
   lr: above(0, 100, 'learning rate of SGD, cosine schedule (0.1)'),

@@ -11,12 +11,10 @@ Convolution convolution_named(const std::string& name) {
   throw Error("INVALID_OPTION", "Unknown convolution '" + name + "': use auto, winograd, or direct.");
 }
 
-std::optional<Form> form_for(Convolution convolution, int64_t side, int64_t in, int64_t out) {
+std::optional<Form> form_for(Convolution convolution, int64_t side, int64_t channels) {
   constexpr int64_t kFewChannels = 8;
-  constexpr int64_t kGaining = 16;
   if (convolution == Convolution::kDirect || side < 2) return {};
-  if (in < kFewChannels) return Form::kPatches;
-  if (convolution == Convolution::kAuto && (in < kGaining || out < kGaining)) return {};
+  if (channels < kFewChannels) return Form::kPatches;
   return side == 2 ? Form::kTwoByTwo : Form::kFourByFour;
 }
 

@@ -40,7 +40,7 @@ struct Units {
     if (conv == nullptr || conv->stride != 1 || conv->padding != 1) return {};
     const auto& shape = network.parameters[conv->weight].shape;
     if (shape[2] != 3 || next<BatchNorm>(i + 1) == nullptr || is_feature(network, i + 1)) return {};
-    return kernels::form_for(convolution, sides[i + 1], shape[1], shape[0]);
+    return kernels::form_for(convolution, sides[i + 1], shape[1]);
   }
 
   /// From the operation after batch norm on.

@@ -67,6 +67,12 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
       adam_{hyperparameters.meta_lr, hyperparameters.meta_weight_decay},
       observe_(observe),
       engine_(make_engine(hyperparameters.engine, problem_)) {
+  if (problem_.convolution == kernels::Convolution::kWinograd &&
+      (hyperparameters.engine != "native" || !options.device().is_cpu())) {
+    throw Error("INVALID_OPTION",
+                "--convolution winograd is the native engine's on a CPU: use --engine native and "
+                "--device cpu, or --convolution auto.");
+  }
   for (const auto& config : sources) sources_.push_back(load_source(config, options));
   problem_.pairs = all_pairs(sources, sources_, problem_.target);
   if (problem_.method.matches == problem_.pairs.empty()) {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { addon, type EngineName } from '../addon.js';
+import { addon, type EngineName, type MachineSpeed } from '../addon.js';
 import { type BenchCaseName, type BenchSettings, benchJob } from './cases.js';
 
 /** One engine's figures on one case. */
@@ -23,6 +23,8 @@ export interface BenchResult extends BenchSettings {
   readonly cases: readonly EngineTiming[];
   /** autograd ÷ native, of the minima; absent unless both ran. */
   readonly ratio?: number;
+  /** What the machine gives at best, measured before. */
+  readonly machine: MachineSpeed;
   /** How late a 10 ms timer fired while iterations ran, 99th percentile, milliseconds. */
   readonly timerDelayP99: number;
 }
@@ -40,6 +42,7 @@ export interface BenchOptions extends BenchSettings {
 export async function bench(name: BenchCaseName, options: BenchOptions): Promise<BenchResult> {
   const { engines, rounds, threads, convolution, innerSteps } = options;
   const settings = { threads, convolution, innerSteps };
+  const machine = await addon().measureMachine(threads);
   const runs = engines.map((engine) => ({
     engine,
     subject: new (addon().Bench)(benchJob(name, engine, settings)),
@@ -69,7 +72,7 @@ export async function bench(name: BenchCaseName, options: BenchOptions): Promise
   const fastest = (engine: EngineName) => cases.find((timing) => timing.engine === engine)?.seconds.min;
   const [native, autograd] = [fastest('native'), fastest('autograd')];
   const ratio = native !== undefined && autograd !== undefined ? { ratio: autograd / native } : {};
-  return { case: name, ...settings, rounds, cases, ...ratio, timerDelayP99 };
+  return { case: name, ...settings, rounds, machine, cases, ...ratio, timerDelayP99 };
 }
 
 async function peak(

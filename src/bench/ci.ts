@@ -7,8 +7,8 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
-import { addon } from '../addon.js';
 import { writeFileAtomic } from '../files.js';
+import { defaultThreads } from '../threads.js';
 import { type BenchResult, bench } from './bench.js';
 import { type BenchCaseName, benchCases } from './cases.js';
 
@@ -26,7 +26,7 @@ const baselineSchema = z.strictObject({
 
 const baselineFile = fileURLToPath(new URL('../../bench/baseline.json', import.meta.url));
 const { allowedFall, cases } = baselineSchema.parse(JSON.parse(await readFile(baselineFile, 'utf8')));
-const settings = { threads: addon().info().threads, convolution: 'auto', innerSteps: 2 } as const;
+const settings = { threads: defaultThreads(), convolution: 'auto', innerSteps: 2 } as const;
 const results: (BenchResult & { readonly baseline: number; readonly fell: boolean })[] = [];
 for (const { name, rounds, ratio } of cases) {
   process.stderr.write(`${name}: ${rounds} rounds of each engine\n`);

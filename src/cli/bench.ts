@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { addon, type ConvolutionName, type EngineName } from '../addon.js';
+import type { ConvolutionName, EngineName } from '../addon.js';
 import { type BenchResult, bench } from '../bench/bench.js';
 import { type BenchCaseName, benchCases } from '../bench/cases.js';
+import { defaultThreads } from '../threads.js';
 import { table } from './table.js';
 
 interface Flags {
@@ -38,7 +39,7 @@ export function register(program: Command): void {
       const result = await bench(flags.case, {
         engines: flags.engines,
         rounds: flags.rounds,
-        threads: flags.threads ?? addon().info().threads,
+        threads: flags.threads ?? defaultThreads(),
         convolution: flags.convolution,
         innerSteps: flags.innerSteps,
         onRound: (round, engine, seconds) => {
@@ -83,6 +84,10 @@ function format(result: BenchResult): string {
     table(['engine', 'min s', 'median s', 'peak MiB', 'of the iteration'], rows),
     table(['phase', ...result.cases.map(({ engine }) => engine)], phases),
   ];
+  const { gemmGflops, bandwidthGBs } = result.machine;
+  lines.push(
+    `this machine at best: ${gemmGflops.toFixed(0)} GFLOP/s (float32 products), ${bandwidthGBs.toFixed(0)} GB/s of memory`,
+  );
   if (result.ratio !== undefined) lines.push(`autograd / native: ${result.ratio.toFixed(2)}`);
   lines.push(`a 10 ms timer fired at most ${result.timerDelayP99.toFixed(1)} ms late in 99 of 100 times`);
   return `${lines.join('\n')}\n`;

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import pc from 'picocolors';
 import { addonPath, isNativeCurrent, readBuildStamp } from '../../scripts/build-native.mjs';
 import { explain, findLibTorch } from '../../scripts/libtorch.mjs';
+import { defaultThreads } from '../threads.js';
 
 /** One line of the report. 'note': works as it is, but could be better; 'broken': something cannot work. */
 interface Check {
@@ -17,8 +18,9 @@ interface Check {
 interface SelfTest {
   readonly libtorch: string;
   readonly cuda: boolean;
-  readonly threads: number;
   readonly parallel: string;
+  readonly gemm: string;
+  readonly vectors: string;
   readonly device: { readonly device: string; readonly reason: string };
 }
 
@@ -102,7 +104,8 @@ function selfTest(): { check: Check; result?: SelfTest } {
   if (child.status === 0) {
     const result = JSON.parse(child.stdout) as SelfTest;
     const backend = /parallel backend: (\S+)/.exec(result.parallel)?.[1] ?? 'unknown backend';
-    const detail = `passed: LibTorch ${result.libtorch}, ${result.threads} threads (${backend})`;
+    const kernels = `matrix products by ${result.gemm}, ${result.vectors} vectors`;
+    const detail = `passed: LibTorch ${result.libtorch}, ${defaultThreads()} threads (${backend}), ${kernels}`;
     return { check: { name: 'Self-test', state: 'ok', detail }, result };
   }
   const said = child.stderr.split('\n').find((line) => line.includes('Error:'));

@@ -4,6 +4,7 @@ import type { ConvolutionName, EngineName } from '../addon.js';
 import { addon } from '../addon.js';
 import { L2TError } from '../errors.js';
 import { fileError } from '../files.js';
+import { defaultThreads } from '../threads.js';
 import { readSafetensors } from '../weights/safetensors.js';
 import { methodOf, readCase } from './case.js';
 import { compare, largestMedian, median, type Verdict } from './compare.js';
@@ -55,7 +56,7 @@ async function runCase(folder: string, name: string, options: ParityOptions): Pr
     const { tensors: expected } = await readSafetensors(join(folder, `${name}.safetensors`));
     const native = addon();
     const { dtype, engine, convolution = 'auto' } = options;
-    const settings = { dtype, engine, convolution, device: 'cpu', threads: native.info().threads };
+    const settings = { dtype, engine, convolution, device: 'cpu', threads: defaultThreads() };
     const outputs = await native.iterate(caseJob(native, description, method, settings));
     const verdict = compare(description, expected, outputs, dtype);
     return { name, outcome: verdict.passed ? 'passed' : 'failed', verdict };

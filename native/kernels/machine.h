@@ -1,0 +1,13 @@
+#pragma once
+
+namespace l2t::kernels {
+
+/// What the machine gives at best, to set a program's times against. All threads at once, the best of several tries.
+struct MachineSpeed {
+  double gemm_gflops;    // float32 products of 1024 × 1024 matrices, one for each thread
+  double bandwidth_gbs;  // a ← b + s c on arrays of 128 MiB: bytes read and written
+};
+
+MachineSpeed measure_machine();
+
+}  // namespace l2t::kernels

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+
+/**
+ * How many CPU threads to compute with where nobody says: OMP_NUM_THREADS, else the cores that this process may run on, as far
+ * as the container's CPU quota allows.
+ */
+export function defaultThreads(env: NodeJS.ProcessEnv = process.env, root = '/'): number {
+  const wish = /^\s*(\d+)\s*(?:,.*)?$/.exec(env.OMP_NUM_THREADS ?? '')?.[1];
+  if (wish !== undefined && Number(wish) >= 1) return Math.min(Number(wish), 1024);
+  return Math.max(1, Math.min(availableParallelism(), Math.ceil(cpuQuota(root))));
+}
+
+/** CPUs' worth of time that control groups grant this process, in version 2 or 1; Infinity where there is no limit. */
+function cpuQuota(root: string): number {
+  const groups = read(join(root, 'proc/self/cgroup'));
+  const mount = join(root, 'sys/fs/cgroup');
+  const unified = /^0::(\/.*)$/m.exec(groups)?.[1];
+  let quota = Number.POSITIVE_INFINITY;
+  // A limit of any group around it holds; in a container its own group is the mount itself.
+  for (let group = unified ?? '/'; ; group = dirname(group)) {
+    const [limit = '', period = ''] = read(join(mount, group, 'cpu.max'))
+      .trim()
+      .split(' ');
+    quota = Math.min(quota, share(limit, period));
+    if (group === '/') break;
+  }
+  const controller = /^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:(\/.*)$/m.exec(groups)?.[1];
+  for (const group of controller === undefined ? [] : [controller, '/']) {
+    const at = (file: string) => read(join(mount, 'cpu', group, file)).trim();
+    quota = Math.min(quota, share(at('cpu.cfs_quota_us'), at('cpu.cfs_period_us')));
+  }
+  return quota;
+}
+
+const share = (limit: string, period: string): number =>
+  Number(limit) > 0 && Number(period) > 0 ? Number(limit) / Number(period) : Number.POSITIVE_INFINITY;
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
