@@ -28,7 +28,7 @@ function sourcesKey(root) {
     join(root, 'CMakeLists.txt'),
     ...['cmake', 'native', 'binding', 'test/native'].flatMap((folder) => filesBelow(join(root, folder), ['build'])),
   ];
-  return fingerprint(files.filter((file) => /\.(cc|cu|h|cmake|txt)$/.test(file)));
+  return fingerprint(files.filter((file) => /\.(cc|cu|h|inc|cmake|txt)$/.test(file)));
 }
 
 /** Is the built addon that of the present sources, for the LibTorch that a search would find now? */

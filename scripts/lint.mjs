@@ -36,7 +36,7 @@ function present(tool, packages) {
 const cppFiles = ['native', 'binding', 'test/native']
   .flatMap((folder) => filesBelow(join(root, folder), ['build']))
   .map((path) => relative(root, path))
-  .filter((path) => /\.(cc|h)$/.test(path));
+  .filter((path) => /\.(cc|h|inc)$/.test(path));
 
 function git(...args) {
   const child = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
@@ -59,7 +59,7 @@ function sourcesToTidy() {
     `${git('diff', '--name-only', from)}\n${git('ls-files', '--others', '--exclude-standard')}`.split('\n'),
   );
   if (changed.has('.clang-tidy')) return sources;
-  const headers = cppFiles.filter((path) => path.endsWith('.h') && changed.has(path));
+  const headers = cppFiles.filter((path) => /\.(h|inc)$/.test(path) && changed.has(path));
   const includesChanged = (path) => {
     const text = readFileSync(join(root, path), 'utf8');
     return headers.some((header) => text.includes(`#include "${header}"`));

@@ -27,6 +27,7 @@ export async function startRun(
   const source = method === 'scratch' ? undefined : await loadSource(matching, context);
   const device = addon().device(given.device ?? 'auto');
   const options = resolveOptions(method, target, matching, source, device.device);
+  refuseWinogradElsewhere(options);
   const materials = await gather(options, device, source, context);
   resolvePairs(materials);
   const { classNames, fingerprint, splitHash: split } = materials.data;
@@ -98,6 +99,14 @@ function loadSource(options: Options, { emit }: Context): Promise<Checkpoint> {
     flag: '--source-network',
     onWarning: (message) => emit({ type: 'warning', message }),
   });
+}
+
+function refuseWinogradElsewhere({ convolution, engine, device }: ResolvedOptions): void {
+  if (convolution !== 'winograd' || (engine === 'native' && device === 'cpu')) return;
+  throw new L2TError(
+    'INVALID_OPTION',
+    "--convolution winograd is the native engine's on a CPU: use --engine native and --device cpu, or --convolution auto.",
+  );
 }
 
 /** Defaults, and paths that do not depend on the working directory. */

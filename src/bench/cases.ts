@@ -56,5 +56,7 @@ export function benchJob(name: BenchCaseName, engine: BenchJob['engine'], settin
     source: { network: source, pairs: addon().pairs(source, size, target, size, 'all-to-all') },
     device: 'cpu',
     ...settings,
+    // Only the native engine has a choice.
+    convolution: engine === 'native' ? settings.convolution : 'auto',
   };
 }
