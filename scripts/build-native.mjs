@@ -49,13 +49,17 @@ function jobs() {
   return Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / 1.5e9)));
 }
 
-function cmakeJs(root, args) {
+function cmakeJs(root, folder, args) {
   const script = createRequire(join(root, 'package.json')).resolve('cmake-js/bin/cmake-js');
   // Compilers' words go to stderr: stdout belongs to the verb's result.
-  const child = spawnSync(process.execPath, [script, ...args, '--log-level', 'warn', '--directory', root], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-  });
+  const child = spawnSync(
+    process.execPath,
+    [script, ...args, '--log-level', 'warn', '--directory', root, '--out', join(root, folder)],
+    {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+    },
+  );
   if (child.status !== 0) {
     throw Object.assign(new Error("Compiling the addon failed; the compiler's messages are above."), {
       code: 'ADDON_NOT_BUILT',
@@ -64,28 +68,32 @@ function cmakeJs(root, args) {
 }
 
 /** CMake refuses a folder that was configured for another generator, or for a checkout that has moved since. */
-function dropForeignConfiguration(root, libtorch) {
-  const stampPath = join(root, 'build/configured.json');
+function dropForeignConfiguration(root, folder, libtorch) {
+  const stampPath = join(root, folder, 'configured.json');
   const wanted = { root, libtorch: libtorch.prefix, version: libtorch.version, ninja: onPath('ninja') };
   if (
     JSON.stringify(readJson(stampPath)) === JSON.stringify(wanted) &&
-    existsSync(join(root, 'build/CMakeCache.txt'))
+    existsSync(join(root, folder, 'CMakeCache.txt'))
   ) {
     return false;
   }
-  rmSync(join(root, 'build'), { recursive: true, force: true });
+  rmSync(join(root, folder), { recursive: true, force: true });
   writeJson(stampPath, wanted);
   return true;
 }
 
-/** Compiles what changed. `libtorch`: as findLibTorch gives it; `explicit`: the value of --libtorch, if given. */
-export function buildNative({ root = packageRoot, libtorch, explicit }) {
+/**
+ * Compiles what changed. `libtorch`: as findLibTorch gives it; `explicit`: the value of --libtorch, if given; `define`: CMake
+ * variables, for a `folder` of its own.
+ */
+export function buildNative({ root = packageRoot, libtorch, explicit, folder = 'build', define = [] }) {
   const sources = sourcesKey(root);
-  if (dropForeignConfiguration(root, libtorch)) {
-    cmakeJs(root, ['configure', `--CDL2T_LIBTORCH=${libtorch.prefix}`]);
+  if (dropForeignConfiguration(root, folder, libtorch)) {
+    const variables = [`L2T_LIBTORCH=${libtorch.prefix}`, ...define].map((variable) => `--CD${variable}`);
+    cmakeJs(root, folder, ['configure', ...variables]);
   }
-  cmakeJs(root, ['build', '--parallel', String(jobs())]);
-  writeBuildStamp(join(root, 'build/Release'), libtorch, {
+  cmakeJs(root, folder, ['build', '--parallel', String(jobs())]);
+  writeBuildStamp(join(root, folder, 'Release'), libtorch, {
     search: searchKey({ explicit }),
     named: explicit !== undefined,
     sources,

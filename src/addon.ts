@@ -9,6 +9,8 @@ export type * from './contract.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const places = [
+  // Another build, such as the one of `npm run test:asan`.
+  ...(process.env.L2T_NATIVE_BUILD ? [join(process.env.L2T_NATIVE_BUILD, 'Release', 'l2t_native.node')] : []),
   join(root, 'build', 'Release', 'l2t_native.node'),
   join(root, 'binding', 'build', 'Release', 'l2t_native.node'),
 ];

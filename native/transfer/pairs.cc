@@ -1,7 +1,6 @@
 #include "native/transfer/pairs.h"
 
 #include <algorithm>
-#include <regex>
 
 #include "native/core/error.h"
 
@@ -24,26 +23,42 @@ int parse_feature(const std::string& digits, const nets::Network& network) {
   const int count = static_cast<int>(network.features.size());
   const int index = digits.size() > 4 ? count : std::stoi(digits);
   if (index >= count) {
-    throw Error("INVALID_OPTION", "Feature " + digits + " does not exist: " + network.name + " has features 0 to " +
-                                      std::to_string(count - 1) + ".");
+    throw Error("INVALID_OPTION", "Feature " + digits.substr(0, 20) + " does not exist: " + network.name +
+                                      " has features 0 to " + std::to_string(count - 1) + ".");
   }
   return index;
 }
 
+/// "4-0" with blanks around it → "4" and "0"; empty where it is something else.
+std::pair<std::string, std::string> split_item(const std::string& text) {
+  const auto is_digit = [](char letter) { return letter >= '0' && letter <= '9'; };
+  const auto begin = text.find_first_not_of(" \t\n\r");
+  const auto dash = text.find('-');
+  if (begin == std::string::npos || dash == std::string::npos) return {};
+  const auto end = text.find_last_not_of(" \t\n\r") + 1;
+  if (begin >= dash || dash + 1 >= end) return {};
+  auto first = text.substr(begin, dash - begin);
+  auto second = text.substr(dash + 1, end - dash - 1);
+  const bool digits =
+      std::all_of(first.begin(), first.end(), is_digit) && std::all_of(second.begin(), second.end(), is_digit);
+  return digits ? std::pair{std::move(first), std::move(second)} : std::pair<std::string, std::string>{};
+}
+
 PairList parse_list(const std::string& text, const nets::Network& source, const nets::Network& target) {
-  static const std::regex shape(R"(\s*\d+-\d+\s*(,\s*\d+-\d+\s*)*)");
-  static const std::regex item(R"((\d+)-(\d+))");
-  if (text.size() > 10000 || !std::regex_match(text, shape)) {
-    throw Error("INVALID_OPTION", "Pairs must be all-to-all, one-to-one, single, or a list such as 4-0,9-1, not '" +
-                                      text.substr(0, 100) + "'.");
-  }
   PairList pairs;
-  for (auto match = std::sregex_iterator(text.begin(), text.end(), item); match != std::sregex_iterator(); ++match) {
-    const std::pair<int, int> pair{parse_feature((*match)[1], source), parse_feature((*match)[2], target)};
+  for (size_t begin = 0; begin <= text.size();) {
+    const auto end = std::min(text.find(',', begin), text.size());
+    const auto [m, n] = split_item(text.substr(begin, end - begin));
+    if (m.empty()) {
+      throw Error("INVALID_OPTION", "Pairs must be all-to-all, one-to-one, single, or a list such as 4-0,9-1, not '" +
+                                        text.substr(0, 100) + "'.");
+    }
+    const std::pair<int, int> pair{parse_feature(m, source), parse_feature(n, target)};
     if (std::find(pairs.begin(), pairs.end(), pair) != pairs.end()) {
-      throw Error("INVALID_OPTION", "Pair " + match->str() + " is listed twice.");
+      throw Error("INVALID_OPTION", "Pair " + m + "-" + n + " is listed twice.");
     }
     pairs.push_back(pair);
+    begin = end + 1;
   }
   return pairs;
 }

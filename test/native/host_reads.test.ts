@@ -1,9 +1,7 @@
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { outcome } from './program.js';
 
-const program = fileURLToPath(new URL('../../build/test/l2t_meta', import.meta.url));
-const iterate = (...words: string[]) => spawnSync(program, words, { encoding: 'utf8' });
+const iterate = (...words: string[]) => outcome('meta', ...words);
 
 // On LibTorch's meta device no tensor has values, so an iteration that passes asks the host for none.
 test.each([

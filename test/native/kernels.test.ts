@@ -1,9 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { measured } from './program.js';
 
-const program = fileURLToPath(new URL('../../build/test/l2t_kernels', import.meta.url));
-const measured = JSON.parse(execFileSync(program, { encoding: 'utf8' })) as {
+const kernels = measured('kernels') as {
   loops: ({ set: string; type: 'float32' | 'float64'; adjoint: number; difference: number } | null)[];
   gemm: ({ library: string; type: 'float32' | 'float64'; error: number } | null)[];
 };
@@ -11,7 +9,7 @@ const measured = JSON.parse(execFileSync(program, { encoding: 'utf8' })) as {
 const rounding = { float32: 1e-5, float64: 1e-13 };
 
 describe('the loops of every instruction set that this machine runs', () => {
-  const loops = measured.loops.filter((entry) => entry !== null);
+  const loops = kernels.loops.filter((entry) => entry !== null);
 
   test('there are some for any machine, in both types', () => {
     expect(loops.filter(({ set }) => set === 'baseline').map(({ type }) => type)).toEqual(['float32', 'float64']);
@@ -27,7 +25,7 @@ describe('the loops of every instruction set that this machine runs', () => {
 });
 
 describe('matrix products of every library that is loaded', () => {
-  const gemm = measured.gemm.filter((entry) => entry !== null);
+  const gemm = kernels.gemm.filter((entry) => entry !== null);
 
   test("LibTorch's own is always there", () => {
     expect(gemm.filter(({ library }) => library === 'LibTorch')).toHaveLength(2);

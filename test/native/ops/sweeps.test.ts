@@ -1,8 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-
-const program = fileURLToPath(new URL('../../../build/test/l2t_sweeps', import.meta.url));
+import { measured } from '../program.js';
 
 /** Relative error of each of an operation's four sweeps. */
 interface Errors {
@@ -47,8 +44,7 @@ const cases: readonly [operation: string, shape: Shape][] = [
 ];
 
 describe.each(cases)('%s %j', (operation, shape) => {
-  const output = execFileSync(program, [operation, ...shape.map(String)], { encoding: 'utf8' });
-  const { autograd, float32, difference } = JSON.parse(output) as {
+  const { autograd, float32, difference } = measured('sweeps', operation, ...shape.map(String)) as {
     autograd: Errors;
     float32: Errors;
     difference: number;
