@@ -70,8 +70,10 @@ std::vector<Step> make_plan(const Network& network, size_t operations, const at:
   const Units find{network, operations, value_sides(network, x.size(2)), convolution};
   std::vector<Step> steps;
   for (size_t i = 0; i < operations; ++i) {
-    Step step{i, i, units ? find.form_at(i) : std::nullopt};
-    if (step.fused()) {
+    Step step{i, i};
+    if (const auto form = units ? find.form_at(i) : std::nullopt) {
+      step.fused = true;
+      step.form = *form;
       step.end = find.end_from(i + 2);
       step.last = i + 1 + size_t{step.end.add} + size_t{step.end.relu} + size_t{step.end.pool};
     }

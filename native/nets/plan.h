@@ -1,7 +1,6 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include <optional>
 #include <vector>
 
 #include "native/kernels/conv_unit.h"
@@ -10,15 +9,15 @@
 
 namespace l2t::nets {
 
-/// What the tape runs at once: operation `first` by itself, or, where there is a form, a fused unit of operations
+/// What the tape runs at once: operation `first` by itself, or, where `fused`, a unit of operations
 /// `first` to `last` (kernels/conv_unit.h): convolution, batch norm, and `end`.
 struct Step {
   size_t first;
   size_t last;
-  std::optional<kernels::Form> form;
+  bool fused = false;
+  kernels::Form form{};
   kernels::UnitEnd end{};
 
-  [[nodiscard]] bool fused() const { return form.has_value(); }
   /// Of the values that it makes, the map itself: `last + 1` unless a max-pool follows.
   [[nodiscard]] size_t map() const { return end.pool ? last : last + 1; }
   [[nodiscard]] std::vector<int> inputs(const Network& network) const;

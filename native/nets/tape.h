@@ -6,8 +6,8 @@
 #include "native/kernels/conv_unit.h"
 #include "native/nets/forward.h"
 #include "native/nets/network.h"
+#include "native/nets/operation_sweeps.h"
 #include "native/nets/plan.h"
-#include "native/ops/batch_norm.h"
 
 namespace l2t::nets {
 
@@ -43,14 +43,6 @@ class Tape {
   void release();
 
  private:
-  /// What an operation keeps beside values, cotangents and tangents.
-  struct Record {
-    ops::BatchStatistics statistics;
-    ops::BatchNormGradient bar;     // its sums only
-    ops::BatchNormTangent tangent;  // its sums only
-    at::Tensor places;              // of max-pool's maxima
-    std::optional<kernels::ConvUnit> unit;
-  };
   /// What is kept of a value after each sweep.
   struct Keeps {
     bool value = false;
@@ -60,10 +52,6 @@ class Tape {
     size_t last_reader = SIZE_MAX;  // a step
     int readers = 0;
   };
-  struct Forward;
-  struct Backward;
-  struct Tangent;
-  struct TangentBackward;
 
   void plan(const at::Tensor& x, size_t operations);
   [[nodiscard]] kernels::UnitParameters unit_parameters(const Step& step, const std::vector<at::Tensor>& tensors) const;
@@ -82,7 +70,7 @@ class Tape {
   std::vector<at::Tensor> values_;
   std::vector<at::Tensor> bars_;
   std::vector<at::Tensor> dots_;
-  std::vector<Record> records_;  // one an operation; a unit's is its first's
+  std::vector<OperationRecord> records_;  // one an operation; a unit's is its first's
 };
 
 }  // namespace l2t::nets

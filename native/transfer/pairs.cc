@@ -55,7 +55,7 @@ PairList parse_list(const std::string& text, const nets::Network& source, const 
     }
     const std::pair<int, int> pair{parse_feature(m, source), parse_feature(n, target)};
     if (std::find(pairs.begin(), pairs.end(), pair) != pairs.end()) {
-      throw Error("INVALID_OPTION", "Pair " + m + "-" + n + " is listed twice.");
+      throw Error("INVALID_OPTION", std::string("Pair ").append(m).append("-").append(n).append(" is listed twice."));
     }
     pairs.push_back(pair);
     begin = end + 1;

@@ -30,7 +30,7 @@ void iterate(const std::string& target, int64_t size, bool read) {
   const auto y = at::empty({3}, options.dtype(at::kLong));
   for (int i = 0; i < 2; ++i) {
     const auto result = learner.iterate(x, {x}, y, hyperparameters.lr);
-    if (read) std::printf("%g\n", result.meta.value().objective.item().toDouble());
+    if (read && result.meta) std::printf("%g\n", result.meta->objective.item().toDouble());
   }
 }
 
