@@ -14,22 +14,13 @@ Trajectory run_trajectory(const Problem& problem, const Batch& batch, const std:
     const bool org = t == problem.inner_steps;
     auto point = std::make_unique<LossPoint>(problem, Terms{org, !org});
     point->forward(theta, state.theta.specs, batch, maps, /*running=*/nullptr);
-    // A new θ and v, never in place: the real state stays, and every point keeps its own θ.
-    velocity = velocity * sgd.momentum;
-    velocity.add_(point->gradient(/*keep=*/t > 0)).add_(theta, sgd.weight_decay);
-    theta = theta - velocity * sgd.lr;
+    // Never in place: the real state stays, and every point keeps its own θ.
+    virtual_sgd_step(theta, velocity, point->gradient(/*keep=*/t > 0), sgd);
     trajectory.points.push_back(std::move(point));
     mark(problem.phases, org ? "cross-entropy" : "virtual");
   }
   trajectory.theta = theta;
   return trajectory;
-}
-
-at::Tensor sgd_adjoint(const at::Tensor& a, at::Tensor& b, const Sgd& sgd) {
-  auto d = b - a * sgd.lr;
-  a.add_(d, sgd.weight_decay);
-  b = d * sgd.momentum;
-  return d;
 }
 
 std::vector<at::Tensor> coefficient_gradient(Trajectory& trajectory, const std::vector<transfer::MatchedMap>& maps,

@@ -23,8 +23,4 @@ Trajectory run_trajectory(const Problem& problem, const Batch& batch, const std:
 std::vector<at::Tensor> coefficient_gradient(Trajectory& trajectory, const std::vector<transfer::MatchedMap>& maps,
                                              const Sgd& sgd, const at::Tensor& a);
 
-/// One step of SGD's adjoint, in place on a = ∂L/∂θ, b = ∂L/∂v: both of step t + 1 become the direction
-/// d = b − α a, which is returned, with a ← a + wd·d (the Hessian's part is added by the caller) and b ← μ d.
-at::Tensor sgd_adjoint(const at::Tensor& a, at::Tensor& b, const Sgd& sgd);
-
 }  // namespace l2t::bilevel

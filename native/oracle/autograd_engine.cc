@@ -63,7 +63,7 @@ RealStep AutogradEngine::real_step(const Batch& batch, const Sgd& sgd, TargetSta
   step.loss_org = step.loss_org.detach();
   step.activations.logits = activations.logits.detach();
   for (const auto& feature : activations.features) step.activations.features.push_back(feature.detach());
-  sgd_step(state.theta.flat, state.velocity, grad, sgd);
+  bilevel::sgd_step(state.theta.flat, state.velocity, grad, sgd);
   return step;
 }
 
