@@ -69,7 +69,8 @@ struct ConvUnit::Sweeps {
   Pooled forward(const UnitInput& input, const UnitParameters& parameters, double epsilon,
                  const UnitStatistics* statistics) const {
     unit.v_ = domain.input(input.x);
-    unit.u_ = domain.weights(parameters.weight);
+    unit.weight_ = parameters.weight;
+    unit.u_ = domain.weights(unit.weight_);
     auto [y, sums] = domain.output({{unit.v_, unit.u_}}, {});
     unit.y_ = std::move(y);
     const auto channels = unit.out_;
@@ -96,25 +97,31 @@ struct ConvUnit::Sweeps {
     return result;
   }
 
+  /// Ȳ of ȳ above.
+  [[nodiscard]] at::Tensor y_bar_in_domain(const at::Tensor& g, const Doubles& sum_g,
+                                           const Doubles& sum_g_x_hat) const {
+    AffineOf<T> y_bar({g, unit.y_}, unit.out_);
+    for (int64_t c = 0; c < unit.out_; ++c) {
+      const double s = unit.invstd_[c];
+      const double on_g = unit.scale_[c] * s;
+      const double on_y = -on_g * s * sum_g_x_hat[c] / n;
+      y_bar.set(c, {on_g, on_y}, -on_g * sum_g[c] / n - on_y * unit.mean_[c]);
+    }
+    return domain.output_adjoint(y_bar);
+  }
+
   UnitInput backward(Pooled z_bar, const UnitParameters& gradient, bool x, bool keep) const {
     auto [g, sums] = domain.gated_sums(std::move(z_bar), mask(), unit.y_, {}, {});
     for (int64_t c = 0; c < unit.out_; ++c) sums[1][c] = unit.invstd_[c] * (sums[1][c] - unit.mean_[c] * sums[0][c]);
     write<T>(gradient.shift, sums[0]);
     write<T>(gradient.scale, sums[1]);
 
-    AffineOf<T> y_bar({g, unit.y_}, unit.out_);
-    for (int64_t c = 0; c < unit.out_; ++c) {
-      const double s = unit.invstd_[c];
-      const double on_g = unit.scale_[c] * s;
-      const double on_y = -on_g * s * sums[1][c] / n;
-      y_bar.set(c, {on_g, on_y}, -on_g * sums[0][c] / n - on_y * unit.mean_[c]);
-    }
-    auto in_domain = domain.output_adjoint(y_bar);
+    const auto in_domain = y_bar_in_domain(g, sums[0], sums[1]);
     domain.weights_adjoint({{in_domain, unit.v_}}, gradient.weight);
     UnitInput bar{x ? domain.input_adjoint({{in_domain, unit.u_}}) : at::Tensor(), unit.then_.add ? g : at::Tensor()};
+    unit.u_.reset();
     if (keep) {
       unit.g_ = std::move(g);
-      unit.y_bar_ = std::move(in_domain);
       unit.sum_g_ = std::move(sums[0]);
       unit.sum_g_x_hat_ = std::move(sums[1]);
     }
@@ -122,6 +129,7 @@ struct ConvUnit::Sweeps {
   }
 
   Pooled tangent(const UnitInput& input_dot, const UnitParameters& parameters_dot, bool keep) const {
+    unit.u_ = domain.weights(unit.weight_);
     auto u_dot = domain.weights(parameters_dot.weight);
     auto v_dot = input_dot.x.defined() ? domain.input(input_dot.x) : at::Tensor();
     auto [y_dot, sums] = v_dot.defined() ? domain.output({{unit.v_, u_dot}, {v_dot, unit.u_}}, unit.y_)
@@ -139,6 +147,7 @@ struct ConvUnit::Sweeps {
       z_dot.set(c, with_skip({on_y_dot, on_y}), shift_dot[c] - on_y_dot * sums[0][c] / n - on_y * unit.mean_[c]);
     }
     auto result = domain.affine(z_dot, unit.then_.relu ? Gate::kMask : Gate::kNone, mask(), unit.then_.pool);
+    if (!keep) unit.u_.reset();
     if (keep) {
       unit.u_dot_ = std::move(u_dot);
       unit.v_dot_ = std::move(v_dot);
@@ -176,15 +185,16 @@ struct ConvUnit::Sweeps {
     write<T>(gradient_dot.scale, scale_bar_dot);
 
     const auto in_domain = domain.output_adjoint(y_bar_dot);
+    const auto y_bar = y_bar_in_domain(unit.g_, unit.sum_g_, unit.sum_g_x_hat_);
     if (unit.v_dot_.defined()) {
-      domain.weights_adjoint({{in_domain, unit.v_}, {unit.y_bar_, unit.v_dot_}}, gradient_dot.weight);
+      domain.weights_adjoint({{in_domain, unit.v_}, {y_bar, unit.v_dot_}}, gradient_dot.weight);
     } else {
       domain.weights_adjoint({{in_domain, unit.v_}}, gradient_dot.weight);
     }
     UnitInput bar_dot;
-    if (x) bar_dot.x = domain.input_adjoint({{in_domain, unit.u_}, {unit.y_bar_, unit.u_dot_}});
+    if (x) bar_dot.x = domain.input_adjoint({{in_domain, unit.u_}, {y_bar, unit.u_dot_}});
     if (unit.then_.add) bar_dot.skip = std::move(g_dot);
-    for (auto* tensor : {&unit.v_dot_, &unit.u_dot_, &unit.y_dot_, &unit.g_, &unit.y_bar_}) tensor->reset();
+    for (auto* tensor : {&unit.v_dot_, &unit.u_, &unit.u_dot_, &unit.y_dot_, &unit.g_}) tensor->reset();
     return bar_dot;
   }
 };

@@ -75,17 +75,17 @@ class ConvUnit {
   UnitEnd then_;
   Geometry x_{};
   int64_t out_ = 0;
-  // By forward.
+  // By forward. U is large and cheap to make: backward drops it, and tangent makes it again.
   at::Tensor v_;
+  at::Tensor weight_;
   at::Tensor u_;
   at::Tensor y_;
   at::Tensor z_;
   std::vector<double> scale_;
   std::vector<double> mean_;
   std::vector<double> invstd_;
-  // By backward: g = z̄ where z > 0, Σ g, Σ g x̂ and Ȳ.
+  // By backward: g = z̄ where z > 0, Σ g and Σ g x̂, of which tangent_backward makes Ȳ again.
   at::Tensor g_;
-  at::Tensor y_bar_;
   std::vector<double> sum_g_;
   std::vector<double> sum_g_x_hat_;
   // By tangent: Σ ẏ and Σ ẏ x̂ and the rest.
