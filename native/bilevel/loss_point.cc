@@ -19,7 +19,7 @@ void LossPoint::forward(const at::Tensor& theta, const std::vector<TensorSpec>& 
   y_ = batch.y;
   theta_flat_ = theta;
   theta_ = views_of(theta, specs);
-  activations_ = tape_.forward(theta_, batch.x, operations(), running);
+  activations_ = tape_.forward(theta_, batch.x, {operations(), terms_.matching || running != nullptr}, running);
   if (terms_.org) loss_org_ = ops::cross_entropy(activations_.logits, y_, log_p_);
   if (!terms_.matching) return;
   for (const auto& map : maps) {

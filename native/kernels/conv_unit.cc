@@ -68,7 +68,8 @@ struct ConvUnit::Sweeps {
 
   Pooled forward(const UnitInput& input, const UnitParameters& parameters, double epsilon,
                  const UnitStatistics* statistics) const {
-    unit.v_ = domain.input(input.x);
+    unit.map_ = input.x;
+    unit.v_ = domain.input(unit.map_);
     unit.weight_ = parameters.weight;
     unit.u_ = domain.weights(unit.weight_);
     auto [y, sums] = domain.output({{unit.v_, unit.u_}}, {});
@@ -120,6 +121,7 @@ struct ConvUnit::Sweeps {
     domain.weights_adjoint({{in_domain, unit.v_}}, gradient.weight);
     UnitInput bar{x ? domain.input_adjoint({{in_domain, unit.u_}}) : at::Tensor(), unit.then_.add ? g : at::Tensor()};
     unit.u_.reset();
+    unit.v_.reset();
     if (keep) {
       unit.g_ = std::move(g);
       unit.sum_g_ = std::move(sums[0]);
@@ -129,10 +131,11 @@ struct ConvUnit::Sweeps {
   }
 
   Pooled tangent(const UnitInput& input_dot, const UnitParameters& parameters_dot, bool keep) const {
-    unit.u_ = domain.weights(unit.weight_);
+    unit.v_ = domain.input(unit.map_);
+    const auto u = domain.weights(unit.weight_);
     auto u_dot = domain.weights(parameters_dot.weight);
     auto v_dot = input_dot.x.defined() ? domain.input(input_dot.x) : at::Tensor();
-    auto [y_dot, sums] = v_dot.defined() ? domain.output({{unit.v_, u_dot}, {v_dot, unit.u_}}, unit.y_)
+    auto [y_dot, sums] = v_dot.defined() ? domain.output({{unit.v_, u_dot}, {v_dot, u}}, unit.y_)
                                          : domain.output({{unit.v_, u_dot}}, unit.y_);
     for (int64_t c = 0; c < unit.out_; ++c) sums[1][c] = unit.invstd_[c] * (sums[1][c] - unit.mean_[c] * sums[0][c]);
 
@@ -147,8 +150,9 @@ struct ConvUnit::Sweeps {
       z_dot.set(c, with_skip({on_y_dot, on_y}), shift_dot[c] - on_y_dot * sums[0][c] / n - on_y * unit.mean_[c]);
     }
     auto result = domain.affine(z_dot, unit.then_.relu ? Gate::kMask : Gate::kNone, mask(), unit.then_.pool);
-    if (!keep) unit.u_.reset();
-    if (keep) {
+    if (!keep) {
+      unit.v_.reset();
+    } else {
       unit.u_dot_ = std::move(u_dot);
       unit.v_dot_ = std::move(v_dot);
       unit.y_dot_ = std::move(y_dot);
@@ -192,9 +196,9 @@ struct ConvUnit::Sweeps {
       domain.weights_adjoint({{in_domain, unit.v_}}, gradient_dot.weight);
     }
     UnitInput bar_dot;
-    if (x) bar_dot.x = domain.input_adjoint({{in_domain, unit.u_}, {y_bar, unit.u_dot_}});
+    if (x) bar_dot.x = domain.input_adjoint({{in_domain, domain.weights(unit.weight_)}, {y_bar, unit.u_dot_}});
     if (unit.then_.add) bar_dot.skip = std::move(g_dot);
-    for (auto* tensor : {&unit.v_dot_, &unit.u_, &unit.u_dot_, &unit.y_dot_, &unit.g_}) tensor->reset();
+    for (auto* tensor : {&unit.v_, &unit.v_dot_, &unit.u_dot_, &unit.y_dot_, &unit.g_}) tensor->reset();
     return bar_dot;
   }
 };

@@ -75,7 +75,8 @@ class ConvUnit {
   UnitEnd then_;
   Geometry x_{};
   int64_t out_ = 0;
-  // By forward. U is large and cheap to make: backward drops it, and tangent makes it again.
+  // By forward. V and U are large and cheap to make: backward drops them, and later sweeps make them again.
+  at::Tensor map_;  // x
   at::Tensor v_;
   at::Tensor weight_;
   at::Tensor u_;

@@ -18,12 +18,6 @@ void accumulate(at::Tensor& slot, const at::Tensor& term) {
   }
 }
 
-/// What a unit makes, to its places among the values.
-void scatter(const Step& step, kernels::Pooled made, Tensors& slots) {
-  slots[step.map()] = std::move(made.map);
-  if (made.pooled.defined()) slots[step.last + 1] = std::move(made.pooled);
-}
-
 kernels::UnitInput unit_input(const Step& step, const std::vector<int>& inputs, const Tensors& slots) {
   return {slots[inputs.front()], step.end.add ? slots[inputs.back()] : at::Tensor()};
 }
@@ -55,8 +49,13 @@ Tape::Tape(const Network& network, kernels::Convolution convolution)
       dots_(values_.size()),
       records_(network.operations.size()) {}
 
-void Tape::plan(const at::Tensor& x, size_t operations) {
-  steps_ = make_plan(network_, operations, x, convolution_);
+void Tape::scatter(const Step& step, kernels::Pooled made, Tensors& slots) const {
+  if (!step.end.pool || keeps_[step.map()].feature) slots[step.map()] = std::move(made.map);
+  if (step.end.pool) slots[step.last + 1] = std::move(made.pooled);
+}
+
+void Tape::plan(const at::Tensor& x, Wanted wanted) {
+  steps_ = make_plan(network_, wanted.operations, x, convolution_);
   keeps_.assign(values_.size(), {});
   for (size_t k = 0; k < steps_.size(); ++k) {
     const auto& step = steps_[k];
@@ -71,7 +70,9 @@ void Tape::plan(const at::Tensor& x, size_t operations) {
     keeps_[step.last + 1].value |= !step.fused && std::holds_alternative<Relu>(operation.kind);
     keeps_[step.last + 1].bar = !step.fused && has_parameters(operation);
   }
-  for (const auto& feature : network_.features) keeps_[feature.value].value = keeps_[feature.value].feature = true;
+  for (const auto& feature : network_.features) {
+    if (wanted.features) keeps_[feature.value].value = keeps_[feature.value].feature = true;
+  }
   for (const auto& step : steps_) {
     // Batch norm's tangent_backward makes x̄ again: all of x's cotangent where it is the only reader.
     const auto& operation = network_.operations[step.first];
@@ -102,8 +103,8 @@ void Tape::clear_unit_bias(const Step& step, const Tensors& gradient) const {
   if (conv.bias >= 0) gradient[conv.bias].zero_();
 }
 
-Activations Tape::forward(const Tensors& parameters, const at::Tensor& x, size_t operations, const Tensors* running) {
-  plan(x, operations);
+Activations Tape::forward(const Tensors& parameters, const at::Tensor& x, Wanted wanted, const Tensors* running) {
+  plan(x, wanted);
   parameters_ = parameters;
   values_[0] = x;
   for (size_t k = 0; k < steps_.size(); ++k) {
@@ -219,7 +220,9 @@ void Tape::release() {
 
 Activations Tape::collect(const Tensors& tensors) const {
   Activations result;
-  for (const auto& feature : network_.features) result.features.push_back(tensors[feature.value]);
+  for (const auto& feature : network_.features) {
+    result.features.push_back(keeps_[feature.value].feature ? tensors[feature.value] : at::Tensor());
+  }
   if (!steps_.empty() && steps_.back().last + 1 == network_.operations.size()) result.logits = tensors.back();
   return result;
 }

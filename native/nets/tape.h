@@ -19,12 +19,17 @@ namespace l2t::nets {
 /// Notation: values x, cotangents x̄ (`bar`), tangents ẋ (`dot`), tangents of cotangents x̄̇ (`bar_dot`).
 class Tape {
  public:
+  /// What is asked of the network: the first `operations` of its list, and whether the features in them.
+  struct Wanted {
+    size_t operations;
+    bool features;
+  };
+
   Tape(const Network& network, kernels::Convolution convolution);
 
-  /// Runs the first `operations` of the list on images x. `parameters` (views of θ) are held until release(), and must
-  /// not move meanwhile. Running statistics move where `running` is given. `logits` is undefined where it is not
-  /// reached.
-  Activations forward(const std::vector<at::Tensor>& parameters, const at::Tensor& x, size_t operations,
+  /// Runs what is wanted on images x; the rest is undefined. `parameters` (views of θ) are held until release(), and
+  /// must not move meanwhile. Running statistics move where `running` is given.
+  Activations forward(const std::vector<at::Tensor>& parameters, const at::Tensor& x, Wanted wanted,
                       const std::vector<at::Tensor>* running);
 
   /// From cotangents of logits and features (undefined: zero) to the gradient of every parameter reached, written into
@@ -53,7 +58,9 @@ class Tape {
     int readers = 0;
   };
 
-  void plan(const at::Tensor& x, size_t operations);
+  void plan(const at::Tensor& x, Wanted wanted);
+  /// What a unit made, to its places among the values; a map that only its max-pool reads stays with the unit.
+  void scatter(const Step& step, kernels::Pooled made, std::vector<at::Tensor>& slots) const;
   [[nodiscard]] kernels::UnitParameters unit_parameters(const Step& step, const std::vector<at::Tensor>& tensors) const;
   kernels::Pooled unit_forward(const Step& step, const kernels::UnitInput& input,
                                const std::vector<at::Tensor>* running);
