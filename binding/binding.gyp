@@ -1,43 +1,43 @@
-#The same addon as CMakeLists.txt builds, for machines without CMake : `npm run build : gyp`.It stands here and not at
-#the package's root, where npm would run it at every install. Sources and LibTorch come from scripts/build-gyp.mjs.
+# The same addon as CMakeLists.txt builds, for machines without CMake: `npm run build:gyp`. It stands here and not at
+# the package's root, where npm would run it at every install. Sources and LibTorch come from scripts/build-gyp.mjs.
 {
-  'variables' : {
-    'libtorch%' : '/usr',
-    'libtorch_lib%' : '/usr/lib/x86_64-linux-gnu',
-    'openmp_libraries%' : '-lgomp',
+  'variables': {
+    'libtorch%': '/usr',
+    'libtorch_lib%': '/usr/lib/x86_64-linux-gnu',
+    'openmp_libraries%': '-lgomp',
   },
-                'targets' : [
-                  {
-                    'target_name' : 'l2t_native',
-                    'sources' : ['<!@(node ../scripts/build-gyp.mjs --sources)'],
-                    'include_dirs' : [
-                      '..',
-                      '<!(node -p "require(\'node-api-headers\').include_dir")',
-                      '<!(node -p "require(\'node-addon-api\').include_dir")',
-#Never / usr / include itself : the compiler must find the C++ library's wrappers before it.
-                      '<!@(node ../scripts/build-gyp.mjs --includes <(libtorch))',
-                    ],
-                    'defines' : [
-                      'AT_PER_OPERATOR_HEADERS',
-                      'NAPI_VERSION=8',
-                      'NODE_ADDON_API_CPP_EXCEPTIONS',
-                      '_GLIBCXX_USE_CXX11_ABI=1',
-                    ],
-                    'cflags' : [ '-fopenmp', '-fvisibility=hidden', '-Wall', '-Wextra' ],
-                    'cflags_cc' : ['-std=c++20'],
-#Node's own flags, which node-gyp run by hand brings in, turn both off; LibTorch needs both.
-                    'cflags_cc!' : [ '-fno-exceptions', '-fno-rtti' ],
-                    'libraries' : [
-                      '-Wl,--no-as-needed',
-                      '-L<(libtorch_lib)',
-                      '-ltorch',
-                      '-ltorch_cpu',
-                      '-lc10',
-                      '<(openmp_libraries)',
-                    ],
-                    'conditions' : [
-                      [ 'libtorch!="/usr"', {'ldflags' : ['-Wl,-rpath,<(libtorch_lib)']} ],
-                    ],
-                  },
-                ],
+  'targets': [
+    {
+      'target_name': 'l2t_native',
+      'sources': ['<!@(node ../scripts/build-gyp.mjs --sources)'],
+      'include_dirs': [
+        '..',
+        '<!(node -p "require(\'node-api-headers\').include_dir")',
+        '<!(node -p "require(\'node-addon-api\').include_dir")',
+        # Never /usr/include itself: the compiler must find the C++ library's wrappers before it.
+        '<!@(node ../scripts/build-gyp.mjs --includes <(libtorch))',
+      ],
+      'defines': [
+        'AT_PER_OPERATOR_HEADERS',
+        'NAPI_VERSION=8',
+        'NODE_ADDON_API_CPP_EXCEPTIONS',
+        '_GLIBCXX_USE_CXX11_ABI=1',
+      ],
+      'cflags': ['-fopenmp', '-fvisibility=hidden', '-Wall', '-Wextra'],
+      'cflags_cc': ['-std=c++20'],
+      # Node's own flags, which node-gyp run by hand brings in, turn both off; LibTorch needs both.
+      'cflags_cc!': ['-fno-exceptions', '-fno-rtti'],
+      'libraries': [
+        '-Wl,--no-as-needed',
+        '-L<(libtorch_lib)',
+        '-ltorch',
+        '-ltorch_cpu',
+        '-lc10',
+        '<(openmp_libraries)',
+      ],
+      'conditions': [
+        ['libtorch!="/usr"', { 'ldflags': ['-Wl,-rpath,<(libtorch_lib)'] }],
+      ],
+    },
+  ],
 }

@@ -55,6 +55,8 @@ Napi::Object from_step(Napi::Env env, const run::StepEvent& event) {
   object.Set("steps", static_cast<double>(event.steps));
   object.Set("lossOrg", event.loss_org);
   set_optional(object, "lossMatching", event.loss_matching);
+  set_optional(object, "lossAttention", event.loss_attention);
+  set_optional(object, "lossDistillation", event.loss_distillation);
   set_optional(object, "metaObjective", event.meta_objective);
   return object;
 }
@@ -65,6 +67,8 @@ Napi::Object from_metrics(Napi::Env env, const run::EpochMetrics& metrics) {
   object.Set("lr", metrics.lr);
   object.Set("lossOrg", metrics.loss_org);
   set_optional(object, "lossMatching", metrics.loss_matching);
+  set_optional(object, "lossAttention", metrics.loss_attention);
+  set_optional(object, "lossDistillation", metrics.loss_distillation);
   set_optional(object, "metaObjective", metrics.meta_objective);
   set_optional(object, "gradPhi", metrics.grad_phi);
   object.Set("trainAccuracy", metrics.train_accuracy);

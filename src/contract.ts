@@ -104,8 +104,10 @@ export interface StepEvent {
   readonly step: number;
   readonly steps: number;
   readonly lossOrg: number;
-  /** Absent where the method matches nothing. */
+  /** These are absent where the method has no such term. */
   readonly lossMatching?: number;
+  readonly lossAttention?: number;
+  readonly lossDistillation?: number;
   /** L_org(θ_{T+1}); absent where the method is not bilevel. */
   readonly metaObjective?: number;
 }
@@ -126,6 +128,8 @@ export interface EpochMetrics {
   readonly lr: number;
   readonly lossOrg: number;
   readonly lossMatching?: number;
+  readonly lossAttention?: number;
+  readonly lossDistillation?: number;
   readonly metaObjective?: number;
   /** Norm of ∇φ, mean over the epoch's steps. */
   readonly gradPhi?: number;

@@ -4,13 +4,13 @@ import { addon } from './addon.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
 import { defaultSize, type NetworkName } from './networks.js';
-import { flagOf, type Given, type MethodName, required, transferSchema } from './options.js';
+import { flagOf, type Given, type MethodName, methodNeeds, required, transferSchema } from './options.js';
 import type { RunResult } from './run.js';
 import { hashTensors, RunFolder, requireUnused } from './run-folder.js';
 import type { ResolvedOptions, RunRecord } from './run-record.js';
 import { defaultThreads } from './threads.js';
 import { type Context, type Materials, readResult, resolvePairs, train } from './training.js';
-import { prepareTrainingData, type TrainingData } from './training-data.js';
+import { prepareTrainingData } from './training-data.js';
 
 export type Options = Omit<Given<typeof transferSchema>, 'target'>;
 
@@ -23,10 +23,10 @@ export async function startRun(
   context: Context,
 ): Promise<RunResult> {
   if (given.out !== undefined) await requireUnused(given.out);
-  const matching = withoutUnused(method, given, context);
-  const source = method === 'scratch' ? undefined : await loadSource(matching, context);
+  requireFitting(method, given);
+  const source = methodNeeds[method].source ? await loadSource(given, context) : undefined;
   const device = addon().device(given.device ?? 'auto');
-  const options = resolveOptions(method, target, matching, source, device.device);
+  const options = resolveOptions(method, target, given, source, device.device);
   refuseWinogradElsewhere(options);
   const materials = await gather(options, device, source, context);
   resolvePairs(materials);
@@ -63,7 +63,7 @@ export async function continueRun(
     const message = `the run began with ${recorded.threads} threads on ${recorded.device}: with others its last digits may differ`;
     context.emit({ type: 'warning', message });
   }
-  const source = options.method === 'scratch' ? undefined : await loadSource(options, context);
+  const source = methodNeeds[options.method].source ? await loadSource(options, context) : undefined;
   const materials = await gather(options, addon().device(options.device), source, context);
   requireUnchanged(folder, materials);
   return train(materials, folder, saved, context);
@@ -78,16 +78,23 @@ function requireUnchanged({ path, record }: RunFolder, { data, source, options }
   if (source && hashTensors(source.weights) !== record.sourceWeights) throw changed('The source', options.source);
 }
 
-const ofSource = ['source', 'sourceNetwork', 'sourceSize', 'sourceWidth', 'pairs', 'beta'] as const;
+const ofSource = ['source', 'sourceNetwork', 'sourceSize', 'sourceWidth'] as const;
 const ofMeta = ['innerSteps', 'metaLr', 'metaWeightDecay'] as const;
 
-/** Options that the method has no use for are said to be unused, and left out. */
-function withoutUnused(method: MethodName, given: Options, { emit }: Context): Options {
-  const useless = { scratch: [...ofSource, ...ofMeta], fm: ofMeta }[method as string] ?? [];
-  const unused: string[] = useless.filter((key) => given[key] !== undefined);
-  if (unused.length === 0) return given;
-  emit({ type: 'warning', message: `method ${method} has no use for ${unused.map(flagOf).join(', ')}: left out` });
-  return Object.fromEntries(Object.entries(given).filter(([key]) => !unused.includes(key)));
+/** Refuses what the method has no use for, by name, and what it lacks. */
+function requireFitting(method: MethodName, given: Options): void {
+  const { source, pairs, beta, meta } = methodNeeds[method];
+  const useless = [
+    ...(source ? [] : ofSource),
+    ...(pairs ? [] : (['pairs'] as const)),
+    ...(beta ? [] : (['beta'] as const)),
+    ...(meta ? [] : ofMeta),
+  ].filter((key) => given[key] !== undefined);
+  if (useless.length > 0) {
+    const flags = useless.map(flagOf).join(', ');
+    throw new L2TError('INVALID_OPTION', `Method ${method} has no use for ${flags}: leave out what it does not read.`);
+  }
+  if (method === 'finetune') required(transferSchema, given, 'targetInit');
 }
 
 function loadSource(options: Options, { emit }: Context): Promise<Checkpoint> {
@@ -126,7 +133,9 @@ function resolveOptions(
       sourceNetwork: source.network.name,
       sourceWidth: source.network.width,
       sourceSize: source.size,
-      pairs: given.pairs ?? (method === 'l2t-ww' ? 'all-to-all' : 'one-to-one'),
+      ...(methodNeeds[method].pairs && {
+        pairs: given.pairs ?? (method === 'l2t-ww' ? 'all-to-all' : 'one-to-one'),
+      }),
     }),
     strict: given.strict ?? false,
     data: absolute(required(transferSchema, given, 'data')),
@@ -167,20 +176,28 @@ async function gather(
     ...{ data, classes, size, perClass, seed, signal, onWarning },
     onProgress: (done, total) => emit({ type: 'data', done, total }),
   });
-  if (init) requireFits(init, options, prepared);
-  return { options, device, data: prepared, source, init };
+  const fitted = init && withNewHead(init, options, prepared.classNames.length, onWarning);
+  return { options, device, data: prepared, source, init: fitted };
 }
 
-function requireFits(
-  { network }: Checkpoint,
-  { targetInit, data }: ResolvedOptions,
-  { classNames }: TrainingData,
-): void {
-  if (network.classes === classNames.length) return;
-  throw new L2TError(
-    'WEIGHTS_MISMATCH',
-    `${targetInit} tells ${network.classes} classes apart, but ${data} has ${classNames.length}: start from weights of as many classes.`,
-  );
+/** Layers that have another shape for another count of classes start as the seed draws them. */
+function withNewHead(
+  init: Checkpoint,
+  { targetInit, target, width, seed }: ResolvedOptions,
+  classes: number,
+  onWarning: (message: string) => void,
+): Checkpoint {
+  if (init.network.classes === classes) return init;
+  onWarning(`${targetInit} has ${init.network.classes} classes and the data ${classes}: the last layer starts anew`);
+  const given = new Map(init.weights.map((tensor) => [tensor.name, tensor]));
+  const network = { name: target, classes, width };
+  const weights = addon()
+    .initialise(network, seed)
+    .map((fresh) => {
+      const tensor = given.get(fresh.name);
+      return tensor !== undefined && String(tensor.shape) === String(fresh.shape) ? tensor : fresh;
+    });
+  return { ...init, network, weights };
 }
 
 function firstFree(name: string): string {

@@ -27,8 +27,33 @@ const between = (min: number, max: number, help: string) =>
   about(z.number().gte(min).lte(max), 'x', `a number from ${min} to ${max}`, help);
 const yes = (help: string) => about(z.boolean(), '', 'true or false', help);
 
-export const methodNames = ['l2t-ww', 'l2t-w', 'amounts-only', 'fm', 'scratch'] as const;
+export const methodNames = [
+  'l2t-ww',
+  'l2t-w',
+  'amounts-only',
+  'fm',
+  'at',
+  'lwf',
+  'lwf+at',
+  'finetune',
+  'scratch',
+] as const;
 export type MethodName = (typeof methodNames)[number];
+
+/** What a method reads beside the data: a source, pairs of features, β, the meta-networks' settings. */
+export const methodNeeds: Readonly<
+  Record<MethodName, { readonly source?: true; readonly pairs?: true; readonly beta?: true; readonly meta?: true }>
+> = {
+  'l2t-ww': { source: true, pairs: true, beta: true, meta: true },
+  'l2t-w': { source: true, pairs: true, beta: true, meta: true },
+  'amounts-only': { source: true, pairs: true, beta: true, meta: true },
+  fm: { source: true, pairs: true, beta: true },
+  at: { source: true, pairs: true },
+  lwf: { source: true },
+  'lwf+at': { source: true, pairs: true },
+  finetune: {},
+  scratch: {},
+};
 
 const common = {
   data: path('dir', 'data set: class folders (train/, val/, test/ or flat), CIFAR-10/100 binary, or IDX'),

@@ -24,9 +24,9 @@ export interface Context {
 
 /** Which features are matched; empty where the method matches none. */
 export function resolvePairs({ options, data, source }: Materials): Pair[] {
-  if (source === undefined) return [];
+  if (source === undefined || options.pairs === undefined) return [];
   const target = { name: options.target, classes: data.classNames.length, width: options.width };
-  return addon().pairs(source.network, source.size, target, options.size, options.pairs ?? 'all-to-all');
+  return addon().pairs(source.network, source.size, target, options.size, options.pairs);
 }
 
 /**

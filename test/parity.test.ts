@@ -59,14 +59,18 @@ describe('uniform', () => {
 });
 
 describe('parity', { timeout: 300_000 }, () => {
-  it('holds in float64 for every method that is built', async () => {
-    const report = await parity(fixtures, { dtype: 'float64', engine: 'autograd' });
+  it.each([
+    { engine: 'autograd' },
+    { engine: 'native', convolution: 'winograd' },
+    { engine: 'native', convolution: 'direct' },
+  ] as const)('holds in float64 for every method that is built: %j', async (settings) => {
+    const report = await parity(fixtures, { dtype: 'float64', ...settings });
     expect(report.cases.filter(({ outcome }) => outcome === 'failed')).toEqual([]);
-    expect(lastLine(report)).toBe('parity: 4 passed, 0 failed, 1 unsupported');
+    expect(lastLine(report)).toBe('parity: 6 passed, 0 failed, 0 unsupported');
   });
 
-  it('holds in float32', async () => {
-    const report = await parity(folderWith('l2t_w_one_step'), { dtype: 'float32', engine: 'autograd' });
+  it.each(['autograd', 'native'] as const)('holds in float32, engine %s', async (engine) => {
+    const report = await parity(folderWith('l2t_w_one_step'), { dtype: 'float32', engine });
     expect(report.cases).toMatchObject([{ outcome: 'passed' }]);
     expect(report.medians?.rest).toBeGreaterThan(0);
   });

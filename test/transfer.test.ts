@@ -60,16 +60,41 @@ describe('transfer', () => {
     expect(first.equals(await train(2))).toBe(false);
   });
 
-  it('trains by every method, and from scratch without a source', async () => {
-    for (const method of ['l2t-w', 'amounts-only', 'fm'] as const) {
-      const result = await transfer({ ...tinyOptions, method, source, data, out: out(), epochs: 1 }).result;
-      expect(result.method).toBe(method);
-    }
-    const run = transfer({ ...tinyOptions, method: 'scratch', data, out: out(), epochs: 1 });
-    const warnings: string[] = [];
-    for await (const event of run) if (event.type === 'warning') warnings.push(event.message);
-    expect((await run.result).method).toBe('scratch');
-    expect(warnings).toEqual([expect.stringContaining('--pairs')]);
+  const { pairs, ...withoutPairs } = tinyOptions;
+
+  it.each(['l2t-w', 'amounts-only', 'fm', 'at', 'lwf+at'] as const)('trains by %s', async (method) => {
+    const result = await transfer({ ...tinyOptions, method, source, data, out: out(), epochs: 1 }).result;
+    expect(result.method).toBe(method);
+  });
+
+  it('trains from scratch, by lwf, and by finetune from weights of other classes', async () => {
+    const train = async (options: object) => {
+      const run = transfer({ ...withoutPairs, ...options, data, out: out(), epochs: 1 });
+      const warnings: string[] = [];
+      for await (const event of run) if (event.type === 'warning') warnings.push(event.message);
+      return { ...(await run.result), warnings };
+    };
+    const scratch = await train({ method: 'scratch' });
+    expect(scratch).toMatchObject({ method: 'scratch', warnings: [] });
+    expect(await train({ method: 'lwf', source })).toMatchObject({ method: 'lwf', warnings: [] });
+    const few = { method: 'finetune', targetInit: join(scratch.run, 'best.safetensors'), classes: 'left,right' };
+    const finetuned = await train(few);
+    expect(finetuned.network.network.classes).toBe(2);
+    expect(finetuned.warnings).toEqual([expect.stringMatching(/3 classes and the data 2: the last layer starts anew/)]);
+  });
+
+  it.each([
+    ['scratch', ['source'], /scratch has no use for --source/],
+    ['scratch', ['pairs', 'metaLr'], /scratch has no use for --pairs, --meta-lr/],
+    ['lwf', ['source', 'pairs'], /lwf has no use for --pairs/],
+    ['at', ['source', 'pairs', 'beta'], /at has no use for --beta/],
+    ['fm', ['source', 'pairs', 'innerSteps'], /fm has no use for --inner-steps/],
+    ['finetune', [], /--target-init is missing/],
+  ] as const)('%s with %j is refused by name', async (method, given, message) => {
+    const values = { source, pairs, metaLr: 0.1, beta: 1, innerSteps: 3 };
+    const options = Object.fromEntries(given.map((key) => [key, values[key]]));
+    const { result } = transfer({ ...withoutPairs, ...options, method, data, out: out() });
+    await expect(result).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });
   });
 
   it('rejects, and throws where it is iterated, without an unhandled rejection', async () => {

@@ -43,7 +43,9 @@ struct Batch {
 /// Scalars and maps at the start of the iteration.
 struct RealStep {
   at::Tensor loss_org;
-  at::Tensor loss_matching;  // undefined where the method matches nothing
+  at::Tensor loss_matching;      // undefined where the method matches nothing
+  at::Tensor loss_attention;     // likewise
+  at::Tensor loss_distillation;  // likewise
   nets::Activations activations;
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "native/ops/cross_entropy.h"
+#include "native/transfer/attention.h"
 
 namespace l2t::bilevel {
 
@@ -19,8 +20,12 @@ void LossPoint::forward(const at::Tensor& theta, const std::vector<TensorSpec>& 
   y_ = batch.y;
   theta_flat_ = theta;
   theta_ = views_of(theta, specs);
-  activations_ = tape_.forward(theta_, batch.x, {operations(), terms_.matching || running != nullptr}, running);
+  activations_ = tape_.forward(
+      theta_, batch.x, {operations(), terms_.matching || terms_.attention || terms_.distillation || running != nullptr},
+      running);
   if (terms_.org) loss_org_ = ops::cross_entropy(activations_.logits, y_, log_p_);
+  if (terms_.attention) forward_attention(batch);
+  if (terms_.distillation) forward_distillation(batch);
   if (!terms_.matching) return;
   for (const auto& map : maps) {
     const auto branches = transfer::gather_branches(map, branch_views(theta_));
@@ -36,6 +41,8 @@ at::Tensor LossPoint::gradient(bool keep) {
   nets::Activations bar;
   if (terms_.org) bar.logits = ops::cross_entropy_backward(log_p_, y_);
   take_matching(bar, gradient);
+  if (terms_.attention) add_attention(bar);
+  if (terms_.distillation) add_distillation(bar, gradient);
   tape_.backward(std::move(bar), gradient, keep);
   return flat;
 }
@@ -73,6 +80,36 @@ void LossPoint::take_matching(nets::Activations& bar, const std::vector<at::Tens
     transfer::scatter_branches(map, matching_[i].branches, branch_views(gradient));
   }
   matching_.clear();
+}
+
+void LossPoint::forward_attention(const Batch& batch) {
+  for (size_t i = 0; i < problem_.pairs.size(); ++i) {
+    const int n = problem_.pairs[i].target_feature;
+    auto value = transfer::attention_value(batch.maps.resized[i], activations_.features[n]);
+    loss_attention_ = loss_attention_.defined() ? loss_attention_ + value.loss : value.loss;
+    attention_.push_back(std::move(value.t_bar));
+  }
+}
+
+void LossPoint::forward_distillation(const Batch& batch) {
+  const auto* const head = &theta_[theta_.size() - 2];
+  distillation_ = transfer::distillation_value(batch.maps.logits, activations_.features.back(), head[0], head[1]);
+}
+
+namespace {
+
+void add_to(at::Tensor& bar, const at::Tensor& term) { bar = bar.defined() ? bar + term : term; }
+
+}  // namespace
+
+void LossPoint::add_attention(nets::Activations& bar) const {
+  for (size_t i = 0; i < attention_.size(); ++i) add_to(bar.features[problem_.pairs[i].target_feature], attention_[i]);
+}
+
+void LossPoint::add_distillation(nets::Activations& bar, const std::vector<at::Tensor>& gradient) const {
+  add_to(bar.features.back(), distillation_.t_bar.contiguous(at::MemoryFormat::ChannelsLast));
+  gradient[gradient.size() - 2].copy_(distillation_.weight_bar);
+  gradient[gradient.size() - 1].copy_(distillation_.bias_bar);
 }
 
 void LossPoint::release() {

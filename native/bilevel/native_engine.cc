@@ -9,12 +9,14 @@ std::vector<transfer::MatchedMap> NativeEngine::matched_maps(const Batch& batch)
 }
 
 RealStep NativeEngine::real_step(const Batch& batch, const Sgd& sgd, TargetState& state) {
-  const auto maps = matched_maps(batch);
-  LossPoint point(problem_, {/*org=*/true, problem_.method.matches});
+  const auto maps = problem_.method.matches ? matched_maps(batch) : std::vector<transfer::MatchedMap>();
+  const auto& method = problem_.method;
+  LossPoint point(problem_, {/*org=*/true, method.matches, method.attends, method.distils});
   point.forward(state.theta.flat, state.theta.specs, batch, maps, &state.buffers);
   const auto gradient = point.gradient(/*keep=*/false);
   sgd_step(state.theta.flat, state.velocity, gradient, sgd);
-  return {point.loss_org(), point.loss_matching(), point.activations()};
+  return {point.loss_org(), point.loss_matching(), point.loss_attention(), point.loss_distillation(),
+          point.activations()};
 }
 
 MetaStep NativeEngine::meta_step(const Batch& batch, const Sgd& sgd, const TargetState& state,

@@ -31,6 +31,6 @@ class Random {
 };
 
 /// What a draw is for: draws of different purposes never coincide.
-enum class Purpose : uint64_t { kTarget = 1, kBranches, kMetaNetworks, kOrder, kAugmentation };
+enum class Purpose : uint64_t { kTarget = 1, kBranches, kMetaNetworks, kOrder, kAugmentation, kHead };
 
 }  // namespace l2t

@@ -3,8 +3,14 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/log_softmax.h>
 #include <ATen/ops/mse_loss.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
+
+#include "native/transfer/attention.h"
+#include "native/transfer/distillation.h"
 
 namespace l2t::oracle {
 namespace {
@@ -38,6 +44,27 @@ at::Tensor AutogradEngine::matching_loss(const std::vector<at::Tensor>& features
   return loss;
 }
 
+at::Tensor AutogradEngine::attention_loss(const std::vector<at::Tensor>& features, const Batch& batch) const {
+  const auto attention = [](const at::Tensor& map) {
+    const auto a = map.square().mean(1).flatten(1);
+    return a / a.norm(2, {1}, /*keepdim=*/true).clamp_min(transfer::kSmallestNorm);
+  };
+  auto loss = at::zeros({}, batch.x.options());
+  for (size_t i = 0; i < problem_.pairs.size(); ++i) {
+    const auto& map = features[problem_.pairs[i].target_feature];
+    const auto difference = attention(batch.maps.resized[i]) - attention(map);
+    loss = loss + difference.square().mean() * transfer::kAttentionWeight;
+  }
+  return loss;
+}
+
+at::Tensor AutogradEngine::distillation_loss(const at::Tensor& feature, const at::Tensor* head, const Batch& batch) {
+  constexpr double kT = transfer::kTemperature;
+  const auto log_p = at::log_softmax(at::linear(feature.mean({2, 3}), head[0], head[1]) / kT, 1);
+  const auto log_p_source = at::log_softmax(batch.maps.logits / kT, 1);
+  return (log_p_source.exp() * (log_p_source - log_p)).sum(1).mean() * (kT * kT);
+}
+
 nets::Activations AutogradEngine::target(const std::vector<at::Tensor>& theta, const at::Tensor& x,
                                          const std::vector<at::Tensor>* buffers) const {
   const auto statistics = buffers != nullptr ? nets::Statistics::kBatchAndUpdate : nets::Statistics::kBatch;
@@ -58,6 +85,16 @@ RealStep AutogradEngine::real_step(const Batch& batch, const Sgd& sgd, TargetSta
         matching_loss(activations.features, &theta[problem_.target.parameters.size()], batch, batch.importance);
     total = total + step.loss_matching;
     step.loss_matching = step.loss_matching.detach();
+  }
+  if (problem_.method.attends) {
+    step.loss_attention = attention_loss(activations.features, batch);
+    total = total + step.loss_attention;
+    step.loss_attention = step.loss_attention.detach();
+  }
+  if (problem_.method.distils) {
+    step.loss_distillation = distillation_loss(activations.features.back(), &theta[theta.size() - 2], batch);
+    total = total + step.loss_distillation;
+    step.loss_distillation = step.loss_distillation.detach();
   }
   const auto grad = gradient(total, flat, /*create_graph=*/false);
   step.loss_org = step.loss_org.detach();

@@ -18,6 +18,9 @@ class AutogradEngine final : public bilevel::Engine {
   /// L_wfm at target features T_θ; `branches`: weight and bias of every pair's r.
   [[nodiscard]] at::Tensor matching_loss(const std::vector<at::Tensor>& features, const at::Tensor* branches,
                                          const bilevel::Batch& batch, const transfer::Importance& importance) const;
+  [[nodiscard]] at::Tensor attention_loss(const std::vector<at::Tensor>& features, const bilevel::Batch& batch) const;
+  /// `head`: its weight and bias.
+  static at::Tensor distillation_loss(const at::Tensor& feature, const at::Tensor* head, const bilevel::Batch& batch);
   /// The target at flat θ, with batch statistics; running statistics move only where `buffers` are given.
   [[nodiscard]] nets::Activations target(const std::vector<at::Tensor>& theta, const at::Tensor& x,
                                          const std::vector<at::Tensor>* buffers) const;

@@ -34,6 +34,8 @@ StepEvent EpochSums::add(const Iteration& iteration, const at::Tensor& y) {
       (at::argmax(real.activations.logits, 1) == y).sum().to(at::kDouble),
       scalar(real.loss_org),
       scalar(real.loss_matching),
+      scalar(real.loss_attention),
+      scalar(real.loss_distillation),
       iteration.meta ? scalar(iteration.meta->objective) : zero,
       iteration.meta ? scalar(iteration.meta->phi_gradient.norm()) : zero,
   };
@@ -47,19 +49,25 @@ StepEvent EpochSums::add(const Iteration& iteration, const at::Tensor& y) {
   const auto host = at::stack(values).cpu();
   const auto* data = host.const_data_ptr<double>();
 
-  require_finite(data[1], "The cross-entropy");
-  require_finite(data[2], "The matching loss");
-  require_finite(data[3], "The meta-objective");
-  require_finite(data[4], "The gradient of the meta-networks");
+  // One place before sums_: images are counted here.
+  const auto of = [&](size_t sum) { return data[sum - 1]; };
+  require_finite(of(kOrg), "The cross-entropy");
+  require_finite(of(kMatching), "The matching loss");
+  require_finite(of(kAttention), "The attention loss");
+  require_finite(of(kDistillation), "The distillation loss");
+  require_finite(of(kObjective), "The meta-objective");
+  require_finite(of(kGradPhi), "The gradient of the meta-networks");
   const auto batch = static_cast<double>(y.size(0));
   sums_[kImages] += batch;
   sums_[kCorrect] += data[0];
   for (size_t i = kOrg; i < kScalars; ++i) sums_[i] += batch * data[i - 1];
   for (size_t i = kScalars; i < sums_.size(); ++i) sums_[i] += data[i - 1];
   StepEvent event{};
-  event.loss_org = data[1];
-  if (method_.matches) event.loss_matching = data[2];
-  if (method_.bilevel()) event.meta_objective = data[3];
+  event.loss_org = of(kOrg);
+  if (method_.matches) event.loss_matching = of(kMatching);
+  if (method_.attends) event.loss_attention = of(kAttention);
+  if (method_.distils) event.loss_distillation = of(kDistillation);
+  if (method_.bilevel()) event.meta_objective = of(kObjective);
   return event;
 }
 
@@ -69,6 +77,8 @@ EpochMetrics EpochSums::metrics() const {
   metrics.train_accuracy = sums_[kCorrect] / images;
   metrics.loss_org = sums_[kOrg] / images;
   if (method_.matches) metrics.loss_matching = sums_[kMatching] / images;
+  if (method_.attends) metrics.loss_attention = sums_[kAttention] / images;
+  if (method_.distils) metrics.loss_distillation = sums_[kDistillation] / images;
   if (method_.bilevel()) {
     metrics.meta_objective = sums_[kObjective] / images;
     metrics.grad_phi = sums_[kGradPhi] / images;

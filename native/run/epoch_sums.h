@@ -33,8 +33,9 @@ class EpochSums {
   void from_tensor(const at::Tensor& tensor);
 
  private:
-  // sums_: images, correct, L_org, L_wfm, objective, ‖∇φ‖ (each weighted by the batch), then λ, λ², entropy a pair.
-  enum : size_t { kImages, kCorrect, kOrg, kMatching, kObjective, kGradPhi, kScalars };
+  // sums_: images, correct; then, each weighted by the batch, the losses, the objective, ‖∇φ‖; then λ, λ², entropy a
+  // pair.
+  enum : size_t { kImages, kCorrect, kOrg, kMatching, kAttention, kDistillation, kObjective, kGradPhi, kScalars };
   transfer::Method method_;
   std::vector<transfer::Pair> pairs_;
   std::vector<double> sums_;

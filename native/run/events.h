@@ -16,6 +16,8 @@ struct StepEvent {
   int64_t steps;
   double loss_org;
   std::optional<double> loss_matching;
+  std::optional<double> loss_attention;
+  std::optional<double> loss_distillation;
   std::optional<double> meta_objective;
 };
 
@@ -31,6 +33,8 @@ struct EpochMetrics {
   double lr = 0;
   double loss_org = 0;
   std::optional<double> loss_matching;
+  std::optional<double> loss_attention;
+  std::optional<double> loss_distillation;
   std::optional<double> meta_objective;
   std::optional<double> grad_phi;
   double train_accuracy = 0;

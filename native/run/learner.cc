@@ -8,6 +8,7 @@
 #include "native/nets/initialise.h"
 #include "native/oracle/autograd_engine.h"
 #include "native/transfer/branches.h"
+#include "native/transfer/distillation.h"
 
 namespace l2t::run {
 namespace {
@@ -48,8 +49,9 @@ std::unique_ptr<bilevel::Engine> make_engine(const std::string& name, const bile
 std::vector<TensorSpec> theta_specs(const bilevel::Problem& problem, const std::vector<transfer::Source>& sources) {
   std::vector<TensorSpec> specs;
   for (const auto& spec : problem.target.parameters) specs.push_back({"target." + spec.name, spec.shape});
-  const auto branches = transfer::branch_specs(sources, problem.target, problem.pairs);
-  specs.insert(specs.end(), branches.begin(), branches.end());
+  const auto add = [&](const std::vector<TensorSpec>& more) { specs.insert(specs.end(), more.begin(), more.end()); };
+  if (problem.method.matches) add(transfer::branch_specs(sources, problem.target, problem.pairs));
+  if (problem.method.distils) add(transfer::head_specs(sources.front(), problem.target));
   return specs;
 }
 
@@ -75,11 +77,7 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
   }
   for (const auto& config : sources) sources_.push_back(load_source(config, options));
   problem_.pairs = all_pairs(sources, sources_, problem_.target);
-  if (problem_.method.matches == problem_.pairs.empty()) {
-    throw Error("INVALID_OPTION",
-                std::string("Method ") + problem_.method.name +
-                    (problem_.pairs.empty() ? " needs a source and pairs." : " matches no features: drop the pairs."));
-  }
+  require_what_method_needs();
   target_sizes_ = nets::feature_sizes(problem_.target, size);
   state_.theta = make_parameters(theta_specs(problem_, sources_), options);
   state_.velocity = at::zeros_like(state_.theta.flat);
@@ -91,13 +89,29 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
 
 Learner::~Learner() = default;
 
+void Learner::require_what_method_needs() const {
+  const auto& method = problem_.method;
+  const auto refuse = [&](const char* what) {
+    throw Error("INVALID_OPTION", std::string("Method ") + method.name + what);
+  };
+  if (method.has_pairs() && problem_.pairs.empty()) refuse(" needs a source and pairs.");
+  if (!method.has_pairs() && !problem_.pairs.empty()) refuse(" matches no features: drop the pairs.");
+  if (method.distils && sources_.empty()) refuse(" needs a source.");
+}
+
 void Learner::initialise(uint64_t seed) {
   const auto network = network_parameters();
   nets::initialise(problem_.target.initialisation, network, nets::seed_for(seed, Purpose::kTarget));
-  const std::vector<at::Tensor> branches(state_.theta.views.begin() + static_cast<int64_t>(network.size()),
-                                         state_.theta.views.end());
-  nets::initialise(transfer::branch_initialisation(problem_.target, problem_.pairs), branches,
-                   nets::seed_for(seed, Purpose::kBranches));
+  const auto head = state_.theta.views.end() - (problem_.method.distils ? 2 : 0);
+  const std::vector<at::Tensor> branches(state_.theta.views.begin() + static_cast<int64_t>(network.size()), head);
+  if (problem_.method.matches) {
+    nets::initialise(transfer::branch_initialisation(problem_.target, problem_.pairs), branches,
+                     nets::seed_for(seed, Purpose::kBranches));
+  }
+  if (problem_.method.distils) {
+    nets::initialise(transfer::head_initialisation(problem_.target), {head, state_.theta.views.end()},
+                     nets::seed_for(seed, Purpose::kHead));
+  }
   const auto channels = transfer::source_channels(sources_, problem_.pairs);
   nets::initialise(transfer::meta_network_initialisation(problem_.method, channels), phi_.views,
                    nets::seed_for(seed, Purpose::kMetaNetworks));

@@ -51,6 +51,8 @@ class Learner {
   [[nodiscard]] std::vector<NamedTensor> tensors() const;
 
  private:
+  void require_what_method_needs() const;
+
   bilevel::Problem problem_;
   std::vector<transfer::Source> sources_;
   std::vector<int64_t> target_sizes_;

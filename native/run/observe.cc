@@ -34,6 +34,9 @@ void fill(Learner& learner, const std::vector<NamedTensor>& tensors) {
 void add_losses(const Iteration& iteration, const std::string& prefix, std::vector<NamedTensor>& out) {
   out.push_back({prefix + "loss/org", iteration.real.loss_org});
   if (iteration.real.loss_matching.defined()) out.push_back({prefix + "loss/wfm", iteration.real.loss_matching});
+  const auto& real = iteration.real;
+  if (real.loss_attention.defined()) out.push_back({prefix + "loss/at", real.loss_attention});
+  if (real.loss_distillation.defined()) out.push_back({prefix + "loss/lwf", real.loss_distillation});
   if (!iteration.meta) return;
   for (size_t t = 0; t < iteration.meta->virtual_matching.size(); ++t) {
     out.push_back({prefix + "virtual/wfm" + std::to_string(t), iteration.meta->virtual_matching[t]});

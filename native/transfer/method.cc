@@ -6,7 +6,8 @@ namespace l2t::transfer {
 
 const Method& method_named(const std::string& name) {
   std::string known;
-  for (const Method* method : {&kScratch, &kFeatureMatching, &kAmountsOnly, &kL2tW, &kL2tWw}) {
+  for (const Method* method : {&kScratch, &kFinetune, &kLearningWithoutForgetting, &kAttentionTransfer,
+                               &kLwfAndAttention, &kFeatureMatching, &kAmountsOnly, &kL2tW, &kL2tWw}) {
     if (name == method->name) return *method;
     known += std::string(known.empty() ? "" : ", ") + method->name;
   }

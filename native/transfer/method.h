@@ -13,9 +13,15 @@ struct Method {
   bool what;
   /// Amounts λ come from g (else 1).
   bool where;
+  /// Attention transfer over its pairs (attention.h).
+  bool attends = false;
+  /// Learning without forgetting, from the first source (distillation.h).
+  bool distils = false;
 
   /// Has meta-networks to train.
   [[nodiscard]] bool bilevel() const { return what || where; }
+  [[nodiscard]] bool has_pairs() const { return matches || attends; }
+  [[nodiscard]] bool has_source() const { return has_pairs() || distils; }
 };
 
 extern const Method kScratch;
@@ -23,6 +29,10 @@ extern const Method kFeatureMatching;
 extern const Method kAmountsOnly;
 extern const Method kL2tW;
 extern const Method kL2tWw;
+extern const Method kAttentionTransfer;
+extern const Method kLearningWithoutForgetting;
+extern const Method kLwfAndAttention;
+extern const Method kFinetune;
 
 /// Throws INVALID_OPTION for a name that is no method's.
 const Method& method_named(const std::string& name);

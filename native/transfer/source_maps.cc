@@ -47,6 +47,7 @@ SourceMaps make_source_maps(const std::vector<nets::Activations>& sources, const
     return sources[pairs[pair].source].features[pairs[pair].source_feature];
   };
   SourceMaps maps;
+  maps.logits = sources.front().logits;
   std::map<std::pair<int, int>, at::Tensor> pooled;  // a source feature in several pairs is pooled once
   for (const auto& pair : pairs) {
     auto& mean = pooled[{pair.source, pair.source_feature}];

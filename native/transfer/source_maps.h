@@ -31,6 +31,8 @@ struct SourceMaps {
   /// By pair: S^m at the target map's size, B × C_m × H_n × W_n (bilinear, align_corners = false, no antialiasing): a
   /// view into `shared`.
   std::vector<at::Tensor> resized;
+  /// The first source's, B × classes.
+  at::Tensor logits;
 };
 
 /// Evaluation-mode forward pass of every source on its own images `x` (one a source).

@@ -64,10 +64,12 @@ function describeStart({ run, method, target, classes, pairs, images, device, re
 }
 
 function describeEpoch({ epoch, epochs, best, seconds, ...metrics }: RunEpochEvent): string {
-  const { lossOrg, lossMatching, trainAccuracy, validationAccuracy } = metrics;
-  const matching = lossMatching === undefined ? '' : ` matching ${lossMatching.toFixed(4)}`;
+  const { lossOrg, lossMatching, lossAttention, lossDistillation, trainAccuracy, validationAccuracy } = metrics;
+  const terms = Object.entries({ matching: lossMatching, attention: lossAttention, distillation: lossDistillation })
+    .map(([name, loss]) => (loss === undefined ? '' : ` ${name} ${loss.toFixed(4)}`))
+    .join('');
   const validation =
     validationAccuracy === undefined ? '' : ` validation ${percent(validationAccuracy)}${best ? ' *' : ''}`;
   const width = String(epochs).length;
-  return `epoch ${String(epoch + 1).padStart(width)}/${epochs}  loss ${lossOrg.toFixed(4)}${matching}  train ${percent(trainAccuracy)}${validation}  ${seconds.toFixed(1)} s`;
+  return `epoch ${String(epoch + 1).padStart(width)}/${epochs}  loss ${lossOrg.toFixed(4)}${terms}  train ${percent(trainAccuracy)}${validation}  ${seconds.toFixed(1)} s`;
 }

@@ -66,7 +66,7 @@ export async function readCase(path: string): Promise<Case> {
 
 /** The package's name for a case's method; undefined where it has none yet. */
 export function methodOf({ method, what, where }: Case): string | undefined {
-  if (method === 'scratch') return 'scratch';
+  if (['scratch', 'at', 'lwf', 'lwf+at'].includes(method)) return method;
   if (method !== 'l2t') return undefined;
   if (what && where) return 'l2t-ww';
   if (what) return 'l2t-w';

@@ -6,8 +6,10 @@ import { probe } from './uniform.js';
 
 /** float64: of each quantity's norm. */
 const exactTolerance = 1e-9;
-/** float32: of each quantity's norm, for what precedes any step, with direct convolutions. */
-const directTolerance = 1e-5;
+/** How convolutions multiply: directly, or in the Winograd domain, whose transforms multiply rounding errors. */
+export type Convolutions = 'direct' | 'winograd';
+/** float32: of each quantity's norm, for what precedes any step. */
+const roundingTolerance: Readonly<Record<Convolutions, number>> = { direct: 1e-5, winograd: 1e-4 };
 
 /** The columns of the table: quantities by how their names begin. */
 export const groups = [
@@ -78,10 +80,11 @@ function errorOf({ square, norm }: Difference): number {
 
 /** Compares every quantity of the fixture; one that the addon did not give, or that no column holds, is a failure. */
 export function compare(
-  description: Case,
+  { float32 }: Case,
   expected: TensorMap,
   outputs: readonly NamedTensor[],
   dtype: 'float32' | 'float64',
+  convolutions: Convolutions,
 ): Verdict {
   const actual = new Map(outputs.map((tensor) => [tensor.name, tensor]));
   const worst = new Map<string, number>();
@@ -97,7 +100,7 @@ export function compare(
     }
     const error = errorOf(result);
     worst.set(group, Math.max(worst.get(group) ?? 0, error));
-    const tolerance = dtype === 'float64' ? exactTolerance : directTolerance;
+    const tolerance = dtype === 'float64' ? exactTolerance : roundingTolerance[convolutions];
     const judged = dtype === 'float64' || beforeAnyStep.test(name);
     if (judged && error > tolerance) failures.push(`${name} is off by ${error.toExponential(1)}`);
     if (judged) continue;
@@ -109,7 +112,7 @@ export function compare(
   const verdict = { passed: failures.length === 0, worst, failures };
   if (dtype === 'float64') return verdict;
   const gradError = grad.norm + grad.square > 0 ? errorOf(grad) : undefined;
-  return { ...verdict, ratios: ratiosOf(description, gradError, rest) };
+  return { ...verdict, ratios: ratiosOf(float32?.[convolutions], gradError, rest) };
 }
 
 /** Only cases in which rounding alone does little can tell anything. */
@@ -117,8 +120,11 @@ const widestBound = 0.1;
 /** The median of error ÷ bound may be this. */
 export const largestMedian = 10;
 
-function ratiosOf(description: Case, grad: number | undefined, rest: number | undefined): Verdict['ratios'] {
-  const bounds = description.float32?.direct;
+function ratiosOf(
+  bounds: { readonly grad: number; readonly rest: number } | undefined,
+  grad: number | undefined,
+  rest: number | undefined,
+): Verdict['ratios'] {
   const ratio = (error: number | undefined, bound: number | undefined) =>
     error !== undefined && bound !== undefined && bound > 0 && bound < widestBound ? error / bound : undefined;
   return { grad: ratio(grad, bounds?.grad), rest: ratio(rest, bounds?.rest) };

@@ -62,6 +62,7 @@ export function caseJob(
   const theta = targetNetwork.parameters.map(({ name, shape }) => generate(seed, `target.${name}`, shape));
   tensors.push(...targetNetwork.buffers.map(({ name, shape }) => generate(seed, `target.${name}`, shape)));
 
+  const matches = !['scratch', 'at', 'lwf', 'lwf+at'].includes(method);
   let pair = 0;
   sources.forEach((source, k) => {
     const network = addon.describe(networks[k] as NetworkSpec, size);
@@ -70,7 +71,7 @@ export function caseJob(
       const known = `${sources.length === 1 ? 'source.' : source.prefix}${name}`;
       tensors.push({ ...generate(seed, source.prefix + name, shape), name: known });
     }
-    for (const [m, n] of method === 'scratch' ? [] : source.pairs) {
+    for (const [m, n] of matches ? source.pairs : []) {
       const from = network.features[m]?.channels ?? 0;
       const to = targetNetwork.features[n]?.channels ?? 0;
       theta.push(generate(seed, `branch.${pair}.weight`, [from, to, 1, 1]));
@@ -80,6 +81,9 @@ export function caseJob(
       pair++;
     }
   });
+  const [first] = networks;
+  const last = targetNetwork.features.at(-1)?.channels;
+  if (method.startsWith('lwf') && first && last) theta.push(...linear(seed, 'lwf_head', first.classes, last));
   tensors.push(...theta, ...theta.map((tensor) => momentumOf(seed, tensor)));
   for (let k = 0; k < description.iterations; k++) tensors.push(...batch(description, k));
 
@@ -89,7 +93,7 @@ export function caseJob(
     ...{ method, lr, momentum, weightDecay, beta, innerSteps: T, metaLr, metaWeightDecay, iterations, target, tensors },
     sources: sources.map((source, k) => ({
       network: networks[k] as NetworkSpec,
-      pairs: method === 'scratch' ? [] : source.pairs,
+      pairs: ['scratch', 'lwf'].includes(method) ? [] : source.pairs,
     })),
   };
 }

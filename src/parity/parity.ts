@@ -56,9 +56,10 @@ async function runCase(folder: string, name: string, options: ParityOptions): Pr
     const { tensors: expected } = await readSafetensors(join(folder, `${name}.safetensors`));
     const native = addon();
     const { dtype, engine, convolution = 'auto' } = options;
+    const convolutions = engine === 'native' && convolution !== 'direct' ? 'winograd' : 'direct';
     const settings = { dtype, engine, convolution, device: 'cpu', threads: defaultThreads() };
     const outputs = await native.iterate(caseJob(native, description, method, settings));
-    const verdict = compare(description, expected, outputs, dtype);
+    const verdict = compare(description, expected, outputs, dtype, convolutions);
     return { name, outcome: verdict.passed ? 'passed' : 'failed', verdict };
   } catch (error) {
     if (error instanceof L2TError && (error.code === 'ADDON_NOT_BUILT' || error.code === 'LIBTORCH_NOT_FOUND'))

@@ -149,6 +149,26 @@ describe('the meta-networks', () => {
     expect(phi.length).toBe(3 * 2 * (Number(what) + Number(where)));
   });
 
+  it.each([
+    ['at', ['lossAttention']],
+    ['lwf', ['lossDistillation']],
+    ['lwf+at', ['lossAttention', 'lossDistillation']],
+  ] as const)('%s has its losses, the same by either engine, and no meta-networks', async (method, losses) => {
+    const sources = tinyJob().sources.map((source) => (method === 'lwf' ? { ...source, pairs: [] } : source));
+    const [native, autograd] = [
+      await train(tinyJob({ method, sources })),
+      await train(tinyJob({ method, sources, engine: 'autograd' })),
+    ];
+    const [ours, theirs] = [native, autograd].map(({ events }) => stepsOf(events));
+    ours?.forEach((step, i) => {
+      for (const loss of losses) expect(step[loss]).toBeCloseTo(theirs?.[i]?.[loss] as number, 3);
+      expect(step).not.toHaveProperty('lossMatching');
+    });
+    const names = last(native.epochs).state.map(({ name }) => name);
+    expect(names.filter((name) => /phi\/|branch/.test(name))).toEqual([]);
+    expect(names.includes('theta/lwf_head.weight')).toBe(method !== 'at');
+  });
+
   it('scratch matches nothing', async () => {
     const { events, epochs } = await train(scratch({ epochs: 1 }));
     expect(stepsOf(events)[0]).not.toHaveProperty('lossMatching');
