@@ -114,6 +114,16 @@ export const transferSchema = z.strictObject({
   metaWeightDecay: between(0, 1, 'of Adam on the meta-networks (1e-4)'),
 });
 
+/** Options of `compare`: those of `transfer` that are the same for every method, and which methods. */
+export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true, targetInit: true }).extend({
+  methods: text(
+    'list',
+    `methods separated by commas, of ${methodNames.join(', ')}, each with pairs where they are others than its own: fm:all-to-all`,
+    'methods to compare, separated by commas; pairs after a colon, such as fm:all-to-all (scratch,fm,at,l2t-w,l2t-ww)',
+  ),
+  seeds: whole(1, 100, 'how often each is tried, with seeds 0, 1, … (3)'),
+});
+
 /** Options of `evaluate`. */
 export const evaluateSchema = z.strictObject({
   network: choice(networkNames, "the checkpoint's network, where it does not say"),

@@ -1,4 +1,5 @@
 import type { MethodName } from '../options.js';
+import { mean, percentOf } from '../statistics.js';
 import { table } from './table.js';
 
 export interface MethodReport {
@@ -31,26 +32,11 @@ export interface DemoReport {
   readonly seconds: number;
 }
 
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-/** The sample's standard deviation; undefined of a single value. */
-function spread(values: readonly number[]): number | undefined {
-  if (values.length < 2) return undefined;
-  const centre = mean(values);
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1));
-}
-
 export function formatDemo({ source, target, metaLr, methods, lambda, out, seconds }: DemoReport): string {
   const percent = (value: number) => (100 * value).toFixed(1);
   const rows = methods.map(({ method, accuracies, seconds: times }) => {
-    const deviation = spread(accuracies);
     const each = accuracies.map(percent).join(', ');
-    return [
-      method,
-      `${percent(mean(accuracies))}${deviation === undefined ? '' : ` ± ${percent(deviation)}`} %`,
-      each,
-      `${mean(times).toFixed(1)} s`,
-    ];
+    return [method, `${percentOf(accuracies)} %`, each, `${mean(times).toFixed(1)} s`];
   });
   return [
     '',

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { register as bench } from './bench.js';
 import { register as build } from './build.js';
+import { register as compare } from './compare.js';
 import { register as demo } from './demo.js';
 import { register as doctor } from './doctor.js';
 import { register as evaluation } from './eval.js';
@@ -22,5 +23,6 @@ const program = new Command('l2t-native')
   .version(version)
   .showHelpAfterError('(--help lists what there is)');
 program.exitOverride();
-for (const register of [demo, transfer, pretrain, evaluation, inspect, bench, doctor, setup, build]) register(program);
+for (const register of [demo, transfer, compare, pretrain, evaluation, inspect, bench, doctor, setup, build])
+  register(program);
 await runProgram(program);
