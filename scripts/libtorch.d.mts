@@ -49,3 +49,6 @@ export function requireLibTorch(options: {
   readonly cli?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
 }): LibTorch;
+
+/** What a process that loads LibTorch sets before, unless its environment says otherwise. */
+export const loadEnvironment: Readonly<Record<string, string>>;

@@ -13,6 +13,13 @@ import { join, resolve } from 'node:path';
 import { aptCandidate, aptInstall } from './apt.mjs';
 import { modified } from './stamps.mjs';
 
+/**
+ * What a process that loads LibTorch sets before. UCX, which Debian's LibTorch pulls in through MPI, tries its memory hooks when
+ * it is loaded: it grows the heap by a page and shrinks it again, and where it could not grow (V8's code may lie right behind the
+ * heap: one start in a hundred) it takes away a page that is in use.
+ */
+export const loadEnvironment = { UCX_MEM_EVENTS: 'n' };
+
 export const minimumVersion = '2.6';
 const aptPackages = ['libtorch-dev', 'libopenblas0'];
 const archiveUrl = 'https://download.pytorch.org/libtorch/cpu/libtorch-cxx11-abi-shared-with-deps-2.6.0%2Bcpu.zip';
@@ -69,6 +76,7 @@ export function probe(library, timeout = 60_000) {
   const child = spawnSync(process.execPath, ['-e', program, library], {
     encoding: 'utf8',
     timeout,
+    env: { ...loadEnvironment, ...process.env },
     killSignal: 'SIGKILL',
     stdio: ['ignore', 'pipe', 'pipe'],
   });

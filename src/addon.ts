@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { loadEnvironment } from '../scripts/libtorch.mjs';
 import type { BenchJob, NativeAddon, NativeBench, NativeEvent, NativeRun, RunJob } from './contract.js';
 import { type ErrorCode, L2TError } from './errors.js';
 
@@ -37,6 +38,7 @@ function load(): NativeAddon {
   // OpenMP's threads wait for each other by spinning, 300,000 rounds unless told otherwise: beside another busy process
   // a run would take ten times as long. libgomp reads this when it is loaded.
   if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '1000';
+  for (const [name, value] of Object.entries(loadEnvironment)) process.env[name] ??= value;
   try {
     return createRequire(import.meta.url)(path) as NativeAddon;
   } catch (error) {

@@ -3,7 +3,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { addonPath, isNativeCurrent, readBuildStamp } from '../../scripts/build-native.mjs';
-import { explain, findLibTorch } from '../../scripts/libtorch.mjs';
+import { explain, findLibTorch, loadEnvironment } from '../../scripts/libtorch.mjs';
 import { defaultThreads } from '../threads.js';
 
 /** One line of the report. 'note': works as it is, but could be better; 'broken': something cannot work. */
@@ -100,7 +100,8 @@ function selfTest(): { check: Check; result?: SelfTest } {
   const program = `
     const addon = require(process.argv[1]);
     console.log(JSON.stringify({ ...addon.info(), device: addon.device('auto') }));`;
-  const child = spawnSync(process.execPath, ['-e', program, addonPath()], { encoding: 'utf8', timeout: 120_000 });
+  const env = { ...loadEnvironment, ...process.env };
+  const child = spawnSync(process.execPath, ['-e', program, addonPath()], { encoding: 'utf8', timeout: 120_000, env });
   if (child.status === 0) {
     const result = JSON.parse(child.stdout) as SelfTest;
     const backend = /parallel backend: (\S+)/.exec(result.parallel)?.[1] ?? 'unknown backend';

@@ -1,0 +1,35 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { expect, test } from 'vitest';
+import { packageRoot } from '../../scripts/build-native.mjs';
+import { loadEnvironment } from '../../scripts/libtorch.mjs';
+
+const load =
+  "import('./dist/addon.js').then(({ addon }) => console.log(JSON.stringify(process.env), addon().info().gemm))";
+
+test('the loader sets what LibTorch must find, and leaves what is set already', () => {
+  const env = (extra: Record<string, string>) =>
+    execFileSync(process.execPath, ['-e', load], {
+      cwd: packageRoot,
+      env: { PATH: process.env.PATH, ...extra },
+      encoding: 'utf8',
+    });
+  expect(env({})).toContain('"UCX_MEM_EVENTS":"n"');
+  expect(env({ UCX_MEM_EVENTS: 'y' })).toContain('"UCX_MEM_EVENTS":"y"');
+});
+
+const strace = spawnSync('strace', ['--version']).status === 0;
+
+test.skipIf(!strace)('loading takes no page of the heap away (needs strace)', () => {
+  const run = (env: Readonly<Record<string, string>>) => {
+    const words = ['-f', '-qq', '-e', 'trace=brk', process.execPath, '-e', load];
+    const { stderr } = spawnSync('strace', words, {
+      cwd: packageRoot,
+      env: { ...process.env, ...env },
+      encoding: 'utf8',
+    });
+    const ends = [...stderr.matchAll(/brk\(0x([0-9a-f]+)\)/g)].map(([, end = '']) => Number.parseInt(end, 16));
+    return ends.filter((end, i) => i > 0 && (ends[i - 1] as number) - end === 4096).length;
+  };
+  // Node itself trims its heap by a page at most once.
+  expect(run(loadEnvironment)).toBeLessThanOrEqual(1);
+});
