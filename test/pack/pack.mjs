@@ -34,7 +34,7 @@ function checkContents({ files, size }) {
   const allowed = [
     /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt)$/,
     /^dist\/.+\.(js|d\.ts)$/,
-    /^native\/.+\.(cc|h)$/,
+    /^native\/.+\.(cc|h|inc)$/,
     /^binding\/[^/]+\.(cc|h|gyp)$/,
     /^cmake\/.+\.cmake$/,
     /^scripts\/(apt|build-gyp|build-native|libtorch|stamps)\.mjs$/,
