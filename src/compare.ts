@@ -116,13 +116,20 @@ async function run(
       const started = existsSync(join(folder, 'options.yaml'))
         ? resumeRun(folder, { signal })
         : transfer({ ...fitting(entry, options), seed, out: folder, signal });
-      results.push(await follow(started, entry.label, seed));
+      results.push(await follow(started, entry.label, seed).catch(interrupted(out)));
     }
     rows.push(rowOf(entry, results));
     await save(out, rows);
   }
   return { out, rows };
 }
+
+/** An abort names the comparison, not the run in it. */
+const interrupted = (out: string) => (error: unknown) => {
+  if (!(error instanceof L2TError) || error.code !== 'ABORTED') throw error;
+  const message = `The comparison was interrupted; all is saved. Continue it with: l2t-native compare --resume ${out}`;
+  throw new L2TError('ABORTED', message, { cause: error.cause });
+};
 
 /** The options that the method reads. */
 function fitting({ method, pairs }: Entry, options: Omit<Given<typeof compareSchema>, 'methods' | 'seeds'>) {

@@ -8,7 +8,14 @@ export type {
   StepEvent,
 } from './addon.js';
 export { type Checkpoint, type CheckpointOptions, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
-export { type CompareOptions, type Comparison, type ComparisonRow, compare, resumeComparison } from './compare.js';
+export {
+  type CompareOptions,
+  type Comparison,
+  type ComparisonRow,
+  compare,
+  type Follow,
+  resumeComparison,
+} from './compare.js';
 export { type ErrorCode, L2TError } from './errors.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './evaluate.js';
 export { describeNetwork, type NetworkName, networkNames } from './networks.js';

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { compare, resumeComparison } from '../src/index.js';
+import { compare, type Follow, resumeComparison } from '../src/index.js';
 import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from './tiny.js';
 
 let data: string;
@@ -33,6 +33,21 @@ describe('compare', { timeout: 120_000 }, () => {
     rmSync(first.rows[2]?.runs[1] as string, { recursive: true });
     const again = await resumeComparison(options.out);
     expect(again.rows.map(({ accuracies }) => accuracies)).toEqual(first.rows.map(({ accuracies }) => accuracies));
+  });
+
+  it('says how to go on where it is interrupted', async () => {
+    const controller = new AbortController();
+    const follow: Follow = async (run) => {
+      controller.abort();
+      return run.result;
+    };
+    const options = { ...tiny(), methods: 'scratch', out: out(), signal: controller.signal, follow };
+    const message = `compare --resume ${options.out}`;
+    await expect(compare(options)).rejects.toMatchObject({
+      code: 'ABORTED',
+      message: expect.stringContaining(message),
+    });
+    expect((await resumeComparison(options.out)).rows[0]?.accuracies.length).toBe(2);
   });
 
   it.each([
