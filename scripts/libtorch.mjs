@@ -16,7 +16,7 @@ import { modified } from './stamps.mjs';
 /**
  * What a process that loads LibTorch sets before. UCX, which Debian's LibTorch pulls in through MPI, tries its memory hooks when
  * it is loaded: it grows the heap by a page and shrinks it again, and where it could not grow (V8's code may lie right behind the
- * heap: one start in a hundred) it takes away a page that is in use.
+ * heap: one start in some two hundred) it takes away a page that is in use.
  */
 export const loadEnvironment = { UCX_MEM_EVENTS: 'n' };
 

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { L2TError } from './errors.js';
-import { fileError, writeFileAtomic } from './files.js';
+import { writeFileAtomic } from './files.js';
 import { checkOptions, compareSchema, type Given, type MethodName, methodNames, methodNeeds } from './options.js';
 import { resume as resumeRun } from './resume.js';
 import type { Run, RunControl, RunResult } from './run.js';
@@ -11,6 +11,7 @@ import { requireUnused } from './run-folder.js';
 import { deviation, mean, percentOf } from './statistics.js';
 import { didYouMean } from './suggest.js';
 import { transfer } from './transfer.js';
+import { yamlOptions } from './yaml-options.js';
 
 /** What one method gave, over its seeds. */
 export interface ComparisonRow {
@@ -68,12 +69,8 @@ export async function resumeComparison(
   { signal, follow }: RunControl & { readonly follow?: Follow | undefined } = {},
 ): Promise<Comparison> {
   const path = join(out, optionsFile);
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (!existsSync(path)) throw new L2TError('INVALID_RUN', `${out} holds no comparison: ${optionsFile} is missing.`);
-    throw fileError('read', path, error);
-  });
-  const options = checkOptions(compareSchema, parse(text) as Record<string, unknown>, (key) => `${path}: ${key}`);
-  return run(out, options, { signal, follow });
+  if (!existsSync(path)) throw new L2TError('INVALID_RUN', `${out} holds no comparison: ${optionsFile} is missing.`);
+  return run(out, await yamlOptions(compareSchema, path), { signal, follow });
 }
 
 interface Entry {
@@ -109,7 +106,7 @@ async function run(
   { signal, follow = (started) => started.result }: Pick<CompareOptions, 'signal' | 'follow'>,
 ): Promise<Comparison> {
   const rows: ComparisonRow[] = [];
-  for (const entry of parseMethods(methods)) {
+  for (const [index, entry] of parseMethods(methods).entries()) {
     const results: RunResult[] = [];
     for (let seed = 0; seed < seeds; seed++) {
       const folder = join(out, `${entry.label.replaceAll(/[^\w+-]/g, '_')}-${seed}`);
@@ -117,9 +114,10 @@ async function run(
         ? resumeRun(folder, { signal })
         : transfer({ ...fitting(entry, options), seed, out: folder, signal });
       results.push(await follow(started, entry.label, seed).catch(interrupted(out)));
+      // The table grows run by run.
+      rows[index] = rowOf(entry, results);
+      await save(out, rows);
     }
-    rows.push(rowOf(entry, results));
-    await save(out, rows);
   }
   return { out, rows };
 }
@@ -147,7 +145,10 @@ function fitting({ method, pairs }: Entry, options: Omit<Given<typeof compareSch
 }
 
 function rowOf({ label, method }: Entry, results: readonly RunResult[]): ComparisonRow {
-  const accuracies = results.map(({ accuracy }) => accuracy ?? Number.NaN);
+  const accuracies = results.map(({ accuracy, run: folder }) => {
+    if (accuracy !== null) return accuracy;
+    throw new L2TError('INVALID_DATA', `A comparison is of test images, and the data of ${folder} has none.`);
+  });
   const validation = results.map(({ best }) => best.accuracy).filter((accuracy) => accuracy !== null);
   const spread = deviation(accuracies);
   return {

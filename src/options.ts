@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { ConvolutionName, EngineName } from './addon.js';
 import { splitNames } from './datasets/image-set.js';
 import { L2TError } from './errors.js';
 import { networkNames } from './networks.js';
@@ -40,6 +41,9 @@ export const methodNames = [
 ] as const;
 export type MethodName = (typeof methodNames)[number];
 
+export const engineNames = ['native', 'autograd'] as const satisfies readonly EngineName[];
+export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfies readonly ConvolutionName[];
+
 /** What a method reads beside the data: a source, pairs of features, β, the meta-networks' settings. */
 export const methodNeeds: Readonly<
   Record<MethodName, { readonly source?: true; readonly pairs?: true; readonly beta?: true; readonly meta?: true }>
@@ -70,12 +74,9 @@ const training = {
   epochs: whole(1, 1_000_000, 'passes over the training images (200)'),
   batch: whole(2, 65_536, 'images a step (128; 64 for sizes from 224)'),
   seed: whole(0, 2 ** 32 - 1, 'of everything random (0)'),
-  engine: choice(
-    ['native', 'autograd'],
-    'how updates are computed: native sweeps, or automatic differentiation (native)',
-  ),
+  engine: choice(engineNames, 'how updates are computed: native sweeps, or automatic differentiation (native)'),
   convolution: choice(
-    ['auto', 'winograd', 'direct'],
+    convolutionNames,
     'of the native engine: in the Winograd domain where it can be, the same but insisted on, or never (auto)',
   ),
   out: path('dir', 'run folder to create (runs/…, the first free)'),

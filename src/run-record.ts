@@ -3,7 +3,7 @@ import { parse, stringify } from 'yaml';
 import * as z from 'zod';
 import { L2TError } from './errors.js';
 import { networkNames } from './networks.js';
-import { methodNames } from './options.js';
+import { convolutionNames, engineNames, methodNames } from './options.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -26,8 +26,8 @@ const resolved = z.strictObject({
   epochs: z.int().min(1),
   batch: z.int(),
   seed: z.int(),
-  engine: z.enum(['native', 'autograd']),
-  convolution: z.enum(['auto', 'winograd', 'direct']),
+  engine: z.enum(engineNames),
+  convolution: z.enum(convolutionNames),
   device: z.string(),
   threads: z.int().min(1),
   saveEvery: z.number(),

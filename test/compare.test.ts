@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compare, type Follow, resumeComparison } from '../src/index.js';
@@ -48,6 +48,17 @@ describe('compare', { timeout: 120_000 }, () => {
       message: expect.stringContaining(message),
     });
     expect((await resumeComparison(options.out)).rows[0]?.accuracies.length).toBe(2);
+  });
+
+  it('is refused after one run where the data has no test images', async () => {
+    const folder = temporaryFolder();
+    symlinkSync(join(data, 'train'), join(folder, 'train'));
+    const untested = { ...tiny(), data: folder, methods: 'scratch,lwf', out: out() };
+    await expect(compare(untested)).rejects.toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringContaining('has none'),
+    });
+    expect(existsSync(join(untested.out, 'scratch-1'))).toBe(false);
   });
 
   it.each([

@@ -9,6 +9,11 @@
 #include "native/transfer/attention.h"
 
 namespace l2t::bilevel {
+namespace {
+
+void add_to(at::Tensor& sum, const at::Tensor& term) { sum = sum.defined() ? sum + term : term; }
+
+}  // namespace
 
 LossPoint::LossPoint(const Problem& problem, Terms terms)
     : problem_(problem), terms_(terms), tape_(problem.target, problem.convolution) {}
@@ -20,9 +25,8 @@ void LossPoint::forward(const at::Tensor& theta, const std::vector<TensorSpec>& 
   y_ = batch.y;
   theta_flat_ = theta;
   theta_ = views_of(theta, specs);
-  activations_ = tape_.forward(
-      theta_, batch.x, {operations(), terms_.matching || terms_.attention || terms_.distillation || running != nullptr},
-      running);
+  const bool features = terms_.matching || terms_.attention || terms_.distillation || running != nullptr;
+  activations_ = tape_.forward(theta_, batch.x, {operations(), features}, running);
   if (terms_.org) loss_org_ = ops::cross_entropy(activations_.logits, y_, log_p_);
   if (terms_.attention) forward_attention(batch);
   if (terms_.distillation) forward_distillation(batch);
@@ -30,7 +34,7 @@ void LossPoint::forward(const at::Tensor& theta, const std::vector<TensorSpec>& 
   for (const auto& map : maps) {
     const auto branches = transfer::gather_branches(map, branch_views(theta_));
     auto value = transfer::matching_value(map, branches, activations_.features[map.sources.feature], direct());
-    loss_matching_ = loss_matching_.defined() ? loss_matching_ + value.loss : value.loss;
+    add_to(loss_matching_, value.loss);
     matching_.push_back(std::move(value.gradient));
   }
 }
@@ -86,7 +90,7 @@ void LossPoint::forward_attention(const Batch& batch) {
   for (size_t i = 0; i < problem_.pairs.size(); ++i) {
     const int n = problem_.pairs[i].target_feature;
     auto value = transfer::attention_value(batch.maps.resized[i], activations_.features[n]);
-    loss_attention_ = loss_attention_.defined() ? loss_attention_ + value.loss : value.loss;
+    add_to(loss_attention_, value.loss);
     attention_.push_back(std::move(value.t_bar));
   }
 }
@@ -95,12 +99,6 @@ void LossPoint::forward_distillation(const Batch& batch) {
   const auto* const head = &theta_[theta_.size() - 2];
   distillation_ = transfer::distillation_value(batch.maps.logits, activations_.features.back(), head[0], head[1]);
 }
-
-namespace {
-
-void add_to(at::Tensor& bar, const at::Tensor& term) { bar = bar.defined() ? bar + term : term; }
-
-}  // namespace
 
 void LossPoint::add_attention(nets::Activations& bar) const {
   for (size_t i = 0; i < attention_.size(); ++i) add_to(bar.features[problem_.pairs[i].target_feature], attention_[i]);
@@ -118,9 +116,12 @@ void LossPoint::release() {
   theta_.clear();
   theta_dot_.clear();
   matching_.clear();
+  attention_.clear();
+  distillation_ = {};
   activations_ = {};
   dots_ = {};
   loss_matching_.reset();
+  loss_attention_.reset();
   log_p_.reset();
 }
 

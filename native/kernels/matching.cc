@@ -147,10 +147,6 @@ class Matching {
 
 }  // namespace
 
-bool can_match(const at::Tensor& t) {
-  return t.device().is_cpu() && (t.scalar_type() == at::kFloat || t.scalar_type() == at::kDouble);
-}
-
 MatchingSweep matching_gradient(const MatchedMaps& maps, const Pointwise& branches) {
   return maps.t.scalar_type() == at::kFloat ? Matching<float>(maps, branches).gradient()
                                             : Matching<double>(maps, branches).gradient();

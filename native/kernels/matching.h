@@ -2,7 +2,8 @@
 #include <ATen/core/Tensor.h>
 
 /// The matching loss of transfer/matching_loss.h on the CPU: a value and its gradient, a tangent and the gradient's
-/// tangent, each in one pass over the map, some rows at a time, so that no difference is ever written out.
+/// tangent, each in one pass over the map, some rows at a time, so that no difference is ever written out. For maps
+/// that the kernels serve (serves.h).
 namespace l2t::kernels {
 
 /// T: B × C_n × H × W; S: B × C × H × W; k: B × C.
@@ -23,9 +24,6 @@ struct MatchingSweep {
   at::Tensor t_bar;  // of the gradient, or of its tangent
   Pointwise bar;
 };
-
-/// Whether the maps are where and what the functions below take: on the CPU, float or double.
-bool can_match(const at::Tensor& t);
 
 /// L, T̄, W̄ and b̄.
 MatchingSweep matching_gradient(const MatchedMaps& maps, const Pointwise& branches);

@@ -49,10 +49,6 @@ void adjoint(const SgdRates& rates, const at::Tensor& a, const at::Tensor& b, co
 
 }  // namespace
 
-bool can_step(const at::Tensor& theta) {
-  return theta.device().is_cpu() && (theta.scalar_type() == at::kFloat || theta.scalar_type() == at::kDouble);
-}
-
 void sgd_step(const SgdRates& rates, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
               const at::Tensor& next_theta, const at::Tensor& next_velocity) {
   const auto run = theta.scalar_type() == at::kFloat ? step<float> : step<double>;

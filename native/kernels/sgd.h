@@ -1,7 +1,8 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-/// The vector sums of bilevel/sgd.h on the CPU, each in one pass. Flat, contiguous vectors of equal length.
+/// The vector sums of bilevel/sgd.h on the CPU, each in one pass. Flat, contiguous vectors of equal length
+/// that the kernels serve (serves.h).
 namespace l2t::kernels {
 
 struct SgdRates {
@@ -9,9 +10,6 @@ struct SgdRates {
   double momentum;
   double weight_decay;
 };
-
-/// Whether the functions below take such vectors: on the CPU, float or double.
-bool can_step(const at::Tensor& theta);
 
 /// v' = μ v + ∇ + wd·θ, θ' = θ − α v'. Results may be the operands.
 void sgd_step(const SgdRates& rates, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "native/kernels/serves.h"
+
 namespace l2t::nets {
 namespace {
 
@@ -66,7 +68,7 @@ std::vector<int> Step::inputs(const Network& network) const {
 
 std::vector<Step> make_plan(const Network& network, size_t operations, const at::Tensor& x,
                             kernels::Convolution convolution) {
-  const bool units = x.device().is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble);
+  const bool units = kernels::serves(x);
   const Units find{network, operations, value_sides(network, x.size(2)), convolution};
   std::vector<Step> steps;
   for (size_t i = 0; i < operations; ++i) {

@@ -23,7 +23,7 @@ struct Step {
   [[nodiscard]] std::vector<int> inputs(const Network& network) const;
 };
 
-/// The steps of the first `operations` of the list on images x. Units run on the CPU, in float32 and float64.
+/// The steps of the first `operations` of the list on images x. Units where the kernels serve x.
 std::vector<Step> make_plan(const Network& network, size_t operations, const at::Tensor& x,
                             kernels::Convolution convolution);
 

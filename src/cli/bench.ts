@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ConvolutionName, EngineName } from '../addon.js';
 import { type BenchResult, bench } from '../bench/bench.js';
 import { type BenchCaseName, benchCases } from '../bench/cases.js';
+import { convolutionNames, engineNames } from '../options.js';
 import { defaultThreads } from '../threads.js';
 import { table } from './table.js';
 
@@ -27,11 +28,7 @@ export function register(program: Command): void {
     )
     .addOption(new Option('--rounds <n>', 'timed iterations of each engine').argParser(whole).default(5))
     .addOption(new Option('--threads <n>', 'threads (all cores)').argParser(whole))
-    .addOption(
-      new Option('--convolution <which>', 'of the native engine')
-        .choices(['auto', 'winograd', 'direct'])
-        .default('auto'),
-    )
+    .addOption(new Option('--convolution <which>', 'of the native engine').choices(convolutionNames).default('auto'))
     .addOption(new Option('--inner-steps <n>', 'T, virtual matching steps').argParser(whole).default(2))
     .option('--json', 'print the result as one JSON document')
     .addHelpText('after', `\nCases:\n${list.join('\n')}`)
@@ -53,7 +50,7 @@ export function register(program: Command): void {
 
 function engines(text: string): EngineName[] {
   const list = text.split(',');
-  const known = (name: string): name is EngineName => name === 'native' || name === 'autograd';
+  const known = (name: string): name is EngineName => engineNames.some((engine) => engine === name);
   if (!list.every(known) || new Set(list).size !== list.length) {
     throw new InvalidArgumentError('Use native, autograd, or native,autograd.');
   }

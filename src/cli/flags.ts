@@ -1,10 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { parse } from 'yaml';
 import type * as z from 'zod';
-import { L2TError } from '../errors.js';
-import { fileError } from '../files.js';
 import { aboutField, checkOptions, flagOf, type Given } from '../options.js';
+import { yamlOptions } from '../yaml-options.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
@@ -25,27 +22,6 @@ const isNumber = (text: string): boolean => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?
 export function flagOptions<S extends Schema>(schema: S, parsed: Readonly<Record<string, unknown>>): Given<S> {
   const given = Object.entries(parsed).filter(([key]) => key in schema.shape);
   return checkOptions(schema, Object.fromEntries(given), flagOf);
-}
-
-/**
- * The options in a YAML file, checked.
- * @throws L2TError FILE_ACCESS; INVALID_OPTION where it is no YAML map, or an entry is unknown or wrong.
- */
-export async function yamlOptions<S extends Schema>(schema: S, file: string): Promise<Given<S>> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw fileError('read', file, error);
-  });
-  let value: unknown;
-  try {
-    value = parse(text, { strict: true, uniqueKeys: true, maxAliasCount: 0 });
-  } catch (cause) {
-    throw new L2TError('INVALID_OPTION', `${file} is no valid YAML: ${(cause as Error).message.trim()}`, { cause });
-  }
-  if (value === null || value === undefined) return checkOptions(schema, {});
-  if (typeof value !== 'object' || Array.isArray(value)) {
-    throw new L2TError('INVALID_OPTION', `${file} must be a map of options, such as 'epochs: 100'.`);
-  }
-  return checkOptions(schema, value as Record<string, unknown>, (key) => `${file}: ${key}`);
 }
 
 /** Flags over YAML. */

@@ -1,0 +1,29 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
+import type * as z from 'zod';
+import { L2TError } from './errors.js';
+import { fileError } from './files.js';
+import { checkOptions, type Given } from './options.js';
+
+type Schema = z.ZodObject<Record<string, z.ZodType>>;
+
+/**
+ * The options in a YAML file, checked.
+ * @throws L2TError FILE_ACCESS; INVALID_OPTION where it is no YAML map, or an entry is unknown or wrong.
+ */
+export async function yamlOptions<S extends Schema>(schema: S, file: string): Promise<Given<S>> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw fileError('read', file, error);
+  });
+  let value: unknown;
+  try {
+    value = parse(text, { strict: true, uniqueKeys: true, maxAliasCount: 0 });
+  } catch (cause) {
+    throw new L2TError('INVALID_OPTION', `${file} is no valid YAML: ${(cause as Error).message.trim()}`, { cause });
+  }
+  if (value === null || value === undefined) return checkOptions(schema, {});
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw new L2TError('INVALID_OPTION', `${file} must be a map of options, such as 'epochs: 100'.`);
+  }
+  return checkOptions(schema, value as Record<string, unknown>, (key) => `${file}: ${key}`);
+}
