@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compare, type Follow, resumeComparison } from '../src/index.js';
@@ -52,7 +52,7 @@ describe('compare', { timeout: 120_000 }, () => {
 
   it('is refused after one run where the data has no test images', async () => {
     const folder = temporaryFolder();
-    symlinkSync(join(data, 'train'), join(folder, 'train'));
+    cpSync(join(data, 'train'), join(folder, 'train'), { recursive: true });
     const untested = { ...tiny(), data: folder, methods: 'scratch,lwf', out: out() };
     await expect(compare(untested)).rejects.toMatchObject({
       code: 'INVALID_DATA',
