@@ -182,13 +182,9 @@ std::vector<NamedTensor> to_tensors(const Napi::Array& array) {
 }
 
 data::ImageSet to_images(const Napi::Object& object, int64_t classes, Keep& keep) {
-  const auto pixels = get_typed<Napi::Uint8Array>(object, "pixels", napi_uint8_array, "a Uint8Array");
   const auto labels = get_typed<Napi::Int32Array>(object, "labels", napi_int32_array, "an Int32Array");
-  const auto indices = get_typed<Napi::Int32Array>(object, "indices", napi_int32_array, "an Int32Array");
   const int64_t size = get_integer(object, "size", 1, 4096);
   const auto count = static_cast<int64_t>(labels.ElementLength());
-  if (static_cast<int64_t>(pixels.ByteLength()) != count * size * size * 3)
-    bad("pixels", "labels x size x size x 3 bytes");
   const int32_t* label = labels.Data();
   for (int64_t i = 0; i < count; ++i) {
     if (label[i] < 0 || label[i] >= classes) {
@@ -196,17 +192,16 @@ data::ImageSet to_images(const Napi::Object& object, int64_t classes, Keep& keep
                                       ", but there are only " + std::to_string(classes) + " classes.");
     }
   }
-  const int32_t* index = indices.Data();
-  for (size_t i = 0; i < indices.ElementLength(); ++i) {
-    if (index[i] < 0 || index[i] >= count) bad("indices", "positions of images");
-  }
+  auto* values = const_cast<int32_t*>(label);  // from_blob wants it; nothing writes
+  data::ImageSet images{{}, at::from_blob(values, {count}, at::kInt).to(at::kLong), size};
+  if (object.Get("pixels").IsUndefined()) return images;
+  const auto pixels = get_typed<Napi::Uint8Array>(object, "pixels", napi_uint8_array, "a Uint8Array");
+  if (static_cast<int64_t>(pixels.ByteLength()) != count * size * size * 3)
+    bad("pixels", "labels x size x size x 3 bytes");
   keep.push_back(Napi::Reference<Napi::Value>::New(pixels, 1));
-  auto* bytes = const_cast<uint8_t*>(pixels.Data());  // from_blob wants it; nothing writes
-  const auto copied = [](const Napi::Int32Array& values) {
-    auto* data = const_cast<int32_t*>(values.Data());
-    return at::from_blob(data, {static_cast<int64_t>(values.ElementLength())}, at::kInt).to(at::kLong);
-  };
-  return {at::from_blob(bytes, {count, size, size, 3}, at::kByte), copied(labels), copied(indices)};
+  auto* bytes = const_cast<uint8_t*>(pixels.Data());
+  images.pixels = at::from_blob(bytes, {count, size, size, 3}, at::kByte);
+  return images;
 }
 
 Napi::Array from_tensors(Napi::Env env, const std::vector<NamedTensor>& tensors) {

@@ -35,7 +35,7 @@ std::vector<std::pair<int, int>> to_pairs(const Napi::Array& array);
 /// Copies: weights are small beside what is done with them.
 std::vector<NamedTensor> to_tensors(const Napi::Array& array);
 
-/// Looks into the buffers, which `keep` holds. Checks lengths, and labels against `classes`.
+/// Looks into the pixels, which `keep` holds. Checks lengths, and labels against `classes`.
 data::ImageSet to_images(const Napi::Object& object, int64_t classes, Keep& keep);
 
 /// Hands the tensors' memory to JavaScript without a copy; each must be contiguous, on the CPU, and not change again.

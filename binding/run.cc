@@ -138,10 +138,9 @@ class EventListener final : public run::Listener {
   }
   [[nodiscard]] bool stopped() const override { return worker_.stopped(); }
 
-  /// On the JavaScript thread: what a callback threw, once; empty where none did.
-  [[nodiscard]] Napi::Error take_thrown() { return std::exchange(thrown_, Napi::Error()); }
+  // On the JavaScript thread:
 
- private:
+  /// Calls back, unless a callback threw before: then the run only ends.
   void deliver(const Napi::Object& event) {
     if (!thrown_.IsEmpty()) return worker_.resume();
     try {
@@ -153,6 +152,10 @@ class EventListener final : public run::Listener {
     }
   }
 
+  /// What a callback threw, once; empty where none did.
+  [[nodiscard]] Napi::Error take_thrown() { return std::exchange(thrown_, Napi::Error()); }
+
+ private:
   Worker& worker_;
   Napi::FunctionReference& callback_;
   Napi::Error thrown_;
@@ -163,7 +166,8 @@ class EventListener final : public run::Listener {
 Napi::Function Run::constructor(Napi::Env env) {
   return DefineClass(
       env, "Run",
-      {InstanceMethod<&Run::start>("start"), InstanceMethod<&Run::stop>("stop"), InstanceMethod<&Run::saved>("saved")});
+      {InstanceMethod<&Run::start>("start"), InstanceMethod<&Run::stop>("stop"), InstanceMethod<&Run::saved>("saved"),
+       InstanceMethod<&Run::decoded>("decoded")});
 }
 
 Run::Run(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Run>(info) {
@@ -182,12 +186,15 @@ Napi::Value Run::start(const Napi::CallbackInfo& info) {
     Ref();  // until the promise settles: events call back into this object
     // Queued step events use the listener after the body returned, so it lives as long as the last call.
     const auto listener = std::make_shared<EventListener>(*worker_, on_event_);
+    const auto decoder = std::make_shared<BatchDecoder>(
+        *worker_, [listener](const Napi::Object& event) { listener->deliver(event); });
+    decoder_ = decoder;
     const auto config = std::make_shared<run::RunConfig>(std::move(config_));
     return Worker::start(
         info.Env(), worker_, std::move(keep_),
-        [listener, config](Worker& /*worker*/) -> MakeValue {
-          const auto result = run::Trainer(std::move(*config), *listener).run();
-          return [result, listener](Napi::Env env) {
+        [listener, decoder, config](Worker& /*worker*/) -> MakeValue {
+          const auto result = run::Trainer(std::move(*config), *listener, decoder.get()).run();
+          return [result, listener, decoder](Napi::Env env) {
             const auto thrown = listener->take_thrown();
             if (!thrown.IsEmpty()) throw thrown;
             return from_result(env, result);
@@ -201,6 +208,13 @@ Napi::Value Run::start(const Napi::CallbackInfo& info) {
 }
 
 void Run::stop(const Napi::CallbackInfo& /*info*/) { worker_->stop(); }
+
+void Run::decoded(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] {
+    if (!decoder_ || !info[0].IsNumber()) throw Error("INVALID_OPTION", "decoded() answers a 'decode' event.");
+    decoder_->answer(info[0].As<Napi::Number>().Int64Value(), info[1]);
+  });
+}
 
 void Run::saved(const Napi::CallbackInfo& /*info*/) { worker_->resume(); }
 

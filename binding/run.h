@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "binding/batch_decoder.h"
 #include "binding/worker.h"
 #include "native/run/config.h"
 
@@ -18,11 +19,13 @@ class Run : public Napi::ObjectWrap<Run> {
   Napi::Value start(const Napi::CallbackInfo& info);
   void stop(const Napi::CallbackInfo& info);
   void saved(const Napi::CallbackInfo& info);
+  void decoded(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Worker> worker_ = std::make_shared<Worker>();
   Keep keep_;
   run::RunConfig config_;
   Napi::FunctionReference on_event_;
+  std::shared_ptr<BatchDecoder> decoder_;  // once started
   bool started_ = false;
 };
 

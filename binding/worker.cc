@@ -90,6 +90,17 @@ void Worker::resume() {
   changed_.notify_all();
 }
 
+void Worker::wait(const std::function<bool()>& ready) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return ready() || abandoned_; });
+}
+
+void Worker::change(const std::function<void()>& change) {
+  const std::scoped_lock lock(mutex_);
+  change();
+  changed_.notify_all();
+}
+
 void Worker::abandon() {
   stopped_ = true;
   const std::scoped_lock lock(mutex_);

@@ -33,12 +33,18 @@ class Worker {
   void post(std::function<void(Napi::Env)> call);
   /// Queues `call` and waits for resume(): for what must be on disk before training goes on.
   void post_and_wait(std::function<void(Napi::Env)> call);
+  /// Waits until `ready` holds, asked after every change(), or the environment goes away.
+  void wait(const std::function<bool()>& ready);
 
   // From the JavaScript thread:
 
   /// Asks the body to end.
-  void stop() { stopped_ = true; }
+  void stop() {
+    change([this] { stopped_ = true; });
+  }
   void resume();
+  /// Makes a change that wait() asks about: under the lock, from any thread.
+  void change(const std::function<void()>& change);
 
   /// Asks every body to end and gives them a moment: JavaScript will not answer any more. Returns whether all ended.
   static bool abandon_all();

@@ -139,12 +139,14 @@ function withErrors(native: NativeAddon): NativeAddon {
       readonly start: NativeRun['start'];
       readonly stop: NativeRun['stop'];
       readonly saved: NativeRun['saved'];
+      readonly decoded: NativeRun['decoded'];
 
       constructor(job: RunJob, onEvent: (event: NativeEvent) => void) {
         const run = guard((...args: [RunJob, typeof onEvent]) => new native.Run(...args))(job, onEvent);
         this.start = guard(() => run.start());
         this.stop = () => run.stop();
         this.saved = () => run.saved();
+        this.decoded = guard((...args: Parameters<NativeRun['decoded']>) => run.decoded(...args));
       }
     },
   };

@@ -48,12 +48,10 @@ export interface Normalisation {
 
 /** Images as the addon takes them: not copied, so they must not change while a job runs. */
 export interface NativeImages {
-  /** uint8, count × size × size × 3. */
-  readonly pixels: Uint8Array;
+  /** uint8, labels × size × size × 3; absent: asked for batch by batch (DecodeEvent). */
+  readonly pixels?: Uint8Array | undefined;
   readonly labels: Int32Array;
   readonly size: number;
-  /** Which of them make up the set, in order. */
-  readonly indices: Int32Array;
 }
 
 export type EngineName = 'native' | 'autograd';
@@ -82,7 +80,9 @@ export interface RunJob extends Hyperparameters {
   /** Start of θ's network part and its buffers; absent: initialised from `seed`. */
   readonly targetWeights?: readonly NamedTensor[];
   readonly sources: readonly NativeSource[];
+  /** Random resized crops are drawn where it has no pixels and `size` (the target's) is at least 64; else it is padded and cropped. */
   readonly train: NativeImages;
+  /** Of the target's size, as the test images are. */
   readonly validation?: NativeImages;
   readonly test?: NativeImages;
   readonly device: string;
@@ -156,7 +156,21 @@ export interface SaveEvent {
   readonly state: readonly NamedTensor[];
 }
 
-export type NativeEvent = StepEvent | EpochEvent | SaveEvent;
+/**
+ * A batch of images without `pixels` will be needed soon: `decoded()` must answer, with the same ticket, in any order.
+ * Several are asked for ahead, so that decoding and training go side by side.
+ */
+export interface DecodeEvent {
+  readonly type: 'decode';
+  readonly ticket: number;
+  readonly set: 'train' | 'validation' | 'test';
+  /** Positions in the set. */
+  readonly images: Int32Array;
+  /** For a random resized crop of each image, uniform numbers in [0, 1), images × 40; absent: the whole image, fitted. */
+  readonly draws?: Float64Array;
+}
+
+export type NativeEvent = StepEvent | EpochEvent | SaveEvent | DecodeEvent;
 
 export interface Evaluation {
   readonly correct: number;
@@ -182,6 +196,8 @@ export interface NativeRun {
   stop(): void;
   /** The last 'epoch' or 'save' event is on disk; training goes on. */
   saved(): void;
+  /** Answers a 'decode' event: uint8, images × size × size × 3 (copied); without pixels the run ends as by stop(). */
+  decoded(ticket: number, pixels?: Uint8Array): void;
 }
 
 export interface EvaluateJob {

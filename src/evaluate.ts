@@ -1,11 +1,12 @@
 import { addon } from './addon.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
-import type { ImageSet } from './datasets/image-set.js';
+import type { ImageList } from './datasets/image-list.js';
+import { decodeAll } from './datasets/resident.js';
 import { evaluationSplit } from './datasets/split.js';
 import { L2TError } from './errors.js';
 import { checkOptions, evaluateSchema, type Given, required } from './options.js';
 import { defaultThreads } from './threads.js';
-import { allOf, loadData } from './training-data.js';
+import { loadData } from './training-data.js';
 
 export type EvaluateOptions = Given<typeof evaluateSchema> & {
   /** Ends the loading of the data with L2TError ABORTED. */
@@ -50,24 +51,31 @@ export async function evaluate(
     typeof checkpoint === 'string'
       ? await loadCheckpoint(checkpoint, { network, width, size, strict, onWarning })
       : { ...checkpoint, size: size ?? checkpoint.size };
-  const dataset = await loadData({ data, classes, size: loaded.size, signal, onProgress, onWarning });
-  const images = withClassesOf(loaded, evaluationSplit(dataset, options.split), data);
+  const dataset = await loadData({ data, layout: options.layout, classes, onWarning });
+  const images = evaluationSplit(dataset, options.split);
+  const labels = labelsOf(loaded, images, dataset.classNames, data);
   const native = addon();
+  const [pixels] = await decodeAll([{ list: images, size: loaded.size }], data, {
+    resize: native.resize,
+    signal,
+    onProgress,
+  });
+  const names = loaded.classNames ?? dataset.classNames;
   const { correct, total, loss, predictions } = await native.evaluate({
     network: loaded.network,
     weights: loaded.weights,
-    images: allOf(images),
+    images: { pixels, labels, size: loaded.size },
     size: loaded.size,
     normalisation: loaded.normalisation,
     batch: options.batch ?? 256,
     device: native.device(options.device ?? 'auto').device,
     threads: options.threads ?? defaultThreads(),
   });
-  const confusion = count(images.labels, predictions, loaded.network.classes);
+  const confusion = count(labels, predictions, loaded.network.classes);
   const perClass = confusion.map((row, k) => {
     const all = row.reduce((sum, value) => sum + value, 0);
     const right = row[k] as number;
-    return { name: images.classNames[k] as string, correct: right, total: all, accuracy: all > 0 ? right / all : null };
+    return { name: names[k] as string, correct: right, total: all, accuracy: all > 0 ? right / all : null };
   });
   return {
     correct,
@@ -80,17 +88,22 @@ export async function evaluate(
   };
 }
 
-/** The images with the checkpoint's class indices: by name where it has names, else in the data set's order. */
-function withClassesOf({ classNames, network }: Checkpoint, images: ImageSet, folder: string): ImageSet {
+/** The images' class indices as the checkpoint has them: by name where it has names, else in the data set's order. */
+function labelsOf(
+  { classNames, network }: Checkpoint,
+  { labels }: ImageList,
+  dataClasses: readonly string[],
+  folder: string,
+): Int32Array {
   if (classNames === undefined) {
-    if (images.classNames.length === network.classes) return images;
+    if (dataClasses.length === network.classes) return labels;
     throw new L2TError(
       'INVALID_DATA',
-      `${folder} has ${images.classNames.length} classes, but the checkpoint tells ${network.classes} apart: use the data that it was trained for.`,
+      `${folder} has ${dataClasses.length} classes, but the checkpoint tells ${network.classes} apart: use the data that it was trained for.`,
     );
   }
   const index = new Map(classNames.map((name, k) => [name, k]));
-  const unknown = images.classNames.find((name) => !index.has(name));
+  const unknown = dataClasses.find((name) => !index.has(name));
   if (unknown !== undefined) {
     const known = classNames.slice(0, 10).join(', ');
     throw new L2TError(
@@ -98,8 +111,7 @@ function withClassesOf({ classNames, network }: Checkpoint, images: ImageSet, fo
       `${folder} has the class '${unknown}', which the checkpoint does not know (it knows ${known}${classNames.length > 10 ? ', …' : ''}): choose known ones with --classes.`,
     );
   }
-  const labels = images.labels.map((label) => index.get(images.classNames[label] as string) as number);
-  return { ...images, labels, classNames };
+  return labels.map((label) => index.get(dataClasses[label] as string) as number);
 }
 
 function count(labels: Int32Array, predictions: Int32Array, classes: number): number[][] {

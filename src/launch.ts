@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve as absolute, join } from 'node:path';
 import { addon } from './addon.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
+import { largeSize } from './datasets/fit.js';
 import { L2TError } from './errors.js';
 import { defaultSize, type NetworkName } from './networks.js';
 import { flagOf, type Given, type MethodName, methodNeeds, required, transferSchema } from './options.js';
@@ -24,6 +25,7 @@ export async function startRun(
 ): Promise<RunResult> {
   if (given.out !== undefined) await requireUnused(given.out);
   requireFitting(method, given);
+  requireOneSplit(target, given);
   const source = methodNeeds[method].source ? await loadSource(given, context) : undefined;
   const device = addon().device(given.device ?? 'auto');
   const options = resolveOptions(method, target, given, source, device.device);
@@ -97,6 +99,25 @@ function requireFitting(method: MethodName, given: Options): void {
   if (method === 'finetune') required(transferSchema, given, 'targetInit');
 }
 
+/** A split file says all that these say. */
+const besideSplitFile = ['perClass', 'fold', 'classes'] as const;
+
+function requireOneSplit(target: NetworkName, given: Options): void {
+  const other = besideSplitFile.find((key) => given[key] !== undefined);
+  if (given.splitFile !== undefined && other !== undefined) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      `${flagOf(other)} cannot accompany --split-file, which names the images by their places in the whole data set.`,
+    );
+  }
+  if (given.cache !== undefined && (given.size ?? defaultSize(target)) < largeSize) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      `--cache is for images of at least ${largeSize} pixels: smaller ones are decoded once and kept in memory.`,
+    );
+  }
+}
+
 function loadSource(options: Options, { emit }: Context): Promise<Checkpoint> {
   return loadCheckpoint(required(transferSchema, options, 'source'), {
     network: options.sourceNetwork,
@@ -140,7 +161,11 @@ function resolveOptions(
     strict: given.strict ?? false,
     data: absolute(required(transferSchema, given, 'data')),
     ...(given.classes !== undefined && { classes: given.classes }),
+    ...(given.layout !== undefined && { layout: given.layout }),
     ...(given.perClass !== undefined && { perClass: given.perClass }),
+    ...(given.fold !== undefined && { fold: given.fold }),
+    ...(given.splitFile !== undefined && { splitFile: absolute(given.splitFile) }),
+    ...(given.cache !== undefined && { cache: absolute(given.cache) }),
     epochs: given.epochs ?? 200,
     batch: given.batch ?? (size >= 224 ? 64 : 128),
     seed: given.seed ?? 0,
@@ -166,14 +191,15 @@ async function gather(
   { emit, signal }: Context,
 ): Promise<Materials> {
   const onWarning = (message: string) => emit({ type: 'warning', message });
-  const { data, classes, size, perClass, seed, target, width, targetInit, strict } = options;
+  const { size, target, width, targetInit, strict } = options;
   // Read first: a wrong path should not show only after minutes of decoding.
   const init =
     targetInit === undefined
       ? undefined
       : await loadCheckpoint(targetInit, { network: target, width, size, strict, onWarning });
   const prepared = await prepareTrainingData({
-    ...{ data, classes, size, perClass, seed, signal, onWarning },
+    ...options,
+    ...{ sourceSizes: source ? [source.size] : [], signal, onWarning },
     onProgress: (done, total) => emit({ type: 'data', done, total }),
   });
   const fitted = init && withNewHead(init, options, prepared.classNames.length, onWarning);

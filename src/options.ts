@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { ConvolutionName, EngineName } from './addon.js';
-import { splitNames } from './datasets/image-set.js';
+import { splitNames } from './datasets/dataset.js';
+import { layouts } from './datasets/layouts.js';
 import { L2TError } from './errors.js';
 import { networkNames } from './networks.js';
 import { didYouMean } from './suggest.js';
@@ -60,7 +61,11 @@ export const methodNeeds: Readonly<
 };
 
 const common = {
-  data: path('dir', 'data set: class folders (train/, val/, test/ or flat), CIFAR-10/100 binary, or IDX'),
+  data: path(
+    'dir',
+    'data set: class folders (train/, val/, test/ or flat), or a published one as distributed (docs/data.md)',
+  ),
+  layout: choice(layouts, "the data set's layout (what its files show)"),
   classes: text('list', 'names or indices of classes, separated by commas', 'only these classes of the data set'),
   size: whole(8, 1024, "side of the network's images, pixels (224 for resnet18 and resnet34, else 32)"),
   width: above(0, 8, "multiplies the network's channel counts (1)"),
@@ -71,6 +76,12 @@ const common = {
 const training = {
   ...common,
   perClass: whole(1, 10_000_000, 'draw this many training images a class'),
+  splitFile: path(
+    'file',
+    "which images train, validate and test: JSON, or the authors' files by their common beginning",
+  ),
+  fold: whole(0, 9, 'train on one of the ten published parts of the training images (STL-10)'),
+  cache: path('dir', 'keep resized images there, for sizes from 64, where decoding takes longer than training'),
   epochs: whole(1, 1_000_000, 'passes over the training images (200)'),
   batch: whole(2, 65_536, 'images a step (128; 64 for sizes from 224)'),
   seed: whole(0, 2 ** 32 - 1, 'of everything random (0)'),

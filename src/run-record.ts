@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { parse, stringify } from 'yaml';
 import * as z from 'zod';
+import { layouts } from './datasets/layouts.js';
 import { L2TError } from './errors.js';
 import { networkNames } from './networks.js';
 import { convolutionNames, engineNames, methodNames } from './options.js';
@@ -21,8 +22,12 @@ const resolved = z.strictObject({
   pairs: z.string().optional(),
   strict: z.boolean(),
   data: z.string(),
+  layout: z.enum(layouts).optional(),
   classes: z.string().optional(),
   perClass: z.int().optional(),
+  fold: z.int().optional(),
+  splitFile: z.string().optional(),
+  cache: z.string().optional(),
   epochs: z.int().min(1),
   batch: z.int(),
   seed: z.int(),

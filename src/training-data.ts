@@ -1,24 +1,29 @@
 import { createHash } from 'node:crypto';
 import { addon, type NativeImages } from './addon.js';
+import type { StreamedImages } from './datasets/batch-decoder.js';
+import { checkEveryClass, type Dataset, type SplitName, selectClasses, splitNames } from './datasets/dataset.js';
 import { fingerprint } from './datasets/fingerprint.js';
-import { checkEveryClass, type Dataset, type ImageSet, selectClasses } from './datasets/image-set.js';
-import { loadDataset } from './datasets/load.js';
-import { splitTrain } from './datasets/split.js';
+import { largeSize, shortSide } from './datasets/fit.js';
+import { cached } from './datasets/image-cache.js';
+import { type ImageList, subset } from './datasets/image-list.js';
+import type { Layout } from './datasets/layouts.js';
+import { openDataset } from './datasets/load.js';
+import { decodeAll } from './datasets/resident.js';
+import { splitTrain, type TrainSplit } from './datasets/split.js';
+import { readSplit } from './datasets/split-file.js';
 import { L2TError } from './errors.js';
 import { didYouMean } from './suggest.js';
 
 export interface DataOptions {
   readonly data: string;
+  readonly layout?: Layout | undefined;
   readonly classes?: string | undefined;
-  readonly size: number;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** The data set in a folder, of the asked classes only. */
-export async function loadData({ data, classes, size, signal, onProgress, onWarning }: DataOptions): Promise<Dataset> {
-  const dataset = await loadDataset(data, { size, resize: addon().resize, signal, onProgress });
+/** The data set in a folder, of the asked classes only; nothing is decoded. */
+export async function loadData({ data, layout, classes, onWarning }: DataOptions): Promise<Dataset> {
+  const dataset = await openDataset(data, layout);
   for (const warning of dataset.warnings) onWarning?.(warning);
   return classes === undefined ? dataset : selectClasses(dataset, classIndices(classes, dataset.classNames));
 }
@@ -37,56 +42,131 @@ function classIndices(classes: string, classNames: readonly string[]): number[] 
   });
 }
 
+export interface TrainingDataOptions extends DataOptions {
+  /** Side of the target's images, pixels. */
+  readonly size: number;
+  /** Sides of the sources' images. */
+  readonly sourceSizes: readonly number[];
+  readonly perClass?: number | undefined;
+  readonly fold?: number | undefined;
+  readonly splitFile?: string | undefined;
+  /** Folder of resized images. */
+  readonly cache?: string | undefined;
+  readonly seed: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
 export interface TrainingData {
   readonly classNames: readonly string[];
   readonly train: NativeImages;
   readonly validation: NativeImages | undefined;
   readonly test: NativeImages | undefined;
-  /** SHA-256 of the images and labels, and of which of them are trained on and which validate. */
+  /** What lies behind the sets that have no pixels. */
+  readonly streamed: Partial<Record<SplitName, StreamedImages>>;
+  readonly split: TrainSplit;
+  /** SHA-256 of what tells the data from others, and of which images are trained on and which validate. */
   readonly fingerprint: string;
   readonly splitHash: string;
 }
 
-/** A data set for training: its images, with the training images split into those trained on and those that validate. */
-export async function prepareTrainingData(
-  options: DataOptions & { readonly perClass?: number | undefined; readonly seed: number },
-): Promise<TrainingData> {
-  const dataset = await loadData(options);
-  const { train } = dataset;
-  if (train === undefined) {
-    throw new L2TError('INVALID_DATA', `${options.data} has no training images: put them into a folder train/.`);
-  }
-  checkEveryClass(train, options.data);
-  const { perClass, seed } = options;
-  const hasValidation = dataset.validation !== undefined;
-  const split = { perClass, seed, hasValidation, folder: options.data };
-  const indices = splitTrain(train.labels, dataset.classNames, split);
-  if (indices.train.length < 2) {
-    throw new L2TError('INVALID_DATA', `${options.data} has one training image: batch norm needs at least two.`);
-  }
+/**
+ * A data set for training, its training images split into those trained on and those that validate. Small images are decoded here,
+ * once; from 64 pixels on they are decoded as training needs them.
+ */
+export async function prepareTrainingData(options: TrainingDataOptions): Promise<TrainingData> {
+  const dataset = withFold(await loadData(options), options.fold);
+  const { lists, split } = await divide(dataset, options);
+  const known = await fingerprint(dataset);
+  const sizes = { train: await trainingSide(lists.train, options), validation: options.size, test: options.size };
+  const { sets, streamed } = await decodeSmall(lists, sizes, options);
+  const { train, validation, test } = sets;
+  const hash = createHash('sha256').update(known);
+  // The names and sizes of files do not tell everything; what is in memory does.
+  for (const set of [train, validation, test]) if (set?.pixels) hash.update(set.pixels);
   return {
-    classNames: dataset.classNames,
-    train: toNative(train, indices.train),
-    validation: dataset.validation ? allOf(dataset.validation) : toNativeUnlessEmpty(train, indices.validation),
-    test: dataset.test && allOf(dataset.test),
-    fingerprint: fingerprint(dataset),
+    ...{ classNames: dataset.classNames, train, validation, test, streamed, split },
+    fingerprint: hash.digest('hex'),
     splitHash: createHash('sha256')
-      .update(JSON.stringify([[...indices.train], [...indices.validation]]))
+      .update(JSON.stringify([[...split.train], [...split.validation]]))
       .digest('hex'),
   };
 }
 
-export function allOf(set: ImageSet): NativeImages {
-  return toNative(
-    set,
-    Int32Array.from({ length: set.count }, (_, i) => i),
-  );
+/** One of the published parts of the training images (STL-10) in place of all. */
+function withFold(dataset: Dataset, fold: number | undefined): Dataset {
+  if (fold === undefined) return dataset;
+  const { folder, folds, train } = dataset;
+  const positions = folds[fold];
+  if (positions === undefined || train === undefined) {
+    const has = folds.length === 0 ? 'no folds' : `folds 0 to ${folds.length - 1}`;
+    throw new L2TError(
+      'INVALID_OPTION',
+      `--fold ${fold}: ${folder} has ${has} (STL-10's, of all its classes, are known).`,
+    );
+  }
+  return { ...dataset, train: subset(train, positions), folds: [] };
 }
 
-function toNative({ pixels, labels, size }: ImageSet, indices: Int32Array): NativeImages {
-  return { pixels, labels, size, indices };
+type Lists = { readonly [name in SplitName]: ImageList | undefined } & { readonly train: ImageList };
+
+/** The images of each set, before anything is decoded. */
+async function divide(dataset: Dataset, options: TrainingDataOptions): Promise<{ lists: Lists; split: TrainSplit }> {
+  const { train, validation, test, classNames } = dataset;
+  const { data, splitFile, perClass, seed } = options;
+  if (train === undefined) {
+    throw new L2TError('INVALID_DATA', `${data} has no training images: put them into a folder train/.`);
+  }
+  checkEveryClass(train, classNames, data);
+  const published = splitFile === undefined ? undefined : await readSplit(splitFile, dataset);
+  const split =
+    published ??
+    splitTrain(train.labels, classNames, { perClass, seed, hasValidation: validation !== undefined, folder: data });
+  if (split.train.length < 2) {
+    throw new L2TError('INVALID_DATA', `${data} has one training image: batch norm needs at least two.`);
+  }
+  const heldOut = split.validation.length > 0 ? subset(train, split.validation) : undefined;
+  const lists = {
+    train: subset(train, split.train),
+    validation: published ? heldOut : (validation ?? heldOut),
+    test: published?.test && test ? subset(test, published.test) : test,
+  };
+  return { lists, split };
 }
 
-function toNativeUnlessEmpty(set: ImageSet, indices: Int32Array): NativeImages | undefined {
-  return indices.length > 0 ? toNative(set, indices) : undefined;
+/** Images are kept no larger than they are, no smaller than the target wants them, and for a larger source as it wants them. */
+async function trainingSide(train: ImageList, { size, sourceSizes }: TrainingDataOptions): Promise<number> {
+  const wanted = Math.max(size, ...sourceSizes);
+  if (wanted === size) return size;
+  const [height, width] = train.sides ?? (await sidesOfFirst(train));
+  return Math.min(wanted, Math.max(size, Math.min(height, width)));
+}
+
+async function sidesOfFirst(train: ImageList): Promise<[number, number]> {
+  const { height, width } = await train.read(0);
+  return [height, width];
+}
+
+/** Decodes the sets of small images; the others are streamed. */
+async function decodeSmall(lists: Lists, sizes: Readonly<Record<SplitName, number>>, options: TrainingDataOptions) {
+  const { resize } = addon();
+  const { data, size, cache } = options;
+  const present = splitNames.flatMap((name) => {
+    const list = lists[name];
+    return list === undefined ? [] : [{ name, list, size: sizes[name] }];
+  });
+  const small = present.filter((set) => set.size < largeSize);
+  const decoded = await decodeAll(small, data, { ...options, resize });
+  const pixels = new Map(small.map(({ name }, k) => [name, decoded[k]]));
+  const streamed: Partial<Record<SplitName, StreamedImages>> = {};
+  for (const { name, list, size: side } of present) {
+    if (side < largeSize) continue;
+    const kept = cache === undefined ? list : cached(list, cache, shortSide(side), resize);
+    streamed[name] = { list: kept, size: side, squash: size < largeSize };
+  }
+  const set = (name: SplitName): NativeImages | undefined => {
+    const list = lists[name];
+    return list && { pixels: pixels.get(name), labels: list.labels, size: sizes[name] };
+  };
+  return { sets: { train: set('train') as NativeImages, validation: set('validation'), test: set('test') }, streamed };
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { addon, type NativeEvent, type NativeSource, type Pair, type RunJob } from './addon.js';
+import { addon, type EpochEvent, type NativeSource, type Pair, type RunJob, type SaveEvent } from './addon.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
+import { BatchDecoder } from './datasets/batch-decoder.js';
 import { L2TError } from './errors.js';
 import { imagenetNormalisation } from './networks.js';
 import type { RunEvent, RunResult } from './run.js';
@@ -50,9 +51,9 @@ export async function train(
     type: 'start',
     ...{ run: folder.path, method: options.method, target: options.target, classes: data.classNames.length, pairs },
     images: {
-      train: data.train.indices.length,
-      validation: data.validation?.indices.length ?? 0,
-      test: data.test?.indices.length ?? 0,
+      train: data.train.labels.length,
+      validation: data.validation?.labels.length ?? 0,
+      test: data.test?.labels.length ?? 0,
     },
     ...{ device, reason, threads: options.threads, epochs: options.epochs },
   });
@@ -69,8 +70,9 @@ async function runNative(
   { emit, signal }: Context,
 ): Promise<FinishedResult> {
   let failure: { readonly error: unknown } | undefined;
-  const persist = async (event: NativeEvent): Promise<void> => {
-    if (event.type === 'step' || failure) return;
+  const decoder = new BatchDecoder(materials.data.streamed, addon().resize, signal);
+  const persist = async (event: EpochEvent | SaveEvent): Promise<void> => {
+    if (failure) return;
     if (event.type === 'save') await folder.saveState(event.state);
     else {
       await folder.saveEpoch(event, toCheckpoint(materials, event.network));
@@ -80,20 +82,31 @@ async function runNative(
     }
     emit({ type: 'checkpoint', path: join(folder.path, 'state.safetensors') });
   };
+  const fail = (error: unknown): undefined => {
+    failure ??= { error };
+    run.stop();
+  };
   const run = new (addon().Run)(job, (event) => {
-    if (event.type === 'step') return emit(event);
-    persist(event)
-      .catch((error: unknown) => {
-        failure = { error };
-        run.stop();
-      })
-      .finally(() => run.saved());
+    if (event.type === 'step') emit(event);
+    else if (event.type === 'decode') {
+      decoder
+        .decode(event)
+        .catch(fail)
+        .then((pixels) => run.decoded(event.ticket, pixels))
+        .catch(fail);
+    } else {
+      persist(event)
+        .catch(fail)
+        .finally(() => run.saved());
+    }
   });
   const stop = () => run.stop();
   signal?.addEventListener('abort', stop);
   try {
     if (signal?.aborted) stop();
-    const { stopped, best, test } = await run.start();
+    const { stopped, best, test } = await run.start().catch((error: unknown) => {
+      throw failure ? failure.error : error;
+    });
     if (failure) throw failure.error;
     if (stopped || best === undefined) throw aborted(folder.path, signal);
     const accuracy = test ? test.correct / test.total : null;

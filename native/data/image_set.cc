@@ -4,8 +4,10 @@
 #include <ATen/ops/_upsample_bilinear2d_aa.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/flip.h>
 #include <ATen/ops/index.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
 
 #include <algorithm>
 
@@ -41,6 +43,12 @@ at::Tensor gather_crops(const at::Tensor& padded, int64_t size, const at::Tensor
   }
   const auto device = padded.device();
   return at::index(padded, {rows.to(device).view({batch, 1, 1}), y.to(device).unsqueeze(2), x.to(device).unsqueeze(1)});
+}
+
+at::Tensor mirror(const at::Tensor& pixels, const std::vector<bool>& flips) {
+  auto flip = at::empty({static_cast<int64_t>(flips.size()), 1, 1, 1}, at::kBool);
+  std::copy(flips.begin(), flips.end(), flip.mutable_data_ptr<bool>());
+  return at::where(flip.to(pixels.device()), at::flip(pixels, {2}), pixels);
 }
 
 at::Tensor to_input(const at::Tensor& pixels, int64_t size, const Normalisation& normalisation) {

@@ -6,14 +6,14 @@
 
 namespace l2t::data {
 
-/// Labelled images of one size, all resident on the training device.
+/// Labelled images of one size: resident on the training device, or decoded elsewhere batch by batch (batches.h).
 struct ImageSet {
-  at::Tensor pixels;   // uint8, N × S × S × 3
-  at::Tensor labels;   // int64, N
-  at::Tensor indices;  // int64 on the CPU: which images make up this set, in order
+  at::Tensor pixels;  // uint8, N × S × S × 3; undefined: not resident
+  at::Tensor labels;  // int64, N
+  int64_t size;       // S
 
-  [[nodiscard]] int64_t count() const { return indices.size(0); }
-  [[nodiscard]] int64_t size() const { return pixels.size(1); }
+  [[nodiscard]] int64_t count() const { return labels.size(0); }
+  [[nodiscard]] bool resident() const { return pixels.defined(); }
 };
 
 /// Per channel, of pixels scaled to [0, 1].
@@ -35,6 +35,9 @@ int64_t crop_padding(int64_t size);
 /// Images `rows` (int64, B) of `padded` (pad_images), cropped to size × size and flipped: uint8, B × S × S × 3, one
 /// gather.
 at::Tensor gather_crops(const at::Tensor& padded, int64_t size, const at::Tensor& rows, const std::vector<Crop>& crops);
+
+/// Mirrors image b of `pixels` (uint8, B × S × S × 3) where flips[b] says so.
+at::Tensor mirror(const at::Tensor& pixels, const std::vector<bool>& flips);
 
 /// Black pixels around every image: N × S × S × 3 → N × (S + 2p) × (S + 2p) × 3.
 at::Tensor pad_images(const at::Tensor& pixels, int64_t padding);

@@ -40,4 +40,18 @@ std::vector<Crop> Sampler::crops(int64_t epoch, int64_t step) const {
   return crops;
 }
 
+Sampler::ResizedCrops Sampler::resized_crops(int64_t epoch, int64_t step) const {
+  Random random(seed_, static_cast<uint64_t>(Purpose::kAugmentation), epoch * steps_ + step);
+  const auto batch = static_cast<size_t>(end(step) - begin(step));
+  ResizedCrops crops{std::vector<double>(batch * kDrawsPerCrop), std::vector<bool>(batch)};
+  for (size_t b = 0; b < batch; ++b) {
+    for (int64_t k = 0; k < kDrawsPerCrop; ++k) {
+      // The upper 53 bits: every double of the grid 2⁻⁵³ in [0, 1).
+      crops.draws[b * kDrawsPerCrop + k] = static_cast<double>(random.next() >> 11) * 0x1p-53;
+    }
+    crops.flips[b] = random.below(2) == 1;
+  }
+  return crops;
+}
+
 }  // namespace l2t::data

@@ -6,6 +6,9 @@
 
 namespace l2t::data {
 
+/// Ten tries of area, proportions and place (src/datasets/random-resized-crop.ts).
+constexpr int64_t kDrawsPerCrop = 40;
+
 /// The order of an epoch's images and their crops: functions of (seed, epoch, position) alone, so that a run resumes in
 /// the middle of an epoch with nothing saved but its position.
 class Sampler {
@@ -21,6 +24,14 @@ class Sampler {
 
   /// One crop for each image of that batch: an offset in 0 … 2·crop_padding each way, mirrored half of the time.
   [[nodiscard]] std::vector<Crop> crops(int64_t epoch, int64_t step) const;
+
+  /// For random resized crops of that batch, whose boxes depend on each image's own sides: kDrawsPerCrop uniform numbers
+  /// in [0, 1) an image, and whether it is mirrored.
+  struct ResizedCrops {
+    std::vector<double> draws;
+    std::vector<bool> flips;
+  };
+  [[nodiscard]] ResizedCrops resized_crops(int64_t epoch, int64_t step) const;
 
  private:
   [[nodiscard]] int64_t begin(int64_t step) const { return step * batch_; }

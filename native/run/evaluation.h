@@ -1,8 +1,9 @@
 #pragma once
 #include <functional>
+#include <optional>
 #include <vector>
 
-#include "native/data/image_set.h"
+#include "native/data/batches.h"
 #include "native/nets/network.h"
 
 namespace l2t::run {
@@ -16,10 +17,11 @@ struct Evaluation {
   [[nodiscard]] double accuracy() const { return static_cast<double>(correct) / static_cast<double>(total); }
 };
 
-/// The network in evaluation mode on every image of the set, `batch` at a time; resized to `size` where it differs.
-/// Between batches `stopped` is asked; where it says so, Error("ABORTED").
-Evaluation evaluate(const nets::Network& network, const std::vector<at::Tensor>& parameters,
-                    const std::vector<at::Tensor>& buffers, const data::ImageSet& images, int64_t size,
-                    const data::Normalisation& normalisation, int64_t batch, const std::function<bool()>& stopped);
+/// The network in evaluation mode on every image; resized to `size` where it differs. Between batches `stopped` is asked;
+/// nothing where it says so, or where decoding was told to end.
+std::optional<Evaluation> evaluate(const nets::Network& network, const std::vector<at::Tensor>& parameters,
+                                   const std::vector<at::Tensor>& buffers, data::EvaluationBatches batches,
+                                   int64_t size, const data::Normalisation& normalisation,
+                                   const std::function<bool()>& stopped);
 
 }  // namespace l2t::run

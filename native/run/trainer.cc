@@ -1,8 +1,6 @@
 #include "native/run/trainer.h"
 
-#include <ATen/ops/index_select.h>
 #include <ATen/ops/isfinite.h>
-#include <ATen/ops/tensor.h>
 
 #include <cmath>
 #include <numbers>
@@ -14,11 +12,13 @@
 namespace l2t::run {
 namespace {
 
-constexpr int64_t kEvaluationBatch = 256;
+/// Images evaluated together: their largest maps take 130 MB.
+int64_t evaluation_batch(int64_t size) { return size < 64 ? 256 : 32; }
 
-void move_to(data::ImageSet& images, c10::Device device) {
-  images.pixels = images.pixels.to(device);
+data::ImageSet on_device(data::ImageSet images, c10::Device device) {
+  if (images.resident()) images.pixels = images.pixels.to(device);
   images.labels = images.labels.to(device);
+  return images;
 }
 
 /// The device, once the calling thread has its thread count: the first thing a trainer does.
@@ -29,18 +29,18 @@ c10::Device prepare(const RunConfig& config) {
 
 }  // namespace
 
-Trainer::Trainer(RunConfig config, Listener& listener)
+Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
     : config_(std::move(config)),
       listener_(listener),
       device_(prepare(config_)),
       learner_(config_.hyperparameters, config_.target, config_.size, config_.sources,
                at::TensorOptions().dtype(at::kFloat).device(device_), /*observe=*/false),
-      sampler_(config_.train.count(), config_.train.size(), config_.batch, config_.seed),
+      decoder_(decoder),
+      batches_(on_device(std::move(config_.train), device_), config_.size, config_.batch, config_.seed, config_.epochs,
+               decoder),
       sums_(learner_.problem().method, learner_.problem().pairs) {
-  move_to(config_.train, device_);
-  if (config_.validation) move_to(*config_.validation, device_);
-  if (config_.test) move_to(*config_.test, device_);
-  padded_ = data::pad_images(config_.train.pixels, data::crop_padding(config_.train.size()));
+  if (config_.validation) config_.validation = on_device(std::move(*config_.validation), device_);
+  if (config_.test) config_.test = on_device(std::move(*config_.test), device_);
   if (config_.resume) {
     restore(*config_.resume);
     return;
@@ -56,39 +56,41 @@ Trainer::Trainer(RunConfig config, Listener& listener)
 RunResult Trainer::run() {
   while (epoch_ < config_.epochs) {
     epoch_start_ = Clock::now();
-    if (!train_epoch()) {
-      require_finite_weights();
-      listener_.on_save(state());
-      return {/*stopped=*/true, best_, {}};
-    }
-    finish_epoch();
+    if (!train_epoch() || !finish_epoch()) return stop();
   }
   RunResult result{false, best_, {}};
-  if (config_.test) result.test = evaluate_on(*config_.test, best_parameters_, best_buffers_);
-  return result;
+  if (!config_.test) return result;
+  result.test = evaluate_on(*config_.test, "test", best_parameters_, best_buffers_);
+  return result.test ? result : stop();
+}
+
+/// Saves where the run is.
+RunResult Trainer::stop() {
+  require_finite_weights();
+  listener_.on_save(state());
+  return {/*stopped=*/true, best_, {}};
 }
 
 /// False where the run was asked to end before the epoch's last step.
 bool Trainer::train_epoch() {
-  while (step_ < sampler_.steps()) {
+  while (step_ < batches_.steps()) {
     if (listener_.stopped()) return false;
-    StepEvent event = step();
-    event.epoch = epoch_;
-    event.step = ++step_;
-    event.steps = sampler_.steps();
-    listener_.on_step(event);
+    auto event = step();
+    if (!event) return false;
+    event->epoch = epoch_;
+    event->step = ++step_;
+    event->steps = batches_.steps();
+    listener_.on_step(*event);
     save_when_due();
   }
   return true;
 }
 
-/// One iteration of method.md on the next batch.
-StepEvent Trainer::step() {
-  const auto positions = sampler_.positions(epoch_, step_);
-  const auto rows = at::index_select(config_.train.indices, 0, at::tensor(positions, at::kLong)).to(device_);
-  const auto pixels = data::gather_crops(padded_, config_.train.size(), rows, sampler_.crops(epoch_, step_));
+/// One iteration of method.md on the next batch; nothing where its images will not come.
+std::optional<StepEvent> Trainer::step() {
+  const auto [pixels, y] = batches_.read(epoch_, step_);
+  if (!pixels.defined()) return std::nullopt;
   const auto x = data::to_input(pixels, config_.size, config_.normalisation);
-  const auto y = at::index_select(config_.train.labels, 0, rows);
   std::vector<at::Tensor> source_x;
   for (const auto& source : config_.sources)
     source_x.push_back(data::to_input(pixels, source.size, source.normalisation));
@@ -102,15 +104,18 @@ StepEvent Trainer::step() {
   }
 }
 
-void Trainer::finish_epoch() {
+/// False where the run was asked to end before the validation was through: it is done again on resume.
+bool Trainer::finish_epoch() {
   EpochEvent event{sums_.metrics(), 0, true, {}, {}};
   event.metrics.epoch = epoch_;
   event.metrics.lr = learning_rate();
   if (config_.validation) {
-    const auto validation = evaluate_on(*config_.validation, learner_.network_parameters(), learner_.state().buffers);
-    event.metrics.validation_accuracy = validation.accuracy();
-    event.metrics.validation_loss = validation.loss;
-    event.best = !best_ || validation.accuracy() > best_->accuracy.value_or(-1);
+    const auto validation =
+        evaluate_on(*config_.validation, "validation", learner_.network_parameters(), learner_.state().buffers);
+    if (!validation) return false;
+    event.metrics.validation_accuracy = validation->accuracy();
+    event.metrics.validation_loss = validation->loss;
+    event.best = !best_ || validation->accuracy() > best_->accuracy.value_or(-1);
   }
   require_finite_weights();
   if (event.best) keep_best(event.metrics);
@@ -122,6 +127,7 @@ void Trainer::finish_epoch() {
   event.seconds = std::chrono::duration<double>(Clock::now() - epoch_start_).count();
   listener_.on_epoch(std::move(event));
   last_save_ = Clock::now();
+  return true;
 }
 
 void Trainer::keep_best(const EpochMetrics& metrics) {
@@ -136,7 +142,7 @@ void Trainer::keep_best(const EpochMetrics& metrics) {
 
 void Trainer::save_when_due() {
   // The epoch's last step is followed by the epoch's own save.
-  if (step_ == sampler_.steps()) return;
+  if (step_ == batches_.steps()) return;
   if (std::chrono::duration<double>(Clock::now() - last_save_).count() < config_.save_every) return;
   require_finite_weights();
   listener_.on_save(state());
@@ -149,12 +155,12 @@ double Trainer::learning_rate() const {
   return config_.hyperparameters.lr / 2 * (1 + std::cos(std::numbers::pi * progress));
 }
 
-Evaluation Trainer::evaluate_on(const data::ImageSet& images, const std::vector<at::Tensor>& parameters,
-                                const std::vector<at::Tensor>& buffers) const {
-  // Not stoppable: an epoch is finished as a whole, and a test is short.
-  const auto never = [] { return false; };
-  return evaluate(learner_.problem().target, parameters, buffers, images, config_.size, config_.normalisation,
-                  kEvaluationBatch, never);
+std::optional<Evaluation> Trainer::evaluate_on(const data::ImageSet& images, const char* name,
+                                               const std::vector<at::Tensor>& parameters,
+                                               const std::vector<at::Tensor>& buffers) const {
+  return evaluate(learner_.problem().target, parameters, buffers,
+                  {images, name, evaluation_batch(config_.size), decoder_}, config_.size, config_.normalisation,
+                  [this] { return listener_.stopped(); });
 }
 
 /// A finite loss can still give an infinite step: such weights must not reach a checkpoint.

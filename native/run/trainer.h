@@ -1,9 +1,10 @@
 #pragma once
 #include <chrono>
+#include <optional>
 #include <vector>
 
 #include "native/core/memory.h"
-#include "native/data/sampler.h"
+#include "native/data/batches.h"
 #include "native/run/config.h"
 #include "native/run/epoch_sums.h"
 #include "native/run/events.h"
@@ -15,18 +16,21 @@ namespace l2t::run {
 class Trainer {
  public:
   /// Moves the images to the device and sets the calling thread's LibTorch thread count: make and run it on one thread.
-  Trainer(RunConfig config, Listener& listener);
+  /// `decoder` may be null where all sets are resident.
+  Trainer(RunConfig config, Listener& listener, data::Decoder* decoder);
 
   RunResult run();
 
  private:
   bool train_epoch();
-  void finish_epoch();
-  StepEvent step();
+  bool finish_epoch();
+  std::optional<StepEvent> step();
+  RunResult stop();
   void save_when_due();
   [[nodiscard]] double learning_rate() const;
-  [[nodiscard]] Evaluation evaluate_on(const data::ImageSet& images, const std::vector<at::Tensor>& parameters,
-                                       const std::vector<at::Tensor>& buffers) const;
+  [[nodiscard]] std::optional<Evaluation> evaluate_on(const data::ImageSet& images, const char* name,
+                                                      const std::vector<at::Tensor>& parameters,
+                                                      const std::vector<at::Tensor>& buffers) const;
   void require_finite_weights();
   void keep_best(const EpochMetrics& metrics);
 
@@ -40,8 +44,8 @@ class Trainer {
   Listener& listener_;
   c10::Device device_;
   Learner learner_;
-  data::Sampler sampler_;
-  at::Tensor padded_;
+  data::Decoder* decoder_;
+  data::TrainingBatches batches_;
   EpochSums sums_;
   int64_t epoch_ = 0;
   int64_t step_ = 0;

@@ -61,7 +61,7 @@ void Trainer::restore(const Resume& resume) {
   epoch_ = counters[0];
   step_ = counters[1];
   learner_.adam().steps = counters[2];
-  const bool in_range = epoch_ >= 0 && epoch_ <= config_.epochs && step_ >= 0 && step_ <= sampler_.steps() &&
+  const bool in_range = epoch_ >= 0 && epoch_ <= config_.epochs && step_ >= 0 && step_ <= batches_.steps() &&
                         counters[2] >= 0 && best_epoch >= -1 && best_epoch < config_.epochs;
   if (!in_range)
     throw Error("INVALID_RUN", "The saved state's position lies outside the run: it cannot be resumed from it.");

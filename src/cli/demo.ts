@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import * as z from 'zod';
 import type { EpochMetrics } from '../addon.js';
-import { countPerClass } from '../datasets/image-set.js';
+import { countPerClass } from '../datasets/dataset.js';
 import { L2TError } from '../errors.js';
 import { checkOptions, flagOf, transferSchema } from '../options.js';
 import { pretrain } from '../pretrain.js';
@@ -69,7 +69,7 @@ async function demo(options: DemoOptions): Promise<DemoReport> {
   await requireUnused(out);
   const length = options.quick ? quick : full;
   const seeds = options.seeds ?? length.seeds;
-  const parts = await divideClasses(data, signal);
+  const parts = await divideClasses(data);
   process.stderr.write(
     `${source.network} learns ${parts.source.names.join(', ')}; then ${target.target} learns ${parts.target.names.join(', ')} from ${length.target.perClass} images each, by each method ${seeds === 1 ? 'once' : `${seeds} times`}.\n`,
   );
@@ -129,8 +129,8 @@ interface Part {
 }
 
 /** Half of the classes for the source, the others for the target. */
-async function divideClasses(data: string, signal: AbortSignal): Promise<{ source: Part; target: Part }> {
-  const dataset = await loadData({ data, size, signal });
+async function divideClasses(data: string): Promise<{ source: Part; target: Part }> {
+  const dataset = await loadData({ data });
   const { classNames, train } = dataset;
   if (train === undefined || dataset.test === undefined || classNames.length < 4) {
     throw new L2TError(

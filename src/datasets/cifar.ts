@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
-import { fitAll } from './fit.js';
-import { allocatePixels, checkEveryClass, checkLabel, type Dataset, type ImageSet } from './image-set.js';
+import { checkEveryClass, checkLabel, type Dataset } from './dataset.js';
+import { type ImageList, imageArray } from './image-list.js';
+import type { LayoutReader } from './layouts.js';
 import { readClassNames } from './names.js';
-import { fileSize, type LoadOptions, Reading, readWhole } from './reading.js';
+import { readWhole } from './reading.js';
 
 /** One of the two binary data sets: which files make it up and what a record begins with. */
 export interface CifarVariant {
@@ -53,10 +54,21 @@ export function cifarFiles(variant: CifarVariant): string[] {
  * CIFAR-10 or CIFAR-100 in their binary version: records of 1 (2) label bytes and 3 × 32 × 32 pixels, plane by plane.
  * Any whole number of records a file.
  *
- * Throws INVALID_DATA for a missing file, a length that is not whole records, a label that is no class, a class
- * without training images; FILE_ACCESS; ABORTED.
+ * `open` throws INVALID_DATA for a missing file, a length that is not whole records, a label that is no class, a class
+ * without training images; FILE_ACCESS.
  */
-export async function loadCifar(folder: string, variant: CifarVariant, options: LoadOptions): Promise<Dataset> {
+export function cifarReader(variant: CifarVariant): LayoutReader {
+  return {
+    layout: variant.layout,
+    async find(folder, names) {
+      if (names.includes(variant.archiveFolder)) return join(folder, variant.archiveFolder);
+      return cifarFiles(variant).some((name) => names.includes(name)) ? folder : undefined;
+    },
+    open: (folder) => open(folder, variant),
+  };
+}
+
+async function open(folder: string, variant: CifarVariant): Promise<Dataset> {
   const missing = cifarFiles(variant).filter((name) => !existsSync(join(folder, name)));
   if (missing.length > 0) {
     throw new L2TError(
@@ -65,57 +77,44 @@ export async function loadCifar(folder: string, variant: CifarVariant, options: 
     );
   }
   const classNames = await readClassNames(join(folder, variant.names), variant.classes);
-  const counts = new Map<string, number>();
-  for (const name of [...variant.train, variant.test]) {
-    counts.set(name, await countRecords(join(folder, name), variant));
-  }
-  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
-  const reading = new Reading(folder, total, options);
-  const read = async (names: readonly string[]): Promise<ImageSet> => {
-    const count = names.reduce((sum, name) => sum + (counts.get(name) as number), 0);
-    const pixels = allocatePixels(count, options.size, folder);
-    const labels = new Int32Array(count);
-    let first = 0;
-    for (const name of names) {
-      await readRecords(join(folder, name), counts.get(name) as number, variant, { pixels, labels, first }, reading);
-      first += counts.get(name) as number;
+  const train = await readRecords(folder, variant.train, variant);
+  checkEveryClass(train, classNames, folder);
+  const test = await readRecords(folder, [variant.test], variant);
+  return {
+    ...{ layout: variant.layout, folder, flat: false, train, validation: undefined, test, classNames },
+    ...{ folds: [], warnings: [] },
+  };
+}
+
+async function readRecords(folder: string, names: readonly string[], variant: CifarVariant): Promise<ImageList> {
+  const { classes, labelBytes } = variant;
+  const size = labelBytes + 3 * plane;
+  const records: { readonly file: string; readonly bytes: Uint8Array; readonly position: number }[] = [];
+  for (const name of names) {
+    const file = join(folder, name);
+    const bytes = await readWhole(file, maxFileBytes);
+    if (bytes.length === 0 || bytes.length % size !== 0) {
+      throw new L2TError(
+        'INVALID_DATA',
+        `${file} has ${bytes.length} bytes, not one or more whole ${variant.layout} records of ${size}: it is cut short or of another format.`,
+      );
     }
-    return { size: options.size, count, pixels, labels, classNames };
-  };
-  const train = await read(variant.train);
-  checkEveryClass(train, folder);
-  const test = await read([variant.test]);
-  return { layout: variant.layout, folder, flat: false, train, validation: undefined, test, classNames, warnings: [] };
-}
-
-async function countRecords(file: string, { layout, labelBytes }: CifarVariant): Promise<number> {
-  const bytes = await fileSize(file);
-  const record = labelBytes + 3 * plane;
-  if (bytes > 0 && bytes % record === 0) return bytes / record;
-  throw new L2TError(
-    'INVALID_DATA',
-    `${file} has ${bytes} bytes, not one or more whole ${layout} records of ${record}: it is cut short or of another format.`,
+    for (let position = 0; position < bytes.length / size; position++) {
+      records.push({ file, bytes: bytes.subarray(position * size, (position + 1) * size), position });
+    }
+  }
+  const labels = Int32Array.from(records, ({ file, bytes, position }) => {
+    const label = bytes[labelBytes - 1] as number;
+    checkLabel(label, classes, file, position);
+    return label;
+  });
+  const at = (index: number) => records[index] as (typeof records)[number];
+  return imageArray(
+    (index) => `${at(index).file}, image ${at(index).position}`,
+    [side, side],
+    labels,
+    (index) => interleave(at(index).bytes.subarray(labelBytes)),
   );
-}
-
-async function readRecords(
-  file: string,
-  count: number,
-  { classes, labelBytes }: CifarVariant,
-  into: { readonly pixels: Uint8Array; readonly labels: Int32Array; readonly first: number },
-  reading: Reading,
-): Promise<void> {
-  const bytes = await readWhole(file, maxFileBytes);
-  const record = labelBytes + 3 * plane;
-  if (bytes.length !== count * record) throw new L2TError('INVALID_DATA', `${file} changed while it was read.`);
-  const imageAt = (index: number) => {
-    const start = index * record + labelBytes;
-    const label = bytes[start - 1] as number;
-    checkLabel(label, classes, file, index);
-    into.labels[into.first + index] = label;
-    return interleave(bytes.subarray(start, start + 3 * plane));
-  };
-  await fitAll(into.pixels, into.first, count, { height: side, width: side }, imageAt, reading);
 }
 
 /** 3 × 32 × 32 → 32 × 32 × 3. */

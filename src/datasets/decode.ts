@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { L2TError } from '../errors.js';
+import type { Reduction } from './image-list.js';
 import { readWhole } from './reading.js';
 
 /** `pixels` is uint8, height × width × 3, RGB. */
@@ -26,12 +27,13 @@ export function looksLikeImage(start: Uint8Array): boolean {
 /**
  * A PNG, JPEG or WebP file as 8-bit RGB, the bytes that Pillow's `convert('RGB')` gives: embedded colour profiles and
  * the EXIF orientation are ignored, alpha is dropped (not blended), grey is repeated three times, 16 bits keep
- * their upper 8, CMYK is multiplied out; of an animation the first picture.
+ * their upper 8, CMYK is multiplied out; of an animation the first picture. A JPEG is decoded at the fraction of its
+ * size that `reduction` says (which is asked in any case, with the sides as on disk): in an eighth of the time.
  *
  * Throws INVALID_DATA where the content is damaged, of another format or above 64 megapixels; FILE_ACCESS where the
  * file cannot be read.
  */
-export async function decodeImage(file: string): Promise<DecodedImage> {
+export async function decodeImage(file: string, reduction?: Reduction): Promise<DecodedImage> {
   const bytes = await readWhole(file, maxFileBytes);
   if (!looksLikeImage(bytes)) {
     throw new L2TError('INVALID_DATA', `${file} is not a PNG, JPEG or WebP image. Replace or remove it.`);
@@ -39,7 +41,13 @@ export async function decodeImage(file: string): Promise<DecodedImage> {
   try {
     const image = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: maxPixels });
     const isJpeg = bytes[0] === 0xff;
-    const cmyk = isJpeg && (await image.metadata()).space === 'cmyk';
+    const metadata = isJpeg || reduction ? await image.metadata() : undefined;
+    const cmyk = isJpeg && metadata?.space === 'cmyk';
+    const factor = metadata && reduction ? reduction(metadata.height, metadata.width) : 1;
+    if (isJpeg && metadata && factor > 1) {
+      const [width, height] = [metadata.width, metadata.height].map((side) => Math.ceil(side / factor));
+      image.resize({ width, height, fit: 'fill', kernel: 'linear' });
+    }
     const rgb = cmyk
       ? image.pipelineColourspace('cmyk').toColourspace('cmyk')
       : image.removeAlpha().toColourspace('srgb');

@@ -1,20 +1,28 @@
 import { createHash } from 'node:crypto';
-import { type Dataset, splitNames } from './image-set.js';
+import { type Dataset, splitNames } from './dataset.js';
+
+/** Files whose sizes are asked at once. */
+const together = 256;
 
 /**
- * SHA-256 (hex) of everything a run can see of a data set: class names, image size, and each split's labels and
- * pixels. Neither the folder's place nor its layout counts, so data may be moved between a run and its resume.
+ * SHA-256 (hex) of what tells a data set from another: class names, and each split's labels and images (the pixels of an array,
+ * the names and sizes of files). Neither the folder's place nor its layout counts, so data may be moved between a run and
+ * its resume.
  */
-export function fingerprint(dataset: Dataset): string {
+export async function fingerprint(dataset: Dataset): Promise<string> {
   const hash = createHash('sha256');
-  const splits = splitNames.map((name) => dataset[name]);
+  const lists = splitNames.map((name) => dataset[name]);
   // The lengths come first, so that no two data sets give the same stream of bytes.
-  const shape = splits.map((set) => set && [set.count, set.size]);
-  hash.update(JSON.stringify([dataset.classNames, shape]));
-  for (const set of splits) {
-    if (set === undefined) continue;
-    hash.update(new Uint8Array(set.labels.buffer, set.labels.byteOffset, set.labels.byteLength));
-    hash.update(set.pixels);
+  hash.update(JSON.stringify([dataset.classNames, lists.map((list) => list && [list.count, list.sides])]));
+  for (const list of lists) {
+    if (list === undefined) continue;
+    hash.update(new Uint8Array(list.labels.buffer, list.labels.byteOffset, list.labels.byteLength));
+    for (let start = 0; start < list.count; start += together) {
+      const identities = Array.from({ length: Math.min(together, list.count - start) }, (_, k) =>
+        list.identity(start + k),
+      );
+      for (const identity of await Promise.all(identities)) hash.update(identity);
+    }
   }
   return hash.digest('hex');
 }

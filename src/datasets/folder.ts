@@ -1,11 +1,11 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { L2TError } from '../errors.js';
-import { decodeImage, looksLikeImage } from './decode.js';
-import { fitImage } from './fit.js';
-import { allocatePixels, type Dataset, type ImageSet, type SplitName, splitNames } from './image-set.js';
-import { nameSome, unknownLayout } from './layouts.js';
-import { forEachParallel, type LoadOptions, Reading, reaching, readStart } from './reading.js';
+import { type SplitName, splitNames } from './dataset.js';
+import { looksLikeImage } from './decode.js';
+import { type ImageList, imageFiles } from './image-list.js';
+import { type LayoutReader, nameSome, unknownLayout } from './layouts.js';
+import { reaching, readStart } from './reading.js';
 
 /** Folder names that mean a split, in lower case. */
 const splitOfName = new Map<string, SplitName>([
@@ -29,36 +29,39 @@ type PassedOver = string[];
 /**
  * One folder per class: FOLDER/train/CLASS/… with any of train, val (valid, validation) and test, or flat,
  * FOLDER/CLASS/…, which becomes `train`. Images may lie deeper within a class folder. Classes and images are sorted by
- * code unit. A file is an image by its ending (.png, .jpg, .jpeg, .webp) or, lacking one of those, by its content;
+ * code unit. A file is an image by its ending (.png, .jpg, .jpeg, .webp, .gif) or, lacking one of those, by its content;
  * others are passed over with a warning, hidden ones silently.
  *
- * Throws INVALID_DATA for an empty class, other classes in one split than in another, no images at all, or an image
- * that cannot be decoded; FILE_ACCESS; ABORTED.
+ * `open` throws INVALID_DATA for an empty class, other classes in one split than in another, or no images at all;
+ * FILE_ACCESS.
  */
-export async function loadFolder(folder: string, options: LoadOptions): Promise<Dataset> {
-  const passedOver: PassedOver = [];
-  const splitFolders = await findSplits(folder, passedOver);
-  const flat = splitFolders.size === 0;
-  const listed = new Map<SplitName, ClassFolder[]>();
-  for (const [split, path] of flat ? [['train' as const, folder] as const] : splitFolders) {
-    listed.set(split, await listClasses(path, passedOver));
-  }
-  checkSameClasses(folder, splitFolders, listed);
-  const total = [...listed.values()].flat().reduce((sum, { images }) => sum + images.length, 0);
-  const reading = new Reading(folder, total, options);
-  const sets: Partial<Record<SplitName, ImageSet>> = {};
-  for (const [split, classes] of listed) sets[split] = await decodeAll(classes, reading);
-  return {
-    layout: 'folder',
-    folder,
-    flat,
-    train: sets.train,
-    validation: sets.validation,
-    test: sets.test,
-    classNames: [...listed.values()][0]?.map(({ name }) => name) ?? [],
-    warnings: describePassedOver(folder, passedOver),
-  };
-}
+export const folderReader: LayoutReader = {
+  layout: 'folder',
+  async find(folder, names) {
+    for (const name of names) {
+      const path = join(folder, name);
+      if ((await reaching(path, () => stat(path))).isDirectory()) return folder;
+    }
+    return undefined;
+  },
+  async open(folder) {
+    const passedOver: PassedOver = [];
+    const splitFolders = await findSplits(folder, passedOver);
+    const flat = splitFolders.size === 0;
+    const listed = new Map<SplitName, ClassFolder[]>();
+    for (const [split, path] of flat ? [['train' as const, folder] as const] : splitFolders) {
+      listed.set(split, await listClasses(path, passedOver));
+    }
+    checkSameClasses(folder, splitFolders, listed);
+    return {
+      ...{ layout: 'folder', folder, flat, folds: [], warnings: describePassedOver(folder, passedOver) },
+      train: toList(folder, listed.get('train')),
+      validation: toList(folder, listed.get('validation')),
+      test: toList(folder, listed.get('test')),
+      classNames: [...listed.values()][0]?.map(({ name }) => name) ?? [],
+    };
+  },
+};
 
 /** Split → folder; none where the folder is flat. A class may be called 'train': a split's folder holds folders. */
 async function findSplits(folder: string, passedOver: PassedOver): Promise<Map<SplitName, string>> {
@@ -91,7 +94,7 @@ async function listClasses(folder: string, passedOver: PassedOver): Promise<Clas
   if (classes.every(({ images }) => images.length === 0)) {
     throw unknownLayout(
       folder,
-      `has no PNG, JPEG or WebP images in class folders: it holds ${nameSome([...folders, ...files])}`,
+      `has no PNG, JPEG, WebP or GIF images in class folders: it holds ${nameSome([...folders, ...files])}`,
     );
   }
   const empty = classes.find(({ images }) => images.length === 0);
@@ -106,7 +109,7 @@ async function listImages(folder: string, below: string, passedOver: PassedOver)
   let images: string[] = [];
   for (const name of files) {
     const path = join(folder, below, name);
-    const isImage = /\.(png|jpe?g|webp)$/i.test(name) || looksLikeImage(await readStart(path, 12));
+    const isImage = /\.(png|jpe?g|webp|gif)$/i.test(name) || looksLikeImage(await readStart(path, 12));
     if (isImage) images.push(join(below, name));
     else passedOver.push(path);
   }
@@ -160,30 +163,15 @@ function checkSameClasses(
   }
 }
 
-async function decodeAll(classes: readonly ClassFolder[], reading: Reading): Promise<ImageSet> {
-  const { size, resize } = reading.options;
-  const files = classes.flatMap(({ folder, images }, label) =>
-    images.map((image) => ({ file: join(folder, image), label })),
-  );
-  const pixels = allocatePixels(files.length, size, reading.folder);
-  await forEachParallel(files.length, async (index) => {
-    reading.check();
-    const { file } = files[index] as (typeof files)[number];
-    const image = await decodeImage(file);
-    pixels.set(await fitImage(image, size, resize, file), index * size * size * 3);
-    reading.advance(1);
-  });
-  return {
-    size,
-    count: files.length,
-    pixels,
-    labels: Int32Array.from(files, ({ label }) => label),
-    classNames: classes.map(({ name }) => name),
-  };
+function toList(root: string, classes: readonly ClassFolder[] | undefined): ImageList | undefined {
+  if (classes === undefined) return undefined;
+  const files = classes.flatMap(({ folder, images }) => images.map((image) => relative(root, join(folder, image))));
+  const labels = classes.flatMap(({ images }, label) => images.map(() => label));
+  return imageFiles(root, files, labels);
 }
 
 function describePassedOver(folder: string, passedOver: PassedOver): string[] {
   if (passedOver.length === 0) return [];
-  const what = 'which are no PNG, JPEG or WebP image or lie outside the class folders';
+  const what = 'which are no PNG, JPEG, WebP or GIF image or lie outside the class folders';
   return [`${folder}: passed over ${passedOver.length} entries, ${what} (first: ${passedOver[0]}).`];
 }

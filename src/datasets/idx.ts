@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { constants, gunzip, gunzipSync } from 'node:zlib';
 import { L2TError } from '../errors.js';
-import { fitAll } from './fit.js';
-import { allocatePixels, checkEveryClass, checkLabel, type Dataset, type ImageSet } from './image-set.js';
+import { checkEveryClass, checkLabel } from './dataset.js';
+import { type ImageList, imageArray } from './image-list.js';
+import type { LayoutReader } from './layouts.js';
 import { readClassNames } from './names.js';
-import { type LoadOptions, Reading, readWhole } from './reading.js';
+import { readWhole } from './reading.js';
 
 /** Both spellings in use, plain or compressed: train-images-idx3-ubyte, train-images.idx3-ubyte.gz … */
-export const idxFileName = /^(train|t10k)-(images[-.]idx3|labels[-.]idx1)-ubyte(\.gz)?$/;
+const idxFileName = /^(train|t10k)-(images[-.]idx3|labels[-.]idx1)-ubyte(\.gz)?$/;
 
 const classNamesFile = 'classes.txt';
 const maxFileBytes = 2 ** 30;
@@ -33,25 +34,28 @@ interface IdxPair {
 
 /**
  * MNIST's format: grey images and labels, train-… and t10k-… (which becomes `test`), either of them or both. Grey
- * becomes three equal channels; 28×28 is padded with zeros to 32×32 where that is the size, others are resized.
+ * becomes three equal channels; 28×28 is padded with zeros to 32×32, as the networks for small images want it.
  * Class names are read from classes.txt, one a line; without it there are ten classes, '0' to '9'.
  *
- * Throws INVALID_DATA for a missing partner, wrong magic, dimensions that do not fit the file, counts that differ, a
- * label that is no class, a class without training images; FILE_ACCESS; ABORTED.
+ * `open` throws INVALID_DATA for a missing partner, wrong magic, dimensions that do not fit the file, counts that differ,
+ * a label that is no class, a class without training images; FILE_ACCESS.
  */
-export async function loadIdx(folder: string, options: LoadOptions): Promise<Dataset> {
-  const namesFile = join(folder, classNamesFile);
-  const classNames = existsSync(namesFile) ? await readClassNames(namesFile) : [...'0123456789'];
-  const trainPair = await readPair(folder, 'train');
-  const testPair = await readPair(folder, 't10k');
-  const total = [trainPair, testPair].reduce((sum, pair) => sum + (pair?.labels.data.length ?? 0), 0);
-  if (total === 0) throw new L2TError('INVALID_DATA', `${folder} holds no images.`);
-  const reading = new Reading(folder, total, options);
-  const train = trainPair && (await toImageSet(trainPair, classNames, reading));
-  if (train) checkEveryClass(train, folder);
-  const test = testPair && (await toImageSet(testPair, classNames, reading));
-  return { layout: 'idx', folder, flat: false, train, validation: undefined, test, classNames, warnings: [] };
-}
+export const idxReader: LayoutReader = {
+  layout: 'idx',
+  find: async (folder, names) => (names.some((name) => idxFileName.test(name)) ? folder : undefined),
+  async open(folder) {
+    const namesFile = join(folder, classNamesFile);
+    const classNames = existsSync(namesFile) ? await readClassNames(namesFile) : [...'0123456789'];
+    const train = toList(await readPair(folder, 'train'), classNames);
+    const test = toList(await readPair(folder, 't10k'), classNames);
+    if (!train?.count && !test?.count) throw new L2TError('INVALID_DATA', `${folder} holds no images.`);
+    if (train) checkEveryClass(train, classNames, folder);
+    return {
+      ...{ layout: 'idx', folder, flat: false, train, validation: undefined, test, classNames },
+      ...{ folds: [], warnings: [] },
+    };
+  },
+};
 
 /** One split's images and labels; undefined where the folder has neither. */
 async function readPair(folder: string, prefix: 'train' | 't10k'): Promise<IdxPair | undefined> {
@@ -124,21 +128,22 @@ function notInflatable(file: string, cause: unknown): L2TError {
   return new L2TError('INVALID_DATA', `${file} cannot be decompressed: ${reason}. Download it again.`, { cause });
 }
 
-async function toImageSet(pair: IdxPair, classNames: readonly string[], reading: Reading): Promise<ImageSet> {
+function toList(pair: IdxPair | undefined, classNames: readonly string[]): ImageList | undefined {
+  if (pair === undefined) return undefined;
   const { images, labels } = pair;
-  const [count = 0, height = 0, width = 0] = images.dims;
-  const { size } = reading.options;
-  for (let image = 0; image < count; image++) {
-    checkLabel(labels.data[image] as number, classNames.length, labels.file, image);
-  }
-  const pixels = allocatePixels(count, size, reading.folder);
-  const margin = size === 32 && height === 28 && width === 28 ? 2 : 0;
-  const shape = { height: height + 2 * margin, width: width + 2 * margin };
+  const [, height = 0, width = 0] = images.dims;
+  const classes = Int32Array.from(labels.data);
+  classes.forEach((label, image) => {
+    checkLabel(label, classNames.length, labels.file, image);
+  });
+  const margin = height === 28 && width === 28 ? 2 : 0;
   const grey = height * width;
-  const imageAt = (index: number) =>
-    padToColour(images.data.subarray(index * grey, (index + 1) * grey), height, width, margin);
-  await fitAll(pixels, 0, count, shape, imageAt, reading);
-  return { size, count, pixels, labels: Int32Array.from(labels.data), classNames };
+  return imageArray(
+    (index) => `${images.file}, image ${index}`,
+    [height + 2 * margin, width + 2 * margin],
+    classes,
+    (index) => padToColour(images.data.subarray(index * grey, (index + 1) * grey), height, width, margin),
+  );
 }
 
 /** height × width → (height + 2 margin) × (width + 2 margin) × 3, black around it. */

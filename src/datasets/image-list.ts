@@ -1,4 +1,3 @@
-import type { Hash } from 'node:crypto';
 import { join } from 'node:path';
 import { type DecodedImage, decodeImage } from './decode.js';
 import { fileSize } from './reading.js';
@@ -16,13 +15,13 @@ export interface ImageList {
   /** What messages call image `index`: its file, and its place in it where there are more. */
   name(index: number): string;
   /**
-   * Image `index`, 8-bit RGB, whole; a JPEG decoded at the fraction that `reduction` says (each side rounded up).
+   * Image `index`, 8-bit RGB, whole; a JPEG decoded at the fraction that `reduction` says, which is asked once.
    *
    * Throws INVALID_DATA where it is damaged, of another format or too large; FILE_ACCESS.
    */
   read(index: number, reduction?: Reduction): Promise<DecodedImage>;
-  /** Adds to `hash` what tells image `index` from another without decoding it: its file's name and size, or its pixels. */
-  identify(index: number, hash: Hash): Promise<void>;
+  /** What tells image `index` from another without decoding it: its file's name and size, or its pixels. */
+  identity(index: number): Promise<string | Uint8Array>;
 }
 
 /** Images that are files of their own, below `folder`. */
@@ -34,9 +33,7 @@ export function imageFiles(folder: string, files: readonly string[], labels: Arr
     sides: undefined,
     name: path,
     read: (index, reduction) => decodeImage(path(index), reduction),
-    async identify(index, hash) {
-      hash.update(JSON.stringify([files[index], await fileSize(path(index))]));
-    },
+    identity: async (index) => JSON.stringify([files[index], await fileSize(path(index))]),
   };
 }
 
@@ -53,10 +50,11 @@ export function imageArray(
     labels,
     sides,
     name: file,
-    read: async (index) => ({ pixels: pixels(index), height, width }),
-    async identify(index, hash) {
-      hash.update(pixels(index));
+    async read(index, reduction) {
+      reduction?.(height, width);
+      return { pixels: pixels(index), height, width };
     },
+    identity: async (index) => pixels(index),
   };
 }
 
@@ -69,6 +67,6 @@ export function subset(list: ImageList, indices: ArrayLike<number>, labels?: Int
     sides: list.sides,
     name: (index) => list.name(at(index)),
     read: (index, reduction) => list.read(at(index), reduction),
-    identify: (index, hash) => list.identify(at(index), hash),
+    identity: (index) => list.identity(at(index)),
   };
 }

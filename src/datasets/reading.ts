@@ -6,35 +6,13 @@ import { L2TError } from '../errors.js';
 /** Antialiased bilinear on uint8 pixels: the addon's. */
 export type Resize = NativeAddon['resize'];
 
-export interface LoadOptions {
-  /** Side of the images asked for, pixels. */
-  readonly size: number;
+/** What decoding needs beside the images. */
+export interface DecodeOptions {
   readonly resize: Resize;
-  /** Called after each image or block of images. */
+  /** Called after each image. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Ends the decoding with ABORTED. */
   readonly signal?: AbortSignal | undefined;
-}
-
-/** One data set being read: its options, how far it is, and whether to go on. */
-export class Reading {
-  #done = 0;
-
-  constructor(
-    readonly folder: string,
-    readonly total: number,
-    readonly options: LoadOptions,
-  ) {}
-
-  advance(images: number): void {
-    this.#done += images;
-    this.options.onProgress?.(this.#done, this.total);
-  }
-
-  /** Throws ABORTED once the signal has fired. */
-  check(): void {
-    if (!this.options.signal?.aborted) return;
-    throw new L2TError('ABORTED', `Loading ${this.folder} was aborted.`, { cause: this.options.signal.reason });
-  }
 }
 
 /**

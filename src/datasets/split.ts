@@ -1,5 +1,6 @@
 import { L2TError } from '../errors.js';
-import { type Dataset, type ImageSet, type SplitName, splitNames } from './image-set.js';
+import { type Dataset, type SplitName, splitNames } from './dataset.js';
+import type { ImageList } from './image-list.js';
 import { Random } from './random.js';
 
 export interface SplitOptions {
@@ -10,6 +11,12 @@ export interface SplitOptions {
   readonly hasValidation: boolean;
   /** Errors name it. */
   readonly folder: string;
+}
+
+/** Positions in the data set's training images. */
+export interface TrainSplit {
+  readonly train: Int32Array;
+  readonly validation: Int32Array;
 }
 
 /**
@@ -26,7 +33,7 @@ export function splitTrain(
   labels: Int32Array,
   classNames: readonly string[],
   { seed, perClass, hasValidation, folder }: SplitOptions,
-): { readonly train: Int32Array; readonly validation: Int32Array } {
+): TrainSplit {
   if (perClass !== undefined && (!Number.isSafeInteger(perClass) || perClass < 1)) {
     throw new L2TError('INVALID_OPTION', `Images per class must be a whole number of at least 1, not ${perClass}.`);
   }
@@ -57,10 +64,10 @@ export function splitTrain(
  * The images to evaluate on: the asked split, by default `test`, or the folder itself where it is flat.
  * Throws INVALID_DATA where the data set has no such split.
  */
-export function evaluationSplit(dataset: Dataset, split?: SplitName): ImageSet {
+export function evaluationSplit(dataset: Dataset, split?: SplitName): ImageList {
   const name = split ?? (dataset.flat ? 'train' : 'test');
-  const set = dataset[name];
-  if (set !== undefined) return set;
+  const list = dataset[name];
+  if (list !== undefined) return list;
   const present = splitNames.filter((other) => dataset[other] !== undefined);
   throw new L2TError(
     'INVALID_DATA',

@@ -1,19 +1,29 @@
 import { createHash } from 'node:crypto';
-import { existsSync, symlinkSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { addon } from '../../src/addon.js';
+import { cifar10 } from '../../src/datasets/cifar.js';
+import { selectClasses } from '../../src/datasets/dataset.js';
 import { decodeImage } from '../../src/datasets/decode.js';
 import { fingerprint } from '../../src/datasets/fingerprint.js';
 import { fitImage } from '../../src/datasets/fit.js';
-import { selectClasses } from '../../src/datasets/image-set.js';
-import { loadDataset } from '../../src/datasets/load.js';
+import { openDataset } from '../../src/datasets/load.js';
 import { evaluationSplit } from '../../src/datasets/split.js';
-import { encode, failure, nearest, pattern, temporaryFolder, write, writeClasses } from './generate.js';
+import {
+  decodeDataset,
+  encode,
+  failure,
+  nearest,
+  pattern,
+  temporaryFolder,
+  write,
+  writeCifar,
+  writeClasses,
+} from './generate.js';
 
 const options = { size: 32, resize: nearest };
-const stride = 32 * 32 * 3;
 
 describe('a folder per class', () => {
   it('nested: each split, classes and files by code unit, deeper images, strangers passed over', async () => {
@@ -25,7 +35,8 @@ describe('a folder per class', () => {
     write(join(folder, 'train', 'B', '.hidden'), 'x');
     write(join(folder, 'README'), 'x');
     symlinkSync('..', join(folder, 'train', 'a', 'round'));
-    const data = await loadDataset(folder, options);
+    const listed = await openDataset(folder);
+    const data = await decodeDataset(folder, options);
     expect(data).toMatchObject({ layout: 'folder', flat: false, classNames: ['B', 'a'], test: undefined });
     expect([...(data.train?.labels ?? [])]).toEqual([0, 0, 1, 1]);
     // writeClasses gives the k-th image of the c-th class pattern(10 c + k).
@@ -33,7 +44,7 @@ describe('a folder per class', () => {
     expect(data.train?.pixels).toEqual(Uint8Array.from(Buffer.concat(expected)));
     expect([...(data.validation?.labels ?? [])]).toEqual([0, 1]);
     expect(data.warnings).toEqual([expect.stringMatching(/passed over 3 entries.*README/)]);
-    expect((await failure((async () => evaluationSplit(data))()))?.message).toMatch(
+    expect((await failure((async () => evaluationSplit(listed))()))?.message).toMatch(
       /no test images; it has train and validation/,
     );
   });
@@ -41,7 +52,7 @@ describe('a folder per class', () => {
   it('flat: all of it is train and what is evaluated, also with a class called train', async () => {
     const folder = temporaryFolder();
     await writeClasses(folder, { bus: 1, train: 2 });
-    const data = await loadDataset(folder, options);
+    const data = await openDataset(folder);
     expect(data).toMatchObject({ flat: true, classNames: ['bus', 'train'], validation: undefined, test: undefined });
     expect(evaluationSplit(data)).toBe(data.train);
   });
@@ -51,7 +62,7 @@ describe('a folder per class', () => {
     await writeClasses(join(folder, 'train'), { a: 3 });
     await writeClasses(join(folder, 'test'), { a: 2 });
     const seen: [number, number][] = [];
-    await loadDataset(folder, { ...options, onProgress: (...state) => seen.push(state) });
+    await decodeDataset(folder, { ...options, onProgress: (...state) => seen.push(state) });
     expect(seen).toEqual([1, 2, 3, 4, 5].map((done) => [done, 5]));
   });
 
@@ -64,7 +75,7 @@ describe('a folder per class', () => {
       last = done;
       if (done === 5) controller.abort();
     };
-    const loading = loadDataset(folder, { ...options, onProgress, signal: controller.signal });
+    const loading = decodeDataset(folder, { ...options, onProgress, signal: controller.signal });
     expect(await failure(loading)).toMatchObject({ code: 'ABORTED' });
     expect(last).toBeLessThan(60);
   });
@@ -141,7 +152,7 @@ describe('decoding gives what Pillow gives', () => {
     [64, 'db3489c17861b13de3be25382809941d26fa8fadd4d895978a00c52cc4b4b4ff'],
     [32, '625e59328b808786cd2b406f9a53281fd374725069b741ba64747bf915e3c0fc'],
   ])(`the 2,000 JPEG files of ${tiny} at %i (skipped where they are absent)`, async (size, expected) => {
-    const { train, classNames } = await loadDataset(tiny, { size, resize: addon().resize });
+    const { train, classNames } = await decodeDataset(tiny, { size, resize: addon().resize });
     expect([train?.count, classNames.length, classNames[0]]).toEqual([2000, 200, 'n01443537']);
     expect(sha256(train?.pixels)).toBe(expected);
   });
@@ -193,31 +204,41 @@ describe('selecting and identifying', () => {
     const folder = temporaryFolder();
     await writeClasses(join(folder, 'train'), { a: 2, b: 1, c: 1 });
     await writeClasses(join(folder, 'test'), { a: 1, b: 1, c: 1 });
-    const data = selectClasses(await loadDataset(folder, options), [2, 0]);
+    const data = selectClasses(await openDataset(folder), [2, 0]);
     expect(data.classNames).toEqual(['c', 'a']);
     expect([...(data.train?.labels ?? [])]).toEqual([1, 1, 0]);
-    expect(data.train?.pixels.slice(2 * stride)).toEqual(pattern(20));
+    expect(Uint8Array.from((await data.train?.read(2))?.pixels ?? [])).toEqual(pattern(20));
     expect([...(data.test?.labels ?? [])]).toEqual([1, 0]);
     expect(() => selectClasses(data, [0, 2])).toThrow(/from 0 to 1/);
     expect(() => selectClasses(data, [0, 0])).toThrow(/once/);
   });
 
-  it('the fingerprint sees a pixel, a label, a name and the split, not the place', async () => {
-    const [here, there] = [temporaryFolder(), temporaryFolder()];
-    await writeClasses(join(here, 'train'), { a: 1, b: 1 });
-    await writeClasses(join(there, 'train'), { a: 1, b: 1 });
-    const data = await loadDataset(here, options);
-    const print = fingerprint(data);
-    expect(fingerprint(await loadDataset(there, options))).toBe(print);
+  it('the fingerprint sees a file, a label, a name and the split, not the place', async () => {
+    const [here, there, other] = [temporaryFolder(), temporaryFolder(), temporaryFolder()];
+    for (const folder of [here, there, other]) await writeClasses(join(folder, 'train'), { a: 1, b: 1 });
+    write(join(other, 'train', 'a', '0.png'), await encode(pattern(3, 30), 30, 30, 'png'));
+    const data = await openDataset(here);
+    const print = await fingerprint(data);
+    expect(await fingerprint(await openDataset(there))).toBe(print);
     const { train } = data;
     if (train === undefined) throw new Error('no training images');
-    const pixels = train.pixels.with(5000, (train.pixels[5000] as number) ^ 1);
     const others = [
-      { ...data, train: { ...train, pixels } },
+      await openDataset(other),
       { ...data, train: { ...train, labels: Int32Array.of(1, 0) } },
       { ...data, classNames: ['a', 'c'] },
       { ...data, train: undefined, test: train },
     ];
-    expect(new Set([print, ...others.map(fingerprint)]).size).toBe(5);
+    expect(new Set([print, ...(await Promise.all(others.map(fingerprint)))]).size).toBe(5);
+  });
+
+  it('the fingerprint sees a pixel of an array', async () => {
+    const folder = temporaryFolder();
+    writeCifar(folder, cifar10);
+    const print = await fingerprint(await openDataset(folder));
+    const file = join(folder, 'data_batch_2.bin');
+    const bytes = readFileSync(file);
+    bytes[5000] = (bytes[5000] as number) ^ 1;
+    write(file, bytes);
+    expect(await fingerprint(await openDataset(folder))).not.toBe(print);
   });
 });

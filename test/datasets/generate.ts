@@ -5,7 +5,10 @@ import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { onTestFinished } from 'vitest';
 import { type CifarVariant, cifar10, cifar100 } from '../../src/datasets/cifar.js';
-import type { Resize } from '../../src/datasets/reading.js';
+import { type Dataset, splitNames } from '../../src/datasets/dataset.js';
+import { openDataset } from '../../src/datasets/load.js';
+import type { DecodeOptions, Resize } from '../../src/datasets/reading.js';
+import { decodeAll } from '../../src/datasets/resident.js';
 import { type ErrorCode, L2TError } from '../../src/errors.js';
 
 /** A folder that is gone after the test. */
@@ -96,6 +99,31 @@ export function writeIdx(folder: string, { side = 28, compressed = false } = {})
     put(`${prefix}-images-idx3-ubyte`, idxImages(images, side, side));
     put(`${prefix}-labels-idx1-ubyte`, idxLabels(labels));
   }
+}
+
+export interface DecodedSplit {
+  readonly count: number;
+  readonly labels: Int32Array;
+  readonly pixels: Uint8Array;
+}
+
+/** A data set with every image decoded, size × size × 3. */
+export async function decodeDataset(
+  folder: string,
+  { size, ...options }: DecodeOptions & { readonly size: number },
+): Promise<
+  Omit<Dataset, 'train' | 'validation' | 'test'> & {
+    readonly [split in (typeof splitNames)[number]]: DecodedSplit | undefined;
+  }
+> {
+  const data = await openDataset(folder);
+  const present = splitNames.flatMap((name) => (data[name] ? [{ name, list: data[name], size }] : []));
+  const decoded = await decodeAll(present, folder, options);
+  const splits = present.map(({ name, list }, k) => [
+    name,
+    { count: list.count, labels: list.labels, pixels: decoded[k] },
+  ]);
+  return { ...data, ...{ train: undefined, validation: undefined, test: undefined }, ...Object.fromEntries(splits) };
 }
 
 /** Stands in for the addon's resize: the nearest pixel. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { countPerClass } from '../../src/datasets/image-set.js';
+import { countPerClass } from '../../src/datasets/dataset.js';
 import { Random } from '../../src/datasets/random.js';
 import { splitTrain } from '../../src/datasets/split.js';
 

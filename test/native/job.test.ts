@@ -117,7 +117,7 @@ describe('a wrong job', () => {
   });
 
   it('an empty test set: INVALID_DATA, before training', async () => {
-    const test = { ...images(8), indices: new Int32Array() };
+    const test = { size: 32, labels: new Int32Array(), pixels: new Uint8Array() };
     const onEvent = () => expect.unreachable('it trained');
     await expect(async () => new (addon().Run)(tinyJob({ test }), onEvent).start()).rejects.toMatchObject({
       code: 'INVALID_DATA',

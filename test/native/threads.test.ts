@@ -13,7 +13,6 @@ const longRun = `
   const images = {
     pixels: new Uint8Array(count * 32 * 32 * 3).map((_, i) => (i * i) >> 3),
     labels: new Int32Array(count).map((_, i) => i % 4),
-    indices: new Int32Array(count).map((_, i) => i),
     size: 32,
   };
   const normalisation = { mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2] };

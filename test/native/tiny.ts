@@ -28,7 +28,10 @@ export const digest = (tensors: readonly NamedTensor[]): string =>
   tensors.map(({ name, shape, data }) => `${name} ${shape} ${Buffer.from(data).toString('base64')}`).join('\n');
 
 /** Noise around a grey that tells the class: image i is of class i mod `classes`. */
-export function images(count: number, { size = 32, classes = 4, seed = 1 } = {}): NativeImages {
+export function images(
+  count: number,
+  { size = 32, classes = 4, seed = 1 } = {},
+): NativeImages & { readonly pixels: Uint8Array } {
   const stride = size * size * 3;
   // Seven images' worth, repeated where there are more: no two neighbours and no two classes share all of theirs.
   const noise = uniform(seed, 'pixels', Math.min(count, 7) * stride);
@@ -40,7 +43,6 @@ export function images(count: number, { size = 32, classes = 4, seed = 1 } = {})
     pixels,
     labels: Int32Array.from({ length: count }, (_, i) => i % classes),
     size,
-    indices: Int32Array.from({ length: count }, (_, i) => i),
   };
 }
 

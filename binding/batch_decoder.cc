@@ -1,0 +1,83 @@
+#include "binding/batch_decoder.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "native/core/device.h"
+#include "native/core/error.h"
+
+namespace l2t::binding {
+namespace {
+
+Napi::Object to_event(Napi::Env env, int64_t ticket, const data::Decoder::Request& request) {
+  auto event = Napi::Object::New(env);
+  auto images = Napi::Int32Array::New(env, request.positions.size());
+  std::copy(request.positions.begin(), request.positions.end(), images.Data());
+  event.Set("type", "decode");
+  event.Set("ticket", static_cast<double>(ticket));
+  event.Set("set", request.set);
+  event.Set("images", images);
+  if (!request.draws.empty()) {
+    auto draws = Napi::Float64Array::New(env, request.draws.size());
+    std::copy(request.draws.begin(), request.draws.end(), draws.Data());
+    event.Set("draws", draws);
+  }
+  return event;
+}
+
+/// Pinned where there is a GPU, so that the copy there does not wait.
+at::Tensor batch_memory(int64_t images, int64_t size) {
+  const auto options = at::TensorOptions().dtype(at::kByte).pinned_memory(cuda_problem().empty());
+  return at::empty({images, size, size, 3}, options);
+}
+
+}  // namespace
+
+BatchDecoder::BatchDecoder(Worker& worker, std::function<void(const Napi::Object&)> deliver)
+    : worker_(worker), deliver_(std::move(deliver)) {}
+
+int64_t BatchDecoder::request(Request request) {
+  const auto ticket = next_ticket_++;
+  worker_.change([&] {
+    pending_[ticket] = {static_cast<int64_t>(request.positions.size()), request.size, false, {}};
+  });
+  worker_.post([this, ticket, request = std::move(request)](Napi::Env env) {
+    deliver_(to_event(env, ticket, request));
+  });
+  return ticket;
+}
+
+at::Tensor BatchDecoder::take(int64_t ticket) {
+  worker_.wait([&] { return pending_.at(ticket).answered || worker_.stopped(); });
+  at::Tensor pixels;
+  worker_.change([&] { pixels = pending_.extract(ticket).mapped().pixels; });
+  return pixels;
+}
+
+void BatchDecoder::answer(int64_t ticket, const Napi::Value& pixels) {
+  std::optional<Pending> asked;
+  worker_.change([&] {
+    const auto found = pending_.find(ticket);
+    if (found != pending_.end()) asked = found->second;
+  });
+  if (!asked) return;  // the run has ended, or goes on without
+  at::Tensor batch;
+  if (!pixels.IsUndefined()) {
+    const bool bytes = pixels.IsTypedArray() && pixels.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+    batch = batch_memory(asked->images, asked->size);
+    if (!bytes || pixels.As<Napi::Uint8Array>().ByteLength() != batch.nbytes()) {
+      throw Error("INVALID_OPTION", "'pixels' must be images x size x size x 3 bytes.");
+    }
+    std::memcpy(batch.mutable_data_ptr(), pixels.As<Napi::Uint8Array>().Data(), batch.nbytes());
+  }
+  worker_.change([&] {
+    const auto found = pending_.find(ticket);
+    if (found != pending_.end()) found->second = {asked->images, asked->size, true, batch};
+  });
+}
+
+}  // namespace l2t::binding

@@ -1,0 +1,39 @@
+#pragma once
+#include <napi.h>
+
+#include <functional>
+#include <map>
+
+#include "binding/worker.h"
+#include "native/data/batches.h"
+
+namespace l2t::binding {
+
+/// Has batches decoded on the JavaScript side: 'decode' events and decoded() of src/contract.ts.
+class BatchDecoder final : public data::Decoder {
+ public:
+  /// `deliver` gives an event to the callback, on the JavaScript thread.
+  BatchDecoder(Worker& worker, std::function<void(const Napi::Object&)> deliver);
+
+  // From the worker's own thread:
+  int64_t request(Request request) override;
+  at::Tensor take(int64_t ticket) override;
+
+  /// On the JavaScript thread: a batch is there, or (no Uint8Array) will not come.
+  void answer(int64_t ticket, const Napi::Value& pixels);
+
+ private:
+  struct Pending {
+    int64_t images;
+    int64_t size;
+    bool answered = false;
+    at::Tensor pixels;
+  };
+
+  Worker& worker_;
+  std::function<void(const Napi::Object&)> deliver_;
+  int64_t next_ticket_ = 0;
+  std::map<int64_t, Pending> pending_;  // touched under the worker's lock
+};
+
+}  // namespace l2t::binding

@@ -1,0 +1,88 @@
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "native/data/image_set.h"
+#include "native/data/sampler.h"
+
+namespace l2t::data {
+
+/// Images on the device with their labels.
+struct Batch {
+  at::Tensor pixels;  // uint8, B × S × S × 3; undefined where the decoder was told to end
+  at::Tensor labels;  // int64, B
+};
+
+/// Decodes images elsewhere while training goes on.
+class Decoder {
+ public:
+  struct Request {
+    const char* set;                 // train, validation or test
+    std::vector<int64_t> positions;  // in the set
+    int64_t size;                    // S
+    std::vector<double> draws;       // of a random resized crop (Sampler::resized_crops); empty: whole images, fitted
+  };
+
+  Decoder() = default;
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
+  virtual ~Decoder() = default;
+  /// Begins to decode a batch and returns its ticket.
+  virtual int64_t request(Request request) = 0;
+  /// Waits for a batch: uint8, B × S × S × 3, on the CPU; undefined where it was told to end.
+  virtual at::Tensor take(int64_t ticket) = 0;
+};
+
+/// The batches of training, augmented: by pad, crop and flip where images are resident or the target's are small; by random
+/// resized crop and flip otherwise. What is not resident is asked for two batches ahead.
+class TrainingBatches {
+ public:
+  /// `target_size`: side of the target's images. `decoder` may be null where the set is resident.
+  TrainingBatches(ImageSet set, int64_t target_size, int64_t batch, uint64_t seed, int64_t epochs, Decoder* decoder);
+
+  [[nodiscard]] int64_t steps() const { return sampler_.steps(); }
+
+  Batch read(int64_t epoch, int64_t step);
+
+ private:
+  struct Asked {
+    int64_t epoch;
+    int64_t step;
+    int64_t ticket;
+  };
+  [[nodiscard]] at::Tensor decoded(int64_t epoch, int64_t step);
+  void ask(int64_t epoch, int64_t step);
+
+  ImageSet set_;
+  bool resized_crops_;
+  Sampler sampler_;
+  int64_t epochs_;
+  Decoder* decoder_;
+  at::Tensor padded_;  // of a resident set
+  std::deque<Asked> asked_;
+};
+
+/// All images of a set in order, whole, `batch` at a time; what is not resident is asked for one batch ahead.
+class EvaluationBatches {
+ public:
+  /// `name`: which set it is. `decoder` may be null where the set is resident.
+  EvaluationBatches(const ImageSet& set, const char* name, int64_t batch, Decoder* decoder);
+
+  /// Batches in all.
+  [[nodiscard]] int64_t count() const { return (set_.count() + batch_ - 1) / batch_; }
+
+  /// Batch `k`, to be read in order from 0.
+  Batch read(int64_t k);
+
+ private:
+  void ask(int64_t k);
+
+  const ImageSet& set_;
+  const char* name_;
+  int64_t batch_;
+  Decoder* decoder_;
+  std::deque<int64_t> asked_;
+};
+
+}  // namespace l2t::data

@@ -1,0 +1,57 @@
+/** A part of an image, pixels. */
+export interface Box {
+  readonly top: number;
+  readonly left: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Tries, four uniform numbers each: area, proportions, place. */
+const tries = 10;
+
+/** Uniform numbers in [0, 1) that one crop takes. */
+export const drawsPerCrop = 4 * tries;
+
+const area = { least: 0.08, most: 1 };
+/** Width to height. */
+const proportions = { least: 3 / 4, most: 4 / 3 };
+
+/**
+ * The random resized crop that is usual at 224×224: a share of the image's area uniform in [0.08, 1], proportions
+ * log-uniform in [3/4, 4/3], anywhere in the image; after ten boxes that do not fit, the largest central one of allowed
+ * proportions. A function of its `draws` alone.
+ */
+export function randomResizedCrop(height: number, width: number, draws: ArrayLike<number>): Box {
+  for (let k = 0; k < tries; k++) {
+    const [forArea, forRatio, forTop, forLeft] = [0, 1, 2, 3].map((i) => draws[4 * k + i] as number) as Four;
+    const share = area.least + (area.most - area.least) * forArea;
+    const [low, high] = [Math.log(proportions.least), Math.log(proportions.most)];
+    const ratio = Math.exp(low + (high - low) * forRatio);
+    const wanted = {
+      width: Math.round(Math.sqrt(height * width * share * ratio)),
+      height: Math.round(Math.sqrt((height * width * share) / ratio)),
+    };
+    if (wanted.width < 1 || wanted.height < 1 || wanted.width > width || wanted.height > height) continue;
+    const top = Math.floor(forTop * (height - wanted.height + 1));
+    const left = Math.floor(forLeft * (width - wanted.width + 1));
+    return { top, left, ...wanted };
+  }
+  return central(height, width);
+}
+
+type Four = [number, number, number, number];
+
+function central(height: number, width: number): Box {
+  const ratio = width / height;
+  const box = {
+    height: ratio < proportions.least ? Math.min(height, Math.round(width / proportions.least)) : height,
+    width: ratio > proportions.most ? Math.min(width, Math.round(height * proportions.most)) : width,
+  };
+  return { top: Math.floor((height - box.height) / 2), left: Math.floor((width - box.width) / 2), ...box };
+}
+
+/** The largest of 1, 2, 4, 8 by which an image may be reduced so that `box` of it still has `size` pixels a side. */
+export function reductionFor({ height, width }: Box, size: number): 1 | 2 | 4 | 8 {
+  const factors = [8, 4, 2] as const;
+  return factors.find((factor) => Math.min(height, width) >= factor * size) ?? 1;
+}
