@@ -97,6 +97,7 @@ Napi::Object from_epoch(Napi::Env env, const run::EpochEvent& event) {
   object.Set("type", "epoch");
   object.Set("metrics", from_metrics(env, event.metrics));
   object.Set("seconds", event.seconds);
+  object.Set("imagesPerSecond", event.images_per_second);
   object.Set("best", event.best);
   object.Set("network", from_tensors(env, event.network));
   object.Set("state", from_tensors(env, event.state));

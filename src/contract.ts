@@ -143,7 +143,10 @@ export interface EpochMetrics {
 export interface EpochEvent {
   readonly type: 'epoch';
   readonly metrics: EpochMetrics;
+  /** Training and validation. */
   readonly seconds: number;
+  /** Training images, while they were trained on. */
+  readonly imagesPerSecond: number;
   /** Is this the best epoch so far (the first with the highest validation accuracy; without validation: always)? */
   readonly best: boolean;
   /** The target's parameters and buffers. */

@@ -32,14 +32,15 @@ export async function startRun(
   refuseWinogradElsewhere(options);
   const materials = await gather(options, device, source, context);
   resolvePairs(materials);
-  const { classNames, fingerprint, splitHash: split } = materials.data;
-  const folder = await RunFolder.create(given.out ?? firstFree(`${target}-${method}`), {
+  const { classNames, fingerprint, split, splitHash } = materials.data;
+  const record: RunRecord = {
     format: 1,
     verb,
     options,
-    data: { classNames: [...classNames], fingerprint, split },
+    data: { classNames: [...classNames], fingerprint, split: splitHash },
     ...(source && { sourceWeights: hashTensors(source.weights) }),
-  });
+  };
+  const folder = await RunFolder.create(given.out ?? firstFree(`${target}-${method}`), record, split);
   try {
     return await train(materials, folder, undefined, context);
   } finally {

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import type { EpochEvent, NamedTensor } from './addon.js';
 import { type Checkpoint, saveCheckpoint, toNamedTensors, toTensorMap } from './checkpoint.js';
+import type { TrainSplit } from './datasets/split.js';
+import { formatSplit } from './datasets/split-file.js';
 import { L2TError } from './errors.js';
 import { fileError, writeFileAtomic } from './files.js';
 import { RunLock } from './run-lock.js';
@@ -30,8 +32,8 @@ export interface SavedRun {
 }
 
 /**
- * The files of a run: options.yaml, metrics.jsonl, timing.jsonl, last, best and state.safetensors. Each is written at
- * once or not at all; state.safetensors comes last, so what it knows of is there.
+ * The files of a run: options.yaml, split.json, metrics.jsonl, timing.jsonl, last, best and state.safetensors. Each is
+ * written at once or not at all; state.safetensors comes last, so what it knows of is there.
  */
 export class RunFolder {
   #metrics: string[] = [];
@@ -48,7 +50,7 @@ export class RunFolder {
    * A new run's folder. Nothing may be in it yet.
    * @throws L2TError INVALID_RUN, FILE_ACCESS.
    */
-  static async create(path: string, record: RunRecord): Promise<RunFolder> {
+  static async create(path: string, record: RunRecord, split: TrainSplit): Promise<RunFolder> {
     await mkdir(path, { recursive: true }).catch((error: unknown) => {
       throw fileError('write', path, error);
     });
@@ -57,6 +59,7 @@ export class RunFolder {
       await requireUnused(path);
       const file = join(path, 'options.yaml');
       const text = formatRecord(record);
+      await writeFileAtomic(join(path, 'split.json'), formatSplit(split));
       await writeFileAtomic(file, text);
       // Read back as a resume will, so that the two are equal to the last byte.
       return new RunFolder(path, parseRecord(text, file), lock);
@@ -95,9 +98,9 @@ export class RunFolder {
   }
 
   /** An epoch's end; `network` is the target as it is now. */
-  async saveEpoch({ metrics, seconds, best, state }: EpochEvent, network: Checkpoint): Promise<void> {
+  async saveEpoch({ metrics, seconds, imagesPerSecond, best, state }: EpochEvent, network: Checkpoint): Promise<void> {
     this.#metrics.push(JSON.stringify(metrics));
-    this.#timing.push(JSON.stringify({ epoch: metrics.epoch, seconds }));
+    this.#timing.push(JSON.stringify({ epoch: metrics.epoch, seconds, imagesPerSecond }));
     if (best) await saveCheckpoint(join(this.path, 'best.safetensors'), network);
     await saveCheckpoint(join(this.path, 'last.safetensors'), network);
     await this.#writeLines();

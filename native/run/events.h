@@ -46,6 +46,7 @@ struct EpochMetrics {
 struct EpochEvent {
   EpochMetrics metrics;
   double seconds;
+  double images_per_second;
   bool best;
   std::vector<NamedTensor> network;
   std::vector<NamedTensor> state;

@@ -15,6 +15,10 @@ namespace {
 /// Images evaluated together: their largest maps take 130 MB.
 int64_t evaluation_batch(int64_t size) { return size < 64 ? 256 : 32; }
 
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 data::ImageSet on_device(data::ImageSet images, c10::Device device) {
   if (images.resident()) images.pixels = images.pixels.to(device);
   images.labels = images.labels.to(device);
@@ -56,6 +60,7 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
 RunResult Trainer::run() {
   while (epoch_ < config_.epochs) {
     epoch_start_ = Clock::now();
+    epoch_images_ = 0;
     if (!train_epoch() || !finish_epoch()) return stop();
   }
   RunResult result{false, best_, {}};
@@ -90,6 +95,7 @@ bool Trainer::train_epoch() {
 std::optional<StepEvent> Trainer::step() {
   const auto [pixels, y] = batches_.read(epoch_, step_);
   if (!pixels.defined()) return std::nullopt;
+  epoch_images_ += y.size(0);
   const auto x = data::to_input(pixels, config_.size, config_.normalisation);
   std::vector<at::Tensor> source_x;
   for (const auto& source : config_.sources)
@@ -106,7 +112,7 @@ std::optional<StepEvent> Trainer::step() {
 
 /// False where the run was asked to end before the validation was through: it is done again on resume.
 bool Trainer::finish_epoch() {
-  EpochEvent event{sums_.metrics(), 0, true, {}, {}};
+  EpochEvent event{sums_.metrics(), 0, static_cast<double>(epoch_images_) / seconds_since(epoch_start_), true, {}, {}};
   event.metrics.epoch = epoch_;
   event.metrics.lr = learning_rate();
   if (config_.validation) {
@@ -124,7 +130,7 @@ bool Trainer::finish_epoch() {
   sums_.reset();
   event.network = network();
   event.state = state();
-  event.seconds = std::chrono::duration<double>(Clock::now() - epoch_start_).count();
+  event.seconds = seconds_since(epoch_start_);
   listener_.on_epoch(std::move(event));
   last_save_ = Clock::now();
   return true;
@@ -143,7 +149,7 @@ void Trainer::keep_best(const EpochMetrics& metrics) {
 void Trainer::save_when_due() {
   // The epoch's last step is followed by the epoch's own save.
   if (step_ == batches_.steps()) return;
-  if (std::chrono::duration<double>(Clock::now() - last_save_).count() < config_.save_every) return;
+  if (seconds_since(last_save_) < config_.save_every) return;
   require_finite_weights();
   listener_.on_save(state());
   last_save_ = Clock::now();

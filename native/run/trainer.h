@@ -54,6 +54,7 @@ class Trainer {
   std::vector<at::Tensor> best_buffers_;
   Clock::time_point last_save_ = Clock::now();
   Clock::time_point epoch_start_ = Clock::now();
+  int64_t epoch_images_ = 0;  // trained on since then
 };
 
 }  // namespace l2t::run

@@ -4,13 +4,10 @@ import { L2TError } from '../errors.js';
 import { readFileBytes } from '../files.js';
 import { readPthValue } from '../weights/pth.js';
 import type { Dataset } from './dataset.js';
+import type { TrainSplit } from './split.js';
 
-/** A published split: positions of images in the data set's own order. */
-export interface PublishedSplit {
-  /** Of the training images. */
-  readonly train: Int32Array;
-  /** Of the training images; may be empty. */
-  readonly validation: Int32Array;
+/** A published split: positions of images in the data set's own order. `validation` may be empty. */
+export interface PublishedSplit extends TrainSplit {
   /** Of the test images; undefined: all of them. */
   readonly test: Int32Array | undefined;
 }
@@ -42,6 +39,11 @@ export async function readSplit(path: string, dataset: Dataset): Promise<Publish
   if (split.test) checkPositions(path, 'test', [...split.test], test?.count ?? 0);
   if (split.train.length === 0) throw new L2TError('INVALID_DATA', `${path} has no training images.`);
   return split;
+}
+
+/** As `readSplit` reads it: positions in the data set's own training images (of a fold or of chosen classes, in those). */
+export function formatSplit({ train, validation }: TrainSplit): string {
+  return `${JSON.stringify({ train: [...train], validation: [...validation] })}\n`;
 }
 
 async function readJson(path: string): Promise<PublishedSplit> {
