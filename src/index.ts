@@ -16,6 +16,7 @@ export {
   type Follow,
   resumeComparison,
 } from './compare.js';
+export { checkData, type DataCheckOptions, type DataReport, type SplitReport } from './data-check.js';
 export { type ErrorCode, L2TError } from './errors.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './evaluate.js';
 export { describeNetwork, type NetworkName, networkNames } from './networks.js';

@@ -145,6 +145,9 @@ export const evaluateSchema = z.strictObject({
   strict: yes('refuse a checkpoint that holds entries which the network does not have'),
 });
 
+/** Options of `data check`. */
+export const dataCheckSchema = z.strictObject({ data: common.data, layout: common.layout, classes: common.classes });
+
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 /** What a schema's options look like before defaults: each may be left out. */
 export type Given<S extends Schema> = Partial<z.output<S>>;

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { register as bench } from './bench.js';
 import { register as build } from './build.js';
 import { register as compare } from './compare.js';
+import { register as data } from './data.js';
 import { register as demo } from './demo.js';
 import { register as doctor } from './doctor.js';
 import { register as evaluation } from './eval.js';
@@ -23,6 +24,6 @@ const program = new Command('l2t-native')
   .version(version)
   .showHelpAfterError('(--help lists what there is)');
 program.exitOverride();
-for (const register of [demo, transfer, compare, pretrain, evaluation, inspect, bench, doctor, setup, build])
+for (const register of [demo, transfer, compare, pretrain, evaluation, inspect, data, bench, doctor, setup, build])
   register(program);
 await runProgram(program);

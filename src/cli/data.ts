@@ -1,0 +1,75 @@
+import type { Command } from 'commander';
+import { checkData, type DataReport, type SplitReport } from '../data-check.js';
+import { dataCheckSchema } from '../options.js';
+import { addFlags, flagOptions } from './flags.js';
+import { interruptible } from './interrupt.js';
+import { exitCodes } from './program.js';
+import { Progress } from './progress.js';
+import { table } from './table.js';
+
+const schema = dataCheckSchema.omit({ data: true });
+
+/** Damaged files and images in two splits that are listed by name, at most. */
+const mostListed = 20;
+
+export function register(program: Command): void {
+  const command = program
+    .command('data')
+    .description('look at data sets')
+    .command('check')
+    .description('what a data set holds: images a class, sizes, damaged files, images that are in two splits')
+    .argument('<dir>', 'the data set');
+  addFlags(command, schema);
+  command
+    .option('--json', 'print it as one JSON document')
+    .action(async (data: string, flags: { json?: boolean } & Record<string, unknown>) => {
+      const options = flagOptions(schema, flags);
+      const progress = new Progress();
+      const report = await interruptible((signal) =>
+        checkData({ ...options, data, signal, onProgress: progress.data }),
+      ).finally(() => progress.stop());
+      process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : format(report));
+      if (report.splits.some(({ damaged }) => damaged.length > 0)) process.exitCode = exitCodes.failure;
+    });
+}
+
+function format({ folder, layout, classNames, folds, splits, shared, warnings, imagesPerSecond }: DataReport): string {
+  const head = ['split', 'images', 'a class', 'short side', 'long side', 'damaged', 'repeated'];
+  const rows = splits.map((split) => [
+    split.split,
+    String(split.images),
+    spread(split.perClass),
+    sides(split.short),
+    sides(split.long),
+    String(split.damaged.length),
+    String(split.repeated),
+  ]);
+  const damaged = splits.flatMap((split) => split.damaged.map(({ problem }) => problem));
+  const twice = shared.map(({ images, splits: [one, other] }) => `${images[0]} (${one}) and ${images[1]} (${other})`);
+  return `${[
+    `${folder}: ${layout}, ${classNames.length} classes${folds > 0 ? `, ${folds} folds` : ''}`,
+    table(head, rows),
+    ...listed('damaged', damaged),
+    ...listed('in two splits', twice),
+    ...warnings.map((warning) => `warning: ${warning}`),
+    `${imagesPerSecond.toFixed(0)} images decoded a second`,
+  ].join('\n')}\n`;
+}
+
+/** Least and most images of a class. */
+function spread(perClass: SplitReport['perClass']): string {
+  const [least, most] = [Math.min(...perClass), Math.max(...perClass)];
+  return least === most ? String(least) : `${least} to ${most}`;
+}
+
+function sides(range: SplitReport['short']): string {
+  if (range === undefined) return '';
+  const { min, median, max } = range;
+  return min === max ? String(min) : `${min} to ${max}, median ${median}`;
+}
+
+function listed(what: string, items: readonly string[]): string[] {
+  if (items.length === 0) return [];
+  const more = items.length > mostListed ? [`  and ${items.length - mostListed} more (--json lists all)`] : [];
+  return [`${what}:`, ...items.slice(0, mostListed).map((item) => `  ${item}`), ...more];
+}
