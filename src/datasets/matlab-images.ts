@@ -1,0 +1,35 @@
+import { L2TError } from '../errors.js';
+import { type ImageList, imageArray } from './image-list.js';
+
+/** Square images as MATLAB lays them out, by image, channel, column, row, of which the row runs fastest. */
+export function matlabImages(file: string, side: number, pixels: Uint8Array, labels: Int32Array): ImageList {
+  const bytes = 3 * side * side;
+  return imageArray(
+    (index) => `${file}, image ${index}`,
+    [side, side],
+    labels,
+    (index) => toRows(pixels.subarray(index * bytes, (index + 1) * bytes), side),
+  );
+}
+
+/** Labels that count from 1, as MATLAB does, as classes from 0. Throws INVALID_DATA where one is out of range. */
+export function classesFromOne(labels: ArrayLike<number>, classes: number, file: string): Int32Array {
+  return Int32Array.from(labels, (label, image) => {
+    if (Number.isInteger(label) && label >= 1 && label <= classes) return label - 1;
+    throw new L2TError('INVALID_DATA', `${file}: image ${image} has label ${label}, but labels are 1 to ${classes}.`);
+  });
+}
+
+/** channel × column × row → row × column × channel. */
+function toRows(image: Uint8Array, side: number): Uint8Array {
+  const pixels = new Uint8Array(image.length);
+  let to = 0;
+  for (let row = 0; row < side; row++) {
+    for (let column = 0; column < side; column++) {
+      for (let channel = 0; channel < 3; channel++) {
+        pixels[to++] = image[(channel * side + column) * side + row] as number;
+      }
+    }
+  }
+  return pixels;
+}
