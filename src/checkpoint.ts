@@ -76,7 +76,10 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   const said = describedBy(metadata, path);
   const flag = options.flag ?? '--network';
   if (said && options.network !== undefined && options.network !== said.network) {
-    throw new L2TError('INVALID_OPTION', `${path} is a ${said.network}, not a ${options.network}: leave out ${flag}.`);
+    throw new L2TError(
+      'INVALID_OPTION',
+      `${path} is a ${said.network}, not a ${options.network}: correct ${flag} or leave it out.`,
+    );
   }
   const name = options.network ?? said?.network;
   if (name === undefined) {

@@ -8,6 +8,7 @@ import { checkOptions, compareSchema, type Given, type MethodName, methodNames, 
 import { resume as resumeRun } from './resume.js';
 import type { Run, RunControl, RunResult } from './run.js';
 import { requireUnused } from './run-folder.js';
+import { firstSource } from './sources.js';
 import { deviation, mean, percentOf } from './statistics.js';
 import { didYouMean } from './suggest.js';
 import { transfer } from './transfer.js';
@@ -53,7 +54,7 @@ export async function compare({ signal, follow, ...given }: CompareOptions): Pro
   const options = {
     ...checked,
     ...(checked.data !== undefined && { data: resolve(checked.data) }),
-    ...(checked.source !== undefined && { source: resolve(checked.source) }),
+    ...(checked.source !== undefined && { source: [checked.source].flat().map((path) => resolve(path)) }),
   };
   parseMethods(options.methods);
   const out = options.out ?? firstFree();
@@ -134,11 +135,12 @@ function fitting({ method, pairs }: Entry, options: Omit<Given<typeof compareSch
   const needs = methodNeeds[method];
   const { source, sourceNetwork, sourceSize, sourceWidth, beta, innerSteps, metaLr, metaWeightDecay, ...rest } =
     options;
+  const sources = { source, sourceNetwork, sourceSize, sourceWidth };
   return {
     ...rest,
     method,
     ...(pairs !== undefined && { pairs }),
-    ...(needs.source && { source, sourceNetwork, sourceSize, sourceWidth }),
+    ...(needs.source && (needs.pairs ? sources : firstSource(sources))),
     ...(needs.beta && { beta }),
     ...(needs.meta && { innerSteps, metaLr, metaWeightDecay }),
   };

@@ -8,9 +8,10 @@ import { defaultSize, type NetworkName } from './networks.js';
 import { flagOf, type Given, type MethodName, methodNeeds, required, transferSchema } from './options.js';
 import type { RunResult } from './run.js';
 import { hashTensors, RunFolder, requireUnused } from './run-folder.js';
-import type { ResolvedOptions, RunRecord } from './run-record.js';
+import type { ResolvedOptions, ResolvedSource, RunRecord } from './run-record.js';
+import { listSources, loadSources, nativeSources, resolveSources } from './sources.js';
 import { defaultThreads } from './threads.js';
-import { type Context, type Materials, readResult, resolvePairs, train } from './training.js';
+import { type Context, type Materials, readResult, targetNetwork, train } from './training.js';
 import { prepareTrainingData } from './training-data.js';
 
 export type Options = Omit<Given<typeof transferSchema>, 'target'>;
@@ -26,19 +27,20 @@ export async function startRun(
   if (given.out !== undefined) await requireUnused(given.out);
   requireFitting(method, given);
   requireOneSplit(target, given);
-  const source = methodNeeds[method].source ? await loadSource(given, context) : undefined;
+  const listed = methodNeeds[method].source ? listSources(given) : [];
+  const checkpoints = await loadSources(listed, given.strict, warn(context));
   const device = addon().device(given.device ?? 'auto');
-  const options = resolveOptions(method, target, given, source, device.device);
+  const sources = resolveSources(method, listed, checkpoints);
+  const options = resolveOptions(method, target, given, sources, device.device);
   refuseWinogradElsewhere(options);
-  const materials = await gather(options, device, source, context);
-  resolvePairs(materials);
+  const materials = await gather(options, device, checkpoints, context);
   const { classNames, fingerprint, split, splitHash } = materials.data;
   const record: RunRecord = {
     format: 1,
     verb,
     options,
     data: { classNames: [...classNames], fingerprint, split: splitHash },
-    ...(source && { sourceWeights: hashTensors(source.weights) }),
+    sourceWeights: checkpoints.map(({ weights }) => hashTensors(weights)),
   };
   const folder = await RunFolder.create(given.out ?? firstFree(`${target}-${method}`), record, split);
   try {
@@ -66,19 +68,22 @@ export async function continueRun(
     const message = `the run began with ${recorded.threads} threads on ${recorded.device}: with others its last digits may differ`;
     context.emit({ type: 'warning', message });
   }
-  const source = methodNeeds[options.method].source ? await loadSource(options, context) : undefined;
-  const materials = await gather(options, addon().device(options.device), source, context);
+  const checkpoints = await loadSources(options.sources, options.strict, warn(context));
+  const materials = await gather(options, addon().device(options.device), checkpoints, context);
   requireUnchanged(folder, materials);
   return train(materials, folder, saved, context);
 }
 
-function requireUnchanged({ path, record }: RunFolder, { data, source, options }: Materials): void {
+function requireUnchanged({ path, record }: RunFolder, { data, sources, options }: Materials): void {
   const changed = (what: string, where: string | undefined) =>
     new L2TError('INVALID_RUN', `${what} in ${where} changed since ${path} began: put it back, or start a new run.`);
   if (data.fingerprint !== record.data.fingerprint || data.splitHash !== record.data.split) {
     throw changed('The data', options.data);
   }
-  if (source && hashTensors(source.weights) !== record.sourceWeights) throw changed('The source', options.source);
+  sources.forEach(({ weights }, k) => {
+    if (hashTensors(weights) === record.sourceWeights[k]) return;
+    throw changed('The source', options.sources[k]?.checkpoint);
+  });
 }
 
 const ofSource = ['source', 'sourceNetwork', 'sourceSize', 'sourceWidth'] as const;
@@ -96,6 +101,9 @@ function requireFitting(method: MethodName, given: Options): void {
   if (useless.length > 0) {
     const flags = useless.map(flagOf).join(', ');
     throw new L2TError('INVALID_OPTION', `Method ${method} has no use for ${flags}: leave out what it does not read.`);
+  }
+  if (source && !pairs && [given.source].flat().length > 1) {
+    throw new L2TError('INVALID_OPTION', `Method ${method} learns from one source: give --source once.`);
   }
   if (method === 'finetune') required(transferSchema, given, 'targetInit');
 }
@@ -119,16 +127,10 @@ function requireOneSplit(target: NetworkName, given: Options): void {
   }
 }
 
-function loadSource(options: Options, { emit }: Context): Promise<Checkpoint> {
-  return loadCheckpoint(required(transferSchema, options, 'source'), {
-    network: options.sourceNetwork,
-    width: options.sourceWidth,
-    size: options.sourceSize,
-    strict: options.strict,
-    flag: '--source-network',
-    onWarning: (message) => emit({ type: 'warning', message }),
-  });
-}
+const warn =
+  ({ emit }: Context) =>
+  (message: string): void =>
+    emit({ type: 'warning', message });
 
 function refuseWinogradElsewhere({ convolution, engine, device }: ResolvedOptions): void {
   if (convolution !== 'winograd' || (engine === 'native' && device === 'cpu')) return;
@@ -143,22 +145,14 @@ function resolveOptions(
   method: MethodName,
   target: NetworkName,
   given: Options,
-  source: Checkpoint | undefined,
+  sources: ResolvedSource[],
   device: string,
 ): ResolvedOptions {
   const size = given.size ?? defaultSize(target);
   return {
     ...{ method, target, size, width: given.width ?? 1 },
     ...(given.targetInit !== undefined && { targetInit: absolute(given.targetInit) }),
-    ...(source && {
-      source: absolute(required(transferSchema, given, 'source')),
-      sourceNetwork: source.network.name,
-      sourceWidth: source.network.width,
-      sourceSize: source.size,
-      ...(methodNeeds[method].pairs && {
-        pairs: given.pairs ?? (method === 'l2t-ww' ? 'all-to-all' : 'one-to-one'),
-      }),
-    }),
+    sources,
     strict: given.strict ?? false,
     data: absolute(required(transferSchema, given, 'data')),
     ...(given.classes !== undefined && { classes: given.classes }),
@@ -188,10 +182,11 @@ function resolveOptions(
 async function gather(
   options: ResolvedOptions,
   device: Materials['device'],
-  source: Checkpoint | undefined,
-  { emit, signal }: Context,
+  checkpoints: readonly Checkpoint[],
+  context: Context,
 ): Promise<Materials> {
-  const onWarning = (message: string) => emit({ type: 'warning', message });
+  const { emit, signal } = context;
+  const onWarning = warn(context);
   const { size, target, width, targetInit, strict } = options;
   // Read first: a wrong path should not show only after minutes of decoding.
   const init =
@@ -200,11 +195,12 @@ async function gather(
       : await loadCheckpoint(targetInit, { network: target, width, size, strict, onWarning });
   const prepared = await prepareTrainingData({
     ...options,
-    ...{ sourceSizes: source ? [source.size] : [], signal, onWarning },
+    ...{ sourceSizes: checkpoints.map(({ size: side }) => side), signal, onWarning },
     onProgress: (done, total) => emit({ type: 'data', done, total }),
   });
   const fitted = init && withNewHead(init, options, prepared.classNames.length, onWarning);
-  return { options, device, data: prepared, source, init: fitted };
+  const sources = nativeSources(options, checkpoints, targetNetwork(options, prepared));
+  return { options, device, data: prepared, sources, init: fitted };
 }
 
 /** Layers that have another shape for another count of classes start as the seed draws them. */

@@ -6,12 +6,16 @@ import { L2TError } from './errors.js';
 import { networkNames } from './networks.js';
 import { didYouMean } from './suggest.js';
 
-/** `allowed` ends the sentence "it must be …"; `value` is what help shows behind the flag. */
+/**
+ * `allowed` ends the sentence "it must be …"; `value` is what help shows behind the flag. What `repeats` is one value or a
+ * list: on the command line, the flag several times.
+ */
 interface About {
   readonly [key: string]: unknown;
   readonly allowed: string;
   readonly value: string;
   readonly help: string;
+  readonly repeats?: true;
 }
 
 const about = <S extends z.ZodType>(schema: S, value: string, allowed: string, help: string): S =>
@@ -27,6 +31,8 @@ const above = (min: number, max: number, help: string) =>
   about(z.number().gt(min).lte(max), 'x', `a number above ${min} and at most ${max}`, help);
 const between = (min: number, max: number, help: string) =>
   about(z.number().gte(min).lte(max), 'x', `a number from ${min} to ${max}`, help);
+const repeated = <S extends z.ZodType>(schema: S) =>
+  z.union([schema, z.array(schema).min(1).readonly()]).meta({ ...(schema.meta() as About), repeats: true });
 const yes = (help: string) => about(z.boolean(), '', 'true or false', help);
 
 export const methodNames = [
@@ -103,19 +109,25 @@ export const pretrainSchema = z.strictObject({
   ...training,
 });
 
+const perSource = '; one for all sources, or one for each in the order of --source';
+
 /** Options of `transfer`. */
 export const transferSchema = z.strictObject({
-  source: path('checkpoint', 'pretrained network to learn from: safetensors or .pth'),
-  sourceNetwork: choice(networkNames, 'its network, where the checkpoint does not say'),
-  sourceSize: whole(8, 1024, "side of the source's images, pixels (what the checkpoint says, else its network's)"),
-  sourceWidth: above(0, 8, "the source's width, where the checkpoint does not say (1)"),
+  source: repeated(path('checkpoint', 'pretrained network to learn from: safetensors or .pth; repeat it for several')),
+  sourceNetwork: repeated(choice(networkNames, `its network, where the checkpoint does not say${perSource}`)),
+  sourceSize: repeated(
+    whole(8, 1024, `side of the source's images, pixels (what the checkpoint says, else its network's)${perSource}`),
+  ),
+  sourceWidth: repeated(above(0, 8, `the source's width, where the checkpoint does not say (1)${perSource}`)),
   target: choice(networkNames, 'network to train'),
   method: choice(methodNames, 'how to learn from the source (l2t-ww)'),
-  pairs: text(
-    'config',
-    'all-to-all, one-to-one, single, or a list such as 4-0,9-1',
-    'which features to match: all-to-all, one-to-one, single, or source-target indices such as 4-0,9-1 ' +
-      '(all-to-all for l2t-ww, else one-to-one)',
+  pairs: repeated(
+    text(
+      'config',
+      'all-to-all, one-to-one, single, or a list such as 4-0,9-1',
+      'which features to match: all-to-all, one-to-one, single, or source-target indices such as 4-0,9-1 ' +
+        `(all-to-all for l2t-ww, else one-to-one)${perSource}`,
+    ),
   ),
   targetInit: path('checkpoint', "start from these weights of the target's network"),
   strict: yes('refuse checkpoints that hold entries which the network does not have'),
@@ -175,11 +187,16 @@ export function checkOptions<S extends Schema>(
     throw new L2TError('INVALID_OPTION', `${label(key)} is unknown.${didYouMean(key, Object.keys(schema.shape))}`);
   }
   const key = String(issue.path[0]);
-  const value = present[key];
-  const { allowed } = aboutField(schema, key);
+  const { allowed, repeats } = aboutField(schema, key);
+  const value = repeats ? misfit(schema.shape[key] as z.ZodType, present[key]) : present[key];
   const hint =
     typeof value === 'string' && allowed.startsWith('one of') ? didYouMean(value, allowed.slice(7).split(', ')) : '';
   throw new L2TError('INVALID_OPTION', `${label(key)} is ${shown(value)}: it must be ${allowed}.${hint}`);
+}
+
+/** Of a list, the entry that is refused. */
+function misfit(schema: z.ZodType, value: unknown): unknown {
+  return [value].flat().find((entry) => !schema.safeParse(entry).success) ?? value;
 }
 
 function shown(value: unknown): string {

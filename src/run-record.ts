@@ -8,18 +8,26 @@ import { convolutionNames, engineNames, methodNames } from './options.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** Every option of a run as it was resolved; those of a source are absent where the method uses none. */
+const resolvedSource = z.strictObject({
+  checkpoint: z.string(),
+  network: z.enum(networkNames),
+  width: z.number(),
+  size: z.int(),
+  /** Absent where the method matches no features. */
+  pairs: z.string().optional(),
+});
+
+export type ResolvedSource = z.output<typeof resolvedSource>;
+
+/** Every option of a run as it was resolved. */
 const resolved = z.strictObject({
   method: z.enum(methodNames),
   target: z.enum(networkNames),
   width: z.number(),
   size: z.int(),
   targetInit: z.string().optional(),
-  source: z.string().optional(),
-  sourceNetwork: z.enum(networkNames).optional(),
-  sourceWidth: z.number().optional(),
-  sourceSize: z.int().optional(),
-  pairs: z.string().optional(),
+  /** None where the method uses none. */
+  sources: z.array(resolvedSource),
   strict: z.boolean(),
   data: z.string(),
   layout: z.enum(layouts).optional(),
@@ -53,7 +61,7 @@ const record = z.strictObject({
   options: resolved,
   /** What a resume must find again. */
   data: z.strictObject({ classNames: z.array(z.string()), fingerprint: sha256, split: sha256 }),
-  sourceWeights: sha256.optional(),
+  sourceWeights: z.array(sha256),
 });
 
 /** What options.yaml of a run folder holds. */

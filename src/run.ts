@@ -1,4 +1,4 @@
-import type { EpochMetrics, Pair, StepEvent } from './addon.js';
+import type { EpochMetrics, PairMetrics, StepEvent } from './addon.js';
 import type { Checkpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
 import { EventQueue } from './event-queue.js';
@@ -30,7 +30,8 @@ export interface StartEvent {
   readonly method: MethodName;
   readonly target: string;
   readonly classes: number;
-  readonly pairs: readonly Pair[];
+  /** Which features are matched; `source` counts the sources from 0, in the order in which they were given. */
+  readonly pairs: readonly Pick<PairMetrics, 'source' | 'pair'>[];
   readonly images: { readonly train: number; readonly validation: number; readonly test: number };
   readonly device: string;
   /** Why this device, where `auto` chose. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { addon, type EpochEvent, type NativeSource, type Pair, type RunJob, type SaveEvent } from './addon.js';
+import { addon, type EpochEvent, type NativeSource, type RunJob, type SaveEvent } from './addon.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
 import { BatchDecoder } from './datasets/batch-decoder.js';
 import { L2TError } from './errors.js';
@@ -14,7 +14,7 @@ export interface Materials {
   readonly options: ResolvedOptions;
   readonly device: { readonly device: string; readonly reason: string };
   readonly data: TrainingData;
-  readonly source: Checkpoint | undefined;
+  readonly sources: readonly NativeSource[];
   readonly init: Checkpoint | undefined;
 }
 
@@ -23,11 +23,9 @@ export interface Context {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Which features are matched; empty where the method matches none. */
-export function resolvePairs({ options, data, source }: Materials): Pair[] {
-  if (source === undefined || options.pairs === undefined) return [];
-  const target = { name: options.target, classes: data.classNames.length, width: options.width };
-  return addon().pairs(source.network, source.size, target, options.size, options.pairs);
+/** The network that is trained, with a class for each of the data's. */
+export function targetNetwork({ target, width }: ResolvedOptions, { classNames }: TrainingData): Checkpoint['network'] {
+  return { name: target, classes: classNames.length, width };
 }
 
 /**
@@ -40,16 +38,16 @@ export async function train(
   saved: SavedRun | undefined,
   context: Context,
 ): Promise<RunResult> {
-  const { options, data } = materials;
-  const pairs = resolvePairs(materials);
+  const { options, data, sources } = materials;
   const { device, reason } = materials.device;
   const job = {
-    ...toJob(materials, pairs, device),
+    ...toJob(materials, device),
     ...(saved && { resume: { state: saved.state, best: saved.best } }),
   };
   context.emit({
     type: 'start',
-    ...{ run: folder.path, method: options.method, target: options.target, classes: data.classNames.length, pairs },
+    ...{ run: folder.path, method: options.method, target: options.target, classes: data.classNames.length },
+    pairs: sources.flatMap(({ pairs }, source) => pairs.map((pair) => ({ source, pair }))),
     images: {
       train: data.train.labels.length,
       validation: data.validation?.labels.length ?? 0,
@@ -124,7 +122,7 @@ function aborted(path: string, signal: AbortSignal | undefined): L2TError {
 
 function toCheckpoint({ options, data }: Materials, weights: Checkpoint['weights']): Checkpoint {
   return {
-    network: { name: options.target, classes: data.classNames.length, width: options.width },
+    network: targetNetwork(options, data),
     size: options.size,
     classNames: data.classNames,
     normalisation: imagenetNormalisation,
@@ -132,14 +130,13 @@ function toCheckpoint({ options, data }: Materials, weights: Checkpoint['weights
   };
 }
 
-function toJob({ options, data, source, init }: Materials, pairs: readonly Pair[], device: string): RunJob {
+function toJob({ options, data, sources, init }: Materials, device: string): RunJob {
   const { method, engine, convolution, lr, momentum, weightDecay, beta, innerSteps, metaLr, metaWeightDecay } = options;
   const { size, threads, seed, epochs, batch, saveEvery } = options;
-  const sources: NativeSource[] = source ? [{ ...source, pairs }] : [];
   return {
     ...{ method, engine, convolution, lr, momentum, weightDecay, beta, innerSteps, metaLr, metaWeightDecay },
     ...{ size, threads, seed, epochs, batch, saveEvery, device, sources },
-    target: { name: options.target, classes: data.classNames.length, width: options.width },
+    target: targetNetwork(options, data),
     normalisation: imagenetNormalisation,
     train: data.train,
     ...(data.validation && { validation: data.validation }),

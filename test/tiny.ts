@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { addon } from '../src/addon.js';
-import { saveCheckpoint } from '../src/checkpoint.js';
+import { addon, type NetworkSpec } from '../src/addon.js';
+import { type Checkpoint, saveCheckpoint } from '../src/checkpoint.js';
 import { imagenetNormalisation } from '../src/networks.js';
 
 /** A data set, a source and options with which a run takes seconds. */
@@ -44,12 +44,15 @@ export function tinyData(perClass = 12): string {
 }
 
 /** A source with random weights: what it knows does not matter here. */
-export async function tinySource(): Promise<string> {
+export async function tinySource(
+  changes: Partial<NetworkSpec> = {},
+  { size = 32, normalisation = imagenetNormalisation } = {},
+): Promise<string> {
   const path = join(temporaryFolder(), 'source.safetensors');
-  const network = { name: 'resnet20', classes: 4, width: 1 } as const;
+  const network = { name: 'resnet20', classes: 4, width: 1, ...changes } as Checkpoint['network'];
   const weights = addon().initialise(network, 1);
-  const classNames = ['a', 'b', 'c', 'd'];
-  await saveCheckpoint(path, { network, size: 32, classNames, normalisation: imagenetNormalisation, weights });
+  const classNames = Array.from({ length: network.classes }, (_, k) => `class ${k}`);
+  await saveCheckpoint(path, { network, size, classNames, normalisation, weights });
   return path;
 }
 

@@ -38,8 +38,8 @@ describe('transfer', () => {
     expect(types.filter((type) => type === 'step').length).toBe(2 * 6);
     expect(events.find(({ type }) => type === 'start')).toMatchObject({
       pairs: [
-        [8, 3],
-        [5, 1],
+        { source: 0, pair: [8, 3] },
+        { source: 0, pair: [5, 1] },
       ],
       images: { train: 33, validation: 3, test: 30 },
     });

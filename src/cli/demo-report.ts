@@ -1,5 +1,6 @@
 import type { MethodName } from '../options.js';
 import { mean, percentOf } from '../statistics.js';
+import { pairTable } from './pair-table.js';
 import { table } from './table.js';
 
 export interface MethodReport {
@@ -46,7 +47,10 @@ export function formatDemo({ source, target, metaLr, methods, lambda, out, secon
     '',
     'Learned λ, how much each feature of the source (rows) is transferred to each of the target (columns):',
     '',
-    lambdaTable(source.network, target.network, lambda),
+    pairTable(
+      `${source.network} \\ ${target.network}`,
+      lambda.map(({ source: m, target: n, mean: value }) => ({ pair: [m, n], text: value.toFixed(2) })),
+    ),
     '',
     `(The meta-networks' learning rate was ${metaLr}: at the paper's 1e-4 they hardly move in so short a run.)`,
     '',
@@ -56,15 +60,4 @@ export function formatDemo({ source, target, metaLr, methods, lambda, out, secon
     '  l2t-native eval RUN/best.safetensors --data DIR',
     '',
   ].join('\n');
-}
-
-function lambdaTable(source: string, target: string, lambda: DemoReport['lambda']): string {
-  const rows = [...new Set(lambda.map(({ source: m }) => m))];
-  const columns = [...new Set(lambda.map(({ target: n }) => n))];
-  const cell = (m: number, n: number) =>
-    lambda.find((entry) => entry.source === m && entry.target === n)?.mean.toFixed(2);
-  return table(
-    [`${source} \\ ${target}`, ...columns.map(String)],
-    rows.map((m) => [String(m), ...columns.map((n) => cell(m, n) ?? '')]),
-  );
 }

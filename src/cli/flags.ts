@@ -8,10 +8,11 @@ type Schema = z.ZodObject<Record<string, z.ZodType>>;
 /** Adds a flag for every option of a schema. */
 export function addFlags(command: Command, schema: Schema): void {
   for (const key of Object.keys(schema.shape)) {
-    const { value, help } = aboutField(schema, key);
+    const { value, help, repeats } = aboutField(schema, key);
     const option = new Option(value === '' ? flagOf(key) : `${flagOf(key)} <${value}>`, help);
     // 'n' and 'x' are numbers. What is none stays as it was typed, so that the message can show it.
-    if (value === 'n' || value === 'x') option.argParser((text) => (isNumber(text) ? Number(text) : text));
+    const read = (text: string) => ((value === 'n' || value === 'x') && isNumber(text) ? Number(text) : text);
+    option.argParser((text, before) => (repeats && before !== undefined ? [before, read(text)].flat() : read(text)));
     command.addOption(option);
   }
 }

@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
 import type { PairMetrics } from '../addon.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../inspect.js';
+import { describeNetwork } from '../networks.js';
 import { evaluateSchema } from '../options.js';
+import type { ResolvedOptions, ResolvedSource } from '../run-record.js';
 import { addFlags, flagOptions } from './flags.js';
+import { type PairCell, pairTable } from './pair-table.js';
 import { table } from './table.js';
 
 const schema = evaluateSchema.pick({ network: true, width: true, size: true });
@@ -51,22 +54,50 @@ function shorten(names: readonly string[]): string {
 }
 
 function formatRun({ run, verb, options, epochs, pairs, checkpoint }: RunReport): string {
-  const given = Object.entries(options).map(([key, value]) => [key, String(value)]);
+  const { sources, ...others } = options;
+  const pairsOf = (k: number) => pairs.filter(({ source }) => source === k);
+  const given = [
+    ...Object.entries(others).map(([key, value]) => [key, String(value)]),
+    ...sources.map((source) => ['source', describeSource(source)]),
+  ];
   return [
     `${run}: ${verb}, ${epochs} of ${options.epochs} epochs`,
     table(['option', ''], given),
-    ...(pairs.length > 0 ? ['', 'in the last epoch:', formatPairs(pairs)] : []),
+    ...sources.flatMap((source, k) => formatPairs(source, options, pairsOf(k))),
     ...(checkpoint ? ['', formatFile(checkpoint)] : []),
   ].join('\n');
 }
 
-function formatPairs(pairs: readonly PairMetrics[]): string {
-  const number = (value: number | undefined) => (value === undefined ? '' : value.toFixed(4));
-  const rows = pairs.map(({ pair: [m, n], lambdaMean, lambdaStd, weightEntropy }) => [
-    `${m}-${n}`,
-    number(lambdaMean),
-    number(lambdaStd),
-    number(weightEntropy),
-  ]);
-  return table(['pair', 'λ mean', 'λ deviation', 'entropy of w, nats'], rows);
+function describeSource({ checkpoint, network, width, size, pairs }: ResolvedSource): string {
+  const matched = pairs === undefined ? '' : `, pairs ${pairs}`;
+  return `${checkpoint}: ${network}, width ${width}, images of ${size}×${size}${matched}`;
+}
+
+/** What the meta-networks gave for a source: λ, and the entropy of w. Not every method has both. */
+function formatPairs(source: ResolvedSource, options: ResolvedOptions, pairs: readonly PairMetrics[]): string[] {
+  const lambda = pairs.flatMap(({ pair, lambdaMean, lambdaStd }) =>
+    lambdaMean === undefined ? [] : [{ pair, text: `${lambdaMean.toFixed(4)} ± ${(lambdaStd ?? 0).toFixed(4)}` }],
+  );
+  const entropy = pairs.flatMap(({ pair, weightEntropy }) =>
+    weightEntropy === undefined ? [] : [{ pair, text: weightEntropy.toFixed(4) }],
+  );
+  const asTable = (title: string, cells: readonly PairCell[]) => {
+    if (cells.length === 0) return [];
+    const target = { network: options.target, width: options.width, size: options.size };
+    const corner = `${source.network} \\ ${options.target}`;
+    return ['', title, pairTable(corner, cells, featureNames(source), featureNames(target))];
+  };
+  const where = `${source.checkpoint}, last epoch`;
+  return [
+    ...asTable(`λ, mean ± deviation over the images (${where}):`, lambda),
+    ...asTable(`entropy of w, nats; ln(channels) is that of equal weights (${where}):`, entropy),
+  ];
+}
+
+/** Index → "8: 64@8×8". */
+function featureNames({ network, width, size: side }: Pick<ResolvedSource, 'network' | 'width' | 'size'>) {
+  // Features do not depend on the count of classes.
+  const { features } = describeNetwork({ name: network, classes: 1, width }, side);
+  const names = new Map(features.map(({ index, channels, size }) => [index, `${index}: ${channels}@${size}×${size}`]));
+  return (index: number): string => names.get(index) ?? String(index);
 }

@@ -58,7 +58,9 @@ export class Progress {
 }
 
 function describeStart({ run, method, target, classes, pairs, images, device, reason, threads }: StartEvent): string {
-  const matched = pairs.length > 0 ? `, ${pairs.length} pairs of features` : '';
+  const sources = new Set(pairs.map(({ source }) => source)).size;
+  const matched =
+    pairs.length > 0 ? `, ${pairs.length} pairs of features${sources > 1 ? ` with ${sources} sources` : ''}` : '';
   const counts = `${images.train} training, ${images.validation} validation, ${images.test} test images`;
   return `${method}: ${target}, ${classes} classes${matched}; ${counts}; ${threads} threads on ${device} (${reason}); ${run}`;
 }

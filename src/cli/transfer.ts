@@ -12,7 +12,10 @@ export function register(program: Command): void {
     );
   addFlags(command, transferSchema);
   command
-    .option('--config <file.yaml>', 'options from a YAML file, named as in options.yaml; flags go over them')
+    .option(
+      '--config <file.yaml>',
+      'options from a YAML file, named as in TypeScript (weightDecay); flags go over them',
+    )
     .option('--resume <run>', 'go on with an interrupted run')
     .option('--json', 'print the result as one JSON document')
     .action((flags: TrainingFlags) =>

@@ -1,14 +1,25 @@
 import { readdir, stat } from 'node:fs/promises';
 import { L2TError } from '../errors.js';
 import { cifar10, cifar100, cifarReader } from './cifar.js';
+import { cub200 } from './cub200.js';
 import type { Dataset } from './dataset.js';
 import { folderReader } from './folder.js';
 import { idxReader } from './idx.js';
+import { imagenet } from './imagenet.js';
 import { type Layout, type LayoutReader, nameSome, unknownLayout } from './layouts.js';
+import { mit67 } from './mit67.js';
 import { reaching } from './reading.js';
+import { stanfordDogs } from './stanford-dogs.js';
+import { stanford40 } from './stanford40.js';
+import { stl10 } from './stl10.js';
+import { svhn } from './svhn.js';
+import { tinyimagenet } from './tinyimagenet.js';
 
 /** The surest first: what has files of its own name goes before what is known by its folders alone. */
-const readers: readonly LayoutReader[] = [cifarReader(cifar10), cifarReader(cifar100), idxReader, folderReader];
+const readers: readonly LayoutReader[] = [
+  ...[cifarReader(cifar10), cifarReader(cifar100), stl10, svhn, cub200, mit67, stanford40, stanfordDogs, idxReader],
+  ...[tinyimagenet, imagenet, folderReader],
+];
 
 /**
  * Lists the data set in a folder. The layout is the first that the folder's content shows, or the one asked for.

@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type PairMetrics, transfer } from '../../src/index.js';
+import { inspectRun } from '../../src/inspect.js';
+import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
+
+let data: string;
+let source: string[];
+beforeAll(async () => {
+  data = tinyData();
+  source = [await tinySource(), await tinySource({ name: 'resnet18', width: 0.0625 }, { size: 64 })];
+});
+
+/** Lines of words, which two spaces or more divide. */
+const wordsOf = (text: string) => text.split('\n').map((line) => line.trimEnd().split(/ {2,}/));
+
+async function inspected(method: 'l2t-ww' | 'l2t-w' | 'fm') {
+  const run = join(temporaryFolder(), 'run');
+  const options = { ...tinyOptions, lr: 1e-3, epochs: 1, method, source, data, out: run };
+  await transfer({ ...options, pairs: ['8-3,5-1', '4-4'] }).result;
+  const { pairs } = await inspectRun(run);
+  return { pairs: pairs as Required<PairMetrics>[], text: (await cli(['inspect', run])).stdout };
+}
+
+describe('inspect of a run', () => {
+  it('has a table of λ and one of the entropies of w for each source, with what the features are', async () => {
+    const { pairs, text } = await inspected('l2t-ww');
+    const [late, early, other] = pairs as [(typeof pairs)[0], (typeof pairs)[0], (typeof pairs)[0]];
+    const tables = (cell: (pair: (typeof pairs)[0]) => string) => [
+      ['resnet20 \\ vgg9_bn', '1: 16@16×16', '3: 64@4×4'],
+      ['5: 32@16×16', cell(early)],
+      ['8: 64@8×8', cell(late)],
+      ['resnet18 \\ vgg9_bn', '4: 64@2×2'],
+      ['4: 32@2×2', cell(other)],
+    ];
+    const words = wordsOf(text);
+    for (const line of tables(({ lambdaMean, lambdaStd }) => `${lambdaMean.toFixed(4)} ± ${lambdaStd.toFixed(4)}`)) {
+      expect(words).toContainEqual(line);
+    }
+    for (const line of tables(({ weightEntropy }) => weightEntropy.toFixed(4))) expect(words).toContainEqual(line);
+    // Feature 8 is matched by 3, not by 1.
+    expect(text).toMatch(/^8: 64@8×8 {12,}\d/m);
+    expect(words).toContainEqual(['source', `${source[1]}: resnet18, width 0.0625, images of 64×64, pairs 4-4`]);
+  });
+
+  it('has what the method learns', async () => {
+    const weights = await inspected('l2t-w');
+    expect([/λ/.test(weights.text), weights.text.match(/entropy of w/g)?.length]).toEqual([false, 2]);
+    expect((await inspected('fm')).text).not.toMatch(/λ|entropy/);
+  });
+});
