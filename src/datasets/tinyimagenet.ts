@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LayoutReader } from './layouts.js';
 import { type ListedImage, listedDataset } from './listed-images.js';
-import { findMarked, readRows, requireEntries } from './listing.js';
+import { findMarked, listNames, readRows, requireEntries } from './listing.js';
 
 const classesFile = 'wnids.txt';
 const valFile = 'val/val_annotations.txt';
@@ -17,12 +18,16 @@ export const tinyimagenet: LayoutReader = {
   async open(folder) {
     await requireEntries(folder, 'tinyimagenet', [classesFile, valFile]);
     const classNames = (await readRows(join(folder, classesFile), wnid, 'n01443537')).map(([name = '']) => name);
-    await requireEntries(folder, 'tinyimagenet', classNames.map(boxesFile));
+    await requireEntries(
+      folder,
+      'tinyimagenet',
+      classNames.map((className) => `train/${className}`),
+    );
     const train: ListedImage[] = [];
     for (const className of classNames) {
-      // The bounding boxes are not needed, but they list every image of the class.
-      const rows = await readRows(join(folder, boxesFile(className)), /^([^\s/]+)\t/, 'FILE, tab, box');
-      for (const [name] of rows) train.push({ className, file: `train/${className}/images/${name}` });
+      for (const name of await namesOf(folder, className)) {
+        train.push({ className, file: `train/${className}/images/${name}` });
+      }
     }
     const rows = await readRows(join(folder, valFile), /^([^\s/]+)\t(n\d{8})\t/, 'FILE, tab, n01443537, tab, box');
     const test = rows.map(([name, className = '']) => ({ className, file: `val/images/${name}` }));
@@ -30,6 +35,9 @@ export const tinyimagenet: LayoutReader = {
   },
 };
 
-function boxesFile(className: string): string {
-  return `train/${className}/${className}_boxes.txt`;
+/** The bounding boxes are not needed, but they list every image of the class; some copies come without. */
+async function namesOf(folder: string, className: string): Promise<string[]> {
+  const boxes = join(folder, 'train', className, `${className}_boxes.txt`);
+  if (!existsSync(boxes)) return listNames(join(folder, 'train', className, 'images'));
+  return (await readRows(boxes, /^([^\s/]+)\t/, 'FILE, tab, box')).map(([name = '']) => name);
 }

@@ -80,12 +80,7 @@ const damages: Damage[] = [
     /fold_indices\.txt, line 3: '2 x' is not/,
     change('fold_indices.txt', '2 5', '2 x'),
   ],
-  [
-    'a class folder missing',
-    tinyLayout,
-    /tinyimagenet folder without train\/n02000001\/n02000001_boxes\.txt/,
-    remove('train/n02000001'),
-  ],
+  ['a class folder missing', tinyLayout, /tinyimagenet folder without train\/n02000001:/, remove('train/n02000001')],
   [
     'training images missing',
     tinyLayout,

@@ -197,6 +197,17 @@ describe('images as files', () => {
     },
   );
 
+  it('tinyimagenet: without the files of boxes, which list the images, the folders do', async () => {
+    const folder = temporaryFolder();
+    await writeTinyImagenet(folder);
+    const whole = await open(tinyimagenet, folder);
+    for (const name of whole.classNames) rmSync(join(folder, 'train', name, `${name}_boxes.txt`));
+    const { train } = await open(tinyimagenet, folder);
+    expect(whole.train?.labels.map((_, index) => Number(train?.name(index) === whole.train?.name(index)))).toEqual(
+      Int32Array.of(1, 1, 1),
+    );
+  });
+
   it('stanford-dogs: the lists may lie in lists/', async () => {
     const folder = temporaryFolder();
     await writeStanfordDogs(folder, 'lists');
