@@ -42,12 +42,9 @@ BatchDecoder::BatchDecoder(Worker& worker, std::function<void(const Napi::Object
 
 int64_t BatchDecoder::request(Request request) {
   const auto ticket = next_ticket_++;
-  worker_.change([&] {
-    pending_[ticket] = {static_cast<int64_t>(request.positions.size()), request.size, false, {}};
-  });
-  worker_.post([this, ticket, request = std::move(request)](Napi::Env env) {
-    deliver_(to_event(env, ticket, request));
-  });
+  worker_.change([&] { pending_[ticket] = {static_cast<int64_t>(request.positions.size()), request.size, false, {}}; });
+  worker_.post(
+      [this, ticket, request = std::move(request)](Napi::Env env) { deliver_(to_event(env, ticket, request)); });
   return ticket;
 }
 

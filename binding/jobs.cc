@@ -104,8 +104,9 @@ Napi::Value evaluate(const Napi::CallbackInfo& info) {
       copy_by_name(network.buffers, buffers, weights);
       images.pixels = images.pixels.to(options.device());
       images.labels = images.labels.to(options.device());
-      const auto result = run::evaluate(network, parameters.views, buffers, {images, "test", batch, nullptr}, size, normalisation,
-                                        [&worker] { return worker.stopped(); }).value();
+      const auto result = run::evaluate(network, parameters.views, buffers, {images, "test", batch, nullptr}, size,
+                                        normalisation, [&worker] { return worker.stopped(); })
+                              .value();
       return [result](Napi::Env env) { return from_evaluation(env, result); };
     };
     return Worker::start(info.Env(), std::make_shared<Worker>(), std::move(keep), std::move(body));

@@ -165,10 +165,9 @@ class EventListener final : public run::Listener {
 }  // namespace
 
 Napi::Function Run::constructor(Napi::Env env) {
-  return DefineClass(
-      env, "Run",
-      {InstanceMethod<&Run::start>("start"), InstanceMethod<&Run::stop>("stop"), InstanceMethod<&Run::saved>("saved"),
-       InstanceMethod<&Run::decoded>("decoded")});
+  return DefineClass(env, "Run",
+                     {InstanceMethod<&Run::start>("start"), InstanceMethod<&Run::stop>("stop"),
+                      InstanceMethod<&Run::saved>("saved"), InstanceMethod<&Run::decoded>("decoded")});
 }
 
 Run::Run(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Run>(info) {
@@ -187,8 +186,8 @@ Napi::Value Run::start(const Napi::CallbackInfo& info) {
     Ref();  // until the promise settles: events call back into this object
     // Queued step events use the listener after the body returned, so it lives as long as the last call.
     const auto listener = std::make_shared<EventListener>(*worker_, on_event_);
-    const auto decoder = std::make_shared<BatchDecoder>(
-        *worker_, [listener](const Napi::Object& event) { listener->deliver(event); });
+    const auto decoder =
+        std::make_shared<BatchDecoder>(*worker_, [listener](const Napi::Object& event) { listener->deliver(event); });
     decoder_ = decoder;
     const auto config = std::make_shared<run::RunConfig>(std::move(config_));
     return Worker::start(

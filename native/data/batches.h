@@ -34,8 +34,8 @@ class Decoder {
   virtual at::Tensor take(int64_t ticket) = 0;
 };
 
-/// The batches of training, augmented: by pad, crop and flip where images are resident or the target's are small; by random
-/// resized crop and flip otherwise. What is not resident is asked for two batches ahead.
+/// The batches of training, augmented: by pad, crop and flip where images are resident or the target's are small; by
+/// random resized crop and flip otherwise. What is not resident is asked for two batches ahead.
 class TrainingBatches {
  public:
   /// `target_size`: side of the target's images. `decoder` may be null where the set is resident.

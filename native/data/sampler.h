@@ -25,8 +25,8 @@ class Sampler {
   /// One crop for each image of that batch: an offset in 0 … 2·crop_padding each way, mirrored half of the time.
   [[nodiscard]] std::vector<Crop> crops(int64_t epoch, int64_t step) const;
 
-  /// For random resized crops of that batch, whose boxes depend on each image's own sides: kDrawsPerCrop uniform numbers
-  /// in [0, 1) an image, and whether it is mirrored.
+  /// For random resized crops of that batch, whose boxes depend on each image's own sides: kDrawsPerCrop uniform
+  /// numbers in [0, 1) an image, and whether it is mirrored.
   struct ResizedCrops {
     std::vector<double> draws;
     std::vector<bool> flips;

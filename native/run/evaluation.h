@@ -17,8 +17,8 @@ struct Evaluation {
   [[nodiscard]] double accuracy() const { return static_cast<double>(correct) / static_cast<double>(total); }
 };
 
-/// The network in evaluation mode on every image; resized to `size` where it differs. Between batches `stopped` is asked;
-/// nothing where it says so, or where decoding was told to end.
+/// The network in evaluation mode on every image; resized to `size` where it differs. Between batches `stopped` is
+/// asked; nothing where it says so, or where decoding was told to end.
 std::optional<Evaluation> evaluate(const nets::Network& network, const std::vector<at::Tensor>& parameters,
                                    const std::vector<at::Tensor>& buffers, data::EvaluationBatches batches,
                                    int64_t size, const data::Normalisation& normalisation,

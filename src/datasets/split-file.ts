@@ -18,14 +18,16 @@ const positions = z.array(
     .min(0)
     .max(2 ** 31 - 1),
 );
-const json = z.strictObject({ train: positions, validation: positions.default([]), test: positions.optional() });
+const json = z
+  .strictObject({ train: positions.optional(), validation: positions.optional(), test: positions.optional() })
+  .refine(({ train, validation }) => train !== undefined || validation !== undefined);
 
 /** The files of one of the authors' splits: this and -train, -val, -test. */
 const endings = { train: '-train', validation: '-val', test: '-test' } as const;
 
 /**
- * Reads a split: a JSON file of lists `train`, `validation` and `test`, as a run folder's split.json is, or the files that the
- * paper's authors published, by what their names have in common (`splits/cifar100` for splits/cifar100-train …). Checked
+ * Reads a split: a JSON file of lists `train`, `validation` and `test`, as a run folder's split.json is (without `train`: all
+ * that do not validate), or the files that the paper's authors published, by what their names have in common (`splits/cifar100` for splits/cifar100-train …). Checked
  * against the data set: positions that exist, none twice; of the authors' files the number of classes.
  *
  * Throws INVALID_DATA, naming the file; FILE_ACCESS.
@@ -33,7 +35,7 @@ const endings = { train: '-train', validation: '-val', test: '-test' } as const;
 export async function readSplit(path: string, dataset: Dataset): Promise<PublishedSplit> {
   const split = existsSync(path + endings.train)
     ? await readAuthors(path, dataset.classNames.length)
-    : await readJson(path);
+    : await readJson(path, dataset.train?.count ?? 0);
   const { train, test } = dataset;
   checkPositions(path, 'train and validation', [...split.train, ...split.validation], train?.count ?? 0);
   if (split.test) checkPositions(path, 'test', [...split.test], test?.count ?? 0);
@@ -46,12 +48,13 @@ export function formatSplit({ train, validation }: TrainSplit): string {
   return `${JSON.stringify({ train: [...train], validation: [...validation] })}\n`;
 }
 
-async function readJson(path: string): Promise<PublishedSplit> {
+async function readJson(path: string, trainingImages: number): Promise<PublishedSplit> {
   const bytes = await readFileBytes(path);
   try {
-    const { train, validation, test } = json.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    const { train, validation = [], test } = json.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    const heldOut = new Set(validation);
     return {
-      train: Int32Array.from(train),
+      train: Int32Array.from(train ?? [...Array(trainingImages).keys()].filter((image) => !heldOut.has(image))),
       validation: Int32Array.from(validation),
       test: test && Int32Array.from(test),
     };

@@ -34,11 +34,14 @@ describe('a split file', () => {
     expect(await readSplit(file(formatSplit(split)), dataset(2, 4, 4))).toEqual({ ...split, test: undefined });
     const { validation, test } = await readSplit(file('{"train": [2], "test": [1]}'), dataset(2, 4, 4));
     expect([validation, test]).toEqual([new Int32Array(0), Int32Array.of(1)]);
+    const rest = await readSplit(file('{"validation": [2, 0]}'), dataset(2, 4, 4));
+    expect([...rest.train]).toEqual([1, 3]);
   });
 
   it.each([
     ['no JSON', '{"train": [0', /is no split/],
     ['another form', '{"training": [0]}', /is no split/],
+    ['neither training nor validation images', '{"test": [0]}', /is no split/],
     ['no position', '{"train": [0.5]}', /is no split/],
     ['no training images', '{"train": []}', /has no training images/],
     ['a position beyond', '{"train": [0, 4]}', /name image 4, but the data set has 4/],
