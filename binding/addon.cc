@@ -8,6 +8,7 @@
 #include "binding/bench.h"
 #include "binding/guard.h"
 #include "binding/jobs.h"
+#include "binding/network.h"
 #include "binding/networks.h"
 #include "binding/run.h"
 #include "binding/worker.h"
@@ -73,6 +74,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("memory", Napi::Function::New(env, memory));
   exports.Set("measureMachine", Napi::Function::New(env, measure_machine));
   exports.Set("Bench", Bench::constructor(env));
+  exports.Set("Network", Network::constructor(env));
   exports.Set("Run", Run::constructor(env));
   return exports;
 }

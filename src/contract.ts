@@ -215,6 +215,27 @@ export interface EvaluateJob {
   readonly threads: number;
 }
 
+/** A network to infer with. */
+export interface NetworkJob {
+  readonly network: NetworkSpec;
+  /** Float32 is computed with, whatever these are. */
+  readonly weights: readonly NamedTensor[];
+  /** Side of its images, pixels. */
+  readonly size: number;
+  readonly normalisation: Normalisation;
+  readonly device: string;
+  readonly threads: number;
+}
+
+export interface NativeNetwork {
+  /**
+   * The network in evaluation mode on images (uint8, count × size × size × 3; not copied, so they must not change
+   * until the promise settles): 'logits' (count × classes) and, where wanted, 'feature/0', … (count × C × H × W).
+   * Calls may go side by side.
+   */
+  infer(pixels: Uint8Array, wantFeatures: boolean): Promise<NamedTensor[]>;
+}
+
 /** `iterations` iterations of the algorithm from given tensors on given batches, everything observed: for parity. */
 export interface IterateJob extends Hyperparameters {
   readonly dtype: 'float32' | 'float64';
@@ -282,5 +303,6 @@ export interface NativeAddon {
   /** What the machine gives at best: float32 matrix products, and memory read and written. */
   measureMachine(threads: number): Promise<MachineSpeed>;
   readonly Bench: new (job: BenchJob) => NativeBench;
+  readonly Network: new (job: NetworkJob) => NativeNetwork;
   readonly Run: new (job: RunJob, onEvent: (event: NativeEvent) => void) => NativeRun;
 }
