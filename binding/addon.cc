@@ -69,7 +69,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("initialise", Napi::Function::New(env, initialise));
   exports.Set("pairs", Napi::Function::New(env, pairs));
   exports.Set("resize", Napi::Function::New(env, resize));
-  exports.Set("evaluate", Napi::Function::New(env, evaluate));
   exports.Set("iterate", Napi::Function::New(env, iterate));
   exports.Set("memory", Napi::Function::New(env, memory));
   exports.Set("measureMachine", Napi::Function::New(env, measure_machine));

@@ -134,7 +134,6 @@ function withErrors(native: NativeAddon): NativeAddon {
     initialise: guard(native.initialise),
     pairs: guard(native.pairs),
     resize: guard(native.resize),
-    evaluate: guard(native.evaluate),
     iterate: guard(native.iterate),
     Bench: class implements NativeBench {
       readonly iterate: NativeBench['iterate'];

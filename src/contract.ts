@@ -203,18 +203,6 @@ export interface NativeRun {
   decoded(ticket: number, pixels?: Uint8Array): void;
 }
 
-export interface EvaluateJob {
-  readonly network: NetworkSpec;
-  readonly weights: readonly NamedTensor[];
-  readonly images: NativeImages;
-  /** Side of the network's input, pixels; images of another size are resized. */
-  readonly size: number;
-  readonly normalisation: Normalisation;
-  readonly batch: number;
-  readonly device: string;
-  readonly threads: number;
-}
-
 /** A network to infer with. */
 export interface NetworkJob {
   readonly network: NetworkSpec;
@@ -295,7 +283,6 @@ export interface NativeAddon {
   ): Pair[];
   /** Antialiased bilinear, bytes as Pillow's: height × width × 3 → outHeight × outWidth × 3. */
   resize(pixels: Uint8Array, height: number, width: number, outHeight: number, outWidth: number): Promise<Uint8Array>;
-  evaluate(job: EvaluateJob): Promise<Evaluation>;
   /** Every observed tensor by the fixtures' names, whole (θ, momentum and features are not probed here). */
   iterate(job: IterateJob): Promise<NamedTensor[]>;
   /** Bytes of this process's CPU tensors of 64 KiB and more: alive now, and the most that were at once. */

@@ -48,6 +48,7 @@ export class Inference {
     const read = (first: number) => readImages(source, first, batch, this.size, signal);
     let images = await read(0);
     for (let first = 0; first < source.count; first += batch) {
+      throwIfAborted(signal);
       const [[logits, ...maps], next] = await Promise.all([this.#infer(images, features), read(first + batch)]);
       throwIfAborted(signal);
       yield { first, outcomes: toOutcomes(images, logits), features: maps };
