@@ -8,6 +8,7 @@
 #include "binding/bench.h"
 #include "binding/guard.h"
 #include "binding/jobs.h"
+#include "binding/network.h"
 #include "binding/networks.h"
 #include "binding/run.h"
 #include "binding/worker.h"
@@ -68,11 +69,11 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("initialise", Napi::Function::New(env, initialise));
   exports.Set("pairs", Napi::Function::New(env, pairs));
   exports.Set("resize", Napi::Function::New(env, resize));
-  exports.Set("evaluate", Napi::Function::New(env, evaluate));
   exports.Set("iterate", Napi::Function::New(env, iterate));
   exports.Set("memory", Napi::Function::New(env, memory));
   exports.Set("measureMachine", Napi::Function::New(env, measure_machine));
   exports.Set("Bench", Bench::constructor(env));
+  exports.Set("Network", Network::constructor(env));
   exports.Set("Run", Run::constructor(env));
   return exports;
 }

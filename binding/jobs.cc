@@ -6,21 +6,12 @@
 #include <cstring>
 
 #include "binding/worker.h"
-#include "native/core/device.h"
 #include "native/core/error.h"
-#include "native/core/memory.h"
 #include "native/core/threads.h"
-#include "native/nets/initialise.h"
-#include "native/run/evaluation.h"
 #include "native/run/observe.h"
 
 namespace l2t::binding {
 namespace {
-
-Napi::Object job_argument(const Napi::CallbackInfo& info) {
-  if (!info[0].IsObject()) throw Error("INVALID_OPTION", "A job is an object.");
-  return info[0].As<Napi::Object>();
-}
 
 /// Milliseconds of work an image, so it may sit on libuv's pool, where many are resized side by side.
 class ResizeWorker final : public Napi::AsyncWorker {
@@ -84,38 +75,10 @@ Napi::Value resize(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value evaluate(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const auto job = job_argument(info);
-    Keep keep;
-    auto network = nets::make_network(to_network_spec(get_object(job, "network")));
-    auto images = to_images(get_object(job, "images"), network.classes, keep);
-    auto body =
-        [network = std::move(network), images = std::move(images), weights = to_tensors(get_array(job, "weights")),
-         size = get_integer(job, "size", 1, 4096), normalisation = to_normalisation(get_object(job, "normalisation")),
-         batch = get_integer(job, "batch", 1, 1000000), device = get_string(job, "device"),
-         threads = static_cast<int>(get_integer(job, "threads", 1, 1024))](Worker& worker) mutable -> MakeValue {
-      const KeptMemory memory;
-      set_threads(threads);
-      const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(device).device);
-      const auto parameters = make_parameters(network.parameters, options);
-      const auto buffers = nets::make_buffers(network, options);
-      copy_by_name(network.parameters, parameters.views, weights);
-      copy_by_name(network.buffers, buffers, weights);
-      images.pixels = images.pixels.to(options.device());
-      images.labels = images.labels.to(options.device());
-      const auto result = run::evaluate(network, parameters.views, buffers, {images, "test", batch, nullptr}, size,
-                                        normalisation, [&worker] { return worker.stopped(); })
-                              .value();
-      return [result](Napi::Env env) { return from_evaluation(env, result); };
-    };
-    return Worker::start(info.Env(), std::make_shared<Worker>(), std::move(keep), std::move(body));
-  });
-}
-
 Napi::Value iterate(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const auto job = job_argument(info);
+    if (!info[0].IsObject()) throw Error("INVALID_OPTION", "A job is an object.");
+    const auto job = info[0].As<Napi::Object>();
     run::ObserveConfig config{};
     config.hyperparameters = to_hyperparameters(job);
     config.target = to_network_spec(get_object(job, "target"));

@@ -3,9 +3,8 @@
 
 namespace l2t::binding {
 
-// resize(), evaluate() and iterate() of src/contract.ts: promises of work on a thread of its own.
+// resize() and iterate() of src/contract.ts: promises of work on a thread of its own.
 Napi::Value resize(const Napi::CallbackInfo& info);
-Napi::Value evaluate(const Napi::CallbackInfo& info);
 Napi::Value iterate(const Napi::CallbackInfo& info);
 
 }  // namespace l2t::binding

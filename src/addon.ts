@@ -3,7 +3,16 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadEnvironment } from '../scripts/libtorch.mjs';
-import type { BenchJob, NativeAddon, NativeBench, NativeEvent, NativeRun, RunJob } from './contract.js';
+import type {
+  BenchJob,
+  NativeAddon,
+  NativeBench,
+  NativeEvent,
+  NativeNetwork,
+  NativeRun,
+  NetworkJob,
+  RunJob,
+} from './contract.js';
 import { type ErrorCode, L2TError } from './errors.js';
 
 export type * from './contract.js';
@@ -125,7 +134,6 @@ function withErrors(native: NativeAddon): NativeAddon {
     initialise: guard(native.initialise),
     pairs: guard(native.pairs),
     resize: guard(native.resize),
-    evaluate: guard(native.evaluate),
     iterate: guard(native.iterate),
     Bench: class implements NativeBench {
       readonly iterate: NativeBench['iterate'];
@@ -133,6 +141,14 @@ function withErrors(native: NativeAddon): NativeAddon {
       constructor(job: BenchJob) {
         const bench = guard((given: BenchJob) => new native.Bench(given))(job);
         this.iterate = guard(() => bench.iterate());
+      }
+    },
+    Network: class implements NativeNetwork {
+      readonly infer: NativeNetwork['infer'];
+
+      constructor(job: NetworkJob) {
+        const network = guard((given: NetworkJob) => new native.Network(given))(job);
+        this.infer = guard((...args: Parameters<NativeNetwork['infer']>) => network.infer(...args));
       }
     },
     Run: class implements NativeRun {

@@ -203,16 +203,25 @@ export interface NativeRun {
   decoded(ticket: number, pixels?: Uint8Array): void;
 }
 
-export interface EvaluateJob {
+/** A network to infer with. */
+export interface NetworkJob {
   readonly network: NetworkSpec;
+  /** Float32 is computed with, whatever these are. */
   readonly weights: readonly NamedTensor[];
-  readonly images: NativeImages;
-  /** Side of the network's input, pixels; images of another size are resized. */
+  /** Side of its images, pixels. */
   readonly size: number;
   readonly normalisation: Normalisation;
-  readonly batch: number;
   readonly device: string;
   readonly threads: number;
+}
+
+export interface NativeNetwork {
+  /**
+   * The network in evaluation mode on images (uint8, count × size × size × 3; not copied, so they must not change
+   * until the promise settles): 'logits' (count × classes) and, where wanted, 'feature/0', … (count × C × H × W).
+   * Calls may go side by side.
+   */
+  infer(pixels: Uint8Array, wantFeatures: boolean): Promise<NamedTensor[]>;
 }
 
 /** `iterations` iterations of the algorithm from given tensors on given batches, everything observed: for parity. */
@@ -274,7 +283,6 @@ export interface NativeAddon {
   ): Pair[];
   /** Antialiased bilinear, bytes as Pillow's: height × width × 3 → outHeight × outWidth × 3. */
   resize(pixels: Uint8Array, height: number, width: number, outHeight: number, outWidth: number): Promise<Uint8Array>;
-  evaluate(job: EvaluateJob): Promise<Evaluation>;
   /** Every observed tensor by the fixtures' names, whole (θ, momentum and features are not probed here). */
   iterate(job: IterateJob): Promise<NamedTensor[]>;
   /** Bytes of this process's CPU tensors of 64 KiB and more: alive now, and the most that were at once. */
@@ -282,5 +290,6 @@ export interface NativeAddon {
   /** What the machine gives at best: float32 matrix products, and memory read and written. */
   measureMachine(threads: number): Promise<MachineSpeed>;
   readonly Bench: new (job: BenchJob) => NativeBench;
+  readonly Network: new (job: NetworkJob) => NativeNetwork;
   readonly Run: new (job: RunJob, onEvent: (event: NativeEvent) => void) => NativeRun;
 }

@@ -1,17 +1,16 @@
-import { addon } from './addon.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
-import type { ImageList } from './datasets/image-list.js';
-import { decodeAll } from './datasets/resident.js';
+import type { Dataset } from './datasets/dataset.js';
 import { evaluationSplit } from './datasets/split.js';
 import { L2TError } from './errors.js';
+import { Inference } from './inference.js';
+import { argmax, logSoftmax } from './logits.js';
 import { checkOptions, evaluateSchema, type Given, required } from './options.js';
-import { defaultThreads } from './threads.js';
 import { loadData } from './training-data.js';
 
 export type EvaluateOptions = Given<typeof evaluateSchema> & {
-  /** Ends the loading of the data with L2TError ABORTED. */
+  /** Ends the evaluation with L2TError ABORTED, at the next batch. */
   readonly signal?: AbortSignal | undefined;
-  /** Images decoded so far. */
+  /** Images evaluated so far. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 };
@@ -38,7 +37,7 @@ export interface EvaluationResult {
 /**
  * How well a checkpoint (a path, or one in memory) tells the images in `data` apart.
  * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, WEIGHTS_MISMATCH; INVALID_DATA, also where its classes are not the
- * checkpoint's; FILE_ACCESS, ABORTED.
+ * checkpoint's; DEVICE_UNAVAILABLE, FILE_ACCESS, ABORTED.
  */
 export async function evaluate(
   checkpoint: string | Checkpoint,
@@ -46,64 +45,61 @@ export async function evaluate(
 ): Promise<EvaluationResult> {
   const options = checkOptions(evaluateSchema, given);
   const data = required(evaluateSchema, options, 'data');
-  const { network, width, size, strict, classes } = options;
+  const { network, width, size, strict, layout, classes, split, batch, device, threads } = options;
   const loaded =
     typeof checkpoint === 'string'
       ? await loadCheckpoint(checkpoint, { network, width, size, strict, onWarning })
-      : { ...checkpoint, size: size ?? checkpoint.size };
-  const dataset = await loadData({ data, layout: options.layout, classes, onWarning });
-  const images = evaluationSplit(dataset, options.split);
-  const labels = labelsOf(loaded, images, dataset.classNames, data);
-  const native = addon();
-  const [pixels] = await decodeAll([{ list: images, size: loaded.size }], data, {
-    resize: native.resize,
-    signal,
-    onProgress,
-  });
-  const names = loaded.classNames ?? dataset.classNames;
-  const { correct, total, loss, predictions } = await native.evaluate({
-    network: loaded.network,
-    weights: loaded.weights,
-    images: { pixels, labels, size: loaded.size },
-    size: loaded.size,
-    normalisation: loaded.normalisation,
-    batch: options.batch ?? 256,
-    device: native.device(options.device ?? 'auto').device,
-    threads: options.threads ?? defaultThreads(),
-  });
-  const confusion = count(labels, predictions, loaded.network.classes);
-  const perClass = confusion.map((row, k) => {
-    const all = row.reduce((sum, value) => sum + value, 0);
-    const right = row[k] as number;
-    return { name: names[k] as string, correct: right, total: all, accuracy: all > 0 ? right / all : null };
-  });
-  return {
-    correct,
-    total,
-    accuracy: correct / total,
-    loss,
-    network: loaded.network.name,
-    classes: perClass,
-    confusion,
-  };
+      : checkpoint;
+  const inference = new Inference(loaded, { size, device, threads });
+  const dataset = await loadData({ data, layout, classes, onWarning });
+  const images = evaluationSplit(dataset, split);
+  if (images.count === 0) throw new L2TError('INVALID_DATA', `${data} has no images to evaluate on.`);
+  const { classNames, indices } = classesOf(loaded, dataset);
+  const confusion = classNames.map(() => classNames.map(() => 0));
+  let nats = 0;
+  for await (const { first, outcomes } of inference.batches(images, { batch, signal })) {
+    outcomes.forEach((logits, k) => {
+      if (logits instanceof L2TError) throw logits;
+      const label = indices[images.labels[first + k] as number] as number;
+      const row = confusion[label] as number[];
+      const predicted = argmax(logits);
+      row[predicted] = (row[predicted] as number) + 1;
+      nats -= logSoftmax(logits)[label] as number;
+    });
+    onProgress?.(first + outcomes.length, images.count);
+  }
+  return { ...summarise(confusion, classNames), loss: nats / images.count, network: loaded.network.name };
 }
 
-/** The images' class indices as the checkpoint has them: by name where it has names, else in the data set's order. */
-function labelsOf(
+/** `confusion`: rows are the true classes. */
+function summarise(confusion: readonly (readonly number[])[], classNames: readonly string[]) {
+  const classes = confusion.map((row, k) => {
+    const total = row.reduce((sum, images) => sum + images, 0);
+    const correct = row[k] as number;
+    return { name: classNames[k] as string, correct, total, accuracy: total > 0 ? correct / total : null };
+  });
+  const correct = classes.reduce((sum, { correct }) => sum + correct, 0);
+  const total = classes.reduce((sum, { total }) => sum + total, 0);
+  return { correct, total, accuracy: correct / total, classes, confusion };
+}
+
+/**
+ * The checkpoint's classes, and which of them each of the data set's is: by name where the checkpoint has names, else in
+ * the data set's order.
+ */
+function classesOf(
   { classNames, network }: Checkpoint,
-  { labels }: ImageList,
-  dataClasses: readonly string[],
-  folder: string,
-): Int32Array {
+  { classNames: present, folder }: Dataset,
+): { readonly classNames: readonly string[]; readonly indices: readonly number[] } {
   if (classNames === undefined) {
-    if (dataClasses.length === network.classes) return labels;
+    if (present.length === network.classes) return { classNames: present, indices: [...present.keys()] };
     throw new L2TError(
       'INVALID_DATA',
-      `${folder} has ${dataClasses.length} classes, but the checkpoint tells ${network.classes} apart: use the data that it was trained for.`,
+      `${folder} has ${present.length} classes, but the checkpoint tells ${network.classes} apart: use the data that it was trained for.`,
     );
   }
   const index = new Map(classNames.map((name, k) => [name, k]));
-  const unknown = dataClasses.find((name) => !index.has(name));
+  const unknown = present.find((name) => !index.has(name));
   if (unknown !== undefined) {
     const known = classNames.slice(0, 10).join(', ');
     throw new L2TError(
@@ -111,15 +107,5 @@ function labelsOf(
       `${folder} has the class '${unknown}', which the checkpoint does not know (it knows ${known}${classNames.length > 10 ? ', …' : ''}): choose known ones with --classes.`,
     );
   }
-  return labels.map((label) => index.get(dataClasses[label] as string) as number);
-}
-
-function count(labels: Int32Array, predictions: Int32Array, classes: number): number[][] {
-  const rows = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  labels.forEach((label, image) => {
-    const row = rows[label] as number[];
-    const predicted = predictions[image] as number;
-    row[predicted] = (row[predicted] as number) + 1;
-  });
-  return rows;
+  return { classNames, indices: present.map((name) => index.get(name) as number) };
 }

@@ -19,6 +19,17 @@ export {
 export { checkData, type DataCheckOptions, type DataReport, type SplitReport } from './data-check.js';
 export { type ErrorCode, L2TError } from './errors.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './evaluate.js';
+export type { ImageInput } from './image-input.js';
+export {
+  type FeatureMap,
+  type InferenceOptions,
+  Network,
+  type NetworkOptions,
+  type PlacementOptions,
+  type Prediction,
+  type PredictOptions,
+  type RankedLabel,
+} from './network.js';
 export { describeNetwork, type NetworkName, networkNames } from './networks.js';
 export type { MethodName } from './options.js';
 export { type PretrainOptions, pretrain } from './pretrain.js';

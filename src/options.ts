@@ -148,13 +148,35 @@ export const compareSchema = transferSchema.omit({ method: true, pairs: true, se
   seeds: whole(1, 100, 'how often each is tried, with seeds 0, 1, … (3)'),
 });
 
+const inference = {
+  batch: whole(1, 65_536, 'images at a time (256; 64 for sizes from 224)'),
+  strict: yes('refuse a checkpoint that holds entries which the network does not have'),
+};
+
 /** Options of `evaluate`. */
 export const evaluateSchema = z.strictObject({
   network: choice(networkNames, "the checkpoint's network, where it does not say"),
   ...common,
   split: choice(splitNames, 'which images (test, or the folder itself where it is flat)'),
-  batch: whole(1, 65_536, 'images at a time (256)'),
-  strict: yes('refuse a checkpoint that holds entries which the network does not have'),
+  ...inference,
+});
+
+/** Options of `Network.load`. */
+export const networkSchema = evaluateSchema.pick({
+  ...{ network: true, width: true, size: true },
+  ...{ device: true, threads: true, strict: true },
+});
+
+/** Options of the command `predict`; `batch` and `top` are those of `Network.predict`. */
+export const predictSchema = z.strictObject({
+  network: path('checkpoint', 'trained network: safetensors or .pth'),
+  architecture: choice(networkNames, 'which network it is, where the checkpoint does not say'),
+  width: common.width,
+  size: common.size,
+  top: whole(1, 1_000_000, 'labels an image (5)'),
+  device: common.device,
+  threads: common.threads,
+  ...inference,
 });
 
 /** Options of `data check`. */

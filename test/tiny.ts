@@ -105,7 +105,7 @@ export async function cliUntil(args: readonly string[], ready: RegExp) {
   return { child, ended };
 }
 
-export function write(folder: string, name: string, text: string): string {
+export function write(folder: string, name: string, text: string | Uint8Array): string {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, name);
   writeFileSync(path, text);

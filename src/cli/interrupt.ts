@@ -5,7 +5,7 @@ export async function interruptible<T>(body: (signal: AbortSignal) => Promise<T>
   const controller = new AbortController();
   const onSignal = () => {
     if (controller.signal.aborted) process.exit(exitCodes.interrupted);
-    process.stderr.write('\ninterrupted: saving (once more to stop at once)\n');
+    process.stderr.write('\ninterrupted: ending in good order (once more to stop at once)\n');
     controller.abort();
   };
   process.on('SIGINT', onSignal);

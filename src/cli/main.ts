@@ -10,6 +10,7 @@ import { register as demo } from './demo.js';
 import { register as doctor } from './doctor.js';
 import { register as evaluation } from './eval.js';
 import { register as inspect } from './inspect.js';
+import { register as predict } from './predict.js';
 import { register as pretrain } from './pretrain.js';
 import { runProgram } from './program.js';
 import { register as setup } from './setup.js';
@@ -24,6 +25,19 @@ const program = new Command('l2t-native')
   .version(version)
   .showHelpAfterError('(--help lists what there is)');
 program.exitOverride();
-for (const register of [demo, transfer, compare, pretrain, evaluation, inspect, data, bench, doctor, setup, build])
+for (const register of [
+  demo,
+  transfer,
+  compare,
+  pretrain,
+  evaluation,
+  predict,
+  inspect,
+  data,
+  bench,
+  doctor,
+  setup,
+  build,
+])
   register(program);
 await runProgram(program);

@@ -14,29 +14,38 @@ export interface DecodedImage {
 export const maxPixels = 2 ** 26;
 const maxFileBytes = 2 ** 28;
 
-/** PNG, JPEG or WebP by its first 12 bytes. */
+/** PNG, JPEG, WebP or GIF by its first 12 bytes. */
 export function looksLikeImage(start: Uint8Array): boolean {
   const text = Buffer.from(start.subarray(0, 12)).toString('latin1');
   return (
     text.startsWith('\x89PNG\r\n\x1a\n') ||
     text.startsWith('\xff\xd8\xff') ||
+    /^GIF8[79]a/.test(text) ||
     (text.startsWith('RIFF') && text.endsWith('WEBP'))
   );
 }
 
 /**
- * A PNG, JPEG or WebP file as 8-bit RGB, the bytes that Pillow's `convert('RGB')` gives: embedded colour profiles and
- * the EXIF orientation are ignored, alpha is dropped (not blended), grey is repeated three times, 16 bits keep
- * their upper 8, CMYK is multiplied out; of an animation the first picture. A JPEG is decoded at the fraction of its
- * size that `reduction` says (which is asked in any case, with the sides as on disk): in an eighth of the time.
+ * An image file as 8-bit RGB, as `decodeBytes` gives it.
  *
- * Throws INVALID_DATA where the content is damaged, of another format or above 64 megapixels; FILE_ACCESS where the
- * file cannot be read.
+ * Throws as that; FILE_ACCESS where the file cannot be read.
  */
 export async function decodeImage(file: string, reduction?: Reduction): Promise<DecodedImage> {
-  const bytes = await readWhole(file, maxFileBytes);
+  return decodeBytes(await readWhole(file, maxFileBytes), file, reduction);
+}
+
+/**
+ * A PNG, JPEG, WebP or GIF file's bytes as 8-bit RGB, those that Pillow's `convert('RGB')` gives: embedded colour
+ * profiles and the EXIF orientation are ignored, alpha is dropped (not blended; where a GIF is transparent it is black),
+ * grey is repeated three times, 16 bits keep their upper 8, CMYK is multiplied out; of an animation the first picture. A
+ * JPEG is decoded at the fraction of its size that `reduction` says (which is asked in any case, with the sides as on
+ * disk): in an eighth of the time. `name` is what messages call the image.
+ *
+ * Throws INVALID_DATA where the content is damaged, of another format or above 64 megapixels.
+ */
+export async function decodeBytes(bytes: Uint8Array, name: string, reduction?: Reduction): Promise<DecodedImage> {
   if (!looksLikeImage(bytes)) {
-    throw new L2TError('INVALID_DATA', `${file} is not a PNG, JPEG or WebP image. Replace or remove it.`);
+    throw new L2TError('INVALID_DATA', `${name} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.`);
   }
   try {
     const image = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: maxPixels });
@@ -55,7 +64,7 @@ export async function decodeImage(file: string, reduction?: Reduction): Promise<
     return { pixels: cmyk ? cmykToRgb(data) : data, height: info.height, width: info.width };
   } catch (cause) {
     const reason = (cause as Error).message.split('\n')[0];
-    throw new L2TError('INVALID_DATA', `${file} cannot be decoded: ${reason}. Replace or remove it.`, { cause });
+    throw new L2TError('INVALID_DATA', `${name} cannot be decoded: ${reason}. Replace or remove it.`, { cause });
   }
 }
 

@@ -78,14 +78,13 @@ describe('a worker thread', () => {
   it.each([
     ['a run', `start(() => parentPort.postMessage('begun')).catch(() => {})`],
     [
-      'an evaluation',
-      `addon().evaluate({
-         ...common, network: { ...network, width: 1 }, weights: addon().initialise({ ...network, width: 1 }, 0),
-         images: { ...images, indices: new Int32Array(100_000).map((_, i) => i % count) },
-       }).catch(() => {});
+      'an inference',
+      `const whole = { ...network, width: 0.5 };
+       const loaded = new (addon().Network)({ ...common, network: whole, weights: addon().initialise(whole, 0) });
+       loaded.infer(new Uint8Array(512 * 32 * 32 * 3), false).catch(() => {});
        parentPort.postMessage('begun');`,
     ],
-  ])('ended in the middle of %s ends it at its next step', async (_, program) => {
+  ])('ended in the middle of %s ends with its step or batch', async (_, program) => {
     const { worker } = await inWorker(program);
     const before = performance.now();
     await worker.terminate();

@@ -1,0 +1,90 @@
+#include "binding/network.h"
+
+#include <ATen/ops/from_blob.h>
+
+#include "binding/conversions.h"
+#include "binding/worker.h"
+#include "native/core/device.h"
+#include "native/core/memory.h"
+#include "native/core/threads.h"
+#include "native/nets/forward.h"
+#include "native/nets/initialise.h"
+
+namespace l2t::binding {
+
+struct Network::Loaded {
+  nets::Network network;
+  ParameterVector parameters;
+  std::vector<at::Tensor> buffers;
+  int64_t size;
+  data::Normalisation normalisation;
+  int threads;
+
+  [[nodiscard]] c10::Device device() const { return parameters.flat.device(); }
+  [[nodiscard]] int64_t bytes() const { return static_cast<int64_t>(parameters.flat.nbytes()); }
+};
+
+namespace {
+
+/// Row-major on the CPU, as JavaScript reads it.
+at::Tensor to_host(const at::Tensor& tensor) { return tensor.to(at::kCPU).contiguous(); }
+
+}  // namespace
+
+Napi::Function Network::constructor(Napi::Env env) {
+  return DefineClass(env, "Network", {InstanceMethod<&Network::infer>("infer")});
+}
+
+Network::Network(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Network>(info) {
+  guarded(info.Env(), [&] {
+    if (!info[0].IsObject()) throw Error("INVALID_OPTION", "A job is an object.");
+    const auto job = info[0].As<Napi::Object>();
+    auto network = nets::make_network(to_network_spec(get_object(job, "network")));
+    const int64_t size = get_integer(job, "size", 1, 4096);
+    (void)nets::value_sides(network, size);  // throws where the images are too small
+    const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(get_string(job, "device")).device);
+    auto parameters = make_parameters(network.parameters, options);
+    auto buffers = nets::make_buffers(network, options);
+    const auto weights = to_tensors(get_array(job, "weights"));
+    copy_by_name(network.parameters, parameters.views, weights);
+    copy_by_name(network.buffers, buffers, weights);
+    loaded_ = std::make_shared<const Loaded>(Loaded{std::move(network), std::move(parameters), std::move(buffers), size,
+                                                    to_normalisation(get_object(job, "normalisation")),
+                                                    static_cast<int>(get_integer(job, "threads", 1, 1024))});
+    // JavaScript's garbage collector sees a small object; this is what it frees.
+    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), loaded_->bytes());
+  });
+}
+
+void Network::Finalize(Napi::Env env) { Napi::MemoryManagement::AdjustExternalMemory(env, -loaded_->bytes()); }
+
+Napi::Value Network::infer(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto size = loaded_->size;
+    const bool bytes = info[0].IsTypedArray() && info[0].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+    const auto length = bytes ? static_cast<int64_t>(info[0].As<Napi::Uint8Array>().ByteLength()) : 0;
+    if (length == 0 || length % (size * size * 3) != 0) {
+      throw Error("INVALID_OPTION", "The pixels must be a Uint8Array of count x size x size x 3 bytes.");
+    }
+    const auto pixels = info[0].As<Napi::Uint8Array>();
+    auto* const data = const_cast<uint8_t*>(pixels.Data());  // from_blob wants it; nothing writes
+    const auto images = at::from_blob(data, {length / (size * size * 3), size, size, 3}, at::kByte);
+    const bool want_features = info[1].ToBoolean();
+    Keep keep;
+    keep.push_back(Napi::Reference<Napi::Value>::New(pixels, 1));
+    auto body = [loaded = loaded_, images, want_features](Worker& /*worker*/) -> MakeValue {
+      const KeptMemory memory;
+      set_threads(loaded->threads);
+      const auto x = data::to_input(images.to(loaded->device()), loaded->size, loaded->normalisation);
+      const auto [logits, features] =
+          nets::forward(loaded->network, loaded->parameters.views, loaded->buffers, x, nets::Statistics::kRunning);
+      std::vector<NamedTensor> tensors{{"logits", to_host(logits)}};
+      for (size_t n = 0; want_features && n < features.size(); ++n)
+        tensors.push_back({"feature/" + std::to_string(n), to_host(features[n])});
+      return [tensors = std::move(tensors)](Napi::Env env) { return from_tensors(env, tensors); };
+    };
+    return Worker::start(info.Env(), std::make_shared<Worker>(), std::move(keep), std::move(body));
+  });
+}
+
+}  // namespace l2t::binding

@@ -1,0 +1,74 @@
+import type { Command } from 'commander';
+import { loadCheckpoint } from '../checkpoint.js';
+import { L2TError } from '../errors.js';
+import { Network, type Prediction, type RankedLabel } from '../network.js';
+import { predictSchema, required } from '../options.js';
+import { addFlags, flagOptions } from './flags.js';
+import { interruptible } from './interrupt.js';
+import { Progress } from './progress.js';
+import { table } from './table.js';
+
+type Flags = { readonly json?: boolean } & Record<string, unknown>;
+type Outcome = Prediction | L2TError;
+
+export function register(program: Command): void {
+  const command = program
+    .command('predict')
+    .description('what a trained network takes images for')
+    .argument('<files...>', 'images: PNG, JPEG, WebP or GIF');
+  addFlags(command, predictSchema);
+  command
+    .option('--json', 'print the predictions as one JSON document')
+    .action(async (files: string[], flags: Flags) => {
+      const progress = new Progress();
+      const outcomes = await predict(files, flags, progress).finally(() => progress.stop());
+      process.stdout.write(flags.json ? `${JSON.stringify(toJson(files, outcomes))}\n` : format(files, outcomes));
+      requireAll(files, outcomes);
+    });
+}
+
+async function predict(files: readonly string[], flags: Flags, progress: Progress): Promise<Outcome[]> {
+  const options = flagOptions(predictSchema, flags);
+  const path = required(predictSchema, options, 'network');
+  const { architecture, width, size, strict, device, threads, batch, top } = options;
+  const whichNetwork = { network: architecture, width, size, strict, flag: '--architecture' };
+  const checkpoint = await loadCheckpoint(path, { ...whichNetwork, onWarning: progress.warn });
+  const network = Network.from(checkpoint, { device, threads });
+  return interruptible(async (signal) => {
+    const outcomes: Outcome[] = [];
+    for await (const outcome of network.predictEach(files, { batch, top, signal })) {
+      outcomes.push(outcome);
+      if (outcome instanceof L2TError) progress.warn(outcome.message);
+      progress.data(outcomes.length, files.length);
+    }
+    return outcomes;
+  });
+}
+
+function toJson(files: readonly string[], outcomes: readonly Outcome[]) {
+  return outcomes.map((outcome, i) => {
+    const file = files[i];
+    if (!(outcome instanceof L2TError)) return { file, ...outcome };
+    return { file, error: { code: outcome.code, message: outcome.message } };
+  });
+}
+
+function format(files: readonly string[], outcomes: readonly Outcome[]): string {
+  const share = ({ probability }: RankedLabel) => `${(100 * probability).toFixed(1)} %`;
+  const rows = outcomes.flatMap((outcome, i) => {
+    if (outcome instanceof L2TError) return [];
+    const others = outcome.best.slice(1).map((other) => `${other.label} ${share(other)}`);
+    return [[files[i] as string, outcome.label, share(outcome), others.join(', ')]];
+  });
+  return rows.length > 0 ? `${table(['file', 'label', '', 'runners-up'], rows)}\n` : '';
+}
+
+/** The others are predicted and printed, and then it is a failure. */
+function requireAll(files: readonly string[], outcomes: readonly Outcome[]): void {
+  const failed = files.filter((_, i) => outcomes[i] instanceof L2TError);
+  const first = outcomes.find((outcome) => outcome instanceof L2TError);
+  if (first === undefined) return;
+  const more = failed.length > 10 ? ` and ${failed.length - 10} more` : '';
+  const names = `${failed.slice(0, 10).join(', ')}${more}`;
+  throw new L2TError(first.code, `${failed.length} of ${files.length} images could not be read: ${names}.`);
+}

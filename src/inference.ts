@@ -1,0 +1,115 @@
+import { addon, type NamedTensor, type NativeNetwork } from './addon.js';
+import type { Checkpoint } from './checkpoint.js';
+import { fitImage } from './datasets/fit.js';
+import type { ImageList } from './datasets/image-list.js';
+import { forEachParallel } from './datasets/reading.js';
+import { L2TError } from './errors.js';
+import { defaultThreads } from './threads.js';
+
+/** Images by position: a split of a data set, or what a caller gives. */
+export type ImageSource = Pick<ImageList, 'count' | 'name' | 'read'>;
+
+/** What came of images `first`, `first` + 1, … */
+export interface Batch {
+  readonly first: number;
+  /** An image's logits, or why it could not be read. */
+  readonly outcomes: readonly (Float32Array | L2TError)[];
+  /** Feature map n of those that could be read, B × C × H × W; empty where none are wanted. */
+  readonly features: readonly Float32Array[];
+}
+
+/** A network on a device, through which images go in batches. */
+export class Inference {
+  readonly size: number;
+  readonly device: string;
+  readonly #network: NativeNetwork;
+
+  constructor(
+    { network, weights, normalisation, size: ownSize }: Checkpoint,
+    options: { size?: number | undefined; device?: string | undefined; threads?: number | undefined },
+  ) {
+    const { size = ownSize, device = 'auto', threads = defaultThreads() } = options;
+    const native = addon();
+    this.size = size;
+    this.device = native.device(device).device;
+    this.#network = new native.Network({ network, weights, normalisation, size, device: this.device, threads });
+  }
+
+  /**
+   * While a batch is inferred, the next one is decoded.
+   * @throws L2TError ABORTED at the next batch once the signal has fired; INVALID_WEIGHTS where an output is NaN or
+   * infinite.
+   */
+  async *batches(
+    source: ImageSource,
+    options: { batch?: number | undefined; signal?: AbortSignal | undefined; features?: boolean },
+  ): AsyncGenerator<Batch, void> {
+    const { batch = this.size < 224 ? 256 : 64, signal, features = false } = options;
+    const read = (first: number) => readImages(source, first, batch, this.size, signal);
+    let images = await read(0);
+    for (let first = 0; first < source.count; first += batch) {
+      throwIfAborted(signal);
+      const [[logits, ...maps], next] = await Promise.all([this.#infer(images, features), read(first + batch)]);
+      throwIfAborted(signal);
+      yield { first, outcomes: toOutcomes(images, logits), features: maps };
+      images = next;
+    }
+  }
+
+  /** Logits and, where wanted, feature maps of the images that could be read; nothing where none could. */
+  async #infer(images: readonly (Uint8Array | L2TError)[], features: boolean): Promise<Float32Array[]> {
+    const readable = images.filter(isReadable);
+    if (readable.length === 0) return [];
+    const tensors = (await this.#network.infer(Buffer.concat(readable), features)).map(toFloats);
+    if (tensors[0]?.every(Number.isFinite)) return tensors;
+    throw new L2TError(
+      'INVALID_WEIGHTS',
+      "The network's outputs are NaN or infinite: its weights are damaged, or diverged in training. Use others.",
+    );
+  }
+}
+
+/** Images `first` … `first` + `batch` − 1, as far as there are, as the network takes them, or why one cannot be read. */
+async function readImages(
+  source: ImageSource,
+  first: number,
+  batch: number,
+  size: number,
+  signal: AbortSignal | undefined,
+): Promise<(Uint8Array | L2TError)[]> {
+  const images: (Uint8Array | L2TError)[] = [];
+  await forEachParallel(Math.min(batch, source.count - first), async (k) => {
+    throwIfAborted(signal);
+    const index = first + k;
+    try {
+      images[k] = await fitImage(await source.read(index), size, addon().resize, source.name(index));
+    } catch (error) {
+      if (!(error instanceof L2TError)) throw error;
+      images[k] = error;
+    }
+  });
+  return images;
+}
+
+/** Each image's row of the logits, or why it has none. */
+function toOutcomes(
+  images: readonly (Uint8Array | L2TError)[],
+  logits: Float32Array | undefined,
+): (Float32Array | L2TError)[] {
+  const classes = (logits?.length ?? 0) / images.filter(isReadable).length;
+  let row = 0;
+  return images.map((image) => {
+    if (!isReadable(image)) return image;
+    const start = classes * row++;
+    return (logits as Float32Array).subarray(start, start + classes);
+  });
+}
+
+const isReadable = (image: Uint8Array | L2TError): image is Uint8Array => !(image instanceof L2TError);
+
+const toFloats = ({ data }: NamedTensor): Float32Array =>
+  new Float32Array(data.buffer, data.byteOffset, data.byteLength / 4);
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new L2TError('ABORTED', 'The inference was aborted.', { cause: signal.reason });
+}
