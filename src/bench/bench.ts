@@ -2,13 +2,16 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { addon, type EngineName, type MachineSpeed } from '../addon.js';
-import { type BenchCaseName, type BenchSettings, benchJob } from './cases.js';
+import { type BenchCaseName, type BenchSettings, benchCases, benchJob } from './cases.js';
+import { measureDecoding } from './decoding.js';
 
 /** One engine's figures on one case. */
 export interface EngineTiming {
   readonly engine: EngineName;
   /** Of one iteration. */
   readonly seconds: { readonly min: number; readonly median: number };
+  /** Trained on, at the fastest. */
+  readonly imagesPerSecond: number;
   /** VmHWM of a process that runs this engine alone, weights, images and Node included. */
   readonly peakBytes: number;
   /** The most that an iteration's tensors took at once, weights and images not counted. */
@@ -23,6 +26,8 @@ export interface BenchResult extends BenchSettings {
   readonly cases: readonly EngineTiming[];
   /** autograd ÷ native, of the minima; absent unless both ran. */
   readonly ratio?: number;
+  /** Images a second that are decoded for training, on all cores; absent for small images, which are decoded before. */
+  readonly decodedPerSecond?: number;
   /** What the machine gives at best, measured before. */
   readonly machine: MachineSpeed;
   /** How late a 10 ms timer fired while iterations ran, 99th percentile, milliseconds. */
@@ -57,12 +62,15 @@ export async function bench(name: BenchCaseName, options: BenchOptions): Promise
     }
   }
   const timerDelayP99 = timer.stop();
+  const { size, batch } = benchCases[name];
+  const decodedPerSecond = await measureDecoding(size, batch);
   const cases: EngineTiming[] = [];
   for (const { engine, phases } of runs) {
     const seconds = phases.map(total);
     cases.push({
       engine,
       seconds: { min: Math.min(...seconds), median: median(seconds) },
+      imagesPerSecond: batch / Math.min(...seconds),
       ...(await peak(name, engine, settings)),
       phases: Object.fromEntries(
         Object.keys(phases[0] ?? {}).map((phase) => [phase, median(phases.map((measured) => measured[phase] ?? 0))]),
@@ -72,7 +80,10 @@ export async function bench(name: BenchCaseName, options: BenchOptions): Promise
   const fastest = (engine: EngineName) => cases.find((timing) => timing.engine === engine)?.seconds.min;
   const [native, autograd] = [fastest('native'), fastest('autograd')];
   const ratio = native !== undefined && autograd !== undefined ? { ratio: autograd / native } : {};
-  return { case: name, ...settings, rounds, machine, cases, ...ratio, timerDelayP99 };
+  return {
+    ...{ case: name, ...settings, rounds, machine, cases, ...ratio, timerDelayP99 },
+    ...(decodedPerSecond !== undefined && { decodedPerSecond }),
+  };
 }
 
 async function peak(

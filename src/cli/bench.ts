@@ -65,10 +65,11 @@ function whole(text: string): number {
 }
 
 function format(result: BenchResult): string {
-  const rows = result.cases.map(({ engine, seconds, peakBytes, iterationBytes }) => [
+  const rows = result.cases.map(({ engine, seconds, imagesPerSecond, peakBytes, iterationBytes }) => [
     engine,
     seconds.min.toFixed(3),
     seconds.median.toFixed(3),
+    imagesPerSecond.toFixed(1),
     (peakBytes / 2 ** 20).toFixed(0),
     (iterationBytes / 2 ** 20).toFixed(0),
   ]);
@@ -78,9 +79,13 @@ function format(result: BenchResult): string {
   ]);
   const lines = [
     `${result.case}: ${benchCases[result.case].about}; ${result.threads} threads, ${result.rounds} rounds`,
-    table(['engine', 'min s', 'median s', 'peak MiB', 'of the iteration'], rows),
+    table(['engine', 'min s', 'median s', 'images/s', 'peak MiB', 'of the iteration'], rows),
     table(['phase', ...result.cases.map(({ engine }) => engine)], phases),
   ];
+  if (result.decodedPerSecond !== undefined)
+    lines.push(
+      `decoding for training: ${result.decodedPerSecond.toFixed(0)} images/s (JPEGs of 500×375, random crops)`,
+    );
   const { gemmGflops, bandwidthGBs } = result.machine;
   lines.push(
     `this machine at best: ${gemmGflops.toFixed(0)} GFLOP/s (float32 products), ${bandwidthGBs.toFixed(0)} GB/s of memory`,

@@ -1,0 +1,56 @@
+import sharp from 'sharp';
+import { addon } from '../addon.js';
+import { BatchDecoder } from '../datasets/batch-decoder.js';
+import { decodeBytes } from '../datasets/decode.js';
+import { largeSize } from '../datasets/fit.js';
+import type { ImageList } from '../datasets/image-list.js';
+import { Random } from '../datasets/random.js';
+import { drawsPerCrop } from '../datasets/random-resized-crop.js';
+
+/** What ImageNet's photographs have on average, pixels. */
+const photograph = { width: 500, height: 375 };
+const leastSeconds = 2;
+
+/**
+ * Images a second that are decoded for training at `size`: JPEGs of 500 × 375 in memory, a random resized crop of each.
+ * Undefined for small images, which are decoded once, before training.
+ */
+export async function measureDecoding(size: number, batch: number): Promise<number | undefined> {
+  if (size < largeSize) return undefined;
+  const list = await photographs(batch);
+  const decoder = new BatchDecoder({ train: { list, size, squash: false } }, addon().resize, undefined);
+  const random = new Random(1);
+  const images = Int32Array.from({ length: batch }, (_, k) => k);
+  const decode = () => {
+    const draws = Float64Array.from({ length: batch * drawsPerCrop }, () => random.below(2 ** 32) / 2 ** 32);
+    return decoder.decode({ type: 'decode', ticket: 0, set: 'train', images, draws });
+  };
+  await decode();
+  const start = performance.now();
+  for (let decoded = batch; ; decoded += batch) {
+    await decode();
+    const seconds = (performance.now() - start) / 1000;
+    if (seconds >= leastSeconds) return decoded / seconds;
+  }
+}
+
+/** One picture, smooth with noise in it, so that it compresses as photographs do (to some 100 kB), many times. */
+async function photographs(count: number): Promise<ImageList> {
+  const { width, height } = photograph;
+  const random = new Random(2);
+  const pixels = Uint8Array.from({ length: width * height * 3 }, (_, at) => {
+    const [row, column] = [Math.floor(at / 3 / width), Math.floor(at / 3) % width];
+    return 110 + 70 * Math.sin(row / 31) * Math.cos(column / 23) + random.below(40);
+  });
+  const bytes = await sharp(pixels, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality: 90 })
+    .toBuffer();
+  return {
+    count,
+    labels: new Int32Array(count),
+    sides: undefined,
+    name: (index) => `picture ${index}`,
+    read: (index, reduction) => decodeBytes(bytes, `picture ${index}`, reduction),
+    identity: async () => bytes,
+  };
+}
