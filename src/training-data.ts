@@ -17,14 +17,16 @@ import { didYouMean } from './suggest.js';
 export interface DataOptions {
   readonly data: string;
   readonly layout?: Layout | undefined;
+  readonly fold?: number | undefined;
   readonly classes?: string | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** The data set in a folder, of the asked classes only; nothing is decoded. */
-export async function loadData({ data, layout, classes, onWarning }: DataOptions): Promise<Dataset> {
-  const dataset = await openDataset(data, layout);
-  for (const warning of dataset.warnings) onWarning?.(warning);
+/** The data set in a folder, of the asked fold and classes only; nothing is decoded. */
+export async function loadData({ data, layout, fold, classes, onWarning }: DataOptions): Promise<Dataset> {
+  const opened = await openDataset(data, layout);
+  for (const warning of opened.warnings) onWarning?.(warning);
+  const dataset = fold === undefined ? opened : withFold(opened, fold);
   return classes === undefined ? dataset : selectClasses(dataset, classIndices(classes, dataset.classNames));
 }
 
@@ -48,7 +50,6 @@ export interface TrainingDataOptions extends DataOptions {
   /** Sides of the sources' images. */
   readonly sourceSizes: readonly number[];
   readonly perClass?: number | undefined;
-  readonly fold?: number | undefined;
   readonly splitFile?: string | undefined;
   /** Folder of resized images. */
   readonly cache?: string | undefined;
@@ -75,7 +76,7 @@ export interface TrainingData {
  * once; from 64 pixels on they are decoded as training needs them.
  */
 export async function prepareTrainingData(options: TrainingDataOptions): Promise<TrainingData> {
-  const dataset = withFold(await loadData(options), options.fold);
+  const dataset = await loadData(options);
   const { lists, split } = await divide(dataset, options);
   const known = await fingerprint(dataset);
   const sizes = { train: await trainingSide(lists.train, options), validation: options.size, test: options.size };
@@ -94,15 +95,14 @@ export async function prepareTrainingData(options: TrainingDataOptions): Promise
 }
 
 /** One of the published parts of the training images (STL-10) in place of all. */
-function withFold(dataset: Dataset, fold: number | undefined): Dataset {
-  if (fold === undefined) return dataset;
+function withFold(dataset: Dataset, fold: number): Dataset {
   const { folder, folds, train } = dataset;
   const positions = folds[fold];
   if (positions === undefined || train === undefined) {
     const has = folds.length === 0 ? 'no folds' : `folds 0 to ${folds.length - 1}`;
     throw new L2TError(
       'INVALID_OPTION',
-      `--fold ${fold}: ${folder} has ${has} (STL-10's, of all its classes, are known).`,
+      `--fold ${fold}: ${folder} has ${has} (STL-10's are known, where fold_indices.txt is there).`,
     );
   }
   return { ...dataset, train: subset(train, positions), folds: [] };
