@@ -8,17 +8,13 @@ export type {
   StepEvent,
 } from './addon.js';
 export { type Checkpoint, type CheckpointOptions, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
-export {
-  type CompareOptions,
-  type Comparison,
-  type ComparisonRow,
-  compare,
-  type Follow,
-  resumeComparison,
-} from './compare.js';
+export { type CompareOptions, compare, resumeComparison } from './compare.js';
+export { type CurveOptions, curve, resumeCurve } from './curve.js';
 export { checkData, type DataCheckOptions, type DataReport, type SplitReport } from './data-check.js';
 export { type ErrorCode, L2TError } from './errors.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './evaluate.js';
+export type { ExperimentControl, ExperimentResult, Follow } from './experiment.js';
+export type { ExperimentRow } from './experiment-table.js';
 export type { ImageInput } from './image-input.js';
 export {
   type FeatureMap,

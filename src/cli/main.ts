@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { register as bench } from './bench.js';
 import { register as build } from './build.js';
 import { register as compare } from './compare.js';
+import { register as curve } from './curve.js';
 import { register as data } from './data.js';
 import { register as demo } from './demo.js';
 import { register as doctor } from './doctor.js';
@@ -29,6 +30,7 @@ for (const register of [
   demo,
   transfer,
   compare,
+  curve,
   pretrain,
   evaluation,
   predict,
