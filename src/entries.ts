@@ -1,14 +1,6 @@
 import { resolve } from 'node:path';
 import { L2TError } from './errors.js';
-import {
-  type compareSchema,
-  type Given,
-  type MethodName,
-  methodNames,
-  methodNeeds,
-  required,
-  transferSchema,
-} from './options.js';
+import { type compareSchema, type Given, type MethodName, methodNames, methodNeeds } from './options.js';
 import { firstSource } from './sources.js';
 import { didYouMean } from './suggest.js';
 import type { TransferOptions } from './transfer.js';
@@ -29,7 +21,7 @@ export interface Entry {
 
 /**
  * One entry a method of the list, with the options that it reads.
- * @throws L2TError INVALID_OPTION for what is no method, or listed twice, or has no pairs; where a source is missing.
+ * @throws L2TError INVALID_OPTION for what is no method, or listed twice, or has no pairs.
  */
 export function methodEntries({
   methods = 'scratch,fm,at,l2t-w,l2t-ww',
@@ -64,7 +56,6 @@ function fitting(method: MethodName, options: Given<typeof compareSchema>): Tran
   const needs = methodNeeds[method];
   const { seeds: _, parallel: __, out: ___, ...shared } = options;
   const { source, sourceNetwork, sourceSize, sourceWidth, beta, innerSteps, metaLr, metaWeightDecay, ...rest } = shared;
-  if (needs.source) required(transferSchema, { source }, 'source');
   const sources = { source, sourceNetwork, sourceSize, sourceWidth };
   return {
     ...rest,
@@ -74,12 +65,14 @@ function fitting(method: MethodName, options: Given<typeof compareSchema>): Tran
   };
 }
 
-/** A resume may come from another working directory. */
+/** With paths that a resume from another working directory understands. */
 export function absolutePaths<O extends ExperimentOptions>(options: O): O {
-  const { data, source } = options;
+  const { data, source, splitFile, cache } = options;
   return {
     ...options,
     ...(data !== undefined && { data: resolve(data) }),
+    ...(splitFile !== undefined && { splitFile: resolve(splitFile) }),
+    ...(cache !== undefined && { cache: resolve(cache) }),
     ...(source !== undefined && { source: [source].flat().map((path) => resolve(path)) }),
   };
 }

@@ -9,7 +9,7 @@ import { L2TError } from './errors.js';
 import { type ExperimentRow, rowOf, saveTable } from './experiment-table.js';
 import { writeFileAtomic } from './files.js';
 import { defaultBatch, defaultSize } from './networks.js';
-import { checkOptions, compareSchema, required } from './options.js';
+import { checkOptions, compareSchema, methodNeeds, required } from './options.js';
 import { resume as resumeRun } from './resume.js';
 import type { Run, RunControl, RunResult } from './run.js';
 import { firstFree, requireUnused } from './run-folder.js';
@@ -50,6 +50,7 @@ export async function beginExperiment<O extends ExperimentOptions>(
   required(compareSchema, options, 'data');
   required(compareSchema, options, 'target');
   const entries = kind.entries(options);
+  if (needSource(entries)) required(compareSchema, options, 'source');
   const out = options.out ?? firstFree(kind.verb);
   await requireUnused(out);
   await mkdir(out, { recursive: true });
@@ -64,12 +65,15 @@ export async function resumeExperiment<O extends ExperimentOptions>(
   { signal, follow, parallel }: ExperimentControl & Pick<ExperimentOptions, 'parallel'>,
 ): Promise<ExperimentResult> {
   if (!holdsExperiment(kind, out)) {
-    throw new L2TError('INVALID_RUN', `${out} holds no ${kind.verb}: ${kind.verb}.yaml is missing.`);
+    throw new L2TError('INVALID_RUN', `${out} was not begun by l2t-native ${kind.verb}: ${kind.verb}.yaml is missing.`);
   }
   const changes = checkOptions(compareSchema.pick({ parallel: true }), { parallel });
   const options = { ...((await yamlOptions(kind.schema, optionsFile(kind, out))) as O), ...changes };
   return runAll(kind, out, kind.entries(options), options, { signal, follow });
 }
+
+export const needSource = (entries: readonly Entry[]): boolean =>
+  entries.some(({ method }) => methodNeeds[method].source);
 
 const optionsFile = ({ verb }: { readonly verb: string }, out: string): string => join(out, `${verb}.yaml`);
 

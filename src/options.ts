@@ -161,6 +161,16 @@ export const curveSchema = compareSchema.extend({
   ),
 });
 
+/** Options of `reproduce`: what goes over a preset's. */
+export const reproduceSchema = curveSchema.omit({ source: true }).extend({
+  sourceWeights: about(
+    z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
+    'file',
+    'a path, or a list of paths',
+    "the preset's source, pretrained: safetensors or .pth; once for each source, in the preset's order",
+  ),
+});
+
 const inference = {
   batch: whole(1, 65_536, 'images at a time (256; 64 for sizes from 224)'),
   strict: yes('refuse a checkpoint that holds entries which the network does not have'),

@@ -14,6 +14,7 @@ import { register as inspect } from './inspect.js';
 import { register as predict } from './predict.js';
 import { register as pretrain } from './pretrain.js';
 import { runProgram } from './program.js';
+import { register as reproduce } from './reproduce.js';
 import { register as setup } from './setup.js';
 import { register as transfer } from './transfer.js';
 
@@ -31,6 +32,7 @@ for (const register of [
   transfer,
   compare,
   curve,
+  reproduce,
   pretrain,
   evaluation,
   predict,

@@ -34,6 +34,7 @@ function checkContents({ files, size }) {
   const allowed = [
     /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt)$/,
     /^dist\/.+\.(js|d\.ts)$/,
+    /^src\/presets\/[\w-]+\.yaml$/,
     /^native\/.+\.(cc|h|inc)$/,
     /^binding\/[^/]+\.(cc|h|gyp)$/,
     /^cmake\/.+\.cmake$/,
@@ -56,6 +57,7 @@ function checkContents({ files, size }) {
     'dist/index.js',
     'dist/index.d.ts',
     'dist/cli/main.js',
+    'src/presets/cifar100.yaml',
     'scripts/libtorch.mjs',
     'scripts/build-native.mjs',
   ];
