@@ -7,7 +7,7 @@ import { addon } from './addon.js';
 import { absolutePaths, type Entry, type ExperimentOptions } from './entries.js';
 import { L2TError } from './errors.js';
 import { type ExperimentRow, rowOf, saveTable } from './experiment-table.js';
-import { writeFileAtomic } from './files.js';
+import { fileError, writeFileAtomic } from './files.js';
 import { defaultBatch, defaultSize } from './networks.js';
 import { checkOptions, compareSchema, methodNeeds, required } from './options.js';
 import { resume as resumeRun } from './resume.js';
@@ -53,7 +53,9 @@ export async function beginExperiment<O extends ExperimentOptions>(
   if (needSource(entries)) required(compareSchema, options, 'source');
   const out = options.out ?? firstFree(kind.verb);
   await requireUnused(out);
-  await mkdir(out, { recursive: true });
+  await mkdir(out, { recursive: true }).catch((error: unknown) => {
+    throw fileError('write', out, error);
+  });
   await writeFileAtomic(optionsFile(kind, out), stringify({ ...options, out: undefined }));
   return runAll(kind, out, entries, options, { signal, follow });
 }
