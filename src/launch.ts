@@ -108,7 +108,7 @@ function requireFitting(method: MethodName, given: Options): void {
 }
 
 /** A split file says all that these say. */
-const besideSplitFile = ['perClass', 'fold', 'classes'] as const;
+export const besideSplitFile = ['perClass', 'fold', 'classes'] as const;
 
 function requireOneSplit(target: NetworkName, given: Options): void {
   const other = besideSplitFile.find((key) => given[key] !== undefined);

@@ -163,11 +163,8 @@ export const curveSchema = compareSchema.extend({
 
 /** Options of `reproduce`: what goes over a preset's. */
 export const reproduceSchema = curveSchema.omit({ source: true }).extend({
-  sourceWeights: about(
-    z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
-    'file',
-    'a path, or a list of paths',
-    "the preset's source, pretrained: safetensors or .pth; once for each source, in the preset's order",
+  sourceWeights: repeated(
+    path('file', "the preset's pretrained source: safetensors or .pth; once for each source, in the order of --list"),
   ),
 });
 

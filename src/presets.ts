@@ -27,6 +27,8 @@ const presetSchema = z.strictObject({
     images: z.int().min(1),
     /** Where a person gets it, in words. */
     from: text,
+    /** Which training images validate, as the paper's authors published it: a split file, below this folder. */
+    split: text.optional(),
   }),
   /** Pretrained networks, in the order in which their weights are given. */
   sources: z
@@ -47,7 +49,8 @@ const schemas = { compare: compareSchema, curve: curveSchema, pretrain: pretrain
 
 /** All presets: comparisons, curves, then sources, each by name. */
 export async function presets(): Promise<Preset[]> {
-  const names = (await readdir(folder)).map((file) => basename(file, '.yaml')).sort();
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.yaml'));
+  const names = files.map((file) => basename(file, '.yaml')).sort();
   const all = await Promise.all(names.map(readPreset));
   return Object.keys(schemas).flatMap((verb) => all.filter((preset) => preset.verb === verb));
 }
@@ -56,7 +59,8 @@ async function readPreset(name: string): Promise<Preset> {
   const file = join(folder, `${name}.yaml`);
   const preset = presetSchema.parse(parse(await readFile(file, 'utf8'), { strict: true, uniqueKeys: true }));
   checkOptions(schemas[preset.verb], preset.options, (key) => `${file}: ${key}`);
-  return { name, ...preset };
+  const { data } = preset;
+  return { name, ...preset, data: { ...data, ...(data.split !== undefined && { split: join(folder, data.split) }) } };
 }
 
 /** @throws L2TError INVALID_OPTION where there is no such preset, or it is for another verb; both name what there is. */

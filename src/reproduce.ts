@@ -1,5 +1,6 @@
 import { comparison, resumeComparison } from './compare.js';
 import { limitedData, resumeCurve } from './curve.js';
+import type { Dataset } from './datasets/dataset.js';
 import type { Entry, ExperimentOptions } from './entries.js';
 import { L2TError } from './errors.js';
 import { type Estimate, estimate } from './estimate.js';
@@ -11,7 +12,8 @@ import {
   holdsExperiment,
   needSource,
 } from './experiment.js';
-import { checkOptions, compareSchema, type Given, reproduceSchema, required } from './options.js';
+import { besideSplitFile } from './launch.js';
+import { checkOptions, type Given, reproduceSchema, required } from './options.js';
 import { openPresetData, type Preset, presetNamed } from './presets.js';
 import { firstFree } from './run-folder.js';
 import { countTrained } from './training-data.js';
@@ -29,8 +31,8 @@ export async function reproduce(
   { signal, follow, ...given }: ReproduceOptions,
 ): Promise<ExperimentResult> {
   const { preset, options, entries, begin } = await resolvePreset(name, checkOptions(reproduceSchema, given));
+  required(reproduceSchema, given, 'data');
   if (needSource(entries) && options.source === undefined) throw wrongSources(preset, 0);
-  await openPresetData(preset, { data: required(compareSchema, options, 'data'), layout: options.layout });
   return begin({ out: options.out ?? firstFree(name), signal, follow });
 }
 
@@ -66,9 +68,8 @@ export async function dryRun(
     readonly onMethod?: ((label: string) => void) | undefined;
   },
 ): Promise<DryRun> {
-  const { preset, options, entries } = await resolvePreset(name, checkOptions(reproduceSchema, given));
-  const { data, layout } = options;
-  const dataset = data === undefined ? undefined : await openPresetData(preset, { data, layout });
+  const { preset, dataset, options, entries } = await resolvePreset(name, checkOptions(reproduceSchema, given));
+  const { data } = options;
   const classes = options.classes?.split(',').length ?? dataset?.classNames.length ?? preset.data.classes;
   const images = await countEach(entries, (run) =>
     data === undefined ? published(preset, classes, run.perClass) : countTrained({ ...run, data, seed: 0 }),
@@ -96,17 +97,25 @@ async function resolvePreset(name: string, given: Given<typeof reproduceSchema>)
   const { sourceWeights, perClass, ...over } = given;
   const weights = sourceWeights === undefined ? [] : [sourceWeights].flat();
   if (weights.length > 0 && weights.length !== preset.sources.length) throw wrongSources(preset, weights.length);
+  const dataset = over.data === undefined ? undefined : await openPresetData(preset, { ...over, data: over.data });
   // A comparison has one count of images a class, a curve a list of them.
   const count = preset.verb === 'compare' && /^\d+$/.test(perClass ?? '') ? Number(perClass) : perClass;
   const merged = {
     ...preset.options,
+    splitFile: splitOf(preset, given, dataset),
     sourceNetwork: oneOrList(preset.sources.map(({ network }) => network)),
     ...(weights.length > 0 && { source: oneOrList(weights) }),
     ...over,
     ...(count !== undefined && { perClass: count }),
   };
   const plan = preset.verb === 'curve' ? planOf(limitedData, merged) : planOf(comparison, merged);
-  return { preset, ...plan };
+  return { preset, dataset, ...plan };
+}
+
+/** The authors' validation images: they are places in the data as distributed, and nothing else may divide it. */
+function splitOf({ data }: Preset, given: Given<typeof reproduceSchema>, dataset: Dataset | undefined) {
+  const divided = besideSplitFile.some((key) => given[key] !== undefined);
+  return divided || (dataset !== undefined && dataset.layout !== data.layout) ? undefined : data.split;
 }
 
 function planOf<O extends ExperimentOptions>(kind: ExperimentKind<O>, merged: Readonly<Record<string, unknown>>) {

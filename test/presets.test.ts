@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../scripts/build-native.mjs';
@@ -30,7 +30,7 @@ const rows: readonly [label: string, small: number, large: number][] = [
 
 describe('presets', () => {
   it('are every file of the folder, each under its own name', () => {
-    const files = readdirSync(join(packageRoot, 'src/presets'));
+    const files = readdirSync(join(packageRoot, 'src/presets')).filter((file) => file !== 'splits');
     expect(all.map(({ name }) => `${name}.yaml`).sort()).toEqual(files.sort());
     expect(new Set(all.map(({ title }) => title)).size).toBe(files.length);
   });
@@ -60,6 +60,17 @@ describe('presets', () => {
     expect(options.weightDecay).toBe(1e-4);
     if ('target' in options) expect(options).toMatchObject({ beta: 0.5, innerSteps: 2, metaLr: 1e-4 });
     expect(data.images / data.classes).toBeGreaterThan(25);
+  });
+
+  it('validate on images that their data has, where the authors published which', () => {
+    const divided = all.flatMap(({ data }) => (data.split === undefined ? [] : { ...data, split: data.split }));
+    expect(new Set(divided.map(({ layout }) => layout))).toEqual(
+      new Set(['cifar100', 'cub200', 'stanford-dogs', 'stl10']),
+    );
+    for (const { split, images } of divided) {
+      const { validation } = JSON.parse(readFileSync(split, 'utf8'));
+      expect(Math.max(...validation)).toBeLessThan(images);
+    }
   });
 
   it('that a source comes from is there', () => {

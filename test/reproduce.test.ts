@@ -6,8 +6,8 @@ import { addon } from '../src/addon.js';
 import { saveCheckpoint } from '../src/checkpoint.js';
 import { cifar10, cifar100 } from '../src/datasets/cifar.js';
 import { dryRun, type Follow, reproduce, resumeReproduction } from '../src/index.js';
-import { imagenetNormalisation } from '../src/networks.js';
-import { writeCifar } from './datasets/generate.js';
+import { imagenetNormalisation, type NetworkName } from '../src/networks.js';
+import { writeCifar, writeClasses } from './datasets/generate.js';
 import { cli, temporaryFolder, write } from './tiny.js';
 
 /** A hundred training images, one a class. */
@@ -18,12 +18,27 @@ let source: string;
 beforeAll(async () => {
   writeCifar(hundred, cifar100);
   writeCifar(ten, cifar10);
-  source = join(temporaryFolder(), 'source.safetensors');
-  const network = { name: 'resnet32', classes: 4, width: 0.125 } as const;
+  source = await pretrained('resnet32');
+});
+
+/** A source with random weights: what it knows does not matter here. */
+async function pretrained(name: NetworkName): Promise<string> {
+  const file = join(temporaryFolder(), 'source.safetensors');
+  const network = { name, classes: 4, width: 0.125 };
   const weights = addon().initialise(network, 1);
   const classNames = ['a', 'b', 'c', 'd'];
-  await saveCheckpoint(source, { network, size: 32, classNames, normalisation: imagenetNormalisation, weights });
-});
+  await saveCheckpoint(file, { network, size: 32, classNames, normalisation: imagenetNormalisation, weights });
+  return file;
+}
+
+/** Ten classes as folders. */
+async function classFolders(splits: readonly string[]): Promise<string> {
+  const folder = temporaryFolder();
+  const classes = Object.fromEntries(Array.from({ length: 10 }, (_, k) => [`class ${k}`, 2]));
+  for (const split of splits) await writeClasses(join(folder, split), classes);
+  return folder;
+}
+
 const out = () => join(temporaryFolder(), 'reproduction');
 const tiny = { epochs: 1, width: 0.0625, batch: 50, seeds: 1, lr: 0.01, threads: 1 } as const;
 
@@ -35,9 +50,9 @@ describe('reproduce', { timeout: 120_000 }, () => {
       if (label === 'fm:single') controller.abort();
       return run.result;
     };
-    const given = { ...tiny, data: hundred, sourceWeights: source, methods: 'lwf,fm:single,l2t-ww', out: folder };
+    const given = { ...tiny, data: hundred, sourceWeights: source, methods: 'lwf,fm:single,l2t-ww', perClass: '1' };
     await expect(
-      reproduce('cifar100', { ...given, parallel: 1, follow, signal: controller.signal }),
+      reproduce('cifar100', { ...given, parallel: 1, out: folder, follow, signal: controller.signal }),
     ).rejects.toMatchObject({ code: 'ABORTED', message: expect.stringContaining(`--resume ${folder}`) });
     const { rows } = await resumeReproduction(folder);
     expect(rows.map(({ label }) => label)).toEqual(['lwf', 'fm:single', 'l2t-ww']);
@@ -54,6 +69,17 @@ describe('reproduce', { timeout: 120_000 }, () => {
     expect(rows).toMatchObject([{ label: 'scratch', perClass: 1, accuracies: [expect.any(Number)] }]);
   });
 
+  it('runs with several sources, in the order of the preset', async () => {
+    const sourceWeights = [await pretrained('resnet20'), source, await pretrained('resnet32')];
+    const methods = 'lwf,lwf+at:one-to-one,l2t-ww:all-to-all';
+    const given = { ...tiny, batch: 10, methods, data: await classFolders(['train', 'test']) };
+    const { rows } = await reproduce('stl10-three-sources', { ...given, sourceWeights, out: out() });
+    expect(rows.map(({ label }) => label)).toEqual(methods.split(','));
+    const reversed = { ...given, sourceWeights: sourceWeights.toReversed(), out: out() };
+    await expect(reproduce('stl10-three-sources', reversed)).rejects.toThrow(/is a resnet32, not a resnet20/);
+    expect((await dryRun('stl10-three-sources', given)).estimate.entries.map(({ steps }) => steps)).toEqual([2, 2, 2]);
+  });
+
   it.each([
     ['cub200', {}, 'INVALID_DATA', /cub200 needs CUB-200-2011 .* is of the layout cifar100/],
     [
@@ -64,7 +90,13 @@ describe('reproduce', { timeout: 120_000 }, () => {
     ],
     ['stl10-three-sources', {}, 'INVALID_OPTION', /3 times, in this order, not 1 times: resnet20, .*; resnet32, /],
     ['cifar100', { perClass: '50,100' }, 'INVALID_OPTION', /perClass is '50,100'/],
-    ['cifar', {}, 'INVALID_OPTION', /'cifar' is no preset: there are cifar100, .* Did you mean 'cifar100'\?/],
+    ['cifar100', { data: undefined }, 'INVALID_OPTION', /--data is missing/],
+    [
+      'cifar',
+      { data: undefined },
+      'INVALID_OPTION',
+      /'cifar' is no preset: there are cifar100, .* Did you mean 'cifar100'\?/,
+    ],
     ['resnet32-svhn', {}, 'INVALID_OPTION', /trains a source: l2t-native pretrain --preset resnet32-svhn/],
   ] as const)('%s with %o is refused: %s', async (name, given, code, message) => {
     const folder = out();
@@ -75,8 +107,8 @@ describe('reproduce', { timeout: 120_000 }, () => {
 
   it('dry, times each method once and counts steps: of the data, or as published', async () => {
     const given = { ...tiny, methods: 'scratch,l2t-w:single', epochs: 3, batch: 20, seeds: 2, parallel: 1 };
-    const { counted, estimate, options } = await dryRun('cifar100', { ...given, data: hundred });
-    expect([counted, options.momentum, options.batch]).toEqual([true, 0.9, 20]);
+    const { counted, estimate, options } = await dryRun('cifar100', { ...given, data: hundred, perClass: '1' });
+    expect([counted, options.momentum, options.batch, options.splitFile]).toEqual([true, 0.9, 20, undefined]);
     // One image a class: none is held out.
     expect(estimate.entries.map(({ label, steps }) => [label, steps])).toEqual([
       ['scratch', 3 * 5],
@@ -94,6 +126,15 @@ describe('reproduce', { timeout: 120_000 }, () => {
       [5, 3 * 3],
     ]);
     expect(methods).toEqual(['scratch']);
+  });
+
+  it("validates on the authors' images, unless something else divides the data or it is in folders", async () => {
+    const given = { ...tiny, methods: 'scratch', size: 32, batch: 4 };
+    const splitOf = async (more: object) => (await dryRun('stl10', { ...given, ...more })).options.splitFile;
+    expect(await splitOf({})).toMatch(/splits\/stl10\.json$/);
+    expect(await splitOf({ fold: 1 })).toBeUndefined();
+    expect(await splitOf({ splitFile: 'mine.json' })).toBe('mine.json');
+    expect(await splitOf({ data: await classFolders(['train']) })).toBeUndefined();
   });
 
   it('is a verb: flags over YAML over the preset; dry, it writes nothing', async () => {

@@ -16,12 +16,7 @@ export function register(program: Command): void {
     .argument('[name]', 'which one; --list shows them')
     .option('--list', 'show them all: which data and which sources each needs, and where they are from')
     .option('--dry-run', 'print the options and how long it would take here, from a few steps of each method');
-  addFlags(command, reproduceSchema.omit({ sourceWeights: true }));
-  command.option(
-    '--source-weights <file>',
-    "the source's pretrained weights, safetensors or .pth; once for each source, in the order that --list shows",
-    (file: string, before: readonly string[] = []) => [...before, file],
-  );
+  addFlags(command, reproduceSchema);
   addExperimentFlags(command).action((name: string | undefined, flags: ExperimentFlags) => {
     if (flags.list) return showList(flags);
     if (flags.dryRun && flags.resume === undefined) return showDryRun(requireName(name), flags);
@@ -48,7 +43,7 @@ function describe({ name, verb, title, data, sources }: Preset): string {
   const count = `${data.images.toLocaleString('en')} training images, ${data.classes} classes`;
   return [
     `${name}: ${title}`,
-    `  data: ${data.name}, ${count}; ${data.from}`,
+    `  data: ${data.name}, ${count}; ${data.from}${data.split === undefined ? '' : "; the authors' validation images"}`,
     ...sources.map(
       ({ network, trainedOn, classes, from }) =>
         `  source: ${network} trained on ${trainedOn}, ${classes} classes; ${from}`,

@@ -34,7 +34,7 @@ function checkContents({ files, size }) {
   const allowed = [
     /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt)$/,
     /^dist\/.+\.(js|d\.ts)$/,
-    /^src\/presets\/[\w-]+\.yaml$/,
+    /^src\/presets\/([\w-]+\.yaml|splits\/([\w-]+\.json|README\.md))$/,
     /^native\/.+\.(cc|h|inc)$/,
     /^binding\/[^/]+\.(cc|h|gyp)$/,
     /^cmake\/.+\.cmake$/,
@@ -58,6 +58,7 @@ function checkContents({ files, size }) {
     'dist/index.d.ts',
     'dist/cli/main.js',
     'src/presets/cifar100.yaml',
+    'src/presets/splits/cifar100.json',
     'scripts/libtorch.mjs',
     'scripts/build-native.mjs',
   ];
