@@ -8,17 +8,13 @@ export type {
   StepEvent,
 } from './addon.js';
 export { type Checkpoint, type CheckpointOptions, loadCheckpoint, saveCheckpoint } from './checkpoint.js';
-export {
-  type CompareOptions,
-  type Comparison,
-  type ComparisonRow,
-  compare,
-  type Follow,
-  resumeComparison,
-} from './compare.js';
+export { type CompareOptions, compare, resumeComparison } from './compare.js';
+export { type CurveOptions, curve, resumeCurve } from './curve.js';
 export { checkData, type DataCheckOptions, type DataReport, type SplitReport } from './data-check.js';
 export { type ErrorCode, L2TError } from './errors.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './evaluate.js';
+export type { ExperimentControl, ExperimentResult, Follow } from './experiment.js';
+export type { ExperimentRow } from './experiment-table.js';
 export type { ImageInput } from './image-input.js';
 export {
   type FeatureMap,
@@ -32,7 +28,9 @@ export {
 } from './network.js';
 export { describeNetwork, type NetworkName, networkNames } from './networks.js';
 export type { MethodName } from './options.js';
+export { type Preset, presets } from './presets.js';
 export { type PretrainOptions, pretrain } from './pretrain.js';
+export { type DryRun, dryRun, type ReproduceOptions, reproduce, resumeReproduction } from './reproduce.js';
 export { type ResumeOptions, resume } from './resume.js';
 export type {
   CheckpointEvent,

@@ -5,7 +5,7 @@ import type { EpochMetrics, NetworkDescription, Normalisation, PairMetrics } fro
 import { toCheckpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
 import { fileError } from './files.js';
-import { describeNetwork, type NetworkName } from './networks.js';
+import { countParameters, describeNetwork, type NetworkName } from './networks.js';
 import { parseRecord, type ResolvedOptions } from './run-record.js';
 import { loadWeights } from './weights/load.js';
 
@@ -40,10 +40,9 @@ export async function inspectFile(
   const report = { file, format: weights.format, tensors };
   if (given.network === undefined && !weights.metadata.has('network')) return report;
   const { network, size, classNames, normalisation } = toCheckpoint(weights, file, given);
-  const { features, parameters } = describeNetwork(network, size);
-  const product = (shape: readonly number[]) => shape.reduce((total, side) => total * side, 1);
-  const total = parameters.reduce((sum, { shape }) => sum + product(shape), 0);
-  return { ...report, network: { ...network, size, classNames, normalisation, parameters: total, features } };
+  const { features } = describeNetwork(network, size);
+  const parameters = countParameters(network);
+  return { ...report, network: { ...network, size, classNames, normalisation, parameters, features } };
 }
 
 export interface RunReport {

@@ -1,13 +1,12 @@
-import { existsSync } from 'node:fs';
-import { resolve as absolute, join } from 'node:path';
+import { resolve as absolute } from 'node:path';
 import { addon } from './addon.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
 import { largeSize } from './datasets/fit.js';
 import { L2TError } from './errors.js';
-import { defaultSize, type NetworkName } from './networks.js';
+import { defaultBatch, defaultSize, type NetworkName } from './networks.js';
 import { flagOf, type Given, type MethodName, methodNeeds, required, transferSchema } from './options.js';
 import type { RunResult } from './run.js';
-import { hashTensors, RunFolder, requireUnused } from './run-folder.js';
+import { firstFree, hashTensors, RunFolder, requireUnused } from './run-folder.js';
 import type { ResolvedOptions, ResolvedSource, RunRecord } from './run-record.js';
 import { listSources, loadSources, nativeSources, resolveSources } from './sources.js';
 import { defaultThreads } from './threads.js';
@@ -109,7 +108,7 @@ function requireFitting(method: MethodName, given: Options): void {
 }
 
 /** A split file says all that these say. */
-const besideSplitFile = ['perClass', 'fold', 'classes'] as const;
+export const besideSplitFile = ['perClass', 'fold', 'classes'] as const;
 
 function requireOneSplit(target: NetworkName, given: Options): void {
   const other = besideSplitFile.find((key) => given[key] !== undefined);
@@ -162,7 +161,7 @@ function resolveOptions(
     ...(given.splitFile !== undefined && { splitFile: absolute(given.splitFile) }),
     ...(given.cache !== undefined && { cache: absolute(given.cache) }),
     epochs: given.epochs ?? 200,
-    batch: given.batch ?? (size >= 224 ? 64 : 128),
+    batch: given.batch ?? defaultBatch(size),
     seed: given.seed ?? 0,
     engine: given.engine ?? 'native',
     convolution: given.convolution ?? 'auto',
@@ -221,11 +220,4 @@ function withNewHead(
       return tensor !== undefined && String(tensor.shape) === String(fresh.shape) ? tensor : fresh;
     });
   return { ...init, network, weights };
-}
-
-function firstFree(name: string): string {
-  for (let k = 1; ; k++) {
-    const path = join('runs', `${name}-${k}`);
-    if (!existsSync(path)) return path;
-  }
 }

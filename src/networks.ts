@@ -12,6 +12,17 @@ export function defaultSize(network: string): number {
   return network === 'resnet18' || network === 'resnet34' ? 224 : 32;
 }
 
+/** Images a step where nobody says, for images of side `size`. */
+export function defaultBatch(size: number): number {
+  return size >= 224 ? 64 : 128;
+}
+
+/** Trained numbers of a network, running statistics not counted. */
+export function countParameters(network: NetworkSpec): number {
+  const { parameters } = describeNetwork(network);
+  return parameters.reduce((sum, { shape }) => sum + shape.reduce((total, side) => total * side, 1), 0);
+}
+
 /**
  * A network's parameters, running statistics and feature maps for images of side `size` (pixels).
  * @throws L2TError INVALID_OPTION where there is no such network, or the images are too small for it.

@@ -138,6 +138,9 @@ export const transferSchema = z.strictObject({
   metaWeightDecay: between(0, 1, 'of Adam on the meta-networks (1e-4)'),
 });
 
+/** Which features are matched where nobody says. */
+export const defaultPairs = (method: MethodName): string => (method === 'l2t-ww' ? 'all-to-all' : 'one-to-one');
+
 /** Options of `compare`: those of `transfer` that are the same for every method, and which methods. */
 export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true, targetInit: true }).extend({
   methods: text(
@@ -146,6 +149,23 @@ export const compareSchema = transferSchema.omit({ method: true, pairs: true, se
     'methods to compare, separated by commas; pairs after a colon, such as fm:all-to-all (scratch,fm,at,l2t-w,l2t-ww)',
   ),
   seeds: whole(1, 100, 'how often each is tried, with seeds 0, 1, … (3)'),
+  parallel: whole(1, 64, 'runs side by side (as many as have their --threads in cores, and memory; 1 on a GPU)'),
+});
+
+/** Options of `curve`: those of `compare`, with several counts of images a class. */
+export const curveSchema = compareSchema.extend({
+  perClass: text(
+    'list',
+    'whole numbers separated by commas, such as 50,100,250',
+    'images a class, several counts separated by commas: the columns of the table',
+  ),
+});
+
+/** Options of `reproduce`: what goes over a preset's. */
+export const reproduceSchema = curveSchema.omit({ source: true }).extend({
+  sourceWeights: repeated(
+    path('file', "the preset's pretrained source: safetensors or .pth; once for each source, in the order of --list"),
+  ),
 });
 
 const inference = {

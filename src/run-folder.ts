@@ -22,7 +22,7 @@ const finished = z.object({
   best: z.object({ epoch: z.int(), accuracy: z.number().nullable() }),
 });
 
-/** What a finished run is known by; `seconds` is the sum of timing.jsonl. */
+/** What a finished run is known by; its times are the sums of timing.jsonl. */
 export type FinishedResult = z.output<typeof finished>;
 
 export interface SavedRun {
@@ -92,15 +92,23 @@ export class RunFolder {
     return this.lock.release();
   }
 
-  /** Sum of the epochs' times, seconds. */
-  get seconds(): number {
-    return this.#timing.reduce((sum, line) => sum + Number(JSON.parse(line).seconds), 0);
+  /** Sums over the epochs: their times, seconds, and the steps that were done in them. */
+  get timing(): { readonly seconds: number; readonly steps: number } {
+    const lines = this.#timing.map((line) => JSON.parse(line) as { seconds: number; steps: number });
+    return {
+      seconds: lines.reduce((sum, { seconds }) => sum + seconds, 0),
+      steps: lines.reduce((sum, { steps }) => sum + steps, 0),
+    };
   }
 
-  /** An epoch's end; `network` is the target as it is now. */
-  async saveEpoch({ metrics, seconds, imagesPerSecond, best, state }: EpochEvent, network: Checkpoint): Promise<void> {
+  /** An epoch's end; `network` is the target as it is now, `steps` are those that `seconds` were for. */
+  async saveEpoch(
+    { metrics, seconds, imagesPerSecond, best, state }: EpochEvent,
+    steps: number,
+    network: Checkpoint,
+  ): Promise<void> {
     this.#metrics.push(JSON.stringify(metrics));
-    this.#timing.push(JSON.stringify({ epoch: metrics.epoch, seconds, imagesPerSecond }));
+    this.#timing.push(JSON.stringify({ epoch: metrics.epoch, seconds, steps, imagesPerSecond }));
     if (best) await saveCheckpoint(join(this.path, 'best.safetensors'), network);
     await saveCheckpoint(join(this.path, 'last.safetensors'), network);
     await this.#writeLines();
@@ -217,6 +225,14 @@ export function hashTensors(tensors: readonly NamedTensor[]): string {
     hash.update(data);
   }
   return hash.digest('hex');
+}
+
+/** runs/NAME-1, runs/NAME-2, …: the first that is not there. */
+export function firstFree(name: string): string {
+  for (let k = 1; ; k++) {
+    const path = join('runs', `${name}-${k}`);
+    if (!existsSync(path)) return path;
+  }
 }
 
 /** @throws L2TError INVALID_RUN where the folder holds anything but a lock. */

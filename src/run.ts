@@ -72,6 +72,8 @@ export interface RunResult {
   readonly run: string;
   /** Training and validation, without loading data. */
   readonly seconds: number;
+  /** The steps that these seconds were for: all of the run, without those of an epoch that a resume found begun. */
+  readonly steps: number;
 }
 
 /**

@@ -3,7 +3,7 @@ import { addon, type NativeSource, type NetworkSpec } from './addon.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
 import type { NetworkName } from './networks.js';
-import { flagOf, type Given, type MethodName, methodNeeds, required, transferSchema } from './options.js';
+import { defaultPairs, flagOf, type Given, type MethodName, methodNeeds, required, transferSchema } from './options.js';
 import type { ResolvedOptions, ResolvedSource } from './run-record.js';
 
 /** What is said of one source. */
@@ -77,9 +77,8 @@ export function resolveSources(
   sources: readonly GivenSource[],
   checkpoints: readonly Checkpoint[],
 ): ResolvedSource[] {
-  const usual = method === 'l2t-ww' ? 'all-to-all' : 'one-to-one';
   return checkpoints.map(({ network: { name, width }, size }, k) => {
-    const { checkpoint, pairs = usual } = sources[k] as GivenSource;
+    const { checkpoint, pairs = defaultPairs(method) } = sources[k] as GivenSource;
     return { checkpoint, network: name, width, size, ...(methodNeeds[method].pairs && { pairs }) };
   });
 }

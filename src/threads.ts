@@ -3,12 +3,16 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /**
- * How many CPU threads to compute with where nobody says: OMP_NUM_THREADS, else the cores that this process may run on, as far
- * as the container's CPU quota allows.
+ * How many CPU threads to compute with where nobody says: OMP_NUM_THREADS, else all that `availableCores` gives.
  */
 export function defaultThreads(env: NodeJS.ProcessEnv = process.env, root = '/'): number {
   const wish = /^\s*(\d+)\s*(?:,.*)?$/.exec(env.OMP_NUM_THREADS ?? '')?.[1];
   if (wish !== undefined && Number(wish) >= 1) return Math.min(Number(wish), 1024);
+  return availableCores(root);
+}
+
+/** The cores that this process may run on, as far as the container's CPU quota allows. */
+export function availableCores(root = '/'): number {
   return Math.max(1, Math.min(availableParallelism(), Math.ceil(cpuQuota(root))));
 }
 

@@ -44,16 +44,20 @@ function classIndices(classes: string, classNames: readonly string[]): number[] 
   });
 }
 
-export interface TrainingDataOptions extends DataOptions {
+/** Which images train and which validate. */
+export interface SplitOptions extends DataOptions {
+  readonly perClass?: number | undefined;
+  readonly splitFile?: string | undefined;
+  readonly seed: number;
+}
+
+export interface TrainingDataOptions extends SplitOptions {
   /** Side of the target's images, pixels. */
   readonly size: number;
   /** Sides of the sources' images. */
   readonly sourceSizes: readonly number[];
-  readonly perClass?: number | undefined;
-  readonly splitFile?: string | undefined;
   /** Folder of resized images. */
   readonly cache?: string | undefined;
-  readonly seed: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
@@ -94,6 +98,12 @@ export async function prepareTrainingData(options: TrainingDataOptions): Promise
   };
 }
 
+/** How many images a run with these options trains on; nothing is decoded. Throws as `prepareTrainingData`. */
+export async function countTrained(options: SplitOptions): Promise<number> {
+  const { lists } = await divide(await loadData(options), options);
+  return lists.train.count;
+}
+
 /** One of the published parts of the training images (STL-10) in place of all. */
 function withFold(dataset: Dataset, fold: number): Dataset {
   const { folder, folds, train } = dataset;
@@ -111,7 +121,7 @@ function withFold(dataset: Dataset, fold: number): Dataset {
 type Lists = { readonly [name in SplitName]: ImageList | undefined } & { readonly train: ImageList };
 
 /** The images of each set, before anything is decoded. */
-async function divide(dataset: Dataset, options: TrainingDataOptions): Promise<{ lists: Lists; split: TrainSplit }> {
+async function divide(dataset: Dataset, options: SplitOptions): Promise<{ lists: Lists; split: TrainSplit }> {
   const { train, validation, test, classNames } = dataset;
   const { data, splitFile, perClass, seed } = options;
   if (train === undefined) {

@@ -68,12 +68,15 @@ async function runNative(
   { emit, signal }: Context,
 ): Promise<FinishedResult> {
   let failure: { readonly error: unknown } | undefined;
+  // Of this epoch, by this process: a resume begins to count, and the epoch's clock to run, where it went on.
+  let steps = 0;
   const decoder = new BatchDecoder(materials.data.streamed, addon().resize, signal);
   const persist = async (event: EpochEvent | SaveEvent): Promise<void> => {
     if (failure) return;
     if (event.type === 'save') await folder.saveState(event.state);
     else {
-      await folder.saveEpoch(event, toCheckpoint(materials, event.network));
+      await folder.saveEpoch(event, steps, toCheckpoint(materials, event.network));
+      steps = 0;
       const { metrics, best, seconds } = event;
       const accuracy = metrics.validationAccuracy ?? metrics.trainAccuracy;
       emit({ type: 'epoch', epochs: job.epochs, accuracy, best, seconds, ...metrics });
@@ -85,8 +88,10 @@ async function runNative(
     run.stop();
   };
   const run = new (addon().Run)(job, (event) => {
-    if (event.type === 'step') emit(event);
-    else if (event.type === 'decode') {
+    if (event.type === 'step') {
+      steps++;
+      emit(event);
+    } else if (event.type === 'decode') {
       decoder
         .decode(event)
         .catch(fail)
@@ -149,5 +154,5 @@ function toJob({ options, data, sources, init }: Materials, device: string): Run
 export async function readResult(folder: RunFolder, result: FinishedResult): Promise<RunResult> {
   const network = await loadCheckpoint(join(folder.path, 'best.safetensors'));
   const { method } = folder.record.options;
-  return { network, ...result, method, run: folder.path, seconds: folder.seconds };
+  return { network, ...result, method, run: folder.path, ...folder.timing };
 }

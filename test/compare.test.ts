@@ -1,7 +1,7 @@
-import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { compare, type Follow, resumeComparison } from '../src/index.js';
+import { compare, describeNetwork, type Follow, resumeComparison } from '../src/index.js';
 import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from './tiny.js';
 
 let data: string;
@@ -19,15 +19,22 @@ describe('compare', { timeout: 120_000 }, () => {
     const options = { ...tiny(), methods: 'scratch, lwf,fm:all-to-all,l2t-ww', metaLr: 1e-3, beta: 1, out: out() };
     const first = await compare(options);
     expect(first.rows.map(({ label }) => label)).toEqual(['scratch', 'lwf', 'fm:all-to-all', 'l2t-ww']);
-    for (const { accuracies, mean, deviation, validation, runs } of first.rows) {
+    const { parameters } = describeNetwork({ name: 'vgg9_bn', classes: 3, width: 0.125 });
+    const trained = parameters.flatMap(({ shape }) => shape.reduce((product, side) => product * side, 1));
+    for (const { accuracies, mean, deviation, validation, runs, ...row } of first.rows) {
       expect(mean).toBeCloseTo(((accuracies[0] as number) + (accuracies[1] as number)) / 2, 12);
       expect(deviation).toBeCloseTo(Math.abs((accuracies[0] as number) - (accuracies[1] as number)) / Math.SQRT2, 12);
       expect([validation?.length, runs.length]).toEqual([2, 2]);
+      expect(row.parameters).toBe(trained.reduce((sum, count) => sum + count));
+      // 33 images in batches of 6.
+      expect(row.msPerStep).toBeCloseTo((1000 * row.seconds) / 6, 9);
     }
     const table = readFileSync(join(options.out, 'comparison.md'), 'utf8');
-    expect(table.split('\n')[2]).toMatch(/^\| scratch \| \d+\.\d ± \d+\.\d \| \d+\.\d, \d+\.\d \|/);
+    expect(table.split('\n')[2]).toMatch(
+      /^\| scratch \| \d+\.\d ± \d+\.\d \| \d+\.\d, \d+\.\d \| [^|]+ \| [\d,]+ \| \d+\.\d ms \| \d+ s \|$/,
+    );
     expect(readFileSync(join(options.out, 'comparison.csv'), 'utf8')).toMatch(
-      /^method,mean,deviation,seconds,seed 0,seed 1\n"scratch",/,
+      /^method,images a class,mean,deviation,parameters,ms a step,seconds,seed 0,seed 1\n"scratch",,/,
     );
 
     rmSync(first.rows[2]?.runs[1] as string, { recursive: true });
@@ -35,25 +42,63 @@ describe('compare', { timeout: 120_000 }, () => {
     expect(again.rows.map(({ accuracies }) => accuracies)).toEqual(first.rows.map(({ accuracies }) => accuracies));
   });
 
-  it('says how to go on where it is interrupted', async () => {
-    const controller = new AbortController();
+  it('gives the same side by side as one by one', async () => {
+    const options = { ...tiny(), methods: 'scratch,fm,l2t-w' };
+    let atOnce = 0;
+    let most = 0;
     const follow: Follow = async (run) => {
-      controller.abort();
+      most = Math.max(most, ++atOnce);
+      return run.result.finally(() => atOnce--);
+    };
+    const alone = await compare({ ...options, out: out(), parallel: 1, follow });
+    expect(most).toBe(1);
+    const beside = await compare({ ...options, out: out(), parallel: 2, follow });
+    expect(most).toBe(2);
+    const numbers = ({ rows }: typeof alone) => rows.map(({ accuracies, validation }) => [accuracies, validation]);
+    expect(numbers(beside)).toEqual(numbers(alone));
+  });
+
+  it('interrupted, saves all that is under way and says how to go on; resumed, gives what it would have given', async () => {
+    const options = { ...tiny(), epochs: 3, methods: 'scratch,l2t-ww:single', parallel: 2 };
+    const whole = await compare({ ...options, out: out() });
+    const controller = new AbortController();
+    let trained = 0;
+    const follow: Follow = async (run) => {
+      for await (const event of run)
+        if (event.type === 'epoch' && event.epoch === 0 && ++trained === 2) controller.abort();
       return run.result;
     };
-    const options = { ...tiny(), methods: 'scratch', out: out(), signal: controller.signal, follow };
-    const message = `compare --resume ${options.out}`;
-    await expect(compare(options)).rejects.toMatchObject({
+    const folder = out();
+    await expect(compare({ ...options, out: folder, signal: controller.signal, follow })).rejects.toMatchObject({
       code: 'ABORTED',
-      message: expect.stringContaining(message),
+      message: expect.stringContaining(`compare --resume ${folder}`),
     });
-    expect((await resumeComparison(options.out)).rows[0]?.accuracies.length).toBe(2);
+    expect(existsSync(join(folder, 'l2t-ww_single-1'))).toBe(false);
+    for (const run of ['scratch-0', 'scratch-1']) {
+      expect(readdirSync(join(folder, run))).toContain('state.safetensors');
+      expect(readdirSync(join(folder, run))).not.toContain('lock');
+    }
+    const { rows } = await resumeComparison(folder, { parallel: 1 });
+    expect(rows.map(({ accuracies }) => accuracies)).toEqual(whole.rows.map(({ accuracies }) => accuracies));
+  });
+
+  it('where one run fails, ends the others with all saved, and throws its error', async () => {
+    const folder = out();
+    const follow: Follow = async (run, _label, seed) => {
+      if (seed === 0) return run.result;
+      for await (const event of run) if (event.type === 'epoch' && event.epoch === 9) throw new Error('not followed');
+      return run.result;
+    };
+    const options = { ...tiny(), epochs: 500, methods: 'scratch', parallel: 2, out: folder, follow };
+    await expect(compare(options)).rejects.toThrow('not followed');
+    expect(existsSync(join(folder, 'scratch-0', 'state.safetensors'))).toBe(true);
+    expect(existsSync(join(folder, 'scratch-0', 'lock'))).toBe(false);
   });
 
   it('is refused after one run where the data has no test images', async () => {
     const folder = temporaryFolder();
     cpSync(data, folder, { recursive: true, filter: (path) => !/^(test|t10k)/.test(basename(path)) });
-    const untested = { ...tiny(), data: folder, methods: 'scratch,lwf', out: out() };
+    const untested = { ...tiny(), data: folder, methods: 'scratch,lwf', parallel: 1, out: out() };
     await expect(compare(untested)).rejects.toMatchObject({
       code: 'INVALID_DATA',
       message: expect.stringContaining('has none'),

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +8,7 @@ import { countPerClass } from '../datasets/dataset.js';
 import { L2TError } from '../errors.js';
 import { checkOptions, flagOf, transferSchema } from '../options.js';
 import { pretrain } from '../pretrain.js';
-import { requireUnused } from '../run-folder.js';
+import { firstFree, requireUnused } from '../run-folder.js';
 import { loadData } from '../training-data.js';
 import { transfer } from '../transfer.js';
 import { type DemoReport, formatDemo, type MethodReport } from './demo-report.js';
@@ -65,7 +64,7 @@ interface DemoOptions {
 async function demo(options: DemoOptions): Promise<DemoReport> {
   const start = performance.now();
   const { threads, signal, data = embedded } = options;
-  const out = options.out ?? firstFree();
+  const out = options.out ?? firstFree('demo');
   await requireUnused(out);
   const length = options.quick ? quick : full;
   const seeds = options.seeds ?? length.seeds;
@@ -163,11 +162,4 @@ async function learnedLambda(runs: readonly string[]): Promise<DemoReport['lambd
     }
   }
   return [...sums.values()].map(({ source, target, sum }) => ({ source, target, mean: sum / runs.length }));
-}
-
-function firstFree(): string {
-  for (let k = 1; ; k++) {
-    const path = join('runs', `demo-${k}`);
-    if (!existsSync(path)) return path;
-  }
 }

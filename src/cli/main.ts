@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { register as bench } from './bench.js';
 import { register as build } from './build.js';
 import { register as compare } from './compare.js';
+import { register as curve } from './curve.js';
 import { register as data } from './data.js';
 import { register as demo } from './demo.js';
 import { register as doctor } from './doctor.js';
@@ -13,6 +14,7 @@ import { register as inspect } from './inspect.js';
 import { register as predict } from './predict.js';
 import { register as pretrain } from './pretrain.js';
 import { runProgram } from './program.js';
+import { register as reproduce } from './reproduce.js';
 import { register as setup } from './setup.js';
 import { register as transfer } from './transfer.js';
 
@@ -29,6 +31,8 @@ for (const register of [
   demo,
   transfer,
   compare,
+  curve,
+  reproduce,
   pretrain,
   evaluation,
   predict,

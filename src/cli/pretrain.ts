@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { pretrainSchema } from '../options.js';
+import { pretrainPreset } from '../presets.js';
 import { pretrain } from '../pretrain.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { runTraining, type TrainingFlags } from './training-verb.js';
@@ -8,12 +9,15 @@ export function register(program: Command): void {
   const command = program.command('pretrain').description('train a network by itself, as a source for later');
   addFlags(command, pretrainSchema);
   command
+    .option('--preset <name>', 'options of one of the sources that the paper trains (l2t-native reproduce --list)')
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--resume <run>', 'go on with an interrupted run')
     .option('--json', 'print the result as one JSON document')
     .action((flags: TrainingFlags) =>
-      runTraining(command, flags, async (signal) =>
-        pretrain({ ...(await mergedOptions(pretrainSchema, flags)), signal }),
-      ),
+      runTraining(command, flags, async (signal) => {
+        const given = await mergedOptions(pretrainSchema, flags);
+        const { preset } = flags;
+        return pretrain({ ...(typeof preset === 'string' ? await pretrainPreset(preset, given) : given), signal });
+      }),
     );
 }

@@ -1,11 +1,14 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { Run, RunEvent, RunResult } from '../run.js';
 
-/** Without a terminal, a line at most this often, milliseconds. */
+/** Where there is no bar, a line at most this often, milliseconds. */
 const lineEvery = 10_000;
 
-/** Progress of one of several runs in a row, on stderr: one bar on a terminal, else a line now and then. */
+/** Progress of one of several runs, on stderr: a bar where it is alone on a terminal, else a line now and then. */
 export class Stage {
+  /** Runs under way: two bars would write over each other. */
+  static #underWay = 0;
+
   #bar: SingleBar | undefined;
   #said = Date.now();
   #epochs = 1;
@@ -14,10 +17,12 @@ export class Stage {
 
   /** Follows the run to its end and says what it gave. */
   async follow(run: Run): Promise<RunResult> {
+    Stage.#underWay++;
     try {
       for await (const event of run) this.#on(event);
     } finally {
-      this.#bar?.stop();
+      Stage.#underWay--;
+      this.#clear();
     }
     const result = await run.result;
     const tested =
@@ -29,8 +34,12 @@ export class Stage {
   #on(event: RunEvent): void {
     if (event.type === 'warning') process.stderr.write(`warning: ${event.message}\n`);
     if (event.type === 'start') this.#epochs = event.epochs;
-    if (event.type === 'step') this.#show(event.epoch * event.steps + event.step, this.#epochs * event.steps);
-    if (event.type === 'epoch' && !process.stderr.isTTY && Date.now() - this.#said > lineEvery) {
+    const barred = process.stderr.isTTY && Stage.#underWay === 1;
+    if (!barred) this.#clear();
+    if (event.type === 'step' && barred) {
+      this.#show(event.epoch * event.steps + event.step, this.#epochs * event.steps);
+    }
+    if (event.type === 'epoch' && !barred && Date.now() - this.#said > lineEvery) {
       this.#said = Date.now();
       process.stderr.write(
         `${this.title}: epoch ${event.epoch + 1} of ${event.epochs}, loss ${event.lossOrg.toFixed(3)}\n`,
@@ -39,12 +48,16 @@ export class Stage {
   }
 
   #show(done: number, total: number): void {
-    if (!process.stderr.isTTY) return;
     if (this.#bar === undefined) {
       const format = `${this.title} {bar} {percentage} %, {eta_formatted} left`;
       this.#bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, barsize: 30 }, Presets.legacy);
       this.#bar.start(total, done);
     }
     this.#bar.update(done);
+  }
+
+  #clear(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
   }
 }

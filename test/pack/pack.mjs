@@ -34,6 +34,7 @@ function checkContents({ files, size }) {
   const allowed = [
     /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt)$/,
     /^dist\/.+\.(js|d\.ts)$/,
+    /^src\/presets\/([\w-]+\.yaml|splits\/([\w-]+\.json|README\.md))$/,
     /^native\/.+\.(cc|h|inc)$/,
     /^binding\/[^/]+\.(cc|h|gyp)$/,
     /^cmake\/.+\.cmake$/,
@@ -56,6 +57,8 @@ function checkContents({ files, size }) {
     'dist/index.js',
     'dist/index.d.ts',
     'dist/cli/main.js',
+    'src/presets/cifar100.yaml',
+    'src/presets/splits/cifar100.json',
     'scripts/libtorch.mjs',
     'scripts/build-native.mjs',
   ];

@@ -1,0 +1,19 @@
+import type { Command } from 'commander';
+import { curve, resumeCurve } from '../curve.js';
+import { curveSchema } from '../options.js';
+import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
+import { addFlags, mergedOptions } from './flags.js';
+
+export function register(program: Command): void {
+  const command = program
+    .command('curve')
+    .description('methods and seeds against the number of training images a class, and a table with a column for each');
+  addFlags(command, curveSchema);
+  addExperimentFlags(command).action((flags: ExperimentFlags) =>
+    runExperiment(
+      flags,
+      async (control) => curve({ ...(await mergedOptions(curveSchema, flags)), ...control }),
+      resumeCurve,
+    ),
+  );
+}

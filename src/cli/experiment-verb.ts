@@ -1,0 +1,53 @@
+import type { Command } from 'commander';
+import { L2TError } from '../errors.js';
+import type { ExperimentControl, ExperimentResult, Follow } from '../experiment.js';
+import { experimentTable } from '../experiment-table.js';
+import { compareSchema, flagOf } from '../options.js';
+import { flagOptions } from './flags.js';
+import { interruptible } from './interrupt.js';
+import { Stage } from './stage.js';
+import { table } from './table.js';
+
+export interface ExperimentFlags {
+  readonly resume?: string;
+  readonly json?: boolean;
+  readonly [key: string]: unknown;
+}
+
+/** The flags that all experiments have beside their options. */
+export const addExperimentFlags = (command: Command): Command =>
+  command
+    .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
+    .option('--resume <folder>', 'go on with an interrupted one')
+    .option('--json', 'print the result as one JSON document');
+
+const follow: Follow = (run, label, seed) => new Stage(`${label}, seed ${seed}`).follow(run);
+const resumable = compareSchema.pick({ parallel: true });
+
+/** What the verbs of experiments share: a new one or `--resume`, progress, Ctrl-C, the table. */
+export async function runExperiment(
+  flags: ExperimentFlags,
+  begin: (control: ExperimentControl) => Promise<ExperimentResult>,
+  resume: (out: string, control: ExperimentControl & { parallel?: number | undefined }) => Promise<ExperimentResult>,
+): Promise<void> {
+  const result = await interruptible((signal) => {
+    if (flags.resume === undefined) return begin({ signal, follow });
+    requireAlone(flags);
+    return resume(flags.resume, { ...flagOptions(resumable, flags), signal, follow });
+  });
+  process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
+}
+
+function requireAlone({ resume: _, json: __, parallel: ___, ...others }: ExperimentFlags): void {
+  const [first] = Object.keys(others);
+  if (first === undefined) return;
+  throw new L2TError(
+    'INVALID_OPTION',
+    `${flagOf(first)} cannot accompany --resume, which goes on with the experiment's own options: only --parallel and --json can.`,
+  );
+}
+
+function format({ out, rows }: ExperimentResult): string {
+  const { head, rows: cells } = experimentTable(rows);
+  return `${table(head, cells)}\nThe table is in ${out}/comparison.md, .csv and .json, the runs beside it.\n`;
+}

@@ -1,0 +1,98 @@
+import type { Command } from 'commander';
+import { stringify } from 'yaml';
+import { L2TError } from '../errors.js';
+import { reproduceSchema } from '../options.js';
+import { type Preset, presets } from '../presets.js';
+import { type DryRun, dryRun, reproduce, resumeReproduction } from '../reproduce.js';
+import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
+import { addFlags, mergedOptions } from './flags.js';
+import { interruptible } from './interrupt.js';
+import { table } from './table.js';
+
+export function register(program: Command): void {
+  const command = program
+    .command('reproduce')
+    .description("the paper's experiments by name: its networks, methods and schedule on your copy of its data")
+    .argument('[name]', 'which one; --list shows them')
+    .option('--list', 'show them all: which data and which sources each needs, and where they are from')
+    .option('--dry-run', 'print the options and how long it would take here, from a few steps of each method');
+  addFlags(command, reproduceSchema);
+  addExperimentFlags(command).action((name: string | undefined, flags: ExperimentFlags) => {
+    if (flags.list) return showList(flags);
+    if (flags.dryRun && flags.resume === undefined) return showDryRun(requireName(name), flags);
+    if (flags.resume !== undefined && name !== undefined) {
+      throw new L2TError('INVALID_OPTION', `--resume knows which experiment it is: leave out ${name}.`);
+    }
+    const begin = async (control: Parameters<typeof reproduce>[1]) =>
+      reproduce(requireName(name), { ...(await mergedOptions(reproduceSchema, flags)), ...control });
+    return runExperiment(flags, begin, resumeReproduction);
+  });
+}
+
+function requireName(name: string | undefined): string {
+  if (name !== undefined) return name;
+  throw new L2TError('INVALID_OPTION', 'The name of an experiment is missing: l2t-native reproduce --list shows them.');
+}
+
+async function showList({ json }: ExperimentFlags): Promise<void> {
+  const all = await presets();
+  process.stdout.write(json ? `${JSON.stringify(all)}\n` : `${all.map(describe).join('\n\n')}\n`);
+}
+
+function describe({ name, verb, title, data, sources }: Preset): string {
+  const count = `${data.images.toLocaleString('en')} training images, ${data.classes} classes`;
+  return [
+    `${name}: ${title}`,
+    `  data: ${data.name}, ${count}; ${data.from}${data.split === undefined ? '' : "; the authors' validation images"}`,
+    ...sources.map(
+      ({ network, trainedOn, classes, from }) =>
+        `  source: ${network} trained on ${trainedOn}, ${classes} classes; ${from}`,
+    ),
+    `  l2t-native ${verb === 'pretrain' ? `pretrain --preset ${name}` : `reproduce ${name}`} --data DIR${' --source-weights FILE'.repeat(sources.length)}`,
+  ].join('\n');
+}
+
+async function showDryRun(name: string, flags: ExperimentFlags): Promise<void> {
+  const onMethod = (label: string) => process.stderr.write(`timing ${label}\n`);
+  const options = await mergedOptions(reproduceSchema, flags);
+  const result = await interruptible((signal) => dryRun(name, { ...options, signal, onMethod }));
+  process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : formatDryRun(result));
+}
+
+function formatDryRun({ preset, options, counted, estimate }: DryRun): string {
+  const { seeds = 3 } = options;
+  const rows = estimate.entries.map(({ label, perClass, msPerStep, steps, seconds }) => [
+    perClass === undefined ? label : `${label}, ${perClass} a class`,
+    `${msPerStep.toFixed(1)} ms`,
+    steps.toLocaleString('en'),
+    duration(seconds),
+  ]);
+  return [
+    `${preset}, with these options:`,
+    stringify(options, { lineWidth: 0 }).replaceAll(/^/gm, '  ').trimEnd(),
+    '',
+    table(['method', 'a step', 'steps', 'a run'], rows),
+    `${rows.length} × ${seeds} runs: about ${duration(estimate.seconds)} on this machine, without validation and loading.`,
+    counted
+      ? 'The training images were counted.'
+      : 'The training images are as many as were published: --data counts yours.',
+    '',
+  ].join('\n');
+}
+
+/** The two largest units: 2 d 3 h. */
+function duration(seconds: number): string {
+  const units = [
+    ['d', 86_400],
+    ['h', 3600],
+    ['min', 60],
+    ['s', 1],
+  ] as const;
+  const first = units.findIndex(([, length]) => seconds >= length);
+  if (first === -1) return 'less than 1 s';
+  const parts = units.slice(first, first + 2).map(([unit, length], k) => {
+    const within = k === 0 ? seconds : seconds % (units[first]?.[1] ?? 1);
+    return `${Math.floor(within / length)} ${unit}`;
+  });
+  return parts.join(' ');
+}

@@ -1,0 +1,98 @@
+import { addon } from './addon.js';
+import { type TimedJob, timeStep } from './bench/step-time.js';
+import type { Entry, ExperimentOptions } from './entries.js';
+import { defaultParallel } from './experiment.js';
+import { defaultBatch, defaultSize, type NetworkName } from './networks.js';
+import { compareSchema, defaultPairs, methodNeeds, required } from './options.js';
+import { defaultThreads } from './threads.js';
+
+/** How long the runs of one row would take. */
+export interface EntryEstimate {
+  readonly label: string;
+  readonly perClass?: number;
+  readonly msPerStep: number;
+  /** Of one run. */
+  readonly steps: number;
+  readonly seconds: number;
+}
+
+export interface Estimate {
+  readonly entries: readonly EntryEstimate[];
+  /** All runs, with every seed, as many side by side as the options say. Validation and loading come on top. */
+  readonly seconds: number;
+}
+
+export interface Estimated {
+  readonly entries: readonly Entry[];
+  readonly options: ExperimentOptions;
+  /** Of the data. */
+  readonly classes: number;
+  /** Images that each entry is trained on, in their order. */
+  readonly images: readonly number[];
+  readonly sources: readonly { readonly network: NetworkName; readonly classes: number }[];
+}
+
+/**
+ * Times a few steps of each method here and now, and multiplies.
+ * @throws L2TError as `timeStep`; INVALID_OPTION for pairs that the networks do not have.
+ */
+export async function estimate(
+  subject: Estimated,
+  { signal, onMethod }: { signal?: AbortSignal | undefined; onMethod?: ((label: string) => void) | undefined },
+): Promise<Estimate> {
+  const { options, entries, images } = subject;
+  const { epochs = 200, seeds = 3, parallel = defaultParallel(options) } = options;
+  const { batch } = shapeOf(options);
+  const timed = new Map<string, number>();
+  const estimates: EntryEstimate[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const { label, perClass } = entry;
+    if (!timed.has(label)) {
+      onMethod?.(label);
+      timed.set(label, await timeStep(timedJob(entry, subject), signal));
+    }
+    const step = timed.get(label) as number;
+    const steps = epochs * stepsPerEpoch(images[index] as number, batch);
+    estimates.push({ label, ...(perClass && { perClass }), msPerStep: 1000 * step, steps, seconds: steps * step });
+  }
+  const sum = estimates.reduce((total, { seconds }) => total + seconds, 0);
+  return { entries: estimates, seconds: (sum * seeds) / Math.min(parallel, entries.length * seeds) };
+}
+
+/** The last short batch counts; a remainder of one image joins the batch before it. */
+const stepsPerEpoch = (images: number, batch: number): number =>
+  Math.max(1, Math.ceil(images / batch) - (images % batch === 1 ? 1 : 0));
+
+function shapeOf(options: ExperimentOptions) {
+  const name = required(compareSchema, options, 'target');
+  const size = options.size ?? defaultSize(name);
+  return { name, size, width: options.width ?? 1, batch: options.batch ?? defaultBatch(size) };
+}
+
+function timedJob({ method, options }: Entry, { classes, images, sources }: Estimated): TimedJob {
+  const { name, size, width, batch } = shapeOf(options);
+  const { engine = 'native', convolution = 'auto', innerSteps = 2, threads = defaultThreads() } = options;
+  const target = { name, classes, width };
+  const needs = methodNeeds[method];
+  // What matches no features learns from the first source alone.
+  const used = needs.source ? sources.slice(0, needs.pairs ? undefined : 1) : [];
+  return {
+    ...{ method, engine, convolution, innerSteps, threads, target, size },
+    batch: Math.min(batch, Math.max(...images)),
+    device: addon().device(options.device ?? 'auto').device,
+    sources: used.map((source, k) => {
+      const network = {
+        ...source,
+        name: nth(options.sourceNetwork, k) ?? source.network,
+        width: nth(options.sourceWidth, k) ?? 1,
+      };
+      const side = nth(options.sourceSize, k) ?? defaultSize(network.name);
+      const pairs = nth(options.pairs, k) ?? defaultPairs(method);
+      return { network, size: side, pairs: needs.pairs ? addon().pairs(network, side, target, size, pairs) : [] };
+    }),
+  };
+}
+
+/** Of an option that is one for all sources, or one for each. */
+const nth = <T>(given: T | readonly T[] | undefined, k: number): T | undefined =>
+  Array.isArray(given) ? given[k] : (given as T | undefined);

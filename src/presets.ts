@@ -1,0 +1,111 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import * as z from 'zod';
+import type { Dataset } from './datasets/dataset.js';
+import { type Layout, layouts } from './datasets/layouts.js';
+import { openDataset } from './datasets/load.js';
+import { L2TError } from './errors.js';
+import { networkNames } from './networks.js';
+import { checkOptions, compareSchema, curveSchema, type Given, pretrainSchema, required } from './options.js';
+import { didYouMean } from './suggest.js';
+
+type PretrainGiven = Given<typeof pretrainSchema>;
+
+const text = z.string().min(1);
+
+const presetSchema = z.strictObject({
+  title: text,
+  /** The verb that it is for, whose options these are. */
+  verb: z.enum(['compare', 'curve', 'pretrain']),
+  data: z.strictObject({
+    name: text,
+    layout: z.enum(layouts),
+    classes: z.int().min(1),
+    /** Training images, as published. */
+    images: z.int().min(1),
+    /** Where a person gets it, in words. */
+    from: text,
+    /** Which training images validate, as the paper's authors published it: a split file, below this folder. */
+    split: text.optional(),
+  }),
+  /** Pretrained networks, in the order in which their weights are given. */
+  sources: z
+    .array(z.strictObject({ network: z.enum(networkNames), trainedOn: text, classes: z.int().min(1), from: text }))
+    .default([]),
+  options: z.record(z.string(), z.unknown()),
+});
+
+/** One of the paper's experiments, or the training of a source for them: a file of src/presets/. */
+export interface Preset extends z.output<typeof presetSchema> {
+  readonly name: string;
+}
+
+// Not compiled, so the sources' own: the package ships them.
+const folder = fileURLToPath(new URL('../src/presets', import.meta.url));
+
+const schemas = { compare: compareSchema, curve: curveSchema, pretrain: pretrainSchema };
+
+/** All presets: comparisons, curves, then sources, each by name. */
+export async function presets(): Promise<Preset[]> {
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.yaml'));
+  const names = files.map((file) => basename(file, '.yaml')).sort();
+  const all = await Promise.all(names.map(readPreset));
+  return Object.keys(schemas).flatMap((verb) => all.filter((preset) => preset.verb === verb));
+}
+
+async function readPreset(name: string): Promise<Preset> {
+  const file = join(folder, `${name}.yaml`);
+  const preset = presetSchema.parse(parse(await readFile(file, 'utf8'), { strict: true, uniqueKeys: true }));
+  checkOptions(schemas[preset.verb], preset.options, (key) => `${file}: ${key}`);
+  const { data } = preset;
+  return { name, ...preset, data: { ...data, ...(data.split !== undefined && { split: join(folder, data.split) }) } };
+}
+
+/** @throws L2TError INVALID_OPTION where there is no such preset, or it is for another verb; both name what there is. */
+export async function presetNamed(name: string, verbs: readonly Preset['verb'][]): Promise<Preset> {
+  const all = await presets();
+  const preset = all.find((known) => known.name === name);
+  const names = all.filter(({ verb }) => verbs.includes(verb)).map((known) => known.name);
+  if (preset === undefined) {
+    const known = `there are ${names.join(', ')}`;
+    throw new L2TError('INVALID_OPTION', `'${name}' is no preset: ${known}.${didYouMean(name, names)}`);
+  }
+  if (verbs.includes(preset.verb)) return preset;
+  const other =
+    preset.verb === 'pretrain'
+      ? `trains a source: l2t-native pretrain --preset ${name}`
+      : `is an experiment: l2t-native reproduce ${name}`;
+  throw new L2TError('INVALID_OPTION', `The preset ${name} ${other} --data DIR.`);
+}
+
+/**
+ * The data set in a folder, which must be the preset's: of its layout, or class folders of as many classes.
+ * @throws L2TError INVALID_DATA, naming both.
+ */
+export async function openPresetData(
+  { name, data: wanted }: Preset,
+  { data, layout }: { readonly data: string; readonly layout?: Layout | undefined },
+): Promise<Dataset> {
+  const dataset = await openDataset(data, layout);
+  const classes = dataset.classNames.length;
+  if (dataset.layout === wanted.layout) return dataset;
+  if (dataset.layout === 'folder' && classes === wanted.classes) return dataset;
+  const found =
+    dataset.layout === 'folder' ? `holds folders of ${classes} classes` : `is of the layout ${dataset.layout}`;
+  throw new L2TError(
+    'INVALID_DATA',
+    `The preset ${name} needs ${wanted.name} (${wanted.from}), or its ${wanted.classes} classes as folders; ${data} ${found}.`,
+  );
+}
+
+/**
+ * The options of `pretrain` with a preset's under those given, once the data is known to be the preset's.
+ * @throws L2TError as `presetNamed` and `openPresetData`.
+ */
+export async function pretrainPreset(name: string, given: PretrainGiven): Promise<PretrainGiven> {
+  const preset = await presetNamed(name, ['pretrain']);
+  await openPresetData(preset, { data: required(pretrainSchema, given, 'data'), layout: given.layout });
+  return { ...preset.options, ...given };
+}

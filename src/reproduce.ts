@@ -1,0 +1,133 @@
+import { comparison, resumeComparison } from './compare.js';
+import { limitedData, resumeCurve } from './curve.js';
+import type { Dataset } from './datasets/dataset.js';
+import type { Entry, ExperimentOptions } from './entries.js';
+import { L2TError } from './errors.js';
+import { type Estimate, estimate } from './estimate.js';
+import {
+  beginExperiment,
+  type ExperimentControl,
+  type ExperimentKind,
+  type ExperimentResult,
+  holdsExperiment,
+  needSource,
+} from './experiment.js';
+import { besideSplitFile } from './launch.js';
+import { checkOptions, type Given, reproduceSchema, required } from './options.js';
+import { openPresetData, type Preset, presetNamed } from './presets.js';
+import { firstFree } from './run-folder.js';
+import { countTrained } from './training-data.js';
+
+/** What goes over the preset's options, and what it lacks: the data, and the sources' weights. */
+export type ReproduceOptions = Given<typeof reproduceSchema> & ExperimentControl;
+
+/**
+ * Runs one of the paper's experiments, a comparison or a curve, with the preset's options (`presets()`) under those given here.
+ * @throws L2TError as `compare`; INVALID_OPTION where there is no such preset, or it has another number of sources;
+ * INVALID_DATA where the data is not the preset's.
+ */
+export async function reproduce(
+  name: string,
+  { signal, follow, ...given }: ReproduceOptions,
+): Promise<ExperimentResult> {
+  const { preset, options, entries, begin } = await resolvePreset(name, checkOptions(reproduceSchema, given));
+  required(reproduceSchema, given, 'data');
+  if (needSource(entries) && options.source === undefined) throw wrongSources(preset, 0);
+  return begin({ out: options.out ?? firstFree(name), signal, follow });
+}
+
+/** Goes on with a reproduction, which is a comparison or a curve. */
+export const resumeReproduction = (
+  out: string,
+  control: ExperimentControl & { readonly parallel?: number | undefined } = {},
+): Promise<ExperimentResult> => (holdsExperiment(limitedData, out) ? resumeCurve : resumeComparison)(out, control);
+
+/** What a reproduction would do, and how long it would take here. */
+export interface DryRun {
+  readonly preset: string;
+  readonly verb: Preset['verb'];
+  readonly options: ExperimentOptions;
+  /** Was the data looked at? Else its images were counted as published. */
+  readonly counted: boolean;
+  readonly estimate: Estimate;
+}
+
+/**
+ * Resolves the options as `reproduce` does and times a few steps of each method with the preset's networks. Writes nothing;
+ * needs neither data nor weights.
+ * @throws L2TError as `reproduce`, before it trains.
+ */
+export async function dryRun(
+  name: string,
+  {
+    signal,
+    onMethod,
+    ...given
+  }: Given<typeof reproduceSchema> & {
+    readonly signal?: AbortSignal | undefined;
+    readonly onMethod?: ((label: string) => void) | undefined;
+  },
+): Promise<DryRun> {
+  const { preset, dataset, options, entries } = await resolvePreset(name, checkOptions(reproduceSchema, given));
+  const { data } = options;
+  const classes = options.classes?.split(',').length ?? dataset?.classNames.length ?? preset.data.classes;
+  const images = await countEach(entries, (run) =>
+    data === undefined ? published(preset, classes, run.perClass) : countTrained({ ...run, data, seed: 0 }),
+  );
+  const times = await estimate({ entries, options, classes, images, sources: preset.sources }, { signal, onMethod });
+  return { preset: name, verb: preset.verb, options, counted: dataset !== undefined, estimate: times };
+}
+
+/** Images that each entry is trained on: they differ in images a class alone. */
+async function countEach(entries: readonly Entry[], count: (run: Entry['options']) => number | Promise<number>) {
+  const counts = new Map<number | undefined, number>();
+  for (const { options: run } of entries) {
+    if (!counts.has(run.perClass)) counts.set(run.perClass, await count(run));
+  }
+  return entries.map(({ options: run }) => counts.get(run.perClass) as number);
+}
+
+/** Images to train on, less the tenth that validates. */
+function published({ data }: Preset, classes: number, perClass = Math.floor(data.images / data.classes)): number {
+  return classes * (perClass - Math.floor(perClass / 10));
+}
+
+async function resolvePreset(name: string, given: Given<typeof reproduceSchema>) {
+  const preset = await presetNamed(name, ['compare', 'curve']);
+  const { sourceWeights, perClass, ...over } = given;
+  const weights = sourceWeights === undefined ? [] : [sourceWeights].flat();
+  if (weights.length > 0 && weights.length !== preset.sources.length) throw wrongSources(preset, weights.length);
+  const dataset = over.data === undefined ? undefined : await openPresetData(preset, { ...over, data: over.data });
+  // A comparison has one count of images a class, a curve a list of them.
+  const count = preset.verb === 'compare' && /^\d+$/.test(perClass ?? '') ? Number(perClass) : perClass;
+  const merged = {
+    ...preset.options,
+    splitFile: splitOf(preset, given, dataset),
+    sourceNetwork: oneOrList(preset.sources.map(({ network }) => network)),
+    ...(weights.length > 0 && { source: oneOrList(weights) }),
+    ...over,
+    ...(count !== undefined && { perClass: count }),
+  };
+  const plan = preset.verb === 'curve' ? planOf(limitedData, merged) : planOf(comparison, merged);
+  return { preset, dataset, ...plan };
+}
+
+/** The authors' validation images: they are places in the data as distributed, and nothing else may divide it. */
+function splitOf({ data }: Preset, given: Given<typeof reproduceSchema>, dataset: Dataset | undefined) {
+  const divided = besideSplitFile.some((key) => given[key] !== undefined);
+  return divided || (dataset !== undefined && dataset.layout !== data.layout) ? undefined : data.split;
+}
+
+function planOf<O extends ExperimentOptions>(kind: ExperimentKind<O>, merged: Readonly<Record<string, unknown>>) {
+  const options = checkOptions(kind.schema, merged) as O;
+  const begin = (more: { out: string } & ExperimentControl) => beginExperiment(kind, { ...options, ...more });
+  return { options: options as ExperimentOptions, entries: kind.entries(options), begin };
+}
+
+const oneOrList = <T>(values: readonly T[]): T | readonly T[] => (values.length === 1 ? (values[0] as T) : values);
+
+function wrongSources({ name, sources }: Preset, given: number): L2TError {
+  const list = sources.map(({ network, trainedOn, from }) => `${network}, trained on ${trainedOn} (${from})`);
+  const wanted = `${name} needs --source-weights ${sources.length === 1 ? 'once' : `${sources.length} times, in this order`}`;
+  return new L2TError('INVALID_OPTION', `${wanted}, not ${given} times: ${list.join('; ')}.`);
+}
