@@ -6,7 +6,8 @@ interface Errors {
   readonly forward: number;
   readonly backward: number;
   readonly tangent: number;
-  readonly tangentBackward: number;
+  /** Absent of a loss that needs no more than its gradient. */
+  readonly tangentBackward?: number;
 }
 
 /** batch, channels in, channels out, side, kernel, stride, padding (0 where the operation has none). */
@@ -30,6 +31,10 @@ const cases: readonly [operation: string, shape: Shape][] = [
   ['linear', [1, 1, 1, 0, 0, 0, 0]],
   ['cross_entropy', [4, 6, 0, 0, 0, 0, 0]],
   ['matching_loss', [3, 5, 7, 4, 0, 0, 0]],
+  ['attention_loss', [3, 5, 7, 4, 0, 0, 0]],
+  ['attention_loss', [1, 1, 3, 1, 0, 0, 0]],
+  ['distillation_loss', [3, 5, 7, 4, 0, 0, 0]],
+  ['distillation_loss', [1, 3, 2, 1, 0, 0, 0]],
   // Form 0: F(4×4), 1: 2×2 maps, 2: patches; then 0: nothing, 1: ReLU, 2: ReLU and max-pool, 3: a residual and ReLU.
   ['unit', [2, 9, 19, 7, 0, 0, 0]],
   ['unit', [3, 17, 18, 4, 0, 1, 0]],

@@ -15,7 +15,7 @@ struct Sweeps {
   at::Tensor y;
   Tensors x_bar;
   at::Tensor y_dot;
-  Tensors x_bar_dot;
+  Tensors x_bar_dot;  // empty where there is no such sweep
 };
 
 struct Rule {

@@ -9,6 +9,8 @@
 #include "native/ops/linear.h"
 #include "native/ops/max_pool.h"
 #include "native/ops/relu.h"
+#include "native/transfer/attention.h"
+#include "native/transfer/distillation.h"
 #include "native/transfer/matching_loss.h"
 #include "test/native/sweeps/rule.h"
 
@@ -162,6 +164,47 @@ Rule matching(const Shape& s, bool direct) {
           }};
 }
 
+/// A loss that needs no more than its gradient: the tangent is ⟨gradient, ẋ⟩, and there is no tangent of the gradient.
+Sweeps of_gradient(const at::Tensor& loss, const Tensors& gradient, const Tensors& dot, const at::Tensor& bar) {
+  auto loss_dot = at::zeros_like(loss);
+  Tensors scaled;
+  for (size_t i = 0; i < gradient.size(); ++i) {
+    loss_dot = loss_dot + (gradient[i] * dot[i]).sum();
+    scaled.push_back(gradient[i] * bar);
+  }
+  return {loss, scaled, loss_dot, {}};
+}
+
+/// One pair's attention loss; inputs: T.
+Rule attention(const Shape& s) {
+  const auto source = at::relu(draw({s.batch, s.out, s.side, s.side}));
+  const auto q = [](const at::Tensor& map) {
+    const auto a = map.square().mean(1).flatten(1);
+    return a / a.norm(2, 1, /*keepdim=*/true).clamp_min(transfer::kSmallestNorm);
+  };
+  return {{draw({s.batch, s.in, s.side, s.side})},
+          [=](const Tensors& x) { return (q(x[0]) - q(source)).square().mean() * 1e3; },
+          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
+            const auto value = transfer::attention_value(source.to(x[0].scalar_type()), x[0]);
+            return of_gradient(value.loss, {value.t_bar}, dot, bar);
+          }};
+}
+
+/// Learning without forgetting; inputs: T, then the head's weight and bias.
+Rule distillation(const Shape& s) {
+  const auto source_logits = draw({s.batch, s.out}) * 3;
+  return {{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in}), draw({s.out})},
+          [=](const Tensors& x) {
+            const auto z = at::linear(x[0].mean({2, 3}), x[1], x[2]);
+            const auto p_source = at::softmax(source_logits / 2, 1);
+            return 4 * at::kl_div(at::log_softmax(z / 2, 1), p_source, at::Reduction::Sum) / s.batch;
+          },
+          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
+            const auto value = transfer::distillation_value(source_logits.to(x[0].scalar_type()), x[0], x[1], x[2]);
+            return of_gradient(value.loss, {value.t_bar, value.weight_bar, value.bias_bar}, dot, bar);
+          }};
+}
+
 /// A fused unit; `kernel`: its form, `stride`: what follows batch norm (0: nothing, 1: ReLU, 2: ReLU and max-pool, 3: a
 /// residual is added and ReLU). Its outputs, the map and the max-pool, as one vector.
 Rule unit(const Shape& s) {
@@ -222,6 +265,8 @@ Rule make_rule(const std::string& operation, const Shape& shape) {
   if (operation == "linear") return linear(shape);
   if (operation == "cross_entropy") return cross_entropy(shape);
   if (operation == "unit") return unit(shape);
+  if (operation == "attention_loss") return attention(shape);
+  if (operation == "distillation_loss") return distillation(shape);
   if (operation == "matching_loss") return matching(shape, /*direct=*/true);
   if (operation == "fused matching_loss") return matching(shape, /*direct=*/false);
   TORCH_CHECK(false, "no rule for ", operation);
