@@ -7,7 +7,6 @@
 #include <optional>
 #include <utility>
 
-#include "native/core/device.h"
 #include "native/core/error.h"
 
 namespace l2t::binding {
@@ -29,12 +28,6 @@ Napi::Object to_event(Napi::Env env, int64_t ticket, const data::Decoder::Reques
   return event;
 }
 
-/// Pinned where there is a GPU, so that the copy there does not wait.
-at::Tensor batch_memory(int64_t images, int64_t size) {
-  const auto options = at::TensorOptions().dtype(at::kByte).pinned_memory(cuda_problem().empty());
-  return at::empty({images, size, size, 3}, options);
-}
-
 }  // namespace
 
 BatchDecoder::BatchDecoder(Worker& worker, std::function<void(const Napi::Object&)> deliver)
@@ -42,7 +35,10 @@ BatchDecoder::BatchDecoder(Worker& worker, std::function<void(const Napi::Object
 
 int64_t BatchDecoder::request(Request request) {
   const auto ticket = next_ticket_++;
-  worker_.change([&] { pending_[ticket] = {static_cast<int64_t>(request.positions.size()), request.size, false, {}}; });
+  worker_.change([&] {
+    pending_[ticket] = {
+        static_cast<int64_t>(request.positions.size()), request.size, request.device.is_cuda(), false, {}};
+  });
   worker_.post(
       [this, ticket, request = std::move(request)](Napi::Env env) { deliver_(to_event(env, ticket, request)); });
   return ticket;
@@ -65,7 +61,9 @@ void BatchDecoder::answer(int64_t ticket, const Napi::Value& pixels) {
   at::Tensor batch;
   if (!pixels.IsUndefined()) {
     const bool bytes = pixels.IsTypedArray() && pixels.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
-    batch = batch_memory(asked->images, asked->size);
+    // Pinned, a copy to a GPU does not wait for it.
+    batch = at::empty({asked->images, asked->size, asked->size, 3},
+                      at::TensorOptions().dtype(at::kByte).pinned_memory(asked->pinned));
     if (!bytes || pixels.As<Napi::Uint8Array>().ByteLength() != batch.nbytes()) {
       throw Error("INVALID_OPTION", "'pixels' must be images x size x size x 3 bytes.");
     }
@@ -73,7 +71,7 @@ void BatchDecoder::answer(int64_t ticket, const Napi::Value& pixels) {
   }
   worker_.change([&] {
     const auto found = pending_.find(ticket);
-    if (found != pending_.end()) found->second = {asked->images, asked->size, true, batch};
+    if (found != pending_.end()) found->second = {asked->images, asked->size, asked->pinned, true, batch};
   });
 }
 

@@ -26,6 +26,7 @@ class BatchDecoder final : public data::Decoder {
   struct Pending {
     int64_t images;
     int64_t size;
+    bool pinned;
     bool answered = false;
     at::Tensor pixels;
   };

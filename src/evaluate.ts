@@ -45,13 +45,13 @@ export async function evaluate(
 ): Promise<EvaluationResult> {
   const options = checkOptions(evaluateSchema, given);
   const data = required(evaluateSchema, options, 'data');
-  const { network, width, size, strict, layout, classes, split, batch, device, threads } = options;
+  const { network, width, size, strict, layout, splitFile, classes, split, batch, device, threads } = options;
   const loaded =
     typeof checkpoint === 'string'
       ? await loadCheckpoint(checkpoint, { network, width, size, strict, onWarning })
       : checkpoint;
   const inference = new Inference(loaded, { size, device, threads });
-  const dataset = await loadData({ data, layout, classes, onWarning });
+  const dataset = await loadData({ data, layout, splitFile, classes, onWarning });
   const images = evaluationSplit(dataset, split);
   if (images.count === 0) throw new L2TError('INVALID_DATA', `${data} has no images to evaluate on.`);
   const { classNames, indices } = classesOf(loaded, dataset);

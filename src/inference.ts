@@ -1,6 +1,6 @@
 import { addon, type NamedTensor, type NativeNetwork } from './addon.js';
 import type { Checkpoint } from './checkpoint.js';
-import { fitImage } from './datasets/fit.js';
+import { fitImage, largeSize } from './datasets/fit.js';
 import type { ImageList } from './datasets/image-list.js';
 import { forEachParallel } from './datasets/reading.js';
 import { L2TError } from './errors.js';
@@ -44,7 +44,7 @@ export class Inference {
     source: ImageSource,
     options: { batch?: number | undefined; signal?: AbortSignal | undefined; features?: boolean },
   ): AsyncGenerator<Batch, void> {
-    const { batch = this.size < 224 ? 256 : 64, signal, features = false } = options;
+    const { batch = this.size < largeSize ? 256 : 32, signal, features = false } = options;
     const read = (first: number) => readImages(source, first, batch, this.size, signal);
     let images = await read(0);
     for (let first = 0; first < source.count; first += batch) {

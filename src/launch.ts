@@ -1,7 +1,6 @@
 import { resolve as absolute } from 'node:path';
 import { addon } from './addon.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
-import { largeSize } from './datasets/fit.js';
 import { L2TError } from './errors.js';
 import { defaultBatch, defaultSize, type NetworkName } from './networks.js';
 import { flagOf, type Given, type MethodName, methodNeeds, required, transferSchema } from './options.js';
@@ -25,15 +24,15 @@ export async function startRun(
 ): Promise<RunResult> {
   if (given.out !== undefined) await requireUnused(given.out);
   requireFitting(method, given);
-  requireOneSplit(target, given);
+  requireOneSplit(given);
   const listed = methodNeeds[method].source ? listSources(given) : [];
   const checkpoints = await loadSources(listed, given.strict, warn(context));
   const device = addon().device(given.device ?? 'auto');
   const sources = resolveSources(method, listed, checkpoints);
   const options = resolveOptions(method, target, given, sources, device.device);
   refuseWinogradElsewhere(options);
-  const materials = await gather(options, device, checkpoints, context);
-  const { classNames, fingerprint, split, splitHash } = materials.data;
+  const materials = await gather(options, device, checkpoints, context, true);
+  const { classNames, fingerprint, division, splitHash } = materials.data;
   const record: RunRecord = {
     format: 1,
     verb,
@@ -41,7 +40,7 @@ export async function startRun(
     data: { classNames: [...classNames], fingerprint, split: splitHash },
     sourceWeights: checkpoints.map(({ weights }) => hashTensors(weights)),
   };
-  const folder = await RunFolder.create(given.out ?? firstFree(`${target}-${method}`), record, split);
+  const folder = await RunFolder.create(given.out ?? firstFree(`${target}-${method}`), record, division);
   try {
     return await train(materials, folder, undefined, context);
   } finally {
@@ -68,7 +67,7 @@ export async function continueRun(
     context.emit({ type: 'warning', message });
   }
   const checkpoints = await loadSources(options.sources, options.strict, warn(context));
-  const materials = await gather(options, addon().device(options.device), checkpoints, context);
+  const materials = await gather(options, addon().device(options.device), checkpoints, context, false);
   requireUnchanged(folder, materials);
   return train(materials, folder, saved, context);
 }
@@ -108,20 +107,14 @@ function requireFitting(method: MethodName, given: Options): void {
 }
 
 /** A split file says all that these say. */
-export const besideSplitFile = ['perClass', 'fold', 'classes'] as const;
+export const besideSplitFile = ['perClass', 'fold'] as const;
 
-function requireOneSplit(target: NetworkName, given: Options): void {
+function requireOneSplit(given: Options): void {
   const other = besideSplitFile.find((key) => given[key] !== undefined);
   if (given.splitFile !== undefined && other !== undefined) {
     throw new L2TError(
       'INVALID_OPTION',
       `${flagOf(other)} cannot accompany --split-file, which names the images by their places in the whole data set.`,
-    );
-  }
-  if (given.cache !== undefined && (given.size ?? defaultSize(target)) < largeSize) {
-    throw new L2TError(
-      'INVALID_OPTION',
-      `--cache is for images of at least ${largeSize} pixels: smaller ones are decoded once and kept in memory.`,
     );
   }
 }
@@ -178,11 +171,13 @@ function resolveOptions(
   };
 }
 
+/** `check`: look at the test images before training, which a resume need not do again. */
 async function gather(
   options: ResolvedOptions,
   device: Materials['device'],
   checkpoints: readonly Checkpoint[],
   context: Context,
+  check: boolean,
 ): Promise<Materials> {
   const { emit, signal } = context;
   const onWarning = warn(context);
@@ -194,7 +189,7 @@ async function gather(
       : await loadCheckpoint(targetInit, { network: target, width, size, strict, onWarning });
   const prepared = await prepareTrainingData({
     ...options,
-    ...{ sourceSizes: checkpoints.map(({ size: side }) => side), signal, onWarning },
+    ...{ sourceSizes: checkpoints.map(({ size: side }) => side), check, signal, onWarning },
     onProgress: (done, total) => emit({ type: 'data', done, total }),
   });
   const fitted = init && withNewHead(init, options, prepared.classNames.length, onWarning);

@@ -73,6 +73,10 @@ const common = {
   ),
   layout: choice(layouts, "the data set's layout (what its files show)"),
   classes: text('list', 'names or indices of classes, separated by commas', 'only these classes of the data set'),
+  splitFile: path(
+    'file',
+    "which images train, validate and test: JSON, or the authors' files by their common beginning",
+  ),
   size: whole(8, 1024, "side of the network's images, pixels (224 for resnet18 and resnet34, else 32)"),
   width: above(0, 8, "multiplies the network's channel counts (1)"),
   device: text('name', 'auto, cpu, cuda or cuda:N', 'where to compute (auto)'),
@@ -82,10 +86,6 @@ const common = {
 const training = {
   ...common,
   perClass: whole(1, 10_000_000, 'draw this many training images a class'),
-  splitFile: path(
-    'file',
-    "which images train, validate and test: JSON, or the authors' files by their common beginning",
-  ),
   fold: whole(0, 9, 'train on one of the ten published parts of the training images (STL-10)'),
   cache: path('dir', 'keep resized images there, for sizes from 64, where decoding takes longer than training'),
   epochs: whole(1, 1_000_000, 'passes over the training images (200)'),
@@ -169,7 +169,7 @@ export const reproduceSchema = curveSchema.omit({ source: true }).extend({
 });
 
 const inference = {
-  batch: whole(1, 65_536, 'images at a time (256; 64 for sizes from 224)'),
+  batch: whole(1, 65_536, 'images at a time (256; 32 for sizes from 64)'),
   strict: yes('refuse a checkpoint that holds entries which the network does not have'),
 };
 

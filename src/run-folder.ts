@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import type { EpochEvent, NamedTensor } from './addon.js';
 import { type Checkpoint, saveCheckpoint, toNamedTensors, toTensorMap } from './checkpoint.js';
-import type { TrainSplit } from './datasets/split.js';
+import type { Division } from './datasets/dataset.js';
 import { formatSplit } from './datasets/split-file.js';
 import { L2TError } from './errors.js';
 import { fileError, writeFileAtomic } from './files.js';
@@ -50,7 +50,7 @@ export class RunFolder {
    * A new run's folder. Nothing may be in it yet.
    * @throws L2TError INVALID_RUN, FILE_ACCESS.
    */
-  static async create(path: string, record: RunRecord, split: TrainSplit): Promise<RunFolder> {
+  static async create(path: string, record: RunRecord, division: Division): Promise<RunFolder> {
     await mkdir(path, { recursive: true }).catch((error: unknown) => {
       throw fileError('write', path, error);
     });
@@ -59,7 +59,7 @@ export class RunFolder {
       await requireUnused(path);
       const file = join(path, 'options.yaml');
       const text = formatRecord(record);
-      await writeFileAtomic(join(path, 'split.json'), formatSplit(split));
+      await writeFileAtomic(join(path, 'split.json'), formatSplit(division));
       await writeFileAtomic(file, text);
       // Read back as a resume will, so that the two are equal to the last byte.
       return new RunFolder(path, parseRecord(text, file), lock);
@@ -108,7 +108,7 @@ export class RunFolder {
     network: Checkpoint,
   ): Promise<void> {
     this.#metrics.push(JSON.stringify(metrics));
-    this.#timing.push(JSON.stringify({ epoch: metrics.epoch, seconds, steps, imagesPerSecond }));
+    this.#timing.push(JSON.stringify({ epoch: metrics.epoch, seconds, steps, ...(steps > 0 && { imagesPerSecond }) }));
     if (best) await saveCheckpoint(join(this.path, 'best.safetensors'), network);
     await saveCheckpoint(join(this.path, 'last.safetensors'), network);
     await this.#writeLines();

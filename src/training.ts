@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { addon, type EpochEvent, type NativeSource, type RunJob, type SaveEvent } from './addon.js';
+import { addon, type EpochEvent, type NativeSource, type RunJob, type SaveEvent, type StepEvent } from './addon.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
 import { BatchDecoder } from './datasets/batch-decoder.js';
 import { L2TError } from './errors.js';
@@ -67,43 +67,32 @@ async function runNative(
   folder: RunFolder,
   { emit, signal }: Context,
 ): Promise<FinishedResult> {
+  const decoder = new BatchDecoder(materials.data.streamed, addon().resize);
+  const recorder = new Recorder(folder, materials, emit);
   let failure: { readonly error: unknown } | undefined;
-  // Of this epoch, by this process: a resume begins to count, and the epoch's clock to run, where it went on.
-  let steps = 0;
-  const decoder = new BatchDecoder(materials.data.streamed, addon().resize, signal);
-  const persist = async (event: EpochEvent | SaveEvent): Promise<void> => {
-    if (failure) return;
-    if (event.type === 'save') await folder.saveState(event.state);
-    else {
-      await folder.saveEpoch(event, steps, toCheckpoint(materials, event.network));
-      steps = 0;
-      const { metrics, best, seconds } = event;
-      const accuracy = metrics.validationAccuracy ?? metrics.trainAccuracy;
-      emit({ type: 'epoch', epochs: job.epochs, accuracy, best, seconds, ...metrics });
-    }
-    emit({ type: 'checkpoint', path: join(folder.path, 'state.safetensors') });
+  const stop = () => {
+    decoder.end();
+    run.stop();
   };
   const fail = (error: unknown): undefined => {
     failure ??= { error };
-    run.stop();
+    stop();
   };
   const run = new (addon().Run)(job, (event) => {
-    if (event.type === 'step') {
-      steps++;
-      emit(event);
-    } else if (event.type === 'decode') {
+    if (event.type === 'step') recorder.step(event);
+    else if (event.type === 'decode') {
       decoder
         .decode(event)
         .catch(fail)
         .then((pixels) => run.decoded(event.ticket, pixels))
         .catch(fail);
     } else {
-      persist(event)
+      recorder
+        .save(event)
         .catch(fail)
         .finally(() => run.saved());
     }
   });
-  const stop = () => run.stop();
   signal?.addEventListener('abort', stop);
   try {
     if (signal?.aborted) stop();
@@ -116,7 +105,42 @@ async function runNative(
     const counts = { correct: test?.correct ?? null, total: test?.total ?? null };
     return { ...counts, accuracy, best: { epoch: best.epoch, accuracy: best.accuracy ?? null } };
   } finally {
+    decoder.end();
     signal?.removeEventListener('abort', stop);
+  }
+}
+
+/** Writes what a run says into its folder, and says it to whoever listens. */
+class Recorder {
+  /** Of this epoch, by this process: a resume begins to count, and the epoch's clock to run, where it went on. */
+  #steps = 0;
+  #writable = true;
+
+  constructor(
+    private readonly folder: RunFolder,
+    private readonly materials: Materials,
+    private readonly emit: Context['emit'],
+  ) {}
+
+  step(event: StepEvent): void {
+    this.#steps++;
+    this.emit(event);
+  }
+
+  /** After a write that failed nothing more is written: the folder keeps what it had. */
+  async save(event: EpochEvent | SaveEvent): Promise<void> {
+    if (!this.#writable) return;
+    this.#writable = false;
+    if (event.type === 'save') await this.folder.saveState(event.state);
+    else {
+      await this.folder.saveEpoch(event, this.#steps, toCheckpoint(this.materials, event.network));
+      this.#steps = 0;
+      const { metrics, best, seconds } = event;
+      const accuracy = metrics.validationAccuracy ?? metrics.trainAccuracy;
+      this.emit({ type: 'epoch', epochs: this.materials.options.epochs, accuracy, best, seconds, ...metrics });
+    }
+    this.#writable = true;
+    this.emit({ type: 'checkpoint', path: join(this.folder.path, 'state.safetensors') });
   }
 }
 

@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { resume, transfer } from '../src/index.js';
+import { evaluate, resume, transfer } from '../src/index.js';
+import { writeClasses } from './datasets/generate.js';
 import { writeStl10 } from './fixtures/layouts.js';
 import { temporaryFolder, tinyData } from './tiny.js';
 
@@ -24,6 +25,40 @@ describe('which images train and which validate', () => {
     const splitFile = join(first.run, 'split.json');
     const same = await transfer({ ...options, data, out: out(), seed: 2, splitFile }).result;
     expect(splitOf(same.run)).toBe(splitOf(first.run));
+  });
+
+  it('names places in the whole data set, also where classes were chosen', async () => {
+    const classes = 'middle,right';
+    const first = await transfer({ ...options, data, out: out(), classes }).result;
+    const { train } = JSON.parse(splitOf(first.run));
+    // Image k is of class k mod 3: left, middle, right.
+    expect(train.some((place: number) => place % 3 === 0)).toBe(false);
+    const splitFile = join(first.run, 'split.json');
+    const same = await transfer({ ...options, data, out: out(), classes, splitFile }).result;
+    expect(splitOf(same.run)).toBe(splitOf(first.run));
+    const withoutLeft = transfer({ ...options, data, out: out(), splitFile }).result;
+    await expect(withoutLeft).rejects.toMatchObject({
+      message: expect.stringMatching(/'left' has no training images/),
+    });
+  });
+
+  it('serves eval, too', async () => {
+    const splitFile = join(temporaryFolder(), 'split.json');
+    writeFileSync(splitFile, '{"validation": [3, 4, 5, 7], "test": [0, 1, 2]}');
+    const { run } = await transfer({ ...options, data, out: out(), splitFile }).result;
+    const checkpoint = join(run, 'best.safetensors');
+    expect((await evaluate(checkpoint, { data, splitFile })).total).toBe(3);
+    expect((await evaluate(checkpoint, { data, splitFile, split: 'validation' })).total).toBe(4);
+  });
+
+  it('leaves the data set its own validation images where it has none', async () => {
+    const folder = temporaryFolder();
+    for (const split of ['train', 'val']) await writeClasses(join(folder, split), { a: 3, b: 3 });
+    const first = transfer({ ...options, data: folder, out: out() });
+    const splitFile = join((await first.result).run, 'split.json');
+    for await (const event of transfer({ ...options, data: folder, out: out(), splitFile })) {
+      if (event.type === 'start') expect(event.images).toEqual({ train: 6, validation: 6, test: 0 });
+    }
   });
 
   it('may leave test images out, and is not to change before a resume', async () => {
@@ -64,7 +99,6 @@ describe('which images train and which validate', () => {
   it.each([
     [{ splitFile: 'x', perClass: 3 }, /--per-class cannot accompany --split-file/],
     [{ splitFile: 'x', fold: 3 }, /--fold cannot accompany --split-file/],
-    [{ splitFile: 'x', classes: 'left,right' }, /--classes cannot accompany --split-file/],
     [{ fold: 3 }, /has no folds/],
     [{ cache: 'x' }, /--cache is for images of at least 64 pixels/],
   ])('%j is refused', async (given, message) => {

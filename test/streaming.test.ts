@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -158,14 +158,19 @@ describe('photographs', () => {
 
   it('from a cache are made once, and damaged entries again', async () => {
     const cache = temporaryFolder();
+    const original = join(data, 'train', 'a', '0.jpg');
+    const bytes = readFileSync(original);
+    const restore = (content: Buffer) => {
+      writeFileSync(original, content);
+      utimesSync(original, 1e9, 1e9);
+    };
+    restore(bytes);
     const cached = { ...options, method: 'scratch', data, cache, epochs: 1 } as const;
     const first = await transfer({ ...cached, out: out() }).result;
     const entries = (await readdir(cache, { recursive: true })).filter((name) => /\/[0-9a-f]{64}$/.test(name));
     expect(entries.length).toBe(24);
-    // The originals, of equal size, are no images any more: what comes now comes from the cache.
-    const original = join(data, 'train', 'a', '0.jpg');
-    const bytes = readFileSync(original);
-    writeFileSync(original, Buffer.alloc(bytes.length));
+    // The original, of equal size and time, is no image any more: what comes now comes from the cache.
+    restore(Buffer.alloc(bytes.length));
     const second = await transfer({ ...cached, out: out() }).result;
     expect(await metricsOf(second.run)).toBe(await metricsOf(first.run));
     for (const entry of entries) {
@@ -175,9 +180,36 @@ describe('photographs', () => {
       writeFileSync(file, content);
     }
     await expect(transfer({ ...cached, out: out() }).result).rejects.toMatchObject({ code: 'INVALID_DATA' });
-    writeFileSync(original, bytes);
+    restore(bytes);
     const third = await transfer({ ...cached, out: out() }).result;
     expect(await metricsOf(third.run)).toBe(await metricsOf(first.run));
+  });
+
+  it('are read without a cache, with a warning, where it cannot be written', async () => {
+    const cache = join(temporaryFolder(), 'file');
+    writeFileSync(cache, 'a file, not a folder');
+    const run = transfer({ ...options, method: 'scratch', data, cache, epochs: 1, out: out() });
+    const warnings: string[] = [];
+    for await (const event of run) if (event.type === 'warning') warnings.push(event.message);
+    expect(warnings).toEqual([expect.stringMatching(/Cannot write .* goes on without the cache/)]);
+    expect((await run.result).total).toBe(6);
+  });
+
+  it('that test and are damaged are named before training', async () => {
+    const file = join(data, 'test', 'c', '7.jpg');
+    const bytes = readFileSync(file);
+    writeFileSync(file, bytes.subarray(0, bytes.length / 2));
+    try {
+      const run = transfer({ ...options, method: 'scratch', data, out: out(), epochs: 1 });
+      const types: string[] = [];
+      const all = (async () => {
+        for await (const event of run) types.push(event.type);
+      })();
+      await expect(all).rejects.toMatchObject({ code: 'INVALID_DATA', message: expect.stringMatching(/c\/7\.jpg/) });
+      expect(types).not.toContain('start');
+    } finally {
+      writeFileSync(file, bytes);
+    }
   });
 
   it('that are damaged end the run, named, with everything saved', async () => {

@@ -17,6 +17,9 @@ void hold_openblas() {
 }  // namespace
 
 void set_threads(int count) {
+  // A thread takes over the process's number at its first parallel operation; asked for here, it cannot undo what
+  // follows.
+  (void)at::get_num_threads();
   at::set_num_threads(count);
   hold_openblas();
 }

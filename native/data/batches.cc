@@ -62,7 +62,7 @@ at::Tensor TrainingBatches::decoded(int64_t epoch, int64_t step) {
 }
 
 void TrainingBatches::ask(int64_t epoch, int64_t step) {
-  Decoder::Request request{"train", sampler_.positions(epoch, step), set_.size, {}};
+  Decoder::Request request{"train", sampler_.positions(epoch, step), set_.size, {}, set_.labels.device()};
   if (resized_crops_) request.draws = sampler_.resized_crops(epoch, step).draws;
   asked_.push_back({epoch, step, decoder_->request(std::move(request))});
 }
@@ -86,7 +86,7 @@ Batch EvaluationBatches::read(int64_t k) {
 void EvaluationBatches::ask(int64_t k) {
   std::vector<int64_t> positions(std::min(batch_, set_.count() - k * batch_));
   std::iota(positions.begin(), positions.end(), k * batch_);
-  asked_.push_back(decoder_->request({name_, std::move(positions), set_.size, {}}));
+  asked_.push_back(decoder_->request({name_, std::move(positions), set_.size, {}, set_.labels.device()}));
 }
 
 }  // namespace l2t::data

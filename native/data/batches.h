@@ -22,6 +22,7 @@ class Decoder {
     std::vector<int64_t> positions;  // in the set
     int64_t size;                    // S
     std::vector<double> draws;       // of a random resized crop (Sampler::resized_crops); empty: whole images, fitted
+    c10::Device device;              // where the batch goes from the CPU
   };
 
   Decoder() = default;

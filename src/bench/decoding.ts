@@ -18,7 +18,7 @@ const leastSeconds = 2;
 export async function measureDecoding(size: number, batch: number): Promise<number | undefined> {
   if (size < largeSize) return undefined;
   const list = await photographs(batch);
-  const decoder = new BatchDecoder({ train: { list, size, squash: false } }, addon().resize, undefined);
+  const decoder = new BatchDecoder({ train: { list, size, squash: false } }, addon().resize);
   const random = new Random(1);
   const images = Int32Array.from({ length: batch }, (_, k) => k);
   const decode = () => {
@@ -51,6 +51,7 @@ async function photographs(count: number): Promise<ImageList> {
     sides: undefined,
     name: (index) => `picture ${index}`,
     read: (index, reduction) => decodeBytes(bytes, `picture ${index}`, reduction),
+    position: (index) => index,
     identity: async () => bytes,
   };
 }

@@ -13,45 +13,47 @@ export interface StreamedImages {
   readonly squash: boolean;
 }
 
-/** Decodes the batches that a run asks for, one after the other, each on all cores. */
+/** Decodes the batches that a run asks for, one after the other, each on the threads of libuv's pool. */
 export class BatchDecoder {
-  #last: Promise<unknown> = Promise.resolve();
+  #last: Promise<void> = Promise.resolve();
+  #ended = false;
 
   constructor(
     private readonly sets: Partial<Record<SplitName, StreamedImages>>,
     private readonly resize: Resize,
-    private readonly signal: AbortSignal | undefined,
   ) {}
 
+  /** Nothing more is needed: what is asked for ahead need not be decoded. */
+  end(): void {
+    this.#ended = true;
+  }
+
   /**
-   * The batch as the addon takes it: uint8, B × size × size × 3; undefined once the signal has fired.
+   * The batch as the addon takes it: uint8, B × size × size × 3; undefined after `end`.
    *
    * Rejects as `ImageList.read`, naming the image.
    */
   decode(event: DecodeEvent): Promise<Uint8Array | undefined> {
-    const batch = this.#last.then(() => (this.signal?.aborted ? undefined : this.#decode(event)));
-    this.#last = batch.catch(() => {});
+    const batch = this.#last.then(() => this.#decode(event));
+    this.#last = batch.then(
+      () => {},
+      () => {},
+    );
     return batch;
   }
 
-  async #decode({ set, images, draws }: DecodeEvent): Promise<Uint8Array> {
+  async #decode({ set, images, draws }: DecodeEvent): Promise<Uint8Array | undefined> {
     const streamed = this.sets[set] as StreamedImages;
     const stride = streamed.size * streamed.size * 3;
     const pixels = new Uint8Array(images.length * stride);
     await forEachParallel(images.length, async (k) => {
+      if (this.#ended) return;
       const index = images[k] as number;
       const crop = draws?.subarray(k * drawsPerCrop, (k + 1) * drawsPerCrop);
-      const image = crop ? await this.#cropped(streamed, index, crop) : await this.#fitted(streamed, index);
+      const image = crop ? await this.#cropped(streamed, index, crop) : await fitWhole(streamed, index, this.resize);
       pixels.set(image, k * stride);
     });
-    return pixels;
-  }
-
-  async #fitted({ list, size, squash }: StreamedImages, index: number): Promise<Uint8Array> {
-    const image = await list.read(index);
-    if (!squash) return fitImage(image, size, this.resize, list.name(index));
-    const { pixels, height, width } = image;
-    return height === size && width === size ? pixels : this.resize(pixels, height, width, size, size);
+    return this.#ended ? undefined : pixels;
   }
 
   /** The box is chosen in the image as it lies on disk, so that a reduced decoding changes nothing about it. */
@@ -72,6 +74,22 @@ export class BatchDecoder {
     }
     return this.resize(pixels, height, width, size, size);
   }
+}
+
+/**
+ * The whole image at the set's size.
+ *
+ * Throws as `ImageList.read`; INVALID_DATA where it is too narrow to be cut.
+ */
+export async function fitWhole(
+  { list, size, squash }: StreamedImages,
+  index: number,
+  resize: Resize,
+): Promise<Uint8Array> {
+  const image = await list.read(index);
+  if (!squash) return fitImage(image, size, resize, list.name(index));
+  const { pixels, height, width } = image;
+  return height === size && width === size ? pixels : resize(pixels, height, width, size, size);
 }
 
 /** A stretch of `whole` pixels in an image that has `reduced` of them. */

@@ -20,6 +20,18 @@ export interface Dataset {
   readonly folds: readonly Int32Array[];
   /** Sentences about what was passed over, for stderr. */
   readonly warnings: readonly string[];
+  /** A split file divided it (split-file.ts): what it leaves out is in no set. */
+  readonly division?: Division;
+}
+
+/** What a split file says: places in the data set's own lists. `validation` may be empty. */
+export interface Division {
+  /** Of the training images. */
+  readonly train: Int32Array;
+  /** Of the training images. */
+  readonly validation: Int32Array;
+  /** Of the test images; undefined: all of them. */
+  readonly test: Int32Array | undefined;
 }
 
 /** Throws INVALID_DATA where a label is no class, naming the file and the image. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { L2TError } from '../errors.js';
 import { type Dataset, splitNames } from './dataset.js';
 
 /** Files whose sizes are asked at once. */
@@ -8,8 +9,10 @@ const together = 256;
  * SHA-256 (hex) of what tells a data set from another: class names, and each split's labels and images (the pixels of an array,
  * the names and sizes of files). Neither the folder's place nor its layout counts, so data may be moved between a run and
  * its resume.
+ *
+ * Throws FILE_ACCESS; ABORTED through `signal`.
  */
-export async function fingerprint(dataset: Dataset): Promise<string> {
+export async function fingerprint(dataset: Dataset, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   const lists = splitNames.map((name) => dataset[name]);
   // The lengths come first, so that no two data sets give the same stream of bytes.
@@ -22,6 +25,10 @@ export async function fingerprint(dataset: Dataset): Promise<string> {
         list.identity(start + k),
       );
       for (const identity of await Promise.all(identities)) hash.update(identity);
+      if (signal?.aborted) {
+        throw new L2TError('ABORTED', `Loading ${dataset.folder} was aborted.`, { cause: signal.reason });
+      }
+      await new Promise(setImmediate);
     }
   }
   return hash.digest('hex');

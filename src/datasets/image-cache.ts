@@ -1,11 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { resolve as absolute, join } from 'node:path';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { resolve as absolute, basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { fileError } from '../files.js';
 import type { DecodedImage } from './decode.js';
 import type { ImageList } from './image-list.js';
-import type { Resize } from './reading.js';
+import { type Resize, reaching } from './reading.js';
+
+interface CacheOptions {
+  readonly short: number;
+  readonly resize: Resize;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
 
 /** Height, width, CRC-32 of the pixels: three little-endian words before them. */
 const headerBytes = 12;
@@ -13,29 +19,41 @@ const headerBytes = 12;
 /**
  * A list whose images are read from `folder` once they were read: resized so that the short side is `short` pixels (smaller ones
  * stay as they are), not compressed. Random crops are then of the resized images, so results differ a little from those
- * without a cache. A damaged entry is made again.
+ * without a cache. A damaged entry is made again. Where entries cannot be written, images are resized all the same, and
+ * `onWarning` says so once.
  */
-export function cached(list: ImageList, folder: string, short: number, resize: Resize): ImageList {
+export function cached(list: ImageList, folder: string, { short, resize, onWarning }: CacheOptions): ImageList {
+  let writable = true;
+  const write = async (file: string, image: DecodedImage) => {
+    if (!writable) return;
+    await writeEntry(file, image).catch((error: unknown) => {
+      if (writable) onWarning?.(`${fileError('write', file, error).message} The run goes on without the cache.`);
+      writable = false;
+    });
+  };
   return {
     ...list,
     async read(index, reduction) {
-      const image = await readThrough(list, index, folder, short, resize);
+      const file = join(folder, await entryName(list, index, short));
+      const entry = await readFile(file).catch(() => undefined);
+      let image = entry && parseEntry(entry);
+      if (image === undefined) {
+        image = await shrunk(await list.read(index), short, resize);
+        await write(file, image);
+      }
       reduction?.(image.height, image.width);
       return image;
     },
   };
 }
 
-async function readThrough(list: ImageList, index: number, folder: string, short: number, resize: Resize) {
-  const key = createHash('sha256').update(JSON.stringify(['l2t-native 1', absolute(list.name(index)), short]));
-  const name = key.update(await list.identity(index)).digest('hex');
-  const file = join(folder, name.slice(0, 2), name);
-  const entry = await readFile(file).catch(() => undefined);
-  const found = entry && parseEntry(entry);
-  if (found) return found;
-  const image = await shrunk(await list.read(index), short, resize);
-  await writeEntry(join(folder, name.slice(0, 2)), name, image);
-  return image;
+/** Where an image comes from, when it was changed, and its size; a folder for every 256th. */
+async function entryName(list: ImageList, index: number, short: number): Promise<string> {
+  const name = list.name(index);
+  const changed = list.sides === undefined ? (await reaching(name, () => stat(name))).mtimeMs : 0;
+  const key = createHash('sha256').update(JSON.stringify(['l2t-native 1', absolute(name), changed, short]));
+  const digest = key.update(await list.identity(index)).digest('hex');
+  return join(digest.slice(0, 2), digest);
 }
 
 function parseEntry(entry: Buffer): DecodedImage | undefined {
@@ -47,25 +65,26 @@ function parseEntry(entry: Buffer): DecodedImage | undefined {
 
 async function shrunk(image: DecodedImage, short: number, resize: Resize): Promise<DecodedImage> {
   const { pixels, height, width } = image;
-  const factor = short / Math.min(height, width);
-  if (factor >= 1) return image;
-  const sides = [height, width].map((side) => Math.max(short, Math.floor(side * factor))) as [number, number];
+  const least = Math.min(height, width);
+  if (least <= short) return image;
+  // As fitImage rounds, so that evaluation sees the same with a cache as without.
+  const sides = [height, width].map((side) => Math.floor((short * side) / least)) as [number, number];
   return { pixels: await resize(pixels, height, width, ...sides), height: sides[0], width: sides[1] };
 }
 
 /** Renamed into place, so that no reader sees half of it; the checksum finds what a crash left. */
-async function writeEntry(folder: string, name: string, { pixels, height, width }: DecodedImage): Promise<void> {
+async function writeEntry(file: string, { pixels, height, width }: DecodedImage): Promise<void> {
   const header = Buffer.alloc(headerBytes);
   [height, width, crc32(pixels)].forEach((word, k) => {
     header.writeUInt32LE(word, 4 * k);
   });
-  const temporary = join(folder, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
-    await mkdir(folder, { recursive: true });
+    await mkdir(dirname(file), { recursive: true });
     await writeFile(temporary, [header, pixels]);
-    await rename(temporary, join(folder, name));
+    await rename(temporary, file);
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw fileError('write', join(folder, name), error);
+    await rm(temporary, { force: true }).catch(() => {});
+    throw error;
   }
 }

@@ -2,8 +2,11 @@ import { join } from 'node:path';
 import { type DecodedImage, decodeImage } from './decode.js';
 import { fileSize } from './reading.js';
 
-/** An image's sides as it lies on disk, pixels → by how much a JPEG may be reduced while it is decoded. */
-export type Reduction = (height: number, width: number) => 1 | 2 | 4 | 8;
+/**
+ * An image's sides as it lies on disk, pixels → by how much a JPEG may be reduced while it is decoded. sharp decodes at a half,
+ * or a quarter, only where more than that is asked for.
+ */
+export type Reduction = (height: number, width: number) => 1 | 3 | 5;
 
 /** The labelled images of one split as they lie on disk: nothing is decoded until it is read. */
 export interface ImageList {
@@ -15,11 +18,13 @@ export interface ImageList {
   /** What messages call image `index`: its file, and its place in it where there are more. */
   name(index: number): string;
   /**
-   * Image `index`, 8-bit RGB, whole; a JPEG decoded at the fraction that `reduction` says, which is asked once.
+   * Image `index`, 8-bit RGB, whole; a JPEG reduced as `reduction` says, which is asked once.
    *
    * Throws INVALID_DATA where it is damaged, of another format or too large; FILE_ACCESS.
    */
   read(index: number, reduction?: Reduction): Promise<DecodedImage>;
+  /** Its place in the data set's own list, which a subset's images keep. */
+  position(index: number): number;
   /** What tells image `index` from another without decoding it: its file's name and size, or its pixels. */
   identity(index: number): Promise<string | Uint8Array>;
 }
@@ -33,6 +38,7 @@ export function imageFiles(folder: string, files: readonly string[], labels: Arr
     sides: undefined,
     name: path,
     read: (index, reduction) => decodeImage(path(index), reduction),
+    position: (index) => index,
     identity: async (index) => JSON.stringify([files[index], await fileSize(path(index))]),
   };
 }
@@ -54,6 +60,7 @@ export function imageArray(
       reduction?.(height, width);
       return { pixels: pixels(index), height, width };
     },
+    position: (index) => index,
     identity: async (index) => pixels(index),
   };
 }
@@ -67,6 +74,7 @@ export function subset(list: ImageList, indices: ArrayLike<number>, labels?: Int
     sides: list.sides,
     name: (index) => list.name(at(index)),
     read: (index, reduction) => list.read(at(index), reduction),
+    position: (index) => list.position(at(index)),
     identity: (index) => list.identity(at(index)),
   };
 }

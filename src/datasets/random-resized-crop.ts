@@ -50,8 +50,8 @@ function central(height: number, width: number): Box {
   return { top: Math.floor((height - box.height) / 2), left: Math.floor((width - box.width) / 2), ...box };
 }
 
-/** The largest of 1, 2, 4, 8 by which an image may be reduced so that `box` of it still has `size` pixels a side. */
-export function reductionFor({ height, width }: Box, size: number): 1 | 2 | 4 | 8 {
-  const factors = [8, 4, 2] as const;
+/** By how much an image may be reduced so that `box` of it still has `size` pixels a side. */
+export function reductionFor({ height, width }: Box, size: number): 1 | 3 | 5 {
+  const factors = [5, 3] as const;
   return factors.find((factor) => Math.min(height, width) >= factor * size) ?? 1;
 }

@@ -3,14 +3,8 @@ import * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { readFileBytes } from '../files.js';
 import { readPthValue } from '../weights/pth.js';
-import type { Dataset } from './dataset.js';
-import type { TrainSplit } from './split.js';
-
-/** A published split: positions of images in the data set's own order. `validation` may be empty. */
-export interface PublishedSplit extends TrainSplit {
-  /** Of the test images; undefined: all of them. */
-  readonly test: Int32Array | undefined;
-}
+import type { Dataset, Division } from './dataset.js';
+import { subset } from './image-list.js';
 
 const positions = z.array(
   z
@@ -32,23 +26,44 @@ const endings = { train: '-train', validation: '-val', test: '-test' } as const;
  *
  * Throws INVALID_DATA, naming the file; FILE_ACCESS.
  */
-export async function readSplit(path: string, dataset: Dataset): Promise<PublishedSplit> {
+export async function readSplit(path: string, dataset: Dataset): Promise<Division> {
+  const { train, test, classNames } = dataset;
   const split = existsSync(path + endings.train)
-    ? await readAuthors(path, dataset.classNames.length)
-    : await readJson(path, dataset.train?.count ?? 0);
-  const { train, test } = dataset;
+    ? await readAuthors(path, classNames.length)
+    : await readJson(path, train?.count ?? 0);
   checkPositions(path, 'train and validation', [...split.train, ...split.validation], train?.count ?? 0);
   if (split.test) checkPositions(path, 'test', [...split.test], test?.count ?? 0);
-  if (split.train.length === 0) throw new L2TError('INVALID_DATA', `${path} has no training images.`);
+  for (const [name, indices] of [
+    ['training', split.train],
+    ['test', split.test],
+  ] as const) {
+    if (indices?.length === 0) throw new L2TError('INVALID_DATA', `${path} has no ${name} images.`);
+  }
   return split;
 }
 
-/** As `readSplit` reads it: positions in the data set's own training images (of a fold or of chosen classes, in those). */
-export function formatSplit({ train, validation }: TrainSplit): string {
-  return `${JSON.stringify({ train: [...train], validation: [...validation] })}\n`;
+/** The data set as a split file divides it. Without validation images there, it keeps its own. */
+export function divided(dataset: Dataset, division: Division): Dataset {
+  const { train, validation, test } = dataset;
+  return {
+    ...dataset,
+    ...{ folds: [], division },
+    train: train && subset(train, division.train),
+    validation: train && division.validation.length > 0 ? subset(train, division.validation) : validation,
+    test: test && division.test ? subset(test, division.test) : test,
+  };
 }
 
-async function readJson(path: string, trainingImages: number): Promise<PublishedSplit> {
+/** As `readSplit` reads it. */
+export function formatSplit({ train, validation, test }: Division): string {
+  const lists = { train: [...train], validation: [...validation], ...(test && { test: [...test] }) };
+  return `${JSON.stringify(lists)}\n`;
+}
+
+async function readJson(path: string, trainingImages: number): Promise<Division> {
+  if (!existsSync(path)) {
+    throw new L2TError('FILE_ACCESS', `Cannot read ${path}: there is neither such a file nor ${path}${endings.train}.`);
+  }
   const bytes = await readFileBytes(path);
   try {
     const { train, validation = [], test } = json.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
@@ -61,14 +76,14 @@ async function readJson(path: string, trainingImages: number): Promise<Published
   } catch (cause) {
     throw new L2TError(
       'INVALID_DATA',
-      `${path} is no split: it must be JSON such as {"train": [0, 2], "validation": [1], "test": [0]}, or the beginning of the names of the authors' files.`,
+      `${path} is no split: it must be JSON such as {"train": [0, 2], "validation": [1], "test": [0]}. (Of the authors' files it must be what their names have in common: there is no ${path}${endings.train}.)`,
       { cause },
     );
   }
 }
 
 /** Each file is a pickle of two lists of whole numbers: the classes, which are always all of them, and the images. */
-async function readAuthors(path: string, classes: number): Promise<PublishedSplit> {
+async function readAuthors(path: string, classes: number): Promise<Division> {
   const read = async (ending: string): Promise<Int32Array> => {
     const file = path + ending;
     const parsed = z.tuple([positions, positions]).safeParse(await readPthValue(await readFileBytes(file), file));

@@ -228,7 +228,7 @@ describe('selecting and identifying', () => {
       { ...data, classNames: ['a', 'c'] },
       { ...data, train: undefined, test: train },
     ];
-    expect(new Set([print, ...(await Promise.all(others.map(fingerprint)))]).size).toBe(5);
+    expect(new Set([print, ...(await Promise.all(others.map((data) => fingerprint(data))))]).size).toBe(5);
   });
 
   it('the fingerprint sees a pixel of an array', async () => {

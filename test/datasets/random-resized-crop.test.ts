@@ -45,8 +45,6 @@ describe('random resized crop', () => {
 
   it('a JPEG is reduced as long as the box keeps the pixels that are wanted', () => {
     const reduction = (height: number, width: number) => reductionFor({ top: 0, left: 0, height, width }, 224);
-    expect([reduction(447, 900), reduction(448, 448), reduction(900, 1800), reduction(1792, 4000)]).toEqual([
-      1, 2, 4, 8,
-    ]);
+    expect([reduction(671, 900), reduction(672, 700), reduction(1120, 4000)]).toEqual([1, 3, 5]);
   });
 });

@@ -30,8 +30,8 @@ function file(content: string): string {
 
 describe('a split file', () => {
   it('is read as a run folder has it, with or without test images', async () => {
-    const split = { train: Int32Array.of(3, 0), validation: Int32Array.of(1) };
-    expect(await readSplit(file(formatSplit(split)), dataset(2, 4, 4))).toEqual({ ...split, test: undefined });
+    const split = { train: Int32Array.of(3, 0), validation: Int32Array.of(1), test: undefined };
+    expect(await readSplit(file(formatSplit(split)), dataset(2, 4, 4))).toEqual(split);
     const { validation, test } = await readSplit(file('{"train": [2], "test": [1]}'), dataset(2, 4, 4));
     expect([validation, test]).toEqual([new Int32Array(0), Int32Array.of(1)]);
     const rest = await readSplit(file('{"validation": [2, 0]}'), dataset(2, 4, 4));
@@ -44,6 +44,7 @@ describe('a split file', () => {
     ['neither training nor validation images', '{"test": [0]}', /is no split/],
     ['no position', '{"train": [0.5]}', /is no split/],
     ['no training images', '{"train": []}', /has no training images/],
+    ['no test images', '{"train": [0], "test": []}', /has no test images/],
     ['a position beyond', '{"train": [0, 4]}', /name image 4, but the data set has 4/],
     ['an image for both', '{"train": [0, 1], "validation": [1]}', /name image 1 twice/],
     ['a test image twice', '{"train": [0], "test": [2, 2]}', /test name image 2 twice/],
