@@ -2,7 +2,7 @@ import { addon, type NativeImages } from './addon.js';
 import { fitWhole, type StreamedImages } from './datasets/batch-decoder.js';
 import { type SplitName, splitNames } from './datasets/dataset.js';
 import { largeSize, shortSide } from './datasets/fit.js';
-import { cached } from './datasets/image-cache.js';
+import { ImageCache } from './datasets/image-cache.js';
 import type { ImageList } from './datasets/image-list.js';
 import { forEachParallel } from './datasets/reading.js';
 import { decodeAll } from './datasets/resident.js';
@@ -57,11 +57,12 @@ export async function makeImageSets(lists: ImageLists, all: ImageList, options: 
   }
   const decoded = await decodeAll(small, folder, { ...options, resize });
   const pixels = new Map(small.map(({ name }, k) => [name, decoded[k]]));
+  const imageCache = cache === undefined ? undefined : new ImageCache(cache, resize, onWarning);
   const streamed: Partial<Record<SplitName, StreamedImages>> = {};
   for (const { name, list, size: side } of present) {
     if (side < largeSize) continue;
-    const kept = cache === undefined ? list : cached(list, cache, { short: shortSide(side), resize, onWarning });
-    streamed[name] = { list: kept, size: side, squash: size < largeSize };
+    const through = imageCache?.list(list, shortSide(side)) ?? list;
+    streamed[name] = { list: through, size: side, squash: size < largeSize };
   }
   if (options.check) await checkEvaluated(streamed, options);
   const set = (name: SplitName): NativeImages | undefined => {

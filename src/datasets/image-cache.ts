@@ -7,44 +7,50 @@ import type { DecodedImage } from './decode.js';
 import type { ImageList } from './image-list.js';
 import { type Resize, reaching } from './reading.js';
 
-interface CacheOptions {
-  readonly short: number;
-  readonly resize: Resize;
-  readonly onWarning?: ((message: string) => void) | undefined;
-}
-
 /** Height, width, CRC-32 of the pixels: three little-endian words before them. */
 const headerBytes = 12;
 
 /**
- * A list whose images are read from `folder` once they were read: resized so that the short side is `short` pixels (smaller ones
- * stay as they are), not compressed. Random crops are then of the resized images, so results differ a little from those
- * without a cache. A damaged entry is made again. Where entries cannot be written, images are resized all the same, and
- * `onWarning` says so once.
+ * A folder of resized images: those that were read once are read from there, not compressed, the short side `short` pixels
+ * (smaller ones stay as they are). Random crops are then of the resized images, so results differ a little from those without
+ * a cache. A damaged entry is made again. Where entries cannot be written, images are resized all the same.
  */
-export function cached(list: ImageList, folder: string, { short, resize, onWarning }: CacheOptions): ImageList {
-  let writable = true;
-  const write = async (file: string, image: DecodedImage) => {
-    if (!writable) return;
+export class ImageCache {
+  #writable = true;
+
+  /** `onWarning` is told once that nothing can be written. */
+  constructor(
+    private readonly folder: string,
+    private readonly resize: Resize,
+    private readonly onWarning: ((message: string) => void) | undefined,
+  ) {}
+
+  /** The list, its images read through the cache. */
+  list(list: ImageList, short: number): ImageList {
+    return {
+      ...list,
+      read: async (index, reduction) => {
+        const file = join(this.folder, await entryName(list, index, short));
+        const entry = await readFile(file).catch(() => undefined);
+        let image = entry && parseEntry(entry);
+        if (image === undefined) {
+          image = await shrunk(await list.read(index), short, this.resize);
+          await this.#write(file, image);
+        }
+        reduction?.(image.height, image.width);
+        return image;
+      },
+    };
+  }
+
+  async #write(file: string, image: DecodedImage): Promise<void> {
+    if (!this.#writable) return;
     await writeEntry(file, image).catch((error: unknown) => {
-      if (writable) onWarning?.(`${fileError('write', file, error).message} The run goes on without the cache.`);
-      writable = false;
+      if (this.#writable)
+        this.onWarning?.(`${fileError('write', file, error).message} The run goes on without the cache.`);
+      this.#writable = false;
     });
-  };
-  return {
-    ...list,
-    async read(index, reduction) {
-      const file = join(folder, await entryName(list, index, short));
-      const entry = await readFile(file).catch(() => undefined);
-      let image = entry && parseEntry(entry);
-      if (image === undefined) {
-        image = await shrunk(await list.read(index), short, resize);
-        await write(file, image);
-      }
-      reduction?.(image.height, image.width);
-      return image;
-    },
-  };
+  }
 }
 
 /** Where an image comes from, when it was changed, and its size; a folder for every 256th. */
