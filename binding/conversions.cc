@@ -145,11 +145,19 @@ data::Normalisation to_normalisation(const Napi::Object& object) {
 }
 
 run::Hyperparameters to_hyperparameters(const Napi::Object& object) {
-  return {get_string(object, "method"),      get_string(object, "engine"),
-          get_string(object, "convolution"), get_number(object, "lr"),
-          get_number(object, "momentum"),    get_number(object, "weightDecay"),
-          get_number(object, "beta"),        static_cast<int>(get_integer(object, "innerSteps", 1, 1000)),
-          get_number(object, "metaLr"),      get_number(object, "metaWeightDecay")};
+  return {get_string(object, "method"),
+          get_string(object, "engine"),
+          get_string(object, "convolution"),
+          get_number(object, "lr"),
+          get_number(object, "momentum"),
+          get_number(object, "weightDecay"),
+          get_number(object, "beta"),
+          static_cast<int>(get_integer(object, "innerSteps", 1, 1000)),
+          get_number(object, "metaLr"),
+          get_number(object, "metaWeightDecay"),
+          get_number(object, "attentionWeight"),
+          get_number(object, "distillationWeight"),
+          get_number(object, "temperature")};
 }
 
 std::vector<std::pair<int, int>> to_pairs(const Napi::Array& array) {

@@ -71,6 +71,10 @@ export interface Hyperparameters {
   readonly innerSteps: number;
   readonly metaLr: number;
   readonly metaWeightDecay: number;
+  /** Of the attention loss, and of learning without forgetting, with its temperature. */
+  readonly attentionWeight: number;
+  readonly distillationWeight: number;
+  readonly temperature: number;
 }
 
 export interface RunJob extends Hyperparameters {

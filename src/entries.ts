@@ -1,6 +1,13 @@
 import { resolve } from 'node:path';
 import { L2TError } from './errors.js';
-import { type compareSchema, type Given, type MethodName, methodNames, methodNeeds } from './options.js';
+import {
+  type compareSchema,
+  type Given,
+  type MethodName,
+  methodNames,
+  methodNeeds,
+  uselessOptions,
+} from './options.js';
 import { firstSource } from './sources.js';
 import { didYouMean } from './suggest.js';
 import type { TransferOptions } from './transfer.js';
@@ -53,16 +60,11 @@ function parseMethod(item: string): { method: MethodName; pairs?: string } {
 
 /** The options that the method reads. */
 function fitting(method: MethodName, options: Given<typeof compareSchema>): TransferOptions {
-  const needs = methodNeeds[method];
   const { seeds: _, parallel: __, out: ___, ...shared } = options;
-  const { source, sourceNetwork, sourceSize, sourceWidth, beta, innerSteps, metaLr, metaWeightDecay, ...rest } = shared;
-  const sources = { source, sourceNetwork, sourceSize, sourceWidth };
-  return {
-    ...rest,
-    ...(needs.source && (needs.pairs ? sources : firstSource(sources))),
-    ...(needs.beta && { beta }),
-    ...(needs.meta && { innerSteps, metaLr, metaWeightDecay }),
-  };
+  const useless: readonly string[] = uselessOptions(method);
+  const read = Object.fromEntries(Object.entries(shared).filter(([key]) => !useless.includes(key))) as TransferOptions;
+  const { source, pairs } = methodNeeds[method];
+  return source && !pairs ? { ...read, ...firstSource(read) } : read;
 }
 
 /** With paths that a resume from another working directory understands. */

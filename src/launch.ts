@@ -3,7 +3,16 @@ import { addon } from './addon.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
 import { defaultBatch, defaultSize, type NetworkName } from './networks.js';
-import { flagOf, type Given, type MethodName, methodNeeds, required, transferSchema } from './options.js';
+import {
+  flagOf,
+  type Given,
+  hyperparameters,
+  type MethodName,
+  methodNeeds,
+  required,
+  transferSchema,
+  uselessOptions,
+} from './options.js';
 import type { RunResult } from './run.js';
 import { firstFree, hashTensors, RunFolder, requireUnused } from './run-folder.js';
 import type { ResolvedOptions, ResolvedSource, RunRecord } from './run-record.js';
@@ -84,22 +93,14 @@ function requireUnchanged({ path, record }: RunFolder, { data, sources, options 
   });
 }
 
-const ofSource = ['source', 'sourceNetwork', 'sourceSize', 'sourceWidth'] as const;
-const ofMeta = ['innerSteps', 'metaLr', 'metaWeightDecay'] as const;
-
 /** Refuses what the method has no use for, by name, and what it lacks. */
 function requireFitting(method: MethodName, given: Options): void {
-  const { source, pairs, beta, meta } = methodNeeds[method];
-  const useless = [
-    ...(source ? [] : ofSource),
-    ...(pairs ? [] : (['pairs'] as const)),
-    ...(beta ? [] : (['beta'] as const)),
-    ...(meta ? [] : ofMeta),
-  ].filter((key) => given[key] !== undefined);
+  const useless = uselessOptions(method).filter((key) => given[key] !== undefined);
   if (useless.length > 0) {
     const flags = useless.map(flagOf).join(', ');
     throw new L2TError('INVALID_OPTION', `Method ${method} has no use for ${flags}: leave out what it does not read.`);
   }
+  const { source, pairs } = methodNeeds[method];
   if (source && !pairs && [given.source].flat().length > 1) {
     throw new L2TError('INVALID_OPTION', `Method ${method} learns from one source: give --source once.`);
   }
@@ -161,13 +162,7 @@ function resolveOptions(
     device,
     threads: given.threads ?? defaultThreads(),
     saveEvery: given.saveEvery ?? 60,
-    lr: given.lr ?? 0.1,
-    momentum: given.momentum ?? 0.9,
-    weightDecay: given.weightDecay ?? 1e-4,
-    beta: given.beta ?? 0.5,
-    innerSteps: given.innerSteps ?? 2,
-    metaLr: given.metaLr ?? 1e-4,
-    metaWeightDecay: given.metaWeightDecay ?? 1e-4,
+    ...hyperparameters(given),
   };
 }
 

@@ -51,20 +51,63 @@ export type MethodName = (typeof methodNames)[number];
 export const engineNames = ['native', 'autograd'] as const satisfies readonly EngineName[];
 export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfies readonly ConvolutionName[];
 
-/** What a method reads beside the data: a source, pairs of features, β, the meta-networks' settings. */
+/** What a method reads beside the data: a source, pairs of features, and the settings of its losses and meta-networks. */
 export const methodNeeds: Readonly<
-  Record<MethodName, { readonly source?: true; readonly pairs?: true; readonly beta?: true; readonly meta?: true }>
+  Record<
+    MethodName,
+    {
+      readonly source?: true;
+      readonly pairs?: true;
+      readonly beta?: true;
+      readonly meta?: true;
+      readonly attention?: true;
+      readonly distillation?: true;
+    }
+  >
 > = {
   'l2t-ww': { source: true, pairs: true, beta: true, meta: true },
   'l2t-w': { source: true, pairs: true, beta: true, meta: true },
   'amounts-only': { source: true, pairs: true, beta: true, meta: true },
   fm: { source: true, pairs: true, beta: true },
-  at: { source: true, pairs: true },
-  lwf: { source: true },
-  'lwf+at': { source: true, pairs: true },
+  at: { source: true, pairs: true, attention: true },
+  lwf: { source: true, distillation: true },
+  'lwf+at': { source: true, pairs: true, attention: true, distillation: true },
   finetune: {},
   scratch: {},
 };
+
+/** The options that only methods with such a need read. */
+const optionsOfNeed = {
+  source: ['source', 'sourceNetwork', 'sourceSize', 'sourceWidth'],
+  pairs: ['pairs'],
+  beta: ['beta'],
+  meta: ['innerSteps', 'metaLr', 'metaWeightDecay'],
+  attention: ['attentionWeight'],
+  distillation: ['distillationWeight', 'temperature'],
+} as const;
+
+/** Options of `transfer` that the method does not read. */
+export function uselessOptions(method: MethodName): Exclude<keyof z.output<typeof transferSchema>, 'target'>[] {
+  const needs = Object.keys(optionsOfNeed) as (keyof typeof optionsOfNeed)[];
+  return needs.filter((need) => !methodNeeds[method][need]).flatMap((need) => optionsOfNeed[need]);
+}
+
+/** The paper's, where nothing else is said. */
+export const defaultHyperparameters = {
+  ...{ lr: 0.1, momentum: 0.9, weightDecay: 1e-4 },
+  ...{ beta: 0.5, innerSteps: 2, metaLr: 1e-4, metaWeightDecay: 1e-4 },
+  ...{ attentionWeight: 1e3, distillationWeight: 1, temperature: 2 },
+};
+type HyperparameterValues = typeof defaultHyperparameters;
+
+/** Those that are given, and the paper's for the rest. */
+export function hyperparameters(
+  given: { readonly [key in keyof HyperparameterValues]?: number | undefined },
+): HyperparameterValues {
+  const keys = Object.keys(defaultHyperparameters) as (keyof HyperparameterValues)[];
+  const values = keys.map((key) => [key, given[key] ?? defaultHyperparameters[key]]);
+  return Object.fromEntries(values) as HyperparameterValues;
+}
 
 const common = {
   data: path(
@@ -136,6 +179,9 @@ export const transferSchema = z.strictObject({
   innerSteps: whole(1, 100, 'T, virtual steps on the matching loss (2)'),
   metaLr: between(0, 10, 'learning rate of Adam on the meta-networks (1e-4)'),
   metaWeightDecay: between(0, 1, 'of Adam on the meta-networks (1e-4)'),
+  attentionWeight: between(0, 1e9, 'weight of the attention loss (1000)'),
+  distillationWeight: between(0, 1e6, 'weight of the loss of learning without forgetting (1)'),
+  temperature: above(0, 1000, 'of the softmax in learning without forgetting (2)'),
 });
 
 /** Which features are matched where nobody says. */

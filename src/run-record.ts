@@ -51,6 +51,9 @@ const resolved = z.strictObject({
   innerSteps: z.int(),
   metaLr: z.number(),
   metaWeightDecay: z.number(),
+  attentionWeight: z.number(),
+  distillationWeight: z.number(),
+  temperature: z.number(),
 });
 
 export type ResolvedOptions = z.output<typeof resolved>;

@@ -4,6 +4,7 @@ import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
 import { BatchDecoder } from './datasets/batch-decoder.js';
 import { L2TError } from './errors.js';
 import { imagenetNormalisation } from './networks.js';
+import { hyperparameters } from './options.js';
 import type { RunEvent, RunResult } from './run.js';
 import type { FinishedResult, RunFolder, SavedRun } from './run-folder.js';
 import type { ResolvedOptions } from './run-record.js';
@@ -160,11 +161,10 @@ function toCheckpoint({ options, data }: Materials, weights: Checkpoint['weights
 }
 
 function toJob({ options, data, sources, init }: Materials, device: string): RunJob {
-  const { method, engine, convolution, lr, momentum, weightDecay, beta, innerSteps, metaLr, metaWeightDecay } = options;
-  const { size, threads, seed, epochs, batch, saveEvery } = options;
+  const { method, engine, convolution, size, threads, seed, epochs, batch, saveEvery } = options;
   return {
-    ...{ method, engine, convolution, lr, momentum, weightDecay, beta, innerSteps, metaLr, metaWeightDecay },
-    ...{ size, threads, seed, epochs, batch, saveEvery, device, sources },
+    ...hyperparameters(options),
+    ...{ method, engine, convolution, size, threads, seed, epochs, batch, saveEvery, device, sources },
     target: targetNetwork(options, data),
     normalisation: imagenetNormalisation,
     train: data.train,

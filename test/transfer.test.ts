@@ -83,15 +83,35 @@ describe('transfer', () => {
     expect(finetuned.warnings).toEqual([expect.stringMatching(/3 classes and the data 2: the last layer starts anew/)]);
   });
 
+  it('weighs the losses of at and lwf: without weight they train as scratch does', async () => {
+    const losses = async (given: object) => {
+      const options = { ...withoutPairs, ...given, data, out: out(), epochs: 1 };
+      const lossOrg: number[] = [];
+      for await (const event of transfer(options)) if (event.type === 'step') lossOrg.push(event.lossOrg);
+      return lossOrg;
+    };
+    const scratch = await losses({ method: 'scratch' });
+    expect(await losses({ method: 'at', source, pairs, attentionWeight: 0 })).toEqual(scratch);
+    expect(await losses({ method: 'lwf', source, distillationWeight: 0 })).toEqual(scratch);
+    const [cold, warm] = [
+      await losses({ method: 'lwf', source, temperature: 1 }),
+      await losses({ method: 'lwf', source }),
+    ];
+    expect(cold).not.toEqual(warm);
+    expect(await losses({ method: 'lwf', source, temperature: 2, distillationWeight: 1 })).toEqual(warm);
+  });
+
   it.each([
     ['scratch', ['source'], /scratch has no use for --source/],
     ['scratch', ['pairs', 'metaLr'], /scratch has no use for --pairs, --meta-lr/],
     ['lwf', ['source', 'pairs'], /lwf has no use for --pairs/],
     ['at', ['source', 'pairs', 'beta'], /at has no use for --beta/],
     ['fm', ['source', 'pairs', 'innerSteps'], /fm has no use for --inner-steps/],
+    ['at', ['source', 'temperature'], /at has no use for --temperature/],
+    ['lwf', ['source', 'attentionWeight'], /lwf has no use for --attention-weight/],
     ['finetune', [], /--target-init is missing/],
   ] as const)('%s with %j is refused by name', async (method, given, message) => {
-    const values = { source, pairs, metaLr: 0.1, beta: 1, innerSteps: 3 };
+    const values = { source, pairs, metaLr: 0.1, beta: 1, innerSteps: 3, temperature: 3, attentionWeight: 1 };
     const options = Object.fromEntries(given.map((key) => [key, values[key]]));
     const { result } = transfer({ ...withoutPairs, ...options, method, data, out: out() });
     await expect(result).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });

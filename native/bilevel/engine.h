@@ -8,6 +8,7 @@
 #include "native/core/phases.h"
 #include "native/kernels/form.h"
 #include "native/nets/forward.h"
+#include "native/transfer/distillation.h"
 #include "native/transfer/meta_networks.h"
 #include "native/transfer/source_maps.h"
 
@@ -20,6 +21,8 @@ struct Problem {
   transfer::Method method;
   std::vector<transfer::Pair> pairs;
   double beta;
+  double attention_weight;
+  transfer::Distillation distillation;
   int inner_steps;  // T
   kernels::Convolution convolution = kernels::Convolution::kAuto;
   Phases* phases = nullptr;  // where someone measures

@@ -89,7 +89,7 @@ void LossPoint::take_matching(nets::Activations& bar, const std::vector<at::Tens
 void LossPoint::forward_attention(const Batch& batch) {
   for (size_t i = 0; i < problem_.pairs.size(); ++i) {
     const int n = problem_.pairs[i].target_feature;
-    auto value = transfer::attention_value(batch.maps.resized[i], activations_.features[n]);
+    auto value = transfer::attention_value(batch.maps.resized[i], activations_.features[n], problem_.attention_weight);
     add_to(loss_attention_, value.loss);
     attention_.push_back(std::move(value.t_bar));
   }
@@ -97,7 +97,8 @@ void LossPoint::forward_attention(const Batch& batch) {
 
 void LossPoint::forward_distillation(const Batch& batch) {
   const auto* const head = &theta_[theta_.size() - 2];
-  distillation_ = transfer::distillation_value(batch.maps.logits, activations_.features.back(), head[0], head[1]);
+  distillation_ = transfer::distillation_value(batch.maps.logits, activations_.features.back(), head[0], head[1],
+                                               problem_.distillation);
 }
 
 void LossPoint::add_attention(nets::Activations& bar) const {

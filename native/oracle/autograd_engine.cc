@@ -53,16 +53,17 @@ at::Tensor AutogradEngine::attention_loss(const std::vector<at::Tensor>& feature
   for (size_t i = 0; i < problem_.pairs.size(); ++i) {
     const auto& map = features[problem_.pairs[i].target_feature];
     const auto difference = attention(batch.maps.resized[i]) - attention(map);
-    loss = loss + difference.square().mean() * transfer::kAttentionWeight;
+    loss = loss + difference.square().mean() * problem_.attention_weight;
   }
   return loss;
 }
 
-at::Tensor AutogradEngine::distillation_loss(const at::Tensor& feature, const at::Tensor* head, const Batch& batch) {
-  constexpr double kT = transfer::kTemperature;
-  const auto log_p = at::log_softmax(at::linear(feature.mean({2, 3}), head[0], head[1]) / kT, 1);
-  const auto log_p_source = at::log_softmax(batch.maps.logits / kT, 1);
-  return (log_p_source.exp() * (log_p_source - log_p)).sum(1).mean() * (kT * kT);
+at::Tensor AutogradEngine::distillation_loss(const at::Tensor& feature, const at::Tensor* head,
+                                             const Batch& batch) const {
+  const auto [weight, t] = problem_.distillation;
+  const auto log_p = at::log_softmax(at::linear(feature.mean({2, 3}), head[0], head[1]) / t, 1);
+  const auto log_p_source = at::log_softmax(batch.maps.logits / t, 1);
+  return (log_p_source.exp() * (log_p_source - log_p)).sum(1).mean() * (weight * t * t);
 }
 
 nets::Activations AutogradEngine::target(const std::vector<at::Tensor>& theta, const at::Tensor& x,

@@ -20,7 +20,8 @@ class AutogradEngine final : public bilevel::Engine {
                                          const bilevel::Batch& batch, const transfer::Importance& importance) const;
   [[nodiscard]] at::Tensor attention_loss(const std::vector<at::Tensor>& features, const bilevel::Batch& batch) const;
   /// `head`: its weight and bias.
-  static at::Tensor distillation_loss(const at::Tensor& feature, const at::Tensor* head, const bilevel::Batch& batch);
+  [[nodiscard]] at::Tensor distillation_loss(const at::Tensor& feature, const at::Tensor* head,
+                                             const bilevel::Batch& batch) const;
   /// The target at flat θ, with batch statistics; running statistics move only where `buffers` are given.
   [[nodiscard]] nets::Activations target(const std::vector<at::Tensor>& theta, const at::Tensor& x,
                                          const std::vector<at::Tensor>* buffers) const;

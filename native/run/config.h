@@ -24,6 +24,10 @@ struct Hyperparameters {
   int inner_steps;
   double meta_lr;
   double meta_weight_decay;
+  double attention_weight;
+  double distillation_weight;
+  /// Of learning without forgetting.
+  double temperature;
 };
 
 struct SourceConfig {

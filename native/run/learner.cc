@@ -63,6 +63,8 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
                transfer::method_named(hyperparameters.method),
                {},
                hyperparameters.beta,
+               hyperparameters.attention_weight,
+               {hyperparameters.distillation_weight, hyperparameters.temperature},
                hyperparameters.inner_steps,
                kernels::convolution_named(hyperparameters.convolution)},
       sgd_{hyperparameters.lr, hyperparameters.momentum, hyperparameters.weight_decay},

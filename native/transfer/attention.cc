@@ -14,17 +14,17 @@ at::Tensor norm(const at::Tensor& a) {
 
 }  // namespace
 
-AttentionValue attention_value(const at::Tensor& s, const at::Tensor& t) {
+AttentionValue attention_value(const at::Tensor& s, const at::Tensor& t, double weight) {
   const auto a_source = energy(s);
   const auto a = energy(t);
   const auto length = norm(a);
   const auto q = a / length;
   const auto difference = q - a_source / norm(a_source);
   const auto count = static_cast<double>(difference.numel());
-  const auto q_bar = difference * (2 * kAttentionWeight / count);
+  const auto q_bar = difference * (2 * weight / count);
   const auto a_bar = (q_bar - q * (q * q_bar).sum({1, 2}, /*keepdim=*/true)) / length;
   const auto scale = 2 / static_cast<double>(t.size(1));
-  return {difference.square().sum() * (kAttentionWeight / count), t * (a_bar * scale).unsqueeze(1)};
+  return {difference.square().sum() * (weight / count), t * (a_bar * scale).unsqueeze(1)};
 }
 
 }  // namespace l2t::transfer

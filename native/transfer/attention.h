@@ -6,17 +6,16 @@ namespace l2t::transfer {
 /// Attention transfer (Zagoruyko & Komodakis 2017) of one pair, with F either map, C its channels, P its places:
 ///
 ///   a(F) = mean_c F² ,  q(F) = a / max(‖a‖, 1e-12) over places
-///   forward    L = 1e3 mean_{b,p} (q(T) − q(S))²
-///   backward   q̄ = 2e3 (q(T) − q(S)) / (B P) ;  ā = (q̄ − q ⟨q, q̄⟩) / ‖a‖ ;  T̄ = 2 T ā / C
+///   forward    L = κ mean_{b,p} (q(T) − q(S))²
+///   backward   q̄ = 2κ (q(T) − q(S)) / (B P) ;  ā = (q̄ − q ⟨q, q̄⟩) / ‖a‖ ;  T̄ = 2 T ā / C
 ///
-/// S: at T's size already, B × C_m × H × W; T: B × C_n × H × W.
+/// S: at T's size already, B × C_m × H × W; T: B × C_n × H × W; κ: `weight`, 1e3 in the paper.
 struct AttentionValue {
   at::Tensor loss;
   at::Tensor t_bar;
 };
-AttentionValue attention_value(const at::Tensor& s, const at::Tensor& t);
+AttentionValue attention_value(const at::Tensor& s, const at::Tensor& t, double weight);
 
-constexpr double kAttentionWeight = 1e3;
 constexpr double kSmallestNorm = 1e-12;
 
 }  // namespace l2t::transfer

@@ -8,14 +8,15 @@
 namespace l2t::transfer {
 
 DistillationValue distillation_value(const at::Tensor& source_logits, const at::Tensor& t, const at::Tensor& weight,
-                                     const at::Tensor& bias) {
+                                     const at::Tensor& bias, const Distillation& settings) {
+  const auto [weight_of_loss, temperature] = settings;
   const auto batch = static_cast<double>(t.size(0));
   const auto f = t.mean({2, 3});
-  const auto log_p = at::log_softmax(at::addmm(bias, f, weight.t()) / kTemperature, 1);
-  const auto log_p_source = at::log_softmax(source_logits / kTemperature, 1);
+  const auto log_p = at::log_softmax(at::addmm(bias, f, weight.t()) / temperature, 1);
+  const auto log_p_source = at::log_softmax(source_logits / temperature, 1);
   const auto p_source = log_p_source.exp();
-  const auto loss = (p_source * (log_p_source - log_p)).sum() * (kTemperature * kTemperature / batch);
-  const auto z_bar = (log_p.exp() - p_source) * (kTemperature / batch);
+  const auto loss = (p_source * (log_p_source - log_p)).sum() * (weight_of_loss * temperature * temperature / batch);
+  const auto z_bar = (log_p.exp() - p_source) * (weight_of_loss * temperature / batch);
   const auto f_bar = at::mm(z_bar, weight) / static_cast<double>(t.size(2) * t.size(3));
   return {loss, f_bar.unsqueeze(2).unsqueeze(3).expand_as(t), at::mm(z_bar.t(), f), z_bar.sum(0)};
 }

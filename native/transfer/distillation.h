@@ -9,12 +9,17 @@
 namespace l2t::transfer {
 
 /// Learning without forgetting (Li & Hoiem 2016): an extra linear head on the target's last feature T, averaged over
-/// places to f, says what the source says. With z = W f + b, p = softmax(z/2), p_S = softmax(z_S/2):
+/// places to f, says what the source says. With z = W f + b, p = softmax(z/τ), p_S = softmax(z_S/τ), weight κ:
 ///
-///   forward    L = 2² mean_b KL(p_S ‖ p)
-///   backward   z̄ = 2 (p − p_S) / B ;  W̄ = z̄ᵀ f ;  b̄ = Σ_b z̄ ;  T̄ = W ᵀ z̄ / (H W) at every place
+///   forward    L = κ τ² mean_b KL(p_S ‖ p)
+///   backward   z̄ = κ τ (p − p_S) / B ;  W̄ = z̄ᵀ f ;  b̄ = Σ_b z̄ ;  T̄ = W ᵀ z̄ / (H W) at every place
 ///
 /// z_S: B × classes of the source; T: B × C × H × W; W: classes × C; b: classes.
+struct Distillation {
+  double weight;       // κ, 1 in the paper
+  double temperature;  // τ, 2 in the paper
+};
+
 struct DistillationValue {
   at::Tensor loss;
   at::Tensor t_bar;
@@ -22,9 +27,7 @@ struct DistillationValue {
   at::Tensor bias_bar;
 };
 DistillationValue distillation_value(const at::Tensor& source_logits, const at::Tensor& t, const at::Tensor& weight,
-                                     const at::Tensor& bias);
-
-constexpr double kTemperature = 2;
+                                     const at::Tensor& bias, const Distillation& settings);
 
 /// `lwf_head.weight` and `lwf_head.bias`, part of θ, thrown away after training; and how they start: as a branch does.
 std::vector<TensorSpec> head_specs(const Source& source, const nets::Network& target);

@@ -1,5 +1,6 @@
 import type { BenchJob } from '../addon.js';
 import { addon } from '../addon.js';
+import { defaultHyperparameters } from '../options.js';
 
 /** Work that is timed: one bilevel iteration of L2T-ww, all pairs, float32. */
 interface BenchCase {
@@ -44,12 +45,8 @@ export function benchJob(name: BenchCaseName, engine: BenchJob['engine'], settin
   return {
     method: 'l2t-ww',
     engine,
+    ...defaultHyperparameters,
     lr: 1e-3, // on random images, 0.1 diverges within five iterations
-    momentum: 0.9,
-    weightDecay: 1e-4,
-    beta: 0.5,
-    metaLr: 1e-4,
-    metaWeightDecay: 1e-4,
     target,
     size,
     batch,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { addon, type NetworkSpec, type Pair, type RunJob } from '../addon.js';
 import { L2TError } from '../errors.js';
 import { imagenetNormalisation } from '../networks.js';
+import { defaultHyperparameters } from '../options.js';
 
 /** What is timed: a training job without its images, weights and schedule. */
 export interface TimedJob
@@ -48,6 +49,8 @@ export async function timeStep(job: TimedJob, signal?: AbortSignal): Promise<num
 function toRunJob({ sources, ...job }: TimedJob): RunJob {
   const { batch, size, target } = job;
   return {
+    ...defaultHyperparameters,
+    lr: 1e-3, // on random images, 0.1 diverges within five steps
     ...job,
     sources: sources.map((source) => ({
       ...source,
@@ -60,8 +63,6 @@ function toRunJob({ sources, ...job }: TimedJob): RunJob {
       labels: Int32Array.from({ length: batch }, (_, image) => image % target.classes),
       size,
     },
-    // On random images, 0.1 diverges within five steps.
-    ...{ lr: 1e-3, momentum: 0.9, weightDecay: 1e-4, beta: 0.5, metaLr: 1e-4, metaWeightDecay: 1e-4 },
     ...{ seed: 1, epochs: limits.steps, saveEvery: 1e6 },
   };
 }

@@ -1,4 +1,5 @@
 import type { IterateJob, NamedTensor, NativeAddon, NetworkSpec } from '../addon.js';
+import { defaultHyperparameters } from '../options.js';
 import type { Case } from './case.js';
 import { fnv1a, uniform } from './uniform.js';
 
@@ -89,6 +90,7 @@ export function caseJob(
 
   const { beta, lr, momentum, weightDecay, metaLr, metaWeightDecay, iterations, T } = description;
   return {
+    ...defaultHyperparameters,
     ...settings,
     ...{ method, lr, momentum, weightDecay, beta, innerSteps: T, metaLr, metaWeightDecay, iterations, target, tensors },
     sources: sources.map((source, k) => ({

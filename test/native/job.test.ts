@@ -10,13 +10,25 @@ const wrong: [what: string, changes: object, message: RegExp][] = [
     [`${key}: a number`, { [key]: 7 }, new RegExp(`'${key}' must be a string`)],
     [`${key}: missing`, { [key]: undefined }, new RegExp(`'${key}' must be a string`)],
   ]),
-  ...(['lr', 'momentum', 'weightDecay', 'beta', 'metaLr', 'metaWeightDecay', 'saveEvery'] as const).flatMap(
-    (key): [string, object, RegExp][] =>
-      [Number.NaN, Number.POSITIVE_INFINITY, 1e39, -1, '1', null, undefined, {}, 1n].map((value) => [
-        `${key}: ${typeof value} ${value}`,
-        { [key]: value },
-        new RegExp(`'${key}' must be a number from 0 to 1e30`),
-      ]),
+  ...(
+    [
+      'lr',
+      'momentum',
+      'weightDecay',
+      'beta',
+      'metaLr',
+      'metaWeightDecay',
+      'attentionWeight',
+      'distillationWeight',
+      'temperature',
+      'saveEvery',
+    ] as const
+  ).flatMap((key): [string, object, RegExp][] =>
+    [Number.NaN, Number.POSITIVE_INFINITY, 1e39, -1, '1', null, undefined, {}, 1n].map((value) => [
+      `${key}: ${typeof value} ${value}`,
+      { [key]: value },
+      new RegExp(`'${key}' must be a number from 0 to 1e30`),
+    ]),
   ),
   ...(['innerSteps', 'size', 'threads', 'seed', 'epochs', 'batch'] as const).flatMap(
     (key): [string, object, RegExp][] =>

@@ -9,6 +9,7 @@ import {
   type SaveEvent,
 } from '../../src/addon.js';
 import { imagenetNormalisation } from '../../src/networks.js';
+import { defaultHyperparameters } from '../../src/options.js';
 import { uniform } from '../../src/parity/uniform.js';
 
 /** The values of a float32 tensor. */
@@ -52,16 +53,8 @@ const targetNetwork = { name: 'vgg9_bn', classes: 4, width: 0.0625 };
 /** A short L2T-ww run: an untrained source, 16 images, 4 steps an epoch, two epochs. */
 export function tinyJob(changes: Partial<RunJob> = {}): RunJob {
   return {
-    ...{
-      method: 'l2t-ww',
-      engine: 'native',
-      convolution: 'auto',
-      lr: 0.05,
-      momentum: 0.9,
-      weightDecay: 1e-4,
-      beta: 0.5,
-    },
-    ...{ innerSteps: 2, metaLr: 1e-3, metaWeightDecay: 1e-4 },
+    ...defaultHyperparameters,
+    ...{ method: 'l2t-ww', engine: 'native', convolution: 'auto', lr: 0.05, metaLr: 1e-3 },
     target: targetNetwork,
     size: 32,
     normalisation: imagenetNormalisation,

@@ -60,7 +60,8 @@ describe.each(cases)('%s %j', (operation, shape) => {
   });
 
   test('each sweep in float32 is itself in float64, to rounding', () => {
-    for (const error of Object.values(float32)) expect(error).toBeLessThan(1e-5);
+    // The tangent of a loss is one number, a sum that cancels.
+    for (const error of Object.values(float32)) expect(error).toBeLessThan(3e-5);
   });
 
   test('the tangent is the central difference', () => {

@@ -183,9 +183,9 @@ Rule attention(const Shape& s) {
     return a / a.norm(2, 1, /*keepdim=*/true).clamp_min(transfer::kSmallestNorm);
   };
   return {{draw({s.batch, s.in, s.side, s.side})},
-          [=](const Tensors& x) { return (q(x[0]) - q(source)).square().mean() * 1e3; },
+          [=](const Tensors& x) { return (q(x[0]) - q(source)).square().mean() * 700; },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
-            const auto value = transfer::attention_value(source.to(x[0].scalar_type()), x[0]);
+            const auto value = transfer::attention_value(source.to(x[0].scalar_type()), x[0], /*weight=*/700);
             return of_gradient(value.loss, {value.t_bar}, dot, bar);
           }};
 }
@@ -196,11 +196,12 @@ Rule distillation(const Shape& s) {
   return {{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in}), draw({s.out})},
           [=](const Tensors& x) {
             const auto z = at::linear(x[0].mean({2, 3}), x[1], x[2]);
-            const auto p_source = at::softmax(source_logits / 2, 1);
-            return 4 * at::kl_div(at::log_softmax(z / 2, 1), p_source, at::Reduction::Sum) / s.batch;
+            const auto p_source = at::softmax(source_logits / 3, 1);
+            return 0.7 * 9 * at::kl_div(at::log_softmax(z / 3, 1), p_source, at::Reduction::Sum) / s.batch;
           },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
-            const auto value = transfer::distillation_value(source_logits.to(x[0].scalar_type()), x[0], x[1], x[2]);
+            const auto value =
+                transfer::distillation_value(source_logits.to(x[0].scalar_type()), x[0], x[1], x[2], {0.7, 3});
             return of_gradient(value.loss, {value.t_bar, value.weight_bar, value.bias_bar}, dot, bar);
           }};
 }
