@@ -1,12 +1,13 @@
-import { methodEntries } from './entries.js';
+import { methodEntries, requireUseful } from './entries.js';
 import {
   beginExperiment,
   type ExperimentControl,
   type ExperimentKind,
   type ExperimentResult,
+  type ResumeControl,
   resumeExperiment,
 } from './experiment.js';
-import { compareSchema, type Given } from './options.js';
+import { checkOptions, compareSchema, type Given } from './options.js';
 
 export type CompareOptions = Given<typeof compareSchema> & ExperimentControl;
 
@@ -23,10 +24,12 @@ export const comparison: ExperimentKind<Given<typeof compareSchema>> = {
  * @throws L2TError as `transfer`; INVALID_OPTION for a method that is none. Where one run fails, the others are saved, and
  * its error is thrown.
  */
-export const compare = (options: CompareOptions): Promise<ExperimentResult> => beginExperiment(comparison, options);
+export async function compare({ signal, follow, onWarning, ...given }: CompareOptions): Promise<ExperimentResult> {
+  const options = checkOptions(compareSchema, given);
+  requireUseful(methodEntries(options), options);
+  return beginExperiment(comparison, { ...options, signal, follow, onWarning });
+}
 
 /** Goes on with a comparison: finished runs are read, interrupted ones resume, the others begin. */
-export const resumeComparison = (
-  out: string,
-  control: ExperimentControl & { readonly parallel?: number | undefined } = {},
-): Promise<ExperimentResult> => resumeExperiment(comparison, out, control);
+export const resumeComparison = (out: string, control: ResumeControl = {}): Promise<ExperimentResult> =>
+  resumeExperiment(comparison, out, control);

@@ -1,13 +1,14 @@
-import { methodEntries } from './entries.js';
+import { methodEntries, requireUseful } from './entries.js';
 import { L2TError } from './errors.js';
 import {
   beginExperiment,
   type ExperimentControl,
   type ExperimentKind,
   type ExperimentResult,
+  type ResumeControl,
   resumeExperiment,
 } from './experiment.js';
-import { curveSchema, type Given, required } from './options.js';
+import { checkOptions, curveSchema, type Given, required } from './options.js';
 
 export type CurveOptions = Given<typeof curveSchema> & ExperimentControl;
 
@@ -26,13 +27,15 @@ export const limitedData: ExperimentKind<Given<typeof curveSchema>> = {
  * below `out`, and one table with the counts as columns (comparison.md; in .csv and .json each count has its own rows).
  * Fails as `compare`.
  */
-export const curve = (options: CurveOptions): Promise<ExperimentResult> => beginExperiment(limitedData, options);
+export async function curve({ signal, follow, onWarning, ...given }: CurveOptions): Promise<ExperimentResult> {
+  const options = checkOptions(curveSchema, given);
+  requireUseful(limitedData.entries(options), options);
+  return beginExperiment(limitedData, { ...options, signal, follow, onWarning });
+}
 
 /** Goes on with a curve: finished runs are read, interrupted ones resume, the others begin. */
-export const resumeCurve = (
-  out: string,
-  control: ExperimentControl & { readonly parallel?: number | undefined } = {},
-): Promise<ExperimentResult> => resumeExperiment(limitedData, out, control);
+export const resumeCurve = (out: string, control: ResumeControl = {}): Promise<ExperimentResult> =>
+  resumeExperiment(limitedData, out, control);
 
 function parseCounts(list: string): number[] {
   const counts = list.split(',').map((item) => {

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { L2TError } from './errors.js';
 import {
   type compareSchema,
+  flagOf,
   type Given,
   type MethodName,
   methodNames,
@@ -26,6 +27,9 @@ export interface Entry {
   readonly options: TransferOptions;
 }
 
+/** A comma that does not go on with a list of pairs: fm:4-0,9-1. */
+const separator = /,(?!\s*\d)/;
+
 /**
  * One entry a method of the list, with the options that it reads.
  * @throws L2TError INVALID_OPTION for what is no method, or listed twice, or has no pairs.
@@ -34,7 +38,7 @@ export function methodEntries({
   methods = 'scratch,fm,at,l2t-w,l2t-ww',
   ...options
 }: Given<typeof compareSchema>): Entry[] {
-  const entries = methods.split(',').map((item) => {
+  const entries = methods.split(separator).map((item) => {
     const { method, pairs } = parseMethod(item.trim());
     const label = pairs === undefined ? method : `${method}:${pairs}`;
     return { label, method, options: { ...fitting(method, options), method, ...(pairs !== undefined && { pairs }) } };
@@ -65,6 +69,19 @@ function fitting(method: MethodName, options: Given<typeof compareSchema>): Tran
   const read = Object.fromEntries(Object.entries(shared).filter(([key]) => !useless.includes(key))) as TransferOptions;
   const { source, pairs } = methodNeeds[method];
   return source && !pairs ? { ...read, ...firstSource(read) } : read;
+}
+
+/**
+ * Refuses what no entry's method reads, by name.
+ * @throws L2TError INVALID_OPTION.
+ */
+export function requireUseful(entries: readonly Entry[], options: ExperimentOptions): void {
+  const given = (key: string) => options[key as keyof ExperimentOptions] !== undefined;
+  const [first = [], ...rest] = entries.map(({ method }) => uselessOptions(method) as readonly string[]);
+  const useless = first.filter((key) => given(key) && rest.every((keys) => keys.includes(key)));
+  if (useless.length === 0) return;
+  const flags = useless.map(flagOf).join(', ');
+  throw new L2TError('INVALID_OPTION', `None of the methods has a use for ${flags}: leave out what they do not read.`);
 }
 
 /** With paths that a resume from another working directory understands. */

@@ -4,7 +4,7 @@ import type { Entry, ExperimentOptions } from './entries.js';
 import { defaultParallel } from './experiment.js';
 import { defaultBatch, defaultSize, type NetworkName } from './networks.js';
 import { compareSchema, defaultPairs, methodNeeds, required } from './options.js';
-import { defaultThreads } from './threads.js';
+import { availableCores, defaultThreads } from './threads.js';
 
 /** How long the runs of one row would take. */
 export interface EntryEstimate {
@@ -56,7 +56,9 @@ export async function estimate(
     estimates.push({ label, ...(perClass && { perClass }), msPerStep: 1000 * step, steps, seconds: steps * step });
   }
   const sum = estimates.reduce((total, { seconds }) => total + seconds, 0);
-  return { entries: estimates, seconds: (sum * seeds) / Math.min(parallel, entries.length * seeds) };
+  // More side by side than the cores carry gain nothing.
+  const carried = Math.max(1, availableCores() / (options.threads ?? defaultThreads()));
+  return { entries: estimates, seconds: (sum * seeds) / Math.min(parallel, carried, entries.length * seeds) };
 }
 
 /** The last short batch counts; a remainder of one image joins the batch before it. */

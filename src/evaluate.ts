@@ -46,6 +46,12 @@ export async function evaluate(
   const options = checkOptions(evaluateSchema, given);
   const data = required(evaluateSchema, options, 'data');
   const { network, width, size, strict, layout, splitFile, classes, split, batch, device, threads } = options;
+  if (typeof checkpoint !== 'string' && (network ?? width ?? strict) !== undefined) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      'network, width and strict say how a file is read: a checkpoint in memory needs none.',
+    );
+  }
   const loaded =
     typeof checkpoint === 'string'
       ? await loadCheckpoint(checkpoint, { network, width, size, strict, onWarning })

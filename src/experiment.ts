@@ -1,15 +1,17 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
-import type * as z from 'zod';
+import * as z from 'zod';
 import { addon } from './addon.js';
+import { formatSplit } from './datasets/split-file.js';
 import { absolutePaths, type Entry, type ExperimentOptions } from './entries.js';
 import { L2TError } from './errors.js';
-import { type ExperimentRow, rowOf, saveTable } from './experiment-table.js';
+import { type ExperimentRow, outcomeOf, type RunOutcome, rowOf, saveTable } from './experiment-table.js';
 import { fileError, writeFileAtomic } from './files.js';
 import { defaultBatch, defaultSize } from './networks.js';
-import { checkOptions, compareSchema, methodNeeds, required } from './options.js';
+import { checkOptions, compareSchema, required } from './options.js';
+import { type Common, preflight } from './preflight.js';
 import { resume as resumeRun } from './resume.js';
 import type { Run, RunControl, RunResult } from './run.js';
 import { firstFree, requireUnused } from './run-folder.js';
@@ -31,63 +33,104 @@ export type Follow = (run: Run, label: string, seed: number) => Promise<RunResul
 /** What only the API takes. */
 export interface ExperimentControl extends RunControl {
   readonly follow?: Follow | undefined;
+  /** Told of runs that diverged: the others go on. */
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
+
+/** What may differ where an experiment goes on. */
+export type ResumeControl = ExperimentControl & { readonly parallel?: number | undefined };
 
 /** A kind of experiment: its verb, its options, and which rows they make. */
 export interface ExperimentKind<O extends ExperimentOptions> {
-  readonly verb: string;
+  readonly verb: 'compare' | 'curve';
   readonly schema: z.ZodObject<Record<string, z.ZodType>>;
   /** @throws L2TError INVALID_OPTION. */
   entries(options: O): Entry[];
 }
 
-/** Checks the options, writes them where a resume finds them, and runs every entry with every seed. */
+/** Checks everything, writes the options where a resume finds them, and runs every entry with every seed. */
 export async function beginExperiment<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
-  { signal, follow, ...given }: O & ExperimentControl,
+  { signal, follow, onWarning, check, ...given }: O & ExperimentControl & { check?: (common: Common) => void },
 ): Promise<ExperimentResult> {
-  const options = absolutePaths(checkOptions(kind.schema, given) as O);
-  required(compareSchema, options, 'data');
-  required(compareSchema, options, 'target');
-  const entries = kind.entries(options);
-  if (needSource(entries)) required(compareSchema, options, 'source');
-  const out = options.out ?? firstFree(kind.verb);
+  const checked = absolutePaths(checkOptions(kind.schema, given) as O);
+  required(compareSchema, checked, 'data');
+  required(compareSchema, checked, 'target');
+  const out = checked.out ?? firstFree(kind.verb);
   await requireUnused(out);
+  // Said in full, so that a resume on another machine computes in the same way.
+  const device = addon().device(checked.device ?? 'auto').device;
+  const common = await preflight(kind.entries(checked), signal);
+  check?.(common);
+  const { division } = common.dataset;
+  const options = {
+    ...checked,
+    ...{ device, threads: checked.threads ?? defaultThreads(), out: undefined },
+    // A split file may lie where it does not stay.
+    ...(division && { splitFile: resolve(out, splitName) }),
+  };
   await mkdir(out, { recursive: true }).catch((error: unknown) => {
     throw fileError('write', out, error);
   });
-  await writeFileAtomic(optionsFile(kind, out), stringify({ ...options, out: undefined }));
-  return runAll(kind, out, entries, options, { signal, follow });
+  if (division) await writeFileAtomic(join(out, splitName), formatSplit(division));
+  const { fingerprint, sources } = common;
+  await writeFileAtomic(join(out, commonName), `${JSON.stringify({ fingerprint, sources })}\n`);
+  await writeFileAtomic(optionsFile(kind, out), stringify(options));
+  return runAll(kind, out, kind.entries(options), options, { signal, follow, onWarning });
 }
 
 /** Goes on: finished runs are read, interrupted ones resume, the others begin. `parallel` may differ from before. */
 export async function resumeExperiment<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
   out: string,
-  { signal, follow, parallel }: ExperimentControl & Pick<ExperimentOptions, 'parallel'>,
+  { parallel, ...control }: ResumeControl,
 ): Promise<ExperimentResult> {
-  if (!holdsExperiment(kind, out)) {
-    throw new L2TError('INVALID_RUN', `${out} was not begun by l2t-native ${kind.verb}: ${kind.verb}.yaml is missing.`);
+  if (!holdsExperiment(kind.verb, out)) {
+    const other = kind.verb === 'compare' ? 'curve' : 'compare';
+    const advice = holdsExperiment(other, out) ? `it was by l2t-native ${other}` : `${kind.verb}.yaml is missing`;
+    throw new L2TError('INVALID_RUN', `${out} was not begun by l2t-native ${kind.verb}: ${advice}.`);
   }
   const changes = checkOptions(compareSchema.pick({ parallel: true }), { parallel });
   const options = { ...((await yamlOptions(kind.schema, optionsFile(kind, out))) as O), ...changes };
-  return runAll(kind, out, kind.entries(options), options, { signal, follow });
+  const entries = kind.entries(options);
+  await requireSame(out, await preflight(entries, control.signal), options);
+  return runAll(kind, out, entries, options, control);
 }
 
-export const needSource = (entries: readonly Entry[]): boolean =>
-  entries.some(({ method }) => methodNeeds[method].source);
-
+const splitName = 'split.json';
+const commonName = 'experiment.json';
 const optionsFile = ({ verb }: { readonly verb: string }, out: string): string => join(out, `${verb}.yaml`);
 
-export const holdsExperiment = (kind: { readonly verb: string }, out: string): boolean =>
-  existsSync(optionsFile(kind, out));
+export const holdsExperiment = (verb: ExperimentKind<ExperimentOptions>['verb'], out: string): boolean =>
+  existsSync(optionsFile({ verb }, out));
+
+const commonSchema = z.object({ fingerprint: z.string(), sources: z.record(z.string(), z.string()) });
+
+/** Rows of one table must be of the same data and sources. */
+async function requireSame(out: string, { fingerprint, sources }: Common, { data }: ExperimentOptions): Promise<void> {
+  const file = join(out, commonName);
+  const parsed = await readFile(file, 'utf8')
+    .then((text) => commonSchema.parse(JSON.parse(text)))
+    .catch((cause: unknown) => {
+      throw new L2TError('INVALID_RUN', `${file} is missing or damaged: begin again in another folder.`, { cause });
+    });
+  const changed = [
+    ...(parsed.fingerprint === fingerprint ? [] : [`the data in ${data}`]),
+    ...Object.keys(sources).filter((path) => parsed.sources[path] !== sources[path]),
+  ];
+  if (changed.length === 0) return;
+  throw new L2TError(
+    'INVALID_RUN',
+    `Since ${out} began, ${changed.join(' and ')} changed: put it back, or begin again.`,
+  );
+}
 
 /** Runs side by side where nobody says; several on one GPU would share its memory. */
 export function defaultParallel(options: ExperimentOptions): number {
   if (addon().device(options.device ?? 'auto').device !== 'cpu') return 1;
   const size = options.size ?? defaultSize(required(compareSchema, options, 'target'));
-  const { threads = defaultThreads(), batch = defaultBatch(size), width = 1 } = options;
-  return lanesFor({ threads, batch, size, width });
+  const { threads = defaultThreads(), batch = defaultBatch(size), width = 1, innerSteps = 2 } = options;
+  return lanesFor({ threads, batch, size, width, innerSteps });
 }
 
 async function runAll(
@@ -95,19 +138,21 @@ async function runAll(
   out: string,
   entries: readonly Entry[],
   options: ExperimentOptions,
-  { signal, follow = (run) => run.result }: ExperimentControl,
+  { signal, follow = (run) => run.result, onWarning }: ExperimentControl,
 ): Promise<ExperimentResult> {
   const { seeds = 3, parallel = defaultParallel(options) } = options;
-  const rows = entries.map((entry) => ({ entry, results: new Array<RunResult | undefined>(seeds).fill(undefined) }));
+  const rows = entries.map((entry) => ({ entry, outcomes: new Array<RunOutcome | undefined>(seeds).fill(undefined) }));
   const known = () =>
-    rows.flatMap(({ entry, results }) => {
-      const done = upToGap(results);
+    rows.flatMap(({ entry, outcomes }) => {
+      const done = upToGap(outcomes);
       return done.length > 0 ? [rowOf(entry, done)] : [];
     });
-  const jobs = rows.flatMap((row) => row.results.map((_, seed) => ({ ...row, seed })));
+  const jobs = rows.flatMap((row) => row.outcomes.map((_, seed) => ({ ...row, seed })));
   let saved: Promise<void> = Promise.resolve();
-  await sideBySide(parallel, jobs, signal, async ({ entry, results, seed }, stop) => {
-    results[seed] = await follow(startRun(entry, seed, out, stop), titleOf(entry), seed);
+  await sideBySide(parallel, jobs, signal, async ({ entry, outcomes, seed }, stop) => {
+    const folder = folderOf(entry, seed, out);
+    const result = follow(startRun(entry, seed, folder, stop), titleOf(entry), seed).then(outcomeOf);
+    outcomes[seed] = await result.catch((error: unknown) => unlessDiverged(error, entry, seed, folder, onWarning));
     // The table grows run by run, one writer at a time.
     saved = saved.then(() => saveTable(out, known()));
     await saved;
@@ -116,19 +161,37 @@ async function runAll(
 }
 
 /** A later seed may be done first: it waits for those before it, so that the table's columns are seeds. */
-function upToGap(results: readonly (RunResult | undefined)[]): RunResult[] {
-  const gap = results.indexOf(undefined);
-  return results.slice(0, gap === -1 ? undefined : gap) as RunResult[];
+function upToGap(outcomes: readonly (RunOutcome | undefined)[]): RunOutcome[] {
+  const gap = outcomes.indexOf(undefined);
+  return outcomes.slice(0, gap === -1 ? undefined : gap) as RunOutcome[];
 }
 
 const titleOf = ({ label, perClass }: Entry): string =>
   perClass === undefined ? label : `${label}, ${perClass} a class`;
 
-function startRun({ label, perClass, options }: Entry, seed: number, out: string, signal: AbortSignal): Run {
+function folderOf({ label, perClass }: Entry, seed: number, out: string): string {
   const parts = [label.replaceAll(/[^\w+-]/g, '_'), ...(perClass === undefined ? [] : [perClass]), seed];
-  const folder = join(out, parts.join('-'));
+  return join(out, parts.join('-'));
+}
+
+function startRun({ options }: Entry, seed: number, folder: string, signal: AbortSignal): Run {
   const begun = existsSync(join(folder, 'options.yaml'));
   return begun ? resumeRun(folder, { signal }) : transfer({ ...options, seed, out: folder, signal });
+}
+
+/** That a method diverges is a result; any other failure ends the experiment, and says of which run it is. */
+function unlessDiverged(
+  error: unknown,
+  entry: Entry,
+  seed: number,
+  run: string,
+  onWarning: ExperimentControl['onWarning'],
+): RunOutcome {
+  if (!(error instanceof L2TError) || error.code === 'ABORTED') throw error;
+  const message = `${titleOf(entry)}, seed ${seed} (${run}): ${error.message}`;
+  if (error.code !== 'DIVERGED') throw new L2TError(error.code, message, { cause: error });
+  onWarning?.(message);
+  return { run, diverged: true };
 }
 
 /** An abort names the experiment, not the run in it. */

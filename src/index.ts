@@ -13,7 +13,7 @@ export { type CurveOptions, curve, resumeCurve } from './curve.js';
 export { checkData, type DataCheckOptions, type DataReport, type SplitReport } from './data-check.js';
 export { type ErrorCode, L2TError } from './errors.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './evaluate.js';
-export type { ExperimentControl, ExperimentResult, Follow } from './experiment.js';
+export type { ExperimentControl, ExperimentResult, Follow, ResumeControl } from './experiment.js';
 export type { ExperimentRow } from './experiment-table.js';
 export type { ImageInput } from './image-input.js';
 export {

@@ -66,7 +66,7 @@ export async function inspectRun(run: string): Promise<RunReport> {
   if (!existsSync(file)) throw new L2TError('INVALID_RUN', `${run} holds no run: there is no ${file}.`);
   const { verb, options } = parseRecord(await readText(file), file);
   const metrics = join(run, 'metrics.jsonl');
-  const lines = existsSync(metrics) ? (await readText(metrics)).trimEnd().split('\n') : [];
+  const lines = existsSync(metrics) ? (await readText(metrics)).split('\n').filter((line) => line !== '') : [];
   const best = join(run, 'best.safetensors');
   const last = lines.length > 0 ? parseMetrics(lines.at(-1) as string, metrics) : undefined;
   const checkpoint = existsSync(best) ? await inspectFile(best) : undefined;

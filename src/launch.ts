@@ -32,8 +32,7 @@ export async function startRun(
   context: Context,
 ): Promise<RunResult> {
   if (given.out !== undefined) await requireUnused(given.out);
-  requireFitting(method, given);
-  requireOneSplit(given);
+  requireConsistent(method, given);
   const listed = methodNeeds[method].source ? listSources(given) : [];
   const checkpoints = await loadSources(listed, given.strict, warn(context));
   const device = addon().device(given.device ?? 'auto');
@@ -69,7 +68,7 @@ export async function continueRun(
   const options = {
     ...recorded,
     threads: changes.threads ?? recorded.threads,
-    device: changes.device ?? recorded.device,
+    device: changes.device === undefined ? recorded.device : addon().device(changes.device).device,
   };
   if (options.threads !== recorded.threads || options.device !== recorded.device) {
     const message = `the run began with ${recorded.threads} threads on ${recorded.device}: with others its last digits may differ`;
@@ -91,6 +90,15 @@ function requireUnchanged({ path, record }: RunFolder, { data, sources, options 
     if (hashTensors(weights) === record.sourceWeights[k]) return;
     throw changed('The source', options.sources[k]?.checkpoint);
   });
+}
+
+/**
+ * Options that go together, as far as they alone show.
+ * @throws L2TError INVALID_OPTION.
+ */
+export function requireConsistent(method: MethodName, given: Options): void {
+  requireFitting(method, given);
+  requireOneSplit(given);
 }
 
 /** Refuses what the method has no use for, by name, and what it lacks. */

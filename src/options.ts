@@ -200,7 +200,9 @@ export const compareSchema = transferSchema.omit({ method: true, pairs: true, se
 
 /** Options of `curve`: those of `compare`, with several counts of images a class. */
 export const curveSchema = compareSchema.extend({
-  perClass: text(
+  perClass: about(
+    // In YAML a number, or a list of them.
+    z.union([z.string().min(1), z.int(), z.array(z.int()).min(1)]).transform(String),
     'list',
     'whole numbers separated by commas, such as 50,100,250',
     'images a class, several counts separated by commas: the columns of the table',

@@ -91,9 +91,9 @@ export async function openPresetData(
   const dataset = await openDataset(data, layout);
   const classes = dataset.classNames.length;
   if (dataset.layout === wanted.layout) return dataset;
-  if (dataset.layout === 'folder' && classes === wanted.classes) return dataset;
-  const found =
-    dataset.layout === 'folder' ? `holds folders of ${classes} classes` : `is of the layout ${dataset.layout}`;
+  const ofFolders = dataset.layout === 'folder' || dataset.layout === 'imagenet';
+  if (ofFolders && classes === wanted.classes) return dataset;
+  const found = ofFolders ? `holds folders of ${classes} classes` : `is of the layout ${dataset.layout}`;
   throw new L2TError(
     'INVALID_DATA',
     `The preset ${name} needs ${wanted.name} (${wanted.from}), or its ${wanted.classes} classes as folders; ${data} ${found}.`,

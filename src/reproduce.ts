@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import type { Checkpoint } from './checkpoint.js';
 import { comparison, resumeComparison } from './compare.js';
 import { limitedData, resumeCurve } from './curve.js';
 import type { Dataset } from './datasets/dataset.js';
@@ -10,10 +12,11 @@ import {
   type ExperimentKind,
   type ExperimentResult,
   holdsExperiment,
-  needSource,
+  type ResumeControl,
 } from './experiment.js';
 import { besideSplitFile } from './launch.js';
-import { checkOptions, type Given, reproduceSchema, required } from './options.js';
+import { checkOptions, type Given, methodNeeds, reproduceSchema, required } from './options.js';
+import type { Common } from './preflight.js';
 import { openPresetData, type Preset, presetNamed } from './presets.js';
 import { firstFree } from './run-folder.js';
 import { countTrained } from './training-data.js';
@@ -28,19 +31,18 @@ export type ReproduceOptions = Given<typeof reproduceSchema> & ExperimentControl
  */
 export async function reproduce(
   name: string,
-  { signal, follow, ...given }: ReproduceOptions,
+  { signal, follow, onWarning, ...given }: ReproduceOptions,
 ): Promise<ExperimentResult> {
   const { preset, options, entries, begin } = await resolvePreset(name, checkOptions(reproduceSchema, given));
   required(reproduceSchema, given, 'data');
-  if (needSource(entries) && options.source === undefined) throw wrongSources(preset, 0);
-  return begin({ out: options.out ?? firstFree(name), signal, follow });
+  if (entries.some(({ method }) => methodNeeds[method].source) && options.source === undefined)
+    throw wrongSources(preset, 0);
+  return begin({ out: options.out ?? firstFree(name), signal, follow, onWarning });
 }
 
 /** Goes on with a reproduction, which is a comparison or a curve. */
-export const resumeReproduction = (
-  out: string,
-  control: ExperimentControl & { readonly parallel?: number | undefined } = {},
-): Promise<ExperimentResult> => (holdsExperiment(limitedData, out) ? resumeCurve : resumeComparison)(out, control);
+export const resumeReproduction = (out: string, control: ResumeControl = {}): Promise<ExperimentResult> =>
+  (holdsExperiment('curve', out) ? resumeCurve : resumeComparison)(out, control);
 
 /** What a reproduction would do, and how long it would take here. */
 export interface DryRun {
@@ -72,7 +74,7 @@ export async function dryRun(
   const { data } = options;
   const classes = options.classes?.split(',').length ?? dataset?.classNames.length ?? preset.data.classes;
   const images = await countEach(entries, (run) =>
-    data === undefined ? published(preset, classes, run.perClass) : countTrained({ ...run, data, seed: 0 }),
+    data === undefined ? published(preset, classes, run) : countTrained({ ...run, data, seed: 0 }),
   );
   const times = await estimate({ entries, options, classes, images, sources: preset.sources }, { signal, onMethod });
   return { preset: name, verb: preset.verb, options, counted: dataset !== undefined, estimate: times };
@@ -87,9 +89,20 @@ async function countEach(entries: readonly Entry[], count: (run: Entry['options'
   return entries.map(({ options: run }) => counts.get(run.perClass) as number);
 }
 
-/** Images to train on, less the tenth that validates. */
-function published({ data }: Preset, classes: number, perClass = Math.floor(data.images / data.classes)): number {
-  return classes * (perClass - Math.floor(perClass / 10));
+/** Images to train on, less those that validate: the authors', or a tenth. */
+async function published(
+  { data }: Preset,
+  classes: number,
+  { perClass, fold, splitFile }: Pick<Entry['options'], 'perClass' | 'fold' | 'splitFile'>,
+): Promise<number> {
+  if (splitFile !== undefined && splitFile === data.split) return data.images - (await countValidating(splitFile));
+  const share = fold === undefined ? 1 : 10;
+  const each = perClass ?? Math.floor(data.images / data.classes / share);
+  return classes * (each - Math.floor(each / 10));
+}
+
+async function countValidating(split: string): Promise<number> {
+  return (JSON.parse(await readFile(split, 'utf8')) as { validation: number[] }).validation.length;
 }
 
 async function resolvePreset(name: string, given: Given<typeof reproduceSchema>) {
@@ -108,7 +121,8 @@ async function resolvePreset(name: string, given: Given<typeof reproduceSchema>)
     ...over,
     ...(count !== undefined && { perClass: count }),
   };
-  const plan = preset.verb === 'curve' ? planOf(limitedData, merged) : planOf(comparison, merged);
+  const check = ({ checkpoints }: Common) => requireSources(preset, checkpoints);
+  const plan = preset.verb === 'curve' ? planOf(limitedData, merged, check) : planOf(comparison, merged, check);
   return { preset, dataset, ...plan };
 }
 
@@ -118,13 +132,29 @@ function splitOf({ data }: Preset, given: Given<typeof reproduceSchema>, dataset
   return divided || (dataset !== undefined && dataset.layout !== data.layout) ? undefined : data.split;
 }
 
-function planOf<O extends ExperimentOptions>(kind: ExperimentKind<O>, merged: Readonly<Record<string, unknown>>) {
+function planOf<O extends ExperimentOptions>(
+  kind: ExperimentKind<O>,
+  merged: Readonly<Record<string, unknown>>,
+  check: (common: Common) => void,
+) {
   const options = checkOptions(kind.schema, merged) as O;
-  const begin = (more: { out: string } & ExperimentControl) => beginExperiment(kind, { ...options, ...more });
+  const begin = (more: { out: string } & ExperimentControl) => beginExperiment(kind, { ...options, ...more, check });
   return { options: options as ExperimentOptions, entries: kind.entries(options), begin };
 }
 
 const oneOrList = <T>(values: readonly T[]): T | readonly T[] => (values.length === 1 ? (values[0] as T) : values);
+
+/** Of another class count, they were trained on something else. Methods that take the first source alone read no more. */
+function requireSources({ name, sources }: Preset, checkpoints: readonly Checkpoint[]): void {
+  checkpoints.forEach(({ network }, k) => {
+    const wanted = sources[k];
+    if (wanted === undefined || network.classes === wanted.classes) return;
+    throw new L2TError(
+      'INVALID_OPTION',
+      `${name}: --source-weights number ${k + 1} tells ${network.classes} classes apart, but ${wanted.network} trained on ${wanted.trainedOn} has ${wanted.classes}.`,
+    );
+  });
+}
 
 function wrongSources({ name, sources }: Preset, given: number): L2TError {
   const list = sources.map(({ network, trainedOn, from }) => `${network}, trained on ${trainedOn} (${from})`);

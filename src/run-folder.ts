@@ -57,6 +57,7 @@ export class RunFolder {
     const lock = await RunLock.acquire(path);
     try {
       await requireUnused(path);
+      await removeLeftOvers(path);
       const file = join(path, 'options.yaml');
       const text = formatRecord(record);
       await writeFileAtomic(join(path, 'split.json'), formatSplit(division));
@@ -80,6 +81,7 @@ export class RunFolder {
     }
     const lock = await RunLock.acquire(path);
     try {
+      await removeLeftOvers(path);
       const text = await readFile(file, 'utf8');
       return new RunFolder(path, parseRecord(text, file), lock);
     } catch (error) {
@@ -227,6 +229,11 @@ export function hashTensors(tensors: readonly NamedTensor[]): string {
   return hash.digest('hex');
 }
 
+/** Whoever holds the lock is the only writer. */
+async function removeLeftOvers(path: string): Promise<void> {
+  for (const name of (await readdir(path)).filter(isLeftOver)) await rm(join(path, name), { force: true });
+}
+
 /** runs/NAME-1, runs/NAME-2, …: the first that is not there. */
 export function firstFree(name: string): string {
   for (let k = 1; ; k++) {
@@ -235,16 +242,25 @@ export function firstFree(name: string): string {
   }
 }
 
-/** @throws L2TError INVALID_RUN where the folder holds anything but a lock. */
+/** Of writes that a killed process did not end (files.ts). */
+const isLeftOver = (name: string): boolean => /^\..*\.tmp$/.test(name);
+
+/** Verbs whose folders hold runs; each writes VERB.yaml. */
+const experimentVerbs = ['compare', 'curve'] as const;
+
+/** @throws L2TError INVALID_RUN where the folder holds anything but a lock and what a killed process left of a beginning. */
 export async function requireUnused(path: string): Promise<void> {
   const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw fileError('write', path, error);
   });
-  const others = names.filter((name) => name !== 'lock' && !name.startsWith('lock.'));
+  const others = names.filter((name) => !/^lock(\.|$)|^split\.json$/.test(name) && !isLeftOver(name));
   if (others.length === 0) return;
+  const verb = experimentVerbs.find((known) => others.includes(`${known}.yaml`));
   const advice = others.includes('options.yaml')
-    ? `holds a run already: continue it with --resume ${path}, or choose another --out`
-    : `is not empty (it holds ${others[0]}) and holds no run: choose another --out`;
-  throw new L2TError('INVALID_RUN', `${path} ${advice}.`);
+    ? `holds a run already: continue it with --resume ${path}`
+    : verb
+      ? `holds an experiment already: continue it with l2t-native ${verb} --resume ${path}`
+      : `is not empty (it holds ${others[0]}) and holds no run`;
+  throw new L2TError('INVALID_RUN', `${path} ${advice}, or choose another --out.`);
 }

@@ -1,19 +1,21 @@
 import { availableCores } from './threads.js';
 
-/** What a run is known by before it begins: threads, images a step, their side in pixels, the target's width. */
+/** What a run is known by before it begins: threads, images a step, their side in pixels, the target's width, T. */
 export interface RunNeeds {
   readonly threads: number;
   readonly batch: number;
   readonly size: number;
   readonly width: number;
+  readonly innerSteps: number;
 }
 
 /**
  * Bytes of memory that a run is counted with: 10 KiB a pixel of the batch, which an iteration of L2T-ww takes at 32×32 with
- * T = 2 (bench/README.md; less than half of it at 224×224 or by the other methods), and 1 GiB for images and weights.
+ * T = 2, 2 more for each further step (bench/README.md; less than half of it at 224×224 or by the other methods), and 1 GiB
+ * for images and weights.
  */
-export const memoryOfRun = ({ batch, size, width }: RunNeeds): number =>
-  2 ** 30 + batch * size ** 2 * Math.max(1, width) * 10 * 2 ** 10;
+export const memoryOfRun = ({ batch, size, width, innerSteps }: RunNeeds): number =>
+  2 ** 30 + batch * size ** 2 * Math.max(1, width) * (10 + 2 * (innerSteps - 2)) * 2 ** 10;
 
 /** How many equal runs a CPU takes side by side: as many as get `threads` cores each, and memory; at least one. */
 export function lanesFor(

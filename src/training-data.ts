@@ -97,8 +97,15 @@ export async function countTrained(options: SplitOptions): Promise<number> {
   return divide(await loadData(options), options).lists.train.count;
 }
 
-/** The images of each set, before anything is decoded, and where they are in the data set's own lists. */
-function divide(dataset: Dataset, { data, perClass, seed }: SplitOptions): { lists: ImageLists; division: Division } {
+/**
+ * The images of each set, before anything is decoded, and where they are in the data set's own lists.
+ *
+ * Throws INVALID_DATA where there are no training images, a class has none or fewer than `perClass`, or there is but one.
+ */
+export function divide(
+  dataset: Dataset,
+  { data, perClass, seed }: Pick<SplitOptions, 'data' | 'perClass' | 'seed'>,
+): { lists: ImageLists; division: Division } {
   const { train, validation, test, classNames, division } = dataset;
   if (train === undefined) {
     throw new L2TError('INVALID_DATA', `${data} has no training images: put them into a folder train/.`);

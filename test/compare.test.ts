@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compare, describeNetwork, type Follow, resumeComparison } from '../src/index.js';
@@ -27,7 +27,7 @@ describe('compare', { timeout: 120_000 }, () => {
       expect([validation?.length, runs.length]).toEqual([2, 2]);
       expect(row.parameters).toBe(trained.reduce((sum, count) => sum + count));
       // 33 images in batches of 6.
-      expect(row.msPerStep).toBeCloseTo((1000 * row.seconds) / 6, 9);
+      expect(row.msPerStep).toBeCloseTo((1000 * (row.seconds as number)) / 6, 9);
     }
     const table = readFileSync(join(options.out, 'comparison.md'), 'utf8');
     expect(table.split('\n')[2]).toMatch(
@@ -95,7 +95,7 @@ describe('compare', { timeout: 120_000 }, () => {
     expect(existsSync(join(folder, 'scratch-0', 'lock'))).toBe(false);
   });
 
-  it('is refused after one run where the data has no test images', async () => {
+  it('is refused before its first run where the data has no test images', async () => {
     const folder = temporaryFolder();
     cpSync(data, folder, { recursive: true, filter: (path) => !/^(test|t10k)/.test(basename(path)) });
     const untested = { ...tiny(), data: folder, methods: 'scratch,lwf', parallel: 1, out: out() };
@@ -103,7 +103,72 @@ describe('compare', { timeout: 120_000 }, () => {
       code: 'INVALID_DATA',
       message: expect.stringContaining('has none'),
     });
-    expect(existsSync(join(untested.out, 'scratch-1'))).toBe(false);
+    expect(existsSync(untested.out)).toBe(false);
+  });
+
+  it.each([
+    ['a source that is not there', { source: 'nowhere.pth' }, 'FILE_ACCESS', /nowhere\.pth/],
+    ['pairs that the networks do not have', { methods: 'scratch,fm:8-3,99-0' }, 'INVALID_OPTION', /fm:8-3,99-0: .*99/],
+    ['too many images a class', { perClass: 1000 }, 'INVALID_DATA', /fewer than the 1000/],
+    [
+      'options that no method reads',
+      { methods: 'scratch,fm', temperature: 3, innerSteps: 4 },
+      'INVALID_OPTION',
+      /--inner-steps, --temperature/,
+    ],
+    [
+      'a split file beside --per-class',
+      { perClass: 3, splitFile: 'x' },
+      'INVALID_OPTION',
+      /--per-class cannot accompany/,
+    ],
+  ])('finds %s before the first run', async (_, given, code, message) => {
+    const options = { ...tiny(), methods: 'scratch,fm,at', ...given, out: out() };
+    await expect(compare(options)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    expect(existsSync(options.out)).toBe(false);
+  });
+
+  it('a run that diverges is a result: the others go on, and so does a resume', async () => {
+    const warnings: string[] = [];
+    const options = { ...tiny(), methods: 'scratch,fm:8-3', beta: 1e6, lr: 1, seeds: 1, out: out() };
+    const onWarning = (message: string) => warnings.push(message);
+    const { rows } = await compare({ ...options, onWarning });
+    expect(rows[1]).toMatchObject({ label: 'fm:8-3', accuracies: [null], mean: null, msPerStep: null });
+    expect(rows[0]?.mean).toBeGreaterThanOrEqual(0);
+    expect(warnings).toEqual([expect.stringMatching(/^fm:8-3, seed 0 \(.*fm_8-3-0\): .* became /)]);
+    expect(readFileSync(join(options.out, 'comparison.md'), 'utf8')).toMatch(/\| fm:8-3 \| diverged \| diverged \|/);
+    expect((await resumeComparison(options.out)).rows[1]?.accuracies).toEqual([null]);
+  });
+
+  it('goes on where a run was killed while it made its folder, not where the data changed', async () => {
+    const own = temporaryFolder();
+    cpSync(data, own, { recursive: true });
+    const options = { ...tiny(), data: own, methods: 'scratch', seeds: 1, out: out() };
+    const first = await compare(options);
+    const run = first.rows[0]?.runs[0] as string;
+    for (const name of readdirSync(run)) if (name !== 'split.json') rmSync(join(run, name));
+    writeFileSync(join(run, '.options.yaml.0123456789ab.tmp'), 'half of it');
+    const again = await resumeComparison(options.out);
+    expect(again.rows[0]?.accuracies).toEqual(first.rows[0]?.accuracies);
+    expect(readdirSync(run).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+    await expect(compare(options)).rejects.toMatchObject({ message: expect.stringMatching(/compare --resume/) });
+    const file = join(own, 't10k-images-idx3-ubyte');
+    const bytes = readFileSync(file);
+    bytes[100] = (bytes[100] as number) ^ 1;
+    writeFileSync(file, bytes);
+    await expect(resumeComparison(options.out)).rejects.toMatchObject({
+      code: 'INVALID_RUN',
+      message: expect.stringContaining(`the data in ${own} changed`),
+    });
+  });
+
+  it('keeps a split file of its own', async () => {
+    const splitFile = join(temporaryFolder(), 'split.json');
+    writeFileSync(splitFile, '{"validation": [0, 1, 2]}');
+    const { out: folder } = await compare({ ...tiny(), methods: 'scratch', seeds: 1, splitFile, out: out() });
+    rmSync(splitFile);
+    rmSync(join(folder, 'scratch-0'), { recursive: true });
+    expect((await resumeComparison(folder)).rows[0]?.accuracies.length).toBe(1);
   });
 
   it.each([

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
-import type { ExperimentControl, ExperimentResult, Follow } from '../experiment.js';
+import type { ExperimentControl, ExperimentResult, Follow, ResumeControl } from '../experiment.js';
 import { experimentTable } from '../experiment-table.js';
 import { compareSchema, flagOf } from '../options.js';
 import { flagOptions } from './flags.js';
@@ -22,18 +22,19 @@ export const addExperimentFlags = (command: Command): Command =>
     .option('--json', 'print the result as one JSON document');
 
 const follow: Follow = (run, label, seed) => new Stage(`${label}, seed ${seed}`).follow(run);
+const onWarning = (message: string) => process.stderr.write(`warning: ${message}\n`);
 const resumable = compareSchema.pick({ parallel: true });
 
 /** What the verbs of experiments share: a new one or `--resume`, progress, Ctrl-C, the table. */
 export async function runExperiment(
   flags: ExperimentFlags,
   begin: (control: ExperimentControl) => Promise<ExperimentResult>,
-  resume: (out: string, control: ExperimentControl & { parallel?: number | undefined }) => Promise<ExperimentResult>,
+  resume: (out: string, control: ResumeControl) => Promise<ExperimentResult>,
 ): Promise<void> {
   const result = await interruptible((signal) => {
-    if (flags.resume === undefined) return begin({ signal, follow });
+    if (flags.resume === undefined) return begin({ signal, follow, onWarning });
     requireAlone(flags);
-    return resume(flags.resume, { ...flagOptions(resumable, flags), signal, follow });
+    return resume(flags.resume, { ...flagOptions(resumable, flags), signal, follow, onWarning });
   });
   process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
 }

@@ -72,7 +72,7 @@ function formatDryRun({ preset, options, counted, estimate }: DryRun): string {
     stringify(options, { lineWidth: 0 }).replaceAll(/^/gm, '  ').trimEnd(),
     '',
     table(['method', 'a step', 'steps', 'a run'], rows),
-    `${rows.length} × ${seeds} runs: about ${duration(estimate.seconds)} on this machine, without validation and loading.`,
+    `${rows.length} × ${seeds} runs: about ${duration(estimate.seconds)} on this machine, without decoding and validation.`,
     counted
       ? 'The training images were counted.'
       : 'The training images are as many as were published: --data counts yours.',

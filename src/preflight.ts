@@ -1,0 +1,78 @@
+import { addon } from './addon.js';
+import type { Checkpoint } from './checkpoint.js';
+import type { Dataset } from './datasets/dataset.js';
+import { fingerprint } from './datasets/fingerprint.js';
+import type { Entry } from './entries.js';
+import { L2TError } from './errors.js';
+import { requireConsistent } from './launch.js';
+import { defaultSize } from './networks.js';
+import { methodNeeds, required, transferSchema } from './options.js';
+import { hashTensors } from './run-folder.js';
+import { listSources, loadSources, resolveSources } from './sources.js';
+import { divide, loadData } from './training-data.js';
+import type { TransferOptions } from './transfer.js';
+
+/** What all runs of an experiment share. */
+export interface Common {
+  readonly dataset: Dataset;
+  /** SHA-256 of the data set (fingerprint.ts), and of each source's weights, by path. */
+  readonly fingerprint: string;
+  readonly sources: Readonly<Record<string, string>>;
+  /** In the order of `source`; empty where no method has one. */
+  readonly checkpoints: readonly Checkpoint[];
+}
+
+/**
+ * Finds before the first run what would end a later one: options that do not go together, data without test images or with
+ * too few of a class, sources that cannot be read, pairs that the networks do not have. Decodes nothing.
+ * @throws L2TError as `transfer`, naming the entry where it is of one.
+ */
+export async function preflight(entries: readonly Entry[], signal?: AbortSignal): Promise<Common> {
+  const [first] = entries as readonly [Entry, ...Entry[]];
+  for (const { method, options } of entries) requireConsistent(method, options);
+  const data = required(transferSchema, first.options, 'data');
+  const dataset = await loadData({ ...first.options, data });
+  if (dataset.test === undefined) {
+    throw new L2TError('INVALID_DATA', `A comparison is of test images, and ${data} has none.`);
+  }
+  for (const perClass of new Set(entries.map(({ options }) => options.perClass))) {
+    divide(dataset, { data, perClass, seed: 0 });
+  }
+  const known = new Map<string, Checkpoint>();
+  for (const entry of entries) {
+    if (methodNeeds[entry.method].source) await checkSources(entry, dataset.classNames.length, known);
+  }
+  return {
+    dataset,
+    fingerprint: await fingerprint(dataset, signal),
+    sources: Object.fromEntries([...known].map(([path, { weights }]) => [path, hashTensors(weights)])),
+    checkpoints: [...known.values()],
+  };
+}
+
+/** `known`: checkpoints that were read already, by path. */
+async function checkSources({ label, method, options }: Entry, classes: number, known: Map<string, Checkpoint>) {
+  const listed = listSources(options);
+  for (const source of listed) {
+    if (known.has(source.checkpoint)) continue;
+    const [checkpoint] = await loadSources([source], options.strict, () => {});
+    known.set(source.checkpoint, checkpoint as Checkpoint);
+  }
+  const checkpoints = listed.map(({ checkpoint }) => known.get(checkpoint) as Checkpoint);
+  const target = targetOf(options, classes);
+  resolveSources(method, listed, checkpoints).forEach(({ pairs, size }, k) => {
+    if (pairs === undefined) return;
+    try {
+      addon().pairs((checkpoints[k] as Checkpoint).network, size, target, target.size, pairs);
+    } catch (error) {
+      throw error instanceof L2TError
+        ? new L2TError(error.code, `${label}: ${error.message}`, { cause: error })
+        : error;
+    }
+  });
+}
+
+function targetOf(options: TransferOptions, classes: number) {
+  const name = required(transferSchema, options, 'target');
+  return { name, classes, width: options.width ?? 1, size: options.size ?? defaultSize(name) };
+}
