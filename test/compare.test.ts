@@ -13,6 +13,8 @@ beforeAll(async () => {
 const { pairs: _, ...common } = tinyOptions;
 const out = () => join(temporaryFolder(), 'comparison');
 const tiny = () => ({ ...common, data, source, epochs: 1, seeds: 2 });
+/** By a method that needs no source. */
+const alone = () => ({ ...tiny(), source: undefined, methods: 'scratch' });
 
 describe('compare', { timeout: 120_000 }, () => {
   it('runs each method with each seed, and writes the table; what is missing of it is done by a resume', async () => {
@@ -89,7 +91,7 @@ describe('compare', { timeout: 120_000 }, () => {
       for await (const event of run) if (event.type === 'epoch' && event.epoch === 9) throw new Error('not followed');
       return run.result;
     };
-    const options = { ...tiny(), epochs: 500, methods: 'scratch', parallel: 2, out: folder, follow };
+    const options = { ...alone(), epochs: 500, parallel: 2, out: folder, follow };
     await expect(compare(options)).rejects.toThrow('not followed');
     expect(existsSync(join(folder, 'scratch-0', 'state.safetensors'))).toBe(true);
     expect(existsSync(join(folder, 'scratch-0', 'lock'))).toBe(false);
@@ -143,7 +145,7 @@ describe('compare', { timeout: 120_000 }, () => {
   it('goes on where a run was killed while it made its folder, not where the data changed', async () => {
     const own = temporaryFolder();
     cpSync(data, own, { recursive: true });
-    const options = { ...tiny(), data: own, methods: 'scratch', seeds: 1, out: out() };
+    const options = { ...alone(), data: own, seeds: 1, out: out() };
     const first = await compare(options);
     const run = first.rows[0]?.runs[0] as string;
     for (const name of readdirSync(run)) if (name !== 'split.json') rmSync(join(run, name));
@@ -165,7 +167,7 @@ describe('compare', { timeout: 120_000 }, () => {
   it('keeps a split file of its own', async () => {
     const splitFile = join(temporaryFolder(), 'split.json');
     writeFileSync(splitFile, '{"validation": [0, 1, 2]}');
-    const { out: folder } = await compare({ ...tiny(), methods: 'scratch', seeds: 1, splitFile, out: out() });
+    const { out: folder } = await compare({ ...alone(), seeds: 1, splitFile, out: out() });
     rmSync(splitFile);
     rmSync(join(folder, 'scratch-0'), { recursive: true });
     expect((await resumeComparison(folder)).rows[0]?.accuracies.length).toBe(1);

@@ -22,11 +22,11 @@ beforeAll(async () => {
 });
 
 /** A source with random weights: what it knows does not matter here. */
-async function pretrained(name: NetworkName): Promise<string> {
+async function pretrained(name: NetworkName, classes = 200): Promise<string> {
   const file = join(temporaryFolder(), 'source.safetensors');
-  const network = { name, classes: 4, width: 0.125 };
+  const network = { name, classes, width: 0.125 };
   const weights = addon().initialise(network, 1);
-  const classNames = ['a', 'b', 'c', 'd'];
+  const classNames = Array.from({ length: classes }, (_, k) => `class ${k}`);
   await saveCheckpoint(file, { network, size: 32, classNames, normalisation: imagenetNormalisation, weights });
   return file;
 }
@@ -70,13 +70,15 @@ describe('reproduce', { timeout: 120_000 }, () => {
   });
 
   it('runs with several sources, in the order of the preset', async () => {
-    const sourceWeights = [await pretrained('resnet20'), source, await pretrained('resnet32')];
+    const sourceWeights = [await pretrained('resnet20'), source, await pretrained('resnet32', 10)];
     const methods = 'lwf,lwf+at:one-to-one,l2t-ww:all-to-all';
     const given = { ...tiny, batch: 10, methods, data: await classFolders(['train', 'test']) };
     const { rows } = await reproduce('stl10-three-sources', { ...given, sourceWeights, out: out() });
     expect(rows.map(({ label }) => label)).toEqual(methods.split(','));
     const reversed = { ...given, sourceWeights: sourceWeights.toReversed(), out: out() };
     await expect(reproduce('stl10-three-sources', reversed)).rejects.toThrow(/is a resnet32, not a resnet20/);
+    const swapped = { ...given, sourceWeights: [sourceWeights[0], sourceWeights[2], source] as string[], out: out() };
+    await expect(reproduce('stl10-three-sources', swapped)).rejects.toThrow(/number 2 tells 10 classes apart, .* 200/);
     expect((await dryRun('stl10-three-sources', given)).estimate.entries.map(({ steps }) => steps)).toEqual([2, 2, 2]);
   });
 
