@@ -1,6 +1,7 @@
 /**
  * `npm run test:asan`: builds the addon and the test programs with AddressSanitizer and UndefinedBehaviorSanitizer in
- * build-asan/, and runs the native tests on them. Anything that they find ends the process that it is found in.
+ * build-asan/, and runs on them the native tests, and those in which images and buffers go back and forth. Anything that
+ * they find ends the process that it is found in.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -17,7 +18,8 @@ function runtime(name) {
 try {
   const libtorch = requireLibTorch({ say: (line) => console.error(line) });
   buildNative({ libtorch, folder, define: ['L2T_SANITIZE=ON'] });
-  const tests = process.argv.length > 2 ? process.argv.slice(2) : ['test/native'];
+  const tests =
+    process.argv.length > 2 ? process.argv.slice(2) : ['test/native', 'test/streaming.test.ts', 'test/network.test.ts'];
   const child = spawnSync(process.execPath, [join(packageRoot, 'node_modules/vitest/vitest.mjs'), 'run', ...tests], {
     cwd: packageRoot,
     stdio: 'inherit',
