@@ -81,6 +81,13 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
       `${path} is a ${said.network}, not a ${options.network}: correct ${flag} or leave it out.`,
     );
   }
+  if (said && options.width !== undefined && options.width !== said.width) {
+    const width = flag.replace('network', 'width');
+    throw new L2TError(
+      'INVALID_OPTION',
+      `${path} has the width ${said.width}, not ${options.width}: leave out ${width}.`,
+    );
+  }
   const name = options.network ?? said?.network;
   if (name === undefined) {
     const names = networkNames.join(', ');
@@ -90,7 +97,10 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   const { parameters, buffers } = describeNetwork(network, defaultSize(name));
   const match = { file: path, strict: options.strict ?? false };
   const { weights, extra } = matchWeights(tensors, [...parameters, ...buffers], match);
-  if (extra.length > 0) options.onWarning?.(extraEntries(path, extra));
+  if (extra.length > 0) {
+    refuseOther(tensors, network, path, flag);
+    options.onWarning?.(extraEntries(path, extra));
+  }
   return {
     network,
     size: options.size ?? said?.size ?? defaultSize(name),
@@ -98,6 +108,19 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
     normalisation: said?.normalisation ?? imagenetNormalisation,
     weights,
   };
+}
+
+/** A file with more than the network has may be another network's, of which this one would be a part. */
+function refuseOther(tensors: TensorMap, network: NetworkSpec, path: string, flag: string): void {
+  for (const other of networkNames.filter((name) => name !== network.name)) {
+    const { parameters, buffers } = describeNetwork({ ...network, name: other }, defaultSize(other));
+    const wanted = [...parameters, ...buffers];
+    const fits = wanted.every(({ name, shape }) => String(tensors.get(name)?.shape) === String(shape));
+    const rest = [...tensors.keys()].filter((name) => !name.endsWith('num_batches_tracked')).length - wanted.length;
+    if (fits && rest === 0) {
+      throw new L2TError('INVALID_OPTION', `${path} holds a ${other}, not a ${network.name}: correct ${flag}.`);
+    }
+  }
 }
 
 function extraEntries(path: string, extra: readonly string[]): string {

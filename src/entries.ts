@@ -53,7 +53,10 @@ function parseMethod(item: string): { method: MethodName; pairs?: string } {
   const [name = '', ...rest] = item.split(':');
   const method = methodNames.find((known) => known === name);
   if (method === undefined || method === 'finetune') {
-    const why = method === undefined ? `'${name}' is no method.` : 'finetune starts from other weights than the rest.';
+    const why =
+      method === undefined
+        ? `'${name}' is no method: use some of ${methodNames.join(', ')}.`
+        : 'finetune starts from other weights than the rest.';
     throw new L2TError('INVALID_OPTION', `--methods: ${why}${didYouMean(name, methodNames)}`);
   }
   const pairs = rest.join(':');

@@ -41,7 +41,7 @@ export interface EvaluationResult {
  */
 export async function evaluate(
   checkpoint: string | Checkpoint,
-  { signal, onProgress, onWarning, ...given }: EvaluateOptions,
+  { signal, onProgress, onWarning, ...given }: EvaluateOptions = {},
 ): Promise<EvaluationResult> {
   const options = checkOptions(evaluateSchema, given);
   const data = required(evaluateSchema, options, 'data');

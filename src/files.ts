@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { L2TError } from './errors.js';
@@ -45,6 +45,10 @@ export async function readFileBytes(path: string): Promise<Uint8Array> {
     // Opening a pipe would wait for its writer; O_NONBLOCK returns at once and is nothing to a regular file.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = await handle.stat();
+    if (stats.isDirectory()) {
+      const run = existsSync(join(path, 'best.safetensors'));
+      throw new Error(run ? 'it is a run folder: name its best.safetensors' : 'it is a folder: name a file');
+    }
     if (!stats.isFile()) throw new Error('it is not a regular file: name a file');
     if (stats.size > largestFile) throw new Error('it is larger than 4 GiB, more than is read');
     return await readAll(handle, stats.size);

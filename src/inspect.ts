@@ -63,7 +63,11 @@ export interface RunReport {
  */
 export async function inspectRun(run: string): Promise<RunReport> {
   const file = join(run, 'options.yaml');
-  if (!existsSync(file)) throw new L2TError('INVALID_RUN', `${run} holds no run: there is no ${file}.`);
+  if (!existsSync(file)) {
+    const table = join(run, 'comparison.md');
+    const hint = existsSync(table) ? ` It is an experiment's: its runs are in it, and its table is ${table}.` : '';
+    throw new L2TError('INVALID_RUN', `${run} holds no run: there is no ${file}.${hint}`);
+  }
   const { verb, options } = parseRecord(await readText(file), file);
   const metrics = join(run, 'metrics.jsonl');
   const lines = existsSync(metrics) ? (await readText(metrics)).split('\n').filter((line) => line !== '') : [];

@@ -106,7 +106,11 @@ function requireFitting(method: MethodName, given: Options): void {
   const useless = uselessOptions(method).filter((key) => given[key] !== undefined);
   if (useless.length > 0) {
     const flags = useless.map(flagOf).join(', ');
-    throw new L2TError('INVALID_OPTION', `Method ${method} has no use for ${flags}: leave out what it does not read.`);
+    const hint = method === 'finetune' ? ' (It starts from --target-init.)' : '';
+    throw new L2TError(
+      'INVALID_OPTION',
+      `Method ${method} has no use for ${flags}: leave out what it does not read.${hint}`,
+    );
   }
   const { source, pairs } = methodNeeds[method];
   if (source && !pairs && [given.source].flat().length > 1) {
@@ -189,7 +193,7 @@ async function gather(
   const init =
     targetInit === undefined
       ? undefined
-      : await loadCheckpoint(targetInit, { network: target, width, size, strict, onWarning });
+      : await loadCheckpoint(targetInit, { network: target, width, size, strict, flag: '--target', onWarning });
   const prepared = await prepareTrainingData({
     ...options,
     ...{ sourceSizes: checkpoints.map(({ size: side }) => side), check, signal, onWarning },

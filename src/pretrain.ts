@@ -6,7 +6,7 @@ import { Run, type RunControl } from './run.js';
 export type PretrainOptions = Given<typeof pretrainSchema> & RunControl;
 
 /** Trains `network` on `data` by itself, as a source for later. Fails as `transfer`. */
-export function pretrain({ signal, ...given }: PretrainOptions): Run {
+export function pretrain({ signal, ...given }: PretrainOptions = {}): Run {
   return new Run(async (emit) => {
     const { network, ...options } = checkOptions(pretrainSchema, given);
     return startRun('pretrain', 'scratch', required(pretrainSchema, { network }, 'network'), options, { emit, signal });

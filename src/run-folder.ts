@@ -258,9 +258,9 @@ export async function requireUnused(path: string): Promise<void> {
   if (others.length === 0) return;
   const verb = experimentVerbs.find((known) => others.includes(`${known}.yaml`));
   const advice = others.includes('options.yaml')
-    ? `holds a run already: continue it with --resume ${path}`
+    ? `holds a run already: continue it with --resume ${path}, or choose another --out`
     : verb
-      ? `holds an experiment already: continue it with l2t-native ${verb} --resume ${path}`
-      : `is not empty (it holds ${others[0]}) and holds no run`;
-  throw new L2TError('INVALID_RUN', `${path} ${advice}, or choose another --out.`);
+      ? `holds an experiment already: continue it with l2t-native ${verb} --resume ${path}, or choose another --out`
+      : `is not empty (it holds ${others[0]}) and holds no run: choose another --out`;
+  throw new L2TError('INVALID_RUN', `${path} ${advice}.`);
 }

@@ -110,6 +110,9 @@ export function divide(
   if (train === undefined) {
     throw new L2TError('INVALID_DATA', `${data} has no training images: put them into a folder train/.`);
   }
+  if (classNames.length < 2) {
+    throw new L2TError('INVALID_DATA', `${data} has one class, '${classNames[0]}': there is nothing to tell apart.`);
+  }
   checkEveryClass(train, classNames, data);
   const lists = division
     ? { train, validation, test }

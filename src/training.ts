@@ -101,7 +101,7 @@ async function runNative(
       throw failure ? failure.error : error;
     });
     if (failure) throw failure.error;
-    if (stopped || best === undefined) throw aborted(folder.path, signal);
+    if (stopped || best === undefined) throw aborted(folder, signal);
     const accuracy = test ? test.correct / test.total : null;
     const counts = { correct: test?.correct ?? null, total: test?.total ?? null };
     return { ...counts, accuracy, best: { epoch: best.epoch, accuracy: best.accuracy ?? null } };
@@ -145,8 +145,8 @@ class Recorder {
   }
 }
 
-function aborted(path: string, signal: AbortSignal | undefined): L2TError {
-  const message = `The run was interrupted; all is saved. Continue it with: l2t-native transfer --resume ${path}`;
+function aborted({ path, record }: RunFolder, signal: AbortSignal | undefined): L2TError {
+  const message = `The run was interrupted; all is saved. Continue it with: l2t-native ${record.verb} --resume ${path}`;
   return new L2TError('ABORTED', message, { cause: signal?.reason });
 }
 

@@ -13,7 +13,7 @@ export type TransferOptions = Given<typeof transferSchema> & RunControl;
  * The run's `result` rejects with L2TError INVALID_OPTION, INVALID_DATA, INVALID_WEIGHTS, WEIGHTS_MISMATCH,
  * INVALID_RUN (the folder is in use or not empty), DEVICE_UNAVAILABLE, FILE_ACCESS, DIVERGED or ABORTED.
  */
-export function transfer({ signal, ...given }: TransferOptions): Run {
+export function transfer({ signal, ...given }: TransferOptions = {}): Run {
   return new Run(async (emit) => {
     const { target, method = 'l2t-ww', ...options } = checkOptions(transferSchema, given);
     return startRun('transfer', method, required(transferSchema, { target }, 'target'), options, { emit, signal });

@@ -6,7 +6,16 @@ import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { addon } from '../src/addon.js';
 import { EventQueue } from '../src/event-queue.js';
-import { evaluate, L2TError, networkNames, pretrain, type RunEvent, transfer } from '../src/index.js';
+import {
+  evaluate,
+  L2TError,
+  networkNames,
+  pretrain,
+  type RunEvent,
+  type TransferOptions,
+  transfer,
+} from '../src/index.js';
+import { readSafetensors, writeSafetensors } from '../src/weights/safetensors.js';
 import { temporaryFolder, tinyData, tinyOptions, tinySource } from './tiny.js';
 
 const out = () => join(temporaryFolder(), 'run');
@@ -140,11 +149,40 @@ describe('transfer', () => {
     expect(existsSync(join(folder, 'lock'))).toBe(false);
   });
 
+  it('names the network that a source really is, where it is declared as a part of it', async () => {
+    const bigger = await tinySource({ name: 'resnet32' });
+    const declared = async (given: object) => {
+      const weights = join(temporaryFolder(), 'plain.safetensors');
+      const { tensors } = await readSafetensors(bigger);
+      await writeSafetensors(weights, tensors);
+      return transfer({ ...tinyOptions, source: weights, ...given, data, out: out() }).result;
+    };
+    await expect(declared({ sourceNetwork: 'resnet20' })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(/holds a resnet32, not a resnet20: correct --source-network/),
+    });
+    await expect(transfer({ ...tinyOptions, source, sourceWidth: 0.5, data, out: out() }).result).rejects.toMatchObject(
+      {
+        code: 'INVALID_OPTION',
+        message: expect.stringMatching(/has the width 1, not 0.5: leave out --source-width/),
+      },
+    );
+  });
+
+  it('without options, or with one class, is refused as anything else is', async () => {
+    expect(await code(transfer().result)).toBe('INVALID_OPTION');
+    const one = transfer({ ...withoutPairs, method: 'scratch', classes: 'left', data, out: out() }).result;
+    await expect(one).rejects.toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringMatching(/one class, 'left'/),
+    });
+  });
+
   it('refuses a folder that is not empty, and wrong options, before anything is made', async () => {
     expect(await code(transfer({ ...tinyOptions, source, data, out: data }).result)).toBe('INVALID_RUN');
     const wrong = [{ epochs: 0 }, { lr: Number.NaN }, { target: 'vgg' }, { surprise: 1 }, { pairs: '99-0' }];
     for (const options of wrong) {
-      const given = { ...tinyOptions, source, data, out: out(), ...options } as Parameters<typeof transfer>[0];
+      const given = { ...tinyOptions, source, data, out: out(), ...options } as TransferOptions;
       expect(await code(transfer(given).result)).toBe('INVALID_OPTION');
       expect(existsSync(given.out as string)).toBe(false);
     }

@@ -8,8 +8,9 @@ type Schema = z.ZodObject<Record<string, z.ZodType>>;
 /** Adds a flag for every option of a schema. */
 export function addFlags(command: Command, schema: Schema): void {
   for (const key of Object.keys(schema.shape)) {
-    const { value, help, repeats } = aboutField(schema, key);
-    const option = new Option(value === '' ? flagOf(key) : `${flagOf(key)} <${value}>`, help);
+    const { value, help, repeats, allowed } = aboutField(schema, key);
+    const names = allowed.startsWith('one of ') ? `; ${allowed}` : '';
+    const option = new Option(value === '' ? flagOf(key) : `${flagOf(key)} <${value}>`, help + names);
     // 'n' and 'x' are numbers. What is none stays as it was typed, so that the message can show it.
     const read = (text: string) => ((value === 'n' || value === 'x') && isNumber(text) ? Number(text) : text);
     option.argParser((text, before) => (repeats && before !== undefined ? [before, read(text)].flat() : read(text)));

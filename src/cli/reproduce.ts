@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { L2TError } from '../errors.js';
 import { reproduceSchema } from '../options.js';
-import { type Preset, presets } from '../presets.js';
+import { type Preset, presetNamed, presets } from '../presets.js';
 import { type DryRun, dryRun, reproduce, resumeReproduction } from '../reproduce.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
 import { addFlags, mergedOptions } from './flags.js';
@@ -18,7 +18,7 @@ export function register(program: Command): void {
     .option('--dry-run', 'print the options and how long it would take here, from a few steps of each method');
   addFlags(command, reproduceSchema);
   addExperimentFlags(command).action((name: string | undefined, flags: ExperimentFlags) => {
-    if (flags.list) return showList(flags);
+    if (flags.list) return showList(name, flags);
     if (flags.dryRun && flags.resume === undefined) return showDryRun(requireName(name), flags);
     if (flags.resume !== undefined && name !== undefined) {
       throw new L2TError('INVALID_OPTION', `--resume knows which experiment it is: leave out ${name}.`);
@@ -34,8 +34,8 @@ function requireName(name: string | undefined): string {
   throw new L2TError('INVALID_OPTION', 'The name of an experiment is missing: l2t-native reproduce --list shows them.');
 }
 
-async function showList({ json }: ExperimentFlags): Promise<void> {
-  const all = await presets();
+async function showList(name: string | undefined, { json }: ExperimentFlags): Promise<void> {
+  const all = name === undefined ? await presets() : [await presetNamed(name, ['compare', 'curve', 'pretrain'])];
   process.stdout.write(json ? `${JSON.stringify(all)}\n` : `${all.map(describe).join('\n\n')}\n`);
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
+import { inspectRun } from '../inspect.js';
 import { flagOf } from '../options.js';
 import { resume, resumeSchema } from '../resume.js';
 import type { Run, RunResult } from '../run.js';
@@ -30,13 +31,25 @@ export async function runTraining(
   begin: (signal: AbortSignal) => Promise<Run>,
 ): Promise<void> {
   const folder = flags.resume;
-  if (folder !== undefined) requireAlone(command);
+  if (folder !== undefined) {
+    requireAlone(command);
+    await requireOwn(command.name(), folder);
+  }
   const result = await interruptible(async (signal) => {
     const run =
       folder === undefined ? await begin(signal) : resume(folder, { ...flagOptions(resumeSchema, flags), signal });
     return follow(run, new Progress());
   });
   process.stdout.write(flags.json ? `${JSON.stringify(toJson(result))}\n` : summary(result));
+}
+
+async function requireOwn(verb: string, folder: string): Promise<void> {
+  const begun = (await inspectRun(folder)).verb;
+  if (begun === verb) return;
+  throw new L2TError(
+    'INVALID_RUN',
+    `${folder} was begun by ${begun}: l2t-native ${begun} --resume ${folder} goes on with it.`,
+  );
 }
 
 /** Everything but these is what the run was started with. */

@@ -2,6 +2,7 @@ import { open, readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { NativeAddon } from '../addon.js';
 import { L2TError } from '../errors.js';
+import { fileError } from '../files.js';
 
 /** Antialiased bilinear on uint8 pixels: the addon's. */
 export type Resize = NativeAddon['resize'];
@@ -72,6 +73,6 @@ export async function reaching<T>(file: string, call: () => Promise<T>): Promise
   try {
     return await call();
   } catch (cause) {
-    throw new L2TError('FILE_ACCESS', `Cannot read ${file}: ${(cause as Error).message}.`, { cause });
+    throw fileError('read', file, cause);
   }
 }

@@ -71,6 +71,6 @@ export function evaluationSplit(dataset: Dataset, split?: SplitName): ImageList 
   const present = splitNames.filter((other) => dataset[other] !== undefined);
   throw new L2TError(
     'INVALID_DATA',
-    `${dataset.folder} has no ${name} images; it has ${present.join(' and ')}. Choose one with --split.`,
+    `${dataset.folder} has no ${name} images; it has ${present.join(' and ')}. Choose one with --split, or give the run's own with --split-file RUN/split.json.`,
   );
 }

@@ -1,10 +1,13 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { pretrain } from '../../src/index.js';
 import { cli, temporaryFolder, tinyData, write } from '../tiny.js';
 
 const folder = temporaryFolder();
 const data = tinyData(4);
 const run = join(folder, 'run');
+const pretrained = join(folder, 'pretrained');
+await pretrain({ network: 'vgg9_bn', width: 0.0625, data, epochs: 1, batch: 6, threads: 1, out: pretrained }).result;
 const yaml = (text: string) => write(folder, `${text.length}-${text.charCodeAt(0)}.yaml`, text);
 const transfer = ['transfer', '--target', 'vgg9_bn', '--out', run];
 
@@ -44,6 +47,8 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
   [['transfer', '--resume', folder], 1, /error\[INVALID_RUN\]: .* holds no run/],
   [['transfer', '--resume', run, '--epochs', '3'], 2, /--epochs cannot accompany --resume/],
   [['pretrain', '--resume', run, '--lr', '0.1'], 2, /--lr cannot accompany --resume/],
+  [['transfer', '--resume', pretrained], 1, /was begun by pretrain: l2t-native pretrain --resume/],
+  [['eval', pretrained, '--data', folder], 1, /is a run folder: name its best\.safetensors/],
   [[...transfer, '--method', 'scratch', '--data', join(folder, 'none')], 1, /error\[INVALID_DATA\]: .*does not exist/],
   [[...transfer, '--method', 'scratch', '--data', folder], 1, /error\[INVALID_DATA\]/],
   [
