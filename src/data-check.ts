@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { countPerClass, type Dataset, type SplitName, splitNames } from './datasets/dataset.js';
 import type { ImageList } from './datasets/image-list.js';
-import { forEachParallel } from './datasets/reading.js';
+import { forEachParallel, throwIfAborted } from './datasets/reading.js';
 import { L2TError } from './errors.js';
 import { checkOptions, dataCheckSchema, type Given, required } from './options.js';
 import { loadData } from './training-data.js';
@@ -90,7 +90,7 @@ async function decodeEvery(
   for (const { split, list } of lists) {
     const images = new Array<Seen | L2TError>(list.count);
     await forEachParallel(list.count, async (index) => {
-      if (signal?.aborted) throw new L2TError('ABORTED', 'The check was aborted.', { cause: signal.reason });
+      throwIfAborted(dataset.folder, signal);
       images[index] = await see(list, index);
       onProgress?.(++done, total);
       if (done % 256 === 0) await new Promise(setImmediate);

@@ -4,7 +4,7 @@ import { type SplitName, splitNames } from './datasets/dataset.js';
 import { largeSize, shortSide } from './datasets/fit.js';
 import { ImageCache } from './datasets/image-cache.js';
 import type { ImageList } from './datasets/image-list.js';
-import { forEachParallel } from './datasets/reading.js';
+import { forEachParallel, throwIfAborted } from './datasets/reading.js';
 import { decodeAll } from './datasets/resident.js';
 import { L2TError } from './errors.js';
 
@@ -103,9 +103,7 @@ async function checkEvaluated(
   let done = 0;
   for (const set of sets) {
     await forEachParallel(set.list.count, async (index) => {
-      if (signal?.aborted) {
-        throw new L2TError('ABORTED', `Loading ${folder} was aborted.`, { cause: signal.reason });
-      }
+      throwIfAborted(folder, signal);
       await fitWhole(set, index, resize);
       onProgress?.(++done, total);
     });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { L2TError } from '../errors.js';
 import { type Dataset, splitNames } from './dataset.js';
+import { throwIfAborted } from './reading.js';
 
 /** Files whose sizes are asked at once. */
 const together = 256;
@@ -25,9 +25,7 @@ export async function fingerprint(dataset: Dataset, signal?: AbortSignal): Promi
         list.identity(start + k),
       );
       for (const identity of await Promise.all(identities)) hash.update(identity);
-      if (signal?.aborted) {
-        throw new L2TError('ABORTED', `Loading ${dataset.folder} was aborted.`, { cause: signal.reason });
-      }
+      throwIfAborted(dataset.folder, signal);
       await new Promise(setImmediate);
     }
   }

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { L2TError } from '../errors.js';
 import { cifar10, cifar100, cifarReader } from './cifar.js';
 import { cub200 } from './cub200.js';
@@ -7,6 +7,7 @@ import { folderReader } from './folder.js';
 import { idxReader } from './idx.js';
 import { imagenet } from './imagenet.js';
 import { type Layout, type LayoutReader, nameSome, unknownLayout } from './layouts.js';
+import { listNames } from './listing.js';
 import { mit67 } from './mit67.js';
 import { reaching } from './reading.js';
 import { stanfordDogs } from './stanford-dogs.js';
@@ -28,6 +29,7 @@ const readers: readonly LayoutReader[] = [
  * damaged; FILE_ACCESS where it cannot be read.
  */
 export async function openDataset(folder: string, layout?: Layout): Promise<Dataset> {
+  await requireFolder(folder);
   const names = await listNames(folder);
   for (const reader of readers) {
     if (layout !== undefined && reader.layout !== layout) continue;
@@ -38,12 +40,10 @@ export async function openDataset(folder: string, layout?: Layout): Promise<Data
   throw unknownLayout(folder, `is no data set ${known}: it holds ${nameSome(names)}`);
 }
 
-async function listNames(folder: string): Promise<string[]> {
+async function requireFolder(folder: string): Promise<void> {
   const kind = await stat(folder).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== 'ENOENT') return reaching(folder, () => Promise.reject(cause));
     throw new L2TError('INVALID_DATA', `The data folder ${folder} does not exist.`, { cause });
   });
   if (!kind.isDirectory()) throw unknownLayout(folder, 'is a file, not a data folder. Extract it first');
-  const names = await reaching(folder, () => readdir(folder));
-  return names.filter((name) => !name.startsWith('.')).sort();
 }

@@ -16,6 +16,11 @@ export interface DecodeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Throws ABORTED once the signal has fired. */
+export function throwIfAborted(folder: string, signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new L2TError('ABORTED', `Loading ${folder} was aborted.`, { cause: signal.reason });
+}
+
 /**
  * `body` for 0 … count − 1 in order of start, one under way per core: what is decoded and not yet stored stays small.
  * (Decoding runs on libuv's pool, which has 4 threads unless UV_THREADPOOL_SIZE was set before the process used it.)

@@ -2,7 +2,7 @@ import { constants } from 'node:buffer';
 import { L2TError } from '../errors.js';
 import { fitImage } from './fit.js';
 import type { ImageList } from './image-list.js';
-import { type DecodeOptions, forEachParallel } from './reading.js';
+import { type DecodeOptions, forEachParallel, throwIfAborted } from './reading.js';
 
 /** Images between two turns of the event loop, where nothing is awaited but promises that are kept already. */
 const block = 256;
@@ -30,9 +30,7 @@ export async function decodeAll(
   for (const { list, size } of wanted) {
     const pixels = allocatePixels(list.count, size, folder);
     await forEachParallel(list.count, async (index) => {
-      if (signal?.aborted) {
-        throw new L2TError('ABORTED', `Loading ${folder} was aborted.`, { cause: signal.reason });
-      }
+      throwIfAborted(folder, signal);
       const image = await list.read(index);
       pixels.set(await fitImage(image, size, resize, list.name(index)), index * size * size * 3);
       onProgress?.(++done, total);
