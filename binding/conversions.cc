@@ -47,11 +47,6 @@ const char* dtype_name(at::ScalarType type) {
   throw Error("INVALID_OPTION", std::string("'") + key + "' must be " + want + ".");
 }
 
-/// NaN for what is no number.
-double to_number(const Napi::Value& value) {
-  return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::numeric_limits<double>::quiet_NaN();
-}
-
 template <class TypedArray>
 TypedArray get_typed(const Napi::Object& object, const char* key, napi_typedarray_type type, const char* want) {
   const auto value = object.Get(key);
@@ -84,6 +79,10 @@ at::Tensor to_tensor(const Napi::Object& object) {
 }
 
 }  // namespace
+
+double to_number(const Napi::Value& value) {
+  return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::numeric_limits<double>::quiet_NaN();
+}
 
 double get_number(const Napi::Object& object, const char* key) {
   const auto value = object.Get(key);

@@ -18,6 +18,8 @@ namespace l2t::binding {
 /// Keeps the JavaScript buffers that native tensors look into alive; made and dropped on the JavaScript thread.
 using Keep = std::vector<Napi::Reference<Napi::Value>>;
 
+/// NaN for what is no number.
+double to_number(const Napi::Value& value);
 /// From 0 (a rate, a weight, a time) to 1e30, which float32 still holds.
 double get_number(const Napi::Object& object, const char* key);
 int64_t get_integer(const Napi::Object& object, const char* key, int64_t low, int64_t high);

@@ -1,7 +1,8 @@
 #include "binding/run.h"
 
+#include <algorithm>
+
 #include "native/core/error.h"
-#include "native/run/trainer.h"
 
 namespace l2t::binding {
 namespace {
@@ -36,6 +37,7 @@ run::RunConfig to_run_config(const Napi::Object& job, Keep& keep) {
   config.epochs = get_integer(job, "epochs", 1, 1000000);
   config.batch = get_integer(job, "batch", 1, 1000000);
   config.save_every = get_number(job, "saveEvery");
+  if (!job.Get("warmUp").IsUndefined()) config.warm_up = get_number(job, "warmUp");
   if (!job.Get("resume").IsUndefined()) {
     const auto resume = get_object(job, "resume");
     config.resume = run::Resume{to_tensors(get_array(resume, "state")), to_tensors(get_array(resume, "best"))};
@@ -166,8 +168,9 @@ class EventListener final : public run::Listener {
 
 Napi::Function Run::constructor(Napi::Env env) {
   return DefineClass(env, "Run",
-                     {InstanceMethod<&Run::start>("start"), InstanceMethod<&Run::stop>("stop"),
-                      InstanceMethod<&Run::saved>("saved"), InstanceMethod<&Run::decoded>("decoded")});
+                     {InstanceMethod<&Run::start>("start"), InstanceMethod<&Run::try_rates>("tryRates"),
+                      InstanceMethod<&Run::stop>("stop"), InstanceMethod<&Run::saved>("saved"),
+                      InstanceMethod<&Run::decoded>("decoded")});
 }
 
 Run::Run(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Run>(info) {
@@ -181,30 +184,55 @@ Run::Run(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Run>(info) {
 }
 
 Napi::Value Run::start(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    if (std::exchange(started_, true)) throw Error("INVALID_OPTION", "This run was started before.");
-    Ref();  // until the promise settles: events call back into this object
-    // Queued step events use the listener after the body returned, so it lives as long as the last call.
-    const auto listener = std::make_shared<EventListener>(*worker_, on_event_);
-    const auto decoder =
-        std::make_shared<BatchDecoder>(*worker_, [listener](const Napi::Object& event) { listener->deliver(event); });
-    decoder_ = decoder;
-    const auto config = std::make_shared<run::RunConfig>(std::move(config_));
-    return Worker::start(
-        info.Env(), worker_, std::move(keep_),
-        [listener, decoder, config](Worker& /*worker*/) -> MakeValue {
-          const auto result = run::Trainer(std::move(*config), *listener, decoder.get()).run();
-          return [result, listener, decoder](Napi::Env env) {
-            const auto thrown = listener->take_thrown();
-            if (!thrown.IsEmpty()) throw thrown;
-            return from_result(env, result);
-          };
-        },
-        [this, listener] {
-          (void)listener->take_thrown();  // of a run that failed by itself: references end on this thread
-          Unref();
-        });
+  return guarded(info.Env(), [&] {
+    return on_worker(info.Env(), [](run::Trainer& trainer) -> MakeValue {
+      const auto result = trainer.run();
+      return [result](Napi::Env env) { return from_result(env, result); };
+    });
   });
+}
+
+Napi::Value Run::try_rates(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    std::vector<double> rates;
+    if (info[0].IsArray()) {
+      const auto given = info[0].As<Napi::Array>();
+      for (uint32_t k = 0; k < given.Length(); ++k) rates.push_back(to_number(given.Get(k)));
+    }
+    if (rates.empty() || !std::all_of(rates.begin(), rates.end(), [](double rate) { return rate > 0; })) {
+      throw Error("INVALID_OPTION", "tryRates wants a list of learning rates above 0.");
+    }
+    return on_worker(info.Env(), [rates](run::Trainer& trainer) -> MakeValue {
+      trainer.try_rates(rates);
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+/// `body` with a trainer, on the worker's thread; what a callback threw rejects the promise.
+Napi::Value Run::on_worker(Napi::Env env, const std::function<MakeValue(run::Trainer&)>& body) {
+  if (std::exchange(started_, true)) throw Error("INVALID_OPTION", "This run was started before.");
+  Ref();  // until the promise settles: events call back into this object
+  // Queued step events use the listener after the body returned, so it lives as long as the last call.
+  const auto listener = std::make_shared<EventListener>(*worker_, on_event_);
+  const auto decoder =
+      std::make_shared<BatchDecoder>(*worker_, [listener](const Napi::Object& event) { listener->deliver(event); });
+  decoder_ = decoder;
+  const auto config = std::make_shared<run::RunConfig>(std::move(config_));
+  return Worker::start(
+      env, worker_, std::move(keep_),
+      [listener, decoder, config, body](Worker& /*worker*/) -> MakeValue {
+        run::Trainer trainer(std::move(*config), *listener, decoder.get());
+        return [make = body(trainer), listener, decoder](Napi::Env env) {
+          const auto thrown = listener->take_thrown();
+          if (!thrown.IsEmpty()) throw thrown;
+          return make(env);
+        };
+      },
+      [this, listener] {
+        (void)listener->take_thrown();  // of a run that failed by itself: references end on this thread
+        Unref();
+      });
 }
 
 void Run::stop(const Napi::CallbackInfo& /*info*/) { worker_->stop(); }

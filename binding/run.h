@@ -1,11 +1,12 @@
 #pragma once
 #include <napi.h>
 
+#include <functional>
 #include <memory>
 
 #include "binding/batch_decoder.h"
 #include "binding/worker.h"
-#include "native/run/config.h"
+#include "native/run/trainer.h"
 
 namespace l2t::binding {
 
@@ -17,6 +18,8 @@ class Run : public Napi::ObjectWrap<Run> {
 
  private:
   Napi::Value start(const Napi::CallbackInfo& info);
+  Napi::Value try_rates(const Napi::CallbackInfo& info);
+  Napi::Value on_worker(Napi::Env env, const std::function<MakeValue(run::Trainer&)>& body);
   void stop(const Napi::CallbackInfo& info);
   void saved(const Napi::CallbackInfo& info);
   void decoded(const Napi::CallbackInfo& info);

@@ -153,6 +153,7 @@ function withErrors(native: NativeAddon): NativeAddon {
     },
     Run: class implements NativeRun {
       readonly start: NativeRun['start'];
+      readonly tryRates: NativeRun['tryRates'];
       readonly stop: NativeRun['stop'];
       readonly saved: NativeRun['saved'];
       readonly decoded: NativeRun['decoded'];
@@ -160,6 +161,7 @@ function withErrors(native: NativeAddon): NativeAddon {
       constructor(job: RunJob, onEvent: (event: NativeEvent) => void) {
         const run = guard((...args: [RunJob, typeof onEvent]) => new native.Run(...args))(job, onEvent);
         this.start = guard(() => run.start());
+        this.tryRates = guard((rates: readonly number[]) => run.tryRates(rates));
         this.stop = () => run.stop();
         this.saved = () => run.saved();
         this.decoded = guard((...args: Parameters<NativeRun['decoded']>) => run.decoded(...args));

@@ -96,6 +96,8 @@ export interface RunJob extends Hyperparameters {
   readonly batch: number;
   /** Seconds between saves within an epoch. */
   readonly saveEvery: number;
+  /** Part of all steps over which the learning rate grows linearly to the schedule's; absent: none. */
+  readonly warmUp?: number;
   /** Continue from a saved state: `state` as a 'save' or 'epoch' event gave it, `best` as the best epoch's gave it. */
   readonly resume?: { readonly state: readonly NamedTensor[]; readonly best: readonly NamedTensor[] };
 }
@@ -129,6 +131,7 @@ export interface PairMetrics {
 /** What an epoch measured; everything in it is reproducible from the seed. */
 export interface EpochMetrics {
   readonly epoch: number;
+  /** At the epoch's last step: with a warm-up it grows within an epoch. */
   readonly lr: number;
   readonly lossOrg: number;
   readonly lossMatching?: number;
@@ -199,6 +202,11 @@ export interface RunResult {
 export interface NativeRun {
   /** Starts the native thread; call once. Rejects with an error that carries `code`. */
   start(): Promise<RunResult>;
+  /**
+   * In place of start(): one real step (no meta-step) at each learning rate in turn, on the batches of the run's beginning, as
+   * 'step' events. It ends early where a loss is NaN or infinite (lossOrg is then infinite) and on stop(). Nothing is saved.
+   */
+  tryRates(rates: readonly number[]): Promise<void>;
   /** Ask to end after the current step; a 'save' event precedes the end. */
   stop(): void;
   /** The last 'epoch' or 'save' event is on disk; training goes on. */

@@ -5,7 +5,9 @@ import type { EpochMetrics, NetworkDescription, Normalisation, PairMetrics } fro
 import { toCheckpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
 import { fileError } from './files.js';
+import type { FoundRate } from './learning-rate.js';
 import { countParameters, describeNetwork, type NetworkName } from './networks.js';
+import { readRate } from './run-folder.js';
 import { parseRecord, type ResolvedOptions } from './run-record.js';
 import { loadWeights } from './weights/load.js';
 
@@ -49,6 +51,8 @@ export interface RunReport {
   readonly run: string;
   readonly verb: string;
   readonly options: ResolvedOptions;
+  /** The learning rate that was found; undefined where it was given, or is not found yet. */
+  readonly rate: FoundRate | undefined;
   /** Epochs done. */
   readonly epochs: number;
   /** λ and the entropy of w in the last epoch. */
@@ -74,7 +78,8 @@ export async function inspectRun(run: string): Promise<RunReport> {
   const best = join(run, 'best.safetensors');
   const last = lines.length > 0 ? parseMetrics(lines.at(-1) as string, metrics) : undefined;
   const checkpoint = existsSync(best) ? await inspectFile(best) : undefined;
-  return { run, verb, options, epochs: lines.length, pairs: last?.pairs ?? [], last, checkpoint };
+  const rate = await readRate(run);
+  return { run, verb, options, rate, epochs: lines.length, pairs: last?.pairs ?? [], last, checkpoint };
 }
 
 function parseMetrics(line: string, file: string): EpochMetrics {

@@ -174,6 +174,7 @@ function resolveOptions(
     device,
     threads: given.threads ?? defaultThreads(),
     saveEvery: given.saveEvery ?? 60,
+    lr: given.lr ?? 'auto',
     ...hyperparameters(given),
   };
 }

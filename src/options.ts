@@ -92,9 +92,9 @@ export function uselessOptions(method: MethodName): Exclude<keyof z.output<typeo
   return needs.filter((need) => !methodNeeds[method][need]).flatMap((need) => optionsOfNeed[need]);
 }
 
-/** The paper's, where nothing else is said. */
+/** The paper's, where nothing else is said. The learning rate is not among them: it is found (learning-rate.ts). */
 export const defaultHyperparameters = {
-  ...{ lr: 0.1, momentum: 0.9, weightDecay: 1e-4 },
+  ...{ momentum: 0.9, weightDecay: 1e-4 },
   ...{ beta: 0.5, innerSteps: 2, metaLr: 1e-4, metaWeightDecay: 1e-4 },
   ...{ attentionWeight: 1e3, distillationWeight: 1, temperature: 2 },
 };
@@ -140,7 +140,12 @@ const training = {
     'of the native engine: in the Winograd domain where it can be, the same but insisted on, or never (auto)',
   ),
   out: path('dir', 'run folder to create (runs/…, the first free)'),
-  lr: above(0, 100, 'learning rate of SGD, cosine schedule (0.1)'),
+  lr: about(
+    z.union([z.literal('auto'), z.number().gt(0).lte(100)]),
+    'x',
+    'auto, or a number above 0 and at most 100',
+    'learning rate of SGD, cosine schedule; auto finds one for this data and warms up to it (auto)',
+  ),
   momentum: about(z.number().gte(0).lt(1), 'x', 'a number from 0 and below 1', 'of SGD (0.9)'),
   weightDecay: between(0, 1, 'of SGD (1e-4)'),
   saveEvery: above(0, 1e6, 'seconds between saves within an epoch (60)'),

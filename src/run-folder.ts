@@ -9,6 +9,7 @@ import type { Division } from './datasets/dataset.js';
 import { formatSplit } from './datasets/split-file.js';
 import { L2TError } from './errors.js';
 import { fileError, writeFileAtomic } from './files.js';
+import type { FoundRate } from './learning-rate.js';
 import { RunLock } from './run-lock.js';
 import { formatRecord, hashText, parseRecord, type RunRecord } from './run-record.js';
 import { readSafetensors, writeSafetensors } from './weights/safetensors.js';
@@ -22,6 +23,13 @@ const finished = z.object({
   best: z.object({ epoch: z.int(), accuracy: z.number().nullable() }),
 });
 
+const foundRate = z.strictObject({
+  lr: z.number().gt(0),
+  warmUp: z.number().gte(0).lt(1),
+  diverged: z.number().nullable(),
+  tried: z.array(z.strictObject({ lr: z.number(), loss: z.number().nullable() })),
+});
+
 /** What a finished run is known by; its times are the sums of timing.jsonl. */
 export type FinishedResult = z.output<typeof finished>;
 
@@ -32,10 +40,11 @@ export interface SavedRun {
 }
 
 /**
- * The files of a run: options.yaml, split.json, metrics.jsonl, timing.jsonl, last, best and state.safetensors. Each is
+ * The files of a run: options.yaml, split.json, rate.json where the learning rate was found, metrics.jsonl, timing.jsonl, last, best and state.safetensors. Each is
  * written at once or not at all; state.safetensors comes last, so what it knows of is there.
  */
 export class RunFolder {
+  #rate: FoundRate | undefined;
   #metrics: string[] = [];
   #timing: string[] = [];
   #state: readonly NamedTensor[] = [];
@@ -90,6 +99,16 @@ export class RunFolder {
     }
   }
 
+  /** The learning rate that was found for this run, if it was. */
+  get rate(): FoundRate | undefined {
+    return this.#rate;
+  }
+
+  async saveRate(rate: FoundRate): Promise<void> {
+    await writeFileAtomic(join(this.path, rateName), formatRate(rate));
+    this.#rate = rate;
+  }
+
   release(): Promise<void> {
     return this.lock.release();
   }
@@ -125,6 +144,7 @@ export class RunFolder {
       ['epochs', String(this.#metrics.length)],
       ['tensors', hashTensors(state)],
     ]);
+    if (this.#rate) metadata.set('rate', hashText(formatRate(this.#rate)));
     if (result) metadata.set('result', JSON.stringify(result));
     await writeSafetensors(join(this.path, 'state.safetensors'), toTensorMap(state), metadata);
   }
@@ -146,6 +166,7 @@ export class RunFolder {
    * @throws L2TError INVALID_RUN, naming the file.
    */
   async load(): Promise<SavedRun | undefined> {
+    this.#rate = await readRate(this.path);
     const file = join(this.path, 'state.safetensors');
     if (!existsSync(file)) {
       // Left by a process that ended between its first checkpoint and its first state: a fresh start writes them again.
@@ -164,6 +185,9 @@ export class RunFolder {
         'INVALID_RUN',
         `${join(this.path, 'options.yaml')} was changed after the run was saved: put it back.`,
       );
+    }
+    if (metadata.get('rate') !== (this.#rate && hashText(formatRate(this.#rate)))) {
+      throw damaged(join(this.path, rateName), 'it is missing, or was changed after the run was saved');
     }
     this.#metrics = await this.#readLines('metrics.jsonl', epochs);
     this.#timing = await this.#readLines('timing.jsonl', epochs);
@@ -192,6 +216,26 @@ export class RunFolder {
     if (epochs > 0 && !(valid && lines.length === epochs))
       throw damaged(file, `it lacks one of the first ${epochs} epochs`);
     return epochs > 0 ? lines : [];
+  }
+}
+
+const rateName = 'rate.json';
+const formatRate = (rate: FoundRate): string => `${JSON.stringify(rate, null, 2)}\n`;
+
+/**
+ * The learning rate that was found for the run in a folder; undefined where none was.
+ * @throws L2TError INVALID_RUN, FILE_ACCESS.
+ */
+export async function readRate(folder: string): Promise<FoundRate | undefined> {
+  const file = join(folder, rateName);
+  if (!existsSync(file)) return undefined;
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw fileError('read', file, error);
+  });
+  try {
+    return foundRate.parse(JSON.parse(text));
+  } catch (cause) {
+    throw damaged(file, 'it is no record of a learning rate', cause);
   }
 }
 

@@ -44,7 +44,7 @@ const resolved = z.strictObject({
   device: z.string(),
   threads: z.int().min(1),
   saveEvery: z.number(),
-  lr: z.number(),
+  lr: z.union([z.literal('auto'), z.number()]),
   momentum: z.number(),
   weightDecay: z.number(),
   beta: z.number(),

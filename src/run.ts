@@ -2,6 +2,7 @@ import type { EpochMetrics, PairMetrics, StepEvent } from './addon.js';
 import type { Checkpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
 import { EventQueue } from './event-queue.js';
+import type { FoundRate } from './learning-rate.js';
 import type { MethodName } from './options.js';
 
 /** What only the API takes. */
@@ -15,6 +16,17 @@ export interface DataEvent {
   readonly type: 'data';
   readonly done: number;
   readonly total: number;
+}
+
+/** A step of the search for the learning rate, where it is to be found. */
+export interface RateEvent {
+  readonly type: 'rate';
+  /** Rates tried so far, and at most. */
+  readonly done: number;
+  readonly total: number;
+  readonly lr: number;
+  /** Cross-entropy of the batch before the step at this rate, nats. */
+  readonly loss: number;
 }
 
 /** Something that does not stop the run but should be known. */
@@ -38,6 +50,10 @@ export interface StartEvent {
   readonly reason: string;
   readonly threads: number;
   readonly epochs: number;
+  /** The learning rate that the schedule begins with. */
+  readonly lr: number;
+  /** How it was found; absent where it was given. */
+  readonly rate?: FoundRate;
 }
 
 /** An epoch's end; its files are on disk. */
@@ -56,7 +72,7 @@ export interface CheckpointEvent {
   readonly path: string;
 }
 
-export type RunEvent = DataEvent | WarningEvent | StartEvent | StepEvent | RunEpochEvent | CheckpointEvent;
+export type RunEvent = DataEvent | RateEvent | WarningEvent | StartEvent | StepEvent | RunEpochEvent | CheckpointEvent;
 
 export interface RunResult {
   /** The target with the best epoch's weights. */
@@ -68,6 +84,8 @@ export interface RunResult {
   /** The first epoch with the best validation accuracy; without validation images the last, and accuracy null. */
   readonly best: { readonly epoch: number; readonly accuracy: number | null };
   readonly method: MethodName;
+  /** The learning rate that its schedule began with. */
+  readonly lr: number;
   /** The run folder. */
   readonly run: string;
   /** Training and validation, without loading data. */
@@ -77,13 +95,13 @@ export interface RunResult {
 }
 
 /**
- * A run that trains on a thread of its own. Iterating is optional: `step` and `data` events are dropped, oldest first,
+ * A run that trains on a thread of its own. Iterating is optional: `step`, `rate` and `data` events are dropped, oldest first,
  * where nobody takes them, the others never. A failure rejects `result` and is thrown by the iteration; an abort rejects
  * `result` with ABORTED, after all is saved, and ends the iteration.
  */
 export class Run implements AsyncIterable<RunEvent> {
   readonly result: Promise<RunResult>;
-  readonly #events = new EventQueue<RunEvent>(({ type }) => type === 'step' || type === 'data');
+  readonly #events = new EventQueue<RunEvent>(({ type }) => type === 'step' || type === 'data' || type === 'rate');
 
   /** @internal */
   constructor(body: (emit: (event: RunEvent) => void) => Promise<RunResult>) {

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { addon, type EpochEvent, type NativeSource, type RunJob, type SaveEvent, type StepEvent } from './addon.js';
+import type { EpochEvent, NativeSource, RunJob, SaveEvent, StepEvent } from './addon.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
-import { BatchDecoder } from './datasets/batch-decoder.js';
 import { L2TError } from './errors.js';
+import { type FoundRate, RateSearch, triedRates } from './learning-rate.js';
+import { driveRun, type RunListener } from './native-run.js';
 import { imagenetNormalisation } from './networks.js';
 import { hyperparameters } from './options.js';
 import type { RunEvent, RunResult } from './run.js';
@@ -31,6 +32,7 @@ export function targetNetwork({ target, width }: ResolvedOptions, { classNames }
 
 /**
  * Trains from the beginning or from what was saved, writes the run folder, and tests.
+ * Where the learning rate is to be found, that comes first.
  * @throws L2TError ABORTED once all is saved; DIVERGED, leaving the last good checkpoint; FILE_ACCESS.
  */
 export async function train(
@@ -41,8 +43,9 @@ export async function train(
 ): Promise<RunResult> {
   const { options, data, sources } = materials;
   const { device, reason } = materials.device;
+  const rate = await findRate(materials, folder, context);
   const job = {
-    ...toJob(materials, device),
+    ...toJob(materials, rate),
     ...(saved && { resume: { state: saved.state, best: saved.best } }),
   };
   context.emit({
@@ -55,6 +58,7 @@ export async function train(
       test: data.test?.labels.length ?? 0,
     },
     ...{ device, reason, threads: options.threads, epochs: options.epochs },
+    ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, rate }),
   });
   const result = await runNative(job, materials, folder, context);
   await folder.saveResult(result);
@@ -68,51 +72,43 @@ async function runNative(
   folder: RunFolder,
   { emit, signal }: Context,
 ): Promise<FinishedResult> {
-  const decoder = new BatchDecoder(materials.data.streamed, addon().resize);
   const recorder = new Recorder(folder, materials, emit);
-  let failure: { readonly error: unknown } | undefined;
-  const stop = () => {
-    decoder.end();
-    run.stop();
+  const { stopped, best, test } = await driveRun(job, materials.data, signal, recorder, (run) => run.start());
+  if (stopped || best === undefined) throw aborted(folder, signal);
+  const accuracy = test ? test.correct / test.total : null;
+  const counts = { correct: test?.correct ?? null, total: test?.total ?? null };
+  return { ...counts, accuracy, best: { epoch: best.epoch, accuracy: best.accuracy ?? null } };
+}
+
+/**
+ * The learning rate of the schedule: the one that is given, or the one that was found, which is searched for where the run has
+ * not begun yet and is on disk before training begins.
+ */
+async function findRate(materials: Materials, folder: RunFolder, context: Context): Promise<FoundRate | number> {
+  const { lr } = materials.options;
+  if (lr !== 'auto') return lr;
+  if (folder.rate) return folder.rate;
+  const { emit, signal } = context;
+  const search = new RateSearch(materials.data.classNames.length);
+  let over = false;
+  const step = ({ step: done, lossOrg }: StepEvent, stop: () => void) => {
+    // Steps that were under way when the search ended are none of it: what is found must not depend on how many there are.
+    if (over) return;
+    over = search.add(lossOrg);
+    emit({ type: 'rate', done, total: triedRates.length, lr: triedRates[done - 1] as number, loss: lossOrg });
+    if (over) stop();
   };
-  const fail = (error: unknown): undefined => {
-    failure ??= { error };
-    stop();
-  };
-  const run = new (addon().Run)(job, (event) => {
-    if (event.type === 'step') recorder.step(event);
-    else if (event.type === 'decode') {
-      decoder
-        .decode(event)
-        .catch(fail)
-        .then((pixels) => run.decoded(event.ticket, pixels))
-        .catch(fail);
-    } else {
-      recorder
-        .save(event)
-        .catch(fail)
-        .finally(() => run.saved());
-    }
-  });
-  signal?.addEventListener('abort', stop);
-  try {
-    if (signal?.aborted) stop();
-    const { stopped, best, test } = await run.start().catch((error: unknown) => {
-      throw failure ? failure.error : error;
-    });
-    if (failure) throw failure.error;
-    if (stopped || best === undefined) throw aborted(folder, signal);
-    const accuracy = test ? test.correct / test.total : null;
-    const counts = { correct: test?.correct ?? null, total: test?.total ?? null };
-    return { ...counts, accuracy, best: { epoch: best.epoch, accuracy: best.accuracy ?? null } };
-  } finally {
-    decoder.end();
-    signal?.removeEventListener('abort', stop);
-  }
+  // Nothing is saved: these steps are on copies.
+  const listener = { step, save: async () => {} };
+  await driveRun(toJob(materials, 0), materials.data, signal, listener, (run) => run.tryRates(triedRates));
+  if (!over) throw aborted(folder, signal);
+  const found = search.result();
+  await folder.saveRate(found);
+  return found;
 }
 
 /** Writes what a run says into its folder, and says it to whoever listens. */
-class Recorder {
+class Recorder implements RunListener {
   /** Of this epoch, by this process: a resume begins to count, and the epoch's clock to run, where it went on. */
   #steps = 0;
   #writable = true;
@@ -160,10 +156,12 @@ function toCheckpoint({ options, data }: Materials, weights: Checkpoint['weights
   };
 }
 
-function toJob({ options, data, sources, init }: Materials, device: string): RunJob {
+/** `rate`: of the schedule. */
+function toJob({ options, device: { device }, data, sources, init }: Materials, rate: FoundRate | number): RunJob {
   const { method, engine, convolution, size, threads, seed, epochs, batch, saveEvery } = options;
   return {
     ...hyperparameters(options),
+    ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, warmUp: rate.warmUp }),
     ...{ method, engine, convolution, size, threads, seed, epochs, batch, saveEvery, device, sources },
     target: targetNetwork(options, data),
     normalisation: imagenetNormalisation,
@@ -177,6 +175,7 @@ function toJob({ options, data, sources, init }: Materials, device: string): Run
 /** The result of a run that is finished: its numbers, and the best epoch's network from the folder. */
 export async function readResult(folder: RunFolder, result: FinishedResult): Promise<RunResult> {
   const network = await loadCheckpoint(join(folder.path, 'best.safetensors'));
-  const { method } = folder.record.options;
-  return { network, ...result, method, run: folder.path, ...folder.timing };
+  const { method, lr } = folder.record.options;
+  const rate = lr === 'auto' ? (folder.rate as FoundRate).lr : lr;
+  return { network, ...result, method, lr: rate, run: folder.path, ...folder.timing };
 }

@@ -61,6 +61,8 @@ struct RunConfig {
   int64_t epochs;
   int64_t batch;
   double save_every;
+  /// Part of all steps over which the learning rate grows linearly to the schedule's; 0: none.
+  double warm_up;
   std::optional<Resume> resume;
 };
 

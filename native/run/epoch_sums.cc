@@ -67,7 +67,7 @@ StepEvent EpochSums::add(const Iteration& iteration, const at::Tensor& y) {
   if (method_.matches) event.loss_matching = of(kMatching);
   if (method_.attends) event.loss_attention = of(kAttention);
   if (method_.distils) event.loss_distillation = of(kDistillation);
-  if (method_.bilevel()) event.meta_objective = of(kObjective);
+  if (iteration.meta) event.meta_objective = of(kObjective);
   return event;
 }
 

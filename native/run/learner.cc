@@ -121,9 +121,25 @@ void Learner::initialise(uint64_t seed) {
 
 Iteration Learner::iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
                            double lr) {
+  bilevel::Batch batch{x, y, {}, {}};
+  auto result = real_step(batch, source_x, lr);
+  if (problem_.method.bilevel()) {
+    result.meta = engine_->meta_step(batch, sgd_, state_, phi_);
+    bilevel::adam_step(phi_.flat, adam_state_, result.meta->phi_gradient, adam_);
+    mark(problem_.phases, "phi-step");
+  }
+  return result;
+}
+
+Iteration Learner::real_step(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
+                             double lr) {
+  bilevel::Batch batch{x, y, {}, {}};
+  return real_step(batch, source_x, lr);
+}
+
+Iteration Learner::real_step(bilevel::Batch& batch, const std::vector<at::Tensor>& source_x, double lr) {
   sgd_.lr = lr;
   Iteration result;
-  bilevel::Batch batch{x, y, {}, {}};
   if (!sources_.empty()) {
     auto activations = transfer::source_activations(sources_, source_x);
     batch.maps = transfer::make_source_maps(activations, problem_.pairs, target_sizes_);
@@ -135,11 +151,6 @@ Iteration Learner::iterate(const at::Tensor& x, const std::vector<at::Tensor>& s
   result.real = engine_->real_step(batch, sgd_, state_);
   if (!observe_) result.real.activations.features.clear();
   mark(problem_.phases, "real");
-  if (problem_.method.bilevel()) {
-    result.meta = engine_->meta_step(batch, sgd_, state_, phi_);
-    bilevel::adam_step(phi_.flat, adam_state_, result.meta->phi_gradient, adam_);
-    mark(problem_.phases, "phi-step");
-  }
   return result;
 }
 

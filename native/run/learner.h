@@ -34,6 +34,9 @@ class Learner {
   /// x: the target's images, B × 3 × H × W; source_x: each source's; y: B, int64.
   Iteration iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y, double lr);
 
+  /// The real step alone: φ stays as it is.
+  Iteration real_step(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y, double lr);
+
   [[nodiscard]] const bilevel::Problem& problem() const { return problem_; }
   [[nodiscard]] bilevel::TargetState& state() { return state_; }
   [[nodiscard]] ParameterVector& phi() { return phi_; }
@@ -52,6 +55,8 @@ class Learner {
 
  private:
   void require_what_method_needs() const;
+  /// Step 1 of method.md on `batch`, whose maps and importance it fills in.
+  Iteration real_step(bilevel::Batch& batch, const std::vector<at::Tensor>& source_x, double lr);
 
   bilevel::Problem problem_;
   std::vector<transfer::Source> sources_;

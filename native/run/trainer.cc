@@ -3,6 +3,7 @@
 #include <ATen/ops/isfinite.h>
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "native/core/device.h"
@@ -91,16 +92,41 @@ bool Trainer::train_epoch() {
   return true;
 }
 
+void Trainer::try_rates(const std::vector<double>& rates) {
+  const auto steps = static_cast<int64_t>(rates.size());
+  for (int64_t k = 0; k < steps && !listener_.stopped(); ++k) {
+    const auto batch = input(k / batches_.steps(), k % batches_.steps());
+    if (!batch) return;
+    StepEvent event{};
+    try {
+      event = sums_.add(learner_.real_step(batch->x, batch->source_x, batch->y, rates[k]), batch->y);
+    } catch (const NotFinite&) {
+      event.loss_org = std::numeric_limits<double>::infinity();
+    }
+    event.step = k + 1;
+    event.steps = steps;
+    listener_.on_step(event);
+    if (std::isinf(event.loss_org)) return;
+  }
+}
+
+/// A batch as the networks read it; nothing where its images will not come.
+std::optional<Trainer::Input> Trainer::input(int64_t epoch, int64_t step) {
+  const auto [pixels, y] = batches_.read(epoch, step);
+  if (!pixels.defined()) return std::nullopt;
+  Input batch{data::to_input(pixels, config_.size, config_.normalisation), {}, y};
+  for (const auto& source : config_.sources)
+    batch.source_x.push_back(data::to_input(pixels, source.size, source.normalisation));
+  return batch;
+}
+
 /// One iteration of method.md on the next batch; nothing where its images will not come.
 std::optional<StepEvent> Trainer::step() {
-  const auto [pixels, y] = batches_.read(epoch_, step_);
-  if (!pixels.defined()) return std::nullopt;
+  const auto batch = input(epoch_, step_);
+  if (!batch) return std::nullopt;
+  const auto& [x, source_x, y] = *batch;
   epoch_images_ += y.size(0);
-  const auto x = data::to_input(pixels, config_.size, config_.normalisation);
-  std::vector<at::Tensor> source_x;
-  for (const auto& source : config_.sources)
-    source_x.push_back(data::to_input(pixels, source.size, source.normalisation));
-  const auto iteration = learner_.iterate(x, source_x, y, learning_rate());
+  const auto iteration = learner_.iterate(x, source_x, y, learning_rate(step_));
   try {
     return sums_.add(iteration, y);
   } catch (const NotFinite& problem) {
@@ -114,7 +140,7 @@ std::optional<StepEvent> Trainer::step() {
 bool Trainer::finish_epoch() {
   EpochEvent event{sums_.metrics(), 0, static_cast<double>(epoch_images_) / seconds_since(epoch_start_), true, {}, {}};
   event.metrics.epoch = epoch_;
-  event.metrics.lr = learning_rate();
+  event.metrics.lr = learning_rate(batches_.steps() - 1);
   if (config_.validation) {
     const auto validation =
         evaluate_on(*config_.validation, "validation", learner_.network_parameters(), learner_.state().buffers);
@@ -155,10 +181,14 @@ void Trainer::save_when_due() {
   last_save_ = Clock::now();
 }
 
-/// α_e = α/2 · (1 + cos(π e/E)), constant within an epoch.
-double Trainer::learning_rate() const {
+/// α_e = α/2 · (1 + cos(π e/E)), constant within an epoch; with a warm-up of W steps, step k of the run (from 0) takes
+/// min(1, (k + 1) / W) of it.
+double Trainer::learning_rate(int64_t step) const {
   const double progress = static_cast<double>(epoch_) / static_cast<double>(config_.epochs);
-  return config_.hyperparameters.lr / 2 * (1 + std::cos(std::numbers::pi * progress));
+  const double scheduled = config_.hyperparameters.lr / 2 * (1 + std::cos(std::numbers::pi * progress));
+  const double warm = std::round(config_.warm_up * static_cast<double>(config_.epochs * batches_.steps()));
+  const auto done = static_cast<double>(epoch_ * batches_.steps() + step + 1);
+  return done < warm ? scheduled * done / warm : scheduled;
 }
 
 std::optional<Evaluation> Trainer::evaluate_on(const data::ImageSet& images, const char* name,

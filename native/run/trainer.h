@@ -21,13 +21,24 @@ class Trainer {
 
   RunResult run();
 
+  /// In place of run(): a real step at each of these learning rates in turn, on the batches of the run's beginning. It
+  /// ends early where a loss is not finite, said as an infinite loss_org, or the run was asked to end. Saves nothing.
+  void try_rates(const std::vector<double>& rates);
+
  private:
+  /// What an iteration reads: the target's images, each source's, labels.
+  struct Input {
+    at::Tensor x;
+    std::vector<at::Tensor> source_x;
+    at::Tensor y;
+  };
   bool train_epoch();
   bool finish_epoch();
   std::optional<StepEvent> step();
+  [[nodiscard]] std::optional<Input> input(int64_t epoch, int64_t step);
   RunResult stop();
   void save_when_due();
-  [[nodiscard]] double learning_rate() const;
+  [[nodiscard]] double learning_rate(int64_t step) const;
   [[nodiscard]] std::optional<Evaluation> evaluate_on(const data::ImageSet& images, const char* name,
                                                       const std::vector<at::Tensor>& parameters,
                                                       const std::vector<at::Tensor>& buffers) const;

@@ -22,7 +22,7 @@ const embedded = fileURLToPath(new URL('../../data/fashion-mnist', import.meta.u
  * out for validation, the last epoch counts.
  */
 const size = 32;
-const source = { network: 'resnet20', batch: 64, perClass: 550 } as const;
+const source = { network: 'resnet20', batch: 64, perClass: 550, lr: 0.1 } as const;
 const target = { target: 'vgg9_bn', width: 0.25 } as const;
 /** In so short a run φ hardly moves at the paper's 1e-4. */
 const metaLr = 1e-3;

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { PairMetrics } from '../addon.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../inspect.js';
+import type { FoundRate } from '../learning-rate.js';
 import { describeNetwork } from '../networks.js';
 import { evaluateSchema } from '../options.js';
 import type { ResolvedOptions, ResolvedSource } from '../run-record.js';
@@ -53,11 +54,11 @@ function shorten(names: readonly string[]): string {
   return names.length > 10 ? `${names.slice(0, 10).join(', ')}, …` : names.join(', ');
 }
 
-function formatRun({ run, verb, options, epochs, pairs, checkpoint }: RunReport): string {
+function formatRun({ run, verb, options, rate, epochs, pairs, checkpoint }: RunReport): string {
   const { sources, ...others } = options;
   const pairsOf = (k: number) => pairs.filter(({ source }) => source === k);
   const given = [
-    ...Object.entries(others).map(([key, value]) => [key, String(value)]),
+    ...Object.entries(others).map(([key, value]) => [key, key === 'lr' && rate ? describeRate(rate) : String(value)]),
     ...sources.map((source) => ['source', describeSource(source)]),
   ];
   return [
@@ -66,6 +67,12 @@ function formatRun({ run, verb, options, epochs, pairs, checkpoint }: RunReport)
     ...sources.flatMap((source, k) => formatPairs(source, options, pairsOf(k))),
     ...(checkpoint ? ['', formatFile(checkpoint)] : []),
   ].join('\n');
+}
+
+function describeRate({ lr, warmUp, diverged }: FoundRate): string {
+  const why =
+    diverged === null ? 'the loss held at every rate tried' : `the loss was lost at ${diverged.toPrecision(2)}`;
+  return `auto: ${lr} (${why}), after a warm-up over ${100 * warmUp} % of the steps`;
 }
 
 function describeSource({ checkpoint, network, width, size, pairs }: ResolvedSource): string {

@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { StepEvent } from '../addon.js';
-import type { RunEpochEvent, RunEvent, StartEvent } from '../run.js';
+import type { RateEvent, RunEpochEvent, RunEvent, StartEvent } from '../run.js';
 
 const percent = (value: number): string => `${(100 * value).toFixed(2)} %`;
 
@@ -32,9 +32,15 @@ export class Progress {
   on(event: RunEvent): void {
     if (event.type === 'warning') this.warn(event.message);
     else if (event.type === 'data') this.data(event.done, event.total);
+    else if (event.type === 'rate') this.#rate(event);
     else if (event.type === 'start') this.line(describeStart(event));
     else if (event.type === 'step') this.#step(event);
     else if (event.type === 'epoch') this.line(describeEpoch(event));
+  }
+
+  #rate({ done, total, lr, loss }: RateEvent): void {
+    if (process.stderr.isTTY) this.#show('learning rate', done, total, `${lr.toPrecision(2)}: loss ${loss.toFixed(3)}`);
+    else if (Date.now() - this.#said > 5000) this.line(`${done} of at most ${total} learning rates tried`);
   }
 
   #step({ epoch, step, steps, lossOrg }: StepEvent): void {
@@ -57,12 +63,24 @@ export class Progress {
   }
 }
 
-function describeStart({ run, method, target, classes, pairs, images, device, reason, threads }: StartEvent): string {
+function describeStart({
+  run,
+  method,
+  target,
+  classes,
+  pairs,
+  images,
+  device,
+  reason,
+  threads,
+  lr,
+  rate,
+}: StartEvent): string {
   const sources = new Set(pairs.map(({ source }) => source)).size;
   const matched =
     pairs.length > 0 ? `, ${pairs.length} pairs of features${sources > 1 ? ` with ${sources} sources` : ''}` : '';
   const counts = `${images.train} training, ${images.validation} validation, ${images.test} test images`;
-  return `${method}: ${target}, ${classes} classes${matched}; ${counts}; ${threads} threads on ${device} (${reason}); ${run}`;
+  return `${method}: ${target}, ${classes} classes${matched}; ${counts}; learning rate ${lr}${rate ? ' (found)' : ''}; ${threads} threads on ${device} (${reason}); ${run}`;
 }
 
 function describeEpoch({ epoch, epochs, best, seconds, ...metrics }: RunEpochEvent): string {

@@ -67,8 +67,17 @@ function requireAlone(command: Command): void {
   );
 }
 
-export function toJson({ run, method, correct, total, accuracy, best, seconds }: RunResult): Record<string, unknown> {
-  return { run, method, correct, total, accuracy, best, seconds };
+export function toJson({
+  run,
+  method,
+  lr,
+  correct,
+  total,
+  accuracy,
+  best,
+  seconds,
+}: RunResult): Record<string, unknown> {
+  return { run, method, lr, correct, total, accuracy, best, seconds };
 }
 
 function summary({ run, correct, total, accuracy, best, seconds }: RunResult): string {

@@ -1,0 +1,78 @@
+import { L2TError } from './errors.js';
+
+/** What a run's learning rate is, and what it was found from. */
+export interface FoundRate {
+  /** α of the schedule. */
+  readonly lr: number;
+  /** Part of all steps over which the rate grows linearly to the schedule's. */
+  readonly warmUp: number;
+  /** The first rate at which the loss was lost; null where none of those tried was too high. */
+  readonly diverged: number | null;
+  /** Cross-entropy of the batch before the step at each rate, in nats, in the order in which they were tried. */
+  readonly tried: readonly RateTrial[];
+}
+
+export interface RateTrial {
+  readonly lr: number;
+  /** null: NaN or infinite. */
+  readonly loss: number | null;
+}
+
+/** How many steps a search takes at most. */
+const steps = 40;
+
+/** The rates that are tried, from the lowest to the highest, each by the same factor above the one before. */
+const [lowest, highest] = [1e-4, 1];
+export const triedRates: readonly number[] = Array.from(
+  { length: steps },
+  (_, k) => lowest * (highest / lowest) ** (k / (steps - 1)),
+);
+
+/** The loss is lost once it is this part of ln(classes), the loss of guessing, above where it began. */
+const lostAbove = 0.25;
+
+/** The steps at the lowest rates, where nothing moves: their mean is where the loss began. */
+const beginning = 5;
+
+/** What is left between the rate at which the loss was lost and the rate that is taken; never more than the paper's rate. */
+const margin = 4;
+const paperRate = 0.1;
+const warmUp = 0.1;
+
+/**
+ * A learning rate range test (Smith, arXiv 1506.01186), one step a rate: take `margin` below the first rate at which the loss
+ * was lost.
+ */
+export class RateSearch {
+  readonly tried: RateTrial[] = [];
+
+  /** `classes`: of the data. */
+  constructor(private readonly classes: number) {}
+
+  /** The loss of the batch before the step at the next rate, nats. Returns whether the search is over. */
+  add(loss: number): boolean {
+    this.tried.push({ lr: triedRates[this.tried.length] as number, loss: Number.isFinite(loss) ? loss : null });
+    return this.#lost() || this.tried.length === triedRates.length;
+  }
+
+  /** Two steps in a row are needed: one alone may be a hard batch. */
+  #lost(): boolean {
+    if (this.tried.at(-1)?.loss === null) return true;
+    const start = this.tried.slice(0, beginning).map(({ loss }) => loss as number);
+    const limit = start.reduce((sum, loss) => sum + loss, 0) / start.length + lostAbove * Math.log(this.classes);
+    return this.tried.length > beginning && this.tried.slice(-2).every(({ loss }) => (loss as number) > limit);
+  }
+
+  /** @throws L2TError DIVERGED where even the lowest rate is too high. */
+  result(): FoundRate {
+    const diverged = this.#lost() ? (this.tried.at(-1)?.lr as number) : null;
+    if (diverged !== null && this.tried.length <= beginning) {
+      throw new L2TError(
+        'DIVERGED',
+        `The loss became NaN or infinite at a learning rate of ${diverged.toPrecision(2)}: no rate can be found. Look at the source's weights and at --beta, or give a lower --lr yourself.`,
+      );
+    }
+    const lr = Math.min(paperRate, (diverged ?? highest) / margin);
+    return { lr: Number(lr.toPrecision(2)), warmUp, diverged, tried: this.tried };
+  }
+}
