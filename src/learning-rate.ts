@@ -1,4 +1,5 @@
 import { L2TError } from './errors.js';
+import { mean } from './statistics.js';
 
 /** What a run's learning rate is, and what it was found from. */
 export interface FoundRate {
@@ -28,11 +29,14 @@ export const triedRates: readonly number[] = Array.from(
   (_, k) => lowest * (highest / lowest) ** (k / (steps - 1)),
 );
 
-/** The loss is lost once it is this part of ln(classes), the loss of guessing, above where it began. */
-const lostAbove = 0.25;
-
 /** The steps at the lowest rates, where nothing moves: their mean is where the loss began. */
 const beginning = 5;
+
+/**
+ * The loss is lost once the mean of as many steps as are `averaged` lies by this part of ln(classes), the loss of guessing, above
+ * where it began: batches of a few images differ by less.
+ */
+const [averaged, lostAbove] = [3, 0.15];
 
 /** What is left between the rate at which the loss was lost and the rate that is taken; never more than the paper's rate. */
 const margin = 4;
@@ -55,12 +59,11 @@ export class RateSearch {
     return this.#lost() || this.tried.length === triedRates.length;
   }
 
-  /** Two steps in a row are needed: one alone may be a hard batch. */
   #lost(): boolean {
-    if (this.tried.at(-1)?.loss === null) return true;
-    const start = this.tried.slice(0, beginning).map(({ loss }) => loss as number);
-    const limit = start.reduce((sum, loss) => sum + loss, 0) / start.length + lostAbove * Math.log(this.classes);
-    return this.tried.length > beginning && this.tried.slice(-2).every(({ loss }) => (loss as number) > limit);
+    const losses = this.tried.map(({ loss }) => loss ?? Number.POSITIVE_INFINITY);
+    if (losses.at(-1) === Number.POSITIVE_INFINITY) return true;
+    const limit = mean(losses.slice(0, beginning)) + lostAbove * Math.log(this.classes);
+    return losses.length > beginning && mean(losses.slice(-averaged)) > limit;
   }
 
   /** @throws L2TError DIVERGED where even the lowest rate is too high. */

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { addon, type EpochEvent, type NamedTensor, type RunJob, type StepEvent } from '../../src/addon.js';
+import {
+  addon,
+  type EpochEvent,
+  type NamedTensor,
+  type NativeEvent,
+  type RunJob,
+  type StepEvent,
+} from '../../src/addon.js';
 import { argmax } from '../../src/logits.js';
 import { digest, floats, images, named, type Recorded, scratch, tinyJob, train } from './tiny.js';
 
@@ -77,6 +84,18 @@ describe('a run', () => {
     });
   });
 
+  it('with a warm-up the rate grows linearly, step by step, to the schedule', async () => {
+    // One step an epoch, the first eight of them warm-up.
+    const job = { train: images(16), batch: 16, epochs: 16, lr: 0.2 };
+    const [plain, warm] = [await train(scratch(job)), await train(scratch({ ...job, warmUp: 0.5 }))];
+    warm.epochs.forEach(({ metrics }, e) => {
+      const scheduled = (plain.epochs[e] as EpochEvent).metrics.lr;
+      expect(metrics.lr).toBeCloseTo(Math.min(1, (e + 1) / 8) * scheduled, 14);
+    });
+    const gentle = await train(scratch({ ...job, lr: 0.2 / 8 }));
+    expect(digest(warm.epochs[0]?.network ?? [])).toBe(digest(gentle.epochs[0]?.network ?? []));
+  });
+
   it("starts from given weights, else from initialise(seed)'s", async () => {
     const job = scratch({ lr: 0, weightDecay: 0, epochs: 1 });
     const trained = (changes: Partial<RunJob>) =>
@@ -93,6 +112,42 @@ describe('a run', () => {
       return named(network, 'features.1.running_mean').data;
     };
     expect(await statistics(tinyJob({ innerSteps: 3 }))).toEqual(await statistics(scratch()));
+  });
+});
+
+describe('trying learning rates', () => {
+  const tryRates = async (job: RunJob, rates: readonly number[]) => {
+    const events: NativeEvent[] = [];
+    const run = new (addon().Run)(job, (event) => events.push(event));
+    await run.tryRates(rates);
+    expect(events.every(({ type }) => type === 'step')).toBe(true);
+    return stepsOf(events);
+  };
+
+  it.each([
+    ['scratch', scratch],
+    ['l2t-ww, whose meta-networks stay', () => tinyJob({ metaLr: 0, metaWeightDecay: 0 })],
+  ])('takes the real steps of training: %s', async (_, job) => {
+    const losses = (steps: readonly StepEvent[]) => steps.map(({ lossOrg, lossMatching }) => [lossOrg, lossMatching]);
+    const trained = stepsOf((await train(job())).events).slice(0, 4);
+    expect(losses(await tryRates(job(), Array(4).fill(0.05)))).toEqual(losses(trained));
+  });
+
+  it('goes through the epochs for as long as there are rates, and takes each', async () => {
+    const steps = await tryRates(scratch(), [1e-9, 1e-9, 1e-9, 1e-9, 0.5, 0.5, 1e-9, 1e-9, 1e-9]);
+    expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const still = await tryRates(scratch(), Array(9).fill(1e-9));
+    expect(steps.slice(0, 5).map(({ lossOrg }) => lossOrg)).toEqual(still.slice(0, 5).map(({ lossOrg }) => lossOrg));
+    expect(steps[6]?.lossOrg).not.toBeCloseTo(still[6]?.lossOrg as number, 3);
+  });
+
+  it('ends at an infinite loss, and refuses what is no rate', async () => {
+    const steps = await tryRates(scratch(), [1e-3, 1e30, 1e30, 1e30, 1e-3, 1e-3, 1e-3, 1e-3]);
+    expect(steps.at(-1)?.lossOrg).toBe(Number.POSITIVE_INFINITY);
+    expect(steps.length).toBeLessThan(8);
+    for (const rates of [[], [0], [Number.NaN], ['0.1']]) {
+      await expect(tryRates(scratch(), rates as number[])).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    }
   });
 });
 
