@@ -13,3 +13,15 @@ export function percentOf(values: readonly number[]): string {
   const spread = deviation(values);
   return (100 * mean(values)).toFixed(1) + (spread === undefined ? '' : ` ± ${(100 * spread).toFixed(1)}`);
 }
+
+/** P(X ≥ successes), X binomial of so many trials, each a success with the probability in (0, 1). */
+export function probabilityOfAtLeast(successes: number, trials: number, probability: number): number {
+  const odds = Math.log(probability) - Math.log1p(-probability);
+  let logarithm = trials * Math.log1p(-probability);
+  let sum = 0;
+  for (let k = 0; k <= trials; k++) {
+    if (k >= successes) sum += Math.exp(logarithm);
+    logarithm += Math.log((trials - k) / (k + 1)) + odds;
+  }
+  return Math.min(1, sum);
+}

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import type { EpochEvent, NativeSource, RunJob, SaveEvent, StepEvent } from './addon.js';
+import type { EpochEvent, EpochMetrics, NativeSource, RunJob, SaveEvent, StepEvent } from './addon.js';
+import { guessing, isAtChance, isLookedAt } from './chance.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
 import { type FoundRate, RateSearch, triedRates } from './learning-rate.js';
@@ -111,6 +112,7 @@ async function findRate(materials: Materials, folder: RunFolder, context: Contex
 class Recorder implements RunListener {
   /** Of this epoch, by this process: a resume begins to count, and the epoch's clock to run, where it went on. */
   #steps = 0;
+  #stepsPerEpoch: number | undefined;
   #writable = true;
 
   constructor(
@@ -121,6 +123,7 @@ class Recorder implements RunListener {
 
   step(event: StepEvent): void {
     this.#steps++;
+    this.#stepsPerEpoch = event.steps;
     this.emit(event);
   }
 
@@ -135,11 +138,29 @@ class Recorder implements RunListener {
       const { metrics, best, seconds } = event;
       const accuracy = metrics.validationAccuracy ?? metrics.trainAccuracy;
       this.emit({ type: 'epoch', epochs: this.materials.options.epochs, accuracy, best, seconds, ...metrics });
+      this.#warnOfChance(metrics);
     }
     this.#writable = true;
     this.emit({ type: 'checkpoint', path: join(this.folder.path, 'state.safetensors') });
   }
+
+  /** Once, early enough to begin again: a run that has learned nothing by then seldom does later. */
+  #warnOfChance(metrics: EpochMetrics): void {
+    const { options, data } = this.materials;
+    const [steps, { epochs }] = [this.#stepsPerEpoch, options];
+    if (steps === undefined || !isLookedAt(metrics.epoch, { epochs, steps })) return;
+    const { labels } = data.train;
+    const chance = guessing(labels, data.classNames.length);
+    if (!isAtChance(metrics, labels.length, chance)) return;
+    const right = `${percent(metrics.trainAccuracy)} of its images right, where guessing gets ${percent(chance.accuracy)}`;
+    const loss = `the loss is ${metrics.lossOrg.toFixed(3)}, that of guessing ${chance.loss.toFixed(3)}`;
+    const rate = this.folder.rate ? `--lr ${this.folder.rate.lr / 4}` : '--lr auto, or a lower --lr';
+    const message = `nothing is learned so far: epoch ${metrics.epoch + 1} got ${right}, and ${loss}. Try ${rate}; and see whether the labels are right (l2t-native data check)`;
+    this.emit({ type: 'warning', message });
+  }
 }
+
+const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
 
 function aborted({ path, record }: RunFolder, signal: AbortSignal | undefined): L2TError {
   const message = `The run was interrupted; all is saved. Continue it with: l2t-native ${record.verb} --resume ${path}`;
