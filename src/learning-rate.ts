@@ -1,4 +1,5 @@
 import { L2TError } from './errors.js';
+import { type MethodName, methodNeeds } from './options.js';
 import { mean } from './statistics.js';
 
 /** What a run's learning rate is, and what it was found from. */
@@ -38,20 +39,26 @@ const beginning = 5;
  */
 const [averaged, lostAbove] = [3, 0.15];
 
-/** What is left between the rate at which the loss was lost and the rate that is taken; never more than the paper's rate. */
-const margin = 4;
+/**
+ * The rate at which the loss was lost is divided by this, and never more is taken than the paper's rate. Matching the source's
+ * feature maps steadies the target: it bears more, and gains by it.
+ */
+const margin = { matching: 2.5, other: 4 } as const;
 const paperRate = 0.1;
 const warmUp = 0.1;
 
 /**
- * A learning rate range test (Smith, arXiv 1506.01186), one step a rate: take `margin` below the first rate at which the loss
- * was lost.
+ * A learning rate range test (Smith, arXiv 1506.01186), one step a rate. The rate that is taken lies below the first at
+ * which the loss was lost.
  */
 export class RateSearch {
   readonly tried: RateTrial[] = [];
 
   /** `classes`: of the data. */
-  constructor(private readonly classes: number) {}
+  constructor(
+    private readonly classes: number,
+    private readonly method: MethodName,
+  ) {}
 
   /** The loss of the batch before the step at the next rate, nats. Returns whether the search is over. */
   add(loss: number): boolean {
@@ -75,7 +82,8 @@ export class RateSearch {
         `The loss became NaN or infinite at a learning rate of ${diverged.toPrecision(2)}: no rate can be found. Look at the source's weights and at --beta, or give a lower --lr yourself.`,
       );
     }
-    const lr = Math.min(paperRate, (diverged ?? highest) / margin);
+    const below = methodNeeds[this.method].beta ? margin.matching : margin.other;
+    const lr = Math.min(paperRate, (diverged ?? highest) / below);
     return { lr: Number(lr.toPrecision(2)), warmUp, diverged, tried: this.tried };
   }
 }

@@ -86,11 +86,11 @@ async function runNative(
  * not begun yet and is on disk before training begins.
  */
 async function findRate(materials: Materials, folder: RunFolder, context: Context): Promise<FoundRate | number> {
-  const { lr } = materials.options;
+  const { lr, method } = materials.options;
   if (lr !== 'auto') return lr;
   if (folder.rate) return folder.rate;
   const { emit, signal } = context;
-  const search = new RateSearch(materials.data.classNames.length);
+  const search = new RateSearch(materials.data.classNames.length, method);
   let over = false;
   const step = ({ step: done, lossOrg }: StepEvent, stop: () => void) => {
     // Steps that were under way when the search ended are none of it: what is found must not depend on how many there are.

@@ -3,20 +3,26 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type RunEvent, type RunResult, resume, transfer } from '../src/index.js';
 import { type FoundRate, RateSearch, triedRates } from '../src/learning-rate.js';
+import type { MethodName } from '../src/options.js';
 import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from './tiny.js';
 
 /** The search on ten classes, where guessing costs 2.3 nats, when the loss at step k is `loss(k)`. */
-function search(loss: (step: number) => number): FoundRate {
-  const found = new RateSearch(10);
+function search(loss: (step: number) => number, method: MethodName = 'scratch'): FoundRate {
+  const found = new RateSearch(10, method);
   for (let k = 0; !found.add(loss(k)); k++);
   return found.result();
 }
 
 describe('the search for a learning rate', () => {
-  it('takes a quarter of the rate at which the loss is lost', () => {
-    const { lr, diverged, tried } = search((k) => (k < 25 ? 2.3 - 0.01 * k : 4));
+  it.each([
+    ['scratch', 4],
+    ['at', 4],
+    ['fm', 2.5],
+    ['l2t-ww', 2.5],
+  ] as const)('for %s takes the rate at which the loss is lost, divided by %d', (method, margin) => {
+    const { lr, diverged, tried } = search((k) => (k < 25 ? 2.3 - 0.01 * k : 4), method);
     expect(diverged).toBe(triedRates[25]);
-    expect(lr).toBeCloseTo((triedRates[25] as number) / 4, 3);
+    expect(lr).toBe(Number(((triedRates[25] as number) / margin).toPrecision(2)));
     expect(tried.map((trial) => trial.lr)).toEqual(triedRates.slice(0, 26));
   });
 
