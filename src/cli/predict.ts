@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { loadCheckpoint } from '../checkpoint.js';
+import { flagNames, loadCheckpoint } from '../checkpoint.js';
 import { L2TError } from '../errors.js';
 import { Network, type Prediction, type RankedLabel } from '../network.js';
 import { predictSchema, required } from '../options.js';
@@ -31,8 +31,11 @@ async function predict(files: readonly string[], flags: Flags, progress: Progres
   const options = flagOptions(predictSchema, flags);
   const path = required(predictSchema, options, 'network');
   const { architecture, width, size, strict, device, threads, batch, top } = options;
-  const whichNetwork = { network: architecture, width, size, strict, flag: '--architecture' };
-  const checkpoint = await loadCheckpoint(path, { ...whichNetwork, onWarning: progress.warn });
+  const names = { ...flagNames, network: '--architecture' };
+  const checkpoint = await loadCheckpoint(path, {
+    ...{ network: architecture, width, size, strict, names },
+    onWarning: progress.warn,
+  });
   const network = Network.from(checkpoint, { device, threads });
   return interruptible(async (signal) => {
     const outcomes: Outcome[] = [];

@@ -51,7 +51,9 @@ describe('predict', { timeout: 60_000 }, () => {
     const foreign = join(folder, 'foreign.safetensors');
     await writeSafetensors(foreign, toTensorMap((await loadCheckpoint(source)).weights), new Map());
     const args = ['predict', images[0] as string, '--network', foreign, '--json'];
-    expect((await cli(args)).stderr).toMatch(/does not say which network it holds: give --architecture, one of/);
+    expect((await cli(args)).stderr).toMatch(
+      /does not say which network it holds: give --architecture resnet20, which its/,
+    );
     const { code, stdout } = await cli([...args, '--architecture', 'resnet20']);
     expect([code, JSON.parse(stdout)[0].label]).toEqual([0, expect.stringMatching(/^[0-3]$/)]);
     expect(await cli(['predict', images[0] as string])).toMatchObject({
