@@ -41,7 +41,7 @@ async function predict(files: readonly string[], flags: Flags, progress: Progres
     const outcomes: Outcome[] = [];
     for await (const outcome of network.predictEach(files, { batch, top, signal })) {
       outcomes.push(outcome);
-      if (outcome instanceof L2TError) progress.warn(outcome.message);
+      if (outcome instanceof L2TError && files.length > 1) progress.warn(outcome.message);
       progress.data(outcomes.length, files.length);
     }
     return outcomes;
@@ -71,6 +71,7 @@ function requireAll(files: readonly string[], outcomes: readonly Outcome[]): voi
   const failed = files.filter((_, i) => outcomes[i] instanceof L2TError);
   const first = outcomes.find((outcome) => outcome instanceof L2TError);
   if (first === undefined) return;
+  if (files.length === 1) throw first;
   const more = failed.length > 10 ? ` and ${failed.length - 10} more` : '';
   const names = `${failed.slice(0, 10).join(', ')}${more}`;
   throw new L2TError(first.code, `${failed.length} of ${files.length} images could not be read: ${names}.`);
