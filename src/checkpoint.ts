@@ -4,7 +4,7 @@ import { L2TError } from './errors.js';
 import { defaultSize, describeNetwork, imagenetNormalisation, type NetworkName, networkNames } from './networks.js';
 import type { TensorMap } from './tensor.js';
 import { loadWeights, type Weights } from './weights/load.js';
-import { classesOf, matchWeights } from './weights/match.js';
+import { classesOf, isBatchCount, matchWeights, type OptionNames } from './weights/match.js';
 import { writeSafetensors } from './weights/safetensors.js';
 
 /** A network with its weights and all that is needed to use it. */
@@ -58,10 +58,18 @@ export interface CheckpointOptions {
   readonly size?: number | undefined;
   /** Entries that the network does not have are an error, not a warning. */
   readonly strict?: boolean | undefined;
-  /** How the option is called that says the network, for messages. */
-  readonly flag?: string;
+  /** `the option network` and the like, unless told otherwise. */
+  readonly names?: OptionNames;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
+
+const optionNames: OptionNames = {
+  network: 'the option network',
+  width: 'the option width',
+  strict: 'the option strict',
+};
+/** On the command line, where the verb has no others. */
+export const flagNames: OptionNames = { network: '--network', width: '--width', strict: '--strict' };
 
 /**
  * Reads a checkpoint: safetensors of this package says everything itself; of others, and of .pth files, the class count
@@ -74,33 +82,21 @@ export async function loadCheckpoint(path: string, options: CheckpointOptions = 
 
 export function toCheckpoint({ tensors, metadata }: Weights, path: string, options: CheckpointOptions): Checkpoint {
   const said = describedBy(metadata, path);
-  const flag = options.flag ?? '--network';
-  if (said && options.network !== undefined && options.network !== said.network) {
-    throw new L2TError(
-      'INVALID_OPTION',
-      `${path} is a ${said.network}, not a ${options.network}: correct ${flag} or leave it out.`,
-    );
-  }
-  if (said && options.width !== undefined && options.width !== said.width) {
-    const width = flag.replace('network', 'width');
-    throw new L2TError(
-      'INVALID_OPTION',
-      `${path} has the width ${said.width}, not ${options.width}: leave out ${width}.`,
-    );
-  }
+  const names = options.names ?? optionNames;
+  const classes = classesOf(tensors, path);
+  const held = said?.network ?? networkOf(tensors, classes, options.width ?? 1);
+  requireExpected(`${path} holds`, held && `a ${held}`, options.network && `a ${options.network}`, names.network);
+  requireExpected(`${path} has the width`, said?.width, options.width, names.width);
   const name = options.network ?? said?.network;
   if (name === undefined) {
-    const names = networkNames.join(', ');
-    throw new L2TError('INVALID_OPTION', `${path} does not say which network it holds: give ${flag}, one of ${names}.`);
+    const which = held === undefined ? `, one of ${networkNames.join(', ')}` : ` ${held}, which its entries fit`;
+    throw new L2TError('INVALID_OPTION', `${path} does not say which network it holds: give ${names.network}${which}.`);
   }
-  const network = { name, classes: classesOf(tensors, path), width: options.width ?? said?.width ?? 1 };
+  const network = { name, classes, width: options.width ?? said?.width ?? 1 };
   const { parameters, buffers } = describeNetwork(network, defaultSize(name));
-  const match = { file: path, strict: options.strict ?? false };
+  const match = { file: path, network: name, names, strict: options.strict ?? false };
   const { weights, extra } = matchWeights(tensors, [...parameters, ...buffers], match);
-  if (extra.length > 0) {
-    refuseOther(tensors, network, path, flag);
-    options.onWarning?.(extraEntries(path, extra));
-  }
+  if (extra.length > 0) options.onWarning?.(extraEntries(path, extra, names));
   return {
     network,
     size: options.size ?? said?.size ?? defaultSize(name),
@@ -110,22 +106,34 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   };
 }
 
-/** A file with more than the network has may be another network's, of which this one would be a part. */
-function refuseOther(tensors: TensorMap, network: NetworkSpec, path: string, flag: string): void {
-  for (const other of networkNames.filter((name) => name !== network.name)) {
-    const { parameters, buffers } = describeNetwork({ ...network, name: other }, defaultSize(other));
-    const wanted = [...parameters, ...buffers];
-    const fits = wanted.every(({ name, shape }) => String(tensors.get(name)?.shape) === String(shape));
-    const rest = [...tensors.keys()].filter((name) => !name.endsWith('num_batches_tracked')).length - wanted.length;
-    if (fits && rest === 0) {
-      throw new L2TError('INVALID_OPTION', `${path} holds a ${other}, not a ${network.name}: correct ${flag}.`);
-    }
-  }
+/** `what` is followed by what the file says; `option` says what the caller expects. */
+function requireExpected<T extends string | number>(
+  what: string,
+  found: T | undefined,
+  expected: T | undefined,
+  option: string,
+): void {
+  if (found === undefined || expected === undefined || found === expected) return;
+  throw new L2TError(
+    'INVALID_OPTION',
+    `${what} ${found}, where ${expected} is expected: correct ${option} or give another file.`,
+  );
 }
 
-function extraEntries(path: string, extra: readonly string[]): string {
+/** The network that has exactly a file's entries; undefined where none has. */
+function networkOf(tensors: TensorMap, classes: number, width: number): NetworkName | undefined {
+  const count = [...tensors.keys()].filter((name) => !isBatchCount(name)).length;
+  return networkNames.find((name) => {
+    const { parameters, buffers } = describeNetwork({ name, classes, width }, defaultSize(name));
+    const wanted = [...parameters, ...buffers];
+    const fits = wanted.every((entry) => String(tensors.get(entry.name)?.shape) === String(entry.shape));
+    return fits && wanted.length === count;
+  });
+}
+
+function extraEntries(path: string, extra: readonly string[], { strict }: OptionNames): string {
   const more = extra.length > 10 ? ` and ${extra.length - 10} more` : '';
-  return `${path} has entries that the network does not: ${extra.slice(0, 10).join(', ')}${more} (--strict refuses them)`;
+  return `${path} has entries that the network does not: ${extra.slice(0, 10).join(', ')}${more} (${strict} refuses them)`;
 }
 
 /** No time, path or host goes into a checkpoint: equal runs give equal bytes. */

@@ -1,5 +1,7 @@
+import { readdir, stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
 import { types } from 'node:util';
-import { type DecodedImage, decodeBytes, decodeImage } from './datasets/decode.js';
+import { type DecodedImage, decodeBytes, decodeImage, isImageExtension } from './datasets/decode.js';
 import { L2TError } from './errors.js';
 import type { ImageSource } from './inference.js';
 
@@ -35,6 +37,22 @@ function isInput(image: unknown): image is ImageInput {
 }
 
 async function read(image: ImageInput, name: string): Promise<DecodedImage> {
-  if (typeof image === 'string') return decodeImage(image);
-  return types.isUint8Array(image) ? decodeBytes(image, name) : image;
+  if (typeof image !== 'string') return types.isUint8Array(image) ? decodeBytes(image, name) : image;
+  return decodeImage(image).catch(async (error: unknown) => {
+    throw (await wrongPath(image)) ?? error;
+  });
+}
+
+/** What to type instead of a folder, or of a pattern that the shell has left as it was. */
+async function wrongPath(path: string): Promise<L2TError | undefined> {
+  const status = await stat(path).catch(() => undefined);
+  if (status?.isDirectory()) {
+    const extension = (await readdir(path).catch(() => [])).map((name) => extname(name)).find(isImageExtension);
+    const found = extension === undefined ? 'a folder without images: name image files' : 'a folder: name its images';
+    const example = join(path, `*${extension ?? '.jpg'}`);
+    return new L2TError('FILE_ACCESS', `${path} is ${found}, such as ${example}.`);
+  }
+  if (status !== undefined || !/[*?[]/.test(path)) return undefined;
+  const advice = 'check the folder and the file extension, and leave the pattern without quotes';
+  return new L2TError('FILE_ACCESS', `No file matches ${path}: ${advice}.`);
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EpochMetrics, NetworkDescription, Normalisation, PairMetrics } from './addon.js';
-import { toCheckpoint } from './checkpoint.js';
+import { flagNames, toCheckpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
 import { fileError } from './files.js';
 import type { FoundRate } from './learning-rate.js';
@@ -41,7 +41,7 @@ export async function inspectFile(
   const tensors = [...weights.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   const report = { file, format: weights.format, tensors };
   if (given.network === undefined && !weights.metadata.has('network')) return report;
-  const { network, size, classNames, normalisation } = toCheckpoint(weights, file, given);
+  const { network, size, classNames, normalisation } = toCheckpoint(weights, file, { ...given, names: flagNames });
   const { features } = describeNetwork(network, size);
   const parameters = countParameters(network);
   return { ...report, network: { ...network, size, classNames, normalisation, parameters, features } };

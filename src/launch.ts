@@ -1,6 +1,6 @@
 import { resolve as absolute } from 'node:path';
 import { addon } from './addon.js';
-import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
+import { type Checkpoint, flagNames, loadCheckpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
 import { defaultBatch, defaultSize, type NetworkName } from './networks.js';
 import {
@@ -191,10 +191,11 @@ async function gather(
   const onWarning = warn(context);
   const { size, target, width, targetInit, strict } = options;
   // Read first: a wrong path should not show only after minutes of decoding.
+  const names = { ...flagNames, network: '--target' };
   const init =
     targetInit === undefined
       ? undefined
-      : await loadCheckpoint(targetInit, { network: target, width, size, strict, flag: '--target', onWarning });
+      : await loadCheckpoint(targetInit, { network: target, width, size, strict, names, onWarning });
   const prepared = await prepareTrainingData({
     ...options,
     ...{ sourceSizes: checkpoints.map(({ size: side }) => side), check, signal, onWarning },

@@ -22,7 +22,8 @@ const about = <S extends z.ZodType>(schema: S, value: string, allowed: string, h
   schema.meta({ value, allowed, help } satisfies About);
 
 const text = (value: string, allowed: string, help: string) => about(z.string().min(1), value, allowed, help);
-const path = (value: string, help: string) => text(value, 'a path', help);
+const anyPath = 'a path';
+const path = (value: string, help: string) => text(value, anyPath, help);
 const choice = <const T extends readonly string[]>(names: T, help: string) =>
   about(z.enum(names), 'name', `one of ${names.join(', ')}`, help);
 const whole = (min: number, max: number, help: string) =>
@@ -115,7 +116,7 @@ const common = {
     'data set: class folders (train/, val/, test/ or flat), or a published one as distributed (docs/data.md)',
   ),
   layout: choice(layouts, "the data set's layout (what its files show)"),
-  classes: text('list', 'names or indices of classes, separated by commas', 'only these classes of the data set'),
+  classes: text('list', 'names or indices, separated by commas', 'only these classes of the data set'),
   splitFile: path(
     'file',
     "which images train, validate and test: JSON, or the authors' files by their common beginning",
@@ -157,7 +158,7 @@ export const pretrainSchema = z.strictObject({
   ...training,
 });
 
-const perSource = '; one for all sources, or one for each in the order of --source';
+const perSource = '; once for all, or once for each --source';
 
 /** Options of `transfer`. */
 export const transferSchema = z.strictObject({
@@ -172,9 +173,8 @@ export const transferSchema = z.strictObject({
   pairs: repeated(
     text(
       'config',
-      'all-to-all, one-to-one, single, or a list such as 4-0,9-1',
-      'which features to match: all-to-all, one-to-one, single, or source-target indices such as 4-0,9-1 ' +
-        `(all-to-all for l2t-ww, else one-to-one)${perSource}`,
+      'all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1',
+      `which features to match (all-to-all for l2t-ww, else one-to-one)${perSource}`,
     ),
   ),
   targetInit: path('checkpoint', "start from these weights of the target's network"),
@@ -196,8 +196,8 @@ export const defaultPairs = (method: MethodName): string => (method === 'l2t-ww'
 export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true, targetInit: true }).extend({
   methods: text(
     'list',
-    `methods separated by commas, of ${methodNames.join(', ')}, each with pairs where they are others than its own: fm:all-to-all`,
-    'methods to compare, separated by commas; pairs after a colon, such as fm:all-to-all (scratch,fm,at,l2t-w,l2t-ww)',
+    `methods separated by commas, of ${methodNames.join(', ')}; a method's pairs follow a colon, as in fm:all-to-all`,
+    'methods to compare (scratch,fm,at,l2t-w,l2t-ww)',
   ),
   seeds: whole(1, 100, 'how often each is tried, with seeds 0, 1, … (3)'),
   parallel: whole(1, 64, 'runs side by side (as many as have their --threads in cores, and memory; 1 on a GPU)'),
@@ -210,7 +210,7 @@ export const curveSchema = compareSchema.extend({
     z.union([z.string().min(1), z.int(), z.array(z.int()).min(1)]).transform(String),
     'list',
     'whole numbers separated by commas, such as 50,100,250',
-    'images a class, several counts separated by commas: the columns of the table',
+    'training images a class; the table has a column for each count',
   ),
 });
 
@@ -222,6 +222,8 @@ export const reproduceSchema = curveSchema.omit({ source: true }).extend({
 });
 
 const inference = {
+  width: above(0, 8, "the network's width, where the checkpoint does not say (1)"),
+  size: whole(8, 1024, "side of the network's images, pixels (what the checkpoint says, else its network's)"),
   batch: whole(1, 65_536, 'images at a time (256; 32 for sizes from 64)'),
   strict: yes('refuse a checkpoint that holds entries which the network does not have'),
 };
@@ -244,8 +246,6 @@ export const networkSchema = evaluateSchema.pick({
 export const predictSchema = z.strictObject({
   network: path('checkpoint', 'trained network: safetensors or .pth'),
   architecture: choice(networkNames, 'which network it is, where the checkpoint does not say'),
-  width: common.width,
-  size: common.size,
   top: whole(1, 1_000_000, 'labels an image (5)'),
   device: common.device,
   threads: common.threads,
@@ -255,9 +255,24 @@ export const predictSchema = z.strictObject({
 /** Options of `data check`. */
 export const dataCheckSchema = z.strictObject({ data: common.data, layout: common.layout, classes: common.classes });
 
+/** Options of `demo`. */
+export const demoSchema = z.strictObject({
+  data: path('dir', 'another data set (a small subset of Fashion-MNIST)'),
+  seeds: whole(1, 100, 'how often each method is tried (3; 1 with --quick)'),
+  threads: common.threads,
+  out: path('dir', 'where the runs go (runs/demo-…, the first free)'),
+});
+
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 /** What a schema's options look like before defaults: each may be left out. */
 export type Given<S extends Schema> = Partial<z.output<S>>;
+
+/** What help says of an option: what it is for, its default in parentheses, and what is allowed. */
+export function helpOf({ help, allowed, value }: About): string {
+  // The value's name (<n>, <x>, <dir>) says the type already.
+  const range = allowed.replace(/^a (whole )?number /, '');
+  return value === '' || allowed === anyPath ? help : `${help}; ${range}`;
+}
 
 export const aboutField = (schema: Schema, key: string): About => schema.shape[key]?.meta() as About;
 

@@ -1,6 +1,6 @@
 import { resolve as absolute } from 'node:path';
 import { addon, type NativeSource, type NetworkSpec } from './addon.js';
-import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
+import { type Checkpoint, flagNames, loadCheckpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
 import type { NetworkName } from './networks.js';
 import { defaultPairs, flagOf, type Given, type MethodName, methodNeeds, required, transferSchema } from './options.js';
@@ -64,8 +64,9 @@ export async function loadSources(
   onWarning: (message: string) => void,
 ): Promise<Checkpoint[]> {
   const checkpoints: Checkpoint[] = [];
+  const names = { ...flagNames, network: '--source-network', width: '--source-width' };
   for (const { checkpoint, network, width, size } of sources) {
-    const options = { network, width, size, strict, flag: '--source-network', onWarning };
+    const options = { network, width, size, strict, names, onWarning };
     checkpoints.push(await loadCheckpoint(checkpoint, options));
   }
   return checkpoints;

@@ -76,7 +76,9 @@ describe('reproduce', { timeout: 120_000 }, () => {
     const { rows } = await reproduce('stl10-three-sources', { ...given, sourceWeights, out: out() });
     expect(rows.map(({ label }) => label)).toEqual(methods.split(','));
     const reversed = { ...given, sourceWeights: sourceWeights.toReversed(), out: out() };
-    await expect(reproduce('stl10-three-sources', reversed)).rejects.toThrow(/is a resnet32, not a resnet20/);
+    await expect(reproduce('stl10-three-sources', reversed)).rejects.toThrow(
+      /holds a resnet32, where a resnet20 is expected/,
+    );
     const swapped = { ...given, sourceWeights: [sourceWeights[0], sourceWeights[2], source] as string[], out: out() };
     await expect(reproduce('stl10-three-sources', swapped)).rejects.toThrow(/number 2 tells 10 classes apart, .* 200/);
     expect((await dryRun('stl10-three-sources', given)).estimate.entries.map(({ steps }) => steps)).toEqual([2, 2, 2]);

@@ -159,12 +159,14 @@ describe('transfer', () => {
     };
     await expect(declared({ sourceNetwork: 'resnet20' })).rejects.toMatchObject({
       code: 'INVALID_OPTION',
-      message: expect.stringMatching(/holds a resnet32, not a resnet20: correct --source-network/),
+      message: expect.stringMatching(
+        /holds a resnet32, where a resnet20 is expected: correct --source-network or give/,
+      ),
     });
     await expect(transfer({ ...tinyOptions, source, sourceWidth: 0.5, data, out: out() }).result).rejects.toMatchObject(
       {
         code: 'INVALID_OPTION',
-        message: expect.stringMatching(/has the width 1, not 0.5: leave out --source-width/),
+        message: expect.stringMatching(/has the width 1, where 0.5 is expected: correct --source-width or/),
       },
     );
   });

@@ -16,6 +16,10 @@ interface Flags {
   readonly json?: boolean;
 }
 
+/** Of every number here. */
+const most = 1000;
+const range = `from 1 to ${most}`;
+
 export function register(program: Command): void {
   const names = Object.keys(benchCases);
   const list = Object.entries(benchCases).map(([name, { about }]) => `  ${name}: ${about}`);
@@ -26,10 +30,12 @@ export function register(program: Command): void {
     .addOption(
       new Option('--engines <list>', 'native, autograd, or both').argParser(engines).default(['native', 'autograd']),
     )
-    .addOption(new Option('--rounds <n>', 'timed iterations of each engine').argParser(whole).default(5))
-    .addOption(new Option('--threads <n>', 'threads (all cores)').argParser(whole))
+    .addOption(new Option('--rounds <n>', `timed iterations of each engine; ${range}`).argParser(whole).default(5))
+    .addOption(new Option('--threads <n>', `CPU threads (all cores); ${range}`).argParser(whole))
     .addOption(new Option('--convolution <which>', 'of the native engine').choices(convolutionNames).default('auto'))
-    .addOption(new Option('--inner-steps <n>', 'T, virtual matching steps').argParser(whole).default(2))
+    .addOption(
+      new Option('--inner-steps <n>', `T, virtual steps on the matching loss; ${range}`).argParser(whole).default(2),
+    )
     .option('--json', 'print the result as one JSON document')
     .addHelpText('after', `\nCases:\n${list.join('\n')}`)
     .action(async (flags: Flags) => {
@@ -59,8 +65,7 @@ function engines(text: string): EngineName[] {
 
 function whole(text: string): number {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1 || value > 1000)
-    throw new InvalidArgumentError('Use a whole number from 1 to 1000.');
+  if (!/^\d+$/.test(text) || value < 1 || value > most) throw new InvalidArgumentError(`Use a whole number ${range}.`);
   return value;
 }
 

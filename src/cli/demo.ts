@@ -2,16 +2,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
-import * as z from 'zod';
 import type { EpochMetrics } from '../addon.js';
 import { countPerClass } from '../datasets/dataset.js';
 import { L2TError } from '../errors.js';
-import { checkOptions, flagOf, transferSchema } from '../options.js';
+import { demoSchema } from '../options.js';
 import { pretrain } from '../pretrain.js';
 import { firstFree, requireUnused } from '../run-folder.js';
 import { loadData } from '../training-data.js';
 import { transfer } from '../transfer.js';
 import { type DemoReport, formatDemo, type MethodReport } from './demo-report.js';
+import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Stage } from './stage.js';
 
@@ -29,24 +29,18 @@ const metaLr = 1e-3;
 const full = { sourceEpochs: 6, seeds: 3, target: { epochs: 100, batch: 45, perClass: 9, lr: 0.03 } };
 const quick = { sourceEpochs: 3, seeds: 1, target: { epochs: 60, batch: 25, perClass: 5, lr: 0.1 } };
 
-const schema = transferSchema
-  .pick({ data: true, out: true, threads: true })
-  .extend({ seeds: z.int().min(1).max(100).meta({ value: 'n', allowed: 'a whole number from 1 to 100', help: '' }) });
-
 export function register(program: Command): void {
-  program
+  const command = program
     .command('demo')
     .description(
       'what transfer gives with few images: pretrains a small source on half of the classes, learns the others',
     )
-    .option('--quick', 'one seed and shorter runs')
-    .option('--data <dir>', 'another data set (a small subset of Fashion-MNIST)')
-    .option('--seeds <n>', 'how often each method is tried (3; 1 with --quick)', Number)
-    .option('--threads <n>', 'CPU threads (all cores)', Number)
-    .option('--out <dir>', 'where the runs go (runs/demo-…, the first free)')
+    .option('--quick', 'one seed and shorter runs');
+  addFlags(command, demoSchema);
+  command
     .option('--json', 'print the result as one JSON document')
     .action(async ({ quick: short, json, ...flags }: { quick?: boolean; json?: boolean } & Record<string, unknown>) => {
-      const options = checkOptions(schema, flags, flagOf);
+      const options = flagOptions(demoSchema, flags);
       const report = await interruptible((signal) => demo({ ...options, quick: short === true, signal }));
       process.stdout.write(json ? `${JSON.stringify(report)}\n` : formatDemo(report));
     });

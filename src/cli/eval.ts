@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { flagNames, loadCheckpoint } from '../checkpoint.js';
 import { type EvaluationResult, evaluate } from '../evaluate.js';
-import { evaluateSchema } from '../options.js';
+import { evaluateSchema, required } from '../options.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
@@ -16,10 +17,14 @@ export function register(program: Command): void {
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print the result as one JSON document')
     .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {
-      const options = await mergedOptions(evaluateSchema, flags);
+      const { network, width, strict, ...options } = await mergedOptions(evaluateSchema, flags);
+      required(evaluateSchema, options, 'data');
       const progress = new Progress();
+      const onWarning = progress.warn;
+      const howRead = { network, width, size: options.size, strict, names: flagNames };
+      const loaded = await loadCheckpoint(checkpoint, { ...howRead, onWarning });
       const result = await interruptible((signal) =>
-        evaluate(checkpoint, { ...options, signal, onProgress: progress.data, onWarning: progress.warn }),
+        evaluate(loaded, { ...options, signal, onProgress: progress.data, onWarning }),
       ).finally(() => progress.stop());
       process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
     });

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type * as z from 'zod';
-import { aboutField, checkOptions, flagOf, type Given } from '../options.js';
+import { aboutField, checkOptions, flagOf, type Given, helpOf } from '../options.js';
 import { yamlOptions } from '../yaml-options.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
@@ -8,14 +8,15 @@ type Schema = z.ZodObject<Record<string, z.ZodType>>;
 /** Adds a flag for every option of a schema. */
 export function addFlags(command: Command, schema: Schema): void {
   for (const key of Object.keys(schema.shape)) {
-    const { value, help, repeats, allowed } = aboutField(schema, key);
-    const names = allowed.startsWith('one of ') ? `; ${allowed}` : '';
-    const option = new Option(value === '' ? flagOf(key) : `${flagOf(key)} <${value}>`, help + names);
+    const about = aboutField(schema, key);
+    const { value, repeats } = about;
+    const option = new Option(value === '' ? flagOf(key) : `${flagOf(key)} <${value}>`, helpOf(about));
     // 'n' and 'x' are numbers. What is none stays as it was typed, so that the message can show it.
     const read = (text: string) => ((value === 'n' || value === 'x') && isNumber(text) ? Number(text) : text);
     option.argParser((text, before) => (repeats && before !== undefined ? [before, read(text)].flat() : read(text)));
     command.addOption(option);
   }
+  command.addHelpText('after', '\nDefaults are in parentheses. <n> is a whole number, <x> any number.');
 }
 
 const isNumber = (text: string): boolean => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);

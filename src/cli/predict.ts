@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { loadCheckpoint } from '../checkpoint.js';
+import { flagNames, loadCheckpoint } from '../checkpoint.js';
 import { L2TError } from '../errors.js';
 import { Network, type Prediction, type RankedLabel } from '../network.js';
 import { predictSchema, required } from '../options.js';
@@ -31,14 +31,17 @@ async function predict(files: readonly string[], flags: Flags, progress: Progres
   const options = flagOptions(predictSchema, flags);
   const path = required(predictSchema, options, 'network');
   const { architecture, width, size, strict, device, threads, batch, top } = options;
-  const whichNetwork = { network: architecture, width, size, strict, flag: '--architecture' };
-  const checkpoint = await loadCheckpoint(path, { ...whichNetwork, onWarning: progress.warn });
+  const names = { ...flagNames, network: '--architecture' };
+  const checkpoint = await loadCheckpoint(path, {
+    ...{ network: architecture, width, size, strict, names },
+    onWarning: progress.warn,
+  });
   const network = Network.from(checkpoint, { device, threads });
   return interruptible(async (signal) => {
     const outcomes: Outcome[] = [];
     for await (const outcome of network.predictEach(files, { batch, top, signal })) {
       outcomes.push(outcome);
-      if (outcome instanceof L2TError) progress.warn(outcome.message);
+      if (outcome instanceof L2TError && files.length > 1) progress.warn(outcome.message);
       progress.data(outcomes.length, files.length);
     }
     return outcomes;
@@ -68,6 +71,7 @@ function requireAll(files: readonly string[], outcomes: readonly Outcome[]): voi
   const failed = files.filter((_, i) => outcomes[i] instanceof L2TError);
   const first = outcomes.find((outcome) => outcome instanceof L2TError);
   if (first === undefined) return;
+  if (files.length === 1) throw first;
   const more = failed.length > 10 ? ` and ${failed.length - 10} more` : '';
   const names = `${failed.slice(0, 10).join(', ')}${more}`;
   throw new L2TError(first.code, `${failed.length} of ${files.length} images could not be read: ${names}.`);

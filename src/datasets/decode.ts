@@ -16,6 +16,9 @@ export const maxPixels = 2 ** 26;
 const maxSide = 100_000;
 const maxFileBytes = 2 ** 28;
 
+/** Of the formats that are decoded; with its dot. */
+export const isImageExtension = (extension: string): boolean => /^\.(png|jpe?g|webp|gif)$/i.test(extension);
+
 /** PNG, JPEG, WebP or GIF by its first 12 bytes. */
 export function looksLikeImage(start: Uint8Array): boolean {
   const text = Buffer.from(start.subarray(0, 12)).toString('latin1');

@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { extname, join, relative } from 'node:path';
 import { L2TError } from '../errors.js';
 import { type SplitName, splitNames } from './dataset.js';
-import { looksLikeImage } from './decode.js';
+import { isImageExtension, looksLikeImage } from './decode.js';
 import { type ImageList, imageFiles } from './image-list.js';
 import { type LayoutReader, nameSome, unknownLayout } from './layouts.js';
 import { reaching, readStart } from './reading.js';
@@ -109,7 +109,7 @@ async function listImages(folder: string, below: string, passedOver: PassedOver)
   let images: string[] = [];
   for (const name of files) {
     const path = join(folder, below, name);
-    const isImage = /\.(png|jpe?g|webp|gif)$/i.test(name) || looksLikeImage(await readStart(path, 12));
+    const isImage = isImageExtension(extname(name)) || looksLikeImage(await readStart(path, 12));
     if (isImage) images.push(join(below, name));
     else passedOver.push(path);
   }

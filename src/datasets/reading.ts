@@ -48,7 +48,8 @@ export async function forEachParallel(count: number, body: (index: number) => Pr
  */
 export async function fileSize(file: string): Promise<number> {
   const status = await reaching(file, () => stat(file));
-  if (!status.isFile()) throw new L2TError('INVALID_DATA', `${file} is not a regular file.`);
+  const found = status.isDirectory() ? 'a folder' : 'no regular file';
+  if (!status.isFile()) throw new L2TError('INVALID_DATA', `${file} is ${found}, where a file is expected.`);
   return status.size;
 }
 

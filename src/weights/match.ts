@@ -3,9 +3,19 @@ import { L2TError } from '../errors.js';
 import type { DType, Tensor, TensorMap } from '../tensor.js';
 import { quoted } from './quoted.js';
 
+/** How messages call the options that say what a file holds and how it is read. */
+export interface OptionNames {
+  readonly network: string;
+  readonly width: string;
+  readonly strict: string;
+}
+
 export interface MatchOptions {
   /** What the weights are called in messages. */
   readonly file: string;
+  /** The network's name, for messages. */
+  readonly network: string;
+  readonly names: OptionNames;
   /** Extra entries are an error. */
   readonly strict: boolean;
 }
@@ -30,45 +40,53 @@ const mostNamed = 5;
 export function matchWeights(
   tensors: TensorMap,
   expected: readonly { readonly name: string; readonly shape: readonly number[] }[],
-  { file, strict }: MatchOptions,
+  { file, network, names: options, strict }: MatchOptions,
 ): MatchedWeights {
   const names = new Set(expected.map(({ name }) => name));
   const missing = [...names].filter((name) => !tensors.has(name));
   const extra = [...tensors.keys()].filter((name) => !names.has(name) && !isBatchCount(name));
   if (missing.length > 0) {
-    const others =
-      extra.length > 0 ? ` It has ${list(extra)}, which the network does not: is it another network's?` : '';
-    throw new L2TError('WEIGHTS_MISMATCH', `${file} lacks ${list(missing)} of the network.${others}`);
+    const others = extra.length > 0 ? `, and has ${list(extra)} instead` : '';
+    throw new L2TError(
+      'WEIGHTS_MISMATCH',
+      `${file} lacks ${list(missing)} of a ${network}${others}: correct ${options.network} or give another file.`,
+    );
   }
   const weights = expected.map(({ name, shape }) => ({
     name,
-    ...fitting(tensors.get(name) as Tensor, name, shape, file),
+    ...fitting(tensors.get(name) as Tensor, name, shape, { file, network, names: options }),
   }));
   if (strict && extra.length > 0) {
     throw new L2TError(
       'WEIGHTS_MISMATCH',
-      `${file} has ${list(extra)}, which the network does not, and strict was asked.`,
+      `${file} has ${list(extra)}, which a ${network} does not: leave out ${options.strict} or give another file.`,
     );
   }
   return { weights, extra };
 }
 
-function isBatchCount(name: string): boolean {
+/** An entry of PyTorch's batch norm that nothing here needs. */
+export function isBatchCount(name: string): boolean {
   return name === 'num_batches_tracked' || name.endsWith('.num_batches_tracked');
 }
 
-function fitting(tensor: Tensor, name: string, shape: readonly number[], file: string): Tensor {
+function fitting(
+  tensor: Tensor,
+  name: string,
+  shape: readonly number[],
+  { file, network, names }: Omit<MatchOptions, 'strict'>,
+): Tensor {
   if (tensor.shape.length !== shape.length || tensor.shape.some((length, i) => length !== shape[i])) {
     const [has, needs] = [tensor.shape, shape].map((sizes) => `[${sizes.join(', ')}]`);
     throw new L2TError(
       'WEIGHTS_MISMATCH',
-      `${file}: ${quoted(name)} has shape ${has} where the network needs ${needs}: check the network, its width and its classes.`,
+      `${file}: ${quoted(name)} has shape ${has} where a ${network} needs ${needs}: check ${names.network} and ${names.width}.`,
     );
   }
   if (!floats.has(tensor.dtype)) {
     throw new L2TError(
       'WEIGHTS_MISMATCH',
-      `${file}: ${quoted(name)} has dtype ${tensor.dtype}, which is no float type.`,
+      `${file}: ${quoted(name)} has dtype ${tensor.dtype}, which is no float type: save it as float32.`,
     );
   }
   return tensor;

@@ -43,15 +43,30 @@ describe('predict', { timeout: 60_000 }, () => {
     expect(outcomes.map(({ label, error }) => error?.code ?? typeof label)).toEqual([
       ...['string', 'FILE_ACCESS', 'string', 'INVALID_DATA'],
     ]);
-    const table = await cli(['predict', junk, '--network', source]);
-    expect(table).toMatchObject({ code: 1, stdout: '' });
+    const message = `error[INVALID_DATA]: ${junk} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.\n`;
+    expect(await cli(['predict', junk, '--network', source])).toMatchObject({ code: 1, stdout: '', stderr: message });
+  });
+
+  it('says what to type instead of a folder, and of a pattern that matches nothing', async () => {
+    const empty = temporaryFolder();
+    const wrong: [path: string, message: string][] = [
+      [folder, `${folder} is a folder: name its images, such as ${folder}/*.png.`],
+      [empty, `${empty} is a folder without images: name image files, such as ${empty}/*.jpg.`],
+      [`${folder}/*.jpg`, `No file matches ${folder}/*.jpg: check the folder and the file extension, and`],
+    ];
+    for (const [path, message] of wrong) {
+      const { code, stderr } = await cli(['predict', path, '--network', source]);
+      expect([code, stderr]).toEqual([1, expect.stringContaining(`error[FILE_ACCESS]: ${message}`)]);
+    }
   });
 
   it('asks for the architecture where the checkpoint does not say it', async () => {
     const foreign = join(folder, 'foreign.safetensors');
     await writeSafetensors(foreign, toTensorMap((await loadCheckpoint(source)).weights), new Map());
     const args = ['predict', images[0] as string, '--network', foreign, '--json'];
-    expect((await cli(args)).stderr).toMatch(/does not say which network it holds: give --architecture, one of/);
+    expect((await cli(args)).stderr).toMatch(
+      /does not say which network it holds: give --architecture resnet20, which its/,
+    );
     const { code, stdout } = await cli([...args, '--architecture', 'resnet20']);
     expect([code, JSON.parse(stdout)[0].label]).toEqual([0, expect.stringMatching(/^[0-3]$/)]);
     expect(await cli(['predict', images[0] as string])).toMatchObject({

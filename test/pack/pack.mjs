@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -32,7 +32,7 @@ function pack(folder) {
 function checkContents({ files, size }) {
   const paths = files.map(({ path }) => path);
   const allowed = [
-    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt)$/,
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CONTRIBUTING\.md|CMakeLists\.txt)$/,
     /^dist\/.+\.(js|d\.ts)$/,
     /^src\/presets\/([\w-]+\.yaml|splits\/([\w-]+\.json|README\.md))$/,
     /^native\/.+\.(cc|h|inc)$/,
@@ -41,6 +41,7 @@ function checkContents({ files, size }) {
     /^scripts\/(apt|build-gyp|build-native|libtorch|stamps)\.mjs$/,
     /^data\/fashion-mnist\/.+/,
     /^docs\/.+\.md$/,
+    /^bench\/README\.md$/,
   ];
   assert.deepEqual(
     paths.filter((path) => !allowed.some((pattern) => pattern.test(path))),
@@ -70,6 +71,19 @@ function checkContents({ files, size }) {
   assert(size < limitBytes, `the package has ${size} bytes, more than ${limitBytes}`);
 }
 
+/** Links to places on the web and within a page are not looked at. */
+function checkLinks({ files }) {
+  const paths = files.map(({ path }) => path);
+  const broken = paths
+    .filter((path) => path.endsWith('.md'))
+    .flatMap((page) => {
+      const links = [...readFileSync(join(root, page), 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].map(([, to]) => to);
+      const relative = links.filter((to) => !/^[a-z]+:/.test(to));
+      return relative.filter((to) => !paths.includes(join(dirname(page), to))).map((to) => `${page}: ${to}`);
+    });
+  assert.deepEqual(broken, [], 'links to files that are not in the package');
+}
+
 /** Does a TypeScript program that imports the package see its types? */
 function checkTypes(folder) {
   const program =
@@ -86,6 +100,7 @@ const folder = mkdtempSync(join(tmpdir(), 'l2t-pack-'));
 try {
   const report = step('npm pack', () => pack(folder));
   step(`contents (${report.entryCount} files, ${report.size} bytes)`, () => checkContents(report));
+  step('links between its pages', () => checkLinks(report));
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
   step('npm install', () => run(folder, 'npm', ['install', `./${report.filename}`, '--no-audit', '--no-fund']));
   copyFileSync(join(root, 'test/pack/use.mjs'), join(folder, 'use.mjs'));

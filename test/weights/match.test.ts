@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { flagNames } from '../../src/checkpoint.js';
 import type { DType, TensorMap } from '../../src/tensor.js';
 import { classesOf, matchWeights } from '../../src/weights/match.js';
 
@@ -13,7 +14,7 @@ const expected = [
   { name: 'fc.bias', shape: [2] },
 ];
 const match = (wanted: { name: string; shape: number[] }[], strict = false) =>
-  matchWeights(tensors, wanted, { file: 'x.pth', strict });
+  matchWeights(tensors, wanted, { file: 'x.pth', network: 'net', names: flagNames, strict });
 const mismatch = (message: RegExp) =>
   expect.objectContaining({ code: 'WEIGHTS_MISMATCH', message: expect.stringMatching(message) });
 
@@ -29,16 +30,22 @@ describe('matchWeights', () => {
 
   it('names extra entries; strict makes them an error', () => {
     expect(match(expected.slice(0, 1)).extra).toEqual(['fc.bias']);
-    expect(() => match(expected.slice(0, 1), true)).toThrow(mismatch(/x\.pth has "fc.bias"/));
+    expect(() => match(expected.slice(0, 1), true)).toThrow(mismatch(/x\.pth has "fc.bias".*leave out --strict/));
   });
 
   it('names the first missing entries and how many more', () => {
     const many = Array.from({ length: 9 }, (_, i) => ({ name: `conv${i}`, shape: [1] }));
-    expect(() => match(many)).toThrow(mismatch(/lacks "conv0", .*"conv4" and 4 more .*has "fc.bias", "fc.weight"/));
+    expect(() => match(many)).toThrow(
+      mismatch(
+        /lacks "conv0", .*"conv4" and 4 more of a net, and has "fc.bias", "fc.weight" instead: correct --network/,
+      ),
+    );
   });
 
   it('names both shapes, and a type that is no float', () => {
-    expect(() => match([{ name: 'fc.bias', shape: [5] }])).toThrow(mismatch(/"fc.bias" has shape \[2\] .* \[5\]/));
+    expect(() => match([{ name: 'fc.bias', shape: [5] }])).toThrow(
+      mismatch(/"fc.bias" has shape \[2\] .* \[5\]: check --network and --width/),
+    );
     expect(() => match([{ name: 'bn.num_batches_tracked', shape: [] }])).toThrow(mismatch(/dtype int64/));
   });
 });
