@@ -5,12 +5,12 @@ import { stringify } from 'yaml';
 import * as z from 'zod';
 import { addon } from './addon.js';
 import { formatSplit } from './datasets/split-file.js';
-import { absolutePaths, type Entry, type ExperimentOptions } from './entries.js';
+import { absolutePaths, type Entry, type ExperimentOptions, withSourceNetworks } from './entries.js';
 import { L2TError } from './errors.js';
 import { type ExperimentRow, outcomeOf, type RunOutcome, rowOf, saveTable } from './experiment-table.js';
 import { fileError, writeFileAtomic } from './files.js';
 import { defaultBatch, defaultSize } from './networks.js';
-import { checkOptions, compareSchema, required } from './options.js';
+import { checkOptions, compareSchema, required, transferSchema } from './options.js';
 import { type Common, preflight } from './preflight.js';
 import { resume as resumeRun } from './resume.js';
 import type { Run, RunControl, RunResult } from './run.js';
@@ -53,9 +53,9 @@ export async function beginExperiment<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
   { signal, follow, onWarning, check, ...given }: O & ExperimentControl & { check?: (common: Common) => void },
 ): Promise<ExperimentResult> {
-  const checked = absolutePaths(given as unknown as O);
-  required(compareSchema, checked, 'data');
-  required(compareSchema, checked, 'target');
+  const located = absolutePaths(given as unknown as O);
+  required(compareSchema, located, 'data');
+  const checked = await withSourceNetworks(kind.entries(located), located);
   const out = checked.out ?? firstFree(kind.verb);
   await requireUnused(out);
   // Said in full, so that a resume on another machine computes in the same way.
@@ -125,12 +125,15 @@ async function requireSame(out: string, { fingerprint, sources }: Common, { data
   );
 }
 
-/** Runs side by side where nobody says; several on one GPU would share its memory. */
-export function defaultParallel(options: ExperimentOptions): number {
-  if (addon().device(options.device ?? 'auto').device !== 'cpu') return 1;
-  const size = options.size ?? defaultSize(required(compareSchema, options, 'target'));
-  const { threads = defaultThreads(), batch = defaultBatch(size), width = 1, innerSteps = 2 } = options;
-  return lanesFor({ threads, batch, size, width, innerSteps });
+/** Runs side by side where nobody says: as many as there is room for of the largest; several on one GPU would share its memory. */
+export function defaultParallel(entries: readonly Entry[]): number {
+  const lanes = entries.map(({ options }) => {
+    if (addon().device(options.device ?? 'auto').device !== 'cpu') return 1;
+    const size = options.size ?? defaultSize(required(transferSchema, options, 'target'));
+    const { threads = defaultThreads(), batch = defaultBatch(size), width = 1, innerSteps = 2 } = options;
+    return lanesFor({ threads, batch, size, width, innerSteps });
+  });
+  return Math.min(...lanes);
 }
 
 async function runAll(
@@ -140,7 +143,7 @@ async function runAll(
   options: ExperimentOptions,
   { signal, follow = (run) => run.result, onWarning }: ExperimentControl,
 ): Promise<ExperimentResult> {
-  const { seeds = 3, parallel = defaultParallel(options) } = options;
+  const { seeds = 3, parallel = defaultParallel(entries) } = options;
   const rows = entries.map((entry) => ({ entry, outcomes: new Array<RunOutcome | undefined>(seeds).fill(undefined) }));
   const known = () =>
     rows.flatMap(({ entry, outcomes }) => {

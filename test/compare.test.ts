@@ -1,7 +1,9 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { compare, describeNetwork, type Follow, resumeComparison } from '../src/index.js';
+import { parse } from 'yaml';
+import { compare, describeNetwork, type Follow, L2TError, resumeComparison } from '../src/index.js';
+import { countParameters } from '../src/networks.js';
 import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from './tiny.js';
 
 let data: string;
@@ -108,8 +110,40 @@ describe('compare', { timeout: 120_000 }, () => {
     expect(existsSync(untested.out)).toBe(false);
   });
 
+  it('fine-tunes the first source at its own network, width and size; where it was interrupted, goes on', async () => {
+    const small = await tinySource({ width: 0.25 }, { size: 24 });
+    const options = { ...tiny(), source: [small, source], methods: 'finetune-source,scratch', seeds: 1 };
+    const folder = out();
+    const follow: Follow = (run, label) => {
+      if (label === 'scratch') throw new L2TError('ABORTED', 'enough');
+      return run.result;
+    };
+    await expect(compare({ ...options, parallel: 1, follow, out: folder })).rejects.toMatchObject({ code: 'ABORTED' });
+    const started = parse(readFileSync(join(folder, 'finetune-source-0', 'options.yaml'), 'utf8')).options;
+    expect(started).toMatchObject({ method: 'finetune', target: 'resnet20', width: 0.25, size: 24, targetInit: small });
+    expect(started).toMatchObject({ sources: [], batch: 6, lr: 0.01, epochs: 1 });
+    const { rows } = await resumeComparison(folder);
+    expect(rows.map(({ label }) => label)).toEqual(['finetune-source', 'scratch']);
+    expect(rows[0]?.parameters).toBe(countParameters({ name: 'resnet20', classes: 3, width: 0.25 }));
+    cpSync(await tinySource({ width: 0.25, classes: 5 }, { size: 24 }), small);
+    await expect(resumeComparison(folder)).rejects.toThrow(`${small} changed`);
+  });
+
   it.each([
     ['a source that is not there', { source: 'nowhere.pth' }, 'FILE_ACCESS', /nowhere\.pth/],
+    [
+      'that nothing is to be fine-tuned',
+      { source: undefined, methods: 'scratch,finetune-source' },
+      'INVALID_OPTION',
+      /--source is missing/,
+    ],
+    ['that no row trains the target', { methods: 'finetune-source' }, 'INVALID_OPTION', /use for --target, --width:/],
+    [
+      'images too small for the target',
+      { methods: 'scratch', source: undefined, size: 8 },
+      'INVALID_OPTION',
+      /too small for vgg9_bn/,
+    ],
     ['pairs that the networks do not have', { methods: 'scratch,fm:8-3,99-0' }, 'INVALID_OPTION', /fm:8-3,99-0: .*99/],
     ['too many images a class', { perClass: 1000 }, 'INVALID_DATA', /fewer than the 1000/],
     [
@@ -176,7 +210,8 @@ describe('compare', { timeout: 120_000 }, () => {
   it.each([
     ['fit', /'fit' is no method/],
     ['l2t', /Did you mean 'l2t-w/],
-    ['finetune', /finetune starts from other weights/],
+    ['finetune', /finetune starts from --target-init, .*: list finetune-source/],
+    ['finetune-source:single', /finetune-source has no pairs/],
     ['fm,fm', /fm is listed twice/],
     ['lwf:single', /lwf has no pairs/],
   ])('methods %s are refused', async (methods, message) => {
