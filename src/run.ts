@@ -68,6 +68,8 @@ export interface RunResult {
   /** The first epoch with the best validation accuracy; without validation images the last, and accuracy null. */
   readonly best: { readonly epoch: number; readonly accuracy: number | null };
   readonly method: MethodName;
+  /** The learning rate at which SGD began. */
+  readonly lr: number;
   /** The run folder. */
   readonly run: string;
   /** Training and validation, without loading data. */

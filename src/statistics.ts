@@ -1,6 +1,13 @@
 export const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
+/** The mean of the middle two where their count is even. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2;
+}
+
 /** The sample's standard deviation; undefined of a single value. */
 export function deviation(values: readonly number[]): number | undefined {
   if (values.length < 2) return undefined;

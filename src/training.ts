@@ -177,6 +177,6 @@ function toJob({ options, data, sources, init }: Materials, device: string): Run
 /** The result of a run that is finished: its numbers, and the best epoch's network from the folder. */
 export async function readResult(folder: RunFolder, result: FinishedResult): Promise<RunResult> {
   const network = await loadCheckpoint(join(folder.path, 'best.safetensors'));
-  const { method } = folder.record.options;
-  return { network, ...result, method, run: folder.path, ...folder.timing };
+  const { method, lr } = folder.record.options;
+  return { network, ...result, method, lr, run: folder.path, ...folder.timing };
 }
