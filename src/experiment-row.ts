@@ -93,7 +93,7 @@ export function ranked<Row extends Pick<ExperimentRow, 'mean'>>(rows: readonly R
 
 type Accuracies = Pick<ExperimentRow, 'accuracies'>;
 
-/** `a` less `b`, of every seed that both finished: equal seeds draw equal images, so that their differences say more than the means'. */
+/** `a` less `b`, for each seed that both finished. Equal seeds draw equal images, so these differences vary less than the accuracies. */
 export function pairedDifferences({ accuracies: a }: Accuracies, { accuracies: b }: Accuracies): number[] {
   return a.flatMap((accuracy, seed) => {
     const other = b[seed] ?? null;

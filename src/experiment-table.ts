@@ -11,9 +11,9 @@ interface Column {
   /** Absent where only the CSV has it. */
   readonly printed?: {
     readonly head: string;
-    /** Is it of one number of images a class? A curve's table, which has a line for each method, is then without it. */
+    /** It depends on the images a class: a curve's table, which has one line for each method, leaves it out. */
     readonly ofCount?: true;
-    /** `rows`: of one method; several where they differ in images a class. */
+    /** `rows`: of one method, one for each number of images a class. */
     cell(rows: readonly ExperimentRow[]): string;
   };
   /** Names and plain values. */
@@ -126,7 +126,7 @@ const threeDigits = (value: number | undefined): string | undefined =>
 
 const withUnit = (value: string | undefined, unit: string): string => (value === undefined ? '' : `${value} ${unit}`);
 
-/** Header and rows of the printed table. Where rows differ in images a class, these are columns, before those that are of all of them. */
+/** Header and rows of the printed table. Numbers of images a class, where rows differ in them, are columns before the others. */
 export function experimentTable(rows: readonly ExperimentRow[]): { head: string[]; rows: string[][] } {
   const columns = columnsOf(0).flatMap(({ printed }) => printed ?? []);
   const counts = [...new Set(rows.flatMap(({ perClass }) => perClass ?? []))];

@@ -2,7 +2,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { compare, describeNetwork, type Follow, L2TError, resumeComparison } from '../src/index.js';
+import { compare, describeNetwork, type ExperimentRow, type Follow, L2TError, resumeComparison } from '../src/index.js';
 import { countParameters } from '../src/networks.js';
 import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from './tiny.js';
 
@@ -32,14 +32,26 @@ describe('compare', { timeout: 120_000 }, () => {
       expect(row.parameters).toBe(trained.reduce((sum, count) => sum + count));
       // 33 images in batches of 6.
       expect(row.msPerStep).toBeCloseTo((1000 * (row.seconds as number)) / 6, 9);
+      expect(row.learningRates).toEqual([0.01, 0.01]);
+      expect(row.inference?.batch1).toBeGreaterThan(0);
+      // All rows train the same network, which is measured once.
+      expect(row.inference).toEqual(first.rows[0]?.inference);
     }
     const table = readFileSync(join(options.out, 'comparison.md'), 'utf8');
     expect(table.split('\n')[2]).toMatch(
-      /^\| scratch \| \d+\.\d ± \d+\.\d \| \d+\.\d, \d+\.\d \| [^|]+ \| [\d,]+ \| \d+\.\d ms \| \d+ s \|$/,
+      /^\| scratch \| \d+\.\d ± \d+\.\d \| \d+\.\d, \d+\.\d \| [^|]+ \| 0\.01 \| [\d,]+ \| \d+\.\d ms \| \d+ s \| [\d.]+ ms \| [\d.]+ ms \|$/,
     );
     expect(readFileSync(join(options.out, 'comparison.csv'), 'utf8')).toMatch(
-      /^method,images a class,mean,deviation,parameters,ms a step,seconds,seed 0,seed 1\n"scratch",,/,
+      /^method,images a class,mean,deviation,seed 0,seed 1,validation mean,.*\n"scratch",,0\.\d+,/,
     );
+    // Against the best row, of which there is one.
+    const best = first.rows.toSorted((a, b) => (b.mean as number) - (a.mean as number))[0] as ExperimentRow;
+    for (const { label, mean, toBest } of JSON.parse(readFileSync(join(options.out, 'comparison.json'), 'utf8'))) {
+      if (label === best.label) expect(toBest).toBeNull();
+      else expect(toBest.mean).toBeCloseTo(mean - (best.mean as number), 12);
+    }
+    expect(first.conclusions).toEqual([expect.stringMatching(/ of the 2 paired differences: /)]);
+    expect(table.trimEnd().split('\n').slice(-2)).toEqual(['', ...first.conclusions]);
 
     rmSync(first.rows[2]?.runs[1] as string, { recursive: true });
     const again = await resumeComparison(options.out);
@@ -169,7 +181,13 @@ describe('compare', { timeout: 120_000 }, () => {
     const options = { ...tiny(), methods: 'scratch,fm:8-3', beta: 1e6, lr: 1, seeds: 1, out: out() };
     const onWarning = (message: string) => warnings.push(message);
     const { rows } = await compare({ ...options, onWarning });
-    expect(rows[1]).toMatchObject({ label: 'fm:8-3', accuracies: [null], mean: null, msPerStep: null });
+    expect(rows[1]).toMatchObject({
+      label: 'fm:8-3',
+      accuracies: [null],
+      mean: null,
+      msPerStep: null,
+      inference: null,
+    });
     expect(rows[0]?.mean).toBeGreaterThanOrEqual(0);
     expect(warnings).toEqual([expect.stringMatching(/^fm:8-3, seed 0 \(.*fm_8-3-0\): .* became /)]);
     expect(readFileSync(join(options.out, 'comparison.md'), 'utf8')).toMatch(/\| fm:8-3 \| diverged \| diverged \|/);
@@ -226,9 +244,12 @@ describe('compare', { timeout: 120_000 }, () => {
     const folder = out();
     const run = await cli(['compare', '--methods', 'scratch', '--seeds', '1', ...flags, '--out', folder, '--json']);
     expect(run.code).toBe(0);
-    const rows = JSON.parse(run.stdout).rows;
+    const { rows, conclusions } = JSON.parse(run.stdout);
+    expect(conclusions).toEqual([]); // of one method
     const again = await cli(['compare', '--resume', folder, '--json']);
-    expect(JSON.parse(again.stdout).rows).toEqual(rows);
+    // Inference is measured again.
+    const inference = expect.objectContaining({ batch32: expect.any(Number) });
+    expect(JSON.parse(again.stdout).rows).toEqual([{ ...rows[0], inference }]);
     expect(await cli(['compare', '--resume', temporaryFolder()])).toMatchObject({ code: 1, stdout: '' });
     expect((await cli(['compare', '--resume', folder, '--seeds', '2'])).stderr).toMatch(/--seeds cannot accompany/);
   });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { intervalOf, studentT } from '../src/statistics.js';
+import { intervalOf, median, studentT } from '../src/statistics.js';
 
 it.each([
   [1, 12.7062],
@@ -21,4 +21,8 @@ it('an interval is of two values or more, around their mean', () => {
   expect(high - mean).toBeCloseTo(4.3027 / Math.sqrt(3), 4);
   expect(mean - low).toBeCloseTo(high - mean, 12);
   expect(intervalOf([1])).toBeUndefined();
+});
+
+it('the median is the middle of the sorted values', () => {
+  expect([median([10, 9, 2]), median([4, 1, 3, 2])]).toEqual([9, 2.5]);
 });
