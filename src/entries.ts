@@ -1,15 +1,18 @@
 import { resolve } from 'node:path';
 import { L2TError } from './errors.js';
+import { defaultBatch, defaultSize } from './networks.js';
 import {
   type compareSchema,
   flagOf,
   type Given,
   type MethodName,
-  methodNames,
   methodNeeds,
+  type RowName,
+  rowNames,
+  rowNeeds,
   uselessOptions,
 } from './options.js';
-import { firstSource } from './sources.js';
+import { firstSource, listSources, loadSources } from './sources.js';
 import { didYouMean } from './suggest.js';
 import type { TransferOptions } from './transfer.js';
 
@@ -18,9 +21,11 @@ export type ExperimentOptions = Omit<Given<typeof compareSchema>, 'perClass'>;
 
 /** What is tried with every seed. */
 export interface Entry {
-  /** The method, with its pairs where they were named: fm:all-to-all. */
+  /** What was listed, with its pairs where they were named: fm:all-to-all. */
   readonly label: string;
   readonly method: MethodName;
+  /** Options of the experiment that it does not read. */
+  readonly useless: readonly string[];
   /** N, training images a class, where entries differ in it. */
   readonly perClass?: number;
   /** All but the seed and the folder. */
@@ -31,7 +36,8 @@ export interface Entry {
 const separator = /,(?!\s*\d)/;
 
 /**
- * One entry a method of the list, with the options that it reads.
+ * One entry a method of the list, with the options that it reads. finetune-source has no target where the options do not say
+ * the source's network (`withSourceNetworks`).
  * @throws L2TError INVALID_OPTION for what is no method, or listed twice, or has no pairs.
  */
 export function methodEntries({
@@ -39,9 +45,9 @@ export function methodEntries({
   ...options
 }: Given<typeof compareSchema>): Entry[] {
   const entries = methods.split(separator).map((item) => {
-    const { method, pairs } = parseMethod(item.trim());
-    const label = pairs === undefined ? method : `${method}:${pairs}`;
-    return { label, method, options: { ...fitting(method, options), method, ...(pairs !== undefined && { pairs }) } };
+    const { name, pairs } = parseMethod(item.trim());
+    const label = pairs === undefined ? name : `${name}:${pairs}`;
+    return { label, ...readBy(name, options, pairs) };
   });
   const labels = entries.map(({ label }) => label);
   const twice = labels.find((label, i) => labels.indexOf(label) !== i);
@@ -49,29 +55,74 @@ export function methodEntries({
   return entries;
 }
 
-function parseMethod(item: string): { method: MethodName; pairs?: string } {
-  const [name = '', ...rest] = item.split(':');
-  const method = methodNames.find((known) => known === name);
-  if (method === undefined || method === 'finetune') {
+function parseMethod(item: string): { name: RowName; pairs?: string } {
+  const [given = '', ...rest] = item.split(':');
+  const name = rowNames.find((known) => known === given);
+  if (name === undefined) {
     const why =
-      method === undefined
-        ? `'${name}' is no method: use some of ${methodNames.join(', ')}.`
-        : 'finetune starts from other weights than the rest.';
-    throw new L2TError('INVALID_OPTION', `--methods: ${why}${didYouMean(name, methodNames)}`);
+      given === 'finetune'
+        ? "finetune starts from --target-init, which an experiment does not have: list finetune-source, which fine-tunes the first source's own network."
+        : `'${given}' is no method: use some of ${rowNames.join(', ')}.${didYouMean(given, rowNames)}`;
+    throw new L2TError('INVALID_OPTION', `--methods: ${why}`);
   }
   const pairs = rest.join(':');
-  if (pairs === '') return { method };
-  if (methodNeeds[method].pairs) return { method, pairs };
-  throw new L2TError('INVALID_OPTION', `--methods: ${method} has no pairs: leave out ':${pairs}'.`);
+  if (pairs === '') return { name };
+  if ('pairs' in rowNeeds[name]) return { name, pairs };
+  throw new L2TError('INVALID_OPTION', `--methods: ${name} has no pairs: leave out ':${pairs}'.`);
 }
 
-/** The options that the method reads. */
-function fitting(method: MethodName, options: Given<typeof compareSchema>): TransferOptions {
+/** The method, the options that it reads, and those that it does not. */
+function readBy(
+  name: RowName,
+  options: Given<typeof compareSchema>,
+  pairs: string | undefined,
+): Pick<Entry, 'method' | 'useless' | 'options'> {
+  const useless = uselessOptions(rowNeeds[name]);
+  if (name === 'finetune-source') {
+    const read = without(options, [...ofTarget, ...uselessOptions(methodNeeds.finetune)]);
+    const method = 'finetune';
+    return { method, useless: [...ofTarget, ...useless], options: { ...read, ...sourceAsTarget(options), method } };
+  }
+  const read = without(options, useless);
+  const needs = methodNeeds[name];
+  const fitting = needs.source && !needs.pairs ? { ...read, ...firstSource(read) } : read;
+  return { method: name, useless, options: { ...fitting, method: name, ...(pairs !== undefined && { pairs }) } };
+}
+
+/** Options of the network that is trained, where the source does not say it. */
+const ofTarget = ['target', 'width', 'size'] as const;
+
+function without(options: Given<typeof compareSchema>, useless: readonly string[]): TransferOptions {
   const { seeds: _, parallel: __, out: ___, ...shared } = options;
-  const useless: readonly string[] = uselessOptions(method);
-  const read = Object.fromEntries(Object.entries(shared).filter(([key]) => !useless.includes(key))) as TransferOptions;
-  const { source, pairs } = methodNeeds[method];
-  return source && !pairs ? { ...read, ...firstSource(read) } : read;
+  return Object.fromEntries(Object.entries(shared).filter(([key]) => !useless.includes(key)));
+}
+
+/** The first source's network from the source's weights, in the batches of the other rows. */
+function sourceAsTarget({ target, size, batch, ...options }: Given<typeof compareSchema>): TransferOptions {
+  const { source, sourceNetwork, sourceSize, sourceWidth } = firstSource(options);
+  return {
+    ...{ target: sourceNetwork, width: sourceWidth, size: sourceSize, targetInit: source },
+    batch: batch ?? (target && defaultBatch(size ?? defaultSize(target))),
+  };
+}
+
+/**
+ * The options, with each source's network, width and size as its checkpoint says them, where an entry trains a source's
+ * own network.
+ * @throws L2TError as `loadCheckpoint`; INVALID_OPTION where there is no source.
+ */
+export async function withSourceNetworks<O extends ExperimentOptions>(
+  entries: readonly Entry[],
+  options: O,
+): Promise<O> {
+  if (entries.every(({ method }) => method !== 'finetune')) return options;
+  const checkpoints = await loadSources(listSources(options), options.strict, () => {});
+  return {
+    ...options,
+    sourceNetwork: checkpoints.map(({ network }) => network.name),
+    sourceWidth: checkpoints.map(({ network }) => network.width),
+    sourceSize: checkpoints.map(({ size }) => size),
+  };
 }
 
 /**
@@ -80,7 +131,7 @@ function fitting(method: MethodName, options: Given<typeof compareSchema>): Tran
  */
 export function requireUseful(entries: readonly Entry[], options: ExperimentOptions): void {
   const given = (key: string) => options[key as keyof ExperimentOptions] !== undefined;
-  const [first = [], ...rest] = entries.map(({ method }) => uselessOptions(method) as readonly string[]);
+  const [first = [], ...rest] = entries.map((entry) => entry.useless);
   const useless = first.filter((key) => given(key) && rest.every((keys) => keys.includes(key)));
   if (useless.length === 0) return;
   const flags = useless.map(flagOf).join(', ');

@@ -3,8 +3,9 @@ import { type TimedJob, timeStep } from './bench/step-time.js';
 import type { Entry, ExperimentOptions } from './entries.js';
 import { defaultParallel } from './experiment.js';
 import { defaultBatch, defaultSize, type NetworkName } from './networks.js';
-import { compareSchema, defaultPairs, methodNeeds, required } from './options.js';
+import { defaultPairs, methodNeeds, required, transferSchema } from './options.js';
 import { availableCores, defaultThreads } from './threads.js';
+import type { TransferOptions } from './transfer.js';
 
 /** How long the runs of one row would take. */
 export interface EntryEstimate {
@@ -41,8 +42,7 @@ export async function estimate(
   { signal, onMethod }: { signal?: AbortSignal | undefined; onMethod?: ((label: string) => void) | undefined },
 ): Promise<Estimate> {
   const { options, entries, images } = subject;
-  const { epochs = 200, seeds = 3, parallel = defaultParallel(options) } = options;
-  const { batch } = shapeOf(options);
+  const { epochs = 200, seeds = 3, parallel = defaultParallel(entries) } = options;
   const timed = new Map<string, number>();
   const estimates: EntryEstimate[] = [];
   for (const [index, entry] of entries.entries()) {
@@ -52,7 +52,7 @@ export async function estimate(
       timed.set(label, await timeStep(timedJob(entry, subject), signal));
     }
     const step = timed.get(label) as number;
-    const steps = epochs * stepsPerEpoch(images[index] as number, batch);
+    const steps = epochs * stepsPerEpoch(images[index] as number, shapeOf(entry.options).batch);
     estimates.push({ label, ...(perClass && { perClass }), msPerStep: 1000 * step, steps, seconds: steps * step });
   }
   const sum = estimates.reduce((total, { seconds }) => total + seconds, 0);
@@ -65,8 +65,8 @@ export async function estimate(
 const stepsPerEpoch = (images: number, batch: number): number =>
   Math.max(1, Math.ceil(images / batch) - (images % batch === 1 ? 1 : 0));
 
-function shapeOf(options: ExperimentOptions) {
-  const name = required(compareSchema, options, 'target');
+function shapeOf(options: TransferOptions) {
+  const name = required(transferSchema, options, 'target');
   const size = options.size ?? defaultSize(name);
   return { name, size, width: options.width ?? 1, batch: options.batch ?? defaultBatch(size) };
 }

@@ -4,13 +4,23 @@ import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import * as z from 'zod';
 import { addon } from './addon.js';
+import { conclusionsOf } from './conclusions.js';
 import { formatSplit } from './datasets/split-file.js';
-import { absolutePaths, type Entry, type ExperimentOptions } from './entries.js';
+import { absolutePaths, type Entry, type ExperimentOptions, withSourceNetworks } from './entries.js';
 import { L2TError } from './errors.js';
-import { type ExperimentRow, outcomeOf, type RunOutcome, rowOf, saveTable } from './experiment-table.js';
+import {
+  type EntryOutcomes,
+  type ExperimentRow,
+  finishedOf,
+  outcomeOf,
+  type RunOutcome,
+  rowsOf,
+} from './experiment-row.js';
+import { saveTable } from './experiment-table.js';
+import { timeNetworks } from './experiment-times.js';
 import { fileError, writeFileAtomic } from './files.js';
 import { defaultBatch, defaultSize } from './networks.js';
-import { checkOptions, compareSchema, required } from './options.js';
+import { checkOptions, compareSchema, required, transferSchema } from './options.js';
 import { type Common, preflight } from './preflight.js';
 import { resume as resumeRun } from './resume.js';
 import type { Run, RunControl, RunResult } from './run.js';
@@ -25,6 +35,11 @@ export interface ExperimentResult {
   /** The folder with the table (comparison.md, .csv, .json) and the run folders. */
   readonly out: string;
   readonly rows: readonly ExperimentRow[];
+  /**
+   * By how much the best method is ahead of the next, and whether the seeds settle it: a sentence, of a curve one for each number
+   * of images a class; none where fewer than two methods finished a run.
+   */
+  readonly conclusions: readonly string[];
 }
 
 /** Follows a run to its end, showing it or not. */
@@ -53,9 +68,9 @@ export async function beginExperiment<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
   { signal, follow, onWarning, check, ...given }: O & ExperimentControl & { check?: (common: Common) => void },
 ): Promise<ExperimentResult> {
-  const checked = absolutePaths(given as unknown as O);
-  required(compareSchema, checked, 'data');
-  required(compareSchema, checked, 'target');
+  const located = absolutePaths(given as unknown as O);
+  required(compareSchema, located, 'data');
+  const checked = await withSourceNetworks(kind.entries(located), located);
   const out = checked.out ?? firstFree(kind.verb);
   await requireUnused(out);
   // Said in full, so that a resume on another machine computes in the same way.
@@ -125,12 +140,15 @@ async function requireSame(out: string, { fingerprint, sources }: Common, { data
   );
 }
 
-/** Runs side by side where nobody says; several on one GPU would share its memory. */
-export function defaultParallel(options: ExperimentOptions): number {
-  if (addon().device(options.device ?? 'auto').device !== 'cpu') return 1;
-  const size = options.size ?? defaultSize(required(compareSchema, options, 'target'));
-  const { threads = defaultThreads(), batch = defaultBatch(size), width = 1, innerSteps = 2 } = options;
-  return lanesFor({ threads, batch, size, width, innerSteps });
+/** Runs side by side where nobody says: as many as there is room for of the largest; several on one GPU would share its memory. */
+export function defaultParallel(entries: readonly Entry[]): number {
+  const lanes = entries.map(({ options }) => {
+    if (addon().device(options.device ?? 'auto').device !== 'cpu') return 1;
+    const size = options.size ?? defaultSize(required(transferSchema, options, 'target'));
+    const { threads = defaultThreads(), batch = defaultBatch(size), width = 1, innerSteps = 2 } = options;
+    return lanesFor({ threads, batch, size, width, innerSteps });
+  });
+  return Math.min(...lanes);
 }
 
 async function runAll(
@@ -138,15 +156,32 @@ async function runAll(
   out: string,
   entries: readonly Entry[],
   options: ExperimentOptions,
-  { signal, follow = (run) => run.result, onWarning }: ExperimentControl,
+  control: ExperimentControl,
 ): Promise<ExperimentResult> {
-  const { seeds = 3, parallel = defaultParallel(options) } = options;
+  const { seeds = 3, device, threads } = options;
   const rows = entries.map((entry) => ({ entry, outcomes: new Array<RunOutcome | undefined>(seeds).fill(undefined) }));
-  const known = () =>
-    rows.flatMap(({ entry, outcomes }) => {
-      const done = upToGap(outcomes);
-      return done.length > 0 ? [rowOf(entry, done)] : [];
-    });
+  try {
+    await runEach(rows, out, options, control);
+    // Nothing runs beside it any more.
+    const trained = rows.flatMap(({ outcomes }) => finishedOf(upToGap(outcomes)));
+    const timesOf = await timeNetworks(trained, { device, threads, signal: control.signal });
+    const finished = rowsOf(known(rows), timesOf);
+    await saveTable(out, finished);
+    return { out, rows: finished, conclusions: conclusionsOf(finished) };
+  } catch (error) {
+    throw interrupted(kind, out, error);
+  }
+}
+
+/** Outcomes by seed, as runs end. */
+type Filling = { readonly entry: Entry; readonly outcomes: (RunOutcome | undefined)[] };
+
+async function runEach(
+  rows: readonly Filling[],
+  out: string,
+  { parallel = defaultParallel(rows.map(({ entry }) => entry)) }: ExperimentOptions,
+  { signal, follow = (run) => run.result, onWarning }: ExperimentControl,
+): Promise<void> {
   const jobs = rows.flatMap((row) => row.outcomes.map((_, seed) => ({ ...row, seed })));
   let saved: Promise<void> = Promise.resolve();
   await sideBySide(parallel, jobs, signal, async ({ entry, outcomes, seed }, stop) => {
@@ -154,11 +189,16 @@ async function runAll(
     const result = follow(startRun(entry, seed, folder, stop), titleOf(entry), seed).then(outcomeOf);
     outcomes[seed] = await result.catch((error: unknown) => unlessDiverged(error, entry, seed, folder, onWarning));
     // The table grows run by run, one writer at a time.
-    saved = saved.then(() => saveTable(out, known()));
+    saved = saved.then(() => saveTable(out, rowsOf(known(rows))));
     await saved;
-  }).catch(interrupted(kind, out));
-  return { out, rows: known() };
+  });
 }
+
+/** Entries of which a run has ended. */
+const known = (all: readonly Filling[]): EntryOutcomes[] =>
+  all
+    .map(({ entry, outcomes }) => ({ entry, outcomes: upToGap(outcomes) }))
+    .filter(({ outcomes }) => outcomes.length > 0);
 
 /** A later seed may be done first: it waits for those before it, so that the table's columns are seeds. */
 function upToGap(outcomes: readonly (RunOutcome | undefined)[]): RunOutcome[] {
@@ -195,10 +235,8 @@ function unlessDiverged(
 }
 
 /** An abort names the experiment, not the run in it. */
-const interrupted =
-  ({ verb }: { readonly verb: string }, out: string) =>
-  (error: unknown): never => {
-    if (!(error instanceof L2TError) || error.code !== 'ABORTED') throw error;
-    const message = `The experiment was interrupted; all is saved. Continue it with: l2t-native ${verb} --resume ${out}`;
-    throw new L2TError('ABORTED', message, { cause: error.cause });
-  };
+function interrupted({ verb }: { readonly verb: string }, out: string, error: unknown): unknown {
+  if (!(error instanceof L2TError) || error.code !== 'ABORTED') return error;
+  const message = `The experiment was interrupted; all is saved. Continue it with: l2t-native ${verb} --resume ${out}`;
+  return new L2TError('ABORTED', message, { cause: error.cause });
+}

@@ -14,7 +14,8 @@ export { checkData, type DataCheckOptions, type DataReport, type SplitReport } f
 export { type ErrorCode, L2TError } from './errors.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './evaluate.js';
 export type { ExperimentControl, ExperimentResult, Follow, ResumeControl } from './experiment.js';
-export type { ExperimentRow } from './experiment-table.js';
+export type { ExperimentRow } from './experiment-row.js';
+export type { InferenceTimes } from './experiment-times.js';
 export type { ImageInput } from './image-input.js';
 export {
   type FeatureMap,
@@ -43,4 +44,5 @@ export type {
   StartEvent,
   WarningEvent,
 } from './run.js';
+export type { Interval } from './statistics.js';
 export { type TransferOptions, transfer } from './transfer.js';

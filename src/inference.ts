@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { addon, type NamedTensor, type NativeNetwork } from './addon.js';
 import type { Checkpoint } from './checkpoint.js';
 import { fitImage, largeSize } from './datasets/fit.js';
 import type { ImageList } from './datasets/image-list.js';
 import { forEachParallel } from './datasets/reading.js';
 import { L2TError } from './errors.js';
+import { median } from './statistics.js';
 import { defaultThreads } from './threads.js';
 
 /** Images by position: a split of a data set, or what a caller gives. */
@@ -17,6 +19,9 @@ export interface Batch {
   /** Feature map n of those that could be read, B × C × H × W; empty where none are wanted. */
   readonly features: readonly Float32Array[];
 }
+
+/** Milliseconds for which inference is measured, and batches before that; slow ones warm up a quarter of that time at most. */
+const [measured, warmUps] = [500, 3];
 
 /** A network on a device, through which images go in batches. */
 export class Inference {
@@ -54,6 +59,24 @@ export class Inference {
       yield { first, outcomes: toOutcomes(images, logits), features: maps };
       images = next;
     }
+  }
+
+  /**
+   * Milliseconds an image in batches of `batch` random images, which are decoded already: the median of half a second's
+   * batches, of one at least, after a few that warm up.
+   * @throws L2TError ABORTED at the next batch once the signal has fired.
+   */
+  async msPerImage(batch: number, signal?: AbortSignal): Promise<number> {
+    const pixels = randomBytes(batch * this.size ** 2 * 3);
+    const begin = performance.now();
+    const times: number[] = [];
+    for (let warm = 0; performance.now() - begin < measured || times.length === 0; warm++) {
+      throwIfAborted(signal);
+      const before = performance.now();
+      await this.#network.infer(pixels, false);
+      if (warm >= warmUps || before - begin > measured / 4) times.push((performance.now() - before) / batch);
+    }
+    return median(times);
   }
 
   /** Logits and, where wanted, feature maps of the images that could be read; nothing where none could. */

@@ -103,7 +103,7 @@ export function requireConsistent(method: MethodName, given: Options): void {
 
 /** Refuses what the method has no use for, by name, and what it lacks. */
 function requireFitting(method: MethodName, given: Options): void {
-  const useless = uselessOptions(method).filter((key) => given[key] !== undefined);
+  const useless = uselessOptions(methodNeeds[method]).filter((key) => given[key] !== undefined);
   if (useless.length > 0) {
     const flags = useless.map(flagOf).join(', ');
     const hint = method === 'finetune' ? ' (It starts from --target-init.)' : '';

@@ -53,19 +53,16 @@ export const engineNames = ['native', 'autograd'] as const satisfies readonly En
 export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfies readonly ConvolutionName[];
 
 /** What a method reads beside the data: a source, pairs of features, and the settings of its losses and meta-networks. */
-export const methodNeeds: Readonly<
-  Record<
-    MethodName,
-    {
-      readonly source?: true;
-      readonly pairs?: true;
-      readonly beta?: true;
-      readonly meta?: true;
-      readonly attention?: true;
-      readonly distillation?: true;
-    }
-  >
-> = {
+interface Needs {
+  readonly source?: true;
+  readonly pairs?: true;
+  readonly beta?: true;
+  readonly meta?: true;
+  readonly attention?: true;
+  readonly distillation?: true;
+}
+
+export const methodNeeds: Readonly<Record<MethodName, Needs>> = {
   'l2t-ww': { source: true, pairs: true, beta: true, meta: true },
   'l2t-w': { source: true, pairs: true, beta: true, meta: true },
   'amounts-only': { source: true, pairs: true, beta: true, meta: true },
@@ -77,6 +74,18 @@ export const methodNeeds: Readonly<
   scratch: {},
 };
 
+const { finetune: _, ...listedNeeds } = methodNeeds;
+/**
+ * What `--methods` of an experiment may list, and what each reads: every method but finetune, which needs weights of the
+ * target's network. finetune-source runs finetune on the first source's own network, from the source's weights.
+ */
+export const rowNeeds = { ...listedNeeds, 'finetune-source': { source: true } } as const satisfies Record<
+  string,
+  Needs
+>;
+export type RowName = keyof typeof rowNeeds;
+export const rowNames = Object.keys(rowNeeds) as readonly RowName[];
+
 /** The options that only methods with such a need read. */
 const optionsOfNeed = {
   source: ['source', 'sourceNetwork', 'sourceSize', 'sourceWidth'],
@@ -87,10 +96,10 @@ const optionsOfNeed = {
   distillation: ['distillationWeight', 'temperature'],
 } as const;
 
-/** Options of `transfer` that the method does not read. */
-export function uselessOptions(method: MethodName): Exclude<keyof z.output<typeof transferSchema>, 'target'>[] {
+/** Options of `transfer` that what has these needs does not read. */
+export function uselessOptions(has: Needs): Exclude<keyof z.output<typeof transferSchema>, 'target'>[] {
   const needs = Object.keys(optionsOfNeed) as (keyof typeof optionsOfNeed)[];
-  return needs.filter((need) => !methodNeeds[method][need]).flatMap((need) => optionsOfNeed[need]);
+  return needs.filter((need) => !has[need]).flatMap((need) => optionsOfNeed[need]);
 }
 
 /** The paper's, where nothing else is said. The learning rate is not among them: it is found (learning-rate.ts). */
@@ -196,8 +205,8 @@ export const defaultPairs = (method: MethodName): string => (method === 'l2t-ww'
 export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true, targetInit: true }).extend({
   methods: text(
     'list',
-    `methods separated by commas, of ${methodNames.join(', ')}; a method's pairs follow a colon, as in fm:all-to-all`,
-    'methods to compare (scratch,fm,at,l2t-w,l2t-ww)',
+    `methods separated by commas, of ${rowNames.join(', ')}; a method's pairs follow a colon, as in fm:all-to-all`,
+    "methods to compare; finetune-source fine-tunes the first source's own network (scratch,fm,at,l2t-w,l2t-ww)",
   ),
   seeds: whole(1, 100, 'how often each is tried, with seeds 0, 1, … (3)'),
   parallel: whole(1, 64, 'runs side by side (as many as have their --threads in cores, and memory; 1 on a GPU)'),

@@ -1,11 +1,11 @@
 import { addon } from './addon.js';
-import type { Checkpoint } from './checkpoint.js';
+import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
 import type { Dataset } from './datasets/dataset.js';
 import { fingerprint } from './datasets/fingerprint.js';
 import type { Entry } from './entries.js';
 import { L2TError } from './errors.js';
 import { requireConsistent } from './launch.js';
-import { defaultSize } from './networks.js';
+import { defaultSize, describeNetwork } from './networks.js';
 import { methodNeeds, required, transferSchema } from './options.js';
 import { hashTensors } from './run-folder.js';
 import { listSources, loadSources, resolveSources } from './sources.js';
@@ -18,7 +18,7 @@ export interface Common {
   /** SHA-256 of the data set (fingerprint.ts), and of each source's weights, by path. */
   readonly fingerprint: string;
   readonly sources: Readonly<Record<string, string>>;
-  /** In the order of `source`; empty where no method has one. */
+  /** In the order of `source`; empty where no row reads one. */
   readonly checkpoints: readonly Checkpoint[];
 }
 
@@ -29,7 +29,10 @@ export interface Common {
  */
 export async function preflight(entries: readonly Entry[], signal?: AbortSignal): Promise<Common> {
   const [first] = entries as readonly [Entry, ...Entry[]];
-  for (const { method, options } of entries) requireConsistent(method, options);
+  for (const { method, options } of entries) {
+    required(transferSchema, options, 'target');
+    requireConsistent(method, options);
+  }
   const data = required(transferSchema, first.options, 'data');
   const dataset = await loadData({ ...first.options, data });
   if (dataset.test === undefined) {
@@ -40,7 +43,10 @@ export async function preflight(entries: readonly Entry[], signal?: AbortSignal)
   }
   const known = new Map<string, Checkpoint>();
   for (const entry of entries) {
-    if (methodNeeds[entry.method].source) await checkSources(entry, dataset.classNames.length, known);
+    const target = targetOf(entry.options, dataset.classNames.length);
+    describeNetwork(target, target.size); // throws where the images are too small
+    if (methodNeeds[entry.method].source) await checkSources(entry, target, known);
+    if (entry.options.targetInit !== undefined) await readStart(entry.options.targetInit, entry.options, known);
   }
   return {
     dataset,
@@ -51,7 +57,7 @@ export async function preflight(entries: readonly Entry[], signal?: AbortSignal)
 }
 
 /** `known`: checkpoints that were read already, by path. */
-async function checkSources({ label, method, options }: Entry, classes: number, known: Map<string, Checkpoint>) {
+async function checkSources({ label, method, options }: Entry, target: Target, known: Map<string, Checkpoint>) {
   const listed = listSources(options);
   for (const source of listed) {
     if (known.has(source.checkpoint)) continue;
@@ -59,7 +65,6 @@ async function checkSources({ label, method, options }: Entry, classes: number, 
     known.set(source.checkpoint, checkpoint as Checkpoint);
   }
   const checkpoints = listed.map(({ checkpoint }) => known.get(checkpoint) as Checkpoint);
-  const target = targetOf(options, classes);
   resolveSources(method, listed, checkpoints).forEach(({ pairs, size }, k) => {
     if (pairs === undefined) return;
     try {
@@ -71,6 +76,18 @@ async function checkSources({ label, method, options }: Entry, classes: number, 
     }
   });
 }
+
+/** The source's weights that a target starts from, where no other row's method reads them. */
+async function readStart(
+  path: string,
+  { target, width, size, strict }: TransferOptions,
+  known: Map<string, Checkpoint>,
+) {
+  if (known.has(path)) return;
+  known.set(path, await loadCheckpoint(path, { network: target, width, size, strict, flag: '--source-network' }));
+}
+
+type Target = ReturnType<typeof targetOf>;
 
 function targetOf(options: TransferOptions, classes: number) {
   const name = required(transferSchema, options, 'target');

@@ -15,7 +15,7 @@ import {
   type ResumeControl,
 } from './experiment.js';
 import { besideSplitFile } from './launch.js';
-import { checkOptions, type Given, methodNeeds, reproduceSchema, required } from './options.js';
+import { checkOptions, type Given, reproduceSchema, required } from './options.js';
 import type { Common } from './preflight.js';
 import { openPresetData, type Preset, presetNamed } from './presets.js';
 import { firstFree } from './run-folder.js';
@@ -35,7 +35,7 @@ export async function reproduce(
 ): Promise<ExperimentResult> {
   const { preset, options, entries, begin } = await resolvePreset(name, checkOptions(reproduceSchema, given));
   required(reproduceSchema, given, 'data');
-  if (entries.some(({ method }) => methodNeeds[method].source) && options.source === undefined)
+  if (entries.some(({ useless }) => !useless.includes('source')) && options.source === undefined)
     throw wrongSources(preset, 0);
   return begin({ out: options.out ?? firstFree(name), signal, follow, onWarning });
 }

@@ -1,6 +1,13 @@
 export const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
+/** The mean of the middle two where their count is even. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2;
+}
+
 /** The sample's standard deviation; undefined of a single value. */
 export function deviation(values: readonly number[]): number | undefined {
   if (values.length < 2) return undefined;
@@ -24,4 +31,50 @@ export function probabilityOfAtLeast(successes: number, trials: number, probabil
     logarithm += Math.log((trials - k) / (k + 1)) + odds;
   }
   return Math.min(1, sum);
+}
+
+/** A mean with its 95 % interval. */
+export interface Interval {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Of a mean, by Student's t with n − 1 degrees of freedom; undefined of fewer than two values. */
+export function intervalOf(values: readonly number[]): Interval | undefined {
+  const spread = deviation(values);
+  if (spread === undefined) return undefined;
+  const centre = mean(values);
+  const reach = (studentT(values.length - 1) * spread) / Math.sqrt(values.length);
+  return { mean: centre, low: centre - reach, high: centre + reach };
+}
+
+/**
+ * t such that |T| ≤ t with probability 0.95, for a whole number of degrees of freedom: 12.706 for 1, towards 1.960. By
+ * bisection in θ = atan(t / √freedom), of which `probabilityWithin` rises from 0 at 0 to 1 at π/2.
+ */
+export function studentT(freedom: number): number {
+  let [low, high] = [0, Math.PI / 2];
+  for (let halving = 0; halving < 60; halving++) {
+    const middle = (low + high) / 2;
+    if (probabilityWithin(middle, freedom) < 0.95) low = middle;
+    else high = middle;
+  }
+  return Math.sqrt(freedom) * Math.tan(low);
+}
+
+/**
+ * P(|T| ≤ √freedom tan θ), exact: Abramowitz and Stegun, 26.7.3 and 26.7.4. With c = cos θ, s = sin θ and ν = freedom:
+ * ν odd: 2/π (θ + s (c + 2/3 c³ + (2·4)/(3·5) c⁵ + … up to c^(ν−2))); ν even: s (1 + 1/2 c² + (1·3)/(2·4) c⁴ + … up to c^(ν−2)).
+ */
+function probabilityWithin(angle: number, freedom: number): number {
+  const cosine = Math.cos(angle);
+  const odd = freedom % 2 === 1;
+  let term = odd ? cosine : 1;
+  let sum = 0;
+  for (let power = odd ? 1 : 0; power <= freedom - 2; power += 2) {
+    sum += term;
+    term *= ((power + 1) / (power + 2)) * cosine ** 2;
+  }
+  return odd ? (2 / Math.PI) * (angle + Math.sin(angle) * sum) : Math.sin(angle) * sum;
 }

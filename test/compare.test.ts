@@ -1,7 +1,9 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { compare, describeNetwork, type Follow, resumeComparison } from '../src/index.js';
+import { parse } from 'yaml';
+import { compare, describeNetwork, type ExperimentRow, type Follow, L2TError, resumeComparison } from '../src/index.js';
+import { countParameters } from '../src/networks.js';
 import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from './tiny.js';
 
 let data: string;
@@ -30,14 +32,26 @@ describe('compare', { timeout: 120_000 }, () => {
       expect(row.parameters).toBe(trained.reduce((sum, count) => sum + count));
       // 33 images in batches of 6.
       expect(row.msPerStep).toBeCloseTo((1000 * (row.seconds as number)) / 6, 9);
+      expect(row.learningRates).toEqual([0.01, 0.01]);
+      expect(row.inference?.batch1).toBeGreaterThan(0);
+      // All rows train the same network, which is measured once.
+      expect(row.inference).toEqual(first.rows[0]?.inference);
     }
     const table = readFileSync(join(options.out, 'comparison.md'), 'utf8');
     expect(table.split('\n')[2]).toMatch(
-      /^\| scratch \| \d+\.\d ± \d+\.\d \| \d+\.\d, \d+\.\d \| [^|]+ \| [\d,]+ \| \d+\.\d ms \| \d+ s \|$/,
+      /^\| scratch \| \d+\.\d ± \d+\.\d \| \d+\.\d, \d+\.\d \| [^|]+ \| 0\.01 \| [\d,]+ \| \d+\.\d ms \| \d+ s \| [\d.]+ ms \| [\d.]+ ms \|$/,
     );
     expect(readFileSync(join(options.out, 'comparison.csv'), 'utf8')).toMatch(
-      /^method,images a class,mean,deviation,parameters,ms a step,seconds,seed 0,seed 1\n"scratch",,/,
+      /^method,images a class,mean,deviation,seed 0,seed 1,validation mean,.*\n"scratch",,0\.\d+,/,
     );
+    // Against the best row, of which there is one.
+    const best = first.rows.toSorted((a, b) => (b.mean as number) - (a.mean as number))[0] as ExperimentRow;
+    for (const { label, mean, toBest } of JSON.parse(readFileSync(join(options.out, 'comparison.json'), 'utf8'))) {
+      if (label === best.label) expect(toBest).toBeNull();
+      else expect(toBest.mean).toBeCloseTo(mean - (best.mean as number), 12);
+    }
+    expect(first.conclusions).toEqual([expect.stringMatching(/ of the 2 paired differences: /)]);
+    expect(table.trimEnd().split('\n').slice(-2)).toEqual(['', ...first.conclusions]);
 
     rmSync(first.rows[2]?.runs[1] as string, { recursive: true });
     const again = await resumeComparison(options.out);
@@ -108,8 +122,40 @@ describe('compare', { timeout: 120_000 }, () => {
     expect(existsSync(untested.out)).toBe(false);
   });
 
+  it('fine-tunes the first source at its own network, width and size; where it was interrupted, goes on', async () => {
+    const small = await tinySource({ width: 0.25 }, { size: 24 });
+    const options = { ...tiny(), source: [small, source], methods: 'finetune-source,scratch', seeds: 1 };
+    const folder = out();
+    const follow: Follow = (run, label) => {
+      if (label === 'scratch') throw new L2TError('ABORTED', 'enough');
+      return run.result;
+    };
+    await expect(compare({ ...options, parallel: 1, follow, out: folder })).rejects.toMatchObject({ code: 'ABORTED' });
+    const started = parse(readFileSync(join(folder, 'finetune-source-0', 'options.yaml'), 'utf8')).options;
+    expect(started).toMatchObject({ method: 'finetune', target: 'resnet20', width: 0.25, size: 24, targetInit: small });
+    expect(started).toMatchObject({ sources: [], batch: 6, lr: 0.01, epochs: 1 });
+    const { rows } = await resumeComparison(folder);
+    expect(rows.map(({ label }) => label)).toEqual(['finetune-source', 'scratch']);
+    expect(rows[0]?.parameters).toBe(countParameters({ name: 'resnet20', classes: 3, width: 0.25 }));
+    cpSync(await tinySource({ width: 0.25, classes: 5 }, { size: 24 }), small);
+    await expect(resumeComparison(folder)).rejects.toThrow(`${small} changed`);
+  });
+
   it.each([
     ['a source that is not there', { source: 'nowhere.pth' }, 'FILE_ACCESS', /nowhere\.pth/],
+    [
+      'that nothing is to be fine-tuned',
+      { source: undefined, methods: 'scratch,finetune-source' },
+      'INVALID_OPTION',
+      /--source is missing/,
+    ],
+    ['that no row trains the target', { methods: 'finetune-source' }, 'INVALID_OPTION', /use for --target, --width:/],
+    [
+      'images too small for the target',
+      { methods: 'scratch', source: undefined, size: 8 },
+      'INVALID_OPTION',
+      /too small for vgg9_bn/,
+    ],
     ['pairs that the networks do not have', { methods: 'scratch,fm:8-3,99-0' }, 'INVALID_OPTION', /fm:8-3,99-0: .*99/],
     ['too many images a class', { perClass: 1000 }, 'INVALID_DATA', /fewer than the 1000/],
     [
@@ -135,7 +181,13 @@ describe('compare', { timeout: 120_000 }, () => {
     const options = { ...tiny(), methods: 'scratch,fm:8-3', beta: 1e6, lr: 1, seeds: 1, out: out() };
     const onWarning = (message: string) => warnings.push(message);
     const { rows } = await compare({ ...options, onWarning });
-    expect(rows[1]).toMatchObject({ label: 'fm:8-3', accuracies: [null], mean: null, msPerStep: null });
+    expect(rows[1]).toMatchObject({
+      label: 'fm:8-3',
+      accuracies: [null],
+      mean: null,
+      msPerStep: null,
+      inference: null,
+    });
     expect(rows[0]?.mean).toBeGreaterThanOrEqual(0);
     expect(warnings).toEqual([expect.stringMatching(/^fm:8-3, seed 0 \(.*fm_8-3-0\): .* became /)]);
     expect(readFileSync(join(options.out, 'comparison.md'), 'utf8')).toMatch(/\| fm:8-3 \| diverged \| diverged \|/);
@@ -176,7 +228,8 @@ describe('compare', { timeout: 120_000 }, () => {
   it.each([
     ['fit', /'fit' is no method/],
     ['l2t', /Did you mean 'l2t-w/],
-    ['finetune', /finetune starts from other weights/],
+    ['finetune', /finetune starts from --target-init, .*: list finetune-source/],
+    ['finetune-source:single', /finetune-source has no pairs/],
     ['fm,fm', /fm is listed twice/],
     ['lwf:single', /lwf has no pairs/],
   ])('methods %s are refused', async (methods, message) => {
@@ -191,9 +244,12 @@ describe('compare', { timeout: 120_000 }, () => {
     const folder = out();
     const run = await cli(['compare', '--methods', 'scratch', '--seeds', '1', ...flags, '--out', folder, '--json']);
     expect(run.code).toBe(0);
-    const rows = JSON.parse(run.stdout).rows;
+    const { rows, conclusions } = JSON.parse(run.stdout);
+    expect(conclusions).toEqual([]); // of one method
     const again = await cli(['compare', '--resume', folder, '--json']);
-    expect(JSON.parse(again.stdout).rows).toEqual(rows);
+    // Inference is measured again.
+    const inference = expect.objectContaining({ batch32: expect.any(Number) });
+    expect(JSON.parse(again.stdout).rows).toEqual([{ ...rows[0], inference }]);
     expect(await cli(['compare', '--resume', temporaryFolder()])).toMatchObject({ code: 1, stdout: '' });
     expect((await cli(['compare', '--resume', folder, '--seeds', '2'])).stderr).toMatch(/--seeds cannot accompany/);
   });

@@ -28,10 +28,16 @@ describe('curve', { timeout: 120_000 }, () => {
     expect(rows.map(({ validation }) => validation?.length)).toEqual([undefined, undefined, 2, 2]);
     const spread = String.raw`\d+\.\d ± \d+\.\d`;
     const table = readFileSync(join(options.out, 'comparison.md'), 'utf8').trimEnd().split('\n');
-    expect(table[0]).toBe('| test accuracy, % | 4 a class | 10 a class | parameters | time a step |');
+    expect(table[0]).toBe(
+      '| test accuracy, % | 4 a class | 10 a class | learning rate | parameters | time a step | an image, batch 1 | an image, batch 32 |',
+    );
     expect(table.slice(2)).toEqual([
       expect.stringMatching(new RegExp(`^\\| scratch \\| ${spread} \\| ${spread} \\|`)),
       expect.stringMatching(new RegExp(`^\\| fm \\| ${spread} \\| ${spread} \\|`)),
+      '',
+      expect.stringMatching(/^With 4 images a class, .* 2 paired differences/),
+      '',
+      expect.stringMatching(/^With 10 images a class, .* 2 paired differences/),
     ]);
     expect(readFileSync(join(options.out, 'comparison.csv'), 'utf8').split('\n')[3]).toMatch(/^"scratch",10,0\.\d+,/);
 
@@ -69,6 +75,6 @@ describe('curve', { timeout: 120_000 }, () => {
       out(),
     ]);
     expect(run.code).toBe(0);
-    expect(run.stdout).toMatch(/^test accuracy, % +2 a class +4 a class +parameters +time a step/);
+    expect(run.stdout).toMatch(/^test accuracy, % +2 a class +4 a class +learning rate +parameters +time a step/);
   });
 });

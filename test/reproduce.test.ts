@@ -92,6 +92,7 @@ describe('reproduce', { timeout: 120_000 }, () => {
       'INVALID_OPTION',
       /once, not 0 times: resnet32, trained on TinyImageNet/,
     ],
+    ['cifar100', { sourceWeights: undefined, methods: 'finetune-source' }, 'INVALID_OPTION', /once, not 0 times/],
     ['stl10-three-sources', {}, 'INVALID_OPTION', /3 times, in this order, not 1 times: resnet20, .*; resnet32, /],
     ['cifar100', { perClass: '50,100' }, 'INVALID_OPTION', /perClass is '50,100'/],
     ['cifar100', { data: undefined }, 'INVALID_OPTION', /--data is missing/],
@@ -110,14 +111,25 @@ describe('reproduce', { timeout: 120_000 }, () => {
   });
 
   it('dry, times each method once and counts steps: of the data, or as published', async () => {
-    const given = { ...tiny, methods: 'scratch,l2t-w:single', epochs: 3, batch: 20, seeds: 2, parallel: 1 };
+    const given = {
+      ...tiny,
+      methods: 'scratch,l2t-w:single,finetune-source',
+      epochs: 3,
+      batch: 20,
+      seeds: 2,
+      parallel: 1,
+    };
     const { counted, estimate, options } = await dryRun('cifar100', { ...given, data: hundred, perClass: '1' });
     expect([counted, options.momentum, options.batch, options.splitFile]).toEqual([true, 0.9, 20, undefined]);
     // One image a class: none is held out.
     expect(estimate.entries.map(({ label, steps }) => [label, steps])).toEqual([
       ['scratch', 3 * 5],
       ['l2t-w:single', 3 * 5],
+      ['finetune-source', 3 * 5],
     ]);
+    // The source is 16 times as wide as the target.
+    const [scratch, , whole] = estimate.entries.map(({ msPerStep }) => msPerStep);
+    expect(whole).toBeGreaterThan(scratch as number);
     const sum = estimate.entries.reduce((total, { msPerStep, steps }) => total + (msPerStep * steps) / 1000, 0);
     expect(estimate.seconds).toBeCloseTo(2 * sum, 9);
     const methods: string[] = [];

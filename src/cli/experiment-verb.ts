@@ -48,7 +48,7 @@ function requireAlone({ resume: _, json: __, parallel: ___, ...others }: Experim
   );
 }
 
-function format({ out, rows }: ExperimentResult): string {
+function format({ out, rows, conclusions }: ExperimentResult): string {
   const { head, rows: cells } = experimentTable(rows);
-  return `${table(head, cells)}\nThe table is in ${out}/comparison.md, .csv and .json, the runs beside it.\n`;
+  return `${[table(head, cells), ...conclusions].join('\n')}\nThe table is in ${out}/comparison.md, .csv and .json, the runs beside it.\n`;
 }

@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest';
+import { methodEntries } from '../src/entries.js';
+import { rowNames } from '../src/options.js';
+
+it('finetune-source reads the first source, in the batches of the other rows', () => {
+  const options = { source: ['a', 'b'], sourceNetwork: 'resnet34', sourceWidth: [0.5, 1], target: 'vgg9_bn' } as const;
+  const [entry] = methodEntries({
+    ...options,
+    width: 0.25,
+    size: 64,
+    beta: 1,
+    perClass: 3,
+    methods: 'finetune-source',
+  });
+  expect(entry?.options).toEqual({
+    ...{ method: 'finetune', target: 'resnet34', width: 0.5, size: undefined, targetInit: 'a', perClass: 3 },
+    batch: 128, // a ResNet-34 of its own would have 64
+  });
+});
+
+it('everything that can be listed makes an entry of its own name', () => {
+  const entries = methodEntries({ source: 'a', target: 'vgg9_bn', methods: rowNames.join(',') });
+  expect(entries.map(({ label }) => label)).toEqual(rowNames);
+});
