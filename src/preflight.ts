@@ -8,7 +8,7 @@ import { requireConsistent } from './launch.js';
 import { defaultSize, describeNetwork } from './networks.js';
 import { methodNeeds, required, transferSchema } from './options.js';
 import { hashTensors } from './run-folder.js';
-import { listSources, loadSources, resolveSources } from './sources.js';
+import { listSources, loadSources, resolveSources, sourceFlags } from './sources.js';
 import { divide, loadData } from './training-data.js';
 import type { TransferOptions } from './transfer.js';
 
@@ -84,7 +84,7 @@ async function readStart(
   known: Map<string, Checkpoint>,
 ) {
   if (known.has(path)) return;
-  known.set(path, await loadCheckpoint(path, { network: target, width, size, strict, flag: '--source-network' }));
+  known.set(path, await loadCheckpoint(path, { network: target, width, size, strict, names: sourceFlags }));
 }
 
 type Target = ReturnType<typeof targetOf>;

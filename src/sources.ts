@@ -57,6 +57,9 @@ function onePerSource<T extends string | number>(
   throw new L2TError('INVALID_OPTION', `${counts} do not fit: give one for all, or one for each.`);
 }
 
+/** What says how a source's checkpoint is read. */
+export const sourceFlags = { ...flagNames, network: '--source-network', width: '--source-width' };
+
 /** Reads them one after the other, so that of several errors the first is always the same. */
 export async function loadSources(
   sources: readonly GivenSource[],
@@ -64,9 +67,8 @@ export async function loadSources(
   onWarning: (message: string) => void,
 ): Promise<Checkpoint[]> {
   const checkpoints: Checkpoint[] = [];
-  const names = { ...flagNames, network: '--source-network', width: '--source-width' };
   for (const { checkpoint, network, width, size } of sources) {
-    const options = { network, width, size, strict, names, onWarning };
+    const options = { network, width, size, strict, names: sourceFlags, onWarning };
     checkpoints.push(await loadCheckpoint(checkpoint, options));
   }
   return checkpoints;
