@@ -5,6 +5,7 @@ import { BatchDecoder } from './datasets/batch-decoder.js';
 import { L2TError } from './errors.js';
 import { imagenetNormalisation } from './networks.js';
 import { hyperparameters } from './options.js';
+import type { Rules } from './rules.js';
 import type { RunEvent, RunResult } from './run.js';
 import type { FinishedResult, RunFolder, SavedRun } from './run-folder.js';
 import type { ResolvedOptions } from './run-record.js';
@@ -13,6 +14,7 @@ import type { TrainingData } from './training-data.js';
 /** All that a run trains with. */
 export interface Materials {
   readonly options: ResolvedOptions;
+  readonly rules: Rules;
   readonly device: { readonly device: string; readonly reason: string };
   readonly data: TrainingData;
   readonly sources: readonly NativeSource[];
@@ -54,6 +56,7 @@ export async function train(
       validation: data.validation?.labels.length ?? 0,
       test: data.test?.labels.length ?? 0,
     },
+    ...{ testDrawn: data.testDrawn, selectBest: job.selectBest },
     ...{ device, reason, threads: options.threads, epochs: options.epochs },
   });
   const result = await runNative(job, materials, folder, context);
@@ -104,7 +107,10 @@ async function runNative(
     if (stopped || best === undefined) throw aborted(folder, signal);
     const accuracy = test ? test.correct / test.total : null;
     const counts = { correct: test?.correct ?? null, total: test?.total ?? null };
-    return { ...counts, accuracy, best: { epoch: best.epoch, accuracy: best.accuracy ?? null } };
+    return {
+      ...{ ...counts, accuracy },
+      best: { epoch: best.epoch, accuracy: best.accuracy ?? null, selected: job.selectBest },
+    };
   } finally {
     decoder.end();
     signal?.removeEventListener('abort', stop);
@@ -160,7 +166,7 @@ function toCheckpoint({ options, data }: Materials, weights: Checkpoint['weights
   };
 }
 
-function toJob({ options, data, sources, init }: Materials, device: string): RunJob {
+function toJob({ options, rules, data, sources, init }: Materials, device: string): RunJob {
   const { method, engine, convolution, size, threads, seed, epochs, batch, saveEvery } = options;
   return {
     ...hyperparameters(options),
@@ -170,13 +176,15 @@ function toJob({ options, data, sources, init }: Materials, device: string): Run
     train: data.train,
     ...(data.validation && { validation: data.validation }),
     ...(data.test && { test: data.test }),
+    selectBest: (data.validation?.labels.length ?? 0) >= rules.enoughToSelect,
     ...(init && { targetWeights: init.weights }),
   };
 }
 
 /** The result of a run that is finished: its numbers, and the best epoch's network from the folder. */
 export async function readResult(folder: RunFolder, result: FinishedResult): Promise<RunResult> {
-  const network = await loadCheckpoint(join(folder.path, 'best.safetensors'));
+  const checkpoint = join(folder.path, 'best.safetensors');
+  const network = await loadCheckpoint(checkpoint);
   const { method } = folder.record.options;
-  return { network, ...result, method, run: folder.path, ...folder.timing };
+  return { network, ...result, method, run: folder.path, checkpoint, ...folder.timing };
 }

@@ -18,9 +18,10 @@ export function register(program: Command): void {
     .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {
       const options = await mergedOptions(evaluateSchema, flags);
       const progress = new Progress();
-      const result = await interruptible((signal) =>
-        evaluate(checkpoint, { ...options, signal, onProgress: progress.data, onWarning: progress.warn }),
-      ).finally(() => progress.stop());
+      const told = { onProgress: progress.data, onWarning: progress.warn, onNote: progress.note };
+      const result = await interruptible((signal) => evaluate(checkpoint, { ...options, ...told, signal })).finally(
+        () => progress.stop(),
+      );
       process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
     });
 }
