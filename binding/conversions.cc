@@ -105,6 +105,12 @@ std::string get_string(const Napi::Object& object, const char* key) {
   return value.ToString().Utf8Value();
 }
 
+bool get_boolean(const Napi::Object& object, const char* key) {
+  const auto value = object.Get(key);
+  if (!value.IsBoolean()) bad(key, "true or false");
+  return value.As<Napi::Boolean>().Value();
+}
+
 Napi::Object get_object(const Napi::Object& object, const char* key) {
   const auto value = object.Get(key);
   if (!value.IsObject()) bad(key, "an object");

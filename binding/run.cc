@@ -31,6 +31,7 @@ run::RunConfig to_run_config(const Napi::Object& job, Keep& keep) {
   config.train = to_images(get_object(job, "train"), config.target.classes, keep);
   config.validation = images("validation");
   config.test = images("test");
+  config.select_best = get_boolean(job, "selectBest");
   config.device = get_string(job, "device");
   config.threads = static_cast<int>(get_integer(job, "threads", 1, 1024));
   config.seed = get_integer(job, "seed", 0, 9007199254740991);

@@ -59,7 +59,7 @@ export interface CheckpointOptions {
   /** Entries that the network does not have are an error, not a warning. */
   readonly strict?: boolean | undefined;
   /** `the option network` and the like, unless told otherwise. */
-  readonly names?: OptionNames;
+  readonly names?: OptionNames | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 

@@ -89,6 +89,8 @@ export interface RunJob extends Hyperparameters {
   /** Of the target's size, as the test images are. */
   readonly validation?: NativeImages;
   readonly test?: NativeImages;
+  /** Is the best epoch the first with the highest validation accuracy? Else, and without validation images, it is the last. */
+  readonly selectBest: boolean;
   readonly device: string;
   readonly threads: number;
   readonly seed: number;
@@ -154,7 +156,7 @@ export interface EpochEvent {
   readonly seconds: number;
   /** Training images, while they were trained on. */
   readonly imagesPerSecond: number;
-  /** Is this the best epoch so far (the first with the highest validation accuracy; without validation: always)? */
+  /** Is this the best epoch so far (`selectBest`: the first with the highest validation accuracy; else each is, in its turn)? */
   readonly best: boolean;
   /** The target's parameters and buffers. */
   readonly network: readonly NamedTensor[];

@@ -1,11 +1,15 @@
-import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { type Checkpoint, type CheckpointOptions, loadCheckpoint } from './checkpoint.js';
 import type { Dataset } from './datasets/dataset.js';
 import { evaluationSplit } from './datasets/split.js';
 import { L2TError } from './errors.js';
+import { readFileBytes } from './files.js';
 import { Inference } from './inference.js';
 import { argmax, logSoftmax } from './logits.js';
 import { checkOptions, evaluateSchema, type Given, required } from './options.js';
-import { loadData } from './training-data.js';
+import { parseRecord } from './run-record.js';
+import { folderFingerprint, loadData } from './training-data.js';
 
 export type EvaluateOptions = Given<typeof evaluateSchema> & {
   /** Ends the evaluation with L2TError ABORTED, at the next batch. */
@@ -13,6 +17,10 @@ export type EvaluateOptions = Given<typeof evaluateSchema> & {
   /** Images evaluated so far. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Told where it is the checkpoint's run that says which images are evaluated. */
+  readonly onNote?: ((message: string) => void) | undefined;
+  /** How messages call the options that say how the checkpoint is read. */
+  readonly names?: CheckpointOptions['names'] | undefined;
 };
 
 export interface EvaluationResult {
@@ -35,17 +43,20 @@ export interface EvaluationResult {
 }
 
 /**
- * How well a checkpoint (a path, or one in memory) tells the images in `data` apart.
+ * How well a checkpoint (a path, or one in memory) tells the images in `data` apart: those of `split`, by default the test
+ * images. A file in the folder of a run that was trained on the same `data` is evaluated on the test images of the run's
+ * split.json, where that names some. A flat folder is otherwise evaluated whole: of a checkpoint in memory that was trained
+ * on it, give `splitFile` (RUN/split.json).
  * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, WEIGHTS_MISMATCH; INVALID_DATA, also where its classes are not the
  * checkpoint's; DEVICE_UNAVAILABLE, FILE_ACCESS, ABORTED.
  */
 export async function evaluate(
   checkpoint: string | Checkpoint,
-  { signal, onProgress, onWarning, ...given }: EvaluateOptions = {},
+  { signal, onProgress, onWarning, onNote, names, ...given }: EvaluateOptions = {},
 ): Promise<EvaluationResult> {
   const options = checkOptions(evaluateSchema, given);
   const data = required(evaluateSchema, options, 'data');
-  const { network, width, size, strict, layout, splitFile, classes, split, batch, device, threads } = options;
+  const { network, width, size, strict, classes, split, batch, device, threads } = options;
   if (typeof checkpoint !== 'string' && (network ?? width ?? strict) !== undefined) {
     throw new L2TError(
       'INVALID_OPTION',
@@ -54,11 +65,15 @@ export async function evaluate(
   }
   const loaded =
     typeof checkpoint === 'string'
-      ? await loadCheckpoint(checkpoint, { network, width, size, strict, onWarning })
+      ? await loadCheckpoint(checkpoint, { network, width, size, strict, names, onWarning })
       : checkpoint;
   const inference = new Inference(loaded, { size, device, threads });
+  const divided = options.split ?? options.splitFile;
+  const own = typeof checkpoint === 'string' && divided === undefined ? await splitOfRun(checkpoint, data, signal) : {};
+  const { layout = own.layout, splitFile = own.splitFile } = options;
   const dataset = await loadData({ data, layout, splitFile, classes, onWarning });
   const images = evaluationSplit(dataset, split);
+  if (own.splitFile) onNote?.(`evaluating on the ${images.count} test images that ${own.splitFile} names`);
   if (images.count === 0) throw new L2TError('INVALID_DATA', `${data} has no images to evaluate on.`);
   const { classNames, indices } = classesOf(loaded, dataset);
   const confusion = classNames.map(() => classNames.map(() => 0));
@@ -75,6 +90,28 @@ export async function evaluate(
     onProgress?.(first + outcomes.length, images.count);
   }
   return { ...summarise(confusion, classNames), loss: nats / images.count, network: loaded.network.name };
+}
+
+/**
+ * Where the checkpoint lies in the folder of a run on this data, and its split.json names test images: that file, and the
+ * run's layout.
+ */
+async function splitOfRun(
+  checkpoint: string,
+  data: string,
+  signal: AbortSignal | undefined,
+): Promise<Pick<EvaluateOptions, 'layout' | 'splitFile'>> {
+  const run = dirname(checkpoint);
+  const [file, splitFile] = [join(run, 'options.yaml'), join(run, 'split.json')];
+  if (!existsSync(file) || !existsSync(splitFile)) return {};
+  const { options, data: found } = parseRecord(Buffer.from(await readFileBytes(file)).toString('utf8'), file);
+  if (found.folder === undefined || options.data !== resolve(data)) return {};
+  const { layout } = options;
+  if ((await folderFingerprint({ data, layout }, signal)) === found.folder) return { layout, splitFile };
+  throw new L2TError(
+    'INVALID_DATA',
+    `${data} changed since ${run} began, so ${splitFile} no longer tells its test images from those that it was trained on: put the data back, or say with --split or --split-file which images to evaluate on.`,
+  );
 }
 
 /** `confusion`: rows are the true classes. */

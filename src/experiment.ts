@@ -23,11 +23,12 @@ import { defaultBatch, defaultSize } from './networks.js';
 import { checkOptions, compareSchema, required, transferSchema } from './options.js';
 import { type Common, preflight } from './preflight.js';
 import { resume as resumeRun } from './resume.js';
+import { currentFormat, type RunFormat, rules } from './rules.js';
 import type { Run, RunControl, RunResult } from './run.js';
 import { firstFree, requireUnused } from './run-folder.js';
 import { lanesFor, sideBySide } from './side-by-side.js';
 import { defaultThreads } from './threads.js';
-import { transfer } from './transfer.js';
+import { transferAs } from './transfer.js';
 import { yamlOptions } from './yaml-options.js';
 
 /** What an experiment gave. */
@@ -75,7 +76,7 @@ export async function beginExperiment<O extends ExperimentOptions>(
   await requireUnused(out);
   // Said in full, so that a resume on another machine computes in the same way.
   const device = addon().device(checked.device ?? 'auto').device;
-  const common = await preflight(kind.entries(checked), signal);
+  const common = await preflight(kind.entries(checked), rules[currentFormat], signal);
   check?.(common);
   const { division } = common.dataset;
   const options = {
@@ -89,9 +90,10 @@ export async function beginExperiment<O extends ExperimentOptions>(
   });
   if (division) await writeFileAtomic(join(out, splitName), formatSplit(division));
   const { fingerprint, sources } = common;
-  await writeFileAtomic(join(out, commonName), `${JSON.stringify({ fingerprint, sources })}\n`);
+  const shared = { format: currentFormat, fingerprint, sources };
+  await writeFileAtomic(join(out, commonName), `${JSON.stringify(shared)}\n`);
   await writeFileAtomic(optionsFile(kind, out), stringify(options));
-  return runAll(kind, out, kind.entries(options), options, { signal, follow, onWarning });
+  return runAll(kind, out, kind.entries(options), options, currentFormat, { signal, follow, onWarning });
 }
 
 /** Goes on: finished runs are read, interrupted ones resume, the others begin. `parallel` may differ from before. */
@@ -108,8 +110,9 @@ export async function resumeExperiment<O extends ExperimentOptions>(
   const changes = checkOptions(compareSchema.pick({ parallel: true }), { parallel });
   const options = { ...((await yamlOptions(kind.schema, optionsFile(kind, out))) as O), ...changes };
   const entries = kind.entries(options);
-  await requireSame(out, await preflight(entries, control.signal), options);
-  return runAll(kind, out, entries, options, control);
+  const before = await readShared(out);
+  requireSame(out, before, await preflight(entries, rules[before.format], control.signal), options);
+  return runAll(kind, out, entries, options, before.format, control);
 }
 
 const splitName = 'split.json';
@@ -119,16 +122,25 @@ const optionsFile = ({ verb }: { readonly verb: string }, out: string): string =
 export const holdsExperiment = (verb: ExperimentKind<ExperimentOptions>['verb'], out: string): boolean =>
   existsSync(optionsFile({ verb }, out));
 
-const commonSchema = z.object({ fingerprint: z.string(), sources: z.record(z.string(), z.string()) });
+/** What all runs share; `format` is that of the run folders (rules.ts), which files of format 1 do not say. */
+const sharedSchema = z.object({
+  format: z.union([z.literal(1), z.literal(2)]).default(1),
+  fingerprint: z.string(),
+  sources: z.record(z.string(), z.string()),
+});
+type Shared = z.output<typeof sharedSchema>;
 
-/** Rows of one table must be of the same data and sources. */
-async function requireSame(out: string, { fingerprint, sources }: Common, { data }: ExperimentOptions): Promise<void> {
+async function readShared(out: string): Promise<Shared> {
   const file = join(out, commonName);
-  const parsed = await readFile(file, 'utf8')
-    .then((text) => commonSchema.parse(JSON.parse(text)))
+  return readFile(file, 'utf8')
+    .then((text) => sharedSchema.parse(JSON.parse(text)))
     .catch((cause: unknown) => {
       throw new L2TError('INVALID_RUN', `${file} is missing or damaged: begin again in another folder.`, { cause });
     });
+}
+
+/** Rows of one table must be of the same data and sources. */
+function requireSame(out: string, parsed: Shared, { fingerprint, sources }: Common, { data }: ExperimentOptions): void {
   const changed = [
     ...(parsed.fingerprint === fingerprint ? [] : [`the data in ${data}`]),
     ...Object.keys(sources).filter((path) => parsed.sources[path] !== sources[path]),
@@ -156,12 +168,13 @@ async function runAll(
   out: string,
   entries: readonly Entry[],
   options: ExperimentOptions,
+  format: RunFormat,
   control: ExperimentControl,
 ): Promise<ExperimentResult> {
   const { seeds = 3, device, threads } = options;
   const rows = entries.map((entry) => ({ entry, outcomes: new Array<RunOutcome | undefined>(seeds).fill(undefined) }));
   try {
-    await runEach(rows, out, options, control);
+    await runEach(rows, out, options, format, control);
     // Nothing runs beside it any more.
     const trained = rows.flatMap(({ outcomes }) => finishedOf(upToGap(outcomes)));
     const timesOf = await timeNetworks(trained, { device, threads, signal: control.signal });
@@ -180,13 +193,15 @@ async function runEach(
   rows: readonly Filling[],
   out: string,
   { parallel = defaultParallel(rows.map(({ entry }) => entry)) }: ExperimentOptions,
+  format: RunFormat,
   { signal, follow = (run) => run.result, onWarning }: ExperimentControl,
 ): Promise<void> {
   const jobs = rows.flatMap((row) => row.outcomes.map((_, seed) => ({ ...row, seed })));
   let saved: Promise<void> = Promise.resolve();
   await sideBySide(parallel, jobs, signal, async ({ entry, outcomes, seed }, stop) => {
     const folder = folderOf(entry, seed, out);
-    const result = follow(startRun(entry, seed, folder, stop), titleOf(entry), seed).then(outcomeOf);
+    const run = startRun(entry, seed, folder, format, stop);
+    const result = follow(run, titleOf(entry), seed).then(outcomeOf);
     outcomes[seed] = await result.catch((error: unknown) => unlessDiverged(error, entry, seed, folder, onWarning));
     // The table grows run by run, one writer at a time.
     saved = saved.then(() => saveTable(out, rowsOf(known(rows))));
@@ -214,9 +229,9 @@ function folderOf({ label, perClass }: Entry, seed: number, out: string): string
   return join(out, parts.join('-'));
 }
 
-function startRun({ options }: Entry, seed: number, folder: string, signal: AbortSignal): Run {
+function startRun({ options }: Entry, seed: number, folder: string, format: RunFormat, signal: AbortSignal): Run {
   const begun = existsSync(join(folder, 'options.yaml'));
-  return begun ? resumeRun(folder, { signal }) : transfer({ ...options, seed, out: folder, signal });
+  return begun ? resumeRun(folder, { signal }) : transferAs(format, { ...options, seed, out: folder, signal });
 }
 
 /** That a method diverges is a result; any other failure ends the experiment, and says of which run it is. */

@@ -13,23 +13,25 @@ import {
   transferSchema,
   uselessOptions,
 } from './options.js';
+import { currentFormat, type RunFormat, rules } from './rules.js';
 import type { RunResult } from './run.js';
 import { firstFree, hashTensors, RunFolder, requireUnused } from './run-folder.js';
 import type { ResolvedOptions, ResolvedSource, RunRecord } from './run-record.js';
 import { listSources, loadSources, nativeSources, resolveSources } from './sources.js';
 import { defaultThreads } from './threads.js';
 import { type Context, type Materials, readResult, targetNetwork, train } from './training.js';
-import { prepareTrainingData } from './training-data.js';
+import { folderFingerprint, prepareTrainingData } from './training-data.js';
 
 export type Options = Omit<Given<typeof transferSchema>, 'target'>;
 
-/** Checks everything, makes the run folder, trains. */
+/** Checks everything, makes the run folder, trains. `format`: of an experiment that began with an earlier one. */
 export async function startRun(
   verb: RunRecord['verb'],
   method: MethodName,
   target: NetworkName,
   given: Options,
   context: Context,
+  format: RunFormat = currentFormat,
 ): Promise<RunResult> {
   if (given.out !== undefined) await requireUnused(given.out);
   requireConsistent(method, given);
@@ -37,15 +39,17 @@ export async function startRun(
   const checkpoints = await loadSources(listed, given.strict, warn(context));
   const device = addon().device(given.device ?? 'auto');
   const sources = resolveSources(method, listed, checkpoints);
-  const options = resolveOptions(method, target, given, sources, device.device);
+  const options = resolveOptions(format, method, target, given, sources, device.device);
   refuseWinogradElsewhere(options);
-  const materials = await gather(options, device, checkpoints, context, true);
+  const materials = await gather({ format, options }, device, checkpoints, context, true);
   const { classNames, fingerprint, division, splitHash } = materials.data;
+  const folderHash = division.test && (await folderFingerprint(options, context.signal));
   const record: RunRecord = {
-    format: 1,
-    verb,
-    options,
-    data: { classNames: [...classNames], fingerprint, split: splitHash },
+    ...{ format, verb, options },
+    data: {
+      ...{ classNames: [...classNames], fingerprint, split: splitHash },
+      ...(folderHash !== undefined && { folder: folderHash }),
+    },
     sourceWeights: checkpoints.map(({ weights }) => hashTensors(weights)),
   };
   const folder = await RunFolder.create(given.out ?? firstFree(`${target}-${method}`), record, division);
@@ -75,7 +79,8 @@ export async function continueRun(
     context.emit({ type: 'warning', message });
   }
   const checkpoints = await loadSources(options.sources, options.strict, warn(context));
-  const materials = await gather(options, addon().device(options.device), checkpoints, context, false);
+  const { format } = folder.record;
+  const materials = await gather({ format, options }, addon().device(options.device), checkpoints, context, false);
   requireUnchanged(folder, materials);
   return train(materials, folder, saved, context);
 }
@@ -120,7 +125,7 @@ function requireFitting(method: MethodName, given: Options): void {
 }
 
 /** A split file says all that these say. */
-export const besideSplitFile = ['perClass', 'fold'] as const;
+export const besideSplitFile = ['perClass', 'validation', 'fold'] as const;
 
 function requireOneSplit(given: Options): void {
   const other = besideSplitFile.find((key) => given[key] !== undefined);
@@ -147,6 +152,7 @@ function refuseWinogradElsewhere({ convolution, engine, device }: ResolvedOption
 
 /** Defaults, and paths that do not depend on the working directory. */
 function resolveOptions(
+  format: RunFormat,
   method: MethodName,
   target: NetworkName,
   given: Options,
@@ -163,6 +169,7 @@ function resolveOptions(
     ...(given.classes !== undefined && { classes: given.classes }),
     ...(given.layout !== undefined && { layout: given.layout }),
     ...(given.perClass !== undefined && { perClass: given.perClass }),
+    ...(given.validation !== undefined && { validation: given.validation }),
     ...(given.fold !== undefined && { fold: given.fold }),
     ...(given.splitFile !== undefined && { splitFile: absolute(given.splitFile) }),
     ...(given.cache !== undefined && { cache: absolute(given.cache) }),
@@ -174,14 +181,14 @@ function resolveOptions(
     device,
     threads: given.threads ?? defaultThreads(),
     saveEvery: given.saveEvery ?? 60,
-    lr: given.lr ?? 'auto',
+    lr: given.lr ?? rules[format].lr,
     ...hyperparameters(given),
   };
 }
 
 /** `check`: look at the test images before training, which a resume need not do again. */
 async function gather(
-  options: ResolvedOptions,
+  { format, options }: Pick<RunRecord, 'format' | 'options'>,
   device: Materials['device'],
   checkpoints: readonly Checkpoint[],
   context: Context,
@@ -197,13 +204,13 @@ async function gather(
       ? undefined
       : await loadCheckpoint(targetInit, { network: target, width, size, strict, names, onWarning });
   const prepared = await prepareTrainingData({
-    ...options,
+    ...{ ...options, rules: rules[format] },
     ...{ sourceSizes: checkpoints.map(({ size: side }) => side), check, signal, onWarning },
     onProgress: (done, total) => emit({ type: 'data', done, total }),
   });
   const fitted = init && withNewHead(init, options, prepared.classNames.length, onWarning);
   const sources = nativeSources(options, checkpoints, targetNetwork(options, prepared));
-  return { options, device, data: prepared, sources, init: fitted };
+  return { options, rules: rules[format], device, data: prepared, sources, init: fitted };
 }
 
 /** Layers that have another shape for another count of classes start as the seed draws them. */

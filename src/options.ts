@@ -139,6 +139,17 @@ const common = {
 const training = {
   ...common,
   perClass: whole(1, 10_000_000, 'draw this many training images a class'),
+  validation: about(
+    z
+      .number()
+      .gte(0)
+      .lte(10_000_000)
+      .refine((value) => value < 1 || Number.isInteger(value)),
+    'x',
+    '0, a fraction below 1, or a whole number',
+    'validate on this many training images a class, or on this fraction of each class, and do not train on them; ' +
+      "0: no validation (the data set's own validation images, if it has any)",
+  ),
   fold: whole(0, 9, 'train on one of the ten published parts of the training images (STL-10)'),
   cache: path('dir', 'keep resized images there, for sizes from 64, where decoding takes longer than training'),
   epochs: whole(1, 1_000_000, 'passes over the training images (200)'),

@@ -7,6 +7,7 @@ import { L2TError } from './errors.js';
 import { requireConsistent } from './launch.js';
 import { defaultSize, describeNetwork } from './networks.js';
 import { methodNeeds, required, transferSchema } from './options.js';
+import type { Rules } from './rules.js';
 import { hashTensors } from './run-folder.js';
 import { listSources, loadSources, resolveSources, sourceFlags } from './sources.js';
 import { divide, loadData } from './training-data.js';
@@ -27,19 +28,19 @@ export interface Common {
  * too few of a class, sources that cannot be read, pairs that the networks do not have. Decodes nothing.
  * @throws L2TError as `transfer`, naming the entry where it is of one.
  */
-export async function preflight(entries: readonly Entry[], signal?: AbortSignal): Promise<Common> {
+export async function preflight(entries: readonly Entry[], rules: Rules, signal?: AbortSignal): Promise<Common> {
   const [first] = entries as readonly [Entry, ...Entry[]];
   for (const { method, options } of entries) {
     required(transferSchema, options, 'target');
     requireConsistent(method, options);
   }
   const data = required(transferSchema, first.options, 'data');
-  const dataset = await loadData({ ...first.options, data });
+  const dataset = await loadData({ ...first.options, data, rules });
   if (dataset.test === undefined) {
-    throw new L2TError('INVALID_DATA', `A comparison is of test images, and ${data} has none.`);
+    throw new L2TError('INVALID_DATA', `A comparison is of test images, and ${data} has none: add some.`);
   }
   for (const perClass of new Set(entries.map(({ options }) => options.perClass))) {
-    divide(dataset, { data, perClass, seed: 0 });
+    divide(dataset, { data, perClass, validation: first.options.validation, seed: 0, rules });
   }
   const known = new Map<string, Checkpoint>();
   for (const entry of entries) {

@@ -107,5 +107,11 @@ export async function openPresetData(
 export async function pretrainPreset(name: string, given: PretrainGiven): Promise<PretrainGiven> {
   const preset = await presetNamed(name, ['pretrain']);
   await openPresetData(preset, { data: required(pretrainSchema, given, 'data'), layout: given.layout });
-  return { ...preset.options, ...given };
+  return { ...withoutDivided(preset.options, given), ...given };
+}
+
+/** A preset's options, without those that a split file among the given ones says. */
+export function withoutDivided(options: Preset['options'], given: { readonly splitFile?: string | undefined }) {
+  const { validation: _, ...others } = options;
+  return given.splitFile === undefined ? options : others;
 }

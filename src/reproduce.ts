@@ -3,6 +3,7 @@ import type { Checkpoint } from './checkpoint.js';
 import { comparison, resumeComparison } from './compare.js';
 import { limitedData, resumeCurve } from './curve.js';
 import type { Dataset } from './datasets/dataset.js';
+import { countHeldOut } from './datasets/split.js';
 import type { Entry, ExperimentOptions } from './entries.js';
 import { L2TError } from './errors.js';
 import { type Estimate, estimate } from './estimate.js';
@@ -17,7 +18,8 @@ import {
 import { besideSplitFile } from './launch.js';
 import { checkOptions, type Given, reproduceSchema, required } from './options.js';
 import type { Common } from './preflight.js';
-import { openPresetData, type Preset, presetNamed } from './presets.js';
+import { openPresetData, type Preset, presetNamed, withoutDivided } from './presets.js';
+import { currentFormat, rules } from './rules.js';
 import { firstFree } from './run-folder.js';
 import { countTrained } from './training-data.js';
 
@@ -74,7 +76,9 @@ export async function dryRun(
   const { data } = options;
   const classes = options.classes?.split(',').length ?? dataset?.classNames.length ?? preset.data.classes;
   const images = await countEach(entries, (run) =>
-    data === undefined ? published(preset, classes, run) : countTrained({ ...run, data, seed: 0 }),
+    data === undefined
+      ? published(preset, classes, run)
+      : countTrained({ ...run, data, seed: 0, rules: rules[currentFormat] }),
   );
   const times = await estimate({ entries, options, classes, images, sources: preset.sources }, { signal, onMethod });
   return { preset: name, verb: preset.verb, options, counted: dataset !== undefined, estimate: times };
@@ -89,16 +93,16 @@ async function countEach(entries: readonly Entry[], count: (run: Entry['options'
   return entries.map(({ options: run }) => counts.get(run.perClass) as number);
 }
 
-/** Images to train on, less those that validate: the authors', or a tenth. */
+/** Images to train on, less those that validate: the authors', or those that `validation` holds out. */
 async function published(
   { data }: Preset,
   classes: number,
-  { perClass, fold, splitFile }: Pick<Entry['options'], 'perClass' | 'fold' | 'splitFile'>,
+  { perClass, fold, splitFile, validation = 0 }: Entry['options'],
 ): Promise<number> {
   if (splitFile !== undefined && splitFile === data.split) return data.images - (await countValidating(splitFile));
   const share = fold === undefined ? 1 : 10;
   const each = perClass ?? Math.floor(data.images / data.classes / share);
-  return classes * (each - Math.floor(each / 10));
+  return classes * (each - countHeldOut(validation, each));
 }
 
 async function countValidating(split: string): Promise<number> {
@@ -113,9 +117,10 @@ async function resolvePreset(name: string, given: Given<typeof reproduceSchema>)
   const dataset = over.data === undefined ? undefined : await openPresetData(preset, { ...over, data: over.data });
   // A comparison has one count of images a class, a curve a list of them.
   const count = preset.verb === 'compare' && /^\d+$/.test(perClass ?? '') ? Number(perClass) : perClass;
+  const splitFile = over.splitFile ?? splitOf(preset, given, dataset);
   const merged = {
-    ...preset.options,
-    splitFile: splitOf(preset, given, dataset),
+    ...withoutDivided(preset.options, { splitFile }),
+    splitFile,
     sourceNetwork: oneOrList(preset.sources.map(({ network }) => network)),
     ...(weights.length > 0 && { source: oneOrList(weights) }),
     ...over,

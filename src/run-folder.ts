@@ -20,7 +20,10 @@ const finished = z.object({
   correct: z.int().nullable(),
   total: z.int().nullable(),
   accuracy: z.number().nullable(),
-  best: z.object({ epoch: z.int(), accuracy: z.number().nullable() }),
+  best: z
+    .object({ epoch: z.int(), accuracy: z.number().nullable(), selected: z.boolean().optional() })
+    // Runs of format 1 did not say: whatever validated selected the epoch.
+    .transform((best) => ({ ...best, selected: best.selected ?? best.accuracy !== null })),
 });
 
 const foundRate = z.strictObject({

@@ -33,6 +33,7 @@ const resolved = z.strictObject({
   layout: z.enum(layouts).optional(),
   classes: z.string().optional(),
   perClass: z.int().optional(),
+  validation: z.number().optional(),
   fold: z.int().optional(),
   splitFile: z.string().optional(),
   cache: z.string().optional(),
@@ -59,11 +60,15 @@ const resolved = z.strictObject({
 export type ResolvedOptions = z.output<typeof resolved>;
 
 const record = z.strictObject({
-  format: z.literal(1),
+  /** Which rules hold (rules.ts). */
+  format: z.union([z.literal(1), z.literal(2)]),
   verb: z.enum(['transfer', 'pretrain']),
   options: resolved,
-  /** What a resume must find again. */
-  data: z.strictObject({ classNames: z.array(z.string()), fingerprint: sha256, split: sha256 }),
+  /** What a resume must find again; `folder` (of all its images) where split.json names test images, as `eval` must. */
+  data: z.strictObject({
+    ...{ classNames: z.array(z.string()), fingerprint: sha256, split: sha256 },
+    folder: sha256.optional(),
+  }),
   sourceWeights: z.array(sha256),
 });
 

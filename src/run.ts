@@ -45,6 +45,10 @@ export interface StartEvent {
   /** Which features are matched; `source` counts the sources from 0, in the order in which they were given. */
   readonly pairs: readonly Pick<PairMetrics, 'source' | 'pair'>[];
   readonly images: { readonly train: number; readonly validation: number; readonly test: number };
+  /** The data has no test images: those of this run are a tenth of each class, kept from training. */
+  readonly testDrawn: boolean;
+  /** The result will be the epoch with the best validation accuracy; else the last, as with fewer than 400 validation images. */
+  readonly selectBest: boolean;
   readonly device: string;
   /** Why this device, where `auto` chose. */
   readonly reason: string;
@@ -62,6 +66,7 @@ export interface RunEpochEvent extends EpochMetrics {
   readonly epochs: number;
   /** On the validation images, in [0, 1]; where there are none, on the training images as they were trained on. */
   readonly accuracy: number;
+  /** The best epoch so far; where none is selected (StartEvent), each is in its turn. Its weights are in best.safetensors. */
   readonly best: boolean;
   readonly seconds: number;
 }
@@ -75,14 +80,19 @@ export interface CheckpointEvent {
 export type RunEvent = DataEvent | RateEvent | WarningEvent | StartEvent | StepEvent | RunEpochEvent | CheckpointEvent;
 
 export interface RunResult {
-  /** The target with the best epoch's weights. */
+  /** The target with the weights of epoch `best.epoch`. */
   readonly network: Checkpoint;
-  /** On the test images, in [0, 1]; null where the data set has none, and so are `correct` and `total`. */
+  /** The file with this network: best.safetensors in the run folder. */
+  readonly checkpoint: string;
+  /** On the test images, in [0, 1]; null where a split file names none, and so are `correct` and `total`. */
   readonly accuracy: number | null;
   readonly correct: number | null;
   readonly total: number | null;
-  /** The first epoch with the best validation accuracy; without validation images the last, and accuracy null. */
-  readonly best: { readonly epoch: number; readonly accuracy: number | null };
+  /**
+   * The epoch of the result, and its validation accuracy, null without validation images. `selected`: it is the first with
+   * the best validation accuracy, which takes at least 400 validation images; else it is the last.
+   */
+  readonly best: { readonly epoch: number; readonly accuracy: number | null; readonly selected: boolean };
   readonly method: MethodName;
   /** The learning rate that its schedule began with. */
   readonly lr: number;

@@ -1,13 +1,21 @@
 import { createHash } from 'node:crypto';
-import { checkEveryClass, type Dataset, type Division, selectClasses, splitNames } from './datasets/dataset.js';
+import {
+  checkEveryClass,
+  countPerClass,
+  type Dataset,
+  type Division,
+  selectClasses,
+  splitNames,
+} from './datasets/dataset.js';
 import { fingerprint } from './datasets/fingerprint.js';
 import { type ImageList, subset } from './datasets/image-list.js';
 import type { Layout } from './datasets/layouts.js';
 import { openDataset } from './datasets/load.js';
-import { splitTrain, type TrainSplit } from './datasets/split.js';
+import { splitTrain, withTest } from './datasets/split.js';
 import { divided, formatSplit, readSplit } from './datasets/split-file.js';
 import { L2TError } from './errors.js';
 import { type ImageLists, type ImageSetOptions, type ImageSets, makeImageSets } from './image-sets.js';
+import type { Rules } from './rules.js';
 import { hashText } from './run-record.js';
 import { didYouMean } from './suggest.js';
 
@@ -17,17 +25,31 @@ export interface DataOptions {
   readonly splitFile?: string | undefined;
   readonly fold?: number | undefined;
   readonly classes?: string | undefined;
+  /** Of a run, which may draw test images; absent: the data set as it lies there. */
+  readonly rules?: Rules | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** The data set in a folder, divided as a split file says, of the asked fold and classes only; nothing is decoded. */
 export async function loadData(options: DataOptions): Promise<Dataset> {
-  const { data, layout, splitFile, fold, classes, onWarning } = options;
+  const { data, layout, splitFile, fold, classes, rules, onWarning } = options;
   const opened = await openDataset(data, layout);
   for (const warning of opened.warnings) onWarning?.(warning);
-  const whole = splitFile === undefined ? opened : divided(opened, await readSplit(splitFile, opened));
+  const tested = rules?.drawTest ? withTest(opened) : opened;
+  const whole = splitFile === undefined ? tested : divided(opened, await readSplit(splitFile, opened));
   const dataset = fold === undefined ? whole : withFold(whole, fold);
   return classes === undefined ? dataset : selectClasses(dataset, classIndices(classes, dataset.classNames));
+}
+
+/**
+ * SHA-256 of what tells the whole folder from another. With this one unchanged, places in its images are of the same images.
+ * @throws L2TError FILE_ACCESS, INVALID_DATA; ABORTED through `signal`.
+ */
+export async function folderFingerprint(
+  { data, layout }: Pick<DataOptions, 'data' | 'layout'>,
+  signal?: AbortSignal | undefined,
+): Promise<string> {
+  return fingerprint(await openDataset(data, layout), signal);
 }
 
 /** `classes`: names or indices, separated by commas; names go first, since a class may be called `7`. */
@@ -61,7 +83,9 @@ function withFold(dataset: Dataset, fold: number): Dataset {
 /** Which images train and which validate. */
 export interface SplitOptions extends DataOptions {
   readonly perClass?: number | undefined;
+  readonly validation?: number | undefined;
   readonly seed: number;
+  readonly rules: Rules;
 }
 
 export type TrainingDataOptions = SplitOptions & Omit<ImageSetOptions, 'folder'>;
@@ -69,6 +93,8 @@ export type TrainingDataOptions = SplitOptions & Omit<ImageSetOptions, 'folder'>
 export interface TrainingData extends ImageSets {
   readonly classNames: readonly string[];
   readonly division: Division;
+  /** The test images are a tenth of each class of the data, which has none of its own. */
+  readonly testDrawn: boolean;
   /** SHA-256 of what tells the data from others, and of which images are trained on, validate and test. */
   readonly fingerprint: string;
   readonly splitHash: string;
@@ -86,7 +112,7 @@ export async function prepareTrainingData(options: TrainingDataOptions): Promise
   // The names and sizes of files do not tell everything; what is in memory does.
   for (const name of splitNames) if (sets[name]?.pixels) hash.update(sets[name].pixels);
   return {
-    ...{ classNames: dataset.classNames, ...sets, division },
+    ...{ classNames: dataset.classNames, ...sets, division, testDrawn: dataset.testDrawn === true },
     fingerprint: hash.digest('hex'),
     splitHash: hashText(formatSplit(division)),
   };
@@ -100,13 +126,16 @@ export async function countTrained(options: SplitOptions): Promise<number> {
 /**
  * The images of each set, before anything is decoded, and where they are in the data set's own lists.
  *
- * Throws INVALID_DATA where there are no training images, a class has none or fewer than `perClass`, or there is but one.
+ * Throws INVALID_DATA where there are no training images, a class has none, fewer than `perClass` or none beside those that
+ * validate or test, or there is but one.
  */
 export function divide(
   dataset: Dataset,
-  { data, perClass, seed }: Pick<SplitOptions, 'data' | 'perClass' | 'seed'>,
+  options: Pick<SplitOptions, 'data' | 'perClass' | 'validation' | 'seed' | 'rules'>,
 ): { lists: ImageLists; division: Division } {
-  const { train, validation, test, classNames, division } = dataset;
+  const { train, validation, test, classNames, division, testDrawn } = dataset;
+  const { data } = options;
+  if (testDrawn) checkBesideTest(dataset, data);
   if (train === undefined) {
     throw new L2TError('INVALID_DATA', `${data} has no training images: put them into a folder train/.`);
   }
@@ -114,31 +143,47 @@ export function divide(
     throw new L2TError('INVALID_DATA', `${data} has one class, '${classNames[0]}': there is nothing to tell apart.`);
   }
   checkEveryClass(train, classNames, data);
-  const lists = division
-    ? { train, validation, test }
-    : heldOut(
-        dataset,
-        train,
-        splitTrain(train.labels, classNames, { perClass, seed, hasValidation: validation !== undefined, folder: data }),
-      );
+  const lists = division ? { train, validation, test } : split(dataset, train, options);
   if (lists.train.count < 2) {
     throw new L2TError('INVALID_DATA', `${data} has one training image: batch norm needs at least two.`);
   }
-  const own = division ? division.validation.length === 0 : validation !== undefined;
+  const own = division ? division.validation.length === 0 : lists.validation === validation;
   return {
     lists,
     division: {
       train: positions(lists.train),
       validation: own ? new Int32Array(0) : positions(lists.validation),
-      test: division?.test && positions(test),
+      test: division?.test || testDrawn ? positions(test) : undefined,
     },
   };
 }
 
-/** The data set's own validation images, or else those that the split holds out, if any. */
-function heldOut({ validation, test }: Dataset, train: ImageList, split: TrainSplit): ImageLists {
-  const held = split.validation.length > 0 ? subset(train, split.validation) : undefined;
-  return { train: subset(train, split.train), validation: validation ?? held, test };
+/** Each class needs an image to train on beside the one that the test takes. */
+function checkBesideTest({ train, classNames }: Dataset, data: string): void {
+  const few = countPerClass(train?.labels ?? new Int32Array(0), classNames.length).indexOf(0);
+  if (few === -1) return;
+  throw new L2TError(
+    'INVALID_DATA',
+    `${data}: class '${classNames[few]}' has too few images: it needs one to train on and one to test on, since the data has no test images. Add images of it, or a folder test/.`,
+  );
+}
+
+/** Where `validation` says how many images validate, the data set's own do not. */
+function split(
+  { validation: own, test, classNames, testDrawn }: Dataset,
+  train: ImageList,
+  {
+    data,
+    perClass,
+    validation,
+    seed,
+    rules,
+  }: Pick<SplitOptions, 'data' | 'perClass' | 'validation' | 'seed' | 'rules'>,
+): ImageLists {
+  const heldOut = validation ?? (own === undefined ? rules.validation : 0);
+  const drawn = splitTrain(train.labels, classNames, { perClass, validation: heldOut, seed, folder: data, testDrawn });
+  const held = drawn.validation.length > 0 ? subset(train, drawn.validation) : undefined;
+  return { train: subset(train, drawn.train), validation: validation === undefined ? (own ?? held) : held, test };
 }
 
 const positions = (list: ImageList | undefined): Int32Array =>

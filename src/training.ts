@@ -7,6 +7,7 @@ import { type FoundRate, RateSearch, triedRates } from './learning-rate.js';
 import { driveRun, type RunListener } from './native-run.js';
 import { imagenetNormalisation } from './networks.js';
 import { hyperparameters } from './options.js';
+import type { Rules } from './rules.js';
 import type { RunEvent, RunResult } from './run.js';
 import type { FinishedResult, RunFolder, SavedRun } from './run-folder.js';
 import type { ResolvedOptions } from './run-record.js';
@@ -15,6 +16,7 @@ import type { TrainingData } from './training-data.js';
 /** All that a run trains with. */
 export interface Materials {
   readonly options: ResolvedOptions;
+  readonly rules: Rules;
   readonly device: { readonly device: string; readonly reason: string };
   readonly data: TrainingData;
   readonly sources: readonly NativeSource[];
@@ -58,6 +60,7 @@ export async function train(
       validation: data.validation?.labels.length ?? 0,
       test: data.test?.labels.length ?? 0,
     },
+    ...{ testDrawn: data.testDrawn, selectBest: job.selectBest },
     ...{ device, reason, threads: options.threads, epochs: options.epochs },
     ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, rate }),
   });
@@ -78,7 +81,8 @@ async function runNative(
   if (stopped || best === undefined) throw aborted(folder, signal);
   const accuracy = test ? test.correct / test.total : null;
   const counts = { correct: test?.correct ?? null, total: test?.total ?? null };
-  return { ...counts, accuracy, best: { epoch: best.epoch, accuracy: best.accuracy ?? null } };
+  const chosen = { epoch: best.epoch, accuracy: best.accuracy ?? null, selected: job.selectBest };
+  return { ...counts, accuracy, best: chosen };
 }
 
 /**
@@ -178,7 +182,10 @@ function toCheckpoint({ options, data }: Materials, weights: Checkpoint['weights
 }
 
 /** `rate`: of the schedule. */
-function toJob({ options, device: { device }, data, sources, init }: Materials, rate: FoundRate | number): RunJob {
+function toJob(
+  { options, rules, device: { device }, data, sources, init }: Materials,
+  rate: FoundRate | number,
+): RunJob {
   const { method, engine, convolution, size, threads, seed, epochs, batch, saveEvery } = options;
   return {
     ...hyperparameters(options),
@@ -189,14 +196,16 @@ function toJob({ options, device: { device }, data, sources, init }: Materials, 
     train: data.train,
     ...(data.validation && { validation: data.validation }),
     ...(data.test && { test: data.test }),
+    selectBest: (data.validation?.labels.length ?? 0) >= rules.enoughToSelect,
     ...(init && { targetWeights: init.weights }),
   };
 }
 
 /** The result of a run that is finished: its numbers, and the best epoch's network from the folder. */
 export async function readResult(folder: RunFolder, result: FinishedResult): Promise<RunResult> {
-  const network = await loadCheckpoint(join(folder.path, 'best.safetensors'));
+  const checkpoint = join(folder.path, 'best.safetensors');
+  const network = await loadCheckpoint(checkpoint);
   const { method, lr } = folder.record.options;
   const rate = lr === 'auto' ? (folder.rate as FoundRate).lr : lr;
-  return { network, ...result, method, lr: rate, run: folder.path, ...folder.timing };
+  return { network, ...result, method, lr: rate, run: folder.path, checkpoint, ...folder.timing };
 }

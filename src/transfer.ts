@@ -1,5 +1,6 @@
 import { startRun } from './launch.js';
 import { checkOptions, type Given, required, transferSchema } from './options.js';
+import { currentFormat, type RunFormat } from './rules.js';
 import { Run, type RunControl } from './run.js';
 
 /** `l2t-native transfer --help` says what each option is, its range and its default. */
@@ -13,9 +14,15 @@ export type TransferOptions = Given<typeof transferSchema> & RunControl;
  * The run's `result` rejects with L2TError INVALID_OPTION, INVALID_DATA, INVALID_WEIGHTS, WEIGHTS_MISMATCH,
  * INVALID_RUN (the folder is in use or not empty), DEVICE_UNAVAILABLE, FILE_ACCESS, DIVERGED or ABORTED.
  */
-export function transfer({ signal, ...given }: TransferOptions = {}): Run {
+export function transfer(options: TransferOptions = {}): Run {
+  return transferAs(currentFormat, options);
+}
+
+/** By the rules of a format: an experiment goes on with those that it began with. */
+export function transferAs(format: RunFormat, { signal, ...given }: TransferOptions): Run {
   return new Run(async (emit) => {
     const { target, method = 'l2t-ww', ...options } = checkOptions(transferSchema, given);
-    return startRun('transfer', method, required(transferSchema, { target }, 'target'), options, { emit, signal });
+    const name = required(transferSchema, { target }, 'target');
+    return startRun('transfer', method, name, options, { emit, signal }, format);
   });
 }

@@ -25,12 +25,12 @@ describe('compare', { timeout: 120_000 }, () => {
     expect(first.rows.map(({ label }) => label)).toEqual(['scratch', 'lwf', 'fm:all-to-all', 'l2t-ww']);
     const { parameters } = describeNetwork({ name: 'vgg9_bn', classes: 3, width: 0.125 });
     const trained = parameters.flatMap(({ shape }) => shape.reduce((product, side) => product * side, 1));
-    for (const { accuracies, mean, deviation, validation, runs, ...row } of first.rows) {
+    for (const { accuracies, mean, deviation, runs, ...row } of first.rows) {
       expect(mean).toBeCloseTo(((accuracies[0] as number) + (accuracies[1] as number)) / 2, 12);
       expect(deviation).toBeCloseTo(Math.abs((accuracies[0] as number) - (accuracies[1] as number)) / Math.SQRT2, 12);
-      expect([validation?.length, runs.length]).toEqual([2, 2]);
+      expect([row.validation, runs.length]).toEqual([undefined, 2]);
       expect(row.parameters).toBe(trained.reduce((sum, count) => sum + count));
-      // 33 images in batches of 6.
+      // 36 images in batches of 6.
       expect(row.msPerStep).toBeCloseTo((1000 * (row.seconds as number)) / 6, 9);
       expect(row.learningRates).toEqual([0.01, 0.01]);
       expect(row.inference?.batch1).toBeGreaterThan(0);
@@ -39,7 +39,7 @@ describe('compare', { timeout: 120_000 }, () => {
     }
     const table = readFileSync(join(options.out, 'comparison.md'), 'utf8');
     expect(table.split('\n')[2]).toMatch(
-      /^\| scratch \| \d+\.\d ± \d+\.\d \| \d+\.\d, \d+\.\d \| [^|]+ \| 0\.01 \| [\d,]+ \| \d+\.\d ms \| \d+ s \| [\d.]+ ms \| [\d.]+ ms \|$/,
+      /^\| scratch \| \d+\.\d ± \d+\.\d \| \d+\.\d, \d+\.\d \| {2}\| 0\.01 \| [\d,]+ \| \d+\.\d ms \| \d+ s \| [\d.]+ ms \| [\d.]+ ms \|$/,
     );
     expect(readFileSync(join(options.out, 'comparison.csv'), 'utf8')).toMatch(
       /^method,images a class,mean,deviation,seed 0,seed 1,validation mean,.*\n"scratch",,0\.\d+,/,
@@ -59,7 +59,7 @@ describe('compare', { timeout: 120_000 }, () => {
   });
 
   it('gives the same side by side as one by one', async () => {
-    const options = { ...tiny(), methods: 'scratch,fm,l2t-w' };
+    const options = { ...tiny(), validation: 0.1, methods: 'scratch,fm,l2t-w' };
     let atOnce = 0;
     let most = 0;
     const follow: Follow = async (run) => {
@@ -111,15 +111,42 @@ describe('compare', { timeout: 120_000 }, () => {
     expect(existsSync(join(folder, 'scratch-0', 'lock'))).toBe(false);
   });
 
-  it('is refused before its first run where the data has no test images', async () => {
+  it('of data without test images tests all runs on the same tenth of it, unless a split file divides it', async () => {
     const folder = temporaryFolder();
     cpSync(data, folder, { recursive: true, filter: (path) => !/^(test|t10k)/.test(basename(path)) });
-    const untested = { ...tiny(), data: folder, methods: 'scratch,lwf', parallel: 1, out: out() };
-    await expect(compare(untested)).rejects.toMatchObject({
+    const untested = { ...tiny(), data: folder, methods: 'scratch,lwf' };
+    const { rows } = await compare({ ...untested, perClass: 10, out: out() });
+    const tested = rows
+      .flatMap(({ runs }) => runs)
+      .map((run) => JSON.parse(readFileSync(join(run, 'split.json'), 'utf8')).test);
+    expect(tested).toEqual(Array(4).fill(tested[0]));
+    expect(tested[0].length).toBe(3);
+    const splitFile = join(temporaryFolder(), 'split.json');
+    writeFileSync(splitFile, '{"validation": [0, 1, 2]}');
+    const refused = { ...untested, splitFile, out: out() };
+    await expect(compare(refused)).rejects.toMatchObject({
       code: 'INVALID_DATA',
       message: expect.stringContaining('has none'),
     });
-    expect(existsSync(untested.out)).toBe(false);
+    expect(existsSync(refused.out)).toBe(false);
+  });
+
+  it('goes on as it began: by the rules of an earlier version, also for runs to come', async () => {
+    const options = { ...alone(), out: out() };
+    const { rows } = await compare({ ...options, validation: 0.1 });
+    const splits = () => rows[0]?.runs.map((run) => readFileSync(join(run, 'split.json'), 'utf8'));
+    const before = splits();
+    // As that version left it: it held out a tenth without being told so.
+    const shared = join(options.out, 'experiment.json');
+    const { format, ...old } = JSON.parse(readFileSync(shared, 'utf8'));
+    expect(format).toBe(2);
+    writeFileSync(shared, JSON.stringify(old));
+    const yaml = join(options.out, 'compare.yaml');
+    writeFileSync(yaml, readFileSync(yaml, 'utf8').replace('validation: 0.1\n', ''));
+    for (const run of rows[0]?.runs ?? []) rmSync(run, { recursive: true });
+    await resumeComparison(options.out);
+    expect(splits()).toEqual(before);
+    expect(readFileSync(join(rows[0]?.runs[1] as string, 'options.yaml'), 'utf8')).toMatch(/^format: 1\n/);
   });
 
   it('fine-tunes the first source at its own network, width and size; where it was interrupted, goes on', async () => {
@@ -158,6 +185,7 @@ describe('compare', { timeout: 120_000 }, () => {
     ],
     ['pairs that the networks do not have', { methods: 'scratch,fm:8-3,99-0' }, 'INVALID_OPTION', /fm:8-3,99-0: .*99/],
     ['too many images a class', { perClass: 1000 }, 'INVALID_DATA', /fewer than the 1000/],
+    ['too many that validate', { validation: 12 }, 'INVALID_DATA', /nothing to train on of class 'left'/],
     [
       'options that no method reads',
       { methods: 'scratch,fm', temperature: 3, innerSteps: 4 },

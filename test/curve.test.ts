@@ -16,7 +16,7 @@ const tiny = () => ({ ...common, data, source, epochs: 1, seeds: 2, methods: 'sc
 
 describe('curve', { timeout: 120_000 }, () => {
   it('runs each method with each count and seed; counts are columns; what is missing is done by a resume', async () => {
-    const options = { ...tiny(), perClass: '4, 10' };
+    const options = { ...tiny(), perClass: '4, 10', validation: 0.1 };
     const { rows } = await curve(options);
     expect(rows.map(({ label, perClass }) => [label, perClass])).toEqual([
       ['scratch', 4],
@@ -24,7 +24,7 @@ describe('curve', { timeout: 120_000 }, () => {
       ['scratch', 10],
       ['fm', 10],
     ]);
-    // Of 10 images a class one is held out, of 4 none.
+    // A tenth of 10 images is one, of 4 none.
     expect(rows.map(({ validation }) => validation?.length)).toEqual([undefined, undefined, 2, 2]);
     const spread = String.raw`\d+\.\d ± \d+\.\d`;
     const table = readFileSync(join(options.out, 'comparison.md'), 'utf8').trimEnd().split('\n');

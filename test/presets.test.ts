@@ -57,7 +57,7 @@ describe('presets', () => {
   it.each(all)('$name has the schedule of the paper', ({ options, data }) => {
     const network = String(options.target ?? options.network);
     expect(options).toMatchObject({ epochs: 200, batch: network === 'resnet18' ? 64 : 128, lr: 0.1, momentum: 0.9 });
-    expect(options.weightDecay).toBe(1e-4);
+    expect([options.weightDecay, options.validation]).toEqual([1e-4, 0.1]);
     if ('target' in options) expect(options).toMatchObject({ beta: 0.5, innerSteps: 2, metaLr: 1e-4 });
     expect(data.images / data.classes).toBeGreaterThan(25);
   });
@@ -100,6 +100,9 @@ describe('the data of a preset', () => {
     await expect(openPresetData(named('mit67'), { data: folder })).rejects.toThrow(/holds folders of 10 classes/);
     const options = await pretrainPreset('resnet32-svhn', { data: folder, batch: 5 });
     expect(options).toMatchObject({ network: 'resnet32', batch: 5, momentum: 0.9, data: folder });
+    expect(options).toMatchObject({ validation: 0.1 });
+    const divided = await pretrainPreset('resnet32-svhn', { data: folder, splitFile: 'mine.json' });
+    expect(divided).not.toHaveProperty('validation');
     await expect(pretrainPreset('resnet32-tinyimagenet', { data: folder })).rejects.toMatchObject({
       code: 'INVALID_DATA',
     });

@@ -142,15 +142,21 @@ describe('reproduce', { timeout: 120_000 }, () => {
       [5, 3 * 3],
     ]);
     expect(methods).toEqual(['scratch']);
+    const all = await dryRun('cifar10-few-images', { ...given, methods: 'scratch', perClass: '50', validation: 0 });
+    expect(all.estimate.entries[0]?.steps).toBe(3 * 25);
   });
 
   it("validates on the authors' images, unless something else divides the data or it is in folders", async () => {
     const given = { ...tiny, methods: 'scratch', size: 32, batch: 4 };
-    const splitOf = async (more: object) => (await dryRun('stl10', { ...given, ...more })).options.splitFile;
-    expect(await splitOf({})).toMatch(/splits\/stl10\.json$/);
-    expect(await splitOf({ fold: 1 })).toBeUndefined();
-    expect(await splitOf({ splitFile: 'mine.json' })).toBe('mine.json');
-    expect(await splitOf({ data: await classFolders(['train']) })).toBeUndefined();
+    const dividing = async (more: object) => {
+      const { splitFile, validation } = (await dryRun('stl10', { ...given, ...more })).options;
+      return [splitFile, validation];
+    };
+    expect(await dividing({})).toEqual([expect.stringMatching(/splits\/stl10\.json$/), undefined]);
+    expect(await dividing({ fold: 1 })).toEqual([undefined, 0.1]);
+    expect(await dividing({ validation: 5 })).toEqual([undefined, 5]);
+    expect(await dividing({ splitFile: 'mine.json' })).toEqual(['mine.json', undefined]);
+    expect(await dividing({ data: await classFolders(['train']) })).toEqual([undefined, 0.1]);
   });
 
   it('is a verb: flags over YAML over the preset; dry, it writes nothing', async () => {

@@ -50,10 +50,14 @@ describe('transfer', () => {
         { source: 0, pair: [8, 3] },
         { source: 0, pair: [5, 1] },
       ],
-      images: { train: 33, validation: 3, test: 30 },
+      images: { train: 36, validation: 0, test: 30 },
+      testDrawn: false,
+      selectBest: false,
     });
     expect(result).toMatchObject({ method: 'l2t-ww', total: 30, network: { classNames: ['left', 'middle', 'right'] } });
-    const again = await evaluate(join(result.run, 'best.safetensors'), { data, threads: 1 });
+    expect(result.best).toEqual({ epoch: 1, accuracy: null, selected: false });
+    expect(result.checkpoint).toBe(join(result.run, 'best.safetensors'));
+    const again = await evaluate(result.checkpoint, { data, threads: 1 });
     expect([again.correct, again.total]).toEqual([result.correct, result.total]);
     expect(again.confusion.flat().reduce((sum, images) => sum + images)).toBe(30);
     expect((await evaluate(result.network, { data, threads: 1 })).loss).toBe(again.loss);

@@ -55,6 +55,8 @@ struct RunConfig {
   data::ImageSet train;
   std::optional<data::ImageSet> validation;
   std::optional<data::ImageSet> test;
+  /// The best epoch is the first with the highest validation accuracy; else, or without validation, the last.
+  bool select_best;
   std::string device;
   int threads;
   uint64_t seed;

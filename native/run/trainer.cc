@@ -147,7 +147,7 @@ bool Trainer::finish_epoch() {
     if (!validation) return false;
     event.metrics.validation_accuracy = validation->accuracy();
     event.metrics.validation_loss = validation->loss;
-    event.best = !best_ || validation->accuracy() > best_->accuracy.value_or(-1);
+    event.best = !config_.select_best || !best_ || validation->accuracy() > best_->accuracy.value_or(-1);
   }
   require_finite_weights();
   if (event.best) keep_best(event.metrics);

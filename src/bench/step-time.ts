@@ -63,6 +63,6 @@ function toRunJob({ sources, ...job }: TimedJob): RunJob {
       labels: Int32Array.from({ length: batch }, (_, image) => image % target.classes),
       size,
     },
-    ...{ seed: 1, epochs: limits.steps, saveEvery: 1e6 },
+    ...{ selectBest: false, seed: 1, epochs: limits.steps, saveEvery: 1e6 },
   };
 }

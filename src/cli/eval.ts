@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { flagNames, loadCheckpoint } from '../checkpoint.js';
+import { flagNames } from '../checkpoint.js';
 import { type EvaluationResult, evaluate } from '../evaluate.js';
 import { evaluateSchema, required } from '../options.js';
 import { addFlags, mergedOptions } from './flags.js';
@@ -17,14 +17,12 @@ export function register(program: Command): void {
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print the result as one JSON document')
     .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {
-      const { network, width, strict, ...options } = await mergedOptions(evaluateSchema, flags);
+      const options = await mergedOptions(evaluateSchema, flags);
       required(evaluateSchema, options, 'data');
       const progress = new Progress();
-      const onWarning = progress.warn;
-      const howRead = { network, width, size: options.size, strict, names: flagNames };
-      const loaded = await loadCheckpoint(checkpoint, { ...howRead, onWarning });
+      const told = { onProgress: progress.data, onWarning: progress.warn, onNote: progress.note };
       const result = await interruptible((signal) =>
-        evaluate(loaded, { ...options, signal, onProgress: progress.data, onWarning }),
+        evaluate(checkpoint, { ...options, ...told, signal, names: flagNames }),
       ).finally(() => progress.stop());
       process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
     });

@@ -1,11 +1,14 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { StepEvent } from '../addon.js';
+import { currentFormat, rules } from '../rules.js';
 import type { RateEvent, RunEpochEvent, RunEvent, StartEvent } from '../run.js';
 
 const percent = (value: number): string => `${(100 * value).toFixed(2)} %`;
 
 /** Progress on stderr: bars on a terminal, plain lines otherwise. */
 export class Progress {
+  /** Are epochs compared by their validation? Then the best so far is marked. */
+  #selectBest = false;
   #bar: SingleBar | undefined;
   #said = Date.now();
 
@@ -14,18 +17,18 @@ export class Progress {
     private readonly label = '',
   ) {}
 
-  readonly warn = (message: string): void => this.line(`warning: ${message}`);
+  readonly warn = (message: string): void => this.note(`warning: ${message}`);
 
-  line(text: string): void {
+  readonly note = (text: string): void => {
     this.stop();
     this.#said = Date.now();
     process.stderr.write(`${this.label}${text}\n`);
-  }
+  };
 
   /** Images decoded; without a terminal a line every few seconds. */
   readonly data = (done: number, total: number): void => {
     if (process.stderr.isTTY) this.#show('images', done, total);
-    else if (Date.now() - this.#said > 5000) this.line(`${done} of ${total} images read`);
+    else if (Date.now() - this.#said > 5000) this.note(`${done} of ${total} images read`);
     if (done === total) this.stop();
   };
 
@@ -33,14 +36,19 @@ export class Progress {
     if (event.type === 'warning') this.warn(event.message);
     else if (event.type === 'data') this.data(event.done, event.total);
     else if (event.type === 'rate') this.#rate(event);
-    else if (event.type === 'start') this.line(describeStart(event));
+    else if (event.type === 'start') this.#start(event);
     else if (event.type === 'step') this.#step(event);
-    else if (event.type === 'epoch') this.line(describeEpoch(event));
+    else if (event.type === 'epoch') this.note(describeEpoch(event, this.#selectBest));
+  }
+
+  #start(event: StartEvent): void {
+    this.#selectBest = event.selectBest;
+    this.note(describeStart(event));
   }
 
   #rate({ done, total, lr, loss }: RateEvent): void {
     if (process.stderr.isTTY) this.#show('learning rate', done, total, `${lr.toPrecision(2)}: loss ${loss.toFixed(3)}`);
-    else if (Date.now() - this.#said > 5000) this.line(`${done} of at most ${total} learning rates tried`);
+    else if (Date.now() - this.#said > 5000) this.note(`${done} of at most ${total} learning rates tried`);
   }
 
   #step({ epoch, step, steps, lossOrg }: StepEvent): void {
@@ -63,33 +71,31 @@ export class Progress {
   }
 }
 
-function describeStart({
-  run,
-  method,
-  target,
-  classes,
-  pairs,
-  images,
-  device,
-  reason,
-  threads,
-  lr,
-  rate,
-}: StartEvent): string {
+function describeStart(event: StartEvent): string {
+  const { run, method, target, classes, pairs, device, reason, threads, lr, rate } = event;
   const sources = new Set(pairs.map(({ source }) => source)).size;
   const matched =
     pairs.length > 0 ? `, ${pairs.length} pairs of features${sources > 1 ? ` with ${sources} sources` : ''}` : '';
-  const counts = `${images.train} training, ${images.validation} validation, ${images.test} test images`;
-  return `${method}: ${target}, ${classes} classes${matched}; ${counts}; learning rate ${lr}${rate ? ' (found)' : ''}; ${threads} threads on ${device} (${reason}); ${run}`;
+  return `${method}: ${target}, ${classes} classes${matched}; ${describeImages(event)}; learning rate ${lr}${rate ? ' (found)' : ''}; ${threads} threads on ${device} (${reason}); ${run}`;
 }
 
-function describeEpoch({ epoch, epochs, best, seconds, ...metrics }: RunEpochEvent): string {
+function describeImages({ images: { train, validation, test }, testDrawn, selectBest }: StartEvent): string {
+  const drawn = testDrawn ? ' (a tenth of each class: the data has none)' : '';
+  const few =
+    validation > 0 ? ` (it takes ${rules[currentFormat].enoughToSelect} validation images to choose one)` : '';
+  const result = selectBest ? 'the epoch with the best validation accuracy' : `the last epoch${few}`;
+  return `${train} training, ${validation} validation, ${test} test images${drawn}; the result is ${result}`;
+}
+
+function describeEpoch({ epoch, epochs, best, seconds, ...metrics }: RunEpochEvent, selectBest: boolean): string {
   const { lossOrg, lossMatching, lossAttention, lossDistillation, trainAccuracy, validationAccuracy } = metrics;
   const terms = Object.entries({ matching: lossMatching, attention: lossAttention, distillation: lossDistillation })
     .map(([name, loss]) => (loss === undefined ? '' : ` ${name} ${loss.toFixed(4)}`))
     .join('');
   const validation =
-    validationAccuracy === undefined ? '' : ` validation ${percent(validationAccuracy)}${best ? ' *' : ''}`;
+    validationAccuracy === undefined
+      ? ''
+      : ` validation ${percent(validationAccuracy)}${best && selectBest ? ' *' : ''}`;
   const width = String(epochs).length;
   return `epoch ${String(epoch + 1).padStart(width)}/${epochs}  loss ${lossOrg.toFixed(4)}${terms}  train ${percent(trainAccuracy)}${validation}  ${seconds.toFixed(1)} s`;
 }

@@ -67,22 +67,15 @@ function requireAlone(command: Command): void {
   );
 }
 
-export function toJson({
-  run,
-  method,
-  lr,
-  correct,
-  total,
-  accuracy,
-  best,
-  seconds,
-}: RunResult): Record<string, unknown> {
-  return { run, method, lr, correct, total, accuracy, best, seconds };
+export function toJson(result: RunResult): Record<string, unknown> {
+  const { run, checkpoint, method, lr, correct, total, accuracy, best, seconds } = result;
+  return { run, checkpoint, method, lr, correct, total, accuracy, best, seconds };
 }
 
-function summary({ run, correct, total, accuracy, best, seconds }: RunResult): string {
+function summary({ checkpoint, correct, total, accuracy, best, seconds }: RunResult): string {
   const tested =
     accuracy === null ? 'no test images' : `test accuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total})`;
-  const validated = best.accuracy === null ? '' : `, validation ${(100 * best.accuracy).toFixed(2)} %`;
-  return `${tested}; best epoch ${best.epoch + 1}${validated}; ${seconds.toFixed(1)} s; ${run}/best.safetensors\n`;
+  const validated = best.accuracy === null ? '' : ` (validation ${(100 * best.accuracy).toFixed(2)} %)`;
+  const which = best.selected ? 'the best on the validation images' : 'the last';
+  return `${tested}; weights of epoch ${best.epoch + 1}, ${which}${validated}; ${seconds.toFixed(1)} s; ${checkpoint}\n`;
 }

@@ -22,6 +22,8 @@ export interface Dataset {
   readonly warnings: readonly string[];
   /** A split file divided it (split-file.ts): what it leaves out is in no set. */
   readonly division?: Division;
+  /** `test` was drawn from the training images (`withTest`). */
+  readonly testDrawn?: true;
 }
 
 /** What a split file says: places in the data set's own lists. `validation` may be empty. */
@@ -30,7 +32,7 @@ export interface Division {
   readonly train: Int32Array;
   /** Of the training images. */
   readonly validation: Int32Array;
-  /** Of the test images; undefined: all of them. */
+  /** Of the test images; of the training images where the data set has no test images. Undefined: all test images. */
   readonly test: Int32Array | undefined;
 }
 

@@ -21,8 +21,9 @@ const endings = { train: '-train', validation: '-val', test: '-test' } as const;
 
 /**
  * Reads a split: a JSON file of lists `train`, `validation` and `test`, as a run folder's split.json is (without `train`: all
- * that do not validate), or the files that the paper's authors published, by what their names have in common (`splits/cifar100` for splits/cifar100-train …). Checked
- * against the data set: positions that exist, none twice; of the authors' files the number of classes.
+ * that are in no other list), or the files that the paper's authors published, by what their names have in common (`splits/cifar100` for splits/cifar100-train …). Where
+ * the data set has no test images, `test` names training images. Checked against the data set: positions that exist, none
+ * twice; of the authors' files the number of classes.
  *
  * Throws INVALID_DATA, naming the file; FILE_ACCESS.
  */
@@ -30,9 +31,14 @@ export async function readSplit(path: string, dataset: Dataset): Promise<Divisio
   const { train, test, classNames } = dataset;
   const split = existsSync(path + endings.train)
     ? await readAuthors(path, classNames.length)
-    : await readJson(path, train?.count ?? 0);
-  checkPositions(path, 'train and validation', [...split.train, ...split.validation], train?.count ?? 0);
-  if (split.test) checkPositions(path, 'test', [...split.test], test?.count ?? 0);
+    : await readJson(path, dataset);
+  const ofTrain = [...split.train, ...split.validation];
+  if (test) {
+    checkPositions(path, 'train and validation', ofTrain, train?.count ?? 0);
+    checkPositions(path, 'test', [...(split.test ?? [])], test.count);
+  } else {
+    checkPositions(path, 'train, validation and test', [...ofTrain, ...(split.test ?? [])], train?.count ?? 0);
+  }
   for (const [name, indices] of [
     ['training', split.train],
     ['test', split.test],
@@ -45,12 +51,13 @@ export async function readSplit(path: string, dataset: Dataset): Promise<Divisio
 /** The data set as a split file divides it. Without validation images there, it keeps its own. */
 export function divided(dataset: Dataset, division: Division): Dataset {
   const { train, validation, test } = dataset;
+  const tested = test ?? train;
   return {
     ...dataset,
     ...{ folds: [], division },
     train: train && subset(train, division.train),
     validation: train && division.validation.length > 0 ? subset(train, division.validation) : validation,
-    test: test && division.test ? subset(test, division.test) : test,
+    test: tested && division.test ? subset(tested, division.test) : test,
   };
 }
 
@@ -60,16 +67,17 @@ export function formatSplit({ train, validation, test }: Division): string {
   return `${JSON.stringify(lists)}\n`;
 }
 
-async function readJson(path: string, trainingImages: number): Promise<Division> {
+async function readJson(path: string, dataset: Dataset): Promise<Division> {
   if (!existsSync(path)) {
     throw new L2TError('FILE_ACCESS', `Cannot read ${path}: there is neither such a file nor ${path}${endings.train}.`);
   }
   const bytes = await readFileBytes(path);
   try {
     const { train, validation = [], test } = json.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
-    const heldOut = new Set(validation);
+    const others = new Set([...validation, ...((dataset.test === undefined && test) || [])]);
+    const rest = [...Array(dataset.train?.count ?? 0).keys()].filter((image) => !others.has(image));
     return {
-      train: Int32Array.from(train ?? [...Array(trainingImages).keys()].filter((image) => !heldOut.has(image))),
+      train: Int32Array.from(train ?? rest),
       validation: Int32Array.from(validation),
       test: test && Int32Array.from(test),
     };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Dataset } from '../../src/datasets/dataset.js';
 import { imageFiles } from '../../src/datasets/image-list.js';
-import { formatSplit, readSplit } from '../../src/datasets/split-file.js';
+import { divided, formatSplit, readSplit } from '../../src/datasets/split-file.js';
 import { readPthValue } from '../../src/weights/pth.js';
 import { failure, temporaryFolder, write } from './generate.js';
 
@@ -22,6 +22,8 @@ function dataset(classes: number, train: number, test: number): Dataset {
   };
 }
 
+const places = (list: Dataset['train']) => Array.from({ length: list?.count ?? 0 }, (_, k) => list?.position(k));
+
 function file(content: string): string {
   const path = join(temporaryFolder(), 'split.json');
   write(path, content);
@@ -36,6 +38,19 @@ describe('a split file', () => {
     expect([validation, test]).toEqual([new Int32Array(0), Int32Array.of(1)]);
     const rest = await readSplit(file('{"validation": [2, 0]}'), dataset(2, 4, 4));
     expect([...rest.train]).toEqual([1, 3]);
+  });
+
+  it('names training images to test on where the data set has no test images', async () => {
+    const untested = { ...dataset(2, 5, 0), test: undefined };
+    const whole = file('{"train": [3, 0], "validation": [1], "test": [2]}');
+    expect((await readSplit(whole, untested)).test).toEqual(Int32Array.of(2));
+    const rest = await readSplit(file('{"validation": [1], "test": [2]}'), untested);
+    const { train, validation, test } = divided(untested, rest);
+    expect([train, validation, test].map((list) => places(list))).toEqual([[0, 3, 4], [1], [2]]);
+    const twice = await failure(readSplit(file('{"train": [0, 2], "test": [2]}'), untested));
+    expect(twice?.message).toMatch(/train, validation and test name image 2 twice/);
+    const beyond = await failure(readSplit(file('{"train": [0], "test": [5]}'), untested));
+    expect(beyond?.message).toMatch(/name image 5, but the data set has 5/);
   });
 
   it.each([

@@ -61,6 +61,7 @@ const wrong: [what: string, changes: object, message: RegExp][] = [
     /'pixels' must be a Uint8Array/,
   ],
   ['validation that is none', { validation: 5 }, /'validation' must be an object/],
+  ['no word on the best epoch', { selectBest: undefined }, /'selectBest' must be true or false/],
   ['a resume that is none', { resume: 'yes' }, /'resume' must be an object/],
   ['a resume without a state', { resume: { best: [] } }, /'state' must be an array/],
   ['target weights that are none', { targetWeights: {} }, /'targetWeights' must be an array/],

@@ -257,6 +257,19 @@ describe('model selection', () => {
     expect(right / validation.labels.length).toBe(accuracies[best]);
   });
 
+  it('that is not wanted: the last epoch is the best, and is validated all the same', async () => {
+    const job = scratch({ epochs: 6, validation, test });
+    const [selected, kept] = [await train(job), await train({ ...job, selectBest: false })];
+    // Else the two would be the same.
+    expect(selected.result.best?.epoch).toBeLessThan(5);
+    expect(kept.epochs.map(({ metrics }) => metrics)).toEqual(selected.epochs.map(({ metrics }) => metrics));
+    expect(kept.epochs.every(({ best }) => best)).toBe(true);
+    expect(kept.result.best).toEqual({ epoch: 5, accuracy: last(kept.epochs).metrics.validationAccuracy });
+    const again = { state: last(kept.epochs).state, best: last(kept.epochs).network };
+    const resumed = await train({ ...job, selectBest: false, resume: again });
+    expect(resumed.result).toEqual(kept.result);
+  });
+
   it('without validation images the last epoch is the best', async () => {
     const { epochs, result } = await train(scratch({ epochs: 3, test }));
     expect(epochs.map(({ best }) => best)).toEqual([true, true, true]);

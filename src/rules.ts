@@ -1,0 +1,26 @@
+/** What holds where no option says: how a run's images are divided, which epoch gives its result, its learning rate. */
+export interface Rules {
+  /** Where the data has no test images: is a tenth of each class kept for the test (`withTest` in datasets/split.ts)? */
+  readonly drawTest: boolean;
+  /** The fraction of each class's training images that validates where the data has no validation images of its own. */
+  readonly validation: number;
+  /** With this many validation images or more, the result is the best validated epoch; with fewer it is the last. */
+  readonly enoughToSelect: number;
+  readonly lr: number | 'auto';
+}
+
+/**
+ * By the format of a run folder: a run goes on by the rules that it began with.
+ *
+ * Why 400: the standard error of an accuracy is then at most √(0.25 / 400) = 2.5 points, and every validation set of the
+ * paper's full data sets has that many. With fewer images, the best of many epochs is mostly the luckiest.
+ */
+export const rules = {
+  1: { drawTest: false, validation: 0.1, enoughToSelect: 1, lr: 0.1 },
+  2: { drawTest: true, validation: 0, enoughToSelect: 400, lr: 'auto' },
+} as const satisfies Record<number, Rules>;
+
+export type RunFormat = keyof typeof rules;
+
+/** The format of new run folders. */
+export const currentFormat: RunFormat = 2;
