@@ -47,6 +47,7 @@ function parseCounts(list: string): number[] {
     );
   });
   const twice = counts.find((count, i) => counts.indexOf(count) !== i);
-  if (twice !== undefined) throw new L2TError('INVALID_OPTION', `--per-class: ${twice} is listed twice.`);
+  if (twice !== undefined)
+    throw new L2TError('INVALID_OPTION', `--per-class: ${twice} is listed twice: leave one out.`);
   return counts;
 }

@@ -104,8 +104,10 @@ export async function resumeExperiment<O extends ExperimentOptions>(
 ): Promise<ExperimentResult> {
   if (!holdsExperiment(kind.verb, out)) {
     const other = kind.verb === 'compare' ? 'curve' : 'compare';
-    const advice = holdsExperiment(other, out) ? `it was by l2t-native ${other}` : `${kind.verb}.yaml is missing`;
-    throw new L2TError('INVALID_RUN', `${out} was not begun by l2t-native ${kind.verb}: ${advice}.`);
+    const problem = holdsExperiment(other, out)
+      ? `was begun by l2t-native ${other}: l2t-native ${other} --resume ${out} goes on with it`
+      : `holds no experiment: there is no ${optionsFile(kind, out)}`;
+    throw new L2TError('INVALID_RUN', `${out} ${problem}.`);
   }
   const changes = checkOptions(compareSchema.pick({ parallel: true }), { parallel });
   const options = { ...((await yamlOptions(kind.schema, optionsFile(kind, out))) as O), ...changes };

@@ -7,7 +7,7 @@ import { L2TError } from './errors.js';
 /** The system's refusals that a person meets, and what to do about each. */
 const advice: ReadonlyMap<string, string> = new Map([
   ['ENOENT', 'it, or its folder, does not exist: check the path'],
-  ['ENOTDIR', 'a part of the path is a file, not a folder: check the path'],
+  ['ENOTDIR', 'it, or a part of its path, is a file, not a folder: check the path'],
   ['EISDIR', 'it is a folder: name a file'],
   ['EACCES', 'permission is denied: change its permissions or choose another place'],
   ['EPERM', 'the operation is not permitted: change its permissions or choose another place'],
@@ -26,7 +26,7 @@ const advice: ReadonlyMap<string, string> = new Map([
 export function fileError(verb: string, path: string, error: unknown): L2TError {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   const reason = (code && advice.get(code)) ?? (error instanceof Error ? error.message : String(error));
-  return new L2TError('FILE_ACCESS', `Cannot ${verb} ${path}: ${reason}.`, { cause: error });
+  return new L2TError('FILE_ACCESS', `Cannot ${verb} ${path || "''"}: ${reason}.`, { cause: error });
 }
 
 /** One read call takes at most this much (Linux transfers at most 2 GiB − 4 KiB at once). */

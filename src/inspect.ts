@@ -31,7 +31,8 @@ export interface FileReport {
 
 /**
  * What a weights file holds; the network's features where it is known, from the file or from `network` and `width`.
- * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS.
+ * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_OPTION where `width` or `size` is given for a
+ * file that does not say its network, without `network`.
  */
 export async function inspectFile(
   file: string,
@@ -40,7 +41,8 @@ export async function inspectFile(
   const weights = await loadWeights(file);
   const tensors = [...weights.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   const report = { file, format: weights.format, tensors };
-  if (given.network === undefined && !weights.metadata.has('network')) return report;
+  const nothingGiven = Object.values(given).every((value) => value === undefined);
+  if (nothingGiven && !weights.metadata.has('network')) return report;
   const { network, size, classNames, normalisation } = toCheckpoint(weights, file, { ...given, names: flagNames });
   const { features } = describeNetwork(network, size);
   const parameters = countParameters(network);

@@ -2,7 +2,7 @@ import { resolve as absolute } from 'node:path';
 import { addon } from './addon.js';
 import { type Checkpoint, flagNames, loadCheckpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
-import { defaultBatch, defaultSize, type NetworkName } from './networks.js';
+import { defaultBatch, defaultSize, describeNetwork, type NetworkName } from './networks.js';
 import {
   flagOf,
   type Given,
@@ -203,6 +203,7 @@ async function gather(
     targetInit === undefined
       ? undefined
       : await loadCheckpoint(targetInit, { network: target, width, size, strict, names, onWarning });
+  requirePairs(options, checkpoints);
   const prepared = await prepareTrainingData({
     ...{ ...options, rules: rules[format] },
     ...{ sourceSizes: checkpoints.map(({ size: side }) => side), check, signal, onWarning },
@@ -211,6 +212,13 @@ async function gather(
   const fitted = init && withNewHead(init, options, prepared.classNames.length, onWarning);
   const sources = nativeSources(options, checkpoints, targetNetwork(options, prepared));
   return { options, rules: rules[format], device, data: prepared, sources, init: fitted };
+}
+
+/** Features do not depend on the count of classes, so sizes and pairs that do not fit show before images are decoded. */
+function requirePairs(options: ResolvedOptions, checkpoints: readonly Checkpoint[]): void {
+  const target = { name: options.target, classes: 1, width: options.width };
+  describeNetwork(target, options.size);
+  nativeSources(options, checkpoints, target);
 }
 
 /** Layers that have another shape for another count of classes start as the seed draws them. */

@@ -314,7 +314,8 @@ export function checkOptions<S extends Schema>(
   const issue = parsed.error.issues[0] as z.core.$ZodIssue;
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0] as string;
-    throw new L2TError('INVALID_OPTION', `${label(key)} is unknown.${didYouMean(key, Object.keys(schema.shape))}`);
+    const hint = didYouMean(key, Object.keys(schema.shape));
+    throw new L2TError('INVALID_OPTION', `${label(key)} is unknown: correct its name or leave it out.${hint}`);
   }
   const key = String(issue.path[0]);
   const { allowed, repeats } = aboutField(schema, key);
@@ -330,7 +331,9 @@ function misfit(schema: z.ZodType, value: unknown): unknown {
 }
 
 function shown(value: unknown): string {
-  const written = typeof value === 'string' ? `'${value}'` : (JSON.stringify(value) ?? String(value));
+  // JSON has no NaN and no infinity.
+  const plain = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  const written = typeof value === 'string' ? `'${value}'` : plain;
   return written.length > 100 ? `${written.slice(0, 100)}…` : written;
 }
 

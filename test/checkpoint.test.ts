@@ -21,6 +21,7 @@ describe('a checkpoint that does not say which network it holds', () => {
   it.each<[string, (file: string) => string[]]>([
     ['--network', (file) => ['eval', file, '--data', data]],
     ['--architecture', (file) => ['predict', 'x.png', '--network', file]],
+    ['--network', (file) => ['inspect', file, '--width', '1']],
     ['--source-network', (file) => ['transfer', '--target', 'vgg9_bn', '--data', data, '--source', file]],
   ])('has the verb ask for %s', async (flag, args) => {
     const { code, stderr } = await cli(args(plain));

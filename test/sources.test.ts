@@ -17,6 +17,9 @@ const matched = [
 const out = () => join(temporaryFolder(), 'run');
 
 let data: string;
+/** No image of it can be decoded. */
+const damaged = temporaryFolder();
+for (const name of ['a', 'b']) for (const k of [1, 2]) write(join(damaged, name), `${k}.png`, 'junk');
 /** A resnet20 of four classes for 32 pixels, and a narrow vgg9_bn of seven for 64 with another normalisation. */
 let source: readonly [string, string];
 beforeAll(async () => {
@@ -130,6 +133,7 @@ describe('two sources', { timeout: 120_000 }, () => {
     [{ sourceWidth: [1, 1, 1] }, /3 --source-width for 2 --source/],
     [{ sourceNetwork: ['resnet20', 'vgg9'] }, /sourceNetwork is 'vgg9': .* Did you mean 'vgg9_bn'/],
     [{ source: [] }, /source is \[\]: it must be a path/],
+    [{ pairs: '99-0', data: damaged }, /Feature 99 does not exist/],
     [{ method: 'lwf' }, /lwf learns from one source: give --source once/],
   ])('%j is refused', async (given, message) => {
     const options = { ...common, source, data, out: out(), ...given } as Parameters<typeof transfer>[0];

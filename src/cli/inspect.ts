@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import type { PairMetrics } from '../addon.js';
+import { L2TError } from '../errors.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../inspect.js';
 import type { FoundRate } from '../learning-rate.js';
 import { describeNetwork } from '../networks.js';
-import { evaluateSchema } from '../options.js';
+import { evaluateSchema, flagOf } from '../options.js';
 import type { ResolvedOptions, ResolvedSource } from '../run-record.js';
 import { addFlags, flagOptions } from './flags.js';
 import { type PairCell, pairTable } from './pair-table.js';
@@ -22,16 +23,26 @@ export function register(program: Command): void {
     .action(async (path: string, flags: { json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(schema, flags);
       const folder = await isFolder(path);
+      if (folder) requireNone(path, options);
       const report = folder ? await inspectRun(path) : await inspectFile(path, options);
       if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
       else process.stdout.write(`${'run' in report ? formatRun(report) : formatFile(report)}\n`);
     });
 }
 
+function requireNone(folder: string, options: Readonly<Record<string, unknown>>): void {
+  const [first] = Object.keys(options);
+  if (first === undefined) return;
+  throw new L2TError(
+    'INVALID_OPTION',
+    `${flagOf(first)} is for weights files, and ${folder} is a folder: leave it out.`,
+  );
+}
+
 function formatFile({ file, format, network, tensors }: FileReport): string {
   if (network === undefined) {
     const rows = tensors.map(({ name, dtype, shape }) => [name, dtype, shape.join(' × ')]);
-    const advice = 'Which network it is, the file does not say: --network NAME lists its features.';
+    const advice = 'The file does not say which network it holds: --network NAME lists its features.';
     return [`${file}: ${format}, ${tensors.length} tensors`, table(['tensor', 'type', 'shape'], rows), advice].join(
       '\n',
     );

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { flagNames, loadCheckpoint } from '../checkpoint.js';
 import { L2TError } from '../errors.js';
 import { Network, type Prediction, type RankedLabel } from '../network.js';
+import { networkNames } from '../networks.js';
 import { predictSchema, required } from '../options.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
@@ -30,6 +32,7 @@ export function register(program: Command): void {
 async function predict(files: readonly string[], flags: Flags, progress: Progress): Promise<Outcome[]> {
   const options = flagOptions(predictSchema, flags);
   const path = required(predictSchema, options, 'network');
+  requireFile(path);
   const { architecture, width, size, strict, device, threads, batch, top } = options;
   const names = { ...flagNames, network: '--architecture' };
   const checkpoint = await loadCheckpoint(path, {
@@ -46,6 +49,15 @@ async function predict(files: readonly string[], flags: Flags, progress: Progres
     }
     return outcomes;
   });
+}
+
+/** Of other verbs, --network is what --architecture is here. */
+function requireFile(path: string): void {
+  if (!networkNames.some((name) => name === path) || existsSync(path)) return;
+  throw new L2TError(
+    'INVALID_OPTION',
+    `--network is '${path}': it must be the file of a trained network. Name the file, and give --architecture ${path} where the file does not say it.`,
+  );
 }
 
 function toJson(files: readonly string[], outcomes: readonly Outcome[]) {

@@ -59,16 +59,15 @@ export function checkEveryClass(train: ImageList, classNames: readonly string[],
 /**
  * The images of some classes only, relabelled: class `classIndices[k]` becomes class k, in every split; images keep
  * their order. A split in which nothing is left is undefined.
+ *
+ * Throws INVALID_OPTION where a class is given twice.
  */
 export function selectClasses(dataset: Dataset, classIndices: readonly number[]): Dataset {
   const relabel = new Map(classIndices.map((index, position) => [index, position]));
-  const classNames = classIndices.map((index) => {
-    const name = dataset.classNames[index];
-    if (name !== undefined && relabel.size === classIndices.length) return name;
-    throw new L2TError(
-      'INVALID_OPTION',
-      `Classes ${classIndices.join(', ')}: each must be given once, from 0 to ${dataset.classNames.length - 1}.`,
-    );
+  const classNames = classIndices.map((index, position) => {
+    const name = dataset.classNames[index] as string;
+    if (relabel.get(index) === position) return name;
+    throw new L2TError('INVALID_OPTION', `--classes: '${name}' is given twice: leave one out.`);
   });
   const select = (list: ImageList | undefined): ImageList | undefined => {
     if (list === undefined) return undefined;

@@ -43,7 +43,8 @@ export async function openDataset(folder: string, layout?: Layout): Promise<Data
 async function requireFolder(folder: string): Promise<void> {
   const kind = await stat(folder).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== 'ENOENT') return reaching(folder, () => Promise.reject(cause));
-    throw new L2TError('INVALID_DATA', `The data folder ${folder} does not exist.`, { cause });
+    throw new L2TError('INVALID_DATA', `The data folder ${folder} does not exist: check the path.`, { cause });
   });
-  if (!kind.isDirectory()) throw unknownLayout(folder, 'is a file, not a data folder. Extract it first');
+  if (!kind.isDirectory())
+    throw unknownLayout(folder, 'is a file, not a data folder: name the folder, or extract the archive');
 }

@@ -8,6 +8,9 @@ const data = tinyData(4);
 const run = join(folder, 'run');
 const pretrained = join(folder, 'pretrained');
 await pretrain({ network: 'vgg9_bn', width: 0.0625, data, epochs: 1, batch: 6, threads: 1, out: pretrained }).result;
+const damaged = temporaryFolder();
+for (const name of ['a', 'b']) for (const k of [1, 2]) write(join(damaged, name), `${k}.png`, 'junk');
+const scratch = ['--method', 'scratch', '--data', damaged];
 const yaml = (text: string) => write(folder, `${text.length}-${text.charCodeAt(0)}.yaml`, text);
 const transfer = ['transfer', '--target', 'vgg9_bn', '--out', run];
 
@@ -25,6 +28,7 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
   [['transfer', '--epochs', '1.5'], 2, /--epochs is 1\.5: it must be a whole number/],
   [['transfer', '--batch', '1'], 2, /--batch is 1: it must be a whole number from 2/],
   [['transfer', '--lr', '-1'], 2, /--lr is -1: it must be a number above 0/],
+  [['transfer', '--lr', '1e999'], 2, /--lr is Infinity: it must be a number above 0/],
   [['transfer', '--momentum', '1'], 2, /--momentum is 1: it must be a number from 0 and below 1/],
   [['transfer', '--seed', '1e3x'], 2, /--seed is '1e3x'/],
   [['transfer', '--target', 'vgg9'], 2, /--target is 'vgg9': it must be one of .* Did you mean 'vgg9_bn'\?/],
@@ -39,7 +43,7 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
   [['bench', '--case', 'all'], 2, /argument 'all' is invalid/],
   [['bench', '--engines', 'native,native'], 2, /Use native, autograd, or native,autograd/],
   [['bench', '--rounds', '0'], 2, /Use a whole number from 1/],
-  [['transfer', '--config', yaml('epocs: 3')], 2, /\.yaml: epocs is unknown\. Did you mean 'epochs'\?/],
+  [['transfer', '--config', yaml('epocs: 3')], 2, /\.yaml: epocs is unknown: .*\. Did you mean 'epochs'\?/],
   [['transfer', '--config', yaml('epochs: x')], 2, /\.yaml: epochs is 'x': it must be a whole number/],
   [['transfer', '--config', yaml('a: [')], 2, /is no valid YAML/],
   [['transfer', '--config', yaml('- 1')], 2, /must be a map of options/],
@@ -58,10 +62,26 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
   ],
   [[...transfer, '--method', 'scratch', '--data', data, '--classes', 'left,rihgt'], 2, /'rihgt' is no class.*'right'/],
   [[...transfer, '--method', 'scratch', '--data', data, '--device', 'cuda:9'], 1, /error\[DEVICE_UNAVAILABLE\]/],
+  [
+    [...transfer, '--method', 'scratch', '--data', data, '--classes', 'left,0'],
+    2,
+    /'left' is given twice: leave one out/,
+  ],
+  // Before the images are decoded, which would end it as well.
+  [[...transfer, ...scratch, '--size', '8'], 2, /Images of 8 pixels are too small for vgg9_bn/],
+  [[...transfer, ...scratch], 1, /1\.png is not a PNG/],
   [[...transfer, '--data', data, '--source', join(folder, 'none')], 1, /error\[FILE_ACCESS\]: Cannot read .*none/],
   [['eval', write(folder, 'junk', 'junk'), '--data', data], 1, /error\[INVALID_WEIGHTS\]: .*junk/],
   [['inspect', join(folder, 'none')], 1, /error\[FILE_ACCESS\]/],
   [['inspect', folder], 1, /error\[INVALID_RUN\]: .*holds no run/],
+  [['inspect', pretrained, '--width', '1'], 2, /--width is for weights files, and .* is a folder: leave it out/],
+  [
+    ['predict', 'x.png', '--network', 'resnet32'],
+    2,
+    /must be the file of a trained network.* give --architecture resnet32/,
+  ],
+  [['compare', '--resume', folder], 1, /error\[INVALID_RUN\]: .* holds no experiment: there is no .*compare\.yaml/],
+  [['demo', '--seeds', 'x'], 2, /--seeds is 'x': it must be a whole number from 1/],
   [['demo', '--seeds', '0'], 2, /--seeds is 0: it must be a whole number from 1/],
   [['demo', '--out', folder], 1, /error\[INVALID_RUN\]: .*is not empty/],
 ];
