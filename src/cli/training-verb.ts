@@ -72,10 +72,10 @@ export function toJson(result: RunResult): Record<string, unknown> {
   return { run, checkpoint, method, lr, correct, total, accuracy, best, seconds };
 }
 
-function summary({ checkpoint, correct, total, accuracy, best, seconds }: RunResult): string {
+function summary({ checkpoint, correct, total, accuracy, best, lr, seconds }: RunResult): string {
   const tested =
     accuracy === null ? 'no test images' : `test accuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total})`;
   const validated = best.accuracy === null ? '' : ` (validation ${(100 * best.accuracy).toFixed(2)} %)`;
   const which = best.selected ? 'the best on the validation images' : 'the last';
-  return `${tested}; weights of epoch ${best.epoch + 1}, ${which}${validated}; ${seconds.toFixed(1)} s; ${checkpoint}\n`;
+  return `${tested}; weights of epoch ${best.epoch + 1}, ${which}${validated}; learning rate ${lr}; ${seconds.toFixed(1)} s; ${checkpoint}\n`;
 }
