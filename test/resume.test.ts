@@ -28,6 +28,13 @@ beforeAll(async () => {
   await run.result.catch(() => {});
 }, 120_000);
 
+const out = () => join(temporaryFolder(), 'run');
+const accuraciesOf = (run: string): number[] =>
+  readFileSync(join(run, 'metrics.jsonl'), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line).validationAccuracy);
+
 const copyOf = (run: string): string => {
   const copy = join(temporaryFolder(), 'run');
   cpSync(run, copy, { recursive: true });
@@ -73,6 +80,30 @@ describe('resume', { timeout: 120_000 }, () => {
     expect(first).toMatchObject({ code: 0, stdout: second.stdout });
     expect(JSON.parse(first.stdout)).toMatchObject({ run, method: 'l2t-ww', total: 30 });
     expect(contents(run)).toEqual(contents(whole));
+  });
+
+  it('of a run of format 1 goes on by the rules of then: a tenth validates, and the best of it is the result', async () => {
+    // The same images as that format held out by itself.
+    const given = { ...options, method: 'fm', lr: 1e-6, epochs: 4, validation: 0.1 } as const;
+    const now = await transfer({ ...given, source, data, out: out() }).result;
+    const rates = accuraciesOf(now.run);
+    const best = rates.indexOf(Math.max(...rates));
+    // So slow that the accuracy stays: the first epoch is the best. By the rules of now it is the last.
+    expect(best).toBeLessThan(3);
+    expect(now.best).toEqual({ epoch: 3, accuracy: rates[3], selected: false });
+    const old = out();
+    cpSync(now.run, old, { recursive: true });
+    for (const name of [...files.slice(1), 'timing.jsonl']) rmSync(join(old, name));
+    const record = readFileSync(join(old, 'options.yaml'), 'utf8');
+    const asThen = record.replace('format: 2\n', 'format: 1\n').replace('  validation: 0.1\n', '');
+    expect(asThen.length).toBe(record.length - '  validation: 0.1\n'.length);
+    writeFileSync(join(old, 'options.yaml'), asThen);
+    const { best: selected } = await resume(old).result;
+    expect(accuraciesOf(old)).toEqual(rates);
+    expect(selected).toEqual({ epoch: best, accuracy: rates[best], selected: true });
+    expect(readFileSync(join(old, 'options.yaml'), 'utf8')).toBe(asThen);
+    // Finished, it gives its result again: what its state knows of options.yaml still holds.
+    expect((await resume(old).result).best).toEqual(selected);
   });
 
   it('of one that ended before its first save starts over', async () => {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { writeClasses } from '../datasets/generate.js';
 import { cli, cliUntil, main, temporaryFolder, tinyData, tinyFlags, tinySource, write } from '../tiny.js';
 
 const shared = fileURLToPath(new URL('../../../shared', import.meta.url));
@@ -47,6 +48,35 @@ describe('the command line', { timeout: 120_000 }, () => {
     expect(folderReport).toMatchObject({ verb: 'transfer', epochs: 1, options: { perClass: 10, seed: 3 } });
     expect(folderReport.pairs.map(({ pair }: { pair: unknown }) => pair)[0]).toEqual([0, 0]);
     expect((await cli(['inspect', run])).stdout).toMatch(/λ, mean/);
+  });
+
+  it('says in words which images test, which epoch is the result, and what eval takes from its run', async () => {
+    const flat = temporaryFolder();
+    await writeClasses(flat, { a: 20, b: 20 });
+    const run = join(temporaryFolder(), 'run');
+    const options = [
+      '--method',
+      'scratch',
+      '--target',
+      'vgg9_bn',
+      '--width',
+      '0.125',
+      '--epochs',
+      '1',
+      '--threads',
+      '1',
+    ];
+    const trained = await cli(['transfer', ...options, '--data', flat, '--validation', '2', '--out', run]);
+    expect(trained.stderr).toMatch(
+      /; 32 training, 4 validation, 4 test images \(a tenth of each class: the data has none\); the result is the last epoch/,
+    );
+    expect(trained.stdout).toMatch(
+      /\((\d) of 4\); weights of epoch 1, the last \(validation .*; .*\/best\.safetensors\n$/,
+    );
+    const correct = Number(/\((\d) of 4\)/.exec(trained.stdout)?.[1]);
+    const evaluated = await cli(['eval', join(run, 'best.safetensors'), '--data', flat, '--json']);
+    expect(JSON.parse(evaluated.stdout)).toMatchObject({ correct, total: 4 });
+    expect(evaluated.stderr).toBe(`evaluating on the 4 test images that ${join(run, 'split.json')} names\n`);
   });
 
   it('takes options from YAML, and flags over them', async () => {
