@@ -60,12 +60,19 @@ export function checkEveryClass(train: ImageList, classNames: readonly string[],
  * The images of some classes only, relabelled: class `classIndices[k]` becomes class k, in every split; images keep
  * their order. A split in which nothing is left is undefined.
  *
- * Throws INVALID_OPTION where a class is given twice.
+ * Throws INVALID_OPTION where a class is given twice or does not exist.
  */
 export function selectClasses(dataset: Dataset, classIndices: readonly number[]): Dataset {
   const relabel = new Map(classIndices.map((index, position) => [index, position]));
   const classNames = classIndices.map((index, position) => {
-    const name = dataset.classNames[index] as string;
+    const name = dataset.classNames[index];
+    if (name === undefined) {
+      const last = dataset.classNames.length - 1;
+      throw new L2TError(
+        'INVALID_OPTION',
+        `--classes: there is no class ${index}: they are counted from 0 to ${last}.`,
+      );
+    }
     if (relabel.get(index) === position) return name;
     throw new L2TError('INVALID_OPTION', `--classes: '${name}' is given twice: leave one out.`);
   });

@@ -105,7 +105,20 @@ describe('the command line', { timeout: 120_000 }, () => {
   it('exits at once at the second Ctrl-C', async () => {
     const run = join(temporaryFolder(), 'run');
     // Steps of the whole set take long enough that the first signal cannot have ended the run.
-    const slow = ['--target', 'vgg9_bn', '--width', '2', '--batch', '36', '--epochs', '9', '--threads', '1'];
+    const slow = [
+      '--target',
+      'vgg9_bn',
+      '--width',
+      '2',
+      '--batch',
+      '36',
+      '--epochs',
+      '9',
+      '--lr',
+      '0.01',
+      '--threads',
+      '1',
+    ];
     const { child, ended } = await cliUntil(
       ['transfer', '--source', source, '--data', data, '--out', run, ...slow],
       /l2t-ww: /,
