@@ -3,6 +3,7 @@ import { L2TError } from './errors.js';
 import { defaultBatch, defaultSize } from './networks.js';
 import {
   type compareSchema,
+  defaultMethods,
   flagOf,
   type Given,
   type MethodName,
@@ -40,10 +41,7 @@ const separator = /,(?!\s*\d)/;
  * the source's network (`withSourceNetworks`).
  * @throws L2TError INVALID_OPTION for what is no method, or listed twice, or has no pairs.
  */
-export function methodEntries({
-  methods = 'scratch,fm,at,l2t-w,l2t-ww',
-  ...options
-}: Given<typeof compareSchema>): Entry[] {
+export function methodEntries({ methods = defaultMethods, ...options }: Given<typeof compareSchema>): Entry[] {
   const entries = methods.split(separator).map((item) => {
     const { name, pairs } = parseMethod(item.trim());
     const label = pairs === undefined ? name : `${name}:${pairs}`;

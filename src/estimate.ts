@@ -3,7 +3,8 @@ import { type TimedJob, timeStep } from './bench/step-time.js';
 import type { Entry, ExperimentOptions } from './entries.js';
 import { defaultParallel } from './experiment.js';
 import { defaultBatch, defaultSize, type NetworkName } from './networks.js';
-import { defaultPairs, methodNeeds, required, transferSchema } from './options.js';
+import { methodNeeds, required, transferSchema } from './options.js';
+import { currentFormat, defaultPairs, rules } from './rules.js';
 import { availableCores, defaultThreads } from './threads.js';
 import type { TransferOptions } from './transfer.js';
 
@@ -89,8 +90,8 @@ function timedJob({ method, options }: Entry, { classes, images, sources }: Esti
         width: nth(options.sourceWidth, k) ?? 1,
       };
       const side = nth(options.sourceSize, k) ?? defaultSize(network.name);
-      const pairs = nth(options.pairs, k) ?? defaultPairs(method);
-      return { network, size: side, pairs: needs.pairs ? addon().pairs(network, side, target, size, pairs) : [] };
+      const pairs = nth(options.pairs, k) ?? defaultPairs(method, rules[currentFormat]);
+      return { network, size: side, pairs: pairs ? addon().pairs(network, side, target, size, pairs) : [] };
     }),
   };
 }

@@ -38,7 +38,7 @@ export async function startRun(
   const listed = methodNeeds[method].source ? listSources(given) : [];
   const checkpoints = await loadSources(listed, given.strict, warn(context));
   const device = addon().device(given.device ?? 'auto');
-  const sources = resolveSources(method, listed, checkpoints);
+  const sources = resolveSources(method, listed, checkpoints, rules[format]);
   const options = resolveOptions(format, method, target, given, sources, device.device);
   refuseWinogradElsewhere(options);
   const materials = await gather({ format, options }, device, checkpoints, context, true);

@@ -55,7 +55,8 @@ export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfie
 /** What a method reads beside the data: a source, pairs of features, and the settings of its losses and meta-networks. */
 interface Needs {
   readonly source?: true;
-  readonly pairs?: true;
+  /** The configuration that it matches where no option says. */
+  readonly pairs?: 'all-to-all' | 'one-to-one';
   readonly beta?: true;
   readonly meta?: true;
   readonly attention?: true;
@@ -63,13 +64,13 @@ interface Needs {
 }
 
 export const methodNeeds: Readonly<Record<MethodName, Needs>> = {
-  'l2t-ww': { source: true, pairs: true, beta: true, meta: true },
-  'l2t-w': { source: true, pairs: true, beta: true, meta: true },
-  'amounts-only': { source: true, pairs: true, beta: true, meta: true },
-  fm: { source: true, pairs: true, beta: true },
-  at: { source: true, pairs: true, attention: true },
+  'l2t-ww': { source: true, pairs: 'all-to-all', beta: true, meta: true },
+  'l2t-w': { source: true, pairs: 'one-to-one', beta: true, meta: true },
+  'amounts-only': { source: true, pairs: 'one-to-one', beta: true, meta: true },
+  fm: { source: true, pairs: 'all-to-all', beta: true },
+  at: { source: true, pairs: 'one-to-one', attention: true },
   lwf: { source: true, distillation: true },
-  'lwf+at': { source: true, pairs: true, attention: true, distillation: true },
+  'lwf+at': { source: true, pairs: 'one-to-one', attention: true, distillation: true },
   finetune: {},
   scratch: {},
 };
@@ -178,6 +179,7 @@ export const pretrainSchema = z.strictObject({
   ...training,
 });
 
+const matchingAll = methodNames.filter((method) => methodNeeds[method].pairs === 'all-to-all');
 const perSource = '; once for all, or once for each --source';
 
 /** Options of `transfer`. */
@@ -194,7 +196,7 @@ export const transferSchema = z.strictObject({
     text(
       'config',
       'all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1',
-      `which features to match (all-to-all for l2t-ww, else one-to-one)${perSource}`,
+      `which features to match (all-to-all for ${matchingAll.join(' and ')}, else one-to-one)${perSource}`,
     ),
   ),
   targetInit: path('checkpoint', "start from these weights of the target's network"),
@@ -209,15 +211,15 @@ export const transferSchema = z.strictObject({
   temperature: above(0, 1000, 'of the softmax in learning without forgetting (2)'),
 });
 
-/** Which features are matched where nobody says. */
-export const defaultPairs = (method: MethodName): string => (method === 'l2t-ww' ? 'all-to-all' : 'one-to-one');
+/** What `compare` and `curve` compare where no option says. */
+export const defaultMethods = 'scratch,fm,at,l2t-w,l2t-ww,finetune-source';
 
 /** Options of `compare`: those of `transfer` that are the same for every method, and which methods. */
 export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true, targetInit: true }).extend({
   methods: text(
     'list',
     `methods separated by commas, of ${rowNames.join(', ')}; a method's pairs follow a colon, as in fm:all-to-all`,
-    "methods to compare; finetune-source fine-tunes the first source's own network (scratch,fm,at,l2t-w,l2t-ww)",
+    `methods to compare; finetune-source fine-tunes the first source's own network (${defaultMethods})`,
   ),
   seeds: whole(1, 100, 'how often each is tried, with seeds 0, 1, … (3)'),
   parallel: whole(1, 64, 'runs side by side (as many as have their --threads in cores, and memory; 1 on a GPU)'),

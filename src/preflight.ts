@@ -46,7 +46,7 @@ export async function preflight(entries: readonly Entry[], rules: Rules, signal?
   for (const entry of entries) {
     const target = targetOf(entry.options, dataset.classNames.length);
     describeNetwork(target, target.size); // throws where the images are too small
-    if (methodNeeds[entry.method].source) await checkSources(entry, target, known);
+    if (methodNeeds[entry.method].source) await checkSources(entry, target, known, rules);
     if (entry.options.targetInit !== undefined) await readStart(entry.options.targetInit, entry.options, known);
   }
   return {
@@ -58,7 +58,12 @@ export async function preflight(entries: readonly Entry[], rules: Rules, signal?
 }
 
 /** `known`: checkpoints that were read already, by path. */
-async function checkSources({ label, method, options }: Entry, target: Target, known: Map<string, Checkpoint>) {
+async function checkSources(
+  { label, method, options }: Entry,
+  target: Target,
+  known: Map<string, Checkpoint>,
+  rules: Rules,
+) {
   const listed = listSources(options);
   for (const source of listed) {
     if (known.has(source.checkpoint)) continue;
@@ -66,7 +71,7 @@ async function checkSources({ label, method, options }: Entry, target: Target, k
     known.set(source.checkpoint, checkpoint as Checkpoint);
   }
   const checkpoints = listed.map(({ checkpoint }) => known.get(checkpoint) as Checkpoint);
-  resolveSources(method, listed, checkpoints).forEach(({ pairs, size }, k) => {
+  resolveSources(method, listed, checkpoints, rules).forEach(({ pairs, size }, k) => {
     if (pairs === undefined) return;
     try {
       addon().pairs((checkpoints[k] as Checkpoint).network, size, target, target.size, pairs);

@@ -1,4 +1,6 @@
-/** What holds where no option says: how a run's images are divided, which epoch gives its result, its learning rate. */
+import { type MethodName, methodNeeds } from './options.js';
+
+/** What holds where no option says: how a run's images are divided, which epoch gives its result, its learning rate and pairs. */
 export interface Rules {
   /** Where the data has no test images: is a tenth of each class kept for the test (`withTest` in datasets/split.ts)? */
   readonly drawTest: boolean;
@@ -7,6 +9,8 @@ export interface Rules {
   /** With this many validation images or more, the result is the best validated epoch; with fewer it is the last. */
   readonly enoughToSelect: number;
   readonly lr: number | 'auto';
+  /** Of methods that match others than `methodNeeds` says. */
+  readonly pairs: { readonly [method in MethodName]?: string };
 }
 
 /**
@@ -16,11 +20,15 @@ export interface Rules {
  * paper's full data sets has that many. With fewer images, the best of many epochs is mostly the luckiest.
  */
 export const rules = {
-  1: { drawTest: false, validation: 0.1, enoughToSelect: 1, lr: 0.1 },
-  2: { drawTest: true, validation: 0, enoughToSelect: 400, lr: 'auto' },
+  1: { drawTest: false, validation: 0.1, enoughToSelect: 1, lr: 0.1, pairs: { fm: 'one-to-one' } },
+  2: { drawTest: true, validation: 0, enoughToSelect: 400, lr: 'auto', pairs: {} },
 } as const satisfies Record<number, Rules>;
 
 export type RunFormat = keyof typeof rules;
 
 /** The format of new run folders. */
 export const currentFormat: RunFormat = 2;
+
+/** Which features a method matches where no option says; undefined where it matches none. */
+export const defaultPairs = (method: MethodName, { pairs }: Rules): string | undefined =>
+  pairs[method] ?? methodNeeds[method].pairs;

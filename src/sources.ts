@@ -3,7 +3,8 @@ import { addon, type NativeSource, type NetworkSpec } from './addon.js';
 import { type Checkpoint, flagNames, loadCheckpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
 import type { NetworkName } from './networks.js';
-import { defaultPairs, flagOf, type Given, type MethodName, methodNeeds, required, transferSchema } from './options.js';
+import { flagOf, type Given, type MethodName, methodNeeds, required, transferSchema } from './options.js';
+import { defaultPairs, type Rules } from './rules.js';
 import type { ResolvedOptions, ResolvedSource } from './run-record.js';
 
 /** What is said of one source. */
@@ -79,9 +80,10 @@ export function resolveSources(
   method: MethodName,
   sources: readonly GivenSource[],
   checkpoints: readonly Checkpoint[],
+  rules: Rules,
 ): ResolvedSource[] {
   return checkpoints.map(({ network: { name, width }, size }, k) => {
-    const { checkpoint, pairs = defaultPairs(method) } = sources[k] as GivenSource;
+    const { checkpoint, pairs = defaultPairs(method, rules) } = sources[k] as GivenSource;
     return { checkpoint, network: name, width, size, ...(methodNeeds[method].pairs && { pairs }) };
   });
 }
