@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { L2TError } from './errors.js';
-import { defaultBatch, defaultSize } from './networks.js';
 import {
   type compareSchema,
   defaultMethods,
@@ -95,13 +94,10 @@ function without(options: Given<typeof compareSchema>, useless: readonly string[
   return Object.fromEntries(Object.entries(shared).filter(([key]) => !useless.includes(key)));
 }
 
-/** The first source's network from the source's weights, in the batches of the other rows. */
-function sourceAsTarget({ target, size, batch, ...options }: Given<typeof compareSchema>): TransferOptions {
+/** The first source's network from the source's weights. */
+function sourceAsTarget(options: Given<typeof compareSchema>): TransferOptions {
   const { source, sourceNetwork, sourceSize, sourceWidth } = firstSource(options);
-  return {
-    ...{ target: sourceNetwork, width: sourceWidth, size: sourceSize, targetInit: source },
-    batch: batch ?? (target && defaultBatch(size ?? defaultSize(target))),
-  };
+  return { target: sourceNetwork, width: sourceWidth, size: sourceSize, targetInit: source };
 }
 
 /**

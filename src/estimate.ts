@@ -48,12 +48,15 @@ export async function estimate(
   const estimates: EntryEstimate[] = [];
   for (const [index, entry] of entries.entries()) {
     const { label, perClass } = entry;
-    if (!timed.has(label)) {
+    const count = images[index] as number;
+    const { batch } = shapeOf(entry.options, count);
+    const kind = `${label} ${Math.min(batch, count)}`;
+    if (!timed.has(kind)) {
       onMethod?.(label);
-      timed.set(label, await timeStep(timedJob(entry, subject), signal));
+      timed.set(kind, await timeStep(timedJob(entry, count, subject), signal));
     }
-    const step = timed.get(label) as number;
-    const steps = epochs * stepsPerEpoch(images[index] as number, shapeOf(entry.options).batch);
+    const step = timed.get(kind) as number;
+    const steps = epochs * stepsPerEpoch(count, batch);
     estimates.push({ label, ...(perClass && { perClass }), msPerStep: 1000 * step, steps, seconds: steps * step });
   }
   const sum = estimates.reduce((total, { seconds }) => total + seconds, 0);
@@ -66,14 +69,19 @@ export async function estimate(
 const stepsPerEpoch = (images: number, batch: number): number =>
   Math.max(1, Math.ceil(images / batch) - (images % batch === 1 ? 1 : 0));
 
-function shapeOf(options: TransferOptions) {
+function shapeOf(options: TransferOptions, images: number) {
   const name = required(transferSchema, options, 'target');
   const size = options.size ?? defaultSize(name);
-  return { name, size, width: options.width ?? 1, batch: options.batch ?? defaultBatch(size) };
+  return {
+    name,
+    size,
+    width: options.width ?? 1,
+    batch: options.batch ?? defaultBatch(size, images, rules[currentFormat].fewestSteps),
+  };
 }
 
-function timedJob({ method, options }: Entry, { classes, images, sources }: Estimated): TimedJob {
-  const { name, size, width, batch } = shapeOf(options);
+function timedJob({ method, options }: Entry, images: number, { classes, sources }: Estimated): TimedJob {
+  const { name, size, width, batch } = shapeOf(options, images);
   const { engine = 'native', convolution = 'auto', innerSteps = 2, threads = defaultThreads() } = options;
   const target = { name, classes, width };
   const needs = methodNeeds[method];
@@ -81,7 +89,7 @@ function timedJob({ method, options }: Entry, { classes, images, sources }: Esti
   const used = needs.source ? sources.slice(0, needs.pairs ? undefined : 1) : [];
   return {
     ...{ method, engine, convolution, innerSteps, threads, target, size },
-    batch: Math.min(batch, Math.max(...images)),
+    batch: Math.min(batch, images),
     device: addon().device(options.device ?? 'auto').device,
     sources: used.map((source, k) => {
       const network = {

@@ -39,9 +39,13 @@ export async function startRun(
   const checkpoints = await loadSources(listed, given.strict, warn(context));
   const device = addon().device(given.device ?? 'auto');
   const sources = resolveSources(method, listed, checkpoints, rules[format]);
-  const options = resolveOptions(format, method, target, given, sources, device.device);
-  refuseWinogradElsewhere(options);
-  const materials = await gather({ format, options }, device, checkpoints, context, true);
+  const unbatched = resolveOptions(format, method, target, given, sources, device.device);
+  refuseWinogradElsewhere(unbatched);
+  const gathered = await gather({ format, options: unbatched }, device, checkpoints, context, true);
+  const images = gathered.data.train.labels.length;
+  const batch = given.batch ?? defaultBatch(unbatched.size, images, rules[format].fewestSteps);
+  const options: ResolvedOptions = { ...unbatched, batch };
+  const materials = { ...gathered, options };
   const { classNames, fingerprint, division, splitHash } = materials.data;
   const folderHash = division.test && (await folderFingerprint(options, context.signal));
   const record: RunRecord = {
@@ -80,7 +84,8 @@ export async function continueRun(
   }
   const checkpoints = await loadSources(options.sources, options.strict, warn(context));
   const { format } = folder.record;
-  const materials = await gather({ format, options }, addon().device(options.device), checkpoints, context, false);
+  const device = addon().device(options.device);
+  const materials = { ...(await gather({ format, options }, device, checkpoints, context, false)), options };
   requireUnchanged(folder, materials);
   return train(materials, folder, saved, context);
 }
@@ -142,13 +147,16 @@ const warn =
   (message: string): void =>
     emit({ type: 'warning', message });
 
-function refuseWinogradElsewhere({ convolution, engine, device }: ResolvedOptions): void {
+function refuseWinogradElsewhere({ convolution, engine, device }: Unbatched): void {
   if (convolution !== 'winograd' || (engine === 'native' && device === 'cpu')) return;
   throw new L2TError(
     'INVALID_OPTION',
     "--convolution winograd is the native engine's on a CPU: use --engine native and --device cpu, or --convolution auto.",
   );
 }
+
+/** All but the batch, whose default depends on how many images there are. */
+type Unbatched = Omit<ResolvedOptions, 'batch'>;
 
 /** Defaults, and paths that do not depend on the working directory. */
 function resolveOptions(
@@ -158,7 +166,7 @@ function resolveOptions(
   given: Options,
   sources: ResolvedSource[],
   device: string,
-): ResolvedOptions {
+): Unbatched {
   const size = given.size ?? defaultSize(target);
   return {
     ...{ method, target, size, width: given.width ?? 1 },
@@ -174,7 +182,6 @@ function resolveOptions(
     ...(given.splitFile !== undefined && { splitFile: absolute(given.splitFile) }),
     ...(given.cache !== undefined && { cache: absolute(given.cache) }),
     epochs: given.epochs ?? 200,
-    batch: given.batch ?? defaultBatch(size),
     seed: given.seed ?? 0,
     engine: given.engine ?? 'native',
     convolution: given.convolution ?? 'auto',
@@ -188,12 +195,12 @@ function resolveOptions(
 
 /** `check`: look at the test images before training, which a resume need not do again. */
 async function gather(
-  { format, options }: Pick<RunRecord, 'format' | 'options'>,
+  { format, options }: Pick<RunRecord, 'format'> & { readonly options: Unbatched },
   device: Materials['device'],
   checkpoints: readonly Checkpoint[],
   context: Context,
   check: boolean,
-): Promise<Materials> {
+): Promise<Omit<Materials, 'options'>> {
   const { emit, signal } = context;
   const onWarning = warn(context);
   const { size, target, width, targetInit, strict } = options;
@@ -211,11 +218,11 @@ async function gather(
   });
   const fitted = init && withNewHead(init, options, prepared.classNames.length, onWarning);
   const sources = nativeSources(options, checkpoints, targetNetwork(options, prepared));
-  return { options, rules: rules[format], device, data: prepared, sources, init: fitted };
+  return { rules: rules[format], device, data: prepared, sources, init: fitted };
 }
 
 /** Features do not depend on the count of classes, so sizes and pairs that do not fit show before images are decoded. */
-function requirePairs(options: ResolvedOptions, checkpoints: readonly Checkpoint[]): void {
+function requirePairs(options: Unbatched, checkpoints: readonly Checkpoint[]): void {
   const target = { name: options.target, classes: 1, width: options.width };
   describeNetwork(target, options.size);
   nativeSources(options, checkpoints, target);
@@ -224,7 +231,7 @@ function requirePairs(options: ResolvedOptions, checkpoints: readonly Checkpoint
 /** Layers that have another shape for another count of classes start as the seed draws them. */
 function withNewHead(
   init: Checkpoint,
-  { targetInit, target, width, seed }: ResolvedOptions,
+  { targetInit, target, width, seed }: Unbatched,
   classes: number,
   onWarning: (message: string) => void,
 ): Checkpoint {

@@ -12,9 +12,17 @@ export function defaultSize(network: string): number {
   return network === 'resnet18' || network === 'resnet34' ? 224 : 32;
 }
 
-/** Images a step where nobody says, for images of side `size`. */
-export function defaultBatch(size: number): number {
-  return size >= 224 ? 64 : 128;
+/** The smallest batch that is chosen where no option says. */
+const smallestBatch = 32;
+
+/**
+ * Images a step where no option says: 128, or 64 of side `size` from 224 pixels on; of few training `images` half of it, and half
+ * again, until an epoch has `fewestSteps`, but never fewer than 32.
+ */
+export function defaultBatch(size: number, images = Number.POSITIVE_INFINITY, fewestSteps = 1): number {
+  let batch = size >= 224 ? 64 : 128;
+  while (batch > smallestBatch && images < fewestSteps * batch) batch /= 2;
+  return batch;
 }
 
 /** Trained numbers of a network, running statistics not counted. */

@@ -154,7 +154,11 @@ const training = {
   fold: whole(0, 9, 'train on one of the ten published parts of the training images (STL-10)'),
   cache: path('dir', 'keep resized images there, for sizes from 64, where decoding takes longer than training'),
   epochs: whole(1, 1_000_000, 'passes over the training images (200)'),
-  batch: whole(2, 65_536, 'images a step (128; 64 for sizes from 224)'),
+  batch: whole(
+    2,
+    65_536,
+    'images a step (128, or 64 for sizes from 224; 64 or 32 for fewer than 2,048 or 1,024 training images)',
+  ),
   seed: whole(0, 2 ** 32 - 1, 'of everything random (0)'),
   engine: choice(engineNames, 'how updates are computed: native sweeps, or automatic differentiation (native)'),
   convolution: choice(

@@ -1,6 +1,6 @@
 import { type MethodName, methodNeeds } from './options.js';
 
-/** What holds where no option says: how a run's images are divided, which epoch gives its result, its learning rate and pairs. */
+/** What holds where no option says: how a run's images are divided, which epoch gives its result, its learning rate, batch and pairs. */
 export interface Rules {
   /** Where the data has no test images: is a tenth of each class kept for the test (`withTest` in datasets/split.ts)? */
   readonly drawTest: boolean;
@@ -9,6 +9,8 @@ export interface Rules {
   /** With this many validation images or more, the result is the best validated epoch; with fewer it is the last. */
   readonly enoughToSelect: number;
   readonly lr: number | 'auto';
+  /** An epoch has as many steps, if need be of smaller batches (`defaultBatch` in networks.ts). */
+  readonly fewestSteps: number;
   /** Of methods that match others than `methodNeeds` says. */
   readonly pairs: { readonly [method in MethodName]?: string };
 }
@@ -20,8 +22,8 @@ export interface Rules {
  * paper's full data sets has that many. With fewer images, the best of many epochs is mostly the luckiest.
  */
 export const rules = {
-  1: { drawTest: false, validation: 0.1, enoughToSelect: 1, lr: 0.1, pairs: { fm: 'one-to-one' } },
-  2: { drawTest: true, validation: 0, enoughToSelect: 400, lr: 'auto', pairs: {} },
+  1: { drawTest: false, validation: 0.1, enoughToSelect: 1, lr: 0.1, fewestSteps: 1, pairs: { fm: 'one-to-one' } },
+  2: { drawTest: true, validation: 0, enoughToSelect: 400, lr: 'auto', fewestSteps: 16, pairs: {} },
 } as const satisfies Record<number, Rules>;
 
 export type RunFormat = keyof typeof rules;

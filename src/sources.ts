@@ -93,7 +93,7 @@ export function resolveSources(
  * @throws L2TError INVALID_OPTION where the pairs are not those of the networks.
  */
 export function nativeSources(
-  { sources, size }: ResolvedOptions,
+  { sources, size }: Pick<ResolvedOptions, 'sources' | 'size'>,
   checkpoints: readonly Checkpoint[],
   target: NetworkSpec,
 ): NativeSource[] {

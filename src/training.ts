@@ -29,7 +29,10 @@ export interface Context {
 }
 
 /** The network that is trained, with a class for each of the data's. */
-export function targetNetwork({ target, width }: ResolvedOptions, { classNames }: TrainingData): Checkpoint['network'] {
+export function targetNetwork(
+  { target, width }: Pick<ResolvedOptions, 'target' | 'width'>,
+  { classNames }: TrainingData,
+): Checkpoint['network'] {
   return { name: target, classes: classNames.length, width };
 }
 
