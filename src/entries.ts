@@ -1,17 +1,7 @@
 import { resolve } from 'node:path';
 import { L2TError } from './errors.js';
-import {
-  type compareSchema,
-  defaultMethods,
-  flagOf,
-  type Given,
-  type MethodName,
-  methodNeeds,
-  type RowName,
-  rowNames,
-  rowNeeds,
-  uselessOptions,
-} from './options.js';
+import { type MethodName, methodNeeds, type RowName, rowNames, rowNeeds, uselessOptions } from './methods.js';
+import { type compareSchema, defaultMethods, flagOf, type Given } from './options.js';
 import { firstSource, listSources, loadSources } from './sources.js';
 import { didYouMean } from './suggest.js';
 import type { TransferOptions } from './transfer.js';

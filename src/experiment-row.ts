@@ -2,8 +2,8 @@ import type { NetworkSpec } from './addon.js';
 import type { Entry } from './entries.js';
 import { L2TError } from './errors.js';
 import type { InferenceTimes, TrainedNetwork } from './experiment-times.js';
+import type { MethodName } from './methods.js';
 import { countParameters } from './networks.js';
-import type { MethodName } from './options.js';
 import type { RunResult } from './run.js';
 import { deviation, type Interval, intervalOf, mean } from './statistics.js';
 

@@ -28,7 +28,7 @@ export {
   type RankedLabel,
 } from './network.js';
 export { describeNetwork, type NetworkName, networkNames } from './networks.js';
-export type { MethodName } from './options.js';
+export type { MethodName } from './methods.js';
 export { type Preset, presets } from './presets.js';
 export { type PretrainOptions, pretrain } from './pretrain.js';
 export { type DryRun, dryRun, type ReproduceOptions, reproduce, resumeReproduction } from './reproduce.js';

@@ -2,17 +2,9 @@ import { resolve as absolute } from 'node:path';
 import { addon } from './addon.js';
 import { type Checkpoint, flagNames, loadCheckpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
+import { type MethodName, methodNeeds, uselessOptions } from './methods.js';
 import { defaultBatch, defaultSize, describeNetwork, type NetworkName } from './networks.js';
-import {
-  flagOf,
-  type Given,
-  hyperparameters,
-  type MethodName,
-  methodNeeds,
-  required,
-  transferSchema,
-  uselessOptions,
-} from './options.js';
+import { flagOf, type Given, hyperparameters, required, transferSchema } from './options.js';
 import { currentFormat, type RunFormat, rules } from './rules.js';
 import type { RunResult } from './run.js';
 import { firstFree, hashTensors, RunFolder, requireUnused } from './run-folder.js';

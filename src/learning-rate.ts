@@ -1,5 +1,5 @@
 import { L2TError } from './errors.js';
-import { type MethodName, methodNeeds } from './options.js';
+import { type MethodName, methodNeeds } from './methods.js';
 import { mean } from './statistics.js';
 
 /** What a run's learning rate is, and what it was found from. */

@@ -1,4 +1,4 @@
-import { type MethodName, methodNeeds } from './options.js';
+import { type MethodName, methodNeeds } from './methods.js';
 
 /** What holds where no option says: how a run's images are divided, which epoch gives its result, its learning rate, batch and pairs. */
 export interface Rules {

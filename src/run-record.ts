@@ -3,8 +3,9 @@ import { parse, stringify } from 'yaml';
 import * as z from 'zod';
 import { layouts } from './datasets/layouts.js';
 import { L2TError } from './errors.js';
+import { methodNames } from './methods.js';
 import { networkNames } from './networks.js';
-import { convolutionNames, engineNames, methodNames } from './options.js';
+import { convolutionNames, engineNames } from './options.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 

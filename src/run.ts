@@ -3,7 +3,7 @@ import type { Checkpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
 import { EventQueue } from './event-queue.js';
 import type { FoundRate } from './learning-rate.js';
-import type { MethodName } from './options.js';
+import type { MethodName } from './methods.js';
 
 /** What only the API takes. */
 export interface RunControl {

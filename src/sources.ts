@@ -2,8 +2,9 @@ import { resolve as absolute } from 'node:path';
 import { addon, type NativeSource, type NetworkSpec } from './addon.js';
 import { type Checkpoint, flagNames, loadCheckpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
+import { type MethodName, methodNeeds } from './methods.js';
 import type { NetworkName } from './networks.js';
-import { flagOf, type Given, type MethodName, methodNeeds, required, transferSchema } from './options.js';
+import { flagOf, type Given, required, transferSchema } from './options.js';
 import { defaultPairs, type Rules } from './rules.js';
 import type { ResolvedOptions, ResolvedSource } from './run-record.js';
 

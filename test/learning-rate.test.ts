@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type RunEvent, type RunResult, resume, transfer } from '../src/index.js';
 import { type FoundRate, RateSearch, triedRates } from '../src/learning-rate.js';
-import type { MethodName } from '../src/options.js';
+import type { MethodName } from '../src/methods.js';
 import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from './tiny.js';
 
 /** The search on ten classes, where guessing costs 2.3 nats, when the loss at step k is `loss(k)`. */

@@ -1,4 +1,4 @@
-import type { MethodName } from '../options.js';
+import type { MethodName } from '../methods.js';
 import { mean, percentOf } from '../statistics.js';
 import { pairTable } from './pair-table.js';
 import { table } from './table.js';
