@@ -14,7 +14,6 @@ it('finetune-source reads the first source, in the batches of the other rows', (
   });
   expect(entry?.options).toEqual({
     ...{ method: 'finetune', target: 'resnet34', width: 0.5, size: undefined, targetInit: 'a', perClass: 3 },
-    batch: 128, // a ResNet-34 of its own would have 64
   });
 });
 
