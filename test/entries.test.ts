@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { methodEntries } from '../src/entries.js';
 import { rowNames } from '../src/methods.js';
 
-it('finetune-source reads the first source, in the batches of the other rows', () => {
+it('finetune-source reads the first source, and no option of the target', () => {
   const options = { source: ['a', 'b'], sourceNetwork: 'resnet34', sourceWidth: [0.5, 1], target: 'vgg9_bn' } as const;
   const [entry] = methodEntries({
     ...options,
