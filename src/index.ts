@@ -17,6 +17,8 @@ export type { ExperimentControl, ExperimentResult, Follow, ResumeControl } from 
 export type { ExperimentRow } from './experiment-row.js';
 export type { InferenceTimes } from './experiment-times.js';
 export type { ImageInput } from './image-input.js';
+export type { FoundRate, RateTrial } from './learning-rate.js';
+export type { MethodName } from './methods.js';
 export {
   type FeatureMap,
   type InferenceOptions,
@@ -28,7 +30,6 @@ export {
   type RankedLabel,
 } from './network.js';
 export { describeNetwork, type NetworkName, networkNames } from './networks.js';
-export type { MethodName } from './methods.js';
 export { type Preset, presets } from './presets.js';
 export { type PretrainOptions, pretrain } from './pretrain.js';
 export { type DryRun, dryRun, type ReproduceOptions, reproduce, resumeReproduction } from './reproduce.js';
@@ -36,6 +37,7 @@ export { type ResumeOptions, resume } from './resume.js';
 export type {
   CheckpointEvent,
   DataEvent,
+  RateEvent,
   Run,
   RunControl,
   RunEpochEvent,
