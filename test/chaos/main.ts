@@ -17,13 +17,19 @@ const parts: readonly Part[] = [kills, killsAtSaves, files, disk, soak, concurre
 
 const above = (lowest: number, whole: boolean) => (text: string) => {
   const value = Number(text);
-  if (!(value >= lowest) || (whole && !Number.isSafeInteger(value))) throw new InvalidArgumentError(`not a number from ${lowest} on`);
+  if (!(value >= lowest) || (whole && !Number.isSafeInteger(value)))
+    throw new InvalidArgumentError(`not a number from ${lowest} on`);
   return value;
 };
 
 const program = new Command('test:chaos')
   .description('kills, damaged files, failing disks, small limits, long and crowded processes: nothing may be found')
-  .option('--minutes <n>', 'how long about, on two cores: each part makes its tries in proportion', above(0.01, false), 10)
+  .option(
+    '--minutes <n>',
+    'how long about, on two cores: each part makes its tries in proportion',
+    above(0.01, false),
+    10,
+  )
   .option('--seed <n>', 'what is drawn; a new one each time where it is not given', above(0, true))
   .option('--part <name...>', `of ${parts.map(({ name }) => name).join(', ')}; all`)
   .option('--tries <n>', 'how many tries each part makes, in place of what --minutes gives', above(1, true))
@@ -31,7 +37,14 @@ const program = new Command('test:chaos')
   .option('--out <file>', 'also write all counts and finds there, as JSON')
   .parse();
 
-const flags = program.opts<{ minutes: number; seed?: number; part?: string[]; tries?: number; try?: number; out?: string }>();
+const flags = program.opts<{
+  minutes: number;
+  seed?: number;
+  part?: string[];
+  tries?: number;
+  try?: number;
+  out?: string;
+}>();
 const seed = flags.seed ?? randomInt(2 ** 31);
 const unknown = flags.part?.find((name) => !parts.some((part) => part.name === name));
 if (unknown !== undefined) program.error(`error: there is no part '${unknown}'`);
@@ -42,7 +55,9 @@ for (const part of parts.filter(({ name }) => flags.part?.includes(name) ?? true
   const tries = flags.tries ?? Math.max(1, Math.round((part.perHour * flags.minutes) / 60));
   process.stderr.write(`${part.name} …\n`);
   const report = await runPart(part, seed, tries, flags.try);
-  process.stderr.write(`${part.name}: ${report.tried} tried, ${report.finds.length} found, ${report.seconds.toFixed(1)} s\n`);
+  process.stderr.write(
+    `${part.name}: ${report.tried} tried, ${report.finds.length} found, ${report.seconds.toFixed(1)} s\n`,
+  );
   reports.push(report);
 }
 
@@ -50,7 +65,10 @@ const finds = reports.flatMap((report) => report.finds);
 const tried = reports.reduce((sum, report) => sum + report.tried, 0);
 const leftOut = reports.filter((report) => report.leftOut !== undefined).length;
 if (flags.out !== undefined) {
-  writeFileSync(flags.out, `${JSON.stringify({ seed, minutes: flags.minutes, tried, found: finds.length, leftOut, parts: reports }, null, 2)}\n`);
+  writeFileSync(
+    flags.out,
+    `${JSON.stringify({ seed, minutes: flags.minutes, tried, found: finds.length, leftOut, parts: reports }, null, 2)}\n`,
+  );
 }
 const listed = (values: Readonly<Record<string, number>>) =>
   Object.entries(values)
@@ -61,7 +79,9 @@ const rows = reports.map((report) => [
   String(report.tried),
   String(report.finds.length),
   report.seconds.toFixed(1),
-  report.leftOut === undefined ? [listed(report.kinds), listed(report.figures)].filter(Boolean).join('; ') : `left out: ${report.leftOut}`,
+  report.leftOut === undefined
+    ? [listed(report.kinds), listed(report.figures)].filter(Boolean).join('; ')
+    : `left out: ${report.leftOut}`,
 ]);
 process.stdout.write(`${table(['part', 'tried', 'found', 'seconds', 'what'], rows)}\n`);
 process.stdout.write(`chaos: seed ${seed}, ${tried} tried, ${finds.length} found, ${leftOut} parts left out\n`);

@@ -23,11 +23,18 @@ export interface Started {
 }
 
 /** A program to its end. */
-export function end(command: readonly string[], { env, patience = 120, through = [], cwd, meanwhile }: Started = {}): Promise<Ended> {
+export function end(
+  command: readonly string[],
+  { env, patience = 120, through = [], cwd, meanwhile }: Started = {},
+): Promise<Ended> {
   const [program, ...args] = [...through, ...command] as [string, ...string[]];
   const start = performance.now();
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, ...(cwd && { cwd }) });
+    const child = spawn(program, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+      ...(cwd && { cwd }),
+    });
     const texts = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].on('data', (chunk) => {
@@ -49,7 +56,8 @@ export function end(command: readonly string[], { env, patience = 120, through =
 }
 
 /** `l2t-native` with these arguments, to its end. */
-export const cli = (args: readonly string[], options?: Started): Promise<Ended> => end([process.execPath, main, ...args], options);
+export const cli = (args: readonly string[], options?: Started): Promise<Ended> =>
+  end([process.execPath, main, ...args], options);
 
 /** How a process ended, for a find. */
 export const how = ({ code, signal, hung, stderr, stdout }: Ended): string =>

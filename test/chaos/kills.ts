@@ -1,0 +1,113 @@
+import { join } from 'node:path';
+import type { Context, Part } from './campaign.js';
+import { Faults, missingCompiler, type Operation } from './faults.js';
+import { how } from './process.js';
+import { differences, makeWorkloads, reference, type Workload } from './workloads.js';
+
+interface Prepared {
+  readonly workload: Workload;
+  readonly outcome: Record<string, string>;
+  readonly seconds: number;
+}
+
+async function prepare(context: Context): Promise<Prepared[]> {
+  const prepared: Prepared[] = [];
+  for (const workload of await makeWorkloads(context.folder)) {
+    prepared.push({ workload, ...(await reference(workload, join(context.folder, `undisturbed-${workload.name}`))) });
+  }
+  return prepared;
+}
+
+/** Goes on without disturbance: to the files of the undisturbed run, and nothing else. */
+async function finish(
+  context: Context,
+  k: number,
+  { workload, outcome }: Prepared,
+  folder: string,
+  after: string,
+): Promise<void> {
+  const said = `${workload.name}, after ${after}`;
+  for (const problem of await workload.damage(folder)) context.find(`${said}: ${problem}`, k);
+  const ended = await workload.run(folder);
+  if (ended.code !== 0) return context.find(`${said}, resumed: ${how(ended)}`, k);
+  const differing = differences(outcome, workload.outcome(folder));
+  if (differing.length > 0) context.find(`${said}, resumed: ${differing.join('; ')}`, k);
+}
+
+/** SIGKILL at random moments, up to three times in one run. */
+export const kills: Part = {
+  name: 'kills',
+  description: 'SIGKILL at random moments, then resumed',
+  perHour: 180,
+  missing: missingCompiler,
+  run: async (context) => {
+    const all = await prepare(context);
+    await context.each(async (k, random, folder) => {
+      const prepared = all[k % all.length] as Prepared;
+      const { workload, seconds } = prepared;
+      const moments: string[] = [];
+      for (let round = 1 + random.below(3); round > 0; round--) {
+        // From before the program is loaded to a little beyond its usual end.
+        const moment = 1000 * seconds * 1.1 * (random.below(1000) / 1000);
+        let timer: NodeJS.Timeout | undefined;
+        const ended = await workload.run(folder, {
+          meanwhile: (child) => {
+            timer = setTimeout(() => child.kill('SIGKILL'), moment);
+          },
+        });
+        clearTimeout(timer);
+        moments.push(`${(moment / 1000).toFixed(2)} s`);
+        if (ended.signal !== 'SIGKILL' && ended.code !== 0)
+          context.find(`${workload.name}, after kills at ${moments.join(', ')}: ${how(ended)}`, k);
+        context.tried(workload.name);
+        for (const problem of await workload.damage(folder))
+          context.find(`${workload.name}, killed at ${moments.join(', ')}: ${problem}`, k);
+      }
+      await finish(context, k, prepared, folder, `kills at ${moments.join(', ')}`);
+    });
+  },
+};
+
+/** The calls after which another process would see something else. */
+const saving: readonly Operation[] = ['rename', 'fsync', 'link', 'unlink', 'mkdir', 'open'];
+
+/** SIGKILL just before the n-th rename, fsync, …, for an n of each try's own. */
+export const killsAtSaves: Part = {
+  name: 'kills-at-saves',
+  description: 'SIGKILL just before a rename, fsync, link, unlink, mkdir or open, then resumed',
+  perHour: 360,
+  missing: missingCompiler,
+  run: async (context) => {
+    const faults = new Faults(context.folder);
+    const all = await prepare(context);
+    const counts = new Map<Workload, Record<Operation, number>>();
+    for (const { workload } of all) {
+      const folder = join(context.folder, `counted-${workload.name}`);
+      counts.set(
+        workload,
+        await faults.count(folder, (env) => reference({ ...workload, run: (at) => workload.run(at, { env }) }, folder)),
+      );
+    }
+    // Every call of every kind, in an order of this seed's own, so that a short campaign is a sample of the long one.
+    const points = all.flatMap((prepared) =>
+      saving.flatMap((operation) => {
+        const count = counts.get(prepared.workload)?.[operation] ?? 0;
+        return Array.from({ length: count }, (_, n) => ({ prepared, operation, n: n + 1 }));
+      }),
+    );
+    context.figure('points', points.length);
+    const order = points.map((_, k) => k);
+    context.randomOf(-1).shuffle(order);
+    await context.each(async (k, _random, folder) => {
+      const { prepared, operation, n } = points[order[k % order.length] as number] as (typeof points)[number];
+      const fault = `${operation}:${n}:kill`;
+      const ended = await prepared.workload.run(folder, {
+        env: faults.environment(folder, join(context.folder, `counts-${k}`), fault),
+      });
+      context.tried(`${prepared.workload.name} ${operation}`);
+      if (ended.signal !== 'SIGKILL' && ended.code !== 137)
+        context.find(`${prepared.workload.name}, ${fault}: ${how(ended)}`, k);
+      await finish(context, k, prepared, folder, fault);
+    });
+  },
+};

@@ -1,0 +1,155 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { readSafetensors } from '../../src/weights/safetensors.js';
+import { libtorchFiles } from '../setup/places.js';
+import { tinyData, tinySource } from '../tiny.js';
+import { zip } from '../weights/pth-writer.js';
+import { cli, type Ended, how, type Started } from './process.js';
+
+/** Work of some seconds that writes files, can be interrupted, and then goes on to the same files. */
+export interface Workload {
+  readonly name: string;
+  /** Begins, or goes on with what lies in `folder` (which is there, and may be empty). */
+  run(folder: string, options?: Started): Promise<Ended>;
+  /** What must be the same whatever came in between: file → a hash of what it holds. */
+  outcome(folder: string): Record<string, string>;
+  /** What is wrong with the files at a moment when nothing runs; a lock and temporary files may lie there. */
+  damage(folder: string): Promise<string[]>;
+}
+
+const hash = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+
+export function filesBelow(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+/** Times differ from run to run, and with them what is computed of them. */
+const timed = /(^|\/)(timing\.jsonl|comparison\.(md|csv|json))$/;
+
+function hashes(folder: string): Record<string, string> {
+  const entries = filesBelow(folder).map((name) => {
+    const path = join(folder, name);
+    // Paths of the folder itself differ from one copy to another.
+    return [
+      name,
+      timed.test(name) ? 'is there' : hash(lstatSync(path).isFile() ? withoutPath(path, folder) : 'no file'),
+    ];
+  });
+  return Object.fromEntries(entries);
+}
+
+function withoutPath(path: string, folder: string): Uint8Array | string {
+  const bytes = readFileSync(path);
+  return /\.(yaml|json)$/.test(path) ? bytes.toString('latin1').replaceAll(folder, '') : bytes;
+}
+
+/** Every file that has its final name is whole. */
+async function damagedFiles(folder: string): Promise<string[]> {
+  const problems: string[] = [];
+  for (const name of filesBelow(folder)) {
+    const path = join(folder, name);
+    try {
+      if (name.endsWith('.safetensors')) await readSafetensors(path);
+      if (name.endsWith('.json')) JSON.parse(readFileSync(path, 'utf8'));
+      if (name.endsWith('.jsonl'))
+        for (const line of readFileSync(path, 'utf8').trimEnd().split('\n')) if (line) JSON.parse(line);
+    } catch (error) {
+      problems.push(`${name} is damaged: ${error}`);
+    }
+  }
+  return problems;
+}
+
+type Training = readonly [verb: string, begun: string, flags: readonly string[]];
+
+function training([verb, begun, flags]: Training): Workload {
+  return {
+    name: verb,
+    run: (folder, options) => {
+      const out = join(folder, 'out');
+      return cli(existsSync(join(out, begun)) ? [verb, '--resume', out] : [verb, ...flags, '--out', out], options);
+    },
+    outcome: (folder) => hashes(join(folder, 'out')),
+    damage: (folder) => damagedFiles(join(folder, 'out')),
+  };
+}
+
+/** transfer, pretrain, compare and setup, on data that takes them seconds. `folder` keeps the data. */
+export async function makeWorkloads(folder: string): Promise<Workload[]> {
+  const data = tinyData();
+  const source = await tinySource();
+  const flags = (given: Readonly<Record<string, string | number>>) =>
+    Object.entries(given).flatMap(([key, value]) => [`--${key}`, String(value)]);
+  const tiny = { data, batch: 3, threads: 1, lr: 0.01, 'save-every': 0.05 };
+  const target = { target: 'vgg9_bn', width: 0.125 };
+  return [
+    training(['transfer', 'options.yaml', flags({ ...tiny, ...target, source, pairs: '8-3,5-1', epochs: 3 })]),
+    training([
+      'compare',
+      'compare.yaml',
+      flags({ ...tiny, ...target, source, methods: 'scratch,fm', seeds: 1, parallel: 1, epochs: 2 }),
+    ]),
+    training(['pretrain', 'options.yaml', flags({ ...tiny, network: 'resnet20', batch: 12, epochs: 2 })]),
+    settingUp(folder),
+  ];
+}
+
+/** A LibTorch archive whose library is one, since set-up loads it. */
+function settingUp(folder: string): Workload {
+  const library = join(folder, 'libtorch.so');
+  execFileSync('g++', ['-shared', '-x', 'c', '/dev/null', '-o', library]);
+  const files = libtorchFiles().map(
+    ([name, content]) => [name, name === 'lib/libtorch.so' ? readFileSync(library) : content] as const,
+  );
+  const extra = Array.from({ length: 40 }, (_, k) => [`include/part${k}.h`, Buffer.alloc(20_000, k)] as const);
+  const archive = join(folder, 'libtorch.zip');
+  writeFileSync(
+    archive,
+    zip(
+      [...files, ...extra].map(([name, content]) => [`libtorch/${name}`, content]),
+      { deflate: true },
+    ),
+  );
+  return {
+    name: 'setup',
+    run: (data, options) => {
+      mkdirSync(data, { recursive: true });
+      return cli(['setup', '--from', archive], { ...options, env: { ...options?.env, XDG_DATA_HOME: data } });
+    },
+    outcome: hashes,
+    // A LibTorch is there whole or not at all; what is beside it is removed by the next set-up.
+    damage: async (data) => {
+      const place = filesBelow(data).filter((name) => /^l2t-native\/libtorch\//.test(name));
+      return place.length === 0 || place.length === files.length + extra.length
+        ? []
+        : [`a part of LibTorch: ${place.length} files`];
+    },
+  };
+}
+
+/** `outcome` of an undisturbed run, and how long it takes, seconds. */
+export async function reference(
+  workload: Workload,
+  folder: string,
+): Promise<{ outcome: Record<string, string>; seconds: number }> {
+  mkdirSync(folder, { recursive: true });
+  const ended = await workload.run(folder);
+  if (ended.code !== 0) throw new Error(`${workload.name}, undisturbed: ${how(ended)}`);
+  return { outcome: workload.outcome(folder), seconds: ended.seconds };
+}
+
+/** How two outcomes differ; empty where they don't. */
+export function differences(expected: Record<string, string>, got: Record<string, string>): string[] {
+  const names = [...new Set([...Object.keys(expected), ...Object.keys(got)])];
+  const differing = names.filter((name) => expected[name] !== got[name]);
+  const problem = (name: string) =>
+    expected[name] === undefined ? 'is left over' : got[name] === undefined ? 'is missing' : 'differs';
+  const first = differing.slice(0, 5).map((name) => `${name} ${problem(name)}`);
+  return differing.length > 5 ? [...first, `and ${differing.length - 5} more`] : first;
+}
