@@ -19,6 +19,12 @@ const faultsOf: Readonly<Record<Operation, readonly string[]>> = {
   mkdir: [`${ENOSPC}`, `${EACCES}`, `${EROFS}+`],
 };
 
+async function inTurn<T, U>(values: readonly T[], body: (value: T) => Promise<U>): Promise<U[]> {
+  const results: U[] = [];
+  for (const value of values) results.push(await body(value));
+  return results;
+}
+
 /** A call on the run's files fails: the program ends with a sentence, and goes on when the disk is well again. */
 export const disk: Part = {
   name: 'disk',
@@ -28,16 +34,15 @@ export const disk: Part = {
   run: async (context) => {
     const faults = new Faults(context.folder);
     const workloads = await makeWorkloads(context.folder);
-    const prepared = [];
-    for (const workload of workloads) {
+    const prepared = await inTurn(workloads, async (workload) => {
       const folder = join(context.folder, `counted-${workload.name}`);
       let undisturbed: Awaited<ReturnType<typeof reference>> | undefined;
       const counts = await faults.count(folder, async (env) => {
         undisturbed = await reference({ ...workload, run: (at) => workload.run(at, { env }) }, folder);
       });
       const used = operations.filter((operation) => counts[operation] > 0);
-      prepared.push({ workload, counts, used, outcome: undisturbed?.outcome ?? {} });
-    }
+      return { workload, counts, used, outcome: undisturbed?.outcome ?? {} };
+    });
     await context.each(async (k, random, folder) => {
       const { workload, counts, used, outcome } = prepared[k % prepared.length] as (typeof prepared)[number];
       const pick = <T>(values: readonly T[]): T => values[random.below(values.length)] as T;
@@ -56,6 +61,6 @@ export const disk: Part = {
       if (resumed.code !== 0) return context.find(`${said}, resumed: ${how(resumed)}`, k);
       const differing = differences(outcome, workload.outcome(folder));
       if (differing.length > 0) context.find(`${said}, resumed: ${differing.join('; ')}`, k);
-    });
+    }, 2);
   },
 };

@@ -32,7 +32,8 @@ export function filesBelow(folder: string): string[] {
 /** Times differ from run to run, and with them what is computed of them. */
 const timed = /(^|\/)(timing\.jsonl|comparison\.(md|csv|json))$/;
 
-function hashes(folder: string): Record<string, string> {
+/** Of every file of a run or an experiment. */
+export function hashes(folder: string): Record<string, string> {
   const entries = filesBelow(folder).map((name) => {
     const path = join(folder, name);
     // Paths of the folder itself differ from one copy to another.

@@ -1,0 +1,100 @@
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { tinyData, tinySource } from '../tiny.js';
+import type { Part } from './campaign.js';
+import { cli, end, how, isOrderly } from './process.js';
+
+interface Limit {
+  readonly name: string;
+  /** Of `value`: the command that starts a program under it. */
+  through(value: number): readonly string[];
+  readonly least: number;
+  readonly most: number;
+  /** Only root can become the other user whose processes are counted. */
+  readonly root?: boolean;
+}
+
+/** A user with no process of its own. */
+const stranger = 64_321;
+
+const kinds: readonly Limit[] = [
+  { name: 'memory', through: (mb) => ['prlimit', `--as=${mb * 1_000_000}`], least: 900, most: 4000 },
+  { name: 'descriptors', through: (n) => ['prlimit', `--nofile=${n}:${n}`], least: 16, most: 80 },
+  {
+    name: 'threads',
+    through: (n) => [
+      'prlimit',
+      `--nproc=${n}:${n}`,
+      'setpriv',
+      `--reuid=${stranger}`,
+      `--regid=${stranger}`,
+      '--clear-groups',
+    ],
+    least: 5,
+    most: 24,
+    root: true,
+  },
+  { name: 'file size', through: (kb) => ['prlimit', `--fsize=${kb * 1000}`], least: 1, most: 400 },
+  {
+    name: 'time',
+    through: (ms) => ['timeout', '--preserve-status', '-s', 'TERM', String(ms / 1000)],
+    least: 100,
+    most: 6000,
+  },
+  { name: 'processor time', through: (seconds) => ['prlimit', `--cpu=${seconds}:60`], least: 1, most: 5 },
+];
+
+async function photographs(folder: string): Promise<string> {
+  for (const split of ['train', 'test']) {
+    for (const name of ['dark', 'bright']) {
+      mkdirSync(join(folder, split, name), { recursive: true });
+      for (let k = 0; k < 6; k++) {
+        const background = { r: name === 'dark' ? 20 : 200, g: 40 * k, b: 90 };
+        const image = sharp({ create: { width: 300, height: 200, channels: 3, background } });
+        await image.jpeg().toFile(join(folder, split, name, `${k}.jpg`));
+      }
+    }
+  }
+  return folder;
+}
+
+/** Too little of everything: always an end, always a sentence. */
+export const limits: Part = {
+  name: 'limits',
+  description: 'a run with too little memory, descriptors, threads, file size or time',
+  perHour: 240,
+  run: async (context) => {
+    const usable = kinds.filter(({ root }) => !root || process.getuid?.() === 0);
+    const images = await photographs(join(context.folder, 'photographs'));
+    const sets = [tinyData(), images];
+    const source = await tinySource();
+    const small = ['--target', 'vgg9_bn', '--width', '0.0625', '--epochs', '2', '--batch', '6', '--lr', '0.01'];
+    await context.each(async (k, random, folder) => {
+      const limit = usable[k % usable.length] as Limit;
+      const value = limit.least + random.below(limit.most - limit.least + 1);
+      const through = limit.through(value);
+      chmodSync(folder, 0o777);
+      // What is promised begins where Node and one thread of its pool start.
+      const node = await end([process.execPath, '-e', "require('fs').readFile(process.execPath, () => {})"], {
+        through,
+      });
+      if (limit.name !== 'time' && node.code !== 0) return context.tried(`${limit.name}: too little for Node`);
+      const data = sets[random.below(sets.length)] as string;
+      const verb = random.below(3);
+      const args =
+        verb === 0
+          ? ['transfer', '--source', source, '--data', data, ...small, '--out', join(folder, 'out')]
+          : verb === 1
+            ? ['pretrain', '--network', 'resnet20', '--data', data, '--epochs', '1', '--out', join(folder, 'out')]
+            : ['eval', source, '--data', data];
+      const ended = await cli(args, { through });
+      context.tried(limit.name);
+      // Before the program listens, a signal ends it as it ends any.
+      const early = limit.name === 'time' && ended.code === 143;
+      if (!early && !isOrderly(ended)) context.find(`${limit.name} ${value}, ${args[0]}: ${how(ended)}`, k);
+      if (existsSync(join(folder, 'out', 'lock')))
+        context.find(`${limit.name} ${value}, ${args[0]}: it left its lock`, k);
+    }, 2);
+  },
+};
