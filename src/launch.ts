@@ -7,12 +7,13 @@ import { defaultBatch, defaultSize, describeNetwork, type NetworkName } from './
 import { flagOf, type Given, hyperparameters, required, transferSchema } from './options.js';
 import { currentFormat, type RunFormat, rules } from './rules.js';
 import type { RunResult } from './run.js';
-import { firstFree, hashTensors, RunFolder, requireUnused, type SavedRun } from './run-folder.js';
+import { firstFree, RunFolder, requireUnused, type SavedRun } from './run-folder.js';
 import type { ResolvedOptions, ResolvedSource, RunRecord } from './run-record.js';
 import { listSources, loadSources, nativeSources, resolveSources } from './sources.js';
 import { defaultThreads } from './threads.js';
 import { type Context, type Materials, readResult, targetNetwork, train } from './training.js';
 import { folderFingerprint, prepareTrainingData } from './training-data.js';
+import { hashTensors } from './weights/content-hash.js';
 
 export type Options = Omit<Given<typeof transferSchema>, 'target'>;
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,6 +11,7 @@ import { fileError, makeFolder, readText, writeFileAtomic } from './files.js';
 import type { FoundRate } from './learning-rate.js';
 import { RunLock, releaseAfter, removeDeadLocks, requireFree } from './run-lock.js';
 import { formatRecord, hashText, parseRecord, type RunRecord } from './run-record.js';
+import { hasHash, hashTensors, withHash } from './weights/content-hash.js';
 import { readSafetensors, writeSafetensors } from './weights/safetensors.js';
 
 const stateFormat = 'l2t-native state 1';
@@ -143,7 +143,7 @@ export class RunFolder {
     this.#metrics.push(JSON.stringify(metrics));
     this.#timing.push(JSON.stringify({ epoch: metrics.epoch, seconds, steps, ...(steps > 0 && { imagesPerSecond }) }));
     if (best) await saveCheckpoint(join(this.path, 'best.safetensors'), network);
-    await saveCheckpoint(join(this.path, 'last.safetensors'), network);
+    await saveCheckpoint(join(this.path, lastName), network);
     await this.#writeLines();
     await this.saveState(state);
   }
@@ -154,11 +154,11 @@ export class RunFolder {
       ['format', stateFormat],
       ['options', hashText(formatRecord(this.record))],
       ['epochs', String(this.#metrics.length)],
-      ['tensors', hashTensors(state)],
     ]);
     if (this.#rate) metadata.set('rate', hashText(formatRate(this.#rate)));
     if (result) metadata.set('result', JSON.stringify(result));
-    await writeSafetensors(join(this.path, 'state.safetensors'), toTensorMap(state), metadata);
+    const tensors = toTensorMap(state);
+    await writeSafetensors(join(this.path, 'state.safetensors'), tensors, withHash(tensors, metadata));
     this.#saved = true;
   }
 
@@ -192,7 +192,10 @@ export class RunFolder {
     if (metadata.get('format') !== stateFormat || !Number.isSafeInteger(epochs) || epochs < 0) {
       throw damaged(file, 'it is no state of this version');
     }
-    if (metadata.get('tensors') !== hashTensors(state)) throw damaged(file, 'its content does not match its checksum');
+    // Earlier versions hashed the tensors alone.
+    if (!hasHash(metadata) && metadata.get('tensors') !== hashTensors(state)) {
+      throw damaged(file, 'its content does not match its checksum');
+    }
     if (metadata.get('options') !== hashText(formatRecord(this.record))) {
       throw new L2TError(
         'INVALID_RUN',
@@ -208,14 +211,17 @@ export class RunFolder {
     this.#saved = true;
     await this.#writeLines();
     const best = epochs > 0 ? toNamedTensors((await this.#read('best.safetensors')).tensors) : [];
+    if (existsSync(join(this.path, lastName))) await this.#read(lastName);
     return { state, best, result: parseResult(metadata.get('result'), file) };
   }
 
   async #read(name: string) {
     const file = join(this.path, name);
     return readSafetensors(file).catch((error: unknown) => {
-      if (error instanceof L2TError && error.code === 'INVALID_WEIGHTS') throw damaged(file, error.message, error);
-      throw error;
+      if (!(error instanceof L2TError) || error.code !== 'INVALID_WEIGHTS') throw error;
+      const problem = error.message.replace(/ Fetch or save [^]*$/, '');
+      const advice = name === lastName ? 'The run can go on without it: remove it.' : startAgain;
+      throw new L2TError('INVALID_RUN', `${problem} ${advice}`, { cause: error });
     });
   }
 
@@ -249,7 +255,8 @@ export async function readRate(folder: string): Promise<FoundRate | undefined> {
   }
 }
 
-const generatedFiles = ['best.safetensors', 'last.safetensors', 'metrics.jsonl', 'timing.jsonl'];
+const lastName = 'last.safetensors';
+const generatedFiles = ['best.safetensors', lastName, 'metrics.jsonl', 'timing.jsonl'];
 
 function isLine(line: string, epoch: number): boolean {
   try {
@@ -268,19 +275,10 @@ function parseResult(text: string | undefined, file: string): FinishedResult | u
   }
 }
 
-function damaged(file: string, problem: string, cause?: unknown): L2TError {
-  const advice = 'Start the run again in another folder.';
-  return new L2TError('INVALID_RUN', `${file} is damaged: ${problem.replace(/\.$/, '')}. ${advice}`, { cause });
-}
+const startAgain = 'Start the run again in another folder.';
 
-/** A flipped bit in a number is no error of the format, but would make another run of this one. */
-export function hashTensors(tensors: readonly NamedTensor[]): string {
-  const hash = createHash('sha256');
-  for (const { name, dtype, shape, data } of tensors) {
-    hash.update(JSON.stringify([name, dtype, shape]));
-    hash.update(data);
-  }
-  return hash.digest('hex');
+function damaged(file: string, problem: string, cause?: unknown): L2TError {
+  return new L2TError('INVALID_RUN', `${file} is damaged: ${problem}. ${startAgain}`, { cause });
 }
 
 /**
