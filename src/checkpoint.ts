@@ -3,6 +3,7 @@ import type { NamedTensor, NetworkSpec, Normalisation } from './addon.js';
 import { L2TError } from './errors.js';
 import { defaultSize, describeNetwork, imagenetNormalisation, type NetworkName, networkNames } from './networks.js';
 import type { TensorMap } from './tensor.js';
+import { lostHash, withHash } from './weights/content-hash.js';
 import { loadWeights, type Weights } from './weights/load.js';
 import { classesOf, isBatchCount, matchWeights, type OptionNames } from './weights/match.js';
 import { writeSafetensors } from './weights/safetensors.js';
@@ -45,6 +46,9 @@ const formatName = 'l2t-native checkpoint 1';
 /** What a file's metadata says about its network; undefined where it is not of this package. */
 function describedBy(metadata: ReadonlyMap<string, string>, file: string): z.output<typeof described> | undefined {
   if (metadata.get('format') !== formatName) return undefined;
+  if (lostHash(metadata)) {
+    throw new L2TError('INVALID_WEIGHTS', `${file}: its metadata entry 'sha256' is damaged. Fetch or save it again.`);
+  }
   const parsed = described.safeParse(Object.fromEntries(metadata));
   if (parsed.success && parsed.data.class_names.length === parsed.data.classes) return parsed.data;
   const field = parsed.success ? 'class_names' : String(parsed.error.issues[0]?.path[0]);
@@ -156,7 +160,8 @@ function metadataOf({ network, size, classNames, normalisation }: Checkpoint): M
  * @throws L2TError FILE_ACCESS.
  */
 export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  await writeSafetensors(path, toTensorMap(checkpoint.weights), metadataOf(checkpoint));
+  const tensors = toTensorMap(checkpoint.weights);
+  await writeSafetensors(path, tensors, withHash(tensors, metadataOf(checkpoint)));
 }
 
 export function toTensorMap(tensors: readonly NamedTensor[]): TensorMap {

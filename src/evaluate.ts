@@ -4,7 +4,7 @@ import { type Checkpoint, type CheckpointOptions, loadCheckpoint } from './check
 import type { Dataset } from './datasets/dataset.js';
 import { evaluationSplit } from './datasets/split.js';
 import { L2TError } from './errors.js';
-import { readFileBytes } from './files.js';
+import { readText } from './files.js';
 import { Inference } from './inference.js';
 import { argmax, logSoftmax } from './logits.js';
 import { checkOptions, evaluateSchema, type Given, required } from './options.js';
@@ -104,7 +104,7 @@ async function splitOfRun(
   const run = dirname(checkpoint);
   const [file, splitFile] = [join(run, 'options.yaml'), join(run, 'split.json')];
   if (!existsSync(file) || !existsSync(splitFile)) return {};
-  const { options, data: found } = parseRecord(Buffer.from(await readFileBytes(file)).toString('utf8'), file);
+  const { options, data: found } = parseRecord(await readText(file), file);
   if (found.folder === undefined || options.data !== resolve(data)) return {};
   const { layout } = options;
   if ((await folderFingerprint({ data, layout }, signal)) === found.folder) return { layout, splitFile };

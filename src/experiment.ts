@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import * as z from 'zod';
@@ -18,14 +17,15 @@ import {
 } from './experiment-row.js';
 import { saveTable } from './experiment-table.js';
 import { timeNetworks } from './experiment-times.js';
-import { fileError, writeFileAtomic } from './files.js';
+import { makeFolder, readText, writeFileAtomic } from './files.js';
 import { defaultBatch, defaultSize } from './networks.js';
 import { checkOptions, compareSchema, required, transferSchema } from './options.js';
 import { type Common, preflight } from './preflight.js';
 import { resume as resumeRun } from './resume.js';
 import { currentFormat, type RunFormat, rules } from './rules.js';
 import type { Run, RunControl, RunResult } from './run.js';
-import { firstFree, requireUnused } from './run-folder.js';
+import { firstFree, removeLeftOvers, requireUnusedByRuns } from './run-folder.js';
+import { RunLock, releaseAfter } from './run-lock.js';
 import { lanesFor, sideBySide } from './side-by-side.js';
 import { defaultThreads } from './threads.js';
 import { transferAs } from './transfer.js';
@@ -73,7 +73,7 @@ export async function beginExperiment<O extends ExperimentOptions>(
   required(compareSchema, located, 'data');
   const checked = await withSourceNetworks(kind.entries(located), located);
   const out = checked.out ?? firstFree(kind.verb);
-  await requireUnused(out);
+  await requireUnusedByRuns(out);
   // Said in full, so that a resume on another machine computes in the same way.
   const device = addon().device(checked.device ?? 'auto').device;
   const common = await preflight(kind.entries(checked), rules[currentFormat], signal);
@@ -85,15 +85,24 @@ export async function beginExperiment<O extends ExperimentOptions>(
     // A split file may lie where it does not stay.
     ...(division && { splitFile: resolve(out, splitName) }),
   };
-  await mkdir(out, { recursive: true }).catch((error: unknown) => {
-    throw fileError('write', out, error);
+  await makeFolder(out);
+  return alone(out, async () => {
+    await requireUnusedByRuns(out);
+    if (division) await writeFileAtomic(join(out, splitName), formatSplit(division));
+    const { fingerprint, sources } = common;
+    const shared = { format: currentFormat, fingerprint, sources };
+    await writeFileAtomic(join(out, commonName), `${JSON.stringify(shared)}\n`);
+    await writeFileAtomic(optionsFile(kind, out), stringify(options));
+    return runAll(kind, out, kind.entries(options), options, currentFormat, { signal, follow, onWarning });
   });
-  if (division) await writeFileAtomic(join(out, splitName), formatSplit(division));
-  const { fingerprint, sources } = common;
-  const shared = { format: currentFormat, fingerprint, sources };
-  await writeFileAtomic(join(out, commonName), `${JSON.stringify(shared)}\n`);
-  await writeFileAtomic(optionsFile(kind, out), stringify(options));
-  return runAll(kind, out, kind.entries(options), options, currentFormat, { signal, follow, onWarning });
+}
+
+/** Keeps other processes out of the folder during `body`, and removes what killed ones left in it. */
+async function alone<T>(out: string, body: () => Promise<T>): Promise<T> {
+  return releaseAfter(await RunLock.acquire(out), async () => {
+    await removeLeftOvers(out);
+    return body();
+  });
 }
 
 /** Goes on: finished runs are read, interrupted ones resume, the others begin. `parallel` may differ from before. */
@@ -110,6 +119,15 @@ export async function resumeExperiment<O extends ExperimentOptions>(
     throw new L2TError('INVALID_RUN', `${out} ${problem}.`);
   }
   const changes = checkOptions(compareSchema.pick({ parallel: true }), { parallel });
+  return alone(out, () => goOn(kind, out, changes, control));
+}
+
+async function goOn<O extends ExperimentOptions>(
+  kind: ExperimentKind<O>,
+  out: string,
+  changes: { readonly parallel?: number | undefined },
+  control: ExperimentControl,
+): Promise<ExperimentResult> {
   const options = { ...((await yamlOptions(kind.schema, optionsFile(kind, out))) as O), ...changes };
   const entries = kind.entries(options);
   const before = await readShared(out);
@@ -134,11 +152,13 @@ type Shared = z.output<typeof sharedSchema>;
 
 async function readShared(out: string): Promise<Shared> {
   const file = join(out, commonName);
-  return readFile(file, 'utf8')
-    .then((text) => sharedSchema.parse(JSON.parse(text)))
-    .catch((cause: unknown) => {
-      throw new L2TError('INVALID_RUN', `${file} is missing or damaged: begin again in another folder.`, { cause });
-    });
+  if (!existsSync(file)) throw new L2TError('INVALID_RUN', `${file} is missing: begin again in another folder.`);
+  const text = await readText(file);
+  try {
+    return sharedSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new L2TError('INVALID_RUN', `${file} is damaged: begin again in another folder.`, { cause });
+  }
 }
 
 /** Rows of one table must be of the same data and sources. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { constants, existsSync } from 'node:fs';
-import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { constants, existsSync, type Stats } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { L2TError } from './errors.js';
 
 /** The system's refusals that a person meets, and what to do about each. */
@@ -20,10 +20,12 @@ const advice: ReadonlyMap<string, string> = new Map([
   ['ENFILE', 'too many files are open: raise the limit (ulimit -n)'],
   ['ENAMETOOLONG', 'the name is too long: choose a shorter one'],
   ['ELOOP', 'its links lead in a circle: check the path'],
+  ['EAGAIN', 'it is not a regular file, and has nothing to read: name a file'],
 ]);
 
-/** `error`, which came of trying to `verb` ("read", "write") `path`, as an L2TError FILE_ACCESS. */
+/** `error`, which came of trying to `verb` ("read", "write") `path`, as an L2TError FILE_ACCESS; what is an L2TError already stays as it is. */
 export function fileError(verb: string, path: string, error: unknown): L2TError {
+  if (error instanceof L2TError) return error;
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   const reason = (code && advice.get(code)) ?? (error instanceof Error ? error.message : String(error));
   return new L2TError('FILE_ACCESS', `Cannot ${verb} ${path || "''"}: ${reason}.`, { cause: error });
@@ -35,23 +37,44 @@ const readChunk = 2 ** 30;
 /** Room for any checkpoint of this package's networks; Node 20's buffers end here as well. */
 const largestFile = 2 ** 32 - 1;
 
+/** Bytes; a JavaScript string holds a few characters less. */
+const longestText = 2 ** 29 - 32;
+
+/** What is at a path is a folder, a pipe, a socket or a device: reading those may never end. */
+export class NotRegularFile extends Error {
+  constructor(
+    readonly found: 'a folder' | 'no regular file',
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** @throws NotRegularFile. */
+export function requireRegular(stats: Stats, path: string): void {
+  if (stats.isDirectory()) {
+    const run = existsSync(join(path, 'best.safetensors'));
+    const advice = run ? 'it is a run folder: name its best.safetensors' : 'it is a folder: name a file';
+    throw new NotRegularFile('a folder', advice);
+  }
+  if (!stats.isFile()) throw new NotRegularFile('no regular file', 'it is not a regular file: name a file');
+}
+
 /**
- * The whole of a regular file, read once. Devices, pipes and folders are refused, since reading them may never end.
- * @throws L2TError FILE_ACCESS, naming the path and what to do.
+ * Opens a regular file for reading, and closes it after `body`. Every file that somebody else may have put there is read
+ * through this function.
+ * @throws L2TError FILE_ACCESS, naming the path and what to do; its cause is NotRegularFile where it is none.
  */
-export async function readFileBytes(path: string): Promise<Uint8Array> {
+export async function withFile<T>(path: string, body: (handle: FileHandle, size: number) => Promise<T>): Promise<T> {
   let handle: FileHandle | undefined;
   try {
-    // Opening a pipe would wait for its writer; O_NONBLOCK returns at once and is nothing to a regular file.
+    // Opening some devices does something to them, so they are refused before that.
+    requireRegular(await stat(path), path);
+    // Another process may have put a pipe there since: opening that would wait for its writer without O_NONBLOCK.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = await handle.stat();
-    if (stats.isDirectory()) {
-      const run = existsSync(join(path, 'best.safetensors'));
-      throw new Error(run ? 'it is a run folder: name its best.safetensors' : 'it is a folder: name a file');
-    }
-    if (!stats.isFile()) throw new Error('it is not a regular file: name a file');
-    if (stats.size > largestFile) throw new Error('it is larger than 4 GiB, more than is read');
-    return await readAll(handle, stats.size);
+    requireRegular(stats, path);
+    return await body(handle, stats.size);
   } catch (error) {
     throw fileError('read', path, error);
   } finally {
@@ -59,7 +82,30 @@ export async function readFileBytes(path: string): Promise<Uint8Array> {
   }
 }
 
-async function readAll(handle: FileHandle, size: number): Promise<Uint8Array> {
+/**
+ * The whole of a regular file, read once.
+ * @throws L2TError FILE_ACCESS, naming the path and what to do.
+ */
+export function readFileBytes(path: string): Promise<Uint8Array> {
+  return withFile(path, async (handle, size) => {
+    if (size > largestFile) throw new Error('it is larger than 4 GiB, more than is read');
+    return readAll(handle, size);
+  });
+}
+
+/**
+ * The whole of a regular file as text, UTF-8.
+ * @throws L2TError FILE_ACCESS, naming the path and what to do.
+ */
+export function readText(path: string): Promise<string> {
+  return withFile(path, async (handle, size) => {
+    if (size > longestText) throw new Error('it is larger than 512 MiB, more than is read as text');
+    return Buffer.from((await readAll(handle, size)).buffer).toString('utf8');
+  });
+}
+
+/** The first `size` bytes of an open file. */
+export async function readAll(handle: FileHandle, size: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(size);
   let at = 0;
   while (at < size) {
@@ -71,8 +117,48 @@ async function readAll(handle: FileHandle, size: number): Promise<Uint8Array> {
 }
 
 /**
+ * Creates a folder and those above it that are missing. One level at a time: Node's own recursive mkdir never returns where a
+ * folder exists but takes no folders and says ENOENT, as /proc does.
+ * @throws L2TError FILE_ACCESS, naming the path and what to do.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    const missing: string[] = [];
+    for (let at = resolve(path); !(await isFolderThere(at)); at = dirname(at)) missing.push(at);
+    for (const folder of missing.reverse()) await makeOne(folder);
+  } catch (error) {
+    throw fileError('create the folder', path, error);
+  }
+}
+
+/** @throws the system's error, but not that there is nothing. */
+async function isFolderThere(path: string): Promise<boolean> {
+  try {
+    if ((await stat(path)).isDirectory()) return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+  throw new Error(`${path} is a file, not a folder: choose another place`);
+}
+
+/** A folder whose parent exists. */
+async function makeOne(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new Error(`${dirname(path)} takes no folders: choose another place`, { cause: error });
+    if (code !== 'EEXIST') throw error;
+    // Another process was faster, or it is a link.
+    if (!(await isFolderThere(path))) throw new Error(`${path} is a link that leads nowhere: remove it`);
+  }
+}
+
+/**
  * Writes `data` so that `path` holds either what it held before or all of the new content, also when the power goes:
  * beside the target, synced, renamed over it, and the folder synced. The temporary file is removed on failure.
+ * A folder, pipe, socket or device is not replaced.
  * @throws L2TError FILE_ACCESS, naming the path and what to do.
  */
 export async function writeFileAtomic(
@@ -82,6 +168,7 @@ export async function writeFileAtomic(
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   let created = false;
   try {
+    await requireReplaceable(path);
     const handle = await open(temporary, 'wx');
     created = true;
     try {
@@ -99,6 +186,14 @@ export async function writeFileAtomic(
     if (created) await unlink(temporary).catch(() => {});
     throw fileError('write', path, error);
   }
+}
+
+async function requireReplaceable(path: string): Promise<void> {
+  const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (stats) requireRegular(stats, path);
 }
 
 /** A rename is on disk only when its folder is. */

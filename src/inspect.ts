@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EpochMetrics, NetworkDescription, Normalisation, PairMetrics } from './addon.js';
 import { flagNames, toCheckpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
-import { fileError } from './files.js';
+import { fileError, readText } from './files.js';
 import type { FoundRate } from './learning-rate.js';
 import { countParameters, describeNetwork, type NetworkName } from './networks.js';
 import { readRate } from './run-folder.js';
@@ -90,12 +90,6 @@ function parseMetrics(line: string, file: string): EpochMetrics {
   } catch (cause) {
     throw new L2TError('INVALID_RUN', `${file} is damaged: its last line is no JSON.`, { cause });
   }
-}
-
-async function readText(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch((error: unknown) => {
-    throw fileError('read', file, error);
-  });
 }
 
 /** @throws L2TError FILE_ACCESS. */

@@ -7,12 +7,13 @@ import { defaultBatch, defaultSize, describeNetwork, type NetworkName } from './
 import { flagOf, type Given, hyperparameters, required, transferSchema } from './options.js';
 import { currentFormat, type RunFormat, rules } from './rules.js';
 import type { RunResult } from './run.js';
-import { firstFree, hashTensors, RunFolder, requireUnused } from './run-folder.js';
+import { firstFree, RunFolder, requireUnused, type SavedRun } from './run-folder.js';
 import type { ResolvedOptions, ResolvedSource, RunRecord } from './run-record.js';
 import { listSources, loadSources, nativeSources, resolveSources } from './sources.js';
 import { defaultThreads } from './threads.js';
 import { type Context, type Materials, readResult, targetNetwork, train } from './training.js';
 import { folderFingerprint, prepareTrainingData } from './training-data.js';
+import { hashTensors } from './weights/content-hash.js';
 
 export type Options = Omit<Given<typeof transferSchema>, 'target'>;
 
@@ -49,11 +50,25 @@ export async function startRun(
     sourceWeights: checkpoints.map(({ weights }) => hashTensors(weights)),
   };
   const folder = await RunFolder.create(given.out ?? firstFree(`${target}-${method}`), record, division);
-  try {
-    return await train(materials, folder, undefined, context);
-  } finally {
-    await folder.release();
-  }
+  return folder.use(() => trainIn(folder, materials, undefined, context));
+}
+
+/** Trains; of a run that diverged, says what the folder is still good for. */
+async function trainIn(
+  folder: RunFolder,
+  materials: Materials,
+  saved: SavedRun | undefined,
+  context: Context,
+): Promise<RunResult> {
+  return train(materials, folder, saved, context).catch((error: unknown) => {
+    if (!(error instanceof L2TError) || error.code !== 'DIVERGED' || folder.saved) throw error;
+    const message = error.message.replace('The last good checkpoint is kept; train', 'Train');
+    throw new L2TError(
+      'DIVERGED',
+      `${message} Nothing was saved before this: a resume would end in the same way, but --out ${folder.path} may be given again.`,
+      { cause: error },
+    );
+  });
 }
 
 /** Goes on with an opened run; `changes` are what may differ from what it was started with. */
@@ -79,7 +94,7 @@ export async function continueRun(
   const device = addon().device(options.device);
   const materials = { ...(await gather({ format, options }, device, checkpoints, context, false)), options };
   requireUnchanged(folder, materials);
-  return train(materials, folder, saved, context);
+  return trainIn(folder, materials, saved, context);
 }
 
 function requireUnchanged({ path, record }: RunFolder, { data, sources, options }: Materials): void {

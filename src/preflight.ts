@@ -9,10 +9,10 @@ import { methodNeeds } from './methods.js';
 import { defaultSize, describeNetwork } from './networks.js';
 import { required, transferSchema } from './options.js';
 import type { Rules } from './rules.js';
-import { hashTensors } from './run-folder.js';
 import { listSources, loadSources, resolveSources, sourceFlags } from './sources.js';
 import { divide, loadData } from './training-data.js';
 import type { TransferOptions } from './transfer.js';
+import { hashTensors } from './weights/content-hash.js';
 
 /** What all runs of an experiment share. */
 export interface Common {

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
@@ -7,6 +7,7 @@ import type { Dataset } from './datasets/dataset.js';
 import { type Layout, layouts } from './datasets/layouts.js';
 import { openDataset } from './datasets/load.js';
 import { L2TError } from './errors.js';
+import { readText } from './files.js';
 import { networkNames } from './networks.js';
 import { checkOptions, compareSchema, curveSchema, type Given, pretrainSchema, required } from './options.js';
 import { didYouMean } from './suggest.js';
@@ -57,7 +58,7 @@ export async function presets(): Promise<Preset[]> {
 
 async function readPreset(name: string): Promise<Preset> {
   const file = join(folder, `${name}.yaml`);
-  const preset = presetSchema.parse(parse(await readFile(file, 'utf8'), { strict: true, uniqueKeys: true }));
+  const preset = presetSchema.parse(parse(await readText(file), { strict: true, uniqueKeys: true }));
   checkOptions(schemas[preset.verb], preset.options, (key) => `${file}: ${key}`);
   const { data } = preset;
   return { name, ...preset, data: { ...data, ...(data.split !== undefined && { split: join(folder, data.split) }) } };

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { Checkpoint } from './checkpoint.js';
 import { comparison, resumeComparison } from './compare.js';
 import { limitedData, resumeCurve } from './curve.js';
@@ -15,6 +14,7 @@ import {
   holdsExperiment,
   type ResumeControl,
 } from './experiment.js';
+import { readText } from './files.js';
 import { besideSplitFile } from './launch.js';
 import { checkOptions, type Given, reproduceSchema, required } from './options.js';
 import type { Common } from './preflight.js';
@@ -106,7 +106,7 @@ async function published(
 }
 
 async function countValidating(split: string): Promise<number> {
-  return (JSON.parse(await readFile(split, 'utf8')) as { validation: number[] }).validation.length;
+  return (JSON.parse(await readText(split)) as { validation: number[] }).validation.length;
 }
 
 async function resolvePreset(name: string, given: Given<typeof reproduceSchema>) {

@@ -18,10 +18,6 @@ export function resume(folder: string, { signal, ...given }: ResumeOptions = {})
   return new Run(async (emit) => {
     const changes = checkOptions(resumeSchema, given);
     const opened = await RunFolder.open(folder);
-    try {
-      return await continueRun(opened, changes, { emit, signal });
-    } finally {
-      await opened.release();
-    }
+    return opened.use(() => continueRun(opened, changes, { emit, signal }));
   });
 }

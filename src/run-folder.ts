@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { EpochEvent, NamedTensor } from './addon.js';
@@ -8,10 +7,11 @@ import { type Checkpoint, saveCheckpoint, toNamedTensors, toTensorMap } from './
 import type { Division } from './datasets/dataset.js';
 import { formatSplit } from './datasets/split-file.js';
 import { L2TError } from './errors.js';
-import { fileError, writeFileAtomic } from './files.js';
+import { fileError, makeFolder, readText, writeFileAtomic } from './files.js';
 import type { FoundRate } from './learning-rate.js';
-import { RunLock } from './run-lock.js';
+import { RunLock, releaseAfter, removeDeadLocks, requireFree } from './run-lock.js';
 import { formatRecord, hashText, parseRecord, type RunRecord } from './run-record.js';
+import { hasHash, hashTensors, withHash } from './weights/content-hash.js';
 import { readSafetensors, writeSafetensors } from './weights/safetensors.js';
 
 const stateFormat = 'l2t-native state 1';
@@ -51,6 +51,7 @@ export class RunFolder {
   #metrics: string[] = [];
   #timing: string[] = [];
   #state: readonly NamedTensor[] = [];
+  #saved = false;
 
   private constructor(
     readonly path: string,
@@ -59,27 +60,23 @@ export class RunFolder {
   ) {}
 
   /**
-   * A new run's folder. Nothing may be in it yet.
+   * A new run's folder. Nothing may be in it yet, but what a run left that saved nothing.
    * @throws L2TError INVALID_RUN, FILE_ACCESS.
    */
   static async create(path: string, record: RunRecord, division: Division): Promise<RunFolder> {
-    await mkdir(path, { recursive: true }).catch((error: unknown) => {
-      throw fileError('write', path, error);
-    });
-    const lock = await RunLock.acquire(path);
-    try {
-      await requireUnused(path);
+    await makeFolder(path);
+    return RunFolder.#locked(path, async (lock) => {
+      await requireStartable(path);
       await removeLeftOvers(path);
-      const file = join(path, 'options.yaml');
+      // In this order: what is there belongs to one run at any time, also where this is interrupted.
+      for (const name of [rateName, recordName]) await remove(join(path, name));
+      const file = join(path, recordName);
       const text = formatRecord(record);
       await writeFileAtomic(join(path, 'split.json'), formatSplit(division));
       await writeFileAtomic(file, text);
       // Read back as a resume will, so that the two are equal to the last byte.
       return new RunFolder(path, parseRecord(text, file), lock);
-    } catch (error) {
-      await lock.release();
-      throw error;
-    }
+    });
   }
 
   /**
@@ -87,19 +84,30 @@ export class RunFolder {
    * @throws L2TError INVALID_RUN where the folder holds none, is damaged or in use; FILE_ACCESS.
    */
   static async open(path: string): Promise<RunFolder> {
-    const file = join(path, 'options.yaml');
+    const file = join(path, recordName);
     if (!existsSync(file)) {
       throw new L2TError('INVALID_RUN', `${path} holds no run: there is no ${file}. Start one with --out ${path}.`);
     }
+    return RunFolder.#locked(path, async (lock) => {
+      await removeLeftOvers(path);
+      return new RunFolder(path, parseRecord(await readText(file), file), lock);
+    });
+  }
+
+  /** Takes the lock, which stays taken unless `body` fails. */
+  static async #locked(path: string, body: (lock: RunLock) => Promise<RunFolder>): Promise<RunFolder> {
     const lock = await RunLock.acquire(path);
     try {
-      await removeLeftOvers(path);
-      const text = await readFile(file, 'utf8');
-      return new RunFolder(path, parseRecord(text, file), lock);
+      return await body(lock);
     } catch (error) {
-      await lock.release();
+      await lock.release().catch(() => {});
       throw error;
     }
+  }
+
+  /** Does `body`, then releases the lock. */
+  use<T>(body: () => Promise<T>): Promise<T> {
+    return releaseAfter(this.lock, body);
   }
 
   /** The learning rate that was found for this run, if it was. */
@@ -112,8 +120,9 @@ export class RunFolder {
     this.#rate = rate;
   }
 
-  release(): Promise<void> {
-    return this.lock.release();
+  /** Is there something that a resume goes on from? */
+  get saved(): boolean {
+    return this.#saved;
   }
 
   /** Sums over the epochs: their times, seconds, and the steps that were done in them. */
@@ -134,7 +143,7 @@ export class RunFolder {
     this.#metrics.push(JSON.stringify(metrics));
     this.#timing.push(JSON.stringify({ epoch: metrics.epoch, seconds, steps, ...(steps > 0 && { imagesPerSecond }) }));
     if (best) await saveCheckpoint(join(this.path, 'best.safetensors'), network);
-    await saveCheckpoint(join(this.path, 'last.safetensors'), network);
+    await saveCheckpoint(join(this.path, lastName), network);
     await this.#writeLines();
     await this.saveState(state);
   }
@@ -145,11 +154,12 @@ export class RunFolder {
       ['format', stateFormat],
       ['options', hashText(formatRecord(this.record))],
       ['epochs', String(this.#metrics.length)],
-      ['tensors', hashTensors(state)],
     ]);
     if (this.#rate) metadata.set('rate', hashText(formatRate(this.#rate)));
     if (result) metadata.set('result', JSON.stringify(result));
-    await writeSafetensors(join(this.path, 'state.safetensors'), toTensorMap(state), metadata);
+    const tensors = toTensorMap(state);
+    await writeSafetensors(join(this.path, 'state.safetensors'), tensors, withHash(tensors, metadata));
+    this.#saved = true;
   }
 
   /** Marks the run as finished. */
@@ -173,7 +183,7 @@ export class RunFolder {
     const file = join(this.path, 'state.safetensors');
     if (!existsSync(file)) {
       // Left by a process that ended between its first checkpoint and its first state: a fresh start writes them again.
-      for (const name of generatedFiles) await rm(join(this.path, name), { force: true });
+      for (const name of generatedFiles) await remove(join(this.path, name));
       return undefined;
     }
     const { tensors, metadata } = await this.#read('state.safetensors');
@@ -182,11 +192,14 @@ export class RunFolder {
     if (metadata.get('format') !== stateFormat || !Number.isSafeInteger(epochs) || epochs < 0) {
       throw damaged(file, 'it is no state of this version');
     }
-    if (metadata.get('tensors') !== hashTensors(state)) throw damaged(file, 'its content does not match its checksum');
+    // Earlier versions hashed the tensors alone.
+    if (!hasHash(metadata) && metadata.get('tensors') !== hashTensors(state)) {
+      throw damaged(file, 'its content does not match its checksum');
+    }
     if (metadata.get('options') !== hashText(formatRecord(this.record))) {
       throw new L2TError(
         'INVALID_RUN',
-        `${join(this.path, 'options.yaml')} was changed after the run was saved: put it back.`,
+        `${join(this.path, recordName)} was changed after the run was saved: put it back.`,
       );
     }
     if (metadata.get('rate') !== (this.#rate && hashText(formatRate(this.#rate)))) {
@@ -195,25 +208,26 @@ export class RunFolder {
     this.#metrics = await this.#readLines('metrics.jsonl', epochs);
     this.#timing = await this.#readLines('timing.jsonl', epochs);
     this.#state = state;
+    this.#saved = true;
     await this.#writeLines();
     const best = epochs > 0 ? toNamedTensors((await this.#read('best.safetensors')).tensors) : [];
+    if (existsSync(join(this.path, lastName))) await this.#read(lastName);
     return { state, best, result: parseResult(metadata.get('result'), file) };
   }
 
   async #read(name: string) {
     const file = join(this.path, name);
     return readSafetensors(file).catch((error: unknown) => {
-      if (error instanceof L2TError && error.code === 'INVALID_WEIGHTS') throw damaged(file, error.message, error);
-      throw error;
+      if (!(error instanceof L2TError) || error.code !== 'INVALID_WEIGHTS') throw error;
+      const problem = error.message.replace(/ Fetch or save [^]*$/, '');
+      const advice = name === lastName ? 'The run can go on without it: remove it.' : startAgain;
+      throw new L2TError('INVALID_RUN', `${problem} ${advice}`, { cause: error });
     });
   }
 
   async #readLines(name: string, epochs: number): Promise<string[]> {
     const file = join(this.path, name);
-    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return '';
-      throw fileError('read', file, error);
-    });
+    const text = existsSync(file) ? await readText(file) : '';
     const lines = text.split('\n').slice(0, epochs);
     const valid = lines.every((line, epoch) => isLine(line, epoch));
     if (epochs > 0 && !(valid && lines.length === epochs))
@@ -222,6 +236,7 @@ export class RunFolder {
   }
 }
 
+const recordName = 'options.yaml';
 const rateName = 'rate.json';
 const formatRate = (rate: FoundRate): string => `${JSON.stringify(rate, null, 2)}\n`;
 
@@ -232,9 +247,7 @@ const formatRate = (rate: FoundRate): string => `${JSON.stringify(rate, null, 2)
 export async function readRate(folder: string): Promise<FoundRate | undefined> {
   const file = join(folder, rateName);
   if (!existsSync(file)) return undefined;
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw fileError('read', file, error);
-  });
+  const text = await readText(file);
   try {
     return foundRate.parse(JSON.parse(text));
   } catch (cause) {
@@ -242,7 +255,8 @@ export async function readRate(folder: string): Promise<FoundRate | undefined> {
   }
 }
 
-const generatedFiles = ['best.safetensors', 'last.safetensors', 'metrics.jsonl', 'timing.jsonl'];
+const lastName = 'last.safetensors';
+const generatedFiles = ['best.safetensors', lastName, 'metrics.jsonl', 'timing.jsonl'];
 
 function isLine(line: string, epoch: number): boolean {
   try {
@@ -261,24 +275,30 @@ function parseResult(text: string | undefined, file: string): FinishedResult | u
   }
 }
 
+const startAgain = 'Start the run again in another folder.';
+
 function damaged(file: string, problem: string, cause?: unknown): L2TError {
-  const advice = 'Start the run again in another folder.';
-  return new L2TError('INVALID_RUN', `${file} is damaged: ${problem.replace(/\.$/, '')}. ${advice}`, { cause });
+  return new L2TError('INVALID_RUN', `${file} is damaged: ${problem}. ${startAgain}`, { cause });
 }
 
-/** A flipped bit in a number is no error of the format, but would make another run of this one. */
-export function hashTensors(tensors: readonly NamedTensor[]): string {
-  const hash = createHash('sha256');
-  for (const { name, dtype, shape, data } of tensors) {
-    hash.update(JSON.stringify([name, dtype, shape]));
-    hash.update(data);
+/**
+ * Removes what killed processes left of files that they were writing. Whoever calls this is the only writer in the folder.
+ * @throws L2TError FILE_ACCESS.
+ */
+export async function removeLeftOvers(path: string): Promise<void> {
+  try {
+    for (const name of (await readdir(path)).filter(isLeftOver)) await rm(join(path, name), { force: true });
+    await removeDeadLocks(path);
+  } catch (error) {
+    throw fileError('clear', path, error);
   }
-  return hash.digest('hex');
 }
 
-/** Whoever holds the lock is the only writer. */
-async function removeLeftOvers(path: string): Promise<void> {
-  for (const name of (await readdir(path)).filter(isLeftOver)) await rm(join(path, name), { force: true });
+/** A file that may not be there. */
+async function remove(path: string): Promise<void> {
+  await rm(path, { force: true }).catch((error: unknown) => {
+    throw fileError('remove', path, error);
+  });
 }
 
 /** runs/NAME-1, runs/NAME-2, …: the first that is not there. */
@@ -290,24 +310,67 @@ export function firstFree(name: string): string {
 }
 
 /** Of writes that a killed process did not end (files.ts). */
-const isLeftOver = (name: string): boolean => /^\..*\.tmp$/.test(name);
+const isLeftOver = (name: string): boolean => /^\..+\.[0-9a-f]{12}\.tmp$/.test(name);
 
-/** Verbs whose folders hold runs; each writes VERB.yaml. */
+/** Verbs whose folders hold runs; each writes VERB.yaml, after the others of `experimentFiles`. */
 const experimentVerbs = ['compare', 'curve'] as const;
+const experimentFiles = ['split.json', 'experiment.json'];
 
-/** @throws L2TError INVALID_RUN where the folder holds anything but a lock and what a killed process left of a beginning. */
+/**
+ * Where a run may begin: a folder that is not there or empty, but for a lock and what a run left that saved nothing. The lock
+ * must be free.
+ * @throws L2TError INVALID_RUN, FILE_ACCESS.
+ */
 export async function requireUnused(path: string): Promise<void> {
-  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw fileError('write', path, error);
-  });
-  const others = names.filter((name) => !/^lock(\.|$)|^split\.json$/.test(name) && !isLeftOver(name));
-  if (others.length === 0) return;
+  if ((await listNames(path)).includes('lock')) await requireFree(path);
+  await requireStartable(path);
+}
+
+/** As `requireUnused`, where the lock is one's own. */
+async function requireStartable(path: string): Promise<void> {
+  const others = (await listNames(path)).filter((name) => !isIgnored(name) && name !== 'split.json');
+  if (others.length > 0 && !(await savedNothing(path, others))) throw used(path, others);
+}
+
+/**
+ * Where an experiment may begin: a folder that is not there or empty, but for what an experiment left that ended before its
+ * options were written.
+ * @throws L2TError INVALID_RUN, FILE_ACCESS.
+ */
+export async function requireUnusedByRuns(path: string): Promise<void> {
+  const others = (await listNames(path)).filter((name) => !isIgnored(name) && !experimentFiles.includes(name));
+  if (others.length > 0) throw used(path, others);
+}
+
+const isIgnored = (name: string): boolean => /^lock(\.|$)/.test(name) || isLeftOver(name);
+
+/** A run's record and nothing that its training gave: it diverged or was killed before its first save. */
+async function savedNothing(path: string, names: readonly string[]): Promise<boolean> {
+  if (!names.includes(recordName) || names.some((name) => name !== recordName && name !== rateName)) return false;
+  const file = join(path, recordName);
+  // An options.yaml that is no record may be somebody's own file.
+  const text = await readText(file);
+  try {
+    parseRecord(text, file);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function used(path: string, others: readonly string[]): L2TError {
   const verb = experimentVerbs.find((known) => others.includes(`${known}.yaml`));
-  const advice = others.includes('options.yaml')
+  const advice = others.includes(recordName)
     ? `holds a run already: continue it with --resume ${path}, or choose another --out`
     : verb
       ? `holds an experiment already: continue it with l2t-native ${verb} --resume ${path}, or choose another --out`
       : `is not empty (it holds ${others[0]}) and holds no run: choose another --out`;
-  throw new L2TError('INVALID_RUN', `${path} ${advice}.`);
+  return new L2TError('INVALID_RUN', `${path} ${advice}.`);
+}
+
+async function listNames(path: string): Promise<string[]> {
+  return readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw fileError('write', path, error);
+  });
 }

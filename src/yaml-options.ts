@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import type * as z from 'zod';
 import { L2TError } from './errors.js';
-import { fileError } from './files.js';
+import { readText } from './files.js';
 import { checkOptions, type Given } from './options.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
@@ -12,9 +11,7 @@ type Schema = z.ZodObject<Record<string, z.ZodType>>;
  * @throws L2TError FILE_ACCESS; INVALID_OPTION where it is no YAML map, or an entry is unknown or wrong.
  */
 export async function yamlOptions<S extends Schema>(schema: S, file: string): Promise<Given<S>> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw fileError('read', file, error);
-  });
+  const text = await readText(file);
   let value: unknown;
   try {
     value = parse(text, { strict: true, uniqueKeys: true, maxAliasCount: 0 });

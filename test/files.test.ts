@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readFileBytes, writeFileAtomic } from '../src/files.js';
+import { makeFolder, readFileBytes, readText, writeFileAtomic } from '../src/files.js';
 
 let folder: string;
 let path: string;
@@ -51,6 +52,13 @@ describe('writeFileAtomic', () => {
     expect(await readdir(folder)).toEqual(['out.bin']);
   });
 
+  it('leaves a pipe in its place alone', async () => {
+    execFileSync('mkfifo', [path]);
+    await expect(writeFileAtomic(path, 'x')).rejects.toMatchObject(refused(/not a regular file/));
+    expect((await lstat(path)).isFIFO()).toBe(true);
+    expect(await readdir(folder)).toEqual(['out.bin']);
+  });
+
   it.skipIf(process.getuid?.() === 0)('names a folder that takes no files (root may write anywhere)', async () => {
     await chmod(folder, 0o500);
     await expect(writeFileAtomic(path, 'x')).rejects.toMatchObject(refused(/permission is denied/));
@@ -58,12 +66,44 @@ describe('writeFileAtomic', () => {
   });
 });
 
-describe('readFileBytes', () => {
+describe('reading', () => {
   it('refuses what is no regular file, at once', async () => {
     execFileSync('mkfifo', [path]);
-    for (const odd of [path, folder, '/dev/zero']) {
-      await expect(readFileBytes(odd)).rejects.toMatchObject(refused(/not a regular file|is a folder/));
+    const socket = join(folder, 'socket');
+    const server = createServer().listen(socket);
+    await new Promise((resolve) => server.on('listening', resolve));
+    try {
+      for (const odd of [path, folder, socket, '/dev/zero']) {
+        for (const read of [readFileBytes, readText]) {
+          await expect(read(odd)).rejects.toMatchObject(refused(/not a regular file|is a folder/));
+        }
+      }
+    } finally {
+      server.close();
     }
     await expect(readFileBytes(join(folder, 'none'))).rejects.toMatchObject(refused(/none: .*does not exist/));
+  });
+});
+
+describe('makeFolder', () => {
+  it('makes what is missing, also where others do the same at the same time', async () => {
+    const deep = join(folder, 'a', 'b', 'c');
+    await Promise.all([makeFolder(deep), makeFolder(deep), makeFolder(join(folder, 'a', 'd'))]);
+    await makeFolder(deep);
+    expect((await readdir(join(folder, 'a'))).sort()).toEqual(['b', 'd']);
+    expect(await readdir(deep)).toEqual([]);
+  });
+
+  it('names what is in its way', async () => {
+    await writeFile(path, '');
+    await expect(makeFolder(join(path, 'a'))).rejects.toMatchObject(refused(/out\.bin\/a: .*is a file, not a folder/));
+    await expect(makeFolder(path)).rejects.toMatchObject(refused(/out\.bin is a file, not a folder/));
+    const link = join(folder, 'link');
+    await symlink('nowhere', link);
+    await expect(makeFolder(join(link, 'a'))).rejects.toMatchObject(refused(/link is a link that leads nowhere/));
+  });
+
+  it.runIf(process.platform === 'linux')('ends where the system takes no folders', async () => {
+    await expect(makeFolder('/proc/l2t/run')).rejects.toMatchObject(refused(/run: \/proc takes no folders/));
   });
 });

@@ -1,7 +1,10 @@
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { toNamedTensors } from '../src/checkpoint.js';
 import { L2TError, resume, transfer } from '../src/index.js';
+import { hashTensors } from '../src/weights/content-hash.js';
+import { readSafetensors, writeSafetensors } from '../src/weights/safetensors.js';
 import { cli, cliUntil, temporaryFolder, tinyData, tinyFlags, tinyOptions, tinySource } from './tiny.js';
 
 const files = ['options.yaml', 'metrics.jsonl', 'last.safetensors', 'best.safetensors', 'state.safetensors'];
@@ -109,6 +112,19 @@ describe('resume', { timeout: 120_000 }, () => {
   it('of one that ended before its first save starts over', async () => {
     const run = copyOf(half);
     for (const name of ['state.safetensors', 'metrics.jsonl', 'timing.jsonl']) rmSync(join(run, name));
+    await resume(run).result;
+    expect(contents(run)).toEqual(contents(whole));
+  });
+
+  it('goes on from the state of an earlier version, which hashed its tensors alone', async () => {
+    const run = copyOf(half);
+    const path = join(run, 'state.safetensors');
+    const { tensors, metadata } = await readSafetensors(path);
+    const others = [...metadata].filter(([key]) => key !== 'sha256');
+    const rewrite = (hash: string) => writeSafetensors(path, tensors, new Map([...others, ['tensors', hash]]));
+    await rewrite(hashTensors([]));
+    expect(await failure(run)).toMatch(/^INVALID_RUN .*state\.safetensors.*checksum/);
+    await rewrite(hashTensors(toNamedTensors(tensors)));
     await resume(run).result;
     expect(contents(run)).toEqual(contents(whole));
   });

@@ -1,14 +1,14 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import type { EpochMetrics } from '../addon.js';
 import { countPerClass } from '../datasets/dataset.js';
 import { L2TError } from '../errors.js';
+import { readText } from '../files.js';
 import { demoSchema } from '../options.js';
 import { pretrain } from '../pretrain.js';
 import { currentFormat, rules } from '../rules.js';
-import { firstFree, requireUnused } from '../run-folder.js';
+import { firstFree, requireUnusedByRuns } from '../run-folder.js';
 import { loadData } from '../training-data.js';
 import { transfer } from '../transfer.js';
 import { type DemoReport, formatDemo, type MethodReport } from './demo-report.js';
@@ -57,7 +57,7 @@ async function demo(options: DemoOptions): Promise<DemoReport> {
   const start = performance.now();
   const { threads, signal, data = embedded } = options;
   const out = options.out ?? firstFree('demo');
-  await requireUnused(out);
+  await requireUnusedByRuns(out);
   const length = options.quick ? quick : full;
   const seeds = options.seeds ?? length.seeds;
   const parts = await divideClasses(data);
@@ -144,7 +144,7 @@ async function divideClasses(data: string): Promise<{ source: Part; target: Part
 async function learnedLambda(runs: readonly string[]): Promise<DemoReport['lambda']> {
   const sums = new Map<string, { source: number; target: number; sum: number }>();
   for (const run of runs) {
-    const lines = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
+    const lines = (await readText(join(run, 'metrics.jsonl'))).trimEnd().split('\n');
     const { pairs } = JSON.parse(lines.at(-1) as string) as EpochMetrics;
     for (const { pair, lambdaMean = 0 } of pairs) {
       const [m, n] = pair;

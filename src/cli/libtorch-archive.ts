@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -7,7 +7,7 @@ import { crc32 } from 'node:zlib';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { inspect, type Probe } from '../../scripts/libtorch.mjs';
 import { L2TError } from '../errors.js';
-import { fileError } from '../files.js';
+import { fileError, makeFolder, requireRegular } from '../files.js';
 
 /** Official CUDA archives unpack to about 7 GB in 20,000 files. */
 const mostBytes = 2 ** 34;
@@ -39,7 +39,7 @@ export async function installLibTorch(options: {
   const home = dirname(destination);
   const temporary = await makeTemporary(home);
   try {
-    const isFolder = (await stat(from).catch((error) => Promise.reject(fileError('read', from, error)))).isDirectory();
+    const isFolder = await isFolderOrFile(from);
     if (isFolder) await copyFolder(from, temporary, progress, load);
     else await unzip(from, temporary, progress);
     const root = await libtorchRoot(temporary);
@@ -52,9 +52,21 @@ export async function installLibTorch(options: {
   }
 }
 
+/** @throws L2TError FILE_ACCESS where it is neither: a pipe would be read for ever. */
+async function isFolderOrFile(path: string): Promise<boolean> {
+  try {
+    const status = await stat(path);
+    if (status.isDirectory()) return true;
+    requireRegular(status, path);
+    return false;
+  } catch (error) {
+    throw fileError('read', path, error);
+  }
+}
+
 export async function makeTemporary(home: string): Promise<string> {
   try {
-    await mkdir(home, { recursive: true });
+    await makeFolder(home);
     return await mkdtemp(join(home, '.unpacking-'));
   } catch (error) {
     throw fileError('write', home, error);
@@ -188,10 +200,10 @@ async function extract(zip: ZipFile, entry: Entry, to: string, from: string): Pr
   const path = join(to, entry.fileName);
   try {
     if (entry.fileName.endsWith('/')) {
-      await mkdir(path, { recursive: true });
+      await makeFolder(path);
       return;
     }
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const checked = checkedAgainst(entry.crc32);
     await pipeline(await zip.openReadStreamPromise(entry), checked, createWriteStream(path, { flags: 'wx' }));
   } catch (error) {

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import { resolve as absolute, basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { fileError } from '../files.js';
+import { fileError, makeFolder, readFileBytes } from '../files.js';
 import type { DecodedImage } from './decode.js';
 import type { ImageList } from './image-list.js';
 import { type Resize, reaching } from './reading.js';
@@ -31,8 +31,8 @@ export class ImageCache {
       ...list,
       read: async (index, reduction) => {
         const file = join(this.folder, await entryName(list, index, short));
-        const entry = await readFile(file).catch(() => undefined);
-        let image = entry && parseEntry(entry);
+        const entry = await readFileBytes(file).catch(() => undefined);
+        let image = entry && parseEntry(Buffer.from(entry.buffer));
         if (image === undefined) {
           image = await shrunk(await list.read(index), short, this.resize);
           await this.#write(file, image);
@@ -86,8 +86,8 @@ async function writeEntry(file: string, { pixels, height, width }: DecodedImage)
   });
   const temporary = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(temporary, [header, pixels]);
+    await makeFolder(dirname(file));
+    await writeFile(temporary, [header, pixels], { flag: 'wx' });
     await rename(temporary, file);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});

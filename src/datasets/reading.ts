@@ -1,8 +1,8 @@
-import { open, readFile, stat } from 'node:fs/promises';
+import { type FileHandle, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { NativeAddon } from '../addon.js';
 import { L2TError } from '../errors.js';
-import { fileError } from '../files.js';
+import { fileError, NotRegularFile, readAll, withFile } from '../files.js';
 
 /** Antialiased bilinear on uint8 pixels: the addon's. */
 export type Resize = NativeAddon['resize'];
@@ -43,36 +43,42 @@ export async function forEachParallel(count: number, body: (index: number) => Pr
 }
 
 /**
- * Size of a regular file, bytes. Asked before opening, since opening a pipe would wait for ever.
+ * Size of a regular file, bytes.
  * Throws INVALID_DATA where it is no regular file, FILE_ACCESS where it cannot be reached.
  */
 export async function fileSize(file: string): Promise<number> {
   const status = await reaching(file, () => stat(file));
-  const found = status.isDirectory() ? 'a folder' : 'no regular file';
-  if (!status.isFile()) throw new L2TError('INVALID_DATA', `${file} is ${found}, where a file is expected.`);
+  if (!status.isFile()) throw notAFile(file, status.isDirectory() ? 'a folder' : 'no regular file');
   return status.size;
 }
 
 /** All of a regular file. Throws as `fileSize`, and INVALID_DATA where it has more than `limit` bytes. */
 export async function readWhole(file: string, limit: number): Promise<Buffer> {
-  const size = await fileSize(file);
-  if (size > limit) throw new L2TError('INVALID_DATA', `${file} has ${size} bytes; at most ${limit} are read.`);
-  return reaching(file, () => readFile(file));
+  return reading(file, async (handle, size) => {
+    if (size > limit) throw new L2TError('INVALID_DATA', `${file} has ${size} bytes; at most ${limit} are read.`);
+    return Buffer.from((await readAll(handle, size)).buffer);
+  });
 }
 
 /** The first `length` bytes of a regular file, fewer where it is shorter. Throws as `fileSize`. */
 export async function readStart(file: string, length: number): Promise<Buffer> {
-  await fileSize(file);
-  return reaching(file, async () => {
-    const handle = await open(file);
-    try {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, 0);
-      return buffer.subarray(0, bytesRead);
-    } finally {
-      await handle.close();
-    }
+  return reading(file, async (handle) => {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, 0);
+    return buffer.subarray(0, bytesRead);
   });
 }
+
+/** Of a data set's files, what is no regular file is a fault of the data. */
+async function reading<T>(file: string, body: (handle: FileHandle, size: number) => Promise<T>): Promise<T> {
+  return withFile(file, body).catch((error: unknown) => {
+    const { cause } = error as L2TError;
+    if (cause instanceof NotRegularFile) throw notAFile(file, cause.found);
+    throw error;
+  });
+}
+
+const notAFile = (file: string, found: NotRegularFile['found']): L2TError =>
+  new L2TError('INVALID_DATA', `${file} is ${found}, where a file is expected.`);
 
 /** Runs a file-system call, turning its failure into FILE_ACCESS. */
 export async function reaching<T>(file: string, call: () => Promise<T>): Promise<T> {

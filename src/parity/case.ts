@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import type { Pair } from '../addon.js';
 import { L2TError } from '../errors.js';
-import { fileError } from '../files.js';
+import { readText } from '../files.js';
 
 const count = z.int().min(1);
 const pairs = z.array(z.tuple([z.int().min(0), z.int().min(0)])).default([]);
@@ -47,9 +46,7 @@ export interface Case extends Omit<z.output<typeof description>, 'source' | 'sou
 
 /** Throws FILE_ACCESS, or INVALID_DATA naming the field. */
 export async function readCase(path: string): Promise<Case> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw fileError('read', path, error);
-  });
+  const text = await readText(path);
   let parsed: z.output<typeof description>;
   try {
     parsed = description.parse(JSON.parse(text));

@@ -1,6 +1,7 @@
 import { L2TError } from '../errors.js';
 import { readFileBytes, writeFileAtomic } from '../files.js';
 import { type DType, itemSize, type TensorMap } from '../tensor.js';
+import { isIntact } from './content-hash.js';
 import { quoted } from './quoted.js';
 import { type Header, type HeaderEntry, parseHeader } from './safetensors-header.js';
 import { elementCount } from './strided.js';
@@ -37,7 +38,7 @@ export function isSafetensors(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads a safetensors file and checks every rule of the format.
+ * Reads a safetensors file and checks every rule of the format, and the content hash of files of this package.
  * @throws L2TError INVALID_WEIGHTS, naming the file and the entry; FILE_ACCESS where the path cannot be read.
  */
 export async function readSafetensors(path: string): Promise<Safetensors> {
@@ -46,6 +47,15 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
 
 /** As readSafetensors, of bytes in memory; `file` is their name in messages. */
 export function parseSafetensors(bytes: Uint8Array, file: string): Safetensors {
+  const content = parse(bytes, file);
+  if (isIntact(content.tensors, content.metadata)) return content;
+  throw new L2TError(
+    'INVALID_WEIGHTS',
+    `${file} is damaged: its content does not have the checksum in its metadata. Fetch or save it again. (A program that changes a checkpoint must remove the metadata entry sha256.)`,
+  );
+}
+
+function parse(bytes: Uint8Array, file: string): Safetensors {
   try {
     const { entries, metadata } = readHeader(bytes);
     const data = bytes.subarray(8 + headerLength(bytes));
