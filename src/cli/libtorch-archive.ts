@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -8,6 +8,7 @@ import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { inspect, type Probe } from '../../scripts/libtorch.mjs';
 import { L2TError } from '../errors.js';
 import { fileError, makeFolder, requireRegular } from '../files.js';
+import { RunLock, releaseAfter } from '../run-lock.js';
 
 /** Official CUDA archives unpack to about 7 GB in 20,000 files. */
 const mostBytes = 2 ** 34;
@@ -26,30 +27,60 @@ export type Progress = (what: string, done: number, total: number | undefined) =
 /**
  * Puts a LibTorch from an official zip archive, or an unpacked one, into `destination`, replacing what is there.
  * It is unpacked beside, checked (headers, version, C++ ABI, does it load), and only then renamed: a failure or an
- * interruption leaves what was there before.
- * @throws L2TError LIBTORCH_NOT_FOUND where the archive is damaged, hostile or unfit; FILE_ACCESS.
+ * interruption leaves what was there before, and what a killed process left beside it is removed by the next.
+ * @throws L2TError LIBTORCH_NOT_FOUND where the archive is damaged, hostile or unfit; FILE_ACCESS; INVALID_RUN where another
+ *   process is at it.
  */
 export async function installLibTorch(options: {
   readonly from: string;
+  /** Writes the archive of the address `from` to `path`; without it, `from` is a path. */
+  readonly fetch?: (path: string) => Promise<void>;
   readonly destination: string;
   readonly load?: Probe;
   readonly progress: Progress;
 }): Promise<Installation> {
-  const { from, destination, load, progress } = options;
+  const { destination } = options;
   const home = dirname(destination);
-  const temporary = await makeTemporary(home);
-  try {
-    const isFolder = await isFolderOrFile(from);
-    if (isFolder) await copyFolder(from, temporary, progress, load);
-    else await unzip(from, temporary, progress);
-    const root = await libtorchRoot(temporary);
-    const seen = inspect(root, load);
-    if (seen.reason !== undefined) throw unfit(from, seen.reason);
-    await replace(root, destination);
-    return { path: destination, version: seen.version };
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
+  await makeFolder(home);
+  return releaseAfter(await RunLock.acquire(home), async () => {
+    await removeLeftOvers(home, destination);
+    const temporary = await mkdtemp(join(home, temporaryName)).catch((error: unknown) => {
+      throw fileError('write', home, error);
+    });
+    try {
+      return await installThrough(temporary, options);
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
+  });
+}
+
+const temporaryName = '.unpacking-';
+const oldName = 'libtorch.old';
+
+/** Whoever holds the lock of `home` is the only one at work there. */
+async function removeLeftOvers(home: string, destination: string): Promise<void> {
+  for (const name of (await readdir(home)).filter((entry) => entry.startsWith(temporaryName))) {
+    // A process that was killed between its last two steps had moved the LibTorch of before aside.
+    const old = join(home, name, oldName);
+    if (existsSync(old) && !existsSync(destination)) await rename(old, destination);
+    await rm(join(home, name), { recursive: true, force: true });
   }
+}
+
+async function installThrough(
+  temporary: string,
+  { from, fetch, destination, load, progress }: Parameters<typeof installLibTorch>[0],
+): Promise<Installation> {
+  const archive = fetch ? join(temporary, 'libtorch.zip') : from;
+  await fetch?.(archive);
+  if (await isFolderOrFile(archive)) await copyFolder(archive, temporary, progress, load);
+  else await unzip(archive, temporary, progress);
+  const root = await libtorchRoot(temporary);
+  const seen = inspect(root, load);
+  if (seen.reason !== undefined) throw unfit(from, seen.reason);
+  await replace(root, destination, join(temporary, oldName));
+  return { path: destination, version: seen.version };
 }
 
 /** @throws L2TError FILE_ACCESS where it is neither: a pipe would be read for ever. */
@@ -61,15 +92,6 @@ async function isFolderOrFile(path: string): Promise<boolean> {
     return false;
   } catch (error) {
     throw fileError('read', path, error);
-  }
-}
-
-export async function makeTemporary(home: string): Promise<string> {
-  try {
-    await makeFolder(home);
-    return await mkdtemp(join(home, '.unpacking-'));
-  } catch (error) {
-    throw fileError('write', home, error);
   }
 }
 
@@ -87,8 +109,7 @@ async function libtorchRoot(folder: string): Promise<string> {
   return (await readdir(folder)).includes('libtorch') ? inner : folder;
 }
 
-async function replace(root: string, destination: string): Promise<void> {
-  const old = `${root}.old`;
+async function replace(root: string, destination: string, old: string): Promise<void> {
   const hadOne = await rename(destination, old).then(
     () => true,
     () => false,

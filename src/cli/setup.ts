@@ -1,12 +1,11 @@
 import { createWriteStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
 import { setupFolder } from '../../scripts/libtorch.mjs';
 import { L2TError } from '../errors.js';
-import { installLibTorch, makeTemporary, type Progress } from './libtorch-archive.js';
+import { installLibTorch, type Progress } from './libtorch-archive.js';
 
 /** Official archives have up to 4 GB. */
 const largestDownload = 2 ** 33;
@@ -75,19 +74,13 @@ async function setup(options: { readonly from: string; readonly json?: boolean }
   const destination = setupFolder();
   const progress = reporter();
   const isUrl = /^https?:\/\//.test(options.from);
-  const temporary = isUrl ? await makeTemporary(dirname(destination)) : undefined;
-  try {
-    let from = resolve(options.from);
-    if (temporary !== undefined) {
-      from = join(temporary, 'libtorch.zip');
-      await download(options.from, from, progress);
-    }
-    const { path, version } = await installLibTorch({ from, destination, progress });
-    if (options.json) console.log(JSON.stringify({ path, version }));
-    else console.log(`LibTorch ${version} is in ${path}. Next: npx l2t-native build`);
-  } finally {
-    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
-  }
+  const { path, version } = await installLibTorch({
+    from: isUrl ? options.from : resolve(options.from),
+    ...(isUrl && { fetch: (to: string) => download(options.from, to, progress) }),
+    ...{ destination, progress },
+  });
+  if (options.json) console.log(JSON.stringify({ path, version }));
+  else console.log(`LibTorch ${version} is in ${path}. Next: npx l2t-native build`);
 }
 
 export function register(program: Command): void {

@@ -41,6 +41,15 @@ describe('setup --from', () => {
     expect(readdirSync(join(destination, 'lib'))).toEqual(['libtorch.so']);
   });
 
+  test('removes what a killed one left, and puts back what that had moved aside', async () => {
+    const root = temporaryFolder();
+    makeLibTorch(join(root, 'data/.unpacking-killed/libtorch.old'), libtorchFiles('2.7.0'));
+    const { destination, done } = install(root, join(root, 'absent.zip'));
+    await expect(done).rejects.toMatchObject({ code: 'FILE_ACCESS' });
+    expect(readFileSync(join(destination, versionHeader), 'utf8')).toContain('MINOR 7');
+    expect(readdirSync(join(root, 'data'))).toEqual(['libtorch']);
+  });
+
   test('one that does not load leaves the one before in place', async () => {
     const root = temporaryFolder();
     makeLibTorch(join(root, 'data/libtorch'));
