@@ -24,10 +24,16 @@ export const comparison: ExperimentKind<Given<typeof compareSchema>> = {
  * @throws L2TError as `transfer`; INVALID_OPTION for a method that is none. Where one run fails, the others are saved, and
  * its error is thrown.
  */
-export async function compare({ signal, follow, onWarning, ...given }: CompareOptions = {}): Promise<ExperimentResult> {
+export async function compare({
+  signal,
+  follow,
+  onWarning,
+  onListed,
+  ...given
+}: CompareOptions = {}): Promise<ExperimentResult> {
   const options = checkOptions(compareSchema, given);
   requireUseful(methodEntries(options), options);
-  return beginExperiment(comparison, { ...options, signal, follow, onWarning });
+  return beginExperiment(comparison, { ...options, signal, follow, onWarning, onListed });
 }
 
 /** Goes on with a comparison: finished runs are read, interrupted ones resume, the others begin. */

@@ -27,10 +27,16 @@ export const limitedData: ExperimentKind<Given<typeof curveSchema>> = {
  * below `out`, and one table with the counts as columns (comparison.md; in .csv and .json each count has its own rows).
  * Fails as `compare`.
  */
-export async function curve({ signal, follow, onWarning, ...given }: CurveOptions = {}): Promise<ExperimentResult> {
+export async function curve({
+  signal,
+  follow,
+  onWarning,
+  onListed,
+  ...given
+}: CurveOptions = {}): Promise<ExperimentResult> {
   const options = checkOptions(curveSchema, given);
   requireUseful(limitedData.entries(options), options);
-  return beginExperiment(limitedData, { ...options, signal, follow, onWarning });
+  return beginExperiment(limitedData, { ...options, signal, follow, onWarning, onListed });
 }
 
 /** Goes on with a curve: finished runs are read, interrupted ones resume, the others begin. */

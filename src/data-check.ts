@@ -9,6 +9,8 @@ import { loadData } from './training-data.js';
 export type DataCheckOptions = Given<typeof dataCheckSchema> & {
   /** Ends the check with L2TError ABORTED. */
   readonly signal?: AbortSignal | undefined;
+  /** Entries of the folder looked at so far; called only where listing it takes longer than half a second. */
+  readonly onListed?: ((entries: number) => void) | undefined;
   /** Images decoded so far. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 };
@@ -47,11 +49,14 @@ export interface DataReport {
  * splits.
  * @throws L2TError INVALID_DATA where the folder is of no known layout or incomplete; FILE_ACCESS; ABORTED.
  */
-export async function checkData({ signal, onProgress, ...given }: DataCheckOptions): Promise<DataReport> {
+export async function checkData({ signal, onListed, onProgress, ...given }: DataCheckOptions): Promise<DataReport> {
   const options = checkOptions(dataCheckSchema, given);
   const warnings: string[] = [];
   const data = required(dataCheckSchema, options, 'data');
-  const dataset = await loadData({ ...options, data, onWarning: (message) => warnings.push(message) });
+  const dataset = await loadData({
+    ...{ ...options, data, signal, onListed },
+    onWarning: (message) => warnings.push(message),
+  });
   const start = performance.now();
   const decoded = await decodeEvery(dataset, { signal, onProgress });
   const seconds = (performance.now() - start) / 1000;

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type Checkpoint, type CheckpointOptions, loadCheckpoint } from './checkpoint.js';
 import type { Dataset } from './datasets/dataset.js';
 import { evaluationSplit } from './datasets/split.js';
+import type { ListingOptions } from './datasets/walk.js';
 import { L2TError } from './errors.js';
 import { readText } from './files.js';
 import { Inference } from './inference.js';
@@ -14,6 +15,8 @@ import { folderFingerprint, loadData } from './training-data.js';
 export type EvaluateOptions = Given<typeof evaluateSchema> & {
   /** Ends the evaluation with L2TError ABORTED, at the next batch. */
   readonly signal?: AbortSignal | undefined;
+  /** Entries of the data folder looked at so far; called only where listing it takes longer than half a second. */
+  readonly onListed?: ((entries: number) => void) | undefined;
   /** Images evaluated so far. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -52,7 +55,7 @@ export interface EvaluationResult {
  */
 export async function evaluate(
   checkpoint: string | Checkpoint,
-  { signal, onProgress, onWarning, onNote, names, ...given }: EvaluateOptions = {},
+  { signal, onListed, onProgress, onWarning, onNote, names, ...given }: EvaluateOptions = {},
 ): Promise<EvaluationResult> {
   const options = checkOptions(evaluateSchema, given);
   const data = required(evaluateSchema, options, 'data');
@@ -68,10 +71,12 @@ export async function evaluate(
       ? await loadCheckpoint(checkpoint, { network, width, size, strict, names, onWarning })
       : checkpoint;
   const inference = new Inference(loaded, { size, device, threads });
+  const listing = { signal, onListed };
   const divided = options.split ?? options.splitFile;
-  const own = typeof checkpoint === 'string' && divided === undefined ? await splitOfRun(checkpoint, data, signal) : {};
+  const own =
+    typeof checkpoint === 'string' && divided === undefined ? await splitOfRun(checkpoint, data, listing) : {};
   const { layout = own.layout, splitFile = own.splitFile } = options;
-  const dataset = await loadData({ data, layout, splitFile, classes, onWarning });
+  const dataset = await loadData({ data, layout, splitFile, classes, onWarning, ...listing });
   const images = evaluationSplit(dataset, split);
   if (own.splitFile) onNote?.(`evaluating on the ${images.count} test images that ${own.splitFile} names`);
   if (images.count === 0) throw new L2TError('INVALID_DATA', `${data} has no images to evaluate on.`);
@@ -99,7 +104,7 @@ export async function evaluate(
 async function splitOfRun(
   checkpoint: string,
   data: string,
-  signal: AbortSignal | undefined,
+  listing: ListingOptions,
 ): Promise<Pick<EvaluateOptions, 'layout' | 'splitFile'>> {
   const run = dirname(checkpoint);
   const [file, splitFile] = [join(run, 'options.yaml'), join(run, 'split.json')];
@@ -107,7 +112,7 @@ async function splitOfRun(
   const { options, data: found } = parseRecord(await readText(file), file);
   if (found.folder === undefined || options.data !== resolve(data)) return {};
   const { layout } = options;
-  if ((await folderFingerprint({ data, layout }, signal)) === found.folder) return { layout, splitFile };
+  if ((await folderFingerprint({ data, layout }, listing)) === found.folder) return { layout, splitFile };
   throw new L2TError(
     'INVALID_DATA',
     `${data} changed since ${run} began, so ${splitFile} no longer tells its test images from those that it was trained on: put the data back, or say with --split or --split-file which images to evaluate on.`,

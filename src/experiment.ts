@@ -49,6 +49,8 @@ export type Follow = (run: Run, label: string, seed: number) => Promise<RunResul
 /** What only the API takes. */
 export interface ExperimentControl extends RunControl {
   readonly follow?: Follow | undefined;
+  /** Entries of the data folder looked at so far, before the first run; called only where that takes longer than half a second. */
+  readonly onListed?: ((entries: number) => void) | undefined;
   /** Told of runs that diverged: the others go on. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -67,7 +69,14 @@ export interface ExperimentKind<O extends ExperimentOptions> {
 /** `given` fits the kind's schema. Looks ahead, writes the options where a resume finds them, and runs every entry with every seed. */
 export async function beginExperiment<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
-  { signal, follow, onWarning, check, ...given }: O & ExperimentControl & { check?: (common: Common) => void },
+  {
+    signal,
+    follow,
+    onWarning,
+    onListed,
+    check,
+    ...given
+  }: O & ExperimentControl & { check?: (common: Common) => void },
 ): Promise<ExperimentResult> {
   const located = absolutePaths(given as unknown as O);
   required(compareSchema, located, 'data');
@@ -76,7 +85,7 @@ export async function beginExperiment<O extends ExperimentOptions>(
   await requireUnusedByRuns(out);
   // Said in full, so that a resume on another machine computes in the same way.
   const device = addon().device(checked.device ?? 'auto').device;
-  const common = await preflight(kind.entries(checked), rules[currentFormat], signal);
+  const common = await preflight(kind.entries(checked), rules[currentFormat], { signal, onListed });
   check?.(common);
   const { division } = common.dataset;
   const options = {
@@ -131,7 +140,7 @@ async function goOn<O extends ExperimentOptions>(
   const options = { ...((await yamlOptions(kind.schema, optionsFile(kind, out))) as O), ...changes };
   const entries = kind.entries(options);
   const before = await readShared(out);
-  requireSame(out, before, await preflight(entries, rules[before.format], control.signal), options);
+  requireSame(out, before, await preflight(entries, rules[before.format], control), options);
   return runAll(kind, out, entries, options, before.format, control);
 }
 

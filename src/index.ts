@@ -37,6 +37,7 @@ export { type ResumeOptions, resume } from './resume.js';
 export type {
   CheckpointEvent,
   DataEvent,
+  ListingEvent,
   RateEvent,
   Run,
   RunControl,

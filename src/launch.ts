@@ -40,7 +40,8 @@ export async function startRun(
   const options: ResolvedOptions = { ...unbatched, batch };
   const materials = { ...gathered, options };
   const { classNames, fingerprint, division, splitHash } = materials.data;
-  const folderHash = division.test && (await folderFingerprint(options, context.signal));
+  const folderHash =
+    division.test && (await folderFingerprint(options, { signal: context.signal, onListed: onListed(context) }));
   const record: RunRecord = {
     ...{ format, verb, options },
     data: {
@@ -154,6 +155,11 @@ const warn =
   (message: string): void =>
     emit({ type: 'warning', message });
 
+const onListed =
+  ({ emit }: Context) =>
+  (entries: number): void =>
+    emit({ type: 'listing', entries });
+
 function refuseWinogradElsewhere({ convolution, engine, device }: Unbatched): void {
   if (convolution !== 'winograd' || (engine === 'native' && device === 'cpu')) return;
   throw new L2TError(
@@ -221,6 +227,7 @@ async function gather(
   const prepared = await prepareTrainingData({
     ...{ ...options, rules: rules[format] },
     ...{ sourceSizes: checkpoints.map(({ size: side }) => side), check, signal, onWarning },
+    onListed: onListed(context),
     onProgress: (done, total) => emit({ type: 'data', done, total }),
   });
   const fitted = init && withNewHead(init, options, prepared.classNames.length, onWarning);

@@ -2,6 +2,7 @@ import { addon } from './addon.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
 import type { Dataset } from './datasets/dataset.js';
 import { fingerprint } from './datasets/fingerprint.js';
+import type { ListingOptions } from './datasets/walk.js';
 import type { Entry } from './entries.js';
 import { L2TError } from './errors.js';
 import { requireConsistent } from './launch.js';
@@ -29,14 +30,18 @@ export interface Common {
  * too few of a class, sources that cannot be read, pairs that the networks do not have. Decodes nothing.
  * @throws L2TError as `transfer`, naming the entry where it is of one.
  */
-export async function preflight(entries: readonly Entry[], rules: Rules, signal?: AbortSignal): Promise<Common> {
+export async function preflight(
+  entries: readonly Entry[],
+  rules: Rules,
+  listing: ListingOptions = {},
+): Promise<Common> {
   const [first] = entries as readonly [Entry, ...Entry[]];
   for (const { method, options } of entries) {
     required(transferSchema, options, 'target');
     requireConsistent(method, options);
   }
   const data = required(transferSchema, first.options, 'data');
-  const dataset = await loadData({ ...first.options, data, rules });
+  const dataset = await loadData({ ...first.options, data, rules, ...listing });
   if (dataset.test === undefined) {
     throw new L2TError('INVALID_DATA', `A comparison is of test images, and ${data} has none: add some.`);
   }
@@ -52,7 +57,7 @@ export async function preflight(entries: readonly Entry[], rules: Rules, signal?
   }
   return {
     dataset,
-    fingerprint: await fingerprint(dataset, signal),
+    fingerprint: await fingerprint(dataset, listing.signal),
     sources: Object.fromEntries([...known].map(([path, { weights }]) => [path, hashTensors(weights)])),
     checkpoints: [...known.values()],
   };

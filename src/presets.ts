@@ -6,6 +6,7 @@ import * as z from 'zod';
 import type { Dataset } from './datasets/dataset.js';
 import { type Layout, layouts } from './datasets/layouts.js';
 import { openDataset } from './datasets/load.js';
+import type { ListingOptions } from './datasets/walk.js';
 import { L2TError } from './errors.js';
 import { readText } from './files.js';
 import { networkNames } from './networks.js';
@@ -87,9 +88,9 @@ export async function presetNamed(name: string, verbs: readonly Preset['verb'][]
  */
 export async function openPresetData(
   { name, data: wanted }: Preset,
-  { data, layout }: { readonly data: string; readonly layout?: Layout | undefined },
+  { data, layout, ...listing }: { readonly data: string; readonly layout?: Layout | undefined } & ListingOptions,
 ): Promise<Dataset> {
-  const dataset = await openDataset(data, layout);
+  const dataset = await openDataset(data, layout, listing);
   const classes = dataset.classNames.length;
   if (dataset.layout === wanted.layout) return dataset;
   const ofFolders = dataset.layout === 'folder' || dataset.layout === 'imagenet';

@@ -3,6 +3,7 @@ import { comparison, resumeComparison } from './compare.js';
 import { limitedData, resumeCurve } from './curve.js';
 import type { Dataset } from './datasets/dataset.js';
 import { countHeldOut } from './datasets/split.js';
+import type { ListingOptions } from './datasets/walk.js';
 import type { Entry, ExperimentOptions } from './entries.js';
 import { L2TError } from './errors.js';
 import { type Estimate, estimate } from './estimate.js';
@@ -33,13 +34,15 @@ export type ReproduceOptions = Given<typeof reproduceSchema> & ExperimentControl
  */
 export async function reproduce(
   name: string,
-  { signal, follow, onWarning, ...given }: ReproduceOptions,
+  { signal, follow, onWarning, onListed, ...given }: ReproduceOptions,
 ): Promise<ExperimentResult> {
-  const { preset, options, entries, begin } = await resolvePreset(name, checkOptions(reproduceSchema, given));
+  const { preset, options, entries, begin } = await resolvePreset(name, checkOptions(reproduceSchema, given), {
+    ...{ signal, onListed },
+  });
   required(reproduceSchema, given, 'data');
   if (entries.some(({ useless }) => !useless.includes('source')) && options.source === undefined)
     throw wrongSources(preset, 0);
-  return begin({ out: options.out ?? firstFree(name), signal, follow, onWarning });
+  return begin({ out: options.out ?? firstFree(name), signal, follow, onWarning, onListed });
 }
 
 /** Goes on with a reproduction, which is a comparison or a curve. */
@@ -72,13 +75,15 @@ export async function dryRun(
     readonly onMethod?: ((label: string) => void) | undefined;
   },
 ): Promise<DryRun> {
-  const { preset, dataset, options, entries } = await resolvePreset(name, checkOptions(reproduceSchema, given));
+  const { preset, dataset, options, entries } = await resolvePreset(name, checkOptions(reproduceSchema, given), {
+    signal,
+  });
   const { data } = options;
   const classes = options.classes?.split(',').length ?? dataset?.classNames.length ?? preset.data.classes;
   const images = await countEach(entries, (run) =>
     data === undefined
       ? published(preset, classes, run)
-      : countTrained({ ...run, data, seed: 0, rules: rules[currentFormat] }),
+      : countTrained({ ...run, data, seed: 0, rules: rules[currentFormat], signal }),
   );
   const times = await estimate({ entries, options, classes, images, sources: preset.sources }, { signal, onMethod });
   return { preset: name, verb: preset.verb, options, counted: dataset !== undefined, estimate: times };
@@ -109,12 +114,13 @@ async function countValidating(split: string): Promise<number> {
   return (JSON.parse(await readText(split)) as { validation: number[] }).validation.length;
 }
 
-async function resolvePreset(name: string, given: Given<typeof reproduceSchema>) {
+async function resolvePreset(name: string, given: Given<typeof reproduceSchema>, listing: ListingOptions) {
   const preset = await presetNamed(name, ['compare', 'curve']);
   const { sourceWeights, perClass, ...over } = given;
   const weights = sourceWeights === undefined ? [] : [sourceWeights].flat();
   if (weights.length > 0 && weights.length !== preset.sources.length) throw wrongSources(preset, weights.length);
-  const dataset = over.data === undefined ? undefined : await openPresetData(preset, { ...over, data: over.data });
+  const dataset =
+    over.data === undefined ? undefined : await openPresetData(preset, { ...over, data: over.data, ...listing });
   // A comparison has one count of images a class, a curve a list of them.
   const count = preset.verb === 'compare' && /^\d+$/.test(perClass ?? '') ? Number(perClass) : perClass;
   const splitFile = over.splitFile ?? splitOf(preset, given, dataset);

@@ -219,7 +219,7 @@ export class RunFolder {
     const file = join(this.path, name);
     return readSafetensors(file).catch((error: unknown) => {
       if (!(error instanceof L2TError) || error.code !== 'INVALID_WEIGHTS') throw error;
-      const problem = error.message.replace(/ Fetch or save [^]*$/, '');
+      const problem = error.message.replace(/ Fetch or save .*$/s, '');
       const advice = name === lastName ? 'The run can go on without it: remove it.' : startAgain;
       throw new L2TError('INVALID_RUN', `${problem} ${advice}`, { cause: error });
     });

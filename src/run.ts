@@ -11,6 +11,12 @@ export interface RunControl {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The data folder is being listed: entries looked at so far. Only where that takes longer than half a second. */
+export interface ListingEvent {
+  readonly type: 'listing';
+  readonly entries: number;
+}
+
 /** Images decoded so far. */
 export interface DataEvent {
   readonly type: 'data';
@@ -77,7 +83,15 @@ export interface CheckpointEvent {
   readonly path: string;
 }
 
-export type RunEvent = DataEvent | RateEvent | WarningEvent | StartEvent | StepEvent | RunEpochEvent | CheckpointEvent;
+export type RunEvent =
+  | ListingEvent
+  | DataEvent
+  | RateEvent
+  | WarningEvent
+  | StartEvent
+  | StepEvent
+  | RunEpochEvent
+  | CheckpointEvent;
 
 export interface RunResult {
   /** The target with the weights of epoch `best.epoch`. */
@@ -105,13 +119,13 @@ export interface RunResult {
 }
 
 /**
- * A run that trains on a thread of its own. Iterating is optional: `step`, `rate` and `data` events are dropped, oldest first,
+ * A run that trains on a thread of its own. Iterating is optional: `step`, `rate`, `data` and `listing` events are dropped, oldest first,
  * where nobody takes them, the others never. A failure rejects `result` and is thrown by the iteration; an abort rejects
  * `result` with ABORTED, after all is saved, and ends the iteration.
  */
 export class Run implements AsyncIterable<RunEvent> {
   readonly result: Promise<RunResult>;
-  readonly #events = new EventQueue<RunEvent>(({ type }) => type === 'step' || type === 'data' || type === 'rate');
+  readonly #events = new EventQueue<RunEvent>(({ type }) => ['step', 'data', 'rate', 'listing'].includes(type));
 
   /** @internal */
   constructor(body: (emit: (event: RunEvent) => void) => Promise<RunResult>) {

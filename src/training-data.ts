@@ -13,13 +13,14 @@ import type { Layout } from './datasets/layouts.js';
 import { openDataset } from './datasets/load.js';
 import { splitTrain, withTest } from './datasets/split.js';
 import { divided, formatSplit, readSplit } from './datasets/split-file.js';
+import type { ListingOptions } from './datasets/walk.js';
 import { L2TError } from './errors.js';
 import { type ImageLists, type ImageSetOptions, type ImageSets, makeImageSets } from './image-sets.js';
 import type { Rules } from './rules.js';
 import { hashText } from './run-record.js';
 import { didYouMean } from './suggest.js';
 
-export interface DataOptions {
+export interface DataOptions extends ListingOptions {
   readonly data: string;
   readonly layout?: Layout | undefined;
   readonly splitFile?: string | undefined;
@@ -33,7 +34,7 @@ export interface DataOptions {
 /** The data set in a folder, divided as a split file says, of the asked fold and classes only; nothing is decoded. */
 export async function loadData(options: DataOptions): Promise<Dataset> {
   const { data, layout, splitFile, fold, classes, rules, onWarning } = options;
-  const opened = await openDataset(data, layout);
+  const opened = await openDataset(data, layout, options);
   for (const warning of opened.warnings) onWarning?.(warning);
   const tested = rules?.drawTest ? withTest(opened) : opened;
   const whole = splitFile === undefined ? tested : divided(opened, await readSplit(splitFile, opened));
@@ -43,13 +44,13 @@ export async function loadData(options: DataOptions): Promise<Dataset> {
 
 /**
  * SHA-256 of what tells the whole folder from another. With this one unchanged, places in its images are of the same images.
- * @throws L2TError FILE_ACCESS, INVALID_DATA; ABORTED through `signal`.
+ * @throws L2TError FILE_ACCESS, INVALID_DATA; ABORTED.
  */
 export async function folderFingerprint(
   { data, layout }: Pick<DataOptions, 'data' | 'layout'>,
-  signal?: AbortSignal | undefined,
+  listing: ListingOptions = {},
 ): Promise<string> {
-  return fingerprint(await openDataset(data, layout), signal);
+  return fingerprint(await openDataset(data, layout, listing), listing.signal);
 }
 
 /** `classes`: names or indices, separated by commas; names go first, since a class may be called `7`. */

@@ -10,7 +10,11 @@ const out = () => join(temporaryFolder(), 'run');
 const { pairs: _, ...common } = tinyOptions;
 let data: string;
 /** Of a run that needs no source. */
-let options: typeof common & { readonly method: 'scratch'; readonly data: string };
+let options: Omit<typeof common, 'epochs'> & {
+  readonly epochs: number;
+  readonly method: 'scratch';
+  readonly data: string;
+};
 /** A finished run. */
 let finished: string;
 beforeAll(async () => {

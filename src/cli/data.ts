@@ -26,7 +26,7 @@ export function register(program: Command): void {
       const options = flagOptions(schema, flags);
       const progress = new Progress();
       const report = await interruptible((signal) =>
-        checkData({ ...options, data, signal, onProgress: progress.data }),
+        checkData({ ...options, data, signal, onListed: progress.listing, onProgress: progress.data }),
       ).finally(() => progress.stop());
       process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : format(report));
       if (report.splits.some(({ damaged }) => damaged.length > 0)) process.exitCode = exitCodes.failure;

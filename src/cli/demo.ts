@@ -60,7 +60,7 @@ async function demo(options: DemoOptions): Promise<DemoReport> {
   await requireUnusedByRuns(out);
   const length = options.quick ? quick : full;
   const seeds = options.seeds ?? length.seeds;
-  const parts = await divideClasses(data);
+  const parts = await divideClasses(data, signal);
   process.stderr.write(
     `${source.network} learns ${parts.source.names.join(', ')}; then ${target.target} learns ${parts.target.names.join(', ')} from ${length.target.perClass} images each, by each method ${seeds === 1 ? 'once' : `${seeds} times`}.\n`,
   );
@@ -120,8 +120,8 @@ interface Part {
 }
 
 /** Half of the classes for the source, the others for the target. */
-async function divideClasses(data: string): Promise<{ source: Part; target: Part }> {
-  const { classNames, train } = await loadData({ data, rules: rules[currentFormat] });
+async function divideClasses(data: string, signal: AbortSignal): Promise<{ source: Part; target: Part }> {
+  const { classNames, train } = await loadData({ data, rules: rules[currentFormat], signal });
   if (train === undefined || classNames.length < 4) {
     throw new L2TError(
       'INVALID_DATA',

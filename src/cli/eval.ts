@@ -20,7 +20,12 @@ export function register(program: Command): void {
       const options = await mergedOptions(evaluateSchema, flags);
       required(evaluateSchema, options, 'data');
       const progress = new Progress();
-      const told = { onProgress: progress.data, onWarning: progress.warn, onNote: progress.note };
+      const told = {
+        onListed: progress.listing,
+        onProgress: progress.data,
+        onWarning: progress.warn,
+        onNote: progress.note,
+      };
       const result = await interruptible((signal) =>
         evaluate(checkpoint, { ...options, ...told, signal, names: flagNames }),
       ).finally(() => progress.stop());

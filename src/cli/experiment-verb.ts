@@ -5,6 +5,7 @@ import { experimentTable } from '../experiment-table.js';
 import { compareSchema, flagOf } from '../options.js';
 import { flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
+import { Progress } from './progress.js';
 import { Stage } from './stage.js';
 import { table } from './table.js';
 
@@ -21,7 +22,6 @@ export const addExperimentFlags = (command: Command): Command =>
     .option('--resume <folder>', 'go on with an interrupted one')
     .option('--json', 'print the result as one JSON document');
 
-const follow: Follow = (run, label, seed) => new Stage(`${label}, seed ${seed}`).follow(run);
 const onWarning = (message: string) => process.stderr.write(`warning: ${message}\n`);
 const resumable = compareSchema.pick({ parallel: true });
 
@@ -31,11 +31,17 @@ export async function runExperiment(
   begin: (control: ExperimentControl) => Promise<ExperimentResult>,
   resume: (out: string, control: ResumeControl) => Promise<ExperimentResult>,
 ): Promise<void> {
+  const progress = new Progress();
+  const follow: Follow = (run, label, seed) => {
+    progress.stop();
+    return new Stage(`${label}, seed ${seed}`).follow(run);
+  };
+  const told = { follow, onWarning, onListed: progress.listing };
   const result = await interruptible((signal) => {
-    if (flags.resume === undefined) return begin({ signal, follow, onWarning });
+    if (flags.resume === undefined) return begin({ ...told, signal });
     requireAlone(flags);
-    return resume(flags.resume, { ...flagOptions(resumable, flags), signal, follow, onWarning });
-  });
+    return resume(flags.resume, { ...flagOptions(resumable, flags), ...told, signal });
+  }).finally(() => progress.stop());
   process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
 }
 

@@ -10,6 +10,7 @@ export class Progress {
   /** Are epochs compared by their validation? Then the best so far is marked. */
   #selectBest = false;
   #bar: SingleBar | undefined;
+  #counts = false;
   #said = Date.now();
 
   constructor(
@@ -25,6 +26,12 @@ export class Progress {
     process.stderr.write(`${this.label}${text}\n`);
   };
 
+  /** Entries of the data folder looked at; without a terminal a line every few seconds. */
+  readonly listing = (entries: number): void => {
+    if (process.stderr.isTTY) this.#show('entries of the data folder listed', entries);
+    else if (Date.now() - this.#said > 5000) this.note(`${entries} entries of the data folder listed`);
+  };
+
   /** Images decoded; without a terminal a line every few seconds. */
   readonly data = (done: number, total: number): void => {
     if (process.stderr.isTTY) this.#show('images', done, total);
@@ -34,6 +41,7 @@ export class Progress {
 
   on(event: RunEvent): void {
     if (event.type === 'warning') this.warn(event.message);
+    else if (event.type === 'listing') this.listing(event.entries);
     else if (event.type === 'data') this.data(event.done, event.total);
     else if (event.type === 'rate') this.#rate(event);
     else if (event.type === 'start') this.#start(event);
@@ -55,9 +63,12 @@ export class Progress {
     if (process.stderr.isTTY) this.#show(`epoch ${epoch + 1}`, step, steps, `loss ${lossOrg.toFixed(3)}`);
   }
 
-  #show(what: string, done: number, total: number, note = ''): void {
+  /** Where nobody knows the total, there is a count and no bar. */
+  #show(what: string, done: number, total = 0, note = ''): void {
+    if (this.#counts !== (total === 0)) this.stop();
+    this.#counts = total === 0;
     if (this.#bar === undefined) {
-      const format = `${this.label}{what} {bar} {value}/{total} {note}`;
+      const format = `${this.label}${this.#counts ? '{value} {what}' : '{what} {bar} {value}/{total} {note}'}`;
       this.#bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, barsize: 30 }, Presets.legacy);
       this.#bar.start(total, done, { what, note });
     }

@@ -15,8 +15,8 @@ export const cub200: LayoutReader = {
   async find(folder, names) {
     return findMarked(folder, names, [labelsFile, splitFile], 'CUB_200_2011');
   },
-  async open(folder) {
-    await requireEntries(folder, 'cub200', [imagesFile, labelsFile, splitFile, classesFile, 'images']);
+  async open(folder, walk) {
+    await requireEntries(folder, 'cub200', [imagesFile, labelsFile, splitFile, classesFile, 'images'], walk);
     const classes = await readById(folder, classesFile, /^(\d+) (\S+)$/, 'ID CLASS');
     const paths = await readById(folder, imagesFile, /^(\d+) ([^/.][^/]*\/[^/.][^/]*)$/, 'ID CLASS/FILE');
     const labels = await readById(folder, labelsFile, /^(\d+) (\d+)$/, 'IMAGE_ID CLASS_ID');
@@ -37,6 +37,7 @@ export const cub200: LayoutReader = {
       train: images.filter(({ id }) => isTrain.get(id) === '1'),
       test: images.filter(({ id }) => isTrain.get(id) === '0'),
       classNames: [...classes.values()],
+      walk,
     });
   },
 };

@@ -1,11 +1,12 @@
-import { readdir, stat } from 'node:fs/promises';
-import { extname, join, relative } from 'node:path';
+import { realpath, stat } from 'node:fs/promises';
+import { extname, join, relative, sep } from 'node:path';
 import { L2TError } from '../errors.js';
 import { type SplitName, splitNames } from './dataset.js';
 import { isImageExtension, looksLikeImage } from './decode.js';
 import { type ImageList, imageFiles } from './image-list.js';
 import { type LayoutReader, nameSome, unknownLayout } from './layouts.js';
 import { reaching, readStart } from './reading.js';
+import { mostStrange, type Walk } from './walk.js';
 
 /** Folder names that mean a split, in lower case. */
 const splitOfName = new Map<string, SplitName>([
@@ -23,8 +24,35 @@ interface ClassFolder {
   readonly images: readonly string[];
 }
 
-/** Paths that were passed over, for one warning at the end. */
-type PassedOver = string[];
+/** The search of one data set's folders for images. */
+class Search {
+  /** Paths that were passed over, for one warning at the end. */
+  passedOver = 0;
+  first: string | undefined;
+  foundImage = false;
+  #looked = 0;
+
+  constructor(
+    private readonly folder: string,
+    readonly walk: Walk,
+  ) {}
+
+  /** Throws INVALID_DATA where so many entries were looked at without finding an image that it may be a whole disk. */
+  look(): void {
+    this.walk.check();
+    if (this.foundImage || ++this.#looked <= mostStrange) return;
+    throw unknownLayout(
+      this.folder,
+      `is no data set of a known layout: of the first ${mostStrange} entries in its folders none is an image`,
+    );
+  }
+
+  passOver(path: string): void {
+    this.passedOver++;
+    this.first ??= path;
+    this.look();
+  }
+}
 
 /**
  * One folder per class: FOLDER/train/CLASS/… with any of train, val (valid, validation) and test, or flat,
@@ -37,24 +65,25 @@ type PassedOver = string[];
  */
 export const folderReader: LayoutReader = {
   layout: 'folder',
-  async find(folder, names) {
+  async find(folder, names, walk) {
     for (const name of names) {
+      walk.check();
       const path = join(folder, name);
       if ((await reaching(path, () => stat(path))).isDirectory()) return folder;
     }
     return undefined;
   },
-  async open(folder) {
-    const passedOver: PassedOver = [];
-    const splitFolders = await findSplits(folder, passedOver);
+  async open(folder, walk) {
+    const search = new Search(folder, walk);
+    const splitFolders = await findSplits(folder, search);
     const flat = splitFolders.size === 0;
     const listed = new Map<SplitName, ClassFolder[]>();
     for (const [split, path] of flat ? [['train' as const, folder] as const] : splitFolders) {
-      listed.set(split, await listClasses(path, passedOver));
+      listed.set(split, await listClasses(path, search));
     }
     checkSameClasses(folder, splitFolders, listed);
     return {
-      ...{ layout: 'folder', folder, flat, folds: [], warnings: describePassedOver(folder, passedOver) },
+      ...{ layout: 'folder', folder, flat, folds: [], warnings: describePassedOver(folder, search) },
       train: toList(folder, listed.get('train')),
       validation: toList(folder, listed.get('validation')),
       test: toList(folder, listed.get('test')),
@@ -64,11 +93,11 @@ export const folderReader: LayoutReader = {
 };
 
 /** Split → folder; none where the folder is flat. A class may be called 'train': a split's folder holds folders. */
-async function findSplits(folder: string, passedOver: PassedOver): Promise<Map<SplitName, string>> {
-  const { files, folders } = await listFollowing(folder);
+async function findSplits(folder: string, search: Search): Promise<Map<SplitName, string>> {
+  const { files, folders } = await listFollowing(folder, search);
   const candidates = folders.filter((name) => splitOfName.has(name.toLowerCase()));
   const others = folders.filter((name) => !candidates.includes(name));
-  const contents = await Promise.all(candidates.map((name) => listFollowing(join(folder, name))));
+  const contents = await Promise.all(candidates.map((name) => listFollowing(join(folder, name), search)));
   if (others.length > 0 && contents.every(({ folders: inner }) => inner.length === 0)) return new Map();
   const found = new Map<SplitName, string>();
   for (const name of candidates) {
@@ -79,17 +108,26 @@ async function findSplits(folder: string, passedOver: PassedOver): Promise<Map<S
     }
     found.set(split, path);
   }
-  if (found.size > 0) passedOver.push(...[...files, ...others].map((name) => join(folder, name)));
+  if (found.size > 0) for (const name of [...files, ...others]) search.passOver(join(folder, name));
   return new Map(splitNames.filter((split) => found.has(split)).map((split) => [split, found.get(split) as string]));
 }
 
-async function listClasses(folder: string, passedOver: PassedOver): Promise<ClassFolder[]> {
-  const { files, folders } = await listFollowing(folder);
-  for (const name of files) passedOver.push(join(folder, name));
+async function listClasses(folder: string, search: Search): Promise<ClassFolder[]> {
+  const { files, folders } = await listFollowing(folder, search);
+  for (const name of files) search.passOver(join(folder, name));
   const classes: ClassFolder[] = [];
+  let empty: ClassFolder | undefined;
   for (const name of folders) {
     const path = join(folder, name);
-    classes.push({ name, folder: path, images: (await listImages(path, '', passedOver)).sort() });
+    classes.push({ name, folder: path, images: (await listImages(path, '', search)).sort() });
+    // Not after the last class only: what is no data set at all should not be listed to its end.
+    if (classes.at(-1)?.images.length === 0) empty ??= classes.at(-1);
+    if (empty && search.foundImage) {
+      throw new L2TError(
+        'INVALID_DATA',
+        `${empty.folder}: class '${empty.name}' has no images. Add some or remove it.`,
+      );
+    }
   }
   if (classes.every(({ images }) => images.length === 0)) {
     throw unknownLayout(
@@ -97,23 +135,28 @@ async function listClasses(folder: string, passedOver: PassedOver): Promise<Clas
       `has no PNG, JPEG, WebP or GIF images in class folders: it holds ${nameSome([...folders, ...files])}`,
     );
   }
-  const empty = classes.find(({ images }) => images.length === 0);
-  if (empty === undefined) return classes;
-  throw new L2TError('INVALID_DATA', `${empty.folder}: class '${empty.name}' has no images. Add some or remove it.`);
+  return classes;
 }
 
 /** Image files anywhere below a class folder, relative to it. Links to folders are not followed: they may go round. */
-async function listImages(folder: string, below: string, passedOver: PassedOver): Promise<string[]> {
-  const { files, folders, linkedFolders } = await list(join(folder, below));
-  for (const name of linkedFolders) passedOver.push(join(folder, below, name));
+async function listImages(folder: string, below: string, search: Search): Promise<string[]> {
+  const { files, folders, linkedFolders } = await list(join(folder, below), search.walk);
+  for (const name of linkedFolders) search.passOver(join(folder, below, name));
   let images: string[] = [];
   for (const name of files) {
     const path = join(folder, below, name);
     const isImage = isImageExtension(extname(name)) || looksLikeImage(await readStart(path, 12));
-    if (isImage) images.push(join(below, name));
-    else passedOver.push(path);
+    search.walk.check();
+    if (!isImage) search.passOver(path);
+    else {
+      images.push(join(below, name));
+      search.foundImage = true;
+    }
   }
-  for (const name of folders) images = images.concat(await listImages(folder, join(below, name), passedOver));
+  for (const name of folders) {
+    search.look();
+    images = images.concat(await listImages(folder, join(below, name), search));
+  }
   return images;
 }
 
@@ -124,11 +167,9 @@ interface Listing {
 }
 
 /** What a folder shows: no hidden entries, neither pipes nor devices. */
-async function list(folder: string): Promise<Listing> {
-  const entries = await reaching(folder, () => readdir(folder, { withFileTypes: true }));
+async function list(folder: string, walk: Walk): Promise<Listing> {
   const listing: Listing = { files: [], folders: [], linkedFolders: [] };
-  for (const entry of entries) {
-    if (entry.name.startsWith('.')) continue;
+  for (const entry of await walk.entries(folder)) {
     const path = join(folder, entry.name);
     const kind = entry.isSymbolicLink() ? await reaching(path, () => stat(path)) : entry;
     if (kind.isFile()) listing.files.push(entry.name);
@@ -138,9 +179,17 @@ async function list(folder: string): Promise<Listing> {
 }
 
 /** A folder's folders, linked or not, sorted by code unit, and its files. */
-async function listFollowing(folder: string): Promise<{ files: string[]; folders: string[] }> {
-  const { files, folders, linkedFolders } = await list(folder);
+async function listFollowing(folder: string, { walk }: Search): Promise<{ files: string[]; folders: string[] }> {
+  const { files, folders, linkedFolders } = await list(folder, walk);
+  for (const name of linkedFolders) await requireBeside(folder, join(folder, name));
   return { files, folders: [...folders, ...linkedFolders].sort() };
+}
+
+/** Throws INVALID_DATA where a link leads to a folder that it lies in, whose images would then be those of a class as well. */
+async function requireBeside(folder: string, link: string): Promise<void> {
+  const [from, to] = await reaching(link, () => Promise.all([realpath(folder), realpath(link)]));
+  if (!`${from}${sep}`.startsWith(to.endsWith(sep) ? to : `${to}${sep}`)) return;
+  throw new L2TError('INVALID_DATA', `${link} is a link to ${to}, a folder that it lies in: remove it.`);
 }
 
 function checkSameClasses(
@@ -170,8 +219,8 @@ function toList(root: string, classes: readonly ClassFolder[] | undefined): Imag
   return imageFiles(root, files, labels);
 }
 
-function describePassedOver(folder: string, passedOver: PassedOver): string[] {
-  if (passedOver.length === 0) return [];
+function describePassedOver(folder: string, { passedOver, first }: Search): string[] {
+  if (passedOver === 0) return [];
   const what = 'which are no PNG, JPEG, WebP or GIF image or lie outside the class folders';
-  return [`${folder}: passed over ${passedOver.length} entries, ${what} (first: ${passedOver[0]}).`];
+  return [`${folder}: passed over ${passedOver} entries, ${what} (first: ${first}).`];
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { type ImageList, imageFiles } from './image-list.js';
 import { type LayoutReader, nameSome } from './layouts.js';
-import { listNames } from './listing.js';
+import type { Walk } from './walk.js';
 
 /** WordNet's id of a class. */
 const wnid = /^n\d{8}$/;
@@ -21,17 +21,17 @@ interface Split {
  */
 export const imagenet: LayoutReader = {
   layout: 'imagenet',
-  async find(folder) {
-    const train = await listSplit(folder, 'train');
-    const val = await listSplit(folder, 'val');
+  async find(folder, _names, walk) {
+    const train = await listSplit(folder, 'train', walk);
+    const val = await listSplit(folder, 'val', walk);
     // A test set with classes makes it an ordinary folder of three splits.
-    const test = await listSplit(folder, 'test');
+    const test = await listSplit(folder, 'test', walk);
     const fits = hasOnlyClasses(train) && (hasOnlyClasses(val) || isFlat(val)) && test.classes.length === 0;
     return fits ? folder : undefined;
   },
-  async open(folder) {
-    const train = await listSplit(folder, 'train');
-    const val = await listSplit(folder, 'val');
+  async open(folder, walk) {
+    const train = await listSplit(folder, 'train', walk);
+    const val = await listSplit(folder, 'val', walk);
     checkSorted(train, val);
     checkSameClasses(train, val);
     const passedOver: string[] = [];
@@ -39,9 +39,9 @@ export const imagenet: LayoutReader = {
       layout: 'imagenet',
       folder,
       flat: false,
-      train: await listImages(train, passedOver),
+      train: await listImages(train, passedOver, walk),
       validation: undefined,
-      test: await listImages(val, passedOver),
+      test: await listImages(val, passedOver, walk),
       classNames: train.classes,
       folds: [],
       warnings: describePassedOver(folder, passedOver),
@@ -49,9 +49,9 @@ export const imagenet: LayoutReader = {
   },
 };
 
-async function listSplit(folder: string, split: string): Promise<Split> {
+async function listSplit(folder: string, split: string, walk: Walk): Promise<Split> {
   const path = join(folder, split);
-  const names = await listNames(path);
+  const names = await walk.names(path);
   return {
     folder: path,
     classes: names.filter((name) => wnid.test(name)),
@@ -99,12 +99,12 @@ function checkSameClasses(train: Split, val: Split): void {
 }
 
 /** Classes, and the images of each, sorted by code unit. There are 1.3 million, so an image is known by its name alone. */
-async function listImages(split: Split, passedOver: string[]): Promise<ImageList> {
+async function listImages(split: Split, passedOver: string[], walk: Walk): Promise<ImageList> {
   for (const name of split.others) passedOver.push(join(split.folder, name));
   const files: string[] = [];
   const labels: number[] = [];
   for (const [label, className] of split.classes.entries()) {
-    const names = await listNames(join(split.folder, className));
+    const names = await walk.names(join(split.folder, className));
     const before = files.length;
     for (const name of names) {
       if (/\.(jpe?g|png|webp|gif)$/i.test(name)) {

@@ -1,5 +1,6 @@
 import { L2TError } from '../errors.js';
 import type { Dataset } from './dataset.js';
+import type { Walk } from './walk.js';
 
 /** The layouts that are understood. */
 export const layouts = [
@@ -23,15 +24,15 @@ export interface LayoutReader {
   readonly layout: Layout;
   /**
    * The folder that holds the data set, `folder` or the archive's own folder inside it, where at least a part of the layout is
-   * there; else undefined. `names`: the folder's entries, hidden ones left out, sorted.
+   * there; else undefined. `names`: the folder's entries, hidden ones left out, sorted; of a folder with very many, some of them.
    */
-  find(folder: string, names: readonly string[]): Promise<string | undefined>;
+  find(folder: string, names: readonly string[], walk: Walk): Promise<string | undefined>;
   /**
    * Lists the images without decoding any. `folder` is what `find` gave.
    *
-   * Throws INVALID_DATA, naming what is missing or wrong and what was found; FILE_ACCESS.
+   * Throws INVALID_DATA, naming what is missing or wrong and what was found; FILE_ACCESS; ABORTED through `walk`.
    */
-  open(folder: string): Promise<Dataset>;
+  open(folder: string, walk: Walk): Promise<Dataset>;
 }
 
 const understood = `Understood are:

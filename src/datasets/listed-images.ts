@@ -3,7 +3,7 @@ import { L2TError } from '../errors.js';
 import { checkEveryClass, type Dataset } from './dataset.js';
 import { type ImageList, imageFiles } from './image-list.js';
 import type { Layout } from './layouts.js';
-import { listNames } from './listing.js';
+import type { Walk } from './walk.js';
 
 /** An image as a data set's own lists name it. */
 export interface ListedImage {
@@ -22,6 +22,7 @@ interface ListedDataset {
   readonly test: readonly ListedImage[];
   /** Left out, they are those of the images. */
   readonly classNames?: readonly string[];
+  readonly walk: Walk;
 }
 
 /**
@@ -31,14 +32,14 @@ interface ListedDataset {
  * Throws INVALID_DATA where a split has no images, an image is listed twice, is not there or of no class, or a class has
  * no training images; FILE_ACCESS.
  */
-export async function listedDataset({ layout, folder, train, test, ...given }: ListedDataset): Promise<Dataset> {
+export async function listedDataset({ layout, folder, train, test, walk, ...given }: ListedDataset): Promise<Dataset> {
   const all = [...train, ...test];
   if (train.length === 0 || test.length === 0) {
     const what = train.length === 0 ? 'training' : 'test';
     throw new L2TError('INVALID_DATA', `${folder}: its lists name no ${what} images. Extract the archive again.`);
   }
   checkOnce(folder, all);
-  await checkPresent(folder, all);
+  await checkPresent(folder, all, walk);
   const classNames = [...(given.classNames ?? new Set(all.map(({ className }) => className)))].sort();
   const split = (images: readonly ListedImage[]) => sortedList(folder, images, classNames);
   const dataset = { train: split(train), test: split(test), classNames };
@@ -54,10 +55,10 @@ function checkOnce(folder: string, images: readonly ListedImage[]): void {
 }
 
 /** One listing a folder instead of a question a file: there may be hundreds of thousands. */
-async function checkPresent(folder: string, images: readonly ListedImage[]): Promise<void> {
+async function checkPresent(folder: string, images: readonly ListedImage[], walk: Walk): Promise<void> {
   const present = new Map<string, Set<string>>();
   for (const below of new Set(images.map(({ file }) => posix.dirname(file)))) {
-    present.set(below, new Set(await listNames(join(folder, below))));
+    present.set(below, new Set(await walk.names(join(folder, below))));
   }
   const missing = images.filter(({ file }) => !present.get(posix.dirname(file))?.has(posix.basename(file)));
   const [first] = missing;

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { type Layout, nameSome } from './layouts.js';
-import { reaching, readWhole } from './reading.js';
+import { readWhole } from './reading.js';
+import { mostStrange, type Walk } from './walk.js';
 
 const maxListBytes = 2 ** 26;
 
@@ -18,24 +18,18 @@ export function findMarked(
   return archiveFolder !== undefined && names.includes(archiveFolder) ? join(folder, archiveFolder) : undefined;
 }
 
-/** A folder's entries, hidden ones left out, sorted by code unit; none where there is no such folder. Nothing is asked of each. */
-export async function listNames(folder: string): Promise<string[]> {
-  const names = await reaching(folder, () =>
-    readdir(folder).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
-      throw error;
-    }),
-  );
-  return names.filter((name) => !name.startsWith('.')).sort();
-}
-
 /** Throws INVALID_DATA where one of `wanted`, files or folders below `folder`, is missing, naming them and what is there. */
-export async function requireEntries(folder: string, layout: Layout, wanted: readonly string[]): Promise<void> {
+export async function requireEntries(
+  folder: string,
+  layout: Layout,
+  wanted: readonly string[],
+  walk: Walk,
+): Promise<void> {
   const missing = wanted.filter((name) => !existsSync(join(folder, name)));
   if (missing.length === 0) return;
   throw new L2TError(
     'INVALID_DATA',
-    `${folder} is a ${layout} folder without ${nameSome(missing)}: it holds ${nameSome(await listNames(folder))}. Put them there, or extract the archive again.`,
+    `${folder} is a ${layout} folder without ${nameSome(missing)}: it holds ${nameSome(await walk.names(folder, mostStrange))}. Put them there, or extract the archive again.`,
   );
 }
 

@@ -7,7 +7,6 @@ import { folderReader } from './folder.js';
 import { idxReader } from './idx.js';
 import { imagenet } from './imagenet.js';
 import { type Layout, type LayoutReader, nameSome, unknownLayout } from './layouts.js';
-import { listNames } from './listing.js';
 import { mit67 } from './mit67.js';
 import { reaching } from './reading.js';
 import { stanfordDogs } from './stanford-dogs.js';
@@ -15,6 +14,7 @@ import { stanford40 } from './stanford40.js';
 import { stl10 } from './stl10.js';
 import { svhn } from './svhn.js';
 import { tinyimagenet } from './tinyimagenet.js';
+import { type ListingOptions, mostStrange, Walk } from './walk.js';
 
 /** The surest first: what has files of its own name goes before what is known by its folders alone. */
 const readers: readonly LayoutReader[] = [
@@ -26,18 +26,20 @@ const readers: readonly LayoutReader[] = [
  * Lists the data set in a folder. The layout is the first that the folder's content shows, or the one asked for.
  *
  * Throws INVALID_DATA, naming the file or class, where the folder is missing, of no known layout, incomplete or
- * damaged; FILE_ACCESS where it cannot be read.
+ * damaged, or where none of the first 10,000 entries fits; FILE_ACCESS where it cannot be read; ABORTED.
  */
-export async function openDataset(folder: string, layout?: Layout): Promise<Dataset> {
+export async function openDataset(folder: string, layout?: Layout, options: ListingOptions = {}): Promise<Dataset> {
   await requireFolder(folder);
-  const names = await listNames(folder);
+  const walk = new Walk(folder, options);
+  const names = await walk.names(folder, mostStrange);
   for (const reader of readers) {
     if (layout !== undefined && reader.layout !== layout) continue;
-    const place = await reader.find(folder, names);
-    if (place !== undefined) return reader.open(place);
+    const place = await reader.find(folder, names, walk);
+    if (place !== undefined) return reader.open(place, walk);
   }
   const known = layout === undefined ? 'of a known layout' : `of the layout '${layout}'`;
-  throw unknownLayout(folder, `is no data set ${known}: it holds ${nameSome(names)}`);
+  if (names.length < mostStrange) throw unknownLayout(folder, `is no data set ${known}: it holds ${nameSome(names)}`);
+  throw unknownLayout(folder, `is no data set ${known}, by its first ${mostStrange} entries: ${nameSome(names)}`);
 }
 
 async function requireFolder(folder: string): Promise<void> {

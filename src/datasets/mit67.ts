@@ -13,11 +13,11 @@ export const mit67: LayoutReader = {
   async find(folder, names) {
     return findMarked(folder, names, [trainFile, testFile]);
   },
-  async open(folder) {
-    await requireEntries(folder, 'mit67', [trainFile, testFile, imagesFolder]);
+  async open(folder, walk) {
+    await requireEntries(folder, 'mit67', [trainFile, testFile, imagesFolder], walk);
     const train = await readList(join(folder, trainFile));
     const test = await readList(join(folder, testFile));
-    return listedDataset({ layout: 'mit67', folder, train, test });
+    return listedDataset({ layout: 'mit67', folder, train, test, walk });
   },
 };
 

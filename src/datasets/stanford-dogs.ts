@@ -21,13 +21,13 @@ export const stanfordDogs: LayoutReader = {
   async find(folder) {
     return findLists(folder) === undefined ? undefined : folder;
   },
-  async open(folder) {
+  async open(folder, walk) {
     const lists = findLists(folder) ?? '';
-    await requireEntries(folder, 'stanford-dogs', [join(lists, trainFile), join(lists, testFile), imagesFolder]);
+    await requireEntries(folder, 'stanford-dogs', [join(lists, trainFile), join(lists, testFile), imagesFolder], walk);
     const train = await readList(join(folder, lists, trainFile));
     const test = await readList(join(folder, lists, testFile));
     checkLabels(folder, [...train, ...test]);
-    return listedDataset({ layout: 'stanford-dogs', folder, train, test });
+    return listedDataset({ layout: 'stanford-dogs', folder, train, test, walk });
   },
 };
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { type LayoutReader, nameSome } from './layouts.js';
 import { type ListedImage, listedDataset } from './listed-images.js';
-import { findMarked, listNames, readRows, requireEntries } from './listing.js';
+import { findMarked, readRows, requireEntries } from './listing.js';
 
 const listsFolder = 'ImageSplits';
 const imagesFolder = 'JPEGImages';
@@ -13,10 +13,10 @@ export const stanford40: LayoutReader = {
   async find(folder, names) {
     return findMarked(folder, names, [listsFolder]);
   },
-  async open(folder) {
-    await requireEntries(folder, 'stanford40', [listsFolder, imagesFolder]);
+  async open(folder, walk) {
+    await requireEntries(folder, 'stanford40', [listsFolder, imagesFolder], walk);
     const lists = join(folder, listsFolder);
-    const names = await listNames(lists);
+    const names = await walk.names(lists);
     const actions = new Set(names.flatMap((name) => /^(.+)_(?:train|test)\.txt$/.exec(name)?.[1] ?? []));
     if (actions.size === 0) {
       throw new L2TError(
@@ -28,10 +28,11 @@ export const stanford40: LayoutReader = {
       lists,
       'stanford40',
       [...actions].flatMap((name) => [`${name}_train.txt`, `${name}_test.txt`]),
+      walk,
     );
     const train = await readLists(lists, [...actions], 'train');
     const test = await readLists(lists, [...actions], 'test');
-    return listedDataset({ layout: 'stanford40', folder, train, test });
+    return listedDataset({ layout: 'stanford40', folder, train, test, walk });
   },
 };
 

@@ -23,8 +23,8 @@ export const stl10: LayoutReader = {
   async find(folder, names) {
     return findMarked(folder, names, splitFiles, 'stl10_binary');
   },
-  async open(folder) {
-    await requireEntries(folder, 'stl10', [...splitFiles, namesFile]);
+  async open(folder, walk) {
+    await requireEntries(folder, 'stl10', [...splitFiles, namesFile], walk);
     const classNames = await readClassNames(join(folder, namesFile), classes);
     const train = await readSplit(folder, 'train');
     const test = await readSplit(folder, 'test');

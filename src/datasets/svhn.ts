@@ -18,8 +18,8 @@ export const svhn: LayoutReader = {
   async find(folder, names) {
     return findMarked(folder, names, files);
   },
-  async open(folder) {
-    await requireEntries(folder, 'svhn', files);
+  async open(folder, walk) {
+    await requireEntries(folder, 'svhn', files, walk);
     const train = await readDigits(join(folder, files[0]));
     const test = await readDigits(join(folder, files[1]));
     checkEveryClass(train, classNames, folder);

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LayoutReader } from './layouts.js';
 import { type ListedImage, listedDataset } from './listed-images.js';
-import { findMarked, listNames, readRows, requireEntries } from './listing.js';
+import { findMarked, readRows, requireEntries } from './listing.js';
+import type { Walk } from './walk.js';
 
 const classesFile = 'wnids.txt';
 const valFile = 'val/val_annotations.txt';
@@ -15,29 +16,30 @@ export const tinyimagenet: LayoutReader = {
   async find(folder, names) {
     return findMarked(folder, names, [classesFile], 'tiny-imagenet-200');
   },
-  async open(folder) {
-    await requireEntries(folder, 'tinyimagenet', [classesFile, valFile]);
+  async open(folder, walk) {
+    await requireEntries(folder, 'tinyimagenet', [classesFile, valFile], walk);
     const classNames = (await readRows(join(folder, classesFile), wnid, 'n01443537')).map(([name = '']) => name);
     await requireEntries(
       folder,
       'tinyimagenet',
       classNames.map((className) => `train/${className}`),
+      walk,
     );
     const train: ListedImage[] = [];
     for (const className of classNames) {
-      for (const name of await namesOf(folder, className)) {
+      for (const name of await namesOf(folder, className, walk)) {
         train.push({ className, file: `train/${className}/images/${name}` });
       }
     }
     const rows = await readRows(join(folder, valFile), /^([^\s/]+)\t(n\d{8})\t/, 'FILE, tab, n01443537, tab, box');
     const test = rows.map(([name, className = '']) => ({ className, file: `val/images/${name}` }));
-    return listedDataset({ layout: 'tinyimagenet', folder, train, test, classNames });
+    return listedDataset({ layout: 'tinyimagenet', folder, train, test, classNames, walk });
   },
 };
 
 /** The bounding boxes are not needed, but they list every image of the class; some copies come without. */
-async function namesOf(folder: string, className: string): Promise<string[]> {
+async function namesOf(folder: string, className: string, walk: Walk): Promise<string[]> {
   const boxes = join(folder, 'train', className, `${className}_boxes.txt`);
-  if (!existsSync(boxes)) return listNames(join(folder, 'train', className, 'images'));
+  if (!existsSync(boxes)) return walk.names(join(folder, 'train', className, 'images'));
   return (await readRows(boxes, /^([^\s/]+)\t/, 'FILE, tab, box')).map(([name = '']) => name);
 }

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { addon } from '../../src/addon.js';
+import { checkData } from '../../src/data-check.js';
 import { cifar10 } from '../../src/datasets/cifar.js';
 import { selectClasses } from '../../src/datasets/dataset.js';
 import { decodeImage } from '../../src/datasets/decode.js';
@@ -11,6 +12,7 @@ import { fingerprint } from '../../src/datasets/fingerprint.js';
 import { fitImage } from '../../src/datasets/fit.js';
 import { openDataset } from '../../src/datasets/load.js';
 import { evaluationSplit } from '../../src/datasets/split.js';
+import { folderFingerprint, loadData } from '../../src/training-data.js';
 import {
   decodeDataset,
   encode,
@@ -78,6 +80,64 @@ describe('a folder per class', () => {
     const loading = decodeDataset(folder, { ...options, onProgress, signal: controller.signal });
     expect(await failure(loading)).toMatchObject({ code: 'ABORTED' });
     expect(last).toBeLessThan(60);
+  });
+});
+
+describe('listing a folder that is no data set, or that is very large', { timeout: 180_000 }, () => {
+  const fill = (folder: string, count: number) => {
+    for (let k = 0; k < count; k++) write(join(folder, `${k}.txt`), '');
+  };
+
+  it('ends after 10,000 entries of which none fits, but not once an image was found', async () => {
+    const folder = temporaryFolder();
+    const strange = join(folder, 'b', 'deep');
+    fill(strange, 10_001);
+    expect((await failure(openDataset(strange)))?.message).toMatch(/no data set of a known layout, by its first 10000/);
+    // Never reached.
+    await writeClasses(folder, { z: 1 });
+    expect((await failure(openDataset(folder)))?.message).toMatch(/of the first 10000 entries .* none is an image/);
+    await writeClasses(folder, { a: 1 });
+    expect((await failure(openDataset(folder)))?.message).toMatch(/class 'b' has no images/);
+    await writeClasses(folder, { b: 1 });
+    const { train, warnings } = await openDataset(folder);
+    expect(train?.count).toBe(3);
+    expect(warnings).toEqual([expect.stringContaining('passed over 10001 entries')]);
+  });
+
+  it('says how far it is, and ends at an abort', async () => {
+    const folder = temporaryFolder();
+    await writeClasses(folder, { a: 1 });
+    fill(join(folder, 'a'), 1000);
+    const controller = new AbortController();
+    const listed: number[] = [];
+    let now = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
+      now += 100;
+      return now;
+    });
+    try {
+      const onListed = (entries: number) => {
+        listed.push(entries);
+        if (listed.length === 2) controller.abort();
+      };
+      expect(await failure(openDataset(folder, undefined, { signal: controller.signal, onListed }))).toMatchObject({
+        code: 'ABORTED',
+      });
+    } finally {
+      clock.mockRestore();
+    }
+    expect(listed).toHaveLength(2);
+    const aborted = { data: folder, signal: AbortSignal.abort() };
+    for (const load of [() => loadData(aborted), () => folderFingerprint(aborted, aborted), () => checkData(aborted)]) {
+      expect(await failure(load())).toMatchObject({ code: 'ABORTED', message: expect.stringMatching(/^Loading/) });
+    }
+  });
+
+  it('names a class that is a link to a folder around it', async () => {
+    const folder = temporaryFolder();
+    await writeClasses(join(folder, 'train'), { a: 1, b: 1 });
+    symlinkSync('..', join(folder, 'train', 'c'));
+    expect((await failure(openDataset(folder)))?.message).toMatch(/train\/c is a link to .*, a folder that it lies in/);
   });
 });
 

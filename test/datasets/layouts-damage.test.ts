@@ -10,6 +10,7 @@ import { stanford40 } from '../../src/datasets/stanford40.js';
 import { stl10 } from '../../src/datasets/stl10.js';
 import { svhn } from '../../src/datasets/svhn.js';
 import { tinyimagenet } from '../../src/datasets/tinyimagenet.js';
+import { Walk } from '../../src/datasets/walk.js';
 import {
   dogList,
   writeCub200,
@@ -253,7 +254,8 @@ function flattenVal(folder: string): void {
 
 /** Finds and opens, as the reader's user does. */
 async function openFound(reader: LayoutReader, folder: string): Promise<unknown> {
-  return reader.open((await reader.find(folder, readdirSync(folder).sort())) as string);
+  const walk = new Walk(folder);
+  return reader.open((await reader.find(folder, readdirSync(folder).sort(), walk)) as string, walk);
 }
 
 describe('what is missing or wrong is named', () => {

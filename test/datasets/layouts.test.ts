@@ -12,6 +12,7 @@ import { stanford40 } from '../../src/datasets/stanford40.js';
 import { stl10 } from '../../src/datasets/stl10.js';
 import { svhn } from '../../src/datasets/svhn.js';
 import { tinyimagenet } from '../../src/datasets/tinyimagenet.js';
+import { Walk } from '../../src/datasets/walk.js';
 import {
   pictureOf,
   writeCub200,
@@ -31,8 +32,9 @@ const entries = (folder: string) => readdirSync(folder).sort();
 
 /** Finds and opens, as the reader's user does. */
 async function open(reader: LayoutReader, folder: string): Promise<Dataset> {
-  const found = await reader.find(folder, entries(folder));
-  return reader.open(found as string);
+  const walk = new Walk(folder);
+  const found = await reader.find(folder, entries(folder), walk);
+  return reader.open(found as string, walk);
 }
 
 const labelsOf = (list: ImageList | undefined) => [...(list?.labels ?? [])];
@@ -257,7 +259,7 @@ describe('what is another layout is left to it', () => {
   ])('%s', async (_name, make) => {
     const folder = temporaryFolder();
     await make(folder);
-    for (const reader of readers) expect(await reader.find(folder, entries(folder))).toBeUndefined();
+    for (const reader of readers) expect(await reader.find(folder, entries(folder), new Walk(folder))).toBeUndefined();
   });
 
   it('finds no layout in another’s folder', async () => {
@@ -265,7 +267,7 @@ describe('what is another layout is left to it', () => {
     for (const layout of all) {
       const folder = temporaryFolder();
       await layout.write(folder);
-      const found = await Promise.all(readers.map((reader) => reader.find(folder, entries(folder))));
+      const found = await Promise.all(readers.map((reader) => reader.find(folder, entries(folder), new Walk(folder))));
       expect(found.map((path, index) => path && readers[index]?.layout).filter(Boolean)).toEqual([
         layout.reader.layout,
       ]);
