@@ -232,6 +232,8 @@ async function runEach(
   await sideBySide(parallel, jobs, signal, async ({ entry, outcomes, seed }, stop) => {
     const folder = folderOf(entry, seed, out);
     const run = startRun(entry, seed, folder, format, stop);
+    // Where `follow` itself fails, the run is aborted, and nobody awaits it.
+    run.result.catch(() => {});
     const result = follow(run, titleOf(entry), seed).then(outcomeOf);
     outcomes[seed] = await result.catch((error: unknown) => unlessDiverged(error, entry, seed, folder, onWarning));
     // The table grows run by run, one writer at a time.
