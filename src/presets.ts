@@ -6,6 +6,7 @@ import * as z from 'zod';
 import type { Dataset } from './datasets/dataset.js';
 import { type Layout, layouts } from './datasets/layouts.js';
 import { openDataset } from './datasets/load.js';
+import { reaching } from './datasets/reading.js';
 import { L2TError } from './errors.js';
 import { networkNames } from './networks.js';
 import { checkOptions, compareSchema, curveSchema, type Given, pretrainSchema, required } from './options.js';
@@ -49,15 +50,17 @@ const schemas = { compare: compareSchema, curve: curveSchema, pretrain: pretrain
 
 /** All presets: comparisons, curves, then sources, each by name. */
 export async function presets(): Promise<Preset[]> {
-  const files = (await readdir(folder)).filter((file) => file.endsWith('.yaml'));
-  const names = files.map((file) => basename(file, '.yaml')).sort();
-  const all = await Promise.all(names.map(readPreset));
+  const files = await reaching(folder, () => readdir(folder));
+  const names = files.filter((file) => file.endsWith('.yaml')).map((file) => basename(file, '.yaml'));
+  const all: Preset[] = [];
+  for (const name of names.sort()) all.push(await readPreset(name));
   return Object.keys(schemas).flatMap((verb) => all.filter((preset) => preset.verb === verb));
 }
 
 async function readPreset(name: string): Promise<Preset> {
   const file = join(folder, `${name}.yaml`);
-  const preset = presetSchema.parse(parse(await readFile(file, 'utf8'), { strict: true, uniqueKeys: true }));
+  const text = await reaching(file, () => readFile(file, 'utf8'));
+  const preset = presetSchema.parse(parse(text, { strict: true, uniqueKeys: true }));
   checkOptions(schemas[preset.verb], preset.options, (key) => `${file}: ${key}`);
   const { data } = preset;
   return { name, ...preset, data: { ...data, ...(data.split !== undefined && { split: join(folder, data.split) }) } };

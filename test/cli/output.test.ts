@@ -1,8 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { main, type Outcome, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.js';
+import { main, type Outcome, temporaryFolder, tinyData, tinyFlags, tinySource, write } from '../tiny.js';
 
 let data: string;
 let source: string;
@@ -84,5 +84,35 @@ describe('few open files', { timeout: 120_000 }, () => {
         stderr: 'error[FILE_ACCESS]: Cannot load the program: too many files are open: raise the limit (ulimit -n).\n',
       });
     }
+  });
+
+  it('are said by the API, too, and never taken for something else', () => {
+    const images = temporaryFolder();
+    for (const name of ['a/1.png', 'a/2.png', 'b/1.png', 'b/2.png'])
+      write(dirname(join(images, name)), basename(name), 'no image');
+    const program = `
+      import { closeSync, openSync } from 'node:fs';
+      import { checkData, describeNetwork, presets } from '${new URL('../../dist/index.js', import.meta.url)}';
+      const calls = [
+        [0, () => describeNetwork({ name: 'resnet20', classes: 2, width: 1 })],
+        [0, presets],
+        [1, presets],
+        [1, () => checkData({ data: ${JSON.stringify(images)} })],
+      ];
+      const held = [];
+      const holdAll = () => { try { for (;;) held.push(openSync('/dev/null')); } catch {} };
+      for (const [free, call] of calls) {
+        holdAll();
+        for (let k = 0; k < free; k++) closeSync(held.pop());
+        const said = await Promise.resolve().then(call).then(() => 'nothing', (error) => error.code + ' ' + error.message);
+        for (const fd of held.splice(0)) closeSync(fd);
+        console.log(said);
+      }`;
+    const { stdout } = shell(`ulimit -n 200; "${process.execPath}" --input-type=module -e "$1"`, [program]);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines.length).toBe(4);
+    const [addon, none, one, check] = lines;
+    for (const line of [addon, none, check]) expect(line).toMatch(/^FILE_ACCESS .*too many files are open/);
+    expect(one).toBe('nothing');
   });
 });
