@@ -59,6 +59,7 @@ const rebuild = 'run `npx l2t-native build`, with LIBTORCH set to the LibTorch t
 
 /** What the dynamic loader says, and what it means; the first that fits. */
 const loadProblems: readonly [pattern: RegExp, code: ErrorCode, meaning: string][] = [
+  [/Too many open files/, 'FILE_ACCESS', 'too many files are open: raise the limit (ulimit -n)'],
   [
     /libtorch_cuda\S*: cannot open/,
     'LIBTORCH_NOT_FOUND',

@@ -111,9 +111,15 @@ async function see(list: ImageList, index: number): Promise<Seen | L2TError> {
     const content = createHash('sha256').update(`${height} ${width} `).update(pixels).digest('base64');
     return { content, short: Math.min(height, width), long: Math.max(height, width) };
   } catch (error) {
-    if (error instanceof L2TError) return error;
+    if (error instanceof L2TError && !isForWantOfFiles(error)) return error;
     throw error;
   }
+}
+
+/** Could the file not be opened because too many are open? That says nothing of the image. */
+function isForWantOfFiles({ cause }: L2TError): boolean {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  return code === 'EMFILE' || code === 'ENFILE';
 }
 
 function describe({ split, list, images }: DecodedSplit, classes: number): SplitReport {

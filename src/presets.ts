@@ -6,6 +6,7 @@ import * as z from 'zod';
 import type { Dataset } from './datasets/dataset.js';
 import { type Layout, layouts } from './datasets/layouts.js';
 import { openDataset } from './datasets/load.js';
+import { reaching } from './datasets/reading.js';
 import type { ListingOptions } from './datasets/walk.js';
 import { L2TError } from './errors.js';
 import { readText } from './files.js';
@@ -51,9 +52,10 @@ const schemas = { compare: compareSchema, curve: curveSchema, pretrain: pretrain
 
 /** All presets: comparisons, curves, then sources, each by name. */
 export async function presets(): Promise<Preset[]> {
-  const files = (await readdir(folder)).filter((file) => file.endsWith('.yaml'));
-  const names = files.map((file) => basename(file, '.yaml')).sort();
-  const all = await Promise.all(names.map(readPreset));
+  const files = await reaching(folder, () => readdir(folder));
+  const names = files.filter((file) => file.endsWith('.yaml')).map((file) => basename(file, '.yaml'));
+  const all: Preset[] = [];
+  for (const name of names.sort()) all.push(await readPreset(name));
   return Object.keys(schemas).flatMap((verb) => all.filter((preset) => preset.verb === verb));
 }
 

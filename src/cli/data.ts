@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { checkData, type DataReport, type SplitReport } from '../data-check.js';
 import { dataCheckSchema } from '../options.js';
+import { exitCodes } from './failure.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
-import { exitCodes } from './program.js';
 import { Progress } from './progress.js';
 import { table } from './table.js';
 
