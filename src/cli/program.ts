@@ -1,6 +1,7 @@
 import { type Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { L2TError } from '../errors.js';
+import { printableLines } from '../printable.js';
 
 export const exitCodes = { ok: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
@@ -25,7 +26,7 @@ function report(error: unknown): number {
   // Commander has printed its own message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   const code = error instanceof L2TError ? error.code : 'INTERNAL';
-  const message = error instanceof Error ? error.message : String(error);
+  const message = printableLines((error instanceof Error ? error.message : String(error)).split('\n'));
   const colour = pc.createColors(process.stderr.isTTY === true && pc.isColorSupported);
   process.stderr.write(`${colour.red(`error[${code}]`)}: ${message}\n`);
   if (process.env.L2T_DEBUG === '1' && error instanceof Error) process.stderr.write(`${error.stack}\n`);

@@ -1,6 +1,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { extname, join, relative, sep } from 'node:path';
 import { L2TError } from '../errors.js';
+import { printable, shown } from '../printable.js';
 import { type SplitName, splitNames } from './dataset.js';
 import { isImageExtension, looksLikeImage } from './decode.js';
 import { type ImageList, imageFiles } from './image-list.js';
@@ -125,7 +126,7 @@ async function listClasses(folder: string, search: Search): Promise<ClassFolder[
     if (empty && search.foundImage) {
       throw new L2TError(
         'INVALID_DATA',
-        `${empty.folder}: class '${empty.name}' has no images. Add some or remove it.`,
+        `${empty.folder}: class '${shown(empty.name)}' has no images. Add some or remove it.`,
       );
     }
   }
@@ -207,7 +208,7 @@ function checkSameClasses(
     const [has, lacks] = actual.has(differing) ? [split, firstSplit] : [firstSplit, split];
     throw new L2TError(
       'INVALID_DATA',
-      `${folder}: class '${differing}' is in ${splitFolders.get(has as SplitName)} but not in ${splitFolders.get(lacks as SplitName)} (${expected.size} classes against ${actual.size}). Every split needs the same class folders.`,
+      `${folder}: class '${shown(differing)}' is in ${splitFolders.get(has as SplitName)} but not in ${splitFolders.get(lacks as SplitName)} (${expected.size} classes against ${actual.size}). Every split needs the same class folders.`,
     );
   }
 }
@@ -222,5 +223,5 @@ function toList(root: string, classes: readonly ClassFolder[] | undefined): Imag
 function describePassedOver(folder: string, { passedOver, first }: Search): string[] {
   if (passedOver === 0) return [];
   const what = 'which are no PNG, JPEG, WebP or GIF image or lie outside the class folders';
-  return [`${folder}: passed over ${passedOver} entries, ${what} (first: ${first}).`];
+  return [printable(`${folder}: passed over ${passedOver} entries, ${what} (first: ${first}).`)];
 }
