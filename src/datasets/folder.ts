@@ -141,18 +141,15 @@ async function listClasses(folder: string, search: Search): Promise<ClassFolder[
 
 /** Image files anywhere below a class folder, relative to it. Links to folders are not followed: they may go round. */
 async function listImages(folder: string, below: string, search: Search): Promise<string[]> {
-  const { files, folders, linkedFolders } = await list(join(folder, below), search.walk);
-  for (const name of linkedFolders) search.passOver(join(folder, below, name));
   let images: string[] = [];
-  for (const name of files) {
+  const folders: string[] = [];
+  for await (const { name, kind } of kindsOf(join(folder, below), search.walk)) {
     const path = join(folder, below, name);
-    const isImage = isImageExtension(extname(name)) || looksLikeImage(await readStart(path, 12));
-    search.walk.check();
-    if (!isImage) search.passOver(path);
-    else {
+    if (kind === 'folder') folders.push(name);
+    else if (kind === 'file' && (await isImage(path))) {
       images.push(join(below, name));
       search.foundImage = true;
-    }
+    } else search.passOver(path);
   }
   for (const name of folders) {
     search.look();
@@ -161,29 +158,32 @@ async function listImages(folder: string, below: string, search: Search): Promis
   return images;
 }
 
-interface Listing {
-  readonly files: string[];
-  readonly folders: string[];
-  readonly linkedFolders: string[];
-}
+const isImage = async (path: string): Promise<boolean> =>
+  isImageExtension(extname(path)) || looksLikeImage(await readStart(path, 12));
 
 /** What a folder shows: no hidden entries, neither pipes nor devices. */
-async function list(folder: string, walk: Walk): Promise<Listing> {
-  const listing: Listing = { files: [], folders: [], linkedFolders: [] };
-  for (const entry of await walk.entries(folder)) {
-    const path = join(folder, entry.name);
-    const kind = entry.isSymbolicLink() ? await reaching(path, () => stat(path)) : entry;
-    if (kind.isFile()) listing.files.push(entry.name);
-    else if (kind.isDirectory()) (kind === entry ? listing.folders : listing.linkedFolders).push(entry.name);
+async function* kindsOf(
+  folder: string,
+  walk: Walk,
+): AsyncGenerator<{ readonly name: string; readonly kind: 'file' | 'folder' | 'linked folder' }, void> {
+  for await (const entry of walk.each(folder)) {
+    const { name } = entry;
+    const path = join(folder, name);
+    const status = entry.isSymbolicLink() ? await reaching(path, () => stat(path)) : entry;
+    if (status.isFile()) yield { name, kind: 'file' };
+    else if (status.isDirectory()) yield { name, kind: status === entry ? 'folder' : 'linked folder' };
   }
-  return listing;
 }
 
 /** A folder's folders, linked or not, sorted by code unit, and its files. */
 async function listFollowing(folder: string, { walk }: Search): Promise<{ files: string[]; folders: string[] }> {
-  const { files, folders, linkedFolders } = await list(folder, walk);
-  for (const name of linkedFolders) await requireBeside(folder, join(folder, name));
-  return { files, folders: [...folders, ...linkedFolders].sort() };
+  const files: string[] = [];
+  const folders: string[] = [];
+  for await (const { name, kind } of kindsOf(folder, walk)) {
+    if (kind === 'linked folder') await requireBeside(folder, join(folder, name));
+    (kind === 'file' ? files : folders).push(name);
+  }
+  return { files, folders: folders.sort() };
 }
 
 /** Throws INVALID_DATA where a link leads to a folder that it lies in, whose images would then be those of a class as well. */
