@@ -107,7 +107,7 @@ function builtFor(path: string): string {
 /** The one boundary where the native side's errors, which carry `code`, become L2TErrors. */
 function toL2TError(error: unknown): unknown {
   if (error instanceof L2TError || !(error instanceof Error) || !('code' in error)) return error;
-  return new L2TError(error.code as ErrorCode, error.message, { cause: error });
+  return new L2TError(error.code as ErrorCode, error.message.split('\n'), { cause: error });
 }
 
 function guard<F extends (...args: never[]) => unknown>(call: F): F {

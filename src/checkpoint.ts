@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { NamedTensor, NetworkSpec, Normalisation } from './addon.js';
 import { L2TError } from './errors.js';
 import { defaultSize, describeNetwork, imagenetNormalisation, type NetworkName, networkNames } from './networks.js';
+import { printable, shown } from './printable.js';
 import type { TensorMap } from './tensor.js';
 import { lostHash, withHash } from './weights/content-hash.js';
 import { loadWeights, type Weights } from './weights/load.js';
@@ -137,7 +138,8 @@ function networkOf(tensors: TensorMap, classes: number, width: number): NetworkN
 
 function extraEntries(path: string, extra: readonly string[], { strict }: OptionNames): string {
   const more = extra.length > 10 ? ` and ${extra.length - 10} more` : '';
-  return `${path} has entries that the network does not: ${extra.slice(0, 10).join(', ')}${more} (${strict} refuses them)`;
+  const names = extra.slice(0, 10).map((name) => shown(name));
+  return `${printable(path)} has entries that the network does not: ${names.join(', ')}${more} (${strict} refuses them)`;
 }
 
 /** No time, path or host goes into a checkpoint: equal runs give equal bytes. */

@@ -9,6 +9,7 @@ import { readText } from './files.js';
 import { Inference } from './inference.js';
 import { argmax, logSoftmax } from './logits.js';
 import { checkOptions, evaluateSchema, type Given, required } from './options.js';
+import { printable, shown } from './printable.js';
 import { parseRecord } from './run-record.js';
 import { folderFingerprint, loadData } from './training-data.js';
 
@@ -78,7 +79,7 @@ export async function evaluate(
   const { layout = own.layout, splitFile = own.splitFile } = options;
   const dataset = await loadData({ data, layout, splitFile, classes, onWarning, ...listing });
   const images = evaluationSplit(dataset, split);
-  if (own.splitFile) onNote?.(`evaluating on the ${images.count} test images that ${own.splitFile} names`);
+  if (own.splitFile) onNote?.(printable(`evaluating on the ${images.count} test images that ${own.splitFile} names`));
   if (images.count === 0) throw new L2TError('INVALID_DATA', `${data} has no images to evaluate on.`);
   const { classNames, indices } = classesOf(loaded, dataset);
   const confusion = classNames.map(() => classNames.map(() => 0));
@@ -149,10 +150,13 @@ function classesOf(
   const index = new Map(classNames.map((name, k) => [name, k]));
   const unknown = present.find((name) => !index.has(name));
   if (unknown !== undefined) {
-    const known = classNames.slice(0, 10).join(', ');
+    const known = classNames
+      .slice(0, 10)
+      .map((name) => shown(name))
+      .join(', ');
     throw new L2TError(
       'INVALID_DATA',
-      `${folder} has the class '${unknown}', which the checkpoint does not know (it knows ${known}${classNames.length > 10 ? ', …' : ''}): choose known ones with --classes.`,
+      `${folder} has the class '${shown(unknown)}', which the checkpoint does not know (it knows ${known}${classNames.length > 10 ? ', …' : ''}): choose known ones with --classes.`,
     );
   }
   return { classNames, indices: present.map((name) => index.get(name) as number) };

@@ -277,7 +277,7 @@ function unlessDiverged(
 ): RunOutcome {
   if (!(error instanceof L2TError) || error.code === 'ABORTED') throw error;
   const message = `${titleOf(entry)}, seed ${seed} (${run}): ${error.message}`;
-  if (error.code !== 'DIVERGED') throw new L2TError(error.code, message, { cause: error });
+  if (error.code !== 'DIVERGED') throw new L2TError(error.code, message.split('\n'), { cause: error });
   onWarning?.(message);
   return { run, diverged: true };
 }

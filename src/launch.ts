@@ -5,6 +5,7 @@ import { L2TError } from './errors.js';
 import { type MethodName, methodNeeds, uselessOptions } from './methods.js';
 import { defaultBatch, defaultSize, describeNetwork, type NetworkName } from './networks.js';
 import { flagOf, type Given, hyperparameters, required, transferSchema } from './options.js';
+import { printable } from './printable.js';
 import { currentFormat, type RunFormat, rules } from './rules.js';
 import type { RunResult } from './run.js';
 import { firstFree, RunFolder, requireUnused, type SavedRun } from './run-folder.js';
@@ -153,7 +154,7 @@ function requireOneSplit(given: Options): void {
 const warn =
   ({ emit }: Context) =>
   (message: string): void =>
-    emit({ type: 'warning', message });
+    emit({ type: 'warning', message: printable(message) });
 
 const onListed =
   ({ emit }: Context) =>

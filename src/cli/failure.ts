@@ -1,6 +1,7 @@
 import pc from 'picocolors';
 import { L2TError } from '../errors.js';
 import { fileError } from '../files.js';
+import { printableLines } from '../printable.js';
 
 export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
 
@@ -8,7 +9,7 @@ export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
 export function report(thrown: unknown): number {
   const error = isRefusal(thrown) ? fileError(verbOf(thrown), thrown.path ?? 'a file', thrown) : thrown;
   const code = error instanceof L2TError ? error.code : 'INTERNAL';
-  const message = error instanceof Error ? error.message : String(error);
+  const message = printableLines((error instanceof Error ? error.message : String(error)).split('\n'));
   const colour = pc.createColors(process.stderr.isTTY === true && pc.isColorSupported);
   process.stderr.write(`${colour.red(`error[${code}]`)}: ${message}\n`);
   if (process.env.L2T_DEBUG === '1' && thrown instanceof Error) process.stderr.write(`${thrown.stack}\n`);

@@ -1,4 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress';
+import { printable } from '../printable.js';
 import type { Run, RunEvent, RunResult } from '../run.js';
 
 /** Where there is no bar, a line at most this often, milliseconds. */
@@ -32,7 +33,7 @@ export class Stage {
   }
 
   #on(event: RunEvent): void {
-    if (event.type === 'warning') process.stderr.write(`warning: ${event.message}\n`);
+    if (event.type === 'warning') process.stderr.write(`warning: ${printable(event.message)}\n`);
     if (event.type === 'start') this.#epochs = event.epochs;
     const barred = process.stderr.isTTY && Stage.#underWay === 1;
     if (!barred) this.#clear();
