@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import type { NamedTensor, NetworkSpec, Normalisation } from './addon.js';
+import { requireCheckpoint, requirePath, takeOptions } from './arguments.js';
 import { L2TError } from './errors.js';
 import { defaultSize, describeNetwork, imagenetNormalisation, type NetworkName, networkNames } from './networks.js';
+import { networkSchema } from './options.js';
 import type { TensorMap } from './tensor.js';
 import { loadWeights, type Weights } from './weights/load.js';
 import { classesOf, isBatchCount, matchWeights, type OptionNames } from './weights/match.js';
@@ -63,6 +65,8 @@ export interface CheckpointOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
+const loadingSchema = networkSchema.pick({ network: true, width: true, size: true, strict: true });
+
 const optionNames: OptionNames = {
   network: 'the option network',
   width: 'the option width',
@@ -76,8 +80,9 @@ export const flagNames: OptionNames = { network: '--network', width: '--width', 
  * comes from the weights and the rest from the options.
  * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_OPTION where the network is not known.
  */
-export async function loadCheckpoint(path: string, options: CheckpointOptions = {}): Promise<Checkpoint> {
-  return toCheckpoint(await loadWeights(path), path, options);
+export async function loadCheckpoint(path: string, given: CheckpointOptions = {}): Promise<Checkpoint> {
+  const { options, control } = takeOptions(loadingSchema, given, ['names', 'onWarning']);
+  return toCheckpoint(await loadWeights(requirePath(path, 'The checkpoint')), path, { ...options, ...control });
 }
 
 export function toCheckpoint({ tensors, metadata }: Weights, path: string, options: CheckpointOptions): Checkpoint {
@@ -156,7 +161,9 @@ function metadataOf({ network, size, classNames, normalisation }: Checkpoint): M
  * @throws L2TError FILE_ACCESS.
  */
 export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  await writeSafetensors(path, toTensorMap(checkpoint.weights), metadataOf(checkpoint));
+  const { weights, ...about } = requireCheckpoint(checkpoint);
+  const file = requirePath(path, 'The file to write');
+  await writeSafetensors(file, toTensorMap(weights), metadataOf({ ...about, weights }));
 }
 
 export function toTensorMap(tensors: readonly NamedTensor[]): TensorMap {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { requireCheckpoint, takeOptions } from './arguments.js';
 import { type Checkpoint, type CheckpointOptions, loadCheckpoint } from './checkpoint.js';
 import type { Dataset } from './datasets/dataset.js';
 import { evaluationSplit } from './datasets/split.js';
@@ -7,7 +8,7 @@ import { L2TError } from './errors.js';
 import { readFileBytes } from './files.js';
 import { Inference } from './inference.js';
 import { argmax, logSoftmax } from './logits.js';
-import { checkOptions, evaluateSchema, type Given, required } from './options.js';
+import { evaluateSchema, type Given, required } from './options.js';
 import { parseRecord } from './run-record.js';
 import { folderFingerprint, loadData } from './training-data.js';
 
@@ -52,9 +53,11 @@ export interface EvaluationResult {
  */
 export async function evaluate(
   checkpoint: string | Checkpoint,
-  { signal, onProgress, onWarning, onNote, names, ...given }: EvaluateOptions = {},
+  given: EvaluateOptions = {},
 ): Promise<EvaluationResult> {
-  const options = checkOptions(evaluateSchema, given);
+  const controls = ['signal', 'onProgress', 'onWarning', 'onNote', 'names'] as const;
+  const { options, control } = takeOptions(evaluateSchema, given, controls);
+  const { signal, onProgress, onWarning, onNote, names } = control;
   const data = required(evaluateSchema, options, 'data');
   const { network, width, size, strict, classes, split, batch, device, threads } = options;
   if (typeof checkpoint !== 'string' && (network ?? width ?? strict) !== undefined) {
@@ -66,7 +69,7 @@ export async function evaluate(
   const loaded =
     typeof checkpoint === 'string'
       ? await loadCheckpoint(checkpoint, { network, width, size, strict, names, onWarning })
-      : checkpoint;
+      : requireCheckpoint(checkpoint, "a path, or a run's result.network");
   const inference = new Inference(loaded, { size, device, threads });
   const divided = options.split ?? options.splitFile;
   const own = typeof checkpoint === 'string' && divided === undefined ? await splitOfRun(checkpoint, data, signal) : {};

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import * as z from 'zod';
 import { addon } from './addon.js';
+import { requirePath, takeOptions } from './arguments.js';
 import { conclusionsOf } from './conclusions.js';
 import { formatSplit } from './datasets/split-file.js';
 import { absolutePaths, type Entry, type ExperimentOptions, withSourceNetworks } from './entries.js';
@@ -20,7 +21,7 @@ import { saveTable } from './experiment-table.js';
 import { timeNetworks } from './experiment-times.js';
 import { fileError, writeFileAtomic } from './files.js';
 import { defaultBatch, defaultSize } from './networks.js';
-import { checkOptions, compareSchema, required, transferSchema } from './options.js';
+import { compareSchema, required, transferSchema } from './options.js';
 import { type Common, preflight } from './preflight.js';
 import { resume as resumeRun } from './resume.js';
 import { currentFormat, type RunFormat, rules } from './rules.js';
@@ -52,6 +53,12 @@ export interface ExperimentControl extends RunControl {
   /** Told of runs that diverged: the others go on. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
+
+export const experimentControls = [
+  'signal',
+  'follow',
+  'onWarning',
+] as const satisfies readonly (keyof ExperimentControl)[];
 
 /** What may differ where an experiment goes on. */
 export type ResumeControl = ExperimentControl & { readonly parallel?: number | undefined };
@@ -100,8 +107,10 @@ export async function beginExperiment<O extends ExperimentOptions>(
 export async function resumeExperiment<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
   out: string,
-  { parallel, ...control }: ResumeControl,
+  given?: ResumeControl,
 ): Promise<ExperimentResult> {
+  requireExperimentFolder(out);
+  const { options: changes, control } = takeOptions(compareSchema.pick({ parallel: true }), given, experimentControls);
   if (!holdsExperiment(kind.verb, out)) {
     const other = kind.verb === 'compare' ? 'curve' : 'compare';
     const problem = holdsExperiment(other, out)
@@ -109,13 +118,14 @@ export async function resumeExperiment<O extends ExperimentOptions>(
       : `holds no experiment: there is no ${optionsFile(kind, out)}`;
     throw new L2TError('INVALID_RUN', `${out} ${problem}.`);
   }
-  const changes = checkOptions(compareSchema.pick({ parallel: true }), { parallel });
   const options = { ...((await yamlOptions(kind.schema, optionsFile(kind, out))) as O), ...changes };
   const entries = kind.entries(options);
   const before = await readShared(out);
   requireSame(out, before, await preflight(entries, rules[before.format], control.signal), options);
   return runAll(kind, out, entries, options, before.format, control);
 }
+
+export const requireExperimentFolder = (out: unknown): string => requirePath(out, "The experiment's folder");
 
 const splitName = 'split.json';
 const commonName = 'experiment.json';
