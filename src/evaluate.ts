@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { requireCheckpoint, takeOptions } from './arguments.js';
 import { type Checkpoint, type CheckpointOptions, loadCheckpoint } from './checkpoint.js';
+import { threadsWarning } from './cost.js';
 import type { Dataset } from './datasets/dataset.js';
 import { evaluationSplit } from './datasets/split.js';
 import { L2TError } from './errors.js';
@@ -71,6 +72,7 @@ export async function evaluate(
       ? await loadCheckpoint(checkpoint, { network, width, size, strict, names, onWarning })
       : requireCheckpoint(checkpoint, "a path, or a run's result.network");
   const inference = new Inference(loaded, { size, device, threads });
+  for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);
   const divided = options.split ?? options.splitFile;
   const own = typeof checkpoint === 'string' && divided === undefined ? await splitOfRun(checkpoint, data, signal) : {};
   const { layout = own.layout, splitFile = own.splitFile } = options;

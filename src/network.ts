@@ -1,6 +1,7 @@
 import type { NetworkSpec, Normalisation } from './addon.js';
 import { requireCheckpoint, takeOptions } from './arguments.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
+import { threadsWarning } from './cost.js';
 import { L2TError } from './errors.js';
 import { type ImageInput, imageSource } from './image-input.js';
 import { Inference } from './inference.js';
@@ -79,9 +80,11 @@ export class Network {
    */
   static async load(path: string, given: NetworkOptions = {}): Promise<Network> {
     const { options, control } = takeOptions(networkSchema, given, ['onWarning']);
-    const { network, width, size, strict, device, threads } = options;
-    const checkpoint = await loadCheckpoint(path, { network, width, size, strict, ...control });
-    return new Network(checkpoint, { device, threads });
+    const { device, threads, ...said } = options;
+    const checkpoint = await loadCheckpoint(path, { ...said, ...control });
+    const network = new Network(checkpoint, { device, threads });
+    for (const message of threadsWarning(threads, network.device)) control.onWarning?.(message);
+    return network;
   }
 
   /**
