@@ -11,7 +11,7 @@ import type { ListingOptions } from './datasets/walk.js';
 import { L2TError } from './errors.js';
 import { readText } from './files.js';
 import { networkNames } from './networks.js';
-import { checkOptions, compareSchema, curveSchema, type Given, pretrainSchema, required } from './options.js';
+import { checkOptions, compareSchema, curveSchema, type Given, pretrainSchema, refused, required } from './options.js';
 import { didYouMean } from './suggest.js';
 
 type PretrainGiven = Given<typeof pretrainSchema>;
@@ -70,6 +70,7 @@ async function readPreset(name: string): Promise<Preset> {
 /** @throws L2TError INVALID_OPTION where there is no such preset, or it is for another verb; both name what there is. */
 export async function presetNamed(name: string, verbs: readonly Preset['verb'][]): Promise<Preset> {
   const all = await presets();
+  if (typeof name !== 'string') throw refused('The preset', name, 'the name of one (presets() lists them)');
   const preset = all.find((known) => known.name === name);
   const names = all.filter(({ verb }) => verbs.includes(verb)).map((known) => known.name);
   if (preset === undefined) {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { flagNames, loadCheckpoint } from '../checkpoint.js';
+import { threadsWarning } from '../cost.js';
 import { L2TError } from '../errors.js';
 import { Network, type Prediction, type RankedLabel } from '../network.js';
 import { networkNames } from '../networks.js';
@@ -41,6 +42,7 @@ async function predict(files: readonly string[], flags: Flags, progress: Progres
     onWarning: progress.warn,
   });
   const network = Network.from(checkpoint, { device, threads });
+  threadsWarning(threads, network.device).forEach(progress.warn);
   return interruptible(async (signal) => {
     const outcomes: Outcome[] = [];
     for await (const outcome of network.predictEach(files, { batch, top, signal })) {
