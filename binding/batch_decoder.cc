@@ -30,8 +30,7 @@ Napi::Object to_event(Napi::Env env, int64_t ticket, const data::Decoder::Reques
 
 }  // namespace
 
-BatchDecoder::BatchDecoder(Worker& worker, std::function<void(const Napi::Object&)> deliver)
-    : worker_(worker), deliver_(std::move(deliver)) {}
+BatchDecoder::BatchDecoder(Worker& worker, Deliver deliver) : worker_(worker), deliver_(std::move(deliver)) {}
 
 int64_t BatchDecoder::request(Request request) {
   const auto ticket = next_ticket_++;
@@ -39,8 +38,9 @@ int64_t BatchDecoder::request(Request request) {
     pending_[ticket] = {
         static_cast<int64_t>(request.positions.size()), request.size, request.device.is_cuda(), false, {}};
   });
-  worker_.post(
-      [this, ticket, request = std::move(request)](Napi::Env env) { deliver_(to_event(env, ticket, request)); });
+  worker_.post([this, ticket, request = std::move(request)](Napi::Env env) {
+    deliver_(env, [&] { return to_event(env, ticket, request); });
+  });
   return ticket;
 }
 

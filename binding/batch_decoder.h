@@ -12,8 +12,10 @@ namespace l2t::binding {
 /// Has batches decoded on the JavaScript side: 'decode' events and decoded() of src/contract.ts.
 class BatchDecoder final : public data::Decoder {
  public:
-  /// `deliver` gives an event to the callback, on the JavaScript thread.
-  BatchDecoder(Worker& worker, std::function<void(const Napi::Object&)> deliver);
+  /// Gives the event that a function makes to the callback, on the JavaScript thread.
+  using Deliver = std::function<void(Napi::Env, const std::function<Napi::Object()>&)>;
+
+  BatchDecoder(Worker& worker, Deliver deliver);
 
   // From the worker's own thread:
   int64_t request(Request request) override;
@@ -32,7 +34,7 @@ class BatchDecoder final : public data::Decoder {
   };
 
   Worker& worker_;
-  std::function<void(const Napi::Object&)> deliver_;
+  Deliver deliver_;
   int64_t next_ticket_ = 0;
   std::map<int64_t, Pending> pending_;  // touched under the worker's lock
 };

@@ -124,31 +124,34 @@ Napi::Object from_result(Napi::Env env, const run::RunResult& result) {
 /// error.
 class EventListener final : public run::Listener {
  public:
-  EventListener(Worker& worker, Napi::FunctionReference& callback) : worker_(worker), callback_(callback) {}
+  EventListener(Worker& worker, Napi::FunctionReference callback) : worker_(worker), callback_(std::move(callback)) {}
 
   void on_step(const run::StepEvent& event) override {
-    worker_.post([this, event](Napi::Env env) { deliver(from_step(env, event)); });
+    worker_.post([this, event](Napi::Env env) { deliver(env, [&] { return from_step(env, event); }); });
   }
   void on_epoch(run::EpochEvent event) override {
-    worker_.post_and_wait([this, event = std::move(event)](Napi::Env env) { deliver(from_epoch(env, event)); });
+    worker_.post_and_wait(
+        [this, event = std::move(event)](Napi::Env env) { deliver(env, [&] { return from_epoch(env, event); }); });
   }
   void on_save(std::vector<NamedTensor> state) override {
     worker_.post_and_wait([this, state = std::move(state)](Napi::Env env) {
-      auto object = Napi::Object::New(env);
-      object.Set("type", "save");
-      object.Set("state", from_tensors(env, state));
-      deliver(object);
+      deliver(env, [&] {
+        auto object = Napi::Object::New(env);
+        object.Set("type", "save");
+        object.Set("state", from_tensors(env, state));
+        return object;
+      });
     });
   }
   [[nodiscard]] bool stopped() const override { return worker_.stopped(); }
 
   // On the JavaScript thread:
 
-  /// Calls back, unless a callback threw before: then the run only ends.
-  void deliver(const Napi::Object& event) {
+  /// Calls back with an event, unless a callback threw before: then the run only ends.
+  void deliver(Napi::Env env, const std::function<Napi::Object()>& event) {
     if (!thrown_.IsEmpty()) return worker_.resume();
     try {
-      callback_.Call({event});
+      guarded(env, [&] { callback_.Call({event()}); });
     } catch (const Napi::Error& error) {
       thrown_ = error;
       worker_.stop();
@@ -159,9 +162,15 @@ class EventListener final : public run::Listener {
   /// What a callback threw, once; empty where none did.
   [[nodiscard]] Napi::Error take_thrown() { return std::exchange(thrown_, Napi::Error()); }
 
+  /// Nothing is delivered any more. A callback usually holds what holds the run: nothing could be collected.
+  void end() {
+    (void)take_thrown();
+    callback_.Reset();
+  }
+
  private:
   Worker& worker_;
-  Napi::FunctionReference& callback_;
+  Napi::FunctionReference callback_;
   Napi::Error thrown_;
 };
 
@@ -215,23 +224,24 @@ Napi::Value Run::on_worker(Napi::Env env, const std::function<MakeValue(run::Tra
   if (std::exchange(started_, true)) throw Error("INVALID_OPTION", "This run was started before.");
   Ref();  // until the promise settles: events call back into this object
   // Queued step events use the listener after the body returned, so it lives as long as the last call.
-  const auto listener = std::make_shared<EventListener>(*worker_, on_event_);
-  const auto decoder =
-      std::make_shared<BatchDecoder>(*worker_, [listener](const Napi::Object& event) { listener->deliver(event); });
+  const auto listener = std::make_shared<EventListener>(*worker_, std::move(on_event_));
+  const auto decoder = std::make_shared<BatchDecoder>(
+      *worker_, [listener](Napi::Env now, const auto& event) { listener->deliver(now, event); });
   decoder_ = decoder;
   const auto config = std::make_shared<run::RunConfig>(std::move(config_));
   return Worker::start(
       env, worker_, std::move(keep_),
       [listener, decoder, config, body](Worker& /*worker*/) -> MakeValue {
         run::Trainer trainer(std::move(*config), *listener, decoder.get());
-        return [make = body(trainer), listener, decoder](Napi::Env env) {
+        return [make = body(trainer), listener, decoder](Napi::Env now) {
           const auto thrown = listener->take_thrown();
           if (!thrown.IsEmpty()) throw thrown;
-          return make(env);
+          return make(now);
         };
       },
       [this, listener] {
-        (void)listener->take_thrown();  // of a run that failed by itself: references end on this thread
+        listener->end();
+        decoder_.reset();
         Unref();
       });
 }
@@ -240,8 +250,9 @@ void Run::stop(const Napi::CallbackInfo& /*info*/) { worker_->stop(); }
 
 void Run::decoded(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
-    if (!decoder_ || !info[0].IsNumber()) throw Error("INVALID_OPTION", "decoded() answers a 'decode' event.");
-    decoder_->answer(info[0].As<Napi::Number>().Int64Value(), info[1]);
+    if (!started_ || !info[0].IsNumber()) throw Error("INVALID_OPTION", "decoded() answers a 'decode' event.");
+    // Batches asked for ahead may come after the end.
+    if (decoder_) decoder_->answer(info[0].As<Napi::Number>().Int64Value(), info[1]);
   });
 }
 

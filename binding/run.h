@@ -28,7 +28,7 @@ class Run : public Napi::ObjectWrap<Run> {
   Keep keep_;
   run::RunConfig config_;
   Napi::FunctionReference on_event_;
-  std::shared_ptr<BatchDecoder> decoder_;  // once started
+  std::shared_ptr<BatchDecoder> decoder_;  // while it runs
   bool started_ = false;
 };
 

@@ -23,55 +23,77 @@ Registry& registry() {
 
 }  // namespace
 
+void Worker::run_call(Napi::Env env, Napi::Function /*unused*/, std::nullptr_t* /*unused*/, Call* call) {
+  const std::unique_ptr<Call> owned(call);
+  if (env == nullptr) return;
+  try {
+    (*call)(env);
+  } catch (const Napi::Error&) {
+    // Calls see to their own errors; what remains is that a terminated thread runs no JavaScript any more.
+  }
+}
+
 Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker, Keep keep,
                             std::function<MakeValue(Worker&)> body, std::function<void()> finished) {
   const auto deferred = Napi::Promise::Deferred::New(env);
-  auto held = std::make_shared<Keep>(std::move(keep));
+  const auto held = std::make_shared<Keep>(std::move(keep));
+  const auto settle = [deferred, held, finished = std::move(finished)](Napi::Env now, const MakeValue& value,
+                                                                       const std::optional<Failure>& failure) {
+    try {
+      if (failure) {
+        deferred.Reject(to_js_error(now, *failure).Value());
+      } else {
+        deferred.Resolve(guarded(now, [&] { return value(now); }));
+      }
+    } catch (const Napi::Error& error) {
+      deferred.Reject(error.Value());
+    }
+    finished();
+    held->clear();
+  };
   // Finalised when the last call is done, or early when the environment goes away: then the thread must end first.
   worker->to_javascript_ =
-      Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
-                                    "l2t-native worker", 0, 1, [worker](Napi::Env /*env*/) {
-                                      worker->abandon();
-                                      worker->thread_.join();
-                                    });
+      ToJavascript::New(env, "l2t-native worker", 0, 1, nullptr, [worker](Napi::Env /*env*/, void*, std::nullptr_t*) {
+        worker->abandon();
+        if (worker->thread_.joinable()) worker->thread_.join();
+        worker->refused_.clear();
+      });
   {
     const std::scoped_lock lock(registry().mutex);
     registry().workers.push_back(worker);
   }
-  worker->thread_ = std::thread([worker, deferred, held, body = std::move(body), finished = std::move(finished)] {
-    MakeValue value;
-    std::optional<Failure> failure;
-    try {
-      value = body(*worker);
-    } catch (...) {
-      failure = current_failure();
-    }
-    worker->post([deferred, held, value = std::move(value), failure, finished](Napi::Env env) {
+  try {
+    worker->thread_ = std::thread([worker, settle, body = std::move(body)]() mutable {
+      MakeValue value;
+      std::optional<Failure> failure;
       try {
-        if (failure) {
-          deferred.Reject(to_js_error(env, *failure).Value());
-        } else {
-          deferred.Resolve(value(env));
-        }
-      } catch (const Napi::Error& error) {
-        deferred.Reject(error.Value());
+        value = body(*worker);
+      } catch (...) {
+        failure = current_failure();
       }
-      finished();
-      held->clear();
+      // What the body holds, such as the images, ends before the promise settles.
+      body = nullptr;
+      worker->post([settle, value = std::move(value), failure](Napi::Env now) { settle(now, value, failure); });
+      worker->mark_done();
     });
+  } catch (...) {
+    // The function that is safe to call from threads would keep the process alive.
+    const auto failure = current_failure();
     worker->mark_done();
-  });
+    settle(env, {}, failure);
+  }
   return deferred.Promise();
 }
 
 void Worker::post(std::function<void(Napi::Env)> call) {
-  auto* data = new std::function<void(Napi::Env)>(std::move(call));
-  const auto status = to_javascript_.NonBlockingCall(data, [](Napi::Env env, Napi::Function /*unused*/, auto* queued) {
-    (*queued)(env);
-    delete queued;
-  });
-  // Refused only when the environment is going away. What `data` holds belongs to it and goes with it.
-  if (status != napi_ok) abandon();
+  auto owned = std::make_unique<Call>(std::move(call));
+  if (to_javascript_.NonBlockingCall(owned.get()) == napi_ok) {
+    (void)owned.release();  // run_call owns it
+    return;
+  }
+  // Refused only when the environment is going away. What the call holds ends on its thread.
+  refused_.push_back(std::move(owned));
+  abandon();
 }
 
 void Worker::post_and_wait(std::function<void(Napi::Env)> call) {

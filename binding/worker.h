@@ -3,10 +3,12 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "binding/conversions.h"
 #include "binding/guard.h"
@@ -20,8 +22,8 @@ using MakeValue = std::function<Napi::Value(Napi::Env)>;
 class Worker {
  public:
   /// Starts `body` on a thread of its own. The promise settles with the value that `body`'s result makes, or is
-  /// rejected with what it throws. `keep` and the worker live until then; `finished` runs on the JavaScript thread just
-  /// after.
+  /// rejected with what it throws, or because no thread could be started. `keep` and the worker live until then;
+  /// `finished` runs on the JavaScript thread just after, and no call that was posted runs after it.
   static Napi::Promise start(
       Napi::Env env, const std::shared_ptr<Worker>& worker, Keep keep, std::function<MakeValue(Worker&)> body,
       std::function<void()> finished = [] {});
@@ -50,6 +52,11 @@ class Worker {
   static bool abandon_all();
 
  private:
+  using Call = std::function<void(Napi::Env)>;
+  /// `env` is null where the environment goes away: then the call is only dropped.
+  static void run_call(Napi::Env env, Napi::Function /*unused*/, std::nullptr_t* /*unused*/, Call* call);
+  using ToJavascript = Napi::TypedThreadSafeFunction<std::nullptr_t, Call, &Worker::run_call>;
+
   void abandon();
   void mark_done();
   bool wait_done(std::chrono::milliseconds patience);
@@ -60,8 +67,9 @@ class Worker {
   bool waiting_ = false;
   bool abandoned_ = false;
   bool done_ = false;
-  Napi::ThreadSafeFunction to_javascript_;
+  ToJavascript to_javascript_;
   std::thread thread_;
+  std::vector<std::unique_ptr<Call>> refused_;  // by an environment that goes away
 };
 
 }  // namespace l2t::binding

@@ -14,11 +14,13 @@ import { aptCandidate, aptInstall } from './apt.mjs';
 import { modified } from './stamps.mjs';
 
 /**
- * What a process that loads LibTorch sets before. UCX, which Debian's LibTorch pulls in through MPI, tries its memory hooks when
- * it is loaded: it grows the heap by a page and shrinks it again, and where it could not grow (V8's code may lie right behind the
- * heap: one start in some two hundred) it takes away a page that is in use.
+ * What a process that loads LibTorch sets before. Debian's LibTorch loads UCX through MPI, and UCX, while it is loaded,
+ * - tries its memory hooks: it grows the heap by a page and shrinks it again, and where it could not grow (V8's code may lie right
+ *   behind the heap: one start in some two hundred) it takes away a page that is in use;
+ * - takes SIGHUP for its debug mode, in place of the process's own handler: a closed terminal would end nothing;
+ * - takes SIGSEGV from V8, which needs it for WebAssembly's bounds checks.
  */
-export const loadEnvironment = { UCX_MEM_EVENTS: 'n' };
+export const loadEnvironment = { UCX_MEM_EVENTS: 'n', UCX_DEBUG_SIGNO: '0', UCX_HANDLE_ERRORS: 'none' };
 
 export const minimumVersion = '2.6';
 const aptPackages = ['libtorch-dev', 'libopenblas0'];

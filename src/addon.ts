@@ -59,6 +59,7 @@ const rebuild = 'run `npx l2t-native build`, with LIBTORCH set to the LibTorch t
 
 /** What the dynamic loader says, and what it means; the first that fits. */
 const loadProblems: readonly [pattern: RegExp, code: ErrorCode, meaning: string][] = [
+  [/Too many open files/, 'FILE_ACCESS', 'too many files are open: raise the limit (ulimit -n)'],
   [
     /libtorch_cuda\S*: cannot open/,
     'LIBTORCH_NOT_FOUND',
@@ -106,7 +107,7 @@ function builtFor(path: string): string {
 /** The one boundary where the native side's errors, which carry `code`, become L2TErrors. */
 function toL2TError(error: unknown): unknown {
   if (error instanceof L2TError || !(error instanceof Error) || !('code' in error)) return error;
-  return new L2TError(error.code as ErrorCode, error.message, { cause: error });
+  return new L2TError(error.code as ErrorCode, error.message.split('\n'), { cause: error });
 }
 
 function guard<F extends (...args: never[]) => unknown>(call: F): F {

@@ -1,7 +1,10 @@
 import * as z from 'zod';
 import type { NamedTensor, NetworkSpec, Normalisation } from './addon.js';
+import { requireCheckpoint, requirePath, takeOptions } from './arguments.js';
 import { L2TError } from './errors.js';
 import { defaultSize, describeNetwork, imagenetNormalisation, type NetworkName, networkNames } from './networks.js';
+import { networkSchema } from './options.js';
+import { printable, shown } from './printable.js';
 import type { TensorMap } from './tensor.js';
 import { lostHash, withHash } from './weights/content-hash.js';
 import { loadWeights, type Weights } from './weights/load.js';
@@ -67,6 +70,8 @@ export interface CheckpointOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
+const loadingSchema = networkSchema.pick({ network: true, width: true, size: true, strict: true });
+
 const optionNames: OptionNames = {
   network: 'the option network',
   width: 'the option width',
@@ -80,8 +85,9 @@ export const flagNames: OptionNames = { network: '--network', width: '--width', 
  * comes from the weights and the rest from the options.
  * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_OPTION where the network is not known.
  */
-export async function loadCheckpoint(path: string, options: CheckpointOptions = {}): Promise<Checkpoint> {
-  return toCheckpoint(await loadWeights(path), path, options);
+export async function loadCheckpoint(path: string, given: CheckpointOptions = {}): Promise<Checkpoint> {
+  const { options, control } = takeOptions(loadingSchema, given, ['names', 'onWarning']);
+  return toCheckpoint(await loadWeights(requirePath(path, 'The checkpoint')), path, { ...options, ...control });
 }
 
 export function toCheckpoint({ tensors, metadata }: Weights, path: string, options: CheckpointOptions): Checkpoint {
@@ -137,7 +143,8 @@ function networkOf(tensors: TensorMap, classes: number, width: number): NetworkN
 
 function extraEntries(path: string, extra: readonly string[], { strict }: OptionNames): string {
   const more = extra.length > 10 ? ` and ${extra.length - 10} more` : '';
-  return `${path} has entries that the network does not: ${extra.slice(0, 10).join(', ')}${more} (${strict} refuses them)`;
+  const names = extra.slice(0, 10).map((name) => shown(name));
+  return `${printable(path)} has entries that the network does not: ${names.join(', ')}${more} (${strict} refuses them)`;
 }
 
 /** No time, path or host goes into a checkpoint: equal runs give equal bytes. */
@@ -160,8 +167,10 @@ function metadataOf({ network, size, classNames, normalisation }: Checkpoint): M
  * @throws L2TError FILE_ACCESS.
  */
 export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const tensors = toTensorMap(checkpoint.weights);
-  await writeSafetensors(path, tensors, withHash(tensors, metadataOf(checkpoint)));
+  const { weights, ...about } = requireCheckpoint(checkpoint);
+  const file = requirePath(path, 'The file to write');
+  const tensors = toTensorMap(weights);
+  await writeSafetensors(file, tensors, withHash(tensors, metadataOf({ ...about, weights })));
 }
 
 export function toTensorMap(tensors: readonly NamedTensor[]): TensorMap {

@@ -1,13 +1,15 @@
+import { takeOptions } from './arguments.js';
 import { methodEntries, requireUseful } from './entries.js';
 import {
   beginExperiment,
   type ExperimentControl,
   type ExperimentKind,
   type ExperimentResult,
+  experimentControls,
   type ResumeControl,
   resumeExperiment,
 } from './experiment.js';
-import { checkOptions, compareSchema, type Given } from './options.js';
+import { compareSchema, type Given } from './options.js';
 
 export type CompareOptions = Given<typeof compareSchema> & ExperimentControl;
 
@@ -24,18 +26,12 @@ export const comparison: ExperimentKind<Given<typeof compareSchema>> = {
  * @throws L2TError as `transfer`; INVALID_OPTION for a method that is none. Where one run fails, the others are saved, and
  * its error is thrown.
  */
-export async function compare({
-  signal,
-  follow,
-  onWarning,
-  onListed,
-  ...given
-}: CompareOptions = {}): Promise<ExperimentResult> {
-  const options = checkOptions(compareSchema, given);
+export async function compare(given: CompareOptions = {}): Promise<ExperimentResult> {
+  const { options, control } = takeOptions(compareSchema, given, experimentControls);
   requireUseful(methodEntries(options), options);
-  return beginExperiment(comparison, { ...options, signal, follow, onWarning, onListed });
+  return beginExperiment(comparison, { ...options, ...control });
 }
 
 /** Goes on with a comparison: finished runs are read, interrupted ones resume, the others begin. */
-export const resumeComparison = (out: string, control: ResumeControl = {}): Promise<ExperimentResult> =>
+export const resumeComparison = (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
   resumeExperiment(comparison, out, control);

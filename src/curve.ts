@@ -1,3 +1,4 @@
+import { takeOptions } from './arguments.js';
 import { methodEntries, requireUseful } from './entries.js';
 import { L2TError } from './errors.js';
 import {
@@ -5,10 +6,11 @@ import {
   type ExperimentControl,
   type ExperimentKind,
   type ExperimentResult,
+  experimentControls,
   type ResumeControl,
   resumeExperiment,
 } from './experiment.js';
-import { checkOptions, curveSchema, type Given, required } from './options.js';
+import { curveSchema, type Given, required } from './options.js';
 
 export type CurveOptions = Given<typeof curveSchema> & ExperimentControl;
 
@@ -27,20 +29,14 @@ export const limitedData: ExperimentKind<Given<typeof curveSchema>> = {
  * below `out`, and one table with the counts as columns (comparison.md; in .csv and .json each count has its own rows).
  * Fails as `compare`.
  */
-export async function curve({
-  signal,
-  follow,
-  onWarning,
-  onListed,
-  ...given
-}: CurveOptions = {}): Promise<ExperimentResult> {
-  const options = checkOptions(curveSchema, given);
+export async function curve(given: CurveOptions = {}): Promise<ExperimentResult> {
+  const { options, control } = takeOptions(curveSchema, given, experimentControls);
   requireUseful(limitedData.entries(options), options);
-  return beginExperiment(limitedData, { ...options, signal, follow, onWarning, onListed });
+  return beginExperiment(limitedData, { ...options, ...control });
 }
 
 /** Goes on with a curve: finished runs are read, interrupted ones resume, the others begin. */
-export const resumeCurve = (out: string, control: ResumeControl = {}): Promise<ExperimentResult> =>
+export const resumeCurve = (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
   resumeExperiment(limitedData, out, control);
 
 function parseCounts(list: string): number[] {

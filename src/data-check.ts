@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
+import { takeOptions } from './arguments.js';
 import { countPerClass, type Dataset, type SplitName, splitNames } from './datasets/dataset.js';
 import type { ImageList } from './datasets/image-list.js';
 import { forEachParallel, throwIfAborted } from './datasets/reading.js';
 import { L2TError } from './errors.js';
-import { checkOptions, dataCheckSchema, type Given, required } from './options.js';
+import { dataCheckSchema, type Given, required } from './options.js';
 import { loadData } from './training-data.js';
 
 export type DataCheckOptions = Given<typeof dataCheckSchema> & {
@@ -49,16 +50,16 @@ export interface DataReport {
  * splits.
  * @throws L2TError INVALID_DATA where the folder is of no known layout or incomplete; FILE_ACCESS; ABORTED.
  */
-export async function checkData({ signal, onListed, onProgress, ...given }: DataCheckOptions): Promise<DataReport> {
-  const options = checkOptions(dataCheckSchema, given);
+export async function checkData(given: DataCheckOptions = {}): Promise<DataReport> {
+  const { options, control } = takeOptions(dataCheckSchema, given, ['signal', 'onListed', 'onProgress']);
   const warnings: string[] = [];
   const data = required(dataCheckSchema, options, 'data');
   const dataset = await loadData({
-    ...{ ...options, data, signal, onListed },
+    ...{ ...options, data, signal: control.signal, onListed: control.onListed },
     onWarning: (message) => warnings.push(message),
   });
   const start = performance.now();
-  const decoded = await decodeEvery(dataset, { signal, onProgress });
+  const decoded = await decodeEvery(dataset, control);
   const seconds = (performance.now() - start) / 1000;
   const total = decoded.reduce((sum, { list }) => sum + list.count, 0);
   return {
@@ -111,9 +112,15 @@ async function see(list: ImageList, index: number): Promise<Seen | L2TError> {
     const content = createHash('sha256').update(`${height} ${width} `).update(pixels).digest('base64');
     return { content, short: Math.min(height, width), long: Math.max(height, width) };
   } catch (error) {
-    if (error instanceof L2TError) return error;
+    if (error instanceof L2TError && !isForWantOfFiles(error)) return error;
     throw error;
   }
+}
+
+/** Could the file not be opened because too many are open? That says nothing of the image. */
+function isForWantOfFiles({ cause }: L2TError): boolean {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  return code === 'EMFILE' || code === 'ENFILE';
 }
 
 function describe({ split, list, images }: DecodedSplit, classes: number): SplitReport {

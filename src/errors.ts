@@ -1,13 +1,16 @@
+import { printableLines } from './printable.js';
+
 /**
  * Every failure of this package is an `L2TError`. `code` is stable (docs/errors.md lists them);
- * `message` says what is wrong and what to do; `cause` holds the underlying error, where there is one.
+ * `message` says what is wrong and what to do; `cause` holds the underlying error, where there is one. Names out of files stand
+ * in messages, so what would steer a terminal is escaped here, and a message is one line unless it is given as several.
  */
 export class L2TError extends Error {
   override readonly name = 'L2TError';
   readonly code: ErrorCode;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  constructor(code: ErrorCode, message: string | readonly string[], options?: { cause?: unknown }) {
+    super(printableLines(typeof message === 'string' ? [message] : message), options);
     this.code = code;
   }
 }

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { requireCheckpoint, takeOptions } from './arguments.js';
 import { type Checkpoint, type CheckpointOptions, loadCheckpoint } from './checkpoint.js';
+import { threadsWarning } from './cost.js';
 import type { Dataset } from './datasets/dataset.js';
 import { evaluationSplit } from './datasets/split.js';
 import type { ListingOptions } from './datasets/walk.js';
@@ -8,7 +10,8 @@ import { L2TError } from './errors.js';
 import { readText } from './files.js';
 import { Inference } from './inference.js';
 import { argmax, logSoftmax } from './logits.js';
-import { checkOptions, evaluateSchema, type Given, required } from './options.js';
+import { evaluateSchema, type Given, required } from './options.js';
+import { printable, shown } from './printable.js';
 import { parseRecord } from './run-record.js';
 import { folderFingerprint, loadData } from './training-data.js';
 
@@ -55,9 +58,11 @@ export interface EvaluationResult {
  */
 export async function evaluate(
   checkpoint: string | Checkpoint,
-  { signal, onListed, onProgress, onWarning, onNote, names, ...given }: EvaluateOptions = {},
+  given: EvaluateOptions = {},
 ): Promise<EvaluationResult> {
-  const options = checkOptions(evaluateSchema, given);
+  const controls = ['signal', 'onListed', 'onProgress', 'onWarning', 'onNote', 'names'] as const;
+  const { options, control } = takeOptions(evaluateSchema, given, controls);
+  const { signal, onListed, onProgress, onWarning, onNote, names } = control;
   const data = required(evaluateSchema, options, 'data');
   const { network, width, size, strict, classes, split, batch, device, threads } = options;
   if (typeof checkpoint !== 'string' && (network ?? width ?? strict) !== undefined) {
@@ -69,16 +74,17 @@ export async function evaluate(
   const loaded =
     typeof checkpoint === 'string'
       ? await loadCheckpoint(checkpoint, { network, width, size, strict, names, onWarning })
-      : checkpoint;
+      : requireCheckpoint(checkpoint, "a path, or a run's result.network");
   const inference = new Inference(loaded, { size, device, threads });
   const listing = { signal, onListed };
+  for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);
   const divided = options.split ?? options.splitFile;
   const own =
     typeof checkpoint === 'string' && divided === undefined ? await splitOfRun(checkpoint, data, listing) : {};
   const { layout = own.layout, splitFile = own.splitFile } = options;
   const dataset = await loadData({ data, layout, splitFile, classes, onWarning, ...listing });
   const images = evaluationSplit(dataset, split);
-  if (own.splitFile) onNote?.(`evaluating on the ${images.count} test images that ${own.splitFile} names`);
+  if (own.splitFile) onNote?.(printable(`evaluating on the ${images.count} test images that ${own.splitFile} names`));
   if (images.count === 0) throw new L2TError('INVALID_DATA', `${data} has no images to evaluate on.`);
   const { classNames, indices } = classesOf(loaded, dataset);
   const confusion = classNames.map(() => classNames.map(() => 0));
@@ -149,10 +155,13 @@ function classesOf(
   const index = new Map(classNames.map((name, k) => [name, k]));
   const unknown = present.find((name) => !index.has(name));
   if (unknown !== undefined) {
-    const known = classNames.slice(0, 10).join(', ');
+    const known = classNames
+      .slice(0, 10)
+      .map((name) => shown(name))
+      .join(', ');
     throw new L2TError(
       'INVALID_DATA',
-      `${folder} has the class '${unknown}', which the checkpoint does not know (it knows ${known}${classNames.length > 10 ? ', …' : ''}): choose known ones with --classes.`,
+      `${folder} has the class '${shown(unknown)}', which the checkpoint does not know (it knows ${known}${classNames.length > 10 ? ', …' : ''}): choose known ones with --classes.`,
     );
   }
   return { classNames, indices: present.map((name) => index.get(name) as number) };

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import * as z from 'zod';
 import { addon } from './addon.js';
+import { requirePath, takeOptions } from './arguments.js';
 import { conclusionsOf } from './conclusions.js';
 import { formatSplit } from './datasets/split-file.js';
 import { absolutePaths, type Entry, type ExperimentOptions, withSourceNetworks } from './entries.js';
@@ -19,7 +20,7 @@ import { saveTable } from './experiment-table.js';
 import { timeNetworks } from './experiment-times.js';
 import { makeFolder, readText, writeFileAtomic } from './files.js';
 import { defaultBatch, defaultSize } from './networks.js';
-import { checkOptions, compareSchema, required, transferSchema } from './options.js';
+import { compareSchema, required, transferSchema } from './options.js';
 import { type Common, preflight } from './preflight.js';
 import { resume as resumeRun } from './resume.js';
 import { currentFormat, type RunFormat, rules } from './rules.js';
@@ -54,6 +55,13 @@ export interface ExperimentControl extends RunControl {
   /** Told of runs that diverged: the others go on. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
+
+export const experimentControls = [
+  'signal',
+  'follow',
+  'onWarning',
+  'onListed',
+] as const satisfies readonly (keyof ExperimentControl)[];
 
 /** What may differ where an experiment goes on. */
 export type ResumeControl = ExperimentControl & { readonly parallel?: number | undefined };
@@ -118,8 +126,10 @@ async function alone<T>(out: string, body: () => Promise<T>): Promise<T> {
 export async function resumeExperiment<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
   out: string,
-  { parallel, ...control }: ResumeControl,
+  given?: ResumeControl,
 ): Promise<ExperimentResult> {
+  requireExperimentFolder(out);
+  const { options: changes, control } = takeOptions(compareSchema.pick({ parallel: true }), given, experimentControls);
   if (!holdsExperiment(kind.verb, out)) {
     const other = kind.verb === 'compare' ? 'curve' : 'compare';
     const problem = holdsExperiment(other, out)
@@ -127,7 +137,6 @@ export async function resumeExperiment<O extends ExperimentOptions>(
       : `holds no experiment: there is no ${optionsFile(kind, out)}`;
     throw new L2TError('INVALID_RUN', `${out} ${problem}.`);
   }
-  const changes = checkOptions(compareSchema.pick({ parallel: true }), { parallel });
   return alone(out, () => goOn(kind, out, changes, control));
 }
 
@@ -143,6 +152,8 @@ async function goOn<O extends ExperimentOptions>(
   requireSame(out, before, await preflight(entries, rules[before.format], control), options);
   return runAll(kind, out, entries, options, before.format, control);
 }
+
+export const requireExperimentFolder = (out: unknown): string => requirePath(out, "The experiment's folder");
 
 const splitName = 'split.json';
 const commonName = 'experiment.json';
@@ -232,6 +243,8 @@ async function runEach(
   await sideBySide(parallel, jobs, signal, async ({ entry, outcomes, seed }, stop) => {
     const folder = folderOf(entry, seed, out);
     const run = startRun(entry, seed, folder, format, stop);
+    // Where `follow` itself fails, the run is aborted, and nobody awaits it.
+    run.result.catch(() => {});
     const result = follow(run, titleOf(entry), seed).then(outcomeOf);
     outcomes[seed] = await result.catch((error: unknown) => unlessDiverged(error, entry, seed, folder, onWarning));
     // The table grows run by run, one writer at a time.
@@ -275,7 +288,7 @@ function unlessDiverged(
 ): RunOutcome {
   if (!(error instanceof L2TError) || error.code === 'ABORTED') throw error;
   const message = `${titleOf(entry)}, seed ${seed} (${run}): ${error.message}`;
-  if (error.code !== 'DIVERGED') throw new L2TError(error.code, message, { cause: error });
+  if (error.code !== 'DIVERGED') throw new L2TError(error.code, message.split('\n'), { cause: error });
   onWarning?.(message);
   return { run, diverged: true };
 }

@@ -155,6 +155,13 @@ async function makeOne(path: string): Promise<void> {
   }
 }
 
+/** A new name beside a file that is being written: it is renamed to its place once it is whole. */
+export const temporaryOf = (path: string): string =>
+  join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+
+/** Is it a name that `temporaryOf` gives? A killed process leaves such files. */
+export const isTemporary = (name: string): boolean => /^\..+\.[0-9a-f]{12}\.tmp$/.test(name);
+
 /**
  * Writes `data` so that `path` holds either what it held before or all of the new content, also when the power goes:
  * beside the target, synced, renamed over it, and the folder synced. The temporary file is removed on failure.
@@ -165,7 +172,7 @@ export async function writeFileAtomic(
   path: string,
   data: Uint8Array | string | Iterable<Uint8Array | string>,
 ): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = temporaryOf(path);
   let created = false;
   try {
     await requireReplaceable(path);

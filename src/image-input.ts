@@ -3,6 +3,7 @@ import { extname, join } from 'node:path';
 import { types } from 'node:util';
 import { type DecodedImage, decodeBytes, decodeImage, isImageExtension } from './datasets/decode.js';
 import { L2TError } from './errors.js';
+import { guarded } from './guarded.js';
 import type { ImageSource } from './inference.js';
 
 /**
@@ -17,8 +18,10 @@ export type ImageInput = string | Uint8Array | DecodedImage;
  */
 export function imageSource(images: readonly ImageInput[]): ImageSource {
   const kinds = 'paths, Buffers of encoded images, or {pixels: Uint8Array (height × width × 3), height, width}';
-  if (!Array.isArray(images)) throw new L2TError('INVALID_OPTION', `Images are given as a list of ${kinds}.`);
-  const wrong = images.findIndex((image) => !isInput(image));
+  const wrong = guarded('The list of images', () => {
+    if (!Array.isArray(images)) throw new L2TError('INVALID_OPTION', `Images are given as a list of ${kinds}.`);
+    return images.findIndex((image) => !isInput(image));
+  });
   if (wrong !== -1) throw new L2TError('INVALID_OPTION', `Image ${wrong} is not one of ${kinds}.`);
   const name = (index: number) => {
     const image = images[index] as ImageInput;

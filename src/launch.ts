@@ -1,10 +1,12 @@
 import { resolve as absolute } from 'node:path';
 import { addon } from './addon.js';
 import { type Checkpoint, flagNames, loadCheckpoint } from './checkpoint.js';
+import { sizeWarning, threadsWarning } from './cost.js';
 import { L2TError } from './errors.js';
 import { type MethodName, methodNeeds, uselessOptions } from './methods.js';
 import { defaultBatch, defaultSize, describeNetwork, type NetworkName } from './networks.js';
 import { flagOf, type Given, hyperparameters, required, transferSchema } from './options.js';
+import { printable } from './printable.js';
 import { currentFormat, type RunFormat, rules } from './rules.js';
 import type { RunResult } from './run.js';
 import { firstFree, RunFolder, requireUnused, type SavedRun } from './run-folder.js';
@@ -33,11 +35,13 @@ export async function startRun(
   const device = addon().device(given.device ?? 'auto');
   const sources = resolveSources(method, listed, checkpoints, rules[format]);
   const unbatched = resolveOptions(format, method, target, given, sources, device.device);
+  threadsWarning(unbatched.threads, device.device).forEach(warn(context));
   refuseWinogradElsewhere(unbatched);
   const gathered = await gather({ format, options: unbatched }, device, checkpoints, context, true);
   const images = gathered.data.train.labels.length;
   const batch = given.batch ?? defaultBatch(unbatched.size, images, rules[format].fewestSteps);
   const options: ResolvedOptions = { ...unbatched, batch };
+  sizeWarning(options).forEach(warn(context));
   const materials = { ...gathered, options };
   const { classNames, fingerprint, division, splitHash } = materials.data;
   const folderHash =
@@ -90,6 +94,7 @@ export async function continueRun(
     const message = `the run began with ${recorded.threads} threads on ${recorded.device}: with others its last digits may differ`;
     context.emit({ type: 'warning', message });
   }
+  threadsWarning(options.threads, options.device).forEach(warn(context));
   const checkpoints = await loadSources(options.sources, options.strict, warn(context));
   const { format } = folder.record;
   const device = addon().device(options.device);
@@ -153,7 +158,7 @@ function requireOneSplit(given: Options): void {
 const warn =
   ({ emit }: Context) =>
   (message: string): void =>
-    emit({ type: 'warning', message });
+    emit({ type: 'warning', message: printable(message) });
 
 const onListed =
   ({ emit }: Context) =>

@@ -1,3 +1,4 @@
+import { onAbort } from './abort.js';
 import { addon, type EpochEvent, type NativeRun, type RunJob, type SaveEvent, type StepEvent } from './addon.js';
 import { BatchDecoder } from './datasets/batch-decoder.js';
 import type { TrainingData } from './training-data.js';
@@ -46,7 +47,7 @@ export async function driveRun<T>(
         .finally(() => run.saved());
     }
   });
-  signal?.addEventListener('abort', stop);
+  const forget = onAbort(signal, stop);
   try {
     if (signal?.aborted) stop();
     const result = await begin(run).catch((error: unknown) => {
@@ -56,6 +57,6 @@ export async function driveRun<T>(
     return result;
   } finally {
     decoder.end();
-    signal?.removeEventListener('abort', stop);
+    forget();
   }
 }

@@ -1,11 +1,13 @@
 import type { NetworkSpec, Normalisation } from './addon.js';
+import { requireCheckpoint, takeOptions } from './arguments.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.js';
+import { threadsWarning } from './cost.js';
 import { L2TError } from './errors.js';
 import { type ImageInput, imageSource } from './image-input.js';
 import { Inference } from './inference.js';
 import { logSoftmax, ranked } from './logits.js';
 import { describeNetwork } from './networks.js';
-import { checkOptions, type Given, networkSchema, predictSchema } from './options.js';
+import { type Given, networkSchema, predictSchema } from './options.js';
 
 const placementSchema = networkSchema.pick({ size: true, device: true, threads: true });
 const inferenceSchema = predictSchema.pick({ batch: true });
@@ -60,7 +62,8 @@ export class Network {
   readonly device: string;
   readonly #inference: Inference;
 
-  private constructor(checkpoint: Checkpoint, options: PlacementOptions) {
+  private constructor(given: Checkpoint, options: PlacementOptions) {
+    const checkpoint = requireCheckpoint(given);
     const { network, classNames, normalisation } = checkpoint;
     this.#inference = new Inference(checkpoint, options);
     this.spec = network;
@@ -75,10 +78,13 @@ export class Network {
    * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS, DEVICE_UNAVAILABLE; INVALID_OPTION, also where the
    * checkpoint does not say which network it holds and `network` does not either.
    */
-  static async load(path: string, { onWarning, ...given }: NetworkOptions = {}): Promise<Network> {
-    const { network, width, size, strict, device, threads } = checkOptions(networkSchema, given);
-    const checkpoint = await loadCheckpoint(path, { network, width, size, strict, onWarning });
-    return new Network(checkpoint, { device, threads });
+  static async load(path: string, given: NetworkOptions = {}): Promise<Network> {
+    const { options, control } = takeOptions(networkSchema, given, ['onWarning']);
+    const { device, threads, ...said } = options;
+    const checkpoint = await loadCheckpoint(path, { ...said, ...control });
+    const network = new Network(checkpoint, { device, threads });
+    for (const message of threadsWarning(threads, network.device)) control.onWarning?.(message);
+    return network;
   }
 
   /**
@@ -86,7 +92,7 @@ export class Network {
    * @throws L2TError WEIGHTS_MISMATCH, DEVICE_UNAVAILABLE, INVALID_OPTION.
    */
   static from(checkpoint: Checkpoint, given: PlacementOptions = {}): Network {
-    return new Network(checkpoint, checkOptions(placementSchema, given));
+    return new Network(checkpoint, takeOptions(placementSchema, given, []).options);
   }
 
   /**
@@ -106,10 +112,11 @@ export class Network {
    */
   async *predictEach(
     images: readonly ImageInput[],
-    { signal, ...given }: PredictOptions = {},
+    given: PredictOptions = {},
   ): AsyncGenerator<Prediction | L2TError, void> {
-    const { batch, top = 5 } = checkOptions(rankingSchema, given);
-    for await (const { outcomes } of this.#inference.batches(imageSource(images), { batch, signal })) {
+    const { options, control } = takeOptions(rankingSchema, given, ['signal']);
+    const { batch, top = 5 } = options;
+    for await (const { outcomes } of this.#inference.batches(imageSource(images), { batch, ...control })) {
       for (const outcome of outcomes) yield outcome instanceof L2TError ? outcome : this.#rank(outcome, top);
     }
   }
@@ -118,18 +125,15 @@ export class Network {
    * Every feature map of the images, all held in memory.
    * @throws L2TError as `predict`; INVALID_OPTION, too, where they are more than memory holds.
    */
-  async features(
-    images: readonly ImageInput[],
-    { signal, ...given }: InferenceOptions = {},
-  ): Promise<readonly FeatureMap[]> {
-    const { batch } = checkOptions(inferenceSchema, given);
+  async features(images: readonly ImageInput[], given: InferenceOptions = {}): Promise<readonly FeatureMap[]> {
+    const { options, control } = takeOptions(inferenceSchema, given, ['signal']);
     const source = imageSource(images);
     const maps = describeNetwork(this.spec, this.size).features.map(({ index, channels, size }): FeatureMap => {
       const shape = [source.count, channels, size, size] as const;
       return { index, shape, values: allocate(shape) };
     });
     for await (const { first, outcomes, features } of this.#inference.batches(source, {
-      ...{ batch, signal },
+      ...{ ...options, ...control },
       features: true,
     })) {
       outcomes.forEach(orThrow);

@@ -1,4 +1,5 @@
 import { addon, type NetworkDescription, type NetworkSpec, type Normalisation } from './addon.js';
+import { guarded } from './guarded.js';
 
 /** The networks that can be trained, evaluated or learnt from. */
 export const networkNames = ['resnet20', 'resnet32', 'vgg9_bn', 'resnet18', 'resnet34'] as const;
@@ -35,6 +36,7 @@ export function countParameters(network: NetworkSpec): number {
  * A network's parameters, running statistics and feature maps for images of side `size` (pixels).
  * @throws L2TError INVALID_OPTION where there is no such network, or the images are too small for it.
  */
-export function describeNetwork(network: NetworkSpec, size = defaultSize(network.name)): NetworkDescription {
-  return addon().describe(network, size);
+export function describeNetwork(network: NetworkSpec, size?: number): NetworkDescription {
+  const spec = guarded('The network', () => ({ ...network }));
+  return addon().describe(spec, size === undefined ? defaultSize(spec.name) : size);
 }

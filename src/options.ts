@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import * as z from 'zod';
 import type { ConvolutionName, EngineName } from './addon.js';
 import { splitNames } from './datasets/dataset.js';
@@ -24,7 +25,8 @@ const about = <S extends z.ZodType>(schema: S, value: string, allowed: string, h
 
 const text = (value: string, allowed: string, help: string) => about(z.string().min(1), value, allowed, help);
 const anyPath = 'a path';
-const path = (value: string, help: string) => text(value, anyPath, help);
+export const isPath = (text: string): boolean => text !== '' && !text.includes('\0');
+const path = (value: string, help: string) => about(z.string().refine(isPath), value, anyPath, help);
 const choice = <const T extends readonly string[]>(names: T, help: string) =>
   about(z.enum(names), 'name', `one of ${names.join(', ')}`, help);
 const whole = (min: number, max: number, help: string) =>
@@ -265,7 +267,7 @@ export function checkOptions<S extends Schema>(
   const value = repeats ? misfit(schema.shape[key] as z.ZodType, present[key]) : present[key];
   const hint =
     typeof value === 'string' && allowed.startsWith('one of') ? didYouMean(value, allowed.slice(7).split(', ')) : '';
-  throw new L2TError('INVALID_OPTION', `${label(key)} is ${shown(value)}: it must be ${allowed}.${hint}`);
+  throw refused(label(key), value, allowed, hint);
 }
 
 /** Of a list, the entry that is refused. */
@@ -273,10 +275,15 @@ function misfit(schema: z.ZodType, value: unknown): unknown {
   return [value].flat().find((entry) => !schema.safeParse(entry).success) ?? value;
 }
 
+/** `what` is what messages call an option or argument, `allowed` ends the sentence "it must be …". */
+export function refused(what: string, value: unknown, allowed: string, hint = ''): L2TError {
+  return new L2TError('INVALID_OPTION', `${what} is ${shown(value)}: it must be ${allowed}.${hint}`);
+}
+
 function shown(value: unknown): string {
-  // JSON has no NaN and no infinity.
-  const plain = typeof value === 'object' ? JSON.stringify(value) : String(value);
-  const written = typeof value === 'string' ? `'${value}'` : plain;
+  // Calls nothing of the value's own: no getter, no trap of a proxy.
+  const plain = inspect(value, { breakLength: Number.POSITIVE_INFINITY, compact: true, customInspect: false });
+  const written = typeof value === 'string' ? `'${value}'` : plain.replaceAll(/\s*\n\s*/g, ' ');
   return written.length > 100 ? `${written.slice(0, 100)}…` : written;
 }
 

@@ -83,7 +83,7 @@ async function checkSources(
       addon().pairs((checkpoints[k] as Checkpoint).network, size, target, target.size, pairs);
     } catch (error) {
       throw error instanceof L2TError
-        ? new L2TError(error.code, `${label}: ${error.message}`, { cause: error })
+        ? new L2TError(error.code, `${label}: ${error.message}`.split('\n'), { cause: error })
         : error;
     }
   });

@@ -6,11 +6,12 @@ import * as z from 'zod';
 import type { Dataset } from './datasets/dataset.js';
 import { type Layout, layouts } from './datasets/layouts.js';
 import { openDataset } from './datasets/load.js';
+import { reaching } from './datasets/reading.js';
 import type { ListingOptions } from './datasets/walk.js';
 import { L2TError } from './errors.js';
 import { readText } from './files.js';
 import { networkNames } from './networks.js';
-import { checkOptions, compareSchema, curveSchema, type Given, pretrainSchema, required } from './options.js';
+import { checkOptions, compareSchema, curveSchema, type Given, pretrainSchema, refused, required } from './options.js';
 import { didYouMean } from './suggest.js';
 
 type PretrainGiven = Given<typeof pretrainSchema>;
@@ -51,9 +52,10 @@ const schemas = { compare: compareSchema, curve: curveSchema, pretrain: pretrain
 
 /** All presets: comparisons, curves, then sources, each by name. */
 export async function presets(): Promise<Preset[]> {
-  const files = (await readdir(folder)).filter((file) => file.endsWith('.yaml'));
-  const names = files.map((file) => basename(file, '.yaml')).sort();
-  const all = await Promise.all(names.map(readPreset));
+  const files = await reaching(folder, () => readdir(folder));
+  const names = files.filter((file) => file.endsWith('.yaml')).map((file) => basename(file, '.yaml'));
+  const all: Preset[] = [];
+  for (const name of names.sort()) all.push(await readPreset(name));
   return Object.keys(schemas).flatMap((verb) => all.filter((preset) => preset.verb === verb));
 }
 
@@ -68,6 +70,7 @@ async function readPreset(name: string): Promise<Preset> {
 /** @throws L2TError INVALID_OPTION where there is no such preset, or it is for another verb; both name what there is. */
 export async function presetNamed(name: string, verbs: readonly Preset['verb'][]): Promise<Preset> {
   const all = await presets();
+  if (typeof name !== 'string') throw refused('The preset', name, 'the name of one (presets() lists them)');
   const preset = all.find((known) => known.name === name);
   const names = all.filter(({ verb }) => verbs.includes(verb)).map((known) => known.name);
   if (preset === undefined) {

@@ -1,3 +1,4 @@
+import { takeOptions } from './arguments.js';
 import type { Checkpoint } from './checkpoint.js';
 import { comparison, resumeComparison } from './compare.js';
 import { limitedData, resumeCurve } from './curve.js';
@@ -12,8 +13,10 @@ import {
   type ExperimentControl,
   type ExperimentKind,
   type ExperimentResult,
+  experimentControls,
   holdsExperiment,
   type ResumeControl,
+  requireExperimentFolder,
 } from './experiment.js';
 import { readText } from './files.js';
 import { besideSplitFile } from './launch.js';
@@ -32,22 +35,18 @@ export type ReproduceOptions = Given<typeof reproduceSchema> & ExperimentControl
  * @throws L2TError as `compare`; INVALID_OPTION where there is no such preset, or it has another number of sources;
  * INVALID_DATA where the data is not the preset's.
  */
-export async function reproduce(
-  name: string,
-  { signal, follow, onWarning, onListed, ...given }: ReproduceOptions,
-): Promise<ExperimentResult> {
-  const { preset, options, entries, begin } = await resolvePreset(name, checkOptions(reproduceSchema, given), {
-    ...{ signal, onListed },
-  });
-  required(reproduceSchema, given, 'data');
+export async function reproduce(name: string, given: ReproduceOptions = {}): Promise<ExperimentResult> {
+  const { options: over, control } = takeOptions(reproduceSchema, given, experimentControls);
+  const { preset, options, entries, begin } = await resolvePreset(name, over, control);
+  required(reproduceSchema, over, 'data');
   if (entries.some(({ useless }) => !useless.includes('source')) && options.source === undefined)
     throw wrongSources(preset, 0);
-  return begin({ out: options.out ?? firstFree(name), signal, follow, onWarning, onListed });
+  return begin({ out: options.out ?? firstFree(name), ...control });
 }
 
 /** Goes on with a reproduction, which is a comparison or a curve. */
-export const resumeReproduction = (out: string, control: ResumeControl = {}): Promise<ExperimentResult> =>
-  (holdsExperiment('curve', out) ? resumeCurve : resumeComparison)(out, control);
+export const resumeReproduction = async (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
+  (holdsExperiment('curve', requireExperimentFolder(out)) ? resumeCurve : resumeComparison)(out, control);
 
 /** What a reproduction would do, and how long it would take here. */
 export interface DryRun {
@@ -66,26 +65,21 @@ export interface DryRun {
  */
 export async function dryRun(
   name: string,
-  {
-    signal,
-    onMethod,
-    ...given
-  }: Given<typeof reproduceSchema> & {
+  given: Given<typeof reproduceSchema> & {
     readonly signal?: AbortSignal | undefined;
     readonly onMethod?: ((label: string) => void) | undefined;
-  },
+  } = {},
 ): Promise<DryRun> {
-  const { preset, dataset, options, entries } = await resolvePreset(name, checkOptions(reproduceSchema, given), {
-    signal,
-  });
+  const { options: over, control } = takeOptions(reproduceSchema, given, ['signal', 'onMethod']);
+  const { preset, dataset, options, entries } = await resolvePreset(name, over, control);
   const { data } = options;
   const classes = options.classes?.split(',').length ?? dataset?.classNames.length ?? preset.data.classes;
   const images = await countEach(entries, (run) =>
     data === undefined
       ? published(preset, classes, run)
-      : countTrained({ ...run, data, seed: 0, rules: rules[currentFormat], signal }),
+      : countTrained({ ...run, data, seed: 0, rules: rules[currentFormat], signal: control.signal }),
   );
-  const times = await estimate({ entries, options, classes, images, sources: preset.sources }, { signal, onMethod });
+  const times = await estimate({ entries, options, classes, images, sources: preset.sources }, control);
   return { preset: name, verb: preset.verb, options, counted: dataset !== undefined, estimate: times };
 }
 

@@ -1,5 +1,6 @@
+import { requirePath, takeOptions } from './arguments.js';
 import { continueRun } from './launch.js';
-import { checkOptions, type Given, transferSchema } from './options.js';
+import { type Given, transferSchema } from './options.js';
 import { Run, type RunControl } from './run.js';
 import { RunFolder } from './run-folder.js';
 
@@ -14,10 +15,10 @@ export type ResumeOptions = Given<typeof resumeSchema> & RunControl;
  *
  * Fails as `transfer`, and with INVALID_RUN where the folder is damaged, or the data or the source has changed.
  */
-export function resume(folder: string, { signal, ...given }: ResumeOptions = {}): Run {
+export function resume(folder: string, given: ResumeOptions = {}): Run {
   return new Run(async (emit) => {
-    const changes = checkOptions(resumeSchema, given);
-    const opened = await RunFolder.open(folder);
-    return opened.use(() => continueRun(opened, changes, { emit, signal }));
+    const { options: changes, control } = takeOptions(resumeSchema, given, ['signal']);
+    const opened = await RunFolder.open(requirePath(folder, 'The run folder'));
+    return opened.use(() => continueRun(opened, changes, { emit, signal: control.signal }));
   });
 }

@@ -7,7 +7,7 @@ import { type Checkpoint, saveCheckpoint, toNamedTensors, toTensorMap } from './
 import type { Division } from './datasets/dataset.js';
 import { formatSplit } from './datasets/split-file.js';
 import { L2TError } from './errors.js';
-import { fileError, makeFolder, readText, writeFileAtomic } from './files.js';
+import { fileError, isTemporary, makeFolder, readText, writeFileAtomic } from './files.js';
 import type { FoundRate } from './learning-rate.js';
 import { RunLock, releaseAfter, removeDeadLocks, requireFree } from './run-lock.js';
 import { formatRecord, hashText, parseRecord, type RunRecord } from './run-record.js';
@@ -287,7 +287,7 @@ function damaged(file: string, problem: string, cause?: unknown): L2TError {
  */
 export async function removeLeftOvers(path: string): Promise<void> {
   try {
-    for (const name of (await readdir(path)).filter(isLeftOver)) await rm(join(path, name), { force: true });
+    for (const name of (await readdir(path)).filter(isTemporary)) await rm(join(path, name), { force: true });
     await removeDeadLocks(path);
   } catch (error) {
     throw fileError('clear', path, error);
@@ -308,9 +308,6 @@ export function firstFree(name: string): string {
     if (!existsSync(path)) return path;
   }
 }
-
-/** Of writes that a killed process did not end (files.ts). */
-const isLeftOver = (name: string): boolean => /^\..+\.[0-9a-f]{12}\.tmp$/.test(name);
 
 /** Verbs whose folders hold runs; each writes VERB.yaml, after the others of `experimentFiles`. */
 const experimentVerbs = ['compare', 'curve'] as const;
@@ -342,7 +339,7 @@ export async function requireUnusedByRuns(path: string): Promise<void> {
   if (others.length > 0) throw used(path, others);
 }
 
-const isIgnored = (name: string): boolean => /^lock(\.|$)/.test(name) || isLeftOver(name);
+const isIgnored = (name: string): boolean => /^lock(\.|$)/.test(name) || isTemporary(name);
 
 /** A run's record and nothing that its training gave: it diverged or was killed before its first save. */
 async function savedNothing(path: string, names: readonly string[]): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { link, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { fstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { type FileHandle, link, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { L2TError } from './errors.js';
 import { fileError, readText } from './files.js';
@@ -27,10 +27,11 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** The living process that wrote a lock; undefined where it is gone, or has not written it to its end. */
-function holderOf(text: string): number | undefined {
+/** Who holds the lock at `path`, which reads `text`; undefined where they are gone, or have not written it to its end. */
+function holderOf(path: string, text: string): string | undefined {
+  if (text === identity(process.pid)) return isOpenHere(path) ? 'another run of this process' : undefined;
   const pid = Number.parseInt(text, 10);
-  return pid > 0 && isAlive(pid) && text === identity(pid) ? pid : undefined;
+  return pid > 0 && isAlive(pid) && text === identity(pid) ? `process ${pid}` : undefined;
 }
 
 /** Nothing where there is no lock. */
@@ -41,27 +42,35 @@ async function readLock(path: string): Promise<string> {
   });
 }
 
-/** @throws L2TError INVALID_RUN where a process holds the folder; FILE_ACCESS. */
+/** @throws L2TError INVALID_RUN where a run holds the folder; FILE_ACCESS. */
 export async function requireFree(folder: string): Promise<void> {
-  const pid = holderOf(await readLock(join(folder, 'lock')));
-  if (pid !== undefined) throw inUse(folder, pid);
+  const path = join(folder, 'lock');
+  const holder = holderOf(path, await readLock(path));
+  if (holder !== undefined) throw inUse(folder, holder);
 }
 
-const inUse = (folder: string, pid: number): L2TError =>
-  new L2TError('INVALID_RUN', `${folder} is in use by process ${pid}: wait for it to end, or stop it.`);
+const inUse = (folder: string, holder: string): L2TError =>
+  new L2TError('INVALID_RUN', `${folder} is in use by ${holder}: wait for it to end, or stop it.`);
 
-/** Keeps two processes out of one run folder. A lock whose process is gone is taken over. */
+/**
+ * Keeps two runs out of one folder. A lock whose process is gone is taken over; so is one of this process that no run holds:
+ * it was left by a worker thread that was ended. Who holds a lock keeps it open, which ends with the thread.
+ */
 export class RunLock {
-  private constructor(private readonly path: string) {}
+  private constructor(
+    private readonly path: string,
+    private readonly file: FileHandle,
+  ) {}
 
   /** @throws L2TError INVALID_RUN where another process, or another run of this one, holds the folder; FILE_ACCESS. */
   static async acquire(folder: string): Promise<RunLock> {
     const path = join(folder, 'lock');
     for (let attempt = 0; attempt < 10; attempt++) {
-      if (await createLock(path)) return new RunLock(path);
+      const file = await createLock(path);
+      if (file) return new RunLock(path, file);
       const held = await readLock(path);
-      const pid = holderOf(held);
-      if (pid !== undefined) throw inUse(folder, pid);
+      const holder = holderOf(path, held);
+      if (holder !== undefined) throw inUse(folder, holder);
       await removeStale(path, held);
     }
     throw new L2TError('INVALID_RUN', `${folder} is fought over by several processes: try again.`);
@@ -69,9 +78,14 @@ export class RunLock {
 
   /** @throws L2TError FILE_ACCESS. */
   async release(): Promise<void> {
-    await rm(this.path, { force: true }).catch((error: unknown) => {
+    try {
+      // In this order: a lock that is not open is anybody's, and what is removed must be this one.
+      await rm(this.path, { force: true });
+    } catch (error) {
       throw fileError('remove', this.path, error);
-    });
+    } finally {
+      await this.file.close();
+    }
   }
 }
 
@@ -92,19 +106,46 @@ export async function releaseAfter<T>(lock: RunLock, body: () => Promise<T>): Pr
 export async function removeDeadLocks(folder: string): Promise<void> {
   for (const name of (await readdir(folder)).filter((entry) => /^lock\.[0-9a-f]{12}$/.test(entry))) {
     const path = join(folder, name);
-    if (holderOf(await readLock(path)) === undefined) await rm(path, { force: true });
+    if (holderOf(path, await readLock(path)) === undefined) await rm(path, { force: true });
   }
 }
 
-/** Written beside its place and linked there, so that nobody ever reads a lock half written. */
-async function createLock(path: string): Promise<boolean> {
-  const mine = `${path}.${randomBytes(6).toString('hex')}`;
+/** Does any thread of this process have the file open? Each thread has modules of its own, but all share descriptors. */
+function isOpenHere(path: string): boolean {
+  const wanted = statSync(path, { throwIfNoEntry: false });
+  if (wanted === undefined) return false;
+  return descriptors().some((descriptor) => {
+    try {
+      const { dev, ino } = fstatSync(Number(descriptor));
+      return dev === wanted.dev && ino === wanted.ino;
+    } catch {
+      return false; // closed since it was listed
+    }
+  });
+}
+
+function descriptors(): string[] {
   try {
-    await writeFile(mine, identity(process.pid), { flag: 'wx' });
-    return await linkTo(mine, path);
+    return readdirSync('/dev/fd');
+  } catch (error) {
+    throw fileError('read', '/dev/fd', error);
+  }
+}
+
+/** Written beside its place and linked there, so that nobody ever reads a lock half written. Nothing where there is one. */
+async function createLock(path: string): Promise<FileHandle | undefined> {
+  const mine = `${path}.${randomBytes(6).toString('hex')}`;
+  let file: FileHandle | undefined;
+  let taken = false;
+  try {
+    file = await open(mine, 'wx');
+    await file.writeFile(identity(process.pid));
+    taken = await linkTo(mine, path);
+    return taken ? file : undefined;
   } catch (error) {
     throw fileError('write', path, error);
   } finally {
+    if (!taken) await file?.close();
     // A failure before this one is the one to report; what stays is removed by the next run (removeDeadLocks).
     await rm(mine, { force: true }).catch(() => {});
   }
@@ -131,6 +172,7 @@ async function removeStale(path: string, judged: string): Promise<void> {
     throw fileError('write', path, error);
   }
   const moved = await readLock(aside);
-  if (moved !== judged && moved !== '') await link(aside, path).catch(() => {});
+  const newer = (moved !== judged && moved !== '') || isOpenHere(aside);
+  if (newer) await link(aside, path).catch(() => {});
   await rm(aside, { force: true }).catch(() => {});
 }

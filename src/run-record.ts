@@ -6,6 +6,7 @@ import { L2TError } from './errors.js';
 import { methodNames } from './methods.js';
 import { networkNames } from './networks.js';
 import { convolutionNames, engineNames } from './options.js';
+import { shown } from './printable.js';
 import { parseYaml } from './yaml.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -87,13 +88,17 @@ export function parseRecord(text: string, file: string): RunRecord {
   try {
     value = parseYaml(text);
   } catch (cause) {
-    throw new L2TError('INVALID_RUN', `${file} is damaged: ${(cause as Error).message}`, { cause });
+    const [problem = ''] = (cause as Error).message.split('\n');
+    throw new L2TError('INVALID_RUN', `${file} is damaged: ${shown(problem, 200)}`, { cause });
   }
   const parsed = record.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const where = issue?.path.join('.') || 'its top';
-  throw new L2TError('INVALID_RUN', `${file} is damaged or of another version: ${where}: ${issue?.message}.`);
+  throw new L2TError(
+    'INVALID_RUN',
+    `${file} is damaged or of another version: ${shown(where)}: ${shown(issue?.message ?? '', 200)}.`,
+  );
 }
 
 export const hashText = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -119,26 +119,61 @@ export interface RunResult {
 }
 
 /**
- * A run that trains on a thread of its own. Iterating is optional: `step`, `rate`, `data` and `listing` events are dropped, oldest first,
- * where nobody takes them, the others never. A failure rejects `result` and is thrown by the iteration; an abort rejects
- * `result` with ABORTED, after all is saved, and ends the iteration.
+ * A run that trains on a thread of its own. Iterating is optional: `step`, `rate`, `data` and `listing` events are dropped, oldest
+ * first, where nobody takes them, the others never. One loop may iterate, once; where it is left early, the run goes on.
+ *
+ * A failure rejects `result` and is thrown by the iteration; an abort rejects `result` with ABORTED, after all is saved, and
+ * ends the iteration. Where nobody iterates and nobody awaits `result`, either is an unhandled rejection.
  */
 export class Run implements AsyncIterable<RunEvent> {
-  readonly result: Promise<RunResult>;
-  readonly #events = new EventQueue<RunEvent>(({ type }) => ['step', 'data', 'rate', 'listing'].includes(type));
+  readonly #result: Promise<RunResult>;
+  readonly #events = new EventQueue<RunEvent>(
+    ({ type }) => ['step', 'data', 'rate', 'listing'].includes(type),
+    (error) => this.#lost(error),
+  );
+  /** Has anybody asked for `result`? */
+  #asked = false;
 
   /** @internal */
   constructor(body: (emit: (event: RunEvent) => void) => Promise<RunResult>) {
-    this.result = body((event) => this.#events.push(event));
-    // Whoever only iterates must not meet an unhandled rejection.
-    this.result.then(
-      () => this.#events.end(),
-      (error: unknown) =>
-        this.#events.end(error instanceof L2TError && error.code === 'ABORTED' ? undefined : { error }),
+    this.#result = body((event) => this.#events.push(event)).then(
+      (result) => {
+        this.#events.end();
+        return result;
+      },
+      (error: unknown) => {
+        forgetFrames(error);
+        const aborted = error instanceof L2TError && error.code === 'ABORTED';
+        // Whoever iterates need not await the result, too.
+        if (this.#events.end(aborted ? undefined : { error })) this.#result.catch(() => {});
+        throw error;
+      },
     );
   }
 
+  get result(): Promise<RunResult> {
+    this.#asked = true;
+    return this.#result;
+  }
+
+  /** @throws L2TError INVALID_OPTION the second time. */
   [Symbol.asyncIterator](): AsyncIterator<RunEvent, void, undefined> {
     return this.#events[Symbol.asyncIterator]();
+  }
+
+  /** A failure that the loop would have thrown, had it not been left. `result` may still be asked for just after. */
+  #lost(error: unknown): void {
+    setImmediate(() => {
+      if (!this.#asked) void Promise.reject(error);
+    });
+  }
+}
+
+/** Until its stack is read, an error holds what its frames worked on, such as all images of the run. */
+function forgetFrames(error: unknown): void {
+  const seen = new Set<unknown>();
+  for (let each = error; each instanceof Error && !seen.has(each); each = each.cause) {
+    seen.add(each);
+    void each.stack;
   }
 }

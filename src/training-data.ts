@@ -16,6 +16,7 @@ import { divided, formatSplit, readSplit } from './datasets/split-file.js';
 import type { ListingOptions } from './datasets/walk.js';
 import { L2TError } from './errors.js';
 import { type ImageLists, type ImageSetOptions, type ImageSets, makeImageSets } from './image-sets.js';
+import { shown } from './printable.js';
 import type { Rules } from './rules.js';
 import { hashText } from './run-record.js';
 import { didYouMean } from './suggest.js';
@@ -62,7 +63,7 @@ function classIndices(classes: string, classNames: readonly string[]): number[] 
     if (/^\d{1,9}$/.test(given) && Number(given) < classNames.length) return Number(given);
     throw new L2TError(
       'INVALID_OPTION',
-      `--classes: '${given}' is no class of the data set: it must be a name, or an index from 0 to ${classNames.length - 1}.${didYouMean(given, classNames)}`,
+      `--classes: '${shown(given)}' is no class of the data set: it must be a name, or an index from 0 to ${classNames.length - 1}.${didYouMean(given, classNames)}`,
     );
   });
 }
@@ -141,7 +142,10 @@ export function divide(
     throw new L2TError('INVALID_DATA', `${data} has no training images: put them into a folder train/.`);
   }
   if (classNames.length < 2) {
-    throw new L2TError('INVALID_DATA', `${data} has one class, '${classNames[0]}': there is nothing to tell apart.`);
+    throw new L2TError(
+      'INVALID_DATA',
+      `${data} has one class, '${shown(classNames[0] as string)}': there is nothing to tell apart.`,
+    );
   }
   checkEveryClass(train, classNames, data);
   const lists = division ? { train, validation, test } : split(dataset, train, options);
@@ -165,7 +169,7 @@ function checkBesideTest({ train, classNames }: Dataset, data: string): void {
   if (few === -1) return;
   throw new L2TError(
     'INVALID_DATA',
-    `${data}: class '${classNames[few]}' has too few images: it needs one to train on and one to test on, since the data has no test images. Add images of it, or a folder test/.`,
+    `${data}: class '${shown(classNames[few] as string)}' has too few images: it needs one to train on and one to test on, since the data has no test images. Add images of it, or a folder test/.`,
   );
 }
 

@@ -1,5 +1,6 @@
+import { takeOptions } from './arguments.js';
 import { startRun } from './launch.js';
-import { checkOptions, type Given, required, transferSchema } from './options.js';
+import { type Given, required, transferSchema } from './options.js';
 import { currentFormat, type RunFormat } from './rules.js';
 import { Run, type RunControl } from './run.js';
 
@@ -19,10 +20,11 @@ export function transfer(options: TransferOptions = {}): Run {
 }
 
 /** By the rules of a format: an experiment goes on with those that it began with. */
-export function transferAs(format: RunFormat, { signal, ...given }: TransferOptions): Run {
+export function transferAs(format: RunFormat, given: TransferOptions): Run {
   return new Run(async (emit) => {
-    const { target, method = 'l2t-ww', ...options } = checkOptions(transferSchema, given);
+    const { options: taken, control } = takeOptions(transferSchema, given, ['signal']);
+    const { target, method = 'l2t-ww', ...options } = taken;
     const name = required(transferSchema, { target }, 'target');
-    return startRun('transfer', method, name, options, { emit, signal }, format);
+    return startRun('transfer', method, name, options, { emit, signal: control.signal }, format);
   });
 }

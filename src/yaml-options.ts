@@ -2,6 +2,7 @@ import type * as z from 'zod';
 import { L2TError } from './errors.js';
 import { readText } from './files.js';
 import { checkOptions, type Given } from './options.js';
+import { shown } from './printable.js';
 import { parseYaml } from './yaml.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
@@ -16,11 +17,12 @@ export async function yamlOptions<S extends Schema>(schema: S, file: string): Pr
   try {
     value = parseYaml(text);
   } catch (cause) {
-    throw new L2TError('INVALID_OPTION', `${file} is no valid YAML: ${(cause as Error).message.trim()}`, { cause });
+    const [problem, ...excerpt] = (cause as Error).message.trim().split('\n');
+    throw new L2TError('INVALID_OPTION', [`${file} is no valid YAML: ${problem}`, ...excerpt], { cause });
   }
   if (value === null || value === undefined) return checkOptions(schema, {});
   if (typeof value !== 'object' || Array.isArray(value)) {
     throw new L2TError('INVALID_OPTION', `${file} must be a map of options, such as 'epochs: 100'.`);
   }
-  return checkOptions(schema, value as Record<string, unknown>, (key) => `${file}: ${key}`);
+  return checkOptions(schema, value as Record<string, unknown>, (key) => `${file}: ${shown(key)}`);
 }

@@ -21,15 +21,25 @@ export function parseYaml(text: string): unknown {
     // Its own ways to both take time with the square of the length.
     ...{ uniqueKeys: false, prettyErrors: false },
   });
-  for (const { message, pos } of [...document.errors, ...document.warnings])
-    throw new Error(message + at(pos[0], lineCounter));
+  for (const { message, pos } of [...document.errors, ...document.warnings]) {
+    throw new Error(`${message}${place(pos[0], lineCounter)}:\n\n${excerpt(text, pos[0], lineCounter)}`);
+  }
   visit(document, { Map: (_key, { items }) => requireUnique(items, lineCounter) });
   return document.toJS({ maxAliasCount: 0 });
 }
 
-function at(position: number, lines: LineCounter): string {
+function place(position: number, lines: LineCounter): string {
   const { line, col } = lines.linePos(position);
   return ` at line ${line}, column ${col}`;
+}
+
+/** The line, cut, and a mark below what is wrong in it. */
+function excerpt(text: string, position: number, lines: LineCounter): string {
+  const { col } = lines.linePos(position);
+  const start = position - col + 1;
+  const from = col > 60 ? position - 40 : start;
+  const line = text.slice(start).split('\n', 1)[0] as string;
+  return `${line.slice(from - start, from - start + 80)}\n${' '.repeat(position - from)}^`;
 }
 
 function requireUnique(items: YAMLMap['items'], lines: LineCounter): void {
@@ -37,7 +47,7 @@ function requireUnique(items: YAMLMap['items'], lines: LineCounter): void {
   for (const { key } of items) {
     if (!isScalar(key)) throw new Error('a key is no text');
     const name = String(key.value);
-    if (seen.has(name)) throw new Error(`the key '${name}' comes twice${at(key.range?.[0] ?? 0, lines)}`);
+    if (seen.has(name)) throw new Error(`the key '${name}' comes twice${place(key.range?.[0] ?? 0, lines)}`);
     seen.add(name);
   }
 }

@@ -141,6 +141,21 @@ describe('the TypeScript side', () => {
   );
 });
 
+describe('files', () => {
+  /** Ways to open a file, or to make folders, that may never return: `src/files.ts` has those that do. */
+  const opening =
+    /\b(readFile|readFileSync|createReadStream|mkdir|mkdirSync|open|openSync|openAsBlob)\b(?=[^}]*\} from 'node:fs)/g;
+  // They read what the package itself brings, or the system's own files.
+  const trusted = ['addon.ts', 'cli/main.ts', 'run-lock.ts', 'threads.ts', 'bench/ci.ts', 'bench/peak.ts'];
+
+  it('are opened, and folders made, by src/files.ts alone', () => {
+    const using = filesBelow('src')
+      .filter((path) => path.endsWith('.ts') && read(path).match(opening))
+      .map((path) => path.slice('src/'.length));
+    expect(using.sort()).toEqual(['files.ts', ...trusted].sort());
+  });
+});
+
 /** `native/run/trainer.cc`, `src/cli/`, or without its ending, `native/run/trainer`. */
 const mentioned = /(?<![\w./-])(?:native|binding|src|test|scripts|docs|cmake|data|\.ci)\/[\w./-]*\w/g;
 

@@ -1,5 +1,6 @@
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { toNamedTensors } from '../src/checkpoint.js';
 import { L2TError, resume, transfer } from '../src/index.js';
@@ -188,9 +189,29 @@ describe('resume', { timeout: 120_000 }, () => {
     const going = resume(run);
     for await (const event of going) {
       if (event.type !== 'start') continue;
-      expect(await failure(run)).toMatch(/^INVALID_RUN .*in use by process/);
+      expect(await failure(run)).toMatch(/^INVALID_RUN .*in use by another run of this process/);
     }
     await going.result;
     expect(contents(run)).toEqual(contents(whole));
+  });
+
+  it('leaves a folder that another thread trains in alone, and goes on once the thread was ended', async () => {
+    const run = join(temporaryFolder(), 'run');
+    const code = `const { parentPort, workerData: { index, options } } = require('node:worker_threads');
+      import(index).then(async ({ transfer }) => {
+        for await (const { type } of transfer(options)) if (type === 'step') parentPort.postMessage('begun');
+      });`;
+    const index = new URL('../dist/index.js', import.meta.url).href;
+    const workerData = { index, options: { ...options, epochs: 2000, source, data, out: run } };
+    const worker = new Worker(code, { eval: true, workerData });
+    await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+    expect(await failure(run)).toMatch(/^INVALID_RUN .*in use by another run of this process/);
+    await worker.terminate();
+    expect(existsSync(join(run, 'lock'))).toBe(true);
+    const stop = new AbortController();
+    const going = resume(run, { signal: stop.signal });
+    for await (const { type } of going) if (type === 'step') stop.abort();
+    await expect(going.result).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(existsSync(join(run, 'lock'))).toBe(false);
   });
 });

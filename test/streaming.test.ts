@@ -1,4 +1,4 @@
-import { readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -169,6 +169,10 @@ describe('photographs', () => {
     const first = await transfer({ ...cached, out: out() }).result;
     const entries = (await readdir(cache, { recursive: true })).filter((name) => /\/[0-9a-f]{64}$/.test(name));
     expect(entries.length).toBe(24);
+    // Of a process that was killed while it wrote, and of one that writes now.
+    const [left, written] = ['0', '1'].map((k) => join(cache, `${entries[0]}`, '..', `.x.00000000000${k}.tmp`));
+    for (const file of [left, written] as string[]) writeFileSync(file, 'half');
+    utimesSync(left as string, 1e9, 1e9);
     // The original, of equal size and time, is no image any more: what comes now comes from the cache.
     restore(Buffer.alloc(bytes.length));
     const second = await transfer({ ...cached, out: out() }).result;
@@ -183,6 +187,7 @@ describe('photographs', () => {
     restore(bytes);
     const third = await transfer({ ...cached, out: out() }).result;
     expect(await metricsOf(third.run)).toBe(await metricsOf(first.run));
+    expect([left, written].map((file) => existsSync(file as string))).toEqual([false, true]);
   });
 
   it('are read without a cache, with a warning, where it cannot be written', async () => {

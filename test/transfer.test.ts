@@ -5,7 +5,6 @@ import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { addon } from '../src/addon.js';
-import { EventQueue } from '../src/event-queue.js';
 import {
   evaluate,
   L2TError,
@@ -248,17 +247,4 @@ describe('pretrain', () => {
 
 describe('networkNames', () => {
   it('are those of the native part', () => expect(addon().networks()).toEqual(networkNames));
-});
-
-describe('EventQueue', () => {
-  it('drops the oldest of what may be dropped, and nothing else', async () => {
-    const queue = new EventQueue<number>((value) => value % 2 === 0, 30);
-    for (let value = 0; value < 40; value++) queue.push(value);
-    queue.end();
-    const taken: number[] = [];
-    for await (const value of queue) taken.push(value);
-    expect(taken.filter((value) => value % 2 === 1)).toEqual(Array.from({ length: 20 }, (_, i) => 2 * i + 1));
-    expect(taken.length).toBeLessThanOrEqual(31);
-    expect(taken).toContain(38);
-  });
 });

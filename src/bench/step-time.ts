@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { onAbort } from '../abort.js';
 import { addon, type NetworkSpec, type Pair, type RunJob } from '../addon.js';
 import { L2TError } from '../errors.js';
 import { imagenetNormalisation } from '../networks.js';
@@ -35,11 +36,11 @@ export async function timeStep(job: TimedJob, signal?: AbortSignal): Promise<num
     run.saved();
   });
   const stop = () => run.stop();
-  signal?.addEventListener('abort', stop);
+  const forget = onAbort(signal, stop);
   try {
     await run.start();
   } finally {
-    signal?.removeEventListener('abort', stop);
+    forget();
   }
   if (signal?.aborted) throw new L2TError('ABORTED', 'The measurement was interrupted.', { cause: signal.reason });
   return Math.min(...(seconds.length > 1 ? seconds.slice(1) : seconds));

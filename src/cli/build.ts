@@ -13,7 +13,7 @@ const scriptCodes: readonly ErrorCode[] = ['ADDON_NOT_BUILT', 'LIBTORCH_NOT_FOUN
 /** The set-up scripts run before L2TError is compiled, so their errors carry a code only. */
 function asL2TError(error: unknown): L2TError {
   const { code, message } = error as { code?: string; message: string };
-  return new L2TError(scriptCodes.find((known) => known === code) ?? 'INTERNAL', message, { cause: error });
+  return new L2TError(scriptCodes.find((known) => known === code) ?? 'INTERNAL', message.split('\n'), { cause: error });
 }
 
 function build(options: BuildOptions): void {

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { checkData, type DataReport, type SplitReport } from '../data-check.js';
 import { dataCheckSchema } from '../options.js';
+import { printable } from '../printable.js';
+import { exitCodes } from './failure.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
-import { exitCodes } from './program.js';
 import { Progress } from './progress.js';
 import { table } from './table.js';
 
@@ -47,7 +48,7 @@ function format({ folder, layout, classNames, folds, splits, shared, warnings, i
   const damaged = splits.flatMap((split) => split.damaged.map(({ problem }) => problem));
   const twice = shared.map(({ images, splits: [one, other] }) => `${images[0]} (${one}) and ${images[1]} (${other})`);
   return `${[
-    `${folder}: ${layout}, ${classNames.length} classes${folds > 0 ? `, ${folds} folds` : ''}`,
+    `${printable(folder)}: ${layout}, ${classNames.length} classes${folds > 0 ? `, ${folds} folds` : ''}`,
     table(head, rows),
     ...listed('damaged', damaged),
     ...listed('in two splits', twice),
@@ -71,5 +72,5 @@ function sides(range: SplitReport['short']): string {
 function listed(what: string, items: readonly string[]): string[] {
   if (items.length === 0) return [];
   const more = items.length > mostListed ? [`  and ${items.length - mostListed} more (--json lists all)`] : [];
-  return [`${what}:`, ...items.slice(0, mostListed).map((item) => `  ${item}`), ...more];
+  return [`${what}:`, ...items.slice(0, mostListed).map((item) => `  ${printable(item)}`), ...more];
 }

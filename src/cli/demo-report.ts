@@ -1,4 +1,5 @@
 import type { MethodName } from '../methods.js';
+import { shown } from '../printable.js';
 import { mean, percentOf } from '../statistics.js';
 import { pairTable } from './pair-table.js';
 import { table } from './table.js';
@@ -41,7 +42,7 @@ export function formatDemo({ source, target, metaLr, methods, lambda, out, secon
   });
   return [
     '',
-    `${target.network} (width ${target.width}) on ${target.classes.join(', ')}, ${target.perClass} images a class:`,
+    `${target.network} (width ${target.width}) on ${target.classes.map((name) => shown(name)).join(', ')}, ${target.perClass} images a class:`,
     '',
     table(['method', 'test accuracy', 'each seed', 'time a run'], rows),
     '',

@@ -7,6 +7,7 @@ import { L2TError } from '../errors.js';
 import { readText } from '../files.js';
 import { demoSchema } from '../options.js';
 import { pretrain } from '../pretrain.js';
+import { shown } from '../printable.js';
 import { currentFormat, rules } from '../rules.js';
 import { firstFree, requireUnusedByRuns } from '../run-folder.js';
 import { loadData } from '../training-data.js';
@@ -62,7 +63,7 @@ async function demo(options: DemoOptions): Promise<DemoReport> {
   const seeds = options.seeds ?? length.seeds;
   const parts = await divideClasses(data, signal);
   process.stderr.write(
-    `${source.network} learns ${parts.source.names.join(', ')}; then ${target.target} learns ${parts.target.names.join(', ')} from ${length.target.perClass} images each, by each method ${seeds === 1 ? 'once' : `${seeds} times`}.\n`,
+    `${source.network} learns ${listed(parts.source.names)}; then ${target.target} learns ${listed(parts.target.names)} from ${length.target.perClass} images each, by each method ${seeds === 1 ? 'once' : `${seeds} times`}.\n`,
   );
   const common = { data, size, threads, signal };
   const { perClass: most, ...network } = source;
@@ -110,6 +111,8 @@ async function demo(options: DemoOptions): Promise<DemoReport> {
     seconds: (performance.now() - start) / 1000,
   };
 }
+
+const listed = (names: readonly string[]): string => names.map((name) => shown(name)).join(', ');
 
 interface Part {
   readonly names: readonly string[];

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { flagNames } from '../checkpoint.js';
 import { type EvaluationResult, evaluate } from '../evaluate.js';
 import { evaluateSchema, required } from '../options.js';
+import { shown } from '../printable.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
@@ -41,8 +42,8 @@ function format({ correct, total, accuracy, loss, classes, confusion }: Evaluati
       .map((images, other) => ({ images, other }))
       .filter(({ images, other }) => other !== k && images > 0);
     const worst = mistakes.sort((a, b) => b.images - a.images)[0];
-    const taken = worst ? `${classes[worst.other]?.name ?? worst.other} (${worst.images})` : '';
-    return [[name, `${right} of ${all}`, `${(100 * share).toFixed(1)} %`, taken]];
+    const taken = worst ? `${shown(classes[worst.other]?.name ?? String(worst.other))} (${worst.images})` : '';
+    return [[shown(name), `${right} of ${all}`, `${(100 * share).toFixed(1)} %`, taken]];
   });
   const lines = table(['class', 'right', '', 'most taken for'], rows);
   return `${lines}\naccuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total}), mean loss ${loss.toFixed(4)} nats\n`;

@@ -3,6 +3,7 @@ import { L2TError } from '../errors.js';
 import type { ExperimentControl, ExperimentResult, Follow, ResumeControl } from '../experiment.js';
 import { experimentTable } from '../experiment-table.js';
 import { compareSchema, flagOf } from '../options.js';
+import { printable } from '../printable.js';
 import { flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
@@ -22,7 +23,7 @@ export const addExperimentFlags = (command: Command): Command =>
     .option('--resume <folder>', 'go on with an interrupted one')
     .option('--json', 'print the result as one JSON document');
 
-const onWarning = (message: string) => process.stderr.write(`warning: ${message}\n`);
+const onWarning = (message: string) => process.stderr.write(`warning: ${printable(message)}\n`);
 const resumable = compareSchema.pick({ parallel: true });
 
 /** What the verbs of experiments share: a new one or `--resume`, progress, Ctrl-C, the table. */

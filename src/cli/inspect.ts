@@ -5,6 +5,7 @@ import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } fr
 import type { FoundRate } from '../learning-rate.js';
 import { describeNetwork } from '../networks.js';
 import { evaluateSchema, flagOf } from '../options.js';
+import { printable, shown } from '../printable.js';
 import type { ResolvedOptions, ResolvedSource } from '../run-record.js';
 import { addFlags, flagOptions } from './flags.js';
 import { type PairCell, pairTable } from './pair-table.js';
@@ -41,11 +42,13 @@ function requireNone(folder: string, options: Readonly<Record<string, unknown>>)
 
 function formatFile({ file, format, network, tensors }: FileReport): string {
   if (network === undefined) {
-    const rows = tensors.map(({ name, dtype, shape }) => [name, dtype, shape.join(' × ')]);
+    const rows = tensors.map(({ name, dtype, shape }) => [shown(name), dtype, shape.join(' × ')]);
     const advice = 'The file does not say which network it holds: --network NAME lists its features.';
-    return [`${file}: ${format}, ${tensors.length} tensors`, table(['tensor', 'type', 'shape'], rows), advice].join(
-      '\n',
-    );
+    return [
+      `${printable(file)}: ${format}, ${tensors.length} tensors`,
+      table(['tensor', 'type', 'shape'], rows),
+      advice,
+    ].join('\n');
   }
   const { name, classes, width, size, classNames, parameters, features } = network;
   const rows = features.map(({ index, channels, size: side, candidate }) => [
@@ -55,14 +58,15 @@ function formatFile({ file, format, network, tensors }: FileReport): string {
     candidate ? 'yes' : '',
   ]);
   return [
-    `${file}: ${format}`,
+    `${printable(file)}: ${format}`,
     `${name}, width ${width}, ${classes} classes${classNames ? ` (${shorten(classNames)})` : ''}, ${parameters} parameters, images of ${size}×${size}`,
     table(['feature', 'channels', 'size', 'candidate'], rows),
   ].join('\n');
 }
 
 function shorten(names: readonly string[]): string {
-  return names.length > 10 ? `${names.slice(0, 10).join(', ')}, …` : names.join(', ');
+  const some = names.slice(0, 10).map((name) => shown(name));
+  return names.length > 10 ? `${some.join(', ')}, …` : some.join(', ');
 }
 
 function formatRun({ run, verb, options, rate, epochs, pairs, checkpoint }: RunReport): string {
@@ -73,7 +77,7 @@ function formatRun({ run, verb, options, rate, epochs, pairs, checkpoint }: RunR
     ...sources.map((source) => ['source', describeSource(source)]),
   ];
   return [
-    `${run}: ${verb}, ${epochs} of ${options.epochs} epochs`,
+    `${printable(run)}: ${verb}, ${epochs} of ${options.epochs} epochs`,
     table(['option', ''], given),
     ...sources.flatMap((source, k) => formatPairs(source, options, pairsOf(k))),
     ...(checkpoint ? ['', formatFile(checkpoint)] : []),
@@ -105,7 +109,7 @@ function formatPairs(source: ResolvedSource, options: ResolvedOptions, pairs: re
     const corner = `${source.network} \\ ${options.target}`;
     return ['', title, pairTable(corner, cells, featureNames(source), featureNames(target))];
   };
-  const where = `${source.checkpoint}, last epoch`;
+  const where = `${printable(source.checkpoint)}, last epoch`;
   return [
     ...asTable(`λ, mean ± deviation over the images (${where}):`, lambda),
     ...asTable(`entropy of w, nats; ln(channels) is that of equal weights (${where}):`, entropy),

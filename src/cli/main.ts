@@ -1,47 +1,22 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { Command } from 'commander';
-import { register as bench } from './bench.js';
-import { register as build } from './build.js';
-import { register as compare } from './compare.js';
-import { register as curve } from './curve.js';
-import { register as data } from './data.js';
-import { register as demo } from './demo.js';
-import { register as doctor } from './doctor.js';
-import { register as evaluation } from './eval.js';
-import { register as inspect } from './inspect.js';
-import { register as predict } from './predict.js';
-import { register as pretrain } from './pretrain.js';
-import { runProgram } from './program.js';
-import { register as reproduce } from './reproduce.js';
-import { register as setup } from './setup.js';
-import { register as transfer } from './transfer.js';
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 
-// Images are decoded on libuv's pool, which reads this when it first starts a thread.
-process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism()));
+// Nothing else is imported from here on: loading the rest is what fails first where few files may be open.
+try {
+  const { main } = await import('./verbs.js');
+  await main();
+} catch (error) {
+  const { message, code } = error as NodeJS.ErrnoException;
+  const what = tooManyOpen(message, code)
+    ? 'error[FILE_ACCESS]: Cannot load the program: too many files are open: raise the limit (ulimit -n).'
+    : `error[INTERNAL]: Cannot load the program: ${message}`;
+  process.stderr.write(`${what}\n`);
+  process.exitCode = 1;
+}
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-const program = new Command('l2t-native')
-  .description('Learning what and where to transfer: train a compact network with the help of a bigger pretrained one.')
-  .version(version)
-  .showHelpAfterError('(--help lists what there is)');
-program.exitOverride();
-for (const register of [
-  demo,
-  transfer,
-  compare,
-  curve,
-  reproduce,
-  pretrain,
-  evaluation,
-  predict,
-  inspect,
-  data,
-  bench,
-  doctor,
-  setup,
-  build,
-])
-  register(program);
-await runProgram(program);
+/** Node says it as such, or takes a package that it cannot open for one that is not there. */
+function tooManyOpen(message: string, code: string | undefined): boolean {
+  const path = /^Cannot find (?:package|module) '(\/[^']*)'/.exec(message)?.[1];
+  return code === 'EMFILE' || code === 'ENFILE' || (path !== undefined && existsSync(dirname(path)));
+}

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { flagNames, loadCheckpoint } from '../checkpoint.js';
+import { threadsWarning } from '../cost.js';
 import { L2TError } from '../errors.js';
 import { Network, type Prediction, type RankedLabel } from '../network.js';
 import { networkNames } from '../networks.js';
 import { predictSchema, required } from '../options.js';
+import { shown } from '../printable.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
@@ -40,6 +42,7 @@ async function predict(files: readonly string[], flags: Flags, progress: Progres
     onWarning: progress.warn,
   });
   const network = Network.from(checkpoint, { device, threads });
+  threadsWarning(threads, network.device).forEach(progress.warn);
   return interruptible(async (signal) => {
     const outcomes: Outcome[] = [];
     for await (const outcome of network.predictEach(files, { batch, top, signal })) {
@@ -72,8 +75,8 @@ function format(files: readonly string[], outcomes: readonly Outcome[]): string 
   const share = ({ probability }: RankedLabel) => `${(100 * probability).toFixed(1)} %`;
   const rows = outcomes.flatMap((outcome, i) => {
     if (outcome instanceof L2TError) return [];
-    const others = outcome.best.slice(1).map((other) => `${other.label} ${share(other)}`);
-    return [[files[i] as string, outcome.label, share(outcome), others.join(', ')]];
+    const others = outcome.best.slice(1).map((other) => `${shown(other.label)} ${share(other)}`);
+    return [[files[i] as string, shown(outcome.label), share(outcome), others.join(', ')]];
   });
   return rows.length > 0 ? `${table(['file', 'label', '', 'runners-up'], rows)}\n` : '';
 }

@@ -1,5 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { StepEvent } from '../addon.js';
+import { printable } from '../printable.js';
 import { currentFormat, rules } from '../rules.js';
 import type { RateEvent, RunEpochEvent, RunEvent, StartEvent } from '../run.js';
 
@@ -23,7 +24,7 @@ export class Progress {
   readonly note = (text: string): void => {
     this.stop();
     this.#said = Date.now();
-    process.stderr.write(`${this.label}${text}\n`);
+    process.stderr.write(`${this.label}${printable(text)}\n`);
   };
 
   /** Entries of the data folder looked at; without a terminal a line every few seconds. */

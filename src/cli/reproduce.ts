@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import { L2TError } from '../errors.js';
 import { reproduceSchema } from '../options.js';
 import { type Preset, presetNamed, presets } from '../presets.js';
+import { printableLines } from '../printable.js';
 import { type DryRun, dryRun, reproduce, resumeReproduction } from '../reproduce.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
 import { addFlags, mergedOptions } from './flags.js';
@@ -69,7 +70,7 @@ function formatDryRun({ preset, options, counted, estimate }: DryRun): string {
   ]);
   return [
     `${preset}, with these options:`,
-    stringify(options, { lineWidth: 0 }).replaceAll(/^/gm, '  ').trimEnd(),
+    printableLines(stringify(options, { lineWidth: 0 }).trimEnd().replaceAll(/^/gm, '  ').split('\n')),
     '',
     table(['method', 'a step', 'steps', 'a run'], rows),
     `${rows.length} × ${seeds} runs: about ${duration(estimate.seconds)} on this machine, without decoding and validation.`,

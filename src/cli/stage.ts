@@ -1,4 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress';
+import { printable } from '../printable.js';
 import type { Run, RunEvent, RunResult } from '../run.js';
 
 /** Where there is no bar, a line at most this often, milliseconds. */
@@ -6,6 +7,8 @@ const lineEvery = 10_000;
 
 /** Progress of one of several runs, on stderr: a bar where it is alone on a terminal, else a line now and then. */
 export class Stage {
+  /** Said once, though each run says them. */
+  static readonly #warnings = new Set<string>();
   /** Runs under way: two bars would write over each other. */
   static #underWay = 0;
 
@@ -32,7 +35,7 @@ export class Stage {
   }
 
   #on(event: RunEvent): void {
-    if (event.type === 'warning') process.stderr.write(`warning: ${event.message}\n`);
+    if (event.type === 'warning') this.#warn(event.message);
     if (event.type === 'start') this.#epochs = event.epochs;
     const barred = process.stderr.isTTY && Stage.#underWay === 1;
     if (!barred) this.#clear();
@@ -45,6 +48,12 @@ export class Stage {
         `${this.title}: epoch ${event.epoch + 1} of ${event.epochs}, loss ${event.lossOrg.toFixed(3)}\n`,
       );
     }
+  }
+
+  #warn(message: string): void {
+    if (Stage.#warnings.has(message)) return;
+    Stage.#warnings.add(message);
+    process.stderr.write(`warning: ${printable(message)}\n`);
   }
 
   #show(done: number, total: number): void {

@@ -1,9 +1,10 @@
 import Table from 'cli-table3';
+import { printable } from '../printable.js';
 
-/** A plain table: aligned columns, no lines. */
+/** A plain table: aligned columns, no lines, each cell on one line. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const plain = new Table({
-    head: [...head],
+    head: head.map(printable),
     style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 2 },
     chars: {
       ...{
@@ -19,6 +20,6 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
       ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', mid: '', 'mid-mid': '', middle: '' },
     },
   });
-  for (const row of rows) plain.push([...row]);
+  for (const row of rows) plain.push(row.map(printable));
   return plain.toString();
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
+import { shown } from '../printable.js';
 import type { LayoutReader } from './layouts.js';
 import { listedDataset } from './listed-images.js';
 import { findMarked, readRows, requireEntries } from './listing.js';
@@ -28,7 +29,7 @@ export const cub200: LayoutReader = {
       if (path.startsWith(`${className}/`)) return { id, className, file: `images/${path}` };
       throw new L2TError(
         'INVALID_DATA',
-        `${folder}: image ${id} is ${path}, but ${labelsFile} gives it the class ${labels.get(id)}, ${className || 'which is none'}. Extract the archive again.`,
+        `${folder}: image ${shown(id)} is ${shown(path)}, but ${labelsFile} gives it the class ${shown(labels.get(id) ?? '')}, ${shown(className) || 'which is none'}. Extract the archive again.`,
       );
     });
     return listedDataset({
@@ -47,7 +48,8 @@ async function readById(folder: string, name: string, pattern: RegExp, form: str
   const file = join(folder, name);
   const said = new Map<string, string>();
   for (const [id = '', text = ''] of await readRows(file, pattern, form)) {
-    if (said.has(id)) throw new L2TError('INVALID_DATA', `${file} has id ${id} twice. Extract the archive again.`);
+    if (said.has(id))
+      throw new L2TError('INVALID_DATA', `${file} has id ${shown(id)} twice. Extract the archive again.`);
     said.set(id, text);
   }
   return said;
@@ -64,6 +66,6 @@ function checkSameImages(
   const [has, lacks] = paths.has(id) ? [imagesFile, name] : [name, imagesFile];
   throw new L2TError(
     'INVALID_DATA',
-    `${folder}: image ${id} is in ${has} but not in ${lacks}. Extract the archive again.`,
+    `${folder}: image ${shown(id)} is in ${has} but not in ${lacks}. Extract the archive again.`,
   );
 }

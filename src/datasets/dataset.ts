@@ -1,4 +1,5 @@
 import { L2TError } from '../errors.js';
+import { shown } from '../printable.js';
 import { type ImageList, subset } from './image-list.js';
 import type { Layout } from './layouts.js';
 
@@ -53,7 +54,10 @@ export function countPerClass(labels: Int32Array, classes: number): number[] {
 export function checkEveryClass(train: ImageList, classNames: readonly string[], folder: string): void {
   const empty = countPerClass(train.labels, classNames.length).indexOf(0);
   if (empty === -1) return;
-  throw new L2TError('INVALID_DATA', `${folder}: class '${classNames[empty]}' has no training images.`);
+  throw new L2TError(
+    'INVALID_DATA',
+    `${folder}: class '${shown(classNames[empty] as string)}' has no training images.`,
+  );
 }
 
 /**
@@ -74,7 +78,7 @@ export function selectClasses(dataset: Dataset, classIndices: readonly number[])
       );
     }
     if (relabel.get(index) === position) return name;
-    throw new L2TError('INVALID_OPTION', `--classes: '${name}' is given twice: leave one out.`);
+    throw new L2TError('INVALID_OPTION', `--classes: '${shown(name)}' is given twice: leave one out.`);
   });
   const select = (list: ImageList | undefined): ImageList | undefined => {
     if (list === undefined) return undefined;

@@ -1,6 +1,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { extname, join, relative, sep } from 'node:path';
 import { L2TError } from '../errors.js';
+import { printable, shown } from '../printable.js';
 import { type SplitName, splitNames } from './dataset.js';
 import { isImageExtension, looksLikeImage } from './decode.js';
 import { type ImageList, imageFiles } from './image-list.js';
@@ -125,7 +126,7 @@ async function listClasses(folder: string, search: Search): Promise<ClassFolder[
     if (empty && search.foundImage) {
       throw new L2TError(
         'INVALID_DATA',
-        `${empty.folder}: class '${empty.name}' has no images. Add some or remove it.`,
+        `${empty.folder}: class '${shown(empty.name)}' has no images. Add some or remove it.`,
       );
     }
   }
@@ -140,18 +141,15 @@ async function listClasses(folder: string, search: Search): Promise<ClassFolder[
 
 /** Image files anywhere below a class folder, relative to it. Links to folders are not followed: they may go round. */
 async function listImages(folder: string, below: string, search: Search): Promise<string[]> {
-  const { files, folders, linkedFolders } = await list(join(folder, below), search.walk);
-  for (const name of linkedFolders) search.passOver(join(folder, below, name));
   let images: string[] = [];
-  for (const name of files) {
+  const folders: string[] = [];
+  for await (const { name, kind } of kindsOf(join(folder, below), search.walk)) {
     const path = join(folder, below, name);
-    const isImage = isImageExtension(extname(name)) || looksLikeImage(await readStart(path, 12));
-    search.walk.check();
-    if (!isImage) search.passOver(path);
-    else {
+    if (kind === 'folder') folders.push(name);
+    else if (kind === 'file' && (await isImage(path))) {
       images.push(join(below, name));
       search.foundImage = true;
-    }
+    } else search.passOver(path);
   }
   for (const name of folders) {
     search.look();
@@ -160,29 +158,32 @@ async function listImages(folder: string, below: string, search: Search): Promis
   return images;
 }
 
-interface Listing {
-  readonly files: string[];
-  readonly folders: string[];
-  readonly linkedFolders: string[];
-}
+const isImage = async (path: string): Promise<boolean> =>
+  isImageExtension(extname(path)) || looksLikeImage(await readStart(path, 12));
 
 /** What a folder shows: no hidden entries, neither pipes nor devices. */
-async function list(folder: string, walk: Walk): Promise<Listing> {
-  const listing: Listing = { files: [], folders: [], linkedFolders: [] };
-  for (const entry of await walk.entries(folder)) {
-    const path = join(folder, entry.name);
-    const kind = entry.isSymbolicLink() ? await reaching(path, () => stat(path)) : entry;
-    if (kind.isFile()) listing.files.push(entry.name);
-    else if (kind.isDirectory()) (kind === entry ? listing.folders : listing.linkedFolders).push(entry.name);
+async function* kindsOf(
+  folder: string,
+  walk: Walk,
+): AsyncGenerator<{ readonly name: string; readonly kind: 'file' | 'folder' | 'linked folder' }, void> {
+  for await (const entry of walk.each(folder)) {
+    const { name } = entry;
+    const path = join(folder, name);
+    const status = entry.isSymbolicLink() ? await reaching(path, () => stat(path)) : entry;
+    if (status.isFile()) yield { name, kind: 'file' };
+    else if (status.isDirectory()) yield { name, kind: status === entry ? 'folder' : 'linked folder' };
   }
-  return listing;
 }
 
 /** A folder's folders, linked or not, sorted by code unit, and its files. */
 async function listFollowing(folder: string, { walk }: Search): Promise<{ files: string[]; folders: string[] }> {
-  const { files, folders, linkedFolders } = await list(folder, walk);
-  for (const name of linkedFolders) await requireBeside(folder, join(folder, name));
-  return { files, folders: [...folders, ...linkedFolders].sort() };
+  const files: string[] = [];
+  const folders: string[] = [];
+  for await (const { name, kind } of kindsOf(folder, walk)) {
+    if (kind === 'linked folder') await requireBeside(folder, join(folder, name));
+    (kind === 'file' ? files : folders).push(name);
+  }
+  return { files, folders: folders.sort() };
 }
 
 /** Throws INVALID_DATA where a link leads to a folder that it lies in, whose images would then be those of a class as well. */
@@ -207,7 +208,7 @@ function checkSameClasses(
     const [has, lacks] = actual.has(differing) ? [split, firstSplit] : [firstSplit, split];
     throw new L2TError(
       'INVALID_DATA',
-      `${folder}: class '${differing}' is in ${splitFolders.get(has as SplitName)} but not in ${splitFolders.get(lacks as SplitName)} (${expected.size} classes against ${actual.size}). Every split needs the same class folders.`,
+      `${folder}: class '${shown(differing)}' is in ${splitFolders.get(has as SplitName)} but not in ${splitFolders.get(lacks as SplitName)} (${expected.size} classes against ${actual.size}). Every split needs the same class folders.`,
     );
   }
 }
@@ -222,5 +223,5 @@ function toList(root: string, classes: readonly ClassFolder[] | undefined): Imag
 function describePassedOver(folder: string, { passedOver, first }: Search): string[] {
   if (passedOver === 0) return [];
   const what = 'which are no PNG, JPEG, WebP or GIF image or lie outside the class folders';
-  return [`${folder}: passed over ${passedOver} entries, ${what} (first: ${first}).`];
+  return [printable(`${folder}: passed over ${passedOver} entries, ${what} (first: ${first}).`)];
 }

@@ -1,8 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { rename, rm, stat, writeFile } from 'node:fs/promises';
-import { resolve as absolute, basename, dirname, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { resolve as absolute, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { fileError, makeFolder, readFileBytes } from '../files.js';
+import { fileError, isTemporary, makeFolder, readFileBytes, temporaryOf } from '../files.js';
 import type { DecodedImage } from './decode.js';
 import type { ImageList } from './image-list.js';
 import { type Resize, reaching } from './reading.js';
@@ -17,6 +17,8 @@ const headerBytes = 12;
  */
 export class ImageCache {
   #writable = true;
+  /** Folders from which what killed processes left was removed. */
+  readonly #cleared = new Set<string>();
 
   /** `onWarning` is told once that nothing can be written. */
   constructor(
@@ -45,6 +47,11 @@ export class ImageCache {
 
   async #write(file: string, image: DecodedImage): Promise<void> {
     if (!this.#writable) return;
+    const folder = dirname(file);
+    if (!this.#cleared.has(folder)) {
+      this.#cleared.add(folder);
+      await removeOld(folder);
+    }
     await writeEntry(file, image).catch((error: unknown) => {
       if (this.#writable)
         this.onWarning?.(`${fileError('write', file, error).message} The run goes on without the cache.`);
@@ -78,13 +85,25 @@ async function shrunk(image: DecodedImage, short: number, resize: Resize): Promi
   return { pixels: await resize(pixels, height, width, ...sides), height: sides[0], width: sides[1] };
 }
 
+/** Milliseconds after which a file that is being written is taken for one that a killed process left: others may use the cache. */
+const longestWrite = 3_600_000;
+
+/** What cannot be removed does no harm. */
+async function removeOld(folder: string): Promise<void> {
+  for (const name of (await readdir(folder).catch(() => [])).filter(isTemporary)) {
+    const file = join(folder, name);
+    const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+    if (Date.now() - mtimeMs > longestWrite) await rm(file, { force: true }).catch(() => {});
+  }
+}
+
 /** Renamed into place, so that no reader sees half of it; the checksum finds what a crash left. */
 async function writeEntry(file: string, { pixels, height, width }: DecodedImage): Promise<void> {
   const header = Buffer.alloc(headerBytes);
   [height, width, crc32(pixels)].forEach((word, k) => {
     header.writeUInt32LE(word, 4 * k);
   });
-  const temporary = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = temporaryOf(file);
   try {
     await makeFolder(dirname(file));
     await writeFile(temporary, [header, pixels], { flag: 'wx' });

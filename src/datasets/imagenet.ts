@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
+import { printable } from '../printable.js';
 import { type ImageList, imageFiles } from './image-list.js';
 import { type LayoutReader, nameSome } from './layouts.js';
 import type { Walk } from './walk.js';
@@ -125,7 +126,6 @@ async function listImages(split: Split, passedOver: string[], walk: Walk): Promi
 
 function describePassedOver(folder: string, passedOver: readonly string[]): string[] {
   if (passedOver.length === 0) return [];
-  return [
-    `${folder}: passed over ${passedOver.length} entries that are no images in class folders (first: ${passedOver[0]}).`,
-  ];
+  const what = 'that are no images in class folders';
+  return [printable(`${folder}: passed over ${passedOver.length} entries ${what} (first: ${passedOver[0]}).`)];
 }

@@ -1,5 +1,6 @@
 import { join, posix } from 'node:path';
 import { L2TError } from '../errors.js';
+import { shown } from '../printable.js';
 import { checkEveryClass, type Dataset } from './dataset.js';
 import { type ImageList, imageFiles } from './image-list.js';
 import type { Layout } from './layouts.js';
@@ -51,7 +52,10 @@ function checkOnce(folder: string, images: readonly ListedImage[]): void {
   const seen = new Set<string>();
   const twice = images.find(({ file }) => seen.size === seen.add(file).size);
   if (twice === undefined) return;
-  throw new L2TError('INVALID_DATA', `${folder}: its lists name ${twice.file} twice. Extract the archive again.`);
+  throw new L2TError(
+    'INVALID_DATA',
+    `${folder}: its lists name ${shown(twice.file)} twice. Extract the archive again.`,
+  );
 }
 
 /** One listing a folder instead of a question a file: there may be hundreds of thousands. */
@@ -65,7 +69,7 @@ async function checkPresent(folder: string, images: readonly ListedImage[], walk
   if (first === undefined) return;
   throw new L2TError(
     'INVALID_DATA',
-    `${folder}: its lists name ${missing.length} images (of ${images.length}) that are not there, first: ${first.file}. Extract the archive again.`,
+    `${folder}: its lists name ${missing.length} images (of ${images.length}) that are not there, first: ${shown(first.file)}. Extract the archive again.`,
   );
 }
 
@@ -76,7 +80,7 @@ function sortedList(folder: string, images: readonly ListedImage[], classNames: 
     if (label !== undefined) return { file, label };
     throw new L2TError(
       'INVALID_DATA',
-      `${folder}: ${file} is of class '${className}', which is none of the ${classNames.length} classes.`,
+      `${folder}: ${shown(file)} is of class '${shown(className)}', which is none of the ${classNames.length} classes.`,
     );
   });
   labelled.sort((a, b) => a.label - b.label || (a.file < b.file ? -1 : 1));

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
+import { shown } from '../printable.js';
 import { type Layout, nameSome } from './layouts.js';
 import { readWhole } from './reading.js';
 import { mostStrange, type Walk } from './walk.js';
@@ -45,10 +46,7 @@ export async function readRows(file: string, pattern: RegExp, form: string): Pro
     if (text === '') continue;
     const groups = pattern.exec(text)?.slice(1);
     if (groups === undefined) {
-      throw new L2TError(
-        'INVALID_DATA',
-        `${file}, line ${index + 1}: '${text.slice(0, 80)}' is not of the form ${form}.`,
-      );
+      throw new L2TError('INVALID_DATA', `${file}, line ${index + 1}: '${shown(text)}' is not of the form ${form}.`);
     }
     rows.push(groups);
   }

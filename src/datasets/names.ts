@@ -1,4 +1,5 @@
 import { L2TError } from '../errors.js';
+import { shown } from '../printable.js';
 import { readWhole } from './reading.js';
 
 /**
@@ -13,7 +14,7 @@ export async function readClassNames(file: string, expected?: number): Promise<s
     .filter((line) => line !== '');
   const seen = new Set<string>();
   const twice = names.find((name) => seen.size === seen.add(name).size);
-  if (twice !== undefined) throw new L2TError('INVALID_DATA', `${file} names the class '${twice}' twice.`);
+  if (twice !== undefined) throw new L2TError('INVALID_DATA', `${file} names the class '${shown(twice)}' twice.`);
   if (names.length === 0 || (expected !== undefined && names.length !== expected)) {
     throw new L2TError('INVALID_DATA', `${file} names ${names.length} classes, not ${expected ?? 'one or more'}.`);
   }

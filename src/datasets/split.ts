@@ -1,4 +1,5 @@
 import { L2TError } from '../errors.js';
+import { shown } from '../printable.js';
 import { type Dataset, type SplitName, splitNames } from './dataset.js';
 import { type ImageList, subset } from './image-list.js';
 import { Random } from './random.js';
@@ -55,14 +56,14 @@ export function splitTrain(
       const kept = testDrawn ? ' beside the tenth that is kept for the test' : '';
       throw new L2TError(
         'INVALID_DATA',
-        `${folder}: class '${classNames[index]}' has ${images.length} training images${kept}, fewer than the ${Math.max(wanted, 1)} asked for.`,
+        `${folder}: class '${shown(classNames[index] as string)}' has ${images.length} training images${kept}, fewer than the ${Math.max(wanted, 1)} asked for.`,
       );
     }
     const heldOut = countHeldOut(validation, wanted);
     if (heldOut >= wanted) {
       throw new L2TError(
         'INVALID_DATA',
-        `${folder}: --validation ${validation} leaves nothing to train on of class '${classNames[index]}', which has ${wanted} images: hold out fewer.`,
+        `${folder}: --validation ${validation} leaves nothing to train on of class '${shown(classNames[index] as string)}', which has ${wanted} images: hold out fewer.`,
       );
     }
     random.shuffle(images);

@@ -1,6 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { opendir } from 'node:fs/promises';
-import { reaching, throwIfAborted } from './reading.js';
+import { fileError } from '../files.js';
+import { throwIfAborted } from './reading.js';
 
 /** What a caller may ask of the listing of a data folder. */
 export interface ListingOptions {
@@ -36,27 +37,32 @@ export class Walk {
     this.options.onListed?.(this.#entries);
   }
 
-  /** A folder's entries in the system's order, at most `most`; hidden ones left out. */
-  async entries(folder: string, most = Number.POSITIVE_INFINITY): Promise<Dirent[]> {
-    return reaching(folder, async () => {
-      const found: Dirent[] = [];
+  /** A folder's entries in the system's order, one by one; hidden ones left out. */
+  async *each(folder: string): AsyncGenerator<Dirent, void> {
+    try {
       for await (const entry of await opendir(folder, { bufferSize: together })) {
         this.#entries++;
-        if (this.#entries % together === 0) this.check();
-        if (!entry.name.startsWith('.')) found.push(entry);
-        if (found.length === most) break;
+        this.check();
+        if (!entry.name.startsWith('.')) yield entry;
       }
       this.check();
-      return found;
-    });
+    } catch (error) {
+      throw fileError('read', folder, error);
+    }
   }
 
   /** The names of a folder's entries, at most `most`, sorted by code unit; none where there is no such folder. */
   async names(folder: string, most?: number): Promise<string[]> {
-    const entries = await this.entries(folder, most).catch((error: { cause?: NodeJS.ErrnoException }) => {
-      if (['ENOENT', 'ENOTDIR'].includes(error.cause?.code ?? '')) return [];
-      throw error;
-    });
-    return entries.map(({ name }) => name).sort();
+    const names: string[] = [];
+    try {
+      for await (const { name } of this.each(folder)) {
+        names.push(name);
+        if (names.length === most) break;
+      }
+    } catch (error) {
+      const { code } = (error as { cause?: NodeJS.ErrnoException }).cause ?? {};
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+    }
+    return names.sort();
   }
 }

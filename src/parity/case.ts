@@ -52,7 +52,7 @@ export async function readCase(path: string): Promise<Case> {
     parsed = description.parse(JSON.parse(text));
   } catch (cause) {
     const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause);
-    throw new L2TError('INVALID_DATA', `${path} does not describe a case: ${problem}`, { cause });
+    throw new L2TError('INVALID_DATA', [`${path} does not describe a case:`, ...problem.split('\n')], { cause });
   }
   const { source, sourceClasses, sources, pairs: single, ...rest } = parsed;
   if (sources) return { ...rest, sources: sources.map((entry, k) => ({ prefix: `source.${k}.`, ...entry })) };

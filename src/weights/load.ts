@@ -1,9 +1,9 @@
 import { L2TError } from '../errors.js';
 import { readFileBytes } from '../files.js';
+import { quoted } from '../printable.js';
 import type { TensorMap } from '../tensor.js';
 import { type PickleValue, TensorRef } from './pickle-values.js';
 import { isPth, openPth, type PthFile } from './pth.js';
-import { quoted } from './quoted.js';
 import { isSafetensors, parseSafetensors } from './safetensors.js';
 
 export interface Weights {

@@ -1,7 +1,7 @@
 import type { NamedTensor } from '../addon.js';
 import { L2TError } from '../errors.js';
+import { quoted } from '../printable.js';
 import type { DType, Tensor, TensorMap } from '../tensor.js';
-import { quoted } from './quoted.js';
 
 /** How messages call the options that say what a file holds and how it is read. */
 export interface OptionNames {

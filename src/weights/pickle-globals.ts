@@ -1,3 +1,4 @@
+import { quoted } from '../printable.js';
 import type { DType } from '../tensor.js';
 import {
   type Fail,
@@ -12,7 +13,6 @@ import {
   StorageType,
   TensorRef,
 } from './pickle-values.js';
-import { quoted } from './quoted.js';
 
 type Arguments = readonly PickleValue[];
 

@@ -1,8 +1,8 @@
 import { L2TError } from '../errors.js';
+import { quoted } from '../printable.js';
 import { PickleBytes } from './pickle-bytes.js';
 import { pickleGlobals } from './pickle-globals.js';
 import { type Fail, isTuple, OpaqueValue, OrderedDict, PickleFunction, type PickleValue } from './pickle-values.js';
-import { quoted } from './quoted.js';
 
 // Bounds far above any checkpoint (ResNet-32 with its optimiser: 8,000 opcodes, 1,200 containers) that keep the memory
 // of a hostile one, some 200 bytes a container and 50 an opcode, below half a gigabyte.

@@ -1,10 +1,10 @@
 import { L2TError } from '../errors.js';
+import { quoted } from '../printable.js';
 import { itemSize } from '../tensor.js';
 import { unpickle } from './pickle.js';
 import { isSequence, type PickleValue } from './pickle-values.js';
 import type { PthFile } from './pth.js';
 import { Storages } from './pth-storages.js';
-import { quoted } from './quoted.js';
 
 /** 0x1950a86a20f9469cfc6c as the pickle (protocol 2, LONG1 of 10 bytes) with which torch.save before 1.6 begins. */
 const magic = [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];

@@ -1,4 +1,5 @@
 import { L2TError } from '../errors.js';
+import { quoted } from '../printable.js';
 import { itemSize, type Tensor } from '../tensor.js';
 import {
   type Fail,
@@ -9,7 +10,6 @@ import {
   StorageType,
   type TensorRef,
 } from './pickle-values.js';
-import { quoted } from './quoted.js';
 import { elementCount, isContiguous, materialise } from './strided.js';
 
 /** Copies may take this much, and twice the file: room for transposed and for small expanded tensors. */

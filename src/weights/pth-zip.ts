@@ -2,12 +2,12 @@ import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { type Entry, fromBufferPromise, type ZipFile } from 'yauzl';
 import { L2TError } from '../errors.js';
+import { quoted, shown } from '../printable.js';
 import { itemSize } from '../tensor.js';
 import { unpickle } from './pickle.js';
 import type { StorageRef } from './pickle-values.js';
 import type { PthFile } from './pth.js';
 import { Storages } from './pth-storages.js';
-import { printable, quoted } from './quoted.js';
 
 const inflate = promisify(inflateRaw);
 
@@ -136,7 +136,7 @@ class Archive {
 
 /** yauzl's errors are plain, and may quote the archive; ours here are plain too, so that both become one kind. */
 function damaged(file: string, error: unknown): L2TError {
-  const problem = printable(error instanceof Error ? error.message : String(error));
+  const problem = shown(error instanceof Error ? error.message : String(error), 300);
   return new L2TError('INVALID_WEIGHTS', `${file}: the zip archive is damaged: ${problem}. Fetch or save it again.`, {
     cause: error,
   });

@@ -1,4 +1,4 @@
-import { quoted } from './quoted.js';
+import { quoted } from '../printable.js';
 
 // Bounds far above any network, below what a header of 100 MB could make of memory.
 const mostMembers = 250_000;

@@ -1,8 +1,8 @@
 import { L2TError } from '../errors.js';
 import { readFileBytes, writeFileAtomic } from '../files.js';
+import { quoted } from '../printable.js';
 import { type DType, itemSize, type TensorMap } from '../tensor.js';
 import { isIntact } from './content-hash.js';
-import { quoted } from './quoted.js';
 import { type Header, type HeaderEntry, parseHeader } from './safetensors-header.js';
 import { elementCount } from './strided.js';
 

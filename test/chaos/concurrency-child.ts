@@ -56,9 +56,9 @@ const consumers: ((run: Run) => Promise<unknown>)[] = [
     const first = (async () => {
       for await (const _ of run);
     })();
-    const second = await run[Symbol.asyncIterator]()
-      .next()
-      .then(() => 'taken', codeOf);
+    const second = await (async () => {
+      for await (const _ of run) return 'taken';
+    })().catch(codeOf);
     must(second === 'INVALID_OPTION', `a second loop over one run: ${second}`);
     await first;
   },

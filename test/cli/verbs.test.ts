@@ -1,18 +1,15 @@
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { writeClasses } from '../datasets/generate.js';
-import { cli, cliUntil, main, temporaryFolder, tinyData, tinyFlags, tinySource, write } from '../tiny.js';
+import { cli, temporaryFolder, tinyData, write } from '../tiny.js';
 
 const shared = fileURLToPath(new URL('../../../shared', import.meta.url));
 
 let data: string;
-let source: string;
 beforeAll(async () => {
   data = tinyData();
-  source = await tinySource();
 });
 
 describe('the command line', { timeout: 120_000 }, () => {
@@ -88,57 +85,6 @@ describe('the command line', { timeout: 120_000 }, () => {
     expect(outcome.code).toBe(0);
     const { options } = JSON.parse((await cli(['inspect', run, '--json'])).stdout);
     expect(options).toMatchObject({ epochs: 1, seed: 9, lr: 0.01, method: 'scratch', momentum: 0.9 });
-  });
-
-  it('saves at Ctrl-C, says how to go on, and exits with 130', async () => {
-    const run = join(temporaryFolder(), 'run');
-    const args = ['transfer', '--source', source, '--data', data, '--out', run, ...tinyFlags, '--epochs', '50'];
-    const { child, ended } = await cliUntil(args, /epoch +1\/50/);
-    child.kill('SIGINT');
-    const outcome = await ended;
-    expect(outcome).toMatchObject({ code: 130, stdout: '' });
-    expect(outcome.stderr).toContain(`--resume ${run}`);
-    expect(existsSync(join(run, 'state.safetensors'))).toBe(true);
-    expect(existsSync(join(run, 'lock'))).toBe(false);
-  });
-
-  it('exits at once at the second Ctrl-C', async () => {
-    const run = join(temporaryFolder(), 'run');
-    // Steps of the whole set take long enough that the first signal cannot have ended the run.
-    const slow = [
-      '--target',
-      'vgg9_bn',
-      '--width',
-      '2',
-      '--batch',
-      '36',
-      '--epochs',
-      '9',
-      '--lr',
-      '0.01',
-      '--threads',
-      '1',
-    ];
-    const { child, ended } = await cliUntil(
-      ['transfer', '--source', source, '--data', data, '--out', run, ...slow],
-      /l2t-ww: /,
-    );
-    child.kill('SIGINT');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    child.kill('SIGINT');
-    expect(await ended).toMatchObject({ code: 130 });
-    expect(existsSync(join(run, 'state.safetensors'))).toBe(false);
-  });
-
-  it('is silent where its reader is gone', async () => {
-    const child = spawn(process.execPath, [main, 'inspect', source, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
-    child.stdout.destroy();
-    let stderr = '';
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk;
-    });
-    const code = await new Promise((resolve) => child.on('close', resolve));
-    expect([code, stderr]).toEqual([0, '']);
   });
 
   it.skipIf(!existsSync(shared))(

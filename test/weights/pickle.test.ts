@@ -95,7 +95,7 @@ describe('hostile streams are refused, naming what and where', () => {
     ['protocol 0', bytes('I1\n.'), 'INT\\b.*offset 0\\b'],
     ['protocol 77', pickle(77, 'N'), 'protocol 77'],
     ['an unknown byte', pickle(2, [0xff]), '0xff'],
-    ['a terminal escape', pickle(2, global('\x1b[31mos', 'system')), '"\uFFFD\\[31mos.system"'],
+    ['a terminal escape', pickle(2, global('\x1b[31mos', 'system')), '"\\\\u001b\\[31mos.system"'],
   ])('%s', (_, stream, message) => {
     expect(() => read(stream)).toThrow(
       expect.objectContaining({ code: 'INVALID_WEIGHTS', message: expect.stringMatching(new RegExp(message)) }),

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { Command } from 'commander';
+import { register as bench } from './bench.js';
+import { register as build } from './build.js';
+import { register as compare } from './compare.js';
+import { register as curve } from './curve.js';
+import { register as data } from './data.js';
+import { register as demo } from './demo.js';
+import { register as doctor } from './doctor.js';
+import { register as evaluation } from './eval.js';
+import { register as inspect } from './inspect.js';
+import { register as predict } from './predict.js';
+import { register as pretrain } from './pretrain.js';
+import { runProgram } from './program.js';
+import { register as reproduce } from './reproduce.js';
+import { register as setup } from './setup.js';
+import { register as transfer } from './transfer.js';
+
+// Images are decoded on libuv's pool, which reads this when it first starts a thread.
+process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism()));
+
+/** The command line with all its verbs, run. */
+export async function main(): Promise<void> {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const program = new Command('l2t-native')
+    .description(
+      'Learning what and where to transfer: train a compact network with the help of a bigger pretrained one.',
+    )
+    .version(version)
+    .showHelpAfterError('(--help lists what there is)');
+  for (const register of [
+    demo,
+    transfer,
+    compare,
+    curve,
+    reproduce,
+    pretrain,
+    evaluation,
+    predict,
+    inspect,
+    data,
+    bench,
+    doctor,
+    setup,
+    build,
+  ])
+    register(program);
+  await runProgram(program);
+}
