@@ -177,7 +177,14 @@ export class Children<Job, Answer> {
 /** In a child: answers each job until the parent goes. */
 export function answer<Job, Answer>(work: (job: Job) => Promise<Answer>): void {
   process.on('message', (job: Job) => {
-    void work(job).then((answered) => process.send?.(answered));
+    work(job).then(
+      (answered) => process.send?.(answered),
+      (error: unknown) => {
+        // A mistake of the try's own.
+        console.error(error);
+        process.exit(70);
+      },
+    );
   });
   process.on('disconnect', () => process.exit(0));
   process.send?.('ready');
