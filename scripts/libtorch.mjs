@@ -16,9 +16,11 @@ import { modified } from './stamps.mjs';
 /**
  * What a process that loads LibTorch sets before. UCX, which Debian's LibTorch pulls in through MPI, tries its memory hooks when
  * it is loaded: it grows the heap by a page and shrinks it again, and where it could not grow (V8's code may lie right behind the
- * heap: one start in some two hundred) it takes away a page that is in use.
+ * heap: one start in some two hundred) it takes away a page that is in use. It also starts a thread, to show in a file system what
+ * it does; and OpenBLAS starts one for each core but one, which wait for ever: the addon holds it to one thread (threads.cc). Where
+ * a thread cannot be started, either library ends the process.
  */
-export const loadEnvironment = { UCX_MEM_EVENTS: 'n' };
+export const loadEnvironment = { UCX_MEM_EVENTS: 'n', UCX_VFS_ENABLE: 'n', OPENBLAS_NUM_THREADS: '1' };
 
 export const minimumVersion = '2.6';
 const aptPackages = ['libtorch-dev', 'libopenblas0'];

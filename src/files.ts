@@ -3,6 +3,7 @@ import { constants, existsSync } from 'node:fs';
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { L2TError } from './errors.js';
+import { limitError } from './limits.js';
 
 /** The system's refusals that a person meets, and what to do about each. */
 const advice: ReadonlyMap<string, string> = new Map([
@@ -22,8 +23,10 @@ const advice: ReadonlyMap<string, string> = new Map([
   ['ELOOP', 'its links lead in a circle: check the path'],
 ]);
 
-/** `error`, which came of trying to `verb` ("read", "write") `path`, as an L2TError FILE_ACCESS. */
+/** `error`, which came of trying to `verb` ("read", "write") `path`, as an L2TError FILE_ACCESS; OUT_OF_MEMORY where it only says that. */
 export function fileError(verb: string, path: string, error: unknown): L2TError {
+  const limit = limitError(error);
+  if (limit) return limit;
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   const reason = (code && advice.get(code)) ?? (error instanceof Error ? error.message : String(error));
   return new L2TError('FILE_ACCESS', `Cannot ${verb} ${path || "''"}: ${reason}.`, { cause: error });

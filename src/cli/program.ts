@@ -1,6 +1,7 @@
 import { type Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { L2TError } from '../errors.js';
+import { limitError } from '../limits.js';
 
 export const exitCodes = { ok: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
@@ -21,9 +22,10 @@ export async function runProgram(program: Command, argv: readonly string[] = pro
 }
 
 /** Prints an error as the command line shows it and returns the exit code. */
-function report(error: unknown): number {
+function report(thrown: unknown): number {
   // Commander has printed its own message.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  const error = limitError(thrown) ?? thrown;
   const code = error instanceof L2TError ? error.code : 'INTERNAL';
   const message = error instanceof Error ? error.message : String(error);
   const colour = pc.createColors(process.stderr.isTTY === true && pc.isColorSupported);
