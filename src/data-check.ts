@@ -4,6 +4,7 @@ import { countPerClass, type Dataset, type SplitName, splitNames } from './datas
 import type { ImageList } from './datasets/image-list.js';
 import { forEachParallel, throwIfAborted } from './datasets/reading.js';
 import { L2TError } from './errors.js';
+import { isLimitError } from './limits.js';
 import { dataCheckSchema, type Given, required } from './options.js';
 import { loadData } from './training-data.js';
 
@@ -112,7 +113,7 @@ async function see(list: ImageList, index: number): Promise<Seen | L2TError> {
     const content = createHash('sha256').update(`${height} ${width} `).update(pixels).digest('base64');
     return { content, short: Math.min(height, width), long: Math.max(height, width) };
   } catch (error) {
-    if (error instanceof L2TError && !isForWantOfFiles(error)) return error;
+    if (error instanceof L2TError && !isForWantOfFiles(error) && !isLimitError(error)) return error;
     throw error;
   }
 }

@@ -28,7 +28,7 @@ data::ImageSet on_device(data::ImageSet images, c10::Device device) {
 
 /// The device, once the calling thread has its thread count: the first thing a trainer does.
 c10::Device prepare(const RunConfig& config) {
-  set_threads(config.threads);
+  take_threads(config.threads);
   return choose_device(config.device).device;
 }
 

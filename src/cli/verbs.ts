@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { register as bench } from './bench.js';
 import { register as build } from './build.js';
@@ -16,9 +15,6 @@ import { runProgram } from './program.js';
 import { register as reproduce } from './reproduce.js';
 import { register as setup } from './setup.js';
 import { register as transfer } from './transfer.js';
-
-// Images are decoded on libuv's pool, which reads this when it first starts a thread.
-process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism()));
 
 /** The command line with all its verbs, run. */
 export async function main(): Promise<void> {
