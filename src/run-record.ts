@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import * as z from 'zod';
 import { layouts } from './datasets/layouts.js';
 import { L2TError } from './errors.js';
@@ -7,6 +7,7 @@ import { methodNames } from './methods.js';
 import { networkNames } from './networks.js';
 import { convolutionNames, engineNames } from './options.js';
 import { shown } from './printable.js';
+import { parseYaml } from './yaml.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -85,7 +86,7 @@ export function formatRecord(value: RunRecord): string {
 export function parseRecord(text: string, file: string): RunRecord {
   let value: unknown;
   try {
-    value = parse(text, { strict: true, uniqueKeys: true, maxAliasCount: 0 });
+    value = parseYaml(text);
   } catch (cause) {
     const [problem = ''] = (cause as Error).message.split('\n');
     throw new L2TError('INVALID_RUN', `${file} is damaged: ${shown(problem, 200)}`, { cause });

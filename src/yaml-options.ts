@@ -1,9 +1,9 @@
-import { parse } from 'yaml';
 import type * as z from 'zod';
 import { L2TError } from './errors.js';
 import { readText } from './files.js';
 import { checkOptions, type Given } from './options.js';
 import { shown } from './printable.js';
+import { parseYaml } from './yaml.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
@@ -15,7 +15,7 @@ export async function yamlOptions<S extends Schema>(schema: S, file: string): Pr
   const text = await readText(file);
   let value: unknown;
   try {
-    value = parse(text, { strict: true, uniqueKeys: true, maxAliasCount: 0 });
+    value = parseYaml(text);
   } catch (cause) {
     const [problem, ...excerpt] = (cause as Error).message.trim().split('\n');
     throw new L2TError('INVALID_OPTION', [`${file} is no valid YAML: ${problem}`, ...excerpt], { cause });

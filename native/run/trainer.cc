@@ -131,8 +131,8 @@ std::optional<StepEvent> Trainer::step() {
     return sums_.add(iteration, y);
   } catch (const NotFinite& problem) {
     throw Error("DIVERGED", std::string(problem.what()) + " at step " + std::to_string(step_) + " of epoch " +
-                                std::to_string(epoch_) + " (both counted from 0). The last good checkpoint is kept; " +
-                                "train with a lower --lr or --meta-lr.");
+                                std::to_string(epoch_) +
+                                " (both counted from 0). Train with a lower --lr or --meta-lr.");
   }
 }
 
@@ -203,8 +203,7 @@ std::optional<Evaluation> Trainer::evaluate_on(const data::ImageSet& images, con
 void Trainer::require_finite_weights() {
   if (at::isfinite(learner_.state().theta.flat).all().item<bool>()) return;
   throw Error("DIVERGED", "The weights became NaN or infinite by step " + std::to_string(step_) + " of epoch " +
-                              std::to_string(epoch_) + " (both counted from 0). The last good checkpoint is kept; " +
-                              "train with a lower --lr.");
+                              std::to_string(epoch_) + " (both counted from 0). Train with a lower --lr.");
 }
 
 }  // namespace l2t::run
