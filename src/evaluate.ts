@@ -9,11 +9,11 @@ import { L2TError } from './errors.js';
 import { readFileBytes } from './files.js';
 import { Inference } from './inference.js';
 import { argmax, logSoftmax } from './logits.js';
-import { evaluateSchema, type Given, required } from './options.js';
+import { evaluateSchema, required, type Written } from './options.js';
 import { parseRecord } from './run-record.js';
 import { folderFingerprint, loadData } from './training-data.js';
 
-export type EvaluateOptions = Given<typeof evaluateSchema> & {
+export type EvaluateOptions = Written<typeof evaluateSchema> & {
   /** Ends the evaluation with L2TError ABORTED, at the next batch. */
   readonly signal?: AbortSignal | undefined;
   /** Images evaluated so far. */

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import * as z from 'zod';
 import { layouts } from './datasets/layouts.js';
 import { L2TError } from './errors.js';
 import { methodNames } from './methods.js';
 import { networkNames } from './networks.js';
 import { convolutionNames, engineNames } from './options.js';
+import { parseYaml } from './yaml.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -84,9 +85,9 @@ export function formatRecord(value: RunRecord): string {
 export function parseRecord(text: string, file: string): RunRecord {
   let value: unknown;
   try {
-    value = parse(text, { strict: true, uniqueKeys: true, maxAliasCount: 0 });
+    value = parseYaml(text);
   } catch (cause) {
-    throw new L2TError('INVALID_RUN', `${file} is damaged: ${(cause as Error).message}`, { cause });
+    throw new L2TError('INVALID_RUN', `${file} is damaged: ${(cause as Error).message}.`, { cause });
   }
   const parsed = record.safeParse(value);
   if (parsed.success) return parsed.data;

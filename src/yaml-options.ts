@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
+import { stat } from 'node:fs/promises';
 import type * as z from 'zod';
 import { L2TError } from './errors.js';
-import { fileError } from './files.js';
+import { readFileBytes } from './files.js';
 import { checkOptions, type Given } from './options.js';
+import { parseYaml } from './yaml.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
@@ -12,14 +12,15 @@ type Schema = z.ZodObject<Record<string, z.ZodType>>;
  * @throws L2TError FILE_ACCESS; INVALID_OPTION where it is no YAML map, or an entry is unknown or wrong.
  */
 export async function yamlOptions<S extends Schema>(schema: S, file: string): Promise<Given<S>> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw fileError('read', file, error);
-  });
+  if ((await stat(file).catch(() => undefined))?.isDirectory()) {
+    throw new L2TError('FILE_ACCESS', `Cannot read ${file}: it is a folder: name a YAML file.`);
+  }
+  const bytes = await readFileBytes(file);
   let value: unknown;
   try {
-    value = parse(text, { strict: true, uniqueKeys: true, maxAliasCount: 0 });
+    value = parseYaml(Buffer.from(bytes).toString('utf8'));
   } catch (cause) {
-    throw new L2TError('INVALID_OPTION', `${file} is no valid YAML: ${(cause as Error).message.trim()}`, { cause });
+    throw new L2TError('INVALID_OPTION', `${file} is no valid YAML: ${(cause as Error).message}.`, { cause });
   }
   if (value === null || value === undefined) return checkOptions(schema, {});
   if (typeof value !== 'object' || Array.isArray(value)) {

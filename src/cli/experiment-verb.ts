@@ -3,7 +3,7 @@ import { L2TError } from '../errors.js';
 import type { ExperimentControl, ExperimentResult, Follow, ResumeControl } from '../experiment.js';
 import { experimentTable } from '../experiment-table.js';
 import { compareSchema, flagOf } from '../options.js';
-import { flagOptions } from './flags.js';
+import { flagOptions, folderToResume } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Stage } from './stage.js';
 import { table } from './table.js';
@@ -31,10 +31,11 @@ export async function runExperiment(
   begin: (control: ExperimentControl) => Promise<ExperimentResult>,
   resume: (out: string, control: ResumeControl) => Promise<ExperimentResult>,
 ): Promise<void> {
-  const result = await interruptible((signal) => {
-    if (flags.resume === undefined) return begin({ signal, follow, onWarning });
+  const result = await interruptible(async (signal) => {
+    const folder = folderToResume(flags);
+    if (folder === undefined) return begin({ signal, follow, onWarning });
     requireAlone(flags);
-    return resume(flags.resume, { ...flagOptions(resumable, flags), signal, follow, onWarning });
+    return resume(folder, { ...flagOptions(resumable, flags), signal, follow, onWarning });
   });
   process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
 }
