@@ -5,10 +5,10 @@ import type { ImageList } from './datasets/image-list.js';
 import { forEachParallel, throwIfAborted } from './datasets/reading.js';
 import { L2TError } from './errors.js';
 import { isLimitError } from './limits.js';
-import { dataCheckSchema, type Given, required } from './options.js';
+import { dataCheckSchema, required, type Written } from './options.js';
 import { loadData } from './training-data.js';
 
-export type DataCheckOptions = Given<typeof dataCheckSchema> & {
+export type DataCheckOptions = Written<typeof dataCheckSchema> & {
   /** Ends the check with L2TError ABORTED. */
   readonly signal?: AbortSignal | undefined;
   /** Entries of the folder looked at so far; called only where listing it takes longer than half a second. */

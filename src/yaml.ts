@@ -1,4 +1,4 @@
-import { isScalar, Lexer, LineCounter, parseDocument, visit, type YAMLMap } from 'yaml';
+import { isScalar, Lexer, LineCounter, parseDocument, visit, type YAMLError, type YAMLMap } from 'yaml';
 
 // Options and records are 3 deep, and 21,000 class names take half a megabyte. The parser makes some 300 bytes of each byte, takes
 // time with the square of the depth, and where the stack ends in it, V8 may end the process instead of throwing an error.
@@ -7,7 +7,7 @@ const deepest = 32;
 
 /**
  * YAML as plain values. What the parser would only warn of on stderr, such as a tag that it does not know, is an error, too: nothing
- * of a file of options may be guessed. There are no aliases: a few lines of them unfold to gigabytes.
+ * of a file of options may be guessed. Aliases are followed a hundred times at most: a few lines of them could unfold to gigabytes.
  * @throws Error where the text is no such YAML, too long or too deep.
  */
 export function parseYaml(text: string): unknown {
@@ -21,10 +21,20 @@ export function parseYaml(text: string): unknown {
     // Its own ways to both take time with the square of the length.
     ...{ uniqueKeys: false, prettyErrors: false },
   });
-  for (const { message, pos } of [...document.errors, ...document.warnings])
-    throw new Error(message + at(pos[0], lineCounter));
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem) throw new Error(`${inWords(problem)}${at(problem.pos[0], lineCounter)}`);
   visit(document, { Map: (_key, { items }) => requireUnique(items, lineCounter) });
-  return document.toJS({ maxAliasCount: 0 });
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    if (error instanceof ReferenceError) throw new Error('its aliases (*name) do not exist, or are too many');
+    throw error;
+  }
+}
+
+function inWords({ code, message }: YAMLError): string {
+  if (code === 'MULTIPLE_DOCS') return 'it holds several documents (---): keep one';
+  return code === 'TAG_RESOLVE_FAILED' ? `${message}: leave the tag out` : message;
 }
 
 function at(position: number, lines: LineCounter): string {

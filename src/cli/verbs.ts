@@ -24,7 +24,8 @@ export async function main(): Promise<void> {
       'Learning what and where to transfer: train a compact network with the help of a bigger pretrained one.',
     )
     .version(version)
-    .showHelpAfterError('(--help lists what there is)');
+    .showHelpAfterError('(--help lists what there is)')
+    .exitOverride();
   for (const register of [
     demo,
     transfer,
