@@ -14,6 +14,7 @@
 #include "binding/worker.h"
 #include "native/core/device.h"
 #include "native/core/memory.h"
+#include "native/core/threads.h"
 #include "native/kernels/gemm.h"
 #include "native/kernels/loops.h"
 
@@ -61,6 +62,8 @@ void watch_process_exit(Napi::Env env) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   keep_freed_memory();
+  // Nothing that JavaScript waits for is worth threads of its own.
+  set_threads(1);
   watch_process_exit(env);
   exports.Set("info", Napi::Function::New(env, info));
   exports.Set("device", Napi::Function::New(env, device));

@@ -72,7 +72,7 @@ Napi::Value Bench::iterate(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     return Worker::start(
         info.Env(), std::make_shared<Worker>(), {}, [subject = subject_](Worker& /*worker*/) -> MakeValue {
-          set_threads(subject->threads);
+          take_threads(subject->threads);
           subject->phases.start();
           const auto iteration = subject->learner->iterate(subject->x, {subject->x}, subject->y, subject->lr);
           // Reading a result waits for whatever device computes it.
@@ -91,7 +91,7 @@ Napi::Value measure_machine(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto threads = info[0].ToNumber().Int32Value();
     return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [threads](Worker& /*worker*/) -> MakeValue {
-      set_threads(threads);
+      take_threads(threads);
       const auto speed = kernels::measure_machine();
       return [speed](Napi::Env env) {
         auto object = Napi::Object::New(env);

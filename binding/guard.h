@@ -1,10 +1,16 @@
 #pragma once
 #include <napi.h>
 
+#include <cstddef>
 #include <exception>
+#include <new>
+#include <optional>
+#include <regex>
 #include <string>
+#include <system_error>
 
 #include "native/core/error.h"
+#include "native/core/limits.h"
 
 /// The only place where C++ exceptions are caught: they become JavaScript errors that carry `code`.
 namespace l2t::binding {
@@ -15,6 +21,20 @@ struct Failure {
   std::string message;
 };
 
+/// What LibTorch says where it gets no memory, on a CPU and on a GPU, and how much it wanted.
+inline std::optional<size_t> refused_memory(const std::string& line) {
+  if (line.find("can't allocate memory") == std::string::npos && line.find("out of memory") == std::string::npos) {
+    // oneDNN does not say why. Where room is short, that is why.
+    const bool failed = line.find("could not create a") == 0 || line.find("could not execute a") == 0;
+    return failed && address_space_is_limited() ? std::optional<size_t>(0) : std::nullopt;
+  }
+  std::smatch found;
+  if (std::regex_search(line, found, std::regex("allocate ([0-9]+) bytes"))) return std::stoull(found[1]);
+  if (!std::regex_search(line, found, std::regex("allocate ([0-9.]+) ([KMGT])iB"))) return 0;
+  const auto power = 10 * (1 + std::string("KMGT").find(found[2].str()));
+  return static_cast<size_t>(std::stod(found[1]) * static_cast<double>(size_t{1} << power));
+}
+
 /// Call inside a catch block.
 inline Failure current_failure() {
   try {
@@ -22,11 +42,16 @@ inline Failure current_failure() {
   } catch (const Error& error) {
     return {error.code(), error.what()};
   } catch (const std::bad_alloc&) {
-    return {"INTERNAL", "Out of memory: use a smaller --batch, a smaller network, or fewer threads."};
+    return {"OUT_OF_MEMORY", out_of_memory(0)};
+  } catch (const std::system_error& error) {
+    if (error.code() == std::errc::resource_unavailable_try_again) return {"OUT_OF_THREADS", out_of_threads()};
+    return {"INTERNAL", error.what()};
   } catch (const std::exception& error) {
     // LibTorch appends a C++ backtrace to its messages: only the first line says anything to a user.
     const std::string text = error.what();
-    return {"INTERNAL", text.substr(0, text.find('\n'))};
+    const auto line = text.substr(0, text.find('\n'));
+    if (const auto bytes = refused_memory(line)) return {"OUT_OF_MEMORY", out_of_memory(*bytes)};
+    return {"INTERNAL", line};
   }
 }
 

@@ -74,7 +74,7 @@ Napi::Value Network::infer(const Napi::CallbackInfo& info) {
     keep.push_back(Napi::Reference<Napi::Value>::New(pixels, 1));
     auto body = [loaded = loaded_, images, want_features](Worker& /*worker*/) -> MakeValue {
       const KeptMemory memory;
-      set_threads(loaded->threads);
+      take_threads(loaded->threads);
       const auto x = data::to_input(images.to(loaded->device()), loaded->size, loaded->normalisation);
       const auto [logits, features] =
           nets::forward(loaded->network, loaded->parameters.views, loaded->buffers, x, nets::Statistics::kRunning);

@@ -63,6 +63,8 @@ Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker
     registry().workers.push_back(worker);
   }
   try {
+    // A thread that starts with too little ends the process.
+    if (address_space_is_limited()) require_address_space(2 * kThreadSpace);
     worker->thread_ = std::thread([worker, settle, body = std::move(body)]() mutable {
       MakeValue value;
       std::optional<Failure> failure;

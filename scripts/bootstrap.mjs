@@ -105,7 +105,7 @@ function requireTools() {
 function buildAddon() {
   if (isNativeCurrent()) return;
   requireTools();
-  const libtorch = timed('looking for LibTorch', () => requireLibTorch({ say, cli: 'node dist/cli/main.js' }));
+  const libtorch = timed('looking for LibTorch', () => requireLibTorch({ say, cli: 'node dist/cli/l2t-native.cjs' }));
   say(`LibTorch ${libtorch.version} in ${libtorch.prefix} (${libtorch.how})`);
   timed('compiling the addon (one or two minutes)', () => buildNative({ libtorch }));
 }

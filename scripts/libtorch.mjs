@@ -18,9 +18,15 @@ import { modified } from './stamps.mjs';
  * - tries its memory hooks: it grows the heap by a page and shrinks it again, and where it could not grow (V8's code may lie right
  *   behind the heap: one start in some two hundred) it takes away a page that is in use;
  * - takes SIGHUP for its debug mode, in place of the process's own handler: a closed terminal would end nothing;
- * - takes SIGSEGV from V8, which needs it for WebAssembly's bounds checks.
+ * - takes SIGSEGV from V8, which needs it for WebAssembly's bounds checks;
+ * - starts a thread, to show in a file system what it does.
+ * OpenBLAS starts one for each core but one, which wait for ever: the addon holds it to one thread (threads.cc). Where a thread
+ * cannot be started, either library ends the process.
  */
-export const loadEnvironment = { UCX_MEM_EVENTS: 'n', UCX_DEBUG_SIGNO: '0', UCX_HANDLE_ERRORS: 'none' };
+export const loadEnvironment = {
+  ...{ UCX_MEM_EVENTS: 'n', UCX_DEBUG_SIGNO: '0', UCX_HANDLE_ERRORS: 'none', UCX_VFS_ENABLE: 'n' },
+  OPENBLAS_NUM_THREADS: '1',
+};
 
 export const minimumVersion = '2.6';
 const aptPackages = ['libtorch-dev', 'libopenblas0'];

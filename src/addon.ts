@@ -14,6 +14,7 @@ import type {
   RunJob,
 } from './contract.js';
 import { type ErrorCode, L2TError } from './errors.js';
+import { isLoadingOutOfRoom, requireRoomToLoad } from './limits.js';
 
 export type * from './contract.js';
 
@@ -48,6 +49,7 @@ function load(): NativeAddon {
   // a run would take ten times as long. libgomp reads this when it is loaded.
   if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '1000';
   for (const [name, value] of Object.entries(loadEnvironment)) process.env[name] ??= value;
+  requireRoomToLoad();
   try {
     return createRequire(import.meta.url)(path) as NativeAddon;
   } catch (error) {
@@ -85,6 +87,10 @@ const loadProblems: readonly [pattern: RegExp, code: ErrorCode, meaning: string]
 
 function loadError(path: string, cause: unknown): L2TError {
   const text = cause instanceof Error ? cause.message : String(cause);
+  if (isLoadingOutOfRoom(text)) {
+    const message = `There is no room to load the native part: raise the limit of the address space (ulimit -v). The loader said: ${text}`;
+    return new L2TError('OUT_OF_MEMORY', message, { cause });
+  }
   const problem = loadProblems.find(([pattern]) => pattern.test(text));
   const code = problem?.[1] ?? 'ADDON_NOT_BUILT';
   return new L2TError(

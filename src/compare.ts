@@ -9,9 +9,9 @@ import {
   type ResumeControl,
   resumeExperiment,
 } from './experiment.js';
-import { compareSchema, type Given } from './options.js';
+import { compareSchema, type Given, type Written } from './options.js';
 
-export type CompareOptions = Given<typeof compareSchema> & ExperimentControl;
+export type CompareOptions = Written<typeof compareSchema> & ExperimentControl;
 
 /** Methods × seeds. */
 export const comparison: ExperimentKind<Given<typeof compareSchema>> = {

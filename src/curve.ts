@@ -10,9 +10,9 @@ import {
   type ResumeControl,
   resumeExperiment,
 } from './experiment.js';
-import { curveSchema, type Given, required } from './options.js';
+import { curveSchema, type Given, required, type Written } from './options.js';
 
-export type CurveOptions = Given<typeof curveSchema> & ExperimentControl;
+export type CurveOptions = Written<typeof curveSchema> & ExperimentControl;
 
 /** Images a class × methods × seeds; the smallest runs come first where they are named first. */
 export const limitedData: ExperimentKind<Given<typeof curveSchema>> = {

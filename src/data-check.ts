@@ -4,10 +4,11 @@ import { countPerClass, type Dataset, type SplitName, splitNames } from './datas
 import type { ImageList } from './datasets/image-list.js';
 import { forEachParallel, throwIfAborted } from './datasets/reading.js';
 import { L2TError } from './errors.js';
-import { dataCheckSchema, type Given, required } from './options.js';
+import { isLimitError } from './limits.js';
+import { dataCheckSchema, required, type Written } from './options.js';
 import { loadData } from './training-data.js';
 
-export type DataCheckOptions = Given<typeof dataCheckSchema> & {
+export type DataCheckOptions = Written<typeof dataCheckSchema> & {
   /** Ends the check with L2TError ABORTED. */
   readonly signal?: AbortSignal | undefined;
   /** Entries of the folder looked at so far; called only where listing it takes longer than half a second. */
@@ -112,7 +113,7 @@ async function see(list: ImageList, index: number): Promise<Seen | L2TError> {
     const content = createHash('sha256').update(`${height} ${width} `).update(pixels).digest('base64');
     return { content, short: Math.min(height, width), long: Math.max(height, width) };
   } catch (error) {
-    if (error instanceof L2TError && !isForWantOfFiles(error)) return error;
+    if (error instanceof L2TError && !isForWantOfFiles(error) && !isLimitError(error)) return error;
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { type MethodName, methodNeeds, type RowName, rowNames, rowNeeds, useless
 import { type compareSchema, defaultMethods, flagOf, type Given } from './options.js';
 import { firstSource, listSources, loadSources } from './sources.js';
 import { didYouMean } from './suggest.js';
-import type { TransferOptions } from './transfer.js';
+import type { CheckedTransferOptions } from './transfer.js';
 
 /** The options that all kinds of experiments have. */
 export type ExperimentOptions = Omit<Given<typeof compareSchema>, 'perClass'>;
@@ -19,7 +19,7 @@ export interface Entry {
   /** N, training images a class, where entries differ in it. */
   readonly perClass?: number;
   /** All but the seed and the folder. */
-  readonly options: TransferOptions;
+  readonly options: CheckedTransferOptions;
 }
 
 /** A comma that does not go on with a list of pairs: fm:4-0,9-1. */
@@ -52,8 +52,9 @@ function parseMethod(item: string): { name: RowName; pairs?: string } {
         : `'${given}' is no method: use some of ${rowNames.join(', ')}.${didYouMean(given, rowNames)}`;
     throw new L2TError('INVALID_OPTION', `--methods: ${why}`);
   }
-  const pairs = rest.join(':');
-  if (pairs === '') return { name };
+  if (rest.length === 0) return { name };
+  const pairs = rest.join(':').trim();
+  if (pairs === '') throw new L2TError('INVALID_OPTION', `--methods: '${item}' names no pairs: leave out the colon.`);
   if ('pairs' in rowNeeds[name]) return { name, pairs };
   throw new L2TError('INVALID_OPTION', `--methods: ${name} has no pairs: leave out ':${pairs}'.`);
 }
@@ -79,13 +80,13 @@ function readBy(
 /** Options of the network that is trained, where the source does not say it. */
 const ofTarget = ['target', 'width', 'size'] as const;
 
-function without(options: Given<typeof compareSchema>, useless: readonly string[]): TransferOptions {
+function without(options: Given<typeof compareSchema>, useless: readonly string[]): CheckedTransferOptions {
   const { seeds: _, parallel: __, out: ___, ...shared } = options;
   return Object.fromEntries(Object.entries(shared).filter(([key]) => !useless.includes(key)));
 }
 
 /** The first source's network from the source's weights. */
-function sourceAsTarget(options: Given<typeof compareSchema>): TransferOptions {
+function sourceAsTarget(options: Given<typeof compareSchema>): CheckedTransferOptions {
   const { source, sourceNetwork, sourceSize, sourceWidth } = firstSource(options);
   return { target: sourceNetwork, width: sourceWidth, size: sourceSize, targetInit: source };
 }

@@ -39,5 +39,9 @@ export type ErrorCode =
   | 'DIVERGED'
   /** The run was aborted by its signal. */
   | 'ABORTED'
+  /** The system gives the process no more memory. */
+  | 'OUT_OF_MEMORY'
+  /** The system lets the process start no more threads. */
+  | 'OUT_OF_THREADS'
   /** A failure inside LibTorch or this package: please report it. */
   | 'INTERNAL';

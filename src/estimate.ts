@@ -7,7 +7,7 @@ import { defaultBatch, defaultSize, type NetworkName } from './networks.js';
 import { required, transferSchema } from './options.js';
 import { currentFormat, defaultPairs, rules } from './rules.js';
 import { availableCores, defaultThreads } from './threads.js';
-import type { TransferOptions } from './transfer.js';
+import type { CheckedTransferOptions } from './transfer.js';
 
 /** How long the runs of one row would take. */
 export interface EntryEstimate {
@@ -70,7 +70,7 @@ export async function estimate(
 const stepsPerEpoch = (images: number, batch: number): number =>
   Math.max(1, Math.ceil(images / batch) - (images % batch === 1 ? 1 : 0));
 
-function shapeOf(options: TransferOptions, images: number) {
+function shapeOf(options: CheckedTransferOptions, images: number) {
   const name = required(transferSchema, options, 'target');
   const size = options.size ?? defaultSize(name);
   return {

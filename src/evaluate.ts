@@ -10,12 +10,12 @@ import { L2TError } from './errors.js';
 import { readText } from './files.js';
 import { Inference } from './inference.js';
 import { argmax, logSoftmax } from './logits.js';
-import { evaluateSchema, type Given, required } from './options.js';
+import { evaluateSchema, required, type Written } from './options.js';
 import { printable, shown } from './printable.js';
 import { parseRecord } from './run-record.js';
 import { folderFingerprint, loadData } from './training-data.js';
 
-export type EvaluateOptions = Given<typeof evaluateSchema> & {
+export type EvaluateOptions = Written<typeof evaluateSchema> & {
   /** Ends the evaluation with L2TError ABORTED, at the next batch. */
   readonly signal?: AbortSignal | undefined;
   /** Entries of the data folder looked at so far; called only where listing it takes longer than half a second. */

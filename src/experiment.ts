@@ -27,6 +27,7 @@ import { currentFormat, type RunFormat, rules } from './rules.js';
 import type { Run, RunControl, RunResult } from './run.js';
 import { firstFree, removeLeftOvers, requireUnusedByRuns } from './run-folder.js';
 import { RunLock, releaseAfter } from './run-lock.js';
+import { shellWord } from './shell.js';
 import { lanesFor, sideBySide } from './side-by-side.js';
 import { defaultThreads } from './threads.js';
 import { transferAs } from './transfer.js';
@@ -296,6 +297,6 @@ function unlessDiverged(
 /** An abort names the experiment, not the run in it. */
 function interrupted({ verb }: { readonly verb: string }, out: string, error: unknown): unknown {
   if (!(error instanceof L2TError) || error.code !== 'ABORTED') return error;
-  const message = `The experiment was interrupted; all is saved. Continue it with: l2t-native ${verb} --resume ${out}`;
+  const message = `The experiment was interrupted; all is saved. Continue it with: l2t-native ${verb} --resume ${shellWord(out)}`;
   return new L2TError('ABORTED', message, { cause: error.cause });
 }

@@ -3,6 +3,7 @@ import { constants, existsSync, type Stats } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { L2TError } from './errors.js';
+import { limitError } from './limits.js';
 
 /** The system's refusals that a person meets, and what to do about each. */
 const advice: ReadonlyMap<string, string> = new Map([
@@ -23,9 +24,14 @@ const advice: ReadonlyMap<string, string> = new Map([
   ['EAGAIN', 'it is not a regular file, and has nothing to read: name a file'],
 ]);
 
-/** `error`, which came of trying to `verb` ("read", "write") `path`, as an L2TError FILE_ACCESS; what is an L2TError already stays as it is. */
+/**
+ * `error`, which came of trying to `verb` ("read", "write") `path`, as an L2TError FILE_ACCESS; OUT_OF_MEMORY where it only says that.
+ * What is an L2TError already stays as it is.
+ */
 export function fileError(verb: string, path: string, error: unknown): L2TError {
   if (error instanceof L2TError) return error;
+  const limit = limitError(error);
+  if (limit) return limit;
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   const reason = (code && advice.get(code)) ?? (error instanceof Error ? error.message : String(error));
   return new L2TError('FILE_ACCESS', `Cannot ${verb} ${path || "''"}: ${reason}.`, { cause: error });

@@ -5,6 +5,7 @@ import { fitImage, largeSize } from './datasets/fit.js';
 import type { ImageList } from './datasets/image-list.js';
 import { forEachParallel } from './datasets/reading.js';
 import { L2TError } from './errors.js';
+import { isLimitError } from './limits.js';
 import { median } from './statistics.js';
 import { defaultThreads } from './threads.js';
 
@@ -107,7 +108,7 @@ async function readImages(
     try {
       images[k] = await fitImage(await source.read(index), size, addon().resize, source.name(index));
     } catch (error) {
-      if (!(error instanceof L2TError)) throw error;
+      if (!(error instanceof L2TError) || isLimitError(error)) throw error;
       images[k] = error;
     }
   });

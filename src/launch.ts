@@ -66,13 +66,11 @@ async function trainIn(
   context: Context,
 ): Promise<RunResult> {
   return train(materials, folder, saved, context).catch((error: unknown) => {
-    if (!(error instanceof L2TError) || error.code !== 'DIVERGED' || folder.saved) throw error;
-    const message = error.message.replace('The last good checkpoint is kept; train', 'Train');
-    throw new L2TError(
-      'DIVERGED',
-      `${message} Nothing was saved before this: a resume would end in the same way, but --out ${folder.path} may be given again.`,
-      { cause: error },
-    );
+    if (!(error instanceof L2TError) || error.code !== 'DIVERGED') throw error;
+    const rest = folder.saved
+      ? `What was saved before this is kept in ${folder.path}.`
+      : `Nothing was saved before this: a resume would end in the same way, but --out ${folder.path} may be given again.`;
+    throw new L2TError('DIVERGED', `${error.message} ${rest}`, { cause: error });
   });
 }
 

@@ -37,6 +37,11 @@ const between = (min: number, max: number, help: string) =>
   about(z.number().gte(min).lte(max), 'x', `a number from ${min} to ${max}`, help);
 const repeated = <S extends z.ZodType>(schema: S) =>
   z.union([schema, z.array(schema).min(1).readonly()]).meta({ ...(schema.meta() as About), repeats: true });
+/** A list in one string, as on the command line; in YAML and TypeScript a list as well, or one number. */
+const listed = (value: string, allowed: string, help: string) => {
+  const item = z.union([z.string().min(1), z.int()]);
+  return about(z.union([item, z.array(item).min(1).readonly()]).transform(String), value, allowed, help);
+};
 const yes = (help: string) => about(z.boolean(), '', 'true or false', help);
 
 export const engineNames = ['native', 'autograd'] as const satisfies readonly EngineName[];
@@ -65,7 +70,7 @@ const common = {
     'data set: class folders (train/, val/, test/ or flat), or a published one as distributed (docs/data.md)',
   ),
   layout: choice(layouts, "the data set's layout (what its files show)"),
-  classes: text('list', 'names or indices, separated by commas', 'only these classes of the data set'),
+  classes: listed('list', 'names or indices, separated by commas', 'only these classes of the data set'),
   splitFile: path(
     'file',
     "which images train, validate and test: JSON, or the authors' files by their common beginning",
@@ -159,7 +164,7 @@ export const defaultMethods = 'scratch,fm,at,l2t-w,l2t-ww,finetune-source';
 
 /** Options of `compare`: those of `transfer` that are the same for every method, and which methods. */
 export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true, targetInit: true }).extend({
-  methods: text(
+  methods: listed(
     'list',
     `methods separated by commas, of ${rowNames.join(', ')}; a method's pairs follow a colon, as in fm:all-to-all`,
     `methods to compare; finetune-source fine-tunes the first source's own network (${defaultMethods})`,
@@ -170,9 +175,7 @@ export const compareSchema = transferSchema.omit({ method: true, pairs: true, se
 
 /** Options of `curve`: those of `compare`, with several counts of images a class. */
 export const curveSchema = compareSchema.extend({
-  perClass: about(
-    // In YAML a number, or a list of them.
-    z.union([z.string().min(1), z.int(), z.array(z.int()).min(1)]).transform(String),
+  perClass: listed(
     'list',
     'whole numbers separated by commas, such as 50,100,250',
     'training images a class; the table has a column for each count',
@@ -231,6 +234,9 @@ export const demoSchema = z.strictObject({
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 /** What a schema's options look like before defaults: each may be left out. */
 export type Given<S extends Schema> = Partial<z.output<S>>;
+
+/** The same as a caller may write them: a list for a string that holds one. */
+export type Written<S extends Schema> = Partial<z.input<S>>;
 
 /** What help says of an option: what it is for, its default in parentheses, and what is allowed. */
 export function helpOf({ help, allowed, value }: About): string {

@@ -12,7 +12,7 @@ import { required, transferSchema } from './options.js';
 import type { Rules } from './rules.js';
 import { listSources, loadSources, resolveSources, sourceFlags } from './sources.js';
 import { divide, loadData } from './training-data.js';
-import type { TransferOptions } from './transfer.js';
+import type { CheckedTransferOptions } from './transfer.js';
 import { hashTensors } from './weights/content-hash.js';
 
 /** What all runs of an experiment share. */
@@ -92,7 +92,7 @@ async function checkSources(
 /** The source's weights that a target starts from, where no other row's method reads them. */
 async function readStart(
   path: string,
-  { target, width, size, strict }: TransferOptions,
+  { target, width, size, strict }: CheckedTransferOptions,
   known: Map<string, Checkpoint>,
 ) {
   if (known.has(path)) return;
@@ -101,7 +101,7 @@ async function readStart(
 
 type Target = ReturnType<typeof targetOf>;
 
-function targetOf(options: TransferOptions, classes: number) {
+function targetOf(options: CheckedTransferOptions, classes: number) {
   const name = required(transferSchema, options, 'target');
   return { name, classes, width: options.width ?? 1, size: options.size ?? defaultSize(name) };
 }

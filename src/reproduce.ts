@@ -20,7 +20,7 @@ import {
 } from './experiment.js';
 import { readText } from './files.js';
 import { besideSplitFile } from './launch.js';
-import { checkOptions, type Given, reproduceSchema, required } from './options.js';
+import { checkOptions, type Given, reproduceSchema, required, type Written } from './options.js';
 import type { Common } from './preflight.js';
 import { openPresetData, type Preset, presetNamed, withoutDivided } from './presets.js';
 import { currentFormat, rules } from './rules.js';
@@ -28,7 +28,7 @@ import { firstFree } from './run-folder.js';
 import { countTrained } from './training-data.js';
 
 /** What goes over the preset's options, and what it lacks: the data, and the sources' weights. */
-export type ReproduceOptions = Given<typeof reproduceSchema> & ExperimentControl;
+export type ReproduceOptions = Written<typeof reproduceSchema> & ExperimentControl;
 
 /**
  * Runs one of the paper's experiments, a comparison or a curve, with the preset's options (`presets()`) under those given here.
@@ -65,7 +65,7 @@ export interface DryRun {
  */
 export async function dryRun(
   name: string,
-  given: Given<typeof reproduceSchema> & {
+  given: Written<typeof reproduceSchema> & {
     readonly signal?: AbortSignal | undefined;
     readonly onMethod?: ((label: string) => void) | undefined;
   } = {},

@@ -89,7 +89,7 @@ export function parseRecord(text: string, file: string): RunRecord {
     value = parseYaml(text);
   } catch (cause) {
     const [problem = ''] = (cause as Error).message.split('\n');
-    throw new L2TError('INVALID_RUN', `${file} is damaged: ${shown(problem, 200)}`, { cause });
+    throw new L2TError('INVALID_RUN', `${file} is damaged: ${shown(problem, 200)}.`, { cause });
   }
   const parsed = record.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -3,6 +3,7 @@ import type { Checkpoint } from './checkpoint.js';
 import { L2TError } from './errors.js';
 import { EventQueue } from './event-queue.js';
 import type { FoundRate } from './learning-rate.js';
+import { limitError } from './limits.js';
 import type { MethodName } from './methods.js';
 
 /** What only the API takes. */
@@ -141,7 +142,8 @@ export class Run implements AsyncIterable<RunEvent> {
         this.#events.end();
         return result;
       },
-      (error: unknown) => {
+      (thrown: unknown) => {
+        const error = limitError(thrown) ?? thrown;
         forgetFrames(error);
         const aborted = error instanceof L2TError && error.code === 'ABORTED';
         // Whoever iterates need not await the result, too.

@@ -11,6 +11,7 @@ import type { Rules } from './rules.js';
 import type { RunEvent, RunResult } from './run.js';
 import type { FinishedResult, RunFolder, SavedRun } from './run-folder.js';
 import type { ResolvedOptions } from './run-record.js';
+import { shellWord } from './shell.js';
 import type { TrainingData } from './training-data.js';
 
 /** All that a run trains with. */
@@ -170,7 +171,7 @@ class Recorder implements RunListener {
 const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
 
 function aborted({ path, record }: RunFolder, signal: AbortSignal | undefined): L2TError {
-  const message = `The run was interrupted; all is saved. Continue it with: l2t-native ${record.verb} --resume ${path}`;
+  const message = `The run was interrupted; all is saved. Continue it with: l2t-native ${record.verb} --resume ${shellWord(path)}`;
   return new L2TError('ABORTED', message, { cause: signal?.reason });
 }
 

@@ -1,11 +1,14 @@
 import { takeOptions } from './arguments.js';
 import { startRun } from './launch.js';
-import { type Given, required, transferSchema } from './options.js';
+import { type Given, required, transferSchema, type Written } from './options.js';
 import { currentFormat, type RunFormat } from './rules.js';
 import { Run, type RunControl } from './run.js';
 
+/** The options of `transfer`, checked: lists are in one string. */
+export type CheckedTransferOptions = Given<typeof transferSchema>;
+
 /** `l2t-native transfer --help` says what each option is, its range and its default. */
-export type TransferOptions = Given<typeof transferSchema> & RunControl;
+export type TransferOptions = Written<typeof transferSchema> & RunControl;
 
 /**
  * Trains `target` on `data` with the help of a pretrained `source` (docs/method.md; arXiv 1905.05901), or without one

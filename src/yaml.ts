@@ -1,4 +1,4 @@
-import { isScalar, Lexer, LineCounter, parseDocument, visit, type YAMLMap } from 'yaml';
+import { isScalar, Lexer, LineCounter, parseDocument, visit, type YAMLError, type YAMLMap } from 'yaml';
 
 // Options and records are 3 deep, and 21,000 class names take half a megabyte. The parser makes some 300 bytes of each byte, takes
 // time with the square of the depth, and where the stack ends in it, V8 may end the process instead of throwing an error.
@@ -7,7 +7,7 @@ const deepest = 32;
 
 /**
  * YAML as plain values. What the parser would only warn of on stderr, such as a tag that it does not know, is an error, too: nothing
- * of a file of options may be guessed. There are no aliases: a few lines of them unfold to gigabytes.
+ * of a file of options may be guessed. Aliases are followed a hundred times at most: a few lines of them could unfold to gigabytes.
  * @throws Error where the text is no such YAML, too long or too deep.
  */
 export function parseYaml(text: string): unknown {
@@ -21,25 +21,25 @@ export function parseYaml(text: string): unknown {
     // Its own ways to both take time with the square of the length.
     ...{ uniqueKeys: false, prettyErrors: false },
   });
-  for (const { message, pos } of [...document.errors, ...document.warnings]) {
-    throw new Error(`${message}${place(pos[0], lineCounter)}:\n\n${excerpt(text, pos[0], lineCounter)}`);
-  }
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem) throw new Error(`${inWords(problem)}${at(problem.pos[0], lineCounter)}`);
   visit(document, { Map: (_key, { items }) => requireUnique(items, lineCounter) });
-  return document.toJS({ maxAliasCount: 0 });
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    if (error instanceof ReferenceError) throw new Error('its aliases (*name) do not exist, or are too many');
+    throw error;
+  }
 }
 
-function place(position: number, lines: LineCounter): string {
+function inWords({ code, message }: YAMLError): string {
+  if (code === 'MULTIPLE_DOCS') return 'it holds several documents (---): keep one';
+  return code === 'TAG_RESOLVE_FAILED' ? `${message}: leave the tag out` : message;
+}
+
+function at(position: number, lines: LineCounter): string {
   const { line, col } = lines.linePos(position);
   return ` at line ${line}, column ${col}`;
-}
-
-/** The line, cut, and a mark below what is wrong in it. */
-function excerpt(text: string, position: number, lines: LineCounter): string {
-  const { col } = lines.linePos(position);
-  const start = position - col + 1;
-  const from = col > 60 ? position - 40 : start;
-  const line = text.slice(start).split('\n', 1)[0] as string;
-  return `${line.slice(from - start, from - start + 80)}\n${' '.repeat(position - from)}^`;
 }
 
 function requireUnique(items: YAMLMap['items'], lines: LineCounter): void {
@@ -47,7 +47,7 @@ function requireUnique(items: YAMLMap['items'], lines: LineCounter): void {
   for (const { key } of items) {
     if (!isScalar(key)) throw new Error('a key is no text');
     const name = String(key.value);
-    if (seen.has(name)) throw new Error(`the key '${name}' comes twice${place(key.range?.[0] ?? 0, lines)}`);
+    if (seen.has(name)) throw new Error(`the key '${name}' comes twice${at(key.range?.[0] ?? 0, lines)}`);
     seen.add(name);
   }
 }

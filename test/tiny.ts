@@ -9,7 +9,7 @@ import { imagenetNormalisation } from '../src/networks.js';
 
 /** A data set, a source and options with which a run takes seconds. */
 
-export const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+export const main = fileURLToPath(new URL('../dist/cli/l2t-native.cjs', import.meta.url));
 
 export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'l2t-test-'));
 

@@ -71,7 +71,7 @@ void add_details(const Iteration& iteration, Learner& learner, std::vector<Named
 }  // namespace
 
 std::vector<NamedTensor> observe(const ObserveConfig& config) {
-  set_threads(config.threads);
+  take_threads(config.threads);
   const auto options = at::TensorOptions().dtype(config.dtype).device(choose_device(config.device).device);
   auto sources = config.sources;
   for (size_t k = 0; k < sources.size(); ++k) {

@@ -28,7 +28,7 @@ data::ImageSet on_device(data::ImageSet images, c10::Device device) {
 
 /// The device, once the calling thread has its thread count: the first thing a trainer does.
 c10::Device prepare(const RunConfig& config) {
-  set_threads(config.threads);
+  take_threads(config.threads);
   return choose_device(config.device).device;
 }
 
@@ -131,8 +131,8 @@ std::optional<StepEvent> Trainer::step() {
     return sums_.add(iteration, y);
   } catch (const NotFinite& problem) {
     throw Error("DIVERGED", std::string(problem.what()) + " at step " + std::to_string(step_) + " of epoch " +
-                                std::to_string(epoch_) + " (both counted from 0). The last good checkpoint is kept; " +
-                                "train with a lower --lr or --meta-lr.");
+                                std::to_string(epoch_) +
+                                " (both counted from 0). Train with a lower --lr or --meta-lr.");
   }
 }
 
@@ -203,8 +203,7 @@ std::optional<Evaluation> Trainer::evaluate_on(const data::ImageSet& images, con
 void Trainer::require_finite_weights() {
   if (at::isfinite(learner_.state().theta.flat).all().item<bool>()) return;
   throw Error("DIVERGED", "The weights became NaN or infinite by step " + std::to_string(step_) + " of epoch " +
-                              std::to_string(epoch_) + " (both counted from 0). The last good checkpoint is kept; " +
-                              "train with a lower --lr.");
+                              std::to_string(epoch_) + " (both counted from 0). Train with a lower --lr.");
 }
 
 }  // namespace l2t::run

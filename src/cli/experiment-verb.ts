@@ -4,7 +4,7 @@ import type { ExperimentControl, ExperimentResult, Follow, ResumeControl } from 
 import { experimentTable } from '../experiment-table.js';
 import { compareSchema, flagOf } from '../options.js';
 import { printable } from '../printable.js';
-import { flagOptions } from './flags.js';
+import { flagOptions, folderToResume } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
 import { Stage } from './stage.js';
@@ -38,10 +38,11 @@ export async function runExperiment(
     return new Stage(`${label}, seed ${seed}`).follow(run);
   };
   const told = { follow, onWarning, onListed: progress.listing };
-  const result = await interruptible((signal) => {
-    if (flags.resume === undefined) return begin({ ...told, signal });
+  const result = await interruptible(async (signal) => {
+    const folder = folderToResume(flags);
+    if (folder === undefined) return begin({ ...told, signal });
     requireAlone(flags);
-    return resume(flags.resume, { ...flagOptions(resumable, flags), ...told, signal });
+    return resume(folder, { ...flagOptions(resumable, flags), ...told, signal });
   }).finally(() => progress.stop());
   process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
 }

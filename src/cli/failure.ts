@@ -1,13 +1,15 @@
 import pc from 'picocolors';
 import { L2TError } from '../errors.js';
 import { fileError } from '../files.js';
+import { limitError } from '../limits.js';
 import { printableLines } from '../printable.js';
 
 export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
 
 /** Prints an error as the command line shows it and returns the exit code. */
 export function report(thrown: unknown): number {
-  const error = isRefusal(thrown) ? fileError(verbOf(thrown), thrown.path ?? 'a file', thrown) : thrown;
+  const refused = isRefusal(thrown) ? fileError(verbOf(thrown), thrown.path ?? 'a file', thrown) : thrown;
+  const error = limitError(refused) ?? refused;
   const code = error instanceof L2TError ? error.code : 'INTERNAL';
   const message = printableLines((error instanceof Error ? error.message : String(error)).split('\n'));
   const colour = pc.createColors(process.stderr.isTTY === true && pc.isColorSupported);

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type * as z from 'zod';
-import { aboutField, checkOptions, flagOf, type Given, helpOf } from '../options.js';
+import { aboutField, checkOptions, flagOf, type Given, helpOf, isPath, refused } from '../options.js';
 import { yamlOptions } from '../yaml-options.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
@@ -25,6 +25,12 @@ const isNumber = (text: string): boolean => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?
 export function flagOptions<S extends Schema>(schema: S, parsed: Readonly<Record<string, unknown>>): Given<S> {
   const given = Object.entries(parsed).filter(([key]) => key in schema.shape);
   return checkOptions(schema, Object.fromEntries(given), flagOf);
+}
+
+/** The folder that --resume names, where it is given. */
+export function folderToResume({ resume }: { readonly resume?: string }): string | undefined {
+  if (resume === undefined || isPath(resume)) return resume;
+  throw refused('--resume', resume, 'the folder of what is to go on');
 }
 
 /** Flags over YAML. */

@@ -7,7 +7,6 @@ import { reportAbort, watchOutputs } from './interrupt.js';
 export async function runProgram(program: Command, argv: readonly string[] = process.argv): Promise<void> {
   watchOutputs();
   process.on('uncaughtException', (error) => process.exit(report(error)));
-  program.exitOverride();
   try {
     await program.parseAsync(argv);
   } catch (error) {

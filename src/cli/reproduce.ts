@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { L2TError } from '../errors.js';
-import { reproduceSchema } from '../options.js';
+import { flagOf, reproduceSchema } from '../options.js';
 import { type Preset, presetNamed, presets } from '../presets.js';
 import { printableLines } from '../printable.js';
 import { type DryRun, dryRun, reproduce, resumeReproduction } from '../reproduce.js';
@@ -35,7 +35,11 @@ function requireName(name: string | undefined): string {
   throw new L2TError('INVALID_OPTION', 'The name of an experiment is missing: l2t-native reproduce --list shows them.');
 }
 
-async function showList(name: string | undefined, { json }: ExperimentFlags): Promise<void> {
+async function showList(name: string | undefined, { list: _, json, ...others }: ExperimentFlags): Promise<void> {
+  const [first] = Object.keys(others);
+  if (first !== undefined) {
+    throw new L2TError('INVALID_OPTION', `--list only shows what there is: leave out ${flagOf(first)}.`);
+  }
   const all = name === undefined ? await presets() : [await presetNamed(name, ['compare', 'curve', 'pretrain'])];
   process.stdout.write(json ? `${JSON.stringify(all)}\n` : `${all.map(describe).join('\n\n')}\n`);
 }

@@ -4,7 +4,7 @@ import { inspectRun } from '../inspect.js';
 import { flagOf } from '../options.js';
 import { resume, resumeSchema } from '../resume.js';
 import type { Run, RunResult } from '../run.js';
-import { flagOptions } from './flags.js';
+import { flagOptions, folderToResume } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
 
@@ -30,7 +30,7 @@ export async function runTraining(
   flags: TrainingFlags,
   begin: (signal: AbortSignal) => Promise<Run>,
 ): Promise<void> {
-  const folder = flags.resume;
+  const folder = folderToResume(flags);
   if (folder !== undefined) {
     requireAlone(command);
     await requireOwn(command.name(), folder);

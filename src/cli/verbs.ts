@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { register as bench } from './bench.js';
 import { register as build } from './build.js';
@@ -17,9 +16,6 @@ import { register as reproduce } from './reproduce.js';
 import { register as setup } from './setup.js';
 import { register as transfer } from './transfer.js';
 
-// Images are decoded on libuv's pool, which reads this when it first starts a thread.
-process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism()));
-
 /** The command line with all its verbs, run. */
 export async function main(): Promise<void> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
@@ -28,7 +24,8 @@ export async function main(): Promise<void> {
       'Learning what and where to transfer: train a compact network with the help of a bigger pretrained one.',
     )
     .version(version)
-    .showHelpAfterError('(--help lists what there is)');
+    .showHelpAfterError('(--help lists what there is)')
+    .exitOverride();
   for (const register of [
     demo,
     transfer,

@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { L2TError } from '../errors.js';
+import { limitError } from '../limits.js';
 import type { Reduction } from './image-list.js';
 import { readWhole } from './reading.js';
 
@@ -46,7 +47,8 @@ export async function decodeImage(file: string, reduction?: Reduction): Promise<
  * JPEG is reduced as `reduction` says, which is asked in any case, with the sides as on disk; of 12 megapixels, by 3 in four
  * fifths of the time, by 5 in half of it. `name` is what messages call the image.
  *
- * Throws INVALID_DATA where the content is damaged, of another format, above 64 megapixels or 100,000 pixels a side.
+ * Throws INVALID_DATA where the content is damaged, of another format, above 64 megapixels or 100,000 pixels a side;
+ * OUT_OF_MEMORY, OUT_OF_THREADS.
  */
 export async function decodeBytes(bytes: Uint8Array, name: string, reduction?: Reduction): Promise<DecodedImage> {
   if (!looksLikeImage(bytes)) {
@@ -69,6 +71,8 @@ export async function decodeBytes(bytes: Uint8Array, name: string, reduction?: R
     const { data, info } = await rgb.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
     return { pixels: cmyk ? cmykToRgb(data) : data, height: info.height, width: info.width };
   } catch (cause) {
+    const limit = limitError(cause);
+    if (limit) throw limit;
     const reason = (cause as Error).message.split('\n')[0];
     throw new L2TError('INVALID_DATA', `${name} cannot be decoded: ${reason}. Replace or remove it.`, { cause });
   }

@@ -79,13 +79,15 @@ async function attempt({ seed }: EntriesJob): Promise<EntriesAnswer> {
   });
   const name = draw.weighted(Object.fromEntries(Object.entries(all).map(([key, { weight }]) => [key, weight])));
   const call = all[name] as (typeof all)[string];
+  const doing = join(folder, 'doing');
+  writeFileSync(doing, `${name}: to be changed`);
   const args = call.args();
   // Some calls stay valid: a run's methods in a wrong order are enough.
   const done = draw.once(12) ? ['nothing'] : damageArguments(args, draw);
   const isMisuse = draw.once(25);
   const native = draw.once(2) ? raw : addon();
   const what = `${name}${isMisuse ? ', misused' : ''}: ${done.join('; ')}`;
-  writeFileSync(join(folder, 'doing'), what);
+  writeFileSync(doing, what);
   try {
     await (isMisuse ? misuse(draw, args) : call.use(native, args, draw));
   } catch (error) {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { pretrain } from '../../src/index.js';
@@ -12,6 +13,11 @@ const damaged = temporaryFolder();
 for (const name of ['a', 'b']) for (const k of [1, 2]) write(join(damaged, name), `${k}.png`, 'junk');
 const scratch = ['--method', 'scratch', '--data', damaged];
 const yaml = (text: string) => write(folder, `${text.length}-${text.charCodeAt(0)}.yaml`, text);
+/** Ten tens of tens …: 10¹⁰ words, were it followed. */
+const aliasBomb = [
+  'a0: &a0 [x]',
+  ...Array.from({ length: 10 }, (_, k) => `a${k + 1}: &a${k + 1} [${Array(10).fill(`*a${k}`)}]`),
+].join('\n');
 const transfer = ['transfer', '--target', 'vgg9_bn', '--out', run];
 
 /** Command line, exit code, what stderr must say. */
@@ -47,6 +53,33 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
   [['transfer', '--config', yaml('epochs: x')], 2, /\.yaml: epochs is 'x': it must be a whole number/],
   [['transfer', '--config', yaml('a: [')], 2, /is no valid YAML/],
   [['transfer', '--config', yaml('- 1')], 2, /must be a map of options/],
+  [
+    ['transfer', '--config', yaml('data: !!python/object:os.system x')],
+    2,
+    /^error.*\.yaml is no valid YAML: Unresolved tag: .*python\/object:os\.system at line 1, column 7\. Leave the tag out\.\n$/,
+  ],
+  [
+    ['compare', '--config', yaml('methods: !foo [fm]')],
+    2,
+    /^error.*\.yaml is no valid YAML: Unresolved tag: !foo at.*\n$/,
+  ],
+  [['compare', '--config', yaml('? [a, b]\n: 1')], 2, /^error.*\.yaml: \[ a, b \] is unknown.*\n$/],
+  [
+    ['compare', '--config', yaml(aliasBomb)],
+    2,
+    /^error.*\.yaml is no valid YAML: its aliases \(\*name\) do not exist, or are too many\.\n$/,
+  ],
+  [['compare', '--config', yaml('['.repeat(9999))], 2, /^error.*\.yaml is no valid YAML: it is nested too deeply\.\n$/],
+  [
+    ['compare', '--config', yaml('a: 1\n---\nb: 1')],
+    2,
+    /^error.*\.yaml is no valid YAML: it holds several documents \(---\): keep one\.\n$/,
+  ],
+  [['compare', '--config', pretrained], 1, /^error.*FILE_ACCESS.*: it is a folder: name a YAML file\.\n$/],
+  [['compare', '--methods', 'scratch,fm:'], 2, /^error.*--methods: 'fm:' names no pairs: leave out the colon\.\n$/],
+  [['transfer', '--resume', ''], 2, /^error.*--resume is '': it must be the folder of what is to go on\.\n$/],
+  [['compare', '--resume', ''], 2, /^error.*--resume is '': it must be the folder of what is to go on\.\n$/],
+  [['reproduce', '--list', '--data', data], 2, /^error.*--list only shows what there is: leave out --data\.\n$/],
   [['transfer', '--config', join(folder, 'none.yaml')], 1, /error\[FILE_ACCESS\]: Cannot read .*none\.yaml/],
   [['transfer', '--resume', folder], 1, /error\[INVALID_RUN\]: .* holds no run/],
   [['transfer', '--resume', run, '--epochs', '3'], 2, /--epochs cannot accompany --resume/],
@@ -92,6 +125,25 @@ describe('misuse', () => {
     expect(outcome.stderr).toMatch(message);
     expect(outcome).toMatchObject({ code, stdout: '' });
     expect(outcome.stderr).not.toMatch(/\n\s+at .*:\d+/);
+  });
+
+  it.each(['!!python/object:os.system', '!foo'])('of the tag %s in a run record is one sentence', async (tag) => {
+    const changed = temporaryFolder();
+    const record = readFileSync(join(pretrained, 'options.yaml'), 'utf8');
+    write(changed, 'options.yaml', record.replace('verb: ', `verb: ${tag} `));
+    expect(await cli(['inspect', changed])).toMatchObject({
+      ...{ code: 1, stdout: '' },
+      stderr: expect.stringMatching(/^error\[INVALID_RUN\]: .*options\.yaml is damaged: Unresolved tag: .*\n$/),
+    });
+  });
+
+  it('is not what a person writes in YAML instead of a list in one string, or of a value twice', async () => {
+    const config = yaml(
+      `methods: [scratch, scratch]\nclasses: [left, 2]\ndata: &there ${data}\ncache: *there\ntarget: vgg9_bn`,
+    );
+    expect((await cli(['compare', '--config', config])).stderr).toMatch(/--methods: scratch is listed twice/);
+    const once = yaml(`methods: [scratch]\nclasses: [left, rihgt]\ndata: ${data}\ntarget: vgg9_bn`);
+    expect((await cli(['compare', '--config', once])).stderr).toMatch(/'rihgt' is no class.*'right'/);
   });
 
   it('shows a stack where it is asked for', async () => {

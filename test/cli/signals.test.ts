@@ -18,7 +18,7 @@ const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(reso
 
 /** A run that is under way for long, and its folder. */
 const longRun = () => {
-  const run = join(temporaryFolder(), 'run');
+  const run = join(temporaryFolder(), "a person's run");
   const args = ['transfer', '--source', source, '--data', data, '--out', run, ...tinyFlags, '--epochs', '500'];
   return { run, args };
 };
@@ -40,7 +40,7 @@ describe('a signal', { timeout: 120_000 }, () => {
     child.kill(signal);
     const outcome = await ended;
     expect(outcome).toMatchObject({ code, signal: null, stdout: '' });
-    expect(outcome.stderr).toContain(`l2t-native transfer --resume ${run}\n`);
+    expect(outcome.stderr).toContain(`l2t-native transfer --resume '${run.replace("'", "'\\''")}'\n`);
     expectSaved(run);
   });
 

@@ -57,6 +57,7 @@ function checkContents({ files, size }) {
     'binding/binding.gyp',
     'dist/index.js',
     'dist/index.d.ts',
+    'dist/cli/l2t-native.cjs',
     'dist/cli/main.js',
     'src/presets/cifar100.yaml',
     'src/presets/splits/cifar100.json',

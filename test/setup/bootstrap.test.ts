@@ -18,7 +18,7 @@ test('a bootstrap with nothing to do does nothing, quickly', () => {
 });
 
 test('doctor finds nothing broken where the tests run, and says so in JSON', () => {
-  const child = spawnSync(process.execPath, [join(packageRoot, 'dist/cli/main.js'), 'doctor', '--json'], {
+  const child = spawnSync(process.execPath, [join(packageRoot, 'dist/cli/l2t-native.cjs'), 'doctor', '--json'], {
     encoding: 'utf8',
   });
   const report = JSON.parse(child.stdout) as { ok: boolean; checks: { name: string; state: string }[] };

@@ -43,10 +43,10 @@ const numbers = [
   ],
 ];
 
-function detached(length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
-  return bytes;
+/** Its memory belongs to nobody any more. */
+function detached<T extends ArrayBufferView>(view: T): T {
+  structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] });
+  return view;
 }
 
 /** Node 20 has them; the types of ES2023 do not. */
@@ -60,6 +60,7 @@ const kinds = [
 
 /** A view that is like `view` but for one thing, which may be that it is none of its length. */
 function otherView(view: ArrayBufferView, draw: Draw): unknown {
+  if (view.byteLength === 0) return new Uint8Array(draw.below(100));
   const { byteLength } = view;
   const bytes = new Uint8Array(view.buffer, view.byteOffset, byteLength);
   const copy = (to: ArrayBufferLike): Uint8Array => {
@@ -87,7 +88,7 @@ function otherView(view: ArrayBufferView, draw: Draw): unknown {
     (buffer as unknown as { resize(length: number): void }).resize(size * Math.floor(byteLength / size / 2));
     return tracking;
   }
-  if (kind === 5) return new Same(detached(byteLength).buffer);
+  if (kind === 5) return detached(new Same(copy(new ArrayBuffer(byteLength)).buffer));
   if (kind === 6) return new DataView(view.buffer, view.byteOffset, byteLength);
   if (kind === 7) return Buffer.from(bytes);
   if (kind === 8) return new Same(new ArrayBuffer(0));
@@ -124,7 +125,11 @@ export function hostile(draw: Draw): unknown {
       () => revoked(),
       () => globalThis,
     ],
-    ...[() => ({ toString: thrower, valueOf: thrower }), () => ({ [Symbol.toPrimitive]: thrower }), () => detached(48)],
+    ...[
+      () => ({ toString: thrower, valueOf: thrower }),
+      () => ({ [Symbol.toPrimitive]: thrower }),
+      () => detached(new Uint8Array(48)),
+    ],
   ];
   return draw.pick(makers)();
 }
