@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "binding/bench.h"
+#include "binding/conversions.h"
 #include "binding/guard.h"
 #include "binding/jobs.h"
 #include "binding/network.h"
@@ -34,7 +35,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
 
 Napi::Value device(const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&]() -> Napi::Value {
-    const auto choice = choose_device(call[0].ToString().Utf8Value());
+    const auto choice = choose_device(to_text(call[0], "A device"));
     auto object = Napi::Object::New(call.Env());
     object.Set("device", choice.device.str());
     object.Set("reason", choice.reason);

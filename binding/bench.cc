@@ -3,6 +3,8 @@
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 
+#include <cmath>
+
 #include "binding/conversions.h"
 #include "binding/worker.h"
 #include "native/core/device.h"
@@ -89,7 +91,11 @@ Napi::Value Bench::iterate(const Napi::CallbackInfo& info) {
 
 Napi::Value measure_machine(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const auto threads = info[0].ToNumber().Int32Value();
+    const double number = to_number(info[0]);
+    if (!(number >= 1 && number <= 1024) || number != std::floor(number)) {
+      throw Error("INVALID_OPTION", "Threads are a whole number from 1 to 1024.");
+    }
+    const auto threads = static_cast<int>(number);
     return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [threads](Worker& /*worker*/) -> MakeValue {
       take_threads(threads);
       const auto speed = kernels::measure_machine();

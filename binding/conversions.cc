@@ -105,6 +105,11 @@ std::string get_string(const Napi::Object& object, const char* key) {
   return value.ToString().Utf8Value();
 }
 
+std::string to_text(const Napi::Value& value, const char* what) {
+  if (!value.IsString()) throw Error("INVALID_OPTION", std::string(what) + " is a string.");
+  return value.As<Napi::String>().Utf8Value();
+}
+
 bool get_boolean(const Napi::Object& object, const char* key) {
   const auto value = object.Get(key);
   if (!value.IsBoolean()) bad(key, "true or false");

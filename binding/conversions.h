@@ -24,6 +24,8 @@ double to_number(const Napi::Value& value);
 double get_number(const Napi::Object& object, const char* key);
 int64_t get_integer(const Napi::Object& object, const char* key, int64_t low, int64_t high);
 std::string get_string(const Napi::Object& object, const char* key);
+/// An argument: what is no string has no text either, such as a symbol.
+std::string to_text(const Napi::Value& value, const char* what);
 bool get_boolean(const Napi::Object& object, const char* key);
 Napi::Object get_object(const Napi::Object& object, const char* key);
 /// Element `index` of the array `key`.

@@ -97,7 +97,7 @@ Napi::Value pairs(const Napi::CallbackInfo& info) {
     const auto env = info.Env();
     const auto resolved =
         transfer::resolve_pairs(network_argument(info, 0), size_argument(info, 1), network_argument(info, 2),
-                                size_argument(info, 3), info[4].ToString().Utf8Value());
+                                size_argument(info, 3), to_text(info[4], "A choice of pairs"));
     auto array = Napi::Array::New(env, resolved.size());
     for (uint32_t i = 0; i < resolved.size(); ++i) {
       auto pair = Napi::Array::New(env, 2);

@@ -1,7 +1,5 @@
 #include "binding/run.h"
 
-#include <algorithm>
-
 #include "native/core/error.h"
 
 namespace l2t::binding {
@@ -204,14 +202,15 @@ Napi::Value Run::start(const Napi::CallbackInfo& info) {
 
 Napi::Value Run::try_rates(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
+    const auto given = info[0].IsArray() ? info[0].As<Napi::Array>() : Napi::Array::New(info.Env());
     std::vector<double> rates;
-    if (info[0].IsArray()) {
-      const auto given = info[0].As<Napi::Array>();
-      for (uint32_t k = 0; k < given.Length(); ++k) rates.push_back(to_number(given.Get(k)));
+    // The first that is none ends it: an array of holes may be four billion long.
+    bool good = given.Length() > 0;
+    for (uint32_t k = 0; good && k < given.Length(); ++k) {
+      rates.push_back(to_number(given.Get(k)));
+      good = rates.back() > 0;
     }
-    if (rates.empty() || !std::all_of(rates.begin(), rates.end(), [](double rate) { return rate > 0; })) {
-      throw Error("INVALID_OPTION", "tryRates wants a list of learning rates above 0.");
-    }
+    if (!good) throw Error("INVALID_OPTION", "tryRates wants a list of learning rates above 0.");
     return on_worker(info.Env(), [rates](run::Trainer& trainer) -> MakeValue {
       trainer.try_rates(rates);
       return [](Napi::Env env) { return env.Undefined(); };

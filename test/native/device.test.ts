@@ -21,6 +21,12 @@ describe('device', () => {
     }
   });
 
+  it('what is no text is an option error', () => {
+    for (const name of [undefined, Symbol('cpu'), ['cpu'], new String('cpu'), Object.create(null)]) {
+      expect(() => addon().device(name as never)).toThrow(refused('INVALID_OPTION', /A device is a string/));
+    }
+  });
+
   it('a GPU that is not there is unavailable', () => {
     for (const name of ['cuda:999', 'cuda:', 'cuda:x', 'cuda:99999999999999999999']) {
       expect(() => addon().device(name)).toThrow(refused('DEVICE_UNAVAILABLE', new RegExp(`'${name}'`)));

@@ -59,6 +59,12 @@ describe('matching configurations', () => {
     expect(() => small(configuration)).toThrow(refusal);
   });
 
+  it('what is no text is an option error', () => {
+    for (const configuration of [undefined, Symbol('single'), ['single'], Object.create(null)]) {
+      expect(() => small(configuration as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+    }
+  });
+
   it('a hostile list neither hangs nor crashes', () => {
     for (const configuration of ['1'.repeat(1e6), '1-1,'.repeat(2400), ' '.repeat(9999), '-'.repeat(9999)]) {
       expect(() => small(configuration)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));

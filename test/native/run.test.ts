@@ -149,6 +149,12 @@ describe('trying learning rates', () => {
       await expect(tryRates(scratch(), rates as number[])).rejects.toMatchObject({ code: 'INVALID_OPTION' });
     }
   });
+
+  it('a list of four billion holes is refused at its first', async () => {
+    const rates: number[] = [];
+    rates.length = 2 ** 32 - 1;
+    await expect(tryRates(scratch(), rates)).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+  });
 });
 
 describe('the meta-networks', () => {
