@@ -14,4 +14,7 @@ export function buildNative(options: {
   readonly root?: string;
   readonly libtorch: LibTorch;
   readonly explicit?: string;
+  /** Another than build/, with CMake variables of its own. */
+  readonly folder?: string;
+  readonly define?: readonly string[];
 }): void;
