@@ -81,7 +81,8 @@ async function attempt({ seed }: EntriesJob): Promise<EntriesAnswer> {
   const call = all[name] as (typeof all)[string];
   const doing = join(folder, 'doing');
   writeFileSync(doing, `${name}: to be changed`);
-  const args = call.args();
+  // What is changed belongs to this try alone.
+  const args = structuredClone(call.args());
   // Some calls stay valid: a run's methods in a wrong order are enough.
   const done = draw.once(12) ? ['nothing'] : damageArguments(args, draw);
   const isMisuse = draw.once(25);
