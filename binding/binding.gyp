@@ -21,6 +21,7 @@
         'AT_PER_OPERATOR_HEADERS',
         'NAPI_VERSION=8',
         'NODE_ADDON_API_CPP_EXCEPTIONS',
+        'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
         '_GLIBCXX_USE_CXX11_ABI=1',
       ],
       'cflags': ['-fopenmp', '-fvisibility=hidden', '-Wall', '-Wextra'],
