@@ -17,8 +17,7 @@ export async function yamlOptions<S extends Schema>(schema: S, file: string): Pr
   try {
     value = parseYaml(text);
   } catch (cause) {
-    const [problem, ...excerpt] = (cause as Error).message.trim().split('\n');
-    throw new L2TError('INVALID_OPTION', [`${file} is no valid YAML: ${problem}`, ...excerpt], { cause });
+    throw new L2TError('INVALID_OPTION', `${file} is no valid YAML: ${(cause as Error).message}.`, { cause });
   }
   if (value === null || value === undefined) return checkOptions(schema, {});
   if (typeof value !== 'object' || Array.isArray(value)) {
