@@ -17,7 +17,7 @@ function runtime(name) {
 
 try {
   const libtorch = requireLibTorch({ say: (line) => console.error(line) });
-  buildNative({ libtorch, folder, define: ['L2T_SANITIZE=ON'] });
+  buildNative({ libtorch, folder, define: ['L2T_SANITIZE=address'] });
   const tests =
     process.argv.length > 2 ? process.argv.slice(2) : ['test/native', 'test/streaming.test.ts', 'test/network.test.ts'];
   const child = spawnSync(process.execPath, [join(packageRoot, 'node_modules/vitest/vitest.mjs'), 'run', ...tests], {

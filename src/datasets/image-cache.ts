@@ -73,7 +73,9 @@ function parseEntry(entry: Buffer): DecodedImage | undefined {
   if (entry.length < headerBytes) return undefined;
   const [height, width, sum] = [0, 4, 8].map((at) => entry.readUInt32LE(at)) as [number, number, number];
   const pixels = entry.subarray(headerBytes);
-  return pixels.length === height * width * 3 && crc32(pixels) === sum ? { pixels, height, width } : undefined;
+  // Zeros alone, such as a power failure leaves, would be an image without pixels and have their checksum.
+  const fits = pixels.length > 0 && pixels.length === height * width * 3;
+  return fits && crc32(pixels) === sum ? { pixels, height, width } : undefined;
 }
 
 async function shrunk(image: DecodedImage, short: number, resize: Resize): Promise<DecodedImage> {

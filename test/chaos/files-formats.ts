@@ -1,0 +1,198 @@
+import { basename, dirname, join } from 'node:path';
+import { addon } from '../../src/addon.js';
+import { checkData } from '../../src/data-check.js';
+import type { Dataset } from '../../src/datasets/dataset.js';
+import { decodeImage } from '../../src/datasets/decode.js';
+import { fitImage } from '../../src/datasets/fit.js';
+import type { ImageList } from '../../src/datasets/image-list.js';
+import type { Layout } from '../../src/datasets/layouts.js';
+import { readWhole } from '../../src/datasets/reading.js';
+import { readSplit } from '../../src/datasets/split-file.js';
+import { inspectFile, inspectRun } from '../../src/inspect.js';
+import { Network } from '../../src/network.js';
+import { compareSchema, curveSchema, transferSchema } from '../../src/options.js';
+import { resume } from '../../src/resume.js';
+import { currentFormat, rules } from '../../src/rules.js';
+import { RunFolder } from '../../src/run-folder.js';
+import { prepareTrainingData } from '../../src/training-data.js';
+import { hasHash } from '../../src/weights/content-hash.js';
+import { parseSafetensors } from '../../src/weights/safetensors.js';
+import { yamlOptions } from '../../src/yaml-options.js';
+import { cachedImage, tinyNetwork } from './damage/bases.js';
+import { byteMutators } from './damage/bytes.js';
+import type { Draw, Mutators } from './damage/draw.js';
+import { gifMutators, jpegMutators, pngMutators, webpMutators } from './damage/images.js';
+import { gzMutators, idxMutators, matMutators } from './damage/packed.js';
+import { legacyMutators } from './damage/pickle.js';
+import { safetensorsMutators, sealedMutators } from './damage/safetensors.js';
+import { textMutators } from './damage/text.js';
+import { jsonLinesMutators, jsonMutators, yamlMutators } from './damage/tree.js';
+import { zipMutators } from './damage/zip.js';
+
+/** One kind of file, or folder, that is read. */
+export interface Format {
+  /** Its share of the tries. */
+  readonly weight: number;
+  /** Below the folder of valid files; what is damaged may be any file in it that `damaged` fits. */
+  readonly folder: string;
+  readonly damaged?: RegExp;
+  /** Reading changes the folder as well. */
+  readonly written?: boolean;
+  /** Reads what the package reads of it, as far as it can. `file` is the damaged one. */
+  readonly read: (folder: string, file: string, draw: Draw) => Promise<unknown>;
+}
+
+let network: Promise<Network> | undefined;
+/** Through which decoded images go. */
+const ownNetwork = (folder: string): Promise<Network> => {
+  network ??= Network.load(join(dirname(folder), 'weights/checkpoint/resnet20.safetensors'), { threads: 1 });
+  return network;
+};
+
+async function readWeights(_folder: string, file: string, draw: Draw): Promise<void> {
+  const given = draw.once(2) ? {} : { network: tinyNetwork.name, width: tinyNetwork.width };
+  if (!draw.once(8)) return void (await inspectFile(file, given));
+  const loaded = await Network.load(file, { ...given, threads: 1, onWarning: () => {} });
+  await loaded.predict([{ pixels: new Uint8Array(32 * 32 * 3).fill(100), height: 32, width: 32 }]);
+}
+
+const weights = (kind: string, weight: number): Format => ({ weight, folder: `weights/${kind}`, read: readWeights });
+
+/** As `check` and `transfer` read it: all images decoded, and those that a run would train on. */
+async function readData(folder: string, layout: Layout, draw: Draw): Promise<void> {
+  const asked = draw.once(2) ? { layout } : {};
+  if (!draw.once(4)) return void (await checkData({ data: folder, ...asked }));
+  await prepareTrainingData({
+    ...{ data: folder, ...asked, seed: 1, rules: rules[currentFormat], size: draw.pick([8, 32, 64]) },
+    ...{ sourceSizes: [], check: true, validation: 0 },
+  });
+}
+
+const data = (layout: Layout, weight: number, damaged?: RegExp, folder: string = layout): Format => ({
+  ...{ weight, folder, ...(damaged && { damaged }) },
+  read: (path, _file, draw) => readData(path, layout, draw),
+});
+
+/** A path, or bytes where there are some. */
+async function input(file: string, draw: Draw): Promise<string | Uint8Array> {
+  if (draw.once(2)) return file;
+  return readWhole(file, 2 ** 24);
+}
+
+async function readImage(folder: string, file: string, draw: Draw): Promise<void> {
+  const way = draw.below(4);
+  if (way === 0) return void (await checkData({ data: folder, layout: 'folder' }));
+  if (way === 1) return void (await (await ownNetwork(dirname(folder))).predict([await input(file, draw)]));
+  const reduction = draw.pick([1, 3, 5] as const);
+  const image = await decodeImage(file, way === 2 ? () => reduction : undefined);
+  if (image.pixels.length !== image.height * image.width * 3) throw new Error('its pixels are not of its sides');
+  await fitImage(image, draw.pick([32, 64, 224]), addon().resize, file);
+}
+
+const image = (kind: string, weight: number): Format => ({ weight, folder: `images/${kind}`, read: readImage });
+
+/** The state and what lies beside it, as a resume reads them. */
+async function loadRun(folder: string): Promise<void> {
+  const opened = await RunFolder.open(join(folder, 'run'));
+  await opened.use(() => opened.load());
+}
+
+/** To the first thing that the run says, which is when it has taken over everything. */
+async function resumeRun(folder: string): Promise<void> {
+  const stopping = new AbortController();
+  const run = resume(join(folder, 'run'), { threads: 1, device: 'cpu', signal: stopping.signal });
+  run.result.catch(() => {});
+  for await (const { type } of run) if (type === 'step' || type === 'epoch' || type === 'rate') stopping.abort();
+  await run.result;
+}
+
+async function readRun(folder: string, file: string, draw: Draw): Promise<void> {
+  if (draw.once(2)) return void (await inspectRun(join(folder, 'run')));
+  await (basename(file) === 'split.json' ? readSplit(file, ofSplits) : loadRun(folder));
+}
+
+/** As much of a data set as a split is checked against. */
+const ofSplits = { train: { count: 6 }, test: { count: 2 }, classNames: ['0', '1', '2'] } as unknown as Dataset & {
+  train: ImageList;
+};
+
+const schemas = { 'transfer.yaml': transferSchema, 'compare.yaml': compareSchema, 'curve.yaml': curveSchema };
+
+const lists = /\.txt$/;
+
+export const formats: Readonly<Record<string, Format>> = {
+  'zip .pth': weights('zip', 150),
+  'legacy .pth': weights('legacy', 100),
+  safetensors: weights('safetensors', 90),
+  checkpoint: weights('checkpoint', 90),
+  state: { weight: 110, folder: 'runs/begun', damaged: /state/, written: true, read: loadRun },
+  'state resumed': {
+    weight: 15,
+    folder: 'runs/begun',
+    damaged: /state|best|rate|jsonl/,
+    written: true,
+    read: resumeRun,
+  },
+  'new run resumed': { weight: 10, folder: 'runs/new', written: true, read: resumeRun },
+  'run folder': { weight: 80, folder: 'runs/finished', written: true, read: readRun },
+  YAML: {
+    ...{ weight: 80, folder: 'yaml' },
+    read: (_folder, file) => yamlOptions(schemas[basename(file) as keyof typeof schemas], file),
+  },
+  'JSON split': { weight: 25, folder: 'splits', damaged: /json$/, read: (_folder, file) => readSplit(file, ofSplits) },
+  "authors' split": {
+    ...{ weight: 45, folder: 'splits', damaged: /split-/ },
+    read: (_folder, file) => readSplit(file.replace(/-\w+$/, ''), ofSplits),
+  },
+  idx: data('idx', 30),
+  'idx.gz': data('idx', 30, /gz$/, 'idx-gz'),
+  cifar10: data('cifar10', 10),
+  cifar100: data('cifar100', 10),
+  svhn: data('svhn', 40),
+  stl10: data('stl10', 10),
+  'stanford-dogs': data('stanford-dogs', 40, /mat$/),
+  cub200: data('cub200', 20, lists),
+  mit67: data('mit67', 15, lists),
+  stanford40: data('stanford40', 15, lists),
+  tinyimagenet: data('tinyimagenet', 15, lists),
+  imagenet: data('imagenet', 10),
+  folder: data('folder', 10),
+  PNG: image('png', 60),
+  JPEG: image('jpeg', 60),
+  WebP: image('webp', 60),
+  GIF: image('gif', 40),
+  'image cache': {
+    ...{ weight: 15, folder: 'cache', damaged: /entries/, written: true },
+    read: async (folder, file) => fitImage(await cachedImage(folder), 32, addon().resize, file),
+  },
+};
+
+/** What damages a file, by what it is. `name` is its path below the format's folder. */
+export function mutatorsOf(format: string, name: string, bytes: Uint8Array): Mutators {
+  if (name.endsWith('.safetensors')) {
+    if (format === 'state resumed') return sealedMutators;
+    return format === 'safetensors' ? safetensorsMutators : { ...safetensorsMutators, ...sealedMutators };
+  }
+  if (name.startsWith('zip/') || format === 'zip .pth') return zipMutators;
+  if (name.startsWith('legacy/') || format === 'legacy .pth') return legacyMutators;
+  const byEnding: readonly [ending: RegExp, mutators: Mutators][] = [
+    [/\.yaml$/, yamlMutators],
+    [/\.jsonl$/, jsonLinesMutators],
+    [/\.json$/, jsonMutators],
+    [/\.txt$/, textMutators],
+    [/\.mat$/, matMutators],
+    [/\.gz$/, gzMutators],
+    [/ubyte$/, idxMutators],
+    [/\.png$/, pngMutators],
+    // Stanford's and CUB's pictures are called .jpg and are PNG.
+    [/\.jpe?g$/i, bytes[0] === 0xff ? jpegMutators : pngMutators],
+    [/\.webp$/, webpMutators],
+    [/\.gif$/, gifMutators],
+  ];
+  return byEnding.find(([ending]) => ending.test(name))?.[1] ?? byteMutators;
+}
+
+/** Has the file a checksum of its content, so that no single bit flip may pass? */
+export function hasChecksum(name: string, bytes: Uint8Array): boolean {
+  return name.endsWith('.safetensors') && hasHash(parseSafetensors(bytes, name).metadata);
+}
