@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { fstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { type FileHandle, link, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, link, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { L2TError } from './errors.js';
 import { fileError, readText } from './files.js';
@@ -138,8 +138,9 @@ async function createLock(path: string): Promise<FileHandle | undefined> {
   let file: FileHandle | undefined;
   let taken = false;
   try {
-    file = await open(mine, 'wx');
-    await file.writeFile(identity(process.pid));
+    await writeFile(mine, identity(process.pid), { flag: 'wx' });
+    // Only for reading: a file system with a file that is open for writing could not be made read-only.
+    file = await open(mine, 'r');
     taken = await linkTo(mine, path);
     return taken ? file : undefined;
   } catch (error) {

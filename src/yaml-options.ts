@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import { L2TError } from './errors.js';
-import { readText } from './files.js';
+import { NotRegularFile, readText } from './files.js';
 import { checkOptions, type Given } from './options.js';
 import { shown } from './printable.js';
 import { parseYaml } from './yaml.js';
@@ -12,13 +12,16 @@ type Schema = z.ZodObject<Record<string, z.ZodType>>;
  * @throws L2TError FILE_ACCESS; INVALID_OPTION where it is no YAML map, or an entry is unknown or wrong.
  */
 export async function yamlOptions<S extends Schema>(schema: S, file: string): Promise<Given<S>> {
-  const text = await readText(file);
+  const text = await readText(file).catch((error: unknown) => {
+    const { cause } = error as L2TError;
+    if (!(cause instanceof NotRegularFile) || cause.found !== 'a folder') throw error;
+    throw new L2TError('FILE_ACCESS', `Cannot read ${file}: it is a folder: name a YAML file.`, { cause });
+  });
   let value: unknown;
   try {
     value = parseYaml(text);
   } catch (cause) {
-    const [problem, ...excerpt] = (cause as Error).message.trim().split('\n');
-    throw new L2TError('INVALID_OPTION', [`${file} is no valid YAML: ${problem}`, ...excerpt], { cause });
+    throw new L2TError('INVALID_OPTION', `${file} is no valid YAML: ${(cause as Error).message}.`, { cause });
   }
   if (value === null || value === undefined) return checkOptions(schema, {});
   if (typeof value !== 'object' || Array.isArray(value)) {

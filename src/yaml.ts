@@ -11,7 +11,7 @@ const deepest = 32;
  * @throws Error where the text is no such YAML, too long or too deep.
  */
 export function parseYaml(text: string): unknown {
-  if (text.length > longest) throw new Error(`it has ${text.length} characters, of which at most ${longest} are read.`);
+  if (text.length > longest) throw new Error(`it has ${text.length} characters, of which at most ${longest} are read`);
   requireShallow(text);
   const lineCounter = new LineCounter();
   const document = parseDocument(text, {
@@ -22,7 +22,7 @@ export function parseYaml(text: string): unknown {
     ...{ uniqueKeys: false, prettyErrors: false },
   });
   const [problem] = [...document.errors, ...document.warnings];
-  if (problem) throw new Error(`${inWords(problem)}${at(problem.pos[0], lineCounter)}`);
+  if (problem) throw new Error(inWords(problem, lineCounter));
   visit(document, { Map: (_key, { items }) => requireUnique(items, lineCounter) });
   try {
     return document.toJS({ maxAliasCount: 100 });
@@ -32,9 +32,11 @@ export function parseYaml(text: string): unknown {
   }
 }
 
-function inWords({ code, message }: YAMLError): string {
+/** One line: where, and what is wrong. */
+function inWords({ code, message, pos }: YAMLError, lines: LineCounter): string {
   if (code === 'MULTIPLE_DOCS') return 'it holds several documents (---): keep one';
-  return code === 'TAG_RESOLVE_FAILED' ? `${message}: leave the tag out` : message;
+  const advice = code === 'TAG_RESOLVE_FAILED' ? '. Leave the tag out' : '';
+  return `${message}${at(pos[0], lines)}${advice}`;
 }
 
 function at(position: number, lines: LineCounter): string {
@@ -79,6 +81,6 @@ function requireShallow(text: string): void {
     if (token === '[' || token === '{') flow++;
     else if (token === ']' || token === '}') flow--;
     else if (['-', '?', ':'].includes(token)) onLine++;
-    if (flow + onLine + indents.length > deepest) throw new Error(`it is nested more than ${deepest} deep.`);
+    if (flow + onLine + indents.length > deepest) throw new Error(`it is nested more than ${deepest} deep`);
   }
 }

@@ -110,8 +110,8 @@ describe('a run that ended before its first save', () => {
     expect(await failureOf(transfer({ ...options, out: folder }).result)).toMatch(refused);
     expect(readFileSync(join(folder, 'options.yaml'), 'utf8')).toBe('epochs: 3\n');
     writeFileSync(join(folder, 'options.yaml'), record);
-    const start = readFileSync(`/proc/${process.pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19];
-    writeFileSync(join(folder, 'lock'), `${process.pid} ${start}\n`);
+    const start = readFileSync(`/proc/${process.ppid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19];
+    writeFileSync(join(folder, 'lock'), `${process.ppid} ${start}\n`);
     expect(await failureOf(transfer({ ...options, out: folder }).result)).toMatch(/^INVALID_RUN .*in use by process/);
   });
 });

@@ -63,13 +63,17 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
     2,
     /^error.*\.yaml is no valid YAML: Unresolved tag: !foo at.*\n$/,
   ],
-  [['compare', '--config', yaml('? [a, b]\n: 1')], 2, /^error.*\.yaml: \[ a, b \] is unknown.*\n$/],
+  [['compare', '--config', yaml('? [a, b]\n: 1')], 2, /^error.*\.yaml is no valid YAML: a key is no text\.\n$/],
   [
     ['compare', '--config', yaml(aliasBomb)],
     2,
     /^error.*\.yaml is no valid YAML: its aliases \(\*name\) do not exist, or are too many\.\n$/,
   ],
-  [['compare', '--config', yaml('['.repeat(9999))], 2, /^error.*\.yaml is no valid YAML: it is nested too deeply\.\n$/],
+  [
+    ['compare', '--config', yaml('['.repeat(9999))],
+    2,
+    /^error.*\.yaml is no valid YAML: it is nested more than 32 deep\.\n$/,
+  ],
   [
     ['compare', '--config', yaml('a: 1\n---\nb: 1')],
     2,

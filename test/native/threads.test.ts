@@ -90,4 +90,24 @@ describe('a worker thread', () => {
     await worker.terminate();
     expect(performance.now() - before).toBeLessThan(10_000);
   });
+
+  // Results that come in just then can be given to nobody: when that is, is chance.
+  it('ended while results come in does not end the process', () => {
+    const source = `
+      import { parentPort } from 'node:worker_threads';
+      const { addon } = await import(${JSON.stringify(addonUrl)});
+      const pixels = new Uint8Array(64 * 64 * 3);
+      const again = () => addon().resize(pixels, 64, 64, 32, 32).then(again);
+      for (let lane = 0; lane < 16; lane++) again();
+      parentPort.postMessage('begun');`;
+    const { status, signal, stderr } = node(`
+      const { Worker } = await import('node:worker_threads');
+      for (let k = 0; k < 10; k++) {
+        const worker = new Worker(${JSON.stringify(source)}, { eval: true });
+        await new Promise((resolve) => worker.once('message', resolve));
+        await new Promise((resolve) => setTimeout(resolve, 3 * k));
+        await worker.terminate();
+      }`);
+    expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
+  });
 });
