@@ -1,5 +1,8 @@
 #include "native/run/observe.h"
 
+#include <ATen/ops/max.h>
+#include <ATen/ops/min.h>
+
 #include "native/core/device.h"
 #include "native/core/error.h"
 #include "native/core/threads.h"
@@ -21,6 +24,17 @@ std::vector<NamedTensor> without_prefix(const std::vector<NamedTensor>& tensors,
     if (name.rfind(prefix, 0) == 0) result.push_back({name.substr(prefix.size()), tensor});
   }
   return result;
+}
+
+/// Of a job that is read from a file or made by hand: LibTorch's own words for these are no help.
+void check_batch(const at::Tensor& x, const at::Tensor& y, int64_t classes) {
+  if (x.dim() != 4 || x.size(0) < 1 || x.size(1) != 3 || x.size(2) != x.size(3) || !x.is_floating_point()) {
+    throw Error("INVALID_OPTION", "x must be images: batch x 3 x size x size, of a float type.");
+  }
+  const bool fits = y.dim() == 1 && y.size(0) == x.size(0) && y.scalar_type() == at::kLong;
+  if (!fits || y.min().item<int64_t>() < 0 || y.max().item<int64_t>() >= classes) {
+    throw Error("INVALID_OPTION", "y must be a class of each image, int64, below " + std::to_string(classes) + ".");
+  }
 }
 
 void fill(Learner& learner, const std::vector<NamedTensor>& tensors) {
@@ -77,6 +91,10 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
   for (size_t k = 0; k < sources.size(); ++k) {
     sources[k].weights =
         without_prefix(config.tensors, sources.size() == 1 ? "source." : "source." + std::to_string(k) + ".");
+  }
+  for (int k = 0; k < config.iterations; ++k) {
+    const auto suffix = k == 0 ? std::string() : "@" + std::to_string(k);
+    check_batch(find(config.tensors, "x" + suffix), find(config.tensors, "y" + suffix), config.target.classes);
   }
   const int64_t size = find(config.tensors, "x").size(-1);
   Learner learner(config.hyperparameters, config.target, size, sources, options, /*observe=*/true);

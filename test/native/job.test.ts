@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { addon, type NativeSource, type RunJob } from '../../src/addon.js';
+import { addon, type NamedTensor, type NativeSource, type RunJob } from '../../src/addon.js';
+import { defaultHyperparameters } from '../../src/options.js';
 import { images, scratch, tinyJob, train } from './tiny.js';
 
 /** Each way in which a job can be wrong: what is changed, and what the message must name. */
@@ -164,5 +165,31 @@ describe('a wrong job', () => {
       },
     };
     expect(() => new (addon().Run)(job, () => {})).toThrow('from the getter');
+  });
+});
+
+describe('a batch to iterate on', () => {
+  const { engine, convolution, target, device, threads } = scratch();
+  const x = { name: 'x', dtype: 'float32', shape: [2, 3, 8, 8], data: new Uint8Array(2 * 3 * 8 * 8 * 4) } as const;
+  const y = { name: 'y', dtype: 'int64', shape: [2], data: new Uint8Array(16) } as const;
+  const labels = (...values: bigint[]) => new Uint8Array(BigInt64Array.from(values).buffer);
+  it.each([
+    [
+      'a label that is no class',
+      [x, { ...y, data: labels(0n, 4n) }],
+      /y must be a class of each image, int64, below 4/,
+    ],
+    ['a label below 0', [x, { ...y, data: labels(-1n, 0n) }], /y must be a class/],
+    ['labels of too few images', [x, { ...y, shape: [1], data: labels(0n) }], /y must be a class/],
+    ['labels of another type', [x, { ...y, dtype: 'float64' }], /y must be a class/],
+    ['images of one channel', [{ ...x, shape: [6, 1, 8, 8] }, y], /x must be images/],
+    ['images without a side', [{ ...x, shape: [2, 3, 64] }, y], /x must be images/],
+    ['images as numbers', [{ ...x, dtype: 'int32' }, y], /x must be images/],
+    ['no labels', [x], /no entry y/],
+  ])('%s', async (_what, tensors, message) => {
+    const job = { ...defaultHyperparameters, method: 'scratch', lr: 0.1, engine, convolution, target, device, threads };
+    const iterated = (async () =>
+      addon().iterate({ ...job, dtype: 'float32', sources: [], iterations: 1, tensors: tensors as NamedTensor[] }))();
+    await expect(iterated).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });
   });
 });
