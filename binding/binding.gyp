@@ -40,5 +40,11 @@
         ['libtorch!="/usr"', { 'ldflags': ['-Wl,-rpath,<(libtorch_lib)'] }],
       ],
     },
+    {
+      'target_name': 'l2t_environment',
+      'sources': ['environment/environment.cc'],
+      'include_dirs': ['<!(node -p "require(\'node-api-headers\').include_dir")'],
+      'defines': ['NAPI_VERSION=8'],
+    },
   ],
 }

@@ -45,16 +45,22 @@ function load(): NativeAddon {
       `The native part is not built: run \`npx l2t-native build\` (in a clone, \`npm run demo\` does it). Looked for ${places.join(' and ')}.`,
     );
   }
-  // OpenMP's threads wait for each other by spinning, 300,000 rounds unless told otherwise: beside another busy process
-  // a run would take ten times as long. libgomp reads this when it is loaded.
-  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '1000';
-  for (const [name, value] of Object.entries(loadEnvironment)) process.env[name] ??= value;
+  setEnvironment(join(dirname(path), 'l2t_environment.node'));
   requireRoomToLoad();
   try {
     return createRequire(import.meta.url)(path) as NativeAddon;
   } catch (error) {
     throw loadError(path, error);
   }
+}
+
+/** What the libraries read when they are loaded. In a worker thread process.env is a copy, which they do not see. */
+function setEnvironment(path: string): void {
+  const { setDefault } = createRequire(import.meta.url)(path) as { setDefault(name: string, value: string): void };
+  // OpenMP's threads wait for each other by spinning, 300,000 rounds unless told otherwise: beside another busy process
+  // a run would take ten times as long.
+  if (process.env.OMP_WAIT_POLICY === undefined) setDefault('GOMP_SPINCOUNT', '1000');
+  for (const [name, value] of Object.entries(loadEnvironment)) setDefault(name, value);
 }
 
 const rebuild = 'run `npx l2t-native build`, with LIBTORCH set to the LibTorch to use';

@@ -7,10 +7,12 @@ try {
   await main();
 } catch (error) {
   const { message, code } = error as NodeJS.ErrnoException;
-  const what = tooManyOpen(message, code)
-    ? 'error[FILE_ACCESS]: Cannot load the program: too many files are open: raise the limit (ulimit -n).'
-    : `error[INTERNAL]: Cannot load the program: ${message}`;
-  process.stderr.write(`${what}\n`);
+  const [problem, reason] = tooManyOpen(message, code)
+    ? ['FILE_ACCESS', 'too many files are open: raise the limit (ulimit -n).']
+    : /failed to map|cannot allocate memory/i.test(message)
+      ? ['OUT_OF_MEMORY', 'there is too little memory or address space: raise the limit (ulimit -v).']
+      : ['INTERNAL', message];
+  process.stderr.write(`error[${problem}]: Cannot load the program: ${reason}\n`);
   process.exitCode = 1;
 }
 

@@ -17,6 +17,13 @@ test('the loader sets what LibTorch must find, and leaves what is set already', 
   expect(env({ UCX_MEM_EVENTS: 'y' })).toMatch(/ y$/m);
 });
 
+test('also where a worker thread loads first, whose process.env is its own', () => {
+  const code = `new (require('node:worker_threads').Worker)(${JSON.stringify(load)}, { eval: true })
+    .on('exit', () => console.log('main', process.env.UCX_MEM_EVENTS))`;
+  const { UCX_MEM_EVENTS: _, ...env } = process.env;
+  expect(execFileSync(process.execPath, ['-e', code], { cwd: packageRoot, env, encoding: 'utf8' })).toMatch(/main n$/m);
+});
+
 const strace = spawnSync('strace', ['--version']).status === 0;
 
 test.skipIf(!strace)('loading takes no page of the heap away (needs strace)', () => {
