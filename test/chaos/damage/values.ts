@@ -68,7 +68,7 @@ function otherView(view: ArrayBufferView, draw: Draw): unknown {
     target.set(bytes.subarray(0, target.length));
     return target;
   };
-  const Same = view.constructor as unknown as new (
+  const Same = (Buffer.isBuffer(view) ? Uint8Array : view.constructor) as unknown as new (
     buffer: ArrayBufferLike,
     at?: number,
     length?: number,
