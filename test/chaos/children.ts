@@ -25,6 +25,9 @@ export interface ChildOptions {
   readonly patience: number;
 }
 
+/** Seconds for a process to load everything and try it once. */
+const slowestStart = 300;
+
 /** What a process has computed for in all its threads. */
 function cpuSeconds({ pid }: ChildProcess): number {
   try {
@@ -54,10 +57,12 @@ export class Child<Job, Answer> {
   async start(): Promise<ChildProcess> {
     if (this.#process !== undefined) return this.#process;
     const child = this.#spawn();
+    const timer = setTimeout(() => child.kill('SIGKILL'), 1000 * slowestStart);
     const ended = await new Promise<string | undefined>((resolve) => {
       child.once('message', () => resolve(undefined));
       child.once('exit', (code, signal) => resolve(`ended with ${code ?? signal}`));
     });
+    clearTimeout(timer);
     if (ended !== undefined) throw new Error(`${this.script} ${ended} before it was ready: ${this.#printed()}`);
     this.#process = child;
     return child;
@@ -87,30 +92,28 @@ export class Child<Job, Answer> {
     const replied = await new Promise<{ answer?: Answer; ended?: string }>((resolve) => {
       let hung = false;
       const [start, computed] = [performance.now(), cpuSeconds(child)];
-      const timer = setInterval(() => {
-        const waited = (performance.now() - start) / 1000;
-        if (waited < patience || (waited < 6 * patience && cpuSeconds(child) - computed < patience)) return;
-        hung = true;
-        child.kill('SIGKILL');
-      }, 500);
       const settle = (value: { answer?: Answer; ended?: string }) => {
         clearInterval(timer);
         child.off('message', answered).off('exit', exited);
         resolve(value);
       };
       const answered = (answer: unknown) => settle({ answer: answer as Answer });
-      const exited = (code: number | null, signal: string | null) =>
-        settle({
-          ended: hung
-            ? `it hung: it computed for ${patience} s, or waited for ${6 * patience} s`
-            : signal
-              ? `it died of ${signal}`
-              : `it ended with ${code}`,
-        });
+      const exited = () => {
+        const { exitCode, signalCode } = child;
+        const limits = `it computed for ${patience} s, or waited for ${6 * patience} s`;
+        const died = signalCode ? `it died of ${signalCode}` : `it ended with ${exitCode}`;
+        settle({ ended: hung ? `it hung: ${limits}` : died });
+      };
+      const timer = setInterval(() => {
+        const waited = (performance.now() - start) / 1000;
+        if (waited < patience || (waited < 6 * patience && cpuSeconds(child) - computed < patience)) return;
+        hung = true;
+        child.kill('SIGKILL');
+      }, 500);
       child.on('message', answered).on('exit', exited);
-      child.send(job as object, (error) => {
-        if (error && child.exitCode !== null) exited(child.exitCode, child.signalCode);
-      });
+      // It may have died of the last job after it had answered.
+      if (child.exitCode !== null || child.signalCode !== null) exited();
+      else child.send(job as object, () => {});
     });
     if (replied.ended !== undefined) this.#process = undefined;
     return { ...replied, printed: this.#printed(), folder: this.options.folder };

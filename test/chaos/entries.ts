@@ -20,16 +20,19 @@ export const entries: Part = {
       mkdirSync(folder);
       return new Child('entries-child.ts', { folder, execArgv: ['--expose-gc'], patience });
     });
-    await children.start();
-    await context.each(async (k, random) => {
-      const { answer, ended, printed, folder } = await children.ask({ seed: random.below(2 ** 32) });
-      const what = answer?.what ?? readFileSync(join(folder, 'doing'), 'utf8');
-      context.tried((/^\w+/.exec(what) as RegExpExecArray)[0]);
-      if (ended) context.find(`${what}: ${ended}: ${printed}`, k);
-      else if (printed !== '') context.find(`${what}: it printed ${printed}`, k);
-      if (answer?.find) context.find(`${what}: ${answer.find}`, k);
-    }, lanes);
-    const printed = await children.end();
-    if (printed !== '') context.find(`at their end the processes printed ${printed}`);
+    try {
+      await children.start();
+      await context.each(async (k, random) => {
+        const { answer, ended, printed, folder } = await children.ask({ seed: random.below(2 ** 32) });
+        const what = answer?.what ?? readFileSync(join(folder, 'doing'), 'utf8');
+        context.tried((/^\w+/.exec(what) as RegExpExecArray)[0]);
+        if (ended) context.find(`${what}: ${ended}: ${printed}`, k);
+        else if (printed !== '') context.find(`${what}: it printed ${printed}`, k);
+        if (answer?.find) context.find(`${what}: ${answer.find}`, k);
+      }, lanes);
+    } finally {
+      const printed = await children.end();
+      if (printed !== '') context.find(`at their end the processes printed ${printed}`);
+    }
   },
 };

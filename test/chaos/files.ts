@@ -28,21 +28,24 @@ export const files: Part = {
         mkdirSync(own);
         return new Child('files-child.ts', { folder: own, args: [bases], patience });
       });
-      await children.start();
-      await context.each(async (k, random) => {
-        const { answer, ended, printed, folder: own } = await children.ask({ seed: random.below(2 ** 32) });
-        const what = answer?.what ?? readFileSync(join(own, 'doing'), 'utf8');
-        context.tried(what.slice(0, what.indexOf(':')));
-        if (ended) context.find(`${what}: ${ended}: ${printed}`, k);
-        else if (printed !== '') context.find(`${what}: it printed ${printed}`, k);
-        if (answer?.find) context.find(`${what}: ${answer.find}`, k);
-        if (answer) {
-          context.figure('most memory, MiB', answer.grown / 2 ** 20);
-          context.figure('longest, ms', answer.milliseconds);
-        }
-      }, lanes);
-      const printed = await children.end();
-      if (printed !== '') context.find(`at their end the processes printed ${printed}`);
+      try {
+        await children.start();
+        await context.each(async (k, random) => {
+          const { answer, ended, printed, folder: own } = await children.ask({ seed: random.below(2 ** 32) });
+          const what = answer?.what ?? readFileSync(join(own, 'doing'), 'utf8');
+          context.tried(what.slice(0, what.indexOf(':')));
+          if (ended) context.find(`${what}: ${ended}: ${printed}`, k);
+          else if (printed !== '') context.find(`${what}: it printed ${printed}`, k);
+          if (answer?.find) context.find(`${what}: ${answer.find}`, k);
+          if (answer) {
+            context.figure('most memory, MiB', answer.grown / 2 ** 20);
+            context.figure('longest, ms', answer.milliseconds);
+          }
+        }, lanes);
+      } finally {
+        const printed = await children.end();
+        if (printed !== '') context.find(`at their end the processes printed ${printed}`);
+      }
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
