@@ -45,9 +45,9 @@ function load(): NativeAddon {
       `The native part is not built: run \`npx l2t-native build\` (in a clone, \`npm run demo\` does it). Looked for ${places.join(' and ')}.`,
     );
   }
-  setEnvironment(join(dirname(path), 'l2t_environment.node'));
   requireRoomToLoad();
   try {
+    setEnvironment(join(dirname(path), 'l2t_environment.node'));
     return createRequire(import.meta.url)(path) as NativeAddon;
   } catch (error) {
     throw loadError(path, error);
