@@ -33,10 +33,10 @@ function checkContents({ files, size }) {
   const paths = files.map(({ path }) => path);
   const allowed = [
     /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CONTRIBUTING\.md|CMakeLists\.txt)$/,
-    /^dist\/.+\.(js|d\.ts)$/,
+    /^dist\/.+\.(js|d\.ts|cjs|d\.cts)$/,
     /^src\/presets\/([\w-]+\.yaml|splits\/([\w-]+\.json|README\.md))$/,
     /^native\/.+\.(cc|h|inc)$/,
-    /^binding\/[^/]+\.(cc|h|gyp)$/,
+    /^binding\/(environment\/)?[^/]+\.(cc|h|gyp)$/,
     /^cmake\/.+\.cmake$/,
     /^scripts\/(apt|build-gyp|build-native|libtorch|stamps)\.mjs$/,
     /^data\/fashion-mnist\/.+/,
