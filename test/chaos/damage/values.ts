@@ -211,9 +211,12 @@ function damagePlace(holder: Holder, key: string, draw: Draw): string {
     put(new Proxy(value, draw.once(2) ? {} : { get }));
     return 'a proxy';
   }
-  if (kind === 4 && Array.isArray(value) && !types.isProxy(value) && value.length > 0) {
-    if (draw.once(2)) value.push(Object.getOwnPropertyDescriptor(value, draw.below(value.length))?.value);
-    else value.length = draw.pick([0, value.length - 1, value.length + 5, 2 ** 32 - 1]);
+  if (kind === 4 && !types.isProxy(value) && Array.isArray(value) && value.length > 0) {
+    const full = 2 ** 32 - 1;
+    // An earlier change of this try may have made it as long as arrays get.
+    if (value.length < full && draw.once(2))
+      value.push(Object.getOwnPropertyDescriptor(value, draw.below(value.length))?.value);
+    else value.length = draw.pick([0, value.length - 1, Math.min(value.length + 5, full), full]);
     return 'another length';
   }
   if (kind === 5) {
