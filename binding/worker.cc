@@ -25,12 +25,7 @@ Registry& registry() {
 
 void Worker::run_call(Napi::Env env, Napi::Function /*unused*/, std::nullptr_t* /*unused*/, Call* call) {
   const std::unique_ptr<Call> owned(call);
-  if (env == nullptr) return;
-  try {
-    (*call)(env);
-  } catch (const Napi::Error&) {
-    // Calls see to their own errors; what remains is that a terminated thread runs no JavaScript any more.
-  }
+  if (env != nullptr) (*call)(env);
 }
 
 Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker, Keep keep,
