@@ -8,7 +8,7 @@ import type { ImageSource } from './inference.js';
 
 /**
  * An image: a path, the bytes of an encoded one (PNG, JPEG, WebP, GIF), or raw pixels, uint8, height × width × 3, RGB.
- * Bytes are not copied: they must not change until what they were given to is done.
+ * Bytes are copied when their batch is read: before that they must not change.
  */
 export type ImageInput = string | Uint8Array | DecodedImage;
 
@@ -40,10 +40,27 @@ function isInput(image: unknown): image is ImageInput {
 }
 
 async function read(image: ImageInput, name: string): Promise<DecodedImage> {
-  if (typeof image !== 'string') return types.isUint8Array(image) ? decodeBytes(image, name) : image;
+  if (typeof image !== 'string') return readBytes(image, name);
   return decodeImage(image).catch(async (error: unknown) => {
     throw (await wrongPath(image)) ?? error;
   });
+}
+
+async function readBytes(image: Uint8Array | DecodedImage, name: string): Promise<DecodedImage> {
+  const own = guarded(name, () => copyOf(image, name));
+  return types.isUint8Array(own) ? decodeBytes(own, name) : own;
+}
+
+/** Native code reads on other threads: a buffer that its owner transferred meanwhile would end the process. */
+function copyOf(image: Uint8Array | DecodedImage, name: string): Uint8Array | DecodedImage {
+  // One that was transferred before this has no bytes any more, and cannot be copied.
+  if (types.isUint8Array(image)) return image.length > 0 ? new Uint8Array(image) : image;
+  if (!isInput(image)) {
+    const problem = `${name} has changed since it was given: its pixels are not height × width × 3.`;
+    throw new L2TError('INVALID_OPTION', problem);
+  }
+  const { pixels, height, width } = image;
+  return { pixels: new Uint8Array(pixels), height, width };
 }
 
 /** What to type instead of a folder, or of a pattern that the shell has left as it was. */

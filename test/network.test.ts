@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { addon } from '../src/addon.js';
 import { type Checkpoint, loadCheckpoint } from '../src/checkpoint.js';
 import type { L2TError } from '../src/errors.js';
-import type { ImageInput } from '../src/image-input.js';
+import { type ImageInput, imageSource } from '../src/image-input.js';
 import { Network, type Prediction } from '../src/network.js';
 import { imagenetNormalisation } from '../src/networks.js';
 import { encode, pattern } from './datasets/generate.js';
@@ -70,6 +70,18 @@ describe('predict', () => {
       predictions.map(({ best }) => best.map((b) => b.index));
     expect(probabilities(parts[0] as Prediction[])).toEqual(probabilities(whole));
     expect(probabilities(parts.slice(1).flat())).toEqual(probabilities(whole));
+  });
+
+  it('reads a copy: what its owner does to the bytes afterwards changes nothing', async () => {
+    const [given, encoded] = [raw(3), new Uint8Array(await png(3))];
+    const source = imageSource([given, encoded]);
+    const reading = [source.read(0), source.read(1)];
+    for (const { buffer } of [given.pixels, encoded]) structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+    for (const { pixels } of await Promise.all(reading)) expect(new Uint8Array(pixels)).toEqual(pattern(3, 40, 50));
+    const late = network.predict([given]).catch((error: L2TError) => error.message);
+    expect(await late).toMatch(/Image 0 is not one of/);
+    await expect(source.read(0)).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    await expect(source.read(1)).rejects.toMatchObject({ code: 'INVALID_DATA' });
   });
 
   it('`top` says how many labels', async () => {
