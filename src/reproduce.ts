@@ -20,11 +20,11 @@ import {
 } from './experiment.js';
 import { readText } from './files.js';
 import { besideSplitFile } from './launch.js';
+import { firstFree } from './new-folder.js';
 import { checkOptions, type Given, reproduceSchema, required, type Written } from './options.js';
 import type { Common } from './preflight.js';
 import { openPresetData, type Preset, presetNamed, withoutDivided } from './presets.js';
 import { currentFormat, rules } from './rules.js';
-import { firstFree } from './run-folder.js';
 import { countTrained } from './training-data.js';
 
 /** What goes over the preset's options, and what it lacks: the data, and the sources' weights. */
