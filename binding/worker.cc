@@ -83,13 +83,10 @@ Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker
 }
 
 void Worker::post(std::function<void(Napi::Env)> call) {
-  auto owned = std::make_unique<Call>(std::move(call));
-  if (to_javascript_.NonBlockingCall(owned.get()) == napi_ok) {
-    (void)owned.release();  // run_call owns it
-    return;
-  }
+  auto* queued = new Call(std::move(call));
+  if (to_javascript_.NonBlockingCall(queued) == napi_ok) return;  // run_call owns it
   // Refused only when the environment is going away. What the call holds ends on its thread.
-  refused_.push_back(std::move(owned));
+  refused_.emplace_back(queued);
   abandon();
 }
 
