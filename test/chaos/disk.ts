@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Part } from './campaign.js';
 import { Faults, missingCompiler, type Operation, operations } from './faults.js';
 import { how, isOrderly } from './process.js';
-import { differences, makeWorkloads, reference } from './workloads.js';
+import { type Counted, finish, prepareCounted } from './workloads.js';
 
 const { ENOSPC, EIO, EROFS, EACCES, EDQUOT, EMFILE } = constants.errno;
 
@@ -19,12 +19,6 @@ const faultsOf: Readonly<Record<Operation, readonly string[]>> = {
   mkdir: [`${ENOSPC}`, `${EACCES}`, `${EROFS}+`],
 };
 
-async function inTurn<T, U>(values: readonly T[], body: (value: T) => Promise<U>): Promise<U[]> {
-  const results: U[] = [];
-  for (const value of values) results.push(await body(value));
-  return results;
-}
-
 /** A call on the run's files fails: the program ends with a sentence, and goes on when the disk is well again. */
 export const disk: Part = {
   name: 'disk',
@@ -33,20 +27,12 @@ export const disk: Part = {
   missing: missingCompiler,
   run: async (context) => {
     const faults = new Faults(context.folder);
-    const workloads = await makeWorkloads(context.folder);
-    const prepared = await inTurn(workloads, async (workload) => {
-      const folder = join(context.folder, `counted-${workload.name}`);
-      let undisturbed: Awaited<ReturnType<typeof reference>> | undefined;
-      const counts = await faults.count(folder, async (env) => {
-        undisturbed = await reference({ ...workload, run: (at) => workload.run(at, { env }) }, folder);
-      });
-      const used = operations.filter((operation) => counts[operation] > 0);
-      return { workload, counts, used, outcome: undisturbed?.outcome ?? {} };
-    });
+    const all = await prepareCounted(context, faults);
     await context.each(async (k, random, folder) => {
-      const { workload, counts, used, outcome } = prepared[k % prepared.length] as (typeof prepared)[number];
+      const prepared = all[k % all.length] as Counted;
+      const { workload, counts } = prepared;
       const pick = <T>(values: readonly T[]): T => values[random.below(values.length)] as T;
-      const operation = pick(used);
+      const operation = pick(operations.filter((name) => counts[name] > 0));
       const action = random.below(12) === 0 ? 'wait1' : pick(faultsOf[operation]);
       const fault = `${operation}:${action === 'wait1' ? 1 : 1 + random.below(counts[operation])}:${action}`;
       const ended = await workload.run(folder, {
@@ -56,11 +42,7 @@ export const disk: Part = {
       const said = `${workload.name}, ${fault}`;
       if (!isOrderly(ended)) context.find(`${said}: ${how(ended)}`, k);
       if (action === 'wait1' && ended.code !== 0) context.find(`${said}, a slow disk: ${how(ended)}`, k);
-      for (const problem of await workload.damage(folder)) context.find(`${said}: ${problem}`, k);
-      const resumed = await workload.run(folder);
-      if (resumed.code !== 0) return context.find(`${said}, resumed: ${how(resumed)}`, k);
-      const differing = differences(outcome, workload.outcome(folder));
-      if (differing.length > 0) context.find(`${said}, resumed: ${differing.join('; ')}`, k);
+      await finish(context, k, prepared, folder, fault);
     }, 2);
   },
 };

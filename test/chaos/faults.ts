@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -32,17 +32,16 @@ export class Faults {
     };
   }
 
-  /** How often a program makes each call on the files of `below`. */
-  async count(
+  /** What `run` gives, and how often its programs make each call on the files of `below`. */
+  async count<T>(
     below: string,
-    run: (env: Record<string, string>) => Promise<unknown>,
-  ): Promise<Record<Operation, number>> {
-    const counts = join(this.folder, 'counts');
-    rmSync(counts, { force: true });
-    closeSync(openSync(counts, 'w'));
-    await run(this.environment(below, counts));
-    const bytes = readFileSync(counts);
+    run: (env: Record<string, string>) => Promise<T>,
+  ): Promise<{ counts: Record<Operation, number>; result: T }> {
+    const file = join(this.folder, 'counts');
+    rmSync(file, { force: true });
+    const result = await run(this.environment(below, file));
+    const bytes = readFileSync(file);
     const entries = operations.map((name, k) => [name, Number(bytes.readBigUInt64LE(8 * k))]);
-    return Object.fromEntries(entries) as Record<Operation, number>;
+    return { counts: Object.fromEntries(entries) as Record<Operation, number>, result };
   }
 }

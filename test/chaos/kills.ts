@@ -1,38 +1,8 @@
 import { join } from 'node:path';
-import type { Context, Part } from './campaign.js';
+import type { Part } from './campaign.js';
 import { Faults, missingCompiler, type Operation } from './faults.js';
 import { how } from './process.js';
-import { differences, makeWorkloads, reference, type Workload } from './workloads.js';
-
-interface Prepared {
-  readonly workload: Workload;
-  readonly outcome: Record<string, string>;
-  readonly seconds: number;
-}
-
-async function prepare(context: Context): Promise<Prepared[]> {
-  const prepared: Prepared[] = [];
-  for (const workload of await makeWorkloads(context.folder)) {
-    prepared.push({ workload, ...(await reference(workload, join(context.folder, `undisturbed-${workload.name}`))) });
-  }
-  return prepared;
-}
-
-/** Goes on without disturbance: to the files of the undisturbed run, and nothing else. */
-async function finish(
-  context: Context,
-  k: number,
-  { workload, outcome }: Prepared,
-  folder: string,
-  after: string,
-): Promise<void> {
-  const said = `${workload.name}, after ${after}`;
-  for (const problem of await workload.damage(folder)) context.find(`${said}: ${problem}`, k);
-  const ended = await workload.run(folder);
-  if (ended.code !== 0) return context.find(`${said}, resumed: ${how(ended)}`, k);
-  const differing = differences(outcome, workload.outcome(folder));
-  if (differing.length > 0) context.find(`${said}, resumed: ${differing.join('; ')}`, k);
-}
+import { finish, type Prepared, prepare, prepareCounted } from './workloads.js';
 
 /** SIGKILL at random moments, up to three times in one run. */
 export const kills: Part = {
@@ -79,20 +49,11 @@ export const killsAtSaves: Part = {
   missing: missingCompiler,
   run: async (context) => {
     const faults = new Faults(context.folder);
-    const all = await prepare(context);
-    const counts = new Map<Workload, Record<Operation, number>>();
-    for (const { workload } of all) {
-      const folder = join(context.folder, `counted-${workload.name}`);
-      counts.set(
-        workload,
-        await faults.count(folder, (env) => reference({ ...workload, run: (at) => workload.run(at, { env }) }, folder)),
-      );
-    }
+    const all = await prepareCounted(context, faults);
     // Every call of every kind, in an order of this seed's own, so that a short campaign is a sample of the long one.
     const points = all.flatMap((prepared) =>
       saving.flatMap((operation) => {
-        const count = counts.get(prepared.workload)?.[operation] ?? 0;
-        return Array.from({ length: count }, (_, n) => ({ prepared, operation, n: n + 1 }));
+        return Array.from({ length: prepared.counts[operation] }, (_, n) => ({ prepared, operation, n: n + 1 }));
       }),
     );
     context.figure('points', points.length);

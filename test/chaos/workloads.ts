@@ -6,6 +6,8 @@ import { readSafetensors } from '../../src/weights/safetensors.js';
 import { libtorchFiles } from '../setup/places.js';
 import { tinyData, tinySource } from '../tiny.js';
 import { zip } from '../weights/pth-writer.js';
+import type { Context } from './campaign.js';
+import type { Faults, Operation } from './faults.js';
 import { cli, type Ended, how, type Started } from './process.js';
 
 /** Work of some seconds that writes files, can be interrupted, and then goes on to the same files. */
@@ -135,7 +137,7 @@ function settingUp(folder: string): Workload {
 }
 
 /** `outcome` of an undisturbed run, and how long it takes, seconds. */
-export async function reference(
+async function reference(
   workload: Workload,
   folder: string,
 ): Promise<{ outcome: Record<string, string>; seconds: number }> {
@@ -153,4 +155,52 @@ export function differences(expected: Record<string, string>, got: Record<string
     expected[name] === undefined ? 'is left over' : got[name] === undefined ? 'is missing' : 'differs';
   const first = differing.slice(0, 5).map((name) => `${name} ${problem(name)}`);
   return differing.length > 5 ? [...first, `and ${differing.length - 5} more`] : first;
+}
+
+/** A workload, and what it gives where nothing disturbs it. */
+export interface Prepared {
+  readonly workload: Workload;
+  readonly outcome: Record<string, string>;
+  readonly seconds: number;
+}
+
+/** How often it makes each call, too. */
+export interface Counted extends Prepared {
+  readonly counts: Readonly<Record<Operation, number>>;
+}
+
+export async function prepare(context: Context): Promise<Prepared[]> {
+  const prepared: Prepared[] = [];
+  for (const workload of await makeWorkloads(context.folder)) {
+    prepared.push({ workload, ...(await reference(workload, join(context.folder, `undisturbed-${workload.name}`))) });
+  }
+  return prepared;
+}
+
+export async function prepareCounted(context: Context, faults: Faults): Promise<Counted[]> {
+  const prepared: Counted[] = [];
+  for (const workload of await makeWorkloads(context.folder)) {
+    const folder = join(context.folder, `counted-${workload.name}`);
+    const { counts, result } = await faults.count(folder, (env) =>
+      reference({ ...workload, run: (at) => workload.run(at, { env }) }, folder),
+    );
+    prepared.push({ workload, counts, ...result });
+  }
+  return prepared;
+}
+
+/** Goes on without disturbance: to the files of the undisturbed run, and nothing else. */
+export async function finish(
+  context: Context,
+  k: number,
+  { workload, outcome }: Prepared,
+  folder: string,
+  after: string,
+): Promise<void> {
+  const said = `${workload.name}, after ${after}`;
+  for (const problem of await workload.damage(folder)) context.find(`${said}: ${problem}`, k);
+  const ended = await workload.run(folder);
+  if (ended.code !== 0) return context.find(`${said}, resumed: ${how(ended)}`, k);
+  const differing = differences(outcome, workload.outcome(folder));
+  if (differing.length > 0) context.find(`${said}, resumed: ${differing.join('; ')}`, k);
 }
