@@ -219,9 +219,10 @@ function damagePlace(holder: Holder, key: string, draw: Draw): string {
     else value.length = draw.pick([0, value.length - 1, Math.min(value.length + 5, full), full]);
     return 'another length';
   }
-  if (kind === 5) {
-    const { value: other } = Object.getOwnPropertyDescriptor(holder, draw.pick(Object.keys(holder))) ?? {};
-    put(other);
+  const neighbour = Object.getOwnPropertyDescriptor(holder, draw.pick(Object.keys(holder)))?.value;
+  // A number of the neighbour's may be a good one here, such as 1000 threads, and make a long job.
+  if (kind === 5 && typeof neighbour !== 'number') {
+    put(neighbour);
     return "a neighbour's value";
   }
   const other = hostile(draw);
