@@ -1,4 +1,4 @@
-// Vitest's counts from its JSON report: "N passed, N failed, N skipped", the line that ends .ci/run.
+// What failed, then vitest's counts from its JSON report: "N passed, N failed, N skipped", the line that ends .ci/run.
 import { readFileSync } from 'node:fs';
 
 const text = readFileSync(process.argv[2], 'utf8');
@@ -12,6 +12,12 @@ if (text === '') {
     (file) => file.status === 'failed' && file.assertionResults.every(({ status }) => status !== 'failed'),
   ).length;
   const failed = report.numFailedTests + broken;
+  for (const file of report.testResults) {
+    if (file.status === 'failed' && file.message) console.log(`FAIL ${file.name}\n${file.message}`);
+    for (const { status, fullName, failureMessages } of file.assertionResults) {
+      if (status === 'failed') console.log(`FAIL ${file.name}: ${fullName}\n${failureMessages.join('\n')}`);
+    }
+  }
   const skipped = report.numPendingTests + report.numTodoTests;
   console.log(`Test Files  ${report.testResults.length}`);
   console.log(`     Tests  ${report.numTotalTests}`);
