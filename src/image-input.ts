@@ -53,8 +53,8 @@ async function readBytes(image: Uint8Array | DecodedImage, name: string): Promis
 
 /** Native code reads on other threads: a buffer that its owner transferred meanwhile would end the process. */
 function copyOf(image: Uint8Array | DecodedImage, name: string): Uint8Array | DecodedImage {
-  // One that was transferred before this has no bytes any more, and cannot be copied.
-  if (types.isUint8Array(image)) return image.length > 0 ? new Uint8Array(image) : image;
+  // What was transferred before this has no bytes any more, and refuses to be copied.
+  if (types.isUint8Array(image)) return image.length > 0 ? new Uint8Array(image) : new Uint8Array();
   if (!isInput(image)) {
     const problem = `${name} has changed since it was given: its pixels are not height × width × 3.`;
     throw new L2TError('INVALID_OPTION', problem);
