@@ -1,0 +1,114 @@
+/**
+ * `npm run hashes`: trains every method for a few steps on tiny data, by both engines, on one and two threads, with several
+ * sources, from large images, and with a resume, and prints the SHA-256 of what came out: a line a run, with the hash of the
+ * target's weights and of the whole saved state (φ and the optimisers' moments are in it).
+ *
+ * A change of the code that should change no number prints the same lines before and after, on the same machine: compare with
+ * `diff`. Another machine may round differently.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { addon, type NetworkSpec } from '../src/addon.js';
+import { type Checkpoint, saveCheckpoint } from '../src/checkpoint.js';
+import { Random } from '../src/datasets/random.js';
+import { pretrain, type Run, resume, type TransferOptions, transfer } from '../src/index.js';
+import { methodNames, methodNeeds } from '../src/methods.js';
+import { imagenetNormalisation } from '../src/networks.js';
+import { hashTensors } from '../src/weights/content-hash.js';
+import { loadWeights } from '../src/weights/load.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'l2t-hashes-'));
+const classes = 3;
+
+/** CIFAR-10's binary format would need ten classes, so the images are PNG files in a folder a class. */
+async function writeImages(name: string, size: number, perClass: number): Promise<string> {
+  const random = new Random(7);
+  for (const split of ['train', 'test']) {
+    for (let label = 0; label < classes; label++) {
+      const place = join(folder, name, split, `class-${label}`);
+      mkdirSync(place, { recursive: true });
+      for (let image = 0; image < perClass; image++) {
+        // Noise on a stripe of its own for each class.
+        const pixels = Uint8Array.from({ length: size * size * 3 }, (_, at) => {
+          const column = Math.floor(at / 3) % size;
+          return random.below(100) + (Math.floor((column * classes) / size) === label ? 120 : 0);
+        });
+        const png = sharp(pixels, { raw: { width: size, height: size, channels: 3 } }).png();
+        writeFileSync(join(place, `${image}.png`), await png.toBuffer());
+      }
+    }
+  }
+  return join(folder, name);
+}
+
+async function writeSource(network: NetworkSpec, size: number, seed: number): Promise<string> {
+  const path = join(folder, `${network.name}-${seed}.safetensors`);
+  const classNames = Array.from({ length: network.classes }, (_, k) => `class ${k}`);
+  const weights = addon().initialise(network, seed);
+  const checkpoint = { network, size, classNames, normalisation: imagenetNormalisation, weights };
+  await saveCheckpoint(path, checkpoint as Checkpoint);
+  return path;
+}
+
+async function report(title: string, run: Run): Promise<void> {
+  const { network, run: path } = await run.result;
+  const { tensors } = await loadWeights(join(path, 'state.safetensors'));
+  const state = hashTensors([...tensors].map(([name, tensor]) => ({ name, ...tensor })));
+  process.stdout.write(`${title.padEnd(44)} ${hashTensors(network.weights).slice(0, 16)} ${state.slice(0, 16)}\n`);
+  rmSync(path, { recursive: true });
+}
+
+let runs = 0;
+const nextFolder = () => join(folder, `run-${runs++}`);
+
+/** Interrupted after `steps` steps, then resumed. */
+async function interrupted(options: TransferOptions, steps: number): Promise<Run> {
+  const out = nextFolder();
+  const stop = new AbortController();
+  let done = 0;
+  for await (const { type } of transfer({ ...options, out, signal: stop.signal })) {
+    if (type === 'step' && ++done === steps) stop.abort();
+  }
+  return resume(out);
+}
+
+try {
+  const small = await writeImages('small', 32, 12);
+  const large = await writeImages('large', 80, 6);
+  const source = await writeSource({ name: 'resnet20', classes: 4, width: 1 }, 32, 1);
+  const second = await writeSource({ name: 'resnet32', classes: 5, width: 0.5 }, 32, 2);
+  const third = await writeSource({ name: 'resnet34', classes: 4, width: 0.25 }, 64, 3);
+  const base = { target: 'vgg9_bn', data: small, width: 0.25, epochs: 2, batch: 12, lr: 0.02 } as const;
+  const started = (options: TransferOptions) => transfer({ ...options, out: nextFolder() });
+
+  for (const method of methodNames) {
+    const from = methodNeeds[method].source
+      ? { source }
+      : method === 'finetune'
+        ? { targetInit: await writeSource({ name: 'vgg9_bn', classes: 4, width: 0.25 }, 32, 4) }
+        : {};
+    for (const engine of ['native', 'autograd'] as const) {
+      for (const threads of [1, 2]) {
+        await report(`${method} ${engine} ${threads}`, started({ ...base, ...from, method, engine, threads }));
+      }
+    }
+  }
+  const rest: [title: string, options: TransferOptions][] = [
+    ['l2t-ww, two sources', { method: 'l2t-ww', source: [source, second] }],
+    ['at, two sources', { method: 'at', source: [source, second] }],
+    ['l2t-ww, three virtual steps, --lr auto', { method: 'l2t-ww', source, innerSteps: 3, lr: 'auto' }],
+    ['l2t-ww, direct convolutions', { method: 'l2t-ww', source, convolution: 'direct' }],
+    ['l2t-ww, validation', { method: 'l2t-ww', source, validation: 3 }],
+  ];
+  for (const [title, options] of rest) await report(title, started({ ...base, threads: 2, ...options }));
+  const big = { target: 'resnet18', data: large, width: 0.25, size: 64, epochs: 1, batch: 6, lr: 0.02 } as const;
+  await report('l2t-ww, 64 pixels', started({ ...big, method: 'l2t-ww', source: third, threads: 2 }));
+  const whole = { ...base, method: 'l2t-ww', source, threads: 2 } as const;
+  for (const steps of [1, 4]) await report(`l2t-ww, resumed after step ${steps}`, await interrupted(whole, steps));
+  const alone = { network: 'resnet20', data: small, epochs: 2, batch: 12, lr: 0.02, threads: 2 } as const;
+  await report('pretrain', pretrain({ ...alone, out: nextFolder() }));
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
