@@ -9,7 +9,7 @@
 
 namespace l2t::binding {
 
-/// Has batches decoded on the JavaScript side: 'decode' events and decoded() of src/contract.ts.
+/// Has batches decoded on the JavaScript side: 'decode' events and decoded() of src/native/contract.ts.
 class BatchDecoder final : public data::Decoder {
  public:
   /// Gives the event that a function makes to the callback, on the JavaScript thread.

@@ -8,7 +8,7 @@
 
 namespace l2t::binding {
 
-/// class Bench of src/contract.ts: iterations on random images and initial weights, timed.
+/// class Bench of src/native/contract.ts: iterations on random images and initial weights, timed.
 class Bench : public Napi::ObjectWrap<Bench> {
  public:
   static Napi::Function constructor(Napi::Env env);
@@ -22,10 +22,10 @@ class Bench : public Napi::ObjectWrap<Bench> {
   std::shared_ptr<Subject> subject_;
 };
 
-/// measureMachine() of src/contract.ts.
+/// measureMachine() of src/native/contract.ts.
 Napi::Value measure_machine(const Napi::CallbackInfo& info);
 
-/// memory() of src/contract.ts.
+/// memory() of src/native/contract.ts.
 Napi::Value memory(const Napi::CallbackInfo& info);
 
 }  // namespace l2t::binding

@@ -11,7 +11,7 @@
 #include "native/run/config.h"
 #include "native/run/evaluation.h"
 
-/// Between JavaScript values and the native structs; src/contract.ts documents the shapes. Everything that is wrong is
+/// Between JavaScript values and the native structs; src/native/contract.ts documents the shapes. Everything that is wrong is
 /// INVALID_OPTION, naming the key.
 namespace l2t::binding {
 

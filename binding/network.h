@@ -5,7 +5,7 @@
 
 namespace l2t::binding {
 
-/// class Network of src/contract.ts: a network with its weights on a device, for inference.
+/// class Network of src/native/contract.ts: a network with its weights on a device, for inference.
 class Network : public Napi::ObjectWrap<Network> {
  public:
   static Napi::Function constructor(Napi::Env env);

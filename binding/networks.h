@@ -3,7 +3,7 @@
 
 namespace l2t::binding {
 
-// networks(), describe(), initialise() and pairs() of src/contract.ts.
+// networks(), describe(), initialise() and pairs() of src/native/contract.ts.
 Napi::Value networks(const Napi::CallbackInfo& info);
 Napi::Value describe(const Napi::CallbackInfo& info);
 Napi::Value initialise(const Napi::CallbackInfo& info);

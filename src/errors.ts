@@ -1,4 +1,4 @@
-import { printableLines } from './printable.js';
+import { printableLines } from './system/printable.js';
 
 /**
  * Every failure of this package is an `L2TError`. `code` is stable (docs/errors.md lists them);

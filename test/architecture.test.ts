@@ -125,12 +125,110 @@ describe('the doors between the rooms of the native part', () => {
 /** How TypeScript would load an addon into its own process. */
 const loadsAddon = /\.node['"`]|createRequire|process\.dlopen|\bbindings\(/;
 
-describe('the TypeScript side', () => {
-  const sources = filesBelow('src').filter((path) => path.endsWith('.ts'));
+/** The rooms of src/, from the lowest: a room imports those before it. */
+const floors = [
+  ['native', 'system'],
+  ['options'],
+  ['networks'],
+  ['data'],
+  ['inference'],
+  ['report'],
+  ['run'],
+  ['experiments'],
+  ['bench'],
+  ['cli'],
+];
+const floorOf = (room: string): number => floors.findIndex((rooms) => rooms.includes(room));
 
-  it('loads the addon in src/addon.ts alone', () => {
+/** What may be imported from more places than the floors allow, and from fewer. */
+function mayImport(from: string, to: string): boolean {
+  const [room, target] = [from, to].map((path) => (path.includes('/') ? (path.split('/')[0] as string) : ''));
+  if (to === 'errors.ts') return true;
+  if (from === 'errors.ts') return to === 'system/printable.ts';
+  if (from === 'index.ts') return target !== 'cli' && target !== 'bench';
+  if (to === 'index.ts') return false;
+  if (room === target || (room === 'native' && target === 'system')) return true;
+  if (target === 'bench') return room === 'cli';
+  return floorOf(target as string) < floorOf(room as string);
+}
+
+/** Files of src/ by path → what each imports there. */
+function importsOf(texts: ReadonlyMap<string, string>): Map<string, string[]> {
+  const specifier = /(?:\bfrom |\bimport\()'(\.[^']+)'/g;
+  const graph = new Map<string, string[]>();
+  for (const [path, text] of texts) {
+    const found = [...text.matchAll(specifier)].map(([, to = '']) => join(path, '..', to).replace(/\.js$/, '.ts'));
+    graph.set(
+      path,
+      found.filter((to) => !to.startsWith('..')),
+    );
+  }
+  return graph;
+}
+
+/** The first circle of imports found, as its files; none. */
+function circleIn(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const done = new Set<string>();
+  const visit = (path: string, above: readonly string[]): string[] => {
+    if (above.includes(path)) return [...above.slice(above.indexOf(path)), path];
+    if (done.has(path)) return [];
+    for (const next of graph.get(path) ?? []) {
+      const circle = visit(next, [...above, path]);
+      if (circle.length > 0) return circle;
+    }
+    done.add(path);
+    return [];
+  };
+  for (const path of graph.keys()) {
+    const circle = visit(path, []);
+    if (circle.length > 0) return circle;
+  }
+  return [];
+}
+
+const wrongImports = (graph: ReadonlyMap<string, readonly string[]>): string[] =>
+  [...graph].flatMap(([from, all]) => all.filter((to) => !mayImport(from, to)).map((to) => `${from} → ${to}`));
+
+describe('the rooms of the TypeScript side', () => {
+  const sources = filesBelow('src').filter((path) => /\.c?ts$/.test(path));
+  const graph = importsOf(new Map(sources.map((path) => [path.slice('src/'.length), read(path)])));
+
+  it('are these, and only index.ts and errors.ts stand outside', () => {
+    const entries = readdirSync(join(packageRoot, 'src')).sort();
+    expect(entries).toEqual([...floors.flat(), 'errors.ts', 'index.ts'].sort());
+  });
+
+  it('import downwards only', () => {
+    expect(wrongImports(graph)).toEqual([]);
+  });
+
+  it('have no circle', () => {
+    expect(circleIn(graph)).toEqual([]);
+  });
+
+  it.each([
+    ['run/run.ts', '../experiments/compare.js', 'run/run.ts → experiments/compare.ts'],
+    ['system/files.ts', '../native/addon.js', 'system/files.ts → native/addon.ts'],
+    ['options/check.ts', '../data/dataset.js', 'options/check.ts → data/dataset.ts'],
+    ['experiments/estimate.ts', '../bench/bench.js', 'experiments/estimate.ts → bench/bench.ts'],
+    ['run/run.ts', '../index.js', 'run/run.ts → index.ts'],
+    ['index.ts', './cli/main.js', 'index.ts → cli/main.ts'],
+    ['errors.ts', './system/files.js', 'errors.ts → system/files.ts'],
+  ])('an offence is seen: %s, %s', (path, specifier, offence) => {
+    expect(wrongImports(importsOf(new Map([[path, `import type { X } from '${specifier}';`]])))).toEqual([offence]);
+  });
+
+  it('a circle is seen', () => {
+    const texts = new Map([
+      ['data/a.ts', "import { b } from './b.js';"],
+      ['data/b.ts', "export const a = await import('./a.js');"],
+    ]);
+    expect(circleIn(importsOf(texts))).toEqual(['data/a.ts', 'data/b.ts', 'data/a.ts']);
+  });
+
+  it('load the addon in src/native/addon.ts alone', () => {
     const loading = sources.filter((path) => loadsAddon.test(withoutComments(read(path))));
-    expect(loading).toEqual([join('src', 'addon.ts')]);
+    expect(loading).toEqual([join('src', 'native', 'addon.ts')]);
   });
 
   it.each(["require('./l2t_native.node')", 'createRequire(import.meta.url)', 'process.dlopen(module, path)'])(
@@ -139,28 +237,32 @@ describe('the TypeScript side', () => {
       expect(text).toMatch(loadsAddon);
     },
   );
+
+  it('know nothing of tools, tests and benches outside', () => {
+    const outside = sources.filter((path) => /from '[^']*\/(tools|test)\//.test(read(path)));
+    expect(outside).toEqual([]);
+  });
 });
 
 describe('files', () => {
-  /** Ways to open a file, or to make folders, that may never return: `src/files.ts` has those that do. */
+  /** Ways to open a file, or to make folders, that may never return: `src/system/files.ts` has those that do. */
   const opening =
     /\b(readFile|readFileSync|createReadStream|mkdir|mkdirSync|open|openSync|openAsBlob)\b(?=[^}]*\} from 'node:fs)/g;
   // They read what the package itself brings, or the system's own files.
   const trusted = [
-    'addon.ts',
-    'cli/verbs.ts',
-    'limits.ts',
-    'run-lock.ts',
-    'threads.ts',
-    'bench/ci.ts',
     'bench/peak.ts',
+    'cli/verbs.ts',
+    'native/addon.ts',
+    'system/folder-lock.ts',
+    'system/limits.ts',
+    'system/threads.ts',
   ];
 
-  it('are opened, and folders made, by src/files.ts alone', () => {
+  it('are opened, and folders made, by src/system/files.ts alone', () => {
     const using = filesBelow('src')
       .filter((path) => path.endsWith('.ts') && read(path).match(opening))
       .map((path) => path.slice('src/'.length));
-    expect(using.sort()).toEqual(['files.ts', ...trusted].sort());
+    expect(using.sort()).toEqual(['system/files.ts', ...trusted].sort());
   });
 });
 

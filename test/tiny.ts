@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { addon, type NetworkSpec } from '../src/addon.js';
-import { type Checkpoint, saveCheckpoint } from '../src/checkpoint.js';
-import { imagenetNormalisation } from '../src/networks.js';
+import { addon, type NetworkSpec } from '../src/native/addon.js';
+import { type Checkpoint, saveCheckpoint } from '../src/networks/checkpoint.js';
+import { imagenetNormalisation } from '../src/options/networks.js';
 
 /** A data set, a source and options with which a run takes seconds. */
 

@@ -10,7 +10,7 @@
 namespace l2t::data {
 namespace {
 
-/// Images are in their proportions from this side on: src/datasets/fit.ts has the same.
+/// Images are in their proportions from this side on: src/data/fit.ts has the same.
 constexpr int64_t kLargeSize = 64;
 
 /// Batches that are decoded while one is trained on.

@@ -6,7 +6,7 @@
 
 namespace l2t::data {
 
-/// Ten tries of area, proportions and place (src/datasets/random-resized-crop.ts).
+/// Ten tries of area, proportions and place (src/data/random-resized-crop.ts).
 constexpr int64_t kDrawsPerCrop = 40;
 
 /// The order of an epoch's images and their crops: functions of (seed, epoch, position) alone, so that a run resumes in

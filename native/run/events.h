@@ -7,7 +7,7 @@
 #include "native/run/evaluation.h"
 #include "native/transfer/pairs.h"
 
-/// What a trainer says while it runs; src/contract.ts documents each field.
+/// What a trainer says while it runs; src/native/contract.ts documents each field.
 namespace l2t::run {
 
 struct StepEvent {

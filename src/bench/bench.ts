@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
+import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { addon, type EngineName, type MachineSpeed } from '../addon.js';
+import { addon, type EngineName, type MachineSpeed } from '../native/addon.js';
 import { type BenchCaseName, type BenchSettings, benchCases, benchJob } from './cases.js';
 import { measureDecoding } from './decoding.js';
 
@@ -91,8 +92,10 @@ async function peak(
   engine: EngineName,
   settings: BenchSettings,
 ): Promise<Pick<EngineTiming, 'peakBytes' | 'iterationBytes'>> {
-  const script = fileURLToPath(new URL('./peak.js', import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [script, name, engine, JSON.stringify(settings)]);
+  // Compiled, or as it is under a loader of TypeScript, whose flags the child takes over.
+  const script = fileURLToPath(new URL(`./peak${extname(import.meta.url)}`, import.meta.url));
+  const words = [...process.execArgv, script, name, engine, JSON.stringify(settings)];
+  const { stdout } = await promisify(execFile)(process.execPath, words);
   return JSON.parse(stdout) as Pick<EngineTiming, 'peakBytes' | 'iterationBytes'>;
 }
 

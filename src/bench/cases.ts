@@ -1,6 +1,5 @@
-import type { BenchJob } from '../addon.js';
-import { addon } from '../addon.js';
-import { defaultHyperparameters } from '../options.js';
+import { addon, type BenchJob } from '../native/addon.js';
+import { defaultHyperparameters } from '../options/schemas.js';
 
 /** Work that is timed: one bilevel iteration of L2T-ww, all pairs, float32. */
 interface BenchCase {

@@ -1,11 +1,11 @@
 import sharp from 'sharp';
-import { addon } from '../addon.js';
-import { BatchDecoder } from '../datasets/batch-decoder.js';
-import { decodeBytes } from '../datasets/decode.js';
-import { largeSize } from '../datasets/fit.js';
-import type { ImageList } from '../datasets/image-list.js';
-import { Random } from '../datasets/random.js';
-import { drawsPerCrop } from '../datasets/random-resized-crop.js';
+import { BatchDecoder } from '../data/batch-decoder.js';
+import { decodeBytes } from '../data/decode.js';
+import { largeSize } from '../data/fit.js';
+import type { ImageList } from '../data/image-list.js';
+import { Random } from '../data/random.js';
+import { drawsPerCrop } from '../data/random-resized-crop.js';
+import { addon } from '../native/addon.js';
 
 /** What ImageNet's photographs have on average, pixels. */
 const photograph = { width: 500, height: 375 };

@@ -3,7 +3,7 @@
  * most that an iteration's tensors took at once, in bytes.
  */
 import { readFileSync } from 'node:fs';
-import { addon, type EngineName } from '../addon.js';
+import { addon, type EngineName } from '../native/addon.js';
 import { type BenchCaseName, type BenchSettings, benchJob } from './cases.js';
 
 const [name, engine, settings] = process.argv.slice(2) as [BenchCaseName, EngineName, string];

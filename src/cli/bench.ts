@@ -1,9 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { ConvolutionName, EngineName } from '../addon.js';
 import { type BenchResult, bench } from '../bench/bench.js';
 import { type BenchCaseName, benchCases } from '../bench/cases.js';
-import { convolutionNames, engineNames } from '../options.js';
-import { defaultThreads } from '../threads.js';
+import type { ConvolutionName, EngineName } from '../native/addon.js';
+import { convolutionNames, engineNames } from '../options/schemas.js';
+import { defaultThreads } from '../system/threads.js';
 import { table } from './table.js';
 
 interface Flags {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { compare, resumeComparison } from '../compare.js';
-import { compareSchema } from '../options.js';
+import { compare, resumeComparison } from '../experiments/compare.js';
+import { compareSchema } from '../options/schemas.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
 import { addFlags, mergedOptions } from './flags.js';
 

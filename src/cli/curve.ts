@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { curve, resumeCurve } from '../curve.js';
-import { curveSchema } from '../options.js';
+import { curve, resumeCurve } from '../experiments/curve.js';
+import { curveSchema } from '../options/schemas.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
 import { addFlags, mergedOptions } from './flags.js';
 

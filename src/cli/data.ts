@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { checkData, type DataReport, type SplitReport } from '../data-check.js';
-import { dataCheckSchema } from '../options.js';
-import { printable } from '../printable.js';
+import { checkData, type DataReport, type SplitReport } from '../data/check.js';
+import { dataCheckSchema } from '../options/schemas.js';
+import { printable } from '../system/printable.js';
 import { exitCodes } from './failure.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';

@@ -1,6 +1,6 @@
-import type { MethodName } from '../methods.js';
-import { shown } from '../printable.js';
-import { mean, percentOf } from '../statistics.js';
+import type { MethodName } from '../options/methods.js';
+import { shown } from '../system/printable.js';
+import { mean, percentOf } from '../system/statistics.js';
 import { pairTable } from './pair-table.js';
 import { table } from './table.js';
 

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import pc from 'picocolors';
 import { addonPath, isNativeCurrent, readBuildStamp } from '../../scripts/build-native.mjs';
 import { explain, findLibTorch, loadEnvironment } from '../../scripts/libtorch.mjs';
-import { defaultThreads } from '../threads.js';
+import { defaultThreads } from '../system/threads.js';
 
 /** One line of the report. 'note': works as it is, but could be better; 'broken': something cannot work. */
 interface Check {

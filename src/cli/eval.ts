@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
-import { flagNames } from '../checkpoint.js';
-import { type EvaluationResult, evaluate } from '../evaluate.js';
-import { evaluateSchema, required } from '../options.js';
-import { shown } from '../printable.js';
+import { type EvaluationResult, evaluate } from '../inference/evaluate.js';
+import { flagNames } from '../networks/checkpoint.js';
+import { required } from '../options/check.js';
+import { evaluateSchema } from '../options/schemas.js';
+import { shown } from '../system/printable.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';

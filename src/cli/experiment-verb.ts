@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
-import type { ExperimentControl, ExperimentResult, Follow, ResumeControl } from '../experiment.js';
-import { experimentTable } from '../experiment-table.js';
-import { compareSchema, flagOf } from '../options.js';
-import { printable } from '../printable.js';
+import type { ExperimentControl, ExperimentResult, Follow, ResumeControl } from '../experiments/experiment.js';
+import { experimentTable } from '../experiments/table.js';
+import { flagOf } from '../options/check.js';
+import { compareSchema } from '../options/schemas.js';
+import { printable } from '../system/printable.js';
 import { flagOptions, folderToResume } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';

@@ -1,8 +1,8 @@
 import pc from 'picocolors';
 import { L2TError } from '../errors.js';
-import { fileError } from '../files.js';
-import { limitError } from '../limits.js';
-import { printableLines } from '../printable.js';
+import { fileError } from '../system/files.js';
+import { limitError } from '../system/limits.js';
+import { printableLines } from '../system/printable.js';
 
 export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
 

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type * as z from 'zod';
-import { aboutField, checkOptions, flagOf, type Given, helpOf, isPath, refused } from '../options.js';
-import { yamlOptions } from '../yaml-options.js';
+import { aboutField, checkOptions, flagOf, type Given, helpOf, isPath, refused } from '../options/check.js';
+import { yamlOptions } from '../options/options-file.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { fileError } from '../files.js';
+import { fileError } from '../system/files.js';
 import { report } from './failure.js';
 
 /** Signals that end a command in good order, and its exit code: that of a process which the signal kills. */

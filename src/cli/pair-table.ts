@@ -1,4 +1,4 @@
-import type { Pair } from '../addon.js';
+import type { Pair } from '../native/addon.js';
 import { table } from './table.js';
 
 export interface PairCell {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { pretrainSchema } from '../options.js';
-import { pretrainPreset } from '../presets.js';
-import { pretrain } from '../pretrain.js';
+import { pretrainPreset } from '../experiments/presets.js';
+import { pretrainSchema } from '../options/schemas.js';
+import { pretrain } from '../run/pretrain.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { runTraining, type TrainingFlags } from './training-verb.js';
 

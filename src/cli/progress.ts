@@ -1,8 +1,8 @@
 import { Presets, SingleBar } from 'cli-progress';
-import type { StepEvent } from '../addon.js';
-import { printable } from '../printable.js';
-import { currentFormat, rules } from '../rules.js';
-import type { RateEvent, RunEpochEvent, RunEvent, StartEvent } from '../run.js';
+import type { StepEvent } from '../native/addon.js';
+import { currentFormat, rules } from '../options/rules.js';
+import type { RateEvent, RunEpochEvent, RunEvent, StartEvent } from '../run/events.js';
+import { printable } from '../system/printable.js';
 
 const percent = (value: number): string => `${(100 * value).toFixed(2)} %`;
 

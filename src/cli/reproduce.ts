@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { L2TError } from '../errors.js';
-import { flagOf, reproduceSchema } from '../options.js';
-import { type Preset, presetNamed, presets } from '../presets.js';
-import { printableLines } from '../printable.js';
-import { type DryRun, dryRun, reproduce, resumeReproduction } from '../reproduce.js';
+import { type Preset, presetNamed, presets } from '../experiments/presets.js';
+import { type DryRun, dryRun, reproduce, resumeReproduction } from '../experiments/reproduce.js';
+import { flagOf } from '../options/check.js';
+import { reproduceSchema } from '../options/schemas.js';
+import { printableLines } from '../system/printable.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { interruptible } from './interrupt.js';

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
 import { setupFolder } from '../../scripts/libtorch.mjs';
 import { L2TError } from '../errors.js';
-import { installLibTorch, type Progress } from './libtorch-archive.js';
+import { installLibTorch, type Progress } from '../system/libtorch-archive.js';
 
 /** Official archives have up to 4 GB. */
 const largestDownload = 2 ** 33;

@@ -1,6 +1,7 @@
 import { Presets, SingleBar } from 'cli-progress';
-import { printable } from '../printable.js';
-import type { Run, RunEvent, RunResult } from '../run.js';
+import type { RunEvent } from '../run/events.js';
+import type { Run, RunResult } from '../run/run.js';
+import { printable } from '../system/printable.js';
 
 /** Where there is no bar, a line at most this often, milliseconds. */
 const lineEvery = 10_000;

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import { printable } from '../printable.js';
+import { printable } from '../system/printable.js';
 
 /** A plain table: aligned columns, no lines, each cell on one line. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

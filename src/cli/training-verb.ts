@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
-import { inspectRun } from '../inspect.js';
-import { flagOf } from '../options.js';
-import { resume, resumeSchema } from '../resume.js';
-import type { Run, RunResult } from '../run.js';
+import { flagOf } from '../options/check.js';
+import { inspectRun } from '../report/inspect.js';
+import { resume, resumeSchema } from '../run/resume.js';
+import type { Run, RunResult } from '../run/run.js';
 import { flagOptions, folderToResume } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';

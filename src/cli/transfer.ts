@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { transferSchema } from '../options.js';
-import { transfer } from '../transfer.js';
+import { transferSchema } from '../options/schemas.js';
+import { transfer } from '../run/transfer.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { runTraining, type TrainingFlags } from './training-verb.js';
 

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Random } from '../../src/datasets/random.js';
+import { Random } from '../../src/data/random.js';
 
 /** One part of the campaign: what it does to the program, and how often in an hour. */
 export interface Part {

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { Random } from '../../src/datasets/random.js';
+import { Random } from '../../src/data/random.js';
 import { L2TError, type Run, resume, transfer } from '../../src/index.js';
 import { tinyData, tinySource } from '../tiny.js';
 import { exitCode, type Scene } from './concurrency.js';

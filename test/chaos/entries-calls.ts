@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { addon, type NativeAddon, type NativeEvent, type NativeRun } from '../../src/addon.js';
-import { imagenetNormalisation } from '../../src/networks.js';
-import { defaultHyperparameters } from '../../src/options.js';
-import { caseJob } from '../../src/parity/inputs.js';
+import { addon, type NativeAddon, type NativeEvent, type NativeRun } from '../../src/native/addon.js';
+import { imagenetNormalisation } from '../../src/options/networks.js';
+import { defaultHyperparameters } from '../../src/options/schemas.js';
+import { caseJob } from '../../tools/parity/inputs.js';
 import { images, tinyJob } from '../native/tiny.js';
 import type { Draw } from './damage/draw.js';
 import { damageArguments, hostile, Thrown } from './damage/values.js';

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { addon, type NativeAddon } from '../../src/addon.js';
+import { addon, type NativeAddon } from '../../src/native/addon.js';
 import { answer } from './children.js';
 import { isKnownCode } from './codes.js';
 import { Draw } from './damage/draw.js';

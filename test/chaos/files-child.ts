@@ -1,14 +1,14 @@
 /** Does the tries of damaged files: FOLDER BASES. Each job is a seed; everything of a try follows from it. */
 import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { maxPixels } from '../../src/datasets/decode.js';
-import { shortSide } from '../../src/datasets/fit.js';
+import sharp from 'sharp';
+import { maxPixels } from '../../src/data/decode.js';
+import { shortSide } from '../../src/data/fit.js';
 import { answer } from './children.js';
 import { wrongError } from './codes.js';
 import { byteMutators } from './damage/bytes.js';
 import { Draw } from './damage/draw.js';
 import { damageEntry } from './damage/entry.js';
-import { statedSides } from './damage/images.js';
 import { formats, hasChecksum, mutatorsOf } from './files-formats.js';
 
 export interface FilesJob {
@@ -66,9 +66,20 @@ const perByte = 300;
 /** For each pixel of an image that is decoded: RGBA within the decoder, RGB as ours, and a line of each on the way. */
 const perPixel = 8;
 
+/**
+ * The sides of an image as its decoder finds them in the header, pixels; undefined of other files. Where they stand in a damaged
+ * file is the decoder's to say: it skips junk, and the first frame of a GIF may be larger than its screen.
+ */
+async function sidesOf(bytes: Uint8Array): Promise<readonly [number, number] | undefined> {
+  const found = await sharp(bytes, { limitInputPixels: false })
+    .metadata()
+    .catch(() => undefined);
+  return found && [found.width, found.height];
+}
+
 /** Twice what a valid file of this size, or an image of these sides, takes. */
-function allowed(damaged: Uint8Array): number {
-  const [width = 0, height = 0] = statedSides(damaged) ?? [];
+async function allowed(damaged: Uint8Array): Promise<number> {
+  const [width = 0, height = 0] = (await sidesOf(damaged)) ?? [];
   const decoded = width * height <= maxPixels ? width * height : 0;
   // A narrow image becomes a large one where its short side is fitted to what a network reads.
   const fitted = decoded > 0 ? (shortSide(224) ** 2 * Math.max(width, height)) / Math.min(width, height) : 0;
@@ -150,7 +161,7 @@ async function attempt({ seed }: FilesJob): Promise<FilesAnswer> {
   await new Promise(setImmediate);
   const grown = peak() - before;
   const damaged = bytes ?? new Uint8Array(0);
-  if (grown > allowed(damaged)) {
+  if (grown > floor && grown > (await allowed(damaged))) {
     find ??= `it took ${Math.round(grown / mebibyte)} MiB for ${damaged.length} bytes (${outcome})`;
   }
   const original = valid.get(path)?.get(name) as Uint8Array;

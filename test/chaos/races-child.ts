@@ -1,8 +1,8 @@
 /** Plays one scene of many threads: SCENE SEED. What is raced for is the addon's; this only brings the threads about. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { addon, type NativeEvent, type NativeRun, type RunJob } from '../../src/addon.js';
 import { L2TError } from '../../src/errors.js';
+import { addon, type NativeEvent, type NativeRun, type RunJob } from '../../src/native/addon.js';
 import { images, tinyJob } from '../native/tiny.js';
 import { Draw } from './damage/draw.js';
 import type { Scene } from './races.js';

@@ -1,7 +1,7 @@
 /** soak-child.ts SEED RUNS FOLDER: runs one after another, then one of 10 · RUNS steps; prints a SoakReport. */
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Random } from '../../src/datasets/random.js';
+import { Random } from '../../src/data/random.js';
 import { L2TError, transfer } from '../../src/index.js';
 import { tinyData, tinySource } from '../tiny.js';
 import type { Sample } from './soak.js';

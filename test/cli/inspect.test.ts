@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type PairMetrics, transfer } from '../../src/index.js';
-import { inspectRun } from '../../src/inspect.js';
+import { inspectRun } from '../../src/report/inspect.js';
 import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
 
 let data: string;

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadCheckpoint, toTensorMap } from '../../src/checkpoint.js';
-import { writeSafetensors } from '../../src/weights/safetensors.js';
-import { encode, pattern } from '../datasets/generate.js';
+import { toTensorMap } from '../../src/native/tensor.js';
+import { loadCheckpoint } from '../../src/networks/checkpoint.js';
+import { writeSafetensors } from '../../src/networks/weights/safetensors.js';
+import { encode, pattern } from '../data/generate.js';
 import { cli, temporaryFolder, tinySource, write } from '../tiny.js';
 
 const folder = temporaryFolder();

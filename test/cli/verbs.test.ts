@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { writeClasses } from '../datasets/generate.js';
+import { writeClasses } from '../data/generate.js';
 import { cli, temporaryFolder, tinyData, write } from '../tiny.js';
 
 const shared = fileURLToPath(new URL('../../../shared', import.meta.url));

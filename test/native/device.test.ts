@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addon } from '../../src/addon.js';
+import { addon } from '../../src/native/addon.js';
 
 describe('device', () => {
   const { cuda } = addon().info();

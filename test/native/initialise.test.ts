@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addon, type NetworkSpec } from '../../src/addon.js';
+import { addon, type NetworkSpec } from '../../src/native/addon.js';
 import { floats } from './tiny.js';
 
 const start = (network: NetworkSpec, seed: number) =>

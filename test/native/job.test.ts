@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { addon, type NamedTensor, type NativeSource, type RunJob } from '../../src/addon.js';
-import { defaultHyperparameters } from '../../src/options.js';
+import { addon, type NamedTensor, type NativeSource, type RunJob } from '../../src/native/addon.js';
+import { defaultHyperparameters } from '../../src/options/schemas.js';
 import { images, scratch, tinyJob, train } from './tiny.js';
 
 /** Each way in which a job can be wrong: what is changed, and what the message must name. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { addon, type NamedTensor, type NetworkJob } from '../../src/addon.js';
-import { imagenetNormalisation } from '../../src/networks.js';
+import { addon, type NamedTensor, type NetworkJob } from '../../src/native/addon.js';
+import { imagenetNormalisation } from '../../src/options/networks.js';
 import { digest, floats, images, named } from './tiny.js';
 
 const network = { name: 'resnet20', classes: 4, width: 0.125 };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addon, type NetworkDescription, type NetworkSpec } from '../../src/addon.js';
+import { addon, type NetworkDescription, type NetworkSpec } from '../../src/native/addon.js';
 
 const spec = (name: string, classes = 10, width = 1): NetworkSpec => ({ name, classes, width });
 const count = ({ parameters }: NetworkDescription) =>

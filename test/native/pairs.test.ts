@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addon } from '../../src/addon.js';
+import { addon } from '../../src/native/addon.js';
 
 const pairs = (source: string, target: string, size: number, configuration: string, sourceSize = size) => {
   const spec = (name: string) => ({ name, classes: 10, width: 1 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addon } from '../../src/addon.js';
+import { addon } from '../../src/native/addon.js';
 
 /** 5 × 6 pixels. */
 const image = Uint8Array.from({ length: 5 * 6 * 3 }, (_, i) => 37 * i * i + 11 * i);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { EpochEvent, NamedTensor, NativeEvent, RunJob } from '../../src/addon.js';
+import type { EpochEvent, NamedTensor, NativeEvent, RunJob } from '../../src/native/addon.js';
 import { digest, images, type Recorded, scratch, tinyJob, train } from './tiny.js';
 
 /** What must be the same of an interrupted run and an uninterrupted one: metrics, networks and states of its epochs. */
@@ -85,7 +85,7 @@ describe('resume', () => {
 });
 
 async function stopAtOnce(job: RunJob): Promise<Recorded> {
-  const { addon } = await import('../../src/addon.js');
+  const { addon } = await import('../../src/native/addon.js');
   const events: NativeEvent[] = [];
   const run = new (addon().Run)(job, (event) => {
     events.push(event);

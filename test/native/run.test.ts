@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { argmax } from '../../src/inference/logits.js';
 import {
   addon,
   type EpochEvent,
@@ -6,8 +7,7 @@ import {
   type NativeEvent,
   type RunJob,
   type StepEvent,
-} from '../../src/addon.js';
-import { argmax } from '../../src/logits.js';
+} from '../../src/native/addon.js';
 import { digest, floats, images, named, type Recorded, scratch, tinyJob, train } from './tiny.js';
 
 const last = (epochs: readonly EpochEvent[]): EpochEvent => epochs.at(-1) as EpochEvent;

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 
 // Native threads against the ends of JavaScript: in processes and workers of their own, which the built package serves.
-const addonUrl = new URL('../../dist/addon.js', import.meta.url).href;
+const addonUrl = new URL('../../dist/native/addon.js', import.meta.url).href;
 
 /** Begins a job that takes minutes; `begun` is called from its first step. */
 const longRun = `

@@ -7,10 +7,10 @@ import {
   type RunJob,
   type RunResult,
   type SaveEvent,
-} from '../../src/addon.js';
-import { imagenetNormalisation } from '../../src/networks.js';
-import { defaultHyperparameters } from '../../src/options.js';
-import { uniform } from '../../src/parity/uniform.js';
+} from '../../src/native/addon.js';
+import { imagenetNormalisation } from '../../src/options/networks.js';
+import { defaultHyperparameters } from '../../src/options/schemas.js';
+import { uniform } from '../../tools/parity/uniform.js';
 
 /** The values of a float32 tensor. */
 export function floats(tensor: NamedTensor | undefined): Float32Array {

@@ -59,8 +59,8 @@ function checkContents({ files, size }) {
     'dist/index.d.ts',
     'dist/cli/l2t-native.cjs',
     'dist/cli/main.js',
-    'src/presets/cifar100.yaml',
-    'src/presets/splits/cifar100.json',
+    'src/experiments/presets/cifar100.yaml',
+    'src/experiments/presets/splits/cifar100.json',
     'scripts/libtorch.mjs',
     'scripts/build-native.mjs',
   ];

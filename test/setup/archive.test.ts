@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { installLibTorch } from '../../src/cli/libtorch-archive.js';
 import { download } from '../../src/cli/setup.js';
-import { zip } from '../weights/pth-writer.js';
+import { installLibTorch } from '../../src/system/libtorch-archive.js';
+import { zip } from '../networks/weights/pth-writer.js';
 import { libtorchFiles, makeLibTorch, temporaryFolder, versionHeader } from './places.js';
 
 type Files = [string, Uint8Array][];

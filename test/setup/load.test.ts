@@ -4,7 +4,7 @@ import { packageRoot } from '../../scripts/build-native.mjs';
 import { loadEnvironment } from '../../scripts/libtorch.mjs';
 
 const load =
-  "import('./dist/addon.js').then(({ addon }) => console.log(addon().info().gemm, process.env.UCX_MEM_EVENTS))";
+  "import('./dist/native/addon.js').then(({ addon }) => console.log(addon().info().gemm, process.env.UCX_MEM_EVENTS))";
 
 test('the loader sets what LibTorch must find, and leaves what is set already', () => {
   const env = (extra: Record<string, string>) =>

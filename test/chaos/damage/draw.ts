@@ -1,4 +1,4 @@
-import { Random } from '../../../src/datasets/random.js';
+import { Random } from '../../../src/data/random.js';
 
 /** Choices of one try, all out of its seed. */
 export class Draw {

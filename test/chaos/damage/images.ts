@@ -25,23 +25,6 @@ const sides = [
 
 const view = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** The sides that an image file states, pixels; undefined where it states none. For what decoding may take. */
-export function statedSides(bytes: Uint8Array): readonly [number, number] | undefined {
-  const data = view(bytes);
-  const kind = data.toString('latin1', 0, 4);
-  if (kind === '\x89PNG' && bytes.length >= 24) return [data.readUInt32BE(16), data.readUInt32BE(20)];
-  if (kind === 'GIF8' && bytes.length >= 10) return [data.readUInt16LE(6), data.readUInt16LE(8)];
-  if (kind === 'RIFF' && bytes.length >= 30) {
-    const chunk = data.toString('latin1', 12, 16);
-    if (chunk === 'VP8X') return [1 + data.readUIntLE(24, 3), 1 + data.readUIntLE(27, 3)];
-    if (chunk === 'VP8 ') return [data.readUInt16LE(26) & 0x3fff, data.readUInt16LE(28) & 0x3fff];
-    const bits = data.readUInt32LE(21);
-    return [1 + (bits & 0x3fff), 1 + ((bits >>> 14) & 0x3fff)];
-  }
-  const frame = kind.startsWith('\xff\xd8') ? jpegFrame(bytes) : -1;
-  return frame < 0 ? undefined : [data.readUInt16BE(frame + 5), data.readUInt16BE(frame + 7)];
-}
-
 interface Chunk {
   readonly type: string;
   readonly data: Uint8Array;

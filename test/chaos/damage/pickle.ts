@@ -1,4 +1,4 @@
-import { bytes as latin1, little } from '../../weights/pickle-writer.js';
+import { bytes as latin1, little } from '../../networks/weights/pickle-writer.js';
 import { byteMutators } from './bytes.js';
 import { type Draw, extremes, hostileTexts, join, type Mutator, type Mutators, spliced } from './draw.js';
 

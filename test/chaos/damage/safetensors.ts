@@ -1,6 +1,6 @@
-import { type DType, itemSize, type TensorMap } from '../../../src/tensor.js';
-import { withHash } from '../../../src/weights/content-hash.js';
-import { parseSafetensors, safetensorsChunks } from '../../../src/weights/safetensors.js';
+import { type DType, itemSize, type TensorMap } from '../../../src/native/tensor.js';
+import { withHash } from '../../../src/networks/weights/content-hash.js';
+import { parseSafetensors, safetensorsChunks } from '../../../src/networks/weights/safetensors.js';
 import { byteMutators } from './bytes.js';
 import { type Draw, extremes, hostileTexts, join, type Mutator, type Mutators, numberTexts, spliced } from './draw.js';
 import { editedJson, editTree, fromTree, type Tree, toTree } from './tree.js';

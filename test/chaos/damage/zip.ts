@@ -1,4 +1,4 @@
-import { zip } from '../../weights/pth-writer.js';
+import { zip } from '../../networks/weights/pth-writer.js';
 import { byteMutators } from './bytes.js';
 import { type Draw, extremes, hostileTexts, type Mutator, type Mutators } from './draw.js';
 import { pickleMutators } from './pickle.js';

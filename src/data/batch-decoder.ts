@@ -1,0 +1,100 @@
+import type { DecodeEvent } from '../native/contract.js';
+import type { SplitName } from '../options/datasets.js';
+import { fitImage } from './fit.js';
+import type { ImageList } from './image-list.js';
+import { type Box, drawsPerCrop, randomResizedCrop, reductionFor } from './random-resized-crop.js';
+import { forEachParallel, type Resize } from './reading.js';
+
+/** Images that are decoded while they are needed, and to what side. */
+export interface StreamedImages {
+  readonly list: ImageList;
+  readonly size: number;
+  /** Whole images, squashed to the side: what a network for small images sees. Else in their proportions. */
+  readonly squash: boolean;
+}
+
+/** Decodes the batches that a run asks for, one after the other, each on the threads of libuv's pool. */
+export class BatchDecoder {
+  #last: Promise<void> = Promise.resolve();
+  #ended = false;
+
+  constructor(
+    private readonly sets: Partial<Record<SplitName, StreamedImages>>,
+    private readonly resize: Resize,
+  ) {}
+
+  /** Nothing more is needed: what is asked for ahead need not be decoded. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  /**
+   * The batch as the addon takes it: uint8, B × size × size × 3; undefined after `end`.
+   *
+   * Rejects as `ImageList.read`, naming the image.
+   */
+  decode(event: DecodeEvent): Promise<Uint8Array | undefined> {
+    const batch = this.#last.then(() => this.#decode(event));
+    this.#last = batch.then(
+      () => {},
+      () => {},
+    );
+    return batch;
+  }
+
+  async #decode({ set, images, draws }: DecodeEvent): Promise<Uint8Array | undefined> {
+    const streamed = this.sets[set] as StreamedImages;
+    const stride = streamed.size * streamed.size * 3;
+    const pixels = new Uint8Array(images.length * stride);
+    await forEachParallel(images.length, async (k) => {
+      if (this.#ended) return;
+      const index = images[k] as number;
+      const crop = draws?.subarray(k * drawsPerCrop, (k + 1) * drawsPerCrop);
+      const image = crop ? await this.#cropped(streamed, index, crop) : await fitWhole(streamed, index, this.resize);
+      pixels.set(image, k * stride);
+    });
+    return this.#ended ? undefined : pixels;
+  }
+
+  /** The box is chosen in the image as it lies on disk, so that a reduced decoding changes nothing about it. */
+  async #cropped({ list, size }: StreamedImages, index: number, draws: Float64Array): Promise<Uint8Array> {
+    let box: Box = { top: 0, left: 0, height: 0, width: 0 };
+    let whole = { height: 0, width: 0 };
+    const image = await list.read(index, (height, width) => {
+      whole = { height, width };
+      box = randomResizedCrop(height, width, draws);
+      return reductionFor(box, size);
+    });
+    const { top, height } = scaled(box.top, box.height, whole.height, image.height);
+    const { top: left, height: width } = scaled(box.left, box.width, whole.width, image.width);
+    const pixels = new Uint8Array(height * width * 3);
+    for (let row = 0; row < height; row++) {
+      const start = ((top + row) * image.width + left) * 3;
+      pixels.set(image.pixels.subarray(start, start + width * 3), row * width * 3);
+    }
+    return this.resize(pixels, height, width, size, size);
+  }
+}
+
+/**
+ * The whole image at the set's size.
+ *
+ * Throws as `ImageList.read`; INVALID_DATA where it is too narrow to be cut.
+ */
+export async function fitWhole(
+  { list, size, squash }: StreamedImages,
+  index: number,
+  resize: Resize,
+): Promise<Uint8Array> {
+  const image = await list.read(index);
+  if (!squash) return fitImage(image, size, resize, list.name(index));
+  const { pixels, height, width } = image;
+  return height === size && width === size ? pixels : resize(pixels, height, width, size, size);
+}
+
+/** A stretch of `whole` pixels in an image that has `reduced` of them. */
+function scaled(start: number, length: number, whole: number, reduced: number): { top: number; height: number } {
+  const top = Math.floor((start * reduced) / whole);
+  const end = Math.min(reduced, Math.max(top + 1, Math.round(((start + length) * reduced) / whole)));
+  return { top, height: end - top };
+}

@@ -1,0 +1,168 @@
+import { createHash } from 'node:crypto';
+import { L2TError } from '../errors.js';
+import { aListingListener, aProgressListener, aSignal, takeOptions } from '../options/arguments.js';
+import { required, type Written } from '../options/check.js';
+import { type SplitName, splitNames } from '../options/datasets.js';
+import { dataCheckSchema } from '../options/schemas.js';
+import { throwIfAborted } from '../system/abort.js';
+import { isLimitError } from '../system/limits.js';
+import { countPerClass, type Dataset } from './dataset.js';
+import type { ImageList } from './image-list.js';
+import { loadData } from './load.js';
+import { forEachParallel } from './reading.js';
+
+export type DataCheckOptions = Written<typeof dataCheckSchema> & {
+  /** Ends the check with L2TError ABORTED. */
+  readonly signal?: AbortSignal | undefined;
+  /** Entries of the folder looked at so far; called only where listing it takes longer than half a second. */
+  readonly onListed?: ((entries: number) => void) | undefined;
+  /** Images decoded so far. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+};
+
+export interface SplitReport {
+  readonly split: SplitName;
+  readonly images: number;
+  /** Images of each class. */
+  readonly perClass: readonly number[];
+  /** Of the images that could be decoded, pixels; absent where none could. */
+  readonly short?: { readonly min: number; readonly median: number; readonly max: number };
+  readonly long?: { readonly min: number; readonly median: number; readonly max: number };
+  readonly damaged: readonly { readonly image: string; readonly problem: string }[];
+  /** Images of which this split has an equal one before. */
+  readonly repeated: number;
+}
+
+export interface DataReport {
+  readonly folder: string;
+  readonly layout: string;
+  readonly classNames: readonly string[];
+  readonly folds: number;
+  readonly splits: readonly SplitReport[];
+  /** Images of which another split has an equal one, to the last pixel. */
+  readonly shared: readonly {
+    readonly images: readonly [string, string];
+    readonly splits: readonly [SplitName, SplitName];
+  }[];
+  readonly warnings: readonly string[];
+  /** Images decoded a second. */
+  readonly imagesPerSecond: number;
+}
+
+/**
+ * Decodes every image of a data set and says what it found: counts, sizes, damaged files, and images that are in two
+ * splits.
+ * @throws L2TError INVALID_DATA where the folder is of no known layout or incomplete; FILE_ACCESS; ABORTED.
+ */
+export async function checkData(given: DataCheckOptions = {}): Promise<DataReport> {
+  const { options, control } = takeOptions(dataCheckSchema, given, {
+    signal: aSignal,
+    onListed: aListingListener,
+    onProgress: aProgressListener,
+  });
+  const warnings: string[] = [];
+  const data = required(dataCheckSchema, options, 'data');
+  const dataset = await loadData({
+    ...{ ...options, data, signal: control.signal, onListed: control.onListed },
+    onWarning: (message) => warnings.push(message),
+  });
+  const start = performance.now();
+  const decoded = await decodeEvery(dataset, control);
+  const seconds = (performance.now() - start) / 1000;
+  const total = decoded.reduce((sum, { list }) => sum + list.count, 0);
+  return {
+    ...{ folder: data, layout: dataset.layout, classNames: dataset.classNames, folds: dataset.folds.length },
+    splits: decoded.map((split) => describe(split, dataset.classNames.length)),
+    shared: findShared(decoded),
+    warnings,
+    imagesPerSecond: total / seconds,
+  };
+}
+
+interface Seen {
+  /** Hash of sides and pixels. */
+  readonly content: string;
+  readonly short: number;
+  readonly long: number;
+}
+
+interface DecodedSplit {
+  readonly split: SplitName;
+  readonly list: ImageList;
+  /** One an image; a problem where it could not be decoded. */
+  readonly images: readonly (Seen | L2TError)[];
+}
+
+async function decodeEvery(
+  dataset: Dataset,
+  { signal, onProgress }: Pick<DataCheckOptions, 'signal' | 'onProgress'>,
+): Promise<DecodedSplit[]> {
+  const lists = splitNames.flatMap((split) => (dataset[split] ? [{ split, list: dataset[split] }] : []));
+  const total = lists.reduce((sum, { list }) => sum + list.count, 0);
+  let done = 0;
+  const decoded: DecodedSplit[] = [];
+  for (const { split, list } of lists) {
+    const images = new Array<Seen | L2TError>(list.count);
+    await forEachParallel(list.count, async (index) => {
+      throwIfAborted(`Loading ${dataset.folder}`, signal);
+      images[index] = await see(list, index);
+      onProgress?.(++done, total);
+      if (done % 256 === 0) await new Promise(setImmediate);
+    });
+    decoded.push({ split, list, images });
+  }
+  return decoded;
+}
+
+async function see(list: ImageList, index: number): Promise<Seen | L2TError> {
+  try {
+    const { pixels, height, width } = await list.read(index);
+    const content = createHash('sha256').update(`${height} ${width} `).update(pixels).digest('base64');
+    return { content, short: Math.min(height, width), long: Math.max(height, width) };
+  } catch (error) {
+    if (error instanceof L2TError && !isForWantOfFiles(error) && !isLimitError(error)) return error;
+    throw error;
+  }
+}
+
+/** Could the file not be opened because too many are open? That says nothing of the image. */
+function isForWantOfFiles({ cause }: L2TError): boolean {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  return code === 'EMFILE' || code === 'ENFILE';
+}
+
+function describe({ split, list, images }: DecodedSplit, classes: number): SplitReport {
+  const sound = images.filter((image): image is Seen => !(image instanceof L2TError));
+  const damaged = images.flatMap((image, index) =>
+    image instanceof L2TError ? [{ image: list.name(index), problem: image.message }] : [],
+  );
+  return {
+    ...{ split, images: list.count, perClass: countPerClass(list.labels, classes), damaged },
+    ...(sound.length > 0 && {
+      short: range(sound.map(({ short }) => short)),
+      long: range(sound.map(({ long }) => long)),
+    }),
+    repeated: sound.length - new Set(sound.map(({ content }) => content)).size,
+  };
+}
+
+function range(values: number[]): { min: number; median: number; max: number } {
+  values.sort((a, b) => a - b);
+  const at = (index: number) => values[index] as number;
+  return { min: at(0), median: at(Math.floor(values.length / 2)), max: at(values.length - 1) };
+}
+
+function findShared(splits: readonly DecodedSplit[]): DataReport['shared'] {
+  const first = new Map<string, { readonly split: SplitName; readonly image: string }>();
+  const shared: DataReport['shared'][number][] = [];
+  for (const { split, list, images } of splits) {
+    images.forEach((seen, index) => {
+      if (seen instanceof L2TError) return;
+      const image = list.name(index);
+      const other = first.get(seen.content);
+      if (other === undefined) first.set(seen.content, { split, image });
+      else if (other.split !== split) shared.push({ images: [other.image, image], splits: [other.split, split] });
+    });
+  }
+  return shared;
+}

@@ -1,0 +1,90 @@
+import { L2TError } from '../errors.js';
+import type { Rules } from '../options/rules.js';
+import { shown } from '../system/printable.js';
+import { checkEveryClass, countPerClass, type Dataset, type Division } from './dataset.js';
+import { type ImageList, subset } from './image-list.js';
+import type { ImageLists } from './image-sets.js';
+import { type DataOptions, loadData } from './load.js';
+import { splitTrain } from './split.js';
+
+/** Which images train and which validate. */
+export interface DivideOptions extends DataOptions {
+  readonly perClass?: number | undefined;
+  readonly validation?: number | undefined;
+  readonly seed: number;
+  readonly rules: Rules;
+}
+
+/**
+ * The images of each set, before anything is decoded, and where they are in the data set's own lists.
+ *
+ * Throws INVALID_DATA where there are no training images, a class has none, fewer than `perClass` or none beside those that
+ * validate or test, or there is but one.
+ */
+export function divide(
+  dataset: Dataset,
+  options: Pick<DivideOptions, 'data' | 'perClass' | 'validation' | 'seed' | 'rules'>,
+): { lists: ImageLists; division: Division } {
+  const { train, validation, test, classNames, division, testDrawn } = dataset;
+  const { data } = options;
+  if (testDrawn) checkBesideTest(dataset, data);
+  if (train === undefined) {
+    throw new L2TError('INVALID_DATA', `${data} has no training images: put them into a folder train/.`);
+  }
+  if (classNames.length < 2) {
+    throw new L2TError(
+      'INVALID_DATA',
+      `${data} has one class, '${shown(classNames[0] as string)}': there is nothing to tell apart.`,
+    );
+  }
+  checkEveryClass(train, classNames, data);
+  const lists = division ? { train, validation, test } : split(dataset, train, options);
+  if (lists.train.count < 2) {
+    throw new L2TError('INVALID_DATA', `${data} has one training image: batch norm needs at least two.`);
+  }
+  const own = division ? division.validation.length === 0 : lists.validation === validation;
+  return {
+    lists,
+    division: {
+      train: positions(lists.train),
+      validation: own ? new Int32Array(0) : positions(lists.validation),
+      test: division?.test || testDrawn ? positions(test) : undefined,
+    },
+  };
+}
+
+/** Each class needs an image to train on beside the one that the test takes. */
+function checkBesideTest({ train, classNames }: Dataset, data: string): void {
+  const few = countPerClass(train?.labels ?? new Int32Array(0), classNames.length).indexOf(0);
+  if (few === -1) return;
+  throw new L2TError(
+    'INVALID_DATA',
+    `${data}: class '${shown(classNames[few] as string)}' has too few images: it needs one to train on and one to test on, since the data has no test images. Add images of it, or a folder test/.`,
+  );
+}
+
+/** Where `validation` says how many images validate, the data set's own do not. */
+function split(
+  { validation: own, test, classNames, testDrawn }: Dataset,
+  train: ImageList,
+  {
+    data,
+    perClass,
+    validation,
+    seed,
+    rules,
+  }: Pick<DivideOptions, 'data' | 'perClass' | 'validation' | 'seed' | 'rules'>,
+): ImageLists {
+  const heldOut = validation ?? (own === undefined ? rules.validation : 0);
+  const drawn = splitTrain(train.labels, classNames, { perClass, validation: heldOut, seed, folder: data, testDrawn });
+  const held = drawn.validation.length > 0 ? subset(train, drawn.validation) : undefined;
+  return { train: subset(train, drawn.train), validation: validation === undefined ? (own ?? held) : held, test };
+}
+
+const positions = (list: ImageList | undefined): Int32Array =>
+  Int32Array.from({ length: list?.count ?? 0 }, (_, index) => list?.position(index) as number);
+
+/** How many images a run with these options trains on; nothing is decoded. Throws as `prepareTrainingData`. */
+export async function countTrained(options: DivideOptions): Promise<number> {
+  return divide(await loadData(options), options).lists.train.count;
+}

@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto';
+import { splitNames } from '../options/datasets.js';
+import { throwIfAborted } from '../system/abort.js';
+import type { Dataset } from './dataset.js';
+
+/** Files whose sizes are asked at once. */
+const together = 256;
+
+/**
+ * SHA-256 (hex) of what tells a data set from another: class names, and each split's labels and images (the pixels of an array,
+ * the names and sizes of files). Neither the folder's place nor its layout counts, so data may be moved between a run and
+ * its resume.
+ *
+ * Throws FILE_ACCESS; ABORTED through `signal`.
+ */
+export async function fingerprint(dataset: Dataset, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  const lists = splitNames.map((name) => dataset[name]);
+  // The lengths come first, so that no two data sets give the same stream of bytes.
+  hash.update(JSON.stringify([dataset.classNames, lists.map((list) => list && [list.count, list.sides])]));
+  for (const list of lists) {
+    if (list === undefined) continue;
+    hash.update(new Uint8Array(list.labels.buffer, list.labels.byteOffset, list.labels.byteLength));
+    for (let start = 0; start < list.count; start += together) {
+      const identities = Array.from({ length: Math.min(together, list.count - start) }, (_, k) =>
+        list.identity(start + k),
+      );
+      for (const identity of await Promise.all(identities)) hash.update(identity);
+      throwIfAborted(`Loading ${dataset.folder}`, signal);
+      await new Promise(setImmediate);
+    }
+  }
+  return hash.digest('hex');
+}

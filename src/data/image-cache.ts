@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { resolve as absolute, dirname, join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { fileError, isTemporary, makeFolder, readFileBytes, temporaryOf } from '../system/files.js';
+import type { DecodedImage } from './decode.js';
+import type { ImageList } from './image-list.js';
+import { type Resize, reaching } from './reading.js';
+
+/** Height, width, CRC-32 of the pixels: three little-endian words before them. */
+const headerBytes = 12;
+
+/**
+ * A folder of resized images: those that were read once are read from there, not compressed, the short side `short` pixels
+ * (smaller ones stay as they are). Random crops are then of the resized images, so results differ a little from those without
+ * a cache. A damaged entry is made again. Where entries cannot be written, images are resized all the same.
+ */
+export class ImageCache {
+  #writable = true;
+  /** Folders from which what killed processes left was removed. */
+  readonly #cleared = new Set<string>();
+
+  /** `onWarning` is told once that nothing can be written. */
+  constructor(
+    private readonly folder: string,
+    private readonly resize: Resize,
+    private readonly onWarning: ((message: string) => void) | undefined,
+  ) {}
+
+  /** The list, its images read through the cache. */
+  list(list: ImageList, short: number): ImageList {
+    return {
+      ...list,
+      read: async (index, reduction) => {
+        const file = join(this.folder, await entryName(list, index, short));
+        const entry = await readFileBytes(file).catch(() => undefined);
+        let image = entry && parseEntry(Buffer.from(entry.buffer));
+        if (image === undefined) {
+          image = await shrunk(await list.read(index), short, this.resize);
+          await this.#write(file, image);
+        }
+        reduction?.(image.height, image.width);
+        return image;
+      },
+    };
+  }
+
+  async #write(file: string, image: DecodedImage): Promise<void> {
+    if (!this.#writable) return;
+    const folder = dirname(file);
+    if (!this.#cleared.has(folder)) {
+      this.#cleared.add(folder);
+      await removeOld(folder);
+    }
+    await writeEntry(file, image).catch((error: unknown) => {
+      if (this.#writable)
+        this.onWarning?.(`${fileError('write', file, error).message} The run goes on without the cache.`);
+      this.#writable = false;
+    });
+  }
+}
+
+/** Where an image comes from, when it was changed, and its size; a folder for every 256th. */
+async function entryName(list: ImageList, index: number, short: number): Promise<string> {
+  const name = list.name(index);
+  const changed = list.sides === undefined ? (await reaching(name, () => stat(name))).mtimeMs : 0;
+  const key = createHash('sha256').update(JSON.stringify(['l2t-native 1', absolute(name), changed, short]));
+  const digest = key.update(await list.identity(index)).digest('hex');
+  return join(digest.slice(0, 2), digest);
+}
+
+function parseEntry(entry: Buffer): DecodedImage | undefined {
+  if (entry.length < headerBytes) return undefined;
+  const [height, width, sum] = [0, 4, 8].map((at) => entry.readUInt32LE(at)) as [number, number, number];
+  const pixels = entry.subarray(headerBytes);
+  // Zeros alone, such as a power failure leaves, would be an image without pixels and have their checksum.
+  const fits = pixels.length > 0 && pixels.length === height * width * 3;
+  return fits && crc32(pixels) === sum ? { pixels, height, width } : undefined;
+}
+
+async function shrunk(image: DecodedImage, short: number, resize: Resize): Promise<DecodedImage> {
+  const { pixels, height, width } = image;
+  const least = Math.min(height, width);
+  if (least <= short) return image;
+  // As fitImage rounds, so that evaluation sees the same with a cache as without.
+  const sides = [height, width].map((side) => Math.floor((short * side) / least)) as [number, number];
+  return { pixels: await resize(pixels, height, width, ...sides), height: sides[0], width: sides[1] };
+}
+
+/** Milliseconds after which a file that is being written is taken for one that a killed process left: others may use the cache. */
+const longestWrite = 3_600_000;
+
+/** What cannot be removed does no harm. */
+async function removeOld(folder: string): Promise<void> {
+  for (const name of (await readdir(folder).catch(() => [])).filter(isTemporary)) {
+    const file = join(folder, name);
+    const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+    if (Date.now() - mtimeMs > longestWrite) await rm(file, { force: true }).catch(() => {});
+  }
+}
+
+/** Renamed into place, so that no reader sees half of it; the checksum finds what a crash left. */
+async function writeEntry(file: string, { pixels, height, width }: DecodedImage): Promise<void> {
+  const header = Buffer.alloc(headerBytes);
+  [height, width, crc32(pixels)].forEach((word, k) => {
+    header.writeUInt32LE(word, 4 * k);
+  });
+  const temporary = temporaryOf(file);
+  try {
+    await makeFolder(dirname(file));
+    await writeFile(temporary, [header, pixels], { flag: 'wx' });
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw error;
+  }
+}

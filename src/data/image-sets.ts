@@ -1,0 +1,112 @@
+import { L2TError } from '../errors.js';
+import { addon, type NativeImages } from '../native/addon.js';
+import { type SplitName, splitNames } from '../options/datasets.js';
+import { throwIfAborted } from '../system/abort.js';
+import { fitWhole, type StreamedImages } from './batch-decoder.js';
+import { largeSize, shortSide } from './fit.js';
+import { ImageCache } from './image-cache.js';
+import type { ImageList } from './image-list.js';
+import { forEachParallel } from './reading.js';
+import { decodeAll } from './resident.js';
+
+/** The images of each set, before anything is decoded. */
+export type ImageLists = { readonly [name in SplitName]: ImageList | undefined } & { readonly train: ImageList };
+
+export interface ImageSetOptions {
+  readonly folder: string;
+  /** Side of the target's images, pixels. */
+  readonly size: number;
+  /** Sides of the sources' images. */
+  readonly sourceSizes: readonly number[];
+  /** Folder of resized images. */
+  readonly cache?: string | undefined;
+  /** Decode what validates and tests once before training, so that what is damaged does not show only after it. */
+  readonly check: boolean;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** The images of a run: small ones in memory, large ones to be decoded as they are needed. */
+export interface ImageSets {
+  readonly train: NativeImages;
+  readonly validation: NativeImages | undefined;
+  readonly test: NativeImages | undefined;
+  /** What lies behind the sets that have no pixels. */
+  readonly streamed: Partial<Record<SplitName, StreamedImages>>;
+}
+
+/**
+ * `all`: the training images before they were split, which decide on the side that training images are kept at.
+ *
+ * Throws INVALID_DATA for a damaged image, FILE_ACCESS; INVALID_OPTION for a cache where no images are large; ABORTED.
+ */
+export async function makeImageSets(lists: ImageLists, all: ImageList, options: ImageSetOptions): Promise<ImageSets> {
+  const { resize } = addon();
+  const { folder, size, cache, onWarning } = options;
+  const sizes = { train: await trainingSide(all, options), validation: size, test: size };
+  const present = splitNames.flatMap((name) => {
+    const list = lists[name];
+    return list === undefined ? [] : [{ name, list, size: sizes[name] }];
+  });
+  const small = present.filter((set) => set.size < largeSize);
+  if (cache !== undefined && small.length === present.length) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      `--cache is for images of at least ${largeSize} pixels: these are decoded once and kept in memory.`,
+    );
+  }
+  const decoded = await decodeAll(small, folder, { ...options, resize });
+  const pixels = new Map(small.map(({ name }, k) => [name, decoded[k]]));
+  const imageCache = cache === undefined ? undefined : new ImageCache(cache, resize, onWarning);
+  const streamed: Partial<Record<SplitName, StreamedImages>> = {};
+  for (const { name, list, size: side } of present) {
+    if (side < largeSize) continue;
+    const through = imageCache?.list(list, shortSide(side)) ?? list;
+    streamed[name] = { list: through, size: side, squash: size < largeSize };
+  }
+  if (options.check) await checkEvaluated(streamed, options);
+  const set = (name: SplitName): NativeImages | undefined => {
+    const list = lists[name];
+    return list && { pixels: pixels.get(name), labels: list.labels, size: sizes[name] };
+  };
+  return { train: set('train') as NativeImages, validation: set('validation'), test: set('test'), streamed };
+}
+
+/** Images that are looked at to tell how large the data set's are. */
+const sampled = 32;
+
+/** Images are kept no larger than they are, no smaller than the target wants them, and for a larger source as it wants them. */
+async function trainingSide(all: ImageList, { size, sourceSizes }: ImageSetOptions): Promise<number> {
+  const wanted = Math.max(size, ...sourceSizes);
+  if (wanted === size) return size;
+  return Math.min(wanted, Math.max(size, all.sides ? Math.min(...all.sides) : await medianShortSide(all)));
+}
+
+async function medianShortSide(list: ImageList): Promise<number> {
+  const count = Math.min(sampled, list.count);
+  const sides = new Array<number>(count);
+  await forEachParallel(count, async (k) => {
+    const { height, width } = await list.read(Math.floor((k * list.count) / count));
+    sides[k] = Math.min(height, width);
+  });
+  return sides.sort((a, b) => a - b)[Math.floor(count / 2)] as number;
+}
+
+/** Training images are all seen in the first epoch; the test images only after the last. */
+async function checkEvaluated(
+  { validation, test }: ImageSets['streamed'],
+  { folder, signal, onProgress }: ImageSetOptions,
+): Promise<void> {
+  const { resize } = addon();
+  const sets = [validation, test].filter((set) => set !== undefined);
+  const total = sets.reduce((sum, { list }) => sum + list.count, 0);
+  let done = 0;
+  for (const set of sets) {
+    await forEachParallel(set.list.count, async (index) => {
+      throwIfAborted(`Loading ${folder}`, signal);
+      await fitWhole(set, index, resize);
+      onProgress?.(++done, total);
+    });
+  }
+}

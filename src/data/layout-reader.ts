@@ -1,0 +1,49 @@
+import { L2TError } from '../errors.js';
+import type { Layout } from '../options/datasets.js';
+import { shown } from '../system/printable.js';
+import type { Dataset } from './dataset.js';
+import type { Walk } from './walk.js';
+
+/** How one layout is recognised and listed. */
+export interface LayoutReader {
+  readonly layout: Layout;
+  /**
+   * The folder that holds the data set, `folder` or the archive's own folder inside it, where at least a part of the layout is
+   * there; else undefined. `names`: the folder's entries, hidden ones left out, sorted; of a folder with very many, some of them.
+   */
+  find(folder: string, names: readonly string[], walk: Walk): Promise<string | undefined>;
+  /**
+   * Lists the images without decoding any. `folder` is what `find` gave.
+   *
+   * Throws INVALID_DATA, naming what is missing or wrong and what was found; FILE_ACCESS; ABORTED through `walk`.
+   */
+  open(folder: string, walk: Walk): Promise<Dataset>;
+}
+
+const understood = [
+  'Understood are:',
+  '  - folder: a folder per class, FOLDER/train/CLASS/*.png with any of train, val and test, or FOLDER/CLASS/*.png (PNG, JPEG, WebP, GIF);',
+  '  - imagenet: train/ and val/ with folders such as n01440764; tinyimagenet: tiny-imagenet-200 as distributed;',
+  '  - cifar10, cifar100: the binary version (data_batch_1.bin … and test_batch.bin, or train.bin and test.bin);',
+  '  - stl10: the binary version (train_X.bin, train_y.bin, test_X.bin, test_y.bin);',
+  '  - svhn: the cropped digits (train_32x32.mat, test_32x32.mat);',
+  '  - cub200: images.txt, image_class_labels.txt, train_test_split.txt and images/; mit67: TrainImages.txt, TestImages.txt and Images/;',
+  '  - stanford40: ImageSplits/ and JPEGImages/; stanford-dogs: train_list.mat, test_list.mat and Images/;',
+  "  - idx: MNIST's format (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-…, plain or .gz).",
+];
+
+/** INVALID_DATA for a folder that cannot be read as a data set: what it is, or holds, and what would be understood. */
+export function unknownLayout(folder: string, problem: string): L2TError {
+  return new L2TError('INVALID_DATA', [`${folder} ${problem}. ${understood[0]}`, ...understood.slice(1)]);
+}
+
+/** A few names for an error message. */
+export function nameSome(names: readonly string[]): string {
+  if (names.length === 0) return 'nothing';
+  return (
+    names
+      .slice(0, 8)
+      .map((name) => shown(name))
+      .join(', ') + (names.length > 8 ? ` and ${names.length - 8} more` : '')
+  );
+}

@@ -1,0 +1,129 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { L2TError } from '../../errors.js';
+import { checkEveryClass, checkLabel, type Dataset } from '../dataset.js';
+import { type ImageList, imageArray } from '../image-list.js';
+import type { LayoutReader } from '../layout-reader.js';
+import { readClassNames } from '../names.js';
+import { readWhole } from '../reading.js';
+
+/** One of the two binary data sets: which files make it up and what a record begins with. */
+export interface CifarVariant {
+  readonly layout: 'cifar10' | 'cifar100';
+  /** The folder inside the official archive. */
+  readonly archiveFolder: string;
+  readonly train: readonly string[];
+  readonly test: string;
+  readonly names: string;
+  readonly classes: number;
+  /** Bytes before the pixels; the last of them is the class. */
+  readonly labelBytes: number;
+}
+
+export const cifar10: CifarVariant = {
+  layout: 'cifar10',
+  archiveFolder: 'cifar-10-batches-bin',
+  train: [1, 2, 3, 4, 5].map((batch) => `data_batch_${batch}.bin`),
+  test: 'test_batch.bin',
+  names: 'batches.meta.txt',
+  classes: 10,
+  labelBytes: 1,
+};
+
+/** Two labels an image: the coarse one of 20 is passed over, the fine one of 100 is the class. */
+export const cifar100: CifarVariant = {
+  layout: 'cifar100',
+  archiveFolder: 'cifar-100-binary',
+  train: ['train.bin'],
+  test: 'test.bin',
+  names: 'fine_label_names.txt',
+  classes: 100,
+  labelBytes: 2,
+};
+
+const side = 32;
+const plane = side * side;
+const maxFileBytes = 2 ** 30;
+
+/** All files of a variant, in the order in which an error lists them. */
+export function cifarFiles(variant: CifarVariant): string[] {
+  return [...variant.train, variant.test, variant.names];
+}
+
+/**
+ * CIFAR-10 or CIFAR-100 in their binary version: records of 1 (2) label bytes and 3 × 32 × 32 pixels, plane by plane.
+ * Any whole number of records a file.
+ *
+ * `open` throws INVALID_DATA for a missing file, a length that is not whole records, a label that is no class, a class
+ * without training images; FILE_ACCESS.
+ */
+export function cifarReader(variant: CifarVariant): LayoutReader {
+  return {
+    layout: variant.layout,
+    async find(folder, names) {
+      if (names.includes(variant.archiveFolder)) return join(folder, variant.archiveFolder);
+      return cifarFiles(variant).some((name) => names.includes(name)) ? folder : undefined;
+    },
+    open: (folder) => open(folder, variant),
+  };
+}
+
+async function open(folder: string, variant: CifarVariant): Promise<Dataset> {
+  const missing = cifarFiles(variant).filter((name) => !existsSync(join(folder, name)));
+  if (missing.length > 0) {
+    throw new L2TError(
+      'INVALID_DATA',
+      `${folder} is a ${variant.layout} folder without ${missing.join(', ')}. Extract the binary version's archive again.`,
+    );
+  }
+  const classNames = await readClassNames(join(folder, variant.names), variant.classes);
+  const train = await readRecords(folder, variant.train, variant);
+  checkEveryClass(train, classNames, folder);
+  const test = await readRecords(folder, [variant.test], variant);
+  return {
+    ...{ layout: variant.layout, folder, flat: false, train, validation: undefined, test, classNames },
+    ...{ folds: [], warnings: [] },
+  };
+}
+
+async function readRecords(folder: string, names: readonly string[], variant: CifarVariant): Promise<ImageList> {
+  const { classes, labelBytes } = variant;
+  const size = labelBytes + 3 * plane;
+  const records: { readonly file: string; readonly bytes: Uint8Array; readonly position: number }[] = [];
+  for (const name of names) {
+    const file = join(folder, name);
+    const bytes = await readWhole(file, maxFileBytes);
+    if (bytes.length === 0 || bytes.length % size !== 0) {
+      throw new L2TError(
+        'INVALID_DATA',
+        `${file} has ${bytes.length} bytes, not one or more whole ${variant.layout} records of ${size}: it is cut short or of another format.`,
+      );
+    }
+    for (let position = 0; position < bytes.length / size; position++) {
+      records.push({ file, bytes: bytes.subarray(position * size, (position + 1) * size), position });
+    }
+  }
+  const labels = Int32Array.from(records, ({ file, bytes, position }) => {
+    const label = bytes[labelBytes - 1] as number;
+    checkLabel(label, classes, file, position);
+    return label;
+  });
+  const at = (index: number) => records[index] as (typeof records)[number];
+  return imageArray(
+    (index) => `${at(index).file}, image ${at(index).position}`,
+    [side, side],
+    labels,
+    (index) => interleave(at(index).bytes.subarray(labelBytes)),
+  );
+}
+
+/** 3 × 32 × 32 → 32 × 32 × 3. */
+function interleave(planar: Uint8Array): Uint8Array {
+  const pixels = new Uint8Array(3 * plane);
+  for (let place = 0, to = 0; place < plane; place++) {
+    pixels[to++] = planar[place] as number;
+    pixels[to++] = planar[plane + place] as number;
+    pixels[to++] = planar[2 * plane + place] as number;
+  }
+  return pixels;
+}

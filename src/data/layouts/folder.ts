@@ -1,0 +1,227 @@
+import { realpath, stat } from 'node:fs/promises';
+import { extname, join, relative, sep } from 'node:path';
+import { L2TError } from '../../errors.js';
+import { type SplitName, splitNames } from '../../options/datasets.js';
+import { printable, shown } from '../../system/printable.js';
+import { isImageExtension, looksLikeImage } from '../decode.js';
+import { type ImageList, imageFiles } from '../image-list.js';
+import { type LayoutReader, nameSome, unknownLayout } from '../layout-reader.js';
+import { reaching, readStart } from '../reading.js';
+import { mostStrange, type Walk } from '../walk.js';
+
+/** Folder names that mean a split, in lower case. */
+const splitOfName = new Map<string, SplitName>([
+  ['train', 'train'],
+  ['val', 'validation'],
+  ['valid', 'validation'],
+  ['validation', 'validation'],
+  ['test', 'test'],
+]);
+
+interface ClassFolder {
+  readonly name: string;
+  readonly folder: string;
+  /** Paths below `folder`, sorted. */
+  readonly images: readonly string[];
+}
+
+/** The search of one data set's folders for images. */
+class Search {
+  /** Paths that were passed over, for one warning at the end. */
+  passedOver = 0;
+  first: string | undefined;
+  foundImage = false;
+  #looked = 0;
+
+  constructor(
+    private readonly folder: string,
+    readonly walk: Walk,
+  ) {}
+
+  /** Throws INVALID_DATA where so many entries were looked at without finding an image that it may be a whole disk. */
+  look(): void {
+    this.walk.check();
+    if (this.foundImage || ++this.#looked <= mostStrange) return;
+    throw unknownLayout(
+      this.folder,
+      `is no data set of a known layout: of the first ${mostStrange} entries in its folders none is an image`,
+    );
+  }
+
+  passOver(path: string): void {
+    this.passedOver++;
+    this.first ??= path;
+    this.look();
+  }
+}
+
+/**
+ * One folder per class: FOLDER/train/CLASS/… with any of train, val (valid, validation) and test, or flat,
+ * FOLDER/CLASS/…, which becomes `train`. Images may lie deeper within a class folder. Classes and images are sorted by
+ * code unit. A file is an image by its ending (.png, .jpg, .jpeg, .webp, .gif) or, lacking one of those, by its content;
+ * others are passed over with a warning, hidden ones silently.
+ *
+ * `open` throws INVALID_DATA for an empty class, other classes in one split than in another, or no images at all;
+ * FILE_ACCESS.
+ */
+export const folderReader: LayoutReader = {
+  layout: 'folder',
+  async find(folder, names, walk) {
+    for (const name of names) {
+      walk.check();
+      const path = join(folder, name);
+      if ((await reaching(path, () => stat(path))).isDirectory()) return folder;
+    }
+    return undefined;
+  },
+  async open(folder, walk) {
+    const search = new Search(folder, walk);
+    const splitFolders = await findSplits(folder, search);
+    const flat = splitFolders.size === 0;
+    const listed = new Map<SplitName, ClassFolder[]>();
+    for (const [split, path] of flat ? [['train' as const, folder] as const] : splitFolders) {
+      listed.set(split, await listClasses(path, search));
+    }
+    checkSameClasses(folder, splitFolders, listed);
+    return {
+      ...{ layout: 'folder', folder, flat, folds: [], warnings: describePassedOver(folder, search) },
+      train: toList(folder, listed.get('train')),
+      validation: toList(folder, listed.get('validation')),
+      test: toList(folder, listed.get('test')),
+      classNames: [...listed.values()][0]?.map(({ name }) => name) ?? [],
+    };
+  },
+};
+
+/** Split → folder; none where the folder is flat. A class may be called 'train': a split's folder holds folders. */
+async function findSplits(folder: string, search: Search): Promise<Map<SplitName, string>> {
+  const { files, folders } = await listFollowing(folder, search);
+  const candidates = folders.filter((name) => splitOfName.has(name.toLowerCase()));
+  const others = folders.filter((name) => !candidates.includes(name));
+  const contents = await Promise.all(candidates.map((name) => listFollowing(join(folder, name), search)));
+  if (others.length > 0 && contents.every(({ folders: inner }) => inner.length === 0)) return new Map();
+  const found = new Map<SplitName, string>();
+  for (const name of candidates) {
+    const split = splitOfName.get(name.toLowerCase()) as SplitName;
+    const path = join(folder, name);
+    if (found.has(split)) {
+      throw new L2TError('INVALID_DATA', `${found.get(split)} and ${path} are both the ${split} set. Keep one.`);
+    }
+    found.set(split, path);
+  }
+  if (found.size > 0) for (const name of [...files, ...others]) search.passOver(join(folder, name));
+  return new Map(splitNames.filter((split) => found.has(split)).map((split) => [split, found.get(split) as string]));
+}
+
+async function listClasses(folder: string, search: Search): Promise<ClassFolder[]> {
+  const { files, folders } = await listFollowing(folder, search);
+  for (const name of files) search.passOver(join(folder, name));
+  const classes: ClassFolder[] = [];
+  let empty: ClassFolder | undefined;
+  for (const name of folders) {
+    const path = join(folder, name);
+    classes.push({ name, folder: path, images: (await listImages(path, '', search)).sort() });
+    // Not after the last class only: what is no data set at all should not be listed to its end.
+    if (classes.at(-1)?.images.length === 0) empty ??= classes.at(-1);
+    if (empty && search.foundImage) {
+      throw new L2TError(
+        'INVALID_DATA',
+        `${empty.folder}: class '${shown(empty.name)}' has no images. Add some or remove it.`,
+      );
+    }
+  }
+  if (classes.every(({ images }) => images.length === 0)) {
+    throw unknownLayout(
+      folder,
+      `has no PNG, JPEG, WebP or GIF images in class folders: it holds ${nameSome([...folders, ...files])}`,
+    );
+  }
+  return classes;
+}
+
+/** Image files anywhere below a class folder, relative to it. Links to folders are not followed: they may go round. */
+async function listImages(folder: string, below: string, search: Search): Promise<string[]> {
+  let images: string[] = [];
+  const folders: string[] = [];
+  for await (const { name, kind } of kindsOf(join(folder, below), search.walk)) {
+    const path = join(folder, below, name);
+    if (kind === 'folder') folders.push(name);
+    else if (kind === 'file' && (await isImage(path))) {
+      images.push(join(below, name));
+      search.foundImage = true;
+    } else search.passOver(path);
+  }
+  for (const name of folders) {
+    search.look();
+    images = images.concat(await listImages(folder, join(below, name), search));
+  }
+  return images;
+}
+
+const isImage = async (path: string): Promise<boolean> =>
+  isImageExtension(extname(path)) || looksLikeImage(await readStart(path, 12));
+
+/** What a folder shows: no hidden entries, neither pipes nor devices. */
+async function* kindsOf(
+  folder: string,
+  walk: Walk,
+): AsyncGenerator<{ readonly name: string; readonly kind: 'file' | 'folder' | 'linked folder' }, void> {
+  for await (const entry of walk.each(folder)) {
+    const { name } = entry;
+    const path = join(folder, name);
+    const status = entry.isSymbolicLink() ? await reaching(path, () => stat(path)) : entry;
+    if (status.isFile()) yield { name, kind: 'file' };
+    else if (status.isDirectory()) yield { name, kind: status === entry ? 'folder' : 'linked folder' };
+  }
+}
+
+/** A folder's folders, linked or not, sorted by code unit, and its files. */
+async function listFollowing(folder: string, { walk }: Search): Promise<{ files: string[]; folders: string[] }> {
+  const files: string[] = [];
+  const folders: string[] = [];
+  for await (const { name, kind } of kindsOf(folder, walk)) {
+    if (kind === 'linked folder') await requireBeside(folder, join(folder, name));
+    (kind === 'file' ? files : folders).push(name);
+  }
+  return { files, folders: folders.sort() };
+}
+
+/** Throws INVALID_DATA where a link leads to a folder that it lies in, whose images would then be those of a class as well. */
+async function requireBeside(folder: string, link: string): Promise<void> {
+  const [from, to] = await reaching(link, () => Promise.all([realpath(folder), realpath(link)]));
+  if (!`${from}${sep}`.startsWith(to.endsWith(sep) ? to : `${to}${sep}`)) return;
+  throw new L2TError('INVALID_DATA', `${link} is a link to ${to}, a folder that it lies in: remove it.`);
+}
+
+function checkSameClasses(
+  folder: string,
+  splitFolders: ReadonlyMap<SplitName, string>,
+  listed: ReadonlyMap<SplitName, readonly ClassFolder[]>,
+): void {
+  const [[firstSplit, first] = [], ...rest] = listed;
+  const expected = new Set(first?.map(({ name }) => name));
+  for (const [split, classes] of rest) {
+    const actual = new Set(classes.map(({ name }) => name));
+    const differing =
+      [...expected].find((name) => !actual.has(name)) ?? [...actual].find((name) => !expected.has(name));
+    if (differing === undefined) continue;
+    const [has, lacks] = actual.has(differing) ? [split, firstSplit] : [firstSplit, split];
+    throw new L2TError(
+      'INVALID_DATA',
+      `${folder}: class '${shown(differing)}' is in ${splitFolders.get(has as SplitName)} but not in ${splitFolders.get(lacks as SplitName)} (${expected.size} classes against ${actual.size}). Every split needs the same class folders.`,
+    );
+  }
+}
+
+function toList(root: string, classes: readonly ClassFolder[] | undefined): ImageList | undefined {
+  if (classes === undefined) return undefined;
+  const files = classes.flatMap(({ folder, images }) => images.map((image) => relative(root, join(folder, image))));
+  const labels = classes.flatMap(({ images }, label) => images.map(() => label));
+  return imageFiles(root, files, labels);
+}
+
+function describePassedOver(folder: string, { passedOver, first }: Search): string[] {
+  if (passedOver === 0) return [];
+  const what = 'which are no PNG, JPEG, WebP or GIF image or lie outside the class folders';
+  return [printable(`${folder}: passed over ${passedOver} entries, ${what} (first: ${first}).`)];
+}

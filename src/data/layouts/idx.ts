@@ -1,0 +1,163 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { constants, gunzip, gunzipSync } from 'node:zlib';
+import { L2TError } from '../../errors.js';
+import { checkEveryClass, checkLabel } from '../dataset.js';
+import { type ImageList, imageArray } from '../image-list.js';
+import type { LayoutReader } from '../layout-reader.js';
+import { readClassNames } from '../names.js';
+import { readWhole } from '../reading.js';
+
+/** Both spellings in use, plain or compressed: train-images-idx3-ubyte, train-images.idx3-ubyte.gz … */
+const idxFileName = /^(train|t10k)-(images[-.]idx3|labels[-.]idx1)-ubyte(\.gz)?$/;
+
+const classNamesFile = 'classes.txt';
+const maxFileBytes = 2 ** 30;
+/** Of one decompressed file. */
+const maxBytes = 2 ** 31;
+/** Deflate cannot do better than this, so a header that promises more is false. */
+const maxDeflateRatio = 1032;
+
+interface IdxArray {
+  readonly file: string;
+  /** Counts, slowest first. */
+  readonly dims: readonly number[];
+  /** uint8, product(dims). */
+  readonly data: Uint8Array;
+}
+
+interface IdxPair {
+  readonly images: IdxArray;
+  readonly labels: IdxArray;
+}
+
+/**
+ * MNIST's format: grey images and labels, train-… and t10k-… (which becomes `test`), either of them or both. Grey
+ * becomes three equal channels; 28×28 is padded with zeros to 32×32, as the networks for small images want it.
+ * Class names are read from classes.txt, one a line; without it there are ten classes, '0' to '9'.
+ *
+ * `open` throws INVALID_DATA for a missing partner, wrong magic, dimensions that do not fit the file, counts that differ,
+ * a label that is no class, a class without training images; FILE_ACCESS.
+ */
+export const idxReader: LayoutReader = {
+  layout: 'idx',
+  find: async (folder, names) => (names.some((name) => idxFileName.test(name)) ? folder : undefined),
+  async open(folder) {
+    const namesFile = join(folder, classNamesFile);
+    const classNames = existsSync(namesFile) ? await readClassNames(namesFile) : [...'0123456789'];
+    const train = toList(await readPair(folder, 'train'), classNames);
+    const test = toList(await readPair(folder, 't10k'), classNames);
+    if (!train?.count && !test?.count) throw new L2TError('INVALID_DATA', `${folder} holds no images.`);
+    if (train) checkEveryClass(train, classNames, folder);
+    return {
+      ...{ layout: 'idx', folder, flat: false, train, validation: undefined, test, classNames },
+      ...{ folds: [], warnings: [] },
+    };
+  },
+};
+
+/** One split's images and labels; undefined where the folder has neither. */
+async function readPair(folder: string, prefix: 'train' | 't10k'): Promise<IdxPair | undefined> {
+  const find = (kind: string) =>
+    ['-', '.']
+      .flatMap((dot) => ['', '.gz'].map((ending) => join(folder, `${prefix}-${kind.replace('-', dot)}-ubyte${ending}`)))
+      .find((file) => existsSync(file));
+  const imagesFile = find('images-idx3');
+  const labelsFile = find('labels-idx1');
+  if (imagesFile === undefined && labelsFile === undefined) return undefined;
+  if (imagesFile === undefined || labelsFile === undefined) {
+    const kind = imagesFile === undefined ? 'images-idx3' : 'labels-idx1';
+    throw new L2TError(
+      'INVALID_DATA',
+      `${folder} has ${imagesFile ?? labelsFile} but not ${prefix}-${kind}-ubyte or ${prefix}-${kind}-ubyte.gz.`,
+    );
+  }
+  const images = await readIdx(imagesFile, 3);
+  const labels = await readIdx(labelsFile, 1);
+  if (images.dims[0] === labels.dims[0]) return { images, labels };
+  throw new L2TError(
+    'INVALID_DATA',
+    `${imagesFile} has ${images.dims[0]} images, but ${labelsFile} has ${labels.dims[0]} labels.`,
+  );
+}
+
+/** A file of unsigned bytes with `rank` dimensions. Nothing is allocated that the file's own length does not bear out. */
+async function readIdx(file: string, rank: number): Promise<IdxArray> {
+  const packed = await readWhole(file, maxFileBytes);
+  const compressed = file.endsWith('.gz');
+  const header = compressed ? inflateStart(file, packed) : packed;
+  const headerBytes = 4 + 4 * rank;
+  const magic = 0x0800 + rank;
+  if (header.length < headerBytes || header.readUInt32BE(0) !== magic) {
+    const what = rank === 3 ? 'images' : 'labels';
+    throw new L2TError('INVALID_DATA', `${file} is not an IDX file of ${what}: it does not begin with ${magic}.`);
+  }
+  const dims = Array.from({ length: rank }, (_, axis) => header.readUInt32BE(4 + 4 * axis));
+  const length = headerBytes + dims.reduce((product, dim) => product * dim, 1);
+  const mayHold = compressed ? Math.min(packed.length * maxDeflateRatio, maxBytes) : packed.length;
+  const bytes = compressed && length <= mayHold ? await inflate(file, packed, length) : packed;
+  if (length > mayHold || bytes.length !== length || dims.slice(1).includes(0)) {
+    throw new L2TError(
+      'INVALID_DATA',
+      `${file} announces ${dims.join(' × ')} bytes after its header, which is not what it holds: it is damaged or cut short.`,
+    );
+  }
+  return { file, dims, data: bytes.subarray(headerBytes) };
+}
+
+/** The first bytes of a compressed file: its first 4 kB, inflated as far as they go. */
+function inflateStart(file: string, packed: Buffer): Buffer {
+  try {
+    return gunzipSync(packed.subarray(0, 4096), { finishFlush: constants.Z_SYNC_FLUSH });
+  } catch (cause) {
+    throw notInflatable(file, cause);
+  }
+}
+
+async function inflate(file: string, packed: Buffer, length: number): Promise<Buffer> {
+  try {
+    return await promisify(gunzip)(packed, { maxOutputLength: length });
+  } catch (cause) {
+    throw notInflatable(file, cause);
+  }
+}
+
+function notInflatable(file: string, cause: unknown): L2TError {
+  const reason = (cause as Error).message;
+  return new L2TError('INVALID_DATA', `${file} cannot be decompressed: ${reason}. Download it again.`, { cause });
+}
+
+function toList(pair: IdxPair | undefined, classNames: readonly string[]): ImageList | undefined {
+  if (pair === undefined) return undefined;
+  const { images, labels } = pair;
+  const [, height = 0, width = 0] = images.dims;
+  const classes = Int32Array.from(labels.data);
+  classes.forEach((label, image) => {
+    checkLabel(label, classNames.length, labels.file, image);
+  });
+  const margin = height === 28 && width === 28 ? 2 : 0;
+  const grey = height * width;
+  return imageArray(
+    (index) => `${images.file}, image ${index}`,
+    [height + 2 * margin, width + 2 * margin],
+    classes,
+    (index) => padToColour(images.data.subarray(index * grey, (index + 1) * grey), height, width, margin),
+  );
+}
+
+/** height × width → (height + 2 margin) × (width + 2 margin) × 3, black around it. */
+function padToColour(grey: Uint8Array, height: number, width: number, margin: number): Uint8Array {
+  const outWidth = width + 2 * margin;
+  const colour = new Uint8Array((height + 2 * margin) * outWidth * 3);
+  for (let row = 0; row < height; row++) {
+    let to = ((row + margin) * outWidth + margin) * 3;
+    for (let column = 0; column < width; column++) {
+      const value = grey[row * width + column] as number;
+      colour[to++] = value;
+      colour[to++] = value;
+      colour[to++] = value;
+    }
+  }
+  return colour;
+}

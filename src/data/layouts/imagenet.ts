@@ -1,0 +1,131 @@
+import { join } from 'node:path';
+import { L2TError } from '../../errors.js';
+import { printable } from '../../system/printable.js';
+import { type ImageList, imageFiles } from '../image-list.js';
+import { type LayoutReader, nameSome } from '../layout-reader.js';
+import type { Walk } from '../walk.js';
+
+/** WordNet's id of a class. */
+const wnid = /^n\d{8}$/;
+const flatValidation = /^ILSVRC2012_val_\d+\.JPEG$/i;
+
+interface Split {
+  readonly folder: string;
+  readonly classes: readonly string[];
+  /** What else is there. */
+  readonly others: readonly string[];
+}
+
+/**
+ * ImageNet (ILSVRC 2012) with a folder per class, train/n01440764/*.JPEG and val/n01440764/*.JPEG. The validation
+ * images become `test`: the distributed test images have no labels.
+ */
+export const imagenet: LayoutReader = {
+  layout: 'imagenet',
+  async find(folder, _names, walk) {
+    const train = await listSplit(folder, 'train', walk);
+    const val = await listSplit(folder, 'val', walk);
+    // A test set with classes makes it an ordinary folder of three splits.
+    const test = await listSplit(folder, 'test', walk);
+    const fits = hasOnlyClasses(train) && (hasOnlyClasses(val) || isFlat(val)) && test.classes.length === 0;
+    return fits ? folder : undefined;
+  },
+  async open(folder, walk) {
+    const train = await listSplit(folder, 'train', walk);
+    const val = await listSplit(folder, 'val', walk);
+    checkSorted(train, val);
+    checkSameClasses(train, val);
+    const passedOver: string[] = [];
+    return {
+      layout: 'imagenet',
+      folder,
+      flat: false,
+      train: await listImages(train, passedOver, walk),
+      validation: undefined,
+      test: await listImages(val, passedOver, walk),
+      classNames: train.classes,
+      folds: [],
+      warnings: describePassedOver(folder, passedOver),
+    };
+  },
+};
+
+async function listSplit(folder: string, split: string, walk: Walk): Promise<Split> {
+  const path = join(folder, split);
+  const names = await walk.names(path);
+  return {
+    folder: path,
+    classes: names.filter((name) => wnid.test(name)),
+    others: names.filter((name) => !wnid.test(name)),
+  };
+}
+
+/** No folder is called anything else: what has an ending is taken for a file. */
+function hasOnlyClasses({ classes, others }: Split): boolean {
+  return classes.length > 0 && others.every((name) => name.includes('.'));
+}
+
+function isFlat({ classes, others }: Split): boolean {
+  return classes.length === 0 && others.some((name) => flatValidation.test(name));
+}
+
+/** The archives hold the training images in one archive a class, and the validation images without classes. */
+function checkSorted(train: Split, val: Split): void {
+  const archive = train.others.find((name) => name.endsWith('.tar') && !train.classes.includes(name.slice(0, -4)));
+  if (archive !== undefined) {
+    throw new L2TError(
+      'INVALID_DATA',
+      `${join(train.folder, archive)} is not extracted. Extract it into a folder ${archive.slice(0, -4)} beside it.`,
+    );
+  }
+  if (!isFlat(val)) return;
+  throw new L2TError(
+    'INVALID_DATA',
+    `${val.folder} holds ${val.others[0]} and the like without class folders. Sort them into class folders as in ${train.folder}.`,
+  );
+}
+
+function checkSameClasses(train: Split, val: Split): void {
+  const missingFrom = (one: Split, other: Split) => {
+    const there = new Set(one.classes);
+    const missing = other.classes.filter((name) => !there.has(name));
+    if (missing.length === 0) return;
+    throw new L2TError(
+      'INVALID_DATA',
+      `${one.folder} lacks ${missing.length} class folders that ${other.folder} has: ${nameSome(missing)}. Extract the archive again.`,
+    );
+  };
+  missingFrom(train, val);
+  missingFrom(val, train);
+}
+
+/** Classes, and the images of each, sorted by code unit. There are 1.3 million, so an image is known by its name alone. */
+async function listImages(split: Split, passedOver: string[], walk: Walk): Promise<ImageList> {
+  for (const name of split.others) passedOver.push(join(split.folder, name));
+  const files: string[] = [];
+  const labels: number[] = [];
+  for (const [label, className] of split.classes.entries()) {
+    const names = await walk.names(join(split.folder, className));
+    const before = files.length;
+    for (const name of names) {
+      if (/\.(jpe?g|png|webp|gif)$/i.test(name)) {
+        files.push(`${className}/${name}`);
+        labels.push(label);
+      } else {
+        passedOver.push(join(split.folder, className, name));
+      }
+    }
+    if (files.length > before) continue;
+    throw new L2TError(
+      'INVALID_DATA',
+      `${join(split.folder, className)} has no images: it holds ${nameSome(names)}. Extract the archive again.`,
+    );
+  }
+  return imageFiles(split.folder, files, labels);
+}
+
+function describePassedOver(folder: string, passedOver: readonly string[]): string[] {
+  if (passedOver.length === 0) return [];
+  const what = 'that are no images in class folders';
+  return [printable(`${folder}: passed over ${passedOver.length} entries ${what} (first: ${passedOver[0]}).`)];
+}

@@ -1,0 +1,69 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { L2TError } from '../../errors.js';
+import type { LayoutReader } from '../layout-reader.js';
+import { classAndFile, type ListedImage, listedDataset } from '../listed-images.js';
+import { requireEntries } from '../listing.js';
+import { readMat } from '../matlab.js';
+
+const trainFile = 'train_list.mat';
+const testFile = 'test_list.mat';
+const imagesFolder = 'Images';
+const maxFileBytes = 2 ** 26;
+
+interface LabelledImage extends ListedImage {
+  readonly label: number;
+}
+
+/** Stanford Dogs, with its own lists of training and test images. */
+export const stanfordDogs: LayoutReader = {
+  layout: 'stanford-dogs',
+  async find(folder) {
+    return findLists(folder) === undefined ? undefined : folder;
+  },
+  async open(folder, walk) {
+    const lists = findLists(folder) ?? '';
+    await requireEntries(folder, 'stanford-dogs', [join(lists, trainFile), join(lists, testFile), imagesFolder], walk);
+    const train = await readList(join(folder, lists, trainFile));
+    const test = await readList(join(folder, lists, testFile));
+    checkLabels(folder, [...train, ...test]);
+    return listedDataset({ layout: 'stanford-dogs', folder, train, test, walk });
+  },
+};
+
+/** Where either list lies below the folder: in it, or in lists/, as their archive is called. */
+function findLists(folder: string): string | undefined {
+  return ['', 'lists'].find((below) => [trainFile, testFile].some((name) => existsSync(join(folder, below, name))));
+}
+
+/** `file_list`: cells of CLASS/FILE; `labels`: a number for each. */
+async function readList(file: string): Promise<LabelledImage[]> {
+  const variables = await readMat(file, maxFileBytes);
+  const paths = variables.get('file_list');
+  const labels = variables.get('labels');
+  if (paths?.kind !== 'cells' || labels?.kind !== 'numbers' || labels.data.length !== paths.cells.length) {
+    throw new L2TError(
+      'INVALID_DATA',
+      `${file} has no file_list with as many labels: it is no list of Stanford Dogs, or damaged.`,
+    );
+  }
+  return paths.cells.map((cell, index) => {
+    const [, className, name] = (cell.kind === 'text' && classAndFile.exec(cell.text)) || [];
+    if (className === undefined) {
+      throw new L2TError('INVALID_DATA', `${file}: entry ${index} of file_list is not of the form CLASS/FILE.jpg.`);
+    }
+    return { className, file: `${imagesFolder}/${className}/${name}`, label: labels.data[index] as number };
+  });
+}
+
+/** The folder's name is the class. A label that does not go with it shows a damaged list. */
+function checkLabels(folder: string, images: readonly LabelledImage[]): void {
+  const classes = new Set(images.map(({ className }) => className)).size;
+  const labels = new Set(images.map(({ label }) => label)).size;
+  const pairs = new Set(images.map(({ className, label }) => `${label} ${className}`)).size;
+  if (pairs === classes && pairs === labels) return;
+  throw new L2TError(
+    'INVALID_DATA',
+    `${folder}: in ${trainFile} and ${testFile} ${labels} labels do not go one to one with ${classes} class folders. Fetch them again.`,
+  );
+}

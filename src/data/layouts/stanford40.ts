@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import { L2TError } from '../../errors.js';
+import { type LayoutReader, nameSome } from '../layout-reader.js';
+import { type ListedImage, listedDataset } from '../listed-images.js';
+import { findMarked, readRows, requireEntries } from '../listing.js';
+
+const listsFolder = 'ImageSplits';
+const imagesFolder = 'JPEGImages';
+
+/** Stanford's 40 actions: ACTION_train.txt and ACTION_test.txt list each class's images, which lie in one folder. */
+export const stanford40: LayoutReader = {
+  layout: 'stanford40',
+  async find(folder, names) {
+    return findMarked(folder, names, [listsFolder]);
+  },
+  async open(folder, walk) {
+    await requireEntries(folder, 'stanford40', [listsFolder, imagesFolder], walk);
+    const lists = join(folder, listsFolder);
+    const names = await walk.names(lists);
+    const actions = new Set(names.flatMap((name) => /^(.+)_(?:train|test)\.txt$/.exec(name)?.[1] ?? []));
+    if (actions.size === 0) {
+      throw new L2TError(
+        'INVALID_DATA',
+        `${lists} has no ACTION_train.txt: it holds ${nameSome(names)}. Extract the archive again.`,
+      );
+    }
+    await requireEntries(
+      lists,
+      'stanford40',
+      [...actions].flatMap((name) => [`${name}_train.txt`, `${name}_test.txt`]),
+      walk,
+    );
+    const train = await readLists(lists, [...actions], 'train');
+    const test = await readLists(lists, [...actions], 'test');
+    return listedDataset({ layout: 'stanford40', folder, train, test, walk });
+  },
+};
+
+async function readLists(folder: string, actions: readonly string[], split: string): Promise<ListedImage[]> {
+  const images: ListedImage[] = [];
+  for (const className of actions) {
+    const rows = await readRows(join(folder, `${className}_${split}.txt`), /^([^/.][^/]*)$/, 'FILE.jpg');
+    for (const [name] of rows) images.push({ className, file: `${imagesFolder}/${name}` });
+  }
+  return images;
+}

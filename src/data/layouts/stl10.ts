@@ -1,0 +1,73 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { L2TError } from '../../errors.js';
+import { checkEveryClass } from '../dataset.js';
+import type { ImageList } from '../image-list.js';
+import type { LayoutReader } from '../layout-reader.js';
+import { findMarked, readRows, requireEntries } from '../listing.js';
+import { classesFromOne, matlabImages } from '../matlab-images.js';
+import { readClassNames } from '../names.js';
+import { readWhole } from '../reading.js';
+
+const splitFiles = ['train_X.bin', 'train_y.bin', 'test_X.bin', 'test_y.bin'];
+const namesFile = 'class_names.txt';
+const foldsFile = 'fold_indices.txt';
+const classes = 10;
+const folds = 10;
+const side = 96;
+const maxFileBytes = 2 ** 30;
+
+/** STL-10, the binary version. The unlabelled images are not read; the ten folds are, where they are there. */
+export const stl10: LayoutReader = {
+  layout: 'stl10',
+  async find(folder, names) {
+    return findMarked(folder, names, splitFiles, 'stl10_binary');
+  },
+  async open(folder, walk) {
+    await requireEntries(folder, 'stl10', [...splitFiles, namesFile], walk);
+    const classNames = await readClassNames(join(folder, namesFile), classes);
+    const train = await readSplit(folder, 'train');
+    const test = await readSplit(folder, 'test');
+    checkEveryClass(train, classNames, folder);
+    return {
+      layout: 'stl10',
+      folder,
+      flat: false,
+      train,
+      validation: undefined,
+      test,
+      classNames,
+      folds: existsSync(join(folder, foldsFile)) ? await readFolds(join(folder, foldsFile), train.count) : [],
+      warnings: [],
+    };
+  },
+};
+
+/** Labels of one byte, from 1; pixels as MATLAB has them. */
+async function readSplit(folder: string, split: 'train' | 'test'): Promise<ImageList> {
+  const labelsFile = join(folder, `${split}_y.bin`);
+  const labels = classesFromOne(await readWhole(labelsFile, maxFileBytes), classes, labelsFile);
+  const file = join(folder, `${split}_X.bin`);
+  const pixels = await readWhole(file, maxFileBytes);
+  const expected = labels.length * 3 * side * side;
+  if (pixels.length === expected && expected > 0) return matlabImages(file, side, pixels, labels);
+  throw new L2TError(
+    'INVALID_DATA',
+    `${file} has ${pixels.length} bytes, but the ${labels.length} labels of ${labelsFile} ask for ${expected}. Extract the archive again.`,
+  );
+}
+
+/** A fold a line: places in the training set, from 0. */
+async function readFolds(file: string, count: number): Promise<Int32Array[]> {
+  const rows = await readRows(file, /^(\d+(?:\s+\d+)*)$/, 'INDEX INDEX …');
+  const read = rows.map(([line = '']) => Int32Array.from(line.split(/\s+/), Number));
+  for (const [fold, indices] of read.entries()) {
+    const seen = new Set<number>();
+    const wrong = indices.find((index) => index >= count || seen.size === seen.add(index).size);
+    if (wrong === undefined) continue;
+    const problem = wrong >= count ? `there are ${count} training images` : 'it comes twice';
+    throw new L2TError('INVALID_DATA', `${file}, fold ${fold}: it has image ${wrong}, but ${problem}.`);
+  }
+  if (read.length === folds && read.every(({ length }) => length === read[0]?.length)) return read;
+  throw new L2TError('INVALID_DATA', `${file} is not ${folds} folds of equal size. Extract the archive again.`);
+}

@@ -1,0 +1,93 @@
+import { join, posix } from 'node:path';
+import { L2TError } from '../errors.js';
+import type { Layout } from '../options/datasets.js';
+import { shown } from '../system/printable.js';
+import { checkEveryClass, type Dataset } from './dataset.js';
+import { type ImageList, imageFiles } from './image-list.js';
+import type { Walk } from './walk.js';
+
+/** An image as a data set's own lists name it. */
+export interface ListedImage {
+  readonly className: string;
+  /** Below the data set's folder, with slashes. */
+  readonly file: string;
+}
+
+/** CLASS/FILE, neither hidden. File names may have spaces in them. */
+export const classAndFile = /^([^/.][^/]*)\/([^/.][^/]*)$/;
+
+interface ListedDataset {
+  readonly layout: Layout;
+  readonly folder: string;
+  readonly train: readonly ListedImage[];
+  readonly test: readonly ListedImage[];
+  /** Left out, they are those of the images. */
+  readonly classNames?: readonly string[];
+  readonly walk: Walk;
+}
+
+/**
+ * A data set whose lists say which image is what. Classes are sorted by name; the images of each split by class, then
+ * by file, all by code unit: the order of a folder-per-class tree, which published splits count in.
+ *
+ * Throws INVALID_DATA where a split has no images, an image is listed twice, is not there or of no class, or a class has
+ * no training images; FILE_ACCESS.
+ */
+export async function listedDataset({ layout, folder, train, test, walk, ...given }: ListedDataset): Promise<Dataset> {
+  const all = [...train, ...test];
+  if (train.length === 0 || test.length === 0) {
+    const what = train.length === 0 ? 'training' : 'test';
+    throw new L2TError('INVALID_DATA', `${folder}: its lists name no ${what} images. Extract the archive again.`);
+  }
+  checkOnce(folder, all);
+  await checkPresent(folder, all, walk);
+  const classNames = [...(given.classNames ?? new Set(all.map(({ className }) => className)))].sort();
+  const split = (images: readonly ListedImage[]) => sortedList(folder, images, classNames);
+  const dataset = { train: split(train), test: split(test), classNames };
+  checkEveryClass(dataset.train, classNames, folder);
+  return { layout, folder, flat: false, validation: undefined, folds: [], warnings: [], ...dataset };
+}
+
+function checkOnce(folder: string, images: readonly ListedImage[]): void {
+  const seen = new Set<string>();
+  const twice = images.find(({ file }) => seen.size === seen.add(file).size);
+  if (twice === undefined) return;
+  throw new L2TError(
+    'INVALID_DATA',
+    `${folder}: its lists name ${shown(twice.file)} twice. Extract the archive again.`,
+  );
+}
+
+/** One listing a folder instead of a question a file: there may be hundreds of thousands. */
+async function checkPresent(folder: string, images: readonly ListedImage[], walk: Walk): Promise<void> {
+  const present = new Map<string, Set<string>>();
+  for (const below of new Set(images.map(({ file }) => posix.dirname(file)))) {
+    present.set(below, new Set(await walk.names(join(folder, below))));
+  }
+  const missing = images.filter(({ file }) => !present.get(posix.dirname(file))?.has(posix.basename(file)));
+  const [first] = missing;
+  if (first === undefined) return;
+  throw new L2TError(
+    'INVALID_DATA',
+    `${folder}: its lists name ${missing.length} images (of ${images.length}) that are not there, first: ${shown(first.file)}. Extract the archive again.`,
+  );
+}
+
+function sortedList(folder: string, images: readonly ListedImage[], classNames: readonly string[]): ImageList {
+  const labelOf = new Map(classNames.map((name, label) => [name, label]));
+  const labelled = images.map(({ file, className }) => {
+    const label = labelOf.get(className);
+    if (label !== undefined) return { file, label };
+    throw new L2TError(
+      'INVALID_DATA',
+      `${folder}: ${shown(file)} is of class '${shown(className)}', which is none of the ${classNames.length} classes.`,
+    );
+  });
+  labelled.sort((a, b) => a.label - b.label || (a.file < b.file ? -1 : 1));
+  const files = labelled.map(({ file }) => file);
+  return imageFiles(
+    folder,
+    files,
+    Int32Array.from(labelled, ({ label }) => label),
+  );
+}

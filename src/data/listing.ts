@@ -1,0 +1,56 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { L2TError } from '../errors.js';
+import type { Layout } from '../options/datasets.js';
+import { shown } from '../system/printable.js';
+import { nameSome } from './layout-reader.js';
+import { readWhole } from './reading.js';
+import { mostStrange, type Walk } from './walk.js';
+
+const maxListBytes = 2 ** 26;
+
+/** `folder` where one of `marks` is among its entries, else the archive's own folder inside it, else undefined. */
+export function findMarked(
+  folder: string,
+  names: readonly string[],
+  marks: readonly string[],
+  archiveFolder?: string,
+): string | undefined {
+  if (marks.some((mark) => names.includes(mark))) return folder;
+  return archiveFolder !== undefined && names.includes(archiveFolder) ? join(folder, archiveFolder) : undefined;
+}
+
+/** Throws INVALID_DATA where one of `wanted`, files or folders below `folder`, is missing, naming them and what is there. */
+export async function requireEntries(
+  folder: string,
+  layout: Layout,
+  wanted: readonly string[],
+  walk: Walk,
+): Promise<void> {
+  const missing = wanted.filter((name) => !existsSync(join(folder, name)));
+  if (missing.length === 0) return;
+  throw new L2TError(
+    'INVALID_DATA',
+    `${folder} is a ${layout} folder without ${nameSome(missing)}: it holds ${nameSome(await walk.names(folder, mostStrange))}. Put them there, or extract the archive again.`,
+  );
+}
+
+/**
+ * The lines of a text file as `pattern` takes them apart: its groups. Blank lines are passed over.
+ * Throws INVALID_DATA naming the line that is not of the `form`, or where there is none; FILE_ACCESS.
+ */
+export async function readRows(file: string, pattern: RegExp, form: string): Promise<string[][]> {
+  const lines = (await readWhole(file, maxListBytes)).toString('utf8').split('\n');
+  const rows: string[][] = [];
+  for (const [index, line] of lines.entries()) {
+    const text = line.trim();
+    if (text === '') continue;
+    const groups = pattern.exec(text)?.slice(1);
+    if (groups === undefined) {
+      throw new L2TError('INVALID_DATA', `${file}, line ${index + 1}: '${shown(text)}' is not of the form ${form}.`);
+    }
+    rows.push(groups);
+  }
+  if (rows.length === 0) throw new L2TError('INVALID_DATA', `${file} is empty. Extract the archive again.`);
+  return rows;
+}

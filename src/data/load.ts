@@ -1,0 +1,73 @@
+import { L2TError } from '../errors.js';
+import type { Layout } from '../options/datasets.js';
+import type { Rules } from '../options/rules.js';
+import { didYouMean } from '../options/suggest.js';
+import { shown } from '../system/printable.js';
+import { type Dataset, selectClasses } from './dataset.js';
+import { fingerprint } from './fingerprint.js';
+import { subset } from './image-list.js';
+import { openDataset } from './open.js';
+import { withTest } from './split.js';
+import { divided, readSplit } from './split-file.js';
+import type { ListingOptions } from './walk.js';
+
+export interface DataOptions extends ListingOptions {
+  readonly data: string;
+  readonly layout?: Layout | undefined;
+  readonly splitFile?: string | undefined;
+  readonly fold?: number | undefined;
+  readonly classes?: string | undefined;
+  /** Of a run, which may draw test images; absent: the data set as it lies there. */
+  readonly rules?: Rules | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** The data set in a folder, divided as a split file says, of the asked fold and classes only; nothing is decoded. */
+export async function loadData(options: DataOptions): Promise<Dataset> {
+  const { data, layout, splitFile, fold, classes, rules, onWarning } = options;
+  const opened = await openDataset(data, layout, options);
+  for (const warning of opened.warnings) onWarning?.(warning);
+  const tested = rules?.drawTest ? withTest(opened) : opened;
+  const whole = splitFile === undefined ? tested : divided(opened, await readSplit(splitFile, opened));
+  const dataset = fold === undefined ? whole : withFold(whole, fold);
+  return classes === undefined ? dataset : selectClasses(dataset, classIndices(classes, dataset.classNames));
+}
+
+/**
+ * SHA-256 of what tells the whole folder from another. With this one unchanged, places in its images are of the same images.
+ * @throws L2TError FILE_ACCESS, INVALID_DATA; ABORTED.
+ */
+export async function folderFingerprint(
+  { data, layout }: Pick<DataOptions, 'data' | 'layout'>,
+  listing: ListingOptions = {},
+): Promise<string> {
+  return fingerprint(await openDataset(data, layout, listing), listing.signal);
+}
+
+/** `classes`: names or indices, separated by commas; names go first, since a class may be called `7`. */
+function classIndices(classes: string, classNames: readonly string[]): number[] {
+  return classes.split(',').map((item) => {
+    const given = item.trim();
+    const named = classNames.indexOf(given);
+    if (named !== -1) return named;
+    if (/^\d{1,9}$/.test(given) && Number(given) < classNames.length) return Number(given);
+    throw new L2TError(
+      'INVALID_OPTION',
+      `--classes: '${shown(given)}' is no class of the data set: it must be a name, or an index from 0 to ${classNames.length - 1}.${didYouMean(given, classNames)}`,
+    );
+  });
+}
+
+/** One of the published parts of the training images (STL-10) in place of all. */
+function withFold(dataset: Dataset, fold: number): Dataset {
+  const { folder, folds, train } = dataset;
+  const positions = folds[fold];
+  if (positions === undefined || train === undefined) {
+    const has = folds.length === 0 ? 'no folds' : `folds 0 to ${folds.length - 1}`;
+    throw new L2TError(
+      'INVALID_OPTION',
+      `--fold ${fold}: ${folder} has ${has} (STL-10's are known, where fold_indices.txt is there).`,
+    );
+  }
+  return { ...dataset, train: subset(train, positions), folds: [] };
+}

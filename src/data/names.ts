@@ -1,0 +1,22 @@
+import { L2TError } from '../errors.js';
+import { shown } from '../system/printable.js';
+import { readWhole } from './reading.js';
+
+/**
+ * Class names from a text file, one a line; blank lines are passed over.
+ * Throws INVALID_DATA where one comes twice, there are none, or not as many as `expected`.
+ */
+export async function readClassNames(file: string, expected?: number): Promise<string[]> {
+  const text = (await readWhole(file, 2 ** 20)).toString('utf8');
+  const names = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const seen = new Set<string>();
+  const twice = names.find((name) => seen.size === seen.add(name).size);
+  if (twice !== undefined) throw new L2TError('INVALID_DATA', `${file} names the class '${shown(twice)}' twice.`);
+  if (names.length === 0 || (expected !== undefined && names.length !== expected)) {
+    throw new L2TError('INVALID_DATA', `${file} names ${names.length} classes, not ${expected ?? 'one or more'}.`);
+  }
+  return names;
+}

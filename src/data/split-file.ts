@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs';
+import * as z from 'zod';
+import { L2TError } from '../errors.js';
+import { readPthValue } from '../networks/weights/pth.js';
+import { readFileBytes } from '../system/files.js';
+import type { Dataset, Division } from './dataset.js';
+import { subset } from './image-list.js';
+
+const positions = z.array(
+  z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1),
+);
+const json = z
+  .strictObject({ train: positions.optional(), validation: positions.optional(), test: positions.optional() })
+  .refine(({ train, validation }) => train !== undefined || validation !== undefined);
+
+/** The files of one of the authors' splits: this and -train, -val, -test. */
+const endings = { train: '-train', validation: '-val', test: '-test' } as const;
+
+/**
+ * Reads a split: a JSON file of lists `train`, `validation` and `test`, as a run folder's split.json is (without `train`: all
+ * that are in no other list), or the files that the paper's authors published, by what their names have in common (`splits/cifar100` for splits/cifar100-train …). Where
+ * the data set has no test images, `test` names training images. Checked against the data set: positions that exist, none
+ * twice; of the authors' files the number of classes.
+ *
+ * Throws INVALID_DATA, naming the file; FILE_ACCESS.
+ */
+export async function readSplit(path: string, dataset: Dataset): Promise<Division> {
+  const { train, test, classNames } = dataset;
+  const split = existsSync(path + endings.train)
+    ? await readAuthors(path, classNames.length)
+    : await readJson(path, dataset);
+  const ofTrain = [...split.train, ...split.validation];
+  if (test) {
+    checkPositions(path, 'train and validation', ofTrain, train?.count ?? 0);
+    checkPositions(path, 'test', [...(split.test ?? [])], test.count);
+  } else {
+    checkPositions(path, 'train, validation and test', [...ofTrain, ...(split.test ?? [])], train?.count ?? 0);
+  }
+  for (const [name, indices] of [
+    ['training', split.train],
+    ['test', split.test],
+  ] as const) {
+    if (indices?.length === 0) throw new L2TError('INVALID_DATA', `${path} has no ${name} images.`);
+  }
+  return split;
+}
+
+/** The data set as a split file divides it. Without validation images there, it keeps its own. */
+export function divided(dataset: Dataset, division: Division): Dataset {
+  const { train, validation, test } = dataset;
+  const tested = test ?? train;
+  return {
+    ...dataset,
+    ...{ folds: [], division },
+    train: train && subset(train, division.train),
+    validation: train && division.validation.length > 0 ? subset(train, division.validation) : validation,
+    test: tested && division.test ? subset(tested, division.test) : test,
+  };
+}
+
+/** As `readSplit` reads it. */
+export function formatSplit({ train, validation, test }: Division): string {
+  const lists = { train: [...train], validation: [...validation], ...(test && { test: [...test] }) };
+  return `${JSON.stringify(lists)}\n`;
+}
+
+async function readJson(path: string, dataset: Dataset): Promise<Division> {
+  if (!existsSync(path)) {
+    throw new L2TError('FILE_ACCESS', `Cannot read ${path}: there is neither such a file nor ${path}${endings.train}.`);
+  }
+  const bytes = await readFileBytes(path);
+  try {
+    const { train, validation = [], test } = json.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    const others = new Set([...validation, ...((dataset.test === undefined && test) || [])]);
+    const rest = [...Array(dataset.train?.count ?? 0).keys()].filter((image) => !others.has(image));
+    return {
+      train: Int32Array.from(train ?? rest),
+      validation: Int32Array.from(validation),
+      test: test && Int32Array.from(test),
+    };
+  } catch (cause) {
+    throw new L2TError(
+      'INVALID_DATA',
+      `${path} is no split: it must be JSON such as {"train": [0, 2], "validation": [1], "test": [0]}. (Of the authors' files it must be what their names have in common: there is no ${path}${endings.train}.)`,
+      { cause },
+    );
+  }
+}
+
+/** Each file is a pickle of two lists of whole numbers: the classes, which are always all of them, and the images. */
+async function readAuthors(path: string, classes: number): Promise<Division> {
+  const read = async (ending: string): Promise<Int32Array> => {
+    const file = path + ending;
+    const parsed = z.tuple([positions, positions]).safeParse(await readPthValue(await readFileBytes(file), file));
+    if (!parsed.success) {
+      throw new L2TError('INVALID_DATA', `${file} is no split: it must hold two lists of whole numbers.`);
+    }
+    const [listed, images] = parsed.data;
+    if (listed.length !== classes) {
+      throw new L2TError(
+        'INVALID_DATA',
+        `${file} is of a data set with ${listed.length} classes, but this one has ${classes}.`,
+      );
+    }
+    return Int32Array.from(images);
+  };
+  const readIfThere = (ending: string) => (existsSync(path + ending) ? read(ending) : undefined);
+  return {
+    train: await read(endings.train),
+    validation: (await readIfThere(endings.validation)) ?? new Int32Array(0),
+    test: await readIfThere(endings.test),
+  };
+}
+
+function checkPositions(path: string, what: string, indices: readonly number[], count: number): void {
+  const beyond = indices.find((index) => index >= count);
+  if (beyond !== undefined) {
+    throw new L2TError(
+      'INVALID_DATA',
+      `${path}: ${what} name image ${beyond}, but the data set has ${count}, counted from 0.`,
+    );
+  }
+  const seen = new Set<number>();
+  const twice = indices.find((index) => seen.size === seen.add(index).size);
+  if (twice !== undefined)
+    throw new L2TError('INVALID_DATA', `${path}: ${what} name image ${twice} twice: an image serves once.`);
+}

@@ -1,0 +1,38 @@
+import { takeOptions } from '../options/arguments.js';
+import type { Given, Written } from '../options/check.js';
+import { compareSchema } from '../options/schemas.js';
+import { methodEntries, requireUseful } from './entries.js';
+import {
+  beginExperiment,
+  type ExperimentControl,
+  type ExperimentKind,
+  type ExperimentResult,
+  experimentControls,
+  type ResumeControl,
+  resumeExperiment,
+} from './experiment.js';
+
+export type CompareOptions = Written<typeof compareSchema> & ExperimentControl;
+
+/** Methods × seeds. */
+export const comparison: ExperimentKind<Given<typeof compareSchema>> = {
+  verb: 'compare',
+  schema: compareSchema,
+  entries: methodEntries,
+};
+
+/**
+ * Runs several methods with several seeds, all else equal, in folders below `out`, and writes the table there
+ * (comparison.md, .csv, .json). The runs' results do not depend on how many go side by side.
+ * @throws L2TError as `transfer`; INVALID_OPTION for a method that is none. Where one run fails, the others are saved, and
+ * its error is thrown.
+ */
+export async function compare(given: CompareOptions = {}): Promise<ExperimentResult> {
+  const { options, control } = takeOptions(compareSchema, given, experimentControls);
+  requireUseful(methodEntries(options), options);
+  return beginExperiment(comparison, { ...options, ...control });
+}
+
+/** Goes on with a comparison: finished runs are read, interrupted ones resume, the others begin. */
+export const resumeComparison = (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
+  resumeExperiment(comparison, out, control);

@@ -1,0 +1,56 @@
+import { L2TError } from '../errors.js';
+import { takeOptions } from '../options/arguments.js';
+import { type Given, required, type Written } from '../options/check.js';
+import { curveSchema } from '../options/schemas.js';
+import { methodEntries, requireUseful } from './entries.js';
+import {
+  beginExperiment,
+  type ExperimentControl,
+  type ExperimentKind,
+  type ExperimentResult,
+  experimentControls,
+  type ResumeControl,
+  resumeExperiment,
+} from './experiment.js';
+
+export type CurveOptions = Written<typeof curveSchema> & ExperimentControl;
+
+/** Images a class × methods × seeds; the smallest runs come first where they are named first. */
+export const limitedData: ExperimentKind<Given<typeof curveSchema>> = {
+  verb: 'curve',
+  schema: curveSchema,
+  entries: ({ perClass, ...options }) =>
+    parseCounts(required(curveSchema, { perClass }, 'perClass')).flatMap((count) =>
+      methodEntries({ ...options, perClass: count }).map((entry) => ({ ...entry, perClass: count })),
+    ),
+};
+
+/**
+ * Accuracy against the number of training images a class: several methods, counts and seeds, all else equal, in folders
+ * below `out`, and one table with the counts as columns (comparison.md; in .csv and .json each count has its own rows).
+ * Fails as `compare`.
+ */
+export async function curve(given: CurveOptions = {}): Promise<ExperimentResult> {
+  const { options, control } = takeOptions(curveSchema, given, experimentControls);
+  requireUseful(limitedData.entries(options), options);
+  return beginExperiment(limitedData, { ...options, ...control });
+}
+
+/** Goes on with a curve: finished runs are read, interrupted ones resume, the others begin. */
+export const resumeCurve = (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
+  resumeExperiment(limitedData, out, control);
+
+function parseCounts(list: string): number[] {
+  const counts = list.split(',').map((item) => {
+    const count = Number(item);
+    if (/^\s*\d{1,8}\s*$/.test(item) && count >= 1) return count;
+    throw new L2TError(
+      'INVALID_OPTION',
+      `--per-class: '${item.trim()}' is no count: it must be a whole number from 1.`,
+    );
+  });
+  const twice = counts.find((count, i) => counts.indexOf(count) !== i);
+  if (twice !== undefined)
+    throw new L2TError('INVALID_OPTION', `--per-class: ${twice} is listed twice: leave one out.`);
+  return counts;
+}

@@ -1,0 +1,137 @@
+import { resolve } from 'node:path';
+import { L2TError } from '../errors.js';
+import { flagOf, type Given } from '../options/check.js';
+import { type MethodName, methodNeeds, type RowName, rowNames, rowNeeds, uselessOptions } from '../options/methods.js';
+import { type compareSchema, defaultMethods } from '../options/schemas.js';
+import { didYouMean } from '../options/suggest.js';
+import { firstSource, listSources, loadSources } from '../run/sources.js';
+import type { CheckedTransferOptions } from '../run/transfer.js';
+
+/** The options that all kinds of experiments have. */
+export type ExperimentOptions = Omit<Given<typeof compareSchema>, 'perClass'>;
+
+/** What is tried with every seed. */
+export interface Entry {
+  /** What was listed, with its pairs where they were named: fm:all-to-all. */
+  readonly label: string;
+  readonly method: MethodName;
+  /** Options of the experiment that it does not read. */
+  readonly useless: readonly string[];
+  /** N, training images a class, where entries differ in it. */
+  readonly perClass?: number;
+  /** All but the seed and the folder. */
+  readonly options: CheckedTransferOptions;
+}
+
+/** A comma that does not go on with a list of pairs: fm:4-0,9-1. */
+const separator = /,(?!\s*\d)/;
+
+/**
+ * One entry a method of the list, with the options that it reads. finetune-source has no target where the options do not say
+ * the source's network (`withSourceNetworks`).
+ * @throws L2TError INVALID_OPTION for what is no method, or listed twice, or has no pairs.
+ */
+export function methodEntries({ methods = defaultMethods, ...options }: Given<typeof compareSchema>): Entry[] {
+  const entries = methods.split(separator).map((item) => {
+    const { name, pairs } = parseMethod(item.trim());
+    const label = pairs === undefined ? name : `${name}:${pairs}`;
+    return { label, ...readBy(name, options, pairs) };
+  });
+  const labels = entries.map(({ label }) => label);
+  const twice = labels.find((label, i) => labels.indexOf(label) !== i);
+  if (twice !== undefined) throw new L2TError('INVALID_OPTION', `--methods: ${twice} is listed twice.`);
+  return entries;
+}
+
+function parseMethod(item: string): { name: RowName; pairs?: string } {
+  const [given = '', ...rest] = item.split(':');
+  const name = rowNames.find((known) => known === given);
+  if (name === undefined) {
+    const why =
+      given === 'finetune'
+        ? "finetune starts from --target-init, which an experiment does not have: list finetune-source, which fine-tunes the first source's own network."
+        : `'${given}' is no method: use some of ${rowNames.join(', ')}.${didYouMean(given, rowNames)}`;
+    throw new L2TError('INVALID_OPTION', `--methods: ${why}`);
+  }
+  if (rest.length === 0) return { name };
+  const pairs = rest.join(':').trim();
+  if (pairs === '') throw new L2TError('INVALID_OPTION', `--methods: '${item}' names no pairs: leave out the colon.`);
+  if ('pairs' in rowNeeds[name]) return { name, pairs };
+  throw new L2TError('INVALID_OPTION', `--methods: ${name} has no pairs: leave out ':${pairs}'.`);
+}
+
+/** The method, the options that it reads, and those that it does not. */
+function readBy(
+  name: RowName,
+  options: Given<typeof compareSchema>,
+  pairs: string | undefined,
+): Pick<Entry, 'method' | 'useless' | 'options'> {
+  const useless = uselessOptions(rowNeeds[name]);
+  if (name === 'finetune-source') {
+    const read = without(options, [...ofTarget, ...uselessOptions(methodNeeds.finetune)]);
+    const method = 'finetune';
+    return { method, useless: [...ofTarget, ...useless], options: { ...read, ...sourceAsTarget(options), method } };
+  }
+  const read = without(options, useless);
+  const needs = methodNeeds[name];
+  const fitting = needs.source && !needs.pairs ? { ...read, ...firstSource(read) } : read;
+  return { method: name, useless, options: { ...fitting, method: name, ...(pairs !== undefined && { pairs }) } };
+}
+
+/** Options of the network that is trained, where the source does not say it. */
+const ofTarget = ['target', 'width', 'size'] as const;
+
+function without(options: Given<typeof compareSchema>, useless: readonly string[]): CheckedTransferOptions {
+  const { seeds: _, parallel: __, out: ___, ...shared } = options;
+  return Object.fromEntries(Object.entries(shared).filter(([key]) => !useless.includes(key)));
+}
+
+/** The first source's network from the source's weights. */
+function sourceAsTarget(options: Given<typeof compareSchema>): CheckedTransferOptions {
+  const { source, sourceNetwork, sourceSize, sourceWidth } = firstSource(options);
+  return { target: sourceNetwork, width: sourceWidth, size: sourceSize, targetInit: source };
+}
+
+/**
+ * The options, with each source's network, width and size as its checkpoint says them, where an entry trains a source's
+ * own network.
+ * @throws L2TError as `loadCheckpoint`; INVALID_OPTION where there is no source.
+ */
+export async function withSourceNetworks<O extends ExperimentOptions>(
+  entries: readonly Entry[],
+  options: O,
+): Promise<O> {
+  if (entries.every(({ method }) => method !== 'finetune')) return options;
+  const checkpoints = await loadSources(listSources(options), options.strict, () => {});
+  return {
+    ...options,
+    sourceNetwork: checkpoints.map(({ network }) => network.name),
+    sourceWidth: checkpoints.map(({ network }) => network.width),
+    sourceSize: checkpoints.map(({ size }) => size),
+  };
+}
+
+/**
+ * Refuses what no entry's method reads, by name.
+ * @throws L2TError INVALID_OPTION.
+ */
+export function requireUseful(entries: readonly Entry[], options: ExperimentOptions): void {
+  const given = (key: string) => options[key as keyof ExperimentOptions] !== undefined;
+  const [first = [], ...rest] = entries.map((entry) => entry.useless);
+  const useless = first.filter((key) => given(key) && rest.every((keys) => keys.includes(key)));
+  if (useless.length === 0) return;
+  const flags = useless.map(flagOf).join(', ');
+  throw new L2TError('INVALID_OPTION', `None of the methods has a use for ${flags}: leave out what they do not read.`);
+}
+
+/** With paths that a resume from another working directory understands. */
+export function absolutePaths<O extends ExperimentOptions>(options: O): O {
+  const { data, source, splitFile, cache } = options;
+  return {
+    ...options,
+    ...(data !== undefined && { data: resolve(data) }),
+    ...(splitFile !== undefined && { splitFile: resolve(splitFile) }),
+    ...(cache !== undefined && { cache: resolve(cache) }),
+    ...(source !== undefined && { source: [source].flat().map((path) => resolve(path)) }),
+  };
+}

@@ -1,0 +1,111 @@
+import { addon } from '../native/addon.js';
+import { required } from '../options/check.js';
+import { methodNeeds } from '../options/methods.js';
+import { defaultBatch, defaultSize, type NetworkName } from '../options/networks.js';
+import { currentFormat, defaultPairs, rules } from '../options/rules.js';
+import { transferSchema } from '../options/schemas.js';
+import { type TimedJob, timeStep } from '../run/step-time.js';
+import type { CheckedTransferOptions } from '../run/transfer.js';
+import { availableCores, defaultThreads } from '../system/threads.js';
+import type { Entry, ExperimentOptions } from './entries.js';
+import { defaultParallel } from './experiment.js';
+
+/** How long the runs of one row would take. */
+export interface EntryEstimate {
+  readonly label: string;
+  readonly perClass?: number;
+  readonly msPerStep: number;
+  /** Of one run. */
+  readonly steps: number;
+  readonly seconds: number;
+}
+
+export interface Estimate {
+  readonly entries: readonly EntryEstimate[];
+  /** All runs, with every seed, as many side by side as the options say. Validation and loading come on top. */
+  readonly seconds: number;
+}
+
+export interface Estimated {
+  readonly entries: readonly Entry[];
+  readonly options: ExperimentOptions;
+  /** Of the data. */
+  readonly classes: number;
+  /** Images that each entry is trained on, in their order. */
+  readonly images: readonly number[];
+  readonly sources: readonly { readonly network: NetworkName; readonly classes: number }[];
+}
+
+/**
+ * Times a few steps of each method here and now, and multiplies.
+ * @throws L2TError as `timeStep`; INVALID_OPTION for pairs that the networks do not have.
+ */
+export async function estimate(
+  subject: Estimated,
+  { signal, onMethod }: { signal?: AbortSignal | undefined; onMethod?: ((label: string) => void) | undefined },
+): Promise<Estimate> {
+  const { options, entries, images } = subject;
+  const { epochs = 200, seeds = 3, parallel = defaultParallel(entries) } = options;
+  const timed = new Map<string, number>();
+  const estimates: EntryEstimate[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const { label, perClass } = entry;
+    const count = images[index] as number;
+    const { batch } = shapeOf(entry.options, count);
+    const kind = `${label} ${Math.min(batch, count)}`;
+    if (!timed.has(kind)) {
+      onMethod?.(label);
+      timed.set(kind, await timeStep(timedJob(entry, count, subject), signal));
+    }
+    const step = timed.get(kind) as number;
+    const steps = epochs * stepsPerEpoch(count, batch);
+    estimates.push({ label, ...(perClass && { perClass }), msPerStep: 1000 * step, steps, seconds: steps * step });
+  }
+  const sum = estimates.reduce((total, { seconds }) => total + seconds, 0);
+  // More side by side than the cores carry gain nothing.
+  const carried = Math.max(1, availableCores() / (options.threads ?? defaultThreads()));
+  return { entries: estimates, seconds: (sum * seeds) / Math.min(parallel, carried, entries.length * seeds) };
+}
+
+/** The last short batch counts; a remainder of one image joins the batch before it. */
+const stepsPerEpoch = (images: number, batch: number): number =>
+  Math.max(1, Math.ceil(images / batch) - (images % batch === 1 ? 1 : 0));
+
+function shapeOf(options: CheckedTransferOptions, images: number) {
+  const name = required(transferSchema, options, 'target');
+  const size = options.size ?? defaultSize(name);
+  return {
+    name,
+    size,
+    width: options.width ?? 1,
+    batch: options.batch ?? defaultBatch(size, images, rules[currentFormat].fewestSteps),
+  };
+}
+
+function timedJob({ method, options }: Entry, images: number, { classes, sources }: Estimated): TimedJob {
+  const { name, size, width, batch } = shapeOf(options, images);
+  const { engine = 'native', convolution = 'auto', innerSteps = 2, threads = defaultThreads() } = options;
+  const target = { name, classes, width };
+  const needs = methodNeeds[method];
+  // What matches no features learns from the first source alone.
+  const used = needs.source ? sources.slice(0, needs.pairs ? undefined : 1) : [];
+  return {
+    ...{ method, engine, convolution, innerSteps, threads, target, size },
+    batch: Math.min(batch, images),
+    device: addon().device(options.device ?? 'auto').device,
+    sources: used.map((source, k) => {
+      const network = {
+        ...source,
+        name: nth(options.sourceNetwork, k) ?? source.network,
+        width: nth(options.sourceWidth, k) ?? 1,
+      };
+      const side = nth(options.sourceSize, k) ?? defaultSize(network.name);
+      const pairs = nth(options.pairs, k) ?? defaultPairs(method, rules[currentFormat]);
+      return { network, size: side, pairs: pairs ? addon().pairs(network, side, target, size, pairs) : [] };
+    }),
+  };
+}
+
+/** Of an option that is one for all sources, or one for each. */
+const nth = <T>(given: T | readonly T[] | undefined, k: number): T | undefined =>
+  Array.isArray(given) ? given[k] : (given as T | undefined);

@@ -1,0 +1,303 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { stringify } from 'yaml';
+import * as z from 'zod';
+import { formatSplit } from '../data/split-file.js';
+import { L2TError } from '../errors.js';
+import { addon } from '../native/addon.js';
+import {
+  aFunction,
+  aListingListener,
+  aMessageListener,
+  aSignal,
+  requirePath,
+  takeOptions,
+} from '../options/arguments.js';
+import { required } from '../options/check.js';
+import { defaultBatch, defaultSize } from '../options/networks.js';
+import { yamlOptions } from '../options/options-file.js';
+import { currentFormat, type RunFormat, rules } from '../options/rules.js';
+import { compareSchema, transferSchema } from '../options/schemas.js';
+import { firstFree, removeLeftOvers, requireUnusedByRuns } from '../run/new-folder.js';
+import { resume as resumeRun } from '../run/resume.js';
+import type { Run, RunControl, RunResult } from '../run/run.js';
+import { transferAs } from '../run/transfer.js';
+import { makeFolder, readText, writeFileAtomic } from '../system/files.js';
+import { FolderLock, releaseAfter } from '../system/folder-lock.js';
+import { shellWord } from '../system/shell.js';
+import { defaultThreads } from '../system/threads.js';
+import { conclusionsOf } from './conclusions.js';
+import { absolutePaths, type Entry, type ExperimentOptions, withSourceNetworks } from './entries.js';
+import { timeNetworks } from './inference-times.js';
+import { type Common, preflight } from './preflight.js';
+import { type EntryOutcomes, type ExperimentRow, finishedOf, outcomeOf, type RunOutcome, rowsOf } from './row.js';
+import { lanesFor, sideBySide } from './side-by-side.js';
+import { saveTable } from './table.js';
+
+/** What an experiment gave. */
+export interface ExperimentResult {
+  /** The folder with the table (comparison.md, .csv, .json) and the run folders. */
+  readonly out: string;
+  readonly rows: readonly ExperimentRow[];
+  /**
+   * By how much the best method is ahead of the next, and whether the seeds settle it: a sentence, of a curve one for each number
+   * of images a class; none where fewer than two methods finished a run.
+   */
+  readonly conclusions: readonly string[];
+}
+
+/** Follows a run to its end, showing it or not. */
+export type Follow = (run: Run, label: string, seed: number) => Promise<RunResult>;
+
+/** What only the API takes. */
+export interface ExperimentControl extends RunControl {
+  readonly follow?: Follow | undefined;
+  /** Entries of the data folder looked at so far, before the first run; called only where that takes longer than half a second. */
+  readonly onListed?: ((entries: number) => void) | undefined;
+  /** Told of runs that diverged: the others go on. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+export const experimentControls = {
+  signal: aSignal,
+  follow: aFunction<Follow>(),
+  onWarning: aMessageListener,
+  onListed: aListingListener,
+};
+
+/** What may differ where an experiment goes on. */
+export type ResumeControl = ExperimentControl & { readonly parallel?: number | undefined };
+
+/** A kind of experiment: its verb, its options, and which rows they make. */
+export interface ExperimentKind<O extends ExperimentOptions> {
+  readonly verb: 'compare' | 'curve';
+  readonly schema: z.ZodObject<Record<string, z.ZodType>>;
+  /** @throws L2TError INVALID_OPTION. */
+  entries(options: O): Entry[];
+}
+
+/** `given` fits the kind's schema. Looks ahead, writes the options where a resume finds them, and runs every entry with every seed. */
+export async function beginExperiment<O extends ExperimentOptions>(
+  kind: ExperimentKind<O>,
+  {
+    signal,
+    follow,
+    onWarning,
+    onListed,
+    check,
+    ...given
+  }: O & ExperimentControl & { check?: (common: Common) => void },
+): Promise<ExperimentResult> {
+  const located = absolutePaths(given as unknown as O);
+  required(compareSchema, located, 'data');
+  const checked = await withSourceNetworks(kind.entries(located), located);
+  const out = checked.out ?? firstFree(kind.verb);
+  await requireUnusedByRuns(out);
+  // Said in full, so that a resume on another machine computes in the same way.
+  const device = addon().device(checked.device ?? 'auto').device;
+  const common = await preflight(kind.entries(checked), rules[currentFormat], { signal, onListed });
+  check?.(common);
+  const { division } = common.dataset;
+  const options = {
+    ...checked,
+    ...{ device, threads: checked.threads ?? defaultThreads(), out: undefined },
+    // A split file may lie where it does not stay.
+    ...(division && { splitFile: resolve(out, splitName) }),
+  };
+  await makeFolder(out);
+  return alone(out, async () => {
+    await requireUnusedByRuns(out);
+    if (division) await writeFileAtomic(join(out, splitName), formatSplit(division));
+    const { fingerprint, sources } = common;
+    const shared = { format: currentFormat, fingerprint, sources };
+    await writeFileAtomic(join(out, commonName), `${JSON.stringify(shared)}\n`);
+    await writeFileAtomic(optionsFile(kind, out), stringify(options));
+    return runAll(kind, out, kind.entries(options), options, currentFormat, { signal, follow, onWarning });
+  });
+}
+
+/** Keeps other processes out of the folder during `body`, and removes what killed ones left in it. */
+async function alone<T>(out: string, body: () => Promise<T>): Promise<T> {
+  return releaseAfter(await FolderLock.acquire(out), async () => {
+    await removeLeftOvers(out);
+    return body();
+  });
+}
+
+/** Goes on: finished runs are read, interrupted ones resume, the others begin. `parallel` may differ from before. */
+export async function resumeExperiment<O extends ExperimentOptions>(
+  kind: ExperimentKind<O>,
+  out: string,
+  given?: ResumeControl,
+): Promise<ExperimentResult> {
+  requireExperimentFolder(out);
+  const { options: changes, control } = takeOptions(compareSchema.pick({ parallel: true }), given, experimentControls);
+  if (!holdsExperiment(kind.verb, out)) {
+    const other = kind.verb === 'compare' ? 'curve' : 'compare';
+    const problem = holdsExperiment(other, out)
+      ? `was begun by l2t-native ${other}: l2t-native ${other} --resume ${out} goes on with it`
+      : `holds no experiment: there is no ${optionsFile(kind, out)}`;
+    throw new L2TError('INVALID_RUN', `${out} ${problem}.`);
+  }
+  return alone(out, () => goOn(kind, out, changes, control));
+}
+
+async function goOn<O extends ExperimentOptions>(
+  kind: ExperimentKind<O>,
+  out: string,
+  changes: { readonly parallel?: number | undefined },
+  control: ExperimentControl,
+): Promise<ExperimentResult> {
+  const options = { ...((await yamlOptions(kind.schema, optionsFile(kind, out))) as O), ...changes };
+  const entries = kind.entries(options);
+  const before = await readShared(out);
+  requireSame(out, before, await preflight(entries, rules[before.format], control), options);
+  return runAll(kind, out, entries, options, before.format, control);
+}
+
+export const requireExperimentFolder = (out: unknown): string => requirePath(out, "The experiment's folder");
+
+const splitName = 'split.json';
+const commonName = 'experiment.json';
+const optionsFile = ({ verb }: { readonly verb: string }, out: string): string => join(out, `${verb}.yaml`);
+
+export const holdsExperiment = (verb: ExperimentKind<ExperimentOptions>['verb'], out: string): boolean =>
+  existsSync(optionsFile({ verb }, out));
+
+/** What all runs share; `format` is that of the run folders (rules.ts), which files of format 1 do not say. */
+const sharedSchema = z.object({
+  format: z.union([z.literal(1), z.literal(2)]).default(1),
+  fingerprint: z.string(),
+  sources: z.record(z.string(), z.string()),
+});
+type Shared = z.output<typeof sharedSchema>;
+
+async function readShared(out: string): Promise<Shared> {
+  const file = join(out, commonName);
+  if (!existsSync(file)) throw new L2TError('INVALID_RUN', `${file} is missing: begin again in another folder.`);
+  const text = await readText(file);
+  try {
+    return sharedSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new L2TError('INVALID_RUN', `${file} is damaged: begin again in another folder.`, { cause });
+  }
+}
+
+/** Rows of one table must be of the same data and sources. */
+function requireSame(out: string, parsed: Shared, { fingerprint, sources }: Common, { data }: ExperimentOptions): void {
+  const changed = [
+    ...(parsed.fingerprint === fingerprint ? [] : [`the data in ${data}`]),
+    ...Object.keys(sources).filter((path) => parsed.sources[path] !== sources[path]),
+  ];
+  if (changed.length === 0) return;
+  throw new L2TError(
+    'INVALID_RUN',
+    `Since ${out} began, ${changed.join(' and ')} changed: put it back, or begin again.`,
+  );
+}
+
+/** Runs side by side where nobody says: as many as there is room for of the largest; several on one GPU would share its memory. */
+export function defaultParallel(entries: readonly Entry[]): number {
+  const lanes = entries.map(({ options }) => {
+    if (addon().device(options.device ?? 'auto').device !== 'cpu') return 1;
+    const size = options.size ?? defaultSize(required(transferSchema, options, 'target'));
+    const { threads = defaultThreads(), batch = defaultBatch(size), width = 1, innerSteps = 2 } = options;
+    return lanesFor({ threads, batch, size, width, innerSteps });
+  });
+  return Math.min(...lanes);
+}
+
+async function runAll(
+  kind: { readonly verb: string },
+  out: string,
+  entries: readonly Entry[],
+  options: ExperimentOptions,
+  format: RunFormat,
+  control: ExperimentControl,
+): Promise<ExperimentResult> {
+  const { seeds = 3, device, threads } = options;
+  const rows = entries.map((entry) => ({ entry, outcomes: new Array<RunOutcome | undefined>(seeds).fill(undefined) }));
+  try {
+    await runEach(rows, out, options, format, control);
+    // Nothing runs beside it any more.
+    const trained = rows.flatMap(({ outcomes }) => finishedOf(upToGap(outcomes)));
+    const timesOf = await timeNetworks(trained, { device, threads, signal: control.signal });
+    const finished = rowsOf(known(rows), timesOf);
+    await saveTable(out, finished);
+    return { out, rows: finished, conclusions: conclusionsOf(finished) };
+  } catch (error) {
+    throw interrupted(kind, out, error);
+  }
+}
+
+/** Outcomes by seed, as runs end. */
+type Filling = { readonly entry: Entry; readonly outcomes: (RunOutcome | undefined)[] };
+
+async function runEach(
+  rows: readonly Filling[],
+  out: string,
+  { parallel = defaultParallel(rows.map(({ entry }) => entry)) }: ExperimentOptions,
+  format: RunFormat,
+  { signal, follow = (run) => run.result, onWarning }: ExperimentControl,
+): Promise<void> {
+  const jobs = rows.flatMap((row) => row.outcomes.map((_, seed) => ({ ...row, seed })));
+  let saved: Promise<void> = Promise.resolve();
+  await sideBySide(parallel, jobs, signal, async ({ entry, outcomes, seed }, stop) => {
+    const folder = folderOf(entry, seed, out);
+    const run = startRun(entry, seed, folder, format, stop);
+    // Where `follow` itself fails, the run is aborted, and nobody awaits it.
+    run.result.catch(() => {});
+    const result = follow(run, titleOf(entry), seed).then(outcomeOf);
+    outcomes[seed] = await result.catch((error: unknown) => unlessDiverged(error, entry, seed, folder, onWarning));
+    // The table grows run by run, one writer at a time.
+    saved = saved.then(() => saveTable(out, rowsOf(known(rows))));
+    await saved;
+  });
+}
+
+/** Entries of which a run has ended. */
+const known = (all: readonly Filling[]): EntryOutcomes[] =>
+  all
+    .map(({ entry, outcomes }) => ({ entry, outcomes: upToGap(outcomes) }))
+    .filter(({ outcomes }) => outcomes.length > 0);
+
+/** A later seed may be done first: it waits for those before it, so that the table's columns are seeds. */
+function upToGap(outcomes: readonly (RunOutcome | undefined)[]): RunOutcome[] {
+  const gap = outcomes.indexOf(undefined);
+  return outcomes.slice(0, gap === -1 ? undefined : gap) as RunOutcome[];
+}
+
+const titleOf = ({ label, perClass }: Entry): string =>
+  perClass === undefined ? label : `${label}, ${perClass} a class`;
+
+function folderOf({ label, perClass }: Entry, seed: number, out: string): string {
+  const parts = [label.replaceAll(/[^\w+-]/g, '_'), ...(perClass === undefined ? [] : [perClass]), seed];
+  return join(out, parts.join('-'));
+}
+
+function startRun({ options }: Entry, seed: number, folder: string, format: RunFormat, signal: AbortSignal): Run {
+  const begun = existsSync(join(folder, 'options.yaml'));
+  return begun ? resumeRun(folder, { signal }) : transferAs(format, { ...options, seed, out: folder, signal });
+}
+
+/** That a method diverges is a result; any other failure ends the experiment, and says of which run it is. */
+function unlessDiverged(
+  error: unknown,
+  entry: Entry,
+  seed: number,
+  run: string,
+  onWarning: ExperimentControl['onWarning'],
+): RunOutcome {
+  if (!(error instanceof L2TError) || error.code === 'ABORTED') throw error;
+  const message = `${titleOf(entry)}, seed ${seed} (${run}): ${error.message}`;
+  if (error.code !== 'DIVERGED') throw new L2TError(error.code, message.split('\n'), { cause: error });
+  onWarning?.(message);
+  return { run, diverged: true };
+}
+
+/** An abort names the experiment, not the run in it. */
+function interrupted({ verb }: { readonly verb: string }, out: string, error: unknown): unknown {
+  if (!(error instanceof L2TError) || error.code !== 'ABORTED') return error;
+  const message = `The experiment was interrupted; all is saved. Continue it with: l2t-native ${verb} --resume ${shellWord(out)}`;
+  return new L2TError('ABORTED', message, { cause: error.cause });
+}

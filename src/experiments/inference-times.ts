@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import { Inference } from '../inference/inference.js';
+import type { NetworkSpec } from '../native/addon.js';
+import { loadCheckpoint } from '../networks/checkpoint.js';
+
+/** A network in the folder of the run that trained it. */
+export interface TrainedNetwork {
+  readonly run: string;
+  readonly network: NetworkSpec;
+  /** Side of its images, pixels. */
+  readonly size: number;
+}
+
+/** Milliseconds an image of inference, one image at a time and 32. */
+export interface InferenceTimes {
+  readonly batch1: number;
+  readonly batch32: number;
+}
+
+/**
+ * How fast networks are, of which each distinct one is measured once, with the weights of its first run: call it while nothing
+ * else computes.
+ * @throws L2TError as `loadCheckpoint` and `Inference.msPerImage`.
+ */
+export async function timeNetworks(
+  trained: readonly TrainedNetwork[],
+  options: { device?: string | undefined; threads?: number | undefined; signal?: AbortSignal | undefined },
+): Promise<(trained: TrainedNetwork) => InferenceTimes | undefined> {
+  const times = new Map<string, InferenceTimes>();
+  for (const each of trained) {
+    if (times.has(kindOf(each))) continue;
+    const inference = new Inference(await loadCheckpoint(join(each.run, 'best.safetensors')), options);
+    const batch1 = await inference.msPerImage(1, options.signal);
+    times.set(kindOf(each), { batch1, batch32: await inference.msPerImage(32, options.signal) });
+  }
+  return (each) => times.get(kindOf(each));
+}
+
+/** Equal of networks that compute the same with other weights. */
+const kindOf = ({ network: { name, classes, width }, size }: TrainedNetwork): string =>
+  JSON.stringify([name, classes, width, size]);

@@ -1,0 +1,110 @@
+import type { Dataset } from '../data/dataset.js';
+import { divide } from '../data/divide.js';
+import { fingerprint } from '../data/fingerprint.js';
+import { loadData } from '../data/load.js';
+import type { ListingOptions } from '../data/walk.js';
+import { L2TError } from '../errors.js';
+import { addon } from '../native/addon.js';
+import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
+import { describeNetwork } from '../networks/describe.js';
+import { hashTensors } from '../networks/weights/content-hash.js';
+import { required } from '../options/check.js';
+import { methodNeeds } from '../options/methods.js';
+import { defaultSize } from '../options/networks.js';
+import type { Rules } from '../options/rules.js';
+import { transferSchema } from '../options/schemas.js';
+import { requireConsistent } from '../run/resolve-options.js';
+import { listSources, loadSources, resolveSources, sourceFlags } from '../run/sources.js';
+import type { CheckedTransferOptions } from '../run/transfer.js';
+import type { Entry } from './entries.js';
+
+/** What all runs of an experiment share. */
+export interface Common {
+  readonly dataset: Dataset;
+  /** SHA-256 of the data set (fingerprint.ts), and of each source's weights, by path. */
+  readonly fingerprint: string;
+  readonly sources: Readonly<Record<string, string>>;
+  /** In the order of `source`; empty where no row reads one. */
+  readonly checkpoints: readonly Checkpoint[];
+}
+
+/**
+ * Finds before the first run what would end a later one: options that do not go together, data without test images or with
+ * too few of a class, sources that cannot be read, pairs that the networks do not have. Decodes nothing.
+ * @throws L2TError as `transfer`, naming the entry where it is of one.
+ */
+export async function preflight(
+  entries: readonly Entry[],
+  rules: Rules,
+  listing: ListingOptions = {},
+): Promise<Common> {
+  const [first] = entries as readonly [Entry, ...Entry[]];
+  for (const { method, options } of entries) {
+    required(transferSchema, options, 'target');
+    requireConsistent(method, options);
+  }
+  const data = required(transferSchema, first.options, 'data');
+  const dataset = await loadData({ ...first.options, data, rules, ...listing });
+  if (dataset.test === undefined) {
+    throw new L2TError('INVALID_DATA', `A comparison is of test images, and ${data} has none: add some.`);
+  }
+  for (const perClass of new Set(entries.map(({ options }) => options.perClass))) {
+    divide(dataset, { data, perClass, validation: first.options.validation, seed: 0, rules });
+  }
+  const known = new Map<string, Checkpoint>();
+  for (const entry of entries) {
+    const target = targetOf(entry.options, dataset.classNames.length);
+    describeNetwork(target, target.size); // throws where the images are too small
+    if (methodNeeds[entry.method].source) await checkSources(entry, target, known, rules);
+    if (entry.options.targetInit !== undefined) await readStart(entry.options.targetInit, entry.options, known);
+  }
+  return {
+    dataset,
+    fingerprint: await fingerprint(dataset, listing.signal),
+    sources: Object.fromEntries([...known].map(([path, { weights }]) => [path, hashTensors(weights)])),
+    checkpoints: [...known.values()],
+  };
+}
+
+/** `known`: checkpoints that were read already, by path. */
+async function checkSources(
+  { label, method, options }: Entry,
+  target: Target,
+  known: Map<string, Checkpoint>,
+  rules: Rules,
+) {
+  const listed = listSources(options);
+  for (const source of listed) {
+    if (known.has(source.checkpoint)) continue;
+    const [checkpoint] = await loadSources([source], options.strict, () => {});
+    known.set(source.checkpoint, checkpoint as Checkpoint);
+  }
+  const checkpoints = listed.map(({ checkpoint }) => known.get(checkpoint) as Checkpoint);
+  resolveSources(method, listed, checkpoints, rules).forEach(({ pairs, size }, k) => {
+    if (pairs === undefined) return;
+    try {
+      addon().pairs((checkpoints[k] as Checkpoint).network, size, target, target.size, pairs);
+    } catch (error) {
+      throw error instanceof L2TError
+        ? new L2TError(error.code, `${label}: ${error.message}`.split('\n'), { cause: error })
+        : error;
+    }
+  });
+}
+
+/** The source's weights that a target starts from, where no other row's method reads them. */
+async function readStart(
+  path: string,
+  { target, width, size, strict }: CheckedTransferOptions,
+  known: Map<string, Checkpoint>,
+) {
+  if (known.has(path)) return;
+  known.set(path, await loadCheckpoint(path, { network: target, width, size, strict, names: sourceFlags }));
+}
+
+type Target = ReturnType<typeof targetOf>;
+
+function targetOf(options: CheckedTransferOptions, classes: number) {
+  const name = required(transferSchema, options, 'target');
+  return { name, classes, width: options.width ?? 1, size: options.size ?? defaultSize(name) };
+}

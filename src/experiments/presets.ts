@@ -1,0 +1,123 @@
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import * as z from 'zod';
+import type { Dataset } from '../data/dataset.js';
+import { openDataset } from '../data/open.js';
+import { reaching } from '../data/reading.js';
+import type { ListingOptions } from '../data/walk.js';
+import { L2TError } from '../errors.js';
+import { checkOptions, type Given, refused, required } from '../options/check.js';
+import { type Layout, layouts } from '../options/datasets.js';
+import { networkNames } from '../options/networks.js';
+import { compareSchema, curveSchema, pretrainSchema } from '../options/schemas.js';
+import { didYouMean } from '../options/suggest.js';
+import { readText } from '../system/files.js';
+
+type PretrainGiven = Given<typeof pretrainSchema>;
+
+const text = z.string().min(1);
+
+const presetSchema = z.strictObject({
+  title: text,
+  /** The verb that it is for, whose options these are. */
+  verb: z.enum(['compare', 'curve', 'pretrain']),
+  data: z.strictObject({
+    name: text,
+    layout: z.enum(layouts),
+    classes: z.int().min(1),
+    /** Training images, as published. */
+    images: z.int().min(1),
+    /** Where a person gets it, in words. */
+    from: text,
+    /** Which training images validate, as the paper's authors published it: a split file, below this folder. */
+    split: text.optional(),
+  }),
+  /** Pretrained networks, in the order in which their weights are given. */
+  sources: z
+    .array(z.strictObject({ network: z.enum(networkNames), trainedOn: text, classes: z.int().min(1), from: text }))
+    .default([]),
+  options: z.record(z.string(), z.unknown()),
+});
+
+/** One of the paper's experiments, or the training of a source for them: a file of src/experiments/presets/. */
+export interface Preset extends z.output<typeof presetSchema> {
+  readonly name: string;
+}
+
+// Not compiled, so the sources' own: the package ships them.
+const folder = fileURLToPath(new URL('../../src/experiments/presets', import.meta.url));
+
+const schemas = { compare: compareSchema, curve: curveSchema, pretrain: pretrainSchema };
+
+/** All presets: comparisons, curves, then sources, each by name. */
+export async function presets(): Promise<Preset[]> {
+  const files = await reaching(folder, () => readdir(folder));
+  const names = files.filter((file) => file.endsWith('.yaml')).map((file) => basename(file, '.yaml'));
+  const all: Preset[] = [];
+  for (const name of names.sort()) all.push(await readPreset(name));
+  return Object.keys(schemas).flatMap((verb) => all.filter((preset) => preset.verb === verb));
+}
+
+async function readPreset(name: string): Promise<Preset> {
+  const file = join(folder, `${name}.yaml`);
+  const preset = presetSchema.parse(parse(await readText(file), { strict: true, uniqueKeys: true }));
+  checkOptions(schemas[preset.verb], preset.options, (key) => `${file}: ${key}`);
+  const { data } = preset;
+  return { name, ...preset, data: { ...data, ...(data.split !== undefined && { split: join(folder, data.split) }) } };
+}
+
+/** @throws L2TError INVALID_OPTION where there is no such preset, or it is for another verb; both name what there is. */
+export async function presetNamed(name: string, verbs: readonly Preset['verb'][]): Promise<Preset> {
+  const all = await presets();
+  if (typeof name !== 'string') throw refused('The preset', name, 'the name of one (presets() lists them)');
+  const preset = all.find((known) => known.name === name);
+  const names = all.filter(({ verb }) => verbs.includes(verb)).map((known) => known.name);
+  if (preset === undefined) {
+    const known = `there are ${names.join(', ')}`;
+    throw new L2TError('INVALID_OPTION', `'${name}' is no preset: ${known}.${didYouMean(name, names)}`);
+  }
+  if (verbs.includes(preset.verb)) return preset;
+  const other =
+    preset.verb === 'pretrain'
+      ? `trains a source: l2t-native pretrain --preset ${name}`
+      : `is an experiment: l2t-native reproduce ${name}`;
+  throw new L2TError('INVALID_OPTION', `The preset ${name} ${other} --data DIR.`);
+}
+
+/**
+ * The data set in a folder, which must be the preset's: of its layout, or class folders of as many classes.
+ * @throws L2TError INVALID_DATA, naming both.
+ */
+export async function openPresetData(
+  { name, data: wanted }: Preset,
+  { data, layout, ...listing }: { readonly data: string; readonly layout?: Layout | undefined } & ListingOptions,
+): Promise<Dataset> {
+  const dataset = await openDataset(data, layout, listing);
+  const classes = dataset.classNames.length;
+  if (dataset.layout === wanted.layout) return dataset;
+  const ofFolders = dataset.layout === 'folder' || dataset.layout === 'imagenet';
+  if (ofFolders && classes === wanted.classes) return dataset;
+  const found = ofFolders ? `holds folders of ${classes} classes` : `is of the layout ${dataset.layout}`;
+  throw new L2TError(
+    'INVALID_DATA',
+    `The preset ${name} needs ${wanted.name} (${wanted.from}), or its ${wanted.classes} classes as folders; ${data} ${found}.`,
+  );
+}
+
+/**
+ * The options of `pretrain` with a preset's under those given, once the data is known to be the preset's.
+ * @throws L2TError as `presetNamed` and `openPresetData`.
+ */
+export async function pretrainPreset(name: string, given: PretrainGiven): Promise<PretrainGiven> {
+  const preset = await presetNamed(name, ['pretrain']);
+  await openPresetData(preset, { data: required(pretrainSchema, given, 'data'), layout: given.layout });
+  return { ...withoutDivided(preset.options, given), ...given };
+}
+
+/** A preset's options, without those that a split file among the given ones says. */
+export function withoutDivided(options: Preset['options'], given: { readonly splitFile?: string | undefined }) {
+  const { validation: _, ...others } = options;
+  return given.splitFile === undefined ? options : others;
+}

@@ -1,0 +1,172 @@
+import type { Dataset } from '../data/dataset.js';
+import { countTrained } from '../data/divide.js';
+import { countHeldOut } from '../data/split.js';
+import type { ListingOptions } from '../data/walk.js';
+import { L2TError } from '../errors.js';
+import type { Checkpoint } from '../networks/checkpoint.js';
+import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
+import { checkOptions, type Given, required, type Written } from '../options/check.js';
+import { currentFormat, rules } from '../options/rules.js';
+import { reproduceSchema } from '../options/schemas.js';
+import { firstFree } from '../run/new-folder.js';
+import { besideSplitFile } from '../run/resolve-options.js';
+import { readText } from '../system/files.js';
+import { comparison, resumeComparison } from './compare.js';
+import { limitedData, resumeCurve } from './curve.js';
+import type { Entry, ExperimentOptions } from './entries.js';
+import { type Estimate, estimate } from './estimate.js';
+import {
+  beginExperiment,
+  type ExperimentControl,
+  type ExperimentKind,
+  type ExperimentResult,
+  experimentControls,
+  holdsExperiment,
+  type ResumeControl,
+  requireExperimentFolder,
+} from './experiment.js';
+import type { Common } from './preflight.js';
+import { openPresetData, type Preset, presetNamed, withoutDivided } from './presets.js';
+
+/** What goes over the preset's options, and what it lacks: the data, and the sources' weights. */
+export type ReproduceOptions = Written<typeof reproduceSchema> & ExperimentControl;
+
+/**
+ * Runs one of the paper's experiments, a comparison or a curve, with the preset's options (`presets()`) under those given here.
+ * @throws L2TError as `compare`; INVALID_OPTION where there is no such preset, or it has another number of sources;
+ * INVALID_DATA where the data is not the preset's.
+ */
+export async function reproduce(name: string, given: ReproduceOptions = {}): Promise<ExperimentResult> {
+  const { options: over, control } = takeOptions(reproduceSchema, given, experimentControls);
+  const { preset, options, entries, begin } = await resolvePreset(name, over, control);
+  required(reproduceSchema, over, 'data');
+  if (entries.some(({ useless }) => !useless.includes('source')) && options.source === undefined)
+    throw wrongSources(preset, 0);
+  return begin({ out: options.out ?? firstFree(name), ...control });
+}
+
+/** Goes on with a reproduction, which is a comparison or a curve. */
+export const resumeReproduction = async (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
+  (holdsExperiment('curve', requireExperimentFolder(out)) ? resumeCurve : resumeComparison)(out, control);
+
+/** What a reproduction would do, and how long it would take here. */
+export interface DryRun {
+  readonly preset: string;
+  readonly verb: Preset['verb'];
+  readonly options: ExperimentOptions;
+  /** Was the data looked at? Else its images were counted as published. */
+  readonly counted: boolean;
+  readonly estimate: Estimate;
+}
+
+/**
+ * Resolves the options as `reproduce` does and times a few steps of each method with the preset's networks. Writes nothing;
+ * needs neither data nor weights.
+ * @throws L2TError as `reproduce`, before it trains.
+ */
+export async function dryRun(
+  name: string,
+  given: Written<typeof reproduceSchema> & {
+    readonly signal?: AbortSignal | undefined;
+    readonly onMethod?: ((label: string) => void) | undefined;
+  } = {},
+): Promise<DryRun> {
+  const { options: over, control } = takeOptions(reproduceSchema, given, {
+    signal: aSignal,
+    onMethod: aMessageListener,
+  });
+  const { preset, dataset, options, entries } = await resolvePreset(name, over, control);
+  const { data } = options;
+  const classes = options.classes?.split(',').length ?? dataset?.classNames.length ?? preset.data.classes;
+  const images = await countEach(entries, (run) =>
+    data === undefined
+      ? published(preset, classes, run)
+      : countTrained({ ...run, data, seed: 0, rules: rules[currentFormat], signal: control.signal }),
+  );
+  const times = await estimate({ entries, options, classes, images, sources: preset.sources }, control);
+  return { preset: name, verb: preset.verb, options, counted: dataset !== undefined, estimate: times };
+}
+
+/** Images that each entry is trained on: they differ in images a class alone. */
+async function countEach(entries: readonly Entry[], count: (run: Entry['options']) => number | Promise<number>) {
+  const counts = new Map<number | undefined, number>();
+  for (const { options: run } of entries) {
+    if (!counts.has(run.perClass)) counts.set(run.perClass, await count(run));
+  }
+  return entries.map(({ options: run }) => counts.get(run.perClass) as number);
+}
+
+/** Images to train on, less those that validate: the authors', or those that `validation` holds out. */
+async function published(
+  { data }: Preset,
+  classes: number,
+  { perClass, fold, splitFile, validation = 0 }: Entry['options'],
+): Promise<number> {
+  if (splitFile !== undefined && splitFile === data.split) return data.images - (await countValidating(splitFile));
+  const share = fold === undefined ? 1 : 10;
+  const each = perClass ?? Math.floor(data.images / data.classes / share);
+  return classes * (each - countHeldOut(validation, each));
+}
+
+async function countValidating(split: string): Promise<number> {
+  return (JSON.parse(await readText(split)) as { validation: number[] }).validation.length;
+}
+
+async function resolvePreset(name: string, given: Given<typeof reproduceSchema>, listing: ListingOptions) {
+  const preset = await presetNamed(name, ['compare', 'curve']);
+  const { sourceWeights, perClass, ...over } = given;
+  const weights = sourceWeights === undefined ? [] : [sourceWeights].flat();
+  if (weights.length > 0 && weights.length !== preset.sources.length) throw wrongSources(preset, weights.length);
+  const dataset =
+    over.data === undefined ? undefined : await openPresetData(preset, { ...over, data: over.data, ...listing });
+  // A comparison has one count of images a class, a curve a list of them.
+  const count = preset.verb === 'compare' && /^\d+$/.test(perClass ?? '') ? Number(perClass) : perClass;
+  const splitFile = over.splitFile ?? splitOf(preset, given, dataset);
+  const merged = {
+    ...withoutDivided(preset.options, { splitFile }),
+    splitFile,
+    sourceNetwork: oneOrList(preset.sources.map(({ network }) => network)),
+    ...(weights.length > 0 && { source: oneOrList(weights) }),
+    ...over,
+    ...(count !== undefined && { perClass: count }),
+  };
+  const check = ({ checkpoints }: Common) => requireSources(preset, checkpoints);
+  const plan = preset.verb === 'curve' ? planOf(limitedData, merged, check) : planOf(comparison, merged, check);
+  return { preset, dataset, ...plan };
+}
+
+/** The authors' validation images: they are places in the data as distributed, and nothing else may divide it. */
+function splitOf({ data }: Preset, given: Given<typeof reproduceSchema>, dataset: Dataset | undefined) {
+  const divided = besideSplitFile.some((key) => given[key] !== undefined);
+  return divided || (dataset !== undefined && dataset.layout !== data.layout) ? undefined : data.split;
+}
+
+function planOf<O extends ExperimentOptions>(
+  kind: ExperimentKind<O>,
+  merged: Readonly<Record<string, unknown>>,
+  check: (common: Common) => void,
+) {
+  const options = checkOptions(kind.schema, merged) as O;
+  const begin = (more: { out: string } & ExperimentControl) => beginExperiment(kind, { ...options, ...more, check });
+  return { options: options as ExperimentOptions, entries: kind.entries(options), begin };
+}
+
+const oneOrList = <T>(values: readonly T[]): T | readonly T[] => (values.length === 1 ? (values[0] as T) : values);
+
+/** Of another class count, they were trained on something else. Methods that take the first source alone read no more. */
+function requireSources({ name, sources }: Preset, checkpoints: readonly Checkpoint[]): void {
+  checkpoints.forEach(({ network }, k) => {
+    const wanted = sources[k];
+    if (wanted === undefined || network.classes === wanted.classes) return;
+    throw new L2TError(
+      'INVALID_OPTION',
+      `${name}: --source-weights number ${k + 1} tells ${network.classes} classes apart, but ${wanted.network} trained on ${wanted.trainedOn} has ${wanted.classes}.`,
+    );
+  });
+}
+
+function wrongSources({ name, sources }: Preset, given: number): L2TError {
+  const list = sources.map(({ network, trainedOn, from }) => `${network}, trained on ${trainedOn} (${from})`);
+  const wanted = `${name} needs --source-weights ${sources.length === 1 ? 'once' : `${sources.length} times, in this order`}`;
+  return new L2TError('INVALID_OPTION', `${wanted}, not ${given} times: ${list.join('; ')}.`);
+}

@@ -1,0 +1,168 @@
+import { join } from 'node:path';
+import { writeFileAtomic } from '../system/files.js';
+import { deviation, mean, percentOf } from '../system/statistics.js';
+import { conclusionsOf } from './conclusions.js';
+import type { ExperimentRow } from './row.js';
+
+type CsvValue = string | number | null | undefined;
+
+/** A column of the tables, and what the CSV has in its place. */
+interface Column {
+  /** Absent where only the CSV has it. */
+  readonly printed?: {
+    readonly head: string;
+    /** It depends on the images a class: a curve's table, which has one line for each method, leaves it out. */
+    readonly ofCount?: true;
+    /** `rows`: of one method, one for each number of images a class. */
+    cell(rows: readonly ExperimentRow[]): string;
+  };
+  /** Names and plain values. */
+  readonly csv: readonly (readonly [name: string, value: (row: ExperimentRow) => CsvValue])[];
+}
+
+/** `seeds`: of the row that has most; one that is not through yet has fewer. */
+const columnsOf = (seeds: number): readonly Column[] => [
+  {
+    printed: { head: 'method', cell: ([row]) => row?.label ?? '' },
+    csv: [['method', ({ label }) => `"${label}"`]],
+  },
+  // Where rows differ in it, these are columns of the printed table.
+  { csv: [['images a class', ({ perClass }) => perClass]] },
+  {
+    printed: { head: 'test accuracy, %', ofCount: true, cell: ([row]) => accuracyOf(row) },
+    csv: [
+      ['mean', (row) => row.mean],
+      ['deviation', (row) => row.deviation],
+    ],
+  },
+  {
+    printed: {
+      head: 'each seed',
+      ofCount: true,
+      cell: ([row]) => row?.accuracies.map(percentOrDiverged).join(', ') ?? '',
+    },
+    csv: Array.from({ length: seeds }, (_, seed) => [`seed ${seed}`, ({ accuracies }) => accuracies[seed]]),
+  },
+  {
+    printed: {
+      head: 'validation, %',
+      ofCount: true,
+      cell: ([row]) => (row?.validation ? percentOf(row.validation) : ''),
+    },
+    csv: [
+      ['validation mean', ({ validation }) => validation && mean(validation)],
+      ['validation deviation', ({ validation }) => validation && deviation(validation)],
+    ],
+  },
+  {
+    printed: { head: 'learning rate', cell: (rows) => rangeOf(rows.flatMap(({ learningRates }) => learningRates)) },
+    csv: [
+      ['lowest learning rate', ({ learningRates }) => extremes(learningRates)?.[0]],
+      ['highest learning rate', ({ learningRates }) => extremes(learningRates)?.[1]],
+    ],
+  },
+  {
+    printed: { head: 'parameters', cell: (rows) => firstOf(rows, 'parameters')?.toLocaleString('en') ?? '' },
+    csv: [['parameters', ({ parameters }) => parameters]],
+  },
+  {
+    printed: { head: 'time a step', cell: (rows) => withUnit(meanStep(rows)?.toFixed(1), 'ms') },
+    csv: [['ms a step', ({ msPerStep }) => msPerStep]],
+  },
+  {
+    printed: { head: 'time a run', ofCount: true, cell: ([row]) => withUnit(row?.seconds?.toFixed(0), 's') },
+    csv: [['seconds a run', ({ seconds }) => seconds]],
+  },
+  {
+    printed: {
+      head: 'an image, batch 1',
+      cell: (rows) => withUnit(threeDigits(firstOf(rows, 'inference')?.batch1), 'ms'),
+    },
+    csv: [['ms an image at batch 1', ({ inference }) => inference?.batch1]],
+  },
+  {
+    printed: {
+      head: 'an image, batch 32',
+      cell: (rows) => withUnit(threeDigits(firstOf(rows, 'inference')?.batch32), 'ms'),
+    },
+    csv: [['ms an image at batch 32', ({ inference }) => inference?.batch32]],
+  },
+];
+
+const percentOrDiverged = (accuracy: number | null): string =>
+  accuracy === null ? 'diverged' : (100 * accuracy).toFixed(1);
+
+/** Of the runs that did not diverge, and how many did. */
+function accuracyOf(row: ExperimentRow | undefined): string {
+  // A method that comes later may not have got to every count yet.
+  if (row === undefined) return '';
+  const finished = row.accuracies.filter((accuracy) => accuracy !== null);
+  const diverged = row.accuracies.length - finished.length;
+  if (diverged === 0) return percentOf(finished);
+  return finished.length === 0 ? 'diverged' : `${percentOf(finished)} (${diverged} diverged)`;
+}
+
+function extremes(values: readonly number[]): [lowest: number, highest: number] | undefined {
+  return values.length === 0 ? undefined : [Math.min(...values), Math.max(...values)];
+}
+
+/** One number where they do not differ. */
+function rangeOf(values: readonly number[]): string {
+  const ends = (extremes(values) ?? []).map((value) => String(Number(value.toPrecision(3))));
+  return [...new Set(ends)].join('–');
+}
+
+/** Of the first row that has it: where all runs of one diverged, another may. */
+const firstOf = <Key extends 'parameters' | 'inference'>(rows: readonly ExperimentRow[], key: Key) =>
+  rows.find((row) => row[key] !== null)?.[key];
+
+function meanStep(rows: readonly ExperimentRow[]): number | undefined {
+  const times = rows.flatMap(({ msPerStep }) => msPerStep ?? []);
+  return times.length > 0 ? mean(times) : undefined;
+}
+
+const threeDigits = (value: number | undefined): string | undefined =>
+  value === undefined || value >= 100 ? value?.toFixed(0) : value.toPrecision(3);
+
+const withUnit = (value: string | undefined, unit: string): string => (value === undefined ? '' : `${value} ${unit}`);
+
+/** Header and rows of the printed table. Numbers of images a class, where rows differ in them, are columns before the others. */
+export function experimentTable(rows: readonly ExperimentRow[]): { head: string[]; rows: string[][] } {
+  const columns = columnsOf(0).flatMap(({ printed }) => printed ?? []);
+  const counts = [...new Set(rows.flatMap(({ perClass }) => perClass ?? []))];
+  if (counts.length === 0) {
+    return { head: columns.map(({ head }) => head), rows: rows.map((row) => columns.map(({ cell }) => cell([row]))) };
+  }
+  const [, ...others] = columns.filter(({ ofCount }) => !ofCount);
+  const labels = [...new Set(rows.map(({ label }) => label))];
+  return {
+    head: ['test accuracy, %', ...counts.map((count) => `${count} a class`), ...others.map(({ head }) => head)],
+    rows: labels.map((label) => {
+      const own = rows.filter((row) => row.label === label);
+      const accuracies = counts.map((count) => accuracyOf(own.find(({ perClass }) => perClass === count)));
+      return [label, ...accuracies, ...others.map(({ cell }) => cell(own))];
+    }),
+  };
+}
+
+/** Writes comparison.md, .csv and .json; the last two have a line or an entry for every row. */
+export async function saveTable(out: string, rows: readonly ExperimentRow[]): Promise<void> {
+  await writeFileAtomic(join(out, 'comparison.json'), `${JSON.stringify(rows, null, 2)}\n`);
+  await writeFileAtomic(join(out, 'comparison.md'), `${markdown(rows)}\n`);
+  await writeFileAtomic(join(out, 'comparison.csv'), `${csvLines(rows).join('\n')}\n`);
+}
+
+function markdown(rows: readonly ExperimentRow[]): string {
+  const { head, rows: cells } = experimentTable(rows);
+  const line = (texts: readonly string[]) => `| ${texts.join(' | ')} |`;
+  const table = [line(head), `|${'---|'.repeat(head.length)}`, ...cells.map(line)].join('\n');
+  return [table, ...conclusionsOf(rows)].join('\n\n');
+}
+
+function csvLines(rows: readonly ExperimentRow[]): string[] {
+  const columns = columnsOf(Math.max(0, ...rows.map(({ accuracies }) => accuracies.length))).flatMap(({ csv }) => csv);
+  return [
+    columns.map(([name]) => name).join(','),
+    ...rows.map((row) => columns.map(([, value]) => value(row) ?? '').join(',')),
+  ];
+}

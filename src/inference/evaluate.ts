@@ -1,0 +1,183 @@
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { Dataset } from '../data/dataset.js';
+import { folderFingerprint, loadData } from '../data/load.js';
+import { evaluationSplit } from '../data/split.js';
+import type { ListingOptions } from '../data/walk.js';
+import { L2TError } from '../errors.js';
+import {
+  type Checkpoint,
+  type CheckpointOptions,
+  loadCheckpoint,
+  optionNamesControl,
+  requireCheckpoint,
+} from '../networks/checkpoint.js';
+import { aListingListener, aMessageListener, aProgressListener, aSignal, takeOptions } from '../options/arguments.js';
+import { required, type Written } from '../options/check.js';
+import { threadsWarning } from '../options/cost.js';
+import { parseRecord } from '../options/run-record.js';
+import { evaluateSchema } from '../options/schemas.js';
+import { readText } from '../system/files.js';
+import { printable, shown } from '../system/printable.js';
+import { Inference } from './inference.js';
+import { argmax, logSoftmax } from './logits.js';
+
+export type EvaluateOptions = Written<typeof evaluateSchema> & {
+  /** Ends the evaluation with L2TError ABORTED, at the next batch. */
+  readonly signal?: AbortSignal | undefined;
+  /** Entries of the data folder looked at so far; called only where listing it takes longer than half a second. */
+  readonly onListed?: ((entries: number) => void) | undefined;
+  /** Images evaluated so far. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+  /** Told where it is the checkpoint's run that says which images are evaluated. */
+  readonly onNote?: ((message: string) => void) | undefined;
+  /** How messages call the options that say how the checkpoint is read. */
+  readonly names?: CheckpointOptions['names'] | undefined;
+};
+
+export interface EvaluationResult {
+  readonly correct: number;
+  readonly total: number;
+  /** In [0, 1]. */
+  readonly accuracy: number;
+  /** Mean cross-entropy, nats. */
+  readonly loss: number;
+  readonly network: string;
+  /** The checkpoint's classes; those without images have total 0 and accuracy null. */
+  readonly classes: readonly {
+    readonly name: string;
+    readonly correct: number;
+    readonly total: number;
+    readonly accuracy: number | null;
+  }[];
+  /** Rows: true class; columns: predicted class. */
+  readonly confusion: readonly (readonly number[])[];
+}
+
+const controls = {
+  signal: aSignal,
+  onListed: aListingListener,
+  onProgress: aProgressListener,
+  onWarning: aMessageListener,
+  onNote: aMessageListener,
+  names: optionNamesControl,
+};
+
+/**
+ * How well a checkpoint (a path, or one in memory) tells the images in `data` apart: those of `split`, by default the test
+ * images. A file in the folder of a run that was trained on the same `data` is evaluated on the test images of the run's
+ * split.json, where that names some. A flat folder is otherwise evaluated whole: of a checkpoint in memory that was trained
+ * on it, give `splitFile` (RUN/split.json).
+ * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, WEIGHTS_MISMATCH; INVALID_DATA, also where its classes are not the
+ * checkpoint's; DEVICE_UNAVAILABLE, FILE_ACCESS, ABORTED.
+ */
+export async function evaluate(
+  checkpoint: string | Checkpoint,
+  given: EvaluateOptions = {},
+): Promise<EvaluationResult> {
+  const { options, control } = takeOptions(evaluateSchema, given, controls);
+  const { signal, onListed, onProgress, onWarning, onNote, names } = control;
+  const data = required(evaluateSchema, options, 'data');
+  const { network, width, size, strict, classes, split, batch, device, threads } = options;
+  if (typeof checkpoint !== 'string' && (network ?? width ?? strict) !== undefined) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      'network, width and strict say how a file is read: a checkpoint in memory needs none.',
+    );
+  }
+  const loaded =
+    typeof checkpoint === 'string'
+      ? await loadCheckpoint(checkpoint, { network, width, size, strict, names, onWarning })
+      : requireCheckpoint(checkpoint, "a path, or a run's result.network");
+  const inference = new Inference(loaded, { size, device, threads });
+  const listing = { signal, onListed };
+  for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);
+  const divided = options.split ?? options.splitFile;
+  const own =
+    typeof checkpoint === 'string' && divided === undefined ? await splitOfRun(checkpoint, data, listing) : {};
+  const { layout = own.layout, splitFile = own.splitFile } = options;
+  const dataset = await loadData({ data, layout, splitFile, classes, onWarning, ...listing });
+  const images = evaluationSplit(dataset, split);
+  if (own.splitFile) onNote?.(printable(`evaluating on the ${images.count} test images that ${own.splitFile} names`));
+  if (images.count === 0) throw new L2TError('INVALID_DATA', `${data} has no images to evaluate on.`);
+  const { classNames, indices } = classesOf(loaded, dataset);
+  const confusion = classNames.map(() => classNames.map(() => 0));
+  let nats = 0;
+  for await (const { first, outcomes } of inference.batches(images, { batch, signal })) {
+    outcomes.forEach((logits, k) => {
+      if (logits instanceof L2TError) throw logits;
+      const label = indices[images.labels[first + k] as number] as number;
+      const row = confusion[label] as number[];
+      const predicted = argmax(logits);
+      row[predicted] = (row[predicted] as number) + 1;
+      nats -= logSoftmax(logits)[label] as number;
+    });
+    onProgress?.(first + outcomes.length, images.count);
+  }
+  return { ...summarise(confusion, classNames), loss: nats / images.count, network: loaded.network.name };
+}
+
+/**
+ * Where the checkpoint lies in the folder of a run on this data, and its split.json names test images: that file, and the
+ * run's layout.
+ */
+async function splitOfRun(
+  checkpoint: string,
+  data: string,
+  listing: ListingOptions,
+): Promise<Pick<EvaluateOptions, 'layout' | 'splitFile'>> {
+  const run = dirname(checkpoint);
+  const [file, splitFile] = [join(run, 'options.yaml'), join(run, 'split.json')];
+  if (!existsSync(file) || !existsSync(splitFile)) return {};
+  const { options, data: found } = parseRecord(await readText(file), file);
+  if (found.folder === undefined || options.data !== resolve(data)) return {};
+  const { layout } = options;
+  if ((await folderFingerprint({ data, layout }, listing)) === found.folder) return { layout, splitFile };
+  throw new L2TError(
+    'INVALID_DATA',
+    `${data} changed since ${run} began, so ${splitFile} no longer tells its test images from those that it was trained on: put the data back, or say with --split or --split-file which images to evaluate on.`,
+  );
+}
+
+/** `confusion`: rows are the true classes. */
+function summarise(confusion: readonly (readonly number[])[], classNames: readonly string[]) {
+  const classes = confusion.map((row, k) => {
+    const total = row.reduce((sum, images) => sum + images, 0);
+    const correct = row[k] as number;
+    return { name: classNames[k] as string, correct, total, accuracy: total > 0 ? correct / total : null };
+  });
+  const correct = classes.reduce((sum, { correct }) => sum + correct, 0);
+  const total = classes.reduce((sum, { total }) => sum + total, 0);
+  return { correct, total, accuracy: correct / total, classes, confusion };
+}
+
+/**
+ * The checkpoint's classes, and which of them each of the data set's is: by name where the checkpoint has names, else in
+ * the data set's order.
+ */
+function classesOf(
+  { classNames, network }: Checkpoint,
+  { classNames: present, folder }: Dataset,
+): { readonly classNames: readonly string[]; readonly indices: readonly number[] } {
+  if (classNames === undefined) {
+    if (present.length === network.classes) return { classNames: present, indices: [...present.keys()] };
+    throw new L2TError(
+      'INVALID_DATA',
+      `${folder} has ${present.length} classes, but the checkpoint tells ${network.classes} apart: use the data that it was trained for.`,
+    );
+  }
+  const index = new Map(classNames.map((name, k) => [name, k]));
+  const unknown = present.find((name) => !index.has(name));
+  if (unknown !== undefined) {
+    const known = classNames
+      .slice(0, 10)
+      .map((name) => shown(name))
+      .join(', ');
+    throw new L2TError(
+      'INVALID_DATA',
+      `${folder} has the class '${shown(unknown)}', which the checkpoint does not know (it knows ${known}${classNames.length > 10 ? ', …' : ''}): choose known ones with --classes.`,
+    );
+  }
+  return { classNames, indices: present.map((name) => index.get(name) as number) };
+}

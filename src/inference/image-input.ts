@@ -1,0 +1,78 @@
+import { readdir, stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { types } from 'node:util';
+import { type DecodedImage, decodeBytes, decodeImage, isImageExtension } from '../data/decode.js';
+import { L2TError } from '../errors.js';
+import { guarded } from '../options/guarded.js';
+import type { ImageSource } from './inference.js';
+
+/**
+ * An image: a path, the bytes of an encoded one (PNG, JPEG, WebP, GIF), or raw pixels, uint8, height × width × 3, RGB.
+ * Bytes are copied when their batch is read: before that they must not change.
+ */
+export type ImageInput = string | Uint8Array | DecodedImage;
+
+/**
+ * Messages call an image by its path, or by its position, from 0.
+ * @throws L2TError INVALID_OPTION where one is none of these; what they hold is looked at when they are read.
+ */
+export function imageSource(images: readonly ImageInput[]): ImageSource {
+  const kinds = 'paths, Buffers of encoded images, or {pixels: Uint8Array (height × width × 3), height, width}';
+  const wrong = guarded('The list of images', () => {
+    if (!Array.isArray(images)) throw new L2TError('INVALID_OPTION', `Images are given as a list of ${kinds}.`);
+    return images.findIndex((image) => !isInput(image));
+  });
+  if (wrong !== -1) throw new L2TError('INVALID_OPTION', `Image ${wrong} is not one of ${kinds}.`);
+  const name = (index: number) => {
+    const image = images[index] as ImageInput;
+    return typeof image === 'string' ? image : `Image ${index}`;
+  };
+  return { count: images.length, name, read: (index) => read(images[index] as ImageInput, name(index)) };
+}
+
+function isInput(image: unknown): image is ImageInput {
+  if (typeof image === 'string' || types.isUint8Array(image)) return true;
+  if (typeof image !== 'object' || image === null) return false;
+  const { pixels, height, width } = image as Partial<DecodedImage>;
+  const isSide = (side: unknown) => Number.isSafeInteger(side) && (side as number) >= 1;
+  if (!types.isUint8Array(pixels) || !isSide(height) || !isSide(width)) return false;
+  return pixels.length === (height as number) * (width as number) * 3;
+}
+
+async function read(image: ImageInput, name: string): Promise<DecodedImage> {
+  if (typeof image !== 'string') return readBytes(image, name);
+  return decodeImage(image).catch(async (error: unknown) => {
+    throw (await wrongPath(image)) ?? error;
+  });
+}
+
+async function readBytes(image: Uint8Array | DecodedImage, name: string): Promise<DecodedImage> {
+  const own = guarded(name, () => copyOf(image, name));
+  return types.isUint8Array(own) ? decodeBytes(own, name) : own;
+}
+
+/** Native code reads on other threads: a buffer that its owner transferred meanwhile would end the process. */
+function copyOf(image: Uint8Array | DecodedImage, name: string): Uint8Array | DecodedImage {
+  // What was transferred before this has no bytes any more, and refuses to be copied.
+  if (types.isUint8Array(image)) return image.length > 0 ? new Uint8Array(image) : new Uint8Array();
+  if (!isInput(image)) {
+    const problem = `${name} has changed since it was given: its pixels are not height × width × 3.`;
+    throw new L2TError('INVALID_OPTION', problem);
+  }
+  const { pixels, height, width } = image;
+  return { pixels: new Uint8Array(pixels), height, width };
+}
+
+/** What to type instead of a folder, or of a pattern that the shell has left as it was. */
+async function wrongPath(path: string): Promise<L2TError | undefined> {
+  const status = await stat(path).catch(() => undefined);
+  if (status?.isDirectory()) {
+    const extension = (await readdir(path).catch(() => [])).map((name) => extname(name)).find(isImageExtension);
+    const found = extension === undefined ? 'a folder without images: name image files' : 'a folder: name its images';
+    const example = join(path, `*${extension ?? '.jpg'}`);
+    return new L2TError('FILE_ACCESS', `${path} is ${found}, such as ${example}.`);
+  }
+  if (status !== undefined || !/[*?[]/.test(path)) return undefined;
+  const advice = 'check the folder and the file extension, and leave the pattern without quotes';
+  return new L2TError('FILE_ACCESS', `No file matches ${path}: ${advice}.`);
+}

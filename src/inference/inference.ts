@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto';
+import { fitImage, largeSize } from '../data/fit.js';
+import type { ImageList } from '../data/image-list.js';
+import { forEachParallel } from '../data/reading.js';
+import { L2TError } from '../errors.js';
+import { addon, type NamedTensor, type NativeNetwork } from '../native/addon.js';
+import type { Checkpoint } from '../networks/checkpoint.js';
+import { throwIfAborted } from '../system/abort.js';
+import { isLimitError } from '../system/limits.js';
+import { median } from '../system/statistics.js';
+import { defaultThreads } from '../system/threads.js';
+
+/** Images by position: a split of a data set, or what a caller gives. */
+export type ImageSource = Pick<ImageList, 'count' | 'name' | 'read'>;
+
+/** What came of images `first`, `first` + 1, … */
+export interface Batch {
+  readonly first: number;
+  /** An image's logits, or why it could not be read. */
+  readonly outcomes: readonly (Float32Array | L2TError)[];
+  /** Feature map n of those that could be read, B × C × H × W; empty where none are wanted. */
+  readonly features: readonly Float32Array[];
+}
+
+/** Milliseconds for which inference is measured, and batches before that; slow ones warm up a quarter of that time at most. */
+const [measured, warmUps] = [500, 3];
+
+/** A network on a device, through which images go in batches. */
+export class Inference {
+  readonly size: number;
+  readonly device: string;
+  readonly #network: NativeNetwork;
+
+  constructor(
+    { network, weights, normalisation, size: ownSize }: Checkpoint,
+    options: { size?: number | undefined; device?: string | undefined; threads?: number | undefined },
+  ) {
+    const { size = ownSize, device = 'auto', threads = defaultThreads() } = options;
+    const native = addon();
+    this.size = size;
+    this.device = native.device(device).device;
+    this.#network = new native.Network({ network, weights, normalisation, size, device: this.device, threads });
+  }
+
+  /**
+   * While a batch is inferred, the next one is decoded.
+   * @throws L2TError ABORTED at the next batch once the signal has fired; INVALID_WEIGHTS where an output is NaN or
+   * infinite.
+   */
+  async *batches(
+    source: ImageSource,
+    options: { batch?: number | undefined; signal?: AbortSignal | undefined; features?: boolean },
+  ): AsyncGenerator<Batch, void> {
+    const { batch = this.size < largeSize ? 256 : 32, signal, features = false } = options;
+    const read = (first: number) => readImages(source, first, batch, this.size, signal);
+    let images = await read(0);
+    for (let first = 0; first < source.count; first += batch) {
+      throwIfAborted('The inference', signal);
+      const [[logits, ...maps], next] = await Promise.all([this.#infer(images, features), read(first + batch)]);
+      throwIfAborted('The inference', signal);
+      yield { first, outcomes: toOutcomes(images, logits), features: maps };
+      images = next;
+    }
+  }
+
+  /**
+   * Milliseconds an image in batches of `batch` random images, which are decoded already: the median of half a second's
+   * batches, of one at least, after a few that warm up.
+   * @throws L2TError ABORTED at the next batch once the signal has fired.
+   */
+  async msPerImage(batch: number, signal?: AbortSignal): Promise<number> {
+    const pixels = randomBytes(batch * this.size ** 2 * 3);
+    const begin = performance.now();
+    const times: number[] = [];
+    for (let warm = 0; performance.now() - begin < measured || times.length === 0; warm++) {
+      throwIfAborted('The inference', signal);
+      const before = performance.now();
+      await this.#network.infer(pixels, false);
+      if (warm >= warmUps || before - begin > measured / 4) times.push((performance.now() - before) / batch);
+    }
+    return median(times);
+  }
+
+  /** Logits and, where wanted, feature maps of the images that could be read; nothing where none could. */
+  async #infer(images: readonly (Uint8Array | L2TError)[], features: boolean): Promise<Float32Array[]> {
+    const readable = images.filter(isReadable);
+    if (readable.length === 0) return [];
+    const tensors = (await this.#network.infer(Buffer.concat(readable), features)).map(toFloats);
+    if (tensors[0]?.every(Number.isFinite)) return tensors;
+    throw new L2TError(
+      'INVALID_WEIGHTS',
+      "The network's outputs are NaN or infinite: its weights are damaged, or diverged in training. Use others.",
+    );
+  }
+}
+
+/** Images `first` … `first` + `batch` − 1, as far as there are, as the network takes them, or why one cannot be read. */
+async function readImages(
+  source: ImageSource,
+  first: number,
+  batch: number,
+  size: number,
+  signal: AbortSignal | undefined,
+): Promise<(Uint8Array | L2TError)[]> {
+  const images: (Uint8Array | L2TError)[] = [];
+  await forEachParallel(Math.min(batch, source.count - first), async (k) => {
+    throwIfAborted('The inference', signal);
+    const index = first + k;
+    try {
+      images[k] = await fitImage(await source.read(index), size, addon().resize, source.name(index));
+    } catch (error) {
+      if (!(error instanceof L2TError) || isLimitError(error)) throw error;
+      images[k] = error;
+    }
+  });
+  return images;
+}
+
+/** Each image's row of the logits, or why it has none. */
+function toOutcomes(
+  images: readonly (Uint8Array | L2TError)[],
+  logits: Float32Array | undefined,
+): (Float32Array | L2TError)[] {
+  const classes = (logits?.length ?? 0) / images.filter(isReadable).length;
+  let row = 0;
+  return images.map((image) => {
+    if (!isReadable(image)) return image;
+    const start = classes * row++;
+    return (logits as Float32Array).subarray(start, start + classes);
+  });
+}
+
+const isReadable = (image: Uint8Array | L2TError): image is Uint8Array => !(image instanceof L2TError);
+
+const toFloats = ({ data }: NamedTensor): Float32Array =>
+  new Float32Array(data.buffer, data.byteOffset, data.byteLength / 4);

@@ -1,0 +1,174 @@
+import { L2TError } from '../errors.js';
+import type { NetworkSpec, Normalisation } from '../native/addon.js';
+import { type Checkpoint, loadCheckpoint, requireCheckpoint } from '../networks/checkpoint.js';
+import { describeNetwork } from '../networks/describe.js';
+import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
+import type { Given } from '../options/check.js';
+import { threadsWarning } from '../options/cost.js';
+import { networkSchema, predictSchema } from '../options/schemas.js';
+import { type ImageInput, imageSource } from './image-input.js';
+import { Inference } from './inference.js';
+import { logSoftmax, ranked } from './logits.js';
+
+const placementSchema = networkSchema.pick({ size: true, device: true, threads: true });
+const inferenceSchema = predictSchema.pick({ batch: true });
+const rankingSchema = predictSchema.pick({ batch: true, top: true });
+
+/** Side of the images, pixels (what the checkpoint says); where to compute, and with how many CPU threads. */
+export type PlacementOptions = Given<typeof placementSchema>;
+
+export type NetworkOptions = Given<typeof networkSchema> & {
+  readonly onWarning?: ((message: string) => void) | undefined;
+};
+
+export type InferenceOptions = Given<typeof inferenceSchema> & {
+  /** Ends the call with L2TError ABORTED, at the next batch. */
+  readonly signal?: AbortSignal | undefined;
+};
+
+export type PredictOptions = InferenceOptions & Given<typeof rankingSchema>;
+
+export interface RankedLabel {
+  /** The class's name, or its index where the checkpoint has no names. */
+  readonly label: string;
+  readonly index: number;
+  /** In [0, 1]; those of all classes sum to 1. */
+  readonly probability: number;
+}
+
+/** The likeliest class. */
+export interface Prediction extends RankedLabel {
+  /** The `top` likeliest, five unless told otherwise, in order; the first is the prediction itself. */
+  readonly best: readonly RankedLabel[];
+}
+
+/** Feature map `index` of all images: `values` is row-major. */
+export interface FeatureMap {
+  readonly index: number;
+  readonly shape: readonly [images: number, channels: number, height: number, width: number];
+  readonly values: Float32Array;
+}
+
+/**
+ * A trained network to use: float32, in evaluation mode, on a thread of its own. Images of any size are fitted as
+ * `evaluate` fits them. Calls may go side by side; they share the weights.
+ */
+export class Network {
+  readonly spec: NetworkSpec;
+  /** By class index. */
+  readonly classNames: readonly string[];
+  /** Side of the images that it reads, pixels. */
+  readonly size: number;
+  readonly normalisation: Normalisation;
+  readonly device: string;
+  readonly #inference: Inference;
+
+  private constructor(given: Checkpoint, options: PlacementOptions) {
+    const checkpoint = requireCheckpoint(given);
+    const { network, classNames, normalisation } = checkpoint;
+    this.#inference = new Inference(checkpoint, options);
+    this.spec = network;
+    this.classNames = Array.from({ length: network.classes }, (_, k) => classNames?.[k] ?? String(k));
+    this.size = this.#inference.size;
+    this.normalisation = normalisation;
+    this.device = this.#inference.device;
+  }
+
+  /**
+   * From a checkpoint: safetensors or .pth.
+   * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS, DEVICE_UNAVAILABLE; INVALID_OPTION, also where the
+   * checkpoint does not say which network it holds and `network` does not either.
+   */
+  static async load(path: string, given: NetworkOptions = {}): Promise<Network> {
+    const { options, control } = takeOptions(networkSchema, given, { onWarning: aMessageListener });
+    const { device, threads, ...said } = options;
+    const checkpoint = await loadCheckpoint(path, { ...said, ...control });
+    const network = new Network(checkpoint, { device, threads });
+    for (const message of threadsWarning(threads, network.device)) control.onWarning?.(message);
+    return network;
+  }
+
+  /**
+   * From a checkpoint in memory, such as a run's result.
+   * @throws L2TError WEIGHTS_MISMATCH, DEVICE_UNAVAILABLE, INVALID_OPTION.
+   */
+  static from(checkpoint: Checkpoint, given: PlacementOptions = {}): Network {
+    return new Network(checkpoint, takeOptions(placementSchema, given, {}).options);
+  }
+
+  /**
+   * What each image shows.
+   * @throws L2TError INVALID_DATA or FILE_ACCESS, naming the first image that cannot be read; INVALID_OPTION for what is
+   * no image; INVALID_WEIGHTS where the network gives NaN or infinity; ABORTED.
+   */
+  async predict(images: readonly ImageInput[], options: PredictOptions = {}): Promise<Prediction[]> {
+    const predictions: Prediction[] = [];
+    for await (const outcome of this.predictEach(images, options)) predictions.push(orThrow(outcome));
+    return predictions;
+  }
+
+  /**
+   * As `predict`, one image after the other as batches are done. An image that cannot be read does not end it: its
+   * outcome is the error.
+   */
+  async *predictEach(
+    images: readonly ImageInput[],
+    given: PredictOptions = {},
+  ): AsyncGenerator<Prediction | L2TError, void> {
+    const { options, control } = takeOptions(rankingSchema, given, { signal: aSignal });
+    const { batch, top = 5 } = options;
+    for await (const { outcomes } of this.#inference.batches(imageSource(images), { batch, ...control })) {
+      for (const outcome of outcomes) yield outcome instanceof L2TError ? outcome : this.#rank(outcome, top);
+    }
+  }
+
+  /**
+   * Every feature map of the images, all held in memory.
+   * @throws L2TError as `predict`; INVALID_OPTION, too, where they are more than memory holds.
+   */
+  async features(images: readonly ImageInput[], given: InferenceOptions = {}): Promise<readonly FeatureMap[]> {
+    const { options, control } = takeOptions(inferenceSchema, given, { signal: aSignal });
+    const source = imageSource(images);
+    const maps = describeNetwork(this.spec, this.size).features.map(({ index, channels, size }): FeatureMap => {
+      const shape = [source.count, channels, size, size] as const;
+      return { index, shape, values: allocate(shape) };
+    });
+    for await (const { first, outcomes, features } of this.#inference.batches(source, {
+      ...{ ...options, ...control },
+      features: true,
+    })) {
+      outcomes.forEach(orThrow);
+      for (const { index, shape, values } of maps) {
+        values.set(features[index] as Float32Array, (first * values.length) / shape[0]);
+      }
+    }
+    return maps;
+  }
+
+  #rank(logits: Float32Array, top: number): Prediction {
+    const logProbabilities = logSoftmax(logits);
+    const best = ranked(logits)
+      .slice(0, top)
+      .map((index): RankedLabel => {
+        const label = this.classNames[index] as string;
+        return { label, index, probability: Math.exp(logProbabilities[index] as number) };
+      });
+    return { ...(best[0] as RankedLabel), best };
+  }
+}
+
+function orThrow<T>(outcome: T | L2TError): T {
+  if (outcome instanceof L2TError) throw outcome;
+  return outcome;
+}
+
+function allocate(shape: FeatureMap['shape']): Float32Array {
+  const length = shape.reduce((product, side) => product * side, 1);
+  try {
+    return new Float32Array(length);
+  } catch (cause) {
+    const gigabytes = ((4 * length) / 2 ** 30).toFixed(1);
+    const message = `A feature map of ${shape[0]} images takes ${gigabytes} GiB, more than can be held: give fewer at a time.`;
+    throw new L2TError('INVALID_OPTION', message, { cause });
+  }
+}

@@ -1,0 +1,184 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadEnvironment } from '../../scripts/libtorch.mjs';
+import { type ErrorCode, L2TError } from '../errors.js';
+import { isLoadingOutOfRoom, requireRoomToLoad } from '../system/limits.js';
+import type {
+  BenchJob,
+  NativeAddon,
+  NativeBench,
+  NativeEvent,
+  NativeNetwork,
+  NativeRun,
+  NetworkJob,
+  RunJob,
+} from './contract.js';
+
+export type * from './contract.js';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const places = [
+  // Another build, such as the one of `npm run test:asan`.
+  ...(process.env.L2T_NATIVE_BUILD ? [join(process.env.L2T_NATIVE_BUILD, 'Release', 'l2t_native.node')] : []),
+  join(root, 'build', 'Release', 'l2t_native.node'),
+  join(root, 'binding', 'build', 'Release', 'l2t_native.node'),
+];
+
+let loaded: NativeAddon | undefined;
+
+/**
+ * The addon, loaded at the first call. Whatever it throws or rejects with is an L2TError.
+ * @throws L2TError ADDON_NOT_BUILT or LIBTORCH_NOT_FOUND, with the command that helps.
+ */
+export function addon(): NativeAddon {
+  loaded ??= withErrors(load());
+  return loaded;
+}
+
+function load(): NativeAddon {
+  const path = places.find((place) => existsSync(place));
+  if (path === undefined) {
+    throw new L2TError(
+      'ADDON_NOT_BUILT',
+      `The native part is not built: run \`npx l2t-native build\` (in a clone, \`npm run demo\` does it). Looked for ${places.join(' and ')}.`,
+    );
+  }
+  requireRoomToLoad();
+  try {
+    setEnvironment(join(dirname(path), 'l2t_environment.node'));
+    return createRequire(import.meta.url)(path) as NativeAddon;
+  } catch (error) {
+    throw loadError(path, error);
+  }
+}
+
+/** What the libraries read when they are loaded. In a worker thread process.env is a copy, which they do not see. */
+function setEnvironment(path: string): void {
+  const { setDefault } = createRequire(import.meta.url)(path) as { setDefault(name: string, value: string): void };
+  // OpenMP's threads wait for each other by spinning, 300,000 rounds unless told otherwise: beside another busy process
+  // a run would take ten times as long.
+  if (process.env.OMP_WAIT_POLICY === undefined) setDefault('GOMP_SPINCOUNT', '1000');
+  for (const [name, value] of Object.entries(loadEnvironment)) setDefault(name, value);
+}
+
+const rebuild = 'run `npx l2t-native build`, with LIBTORCH set to the LibTorch to use';
+
+/** What the dynamic loader says, and what it means; the first that fits. */
+const loadProblems: readonly [pattern: RegExp, code: ErrorCode, meaning: string][] = [
+  [/Too many open files/, 'FILE_ACCESS', 'too many files are open: raise the limit (ulimit -n)'],
+  [
+    /libtorch_cuda\S*: cannot open/,
+    'LIBTORCH_NOT_FOUND',
+    `it was built for a CUDA LibTorch, but this one has no CUDA: ${rebuild}`,
+  ],
+  [/lib(torch|c10)\S*: cannot open/, 'LIBTORCH_NOT_FOUND', `the LibTorch that it was built for is gone: ${rebuild}`],
+  [
+    /(\S+\.so\S*): cannot open/,
+    'LIBTORCH_NOT_FOUND',
+    'a library that LibTorch needs is missing: install it, or add its folder to LD_LIBRARY_PATH',
+  ],
+  [
+    /undefined symbol|version .* not found/,
+    'ADDON_NOT_BUILT',
+    `it was built against another LibTorch than the one found: ${rebuild}`,
+  ],
+  [
+    /invalid ELF header|wrong ELF class|not a mach-o|incompatible architecture|file too short/i,
+    'ADDON_NOT_BUILT',
+    `it is damaged or of another machine: ${rebuild}`,
+  ],
+];
+
+function loadError(path: string, cause: unknown): L2TError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  if (isLoadingOutOfRoom(text)) {
+    const message = `There is no room to load the native part: raise the limit of the address space (ulimit -v). The loader said: ${text}`;
+    return new L2TError('OUT_OF_MEMORY', message, { cause });
+  }
+  const problem = loadProblems.find(([pattern]) => pattern.test(text));
+  const code = problem?.[1] ?? 'ADDON_NOT_BUILT';
+  return new L2TError(
+    code,
+    `The native part ${path}${builtFor(path)} cannot be loaded; ${problem?.[2] ?? rebuild}. The loader said: ${text}`,
+    { cause },
+  );
+}
+
+/** The build writes beside the addon which LibTorch it was for. */
+function builtFor(path: string): string {
+  try {
+    const { libtorch } = JSON.parse(readFileSync(path.replace(/node$/, 'json'), 'utf8'));
+    return ` (built for LibTorch ${libtorch.version} in ${libtorch.path})`;
+  } catch {
+    return '';
+  }
+}
+
+/** The one boundary where the native side's errors, which carry `code`, become L2TErrors. */
+function toL2TError(error: unknown): unknown {
+  if (error instanceof L2TError || !(error instanceof Error) || !('code' in error)) return error;
+  return new L2TError(error.code as ErrorCode, error.message.split('\n'), { cause: error });
+}
+
+function guard<F extends (...args: never[]) => unknown>(call: F): F {
+  return ((...args: never[]) => {
+    try {
+      const result = call(...args);
+      if (!(result instanceof Promise)) return result;
+      return result.catch((error: unknown) => {
+        throw toL2TError(error);
+      });
+    } catch (error) {
+      throw toL2TError(error);
+    }
+  }) as F;
+}
+
+function withErrors(native: NativeAddon): NativeAddon {
+  return {
+    info: guard(native.info),
+    device: guard(native.device),
+    memory: guard(native.memory),
+    measureMachine: guard(native.measureMachine),
+    networks: guard(native.networks),
+    describe: guard(native.describe),
+    initialise: guard(native.initialise),
+    pairs: guard(native.pairs),
+    resize: guard(native.resize),
+    iterate: guard(native.iterate),
+    Bench: class implements NativeBench {
+      readonly iterate: NativeBench['iterate'];
+
+      constructor(job: BenchJob) {
+        const bench = guard((given: BenchJob) => new native.Bench(given))(job);
+        this.iterate = guard(() => bench.iterate());
+      }
+    },
+    Network: class implements NativeNetwork {
+      readonly infer: NativeNetwork['infer'];
+
+      constructor(job: NetworkJob) {
+        const network = guard((given: NetworkJob) => new native.Network(given))(job);
+        this.infer = guard((...args: Parameters<NativeNetwork['infer']>) => network.infer(...args));
+      }
+    },
+    Run: class implements NativeRun {
+      readonly start: NativeRun['start'];
+      readonly tryRates: NativeRun['tryRates'];
+      readonly stop: NativeRun['stop'];
+      readonly saved: NativeRun['saved'];
+      readonly decoded: NativeRun['decoded'];
+
+      constructor(job: RunJob, onEvent: (event: NativeEvent) => void) {
+        const run = guard((...args: [RunJob, typeof onEvent]) => new native.Run(...args))(job, onEvent);
+        this.start = guard(() => run.start());
+        this.tryRates = guard((rates: readonly number[]) => run.tryRates(rates));
+        this.stop = () => run.stop();
+        this.saved = () => run.saved();
+        this.decoded = guard((...args: Parameters<NativeRun['decoded']>) => run.decoded(...args));
+      }
+    },
+  };
+}

@@ -1,0 +1,210 @@
+import * as z from 'zod';
+import { L2TError } from '../errors.js';
+import type { NamedTensor, NetworkSpec, Normalisation } from '../native/addon.js';
+import { type TensorMap, toTensorMap } from '../native/tensor.js';
+import { aMessageListener, anObject, requirePath, takeOptions } from '../options/arguments.js';
+import { refused } from '../options/check.js';
+import { guarded } from '../options/guarded.js';
+import { defaultSize, imagenetNormalisation, type NetworkName, networkNames } from '../options/networks.js';
+import { networkSchema } from '../options/schemas.js';
+import { printable, shown } from '../system/printable.js';
+import { describeNetwork } from './describe.js';
+import { lostHash, withHash } from './weights/content-hash.js';
+import { loadWeights, type Weights } from './weights/load.js';
+import { classesOf, isBatchCount, matchWeights, type OptionNames } from './weights/match.js';
+import { writeSafetensors } from './weights/safetensors.js';
+
+/** A network with its weights and all that is needed to use it. */
+export interface Checkpoint {
+  readonly network: NetworkSpec & { readonly name: NetworkName };
+  /** Side of its images, pixels. */
+  readonly size: number;
+  /** By class index; undefined where the file does not say. */
+  readonly classNames: readonly string[] | undefined;
+  readonly normalisation: Normalisation;
+  /** Parameters, then running statistics, in the network's order. */
+  readonly weights: readonly NamedTensor[];
+}
+
+const three = z.tuple([z.number(), z.number(), z.number()]);
+
+const json = <S extends z.ZodType>(schema: S) =>
+  z.string().transform((text, context): z.output<S> => {
+    try {
+      return schema.parse(JSON.parse(text)) as z.output<S>;
+    } catch {
+      context.addIssue('it is no JSON of the expected form');
+      return z.NEVER;
+    }
+  });
+
+/** What a safetensors file of this package says beside its tensors. */
+const described = z.object({
+  network: z.enum(networkNames),
+  classes: json(z.int().min(1)),
+  width: json(z.number().gt(0).lte(8)),
+  size: json(z.int().min(1).max(4096)),
+  class_names: json(z.array(z.string())),
+  normalisation: json(z.object({ mean: three, std: three })),
+});
+
+const formatName = 'l2t-native checkpoint 1';
+
+/** What a file's metadata says about its network; undefined where it is not of this package. */
+function describedBy(metadata: ReadonlyMap<string, string>, file: string): z.output<typeof described> | undefined {
+  if (metadata.get('format') !== formatName) return undefined;
+  if (lostHash(metadata)) {
+    throw new L2TError('INVALID_WEIGHTS', `${file}: its metadata entry 'sha256' is damaged. Fetch or save it again.`);
+  }
+  const parsed = described.safeParse(Object.fromEntries(metadata));
+  if (parsed.success && parsed.data.class_names.length === parsed.data.classes) return parsed.data;
+  const field = parsed.success ? 'class_names' : String(parsed.error.issues[0]?.path[0]);
+  throw new L2TError('INVALID_WEIGHTS', `${file}: its metadata entry '${field}' is damaged. Fetch or save it again.`);
+}
+
+export interface CheckpointOptions {
+  /** Needed where the file does not say it. */
+  readonly network?: NetworkName | undefined;
+  readonly width?: number | undefined;
+  readonly size?: number | undefined;
+  /** Entries that the network does not have are an error, not a warning. */
+  readonly strict?: boolean | undefined;
+  /** `the option network` and the like, unless told otherwise. */
+  readonly names?: OptionNames | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+const loadingSchema = networkSchema.pick({ network: true, width: true, size: true, strict: true });
+
+/** Of the API's options. */
+export const optionNamesControl = anObject<OptionNames>('an object with the strings network, width and strict', {
+  network: 'string',
+  width: 'string',
+  strict: 'string',
+});
+
+const optionNames: OptionNames = {
+  network: 'the option network',
+  width: 'the option width',
+  strict: 'the option strict',
+};
+/** On the command line, where the verb has no others. */
+export const flagNames: OptionNames = { network: '--network', width: '--width', strict: '--strict' };
+
+/**
+ * Reads a checkpoint: safetensors of this package says everything itself; of others, and of .pth files, the class count
+ * comes from the weights and the rest from the options.
+ * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_OPTION where the network is not known.
+ */
+export async function loadCheckpoint(path: string, given: CheckpointOptions = {}): Promise<Checkpoint> {
+  const { options, control } = takeOptions(loadingSchema, given, {
+    names: optionNamesControl,
+    onWarning: aMessageListener,
+  });
+  return toCheckpoint(await loadWeights(requirePath(path, 'The checkpoint')), path, { ...options, ...control });
+}
+
+export function toCheckpoint({ tensors, metadata }: Weights, path: string, options: CheckpointOptions): Checkpoint {
+  const said = describedBy(metadata, path);
+  const names = options.names ?? optionNames;
+  const classes = classesOf(tensors, path);
+  const held = said?.network ?? networkOf(tensors, classes, options.width ?? 1);
+  requireExpected(`${path} holds`, held && `a ${held}`, options.network && `a ${options.network}`, names.network);
+  requireExpected(`${path} has the width`, said?.width, options.width, names.width);
+  const name = options.network ?? said?.network;
+  if (name === undefined) {
+    const which = held === undefined ? `, one of ${networkNames.join(', ')}` : ` ${held}, which its entries fit`;
+    throw new L2TError('INVALID_OPTION', `${path} does not say which network it holds: give ${names.network}${which}.`);
+  }
+  const network = { name, classes, width: options.width ?? said?.width ?? 1 };
+  const { parameters, buffers } = describeNetwork(network, defaultSize(name));
+  const match = { file: path, network: name, names, strict: options.strict ?? false };
+  const { weights, extra } = matchWeights(tensors, [...parameters, ...buffers], match);
+  if (extra.length > 0) options.onWarning?.(extraEntries(path, extra, names));
+  return {
+    network,
+    size: options.size ?? said?.size ?? defaultSize(name),
+    classNames: said?.class_names,
+    normalisation: said?.normalisation ?? imagenetNormalisation,
+    weights,
+  };
+}
+
+/** `what` is followed by what the file says; `option` says what the caller expects. */
+function requireExpected<T extends string | number>(
+  what: string,
+  found: T | undefined,
+  expected: T | undefined,
+  option: string,
+): void {
+  if (found === undefined || expected === undefined || found === expected) return;
+  throw new L2TError(
+    'INVALID_OPTION',
+    `${what} ${found}, where ${expected} is expected: correct ${option} or give another file.`,
+  );
+}
+
+/** The network that has exactly a file's entries; undefined where none has. */
+function networkOf(tensors: TensorMap, classes: number, width: number): NetworkName | undefined {
+  const count = [...tensors.keys()].filter((name) => !isBatchCount(name)).length;
+  return networkNames.find((name) => {
+    const { parameters, buffers } = describeNetwork({ name, classes, width }, defaultSize(name));
+    const wanted = [...parameters, ...buffers];
+    const fits = wanted.every((entry) => String(tensors.get(entry.name)?.shape) === String(entry.shape));
+    return fits && wanted.length === count;
+  });
+}
+
+function extraEntries(path: string, extra: readonly string[], { strict }: OptionNames): string {
+  const more = extra.length > 10 ? ` and ${extra.length - 10} more` : '';
+  const names = extra.slice(0, 10).map((name) => shown(name));
+  return `${printable(path)} has entries that the network does not: ${names.join(', ')}${more} (${strict} refuses them)`;
+}
+
+/** No time, path or host goes into a checkpoint: equal runs give equal bytes. */
+function metadataOf({ network, size, classNames, normalisation }: Checkpoint): Map<string, string> {
+  const { features } = describeNetwork(network, size);
+  return new Map([
+    ['format', formatName],
+    ['network', network.name],
+    ['classes', String(network.classes)],
+    ['width', String(network.width)],
+    ['size', String(size)],
+    ['class_names', JSON.stringify(classNames ?? [])],
+    ['normalisation', JSON.stringify(normalisation)],
+    ['features', JSON.stringify(features.map(({ index, channels, size }) => ({ index, channels, size })))],
+  ]);
+}
+
+/**
+ * Writes a checkpoint as safetensors, at once or not at all.
+ * @throws L2TError FILE_ACCESS.
+ */
+export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
+  const { weights, ...about } = requireCheckpoint(checkpoint);
+  const file = requirePath(path, 'The file to write');
+  const tensors = toTensorMap(weights);
+  await writeSafetensors(file, tensors, withHash(tensors, metadataOf({ ...about, weights })));
+}
+
+const checkpointSchema = z.object({
+  network: z.object({ name: z.enum(networkNames), classes: z.int().min(1), width: z.number() }),
+  size: z.int().min(1),
+  classNames: z.array(z.string()).optional(),
+  normalisation: z.object({ mean: three, std: three }),
+  weights: z.array(
+    z.object({ name: z.string(), dtype: z.string(), shape: z.array(z.int()), data: z.instanceof(Uint8Array) }),
+  ),
+});
+
+/** @throws L2TError INVALID_OPTION, naming what is wrong with it. */
+export function requireCheckpoint(
+  value: unknown,
+  allowed = "a checkpoint, such as a run's result.network",
+): Checkpoint {
+  const parsed = guarded('The checkpoint', () => checkpointSchema.safeParse(value));
+  if (parsed.success) return parsed.data as Checkpoint;
+  const path = parsed.error.issues[0]?.path.map(String) ?? [];
+  if (path.length === 0) throw refused('The checkpoint', value, allowed);
+  throw new L2TError('INVALID_OPTION', `The checkpoint's ${path.join('.')} is missing or wrong: give ${allowed}.`);
+}

@@ -1,0 +1,18 @@
+import { addon, type NetworkDescription, type NetworkSpec } from '../native/addon.js';
+import { guarded } from '../options/guarded.js';
+import { defaultSize } from '../options/networks.js';
+
+/** Trained numbers of a network, running statistics not counted. */
+export function countParameters(network: NetworkSpec): number {
+  const { parameters } = describeNetwork(network);
+  return parameters.reduce((sum, { shape }) => sum + shape.reduce((total, side) => total * side, 1), 0);
+}
+
+/**
+ * A network's parameters, running statistics and feature maps for images of side `size` (pixels).
+ * @throws L2TError INVALID_OPTION where there is no such network, or the images are too small for it.
+ */
+export function describeNetwork(network: NetworkSpec, size?: number): NetworkDescription {
+  const spec = guarded('The network', () => ({ ...network }));
+  return addon().describe(spec, size === undefined ? defaultSize(spec.name) : size);
+}

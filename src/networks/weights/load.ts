@@ -1,0 +1,74 @@
+import { L2TError } from '../../errors.js';
+import type { TensorMap } from '../../native/tensor.js';
+import { readFileBytes } from '../../system/files.js';
+import { quoted } from '../../system/printable.js';
+import { type PickleValue, TensorRef } from './pickle-values.js';
+import { isPth, openPth } from './pth.js';
+import type { PthFile } from './pth-file.js';
+import { isSafetensors, parseSafetensors } from './safetensors.js';
+
+export interface Weights {
+  /** By name, without `module.`, in the file's order and types; elements row-major. */
+  readonly tensors: TensorMap;
+  /** What a safetensors file says beside its tensors; empty for the others. */
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly format: 'safetensors' | 'pth-zip' | 'pth-legacy';
+}
+
+/** Under which a training script's checkpoint keeps its state dict, in the order in which they are tried. */
+const wrappers = ['state_dict', 'model_state_dict', 'model', 'net'];
+
+/**
+ * The weights in a file: safetensors, or torch.save's in either format, told apart by content. A checkpoint's state dict
+ * may lie under `state_dict`, `model_state_dict`, `model` or `net`; what is no tensor is passed over; `module.` is removed where every name
+ * has it (DataParallel).
+ * @throws L2TError INVALID_WEIGHTS where the file is damaged, hostile or of another format, FILE_ACCESS.
+ */
+export async function loadWeights(path: string): Promise<Weights> {
+  const bytes = await readFileBytes(path);
+  if (isPth(bytes)) {
+    const pth = await openPth(bytes, path);
+    return { tensors: withoutModule(await readStateDict(pth, path)), metadata: new Map(), format: pth.format };
+  }
+  if (isSafetensors(bytes)) {
+    const { tensors, metadata } = parseSafetensors(bytes, path);
+    return { tensors: withoutModule(tensors), metadata, format: 'safetensors' };
+  }
+  throw new L2TError(
+    'INVALID_WEIGHTS',
+    `${path} holds no weights: it is neither a safetensors file nor one of PyTorch's torch.save, or it is damaged.`,
+  );
+}
+
+async function readStateDict(pth: PthFile, path: string): Promise<TensorMap> {
+  const tensors: TensorMap = new Map();
+  for (const [name, ref] of findStateDict(pth.value, path)) tensors.set(name, await pth.readTensor(name, ref));
+  return tensors;
+}
+
+function findStateDict(value: PickleValue, path: string): Map<string, TensorRef> {
+  const root = value instanceof Map ? value : new Map<PickleValue, PickleValue>();
+  for (const candidate of [...wrappers.map((key) => root.get(key)), root]) {
+    const found = candidate instanceof Map ? tensorsOf(candidate) : new Map<string, TensorRef>();
+    if (found.size > 0) return found;
+  }
+  const keys = [...root.keys()].filter((key) => typeof key === 'string').slice(0, 10);
+  const held = keys.length > 0 ? `a dict of ${keys.map(quoted).join(', ')}` : 'no dict';
+  throw new L2TError(
+    'INVALID_WEIGHTS',
+    `${path} holds ${held}, and no tensors by name, neither at its top nor under ${wrappers.join(', ')}: ` +
+      'save model.state_dict() instead.',
+  );
+}
+
+function tensorsOf(dict: Map<PickleValue, PickleValue>): Map<string, TensorRef> {
+  const found = new Map<string, TensorRef>();
+  for (const [name, value] of dict) if (typeof name === 'string' && value instanceof TensorRef) found.set(name, value);
+  return found;
+}
+
+function withoutModule(tensors: TensorMap): TensorMap {
+  const prefix = 'module.';
+  if (![...tensors.keys()].every((name) => name.startsWith(prefix))) return tensors;
+  return new Map([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+}

@@ -1,0 +1,112 @@
+import { L2TError } from '../../errors.js';
+import type { NamedTensor } from '../../native/addon.js';
+import type { DType, Tensor, TensorMap } from '../../native/tensor.js';
+import { quoted } from '../../system/printable.js';
+
+/** How messages call the options that say what a file holds and how it is read. */
+export interface OptionNames {
+  readonly network: string;
+  readonly width: string;
+  readonly strict: string;
+}
+
+export interface MatchOptions {
+  /** What the weights are called in messages. */
+  readonly file: string;
+  /** The network's name, for messages. */
+  readonly network: string;
+  readonly names: OptionNames;
+  /** Extra entries are an error. */
+  readonly strict: boolean;
+}
+
+export interface MatchedWeights {
+  /** One for each expected entry, in that order, of any float type. */
+  readonly weights: NamedTensor[];
+  /** Entries that the network does not have, for a warning. */
+  readonly extra: string[];
+}
+
+const floats: ReadonlySet<DType> = new Set<DType>(['float16', 'bfloat16', 'float32', 'float64']);
+
+/** Names in one message; a network of the wrong kind misses hundreds. */
+const mostNamed = 5;
+
+/**
+ * Picks a network's parameters and buffers (`expected`) out of a file's `tensors`. `num_batches_tracked`, which counts
+ * what nothing here needs, is neither expected nor extra.
+ * @throws L2TError WEIGHTS_MISMATCH, naming what is missing, misshapen or (strict) extra.
+ */
+export function matchWeights(
+  tensors: TensorMap,
+  expected: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  { file, network, names: options, strict }: MatchOptions,
+): MatchedWeights {
+  const names = new Set(expected.map(({ name }) => name));
+  const missing = [...names].filter((name) => !tensors.has(name));
+  const extra = [...tensors.keys()].filter((name) => !names.has(name) && !isBatchCount(name));
+  if (missing.length > 0) {
+    const others = extra.length > 0 ? `, and has ${list(extra)} instead` : '';
+    throw new L2TError(
+      'WEIGHTS_MISMATCH',
+      `${file} lacks ${list(missing)} of a ${network}${others}: correct ${options.network} or give another file.`,
+    );
+  }
+  const weights = expected.map(({ name, shape }) => ({
+    name,
+    ...fitting(tensors.get(name) as Tensor, name, shape, { file, network, names: options }),
+  }));
+  if (strict && extra.length > 0) {
+    throw new L2TError(
+      'WEIGHTS_MISMATCH',
+      `${file} has ${list(extra)}, which a ${network} does not: leave out ${options.strict} or give another file.`,
+    );
+  }
+  return { weights, extra };
+}
+
+/** An entry of PyTorch's batch norm that nothing here needs. */
+export function isBatchCount(name: string): boolean {
+  return name === 'num_batches_tracked' || name.endsWith('.num_batches_tracked');
+}
+
+function fitting(
+  tensor: Tensor,
+  name: string,
+  shape: readonly number[],
+  { file, network, names }: Omit<MatchOptions, 'strict'>,
+): Tensor {
+  if (tensor.shape.length !== shape.length || tensor.shape.some((length, i) => length !== shape[i])) {
+    const [has, needs] = [tensor.shape, shape].map((sizes) => `[${sizes.join(', ')}]`);
+    throw new L2TError(
+      'WEIGHTS_MISMATCH',
+      `${file}: ${quoted(name)} has shape ${has} where a ${network} needs ${needs}: check ${names.network} and ${names.width}.`,
+    );
+  }
+  if (!floats.has(tensor.dtype)) {
+    throw new L2TError(
+      'WEIGHTS_MISMATCH',
+      `${file}: ${quoted(name)} has dtype ${tensor.dtype}, which is no float type: save it as float32.`,
+    );
+  }
+  return tensor;
+}
+
+function list(names: readonly string[]): string {
+  const shown = names.slice(0, mostNamed).map(quoted).join(', ');
+  return names.length > mostNamed ? `${shown} and ${names.length - mostNamed} more` : shown;
+}
+
+/**
+ * How many classes the weights tell apart: the rows of the last linear layer, `fc.weight` or `classifier.weight`.
+ * @throws L2TError WEIGHTS_MISMATCH where there is neither.
+ */
+export function classesOf(tensors: TensorMap, file: string): number {
+  const layer = ['fc.weight', 'classifier.weight'].map((name) => tensors.get(name)).find((t) => t?.shape.length === 2);
+  const rows = layer?.shape[0] ?? 0;
+  if (rows > 0) return rows;
+  throw new L2TError(
+    'WEIGHTS_MISMATCH',
+    `${file} has neither fc.weight nor classifier.weight of two dimensions, so its number of classes is unknown: is it a network of this package?`,
+  );
+}

@@ -1,0 +1,119 @@
+import type { DType } from '../../native/tensor.js';
+import { quoted } from '../../system/printable.js';
+import {
+  type Fail,
+  isCount,
+  isSequence,
+  isTuple,
+  OpaqueValue,
+  OrderedDict,
+  PickleFunction,
+  type PickleValue,
+  StorageRef,
+  StorageType,
+  TensorRef,
+} from './pickle-values.js';
+
+type Arguments = readonly PickleValue[];
+
+const storageTypes: Readonly<Record<string, DType>> = {
+  FloatStorage: 'float32',
+  DoubleStorage: 'float64',
+  HalfStorage: 'float16',
+  BFloat16Storage: 'bfloat16',
+  LongStorage: 'int64',
+  IntStorage: 'int32',
+  ShortStorage: 'int16',
+  CharStorage: 'int8',
+  ByteStorage: 'uint8',
+  BoolStorage: 'bool',
+};
+
+/** More dimensions than PyTorch's own limit of 64 are damage. */
+const mostDimensions = 64;
+
+/**
+ * Every global a weights file may name, by "module.name": what torch.save writes for state dicts and checkpoints.
+ * Nothing is imported; a name that is not here ends the reading.
+ */
+export const pickleGlobals: ReadonlyMap<string, PickleFunction | StorageType> = new Map<
+  string,
+  PickleFunction | StorageType
+>([
+  ...functions({
+    'collections.OrderedDict': orderedDict,
+    // torch.optim.lr_scheduler.MultiStepLR keeps its milestones in a Counter.
+    'collections.Counter': counter,
+    'builtins.set': set,
+    '__builtin__.set': set,
+    // How protocol 2 writes bytes, of NumPy scalars for one.
+    '_codecs.encode': () => new OpaqueValue('bytes'),
+    'torch.Size': size,
+    'torch._utils._rebuild_tensor': rebuildTensor,
+    'torch._utils._rebuild_tensor_v2': rebuildTensor,
+    'torch._utils._rebuild_parameter': rebuildParameter,
+    'numpy.dtype': () => new OpaqueValue('numpy.dtype'),
+    'numpy.core.multiarray.scalar': () => new OpaqueValue('numpy scalar'),
+    'numpy._core.multiarray.scalar': () => new OpaqueValue('numpy scalar'),
+  }),
+  ...Object.entries(storageTypes).map(([name, dtype]) => [`torch.${name}`, new StorageType(dtype)] as const),
+]);
+
+function functions(table: Record<string, PickleFunction['apply']>): [string, PickleFunction][] {
+  return Object.entries(table).map(([name, apply]) => [name, new PickleFunction(name, apply)]);
+}
+
+/** Python 3 makes an empty one and sets its items later; Python 2 gives a list of [key, value]. */
+function orderedDict([items = [], ...rest]: Arguments, fail: Fail): PickleValue {
+  if (!isSequence(items) || rest.length > 0) fail('collections.OrderedDict has unexpected arguments');
+  const dict = new OrderedDict();
+  for (const item of items as Arguments) {
+    if (!isSequence(item) || item.length !== 2) fail('collections.OrderedDict has an item that is no pair');
+    const [key, value] = item as [PickleValue, PickleValue];
+    dict.set(key, value);
+  }
+  return dict;
+}
+
+function counter([counts, ...rest]: Arguments, fail: Fail): PickleValue {
+  if (!(counts instanceof Map) || rest.length > 0) return fail('collections.Counter has unexpected arguments');
+  return new Map(counts);
+}
+
+function set([items, ...rest]: Arguments, fail: Fail): PickleValue {
+  if (!isSequence(items) || rest.length > 0) return fail('set has unexpected arguments');
+  return new Set(items);
+}
+
+function size([dimensions, ...rest]: Arguments, fail: Fail): PickleValue {
+  if (!isTuple(dimensions) || rest.length > 0) return fail('torch.Size has unexpected arguments');
+  return dimensions;
+}
+
+/** (storage, offset, shape, strides, …): gradients, hooks and metadata that may follow mean nothing to a state dict. */
+function rebuildTensor([storage, offset, shape, strides]: Arguments, fail: Fail): PickleValue {
+  if (!(storage instanceof StorageRef) || !isCount(offset) || !isCounts(shape) || !isCounts(strides)) {
+    return fail('a tensor is not made of a storage, an offset, a shape and strides');
+  }
+  if (shape.length !== strides.length) fail(`a tensor has ${shape.length} sizes and ${strides.length} strides`);
+  let end = offset;
+  if (!shape.includes(0)) {
+    end += 1;
+    shape.forEach((length, dimension) => {
+      end += (length - 1) * (strides[dimension] as number);
+    });
+  }
+  // Sums and products beyond 2^53 are inexact but still far larger than any storage.
+  if (end > storage.length) {
+    fail(`a tensor reaches element ${end} of storage ${quoted(storage.key)}, which has ${storage.length}`);
+  }
+  return new TensorRef(storage, offset, shape, strides);
+}
+
+function isCounts(value: PickleValue | undefined): value is readonly number[] {
+  return isTuple(value) && value.length <= mostDimensions && value.every(isCount);
+}
+
+function rebuildParameter([tensor]: Arguments, fail: Fail): PickleValue {
+  return tensor instanceof TensorRef ? tensor : fail('torch._utils._rebuild_parameter has no tensor');
+}

@@ -1,0 +1,277 @@
+import { L2TError } from '../../errors.js';
+import { quoted } from '../../system/printable.js';
+import { PickleBytes } from './pickle-bytes.js';
+import { pickleGlobals } from './pickle-globals.js';
+import { type Fail, isTuple, OpaqueValue, OrderedDict, PickleFunction, type PickleValue } from './pickle-values.js';
+
+// Bounds far above any checkpoint (ResNet-32 with its optimiser: 8,000 opcodes, 1,200 containers) that keep the memory
+// of a hostile one, some 200 bytes a container and 50 an opcode, below half a gigabyte.
+const mostOpcodes = 4_000_000;
+const mostContainers = 1_000_000;
+
+export interface PickleOptions {
+  /** What the stream is called in messages: the file, and the entry in it where there are several. */
+  readonly where: string;
+  /** Meaning of a persistent id; without it the opcode BINPERSID is refused. */
+  readonly persistentLoad?: (id: PickleValue, fail: Fail) => PickleValue;
+}
+
+/**
+ * Reads the pickle that begins at `start`. Only the opcodes and globals that PyTorch writes (protocols 2 to 5) are known;
+ * nothing is ever imported or run. `end` is the offset behind it.
+ * @throws L2TError INVALID_WEIGHTS, naming the opcode or global and its offset.
+ */
+export function unpickle(
+  bytes: Uint8Array,
+  start: number,
+  options: PickleOptions,
+): { value: PickleValue; end: number } {
+  return new PickleMachine(bytes, start, options).run();
+}
+
+class PickleMachine {
+  readonly bytes: PickleBytes;
+  readonly #options: PickleOptions;
+  /** Offset of the opcode being done. */
+  #opcodeAt: number;
+  #containers = 0;
+  /** `#marks` holds the stack's height at each MARK. */
+  readonly #stack: PickleValue[] = [];
+  readonly #marks: number[] = [];
+  /** A Map, so that a high index costs no more than a low one. */
+  readonly #memo = new Map<number, PickleValue>();
+
+  constructor(bytes: Uint8Array, start: number, options: PickleOptions) {
+    this.bytes = new PickleBytes(bytes, start, this.fail);
+    this.#options = options;
+    this.#opcodeAt = start;
+  }
+
+  run(): { value: PickleValue; end: number } {
+    for (let count = 0; count < mostOpcodes; count++) {
+      this.#opcodeAt = this.bytes.at;
+      const code = this.bytes.uint(1);
+      if (code === STOP) return { value: this.#result(), end: this.bytes.at };
+      const opcode = opcodes.get(code);
+      if (opcode === undefined) this.#refuse(code);
+      else opcode(this);
+    }
+    return this.fail(`there are more than ${mostOpcodes} opcodes`);
+  }
+
+  readonly fail: Fail = (problem) => {
+    throw new L2TError(
+      'INVALID_WEIGHTS',
+      `${this.#options.where}: ${problem} (pickle offset ${this.#opcodeAt}). ` +
+        'Nothing was executed. If you trust the file, save only its state dict, or convert it to safetensors.',
+    );
+  };
+
+  #result(): PickleValue {
+    const value = this.pop();
+    if (this.#stack.length > 0 || this.#marks.length > 0) this.fail('values are left over at STOP');
+    return value;
+  }
+
+  #refuse(code: number): never {
+    const name = refusedOpcodes.get(code);
+    if (name === 'INST') this.fail(`the opcode INST, which would call ${quoted(this.bytes.globalName())}, is not read`);
+    const hex = `0x${code.toString(16).padStart(2, '0')}`;
+    return this.fail(name ? `the opcode ${name} is not read` : `the byte ${hex} is no opcode`);
+  }
+
+  push(value: PickleValue): void {
+    this.#stack.push(value);
+  }
+
+  pop(): PickleValue {
+    if (this.#stack.length <= (this.#marks.at(-1) ?? 0)) this.fail('the stack is empty');
+    return this.#stack.pop() as PickleValue;
+  }
+
+  /** The value on top, for opcodes that add to it or remember it. */
+  top(): PickleValue {
+    const value = this.pop();
+    this.#stack.push(value);
+    return value;
+  }
+
+  mark(): void {
+    this.#marks.push(this.#stack.length);
+  }
+
+  /** All values since the last MARK. */
+  popMark(): PickleValue[] {
+    const height = this.#marks.pop();
+    if (height === undefined) return this.fail('there is no MARK');
+    return this.#stack.splice(height);
+  }
+
+  /** The last `count` values, in the order in which they were pushed. */
+  popLast(count: number): PickleValue[] {
+    return Array.from({ length: count }, () => this.pop()).reverse();
+  }
+
+  /** What was copied into `value` counts as well: applying one function to one list again and again must end. */
+  pushContainer(value: PickleValue): void {
+    this.#containers += value instanceof Map || value instanceof Set ? 1 + value.size : 1;
+    if (this.#containers > mostContainers) this.fail(`there are more than ${mostContainers} objects`);
+    this.push(value);
+  }
+
+  put(index: number): void {
+    this.#memo.set(index, this.top());
+  }
+
+  memoize(): void {
+    this.put(this.#memo.size);
+  }
+
+  get(index: number): void {
+    const value = this.#memo.get(index);
+    if (value === undefined) this.fail(`nothing is remembered under ${index}`);
+    else this.push(value);
+  }
+
+  append(values: readonly PickleValue[]): void {
+    const list = this.top();
+    if (!Array.isArray(list) || isTuple(list)) this.fail('items are added to what is no list');
+    const items = list as PickleValue[];
+    for (const value of values) items.push(value);
+  }
+
+  setItems(values: readonly PickleValue[]): void {
+    const dict = this.top();
+    if (!(dict instanceof Map)) this.fail('items are set in what is no dict');
+    if (values.length % 2 !== 0) this.fail('a dict has a key without a value');
+    for (let i = 0; i < values.length; i += 2) dict.set(values[i] as PickleValue, values[i + 1] as PickleValue);
+  }
+
+  addItems(values: readonly PickleValue[]): void {
+    const set = this.top();
+    if (!(set instanceof Set)) this.fail('items are added to what is no set');
+    for (const value of values) set.add(value);
+  }
+
+  global(name: string): void {
+    const value = pickleGlobals.get(name);
+    if (value === undefined) this.fail(`it asks for the Python object ${quoted(name)}, which is not one that is read`);
+    else this.push(value);
+  }
+
+  stackGlobal(): void {
+    const [module, name] = this.popLast(2);
+    if (typeof module !== 'string' || typeof name !== 'string') this.fail('the name of a global is no text');
+    this.global(`${module}.${name}`);
+  }
+
+  reduce(): void {
+    const args = this.pop();
+    const callee = this.pop();
+    if (!(callee instanceof PickleFunction)) this.fail('REDUCE applies what is no function');
+    if (!isTuple(args)) this.fail(`REDUCE applies ${callee.name} to what is no tuple`);
+    this.pushContainer(callee.apply(args, this.fail));
+  }
+
+  /** Attributes change nothing that is read here: `_metadata` of a state dict, the layout of a NumPy dtype. */
+  build(): void {
+    this.pop();
+    const object = this.top();
+    if (!(object instanceof OrderedDict || object instanceof OpaqueValue)) {
+      this.fail('BUILD gives attributes to what may have none');
+    }
+  }
+
+  persistent(): void {
+    const { persistentLoad } = this.#options;
+    if (persistentLoad === undefined) this.fail('the opcode BINPERSID has no meaning here');
+    this.pushContainer(persistentLoad(this.pop(), this.fail));
+  }
+
+  protocol(): void {
+    const version = this.bytes.uint(1);
+    if (version < 2 || version > 5) this.fail(`pickle protocol ${version} is not read, only 2 to 5`);
+  }
+}
+
+const tuple = (items: PickleValue[]): PickleValue => Object.freeze(items);
+
+const STOP = 0x2e;
+
+/** Every opcode that is read, by its code; the names are those of Python's pickletools. */
+const opcodes: ReadonlyMap<number, (machine: PickleMachine) => void> = new Map<
+  number,
+  (machine: PickleMachine) => void
+>([
+  [0x80, (m) => m.protocol()], // PROTO
+  [0x95, (m) => void m.bytes.length8()], // FRAME: a hint for buffering
+  [0x28, (m) => m.mark()], // MARK
+  [0x4e, (m) => m.push(null)], // NONE
+  [0x88, (m) => m.push(true)], // NEWTRUE
+  [0x89, (m) => m.push(false)], // NEWFALSE
+  [0x4a, (m) => m.push(m.bytes.int32())], // BININT
+  [0x4b, (m) => m.push(m.bytes.uint(1))], // BININT1
+  [0x4d, (m) => m.push(m.bytes.uint(2))], // BININT2
+  [0x8a, (m) => m.push(m.bytes.integer(m.bytes.uint(1)))], // LONG1
+  [0x8b, (m) => m.push(m.bytes.integer(m.bytes.int32()))], // LONG4
+  [0x47, (m) => m.push(m.bytes.float())], // BINFLOAT
+  [0x8c, (m) => m.push(m.bytes.text(m.bytes.uint(1)))], // SHORT_BINUNICODE
+  [0x58, (m) => m.push(m.bytes.text(m.bytes.uint(4)))], // BINUNICODE
+  [0x8d, (m) => m.push(m.bytes.text(m.bytes.length8()))], // BINUNICODE8
+  [0x55, (m) => m.push(m.bytes.byteText(m.bytes.uint(1)))], // SHORT_BINSTRING
+  [0x54, (m) => m.push(m.bytes.byteText(m.bytes.int32()))], // BINSTRING
+  [0x43, (m) => m.push(m.bytes.take(m.bytes.uint(1)))], // SHORT_BINBYTES
+  [0x42, (m) => m.push(m.bytes.take(m.bytes.uint(4)))], // BINBYTES
+  [0x8e, (m) => m.push(m.bytes.take(m.bytes.length8()))], // BINBYTES8
+  [0x96, (m) => m.push(m.bytes.take(m.bytes.length8()))], // BYTEARRAY8
+  [0x5d, (m) => m.pushContainer([])], // EMPTY_LIST
+  [0x61, (m) => m.append(m.popLast(1))], // APPEND
+  [0x65, (m) => m.append(m.popMark())], // APPENDS
+  [0x29, (m) => m.pushContainer(tuple([]))], // EMPTY_TUPLE
+  [0x85, (m) => m.pushContainer(tuple(m.popLast(1)))], // TUPLE1
+  [0x86, (m) => m.pushContainer(tuple(m.popLast(2)))], // TUPLE2
+  [0x87, (m) => m.pushContainer(tuple(m.popLast(3)))], // TUPLE3
+  [0x74, (m) => m.pushContainer(tuple(m.popMark()))], // TUPLE
+  [0x7d, (m) => m.pushContainer(new Map())], // EMPTY_DICT
+  [0x73, (m) => m.setItems(m.popLast(2))], // SETITEM
+  [0x75, (m) => m.setItems(m.popMark())], // SETITEMS
+  [0x8f, (m) => m.pushContainer(new Set())], // EMPTY_SET
+  [0x90, (m) => m.addItems(m.popMark())], // ADDITEMS
+  [0x91, (m) => m.pushContainer(new Set(m.popMark()))], // FROZENSET
+  [0x68, (m) => m.get(m.bytes.uint(1))], // BINGET
+  [0x6a, (m) => m.get(m.bytes.uint(4))], // LONG_BINGET
+  [0x71, (m) => m.put(m.bytes.uint(1))], // BINPUT
+  [0x72, (m) => m.put(m.bytes.uint(4))], // LONG_BINPUT
+  [0x94, (m) => m.memoize()], // MEMOIZE
+  [0x63, (m) => m.global(m.bytes.globalName())], // GLOBAL
+  [0x93, (m) => m.stackGlobal()], // STACK_GLOBAL
+  [0x52, (m) => m.reduce()], // REDUCE
+  [0x62, (m) => m.build()], // BUILD
+  [0x51, (m) => m.persistent()], // BINPERSID
+]);
+
+/** The rest of Python's opcodes, so that a refusal can name them. */
+const refusedOpcodes: ReadonlyMap<number, string> = new Map([
+  [0x30, 'POP'],
+  [0x31, 'POP_MARK'],
+  [0x32, 'DUP'],
+  [0x46, 'FLOAT'],
+  [0x49, 'INT'],
+  [0x4c, 'LONG'],
+  [0x50, 'PERSID'],
+  [0x53, 'STRING'],
+  [0x56, 'UNICODE'],
+  [0x64, 'DICT'],
+  [0x67, 'GET'],
+  [0x69, 'INST'],
+  [0x6c, 'LIST'],
+  [0x6f, 'OBJ'],
+  [0x70, 'PUT'],
+  [0x81, 'NEWOBJ'],
+  [0x82, 'EXT1'],
+  [0x83, 'EXT2'],
+  [0x84, 'EXT4'],
+  [0x92, 'NEWOBJ_EX'],
+  [0x97, 'NEXT_BUFFER'],
+  [0x98, 'READONLY_BUFFER'],
+]);

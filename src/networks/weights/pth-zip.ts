@@ -1,0 +1,143 @@
+import { promisify } from 'node:util';
+import { crc32, inflateRaw } from 'node:zlib';
+import { type Entry, fromBufferPromise, type ZipFile } from 'yauzl';
+import { L2TError } from '../../errors.js';
+import { itemSize } from '../../native/tensor.js';
+import { quoted, shown } from '../../system/printable.js';
+import { unpickle } from './pickle.js';
+import type { StorageRef } from './pickle-values.js';
+import type { PthFile } from './pth-file.js';
+import { Storages } from './pth-storages.js';
+
+const inflate = promisify(inflateRaw);
+
+const mostEntries = 100_000;
+const largestPickle = 2 ** 28;
+/** What inflating may give in all, beside `inflatePerByte` for each byte of the file; PyTorch itself never deflates. */
+const inflateAllowance = 2 ** 26;
+const inflatePerByte = 32;
+
+export function isZip(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 0x03 && bytes[3] === 0x04;
+}
+
+/** The format since PyTorch 1.6: a zip with NAME/data.pkl, and each storage's elements in NAME/data/KEY. */
+export async function openZipPth(bytes: Uint8Array, file: string): Promise<PthFile> {
+  const archive = await Archive.open(bytes, file);
+  const root = archive.root();
+  await archive.requireLittleEndian(`${root}byteorder`);
+
+  const storages = new Storages(file, bytes.length);
+  const pickle = await archive.read(`${root}data.pkl`, (size) => size <= largestPickle);
+  const where = `${file} (${root}data.pkl)`;
+  const { value } = unpickle(pickle, 0, { where, persistentLoad: storages.persistentLoad });
+
+  const loaded = new Map<string, Uint8Array>();
+  const load = async ({ key, dtype, size }: StorageRef): Promise<Uint8Array> => {
+    const data =
+      loaded.get(key) ?? (await archive.read(`${root}data/${key}`, (found) => found === size * itemSize[dtype]));
+    loaded.set(key, data);
+    return data;
+  };
+  return {
+    format: 'pth-zip',
+    value,
+    readTensor: async (name, ref) => storages.tensor(name, ref, await load(ref.storage)),
+  };
+}
+
+/** A zip in memory. Sizes are judged before anything is inflated. */
+class Archive {
+  readonly #bytes: Uint8Array;
+  readonly #file: string;
+  readonly #zip: ZipFile;
+  readonly #entries: ReadonlyMap<string, Entry>;
+  #mayInflate: number;
+
+  private constructor(bytes: Uint8Array, file: string, zip: ZipFile, entries: ReadonlyMap<string, Entry>) {
+    this.#bytes = bytes;
+    this.#file = file;
+    this.#zip = zip;
+    this.#entries = entries;
+    this.#mayInflate = inflateAllowance + inflatePerByte * bytes.length;
+  }
+
+  static async open(bytes: Uint8Array, file: string): Promise<Archive> {
+    try {
+      const zip = await fromBufferPromise(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+      if (zip.entryCount > mostEntries) throw new Error(`it has more than ${mostEntries} entries`);
+      const entries = new Map<string, Entry>();
+      for await (const entry of zip.eachEntry()) {
+        if (entries.has(entry.fileName)) throw new Error(`it has two entries ${quoted(entry.fileName)}`);
+        entries.set(entry.fileName, entry);
+      }
+      return new Archive(bytes, file, zip, entries);
+    } catch (error) {
+      throw damaged(file, error);
+    }
+  }
+
+  /** The one folder that everything lies in, with its slash; its name is the writer's choice. */
+  root(): string {
+    const roots = [...this.#entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
+    const [pickle] = roots;
+    if (pickle === undefined || roots.length > 1) {
+      throw new L2TError(
+        'INVALID_WEIGHTS',
+        `${this.#file} is a zip archive but not one of torch.save: it needs one entry NAME/data.pkl.`,
+      );
+    }
+    return pickle.slice(0, -'data.pkl'.length);
+  }
+
+  /** Files of before PyTorch 2.1 have no such entry and are little-endian in practice. */
+  async requireLittleEndian(name: string): Promise<void> {
+    if (!this.#entries.has(name)) return;
+    const order = Buffer.from(await this.read(name, (size) => size <= 16)).toString('latin1');
+    if (order !== 'little') {
+      throw new L2TError(
+        'INVALID_WEIGHTS',
+        `${this.#file}: its byte order is ${quoted(order)}, and only little-endian files are read: save it again on such a machine.`,
+      );
+    }
+  }
+
+  /** The content of an entry whose size `fits`: a view where it is stored, as PyTorch does, inflated where it is not. */
+  async read(name: string, fits: (size: number) => boolean): Promise<Uint8Array> {
+    try {
+      const entry = this.#entries.get(name);
+      if (entry === undefined) throw new Error(`it has no entry ${quoted(name)}`);
+      if (entry.isEncrypted()) throw new Error(`its entry ${quoted(name)} is encrypted`);
+      if (!fits(entry.uncompressedSize)) {
+        throw new Error(`its entry ${quoted(name)} has an unexpected size of ${entry.uncompressedSize} bytes`);
+      }
+      const { fileDataStart } = await this.#zip.readLocalFileHeaderPromise(entry, { minimal: true });
+      const raw = this.#bytes.subarray(fileDataStart, fileDataStart + entry.compressedSize);
+      const data = entry.compressionMethod === 0 ? raw : await this.#inflate(raw, entry);
+      if (data.length !== entry.uncompressedSize) throw new Error(`its entry ${quoted(name)} has a wrong size`);
+      // 0 stands for a checksum that was not computed: torch.serialization.set_crc32_options(False).
+      if (entry.crc32 !== 0 && crc32(data) !== entry.crc32) {
+        throw new Error(`its entry ${quoted(name)} does not have its checksum`);
+      }
+      return data;
+    } catch (error) {
+      throw damaged(this.#file, error);
+    }
+  }
+
+  async #inflate(raw: Uint8Array, { fileName, compressionMethod, uncompressedSize }: Entry): Promise<Uint8Array> {
+    if (compressionMethod !== 8) throw new Error(`its entry ${quoted(fileName)} is neither stored nor deflated`);
+    this.#mayInflate -= uncompressedSize;
+    if (this.#mayInflate < 0) throw new Error('its entries are deflated beyond reason');
+    const data = await inflate(raw, { maxOutputLength: Math.max(1, uncompressedSize) });
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+}
+
+/** yauzl's errors are plain, and may quote the archive; ours here are plain too, so that both become one kind. */
+function damaged(file: string, error: unknown): L2TError {
+  const problem = shown(error instanceof Error ? error.message : String(error), 300);
+  return new L2TError('INVALID_WEIGHTS', `${file}: the zip archive is damaged: ${problem}. Fetch or save it again.`, {
+    cause: error,
+  });
+}

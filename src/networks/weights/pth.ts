@@ -1,0 +1,34 @@
+import { L2TError } from '../../errors.js';
+import { PickleFunction, type PickleValue, StorageRef, StorageType, TensorRef } from './pickle-values.js';
+import type { PthFile } from './pth-file.js';
+import { isLegacyPth, openLegacyPth } from './pth-legacy.js';
+import { isZip, openZipPth } from './pth-zip.js';
+
+/** Are these the first bytes of a file of torch.save? */
+export function isPth(bytes: Uint8Array): boolean {
+  return isZip(bytes) || isLegacyPth(bytes);
+}
+
+/**
+ * Opens what torch.save wrote, in either of its formats; `file` is its name in messages.
+ * @throws L2TError INVALID_WEIGHTS, naming the file, the entry and the offset.
+ */
+export async function openPth(bytes: Uint8Array, file: string): Promise<PthFile> {
+  return isZip(bytes) ? openZipPth(bytes, file) : openLegacyPth(bytes, file);
+}
+
+/**
+ * The object in a file of torch.save that holds no tensor at its top, such as lists of integers.
+ * Lists are arrays, dicts are Maps; what lies deeper is not looked at.
+ * @throws L2TError INVALID_WEIGHTS, also where it holds a tensor.
+ */
+export async function readPthValue(bytes: Uint8Array, file: string): Promise<PickleValue> {
+  const { value } = await openPth(bytes, file);
+  const parts = Array.isArray(value) ? value : [value];
+  for (const part of parts) {
+    if ([TensorRef, StorageRef, StorageType, PickleFunction].some((kind) => part instanceof kind)) {
+      throw new L2TError('INVALID_WEIGHTS', `${file} holds a tensor where plain numbers or texts are expected.`);
+    }
+  }
+  return value;
+}

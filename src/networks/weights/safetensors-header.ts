@@ -1,0 +1,155 @@
+import { quoted } from '../../system/printable.js';
+
+// Bounds far above any network, below what a header of 100 MB could make of memory.
+const mostMembers = 250_000;
+const mostIntegers = 64;
+
+/** One tensor as the header describes it; offsets in bytes from the end of the header. */
+export interface HeaderEntry {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface Header {
+  readonly entries: ReadonlyMap<string, HeaderEntry>;
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/**
+ * Parses a safetensors header. JSON.parse would drop duplicate keys, reorder numeric ones and let a hostile header of
+ * 100 MB become gigabytes of objects; this reads just the format's grammar. Throws an Error with the character's index.
+ */
+export function parseHeader(json: string): Header {
+  const scanner = new Scanner(json);
+  const entries = new Map<string, HeaderEntry>();
+  let metadata: Map<string, string> | undefined;
+  scanner.object((key) => {
+    if (entries.has(key) || (key === '__metadata__' && metadata)) scanner.fail(`${quoted(key)} is there twice`);
+    if (key === '__metadata__') metadata = parseMetadata(scanner);
+    else entries.set(key, parseEntry(scanner, key));
+  });
+  scanner.end();
+  return { entries, metadata: metadata ?? new Map() };
+}
+
+function parseMetadata(scanner: Scanner): Map<string, string> {
+  const metadata = new Map<string, string>();
+  scanner.object((key) => {
+    if (metadata.has(key)) scanner.fail(`${quoted(key)} is there twice`);
+    metadata.set(key, scanner.string());
+  });
+  return metadata;
+}
+
+function parseEntry(scanner: Scanner, name: string): HeaderEntry {
+  let dtype: string | undefined;
+  let shape: number[] | undefined;
+  let offsets: number[] | undefined;
+  const seen = new Set<string>();
+  scanner.object((key) => {
+    if (seen.has(key)) scanner.fail(`${quoted(key)} is there twice`);
+    seen.add(key);
+    if (key === 'dtype') dtype = scanner.string();
+    else if (key === 'shape') shape = scanner.integers();
+    else if (key === 'data_offsets') offsets = scanner.integers();
+    else scanner.fail(`${quoted(name)} has an unknown property ${quoted(key)}`);
+  });
+  const [begin, end] = offsets ?? [];
+  if (dtype === undefined || shape === undefined || begin === undefined || end === undefined || offsets?.length !== 2) {
+    return scanner.fail(`${quoted(name)} lacks a dtype, a shape or two data_offsets`);
+  }
+  return { dtype, shape, begin, end };
+}
+
+/** Reads JSON tokens one behind another; whitespace may stand before each. */
+class Scanner {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  fail(problem: string): never {
+    throw new Error(`${problem}, near character ${this.#at} of the header`);
+  }
+
+  /** An object; `member` reads the value of each key. */
+  object(member: (key: string) => void): void {
+    this.#list('{', '}', mostMembers, () => {
+      const key = this.string();
+      if (!this.#accept(':')) this.fail('a colon is missing');
+      member(key);
+    });
+  }
+
+  integers(): number[] {
+    const values: number[] = [];
+    this.#list('[', ']', mostIntegers, () => values.push(this.#integer()));
+    return values;
+  }
+
+  string(): string {
+    if (!this.#accept('"')) this.fail('a text is missing');
+    const start = this.#at - 1;
+    for (; this.#at < this.#text.length; this.#at++) {
+      const char = this.#text[this.#at];
+      if (char === '\\') this.#at++;
+      else if (char === '"') {
+        this.#at++;
+        return this.#unescape(this.#text.slice(start, this.#at));
+      }
+    }
+    return this.fail('a text does not end');
+  }
+
+  end(): void {
+    this.#skipSpace();
+    if (this.#at < this.#text.length) this.fail('something follows the header');
+  }
+
+  #list(open: string, close: string, most: number, item: () => void): void {
+    if (!this.#accept(open)) this.fail(`${open} is missing`);
+    if (this.#accept(close)) return;
+    let count = 0;
+    do {
+      if (++count > most) this.fail(`more than ${most} members`);
+      item();
+    } while (this.#accept(','));
+    if (!this.#accept(close)) this.fail(`${close} is missing`);
+  }
+
+  #integer(): number {
+    this.#skipSpace();
+    const start = this.#at;
+    while ('0123456789'.includes(this.#text[this.#at] ?? 'end')) this.#at++;
+    const digits = this.#text.slice(start, this.#at);
+    const value = Number(digits);
+    if (!/^(0|[1-9][0-9]*)$/.test(digits) || !Number.isSafeInteger(value)) {
+      this.#at = start;
+      this.fail('a whole number from 0 to 2^53 - 1 is missing');
+    }
+    return value;
+  }
+
+  #unescape(literal: string): string {
+    try {
+      return JSON.parse(literal) as string;
+    } catch {
+      return this.fail('a text is not well formed');
+    }
+  }
+
+  #accept(char: string): boolean {
+    this.#skipSpace();
+    if (this.#text[this.#at] !== char) return false;
+    this.#at++;
+    return true;
+  }
+
+  #skipSpace(): void {
+    while (' \t\r\n'.includes(this.#text[this.#at] ?? 'end')) this.#at++;
+  }
+}

@@ -1,0 +1,155 @@
+import { L2TError } from '../../errors.js';
+import { type DType, itemSize, type TensorMap } from '../../native/tensor.js';
+import { readFileBytes, writeFileAtomic } from '../../system/files.js';
+import { quoted } from '../../system/printable.js';
+import { isIntact } from './content-hash.js';
+import { type Header, type HeaderEntry, parseHeader } from './safetensors-header.js';
+import { elementCount } from './strided.js';
+
+export interface Safetensors {
+  /** In the order in which the data lies in the file; each tensor is a view into the file's bytes. */
+  readonly tensors: TensorMap;
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+const formatNames: Readonly<Record<DType, string>> = {
+  float16: 'F16',
+  bfloat16: 'BF16',
+  float32: 'F32',
+  float64: 'F64',
+  int64: 'I64',
+  int32: 'I32',
+  int16: 'I16',
+  int8: 'I8',
+  uint8: 'U8',
+  bool: 'BOOL',
+};
+
+const dtypes: ReadonlyMap<string, DType> = new Map(
+  Object.entries(formatNames).map(([dtype, name]) => [name, dtype as DType]),
+);
+
+/** The official library's own limit. */
+const longestHeader = 100_000_000;
+
+/** Do the bytes look like safetensors: a header length, then a JSON object? */
+export function isSafetensors(bytes: Uint8Array): boolean {
+  return bytes.length > 8 && bytes[8] === 0x7b && headerLength(bytes) <= longestHeader;
+}
+
+/**
+ * Reads a safetensors file and checks every rule of the format, and the content hash of files of this package.
+ * @throws L2TError INVALID_WEIGHTS, naming the file and the entry; FILE_ACCESS where the path cannot be read.
+ */
+export async function readSafetensors(path: string): Promise<Safetensors> {
+  return parseSafetensors(await readFileBytes(path), path);
+}
+
+/** As readSafetensors, of bytes in memory; `file` is their name in messages. */
+export function parseSafetensors(bytes: Uint8Array, file: string): Safetensors {
+  const content = parse(bytes, file);
+  if (isIntact(content.tensors, content.metadata)) return content;
+  throw new L2TError(
+    'INVALID_WEIGHTS',
+    `${file} is damaged: its content does not have the checksum in its metadata. Fetch or save it again. (A program that changes a checkpoint must remove the metadata entry sha256.)`,
+  );
+}
+
+function parse(bytes: Uint8Array, file: string): Safetensors {
+  try {
+    const { entries, metadata } = readHeader(bytes);
+    const data = bytes.subarray(8 + headerLength(bytes));
+    return { tensors: sliceTensors(entries, data), metadata };
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new L2TError(
+      'INVALID_WEIGHTS',
+      `${file} is no valid safetensors file: ${problem}. Fetch or save the file again.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Inexact above 2^53, where it is refused anyway. */
+function headerLength(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
+}
+
+function readHeader(bytes: Uint8Array): Header {
+  if (bytes.length < 8) throw new Error(`it has ${bytes.length} bytes, not even a header's length`);
+  const length = headerLength(bytes);
+  if (length > longestHeader) throw new Error(`its header of ${length} bytes is longer than the format allows`);
+  if (length > bytes.length - 8) throw new Error(`it is cut short: its header has ${length} bytes`);
+  if (bytes[8] !== 0x7b) throw new Error('its header does not begin with {');
+  let json: string;
+  try {
+    json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, 8 + length));
+  } catch {
+    throw new Error('its header is not UTF-8');
+  }
+  return parseHeader(json);
+}
+
+/** The data must be the tensors, one behind another: no gap, no overlap, nothing left. */
+function sliceTensors(entries: ReadonlyMap<string, HeaderEntry>, data: Uint8Array): TensorMap {
+  const tensors: TensorMap = new Map();
+  const ordered = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+  let at = 0;
+  for (const [name, { dtype: formatName, shape, begin, end }] of ordered) {
+    const dtype = dtypes.get(formatName);
+    if (dtype === undefined) throw new Error(`${quoted(name)} has the dtype ${quoted(formatName)}, which is not read`);
+    if (begin !== at || end < begin) throw new Error(`${quoted(name)} does not begin where the tensor before it ends`);
+    if (end > data.length) {
+      throw new Error(`it is cut short: ${quoted(name)} ends at byte ${end} of its data's ${data.length}`);
+    }
+    if (elementCount(shape) * itemSize[dtype] !== end - begin) {
+      throw new Error(`${quoted(name)} of shape [${shape.join(', ')}] and dtype ${dtype} has ${end - begin} bytes`);
+    }
+    tensors.set(name, { dtype, shape, data: data.subarray(begin, end) });
+    at = end;
+  }
+  if (at !== data.length) throw new Error(`${data.length - at} bytes follow the last tensor`);
+  return tensors;
+}
+
+/**
+ * Writes a safetensors file at once or not at all. Equal tensors and metadata in equal order give equal bytes.
+ * @throws L2TError FILE_ACCESS.
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: TensorMap,
+  metadata: ReadonlyMap<string, string> = new Map(),
+): Promise<void> {
+  await writeFileAtomic(path, safetensorsChunks(tensors, metadata));
+}
+
+/** The file's bytes in order: header, then each tensor's data, not copied. */
+export function safetensorsChunks(tensors: TensorMap, metadata: ReadonlyMap<string, string>): Uint8Array[] {
+  const members: string[] = [];
+  if (metadata.size > 0) {
+    const texts = [...metadata].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`);
+    members.push(`"__metadata__":{${texts.join(',')}}`);
+  }
+  let at = 0;
+  for (const [name, { dtype, shape, data }] of tensors) {
+    if (elementCount(shape) * itemSize[dtype] !== data.length || name === '__metadata__') {
+      throw new L2TError('INTERNAL', `The tensor ${quoted(name)} cannot be written: its data does not fit its shape.`);
+    }
+    const entry = { dtype: formatNames[dtype], shape, data_offsets: [at, at + data.length] };
+    members.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
+    at += data.length;
+  }
+  return [encodeHeader(`{${members.join(',')}}`), ...[...tensors.values()].map(({ data }) => data)];
+}
+
+/** Length as uint64, then the JSON padded with spaces to a multiple of 8 bytes, as the official library does. */
+function encodeHeader(json: string): Uint8Array {
+  const text = Buffer.from(json);
+  const length = Math.ceil(text.length / 8) * 8;
+  const header = Buffer.alloc(8 + length, ' ');
+  header.writeBigUInt64LE(BigInt(length));
+  header.set(text, 8);
+  return header;
+}

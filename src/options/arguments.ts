@@ -1,0 +1,77 @@
+import type * as z from 'zod';
+import { checkOptions, type Given, isPath, refused } from './check.js';
+import { guarded } from './guarded.js';
+
+/** What only the API takes, beside options that the command line and YAML have, too: what it must be, and a test for it. */
+export interface Control<T> {
+  readonly allowed: string;
+  readonly is: (value: unknown) => value is T;
+}
+
+function has(value: unknown, kinds: Readonly<Record<string, string>>): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(kinds).every(([key, kind]) => typeof (value as Record<string, unknown>)[key] === kind);
+}
+
+export const aFunction = <F extends (...args: never[]) => unknown>(): Control<F> => ({
+  allowed: 'a function',
+  is: (value): value is F => typeof value === 'function',
+});
+
+/** An object with these properties, of these types. */
+export const anObject = <T extends object>(allowed: string, kinds: Record<keyof T & string, string>): Control<T> => ({
+  allowed,
+  is: (value): value is T => has(value, kinds),
+});
+
+/** Not tested by its class: a signal of another realm works as well. */
+export const aSignal: Control<AbortSignal> = {
+  allowed: 'an AbortSignal',
+  is: (value): value is AbortSignal => has(value, { aborted: 'boolean', addEventListener: 'function' }),
+};
+
+/** Told a sentence; how much of how much is done; how many entries of a folder were looked at. */
+export const aMessageListener = aFunction<(message: string) => void>();
+export const aProgressListener = aFunction<(done: number, total: number) => void>();
+export const aListingListener = aFunction<(entries: number) => void>();
+
+type Controls = Readonly<Record<string, Control<unknown>>>;
+type Taken<C extends Controls> = { readonly [K in keyof C]?: C[K] extends Control<infer T> ? T : never };
+
+type Schema = z.ZodObject<Record<string, z.ZodType>>;
+
+/**
+ * What a caller of the API gave as options, whatever it is: those of the schema, checked, and the controls named here.
+ * @throws L2TError INVALID_OPTION, naming what is wrong and what it must be.
+ */
+export function takeOptions<S extends Schema, C extends Controls>(
+  schema: S,
+  given: unknown,
+  controls: C,
+): { options: Given<S>; control: Taken<C> } {
+  const own = given === undefined ? {} : copyOf(given, 'The options argument', 'an object of options');
+  const taken: Record<string, unknown> = {};
+  for (const [key, { allowed, is }] of Object.entries(controls)) {
+    const value = own[key];
+    delete own[key];
+    if (value === undefined) continue;
+    if (!guarded(`Option ${key}`, () => is(value))) throw refused(`Option ${key}`, value, allowed);
+    taken[key] = value;
+  }
+  const options = guarded('The options argument', () => checkOptions(schema, own));
+  return { options, control: taken as Taken<C> };
+}
+
+/** The object's own properties. @throws L2TError INVALID_OPTION where it is none, or cannot be read. */
+function copyOf(value: unknown, what: string, allowed: string): Record<string, unknown> {
+  return guarded(what, () => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(what, value, allowed);
+    return { ...value };
+  });
+}
+
+/** @throws L2TError INVALID_OPTION. */
+export function requirePath(value: unknown, what: string): string {
+  if (typeof value === 'string' && isPath(value)) return value;
+  throw refused(what, value, 'a path');
+}

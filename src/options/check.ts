@@ -1,0 +1,93 @@
+import { inspect } from 'node:util';
+import type * as z from 'zod';
+import { L2TError } from '../errors.js';
+import { didYouMean } from './suggest.js';
+
+/**
+ * `allowed` ends the sentence "it must be …"; `value` is what help shows behind the flag. What `repeats` is one value or a
+ * list: on the command line, the flag several times.
+ */
+export interface About {
+  readonly [key: string]: unknown;
+  readonly allowed: string;
+  readonly value: string;
+  readonly help: string;
+  readonly repeats?: true;
+}
+
+export const anyPath = 'a path';
+export const isPath = (text: string): boolean => text !== '' && !text.includes('\0');
+
+type Schema = z.ZodObject<Record<string, z.ZodType>>;
+/** What a schema's options look like before defaults: each may be left out. */
+export type Given<S extends Schema> = Partial<z.output<S>>;
+
+/** The same as a caller may write them: a list for a string that holds one. */
+export type Written<S extends Schema> = Partial<z.input<S>>;
+
+/** What help says of an option: what it is for, its default in parentheses, and what is allowed. */
+export function helpOf({ help, allowed, value }: About): string {
+  // The value's name (<n>, <x>, <dir>) says the type already.
+  const range = allowed.replace(/^a (whole )?number /, '');
+  return value === '' || allowed === anyPath ? help : `${help}; ${range}`;
+}
+
+export const aboutField = (schema: Schema, key: string): About => schema.shape[key]?.meta() as About;
+
+/** `weightDecay` → `--weight-decay`. */
+export const flagOf = (key: string): string => `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/**
+ * Checks options from one place. `label` says how they are written there.
+ * @throws L2TError INVALID_OPTION naming the option, the value and what is allowed; unknown ones with what was likely meant.
+ */
+export function checkOptions<S extends Schema>(
+  schema: S,
+  given: Readonly<Record<string, unknown>>,
+  label: (key: string) => string = (key) => `Option ${key}`,
+): Given<S> {
+  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const parsed = schema.partial().safeParse(present);
+  if (parsed.success) return parsed.data as Given<S>;
+  const issue = parsed.error.issues[0] as z.core.$ZodIssue;
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0] as string;
+    const hint = didYouMean(key, Object.keys(schema.shape));
+    throw new L2TError('INVALID_OPTION', `${label(key)} is unknown: correct its name or leave it out.${hint}`);
+  }
+  const key = String(issue.path[0]);
+  const { allowed, repeats } = aboutField(schema, key);
+  const value = repeats ? misfit(schema.shape[key] as z.ZodType, present[key]) : present[key];
+  const hint =
+    typeof value === 'string' && allowed.startsWith('one of') ? didYouMean(value, allowed.slice(7).split(', ')) : '';
+  throw refused(label(key), value, allowed, hint);
+}
+
+/** Of a list, the entry that is refused. */
+function misfit(schema: z.ZodType, value: unknown): unknown {
+  return [value].flat().find((entry) => !schema.safeParse(entry).success) ?? value;
+}
+
+/** `what` is what messages call an option or argument, `allowed` ends the sentence "it must be …". */
+export function refused(what: string, value: unknown, allowed: string, hint = ''): L2TError {
+  return new L2TError('INVALID_OPTION', `${what} is ${shown(value)}: it must be ${allowed}.${hint}`);
+}
+
+function shown(value: unknown): string {
+  // Calls nothing of the value's own: no getter, no trap of a proxy.
+  const plain = inspect(value, { breakLength: Number.POSITIVE_INFINITY, compact: true, customInspect: false });
+  const written = typeof value === 'string' ? `'${value}'` : plain.replaceAll(/\s*\n\s*/g, ' ');
+  return written.length > 100 ? `${written.slice(0, 100)}…` : written;
+}
+
+/** The option, or INVALID_OPTION that says what it is for. */
+export function required<S extends Schema, K extends keyof Given<S> & string>(
+  schema: S,
+  given: Given<S>,
+  key: K,
+): NonNullable<Given<S>[K]> {
+  const value = given[key];
+  if (value !== undefined && value !== null) return value;
+  const { allowed, help } = aboutField(schema, key);
+  throw new L2TError('INVALID_OPTION', `${flagOf(key)} is missing (${help}): it must be ${allowed}.`);
+}

@@ -1,0 +1,20 @@
+/** The layouts that are understood. */
+export const layouts = [
+  'cifar10',
+  'cifar100',
+  'stl10',
+  'svhn',
+  'tinyimagenet',
+  'cub200',
+  'mit67',
+  'stanford40',
+  'stanford-dogs',
+  'idx',
+  'imagenet',
+  'folder',
+] as const;
+export type Layout = (typeof layouts)[number];
+
+/** The sets that a data set's images are in. */
+export const splitNames = ['train', 'validation', 'test'] as const;
+export type SplitName = (typeof splitNames)[number];

@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import { stringify } from 'yaml';
+import * as z from 'zod';
+import { L2TError } from '../errors.js';
+import { shown } from '../system/printable.js';
+import { layouts } from './datasets.js';
+import { methodNames } from './methods.js';
+import { networkNames } from './networks.js';
+import { convolutionNames, engineNames } from './schemas.js';
+import { parseYaml } from './yaml.js';
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+const resolvedSource = z.strictObject({
+  checkpoint: z.string(),
+  network: z.enum(networkNames),
+  width: z.number(),
+  size: z.int(),
+  /** Absent where the method matches no features. */
+  pairs: z.string().optional(),
+});
+
+export type ResolvedSource = z.output<typeof resolvedSource>;
+
+/** Every option of a run as it was resolved. */
+const resolved = z.strictObject({
+  method: z.enum(methodNames),
+  target: z.enum(networkNames),
+  width: z.number(),
+  size: z.int(),
+  targetInit: z.string().optional(),
+  /** None where the method uses none. */
+  sources: z.array(resolvedSource),
+  strict: z.boolean(),
+  data: z.string(),
+  layout: z.enum(layouts).optional(),
+  classes: z.string().optional(),
+  perClass: z.int().optional(),
+  validation: z.number().optional(),
+  fold: z.int().optional(),
+  splitFile: z.string().optional(),
+  cache: z.string().optional(),
+  epochs: z.int().min(1),
+  batch: z.int(),
+  seed: z.int(),
+  engine: z.enum(engineNames),
+  convolution: z.enum(convolutionNames),
+  device: z.string(),
+  threads: z.int().min(1),
+  saveEvery: z.number(),
+  lr: z.union([z.literal('auto'), z.number()]),
+  momentum: z.number(),
+  weightDecay: z.number(),
+  beta: z.number(),
+  innerSteps: z.int(),
+  metaLr: z.number(),
+  metaWeightDecay: z.number(),
+  attentionWeight: z.number(),
+  distillationWeight: z.number(),
+  temperature: z.number(),
+});
+
+export type ResolvedOptions = z.output<typeof resolved>;
+
+const record = z.strictObject({
+  /** Which rules hold (rules.ts). */
+  format: z.union([z.literal(1), z.literal(2)]),
+  verb: z.enum(['transfer', 'pretrain']),
+  options: resolved,
+  /** What a resume must find again; `folder` (of all its images) where split.json names test images, as `eval` must. */
+  data: z.strictObject({
+    ...{ classNames: z.array(z.string()), fingerprint: sha256, split: sha256 },
+    folder: sha256.optional(),
+  }),
+  sourceWeights: z.array(sha256),
+});
+
+/** What options.yaml of a run folder holds. */
+export type RunRecord = z.output<typeof record>;
+
+export function formatRecord(value: RunRecord): string {
+  return stringify(value, { lineWidth: 0 });
+}
+
+/** @throws L2TError INVALID_RUN, naming the entry. */
+export function parseRecord(text: string, file: string): RunRecord {
+  let value: unknown;
+  try {
+    value = parseYaml(text);
+  } catch (cause) {
+    const [problem = ''] = (cause as Error).message.split('\n');
+    throw new L2TError('INVALID_RUN', `${file} is damaged: ${shown(problem, 200)}.`, { cause });
+  }
+  const parsed = record.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const where = issue?.path.join('.') || 'its top';
+  throw new L2TError(
+    'INVALID_RUN',
+    `${file} is damaged or of another version: ${shown(where)}: ${shown(issue?.message ?? '', 200)}.`,
+  );
+}
+
+export const hashText = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -1,0 +1,101 @@
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { L2TError } from '../errors.js';
+import type { EpochMetrics, NetworkDescription, Normalisation, PairMetrics } from '../native/addon.js';
+import { flagNames, toCheckpoint } from '../networks/checkpoint.js';
+import { countParameters, describeNetwork } from '../networks/describe.js';
+import { loadWeights } from '../networks/weights/load.js';
+import type { NetworkName } from '../options/networks.js';
+import { parseRecord, type ResolvedOptions } from '../options/run-record.js';
+import { fileError, readText } from '../system/files.js';
+import { type FoundRate, readRate } from './run-files.js';
+
+export interface FileReport {
+  readonly file: string;
+  readonly format: string;
+  /** Undefined where neither the file nor the caller says which network it is. */
+  readonly network?: {
+    readonly name: string;
+    readonly classes: number;
+    readonly width: number;
+    readonly size: number;
+    readonly classNames?: readonly string[] | undefined;
+    readonly normalisation: Normalisation;
+    /** Trained numbers, running statistics not counted. */
+    readonly parameters: number;
+    readonly features: NetworkDescription['features'];
+  };
+  readonly tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
+}
+
+/**
+ * What a weights file holds; the network's features where it is known, from the file or from `network` and `width`.
+ * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_OPTION where `width` or `size` is given for a
+ * file that does not say its network, without `network`.
+ */
+export async function inspectFile(
+  file: string,
+  given: { network?: NetworkName | undefined; width?: number | undefined; size?: number | undefined } = {},
+): Promise<FileReport> {
+  const weights = await loadWeights(file);
+  const tensors = [...weights.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+  const report = { file, format: weights.format, tensors };
+  const nothingGiven = Object.values(given).every((value) => value === undefined);
+  if (nothingGiven && !weights.metadata.has('network')) return report;
+  const { network, size, classNames, normalisation } = toCheckpoint(weights, file, { ...given, names: flagNames });
+  const { features } = describeNetwork(network, size);
+  const parameters = countParameters(network);
+  return { ...report, network: { ...network, size, classNames, normalisation, parameters, features } };
+}
+
+export interface RunReport {
+  readonly run: string;
+  readonly verb: string;
+  readonly options: ResolvedOptions;
+  /** The learning rate that was found; undefined where it was given, or is not found yet. */
+  readonly rate: FoundRate | undefined;
+  /** Epochs done. */
+  readonly epochs: number;
+  /** λ and the entropy of w in the last epoch. */
+  readonly pairs: readonly PairMetrics[];
+  readonly last: EpochMetrics | undefined;
+  readonly checkpoint: FileReport | undefined;
+}
+
+/**
+ * What a run folder holds. Only reads, so it may be asked while the run goes on.
+ * @throws L2TError INVALID_RUN, FILE_ACCESS.
+ */
+export async function inspectRun(run: string): Promise<RunReport> {
+  const file = join(run, 'options.yaml');
+  if (!existsSync(file)) {
+    const table = join(run, 'comparison.md');
+    const hint = existsSync(table) ? ` It is an experiment's: its runs are in it, and its table is ${table}.` : '';
+    throw new L2TError('INVALID_RUN', `${run} holds no run: there is no ${file}.${hint}`);
+  }
+  const { verb, options } = parseRecord(await readText(file), file);
+  const metrics = join(run, 'metrics.jsonl');
+  const lines = existsSync(metrics) ? (await readText(metrics)).split('\n').filter((line) => line !== '') : [];
+  const best = join(run, 'best.safetensors');
+  const last = lines.length > 0 ? parseMetrics(lines.at(-1) as string, metrics) : undefined;
+  const checkpoint = existsSync(best) ? await inspectFile(best) : undefined;
+  const rate = await readRate(run);
+  return { run, verb, options, rate, epochs: lines.length, pairs: last?.pairs ?? [], last, checkpoint };
+}
+
+function parseMetrics(line: string, file: string): EpochMetrics {
+  try {
+    return JSON.parse(line) as EpochMetrics;
+  } catch (cause) {
+    throw new L2TError('INVALID_RUN', `${file} is damaged: its last line is no JSON.`, { cause });
+  }
+}
+
+/** @throws L2TError FILE_ACCESS. */
+export async function isFolder(path: string): Promise<boolean> {
+  const status = await stat(path).catch((error: unknown) => {
+    throw fileError('read', path, error);
+  });
+  return status.isDirectory();
+}

@@ -1,0 +1,69 @@
+import { BatchDecoder } from '../data/batch-decoder.js';
+import type { TrainingData } from '../data/training-sets.js';
+import {
+  addon,
+  type EpochEvent,
+  type NativeRun,
+  type RunJob,
+  type SaveEvent,
+  type StepEvent,
+} from '../native/addon.js';
+import { onAbort } from '../system/abort.js';
+
+/** What a native run tells, and who is told. */
+export interface RunListener {
+  /** `stop` ends the run after the step under way. */
+  step(event: StepEvent, stop: () => void): void;
+  /** The run waits until this is done; where it rejects, the run ends and rejects with the same. */
+  save(event: EpochEvent | SaveEvent): Promise<void>;
+}
+
+/**
+ * Makes a native run and lets `begin` start it, decodes the images that it asks for, and ends it where the signal fires.
+ * @throws what `begin` or the listener's `save` rejects with; L2TError for an image that cannot be decoded.
+ */
+export async function driveRun<T>(
+  job: RunJob,
+  { streamed }: Pick<TrainingData, 'streamed'>,
+  signal: AbortSignal | undefined,
+  listener: RunListener,
+  begin: (run: NativeRun) => Promise<T>,
+): Promise<T> {
+  const decoder = new BatchDecoder(streamed, addon().resize);
+  let failure: { readonly error: unknown } | undefined;
+  const stop = () => {
+    decoder.end();
+    run.stop();
+  };
+  const fail = (error: unknown): undefined => {
+    failure ??= { error };
+    stop();
+  };
+  const run = new (addon().Run)(job, (event) => {
+    if (event.type === 'step') listener.step(event, stop);
+    else if (event.type === 'decode') {
+      decoder
+        .decode(event)
+        .catch(fail)
+        .then((pixels) => run.decoded(event.ticket, pixels))
+        .catch(fail);
+    } else {
+      listener
+        .save(event)
+        .catch(fail)
+        .finally(() => run.saved());
+    }
+  });
+  const forget = onAbort(signal, stop);
+  try {
+    if (signal?.aborted) stop();
+    const result = await begin(run).catch((error: unknown) => {
+      throw failure ? failure.error : error;
+    });
+    if (failure) throw failure.error;
+    return result;
+  } finally {
+    decoder.end();
+    forget();
+  }
+}

@@ -1,0 +1,261 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as z from 'zod';
+import type { Division } from '../data/dataset.js';
+import { formatSplit } from '../data/split-file.js';
+import { L2TError } from '../errors.js';
+import type { EpochEvent, NamedTensor } from '../native/addon.js';
+import { toNamedTensors, toTensorMap } from '../native/tensor.js';
+import { type Checkpoint, saveCheckpoint } from '../networks/checkpoint.js';
+import { hasHash, hashTensors, withHash } from '../networks/weights/content-hash.js';
+import { readSafetensors, writeSafetensors } from '../networks/weights/safetensors.js';
+import { formatRecord, hashText, parseRecord, type RunRecord } from '../options/run-record.js';
+import { damagedFile, type FoundRate, rateName, readRate, recordName, startAgain } from '../report/run-files.js';
+import { fileError, makeFolder, readText, writeFileAtomic } from '../system/files.js';
+import { FolderLock, releaseAfter } from '../system/folder-lock.js';
+import { removeLeftOvers, requireStartable } from './new-folder.js';
+
+const stateFormat = 'l2t-native state 1';
+
+const finished = z.object({
+  correct: z.int().nullable(),
+  total: z.int().nullable(),
+  accuracy: z.number().nullable(),
+  best: z
+    .object({ epoch: z.int(), accuracy: z.number().nullable(), selected: z.boolean().optional() })
+    // Runs of format 1 did not say: whatever validated selected the epoch.
+    .transform((best) => ({ ...best, selected: best.selected ?? best.accuracy !== null })),
+});
+
+/** What a finished run is known by; its times are the sums of timing.jsonl. */
+export type FinishedResult = z.output<typeof finished>;
+
+export interface SavedRun {
+  readonly state: readonly NamedTensor[];
+  readonly best: readonly NamedTensor[];
+  readonly result: FinishedResult | undefined;
+}
+
+/**
+ * The files of a run: options.yaml, split.json, rate.json where the learning rate was found, metrics.jsonl, timing.jsonl, last, best and state.safetensors. Each is
+ * written at once or not at all; state.safetensors comes last, so what it knows of is there.
+ */
+export class RunFolder {
+  #rate: FoundRate | undefined;
+  #metrics: string[] = [];
+  #timing: string[] = [];
+  #state: readonly NamedTensor[] = [];
+  #saved = false;
+
+  private constructor(
+    readonly path: string,
+    readonly record: RunRecord,
+    private readonly lock: FolderLock,
+  ) {}
+
+  /**
+   * A new run's folder. Nothing may be in it yet, but what a run left that saved nothing.
+   * @throws L2TError INVALID_RUN, FILE_ACCESS.
+   */
+  static async create(path: string, record: RunRecord, division: Division): Promise<RunFolder> {
+    await makeFolder(path);
+    return RunFolder.#locked(path, async (lock) => {
+      await requireStartable(path);
+      await removeLeftOvers(path);
+      // In this order: what is there belongs to one run at any time, also where this is interrupted.
+      for (const name of [rateName, recordName]) await remove(join(path, name));
+      const file = join(path, recordName);
+      const text = formatRecord(record);
+      await writeFileAtomic(join(path, 'split.json'), formatSplit(division));
+      await writeFileAtomic(file, text);
+      // Read back as a resume will, so that the two are equal to the last byte.
+      return new RunFolder(path, parseRecord(text, file), lock);
+    });
+  }
+
+  /**
+   * A run to go on with.
+   * @throws L2TError INVALID_RUN where the folder holds none, is damaged or in use; FILE_ACCESS.
+   */
+  static async open(path: string): Promise<RunFolder> {
+    const file = join(path, recordName);
+    if (!existsSync(file)) {
+      throw new L2TError('INVALID_RUN', `${path} holds no run: there is no ${file}. Start one with --out ${path}.`);
+    }
+    return RunFolder.#locked(path, async (lock) => {
+      await removeLeftOvers(path);
+      return new RunFolder(path, parseRecord(await readText(file), file), lock);
+    });
+  }
+
+  /** Takes the lock, which stays taken unless `body` fails. */
+  static async #locked(path: string, body: (lock: FolderLock) => Promise<RunFolder>): Promise<RunFolder> {
+    const lock = await FolderLock.acquire(path);
+    try {
+      return await body(lock);
+    } catch (error) {
+      await lock.release().catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Does `body`, then releases the lock. */
+  use<T>(body: () => Promise<T>): Promise<T> {
+    return releaseAfter(this.lock, body);
+  }
+
+  /** The learning rate that was found for this run, if it was. */
+  get rate(): FoundRate | undefined {
+    return this.#rate;
+  }
+
+  async saveRate(rate: FoundRate): Promise<void> {
+    await writeFileAtomic(join(this.path, rateName), formatRate(rate));
+    this.#rate = rate;
+  }
+
+  /** Is there something that a resume goes on from? */
+  get saved(): boolean {
+    return this.#saved;
+  }
+
+  /** Sums over the epochs: their times, seconds, and the steps that were done in them. */
+  get timing(): { readonly seconds: number; readonly steps: number } {
+    const lines = this.#timing.map((line) => JSON.parse(line) as { seconds: number; steps: number });
+    return {
+      seconds: lines.reduce((sum, { seconds }) => sum + seconds, 0),
+      steps: lines.reduce((sum, { steps }) => sum + steps, 0),
+    };
+  }
+
+  /** An epoch's end; `network` is the target as it is now, `steps` are those that `seconds` were for. */
+  async saveEpoch(
+    { metrics, seconds, imagesPerSecond, best, state }: EpochEvent,
+    steps: number,
+    network: Checkpoint,
+  ): Promise<void> {
+    this.#metrics.push(JSON.stringify(metrics));
+    this.#timing.push(JSON.stringify({ epoch: metrics.epoch, seconds, steps, ...(steps > 0 && { imagesPerSecond }) }));
+    if (best) await saveCheckpoint(join(this.path, 'best.safetensors'), network);
+    await saveCheckpoint(join(this.path, lastName), network);
+    await this.#writeLines();
+    await this.saveState(state);
+  }
+
+  async saveState(state: readonly NamedTensor[], result?: FinishedResult): Promise<void> {
+    this.#state = state;
+    const metadata = new Map([
+      ['format', stateFormat],
+      ['options', hashText(formatRecord(this.record))],
+      ['epochs', String(this.#metrics.length)],
+    ]);
+    if (this.#rate) metadata.set('rate', hashText(formatRate(this.#rate)));
+    if (result) metadata.set('result', JSON.stringify(result));
+    const tensors = toTensorMap(state);
+    await writeSafetensors(join(this.path, 'state.safetensors'), tensors, withHash(tensors, metadata));
+    this.#saved = true;
+  }
+
+  /** Marks the run as finished. */
+  saveResult(result: FinishedResult): Promise<void> {
+    return this.saveState(this.#state, result);
+  }
+
+  async #writeLines(): Promise<void> {
+    const text = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join('');
+    await writeFileAtomic(join(this.path, 'metrics.jsonl'), text(this.#metrics));
+    await writeFileAtomic(join(this.path, 'timing.jsonl'), text(this.#timing));
+  }
+
+  /**
+   * What was saved; undefined where the run ended before its first save. Metrics and timings are cut back to the epochs
+   * that the state knows.
+   * @throws L2TError INVALID_RUN, naming the file.
+   */
+  async load(): Promise<SavedRun | undefined> {
+    this.#rate = await readRate(this.path);
+    const file = join(this.path, 'state.safetensors');
+    if (!existsSync(file)) {
+      // Left by a process that ended between its first checkpoint and its first state: a fresh start writes them again.
+      for (const name of generatedFiles) await remove(join(this.path, name));
+      return undefined;
+    }
+    const { tensors, metadata } = await this.#read('state.safetensors');
+    const state = toNamedTensors(tensors);
+    const epochs = Number(metadata.get('epochs'));
+    if (metadata.get('format') !== stateFormat || !Number.isSafeInteger(epochs) || epochs < 0) {
+      throw damagedFile(file, 'it is no state of this version');
+    }
+    // Earlier versions hashed the tensors alone.
+    if (!hasHash(metadata) && metadata.get('tensors') !== hashTensors(state)) {
+      throw damagedFile(file, 'its content does not match its checksum');
+    }
+    if (metadata.get('options') !== hashText(formatRecord(this.record))) {
+      throw new L2TError(
+        'INVALID_RUN',
+        `${join(this.path, recordName)} was changed after the run was saved: put it back.`,
+      );
+    }
+    if (metadata.get('rate') !== (this.#rate && hashText(formatRate(this.#rate)))) {
+      throw damagedFile(join(this.path, rateName), 'it is missing, or was changed after the run was saved');
+    }
+    this.#metrics = await this.#readLines('metrics.jsonl', epochs);
+    this.#timing = await this.#readLines('timing.jsonl', epochs);
+    this.#state = state;
+    this.#saved = true;
+    await this.#writeLines();
+    const best = epochs > 0 ? toNamedTensors((await this.#read('best.safetensors')).tensors) : [];
+    if (existsSync(join(this.path, lastName))) await this.#read(lastName);
+    return { state, best, result: parseResult(metadata.get('result'), file) };
+  }
+
+  async #read(name: string) {
+    const file = join(this.path, name);
+    return readSafetensors(file).catch((error: unknown) => {
+      if (!(error instanceof L2TError) || error.code !== 'INVALID_WEIGHTS') throw error;
+      const problem = error.message.replace(/ Fetch or save .*$/s, '');
+      const advice = name === lastName ? 'The run can go on without it: remove it.' : startAgain;
+      throw new L2TError('INVALID_RUN', `${problem} ${advice}`, { cause: error });
+    });
+  }
+
+  async #readLines(name: string, epochs: number): Promise<string[]> {
+    const file = join(this.path, name);
+    const text = existsSync(file) ? await readText(file) : '';
+    const lines = text.split('\n').slice(0, epochs);
+    const valid = lines.every((line, epoch) => isLine(line, epoch));
+    if (epochs > 0 && !(valid && lines.length === epochs))
+      throw damagedFile(file, `it lacks one of the first ${epochs} epochs`);
+    return epochs > 0 ? lines : [];
+  }
+}
+
+const formatRate = (rate: FoundRate): string => `${JSON.stringify(rate, null, 2)}\n`;
+
+const lastName = 'last.safetensors';
+const generatedFiles = ['best.safetensors', lastName, 'metrics.jsonl', 'timing.jsonl'];
+
+function isLine(line: string, epoch: number): boolean {
+  try {
+    return JSON.parse(line).epoch === epoch;
+  } catch {
+    return false;
+  }
+}
+
+function parseResult(text: string | undefined, file: string): FinishedResult | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return finished.parse(JSON.parse(text));
+  } catch (cause) {
+    throw damagedFile(file, 'its result cannot be read', cause);
+  }
+}
+
+/** A file that may not be there. */
+async function remove(path: string): Promise<void> {
+  await rm(path, { force: true }).catch((error: unknown) => {
+    throw fileError('remove', path, error);
+  });
+}

@@ -1,0 +1,99 @@
+import { prepareTrainingData, type TrainingData } from '../data/training-sets.js';
+import { addon, type NativeSource } from '../native/addon.js';
+import { type Checkpoint, flagNames, loadCheckpoint } from '../networks/checkpoint.js';
+import { describeNetwork } from '../networks/describe.js';
+import { type Rules, rules } from '../options/rules.js';
+import type { ResolvedOptions, RunRecord } from '../options/run-record.js';
+import { printable } from '../system/printable.js';
+import type { RunEvent } from './events.js';
+import type { Unbatched } from './resolve-options.js';
+import { nativeSources } from './sources.js';
+
+/** All that a run trains with. */
+export interface Materials {
+  readonly options: ResolvedOptions;
+  readonly rules: Rules;
+  readonly device: { readonly device: string; readonly reason: string };
+  readonly data: TrainingData;
+  readonly sources: readonly NativeSource[];
+  readonly init: Checkpoint | undefined;
+}
+
+export interface Context {
+  readonly emit: (event: RunEvent) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The network that is trained, with a class for each of the data's. */
+export function targetNetwork(
+  { target, width }: Pick<ResolvedOptions, 'target' | 'width'>,
+  { classNames }: TrainingData,
+): Checkpoint['network'] {
+  return { name: target, classes: classNames.length, width };
+}
+
+export const warn =
+  ({ emit }: Context) =>
+  (message: string): void =>
+    emit({ type: 'warning', message: printable(message) });
+
+export const onListed =
+  ({ emit }: Context) =>
+  (entries: number): void =>
+    emit({ type: 'listing', entries });
+
+/** `check`: look at the test images before training, which a resume need not do again. */
+export async function gather(
+  { format, options }: Pick<RunRecord, 'format'> & { readonly options: Unbatched },
+  device: Materials['device'],
+  checkpoints: readonly Checkpoint[],
+  context: Context,
+  check: boolean,
+): Promise<Omit<Materials, 'options'>> {
+  const { emit, signal } = context;
+  const onWarning = warn(context);
+  const { size, target, width, targetInit, strict } = options;
+  // Read first: a wrong path should not show only after minutes of decoding.
+  const names = { ...flagNames, network: '--target' };
+  const init =
+    targetInit === undefined
+      ? undefined
+      : await loadCheckpoint(targetInit, { network: target, width, size, strict, names, onWarning });
+  requirePairs(options, checkpoints);
+  const prepared = await prepareTrainingData({
+    ...{ ...options, rules: rules[format] },
+    ...{ sourceSizes: checkpoints.map(({ size: side }) => side), check, signal, onWarning },
+    onListed: onListed(context),
+    onProgress: (done, total) => emit({ type: 'data', done, total }),
+  });
+  const fitted = init && withNewHead(init, options, prepared.classNames.length, onWarning);
+  const sources = nativeSources(options, checkpoints, targetNetwork(options, prepared));
+  return { rules: rules[format], device, data: prepared, sources, init: fitted };
+}
+
+/** Features do not depend on the count of classes, so sizes and pairs that do not fit show before images are decoded. */
+function requirePairs(options: Unbatched, checkpoints: readonly Checkpoint[]): void {
+  const target = { name: options.target, classes: 1, width: options.width };
+  describeNetwork(target, options.size);
+  nativeSources(options, checkpoints, target);
+}
+
+/** Layers that have another shape for another count of classes start as the seed draws them. */
+function withNewHead(
+  init: Checkpoint,
+  { targetInit, target, width, seed }: Unbatched,
+  classes: number,
+  onWarning: (message: string) => void,
+): Checkpoint {
+  if (init.network.classes === classes) return init;
+  onWarning(`${targetInit} has ${init.network.classes} classes and the data ${classes}: the last layer starts anew`);
+  const given = new Map(init.weights.map((tensor) => [tensor.name, tensor]));
+  const network = { name: target, classes, width };
+  const weights = addon()
+    .initialise(network, seed)
+    .map((fresh) => {
+      const tensor = given.get(fresh.name);
+      return tensor !== undefined && String(tensor.shape) === String(fresh.shape) ? tensor : fresh;
+    });
+  return { ...init, network, weights };
+}

@@ -1,0 +1,18 @@
+import { aSignal, takeOptions } from '../options/arguments.js';
+import { required, type Written } from '../options/check.js';
+import { pretrainSchema } from '../options/schemas.js';
+import { Run, type RunControl } from './run.js';
+import { startRun } from './start.js';
+
+/** `l2t-native pretrain --help` says what each option is, its range and its default. */
+export type PretrainOptions = Written<typeof pretrainSchema> & RunControl;
+
+/** Trains `network` on `data` by itself, as a source for later. Fails as `transfer`. */
+export function pretrain(given: PretrainOptions = {}): Run {
+  return new Run(async (emit) => {
+    const { options: taken, control } = takeOptions(pretrainSchema, given, { signal: aSignal });
+    const { network, ...options } = taken;
+    const name = required(pretrainSchema, { network }, 'network');
+    return startRun('pretrain', 'scratch', name, options, { emit, signal: control.signal });
+  });
+}

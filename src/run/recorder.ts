@@ -1,0 +1,72 @@
+import { join } from 'node:path';
+import type { EpochEvent, EpochMetrics, SaveEvent, StepEvent } from '../native/addon.js';
+import type { Checkpoint } from '../networks/checkpoint.js';
+import { imagenetNormalisation } from '../options/networks.js';
+import { guessing, isAtChance, isLookedAt } from './chance.js';
+import type { RunListener } from './drive.js';
+import type { RunFolder } from './folder.js';
+import { type Context, type Materials, targetNetwork } from './materials.js';
+
+/** Writes what a run says into its folder, and says it to whoever listens. */
+export class Recorder implements RunListener {
+  /** Of this epoch, by this process: a resume begins to count, and the epoch's clock to run, where it went on. */
+  #steps = 0;
+  #stepsPerEpoch: number | undefined;
+  #writable = true;
+
+  constructor(
+    private readonly folder: RunFolder,
+    private readonly materials: Materials,
+    private readonly emit: Context['emit'],
+  ) {}
+
+  step(event: StepEvent): void {
+    this.#steps++;
+    this.#stepsPerEpoch = event.steps;
+    this.emit(event);
+  }
+
+  /** After a write that failed nothing more is written: the folder keeps what it had. */
+  async save(event: EpochEvent | SaveEvent): Promise<void> {
+    if (!this.#writable) return;
+    this.#writable = false;
+    if (event.type === 'save') await this.folder.saveState(event.state);
+    else {
+      await this.folder.saveEpoch(event, this.#steps, toCheckpoint(this.materials, event.network));
+      this.#steps = 0;
+      const { metrics, best, seconds } = event;
+      const accuracy = metrics.validationAccuracy ?? metrics.trainAccuracy;
+      this.emit({ type: 'epoch', epochs: this.materials.options.epochs, accuracy, best, seconds, ...metrics });
+      this.#warnOfChance(metrics);
+    }
+    this.#writable = true;
+    this.emit({ type: 'checkpoint', path: join(this.folder.path, 'state.safetensors') });
+  }
+
+  /** Once, early enough to begin again: a run that has learned nothing by then seldom does later. */
+  #warnOfChance(metrics: EpochMetrics): void {
+    const { options, data } = this.materials;
+    const [steps, { epochs }] = [this.#stepsPerEpoch, options];
+    if (steps === undefined || !isLookedAt(metrics.epoch, { epochs, steps })) return;
+    const { labels } = data.train;
+    const chance = guessing(labels, data.classNames.length);
+    if (!isAtChance(metrics, labels.length, chance)) return;
+    const right = `${percent(metrics.trainAccuracy)} of its images right, where guessing gets ${percent(chance.accuracy)}`;
+    const loss = `the loss is ${metrics.lossOrg.toFixed(3)}, that of guessing ${chance.loss.toFixed(3)}`;
+    const rate = this.folder.rate ? `--lr ${this.folder.rate.lr / 4}` : '--lr auto, or a lower --lr';
+    const message = `nothing is learned so far: epoch ${metrics.epoch + 1} got ${right}, and ${loss}. Try ${rate}; and see whether the labels are right (l2t-native data check)`;
+    this.emit({ type: 'warning', message });
+  }
+}
+
+const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
+
+function toCheckpoint({ options, data }: Materials, weights: Checkpoint['weights']): Checkpoint {
+  return {
+    network: targetNetwork(options, data),
+    size: options.size,
+    classNames: data.classNames,
+    normalisation: imagenetNormalisation,
+    weights,
+  };
+}

@@ -1,0 +1,97 @@
+import { resolve as absolute } from 'node:path';
+import { L2TError } from '../errors.js';
+import { flagOf, type Given, required } from '../options/check.js';
+import { type MethodName, methodNeeds, uselessOptions } from '../options/methods.js';
+import { defaultSize, type NetworkName } from '../options/networks.js';
+import { type RunFormat, rules } from '../options/rules.js';
+import type { ResolvedOptions, ResolvedSource } from '../options/run-record.js';
+import { hyperparameters, transferSchema } from '../options/schemas.js';
+import { defaultThreads } from '../system/threads.js';
+
+export type Options = Omit<Given<typeof transferSchema>, 'target'>;
+
+/**
+ * Options that go together, as far as they alone show.
+ * @throws L2TError INVALID_OPTION.
+ */
+export function requireConsistent(method: MethodName, given: Options): void {
+  requireFitting(method, given);
+  requireOneSplit(given);
+}
+
+/** Refuses what the method has no use for, by name, and what it lacks. */
+function requireFitting(method: MethodName, given: Options): void {
+  const useless = uselessOptions(methodNeeds[method]).filter((key) => given[key] !== undefined);
+  if (useless.length > 0) {
+    const flags = useless.map(flagOf).join(', ');
+    const hint = method === 'finetune' ? ' (It starts from --target-init.)' : '';
+    throw new L2TError(
+      'INVALID_OPTION',
+      `Method ${method} has no use for ${flags}: leave out what it does not read.${hint}`,
+    );
+  }
+  const { source, pairs } = methodNeeds[method];
+  if (source && !pairs && [given.source].flat().length > 1) {
+    throw new L2TError('INVALID_OPTION', `Method ${method} learns from one source: give --source once.`);
+  }
+  if (method === 'finetune') required(transferSchema, given, 'targetInit');
+}
+
+/** A split file says all that these say. */
+export const besideSplitFile = ['perClass', 'validation', 'fold'] as const;
+
+function requireOneSplit(given: Options): void {
+  const other = besideSplitFile.find((key) => given[key] !== undefined);
+  if (given.splitFile !== undefined && other !== undefined) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      `${flagOf(other)} cannot accompany --split-file, which names the images by their places in the whole data set.`,
+    );
+  }
+}
+
+export function refuseWinogradElsewhere({ convolution, engine, device }: Unbatched): void {
+  if (convolution !== 'winograd' || (engine === 'native' && device === 'cpu')) return;
+  throw new L2TError(
+    'INVALID_OPTION',
+    "--convolution winograd is the native engine's on a CPU: use --engine native and --device cpu, or --convolution auto.",
+  );
+}
+
+/** All but the batch, whose default depends on how many images there are. */
+export type Unbatched = Omit<ResolvedOptions, 'batch'>;
+
+/** Defaults, and paths that do not depend on the working directory. */
+export function resolveOptions(
+  format: RunFormat,
+  method: MethodName,
+  target: NetworkName,
+  given: Options,
+  sources: ResolvedSource[],
+  device: string,
+): Unbatched {
+  const size = given.size ?? defaultSize(target);
+  return {
+    ...{ method, target, size, width: given.width ?? 1 },
+    ...(given.targetInit !== undefined && { targetInit: absolute(given.targetInit) }),
+    sources,
+    strict: given.strict ?? false,
+    data: absolute(required(transferSchema, given, 'data')),
+    ...(given.classes !== undefined && { classes: given.classes }),
+    ...(given.layout !== undefined && { layout: given.layout }),
+    ...(given.perClass !== undefined && { perClass: given.perClass }),
+    ...(given.validation !== undefined && { validation: given.validation }),
+    ...(given.fold !== undefined && { fold: given.fold }),
+    ...(given.splitFile !== undefined && { splitFile: absolute(given.splitFile) }),
+    ...(given.cache !== undefined && { cache: absolute(given.cache) }),
+    epochs: given.epochs ?? 200,
+    seed: given.seed ?? 0,
+    engine: given.engine ?? 'native',
+    convolution: given.convolution ?? 'auto',
+    device,
+    threads: given.threads ?? defaultThreads(),
+    saveEvery: given.saveEvery ?? 60,
+    lr: given.lr ?? rules[format].lr,
+    ...hyperparameters(given),
+  };
+}

@@ -1,0 +1,107 @@
+import { resolve as absolute } from 'node:path';
+import { L2TError } from '../errors.js';
+import { addon, type NativeSource, type NetworkSpec } from '../native/addon.js';
+import { type Checkpoint, flagNames, loadCheckpoint } from '../networks/checkpoint.js';
+import { flagOf, type Given, required } from '../options/check.js';
+import { type MethodName, methodNeeds } from '../options/methods.js';
+import type { NetworkName } from '../options/networks.js';
+import { defaultPairs, type Rules } from '../options/rules.js';
+import type { ResolvedOptions, ResolvedSource } from '../options/run-record.js';
+import { transferSchema } from '../options/schemas.js';
+
+/** What is said of one source. */
+interface GivenSource {
+  readonly checkpoint: string;
+  readonly network?: NetworkName | undefined;
+  readonly width?: number | undefined;
+  readonly size?: number | undefined;
+  readonly pairs?: string | undefined;
+}
+
+/**
+ * The sources in the order of `source`, with absolute paths.
+ * @throws L2TError INVALID_OPTION where there is none, a file is given twice, or another option's count does not fit.
+ */
+export function listSources(options: Given<typeof transferSchema>): GivenSource[] {
+  const paths = [required(transferSchema, options, 'source')].flat().map((path) => absolute(path));
+  const twice = paths.find((path, k) => paths.indexOf(path) !== k);
+  if (twice !== undefined) throw new L2TError('INVALID_OPTION', `--source ${twice} is given twice: leave one out.`);
+  const networks = onePerSource('sourceNetwork', options.sourceNetwork, paths.length);
+  const widths = onePerSource('sourceWidth', options.sourceWidth, paths.length);
+  const sizes = onePerSource('sourceSize', options.sourceSize, paths.length);
+  const pairs = onePerSource('pairs', options.pairs, paths.length);
+  return paths.map((checkpoint, k) => ({
+    ...{ checkpoint, network: networks[k], width: widths[k], size: sizes[k], pairs: pairs[k] },
+  }));
+}
+
+/** The same options with the first source only: all that a method without pairs learns from. */
+export function firstSource({ source, sourceNetwork, sourceSize, sourceWidth }: Given<typeof transferSchema>) {
+  const first = <T extends string | number>(given: T | readonly T[] | undefined) =>
+    typeof given === 'object' ? given[0] : given;
+  return {
+    source: first(source),
+    sourceNetwork: first(sourceNetwork),
+    sourceSize: first(sourceSize),
+    sourceWidth: first(sourceWidth),
+  };
+}
+
+/** A single value serves all. */
+function onePerSource<T extends string | number>(
+  key: string,
+  given: T | readonly T[] | undefined,
+  count: number,
+): readonly (T | undefined)[] {
+  const values = typeof given === 'object' ? given : [given];
+  if (values.length === count) return values;
+  if (values.length === 1) return Array(count).fill(values[0]);
+  const counts = `${values.length} ${flagOf(key)} for ${count} --source`;
+  throw new L2TError('INVALID_OPTION', `${counts} do not fit: give one for all, or one for each.`);
+}
+
+/** What says how a source's checkpoint is read. */
+export const sourceFlags = { ...flagNames, network: '--source-network', width: '--source-width' };
+
+/** Reads them one after the other, so that of several errors the first is always the same. */
+export async function loadSources(
+  sources: readonly GivenSource[],
+  strict: boolean | undefined,
+  onWarning: (message: string) => void,
+): Promise<Checkpoint[]> {
+  const checkpoints: Checkpoint[] = [];
+  for (const { checkpoint, network, width, size } of sources) {
+    const options = { network, width, size, strict, names: sourceFlags, onWarning };
+    checkpoints.push(await loadCheckpoint(checkpoint, options));
+  }
+  return checkpoints;
+}
+
+/** What options.yaml says of them: with defaults, and with what their checkpoints say. */
+export function resolveSources(
+  method: MethodName,
+  sources: readonly GivenSource[],
+  checkpoints: readonly Checkpoint[],
+  rules: Rules,
+): ResolvedSource[] {
+  return checkpoints.map(({ network: { name, width }, size }, k) => {
+    const { checkpoint, pairs = defaultPairs(method, rules) } = sources[k] as GivenSource;
+    return { checkpoint, network: name, width, size, ...(methodNeeds[method].pairs && { pairs }) };
+  });
+}
+
+/**
+ * What the native part takes: with the pairs, none where the method has none.
+ * @throws L2TError INVALID_OPTION where the pairs are not those of the networks.
+ */
+export function nativeSources(
+  { sources, size }: Pick<ResolvedOptions, 'sources' | 'size'>,
+  checkpoints: readonly Checkpoint[],
+  target: NetworkSpec,
+): NativeSource[] {
+  return checkpoints.map((checkpoint, k) => {
+    const configuration = sources[k]?.pairs;
+    if (configuration === undefined) return { ...checkpoint, pairs: [] };
+    return { ...checkpoint, pairs: addon().pairs(checkpoint.network, checkpoint.size, target, size, configuration) };
+  });
+}

@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto';
+import { addon, type NetworkSpec, type Pair, type RunJob } from '../native/addon.js';
+import { imagenetNormalisation } from '../options/networks.js';
+import { defaultHyperparameters } from '../options/schemas.js';
+import { onAbort, throwIfAborted } from '../system/abort.js';
+
+/** What is timed: a training job without its images, weights and schedule. */
+export interface TimedJob
+  extends Pick<
+    RunJob,
+    'method' | 'engine' | 'convolution' | 'innerSteps' | 'target' | 'size' | 'batch' | 'device' | 'threads'
+  > {
+  readonly sources: readonly {
+    readonly network: NetworkSpec;
+    readonly size: number;
+    readonly pairs: readonly Pair[];
+  }[];
+}
+
+/** Steps at most, and seconds after which no other begins. */
+const limits = { steps: 4, seconds: 10 };
+
+/**
+ * Seconds of a training step, the fastest of a few: on random images with initial weights, by the trainer itself, which takes
+ * several sources and none as a run does. The first counts only where it is the only one. Images are in memory: decoding them
+ * is not in it.
+ * @throws L2TError INVALID_OPTION, DEVICE_UNAVAILABLE; ABORTED through `signal`.
+ */
+export async function timeStep(job: TimedJob, signal?: AbortSignal): Promise<number> {
+  const seconds: number[] = [];
+  const run = new (addon().Run)(toRunJob(job), (event) => {
+    if (event.type === 'step') return;
+    if (event.type === 'epoch') seconds.push(event.seconds);
+    if (seconds.reduce((sum, each) => sum + each, 0) > limits.seconds || signal?.aborted) run.stop();
+    run.saved();
+  });
+  const stop = () => run.stop();
+  const forget = onAbort(signal, stop);
+  try {
+    await run.start();
+  } finally {
+    forget();
+  }
+  throwIfAborted('The measurement', signal);
+  return Math.min(...(seconds.length > 1 ? seconds.slice(1) : seconds));
+}
+
+/** One batch is all the data, so that every epoch is a step. */
+function toRunJob({ sources, ...job }: TimedJob): RunJob {
+  const { batch, size, target } = job;
+  return {
+    ...defaultHyperparameters,
+    lr: 1e-3, // on random images, 0.1 diverges within five steps
+    ...job,
+    sources: sources.map((source) => ({
+      ...source,
+      weights: addon().initialise(source.network, 1),
+      normalisation: imagenetNormalisation,
+    })),
+    normalisation: imagenetNormalisation,
+    train: {
+      pixels: randomBytes(batch * size * size * 3),
+      labels: Int32Array.from({ length: batch }, (_, image) => image % target.classes),
+      size,
+    },
+    ...{ selectBest: false, seed: 1, epochs: limits.steps, saveEvery: 1e6 },
+  };
+}

@@ -1,0 +1,127 @@
+import { join } from 'node:path';
+import { L2TError } from '../errors.js';
+import type { RunJob, StepEvent } from '../native/addon.js';
+import { loadCheckpoint } from '../networks/checkpoint.js';
+import { imagenetNormalisation } from '../options/networks.js';
+import { hyperparameters } from '../options/schemas.js';
+import type { FoundRate } from '../report/run-files.js';
+import { shellWord } from '../system/shell.js';
+import { driveRun } from './drive.js';
+import type { FinishedResult, RunFolder, SavedRun } from './folder.js';
+import { RateSearch, triedRates } from './learning-rate.js';
+import { type Context, type Materials, targetNetwork } from './materials.js';
+import { Recorder } from './recorder.js';
+import type { RunResult } from './run.js';
+
+/**
+ * Trains from the beginning or from what was saved, writes the run folder, and tests.
+ * Where the learning rate is to be found, that comes first.
+ * @throws L2TError ABORTED once all is saved; DIVERGED, leaving the last good checkpoint; FILE_ACCESS.
+ */
+export async function train(
+  materials: Materials,
+  folder: RunFolder,
+  saved: SavedRun | undefined,
+  context: Context,
+): Promise<RunResult> {
+  const { options, data, sources } = materials;
+  const { device, reason } = materials.device;
+  const rate = await findRate(materials, folder, context);
+  const job = {
+    ...toJob(materials, rate),
+    ...(saved && { resume: { state: saved.state, best: saved.best } }),
+  };
+  context.emit({
+    type: 'start',
+    ...{ run: folder.path, method: options.method, target: options.target, classes: data.classNames.length },
+    pairs: sources.flatMap(({ pairs }, source) => pairs.map((pair) => ({ source, pair }))),
+    images: {
+      train: data.train.labels.length,
+      validation: data.validation?.labels.length ?? 0,
+      test: data.test?.labels.length ?? 0,
+    },
+    ...{ testDrawn: data.testDrawn, selectBest: job.selectBest },
+    ...{ device, reason, threads: options.threads, epochs: options.epochs },
+    ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, rate }),
+  });
+  const result = await runNative(job, materials, folder, context);
+  await folder.saveResult(result);
+  return readResult(folder, result);
+}
+
+/** Runs the job; every epoch and save is on disk before training goes on. */
+async function runNative(
+  job: RunJob,
+  materials: Materials,
+  folder: RunFolder,
+  { emit, signal }: Context,
+): Promise<FinishedResult> {
+  const recorder = new Recorder(folder, materials, emit);
+  const { stopped, best, test } = await driveRun(job, materials.data, signal, recorder, (run) => run.start());
+  if (stopped || best === undefined) throw aborted(folder, signal);
+  const accuracy = test ? test.correct / test.total : null;
+  const counts = { correct: test?.correct ?? null, total: test?.total ?? null };
+  const chosen = { epoch: best.epoch, accuracy: best.accuracy ?? null, selected: job.selectBest };
+  return { ...counts, accuracy, best: chosen };
+}
+
+/**
+ * The learning rate of the schedule: the one that is given, or the one that was found, which is searched for where the run has
+ * not begun yet and is on disk before training begins.
+ */
+async function findRate(materials: Materials, folder: RunFolder, context: Context): Promise<FoundRate | number> {
+  const { lr, method } = materials.options;
+  if (lr !== 'auto') return lr;
+  if (folder.rate) return folder.rate;
+  const { emit, signal } = context;
+  const search = new RateSearch(materials.data.classNames.length, method);
+  let over = false;
+  const step = ({ step: done, lossOrg }: StepEvent, stop: () => void) => {
+    // Steps that were under way when the search ended are none of it: what is found must not depend on how many there are.
+    if (over) return;
+    over = search.add(lossOrg);
+    emit({ type: 'rate', done, total: triedRates.length, lr: triedRates[done - 1] as number, loss: lossOrg });
+    if (over) stop();
+  };
+  // Nothing is saved: these steps are on copies.
+  const listener = { step, save: async () => {} };
+  await driveRun(toJob(materials, 0), materials.data, signal, listener, (run) => run.tryRates(triedRates));
+  if (!over) throw aborted(folder, signal);
+  const found = search.result();
+  await folder.saveRate(found);
+  return found;
+}
+
+function aborted({ path, record }: RunFolder, signal: AbortSignal | undefined): L2TError {
+  const message = `The run was interrupted; all is saved. Continue it with: l2t-native ${record.verb} --resume ${shellWord(path)}`;
+  return new L2TError('ABORTED', message, { cause: signal?.reason });
+}
+
+/** `rate`: of the schedule. */
+function toJob(
+  { options, rules, device: { device }, data, sources, init }: Materials,
+  rate: FoundRate | number,
+): RunJob {
+  const { method, engine, convolution, size, threads, seed, epochs, batch, saveEvery } = options;
+  return {
+    ...hyperparameters(options),
+    ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, warmUp: rate.warmUp }),
+    ...{ method, engine, convolution, size, threads, seed, epochs, batch, saveEvery, device, sources },
+    target: targetNetwork(options, data),
+    normalisation: imagenetNormalisation,
+    train: data.train,
+    ...(data.validation && { validation: data.validation }),
+    ...(data.test && { test: data.test }),
+    selectBest: (data.validation?.labels.length ?? 0) >= rules.enoughToSelect,
+    ...(init && { targetWeights: init.weights }),
+  };
+}
+
+/** The result of a run that is finished: its numbers, and the best epoch's network from the folder. */
+export async function readResult(folder: RunFolder, result: FinishedResult): Promise<RunResult> {
+  const checkpoint = join(folder.path, 'best.safetensors');
+  const network = await loadCheckpoint(checkpoint);
+  const { method, lr } = folder.record.options;
+  const rate = lr === 'auto' ? (folder.rate as FoundRate).lr : lr;
+  return { network, ...result, method, lr: rate, run: folder.path, checkpoint, ...folder.timing };
+}

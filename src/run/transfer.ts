@@ -1,0 +1,34 @@
+import { aSignal, takeOptions } from '../options/arguments.js';
+import { type Given, required, type Written } from '../options/check.js';
+import { currentFormat, type RunFormat } from '../options/rules.js';
+import { transferSchema } from '../options/schemas.js';
+import { Run, type RunControl } from './run.js';
+import { startRun } from './start.js';
+
+/** The options of `transfer`, checked: lists are in one string. */
+export type CheckedTransferOptions = Given<typeof transferSchema>;
+
+/** `l2t-native transfer --help` says what each option is, its range and its default. */
+export type TransferOptions = Written<typeof transferSchema> & RunControl;
+
+/**
+ * Trains `target` on `data` with the help of a pretrained `source` (docs/method.md; arXiv 1905.05901), or without one
+ * (`method: 'scratch'`), into a new run folder. `source` may be a list; `sourceNetwork`, `sourceSize`, `sourceWidth` and
+ * `pairs` are then one value for all or a list in its order.
+ *
+ * The run's `result` rejects with L2TError INVALID_OPTION, INVALID_DATA, INVALID_WEIGHTS, WEIGHTS_MISMATCH,
+ * INVALID_RUN (the folder is in use or not empty), DEVICE_UNAVAILABLE, FILE_ACCESS, DIVERGED or ABORTED.
+ */
+export function transfer(options: TransferOptions = {}): Run {
+  return transferAs(currentFormat, options);
+}
+
+/** By the rules of a format: an experiment goes on with those that it began with. */
+export function transferAs(format: RunFormat, given: TransferOptions): Run {
+  return new Run(async (emit) => {
+    const { options: taken, control } = takeOptions(transferSchema, given, { signal: aSignal });
+    const { target, method = 'l2t-ww', ...options } = taken;
+    const name = required(transferSchema, { target }, 'target');
+    return startRun('transfer', method, name, options, { emit, signal: control.signal }, format);
+  });
+}

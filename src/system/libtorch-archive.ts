@@ -1,0 +1,247 @@
+import { createWriteStream, existsSync } from 'node:fs';
+import { cp, mkdtemp, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { crc32 } from 'node:zlib';
+import { type Entry, openPromise, type ZipFile } from 'yauzl';
+import { inspect, type Probe } from '../../scripts/libtorch.mjs';
+import { L2TError } from '../errors.js';
+import { fileError, makeFolder, requireRegular } from './files.js';
+import { FolderLock, releaseAfter } from './folder-lock.js';
+
+/** Official CUDA archives unpack to about 7 GB in 20,000 files. */
+const mostBytes = 2 ** 34;
+const mostEntries = 200_000;
+/** Shared libraries deflate to a third or fourth; a bomb to a thousandth. */
+const mostExpansion = 100;
+
+export interface Installation {
+  readonly path: string;
+  readonly version: string;
+}
+
+/** Called as bytes arrive: `done` of `total`, which is undefined where it isn't known. */
+export type Progress = (what: string, done: number, total: number | undefined) => void;
+
+/**
+ * Puts a LibTorch from an official zip archive, or an unpacked one, into `destination`, replacing what is there.
+ * It is unpacked beside, checked (headers, version, C++ ABI, does it load), and only then renamed: a failure or an
+ * interruption leaves what was there before, and what a killed process left beside it is removed by the next.
+ * @throws L2TError LIBTORCH_NOT_FOUND where the archive is damaged, hostile or unfit; FILE_ACCESS; INVALID_RUN where another
+ *   process is at it.
+ */
+export async function installLibTorch(options: {
+  readonly from: string;
+  /** Writes the archive of the address `from` to `path`; without it, `from` is a path. */
+  readonly fetch?: (path: string) => Promise<void>;
+  readonly destination: string;
+  readonly load?: Probe;
+  readonly progress: Progress;
+}): Promise<Installation> {
+  const { destination } = options;
+  const home = dirname(destination);
+  await makeFolder(home);
+  return releaseAfter(await FolderLock.acquire(home), async () => {
+    await removeLeftOvers(home, destination);
+    const temporary = await mkdtemp(join(home, temporaryName)).catch((error: unknown) => {
+      throw fileError('write', home, error);
+    });
+    try {
+      return await installThrough(temporary, options);
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
+  });
+}
+
+const temporaryName = '.unpacking-';
+const oldName = 'libtorch.old';
+
+/** Whoever holds the lock of `home` is the only one at work there. */
+async function removeLeftOvers(home: string, destination: string): Promise<void> {
+  for (const name of (await readdir(home)).filter((entry) => entry.startsWith(temporaryName))) {
+    // A process that was killed between its last two steps had moved the LibTorch of before aside.
+    const old = join(home, name, oldName);
+    if (existsSync(old) && !existsSync(destination)) await rename(old, destination);
+    await rm(join(home, name), { recursive: true, force: true });
+  }
+}
+
+async function installThrough(
+  temporary: string,
+  { from, fetch, destination, load, progress }: Parameters<typeof installLibTorch>[0],
+): Promise<Installation> {
+  const archive = fetch ? join(temporary, 'libtorch.zip') : from;
+  await fetch?.(archive);
+  if (await isFolderOrFile(archive)) await copyFolder(archive, temporary, progress, load);
+  else await unzip(archive, temporary, progress);
+  const root = await libtorchRoot(temporary);
+  const seen = inspect(root, load);
+  if (seen.reason !== undefined) throw unfit(from, seen.reason);
+  await replace(root, destination, join(temporary, oldName));
+  return { path: destination, version: seen.version };
+}
+
+/** @throws L2TError FILE_ACCESS where it is neither: a pipe would be read for ever. */
+async function isFolderOrFile(path: string): Promise<boolean> {
+  try {
+    const status = await stat(path);
+    if (status.isDirectory()) return true;
+    requireRegular(status, path);
+    return false;
+  } catch (error) {
+    throw fileError('read', path, error);
+  }
+}
+
+function unfit(from: string, reason: string): L2TError {
+  return new L2TError(
+    'LIBTORCH_NOT_FOUND',
+    `${from} does not hold a LibTorch that can be used: ${reason}. ` +
+      'Take a LibTorch archive for Linux (C++, shared, cxx11 ABI) from https://pytorch.org/get-started/locally/.',
+  );
+}
+
+/** Archives hold one folder, libtorch/; a folder may be that one or the one around it. */
+async function libtorchRoot(folder: string): Promise<string> {
+  const inner = join(folder, 'libtorch');
+  return (await readdir(folder)).includes('libtorch') ? inner : folder;
+}
+
+async function replace(root: string, destination: string, old: string): Promise<void> {
+  const hadOne = await rename(destination, old).then(
+    () => true,
+    () => false,
+  );
+  try {
+    await rename(root, destination);
+  } catch (error) {
+    if (hadOne) await rename(old, destination);
+    throw fileError('write', destination, error);
+  }
+  await rm(old, { recursive: true, force: true });
+}
+
+async function copyFolder(from: string, to: string, progress: Progress, load?: Probe): Promise<void> {
+  const root = await libtorchRoot(from);
+  const seen = inspect(root, load);
+  if (seen.reason !== undefined) throw unfit(from, seen.reason);
+  // A system's or an environment's LibTorch lies among a thousand other things.
+  if (seen.libDir !== join(root, 'lib')) throw unfit(from, `it is no unpacked archive; use it with LIBTORCH=${root}`);
+  let files = 0;
+  try {
+    for (const part of await readdir(root)) {
+      // A link may lead out of the folder, so its target is copied.
+      const filter = (path: string): boolean => {
+        files += 1;
+        progress(`copying ${basename(path)}`, files, undefined);
+        return true;
+      };
+      if (['include', 'lib', 'share'].includes(part)) {
+        await cp(join(root, part), join(to, part), { recursive: true, dereference: true, filter });
+      }
+    }
+  } catch (error) {
+    throw fileError('read', root, error);
+  }
+}
+
+async function unzip(from: string, to: string, progress: Progress): Promise<void> {
+  let zip: ZipFile;
+  try {
+    zip = await openPromise(from, { autoClose: false, strictFileNames: true });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw code === undefined
+      ? unfit(from, `it is not an intact zip archive (${message})`)
+      : fileError('read', from, error);
+  }
+  try {
+    const entries = await readEntries(zip, from);
+    const total = judge(entries, zip.fileSize, from);
+    await requireSpace(to, total);
+    let done = 0;
+    for (const entry of entries) {
+      await extract(zip, entry, to, from);
+      done += entry.uncompressedSize;
+      progress(`unpacking ${basename(entry.fileName)}`, done, total);
+    }
+  } finally {
+    zip.close();
+  }
+}
+
+async function readEntries(zip: ZipFile, from: string): Promise<Entry[]> {
+  if (zip.entryCount > mostEntries) throw unfit(from, `it has more than ${mostEntries} entries`);
+  const entries: Entry[] = [];
+  try {
+    // yauzl itself refuses absolute names, backslashes and "..".
+    for await (const entry of zip.eachEntry()) entries.push(entry);
+  } catch (error) {
+    throw unfit(from, `it is damaged or hostile (${(error as Error).message})`);
+  }
+  return entries;
+}
+
+/** Refuses before anything is written. Returns the size of all entries, bytes. */
+function judge(entries: readonly Entry[], archiveSize: number, from: string): number {
+  const names = new Set<string>();
+  let total = 0;
+  for (const entry of entries) {
+    const name = JSON.stringify(entry.fileName);
+    const type = (entry.externalFileAttributes >>> 16) & 0o170000;
+    if (type !== 0 && type !== 0o100000 && type !== 0o040000)
+      throw unfit(from, `its entry ${name} is a link or device`);
+    if (entry.fileName.includes('\0')) throw unfit(from, `its entry ${name} has a name that is none`);
+    if (entry.isEncrypted()) throw unfit(from, `its entry ${name} is encrypted`);
+    if (names.has(entry.fileName)) throw unfit(from, `it has two entries ${name}`);
+    names.add(entry.fileName);
+    total += entry.uncompressedSize;
+  }
+  if (total > mostBytes) throw unfit(from, `it unpacks to ${total} bytes, more than ${mostBytes}`);
+  if (total > archiveSize * mostExpansion) throw unfit(from, 'it unpacks to more than a hundred times its size');
+  for (const name of ['libtorch/lib/libtorch.so', 'libtorch/include/torch/csrc/api/include/torch/version.h']) {
+    if (!names.has(name)) throw unfit(from, `it has no ${name}`);
+  }
+  return total;
+}
+
+async function requireSpace(folder: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize > bytes) return;
+  throw new L2TError(
+    'FILE_ACCESS',
+    `LibTorch unpacks to ${Math.ceil(bytes / 1e6)} MB, and ${dirname(folder)} has ${Math.floor((bavail * bsize) / 1e6)} MB ` +
+      'free: make room, or set XDG_DATA_HOME to a folder on another disk.',
+  );
+}
+
+async function extract(zip: ZipFile, entry: Entry, to: string, from: string): Promise<void> {
+  const path = join(to, entry.fileName);
+  try {
+    if (entry.fileName.endsWith('/')) {
+      await makeFolder(path);
+      return;
+    }
+    await makeFolder(dirname(path));
+    const checked = checkedAgainst(entry.crc32);
+    await pipeline(await zip.openReadStreamPromise(entry), checked, createWriteStream(path, { flags: 'wx' }));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== undefined && /^E[A-Z]+$/.test(code)) throw fileError('write', path, error);
+    throw unfit(from, `its entry ${JSON.stringify(entry.fileName)} is damaged (${message})`);
+  }
+}
+
+/** Passes bytes on, and fails at their end if their checksum is another. */
+function checkedAgainst(expected: number) {
+  return async function* (source: Readable): AsyncGenerator<Buffer> {
+    let sum = 0;
+    for await (const chunk of source) {
+      sum = crc32(chunk as Buffer, sum);
+      yield chunk as Buffer;
+    }
+    if (sum !== expected) throw new Error('wrong checksum');
+  };
+}

@@ -1,0 +1,62 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { checkData } from '../../src/index.js';
+import { cli } from '../tiny.js';
+import { encode, pattern, temporaryFolder, write, writeClasses } from './generate.js';
+
+async function photos(): Promise<string> {
+  const folder = temporaryFolder();
+  await writeClasses(join(folder, 'train'), { a: 3, b: 2 });
+  await writeClasses(join(folder, 'test'), { b: 1, a: 1 });
+  write(join(folder, 'train', 'a', '3.jpg'), await encode(pattern(50, 40, 60), 40, 60, 'jpeg'));
+  // The same picture as 1.png, as another format.
+  write(join(folder, 'train', 'a', '4.webp'), await encode(pattern(1), 32, 32, 'webp'));
+  return folder;
+}
+
+describe('data check', () => {
+  it('counts, measures, and finds equal images', async () => {
+    const data = await photos();
+    const report = await checkData({ data });
+    expect(report).toMatchObject({ layout: 'folder', classNames: ['a', 'b'], folds: 0, warnings: [] });
+    expect(report.splits).toEqual([
+      {
+        ...{ split: 'train', images: 7, perClass: [5, 2], damaged: [], repeated: 1 },
+        ...{ short: { min: 32, median: 32, max: 40 }, long: { min: 32, median: 32, max: 60 } },
+      },
+      {
+        ...{ split: 'test', images: 2, perClass: [1, 1], damaged: [], repeated: 0 },
+        ...{ short: { min: 32, median: 32, max: 32 }, long: { min: 32, median: 32, max: 32 } },
+      },
+    ]);
+    // writeClasses draws the first of each split's classes alike: test/b/0 is train/a/0, test/a/0 is train/b/0.
+    expect(
+      report.shared.map(({ images, splits }) => [images.map((image) => image.slice(data.length + 1)), splits]),
+    ).toEqual([
+      [
+        ['train/b/0.png', 'test/a/0.png'],
+        ['train', 'test'],
+      ],
+      [
+        ['train/a/0.png', 'test/b/0.png'],
+        ['train', 'test'],
+      ],
+    ]);
+  });
+
+  it('names every damaged file, goes on, and fails in the end', async () => {
+    const data = await photos();
+    write(join(data, 'train', 'b', '1.png'), 'no image');
+    write(join(data, 'test', 'a', 'x.jpg'), (await encode(pattern(9), 32, 32, 'jpeg')).subarray(0, 300));
+    const { code, stdout } = await cli(['data', 'check', data]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/b\/1\.png is not a PNG/);
+    expect(stdout).toMatch(/a\/x\.jpg cannot be decoded/);
+    expect(stdout).toMatch(/train +7 +2 to 5 .* 1 +1 *\n/);
+  });
+
+  it('stops when aborted', async () => {
+    const signal = AbortSignal.abort();
+    await expect(checkData({ data: await photos(), signal })).rejects.toMatchObject({ code: 'ABORTED' });
+  });
+});

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/data/random.js';
+import { drawsPerCrop, randomResizedCrop, reductionFor } from '../../src/data/random-resized-crop.js';
+
+const random = new Random(3);
+const draws = () => Float64Array.from({ length: drawsPerCrop }, () => Number(random.next() >> 11n) / 2 ** 53);
+
+describe('random resized crop', () => {
+  it.each([
+    [375, 500],
+    [500, 200],
+    [64, 64],
+  ])('of %i × %i: in the image, of allowed area and proportions, everywhere', (height, width) => {
+    const boxes = Array.from({ length: 2000 }, () => randomResizedCrop(height, width, draws()));
+    for (const box of boxes) {
+      expect([box.top >= 0, box.left >= 0, box.top + box.height <= height, box.left + box.width <= width]).toEqual(
+        Array(4).fill(true),
+      );
+      const share = (box.height * box.width) / (height * width);
+      // Sides are whole pixels: at 64 × 64 the smallest box, 18 × 18, may be off by half of one each way.
+      expect(share).toBeGreaterThan(0.08 * 0.94);
+      expect(box.width / box.height).toBeGreaterThan(0.75 * 0.94);
+      expect(box.width / box.height).toBeLessThan((4 / 3) * 1.06);
+    }
+    const areas = boxes.map((box) => (box.height * box.width) / (height * width)).sort((a, b) => a - b);
+    expect(areas[0]).toBeLessThan(0.1);
+    const tops = boxes.filter(({ top }) => top === 0).length;
+    expect(tops).toBeGreaterThan(0);
+    expect(tops).toBeLessThan(1200);
+    // Area is uniform, as far as a box of any allowed proportions fits: up to 3/4 of a square image.
+    const fitting = areas.filter((area) => area < 0.75);
+    if (height === width) expect(fitting[fitting.length / 2 - 0.5 * (fitting.length % 2)]).toBeCloseTo(0.415, 1);
+  });
+
+  it('is a function of its draws', () => {
+    const one = draws();
+    expect(randomResizedCrop(300, 400, one)).toEqual(randomResizedCrop(300, 400, one));
+  });
+
+  it('where no box fits takes the largest central one of allowed proportions', () => {
+    const whole = new Float64Array(drawsPerCrop).fill(0.999);
+    expect(randomResizedCrop(100, 1000, whole)).toEqual({ top: 0, left: 433, height: 100, width: 133 });
+    expect(randomResizedCrop(1000, 100, whole)).toEqual({ top: 433, left: 0, height: 133, width: 100 });
+  });
+
+  it('a JPEG is reduced as long as the box keeps the pixels that are wanted', () => {
+    const reduction = (height: number, width: number) => reductionFor({ top: 0, left: 0, height, width }, 224);
+    expect([reduction(671, 900), reduction(672, 700), reduction(1120, 4000)]).toEqual([1, 3, 5]);
+  });
+});

@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { evaluate, Network } from '../../src/index.js';
+import { toTensorMap } from '../../src/native/tensor.js';
+import { loadCheckpoint } from '../../src/networks/checkpoint.js';
+import { writeSafetensors } from '../../src/networks/weights/safetensors.js';
+import { cli, temporaryFolder, tinyData, tinySource } from '../tiny.js';
+
+const data = tinyData();
+let described: string;
+/** The same weights in a file that says nothing else. */
+let plain: string;
+beforeAll(async () => {
+  described = await tinySource();
+  plain = join(temporaryFolder(), 'plain.safetensors');
+  await writeSafetensors(plain, toTensorMap((await loadCheckpoint(described)).weights));
+});
+
+const refused = (message: string) => ({ code: 'INVALID_OPTION', message: expect.stringContaining(message) });
+
+describe('a checkpoint that does not say which network it holds', () => {
+  it.each<[string, (file: string) => string[]]>([
+    ['--network', (file) => ['eval', file, '--data', data]],
+    ['--architecture', (file) => ['predict', 'x.png', '--network', file]],
+    ['--network', (file) => ['inspect', file, '--width', '1']],
+    ['--source-network', (file) => ['transfer', '--target', 'vgg9_bn', '--data', data, '--source', file]],
+  ])('has the verb ask for %s', async (flag, args) => {
+    const { code, stderr } = await cli(args(plain));
+    expect([code, stderr]).toEqual([
+      2,
+      `error[INVALID_OPTION]: ${plain} does not say which network it holds: give ${flag} resnet20, which its entries fit.\n`,
+    ]);
+  });
+
+  it('has the API ask for its option', async () => {
+    const message = 'give the option network resnet20,';
+    await expect(Network.load(plain)).rejects.toMatchObject(refused(message));
+    await expect(evaluate(plain, { data })).rejects.toMatchObject(refused(message));
+  });
+
+  it('names all networks where its entries fit none', async () => {
+    const odd = join(temporaryFolder(), 'odd.safetensors');
+    const weights = toTensorMap((await loadCheckpoint(described)).weights);
+    await writeSafetensors(odd, new Map([...weights].filter(([name]) => name !== 'bn1.weight')));
+    await expect(loadCheckpoint(odd)).rejects.toMatchObject(refused('give the option network, one of resnet20, '));
+    await expect(loadCheckpoint(odd, { network: 'resnet20' })).rejects.toMatchObject({
+      code: 'WEIGHTS_MISMATCH',
+      message: `${odd} lacks "bn1.weight" of a resnet20: correct the option network or give another file.`,
+    });
+  });
+});
+
+describe('a checkpoint of another network than expected', () => {
+  const scratch = ['transfer', '--method', 'scratch', '--data', data, '--target'];
+  it.each<[string, (file: string) => string[]]>([
+    ['--network', (file) => ['eval', file, '--data', data, '--network', 'resnet32']],
+    ['--network', (file) => ['inspect', file, '--network', 'resnet32']],
+    ['--architecture', (file) => ['predict', 'x.png', '--network', file, '--architecture', 'resnet32']],
+    ['--target', (file) => [...scratch, 'resnet32', '--target-init', file]],
+  ])('is told apart, and %s is what the verb calls it', async (flag, args) => {
+    const message = `holds a resnet20, where a resnet32 is expected: correct ${flag} or give another file.\n`;
+    for (const file of [plain, described]) {
+      const { code, stderr } = await cli(args(file));
+      expect([code, stderr]).toEqual([2, `error[INVALID_OPTION]: ${file} ${message}`]);
+    }
+  });
+
+  it('or of another width', async () => {
+    const width = ['--width', '0.5'];
+    const verbs: [string, string[]][] = [
+      ['--width', ['predict', 'x.png', '--network', described, ...width]],
+      ['--width', [...scratch, 'resnet20', '--target-init', described, ...width]],
+    ];
+    for (const [flag, args] of verbs) {
+      const message = `${described} has the width 1, where 0.5 is expected: correct ${flag} or give another file.\n`;
+      expect((await cli(args)).stderr).toBe(`error[INVALID_OPTION]: ${message}`);
+    }
+    const args = ['predict', 'x.png', '--network', plain, '--architecture', 'resnet20', ...width];
+    expect((await cli(args)).stderr).toMatch(/a resnet20 needs \[8, .*\]: check --architecture and --width\.\n$/);
+  });
+});

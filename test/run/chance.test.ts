@@ -1,0 +1,65 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { transfer } from '../../src/index.js';
+import { guessing, isAtChance, isLookedAt } from '../../src/run/chance.js';
+import { probabilityOfAtLeast } from '../../src/system/statistics.js';
+import { temporaryFolder, tinyData, tinyOptions } from '../tiny.js';
+
+describe('the binomial tail', () => {
+  it.each([
+    [0, 10, 0.1, 1],
+    [1, 10, 0.1, 1 - 0.9 ** 10],
+    [10, 10, 0.5, 2 ** -10],
+    [3, 4, 0.5, 5 / 16],
+    // By the normal approximation, 1.28155 deviations above the mean: a tenth.
+    [100_000 * 0.1 + 1.28155 * Math.sqrt(9000), 100_000, 0.1, 0.1],
+  ])('P(X ≥ %d) of %d trials with %d', (successes, trials, probability, expected) => {
+    expect(probabilityOfAtLeast(successes, trials, probability)).toBeCloseTo(expected, 2);
+  });
+});
+
+describe('a network that only guesses', () => {
+  it('names the most frequent class, and its loss is the entropy of the shares', () => {
+    const { accuracy, loss } = guessing(Int32Array.of(0, 0, 1, 2), 3);
+    expect(accuracy).toBe(0.5);
+    expect(loss).toBeCloseTo(1.5 * Math.log(2), 12);
+  });
+
+  const chance = { accuracy: 0.1, loss: Math.log(10) };
+  it.each([
+    ['neither better', 0.1, 2.3, true],
+    ['by luck a little better', 0.118, 2.29, true],
+    ['more right than by chance', 0.14, 2.29, false],
+    ['a lower loss', 0.1, 2.2, false],
+    ['a loss that only rose', 0.1, 5, true],
+  ])('of 500 images: %s', (_, trainAccuracy, lossOrg, expected) => {
+    expect(isAtChance({ trainAccuracy, lossOrg }, 500, chance)).toBe(expected);
+  });
+
+  it('is looked for once: after a tenth of the steps, and 50', () => {
+    const looked = (epochs: number, steps: number) =>
+      [...Array(epochs).keys()].filter((epoch) => isLookedAt(epoch, { epochs, steps }));
+    expect(looked(200, 4)).toEqual([19]);
+    expect(looked(20, 4)).toEqual([12]);
+    expect(looked(3, 1000)).toEqual([0]);
+    expect(looked(3, 4)).toEqual([]);
+  });
+});
+
+describe('a run', { timeout: 120_000 }, () => {
+  const warnings = async (lr: number) => {
+    const given = { ...tinyOptions, pairs: undefined, method: 'scratch', batch: 3, epochs: 6, lr } as const;
+    const run = transfer({ ...given, data: tinyData(), out: join(temporaryFolder(), 'run') });
+    const messages: string[] = [];
+    for await (const event of run) if (event.type === 'warning') messages.push(event.message);
+    return messages.filter((message) => message.startsWith('nothing is learned'));
+  };
+
+  it('that learns nothing says so once, and what to try', async () => {
+    expect(await warnings(1e-9)).toEqual([expect.stringMatching(/guessing gets 33\.3 %.*--lr auto/)]);
+  });
+
+  it('that learns says nothing', async () => {
+    expect(await warnings(0.02)).toEqual([]);
+  });
+});

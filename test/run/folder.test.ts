@@ -1,0 +1,201 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { compare, L2TError, resume, resumeComparison, transfer } from '../../src/index.js';
+import { inspectRun } from '../../src/report/inspect.js';
+import { cli, temporaryFolder, tinyData, tinyOptions } from '../tiny.js';
+
+const out = () => join(temporaryFolder(), 'run');
+const { pairs: _, ...common } = tinyOptions;
+let data: string;
+/** Of a run that needs no source. */
+let options: Omit<typeof common, 'epochs'> & {
+  readonly epochs: number;
+  readonly method: 'scratch';
+  readonly data: string;
+};
+/** A finished run. */
+let finished: string;
+beforeAll(async () => {
+  data = tinyData();
+  options = { ...common, method: 'scratch', data, epochs: 1 };
+  finished = out();
+  await transfer({ ...options, out: finished }).result;
+});
+
+const copyOf = (folder: string): string => {
+  const copy = out();
+  cpSync(folder, copy, { recursive: true });
+  return copy;
+};
+
+/** How it failed. What is no L2TError, or does not end, says so. */
+const failureOf = (work: Promise<unknown>): Promise<string> =>
+  Promise.race([
+    work.then(
+      () => 'nothing',
+      (error: unknown) => (error instanceof L2TError ? `${error.code} ${error.message}` : `raw ${error}`),
+    ),
+    new Promise<string>((resolve) => setTimeout(resolve, 10_000, 'hangs')),
+  ]);
+
+describe('what is no regular file in the place of one', () => {
+  const names = ['options.yaml', 'state.safetensors', 'metrics.jsonl', 'timing.jsonl', 'best.safetensors', 'lock'];
+  const kinds = { pipe: (path: string) => execFileSync('mkfifo', [path]), folder: (path: string) => mkdirSync(path) };
+
+  it.each(Object.keys(kinds) as (keyof typeof kinds)[])('is refused by a resume: %s', async (kind) => {
+    for (const name of names) {
+      const run = copyOf(finished);
+      rmSync(join(run, name), { force: true });
+      kinds[kind](join(run, name));
+      expect(await failureOf(resume(run).result)).toMatch(
+        new RegExp(`^FILE_ACCESS Cannot read ${join(run, name)}: it is (not a regular file|a folder)`),
+      );
+    }
+  });
+
+  it('is refused by inspect, eval, --config and the resume of an experiment', async () => {
+    for (const name of ['options.yaml', 'metrics.jsonl', 'best.safetensors']) {
+      const run = copyOf(finished);
+      rmSync(join(run, name));
+      kinds.pipe(join(run, name));
+      expect(await failureOf(inspectRun(run))).toMatch(/^FILE_ACCESS .*not a regular file/);
+    }
+    const config = out();
+    kinds.pipe(config);
+    expect((await cli(['eval', 'x', '--config', config])).stderr).toMatch(
+      /^error\[FILE_ACCESS\]: .*not a regular file/,
+    );
+    for (const name of ['compare.yaml', 'experiment.json']) {
+      const folder = out();
+      mkdirSync(folder);
+      writeFileSync(join(folder, 'compare.yaml'), `data: ${data}\ntarget: vgg9_bn\nmethods: scratch\n`);
+      rmSync(join(folder, name), { force: true });
+      kinds.pipe(join(folder, name));
+      expect(await failureOf(resumeComparison(folder))).toMatch(/^FILE_ACCESS .*not a regular file/);
+    }
+  });
+});
+
+/** A run that diverges at its first step, and so before anything is saved. */
+const diverging = (folder: string) =>
+  transfer({ ...options, lr: 100, momentum: 0.99, epochs: 20, batch: 2, out: folder });
+
+describe('a run that ended before its first save', () => {
+  it('that diverged says so, and the folder may be used again', async () => {
+    const folder = out();
+    const failure = await failureOf(diverging(folder).result);
+    expect(failure).toMatch(/^DIVERGED .*Nothing was saved/);
+    expect(failure).not.toMatch(/is kept/);
+    expect(await failureOf(resume(folder).result)).toBe(failure);
+    expect(await failureOf(diverging(folder).result)).toBe(failure);
+    await transfer({ ...options, out: folder }).result;
+    const files = (run: string) => readdirSync(run).sort();
+    expect(files(folder)).toEqual(files(finished));
+    expect(readFileSync(join(folder, 'best.safetensors'))).toEqual(readFileSync(join(finished, 'best.safetensors')));
+  });
+
+  it('is not taken for one where anything was saved, the file is no record, or a process works in it', async () => {
+    const refused = /^INVALID_RUN .*holds a run already/;
+    expect(await failureOf(transfer({ ...options, out: finished }).result)).toMatch(refused);
+    const folder = out();
+    await failureOf(diverging(folder).result);
+    const record = readFileSync(join(folder, 'options.yaml'), 'utf8');
+    writeFileSync(join(folder, 'best.safetensors'), 'somebody’s');
+    expect(await failureOf(transfer({ ...options, out: folder }).result)).toMatch(refused);
+    rmSync(join(folder, 'best.safetensors'));
+    expect(await failureOf(compare({ ...common, data, methods: 'scratch', out: folder }))).toMatch(refused);
+    writeFileSync(join(folder, 'options.yaml'), 'epochs: 3\n');
+    expect(await failureOf(transfer({ ...options, out: folder }).result)).toMatch(refused);
+    expect(readFileSync(join(folder, 'options.yaml'), 'utf8')).toBe('epochs: 3\n');
+    writeFileSync(join(folder, 'options.yaml'), record);
+    const start = readFileSync(`/proc/${process.ppid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19];
+    writeFileSync(join(folder, 'lock'), `${process.ppid} ${start}\n`);
+    expect(await failureOf(transfer({ ...options, out: folder }).result)).toMatch(/^INVALID_RUN .*in use by process/);
+  });
+});
+
+describe('what killed processes leave', () => {
+  const leftOvers = {
+    'lock.0123456789ab': '999999999 1\n',
+    'lock.ba9876543210': '',
+    '.state.safetensors.0123456789ab.tmp': 'half',
+  };
+  const leave = (folder: string) => {
+    for (const [name, text] of Object.entries(leftOvers)) writeFileSync(join(folder, name), text);
+  };
+
+  it('is gone after the next resume of a run', async () => {
+    const run = copyOf(finished);
+    leave(run);
+    await resume(run).result;
+    expect(readdirSync(run).sort()).toEqual(readdirSync(finished).sort());
+  });
+
+  it('of an experiment as well, also where it had not begun', async () => {
+    const folder = out();
+    mkdirSync(folder);
+    leave(folder);
+    writeFileSync(join(folder, 'experiment.json'), '{}\n');
+    const given = { ...common, data, methods: 'scratch', seeds: 1, epochs: 1, out: folder };
+    await compare(given);
+    const files = readdirSync(folder).sort();
+    expect(files).toEqual([
+      ...['comparison.csv', 'comparison.json', 'comparison.md', 'compare.yaml', 'experiment.json', 'scratch-0'].sort(),
+    ]);
+    leave(folder);
+    await resumeComparison(folder);
+    expect(readdirSync(folder).sort()).toEqual(files);
+  });
+});
+
+/** A file system of its own, which can be made read-only; undefined where this system lets nobody mount. */
+function mountOwn(): string | undefined {
+  const folder = temporaryFolder();
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', folder], { stdio: 'ignore' });
+    return folder;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Fails as long as a file is open for writing. */
+function makeReadOnly(folder: string): void {
+  for (;;) {
+    try {
+      execFileSync('mount', ['-o', 'remount,ro', folder], { stdio: 'ignore' });
+      return;
+    } catch {}
+  }
+}
+
+describe('a read-only file system', () => {
+  const mounted: string[] = [];
+  afterEach(() => {
+    for (const folder of mounted.splice(0)) execFileSync('umount', ['-l', folder]);
+  });
+
+  it('is named: at the start, at a resume, and where it becomes one while a run goes on', async (context) => {
+    const folder = mountOwn();
+    if (folder === undefined) return context.skip('mounting is not permitted here: it takes root');
+    mounted.push(folder);
+    const run = join(folder, 'run');
+    const going = transfer({ ...options, epochs: 1000, saveEvery: 0.01, out: run });
+    const failure = failureOf(going.result);
+    for await (const event of going) {
+      if (event.type !== 'epoch') continue;
+      makeReadOnly(folder);
+      break;
+    }
+    const refused = /^FILE_ACCESS Cannot write .*\.(safetensors|jsonl): the file system is read-only/;
+    expect(await failure).toMatch(refused);
+    expect(existsSync(join(run, 'lock'))).toBe(true);
+    const other = transfer({ ...options, out: join(folder, 'a', 'b') });
+    expect(await failureOf(other.result)).toMatch(/^FILE_ACCESS Cannot create .*a\/b: the file system is read-only/);
+    expect(await failureOf(resume(run).result)).toMatch(
+      /^(FILE_ACCESS .* is read-only|INVALID_RUN .* in use by process)/,
+    );
+  });
+});

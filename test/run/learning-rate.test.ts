@@ -1,0 +1,116 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type RunEvent, type RunResult, resume, transfer } from '../../src/index.js';
+import type { MethodName } from '../../src/options/methods.js';
+import type { FoundRate } from '../../src/report/run-files.js';
+import { RateSearch, triedRates } from '../../src/run/learning-rate.js';
+import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
+
+/** The search on ten classes, where guessing costs 2.3 nats, when the loss at step k is `loss(k)`. */
+function search(loss: (step: number) => number, method: MethodName = 'scratch'): FoundRate {
+  const found = new RateSearch(10, method);
+  for (let k = 0; !found.add(loss(k)); k++);
+  return found.result();
+}
+
+describe('the search for a learning rate', () => {
+  it.each([
+    ['scratch', 4],
+    ['at', 4],
+    ['fm', 2.5],
+    ['l2t-ww', 2.5],
+  ] as const)('for %s takes the rate at which the loss is lost, divided by %d', (method, margin) => {
+    const { lr, diverged, tried } = search((k) => (k < 25 ? 2.3 - 0.01 * k : 4), method);
+    expect(diverged).toBe(triedRates[25]);
+    expect(lr).toBe(Number(((triedRates[25] as number) / margin).toPrecision(2)));
+    expect(tried.map((trial) => trial.lr)).toEqual(triedRates.slice(0, 26));
+  });
+
+  it('is not ended by one hard batch', () => {
+    expect(search((k) => (k === 15 ? 3.2 : k < 30 ? 2.3 : 4)).diverged).toBe(triedRates[30]);
+  });
+
+  it('ends at a loss that is no number', () => {
+    const { diverged, tried } = search((k) => (k < 20 ? 2.3 : Number.NaN));
+    expect([diverged, tried.at(-1)]).toEqual([triedRates[20], { lr: triedRates[20], loss: null }]);
+  });
+
+  it("takes no more than the paper's 0.1, also where no rate is too high", () => {
+    expect(search(() => 2)).toMatchObject({ lr: 0.1, diverged: null });
+  });
+
+  it('fails where even the lowest rates are too high', () => {
+    expect(() => search((k) => (k < 2 ? 1e9 : Number.POSITIVE_INFINITY))).toThrow(/--lr/);
+  });
+});
+
+describe('lr: auto', { timeout: 120_000 }, () => {
+  const { lr: _, ...tiny } = { ...tinyOptions, batch: 5, epochs: 3 };
+  const files = ['options.yaml', 'rate.json', 'metrics.jsonl', 'best.safetensors', 'state.safetensors'];
+  const contents = (run: string) => files.map((name) => readFileSync(join(run, name), 'base64'));
+  const out = () => join(temporaryFolder(), 'run');
+
+  let options: object;
+  let whole: { readonly events: RunEvent[]; readonly result: RunResult };
+  beforeAll(async () => {
+    options = { ...tiny, data: tinyData(), source: await tinySource() };
+    const run = transfer({ ...options, out: out() });
+    const events: RunEvent[] = [];
+    for await (const event of run) {
+      if (event.type === 'start') expect(readFileSync(join(event.run, 'rate.json'), 'utf8')).toContain('"lr"');
+      events.push(event);
+    }
+    whole = { events, result: await run.result };
+  }, 120_000);
+
+  it('is the default: the rate is found first, at most 40 steps, and said', () => {
+    const { events, result } = whole;
+    const types = events.map(({ type }) => type);
+    const steps = types.filter((type) => type === 'rate').length;
+    expect(steps).toBeGreaterThan(5);
+    expect(steps).toBeLessThanOrEqual(40);
+    expect(types.lastIndexOf('rate')).toBeLessThan(types.indexOf('start'));
+    expect(events.find(({ type }) => type === 'start')).toMatchObject({ lr: result.lr, rate: { lr: result.lr } });
+    expect(readFileSync(join(result.run, 'options.yaml'), 'utf8')).toMatch(/^ {2}lr: auto$/m);
+  });
+
+  it('trains with that rate: a warm-up over a tenth of the steps, then the cosine', () => {
+    const { result } = whole;
+    const lines = readFileSync(join(result.run, 'metrics.jsonl'), 'utf8').trim().split('\n');
+    const rates = lines.map((line) => JSON.parse(line).lr / result.lr);
+    [1, 0.75, 0.25].forEach((part, epoch) => {
+      expect(rates[epoch]).toBeCloseTo(part, 12);
+    });
+  });
+
+  it.each([
+    ['while it is searched for', (event: RunEvent) => event.type === 'rate' && event.done === 3],
+    ['in training', (event: RunEvent) => event.type === 'step' && event.epoch === 1 && event.step === 3],
+  ])('resumes to the same bytes when it was interrupted %s', async (_, isMoment) => {
+    const controller = new AbortController();
+    const folder = out();
+    const run = transfer({ ...options, out: folder, signal: controller.signal });
+    for await (const event of run) if (isMoment(event)) controller.abort();
+    await expect(run.result).rejects.toMatchObject({ code: 'ABORTED' });
+    const resumed = resume(folder);
+    let searched = false;
+    for await (const event of resumed) searched ||= event.type === 'rate';
+    expect(searched).toBe(_ === 'while it is searched for');
+    expect((await resumed.result).lr).toBe(whole.result.lr);
+    expect(contents(folder)).toEqual(contents(whole.result.run));
+  });
+
+  it('inspect says it; a changed record is refused', async () => {
+    const { run, lr } = whole.result;
+    expect((await cli(['inspect', run])).stdout).toMatch(new RegExp(`lr .*auto: ${lr} `));
+    const file = join(run, 'rate.json');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace(`"lr": ${lr}`, '"lr": 0.5'));
+    await expect(resume(run).result).rejects.toMatchObject({
+      code: 'INVALID_RUN',
+      message: expect.stringContaining('rate.json'),
+    });
+    writeFileSync(file, text);
+  });
+});

@@ -1,0 +1,250 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  evaluate,
+  L2TError,
+  networkNames,
+  pretrain,
+  type RunEvent,
+  type TransferOptions,
+  transfer,
+} from '../../src/index.js';
+import { addon } from '../../src/native/addon.js';
+import { readSafetensors, writeSafetensors } from '../../src/networks/weights/safetensors.js';
+import { temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
+
+const out = () => join(temporaryFolder(), 'run');
+const index = new URL('../../dist/index.js', import.meta.url).href;
+
+let data: string;
+let source: string;
+beforeAll(async () => {
+  data = tinyData();
+  source = await tinySource();
+});
+
+const code = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'nothing',
+    (error: unknown) => (error instanceof L2TError ? error.code : error),
+  );
+
+describe('transfer', () => {
+  it('gives events, then the result; the checkpoint alone is enough to evaluate', async () => {
+    const run = transfer({ ...tinyOptions, source, data, out: out(), seed: 1 });
+    const events: RunEvent[] = [];
+    for await (const event of run) events.push(event);
+    const result = await run.result;
+    const types = events.map(({ type }) => type);
+    expect(types.filter((type) => type === 'start' || type === 'epoch' || type === 'checkpoint')).toEqual([
+      ...['start', 'epoch', 'checkpoint', 'epoch', 'checkpoint'],
+    ]);
+    expect(types.filter((type) => type === 'step').length).toBe(2 * 6);
+    expect(events.find(({ type }) => type === 'start')).toMatchObject({
+      pairs: [
+        { source: 0, pair: [8, 3] },
+        { source: 0, pair: [5, 1] },
+      ],
+      images: { train: 36, validation: 0, test: 30 },
+      testDrawn: false,
+      selectBest: false,
+    });
+    expect(result).toMatchObject({ method: 'l2t-ww', total: 30, network: { classNames: ['left', 'middle', 'right'] } });
+    expect(result.best).toEqual({ epoch: 1, accuracy: null, selected: false });
+    expect(result.checkpoint).toBe(join(result.run, 'best.safetensors'));
+    const again = await evaluate(result.checkpoint, { data, threads: 1 });
+    expect([again.correct, again.total]).toEqual([result.correct, result.total]);
+    expect(again.confusion.flat().reduce((sum, images) => sum + images)).toBe(30);
+    expect((await evaluate(result.network, { data, threads: 1 })).loss).toBe(again.loss);
+  });
+
+  it('gives equal bytes for an equal seed, and others for another', async () => {
+    const train = async (seed: number) => {
+      const { network } = await transfer({ ...tinyOptions, source, data, out: out(), epochs: 1, seed }).result;
+      return Buffer.concat(network.weights.map((tensor) => tensor.data));
+    };
+    const first = await train(1);
+    expect(first.equals(await train(1))).toBe(true);
+    expect(first.equals(await train(2))).toBe(false);
+  });
+
+  const { pairs, ...withoutPairs } = tinyOptions;
+
+  it.each(['l2t-w', 'amounts-only', 'fm', 'at', 'lwf+at'] as const)('trains by %s', async (method) => {
+    const result = await transfer({ ...tinyOptions, method, source, data, out: out(), epochs: 1 }).result;
+    expect(result.method).toBe(method);
+  });
+
+  it('trains from scratch, by lwf, and by finetune from weights of other classes', async () => {
+    const train = async (options: object) => {
+      const run = transfer({ ...withoutPairs, ...options, data, out: out(), epochs: 1 });
+      const warnings: string[] = [];
+      for await (const event of run) if (event.type === 'warning') warnings.push(event.message);
+      return { ...(await run.result), warnings };
+    };
+    const scratch = await train({ method: 'scratch' });
+    expect(scratch).toMatchObject({ method: 'scratch', warnings: [] });
+    expect(await train({ method: 'lwf', source })).toMatchObject({ method: 'lwf', warnings: [] });
+    const few = { method: 'finetune', targetInit: join(scratch.run, 'best.safetensors'), classes: 'left,right' };
+    const finetuned = await train(few);
+    expect(finetuned.network.network.classes).toBe(2);
+    expect(finetuned.warnings).toEqual([expect.stringMatching(/3 classes and the data 2: the last layer starts anew/)]);
+  });
+
+  it('weighs the losses of at and lwf: without weight they train as scratch does', async () => {
+    const losses = async (given: object) => {
+      const options = { ...withoutPairs, ...given, data, out: out(), epochs: 1 };
+      const lossOrg: number[] = [];
+      for await (const event of transfer(options)) if (event.type === 'step') lossOrg.push(event.lossOrg);
+      return lossOrg;
+    };
+    const scratch = await losses({ method: 'scratch' });
+    expect(await losses({ method: 'at', source, pairs, attentionWeight: 0 })).toEqual(scratch);
+    expect(await losses({ method: 'lwf', source, distillationWeight: 0 })).toEqual(scratch);
+    const [cold, warm] = [
+      await losses({ method: 'lwf', source, temperature: 1 }),
+      await losses({ method: 'lwf', source }),
+    ];
+    expect(cold).not.toEqual(warm);
+    expect(await losses({ method: 'lwf', source, temperature: 2, distillationWeight: 1 })).toEqual(warm);
+  });
+
+  it.each([
+    ['scratch', ['source'], /scratch has no use for --source/],
+    ['scratch', ['pairs', 'metaLr'], /scratch has no use for --pairs, --meta-lr/],
+    ['lwf', ['source', 'pairs'], /lwf has no use for --pairs/],
+    ['at', ['source', 'pairs', 'beta'], /at has no use for --beta/],
+    ['fm', ['source', 'pairs', 'innerSteps'], /fm has no use for --inner-steps/],
+    ['at', ['source', 'temperature'], /at has no use for --temperature/],
+    ['lwf', ['source', 'attentionWeight'], /lwf has no use for --attention-weight/],
+    ['finetune', [], /--target-init is missing/],
+  ] as const)('%s with %j is refused by name', async (method, given, message) => {
+    const values = { source, pairs, metaLr: 0.1, beta: 1, innerSteps: 3, temperature: 3, attentionWeight: 1 };
+    const options = Object.fromEntries(given.map((key) => [key, values[key]]));
+    const { result } = transfer({ ...withoutPairs, ...options, method, data, out: out() });
+    await expect(result).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });
+  });
+
+  it('rejects, and throws where it is iterated, without an unhandled rejection', async () => {
+    const options = { ...tinyOptions, source, data: join(data, 'nowhere'), out: out() };
+    expect(await code(transfer(options).result)).toBe('INVALID_DATA');
+    const iterate = async () => {
+      for await (const _ of transfer(options));
+    };
+    expect(await code(iterate())).toBe('INVALID_DATA');
+    expect(existsSync(options.out)).toBe(false);
+  });
+
+  it('ends when aborted, with everything saved', async () => {
+    const controller = new AbortController();
+    const run = transfer({ ...tinyOptions, epochs: 50, source, data, out: out(), signal: controller.signal });
+    let folder = '';
+    for await (const event of run) {
+      if (event.type === 'start') folder = event.run;
+      if (event.type === 'step') controller.abort();
+    }
+    expect(await code(run.result)).toBe('ABORTED');
+    expect(existsSync(join(folder, 'state.safetensors'))).toBe(true);
+    expect(existsSync(join(folder, 'lock'))).toBe(false);
+  });
+
+  it('names the network that a source really is, where it is declared as a part of it', async () => {
+    const bigger = await tinySource({ name: 'resnet32' });
+    const declared = async (given: object) => {
+      const weights = join(temporaryFolder(), 'plain.safetensors');
+      const { tensors } = await readSafetensors(bigger);
+      await writeSafetensors(weights, tensors);
+      return transfer({ ...tinyOptions, source: weights, ...given, data, out: out() }).result;
+    };
+    await expect(declared({ sourceNetwork: 'resnet20' })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(
+        /holds a resnet32, where a resnet20 is expected: correct --source-network or give/,
+      ),
+    });
+    await expect(transfer({ ...tinyOptions, source, sourceWidth: 0.5, data, out: out() }).result).rejects.toMatchObject(
+      {
+        code: 'INVALID_OPTION',
+        message: expect.stringMatching(/has the width 1, where 0.5 is expected: correct --source-width or/),
+      },
+    );
+  });
+
+  it('without options, or with one class, is refused as anything else is', async () => {
+    expect(await code(transfer().result)).toBe('INVALID_OPTION');
+    const one = transfer({ ...withoutPairs, method: 'scratch', classes: 'left', data, out: out() }).result;
+    await expect(one).rejects.toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringMatching(/one class, 'left'/),
+    });
+  });
+
+  it('refuses a folder that is not empty, and wrong options, before anything is made', async () => {
+    expect(await code(transfer({ ...tinyOptions, source, data, out: data }).result)).toBe('INVALID_RUN');
+    const wrong = [{ epochs: 0 }, { lr: Number.NaN }, { target: 'vgg' }, { surprise: 1 }, { pairs: '99-0' }];
+    for (const options of wrong) {
+      const given = { ...tinyOptions, source, data, out: out(), ...options } as TransferOptions;
+      expect(await code(transfer(given).result)).toBe('INVALID_OPTION');
+      expect(existsSync(given.out as string)).toBe(false);
+    }
+  });
+
+  it('leaves the event loop free, also with two runs side by side', async () => {
+    const delays: number[] = [];
+    let last = performance.now();
+    const timer = setInterval(() => {
+      delays.push(performance.now() - last);
+      last = performance.now();
+    }, 10);
+    const runs = [1, 2].map((seed) => transfer({ ...tinyOptions, source, data, out: out(), seed }));
+    const results = await Promise.all(runs.map((run) => run.result));
+    clearInterval(timer);
+    expect(new Set(results.map(({ run }) => run)).size).toBe(2);
+    expect(delays.length).toBeGreaterThan(10);
+    expect(delays.sort((a, b) => a - b)[Math.floor(delays.length / 2)]).toBeLessThan(50);
+  });
+
+  it('runs in a worker thread', async () => {
+    const options = { ...tinyOptions, source, data, out: out(), epochs: 1 };
+    const code = `const { parentPort, workerData } = require('node:worker_threads');
+      import(${JSON.stringify(index)})
+        .then(({ transfer }) => transfer(workerData).result)
+        .then(({ total }) => parentPort.postMessage(total));`;
+    const worker = new Worker(code, { eval: true, workerData: options });
+    const total = await new Promise((resolve, reject) => {
+      worker.on('message', resolve);
+      worker.on('error', reject);
+    });
+    expect(total).toBe(30);
+    expect(await worker.terminate()).toBeDefined();
+  });
+
+  it('lets the process exit by itself', async () => {
+    const options = JSON.stringify({ ...tinyOptions, source, data, out: out(), epochs: 1 });
+    const script = `import { transfer } from ${JSON.stringify(index)};
+      const { total } = await transfer(${options}).result; console.log(total);`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+      timeout: 50_000,
+    });
+    expect(stdout).toBe('30\n');
+  });
+});
+
+describe('pretrain', () => {
+  it('makes a checkpoint that serves as a source and needs no more said', async () => {
+    const { width: _, target: __, pairs: ___, ...options } = tinyOptions;
+    const pretrained = await pretrain({ ...options, network: 'vgg9_bn', width: 0.125, data, out: out(), epochs: 1 })
+      .result;
+    const checkpoint = join(pretrained.run, 'best.safetensors');
+    const run = transfer({ ...tinyOptions, source: checkpoint, pairs: 'single', data, out: out(), epochs: 1 });
+    expect((await run.result).total).toBe(30);
+  });
+});
+
+describe('networkNames', () => {
+  it('are those of the native part', () => expect(addon().networks()).toEqual(networkNames));
+});

@@ -1,0 +1,102 @@
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { readSafetensors, writeSafetensors } from '../../src/networks/weights/safetensors.js';
+import { type ParityReport, parity } from '../../tools/parity/parity.js';
+import { formatReport } from '../../tools/parity/report.js';
+import { fnv1a, probe, uniform } from '../../tools/parity/uniform.js';
+import { temporaryFolder } from '../tiny.js';
+
+const fixtures = fileURLToPath(new URL('../fixtures/parity', import.meta.url));
+const lastLine = (report: ParityReport) => formatReport(report).split('\n').at(-1);
+
+function folderWith(name: string): string {
+  const folder = temporaryFolder();
+  for (const ending of ['json', 'safetensors'])
+    cpSync(join(fixtures, `${name}.${ending}`), join(folder, `${name}.${ending}`));
+  return folder;
+}
+
+async function rewrite(folder: string, name: string, change: (tensors: Map<string, Float64Array>) => void) {
+  const path = join(folder, `${name}.safetensors`);
+  const { tensors } = await readSafetensors(path);
+  const values = new Map([...tensors].map(([key, { data }]) => [key, new Float64Array(data.slice().buffer)]));
+  change(values);
+  const changed = [...values].map(([key, data]) => {
+    const shape = tensors.get(key)?.shape ?? [data.length];
+    return [key, { dtype: 'float64' as const, shape, data: new Uint8Array(data.buffer) }] as const;
+  });
+  await writeSafetensors(path, new Map(changed));
+}
+
+describe('uniform', () => {
+  it('is splitmix64 from FNV-1a of the name, as written down with big integers', () => {
+    const mask = (1n << 64n) - 1n;
+    const golden = 0x9e3779b97f4a7c15n;
+    const value = (base: bigint, i: number) => {
+      let z = (base + BigInt(i + 1) * golden) & mask;
+      z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & mask;
+      z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & mask;
+      return 2 * Number((z ^ (z >> 31n)) >> 11n) * 2 ** -53 - 1;
+    };
+    for (const [seed, name] of [
+      [1, 'probe.theta/λ'],
+      [41, 'x'],
+    ] as const) {
+      const base = (fnv1a(name) + BigInt(seed) * golden) & mask;
+      expect([...uniform(seed, name, 3000)]).toEqual(Array.from({ length: 3000 }, (_, i) => value(base, i)));
+    }
+  });
+
+  it('probes with the norm and two projections, however long the tensor', () => {
+    const values = uniform(3, 'v', 40_000);
+    const dot = (seed: number) => uniform(seed, 'probe.v', 40_000).reduce((sum, u, i) => sum + u * (values[i] ?? 0), 0);
+    const [norm, first, second] = probe('v', values);
+    expect(norm).toBeCloseTo(Math.hypot(...values.subarray(0, 40_000)), 9);
+    expect([first, second]).toEqual([dot(1), dot(2)]);
+  });
+});
+
+describe('parity', { timeout: 300_000 }, () => {
+  it.each([
+    { engine: 'autograd' },
+    { engine: 'native', convolution: 'winograd' },
+    { engine: 'native', convolution: 'direct' },
+  ] as const)('holds in float64 for every method that is built: %j', async (settings) => {
+    const report = await parity(fixtures, { dtype: 'float64', ...settings });
+    expect(report.cases.filter(({ outcome }) => outcome === 'failed')).toEqual([]);
+    expect(lastLine(report)).toBe('parity: 6 passed, 0 failed, 0 unsupported');
+  });
+
+  it.each(['autograd', 'native'] as const)('holds in float32, engine %s', async (engine) => {
+    const report = await parity(folderWith('l2t_w_one_step'), { dtype: 'float32', engine });
+    expect(report.cases).toMatchObject([{ outcome: 'passed' }]);
+    expect(report.medians?.rest).toBeGreaterThan(0);
+  });
+
+  it('fails where one expected value is off by 1e-6, and where a quantity is not compared', async () => {
+    const folder = folderWith('l2t_ww_trajectory');
+    await rewrite(folder, 'l2t_ww_trajectory', (tensors) => {
+      const loss = tensors.get('iteration1/loss/org');
+      if (loss?.[0]) loss[0] *= 1 + 1e-6;
+      tensors.set('iteration2/surprise', Float64Array.of(1));
+      tensors.set('probe/theta/nothing', Float64Array.of(1, 1, 1));
+    });
+    const report = await parity(folder, { dtype: 'float64', engine: 'autograd' });
+    const text = formatReport(report);
+    expect(text).toMatch(/iteration1\/loss\/org is off by 1\.0e-6/);
+    expect(text).toMatch(/iteration2\/surprise is not compared/);
+    expect(text).toMatch(/probe\/theta\/nothing is not compared/);
+    expect(lastLine(report)).toBe('parity: 0 passed, 1 failed, 0 unsupported');
+  });
+
+  it('fails the case, not the run, whose description is damaged', async () => {
+    const folder = folderWith('l2t_w_one_step');
+    const path = join(folder, 'l2t_w_one_step.json');
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"batch": 6', '"batch": 0'));
+    const report = await parity(folder, { dtype: 'float64', engine: 'autograd' });
+    expect(formatReport(report)).toMatch(/batch/);
+    expect(lastLine(report)).toBe('parity: 0 passed, 1 failed, 0 unsupported');
+  });
+});

@@ -1,0 +1,139 @@
+import { L2TError } from '../../src/errors.js';
+import type { NamedTensor } from '../../src/native/addon.js';
+import type { Tensor, TensorMap } from '../../src/native/tensor.js';
+import type { Case } from './case.js';
+import { probe } from './uniform.js';
+
+/** float64: of each quantity's norm. */
+const exactTolerance = 1e-9;
+/** How convolutions multiply: directly, or in the Winograd domain, whose transforms multiply rounding errors. */
+export type Convolutions = 'direct' | 'winograd';
+/** float32: of each quantity's norm, for what precedes any step. */
+const roundingTolerance: Readonly<Record<Convolutions, number>> = { direct: 1e-5, winograd: 1e-4 };
+
+/** The columns of the table: quantities by how their names begin. */
+export const groups = [
+  ['losses', /^(iteration\d+\/)?(loss|virtual|meta)\//],
+  ['w', /^w\//],
+  ['λ', /^lambda\//],
+  ['∇f', /^grad\/weight_net\./],
+  ['∇g', /^grad\/lambda_net\./],
+  ['logits', /^logits\//],
+  ['features', /^probe\/(source|target)_feature\//],
+  ['θ', /^probe\/theta\//],
+  ['momentum', /^probe\/momentum\//],
+  ['statistics', /^probe\/buffer\//],
+  ['θ(T+1)', /^probe\/virtual_theta\//],
+  ['φ', /^probe\/phi\//],
+] as const;
+
+const beforeAnyStep = /^((iteration0\/)?loss\/|w\/|lambda\/|logits\/|probe\/(source|target)_feature\/)/;
+
+export interface Verdict {
+  readonly passed: boolean;
+  /** Worst relative error a group of quantities; absent where the case has none. */
+  readonly worst: ReadonlyMap<string, number>;
+  /** What failed, in words. */
+  readonly failures: readonly string[];
+  /** float32 only: error ÷ bound of what follows a step, absent where the case has none or its bound is too wide. */
+  readonly ratios?: { readonly grad?: number; readonly rest?: number };
+}
+
+interface Difference {
+  /** ‖actual − expected‖². */
+  readonly square: number;
+  /** ‖expected‖², of a probe the probed tensor's. */
+  readonly norm: number;
+}
+
+function toFloat64({ dtype, data }: Tensor): Float64Array {
+  // A copy: a view needs its offset to be a multiple of the element size, which a file does not promise.
+  const bytes = data.slice().buffer;
+  if (dtype === 'float64') return new Float64Array(bytes);
+  if (dtype === 'float32') return Float64Array.from(new Float32Array(bytes));
+  throw new L2TError('INVALID_DATA', `A quantity has dtype ${dtype}: only float32 and float64 are compared.`);
+}
+
+/** Undefined where the addon did not give the quantity, or in another shape. */
+function difference(name: string, expected: Tensor, actual: Map<string, NamedTensor>): Difference | undefined {
+  const probed = name.startsWith('probe/') ? name.slice('probe/'.length) : undefined;
+  const given = actual.get(probed ?? name);
+  if (given === undefined) return undefined;
+  const values = probed === undefined ? toFloat64(given) : probe(probed, toFloat64(given));
+  const wanted = toFloat64(expected);
+  if (values.length !== wanted.length) return undefined;
+  let square = 0;
+  let norm = 0;
+  wanted.forEach((value, i) => {
+    square += ((values[i] as number) - value) ** 2;
+    norm += value ** 2;
+  });
+  return { square, norm: probed === undefined ? norm : (wanted[0] ?? 0) ** 2 };
+}
+
+/** Relative; a quantity whose norm is 0 must be exactly 0; NaN is as wrong as can be. */
+function errorOf({ square, norm }: Difference): number {
+  if (square === 0) return 0;
+  const error = Math.sqrt(square / norm);
+  return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
+}
+
+/** Compares every quantity of the fixture; one that the addon did not give, or that no column holds, is a failure. */
+export function compare(
+  { float32 }: Case,
+  expected: TensorMap,
+  outputs: readonly NamedTensor[],
+  dtype: 'float32' | 'float64',
+  convolutions: Convolutions,
+): Verdict {
+  const actual = new Map(outputs.map((tensor) => [tensor.name, tensor]));
+  const worst = new Map<string, number>();
+  const failures: string[] = [];
+  const grad = { square: 0, norm: 0 };
+  let rest: number | undefined;
+  for (const [name, tensor] of expected) {
+    const group = groups.find(([, pattern]) => pattern.test(name))?.[0];
+    const result = difference(name, tensor, actual);
+    if (group === undefined || result === undefined) {
+      failures.push(`${name} is not compared: ${group ? 'the addon gives no such quantity' : 'its kind is unknown'}`);
+      continue;
+    }
+    const error = errorOf(result);
+    worst.set(group, Math.max(worst.get(group) ?? 0, error));
+    const tolerance = dtype === 'float64' ? exactTolerance : roundingTolerance[convolutions];
+    const judged = dtype === 'float64' || beforeAnyStep.test(name);
+    if (judged && error > tolerance) failures.push(`${name} is off by ${error.toExponential(1)}`);
+    if (judged) continue;
+    if (name.startsWith('grad/')) {
+      grad.square += result.square;
+      grad.norm += result.norm;
+    } else rest = Math.max(rest ?? 0, error);
+  }
+  const verdict = { passed: failures.length === 0, worst, failures };
+  if (dtype === 'float64') return verdict;
+  const gradError = grad.norm + grad.square > 0 ? errorOf(grad) : undefined;
+  return { ...verdict, ratios: ratiosOf(float32?.[convolutions], gradError, rest) };
+}
+
+/** Only cases in which rounding alone does little can tell anything. */
+const widestBound = 0.1;
+/** The median of error ÷ bound may be this. */
+export const largestMedian = 10;
+
+function ratiosOf(
+  bounds: { readonly grad: number; readonly rest: number } | undefined,
+  grad: number | undefined,
+  rest: number | undefined,
+): Verdict['ratios'] {
+  const ratio = (error: number | undefined, bound: number | undefined) =>
+    error !== undefined && bound !== undefined && bound > 0 && bound < widestBound ? error / bound : undefined;
+  return { grad: ratio(grad, bounds?.grad), rest: ratio(rest, bounds?.rest) };
+}
+
+export function median(values: readonly number[]): number | undefined {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const upper = sorted[Math.floor(middle)];
+  const lower = sorted[Math.ceil(middle) - 1];
+  return upper === undefined || lower === undefined ? undefined : (upper + lower) / 2;
+}

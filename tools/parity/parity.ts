@@ -1,0 +1,87 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { L2TError } from '../../src/errors.js';
+import { addon, type ConvolutionName, type EngineName } from '../../src/native/addon.js';
+import { readSafetensors } from '../../src/networks/weights/safetensors.js';
+import { fileError } from '../../src/system/files.js';
+import { defaultThreads } from '../../src/system/threads.js';
+import { methodOf, readCase } from './case.js';
+import { compare, largestMedian, median, type Verdict } from './compare.js';
+import { caseJob } from './inputs.js';
+
+export interface ParityOptions {
+  readonly dtype: 'float32' | 'float64';
+  readonly engine: EngineName;
+  /** 'auto' unless given. */
+  readonly convolution?: ConvolutionName;
+  readonly onCase?: (name: string, index: number, count: number) => void;
+}
+
+export type CaseResult = { readonly name: string } & (
+  | { readonly outcome: 'passed' | 'failed'; readonly verdict: Verdict }
+  | { readonly outcome: 'failed'; readonly error: string }
+  | { readonly outcome: 'unsupported'; readonly method: string }
+);
+
+export interface ParityReport {
+  readonly cases: readonly CaseResult[];
+  /** float32 only: median error ÷ bound, absent where no case tells. */
+  readonly medians?: { readonly grad?: number; readonly rest?: number };
+}
+
+/**
+ * Runs every case of a folder of fixtures (NAME.json and NAME.safetensors) through the addon and compares every quantity.
+ * @throws L2TError FILE_ACCESS, or INVALID_DATA where there is no case. What goes wrong within a case fails that case.
+ */
+export async function parity(folder: string, options: ParityOptions): Promise<ParityReport> {
+  const entries = await readdir(folder).catch((error: unknown) => {
+    throw fileError('read', folder, error);
+  });
+  const names = entries.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -'.json'.length));
+  if (names.length === 0) throw new L2TError('INVALID_DATA', `${folder} holds no case: no file ends in .json.`);
+  const cases: CaseResult[] = [];
+  for (const [index, name] of names.sort().entries()) {
+    options.onCase?.(name, index, names.length);
+    cases.push(await runCase(folder, name, options));
+  }
+  return options.dtype === 'float64' ? { cases } : judgeTogether(cases);
+}
+
+async function runCase(folder: string, name: string, options: ParityOptions): Promise<CaseResult> {
+  try {
+    const description = await readCase(join(folder, `${name}.json`));
+    const method = methodOf(description);
+    if (method === undefined) return { name, outcome: 'unsupported', method: description.method };
+    const { tensors: expected } = await readSafetensors(join(folder, `${name}.safetensors`));
+    const native = addon();
+    const { dtype, engine, convolution = 'auto' } = options;
+    const convolutions = engine === 'native' && convolution !== 'direct' ? 'winograd' : 'direct';
+    const settings = { dtype, engine, convolution, device: 'cpu', threads: defaultThreads() };
+    const outputs = await native.iterate(caseJob(native, description, method, settings));
+    const verdict = compare(description, expected, outputs, dtype, convolutions);
+    return { name, outcome: verdict.passed ? 'passed' : 'failed', verdict };
+  } catch (error) {
+    if (error instanceof L2TError && (error.code === 'ADDON_NOT_BUILT' || error.code === 'LIBTORCH_NOT_FOUND'))
+      throw error;
+    return { name, outcome: 'failed', error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** float32: after a step a single case never decides, only the median; where it is too high, the cases above it fail. */
+function judgeTogether(cases: readonly CaseResult[]): ParityReport {
+  const ratio = (result: CaseResult, kind: 'grad' | 'rest') =>
+    'verdict' in result ? result.verdict.ratios?.[kind] : undefined;
+  const medianOf = (kind: 'grad' | 'rest') =>
+    median(cases.map((result) => ratio(result, kind)).filter((value) => value !== undefined));
+  const medians = { grad: medianOf('grad'), rest: medianOf('rest') };
+  const judged = cases.map((result): CaseResult => {
+    if (!('verdict' in result)) return result;
+    const failures = (['grad', 'rest'] as const)
+      .filter((kind) => (medians[kind] ?? 0) > largestMedian && (ratio(result, kind) ?? 0) > largestMedian)
+      .map((kind) => `${kind} is ${ratio(result, kind)?.toFixed(1)} times what rounding alone does`);
+    if (failures.length === 0) return result;
+    const verdict = { ...result.verdict, passed: false, failures: [...result.verdict.failures, ...failures] };
+    return { name: result.name, outcome: 'failed', verdict };
+  });
+  return { cases: judged, medians };
+}
