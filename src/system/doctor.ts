@@ -1,0 +1,140 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, realpathSync } from 'node:fs';
+import { addonPath, isNativeCurrent, readBuildStamp } from '../../scripts/build-native.mjs';
+import { explain, findLibTorch, loadEnvironment } from '../../scripts/libtorch.mjs';
+import { defaultThreads } from './threads.js';
+
+/** One line of the report. 'note': works as it is, but could be better; 'broken': something cannot work. */
+export interface Check {
+  readonly name: string;
+  readonly state: 'ok' | 'note' | 'broken';
+  readonly detail: string;
+  /** What to do about it. */
+  readonly fix?: string;
+}
+
+export interface SelfTest {
+  readonly libtorch: string;
+  readonly cuda: boolean;
+  readonly parallel: string;
+  readonly gemm: string;
+  readonly vectors: string;
+  readonly device: { readonly device: string; readonly reason: string };
+}
+
+const apt = (name: string): string => `sudo apt-get update && sudo apt-get install -y ${name}`;
+
+/** The first line of what a program says, or undefined if it cannot be run. */
+function firstLine(command: string, args: readonly string[]): string | undefined {
+  const child = spawnSync(command, args, { encoding: 'utf8', timeout: 10_000 });
+  return child.status === 0 ? child.stdout.split('\n')[0]?.trim() : undefined;
+}
+
+function checkNode(): Check {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const ok = major > 20 || (major === 20 && minor >= 15);
+  return ok
+    ? { name: 'Node', state: 'ok', detail: process.versions.node }
+    : {
+        name: 'Node',
+        state: 'broken',
+        detail: `${process.versions.node}; 20.15 or newer is needed`,
+        fix: 'nvm install 20',
+      };
+}
+
+/** A tool that only compiling needs: missing, it matters less once the addon is built. */
+function checkTool(name: string, commands: readonly string[], packageName: string, built: boolean): Check {
+  for (const command of commands) {
+    const version = firstLine(command, ['--version']);
+    if (version !== undefined) return { name, state: 'ok', detail: version };
+  }
+  return { name, state: built ? 'note' : 'broken', detail: 'not found', fix: apt(packageName) };
+}
+
+function checkLibTorch(built: boolean): { check: Check; libtorch: unknown } {
+  const { found, tried } = findLibTorch();
+  if (found === undefined) {
+    const check: Check = {
+      name: 'LibTorch',
+      state: built ? 'note' : 'broken',
+      detail: 'not found',
+      fix: explain(tried),
+    };
+    return { check, libtorch: { tried } };
+  }
+  const detail = `${found.version} in ${found.prefix} (${found.how})`;
+  return { check: { name: 'LibTorch', state: 'ok', detail }, libtorch: { ...found, tried } };
+}
+
+/** Debian's LibTorch runs on any BLAS, and the reference one is many times slower. */
+function checkBlas(): Check[] {
+  const library = '/usr/lib/x86_64-linux-gnu/libblas.so.3';
+  if (readBuildStamp()?.libtorch.path !== '/usr' || !existsSync(library)) return [];
+  const real = realpathSync(library);
+  if (/openblas|mkl|blis/.test(real)) return [{ name: 'BLAS', state: 'ok', detail: real }];
+  return [{ name: 'BLAS', state: 'note', detail: `${real} is slow`, fix: apt('libopenblas0') }];
+}
+
+function checkAddon(): Check {
+  const stamp = readBuildStamp();
+  if (!existsSync(addonPath())) {
+    return { name: 'Addon', state: 'broken', detail: `not built (${addonPath()})`, fix: 'npx l2t-native build' };
+  }
+  if (stamp === undefined) return { name: 'Addon', state: 'ok', detail: addonPath() };
+  const detail = `built for LibTorch ${stamp.libtorch.version} in ${stamp.libtorch.path}`;
+  return isNativeCurrent()
+    ? { name: 'Addon', state: 'ok', detail }
+    : {
+        name: 'Addon',
+        state: 'note',
+        detail: `${detail}; sources or LibTorch changed since`,
+        fix: 'npx l2t-native build',
+      };
+}
+
+/** Loads the addon in a child process, so that a crash in it is a line of the report and not the report's end. */
+function selfTest(): { check: Check; result?: SelfTest } {
+  const program = `
+    const addon = require(process.argv[1]);
+    console.log(JSON.stringify({ ...addon.info(), device: addon.device('auto') }));`;
+  const env = { ...loadEnvironment, ...process.env };
+  const child = spawnSync(process.execPath, ['-e', program, addonPath()], { encoding: 'utf8', timeout: 120_000, env });
+  if (child.status === 0) {
+    const result = JSON.parse(child.stdout) as SelfTest;
+    const backend = /parallel backend: (\S+)/.exec(result.parallel)?.[1] ?? 'unknown backend';
+    const kernels = `matrix products by ${result.gemm}, ${result.vectors} vectors`;
+    const detail = `passed: LibTorch ${result.libtorch}, ${defaultThreads()} threads (${backend}), ${kernels}`;
+    return { check: { name: 'Self-test', state: 'ok', detail }, result };
+  }
+  const said = child.stderr.split('\n').find((line) => line.includes('Error:'));
+  const detail = said ?? (child.signal === null ? `exit ${child.status}` : `the addon crashed (${child.signal})`);
+  const stamp = readBuildStamp();
+  const fix =
+    stamp === undefined
+      ? 'npx l2t-native build'
+      : `is LibTorch still in ${stamp.libtorch.path}? If not: npx l2t-native build`;
+  return { check: { name: 'Self-test', state: 'broken', detail: detail.trim(), fix } };
+}
+
+/** Examines this machine, and what was built on it. Loads the addon in a process of its own. */
+export function examine(): { checks: Check[]; libtorch: unknown; selfTest: SelfTest | undefined } {
+  const built = existsSync(addonPath());
+  const { check, libtorch } = checkLibTorch(built);
+  const checks = [
+    checkNode(),
+    checkTool('Compiler', ['g++', 'clang++'], 'g++', built),
+    checkTool('CMake', ['cmake'], 'cmake', built),
+    check,
+    ...checkBlas(),
+    checkAddon(),
+  ];
+  if (!built) return { checks, libtorch, selfTest: undefined };
+  const test = selfTest();
+  checks.push(test.check);
+  if (test.result !== undefined) {
+    const { device, reason } = test.result.device;
+    checks.push({ name: 'Device', state: 'ok', detail: `auto chooses ${device}: ${reason}` });
+  }
+  return { checks, libtorch, selfTest: test.result };
+}

@@ -1,0 +1,54 @@
+import { createWriteStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { L2TError } from '../errors.js';
+import type { Progress } from './libtorch-archive.js';
+
+/** Official archives have up to 4 GB. */
+const largestDownload = 2 ** 33;
+/** A server that sends nothing for so long is given up, milliseconds. */
+const patience = 60_000;
+
+function unreachable(url: string, reason: string, cause?: unknown): L2TError {
+  return new L2TError(
+    'LIBTORCH_NOT_FOUND',
+    `Cannot fetch ${url}: ${reason}. Fetch the archive on a machine that can, then: l2t-native setup --from FILE.`,
+    { cause },
+  );
+}
+
+/** What lies behind fetch's "fetch failed". */
+function why(error: unknown): string {
+  const { cause, message } = error as Error;
+  return cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code || message : message;
+}
+
+/** Fetches `url` into `path`. @throws L2TError LIBTORCH_NOT_FOUND with the server's or the network's reason. */
+export async function download(url: string, path: string, progress: Progress): Promise<void> {
+  const abort = new AbortController();
+  const giveUp = (): void => abort.abort(new Error(`nothing arrived for ${patience / 1000} s`));
+  let timer = setTimeout(giveUp, patience);
+  try {
+    const response = await fetch(url, { signal: abort.signal });
+    if (!response.ok || response.body === null)
+      throw new Error(`the server answers ${response.status} ${response.statusText}`);
+    const length = Number(response.headers.get('content-length')) || undefined;
+    let done = 0;
+    const counted = async function* (source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+      for await (const chunk of source) {
+        clearTimeout(timer);
+        timer = setTimeout(giveUp, patience);
+        done += chunk.length;
+        if (done > largestDownload) throw new Error(`it is larger than ${largestDownload} bytes`);
+        progress('fetching LibTorch', done, length);
+        yield chunk;
+      }
+      if (length !== undefined && done !== length) throw new Error(`it ended after ${done} of ${length} bytes`);
+    };
+    await pipeline(Readable.fromWeb(response.body), counted, createWriteStream(path));
+  } catch (error) {
+    throw unreachable(url, why(error), error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
