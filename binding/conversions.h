@@ -11,8 +11,8 @@
 #include "native/run/config.h"
 #include "native/run/evaluation.h"
 
-/// Between JavaScript values and the native structs; src/native/contract.ts documents the shapes. Everything that is wrong is
-/// INVALID_OPTION, naming the key.
+/// Between JavaScript values and the native structs; src/native/contract.ts documents the shapes. Everything that is
+/// wrong is INVALID_OPTION, naming the key.
 namespace l2t::binding {
 
 /// Keeps the JavaScript buffers that native tensors look into alive; made and dropped on the JavaScript thread.

@@ -7,8 +7,8 @@
 #include "native/core/device.h"
 #include "native/core/memory.h"
 #include "native/core/threads.h"
-#include "native/nets/forward.h"
 #include "native/nets/initialise.h"
+#include "native/run/evaluation.h"
 
 namespace l2t::binding {
 
@@ -75,9 +75,8 @@ Napi::Value Network::infer(const Napi::CallbackInfo& info) {
     auto body = [loaded = loaded_, images, want_features](Worker& /*worker*/) -> MakeValue {
       const KeptMemory memory;
       take_threads(loaded->threads);
-      const auto x = data::to_input(images.to(loaded->device()), loaded->size, loaded->normalisation);
-      const auto [logits, features] =
-          nets::forward(loaded->network, loaded->parameters.views, loaded->buffers, x, nets::Statistics::kRunning);
+      const auto [logits, features] = run::infer(loaded->network, loaded->parameters.views, loaded->buffers,
+                                                 images.to(loaded->device()), loaded->size, loaded->normalisation);
       std::vector<NamedTensor> tensors{{"logits", to_host(logits)}};
       for (size_t n = 0; want_features && n < features.size(); ++n)
         tensors.push_back({"feature/" + std::to_string(n), to_host(features[n])});

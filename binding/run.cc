@@ -1,5 +1,8 @@
 #include "binding/run.h"
 
+#include <deque>
+#include <mutex>
+
 #include "native/core/error.h"
 
 namespace l2t::binding {
@@ -29,12 +32,14 @@ run::RunConfig to_run_config(const Napi::Object& job, Keep& keep) {
   config.train = to_images(get_object(job, "train"), config.target.classes, keep);
   config.validation = images("validation");
   config.test = images("test");
+  config.resized_crops = get_boolean(job, "resizedCrops");
   config.select_best = get_boolean(job, "selectBest");
   config.device = get_string(job, "device");
   config.threads = static_cast<int>(get_integer(job, "threads", 1, 1024));
   config.seed = get_integer(job, "seed", 0, 9007199254740991);
   config.epochs = get_integer(job, "epochs", 1, 1000000);
   config.batch = get_integer(job, "batch", 1, 1000000);
+  config.evaluation_batch = get_integer(job, "evaluationBatch", 1, 1000000);
   config.save_every = get_number(job, "saveEvery");
   if (!job.Get("warmUp").IsUndefined()) config.warm_up = get_number(job, "warmUp");
   if (!job.Get("resume").IsUndefined()) {
@@ -98,6 +103,7 @@ Napi::Object from_epoch(Napi::Env env, const run::EpochEvent& event) {
   object.Set("type", "epoch");
   object.Set("metrics", from_metrics(env, event.metrics));
   object.Set("seconds", event.seconds);
+  object.Set("steps", static_cast<double>(event.steps));
   object.Set("imagesPerSecond", event.images_per_second);
   object.Set("best", event.best);
   object.Set("network", from_tensors(env, event.network));
@@ -125,6 +131,18 @@ class EventListener final : public run::Listener {
   EventListener(Worker& worker, Napi::FunctionReference callback) : worker_(worker), callback_(std::move(callback)) {}
 
   void on_step(const run::StepEvent& event) override {
+    {
+      const std::scoped_lock lock(steps_mutex_);
+      steps_.push_back(event);
+      if (steps_.size() > kMostSteps) {
+        // The event loop is blocked: the call that was to deliver the oldest delivers the next.
+        steps_.pop_front();
+        return;
+      }
+    }
+    worker_.post([this](Napi::Env env) { deliver(env, [&] { return from_step(env, next_step()); }); });
+  }
+  void on_trial(const run::StepEvent& event) override {
     worker_.post([this, event](Napi::Env env) { deliver(env, [&] { return from_step(env, event); }); });
   }
   void on_epoch(run::EpochEvent event) override {
@@ -167,7 +185,19 @@ class EventListener final : public run::Listener {
   }
 
  private:
+  /// Steps that wait for the event loop.
+  static constexpr size_t kMostSteps = 256;
+
+  run::StepEvent next_step() {
+    const std::scoped_lock lock(steps_mutex_);
+    const auto event = steps_.front();
+    steps_.pop_front();
+    return event;
+  }
+
   Worker& worker_;
+  std::mutex steps_mutex_;
+  std::deque<run::StepEvent> steps_;
   Napi::FunctionReference callback_;
   Napi::Error thrown_;
 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
 #include <map>
 #include <mutex>
@@ -144,6 +145,15 @@ void keep_freed_memory() {
 
 MemoryUse memory_use() { return region().use(); }
 
-KeptMemory::~KeptMemory() { region().release(); }
+namespace {
+std::atomic<int> jobs = 0;
+}  // namespace
+
+KeptMemory::KeptMemory() { ++jobs; }
+
+// Under a job that goes on, what was freed is taken again at its next step.
+KeptMemory::~KeptMemory() {
+  if (--jobs == 0) region().release();
+}
 
 }  // namespace l2t

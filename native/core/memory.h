@@ -16,11 +16,11 @@ struct MemoryUse {
 };
 MemoryUse memory_use();
 
-/// Declared first in a job that makes many tensors: when all of them are gone, it gives the kept pages back to the
-/// system.
+/// Declared first in a job that makes many tensors: when its tensors are gone and no other such job runs, it gives the
+/// kept pages back to the system.
 class KeptMemory {
  public:
-  KeptMemory() = default;
+  KeptMemory();
   KeptMemory(const KeptMemory&) = delete;
   KeptMemory& operator=(const KeptMemory&) = delete;
   ~KeptMemory();

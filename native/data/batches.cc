@@ -1,45 +1,41 @@
 #include "native/data/batches.h"
 
-#include <ATen/ops/arange.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <numeric>
 
+#include "native/core/error.h"
+
 namespace l2t::data {
 namespace {
-
-/// Images are in their proportions from this side on: src/data/fit.ts has the same.
-constexpr int64_t kLargeSize = 64;
 
 /// Batches that are decoded while one is trained on.
 constexpr size_t kAhead = 2;
 
 }  // namespace
 
-TrainingBatches::TrainingBatches(ImageSet set, int64_t target_size, int64_t batch, uint64_t seed, int64_t epochs,
+TrainingBatches::TrainingBatches(ImageSet set, bool resized_crops, int64_t batch, uint64_t seed, int64_t epochs,
                                  Decoder* decoder)
     : set_(std::move(set)),
-      resized_crops_(!set_.resident() && target_size >= kLargeSize),
+      resized_crops_(resized_crops),
       sampler_(set_.count(), set_.size, batch, seed),
       epochs_(epochs),
       decoder_(decoder) {
-  if (set_.resident()) padded_ = pad_images(set_.pixels, crop_padding(set_.size));
+  if (resized_crops_ && set_.resident())
+    throw Error("INVALID_OPTION", "Resized crops are drawn while images are decoded, so such a set has no pixels.");
 }
 
 Batch TrainingBatches::read(int64_t epoch, int64_t step) {
   const auto device = set_.labels.device();
   const auto rows = at::tensor(sampler_.positions(epoch, step), at::kLong).to(device);
   const auto labels = at::index_select(set_.labels, 0, rows);
-  if (set_.resident()) return {gather_crops(padded_, set_.size, rows, sampler_.crops(epoch, step)), labels};
-  auto pixels = decoded(epoch, step);
+  auto pixels = set_.resident() ? at::index_select(set_.pixels, 0, rows) : decoded(epoch, step);
   if (!pixels.defined()) return {{}, labels};
   pixels = pixels.to(device, /*non_blocking=*/true);
   if (resized_crops_) return {mirror(pixels, sampler_.resized_crops(epoch, step).flips), labels};
-  const auto all = at::arange(pixels.size(0), rows.options());
-  const auto padded = pad_images(pixels, crop_padding(set_.size));
-  return {gather_crops(padded, set_.size, all, sampler_.crops(epoch, step)), labels};
+  return {random_crops(pixels, sampler_.crops(epoch, step)), labels};
 }
 
 /// The batch, after asking for those that follow it, in this epoch and the next.

@@ -35,12 +35,12 @@ class Decoder {
   virtual at::Tensor take(int64_t ticket) = 0;
 };
 
-/// The batches of training, augmented: by pad, crop and flip where images are resident or the target's are small; by
-/// random resized crop and flip otherwise. What is not resident is asked for two batches ahead.
+/// The batches of training, augmented: by random resized crop and flip, or by pad, crop and flip. A set that is not
+/// resident is decoded two batches ahead.
 class TrainingBatches {
  public:
-  /// `target_size`: side of the target's images. `decoder` may be null where the set is resident.
-  TrainingBatches(ImageSet set, int64_t target_size, int64_t batch, uint64_t seed, int64_t epochs, Decoder* decoder);
+  /// `resized_crops`: of a set that is not resident. `decoder` may be null where the set is resident.
+  TrainingBatches(ImageSet set, bool resized_crops, int64_t batch, uint64_t seed, int64_t epochs, Decoder* decoder);
 
   [[nodiscard]] int64_t steps() const { return sampler_.steps(); }
 
@@ -60,11 +60,10 @@ class TrainingBatches {
   Sampler sampler_;
   int64_t epochs_;
   Decoder* decoder_;
-  at::Tensor padded_;  // of a resident set
   std::deque<Asked> asked_;
 };
 
-/// All images of a set in order, whole, `batch` at a time; what is not resident is asked for one batch ahead.
+/// All images of a set in order, whole, `batch` at a time; a set that is not resident is decoded one batch ahead.
 class EvaluationBatches {
  public:
   /// `name`: which set it is. `decoder` may be null where the set is resident.

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_upsample_bilinear2d_aa.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/flip.h>
@@ -23,13 +24,12 @@ at::Tensor per_channel(const std::array<double, 3>& values, const at::Device& de
 
 int64_t crop_padding(int64_t size) { return std::max<int64_t>(1, size / 8); }
 
-at::Tensor pad_images(const at::Tensor& pixels, int64_t padding) {
-  return at::constant_pad_nd(pixels, {0, 0, padding, padding, padding, padding}, 0);
-}
-
-at::Tensor gather_crops(const at::Tensor& padded, int64_t size, const at::Tensor& rows,
-                        const std::vector<Crop>& crops) {
-  const auto batch = static_cast<int64_t>(crops.size());
+at::Tensor random_crops(const at::Tensor& pixels, const std::vector<Crop>& crops) {
+  const auto size = pixels.size(1);
+  const auto batch = pixels.size(0);
+  const auto padding = crop_padding(size);
+  const auto padded = at::constant_pad_nd(pixels, {0, 0, padding, padding, padding, padding}, 0);
+  const auto image = at::arange(batch, at::kLong).view({batch, 1, 1});
   auto y = at::empty({batch, size}, at::kLong);
   auto x = at::empty({batch, size}, at::kLong);
   auto* y_data = y.mutable_data_ptr<int64_t>();
@@ -41,8 +41,8 @@ at::Tensor gather_crops(const at::Tensor& padded, int64_t size, const at::Tensor
       x_data[b * size + i] = left + (flip ? size - 1 - i : i);
     }
   }
-  const auto device = padded.device();
-  return at::index(padded, {rows.to(device).view({batch, 1, 1}), y.to(device).unsqueeze(2), x.to(device).unsqueeze(1)});
+  const auto device = pixels.device();
+  return at::index(padded, {image.to(device), y.to(device).unsqueeze(2), x.to(device).unsqueeze(1)});
 }
 
 at::Tensor mirror(const at::Tensor& pixels, const std::vector<bool>& flips) {

@@ -32,15 +32,11 @@ struct Crop {
 /// Black pixels around an image before a random crop: 4 at 32 pixels, in proportion above.
 int64_t crop_padding(int64_t size);
 
-/// Images `rows` (int64, B) of `padded` (pad_images), cropped to size × size and flipped: uint8, B × S × S × 3, one
-/// gather.
-at::Tensor gather_crops(const at::Tensor& padded, int64_t size, const at::Tensor& rows, const std::vector<Crop>& crops);
+/// Pads each image (uint8, B × S × S × 3) with black, cuts S × S out of it again and mirrors it, as its crop says.
+at::Tensor random_crops(const at::Tensor& pixels, const std::vector<Crop>& crops);
 
 /// Mirrors image b of `pixels` (uint8, B × S × S × 3) where flips[b] says so.
 at::Tensor mirror(const at::Tensor& pixels, const std::vector<bool>& flips);
-
-/// Black pixels around every image: N × S × S × 3 → N × (S + 2p) × (S + 2p) × 3.
-at::Tensor pad_images(const at::Tensor& pixels, int64_t padding);
 
 /// What a network reads: uint8 B × S × S × 3 → float32 B × 3 × size × size, channels last in memory, resized where
 /// `size` differs (antialiased bilinear), then normalised.

@@ -1,4 +1,8 @@
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+// Before an instruction set is chosen: of an inline function that several files compile, the linker keeps one, and that
+// must run on every machine.
+#include "native/kernels/loops.h"
+
 #pragma GCC target("avx2,fma")
 #define L2T_ISA avx2
 #define L2T_ISA_NAME "avx2"

@@ -27,7 +27,6 @@ class Builder {
   /// skip is a 1×1 convolution with BN (`downsample`) only where stride or channels change.
   int basic_block(int x, const std::string& name, int out, int stride);
 
-  [[nodiscard]] int channels(int value) const { return channels_[value]; }
   Network finish() && { return std::move(network_); }
 
  private:

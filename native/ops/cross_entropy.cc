@@ -18,8 +18,6 @@ at::Tensor cross_entropy_backward(const at::Tensor& log_p, const at::Tensor& y) 
   return z_bar.div_(static_cast<double>(y.size(0)));
 }
 
-at::Tensor cross_entropy_tangent(const at::Tensor& z_bar, const at::Tensor& z_dot) { return (z_bar * z_dot).sum(); }
-
 at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Tensor& z_dot) {
   const auto p = log_p.exp();
   const auto centred = z_dot - (p * z_dot).sum(1, /*keepdim=*/true);

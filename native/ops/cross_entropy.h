@@ -5,7 +5,6 @@
 ///
 ///   forward            L  = −mean_b log p_{b,y}
 ///   backward           z̄  = (p − onehot(y)) / B                     (for L̄ = 1)
-///   tangent            L̇  = Σ z̄ ż
 ///   tangent_backward   z̄̇  = p ∘ (ż − Σ_k p_k ż_k) / B
 namespace l2t::ops {
 
@@ -13,9 +12,6 @@ namespace l2t::ops {
 at::Tensor cross_entropy(const at::Tensor& z, const at::Tensor& y, at::Tensor& log_p);
 
 at::Tensor cross_entropy_backward(const at::Tensor& log_p, const at::Tensor& y);
-
-/// L̇, a scalar.
-at::Tensor cross_entropy_tangent(const at::Tensor& z_bar, const at::Tensor& z_dot);
 
 at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Tensor& z_dot);
 

@@ -53,6 +53,8 @@ struct RunConfig {
   std::vector<NamedTensor> target_weights;
   std::vector<SourceConfig> sources;
   data::ImageSet train;
+  /// Training images are augmented by random resized crops, while they are decoded; else by padding and cropping.
+  bool resized_crops;
   std::optional<data::ImageSet> validation;
   std::optional<data::ImageSet> test;
   /// The best epoch is the first with the highest validation accuracy; else, or without validation, the last.
@@ -62,6 +64,8 @@ struct RunConfig {
   uint64_t seed;
   int64_t epochs;
   int64_t batch;
+  /// Images that are validated or tested together.
+  int64_t evaluation_batch;
   double save_every;
   /// Part of all steps over which the learning rate grows linearly to the schedule's; 0: none.
   double warm_up;

@@ -6,9 +6,15 @@
 #include <ATen/ops/cross_entropy_loss.h>
 
 #include "native/core/error.h"
-#include "native/nets/forward.h"
 
 namespace l2t::run {
+
+nets::Activations infer(const nets::Network& network, const std::vector<at::Tensor>& parameters,
+                        const std::vector<at::Tensor>& buffers, const at::Tensor& pixels, int64_t size,
+                        const data::Normalisation& normalisation) {
+  return nets::forward(network, parameters, buffers, data::to_input(pixels, size, normalisation),
+                       nets::Statistics::kRunning);
+}
 
 std::optional<Evaluation> evaluate(const nets::Network& network, const std::vector<at::Tensor>& parameters,
                                    const std::vector<at::Tensor>& buffers, data::EvaluationBatches batches,
@@ -22,8 +28,7 @@ std::optional<Evaluation> evaluate(const nets::Network& network, const std::vect
     if (stopped()) return std::nullopt;
     const auto [pixels, labels] = batches.read(k);
     if (!pixels.defined()) return std::nullopt;
-    const auto x = data::to_input(pixels, size, normalisation);
-    const auto logits = nets::forward(network, parameters, buffers, x, nets::Statistics::kRunning).logits;
+    const auto logits = infer(network, parameters, buffers, pixels, size, normalisation).logits;
     const auto sum = at::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum).to(at::kDouble);
     loss = loss.defined() ? loss + sum : sum;
     predictions.push_back(at::argmax(logits, 1));

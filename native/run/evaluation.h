@@ -4,9 +4,15 @@
 #include <vector>
 
 #include "native/data/batches.h"
-#include "native/nets/network.h"
+#include "native/nets/forward.h"
 
 namespace l2t::run {
+
+/// The one way from images to logits: the network in evaluation mode on `pixels` (uint8, B × S × S × 3), which are
+/// resized to `size` where S differs.
+nets::Activations infer(const nets::Network& network, const std::vector<at::Tensor>& parameters,
+                        const std::vector<at::Tensor>& buffers, const at::Tensor& pixels, int64_t size,
+                        const data::Normalisation& normalisation);
 
 struct Evaluation {
   int64_t correct = 0;

@@ -46,6 +46,7 @@ struct EpochMetrics {
 struct EpochEvent {
   EpochMetrics metrics;
   double seconds;
+  int64_t steps;
   double images_per_second;
   bool best;
   std::vector<NamedTensor> network;
@@ -70,7 +71,10 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
   virtual ~Listener() = default;
+  /// Of many that nobody took, the oldest may be dropped.
   virtual void on_step(const StepEvent& event) = 0;
+  /// A step of try_rates: none is dropped.
+  virtual void on_trial(const StepEvent& event) = 0;
   virtual void on_epoch(EpochEvent event) = 0;
   virtual void on_save(std::vector<NamedTensor> state) = 0;
   /// Has someone asked the run to end?

@@ -13,9 +13,6 @@
 namespace l2t::run {
 namespace {
 
-/// Images evaluated together: 32 of 224×224 make a ResNet's first map, 64 channels at 112×112, of 103 MB.
-int64_t evaluation_batch(int64_t size) { return size < 64 ? 256 : 32; }
-
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -41,27 +38,36 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
       learner_(config_.hyperparameters, config_.target, config_.size, config_.sources,
                at::TensorOptions().dtype(at::kFloat).device(device_), /*observe=*/false),
       decoder_(decoder),
-      batches_(on_device(std::move(config_.train), device_), config_.size, config_.batch, config_.seed, config_.epochs,
-               decoder),
+      batches_(on_device(std::move(config_.train), device_), config_.resized_crops, config_.batch, config_.seed,
+               config_.epochs, decoder),
       sums_(learner_.problem().method, learner_.problem().pairs) {
   if (config_.validation) config_.validation = on_device(std::move(*config_.validation), device_);
   if (config_.test) config_.test = on_device(std::move(*config_.test), device_);
   if (config_.resume) {
     restore(*config_.resume);
-    return;
+  } else {
+    start();
   }
+  // All of these have been copied.
+  for (auto& source : config_.sources) source.weights.clear();
+  config_.target_weights.clear();
+  config_.resume.reset();
+}
+
+/// From the seed, and from the target's weights where they were given.
+void Trainer::start() {
   learner_.initialise(config_.seed);
-  if (!config_.target_weights.empty()) {
-    const auto& target = learner_.problem().target;
-    copy_by_name(target.parameters, learner_.network_parameters(), config_.target_weights);
-    copy_by_name(target.buffers, learner_.state().buffers, config_.target_weights);
-  }
+  if (config_.target_weights.empty()) return;
+  const auto& target = learner_.problem().target;
+  copy_by_name(target.parameters, learner_.network_parameters(), config_.target_weights);
+  copy_by_name(target.buffers, learner_.state().buffers, config_.target_weights);
 }
 
 RunResult Trainer::run() {
   while (epoch_ < config_.epochs) {
     epoch_start_ = Clock::now();
     epoch_images_ = 0;
+    epoch_steps_ = 0;
     if (!train_epoch() || !finish_epoch()) return stop();
   }
   RunResult result{false, best_, {}};
@@ -86,6 +92,7 @@ bool Trainer::train_epoch() {
     event->epoch = epoch_;
     event->step = ++step_;
     event->steps = batches_.steps();
+    ++epoch_steps_;
     listener_.on_step(*event);
     save_when_due();
   }
@@ -105,7 +112,7 @@ void Trainer::try_rates(const std::vector<double>& rates) {
     }
     event.step = k + 1;
     event.steps = steps;
-    listener_.on_step(event);
+    listener_.on_trial(event);
     if (std::isinf(event.loss_org)) return;
   }
 }
@@ -138,7 +145,10 @@ std::optional<StepEvent> Trainer::step() {
 
 /// False where the run was asked to end before the validation was through: it is done again on resume.
 bool Trainer::finish_epoch() {
-  EpochEvent event{sums_.metrics(), 0, static_cast<double>(epoch_images_) / seconds_since(epoch_start_), true, {}, {}};
+  EpochEvent event{};
+  event.metrics = sums_.metrics();
+  event.images_per_second = static_cast<double>(epoch_images_) / seconds_since(epoch_start_);
+  event.best = true;
   event.metrics.epoch = epoch_;
   event.metrics.lr = learning_rate(batches_.steps() - 1);
   if (config_.validation) {
@@ -157,6 +167,7 @@ bool Trainer::finish_epoch() {
   event.network = network();
   event.state = state();
   event.seconds = seconds_since(epoch_start_);
+  event.steps = epoch_steps_;
   listener_.on_epoch(std::move(event));
   last_save_ = Clock::now();
   return true;
@@ -194,9 +205,8 @@ double Trainer::learning_rate(int64_t step) const {
 std::optional<Evaluation> Trainer::evaluate_on(const data::ImageSet& images, const char* name,
                                                const std::vector<at::Tensor>& parameters,
                                                const std::vector<at::Tensor>& buffers) const {
-  return evaluate(learner_.problem().target, parameters, buffers,
-                  {images, name, evaluation_batch(config_.size), decoder_}, config_.size, config_.normalisation,
-                  [this] { return listener_.stopped(); });
+  return evaluate(learner_.problem().target, parameters, buffers, {images, name, config_.evaluation_batch, decoder_},
+                  config_.size, config_.normalisation, [this] { return listener_.stopped(); });
 }
 
 /// A finite loss can still give an infinite step: such weights must not reach a checkpoint.

@@ -46,6 +46,7 @@ class Trainer {
   void keep_best(const EpochMetrics& metrics);
 
   [[nodiscard]] std::vector<NamedTensor> state() const;
+  void start();
   void restore(const Resume& resume);
   [[nodiscard]] std::vector<NamedTensor> network() const;
 
@@ -66,6 +67,7 @@ class Trainer {
   Clock::time_point last_save_ = Clock::now();
   Clock::time_point epoch_start_ = Clock::now();
   int64_t epoch_images_ = 0;  // trained on since then
+  int64_t epoch_steps_ = 0;   // done since then
 };
 
 }  // namespace l2t::run

@@ -2,8 +2,11 @@ import { L2TError } from '../errors.js';
 import { type DecodedImage, maxPixels } from './decode.js';
 import type { Resize } from './reading.js';
 
-/** Networks for images of at least this side see them in their proportions, decoded when they are needed. */
+/** The side, in pixels, from which images are large: decoded when they are needed, and seen in their proportions. */
 export const largeSize = 64;
+
+/** Images that are evaluated together. 32 of 224×224 make a ResNet's first map, 64 channels at 112×112, of 103 MB. */
+export const evaluationBatch = (size: number): number => (size < largeSize ? 256 : 32);
 
 /**
  * An image as size × size × 3, uint8.

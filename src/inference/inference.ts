@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { fitImage, largeSize } from '../data/fit.js';
+import { evaluationBatch, fitImage } from '../data/fit.js';
 import type { ImageList } from '../data/image-list.js';
 import { forEachParallel } from '../data/reading.js';
 import { L2TError } from '../errors.js';
@@ -51,7 +51,7 @@ export class Inference {
     source: ImageSource,
     options: { batch?: number | undefined; signal?: AbortSignal | undefined; features?: boolean },
   ): AsyncGenerator<Batch, void> {
-    const { batch = this.size < largeSize ? 256 : 32, signal, features = false } = options;
+    const { batch = evaluationBatch(this.size), signal, features = false } = options;
     const read = (first: number) => readImages(source, first, batch, this.size, signal);
     let images = await read(0);
     for (let first = 0; first < source.count; first += batch) {

@@ -81,8 +81,10 @@ export interface RunJob extends Hyperparameters {
   /** Start of θ's network part and its buffers; absent: initialised from `seed`. */
   readonly targetWeights?: readonly NamedTensor[];
   readonly sources: readonly NativeSource[];
-  /** Random resized crops are drawn where it has no pixels and `size` (the target's) is at least 64; else it is padded and cropped. */
+  /** Each image is mirrored in half of the cases, and cropped at random: as `resizedCrops` says. */
   readonly train: NativeImages;
+  /** Training images are cropped at a random place and scale while they are decoded (so `train` has no pixels); else padded, and cropped to their size. */
+  readonly resizedCrops: boolean;
   /** Of the target's size, as the test images are. */
   readonly validation?: NativeImages;
   readonly test?: NativeImages;
@@ -93,6 +95,8 @@ export interface RunJob extends Hyperparameters {
   readonly seed: number;
   readonly epochs: number;
   readonly batch: number;
+  /** Images that are validated or tested together. */
+  readonly evaluationBatch: number;
   /** Seconds between saves within an epoch. */
   readonly saveEvery: number;
   /** Part of all steps over which the learning rate grows linearly to the schedule's; absent: none. */
@@ -151,6 +155,8 @@ export interface EpochEvent {
   readonly metrics: EpochMetrics;
   /** Training and validation. */
   readonly seconds: number;
+  /** The epoch's steps that these seconds were for: a resume in its midst does not do them all. */
+  readonly steps: number;
   /** Training images, while they were trained on. */
   readonly imagesPerSecond: number;
   /** Is this the best epoch so far (`selectBest`: the first with the highest validation accuracy; else each is, in its turn)? */

@@ -129,10 +129,9 @@ export class RunFolder {
     };
   }
 
-  /** An epoch's end; `network` is the target as it is now, `steps` are those that `seconds` were for. */
+  /** An epoch's end; `network` is the target as it is now. */
   async saveEpoch(
-    { metrics, seconds, imagesPerSecond, best, state }: EpochEvent,
-    steps: number,
+    { metrics, seconds, steps, imagesPerSecond, best, state }: EpochEvent,
     network: Checkpoint,
   ): Promise<void> {
     this.#metrics.push(JSON.stringify(metrics));

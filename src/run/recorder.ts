@@ -9,8 +9,6 @@ import { type Context, type Materials, targetNetwork } from './materials.js';
 
 /** Writes what a run says into its folder, and says it to whoever listens. */
 export class Recorder implements RunListener {
-  /** Of this epoch, by this process: a resume begins to count, and the epoch's clock to run, where it went on. */
-  #steps = 0;
   #stepsPerEpoch: number | undefined;
   #writable = true;
 
@@ -21,7 +19,6 @@ export class Recorder implements RunListener {
   ) {}
 
   step(event: StepEvent): void {
-    this.#steps++;
     this.#stepsPerEpoch = event.steps;
     this.emit(event);
   }
@@ -32,8 +29,7 @@ export class Recorder implements RunListener {
     this.#writable = false;
     if (event.type === 'save') await this.folder.saveState(event.state);
     else {
-      await this.folder.saveEpoch(event, this.#steps, toCheckpoint(this.materials, event.network));
-      this.#steps = 0;
+      await this.folder.saveEpoch(event, toCheckpoint(this.materials, event.network));
       const { metrics, best, seconds } = event;
       const accuracy = metrics.validationAccuracy ?? metrics.trainAccuracy;
       this.emit({ type: 'epoch', epochs: this.materials.options.epochs, accuracy, best, seconds, ...metrics });

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { evaluationBatch, largeSize } from '../data/fit.js';
 import { L2TError } from '../errors.js';
 import type { RunJob, StepEvent } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
@@ -110,6 +111,8 @@ function toJob(
     target: targetNetwork(options, data),
     normalisation: imagenetNormalisation,
     train: data.train,
+    resizedCrops: data.train.pixels === undefined && size >= largeSize,
+    evaluationBatch: evaluationBatch(size),
     ...(data.validation && { validation: data.validation }),
     ...(data.test && { test: data.test }),
     selectBest: (data.validation?.labels.length ?? 0) >= rules.enoughToSelect,

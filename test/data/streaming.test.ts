@@ -67,17 +67,18 @@ describe('a run whose images are decoded as they are needed', () => {
     for (const k of [0, 1]) expect(epoch(k).sort((a, b) => a - b)).toEqual([...Array(16).keys()]);
   });
 
-  it('from 64 pixels on asks for random resized crops', async () => {
+  it('asks for random resized crops where the job wants them', async () => {
     const size = 64;
     const target = { name: 'resnet18', classes: 4, width: 0.0625 };
     const { set, answer } = streamed(images(16, { size }));
-    const { asked } = await trainStreaming(scratch({ train: set, size, target }), answer);
+    const { asked } = await trainStreaming(scratch({ train: set, size, target, resizedCrops: true }), answer);
     expect(asked.length).toBe(8);
     for (const { images: rows, draws } of asked) expect(draws?.length).toBe(40 * rows.length);
     const all = asked.flatMap(({ draws }) => [...(draws ?? [])]);
     expect(Math.min(...all)).toBeGreaterThanOrEqual(0);
     expect(Math.max(...all)).toBeLessThan(1);
     expect(new Set(all).size).toBe(all.length);
+    await expect(train(scratch({ resizedCrops: true }))).rejects.toMatchObject({ code: 'INVALID_OPTION' });
   });
 
   it('ends, with its state saved, where a batch will not come, and soon where it is told to', async () => {

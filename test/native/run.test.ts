@@ -319,3 +319,30 @@ it('the parameters that no loss reaches decay all the same', async () => {
   };
   expect((await norm(2)) / (await norm(1))).toBeCloseTo(1 - 0.1 * 0.5, 5);
 });
+
+describe('step events behind a blocked event loop', () => {
+  /** Blocks this thread until the trainer's rests: it waits for the epoch to be saved. */
+  function blockUntilIdle(): void {
+    const cell = new Int32Array(new SharedArrayBuffer(4));
+    for (let slice = 0; slice < 600; slice++) {
+      const before = process.cpuUsage();
+      Atomics.wait(cell, 0, 0, 100);
+      const { user, system } = process.cpuUsage(before);
+      if (user + system < 20_000) return;
+    }
+  }
+
+  it('do not pile up: the newest stay', async () => {
+    const steps: number[] = [];
+    const job = scratch({ train: images(800), batch: 2, epochs: 1 });
+    const run = new (addon().Run)(job, (event) => {
+      if (event.type !== 'step') return run.saved();
+      steps.push(event.step);
+      if (steps.length === 1) blockUntilIdle();
+    });
+    await run.start();
+    expect(steps.length).toBeLessThan(300);
+    const late = steps.slice(-256);
+    expect(late).toEqual(Array.from({ length: 256 }, (_, k) => 400 - 255 + k));
+  });
+});

@@ -68,7 +68,17 @@ export function tinyJob(changes: Partial<RunJob> = {}): RunJob {
       },
     ],
     train: images(16),
-    ...{ selectBest: true, device: 'cpu', threads: 1, seed: 5, epochs: 2, batch: 4, saveEvery: 1e6 },
+    ...{
+      resizedCrops: false,
+      evaluationBatch: 256,
+      selectBest: true,
+      device: 'cpu',
+      threads: 1,
+      seed: 5,
+      epochs: 2,
+      batch: 4,
+      saveEvery: 1e6,
+    },
     ...changes,
   };
 }

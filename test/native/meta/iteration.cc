@@ -24,7 +24,17 @@ run::SourceConfig source(int64_t size, const at::TensorOptions& options) {
 
 void iterate(const std::string& target, int64_t size, bool read) {
   const auto options = at::TensorOptions(at::kMeta).dtype(at::kFloat);
-  const run::Hyperparameters hyperparameters{"l2t-ww", "native", "auto", 0.1, 0.9, 1e-4, 0.5, 2, 1e-4, 1e-4};
+  run::Hyperparameters hyperparameters{};
+  hyperparameters.method = "l2t-ww";
+  hyperparameters.engine = "native";
+  hyperparameters.convolution = "auto";
+  hyperparameters.lr = 0.1;
+  hyperparameters.momentum = 0.9;
+  hyperparameters.weight_decay = 1e-4;
+  hyperparameters.beta = 0.5;
+  hyperparameters.inner_steps = 2;
+  hyperparameters.meta_lr = 1e-4;
+  hyperparameters.meta_weight_decay = 1e-4;
   run::Learner learner(hyperparameters, {target, 4, 0.25}, size, {source(size, options)}, options, /*observe=*/false);
   const auto x = at::empty({3, 3, size, size}, options, at::MemoryFormat::ChannelsLast);
   const auto y = at::empty({3}, options.dtype(at::kLong));
