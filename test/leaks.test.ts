@@ -19,7 +19,7 @@ const prelude = `
   // One signal for all, as a server would have it.
   const { signal } = new AbortController();
   const options = {
-    ...{ target: 'vgg9_bn', width: 0.0625, method: 'scratch', batch: 60, epochs: 1, threads: 1, lr: 0.01 },
+    target: 'vgg9_bn', width: 0.0625, method: 'scratch', batch: 60, epochs: 1, threads: 1, lr: 0.01,
     data: ${JSON.stringify(tinyData(perClass))},
   };
   const base = mkdtempSync(join(tmpdir(), 'l2t-test-'));

@@ -82,7 +82,13 @@ export async function bench(name: BenchCaseName, options: BenchOptions): Promise
   const [native, autograd] = [fastest('native'), fastest('autograd')];
   const ratio = native !== undefined && autograd !== undefined ? { ratio: autograd / native } : {};
   return {
-    ...{ case: name, ...settings, rounds, machine, cases, ...ratio, timerDelayP99 },
+    case: name,
+    ...settings,
+    rounds,
+    machine,
+    cases,
+    ...ratio,
+    timerDelayP99,
     ...(decodedPerSecond !== undefined && { decodedPerSecond }),
   };
 }

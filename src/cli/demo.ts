@@ -69,7 +69,11 @@ async function demo(options: DemoOptions): Promise<DemoReport> {
   const { perClass: most, ...network } = source;
   const pretrained = await new Stage(`source ${source.network}`).follow(
     pretrain({
-      ...{ ...common, ...network, classes: parts.source.list, epochs: length.sourceEpochs, out: join(out, 'source') },
+      ...common,
+      ...network,
+      classes: parts.source.list,
+      epochs: length.sourceEpochs,
+      out: join(out, 'source'),
       perClass: Math.min(most, parts.source.smallest),
     }),
   );

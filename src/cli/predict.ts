@@ -39,7 +39,11 @@ async function predict(files: readonly string[], flags: Flags, progress: Progres
   const { architecture, width, size, strict, device, threads, batch, top } = options;
   const names = { ...flagNames, network: '--architecture' };
   const checkpoint = await loadCheckpoint(path, {
-    ...{ network: architecture, width, size, strict, names },
+    network: architecture,
+    width,
+    size,
+    strict,
+    names,
     onWarning: progress.warn,
   });
   const network = Network.from(checkpoint, { device, threads });

@@ -25,7 +25,8 @@ async function setup(options: { readonly from: string; readonly json?: boolean }
   const { path, version } = await installLibTorch({
     from: isUrl ? options.from : resolve(options.from),
     ...(isUrl && { fetch: (to: string) => download(options.from, to, progress) }),
-    ...{ destination, progress },
+    destination,
+    progress,
   });
   if (options.json) console.log(JSON.stringify({ path, version }));
   else console.log(`LibTorch ${version} is in ${path}. Next: npx l2t-native build`);

@@ -63,7 +63,10 @@ export async function checkData(given: DataCheckOptions = {}): Promise<DataRepor
   const warnings: string[] = [];
   const data = required(dataCheckSchema, options, 'data');
   const dataset = await loadData({
-    ...{ ...options, data, signal: control.signal, onListed: control.onListed },
+    ...options,
+    data,
+    signal: control.signal,
+    onListed: control.onListed,
     onWarning: (message) => warnings.push(message),
   });
   const start = performance.now();
@@ -71,7 +74,10 @@ export async function checkData(given: DataCheckOptions = {}): Promise<DataRepor
   const seconds = (performance.now() - start) / 1000;
   const total = decoded.reduce((sum, { list }) => sum + list.count, 0);
   return {
-    ...{ folder: data, layout: dataset.layout, classNames: dataset.classNames, folds: dataset.folds.length },
+    folder: data,
+    layout: dataset.layout,
+    classNames: dataset.classNames,
+    folds: dataset.folds.length,
     splits: decoded.map((split) => describe(split, dataset.classNames.length)),
     shared: findShared(decoded),
     warnings,
@@ -137,7 +143,10 @@ function describe({ split, list, images }: DecodedSplit, classes: number): Split
     image instanceof L2TError ? [{ image: list.name(index), problem: image.message }] : [],
   );
   return {
-    ...{ split, images: list.count, perClass: countPerClass(list.labels, classes), damaged },
+    split,
+    images: list.count,
+    perClass: countPerClass(list.labels, classes),
+    damaged,
     ...(sound.length > 0 && {
       short: range(sound.map(({ short }) => short)),
       long: range(sound.map(({ long }) => long)),

@@ -54,7 +54,8 @@ export function divided(dataset: Dataset, division: Division): Dataset {
   const tested = test ?? train;
   return {
     ...dataset,
-    ...{ folds: [], division },
+    folds: [],
+    division,
     train: train && subset(train, division.train),
     validation: train && division.validation.length > 0 ? subset(train, division.validation) : validation,
     test: tested && division.test ? subset(tested, division.test) : test,

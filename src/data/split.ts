@@ -103,7 +103,8 @@ export function withTest(dataset: Dataset): Dataset {
   const rest = [...train.labels.keys()].filter((image) => !tested.has(image));
   return {
     ...dataset,
-    ...{ folds: [], testDrawn: true },
+    folds: [],
+    testDrawn: true,
     train: subset(train, rest),
     test: subset(
       train,

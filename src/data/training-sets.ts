@@ -33,7 +33,10 @@ export async function prepareTrainingData(options: TrainingDataOptions): Promise
   // The names and sizes of files do not tell everything; what is in memory does.
   for (const name of splitNames) if (sets[name]?.pixels) hash.update(sets[name].pixels);
   return {
-    ...{ classNames: dataset.classNames, ...sets, division, testDrawn: dataset.testDrawn === true },
+    classNames: dataset.classNames,
+    ...sets,
+    division,
+    testDrawn: dataset.testDrawn === true,
     fingerprint: hash.digest('hex'),
     splitHash: hashText(formatSplit(division)),
   };

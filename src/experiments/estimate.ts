@@ -90,7 +90,13 @@ function timedJob({ method, options }: Entry, images: number, { classes, sources
   // What matches no features learns from the first source alone.
   const used = needs.source ? sources.slice(0, needs.pairs ? undefined : 1) : [];
   return {
-    ...{ method, engine, convolution, innerSteps, threads, target, size },
+    method,
+    engine,
+    convolution,
+    innerSteps,
+    threads,
+    target,
+    size,
     batch: Math.min(batch, images),
     device: addon().device(options.device ?? 'auto').device,
     sources: used.map((source, k) => {

@@ -100,7 +100,9 @@ export async function beginExperiment<O extends ExperimentOptions>(
   const { division } = common.dataset;
   const options = {
     ...checked,
-    ...{ device, threads: checked.threads ?? defaultThreads(), out: undefined },
+    device,
+    threads: checked.threads ?? defaultThreads(),
+    out: undefined,
     // A split file may lie where it does not stay.
     ...(division && { splitFile: resolve(out, splitName) }),
   };

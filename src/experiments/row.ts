@@ -29,8 +29,15 @@ export function outcomeOf({ run, accuracy, best, lr, seconds, steps, network }: 
     throw new L2TError('INVALID_DATA', `A comparison is of test images, and the data of ${run} has none.`);
   }
   return {
-    ...{ run, accuracy, best, lr, seconds, steps },
-    ...{ network: network.network, size: network.size, diverged: false },
+    run,
+    accuracy,
+    best,
+    lr,
+    seconds,
+    steps,
+    network: network.network,
+    size: network.size,
+    diverged: false,
   };
 }
 
@@ -114,7 +121,9 @@ function rowOf(
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const [seconds, steps] = [sum(finished.map((run) => run.seconds)), sum(finished.map((run) => run.steps))];
   return {
-    ...{ label, method, ...(perClass !== undefined && { perClass }) },
+    label,
+    method,
+    ...(perClass !== undefined && { perClass }),
     accuracies: outcomes.map((outcome) => (outcome.diverged ? null : outcome.accuracy)),
     mean: first ? mean(accuracies) : null,
     ...(spread !== undefined && { deviation: spread }),

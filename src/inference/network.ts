@@ -134,7 +134,8 @@ export class Network {
       return { index, shape, values: allocate(shape) };
     });
     for await (const { first, outcomes, features } of this.#inference.batches(source, {
-      ...{ ...options, ...control },
+      ...options,
+      ...control,
       features: true,
     })) {
       outcomes.forEach(orThrow);

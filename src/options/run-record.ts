@@ -69,7 +69,9 @@ const record = z.strictObject({
   options: resolved,
   /** What a resume must find again; `folder` (of all its images) where split.json names test images, as `eval` must. */
   data: z.strictObject({
-    ...{ classNames: z.array(z.string()), fingerprint: sha256, split: sha256 },
+    classNames: z.array(z.string()),
+    fingerprint: sha256,
+    split: sha256,
     folder: sha256.optional(),
   }),
   sourceWeights: z.array(sha256),

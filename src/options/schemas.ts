@@ -32,9 +32,15 @@ export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfie
 
 /** The paper's, where nothing else is said. The learning rate is not among them: it is found (learning-rate.ts). */
 export const defaultHyperparameters = {
-  ...{ momentum: 0.9, weightDecay: 1e-4 },
-  ...{ beta: 0.5, innerSteps: 2, metaLr: 1e-4, metaWeightDecay: 1e-4 },
-  ...{ attentionWeight: 1e3, distillationWeight: 1, temperature: 2 },
+  momentum: 0.9,
+  weightDecay: 1e-4,
+  beta: 0.5,
+  innerSteps: 2,
+  metaLr: 1e-4,
+  metaWeightDecay: 1e-4,
+  attentionWeight: 1e3,
+  distillationWeight: 1,
+  temperature: 2,
 };
 type HyperparameterValues = typeof defaultHyperparameters;
 
@@ -189,8 +195,12 @@ export const evaluateSchema = z.strictObject({
 
 /** Options of `Network.load`. */
 export const networkSchema = evaluateSchema.pick({
-  ...{ network: true, width: true, size: true },
-  ...{ device: true, threads: true, strict: true },
+  network: true,
+  width: true,
+  size: true,
+  device: true,
+  threads: true,
+  strict: true,
 });
 
 /** Options of the command `predict`; `batch` and `top` are those of `Network.predict`. */

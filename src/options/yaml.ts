@@ -15,11 +15,15 @@ export function parseYaml(text: string): unknown {
   requireShallow(text);
   const lineCounter = new LineCounter();
   const document = parseDocument(text, {
-    ...{ strict: true, logLevel: 'error', lineCounter },
+    strict: true,
+    logLevel: 'error',
+    lineCounter,
     // Not the types of YAML 1.1 (binary, sets, dates), which no option has.
-    ...{ schema: 'core', resolveKnownTags: false },
+    schema: 'core',
+    resolveKnownTags: false,
     // Its own ways to both take time with the square of the length.
-    ...{ uniqueKeys: false, prettyErrors: false },
+    uniqueKeys: false,
+    prettyErrors: false,
   });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem) throw new Error(inWords(problem, lineCounter));

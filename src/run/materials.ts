@@ -61,8 +61,12 @@ export async function gather(
       : await loadCheckpoint(targetInit, { network: target, width, size, strict, names, onWarning });
   requirePairs(options, checkpoints);
   const prepared = await prepareTrainingData({
-    ...{ ...options, rules: rules[format] },
-    ...{ sourceSizes: checkpoints.map(({ size: side }) => side), check, signal, onWarning },
+    ...options,
+    rules: rules[format],
+    sourceSizes: checkpoints.map(({ size: side }) => side),
+    check,
+    signal,
+    onWarning,
     onListed: onListed(context),
     onProgress: (done, total) => emit({ type: 'data', done, total }),
   });

@@ -72,7 +72,10 @@ export function resolveOptions(
 ): Unbatched {
   const size = given.size ?? defaultSize(target);
   return {
-    ...{ method, target, size, width: given.width ?? 1 },
+    method,
+    target,
+    size,
+    width: given.width ?? 1,
     ...(given.targetInit !== undefined && { targetInit: absolute(given.targetInit) }),
     sources,
     strict: given.strict ?? false,

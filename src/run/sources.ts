@@ -31,7 +31,11 @@ export function listSources(options: Given<typeof transferSchema>): GivenSource[
   const sizes = onePerSource('sourceSize', options.sourceSize, paths.length);
   const pairs = onePerSource('pairs', options.pairs, paths.length);
   return paths.map((checkpoint, k) => ({
-    ...{ checkpoint, network: networks[k], width: widths[k], size: sizes[k], pairs: pairs[k] },
+    checkpoint,
+    network: networks[k],
+    width: widths[k],
+    size: sizes[k],
+    pairs: pairs[k],
   }));
 }
 

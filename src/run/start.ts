@@ -43,9 +43,13 @@ export async function startRun(
   const folderHash =
     division.test && (await folderFingerprint(options, { signal: context.signal, onListed: onListed(context) }));
   const record: RunRecord = {
-    ...{ format, verb, options },
+    format,
+    verb,
+    options,
     data: {
-      ...{ classNames: [...classNames], fingerprint, split: splitHash },
+      classNames: [...classNames],
+      fingerprint,
+      split: splitHash,
       ...(folderHash !== undefined && { folder: folderHash }),
     },
     sourceWeights: checkpoints.map(({ weights }) => hashTensors(weights)),

@@ -63,13 +63,11 @@ function toRunJob({ sources, ...job }: TimedJob): RunJob {
       labels: Int32Array.from({ length: batch }, (_, image) => image % target.classes),
       size,
     },
-    ...{
-      resizedCrops: false,
-      evaluationBatch: batch,
-      selectBest: false,
-      seed: 1,
-      epochs: limits.steps,
-      saveEvery: 1e6,
-    },
+    resizedCrops: false,
+    evaluationBatch: batch,
+    selectBest: false,
+    seed: 1,
+    epochs: limits.steps,
+    saveEvery: 1e6,
   };
 }

@@ -1,9 +1,20 @@
 import { type ErrorCode, L2TError } from '../../src/errors.js';
 
 const listed: Record<ErrorCode, true> = {
-  ...{ ADDON_NOT_BUILT: true, LIBTORCH_NOT_FOUND: true, INVALID_OPTION: true, DEVICE_UNAVAILABLE: true },
-  ...{ FILE_ACCESS: true, INVALID_WEIGHTS: true, WEIGHTS_MISMATCH: true, INVALID_DATA: true, INVALID_RUN: true },
-  ...{ DIVERGED: true, ABORTED: true, OUT_OF_MEMORY: true, OUT_OF_THREADS: true, INTERNAL: true },
+  ADDON_NOT_BUILT: true,
+  LIBTORCH_NOT_FOUND: true,
+  INVALID_OPTION: true,
+  DEVICE_UNAVAILABLE: true,
+  FILE_ACCESS: true,
+  INVALID_WEIGHTS: true,
+  WEIGHTS_MISMATCH: true,
+  INVALID_DATA: true,
+  INVALID_RUN: true,
+  DIVERGED: true,
+  ABORTED: true,
+  OUT_OF_MEMORY: true,
+  OUT_OF_THREADS: true,
+  INTERNAL: true,
 };
 
 /** Of the closed list, and not our own mistake. */

@@ -32,19 +32,22 @@ function iterateJob(): unknown {
   const native = addon();
   const narrow = (given: { name: string; classes: number }) => ({ ...given, width: 1 / 16 });
   const description = {
-    ...{
-      size: 32,
-      batch: 2,
-      seed: 7,
-      classes: 4,
-      target: 'vgg9_bn',
-      what: true,
-      where: true,
-      T: 1,
-      beta: 0.5,
-      lr: 1e-3,
-    },
-    ...{ momentum: 0.9, weightDecay: 1e-4, method: 'l2t', iterations: 1, metaLr: 1e-4, metaWeightDecay: 1e-4 },
+    size: 32,
+    batch: 2,
+    seed: 7,
+    classes: 4,
+    target: 'vgg9_bn',
+    what: true,
+    where: true,
+    T: 1,
+    beta: 0.5,
+    lr: 1e-3,
+    momentum: 0.9,
+    weightDecay: 1e-4,
+    method: 'l2t',
+    iterations: 1,
+    metaLr: 1e-4,
+    metaWeightDecay: 1e-4,
     sources: [
       { prefix: 'source.', network: 'resnet20', classes: 3, pairs: native.pairs(network, 32, target, 32, '8-3') },
     ],
@@ -61,16 +64,17 @@ function iterateJob(): unknown {
 
 function benchJob(): unknown {
   return {
-    ...{
-      ...defaultHyperparameters,
-      method: 'l2t-ww',
-      engine: 'native',
-      convolution: 'auto',
-      lr: 0.1,
-      device: 'cpu',
-      threads: 1,
-    },
-    ...{ target: { ...target }, size: 32, batch: 2, source: { network: spec(), pairs: [[8, 3]] } },
+    ...defaultHyperparameters,
+    method: 'l2t-ww',
+    engine: 'native',
+    convolution: 'auto',
+    lr: 0.1,
+    device: 'cpu',
+    threads: 1,
+    target: { ...target },
+    size: 32,
+    batch: 2,
+    source: { network: spec(), pairs: [[8, 3]] },
   };
 }
 

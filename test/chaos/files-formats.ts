@@ -63,13 +63,21 @@ async function readData(folder: string, layout: Layout, draw: Draw): Promise<voi
   const asked = draw.once(2) ? { layout } : {};
   if (!draw.once(4)) return void (await checkData({ data: folder, ...asked }));
   await prepareTrainingData({
-    ...{ data: folder, ...asked, seed: 1, rules: rules[currentFormat], size: draw.pick([8, 32, 64]) },
-    ...{ sourceSizes: [], check: true, validation: 0 },
+    data: folder,
+    ...asked,
+    seed: 1,
+    rules: rules[currentFormat],
+    size: draw.pick([8, 32, 64]),
+    sourceSizes: [],
+    check: true,
+    validation: 0,
   });
 }
 
 const data = (layout: Layout, weight: number, damaged?: RegExp, folder: string = layout): Format => ({
-  ...{ weight, folder, ...(damaged && { damaged }) },
+  weight,
+  folder,
+  ...(damaged && { damaged }),
   read: (path, _file, draw) => readData(path, layout, draw),
 });
 
@@ -136,12 +144,15 @@ export const formats: Readonly<Record<string, Format>> = {
   'new run resumed': { weight: 10, folder: 'runs/new', written: true, read: resumeRun },
   'run folder': { weight: 80, folder: 'runs/finished', written: true, read: readRun },
   YAML: {
-    ...{ weight: 80, folder: 'yaml' },
+    weight: 80,
+    folder: 'yaml',
     read: (_folder, file) => yamlOptions(schemas[basename(file) as keyof typeof schemas], file),
   },
   'JSON split': { weight: 25, folder: 'splits', damaged: /json$/, read: (_folder, file) => readSplit(file, ofSplits) },
   "authors' split": {
-    ...{ weight: 45, folder: 'splits', damaged: /split-/ },
+    weight: 45,
+    folder: 'splits',
+    damaged: /split-/,
     read: (_folder, file) => readSplit(file.replace(/-\w+$/, ''), ofSplits),
   },
   idx: data('idx', 30),
@@ -162,7 +173,10 @@ export const formats: Readonly<Record<string, Format>> = {
   WebP: image('webp', 60),
   GIF: image('gif', 40),
   'image cache': {
-    ...{ weight: 15, folder: 'cache', damaged: /entries/, written: true },
+    weight: 15,
+    folder: 'cache',
+    damaged: /entries/,
+    written: true,
     read: async (folder, file) => fitImage(await cachedImage(folder), 32, addon().resize, file),
   },
 };

@@ -19,8 +19,16 @@ function job(changes: Partial<RunJob> = {}): RunJob {
     return streams ? rest : { ...rest, pixels };
   };
   return tinyJob({
-    ...{ method: 'scratch', sources: [], size, epochs: 2, batch: 3, saveEvery: draw.pick([0, 0.001, 1e6]), threads: 1 },
-    ...{ train: set(9, !draw.once(4)), validation: set(4, draw.once(2)), test: set(4, draw.once(2)) },
+    method: 'scratch',
+    sources: [],
+    size,
+    epochs: 2,
+    batch: 3,
+    saveEvery: draw.pick([0, 0.001, 1e6]),
+    threads: 1,
+    train: set(9, !draw.once(4)),
+    validation: set(4, draw.once(2)),
+    test: set(4, draw.once(2)),
     ...changes,
   });
 }

@@ -10,8 +10,15 @@ const [seed, count, folder] = process.argv.slice(2) as [string, string, string];
 const random = new Random(Number(seed));
 const data = tinyData(4);
 const options = {
-  ...{ source: await tinySource(), data, target: 'vgg9_bn' as const, width: 0.0625, pairs: '8-3' },
-  ...{ batch: 4, threads: 1, lr: 0.001, epochs: 2 },
+  source: await tinySource(),
+  data,
+  target: 'vgg9_bn' as const,
+  width: 0.0625,
+  pairs: '8-3',
+  batch: 4,
+  threads: 1,
+  lr: 0.001,
+  epochs: 2,
 };
 
 /** After everything that can be collected was. */

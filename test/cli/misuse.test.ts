@@ -136,7 +136,8 @@ describe('misuse', () => {
     const record = readFileSync(join(pretrained, 'options.yaml'), 'utf8');
     write(changed, 'options.yaml', record.replace('verb: ', `verb: ${tag} `));
     expect(await cli(['inspect', changed])).toMatchObject({
-      ...{ code: 1, stdout: '' },
+      code: 1,
+      stdout: '',
       stderr: expect.stringMatching(/^error\[INVALID_RUN\]: .*options\.yaml is damaged: Unresolved tag: .*\n$/),
     });
   });

@@ -38,10 +38,8 @@ describe('an output', { timeout: 120_000 }, () => {
     expect(existsSync(join(run, 'best.safetensors'))).toBe(true);
     for (const verb of ['--help', 'doctor', 'reproduce --list']) {
       expect(shell(`l2t-native ${verb} > /dev/full`)).toMatchObject({
-        ...{
-          codes: '1',
-          stderr: expect.stringMatching(/^error\[FILE_ACCESS\]: Cannot write the standard output.*\n$/),
-        },
+        codes: '1',
+        stderr: expect.stringMatching(/^error\[FILE_ACCESS\]: Cannot write the standard output.*\n$/),
       });
     }
   });

@@ -46,7 +46,9 @@ describe('predict', { timeout: 60_000 }, () => {
     ]);
     const message = `error[INVALID_DATA]: ${junk} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.\n`;
     expect(await cli(['predict', junk, '--network', source])).toMatchObject({
-      ...{ code: 1, stdout: '', stderr: expect.stringContaining(message) },
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining(message),
     });
   });
 
@@ -70,7 +72,8 @@ describe('predict', { timeout: 60_000 }, () => {
     const { code, stdout } = await cli([...args, '--architecture', 'resnet20']);
     expect([code, JSON.parse(stdout)[0].label]).toEqual([0, expect.stringMatching(/^[0-3]$/)]);
     expect(await cli(['predict', images[0] as string])).toMatchObject({
-      ...{ code: 2, stderr: expect.stringContaining('--network is missing (trained network') },
+      code: 2,
+      stderr: expect.stringContaining('--network is missing (trained network'),
     });
   });
 });

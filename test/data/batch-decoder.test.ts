@@ -30,7 +30,10 @@ async function decoder(format: 'jpeg' | 'png', size: number, squash = false) {
 }
 
 const request = (images: number[], cropped: boolean) => ({
-  ...{ type: 'decode' as const, ticket: 0, set: 'train' as const, images: Int32Array.from(images) },
+  type: 'decode' as const,
+  ticket: 0,
+  set: 'train' as const,
+  images: Int32Array.from(images),
   ...(cropped && { draws: Float64Array.from(images.flatMap(() => [...draws()])) }),
 });
 

@@ -21,12 +21,22 @@ describe('data check', () => {
     expect(report).toMatchObject({ layout: 'folder', classNames: ['a', 'b'], folds: 0, warnings: [] });
     expect(report.splits).toEqual([
       {
-        ...{ split: 'train', images: 7, perClass: [5, 2], damaged: [], repeated: 1 },
-        ...{ short: { min: 32, median: 32, max: 40 }, long: { min: 32, median: 32, max: 60 } },
+        split: 'train',
+        images: 7,
+        perClass: [5, 2],
+        damaged: [],
+        repeated: 1,
+        short: { min: 32, median: 32, max: 40 },
+        long: { min: 32, median: 32, max: 60 },
       },
       {
-        ...{ split: 'test', images: 2, perClass: [1, 1], damaged: [], repeated: 0 },
-        ...{ short: { min: 32, median: 32, max: 32 }, long: { min: 32, median: 32, max: 32 } },
+        split: 'test',
+        images: 2,
+        perClass: [1, 1],
+        damaged: [],
+        repeated: 0,
+        short: { min: 32, median: 32, max: 32 },
+        long: { min: 32, median: 32, max: 32 },
       },
     ]);
     // writeClasses draws the first of each split's classes alike: test/b/0 is train/a/0, test/a/0 is train/b/0.

@@ -124,7 +124,7 @@ export async function decodeDataset(
     name,
     { count: list.count, labels: list.labels, pixels: decoded[k] },
   ]);
-  return { ...data, ...{ train: undefined, validation: undefined, test: undefined }, ...Object.fromEntries(splits) };
+  return { ...data, train: undefined, validation: undefined, test: undefined, ...Object.fromEntries(splits) };
 }
 
 /** Stands in for the addon's resize: the nearest pixel. */

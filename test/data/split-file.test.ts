@@ -17,8 +17,15 @@ function dataset(classes: number, train: number, test: number): Dataset {
     );
   const classNames = Array.from({ length: classes }, (_, k) => String(k));
   return {
-    ...{ layout: 'folder', folder: 'nowhere', flat: false, classNames, folds: [], warnings: [] },
-    ...{ train: list(train), validation: undefined, test: list(test) },
+    layout: 'folder',
+    folder: 'nowhere',
+    flat: false,
+    classNames,
+    folds: [],
+    warnings: [],
+    train: list(train),
+    validation: undefined,
+    test: list(test),
   };
 }
 

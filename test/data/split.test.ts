@@ -79,9 +79,15 @@ describe('splitTrain', () => {
 
 describe('withTest', () => {
   const dataset: Dataset = {
-    ...{ layout: 'folder', folder: 'DIR', flat: true, classNames, folds: [], warnings: [] },
+    layout: 'folder',
+    folder: 'DIR',
+    flat: true,
+    classNames,
+    folds: [],
+    warnings: [],
     train: imageFiles('DIR', Array(74).fill('x'), labels),
-    ...{ validation: undefined, test: undefined },
+    validation: undefined,
+    test: undefined,
   };
   const places = (list: Dataset['train']) => Array.from({ length: list?.count ?? 0 }, (_, k) => list?.position(k));
 

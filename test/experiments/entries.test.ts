@@ -13,7 +13,12 @@ it('finetune-source reads the first source, and no option of the target', () => 
     methods: 'finetune-source',
   });
   expect(entry?.options).toEqual({
-    ...{ method: 'finetune', target: 'resnet34', width: 0.5, size: undefined, targetInit: 'a', perClass: 3 },
+    method: 'finetune',
+    target: 'resnet34',
+    width: 0.5,
+    size: undefined,
+    targetInit: 'a',
+    perClass: 3,
   });
 });
 

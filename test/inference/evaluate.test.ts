@@ -43,7 +43,8 @@ describe('evaluate', () => {
     const bytes = readFileSync(join(data, 't10k-images-idx3-ubyte')).subarray(16);
     const images = Array.from({ length: 30 }, (_, i) => ({
       pixels: Uint8Array.from({ length: 28 * 28 * 3 }, (_, at) => bytes[i * 28 * 28 + Math.floor(at / 3)] as number),
-      ...{ height: 28, width: 28 },
+      height: 28,
+      width: 28,
     }));
     const predictions = await Network.from(checkpoint, { threads: 1 }).predict(images);
     const confusion = classNames.map(() => [0, 0, 0, 0]);

@@ -10,7 +10,12 @@ const stride = 32 * 32 * 3;
 
 const load = (changes: Partial<NetworkJob> = {}) =>
   new (addon().Network)({
-    ...{ network, weights, size: 32, normalisation: imagenetNormalisation, device: 'cpu', threads: 1 },
+    network,
+    weights,
+    size: 32,
+    normalisation: imagenetNormalisation,
+    device: 'cpu',
+    threads: 1,
     ...changes,
   });
 

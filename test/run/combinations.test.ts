@@ -17,8 +17,22 @@ async function iterate(source: string, target: string, engine: 'native' | 'autog
   const [from, to] = networks as [NetworkSpec, NetworkSpec];
   const pairs = native.pairs(from, size, to, size, 'all-to-all');
   const description: Case = {
-    ...{ size, batch: 3, seed: 7, classes: 4, target, what: true, where: true, T: 2, beta: 0.5, lr: 1e-3 },
-    ...{ momentum: 0.9, weightDecay: 1e-4, method: 'l2t', iterations: 1, metaLr: 1e-4, metaWeightDecay: 1e-4 },
+    size,
+    batch: 3,
+    seed: 7,
+    classes: 4,
+    target,
+    what: true,
+    where: true,
+    T: 2,
+    beta: 0.5,
+    lr: 1e-3,
+    momentum: 0.9,
+    weightDecay: 1e-4,
+    method: 'l2t',
+    iterations: 1,
+    metaLr: 1e-4,
+    metaWeightDecay: 1e-4,
     sources: [{ prefix: 'source.', network: source, classes: 4, pairs }],
   };
   const describeNarrow = (network: NetworkSpec, side: number) => native.describe(narrow(network), side);

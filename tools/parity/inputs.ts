@@ -92,7 +92,17 @@ export function caseJob(
   return {
     ...defaultHyperparameters,
     ...settings,
-    ...{ method, lr, momentum, weightDecay, beta, innerSteps: T, metaLr, metaWeightDecay, iterations, target, tensors },
+    method,
+    lr,
+    momentum,
+    weightDecay,
+    beta,
+    innerSteps: T,
+    metaLr,
+    metaWeightDecay,
+    iterations,
+    target,
+    tensors,
     sources: sources.map((source, k) => ({
       network: networks[k] as NetworkSpec,
       pairs: ['scratch', 'lwf'].includes(method) ? [] : source.pairs,

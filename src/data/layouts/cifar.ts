@@ -81,8 +81,15 @@ async function open(folder: string, variant: CifarVariant): Promise<Dataset> {
   checkEveryClass(train, classNames, folder);
   const test = await readRecords(folder, [variant.test], variant);
   return {
-    ...{ layout: variant.layout, folder, flat: false, train, validation: undefined, test, classNames },
-    ...{ folds: [], warnings: [] },
+    layout: variant.layout,
+    folder,
+    flat: false,
+    train,
+    validation: undefined,
+    test,
+    classNames,
+    folds: [],
+    warnings: [],
   };
 }
 

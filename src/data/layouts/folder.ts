@@ -84,7 +84,11 @@ export const folderReader: LayoutReader = {
     }
     checkSameClasses(folder, splitFolders, listed);
     return {
-      ...{ layout: 'folder', folder, flat, folds: [], warnings: describePassedOver(folder, search) },
+      layout: 'folder',
+      folder,
+      flat,
+      folds: [],
+      warnings: describePassedOver(folder, search),
       train: toList(folder, listed.get('train')),
       validation: toList(folder, listed.get('validation')),
       test: toList(folder, listed.get('test')),

@@ -51,8 +51,15 @@ export const idxReader: LayoutReader = {
     if (!train?.count && !test?.count) throw new L2TError('INVALID_DATA', `${folder} holds no images.`);
     if (train) checkEveryClass(train, classNames, folder);
     return {
-      ...{ layout: 'idx', folder, flat: false, train, validation: undefined, test, classNames },
-      ...{ folds: [], warnings: [] },
+      layout: 'idx',
+      folder,
+      flat: false,
+      train,
+      validation: undefined,
+      test,
+      classNames,
+      folds: [],
+      warnings: [],
     };
   },
 };

@@ -90,8 +90,11 @@ async function writeRuns(folder: string): Promise<void> {
   copyFileSync(source, join(folder, 'run-source/source.safetensors'));
   for (const made of [data, dirname(source)]) rmSync(made, { recursive: true });
   const options = {
-    ...{ ...tinyOptions, data: join(folder, 'run-data'), source: join(folder, 'run-source/source.safetensors') },
-    ...{ width: 1 / 16, validation: 1 },
+    ...tinyOptions,
+    data: join(folder, 'run-data'),
+    source: join(folder, 'run-source/source.safetensors'),
+    width: 1 / 16,
+    validation: 1,
   };
   await transfer({ ...options, out: join(folder, 'runs/finished/run'), lr: 'auto' }).result;
   const stopping = new AbortController();
