@@ -25,14 +25,18 @@ export function register(program: Command): void {
   const list = Object.entries(benchCases).map(([name, { about }]) => `  ${name}: ${about}`);
   program
     .command('bench')
-    .description('how long an iteration takes and what it costs in memory, one engine against the other in one run')
+    .description('measure how long an iteration takes and how much memory, of one engine or of both in one run')
     .addOption(new Option('--case <name>', 'what to time').choices(names).default('demo'))
     .addOption(
       new Option('--engines <list>', 'native, autograd, or both').argParser(engines).default(['native', 'autograd']),
     )
     .addOption(new Option('--rounds <n>', `timed iterations of each engine; ${range}`).argParser(whole).default(5))
     .addOption(new Option('--threads <n>', `CPU threads (all cores); ${range}`).argParser(whole))
-    .addOption(new Option('--convolution <which>', 'of the native engine').choices(convolutionNames).default('auto'))
+    .addOption(
+      new Option('--convolution <which>', 'how the native engine computes 3×3 convolutions')
+        .choices(convolutionNames)
+        .default('auto'),
+    )
     .addOption(
       new Option('--inner-steps <n>', `T, virtual steps on the matching loss; ${range}`).argParser(whole).default(2),
     )

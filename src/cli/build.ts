@@ -38,7 +38,7 @@ function build(options: BuildOptions): void {
 export function register(program: Command): void {
   program
     .command('build')
-    .description('compile the native part against the LibTorch found')
+    .description('compile the native part against LibTorch')
     .option('--libtorch <dir>', 'LibTorch to use: a folder that holds include/ and lib/')
     .option('--json', 'print the result as one JSON document')
     .action(build);

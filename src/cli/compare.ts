@@ -7,7 +7,7 @@ import { addFlags, mergedOptions } from './flags.js';
 export function register(program: Command): void {
   const command = program
     .command('compare')
-    .description('several methods and seeds on one data set, all else equal, and a table of what they gave');
+    .description('run several methods with several seeds on one data set, all else equal, and print a table');
   addFlags(command, compareSchema);
   addExperimentFlags(command).action((flags: ExperimentFlags) =>
     runExperiment(

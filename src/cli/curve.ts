@@ -7,7 +7,7 @@ import { addFlags, mergedOptions } from './flags.js';
 export function register(program: Command): void {
   const command = program
     .command('curve')
-    .description('methods and seeds against the number of training images a class, and a table with a column for each');
+    .description('run several methods and seeds with several numbers of training images a class, and print a table');
   addFlags(command, curveSchema);
   addExperimentFlags(command).action((flags: ExperimentFlags) =>
     runExperiment(

@@ -18,7 +18,9 @@ export function register(program: Command): void {
     .command('data')
     .description('look at data sets')
     .command('check')
-    .description('what a data set holds: images a class, sizes, damaged files, images that are in two splits')
+    .description(
+      'check a data set: count and decode its images, and list damaged files and images that are in two splits',
+    )
     .argument('<dir>', 'the data set');
   addFlags(command, schema);
   command

@@ -32,7 +32,7 @@ export function register(program: Command): void {
   const command = program
     .command('demo')
     .description(
-      'what transfer gives with few images: pretrains a small source on half of the classes, learns the others',
+      'show what transfer gives with few images: pretrain a small source on half of the classes, then learn the others',
     )
     .option('--quick', 'one seed and shorter runs');
   addFlags(command, demoSchema);

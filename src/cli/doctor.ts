@@ -21,7 +21,7 @@ function doctor(options: { readonly json?: boolean }): void {
 export function register(program: Command): void {
   program
     .command('doctor')
-    .description('say what is there, what is missing, and what to do about it')
+    .description('check what is installed, and say what to do about what is missing')
     .option('--json', 'print the report as one JSON document')
     .action(doctor);
 }

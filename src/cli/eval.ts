@@ -12,7 +12,7 @@ import { table } from './table.js';
 export function register(program: Command): void {
   const command = program
     .command('eval')
-    .description('how well a checkpoint tells the images of a data set apart')
+    .description('measure how well a trained network classifies the images of a data set')
     .argument('<checkpoint>', 'safetensors or .pth');
   addFlags(command, evaluateSchema);
   command

@@ -21,7 +21,7 @@ export interface ExperimentFlags {
 export const addExperimentFlags = (command: Command): Command =>
   command
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
-    .option('--resume <folder>', 'go on with an interrupted one')
+    .option('--resume <folder>', 'continue an interrupted experiment')
     .option('--json', 'print the result as one JSON document');
 
 const onWarning = (message: string) => process.stderr.write(`warning: ${printable(message)}\n`);

@@ -5,8 +5,8 @@ import { yamlOptions } from '../options/options-file.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
-/** Adds a flag for every option of a schema. */
-export function addFlags(command: Command, schema: Schema): void {
+/** Adds a flag for every option of a schema. `defaults`: what help says of the values in parentheses. */
+export function addFlags(command: Command, schema: Schema, defaults = 'Defaults are in parentheses.'): void {
   for (const key of Object.keys(schema.shape)) {
     const about = aboutField(schema, key);
     const { value, repeats } = about;
@@ -16,7 +16,7 @@ export function addFlags(command: Command, schema: Schema): void {
     option.argParser((text, before) => (repeats && before !== undefined ? [before, read(text)].flat() : read(text)));
     command.addOption(option);
   }
-  command.addHelpText('after', '\nDefaults are in parentheses. <n> is a whole number, <x> any number.');
+  command.addHelpText('after', `\n${defaults} <n> is a whole number, <x> any number.`);
 }
 
 const isNumber = (text: string): boolean => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
@@ -30,7 +30,7 @@ export function flagOptions<S extends Schema>(schema: S, parsed: Readonly<Record
 /** The folder that --resume names, where it is given. */
 export function folderToResume({ resume }: { readonly resume?: string }): string | undefined {
   if (resume === undefined || isPath(resume)) return resume;
-  throw refused('--resume', resume, 'the folder of what is to go on');
+  throw refused('--resume', resume, 'the folder of what was interrupted');
 }
 
 /** Flags over YAML. */

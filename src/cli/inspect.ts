@@ -17,7 +17,7 @@ const schema = evaluateSchema.pick({ network: true, width: true, size: true });
 export function register(program: Command): void {
   const command = program
     .command('inspect')
-    .description('what a weights file or a run folder holds: network, features, options, λ and w')
+    .description('show what a weights file or a run folder holds: network, features, options, λ and w')
     .argument('<file>', 'safetensors, .pth, or a run folder');
   addFlags(command, schema);
   command

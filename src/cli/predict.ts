@@ -8,6 +8,7 @@ import { threadsWarning } from '../options/cost.js';
 import { networkNames } from '../options/networks.js';
 import { predictSchema } from '../options/schemas.js';
 import { shown } from '../system/printable.js';
+import { shellWord } from '../system/shell.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
@@ -19,7 +20,7 @@ type Outcome = Prediction | L2TError;
 export function register(program: Command): void {
   const command = program
     .command('predict')
-    .description('what a trained network takes images for')
+    .description('classify images with a trained network')
     .argument('<files...>', 'images: PNG, JPEG, WebP or GIF');
   addFlags(command, predictSchema);
   command
@@ -33,17 +34,16 @@ export function register(program: Command): void {
 }
 
 async function predict(files: readonly string[], flags: Flags, progress: Progress): Promise<Outcome[]> {
+  refuseFileAsNetwork(flags.network);
   const options = flagOptions(predictSchema, flags);
-  const path = required(predictSchema, options, 'network');
-  requireFile(path);
-  const { architecture, width, size, strict, device, threads, batch, top } = options;
-  const names = { ...flagNames, network: '--architecture' };
+  const path = required(predictSchema, options, 'checkpoint');
+  const { network: name, width, size, strict, device, threads, batch, top } = options;
   const checkpoint = await loadCheckpoint(path, {
-    network: architecture,
+    network: name,
     width,
     size,
     strict,
-    names,
+    names: flagNames,
     onWarning: progress.warn,
   });
   const network = Network.from(checkpoint, { device, threads });
@@ -59,13 +59,11 @@ async function predict(files: readonly string[], flags: Flags, progress: Progres
   });
 }
 
-/** Of other verbs, --network is what --architecture is here. */
-function requireFile(path: string): void {
-  if (!networkNames.some((name) => name === path) || existsSync(path)) return;
-  throw new L2TError(
-    'INVALID_OPTION',
-    `--network is '${path}': it must be the file of a trained network. Name the file, and give --architecture ${path} where the file does not say it.`,
-  );
+/** Earlier versions took the file by that flag. */
+function refuseFileAsNetwork(given: unknown): void {
+  if (typeof given !== 'string' || networkNames.some((name) => name === given) || !existsSync(given)) return;
+  const message = `--network is '${given}', a file: give it as --checkpoint ${shellWord(given)}. --network is the name of a network, such as resnet32.`;
+  throw new L2TError('INVALID_OPTION', message);
 }
 
 function toJson(files: readonly string[], outcomes: readonly Outcome[]) {

@@ -6,12 +6,12 @@ import { addFlags, mergedOptions } from './flags.js';
 import { runTraining, type TrainingFlags } from './training-verb.js';
 
 export function register(program: Command): void {
-  const command = program.command('pretrain').description('train a network by itself, as a source for later');
+  const command = program.command('pretrain').description('train a network by itself, to be a source later');
   addFlags(command, pretrainSchema);
   command
     .option('--preset <name>', 'options of one of the sources that the paper trains (l2t-native reproduce --list)')
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
-    .option('--resume <run>', 'go on with an interrupted run')
+    .option('--resume <run>', 'continue an interrupted run')
     .option('--json', 'print the result as one JSON document')
     .action((flags: TrainingFlags) =>
       runTraining(command, flags, async (signal) => {

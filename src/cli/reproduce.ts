@@ -14,11 +14,17 @@ import { table } from './table.js';
 export function register(program: Command): void {
   const command = program
     .command('reproduce')
-    .description("the paper's experiments by name: its networks, methods and schedule on your copy of its data")
-    .argument('[name]', 'which one; --list shows them')
-    .option('--list', 'show them all: which data and which sources each needs, and where they are from')
-    .option('--dry-run', 'print the options and how long it would take here, from a few steps of each method');
-  addFlags(command, reproduceSchema);
+    .description(
+      'run an experiment of the paper by its name: its networks, methods and schedule, on your copy of its data',
+    )
+    .argument('[name]', 'the experiment; --list shows all')
+    .option('--list', 'show all experiments, and which data and sources each needs, and where to get them')
+    .option('--dry-run', 'print the options, and how long it would take here: a few steps of each method are timed');
+  addFlags(
+    command,
+    reproduceSchema,
+    "The experiment's own values are the defaults (--dry-run prints them); those in parentheses hold where it has none.",
+  );
   addExperimentFlags(command).action((name: string | undefined, flags: ExperimentFlags) => {
     if (flags.list) return showList(name, flags);
     if (flags.dryRun && flags.resume === undefined) return showDryRun(requireName(name), flags);

@@ -35,7 +35,7 @@ async function setup(options: { readonly from: string; readonly json?: boolean }
 export function register(program: Command): void {
   program
     .command('setup')
-    .description('take LibTorch from an official archive, without root')
+    .description('install LibTorch from an official archive, without root')
     .requiredOption('--from <zip|dir|url>', 'the archive, the folder it was unpacked to, or its address')
     .option('--json', 'print the result as one JSON document')
     .action(setup);

@@ -8,7 +8,7 @@ export function register(program: Command): void {
   const command = program
     .command('transfer')
     .description(
-      'train a target network with the help of a pretrained source (L2T-ww and its relatives), or without one',
+      'train a target network with the help of a pretrained source, by L2T-ww or another method, or without one',
     );
   addFlags(command, transferSchema);
   command
@@ -16,7 +16,7 @@ export function register(program: Command): void {
       '--config <file.yaml>',
       'options from a YAML file, named as in TypeScript (weightDecay); flags go over them',
     )
-    .option('--resume <run>', 'go on with an interrupted run')
+    .option('--resume <run>', 'continue an interrupted run')
     .option('--json', 'print the result as one JSON document')
     .action((flags: TrainingFlags) =>
       runTraining(command, flags, async (signal) =>

@@ -62,12 +62,12 @@ const common = {
   classes: listed('list', 'names or indices, separated by commas', 'only these classes of the data set'),
   splitFile: path(
     'file',
-    "which images train, validate and test: JSON, or the authors' files by their common beginning",
+    "file that says which images train, validate and test: a run's split.json, or the authors' files by the beginning of their names",
   ),
   size: whole(8, 1024, "side of the network's images, pixels (224 for resnet18 and resnet34, else 32)"),
   width: above(0, 8, "multiplies the network's channel counts (1)"),
   device: text('name', 'auto, cpu, cuda or cuda:N', 'where to compute (auto)'),
-  threads: whole(1, 1024, 'CPU threads (all cores); results are reproducible for an equal number'),
+  threads: whole(1, 1024, 'CPU threads (all cores); the same number gives the same result'),
 };
 
 const training = {
@@ -81,22 +81,29 @@ const training = {
       .refine((value) => value < 1 || Number.isInteger(value)),
     'x',
     '0, a fraction below 1, or a whole number',
-    'validate on this many training images a class, or on this fraction of each class, and do not train on them; ' +
-      "0: no validation (the data set's own validation images, if it has any)",
+    'hold out this many training images a class, or this fraction of each class, to validate on; ' +
+      "0: do not validate, even where the data set has validation images (the data set's own validation images)",
   ),
-  fold: whole(0, 9, 'train on one of the ten published parts of the training images (STL-10)'),
-  cache: path('dir', 'keep resized images there, for sizes from 64, where decoding takes longer than training'),
+  fold: whole(0, 9, 'train on this one of the ten published parts of the training images (STL-10)'),
+  cache: path(
+    'dir',
+    'folder that keeps resized images for later runs; for sizes from 64, where decoding takes longer than training',
+  ),
   epochs: whole(1, 1_000_000, 'passes over the training images (200)'),
   batch: whole(
     2,
     65_536,
     'images a step (128, or 64 for sizes from 224; 64 or 32 for fewer than 2,048 or 1,024 training images)',
   ),
-  seed: whole(0, 2 ** 32 - 1, 'of everything random (0)'),
-  engine: choice(engineNames, 'how updates are computed: native sweeps, or automatic differentiation (native)'),
+  seed: whole(0, 2 ** 32 - 1, 'seed of all random numbers (0)'),
+  engine: choice(
+    engineNames,
+    'what computes the gradients: native kernels, or automatic differentiation, which is slower (native)',
+  ),
   convolution: choice(
     convolutionNames,
-    'of the native engine: in the Winograd domain where it can be, the same but insisted on, or never (auto)',
+    "how the native engine computes 3×3 convolutions: by Winograd's method where this machine can (auto), " +
+      'always (winograd: an error where it cannot), or never (direct) (auto)',
   ),
   out: path('dir', 'run folder to create (runs/…, the first free)'),
   lr: about(
@@ -105,8 +112,8 @@ const training = {
     'auto, or a number above 0 and at most 100',
     'learning rate of SGD, cosine schedule; auto finds one for this data and warms up to it (auto)',
   ),
-  momentum: about(z.number().gte(0).lt(1), 'x', 'a number from 0 and below 1', 'of SGD (0.9)'),
-  weightDecay: between(0, 1, 'of SGD (1e-4)'),
+  momentum: about(z.number().gte(0).lt(1), 'x', 'a number from 0 and below 1', 'momentum of SGD (0.9)'),
+  weightDecay: between(0, 1, 'weight decay of SGD (1e-4)'),
   saveEvery: above(0, 1e6, 'seconds between saves within an epoch (60)'),
 };
 
@@ -117,16 +124,16 @@ export const pretrainSchema = z.strictObject({
 });
 
 const matchingAll = methodNames.filter((method) => methodNeeds[method].pairs === 'all-to-all');
-const perSource = '; once for all, or once for each --source';
+const perSource = '; one for all sources, or one for each';
 
 /** Options of `transfer`. */
 export const transferSchema = z.strictObject({
   source: repeated(path('checkpoint', 'pretrained network to learn from: safetensors or .pth; repeat it for several')),
-  sourceNetwork: repeated(choice(networkNames, `its network, where the checkpoint does not say${perSource}`)),
+  sourceNetwork: repeated(choice(networkNames, `the source's network, where its checkpoint does not say${perSource}`)),
   sourceSize: repeated(
-    whole(8, 1024, `side of the source's images, pixels (what the checkpoint says, else its network's)${perSource}`),
+    whole(8, 1024, `side of the source's images, pixels (what its checkpoint says, else its network's)${perSource}`),
   ),
-  sourceWidth: repeated(above(0, 8, `the source's width, where the checkpoint does not say (1)${perSource}`)),
+  sourceWidth: repeated(above(0, 8, `the source's width, where its checkpoint does not say (1)${perSource}`)),
   target: choice(networkNames, 'network to train'),
   method: choice(methodNames, 'how to learn from the source (l2t-ww)'),
   pairs: repeated(
@@ -136,16 +143,16 @@ export const transferSchema = z.strictObject({
       `which features to match (all-to-all for ${matchingAll.join(' and ')}, else one-to-one)${perSource}`,
     ),
   ),
-  targetInit: path('checkpoint', "start from these weights of the target's network"),
+  targetInit: path('checkpoint', "weights of the target's network to start from (the seed's)"),
   strict: yes('refuse checkpoints that hold entries which the network does not have'),
   ...training,
   beta: between(0, 1e6, 'weight of the matching loss (0.5)'),
   innerSteps: whole(1, 100, 'T, virtual steps on the matching loss (2)'),
   metaLr: between(0, 10, 'learning rate of Adam on the meta-networks (1e-4)'),
-  metaWeightDecay: between(0, 1, 'of Adam on the meta-networks (1e-4)'),
+  metaWeightDecay: between(0, 1, 'weight decay of Adam on the meta-networks (1e-4)'),
   attentionWeight: between(0, 1e9, 'weight of the attention loss (1000)'),
-  distillationWeight: between(0, 1e6, 'weight of the loss of learning without forgetting (1)'),
-  temperature: above(0, 1000, 'of the softmax in learning without forgetting (2)'),
+  distillationWeight: between(0, 1e6, 'weight of the distillation loss of lwf (1)'),
+  temperature: above(0, 1000, "temperature of the softmax in lwf's distillation loss (2)"),
 });
 
 /** What `compare` and `curve` compare where no option says. */
@@ -158,7 +165,7 @@ export const compareSchema = transferSchema.omit({ method: true, pairs: true, se
     `methods separated by commas, of ${rowNames.join(', ')}; a method's pairs follow a colon, as in fm:all-to-all`,
     `methods to compare; finetune-source fine-tunes the first source's own network (${defaultMethods})`,
   ),
-  seeds: whole(1, 100, 'how often each is tried, with seeds 0, 1, … (3)'),
+  seeds: whole(1, 100, 'runs of each method, with seeds 0, 1, … (3)'),
   parallel: whole(1, 64, 'runs side by side (as many as have their --threads in cores, and memory; 1 on a GPU)'),
 });
 
@@ -167,7 +174,7 @@ export const curveSchema = compareSchema.extend({
   perClass: listed(
     'list',
     'whole numbers separated by commas, such as 50,100,250',
-    'training images a class; the table has a column for each count',
+    'training images a class; the table has a column for each number',
   ),
 });
 
@@ -205,8 +212,8 @@ export const networkSchema = evaluateSchema.pick({
 
 /** Options of the command `predict`; `batch` and `top` are those of `Network.predict`. */
 export const predictSchema = z.strictObject({
-  network: path('checkpoint', 'trained network: safetensors or .pth'),
-  architecture: choice(networkNames, 'which network it is, where the checkpoint does not say'),
+  checkpoint: path('file', 'trained network: safetensors or .pth'),
+  network: choice(networkNames, "the checkpoint's network, where it does not say"),
   top: whole(1, 1_000_000, 'labels an image (5)'),
   device: common.device,
   threads: common.threads,
@@ -219,7 +226,7 @@ export const dataCheckSchema = z.strictObject({ data: common.data, layout: commo
 /** Options of `demo`. */
 export const demoSchema = z.strictObject({
   data: path('dir', 'another data set (a small subset of Fashion-MNIST)'),
-  seeds: whole(1, 100, 'how often each method is tried (3; 1 with --quick)'),
+  seeds: whole(1, 100, 'runs of each method (3; 1 with --quick)'),
   threads: common.threads,
   out: path('dir', 'where the runs go (runs/demo-…, the first free)'),
 });

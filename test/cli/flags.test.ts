@@ -7,20 +7,20 @@ const help = async (...verb: string[]) => (await cli([...verb, '--help'])).stdou
 describe('help', () => {
   it('says what is allowed for each option, after its default', async () => {
     const text = await help('transfer');
-    expect(text).toContain('--seed <n> of everything random (0); from 0 to 4294967295');
+    expect(text).toContain('--seed <n> seed of all random numbers (0); from 0 to 4294967295');
     expect(text).toContain(
-      '--temperature <x> of the softmax in learning without forgetting (2); above 0 and at most 1000',
+      "--temperature <x> temperature of the softmax in lwf's distillation loss (2); above 0 and at most 1000",
     );
-    expect(text).toContain('--momentum <x> of SGD (0.9); from 0 and below 1');
+    expect(text).toContain('--momentum <x> momentum of SGD (0.9); from 0 and below 1');
     expect(text).toContain('--device <name> where to compute (auto); auto, cpu, cuda or cuda:N');
     expect(text).toMatch(/--method <name> [^;]*; one of l2t-ww, .*, scratch --pairs/);
-    expect(text).toContain("--target-init <checkpoint> start from these weights of the target's network --strict");
+    expect(text).toContain(
+      "--target-init <checkpoint> weights of the target's network to start from (the seed's) --strict",
+    );
   });
 
   it('says it of verbs with options of their own', async () => {
-    expect(await help('demo')).toContain(
-      '--seeds <n> how often each method is tried (3; 1 with --quick); from 1 to 100',
-    );
+    expect(await help('demo')).toContain('--seeds <n> runs of each method (3; 1 with --quick); from 1 to 100');
     expect(await help('bench')).toContain('--rounds <n> timed iterations of each engine; from 1 to 1000 (default: 5)');
   });
 });

@@ -17,13 +17,13 @@ beforeAll(async () => {
 
 describe('predict', { timeout: 60_000 }, () => {
   it('prints a line an image, or one JSON document', async () => {
-    const json = await cli(['predict', ...images, '--network', source, '--top', '3', '--json']);
+    const json = await cli(['predict', ...images, '--checkpoint', source, '--top', '3', '--json']);
     expect(json).toMatchObject({ code: 0, stderr: '' });
     const predictions = JSON.parse(json.stdout);
     expect(predictions.map(({ file }: { file: string }) => file)).toEqual(images);
     expect(predictions[0]).toMatchObject({ label: predictions[0].best[0].label, index: expect.any(Number) });
     expect(predictions[0].best.length).toBe(3);
-    const { code, stdout } = await cli(['predict', ...images, '--network', source, '--top', '3']);
+    const { code, stdout } = await cli(['predict', ...images, '--checkpoint', source, '--top', '3']);
     const lines = stdout.trimEnd().split('\n');
     expect([code, lines.length]).toEqual([0, 4]);
     const [first, second] = predictions[0].best.map(({ probability }: { probability: number }) => 100 * probability);
@@ -37,7 +37,7 @@ describe('predict', { timeout: 60_000 }, () => {
     const junk = write(folder, 'junk.png', 'junk');
     const none = join(folder, 'none.png');
     const files = [images[0] as string, none, images[1] as string, junk];
-    const { code, stdout, stderr } = await cli(['predict', ...files, '--network', source, '--json', '--batch', '1']);
+    const { code, stdout, stderr } = await cli(['predict', ...files, '--checkpoint', source, '--json', '--batch', '1']);
     expect(code).toBe(1);
     expect(stderr).toContain(`2 of 4 images could not be read: ${none}, ${junk}.`);
     const outcomes: { label?: string; error?: { code: string } }[] = JSON.parse(stdout);
@@ -45,7 +45,7 @@ describe('predict', { timeout: 60_000 }, () => {
       ...['string', 'FILE_ACCESS', 'string', 'INVALID_DATA'],
     ]);
     const message = `error[INVALID_DATA]: ${junk} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.\n`;
-    expect(await cli(['predict', junk, '--network', source])).toMatchObject({
+    expect(await cli(['predict', junk, '--checkpoint', source])).toMatchObject({
       code: 1,
       stdout: '',
       stderr: expect.stringContaining(message),
@@ -54,7 +54,7 @@ describe('predict', { timeout: 60_000 }, () => {
 
   it('says what to type instead of a folder, and of a pattern that matches nothing', async () => {
     const empty = temporaryFolder();
-    const { code, stderr } = await cli(['predict', folder, empty, `${folder}/*.jpg`, '--network', source]);
+    const { code, stderr } = await cli(['predict', folder, empty, `${folder}/*.jpg`, '--checkpoint', source]);
     expect(code).toBe(1);
     expect(stderr).toContain(`${folder} is a folder: name its images, such as ${folder}/*.png.\n`);
     expect(stderr).toContain(`${empty} is a folder without images: name image files, such as ${empty}/*.jpg.\n`);
@@ -62,18 +62,16 @@ describe('predict', { timeout: 60_000 }, () => {
     expect(stderr).toContain('error[FILE_ACCESS]: 3 of 3 images could not be read');
   });
 
-  it('asks for the architecture where the checkpoint does not say it', async () => {
+  it('asks for the network where the checkpoint does not say it', async () => {
     const foreign = join(folder, 'foreign.safetensors');
     await writeSafetensors(foreign, toTensorMap((await loadCheckpoint(source)).weights), new Map());
-    const args = ['predict', images[0] as string, '--network', foreign, '--json'];
-    expect((await cli(args)).stderr).toMatch(
-      /does not say which network it holds: give --architecture resnet20, which its/,
-    );
-    const { code, stdout } = await cli([...args, '--architecture', 'resnet20']);
+    const args = ['predict', images[0] as string, '--checkpoint', foreign, '--json'];
+    expect((await cli(args)).stderr).toMatch(/does not say which network it holds: give --network resnet20, which its/);
+    const { code, stdout } = await cli([...args, '--network', 'resnet20']);
     expect([code, JSON.parse(stdout)[0].label]).toEqual([0, expect.stringMatching(/^[0-3]$/)]);
     expect(await cli(['predict', images[0] as string])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('--network is missing (trained network'),
+      stderr: expect.stringContaining('--checkpoint is missing (trained network'),
     });
   });
 });

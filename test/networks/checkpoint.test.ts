@@ -21,7 +21,7 @@ const refused = (message: string) => ({ code: 'INVALID_OPTION', message: expect.
 describe('a checkpoint that does not say which network it holds', () => {
   it.each<[string, (file: string) => string[]]>([
     ['--network', (file) => ['eval', file, '--data', data]],
-    ['--architecture', (file) => ['predict', 'x.png', '--network', file]],
+    ['--network', (file) => ['predict', 'x.png', '--checkpoint', file]],
     ['--network', (file) => ['inspect', file, '--width', '1']],
     ['--source-network', (file) => ['transfer', '--target', 'vgg9_bn', '--data', data, '--source', file]],
   ])('has the verb ask for %s', async (flag, args) => {
@@ -55,7 +55,7 @@ describe('a checkpoint of another network than expected', () => {
   it.each<[string, (file: string) => string[]]>([
     ['--network', (file) => ['eval', file, '--data', data, '--network', 'resnet32']],
     ['--network', (file) => ['inspect', file, '--network', 'resnet32']],
-    ['--architecture', (file) => ['predict', 'x.png', '--network', file, '--architecture', 'resnet32']],
+    ['--network', (file) => ['predict', 'x.png', '--checkpoint', file, '--network', 'resnet32']],
     ['--target', (file) => [...scratch, 'resnet32', '--target-init', file]],
   ])('is told apart, and %s is what the verb calls it', async (flag, args) => {
     const message = `holds a resnet20, where a resnet32 is expected: correct ${flag} or give another file.\n`;
@@ -68,14 +68,14 @@ describe('a checkpoint of another network than expected', () => {
   it('or of another width', async () => {
     const width = ['--width', '0.5'];
     const verbs: [string, string[]][] = [
-      ['--width', ['predict', 'x.png', '--network', described, ...width]],
+      ['--width', ['predict', 'x.png', '--checkpoint', described, ...width]],
       ['--width', [...scratch, 'resnet20', '--target-init', described, ...width]],
     ];
     for (const [flag, args] of verbs) {
       const message = `${described} has the width 1, where 0.5 is expected: correct ${flag} or give another file.\n`;
       expect((await cli(args)).stderr).toBe(`error[INVALID_OPTION]: ${message}`);
     }
-    const args = ['predict', 'x.png', '--network', plain, '--architecture', 'resnet20', ...width];
-    expect((await cli(args)).stderr).toMatch(/a resnet20 needs \[8, .*\]: check --architecture and --width\.\n$/);
+    const args = ['predict', 'x.png', '--checkpoint', plain, '--network', 'resnet20', ...width];
+    expect((await cli(args)).stderr).toMatch(/a resnet20 needs \[8, .*\]: check --network and --width\.\n$/);
   });
 });

@@ -39,7 +39,7 @@ it('eval and predict say so, too', async () => {
   const more = ['--threads', '512'];
   for (const args of [
     ['eval', source, '--data', tinyData()],
-    ['predict', 'none.png', '--network', source],
+    ['predict', 'none.png', '--checkpoint', source],
   ]) {
     expect((await cli([...args, ...more])).stderr).toMatch(/^warning: 512 threads share /);
   }

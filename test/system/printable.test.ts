@@ -87,7 +87,7 @@ describe('names out of files', { timeout: 120_000 }, () => {
     symlinkSync('nowhere', join(folder, 'flat', nasty));
     for (const [args, said] of [
       [['eval', network, '--data', data], /n\\u001b\[31m\\n/],
-      [['predict', join(data, 'test', 'b', '0.png'), '--network', network], /n\\u001b\[31m\\n/],
+      [['predict', join(data, 'test', 'b', '0.png'), '--checkpoint', network], /n\\u001b\[31m\\n/],
       [['inspect', network], /n\\u001b\[31m\\n/],
       [['inspect', bare], /n\\u001b\[31m\\n/],
       [['data', 'check', join(folder, 'other')], /cn\\u001b\[31m\\n/],

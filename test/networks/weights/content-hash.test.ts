@@ -66,7 +66,7 @@ describe('a flipped bit in a checkpoint', { timeout: 120_000 }, () => {
       writeFileSync(damaged, flipped);
       for (const verb of verbs) expect(await codeOf(verb())).toBe('INVALID_WEIGHTS');
     }
-    expect(await cli(['predict', 'x.png', '--network', damaged])).toMatchObject({
+    expect(await cli(['predict', 'x.png', '--checkpoint', damaged])).toMatchObject({
       code: 1,
       stderr: `error[INVALID_WEIGHTS]: ${damaged} is damaged: its content does not have the checksum in its metadata. Fetch or save it again. (A program that changes a checkpoint must remove the metadata entry sha256.)\n`,
     });
