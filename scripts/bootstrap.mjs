@@ -1,7 +1,7 @@
 /**
  * Makes a fresh clone ready: Node's version, npm packages, the TypeScript build, compiler, CMake, LibTorch, the addon.
  * `npm test` and `npm run demo` run it first. Plain Node, no dependency; under a second when all is up to date.
- * `--quiet`: say nothing on stdout.
+ * `--quiet`: say nothing on stdout. `--programs`: build the programs that the tests run, too.
  */
 import { spawnSync } from 'node:child_process';
 import { renameSync, rmSync } from 'node:fs';
@@ -103,11 +103,12 @@ function requireTools() {
 }
 
 function buildAddon() {
-  if (isNativeCurrent()) return;
+  const programs = process.argv.includes('--programs');
+  if (isNativeCurrent({ programs })) return;
   requireTools();
   const libtorch = timed('looking for LibTorch', () => requireLibTorch({ say, cli: 'node dist/cli/l2t-native.cjs' }));
   say(`LibTorch ${libtorch.version} in ${libtorch.prefix} (${libtorch.how})`);
-  timed('compiling the addon (one or two minutes)', () => buildNative({ libtorch }));
+  timed('compiling the addon (one or two minutes)', () => buildNative({ libtorch, programs }));
 }
 
 const start = performance.now();

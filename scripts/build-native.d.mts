@@ -8,12 +8,14 @@ export interface BuildStamp {
 export const packageRoot: string;
 export function addonPath(root?: string): string;
 export function readBuildStamp(root?: string): BuildStamp | undefined;
-export function isNativeCurrent(root?: string): boolean;
+export function isNativeCurrent(options?: { readonly root?: string; readonly programs?: boolean }): boolean;
 /** Throws an Error with code ADDON_NOT_BUILT; the compiler's messages are on stderr. */
 export function buildNative(options: {
   readonly root?: string;
   readonly libtorch: LibTorch;
   readonly explicit?: string;
+  /** The programs that the tests run, too. */
+  readonly programs?: boolean;
   /** Another than build/, with CMake variables of its own. */
   readonly folder?: string;
   readonly define?: readonly string[];

@@ -23,21 +23,29 @@ export function readBuildStamp(root = packageRoot) {
   return existsSync(addonPath(root)) ? readJson(join(root, 'build/Release/l2t_native.json')) : undefined;
 }
 
-function sourcesKey(root) {
+function keyOf(root, folders) {
   const files = [
     join(root, 'CMakeLists.txt'),
-    ...['cmake', 'native', 'binding', 'test/native'].flatMap((folder) => filesBelow(join(root, folder), ['build'])),
+    ...folders.flatMap((folder) => filesBelow(join(root, folder), ['build'])),
   ];
   return fingerprint(files.filter((file) => /\.(cc|cu|h|inc|cmake|txt)$/.test(file)));
 }
 
-/** Is the built addon that of the present sources, for the LibTorch that a search would find now? */
-export function isNativeCurrent(root = packageRoot, env = process.env) {
+const sourcesKey = (root) => keyOf(root, ['cmake', 'native', 'binding']);
+/** Of the programs that the tests run. */
+const programsKey = (root) => keyOf(root, ['test/native']);
+
+/**
+ * Is the built addon that of the present sources, for the LibTorch that a search would find now? `programs`: and are the
+ * programs that the tests run?
+ */
+export function isNativeCurrent({ root = packageRoot, env = process.env, programs = false } = {}) {
   const stamp = readBuildStamp(root);
   const demanded = Boolean(env.LIBTORCH) || env.LIBTORCH_USE_PYTORCH === '1';
   return (
     stamp !== undefined &&
     stamp.sources === sourcesKey(root) &&
+    (!programs || stamp.programs === programsKey(root)) &&
     // One built with `build --libtorch` stays until the environment asks for another.
     (stamp.search === searchKey({ env }) || (stamp.named && !demanded)) &&
     stamp.libtorch.library === modified(join(stamp.libtorch.libDir, 'libtorch.so'))
@@ -83,20 +91,28 @@ function dropForeignConfiguration(root, folder, libtorch) {
 }
 
 /**
- * Compiles what changed. `libtorch`: as findLibTorch gives it; `explicit`: the value of --libtorch, if given; `define`: CMake
- * variables, for a `folder` of its own.
+ * Compiles what changed of the addon. `libtorch`: as findLibTorch gives it; `explicit`: the value of --libtorch, if given;
+ * `programs`: the programs that the tests run, too; `define`: CMake variables, for a `folder` of its own.
  */
-export function buildNative({ root = packageRoot, libtorch, explicit, folder = 'build', define = [] }) {
+export function buildNative({
+  root = packageRoot,
+  libtorch,
+  explicit,
+  folder = 'build',
+  programs = false,
+  define = [],
+}) {
   const sources = sourcesKey(root);
   if (dropForeignConfiguration(root, folder, libtorch)) {
     const variables = [`L2T_LIBTORCH=${libtorch.prefix}`, ...define].map((variable) => `--CD${variable}`);
     cmakeJs(root, folder, ['configure', ...variables]);
   }
-  cmakeJs(root, folder, ['build', '--parallel', String(jobs())]);
+  cmakeJs(root, folder, ['build', '--target', programs ? 'all' : 'l2t_addon', '--parallel', String(jobs())]);
   writeBuildStamp(join(root, folder, 'Release'), libtorch, {
     search: searchKey({ explicit }),
     named: explicit !== undefined,
     sources,
+    ...(programs && { programs: programsKey(root) }),
   });
 }
 

@@ -69,7 +69,7 @@ function sourcesToTidy() {
 
 function tidyOne(path) {
   return new Promise((done) => {
-    const child = spawn('clang-tidy-19', ['-p', 'build', '--quiet', path], {
+    const child = spawn('clang-tidy-19', ['-p', 'build/tidy', '--quiet', path], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -89,10 +89,26 @@ function tidyOne(path) {
   });
 }
 
+/** Has CMake write how each file is compiled by itself: build/ compiles the files of a room as one. */
+function configure() {
+  const cache = join(root, 'build/CMakeCache.txt');
+  if (!existsSync(cache)) return false;
+  const given = [...readFileSync(cache, 'utf8').matchAll(/^(CMAKE_JS_INC|L2T_LIBTORCH):\w+=(.*)$/gm)];
+  const args = [
+    '-S',
+    '.',
+    '-B',
+    'build/tidy',
+    '-DL2T_UNITY=OFF',
+    ...given.map(([, name, value]) => `-D${name}=${value}`),
+  ];
+  return spawnSync('cmake', args, { cwd: root }).status === 0;
+}
+
 async function tidy() {
   if (!present('clang-tidy-19', 'clang-tidy-19 libomp-19-dev')) return;
-  if (!existsSync(join(root, 'build/compile_commands.json'))) {
-    console.error('[lint] clang-tidy needs build/compile_commands.json: npm run bootstrap');
+  if (!configure()) {
+    console.error('[lint] clang-tidy needs a build: npm run bootstrap');
     note('clang-tidy', false);
     return;
   }

@@ -17,9 +17,11 @@ function runtime(name) {
 
 try {
   const libtorch = requireLibTorch({ say: (line) => console.error(line) });
-  buildNative({ libtorch, folder, define: ['L2T_SANITIZE=address'] });
+  buildNative({ libtorch, folder, programs: true, define: ['L2T_SANITIZE=address'] });
   const tests =
-    process.argv.length > 2 ? process.argv.slice(2) : ['test/native', 'test/streaming.test.ts', 'test/network.test.ts'];
+    process.argv.length > 2
+      ? process.argv.slice(2)
+      : ['test/native', 'test/data/streaming.test.ts', 'test/inference/network.test.ts'];
   const child = spawnSync(process.execPath, [join(packageRoot, 'node_modules/vitest/vitest.mjs'), 'run', ...tests], {
     cwd: packageRoot,
     stdio: 'inherit',

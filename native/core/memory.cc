@@ -136,11 +136,13 @@ class KeepingAllocator final : public c10::Allocator {
 }  // namespace
 
 void keep_freed_memory() {
-  static const bool once = [] {
-    c10::SetCPUAllocator(new KeepingAllocator, /*priority=*/1);
-    return true;
+  // Never destroyed: tensors may outlive static objects.
+  static const auto* const allocator = [] {
+    auto* const made = new KeepingAllocator;
+    c10::SetCPUAllocator(made, /*priority=*/1);
+    return made;
   }();
-  static_cast<void>(once);
+  static_cast<void>(allocator);
 }
 
 MemoryUse memory_use() { return region().use(); }

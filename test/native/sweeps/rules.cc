@@ -127,10 +127,7 @@ Rule cross_entropy(const Shape& s) {
             const auto loss = ops::cross_entropy(z[0], y, log_p);
             const Tensors z_bar{ops::cross_entropy_backward(log_p, y)};
             const Tensors z_bar_dot{ops::cross_entropy_tangent_backward(log_p, dot[0])};
-            return {loss,
-                    {z_bar[0] * bar},
-                    (z_bar[0] * dot[0]).sum(),
-                    combine(z_bar, z_bar_dot, bar, bar_dot)};
+            return {loss, {z_bar[0] * bar}, (z_bar[0] * dot[0]).sum(), combine(z_bar, z_bar_dot, bar, bar_dot)};
           }};
 }
 
