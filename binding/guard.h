@@ -12,7 +12,7 @@
 #include "native/core/error.h"
 #include "native/core/limits.h"
 
-/// The only place where C++ exceptions are caught: they become JavaScript errors that carry `code`.
+/// Turns C++ exceptions into JavaScript errors that carry `code`. Every call from JavaScript goes through `guarded`.
 namespace l2t::binding {
 
 /// A failure as it crosses threads.
