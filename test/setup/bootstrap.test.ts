@@ -6,7 +6,9 @@ import { isNativeCurrent, packageRoot } from '../../scripts/build-native.mjs';
 test('a bootstrap with nothing to do does nothing, quickly', () => {
   const run = () => spawnSync(process.execPath, ['scripts/bootstrap.mjs'], { cwd: packageRoot, encoding: 'utf8' });
   // A minute's compiling is not for a test to start: `npm test` has done it.
-  expect(isNativeCurrent({ programs: true }), 'native sources changed since the last build: npm run bootstrap').toBe(true);
+  expect(isNativeCurrent({ programs: true }), 'native sources changed since the last build: npm run bootstrap').toBe(
+    true,
+  );
   run();
   const start = performance.now();
   const child = run();
