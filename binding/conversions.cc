@@ -199,7 +199,7 @@ std::vector<NamedTensor> to_tensors(const Napi::Array& array) {
   return tensors;
 }
 
-data::ImageSet to_images(const Napi::Object& object, int64_t classes, Keep& keep) {
+data::ImageSet to_images(const Napi::Object& object, int64_t classes, KeptValues& keep) {
   const auto labels = get_typed<Napi::Int32Array>(object, "labels", napi_int32_array, "an Int32Array");
   const int64_t size = get_integer(object, "size", 1, 4096);
   const auto count = static_cast<int64_t>(labels.ElementLength());

@@ -16,7 +16,7 @@
 namespace l2t::binding {
 
 /// Keeps the JavaScript buffers that native tensors look into alive; made and dropped on the JavaScript thread.
-using Keep = std::vector<Napi::Reference<Napi::Value>>;
+using KeptValues = std::vector<Napi::Reference<Napi::Value>>;
 
 /// NaN for what is no number.
 double to_number(const Napi::Value& value);
@@ -41,7 +41,7 @@ std::vector<std::pair<int, int>> to_pairs(const Napi::Array& array);
 std::vector<NamedTensor> to_tensors(const Napi::Array& array);
 
 /// Looks into the pixels, which `keep` holds. Checks lengths, and labels against `classes`.
-data::ImageSet to_images(const Napi::Object& object, int64_t classes, Keep& keep);
+data::ImageSet to_images(const Napi::Object& object, int64_t classes, KeptValues& keep);
 
 /// Hands the tensors' memory to JavaScript without a copy; each must be contiguous, on the CPU, and not change again.
 Napi::Array from_tensors(Napi::Env env, const std::vector<NamedTensor>& tensors);

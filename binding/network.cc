@@ -70,7 +70,7 @@ Napi::Value Network::infer(const Napi::CallbackInfo& info) {
     auto* const data = const_cast<uint8_t*>(pixels.Data());  // from_blob wants it; nothing writes
     const auto images = at::from_blob(data, {length / (size * size * 3), size, size, 3}, at::kByte);
     const bool want_features = info[1].ToBoolean();
-    Keep keep;
+    KeptValues keep;
     keep.push_back(Napi::Reference<Napi::Value>::New(pixels, 1));
     auto body = [loaded = loaded_, images, want_features](Worker& /*worker*/) -> MakeValue {
       const KeptMemory memory;

@@ -8,7 +8,7 @@
 namespace l2t::binding {
 namespace {
 
-run::RunConfig to_run_config(const Napi::Object& job, Keep& keep) {
+run::RunConfig to_run_config(const Napi::Object& job, KeptValues& keep) {
   run::RunConfig config{};
   config.hyperparameters = to_hyperparameters(job);
   config.target = to_network_spec(get_object(job, "target"));
@@ -254,7 +254,7 @@ Napi::Value Run::on_worker(Napi::Env env, const std::function<MakeValue(run::Tra
   Ref();  // until the promise settles: events call back into this object
   // Queued step events use the listener after the body returned, so it lives as long as the last call.
   const auto listener = std::make_shared<EventListener>(*worker_, std::move(on_event_));
-  const auto decoder = std::make_shared<BatchDecoder>(
+  const auto decoder = std::make_shared<JavascriptDecoder>(
       *worker_, [listener](Napi::Env now, const auto& event) { listener->deliver(now, event); });
   decoder_ = decoder;
   const auto config = std::make_shared<run::RunConfig>(std::move(config_));

@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-#include "binding/batch_decoder.h"
+#include "binding/javascript_decoder.h"
 #include "binding/worker.h"
 #include "native/run/trainer.h"
 
@@ -25,10 +25,10 @@ class Run : public Napi::ObjectWrap<Run> {
   void decoded(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Worker> worker_ = std::make_shared<Worker>();
-  Keep keep_;
+  KeptValues keep_;
   run::RunConfig config_;
   Napi::FunctionReference on_event_;
-  std::shared_ptr<BatchDecoder> decoder_;  // while it runs
+  std::shared_ptr<JavascriptDecoder> decoder_;  // while it runs
   bool started_ = false;
 };
 

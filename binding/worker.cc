@@ -28,10 +28,10 @@ void Worker::run_call(Napi::Env env, Napi::Function /*unused*/, std::nullptr_t* 
   if (env != nullptr) (*call)(env);
 }
 
-Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker, Keep keep,
+Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker, KeptValues keep,
                             std::function<MakeValue(Worker&)> body, std::function<void()> finished) {
   const auto deferred = Napi::Promise::Deferred::New(env);
-  const auto held = std::make_shared<Keep>(std::move(keep));
+  const auto held = std::make_shared<KeptValues>(std::move(keep));
   const auto settle = [deferred, held, finished = std::move(finished)](Napi::Env now, const MakeValue& value,
                                                                        const std::optional<Failure>& failure) {
     try {

@@ -25,7 +25,7 @@ class Worker {
   /// rejected with what it throws, or because no thread could be started. `keep` and the worker live until then;
   /// `finished` runs on the JavaScript thread just after, and no call that was posted runs after it.
   static Napi::Promise start(
-      Napi::Env env, const std::shared_ptr<Worker>& worker, Keep keep, std::function<MakeValue(Worker&)> body,
+      Napi::Env env, const std::shared_ptr<Worker>& worker, KeptValues keep, std::function<MakeValue(Worker&)> body,
       std::function<void()> finished = [] {});
 
   // From the worker's own thread:

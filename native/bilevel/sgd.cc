@@ -3,12 +3,12 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty_like.h>
 
-#include "native/kernels/serves.h"
+#include "native/kernels/supports.h"
 
 namespace l2t::bilevel {
 
 void sgd_step(const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient, const Sgd& sgd) {
-  if (kernels::serves(theta)) {
+  if (kernels::supports(theta)) {
     kernels::sgd_step(sgd, theta, velocity, gradient, theta, velocity);
     return;
   }
@@ -17,7 +17,7 @@ void sgd_step(const at::Tensor& theta, const at::Tensor& velocity, const at::Ten
 }
 
 void virtual_sgd_step(at::Tensor& theta, at::Tensor& velocity, const at::Tensor& gradient, const Sgd& sgd) {
-  if (kernels::serves(theta)) {
+  if (kernels::supports(theta)) {
     const auto next_theta = at::empty_like(theta);
     const auto next_velocity = at::empty_like(velocity);
     kernels::sgd_step(sgd, theta, velocity, gradient, next_theta, next_velocity);
@@ -30,7 +30,7 @@ void virtual_sgd_step(at::Tensor& theta, at::Tensor& velocity, const at::Tensor&
 }
 
 at::Tensor sgd_adjoint(const at::Tensor& a, at::Tensor& b, const Sgd& sgd) {
-  if (kernels::serves(a)) {
+  if (kernels::supports(a)) {
     auto d = at::empty_like(a);
     kernels::sgd_adjoint(sgd, a, b, d);
     return d;

@@ -13,20 +13,21 @@
 namespace l2t {
 namespace {
 
-void hold_openblas() {
+void set_openblas_to_one_thread() {
   constexpr int kPthreads = 1;  // openblas_get_parallel: 0 sequential, 1 pthreads, 2 OpenMP
   auto* const parallel = loaded_symbol<int()>("openblas_get_parallel");
   auto* const set = loaded_symbol<void(int)>("openblas_set_num_threads");
   if (parallel != nullptr && set != nullptr && parallel() == kPthreads) set(1);
 }
 
-/// OpenBLAS keeps a buffer for each product of matrices under way at once, of this much address space at most.
+/// OpenBLAS takes a buffer for each matrix product that runs at the same time: at most this much address space each.
 constexpr size_t kBlasBuffer = size_t{129} << 20U;
 
-/// What the smallest network takes; libraries that have less fail in ways of their own.
+/// Address space that a step of the smallest network takes. With less, libraries fail in ways of their own.
 constexpr size_t kFirstStep = size_t{128} << 20U;
 
-/// Threads that may multiply matrices at once, in all of the process, and the buffers that OpenBLAS has for them.
+/// OpenBLAS waits for ever where it gets no memory for a buffer. So its buffers are allocated here, while there is
+/// room: one for each thread of the process that may multiply matrices.
 struct BlasBuffers {
   std::mutex mutex;
   int users = 0;
@@ -38,7 +39,7 @@ struct BlasBuffers {
     const std::lock_guard lock(mutex);
     users += count;
     if (allocate == nullptr || free == nullptr || users <= had || !address_space_is_limited()) return;
-    // Those of other threads may be in use just now: then as many more are made.
+    // The buffers of other threads may be in use now: then OpenBLAS makes as many more.
     require_address_space(static_cast<size_t>(users - had + users - count) * kBlasBuffer);
     std::vector<void*> buffers(static_cast<size_t>(users));
     std::generate(buffers.begin(), buffers.end(), [&] { return allocate(0); });
@@ -58,7 +59,7 @@ BlasBuffers& blas_buffers() {
   return *instance;
 }
 
-/// The calling thread's part of the users.
+/// How many of them the calling thread stands for.
 struct BlasUse {
   int count = 0;
 
@@ -76,17 +77,17 @@ struct BlasUse {
 }  // namespace
 
 void set_threads(int count) {
-  // A thread takes over the process's number at its first parallel operation; asked for here, it cannot undo what
-  // follows.
+  // At its first parallel operation a thread takes the process's thread count. This call makes that happen before the
+  // count is set.
   (void)at::get_num_threads();
   at::set_num_threads(count);
-  hold_openblas();
+  set_openblas_to_one_thread();
 }
 
 void take_threads(int count) {
   thread_local BlasUse blas;
   set_threads(count);
-  // In this order: a stack that cannot be had looks as if the threads were too many.
+  // Memory first: a thread whose stack finds no room fails with the same error as one thread too many.
   if (count > 1) {
     if (address_space_is_limited()) require_address_space(static_cast<size_t>(count - 1) * kThreadSpace);
     require_threads(count - 1);

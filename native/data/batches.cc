@@ -27,7 +27,7 @@ TrainingBatches::TrainingBatches(ImageSet set, bool resized_crops, int64_t batch
     throw Error("INVALID_OPTION", "Resized crops are drawn while images are decoded, so such a set has no pixels.");
 }
 
-Batch TrainingBatches::read(int64_t epoch, int64_t step) {
+ImageBatch TrainingBatches::read(int64_t epoch, int64_t step) {
   const auto device = set_.labels.device();
   const auto rows = at::tensor(sampler_.positions(epoch, step), at::kLong).to(device);
   const auto labels = at::index_select(set_.labels, 0, rows);
@@ -66,7 +66,7 @@ void TrainingBatches::ask(int64_t epoch, int64_t step) {
 EvaluationBatches::EvaluationBatches(const ImageSet& set, const char* name, int64_t batch, Decoder* decoder)
     : set_(set), name_(name), batch_(batch), decoder_(decoder) {}
 
-Batch EvaluationBatches::read(int64_t k) {
+ImageBatch EvaluationBatches::read(int64_t k) {
   const int64_t begin = k * batch_;
   const int64_t end = std::min(begin + batch_, set_.count());
   const auto labels = set_.labels.slice(0, begin, end);

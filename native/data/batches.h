@@ -9,7 +9,7 @@
 namespace l2t::data {
 
 /// Images on the device with their labels.
-struct Batch {
+struct ImageBatch {
   at::Tensor pixels;  // uint8, B × S × S × 3; undefined where the decoder was told to end
   at::Tensor labels;  // int64, B
 };
@@ -44,7 +44,7 @@ class TrainingBatches {
 
   [[nodiscard]] int64_t steps() const { return sampler_.steps(); }
 
-  Batch read(int64_t epoch, int64_t step);
+  ImageBatch read(int64_t epoch, int64_t step);
 
  private:
   struct Asked {
@@ -73,7 +73,7 @@ class EvaluationBatches {
   [[nodiscard]] int64_t count() const { return (set_.count() + batch_ - 1) / batch_; }
 
   /// Batch `k`, to be read in order from 0.
-  Batch read(int64_t k);
+  ImageBatch read(int64_t k);
 
  private:
   void ask(int64_t k);

@@ -66,8 +66,8 @@ struct ConvUnit::Sweeps {
     return unit.then_.relu ? unit.z_ : kNone;
   }
 
-  Pooled forward(const UnitInput& input, const UnitParameters& parameters, double epsilon,
-                 const UnitStatistics* statistics) const {
+  MapAndPool forward(const UnitInput& input, const UnitParameters& parameters, double epsilon,
+                     const UnitStatistics* statistics) const {
     unit.map_ = input.x;
     unit.v_ = domain.input(unit.map_);
     unit.weight_ = parameters.weight;
@@ -111,7 +111,7 @@ struct ConvUnit::Sweeps {
     return domain.output_adjoint(y_bar);
   }
 
-  UnitInput backward(Pooled z_bar, const UnitParameters& gradient, bool x, bool keep) const {
+  UnitInput backward(MapAndPool z_bar, const UnitParameters& gradient, bool x, bool keep) const {
     auto [g, sums] = domain.gated_sums(std::move(z_bar), mask(), unit.y_, {}, {});
     for (int64_t c = 0; c < unit.out_; ++c) sums[1][c] = unit.invstd_[c] * (sums[1][c] - unit.mean_[c] * sums[0][c]);
     write<T>(gradient.shift, sums[0]);
@@ -130,7 +130,7 @@ struct ConvUnit::Sweeps {
     return bar;
   }
 
-  Pooled tangent(const UnitInput& input_dot, const UnitParameters& parameters_dot, bool keep) const {
+  MapAndPool tangent(const UnitInput& input_dot, const UnitParameters& parameters_dot, bool keep) const {
     unit.v_ = domain.input(unit.map_);
     const auto u = domain.weights(unit.weight_);
     auto u_dot = domain.weights(parameters_dot.weight);
@@ -163,7 +163,7 @@ struct ConvUnit::Sweeps {
     return result;
   }
 
-  UnitInput tangent_backward(Pooled z_bar_dot, const UnitParameters& gradient_dot, bool x) const {
+  UnitInput tangent_backward(MapAndPool z_bar_dot, const UnitParameters& gradient_dot, bool x) const {
     auto [g_dot, sums] = domain.gated_sums(std::move(z_bar_dot), mask(), unit.y_, unit.g_, unit.y_dot_);
     Doubles scale_bar_dot(unit.out_);
     AffineOf<T> y_bar_dot({g_dot, unit.g_, unit.y_dot_, unit.y_}, unit.out_);
@@ -203,8 +203,8 @@ struct ConvUnit::Sweeps {
   }
 };
 
-Pooled ConvUnit::forward(const UnitInput& input, const UnitParameters& parameters, double epsilon,
-                         const UnitStatistics* statistics) {
+MapAndPool ConvUnit::forward(const UnitInput& input, const UnitParameters& parameters, double epsilon,
+                             const UnitStatistics* statistics) {
   const auto& x = input.x;
   x_ = {form_, x.size(0), x.size(2), x.size(1)};
   out_ = parameters.weight.size(0);
@@ -213,19 +213,19 @@ Pooled ConvUnit::forward(const UnitInput& input, const UnitParameters& parameter
                                        : Sweeps<double>(*this, options).forward(input, parameters, epsilon, statistics);
 }
 
-UnitInput ConvUnit::backward(Pooled z_bar, const UnitParameters& gradient, bool x, bool keep) {
+UnitInput ConvUnit::backward(MapAndPool z_bar, const UnitParameters& gradient, bool x, bool keep) {
   const auto options = y_.options();
   return y_.scalar_type() == at::kFloat ? Sweeps<float>(*this, options).backward(std::move(z_bar), gradient, x, keep)
                                         : Sweeps<double>(*this, options).backward(std::move(z_bar), gradient, x, keep);
 }
 
-Pooled ConvUnit::tangent(const UnitInput& input_dot, const UnitParameters& parameters_dot, bool keep) {
+MapAndPool ConvUnit::tangent(const UnitInput& input_dot, const UnitParameters& parameters_dot, bool keep) {
   const auto options = y_.options();
   return y_.scalar_type() == at::kFloat ? Sweeps<float>(*this, options).tangent(input_dot, parameters_dot, keep)
                                         : Sweeps<double>(*this, options).tangent(input_dot, parameters_dot, keep);
 }
 
-UnitInput ConvUnit::tangent_backward(Pooled z_bar_dot, const UnitParameters& gradient_dot, bool x) {
+UnitInput ConvUnit::tangent_backward(MapAndPool z_bar_dot, const UnitParameters& gradient_dot, bool x) {
   const auto options = y_.options();
   return y_.scalar_type() == at::kFloat
              ? Sweeps<float>(*this, options).tangent_backward(std::move(z_bar_dot), gradient_dot, x)

@@ -217,8 +217,8 @@ void Domain<T>::weights_adjoint(Terms terms, const at::Tensor& w_bar) const {
 }
 
 template <class T>
-Pooled Domain<T>::affine(const AffineOf<T>& from, Gate gate, const at::Tensor& z, bool pool) const {
-  Pooled result{map(out_, x_.side), pool ? map(out_, x_.side / 2) : at::Tensor()};
+MapAndPool Domain<T>::affine(const AffineOf<T>& from, Gate gate, const at::Tensor& z, bool pool) const {
+  MapAndPool result{map(out_, x_.side), pool ? map(out_, x_.side / 2) : at::Tensor()};
   const auto affine = from.get();
   auto* const y = result.map.template data_ptr<T>();
   if (pool) {
@@ -234,8 +234,9 @@ Pooled Domain<T>::affine(const AffineOf<T>& from, Gate gate, const at::Tensor& z
 }
 
 template <class T>
-std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::gated_sums(Pooled y, const at::Tensor& z, const at::Tensor& u,
-                                                                  const at::Tensor& v, const at::Tensor& v_with) const {
+std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::gated_sums(MapAndPool y, const at::Tensor& z,
+                                                                  const at::Tensor& u, const at::Tensor& v,
+                                                                  const at::Tensor& v_with) const {
   const bool seeded = y.map.defined();
   auto map = seeded ? own(std::move(y.map)) : this->map(out_, x_.side);
   const auto pooled = y.pooled.defined() ? channels_last(y.pooled) : at::Tensor();

@@ -13,8 +13,8 @@ using Doubles = std::vector<double>;
 
 at::Tensor channels_last(const at::Tensor& map);
 
-/// A map and, where there is one, its 2×2 max-pool; or their tangents or cotangents.
-struct Pooled {
+/// A map and its 2×2 max-pool (undefined where no max-pool follows); or the tangents of both, or their cotangents.
+struct MapAndPool {
   at::Tensor map;
   at::Tensor pooled;
 };
@@ -32,8 +32,8 @@ class AffineOf {
   std::vector<std::vector<T>> values_;
 };
 
-/// The ways of a convolution's maps and weights into the domain of its form, where it is a product of matrices for each
-/// frequency, and back. All threads work on each; loops.h has what one of them does.
+/// Transforms a convolution's maps and weights into the domain of its form, where the convolution is one product of
+/// matrices for each frequency, and back. Each function uses all threads; loops.h has what one thread does.
 template <class T>
 class Domain {
  public:
@@ -60,12 +60,12 @@ class Domain {
   /// Writes W̄ = Gᵀ (Σ Ȳᵀ V) G over the terms (Ȳ, V).
   void weights_adjoint(Terms terms, const at::Tensor& w_bar) const;
 
-  /// The affine map itself, gated by z (undefined unless Gate::kMask), and where `pool` its 2×2 max-pool, or with
-  /// Gate::kMask what stands where z is greatest.
-  [[nodiscard]] Pooled affine(const AffineOf<T>& from, Gate gate, const at::Tensor& z, bool pool) const;
-  /// y̅ of the gated map from those of the map and, where defined, of its max-pool: y ← 0 where z ≤ 0 (z undefined:
-  /// nowhere). By channel Σ y, Σ y u and, where given, Σ v v_with.
-  [[nodiscard]] std::pair<at::Tensor, std::vector<Doubles>> gated_sums(Pooled y, const at::Tensor& z,
+  /// The affine map, gated by z (undefined unless Gate::kMask). With `pool` also its 2×2 max-pool; under Gate::kMask
+  /// the pool takes the value at the place where z is greatest.
+  [[nodiscard]] MapAndPool affine(const AffineOf<T>& from, Gate gate, const at::Tensor& z, bool pool) const;
+  /// The cotangent of the map before its gate, from the cotangents of the gated map and of its max-pool (each may be
+  /// undefined): zero where z ≤ 0 (z undefined: no gate). And by channel Σ y, Σ y u and, where given, Σ v v_with.
+  [[nodiscard]] std::pair<at::Tensor, std::vector<Doubles>> gated_sums(MapAndPool y, const at::Tensor& z,
                                                                        const at::Tensor& u, const at::Tensor& v,
                                                                        const at::Tensor& v_with) const;
 

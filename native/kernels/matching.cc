@@ -22,7 +22,7 @@ constexpr int64_t kRows = 256;
 template <class T>
 class Matching {
  public:
-  Matching(const MatchedMaps& maps, const Pointwise& branches)
+  Matching(const MatchingInputs& maps, const Pointwise& branches)
       : t_(channels_last(maps.t)),
         source_(channels_last(maps.source)),
         coefficient_(maps.coefficient.contiguous()),
@@ -147,12 +147,12 @@ class Matching {
 
 }  // namespace
 
-MatchingSweep matching_gradient(const MatchedMaps& maps, const Pointwise& branches) {
+MatchingSweep matching_gradient(const MatchingInputs& maps, const Pointwise& branches) {
   return maps.t.scalar_type() == at::kFloat ? Matching<float>(maps, branches).gradient()
                                             : Matching<double>(maps, branches).gradient();
 }
 
-MatchingSweep matching_tangent(const MatchedMaps& maps, const at::Tensor& t_dot, const Pointwise& branches,
+MatchingSweep matching_tangent(const MatchingInputs& maps, const at::Tensor& t_dot, const Pointwise& branches,
                                const Pointwise& branches_dot, bool product) {
   return maps.t.scalar_type() == at::kFloat ? Matching<float>(maps, branches).tangent(t_dot, branches_dot, product)
                                             : Matching<double>(maps, branches).tangent(t_dot, branches_dot, product);

@@ -3,11 +3,11 @@
 
 /// The matching loss of transfer/matching_loss.h on the CPU: a value and its gradient, a tangent and the gradient's
 /// tangent, each in one pass over the map, some rows at a time, so that no difference is ever written out. For maps
-/// that the kernels serve (serves.h).
+/// that the kernels support (supports.h).
 namespace l2t::kernels {
 
 /// T: B × C_n × H × W; S: B × C × H × W; k: B × C.
-struct MatchedMaps {
+struct MatchingInputs {
   const at::Tensor& t;
   const at::Tensor& source;
   const at::Tensor& coefficient;
@@ -26,10 +26,10 @@ struct MatchingSweep {
 };
 
 /// L, T̄, W̄ and b̄.
-MatchingSweep matching_gradient(const MatchedMaps& maps, const Pointwise& branches);
+MatchingSweep matching_gradient(const MatchingInputs& maps, const Pointwise& branches);
 
 /// ė and, where `product`, T̄̇, W̄̇ and b̄̇ (undefined otherwise).
-MatchingSweep matching_tangent(const MatchedMaps& maps, const at::Tensor& t_dot, const Pointwise& branches,
+MatchingSweep matching_tangent(const MatchingInputs& maps, const at::Tensor& t_dot, const Pointwise& branches,
                                const Pointwise& branches_dot, bool product);
 
 }  // namespace l2t::kernels

@@ -2,7 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 /// The vector sums of bilevel/sgd.h on the CPU, each in one pass. Flat, contiguous vectors of equal length
-/// that the kernels serve (serves.h).
+/// that the kernels support (supports.h).
 namespace l2t::kernels {
 
 struct SgdRates {

@@ -15,12 +15,13 @@
 #include "native/ops/max_pool.h"
 #include "native/ops/relu.h"
 
-/// The sweeps of each kind of operation of the list, which the tape visits: from a network's indices to native/ops.
+/// Each kind of operation in each sweep: calls native/ops with the tensors that the network's indices name. The tape
+/// visits these.
 namespace l2t::nets {
 
 using Tensors = std::vector<at::Tensor>;
 
-/// What an operation keeps beside values, cotangents and tangents.
+/// What an operation keeps between sweeps, beside values, cotangents and tangents.
 struct OperationRecord {
   ops::BatchStatistics statistics;
   ops::BatchNormGradient bar;     // its sums only

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "native/kernels/serves.h"
+#include "native/kernels/supports.h"
 
 namespace l2t::nets {
 namespace {
@@ -68,7 +68,7 @@ std::vector<int> Step::inputs(const Network& network) const {
 
 std::vector<Step> make_plan(const Network& network, size_t operations, const at::Tensor& x,
                             kernels::Convolution convolution) {
-  const bool units = kernels::serves(x);
+  const bool units = kernels::supports(x);
   const Units find{network, operations, value_sides(network, x.size(2)), convolution};
   std::vector<Step> steps;
   for (size_t i = 0; i < operations; ++i) {

@@ -9,8 +9,8 @@
 
 namespace l2t::nets {
 
-/// What the tape runs at once: operation `first` by itself, or, where `fused`, a unit of operations
-/// `first` to `last` (kernels/conv_unit.h): convolution, batch norm, and `end`.
+/// One step of the tape: operation `first`, or, where `fused`, a unit of the operations `first` to `last`
+/// (kernels/conv_unit.h): convolution, batch norm, and `end`.
 struct Step {
   size_t first;
   size_t last;
@@ -18,12 +18,12 @@ struct Step {
   kernels::Form form{};
   kernels::UnitEnd end{};
 
-  /// Of the values that it makes, the map itself: `last + 1` unless a max-pool follows.
+  /// The value that is the step's map: `last + 1`, or `last` where a max-pool follows.
   [[nodiscard]] size_t map() const { return end.pool ? last : last + 1; }
   [[nodiscard]] std::vector<int> inputs(const Network& network) const;
 };
 
-/// The steps of the first `operations` of the list on images x. Units where the kernels serve x.
+/// The steps of the first `operations` of the list on images x. They are fused where the kernels support x.
 std::vector<Step> make_plan(const Network& network, size_t operations, const at::Tensor& x,
                             kernels::Convolution convolution);
 

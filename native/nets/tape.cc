@@ -5,8 +5,8 @@
 namespace l2t::nets {
 namespace {
 
-/// Several readers of a value add up. In place only where nobody else holds the sum so far: a residual add hands the
-/// same cotangent to both of its inputs.
+/// Adds a reader's cotangent to a value's. In place only where nothing else holds the sum so far: a residual add passes
+/// the same tensor to both of its inputs.
 void accumulate(at::Tensor& slot, const at::Tensor& term) {
   if (!term.defined()) return;
   if (!slot.defined()) {
@@ -22,9 +22,9 @@ kernels::UnitInput unit_input(const Step& step, const std::vector<int>& inputs, 
   return {slots[inputs.front()], step.end.add ? slots[inputs.back()] : at::Tensor()};
 }
 
-/// Takes the cotangents of what a unit made.
-kernels::Pooled gather(const Step& step, Tensors& slots) {
-  kernels::Pooled bar{std::move(slots[step.map()]), {}};
+/// Moves the cotangents of a unit's outputs out of their slots.
+kernels::MapAndPool gather(const Step& step, Tensors& slots) {
+  kernels::MapAndPool bar{std::move(slots[step.map()]), {}};
   if (step.end.pool) bar.pooled = std::move(slots[step.last + 1]);
   return bar;
 }
@@ -33,7 +33,7 @@ bool reads_input_later(const Operation& operation) {
   return !std::holds_alternative<Relu>(operation.kind) && !std::holds_alternative<Add>(operation.kind);
 }
 
-/// Is linear in θ and x at once, so that its tangent_backward reads ȳ and ẋ: a convolution, batch norm or linear layer?
+/// A convolution, batch norm or linear layer: it multiplies x by parameters, so its tangent_backward reads ȳ and ẋ.
 bool has_parameters(const Operation& operation) {
   return std::holds_alternative<Conv2d>(operation.kind) || std::holds_alternative<BatchNorm>(operation.kind) ||
          std::holds_alternative<Linear>(operation.kind);
@@ -49,7 +49,7 @@ Tape::Tape(const Network& network, kernels::Convolution convolution)
       dots_(values_.size()),
       records_(network.operations.size()) {}
 
-void Tape::scatter(const Step& step, kernels::Pooled made, Tensors& slots) const {
+void Tape::scatter(const Step& step, kernels::MapAndPool made, Tensors& slots) const {
   if (!step.end.pool || keeps_[step.map()].feature) slots[step.map()] = std::move(made.map);
   if (step.end.pool) slots[step.last + 1] = std::move(made.pooled);
 }
@@ -60,7 +60,7 @@ void Tape::plan(const at::Tensor& x, Wanted wanted) {
   for (size_t k = 0; k < steps_.size(); ++k) {
     const auto& step = steps_[k];
     const auto& operation = network_.operations[step.first];
-    // A unit keeps by itself what its later sweeps read.
+    // A unit keeps what its later sweeps read.
     for (const int input : step.inputs(network_)) {
       keeps_[input].value |= !step.fused && reads_input_later(operation);
       keeps_[input].dot |= !step.fused && has_parameters(operation);
@@ -74,7 +74,7 @@ void Tape::plan(const at::Tensor& x, Wanted wanted) {
     if (wanted.features) keeps_[feature.value].value = keeps_[feature.value].feature = true;
   }
   for (const auto& step : steps_) {
-    // Batch norm's tangent_backward makes x̄ again: all of x's cotangent where it is the only reader.
+    // Batch norm's tangent_backward computes x̄ again. Where it is the only reader of x, that is x's whole cotangent.
     const auto& operation = network_.operations[step.first];
     auto& x = keeps_[operation.inputs.front()];
     if (std::holds_alternative<BatchNorm>(operation.kind) && x.readers == 1 && !x.feature) x.bar = false;
@@ -87,7 +87,7 @@ kernels::UnitParameters Tape::unit_parameters(const Step& step, const Tensors& t
   return {tensors[conv.weight], tensors[norm.scale], tensors[norm.shift]};
 }
 
-kernels::Pooled Tape::unit_forward(const Step& step, const kernels::UnitInput& input, const Tensors* running) {
+kernels::MapAndPool Tape::unit_forward(const Step& step, const kernels::UnitInput& input, const Tensors* running) {
   const auto& conv = std::get<Conv2d>(network_.operations[step.first].kind);
   const auto& norm = std::get<BatchNorm>(network_.operations[step.first + 1].kind);
   auto& unit = *(records_[step.first].unit = std::make_unique<kernels::ConvUnit>(step.form, step.end));

@@ -4,7 +4,7 @@
 #include <ATen/ops/cat.h>
 
 #include "native/kernels/matching.h"
-#include "native/kernels/serves.h"
+#include "native/kernels/supports.h"
 #include "native/ops/conv2d.h"
 
 namespace l2t::transfer {
@@ -77,7 +77,7 @@ std::vector<at::Tensor> by_pair(const std::vector<MatchedMap>& maps, const std::
 }
 
 MatchingValue matching_value(const MatchedMap& map, const Branches& branches, const at::Tensor& t, bool direct) {
-  if (!direct && kernels::serves(t)) {
+  if (!direct && kernels::supports(t)) {
     auto sweep = kernels::matching_gradient({t, map.sources.source, map.coefficient}, {branches.weight, branches.bias});
     return {std::move(sweep.value), gradient_of(std::move(sweep))};
   }
@@ -90,7 +90,7 @@ MatchingValue matching_value(const MatchedMap& map, const Branches& branches, co
 
 MatchingTangent matching_tangent(const MatchedMap& map, const Branches& branches, const Branches& branches_dot,
                                  const at::Tensor& t, const at::Tensor& t_dot, bool product, bool direct) {
-  if (!direct && kernels::serves(t)) {
+  if (!direct && kernels::supports(t)) {
     auto sweep =
         kernels::matching_tangent({t, map.sources.source, map.coefficient}, t_dot, {branches.weight, branches.bias},
                                   {branches_dot.weight, branches_dot.bias}, product);

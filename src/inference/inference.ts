@@ -14,7 +14,7 @@ import { defaultThreads } from '../system/threads.js';
 export type ImageSource = Pick<ImageList, 'count' | 'name' | 'read'>;
 
 /** What came of images `first`, `first` + 1, … */
-export interface Batch {
+export interface InferredBatch {
   readonly first: number;
   /** An image's logits, or why it could not be read. */
   readonly outcomes: readonly (Float32Array | L2TError)[];
@@ -50,7 +50,7 @@ export class Inference {
   async *batches(
     source: ImageSource,
     options: { batch?: number | undefined; signal?: AbortSignal | undefined; features?: boolean },
-  ): AsyncGenerator<Batch, void> {
+  ): AsyncGenerator<InferredBatch, void> {
     const { batch = evaluationBatch(this.size), signal, features = false } = options;
     const read = (first: number) => readImages(source, first, batch, this.size, signal);
     let images = await read(0);

@@ -218,7 +218,7 @@ Rule unit(const Shape& s) {
     if (end.add) bars.push_back(input.skip);
     return bars;
   };
-  const auto split = [=](const at::Tensor& joined) -> kernels::Pooled {
+  const auto split = [=](const at::Tensor& joined) -> kernels::MapAndPool {
     const auto count = s.batch * s.out * s.side * s.side;
     return {
         joined.narrow(0, 0, count).view({s.batch, s.out, s.side, s.side}),

@@ -3,8 +3,9 @@
 
 namespace l2t::kernels {
 
-/// Whether the kernels take such tensors: on the CPU, float or double. Others go through LibTorch's operations.
-inline bool serves(const at::Tensor& tensor) {
+/// Can the kernels compute with this tensor? They take float and double on the CPU; other tensors go through LibTorch's
+/// operations.
+inline bool supports(const at::Tensor& tensor) {
   return tensor.device().is_cpu() && (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kDouble);
 }
 

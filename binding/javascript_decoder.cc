@@ -1,4 +1,4 @@
-#include "binding/batch_decoder.h"
+#include "binding/javascript_decoder.h"
 
 #include <ATen/ops/empty.h>
 
@@ -30,9 +30,9 @@ Napi::Object to_event(Napi::Env env, int64_t ticket, const data::Decoder::Reques
 
 }  // namespace
 
-BatchDecoder::BatchDecoder(Worker& worker, Deliver deliver) : worker_(worker), deliver_(std::move(deliver)) {}
+JavascriptDecoder::JavascriptDecoder(Worker& worker, Deliver deliver) : worker_(worker), deliver_(std::move(deliver)) {}
 
-int64_t BatchDecoder::request(Request request) {
+int64_t JavascriptDecoder::request(Request request) {
   const auto ticket = next_ticket_++;
   worker_.change([&] {
     pending_[ticket] = {
@@ -44,14 +44,14 @@ int64_t BatchDecoder::request(Request request) {
   return ticket;
 }
 
-at::Tensor BatchDecoder::take(int64_t ticket) {
+at::Tensor JavascriptDecoder::take(int64_t ticket) {
   worker_.wait([&] { return pending_.at(ticket).answered || worker_.stopped(); });
   at::Tensor pixels;
   worker_.change([&] { pixels = pending_.extract(ticket).mapped().pixels; });
   return pixels;
 }
 
-void BatchDecoder::answer(int64_t ticket, const Napi::Value& pixels) {
+void JavascriptDecoder::answer(int64_t ticket, const Napi::Value& pixels) {
   std::optional<Pending> asked;
   worker_.change([&] {
     const auto found = pending_.find(ticket);

@@ -10,12 +10,12 @@
 namespace l2t::binding {
 
 /// Has batches decoded on the JavaScript side: 'decode' events and decoded() of src/native/contract.ts.
-class BatchDecoder final : public data::Decoder {
+class JavascriptDecoder final : public data::Decoder {
  public:
   /// Gives the event that a function makes to the callback, on the JavaScript thread.
   using Deliver = std::function<void(Napi::Env, const std::function<Napi::Object()>&)>;
 
-  BatchDecoder(Worker& worker, Deliver deliver);
+  JavascriptDecoder(Worker& worker, Deliver deliver);
 
   // From the worker's own thread:
   int64_t request(Request request) override;
