@@ -22,7 +22,7 @@ export async function measureDecoding(size: number, batch: number): Promise<numb
   const random = new Random(1);
   const images = Int32Array.from({ length: batch }, (_, k) => k);
   const decode = () => {
-    const draws = Float64Array.from({ length: batch * drawsPerCrop }, () => random.below(2 ** 32) / 2 ** 32);
+    const draws = Float64Array.from({ length: batch * drawsPerCrop }, () => random.uniform());
     return decoder.decode({ type: 'decode', ticket: 0, set: 'train', images, draws });
   };
   await decode();

@@ -3,7 +3,7 @@ import { Random } from '../../src/data/random.js';
 import { drawsPerCrop, randomResizedCrop, reductionFor } from '../../src/data/random-resized-crop.js';
 
 const random = new Random(3);
-const draws = () => Float64Array.from({ length: drawsPerCrop }, () => Number(random.next() >> 11n) / 2 ** 53);
+const draws = () => Float64Array.from({ length: drawsPerCrop }, () => random.uniform());
 
 describe('random resized crop', () => {
   it.each([
