@@ -48,9 +48,12 @@ Network::Network(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Network>(inf
     const auto weights = to_tensors(get_array(job, "weights"));
     copy_by_name(network.parameters, parameters.views, weights);
     copy_by_name(network.buffers, buffers, weights);
-    loaded_ = std::make_shared<const Loaded>(Loaded{std::move(network), std::move(parameters), std::move(buffers), size,
-                                                    to_normalisation(get_object(job, "normalisation")),
-                                                    static_cast<int>(get_integer(job, "threads", 1, 1024))});
+    loaded_ = std::make_shared<const Loaded>(Loaded{.network = std::move(network),
+                                                    .parameters = std::move(parameters),
+                                                    .buffers = std::move(buffers),
+                                                    .size = size,
+                                                    .normalisation = to_normalisation(get_object(job, "normalisation")),
+                                                    .threads = static_cast<int>(get_integer(job, "threads", 1, 1024))});
     // JavaScript's garbage collector sees a small object; this is what it frees.
     Napi::MemoryManagement::AdjustExternalMemory(info.Env(), loaded_->bytes());
   });

@@ -18,9 +18,11 @@ run::RunConfig to_run_config(const Napi::Object& job, KeptValues& keep) {
   const auto sources = get_array(job, "sources");
   for (uint32_t k = 0; k < sources.Length(); ++k) {
     const auto source = get_object(sources, k, "sources");
-    config.sources.push_back({to_network_spec(get_object(source, "network")), to_pairs(get_array(source, "pairs")),
-                              to_tensors(get_array(source, "weights")), get_integer(source, "size", 1, 4096),
-                              to_normalisation(get_object(source, "normalisation"))});
+    config.sources.push_back({.network = to_network_spec(get_object(source, "network")),
+                              .pairs = to_pairs(get_array(source, "pairs")),
+                              .weights = to_tensors(get_array(source, "weights")),
+                              .size = get_integer(source, "size", 1, 4096),
+                              .normalisation = to_normalisation(get_object(source, "normalisation"))});
   }
   const auto images = [&](const char* key) -> std::optional<data::ImageSet> {
     if (job.Get(key).IsUndefined()) return std::nullopt;

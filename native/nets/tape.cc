@@ -115,10 +115,13 @@ Activations Tape::forward(const Tensors& parameters, const at::Tensor& x, Wanted
     if (step.fused) {
       scatter(step, unit_forward(step, unit_input(step, inputs, values_), running), values_);
     } else {
-      values_[step.last + 1] =
-          std::visit(ForwardSweep{parameters_, running, values_[inputs.front()], values_[inputs.back()],
-                                  dropped(inputs.front()), records_[step.first]},
-                     kind);
+      values_[step.last + 1] = std::visit(ForwardSweep{.parameters = parameters_,
+                                                       .running = running,
+                                                       .x = values_[inputs.front()],
+                                                       .skip = values_[inputs.back()],
+                                                       .last = dropped(inputs.front()),
+                                                       .record = records_[step.first]},
+                                          kind);
     }
     for (const int value : inputs) {
       if (dropped(value)) values_[value].reset();
@@ -142,9 +145,14 @@ void Tape::backward(Activations bar, const Tensors& gradient, bool keep) {
       accumulate(bars_[inputs.back()], bar.skip);
       clear_unit_bias(*step, gradient);
     } else {
-      const auto x_bar = std::visit(
-          BackwardSweep{parameters_, values_[inputs.front()], values_[step->last + 1], y_bar, input, gradient, record},
-          kind);
+      const auto x_bar = std::visit(BackwardSweep{.parameters = parameters_,
+                                                  .x = values_[inputs.front()],
+                                                  .y = values_[step->last + 1],
+                                                  .y_bar = y_bar,
+                                                  .input = input,
+                                                  .gradient = gradient,
+                                                  .record = record},
+                                    kind);
       for (const int value : inputs) accumulate(bars_[value], x_bar);
     }
     if (!keep || !keeps_[step->last + 1].bar) y_bar.reset();
@@ -166,10 +174,15 @@ Activations Tape::tangent(const Tensors& parameters_dot, bool keep) {
       scatter(step, record.unit->tangent(unit_input(step, inputs, dots_), unit_parameters(step, parameters_dot), keep),
               dots_);
     } else {
-      dots_[step.last + 1] =
-          std::visit(TangentSweep{parameters_, parameters_dot, values_[inputs.front()], x_dot, dots_[inputs.back()],
-                                  dropped(inputs.front()), values_[step.last + 1], record},
-                     kind);
+      dots_[step.last + 1] = std::visit(TangentSweep{.parameters = parameters_,
+                                                     .parameters_dot = parameters_dot,
+                                                     .x = values_[inputs.front()],
+                                                     .x_dot = x_dot,
+                                                     .skip_dot = dots_[inputs.back()],
+                                                     .last = dropped(inputs.front()),
+                                                     .y = values_[step.last + 1],
+                                                     .record = record},
+                                        kind);
     }
     for (const int value : inputs) {
       if (dropped(value)) dots_[value].reset();
@@ -197,10 +210,18 @@ void Tape::tangent_backward(Activations bar_dot, const Tensors& parameters_dot, 
       accumulate(bar_dots[inputs.back()], bar_dot.skip);
       clear_unit_bias(*step, gradient_dot);
     } else {
-      const auto x_bar_dot = std::visit(
-          TangentBackwardSweep{parameters_, parameters_dot, values_[first], dots_[first], values_[step->last + 1],
-                               bars_[step->last + 1], y_bar_dot, bars_[first], first != 0, gradient_dot, record},
-          kind);
+      const auto x_bar_dot = std::visit(TangentBackwardSweep{.parameters = parameters_,
+                                                             .parameters_dot = parameters_dot,
+                                                             .x = values_[first],
+                                                             .x_dot = dots_[first],
+                                                             .y = values_[step->last + 1],
+                                                             .y_bar = bars_[step->last + 1],
+                                                             .y_bar_dot = y_bar_dot,
+                                                             .x_bar = bars_[first],
+                                                             .input = first != 0,
+                                                             .gradient_dot = gradient_dot,
+                                                             .record = record},
+                                        kind);
       for (const int value : inputs) accumulate(bar_dots[value], x_bar_dot);
     }
     y_bar_dot.reset();
