@@ -43,17 +43,17 @@ Napi::Value device(const Napi::CallbackInfo& call) {
   });
 }
 
-/// process.exit() in the middle of a run: exit() destroys LibTorch's static objects, so threads that still use them
-/// must be gone. One in a long step is not waited for: what matters is on disk already. The handler is registered now,
-/// after every static object that LibTorch made so far, so that exit() runs it before their destructors.
+/// For process.exit() during a run: exit() destroys LibTorch's static objects, so no thread may use them any more. If a
+/// thread is in a long step, the process ends at once instead: what matters is on disk already. The handler for that
+/// is registered now, after all static objects that LibTorch made so far, so exit() runs it before their destructors.
 void end_workers(const Napi::CallbackInfo& call) {
   if (Worker::abandon_all()) return;
-  static int status = 0;  // one process ends once
+  static int status = 0;  // static, since the handler reads it later
   status = call[0].IsNumber() ? call[0].ToNumber().Int32Value() : 0;
   on_exit([](int /*unused*/, void* code) { _exit(*static_cast<int*>(code)); }, &status);
 }
 
-/// A worker_threads worker ends its own runs when it goes (worker.cc); only the process's end concerns all of them.
+/// Only on the main thread: a worker_threads worker ends its own runs when it exits (worker.cc).
 void watch_process_exit(Napi::Env env) {
   if (getpid() != gettid()) return;
   const auto process = env.Global().Get("process").As<Napi::Object>();
@@ -63,7 +63,7 @@ void watch_process_exit(Napi::Env env) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   keep_freed_memory();
-  // Nothing that JavaScript waits for is worth threads of its own.
+  // For the JavaScript thread: what it computes itself is too little for more threads.
   set_threads(1);
   watch_process_exit(env);
   exports.Set("info", Napi::Function::New(env, info));

@@ -16,7 +16,7 @@
 namespace l2t::binding {
 namespace {
 
-/// A source as it is initialised: timing does not need a trained one.
+/// A source with initial weights: timing does not need trained ones.
 run::SourceConfig initial_source(const nets::NetworkSpec& spec, std::vector<std::pair<int, int>> pairs, int64_t size) {
   const auto network = nets::make_network(spec);
   const auto parameters = make_parameters(network.parameters, at::kFloat);
@@ -77,7 +77,7 @@ Napi::Value Bench::iterate(const Napi::CallbackInfo& info) {
           take_threads(subject->threads);
           subject->phases.start();
           const auto iteration = subject->learner->iterate(subject->x, {subject->x}, subject->y, subject->lr);
-          // Reading a result waits for whatever device computes it.
+          // Reading a result waits until the device has computed it.
           (void)iteration.real.loss_org.item<float>();
           subject->phases.mark("phi-step");
           return [phases = subject->phases.seconds()](Napi::Env env) {

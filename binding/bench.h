@@ -8,7 +8,7 @@
 
 namespace l2t::binding {
 
-/// class Bench of src/native/contract.ts: iterations on random images and initial weights, timed.
+/// class Bench of src/native/contract.ts: times iterations on random images and initial weights.
 class Bench : public Napi::ObjectWrap<Bench> {
  public:
   static Napi::Function constructor(Napi::Env env);
@@ -17,7 +17,7 @@ class Bench : public Napi::ObjectWrap<Bench> {
  private:
   Napi::Value iterate(const Napi::CallbackInfo& info);
 
-  /// What an iteration needs; shared with the thread that runs it.
+  /// What an iteration needs; shared with the thread that runs the iteration.
   struct Subject;
   std::shared_ptr<Subject> subject_;
 };

@@ -67,7 +67,7 @@ at::Tensor to_tensor(const Napi::Object& object) {
     total *= side;
     extent *= std::max(side, 1.0);
   }
-  // Strides are products of sides, so an empty tensor can overflow, too.
+  // Strides are products of sides, so those of an empty tensor can overflow, too.
   if (extent > 1e15) bad("shape", "of fewer than 1e15 elements");
   const auto bytes = get_typed<Napi::Uint8Array>(object, "data", napi_uint8_array, "a Uint8Array");
   if (total * static_cast<double>(c10::elementSize(type)) != static_cast<double>(bytes.ByteLength())) {
@@ -210,7 +210,7 @@ data::ImageSet to_images(const Napi::Object& object, int64_t classes, KeptValues
                                       ", but there are only " + std::to_string(classes) + " classes.");
     }
   }
-  auto* values = const_cast<int32_t*>(label);  // from_blob wants it; nothing writes
+  auto* values = const_cast<int32_t*>(label);  // from_blob wants non-const; nothing writes
   data::ImageSet images{{}, at::from_blob(values, {count}, at::kInt).to(at::kLong), size};
   if (object.Get("pixels").IsUndefined()) return images;
   const auto pixels = get_typed<Napi::Uint8Array>(object, "pixels", napi_uint8_array, "a Uint8Array");

@@ -12,19 +12,19 @@
 #include "native/core/error.h"
 #include "native/core/limits.h"
 
-/// Turns C++ exceptions into JavaScript errors that carry `code`. Every call from JavaScript goes through `guarded`.
+/// Turns C++ exceptions into JavaScript errors that carry `code`. Every call that can fail goes through `guarded`.
 namespace l2t::binding {
 
-/// A failure as it crosses threads.
+/// A failure that can be passed between threads.
 struct Failure {
   std::string code;
   std::string message;
 };
 
-/// What LibTorch says where it gets no memory, on a CPU and on a GPU, and how much it wanted.
+/// If `line` is LibTorch's message for too little memory, on a CPU or a GPU: the bytes that it wanted (0: unknown).
 inline std::optional<size_t> refused_memory(const std::string& line) {
   if (line.find("can't allocate memory") == std::string::npos && line.find("out of memory") == std::string::npos) {
-    // oneDNN does not say why. Where room is short, that is why.
+    // oneDNN gives no reason. Where address space is limited, we take that for the reason.
     const bool failed = line.find("could not create a") == 0 || line.find("could not execute a") == 0;
     return failed && address_space_is_limited() ? std::optional<size_t>(0) : std::nullopt;
   }
@@ -61,7 +61,7 @@ inline Napi::Error to_js_error(Napi::Env env, const Failure& failure) {
   return error;
 }
 
-/// Runs `body`; what it throws is thrown as a JavaScript error.
+/// Runs `body` and rethrows its exception as a JavaScript error.
 template <class Body>
 auto guarded(Napi::Env env, Body body) -> decltype(body()) {
   try {

@@ -57,11 +57,11 @@ void JavascriptDecoder::answer(int64_t ticket, const Napi::Value& pixels) {
     const auto found = pending_.find(ticket);
     if (found != pending_.end()) asked = found->second;
   });
-  if (!asked) return;  // the run has ended, or goes on without
+  if (!asked) return;  // the run has ended, or no longer waits for this batch
   at::Tensor batch;
   if (!pixels.IsUndefined()) {
     const bool bytes = pixels.IsTypedArray() && pixels.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
-    // Pinned, a copy to a GPU does not wait for it.
+    // A copy from pinned memory to a GPU does not block.
     batch = at::empty({asked->images, asked->size, asked->size, 3},
                       at::TensorOptions().dtype(at::kByte).pinned_memory(asked->pinned));
     if (!bytes || pixels.As<Napi::Uint8Array>().ByteLength() != batch.nbytes()) {

@@ -9,10 +9,10 @@
 
 namespace l2t::binding {
 
-/// Has batches decoded on the JavaScript side: 'decode' events and decoded() of src/native/contract.ts.
+/// Lets JavaScript decode batches, by 'decode' events and decoded() of src/native/contract.ts.
 class JavascriptDecoder final : public data::Decoder {
  public:
-  /// Gives the event that a function makes to the callback, on the JavaScript thread.
+  /// Calls the callback with the event that the function makes, on the JavaScript thread.
   using Deliver = std::function<void(Napi::Env, const std::function<Napi::Object()>&)>;
 
   JavascriptDecoder(Worker& worker, Deliver deliver);
@@ -21,7 +21,7 @@ class JavascriptDecoder final : public data::Decoder {
   int64_t request(Request request) override;
   at::Tensor take(int64_t ticket) override;
 
-  /// On the JavaScript thread: a batch is there, or (no Uint8Array) will not come.
+  /// On the JavaScript thread: takes a decoded batch, or undefined where it will not come.
   void answer(int64_t ticket, const Napi::Value& pixels);
 
  private:
@@ -36,7 +36,7 @@ class JavascriptDecoder final : public data::Decoder {
   Worker& worker_;
   Deliver deliver_;
   int64_t next_ticket_ = 0;
-  std::map<int64_t, Pending> pending_;  // touched under the worker's lock
+  std::map<int64_t, Pending> pending_;  // used only under the worker's lock
 };
 
 }  // namespace l2t::binding

@@ -13,7 +13,7 @@
 namespace l2t::binding {
 namespace {
 
-/// Milliseconds of work an image, so it may sit on libuv's pool, where many are resized side by side.
+/// An image takes milliseconds, so it may use libuv's pool, which resizes several at the same time.
 class ResizeWorker final : public Napi::AsyncWorker {
  public:
   ResizeWorker(Napi::Env env, const Napi::Uint8Array& pixels, std::array<int64_t, 4> sides)

@@ -3,7 +3,7 @@
 
 namespace l2t::binding {
 
-// resize() and iterate() of src/native/contract.ts: promises of work on a thread of its own.
+// resize() and iterate() of src/native/contract.ts: they return promises and work on other threads.
 Napi::Value resize(const Napi::CallbackInfo& info);
 Napi::Value iterate(const Napi::CallbackInfo& info);
 

@@ -54,7 +54,7 @@ Network::Network(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Network>(inf
                                                     .size = size,
                                                     .normalisation = to_normalisation(get_object(job, "normalisation")),
                                                     .threads = static_cast<int>(get_integer(job, "threads", 1, 1024))});
-    // JavaScript's garbage collector sees a small object; this is what it frees.
+    // Tells JavaScript's garbage collector how much memory this small object holds.
     Napi::MemoryManagement::AdjustExternalMemory(info.Env(), loaded_->bytes());
   });
 }
@@ -70,7 +70,7 @@ Napi::Value Network::infer(const Napi::CallbackInfo& info) {
       throw Error("INVALID_OPTION", "The pixels must be a Uint8Array of count x size x size x 3 bytes.");
     }
     const auto pixels = info[0].As<Napi::Uint8Array>();
-    auto* const data = const_cast<uint8_t*>(pixels.Data());  // from_blob wants it; nothing writes
+    auto* const data = const_cast<uint8_t*>(pixels.Data());  // from_blob wants non-const; nothing writes
     const auto images = at::from_blob(data, {length / (size * size * 3), size, size, 3}, at::kByte);
     const bool want_features = info[1].ToBoolean();
     KeptValues keep;

@@ -126,8 +126,8 @@ Napi::Object from_result(Napi::Env env, const run::RunResult& result) {
   return object;
 }
 
-/// Carries a trainer's events to the JavaScript callback. One that throws ends the run, which is rejected with its
-/// error.
+/// Passes a trainer's events to the JavaScript callback. A callback that throws ends the run, whose promise is rejected
+/// with that error.
 class EventListener final : public run::Listener {
  public:
   EventListener(Worker& worker, Napi::FunctionReference callback) : worker_(worker), callback_(std::move(callback)) {}
@@ -137,7 +137,7 @@ class EventListener final : public run::Listener {
       const std::scoped_lock lock(steps_mutex_);
       steps_.push_back(event);
       if (steps_.size() > kMostSteps) {
-        // The event loop is blocked: the call that was to deliver the oldest delivers the next.
+        // The event loop is blocked: the call that is queued for the dropped step delivers the next one.
         steps_.pop_front();
         return;
       }
@@ -165,7 +165,7 @@ class EventListener final : public run::Listener {
 
   // On the JavaScript thread:
 
-  /// Calls back with an event, unless a callback threw before: then the run only ends.
+  /// Calls the callback with an event; after the callback has thrown, it only lets the run end.
   void deliver(Napi::Env env, const std::function<Napi::Object()>& event) {
     if (!thrown_.IsEmpty()) return worker_.resume();
     try {
@@ -177,17 +177,17 @@ class EventListener final : public run::Listener {
     }
   }
 
-  /// What a callback threw, once; empty where none did.
+  /// Returns what the callback threw, only the first time; empty where it did not throw.
   [[nodiscard]] Napi::Error take_thrown() { return std::exchange(thrown_, Napi::Error()); }
 
-  /// Nothing is delivered any more. A callback usually holds what holds the run: nothing could be collected.
+  /// After the last event. Drops the callback: it usually refers to the run, a cycle that could not be collected.
   void end() {
     (void)take_thrown();
     callback_.Reset();
   }
 
  private:
-  /// Steps that wait for the event loop.
+  /// How many steps may wait for the event loop.
   static constexpr size_t kMostSteps = 256;
 
   run::StepEvent next_step() {
@@ -236,7 +236,7 @@ Napi::Value Run::try_rates(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto given = info[0].IsArray() ? info[0].As<Napi::Array>() : Napi::Array::New(info.Env());
     std::vector<double> rates;
-    // The first that is none ends it: an array of holes may be four billion long.
+    // Stops at the first bad entry: a sparse array may be four billion long.
     bool good = given.Length() > 0;
     for (uint32_t k = 0; good && k < given.Length(); ++k) {
       rates.push_back(to_number(given.Get(k)));
@@ -250,11 +250,11 @@ Napi::Value Run::try_rates(const Napi::CallbackInfo& info) {
   });
 }
 
-/// `body` with a trainer, on the worker's thread; what a callback threw rejects the promise.
+/// Runs `body` with a trainer on the worker's thread. If a callback throws, its error rejects the promise.
 Napi::Value Run::on_worker(Napi::Env env, const std::function<MakeValue(run::Trainer&)>& body) {
   if (std::exchange(started_, true)) throw Error("INVALID_OPTION", "This run was started before.");
   Ref();  // until the promise settles: events call back into this object
-  // Queued step events use the listener after the body returned, so it lives as long as the last call.
+  // Queued step events use the listener after the body has returned, so the last call holds it, too.
   const auto listener = std::make_shared<EventListener>(*worker_, std::move(on_event_));
   const auto decoder = std::make_shared<JavascriptDecoder>(
       *worker_, [listener](Napi::Env now, const auto& event) { listener->deliver(now, event); });
@@ -282,7 +282,7 @@ void Run::stop(const Napi::CallbackInfo& /*info*/) { worker_->stop(); }
 void Run::decoded(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
     if (!started_ || !info[0].IsNumber()) throw Error("INVALID_OPTION", "decoded() answers a 'decode' event.");
-    // Batches asked for ahead may come after the end.
+    // Batches requested ahead may arrive after the end.
     if (decoder_) decoder_->answer(info[0].As<Napi::Number>().Int64Value(), info[1]);
   });
 }

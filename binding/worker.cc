@@ -9,7 +9,7 @@
 namespace l2t::binding {
 namespace {
 
-/// Every worker whose thread runs, for the end of the process.
+/// Every worker whose thread runs, so that all can be ended with the process.
 struct Registry {
   std::mutex mutex;
   std::vector<std::shared_ptr<Worker>> workers;
@@ -46,7 +46,7 @@ Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker
     finished();
     held->clear();
   };
-  // Finalised when the last call is done, or early when the environment goes away: then the thread must end first.
+  // The finaliser runs after the last call, or early when the environment goes away: then the thread must end first.
   worker->to_javascript_ =
       ToJavascript::New(env, "l2t-native worker", 0, 1, nullptr, [worker](Napi::Env /*env*/, void*, std::nullptr_t*) {
         worker->abandon();
@@ -58,7 +58,7 @@ Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker
     registry().workers.push_back(worker);
   }
   try {
-    // A thread that starts with too little ends the process.
+    // A thread that starts with too little address space ends the process.
     if (address_space_is_limited()) require_address_space(2 * kThreadSpace);
     worker->thread_ = std::thread([worker, settle, body = std::move(body)]() mutable {
       MakeValue value;
@@ -68,13 +68,13 @@ Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker
       } catch (...) {
         failure = current_failure();
       }
-      // What the body holds, such as the images, ends before the promise settles.
+      // Frees what the body holds, such as the images, before the promise settles.
       body = nullptr;
       worker->post([settle, value = std::move(value), failure](Napi::Env now) { settle(now, value, failure); });
       worker->mark_done();
     });
   } catch (...) {
-    // The function that is safe to call from threads would keep the process alive.
+    // mark_done() also releases to_javascript_, which would keep the process alive.
     const auto failure = current_failure();
     worker->mark_done();
     settle(env, {}, failure);
@@ -85,7 +85,7 @@ Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker
 void Worker::post(std::function<void(Napi::Env)> call) {
   auto* queued = new Call(std::move(call));
   if (to_javascript_.NonBlockingCall(queued) == napi_ok) return;  // run_call owns it
-  // Refused only when the environment is going away. What the call holds ends on its thread.
+  // Refused only when the environment goes away. What the call holds must be freed on the JavaScript thread, later.
   refused_.emplace_back(queued);
   abandon();
 }

@@ -13,7 +13,7 @@
 #include "binding/conversions.h"
 #include "binding/guard.h"
 
-/// Work on a native thread of its own, never on the event loop or a libuv pool thread.
+/// Runs work on a native thread of its own, never on the event loop or a thread of libuv's pool.
 namespace l2t::binding {
 
 /// Makes a JavaScript value, on the JavaScript thread.
@@ -21,9 +21,9 @@ using MakeValue = std::function<Napi::Value(Napi::Env)>;
 
 class Worker {
  public:
-  /// Starts `body` on a thread of its own. The promise settles with the value that `body`'s result makes, or is
-  /// rejected with what it throws, or because no thread could be started. `keep` and the worker live until then;
-  /// `finished` runs on the JavaScript thread just after, and no call that was posted runs after it.
+  /// Starts `body` on a new thread. The promise resolves with the value that `body`'s result makes. It is rejected with
+  /// what `body` throws, or if no thread can be started. `keep` and the worker live until then. Then `finished` runs on
+  /// the JavaScript thread, after every call that was posted.
   static Napi::Promise start(
       Napi::Env env, const std::shared_ptr<Worker>& worker, KeptValues keep, std::function<MakeValue(Worker&)> body,
       std::function<void()> finished = [] {});
@@ -31,11 +31,11 @@ class Worker {
   // From the worker's own thread:
 
   [[nodiscard]] bool stopped() const { return stopped_; }
-  /// Queues `call` on the JavaScript thread and goes on.
+  /// Queues `call` on the JavaScript thread and returns at once.
   void post(std::function<void(Napi::Env)> call);
-  /// Queues `call` and waits for resume(): for what must be on disk before training goes on.
+  /// Queues `call` and waits for resume(): for data that must be on disk before training goes on.
   void post_and_wait(std::function<void(Napi::Env)> call);
-  /// Waits until `ready` holds, asked after every change(), or the environment goes away.
+  /// Waits until `ready`, called after every change(), returns true, or until the environment goes away.
   void wait(const std::function<bool()>& ready);
 
   // From the JavaScript thread:
@@ -45,15 +45,15 @@ class Worker {
     change([this] { stopped_ = true; });
   }
   void resume();
-  /// Makes a change that wait() asks about: under the lock, from any thread.
+  /// Runs `change` under the lock, then wakes wait(). From any thread.
   void change(const std::function<void()>& change);
 
-  /// Asks every body to end and gives them a moment: JavaScript will not answer any more. Returns whether all ended.
+  /// Asks every body to end and waits a moment for each; JavaScript will answer no call. Returns whether all ended.
   static bool abandon_all();
 
  private:
   using Call = std::function<void(Napi::Env)>;
-  /// `env` is null where the environment goes away: then the call is only dropped.
+  /// `env` is null where the environment goes away: then the call is deleted and does not run.
   static void run_call(Napi::Env env, Napi::Function /*unused*/, std::nullptr_t* /*unused*/, Call* call);
   using ToJavascript = Napi::TypedThreadSafeFunction<std::nullptr_t, Call, &Worker::run_call>;
 
@@ -69,7 +69,7 @@ class Worker {
   bool done_ = false;
   ToJavascript to_javascript_;
   std::thread thread_;
-  std::vector<std::unique_ptr<Call>> refused_;  // by an environment that goes away
+  std::vector<std::unique_ptr<Call>> refused_;  // calls refused by an environment that goes away
 };
 
 }  // namespace l2t::binding

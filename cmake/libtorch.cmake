@@ -1,7 +1,7 @@
 # Finds LibTorch by hand: find_package(Torch) on a CUDA build stops without a matching toolkit, or links a newer
 # toolkit's cudart into it. Sets L2T_TORCH, L2T_TORCH_CPU, L2T_C10, L2T_TORCH_LIB_DIR, L2T_TORCH_INCLUDES, L2T_OPENMP.
 
-# A cached result would outlive a change of L2T_LIBTORCH.
+# Without this, a cached result would stay after a change of L2T_LIBTORCH.
 foreach(name torch torch_cpu c10)
   string(TOUPPER "L2T_${name}" variable)
   unset(${variable} CACHE)
@@ -33,7 +33,7 @@ if(torch_config)
   endif()
 endif()
 
-# Official builds carry their own libgomp; a second one beside it would mean a second set of threads.
+# Official builds bring their own libgomp; a second libgomp would start a second set of threads.
 file(GLOB bundled_openmp "${L2T_TORCH_LIB_DIR}/libgomp-*.so*")
 if(bundled_openmp)
   list(GET bundled_openmp 0 L2T_OPENMP)

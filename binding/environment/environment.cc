@@ -1,5 +1,5 @@
 /// Sets variables of the process's own environment. In a worker thread JavaScript's process.env is a copy, which the
-/// libraries that the addon loads never see; so this is loaded before it, and depends on nothing.
+/// addon's libraries never see. So this module is loaded before the addon, and depends on no other library.
 #include <node_api.h>
 
 #include <cstdlib>
@@ -15,7 +15,7 @@ std::string text_of(napi_env env, napi_value value) {
   return text;
 }
 
-/// setDefault(name, value): leaves what is set already.
+/// setDefault(name, value): does nothing where the variable is set already.
 napi_value set_default(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value arguments[2];

@@ -12,10 +12,10 @@
 #include "native/transfer/meta_networks.h"
 #include "native/transfer/source_maps.h"
 
-/// What an engine computes, however it does: the two gradients of an iteration of method.md.
+/// What every engine computes: the two gradients of an iteration of method.md.
 namespace l2t::bilevel {
 
-/// What stays the same over a run.
+/// What stays the same during a run.
 struct Problem {
   nets::Network target;
   transfer::Method method;
@@ -25,17 +25,17 @@ struct Problem {
   transfer::Distillation distillation;
   int inner_steps;  // T
   kernels::Convolution convolution = kernels::Convolution::kAuto;
-  Phases* phases = nullptr;  // where someone measures
+  Phases* phases = nullptr;  // null: not measured
 };
 
-/// What trains: θ (the target's parameters, then the branches), its momentum v, batch norm's running statistics.
+/// What a run trains: θ (the target's parameters, the branches, the LwF head), its momentum v, the running statistics.
 struct TargetState {
   ParameterVector theta;
   at::Tensor velocity;
   std::vector<at::Tensor> buffers;
 };
 
-/// What an iteration reads: images (B × 3 × H × W), labels (B, int64), and what the sources and φ say of them.
+/// What an iteration reads: images (B × 3 × H × W), labels (B, int64), the sources' maps of the images, and w and λ.
 struct Batch {
   at::Tensor x;
   at::Tensor y;
@@ -43,10 +43,10 @@ struct Batch {
   transfer::Importance importance;
 };
 
-/// Scalars and maps at the start of the iteration.
+/// Losses (scalars), logits and features at θ before the step.
 struct RealStep {
   at::Tensor loss_org;
-  at::Tensor loss_matching;      // undefined where the method matches nothing
+  at::Tensor loss_matching;      // undefined where the method has no such loss
   at::Tensor loss_attention;     // likewise
   at::Tensor loss_distillation;  // likewise
   nets::Activations activations;
@@ -67,10 +67,10 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
   virtual ~Engine() = default;
 
-  /// Step 1: θ, v and the running statistics move by one SGD step on L_org + L_wfm.
+  /// Step 1: moves θ, v and the running statistics by one SGD step on L_org plus the method's other losses.
   virtual RealStep real_step(const Batch& batch, const Sgd& sgd, TargetState& state) = 0;
 
-  /// Steps 2 and 3: ∇φ L_org(θ_{T+1}) along the virtual trajectory from (θ, v). Nothing of `state` moves.
+  /// Steps 2 and 3: ∇φ L_org(θ_{T+1}) through the virtual trajectory from (θ, v). `state` does not change.
   virtual MetaStep meta_step(const Batch& batch, const Sgd& sgd, const TargetState& state,
                              const ParameterVector& phi) = 0;
 };

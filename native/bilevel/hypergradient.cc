@@ -14,7 +14,7 @@ Trajectory run_trajectory(const Problem& problem, const Batch& batch, const std:
     const bool org = t == problem.inner_steps;
     auto point = std::make_unique<LossPoint>(problem, Terms{org, !org});
     point->forward(theta, state.theta.specs, batch, maps, /*running=*/nullptr);
-    // Never in place: the real state stays, and every point keeps its own θ.
+    // Not in place: the real state must not change, and every point keeps its own θ.
     virtual_sgd_step(theta, velocity, point->gradient(/*keep=*/t > 0), sgd);
     trajectory.points.push_back(std::move(point));
     mark(problem.phases, org ? "cross-entropy" : "virtual");

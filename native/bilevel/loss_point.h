@@ -10,7 +10,7 @@
 
 namespace l2t::bilevel {
 
-/// Which terms of the loss: step 1 takes all that the method has, a virtual step one of the first two.
+/// Which terms the loss has: in step 1 all terms of the method, in a virtual step one of the first two.
 struct Terms {
   bool org;
   bool matching;
@@ -18,14 +18,14 @@ struct Terms {
   bool distillation = false;
 };
 
-/// A loss L at one θ on one batch, and its sweeps: L, ∇θ L, and along a direction d the derivative's parts and ∇²θθ L
-/// d. Call them in that order; a later one reads what the earlier ones kept.
+/// A loss L at one θ on one batch, and its sweeps: the value L, the gradient ∇θ L, and along a direction d the tangent
+/// and the product ∇²θθ L d. Call them in that order: each sweep reads what the earlier ones kept.
 class LossPoint {
  public:
   LossPoint(const Problem& problem, Terms terms);
 
-  /// L at flat θ (its specs: the target's parameters, then the branches), which must not move until release().
-  /// `running`: batch norm's running statistics, to be moved; null: left alone.
+  /// L at flat θ (its specs: the target's parameters, the branches, the LwF head), which must not change until
+  /// release(). Moves batch norm's running statistics `running` unless null.
   void forward(const at::Tensor& theta, const std::vector<TensorSpec>& specs, const Batch& batch,
                const std::vector<transfer::MatchedMap>& maps, const std::vector<at::Tensor>* running);
 
@@ -38,7 +38,7 @@ class LossPoint {
   /// ∇θ L, flat. `keep`: hessian_product will follow.
   at::Tensor gradient(bool keep);
 
-  /// The forward sweep's tangent along flat d. Where L matches, adds ė of every map to `e_dot` (matching_loss.h).
+  /// The forward sweep's tangent along flat d. Where L has the matching term, adds ė of every map to `e_dot`.
   /// `keep`: hessian_product will follow.
   void tangent(const at::Tensor& d, std::vector<at::Tensor>& e_dot, bool keep);
 
@@ -48,14 +48,14 @@ class LossPoint {
   void release();
 
  private:
-  /// Moves what the matching loss gave into the cotangents of the features and the branches' gradients.
+  /// Moves the matching loss's gradients (or their tangents) into the features' cotangents and the branches' gradients.
   void take_matching(nets::Activations& bar, const std::vector<at::Tensor>& gradient);
   [[nodiscard]] bool direct() const { return problem_.convolution == kernels::Convolution::kDirect; }
   void forward_attention(const Batch& batch);
   void forward_distillation(const Batch& batch);
   void add_attention(nets::Activations& bar) const;
   void add_distillation(nets::Activations& bar, const std::vector<at::Tensor>& gradient) const;
-  /// The last operation that a feature in some pair needs, or all where L reads the logits.
+  /// How many operations to run: all where L reads the logits, else up to the last feature in a pair.
   [[nodiscard]] size_t operations() const;
   [[nodiscard]] const at::Tensor* branch_views(const std::vector<at::Tensor>& views) const;
 
@@ -74,9 +74,9 @@ class LossPoint {
   at::Tensor loss_matching_;
   at::Tensor loss_attention_;
   at::Tensor log_p_;
-  std::vector<at::Tensor> attention_;  // T̄, one a pair
+  std::vector<at::Tensor> attention_;  // T̄ of each pair
   transfer::DistillationValue distillation_;
-  std::vector<transfer::MatchingGradient> matching_;  // one a matched map, or its tangent; taken by the next sweep
+  std::vector<transfer::MatchingGradient> matching_;  // one for each matched map; or their tangents
 };
 
 }  // namespace l2t::bilevel

@@ -4,8 +4,8 @@
 
 namespace l2t::bilevel {
 
-/// The bilevel iteration by four sweeps an operation: no graph is recorded, nothing is recomputed, the host is never
-/// asked.
+/// The bilevel iteration by four sweeps of each operation. It records no graph, repeats no step, and copies no value
+/// from the device to the host.
 class NativeEngine final : public Engine {
  public:
   explicit NativeEngine(const Problem& problem) : problem_(problem) {}

@@ -9,14 +9,14 @@ namespace l2t::bilevel {
 /// parameter, also where ∇ = 0. Vectors below are flat and of equal length.
 using Sgd = kernels::SgdRates;
 
-/// In place.
+/// Moves θ and v in place.
 void sgd_step(const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient, const Sgd& sgd);
 
-/// To new vectors: whoever holds the old ones keeps them.
+/// Writes to new vectors, so the old ones stay as they are for those that hold them.
 void virtual_sgd_step(at::Tensor& theta, at::Tensor& velocity, const at::Tensor& gradient, const Sgd& sgd);
 
-/// One step of SGD's adjoint, in place on a = ∂L/∂θ, b = ∂L/∂v: both of step t + 1 become the direction
-/// d = b − α a, which is returned, with a ← a + wd·d (the Hessian's part is added by the caller) and b ← μ d.
+/// One step of SGD's adjoint. From a = ∂L/∂θ and b = ∂L/∂v at the step's end it returns the direction d = b − α a, and
+/// sets a ← a + wd·d (the caller adds the Hessian's part) and b ← μ d.
 at::Tensor sgd_adjoint(const at::Tensor& a, at::Tensor& b, const Sgd& sgd);
 
 }  // namespace l2t::bilevel

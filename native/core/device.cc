@@ -7,7 +7,7 @@
 
 namespace l2t {
 
-// Goes through c10's device-neutral types, so one binary serves CPU and CUDA builds of LibTorch.
+// Uses c10's device-neutral types, so one binary works with CPU and CUDA builds of LibTorch.
 std::string cuda_problem() {
   if (!c10::impl::hasDeviceGuardImpl(c10::kCUDA)) return "this LibTorch was built without CUDA";
   try {

@@ -13,8 +13,8 @@ struct DeviceChoice {
 /// Why CUDA cannot be used; empty where it can.
 std::string cuda_problem();
 
-/// 'cpu', 'cuda', 'cuda:N', or 'auto' (CUDA where it works, else the CPU; the reason says why).
-/// Throws DEVICE_UNAVAILABLE, with the reason, where an asked device does not exist.
+/// The device named 'cpu', 'cuda', 'cuda:N', or 'auto' (CUDA where it works, else the CPU; `reason` says why).
+/// Throws INVALID_OPTION for any other name, and DEVICE_UNAVAILABLE, with the reason, where that device does not exist.
 DeviceChoice choose_device(const std::string& name);
 
 }  // namespace l2t

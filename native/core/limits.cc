@@ -13,7 +13,7 @@
 namespace l2t {
 namespace {
 
-/// RLIM_INFINITY where there is none.
+/// The process's limit of a resource; RLIM_INFINITY where there is none.
 template <class Resource>
 rlim_t limit_of(Resource resource) {
   rlimit limit{};

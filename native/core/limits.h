@@ -4,22 +4,22 @@
 
 namespace l2t {
 
-/// Where the system limits a process: asked before a library meets the limit, since OpenMP ends the process where a
-/// thread cannot be started, and OpenBLAS asks for its memory until it gets it, for ever.
+/// Checks of the system's limits on this process. They come before a library reaches a limit, since OpenMP ends the
+/// process where it cannot start a thread, and OpenBLAS retries for ever where it gets no memory.
 
 /// Throws OUT_OF_THREADS unless `count` more threads can run at once.
 void require_threads(int count);
 
-/// Whether the process may take only so much address space (`ulimit -v`).
+/// Whether the process's address space is limited (`ulimit -v`).
 bool address_space_is_limited();
 
-/// Address space of a thread: its stack, and what malloc reserves for it.
+/// The address space that a thread takes: its stack, and what malloc reserves for it.
 constexpr size_t kThreadSpace = size_t{140} << 20U;
 
-/// Throws OUT_OF_MEMORY unless so much more address space can be had, in one piece.
+/// Throws OUT_OF_MEMORY unless this much more address space is available in one piece.
 void require_address_space(size_t bytes);
 
-/// The sentences of those errors. `bytes` is what could not be had, 0 where it is unknown.
+/// The messages of those errors. `bytes`: how much more memory was wanted, 0 where unknown.
 std::string out_of_threads();
 std::string out_of_memory(size_t bytes);
 

@@ -18,7 +18,7 @@ namespace {
 constexpr size_t kSmallest = size_t{64} << 10U;
 constexpr size_t kPage = 4096;
 
-/// Best fit, with neighbours joined when they are free: tensors of many sizes come and go, few at a time.
+/// A best-fit allocator that joins free neighbours. It is made for few tensors at a time, of many sizes.
 class Region {
  public:
   Region() : bytes_(static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
@@ -153,7 +153,7 @@ std::atomic<int> jobs = 0;
 
 KeptMemory::KeptMemory() { ++jobs; }
 
-// Under a job that goes on, what was freed is taken again at its next step.
+// Where another job still runs, its next step uses the freed memory again.
 KeptMemory::~KeptMemory() {
   if (--jobs == 0) region().release();
 }

@@ -3,21 +3,21 @@
 
 namespace l2t {
 
-/// From here on, CPU tensors of 64 KiB and more live in one region of the process, where what is freed is kept and
-/// handed out again. An iteration makes the same tensors as the one before it, so from the second on it gets their
-/// memory back as it is: the system clears no page, the caches stay warm. Smaller ones stay with LibTorch's allocator,
-/// and so does everything where the region can't be reserved or is full. For the whole process; more calls do nothing.
+/// From this call on, CPU tensors of 64 KiB and more are allocated in one region, which keeps freed memory and uses it
+/// again. An iteration makes the same tensors as the one before it, so from the second on it gets their memory back as
+/// it is: the system clears no page, and the caches stay warm. Smaller tensors stay with LibTorch's allocator, and so
+/// do all where the region can't be reserved or is full. Applies to the whole process; further calls do nothing.
 void keep_freed_memory();
 
-/// Bytes of such tensors: alive now, and the most that were at once.
+/// Bytes of such tensors: alive now, and at the peak.
 struct MemoryUse {
   size_t now;
   size_t peak;
 };
 MemoryUse memory_use();
 
-/// Declared first in a job that makes many tensors: when its tensors are gone and no other such job runs, it gives the
-/// kept pages back to the system.
+/// Declare it first in a job that makes many tensors, so that it is destroyed after them. Then, if no other such job
+/// runs, it gives the kept pages back to the system.
 class KeptMemory {
  public:
   KeptMemory();

@@ -25,14 +25,14 @@ struct ParameterVector {
   std::vector<at::Tensor> views;
 };
 
-/// Zeros.
+/// All values are zero.
 ParameterVector make_parameters(std::vector<TensorSpec> specs, const at::TensorOptions& options);
 
 /// The tensors of `specs` within `flat`: one differentiable split, no copy.
 std::vector<at::Tensor> views_of(const at::Tensor& flat, const std::vector<TensorSpec>& specs);
 
 /// Fills every tensor of `specs` from `source` by name, casting and moving as needed.
-/// Throws WEIGHTS_MISMATCH where one is missing or misshapen; entries of other names are left alone.
+/// Throws WEIGHTS_MISMATCH where one is missing or has another shape; ignores entries of other names.
 void copy_by_name(const std::vector<TensorSpec>& specs, const std::vector<at::Tensor>& destination,
                   const std::vector<NamedTensor>& source, const std::string& prefix = "");
 

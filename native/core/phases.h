@@ -6,15 +6,15 @@
 
 namespace l2t {
 
-/// Where the time of an iteration goes, for `bench`. Host clock: on a device that runs ahead of the host a phase is
-/// when its work was queued.
+/// Times the phases of an iteration, for `bench`. It reads the host's clock: on a GPU, which runs behind the host, a
+/// phase is the time in which its work was queued.
 class Phases {
  public:
   void start() {
     seconds_.clear();
     last_ = Clock::now();
   }
-  /// What ran since the last mark was `name`; a name may come again.
+  /// Adds the time since the last mark to phase `name`.
   void mark(const char* name) {
     const auto now = Clock::now();
     const double passed = std::chrono::duration<double>(now - last_).count();
@@ -35,7 +35,7 @@ class Phases {
   std::vector<std::pair<std::string, double>> seconds_;
 };
 
-/// Marks where someone measures; nothing otherwise.
+/// Marks a phase; does nothing where `phases` is null.
 inline void mark(Phases* phases, const char* name) {
   if (phases != nullptr) phases->mark(name);
 }

@@ -4,7 +4,7 @@
 namespace l2t {
 
 /// A counter-based generator: splitmix64 (Steele, Lea & Flood 2014) over a key. Draw n of a key is a function of
-/// (key, n) alone, so nothing of it needs saving: a resume recomputes what it needs from seed, purpose and position.
+/// (key, n) alone, so it need not be saved: a resumed run computes it again from seed, purpose and position.
 class Random {
  public:
   Random(uint64_t seed, uint64_t purpose, uint64_t position)
@@ -30,7 +30,7 @@ class Random {
   uint64_t state_;
 };
 
-/// What a draw is for: draws of different purposes never coincide.
+/// What a draw is for: each purpose has its own sequence.
 enum class Purpose : uint64_t { kTarget = 1, kBranches, kMetaNetworks, kOrder, kAugmentation, kHead };
 
 }  // namespace l2t

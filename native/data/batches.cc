@@ -11,7 +11,7 @@
 namespace l2t::data {
 namespace {
 
-/// Batches that are decoded while one is trained on.
+/// How many batches are decoded ahead of the one in training.
 constexpr size_t kAhead = 2;
 
 }  // namespace
@@ -38,7 +38,7 @@ ImageBatch TrainingBatches::read(int64_t epoch, int64_t step) {
   return {random_crops(pixels, sampler_.crops(epoch, step)), labels};
 }
 
-/// The batch, after asking for those that follow it, in this epoch and the next.
+/// Returns the batch; before that, requests the kAhead batches after it, in this epoch or the next.
 at::Tensor TrainingBatches::decoded(int64_t epoch, int64_t step) {
   if (asked_.empty() || asked_.front().epoch != epoch || asked_.front().step != step) {
     asked_.clear();

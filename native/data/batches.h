@@ -10,36 +10,36 @@ namespace l2t::data {
 
 /// Images on the device with their labels.
 struct ImageBatch {
-  at::Tensor pixels;  // uint8, B × S × S × 3; undefined where the decoder was told to end
+  at::Tensor pixels;  // uint8, B × S × S × 3; undefined where decoding was stopped
   at::Tensor labels;  // int64, B
 };
 
-/// Decodes images elsewhere while training goes on.
+/// Decodes images on other threads while training goes on.
 class Decoder {
  public:
   struct Request {
     const char* set;                 // train, validation or test
     std::vector<int64_t> positions;  // in the set
     int64_t size;                    // S
-    std::vector<double> draws;       // of a random resized crop (Sampler::resized_crops); empty: whole images, fitted
-    c10::Device device;              // where the batch goes from the CPU
+    std::vector<double> draws;       // for random resized crops (Sampler::resized_crops); empty: whole images
+    c10::Device device;              // where the batch will be copied
   };
 
   Decoder() = default;
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
   virtual ~Decoder() = default;
-  /// Begins to decode a batch and returns its ticket.
+  /// Starts to decode a batch and returns its ticket.
   virtual int64_t request(Request request) = 0;
-  /// Waits for a batch: uint8, B × S × S × 3, on the CPU; undefined where it was told to end.
+  /// Waits for a batch: uint8, B × S × S × 3, on the CPU; undefined where decoding was stopped.
   virtual at::Tensor take(int64_t ticket) = 0;
 };
 
-/// The batches of training, augmented: by random resized crop and flip, or by pad, crop and flip. A set that is not
+/// The batches for training, augmented by random resized crop and flip, or by pad, crop and flip. A set that is not
 /// resident is decoded two batches ahead.
 class TrainingBatches {
  public:
-  /// `resized_crops`: of a set that is not resident. `decoder` may be null where the set is resident.
+  /// `resized_crops`: only for a set that is not resident. `decoder` may be null where the set is resident.
   TrainingBatches(ImageSet set, bool resized_crops, int64_t batch, uint64_t seed, int64_t epochs, Decoder* decoder);
 
   [[nodiscard]] int64_t steps() const { return sampler_.steps(); }
@@ -66,13 +66,13 @@ class TrainingBatches {
 /// All images of a set in order, whole, `batch` at a time; a set that is not resident is decoded one batch ahead.
 class EvaluationBatches {
  public:
-  /// `name`: which set it is. `decoder` may be null where the set is resident.
+  /// `name`: validation or test. `decoder` may be null where the set is resident.
   EvaluationBatches(const ImageSet& set, const char* name, int64_t batch, Decoder* decoder);
 
-  /// Batches in all.
+  /// The number of batches.
   [[nodiscard]] int64_t count() const { return (set_.count() + batch_ - 1) / batch_; }
 
-  /// Batch `k`, to be read in order from 0.
+  /// Batch `k`; read them in order, from 0.
   ImageBatch read(int64_t k);
 
  private:

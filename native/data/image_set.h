@@ -6,7 +6,7 @@
 
 namespace l2t::data {
 
-/// Labelled images of one size: resident on the training device, or decoded elsewhere batch by batch (batches.h).
+/// Labelled images of one size: resident on the training device, or decoded batch by batch (batches.h).
 struct ImageSet {
   at::Tensor pixels;  // uint8, N × S × S × 3; undefined: not resident
   at::Tensor labels;  // int64, N
@@ -29,17 +29,17 @@ struct Crop {
   bool flip;
 };
 
-/// Black pixels around an image before a random crop: 4 at 32 pixels, in proportion above.
+/// Width of the black border that a random crop adds first: an eighth of `size` (4 at 32 pixels), at least 1.
 int64_t crop_padding(int64_t size);
 
 /// Pads each image (uint8, B × S × S × 3) with black, cuts S × S out of it again and mirrors it, as its crop says.
 at::Tensor random_crops(const at::Tensor& pixels, const std::vector<Crop>& crops);
 
-/// Mirrors image b of `pixels` (uint8, B × S × S × 3) where flips[b] says so.
+/// Mirrors image b of `pixels` (uint8, B × S × S × 3) where flips[b] is true.
 at::Tensor mirror(const at::Tensor& pixels, const std::vector<bool>& flips);
 
-/// What a network reads: uint8 B × S × S × 3 → float32 B × 3 × size × size, channels last in memory, resized where
-/// `size` differs (antialiased bilinear), then normalised.
+/// A network's input from pixels: uint8 B × S × S × 3 → float32 B × 3 × size × size, channels last in memory, resized
+/// where S differs from `size` (antialiased bilinear), then normalised.
 at::Tensor to_input(const at::Tensor& pixels, int64_t size, const Normalisation& normalisation);
 
 }  // namespace l2t::data

@@ -6,11 +6,11 @@
 
 namespace l2t::data {
 
-/// Ten tries of area, proportions and place (src/data/random-resized-crop.ts).
+/// Ten tries of four numbers: area, proportions, top, left (src/data/random-resized-crop.ts).
 constexpr int64_t kDrawsPerCrop = 40;
 
-/// The order of an epoch's images and their crops: functions of (seed, epoch, position) alone, so that a run resumes in
-/// the middle of an epoch with nothing saved but its position.
+/// The order of an epoch's images and their crops. Both are functions of (seed, epoch, position) alone, so a run that
+/// resumes in the middle of an epoch needs only its position.
 class Sampler {
  public:
   /// `count` images of side `size` in batches of `batch`. Throws INVALID_DATA for fewer than two images.
@@ -19,14 +19,14 @@ class Sampler {
   /// Batches in an epoch: the last short one is used; a remainder of a single image joins the batch before it.
   [[nodiscard]] int64_t steps() const { return steps_; }
 
-  /// Positions (0 … count − 1) of batch `step` of `epoch`, a fresh permutation each epoch.
+  /// Positions (0 … count − 1) of batch `step` of `epoch`; each epoch has a new permutation.
   std::vector<int64_t> positions(int64_t epoch, int64_t step);
 
   /// One crop for each image of that batch: an offset in 0 … 2·crop_padding each way, mirrored half of the time.
   [[nodiscard]] std::vector<Crop> crops(int64_t epoch, int64_t step) const;
 
-  /// For random resized crops of that batch, whose boxes depend on each image's own sides: kDrawsPerCrop uniform
-  /// numbers in [0, 1) an image, and whether it is mirrored.
+  /// For random resized crops of that batch, whose boxes depend on each image's own sides: for each image kDrawsPerCrop
+  /// uniform numbers in [0, 1), and whether it is mirrored.
   struct ResizedCrops {
     std::vector<double> draws;
     std::vector<bool> flips;

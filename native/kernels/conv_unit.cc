@@ -19,7 +19,7 @@ void write(const at::Tensor& to, const Doubles& values) {
   std::transform(values.begin(), values.end(), to.data_ptr<T>(), [](double value) { return static_cast<T>(value); });
 }
 
-/// As torch's batch norm moves them: the running variance is of the unbiased estimate.
+/// Moves the running statistics as torch's batch norm does: the variance by its unbiased estimate.
 template <class T>
 void move_running(const UnitStatistics& running, const Doubles& mean, const Doubles& variance, double places) {
   auto* const running_mean = running.mean.data_ptr<T>();
@@ -36,12 +36,12 @@ void move_running(const UnitStatistics& running, const Doubles& mean, const Doub
 
 }  // namespace
 
-/// The unit's sweeps in one type. Batch norm's are affine maps, channel by channel, once their sums are known; with s
-/// the inverse deviation and n the places of a channel,
+/// The unit's sweeps in one type. Once their sums are known, batch norm's sweeps are affine maps, channel by channel.
+/// With s the inverse standard deviation, n the places of a channel and g = z̄ where z > 0,
 ///
 ///   ȳ = γ s (g − Σg/n − x̂ Σ(g x̂)/n) ,   x̂̇ = s (ẏ − Σẏ/n − x̂ q) ,  q = Σ(ẏ x̂)/n
 ///
-/// and ȳ̇ is ȳ's tangent: γ, s, g, the sums and x̂ all move.
+/// and ȳ̇ is ȳ's tangent, in which γ, s, g, the sums and x̂ all have tangents.
 template <class T>
 struct ConvUnit::Sweeps {
   ConvUnit& unit;
@@ -98,7 +98,7 @@ struct ConvUnit::Sweeps {
     return result;
   }
 
-  /// Ȳ of ȳ above.
+  /// Ȳ = A ȳ Aᵀ, with ȳ as above.
   [[nodiscard]] at::Tensor y_bar_in_domain(const at::Tensor& g, const Doubles& sum_g,
                                            const Doubles& sum_g_x_hat) const {
     AffineOf<T> y_bar({g, unit.y_}, unit.out_);
@@ -141,7 +141,7 @@ struct ConvUnit::Sweeps {
 
     auto scale_dot = read<T>(parameters_dot.scale);
     const auto shift_dot = read<T>(parameters_dot.shift);
-    // ż = γ̇ x̂ + γ x̂̇ + β̇ where z > 0, and the residual's.
+    // ż = γ̇ x̂ + γ x̂̇ + β̇, plus the residual's tangent; with ReLU only where z > 0.
     AffineOf<T> z_dot(with_skip({y_dot, unit.y_}, input_dot.skip), unit.out_);
     for (int64_t c = 0; c < unit.out_; ++c) {
       const double s = unit.invstd_[c];

@@ -11,7 +11,7 @@ namespace l2t::kernels {
 namespace {
 
 constexpr int64_t kTaps = 9;
-/// Products of about this many bytes are made at a time, so that the transform that reads them finds them in the cache.
+/// Products are computed in blocks of about this many bytes, so that the transform after them finds them in the cache.
 constexpr int64_t kBlockBytes = int64_t{16} << 20;
 /// Elements between the matrices of two frequencies, so that they don't all fall on the same lines of the cache.
 constexpr int64_t kGap = 80;
@@ -38,7 +38,7 @@ const T* data_or_null(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.const_data_ptr<T>() : nullptr;
 }
 
-/// One that can be written in place: channels last, and nobody else's.
+/// The map, or a copy, that can be written in place: channels last and not shared.
 at::Tensor own(at::Tensor map) {
   if (!map.is_contiguous(at::MemoryFormat::ChannelsLast)) return channels_last(map);
   return map.use_count() == 1 ? std::move(map) : map.clone();
@@ -49,7 +49,7 @@ void parallel(int64_t count, const Body& body) {
   at::parallel_for(0, count, 1, body);
 }
 
-/// Runs body(frequency, first row, rows) so that all threads have as much to do.
+/// Runs body(frequency, first row, rows) in pieces that give all threads the same amount of work.
 template <class Body>
 void share_out(int64_t frequencies, int64_t rows, const Body& body) {
   const int64_t threads = at::get_num_threads();
@@ -152,8 +152,8 @@ at::Tensor Domain<T>::output_adjoint(const AffineOf<T>& y_bar) const {
   return m;
 }
 
-/// Σ over terms of rows (`inner` wide) times matrix, to `width` columns: some images at a time, which `read` then
-/// reads.
+/// Computes Σ over terms of rows (`inner` columns) times matrix, `width` columns, for some images at a time; then
+/// `read` processes these images.
 template <class T>
 template <class Read>
 void Domain<T>::by_blocks(Terms terms, int64_t inner, int64_t width, bool transposed, const Read& read) const {

@@ -38,7 +38,7 @@ void by_one_dnn(int64_t rows, int64_t columns, int64_t inner, Operand<float> a, 
                accumulate ? 1 : 0, c, c_stride);
 }
 
-/// BLAS counts by columns: Cᵀ = Bᵀ Aᵀ there.
+/// BLAS stores matrices by columns, so this computes Cᵀ = Bᵀ Aᵀ.
 template <class T>
 void by_blas(int64_t rows, int64_t columns, int64_t inner, Operand<T> a, Operand<T> b, bool accumulate, T* c,
              int64_t c_stride) {

@@ -1,18 +1,18 @@
 #pragma once
 #include <cstdint>
 
-/// The loops over maps and tiles that a fused unit (conv_unit.h) is made of, on one thread each. They are compiled once
-/// for every instruction set (loops.inc) and chosen at run time.
+/// The loops of a fused unit (conv_unit.h) and of the matching loss over maps and tiles; each runs on one thread. They
+/// are compiled once for each instruction set (loops.inc); the set is chosen at run time.
 ///
 /// A map is B × H × W × C, channels last. Its Winograd planes are one matrix for each of a form's frequencies, a row
 /// for each tile: planes[f · stride + tile · C + c].
 namespace l2t::kernels {
 
-/// How a 3×3 convolution of stride 1 and padding 1 becomes products of matrices, one a frequency.
+/// How a 3×3 convolution of stride 1 and padding 1 becomes products of matrices, one for each frequency.
 enum class Form {
   kFourByFour,  // Winograd's F(4×4, 3×3): 36 frequencies, tiles of 4×4 outputs
   kTwoByTwo,    // for maps of 2×2: 9 frequencies, one tile
-  kPatches,     // no transform: one frequency, a row for each place, of its 9 C inputs; for few channels
+  kPatches,     // no transform, one frequency: a row for each place holds its 9 C inputs; for few channels
 };
 
 struct Geometry {
@@ -22,9 +22,9 @@ struct Geometry {
   int64_t channels;
 
   [[nodiscard]] int64_t frequencies() const;
-  /// Along a side.
+  /// Tiles along a side.
   [[nodiscard]] int64_t tiles() const;
-  /// Of an image.
+  /// Matrix rows of an image.
   [[nodiscard]] int64_t rows() const { return tiles() * tiles(); }
   [[nodiscard]] int64_t places() const { return side * side; }
 };
@@ -42,7 +42,7 @@ struct Images {
   int64_t end;
 };
 
-/// constant + Σ slope_k · map_k, channel by channel: what batch norm's sweeps come down to.
+/// constant + Σ slope_k · map_k, channel by channel: the form of batch norm's sweeps.
 template <class T>
 struct Affine {
   static constexpr int kMost = 4;
@@ -52,8 +52,8 @@ struct Affine {
   const T* constant;
 };
 
-/// Rows `begin` to `end` of a matched map, a row a place, `places` of them an image, of C channels: all pairs' side by
-/// side.
+/// Rows `begin` to `end` of a matched map: one row for each place, `places` rows in an image, C channels (those of all
+/// pairs, side by side).
 struct MatchedRows {
   int64_t channels;
   int64_t places;
@@ -75,47 +75,46 @@ template <class T>
 struct Loops {
   const char* name;
 
-  /// V = Bᵀ x B. Of kPatches: the nine inputs of each place, side by side.
+  /// V = Bᵀ x B. For kPatches: the nine inputs of each place, side by side.
   void (*input)(const Geometry& geometry, Images images, const T* x, Planes<T> v);
   /// x̄ = B V̄ Bᵀ, summed over tiles.
   void (*input_adjoint)(const Geometry& geometry, Images images, Planes<const T> v, T* x);
-  /// y = Aᵀ M A, with Σ y and Σ y u over each image's places in `sums` (images × 2 × C); u is y itself where null.
+  /// y = Aᵀ M A. Writes Σ y and Σ y u of each image to `sums` (images × 2 × C); u null: y itself.
   void (*output)(const Geometry& geometry, Images images, Planes<const T> m, T* y, const T* u, double* sums);
   /// M = A ȳ Aᵀ of an affine map ȳ.
   void (*output_adjoint)(const Geometry& geometry, Images images, const Affine<T>& y, Planes<T> m);
-  /// U = G W Gᵀ for output channels `begin` to `end`. w: C_out × C × 3 × 3; u: C_out × C a frequency.
+  /// U = G W Gᵀ for output channels `begin` to `end`. w: C_out × C × 3 × 3; u: C_out × C for each frequency.
   void (*weights)(Form form, int64_t channels, int64_t begin, int64_t end, const T* w, T* u, int64_t stride);
   void (*weights_adjoint)(Form form, int64_t channels, int64_t begin, int64_t end, const T* u, int64_t stride, T* w);
 
   /// y = an affine map, over rows `begin` to `end` of C channels; kRelu: its positive part; kMask: 0 where z ≤ 0.
-
   void (*affine)(int64_t channels, int64_t begin, int64_t end, const Affine<T>& from, Gate gate, const T* z, T* y);
-  /// In place y ← y where z > 0, else 0 (z null: all of y), and Σ y, Σ y u, and where `v` is given Σ v u', of each
-  /// image in `sums` (images × 3 × C).
+  /// In place y ← y where z > 0, else 0 (z null: y stays). Writes Σ y, Σ y u and, where `v` is given, Σ v v_with of
+  /// each image to `sums` (images × 3 × C).
   void (*masked_sums)(const Geometry& geometry, Images images, T* y, const T* z, const T* u, const T* v,
                       const T* v_with, double* sums);
 
-  /// `affine` of whole images, and p, its maxima over windows of 2×2; with Gate::kMask, what stands where z is greatest
-  /// (the first of equals).
+  /// Like `affine` on whole images, and p, the maxima of y over 2×2 windows; with Gate::kMask, p is y's value where z
+  /// is greatest (the first of equals).
   void (*pooled_affine)(const Geometry& geometry, Images images, const Affine<T>& from, Gate gate, const T* z, T* y,
                         T* p);
-  /// `masked_sums` after y gets p̄ where z is greatest in its window; y starts at zero unless `seeded`.
+  /// Like `masked_sums`, after adding p̄ to y where z is greatest in its window; y starts at zero unless `seeded`.
   void (*pooled_sums)(const Geometry& geometry, Images images, bool seeded, T* y, const T* p_bar, const T* z,
                       const T* u, const T* v, const T* v_with, double* sums);
 
-  /// d = W T of some rows on entry; with D = d + b − S, d ← D̄ = (2/HW) k D. Adds Σ k D² to `loss`, Σ D̄ to b̄.
+  /// On entry d = W T of some rows. With D = d + b − S: d ← D̄ = (2/HW) k D. Adds Σ k D² to `loss`, Σ D̄ to b̄.
   void (*matching)(const MatchedRows& rows, const MatchedWith<T>& with, const T* bias, T* d, double* loss,
                    double* b_bar);
-  /// Likewise with ḋ = W Ṫ + Ẇ T: d ← D̄, ḋ ← D̄̇ = (2/HW) k Ḋ. Adds ė = (2/HW) Σ D Ḋ (images × C), Σ D̄̇ to b̄̇.
+  /// On entry also ḋ = W Ṫ + Ẇ T: d ← D̄, ḋ ← D̄̇ = (2/HW) k Ḋ. Adds (2/HW) Σ D Ḋ to ė (images × C), Σ D̄̇ to b̄̇.
   void (*matching_tangent)(const MatchedRows& rows, const MatchedWith<T>& with, const T* bias, const T* bias_dot, T* d,
                            T* d_dot, double* e_dot, double* b_bar_dot);
 };
 
-/// For the instruction set at hand: avx512, avx2 (with FMA), or the one that everything was compiled for.
+/// For the best instruction set of this machine: avx512, avx2 (with FMA), or baseline, as for all other code.
 template <class T>
 const Loops<T>& loops();
 
-/// By name; null where this build or machine has none.
+/// For the instruction set of that name; null where this build or this machine does not have it.
 template <class T>
 const Loops<T>* loops_named(const char* name);
 

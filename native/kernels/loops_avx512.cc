@@ -1,6 +1,6 @@
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-// Before an instruction set is chosen: of an inline function that several files compile, the linker keeps one, and that
-// must run on every machine.
+// Included before the pragma chooses an instruction set: where several files compile the same inline function, the
+// linker keeps one copy, and that copy must run on every machine.
 #include "native/kernels/loops.h"
 
 #pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,prefer-vector-width=512")

@@ -1,6 +1,4 @@
-// What every machine of the build's architecture runs; vectors of 16 bytes are SSE2's and NEON's.
-// Before an instruction set is chosen: of an inline function that several files compile, the linker keeps one, and that
-// must run on every machine.
+// For every machine of the build's architecture; SSE2 and NEON have vectors of 16 bytes.
 #include "native/kernels/loops.h"
 
 #define L2T_ISA baseline

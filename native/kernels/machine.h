@@ -2,7 +2,7 @@
 
 namespace l2t::kernels {
 
-/// What the machine gives at best, to set a program's times against. All threads at once, the best of several tries.
+/// The machine's best speed, to compare a program's times with: all threads at once, the best of several tries.
 struct MachineSpeed {
   double gemm_gflops;    // float32 products of 1024 × 1024 matrices, one for each thread
   double bandwidth_gbs;  // a ← b + s c on arrays of 128 MiB: bytes read and written

@@ -16,7 +16,7 @@
 namespace l2t::kernels {
 namespace {
 
-/// Rows at a time: what is made of them stays in the cache until it is used up.
+/// Rows computed at a time: few enough that their results stay in the cache until they are used.
 constexpr int64_t kRows = 256;
 
 template <class T>
@@ -48,7 +48,7 @@ class Matching {
     });
     const double loss = std::accumulate(losses.begin(), losses.end(), 0.0) * per_place_;
     auto value = at::empty({}, t_.options());
-    *value.template data_ptr<T>() = static_cast<T>(loss);  // infinite where it is: the run must see that
+    *value.template data_ptr<T>() = static_cast<T>(loss);  // may overflow: the run must notice
     return {std::move(value), std::move(t_bar), bar()};
   }
 
@@ -86,7 +86,7 @@ class Matching {
 
   [[nodiscard]] double* bias_bar(int64_t thread) { return bias_bars_.data() + thread * channels_; }
 
-  /// body(rows, thread, scratch for `maps` times kRows × C), every image's rows by one thread.
+  /// Calls body(rows, thread, scratch of `maps` × kRows × C); one thread gets all rows of an image.
   template <class Body>
   void by_rows(int64_t maps, const Body& body) const {
     const auto scratch = at::empty({at::get_num_threads(), maps * kRows * channels_}, t_.options());
@@ -118,7 +118,7 @@ class Matching {
           /*accumulate=*/true, bars_.template data_ptr<T>() + thread * channels_ * inner_, inner_);
   }
 
-  /// W̄ and b̄ of all threads.
+  /// W̄ and b̄, summed over all threads.
   [[nodiscard]] Pointwise bar() const {
     auto bias = at::empty_like(bias_);
     for (int64_t c = 0; c < channels_; ++c) {

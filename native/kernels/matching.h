@@ -1,9 +1,9 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-/// The matching loss of transfer/matching_loss.h on the CPU: a value and its gradient, a tangent and the gradient's
-/// tangent, each in one pass over the map, some rows at a time, so that no difference is ever written out. For maps
-/// that the kernels support (supports.h).
+/// The matching loss of transfer/matching_loss.h on the CPU, for maps that the kernels support (supports.h). The value
+/// and its gradient take one pass over the map, and so do their tangents. A pass computes some rows at a time, so D is
+/// never stored whole.
 namespace l2t::kernels {
 
 /// T: B × C_n × H × W; S: B × C × H × W; k: B × C.

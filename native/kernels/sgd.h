@@ -1,7 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-/// The vector sums of bilevel/sgd.h on the CPU, each in one pass. Flat, contiguous vectors of equal length
+/// The vector operations of bilevel/sgd.h on the CPU, each in one pass. For flat, contiguous vectors of equal length
 /// that the kernels support (supports.h).
 namespace l2t::kernels {
 
@@ -11,7 +11,7 @@ struct SgdRates {
   double weight_decay;
 };
 
-/// v' = μ v + ∇ + wd·θ, θ' = θ − α v'. Results may be the operands.
+/// v' = μ v + ∇ + wd·θ, θ' = θ − α v'. Results may overwrite the operands.
 void sgd_step(const SgdRates& rates, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
               const at::Tensor& next_theta, const at::Tensor& next_velocity);
 

@@ -1,12 +1,12 @@
 #pragma once
 
-/// Winograd's minimal filtering for 3×3 convolutions, one dimension at a time; two dimensions are one after the other.
+/// Winograd's minimal filtering for 3×3 convolutions in one dimension; both_ways applies it to two dimensions.
 /// With x the part of the input under a tile, w the taps and y the tile's outputs,
 ///
 ///   y = Aᵀ [(G w) ∘ (Bᵀ x)]
 ///
-/// `Input` is Bᵀ, `Weights` G, `Output` Aᵀ; each `…Adjoint` is its transpose, so that the sweeps built of them are
-/// exact derivatives of one another. Templates over the value: a scalar, or a vector of channels.
+/// `Input` is Bᵀ, `Weights` G, `Output` Aᵀ; each `…Adjoint` is its transpose, so that the sweeps built from
+/// them are exact derivatives. `V` is the type of a value: a scalar, or a vector of channels.
 namespace l2t::kernels {
 
 #define L2T_INLINE __attribute__((always_inline)) inline
@@ -133,7 +133,7 @@ struct FourOutputs {
   };
 };
 
-/// A row of two places with nothing around it: y₀ = w₁ x₀ + w₂ x₁, y₁ = w₀ x₀ + w₁ x₁ in three products (Karatsuba).
+/// A row of two places, zero-padded: y₀ = w₁ x₀ + w₂ x₁, y₁ = w₀ x₀ + w₁ x₁ in three products (Karatsuba).
 struct TwoPlaces {
   static constexpr int kInputs = 2;
   static constexpr int kPoints = 3;
@@ -194,7 +194,7 @@ struct TwoPlaces {
   };
 };
 
-/// Map along columns, then along rows: y = M x Mᵀ.
+/// Applies the map M along each row, then along each column: y = M x Mᵀ.
 template <class Map, int kIn, int kOut, class V>
 L2T_INLINE void both_ways(const V (&x)[kIn][kIn], V (&y)[kOut][kOut]) {
   V half[kIn][kOut];

@@ -14,7 +14,7 @@ struct Activations {
 
 enum class Statistics {
   kRunning,         // evaluation, and the frozen source
-  kBatch,           // a virtual step: nothing is moved
+  kBatch,           // a virtual step: running statistics stay
   kBatchAndUpdate,  // a real step: `buffers` move (momentum 0.1, unbiased variance)
 };
 

@@ -6,11 +6,11 @@
 
 namespace l2t::nets {
 
-/// Draws `tensors` (one a parameter of `inits`) in place, as method.md's initialisation: float32 on the CPU, then cast
-/// and moved, so that a seed gives the same start on every device.
+/// Fills `tensors` (one for each of `inits`) with method.md's initialisation: drawn in float32 on the CPU, then cast
+/// and moved, so that a seed gives the same values on every device.
 void initialise(const std::vector<ParameterInit>& inits, const std::vector<at::Tensor>& tensors, uint64_t seed);
 
-/// The seed for one purpose of a run's seed.
+/// The seed for one purpose, derived from the run's seed.
 inline uint64_t seed_for(uint64_t seed, Purpose purpose) {
   return Random(seed, static_cast<uint64_t>(purpose), 0).next();
 }

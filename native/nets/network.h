@@ -6,10 +6,10 @@
 
 #include "native/core/parameters.h"
 
-/// A network is a list of operations, written once: whatever walks it (inference, the oracle) reads this list.
+/// A network is a list of operations, written once: inference, the oracle and the tape all run this list.
 namespace l2t::nets {
 
-// Indices below count the network's parameters or buffers; −1: none.
+// The indices below are positions in the network's parameters or buffers; −1: none.
 struct Conv2d {
   int weight;  // C_out × C_in × k × k
   int bias;
@@ -64,7 +64,7 @@ struct Network {
   double width = 1;
   std::vector<Operation> operations;
   std::vector<TensorSpec> parameters;
-  std::vector<ParameterInit> initialisation;  // one a parameter
+  std::vector<ParameterInit> initialisation;  // one for each parameter
   std::vector<TensorSpec> buffers;            // batch norm's running_mean and running_var, alternating
   std::vector<Feature> features;
 };

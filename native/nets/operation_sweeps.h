@@ -15,8 +15,8 @@
 #include "native/ops/max_pool.h"
 #include "native/ops/relu.h"
 
-/// Each kind of operation in each sweep: calls native/ops with the tensors that the network's indices name. The tape
-/// visits these.
+/// The four sweeps of each kind of operation: they call native/ops with the tensors that the network's indices name.
+/// The tape calls them through std::visit.
 namespace l2t::nets {
 
 using Tensors = std::vector<at::Tensor>;
@@ -35,7 +35,7 @@ inline ops::MaxPoolWindow window(const MaxPool& op) { return {op.kernel, op.stri
 
 inline at::Tensor at_index(const Tensors& tensors, int index) { return index < 0 ? at::Tensor() : tensors[index]; }
 
-/// One operation of each sweep. `x`, `x_dot`: its first input; `y`: its output.
+/// Returns y. In all sweeps `x` (or ẋ) is the operation's first input and `y` its output.
 struct ForwardSweep {
   const Tensors& parameters;
   const Tensors* running;
@@ -60,7 +60,7 @@ struct ForwardSweep {
   at::Tensor operator()(const Linear& op) const { return ops::linear(x, parameters[op.weight], parameters[op.bias]); }
 };
 
-/// Writes the operation's W̄ and returns x̄.
+/// Writes the gradients of the operation's parameters and returns x̄.
 struct BackwardSweep {
   const Tensors& parameters;
   const at::Tensor& x;
@@ -123,7 +123,7 @@ struct TangentSweep {
   }
 };
 
-/// Writes the operation's W̄̇ and returns x̄̇.
+/// Writes the tangents of those gradients and returns x̄̇.
 struct TangentBackwardSweep {
   const Tensors& parameters;
   const Tensors& parameters_dot;
@@ -132,7 +132,7 @@ struct TangentBackwardSweep {
   const at::Tensor& y;
   const at::Tensor& y_bar;
   at::Tensor& y_bar_dot;
-  at::Tensor& x_bar;  // batch norm makes it again where it was not kept
+  at::Tensor& x_bar;  // batch norm computes it again where it was not kept
   bool input;
   const Tensors& gradient_dot;
   OperationRecord& record;

@@ -7,7 +7,7 @@
 namespace l2t::nets {
 namespace {
 
-/// How often operations read each value.
+/// For each value, how many times operations read it.
 std::vector<int> count_readers(const Network& network) {
   std::vector<int> readers(network.operations.size() + 1);
   for (const auto& operation : network.operations) {
@@ -29,7 +29,7 @@ struct Units {
   kernels::Convolution convolution;
   std::vector<int> readers = count_readers(network);
 
-  /// Operation i, where it is of this kind and alone reads what operation i − 1 makes.
+  /// Operation i if it is of this kind and the only reader of operation i − 1's output; else null.
   template <class Kind>
   [[nodiscard]] const Kind* next(size_t i) const {
     if (i >= operations || network.operations[i].inputs.front() != static_cast<int>(i) || readers[i] != 1)
@@ -45,7 +45,7 @@ struct Units {
     return kernels::form_for(convolution, sides[i + 1], shape[1]);
   }
 
-  /// From the operation after batch norm on.
+  /// What follows batch norm in the unit; i is the operation after batch norm.
   [[nodiscard]] kernels::UnitEnd end_from(size_t i) const {
     kernels::UnitEnd end{};
     end.add = next<Add>(i) != nullptr && !is_feature(network, i);

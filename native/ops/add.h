@@ -4,7 +4,7 @@
 
 /// The residual add, y = x + skip. Linear, so every sweep is an add or a copy:
 ///
-///   forward  y = x + skip     backward  x̄ = skip̄ = ȳ     tangent  ẏ = ẋ + skip̊     tangent_backward  x̄̇ = skip̄̇ = ȳ̇
+///   forward  y = x + skip     backward  x̄ = skip̄ = ȳ     tangent  ẏ = ẋ + skiṗ     tangent_backward  x̄̇ = skip̄̇ = ȳ̇
 namespace l2t::ops {
 
 /// forward, of values; tangent, of tangents. A new tensor.

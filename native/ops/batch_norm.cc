@@ -24,7 +24,7 @@ BatchNormGradient project(const at::Tensor& z, const at::Tensor& x, const at::Te
   return {std::move(projected), std::move(sum_z_x_hat), std::move(sum_z)};
 }
 
-/// Σ z u per channel: the same reduction with mean 0 and deviation 1, so no product map is made.
+/// Σ z u per channel: the same reduction with mean 0 and deviation 1, so the product is not stored as a map.
 at::Tensor sum_of_products(const at::Tensor& z, const at::Tensor& u, const BatchStatistics& like) {
   const BatchStatistics identity{at::zeros_like(like.mean), at::ones_like(like.invstd)};
   return project(z, u, identity.invstd, identity, {false, true, false}).scale_bar;

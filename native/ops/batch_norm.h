@@ -10,7 +10,7 @@
 ///   tangent_backward   β̄̇  = Σ ȳ̇        γ̄̇ = Σ ȳ̇ x̂ + Σ ȳ x̂̇
 ///                      x̄̇  = γ s P(ȳ̇) + (γ̇ s + γ ṡ) P(ȳ) − γ s (x̂̇ γ̄ + x̂ Σ ȳ x̂̇)/N,    ṡ = −s² mean(x̂ ẋ)
 ///
-/// Every tangent is one affine formula per channel in the maps at hand, once its sums are known.
+/// Once its sums are known, every tangent is an affine function of the maps, channel by channel.
 namespace l2t::ops {
 
 /// m and s, each C.
@@ -27,12 +27,12 @@ struct BatchNormGradient {
 
 struct BatchNormTangent {
   at::Tensor y_dot;
-  /// Σ ẋ x̂ and Σ ẋ, each C: tangent_backward reads them again.
+  /// Σ ẋ x̂ and Σ ẋ, each C, for tangent_backward.
   at::Tensor sum_x_dot_x_hat;
   at::Tensor sum_x_dot;
 };
 
-/// running_mean and running_var move (momentum, unbiased variance) where they are defined.
+/// Moves running_mean and running_var (momentum, unbiased variance) where they are defined.
 at::Tensor batch_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
                       const at::Tensor& running_mean, const at::Tensor& running_var, double momentum, double epsilon,
                       BatchStatistics& statistics);
@@ -44,8 +44,8 @@ BatchNormTangent batch_norm_tangent(const at::Tensor& x, const at::Tensor& x_dot
                                     const at::Tensor& scale_dot, const at::Tensor& shift_dot,
                                     const BatchStatistics& statistics);
 
-/// Tangents of batch_norm_backward's results. `bar`: what batch_norm_backward gave; its x_bar, which is not kept
-/// between the sweeps, is made again from ȳ and the sums: two passes for a map less on the tape.
+/// Tangents of batch_norm_backward's results. `bar`: those results without x_bar, which is not kept between the sweeps:
+/// this computes it again from ȳ and the sums, and writes it to `bar`. Two passes more save a map on the tape.
 BatchNormGradient batch_norm_tangent_backward(const at::Tensor& y_bar, const at::Tensor& y_bar_dot, const at::Tensor& x,
                                               const at::Tensor& x_dot, const at::Tensor& scale,
                                               const at::Tensor& scale_dot, const BatchStatistics& statistics,

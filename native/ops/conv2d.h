@@ -8,7 +8,7 @@
 ///   tangent            ẏ  = W∗ẋ + Ẇ∗x + ḃ
 ///   tangent_backward   x̄̇  = Wᵀ∗ȳ̇ + Ẇᵀ∗ȳ      W̄̇  = x⋆ȳ̇ + ẋ⋆ȳ       b̄̇ = Σ ȳ̇
 ///
-/// An undefined x_dot is zero: the images do not move. `input` says whether x̄ is wanted. All results are new tensors.
+/// An undefined x_dot means zero (x is the images; x̄ is not wanted). `input`: x̄ is wanted. All results are new tensors.
 namespace l2t::ops {
 
 struct Conv2dWindow {

@@ -111,7 +111,7 @@ MetaStep AutogradEngine::meta_step(const Batch& batch, const Sgd& sgd, const Tar
   const auto importance = transfer::importance(problem_.method, views_of(phi_flat, phi.specs), batch.maps.pooled);
   auto theta = leaf(state.theta.flat);
   auto velocity = state.velocity;
-  // One differentiable SGD step; the loss's gradient keeps its graph, so that θ stays a function of φ.
+  // One differentiable SGD step: the gradient keeps its graph, so θ stays a function of φ.
   const auto virtual_step = [&](const at::Tensor& loss) {
     velocity = velocity * sgd.momentum + gradient(loss, theta, /*create_graph=*/true) + theta * sgd.weight_decay;
     theta = theta - velocity * sgd.lr;
@@ -134,7 +134,7 @@ MetaStep AutogradEngine::meta_step(const Batch& batch, const Sgd& sgd, const Tar
   const auto objective = org_loss();
   mark(problem_.phases, "meta-objective");
   step.phi_gradient = gradient(objective, phi_flat, /*create_graph=*/false);
-  mark(problem_.phases, "hypergradient");  // holds the meta-objective's own backward pass, too
+  mark(problem_.phases, "hypergradient");  // includes the meta-objective's backward pass
   step.objective = objective.detach();
   step.virtual_theta = theta.detach();
   return step;

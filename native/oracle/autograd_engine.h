@@ -3,8 +3,8 @@
 
 namespace l2t::oracle {
 
-/// The bilevel iteration by automatic differentiation through the whole unroll: slow, exact, short enough to check by
-/// eye against method.md. The truth that other engines are tested against, and `engine: 'autograd'`.
+/// The bilevel iteration by automatic differentiation through all virtual steps: slow, exact, and short enough to check
+/// by eye against method.md. Tests compare the native engine with it; `engine: 'autograd'` selects it.
 class AutogradEngine final : public bilevel::Engine {
  public:
   explicit AutogradEngine(const bilevel::Problem& problem) : problem_(problem) {}
@@ -19,10 +19,10 @@ class AutogradEngine final : public bilevel::Engine {
   [[nodiscard]] at::Tensor matching_loss(const std::vector<at::Tensor>& features, const at::Tensor* branches,
                                          const bilevel::Batch& batch, const transfer::Importance& importance) const;
   [[nodiscard]] at::Tensor attention_loss(const std::vector<at::Tensor>& features, const bilevel::Batch& batch) const;
-  /// `head`: its weight and bias.
+  /// `head`: weight and bias of the LwF head.
   [[nodiscard]] at::Tensor distillation_loss(const at::Tensor& feature, const at::Tensor* head,
                                              const bilevel::Batch& batch) const;
-  /// The target at flat θ, with batch statistics; running statistics move only where `buffers` are given.
+  /// The target at θ, with batch statistics; moves running statistics only where `buffers` are given.
   [[nodiscard]] nets::Activations target(const std::vector<at::Tensor>& theta, const at::Tensor& x,
                                          const std::vector<at::Tensor>* buffers) const;
 

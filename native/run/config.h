@@ -15,7 +15,7 @@ namespace l2t::run {
 struct Hyperparameters {
   std::string method;
   std::string engine;
-  /// Of the native engine: auto, winograd or direct.
+  /// How the native engine computes 3×3 convolutions: auto, winograd or direct.
   std::string convolution;
   double lr;
   double momentum;
@@ -26,14 +26,14 @@ struct Hyperparameters {
   double meta_weight_decay;
   double attention_weight;
   double distillation_weight;
-  /// Of learning without forgetting.
+  /// The temperature τ of learning without forgetting.
   double temperature;
 };
 
 struct SourceConfig {
   nets::NetworkSpec network;
   std::vector<std::pair<int, int>> pairs;
-  /// By the network's own parameter and buffer names.
+  /// Under the names of the network's parameters and buffers.
   std::vector<NamedTensor> weights;
   int64_t size;
   data::Normalisation normalisation;
@@ -53,21 +53,21 @@ struct RunConfig {
   std::vector<NamedTensor> target_weights;
   std::vector<SourceConfig> sources;
   data::ImageSet train;
-  /// Training images are augmented by random resized crops, while they are decoded; else by padding and cropping.
+  /// Augments training images by random resized crops, while they are decoded; else by padding and cropping.
   bool resized_crops;
   std::optional<data::ImageSet> validation;
   std::optional<data::ImageSet> test;
-  /// The best epoch is the first with the highest validation accuracy; else, or without validation, the last.
+  /// The best epoch is the first with the highest validation accuracy. False, or no validation set: the last epoch.
   bool select_best;
   std::string device;
   int threads;
   uint64_t seed;
   int64_t epochs;
   int64_t batch;
-  /// Images that are validated or tested together.
+  /// The batch size for validation and test.
   int64_t evaluation_batch;
   double save_every;
-  /// Part of all steps over which the learning rate grows linearly to the schedule's; 0: none.
+  /// Fraction of all steps during which the learning rate grows linearly to the schedule's; 0: no warm-up.
   double warm_up;
   std::optional<Resume> resume;
 };

@@ -49,7 +49,7 @@ StepEvent EpochSums::add(const Iteration& iteration, const at::Tensor& y) {
   const auto host = at::stack(values).cpu();
   const auto* data = host.const_data_ptr<double>();
 
-  // One place before sums_: images are counted here.
+  // `data` has no entry for kImages, so its indices are one lower than those of sums_.
   const auto of = [&](size_t sum) { return data[sum - 1]; };
   require_finite(of(kOrg), "The cross-entropy");
   require_finite(of(kMatching), "The matching loss");

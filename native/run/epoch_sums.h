@@ -7,23 +7,23 @@
 
 namespace l2t::run {
 
-/// A loss that is NaN or infinite; what() names which.
+/// Thrown where a loss or ‖∇φ‖ is NaN or infinite; what() says which.
 class NotFinite : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// What the steps of an epoch add up to: part of the saved state, so that an epoch resumed halfway reports the same
+/// Sums over the steps of an epoch. They are part of the saved state, so that an epoch resumed halfway reports the same
 /// means.
 class EpochSums {
  public:
   EpochSums(const transfer::Method& method, const std::vector<transfer::Pair>& pairs);
 
-  /// Reads the iteration's scalars, one transfer from the device, and adds them. Returns them for a step event
-  /// (epoch and step unset). Throws NotFinite.
+  /// Reads the iteration's scalars in one transfer from the device and adds them. Returns them as a step event (epoch
+  /// and step unset). Throws NotFinite.
   StepEvent add(const Iteration& iteration, const at::Tensor& y);
 
-  /// Means over the epoch; what is not a sum (epoch, rate, validation) is unset.
+  /// Means over the epoch; the other fields (epoch, rate, validation) are unset.
   [[nodiscard]] EpochMetrics metrics() const;
 
   void reset();
@@ -33,8 +33,8 @@ class EpochSums {
   void from_tensor(const at::Tensor& tensor);
 
  private:
-  // sums_: images, correct; then, each weighted by the batch, the losses, the objective, ‖∇φ‖; then λ, λ², entropy a
-  // pair.
+  // sums_: images, correct; then the losses, the objective, ‖∇φ‖, each weighted by the batch size; then λ, λ², entropy
+  // of each pair.
   enum : size_t { kImages, kCorrect, kOrg, kMatching, kAttention, kDistillation, kObjective, kGradPhi, kScalars };
   transfer::Method method_;
   std::vector<transfer::Pair> pairs_;

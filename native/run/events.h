@@ -7,7 +7,7 @@
 #include "native/run/evaluation.h"
 #include "native/transfer/pairs.h"
 
-/// What a trainer says while it runs; src/native/contract.ts documents each field.
+/// A trainer's events; src/native/contract.ts documents each field.
 namespace l2t::run {
 
 struct StepEvent {
@@ -64,20 +64,20 @@ struct RunResult {
   std::optional<Evaluation> test;
 };
 
-/// Who listens to a trainer. on_epoch and on_save return when what they got is safe on disk.
+/// Receives a trainer's events. on_epoch and on_save return when their data is on disk.
 class Listener {
  public:
   Listener() = default;
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
   virtual ~Listener() = default;
-  /// Of many that nobody took, the oldest may be dropped.
+  /// If many steps wait to be delivered, the oldest may be dropped.
   virtual void on_step(const StepEvent& event) = 0;
   /// A step of try_rates: none is dropped.
   virtual void on_trial(const StepEvent& event) = 0;
   virtual void on_epoch(EpochEvent event) = 0;
   virtual void on_save(std::vector<NamedTensor> state) = 0;
-  /// Has someone asked the run to end?
+  /// Whether the run was asked to end.
   [[nodiscard]] virtual bool stopped() const = 0;
 };
 

@@ -9,7 +9,7 @@
 
 namespace l2t::run {
 
-/// Everything of one iteration. Scalars stay on the device.
+/// The results of one iteration. Scalars stay on the device.
 struct Iteration {
   std::vector<nets::Activations> sources;  // kept only where the learner observes
   transfer::Importance importance;
@@ -17,24 +17,24 @@ struct Iteration {
   std::optional<bilevel::MetaStep> meta;  // where the method is bilevel
 };
 
-/// The networks, the engine and all that trains: one iteration of method.md at a time.
+/// The networks, the engine and the state that trains; runs one iteration of method.md at a time.
 class Learner {
  public:
-  /// Sources are loaded from their weights; θ and φ start at zero until `initialise` or a copy into `state()` and
-  /// `phi()`. `observe`: keep every activation for parity.
+  /// Loads sources from their weights; θ and φ are zero until `initialise` or a copy into `state()` and `phi()`.
+  /// `observe`: keep all activations, for the parity checks.
   Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec& target, int64_t size,
           const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe);
   Learner(const Learner&) = delete;
   Learner& operator=(const Learner&) = delete;
   ~Learner();
 
-  /// θ and φ as method.md starts them.
+  /// Sets θ and φ to method.md's initialisation.
   void initialise(uint64_t seed);
 
   /// x: the target's images, B × 3 × H × W; source_x: each source's; y: B, int64.
   Iteration iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y, double lr);
 
-  /// The real step alone: φ stays as it is.
+  /// The real step only: φ stays as it is.
   Iteration real_step(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y, double lr);
 
   [[nodiscard]] const bilevel::Problem& problem() const { return problem_; }
@@ -44,10 +44,10 @@ class Learner {
   [[nodiscard]] const bilevel::TargetState& state() const { return state_; }
   [[nodiscard]] const bilevel::AdamState& adam() const { return adam_state_; }
 
-  /// From now on iterations say where their time goes.
+  /// From now on iterations record the time of each phase.
   void measure(Phases* phases) { problem_.phases = phases; }
 
-  /// θ's part that is the target network, without the branches, in the network's order.
+  /// The target network's part of θ, without branches and LwF head, in the network's order.
   [[nodiscard]] std::vector<at::Tensor> network_parameters() const;
 
   /// theta/…, momentum/…, buffer/target.…, phi/…, adam_mean/…, adam_square/…: views, not copies.

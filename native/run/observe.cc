@@ -26,7 +26,7 @@ std::vector<NamedTensor> without_prefix(const std::vector<NamedTensor>& tensors,
   return result;
 }
 
-/// Of a job that is read from a file or made by hand: LibTorch's own words for these are no help.
+/// A job may come from a file or be made by hand; LibTorch's own messages for a wrong batch are no help.
 void check_batch(const at::Tensor& x, const at::Tensor& y, int64_t classes) {
   if (x.dim() != 4 || x.size(0) < 1 || x.size(1) != 3 || x.size(2) != x.size(3) || !x.is_floating_point()) {
     throw Error("INVALID_OPTION", "x must be images: batch x 3 x size x size, of a float type.");

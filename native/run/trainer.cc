@@ -23,7 +23,7 @@ data::ImageSet on_device(data::ImageSet images, c10::Device device) {
   return images;
 }
 
-/// The device, once the calling thread has its thread count: the first thing a trainer does.
+/// Sets the calling thread's thread count and returns the device. A trainer does this first.
 c10::Device prepare(const RunConfig& config) {
   take_threads(config.threads);
   return choose_device(config.device).device;
@@ -48,13 +48,13 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
   } else {
     start();
   }
-  // All of these have been copied.
+  // These have been copied.
   for (auto& source : config_.sources) source.weights.clear();
   config_.target_weights.clear();
   config_.resume.reset();
 }
 
-/// From the seed, and from the target's weights where they were given.
+/// Initialises from the seed, then copies the target's weights where they are given.
 void Trainer::start() {
   learner_.initialise(config_.seed);
   if (config_.target_weights.empty()) return;
@@ -76,7 +76,7 @@ RunResult Trainer::run() {
   return result.test ? result : stop();
 }
 
-/// Saves where the run is.
+/// Ends the run early: saves its state, from which it can be resumed.
 RunResult Trainer::stop() {
   require_finite_weights();
   listener_.on_save(state());
@@ -117,7 +117,7 @@ void Trainer::try_rates(const std::vector<double>& rates) {
   }
 }
 
-/// A batch as the networks read it; nothing where its images will not come.
+/// A batch as the networks read it; nothing where decoding was stopped.
 std::optional<Trainer::Input> Trainer::input(int64_t epoch, int64_t step) {
   const auto [pixels, y] = batches_.read(epoch, step);
   if (!pixels.defined()) return std::nullopt;
@@ -127,7 +127,7 @@ std::optional<Trainer::Input> Trainer::input(int64_t epoch, int64_t step) {
   return batch;
 }
 
-/// One iteration of method.md on the next batch; nothing where its images will not come.
+/// One iteration of method.md on the next batch; nothing where decoding was stopped.
 std::optional<StepEvent> Trainer::step() {
   const auto batch = input(epoch_, step_);
   if (!batch) return std::nullopt;
@@ -143,7 +143,7 @@ std::optional<StepEvent> Trainer::step() {
   }
 }
 
-/// False where the run was asked to end before the validation was through: it is done again on resume.
+/// False where the run was asked to end during validation: a resumed run then validates again.
 bool Trainer::finish_epoch() {
   EpochEvent event{};
   event.metrics = sums_.metrics();
@@ -184,7 +184,7 @@ void Trainer::keep_best(const EpochMetrics& metrics) {
 }
 
 void Trainer::save_when_due() {
-  // The epoch's last step is followed by the epoch's own save.
+  // After its last step the epoch is saved anyway.
   if (step_ == batches_.steps()) return;
   if (seconds_since(last_save_) < config_.save_every) return;
   require_finite_weights();
@@ -209,7 +209,7 @@ std::optional<Evaluation> Trainer::evaluate_on(const data::ImageSet& images, con
                   config_.size, config_.normalisation, [this] { return listener_.stopped(); });
 }
 
-/// A finite loss can still give an infinite step: such weights must not reach a checkpoint.
+/// A finite loss can still give an infinite step; such weights must not be saved.
 void Trainer::require_finite_weights() {
   if (at::isfinite(learner_.state().theta.flat).all().item<bool>()) return;
   throw Error("DIVERGED", "The weights became NaN or infinite by step " + std::to_string(step_) + " of epoch " +

@@ -15,14 +15,14 @@ namespace l2t::run {
 /// A whole run: epochs of iterations, validation, the best epoch, saves; then the test images, once.
 class Trainer {
  public:
-  /// Moves the images to the device and sets the calling thread's LibTorch thread count: make and run it on one thread.
+  /// Moves the images to the device and sets the calling thread's LibTorch thread count, so call run() on this thread.
   /// `decoder` may be null where all sets are resident.
   Trainer(RunConfig config, Listener& listener, data::Decoder* decoder);
 
   RunResult run();
 
-  /// In place of run(): a real step at each of these learning rates in turn, on the batches of the run's beginning. It
-  /// ends early where a loss is not finite, said as an infinite loss_org, or the run was asked to end. Saves nothing.
+  /// Instead of run(): one real step at each of these learning rates in turn, on the run's first batches. Ends early
+  /// where a loss is not finite (its event has an infinite loss_org) or the run was asked to end. Saves nothing.
   void try_rates(const std::vector<double>& rates);
 
  private:
@@ -66,8 +66,8 @@ class Trainer {
   std::vector<at::Tensor> best_buffers_;
   Clock::time_point last_save_ = Clock::now();
   Clock::time_point epoch_start_ = Clock::now();
-  int64_t epoch_images_ = 0;  // trained on since then
-  int64_t epoch_steps_ = 0;   // done since then
+  int64_t epoch_images_ = 0;  // trained on since epoch_start_
+  int64_t epoch_steps_ = 0;   // done since epoch_start_
 };
 
 }  // namespace l2t::run

@@ -4,8 +4,8 @@
 #include "native/core/error.h"
 #include "native/run/trainer.h"
 
-/// What a run saves and how it goes on from it. Batches and crops are functions of (seed, epoch, step), so position is
-/// all that there is of random state.
+/// Saves and restores a run. Batches and crops are functions of (seed, epoch, step), so a run has no random state but
+/// its position.
 namespace l2t::run {
 namespace {
 

@@ -3,13 +3,13 @@
 
 namespace l2t::transfer {
 
-/// Attention transfer (Zagoruyko & Komodakis 2017) of one pair, with F either map, C its channels, P its places:
+/// Attention transfer (Zagoruyko & Komodakis 2017) for one pair. F is S or T, C its channels, P its places:
 ///
 ///   a(F) = mean_c F² ,  q(F) = a / max(‖a‖, 1e-12) over places
 ///   forward    L = κ mean_{b,p} (q(T) − q(S))²
 ///   backward   q̄ = 2κ (q(T) − q(S)) / (B P) ;  ā = (q̄ − q ⟨q, q̄⟩) / ‖a‖ ;  T̄ = 2 T ā / C
 ///
-/// S: at T's size already, B × C_m × H × W; T: B × C_n × H × W; κ: `weight`, 1e3 in the paper.
+/// S: resized to T's size, B × C_m × H × W; T: B × C_n × H × W; κ: `weight`, 1e3 in the paper.
 struct AttentionValue {
   at::Tensor loss;
   at::Tensor t_bar;

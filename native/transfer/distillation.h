@@ -8,11 +8,11 @@
 
 namespace l2t::transfer {
 
-/// Learning without forgetting (Li & Hoiem 2016): an extra linear head on the target's last feature T, averaged over
-/// places to f, says what the source says. With z = W f + b, p = softmax(z/τ), p_S = softmax(z_S/τ), weight κ:
+/// Learning without forgetting (Li & Hoiem 2016): an extra linear head learns the source's outputs. It reads f, the
+/// target's last feature T averaged over places. With z = W f + b, p = softmax(z/τ), p_S = softmax(z_S/τ), weight κ:
 ///
 ///   forward    L = κ τ² mean_b KL(p_S ‖ p)
-///   backward   z̄ = κ τ (p − p_S) / B ;  W̄ = z̄ᵀ f ;  b̄ = Σ_b z̄ ;  T̄ = W ᵀ z̄ / (H W) at every place
+///   backward   z̄ = κ τ (p − p_S) / B ;  W̄ = z̄ᵀ f ;  b̄ = Σ_b z̄ ;  T̄ = Wᵀ z̄ / (H W) at every place
 ///
 /// z_S: B × classes of the source; T: B × C × H × W; W: classes × C; b: classes.
 struct Distillation {
@@ -29,7 +29,7 @@ struct DistillationValue {
 DistillationValue distillation_value(const at::Tensor& source_logits, const at::Tensor& t, const at::Tensor& weight,
                                      const at::Tensor& bias, const Distillation& settings);
 
-/// `lwf_head.weight` and `lwf_head.bias`, part of θ, thrown away after training; and how they start: as a branch does.
+/// `lwf_head.weight` and `lwf_head.bias`, part of θ, thrown away after training; initialised as a branch is.
 std::vector<TensorSpec> head_specs(const Source& source, const nets::Network& target);
 std::vector<nets::ParameterInit> head_initialisation(const nets::Network& target);
 

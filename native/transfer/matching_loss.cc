@@ -14,7 +14,7 @@ constexpr ops::Conv2dWindow kPointwise{1, 0};
 
 double per_place(const at::Tensor& map) { return 1.0 / static_cast<double>(map.size(2) * map.size(3)); }
 
-/// (2/HW) k D: the cotangent of D, or its tangent where Ḋ is given for D.
+/// (2/HW) k D, which is D̄; of Ḋ it is D̄̇.
 at::Tensor weighted(const MatchedMap& map, const at::Tensor& difference) {
   const auto k = (map.coefficient * (2 * per_place(difference))).unsqueeze(2).unsqueeze(3);
   return difference * k;
@@ -96,7 +96,7 @@ MatchingTangent matching_tangent(const MatchedMap& map, const Branches& branches
                                   {branches_dot.weight, branches_dot.bias}, product);
     return {std::move(sweep.value), gradient_of(std::move(sweep))};
   }
-  // D is made again: a small convolution, for a map that would wait on the way.
+  // Computes D again: a small convolution, which saves keeping the map D between the sweeps.
   const auto difference = difference_of(map, branches, t);
   const auto difference_dot =
       ops::conv2d_tangent(t, t_dot, branches.weight, branches_dot.weight, branches_dot.bias, kPointwise);

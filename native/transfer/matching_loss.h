@@ -8,8 +8,8 @@
 
 namespace l2t::transfer {
 
-/// What L_wfm reads of a batch at one target map T (B × C_n × H × W): the source maps of all pairs that share it, side
-/// by side (C channels), and their coefficients. Made once an iteration.
+/// What L_wfm reads of a batch at one target map T (B × C_n × H × W): the source maps of all pairs that share T, side
+/// by side (C channels), and their coefficients. Made once per iteration.
 struct MatchedMap {
   SharedMap sources;
   at::Tensor coefficient;  // B × C: k = β/B · λ · w (meta_networks.h)
@@ -42,13 +42,13 @@ std::vector<at::Tensor> by_pair(const std::vector<MatchedMap>& maps, const std::
 ///   tangent            Ḋ = W Ṫ + Ẇ T + ḃ       ė = (2/HW) Σ_{h,w} D Ḋ     L̇ = Σ k ė
 ///   tangent_backward   D̄̇ = (2/HW) k Ḋ          T̄̇ = Wᵀ D̄̇ + Ẇᵀ D̄      W̄̇ = T⋆D̄̇ + Ṫ⋆D̄    b̄̇ = Σ D̄̇
 ///
-/// ė (B × C) is ∂L̇/∂k: all that ∇φ needs of a step.
+/// ė (B × C) is ∂L̇/∂k: ∇φ needs nothing else from a step.
 struct MatchingGradient {
   at::Tensor t_bar;
   Branches branches;
 };
 
-/// Forward and backward at once: k is known before, so that the gradient needs nothing from above.
+/// Forward and backward in one: k is known and L's cotangent is 1, so the gradient needs no other input.
 struct MatchingValue {
   at::Tensor loss;
   MatchingGradient gradient;
@@ -60,7 +60,7 @@ struct MatchingTangent {
   MatchingGradient gradient_dot;
 };
 
-/// `direct`: by LibTorch's operations also where kernels/matching.h would serve.
+/// `direct`: uses LibTorch's operations even where kernels/matching.h supports the map.
 MatchingValue matching_value(const MatchedMap& map, const Branches& branches, const at::Tensor& t, bool direct);
 
 /// `product`: the gradient's tangent is wanted, too.

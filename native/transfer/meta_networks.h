@@ -14,10 +14,10 @@ namespace l2t::transfer {
 /// 1, where it has "where"). `channels[i]` is C_m of pair i.
 std::vector<TensorSpec> meta_network_specs(const Method& method, const std::vector<int>& channels);
 
-/// How each of meta_network_specs starts: f zero (uniform w), g's weight uniform ± 1/√fan_in and its bias 1.
+/// The initialisation of meta_network_specs: f zero (uniform w), g's weight uniform ± 1/√fan_in and its bias 1.
 std::vector<nets::ParameterInit> meta_network_initialisation(const Method& method, const std::vector<int>& channels);
 
-/// What the meta-networks say of a batch, by pair; empty where the method does not learn it.
+/// The meta-networks' outputs for a batch, by pair; empty where the method does not learn them.
 struct Importance {
   std::vector<at::Tensor> w;       // B × C_m, rows sum to 1: softmax(f(pooled S))
   std::vector<at::Tensor> lambda;  // B, in [0, 6]: ReLU6(g(pooled S))

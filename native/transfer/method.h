@@ -4,7 +4,7 @@
 
 namespace l2t::transfer {
 
-/// What a method adds to L_org. One file a method in `methods/`, its formula at the head.
+/// What a method adds to L_org. Each method has a file in `methods/`, with its formula.
 struct Method {
   const char* name;
   /// Matches feature maps through branches r.
@@ -18,7 +18,7 @@ struct Method {
   /// Learning without forgetting, from the first source (distillation.h).
   bool distils = false;
 
-  /// Has meta-networks to train.
+  /// Whether it has meta-networks to train.
   [[nodiscard]] bool bilevel() const { return what || where; }
   [[nodiscard]] bool has_pairs() const { return matches || attends; }
   [[nodiscard]] bool has_source() const { return has_pairs() || distils; }
@@ -34,7 +34,7 @@ extern const Method kLearningWithoutForgetting;
 extern const Method kLwfAndAttention;
 extern const Method kFinetune;
 
-/// Throws INVALID_OPTION for a name that is no method's.
+/// Throws INVALID_OPTION for an unknown name.
 const Method& method_named(const std::string& name);
 
 }  // namespace l2t::transfer

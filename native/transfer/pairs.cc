@@ -29,7 +29,7 @@ int parse_feature(const std::string& digits, const nets::Network& network) {
   return index;
 }
 
-/// "4-0" with blanks around it → "4" and "0"; empty where it is something else.
+/// "4-0" with blanks around it → "4" and "0"; both empty for any other text.
 std::pair<std::string, std::string> split_item(const std::string& text) {
   const auto is_digit = [](char letter) { return letter >= '0' && letter <= '9'; };
   const auto begin = text.find_first_not_of(" \t\n\r");

@@ -17,7 +17,7 @@ struct Pair {
 
 /// Pairs (m, n) of a matching configuration, as method.md defines them: all-to-all, one-to-one, single, or a list such
 /// as "4-0,9-1". Throws INVALID_OPTION for an empty configuration (listing both networks' candidates), an index that
-/// does not exist, a repeated pair, or text that is none of these.
+/// does not exist, a repeated pair, or any other text.
 std::vector<std::pair<int, int>> resolve_pairs(const nets::Network& source, int64_t source_size,
                                                const nets::Network& target, int64_t target_size,
                                                const std::string& configuration);

@@ -15,27 +15,27 @@ struct Source {
   std::vector<at::Tensor> buffers;
 };
 
-/// All source maps that one target map is matched with, their channels side by side.
+/// All source maps that are matched with one target map, their channels side by side.
 struct SharedMap {
   int feature;             // n, of the target
   std::vector<int> pairs;  // in order of their channels
   at::Tensor source;       // B × ΣC_m × H_n × W_n
 };
 
-/// All that a batch needs of the sources, computed once an iteration.
+/// All that a batch needs from the sources, computed once per iteration.
 struct SourceMaps {
   /// By pair: S^m averaged over places, before any resizing: B × C_m.
   std::vector<at::Tensor> pooled;
-  /// One for each target map in some pair.
+  /// One for each target map that is in a pair.
   std::vector<SharedMap> shared;
   /// By pair: S^m at the target map's size, B × C_m × H_n × W_n (bilinear, align_corners = false, no antialiasing): a
   /// view into `shared`.
   std::vector<at::Tensor> resized;
-  /// The first source's, B × classes.
+  /// Of the first source, B × classes.
   at::Tensor logits;
 };
 
-/// Evaluation-mode forward pass of every source on its own images `x` (one a source).
+/// Forward pass of every source k, in evaluation mode, on its images x[k].
 std::vector<nets::Activations> source_activations(const std::vector<Source>& sources, const std::vector<at::Tensor>& x);
 
 /// `target_sizes`: sides of the target's features.

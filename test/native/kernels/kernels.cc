@@ -1,6 +1,6 @@
-// What the CPU's kernels are made of, each alone. `kernels`: one JSON object:
+// Checks the parts of the CPU's kernels, each alone. `kernels` prints one JSON object:
 //   loops: for each instruction set that this machine runs, the worst error of ⟨A x, y⟩ = ⟨x, Aᵀ y⟩ over transforms and
-//          their adjoints, and its worst distance from the plain set's results
+//          their adjoints, and its worst distance from baseline's results
 //   gemm:  for each library that is loaded, the worst error of a product
 #include <ATen/ATen.h>
 
@@ -29,7 +29,7 @@ double distance(const at::Tensor& got, const at::Tensor& want) {
   return (got.to(at::kDouble) - wanted).norm().item<double>() / wanted.norm().item<double>();
 }
 
-/// A transform's result on x, and how far its adjoint is from being one.
+/// A transform's result on x, and the error of its adjoint.
 struct Result {
   at::Tensor y;
   double adjoint;
@@ -118,7 +118,7 @@ void print_gemm(const char* name, GemmLibrary library, const char* type) {
     const bool a_transposed = (kind & 1) != 0;
     const bool b_transposed = (kind & 2) != 0;
     const bool accumulate = (kind & 4) != 0;
-    // Wider than they need be, so that strides matter.
+    // Wider than needed, so that strides matter.
     const auto a = a_transposed ? draw<T>({kInner, kRows + 3}) : draw<T>({kRows, kInner + 3});
     const auto b = b_transposed ? draw<T>({kColumns, kInner + 2}) : draw<T>({kInner, kColumns + 2});
     auto c = draw<T>({kRows, kColumns + 1});

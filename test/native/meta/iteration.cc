@@ -1,5 +1,5 @@
-// An iteration of l2t-ww on LibTorch's `meta` device, whose tensors have no values: whatever asks the host for one, or
-// chooses by one, throws. `iteration TARGET SIZE [read]`: with `read`, it reads the loss at the end, to see that.
+// Two iterations of l2t-ww on LibTorch's `meta` device, whose tensors have no values: code that reads a value on the
+// host, or branches on one, throws. `iteration TARGET SIZE [read]`: `read` reads the meta-objective, which must throw.
 #include <ATen/ops/empty.h>
 #include <c10/util/Exception.h>
 

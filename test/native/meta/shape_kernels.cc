@@ -1,5 +1,5 @@
-// LibTorch's `meta` device has shapes and no values. These operations have kernels of shapes in Python only; here are
-// some for a C++ program, so that a whole iteration can run on it. Signatures are the dispatcher's.
+// LibTorch's `meta` device has shapes and no values. For these operations LibTorch has `meta` kernels in Python only;
+// these are for a C++ program, so that a whole iteration can run on `meta`. Signatures are the dispatcher's.
 // NOLINTBEGIN(performance-unnecessary-value-param)
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>

@@ -9,7 +9,7 @@
 #include "native/core/threads.h"
 #include "test/native/sweeps/rule.h"
 
-/// sweeps OPERATION batch in out side kernel stride padding: one JSON object, the relative error of each sweep
+/// sweeps OPERATION batch in out side kernel stride padding: prints the relative error of each sweep as JSON
 ///   autograd:   float64, against automatic differentiation
 ///   float32:    against itself in float64
 ///   difference: the tangent against central differences, float64

@@ -10,7 +10,7 @@ namespace l2t::test {
 
 using Tensors = std::vector<at::Tensor>;
 
-/// What the four sweeps give for inputs x (parameters included), ẋ, ȳ and ȳ̇.
+/// The results of the four sweeps for inputs x (parameters included), ẋ, ȳ and ȳ̇.
 struct Sweeps {
   at::Tensor y;
   Tensors x_bar;

@@ -111,7 +111,7 @@ Rule linear(const Shape& s) {
           }};
 }
 
-/// A loss: its cotangent is 1 and does not move, so ȳ scales what the sweeps give, and ȳ̇ adds its share of backward.
+/// For a loss, whose sweeps take the cotangent as a constant 1: scales x̄̇ by ȳ, and adds x̄ times ȳ̇.
 Tensors combine(const Tensors& bar, const Tensors& bar_dot, const at::Tensor& y_bar, const at::Tensor& y_bar_dot) {
   Tensors result;
   for (size_t i = 0; i < bar.size(); ++i) result.push_back(bar_dot[i] * y_bar + bar[i] * y_bar_dot);
@@ -131,7 +131,7 @@ Rule cross_entropy(const Shape& s) {
           }};
 }
 
-/// Two pairs at one target map; inputs: T, then the branches' weight and bias.
+/// One pair at one target map; inputs: T, then the branches' weight and bias.
 Rule matching(const Shape& s, bool direct) {
   const auto source = draw({s.batch, s.out, s.side, s.side});
   const auto k = at::rand({s.batch, s.out}, at::kDouble);
@@ -161,7 +161,7 @@ Rule matching(const Shape& s, bool direct) {
           }};
 }
 
-/// A loss that needs no more than its gradient: the tangent is ⟨gradient, ẋ⟩, and there is no tangent of the gradient.
+/// For a loss with no more than a gradient: the tangent is ⟨gradient, ẋ⟩, and there is no tangent of the gradient.
 Sweeps of_gradient(const at::Tensor& loss, const Tensors& gradient, const Tensors& dot, const at::Tensor& bar) {
   auto loss_dot = at::zeros_like(loss);
   Tensors scaled;
