@@ -4,7 +4,7 @@ import { fileError } from '../system/files.js';
 import { report } from './failure.js';
 
 /** Signals that end a command in good order, and its exit code: that of a process which the signal kills. */
-const exitCodeOf = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+const exitCodeOf = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, SIGXCPU: 152 } as const;
 type EndingSignal = keyof typeof exitCodeOf;
 /** As if SIGPIPE had killed it: the reader of stdout or stderr is gone. */
 const closedPipe = 141;
@@ -26,9 +26,14 @@ function end(code: number, silent: boolean): void {
 
 function onSignal(signal: EndingSignal): void {
   if (ending === undefined) {
-    process.stderr.write('\ninterrupted: ending in good order (once more to stop at once)\n');
+    const reason =
+      signal === 'SIGXCPU'
+        ? 'the limit of processor time (ulimit -t) is reached: ending in good order'
+        : 'interrupted: ending in good order (once more to stop at once)';
+    process.stderr.write(`\n${reason}\n`);
     end(exitCodeOf[signal], false);
-  } else if (performance.now() - ending.since > sameSignal) process.exit(ending.code);
+    // The system repeats SIGXCPU every second, until the hard limit.
+  } else if (signal !== 'SIGXCPU' && performance.now() - ending.since > sameSignal) process.exit(ending.code);
 }
 
 /** A signal, or a reader that is gone, aborts the body's signal, so that everything is saved. A second signal ends the process at once. */

@@ -90,9 +90,11 @@ export const limits: Part = {
             : ['eval', source, '--data', data];
       const ended = await cli(args, { through });
       context.tried(limit.name);
-      // Before the program listens, a signal ends it as it ends any.
-      const early = limit.name === 'time' && ended.code === 143;
-      if (!early && !isOrderly(ended)) context.find(`${limit.name} ${value}, ${args[0]}: ${how(ended)}`, k);
+      // Before the program listens, and after it has printed its result, a signal ends it as it ends any.
+      const isOut = ended.stdout !== '' || !/^epoch /m.test(ended.stderr);
+      const bySignal = limit.name === 'time' ? ended.code === 143 : ended.signal === 'SIGXCPU';
+      if (!(bySignal && isOut) && !isOrderly(ended))
+        context.find(`${limit.name} ${value}, ${args[0]}: ${how(ended)}`, k);
       if (existsSync(join(folder, 'out', 'lock')))
         context.find(`${limit.name} ${value}, ${args[0]}: it left its lock`, k);
     }, 2);

@@ -34,6 +34,7 @@ describe('a signal', { timeout: 120_000 }, () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
     ['SIGHUP', 129],
+    ['SIGXCPU', 152],
   ] as const)('%s saves, says how to go on, and exits with %i', async (signal, code) => {
     const { run, args } = longRun();
     const { child, ended } = await cliUntil(args, underWay);
