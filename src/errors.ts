@@ -1,9 +1,9 @@
 import { printableLines } from './system/printable.js';
 
 /**
- * Every failure of this package is an `L2TError`. `code` is stable (docs/errors.md lists them);
- * `message` says what is wrong and what to do; `cause` holds the underlying error, where there is one. Names out of files stand
- * in messages, so what would steer a terminal is escaped here, and a message is one line unless it is given as several.
+ * Every failure of this package is an `L2TError`. `code` is stable (docs/errors.md lists the codes); `message` says
+ * what is wrong and what to do; `cause` holds the underlying error, if any. Messages contain names from files, so
+ * characters that could control a terminal are escaped here. A string becomes one line, a list one line per entry.
  */
 export class L2TError extends Error {
   override readonly name = 'L2TError';
@@ -23,7 +23,7 @@ export type ErrorCode =
   | 'LIBTORCH_NOT_FOUND'
   /** An option has a wrong value, or options do not go together. */
   | 'INVALID_OPTION'
-  /** The asked device does not exist here. */
+  /** This machine does not have the requested device. */
   | 'DEVICE_UNAVAILABLE'
   /** A file cannot be read or written (missing, no permission, disk full). */
   | 'FILE_ACCESS'
@@ -33,15 +33,15 @@ export type ErrorCode =
   | 'WEIGHTS_MISMATCH'
   /** A data set is damaged, empty, or of an unknown layout. */
   | 'INVALID_DATA'
-  /** A run folder is damaged, missing, or of other options or data. */
+  /** A run folder is damaged, missing, in use, or was made with other options or data. */
   | 'INVALID_RUN'
   /** The loss became NaN or infinite. */
   | 'DIVERGED'
   /** The run was aborted by its signal. */
   | 'ABORTED'
-  /** The system gives the process no more memory. */
+  /** The system refuses the process more memory. */
   | 'OUT_OF_MEMORY'
-  /** The system lets the process start no more threads. */
+  /** The system refuses the process more threads. */
   | 'OUT_OF_THREADS'
   /** A failure inside LibTorch or this package: please report it. */
   | 'INTERNAL';

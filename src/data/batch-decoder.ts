@@ -5,15 +5,15 @@ import type { ImageList } from './image-list.js';
 import { type Box, drawsPerCrop, randomResizedCrop, reductionFor } from './random-resized-crop.js';
 import { forEachParallel, type Resize } from './reading.js';
 
-/** Images that are decoded while they are needed, and to what side. */
+/** Images that are decoded when they are needed, and their side in pixels. */
 export interface StreamedImages {
   readonly list: ImageList;
   readonly size: number;
-  /** Whole images, squashed to the side: what a network for small images sees. Else in their proportions. */
+  /** Whole images are squashed to a square, for networks for small images; else they keep their proportions. */
   readonly squash: boolean;
 }
 
-/** Decodes the batches that a run asks for, one after the other, each on the threads of libuv's pool. */
+/** Decodes the batches that a run requests, one after another, each on the threads of libuv's pool. */
 export class BatchDecoder {
   #last: Promise<void> = Promise.resolve();
   #ended = false;
@@ -23,15 +23,15 @@ export class BatchDecoder {
     private readonly resize: Resize,
   ) {}
 
-  /** Nothing more is needed: what is asked for ahead need not be decoded. */
+  /** Call it when the run needs no more images: batches requested ahead are then not decoded. */
   end(): void {
     this.#ended = true;
   }
 
   /**
-   * The batch as the addon takes it: uint8, B × size × size × 3; undefined after `end`.
+   * The batch for the addon: uint8, B × size × size × 3; undefined after `end`.
    *
-   * Rejects as `ImageList.read`, naming the image.
+   * Rejects with the errors of `ImageList.read`, which name the image.
    */
   decode(event: DecodeEvent): Promise<Uint8Array | undefined> {
     const batch = this.#last.then(() => this.#decode(event));
@@ -56,7 +56,7 @@ export class BatchDecoder {
     return this.#ended ? undefined : pixels;
   }
 
-  /** The box is chosen in the image as it lies on disk, so that a reduced decoding changes nothing about it. */
+  /** The crop box is chosen at the image's size on disk, so it does not depend on a reduction. */
   async #cropped({ list, size }: StreamedImages, index: number, draws: Float64Array): Promise<Uint8Array> {
     let box: Box = { top: 0, left: 0, height: 0, width: 0 };
     let whole = { height: 0, width: 0 };
@@ -77,9 +77,9 @@ export class BatchDecoder {
 }
 
 /**
- * The whole image at the set's size.
+ * The whole image, resized to the set's size.
  *
- * Throws as `ImageList.read`; INVALID_DATA where it is too narrow to be cut.
+ * Throws the errors of `ImageList.read`; INVALID_DATA if the image is too narrow to be cropped.
  */
 export async function fitWhole(
   { list, size, squash }: StreamedImages,
@@ -92,7 +92,7 @@ export async function fitWhole(
   return height === size && width === size ? pixels : resize(pixels, height, width, size, size);
 }
 
-/** A stretch of `whole` pixels in an image that has `reduced` of them. */
+/** Scales an interval of an axis from `whole` to `reduced` pixels; the result is at least one pixel long. */
 function scaled(start: number, length: number, whole: number, reduced: number): { top: number; height: number } {
   const top = Math.floor((start * reduced) / whole);
   const end = Math.min(reduced, Math.max(top + 1, Math.round(((start + length) * reduced) / whole)));

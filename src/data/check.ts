@@ -12,24 +12,24 @@ import { loadData } from './load.js';
 import { forEachParallel } from './reading.js';
 
 export type DataCheckOptions = Written<typeof dataCheckSchema> & {
-  /** Ends the check with L2TError ABORTED. */
+  /** Aborts the check: it throws L2TError ABORTED. */
   readonly signal?: AbortSignal | undefined;
-  /** Entries of the folder looked at so far; called only where listing it takes longer than half a second. */
+  /** Called with the number of folder entries looked at so far, but only if listing takes longer than half a second. */
   readonly onListed?: ((entries: number) => void) | undefined;
-  /** Images decoded so far. */
+  /** Called with the number of images decoded so far. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 };
 
 export interface SplitReport {
   readonly split: SplitName;
   readonly images: number;
-  /** Images of each class. */
+  /** Number of images of each class. */
   readonly perClass: readonly number[];
-  /** Of the images that could be decoded, pixels; absent where none could. */
+  /** Short and long sides of the images that could be decoded, in pixels; absent if none could. */
   readonly short?: { readonly min: number; readonly median: number; readonly max: number };
   readonly long?: { readonly min: number; readonly median: number; readonly max: number };
   readonly damaged: readonly { readonly image: string; readonly problem: string }[];
-  /** Images of which this split has an equal one before. */
+  /** Number of images that equal an earlier image of this split. */
   readonly repeated: number;
 }
 
@@ -39,20 +39,19 @@ export interface DataReport {
   readonly classNames: readonly string[];
   readonly folds: number;
   readonly splits: readonly SplitReport[];
-  /** Images of which another split has an equal one, to the last pixel. */
+  /** Pairs of images in different splits with exactly equal pixels. */
   readonly shared: readonly {
     readonly images: readonly [string, string];
     readonly splits: readonly [SplitName, SplitName];
   }[];
   readonly warnings: readonly string[];
-  /** Images decoded a second. */
+  /** Images decoded per second. */
   readonly imagesPerSecond: number;
 }
 
 /**
- * Decodes every image of a data set and says what it found: counts, sizes, damaged files, and images that are in two
- * splits.
- * @throws L2TError INVALID_DATA where the folder is of no known layout or incomplete; FILE_ACCESS; ABORTED.
+ * Decodes every image of a data set and reports counts, sizes, damaged files, and images that are in two splits.
+ * @throws L2TError INVALID_DATA if the folder has no known layout or is incomplete; FILE_ACCESS; ABORTED.
  */
 export async function checkData(given: DataCheckOptions = {}): Promise<DataReport> {
   const { options, control } = takeOptions(dataCheckSchema, given, {
@@ -86,7 +85,7 @@ export async function checkData(given: DataCheckOptions = {}): Promise<DataRepor
 }
 
 interface Seen {
-  /** Hash of sides and pixels. */
+  /** Hash of height, width and pixels. */
   readonly content: string;
   readonly short: number;
   readonly long: number;
@@ -95,7 +94,7 @@ interface Seen {
 interface DecodedSplit {
   readonly split: SplitName;
   readonly list: ImageList;
-  /** One an image; a problem where it could not be decoded. */
+  /** One entry per image: an error if it could not be decoded. */
   readonly images: readonly (Seen | L2TError)[];
 }
 
@@ -131,7 +130,7 @@ async function see(list: ImageList, index: number): Promise<Seen | L2TError> {
   }
 }
 
-/** Could the file not be opened because too many are open? That says nothing of the image. */
+/** Was the file not opened because too many files are open? Then the image is not to blame. */
 function isForWantOfFiles({ cause }: L2TError): boolean {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
   return code === 'EMFILE' || code === 'ENFILE';

@@ -3,51 +3,53 @@ import type { Layout } from '../options/datasets.js';
 import { shown } from '../system/printable.js';
 import { type ImageList, subset } from './image-list.js';
 
-/** A data set as found on disk: what every layout becomes. A split is undefined where the folder has none. */
+/** A data set on disk, in the common form of all layouts. A split is undefined if the folder does not have it. */
 export interface Dataset {
   readonly layout: Layout;
-  /** The folder as it was given; errors name it. */
+  /** The folder that holds the data set, for error messages. */
   readonly folder: string;
-  /** A folder of class folders without train or test: all of it is `train`, and all of it is what `eval` evaluates. */
+  /** A folder of class folders without splits. All images are in `train`, and `eval` evaluates all of them. */
   readonly flat: boolean;
   readonly train: ImageList | undefined;
   readonly validation: ImageList | undefined;
   readonly test: ImageList | undefined;
   readonly classNames: readonly string[];
-  /** Training images of each published fold, by index; empty where the data set has none. */
+  /** For each published fold, the indices of its training images; empty if the data set has no folds. */
   readonly folds: readonly Int32Array[];
-  /** Sentences about what was passed over, for stderr. */
+  /** Warnings about ignored files, for stderr. */
   readonly warnings: readonly string[];
-  /** A split file divided it (split-file.ts): what it leaves out is in no set. */
+  /** The division by a split file (split-file.ts), if there is one. Images that it leaves out are in no split. */
   readonly division?: Division;
   /** `test` was drawn from the training images (`withTest`). */
   readonly testDrawn?: true;
 }
 
-/** What a split file says: places in the data set's own lists. `validation` may be empty. */
+/** The content of a split file: indices into the data set's own lists. `validation` may be empty. */
 export interface Division {
-  /** Of the training images. */
+  /** Indices into the training images. */
   readonly train: Int32Array;
-  /** Of the training images. */
+  /** Indices into the training images. */
   readonly validation: Int32Array;
-  /** Of the test images; of the training images where the data set has no test images. Undefined: all test images. */
+  /**
+   * Indices into the test images, or the training images if the data has no test images. Undefined: all test images.
+   */
   readonly test: Int32Array | undefined;
 }
 
-/** Throws INVALID_DATA where a label is no class, naming the file and the image. */
+/** Throws INVALID_DATA, naming the file and the image, if a label is not a valid class. */
 export function checkLabel(label: number, classes: number, file: string, image: number): void {
   if (label >= 0 && label < classes) return;
   throw new L2TError('INVALID_DATA', `${file}: image ${image} has label ${label}, but there are ${classes} classes.`);
 }
 
-/** Images per class. */
+/** The number of images in each class. */
 export function countPerClass(labels: Int32Array, classes: number): number[] {
   const counts = new Array<number>(classes).fill(0);
   for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
   return counts;
 }
 
-/** Throws INVALID_DATA where a class has no training image. */
+/** Throws INVALID_DATA if a class has no training image. */
 export function checkEveryClass(train: ImageList, classNames: readonly string[], folder: string): void {
   const empty = countPerClass(train.labels, classNames.length).indexOf(0);
   if (empty === -1) return;
@@ -58,10 +60,10 @@ export function checkEveryClass(train: ImageList, classNames: readonly string[],
 }
 
 /**
- * The images of some classes only, relabelled: class `classIndices[k]` becomes class k, in every split; images keep
- * their order. A split in which nothing is left is undefined.
+ * Keeps only the images of some classes and relabels them: class `classIndices[k]` becomes class k in every split.
+ * Images keep their order. A split without remaining images becomes undefined.
  *
- * Throws INVALID_OPTION where a class is given twice or does not exist.
+ * Throws INVALID_OPTION if a class is given twice or does not exist.
  */
 export function selectClasses(dataset: Dataset, classIndices: readonly number[]): Dataset {
   const relabel = new Map(classIndices.map((index, position) => [index, position]));
@@ -90,7 +92,7 @@ export function selectClasses(dataset: Dataset, classIndices: readonly number[])
     train,
     validation: select(dataset.validation),
     test: select(dataset.test),
-    // Folds count the images of the whole training set.
+    // Folds hold indices into the whole training set, which no longer apply.
     folds: [],
   };
 }

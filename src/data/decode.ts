@@ -11,21 +11,21 @@ export interface DecodedImage {
 }
 
 /**
- * An image's sides as it lies on disk, pixels → by how much a JPEG may be reduced while it is decoded. sharp decodes at a half,
- * or a quarter, only where more than that is asked for.
+ * Takes an image's height and width on disk, in pixels, and returns the factor by which a JPEG may be reduced while it
+ * is decoded. Why 3 and 5: sharp decodes at 1/2 or 1/4 only if the factor is greater than 2 or 4.
  */
 export type Reduction = (height: number, width: number) => 1 | 3 | 5;
 
-/** 64 megapixels: a decompression bomb costs each core 200 MB at most. */
+/** 64 megapixels, so that a decompression bomb takes at most 200 MB for each core. */
 export const maxPixels = 2 ** 26;
-/** What the addon resizes. */
+/** The longest side that the addon can resize, pixels. */
 const maxSide = 100_000;
 const maxFileBytes = 2 ** 28;
 
-/** Of the formats that are decoded; with its dot. */
+/** Is it the extension (with its dot) of a format that can be decoded? */
 export const isImageExtension = (extension: string): boolean => /^\.(png|jpe?g|webp|gif)$/i.test(extension);
 
-/** PNG, JPEG, WebP or GIF by its first 12 bytes. */
+/** Do the first 12 bytes look like a PNG, JPEG, WebP or GIF? */
 export function looksLikeImage(start: Uint8Array): boolean {
   const text = Buffer.from(start.subarray(0, 12)).toString('latin1');
   return (
@@ -37,22 +37,23 @@ export function looksLikeImage(start: Uint8Array): boolean {
 }
 
 /**
- * An image file as 8-bit RGB, as `decodeBytes` gives it.
+ * Decodes an image file to 8-bit RGB by `decodeBytes`.
  *
- * Throws as that; FILE_ACCESS where the file cannot be read.
+ * Throws its errors; FILE_ACCESS if the file cannot be read.
  */
 export async function decodeImage(file: string, reduction?: Reduction): Promise<DecodedImage> {
   return decodeBytes(await readWhole(file, maxFileBytes), file, reduction);
 }
 
 /**
- * A PNG, JPEG, WebP or GIF file's bytes as 8-bit RGB, those that Pillow's `convert('RGB')` gives: embedded colour
- * profiles and the EXIF orientation are ignored, alpha is dropped (not blended; where a GIF is transparent it is black),
- * grey is repeated three times, 16 bits keep their upper 8, CMYK is multiplied out; of an animation the first picture. A
- * JPEG is reduced as `reduction` says, which is asked in any case, with the sides as on disk; of 12 megapixels, by 3 in four
- * fifths of the time, by 5 in half of it. `name` is what messages call the image.
+ * Decodes the bytes of a PNG, JPEG, WebP or GIF file to 8-bit RGB, with the same result as Pillow's `convert('RGB')`:
+ * embedded colour profiles and the EXIF orientation are ignored; alpha is dropped, not blended (transparent parts of a
+ * GIF become black); grey is repeated three times; 16 bits keep their upper 8; CMYK is multiplied out; of an animation,
+ * the first picture is taken. `reduction` is called for every format, with the sides on disk; only a JPEG is reduced by
+ * its result. A JPEG of 12 megapixels then takes four fifths of the time (factor 3) or half of it (factor 5). Messages
+ * call the image `name`.
  *
- * Throws INVALID_DATA where the content is damaged, of another format, above 64 megapixels or 100,000 pixels a side;
+ * Throws INVALID_DATA if the content is damaged, of another format, above 64 megapixels or 100,000 pixels a side;
  * OUT_OF_MEMORY, OUT_OF_THREADS.
  */
 export async function decodeBytes(bytes: Uint8Array, name: string, reduction?: Reduction): Promise<DecodedImage> {
@@ -83,7 +84,7 @@ export async function decodeBytes(bytes: Uint8Array, name: string, reduction?: R
   }
 }
 
-/** Per channel (1 − C)(1 − K) in Pillow's 8-bit rounding. Pixels × 4 → pixels × 3. */
+/** (1 − C)(1 − K) for each channel, with Pillow's 8-bit rounding. Pixels × 4 → pixels × 3. */
 function cmykToRgb(cmyk: Uint8Array): Uint8Array {
   const rgb = new Uint8Array((cmyk.length / 4) * 3);
   for (let from = 0, to = 0; from < cmyk.length; from += 4) {

@@ -7,7 +7,7 @@ import type { ImageLists } from './image-sets.js';
 import { type DataOptions, loadData } from './load.js';
 import { splitTrain } from './split.js';
 
-/** Which images train and which validate. */
+/** The options that decide which images train and which validate. */
 export interface DivideOptions extends DataOptions {
   readonly perClass?: number | undefined;
   readonly validation?: number | undefined;
@@ -16,10 +16,10 @@ export interface DivideOptions extends DataOptions {
 }
 
 /**
- * The images of each set, before anything is decoded, and where they are in the data set's own lists.
+ * The images of each set, not yet decoded, and their indices in the data set's own lists.
  *
- * Throws INVALID_DATA where there are no training images, a class has none, fewer than `perClass` or none beside those that
- * validate or test, or there is but one.
+ * Throws INVALID_DATA if there is only one class, or fewer than two training images; or if a class has no training
+ * images, fewer than `perClass`, or none left besides those that validate or test.
  */
 export function divide(
   dataset: Dataset,
@@ -53,7 +53,7 @@ export function divide(
   };
 }
 
-/** Each class needs an image to train on beside the one that the test takes. */
+/** Each class needs an image to train on, besides the one taken for the test. */
 function checkBesideTest({ train, classNames }: Dataset, data: string): void {
   const few = countPerClass(train?.labels ?? new Int32Array(0), classNames.length).indexOf(0);
   if (few === -1) return;
@@ -63,7 +63,7 @@ function checkBesideTest({ train, classNames }: Dataset, data: string): void {
   );
 }
 
-/** Where `validation` says how many images validate, the data set's own do not. */
+/** If the option `validation` is given, it replaces the data set's own validation images. */
 function split(
   { validation: own, test, classNames, testDrawn }: Dataset,
   train: ImageList,
@@ -84,7 +84,7 @@ function split(
 const positions = (list: ImageList | undefined): Int32Array =>
   Int32Array.from({ length: list?.count ?? 0 }, (_, index) => list?.position(index) as number);
 
-/** How many images a run with these options trains on; nothing is decoded. Throws as `prepareTrainingData`. */
+/** How many images a run with these options trains on. Decodes nothing. Throws like `loadData` and `divide`. */
 export async function countTrained(options: DivideOptions): Promise<number> {
   return divide(await loadData(options), options).lists.train.count;
 }

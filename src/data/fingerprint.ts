@@ -3,20 +3,20 @@ import { splitNames } from '../options/datasets.js';
 import { throwIfAborted } from '../system/abort.js';
 import type { Dataset } from './dataset.js';
 
-/** Files whose sizes are asked at once. */
+/** Number of files whose sizes are read at once. */
 const together = 256;
 
 /**
- * SHA-256 (hex) of what tells a data set from another: class names, and each split's labels and images (the pixels of an array,
- * the names and sizes of files). Neither the folder's place nor its layout counts, so data may be moved between a run and
- * its resume.
+ * SHA-256 (hex) that identifies a data set: of its class names, and of each split's labels and images (pixels of an
+ * array, names and sizes of files). The folder's path and its layout are not part of it, so data may be moved between a
+ * run and its resume.
  *
- * Throws FILE_ACCESS; ABORTED through `signal`.
+ * Throws FILE_ACCESS; ABORTED if `signal` fires.
  */
 export async function fingerprint(dataset: Dataset, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   const lists = splitNames.map((name) => dataset[name]);
-  // The lengths come first, so that no two data sets give the same stream of bytes.
+  // The lengths come first, so that different data sets cannot give the same stream of bytes.
   hash.update(JSON.stringify([dataset.classNames, lists.map((list) => list && [list.count, list.sides])]));
   for (const list of lists) {
     if (list === undefined) continue;

@@ -2,19 +2,19 @@ import { L2TError } from '../errors.js';
 import { type DecodedImage, maxPixels } from './decode.js';
 import type { Resize } from './reading.js';
 
-/** The side, in pixels, from which images are large: decoded when they are needed, and seen in their proportions. */
+/** Images of at least this side, in pixels, are large: they are decoded when needed, and keep their proportions. */
 export const largeSize = 64;
 
-/** Images that are evaluated together. 32 of 224×224 make a ResNet's first map, 64 channels at 112×112, of 103 MB. */
+/** Batch size of evaluation. With 32 images of 224×224, a ResNet's first map (64 channels at 112×112) takes 103 MB. */
 export const evaluationBatch = (size: number): number => (size < largeSize ? 256 : 32);
 
 /**
- * An image as size × size × 3, uint8.
+ * Resizes an image to size × size × 3, uint8.
  *
- * - Already size × size: as it is.
- * - size < 64 (the networks for 32×32 images): squashed.
- * - size ≥ 64 (the networks for 224×224): the short side becomes size · 256/224, rounded, the long side in
- *   proportion, rounded down; then the centre is cut out. At 224 this is the usual "resize to 256, crop the centre".
+ * - An image that is size × size already stays as it is.
+ * - size < 64 (networks for 32×32 images): it is squashed to a square.
+ * - size ≥ 64 (networks for 224×224): the short side becomes size · 256/224, rounded, the long side in proportion,
+ *   rounded down; then the centre is cropped. At 224 this is the usual "resize to 256, crop the centre".
  */
 export async function fitImage(image: DecodedImage, size: number, resize: Resize, file: string): Promise<Uint8Array> {
   const { pixels, height, width } = image;
@@ -32,7 +32,7 @@ export async function fitImage(image: DecodedImage, size: number, resize: Resize
   return cropCentre(await resize(pixels, height, width, newHeight, newWidth), newHeight, newWidth, size);
 }
 
-/** The short side that an image has before its centre is cut out: 256 for 224. */
+/** The short side to which an image is resized before its centre is cropped: 256 for 224. */
 export const shortSide = (size: number): number => Math.round((size * 256) / 224);
 
 function cropCentre(pixels: Uint8Array, height: number, width: number, size: number): Uint8Array {
@@ -46,7 +46,7 @@ function cropCentre(pixels: Uint8Array, height: number, width: number, size: num
   return cropped;
 }
 
-/** n/2, a half going to the even neighbour: where torchvision's centre crop begins. */
+/** n/2, with halves rounded to the even neighbour, as for the offset of torchvision's centre crop. */
 function halfToEven(n: number): number {
   return n % 2 === 0 ? n / 2 : 2 * Math.round(n / 4);
 }

@@ -7,27 +7,27 @@ import type { DecodedImage } from './decode.js';
 import type { ImageList } from './image-list.js';
 import { type Resize, reaching } from './reading.js';
 
-/** Height, width, CRC-32 of the pixels: three little-endian words before them. */
+/** An entry's header, before the pixels: height, width and the pixels' CRC-32, as little-endian 32-bit words. */
 const headerBytes = 12;
 
 /**
- * A folder of resized images: those that were read once are read from there, not compressed, the short side `short` pixels
- * (smaller ones stay as they are). Random crops are then of the resized images, so results differ a little from those without
- * a cache. A damaged entry is made again. Where entries cannot be written, images are resized all the same.
+ * A folder that keeps resized images, uncompressed, for later reads. Their short side is `short` pixels (smaller images
+ * keep their size). Random crops are taken from the resized images, so results differ slightly from those without a
+ * cache. A damaged entry is replaced. If entries cannot be written, images without one are resized on every read.
  */
 export class ImageCache {
   #writable = true;
-  /** Folders from which what killed processes left was removed. */
+  /** Folders from which the temporary files of killed processes were removed. */
   readonly #cleared = new Set<string>();
 
-  /** `onWarning` is told once that nothing can be written. */
+  /** `onWarning` is called once if entries cannot be written. */
   constructor(
     private readonly folder: string,
     private readonly resize: Resize,
     private readonly onWarning: ((message: string) => void) | undefined,
   ) {}
 
-  /** The list, its images read through the cache. */
+  /** The same list, but its images are read through the cache. */
   list(list: ImageList, short: number): ImageList {
     return {
       ...list,
@@ -60,7 +60,10 @@ export class ImageCache {
   }
 }
 
-/** Where an image comes from, when it was changed, and its size; a folder for every 256th. */
+/**
+ * An entry's path: the hash of the image's path, its identity, the file's modification time (0 for an image in an
+ * array), and `short`. Entries are spread over 256 folders.
+ */
 async function entryName(list: ImageList, index: number, short: number): Promise<string> {
   const name = list.name(index);
   const changed = list.sides === undefined ? (await reaching(name, () => stat(name))).mtimeMs : 0;
@@ -73,7 +76,7 @@ function parseEntry(entry: Buffer): DecodedImage | undefined {
   if (entry.length < headerBytes) return undefined;
   const [height, width, sum] = [0, 4, 8].map((at) => entry.readUInt32LE(at)) as [number, number, number];
   const pixels = entry.subarray(headerBytes);
-  // Zeros alone, such as a power failure leaves, would be an image without pixels and have their checksum.
+  // After a power failure an entry may be all zeros: an image without pixels, with the right checksum.
   const fits = pixels.length > 0 && pixels.length === height * width * 3;
   return fits && crc32(pixels) === sum ? { pixels, height, width } : undefined;
 }
@@ -82,15 +85,15 @@ async function shrunk(image: DecodedImage, short: number, resize: Resize): Promi
   const { pixels, height, width } = image;
   const least = Math.min(height, width);
   if (least <= short) return image;
-  // As fitImage rounds, so that evaluation sees the same with a cache as without.
+  // The same rounding as in fitImage, so that evaluation gives the same result with and without a cache.
   const sides = [height, width].map((side) => Math.floor((short * side) / least)) as [number, number];
   return { pixels: await resize(pixels, height, width, ...sides), height: sides[0], width: sides[1] };
 }
 
-/** Milliseconds after which a file that is being written is taken for one that a killed process left: others may use the cache. */
+/** Milliseconds after which a temporary file is removed: a newer one may belong to another process. */
 const longestWrite = 3_600_000;
 
-/** What cannot be removed does no harm. */
+/** Removes the temporary files of killed processes. Files that cannot be removed do no harm. */
 async function removeOld(folder: string): Promise<void> {
   for (const name of (await readdir(folder).catch(() => [])).filter(isTemporary)) {
     const file = join(folder, name);
@@ -99,7 +102,7 @@ async function removeOld(folder: string): Promise<void> {
   }
 }
 
-/** Renamed into place, so that no reader sees half of it; the checksum finds what a crash left. */
+/** Renames the entry into place, so that no reader sees an incomplete one. The checksum detects crash damage. */
 async function writeEntry(file: string, { pixels, height, width }: DecodedImage): Promise<void> {
   const header = Buffer.alloc(headerBytes);
   [height, width, crc32(pixels)].forEach((word, k) => {

@@ -2,28 +2,28 @@ import { join } from 'node:path';
 import { type DecodedImage, decodeImage, type Reduction } from './decode.js';
 import { fileSize } from './reading.js';
 
-/** The labelled images of one split as they lie on disk: nothing is decoded until it is read. */
+/** The labelled images of one split. An image is decoded only when it is read. */
 export interface ImageList {
   readonly count: number;
-  /** One class index an image. */
+  /** The class index of each image. */
   readonly labels: Int32Array;
-  /** Height and width of every image, where one array holds them all; undefined where each is a file of its own. */
+  /** Height and width of all images if they are in one array; undefined if each image is a file. */
   readonly sides: readonly [height: number, width: number] | undefined;
-  /** What messages call image `index`: its file, and its place in it where there are more. */
+  /** The name of image `index` in messages: its file, and its index in the file if it holds several images. */
   name(index: number): string;
   /**
-   * Image `index`, 8-bit RGB, whole; a JPEG reduced as `reduction` says, which is asked once.
+   * Image `index`, whole, as 8-bit RGB. `reduction` is called once; a JPEG is reduced by its result.
    *
-   * Throws INVALID_DATA where it is damaged, of another format or too large; FILE_ACCESS.
+   * Throws INVALID_DATA if the image is damaged, of another format or too large; FILE_ACCESS.
    */
   read(index: number, reduction?: Reduction): Promise<DecodedImage>;
-  /** Its place in the data set's own list, which a subset's images keep. */
+  /** The index of image `index` in the data set's own list; a subset keeps it. */
   position(index: number): number;
-  /** What tells image `index` from another without decoding it: its file's name and size, or its pixels. */
+  /** Identifies image `index` without decoding it: the name and size of its file, or its pixels. */
   identity(index: number): Promise<string | Uint8Array>;
 }
 
-/** Images that are files of their own, below `folder`. */
+/** Images that are separate files below `folder`. */
 export function imageFiles(folder: string, files: readonly string[], labels: ArrayLike<number>): ImageList {
   const path = (index: number) => join(folder, files[index] as string);
   return {
@@ -37,7 +37,7 @@ export function imageFiles(folder: string, files: readonly string[], labels: Arr
   };
 }
 
-/** Images in memory: `pixels` gives one as height × width × 3, RGB. `file` is what messages name. */
+/** Images in memory. `pixels` returns one as height × width × 3, RGB; `file` returns its name for messages. */
 export function imageArray(
   file: (index: number) => string,
   sides: readonly [height: number, width: number],
@@ -59,7 +59,7 @@ export function imageArray(
   };
 }
 
-/** Images `indices` of a list, in that order, with other labels where they are given. */
+/** The images `indices` of a list, in that order. `labels`, if given, replaces their labels. */
 export function subset(list: ImageList, indices: ArrayLike<number>, labels?: Int32Array): ImageList {
   const at = (index: number) => indices[index] as number;
   return {

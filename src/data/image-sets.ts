@@ -9,7 +9,7 @@ import type { ImageList } from './image-list.js';
 import { forEachParallel } from './reading.js';
 import { decodeAll } from './resident.js';
 
-/** The images of each set, before anything is decoded. */
+/** The images of each set, not yet decoded. */
 export type ImageLists = { readonly [name in SplitName]: ImageList | undefined } & { readonly train: ImageList };
 
 export interface ImageSetOptions {
@@ -18,28 +18,29 @@ export interface ImageSetOptions {
   readonly size: number;
   /** Sides of the sources' images. */
   readonly sourceSizes: readonly number[];
-  /** Folder of resized images. */
+  /** Folder that keeps resized images (ImageCache). */
   readonly cache?: string | undefined;
-  /** Decode what validates and tests once before training, so that what is damaged does not show only after it. */
+  /** Decode large validation and test images once before training, so that damaged ones are found early. */
   readonly check: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** The images of a run: small ones in memory, large ones to be decoded as they are needed. */
+/** The images of a run: small ones in memory, large ones decoded when they are needed. */
 export interface ImageSets {
   readonly train: NativeImages;
   readonly validation: NativeImages | undefined;
   readonly test: NativeImages | undefined;
-  /** What lies behind the sets that have no pixels. */
+  /** The image lists of the sets that have no `pixels`. */
   readonly streamed: Partial<Record<SplitName, StreamedImages>>;
 }
 
 /**
- * `all`: the training images before they were split, which decide on the side that training images are kept at.
+ * `all`: the training images before they were split. Their sizes decide the side at which training images are kept.
  *
- * Throws INVALID_DATA for a damaged image, FILE_ACCESS; INVALID_OPTION for a cache where no images are large; ABORTED.
+ * Throws INVALID_DATA for a damaged image; FILE_ACCESS; INVALID_OPTION if there is a cache but no large images;
+ * ABORTED.
  */
 export async function makeImageSets(lists: ImageLists, all: ImageList, options: ImageSetOptions): Promise<ImageSets> {
   const { resize } = addon();
@@ -73,10 +74,10 @@ export async function makeImageSets(lists: ImageLists, all: ImageList, options: 
   return { train: set('train') as NativeImages, validation: set('validation'), test: set('test'), streamed };
 }
 
-/** Images that are looked at to tell how large the data set's are. */
+/** Number of images that are read to estimate how large the data set's images are. */
 const sampled = 32;
 
-/** Images are kept no larger than they are, no smaller than the target wants them, and for a larger source as it wants them. */
+/** The largest side that the target or a source needs, but no more than the images have, and at least the target's. */
 async function trainingSide(all: ImageList, { size, sourceSizes }: ImageSetOptions): Promise<number> {
   const wanted = Math.max(size, ...sourceSizes);
   if (wanted === size) return size;
@@ -93,7 +94,10 @@ async function medianShortSide(list: ImageList): Promise<number> {
   return sides.sort((a, b) => a - b)[Math.floor(count / 2)] as number;
 }
 
-/** Training images are all seen in the first epoch; the test images only after the last. */
+/**
+ * Decodes all large validation and test images. Training images need no check, because the first epoch reads all of
+ * them; the test images are read only after the last epoch.
+ */
 async function checkEvaluated(
   { validation, test }: ImageSets['streamed'],
   { folder, signal, onProgress }: ImageSetOptions,

@@ -4,18 +4,19 @@ import { shown } from '../system/printable.js';
 import type { Dataset } from './dataset.js';
 import type { Walk } from './walk.js';
 
-/** How one layout is recognised and listed. */
+/** Recognises and lists data sets of one layout. */
 export interface LayoutReader {
   readonly layout: Layout;
   /**
-   * The folder that holds the data set, `folder` or the archive's own folder inside it, where at least a part of the layout is
-   * there; else undefined. `names`: the folder's entries, hidden ones left out, sorted; of a folder with very many, some of them.
+   * The folder that holds the data set (`folder`, or the archive's own folder inside it) if at least part of the layout
+   * is there; else undefined. `names`: the folder's entries without hidden ones, sorted; if there are very many, some
+   * of them.
    */
   find(folder: string, names: readonly string[], walk: Walk): Promise<string | undefined>;
   /**
-   * Lists the images without decoding any. `folder` is what `find` gave.
+   * Lists the images without decoding any. `folder` is the result of `find`.
    *
-   * Throws INVALID_DATA, naming what is missing or wrong and what was found; FILE_ACCESS; ABORTED through `walk`.
+   * Throws INVALID_DATA, naming what is missing or wrong and what was found; FILE_ACCESS; ABORTED by `walk`.
    */
   open(folder: string, walk: Walk): Promise<Dataset>;
 }
@@ -32,12 +33,12 @@ const understood = [
   "  - idx: MNIST's format (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-…, plain or .gz).",
 ];
 
-/** INVALID_DATA for a folder that cannot be read as a data set: what it is, or holds, and what would be understood. */
+/** INVALID_DATA for a folder that is no data set: it states the `problem` and lists the supported layouts. */
 export function unknownLayout(folder: string, problem: string): L2TError {
   return new L2TError('INVALID_DATA', [`${folder} ${problem}. ${understood[0]}`, ...understood.slice(1)]);
 }
 
-/** A few names for an error message. */
+/** The first few names, for an error message. */
 export function nameSome(names: readonly string[]): string {
   if (names.length === 0) return 'nothing';
   return (

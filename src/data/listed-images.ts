@@ -6,14 +6,14 @@ import { checkEveryClass, type Dataset } from './dataset.js';
 import { type ImageList, imageFiles } from './image-list.js';
 import type { Walk } from './walk.js';
 
-/** An image as a data set's own lists name it. */
+/** An image in a data set's own lists. */
 export interface ListedImage {
   readonly className: string;
-  /** Below the data set's folder, with slashes. */
+  /** Path below the data set's folder, with slashes. */
   readonly file: string;
 }
 
-/** CLASS/FILE, neither hidden. File names may have spaces in them. */
+/** CLASS/FILE, neither of them hidden. File names may contain spaces. */
 export const classAndFile = /^([^/.][^/]*)\/([^/.][^/]*)$/;
 
 interface ListedDataset {
@@ -21,17 +21,18 @@ interface ListedDataset {
   readonly folder: string;
   readonly train: readonly ListedImage[];
   readonly test: readonly ListedImage[];
-  /** Left out, they are those of the images. */
+  /** If absent, the classes are those of the images. */
   readonly classNames?: readonly string[];
   readonly walk: Walk;
 }
 
 /**
- * A data set whose lists say which image is what. Classes are sorted by name; the images of each split by class, then
- * by file, all by code unit: the order of a folder-per-class tree, which published splits count in.
+ * A data set whose own lists name the images and classes of each split. Classes are sorted by name, the images of each
+ * split by class, then by file, all by code unit. Published splits use indices into this order, which is that of class
+ * folders.
  *
- * Throws INVALID_DATA where a split has no images, an image is listed twice, is not there or of no class, or a class has
- * no training images; FILE_ACCESS.
+ * Throws INVALID_DATA if a split has no images, an image is listed twice, is missing or has no valid class, or a class
+ * has no training images; FILE_ACCESS.
  */
 export async function listedDataset({ layout, folder, train, test, walk, ...given }: ListedDataset): Promise<Dataset> {
   const all = [...train, ...test];
@@ -58,7 +59,7 @@ function checkOnce(folder: string, images: readonly ListedImage[]): void {
   );
 }
 
-/** One listing a folder instead of a question a file: there may be hundreds of thousands. */
+/** Throws if a file is missing. Lists each folder once, because there may be hundreds of thousands of files. */
 async function checkPresent(folder: string, images: readonly ListedImage[], walk: Walk): Promise<void> {
   const present = new Map<string, Set<string>>();
   for (const below of new Set(images.map(({ file }) => posix.dirname(file)))) {

@@ -9,7 +9,7 @@ import { mostStrange, type Walk } from './walk.js';
 
 const maxListBytes = 2 ** 26;
 
-/** `folder` where one of `marks` is among its entries, else the archive's own folder inside it, else undefined. */
+/** `folder` if one of `marks` is among its entries `names`, else the archive's own folder inside it, else undefined. */
 export function findMarked(
   folder: string,
   names: readonly string[],
@@ -20,7 +20,7 @@ export function findMarked(
   return archiveFolder !== undefined && names.includes(archiveFolder) ? join(folder, archiveFolder) : undefined;
 }
 
-/** Throws INVALID_DATA where one of `wanted`, files or folders below `folder`, is missing, naming them and what is there. */
+/** Throws INVALID_DATA if a file or folder in `wanted` is missing; names it and the entries that are there. */
 export async function requireEntries(
   folder: string,
   layout: Layout,
@@ -36,8 +36,9 @@ export async function requireEntries(
 }
 
 /**
- * The lines of a text file as `pattern` takes them apart: its groups. Blank lines are passed over.
- * Throws INVALID_DATA naming the line that is not of the `form`, or where there is none; FILE_ACCESS.
+ * The groups of `pattern` in each line of a text file. Blank lines are ignored.
+ * Throws INVALID_DATA, naming the line, if a line does not match (`form` describes the pattern), or if there are no
+ * lines; FILE_ACCESS.
  */
 export async function readRows(file: string, pattern: RegExp, form: string): Promise<string[][]> {
   const lines = (await readWhole(file, maxListBytes)).toString('utf8').split('\n');

@@ -17,12 +17,14 @@ export interface DataOptions extends ListingOptions {
   readonly splitFile?: string | undefined;
   readonly fold?: number | undefined;
   readonly classes?: string | undefined;
-  /** Of a run, which may draw test images; absent: the data set as it lies there. */
+  /** The rules of a run, by which test images may be drawn. If absent, the splits on disk are kept. */
   readonly rules?: Rules | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** The data set in a folder, divided as a split file says, of the asked fold and classes only; nothing is decoded. */
+/**
+ * Lists the data set in a folder, divided by the split file and reduced to the given fold and classes. Decodes nothing.
+ */
 export async function loadData(options: DataOptions): Promise<Dataset> {
   const { data, layout, splitFile, fold, classes, rules, onWarning } = options;
   const opened = await openDataset(data, layout, options);
@@ -34,7 +36,7 @@ export async function loadData(options: DataOptions): Promise<Dataset> {
 }
 
 /**
- * SHA-256 of what tells the whole folder from another. With this one unchanged, places in its images are of the same images.
+ * SHA-256 that identifies the whole folder. If it is unchanged, indices into the folder's images mean the same images.
  * @throws L2TError FILE_ACCESS, INVALID_DATA; ABORTED.
  */
 export async function folderFingerprint(
@@ -44,7 +46,7 @@ export async function folderFingerprint(
   return fingerprint(await openDataset(data, layout, listing), listing.signal);
 }
 
-/** `classes`: names or indices, separated by commas; names go first, since a class may be called `7`. */
+/** `classes`: names or indices, separated by commas. A name has precedence over an index: a class may be called `7`. */
 function classIndices(classes: string, classNames: readonly string[]): number[] {
   return classes.split(',').map((item) => {
     const given = item.trim();
@@ -58,7 +60,7 @@ function classIndices(classes: string, classNames: readonly string[]): number[] 
   });
 }
 
-/** One of the published parts of the training images (STL-10) in place of all. */
+/** The data set with only one published fold of its training images (STL-10). */
 function withFold(dataset: Dataset, fold: number): Dataset {
   const { folder, folds, train } = dataset;
   const positions = folds[fold];

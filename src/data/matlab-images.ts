@@ -1,7 +1,7 @@
 import { L2TError } from '../errors.js';
 import { type ImageList, imageArray } from './image-list.js';
 
-/** Square images as MATLAB lays them out, by image, channel, column, row, of which the row runs fastest. */
+/** Square images in MATLAB's layout: image × channel × column × row; the row index runs fastest. */
 export function matlabImages(file: string, side: number, pixels: Uint8Array, labels: Int32Array): ImageList {
   const bytes = 3 * side * side;
   return imageArray(
@@ -12,7 +12,7 @@ export function matlabImages(file: string, side: number, pixels: Uint8Array, lab
   );
 }
 
-/** Labels that count from 1, as MATLAB does, as classes from 0. Throws INVALID_DATA where one is out of range. */
+/** Converts labels from 1, as in MATLAB, to classes from 0. Throws INVALID_DATA if one is out of range. */
 export function classesFromOne(labels: ArrayLike<number>, classes: number, file: string): Int32Array {
   return Int32Array.from(labels, (label, image) => {
     if (Number.isInteger(label) && label >= 1 && label <= classes) return label - 1;

@@ -8,10 +8,10 @@ export type MatValue =
   | { readonly kind: 'numbers'; readonly dims: readonly number[]; readonly data: Uint8Array | Float64Array }
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'cells'; readonly dims: readonly number[]; readonly cells: readonly MatValue[] }
-  /** A struct, a sparse or complex array, text of several rows …: no data set here has one that is needed. */
+  /** A struct, a sparse or complex array, text of several rows, …: no data set needs them. */
   | { readonly kind: 'other' };
 
-/** A stretch of a file that states its own type and length. */
+/** A part of a file that states its own type and length. */
 interface Element {
   readonly type: number;
   readonly data: Buffer;
@@ -20,14 +20,14 @@ interface Element {
 const headerBytes = 128;
 const matrix = 14;
 const compressed = 15;
-/** Deflate cannot do better than this, so an element that promises more is false. */
+/** Deflate cannot compress better than this, so an element that announces more data is damaged. */
 const maxDeflateRatio = 1032;
-/** Cells within cells. */
+/** Nesting depth of cells. */
 const maxDepth = 16;
 
 type ReadNumber = (data: DataView, at: number, littleEndian: boolean) => number;
 
-/** How numbers are stored → their size in bytes and how one is read. MATLAB stores them in the smallest type that holds them. */
+/** Storage type of numbers → size in bytes, and how to read one. MATLAB uses the smallest type that fits. */
 const numberTypes: ReadonlyMap<number, readonly [size: number, read: ReadNumber]> = new Map([
   [1, [1, (data, at) => data.getInt8(at)]],
   [2, [1, (data, at) => data.getUint8(at)]],
@@ -42,7 +42,7 @@ const numberTypes: ReadonlyMap<number, readonly [size: number, read: ReadNumber]
 ]);
 const uint8 = 2;
 
-/** How text is stored → its encoding. */
+/** Storage type of text → encoding. */
 const textTypes: ReadonlyMap<number, BufferEncoding> = new Map([
   [1, 'latin1'],
   [2, 'latin1'],
@@ -52,10 +52,11 @@ const textTypes: ReadonlyMap<number, BufferEncoding> = new Map([
 ]);
 
 /**
- * The variables of a MAT file of level 5 (MATLAB's -v6 and -v7), by name. Bytes are views of the file or of what was
- * decompressed; other numbers become float64. At most `limit` bytes are read, and as many decompressed.
+ * The variables of a MAT file of level 5 (MATLAB's -v6 and -v7), by name. Arrays of bytes are views of the file or of
+ * the decompressed data; other numbers become float64. At most `limit` bytes are read, and at most `limit`
+ * decompressed.
  *
- * Throws INVALID_DATA where the file is damaged, of another level or larger; FILE_ACCESS.
+ * Throws INVALID_DATA if the file is damaged, of another level or too large; FILE_ACCESS.
  */
 export async function readMat(file: string, limit: number): Promise<ReadonlyMap<string, MatValue>> {
   const bytes = await readWhole(file, limit);
@@ -75,7 +76,7 @@ export async function readMat(file: string, limit: number): Promise<ReadonlyMap<
   return variables;
 }
 
-/** The byte order that the header states. */
+/** Checks the header and returns its byte order. Throws INVALID_DATA if the file is not of level 5. */
 function isLittleEndian(file: string, bytes: Buffer): boolean {
   const signature = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
   const advice = "In MATLAB, save(…, '-v7') writes one that is read.";
@@ -91,7 +92,7 @@ function isLittleEndian(file: string, bytes: Buffer): boolean {
   throw new L2TError('INVALID_DATA', `${file} is no MAT file of level 5: its header is not one. Fetch it again.`);
 }
 
-/** Its header: type, rows, columns, 0 or 1 for complex, length of the name; as int32 of either byte order. */
+/** A level 4 header has five int32 of either byte order: type, rows, columns, complex (0 or 1), length of the name. */
 function isLevel4(bytes: Buffer): boolean {
   if (bytes.length < 20) return false;
   const small = [bytes.readUInt32LE(0), bytes.readUInt32BE(0)].some((type) => type <= 4052);
@@ -105,12 +106,12 @@ class MatReader {
     readonly littleEndian: boolean,
   ) {}
 
-  /** The elements that fill `bytes`, in turn. */
+  /** The elements in `bytes`, one after another. */
   *elements(bytes: Buffer): Generator<Element, undefined> {
     for (let at = 0; at < bytes.length; ) {
       if (at + 8 > bytes.length) throw this.damaged('it is cut short');
       const first = this.uint32(bytes, at);
-      // Up to four bytes of data stand in the tag itself, beside their length.
+      // Up to four bytes of data are stored in the tag itself, after type and length (16 bits each).
       const small = first >>> 16 !== 0;
       const type = small ? first & 0xffff : first;
       const length = small ? first >>> 16 : this.uint32(bytes, at + 4);
@@ -124,7 +125,7 @@ class MatReader {
     }
   }
 
-  /** A compressed element's content, one element with its tag. */
+  /** Decompresses an element. The result, at most `room` bytes, is one element with its tag. */
   async inflate(packed: Buffer, room: number): Promise<Buffer> {
     try {
       const start = await promisify(inflate)(packed.subarray(0, 4096), { finishFlush: constants.Z_SYNC_FLUSH });
@@ -133,14 +134,14 @@ class MatReader {
       if (length > Math.min(packed.length * maxDeflateRatio, room)) {
         throw new Error(`it announces ${length} bytes, more than it can hold or than are read`);
       }
-      // One chunk with room to spare: the content is never there twice.
+      // One chunk that is large enough for all of it, so that the content is not copied.
       return await promisify(inflate)(packed, { maxOutputLength: length, chunkSize: Math.max(64, length + 1) });
     } catch (cause) {
       throw this.damaged(`a variable cannot be decompressed (${(cause as Error).message})`, cause);
     }
   }
 
-  /** A variable, or a cell of one. */
+  /** Reads a variable, or a cell of one. */
   variable(element: Element, depth: number): { readonly name: string; readonly value: MatValue } {
     if (element.type !== matrix) throw this.damaged(`an element of type ${element.type} stands for a variable`);
     // An empty cell may have no content at all.

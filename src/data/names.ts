@@ -3,8 +3,8 @@ import { shown } from '../system/printable.js';
 import { readWhole } from './reading.js';
 
 /**
- * Class names from a text file, one a line; blank lines are passed over.
- * Throws INVALID_DATA where one comes twice, there are none, or not as many as `expected`.
+ * Reads class names from a text file, one a line. Blank lines are ignored.
+ * Throws INVALID_DATA if a name occurs twice, there are no names, or not as many as `expected`; FILE_ACCESS.
  */
 export async function readClassNames(file: string, expected?: number): Promise<string[]> {
   const text = (await readWhole(file, 2 ** 20)).toString('utf8');

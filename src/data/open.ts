@@ -17,17 +17,17 @@ import { tinyimagenet } from './layouts/tinyimagenet.js';
 import { reaching } from './reading.js';
 import { type ListingOptions, mostStrange, Walk } from './walk.js';
 
-/** The surest first: what has files of its own name goes before what is known by its folders alone. */
+/** In order of certainty: layouts with files of specific names come before those recognised only by their folders. */
 const readers: readonly LayoutReader[] = [
   ...[cifarReader(cifar10), cifarReader(cifar100), stl10, svhn, cub200, mit67, stanford40, stanfordDogs, idxReader],
   ...[tinyimagenet, imagenet, folderReader],
 ];
 
 /**
- * Lists the data set in a folder. The layout is the first that the folder's content shows, or the one asked for.
+ * Lists the data set in a folder. Its layout is `layout`, or the first that is recognised.
  *
- * Throws INVALID_DATA, naming the file or class, where the folder is missing, of no known layout, incomplete or
- * damaged, or where none of the first 10,000 entries fits; FILE_ACCESS where it cannot be read; ABORTED.
+ * Throws INVALID_DATA, naming the file or class, if the folder is missing, has no known layout, is incomplete or
+ * damaged, or if none of its first 10,000 entries fits a layout; FILE_ACCESS if it cannot be read; ABORTED.
  */
 export async function openDataset(folder: string, layout?: Layout, options: ListingOptions = {}): Promise<Dataset> {
   await requireFolder(folder);

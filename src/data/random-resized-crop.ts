@@ -1,4 +1,4 @@
-/** A part of an image, pixels. */
+/** A box in an image, in pixels. */
 export interface Box {
   readonly top: number;
   readonly left: number;
@@ -6,10 +6,10 @@ export interface Box {
   readonly width: number;
 }
 
-/** Tries, four uniform numbers each: area, proportions, place. */
+/** Number of tries. Each takes four uniform numbers: for area, proportions, top and left. */
 const tries = 10;
 
-/** Uniform numbers in [0, 1) that one crop takes. */
+/** Number of uniform numbers in [0, 1) that one crop takes. */
 export const drawsPerCrop = 4 * tries;
 
 const area = { least: 0.08, most: 1 };
@@ -17,9 +17,9 @@ const area = { least: 0.08, most: 1 };
 const proportions = { least: 3 / 4, most: 4 / 3 };
 
 /**
- * The random resized crop that is usual at 224×224: a share of the image's area uniform in [0.08, 1], proportions
- * log-uniform in [3/4, 4/3], anywhere in the image; after ten boxes that do not fit, the largest central one of allowed
- * proportions. A function of its `draws` alone.
+ * The usual random resized crop for 224×224: the share of the image's area is uniform in [0.08, 1], the proportions are
+ * log-uniform in [3/4, 4/3], and the position is uniform. After ten boxes that do not fit, it is the largest central
+ * box of allowed proportions. Deterministic for given `draws`.
  */
 export function randomResizedCrop(height: number, width: number, draws: ArrayLike<number>): Box {
   for (let k = 0; k < tries; k++) {
@@ -50,7 +50,7 @@ function central(height: number, width: number): Box {
   return { top: Math.floor((height - box.height) / 2), left: Math.floor((width - box.width) / 2), ...box };
 }
 
-/** By how much an image may be reduced so that `box` of it still has `size` pixels a side. */
+/** The largest factor by which an image may be reduced so that `box` still has at least `size` pixels a side. */
 export function reductionFor({ height, width }: Box, size: number): 1 | 3 | 5 {
   const factors = [5, 3] as const;
   return factors.find((factor) => Math.min(height, width) >= factor * size) ?? 1;

@@ -12,8 +12,9 @@ function multiplyHigh(a: number, b: number): number {
 }
 
 /**
- * SplitMix64 (Steele, Lea, Flood, 2014): the same numbers on every platform. Draws splits; training draws natively. 64-bit
- * numbers are pairs of 32-bit halves: with BigInts it would take thirty times as long.
+ * SplitMix64 (Steele, Lea, Flood, 2014): the same numbers on every platform. It draws splits; the random numbers of
+ * training are drawn in C++. 64-bit numbers are pairs of 32-bit halves, because BigInts would take thirty times as
+ * long.
  */
 export class Random {
   // The state, and the number drawn last.
@@ -22,7 +23,9 @@ export class Random {
   #high = 0;
   #low = 0;
 
-  /** `seed`: 64 bits. Throws INVALID_OPTION where it is a number that is not a whole one from 0 to 2⁵³ − 1. */
+  /**
+   * `seed`: 64 bits. Throws INVALID_OPTION for a number (not a bigint) that is negative, fractional or above 2⁵³ − 1.
+   */
   constructor(seed: number | bigint) {
     if (typeof seed === 'number' && (!Number.isSafeInteger(seed) || seed < 0)) {
       throw new L2TError('INVALID_OPTION', `The seed must be a whole number from 0 to 2^53 - 1, not ${seed}.`);
@@ -65,7 +68,7 @@ export class Random {
     return ((this.#high >>> 0) * 2 ** 21 + (this.#low >>> 11)) * 2 ** -53;
   }
 
-  /** Uniform in [0, n), 0 < n ≤ 2³². Draws past the last whole multiple of n are drawn again: no modulo bias. */
+  /** A uniform integer in [0, n), 0 < n ≤ 2³². Draws beyond the largest multiple of n are repeated: no modulo bias. */
   below(n: number): number {
     const limit = 2 ** 32 - (2 ** 32 % n);
     for (;;) {
@@ -75,7 +78,7 @@ export class Random {
     }
   }
 
-  /** Fisher–Yates, in place. */
+  /** Fisher–Yates shuffle, in place. */
   shuffle(values: number[]): void {
     for (let last = values.length - 1; last > 0; last--) {
       const other = this.below(last + 1);

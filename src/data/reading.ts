@@ -4,22 +4,23 @@ import { L2TError } from '../errors.js';
 import type { NativeAddon } from '../native/addon.js';
 import { fileError, NotRegularFile, readAll, withFile } from '../system/files.js';
 
-/** Antialiased bilinear on uint8 pixels: the addon's. */
+/** The addon's antialiased bilinear resize of uint8 pixels. */
 export type Resize = NativeAddon['resize'];
 
-/** What decoding needs beside the images. */
+/** Options of decoding. */
 export interface DecodeOptions {
   readonly resize: Resize;
   /** Called after each image. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  /** Ends the decoding with ABORTED. */
+  /** Aborts the decoding: it throws ABORTED. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * `body` for 0 … count − 1 in order of start, one under way per core: what is decoded and not yet stored stays small.
- * (Decoding runs on libuv's pool, which has 4 threads unless UV_THREADPOOL_SIZE was set before the process used it.)
- * After a failure nothing new starts; it is thrown once everything under way has ended.
+ * Calls `body` for 0 … count − 1, starting in that order, at most one call per core at a time: this limits the memory
+ * of images that are decoded but not yet stored. (Decoding runs on libuv's pool, which has 4 threads unless
+ * UV_THREADPOOL_SIZE was set before the process used it.) After a failure no new call starts; the failure is thrown
+ * when all calls have ended.
  */
 export async function forEachParallel(count: number, body: (index: number) => Promise<void>): Promise<void> {
   let next = 0;
@@ -38,8 +39,8 @@ export async function forEachParallel(count: number, body: (index: number) => Pr
 }
 
 /**
- * Size of a regular file, bytes.
- * Throws INVALID_DATA where it is no regular file, FILE_ACCESS where it cannot be reached.
+ * The size of a regular file in bytes.
+ * Throws INVALID_DATA if it is no regular file, FILE_ACCESS if it cannot be accessed.
  */
 export async function fileSize(file: string): Promise<number> {
   const status = await reaching(file, () => stat(file));
@@ -47,7 +48,7 @@ export async function fileSize(file: string): Promise<number> {
   return status.size;
 }
 
-/** All of a regular file. Throws as `fileSize`, and INVALID_DATA where it has more than `limit` bytes. */
+/** Reads a whole regular file. Throws like `fileSize`, and INVALID_DATA if it has more than `limit` bytes. */
 export async function readWhole(file: string, limit: number): Promise<Buffer> {
   return reading(file, async (handle, size) => {
     if (size > limit) throw new L2TError('INVALID_DATA', `${file} has ${size} bytes; at most ${limit} are read.`);
@@ -55,7 +56,7 @@ export async function readWhole(file: string, limit: number): Promise<Buffer> {
   });
 }
 
-/** The first `length` bytes of a regular file, fewer where it is shorter. Throws as `fileSize`. */
+/** The first `length` bytes of a regular file, or fewer if it is shorter. Throws like `fileSize`. */
 export async function readStart(file: string, length: number): Promise<Buffer> {
   return reading(file, async (handle) => {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, 0);
@@ -63,7 +64,7 @@ export async function readStart(file: string, length: number): Promise<Buffer> {
   });
 }
 
-/** Of a data set's files, what is no regular file is a fault of the data. */
+/** Like `withFile`, but a path that is no regular file gives INVALID_DATA: the data set is wrong. */
 async function reading<T>(file: string, body: (handle: FileHandle, size: number) => Promise<T>): Promise<T> {
   return withFile(file, body).catch((error: unknown) => {
     const { cause } = error as L2TError;
@@ -75,7 +76,7 @@ async function reading<T>(file: string, body: (handle: FileHandle, size: number)
 const notAFile = (file: string, found: NotRegularFile['found']): L2TError =>
   new L2TError('INVALID_DATA', `${file} is ${found}, where a file is expected.`);
 
-/** Runs a file-system call, turning its failure into FILE_ACCESS. */
+/** Runs a file-system call. Its failure becomes FILE_ACCESS. */
 export async function reaching<T>(file: string, call: () => Promise<T>): Promise<T> {
   try {
     return await call();

@@ -5,20 +5,20 @@ import { fitImage } from './fit.js';
 import type { ImageList } from './image-list.js';
 import { type DecodeOptions, forEachParallel } from './reading.js';
 
-/** Images between two turns of the event loop, where nothing is awaited but promises that are kept already. */
+/** After this many images the event loop gets a turn: awaiting resolved promises gives it none. */
 const block = 256;
 
-/** Images to decode, and to what side. */
+/** Images to decode, and their side in pixels. */
 export interface Wanted {
   readonly list: ImageList;
   readonly size: number;
 }
 
 /**
- * Every image of each list, in its order, as size × size × 3 (fitImage): small images, which are kept in memory. One progress
- * counts them all.
+ * Decodes small images, which are kept in memory: for each list, all its images in order, as size × size × 3
+ * (fitImage). `onProgress` counts the images of all lists.
  *
- * Throws as `ImageList.read`; INVALID_DATA where they are more than memory or one array holds; ABORTED.
+ * Throws the errors of `ImageList.read`; INVALID_DATA if the images do not fit in memory or in one array; ABORTED.
  */
 export async function decodeAll(
   wanted: readonly Wanted[],
@@ -45,7 +45,7 @@ export async function decodeAll(
 function allocatePixels(count: number, size: number, folder: string): Uint8Array {
   const bytes = count * size * size * 3;
   try {
-    // The addon takes one array; V8 caps its length well before the address space does.
+    // The addon takes one array, and V8 limits its length to far less than the address space.
     if (bytes <= constants.MAX_LENGTH) return new Uint8Array(bytes);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;

@@ -16,14 +16,15 @@ const json = z
   .strictObject({ train: positions.optional(), validation: positions.optional(), test: positions.optional() })
   .refine(({ train, validation }) => train !== undefined || validation !== undefined);
 
-/** The files of one of the authors' splits: this and -train, -val, -test. */
+/** How the file names of the authors' splits end. */
 const endings = { train: '-train', validation: '-val', test: '-test' } as const;
 
 /**
- * Reads a split: a JSON file of lists `train`, `validation` and `test`, as a run folder's split.json is (without `train`: all
- * that are in no other list), or the files that the paper's authors published, by what their names have in common (`splits/cifar100` for splits/cifar100-train …). Where
- * the data set has no test images, `test` names training images. Checked against the data set: positions that exist, none
- * twice; of the authors' files the number of classes.
+ * Reads a split. `path` is a JSON file of lists `train`, `validation` and `test`, such as split.json of a run folder
+ * (without `train`, all images that are in no other list train), or the common beginning of the names of files that the
+ * paper's authors published (`splits/cifar100` for splits/cifar100-train, …). If the data set has no test images,
+ * `test` holds indices into the training images. Every index must exist in the data set and occur only once; the
+ * authors' files must have its number of classes.
  *
  * Throws INVALID_DATA, naming the file; FILE_ACCESS.
  */
@@ -48,7 +49,7 @@ export async function readSplit(path: string, dataset: Dataset): Promise<Divisio
   return split;
 }
 
-/** The data set as a split file divides it. Without validation images there, it keeps its own. */
+/** The data set divided by a split file. If the file has no validation images, the data set keeps its own. */
 export function divided(dataset: Dataset, division: Division): Dataset {
   const { train, validation, test } = dataset;
   const tested = test ?? train;
@@ -62,7 +63,7 @@ export function divided(dataset: Dataset, division: Division): Dataset {
   };
 }
 
-/** As `readSplit` reads it. */
+/** The JSON text that `readSplit` reads. */
 export function formatSplit({ train, validation, test }: Division): string {
   const lists = { train: [...train], validation: [...validation], ...(test && { test: [...test] }) };
   return `${JSON.stringify(lists)}\n`;
@@ -91,7 +92,7 @@ async function readJson(path: string, dataset: Dataset): Promise<Division> {
   }
 }
 
-/** Each file is a pickle of two lists of whole numbers: the classes, which are always all of them, and the images. */
+/** Each file is a pickle of two lists of whole numbers: the classes, which are always all classes, and the images. */
 async function readAuthors(path: string, classes: number): Promise<Division> {
   const read = async (ending: string): Promise<Int32Array> => {
     const file = path + ending;

@@ -7,25 +7,25 @@ import { Random } from './random.js';
 
 export interface SplitOptions {
   readonly seed: number;
-  /** N: draw this many training images a class. Absent: all of them. */
+  /** N: draw this many training images per class. If absent, all are taken. */
   readonly perClass?: number | undefined;
-  /** How many of a class's images validate, as `countHeldOut` reads it. */
+  /** How many of a class's images validate: the X of `countHeldOut`. */
   readonly validation: number;
-  /** Errors name it. */
+  /** The data set's folder, for error messages. */
   readonly folder: string;
-  /** The test images were drawn from the training images: errors say so. */
+  /** True if the test images were drawn from the training images; errors mention it. */
   readonly testDrawn?: boolean | undefined;
 }
 
-/** Positions in the data set's training images. */
+/** Indices into the data set's training images. */
 export interface TrainSplit {
   readonly train: Int32Array;
   readonly validation: Int32Array;
 }
 
 /**
- * How many of a class's `images` `validation` X holds out: X where it is a whole number, else the fraction X of them,
- * rounded down.
+ * How many of a class's `images` are held out for validation. For `validation` X ≥ 1 it is X; for X < 1 it is the
+ * fraction X of the images, rounded down.
  */
 export function countHeldOut(validation: number, images: number): number {
   // 0.29 · 100 is a little less than 29 in floating point.
@@ -33,12 +33,12 @@ export function countHeldOut(validation: number, images: number): number {
 }
 
 /**
- * Which training images are trained on and which are held out to validate: ascending indices, disjoint. With `perClass` N,
- * N images a class are drawn first, and those that validate are among them. Each class is shuffled once, whatever N is, so
- * the N drawn images are among the N + 1 drawn with the same seed.
+ * Splits the training images into those that train and those held out for validation: ascending, disjoint indices. With
+ * `perClass` N, N images per class are drawn first, including those held out. Each class is shuffled once,
+ * independently of N, so the N drawn images are among the N + 1 drawn with the same seed.
  *
- * Throws INVALID_DATA where a class has no images, fewer than N, or none left to train on; INVALID_OPTION for an N that
- * is no count.
+ * Throws INVALID_DATA if a class has no images, fewer than N, or none left to train on; INVALID_OPTION if N is not a
+ * whole number of at least 1.
  */
 export function splitTrain(
   labels: Int32Array,
@@ -74,7 +74,7 @@ export function splitTrain(
   return { train: Int32Array.from(train.flat()).sort(), validation: Int32Array.from(held.flat()).sort() };
 }
 
-/** Positions of each class's images, ascending. */
+/** The indices of each class's images, ascending. */
 function imagesOf(labels: Int32Array, classes: number): number[][] {
   const images = Array.from({ length: classes }, (): number[] => []);
   labels.forEach((label, image) => {
@@ -83,13 +83,13 @@ function imagesOf(labels: Int32Array, classes: number): number[][] {
   return images;
 }
 
-/** No run's seed: options go to 2³² − 1. */
+/** A seed that no run can have: the option's limit is 2³² − 1. */
 const testSeed = 2 ** 53 - 1;
 
 /**
- * A data set that has no test images, with a tenth of each class's training images as its test set: rounded down, but at
- * least one. They are the same ones for every run on the data, whatever its seed, classes and images a class; so this
- * comes before classes are chosen. A class with one image has none left to train on.
+ * If the data set has no test images, draws a tenth of each class's training images as its test set: rounded down, but
+ * at least one. They are the same for every run on the data, independently of its seed, classes and images per class,
+ * so this must be called before classes are selected. A class with one image then has none left to train on.
  */
 export function withTest(dataset: Dataset): Dataset {
   const { train, test, classNames } = dataset;
@@ -114,9 +114,9 @@ export function withTest(dataset: Dataset): Dataset {
 }
 
 /**
- * The images to evaluate on: the asked split, by default `test`, or the folder itself where it is flat and no split file
- * divides it.
- * Throws INVALID_DATA where the data set has no such split.
+ * The images to evaluate on: the given split. The default is `test`, or all images if the folder is flat and no split
+ * file divides it.
+ * Throws INVALID_DATA if the data set does not have the split.
  */
 export function evaluationSplit(dataset: Dataset, split?: SplitName): ImageList {
   const name = split ?? (dataset.flat && dataset.division === undefined ? 'train' : 'test');

@@ -14,23 +14,24 @@ export type TrainingDataOptions = DivideOptions & Omit<ImageSetOptions, 'folder'
 export interface TrainingData extends ImageSets {
   readonly classNames: readonly string[];
   readonly division: Division;
-  /** The test images are a tenth of each class of the data, which has none of its own. */
+  /** True if the data has no test images, so that a tenth of each class was drawn for the test. */
   readonly testDrawn: boolean;
-  /** SHA-256 of what tells the data from others, and of which images are trained on, validate and test. */
+  /** SHA-256 that identifies the data. */
   readonly fingerprint: string;
+  /** SHA-256 of the division: which images train, validate and test. */
   readonly splitHash: string;
 }
 
 /**
- * A data set for training, its training images split into those trained on and those that validate. Small images are decoded here,
- * once; from 64 pixels on they are decoded as training needs them.
+ * Loads a data set for training and splits its training images into those that train and those that validate. Small
+ * images are decoded here, once; images from 64 pixels on are decoded when training needs them.
  */
 export async function prepareTrainingData(options: TrainingDataOptions): Promise<TrainingData> {
   const dataset = await loadData(options);
   const { lists, division } = divide(dataset, options);
   const hash = createHash('sha256').update(await fingerprint(dataset, options.signal));
   const sets = await makeImageSets(lists, dataset.train as ImageList, { ...options, folder: options.data });
-  // The names and sizes of files do not tell everything; what is in memory does.
+  // File names and sizes do not detect every change, so the decoded pixels are hashed as well, where there are any.
   for (const name of splitNames) if (sets[name]?.pixels) hash.update(sets[name].pixels);
   return {
     classNames: dataset.classNames,

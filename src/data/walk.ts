@@ -3,23 +3,23 @@ import { opendir } from 'node:fs/promises';
 import { throwIfAborted } from '../system/abort.js';
 import { fileError } from '../system/files.js';
 
-/** What a caller may ask of the listing of a data folder. */
+/** Options for listing a data folder. */
 export interface ListingOptions {
-  /** Ends it with ABORTED. */
+  /** Aborts the listing: it throws ABORTED. */
   readonly signal?: AbortSignal | undefined;
-  /** Called twice a second while it lasts: entries of folders looked at so far. */
+  /** Called about twice a second with the number of folder entries looked at so far. */
   readonly onListed?: ((entries: number) => void) | undefined;
 }
 
-/** Entries after which a folder in which nothing fits a layout is given up: it may be a whole disk. */
+/** The search for a layout ends after this many entries if nothing fits: the folder may be a whole disk. */
 export const mostStrange = 10_000;
 
-/** Milliseconds. */
+/** Milliseconds between two calls of `onListed`. */
 const saidEvery = 500;
-/** Entries that the system is asked for at once. */
+/** Number of entries read from the system at once. */
 const together = 1024;
 
-/** Lists the folders of one data set. There may be millions of entries, so it can be watched and ended at any of them. */
+/** Lists the folders of one data set. There may be millions of entries, so it reports progress and can be aborted. */
 export class Walk {
   #entries = 0;
   #said = performance.now();
@@ -29,7 +29,7 @@ export class Walk {
     private readonly options: ListingOptions = {},
   ) {}
 
-  /** Throws ABORTED once the signal has fired. To be called wherever something is done for each entry. */
+  /** Throws ABORTED if the signal has fired, and reports progress. Call it in every loop over entries. */
   check(): void {
     throwIfAborted(`Loading ${this.folder}`, this.options.signal);
     if (performance.now() - this.#said < saidEvery) return;
@@ -37,7 +37,7 @@ export class Walk {
     this.options.onListed?.(this.#entries);
   }
 
-  /** A folder's entries in the system's order, one by one; hidden ones left out. */
+  /** A folder's entries, one by one in the system's order, without hidden ones. */
   async *each(folder: string): AsyncGenerator<Dirent, void> {
     try {
       for await (const entry of await opendir(folder, { bufferSize: together })) {
@@ -51,7 +51,7 @@ export class Walk {
     }
   }
 
-  /** The names of a folder's entries, at most `most`, sorted by code unit; none where there is no such folder. */
+  /** The names of a folder's entries, at most `most`, sorted by code unit; empty if the folder does not exist. */
   async names(folder: string, most?: number): Promise<string[]> {
     const names: string[] = [];
     try {

@@ -20,7 +20,7 @@ export type * from './contract.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const places = [
-  // Another build, such as the one of `npm run test:asan`.
+  // The build named by the environment, such as that of `npm run test:asan`.
   ...(process.env.L2T_NATIVE_BUILD ? [join(process.env.L2T_NATIVE_BUILD, 'Release', 'l2t_native.node')] : []),
   join(root, 'build', 'Release', 'l2t_native.node'),
   join(root, 'binding', 'build', 'Release', 'l2t_native.node'),
@@ -29,7 +29,7 @@ const places = [
 let loaded: NativeAddon | undefined;
 
 /**
- * The addon, loaded at the first call. Whatever it throws or rejects with is an L2TError.
+ * The addon, loaded by the first call. Its errors and rejections are L2TErrors.
  * @throws L2TError ADDON_NOT_BUILT or LIBTORCH_NOT_FOUND, with the command that helps.
  */
 export function addon(): NativeAddon {
@@ -54,18 +54,21 @@ function load(): NativeAddon {
   }
 }
 
-/** What the libraries read when they are loaded. In a worker thread process.env is a copy, which they do not see. */
+/**
+ * Sets the environment variables that the libraries read when they are loaded. Through the addon, because a worker
+ * thread's process.env is a copy that the libraries do not see.
+ */
 function setEnvironment(path: string): void {
   const { setDefault } = createRequire(import.meta.url)(path) as { setDefault(name: string, value: string): void };
-  // OpenMP's threads wait for each other by spinning, 300,000 rounds unless told otherwise: beside another busy process
-  // a run would take ten times as long.
+  // OpenMP's threads wait for each other by spinning, by default 300,000 rounds. Beside another busy process, a run
+  // would take ten times as long.
   if (process.env.OMP_WAIT_POLICY === undefined) setDefault('GOMP_SPINCOUNT', '1000');
   for (const [name, value] of Object.entries(loadEnvironment)) setDefault(name, value);
 }
 
 const rebuild = 'run `npx l2t-native build`, with LIBTORCH set to the LibTorch to use';
 
-/** What the dynamic loader says, and what it means; the first that fits. */
+/** What messages of the dynamic loader mean. The first pattern that matches counts. */
 const loadProblems: readonly [pattern: RegExp, code: ErrorCode, meaning: string][] = [
   [/Too many open files/, 'FILE_ACCESS', 'too many files are open: raise the limit (ulimit -n)'],
   [
@@ -106,7 +109,7 @@ function loadError(path: string, cause: unknown): L2TError {
   );
 }
 
-/** The build writes beside the addon which LibTorch it was for. */
+/** The LibTorch that the addon was built for, from the file that the build writes beside it; '' if there is none. */
 function builtFor(path: string): string {
   try {
     const { libtorch } = JSON.parse(readFileSync(path.replace(/node$/, 'json'), 'utf8'));
@@ -116,7 +119,7 @@ function builtFor(path: string): string {
   }
 }
 
-/** The one boundary where the native side's errors, which carry `code`, become L2TErrors. */
+/** The only place where native errors, which carry `code`, become L2TErrors. */
 function toL2TError(error: unknown): unknown {
   if (error instanceof L2TError || !(error instanceof Error) || !('code' in error)) return error;
   return new L2TError(error.code as ErrorCode, error.message.split('\n'), { cause: error });

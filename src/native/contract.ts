@@ -1,9 +1,9 @@
-/** What the addon takes and gives: the whole native contract. `addon.ts` loads it. */
+/** The types of everything that the addon takes and returns. `addon.ts` loads the addon. */
 import type { NamedTensor } from './tensor.js';
 
 export type { NamedTensor };
 
-/** A network of the registry: `width` multiplies every channel count, rounded, at least 1. */
+/** A network of the registry. `width` multiplies every channel count; the product is rounded, and at least 1. */
 export interface NetworkSpec {
   readonly name: string;
   readonly classes: number;
@@ -16,7 +16,10 @@ export interface NetworkDescription {
   readonly parameters: readonly { readonly name: string; readonly shape: readonly number[] }[];
   /** Batch-norm running statistics. */
   readonly buffers: readonly { readonly name: string; readonly shape: readonly number[] }[];
-  /** Feature maps at the given input size. `candidate`: the last of its spatial size, never a stem. */
+  /**
+   * Feature maps at the given input size. `candidate`: the last map of its spatial size, never a stem. Only candidates
+   * are paired, except by an explicit list of pairs.
+   */
   readonly features: readonly {
     readonly index: number;
     readonly channels: number;
@@ -37,15 +40,15 @@ export interface NativeSource {
   readonly pairs: readonly Pair[];
 }
 
-/** Per channel, of pixels scaled to [0, 1]. */
+/** Mean and standard deviation per channel, of pixels scaled to [0, 1]. */
 export interface Normalisation {
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
 }
 
-/** Images as the addon takes them: not copied, so they must not change while a job runs. */
+/** Images for the addon. It does not copy them, so they must not change while a job runs. */
 export interface NativeImages {
-  /** uint8, labels × size × size × 3; absent: asked for batch by batch (DecodeEvent). */
+  /** uint8, labels × size × size × 3. If absent, the addon requests each batch by a DecodeEvent. */
   readonly pixels?: Uint8Array | undefined;
   readonly labels: Int32Array;
   readonly size: number;
@@ -53,7 +56,10 @@ export interface NativeImages {
 
 export type EngineName = 'native' | 'autograd';
 
-/** Convolutions of the native engine in the Winograd domain: those that can on a CPU, the same but an error elsewhere, or none. */
+/**
+ * Which 3×3 convolutions the native engine computes in the Winograd domain. 'auto': on a CPU, all for which it is
+ * possible; 'winograd': the same, but an error if it is not possible; 'direct': none.
+ */
 export type ConvolutionName = 'auto' | 'winograd' | 'direct';
 
 export interface Hyperparameters {
@@ -68,8 +74,9 @@ export interface Hyperparameters {
   readonly innerSteps: number;
   readonly metaLr: number;
   readonly metaWeightDecay: number;
-  /** Of the attention loss, and of learning without forgetting, with its temperature. */
+  /** Weight of the attention loss. */
   readonly attentionWeight: number;
+  /** Weight of the loss of learning without forgetting, and the temperature of its softmax. */
   readonly distillationWeight: number;
   readonly temperature: number;
 }
@@ -78,30 +85,35 @@ export interface RunJob extends Hyperparameters {
   readonly target: NetworkSpec;
   readonly size: number;
   readonly normalisation: Normalisation;
-  /** Start of θ's network part and its buffers; absent: initialised from `seed`. */
+  /** Initial parameters and buffers of the target. If absent, they are drawn from `seed`. */
   readonly targetWeights?: readonly NamedTensor[];
   readonly sources: readonly NativeSource[];
-  /** Each image is mirrored in half of the cases, and cropped at random: as `resizedCrops` says. */
+  /** Each image is mirrored with probability 1/2, and randomly cropped as `resizedCrops` says. */
   readonly train: NativeImages;
-  /** Training images are cropped at a random place and scale while they are decoded (so `train` has no pixels); else padded, and cropped to their size. */
+  /**
+   * True: a random box of each training image is cropped and resized while it is decoded, so `train` has no pixels.
+   * False: images are padded, then cropped to their size.
+   */
   readonly resizedCrops: boolean;
-  /** Of the target's size, as the test images are. */
+  /** Validation and test images have the target's size. */
   readonly validation?: NativeImages;
   readonly test?: NativeImages;
-  /** Is the best epoch the first with the highest validation accuracy? Else, and without validation images, it is the last. */
+  /**
+   * True: the best epoch is the first with the highest validation accuracy. False, or no validation images: the last.
+   */
   readonly selectBest: boolean;
   readonly device: string;
   readonly threads: number;
   readonly seed: number;
   readonly epochs: number;
   readonly batch: number;
-  /** Images that are validated or tested together. */
+  /** Batch size of validation and test. */
   readonly evaluationBatch: number;
   /** Seconds between saves within an epoch. */
   readonly saveEvery: number;
-  /** Part of all steps over which the learning rate grows linearly to the schedule's; absent: none. */
+  /** The fraction of all steps during which the learning rate grows linearly to the schedule's. Absent: no warm-up. */
   readonly warmUp?: number;
-  /** Continue from a saved state: `state` as a 'save' or 'epoch' event gave it, `best` as the best epoch's gave it. */
+  /** Continues a run: `state` is that of its last 'save' or 'epoch' event, `best` the `network` of its best epoch. */
   readonly resume?: { readonly state: readonly NamedTensor[]; readonly best: readonly NamedTensor[] };
 }
 
@@ -109,39 +121,39 @@ export interface StepEvent {
   readonly type: 'step';
   /** From 0. */
   readonly epoch: number;
-  /** Steps done in this epoch, and in all of it. */
+  /** Steps done in this epoch, and all steps of an epoch. */
   readonly step: number;
   readonly steps: number;
   readonly lossOrg: number;
-  /** These are absent where the method has no such term. */
+  /** The losses below are absent if the method has no such term. */
   readonly lossMatching?: number;
   readonly lossAttention?: number;
   readonly lossDistillation?: number;
-  /** L_org(θ_{T+1}); absent where the method is not bilevel. */
+  /** L_org(θ_{T+1}); absent if the method is not bilevel. */
   readonly metaObjective?: number;
 }
 
 export interface PairMetrics {
   readonly source: number;
   readonly pair: Pair;
-  /** λ over the epoch's images; absent where amounts are fixed. */
+  /** Mean and standard deviation of λ over the epoch's images; absent if the method does not learn λ. */
   readonly lambdaMean?: number;
   readonly lambdaStd?: number;
-  /** Mean entropy of w over the epoch's images, nats; absent where channels are not weighted. */
+  /** Mean entropy of w over the epoch's images, nats; absent if the method does not learn w. */
   readonly weightEntropy?: number;
 }
 
-/** What an epoch measured; everything in it is reproducible from the seed. */
+/** The metrics of an epoch. All of them are reproducible from the seed. */
 export interface EpochMetrics {
   readonly epoch: number;
-  /** At the epoch's last step: with a warm-up it grows within an epoch. */
+  /** Learning rate of the epoch's last step: during a warm-up it changes within an epoch. */
   readonly lr: number;
   readonly lossOrg: number;
   readonly lossMatching?: number;
   readonly lossAttention?: number;
   readonly lossDistillation?: number;
   readonly metaObjective?: number;
-  /** Norm of ∇φ, mean over the epoch's steps. */
+  /** Norm of the gradient with respect to φ, mean over the epoch's steps. */
   readonly gradPhi?: number;
   readonly trainAccuracy: number;
   readonly validationAccuracy?: number;
@@ -153,13 +165,13 @@ export interface EpochMetrics {
 export interface EpochEvent {
   readonly type: 'epoch';
   readonly metrics: EpochMetrics;
-  /** Training and validation. */
+  /** Time of training and validation. */
   readonly seconds: number;
-  /** The epoch's steps that these seconds were for: a resume in its midst does not do them all. */
+  /** Steps that were done in these seconds. After a resume within the epoch they are fewer than the epoch's. */
   readonly steps: number;
-  /** Training images, while they were trained on. */
+  /** Training speed, without validation. */
   readonly imagesPerSecond: number;
-  /** Is this the best epoch so far (`selectBest`: the first with the highest validation accuracy; else each is, in its turn)? */
+  /** With `selectBest`: is its validation accuracy the highest so far? Without it, or without validation: true. */
   readonly best: boolean;
   /** The target's parameters and buffers. */
   readonly network: readonly NamedTensor[];
@@ -172,8 +184,8 @@ export interface SaveEvent {
 }
 
 /**
- * A batch of images without `pixels` will be needed soon: `decoded()` must answer, with the same ticket, in any order.
- * Several are asked for ahead, so that decoding and training go side by side.
+ * Requests a batch of a set without `pixels`. Answer by `decoded()` with the same ticket; the order of answers is free.
+ * Several batches are requested ahead, so that decoding and training run in parallel.
  */
 export interface DecodeEvent {
   readonly type: 'decode';
@@ -181,7 +193,7 @@ export interface DecodeEvent {
   readonly set: 'train' | 'validation' | 'test';
   /** Positions in the set. */
   readonly images: Int32Array;
-  /** For a random resized crop of each image, uniform numbers in [0, 1), images × 40; absent: the whole image, fitted. */
+  /** images × 40 uniform numbers in [0, 1) for the random resized crops. Absent: whole images, fitted to the size. */
   readonly draws?: Float64Array;
 }
 
@@ -192,38 +204,39 @@ export interface Evaluation {
   readonly total: number;
   /** Mean cross-entropy, nats. */
   readonly loss: number;
-  /** Predicted class of every image, in the order of the set's indices. */
+  /** Predicted class of every image, in the set's order. */
   readonly predictions: Int32Array;
 }
 
 export interface RunResult {
-  /** Ended by stop() before its last epoch. */
+  /** True if stop() ended the run before its last epoch or its test was complete. */
   readonly stopped: boolean;
   readonly best?: { readonly epoch: number; readonly accuracy?: number };
-  /** On the test images with the best epoch's weights; absent without test images or when stopped. */
+  /** Evaluation of the best epoch's weights on the test images; absent if there are none or the run was stopped. */
   readonly test?: Evaluation;
 }
 
 export interface NativeRun {
-  /** Starts the native thread; call once. Rejects with an error that carries `code`. */
+  /** Starts the native thread. Call it once. Rejects with an error that carries `code`. */
   start(): Promise<RunResult>;
   /**
-   * In place of start(): one real step (no meta-step) at each learning rate in turn, on the batches of the run's beginning, as
-   * 'step' events. It ends early where a loss is NaN or infinite (lossOrg is then infinite) and on stop(). Nothing is saved.
+   * Call it instead of start(). Does one real step (no meta-step) at each learning rate in turn, on the run's first
+   * batches, and emits 'step' events. Ends early at a loss that is NaN or infinite (then lossOrg is infinite), and on
+   * stop(). Saves nothing.
    */
   tryRates(rates: readonly number[]): Promise<void>;
-  /** Ask to end after the current step; a 'save' event precedes the end. */
+  /** Asks the run to end after the current step. A 'save' event comes before the end. */
   stop(): void;
-  /** The last 'epoch' or 'save' event is on disk; training goes on. */
+  /** Says that the last 'epoch' or 'save' event is on disk, so that training continues. */
   saved(): void;
-  /** Answers a 'decode' event: uint8, images × size × size × 3 (copied); without pixels the run ends as by stop(). */
+  /** Answers a 'decode' event: uint8, images × size × size × 3 (copied). Without pixels, the run ends as by stop(). */
   decoded(ticket: number, pixels?: Uint8Array): void;
 }
 
-/** A network to infer with. */
+/** A network for inference. */
 export interface NetworkJob {
   readonly network: NetworkSpec;
-  /** Float32 is computed with, whatever these are. */
+  /** Any float type; all are converted to float32. */
   readonly weights: readonly NamedTensor[];
   /** Side of its images, pixels. */
   readonly size: number;
@@ -234,26 +247,26 @@ export interface NetworkJob {
 
 export interface NativeNetwork {
   /**
-   * The network in evaluation mode on images (uint8, count × size × size × 3; not copied, so they must not change
-   * until the promise settles): 'logits' (count × classes) and, where wanted, 'feature/0', … (count × C × H × W).
-   * Calls may go side by side.
+   * Runs the network in evaluation mode on images (uint8, count × size × size × 3; not copied, so they must not change
+   * until the promise settles). Returns 'logits' (count × classes) and, on request, 'feature/0', … (count × C × H × W).
+   * Calls may overlap.
    */
   infer(pixels: Uint8Array, wantFeatures: boolean): Promise<NamedTensor[]>;
 }
 
-/** `iterations` iterations of the algorithm from given tensors on given batches, everything observed: for parity. */
+/** For parity tests: `iterations` iterations from given tensors on given batches; all values are returned. */
 export interface IterateJob extends Hyperparameters {
   readonly dtype: 'float32' | 'float64';
   readonly device: string;
   readonly threads: number;
   readonly target: NetworkSpec;
   readonly sources: readonly { readonly network: NetworkSpec; readonly pairs: readonly Pair[] }[];
-  /** source.…, target.…, branch.i.…, weight_net.i.…, lambda_net.i.…, momentum.…, x, x@k, y, y@k. */
+  /** source.…, target.…, branch.i.…, weight_net.i.…, lambda_net.i.…, momentum.…; x, y; x@k, y@k of iteration k. */
   readonly tensors: readonly NamedTensor[];
   readonly iterations: number;
 }
 
-/** Iterations of one engine on random images and initial weights, for `bench`. */
+/** For `bench`: iterations of one engine on random images, from initial weights. */
 export interface BenchJob extends Hyperparameters {
   readonly target: NetworkSpec;
   readonly size: number;
@@ -273,22 +286,22 @@ export interface MachineSpeed {
   readonly bandwidthGBs: number;
 }
 
-/** The whole native contract. */
+/** The addon's exports. */
 export interface NativeAddon {
   info(): {
     readonly libtorch: string;
     readonly cuda: boolean;
     readonly parallel: string;
-    /** Whose matrix products the CPU's kernels take: oneDNN, BLAS or LibTorch. */
+    /** The library that multiplies matrices for the CPU's kernels: oneDNN, BLAS or LibTorch. */
     readonly gemm: string;
     /** The instruction set of the CPU's kernels: avx512, avx2 or baseline. */
     readonly vectors: string;
   };
-  /** 'auto' → what is chosen and why; throws DEVICE_UNAVAILABLE with the reason. */
+  /** The device that `name` means ('auto': the chosen one), and why. Throws DEVICE_UNAVAILABLE with the reason. */
   device(name: string): { readonly device: string; readonly reason: string };
   networks(): readonly string[];
   describe(network: NetworkSpec, size: number): NetworkDescription;
-  /** Parameters and buffers as a run with this seed starts from, float32. */
+  /** The initial parameters and buffers of a run with this seed, float32. */
   initialise(network: NetworkSpec, seed: number): NamedTensor[];
   /** `configuration`: all-to-all, one-to-one, single, or a list such as 4-0,9-1. */
   pairs(
@@ -298,13 +311,13 @@ export interface NativeAddon {
     targetSize: number,
     configuration: string,
   ): Pair[];
-  /** Antialiased bilinear, bytes as Pillow's: height × width × 3 → outHeight × outWidth × 3. */
+  /** Antialiased bilinear resize, same bytes as Pillow's: height × width × 3 → outHeight × outWidth × 3. */
   resize(pixels: Uint8Array, height: number, width: number, outHeight: number, outWidth: number): Promise<Uint8Array>;
-  /** Every observed tensor by the fixtures' names, whole (θ, momentum and features are not probed here). */
+  /** Every observed tensor in full, by the fixtures' names (which hold only probes of θ, momentum and features). */
   iterate(job: IterateJob): Promise<NamedTensor[]>;
-  /** Bytes of this process's CPU tensors of 64 KiB and more: alive now, and the most that were at once. */
+  /** Bytes in this process's CPU tensors of 64 KiB and more: now, and at the peak. */
   memory(): { readonly now: number; readonly peak: number };
-  /** What the machine gives at best: float32 matrix products, and memory read and written. */
+  /** Measures the machine's peak speed: float32 matrix products, and memory reads and writes. */
   measureMachine(threads: number): Promise<MachineSpeed>;
   readonly Bench: new (job: BenchJob) => NativeBench;
   readonly Network: new (job: NetworkJob) => NativeNetwork;

@@ -25,7 +25,7 @@ export const itemSize: Readonly<Record<DType, number>> = {
   bool: 1,
 };
 
-/** A dense tensor: `data` holds the elements row-major, little-endian; its length is product(shape) · itemSize. */
+/** A dense tensor. `data` holds the elements, row-major and little-endian; its length is product(shape) · itemSize. */
 export interface Tensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -35,7 +35,7 @@ export interface Tensor {
 /** Tensors by name, in order. A Map, never a plain object: names come from untrusted files. */
 export type TensorMap = Map<string, Tensor>;
 
-/** A tensor with its name, as it crosses into the addon (names are untrusted, so never object keys). */
+/** A tensor with its name, as the addon takes and returns it. Names are untrusted, so they are never object keys. */
 export interface NamedTensor extends Tensor {
   readonly name: string;
 }

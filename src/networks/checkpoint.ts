@@ -14,12 +14,12 @@ import { loadWeights, type Weights } from './weights/load.js';
 import { classesOf, isBatchCount, matchWeights, type OptionNames } from './weights/match.js';
 import { writeSafetensors } from './weights/safetensors.js';
 
-/** A network with its weights and all that is needed to use it. */
+/** A network with its weights and everything needed to use it. */
 export interface Checkpoint {
   readonly network: NetworkSpec & { readonly name: NetworkName };
   /** Side of its images, pixels. */
   readonly size: number;
-  /** By class index; undefined where the file does not say. */
+  /** Names by class index; undefined if the file does not hold them. */
   readonly classNames: readonly string[] | undefined;
   readonly normalisation: Normalisation;
   /** Parameters, then running statistics, in the network's order. */
@@ -38,7 +38,7 @@ const json = <S extends z.ZodType>(schema: S) =>
     }
   });
 
-/** What a safetensors file of this package says beside its tensors. */
+/** The metadata of a safetensors file written by this package. */
 const described = z.object({
   network: z.enum(networkNames),
   classes: json(z.int().min(1)),
@@ -50,7 +50,7 @@ const described = z.object({
 
 const formatName = 'l2t-native checkpoint 1';
 
-/** What a file's metadata says about its network; undefined where it is not of this package. */
+/** The network's description in a file's metadata; undefined if another program wrote the file. */
 function describedBy(metadata: ReadonlyMap<string, string>, file: string): z.output<typeof described> | undefined {
   if (metadata.get('format') !== formatName) return undefined;
   if (lostHash(metadata)) {
@@ -63,20 +63,20 @@ function describedBy(metadata: ReadonlyMap<string, string>, file: string): z.out
 }
 
 export interface CheckpointOptions {
-  /** Needed where the file does not say it. */
+  /** Needed if the file does not name its network. */
   readonly network?: NetworkName | undefined;
   readonly width?: number | undefined;
   readonly size?: number | undefined;
-  /** Entries that the network does not have are an error, not a warning. */
+  /** If true, entries that the network does not have are an error, not a warning. */
   readonly strict?: boolean | undefined;
-  /** `the option network` and the like, unless told otherwise. */
+  /** How messages call the options; by default 'the option network' and so on. */
   readonly names?: OptionNames | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 const loadingSchema = networkSchema.pick({ network: true, width: true, size: true, strict: true });
 
-/** Of the API's options. */
+/** The API's test for `names`. */
 export const optionNamesControl = anObject<OptionNames>('an object with the strings network, width and strict', {
   network: 'string',
   width: 'string',
@@ -88,13 +88,14 @@ const optionNames: OptionNames = {
   width: 'the option width',
   strict: 'the option strict',
 };
-/** On the command line, where the verb has no others. */
+/** The names of these options on the command line, for verbs that use the usual flags. */
 export const flagNames: OptionNames = { network: '--network', width: '--width', strict: '--strict' };
 
 /**
- * Reads a checkpoint: safetensors of this package says everything itself; of others, and of .pth files, the class count
- * comes from the weights and the rest from the options.
- * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_OPTION where the network is not known.
+ * Reads a checkpoint. A safetensors file of this package describes its network completely. For other safetensors files
+ * and .pth files, the number of classes comes from the weights, and the rest from the options or from defaults.
+ * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_OPTION if the network is unknown, or the
+ *   options contradict the file.
  */
 export async function loadCheckpoint(path: string, given: CheckpointOptions = {}): Promise<Checkpoint> {
   const { options, control } = takeOptions(loadingSchema, given, {
@@ -130,7 +131,7 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   };
 }
 
-/** `what` is followed by what the file says; `option` says what the caller expects. */
+/** Throws if the file's value `found` is not the caller's `expected`. The message is `what` followed by `found`. */
 function requireExpected<T extends string | number>(
   what: string,
   found: T | undefined,
@@ -144,7 +145,7 @@ function requireExpected<T extends string | number>(
   );
 }
 
-/** The network that has exactly a file's entries; undefined where none has. */
+/** The network that has exactly the file's entries; undefined if there is none. */
 function networkOf(tensors: TensorMap, classes: number, width: number): NetworkName | undefined {
   const count = [...tensors.keys()].filter((name) => !isBatchCount(name)).length;
   return networkNames.find((name) => {
@@ -161,7 +162,7 @@ function extraEntries(path: string, extra: readonly string[], { strict }: Option
   return `${printable(path)} has entries that the network does not: ${names.join(', ')}${more} (${strict} refuses them)`;
 }
 
-/** No time, path or host goes into a checkpoint: equal runs give equal bytes. */
+/** The metadata for a checkpoint. It holds no time, path or host, so equal runs give equal bytes. */
 function metadataOf({ network, size, classNames, normalisation }: Checkpoint): Map<string, string> {
   const { features } = describeNetwork(network, size);
   return new Map([
@@ -177,8 +178,8 @@ function metadataOf({ network, size, classNames, normalisation }: Checkpoint): M
 }
 
 /**
- * Writes a checkpoint as safetensors, at once or not at all.
- * @throws L2TError FILE_ACCESS.
+ * Writes a checkpoint as a safetensors file, completely or not at all.
+ * @throws L2TError FILE_ACCESS; INVALID_OPTION if `checkpoint` or `path` is not valid.
  */
 export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
   const { weights, ...about } = requireCheckpoint(checkpoint);
@@ -197,7 +198,7 @@ const checkpointSchema = z.object({
   ),
 });
 
-/** @throws L2TError INVALID_OPTION, naming what is wrong with it. */
+/** Checks a caller's checkpoint. @throws L2TError INVALID_OPTION, naming what is missing or wrong. */
 export function requireCheckpoint(
   value: unknown,
   allowed = "a checkpoint, such as a run's result.network",

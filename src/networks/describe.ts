@@ -2,7 +2,7 @@ import { addon, type NetworkDescription, type NetworkSpec } from '../native/addo
 import { guarded } from '../options/guarded.js';
 import { defaultSize } from '../options/networks.js';
 
-/** Trained numbers of a network, running statistics not counted. */
+/** The number of trained parameters, without running statistics. */
 export function countParameters(network: NetworkSpec): number {
   const { parameters } = describeNetwork(network);
   return parameters.reduce((sum, { shape }) => sum + shape.reduce((total, side) => total * side, 1), 0);
@@ -10,7 +10,7 @@ export function countParameters(network: NetworkSpec): number {
 
 /**
  * A network's parameters, running statistics and feature maps for images of side `size` (pixels).
- * @throws L2TError INVALID_OPTION where there is no such network, or the images are too small for it.
+ * @throws L2TError INVALID_OPTION if there is no such network, or the images are too small for it.
  */
 export function describeNetwork(network: NetworkSpec, size?: number): NetworkDescription {
   const spec = guarded('The network', () => ({ ...network }));

@@ -2,7 +2,7 @@ import type * as z from 'zod';
 import { checkOptions, type Given, isPath, refused } from './check.js';
 import { guarded } from './guarded.js';
 
-/** What only the API takes, beside options that the command line and YAML have, too: what it must be, and a test for it. */
+/** An argument that only the API has, not the command line or YAML: what it must be, and a test for it. */
 export interface Control<T> {
   readonly allowed: string;
   readonly is: (value: unknown) => value is T;
@@ -18,19 +18,19 @@ export const aFunction = <F extends (...args: never[]) => unknown>(): Control<F>
   is: (value): value is F => typeof value === 'function',
 });
 
-/** An object with these properties, of these types. */
+/** An object that has properties of these types; `kinds` maps each key to its `typeof`. */
 export const anObject = <T extends object>(allowed: string, kinds: Record<keyof T & string, string>): Control<T> => ({
   allowed,
   is: (value): value is T => has(value, kinds),
 });
 
-/** Not tested by its class: a signal of another realm works as well. */
+/** An AbortSignal. Its class is not tested, because a signal of another realm works as well. */
 export const aSignal: Control<AbortSignal> = {
   allowed: 'an AbortSignal',
   is: (value): value is AbortSignal => has(value, { aborted: 'boolean', addEventListener: 'function' }),
 };
 
-/** Told a sentence; how much of how much is done; how many entries of a folder were looked at. */
+/** Listeners: for a message; for progress, `done` of `total`; for the number of folder entries looked at so far. */
 export const aMessageListener = aFunction<(message: string) => void>();
 export const aProgressListener = aFunction<(done: number, total: number) => void>();
 export const aListingListener = aFunction<(entries: number) => void>();
@@ -41,7 +41,7 @@ type Taken<C extends Controls> = { readonly [K in keyof C]?: C[K] extends Contro
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
 /**
- * What a caller of the API gave as options, whatever it is: those of the schema, checked, and the controls named here.
+ * Checks the options argument of an API call, which may be any value. Returns the schema's options and the controls.
  * @throws L2TError INVALID_OPTION, naming what is wrong and what it must be.
  */
 export function takeOptions<S extends Schema, C extends Controls>(
@@ -62,7 +62,7 @@ export function takeOptions<S extends Schema, C extends Controls>(
   return { options, control: taken as Taken<C> };
 }
 
-/** The object's own properties. @throws L2TError INVALID_OPTION where it is none, or cannot be read. */
+/** A copy of the object's own properties. @throws L2TError INVALID_OPTION if it is no object, or cannot be read. */
 function copyOf(value: unknown, what: string, allowed: string): Record<string, unknown> {
   return guarded(what, () => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(what, value, allowed);

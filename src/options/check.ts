@@ -4,8 +4,8 @@ import { L2TError } from '../errors.js';
 import { didYouMean } from './suggest.js';
 
 /**
- * `allowed` ends the sentence "it must be …"; `value` is what help shows behind the flag. What `repeats` is one value or a
- * list: on the command line, the flag several times.
+ * Describes an option. `allowed` ends the sentence "it must be …"; `value` is what help shows after the flag. An option
+ * that `repeats` takes one value or a list; on the command line the flag is repeated.
  */
 export interface About {
   readonly [key: string]: unknown;
@@ -19,15 +19,15 @@ export const anyPath = 'a path';
 export const isPath = (text: string): boolean => text !== '' && !text.includes('\0');
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
-/** What a schema's options look like before defaults: each may be left out. */
+/** A schema's options before defaults are filled in: each may be absent. */
 export type Given<S extends Schema> = Partial<z.output<S>>;
 
-/** The same as a caller may write them: a list for a string that holds one. */
+/** The options as a caller may write them: for example an array instead of a comma-separated string. */
 export type Written<S extends Schema> = Partial<z.input<S>>;
 
-/** What help says of an option: what it is for, its default in parentheses, and what is allowed. */
+/** The help text of an option: its purpose, its default in parentheses, and the allowed values. */
 export function helpOf({ help, allowed, value }: About): string {
-  // The value's name (<n>, <x>, <dir>) says the type already.
+  // The placeholder (<n>, <x>, <dir>) shows the type already.
   const range = allowed.replace(/^a (whole )?number /, '');
   return value === '' || allowed === anyPath ? help : `${help}; ${range}`;
 }
@@ -38,8 +38,9 @@ export const aboutField = (schema: Schema, key: string): About => schema.shape[k
 export const flagOf = (key: string): string => `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /**
- * Checks options from one place. `label` says how they are written there.
- * @throws L2TError INVALID_OPTION naming the option, the value and what is allowed; unknown ones with what was likely meant.
+ * Checks options from one origin (API, command line or file). `label` gives an option's name as it is written there.
+ * @throws L2TError INVALID_OPTION naming the option, the value and what is allowed. For an unknown option or name, the
+ *   message suggests a similar one.
  */
 export function checkOptions<S extends Schema>(
   schema: S,
@@ -63,24 +64,24 @@ export function checkOptions<S extends Schema>(
   throw refused(label(key), value, allowed, hint);
 }
 
-/** Of a list, the entry that is refused. */
+/** The first invalid entry, if `value` is a list; else `value`. */
 function misfit(schema: z.ZodType, value: unknown): unknown {
   return [value].flat().find((entry) => !schema.safeParse(entry).success) ?? value;
 }
 
-/** `what` is what messages call an option or argument, `allowed` ends the sentence "it must be …". */
+/** An INVALID_OPTION error. `what` names the option or argument; `allowed` ends the sentence "it must be …". */
 export function refused(what: string, value: unknown, allowed: string, hint = ''): L2TError {
   return new L2TError('INVALID_OPTION', `${what} is ${shown(value)}: it must be ${allowed}.${hint}`);
 }
 
 function shown(value: unknown): string {
-  // Calls nothing of the value's own: no getter, no trap of a proxy.
+  // With `customInspect: false`, no code of the value runs: no getter, no trap of a proxy.
   const plain = inspect(value, { breakLength: Number.POSITIVE_INFINITY, compact: true, customInspect: false });
   const written = typeof value === 'string' ? `'${value}'` : plain.replaceAll(/\s*\n\s*/g, ' ');
   return written.length > 100 ? `${written.slice(0, 100)}…` : written;
 }
 
-/** The option, or INVALID_OPTION that says what it is for. */
+/** Returns the option. Throws INVALID_OPTION, with its help text, if it is missing. */
 export function required<S extends Schema, K extends keyof Given<S> & string>(
   schema: S,
   given: Given<S>,

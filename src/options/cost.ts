@@ -1,7 +1,7 @@
 import { availableCores } from '../system/threads.js';
 import { defaultSize } from './networks.js';
 
-/** What a run is known by before it begins: threads, images a step, their side in pixels, the target's width, T. */
+/** What decides a run's cores and memory: threads, images a step, image side in pixels, the target's width, T. */
 export interface RunNeeds {
   readonly threads: number;
   readonly batch: number;
@@ -11,19 +11,19 @@ export interface RunNeeds {
 }
 
 /**
- * Bytes of memory that a run is counted with: 10 KiB a pixel of the batch, which an iteration of L2T-ww takes at 32×32 with
- * T = 2, 2 more for each further step (bench/README.md; less than half of it at 224×224 or by the other methods), and 1 GiB
- * for images and weights.
+ * Estimated memory of a run, bytes: 1 GiB for images and weights, 10 KiB a pixel of the batch for an iteration of
+ * L2T-ww at 32×32 with T = 2, and 2 KiB more for each further virtual step (bench/README.md). At 224×224, and for the
+ * other methods, an iteration takes less than half of that.
  */
 export const memoryOfRun = ({ batch, size, width, innerSteps }: RunNeeds): number =>
   2 ** 30 + batch * size ** 2 * Math.max(1, width) * (10 + 2 * (innerSteps - 2)) * 2 ** 10;
 
-/** How many times as wide and high images may be as the network's own, without a word. */
+/** Images give a warning if their side is at least this many times the network's default. */
 const unusuallyLarge = 4;
 
 const gigabytes = (bytes: number): string => `${Math.round(bytes / 1e9).toLocaleString('en')} GB`;
 
-/** More threads than cores are allowed, but slow: a sentence that says so, or none. */
+/** A warning (or none) if there are more threads than cores, which is allowed but slow. */
 export function threadsWarning(threads: number | undefined, device: string, cores = availableCores()): string[] {
   if (threads === undefined || threads <= cores || device !== 'cpu') return [];
   const carried = cores === 1 ? 'one core' : `${cores} cores`;
@@ -32,7 +32,7 @@ export function threadsWarning(threads: number | undefined, device: string, core
   ];
 }
 
-/** Much larger images than the network is meant for are allowed: a sentence that says what they cost, or none. */
+/** A warning (or none) if images are much larger than the network is meant for: it says what they cost. */
 export function sizeWarning(
   { target, ...needs }: RunNeeds & { readonly target: string },
   free = process.availableMemory(),

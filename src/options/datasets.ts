@@ -1,4 +1,4 @@
-/** The layouts that are understood. */
+/** The supported layouts of data sets. */
 export const layouts = [
   'cifar10',
   'cifar100',
@@ -15,6 +15,6 @@ export const layouts = [
 ] as const;
 export type Layout = (typeof layouts)[number];
 
-/** The sets that a data set's images are in. */
+/** The splits of a data set. */
 export const splitNames = ['train', 'validation', 'test'] as const;
 export type SplitName = (typeof splitNames)[number];

@@ -1,6 +1,6 @@
 import { L2TError } from '../errors.js';
 
-/** Reads what a caller gave, whose getters and proxies may throw. */
+/** Calls `read`, which reads a caller's value. If a getter or proxy of it throws, throws INVALID_OPTION instead. */
 export function guarded<T>(what: string, read: () => T): T {
   try {
     return read();

@@ -1,4 +1,4 @@
-/** How a target may learn: the rows of the paper's comparison, and parts of the method alone (docs/method.md). */
+/** The methods: those that the paper compares, and ablations of its own method (docs/method.md). */
 export const methodNames = [
   'l2t-ww',
   'l2t-w',
@@ -12,10 +12,10 @@ export const methodNames = [
 ] as const;
 export type MethodName = (typeof methodNames)[number];
 
-/** What a method reads beside the data: a source, pairs of features, and the settings of its losses and meta-networks. */
+/** What a method uses besides the data: a source, pairs of features, the settings of its losses and meta-networks. */
 interface Needs {
   readonly source?: true;
-  /** The configuration that it matches where no option says. */
+  /** The default configuration of pairs. */
   readonly pairs?: 'all-to-all' | 'one-to-one';
   readonly beta?: true;
   readonly meta?: true;
@@ -23,7 +23,7 @@ interface Needs {
   readonly distillation?: true;
 }
 
-/** A method's row: what it reads. */
+/** The table of methods. */
 export const methodNeeds: Readonly<Record<MethodName, Needs>> = {
   'l2t-ww': { source: true, pairs: 'all-to-all', beta: true, meta: true },
   'l2t-w': { source: true, pairs: 'one-to-one', beta: true, meta: true },
@@ -38,8 +38,8 @@ export const methodNeeds: Readonly<Record<MethodName, Needs>> = {
 
 const { finetune: _, ...listedNeeds } = methodNeeds;
 /**
- * What `--methods` of an experiment may list, and what each reads: every method but finetune, which needs weights of the
- * target's network. finetune-source runs finetune on the first source's own network, from the source's weights.
+ * The rows that `--methods` of an experiment may list: every method except finetune, which needs weights of the
+ * target's network. finetune-source runs finetune on the first source's network, from the source's weights.
  */
 export const rowNeeds = { ...listedNeeds, 'finetune-source': { source: true } } as const satisfies Record<
   string,
@@ -48,7 +48,7 @@ export const rowNeeds = { ...listedNeeds, 'finetune-source': { source: true } } 
 export type RowName = keyof typeof rowNeeds;
 export const rowNames = Object.keys(rowNeeds) as readonly RowName[];
 
-/** The options that only methods with such a need read. */
+/** For each need, the options that only methods with that need use. */
 const optionsOfNeed = {
   source: ['source', 'sourceNetwork', 'sourceSize', 'sourceWidth'],
   pairs: ['pairs'],
@@ -58,7 +58,7 @@ const optionsOfNeed = {
   distillation: ['distillationWeight', 'temperature'],
 } as const;
 
-/** Options of `transfer` that what has these needs does not read. */
+/** The options of `transfer` that a method with these needs does not use. */
 export function uselessOptions(has: Needs): (typeof optionsOfNeed)[keyof typeof optionsOfNeed][number][] {
   const needs = Object.keys(optionsOfNeed) as (keyof typeof optionsOfNeed)[];
   return needs.filter((need) => !has[need]).flatMap((need) => optionsOfNeed[need]);

@@ -8,8 +8,8 @@ import { parseYaml } from './yaml.js';
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
 /**
- * The options in a YAML file, checked.
- * @throws L2TError FILE_ACCESS; INVALID_OPTION where it is no YAML map, or an entry is unknown or wrong.
+ * Reads and checks the options in a YAML file.
+ * @throws L2TError FILE_ACCESS; INVALID_OPTION if it is no YAML map, or an entry is unknown or wrong.
  */
 export async function yamlOptions<S extends Schema>(schema: S, file: string): Promise<Given<S>> {
   const text = await readText(file).catch((error: unknown) => {

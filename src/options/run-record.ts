@@ -16,20 +16,20 @@ const resolvedSource = z.strictObject({
   network: z.enum(networkNames),
   width: z.number(),
   size: z.int(),
-  /** Absent where the method matches no features. */
+  /** Absent if the method matches no features. */
   pairs: z.string().optional(),
 });
 
 export type ResolvedSource = z.output<typeof resolvedSource>;
 
-/** Every option of a run as it was resolved. */
+/** Every option of a run, with defaults filled in. */
 const resolved = z.strictObject({
   method: z.enum(methodNames),
   target: z.enum(networkNames),
   width: z.number(),
   size: z.int(),
   targetInit: z.string().optional(),
-  /** None where the method uses none. */
+  /** Empty if the method uses no source. */
   sources: z.array(resolvedSource),
   strict: z.boolean(),
   data: z.string(),
@@ -63,11 +63,14 @@ const resolved = z.strictObject({
 export type ResolvedOptions = z.output<typeof resolved>;
 
 const record = z.strictObject({
-  /** Which rules hold (rules.ts). */
+  /** Selects the run's rules (rules.ts). */
   format: z.union([z.literal(1), z.literal(2)]),
   verb: z.enum(['transfer', 'pretrain']),
   options: resolved,
-  /** What a resume must find again; `folder` (of all its images) where split.json names test images, as `eval` must. */
+  /**
+   * What a resume must find unchanged. `folder`, the hash of the whole data folder, is there only if split.json
+   * names test images; `eval` must find it unchanged.
+   */
   data: z.strictObject({
     classNames: z.array(z.string()),
     fingerprint: sha256,
@@ -77,14 +80,14 @@ const record = z.strictObject({
   sourceWeights: z.array(sha256),
 });
 
-/** What options.yaml of a run folder holds. */
+/** The content of options.yaml in a run folder. */
 export type RunRecord = z.output<typeof record>;
 
 export function formatRecord(value: RunRecord): string {
   return stringify(value, { lineWidth: 0 });
 }
 
-/** @throws L2TError INVALID_RUN, naming the entry. */
+/** Parses options.yaml. @throws L2TError INVALID_RUN, naming the entry. */
 export function parseRecord(text: string, file: string): RunRecord {
   let value: unknown;
   try {

@@ -20,7 +20,7 @@ const between = (min: number, max: number, help: string) =>
   about(z.number().gte(min).lte(max), 'x', `a number from ${min} to ${max}`, help);
 const repeated = <S extends z.ZodType>(schema: S) =>
   z.union([schema, z.array(schema).min(1).readonly()]).meta({ ...(schema.meta() as About), repeats: true });
-/** A list in one string, as on the command line; in YAML and TypeScript a list as well, or one number. */
+/** A list, written as one string on the command line. YAML and the API also allow an array or a single number. */
 const listed = (value: string, allowed: string, help: string) => {
   const item = z.union([z.string().min(1), z.int()]);
   return about(z.union([item, z.array(item).min(1).readonly()]).transform(String), value, allowed, help);
@@ -30,7 +30,7 @@ const yes = (help: string) => about(z.boolean(), '', 'true or false', help);
 export const engineNames = ['native', 'autograd'] as const satisfies readonly EngineName[];
 export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfies readonly ConvolutionName[];
 
-/** The paper's, where nothing else is said. The learning rate is not among them: it is found (learning-rate.ts). */
+/** The paper's hyperparameters, which are the defaults. The learning rate is found by default (learning-rate.ts). */
 export const defaultHyperparameters = {
   momentum: 0.9,
   weightDecay: 1e-4,
@@ -44,7 +44,7 @@ export const defaultHyperparameters = {
 };
 type HyperparameterValues = typeof defaultHyperparameters;
 
-/** Those that are given, and the paper's for the rest. */
+/** The given hyperparameters, and the defaults for the rest. */
 export function hyperparameters(
   given: { readonly [key in keyof HyperparameterValues]?: number | undefined },
 ): HyperparameterValues {
@@ -117,7 +117,7 @@ const training = {
   saveEvery: above(0, 1e6, 'seconds between saves within an epoch (60)'),
 };
 
-/** Options of `pretrain`: one schema for API, command line and YAML. */
+/** Options of `pretrain`. API, command line and YAML use the same schema. */
 export const pretrainSchema = z.strictObject({
   network: choice(networkNames, 'network to train'),
   ...training,
@@ -155,10 +155,10 @@ export const transferSchema = z.strictObject({
   temperature: above(0, 1000, "temperature of the softmax in lwf's distillation loss (2)"),
 });
 
-/** What `compare` and `curve` compare where no option says. */
+/** The default methods of `compare` and `curve`. */
 export const defaultMethods = 'scratch,fm,at,l2t-w,l2t-ww,finetune-source';
 
-/** Options of `compare`: those of `transfer` that are the same for every method, and which methods. */
+/** Options of `compare`: the options of `transfer` that are the same for every method, and the methods. */
 export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true, targetInit: true }).extend({
   methods: listed(
     'list',
@@ -169,7 +169,7 @@ export const compareSchema = transferSchema.omit({ method: true, pairs: true, se
   parallel: whole(1, 64, 'runs side by side (as many as have their --threads in cores, and memory; 1 on a GPU)'),
 });
 
-/** Options of `curve`: those of `compare`, with several counts of images a class. */
+/** Options of `curve`: those of `compare`, with several numbers of images per class. */
 export const curveSchema = compareSchema.extend({
   perClass: listed(
     'list',
@@ -178,7 +178,7 @@ export const curveSchema = compareSchema.extend({
   ),
 });
 
-/** Options of `reproduce`: what goes over a preset's. */
+/** Options of `reproduce`, which override those of the preset. */
 export const reproduceSchema = curveSchema.omit({ source: true }).extend({
   sourceWeights: repeated(
     path('file', "the preset's pretrained source: safetensors or .pth; once for each source, in the order of --list"),

@@ -1,14 +1,15 @@
 import { isScalar, Lexer, LineCounter, parseDocument, visit, type YAMLError, type YAMLMap } from 'yaml';
 
-// Options and records are 3 deep, and 21,000 class names take half a megabyte. The parser makes some 300 bytes of each byte, takes
-// time with the square of the depth, and where the stack ends in it, V8 may end the process instead of throwing an error.
+// Limits on length (characters) and nesting. Options and records are 3 deep, and 21,000 class names take half a
+// megabyte. The parser takes about 300 bytes of memory for each byte, and its time grows with the square of the depth.
+// If it overflows the stack, V8 may end the process instead of throwing an error.
 const longest = 2 ** 20;
 const deepest = 32;
 
 /**
- * YAML as plain values. What the parser would only warn of on stderr, such as a tag that it does not know, is an error, too: nothing
- * of a file of options may be guessed. Aliases are followed a hundred times at most: a few lines of them could unfold to gigabytes.
- * @throws Error where the text is no such YAML, too long or too deep.
+ * Parses YAML into plain values. The parser's warnings, such as an unknown tag, are errors here: no option may be
+ * guessed. Aliases are followed at most a hundred times, because a few lines of them could expand to gigabytes.
+ * @throws Error if the text is invalid, too long or too deeply nested.
  */
 export function parseYaml(text: string): unknown {
   if (text.length > longest) throw new Error(`it has ${text.length} characters, of which at most ${longest} are read`);
@@ -18,10 +19,10 @@ export function parseYaml(text: string): unknown {
     strict: true,
     logLevel: 'error',
     lineCounter,
-    // Not the types of YAML 1.1 (binary, sets, dates), which no option has.
+    // Without the types of YAML 1.1 (binary, sets, dates): no option has them.
     schema: 'core',
     resolveKnownTags: false,
-    // Its own ways to both take time with the square of the length.
+    // The parser's own duplicate check and pretty errors take time quadratic in the length.
     uniqueKeys: false,
     prettyErrors: false,
   });
@@ -36,7 +37,7 @@ export function parseYaml(text: string): unknown {
   }
 }
 
-/** One line: where, and what is wrong. */
+/** The problem in one line, with its place. */
 function inWords({ code, message, pos }: YAMLError, lines: LineCounter): string {
   if (code === 'MULTIPLE_DOCS') return 'it holds several documents (---): keep one';
   const advice = code === 'TAG_RESOLVE_FAILED' ? '. Leave the tag out' : '';
@@ -58,16 +59,16 @@ function requireUnique(items: YAMLMap['items'], lines: LineCounter): void {
   }
 }
 
-/** The depth, from the tokens alone, is never less than what the parser makes of them. */
+/** Throws if the text is nested too deeply. The depth is counted from the tokens; it is never below the parser's. */
 function requireShallow(text: string): void {
-  /** The columns at which open lines begin. */
+  /** The indents of the current line and of the lines that enclose it. */
   const indents: number[] = [];
   let flow = 0;
   let onLine = 0;
   let textFollows = false;
   let atStart = true;
   for (const token of new Lexer().lex(text)) {
-    // What follows this mark is text, whatever it looks like.
+    // The lexer emits \x1f before a scalar: the next token is text, even if it looks like punctuation.
     const isText = textFollows;
     textFollows = token === '\x1f';
     if (textFollows) continue;

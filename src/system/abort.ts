@@ -5,12 +5,12 @@ interface Listening {
   readonly stopAll: () => void;
 }
 
-/** One listener a signal: Node warns of a leak where a signal has more than ten. */
+/** There is one listener per signal, because Node warns of a leak when a signal has more than ten. */
 const listening = new WeakMap<AbortSignal, Listening>();
 
 /**
- * Calls `stop` when the signal fires. Returns how to take that back, after which a long-lived signal holds nothing of it.
- * Each `stop` is a function of its own.
+ * Calls `stop` when the signal fires. Returns a function that unsubscribes, so that a long-lived signal keeps no
+ * reference to `stop`. Each call must pass a different function.
  */
 export function onAbort(signal: AbortSignal | undefined, stop: () => void): () => void {
   if (signal === undefined) return () => {};
@@ -35,7 +35,7 @@ function listen(signal: AbortSignal): Listening {
   return entry;
 }
 
-/** Throws L2TError ABORTED once the signal has fired; `what` is what the message says was interrupted. */
+/** Throws L2TError ABORTED if the signal has fired; the message says that `what` was interrupted. */
 export function throwIfAborted(what: string, signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new L2TError('ABORTED', `${what} was interrupted.`, { cause: signal.reason });
 }

@@ -4,7 +4,7 @@ import { addonPath, isNativeCurrent, readBuildStamp } from '../../scripts/build-
 import { explain, findLibTorch, loadEnvironment } from '../../scripts/libtorch.mjs';
 import { defaultThreads } from './threads.js';
 
-/** One line of the report. 'note': works as it is, but could be better; 'broken': something cannot work. */
+/** One line of the report. 'note': it works, but could be better; 'broken': something cannot work. */
 export interface Check {
   readonly name: string;
   readonly state: 'ok' | 'note' | 'broken';
@@ -24,7 +24,7 @@ export interface SelfTest {
 
 const apt = (name: string): string => `sudo apt-get update && sudo apt-get install -y ${name}`;
 
-/** The first line of what a program says, or undefined if it cannot be run. */
+/** The first line of a program's output, or undefined if the program fails or cannot be run. */
 function firstLine(command: string, args: readonly string[]): string | undefined {
   const child = spawnSync(command, args, { encoding: 'utf8', timeout: 10_000 });
   return child.status === 0 ? child.stdout.split('\n')[0]?.trim() : undefined;
@@ -43,7 +43,7 @@ function checkNode(): Check {
       };
 }
 
-/** A tool that only compiling needs: missing, it matters less once the addon is built. */
+/** Checks a tool that only compiling needs: once the addon is built, a missing tool is only a note. */
 function checkTool(name: string, commands: readonly string[], packageName: string, built: boolean): Check {
   for (const command of commands) {
     const version = firstLine(command, ['--version']);
@@ -67,7 +67,7 @@ function checkLibTorch(built: boolean): { check: Check; libtorch: unknown } {
   return { check: { name: 'LibTorch', state: 'ok', detail }, libtorch: { ...found, tried } };
 }
 
-/** Debian's LibTorch runs on any BLAS, and the reference one is many times slower. */
+/** Debian's LibTorch works with any BLAS, and the reference BLAS is many times slower than the others. */
 function checkBlas(): Check[] {
   const library = '/usr/lib/x86_64-linux-gnu/libblas.so.3';
   if (readBuildStamp()?.libtorch.path !== '/usr' || !existsSync(library)) return [];
@@ -93,7 +93,7 @@ function checkAddon(): Check {
       };
 }
 
-/** Loads the addon in a child process, so that a crash in it is a line of the report and not the report's end. */
+/** Loads the addon in a child process, so that a crash becomes a line of the report and does not end it. */
 function selfTest(): { check: Check; result?: SelfTest } {
   const program = `
     const addon = require(process.argv[1]);
@@ -117,7 +117,7 @@ function selfTest(): { check: Check; result?: SelfTest } {
   return { check: { name: 'Self-test', state: 'broken', detail: detail.trim(), fix } };
 }
 
-/** Examines this machine, and what was built on it. Loads the addon in a process of its own. */
+/** Examines this machine and the built addon, which is loaded in a child process. */
 export function examine(): { checks: Check[]; libtorch: unknown; selfTest: SelfTest | undefined } {
   const built = existsSync(addonPath());
   const { check, libtorch } = checkLibTorch(built);

@@ -4,9 +4,9 @@ import { pipeline } from 'node:stream/promises';
 import { L2TError } from '../errors.js';
 import type { Progress } from './libtorch-archive.js';
 
-/** Official archives have up to 4 GB. */
+/** Bytes. Official archives have up to 4 GB. */
 const largestDownload = 2 ** 33;
-/** A server that sends nothing for so long is given up, milliseconds. */
+/** Milliseconds without any data after which the download fails. */
 const patience = 60_000;
 
 function unreachable(url: string, reason: string, cause?: unknown): L2TError {
@@ -17,7 +17,7 @@ function unreachable(url: string, reason: string, cause?: unknown): L2TError {
   );
 }
 
-/** What lies behind fetch's "fetch failed". */
+/** The reason of a failed fetch: `fetch` itself only says "fetch failed", so the message of its cause is taken. */
 function why(error: unknown): string {
   const { cause, message } = error as Error;
   return cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code || message : message;

@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { L2TError } from '../errors.js';
 import { limitError } from './limits.js';
 
-/** The system's refusals that a person meets, and what to do about each. */
+/** What to tell the user for each of the system's error codes. */
 const advice: ReadonlyMap<string, string> = new Map([
   ['ENOENT', 'it, or its folder, does not exist: check the path'],
   ['ENOTDIR', 'it, or a part of its path, is a file, not a folder: check the path'],
@@ -25,8 +25,8 @@ const advice: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * `error`, which came of trying to `verb` ("read", "write") `path`, as an L2TError FILE_ACCESS; OUT_OF_MEMORY where it only says that.
- * What is an L2TError already stays as it is.
+ * Turns the `error` of a failed attempt to `verb` ("read", "write") `path` into an L2TError: OUT_OF_MEMORY or
+ * OUT_OF_THREADS if the error means that, else FILE_ACCESS. An L2TError is returned unchanged.
  */
 export function fileError(verb: string, path: string, error: unknown): L2TError {
   if (error instanceof L2TError) return error;
@@ -37,16 +37,16 @@ export function fileError(verb: string, path: string, error: unknown): L2TError 
   return new L2TError('FILE_ACCESS', `Cannot ${verb} ${path || "''"}: ${reason}.`, { cause: error });
 }
 
-/** One read call takes at most this much (Linux transfers at most 2 GiB − 4 KiB at once). */
+/** Bytes that one read call asks for at most (Linux transfers at most 2 GiB − 4 KiB at once). */
 const readChunk = 2 ** 30;
 
-/** Room for any checkpoint of this package's networks; Node 20's buffers end here as well. */
+/** Bytes: more than any checkpoint of this package's networks has, and the limit of Node 20's buffers. */
 const largestFile = 2 ** 32 - 1;
 
-/** Bytes; a JavaScript string holds a few characters less. */
+/** Bytes. A JavaScript string has a limit of a few characters less. */
 const longestText = 2 ** 29 - 32;
 
-/** What is at a path is a folder, a pipe, a socket or a device: reading those may never end. */
+/** The path is a folder, a pipe, a socket or a device: reading one of those may never end. */
 export class NotRegularFile extends Error {
   constructor(
     readonly found: 'a folder' | 'no regular file',
@@ -67,16 +67,16 @@ export function requireRegular(stats: Stats, path: string): void {
 }
 
 /**
- * Opens a regular file for reading, and closes it after `body`. Every file that somebody else may have put there is read
- * through this function.
- * @throws L2TError FILE_ACCESS, naming the path and what to do; its cause is NotRegularFile where it is none.
+ * Opens a regular file for reading, calls `body`, and closes the file. Every file that another program may have put
+ * there is read through this function.
+ * @throws L2TError FILE_ACCESS, naming the path and what to do; its cause is NotRegularFile if the path is none.
  */
 export async function withFile<T>(path: string, body: (handle: FileHandle, size: number) => Promise<T>): Promise<T> {
   let handle: FileHandle | undefined;
   try {
-    // Opening some devices does something to them, so they are refused before that.
+    // Opening some devices has side effects, so the type is checked before the file is opened.
     requireRegular(await stat(path), path);
-    // Another process may have put a pipe there since: opening that would wait for its writer without O_NONBLOCK.
+    // Another process may have put a pipe there since. Without O_NONBLOCK, opening it would wait for a writer.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = await handle.stat();
     requireRegular(stats, path);
@@ -89,7 +89,7 @@ export async function withFile<T>(path: string, body: (handle: FileHandle, size:
 }
 
 /**
- * The whole of a regular file, read once.
+ * Reads a whole regular file.
  * @throws L2TError FILE_ACCESS, naming the path and what to do.
  */
 export function readFileBytes(path: string): Promise<Uint8Array> {
@@ -100,7 +100,7 @@ export function readFileBytes(path: string): Promise<Uint8Array> {
 }
 
 /**
- * The whole of a regular file as text, UTF-8.
+ * Reads a whole regular file as UTF-8 text.
  * @throws L2TError FILE_ACCESS, naming the path and what to do.
  */
 export function readText(path: string): Promise<string> {
@@ -123,8 +123,8 @@ export async function readAll(handle: FileHandle, size: number): Promise<Uint8Ar
 }
 
 /**
- * Creates a folder and those above it that are missing. One level at a time: Node's own recursive mkdir never returns where a
- * folder exists but takes no folders and says ENOENT, as /proc does.
+ * Creates a folder and its missing parents, one level at a time. Node's own recursive mkdir never returns below a
+ * folder such as /proc, which exists but answers mkdir with ENOENT.
  * @throws L2TError FILE_ACCESS, naming the path and what to do.
  */
 export async function makeFolder(path: string): Promise<void> {
@@ -137,7 +137,7 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** @throws the system's error, but not that there is nothing. */
+/** False if nothing exists at the path. @throws the system's error, or an Error if it is not a folder. */
 async function isFolderThere(path: string): Promise<boolean> {
   try {
     if ((await stat(path)).isDirectory()) return true;
@@ -148,7 +148,7 @@ async function isFolderThere(path: string): Promise<boolean> {
   throw new Error(`${path} is a file, not a folder: choose another place`);
 }
 
-/** A folder whose parent exists. */
+/** Creates a folder whose parent exists. */
 async function makeOne(path: string): Promise<void> {
   try {
     await mkdir(path);
@@ -156,22 +156,22 @@ async function makeOne(path: string): Promise<void> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') throw new Error(`${dirname(path)} takes no folders: choose another place`, { cause: error });
     if (code !== 'EEXIST') throw error;
-    // Another process was faster, or it is a link.
+    // Another process has created the folder, or the path is a link.
     if (!(await isFolderThere(path))) throw new Error(`${path} is a link that leads nowhere: remove it`);
   }
 }
 
-/** A new name beside a file that is being written: it is renamed to its place once it is whole. */
+/** A new temporary name in the same folder as `path`. The file is renamed to `path` once it is complete. */
 export const temporaryOf = (path: string): string =>
   join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
 
-/** Is it a name that `temporaryOf` gives? A killed process leaves such files. */
+/** Is it a name made by `temporaryOf`? A killed process leaves such files behind. */
 export const isTemporary = (name: string): boolean => /^\..+\.[0-9a-f]{12}\.tmp$/.test(name);
 
 /**
- * Writes `data` so that `path` holds either what it held before or all of the new content, also when the power goes:
- * beside the target, synced, renamed over it, and the folder synced. The temporary file is removed on failure.
- * A folder, pipe, socket or device is not replaced.
+ * Writes `data` so that `path` holds either its old content or all of the new content, even after a power failure: the
+ * data is written to a temporary file beside the target and synced, the file is renamed over the target, and the folder
+ * is synced. The temporary file is removed on failure. A folder, pipe, socket or device is not replaced.
  * @throws L2TError FILE_ACCESS, naming the path and what to do.
  */
 export async function writeFileAtomic(
@@ -185,7 +185,7 @@ export async function writeFileAtomic(
     const handle = await open(temporary, 'wx');
     created = true;
     try {
-      // Its types leave out the iterables that it documents.
+      // The cast: writeFile's documentation allows iterables, but its types do not.
       await handle.writeFile(data as string);
       await handle.sync();
     } finally {
@@ -195,7 +195,7 @@ export async function writeFileAtomic(
     created = false;
     await syncFolder(dirname(path));
   } catch (error) {
-    // The first failure is the one to report; a temporary file that cannot be removed changes nothing about it.
+    // The first failure is the one to report, so a failure to remove the temporary file is ignored.
     if (created) await unlink(temporary).catch(() => {});
     throw fileError('write', path, error);
   }
@@ -209,7 +209,7 @@ async function requireReplaceable(path: string): Promise<void> {
   if (stats) requireRegular(stats, path);
 }
 
-/** A rename is on disk only when its folder is. */
+/** A rename is on disk only after its folder is synced. */
 async function syncFolder(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { fileError, readText } from './files.js';
 
-/** Start of a process since boot, where the system says: a process id alone is soon given to another. */
+/** When a process started, since boot; '' if unknown. A process id alone is not enough: the system reuses it. */
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in brackets, may hold spaces and brackets itself; the start is field 22, the 20th behind it.
+    // The start is field 22, the 20th after the name. The name, in brackets, may itself hold spaces and brackets.
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
   } catch {
     return '';
@@ -27,14 +27,14 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Who holds the lock at `path`, which reads `text`; undefined where they are gone, or have not written it to its end. */
+/** The holder of the lock at `path` with the content `text`; undefined if it has ended, or `text` is incomplete. */
 function holderOf(path: string, text: string): string | undefined {
   if (text === identity(process.pid)) return isOpenHere(path) ? 'another run of this process' : undefined;
   const pid = Number.parseInt(text, 10);
   return pid > 0 && isAlive(pid) && text === identity(pid) ? `process ${pid}` : undefined;
 }
 
-/** Nothing where there is no lock. */
+/** The lock's content; '' if there is no lock. */
 async function readLock(path: string): Promise<string> {
   return readText(path).catch((error: unknown) => {
     if ((error as { cause?: NodeJS.ErrnoException }).cause?.code === 'ENOENT') return '';
@@ -42,7 +42,7 @@ async function readLock(path: string): Promise<string> {
   });
 }
 
-/** @throws L2TError INVALID_RUN where a run holds the folder; FILE_ACCESS. */
+/** @throws L2TError INVALID_RUN if a run holds the folder; FILE_ACCESS. */
 export async function requireFree(folder: string): Promise<void> {
   const path = join(folder, 'lock');
   const holder = holderOf(path, await readLock(path));
@@ -53,8 +53,8 @@ const inUse = (folder: string, holder: string): L2TError =>
   new L2TError('INVALID_RUN', `${folder} is in use by ${holder}: wait for it to end, or stop it.`);
 
 /**
- * Keeps two runs out of one folder. A lock whose process is gone is taken over; so is one of this process that no run holds:
- * it was left by a worker thread that was ended. Who holds a lock keeps it open, which ends with the thread.
+ * Prevents two runs from using the same folder. A holder keeps its lock file open. A lock is taken over if its process
+ * has ended, or if it belongs to this process but no thread has it open: then a terminated worker thread has left it.
  */
 export class FolderLock {
   private constructor(
@@ -62,7 +62,7 @@ export class FolderLock {
     private readonly file: FileHandle,
   ) {}
 
-  /** @throws L2TError INVALID_RUN where another process, or another run of this one, holds the folder; FILE_ACCESS. */
+  /** @throws L2TError INVALID_RUN if another process, or another run of this one, holds the folder; FILE_ACCESS. */
   static async acquire(folder: string): Promise<FolderLock> {
     const path = join(folder, 'lock');
     for (let attempt = 0; attempt < 10; attempt++) {
@@ -76,7 +76,7 @@ export class FolderLock {
     throw new L2TError('INVALID_RUN', `${folder} is fought over by several processes: try again.`);
   }
 
-  /** Removes what processes left that were killed while they took this lock. */
+  /** Removes the temporary files of processes that were killed while they took this lock. */
   async #tidied(folder: string): Promise<FolderLock> {
     try {
       await removeDeadLocks(folder);
@@ -90,7 +90,7 @@ export class FolderLock {
   /** @throws L2TError FILE_ACCESS. */
   async release(): Promise<void> {
     try {
-      // In this order: a lock that is not open is anybody's, and what is removed must be this one.
+      // Remove, then close: once the file is closed, another run may take over, and its lock would be removed.
       await rm(this.path, { force: true });
     } catch (error) {
       throw fileError('remove', this.path, error);
@@ -100,7 +100,10 @@ export class FolderLock {
   }
 }
 
-/** Does `body`, then releases the lock. Where `body` fails, a failure of the release is not reported: it has the same reason. */
+/**
+ * Calls `body`, then releases the lock. If `body` fails, only its error is reported: a failing release has the same
+ * cause.
+ */
 export async function releaseAfter<T>(lock: FolderLock, body: () => Promise<T>): Promise<T> {
   let result: T;
   try {
@@ -113,7 +116,7 @@ export async function releaseAfter<T>(lock: FolderLock, body: () => Promise<T>):
   return result;
 }
 
-/** Those of living processes stay. */
+/** Removes temporary lock files, except those of running processes. */
 async function removeDeadLocks(folder: string): Promise<void> {
   for (const name of (await readdir(folder)).filter((entry) => /^lock\.[0-9a-f]{12}$/.test(entry))) {
     const path = join(folder, name);
@@ -121,7 +124,7 @@ async function removeDeadLocks(folder: string): Promise<void> {
   }
 }
 
-/** Does any thread of this process have the file open? Each thread has modules of its own, but all share descriptors. */
+/** Does any thread of this process have the file open? Threads share file descriptors, but not modules. */
 function isOpenHere(path: string): boolean {
   const wanted = statSync(path, { throwIfNoEntry: false });
   if (wanted === undefined) return false;
@@ -143,14 +146,17 @@ function descriptors(): string[] {
   }
 }
 
-/** Written beside its place and linked there, so that nobody ever reads a lock half written. Nothing where there is one. */
+/**
+ * Creates the lock; undefined if there is one already. It is written under another name, then linked to `path`, so that
+ * no process can read an incomplete lock.
+ */
 async function createLock(path: string): Promise<FileHandle | undefined> {
   const mine = `${path}.${randomBytes(6).toString('hex')}`;
   let file: FileHandle | undefined;
   let taken = false;
   try {
     await writeFile(mine, identity(process.pid), { flag: 'wx' });
-    // Only for reading: a file system with a file that is open for writing could not be made read-only.
+    // Opened only for reading: a file system cannot be made read-only while a file on it is open for writing.
     file = await open(mine, 'r');
     taken = await linkTo(mine, path);
     return taken ? file : undefined;
@@ -158,12 +164,12 @@ async function createLock(path: string): Promise<FileHandle | undefined> {
     throw fileError('write', path, error);
   } finally {
     if (!taken) await file?.close();
-    // A failure before this one is the one to report; what stays is removed by the next holder (removeDeadLocks).
+    // A failure here is ignored: the next holder removes the file (removeDeadLocks).
     await rm(mine, { force: true }).catch(() => {});
   }
 }
 
-/** False where the lock is there already, or the next holder has removed `mine` while it was half written. */
+/** False if the lock exists already, or if another holder has removed `mine` because it was still incomplete. */
 async function linkTo(mine: string, path: string): Promise<boolean> {
   try {
     await link(mine, path);
@@ -174,13 +180,13 @@ async function linkTo(mine: string, path: string): Promise<boolean> {
   }
 }
 
-/** Moves the lock aside; where that caught a newer one than was judged, it is put back. */
+/** Removes the lock with the content `judged`. Renames it first; if it proves to be a newer lock, puts it back. */
 async function removeStale(path: string, judged: string): Promise<void> {
   const aside = `${path}.${randomBytes(6).toString('hex')}`;
   try {
     await rename(path, aside);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return; // another was faster
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return; // another process has removed it
     throw fileError('write', path, error);
   }
   const moved = await readLock(aside);

@@ -10,10 +10,10 @@ import { L2TError } from '../errors.js';
 import { fileError, makeFolder, requireRegular } from './files.js';
 import { FolderLock, releaseAfter } from './folder-lock.js';
 
-/** Official CUDA archives unpack to about 7 GB in 20,000 files. */
+/** Limits on the unpacked archive. Official CUDA archives unpack to about 7 GB in 20,000 files. */
 const mostBytes = 2 ** 34;
 const mostEntries = 200_000;
-/** Shared libraries deflate to a third or fourth; a bomb to a thousandth. */
+/** Unpacked size over packed size: 3 or 4 for shared libraries, 1000 for a zip bomb. */
 const mostExpansion = 100;
 
 export interface Installation {
@@ -21,19 +21,20 @@ export interface Installation {
   readonly version: string;
 }
 
-/** Called as bytes arrive: `done` of `total`, which is undefined where it isn't known. */
+/** Called as work proceeds: `done` of `total` bytes or files; `total` is undefined if it is unknown. */
 export type Progress = (what: string, done: number, total: number | undefined) => void;
 
 /**
- * Puts a LibTorch from an official zip archive, or an unpacked one, into `destination`, replacing what is there.
- * It is unpacked beside, checked (headers, version, C++ ABI, does it load), and only then renamed: a failure or an
- * interruption leaves what was there before, and what a killed process left beside it is removed by the next.
- * @throws L2TError LIBTORCH_NOT_FOUND where the archive is damaged, hostile or unfit; FILE_ACCESS; INVALID_RUN where another
- *   process is at it.
+ * Installs a LibTorch from an official zip archive, or from an unpacked one, in `destination`, replacing its old
+ * content. It is unpacked into a temporary folder, checked (headers, version, C++ ABI, does it load), and only then
+ * renamed, so a failure or an interruption keeps the old content. The next call removes the temporary folder of a
+ * killed process.
+ * @throws L2TError LIBTORCH_NOT_FOUND if the archive is damaged, hostile or unfit; FILE_ACCESS; INVALID_RUN if another
+ *   process is installing.
  */
 export async function installLibTorch(options: {
   readonly from: string;
-  /** Writes the archive of the address `from` to `path`; without it, `from` is a path. */
+  /** Downloads the archive from the URL `from` to `path`. If absent, `from` is a path. */
   readonly fetch?: (path: string) => Promise<void>;
   readonly destination: string;
   readonly load?: Probe;
@@ -58,10 +59,10 @@ export async function installLibTorch(options: {
 const temporaryName = '.unpacking-';
 const oldName = 'libtorch.old';
 
-/** Whoever holds the lock of `home` is the only one at work there. */
+/** Removes temporary folders. The caller holds the lock of `home`, so no other process uses them. */
 async function removeLeftOvers(home: string, destination: string): Promise<void> {
   for (const name of (await readdir(home)).filter((entry) => entry.startsWith(temporaryName))) {
-    // A process that was killed between its last two steps had moved the LibTorch of before aside.
+    // A process that was killed in `replace` has moved the old LibTorch here: put it back.
     const old = join(home, name, oldName);
     if (existsSync(old) && !existsSync(destination)) await rename(old, destination);
     await rm(join(home, name), { recursive: true, force: true });
@@ -83,7 +84,7 @@ async function installThrough(
   return { path: destination, version: seen.version };
 }
 
-/** @throws L2TError FILE_ACCESS where it is neither: a pipe would be read for ever. */
+/** True for a folder, false for a file. @throws L2TError FILE_ACCESS otherwise: reading a pipe might never end. */
 async function isFolderOrFile(path: string): Promise<boolean> {
   try {
     const status = await stat(path);
@@ -103,7 +104,7 @@ function unfit(from: string, reason: string): L2TError {
   );
 }
 
-/** Archives hold one folder, libtorch/; a folder may be that one or the one around it. */
+/** An archive holds one folder, libtorch/. `folder` may be that folder or its parent. */
 async function libtorchRoot(folder: string): Promise<string> {
   const inner = join(folder, 'libtorch');
   return (await readdir(folder)).includes('libtorch') ? inner : folder;
@@ -127,12 +128,12 @@ async function copyFolder(from: string, to: string, progress: Progress, load?: P
   const root = await libtorchRoot(from);
   const seen = inspect(root, load);
   if (seen.reason !== undefined) throw unfit(from, seen.reason);
-  // A system's or an environment's LibTorch lies among a thousand other things.
+  // The LibTorch of a system or of a Python environment lies among many unrelated files, so it is not copied.
   if (seen.libDir !== join(root, 'lib')) throw unfit(from, `it is no unpacked archive; use it with LIBTORCH=${root}`);
   let files = 0;
   try {
     for (const part of await readdir(root)) {
-      // A link may lead out of the folder, so its target is copied.
+      // `dereference`: a link may lead out of the folder, so its target is copied.
       const filter = (path: string): boolean => {
         files += 1;
         progress(`copying ${basename(path)}`, files, undefined);
@@ -184,7 +185,7 @@ async function readEntries(zip: ZipFile, from: string): Promise<Entry[]> {
   return entries;
 }
 
-/** Refuses before anything is written. Returns the size of all entries, bytes. */
+/** Refuses a hostile or unfit archive before anything is written. Returns the unpacked size in bytes. */
 function judge(entries: readonly Entry[], archiveSize: number, from: string): number {
   const names = new Set<string>();
   let total = 0;
@@ -234,7 +235,7 @@ async function extract(zip: ZipFile, entry: Entry, to: string, from: string): Pr
   }
 }
 
-/** Passes bytes on, and fails at their end if their checksum is another. */
+/** A stream that passes bytes on, and fails at the end if their CRC-32 is not `expected`. */
 function checkedAgainst(expected: number) {
   return async function* (source: Readable): AsyncGenerator<Buffer> {
     let sum = 0;

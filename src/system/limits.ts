@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { L2TError } from '../errors.js';
 
-/** A soft limit of this process, as /proc/self/limits calls it; Infinity where there is none or the system does not say. */
+/** A soft limit of this process, by its name in /proc/self/limits; Infinity if there is none or it is unknown. */
 function limitOf(name: string): number {
   const line = read('/proc/self/limits')
     .split('\n')
@@ -20,7 +20,7 @@ function read(path: string): string {
   }
 }
 
-/** The sentences are those of native/core/limits.cc. */
+/** The messages are the same as in native/core/limits.cc. */
 function outOfThreads(cause: unknown): L2TError {
   const limit = limitOf('Max processes');
   const named = Number.isFinite(limit) ? limit : 'unlimited';
@@ -39,13 +39,13 @@ function outOfMemory(cause: unknown): L2TError {
 
 const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`;
 
-/** What Node, V8 and libvips say where the system gives them no memory or no thread. */
+/** Error messages of Node, V8 and libvips that mean that the system refused memory or a thread. */
 const refusals: readonly [pattern: RegExp, toError: (cause: unknown) => L2TError][] = [
   [/Array buffer allocation failed|ENOMEM|[Oo]ut of memory|Failed to allocate memory/, outOfMemory],
   [/unable to create thread|Resource temporarily unavailable/, outOfThreads],
 ];
 
-/** An error that only says that memory or threads are used up, as an L2TError that says what to do; else undefined. */
+/** The L2TError for an error that means "no memory" or "no threads"; undefined for other errors. */
 export function limitError(error: unknown): L2TError | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof L2TError) return isLimitError(error) ? error : undefined;
@@ -56,11 +56,12 @@ export function limitError(error: unknown): L2TError | undefined {
 export const isLimitError = (error: unknown): boolean =>
   error instanceof L2TError && (error.code === 'OUT_OF_MEMORY' || error.code === 'OUT_OF_THREADS');
 
-/** Address space that LibTorch takes when it is loaded, bytes: Debian's for a CPU 0.9 GB. */
+/** Address space that loading LibTorch takes, bytes (Debian's CPU build: 0.9 GB). */
 const loading = 1e9;
 
 /**
- * Libraries that find no room when they are loaded end the process or, as OpenBLAS does, ask again for ever.
+ * Checks that there is address space to load LibTorch. Without it, a library may end the process while it is loaded, or
+ * retry for ever, as OpenBLAS does.
  * @throws L2TError OUT_OF_MEMORY.
  */
 export function requireRoomToLoad(): void {
@@ -71,6 +72,6 @@ export function requireRoomToLoad(): void {
   throw new L2TError('OUT_OF_MEMORY', message);
 }
 
-/** Does the dynamic loader mean that there is no room? It says no more than that it could not map a file. */
+/** Does the dynamic loader's message mean "no address space"? It only says that a file could not be mapped. */
 export const isLoadingOutOfRoom = (text: string): boolean =>
   Number.isFinite(addressSpace()) && /failed to map|cannot map|cannot allocate memory(?! in static TLS)/i.test(text);

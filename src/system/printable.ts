@@ -1,6 +1,6 @@
 /**
- * What would steer a terminal, hide or reorder text, or break a line: control and format characters, line separators, lone
- * surrogates. The two that join letters in words and pictures (U+200C, U+200D) are no danger.
+ * Characters that could control a terminal, hide or reorder text, or break a line: control and format characters, line
+ * separators, lone surrogates. The two joiners of letters and emoji (U+200C, U+200D) are harmless.
  */
 const dangerous = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
@@ -11,27 +11,27 @@ function escaped(char: string): string {
   return short[char] ?? (code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`);
 }
 
-/** `text` on one line, as a terminal shows it safely: what is dangerous is written as in JavaScript, such as \u001b. */
+/** `text` on one line, safe for a terminal: dangerous characters become JavaScript escapes such as \u001b. */
 export const printable = (text: string): string => text.replace(dangerous, escaped);
 
-/** Of a name, characters. */
+/** Characters of a name that are shown at most. */
 const longestName = 80;
 
-/** A name or value out of a file, for a message or a table: cut and printable. */
+/** A name or value from a file, shortened and made printable for a message or a table. */
 export function shown(name: string, longest = longestName): string {
   if (name.length <= longest) return printable(name);
-  // Not between the two halves of a character.
+  // Do not cut between the two halves of a surrogate pair.
   const end = /[\ud800-\udbff]/.test(name[longest - 1] ?? '') ? longest - 1 : longest;
   return `${printable(name.slice(0, end))}…`;
 }
 
-/** As `shown`, in quotes. */
+/** The same as `shown`, in quotes. */
 export const quoted = (name: string): string => `"${shown(name)}"`;
 
-/** Of a message, characters of a line: more than any that this package means to say. */
+/** Characters of a message's line that are shown at most: this package's own messages are shorter. */
 const longestLine = 4000;
 
-/** The lines of a message, each printable. Of one that is very long, the middle is left out: its end says what to do. */
+/** Joins a message's lines, each made printable. A very long line loses its middle, because its end says what to do. */
 export function printableLines(lines: readonly string[]): string {
   return lines
     .map((line) =>

@@ -1,3 +1,3 @@
-/** As it must be typed in a shell to be one word. */
+/** Quotes `text` where needed, so that a shell reads it as one word. */
 export const shellWord = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

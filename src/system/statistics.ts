@@ -1,27 +1,27 @@
 export const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** The mean of the middle two where their count is even. */
+/** The median; for an even count, the mean of the two middle values. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;
   return ((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2;
 }
 
-/** The sample's standard deviation; undefined of a single value. */
+/** The sample standard deviation; undefined for fewer than two values. */
 export function deviation(values: readonly number[]): number | undefined {
   if (values.length < 2) return undefined;
   const centre = mean(values);
   return Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1));
 }
 
-/** 0.654 and 0.05 → "65.4 ± 5.0": a mean of shares and its spread, percent. */
+/** Mean and standard deviation of fractions, in percent: mean 0.654 and deviation 0.05 → "65.4 ± 5.0". */
 export function percentOf(values: readonly number[]): string {
   const spread = deviation(values);
   return (100 * mean(values)).toFixed(1) + (spread === undefined ? '' : ` ± ${(100 * spread).toFixed(1)}`);
 }
 
-/** P(X ≥ successes), X binomial of so many trials, each a success with the probability in (0, 1). */
+/** P(X ≥ successes) for a binomial X with this number of trials and this probability of success, in (0, 1). */
 export function probabilityOfAtLeast(successes: number, trials: number, probability: number): number {
   const odds = Math.log(probability) - Math.log1p(-probability);
   let logarithm = trials * Math.log1p(-probability);
@@ -40,7 +40,7 @@ export interface Interval {
   readonly high: number;
 }
 
-/** Of a mean, by Student's t with n − 1 degrees of freedom; undefined of fewer than two values. */
+/** The mean's interval by Student's t with n − 1 degrees of freedom; undefined for fewer than two values. */
 export function intervalOf(values: readonly number[]): Interval | undefined {
   const spread = deviation(values);
   if (spread === undefined) return undefined;
@@ -50,8 +50,8 @@ export function intervalOf(values: readonly number[]): Interval | undefined {
 }
 
 /**
- * t such that |T| ≤ t with probability 0.95, for a whole number of degrees of freedom: 12.706 for 1, towards 1.960. By
- * bisection in θ = atan(t / √freedom), of which `probabilityWithin` rises from 0 at 0 to 1 at π/2.
+ * The t for which P(|T| ≤ t) = 0.95, for a whole number of degrees of freedom: 12.706 for 1, and 1.960 in the limit.
+ * Found by bisection over θ = atan(t / √freedom): `probabilityWithin` rises from 0 at θ = 0 to 1 at θ = π/2.
  */
 export function studentT(freedom: number): number {
   let [low, high] = [0, Math.PI / 2];
@@ -65,7 +65,8 @@ export function studentT(freedom: number): number {
 
 /**
  * P(|T| ≤ √freedom tan θ), exact: Abramowitz and Stegun, 26.7.3 and 26.7.4. With c = cos θ, s = sin θ and ν = freedom:
- * ν odd: 2/π (θ + s (c + 2/3 c³ + (2·4)/(3·5) c⁵ + … up to c^(ν−2))); ν even: s (1 + 1/2 c² + (1·3)/(2·4) c⁴ + … up to c^(ν−2)).
+ * - ν odd: 2/π (θ + s (c + 2/3 c³ + (2·4)/(3·5) c⁵ + … up to c^(ν−2)));
+ * - ν even: s (1 + 1/2 c² + (1·3)/(2·4) c⁴ + … up to c^(ν−2)).
  */
 function probabilityWithin(angle: number, freedom: number): number {
   const cosine = Math.cos(angle);

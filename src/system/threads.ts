@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /**
- * How many CPU threads to compute with where nobody says: OMP_NUM_THREADS, else all that `availableCores` gives.
+ * The default number of CPU threads: OMP_NUM_THREADS (at most 1024), else `availableCores`.
  */
 export function defaultThreads(env: NodeJS.ProcessEnv = process.env, root = '/'): number {
   const wish = /^\s*(\d+)\s*(?:,.*)?$/.exec(env.OMP_NUM_THREADS ?? '')?.[1];
@@ -11,18 +11,18 @@ export function defaultThreads(env: NodeJS.ProcessEnv = process.env, root = '/')
   return availableCores(root);
 }
 
-/** The cores that this process may run on, as far as the container's CPU quota allows. */
+/** How many cores this process may use: the smaller of its CPU affinity and the container's CPU quota, rounded up. */
 export function availableCores(root = '/'): number {
   return Math.max(1, Math.min(availableParallelism(), Math.ceil(cpuQuota(root))));
 }
 
-/** CPUs' worth of time that control groups grant this process, in version 2 or 1; Infinity where there is no limit. */
+/** The CPU quota, in CPUs, that control groups (version 2 or 1) set for this process; Infinity if there is no limit. */
 function cpuQuota(root: string): number {
   const groups = read(join(root, 'proc/self/cgroup'));
   const mount = join(root, 'sys/fs/cgroup');
   const unified = /^0::(\/.*)$/m.exec(groups)?.[1];
   let quota = Number.POSITIVE_INFINITY;
-  // A limit of any group around it holds; in a container its own group is the mount itself.
+  // The limits of all parent groups apply as well. In a container, the process's own group is the mount itself.
   for (let group = unified ?? '/'; ; group = dirname(group)) {
     const [limit = '', period = ''] = read(join(mount, group, 'cpu.max'))
       .trim()

@@ -7,7 +7,7 @@ import type { LayoutReader } from '../layout-reader.js';
 import { readClassNames } from '../names.js';
 import { readWhole } from '../reading.js';
 
-/** One of the two binary data sets: which files make it up and what a record begins with. */
+/** One of the two binary data sets: its files and the format of its records. */
 export interface CifarVariant {
   readonly layout: 'cifar10' | 'cifar100';
   /** The folder inside the official archive. */
@@ -30,7 +30,7 @@ export const cifar10: CifarVariant = {
   labelBytes: 1,
 };
 
-/** Two labels an image: the coarse one of 20 is passed over, the fine one of 100 is the class. */
+/** Each image has two labels: the coarse one (of 20) is ignored, the fine one (of 100) is the class. */
 export const cifar100: CifarVariant = {
   layout: 'cifar100',
   archiveFolder: 'cifar-100-binary',
@@ -45,17 +45,17 @@ const side = 32;
 const plane = side * side;
 const maxFileBytes = 2 ** 30;
 
-/** All files of a variant, in the order in which an error lists them. */
+/** All files of a variant, in the order in which error messages list them. */
 export function cifarFiles(variant: CifarVariant): string[] {
   return [...variant.train, variant.test, variant.names];
 }
 
 /**
- * CIFAR-10 or CIFAR-100 in their binary version: records of 1 (2) label bytes and 3 × 32 × 32 pixels, plane by plane.
- * Any whole number of records a file.
+ * Reads the binary version of CIFAR-10 or CIFAR-100: records of 1 (CIFAR-100: 2) label bytes and 3 × 32 × 32 pixels,
+ * plane by plane. A file may have any number of records.
  *
- * `open` throws INVALID_DATA for a missing file, a length that is not whole records, a label that is no class, a class
- * without training images; FILE_ACCESS.
+ * `open` throws INVALID_DATA for a missing file, a file with no records or an incomplete one, a label that is no class,
+ * or a class without training images; FILE_ACCESS.
  */
 export function cifarReader(variant: CifarVariant): LayoutReader {
   return {

@@ -10,7 +10,7 @@ const labelsFile = 'image_class_labels.txt';
 const splitFile = 'train_test_split.txt';
 const classesFile = 'classes.txt';
 
-/** Caltech-UCSD Birds-200-2011, with its own division into training and test images. */
+/** Caltech-UCSD Birds-200-2011, with its own split into training and test images. */
 export const cub200: LayoutReader = {
   layout: 'cub200',
   async find(folder, names) {
@@ -43,7 +43,7 @@ export const cub200: LayoutReader = {
   },
 };
 
-/** A file of lines that begin with an id → what each says. */
+/** Reads a file of lines "ID TEXT" into a map from id to text. */
 async function readById(folder: string, name: string, pattern: RegExp, form: string): Promise<Map<string, string>> {
   const file = join(folder, name);
   const said = new Map<string, string>();

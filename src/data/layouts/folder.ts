@@ -9,7 +9,7 @@ import { type LayoutReader, nameSome, unknownLayout } from '../layout-reader.js'
 import { reaching, readStart } from '../reading.js';
 import { mostStrange, type Walk } from '../walk.js';
 
-/** Folder names that mean a split, in lower case. */
+/** The split that a folder name (in lower case) means. */
 const splitOfName = new Map<string, SplitName>([
   ['train', 'train'],
   ['val', 'validation'],
@@ -25,9 +25,9 @@ interface ClassFolder {
   readonly images: readonly string[];
 }
 
-/** The search of one data set's folders for images. */
+/** The state of the search for images in one data set's folders. */
 class Search {
-  /** Paths that were passed over, for one warning at the end. */
+  /** Number of ignored paths, for one warning at the end; `first` is the first of them. */
   passedOver = 0;
   first: string | undefined;
   foundImage = false;
@@ -38,7 +38,7 @@ class Search {
     readonly walk: Walk,
   ) {}
 
-  /** Throws INVALID_DATA where so many entries were looked at without finding an image that it may be a whole disk. */
+  /** Throws INVALID_DATA if no image is found among the first `mostStrange` entries: the folder may be a whole disk. */
   look(): void {
     this.walk.check();
     if (this.foundImage || ++this.#looked <= mostStrange) return;
@@ -56,13 +56,12 @@ class Search {
 }
 
 /**
- * One folder per class: FOLDER/train/CLASS/… with any of train, val (valid, validation) and test, or flat,
- * FOLDER/CLASS/…, which becomes `train`. Images may lie deeper within a class folder. Classes and images are sorted by
- * code unit. A file is an image by its ending (.png, .jpg, .jpeg, .webp, .gif) or, lacking one of those, by its content;
- * others are passed over with a warning, hidden ones silently.
+ * One folder per class: FOLDER/train/CLASS/… with any of train, val (valid, validation) and test; or flat,
+ * FOLDER/CLASS/…, which becomes `train`. Images may lie in subfolders of a class folder. Classes and images are sorted
+ * by code unit. A file is an image if it has a known extension (.png, .jpg, .jpeg, .webp, .gif) or, else, if its
+ * content looks like one. Other files are ignored with a warning, hidden ones without.
  *
- * `open` throws INVALID_DATA for an empty class, other classes in one split than in another, or no images at all;
- * FILE_ACCESS.
+ * `open` throws INVALID_DATA for an empty class, splits with different classes, or no images at all; FILE_ACCESS.
  */
 export const folderReader: LayoutReader = {
   layout: 'folder',
@@ -97,7 +96,10 @@ export const folderReader: LayoutReader = {
   },
 };
 
-/** Split → folder; none where the folder is flat. A class may be called 'train': a split's folder holds folders. */
+/**
+ * Split → folder; empty if the data set is flat. A folder called 'train' may be a class: if there are folders with
+ * other names, and no folder with a split's name contains folders, all of them are classes.
+ */
 async function findSplits(folder: string, search: Search): Promise<Map<SplitName, string>> {
   const { files, folders } = await listFollowing(folder, search);
   const candidates = folders.filter((name) => splitOfName.has(name.toLowerCase()));
@@ -125,7 +127,7 @@ async function listClasses(folder: string, search: Search): Promise<ClassFolder[
   for (const name of folders) {
     const path = join(folder, name);
     classes.push({ name, folder: path, images: (await listImages(path, '', search)).sort() });
-    // Not after the last class only: what is no data set at all should not be listed to its end.
+    // Checked after every class, so that the rest is not listed in vain.
     if (classes.at(-1)?.images.length === 0) empty ??= classes.at(-1);
     if (empty && search.foundImage) {
       throw new L2TError(
@@ -143,7 +145,9 @@ async function listClasses(folder: string, search: Search): Promise<ClassFolder[
   return classes;
 }
 
-/** Image files anywhere below a class folder, relative to it. Links to folders are not followed: they may go round. */
+/**
+ * Image files anywhere below a class folder, relative to it. Does not follow links to folders: they may form a cycle.
+ */
 async function listImages(folder: string, below: string, search: Search): Promise<string[]> {
   let images: string[] = [];
   const folders: string[] = [];
@@ -165,7 +169,7 @@ async function listImages(folder: string, below: string, search: Search): Promis
 const isImage = async (path: string): Promise<boolean> =>
   isImageExtension(extname(path)) || looksLikeImage(await readStart(path, 12));
 
-/** What a folder shows: no hidden entries, neither pipes nor devices. */
+/** The files and folders in a folder, without hidden entries, pipes and devices. */
 async function* kindsOf(
   folder: string,
   walk: Walk,
@@ -179,7 +183,7 @@ async function* kindsOf(
   }
 }
 
-/** A folder's folders, linked or not, sorted by code unit, and its files. */
+/** The files in a folder, and its folders, including links to folders, sorted by code unit. */
 async function listFollowing(folder: string, { walk }: Search): Promise<{ files: string[]; folders: string[] }> {
   const files: string[] = [];
   const folders: string[] = [];
@@ -190,7 +194,7 @@ async function listFollowing(folder: string, { walk }: Search): Promise<{ files:
   return { files, folders: folders.sort() };
 }
 
-/** Throws INVALID_DATA where a link leads to a folder that it lies in, whose images would then be those of a class as well. */
+/** Throws INVALID_DATA if a link leads to a folder that contains it: that folder's images would become one class. */
 async function requireBeside(folder: string, link: string): Promise<void> {
   const [from, to] = await reaching(link, () => Promise.all([realpath(folder), realpath(link)]));
   if (!`${from}${sep}`.startsWith(to.endsWith(sep) ? to : `${to}${sep}`)) return;

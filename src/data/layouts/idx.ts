@@ -9,19 +9,19 @@ import type { LayoutReader } from '../layout-reader.js';
 import { readClassNames } from '../names.js';
 import { readWhole } from '../reading.js';
 
-/** Both spellings in use, plain or compressed: train-images-idx3-ubyte, train-images.idx3-ubyte.gz … */
+/** Both common spellings, plain or compressed: train-images-idx3-ubyte, train-images.idx3-ubyte.gz, … */
 const idxFileName = /^(train|t10k)-(images[-.]idx3|labels[-.]idx1)-ubyte(\.gz)?$/;
 
 const classNamesFile = 'classes.txt';
 const maxFileBytes = 2 ** 30;
-/** Of one decompressed file. */
+/** Limit for one decompressed file. */
 const maxBytes = 2 ** 31;
-/** Deflate cannot do better than this, so a header that promises more is false. */
+/** Deflate cannot compress better than this, so a header that announces more data is damaged. */
 const maxDeflateRatio = 1032;
 
 interface IdxArray {
   readonly file: string;
-  /** Counts, slowest first. */
+  /** Lengths of the dimensions; the last runs fastest. */
   readonly dims: readonly number[];
   /** uint8, product(dims). */
   readonly data: Uint8Array;
@@ -33,12 +33,13 @@ interface IdxPair {
 }
 
 /**
- * MNIST's format: grey images and labels, train-… and t10k-… (which becomes `test`), either of them or both. Grey
- * becomes three equal channels; 28×28 is padded with zeros to 32×32, as the networks for small images want it.
- * Class names are read from classes.txt, one a line; without it there are ten classes, '0' to '9'.
+ * MNIST's format: grey images and their labels, in train-… and t10k-… (which becomes `test`), or in only one of the
+ * two. Grey becomes three equal channels. Images of 28×28 are padded with zeros to 32×32, for the networks for small
+ * images. Class names are read from classes.txt, one a line; without it there are ten classes, '0' to '9'.
  *
- * `open` throws INVALID_DATA for a missing partner, wrong magic, dimensions that do not fit the file, counts that differ,
- * a label that is no class, a class without training images; FILE_ACCESS.
+ * `open` throws INVALID_DATA for images without labels or labels without images, a wrong magic number, dimensions that
+ * do not fit the file, different numbers of images and labels, a label that is no class, or a class without training
+ * images; FILE_ACCESS.
  */
 export const idxReader: LayoutReader = {
   layout: 'idx',
@@ -64,7 +65,7 @@ export const idxReader: LayoutReader = {
   },
 };
 
-/** One split's images and labels; undefined where the folder has neither. */
+/** One split's images and labels; undefined if the folder has neither. */
 async function readPair(folder: string, prefix: 'train' | 't10k'): Promise<IdxPair | undefined> {
   const find = (kind: string) =>
     ['-', '.']
@@ -89,7 +90,7 @@ async function readPair(folder: string, prefix: 'train' | 't10k'): Promise<IdxPa
   );
 }
 
-/** A file of unsigned bytes with `rank` dimensions. Nothing is allocated that the file's own length does not bear out. */
+/** Reads a file of unsigned bytes with `rank` dimensions. Checks the announced size against the file's length first. */
 async function readIdx(file: string, rank: number): Promise<IdxArray> {
   const packed = await readWhole(file, maxFileBytes);
   const compressed = file.endsWith('.gz');
@@ -113,7 +114,7 @@ async function readIdx(file: string, rank: number): Promise<IdxArray> {
   return { file, dims, data: bytes.subarray(headerBytes) };
 }
 
-/** The first bytes of a compressed file: its first 4 kB, inflated as far as they go. */
+/** The decompressed beginning of a file: its first 4 kB are inflated as far as possible. */
 function inflateStart(file: string, packed: Buffer): Buffer {
   try {
     return gunzipSync(packed.subarray(0, 4096), { finishFlush: constants.Z_SYNC_FLUSH });
@@ -153,7 +154,7 @@ function toList(pair: IdxPair | undefined, classNames: readonly string[]): Image
   );
 }
 
-/** height × width → (height + 2 margin) × (width + 2 margin) × 3, black around it. */
+/** height × width → (height + 2 margin) × (width + 2 margin) × 3, with a black margin. */
 function padToColour(grey: Uint8Array, height: number, width: number, margin: number): Uint8Array {
   const outWidth = width + 2 * margin;
   const colour = new Uint8Array((height + 2 * margin) * outWidth * 3);

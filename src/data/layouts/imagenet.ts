@@ -5,27 +5,27 @@ import { type ImageList, imageFiles } from '../image-list.js';
 import { type LayoutReader, nameSome } from '../layout-reader.js';
 import type { Walk } from '../walk.js';
 
-/** WordNet's id of a class. */
+/** A class's WordNet id. */
 const wnid = /^n\d{8}$/;
 const flatValidation = /^ILSVRC2012_val_\d+\.JPEG$/i;
 
 interface Split {
   readonly folder: string;
   readonly classes: readonly string[];
-  /** What else is there. */
+  /** The other entries. */
   readonly others: readonly string[];
 }
 
 /**
  * ImageNet (ILSVRC 2012) with a folder per class, train/n01440764/*.JPEG and val/n01440764/*.JPEG. The validation
- * images become `test`: the distributed test images have no labels.
+ * images become `test`, because the published test images have no labels.
  */
 export const imagenet: LayoutReader = {
   layout: 'imagenet',
   async find(folder, _names, walk) {
     const train = await listSplit(folder, 'train', walk);
     const val = await listSplit(folder, 'val', walk);
-    // A test set with classes makes it an ordinary folder of three splits.
+    // With classes in test/, it is an ordinary folder with three splits.
     const test = await listSplit(folder, 'test', walk);
     const fits = hasOnlyClasses(train) && (hasOnlyClasses(val) || isFlat(val)) && test.classes.length === 0;
     return fits ? folder : undefined;
@@ -60,7 +60,7 @@ async function listSplit(folder: string, split: string, walk: Walk): Promise<Spl
   };
 }
 
-/** No folder is called anything else: what has an ending is taken for a file. */
+/** Are all folders classes? A name with a dot is taken for a file. */
 function hasOnlyClasses({ classes, others }: Split): boolean {
   return classes.length > 0 && others.every((name) => name.includes('.'));
 }
@@ -69,7 +69,10 @@ function isFlat({ classes, others }: Split): boolean {
   return classes.length === 0 && others.some((name) => flatValidation.test(name));
 }
 
-/** The archives hold the training images in one archive a class, and the validation images without classes. */
+/**
+ * Throws if a class's archive is not extracted, or if val/ has no class folders. The official archives hold one archive
+ * per training class, and validation images without class folders.
+ */
 function checkSorted(train: Split, val: Split): void {
   const archive = train.others.find((name) => name.endsWith('.tar') && !train.classes.includes(name.slice(0, -4)));
   if (archive !== undefined) {
@@ -99,7 +102,7 @@ function checkSameClasses(train: Split, val: Split): void {
   missingFrom(val, train);
 }
 
-/** Classes, and the images of each, sorted by code unit. There are 1.3 million, so an image is known by its name alone. */
+/** Lists the images of each class, sorted by code unit. There are 1.3 million, so only their names are checked. */
 async function listImages(split: Split, passedOver: string[], walk: Walk): Promise<ImageList> {
   for (const name of split.others) passedOver.push(join(split.folder, name));
   const files: string[] = [];

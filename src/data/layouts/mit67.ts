@@ -7,7 +7,7 @@ const trainFile = 'TrainImages.txt';
 const testFile = 'TestImages.txt';
 const imagesFolder = 'Images';
 
-/** MIT's 67 indoor scenes. The images that neither list names are not used. */
+/** MIT's 67 indoor scenes. Images that are in neither list are not used. */
 export const mit67: LayoutReader = {
   layout: 'mit67',
   async find(folder, names) {

@@ -31,7 +31,7 @@ export const stanfordDogs: LayoutReader = {
   },
 };
 
-/** Where either list lies below the folder: in it, or in lists/, as their archive is called. */
+/** The subfolder that holds at least one of the lists: '' or lists/, which is their archive's name. */
 function findLists(folder: string): string | undefined {
   return ['', 'lists'].find((below) => [trainFile, testFile].some((name) => existsSync(join(folder, below, name))));
 }
@@ -56,7 +56,7 @@ async function readList(file: string): Promise<LabelledImage[]> {
   });
 }
 
-/** The folder's name is the class. A label that does not go with it shows a damaged list. */
+/** The class is the folder's name. If labels and folders do not correspond one to one, a list is damaged. */
 function checkLabels(folder: string, images: readonly LabelledImage[]): void {
   const classes = new Set(images.map(({ className }) => className)).size;
   const labels = new Set(images.map(({ label }) => label)).size;

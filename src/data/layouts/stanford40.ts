@@ -7,7 +7,7 @@ import { findMarked, readRows, requireEntries } from '../listing.js';
 const listsFolder = 'ImageSplits';
 const imagesFolder = 'JPEGImages';
 
-/** Stanford's 40 actions: ACTION_train.txt and ACTION_test.txt list each class's images, which lie in one folder. */
+/** Stanford's 40 actions. ACTION_train.txt and ACTION_test.txt list a class's images. All images lie in one folder. */
 export const stanford40: LayoutReader = {
   layout: 'stanford40',
   async find(folder, names) {

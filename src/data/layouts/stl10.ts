@@ -17,7 +17,7 @@ const folds = 10;
 const side = 96;
 const maxFileBytes = 2 ** 30;
 
-/** STL-10, the binary version. The unlabelled images are not read; the ten folds are, where they are there. */
+/** The binary version of STL-10. The ten folds are read if their file is there; the unlabelled images are not read. */
 export const stl10: LayoutReader = {
   layout: 'stl10',
   async find(folder, names) {
@@ -43,7 +43,7 @@ export const stl10: LayoutReader = {
   },
 };
 
-/** Labels of one byte, from 1; pixels as MATLAB has them. */
+/** Labels have one byte and count from 1; pixels are in MATLAB's layout. */
 async function readSplit(folder: string, split: 'train' | 'test'): Promise<ImageList> {
   const labelsFile = join(folder, `${split}_y.bin`);
   const labels = classesFromOne(await readWhole(labelsFile, maxFileBytes), classes, labelsFile);
@@ -57,7 +57,7 @@ async function readSplit(folder: string, split: 'train' | 'test'): Promise<Image
   );
 }
 
-/** A fold a line: places in the training set, from 0. */
+/** Each line is a fold: indices into the training set, from 0. */
 async function readFolds(file: string, count: number): Promise<Int32Array[]> {
   const rows = await readRows(file, /^(\d+(?:\s+\d+)*)$/, 'INDEX INDEX …');
   const read = rows.map(([line = '']) => Int32Array.from(line.split(/\s+/), Number));

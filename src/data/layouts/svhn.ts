@@ -12,7 +12,7 @@ const side = 32;
 const maxFileBytes = 2 ** 30;
 const classNames = [...'0123456789'];
 
-/** The Street View House Numbers, cropped digits. The extra training images (extra_32x32.mat) are not read. */
+/** The cropped digits of the Street View House Numbers. The extra training images (extra_32x32.mat) are not read. */
 export const svhn: LayoutReader = {
   layout: 'svhn',
   async find(folder, names) {
@@ -40,7 +40,7 @@ export const svhn: LayoutReader = {
 async function readDigits(file: string): Promise<ImageList> {
   const variables = await readMat(file, maxFileBytes);
   const images = variables.get('X');
-  // MATLAB leaves out a last dimension of 1.
+  // MATLAB omits a last dimension of 1.
   const [height, width, channels, count = 1] = images?.kind === 'numbers' ? images.dims : [];
   const fits = height === side && width === side && channels === 3;
   if (images?.kind !== 'numbers' || !(images.data instanceof Uint8Array) || !fits) {

@@ -10,7 +10,7 @@ const valFile = 'val/val_annotations.txt';
 /** A name of the form n01443537 (WordNet's). */
 const wnid = /^(n\d{8})$/;
 
-/** TinyImageNet. Its validation images become `test`: the distributed test images have no labels. */
+/** TinyImageNet. Its validation images become `test`, because the published test images have no labels. */
 export const tinyimagenet: LayoutReader = {
   layout: 'tinyimagenet',
   async find(folder, names) {
@@ -37,7 +37,7 @@ export const tinyimagenet: LayoutReader = {
   },
 };
 
-/** The bounding boxes are not needed, but they list every image of the class; some copies come without. */
+/** The images of a class, from its list of bounding boxes, or from the folder, since some copies lack that list. */
 async function namesOf(folder: string, className: string, walk: Walk): Promise<string[]> {
   const boxes = join(folder, 'train', className, `${className}_boxes.txt`);
   if (!existsSync(boxes)) return walk.names(join(folder, 'train', className, 'images'));

@@ -13,7 +13,7 @@ function addTensor(hash: Hash, name: string, { dtype, shape, data }: Tensor): vo
   hash.update(data);
 }
 
-/** SHA-256, hex, of tensors in their order. A flipped bit in a number is no error of a format, but gives another result. */
+/** SHA-256, hex, of tensors in their order. It detects a flipped bit in a number, which no format check would find. */
 export function hashTensors(tensors: readonly NamedTensor[]): string {
   const hash = createHash('sha256');
   for (const { name, ...tensor } of tensors) addTensor(hash, name, tensor);
@@ -21,14 +21,15 @@ export function hashTensors(tensors: readonly NamedTensor[]): string {
 }
 
 /**
- * SHA-256, hex, of all that a safetensors file says, but for the entry `sha256` itself. What is hashed, in this order:
+ * SHA-256, hex, of the whole content of a safetensors file except the entry `sha256` itself. It is computed over, in
+ * order:
  *
  * 1. The metadata without `sha256`, as JSON: an array of [key, value], sorted by key.
- * 2. Of each tensor, sorted by name: JSON of [name, dtype, shape], such as ["fc.bias","float32",[10]], then its bytes as they
- *    lie in the file.
+ * 2. For each tensor, sorted by name: the JSON of [name, dtype, shape], such as ["fc.bias","float32",[10]], then its
+ *    bytes as in the file.
  *
- * JSON is as JSON.stringify writes it, in UTF-8; names and keys are sorted by their UTF-16 code units. The order of the tensors in
- * the file does not count, since other programs that copy a file may change it.
+ * JSON is the output of JSON.stringify in UTF-8. Names and keys are sorted by UTF-16 code units. The order of the
+ * tensors in the file does not matter, because other programs may change it when they copy a file.
  */
 export function contentHash(tensors: TensorMap, metadata: ReadonlyMap<string, string>): string {
   const hash = createHash('sha256');
@@ -37,26 +38,27 @@ export function contentHash(tensors: TensorMap, metadata: ReadonlyMap<string, st
   return hash.digest('hex');
 }
 
-/** The metadata with the entry `sha256`. */
+/** The metadata with the entry `sha256` added. */
 export const withHash = (tensors: TensorMap, metadata: ReadonlyMap<string, string>): Map<string, string> =>
   new Map([...metadata, [entry, contentHash(tensors, metadata)]]);
 
 export const hasHash = (metadata: ReadonlyMap<string, string>): boolean => metadata.has(entry);
 
 /**
- * Is the content what the file's entry `sha256` says? True without that entry: earlier versions wrote none. Another program's
- * file may have an entry of this name that means something else, so it counts only in files of this package.
+ * Does the content have the hash in the entry `sha256`? True if there is no such entry, because earlier versions did
+ * not write one. Only files of this package are checked: in another program's file, an entry of that name may mean
+ * something else.
  */
 export function isIntact(tensors: TensorMap, metadata: ReadonlyMap<string, string>): boolean {
   return !hasHash(metadata) || !isOwn(metadata) || metadata.get(entry) === contentHash(tensors, metadata);
 }
 
-/** By the format, or, where that is what is damaged, by the other entries. */
+/** Is it a file of this package, judged by its format entry or, in case that is damaged, by its other entries? */
 function isOwn(metadata: ReadonlyMap<string, string>): boolean {
   const others = ['class_names', 'normalisation', 'features'];
   return metadata.get('format')?.startsWith('l2t-native ') === true || others.every((key) => metadata.has(key));
 }
 
-/** Has a checkpoint the value of `sha256`, but under another key? Then the key is damaged, which would hide any other damage. */
+/** Is a hash stored under another key? Then the key `sha256` is damaged, and `isIntact` would not check the content. */
 export const lostHash = (metadata: ReadonlyMap<string, string>): boolean =>
   !hasHash(metadata) && [...metadata.values()].some(isSha256);

@@ -10,19 +10,19 @@ import { isSafetensors, parseSafetensors } from './safetensors.js';
 export interface Weights {
   /** By name, without `module.`, in the file's order and types; elements row-major. */
   readonly tensors: TensorMap;
-  /** What a safetensors file says beside its tensors; empty for the others. */
+  /** The metadata of a safetensors file; empty for other formats. */
   readonly metadata: ReadonlyMap<string, string>;
   readonly format: 'safetensors' | 'pth-zip' | 'pth-legacy';
 }
 
-/** Under which a training script's checkpoint keeps its state dict, in the order in which they are tried. */
+/** Keys under which training scripts keep the state dict, in the order in which they are tried. */
 const wrappers = ['state_dict', 'model_state_dict', 'model', 'net'];
 
 /**
- * The weights in a file: safetensors, or torch.save's in either format, told apart by content. A checkpoint's state dict
- * may lie under `state_dict`, `model_state_dict`, `model` or `net`; what is no tensor is passed over; `module.` is removed where every name
- * has it (DataParallel).
- * @throws L2TError INVALID_WEIGHTS where the file is damaged, hostile or of another format, FILE_ACCESS.
+ * Reads the weights in a file: safetensors, or either format of torch.save, recognised by content. The state dict may
+ * lie under `state_dict`, `model_state_dict`, `model` or `net`. Values that are no tensors are ignored. The prefix
+ * `module.` (DataParallel) is removed if every name has it.
+ * @throws L2TError INVALID_WEIGHTS if the file is damaged, hostile or of another format; FILE_ACCESS.
  */
 export async function loadWeights(path: string): Promise<Weights> {
   const bytes = await readFileBytes(path);

@@ -3,7 +3,7 @@ import type { NamedTensor } from '../../native/addon.js';
 import type { DType, Tensor, TensorMap } from '../../native/tensor.js';
 import { quoted } from '../../system/printable.js';
 
-/** How messages call the options that say what a file holds and how it is read. */
+/** The names, for messages, of the options that describe a weights file. */
 export interface OptionNames {
   readonly network: string;
   readonly width: string;
@@ -11,12 +11,12 @@ export interface OptionNames {
 }
 
 export interface MatchOptions {
-  /** What the weights are called in messages. */
+  /** The file's name, for messages. */
   readonly file: string;
   /** The network's name, for messages. */
   readonly network: string;
   readonly names: OptionNames;
-  /** Extra entries are an error. */
+  /** If true, extra entries are an error. */
   readonly strict: boolean;
 }
 
@@ -29,12 +29,12 @@ export interface MatchedWeights {
 
 const floats: ReadonlySet<DType> = new Set<DType>(['float16', 'bfloat16', 'float32', 'float64']);
 
-/** Names in one message; a network of the wrong kind misses hundreds. */
+/** Names listed in one message at most: with the wrong network, hundreds are missing. */
 const mostNamed = 5;
 
 /**
- * Picks a network's parameters and buffers (`expected`) out of a file's `tensors`. `num_batches_tracked`, which counts
- * what nothing here needs, is neither expected nor extra.
+ * Selects a network's parameters and buffers (`expected`) from a file's `tensors`. `num_batches_tracked` is unused
+ * here, so it is neither expected nor extra.
  * @throws L2TError WEIGHTS_MISMATCH, naming what is missing, misshapen or (strict) extra.
  */
 export function matchWeights(
@@ -65,7 +65,7 @@ export function matchWeights(
   return { weights, extra };
 }
 
-/** An entry of PyTorch's batch norm that nothing here needs. */
+/** Is it `num_batches_tracked` of PyTorch's batch norm, which is unused here? */
 export function isBatchCount(name: string): boolean {
   return name === 'num_batches_tracked' || name.endsWith('.num_batches_tracked');
 }
@@ -98,8 +98,8 @@ function list(names: readonly string[]): string {
 }
 
 /**
- * How many classes the weights tell apart: the rows of the last linear layer, `fc.weight` or `classifier.weight`.
- * @throws L2TError WEIGHTS_MISMATCH where there is neither.
+ * The number of classes: the rows of the last linear layer, `fc.weight` or `classifier.weight`.
+ * @throws L2TError WEIGHTS_MISMATCH if there is neither.
  */
 export function classesOf(tensors: TensorMap, file: string): number {
   const layer = ['fc.weight', 'classifier.weight'].map((name) => tensors.get(name)).find((t) => t?.shape.length === 2);

@@ -6,7 +6,7 @@ const longestLine = 512;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The arguments of a pickle's opcodes, read one behind another; `fail` ends the reading where they do not fit. */
+/** Reads the arguments of a pickle's opcodes, one after another. Calls `fail` if they are invalid or the file ends. */
 export class PickleBytes {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -39,7 +39,7 @@ export class PickleBytes {
     return this.uint(4) | 0;
   }
 
-  /** A length of 8 bytes; inexact above 2^53, where it is refused anyway. */
+  /** A length stored in 8 bytes. Inexact above 2^53, but such a length is refused anyway. */
   length8(): number {
     const low = this.uint(4);
     return this.uint(4) * 2 ** 32 + low;
@@ -51,7 +51,7 @@ export class PickleBytes {
     return this.#view.getFloat64(at, false);
   }
 
-  /** Two's complement, little-endian; a bigint where a number would be inexact. */
+  /** An integer in two's complement, little-endian; a bigint if a number would be inexact. */
   integer(length: number): number | bigint {
     if (length < 0 || length > longestInteger) this.#fail(`an integer has ${length} bytes`);
     const digits = Buffer.from(this.take(length)).reverse().toString('hex');
@@ -69,13 +69,13 @@ export class PickleBytes {
     }
   }
 
-  /** Python 2's str: nearly always ASCII, and latin1 keeps every byte of the rest. */
+  /** A str of Python 2: nearly always ASCII; latin1 keeps all other bytes. */
   byteText(length: number): string {
     if (length < 0 || length > longestText) this.#fail(`a text has ${length} bytes`);
     return Buffer.from(this.take(length)).toString('latin1');
   }
 
-  /** "module.name" out of the two lines that follow GLOBAL. */
+  /** "module.name" from the two lines after GLOBAL. */
   globalName(): string {
     return `${this.#line()}.${this.#line()}`;
   }

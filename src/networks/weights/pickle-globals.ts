@@ -29,12 +29,12 @@ const storageTypes: Readonly<Record<string, DType>> = {
   BoolStorage: 'bool',
 };
 
-/** More dimensions than PyTorch's own limit of 64 are damage. */
+/** PyTorch's own limit: a tensor with more dimensions means a damaged file. */
 const mostDimensions = 64;
 
 /**
- * Every global a weights file may name, by "module.name": what torch.save writes for state dicts and checkpoints.
- * Nothing is imported; a name that is not here ends the reading.
+ * Every global that a weights file may use, by "module.name": those that torch.save writes for state dicts and
+ * checkpoints. Nothing is imported. Any other name is an error.
  */
 export const pickleGlobals: ReadonlyMap<string, PickleFunction | StorageType> = new Map<
   string,
@@ -46,7 +46,7 @@ export const pickleGlobals: ReadonlyMap<string, PickleFunction | StorageType> = 
     'collections.Counter': counter,
     'builtins.set': set,
     '__builtin__.set': set,
-    // How protocol 2 writes bytes, of NumPy scalars for one.
+    // Protocol 2 writes bytes like this, for example those of NumPy scalars.
     '_codecs.encode': () => new OpaqueValue('bytes'),
     'torch.Size': size,
     'torch._utils._rebuild_tensor': rebuildTensor,
@@ -63,7 +63,7 @@ function functions(table: Record<string, PickleFunction['apply']>): [string, Pic
   return Object.entries(table).map(([name, apply]) => [name, new PickleFunction(name, apply)]);
 }
 
-/** Python 3 makes an empty one and sets its items later; Python 2 gives a list of [key, value]. */
+/** Python 3 creates an empty dict and sets its items later; Python 2 passes a list of [key, value]. */
 function orderedDict([items = [], ...rest]: Arguments, fail: Fail): PickleValue {
   if (!isSequence(items) || rest.length > 0) fail('collections.OrderedDict has unexpected arguments');
   const dict = new OrderedDict();
@@ -90,7 +90,7 @@ function size([dimensions, ...rest]: Arguments, fail: Fail): PickleValue {
   return dimensions;
 }
 
-/** (storage, offset, shape, strides, …): gradients, hooks and metadata that may follow mean nothing to a state dict. */
+/** Arguments: (storage, offset, shape, strides, …). Further arguments (gradient flag, hooks, metadata) are ignored. */
 function rebuildTensor([storage, offset, shape, strides]: Arguments, fail: Fail): PickleValue {
   if (!(storage instanceof StorageRef) || !isCount(offset) || !isCounts(shape) || !isCounts(strides)) {
     return fail('a tensor is not made of a storage, an offset, a shape and strides');
@@ -103,7 +103,7 @@ function rebuildTensor([storage, offset, shape, strides]: Arguments, fail: Fail)
       end += (length - 1) * (strides[dimension] as number);
     });
   }
-  // Sums and products beyond 2^53 are inexact but still far larger than any storage.
+  // Above 2^53 these sums and products are inexact, but still far larger than any storage.
   if (end > storage.length) {
     fail(`a tensor reaches element ${end} of storage ${quoted(storage.key)}, which has ${storage.length}`);
   }

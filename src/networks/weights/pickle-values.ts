@@ -1,8 +1,8 @@
 import type { DType } from '../../native/tensor.js';
 
 /**
- * What a pickle may hold. A list is an array, a tuple a frozen array, a dict a Map, a set a Set: keys from the file never
- * become object properties. A list or dict may hold itself, so what comes from a file must not be walked unbounded.
+ * A value in a pickle. A list is an array, a tuple a frozen array, a dict a Map, a set a Set: keys from the file never
+ * become object properties. A list or dict may contain itself, so code that walks a value must limit the depth.
  */
 export type PickleValue =
   | null
@@ -20,10 +20,10 @@ export type PickleValue =
   | TensorRef
   | OpaqueValue;
 
-/** Ends the reading with an L2TError INVALID_WEIGHTS that names the file and the offset. */
+/** Throws an L2TError INVALID_WEIGHTS that names the file and the offset. */
 export type Fail = (problem: string) => never;
 
-/** A listed global that REDUCE may apply. It builds a value out of its arguments and does nothing else. */
+/** An allowed global that REDUCE may call. It builds a value from its arguments and does nothing else. */
 export class PickleFunction {
   constructor(
     readonly name: string,
@@ -31,7 +31,7 @@ export class PickleFunction {
   ) {}
 }
 
-/** collections.OrderedDict: unlike a plain dict it may be given attributes, which are dropped (PyTorch's `_metadata`). */
+/** collections.OrderedDict. Unlike a plain dict it may have attributes (PyTorch's `_metadata`); they are ignored. */
 export class OrderedDict extends Map<PickleValue, PickleValue> {}
 
 /** A storage class such as torch.FloatStorage, named in a persistent id. */
@@ -39,7 +39,7 @@ export class StorageType {
   constructor(readonly dtype: DType) {}
 }
 
-/** `length` elements from `offset` on, in the storage called `key` of `size` elements. */
+/** A view of `length` elements from `offset` on, in the storage `key`, which has `size` elements. */
 export class StorageRef {
   constructor(
     readonly key: string,
@@ -50,7 +50,7 @@ export class StorageRef {
   ) {}
 }
 
-/** A tensor over a storage; offset and strides in elements, checked to stay inside the storage. */
+/** A tensor over a storage. Offset and strides count elements, and are checked to stay inside the storage. */
 export class TensorRef {
   constructor(
     readonly storage: StorageRef,
@@ -60,7 +60,7 @@ export class TensorRef {
   ) {}
 }
 
-/** Bookkeeping that is read over, such as a NumPy scalar: only what it was is known. */
+/** A value that is skipped, such as a NumPy scalar. Only its type's name is kept. */
 export class OpaqueValue {
   constructor(readonly name: string) {}
 }

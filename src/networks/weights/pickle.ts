@@ -4,21 +4,21 @@ import { PickleBytes } from './pickle-bytes.js';
 import { pickleGlobals } from './pickle-globals.js';
 import { type Fail, isTuple, OpaqueValue, OrderedDict, PickleFunction, type PickleValue } from './pickle-values.js';
 
-// Bounds far above any checkpoint (ResNet-32 with its optimiser: 8,000 opcodes, 1,200 containers) that keep the memory
-// of a hostile one, some 200 bytes a container and 50 an opcode, below half a gigabyte.
+// Limits far above any real checkpoint (ResNet-32 with its optimiser: 8,000 opcodes, 1,200 containers). They keep the
+// memory for a hostile one, about 200 bytes a container and 50 an opcode, below half a gigabyte.
 const mostOpcodes = 4_000_000;
 const mostContainers = 1_000_000;
 
 export interface PickleOptions {
-  /** What the stream is called in messages: the file, and the entry in it where there are several. */
+  /** The name of the pickle in messages: the file, and its entry if the file has several. */
   readonly where: string;
-  /** Meaning of a persistent id; without it the opcode BINPERSID is refused. */
+  /** Resolves a persistent id. If absent, the opcode BINPERSID is refused. */
   readonly persistentLoad?: (id: PickleValue, fail: Fail) => PickleValue;
 }
 
 /**
- * Reads the pickle that begins at `start`. Only the opcodes and globals that PyTorch writes (protocols 2 to 5) are known;
- * nothing is ever imported or run. `end` is the offset behind it.
+ * Reads the pickle that begins at `start`. Only the opcodes and globals that PyTorch writes (protocols 2 to 5) are
+ * allowed; nothing is ever imported or executed. `end` is the offset after the pickle.
  * @throws L2TError INVALID_WEIGHTS, naming the opcode or global and its offset.
  */
 export function unpickle(
@@ -32,13 +32,13 @@ export function unpickle(
 class PickleMachine {
   readonly bytes: PickleBytes;
   readonly #options: PickleOptions;
-  /** Offset of the opcode being done. */
+  /** Offset of the current opcode. */
   #opcodeAt: number;
   #containers = 0;
-  /** `#marks` holds the stack's height at each MARK. */
   readonly #stack: PickleValue[] = [];
+  /** The stack's height at each MARK. */
   readonly #marks: number[] = [];
-  /** A Map, so that a high index costs no more than a low one. */
+  /** A Map, not an array, so that a high index takes no more memory than a low one. */
   readonly #memo = new Map<number, PickleValue>();
 
   constructor(bytes: Uint8Array, start: number, options: PickleOptions) {
@@ -89,7 +89,7 @@ class PickleMachine {
     return this.#stack.pop() as PickleValue;
   }
 
-  /** The value on top, for opcodes that add to it or remember it. */
+  /** The value on top of the stack, which stays there. */
   top(): PickleValue {
     const value = this.pop();
     this.#stack.push(value);
@@ -112,7 +112,10 @@ class PickleMachine {
     return Array.from({ length: count }, () => this.pop()).reverse();
   }
 
-  /** What was copied into `value` counts as well: applying one function to one list again and again must end. */
+  /**
+   * Pushes a container. The entries of a Map or Set count against the limit, too: otherwise a hostile file could copy
+   * one large container again and again.
+   */
   pushContainer(value: PickleValue): void {
     this.#containers += value instanceof Map || value instanceof Set ? 1 + value.size : 1;
     if (this.#containers > mostContainers) this.fail(`there are more than ${mostContainers} objects`);
@@ -173,7 +176,7 @@ class PickleMachine {
     this.pushContainer(callee.apply(args, this.fail));
   }
 
-  /** Attributes change nothing that is read here: `_metadata` of a state dict, the layout of a NumPy dtype. */
+  /** Ignores attributes, such as `_metadata` of a state dict or the layout of a NumPy dtype: none is needed here. */
   build(): void {
     this.pop();
     const object = this.top();
@@ -198,7 +201,7 @@ const tuple = (items: PickleValue[]): PickleValue => Object.freeze(items);
 
 const STOP = 0x2e;
 
-/** Every opcode that is read, by its code; the names are those of Python's pickletools. */
+/** Every allowed opcode, by its code. The names are those of Python's pickletools. */
 const opcodes: ReadonlyMap<number, (machine: PickleMachine) => void> = new Map<
   number,
   (machine: PickleMachine) => void
@@ -250,7 +253,7 @@ const opcodes: ReadonlyMap<number, (machine: PickleMachine) => void> = new Map<
   [0x51, (m) => m.persistent()], // BINPERSID
 ]);
 
-/** The rest of Python's opcodes, so that a refusal can name them. */
+/** Python's other opcodes, so that error messages can name them. */
 const refusedOpcodes: ReadonlyMap<number, string> = new Map([
   [0x30, 'POP'],
   [0x31, 'POP_MARK'],

@@ -6,19 +6,19 @@ import { isSequence, type PickleValue } from './pickle-values.js';
 import type { PthFile } from './pth-file.js';
 import { Storages } from './pth-storages.js';
 
-/** 0x1950a86a20f9469cfc6c as the pickle (protocol 2, LONG1 of 10 bytes) with which torch.save before 1.6 begins. */
+/** A file of torch.save before 1.6 begins with 0x1950a86a20f9469cfc6c as a pickle (protocol 2, LONG1 of 10 bytes). */
 const magic = [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
 
 const formatVersion = 1001;
 
 export function isLegacyPth(bytes: Uint8Array): boolean {
-  // Byte 1 is the protocol, the one thing that a writer may choose.
+  // Byte 1 is the protocol, which the writer may choose.
   return bytes.length >= magic.length && magic.every((byte, i) => i === 1 || bytes[i] === byte);
 }
 
 /**
- * The older format: pickles of the magic number, the format's version and the writer's system; the object; the list of
- * storage keys; then each storage as an int64 count and its elements.
+ * Opens the older format. It consists of pickles (the magic number, the format version, the writer's system, the
+ * object, the list of storage keys), then each storage as an int64 count and its elements.
  */
 export function openLegacyPth(bytes: Uint8Array, file: string): PthFile {
   const storages = new Storages(file, bytes.length);
@@ -51,7 +51,7 @@ export function openLegacyPth(bytes: Uint8Array, file: string): PthFile {
   };
 }
 
-/** Each storage's bytes, as views. */
+/** The bytes of each storage, by its key, as views into the file. */
 function locateStorages(
   bytes: Uint8Array,
   start: number,

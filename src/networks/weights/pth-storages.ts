@@ -12,7 +12,7 @@ import {
 } from './pickle-values.js';
 import { elementCount, isContiguous, materialise } from './strided.js';
 
-/** Copies may take this much, and twice the file: room for transposed and for small expanded tensors. */
+/** Bytes that copies may take, besides twice the file's size: enough for transposed and small expanded tensors. */
 const copyAllowance = 2 ** 24;
 
 /** The storages that a pickle names, and the tensors over them. */
@@ -20,7 +20,7 @@ export class Storages {
   readonly #file: string;
   /** Whole storages by key: element type and number of elements. */
   readonly roots = new Map<string, StorageRef>();
-  /** Bytes that may still be copied: strides of 0 would let a tiny file ask for terabytes. */
+  /** Bytes that may still be copied. Without a limit, a tiny file with strides of 0 could request terabytes. */
   #mayCopy: number;
 
   constructor(file: string, fileSize: number) {
@@ -28,7 +28,10 @@ export class Storages {
     this.#mayCopy = copyAllowance + 2 * fileSize;
   }
 
-  /** Persistent id ('storage', type, key, device, size[, view]); view: (key, offset, length) in old files, or None. */
+  /**
+   * Resolves a persistent id ('storage', type, key, device, size[, view]); view: (key, offset, length) in old files, or
+   * None.
+   */
   readonly persistentLoad = (id: PickleValue, fail: Fail): PickleValue => {
     const [tag, type, key, , size, view = null] = isTuple(id) ? id : [];
     if (tag !== 'storage' || !(type instanceof StorageType) || typeof key !== 'string' || !isCount(size)) {
@@ -46,7 +49,7 @@ export class Storages {
     return new StorageRef(key, type.dtype, size, offset, length);
   };
 
-  /** The tensor `name`, row-major, out of its whole storage's `bytes`. */
+  /** The tensor `ref`, row-major, from the `bytes` of its whole storage. `name` is for messages. */
   tensor(name: string, ref: TensorRef, bytes: Uint8Array): Tensor {
     if (!isContiguous(ref)) {
       this.#mayCopy -= elementCount(ref.shape) * itemSize[ref.storage.dtype];

@@ -13,7 +13,10 @@ const inflate = promisify(inflateRaw);
 
 const mostEntries = 100_000;
 const largestPickle = 2 ** 28;
-/** What inflating may give in all, beside `inflatePerByte` for each byte of the file; PyTorch itself never deflates. */
+/**
+ * Bytes that all inflated entries may have together, besides `inflatePerByte` for each byte of the file. PyTorch itself
+ * does not compress.
+ */
 const inflateAllowance = 2 ** 26;
 const inflatePerByte = 32;
 
@@ -21,7 +24,7 @@ export function isZip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 0x03 && bytes[3] === 0x04;
 }
 
-/** The format since PyTorch 1.6: a zip with NAME/data.pkl, and each storage's elements in NAME/data/KEY. */
+/** Opens the format since PyTorch 1.6: a zip with NAME/data.pkl, and each storage's elements in NAME/data/KEY. */
 export async function openZipPth(bytes: Uint8Array, file: string): Promise<PthFile> {
   const archive = await Archive.open(bytes, file);
   const root = archive.root();
@@ -46,7 +49,7 @@ export async function openZipPth(bytes: Uint8Array, file: string): Promise<PthFi
   };
 }
 
-/** A zip in memory. Sizes are judged before anything is inflated. */
+/** A zip archive in memory. Sizes are checked before anything is inflated. */
 class Archive {
   readonly #bytes: Uint8Array;
   readonly #file: string;
@@ -77,7 +80,7 @@ class Archive {
     }
   }
 
-  /** The one folder that everything lies in, with its slash; its name is the writer's choice. */
+  /** The only top-level folder, with its slash. The writer chooses its name. */
   root(): string {
     const roots = [...this.#entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
     const [pickle] = roots;
@@ -90,7 +93,7 @@ class Archive {
     return pickle.slice(0, -'data.pkl'.length);
   }
 
-  /** Files of before PyTorch 2.1 have no such entry and are little-endian in practice. */
+  /** Files from before PyTorch 2.1 do not have this entry; in practice they are little-endian. */
   async requireLittleEndian(name: string): Promise<void> {
     if (!this.#entries.has(name)) return;
     const order = Buffer.from(await this.read(name, (size) => size <= 16)).toString('latin1');
@@ -102,7 +105,7 @@ class Archive {
     }
   }
 
-  /** The content of an entry whose size `fits`: a view where it is stored, as PyTorch does, inflated where it is not. */
+  /** An entry's content: a view if it is stored, as by PyTorch, else inflated. Throws unless its size `fits`. */
   async read(name: string, fits: (size: number) => boolean): Promise<Uint8Array> {
     try {
       const entry = this.#entries.get(name);
@@ -115,7 +118,7 @@ class Archive {
       const raw = this.#bytes.subarray(fileDataStart, fileDataStart + entry.compressedSize);
       const data = entry.compressionMethod === 0 ? raw : await this.#inflate(raw, entry);
       if (data.length !== entry.uncompressedSize) throw new Error(`its entry ${quoted(name)} has a wrong size`);
-      // 0 stands for a checksum that was not computed: torch.serialization.set_crc32_options(False).
+      // 0 means that the checksum was not computed: torch.serialization.set_crc32_options(False).
       if (entry.crc32 !== 0 && crc32(data) !== entry.crc32) {
         throw new Error(`its entry ${quoted(name)} does not have its checksum`);
       }
@@ -134,7 +137,10 @@ class Archive {
   }
 }
 
-/** yauzl's errors are plain, and may quote the archive; ours here are plain too, so that both become one kind. */
+/**
+ * Turns an error into an INVALID_WEIGHTS. yauzl and this class throw plain Errors, whose messages may quote the
+ * archive, so they are made printable.
+ */
 function damaged(file: string, error: unknown): L2TError {
   const problem = shown(error instanceof Error ? error.message : String(error), 300);
   return new L2TError('INVALID_WEIGHTS', `${file}: the zip archive is damaged: ${problem}. Fetch or save it again.`, {

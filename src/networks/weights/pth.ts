@@ -4,13 +4,13 @@ import type { PthFile } from './pth-file.js';
 import { isLegacyPth, openLegacyPth } from './pth-legacy.js';
 import { isZip, openZipPth } from './pth-zip.js';
 
-/** Are these the first bytes of a file of torch.save? */
+/** Do the bytes begin like a file of torch.save? */
 export function isPth(bytes: Uint8Array): boolean {
   return isZip(bytes) || isLegacyPth(bytes);
 }
 
 /**
- * Opens what torch.save wrote, in either of its formats; `file` is its name in messages.
+ * Opens a file of torch.save, in either of its formats. `file` is its name in messages.
  * @throws L2TError INVALID_WEIGHTS, naming the file, the entry and the offset.
  */
 export async function openPth(bytes: Uint8Array, file: string): Promise<PthFile> {
@@ -18,9 +18,10 @@ export async function openPth(bytes: Uint8Array, file: string): Promise<PthFile>
 }
 
 /**
- * The object in a file of torch.save that holds no tensor at its top, such as lists of integers.
- * Lists are arrays, dicts are Maps; what lies deeper is not looked at.
- * @throws L2TError INVALID_WEIGHTS, also where it holds a tensor.
+ * The object in a file of torch.save that holds plain values, such as lists of integers. Lists become arrays, dicts
+ * Maps.
+ * @throws L2TError INVALID_WEIGHTS, also if the object, or an entry of it if it is a list, is a tensor. Deeper levels
+ *   are not checked.
  */
 export async function readPthValue(bytes: Uint8Array, file: string): Promise<PickleValue> {
   const { value } = await openPth(bytes, file);

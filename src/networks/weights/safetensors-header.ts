@@ -1,10 +1,10 @@
 import { quoted } from '../../system/printable.js';
 
-// Bounds far above any network, below what a header of 100 MB could make of memory.
+// Limits far above any network. Without them, a header of 100 MB could take gigabytes of memory.
 const mostMembers = 250_000;
 const mostIntegers = 64;
 
-/** One tensor as the header describes it; offsets in bytes from the end of the header. */
+/** One tensor as the header describes it. `begin` and `end` are in bytes from the end of the header. */
 export interface HeaderEntry {
   readonly dtype: string;
   readonly shape: readonly number[];
@@ -18,8 +18,9 @@ export interface Header {
 }
 
 /**
- * Parses a safetensors header. JSON.parse would drop duplicate keys, reorder numeric ones and let a hostile header of
- * 100 MB become gigabytes of objects; this reads just the format's grammar. Throws an Error with the character's index.
+ * Parses a safetensors header. This parser reads only the format's grammar. JSON.parse would drop duplicate keys,
+ * reorder numeric keys, and turn a hostile header of 100 MB into gigabytes of objects. Throws an Error with the
+ * character's index.
  */
 export function parseHeader(json: string): Header {
   const scanner = new Scanner(json);
@@ -63,7 +64,7 @@ function parseEntry(scanner: Scanner, name: string): HeaderEntry {
   return { dtype, shape, begin, end };
 }
 
-/** Reads JSON tokens one behind another; whitespace may stand before each. */
+/** Reads JSON tokens one after another. Whitespace may precede each. */
 class Scanner {
   readonly #text: string;
   #at = 0;
@@ -76,7 +77,7 @@ class Scanner {
     throw new Error(`${problem}, near character ${this.#at} of the header`);
   }
 
-  /** An object; `member` reads the value of each key. */
+  /** Reads an object; `member` reads the value of each key. */
   object(member: (key: string) => void): void {
     this.#list('{', '}', mostMembers, () => {
       const key = this.string();

@@ -7,7 +7,7 @@ import { type Header, type HeaderEntry, parseHeader } from './safetensors-header
 import { elementCount } from './strided.js';
 
 export interface Safetensors {
-  /** In the order in which the data lies in the file; each tensor is a view into the file's bytes. */
+  /** In the order of the data in the file. Each tensor is a view into the file's bytes. */
   readonly tensors: TensorMap;
   readonly metadata: ReadonlyMap<string, string>;
 }
@@ -39,13 +39,13 @@ export function isSafetensors(bytes: Uint8Array): boolean {
 
 /**
  * Reads a safetensors file and checks every rule of the format, and the content hash of files of this package.
- * @throws L2TError INVALID_WEIGHTS, naming the file and the entry; FILE_ACCESS where the path cannot be read.
+ * @throws L2TError INVALID_WEIGHTS, naming the file and the entry; FILE_ACCESS if the path cannot be read.
  */
 export async function readSafetensors(path: string): Promise<Safetensors> {
   return parseSafetensors(await readFileBytes(path), path);
 }
 
-/** As readSafetensors, of bytes in memory; `file` is their name in messages. */
+/** Like readSafetensors, for bytes in memory. `file` is their name in messages. */
 export function parseSafetensors(bytes: Uint8Array, file: string): Safetensors {
   const content = parse(bytes, file);
   if (isIntact(content.tensors, content.metadata)) return content;
@@ -70,7 +70,7 @@ function parse(bytes: Uint8Array, file: string): Safetensors {
   }
 }
 
-/** Inexact above 2^53, where it is refused anyway. */
+/** Inexact above 2^53, but such a length is refused anyway. */
 function headerLength(bytes: Uint8Array): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
@@ -91,7 +91,7 @@ function readHeader(bytes: Uint8Array): Header {
   return parseHeader(json);
 }
 
-/** The data must be the tensors, one behind another: no gap, no overlap, nothing left. */
+/** The tensors must fill the data one after another: without gap, overlap or remainder. */
 function sliceTensors(entries: ReadonlyMap<string, HeaderEntry>, data: Uint8Array): TensorMap {
   const tensors: TensorMap = new Map();
   const ordered = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
@@ -114,7 +114,7 @@ function sliceTensors(entries: ReadonlyMap<string, HeaderEntry>, data: Uint8Arra
 }
 
 /**
- * Writes a safetensors file at once or not at all. Equal tensors and metadata in equal order give equal bytes.
+ * Writes a safetensors file completely or not at all. Equal tensors and metadata in equal order give equal bytes.
  * @throws L2TError FILE_ACCESS.
  */
 export async function writeSafetensors(
@@ -125,7 +125,7 @@ export async function writeSafetensors(
   await writeFileAtomic(path, safetensorsChunks(tensors, metadata));
 }
 
-/** The file's bytes in order: header, then each tensor's data, not copied. */
+/** The file's bytes in order: the header, then each tensor's data, which is not copied. */
 export function safetensorsChunks(tensors: TensorMap, metadata: ReadonlyMap<string, string>): Uint8Array[] {
   const members: string[] = [];
   if (metadata.size > 0) {
@@ -144,7 +144,7 @@ export function safetensorsChunks(tensors: TensorMap, metadata: ReadonlyMap<stri
   return [encodeHeader(`{${members.join(',')}}`), ...[...tensors.values()].map(({ data }) => data)];
 }
 
-/** Length as uint64, then the JSON padded with spaces to a multiple of 8 bytes, as the official library does. */
+/** The length as uint64, then the JSON, padded with spaces to a multiple of 8 bytes as by the official library. */
 function encodeHeader(json: string): Uint8Array {
   const text = Buffer.from(json);
   const length = Math.ceil(text.length / 8) * 8;

@@ -6,7 +6,7 @@ export function elementCount(shape: readonly number[]): number {
   return shape.includes(0) ? 0 : shape.reduce((product, length) => product * length, 1);
 }
 
-/** Do the elements lie row-major without gaps? The stride of a dimension of length 1 says nothing. */
+/** Do the elements lie row-major without gaps? The stride of a dimension of length 1 does not matter. */
 export function isContiguous({ shape, strides }: TensorRef): boolean {
   let expected = 1;
   for (let dimension = shape.length - 1; dimension >= 0; dimension--) {
@@ -18,7 +18,7 @@ export function isContiguous({ shape, strides }: TensorRef): boolean {
   return true;
 }
 
-/** The tensor out of its storage's bytes: a view where the elements lie row-major already, else a copy. */
+/** The tensor, row-major, from its storage's bytes: a view if the elements lie row-major already, else a copy. */
 export function materialise(ref: TensorRef, storage: Uint8Array): Tensor {
   const { dtype } = ref.storage;
   const size = itemSize[dtype];
