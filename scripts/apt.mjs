@@ -43,14 +43,14 @@ function apt(prefix, args) {
 
 /**
  * Refreshes the package lists, then installs `names`.
- * `accept` is asked between the two whether what apt offers will do, and answers a reason if not.
+ * In between it calls `accept`, which returns a reason if what apt offers will not do.
  * Returns undefined, or why nothing was installed.
  */
 export function aptInstall(names, say, accept = () => undefined) {
   const access = aptAccess();
   if (access.reason !== undefined) return access.reason;
   say('apt-get update');
-  // One source of several that cannot be reached fails the update, and may not be the one that is needed.
+  // If one source of several cannot be reached, the update fails, but the packages may come from another source.
   if (!apt(access.prefix, ['update', '-q'])) say('apt-get update failed (see above); trying with what is known');
   const refused = accept();
   if (refused !== undefined) return refused;

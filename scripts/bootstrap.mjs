@@ -49,7 +49,7 @@ function packagesCurrent() {
   if (wanted === undefined || present === undefined) return false;
   return Object.entries(wanted).every(([path, entry]) => {
     if (path === '') return true;
-    // Optional packages are there on the platforms they are for.
+    // Optional packages are installed only on their own platforms.
     return present[path] === undefined ? entry.optional === true : present[path].version === entry.version;
   });
 }
@@ -73,7 +73,7 @@ function buildTypeScript() {
   const stamp = readJson(stampPath);
   if (stamp?.sources === sources && stamp.built === fingerprint(outputs())) return;
   timed('compiling TypeScript', () => {
-    // Into a fresh folder, so that no output of a deleted source stays, and a failure leaves what was there.
+    // Into a fresh folder, so that no output of a deleted source stays, and a failure leaves the old output as it was.
     const fresh = join(cache, 'dist');
     rmSync(fresh, { recursive: true, force: true });
     const tsc = join(packageRoot, 'node_modules/typescript/bin/tsc');
@@ -85,7 +85,7 @@ function buildTypeScript() {
   writeJson(stampPath, { sources, built: fingerprint(outputs()) });
 }
 
-/** Compiler and CMake: installs what is missing where it may, else names the command. */
+/** Checks for a compiler and CMake. Installs what is missing if it may, else the error says how to install it. */
 function requireTools() {
   const missing = [
     ...(onPath('g++') || onPath('clang++') ? [] : ['g++']),
@@ -115,7 +115,7 @@ const start = performance.now();
 try {
   checkNode();
   installPackages();
-  // Before LibTorch is looked for: the messages about it name verbs of the command line.
+  // Before the search for LibTorch, whose messages name verbs of the command line.
   buildTypeScript();
   buildAddon();
   const { libtorch } = readBuildStamp();

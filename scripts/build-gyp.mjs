@@ -17,7 +17,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const binding = join(root, 'binding');
 const requireHere = createRequire(import.meta.url);
 
-// Node's own file of flags holds nothing that a Node-API addon needs.
+// Replaces Node's own common.gypi, which holds nothing that a Node-API addon needs.
 const commonGypi = `{
   'target_defaults': {
     'default_configuration': 'Release',
@@ -77,7 +77,7 @@ function build() {
       '--',
       ...Object.entries(variables).map(([name, value]) => `-D${name}=${value}`),
     ],
-    // npm's configuration, handed down in the environment, would win over the flag.
+    // npm's configuration in the environment would override the flag.
     { cwd: binding, stdio: 'inherit', env: { ...process.env, npm_config_nodedir: headers } },
   );
   process.exitCode = child.status ?? 1;

@@ -32,12 +32,12 @@ function keyOf(root, folders) {
 }
 
 const sourcesKey = (root) => keyOf(root, ['cmake', 'native', 'binding']);
-/** Of the programs that the tests run. */
+/** The key of the programs that the tests run. */
 const programsKey = (root) => keyOf(root, ['test/native']);
 
 /**
- * Is the built addon that of the present sources, for the LibTorch that a search would find now? `programs`: and are the
- * programs that the tests run?
+ * Was the addon built from the present sources, for the LibTorch that a search would find now? `programs`: also asks
+ * this of the programs that the tests run.
  */
 export function isNativeCurrent({ root = packageRoot, env = process.env, programs = false } = {}) {
   const stamp = readBuildStamp(root);
@@ -46,20 +46,20 @@ export function isNativeCurrent({ root = packageRoot, env = process.env, program
     stamp !== undefined &&
     stamp.sources === sourcesKey(root) &&
     (!programs || stamp.programs === programsKey(root)) &&
-    // One built with `build --libtorch` stays until the environment asks for another.
+    // An addon built with `build --libtorch` stays until the environment asks for another LibTorch.
     (stamp.search === searchKey({ env }) || (stamp.named && !demanded)) &&
     stamp.libtorch.library === modified(join(stamp.libtorch.libDir, 'libtorch.so'))
   );
 }
 
-/** Compilers take about 1 GB each with ATen's headers. */
+/** How many compilers to run in parallel: each takes about 1 GB with ATen's headers. */
 function jobs() {
   return Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / 1.5e9)));
 }
 
 function cmakeJs(root, folder, args) {
   const script = createRequire(join(root, 'package.json')).resolve('cmake-js/bin/cmake-js');
-  // Compilers' words go to stderr: stdout belongs to the verb's result.
+  // The compilers' output goes to stderr: stdout belongs to the verb's result.
   const child = spawnSync(
     process.execPath,
     [script, ...args, '--log-level', 'warn', '--directory', root, '--out', join(root, folder)],
@@ -75,7 +75,10 @@ function cmakeJs(root, folder, args) {
   }
 }
 
-/** CMake refuses a folder that was configured for another generator, or for a checkout that has moved since. */
+/**
+ * Removes a build folder that was configured differently; returns whether it did. CMake refuses a folder of another
+ * generator, or of a checkout that has moved since.
+ */
 function dropForeignConfiguration(root, folder, libtorch) {
   const stampPath = join(root, folder, 'configured.json');
   const wanted = { root, libtorch: libtorch.prefix, version: libtorch.version, ninja: onPath('ninja') };
@@ -91,8 +94,8 @@ function dropForeignConfiguration(root, folder, libtorch) {
 }
 
 /**
- * Compiles what changed of the addon. `libtorch`: as findLibTorch gives it; `explicit`: the value of --libtorch, if given;
- * `programs`: the programs that the tests run, too; `define`: CMake variables, for a `folder` of its own.
+ * Compiles the changed parts of the addon. `libtorch`: as findLibTorch gives it; `explicit`: the value of --libtorch,
+ * if given; `programs`: the programs that the tests run, too; `define`: CMake variables, for a `folder` of its own.
  */
 export function buildNative({
   root = packageRoot,

@@ -1,10 +1,10 @@
 /**
- * Where LibTorch is. Plain Node, no dependency: the bootstrap runs it before anything is installed; the verbs
- * doctor, build and setup use the same.
+ * Finds LibTorch. Plain Node, no dependency: the bootstrap runs it before anything is installed; the verbs doctor,
+ * build and setup use it, too.
  *
- * Order: --libtorch / LIBTORCH → LIBTORCH_USE_PYTORCH=1, or an active venv's or conda's torch → what
- * `l2t-native setup` fetched → /usr → apt-get. A place that was named but is refused ends the search: going on to
- * another one would build against something that nobody asked for.
+ * Order: --libtorch / LIBTORCH → LIBTORCH_USE_PYTORCH=1, or an active venv's or conda's torch → what `l2t-native setup`
+ * installed → /usr → apt-get. If the user named a place and it is refused, the search ends: it must not build against a
+ * LibTorch that the user did not ask for.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -14,14 +14,15 @@ import { aptCandidate, aptInstall } from './apt.mjs';
 import { modified } from './stamps.mjs';
 
 /**
- * What a process that loads LibTorch sets before. Debian's LibTorch loads UCX through MPI, and UCX, while it is loaded,
- * - tries its memory hooks: it grows the heap by a page and shrinks it again, and where it could not grow (V8's code may lie right
- *   behind the heap: one start in some two hundred) it takes away a page that is in use;
- * - takes SIGHUP for its debug mode, in place of the process's own handler: a closed terminal would end nothing;
+ * Environment variables to set before a process loads LibTorch. Debian's LibTorch loads UCX through MPI. On loading,
+ * UCX
+ * - tries its memory hooks: it grows the heap by a page and shrinks it again. If the heap could not grow (V8's code may
+ *   lie right behind it: in about one start of 200), UCX removes a page that is in use;
+ * - uses SIGHUP for its debug mode, in place of the process's own handler: a closed terminal would not end the process;
  * - takes SIGSEGV from V8, which needs it for WebAssembly's bounds checks;
- * - starts a thread, to show in a file system what it does.
- * OpenBLAS starts one for each core but one, which wait for ever: the addon holds it to one thread (threads.cc). Where a thread
- * cannot be started, either library ends the process.
+ * - starts a thread that shows its state in a file system.
+ * OpenBLAS starts a thread for each core but one, and they wait for ever: the addon limits it to one thread
+ * (threads.cc). If a thread cannot be started, either library ends the process.
  */
 export const loadEnvironment = {
   ...{ UCX_MEM_EVENTS: 'n', UCX_DEBUG_SIGNO: '0', UCX_HANDLE_ERRORS: 'none', UCX_VFS_ENABLE: 'n' },
@@ -73,9 +74,8 @@ function readIfThere(path) {
 }
 
 /**
- * Loads a shared library in a child process. Returns undefined if it loads, else the reason. A library that is no
- * Node addon still loads: Node then says "did not self-register". The child's end, by a crash or by the time limit,
- * is a reason too.
+ * Loads a shared library in a child process. Returns undefined if it loads, else the reason. A library that is no Node
+ * addon still loads: Node then says "did not self-register". A crash or a time-out of the child is a reason, too.
  */
 export function probe(library, timeout = 60_000) {
   const program = `
@@ -147,7 +147,7 @@ function pytorchPlaces(env, findPackage) {
   return places;
 }
 
-/** Every place to look at, in order: { how, path, named, reason? }; a place with a reason is refused unseen. */
+/** Every place to look at, in order: { how, path, named, reason? }; a place with a reason is refused without a look. */
 export function places({ explicit, env = process.env, system = '/usr', findPackage = torchPackage } = {}) {
   if (explicit) return [{ how: '--libtorch', path: resolve(explicit), named: true }];
   if (env.LIBTORCH) return [{ how: 'LIBTORCH', path: resolve(env.LIBTORCH), named: true }];
@@ -170,7 +170,8 @@ function installFromApt(say) {
 }
 
 /**
- * Searches. Returns { found: { prefix, libDir, version, how } | undefined, tried: [{ how, path, reason }] }.
+ * Searches for LibTorch. Returns { found: { prefix, libDir, version, how } | undefined, tried: [{ how, path, reason }]
+ * }.
  * `install`: what to do when nothing is found; undefined installs nothing.
  */
 export function findLibTorch({ load = probe, install, ...where } = {}) {
@@ -208,14 +209,17 @@ export function explain(tried, cli = 'npx l2t-native') {
   ].join('\n');
 }
 
-/** findLibTorch, or an error (code LIBTORCH_NOT_FOUND) that says everything; installs from apt where it may. */
+/**
+ * As findLibTorch, but if nothing is found it throws an error (code LIBTORCH_NOT_FOUND) with the full explanation.
+ * Installs from apt if it may.
+ */
 export function requireLibTorch({ explicit, say, cli, env = process.env }) {
   const { found, tried } = findLibTorch({ explicit, env, install: () => installFromApt(say) });
   if (found !== undefined) return found;
   throw Object.assign(new Error(explain(tried, cli)), { code: 'LIBTORCH_NOT_FOUND' });
 }
 
-/** Changes whenever another search could come out differently; cheap, so that the bootstrap need not search again. */
+/** A key that changes whenever a new search could give another result; cheap, so that the bootstrap need not search. */
 export function searchKey({ explicit, env = process.env } = {}) {
   const names = ['LIBTORCH', 'LIBTORCH_USE_PYTORCH', 'VIRTUAL_ENV', 'CONDA_PREFIX'];
   return JSON.stringify([explicit ?? '', ...names.map((name) => env[name] ?? ''), modified(setupFolder(env))]);

@@ -1,6 +1,6 @@
 /**
  * `npm run lint`: Biome, the TypeScript compiler, clang-format on all C++, clang-tidy on the C++ files that changed
- * since the main branch (`--all`: on every one). `npm run format` (`--fix`): lets Biome and clang-format mend.
+ * since the main branch (`--all`: on every one). `npm run format` (`--fix`): Biome and clang-format fix the files.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ function run(name, command, args) {
   note(name, child.status === 0);
 }
 
-/** Versions differ in what they find and how they format, so the version is part of the name. */
+/** Is the tool installed? Its name has the version, because versions differ in what they find and how they format. */
 function present(tool, packages) {
   if (onPath(tool)) return true;
   console.error(`[lint] ${tool} is missing: sudo apt-get update && sudo apt-get install -y ${packages}`);
@@ -82,14 +82,14 @@ function tidyOne(path) {
       complaints += text;
     });
     child.on('close', (status) => {
-      // Its count of suppressed warnings on stderr is of interest only where it failed without a finding.
+      // stderr has the count of suppressed warnings: it is printed only if clang-tidy failed without a finding.
       if (status !== 0) process.stdout.write(said || complaints);
       done(status === 0);
     });
   });
 }
 
-/** Has CMake write how each file is compiled by itself: build/ compiles the files of a room as one. */
+/** Makes CMake write how to compile each file by itself: in build/, the files of a room are compiled as one. */
 function configure() {
   const cache = join(root, 'build/CMakeCache.txt');
   if (!existsSync(cache)) return false;

@@ -1,4 +1,4 @@
-/** What is up to date and what is not, told by names, sizes and times of change: milliseconds, no reading of files. */
+/** Tells what is up to date by names, sizes and modification times: it takes milliseconds and reads no file. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,7 +1,7 @@
 /**
  * `npm run test:asan`: builds the addon and the test programs with AddressSanitizer and UndefinedBehaviorSanitizer in
- * build-asan/, and runs on them the native tests, and those in which images and buffers go back and forth. Anything that
- * they find ends the process that it is found in.
+ * build-asan/. With these it runs the native tests, and the tests that pass images and buffers between JavaScript and
+ * C++. Any finding ends its process.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { requireLibTorch } from './libtorch.mjs';
 
 const folder = 'build-asan';
 
-/** Loaded first, since Node itself is not built for it. */
+/** The path of a sanitizer's library. It must be loaded first, since Node itself is not built with it. */
 function runtime(name) {
   return execFileSync('g++', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim();
 }
@@ -29,7 +29,7 @@ try {
       ...process.env,
       L2T_NATIVE_BUILD: join(packageRoot, folder),
       LD_PRELOAD: `${runtime('libasan.so')}:${runtime('libubsan.so')}`,
-      // Node and LibTorch keep to the end what they made at the start. V8 handles its own segmentation faults.
+      // No leak detection: Node and LibTorch never free what they make at the start. V8 handles its own SIGSEGV.
       ASAN_OPTIONS: 'detect_leaks=0:handle_segv=0:allow_user_segv_handler=1',
       UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
     },

@@ -43,7 +43,7 @@ export function tinyData(perClass = 12): string {
   return folder;
 }
 
-/** A source with random weights: what it knows does not matter here. */
+/** A source with random weights: its accuracy does not matter here. */
 export async function tinySource(
   changes: Partial<NetworkSpec> = {},
   { size = 32, normalisation = imagenetNormalisation } = {},
@@ -66,7 +66,7 @@ export const tinyOptions = {
   pairs: '8-3,5-1',
 } as const;
 
-/** The same as flags. */
+/** The same options as flags. */
 export const tinyFlags = Object.entries(tinyOptions).flatMap(([key, value]) => [`--${key}`, String(value)]);
 
 export interface Outcome {
@@ -84,7 +84,7 @@ export function cli(args: readonly string[], options: { cwd?: string } = {}): Pr
   });
 }
 
-/** Starts the command line and hands over the child once `ready` appears on stderr; `ended` gives what became of it. */
+/** Starts the command line, and returns the child once `ready` appears on stderr. `ended` resolves to its outcome. */
 export async function cliUntil(args: readonly string[], ready: RegExp) {
   const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * `npm run bench:ci [-- OUT.json]`: times the cases of bench/baseline.json, compares the ratio autograd ÷ native of each with
- * the recorded one, writes JSON and a Markdown table (to $GITHUB_STEP_SUMMARY too), and exits 1 where a ratio fell further
+ * `npm run bench:ci [-- OUT.json]`: times the cases of bench/baseline.json, compares each ratio autograd ÷ native with
+ * the recorded one, writes JSON and a Markdown table (to $GITHUB_STEP_SUMMARY too), and exits 1 if a ratio fell further
  * than the baseline allows. Ratios come from one run, so the machine's speed does not matter.
  */
 import { appendFile, readFile } from 'node:fs/promises';

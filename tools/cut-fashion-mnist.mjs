@@ -1,5 +1,5 @@
 // Cuts data/fashion-mnist, the demo's small subset, from the full set as Debian's package dataset-fashion-mnist
-// installs it: `node scripts/cut-fashion-mnist.mjs [FROM] [TO]`. The first N images of each class, in their order.
+// installs it: `node tools/cut-fashion-mnist.mjs [FROM] [TO]`. Takes the first N images of each class, in their order.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';

@@ -1,10 +1,10 @@
 /**
- * `npm run hashes`: trains every method for a few steps on tiny data, by both engines, on one and two threads, with several
- * sources, from large images, and with a resume, and prints the SHA-256 of what came out: a line a run, with the hash of the
- * target's weights and of the whole saved state (φ and the optimisers' moments are in it).
+ * `npm run hashes`: trains every method for a few steps on tiny data, by both engines, on one and two threads, with
+ * several sources, from large images, and with a resume. Prints a line for each run, with the first 16 digits of two
+ * SHA-256 hashes: of the target's weights, and of the whole saved state (with φ and the optimisers' moments).
  *
- * A change of the code that should change no number prints the same lines before and after, on the same machine: compare with
- * `diff`. Another machine may round differently.
+ * A change of the code that should change no number prints the same lines before and after, on the same machine:
+ * compare with `diff`. Another machine may round differently.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,7 +30,7 @@ async function writeImages(name: string, size: number, perClass: number): Promis
       const place = join(folder, name, split, `class-${label}`);
       mkdirSync(place, { recursive: true });
       for (let image = 0; image < perClass; image++) {
-        // Noise on a stripe of its own for each class.
+        // Noise, and a bright stripe at a place of its own for each class.
         const pixels = Uint8Array.from({ length: size * size * 3 }, (_, at) => {
           const column = Math.floor(at / 3) % size;
           return random.below(100) + (Math.floor((column * classes) / size) === label ? 120 : 0);
@@ -63,7 +63,7 @@ async function report(title: string, run: Run): Promise<void> {
 let runs = 0;
 const nextFolder = () => join(folder, `run-${runs++}`);
 
-/** Interrupted after `steps` steps, then resumed. */
+/** Interrupts a run after `steps` steps, then resumes it. */
 async function interrupted(options: TransferOptions, steps: number): Promise<Run> {
   const out = nextFolder();
   const stop = new AbortController();

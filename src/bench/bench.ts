@@ -9,13 +9,13 @@ import { measureDecoding } from './decoding.js';
 /** One engine's figures on one case. */
 export interface EngineTiming {
   readonly engine: EngineName;
-  /** Of one iteration. */
+  /** Seconds of one iteration. */
   readonly seconds: { readonly min: number; readonly median: number };
-  /** Trained on, at the fastest. */
+  /** Images trained on per second, in the fastest iteration. */
   readonly imagesPerSecond: number;
   /** VmHWM of a process that runs this engine alone, weights, images and Node included. */
   readonly peakBytes: number;
-  /** The most that an iteration's tensors took at once, weights and images not counted. */
+  /** Peak memory of an iteration's tensors, without weights and images. */
   readonly iterationBytes: number;
   /** Median seconds of each phase. */
   readonly phases: Readonly<Record<string, number>>;
@@ -25,11 +25,13 @@ export interface BenchResult extends BenchSettings {
   readonly case: BenchCaseName;
   readonly rounds: number;
   readonly cases: readonly EngineTiming[];
-  /** autograd ÷ native, of the minima; absent unless both ran. */
+  /** autograd ÷ native, of the minimum times; absent unless both ran. */
   readonly ratio?: number;
-  /** Images a second that are decoded for training, on all cores; absent for small images, which are decoded before. */
+  /**
+   * Images decoded per second for training, on all cores; absent for small images, which are decoded before training.
+   */
   readonly decodedPerSecond?: number;
-  /** What the machine gives at best, measured before. */
+  /** The machine's peak speed, measured before the iterations. */
   readonly machine: MachineSpeed;
   /** How late a 10 ms timer fired while iterations ran, 99th percentile, milliseconds. */
   readonly timerDelayP99: number;
@@ -42,8 +44,8 @@ export interface BenchOptions extends BenchSettings {
 }
 
 /**
- * Times engines on a case: one warm-up each, then `rounds` iterations, the engines taking turns, so that whatever else the
- * machine does meets both. Peak memory is measured afterwards, each engine in a process of its own.
+ * Times engines on a case: one warm-up each, then `rounds` iterations, the engines taking turns, so that other load on
+ * the machine affects both. Peak memory is measured afterwards, each engine in a process of its own.
  */
 export async function bench(name: BenchCaseName, options: BenchOptions): Promise<BenchResult> {
   const { engines, rounds, threads, convolution, innerSteps } = options;
@@ -98,7 +100,7 @@ async function peak(
   engine: EngineName,
   settings: BenchSettings,
 ): Promise<Pick<EngineTiming, 'peakBytes' | 'iterationBytes'>> {
-  // Compiled, or as it is under a loader of TypeScript, whose flags the child takes over.
+  // The compiled file, or the source under a TypeScript loader, whose flags the child takes over.
   const script = fileURLToPath(new URL(`./peak${extname(import.meta.url)}`, import.meta.url));
   const words = [...process.execArgv, script, name, engine, JSON.stringify(settings)];
   const { stdout } = await promisify(execFile)(process.execPath, words);

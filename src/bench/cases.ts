@@ -38,7 +38,7 @@ export type BenchCaseName = keyof typeof benchCases;
 
 export type BenchSettings = Pick<BenchJob, 'threads' | 'convolution' | 'innerSteps'>;
 
-/** The case as the addon takes it. */
+/** The job that the addon runs for a case. */
 export function benchJob(name: BenchCaseName, engine: BenchJob['engine'], settings: BenchSettings): BenchJob {
   const { source, target, size, batch } = benchCases[name];
   return {
@@ -52,7 +52,7 @@ export function benchJob(name: BenchCaseName, engine: BenchJob['engine'], settin
     source: { network: source, pairs: addon().pairs(source, size, target, size, 'all-to-all') },
     device: 'cpu',
     ...settings,
-    // Only the native engine has a choice.
+    // Only the native engine has this option.
     convolution: engine === 'native' ? settings.convolution : 'auto',
   };
 }

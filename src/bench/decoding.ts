@@ -7,12 +7,12 @@ import { Random } from '../data/random.js';
 import { drawsPerCrop } from '../data/random-resized-crop.js';
 import { addon } from '../native/addon.js';
 
-/** What ImageNet's photographs have on average, pixels. */
+/** Average size of ImageNet's photographs, pixels. */
 const photograph = { width: 500, height: 375 };
 const leastSeconds = 2;
 
 /**
- * Images a second that are decoded for training at `size`: JPEGs of 500 × 375 in memory, a random resized crop of each.
+ * Images decoded per second for training at `size`: JPEGs of 500 × 375 in memory, a random resized crop of each.
  * Undefined for small images, which are decoded once, before training.
  */
 export async function measureDecoding(size: number, batch: number): Promise<number | undefined> {
@@ -34,7 +34,7 @@ export async function measureDecoding(size: number, batch: number): Promise<numb
   }
 }
 
-/** One picture, smooth with noise in it, so that it compresses as photographs do (to some 100 kB), many times. */
+/** A list that repeats one picture: smooth with noise, so that it compresses like a photograph (to some 100 kB). */
 async function photographs(count: number): Promise<ImageList> {
   const { width, height } = photograph;
   const random = new Random(2);

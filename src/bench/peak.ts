@@ -1,6 +1,6 @@
 /**
- * Run by bench as a process of its own: `peak.js CASE ENGINE SETTINGS` prints, as JSON, the process's peak resident memory and the
- * most that an iteration's tensors took at once, in bytes.
+ * `bench` runs this in a process of its own: `peak.js CASE ENGINE SETTINGS` prints, as JSON, the process's peak
+ * resident memory and the peak memory of an iteration's tensors, in bytes.
  */
 import { readFileSync } from 'node:fs';
 import { addon, type EngineName } from '../native/addon.js';

@@ -16,7 +16,7 @@ interface Flags {
   readonly json?: boolean;
 }
 
-/** Of every number here. */
+/** The largest value of each number here. */
 const most = 1000;
 const range = `from 1 to ${most}`;
 

@@ -10,7 +10,7 @@ import { table } from './table.js';
 
 const schema = dataCheckSchema.omit({ data: true });
 
-/** Damaged files and images in two splits that are listed by name, at most. */
+/** The most damaged files, and the most images in two splits, that are listed by name. */
 const mostListed = 20;
 
 export function register(program: Command): void {

@@ -19,11 +19,14 @@ import { Stage } from './stage.js';
 
 const embedded = fileURLToPath(new URL('../../data/fashion-mnist', import.meta.url));
 
-/** All fixed on images outside the shipped subset, none of them tested on; the source with a tenth of its images held out. */
+/**
+ * All settings were tuned on images outside the shipped subset, never on test images. The source holds out a tenth of
+ * its images for validation.
+ */
 const size = 32;
 const source = { network: 'resnet20', batch: 64, perClass: 550, lr: 0.1, validation: 0.1 } as const;
 const target = { target: 'vgg9_bn', width: 0.25 } as const;
-/** In so short a run φ hardly moves at the paper's 1e-4. */
+/** In such a short run, φ hardly changes at the paper's 1e-4. */
 const metaLr = 1e-3;
 const full = { sourceEpochs: 6, seeds: 3, target: { epochs: 100, batch: 45, perClass: 9, lr: 0.03 } };
 const quick = { sourceEpochs: 3, seeds: 1, target: { epochs: 60, batch: 25, perClass: 5, lr: 0.1 } };
@@ -120,7 +123,7 @@ const listed = (names: readonly string[]): string => names.map((name) => shown(n
 
 interface Part {
   readonly names: readonly string[];
-  /** As `classes` takes it. */
+  /** The names in the form of the option `classes`. */
   readonly list: string;
   /** Training images of the class that has the fewest. */
   readonly smallest: number;
@@ -137,7 +140,7 @@ async function divideClasses(data: string, signal: AbortSignal): Promise<{ sourc
   }
   const counts = countPerClass(train.labels, classNames.length);
   const all = classNames.map((_, index) => index);
-  // Of Fashion-MNIST's: clothes and shoes on both sides, so that the halves are related.
+  // For Fashion-MNIST: clothes and shoes in both halves, so that they are related.
   const forSource = classNames.length === 10 ? [0, 1, 3, 5, 7] : all.filter((index) => index % 2 === 0);
   const part = (indices: readonly number[]): Part => ({
     names: indices.map((index) => classNames[index] as string),

@@ -27,7 +27,7 @@ export const addExperimentFlags = (command: Command): Command =>
 const onWarning = (message: string) => process.stderr.write(`warning: ${printable(message)}\n`);
 const resumable = compareSchema.pick({ parallel: true });
 
-/** What the verbs of experiments share: a new one or `--resume`, progress, Ctrl-C, the table. */
+/** Runs the verb of an experiment: a new one or `--resume`, with progress, Ctrl-C and the table. */
 export async function runExperiment(
   flags: ExperimentFlags,
   begin: (control: ExperimentControl) => Promise<ExperimentResult>,

@@ -18,7 +18,7 @@ export function report(thrown: unknown): number {
   return code === 'INVALID_OPTION' ? exitCodes.usage : exitCodes.failure;
 }
 
-/** Did the system refuse a call that nobody expected it to, such as for want of file descriptors? */
+/** Is it an unexpected error of a system call, for example because file descriptors ran out? */
 const isRefusal = (error: unknown): error is NodeJS.ErrnoException =>
   !(error instanceof L2TError) && error instanceof Error && 'syscall' in error && 'errno' in error;
 

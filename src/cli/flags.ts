@@ -5,13 +5,13 @@ import { yamlOptions } from '../options/options-file.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
-/** Adds a flag for every option of a schema. `defaults`: what help says of the values in parentheses. */
+/** Adds a flag for every option of a schema. `defaults`: the help's sentence about the values in parentheses. */
 export function addFlags(command: Command, schema: Schema, defaults = 'Defaults are in parentheses.'): void {
   for (const key of Object.keys(schema.shape)) {
     const about = aboutField(schema, key);
     const { value, repeats } = about;
     const option = new Option(value === '' ? flagOf(key) : `${flagOf(key)} <${value}>`, helpOf(about));
-    // 'n' and 'x' are numbers. What is none stays as it was typed, so that the message can show it.
+    // 'n' and 'x' are numbers. Other text stays as it was typed, so that the error message can show it.
     const read = (text: string) => ((value === 'n' || value === 'x') && isNumber(text) ? Number(text) : text);
     option.argParser((text, before) => (repeats && before !== undefined ? [before, read(text)].flat() : read(text)));
     command.addOption(option);
@@ -21,19 +21,19 @@ export function addFlags(command: Command, schema: Schema, defaults = 'Defaults 
 
 const isNumber = (text: string): boolean => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
 
-/** The options of a schema among those that commander parsed, checked. */
+/** The schema's options among those that commander parsed, checked. */
 export function flagOptions<S extends Schema>(schema: S, parsed: Readonly<Record<string, unknown>>): Given<S> {
   const given = Object.entries(parsed).filter(([key]) => key in schema.shape);
   return checkOptions(schema, Object.fromEntries(given), flagOf);
 }
 
-/** The folder that --resume names, where it is given. */
+/** The folder given to --resume, if any. */
 export function folderToResume({ resume }: { readonly resume?: string }): string | undefined {
   if (resume === undefined || isPath(resume)) return resume;
   throw refused('--resume', resume, 'the folder of what was interrupted');
 }
 
-/** Flags over YAML. */
+/** The options of the --config file, overridden by the flags. */
 export async function mergedOptions<S extends Schema>(
   schema: S,
   parsed: Readonly<Record<string, unknown>>,

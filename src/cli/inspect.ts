@@ -96,7 +96,7 @@ function describeSource({ checkpoint, network, width, size, pairs }: ResolvedSou
   return `${checkpoint}: ${network}, width ${width}, images of ${size}×${size}${matched}`;
 }
 
-/** What the meta-networks gave for a source: λ, and the entropy of w. Not every method has both. */
+/** Tables of what the meta-networks learned for a source: λ, and the entropy of w. Not every method has both. */
 function formatPairs(source: ResolvedSource, options: ResolvedOptions, pairs: readonly PairMetrics[]): string[] {
   const lambda = pairs.flatMap(({ pair, lambdaMean, lambdaStd }) =>
     lambdaMean === undefined ? [] : [{ pair, text: `${lambdaMean.toFixed(4)} ± ${(lambdaStd ?? 0).toFixed(4)}` }],

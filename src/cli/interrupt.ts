@@ -3,20 +3,20 @@ import { isatty } from 'node:tty';
 import { fileError } from '../system/files.js';
 import { report } from './failure.js';
 
-/** Signals that end a command in good order, and its exit code: that of a process which the signal kills. */
+/** Signals that end a command in good order, and its exit code: the same as if the signal had killed the process. */
 const exitCodeOf = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, SIGXCPU: 152 } as const;
 type EndingSignal = keyof typeof exitCodeOf;
-/** As if SIGPIPE had killed it: the reader of stdout or stderr is gone. */
+/** The exit code if the reader of stdout or stderr is gone: the same as if SIGPIPE had killed the process. */
 const closedPipe = 141;
 
 /**
- * A second signal within this time is the first one, delivered twice: of a closing terminal both the shell and the system
- * send SIGHUP. Milliseconds.
+ * A second signal within this time, in milliseconds, is a duplicate of the first: when a terminal closes, both the
+ * shell and the system send SIGHUP.
  */
 const sameSignal = 500;
 
 const controller = new AbortController();
-/** Why the command ends before its time. */
+/** Why the command ends early, if it does. */
 let ending: { readonly code: number; readonly silent: boolean; readonly since: number } | undefined;
 
 function end(code: number, silent: boolean): void {
@@ -36,32 +36,35 @@ function onSignal(signal: EndingSignal): void {
   } else if (signal !== 'SIGXCPU' && performance.now() - ending.since > sameSignal) process.exit(ending.code);
 }
 
-/** A signal, or a reader that is gone, aborts the body's signal, so that everything is saved. A second signal ends the process at once. */
+/**
+ * Runs `body` with an AbortSignal that fires on a signal of the system, or when the reader of an output is gone, so
+ * that everything is saved. A second signal ends the process at once.
+ */
 export async function interruptible<T>(body: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const signals = Object.keys(exitCodeOf) as EndingSignal[];
   for (const signal of signals) process.on(signal, onSignal);
   try {
     return await body(controller.signal);
   } finally {
-    // What still comes of a signal must not kill the process before it has said how to go on.
+    // After a signal the handlers stay: its duplicate must not kill the process before it has said how to go on.
     if (ending === undefined) for (const signal of signals) process.off(signal, onSignal);
   }
 }
 
-/** Says that the command was aborted, unless nobody reads it, and returns the exit code. */
+/** Prints that the command was aborted, unless the reader of the output is gone, and returns the exit code. */
 export function reportAbort(error: Error): number {
   if (ending?.silent) return ending.code;
   report(error);
   return ending?.code ?? exitCodeOf.SIGINT;
 }
 
-/** Survives that stdout or stderr cannot be written, and gives the exit code that says so. */
+/** Keeps the process alive if stdout or stderr cannot be written, and sets the exit code for that. */
 export function watchOutputs(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') endUnread();
     else process.exitCode = report(fileError('write', 'the standard output', error));
   });
-  // What else keeps stderr from being written, such as a full disk, is no reason to end: the result goes elsewhere.
+  // Other errors of stderr, such as a full disk, are no reason to end: the result goes to stdout.
   process.stderr.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') endUnread();
   });
@@ -74,7 +77,9 @@ function endUnread(): void {
   end(closedPipe, true);
 }
 
-/** At its end Node restores each terminal's modes, and aborts where a terminal is gone. It leaves closed ones alone. */
+/**
+ * Closes a descriptor whose terminal is gone: Node restores the modes of open terminals at its end, and would abort.
+ */
 function closeIfGone(fd: number): void {
   if (isatty(fd)) return;
   try {

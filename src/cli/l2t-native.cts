@@ -1,12 +1,15 @@
 #!/usr/bin/env node
-// The command. CommonJS, because Node reads ES modules on libuv's pool, whose size is what it was at its first use.
+// The command. It is CommonJS, because Node reads ES modules on libuv's pool, whose size is fixed at its first use.
 import fs = require('node:fs');
 import os = require('node:os');
 
 /** Images are decoded on that pool. */
 const wanted = Math.max(4, os.availableParallelism());
 
-/** libuv ends the process where it cannot start all of them, so most of what is left goes to others: a run, its decoders. */
+/**
+ * libuv ends the process if it cannot start all of them. So the pool takes at most a quarter of the threads that are
+ * left; a run and its decoders need the others.
+ */
 process.env.UV_THREADPOOL_SIZE ??= String(Math.max(1, Math.min(wanted, Math.floor(threadsLeft() / 4))));
 
 import('./main.js');
@@ -19,7 +22,7 @@ function threadsLeft(): number {
 function leftToUser(): number {
   const limit = Number(/^Max processes\s+(\d+)/m.exec(read('/proc/self/limits'))?.[1] ?? Number.POSITIVE_INFINITY);
   const user = process.getuid?.();
-  // Root is not limited; nor is it worth counting where there is plenty.
+  // Root has no limit. With a high limit, counting is not worth the time.
   if (user === 0 || limit > 10_000) return Number.POSITIVE_INFINITY;
   let taken = 0;
   for (const name of processes()) {

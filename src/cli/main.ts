@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-// Nothing else is imported from here on: loading the rest is what fails first where few files may be open.
+// Everything else is imported dynamically: if few files may be open, that import is the first thing that fails.
 try {
   const { main } = await import('./verbs.js');
   await main();
@@ -16,7 +16,7 @@ try {
   process.exitCode = 1;
 }
 
-/** Node says it as such, or takes a package that it cannot open for one that is not there. */
+/** Node reports EMFILE or ENFILE, or it reports a package that it cannot open as missing. */
 function tooManyOpen(message: string, code: string | undefined): boolean {
   const path = /^Cannot find (?:package|module) '(\/[^']*)'/.exec(message)?.[1];
   return code === 'EMFILE' || code === 'ENFILE' || (path !== undefined && existsSync(dirname(path)));

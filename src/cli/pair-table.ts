@@ -6,7 +6,7 @@ export interface PairCell {
   readonly text: string;
 }
 
-/** Features of the source down, of the target across, by index; empty where the two are no pair. */
+/** A row for each feature of the source, a column for each of the target, by index; cells without a pair are empty. */
 export function pairTable(
   corner: string,
   cells: readonly PairCell[],

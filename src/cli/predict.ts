@@ -59,7 +59,7 @@ async function predict(files: readonly string[], flags: Flags, progress: Progres
   });
 }
 
-/** Earlier versions took the file by that flag. */
+/** In earlier versions --network was the checkpoint's file. */
 function refuseFileAsNetwork(given: unknown): void {
   if (typeof given !== 'string' || networkNames.some((name) => name === given) || !existsSync(given)) return;
   const message = `--network is '${given}', a file: give it as --checkpoint ${shellWord(given)}. --network is the name of a network, such as resnet32.`;
@@ -84,7 +84,7 @@ function format(files: readonly string[], outcomes: readonly Outcome[]): string 
   return rows.length > 0 ? `${table(['file', 'label', '', 'runners-up'], rows)}\n` : '';
 }
 
-/** The others are predicted and printed, and then it is a failure. */
+/** Fails if an image could not be read, after the others were predicted and printed. */
 function requireAll(files: readonly string[], outcomes: readonly Outcome[]): void {
   const failed = files.filter((_, i) => outcomes[i] instanceof L2TError);
   const first = outcomes.find((outcome) => outcome instanceof L2TError);

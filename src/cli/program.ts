@@ -11,7 +11,7 @@ export async function runProgram(program: Command, argv: readonly string[] = pro
     await program.parseAsync(argv);
   } catch (error) {
     const code = exitCodeFor(error);
-    // An output that could not be written has set its own.
+    // If an output could not be written, the exit code is set already.
     if (code !== exitCodes.ok) process.exitCode = code;
   }
 }

@@ -8,14 +8,14 @@ const percent = (value: number): string => `${(100 * value).toFixed(2)} %`;
 
 /** Progress on stderr: bars on a terminal, plain lines otherwise. */
 export class Progress {
-  /** Are epochs compared by their validation? Then the best so far is marked. */
+  /** Is the best epoch selected by validation accuracy? Then the best so far is marked. */
   #selectBest = false;
   #bar: SingleBar | undefined;
   #counts = false;
   #said = Date.now();
 
   constructor(
-    /** Begins each line, where several runs follow each other. */
+    /** Begins each line, to tell several runs apart. */
     private readonly label = '',
   ) {}
 
@@ -27,13 +27,13 @@ export class Progress {
     process.stderr.write(`${this.label}${printable(text)}\n`);
   };
 
-  /** Entries of the data folder looked at; without a terminal a line every few seconds. */
+  /** Shows how many entries of the data folder are listed; without a terminal a line every few seconds. */
   readonly listing = (entries: number): void => {
     if (process.stderr.isTTY) this.#show('entries of the data folder listed', entries);
     else if (Date.now() - this.#said > 5000) this.note(`${entries} entries of the data folder listed`);
   };
 
-  /** Images decoded; without a terminal a line every few seconds. */
+  /** Shows how many images are decoded; without a terminal a line every few seconds. */
   readonly data = (done: number, total: number): void => {
     if (process.stderr.isTTY) this.#show('images', done, total);
     else if (Date.now() - this.#said > 5000) this.note(`${done} of ${total} images read`);
@@ -64,7 +64,7 @@ export class Progress {
     if (process.stderr.isTTY) this.#show(`epoch ${epoch + 1}`, step, steps, `loss ${lossOrg.toFixed(3)}`);
   }
 
-  /** Where nobody knows the total, there is a count and no bar. */
+  /** Shows a bar, or only a count if the total is unknown. */
   #show(what: string, done: number, total = 0, note = ''): void {
     if (this.#counts !== (total === 0)) this.stop();
     this.#counts = total === 0;

@@ -4,7 +4,7 @@ import { setupFolder } from '../../scripts/libtorch.mjs';
 import { download } from '../system/download.js';
 import { installLibTorch, type Progress } from '../system/libtorch-archive.js';
 
-/** Says how far it is: in one changing line on a terminal, else a plain line every tenth. */
+/** Shows progress: one changing line on a terminal, else a plain line every tenth. */
 function reporter(): Progress {
   let last = -1;
   return (what, done, total) => {
@@ -17,7 +17,7 @@ function reporter(): Progress {
   };
 }
 
-/** The same as installLibTorch, where `from` may be a URL. */
+/** As installLibTorch, but `from` may also be a URL. */
 async function setup(options: { readonly from: string; readonly json?: boolean }): Promise<void> {
   const destination = setupFolder();
   const progress = reporter();

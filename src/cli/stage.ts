@@ -3,14 +3,16 @@ import type { RunEvent } from '../run/events.js';
 import type { Run, RunResult } from '../run/run.js';
 import { printable } from '../system/printable.js';
 
-/** Where there is no bar, a line at most this often, milliseconds. */
+/** Without a bar: the least time between two lines, milliseconds. */
 const lineEvery = 10_000;
 
-/** Progress of one of several runs, on stderr: a bar where it is alone on a terminal, else a line now and then. */
+/**
+ * Progress of one of several runs, on stderr: a bar if no other is under way on a terminal, else a line now and then.
+ */
 export class Stage {
-  /** Said once, though each run says them. */
+  /** Warnings that were printed: each is printed once, even if every run repeats it. */
   static readonly #warnings = new Set<string>();
-  /** Runs under way: two bars would write over each other. */
+  /** The number of runs under way: two bars would write over each other. */
   static #underWay = 0;
 
   #bar: SingleBar | undefined;
@@ -19,7 +21,7 @@ export class Stage {
 
   constructor(private readonly title: string) {}
 
-  /** Follows the run to its end and says what it gave. */
+  /** Follows the run to its end and prints its result. */
   async follow(run: Run): Promise<RunResult> {
     Stage.#underWay++;
     try {

@@ -24,7 +24,7 @@ export interface TrainingFlags {
   readonly [key: string]: unknown;
 }
 
-/** What `transfer` and `pretrain` share: a new run or `--resume`, progress, Ctrl-C, the result. */
+/** Runs the verb `transfer` or `pretrain`: a new run or `--resume`, with progress, Ctrl-C and the result. */
 export async function runTraining(
   command: Command,
   flags: TrainingFlags,
@@ -52,7 +52,7 @@ async function requireOwn(verb: string, folder: string): Promise<void> {
   );
 }
 
-/** Everything but these is what the run was started with. */
+/** The options that may accompany --resume; all others belong to the start of a run. */
 const besideResume = ['resume', 'json', ...Object.keys(resumeSchema.shape)];
 
 function requireAlone(command: Command): void {

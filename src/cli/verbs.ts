@@ -16,7 +16,7 @@ import { register as reproduce } from './reproduce.js';
 import { register as setup } from './setup.js';
 import { register as transfer } from './transfer.js';
 
-/** The command line with all its verbs, run. */
+/** Runs the command line, with all its verbs. */
 export async function main(): Promise<void> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const program = new Command('l2t-native')

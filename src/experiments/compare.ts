@@ -23,9 +23,9 @@ export const comparison: ExperimentKind<Given<typeof compareSchema>> = {
 
 /**
  * Runs several methods with several seeds, all else equal, in folders below `out`, and writes the table there
- * (comparison.md, .csv, .json). The runs' results do not depend on how many go side by side.
- * @throws L2TError as `transfer`; INVALID_OPTION for a method that is none. Where one run fails, the others are saved, and
- * its error is thrown.
+ * (comparison.md, .csv, .json). The results do not depend on how many runs go in parallel.
+ * @throws L2TError as `transfer`; INVALID_OPTION for an unknown method. If a run fails, the others are saved, and it
+ * throws the error of that run.
  */
 export async function compare(given: CompareOptions = {}): Promise<ExperimentResult> {
   const { options, control } = takeOptions(compareSchema, given, experimentControls);
@@ -33,6 +33,6 @@ export async function compare(given: CompareOptions = {}): Promise<ExperimentRes
   return beginExperiment(comparison, { ...options, ...control });
 }
 
-/** Goes on with a comparison: finished runs are read, interrupted ones resume, the others begin. */
+/** Continues a comparison: finished runs are read, interrupted ones resume, the others begin. */
 export const resumeComparison = (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
   resumeExperiment(comparison, out, control);

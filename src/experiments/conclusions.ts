@@ -4,8 +4,8 @@ import { type ExperimentRow, pairedDifferences, ranked } from './row.js';
 type Row = Pick<ExperimentRow, 'label' | 'perClass' | 'mean' | 'accuracies'>;
 
 /**
- * By how much the best method is ahead of the next, and whether the seeds settle it: one sentence, or one for each number of
- * images a class; none where fewer than two methods finished a run.
+ * Says how far the best method is ahead of the next, and whether the seeds settle it: one sentence, or one for each
+ * number of images a class; none if fewer than two methods finished a run.
  */
 export function conclusionsOf(rows: readonly Row[]): string[] {
   const counts = [...new Set(rows.map(({ perClass }) => perClass))];
@@ -36,7 +36,7 @@ function compared(best: Row, next: Row): string {
 const ahead = (best: Row, next: Row, difference: number): string =>
   `${best.label} is ${points(Math.abs(difference))} points ${difference < 0 ? 'behind' : 'ahead of'} ${next.label}`;
 
-/** A difference of shares in percentage points, with a minus sign as it is printed. */
+/** Formats a difference of accuracies in percentage points, with a typographic minus sign. */
 const points = (difference: number): string =>
   (100 * difference)
     .toFixed(1)

@@ -15,7 +15,7 @@ import {
 
 export type CurveOptions = Written<typeof curveSchema> & ExperimentControl;
 
-/** Images a class × methods × seeds; the smallest runs come first where they are named first. */
+/** Images a class × methods × seeds. Runs begin in the order in which the numbers of images are listed. */
 export const limitedData: ExperimentKind<Given<typeof curveSchema>> = {
   verb: 'curve',
   schema: curveSchema,
@@ -26,9 +26,9 @@ export const limitedData: ExperimentKind<Given<typeof curveSchema>> = {
 };
 
 /**
- * Accuracy against the number of training images a class: several methods, counts and seeds, all else equal, in folders
- * below `out`, and one table with the counts as columns (comparison.md; in .csv and .json each count has its own rows).
- * Fails as `compare`.
+ * Measures accuracy against the number of training images a class: several methods, counts and seeds, all else equal,
+ * in folders below `out`, and one table with the counts as columns (comparison.md; in .csv and .json each count has its
+ * own rows). Fails as `compare`.
  */
 export async function curve(given: CurveOptions = {}): Promise<ExperimentResult> {
   const { options, control } = takeOptions(curveSchema, given, experimentControls);
@@ -36,7 +36,7 @@ export async function curve(given: CurveOptions = {}): Promise<ExperimentResult>
   return beginExperiment(limitedData, { ...options, ...control });
 }
 
-/** Goes on with a curve: finished runs are read, interrupted ones resume, the others begin. */
+/** Continues a curve: finished runs are read, interrupted ones resume, the others begin. */
 export const resumeCurve = (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
   resumeExperiment(limitedData, out, control);
 

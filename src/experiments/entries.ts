@@ -10,26 +10,26 @@ import type { CheckedTransferOptions } from '../run/transfer.js';
 /** The options that all kinds of experiments have. */
 export type ExperimentOptions = Omit<Given<typeof compareSchema>, 'perClass'>;
 
-/** What is tried with every seed. */
+/** A method with its options, which runs with every seed. */
 export interface Entry {
-  /** What was listed, with its pairs where they were named: fm:all-to-all. */
+  /** The name as it was listed, with its pairs if they were given: fm:all-to-all. */
   readonly label: string;
   readonly method: MethodName;
-  /** Options of the experiment that it does not read. */
+  /** Options of the experiment that the method does not read. */
   readonly useless: readonly string[];
-  /** N, training images a class, where entries differ in it. */
+  /** N, training images a class, if entries differ in it. */
   readonly perClass?: number;
-  /** All but the seed and the folder. */
+  /** All options but the seed and the folder. */
   readonly options: CheckedTransferOptions;
 }
 
-/** A comma that does not go on with a list of pairs: fm:4-0,9-1. */
+/** A comma between methods, not one within a list of pairs such as fm:4-0,9-1. */
 const separator = /,(?!\s*\d)/;
 
 /**
- * One entry a method of the list, with the options that it reads. finetune-source has no target where the options do not say
- * the source's network (`withSourceNetworks`).
- * @throws L2TError INVALID_OPTION for what is no method, or listed twice, or has no pairs.
+ * One entry for each listed method, with the options that it reads. finetune-source has no target if the options do not
+ * say the source's network (`withSourceNetworks` adds it).
+ * @throws L2TError INVALID_OPTION for an unknown method, one listed twice, or pairs for a method that has none.
  */
 export function methodEntries({ methods = defaultMethods, ...options }: Given<typeof compareSchema>): Entry[] {
   const entries = methods.split(separator).map((item) => {
@@ -78,7 +78,7 @@ function readBy(
   return { method: name, useless, options: { ...fitting, method: name, ...(pairs !== undefined && { pairs }) } };
 }
 
-/** Options of the network that is trained, where the source does not say it. */
+/** Options of the target, which finetune-source takes from the source instead. */
 const ofTarget = ['target', 'width', 'size'] as const;
 
 function without(options: Given<typeof compareSchema>, useless: readonly string[]): CheckedTransferOptions {
@@ -86,16 +86,15 @@ function without(options: Given<typeof compareSchema>, useless: readonly string[
   return Object.fromEntries(Object.entries(shared).filter(([key]) => !useless.includes(key)));
 }
 
-/** The first source's network from the source's weights. */
+/** The options that train the first source's own network, starting from its weights. */
 function sourceAsTarget(options: Given<typeof compareSchema>): CheckedTransferOptions {
   const { source, sourceNetwork, sourceSize, sourceWidth } = firstSource(options);
   return { target: sourceNetwork, width: sourceWidth, size: sourceSize, targetInit: source };
 }
 
 /**
- * The options, with each source's network, width and size as its checkpoint says them, where an entry trains a source's
- * own network.
- * @throws L2TError as `loadCheckpoint`; INVALID_OPTION where there is no source.
+ * If an entry trains a source's own network, adds each source's network, width and size from its checkpoint.
+ * @throws L2TError as `loadCheckpoint`; INVALID_OPTION if there is no source.
  */
 export async function withSourceNetworks<O extends ExperimentOptions>(
   entries: readonly Entry[],
@@ -112,7 +111,7 @@ export async function withSourceNetworks<O extends ExperimentOptions>(
 }
 
 /**
- * Refuses what no entry's method reads, by name.
+ * Refuses options that no entry's method reads, by name.
  * @throws L2TError INVALID_OPTION.
  */
 export function requireUseful(entries: readonly Entry[], options: ExperimentOptions): void {
@@ -124,7 +123,7 @@ export function requireUseful(entries: readonly Entry[], options: ExperimentOpti
   throw new L2TError('INVALID_OPTION', `None of the methods has a use for ${flags}: leave out what they do not read.`);
 }
 
-/** With paths that a resume from another working directory understands. */
+/** Makes paths absolute, so that a resume may have another working directory. */
 export function absolutePaths<O extends ExperimentOptions>(options: O): O {
   const { data, source, splitFile, cache } = options;
   return {

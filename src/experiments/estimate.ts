@@ -15,29 +15,29 @@ export interface EntryEstimate {
   readonly label: string;
   readonly perClass?: number;
   readonly msPerStep: number;
-  /** Of one run. */
+  /** Steps of one run; `seconds` is their time. */
   readonly steps: number;
   readonly seconds: number;
 }
 
 export interface Estimate {
   readonly entries: readonly EntryEstimate[];
-  /** All runs, with every seed, as many side by side as the options say. Validation and loading come on top. */
+  /** All runs, with every seed, as many in parallel as the options say. Validation and loading are not included. */
   readonly seconds: number;
 }
 
 export interface Estimated {
   readonly entries: readonly Entry[];
   readonly options: ExperimentOptions;
-  /** Of the data. */
+  /** The number of classes of the data. */
   readonly classes: number;
-  /** Images that each entry is trained on, in their order. */
+  /** The number of training images of each entry, in the order of `entries`. */
   readonly images: readonly number[];
   readonly sources: readonly { readonly network: NetworkName; readonly classes: number }[];
 }
 
 /**
- * Times a few steps of each method here and now, and multiplies.
+ * Times a few steps of each method on this machine, and multiplies by the number of steps.
  * @throws L2TError as `timeStep`; INVALID_OPTION for pairs that the networks do not have.
  */
 export async function estimate(
@@ -62,7 +62,7 @@ export async function estimate(
     estimates.push({ label, ...(perClass && { perClass }), msPerStep: 1000 * step, steps, seconds: steps * step });
   }
   const sum = estimates.reduce((total, { seconds }) => total + seconds, 0);
-  // More side by side than the cores carry gain nothing.
+  // More runs in parallel than the cores can carry save no time.
   const carried = Math.max(1, availableCores() / (options.threads ?? defaultThreads()));
   return { entries: estimates, seconds: (sum * seeds) / Math.min(parallel, carried, entries.length * seeds) };
 }
@@ -87,7 +87,7 @@ function timedJob({ method, options }: Entry, images: number, { classes, sources
   const { engine = 'native', convolution = 'auto', innerSteps = 2, threads = defaultThreads() } = options;
   const target = { name, classes, width };
   const needs = methodNeeds[method];
-  // What matches no features learns from the first source alone.
+  // A method that matches no features learns from the first source only.
   const used = needs.source ? sources.slice(0, needs.pairs ? undefined : 1) : [];
   return {
     method,
@@ -112,6 +112,6 @@ function timedJob({ method, options }: Entry, images: number, { classes, sources
   };
 }
 
-/** Of an option that is one for all sources, or one for each. */
+/** Source k's value of an option that has one value for all sources, or one for each. */
 const nth = <T>(given: T | readonly T[] | undefined, k: number): T | undefined =>
   Array.isArray(given) ? given[k] : (given as T | undefined);

@@ -34,27 +34,30 @@ import { type EntryOutcomes, type ExperimentRow, finishedOf, outcomeOf, type Run
 import { lanesFor, sideBySide } from './side-by-side.js';
 import { saveTable } from './table.js';
 
-/** What an experiment gave. */
+/** The result of an experiment. */
 export interface ExperimentResult {
   /** The folder with the table (comparison.md, .csv, .json) and the run folders. */
   readonly out: string;
   readonly rows: readonly ExperimentRow[];
   /**
-   * By how much the best method is ahead of the next, and whether the seeds settle it: a sentence, of a curve one for each number
-   * of images a class; none where fewer than two methods finished a run.
+   * How far the best method is ahead of the next, and whether the seeds settle it: one sentence, or for a curve one for
+   * each number of images a class; none if fewer than two methods finished a run.
    */
   readonly conclusions: readonly string[];
 }
 
-/** Follows a run to its end, showing it or not. */
+/** Follows a run to its end; it may show the progress. */
 export type Follow = (run: Run, label: string, seed: number) => Promise<RunResult>;
 
-/** What only the API takes. */
+/** Options that only the API has. */
 export interface ExperimentControl extends RunControl {
   readonly follow?: Follow | undefined;
-  /** Entries of the data folder looked at so far, before the first run; called only where that takes longer than half a second. */
+  /**
+   * Called with the number of entries of the data folder listed so far, before the first run; only if listing takes
+   * longer than half a second.
+   */
   readonly onListed?: ((entries: number) => void) | undefined;
-  /** Told of runs that diverged: the others go on. */
+  /** Called with a message for each run that diverged; the others continue. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -65,10 +68,10 @@ export const experimentControls = {
   onListed: aListingListener,
 };
 
-/** What may differ where an experiment goes on. */
+/** The options that may change when an experiment resumes. */
 export type ResumeControl = ExperimentControl & { readonly parallel?: number | undefined };
 
-/** A kind of experiment: its verb, its options, and which rows they make. */
+/** A kind of experiment: its verb, its options, and the rows that they make. */
 export interface ExperimentKind<O extends ExperimentOptions> {
   readonly verb: 'compare' | 'curve';
   readonly schema: z.ZodObject<Record<string, z.ZodType>>;
@@ -76,7 +79,10 @@ export interface ExperimentKind<O extends ExperimentOptions> {
   entries(options: O): Entry[];
 }
 
-/** `given` fits the kind's schema. Looks ahead, writes the options where a resume finds them, and runs every entry with every seed. */
+/**
+ * Checks everything in advance, writes the options for a resume, and runs every entry with every seed. `given` must fit
+ * the schema of the kind.
+ */
 export async function beginExperiment<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
   {
@@ -93,7 +99,7 @@ export async function beginExperiment<O extends ExperimentOptions>(
   const checked = await withSourceNetworks(kind.entries(located), located);
   const out = checked.out ?? firstFree(kind.verb);
   await requireUnusedByRuns(out);
-  // Said in full, so that a resume on another machine computes in the same way.
+  // Recorded in full, so that a resume on another machine computes in the same way.
   const device = addon().device(checked.device ?? 'auto').device;
   const common = await preflight(kind.entries(checked), rules[currentFormat], { signal, onListed });
   check?.(common);
@@ -103,7 +109,7 @@ export async function beginExperiment<O extends ExperimentOptions>(
     device,
     threads: checked.threads ?? defaultThreads(),
     out: undefined,
-    // A split file may lie where it does not stay.
+    // The experiment's own copy: the given split file may be moved or removed.
     ...(division && { splitFile: resolve(out, splitName) }),
   };
   await makeFolder(out);
@@ -118,7 +124,7 @@ export async function beginExperiment<O extends ExperimentOptions>(
   });
 }
 
-/** Keeps other processes out of the folder during `body`, and removes what killed ones left in it. */
+/** Locks the folder during `body`, and removes what killed processes left in it. */
 async function alone<T>(out: string, body: () => Promise<T>): Promise<T> {
   return releaseAfter(await FolderLock.acquire(out), async () => {
     await removeLeftOvers(out);
@@ -126,7 +132,9 @@ async function alone<T>(out: string, body: () => Promise<T>): Promise<T> {
   });
 }
 
-/** Goes on: finished runs are read, interrupted ones resume, the others begin. `parallel` may differ from before. */
+/**
+ * Continues an experiment: finished runs are read, interrupted ones resume, the others begin. `parallel` may change.
+ */
 export async function resumeExperiment<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
   out: string,
@@ -166,7 +174,7 @@ const optionsFile = ({ verb }: { readonly verb: string }, out: string): string =
 export const holdsExperiment = (verb: ExperimentKind<ExperimentOptions>['verb'], out: string): boolean =>
   existsSync(optionsFile({ verb }, out));
 
-/** What all runs share; `format` is that of the run folders (rules.ts), which files of format 1 do not say. */
+/** What all runs share. `format` is that of the run folders (rules.ts); files of format 1 lack it. */
 const sharedSchema = z.object({
   format: z.union([z.literal(1), z.literal(2)]).default(1),
   fingerprint: z.string(),
@@ -185,7 +193,7 @@ async function readShared(out: string): Promise<Shared> {
   }
 }
 
-/** Rows of one table must be of the same data and sources. */
+/** Requires unchanged data and sources: all rows of a table must have the same. */
 function requireSame(out: string, parsed: Shared, { fingerprint, sources }: Common, { data }: ExperimentOptions): void {
   const changed = [
     ...(parsed.fingerprint === fingerprint ? [] : [`the data in ${data}`]),
@@ -198,7 +206,10 @@ function requireSame(out: string, parsed: Shared, { fingerprint, sources }: Comm
   );
 }
 
-/** Runs side by side where nobody says: as many as there is room for of the largest; several on one GPU would share its memory. */
+/**
+ * The default number of runs in parallel: as many as there is room for of the largest. On a GPU it is one, since
+ * several would share its memory.
+ */
 export function defaultParallel(entries: readonly Entry[]): number {
   const lanes = entries.map(({ options }) => {
     if (addon().device(options.device ?? 'auto').device !== 'cpu') return 1;
@@ -221,7 +232,7 @@ async function runAll(
   const rows = entries.map((entry) => ({ entry, outcomes: new Array<RunOutcome | undefined>(seeds).fill(undefined) }));
   try {
     await runEach(rows, out, options, format, control);
-    // Nothing runs beside it any more.
+    // No run competes for the machine any more.
     const trained = rows.flatMap(({ outcomes }) => finishedOf(upToGap(outcomes)));
     const timesOf = await timeNetworks(trained, { device, threads, signal: control.signal });
     const finished = rowsOf(known(rows), timesOf);
@@ -232,7 +243,7 @@ async function runAll(
   }
 }
 
-/** Outcomes by seed, as runs end. */
+/** An entry with its outcomes by seed, filled in as runs end. */
 type Filling = { readonly entry: Entry; readonly outcomes: (RunOutcome | undefined)[] };
 
 async function runEach(
@@ -247,23 +258,25 @@ async function runEach(
   await sideBySide(parallel, jobs, signal, async ({ entry, outcomes, seed }, stop) => {
     const folder = folderOf(entry, seed, out);
     const run = startRun(entry, seed, folder, format, stop);
-    // Where `follow` itself fails, the run is aborted, and nobody awaits it.
+    // If `follow` itself fails, the run is aborted and `result` is not awaited: its rejection must be handled.
     run.result.catch(() => {});
     const result = follow(run, titleOf(entry), seed).then(outcomeOf);
     outcomes[seed] = await result.catch((error: unknown) => unlessDiverged(error, entry, seed, folder, onWarning));
-    // The table grows run by run, one writer at a time.
+    // The table is saved after each run, by one writer at a time.
     saved = saved.then(() => saveTable(out, rowsOf(known(rows))));
     await saved;
   });
 }
 
-/** Entries of which a run has ended. */
+/** Entries with an outcome before their first gap. */
 const known = (all: readonly Filling[]): EntryOutcomes[] =>
   all
     .map(({ entry, outcomes }) => ({ entry, outcomes: upToGap(outcomes) }))
     .filter(({ outcomes }) => outcomes.length > 0);
 
-/** A later seed may be done first: it waits for those before it, so that the table's columns are seeds. */
+/**
+ * The outcomes before the first gap. If a later seed is done first, it waits, so that the table's columns are seeds.
+ */
 function upToGap(outcomes: readonly (RunOutcome | undefined)[]): RunOutcome[] {
   const gap = outcomes.indexOf(undefined);
   return outcomes.slice(0, gap === -1 ? undefined : gap) as RunOutcome[];
@@ -282,7 +295,7 @@ function startRun({ options }: Entry, seed: number, folder: string, format: RunF
   return begun ? resumeRun(folder, { signal }) : transferAs(format, { ...options, seed, out: folder, signal });
 }
 
-/** That a method diverges is a result; any other failure ends the experiment, and says of which run it is. */
+/** A diverged run is a result. Any other failure is thrown with the name of its run, and ends the experiment. */
 function unlessDiverged(
   error: unknown,
   entry: Entry,
@@ -297,7 +310,7 @@ function unlessDiverged(
   return { run, diverged: true };
 }
 
-/** An abort names the experiment, not the run in it. */
+/** Makes the message of an abort name the experiment, not the run in it. */
 function interrupted({ verb }: { readonly verb: string }, out: string, error: unknown): unknown {
   if (!(error instanceof L2TError) || error.code !== 'ABORTED') return error;
   const message = `The experiment was interrupted; all is saved. Continue it with: l2t-native ${verb} --resume ${shellWord(out)}`;

@@ -11,15 +11,14 @@ export interface TrainedNetwork {
   readonly size: number;
 }
 
-/** Milliseconds an image of inference, one image at a time and 32. */
+/** Milliseconds of inference per image, in batches of 1 and of 32. */
 export interface InferenceTimes {
   readonly batch1: number;
   readonly batch32: number;
 }
 
 /**
- * How fast networks are, of which each distinct one is measured once, with the weights of its first run: call it while nothing
- * else computes.
+ * Measures how fast networks are, each distinct one once, with its first run's weights. Call it when nothing else runs.
  * @throws L2TError as `loadCheckpoint` and `Inference.msPerImage`.
  */
 export async function timeNetworks(
@@ -36,6 +35,6 @@ export async function timeNetworks(
   return (each) => times.get(kindOf(each));
 }
 
-/** Equal of networks that compute the same with other weights. */
+/** A key that is equal for networks that differ only in their weights. */
 const kindOf = ({ network: { name, classes, width }, size }: TrainedNetwork): string =>
   JSON.stringify([name, classes, width, size]);

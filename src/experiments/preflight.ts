@@ -24,14 +24,15 @@ export interface Common {
   /** SHA-256 of the data set (fingerprint.ts), and of each source's weights, by path. */
   readonly fingerprint: string;
   readonly sources: Readonly<Record<string, string>>;
-  /** In the order of `source`; empty where no row reads one. */
+  /** In the order of `source`; empty if no row reads one. */
   readonly checkpoints: readonly Checkpoint[];
 }
 
 /**
- * Finds before the first run what would end a later one: options that do not go together, data without test images or with
- * too few of a class, sources that cannot be read, pairs that the networks do not have. Decodes nothing.
- * @throws L2TError as `transfer`, naming the entry where it is of one.
+ * Finds errors that would end a later run before the first one begins: options that do not go together, data without
+ * test images or with too few of a class, sources that cannot be read, pairs that the networks do not have. Decodes
+ * nothing.
+ * @throws L2TError as `transfer`, naming the entry if the error is of one entry.
  */
 export async function preflight(
   entries: readonly Entry[],
@@ -92,7 +93,7 @@ async function checkSources(
   });
 }
 
-/** The source's weights that a target starts from, where no other row's method reads them. */
+/** Reads the source's weights that a target starts from, unless another row has read them. */
 async function readStart(
   path: string,
   { target, width, size, strict }: CheckedTransferOptions,

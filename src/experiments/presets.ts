@@ -21,7 +21,7 @@ const text = z.string().min(1);
 
 const presetSchema = z.strictObject({
   title: text,
-  /** The verb that it is for, whose options these are. */
+  /** The verb whose options `options` are. */
   verb: z.enum(['compare', 'curve', 'pretrain']),
   data: z.strictObject({
     name: text,
@@ -29,9 +29,9 @@ const presetSchema = z.strictObject({
     classes: z.int().min(1),
     /** Training images, as published. */
     images: z.int().min(1),
-    /** Where a person gets it, in words. */
+    /** Where to get the data, in words. */
     from: text,
-    /** Which training images validate, as the paper's authors published it: a split file, below this folder. */
+    /** A split file, below this folder: the validation images that the paper's authors published. */
     split: text.optional(),
   }),
   /** Pretrained networks, in the order in which their weights are given. */
@@ -46,7 +46,7 @@ export interface Preset extends z.output<typeof presetSchema> {
   readonly name: string;
 }
 
-// Not compiled, so the sources' own: the package ships them.
+// Presets are not compiled, so they are read from src/, which the package ships.
 const folder = fileURLToPath(new URL('../../src/experiments/presets', import.meta.url));
 
 const schemas = { compare: compareSchema, curve: curveSchema, pretrain: pretrainSchema };
@@ -68,7 +68,9 @@ async function readPreset(name: string): Promise<Preset> {
   return { name, ...preset, data: { ...data, ...(data.split !== undefined && { split: join(folder, data.split) }) } };
 }
 
-/** @throws L2TError INVALID_OPTION where there is no such preset, or it is for another verb; both name what there is. */
+/**
+ * @throws L2TError INVALID_OPTION if there is no such preset, or it is for another verb; the message says what to use.
+ */
 export async function presetNamed(name: string, verbs: readonly Preset['verb'][]): Promise<Preset> {
   const all = await presets();
   if (typeof name !== 'string') throw refused('The preset', name, 'the name of one (presets() lists them)');
@@ -87,7 +89,7 @@ export async function presetNamed(name: string, verbs: readonly Preset['verb'][]
 }
 
 /**
- * The data set in a folder, which must be the preset's: of its layout, or class folders of as many classes.
+ * Opens the data set in a folder. It must be the preset's: in its layout, or class folders with as many classes.
  * @throws L2TError INVALID_DATA, naming both.
  */
 export async function openPresetData(
@@ -107,7 +109,7 @@ export async function openPresetData(
 }
 
 /**
- * The options of `pretrain` with a preset's under those given, once the data is known to be the preset's.
+ * The options of `pretrain`: the preset's, overridden by the given ones. Checks first that the data is the preset's.
  * @throws L2TError as `presetNamed` and `openPresetData`.
  */
 export async function pretrainPreset(name: string, given: PretrainGiven): Promise<PretrainGiven> {
@@ -116,7 +118,7 @@ export async function pretrainPreset(name: string, given: PretrainGiven): Promis
   return { ...withoutDivided(preset.options, given), ...given };
 }
 
-/** A preset's options, without those that a split file among the given ones says. */
+/** A preset's options, without `validation` if a split file is given, which determines it. */
 export function withoutDivided(options: Preset['options'], given: { readonly splitFile?: string | undefined }) {
   const { validation: _, ...others } = options;
   return given.splitFile === undefined ? options : others;

@@ -28,13 +28,14 @@ import {
 import type { Common } from './preflight.js';
 import { openPresetData, type Preset, presetNamed, withoutDivided } from './presets.js';
 
-/** What goes over the preset's options, and what it lacks: the data, and the sources' weights. */
+/** Options that override the preset's, and those that it lacks: the data, and the sources' weights. */
 export type ReproduceOptions = Written<typeof reproduceSchema> & ExperimentControl;
 
 /**
- * Runs one of the paper's experiments, a comparison or a curve, with the preset's options (`presets()`) under those given here.
- * @throws L2TError as `compare`; INVALID_OPTION where there is no such preset, or it has another number of sources;
- * INVALID_DATA where the data is not the preset's.
+ * Runs one of the paper's experiments, a comparison or a curve, with the preset's options (`presets()`), overridden by
+ * those given here.
+ * @throws L2TError as `compare`; INVALID_OPTION if there is no such preset, or it has another number of sources;
+ * INVALID_DATA if the data is not the preset's.
  */
 export async function reproduce(name: string, given: ReproduceOptions = {}): Promise<ExperimentResult> {
   const { options: over, control } = takeOptions(reproduceSchema, given, experimentControls);
@@ -45,7 +46,7 @@ export async function reproduce(name: string, given: ReproduceOptions = {}): Pro
   return begin({ out: options.out ?? firstFree(name), ...control });
 }
 
-/** Goes on with a reproduction, which is a comparison or a curve. */
+/** Continues a reproduction, which is a comparison or a curve. */
 export const resumeReproduction = async (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
   (holdsExperiment('curve', requireExperimentFolder(out)) ? resumeCurve : resumeComparison)(out, control);
 
@@ -54,14 +55,14 @@ export interface DryRun {
   readonly preset: string;
   readonly verb: Preset['verb'];
   readonly options: ExperimentOptions;
-  /** Was the data looked at? Else its images were counted as published. */
+  /** Were the images of the data counted? Else their published number is used. */
   readonly counted: boolean;
   readonly estimate: Estimate;
 }
 
 /**
- * Resolves the options as `reproduce` does and times a few steps of each method with the preset's networks. Writes nothing;
- * needs neither data nor weights.
+ * Resolves the options as `reproduce` does and times a few steps of each method with the preset's networks. Writes
+ * nothing; needs neither data nor weights.
  * @throws L2TError as `reproduce`, before it trains.
  */
 export async function dryRun(
@@ -87,7 +88,7 @@ export async function dryRun(
   return { preset: name, verb: preset.verb, options, counted: dataset !== undefined, estimate: times };
 }
 
-/** Images that each entry is trained on: they differ in images a class alone. */
+/** The number of training images of each entry; entries differ only in images a class. */
 async function countEach(entries: readonly Entry[], count: (run: Entry['options']) => number | Promise<number>) {
   const counts = new Map<number | undefined, number>();
   for (const { options: run } of entries) {
@@ -96,7 +97,9 @@ async function countEach(entries: readonly Entry[], count: (run: Entry['options'
   return entries.map(({ options: run }) => counts.get(run.perClass) as number);
 }
 
-/** Images to train on, less those that validate: the authors', or those that `validation` holds out. */
+/**
+ * The published number of training images, less the validation images: the authors', or those held out by `validation`.
+ */
 async function published(
   { data }: Preset,
   classes: number,
@@ -135,7 +138,7 @@ async function resolvePreset(name: string, given: Given<typeof reproduceSchema>,
   return { preset, dataset, ...plan };
 }
 
-/** The authors' validation images: they are places in the data as distributed, and nothing else may divide it. */
+/** The authors' validation images: places in the data as distributed, so no other option may divide the data. */
 function splitOf({ data }: Preset, given: Given<typeof reproduceSchema>, dataset: Dataset | undefined) {
   const divided = besideSplitFile.some((key) => given[key] !== undefined);
   return divided || (dataset !== undefined && dataset.layout !== data.layout) ? undefined : data.split;
@@ -153,7 +156,10 @@ function planOf<O extends ExperimentOptions>(
 
 const oneOrList = <T>(values: readonly T[]): T | readonly T[] => (values.length === 1 ? (values[0] as T) : values);
 
-/** Of another class count, they were trained on something else. Methods that take the first source alone read no more. */
+/**
+ * Refuses a source with another number of classes than the preset's: it was trained on other data. If the methods read
+ * only the first source, it is the only checkpoint.
+ */
 function requireSources({ name, sources }: Preset, checkpoints: readonly Checkpoint[]): void {
   checkpoints.forEach(({ network }, k) => {
     const wanted = sources[k];

@@ -41,35 +41,37 @@ export function outcomeOf({ run, accuracy, best, lr, seconds, steps, network }: 
   };
 }
 
-/** What one method gave, over its seeds. */
+/** The results of one method over its seeds. */
 export interface ExperimentRow {
-  /** What was listed, with its pairs where they were named: fm:all-to-all. */
+  /** The name as it was listed, with its pairs if they were given: fm:all-to-all. */
   readonly label: string;
   readonly method: MethodName;
-  /** N, training images a class, where rows differ in it. */
+  /** N, training images a class, if rows differ in it. */
   readonly perClass?: number;
-  /** On the test images, in [0, 1], one a seed; null of a run that diverged. */
+  /** Test accuracy of each seed, in [0, 1]; null for a run that diverged. */
   readonly accuracies: readonly (number | null)[];
-  /** Of the runs that did not diverge, as are the other numbers; null where all did. */
+  /**
+   * Mean test accuracy; null if all runs diverged. Like the numbers below, it is over the runs that did not diverge.
+   */
   readonly mean: number | null;
-  /** The sample's standard deviation; absent of fewer than two. */
+  /** The sample's standard deviation; absent for fewer than two runs. */
   readonly deviation?: number;
-  /** On the validation images, one a run; absent where there are none. */
+  /** Validation accuracy of each run; absent without validation images. */
   readonly validation?: readonly number[];
   /**
-   * The accuracy less that of the row with the highest mean (of as many images a class), over the seeds that both finished;
-   * null of that row itself, and where fewer than two seeds did.
+   * The accuracy minus that of the row with the highest mean (for the same number of images a class), over the seeds
+   * that both finished; null for that row itself, and for fewer than two such seeds.
    */
   readonly toBest: Interval | null;
-  /** At which SGD began, one a run. */
+  /** The learning rate with which SGD began, one a run. */
   readonly learningRates: readonly number[];
-  /** Trained numbers of the target as it is used afterwards: without branches and meta-networks. */
+  /** The number of trained parameters of the target, without branches and meta-networks. */
   readonly parameters: number | null;
-  /** Milliseconds of a training step: `seconds` by the steps that they were for, validation included. */
+  /** Milliseconds of a training step, validation included: seconds ÷ steps of all runs. */
   readonly msPerStep: number | null;
-  /** Training and validation of one run, mean. */
+  /** Mean seconds of a run: training and validation. */
   readonly seconds: number | null;
-  /** Of the trained network, on the experiment's device and threads; null until all runs have ended. */
+  /** The trained network's speed, on the experiment's device and threads; null until all runs have ended. */
   readonly inference: InferenceTimes | null;
   readonly runs: readonly string[];
 }
@@ -92,7 +94,7 @@ export function rowsOf(entries: readonly EntryOutcomes[], timesOf: TimesOf = () 
   });
 }
 
-/** Those of which a run finished, the highest mean first. */
+/** The rows with a finished run, the highest mean first. */
 export function ranked<Row extends Pick<ExperimentRow, 'mean'>>(rows: readonly Row[]): Row[] {
   const known = rows.filter(({ mean: accuracy }) => accuracy !== null);
   return known.toSorted((a, b) => (b.mean as number) - (a.mean as number));
@@ -100,7 +102,10 @@ export function ranked<Row extends Pick<ExperimentRow, 'mean'>>(rows: readonly R
 
 type Accuracies = Pick<ExperimentRow, 'accuracies'>;
 
-/** `a` less `b`, for each seed that both finished. Equal seeds draw equal images, so these differences vary less than the accuracies. */
+/**
+ * `a` minus `b`, for each seed that both finished. Equal seeds draw equal images, so these differences vary less than
+ * the accuracies.
+ */
 export function pairedDifferences({ accuracies: a }: Accuracies, { accuracies: b }: Accuracies): number[] {
   return a.flatMap((accuracy, seed) => {
     const other = b[seed] ?? null;

@@ -1,7 +1,7 @@
 import { memoryOfRun, type RunNeeds } from '../options/cost.js';
 import { availableCores } from '../system/threads.js';
 
-/** How many equal runs a CPU takes side by side: as many as get `threads` cores each, and memory; at least one. */
+/** How many equal runs a CPU can take in parallel, with `threads` cores and enough memory for each; at least one. */
 export function lanesFor(
   needs: RunNeeds,
   { cores = availableCores(), memory = process.availableMemory() }: { cores?: number; memory?: number } = {},
@@ -10,8 +10,8 @@ export function lanesFor(
 }
 
 /**
- * `body` for each item in order of start, `lanes` under way at once. After a failure nothing new starts and the signal that
- * the others were given fires; the first failure is thrown once all have ended.
+ * Calls `body` for each item in order, `lanes` at a time. After a failure nothing new starts, and the signal of those
+ * under way fires; the first failure is thrown once all have ended.
  */
 export async function sideBySide<T>(
   lanes: number,

@@ -6,27 +6,27 @@ import type { ExperimentRow } from './row.js';
 
 type CsvValue = string | number | null | undefined;
 
-/** A column of the tables, and what the CSV has in its place. */
+/** A column of the printed table, and the CSV's columns for it. */
 interface Column {
-  /** Absent where only the CSV has it. */
+  /** Absent if only the CSV has it. */
   readonly printed?: {
     readonly head: string;
-    /** It depends on the images a class: a curve's table, which has one line for each method, leaves it out. */
+    /** True if it depends on the images a class: a curve's table, which has one line for each method, leaves it out. */
     readonly ofCount?: true;
-    /** `rows`: of one method, one for each number of images a class. */
+    /** `rows`: the rows of one method, one for each number of images a class. */
     cell(rows: readonly ExperimentRow[]): string;
   };
   /** Names and plain values. */
   readonly csv: readonly (readonly [name: string, value: (row: ExperimentRow) => CsvValue])[];
 }
 
-/** `seeds`: of the row that has most; one that is not through yet has fewer. */
+/** `seeds`: the largest number of seeds of a row; an unfinished row has fewer. */
 const columnsOf = (seeds: number): readonly Column[] => [
   {
     printed: { head: 'method', cell: ([row]) => row?.label ?? '' },
     csv: [['method', ({ label }) => `"${label}"`]],
   },
-  // Where rows differ in it, these are columns of the printed table.
+  // In the printed table each number of images a class is a column, if rows differ in it.
   { csv: [['images a class', ({ perClass }) => perClass]] },
   {
     printed: { head: 'test accuracy, %', ofCount: true, cell: ([row]) => accuracyOf(row) },
@@ -92,9 +92,9 @@ const columnsOf = (seeds: number): readonly Column[] => [
 const percentOrDiverged = (accuracy: number | null): string =>
   accuracy === null ? 'diverged' : (100 * accuracy).toFixed(1);
 
-/** Of the runs that did not diverge, and how many did. */
+/** The accuracy of the runs that did not diverge, and how many did. */
 function accuracyOf(row: ExperimentRow | undefined): string {
-  // A method that comes later may not have got to every count yet.
+  // A later method may not have a run with every number of images yet.
   if (row === undefined) return '';
   const finished = row.accuracies.filter((accuracy) => accuracy !== null);
   const diverged = row.accuracies.length - finished.length;
@@ -106,13 +106,13 @@ function extremes(values: readonly number[]): [lowest: number, highest: number] 
   return values.length === 0 ? undefined : [Math.min(...values), Math.max(...values)];
 }
 
-/** One number where they do not differ. */
+/** The range of the values; one number if they do not differ. */
 function rangeOf(values: readonly number[]): string {
   const ends = (extremes(values) ?? []).map((value) => String(Number(value.toPrecision(3))));
   return [...new Set(ends)].join('–');
 }
 
-/** Of the first row that has it: where all runs of one diverged, another may. */
+/** The value of the first row that has it: a row whose runs all diverged has none. */
 const firstOf = <Key extends 'parameters' | 'inference'>(rows: readonly ExperimentRow[], key: Key) =>
   rows.find((row) => row[key] !== null)?.[key];
 
@@ -126,7 +126,9 @@ const threeDigits = (value: number | undefined): string | undefined =>
 
 const withUnit = (value: string | undefined, unit: string): string => (value === undefined ? '' : `${value} ${unit}`);
 
-/** Header and rows of the printed table. Numbers of images a class, where rows differ in them, are columns before the others. */
+/**
+ * Header and rows of the printed table. If rows differ in images a class, each number is a column, before the others.
+ */
 export function experimentTable(rows: readonly ExperimentRow[]): { head: string[]; rows: string[][] } {
   const columns = columnsOf(0).flatMap(({ printed }) => printed ?? []);
   const counts = [...new Set(rows.flatMap(({ perClass }) => perClass ?? []))];

@@ -25,14 +25,14 @@ import { argmax, logSoftmax } from './logits.js';
 export type EvaluateOptions = Written<typeof evaluateSchema> & {
   /** Ends the evaluation with L2TError ABORTED, at the next batch. */
   readonly signal?: AbortSignal | undefined;
-  /** Entries of the data folder looked at so far; called only where listing it takes longer than half a second. */
+  /** Called with the number of entries of the data folder listed so far, if listing takes longer than half a second. */
   readonly onListed?: ((entries: number) => void) | undefined;
   /** Images evaluated so far. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
-  /** Told where it is the checkpoint's run that says which images are evaluated. */
+  /** Called with a message if the images to evaluate come from the split of the checkpoint's run. */
   readonly onNote?: ((message: string) => void) | undefined;
-  /** How messages call the options that say how the checkpoint is read. */
+  /** The names that messages use for the options that say how to read the checkpoint. */
   readonly names?: CheckpointOptions['names'] | undefined;
 };
 
@@ -65,11 +65,11 @@ const controls = {
 };
 
 /**
- * How well a checkpoint (a path, or one in memory) tells the images in `data` apart: those of `split`, by default the test
- * images. A file in the folder of a run that was trained on the same `data` is evaluated on the test images of the run's
- * split.json, where that names some. A flat folder is otherwise evaluated whole: of a checkpoint in memory that was trained
- * on it, give `splitFile` (RUN/split.json).
- * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, WEIGHTS_MISMATCH; INVALID_DATA, also where its classes are not the
+ * Measures how well a checkpoint (a path, or one in memory) classifies the images in `data`: those of `split`, by
+ * default the test images. For a file in the folder of a run on the same `data`, the default is the test images in the
+ * run's split.json, if it names any. Otherwise a flat folder is evaluated whole: for a checkpoint in memory that was
+ * trained on one, give `splitFile` (RUN/split.json).
+ * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, WEIGHTS_MISMATCH; INVALID_DATA, also if its classes are not the
  * checkpoint's; DEVICE_UNAVAILABLE, FILE_ACCESS, ABORTED.
  */
 export async function evaluate(
@@ -119,8 +119,8 @@ export async function evaluate(
 }
 
 /**
- * Where the checkpoint lies in the folder of a run on this data, and its split.json names test images: that file, and the
- * run's layout.
+ * The split.json and the layout of the checkpoint's run, if the checkpoint is in the folder of a run on this data whose
+ * split.json names test images; else nothing.
  */
 async function splitOfRun(
   checkpoint: string,
@@ -153,8 +153,8 @@ function summarise(confusion: readonly (readonly number[])[], classNames: readon
 }
 
 /**
- * The checkpoint's classes, and which of them each of the data set's is: by name where the checkpoint has names, else in
- * the data set's order.
+ * The checkpoint's classes, and the index among them of each class of the data set: by name if the checkpoint has
+ * names, else in the data set's order.
  */
 function classesOf(
   { classNames, network }: Checkpoint,

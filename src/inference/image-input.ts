@@ -7,14 +7,14 @@ import { guarded } from '../options/guarded.js';
 import type { ImageSource } from './inference.js';
 
 /**
- * An image: a path, the bytes of an encoded one (PNG, JPEG, WebP, GIF), or raw pixels, uint8, height × width × 3, RGB.
- * Bytes are copied when their batch is read: before that they must not change.
+ * An image: a path, the bytes of an image file (PNG, JPEG, WebP, GIF), or raw pixels, uint8, height × width × 3, RGB.
+ * Bytes and pixels are copied when their batch is read: do not change them before that.
  */
 export type ImageInput = string | Uint8Array | DecodedImage;
 
 /**
- * Messages call an image by its path, or by its position, from 0.
- * @throws L2TError INVALID_OPTION where one is none of these; what they hold is looked at when they are read.
+ * Messages name an image by its path, or by its position, from 0.
+ * @throws L2TError INVALID_OPTION if an element is not an ImageInput; the content is checked when the image is read.
  */
 export function imageSource(images: readonly ImageInput[]): ImageSource {
   const kinds = 'paths, Buffers of encoded images, or {pixels: Uint8Array (height × width × 3), height, width}';
@@ -51,9 +51,12 @@ async function readBytes(image: Uint8Array | DecodedImage, name: string): Promis
   return types.isUint8Array(own) ? decodeBytes(own, name) : own;
 }
 
-/** Native code reads on other threads: a buffer that its owner transferred meanwhile would end the process. */
+/**
+ * Copies the image, because native code reads it on another thread: the process would end if the caller transferred the
+ * buffer meanwhile.
+ */
 function copyOf(image: Uint8Array | DecodedImage, name: string): Uint8Array | DecodedImage {
-  // What was transferred before this has no bytes any more, and refuses to be copied.
+  // A buffer that was transferred before this has length 0, and copying it would throw.
   if (types.isUint8Array(image)) return image.length > 0 ? new Uint8Array(image) : new Uint8Array();
   if (!isInput(image)) {
     const problem = `${name} has changed since it was given: its pixels are not height × width × 3.`;
@@ -63,7 +66,9 @@ function copyOf(image: Uint8Array | DecodedImage, name: string): Uint8Array | De
   return { pixels: new Uint8Array(pixels), height, width };
 }
 
-/** What to type instead of a folder, or of a pattern that the shell has left as it was. */
+/**
+ * An error that says what to type instead of a folder, or of a pattern that the shell did not expand; else undefined.
+ */
 async function wrongPath(path: string): Promise<L2TError | undefined> {
   const status = await stat(path).catch(() => undefined);
   if (status?.isDirectory()) {

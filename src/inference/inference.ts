@@ -10,22 +10,22 @@ import { isLimitError } from '../system/limits.js';
 import { median } from '../system/statistics.js';
 import { defaultThreads } from '../system/threads.js';
 
-/** Images by position: a split of a data set, or what a caller gives. */
+/** Images by position: a split of a data set, or a caller's list. */
 export type ImageSource = Pick<ImageList, 'count' | 'name' | 'read'>;
 
-/** What came of images `first`, `first` + 1, … */
+/** The results for images `first`, `first` + 1, … */
 export interface InferredBatch {
   readonly first: number;
   /** An image's logits, or why it could not be read. */
   readonly outcomes: readonly (Float32Array | L2TError)[];
-  /** Feature map n of those that could be read, B × C × H × W; empty where none are wanted. */
+  /** Feature map n of the images that could be read, B × C × H × W; empty if features were not requested. */
   readonly features: readonly Float32Array[];
 }
 
-/** Milliseconds for which inference is measured, and batches before that; slow ones warm up a quarter of that time at most. */
+/** Milliseconds of a measurement, and its warm-up batches, none of which begins after a quarter of that time. */
 const [measured, warmUps] = [500, 3];
 
-/** A network on a device, through which images go in batches. */
+/** A network on a device that infers images in batches. */
 export class Inference {
   readonly size: number;
   readonly device: string;
@@ -64,8 +64,8 @@ export class Inference {
   }
 
   /**
-   * Milliseconds an image in batches of `batch` random images, which are decoded already: the median of half a second's
-   * batches, of one at least, after a few that warm up.
+   * Milliseconds per image in batches of `batch` random images, without decoding: the median over the batches of half a
+   * second (at least one), after a few warm-up batches.
    * @throws L2TError ABORTED at the next batch once the signal has fired.
    */
   async msPerImage(batch: number, signal?: AbortSignal): Promise<number> {
@@ -81,7 +81,7 @@ export class Inference {
     return median(times);
   }
 
-  /** Logits and, where wanted, feature maps of the images that could be read; nothing where none could. */
+  /** The logits and, if requested, the feature maps of the images that could be read; empty if none could. */
   async #infer(images: readonly (Uint8Array | L2TError)[], features: boolean): Promise<Float32Array[]> {
     const readable = images.filter(isReadable);
     if (readable.length === 0) return [];
@@ -94,7 +94,10 @@ export class Inference {
   }
 }
 
-/** Images `first` … `first` + `batch` − 1, as far as there are, as the network takes them, or why one cannot be read. */
+/**
+ * Reads images `first` … `first` + `batch` − 1 (fewer at the end), fitted to the network's size. An image that cannot
+ * be read gives its error.
+ */
 async function readImages(
   source: ImageSource,
   first: number,
@@ -116,7 +119,7 @@ async function readImages(
   return images;
 }
 
-/** Each image's row of the logits, or why it has none. */
+/** Each image's row of the logits, or the error why it could not be read. */
 function toOutcomes(
   images: readonly (Uint8Array | L2TError)[],
   logits: Float32Array | undefined,

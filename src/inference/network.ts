@@ -14,7 +14,7 @@ const placementSchema = networkSchema.pick({ size: true, device: true, threads: 
 const inferenceSchema = predictSchema.pick({ batch: true });
 const rankingSchema = predictSchema.pick({ batch: true, top: true });
 
-/** Side of the images, pixels (what the checkpoint says); where to compute, and with how many CPU threads. */
+/** Side of the images in pixels (default: the checkpoint's); the device; the number of CPU threads. */
 export type PlacementOptions = Given<typeof placementSchema>;
 
 export type NetworkOptions = Given<typeof networkSchema> & {
@@ -32,13 +32,13 @@ export interface RankedLabel {
   /** The class's name, or its index where the checkpoint has no names. */
   readonly label: string;
   readonly index: number;
-  /** In [0, 1]; those of all classes sum to 1. */
+  /** In [0, 1]; the probabilities of all classes sum to 1. */
   readonly probability: number;
 }
 
-/** The likeliest class. */
+/** The most likely class. */
 export interface Prediction extends RankedLabel {
-  /** The `top` likeliest, five unless told otherwise, in order; the first is the prediction itself. */
+  /** The `top` most likely classes (default 5), in order; the first is the prediction itself. */
   readonly best: readonly RankedLabel[];
 }
 
@@ -50,14 +50,14 @@ export interface FeatureMap {
 }
 
 /**
- * A trained network to use: float32, in evaluation mode, on a thread of its own. Images of any size are fitted as
- * `evaluate` fits them. Calls may go side by side; they share the weights.
+ * A trained network for inference: float32, in evaluation mode, on a thread of its own. Images of any size are fitted
+ * as `evaluate` fits them. Concurrent calls are allowed; they share the weights.
  */
 export class Network {
   readonly spec: NetworkSpec;
   /** By class index. */
   readonly classNames: readonly string[];
-  /** Side of the images that it reads, pixels. */
+  /** Side of its input images, pixels. */
   readonly size: number;
   readonly normalisation: Normalisation;
   readonly device: string;
@@ -75,9 +75,9 @@ export class Network {
   }
 
   /**
-   * From a checkpoint: safetensors or .pth.
-   * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS, DEVICE_UNAVAILABLE; INVALID_OPTION, also where the
-   * checkpoint does not say which network it holds and `network` does not either.
+   * Loads a checkpoint: safetensors or .pth.
+   * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS, DEVICE_UNAVAILABLE; INVALID_OPTION, also if
+   * neither the checkpoint nor `network` says which network it holds.
    */
   static async load(path: string, given: NetworkOptions = {}): Promise<Network> {
     const { options, control } = takeOptions(networkSchema, given, { onWarning: aMessageListener });
@@ -89,7 +89,7 @@ export class Network {
   }
 
   /**
-   * From a checkpoint in memory, such as a run's result.
+   * Takes a checkpoint in memory, such as a run's result.
    * @throws L2TError WEIGHTS_MISMATCH, DEVICE_UNAVAILABLE, INVALID_OPTION.
    */
   static from(checkpoint: Checkpoint, given: PlacementOptions = {}): Network {
@@ -97,9 +97,9 @@ export class Network {
   }
 
   /**
-   * What each image shows.
-   * @throws L2TError INVALID_DATA or FILE_ACCESS, naming the first image that cannot be read; INVALID_OPTION for what is
-   * no image; INVALID_WEIGHTS where the network gives NaN or infinity; ABORTED.
+   * Classifies each image.
+   * @throws L2TError INVALID_DATA or FILE_ACCESS, naming the first image that cannot be read; INVALID_OPTION for an
+   * input that is not an image; INVALID_WEIGHTS if the network gives NaN or infinity; ABORTED.
    */
   async predict(images: readonly ImageInput[], options: PredictOptions = {}): Promise<Prediction[]> {
     const predictions: Prediction[] = [];
@@ -108,8 +108,8 @@ export class Network {
   }
 
   /**
-   * As `predict`, one image after the other as batches are done. An image that cannot be read does not end it: its
-   * outcome is the error.
+   * As `predict`, but yields each image's result as soon as its batch is done. An image that cannot be read does not
+   * end the iteration: its result is the error.
    */
   async *predictEach(
     images: readonly ImageInput[],
@@ -123,8 +123,8 @@ export class Network {
   }
 
   /**
-   * Every feature map of the images, all held in memory.
-   * @throws L2TError as `predict`; INVALID_OPTION, too, where they are more than memory holds.
+   * All feature maps of the images, held in memory at once.
+   * @throws L2TError as `predict`; INVALID_OPTION also if they do not fit in memory.
    */
   async features(images: readonly ImageInput[], given: InferenceOptions = {}): Promise<readonly FeatureMap[]> {
     const { options, control } = takeOptions(inferenceSchema, given, { signal: aSignal });

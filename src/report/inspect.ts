@@ -22,7 +22,7 @@ export interface FileReport {
     readonly size: number;
     readonly classNames?: readonly string[] | undefined;
     readonly normalisation: Normalisation;
-    /** Trained numbers, running statistics not counted. */
+    /** Number of trained parameters, without running statistics. */
     readonly parameters: number;
     readonly features: NetworkDescription['features'];
   };
@@ -30,9 +30,9 @@ export interface FileReport {
 }
 
 /**
- * What a weights file holds; the network's features where it is known, from the file or from `network` and `width`.
- * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_OPTION where `width` or `size` is given for a
- * file that does not say its network, without `network`.
+ * Describes a weights file: its tensors and, if the file or `network` and `width` name the network, its features.
+ * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_OPTION if `width` or `size` is given without
+ * `network`, for a file that does not name its network.
  */
 export async function inspectFile(
   file: string,
@@ -64,7 +64,7 @@ export interface RunReport {
 }
 
 /**
- * What a run folder holds. Only reads, so it may be asked while the run goes on.
+ * Describes a run folder. It only reads, so it may be called while the run is in progress.
  * @throws L2TError INVALID_RUN, FILE_ACCESS.
  */
 export async function inspectRun(run: string): Promise<RunReport> {

@@ -4,19 +4,19 @@ import * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { readText } from '../system/files.js';
 
-/** Of a run folder: its options, and the learning rate where it was found. */
+/** Names of files in a run folder: the options, and the learning rate if it was found by a search. */
 export const recordName = 'options.yaml';
 export const rateName = 'rate.json';
 
-/** What a run's learning rate is, and what it was found from. */
+/** A learning rate that was found by a search, and what the search measured. */
 export interface FoundRate {
   /** α of the schedule. */
   readonly lr: number;
-  /** Part of all steps over which the rate grows linearly to the schedule's. */
+  /** Fraction of all steps over which the rate grows linearly to the schedule's. */
   readonly warmUp: number;
-  /** The first rate at which the loss was lost; null where none of those tried was too high. */
+  /** The first rate at which the loss diverged; null if none of the tried rates was too high. */
   readonly diverged: number | null;
-  /** Cross-entropy of the batch before the step at each rate, in nats, in the order in which they were tried. */
+  /** For each rate, in the order tried: the cross-entropy of the batch before the step at that rate, in nats. */
   readonly tried: readonly RateTrial[];
 }
 
@@ -34,7 +34,7 @@ const foundRate = z.strictObject({
 });
 
 /**
- * The learning rate that was found for the run in a folder; undefined where none was.
+ * The learning rate that was found for the run in a folder; undefined if there is none.
  * @throws L2TError INVALID_RUN, FILE_ACCESS.
  */
 export async function readRate(folder: string): Promise<FoundRate | undefined> {

@@ -2,16 +2,16 @@ import { countPerClass } from '../data/dataset.js';
 import type { EpochMetrics } from '../native/addon.js';
 import { probabilityOfAtLeast } from '../system/statistics.js';
 
-/** A run is looked at once, after this part of its steps, and after so many. */
+/** A run is checked once: after this fraction of its steps, but not before this many steps. */
 const [lookAfter, fewestSteps] = [0.1, 50];
-/** How likely guessing may be to get as many images right. */
+/** An epoch is above chance if guessing gets as many images right with at most this probability. */
 const significance = 0.01;
-/** By what part of it the loss must lie below that of guessing. */
+/** The loss counts as better than guessing if it is lower by more than this fraction. */
 const moved = 0.02;
 
-/** How well a network does that knows nothing but how frequent each class is. */
+/** The accuracy and loss of a network that knows only how frequent each class is. */
 export interface Guessing {
-  /** Always the most frequent class, in [0, 1]. */
+  /** Of always guessing the most frequent class, in [0, 1]. */
   readonly accuracy: number;
   /** The entropy of the classes' shares, nats: ln(classes) where they are equal. */
   readonly loss: number;
@@ -25,13 +25,13 @@ export function guessing(labels: Int32Array, classes: number): Guessing {
   };
 }
 
-/** Is an epoch the first that ends after so much of the run that something should have been learned? */
+/** Is the run checked after this epoch? It is the first epoch that ends after enough steps to learn something. */
 export function isLookedAt(epoch: number, { epochs, steps }: { epochs: number; steps: number }): boolean {
   const due = Math.max(lookAfter * epochs * steps, fewestSteps);
   return (epoch + 1) * steps >= due && epoch * steps < due;
 }
 
-/** Does an epoch's training tell nothing of its images but guessing? Neither more right than by chance, nor a lower loss. */
+/** Did an epoch's training do no better than guessing, neither in accuracy nor in loss? */
 export function isAtChance(
   { trainAccuracy, lossOrg }: Pick<EpochMetrics, 'trainAccuracy' | 'lossOrg'>,
   images: number,

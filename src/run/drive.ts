@@ -10,17 +10,17 @@ import {
 } from '../native/addon.js';
 import { onAbort } from '../system/abort.js';
 
-/** What a native run tells, and who is told. */
+/** Receives the events of a native run. */
 export interface RunListener {
-  /** `stop` ends the run after the step under way. */
+  /** `stop` ends the run after the current step. */
   step(event: StepEvent, stop: () => void): void;
-  /** The run waits until this is done; where it rejects, the run ends and rejects with the same. */
+  /** The run waits until this is done; if it rejects, the run ends and rejects with the same error. */
   save(event: EpochEvent | SaveEvent): Promise<void>;
 }
 
 /**
- * Makes a native run and lets `begin` start it, decodes the images that it asks for, and ends it where the signal fires.
- * @throws what `begin` or the listener's `save` rejects with; L2TError for an image that cannot be decoded.
+ * Makes a native run, starts it through `begin`, decodes the images that it requests, and stops it on the signal.
+ * @throws the error that `begin` or the listener's `save` rejects with; L2TError for an image that cannot be decoded.
  */
 export async function driveRun<T>(
   job: RunJob,

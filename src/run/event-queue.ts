@@ -1,25 +1,25 @@
 import { L2TError } from '../errors.js';
 
-/** A `next()` that waits for an event. */
+/** A call of `next()` that waits for an event. */
 interface Taker<T> {
   readonly resolve: (result: IteratorResult<T, void>) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Events between a run and the one loop that may iterate over it. Where the consumer lags, or nobody iterates, the oldest of
- * those that `droppable` allows go first, so that the queue stays bounded by what may never be lost.
+ * The events between a run and the one loop that may iterate over it. If the loop is slow, or there is none, the oldest
+ * events that `droppable` allows are dropped, so only events that must not be lost can make the queue grow.
  */
 export class EventQueue<T> implements AsyncIterable<T> {
   #waiting: T[] = [];
   #takers: Taker<T>[] = [];
-  /** `new`: nobody iterates yet; `over`: nobody will again. */
+  /** `new`: no iterator yet; `made`: there is one; `begun`: its next() was called; `over`: the iteration has ended. */
   #iteration: 'new' | 'made' | 'begun' | 'over' = 'new';
   #ended = false;
-  /** Not thrown yet. */
+  /** The failure that the loop has yet to throw. */
   #failure: { readonly error: unknown } | undefined;
 
-  /** `onLost` gets a failure that `end` said would be thrown, but the loop was left before. */
+  /** `onLost` receives the failure if `end` returned true, but the loop was left before it threw the failure. */
   constructor(
     private readonly droppable: (event: T) => boolean,
     private readonly onLost: (error: unknown) => void = () => {},
@@ -34,13 +34,13 @@ export class EventQueue<T> implements AsyncIterable<T> {
     if (this.#waiting.length > this.capacity) this.#drop();
   }
 
-  /** Half of the droppable ones at once, so that dropping costs little a step. */
+  /** Drops half of the droppable events at once, so that dropping costs little per step. */
   #drop(): void {
     let surplus = Math.ceil(this.#waiting.filter(this.droppable).length / 2);
     this.#waiting = this.#waiting.filter((event) => !(this.droppable(event) && surplus-- > 0));
   }
 
-  /** After what waits has been taken, iteration ends, or throws `failure`. Returns whether somebody iterates. */
+  /** Once the waiting events are taken, the iteration ends, or throws `failure`. Returns whether a loop iterates. */
   end(failure?: { readonly error: unknown }): boolean {
     const heard = this.#iteration === 'begun';
     this.#ended = true;
@@ -71,7 +71,7 @@ export class EventQueue<T> implements AsyncIterable<T> {
     return { done: true, value: undefined };
   }
 
-  /** The loop was left: the run goes on, and its events go nowhere. */
+  /** The loop was left: the run continues, and its events are discarded. */
   async #leave(): Promise<IteratorResult<T, void>> {
     const failure = this.#failure;
     this.#failure = undefined;

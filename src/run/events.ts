@@ -2,7 +2,7 @@ import type { EpochMetrics, PairMetrics, StepEvent } from '../native/addon.js';
 import type { MethodName } from '../options/methods.js';
 import type { FoundRate } from '../report/run-files.js';
 
-/** The data folder is being listed: entries looked at so far. Only where that takes longer than half a second. */
+/** The data folder is being listed: entries so far. Sent only if listing takes longer than half a second. */
 export interface ListingEvent {
   readonly type: 'listing';
   readonly entries: number;
@@ -15,10 +15,10 @@ export interface DataEvent {
   readonly total: number;
 }
 
-/** A step of the search for the learning rate, where it is to be found. */
+/** A step of the search for the learning rate (`lr: 'auto'`). */
 export interface RateEvent {
   readonly type: 'rate';
-  /** Rates tried so far, and at most. */
+  /** Rates tried so far; `total` is the most that the search tries. */
   readonly done: number;
   readonly total: number;
   readonly lr: number;
@@ -26,13 +26,13 @@ export interface RateEvent {
   readonly loss: number;
 }
 
-/** Something that does not stop the run but should be known. */
+/** A problem that does not stop the run. */
 export interface WarningEvent {
   readonly type: 'warning';
   readonly message: string;
 }
 
-/** All is ready: training begins, or goes on at `epoch`. */
+/** Everything is ready: training begins, or continues after a resume. */
 export interface StartEvent {
   readonly type: 'start';
   readonly run: string;
@@ -42,9 +42,12 @@ export interface StartEvent {
   /** Which features are matched; `source` counts the sources from 0, in the order in which they were given. */
   readonly pairs: readonly Pick<PairMetrics, 'source' | 'pair'>[];
   readonly images: { readonly train: number; readonly validation: number; readonly test: number };
-  /** The data has no test images: those of this run are a tenth of each class, kept from training. */
+  /** True if the data has no test images: this run's are then a tenth of each class, held out from training. */
   readonly testDrawn: boolean;
-  /** The result will be the epoch with the best validation accuracy; else the last, as with fewer than 400 validation images. */
+  /**
+   * True if the result is the epoch with the best validation accuracy; else it is the last, as with fewer than 400
+   * validation images.
+   */
   readonly selectBest: boolean;
   readonly device: string;
   /** Why this device, where `auto` chose. */
@@ -57,18 +60,20 @@ export interface StartEvent {
   readonly rate?: FoundRate;
 }
 
-/** An epoch's end; its files are on disk. */
+/** The end of an epoch; its files are on disk. */
 export interface RunEpochEvent extends EpochMetrics {
   readonly type: 'epoch';
   readonly epochs: number;
-  /** On the validation images, in [0, 1]; where there are none, on the training images as they were trained on. */
+  /** On the validation images, in [0, 1]; without any, on the training images, measured during training. */
   readonly accuracy: number;
-  /** The best epoch so far; where none is selected (StartEvent), each is in its turn. Its weights are in best.safetensors. */
+  /**
+   * The best epoch so far; its weights are in best.safetensors. True for every epoch if none is selected (StartEvent).
+   */
   readonly best: boolean;
   readonly seconds: number;
 }
 
-/** state.safetensors was written: a resume would go on from here. */
+/** state.safetensors was written: a resume would continue from here. */
 export interface CheckpointEvent {
   readonly type: 'checkpoint';
   readonly path: string;

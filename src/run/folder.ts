@@ -24,11 +24,11 @@ const finished = z.object({
   accuracy: z.number().nullable(),
   best: z
     .object({ epoch: z.int(), accuracy: z.number().nullable(), selected: z.boolean().optional() })
-    // Runs of format 1 did not say: whatever validated selected the epoch.
+    // Runs of format 1 lack `selected`: there, the epoch was selected whenever there were validation images.
     .transform((best) => ({ ...best, selected: best.selected ?? best.accuracy !== null })),
 });
 
-/** What a finished run is known by; its times are the sums of timing.jsonl. */
+/** The result that a finished run saves; its times are the sums of timing.jsonl. */
 export type FinishedResult = z.output<typeof finished>;
 
 export interface SavedRun {
@@ -38,8 +38,9 @@ export interface SavedRun {
 }
 
 /**
- * The files of a run: options.yaml, split.json, rate.json where the learning rate was found, metrics.jsonl, timing.jsonl, last, best and state.safetensors. Each is
- * written at once or not at all; state.safetensors comes last, so what it knows of is there.
+ * The files of a run: options.yaml, split.json, rate.json (if the learning rate was found by a search), metrics.jsonl,
+ * timing.jsonl, last.safetensors, best.safetensors and state.safetensors. Each is written atomically. state.safetensors
+ * is written last, so the files that it depends on exist.
  */
 export class RunFolder {
   #rate: FoundRate | undefined;
@@ -55,7 +56,7 @@ export class RunFolder {
   ) {}
 
   /**
-   * A new run's folder. Nothing may be in it yet, but what a run left that saved nothing.
+   * Makes a new run's folder. It must be empty, except for the files of a run that saved nothing.
    * @throws L2TError INVALID_RUN, FILE_ACCESS.
    */
   static async create(path: string, record: RunRecord, division: Division): Promise<RunFolder> {
@@ -63,20 +64,20 @@ export class RunFolder {
     return RunFolder.#locked(path, async (lock) => {
       await requireStartable(path);
       await removeLeftOvers(path);
-      // In this order: what is there belongs to one run at any time, also where this is interrupted.
+      // In this order, so that the folder never mixes the files of two runs, even if this is interrupted.
       for (const name of [rateName, recordName]) await remove(join(path, name));
       const file = join(path, recordName);
       const text = formatRecord(record);
       await writeFileAtomic(join(path, 'split.json'), formatSplit(division));
       await writeFileAtomic(file, text);
-      // Read back as a resume will, so that the two are equal to the last byte.
+      // Parsed back as a resume parses it, so that both have exactly the same record.
       return new RunFolder(path, parseRecord(text, file), lock);
     });
   }
 
   /**
-   * A run to go on with.
-   * @throws L2TError INVALID_RUN where the folder holds none, is damaged or in use; FILE_ACCESS.
+   * Opens the folder of a run to continue.
+   * @throws L2TError INVALID_RUN if the folder holds no run, is damaged or in use; FILE_ACCESS.
    */
   static async open(path: string): Promise<RunFolder> {
     const file = join(path, recordName);
@@ -89,7 +90,7 @@ export class RunFolder {
     });
   }
 
-  /** Takes the lock, which stays taken unless `body` fails. */
+  /** Takes the lock, and releases it only if `body` fails. */
   static async #locked(path: string, body: (lock: FolderLock) => Promise<RunFolder>): Promise<RunFolder> {
     const lock = await FolderLock.acquire(path);
     try {
@@ -100,12 +101,12 @@ export class RunFolder {
     }
   }
 
-  /** Does `body`, then releases the lock. */
+  /** Runs `body`, then releases the lock. */
   use<T>(body: () => Promise<T>): Promise<T> {
     return releaseAfter(this.lock, body);
   }
 
-  /** The learning rate that was found for this run, if it was. */
+  /** The learning rate that was found for this run, if any. */
   get rate(): FoundRate | undefined {
     return this.#rate;
   }
@@ -115,12 +116,12 @@ export class RunFolder {
     this.#rate = rate;
   }
 
-  /** Is there something that a resume goes on from? */
+  /** Has anything been saved from which a resume can continue? */
   get saved(): boolean {
     return this.#saved;
   }
 
-  /** Sums over the epochs: their times, seconds, and the steps that were done in them. */
+  /** Sums over the epochs: their seconds, and the steps done in that time. */
   get timing(): { readonly seconds: number; readonly steps: number } {
     const lines = this.#timing.map((line) => JSON.parse(line) as { seconds: number; steps: number });
     return {
@@ -129,7 +130,7 @@ export class RunFolder {
     };
   }
 
-  /** An epoch's end; `network` is the target as it is now. */
+  /** Saves the end of an epoch; `network` is the target as it is now. */
   async saveEpoch(
     { metrics, seconds, steps, imagesPerSecond, best, state }: EpochEvent,
     network: Checkpoint,
@@ -168,8 +169,8 @@ export class RunFolder {
   }
 
   /**
-   * What was saved; undefined where the run ended before its first save. Metrics and timings are cut back to the epochs
-   * that the state knows.
+   * Reads what was saved; undefined if the run ended before its first save. Metrics and timings are cut back to the
+   * epochs that the state knows.
    * @throws L2TError INVALID_RUN, naming the file.
    */
   async load(): Promise<SavedRun | undefined> {
@@ -252,7 +253,7 @@ function parseResult(text: string | undefined, file: string): FinishedResult | u
   }
 }
 
-/** A file that may not be there. */
+/** Removes a file, if it exists. */
 async function remove(path: string): Promise<void> {
   await rm(path, { force: true }).catch((error: unknown) => {
     throw fileError('remove', path, error);

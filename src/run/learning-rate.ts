@@ -3,47 +3,47 @@ import { type MethodName, methodNeeds } from '../options/methods.js';
 import type { FoundRate, RateTrial } from '../report/run-files.js';
 import { mean } from '../system/statistics.js';
 
-/** How many steps a search takes at most. */
+/** The most steps of a search. */
 const steps = 40;
 
-/** The rates that are tried, from the lowest to the highest, each by the same factor above the one before. */
+/** The rates to try, from the lowest to the highest, each higher than the one before by the same factor. */
 const [lowest, highest] = [1e-4, 1];
 export const triedRates: readonly number[] = Array.from(
   { length: steps },
   (_, k) => lowest * (highest / lowest) ** (k / (steps - 1)),
 );
 
-/** The steps at the lowest rates, where nothing moves: their mean is where the loss began. */
+/** The number of first steps, whose rates are too low to change the loss: their mean loss is the initial loss. */
 const beginning = 5;
 
 /**
- * The loss is lost once the mean of as many steps as are `averaged` lies by this part of ln(classes), the loss of guessing, above
- * where it began: batches of a few images differ by less.
+ * The loss has diverged if its mean over the last `averaged` steps exceeds the initial loss by more than this fraction
+ * of ln(classes), the loss of guessing. Means over small batches vary by less.
  */
 const [averaged, lostAbove] = [3, 0.15];
 
 /**
- * The rate at which the loss was lost is divided by this, and never more is taken than the paper's rate. Matching the source's
- * feature maps steadies the target: it bears more, and gains by it.
+ * The rate at which the loss diverged is divided by this; the result is at most the paper's rate. Matching the source's
+ * feature maps stabilises the target, so it tolerates a higher rate, and learns better with it.
  */
 const margin = { matching: 2.5, other: 4 } as const;
 const paperRate = 0.1;
 const warmUp = 0.1;
 
 /**
- * A learning rate range test (Smith, arXiv 1506.01186), one step a rate. The rate that is taken lies below the first at
- * which the loss was lost.
+ * A learning rate range test (Smith, arXiv 1506.01186), one step per rate. It chooses a rate below the first one at
+ * which the loss diverged.
  */
 export class RateSearch {
   readonly tried: RateTrial[] = [];
 
-  /** `classes`: of the data. */
+  /** `classes`: the number of classes of the data. */
   constructor(
     private readonly classes: number,
     private readonly method: MethodName,
   ) {}
 
-  /** The loss of the batch before the step at the next rate, nats. Returns whether the search is over. */
+  /** Adds the loss of the batch before the step at the next rate, nats. Returns whether the search is over. */
   add(loss: number): boolean {
     this.tried.push({ lr: triedRates[this.tried.length] as number, loss: Number.isFinite(loss) ? loss : null });
     return this.#lost() || this.tried.length === triedRates.length;
@@ -56,7 +56,7 @@ export class RateSearch {
     return losses.length > beginning && mean(losses.slice(-averaged)) > limit;
   }
 
-  /** @throws L2TError DIVERGED where even the lowest rate is too high. */
+  /** @throws L2TError DIVERGED if even the lowest rate is too high. */
   result(): FoundRate {
     const diverged = this.#lost() ? (this.tried.at(-1)?.lr as number) : null;
     if (diverged !== null && this.tried.length <= beginning) {

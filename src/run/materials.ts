@@ -9,7 +9,7 @@ import type { RunEvent } from './events.js';
 import type { Unbatched } from './resolve-options.js';
 import { nativeSources } from './sources.js';
 
-/** All that a run trains with. */
+/** Everything that a run trains with. */
 export interface Materials {
   readonly options: ResolvedOptions;
   readonly rules: Rules;
@@ -24,7 +24,7 @@ export interface Context {
   readonly signal: AbortSignal | undefined;
 }
 
-/** The network that is trained, with a class for each of the data's. */
+/** The network to train, with as many classes as the data. */
 export function targetNetwork(
   { target, width }: Pick<ResolvedOptions, 'target' | 'width'>,
   { classNames }: TrainingData,
@@ -42,7 +42,7 @@ export const onListed =
   (entries: number): void =>
     emit({ type: 'listing', entries });
 
-/** `check`: look at the test images before training, which a resume need not do again. */
+/** Loads everything that a run trains with. `check`: check the test images first, which a resume need not do again. */
 export async function gather(
   { format, options }: Pick<RunRecord, 'format'> & { readonly options: Unbatched },
   device: Materials['device'],
@@ -53,7 +53,7 @@ export async function gather(
   const { emit, signal } = context;
   const onWarning = warn(context);
   const { size, target, width, targetInit, strict } = options;
-  // Read first: a wrong path should not show only after minutes of decoding.
+  // Read first, so that a wrong path fails before minutes of decoding.
   const names = { ...flagNames, network: '--target' };
   const init =
     targetInit === undefined
@@ -75,14 +75,14 @@ export async function gather(
   return { rules: rules[format], device, data: prepared, sources, init: fitted };
 }
 
-/** Features do not depend on the count of classes, so sizes and pairs that do not fit show before images are decoded. */
+/** Checks sizes and pairs before images are decoded. One class will do: features do not depend on the classes. */
 function requirePairs(options: Unbatched, checkpoints: readonly Checkpoint[]): void {
   const target = { name: options.target, classes: 1, width: options.width };
   describeNetwork(target, options.size);
   nativeSources(options, checkpoints, target);
 }
 
-/** Layers that have another shape for another count of classes start as the seed draws them. */
+/** If the number of classes differs, the layers whose shape depends on it start from the seed's random weights. */
 function withNewHead(
   init: Checkpoint,
   { targetInit, target, width, seed }: Unbatched,

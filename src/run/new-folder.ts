@@ -7,10 +7,10 @@ import { rateName, recordName } from '../report/run-files.js';
 import { fileError, isTemporary, readText } from '../system/files.js';
 import { requireFree } from '../system/folder-lock.js';
 
-// Where a run or an experiment may begin, and what killed ones left there.
+// Checks that a run or an experiment may begin in a folder, and removes what killed processes left there.
 
 /**
- * Removes what killed processes left of files that they were writing. Whoever calls this is the only writer in the folder.
+ * Removes the temporary files of killed processes. The caller must be the only writer in the folder.
  * @throws L2TError FILE_ACCESS.
  */
 export async function removeLeftOvers(path: string): Promise<void> {
@@ -21,7 +21,7 @@ export async function removeLeftOvers(path: string): Promise<void> {
   }
 }
 
-/** runs/NAME-1, runs/NAME-2, …: the first that is not there. */
+/** The first of runs/NAME-1, runs/NAME-2, … that does not exist. */
 export function firstFree(name: string): string {
   for (let k = 1; ; k++) {
     const path = join('runs', `${name}-${k}`);
@@ -29,13 +29,13 @@ export function firstFree(name: string): string {
   }
 }
 
-/** Verbs whose folders hold runs; each writes VERB.yaml, after the others of `experimentFiles`. */
+/** Verbs of experiments, whose folders hold runs. Each writes VERB.yaml, after `experimentFiles`. */
 const experimentVerbs = ['compare', 'curve'] as const;
 const experimentFiles = ['split.json', 'experiment.json'];
 
 /**
- * Where a run may begin: a folder that is not there or empty, but for a lock and what a run left that saved nothing. The lock
- * must be free.
+ * Requires a folder in which a run may begin: it does not exist, or holds only a lock, which must be free, and the
+ * files of a run that saved nothing.
  * @throws L2TError INVALID_RUN, FILE_ACCESS.
  */
 export async function requireUnused(path: string): Promise<void> {
@@ -43,15 +43,15 @@ export async function requireUnused(path: string): Promise<void> {
   await requireStartable(path);
 }
 
-/** As `requireUnused`, where the lock is one's own. */
+/** As `requireUnused`, for a caller that holds the lock. */
 export async function requireStartable(path: string): Promise<void> {
   const others = (await listNames(path)).filter((name) => !isIgnored(name) && name !== 'split.json');
   if (others.length > 0 && !(await savedNothing(path, others))) throw used(path, others);
 }
 
 /**
- * Where an experiment may begin: a folder that is not there or empty, but for what an experiment left that ended before its
- * options were written.
+ * Requires a folder in which an experiment may begin: it does not exist, or holds only the files of an experiment that
+ * ended before its options were written.
  * @throws L2TError INVALID_RUN, FILE_ACCESS.
  */
 export async function requireUnusedByRuns(path: string): Promise<void> {
@@ -61,11 +61,11 @@ export async function requireUnusedByRuns(path: string): Promise<void> {
 
 const isIgnored = (name: string): boolean => /^lock(\.|$)/.test(name) || isTemporary(name);
 
-/** A run's record and nothing that its training gave: it diverged or was killed before its first save. */
+/** Does the folder hold a run's record, but no results? The run diverged or was killed before its first save. */
 async function savedNothing(path: string, names: readonly string[]): Promise<boolean> {
   if (!names.includes(recordName) || names.some((name) => name !== recordName && name !== rateName)) return false;
   const file = join(path, recordName);
-  // An options.yaml that is no record may be somebody's own file.
+  // An options.yaml that is not a record may be the user's own file.
   const text = await readText(file);
   try {
     parseRecord(text, file);

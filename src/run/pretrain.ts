@@ -7,7 +7,7 @@ import { startRun } from './start.js';
 /** `l2t-native pretrain --help` says what each option is, its range and its default. */
 export type PretrainOptions = Written<typeof pretrainSchema> & RunControl;
 
-/** Trains `network` on `data` by itself, as a source for later. Fails as `transfer`. */
+/** Trains `network` on `data` without a source, to be a source later. Fails as `transfer`. */
 export function pretrain(given: PretrainOptions = {}): Run {
   return new Run(async (emit) => {
     const { options: taken, control } = takeOptions(pretrainSchema, given, { signal: aSignal });

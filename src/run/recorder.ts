@@ -7,7 +7,7 @@ import type { RunListener } from './drive.js';
 import type { RunFolder } from './folder.js';
 import { type Context, type Materials, targetNetwork } from './materials.js';
 
-/** Writes what a run says into its folder, and says it to whoever listens. */
+/** Writes a run's events to its folder, and passes them on to the caller. */
 export class Recorder implements RunListener {
   #stepsPerEpoch: number | undefined;
   #writable = true;
@@ -23,7 +23,7 @@ export class Recorder implements RunListener {
     this.emit(event);
   }
 
-  /** After a write that failed nothing more is written: the folder keeps what it had. */
+  /** After a failed write nothing more is written, so the folder keeps its last complete save. */
   async save(event: EpochEvent | SaveEvent): Promise<void> {
     if (!this.#writable) return;
     this.#writable = false;
@@ -39,7 +39,7 @@ export class Recorder implements RunListener {
     this.emit({ type: 'checkpoint', path: join(this.folder.path, 'state.safetensors') });
   }
 
-  /** Once, early enough to begin again: a run that has learned nothing by then seldom does later. */
+  /** Warns once if the run has learned nothing so far, early enough to begin again: such a run seldom learns later. */
   #warnOfChance(metrics: EpochMetrics): void {
     const { options, data } = this.materials;
     const [steps, { epochs }] = [this.#stepsPerEpoch, options];

@@ -11,7 +11,7 @@ import { defaultThreads } from '../system/threads.js';
 export type Options = Omit<Given<typeof transferSchema>, 'target'>;
 
 /**
- * Options that go together, as far as they alone show.
+ * Checks that the options fit each other, as far as that shows without reading files.
  * @throws L2TError INVALID_OPTION.
  */
 export function requireConsistent(method: MethodName, given: Options): void {
@@ -19,7 +19,7 @@ export function requireConsistent(method: MethodName, given: Options): void {
   requireOneSplit(given);
 }
 
-/** Refuses what the method has no use for, by name, and what it lacks. */
+/** Refuses options that the method does not read, by name, and the lack of those that it needs. */
 function requireFitting(method: MethodName, given: Options): void {
   const useless = uselessOptions(methodNeeds[method]).filter((key) => given[key] !== undefined);
   if (useless.length > 0) {
@@ -37,7 +37,7 @@ function requireFitting(method: MethodName, given: Options): void {
   if (method === 'finetune') required(transferSchema, given, 'targetInit');
 }
 
-/** A split file says all that these say. */
+/** Options that cannot accompany a split file, because it determines the same. */
 export const besideSplitFile = ['perClass', 'validation', 'fold'] as const;
 
 function requireOneSplit(given: Options): void {
@@ -58,10 +58,10 @@ export function refuseWinogradElsewhere({ convolution, engine, device }: Unbatch
   );
 }
 
-/** All but the batch, whose default depends on how many images there are. */
+/** All options but `batch`, whose default depends on the number of images. */
 export type Unbatched = Omit<ResolvedOptions, 'batch'>;
 
-/** Defaults, and paths that do not depend on the working directory. */
+/** Fills in defaults, and makes paths absolute. */
 export function resolveOptions(
   format: RunFormat,
   method: MethodName,

@@ -5,16 +5,16 @@ import { RunFolder } from './folder.js';
 import { Run, type RunControl } from './run.js';
 import { continueRun } from './start.js';
 
-/** All that may change when a run goes on; with other threads or another device its last digits may differ. */
+/** The options that a resume may change. With other threads or another device, the results' last digits may differ. */
 export const resumeSchema = transferSchema.pick({ threads: true, device: true });
 
 export type ResumeOptions = Given<typeof resumeSchema> & RunControl;
 
 /**
- * Goes on with the run in `folder` as if it had never been interrupted; of a finished one gives the result. One that was
- * ended before its first save starts over.
+ * Continues the run in `folder` as if it had never been interrupted. A finished run gives its result; a run that ended
+ * before its first save starts over.
  *
- * Fails as `transfer`, and with INVALID_RUN where the folder is damaged, or the data or the source has changed.
+ * Fails as `transfer`, and with INVALID_RUN if the folder is damaged, or the data or the source has changed.
  */
 export function resume(folder: string, given: ResumeOptions = {}): Run {
   return new Run(async (emit) => {

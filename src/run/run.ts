@@ -5,7 +5,7 @@ import { limitError } from '../system/limits.js';
 import { EventQueue } from './event-queue.js';
 import type { RunEvent } from './events.js';
 
-/** What only the API takes. */
+/** Options that only the API has. */
 export interface RunControl {
   /** Ends the run at the next step, with everything saved. */
   readonly signal?: AbortSignal | undefined;
@@ -16,13 +16,13 @@ export interface RunResult {
   readonly network: Checkpoint;
   /** The file with this network: best.safetensors in the run folder. */
   readonly checkpoint: string;
-  /** On the test images, in [0, 1]; null where a split file names none, and so are `correct` and `total`. */
+  /** On the test images, in [0, 1]. `accuracy`, `correct` and `total` are null if a split file names no test images. */
   readonly accuracy: number | null;
   readonly correct: number | null;
   readonly total: number | null;
   /**
-   * The epoch of the result, and its validation accuracy, null without validation images. `selected`: it is the first with
-   * the best validation accuracy, which takes at least 400 validation images; else it is the last.
+   * The epoch of the result, and its validation accuracy (null without validation images). `selected`: it is the first
+   * epoch with the best validation accuracy, which needs at least 400 validation images; else it is the last epoch.
    */
   readonly best: { readonly epoch: number; readonly accuracy: number | null; readonly selected: boolean };
   readonly method: MethodName;
@@ -30,18 +30,19 @@ export interface RunResult {
   readonly lr: number;
   /** The run folder. */
   readonly run: string;
-  /** Training and validation, without loading data. */
+  /** Seconds of training and validation, without loading data. */
   readonly seconds: number;
-  /** The steps that these seconds were for: all of the run, without those of an epoch that a resume found begun. */
+  /** The steps done in these seconds: all steps of the run, except those of an unfinished epoch before a resume. */
   readonly steps: number;
 }
 
 /**
- * A run that trains on a thread of its own. Iterating is optional: `step`, `rate`, `data` and `listing` events are dropped, oldest
- * first, where nobody takes them, the others never. One loop may iterate, once; where it is left early, the run goes on.
+ * A run that trains on a thread of its own. Iterating over its events is optional: `step`, `rate`, `data` and `listing`
+ * events that are not taken are dropped, oldest first; the others never are. Only one loop may iterate, once; if it is
+ * left early, the run continues.
  *
- * A failure rejects `result` and is thrown by the iteration; an abort rejects `result` with ABORTED, after all is saved, and
- * ends the iteration. Where nobody iterates and nobody awaits `result`, either is an unhandled rejection.
+ * A failure rejects `result`, and the iteration throws it. An abort rejects `result` with ABORTED after everything is
+ * saved, and ends the iteration. If the caller neither iterates nor awaits `result`, both are unhandled rejections.
  */
 export class Run implements AsyncIterable<RunEvent> {
   readonly #result: Promise<RunResult>;
@@ -49,7 +50,7 @@ export class Run implements AsyncIterable<RunEvent> {
     ({ type }) => ['step', 'data', 'rate', 'listing'].includes(type),
     (error) => this.#lost(error),
   );
-  /** Has anybody asked for `result`? */
+  /** Has the caller read `result`? */
   #asked = false;
 
   /** @internal */
@@ -63,7 +64,7 @@ export class Run implements AsyncIterable<RunEvent> {
         const error = limitError(thrown) ?? thrown;
         forgetFrames(error);
         const aborted = error instanceof L2TError && error.code === 'ABORTED';
-        // Whoever iterates need not await the result, too.
+        // A caller that iterates need not await `result`, too.
         if (this.#events.end(aborted ? undefined : { error })) this.#result.catch(() => {});
         throw error;
       },
@@ -80,7 +81,7 @@ export class Run implements AsyncIterable<RunEvent> {
     return this.#events[Symbol.asyncIterator]();
   }
 
-  /** A failure that the loop would have thrown, had it not been left. `result` may still be asked for just after. */
+  /** A failure that the loop did not throw, since it was left early: unhandled, unless `result` is read just after. */
   #lost(error: unknown): void {
     setImmediate(() => {
       if (!this.#asked) void Promise.reject(error);
@@ -88,7 +89,9 @@ export class Run implements AsyncIterable<RunEvent> {
   }
 }
 
-/** Until its stack is read, an error holds what its frames worked on, such as all images of the run. */
+/**
+ * Reads the stacks of an error and its causes: until then, they keep their frames' objects alive, such as all images.
+ */
 function forgetFrames(error: unknown): void {
   const seen = new Set<unknown>();
   for (let each = error; each instanceof Error && !seen.has(each); each = each.cause) {

@@ -9,7 +9,7 @@ import { defaultPairs, type Rules } from '../options/rules.js';
 import type { ResolvedOptions, ResolvedSource } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
 
-/** What is said of one source. */
+/** The options of one source. */
 interface GivenSource {
   readonly checkpoint: string;
   readonly network?: NetworkName | undefined;
@@ -20,7 +20,7 @@ interface GivenSource {
 
 /**
  * The sources in the order of `source`, with absolute paths.
- * @throws L2TError INVALID_OPTION where there is none, a file is given twice, or another option's count does not fit.
+ * @throws L2TError INVALID_OPTION if there is none, one is given twice, or another option has too many or few values.
  */
 export function listSources(options: Given<typeof transferSchema>): GivenSource[] {
   const paths = [required(transferSchema, options, 'source')].flat().map((path) => absolute(path));
@@ -39,7 +39,7 @@ export function listSources(options: Given<typeof transferSchema>): GivenSource[
   }));
 }
 
-/** The same options with the first source only: all that a method without pairs learns from. */
+/** The options of the first source only: a method without pairs learns from one source. */
 export function firstSource({ source, sourceNetwork, sourceSize, sourceWidth }: Given<typeof transferSchema>) {
   const first = <T extends string | number>(given: T | readonly T[] | undefined) =>
     typeof given === 'object' ? given[0] : given;
@@ -51,7 +51,7 @@ export function firstSource({ source, sourceNetwork, sourceSize, sourceWidth }: 
   };
 }
 
-/** A single value serves all. */
+/** One value applies to all sources. */
 function onePerSource<T extends string | number>(
   key: string,
   given: T | readonly T[] | undefined,
@@ -64,10 +64,10 @@ function onePerSource<T extends string | number>(
   throw new L2TError('INVALID_OPTION', `${counts} do not fit: give one for all, or one for each.`);
 }
 
-/** What says how a source's checkpoint is read. */
+/** The flags that say how to read a source's checkpoint, for messages. */
 export const sourceFlags = { ...flagNames, network: '--source-network', width: '--source-width' };
 
-/** Reads them one after the other, so that of several errors the first is always the same. */
+/** Reads the sources one after the other, so that the first of several errors is always the same. */
 export async function loadSources(
   sources: readonly GivenSource[],
   strict: boolean | undefined,
@@ -81,7 +81,7 @@ export async function loadSources(
   return checkpoints;
 }
 
-/** What options.yaml says of them: with defaults, and with what their checkpoints say. */
+/** The sources as options.yaml records them: completed with defaults and from their checkpoints. */
 export function resolveSources(
   method: MethodName,
   sources: readonly GivenSource[],
@@ -95,8 +95,8 @@ export function resolveSources(
 }
 
 /**
- * What the native part takes: with the pairs, none where the method has none.
- * @throws L2TError INVALID_OPTION where the pairs are not those of the networks.
+ * The sources as the native part takes them, with their pairs: none if the method has none.
+ * @throws L2TError INVALID_OPTION if the networks do not have the pairs.
  */
 export function nativeSources(
   { sources, size }: Pick<ResolvedOptions, 'sources' | 'size'>,

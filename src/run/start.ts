@@ -15,7 +15,7 @@ import type { RunResult } from './run.js';
 import { listSources, loadSources, resolveSources } from './sources.js';
 import { readResult, train } from './train.js';
 
-/** Checks everything, makes the run folder, trains. `format`: of an experiment that began with an earlier one. */
+/** Checks everything, makes the run folder, and trains. `format`: of the run folder; an experiment keeps its first. */
 export async function startRun(
   verb: RunRecord['verb'],
   method: MethodName,
@@ -58,7 +58,7 @@ export async function startRun(
   return folder.use(() => trainIn(folder, materials, undefined, context));
 }
 
-/** Trains; of a run that diverged, says what the folder is still good for. */
+/** Trains. If the run diverges, the error says how the folder can still be used. */
 async function trainIn(
   folder: RunFolder,
   materials: Materials,
@@ -74,7 +74,7 @@ async function trainIn(
   });
 }
 
-/** Goes on with an opened run; `changes` are what may differ from what it was started with. */
+/** Continues an opened run; `changes` are the options that replace the recorded ones. */
 export async function continueRun(
   folder: RunFolder,
   changes: { threads?: number | undefined; device?: string | undefined },

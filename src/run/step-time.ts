@@ -4,7 +4,7 @@ import { imagenetNormalisation } from '../options/networks.js';
 import { defaultHyperparameters } from '../options/schemas.js';
 import { onAbort, throwIfAborted } from '../system/abort.js';
 
-/** What is timed: a training job without its images, weights and schedule. */
+/** The training job to time, without its images, weights and schedule. */
 export interface TimedJob
   extends Pick<
     RunJob,
@@ -17,13 +17,13 @@ export interface TimedJob
   }[];
 }
 
-/** Steps at most, and seconds after which no other begins. */
+/** The most steps, and the seconds after which no further step begins. */
 const limits = { steps: 4, seconds: 10 };
 
 /**
- * Seconds of a training step, the fastest of a few: on random images with initial weights, by the trainer itself, which takes
- * several sources and none as a run does. The first counts only where it is the only one. Images are in memory: decoding them
- * is not in it.
+ * Seconds of a training step: the fastest of a few, on random images with initial weights. The trainer itself runs
+ * them, with any number of sources, as in a run. The first step counts only if it is the only one. Images are in
+ * memory, so decoding is not included.
  * @throws L2TError INVALID_OPTION, DEVICE_UNAVAILABLE; ABORTED through `signal`.
  */
 export async function timeStep(job: TimedJob, signal?: AbortSignal): Promise<number> {
@@ -45,7 +45,7 @@ export async function timeStep(job: TimedJob, signal?: AbortSignal): Promise<num
   return Math.min(...(seconds.length > 1 ? seconds.slice(1) : seconds));
 }
 
-/** One batch is all the data, so that every epoch is a step. */
+/** The data is one batch, so that every epoch is one step. */
 function toRunJob({ sources, ...job }: TimedJob): RunJob {
   const { batch, size, target } = job;
   return {

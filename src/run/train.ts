@@ -15,9 +15,9 @@ import { Recorder } from './recorder.js';
 import type { RunResult } from './run.js';
 
 /**
- * Trains from the beginning or from what was saved, writes the run folder, and tests.
- * Where the learning rate is to be found, that comes first.
- * @throws L2TError ABORTED once all is saved; DIVERGED, leaving the last good checkpoint; FILE_ACCESS.
+ * Trains from the beginning or from the saved state, writes the run folder, and tests. With `lr: 'auto'`, the search
+ * for the learning rate comes first.
+ * @throws L2TError ABORTED after everything is saved; DIVERGED, leaving the last good checkpoint; FILE_ACCESS.
  */
 export async function train(
   materials: Materials,
@@ -74,8 +74,8 @@ async function runNative(
 }
 
 /**
- * The learning rate of the schedule: the one that is given, or the one that was found, which is searched for where the run has
- * not begun yet and is on disk before training begins.
+ * The schedule's learning rate: the given one, or the one that a search found. If none is found yet, searches, and
+ * saves the result before training begins.
  */
 async function findRate(materials: Materials, folder: RunFolder, context: Context): Promise<FoundRate | number> {
   const { lr, method } = materials.options;
@@ -85,13 +85,13 @@ async function findRate(materials: Materials, folder: RunFolder, context: Contex
   const search = new RateSearch(materials.data.classNames.length, method);
   let over = false;
   const step = ({ step: done, lossOrg }: StepEvent, stop: () => void) => {
-    // Steps that were under way when the search ended are none of it: what is found must not depend on how many there are.
+    // Ignores steps that were under way when the search ended: the result must not depend on their number.
     if (over) return;
     over = search.add(lossOrg);
     emit({ type: 'rate', done, total: triedRates.length, lr: triedRates[done - 1] as number, loss: lossOrg });
     if (over) stop();
   };
-  // Nothing is saved: these steps are on copies.
+  // Nothing is saved: the search's native run is discarded with its weights.
   const listener = { step, save: async () => {} };
   await driveRun(toJob(materials, 0), materials.data, signal, listener, (run) => run.tryRates(triedRates));
   if (!over) throw aborted(folder, signal);
@@ -105,7 +105,7 @@ function aborted({ path, record }: RunFolder, signal: AbortSignal | undefined): 
   return new L2TError('ABORTED', message, { cause: signal?.reason });
 }
 
-/** `rate`: of the schedule. */
+/** `rate`: the schedule's learning rate. */
 function toJob(
   { options, rules, device: { device }, data, sources, init }: Materials,
   rate: FoundRate | number,

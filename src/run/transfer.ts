@@ -13,17 +13,17 @@ export type TransferOptions = Written<typeof transferSchema> & RunControl;
 
 /**
  * Trains `target` on `data` with the help of a pretrained `source` (docs/method.md; arXiv 1905.05901), or without one
- * (`method: 'scratch'`), into a new run folder. `source` may be a list; `sourceNetwork`, `sourceSize`, `sourceWidth` and
- * `pairs` are then one value for all or a list in its order.
+ * (`method: 'scratch'`), into a new run folder. `source` may be a list; `sourceNetwork`, `sourceSize`, `sourceWidth`
+ * and `pairs` are then one value for all or a list in its order.
  *
- * The run's `result` rejects with L2TError INVALID_OPTION, INVALID_DATA, INVALID_WEIGHTS, WEIGHTS_MISMATCH,
- * INVALID_RUN (the folder is in use or not empty), DEVICE_UNAVAILABLE, FILE_ACCESS, DIVERGED or ABORTED.
+ * The run's `result` rejects with L2TError INVALID_OPTION, INVALID_DATA, INVALID_WEIGHTS, WEIGHTS_MISMATCH, INVALID_RUN
+ * (the folder is in use or not empty), DEVICE_UNAVAILABLE, FILE_ACCESS, DIVERGED or ABORTED.
  */
 export function transfer(options: TransferOptions = {}): Run {
   return transferAs(currentFormat, options);
 }
 
-/** By the rules of a format: an experiment goes on with those that it began with. */
+/** As `transfer`, by the rules of a run folder's format: an experiment keeps the rules that it began with. */
 export function transferAs(format: RunFormat, given: TransferOptions): Run {
   return new Run(async (emit) => {
     const { options: taken, control } = takeOptions(transferSchema, given, { signal: aSignal });

@@ -8,20 +8,20 @@ export interface Part {
   readonly name: string;
   /** For the table: what one try is. */
   readonly description: string;
-  /** Tries in a campaign of 60 minutes; others do as many in proportion, but at least one. */
+  /** Tries in a campaign of 60 minutes; other campaigns make as many in proportion, but at least one. */
   readonly perHour: number;
-  /** What it lacks on this machine; undefined where it can run. */
+  /** What this machine lacks for the part; undefined if it can run. */
   missing?(): string | undefined;
   run(context: Context): Promise<void>;
 }
 
-/** Something that must not happen. */
+/** A failure: something that must not happen. */
 export interface Find {
   readonly part: string;
-  /** The number of the try, where it was one. */
+  /** The number of the try, if a try found it. */
   readonly try?: number | undefined;
   readonly what: string;
-  /** The command that does it again. */
+  /** The command that repeats it. */
   readonly again: string;
 }
 
@@ -38,12 +38,12 @@ export interface PartReport {
   readonly leftOut?: string;
 }
 
-/** What a part does its tries with. */
+/** The tries of a part, and what it records of them. */
 export class Context {
   readonly kinds: Record<string, number> = {};
   readonly figures: Record<string, number> = {};
   readonly finds: Find[] = [];
-  /** For all that this part writes; removed after it. */
+  /** The folder for all files of this part; removed after it. */
   readonly folder: string;
 
   constructor(
@@ -51,20 +51,22 @@ export class Context {
     private readonly seed: number,
     /** How many tries are to be made. */
     readonly tries: number,
-    /** The one try that is to be made again, if only that. */
+    /** The number of the only try to make; undefined for all. */
     private readonly only: number | undefined,
   ) {
     this.folder = mkdtempSync(join(tmpdir(), `l2t-chaos-${part.name}-`));
   }
 
-  /** Where in the campaign `k` stands does not matter to it: a try can be made again alone. */
+  /**
+   * The random numbers of try `k`. They depend only on the seed, the part and `k`, so one try can be repeated alone.
+   */
   randomOf(k: number): Random {
     let hash = this.seed;
     for (const letter of `${this.part.name} ${k}`) hash = (Math.imul(hash, 31) + letter.charCodeAt(0)) >>> 0;
     return new Random(hash);
   }
 
-  /** `body` for each try, `lanes` at a time. What it throws is a find. */
+  /** Calls `body` for each try, `lanes` at a time. An error that it throws is a find. */
   async each(body: (k: number, random: Random, folder: string) => Promise<void>, lanes = 1): Promise<void> {
     let next = 0;
     const lane = async (): Promise<void> => {
@@ -84,7 +86,7 @@ export class Context {
     this.kinds[kind] = (this.kinds[kind] ?? 0) + count;
   }
 
-  /** Keeps the largest. */
+  /** Keeps the largest value. */
   figure(name: string, value: number): void {
     this.figures[name] = Math.max(this.figures[name] ?? Number.NEGATIVE_INFINITY, value);
   }
@@ -97,14 +99,14 @@ export class Context {
   }
 }
 
-/** Runs one part to its end, whatever happens in it. */
+/** Runs one part to its end. An error in it is a find. */
 export async function runPart(part: Part, seed: number, tries: number, only?: number): Promise<PartReport> {
   const { name, description } = part;
   const leftOut = part.missing?.();
   const nothing = { part: name, description, tried: 0, kinds: {}, figures: {}, finds: [], seconds: 0 };
   if (leftOut !== undefined) {
     const again = `npm run test:chaos -- --part ${name}`;
-    // In CI everything is there or is brought: a part that is left out there would be missed by nobody.
+    // In CI nothing may be missing: nobody would notice that a part was left out.
     const finds = process.env.CI ? [{ part: name, what: `left out: ${leftOut}`, again }] : [];
     return { ...nothing, finds, leftOut };
   }

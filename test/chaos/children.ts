@@ -4,35 +4,38 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface Replied<T> {
-  /** What it answered; undefined where it did not live to. */
+  /** The child's answer; undefined if it ended first. */
   readonly answer?: T;
-  /** How it came to its end, where it did. */
+  /** How the child ended, if it did. */
   readonly ended?: string;
-  /** What it printed meanwhile. */
+  /** What the child printed meanwhile. */
   readonly printed: string;
-  /** Its own. */
+  /** The child's own folder. */
   readonly folder: string;
 }
 
 export interface ChildOptions {
-  /** For what it writes; its own. */
+  /** The child's own folder, for its files. */
   readonly folder: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Node's own. */
+  /** Options of Node itself. */
   readonly execArgv?: readonly string[];
-  /** A job that computes for longer hangs, seconds; one that waits, after six times as much: other processes may be in its way. */
+  /**
+   * Seconds of CPU time after which a job counts as hung. A job that waits gets six times as many seconds: other
+   * processes may slow it down.
+   */
   readonly patience: number;
 }
 
-/** Seconds for a process to load everything and try it once. */
+/** The most seconds in which a process loads everything and tries it once. */
 const slowestStart = 300;
 
-/** What a process has computed for in all its threads. */
+/** The CPU time of a process in all its threads, seconds. */
 function cpuSeconds({ pid }: ChildProcess): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // Behind its name, which may hold anything, user and system time are the 12th and 13th field, in hundredths.
+    // After its name, which may hold anything, user and system time are the 12th and 13th field, in hundredths.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return (Number(fields[11]) + Number(fields[12])) / 100;
   } catch {
@@ -40,7 +43,7 @@ function cpuSeconds({ pid }: ChildProcess): number {
   }
 }
 
-/** A process that does one job after another, a script of this folder; a new one where the last came to an end. */
+/** A process that does one job after another, by a script of this folder. If it ends, the next job starts a new one. */
 export class Child<Job, Answer> {
   #process: ChildProcess | undefined;
   readonly #output: string;
@@ -53,7 +56,9 @@ export class Child<Job, Answer> {
     this.#output = join(options.folder, 'output');
   }
 
-  /** A process that is ready for jobs. @throws Error where it does not come to be. */
+  /**
+   * Starts the process, if none is running, and waits until it is ready for jobs. @throws Error if it ends before that.
+   */
   async start(): Promise<ChildProcess> {
     if (this.#process !== undefined) return this.#process;
     const child = this.#spawn();
@@ -70,7 +75,7 @@ export class Child<Job, Answer> {
 
   #spawn(): ChildProcess {
     const { args = [], env, execArgv = [] } = this.options;
-    // A file, not a pipe: what was printed is there when the answer is, also of a process that died.
+    // A file, not a pipe: all output is there when the answer is, even if the process died.
     writeFileSync(this.#output, '');
     this.#read = 0;
     const output = openSync(this.#output, 'a');
@@ -81,7 +86,7 @@ export class Child<Job, Answer> {
       serialization: 'advanced',
     });
     closeSync(output);
-    // Its end is what #ask waits for; nobody waits for it between two jobs.
+    // #ask handles the end of the process; an error between two jobs needs no handling.
     child.on('error', () => {});
     return child;
   }
@@ -111,7 +116,7 @@ export class Child<Job, Answer> {
         child.kill('SIGKILL');
       }, 500);
       child.on('message', answered).on('exit', exited);
-      // It may have died of the last job after it had answered.
+      // It may have died after it answered the last job.
       if (child.exitCode !== null || child.signalCode !== null) exited();
       else child.send(job as object, () => {});
     });
@@ -119,7 +124,7 @@ export class Child<Job, Answer> {
     return { ...replied, printed: this.#printed(), folder: this.options.folder };
   }
 
-  /** Since the last question. */
+  /** What the process printed since the last call. */
   #printed(): string {
     const file = openSync(this.#output, 'r');
     try {
@@ -133,7 +138,7 @@ export class Child<Job, Answer> {
     }
   }
 
-  /** Ends it, and gives what it printed at its end. */
+  /** Ends the process, and returns what it printed at its end. */
   async end(): Promise<string> {
     const child = this.#process;
     this.#process = undefined;
@@ -157,12 +162,12 @@ export class Children<Job, Answer> {
     this.#idle = [...this.#all];
   }
 
-  /** @throws Error where one cannot do any job. */
+  /** @throws Error if a child does not become ready. */
   async start(): Promise<void> {
     await Promise.all(this.#all.map((child) => child.start()));
   }
 
-  /** There is one idle wherever no more jobs go on than there are children. */
+  /** Call it for no more jobs at once than there are children, so that one is idle. */
   async ask(job: Job): Promise<Replied<Answer>> {
     const child = this.#idle.pop() as Child<Job, Answer>;
     try {
@@ -177,13 +182,13 @@ export class Children<Job, Answer> {
   }
 }
 
-/** In a child: answers each job until the parent goes. */
+/** In a child: answers each job until the parent disconnects. */
 export function answer<Job, Answer>(work: (job: Job) => Promise<Answer>): void {
   process.on('message', (job: Job) => {
     work(job).then(
       (answered) => process.send?.(answered),
       (error: unknown) => {
-        // A mistake of the try's own.
+        // A mistake in the test itself.
         console.error(error);
         process.exit(70);
       },

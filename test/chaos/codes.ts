@@ -17,11 +17,11 @@ const listed: Record<ErrorCode, true> = {
   INTERNAL: true,
 };
 
-/** Of the closed list, and not our own mistake. */
+/** Is it a code of the closed list, other than INTERNAL, our own mistake? */
 export const isKnownCode = (code: unknown): boolean =>
   typeof code === 'string' && code !== 'INTERNAL' && Object.hasOwn(listed, code);
 
-/** What is wrong with what was thrown; undefined where it is an error of the closed list, and of a code that a small file may have. */
+/** What is wrong with a thrown error; undefined if its code is in the closed list, and a small file may cause it. */
 export function wrongError(error: unknown): string | undefined {
   if (error instanceof L2TError && isKnownCode(error.code) && !error.code.startsWith('OUT_OF_')) return undefined;
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);

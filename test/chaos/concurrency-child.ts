@@ -1,4 +1,6 @@
-/** concurrency-child.ts SCENE SEED FOLDER SHARED: plays one scene (concurrency.ts); throws at what must not be. */
+/**
+ * concurrency-child.ts SCENE SEED FOLDER SHARED: plays one scene (concurrency.ts); throws if something wrong happens.
+ */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -11,7 +13,7 @@ import { exitCode, type Scene } from './concurrency.js';
 const [scene, seed, folder, shared] = process.argv.slice(2) as [Scene | 'undisturbed', string, string, string];
 const random = new Random(Number(seed));
 
-/** The same data for all children: made by the first. */
+/** The data, the same for all children: the first one makes it. */
 async function materials(): Promise<{ data: string; source: string }> {
   const file = join(shared, 'materials.json');
   if (!existsSync(file)) writeFileSync(file, JSON.stringify({ data: tinyData(), source: await tinySource() }));
@@ -33,14 +35,14 @@ const options = {
 };
 const begin = (name: string, signal?: AbortSignal): Run => transfer({ ...options, out: join(folder, name), signal });
 const codeOf = (error: unknown): string => (error instanceof L2TError ? error.code : String(error));
-/** undefined where it succeeded. */
+/** The code with which a run failed; undefined if it succeeded. */
 const settled = (run: Run): Promise<string | undefined> => run.result.then(() => undefined, codeOf);
 
 function must(condition: boolean, what: string): asserts condition {
   if (!condition) throw new Error(`${what} (scene ${scene}, seed ${seed})`);
 }
 
-/** The ways in which a run's events are taken, or not. */
+/** The ways to take a run's events, or not. */
 const consumers: ((run: Run) => Promise<unknown>)[] = [
   async () => {},
   async (run) => {
@@ -67,7 +69,7 @@ const consumers: ((run: Run) => Promise<unknown>)[] = [
     const got = await (async () => {
       for await (const _ of run) throw thrown;
     })().catch((error: unknown) => error);
-    // An abort may end it before its first event.
+    // An abort may end the loop before its first event.
     must(got === thrown || got === undefined, `the loop threw ${got}`);
   },
 ];
@@ -103,7 +105,7 @@ async function oneFolderTwice(): Promise<void> {
   );
 }
 
-/** A worker's code is plain JavaScript: loaders of TypeScript do not reach into workers. */
+/** The worker's code is plain JavaScript, because loaders of TypeScript do not work in workers. */
 const workerCode = `
 const { workerData } = require('node:worker_threads');
 import(workerData.index).then(({ transfer }) => transfer(workerData.options).result);`;
@@ -124,7 +126,7 @@ async function workersTerminated(): Promise<void> {
     });
   });
   for (const end of await Promise.all(workers)) must(end === 'ended', `a worker ${end}`);
-  // The lock went with the worker: this process goes on with its runs.
+  // The lock ended with the worker, so this process can resume its runs.
   const codes = await Promise.all(
     ['run-0', 'run-1', 'run-2'].map(async (name) => {
       const run = join(folder, name);

@@ -5,7 +5,7 @@ import type { Part } from './campaign.js';
 import { cli, end, how } from './process.js';
 import { differences, hashes } from './workloads.js';
 
-/** What concurrency-child.ts does; each ends the process in its own way. */
+/** The scenes of concurrency-child.ts; each ends the process in its own way. */
 export const scenes = ['eight at once', 'one folder twice', 'workers terminated', 'process.exit'] as const;
 export type Scene = (typeof scenes)[number];
 
@@ -39,7 +39,7 @@ export const concurrency: Part = {
       const ended = await end(command(scene, seed, folder));
       context.tried(scene);
       const expected = scene === 'process.exit' ? exitCode : 0;
-      // Whatever is said there nobody asked for: a warning of Node, an unhandled rejection.
+      // Any output on stderr is wrong: a warning of Node, an unhandled rejection.
       if (ended.code !== expected || ended.stderr !== '') return context.find(`${scene}: ${how(ended)}`, k);
       for (const name of ['run-0', 'run-1', 'run-2', 'run-3', 'run-4', 'run-5', 'run-6', 'run-7']) {
         const run = join(folder, name);
@@ -48,7 +48,7 @@ export const concurrency: Part = {
         if (resumed.code !== 0) context.find(`${scene}, ${name} resumed: ${how(resumed)}`, k);
         const differing = differences(outcome, hashes(run));
         if (differing.length > 0) context.find(`${scene}, ${name} resumed: ${differing.join('; ')}`, k);
-        if (scene !== 'workers terminated') break; // one stands for all: each costs a process
+        if (scene !== 'workers terminated') break; // one is enough: each costs a process
       }
     }, 2);
   },

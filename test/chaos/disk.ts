@@ -7,7 +7,7 @@ import { type Counted, finish, prepareCounted } from './workloads.js';
 
 const { ENOSPC, EIO, EROFS, EACCES, EDQUOT, EMFILE } = constants.errno;
 
-/** What befalls each call in the wild. `+`: it and all that follow, as on a disk that stays full. */
+/** The errors that each call may meet in practice. `+`: all later calls fail as well, as on a disk that stays full. */
 const faultsOf: Readonly<Record<Operation, readonly string[]>> = {
   write: [`${ENOSPC}`, `${ENOSPC}+`, `${EIO}`, `${EDQUOT}+`],
   fsync: [`${EIO}`, `${ENOSPC}`],
@@ -19,7 +19,7 @@ const faultsOf: Readonly<Record<Operation, readonly string[]>> = {
   mkdir: [`${ENOSPC}`, `${EACCES}`, `${EROFS}+`],
 };
 
-/** A call on the run's files fails: the program ends with a sentence, and goes on when the disk is well again. */
+/** A call on the run's files fails: the program must end with a message, and a resume must work once the disk does. */
 export const disk: Part = {
   name: 'disk',
   description: 'a file call that fails or waits, then resumed on a sound disk',

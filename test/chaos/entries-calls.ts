@@ -78,7 +78,7 @@ function benchJob(): unknown {
   };
 }
 
-/** Of images in memory, or asked for as they are needed. */
+/** A run on images in memory, or on images that it requests when needed. */
 function runJob(draw: Draw): Record<string, unknown> {
   const job = tinyJob({ train: images(6), batch: 2, epochs: 1, saveEvery: draw.pick([0, 1e6]) });
   const sources = job.sources.map((source) => ({ ...source, normalisation: normalisation() }));
@@ -95,7 +95,7 @@ function runJob(draw: Draw): Record<string, unknown> {
   };
 }
 
-/** Each call is judged by itself; the first that fails in a wrong way is what the try fails with. */
+/** Judges each call by itself; the first wrong failure is the find of the try. */
 type Attempt = (call: () => unknown) => void;
 
 const pixelsOf = ({ images: positions }: NativeEvent & { type: 'decode' }): Uint8Array =>
@@ -112,7 +112,7 @@ const strays: readonly ((run: NativeRun, draw: Draw) => unknown)[] = [
   (run, draw) => (run.saved as Any)(hostile(draw)),
 ];
 
-/** A run whose methods are called in any order, and which is brought to its end in spite of that. */
+/** Calls a run's methods in any order, and still brings the run to its end. */
 async function useRun(native: NativeAddon, args: unknown[], draw: Draw, attempt: Attempt): Promise<void> {
   const pending: unknown[] = [];
   const stray = () => attempt(() => void pending.push(draw.pick(strays)(run, draw)));
@@ -129,7 +129,7 @@ async function useRun(native: NativeAddon, args: unknown[], draw: Draw, attempt:
   };
   const run = new (native.Run as unknown as Constructor<NativeRun>)(job, onEvent, ...rest);
   if (often > 0) stray();
-  // A job whose numbers were changed into valid ones may be a long one.
+  // If the changed numbers are valid, the job may be a long one.
   const timer = setTimeout(() => run.stop(), 1500);
   attempt(() => void pending.push(draw.once(5) ? run.tryRates([0.1, 0.2]) : run.start()));
   if (draw.once(4)) {
@@ -147,7 +147,7 @@ async function useRun(native: NativeAddon, args: unknown[], draw: Draw, attempt:
   await Promise.allSettled(pending);
 }
 
-/** What reads memory that JavaScript may take away meanwhile. */
+/** Runs inference, which reads memory that JavaScript may take away meanwhile. */
 async function useNetwork(native: NativeAddon, args: unknown[], draw: Draw, attempt: Attempt): Promise<void> {
   const loaded = new (native.Network as unknown as Constructor<{ infer: Any }>)(...args);
   const calls = Array.from({ length: draw.pick([1, 1, 3]) }, () => {

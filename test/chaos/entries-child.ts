@@ -1,4 +1,6 @@
-/** Calls the addon with what no caller means: FOLDER. Each job is a seed; everything of a try follows from it. */
+/**
+ * entries-child.ts FOLDER: calls the addon with wrong arguments. Each job is a seed, which determines the whole try.
+ */
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -26,12 +28,14 @@ addon();
 const build = process.env.L2T_NATIVE_BUILD ?? fileURLToPath(new URL('../../build', import.meta.url));
 const raw = createRequire(import.meta.url)(join(build, 'Release/l2t_native.node')) as NativeAddon;
 
-/** What was thrown, where it must not be; undefined for our errors and for what hostile code threw itself. */
+/**
+ * Describes a thrown error that must not occur; undefined for our errors, and for those that hostile code threw itself.
+ */
 function wrong(error: unknown, isMisuse: boolean): string | undefined {
   if (error instanceof Thrown) return undefined;
   const { code, stack } = Object(error) as { code?: unknown; stack?: string };
   if (isKnownCode(code)) return undefined;
-  // The language's own refusal of a wrong `this`, of a constructor without `new`, and of a revoked proxy.
+  // JavaScript itself refuses a wrong `this`, a constructor without `new`, and a revoked proxy.
   if (isMisuse && error instanceof TypeError) return undefined;
   if (error instanceof TypeError && /revoked/.test(error.message)) return undefined;
   return `${typeof code === 'string' ? code : 'no code'}: ${stack ?? String(error)}`.slice(0, 1500);
@@ -39,7 +43,7 @@ function wrong(error: unknown, isMisuse: boolean): string | undefined {
 
 type Any = (...args: unknown[]) => unknown;
 
-/** A class or method that is not called as one: without `new`, on another object, as the base of another class. */
+/** Uses a class or method wrongly: without `new`, on another object, as the base of another class. */
 function misuse(draw: Draw, args: unknown[]): unknown {
   const Class = draw.pick([raw.Run, raw.Network, raw.Bench]) as unknown as {
     new (...given: unknown[]): object;
@@ -81,7 +85,7 @@ async function attempt({ seed }: EntriesJob): Promise<EntriesAnswer> {
   const call = all[name] as (typeof all)[string];
   const doing = join(folder, 'doing');
   writeFileSync(doing, `${name}: to be changed`);
-  // What is changed belongs to this try alone.
+  // A copy, so that changes stay within this try.
   const args = structuredClone(call.args());
   // Some calls stay valid: a run's methods in a wrong order are enough.
   const done = draw.once(12) ? ['nothing'] : damageArguments(args, draw);
@@ -94,12 +98,12 @@ async function attempt({ seed }: EntriesJob): Promise<EntriesAnswer> {
   } catch (error) {
     judge(error, isMisuse);
   }
-  // What nobody holds any more ends here, and not in some later try.
+  // Objects that are not referenced any more are collected here, and not in a later try.
   if (draw.once(20)) (globalThis as { gc?: () => void }).gc?.();
   await new Promise(setImmediate);
   return { name, what, outcome, ...(find !== undefined && { find }) };
 }
 
-/** Promises that nobody waits for are those of stray calls: they are looked at where they are made. */
+/** Unhandled rejections come from stray calls, which are judged where they are made. */
 process.on('unhandledRejection', () => {});
 answer(attempt);

@@ -5,10 +5,13 @@ import type { Part } from './campaign.js';
 import { Child, Children } from './children.js';
 import type { EntriesAnswer, EntriesJob } from './entries-child.js';
 
-/** Seconds that no call of a tiny job may take. */
+/** The most seconds that a call of a tiny job may take. */
 const patience = 10;
 
-/** With L2T_NATIVE_BUILD=build-asan and its libraries preloaded (scripts/test-asan.mjs), a read beyond a buffer is found as well. */
+/**
+ * With L2T_NATIVE_BUILD=build-asan and its libraries preloaded (scripts/test-asan.mjs), it finds reads beyond buffers,
+ * too.
+ */
 export const entries: Part = {
   name: 'entries',
   description: "one of the addon's functions is called with wrong arguments, or in a wrong order",

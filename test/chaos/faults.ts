@@ -12,7 +12,7 @@ const compiler = 'g++';
 export const missingCompiler = (): string | undefined =>
   spawnSync(compiler, ['--version']).status === 0 ? undefined : `${compiler} is missing`;
 
-/** fault.c, compiled; to be loaded before programs whose file calls are to fail. */
+/** fault.c as a library, which is preloaded into programs whose file calls should fail. */
 export class Faults {
   readonly #library: string;
 
@@ -22,7 +22,7 @@ export class Faults {
     execFileSync(compiler, ['-x', 'c', '-shared', '-fPIC', '-O1', '-o', this.#library, source, '-ldl']);
   }
 
-  /** The environment of a program in which `fault` ("write:3:28+", see fault.c) befalls the files of `below`. */
+  /** The environment of a program in which `fault` ("write:3:28+", see fault.c) occurs on the files in `below`. */
   environment(below: string, counts: string, fault?: string): Record<string, string> {
     return {
       LD_PRELOAD: this.#library,
@@ -32,7 +32,7 @@ export class Faults {
     };
   }
 
-  /** What `run` gives, and how often its programs make each call on the files of `below`. */
+  /** The result of `run`, and how often its programs make each call on the files in `below`. */
   async count<T>(
     below: string,
     run: (env: Record<string, string>) => Promise<T>,

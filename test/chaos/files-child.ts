@@ -1,4 +1,4 @@
-/** Does the tries of damaged files: FOLDER BASES. Each job is a seed; everything of a try follows from it. */
+/** files-child.ts FOLDER BASES: reads damaged files. Each job is a seed, which determines the whole try. */
 import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
@@ -19,12 +19,12 @@ export interface FilesAnswer {
   readonly format: string;
   /** Format, file and what was done to it. */
   readonly what: string;
-  /** It was read, or the error's code. */
+  /** 'read', or the error's code. */
   readonly outcome: string;
   readonly find?: string;
   /** Bytes by which the resident set grew, at its highest. */
   readonly grown: number;
-  /** Of the damaged file. */
+  /** Bytes of the damaged file. */
   readonly size: number;
   readonly milliseconds: number;
 }
@@ -51,24 +51,24 @@ const valid = new Map(
 );
 const weights = Object.fromEntries(Object.entries(formats).map(([name, { weight }]) => [name, weight]));
 
-/** Makes the highest resident set begin anew. */
+/** Resets the peak of the resident set. */
 const resetPeak = (): void => writeFileSync('/proc/self/clear_refs', '5');
 const peak = (): number => 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]);
 
 const mebibyte = 2 ** 20;
 /**
- * The heap's own swings: V8 may take its next pages of young objects (16 MiB), libc and libvips their next pools, in whichever
- * try it is that needs a byte more. Valid files were seen to take 8 MiB at most.
+ * Normal variation, in any try: V8 may take its next pages for young objects (16 MiB), libc and libvips their next
+ * pools. Valid files took 8 MiB at most.
  */
 const floor = 32 * mebibyte;
-/** What a valid file takes for each byte of it: the densest YAML makes a node, with its place in the text, of two bytes. */
+/** Memory for each byte of a valid file: in the densest YAML, two bytes become a node with its place in the text. */
 const perByte = 300;
-/** For each pixel of an image that is decoded: RGBA within the decoder, RGB as ours, and a line of each on the way. */
+/** Memory for each decoded pixel: RGBA in the decoder, RGB as our image, and a line of each on the way. */
 const perPixel = 8;
 
 /**
- * The sides of an image as its decoder finds them in the header, pixels; undefined of other files. Where they stand in a damaged
- * file is the decoder's to say: it skips junk, and the first frame of a GIF may be larger than its screen.
+ * The sides of an image as its decoder finds them in the header, pixels; undefined for other files. Only the decoder
+ * knows where they stand in a damaged file: it skips junk, and the first frame of a GIF may be larger than its screen.
  */
 async function sidesOf(bytes: Uint8Array): Promise<readonly [number, number] | undefined> {
   const found = await sharp(bytes, { limitInputPixels: false })
@@ -77,11 +77,11 @@ async function sidesOf(bytes: Uint8Array): Promise<readonly [number, number] | u
   return found && [found.width, found.height];
 }
 
-/** Twice what a valid file of this size, or an image of these sides, takes. */
+/** The memory allowed: twice what a valid file of this size, or an image of these sides, takes, and `floor`. */
 async function allowed(damaged: Uint8Array): Promise<number> {
   const [width = 0, height = 0] = (await sidesOf(damaged)) ?? [];
   const decoded = width * height <= maxPixels ? width * height : 0;
-  // A narrow image becomes a large one where its short side is fitted to what a network reads.
+  // A narrow image becomes a large one when its short side is fitted to a network's input.
   const fitted = decoded > 0 ? (shortSide(224) ** 2 * Math.max(width, height)) / Math.min(width, height) : 0;
   return floor + 2 * (perByte * damaged.length + perPixel * (decoded + Math.min(maxPixels, fitted)));
 }
@@ -110,7 +110,7 @@ function damage(format: string, draw: Draw): Damage {
       bytes = (mutators[kind] ?? byteMutators[kind])?.(bytes, draw, other) ?? bytes;
       done.push(kind);
     } catch {
-      // A second change where the first has left nothing that it could take apart.
+      // A second change may fail on what the first has left.
     }
   }
   return { name, bytes, done: done.join(', ') || 'nothing' };
@@ -143,7 +143,7 @@ async function attempt({ seed }: FilesJob): Promise<FilesAnswer> {
   const file = join(root, path, name);
   if (bytes) writeFileSync(file, bytes);
   const what = `${format}: ${name}: ${done}`;
-  // For the parent, where this process does not live to answer.
+  // For the parent, if this process dies before it answers.
   writeFileSync(doing, what);
   resetPeak();
   const before = peak();
@@ -165,7 +165,7 @@ async function attempt({ seed }: FilesJob): Promise<FilesAnswer> {
     find ??= `it took ${Math.round(grown / mebibyte)} MiB for ${damaged.length} bytes (${outcome})`;
   }
   const original = valid.get(path)?.get(name) as Uint8Array;
-  // What is aborted was read before; `inspect` of a run folder does not read all of it.
+  // An aborted try has read the file before. `inspect` of a run folder does not read all of it.
   const isRead = outcome === 'read' || outcome === 'ABORTED';
   if (isRead && done === 'bit flip' && format !== 'run folder' && hasChecksum(name, original)) {
     find ??= `a bit was turned over, and it was read without an error: byte ${bytes?.findIndex((byte, at) => byte !== original[at])}`;
@@ -175,8 +175,8 @@ async function attempt({ seed }: FilesJob): Promise<FilesAnswer> {
 }
 
 /**
- * Libraries are loaded and pools are filled by the first reads: what they take is none of a damaged file's. A valid file that
- * is refused here would make its whole format's tries worthless.
+ * Reads valid files first: this loads libraries and fills pools, whose memory must not count for a damaged file. If a
+ * valid file is refused here, all tries of its format would be worthless.
  */
 async function warmUp(): Promise<void> {
   for (const [format, { folder: path, read, written, damaged = /./ }] of Object.entries(formats)) {
@@ -186,7 +186,7 @@ async function warmUp(): Promise<void> {
       try {
         await read(join(root, path), join(root, path, name), new Draw(k));
       } catch (error) {
-        // Another network than the file's was asked for, or the run was stopped as soon as it went on.
+        // The try asked for another network than the file's, or stopped the run as soon as it resumed.
         if (['WEIGHTS_MISMATCH', 'INVALID_OPTION', 'ABORTED'].includes((error as { code: string }).code)) continue;
         throw new Error(`the valid ${format}, ${name}, is refused`, { cause: error });
       }

@@ -33,17 +33,17 @@ import { zipMutators } from './damage/zip.js';
 export interface Format {
   /** Its share of the tries. */
   readonly weight: number;
-  /** Below the folder of valid files; what is damaged may be any file in it that `damaged` fits. */
+  /** Its folder, below the folder of valid files. Any file in it that matches `damaged` may be damaged. */
   readonly folder: string;
   readonly damaged?: RegExp;
-  /** Reading changes the folder as well. */
+  /** True if reading changes the folder, too. */
   readonly written?: boolean;
-  /** Reads what the package reads of it, as far as it can. `file` is the damaged one. */
+  /** Reads the files as the package does, as far as it can. `file` is the damaged one. */
   readonly read: (folder: string, file: string, draw: Draw) => Promise<unknown>;
 }
 
 let network: Promise<Network> | undefined;
-/** Through which decoded images go. */
+/** The network that classifies decoded images. */
 const ownNetwork = (folder: string): Promise<Network> => {
   network ??= Network.load(join(dirname(folder), 'weights/checkpoint/resnet20.safetensors'), { threads: 1 });
   return network;
@@ -58,7 +58,7 @@ async function readWeights(_folder: string, file: string, draw: Draw): Promise<v
 
 const weights = (kind: string, weight: number): Format => ({ weight, folder: `weights/${kind}`, read: readWeights });
 
-/** As `check` and `transfer` read it: all images decoded, and those that a run would train on. */
+/** Reads data as `data check` does, all images, or as `transfer` does, those that a run would train on. */
 async function readData(folder: string, layout: Layout, draw: Draw): Promise<void> {
   const asked = draw.once(2) ? { layout } : {};
   if (!draw.once(4)) return void (await checkData({ data: folder, ...asked }));
@@ -81,7 +81,7 @@ const data = (layout: Layout, weight: number, damaged?: RegExp, folder: string =
   read: (path, _file, draw) => readData(path, layout, draw),
 });
 
-/** A path, or bytes where there are some. */
+/** The file's path, or its bytes. */
 async function input(file: string, draw: Draw): Promise<string | Uint8Array> {
   if (draw.once(2)) return file;
   return readWhole(file, 2 ** 24);
@@ -99,13 +99,13 @@ async function readImage(folder: string, file: string, draw: Draw): Promise<void
 
 const image = (kind: string, weight: number): Format => ({ weight, folder: `images/${kind}`, read: readImage });
 
-/** The state and what lies beside it, as a resume reads them. */
+/** Reads the state and the files beside it, as a resume does. */
 async function loadRun(folder: string): Promise<void> {
   const opened = await RunFolder.open(join(folder, 'run'));
   await opened.use(() => opened.load());
 }
 
-/** To the first thing that the run says, which is when it has taken over everything. */
+/** Resumes until the first step, epoch or rate event: by then the run has read everything. */
 async function resumeRun(folder: string): Promise<void> {
   const stopping = new AbortController();
   const run = resume(join(folder, 'run'), { threads: 1, device: 'cpu', signal: stopping.signal });
@@ -119,7 +119,7 @@ async function readRun(folder: string, file: string, draw: Draw): Promise<void> 
   await (basename(file) === 'split.json' ? readSplit(file, ofSplits) : loadRun(folder));
 }
 
-/** As much of a data set as a split is checked against. */
+/** The parts of a data set that a split is checked against. */
 const ofSplits = { train: { count: 6 }, test: { count: 2 }, classNames: ['0', '1', '2'] } as unknown as Dataset & {
   train: ImageList;
 };
@@ -181,7 +181,7 @@ export const formats: Readonly<Record<string, Format>> = {
   },
 };
 
-/** What damages a file, by what it is. `name` is its path below the format's folder. */
+/** The mutators for a kind of file. `name` is its path below the format's folder. */
 export function mutatorsOf(format: string, name: string, bytes: Uint8Array): Mutators {
   if (name.endsWith('.safetensors')) {
     if (format === 'state resumed') return sealedMutators;
@@ -198,7 +198,7 @@ export function mutatorsOf(format: string, name: string, bytes: Uint8Array): Mut
     [/\.gz$/, gzMutators],
     [/ubyte$/, idxMutators],
     [/\.png$/, pngMutators],
-    // Stanford's and CUB's pictures are called .jpg and are PNG.
+    // Stanford's and CUB's pictures are called .jpg here, but are PNG.
     [/\.jpe?g$/i, bytes[0] === 0xff ? jpegMutators : pngMutators],
     [/\.webp$/, webpMutators],
     [/\.gif$/, gifMutators],
@@ -206,7 +206,7 @@ export function mutatorsOf(format: string, name: string, bytes: Uint8Array): Mut
   return byEnding.find(([ending]) => ending.test(name))?.[1] ?? byteMutators;
 }
 
-/** Has the file a checksum of its content, so that no single bit flip may pass? */
+/** Does the file have a checksum of its content, so that no single bit flip may pass? */
 export function hasChecksum(name: string, bytes: Uint8Array): boolean {
   return name.endsWith('.safetensors') && hasHash(parseSafetensors(bytes, name).metadata);
 }

@@ -6,10 +6,10 @@ import { Child, Children } from './children.js';
 import { writeBases } from './damage/bases.js';
 import type { FilesAnswer, FilesJob } from './files-child.js';
 
-/** In memory where there is such a place: each try writes a file, and a run's reading syncs its own. */
+/** A folder in memory, if there is one: each try writes a file, and reading a run syncs its files. */
 const fastFolder = (otherwise: string): string => (existsSync('/dev/shm') ? '/dev/shm' : otherwise);
 
-/** Seconds that no small file may take. */
+/** The most seconds that a small file may take. */
 const patience = 10;
 
 export const files: Part = {

@@ -38,10 +38,10 @@ export const kills: Part = {
   },
 };
 
-/** The calls after which another process would see something else. */
+/** The calls that change what another process sees. */
 const saving: readonly Operation[] = ['rename', 'fsync', 'link', 'unlink', 'mkdir', 'open'];
 
-/** SIGKILL just before the n-th rename, fsync, …, for an n of each try's own. */
+/** SIGKILL just before the n-th rename, fsync, …, with another n for each try. */
 export const killsAtSaves: Part = {
   name: 'kills-at-saves',
   description: 'SIGKILL just before a rename, fsync, link, unlink, mkdir or open, then resumed',
@@ -50,7 +50,7 @@ export const killsAtSaves: Part = {
   run: async (context) => {
     const faults = new Faults(context.folder);
     const all = await prepareCounted(context, faults);
-    // Every call of every kind, in an order of this seed's own, so that a short campaign is a sample of the long one.
+    // Every call of every kind, shuffled by the seed, so that a short campaign is a sample of the long one.
     const points = all.flatMap((prepared) =>
       saving.flatMap((operation) => {
         return Array.from({ length: prepared.counts[operation] }, (_, n) => ({ prepared, operation, n: n + 1 }));
@@ -65,7 +65,7 @@ export const killsAtSaves: Part = {
       const ended = await prepared.workload.run(folder, {
         env: faults.environment(folder, join(context.folder, `counts-${k}`), fault),
       });
-      // Saves by the clock differ in number from run to run: one beyond the last never comes.
+      // The number of timed saves differs from run to run, so the n-th call may never come.
       const reached = ended.signal === 'SIGKILL';
       context.tried(reached ? `${prepared.workload.name} ${operation}` : 'not reached');
       if (!reached && ended.code !== 0) context.find(`${prepared.workload.name}, ${fault}: ${how(ended)}`, k);

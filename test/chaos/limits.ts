@@ -7,7 +7,7 @@ import { cli, end, how, isOrderly } from './process.js';
 
 interface Limit {
   readonly name: string;
-  /** Of `value`: the command that starts a program under it. */
+  /** The command that starts a program under the limit `value`. */
   through(value: number): readonly string[];
   readonly least: number;
   readonly most: number;
@@ -59,7 +59,7 @@ async function photographs(folder: string): Promise<string> {
   return folder;
 }
 
-/** Too little of everything: always an end, always a sentence. */
+/** With too little of anything, the program must end with a message. */
 export const limits: Part = {
   name: 'limits',
   description: 'a run with too little memory, descriptors, threads, file size or time',
@@ -75,7 +75,7 @@ export const limits: Part = {
       const value = limit.least + random.below(limit.most - limit.least + 1);
       const through = limit.through(value);
       chmodSync(folder, 0o777);
-      // What is promised begins where Node and one thread of its pool start.
+      // The program promises nothing where Node cannot start with one thread of its pool.
       const node = await end([process.execPath, '-e', "require('fs').readFile(process.execPath, () => {})"], {
         through,
       });
@@ -90,7 +90,7 @@ export const limits: Part = {
             : ['eval', source, '--data', data];
       const ended = await cli(args, { through });
       context.tried(limit.name);
-      // Before the program listens, and after it has printed its result, a signal ends it as it ends any.
+      // Before the program handles signals, and after it has printed its result, a signal ends it as it ends any process.
       const isOut = ended.stdout !== '' || !/^epoch /m.test(ended.stderr);
       const bySignal = limit.name === 'time' ? ended.code === 143 : ended.signal === 'SIGXCPU';
       if (!(bySignal && isOut) && !isOrderly(ended))

@@ -1,4 +1,7 @@
-/** `npm run test:chaos [-- --minutes N --seed S]`: breaks the program in every way known to us, and says what it found. */
+/**
+ * `npm run test:chaos [-- --minutes N --seed S]`: tries to break the program in every way we know, and prints its
+ * finds.
+ */
 import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';

@@ -6,14 +6,14 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** It was still there after its time and was killed. */
+  /** It ran longer than its time and was killed. */
   readonly hung: boolean;
   readonly seconds: number;
 }
 
 export interface Started {
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Killed after so long, seconds. */
+  /** Seconds after which it is killed. */
   readonly patience?: number;
   /** A command that runs it, such as prlimit with its options. */
   readonly through?: readonly string[];
@@ -22,7 +22,7 @@ export interface Started {
   readonly meanwhile?: (child: { kill(signal: NodeJS.Signals): boolean; readonly pid?: number | undefined }) => void;
 }
 
-/** A program to its end. */
+/** Runs a program to its end. */
 export function end(
   command: readonly string[],
   { env, patience = 120, through = [], cwd, meanwhile }: Started = {},
@@ -55,7 +55,7 @@ export function end(
   });
 }
 
-/** `l2t-native` with these arguments, to its end. */
+/** Runs `l2t-native` with these arguments to its end. */
 export const cli = (args: readonly string[], options?: Started): Promise<Ended> =>
   end([process.execPath, main, ...args], options);
 
@@ -63,7 +63,7 @@ export const cli = (args: readonly string[], options?: Started): Promise<Ended> 
 export const how = ({ code, signal, hung, stderr, stdout }: Ended): string =>
   `${hung ? 'it hung' : signal ? `it died of ${signal}` : `it ended with ${code}`}: ${(stderr + stdout).slice(-1500)}`;
 
-/** It ended by itself, with nothing or with one of our errors; no stack, no INTERNAL. */
+/** Did it end by itself, with success or one of our errors? A stack or INTERNAL is neither. */
 export function isOrderly({ code, signal, hung, stderr }: Ended): boolean {
   if (hung || signal !== null || code === null) return false;
   if (/^\s+at .*:\d+:\d+\)?$/m.test(stderr) || /error\[INTERNAL\]/.test(stderr)) return false;

@@ -1,4 +1,4 @@
-/** Plays one scene of many threads: SCENE SEED. What is raced for is the addon's; this only brings the threads about. */
+/** races-child.ts SCENE SEED: plays one scene with many threads. It only starts them; the races are in the addon. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { L2TError } from '../../src/errors.js';
@@ -10,7 +10,7 @@ import type { Scene } from './races.js';
 const [, , scene, seed] = process.argv as [string, string, Scene, string];
 const draw = new Draw(Number(seed));
 
-/** Large enough for random crops to be asked for, in which two batches are decoded ahead. */
+/** Large enough that a run requests random crops, and has two batches decoded ahead. */
 const size = 64;
 
 function job(changes: Partial<RunJob> = {}): RunJob {
@@ -33,7 +33,7 @@ function job(changes: Partial<RunJob> = {}): RunJob {
   });
 }
 
-/** Answers each event at once, later, or from a thread of libuv's pool that resizes meanwhile. */
+/** Starts a run, and answers each event at once, later, or after a resize on a thread of libuv's pool. */
 function start(
   given: RunJob,
   follow: (event: NativeEvent, run: NativeRun) => void = () => {},
@@ -56,7 +56,7 @@ function start(
   return { run, result: draw.once(5) ? run.tryRates([0.1, 0.2, 0.3]) : run.start() };
 }
 
-/** What a scene may end with. */
+/** Throws an error that a scene must not end with. */
 const expected = (error: unknown): void => {
   if (!(error instanceof L2TError) || error.code === 'INTERNAL') throw error;
 };
@@ -89,7 +89,7 @@ async function callbackThrows(): Promise<void> {
   await result.catch(expected);
 }
 
-/** Calls of one network side by side, and more at once than there are cores. */
+/** Six calls of one network in parallel, beside a run. */
 async function inference(): Promise<void> {
   const given = job();
   const weights = addon().initialise(given.target, 1);
@@ -102,7 +102,7 @@ async function inference(): Promise<void> {
   await Promise.all([...calls, result]);
 }
 
-/** A thread of JavaScript goes while its runs go on. */
+/** Workers are terminated while their runs go on. */
 async function terminate(): Promise<void> {
   const workers = Array.from({ length: draw.between(1, 3) }, () => {
     return new Worker(new URL(import.meta.url), {
@@ -121,21 +121,21 @@ async function terminate(): Promise<void> {
   await result;
 }
 
-/** In such a thread: runs until it is ended. */
+/** In a worker: runs until it is terminated. */
 async function worker(): Promise<void> {
   const { parentPort } = await import('node:worker_threads');
   const { result } = start(job({ epochs: 500 }), () => parentPort?.postMessage('begun'));
   await result;
 }
 
-/** The process goes while a run goes on. */
+/** The process exits while runs go on. */
 async function exit(): Promise<void> {
   for (let runs = draw.between(1, 2); runs > 0; runs--) start(job({ epochs: 500 })).result.catch(() => {});
   await pause(draw.below(100));
   process.exit(0);
 }
 
-/** Runs that nobody holds any more, while others begin. */
+/** Runs that are not referenced any more are collected while others begin. */
 async function collected(): Promise<void> {
   for (let k = 0; k < 3; k++) {
     void new (addon().Run)(job(), () => {});

@@ -14,28 +14,29 @@ export type Scene = (typeof scenes)[number];
 
 const folder = 'build-tsan';
 const child = fileURLToPath(new URL('races-child.ts', import.meta.url));
-/** Of a process in which there was a report. */
+/** The exit code of a process with a report. */
 const reported = 66;
 
-/** ThreadSanitizer's library, loaded first, since Node itself is not built for it; undefined where there is none. */
+/** ThreadSanitizer's library, if there is one. It must be loaded first, since Node itself is not built with it. */
 function runtime(): string | undefined {
   const { stdout, status } = spawnSync('g++', ['-print-file-name=libtsan.so'], { encoding: 'utf8' });
   const path = stdout?.trim();
   return status === 0 && existsSync(path) ? path : undefined;
 }
 
-/** `more`: options of ThreadSanitizer. */
+/** `more`: further options of ThreadSanitizer. */
 const environment = (library: string, more = ''): Record<string, string> => ({
   L2T_NATIVE_BUILD: join(packageRoot, folder),
   LD_PRELOAD: library,
-  // Node, V8 and LibTorch are not compiled for it, so that it sees their locks but not their atomics: what they read and write is
-  // not looked at; that their locks put things in order is. What remains is one watched function against another.
+  // Node, V8 and LibTorch are not compiled with ThreadSanitizer, so it sees their locks but not their atomics. It
+  // therefore ignores their reads and writes, but respects the order that their locks give. Only races between our own
+  // functions are reported.
   TSAN_OPTIONS: `exitcode=${reported} ignore_noninstrumented_modules=1 ${more}`,
 });
 
 /**
- * The command that a process begins with: where the system lays memory out at random as newer kernels do, ThreadSanitizer does not
- * find its way. Undefined where it works in no way.
+ * The command under which a process must start: with the random memory layout of newer kernels, ThreadSanitizer does
+ * not start. Undefined if it never starts.
  */
 function prefix(library: string): readonly string[] | undefined {
   const works = (through: readonly string[]): boolean => {

@@ -1,4 +1,7 @@
-/** soak-child.ts SEED RUNS FOLDER: runs one after another, then one of 10 · RUNS steps; prints a SoakReport. */
+/**
+ * soak-child.ts SEED RUNS FOLDER: does RUNS runs one after another, then one run of 10 · RUNS steps; prints a
+ * SoakReport.
+ */
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Random } from '../../src/data/random.js';
@@ -21,7 +24,7 @@ const options = {
   epochs: 2,
 };
 
-/** After everything that can be collected was. */
+/** Measures after garbage collection. */
 async function sample(): Promise<Sample> {
   for (let k = 0; k < 3; k++) {
     globalThis.gc?.();
@@ -45,7 +48,7 @@ for (let k = 0; k < Number(count); k++) {
     () => undefined,
     (failure: unknown) => failure,
   );
-  // The last step's abort comes too late.
+  // An abort at the last step comes too late.
   if (error !== undefined && !(aborted && error instanceof L2TError && error.code === 'ABORTED')) throw error;
   rmSync(out, { recursive: true });
   runs.push(await sample());

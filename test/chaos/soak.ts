@@ -18,15 +18,15 @@ export interface SoakReport {
   readonly steps: readonly Sample[];
 }
 
-/** Samples before these are warm-up: pools fill, code is compiled. */
+/** This fraction of the samples is warm-up: pools fill, code is compiled. */
 const warmUp = 0.3;
 
 /**
- * How much more may be there at the end than after the warm-up. A run of this size that stayed would add 0.2 MB of buffers,
- * and its objects some 30 KB of heap.
+ * How much may be added between the warm-up and the end. A run of this size that stayed would add 0.2 MB of buffers,
+ * and some 30 KB of heap for its objects.
  * - heap: compiled code and caches of V8 come and go.
- * - buffers: collected after gc(), so that nothing may stay but what the last run's result holds.
- * - rss: what the allocators keep for later; it fluctuates by some MB even where all is given back.
+ * - buffers: measured after gc(), so only what the last run's result holds may stay.
+ * - rss: what the allocators keep for later; it fluctuates by some MB even if everything is freed.
  */
 const bounds: Readonly<Record<keyof Sample, number>> = {
   rss: 24e6,
@@ -59,7 +59,7 @@ export const soak: Part = {
   description: 'runs in one process, a third aborted; ten steps of a long run for each',
   perHour: 1000,
   run: async (context) => {
-    // Fewer runs than these are all warm-up.
+    // With fewer runs, all would be warm-up.
     const count = Math.max(24, context.tries);
     const child = fileURLToPath(new URL('soak-child.ts', import.meta.url));
     const seed = context.randomOf(0).below(2 ** 31);

@@ -10,14 +10,14 @@ import type { Context } from './campaign.js';
 import type { Faults, Operation } from './faults.js';
 import { cli, type Ended, how, type Started } from './process.js';
 
-/** Work of some seconds that writes files, can be interrupted, and then goes on to the same files. */
+/** Work of some seconds that writes files, can be interrupted, and can then be continued to the same files. */
 export interface Workload {
   readonly name: string;
-  /** Begins, or goes on with what lies in `folder` (which is there, and may be empty). */
+  /** Begins, or continues from the files in `folder` (which exists, and may be empty). */
   run(folder: string, options?: Started): Promise<Ended>;
-  /** What must be the same whatever came in between: file → a hash of what it holds. */
+  /** What interruptions must not change: file → a hash of its content. */
   outcome(folder: string): Record<string, string>;
-  /** What is wrong with the files at a moment when nothing runs; a lock and temporary files may lie there. */
+  /** What is wrong with the files while nothing runs; a lock and temporary files may lie there. */
   damage(folder: string): Promise<string[]>;
 }
 
@@ -31,10 +31,10 @@ export function filesBelow(folder: string): string[] {
     .sort();
 }
 
-/** Times differ from run to run, and with them what is computed of them. */
+/** Files with times, or with numbers computed from times, which differ from run to run. */
 const timed = /(^|\/)(timing\.jsonl|comparison\.(md|csv|json))$/;
 
-/** Of every file of a run or an experiment. */
+/** A hash of every file of a run or an experiment. */
 export function hashes(folder: string): Record<string, string> {
   const entries = filesBelow(folder).map((name) => {
     const path = join(folder, name);
@@ -52,7 +52,7 @@ function withoutPath(path: string, folder: string): Uint8Array | string {
   return /\.(yaml|json)$/.test(path) ? bytes.toString('latin1').replaceAll(folder, '') : bytes;
 }
 
-/** Every file that has its final name is whole. */
+/** What is wrong with the files under their final names: each must be whole. */
 async function damagedFiles(folder: string): Promise<string[]> {
   const problems: string[] = [];
   for (const name of filesBelow(folder)) {
@@ -83,7 +83,7 @@ function training([verb, begun, flags]: Training): Workload {
   };
 }
 
-/** transfer, pretrain, compare and setup, on data that takes them seconds. `folder` keeps the data. */
+/** transfer, pretrain, compare and setup, on data so small that each takes seconds. `folder` keeps the data. */
 export async function makeWorkloads(folder: string): Promise<Workload[]> {
   const data = tinyData();
   const source = await tinySource();
@@ -103,7 +103,7 @@ export async function makeWorkloads(folder: string): Promise<Workload[]> {
   ];
 }
 
-/** A LibTorch archive whose library is one, since set-up loads it. */
+/** Set-up from a LibTorch archive. Its library is a real one, since set-up loads it. */
 function settingUp(folder: string): Workload {
   const library = join(folder, 'libtorch.so');
   execFileSync('g++', ['-shared', '-x', 'c', '/dev/null', '-o', library]);
@@ -126,7 +126,7 @@ function settingUp(folder: string): Workload {
       return cli(['setup', '--from', archive], { ...options, env: { ...options?.env, XDG_DATA_HOME: data } });
     },
     outcome: hashes,
-    // A LibTorch is there whole or not at all; what is beside it is removed by the next set-up.
+    // LibTorch must be there whole or not at all; the next set-up removes what is beside it.
     damage: async (data) => {
       const place = filesBelow(data).filter((name) => /^l2t-native\/libtorch\//.test(name));
       return place.length === 0 || place.length === files.length + extra.length
@@ -157,14 +157,14 @@ export function differences(expected: Record<string, string>, got: Record<string
   return differing.length > 5 ? [...first, `and ${differing.length - 5} more`] : first;
 }
 
-/** A workload, and what it gives where nothing disturbs it. */
+/** A workload, and its outcome without disturbance. */
 export interface Prepared {
   readonly workload: Workload;
   readonly outcome: Record<string, string>;
   readonly seconds: number;
 }
 
-/** How often it makes each call, too. */
+/** Adds how often the workload makes each call. */
 export interface Counted extends Prepared {
   readonly counts: Readonly<Record<Operation, number>>;
 }
@@ -189,7 +189,7 @@ export async function prepareCounted(context: Context, faults: Faults): Promise<
   return prepared;
 }
 
-/** Goes on without disturbance: to the files of the undisturbed run, and nothing else. */
+/** Continues without disturbance: the files must be those of the undisturbed run, and no others. */
 export async function finish(
   context: Context,
   k: number,

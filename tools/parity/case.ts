@@ -32,7 +32,7 @@ const description = z.object({
 });
 
 export interface CaseSource {
-  /** What its tensors' names begin with in the generator: `source.` or `source.k.`. */
+  /** Prefix of its tensors' names in the generator: `source.` or `source.k.`. */
   readonly prefix: string;
   readonly network: string;
   readonly classes: number;

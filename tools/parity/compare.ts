@@ -4,14 +4,14 @@ import type { Tensor, TensorMap } from '../../src/native/tensor.js';
 import type { Case } from './case.js';
 import { probe } from './uniform.js';
 
-/** float64: of each quantity's norm. */
+/** Tolerance in float64, relative to each quantity's norm. */
 const exactTolerance = 1e-9;
 /** How convolutions multiply: directly, or in the Winograd domain, whose transforms multiply rounding errors. */
 export type Convolutions = 'direct' | 'winograd';
-/** float32: of each quantity's norm, for what precedes any step. */
+/** Tolerance in float32, relative to each quantity's norm, for what is computed before any step. */
 const roundingTolerance: Readonly<Record<Convolutions, number>> = { direct: 1e-5, winograd: 1e-4 };
 
-/** The columns of the table: quantities by how their names begin. */
+/** The columns of the table: a title, and a pattern for the beginning of its quantities' names. */
 export const groups = [
   ['losses', /^(iteration\d+\/)?(loss|virtual|meta)\//],
   ['w', /^w\//],
@@ -31,18 +31,18 @@ const beforeAnyStep = /^((iteration0\/)?loss\/|w\/|lambda\/|logits\/|probe\/(sou
 
 export interface Verdict {
   readonly passed: boolean;
-  /** Worst relative error a group of quantities; absent where the case has none. */
+  /** Worst relative error of each group of quantities; absent if the case has none. */
   readonly worst: ReadonlyMap<string, number>;
   /** What failed, in words. */
   readonly failures: readonly string[];
-  /** float32 only: error ÷ bound of what follows a step, absent where the case has none or its bound is too wide. */
+  /** float32 only: error ÷ bound of what is computed after a step; absent if the case has none or too wide a bound. */
   readonly ratios?: { readonly grad?: number; readonly rest?: number };
 }
 
 interface Difference {
   /** ‖actual − expected‖². */
   readonly square: number;
-  /** ‖expected‖², of a probe the probed tensor's. */
+  /** ‖expected‖²; for a probe, that of the probed tensor. */
   readonly norm: number;
 }
 
@@ -54,7 +54,7 @@ function toFloat64({ dtype, data }: Tensor): Float64Array {
   throw new L2TError('INVALID_DATA', `A quantity has dtype ${dtype}: only float32 and float64 are compared.`);
 }
 
-/** Undefined where the addon did not give the quantity, or in another shape. */
+/** Undefined if the addon did not give the quantity, or gave it in another shape. */
 function difference(name: string, expected: Tensor, actual: Map<string, NamedTensor>): Difference | undefined {
   const probed = name.startsWith('probe/') ? name.slice('probe/'.length) : undefined;
   const given = actual.get(probed ?? name);
@@ -71,14 +71,16 @@ function difference(name: string, expected: Tensor, actual: Map<string, NamedTen
   return { square, norm: probed === undefined ? norm : (wanted[0] ?? 0) ** 2 };
 }
 
-/** Relative; a quantity whose norm is 0 must be exactly 0; NaN is as wrong as can be. */
+/** The relative error. A quantity whose norm is 0 must be exactly 0; NaN counts as an infinite error. */
 function errorOf({ square, norm }: Difference): number {
   if (square === 0) return 0;
   const error = Math.sqrt(square / norm);
   return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
 }
 
-/** Compares every quantity of the fixture; one that the addon did not give, or that no column holds, is a failure. */
+/**
+ * Compares every quantity of the fixture. One that the addon did not give, or that belongs to no column, is a failure.
+ */
 export function compare(
   { float32 }: Case,
   expected: TensorMap,
@@ -115,9 +117,9 @@ export function compare(
   return { ...verdict, ratios: ratiosOf(float32?.[convolutions], gradError, rest) };
 }
 
-/** Only cases in which rounding alone does little can tell anything. */
+/** Cases with a wider bound tell nothing: there, rounding alone changes much. */
 const widestBound = 0.1;
-/** The median of error ÷ bound may be this. */
+/** The largest median of error ÷ bound that passes. */
 export const largestMedian = 10;
 
 function ratiosOf(

@@ -68,7 +68,7 @@ export function caseJob(
   sources.forEach((source, k) => {
     const network = addon.describe(networks[k] as NetworkSpec, size);
     for (const { name, shape } of [...network.parameters, ...network.buffers]) {
-      // The addon knows a single source as `source.`, whatever the case calls it.
+      // The addon calls a single source `source.`, whatever its prefix in the case.
       const known = `${sources.length === 1 ? 'source.' : source.prefix}${name}`;
       tensors.push({ ...generate(seed, source.prefix + name, shape), name: known });
     }

@@ -25,13 +25,14 @@ export type CaseResult = { readonly name: string } & (
 
 export interface ParityReport {
   readonly cases: readonly CaseResult[];
-  /** float32 only: median error ÷ bound, absent where no case tells. */
+  /** float32 only: median of error ÷ bound; absent if no case has a ratio. */
   readonly medians?: { readonly grad?: number; readonly rest?: number };
 }
 
 /**
- * Runs every case of a folder of fixtures (NAME.json and NAME.safetensors) through the addon and compares every quantity.
- * @throws L2TError FILE_ACCESS, or INVALID_DATA where there is no case. What goes wrong within a case fails that case.
+ * Runs every case of a folder of fixtures (NAME.json and NAME.safetensors) through the addon and compares every
+ * quantity.
+ * @throws L2TError FILE_ACCESS, or INVALID_DATA if there is no case. An error within a case fails only that case.
  */
 export async function parity(folder: string, options: ParityOptions): Promise<ParityReport> {
   const entries = await readdir(folder).catch((error: unknown) => {
@@ -67,7 +68,10 @@ async function runCase(folder: string, name: string, options: ParityOptions): Pr
   }
 }
 
-/** float32: after a step a single case never decides, only the median; where it is too high, the cases above it fail. */
+/**
+ * float32: what is computed after a step is judged by the median over all cases. If it is above `largestMedian`, the
+ * cases with a ratio above `largestMedian` fail.
+ */
 function judgeTogether(cases: readonly CaseResult[]): ParityReport {
   const ratio = (result: CaseResult, kind: 'grad' | 'rest') =>
     'verdict' in result ? result.verdict.ratios?.[kind] : undefined;

@@ -18,7 +18,7 @@ import { tinyData, tinyOptions, tinySource } from '../../tiny.js';
 
 export const tinyNetwork = { name: 'resnet20', classes: 3, width: 1 / 16 } as const;
 
-/** Valid files of every format that is read, below `folder`, small. */
+/** Writes small valid files of every format that is read, below `folder`. */
 export async function writeBases(folder: string): Promise<void> {
   await writeWeights(join(folder, 'weights'));
   await writeRuns(folder);
@@ -81,7 +81,7 @@ async function writeWeights(folder: string): Promise<void> {
   }
 }
 
-/** A run that is finished, one with an epoch left, and one without a state; the data and the source that they name. */
+/** Writes a finished run, one with an epoch left, one without a state, and the data and the source that they name. */
 async function writeRuns(folder: string): Promise<void> {
   const data = tinyData(4);
   const source = await tinySource({ width: 1 / 16 });
@@ -140,7 +140,7 @@ async function writeImages(folder: string): Promise<void> {
   await writeCacheEntry(join(folder, '../cache'), join(folder, 'png/a/rgb.png'));
 }
 
-/** An image, and its entry in a cache of resized ones. */
+/** Writes an image, and its entry in a cache of resized images. */
 async function writeCacheEntry(folder: string, image: string): Promise<void> {
   write(join(folder, 'rgb.png'), '');
   copyFileSync(image, join(folder, 'rgb.png'));
@@ -152,7 +152,7 @@ export function cachedImage(folder: string) {
   return cache.list(imageFiles(folder, ['rgb.png'], [0]), 8).read(0);
 }
 
-/** The verb is the file's name. */
+/** Each file is named after its verb. */
 function writeOptions(folder: string): void {
   const shared = { data: 'data', target: 'vgg9_bn', epochs: 3, batch: 16, lr: 'auto', width: 0.5, validation: 0.1 };
   const one = { ...shared, source: 'a.pth', pairs: '8-3,5-1', innerSteps: 2, beta: 0.5, strict: true, seed: 1 };
@@ -168,7 +168,7 @@ function writeOptions(folder: string): void {
   write(join(folder, 'curve.yaml'), stringify({ ...all, perClass: [50, 100] }));
 }
 
-/** What `readSplit` takes: JSON, and the authors' pickles of classes and images. */
+/** Writes what `readSplit` takes: JSON, and the authors' pickles of classes and images. */
 function writeSplits(folder: string): void {
   write(join(folder, 'split.json'), JSON.stringify({ train: [0, 2, 4, 5], validation: [1, 3], test: [0, 1] }));
   const numbers = (...values: number[]) => list(...values.map(int));

@@ -1,6 +1,6 @@
 import { type Draw, extremes, join, type Mutator, type Mutators, spliced } from './draw.js';
 
-/** A place: every second time near the beginning or the end, where headers and directories are. */
+/** A random place. Half of the time it is near the beginning or the end, where headers and directories are. */
 function place(bytes: Uint8Array, draw: Draw): number {
   const length = Math.max(1, bytes.length);
   const near = Math.min(length, 256);

@@ -1,6 +1,6 @@
 import { Random } from '../../../src/data/random.js';
 
-/** Choices of one try, all out of its seed. */
+/** The random choices of one try, all from its seed. */
 export class Draw {
   readonly #random: Random;
 
@@ -28,7 +28,7 @@ export class Draw {
     return values[this.below(values.length)] as T;
   }
 
-  /** A key, as often as its weight says. */
+  /** A key, with a probability in proportion to its weight. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
     const entries = Object.entries(weights) as [K, number][];
     let left = this.below(entries.reduce((sum, [, weight]) => sum + weight, 0));
@@ -39,7 +39,7 @@ export class Draw {
     throw new RangeError('no weights');
   }
 
-  /** 1, 2, 4, …, at most `most`: small ones as often as large ones. */
+  /** A power of two, at most `most`; all are equally likely. */
   power(most: number): number {
     return 2 ** this.below(Math.floor(Math.log2(most)) + 1);
   }
@@ -49,24 +49,26 @@ export class Draw {
   }
 }
 
-/** What makes another file out of a valid one; `other` is a valid file of the same kind. */
+/** Makes a damaged file out of a valid one; `other` is a valid file of the same kind. */
 export type Mutator = (bytes: Uint8Array, draw: Draw, other: Uint8Array) => Uint8Array;
 export type Mutators = Readonly<Record<string, Mutator>>;
 
-/** Where sizes, counts and offsets go wrong. */
+/** Values at which sizes, counts and offsets go wrong. */
 export const extremes: readonly bigint[] = [
   ...[0n, 1n, -1n, 127n, 128n, 255n, 32767n, 65535n, 2n ** 31n - 1n, 2n ** 31n, 2n ** 32n - 1n],
   ...[2n ** 53n - 1n, 2n ** 53n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n],
 ];
 
-/** The same in text, and what else stands for a number there. */
+/** The same values as text, and other texts that stand for numbers. */
 export const numberTexts: readonly string[] = [
   ...extremes.map(String),
   ...['-0', '1e999', '-1e999', '1e-999', 'NaN', 'Infinity', '.inf', '.nan', 'null', 'true', '0x10', '1_000', '0.5'],
   ...['9'.repeat(400), `0.${'1'.repeat(2000)}`, '1e308', '4294967296', '00', '+1', '1.', ''],
 ];
 
-/** Texts that are trouble somewhere: paths, keys of every object, other lines, the terminal, halves of characters. */
+/**
+ * Texts that cause trouble somewhere: paths, keys that every object has, line ends, terminal codes, unusual characters.
+ */
 export const hostileTexts: readonly string[] = [
   ...['', ' ', '..', '../../etc/passwd', '/etc/passwd', 'a\0b', '.', './', '-', '*', '\\', "'", '"', '`', '%s%n', '~'],
   ...['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'length', 'then', '__metadata__'],

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Draw } from './draw.js';
 
-/** Something else than a file, or none, where a file is expected. */
+/** What may stand in place of a valid file. */
 export const entryDamage = [
   'missing',
   'empty',
@@ -15,7 +15,7 @@ export const entryDamage = [
 ] as const;
 
 export function damageEntry(path: string, draw: Draw): string {
-  // Making a pipe takes a process.
+  // A pipe is rare, because making one takes a process.
   const kind = draw.once(10) ? draw.pick(entryDamage) : draw.pick(entryDamage.slice(0, -1));
   rmSync(path, { recursive: true, force: true });
   if (kind === 'empty') writeFileSync(path, '');

@@ -2,7 +2,9 @@ import { crc32, deflateSync, inflateSync } from 'node:zlib';
 import { byteMutators } from './bytes.js';
 import { type Draw, extremes, join, type Mutator, type Mutators, spliced } from './draw.js';
 
-/** Sides beyond all reason, at what is refused, and just below it: decoded in full they would be 8190 × 8190. */
+/**
+ * Sides far too large, at the limit, and just below it: the largest images that are decoded in full are 8190 × 8190.
+ */
 const sides = [
   0,
   1,
@@ -87,7 +89,9 @@ const other = [
   'IEND',
 ];
 
-/** All of one colour, a bit a pixel: a few kilobytes that are decoded in full where the sides are allowed. */
+/**
+ * A PNG of one colour, with a bit for each pixel: a few kilobytes that are decoded in full if the sides are allowed.
+ */
 function plainPng(width: number, height: number): Uint8Array {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
@@ -106,7 +110,7 @@ export const pngMutators: Mutators = {
     return data;
   }),
   'PNG of one colour': (_bytes, draw) => {
-    // Most are of few pixels: one of as many as are decoded takes a second.
+    // Most have few pixels: decoding the largest allowed image takes a second.
     if (!draw.once(10)) return plainPng(draw.power(2048), draw.power(2048));
     const [width, height] = draw.pick([
       ...[[8190, 8190] as const, [8193, 8192] as const, [99_999, 600] as const, [600, 99_999] as const],
@@ -144,7 +148,7 @@ export const pngMutators: Mutators = {
   }),
 };
 
-/** Where the marker of the frame's header stands; −1 where there is none. */
+/** The position of the frame header's marker; −1 if there is none. */
 function jpegFrame(bytes: Uint8Array): number {
   const data = view(bytes);
   for (let at = 2; at + 9 < bytes.length && bytes[at] === 0xff; at += 2 + data.readUInt16BE(at + 2)) {

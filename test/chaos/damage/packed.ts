@@ -4,7 +4,7 @@ import { type Draw, extremes, join, type Mutator, type Mutators } from './draw.j
 
 const words = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** MNIST's format: its four words are the magic and the dimensions. */
+/** Changes the header of an IDX file, MNIST's format: the magic number and the dimensions. */
 const idxHeader: Mutator = (bytes, draw) => {
   const copy = new Uint8Array(bytes);
   const count = 1 + Math.min(3, copy[3] as number);
@@ -14,7 +14,7 @@ const idxHeader: Mutator = (bytes, draw) => {
   return copy;
 };
 
-/** Dimensions whose product is the right one, or right but for what a number has no room for. */
+/** Dimensions whose product is right, is 0, or overflows 32 or 64 bits. */
 const idxFactors: Mutator = (bytes, draw) => {
   if (bytes[3] !== 3) return idxHeader(bytes, draw, bytes);
   const copy = new Uint8Array(bytes);
@@ -33,7 +33,7 @@ const idxFactors: Mutator = (bytes, draw) => {
 
 export const idxMutators: Mutators = { ...byteMutators, 'IDX header': idxHeader, 'IDX dimensions': idxFactors };
 
-/** The same before it is compressed. */
+/** The same mutators, applied to the content before it is compressed. */
 const within = (
   inner: Mutators,
   unpack: (bytes: Uint8Array) => Uint8Array,
@@ -58,7 +58,7 @@ export const gzMutators: Mutators = {
   'two members': (bytes, _draw, other) => join(bytes, other),
 };
 
-/** The elements of an uncompressed MAT file, each as a whole; what is no such file may seem to have millions. */
+/** The elements of an uncompressed MAT file, at most 64: another file may seem to have millions. */
 function matElements(bytes: Uint8Array): Uint8Array[] {
   const found: Uint8Array[] = [];
   for (let at = 128; at + 8 <= bytes.length && found.length < 64; ) {
@@ -80,7 +80,7 @@ function matCompressed(bytes: Uint8Array): Uint8Array {
   return join(bytes.subarray(0, 128), ...parts);
 }
 
-/** The tags within the first variables: types, lengths, classes and dimensions stand in the first hundred bytes of each. */
+/** Changes a tag within a variable: types, lengths, classes and dimensions stand in its first hundred bytes. */
 const matTag: Mutator = (bytes, draw) => {
   const copy = new Uint8Array(bytes);
   const element = draw.pick(matElements(bytes));
@@ -90,7 +90,7 @@ const matTag: Mutator = (bytes, draw) => {
   return copy;
 };
 
-/** Cells within cells, or as many as the dimensions say and none of them there. */
+/** Nested cells, or a cell array that claims many cells and holds all of them or one. */
 const matCells: Mutator = (bytes, draw) => {
   let inner = join(Uint8Array.of(14, 0, 0, 0, 0, 0, 0, 0));
   const deep = draw.once(2);
@@ -113,7 +113,9 @@ const plainMat: Mutators = {
   'MAT cells': matCells,
 };
 
-/** Of an uncompressed file: damaged as it is, and compressed after that, so that it is the compressed one's content. */
+/**
+ * Mutators for an uncompressed file: it is only damaged, damaged and then compressed, or compressed and then damaged.
+ */
 export const matMutators: Mutators = {
   ...plainMat,
   ...within(plainMat, (bytes) => bytes, matCompressed),

@@ -2,7 +2,7 @@ import { bytes as latin1, little } from '../../networks/weights/pickle-writer.js
 import { byteMutators } from './bytes.js';
 import { type Draw, extremes, hostileTexts, join, type Mutator, type Mutators, spliced } from './draw.js';
 
-/** How long an opcode's argument is: a number of bytes, a length before it of so many bytes, or lines. */
+/** The argument of an opcode: `fixed` bytes, content after its length in `counted` bytes, or `lines`. */
 const argumentsOf: Readonly<Record<number, { fixed?: number; counted?: number; lines?: number }>> = {
   ...Object.fromEntries([0x80, 0x4b, 0x68, 0x71].map((code) => [code, { fixed: 1 }])),
   ...Object.fromEntries([0x4d].map((code) => [code, { fixed: 2 }])),
@@ -17,12 +17,12 @@ const argumentsOf: Readonly<Record<number, { fixed?: number; counted?: number; l
 interface Opcode {
   readonly code: number;
   readonly at: number;
-  /** Where its argument begins and it ends. */
+  /** Where its argument begins, and where it ends. */
   readonly argument: number;
   readonly end: number;
 }
 
-/** The opcodes of one pickle, STOP the last. */
+/** The opcodes of one pickle, up to STOP. */
 export function opcodesOf(bytes: Uint8Array, start = 0): Opcode[] {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const found: Opcode[] = [];
@@ -132,7 +132,9 @@ export const pickleMutators: Mutators = {
   }),
 };
 
-/** Of the older torch.save: the pickles that lie one behind another, magic, version, system, object and keys. */
+/**
+ * Mutators for the older format of torch.save: pickles one after another, for magic, version, system, object and keys.
+ */
 export const legacyMutators: Mutators = {
   ...byteMutators,
   ...Object.fromEntries(

@@ -7,7 +7,7 @@ import { editedJson, editTree, fromTree, type Tree, toTree } from './tree.js';
 
 const headerEnd = (bytes: Uint8Array): number => 8 + Number(Buffer.from(bytes).readBigUInt64LE(0));
 
-/** The file with another header, whose length is right. */
+/** The file with another header and its right length. */
 function withHeader(bytes: Uint8Array, header: string): Uint8Array {
   const text = Buffer.from(header);
   const length = Buffer.alloc(8);
@@ -25,7 +25,7 @@ const dtypes = ['F16', 'BF16', 'F32', 'F64', 'I64', 'I32', 'I16', 'I8', 'U8', 'B
 type Members = { members: [string, Tree][] };
 const text = (value: string): Tree => ({ leaf: JSON.stringify(value) });
 
-/** One tensor's offsets, shape, type or name, or a text of the metadata. */
+/** Changes one tensor's offsets, shape, type or name, or a text of the metadata. */
 function editEntry(header: string, draw: Draw): string {
   const tree = toTree(JSON.parse(header)) as Members;
   const tensors = tree.members.filter(([name]) => name !== '__metadata__');
@@ -49,7 +49,7 @@ function editEntry(header: string, draw: Draw): string {
     const shape = field('shape')[1] as { items: Tree[] };
     shape.items[draw.below(shape.items.length + 1)] = { leaf: String(draw.pick(extremes)) };
   } else if (kind === 3) {
-    // The count stays right, by numbers that none of this has room for.
+    // More dimensions: 60 or 70 of them, a product beyond 32 bits, or a 0.
     const shape = field('shape')[1] as { items: Tree[] };
     shape.items.push(
       ...draw
@@ -63,7 +63,7 @@ function editEntry(header: string, draw: Draw): string {
   return fromTree(tree);
 }
 
-/** Metadata hold JSON where they hold no word. */
+/** Changes a text of the metadata: as JSON if it is JSON. */
 function editedMetadata(value: string, draw: Draw): string {
   try {
     return editedJson(value, draw);
@@ -72,7 +72,7 @@ function editedMetadata(value: string, draw: Draw): string {
   }
 }
 
-/** Numbers that no training leaves behind. */
+/** Overwrites data with numbers that no training produces. */
 const overData: Mutator = (bytes, draw) => {
   const from = headerEnd(bytes);
   const at = from + 4 * draw.below(Math.max(1, Math.floor((bytes.length - from) / 4)));
@@ -95,7 +95,7 @@ export const safetensorsMutators: Mutators = {
   },
 };
 
-/** Changed in a way that the file's hash does not show: it is made right. */
+/** Changes the file and makes its hash right again. */
 function sealed(
   bytes: Uint8Array,
   change: (tensors: TensorMap, metadata: Map<string, string>) => TensorMap,
@@ -146,7 +146,9 @@ function otherTensor(tensors: TensorMap, draw: Draw): TensorMap {
   return rest;
 }
 
-/** Of a checkpoint or a run's state: past the hash, to what only those can refuse that use the content. */
+/**
+ * Mutators for a checkpoint or a run's state. The hash is right, so only the code that uses the content can refuse it.
+ */
 export const sealedMutators: Mutators = {
   'tensor with the hash': (bytes, draw) => sealed(bytes, (tensors) => otherTensor(tensors, draw)),
   'tensors with the hash': (bytes, draw) => sealed(bytes, (tensors) => otherTensor(otherTensor(tensors, draw), draw)),

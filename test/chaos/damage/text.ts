@@ -20,7 +20,7 @@ function replaceNumber(bytes: Uint8Array, draw: Draw): Uint8Array {
   return toBytes(text.slice(0, index) + draw.pick(numberTexts) + text.slice(index + found.length));
 }
 
-/** Lines of words and numbers: lists, class names, metrics. */
+/** Mutators for lines of words and numbers: lists, class names, metrics. */
 export const textMutators: Mutators = {
   ...byteMutators,
   'number in text': replaceNumber,

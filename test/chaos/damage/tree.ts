@@ -2,7 +2,7 @@ import { parse as parseYaml, stringify } from 'yaml';
 import { type Draw, hostileTexts, type Mutators, numberTexts } from './draw.js';
 import { textMutators } from './text.js';
 
-/** JSON as a tree in which a key may come twice, and a leaf may be no JSON. */
+/** JSON as a tree, in which a key may come twice, and a leaf may be invalid JSON. */
 export type Tree = { members: [key: string, value: Tree][] } | { items: Tree[] } | { leaf: string };
 
 export function toTree(value: unknown): Tree {
@@ -19,7 +19,7 @@ export function fromTree(tree: Tree): string {
   return `{${tree.members.map(([key, value]) => `${JSON.stringify(key)}:${fromTree(value)}`).join(',')}}`;
 }
 
-/** A node, and how to put something in its place; the root stands in a list of its own. */
+/** A node below the root, and how to replace or delete it. */
 interface Slot {
   readonly tree: Tree;
   set(tree: Tree): void;
@@ -82,7 +82,7 @@ export function editTree(tree: Tree, draw: Draw): void {
   const object = draw.once(3) ? draw.pick(objects) : tree;
   const edit = draw.below(7);
   if (edit === 0) slot.delete();
-  // A copy: a tree within itself would never be written.
+  // A copy: a tree that contains itself could not be written.
   else if (edit === 1) slot.set(structuredClone(draw.pick(all).tree));
   else if (edit === 2 && object && 'members' in object && object.members.length > 0) {
     // The same key twice, or another key.
@@ -101,7 +101,7 @@ export function editedJson(text: string, draw: Draw): string {
 }
 
 const json = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
-/** Quietly: what is printed must be the reader's. */
+/** Prints no warning: any output must come from the code under test. */
 const parse = (text: string): unknown => parseYaml(text, { logLevel: 'error', maxAliasCount: 0 });
 const encoded = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
 
@@ -111,7 +111,7 @@ export const jsonMutators: Mutators = {
   'JSON trees': (bytes, draw) => encoded(editedJson(json(bytes), draw)),
 };
 
-/** JSON, a line each. */
+/** Mutators for lines of JSON. */
 export const jsonLinesMutators: Mutators = {
   ...textMutators,
   'JSON tree': (bytes, draw) => {
@@ -122,7 +122,7 @@ export const jsonLinesMutators: Mutators = {
   },
 };
 
-/** What only YAML has. */
+/** Syntax that only YAML has. */
 const yamlPieces = [
   ...['&a [*a]', '*a', '!!binary AAAA', '!!js/function x', '!!set {a, b}', '!!omap [a: 1]', '<<: {a: 1}', '? a\n: b'],
   ...[
@@ -171,7 +171,7 @@ export const yamlMutators: Mutators = {
   'YAML tree': (bytes, draw) => encoded(editedJson(JSON.stringify(parse(json(bytes))), draw)),
   'YAML tree in blocks': (bytes, draw) => {
     const text = editedJson(JSON.stringify(parse(json(bytes))), draw);
-    // What YAML itself would refuse stays as it is.
+    // A text that YAML itself refuses stays as it is.
     try {
       return encoded(stringify(parse(text)));
     } catch {

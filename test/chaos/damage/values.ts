@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { type Draw, hostileTexts } from './draw.js';
 
-/** What hostile code throws: it may come back as it is. */
+/** The error that hostile code throws; the addon may throw it on as it is. */
 export class Thrown extends Error {
   override readonly name = 'Thrown';
 }
@@ -10,7 +10,7 @@ const thrower = (): never => {
   throw new Thrown('by hostile code');
 };
 
-/** No whole number that a job could take for a size: such a job would be a legitimate one, and take all memory. */
+/** No large whole number that is a valid size for a job: that job would be legitimate, and take all memory. */
 const numbers = [
   ...[
     0,
@@ -43,13 +43,13 @@ const numbers = [
   ],
 ];
 
-/** Its memory belongs to nobody any more. */
+/** Detaches the view's buffer. */
 function detached<T extends ArrayBufferView>(view: T): T {
   structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] });
   return view;
 }
 
-/** Node 20 has them; the types of ES2023 do not. */
+/** A resizable buffer. Node 20 has them; the types of ES2023 do not. */
 const resizable = (length: number, most: number): ArrayBuffer =>
   new (ArrayBuffer as unknown as new (length: number, options: object) => ArrayBuffer)(length, { maxByteLength: most });
 
@@ -58,7 +58,7 @@ const kinds = [
   ...[Float64Array, BigInt64Array, BigUint64Array],
 ] as const;
 
-/** A view that is like `view` but for one thing, which may be that it is none of its length. */
+/** A value like `view` except for one thing: its type, its length, its buffer or its content. */
 function otherView(view: ArrayBufferView, draw: Draw): unknown {
   if (view.byteLength === 0) return new Uint8Array(draw.below(100));
   const { byteLength } = view;
@@ -93,7 +93,7 @@ function otherView(view: ArrayBufferView, draw: Draw): unknown {
   if (kind === 7) return Buffer.from(bytes);
   if (kind === 8) return new Same(new ArrayBuffer(0));
   if (kind === 9) return Array.from(bytes.subarray(0, 5000));
-  // The values of other places: out of range where they are labels.
+  // Other content: out of range if it stands for labels.
   const noise = new Uint8Array(byteLength);
   for (let at = 0; at < noise.length; at += 1 + draw.below(8)) noise[at] = draw.pick([0, 1, 127, 128, 255]);
   return new Same(noise.buffer);
@@ -105,7 +105,7 @@ function sparse(draw: Draw): unknown[] {
   return list;
 }
 
-/** Anything. */
+/** Any value. */
 export function hostile(draw: Draw): unknown {
   const makers: readonly (() => unknown)[] = [
     ...[() => undefined, () => null, () => true, () => false, () => draw.pick(numbers), () => draw.pick(numbers)],
@@ -146,13 +146,13 @@ interface Place {
   readonly key: string;
 }
 
-/** Every property below a list of arguments, but for the elements of views. */
+/** Every property below a list of arguments, except the elements of views. */
 function placesOf(root: unknown, found: Place[] = [], depth = 0): Place[] {
-  // What an earlier change put there is not looked into: a proxy, or the global object.
+  // Skips values of an earlier change, such as a proxy or the global object.
   if (typeof root !== 'object' || root === null || types.isProxy(root) || depth > 8) return found;
   if (![Object.prototype, Array.prototype].includes(Object.getPrototypeOf(root))) return found;
   const keys = Object.keys(root);
-  // A network's weights are a hundred alike.
+  // A few of many: a network's weights are a hundred similar objects.
   for (const key of keys.length > 24 ? [...keys.slice(0, 4), ...keys.slice(-2)] : keys) {
     found.push({ holder: root as Holder, key });
     const { value } = Object.getOwnPropertyDescriptor(root, key) ?? {};
@@ -161,7 +161,7 @@ function placesOf(root: unknown, found: Place[] = [], depth = 0): Place[] {
   return found;
 }
 
-/** Changes one or two places of valid arguments; a word on each. */
+/** Changes one or two places of valid arguments; returns a few words on each. */
 export function damageArguments(args: unknown[], draw: Draw): string[] {
   return Array.from({ length: draw.pick([1, 1, 2]) }, () => {
     const places = placesOf(args);
@@ -179,7 +179,7 @@ export function damageArguments(args: unknown[], draw: Draw): string[] {
 }
 
 function damagePlace(holder: Holder, key: string, draw: Draw): string {
-  // Over a getter that an earlier change put there, too.
+  // Also replaces a getter that an earlier change put there.
   const put = (to: unknown) =>
     Object.defineProperty(holder, key, { value: to, writable: true, enumerable: true, configurable: true });
   const { value } = Object.getOwnPropertyDescriptor(holder, key) ?? {};
@@ -213,14 +213,14 @@ function damagePlace(holder: Holder, key: string, draw: Draw): string {
   }
   if (kind === 4 && !types.isProxy(value) && Array.isArray(value) && value.length > 0) {
     const full = 2 ** 32 - 1;
-    // An earlier change of this try may have made it as long as arrays get.
+    // An earlier change of this try may have given it the largest length of an array.
     if (value.length < full && draw.once(2))
       value.push(Object.getOwnPropertyDescriptor(value, draw.below(value.length))?.value);
     else value.length = draw.pick([0, value.length - 1, Math.min(value.length + 5, full), full]);
     return 'another length';
   }
   const neighbour = Object.getOwnPropertyDescriptor(holder, draw.pick(Object.keys(holder)))?.value;
-  // A number of the neighbour's may be a good one here, such as 1000 threads, and make a long job.
+  // A neighbour's number may be valid here, such as 1000 threads, and make a long job.
   if (kind === 5 && typeof neighbour !== 'number') {
     put(neighbour);
     return "a neighbour's value";

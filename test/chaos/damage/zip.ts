@@ -5,7 +5,7 @@ import { pickleMutators } from './pickle.js';
 
 type Member = readonly [name: string, content: Uint8Array];
 
-/** The members of a zip whose members are stored, as PyTorch stores them. */
+/** The members of a zip file that stores them uncompressed, as PyTorch does. */
 export function membersOf(bytes: Uint8Array): Member[] {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = view.lastIndexOf('PK\x05\x06', undefined, 'latin1');
@@ -22,7 +22,7 @@ export function membersOf(bytes: Uint8Array): Member[] {
   });
 }
 
-/** Changes members; checksums and sizes are those of what they become. */
+/** Changes members, and writes the file with their right checksums and sizes. */
 const onMembers =
   (
     change: (members: Member[], draw: Draw) => void,
@@ -40,7 +40,7 @@ const changed = (members: Member[], at: number, content: Uint8Array): void => {
 
 const pickleOf = (members: readonly Member[]): number => members.findIndex(([name]) => name.endsWith('/data.pkl'));
 
-/** The places of central directory entries and of the records at the end. */
+/** The positions of central directory entries, of the record at the end, and of local headers. */
 function recordsOf(bytes: Uint8Array): number[] {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return ['PK\x01\x02', 'PK\x05\x06', 'PK\x03\x04'].flatMap((sign) => {
@@ -61,7 +61,7 @@ const field: Mutator = (bytes, draw) => {
   return copy;
 };
 
-/** `largest`: bytes of a member that is deflated to a thousandth. */
+/** Replaces a member by zeros, up to `largest` bytes, which deflate to a thousandth. */
 const bombed = (largest: number): Mutator =>
   onMembers(
     (members, draw) => changed(members, draw.below(members.length), new Uint8Array(draw.power(largest))),
