@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "native/core/threads.h"
+
 namespace l2t::binding {
 namespace {
 
@@ -61,6 +63,7 @@ Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker
     // A thread that starts with too little address space ends the process.
     if (address_space_is_limited()) require_address_space(2 * kThreadSpace);
     worker->thread_ = std::thread([worker, settle, body = std::move(body)]() mutable {
+      block_signals();
       MakeValue value;
       std::optional<Failure> failure;
       try {

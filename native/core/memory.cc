@@ -12,11 +12,15 @@
 #include <set>
 #include <unordered_map>
 
+#include "native/core/limits.h"
+
 namespace l2t {
 namespace {
 
 constexpr size_t kSmallest = size_t{64} << 10U;
 constexpr size_t kPage = 4096;
+/// Left to V8, which ends the process where it gets no memory.
+constexpr size_t kRoomForNode = size_t{96} << 20U;
 
 /// A best-fit allocator that joins free neighbours. It is made for few tensors at a time, of many sizes.
 class Region {
@@ -113,7 +117,7 @@ class KeepingAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
     void* const data = bytes < kSmallest ? nullptr : region().allocate(bytes);
-    if (data == nullptr) return c10::GetDefaultCPUAllocator()->allocate(bytes);
+    if (data == nullptr) return allocate_elsewhere(bytes);
     return {data, data, &give_back, c10::Device(c10::kCPU)};
   }
 
@@ -124,6 +128,10 @@ class KeepingAllocator final : public c10::Allocator {
   }
 
  private:
+  static c10::DataPtr allocate_elsewhere(size_t bytes) {
+    if (bytes >= kSmallest && address_space_is_limited()) require_address_space(bytes + kRoomForNode);
+    return c10::GetDefaultCPUAllocator()->allocate(bytes);
+  }
   static void give_back(void* data) {
     if (region().holds(data)) {
       region().free(data);

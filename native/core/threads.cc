@@ -1,6 +1,8 @@
 #include "native/core/threads.h"
 
 #include <ATen/Parallel.h>
+#include <pthread.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -82,6 +84,14 @@ void set_threads(int count) {
   (void)at::get_num_threads();
   at::set_num_threads(count);
   set_openblas_to_one_thread();
+}
+
+void block_signals() {
+  sigset_t signals;
+  sigfillset(&signals);
+  // These come from the thread's own instructions.
+  for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) sigdelset(&signals, own);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
 void take_threads(int count) {

@@ -12,7 +12,22 @@ const wanted = Math.max(4, os.availableParallelism());
  */
 process.env.UV_THREADPOOL_SIZE ??= String(Math.max(1, Math.min(wanted, Math.floor(threadsLeft() / 4))));
 
-import('./main.js');
+/** Address space that loading the program takes, bytes. V8 ends the process, with a stack, where it gets less. */
+const loading = 450e6;
+
+if (addressSpaceLeft() >= loading) import('./main.js');
+else {
+  process.stderr.write(
+    'error[OUT_OF_MEMORY]: Out of memory: the address space is limited (ulimit -v) to too little to load the program. Raise the limit.\n',
+  );
+  process.exitCode = 1;
+}
+
+function addressSpaceLeft(): number {
+  const limit = Number(/^Max address space\s+(\d+)/m.exec(read('/proc/self/limits'))?.[1] ?? Number.POSITIVE_INFINITY);
+  const taken = Number(/^VmSize:\s*(\d+) kB/m.exec(read('/proc/self/status'))?.[1] ?? 0) * 1024;
+  return limit - taken;
+}
 
 /** How many threads this process may start. */
 function threadsLeft(): number {

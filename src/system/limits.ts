@@ -56,8 +56,8 @@ export function limitError(error: unknown): L2TError | undefined {
 export const isLimitError = (error: unknown): boolean =>
   error instanceof L2TError && (error.code === 'OUT_OF_MEMORY' || error.code === 'OUT_OF_THREADS');
 
-/** Address space that loading LibTorch takes, bytes (Debian's CPU build: 0.9 GB). */
-const loading = 1e9;
+/** Address space that loading LibTorch takes, bytes (Debian's CPU build: 0.9 GB), and that V8 and libvips need beside it. */
+const loading = 1.2e9;
 
 /**
  * Checks that there is address space to load LibTorch. Without it, a library may end the process while it is loaded, or

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { tinyData, tinySource } from '../tiny.js';
@@ -65,6 +65,8 @@ export const limits: Part = {
   description: 'a run with too little memory, descriptors, threads, file size or time',
   perHour: 240,
   run: async (context) => {
+    const probe = join(context.folder, 'probe.cjs');
+    writeFileSync(probe, "require('fs').readFile(process.execPath, () => {})");
     const usable = kinds.filter(({ root }) => !root || process.getuid?.() === 0);
     const images = await photographs(join(context.folder, 'photographs'));
     const sets = [tinyData(), images];
@@ -76,9 +78,7 @@ export const limits: Part = {
       const through = limit.through(value);
       chmodSync(folder, 0o777);
       // The program promises nothing where Node cannot start with one thread of its pool.
-      const node = await end([process.execPath, '-e', "require('fs').readFile(process.execPath, () => {})"], {
-        through,
-      });
+      const node = await end([process.execPath, probe], { through });
       if (limit.name !== 'time' && node.code !== 0) return context.tried(`${limit.name}: too little for Node`);
       const data = sets[random.below(sets.length)] as string;
       const verb = random.below(3);

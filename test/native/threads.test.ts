@@ -50,6 +50,24 @@ describe('the process', () => {
     expect({ status, signal, stderr }).toEqual({ status: 7, signal: null, stderr: '' });
   });
 
+  // A signal that is handled on such a thread can write into the heap (block_signals in native/core/threads.h).
+  it('handles no signal on the threads that compute', () => {
+    const { stdout, stderr } = node(`
+      const { readdirSync, readFileSync } = await import('node:fs');
+      const tasks = () => readdirSync('/proc/self/task');
+      const blocked = (task) => BigInt('0x' + /SigBlk:\\s*(\\w+)/.exec(readFileSync('/proc/self/task/' + task + '/status', 'utf8'))[1]);
+      const before = tasks();
+      const run = new (addon().Run)({ ...job, threads: 3, epochs: 1 }, (event) => {
+        if (event.type !== 'step') return run.saved();
+        if (event.step > 1) return;
+        const computing = tasks().filter((task) => !before.includes(task));
+        const bit = (signal) => 1n << BigInt(signal - 1);
+        console.log(computing.length >= 3, computing.every((task) => (blocked(task) & bit(15)) && (blocked(task) & bit(24))));
+      });
+      await run.start();`);
+    expect({ stdout, stderr }).toEqual({ stdout: 'true true\n', stderr: '' });
+  });
+
   it('ends while a run waits for its epoch to be saved', () => {
     const { status, signal } = node(`
       const run = new (addon().Run)(job, (event) => event.type === 'epoch' && process.exit(8));
