@@ -78,7 +78,8 @@ export const limits: Part = {
       const through = limit.through(value);
       chmodSync(folder, 0o777);
       // The program promises nothing where Node cannot start with one thread of its pool.
-      const node = await end([process.execPath, probe], { through });
+      // With too few threads Node waits for its pool for ever.
+      const node = await end([process.execPath, probe], { through, patience: 10 });
       if (limit.name !== 'time' && node.code !== 0) return context.tried(`${limit.name}: too little for Node`);
       const data = sets[random.below(sets.length)] as string;
       const verb = random.below(3);
