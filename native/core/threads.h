@@ -11,9 +11,9 @@ void set_threads(int count);
 /// many.
 void take_threads(int count);
 
-/// Blocks signals on the calling thread and on those that it starts, so that other threads handle them. A signal that was
-/// handled on such a thread damaged the heap before a buffer of oneDNN's sgemm, probably because its kernels point the stack
-/// there. (The kernel delivers SIGXCPU to the thread that reaches the limit.)
+/// Blocks signals on the calling thread and on those that it starts, so that other threads handle them. A signal that
+/// was handled on such a thread damaged the heap before a buffer of oneDNN's sgemm, probably because its kernels point
+/// the stack there. (The kernel delivers SIGXCPU to the thread that reaches the limit.)
 void block_signals();
 
 }  // namespace l2t
