@@ -34,7 +34,7 @@ function checkContents({ files, size }) {
   const allowed = [
     /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CONTRIBUTING\.md|CMakeLists\.txt)$/,
     /^dist\/.+\.(js|d\.ts|cjs|d\.cts)$/,
-    /^src\/presets\/([\w-]+\.yaml|splits\/([\w-]+\.json|README\.md))$/,
+    /^src\/experiments\/presets\/([\w-]+\.yaml|splits\/([\w-]+\.json|README\.md))$/,
     /^native\/.+\.(cc|h|inc)$/,
     /^binding\/(environment\/)?[^/]+\.(cc|h|gyp)$/,
     /^cmake\/.+\.cmake$/,
