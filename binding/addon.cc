@@ -6,9 +6,10 @@
 #include <cstdlib>
 
 #include "binding/bench.h"
-#include "binding/conversions.h"
+#include "binding/declarations.h"
 #include "binding/guard.h"
 #include "binding/jobs.h"
+#include "binding/marshal.h"
 #include "binding/network.h"
 #include "binding/networks.h"
 #include "binding/run.h"
@@ -35,7 +36,9 @@ Napi::Value info(const Napi::CallbackInfo& call) {
 
 Napi::Value device(const Napi::CallbackInfo& call) {
   return guarded(call.Env(), [&]() -> Napi::Value {
-    const auto choice = choose_device(to_text(call[0], "A device"));
+    std::string name;
+    read(call[0], Place{"device", nullptr}, name);
+    const auto choice = choose_device(name);
     auto object = Napi::Object::New(call.Env());
     object.Set("device", choice.device.str());
     object.Set("reason", choice.reason);
@@ -74,6 +77,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("pairs", Napi::Function::New(env, pairs));
   exports.Set("resize", Napi::Function::New(env, resize));
   exports.Set("iterate", Napi::Function::New(env, iterate));
+  exports.Set("declarations", Napi::Function::New(env, declarations));
   exports.Set("memory", Napi::Function::New(env, memory));
   exports.Set("measureMachine", Napi::Function::New(env, measure_machine));
   exports.Set("Bench", Bench::constructor(env));

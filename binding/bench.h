@@ -8,6 +8,40 @@
 
 namespace l2t::binding {
 
+struct BenchSource {
+  nets::NetworkSpec network;
+  std::vector<std::pair<int, int>> pairs;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("network", self.network);
+    visit("pairs", self.pairs);
+  }
+};
+
+struct BenchJob {
+  run::Hyperparameters hyperparameters;
+  nets::NetworkSpec target;
+  int64_t size;
+  int64_t batch;
+  BenchSource source;
+  double lr;
+  std::string device;
+  int threads;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    run::Hyperparameters::fields(self.hyperparameters, visit);
+    visit("target", self.target);
+    visit("size", self.size, kSides);
+    visit("batch", self.batch, Whole{1, 65536});
+    visit("source", self.source);
+    visit("lr", self.lr);
+    visit("device", self.device);
+    visit("threads", self.threads, kThreads);
+  }
+};
+
 /// class Bench of src/native/contract.ts: times iterations on random images and initial weights.
 class Bench : public Napi::ObjectWrap<Bench> {
  public:

@@ -1,30 +1,21 @@
 #include "binding/javascript_decoder.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 
-#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <utility>
 
+#include "binding/marshal.h"
 #include "native/core/error.h"
 
 namespace l2t::binding {
 namespace {
 
-Napi::Object to_event(Napi::Env env, int64_t ticket, const data::Decoder::Request& request) {
-  auto event = Napi::Object::New(env);
-  auto images = Napi::Int32Array::New(env, request.positions.size());
-  std::copy(request.positions.begin(), request.positions.end(), images.Data());
-  event.Set("type", "decode");
-  event.Set("ticket", static_cast<double>(ticket));
-  event.Set("set", request.set);
-  event.Set("images", images);
-  if (!request.draws.empty()) {
-    auto draws = Napi::Float64Array::New(env, request.draws.size());
-    std::copy(request.draws.begin(), request.draws.end(), draws.Data());
-    event.Set("draws", draws);
-  }
+DecodeEvent to_event(int64_t ticket, const data::Decoder::Request& request) {
+  DecodeEvent event{ticket, request.set, at::tensor(request.positions, at::kInt), {}};
+  if (!request.draws.empty()) event.draws = at::tensor(request.draws, at::kDouble);
   return event;
 }
 
@@ -39,7 +30,7 @@ int64_t JavascriptDecoder::request(Request request) {
         static_cast<int64_t>(request.positions.size()), request.size, request.device.is_cuda(), false, {}};
   });
   worker_.post([this, ticket, request = std::move(request)](Napi::Env env) {
-    deliver_(env, [&] { return to_event(env, ticket, request); });
+    deliver_(env, [&] { return write(env, to_event(ticket, request)); });
   });
   return ticket;
 }
@@ -65,7 +56,7 @@ void JavascriptDecoder::answer(int64_t ticket, const Napi::Value& pixels) {
     batch = at::empty({asked->images, asked->size, asked->size, 3},
                       at::TensorOptions().dtype(at::kByte).pinned_memory(asked->pinned));
     if (!bytes || pixels.As<Napi::Uint8Array>().ByteLength() != batch.nbytes()) {
-      throw Error("INVALID_OPTION", "'pixels' must be images x size x size x 3 bytes.");
+      throw Error("INVALID_OPTION", "pixels must be images x size x size x 3 bytes.");
     }
     std::memcpy(batch.mutable_data_ptr(), pixels.As<Napi::Uint8Array>().Data(), batch.nbytes());
   }

@@ -9,11 +9,27 @@
 
 namespace l2t::binding {
 
+struct DecodeEvent {
+  int64_t ticket;
+  std::string set;
+  at::Tensor images;  // int32, positions in the set
+  at::Tensor draws;   // float64, images × draws; undefined: whole images
+
+  static constexpr const char* kType = "decode";
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("ticket", self.ticket);
+    visit("set", self.set);
+    visit("images", self.images);
+    visit("draws", self.draws);
+  }
+};
+
 /// Lets JavaScript decode batches, by 'decode' events and decoded() of src/native/contract.ts.
 class JavascriptDecoder final : public data::Decoder {
  public:
   /// Calls the callback with the event that the function makes, on the JavaScript thread.
-  using Deliver = std::function<void(Napi::Env, const std::function<Napi::Object()>&)>;
+  using Deliver = std::function<void(Napi::Env, const std::function<Napi::Value()>&)>;
 
   JavascriptDecoder(Worker& worker, Deliver deliver);
 

@@ -77,29 +77,12 @@ Napi::Value resize(const Napi::CallbackInfo& info) {
 
 Napi::Value iterate(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    if (!info[0].IsObject()) throw Error("INVALID_OPTION", "A job is an object.");
-    const auto job = info[0].As<Napi::Object>();
-    run::ObserveConfig config{};
-    config.hyperparameters = to_hyperparameters(job);
-    config.target = to_network_spec(get_object(job, "target"));
-    const auto sources = get_array(job, "sources");
-    for (uint32_t k = 0; k < sources.Length(); ++k) {
-      const auto source = get_object(sources, k, "sources");
-      config.sources.push_back(
-          {to_network_spec(get_object(source, "network")), to_pairs(get_array(source, "pairs")), {}, 0, {}});
-    }
-    config.tensors = to_tensors(get_array(job, "tensors"));
-    config.iterations = static_cast<int>(get_integer(job, "iterations", 1, 1000));
-    const auto dtype = get_string(job, "dtype");
-    if (dtype != "float32" && dtype != "float64") throw Error("INVALID_OPTION", "'dtype' must be float32 or float64.");
-    config.dtype = dtype == "float32" ? at::kFloat : at::kDouble;
-    config.device = get_string(job, "device");
-    config.threads = static_cast<int>(get_integer(job, "threads", 1, 1024));
+    const auto config = read_job<run::ObserveConfig>(info[0]);
     return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [config](Worker& /*worker*/) -> MakeValue {
       auto tensors = run::observe(config);
       for (auto& named : tensors)
         named.tensor = named.tensor.to(at::kCPU).contiguous().clone(at::MemoryFormat::Contiguous);
-      return [tensors](Napi::Env env) { return from_tensors(env, tensors); };
+      return [tensors](Napi::Env env) { return write(env, tensors); };
     });
   });
 }

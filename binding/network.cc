@@ -2,7 +2,6 @@
 
 #include <ATen/ops/from_blob.h>
 
-#include "binding/conversions.h"
 #include "binding/worker.h"
 #include "native/core/device.h"
 #include "native/core/memory.h"
@@ -37,23 +36,20 @@ Napi::Function Network::constructor(Napi::Env env) {
 
 Network::Network(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Network>(info) {
   guarded(info.Env(), [&] {
-    if (!info[0].IsObject()) throw Error("INVALID_OPTION", "A job is an object.");
-    const auto job = info[0].As<Napi::Object>();
-    auto network = nets::make_network(to_network_spec(get_object(job, "network")));
-    const int64_t size = get_integer(job, "size", 1, 4096);
-    (void)nets::value_sides(network, size);  // throws where the images are too small
-    const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(get_string(job, "device")).device);
-    auto parameters = make_parameters(network.parameters, options);
+    auto job = read_job<NetworkJob>(info[0]);
+    auto network = nets::make_network(job.network);
+    (void)nets::value_sides(network, job.size);  // throws where the images are too small
+    const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(job.device).device);
+    auto parameters = make_parameters(Layout(network.parameters), options);
     auto buffers = nets::make_buffers(network, options);
-    const auto weights = to_tensors(get_array(job, "weights"));
-    copy_by_name(network.parameters, parameters.views, weights);
-    copy_by_name(network.buffers, buffers, weights);
+    copy_by_name(network.parameters, parameters.views, job.weights);
+    copy_by_name(network.buffers, buffers, job.weights);
     loaded_ = std::make_shared<const Loaded>(Loaded{.network = std::move(network),
                                                     .parameters = std::move(parameters),
                                                     .buffers = std::move(buffers),
-                                                    .size = size,
-                                                    .normalisation = to_normalisation(get_object(job, "normalisation")),
-                                                    .threads = static_cast<int>(get_integer(job, "threads", 1, 1024))});
+                                                    .size = job.size,
+                                                    .normalisation = job.normalisation,
+                                                    .threads = job.threads});
     // Tells JavaScript's garbage collector how much memory this small object holds.
     Napi::MemoryManagement::AdjustExternalMemory(info.Env(), loaded_->bytes());
   });
@@ -83,7 +79,7 @@ Napi::Value Network::infer(const Napi::CallbackInfo& info) {
       std::vector<NamedTensor> tensors{{"logits", to_host(logits)}};
       for (size_t n = 0; want_features && n < features.size(); ++n)
         tensors.push_back({"feature/" + std::to_string(n), to_host(features[n])});
-      return [tensors = std::move(tensors)](Napi::Env env) { return from_tensors(env, tensors); };
+      return [tensors = std::move(tensors)](Napi::Env env) { return write(env, tensors); };
     };
     return Worker::start(info.Env(), std::make_shared<Worker>(), std::move(keep), std::move(body));
   });

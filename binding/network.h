@@ -3,7 +3,29 @@
 
 #include <memory>
 
+#include "binding/marshal.h"
+#include "native/nets/registry.h"
+
 namespace l2t::binding {
+
+struct NetworkJob {
+  nets::NetworkSpec network;
+  std::vector<NamedTensor> weights;
+  int64_t size;
+  data::Normalisation normalisation;
+  std::string device;
+  int threads;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("network", self.network);
+    visit("weights", self.weights);
+    visit("size", self.size, kSides);
+    visit("normalisation", self.normalisation);
+    visit("device", self.device);
+    visit("threads", self.threads, kThreads);
+  }
+};
 
 /// class Network of src/native/contract.ts: a network with its weights on a device, for inference.
 class Network : public Napi::ObjectWrap<Network> {

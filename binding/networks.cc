@@ -1,10 +1,9 @@
 #include "binding/networks.h"
 
 #include <algorithm>
-#include <cmath>
 
-#include "binding/conversions.h"
 #include "binding/guard.h"
+#include "binding/marshal.h"
 #include "native/core/random.h"
 #include "native/nets/initialise.h"
 #include "native/transfer/pairs.h"
@@ -12,100 +11,61 @@
 namespace l2t::binding {
 namespace {
 
-nets::Network network_argument(const Napi::CallbackInfo& info, size_t index) {
-  if (!info[index].IsObject()) throw Error("INVALID_OPTION", "A network is an object {name, classes, width}.");
-  return nets::make_network(to_network_spec(info[index].As<Napi::Object>()));
+nets::NetworkSpec spec_argument(const Napi::CallbackInfo& info, size_t index) {
+  nets::NetworkSpec spec{};
+  read(info[index], Place{"network", nullptr}, spec);
+  return spec;
 }
 
 int64_t size_argument(const Napi::CallbackInfo& info, size_t index) {
-  const double size = info[index].IsNumber() ? info[index].ToNumber().DoubleValue() : 0;
-  if (!(size >= 1 && size <= 4096) || size != std::floor(size))
-    throw Error("INVALID_OPTION", "A size is a number of pixels from 1 to 4096.");
-  return static_cast<int64_t>(size);
-}
-
-Napi::Array from_specs(Napi::Env env, const std::vector<TensorSpec>& specs) {
-  auto array = Napi::Array::New(env, specs.size());
-  for (uint32_t i = 0; i < specs.size(); ++i) {
-    auto shape = Napi::Array::New(env, specs[i].shape.size());
-    for (uint32_t d = 0; d < specs[i].shape.size(); ++d) shape.Set(d, static_cast<double>(specs[i].shape[d]));
-    auto object = Napi::Object::New(env);
-    object.Set("name", specs[i].name);
-    object.Set("shape", shape);
-    array.Set(i, object);
-  }
-  return array;
+  int64_t size = 0;
+  read(info[index], Place{"size", nullptr}, size, kSides);
+  return size;
 }
 
 }  // namespace
 
-Napi::Value networks(const Napi::CallbackInfo& info) {
-  const auto names = nets::network_names();
-  auto array = Napi::Array::New(info.Env(), names.size());
-  for (uint32_t i = 0; i < names.size(); ++i) array.Set(i, names[i]);
-  return array;
-}
+Napi::Value networks(const Napi::CallbackInfo& info) { return write(info.Env(), nets::network_names()); }
 
 Napi::Value describe(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const auto env = info.Env();
-    const auto network = network_argument(info, 0);
+    const auto network = nets::make_network(spec_argument(info, 0));
     const auto size = size_argument(info, 1);
     const auto sizes = nets::feature_sizes(network, size);
     const auto candidates = nets::candidates(network, size);
-    auto features = Napi::Array::New(env, sizes.size());
-    for (uint32_t i = 0; i < sizes.size(); ++i) {
-      auto feature = Napi::Object::New(env);
-      feature.Set("index", i);
-      feature.Set("channels", network.features[i].channels);
-      feature.Set("size", static_cast<double>(sizes[i]));
-      feature.Set("candidate",
-                  std::find(candidates.begin(), candidates.end(), static_cast<int>(i)) != candidates.end());
-      features.Set(i, feature);
+    NetworkDescription description{network.name, network.parameters, network.buffers, {}};
+    for (int i = 0; i < static_cast<int>(sizes.size()); ++i) {
+      const bool candidate = std::find(candidates.begin(), candidates.end(), i) != candidates.end();
+      description.features.push_back({i, network.features[i].channels, sizes[i], candidate});
     }
-    auto object = Napi::Object::New(env);
-    object.Set("name", network.name);
-    object.Set("parameters", from_specs(env, network.parameters));
-    object.Set("buffers", from_specs(env, network.buffers));
-    object.Set("features", features);
-    return object;
+    return write(info.Env(), description);
   });
 }
 
 Napi::Value initialise(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const auto network = network_argument(info, 0);
-    const double number = info[1].IsNumber() ? info[1].ToNumber().DoubleValue() : -1;
-    if (!(number >= 0 && number <= 9007199254740991.0) || number != std::floor(number)) {
-      throw Error("INVALID_OPTION", "A seed is a whole number from 0 to 2^53 - 1.");
-    }
-    const auto seed = static_cast<uint64_t>(number);
-    const auto parameters = make_parameters(network.parameters, at::kFloat);
+    const auto network = nets::make_network(spec_argument(info, 0));
+    uint64_t seed = 0;
+    read(info[1], Place{"seed", nullptr}, seed);
+    const auto parameters = make_parameters(Layout(network.parameters), at::kFloat);
     nets::initialise(network.initialisation, parameters.views, nets::seed_for(seed, Purpose::kTarget));
     const auto buffers = nets::make_buffers(network, at::kFloat);
     std::vector<NamedTensor> tensors;
     for (size_t i = 0; i < parameters.views.size(); ++i)
-      tensors.push_back({network.parameters[i].name, parameters.views[i]});
+      tensors.push_back({network.parameters[i].name, parameters.views[i].clone()});
     for (size_t i = 0; i < buffers.size(); ++i) tensors.push_back({network.buffers[i].name, buffers[i]});
-    for (auto& named : tensors) named.tensor = named.tensor.clone();
-    return from_tensors(info.Env(), tensors);
+    return write(info.Env(), tensors);
   });
 }
 
 Napi::Value pairs(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const auto env = info.Env();
-    const auto resolved =
-        transfer::resolve_pairs(network_argument(info, 0), size_argument(info, 1), network_argument(info, 2),
-                                size_argument(info, 3), to_text(info[4], "A choice of pairs"));
-    auto array = Napi::Array::New(env, resolved.size());
-    for (uint32_t i = 0; i < resolved.size(); ++i) {
-      auto pair = Napi::Array::New(env, 2);
-      pair.Set(0U, resolved[i].first);
-      pair.Set(1U, resolved[i].second);
-      array.Set(i, pair);
-    }
-    return array;
+    const auto source = nets::make_network(spec_argument(info, 0));
+    const auto target = nets::make_network(spec_argument(info, 2));
+    std::string configuration;
+    read(info[4], Place{"pairs", nullptr}, configuration);
+    return write(info.Env(), transfer::resolve_pairs(source, size_argument(info, 1), target, size_argument(info, 3),
+                                                     configuration));
   });
 }
 

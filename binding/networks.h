@@ -1,7 +1,43 @@
 #pragma once
 #include <napi.h>
 
+#include <string>
+#include <vector>
+
+#include "native/core/layout.h"
+#include "native/nets/registry.h"
+
 namespace l2t::binding {
+
+struct FeatureDescription {
+  int index;
+  int channels;
+  int64_t size;
+  bool candidate;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("index", self.index);
+    visit("channels", self.channels);
+    visit("size", self.size);
+    visit("candidate", self.candidate);
+  }
+};
+
+struct NetworkDescription {
+  std::string name;
+  std::vector<TensorSpec> parameters;
+  std::vector<TensorSpec> buffers;
+  std::vector<FeatureDescription> features;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("name", self.name);
+    visit("parameters", self.parameters);
+    visit("buffers", self.buffers);
+    visit("features", self.features);
+  }
+};
 
 // networks(), describe(), initialise() and pairs() of src/native/contract.ts.
 Napi::Value networks(const Napi::CallbackInfo& info);

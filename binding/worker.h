@@ -10,8 +10,8 @@
 #include <thread>
 #include <vector>
 
-#include "binding/conversions.h"
 #include "binding/guard.h"
+#include "binding/marshal.h"
 
 /// Runs work on a native thread of its own, never on the event loop or a thread of libuv's pool.
 namespace l2t::binding {

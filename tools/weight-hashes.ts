@@ -1,7 +1,7 @@
 /**
  * `npm run hashes`: trains every method for a few steps on tiny data, by both engines, on one and two threads, with
  * several sources, from large images, and with a resume. Prints a line for each run, with the first 16 digits of two
- * SHA-256 hashes: of the target's weights, and of the whole saved state (with φ and the optimisers' moments).
+ * SHA-256 hashes: of the target's weights, and of all that trains (with φ and the optimisers' moments).
  *
  * A change of the code that should change no number prints the same lines before and after, on the same machine:
  * compare with `diff`. Another machine may round differently.
@@ -16,7 +16,7 @@ import { addon, type NetworkSpec } from '../src/native/addon.js';
 import { type Checkpoint, saveCheckpoint } from '../src/networks/checkpoint.js';
 import { hashTensors } from '../src/networks/weights/content-hash.js';
 import { loadWeights } from '../src/networks/weights/load.js';
-import { methodNames, methodNeeds } from '../src/options/methods.js';
+import { methodNames, needsOf } from '../src/options/methods.js';
 import { imagenetNormalisation } from '../src/options/networks.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'l2t-hashes-'));
@@ -55,7 +55,10 @@ async function writeSource(network: NetworkSpec, size: number, seed: number): Pr
 async function report(title: string, run: Run): Promise<void> {
   const { network, run: path } = await run.result;
   const { tensors } = await loadWeights(join(path, 'state.safetensors'));
-  const state = hashTensors([...tensors].map(([name, tensor]) => ({ name, ...tensor })));
+  const trained = [...tensors].flatMap(([name, tensor]) =>
+    /^(theta|momentum|buffer|phi|adam_mean|adam_square)\//.test(name) ? [{ name, ...tensor }] : [],
+  );
+  const state = hashTensors(trained);
   process.stdout.write(`${title.padEnd(44)} ${hashTensors(network.weights).slice(0, 16)} ${state.slice(0, 16)}\n`);
   rmSync(path, { recursive: true });
 }
@@ -84,7 +87,7 @@ try {
   const started = (options: TransferOptions) => transfer({ ...options, out: nextFolder() });
 
   for (const method of methodNames) {
-    const from = methodNeeds[method].source
+    const from = needsOf(method).source
       ? { source }
       : method === 'finetune'
         ? { targetInit: await writeSource({ name: 'vgg9_bn', classes: 4, width: 0.25 }, 32, 4) }

@@ -1,6 +1,5 @@
 #pragma once
 #include "native/bilevel/engine.h"
-#include "native/transfer/matching_loss.h"
 
 namespace l2t::bilevel {
 
@@ -14,8 +13,6 @@ class NativeEngine final : public Engine {
   MetaStep meta_step(const Batch& batch, const Sgd& sgd, const TargetState& state, const ParameterVector& phi) override;
 
  private:
-  [[nodiscard]] std::vector<transfer::MatchedMap> matched_maps(const Batch& batch) const;
-
   const Problem& problem_;
 };
 

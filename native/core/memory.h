@@ -13,6 +13,12 @@ void keep_freed_memory();
 struct MemoryUse {
   size_t now;
   size_t peak;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("now", self.now);
+    visit("peak", self.peak);
+  }
 };
 MemoryUse memory_use();
 

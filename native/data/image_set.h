@@ -4,6 +4,8 @@
 #include <array>
 #include <vector>
 
+#include "native/core/fields.h"
+
 namespace l2t::data {
 
 /// Labelled images of one size: resident on the training device, or decoded batch by batch (batches.h).
@@ -20,6 +22,12 @@ struct ImageSet {
 struct Normalisation {
   std::array<double, 3> mean;
   std::array<double, 3> std;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("mean", self.mean, Within{-1e6, 1e6});
+    visit("std", self.std, Within{1e-6, 1e6});
+  }
 };
 
 /// Where a crop starts in the padded image and whether it is mirrored.

@@ -14,8 +14,8 @@ namespace {
 
 /// Applies one operation to its inputs.
 struct Apply {
-  const std::vector<at::Tensor>& parameters;
-  const std::vector<at::Tensor>& buffers;
+  Tensors parameters;
+  Tensors buffers;
   Statistics statistics;
   const at::Tensor& x;
   const at::Tensor& skip;  // Add's second input
@@ -51,8 +51,8 @@ std::vector<int> last_readers(const Network& network) {
 
 }  // namespace
 
-Activations forward(const Network& network, const std::vector<at::Tensor>& parameters,
-                    const std::vector<at::Tensor>& buffers, const at::Tensor& x, Statistics statistics) {
+Activations forward(const Network& network, Tensors parameters, Tensors buffers, const at::Tensor& x,
+                    Statistics statistics) {
   const auto last = last_readers(network);
   std::vector<at::Tensor> values(network.operations.size() + 1);
   values[0] = x;

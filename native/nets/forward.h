@@ -20,7 +20,7 @@ enum class Statistics {
 
 /// Runs the list of operations on images x (B × 3 × H × W). `parameters` and `buffers` are in the network's order.
 /// Values are dropped after their last reader.
-Activations forward(const Network& network, const std::vector<at::Tensor>& parameters,
-                    const std::vector<at::Tensor>& buffers, const at::Tensor& x, Statistics statistics);
+Activations forward(const Network& network, Tensors parameters, Tensors buffers, const at::Tensor& x,
+                    Statistics statistics);
 
 }  // namespace l2t::nets

@@ -31,7 +31,7 @@ at::Tensor draw(const ParameterInit& init, at::IntArrayRef shape, const at::Gene
 
 }  // namespace
 
-void initialise(const std::vector<ParameterInit>& inits, const std::vector<at::Tensor>& tensors, uint64_t seed) {
+void initialise(const std::vector<ParameterInit>& inits, Tensors tensors, uint64_t seed) {
   const auto generator = at::detail::createCPUGenerator(seed);
   for (size_t i = 0; i < inits.size(); ++i) tensors[i].copy_(draw(inits[i], tensors[i].sizes(), generator));
 }

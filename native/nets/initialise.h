@@ -8,7 +8,7 @@ namespace l2t::nets {
 
 /// Fills `tensors` (one for each of `inits`) with method.md's initialisation: drawn in float32 on the CPU, then cast
 /// and moved, so that a seed gives the same values on every device.
-void initialise(const std::vector<ParameterInit>& inits, const std::vector<at::Tensor>& tensors, uint64_t seed);
+void initialise(const std::vector<ParameterInit>& inits, Tensors tensors, uint64_t seed);
 
 /// The seed for one purpose, derived from the run's seed.
 inline uint64_t seed_for(uint64_t seed, Purpose purpose) {

@@ -4,7 +4,7 @@
 #include <variant>
 #include <vector>
 
-#include "native/core/parameters.h"
+#include "native/core/layout.h"
 
 /// A network is a list of operations, written once: inference, the oracle and the tape all run this list.
 namespace l2t::nets {

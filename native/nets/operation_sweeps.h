@@ -19,8 +19,6 @@
 /// The tape calls them through std::visit.
 namespace l2t::nets {
 
-using Tensors = std::vector<at::Tensor>;
-
 /// What an operation keeps between sweeps, beside values, cotangents and tangents.
 struct OperationRecord {
   ops::BatchStatistics statistics;
@@ -33,12 +31,12 @@ struct OperationRecord {
 inline ops::Conv2dWindow window(const Conv2d& op) { return {op.stride, op.padding}; }
 inline ops::MaxPoolWindow window(const MaxPool& op) { return {op.kernel, op.stride, op.padding}; }
 
-inline at::Tensor at_index(const Tensors& tensors, int index) { return index < 0 ? at::Tensor() : tensors[index]; }
+inline at::Tensor at_index(Tensors tensors, int index) { return index < 0 ? at::Tensor() : tensors[index]; }
 
 /// Returns y. In all sweeps `x` (or ẋ) is the operation's first input and `y` its output.
 struct ForwardSweep {
-  const Tensors& parameters;
-  const Tensors* running;
+  Tensors parameters;
+  const std::vector<at::Tensor>* running;
   at::Tensor& x;
   const at::Tensor& skip;
   bool last;  // nothing reads x after this
@@ -62,12 +60,12 @@ struct ForwardSweep {
 
 /// Writes the gradients of the operation's parameters and returns x̄.
 struct BackwardSweep {
-  const Tensors& parameters;
+  Tensors parameters;
   const at::Tensor& x;
   const at::Tensor& y;
   at::Tensor& y_bar;
   bool input;
-  const Tensors& gradient;
+  Tensors gradient;
   OperationRecord& record;
 
   at::Tensor operator()(const Conv2d& op) const {
@@ -96,8 +94,8 @@ struct BackwardSweep {
 
 /// Returns ẏ.
 struct TangentSweep {
-  const Tensors& parameters;
-  const Tensors& parameters_dot;
+  Tensors parameters;
+  Tensors parameters_dot;
   const at::Tensor& x;
   at::Tensor& x_dot;
   const at::Tensor& skip_dot;
@@ -125,8 +123,8 @@ struct TangentSweep {
 
 /// Writes the tangents of those gradients and returns x̄̇.
 struct TangentBackwardSweep {
-  const Tensors& parameters;
-  const Tensors& parameters_dot;
+  Tensors parameters;
+  Tensors parameters_dot;
   const at::Tensor& x;
   const at::Tensor& x_dot;
   const at::Tensor& y;
@@ -134,7 +132,7 @@ struct TangentBackwardSweep {
   at::Tensor& y_bar_dot;
   at::Tensor& x_bar;  // batch norm computes it again where it was not kept
   bool input;
-  const Tensors& gradient_dot;
+  Tensors gradient_dot;
   OperationRecord& record;
 
   at::Tensor operator()(const Conv2d& op) const {

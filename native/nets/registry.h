@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "native/core/fields.h"
 #include "native/nets/builder.h"
 #include "native/nets/network.h"
 
@@ -12,6 +13,13 @@ struct NetworkSpec {
   std::string name;
   int64_t classes;
   double width;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("name", self.name);
+    visit("classes", self.classes, Whole{1, 1000000});
+    visit("width", self.width);
+  }
 };
 
 std::vector<std::string> network_names();

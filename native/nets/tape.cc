@@ -5,6 +5,8 @@
 namespace l2t::nets {
 namespace {
 
+using Slots = std::vector<at::Tensor>;
+
 /// Adds a reader's cotangent to a value's. In place only where nothing else holds the sum so far: a residual add passes
 /// the same tensor to both of its inputs.
 void accumulate(at::Tensor& slot, const at::Tensor& term) {
@@ -18,12 +20,12 @@ void accumulate(at::Tensor& slot, const at::Tensor& term) {
   }
 }
 
-kernels::UnitInput unit_input(const Step& step, const std::vector<int>& inputs, const Tensors& slots) {
+kernels::UnitInput unit_input(const Step& step, const std::vector<int>& inputs, const Slots& slots) {
   return {slots[inputs.front()], step.end.add ? slots[inputs.back()] : at::Tensor()};
 }
 
 /// Moves the cotangents of a unit's outputs out of their slots.
-kernels::MapAndPool gather(const Step& step, Tensors& slots) {
+kernels::MapAndPool gather(const Step& step, Slots& slots) {
   kernels::MapAndPool bar{std::move(slots[step.map()]), {}};
   if (step.end.pool) bar.pooled = std::move(slots[step.last + 1]);
   return bar;
@@ -49,7 +51,7 @@ Tape::Tape(const Network& network, kernels::Convolution convolution)
       dots_(values_.size()),
       records_(network.operations.size()) {}
 
-void Tape::scatter(const Step& step, kernels::MapAndPool made, Tensors& slots) const {
+void Tape::scatter(const Step& step, kernels::MapAndPool made, Slots& slots) const {
   if (!step.end.pool || keeps_[step.map()].feature) slots[step.map()] = std::move(made.map);
   if (step.end.pool) slots[step.last + 1] = std::move(made.pooled);
 }
@@ -81,13 +83,13 @@ void Tape::plan(const at::Tensor& x, Wanted wanted) {
   }
 }
 
-kernels::UnitParameters Tape::unit_parameters(const Step& step, const Tensors& tensors) const {
+kernels::UnitParameters Tape::unit_parameters(const Step& step, Tensors tensors) const {
   const auto& conv = std::get<Conv2d>(network_.operations[step.first].kind);
   const auto& norm = std::get<BatchNorm>(network_.operations[step.first + 1].kind);
   return {tensors[conv.weight], tensors[norm.scale], tensors[norm.shift]};
 }
 
-kernels::MapAndPool Tape::unit_forward(const Step& step, const kernels::UnitInput& input, const Tensors* running) {
+kernels::MapAndPool Tape::unit_forward(const Step& step, const kernels::UnitInput& input, const Slots* running) {
   const auto& conv = std::get<Conv2d>(network_.operations[step.first].kind);
   const auto& norm = std::get<BatchNorm>(network_.operations[step.first + 1].kind);
   auto& unit = *(records_[step.first].unit = std::make_unique<kernels::ConvUnit>(step.form, step.end));
@@ -98,12 +100,12 @@ kernels::MapAndPool Tape::unit_forward(const Step& step, const kernels::UnitInpu
   return unit.forward(input, parameters, kBatchNormEpsilon, &statistics);
 }
 
-void Tape::clear_unit_bias(const Step& step, const Tensors& gradient) const {
+void Tape::clear_unit_bias(const Step& step, Tensors gradient) const {
   const auto& conv = std::get<Conv2d>(network_.operations[step.first].kind);
   if (conv.bias >= 0) gradient[conv.bias].zero_();
 }
 
-Activations Tape::forward(const Tensors& parameters, const at::Tensor& x, Wanted wanted, const Tensors* running) {
+Activations Tape::forward(Tensors parameters, const at::Tensor& x, Wanted wanted, const Slots* running) {
   plan(x, wanted);
   parameters_ = parameters;
   values_[0] = x;
@@ -130,7 +132,7 @@ Activations Tape::forward(const Tensors& parameters, const at::Tensor& x, Wanted
   return collect(values_);
 }
 
-void Tape::backward(Activations bar, const Tensors& gradient, bool keep) {
+void Tape::backward(Activations bar, Tensors gradient, bool keep) {
   seed(network_, std::move(bar), bars_);
   for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
     const auto& kind = network_.operations[step->first].kind;
@@ -159,7 +161,7 @@ void Tape::backward(Activations bar, const Tensors& gradient, bool keep) {
   }
 }
 
-Activations Tape::tangent(const Tensors& parameters_dot, bool keep) {
+Activations Tape::tangent(Tensors parameters_dot, bool keep) {
   for (size_t k = 0; k < steps_.size(); ++k) {
     const auto& step = steps_[k];
     const auto& kind = network_.operations[step.first].kind;
@@ -193,8 +195,8 @@ Activations Tape::tangent(const Tensors& parameters_dot, bool keep) {
   return result;
 }
 
-void Tape::tangent_backward(Activations bar_dot, const Tensors& parameters_dot, const Tensors& gradient_dot) {
-  Tensors bar_dots(values_.size());
+void Tape::tangent_backward(Activations bar_dot, Tensors parameters_dot, Tensors gradient_dot) {
+  Slots bar_dots(values_.size());
   seed(network_, std::move(bar_dot), bar_dots);
   for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
     const auto& kind = network_.operations[step->first].kind;
@@ -231,7 +233,7 @@ void Tape::tangent_backward(Activations bar_dot, const Tensors& parameters_dot, 
 }
 
 void Tape::release() {
-  parameters_.clear();
+  parameters_ = {};
   values_.assign(values_.size(), {});
   bars_.assign(bars_.size(), {});
   dots_.assign(dots_.size(), {});
@@ -239,16 +241,16 @@ void Tape::release() {
   records_.resize(network_.operations.size());
 }
 
-Activations Tape::collect(const Tensors& tensors) const {
+Activations Tape::collect(const Slots& slots) const {
   Activations result;
   for (const auto& feature : network_.features) {
-    result.features.push_back(keeps_[feature.value].feature ? tensors[feature.value] : at::Tensor());
+    result.features.push_back(keeps_[feature.value].feature ? slots[feature.value] : at::Tensor());
   }
-  if (!steps_.empty() && steps_.back().last + 1 == network_.operations.size()) result.logits = tensors.back();
+  if (!steps_.empty() && steps_.back().last + 1 == network_.operations.size()) result.logits = slots.back();
   return result;
 }
 
-void Tape::seed(const Network& network, Activations bar, Tensors& slots) {
+void Tape::seed(const Network& network, Activations bar, Slots& slots) {
   if (bar.logits.defined()) slots.back() = std::move(bar.logits);
   for (size_t n = 0; n < bar.features.size(); ++n) {
     if (bar.features[n].defined()) slots[network.features[n].value] = std::move(bar.features[n]);

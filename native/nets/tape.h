@@ -27,22 +27,20 @@ class Tape {
 
   Tape(const Network& network, kernels::Convolution convolution);
 
-  /// Runs on images x; outputs that are not wanted are undefined. Holds `parameters` (views of θ) until release():
-  /// their memory must stay where it is. Moves the running statistics where `running` is given.
-  Activations forward(const std::vector<at::Tensor>& parameters, const at::Tensor& x, Wanted wanted,
-                      const std::vector<at::Tensor>* running);
+  /// Runs on images x; outputs that are not wanted are undefined. `parameters` (views of θ) must stay as they are
+  /// until release(). Moves the running statistics where `running` is given.
+  Activations forward(Tensors parameters, const at::Tensor& x, Wanted wanted, const std::vector<at::Tensor>* running);
 
   /// Takes the cotangents of logits and features (undefined: zero) and writes the gradient of every parameter that they
   /// reach into `gradient`; others are not written. `keep`: tangent_backward will follow.
-  void backward(Activations bar, const std::vector<at::Tensor>& gradient, bool keep);
+  void backward(Activations bar, Tensors gradient, bool keep);
 
   /// Takes the tangent of θ and returns those of logits and features. `keep`: tangent_backward will follow.
-  Activations tangent(const std::vector<at::Tensor>& parameters_dot, bool keep);
+  Activations tangent(Tensors parameters_dot, bool keep);
 
   /// Takes the tangents of the cotangents that backward was given, and writes those of the gradients that it wrote: the
   /// product of the Hessian with `parameters_dot`, the tangent of θ that tangent() was given. Drops what tangent kept.
-  void tangent_backward(Activations bar_dot, const std::vector<at::Tensor>& parameters_dot,
-                        const std::vector<at::Tensor>& gradient_dot);
+  void tangent_backward(Activations bar_dot, Tensors parameters_dot, Tensors gradient_dot);
 
   /// Drops everything that is kept.
   void release();
@@ -61,19 +59,19 @@ class Tape {
   void plan(const at::Tensor& x, Wanted wanted);
   /// Moves a unit's outputs to their slots. A map that only the unit's max-pool reads has none.
   void scatter(const Step& step, kernels::MapAndPool made, std::vector<at::Tensor>& slots) const;
-  [[nodiscard]] kernels::UnitParameters unit_parameters(const Step& step, const std::vector<at::Tensor>& tensors) const;
+  [[nodiscard]] kernels::UnitParameters unit_parameters(const Step& step, Tensors tensors) const;
   kernels::MapAndPool unit_forward(const Step& step, const kernels::UnitInput& input,
                                    const std::vector<at::Tensor>* running);
   /// A bias before batch norm has no gradient.
-  void clear_unit_bias(const Step& step, const std::vector<at::Tensor>& gradient) const;
-  [[nodiscard]] Activations collect(const std::vector<at::Tensor>& tensors) const;
+  void clear_unit_bias(const Step& step, Tensors gradient) const;
+  [[nodiscard]] Activations collect(const std::vector<at::Tensor>& slots) const;
   static void seed(const Network& network, Activations bar, std::vector<at::Tensor>& slots);
 
   const Network& network_;
   kernels::Convolution convolution_;
   std::vector<Step> steps_;
   std::vector<Retention> keeps_;  // one a value
-  std::vector<at::Tensor> parameters_;
+  Tensors parameters_;
   std::vector<at::Tensor> values_;
   std::vector<at::Tensor> bars_;
   std::vector<at::Tensor> dots_;

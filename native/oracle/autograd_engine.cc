@@ -1,16 +1,9 @@
 #include "native/oracle/autograd_engine.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/conv2d.h>
-#include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/log_softmax.h>
-#include <ATen/ops/mse_loss.h>
-#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "native/transfer/attention.h"
-#include "native/transfer/distillation.h"
+#include "native/oracle/losses.h"
 
 namespace l2t::oracle {
 namespace {
@@ -27,78 +20,37 @@ at::Tensor gradient(const at::Tensor& loss, const at::Tensor& variable, bool cre
   return torch::autograd::grad({loss}, {variable}, {}, /*retain_graph=*/create_graph, create_graph)[0];
 }
 
+/// The terms' values at a point; adds each to `total`.
+bilevel::Losses add_losses(const std::vector<terms::Term*>& terms, const Point& point, at::Tensor& total) {
+  bilevel::Losses losses;
+  for (const auto* const term : terms) {
+    const auto value = loss(term->name(), point);
+    terms::add_to(total, value);
+    losses.emplace_back(term->name(), value.detach());
+  }
+  return losses;
+}
+
 }  // namespace
 
-at::Tensor AutogradEngine::matching_loss(const std::vector<at::Tensor>& features, const at::Tensor* branches,
-                                         const Batch& batch, const transfer::Importance& importance) const {
-  at::Tensor loss;
-  for (size_t i = 0; i < problem_.pairs.size(); ++i) {
-    const auto& map = features[problem_.pairs[i].target_feature];
-    const auto matched = at::conv2d(map, branches[2 * i], branches[2 * i + 1]);
-    const auto squares = at::mse_loss(matched, batch.maps.resized[i], at::Reduction::None);
-    const auto e = squares.sum({2, 3}) / (map.size(2) * map.size(3));
-    const auto k = transfer::coefficient(problem_.method, importance, i, problem_.beta, batch.maps.pooled[i]);
-    const auto term = (k * e).sum();
-    loss = loss.defined() ? loss + term : term;
-  }
-  return loss;
-}
-
-at::Tensor AutogradEngine::attention_loss(const std::vector<at::Tensor>& features, const Batch& batch) const {
-  const auto attention = [](const at::Tensor& map) {
-    const auto a = map.square().mean(1).flatten(1);
-    return a / a.norm(2, {1}, /*keepdim=*/true).clamp_min(transfer::kSmallestNorm);
-  };
-  auto loss = at::zeros({}, batch.x.options());
-  for (size_t i = 0; i < problem_.pairs.size(); ++i) {
-    const auto& map = features[problem_.pairs[i].target_feature];
-    const auto difference = attention(batch.maps.resized[i]) - attention(map);
-    loss = loss + difference.square().mean() * problem_.attention_weight;
-  }
-  return loss;
-}
-
-at::Tensor AutogradEngine::distillation_loss(const at::Tensor& feature, const at::Tensor* head,
-                                             const Batch& batch) const {
-  const auto [weight, t] = problem_.distillation;
-  const auto log_p = at::log_softmax(at::linear(feature.mean({2, 3}), head[0], head[1]) / t, 1);
-  const auto log_p_source = at::log_softmax(batch.maps.logits / t, 1);
-  return (log_p_source.exp() * (log_p_source - log_p)).sum(1).mean() * (weight * t * t);
-}
-
-nets::Activations AutogradEngine::target(const std::vector<at::Tensor>& theta, const at::Tensor& x,
+nets::Activations AutogradEngine::target(const Layout& layout, Tensors theta, const at::Tensor& x,
                                          const std::vector<at::Tensor>* buffers) const {
   const auto statistics = buffers != nullptr ? nets::Statistics::kBatchAndUpdate : nets::Statistics::kBatch;
-  return nets::forward(problem_.target, theta, buffers != nullptr ? *buffers : std::vector<at::Tensor>(), x,
+  return nets::forward(problem_.target, layout.slice("target").of(theta), buffers != nullptr ? *buffers : Tensors(), x,
                        statistics);
 }
 
 RealStep AutogradEngine::real_step(const Batch& batch, const Sgd& sgd, TargetState& state) {
+  const auto& layout = state.theta.layout;
   const auto flat = leaf(state.theta.flat);
-  const auto theta = views_of(flat, state.theta.specs);
-  auto activations = target(theta, batch.x, &state.buffers);
+  const auto theta = layout.views(flat);
+  const auto activations = target(layout, theta, batch.x, &state.buffers);
 
   RealStep step;
-  step.loss_org = at::cross_entropy_loss(activations.logits, batch.y);
-  auto total = step.loss_org;
-  if (problem_.method.matches) {
-    step.loss_matching =
-        matching_loss(activations.features, &theta[problem_.target.parameters.size()], batch, batch.importance);
-    total = total + step.loss_matching;
-    step.loss_matching = step.loss_matching.detach();
-  }
-  if (problem_.method.attends) {
-    step.loss_attention = attention_loss(activations.features, batch);
-    total = total + step.loss_attention;
-    step.loss_attention = step.loss_attention.detach();
-  }
-  if (problem_.method.distils) {
-    step.loss_distillation = distillation_loss(activations.features.back(), &theta[theta.size() - 2], batch);
-    total = total + step.loss_distillation;
-    step.loss_distillation = step.loss_distillation.detach();
-  }
+  at::Tensor total;
+  step.losses =
+      add_losses(problem_.all_terms(), {problem_, batch, batch.importance, activations, layout, theta}, total);
   const auto grad = gradient(total, flat, /*create_graph=*/false);
-  step.loss_org = step.loss_org.detach();
   step.activations.logits = activations.logits.detach();
   for (const auto& feature : activations.features) step.activations.features.push_back(feature.detach());
   bilevel::sgd_step(state.theta.flat, state.velocity, grad, sgd);
@@ -107,35 +59,37 @@ RealStep AutogradEngine::real_step(const Batch& batch, const Sgd& sgd, TargetSta
 
 MetaStep AutogradEngine::meta_step(const Batch& batch, const Sgd& sgd, const TargetState& state,
                                    const ParameterVector& phi) {
+  const auto& layout = state.theta.layout;
   const auto phi_flat = leaf(phi.flat);
-  const auto importance = transfer::importance(problem_.method, views_of(phi_flat, phi.specs), batch.maps.pooled);
+  const auto importance = transfer::importance(problem_.meta_networks, phi.layout.views(phi_flat), batch.maps.pooled);
   auto theta = leaf(state.theta.flat);
   auto velocity = state.velocity;
-  // One differentiable SGD step: the gradient keeps its graph, so θ stays a function of φ.
-  const auto virtual_step = [&](const at::Tensor& loss) {
-    velocity = velocity * sgd.momentum + gradient(loss, theta, /*create_graph=*/true) + theta * sgd.weight_decay;
-    theta = theta - velocity * sgd.lr;
-    return loss.detach();
+  at::Tensor total;
+  const auto losses_of = [&](const std::vector<terms::Term*>& terms) {
+    const auto views = layout.views(theta);
+    const auto activations = target(layout, views, batch.x, nullptr);
+    total.reset();
+    return add_losses(terms, {problem_, batch, importance, activations, layout, views}, total);
   };
-  const auto org_loss = [&] {
-    return at::cross_entropy_loss(target(views_of(theta, state.theta.specs), batch.x, nullptr).logits, batch.y);
+  // One differentiable SGD step on `total`: the gradient keeps its graph, so θ stays a function of φ.
+  const auto virtual_step = [&] {
+    velocity = velocity * sgd.momentum + gradient(total, theta, /*create_graph=*/true) + theta * sgd.weight_decay;
+    theta = theta - velocity * sgd.lr;
   };
 
   MetaStep step;
   for (int t = 0; t < problem_.inner_steps; ++t) {
-    const auto views = views_of(theta, state.theta.specs);
-    const auto features = target(views, batch.x, nullptr).features;
-    const auto* branches = &views[problem_.target.parameters.size()];
-    step.virtual_matching.push_back(virtual_step(matching_loss(features, branches, batch, importance)));
+    step.virtual_losses.push_back(losses_of(problem_.virtual_terms()));
+    virtual_step();
     mark(problem_.phases, "virtual");
   }
-  step.virtual_org = virtual_step(org_loss());
+  step.virtual_cross_entropy = losses_of({problem_.cross_entropy.get()}).front().second;
+  virtual_step();
   mark(problem_.phases, "cross-entropy");
-  const auto objective = org_loss();
+  step.objective = losses_of({problem_.cross_entropy.get()}).front().second;
   mark(problem_.phases, "meta-objective");
-  step.phi_gradient = gradient(objective, phi_flat, /*create_graph=*/false);
+  step.phi_gradient = gradient(total, phi_flat, /*create_graph=*/false);
   mark(problem_.phases, "hypergradient");  // includes the meta-objective's backward pass
-  step.objective = objective.detach();
   step.virtual_theta = theta.detach();
   return step;
 }

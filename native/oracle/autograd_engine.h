@@ -13,17 +13,11 @@ class AutogradEngine final : public bilevel::Engine {
                               bilevel::TargetState& state) override;
   bilevel::MetaStep meta_step(const bilevel::Batch& batch, const bilevel::Sgd& sgd, const bilevel::TargetState& state,
                               const ParameterVector& phi) override;
+  [[nodiscard]] bool reads_sources() const override { return true; }
 
  private:
-  /// L_wfm at target features T_θ; `branches`: weight and bias of every pair's r.
-  [[nodiscard]] at::Tensor matching_loss(const std::vector<at::Tensor>& features, const at::Tensor* branches,
-                                         const bilevel::Batch& batch, const transfer::Importance& importance) const;
-  [[nodiscard]] at::Tensor attention_loss(const std::vector<at::Tensor>& features, const bilevel::Batch& batch) const;
-  /// `head`: weight and bias of the LwF head.
-  [[nodiscard]] at::Tensor distillation_loss(const at::Tensor& feature, const at::Tensor* head,
-                                             const bilevel::Batch& batch) const;
   /// The target at θ, with batch statistics; moves running statistics only where `buffers` are given.
-  [[nodiscard]] nets::Activations target(const std::vector<at::Tensor>& theta, const at::Tensor& x,
+  [[nodiscard]] nets::Activations target(const Layout& layout, Tensors theta, const at::Tensor& x,
                                          const std::vector<at::Tensor>* buffers) const;
 
   const bilevel::Problem& problem_;

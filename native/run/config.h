@@ -1,33 +1,32 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "native/core/parameters.h"
+#include "native/core/layout.h"
 #include "native/data/image_set.h"
 #include "native/nets/registry.h"
 
 namespace l2t::run {
 
-/// α, μ, wd, β, T and the rest, as method.md names them.
 struct Hyperparameters {
   std::string method;
   std::string engine;
   /// How the native engine computes 3×3 convolutions: auto, winograd or direct.
   std::string convolution;
-  double lr;
-  double momentum;
-  double weight_decay;
-  double beta;
-  int inner_steps;
-  double meta_lr;
-  double meta_weight_decay;
-  double attention_weight;
-  double distillation_weight;
-  /// The temperature τ of learning without forgetting.
-  double temperature;
+  /// Everything else by name: momentum, the settings of the method's terms and of its meta-networks.
+  std::map<std::string, double> settings;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("method", self.method);
+    visit("engine", self.engine);
+    visit("convolution", self.convolution);
+    visit("settings", self.settings);
+  }
 };
 
 struct SourceConfig {
@@ -37,11 +36,26 @@ struct SourceConfig {
   std::vector<NamedTensor> weights;
   int64_t size;
   data::Normalisation normalisation;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("network", self.network);
+    visit("pairs", self.pairs);
+    visit("weights", self.weights);
+    visit("size", self.size, kSides);
+    visit("normalisation", self.normalisation);
+  }
 };
 
 struct Resume {
   std::vector<NamedTensor> state;
   std::vector<NamedTensor> best;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("state", self.state);
+    visit("best", self.best);
+  }
 };
 
 struct RunConfig {
@@ -49,8 +63,8 @@ struct RunConfig {
   nets::NetworkSpec target;
   int64_t size;
   data::Normalisation normalisation;
-  /// Empty: initialised from the seed.
-  std::vector<NamedTensor> target_weights;
+  /// None: initialised from the seed.
+  std::optional<std::vector<NamedTensor>> target_weights;
   std::vector<SourceConfig> sources;
   data::ImageSet train;
   /// Augments training images by random resized crops, while they are decoded; else by padding and cropping.
@@ -67,9 +81,39 @@ struct RunConfig {
   /// The batch size for validation and test.
   int64_t evaluation_batch;
   double save_every;
+  /// The learning rate at which the schedule begins.
+  double lr;
   /// Fraction of all steps during which the learning rate grows linearly to the schedule's; 0: no warm-up.
-  double warm_up;
+  std::optional<double> warm_up;
   std::optional<Resume> resume;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    Hyperparameters::fields(self.hyperparameters, visit);
+    visit("target", self.target);
+    visit("size", self.size, kSides);
+    visit("normalisation", self.normalisation);
+    visit("targetWeights", self.target_weights);
+    visit("sources", self.sources);
+    visit("train", self.train);
+    visit("resizedCrops", self.resized_crops);
+    visit("validation", self.validation);
+    visit("test", self.test);
+    visit("selectBest", self.select_best);
+    visit("device", self.device);
+    visit("threads", self.threads, kThreads);
+    visit("seed", self.seed);
+    visit("epochs", self.epochs, Whole{1, 1000000});
+    visit("batch", self.batch, Whole{1, 1000000});
+    visit("evaluationBatch", self.evaluation_batch, Whole{1, 1000000});
+    visit("saveEvery", self.save_every);
+    visit("lr", self.lr);
+    visit("warmUp", self.warm_up);
+    visit("resume", self.resume);
+  }
 };
+
+/// Throws INVALID_DATA for a set without images, or with a label that is no class.
+void require_valid_data(const RunConfig& config);
 
 }  // namespace l2t::run

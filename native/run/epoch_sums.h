@@ -1,5 +1,7 @@
 #pragma once
+#include <map>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "native/run/events.h"
@@ -13,11 +15,15 @@ class NotFinite : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Sums over the steps of an epoch. They are part of the saved state, so that an epoch resumed halfway reports the same
-/// means.
+/// The entry of a saved state. Throws INVALID_RUN where there is none of this length and type.
+const at::Tensor& state_entry(const std::vector<NamedTensor>& state, const std::string& name, int64_t length,
+                              at::ScalarType type);
+
+/// Sums over the images of an epoch. They are part of the saved state, so that an epoch resumed halfway reports the
+/// same means.
 class EpochSums {
  public:
-  EpochSums(const transfer::Method& method, const std::vector<transfer::Pair>& pairs);
+  explicit EpochSums(const bilevel::Problem& problem);
 
   /// Reads the iteration's scalars in one transfer from the device and adds them. Returns them as a step event (epoch
   /// and step unset). Throws NotFinite.
@@ -28,17 +34,16 @@ class EpochSums {
 
   void reset();
 
-  /// float64, fixed length: for the run state.
-  [[nodiscard]] at::Tensor to_tensor() const;
-  void from_tensor(const at::Tensor& tensor);
+  /// For the run state: epoch_sums/…, float64.
+  [[nodiscard]] std::vector<NamedTensor> tensors() const;
+  void restore(const std::vector<NamedTensor>& state);
 
  private:
-  // sums_: images, correct; then the losses, the objective, ‖∇φ‖, each weighted by the batch size; then λ, λ², entropy
-  // of each pair.
-  enum : size_t { kImages, kCorrect, kOrg, kMatching, kAttention, kDistillation, kObjective, kGradPhi, kScalars };
-  transfer::Method method_;
+  std::vector<std::string> terms_;
+  transfer::Learned learned_;
   std::vector<transfer::Pair> pairs_;
-  std::vector<double> sums_;
+  /// By name: one number, or one for each pair.
+  std::map<std::string, std::vector<double>> sums_;
 };
 
 }  // namespace l2t::run

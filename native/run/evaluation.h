@@ -20,6 +20,14 @@ struct Evaluation {
   double loss = 0;         // mean cross-entropy, nats
   at::Tensor predictions;  // int32 on the CPU, one class for each image, in the set's order
 
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("correct", self.correct);
+    visit("total", self.total);
+    visit("loss", self.loss);
+    visit("predictions", self.predictions);
+  }
+
   [[nodiscard]] double accuracy() const { return static_cast<double>(correct) / static_cast<double>(total); }
 };
 

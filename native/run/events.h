@@ -1,46 +1,77 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
-#include "native/core/parameters.h"
+#include "native/core/layout.h"
 #include "native/run/evaluation.h"
-#include "native/transfer/pairs.h"
 
 /// A trainer's events; src/native/contract.ts documents each field.
 namespace l2t::run {
+
+/// Values of the terms of the loss by name, in the order of the method.
+using Losses = std::vector<std::pair<std::string, double>>;
 
 struct StepEvent {
   int64_t epoch;
   int64_t step;
   int64_t steps;
-  double loss_org;
-  std::optional<double> loss_matching;
-  std::optional<double> loss_attention;
-  std::optional<double> loss_distillation;
+  Losses losses;
   std::optional<double> meta_objective;
+
+  static constexpr const char* kType = "step";
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("epoch", self.epoch);
+    visit("step", self.step);
+    visit("steps", self.steps);
+    visit("losses", self.losses);
+    visit("metaObjective", self.meta_objective);
+  }
 };
 
 struct PairMetrics {
-  transfer::Pair pair;
+  int source;
+  std::pair<int, int> pair;
   std::optional<double> lambda_mean;
   std::optional<double> lambda_std;
   std::optional<double> weight_entropy;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("source", self.source);
+    visit("pair", self.pair);
+    visit("lambdaMean", self.lambda_mean);
+    visit("lambdaStd", self.lambda_std);
+    visit("weightEntropy", self.weight_entropy);
+  }
 };
 
 struct EpochMetrics {
   int64_t epoch = 0;
   double lr = 0;
-  double loss_org = 0;
-  std::optional<double> loss_matching;
-  std::optional<double> loss_attention;
-  std::optional<double> loss_distillation;
+  Losses losses;
   std::optional<double> meta_objective;
   std::optional<double> grad_phi;
   double train_accuracy = 0;
   std::optional<double> validation_accuracy;
   std::optional<double> validation_loss;
   std::vector<PairMetrics> pairs;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("epoch", self.epoch);
+    visit("lr", self.lr);
+    visit("losses", self.losses);
+    visit("metaObjective", self.meta_objective);
+    visit("gradPhi", self.grad_phi);
+    visit("trainAccuracy", self.train_accuracy);
+    visit("validationAccuracy", self.validation_accuracy);
+    visit("validationLoss", self.validation_loss);
+    visit("pairs", self.pairs);
+  }
 };
 
 struct EpochEvent {
@@ -51,17 +82,52 @@ struct EpochEvent {
   bool best;
   std::vector<NamedTensor> network;
   std::vector<NamedTensor> state;
+
+  static constexpr const char* kType = "epoch";
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("metrics", self.metrics);
+    visit("seconds", self.seconds);
+    visit("steps", self.steps);
+    visit("imagesPerSecond", self.images_per_second);
+    visit("best", self.best);
+    visit("network", self.network);
+    visit("state", self.state);
+  }
+};
+
+struct SaveEvent {
+  std::vector<NamedTensor> state;
+
+  static constexpr const char* kType = "save";
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("state", self.state);
+  }
 };
 
 struct Best {
   int64_t epoch;
   std::optional<double> accuracy;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("epoch", self.epoch);
+    visit("accuracy", self.accuracy);
+  }
 };
 
 struct RunResult {
   bool stopped = false;
   std::optional<Best> best;
   std::optional<Evaluation> test;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("stopped", self.stopped);
+    visit("best", self.best);
+    visit("test", self.test);
+  }
 };
 
 /// Receives a trainer's events. on_epoch and on_save return when their data is on disk.
@@ -76,7 +142,7 @@ class Listener {
   /// A step of try_rates: none is dropped.
   virtual void on_trial(const StepEvent& event) = 0;
   virtual void on_epoch(EpochEvent event) = 0;
-  virtual void on_save(std::vector<NamedTensor> state) = 0;
+  virtual void on_save(SaveEvent event) = 0;
   /// Whether the run was asked to end.
   [[nodiscard]] virtual bool stopped() const = 0;
 };

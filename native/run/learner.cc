@@ -1,21 +1,18 @@
 #include "native/run/learner.h"
 
-#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include "native/bilevel/native_engine.h"
 #include "native/core/error.h"
 #include "native/nets/initialise.h"
 #include "native/oracle/autograd_engine.h"
-#include "native/transfer/branches.h"
-#include "native/transfer/distillation.h"
 
 namespace l2t::run {
 namespace {
 
 transfer::Source load_source(const SourceConfig& config, const at::TensorOptions& options) {
   auto network = nets::make_network(config.network);
-  auto parameters = make_parameters(network.parameters, options);
+  auto parameters = make_parameters(Layout(network.parameters), options);
   auto buffers = nets::make_buffers(network, options);
   copy_by_name(network.parameters, parameters.views, config.weights);
   copy_by_name(network.buffers, buffers, config.weights);
@@ -46,31 +43,22 @@ std::unique_ptr<bilevel::Engine> make_engine(const std::string& name, const bile
   throw Error("INVALID_OPTION", "Unknown engine '" + name + "': use native or autograd.");
 }
 
-std::vector<TensorSpec> theta_specs(const bilevel::Problem& problem, const std::vector<transfer::Source>& sources) {
-  std::vector<TensorSpec> specs;
-  for (const auto& spec : problem.target.parameters) specs.push_back({"target." + spec.name, spec.shape});
-  const auto add = [&](const std::vector<TensorSpec>& more) { specs.insert(specs.end(), more.begin(), more.end()); };
-  if (problem.method.matches) add(transfer::branch_specs(sources, problem.target, problem.pairs));
-  if (problem.method.distils) add(transfer::head_specs(sources.front(), problem.target));
-  return specs;
+/// C_m of every pair.
+std::vector<int> source_channels(const std::vector<transfer::Source>& sources,
+                                 const std::vector<transfer::Pair>& pairs) {
+  std::vector<int> channels;
+  for (const auto& pair : pairs)
+    channels.push_back(sources[pair.source].network.features[pair.source_feature].channels);
+  return channels;
 }
 
 }  // namespace
 
 Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec& target, int64_t size,
                  const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe)
-    : problem_{nets::make_network(target),
-               transfer::method_named(hyperparameters.method),
-               {},
-               hyperparameters.beta,
-               hyperparameters.attention_weight,
-               {hyperparameters.distillation_weight, hyperparameters.temperature},
-               hyperparameters.inner_steps,
-               kernels::convolution_named(hyperparameters.convolution)},
-      sgd_{hyperparameters.lr, hyperparameters.momentum, hyperparameters.weight_decay},
-      adam_{hyperparameters.meta_lr, hyperparameters.meta_weight_decay},
-      observe_(observe),
-      engine_(make_engine(hyperparameters.engine, problem_)) {
+    : observe_(observe), engine_(make_engine(hyperparameters.engine, problem_)) {
+  problem_.target = nets::make_network(target);
+  problem_.convolution = kernels::convolution_named(hyperparameters.convolution);
   if (problem_.convolution == kernels::Convolution::kWinograd &&
       (hyperparameters.engine != "native" || !options.device().is_cpu())) {
     throw Error("INVALID_OPTION",
@@ -79,75 +67,88 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
   }
   for (const auto& config : sources) sources_.push_back(load_source(config, options));
   problem_.pairs = all_pairs(sources, sources_, problem_.target);
-  require_what_method_needs();
   target_sizes_ = nets::feature_sizes(problem_.target, size);
-  state_.theta = make_parameters(theta_specs(problem_, sources_), options);
-  state_.velocity = at::zeros_like(state_.theta.flat);
   state_.buffers = nets::make_buffers(problem_.target, options);
-  phi_ = make_parameters(
-      transfer::meta_network_specs(problem_.method, transfer::source_channels(sources_, problem_.pairs)), options);
+  take_method(hyperparameters, options);
+}
+
+/// Makes what the method adds: the terms, with their part of θ, and the meta-networks.
+void Learner::take_method(const Hyperparameters& hyperparameters, const at::TensorOptions& options) {
+  const auto& method = terms::method_named(hyperparameters.method);
+  auto& settings = problem_.settings = Settings(hyperparameters.settings);
+  terms::Setup setup(method, problem_.target, sources_, problem_.pairs, settings,
+                     problem_.convolution == kernels::Convolution::kDirect);
+  problem_.cross_entropy = terms::make_term(terms::kCrossEntropy, setup);
+  for (const auto& term : method.terms) problem_.added.push_back(terms::make_term(term, setup));
+  setup.require_pairs_taken();
+  state_.theta = make_parameters(setup.theta(), options);
+  state_.velocity = at::zeros_like(state_.theta.flat);
+  starts_ = setup.starts();
+  sgd_ = {.lr = 0, .momentum = settings.take("momentum"), .weight_decay = settings.take("weightDecay")};
+
+  problem_.meta_networks = transfer::make_meta_networks(method.learned, source_channels(sources_, problem_.pairs));
+  phi_ = make_parameters(problem_.meta_networks.phi, options);
   adam_state_ = {at::zeros_like(phi_.flat), at::zeros_like(phi_.flat), 0};
+  if (bilevel()) {
+    problem_.inner_steps = settings.take_whole("innerSteps", 1, 1000);
+    adam_ = {.lr = settings.take("metaLr"), .weight_decay = settings.take("metaWeightDecay")};
+  }
+  settings.require_all_taken();
 }
 
 Learner::~Learner() = default;
 
-void Learner::require_what_method_needs() const {
-  const auto& method = problem_.method;
-  const auto refuse = [&](const char* what) {
-    throw Error("INVALID_OPTION", std::string("Method ") + method.name + what);
-  };
-  if (method.has_pairs() && problem_.pairs.empty()) refuse(" needs a source and pairs.");
-  if (!method.has_pairs() && !problem_.pairs.empty()) refuse(" matches no features: drop the pairs.");
-  if (method.distils && sources_.empty()) refuse(" needs a source.");
-}
-
 void Learner::initialise(uint64_t seed) {
-  const auto network = network_parameters();
-  nets::initialise(problem_.target.initialisation, network, nets::seed_for(seed, Purpose::kTarget));
-  const auto head = state_.theta.views.end() - (problem_.method.distils ? 2 : 0);
-  const std::vector<at::Tensor> branches(state_.theta.views.begin() + static_cast<int64_t>(network.size()), head);
-  if (problem_.method.matches) {
-    nets::initialise(transfer::branch_initialisation(problem_.target, problem_.pairs), branches,
-                     nets::seed_for(seed, Purpose::kBranches));
+  for (const auto& start : starts_) {
+    nets::initialise(start.initialisation, start.slice.of(state_.theta.views), nets::seed_for(seed, start.purpose));
   }
-  if (problem_.method.distils) {
-    nets::initialise(transfer::head_initialisation(problem_.target), {head, state_.theta.views.end()},
-                     nets::seed_for(seed, Purpose::kHead));
-  }
-  const auto channels = transfer::source_channels(sources_, problem_.pairs);
-  nets::initialise(transfer::meta_network_initialisation(problem_.method, channels), phi_.views,
-                   nets::seed_for(seed, Purpose::kMetaNetworks));
+  nets::initialise(problem_.meta_networks.initialisation, phi_.views, nets::seed_for(seed, Purpose::kMetaNetworks));
 }
 
 Iteration Learner::iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
                            double lr) {
-  bilevel::Batch batch{x, y, {}, {}};
-  auto result = real_step(batch, source_x, lr);
-  if (problem_.method.bilevel()) {
+  auto batch = begin(x, source_x, y);
+  auto result = real_step(batch, lr);
+  if (bilevel()) {
     result.meta = engine_->meta_step(batch, sgd_, state_, phi_);
     bilevel::adam_step(phi_.flat, adam_state_, result.meta->phi_gradient, adam_);
     mark(problem_.phases, "phi-step");
   }
+  end();
   return result;
 }
 
 Iteration Learner::real_step(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
                              double lr) {
-  bilevel::Batch batch{x, y, {}, {}};
-  return real_step(batch, source_x, lr);
+  auto batch = begin(x, source_x, y);
+  auto result = real_step(batch, lr);
+  end();
+  return result;
 }
 
-Iteration Learner::real_step(bilevel::Batch& batch, const std::vector<at::Tensor>& source_x, double lr) {
+bilevel::Batch Learner::begin(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y) {
+  bilevel::Batch batch{x, y, {}, {}, {}};
+  if (!sources_.empty()) {
+    batch.sources = transfer::source_activations(sources_, source_x);
+    batch.maps = transfer::make_source_maps(batch.sources, problem_.pairs, target_sizes_);
+    batch.importance = transfer::importance(problem_.meta_networks, phi_.views, batch.maps.pooled);
+    mark(problem_.phases, "source");
+  }
+  for (auto* const term : problem_.all_terms()) term->begin(batch);
+  // The maps at their own size are large.
+  if (!observe_ && !engine_->reads_sources()) batch.sources.clear();
+  return batch;
+}
+
+void Learner::end() {
+  for (auto* const term : problem_.all_terms()) term->end();
+}
+
+Iteration Learner::real_step(const bilevel::Batch& batch, double lr) {
   sgd_.lr = lr;
   Iteration result;
-  if (!sources_.empty()) {
-    auto activations = transfer::source_activations(sources_, source_x);
-    batch.maps = transfer::make_source_maps(activations, problem_.pairs, target_sizes_);
-    batch.importance = transfer::importance(problem_.method, phi_.views, batch.maps.pooled);
-    result.importance = batch.importance;
-    mark(problem_.phases, "source");
-    if (observe_) result.sources = std::move(activations);
-  }
+  result.importance = batch.importance;
+  if (observe_) result.sources = batch.sources;
   result.real = engine_->real_step(batch, sgd_, state_);
   if (!observe_) result.real.activations.features.clear();
   mark(problem_.phases, "real");
@@ -155,22 +156,23 @@ Iteration Learner::real_step(bilevel::Batch& batch, const std::vector<at::Tensor
 }
 
 std::vector<at::Tensor> Learner::network_parameters() const {
-  const auto count = static_cast<int64_t>(problem_.target.parameters.size());
-  return {state_.theta.views.begin(), state_.theta.views.begin() + count};
+  const auto target = state_.theta.layout.slice("target").of(state_.theta.views);
+  return {target.begin(), target.end()};
 }
 
 std::vector<NamedTensor> Learner::tensors() const {
   std::vector<NamedTensor> result;
-  const auto add = [&](const std::string& prefix, const std::vector<TensorSpec>& specs,
-                       const std::vector<at::Tensor>& tensors) {
+  const auto add = [&](const std::string& prefix, const std::vector<TensorSpec>& specs, Tensors tensors) {
     for (size_t i = 0; i < specs.size(); ++i) result.push_back({prefix + specs[i].name, tensors[i]});
   };
-  add("theta/", state_.theta.specs, state_.theta.views);
-  add("momentum/", state_.theta.specs, views_of(state_.velocity, state_.theta.specs));
+  const auto& theta = state_.theta.layout;
+  const auto& phi = phi_.layout;
+  add("theta/", theta.specs(), state_.theta.views);
+  add("momentum/", theta.specs(), theta.views(state_.velocity));
   add("buffer/target.", problem_.target.buffers, state_.buffers);
-  add("phi/", phi_.specs, phi_.views);
-  add("adam_mean/", phi_.specs, views_of(adam_state_.mean, phi_.specs));
-  add("adam_square/", phi_.specs, views_of(adam_state_.square, phi_.specs));
+  add("phi/", phi.specs(), phi_.views);
+  add("adam_mean/", phi.specs(), phi.views(adam_state_.mean));
+  add("adam_square/", phi.specs(), phi.views(adam_state_.square));
   return result;
 }
 

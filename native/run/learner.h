@@ -47,25 +47,29 @@ class Learner {
   /// From now on iterations record the time of each phase.
   void measure(Phases* phases) { problem_.phases = phases; }
 
-  /// The target network's part of θ, without branches and LwF head, in the network's order.
+  /// The target network's part of θ, without what the terms add, in the network's order.
   [[nodiscard]] std::vector<at::Tensor> network_parameters() const;
 
   /// theta/…, momentum/…, buffer/target.…, phi/…, adam_mean/…, adam_square/…: views, not copies.
   [[nodiscard]] std::vector<NamedTensor> tensors() const;
 
  private:
-  void require_what_method_needs() const;
-  /// Step 1 of method.md on `batch`, whose maps and importance it fills in.
-  Iteration real_step(bilevel::Batch& batch, const std::vector<at::Tensor>& source_x, double lr);
+  void take_method(const Hyperparameters& hyperparameters, const at::TensorOptions& options);
+  [[nodiscard]] bool bilevel() const { return problem_.meta_networks.learned.any(); }
+  /// What all steps on a batch share, made once; end() drops what the terms keep of it.
+  bilevel::Batch begin(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y);
+  void end();
+  Iteration real_step(const bilevel::Batch& batch, double lr);
 
   bilevel::Problem problem_;
   std::vector<transfer::Source> sources_;
   std::vector<int64_t> target_sizes_;
   bilevel::TargetState state_;
+  std::vector<terms::Start> starts_;  // of θ
   ParameterVector phi_;
   bilevel::AdamState adam_state_;
-  bilevel::Sgd sgd_;
-  bilevel::Adam adam_;
+  bilevel::Sgd sgd_{};
+  bilevel::Adam adam_{};
   bool observe_;
   std::unique_ptr<bilevel::Engine> engine_;
 };

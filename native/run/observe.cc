@@ -39,23 +39,22 @@ void check_batch(const at::Tensor& x, const at::Tensor& y, int64_t classes) {
 
 void fill(Learner& learner, const std::vector<NamedTensor>& tensors) {
   auto& state = learner.state();
-  copy_by_name(state.theta.specs, state.theta.views, tensors);
-  copy_by_name(state.theta.specs, views_of(state.velocity, state.theta.specs), tensors, "momentum.");
+  const auto& layout = state.theta.layout;
+  copy_by_name(layout.specs(), state.theta.views, tensors);
+  copy_by_name(layout.specs(), layout.views(state.velocity), tensors, "momentum.");
   copy_by_name(learner.problem().target.buffers, state.buffers, tensors, "target.");
-  copy_by_name(learner.phi().specs, learner.phi().views, tensors);
+  copy_by_name(learner.phi().layout.specs(), learner.phi().views, tensors);
 }
 
 void add_losses(const Iteration& iteration, const std::string& prefix, std::vector<NamedTensor>& out) {
-  out.push_back({prefix + "loss/org", iteration.real.loss_org});
-  if (iteration.real.loss_matching.defined()) out.push_back({prefix + "loss/wfm", iteration.real.loss_matching});
-  const auto& real = iteration.real;
-  if (real.loss_attention.defined()) out.push_back({prefix + "loss/at", real.loss_attention});
-  if (real.loss_distillation.defined()) out.push_back({prefix + "loss/lwf", real.loss_distillation});
+  for (const auto& [term, value] : iteration.real.losses) out.push_back({prefix + "loss/" + term, value});
   if (!iteration.meta) return;
-  for (size_t t = 0; t < iteration.meta->virtual_matching.size(); ++t) {
-    out.push_back({prefix + "virtual/wfm" + std::to_string(t), iteration.meta->virtual_matching[t]});
+  const auto& virtual_losses = iteration.meta->virtual_losses;
+  for (size_t t = 0; t < virtual_losses.size(); ++t) {
+    for (const auto& [term, value] : virtual_losses[t])
+      out.push_back({prefix + "virtual/" + term + std::to_string(t), value});
   }
-  out.push_back({prefix + "virtual/org", iteration.meta->virtual_org});
+  out.push_back({prefix + "virtual/" + terms::kCrossEntropy, iteration.meta->virtual_cross_entropy});
   out.push_back({prefix + "meta/objective", iteration.meta->objective});
 }
 
@@ -63,9 +62,9 @@ void add_details(const Iteration& iteration, Learner& learner, std::vector<Named
   const auto add_all = [&](const std::string& prefix, const std::vector<at::Tensor>& tensors) {
     for (size_t i = 0; i < tensors.size(); ++i) out.push_back({prefix + std::to_string(i), tensors[i]});
   };
-  const auto add_flat = [&](const std::string& prefix, const at::Tensor& flat, const std::vector<TensorSpec>& specs) {
-    const auto views = views_of(flat, specs);
-    for (size_t i = 0; i < specs.size(); ++i) out.push_back({prefix + specs[i].name, views[i]});
+  const auto add_flat = [&](const std::string& prefix, const at::Tensor& flat, const Layout& layout) {
+    const auto views = layout.views(flat);
+    for (size_t i = 0; i < views.size(); ++i) out.push_back({prefix + layout.specs()[i].name, views[i]});
   };
   add_all("w/", iteration.importance.w);
   add_all("lambda/", iteration.importance.lambda);
@@ -78,19 +77,22 @@ void add_details(const Iteration& iteration, Learner& learner, std::vector<Named
   if (!iteration.sources.empty()) out.push_back({"logits/source", iteration.sources[0].logits});
   add_all("source_feature/", source_features);
   if (!iteration.meta) return;
-  add_flat("grad/", iteration.meta->phi_gradient, learner.phi().specs);
-  add_flat("virtual_theta/", iteration.meta->virtual_theta, learner.state().theta.specs);
+  add_flat("grad/", iteration.meta->phi_gradient, learner.phi().layout);
+  add_flat("virtual_theta/", iteration.meta->virtual_theta, learner.state().theta.layout);
 }
 
 }  // namespace
 
 std::vector<NamedTensor> observe(const ObserveConfig& config) {
+  if (config.dtype != "float32" && config.dtype != "float64")
+    throw Error("INVALID_OPTION", "dtype must be float32 or float64.");
   take_threads(config.threads);
-  const auto options = at::TensorOptions().dtype(config.dtype).device(choose_device(config.device).device);
-  auto sources = config.sources;
-  for (size_t k = 0; k < sources.size(); ++k) {
-    sources[k].weights =
-        without_prefix(config.tensors, sources.size() == 1 ? "source." : "source." + std::to_string(k) + ".");
+  const auto dtype = config.dtype == "float32" ? at::kFloat : at::kDouble;
+  const auto options = at::TensorOptions().dtype(dtype).device(choose_device(config.device).device);
+  std::vector<SourceConfig> sources;
+  for (const auto& [network, pairs] : config.sources) {
+    const auto prefix = config.sources.size() == 1 ? "source." : "source." + std::to_string(sources.size()) + ".";
+    sources.push_back({network, pairs, without_prefix(config.tensors, prefix), 0, {}});
   }
   for (int k = 0; k < config.iterations; ++k) {
     const auto suffix = k == 0 ? std::string() : "@" + std::to_string(k);
@@ -105,7 +107,7 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
     const auto suffix = k == 0 ? std::string() : "@" + std::to_string(k);
     const auto x = find(config.tensors, "x" + suffix).to(options).contiguous(at::MemoryFormat::ChannelsLast);
     const auto y = find(config.tensors, "y" + suffix).to(options.device());
-    const auto iteration = learner.iterate(x, std::vector<at::Tensor>(sources.size(), x), y, config.hyperparameters.lr);
+    const auto iteration = learner.iterate(x, std::vector<at::Tensor>(sources.size(), x), y, config.lr);
     add_losses(iteration, config.iterations == 1 ? "" : "iteration" + std::to_string(k) + "/", out);
     if (config.iterations == 1) add_details(iteration, learner, out);
   }

@@ -6,17 +6,43 @@
 
 namespace l2t::run {
 
+/// Its weights are in `tensors`.
+struct ObservedSource {
+  nets::NetworkSpec network;
+  std::vector<std::pair<int, int>> pairs;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("network", self.network);
+    visit("pairs", self.pairs);
+  }
+};
+
 struct ObserveConfig {
   Hyperparameters hyperparameters;
   nets::NetworkSpec target;
-  std::vector<SourceConfig> sources;  // their weights are empty: they are in `tensors`
+  std::vector<ObservedSource> sources;
   /// Named as in the fixtures: source.… (source.k.… where there are several), target.…, branch.i.…, weight_net.i.…,
   /// lambda_net.i.…, momentum.…, and x, y of iteration 0, x@k, y@k of iteration k.
   std::vector<NamedTensor> tensors;
   int iterations;
-  at::ScalarType dtype;
+  double lr;
+  std::string dtype;  // float32 or float64
   std::string device;
   int threads;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    Hyperparameters::fields(self.hyperparameters, visit);
+    visit("lr", self.lr);
+    visit("dtype", self.dtype);
+    visit("device", self.device);
+    visit("threads", self.threads, kThreads);
+    visit("target", self.target);
+    visit("sources", self.sources);
+    visit("tensors", self.tensors);
+    visit("iterations", self.iterations, Whole{1, 1000});
+  }
 };
 
 /// Runs iterations from given tensors and returns every tensor that the fixtures name, in full. Activations, w, λ, ∇φ

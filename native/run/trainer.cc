@@ -23,8 +23,9 @@ data::ImageSet on_device(data::ImageSet images, c10::Device device) {
   return images;
 }
 
-/// Sets the calling thread's thread count and returns the device. A trainer does this first.
+/// Checks the data, sets the calling thread's thread count and returns the device. A trainer does this first.
 c10::Device prepare(const RunConfig& config) {
+  require_valid_data(config);
   take_threads(config.threads);
   return choose_device(config.device).device;
 }
@@ -40,7 +41,7 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
       decoder_(decoder),
       batches_(on_device(std::move(config_.train), device_), config_.resized_crops, config_.batch, config_.seed,
                config_.epochs, decoder),
-      sums_(learner_.problem().method, learner_.problem().pairs) {
+      sums_(learner_.problem()) {
   if (config_.validation) config_.validation = on_device(std::move(*config_.validation), device_);
   if (config_.test) config_.test = on_device(std::move(*config_.test), device_);
   if (config_.resume) {
@@ -50,17 +51,17 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
   }
   // These have been copied.
   for (auto& source : config_.sources) source.weights.clear();
-  config_.target_weights.clear();
+  config_.target_weights.reset();
   config_.resume.reset();
 }
 
 /// Initialises from the seed, then copies the target's weights where they are given.
 void Trainer::start() {
   learner_.initialise(config_.seed);
-  if (config_.target_weights.empty()) return;
+  if (!config_.target_weights) return;
   const auto& target = learner_.problem().target;
-  copy_by_name(target.parameters, learner_.network_parameters(), config_.target_weights);
-  copy_by_name(target.buffers, learner_.state().buffers, config_.target_weights);
+  copy_by_name(target.parameters, learner_.network_parameters(), *config_.target_weights);
+  copy_by_name(target.buffers, learner_.state().buffers, *config_.target_weights);
 }
 
 RunResult Trainer::run() {
@@ -79,7 +80,7 @@ RunResult Trainer::run() {
 /// Ends the run early: saves its state, from which it can be resumed.
 RunResult Trainer::stop() {
   require_finite_weights();
-  listener_.on_save(state());
+  listener_.on_save({state()});
   return {/*stopped=*/true, best_, {}};
 }
 
@@ -105,15 +106,17 @@ void Trainer::try_rates(const std::vector<double>& rates) {
     const auto batch = input(k / batches_.steps(), k % batches_.steps());
     if (!batch) return;
     StepEvent event{};
+    bool finite = true;
     try {
       event = sums_.add(learner_.real_step(batch->x, batch->source_x, batch->y, rates[k]), batch->y);
     } catch (const NotFinite&) {
-      event.loss_org = std::numeric_limits<double>::infinity();
+      finite = false;
+      event.losses = {{terms::kCrossEntropy, std::numeric_limits<double>::infinity()}};
     }
     event.step = k + 1;
     event.steps = steps;
     listener_.on_trial(event);
-    if (std::isinf(event.loss_org)) return;
+    if (!finite) return;
   }
 }
 
@@ -188,7 +191,7 @@ void Trainer::save_when_due() {
   if (step_ == batches_.steps()) return;
   if (seconds_since(last_save_) < config_.save_every) return;
   require_finite_weights();
-  listener_.on_save(state());
+  listener_.on_save({state()});
   last_save_ = Clock::now();
 }
 
@@ -196,8 +199,8 @@ void Trainer::save_when_due() {
 /// min(1, (k + 1) / W) of it.
 double Trainer::learning_rate(int64_t step) const {
   const double progress = static_cast<double>(epoch_) / static_cast<double>(config_.epochs);
-  const double scheduled = config_.hyperparameters.lr / 2 * (1 + std::cos(std::numbers::pi * progress));
-  const double warm = std::round(config_.warm_up * static_cast<double>(config_.epochs * batches_.steps()));
+  const double scheduled = config_.lr / 2 * (1 + std::cos(std::numbers::pi * progress));
+  const double warm = std::round(config_.warm_up.value_or(0) * static_cast<double>(config_.epochs * batches_.steps()));
   const auto done = static_cast<double>(epoch_ * batches_.steps() + step + 1);
   return done < warm ? scheduled * done / warm : scheduled;
 }

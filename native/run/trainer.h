@@ -22,7 +22,7 @@ class Trainer {
   RunResult run();
 
   /// Instead of run(): one real step at each of these learning rates in turn, on the run's first batches. Ends early
-  /// where a loss is not finite (its event has an infinite loss_org) or the run was asked to end. Saves nothing.
+  /// where a loss is not finite (its event has an infinite cross-entropy) or the run was asked to end. Saves nothing.
   void try_rates(const std::vector<double>& rates);
 
  private:

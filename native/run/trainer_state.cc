@@ -9,14 +9,6 @@
 namespace l2t::run {
 namespace {
 
-const at::Tensor& entry(const std::vector<NamedTensor>& tensors, const std::string& name, int64_t count,
-                        at::ScalarType type) {
-  for (const auto& [key, tensor] : tensors) {
-    if (key == name && tensor.numel() == count && tensor.scalar_type() == type) return tensor;
-  }
-  throw Error("INVALID_RUN", "The saved state has no valid entry '" + name + "': the run cannot be resumed from it.");
-}
-
 std::vector<TensorSpec> named_specs(const std::vector<NamedTensor>& tensors) {
   std::vector<TensorSpec> specs;
   for (const auto& [name, tensor] : tensors) specs.push_back({name, tensor.sizes().vec()});
@@ -31,13 +23,21 @@ std::vector<at::Tensor> values(const std::vector<NamedTensor>& tensors) {
 
 }  // namespace
 
+const at::Tensor& state_entry(const std::vector<NamedTensor>& state, const std::string& name, int64_t length,
+                              at::ScalarType type) {
+  for (const auto& [key, tensor] : state) {
+    if (key == name && tensor.numel() == length && tensor.scalar_type() == type) return tensor;
+  }
+  throw Error("INVALID_RUN", "The saved state has no valid entry '" + name + "': the run cannot be resumed from it.");
+}
+
 std::vector<NamedTensor> Trainer::state() const {
   auto tensors = learner_.tensors();
   for (auto& named : tensors) named.tensor = named.tensor.to(at::kCPU).clone();
   const int64_t best_epoch = best_ ? best_->epoch : -1;
   tensors.push_back({"progress", at::tensor({epoch_, step_, learner_.adam().steps, best_epoch}, at::kLong)});
   tensors.push_back({"best_accuracy", at::tensor({best_ ? best_->accuracy.value_or(-1) : -1}, at::kDouble)});
-  tensors.push_back({"epoch_sums", sums_.to_tensor()});
+  for (auto& sum : sums_.tensors()) tensors.push_back(std::move(sum));
   return tensors;
 }
 
@@ -55,7 +55,7 @@ std::vector<NamedTensor> Trainer::network() const {
 void Trainer::restore(const Resume& resume) {
   const auto tensors = learner_.tensors();
   copy_by_name(named_specs(tensors), values(tensors), resume.state);
-  const auto progress = entry(resume.state, "progress", 4, at::kLong).contiguous();
+  const auto progress = state_entry(resume.state, "progress", 4, at::kLong).contiguous();
   const auto* counters = progress.const_data_ptr<int64_t>();
   const int64_t best_epoch = counters[3];
   epoch_ = counters[0];
@@ -65,10 +65,10 @@ void Trainer::restore(const Resume& resume) {
                         counters[2] >= 0 && best_epoch >= -1 && best_epoch < config_.epochs;
   if (!in_range)
     throw Error("INVALID_RUN", "The saved state's position lies outside the run: it cannot be resumed from it.");
-  sums_.from_tensor(entry(resume.state, "epoch_sums", sums_.to_tensor().numel(), at::kDouble));
+  sums_.restore(resume.state);
   if (best_epoch < 0) return;
 
-  const double accuracy = entry(resume.state, "best_accuracy", 1, at::kDouble).item<double>();
+  const double accuracy = state_entry(resume.state, "best_accuracy", 1, at::kDouble).item<double>();
   best_ = Best{best_epoch, accuracy >= 0 ? std::optional<double>(accuracy) : std::nullopt};
   const auto& target = learner_.problem().target;
   const auto empty_like = [](std::vector<at::Tensor> like) {

@@ -1,6 +1,7 @@
 #include "native/transfer/pairs.h"
 
 #include <algorithm>
+#include <set>
 
 #include "native/core/error.h"
 
@@ -64,6 +65,12 @@ PairList parse_list(const std::string& text, const nets::Network& source, const 
 }
 
 }  // namespace
+
+std::vector<int> target_features(const std::vector<Pair>& pairs) {
+  std::set<int> features;
+  for (const auto& pair : pairs) features.insert(pair.target_feature);
+  return {features.begin(), features.end()};
+}
 
 PairList resolve_pairs(const nets::Network& source, int64_t source_size, const nets::Network& target,
                        int64_t target_size, const std::string& configuration) {

@@ -15,6 +15,9 @@ struct Pair {
   int target_feature;
 };
 
+/// The target's features that are in a pair, each once.
+std::vector<int> target_features(const std::vector<Pair>& pairs);
+
 /// Pairs (m, n) of a matching configuration, as method.md defines them: all-to-all, one-to-one, single, or a list such
 /// as "4-0,9-1". Throws INVALID_OPTION for an empty configuration (listing both networks' candidates), an index that
 /// does not exist, a repeated pair, or any other text.

@@ -1,5 +1,5 @@
 import { addon, type BenchJob } from '../native/addon.js';
-import { defaultHyperparameters } from '../options/schemas.js';
+import { settingsOf } from '../options/methods.js';
 
 /** Work that is timed: one bilevel iteration of L2T-ww, all pairs, float32. */
 interface BenchCase {
@@ -36,23 +36,27 @@ export const benchCases = {
 
 export type BenchCaseName = keyof typeof benchCases;
 
-export type BenchSettings = Pick<BenchJob, 'threads' | 'convolution' | 'innerSteps'>;
+export type BenchSettings = Pick<BenchJob, 'threads' | 'convolution'> & { readonly innerSteps: number };
 
 /** The job that the addon runs for a case. */
-export function benchJob(name: BenchCaseName, engine: BenchJob['engine'], settings: BenchSettings): BenchJob {
+export function benchJob(
+  name: BenchCaseName,
+  engine: BenchJob['engine'],
+  { threads, convolution, innerSteps }: BenchSettings,
+): BenchJob {
   const { source, target, size, batch } = benchCases[name];
   return {
     method: 'l2t-ww',
     engine,
-    ...defaultHyperparameters,
+    settings: settingsOf('l2t-ww', { innerSteps }),
     lr: 1e-3, // on random images, 0.1 diverges within five iterations
     target,
     size,
     batch,
     source: { network: source, pairs: addon().pairs(source, size, target, size, 'all-to-all') },
     device: 'cpu',
-    ...settings,
+    threads,
     // Only the native engine has this option.
-    convolution: engine === 'native' ? settings.convolution : 'auto',
+    convolution: engine === 'native' ? convolution : 'auto',
   };
 }

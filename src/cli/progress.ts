@@ -60,8 +60,8 @@ export class Progress {
     else if (Date.now() - this.#said > 5000) this.note(`${done} of at most ${total} learning rates tried`);
   }
 
-  #step({ epoch, step, steps, lossOrg }: StepEvent): void {
-    if (process.stderr.isTTY) this.#show(`epoch ${epoch + 1}`, step, steps, `loss ${lossOrg.toFixed(3)}`);
+  #step({ epoch, step, steps, losses }: StepEvent): void {
+    if (process.stderr.isTTY) this.#show(`epoch ${epoch + 1}`, step, steps, `loss ${losses.org.toFixed(3)}`);
   }
 
   /** Shows a bar, or only a count if the total is unknown. */
@@ -100,14 +100,13 @@ function describeImages({ images: { train, validation, test }, testDrawn, select
 }
 
 function describeEpoch({ epoch, epochs, best, seconds, ...metrics }: RunEpochEvent, selectBest: boolean): string {
-  const { lossOrg, lossMatching, lossAttention, lossDistillation, trainAccuracy, validationAccuracy } = metrics;
-  const terms = Object.entries({ matching: lossMatching, attention: lossAttention, distillation: lossDistillation })
-    .map(([name, loss]) => (loss === undefined ? '' : ` ${name} ${loss.toFixed(4)}`))
-    .join('');
+  const { trainAccuracy, validationAccuracy } = metrics;
+  const { org, ...added } = metrics.losses;
+  const terms = Object.entries(added).map(([name, loss]) => ` ${name} ${loss.toFixed(4)}`);
   const validation =
     validationAccuracy === undefined
       ? ''
       : ` validation ${percent(validationAccuracy)}${best && selectBest ? ' *' : ''}`;
   const width = String(epochs).length;
-  return `epoch ${String(epoch + 1).padStart(width)}/${epochs}  loss ${lossOrg.toFixed(4)}${terms}  train ${percent(trainAccuracy)}${validation}  ${seconds.toFixed(1)} s`;
+  return `epoch ${String(epoch + 1).padStart(width)}/${epochs}  loss ${org.toFixed(4)}${terms.join('')}  train ${percent(trainAccuracy)}${validation}  ${seconds.toFixed(1)} s`;
 }

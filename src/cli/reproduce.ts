@@ -3,7 +3,7 @@ import { stringify } from 'yaml';
 import { L2TError } from '../errors.js';
 import { type Preset, presetNamed, presets } from '../experiments/presets.js';
 import { type DryRun, dryRun, reproduce, resumeReproduction } from '../experiments/reproduce.js';
-import { flagOf } from '../options/check.js';
+import { defaultOf, flagOf } from '../options/check.js';
 import { reproduceSchema } from '../options/schemas.js';
 import { printableLines } from '../system/printable.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
@@ -72,7 +72,7 @@ async function showDryRun(name: string, flags: ExperimentFlags): Promise<void> {
 }
 
 function formatDryRun({ preset, options, counted, estimate }: DryRun): string {
-  const { seeds = 3 } = options;
+  const { seeds = defaultOf(reproduceSchema, 'seeds') } = options;
   const rows = estimate.entries.map(({ label, perClass, msPerStep, steps, seconds }) => [
     perClass === undefined ? label : `${label}, ${perClass} a class`,
     `${msPerStep.toFixed(1)} ms`,

@@ -48,7 +48,7 @@ export class Stage {
     if (event.type === 'epoch' && !barred && Date.now() - this.#said > lineEvery) {
       this.#said = Date.now();
       process.stderr.write(
-        `${this.title}: epoch ${event.epoch + 1} of ${event.epochs}, loss ${event.lossOrg.toFixed(3)}\n`,
+        `${this.title}: epoch ${event.epoch + 1} of ${event.epochs}, loss ${event.losses.org.toFixed(3)}\n`,
       );
     }
   }

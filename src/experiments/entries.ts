@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { L2TError } from '../errors.js';
-import { flagOf, type Given } from '../options/check.js';
-import { type MethodName, methodNeeds, type RowName, rowNames, rowNeeds, uselessOptions } from '../options/methods.js';
-import { type compareSchema, defaultMethods } from '../options/schemas.js';
+import { defaultOf, flagOf, type Given } from '../options/check.js';
+import { type MethodName, needsOf, needsOfRow, type RowName, rowNames, uselessOptions } from '../options/methods.js';
+import { compareSchema } from '../options/schemas.js';
 import { didYouMean } from '../options/suggest.js';
 import { firstSource, listSources, loadSources } from '../run/sources.js';
 import type { CheckedTransferOptions } from '../run/transfer.js';
@@ -31,8 +31,8 @@ const separator = /,(?!\s*\d)/;
  * say the source's network (`withSourceNetworks` adds it).
  * @throws L2TError INVALID_OPTION for an unknown method, one listed twice, or pairs for a method that has none.
  */
-export function methodEntries({ methods = defaultMethods, ...options }: Given<typeof compareSchema>): Entry[] {
-  const entries = methods.split(separator).map((item) => {
+export function methodEntries({ methods, ...options }: Given<typeof compareSchema>): Entry[] {
+  const entries = (methods ?? defaultOf(compareSchema, 'methods')).split(separator).map((item) => {
     const { name, pairs } = parseMethod(item.trim());
     const label = pairs === undefined ? name : `${name}:${pairs}`;
     return { label, ...readBy(name, options, pairs) };
@@ -56,7 +56,7 @@ function parseMethod(item: string): { name: RowName; pairs?: string } {
   if (rest.length === 0) return { name };
   const pairs = rest.join(':').trim();
   if (pairs === '') throw new L2TError('INVALID_OPTION', `--methods: '${item}' names no pairs: leave out the colon.`);
-  if ('pairs' in rowNeeds[name]) return { name, pairs };
+  if (needsOfRow(name).pairs) return { name, pairs };
   throw new L2TError('INVALID_OPTION', `--methods: ${name} has no pairs: leave out ':${pairs}'.`);
 }
 
@@ -66,14 +66,14 @@ function readBy(
   options: Given<typeof compareSchema>,
   pairs: string | undefined,
 ): Pick<Entry, 'method' | 'useless' | 'options'> {
-  const useless = uselessOptions(rowNeeds[name]);
+  const useless = uselessOptions(needsOfRow(name));
   if (name === 'finetune-source') {
-    const read = without(options, [...ofTarget, ...uselessOptions(methodNeeds.finetune)]);
+    const read = without(options, [...ofTarget, ...uselessOptions(needsOf('finetune'))]);
     const method = 'finetune';
     return { method, useless: [...ofTarget, ...useless], options: { ...read, ...sourceAsTarget(options), method } };
   }
   const read = without(options, useless);
-  const needs = methodNeeds[name];
+  const needs = needsOf(name);
   const fitting = needs.source && !needs.pairs ? { ...read, ...firstSource(read) } : read;
   return { method: name, useless, options: { ...fitting, method: name, ...(pairs !== undefined && { pairs }) } };
 }

@@ -1,9 +1,9 @@
 import { addon } from '../native/addon.js';
-import { required } from '../options/check.js';
-import { methodNeeds } from '../options/methods.js';
+import { defaultOf, required } from '../options/check.js';
+import { needsOf, settingsOf } from '../options/methods.js';
 import { defaultBatch, defaultSize, type NetworkName } from '../options/networks.js';
 import { currentFormat, defaultPairs, rules } from '../options/rules.js';
-import { transferSchema } from '../options/schemas.js';
+import { compareSchema, transferSchema } from '../options/schemas.js';
 import { type TimedJob, timeStep } from '../run/step-time.js';
 import type { CheckedTransferOptions } from '../run/transfer.js';
 import { availableCores, defaultThreads } from '../system/threads.js';
@@ -45,7 +45,8 @@ export async function estimate(
   { signal, onMethod }: { signal?: AbortSignal | undefined; onMethod?: ((label: string) => void) | undefined },
 ): Promise<Estimate> {
   const { options, entries, images } = subject;
-  const { epochs = 200, seeds = 3, parallel = defaultParallel(entries) } = options;
+  const epochs = options.epochs ?? defaultOf(compareSchema, 'epochs');
+  const { seeds = defaultOf(compareSchema, 'seeds'), parallel = defaultParallel(entries) } = options;
   const timed = new Map<string, number>();
   const estimates: EntryEstimate[] = [];
   for (const [index, entry] of entries.entries()) {
@@ -84,16 +85,16 @@ function shapeOf(options: CheckedTransferOptions, images: number) {
 
 function timedJob({ method, options }: Entry, images: number, { classes, sources }: Estimated): TimedJob {
   const { name, size, width, batch } = shapeOf(options, images);
-  const { engine = 'native', convolution = 'auto', innerSteps = 2, threads = defaultThreads() } = options;
+  const { threads = defaultThreads() } = options;
   const target = { name, classes, width };
-  const needs = methodNeeds[method];
+  const needs = needsOf(method);
   // A method that matches no features learns from the first source only.
   const used = needs.source ? sources.slice(0, needs.pairs ? undefined : 1) : [];
   return {
     method,
-    engine,
-    convolution,
-    innerSteps,
+    engine: options.engine ?? defaultOf(transferSchema, 'engine'),
+    convolution: options.convolution ?? defaultOf(transferSchema, 'convolution'),
+    settings: settingsOf(method, options),
     threads,
     target,
     size,

@@ -13,7 +13,7 @@ import {
   requirePath,
   takeOptions,
 } from '../options/arguments.js';
-import { required } from '../options/check.js';
+import { defaultOf, required } from '../options/check.js';
 import { defaultBatch, defaultSize } from '../options/networks.js';
 import { yamlOptions } from '../options/options-file.js';
 import { currentFormat, type RunFormat, rules } from '../options/rules.js';
@@ -228,7 +228,7 @@ async function runAll(
   format: RunFormat,
   control: ExperimentControl,
 ): Promise<ExperimentResult> {
-  const { seeds = 3, device, threads } = options;
+  const { seeds = defaultOf(compareSchema, 'seeds'), device, threads } = options;
   const rows = entries.map((entry) => ({ entry, outcomes: new Array<RunOutcome | undefined>(seeds).fill(undefined) }));
   try {
     await runEach(rows, out, options, format, control);

@@ -9,7 +9,7 @@ import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { required } from '../options/check.js';
-import { methodNeeds } from '../options/methods.js';
+import { needsOf } from '../options/methods.js';
 import { defaultSize } from '../options/networks.js';
 import type { Rules } from '../options/rules.js';
 import { transferSchema } from '../options/schemas.js';
@@ -56,7 +56,7 @@ export async function preflight(
   for (const entry of entries) {
     const target = targetOf(entry.options, dataset.classNames.length);
     describeNetwork(target, target.size); // throws where the images are too small
-    if (methodNeeds[entry.method].source) await checkSources(entry, target, known, rules);
+    if (needsOf(entry.method).source) await checkSources(entry, target, known, rules);
     if (entry.options.targetInit !== undefined) await readStart(entry.options.targetInit, entry.options, known);
   }
   return {

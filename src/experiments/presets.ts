@@ -8,9 +8,9 @@ import { openDataset } from '../data/open.js';
 import { reaching } from '../data/reading.js';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
-import { checkOptions, type Given, refused, required } from '../options/check.js';
+import { checkOptions, type Given, paperOptions, refused, required } from '../options/check.js';
 import { type Layout, layouts } from '../options/datasets.js';
-import { networkNames } from '../options/networks.js';
+import { defaultBatch, defaultSize, networkNames } from '../options/networks.js';
 import { compareSchema, curveSchema, pretrainSchema } from '../options/schemas.js';
 import { didYouMean } from '../options/suggest.js';
 import { readText } from '../system/files.js';
@@ -38,10 +38,14 @@ const presetSchema = z.strictObject({
   sources: z
     .array(z.strictObject({ network: z.enum(networkNames), trainedOn: text, classes: z.int().min(1), from: text }))
     .default([]),
+  /** What differs from the paper's schedule, which the tables of options hold. */
   options: z.record(z.string(), z.unknown()),
 });
 
-/** One of the paper's experiments, or the training of a source for them: a file of src/experiments/presets/. */
+/**
+ * One of the paper's experiments, or the training of a source for them: a file of src/experiments/presets/. `options`
+ * is complete: it has the paper's schedule, too.
+ */
 export interface Preset extends z.output<typeof presetSchema> {
   readonly name: string;
 }
@@ -63,9 +67,17 @@ export async function presets(): Promise<Preset[]> {
 async function readPreset(name: string): Promise<Preset> {
   const file = join(folder, `${name}.yaml`);
   const preset = presetSchema.parse(parse(await readText(file), { strict: true, uniqueKeys: true }));
-  checkOptions(schemas[preset.verb], preset.options, (key) => `${file}: ${key}`);
+  const schema = schemas[preset.verb];
+  const network = String(preset.options.target ?? preset.options.network);
+  const options = { ...paperOptions(schema), batch: defaultBatch(defaultSize(network)), ...preset.options };
+  checkOptions(schema, options, (key) => `${file}: ${key}`);
   const { data } = preset;
-  return { name, ...preset, data: { ...data, ...(data.split !== undefined && { split: join(folder, data.split) }) } };
+  return {
+    name,
+    ...preset,
+    options,
+    data: { ...data, ...(data.split !== undefined && { split: join(folder, data.split) }) },
+  };
 }
 
 /**

@@ -140,17 +140,10 @@ function guard<F extends (...args: never[]) => unknown>(call: F): F {
 }
 
 function withErrors(native: NativeAddon): NativeAddon {
+  const { Bench: _, Network: __, Run: ___, ...functions } = native;
+  const guarded = Object.entries(functions).map(([name, call]) => [name, guard(call as (...args: never[]) => unknown)]);
   return {
-    info: guard(native.info),
-    device: guard(native.device),
-    memory: guard(native.memory),
-    measureMachine: guard(native.measureMachine),
-    networks: guard(native.networks),
-    describe: guard(native.describe),
-    initialise: guard(native.initialise),
-    pairs: guard(native.pairs),
-    resize: guard(native.resize),
-    iterate: guard(native.iterate),
+    ...(Object.fromEntries(guarded) as typeof functions),
     Bench: class implements NativeBench {
       readonly iterate: NativeBench['iterate'];
 

@@ -66,19 +66,8 @@ export interface Hyperparameters {
   readonly method: string;
   readonly engine: EngineName;
   readonly convolution: ConvolutionName;
-  readonly lr: number;
-  readonly momentum: number;
-  readonly weightDecay: number;
-  readonly beta: number;
-  /** T, the number of virtual matching steps. */
-  readonly innerSteps: number;
-  readonly metaLr: number;
-  readonly metaWeightDecay: number;
-  /** Weight of the attention loss. */
-  readonly attentionWeight: number;
-  /** Weight of the loss of learning without forgetting, and the temperature of its softmax. */
-  readonly distillationWeight: number;
-  readonly temperature: number;
+  /** Momentum, and what the method's terms and meta-networks take, by the names of options/methods.ts. */
+  readonly settings: Readonly<Record<string, number>>;
 }
 
 export interface RunJob extends Hyperparameters {
@@ -111,10 +100,21 @@ export interface RunJob extends Hyperparameters {
   readonly evaluationBatch: number;
   /** Seconds between saves within an epoch. */
   readonly saveEvery: number;
+  /** The learning rate at which the schedule begins. */
+  readonly lr: number;
   /** The fraction of all steps during which the learning rate grows linearly to the schedule's. Absent: no warm-up. */
   readonly warmUp?: number;
   /** Continues a run: `state` is that of its last 'save' or 'epoch' event, `best` the `network` of its best epoch. */
   readonly resume?: { readonly state: readonly NamedTensor[]; readonly best: readonly NamedTensor[] };
+}
+
+/**
+ * The terms that the loss is a sum of, with their weights, by name: `org`, the cross-entropy, and those that the method
+ * adds.
+ */
+export interface Losses {
+  readonly org: number;
+  readonly [term: string]: number;
 }
 
 export interface StepEvent {
@@ -124,11 +124,7 @@ export interface StepEvent {
   /** Steps done in this epoch, and all steps of an epoch. */
   readonly step: number;
   readonly steps: number;
-  readonly lossOrg: number;
-  /** The losses below are absent if the method has no such term. */
-  readonly lossMatching?: number;
-  readonly lossAttention?: number;
-  readonly lossDistillation?: number;
+  readonly losses: Losses;
   /** L_org(θ_{T+1}); absent if the method is not bilevel. */
   readonly metaObjective?: number;
 }
@@ -148,10 +144,7 @@ export interface EpochMetrics {
   readonly epoch: number;
   /** Learning rate of the epoch's last step: during a warm-up it changes within an epoch. */
   readonly lr: number;
-  readonly lossOrg: number;
-  readonly lossMatching?: number;
-  readonly lossAttention?: number;
-  readonly lossDistillation?: number;
+  readonly losses: Losses;
   readonly metaObjective?: number;
   /** Norm of the gradient with respect to φ, mean over the epoch's steps. */
   readonly gradPhi?: number;
@@ -221,7 +214,7 @@ export interface NativeRun {
   start(): Promise<RunResult>;
   /**
    * Call it instead of start(). Does one real step (no meta-step) at each learning rate in turn, on the run's first
-   * batches, and emits 'step' events. Ends early at a loss that is NaN or infinite (then lossOrg is infinite), and on
+   * batches, and emits 'step' events. Ends early at a loss that is NaN or infinite (then losses.org is infinite), and on
    * stop(). Saves nothing.
    */
   tryRates(rates: readonly number[]): Promise<void>;
@@ -256,6 +249,7 @@ export interface NativeNetwork {
 
 /** For parity tests: `iterations` iterations from given tensors on given batches; all values are returned. */
 export interface IterateJob extends Hyperparameters {
+  readonly lr: number;
   readonly dtype: 'float32' | 'float64';
   readonly device: string;
   readonly threads: number;
@@ -272,6 +266,7 @@ export interface BenchJob extends Hyperparameters {
   readonly size: number;
   readonly batch: number;
   readonly source: { readonly network: NetworkSpec; readonly pairs: readonly Pair[] };
+  readonly lr: number;
   readonly device: string;
   readonly threads: number;
 }
@@ -284,6 +279,23 @@ export interface NativeBench {
 export interface MachineSpeed {
   readonly gemmGflops: number;
   readonly bandwidthGBs: number;
+}
+
+export interface MemoryUse {
+  readonly now: number;
+  readonly peak: number;
+}
+
+/** What C++ declares and this side declares again: the tests compare both. */
+export interface Declarations {
+  readonly methods: readonly {
+    readonly name: string;
+    readonly terms: readonly string[];
+    readonly what: boolean;
+    readonly where: boolean;
+  }[];
+  /** The fields of the interfaces of this file. */
+  readonly structs: Readonly<Record<string, readonly string[]>>;
 }
 
 /** The addon's exports. */
@@ -316,7 +328,8 @@ export interface NativeAddon {
   /** Every observed tensor in full, by the fixtures' names (which hold only probes of θ, momentum and features). */
   iterate(job: IterateJob): Promise<NamedTensor[]>;
   /** Bytes in this process's CPU tensors of 64 KiB and more: now, and at the peak. */
-  memory(): { readonly now: number; readonly peak: number };
+  memory(): MemoryUse;
+  declarations(): Declarations;
   /** Measures the machine's peak speed: float32 matrix products, and memory reads and writes. */
   measureMachine(threads: number): Promise<MachineSpeed>;
   readonly Bench: new (job: BenchJob) => NativeBench;

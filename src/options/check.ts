@@ -3,11 +3,17 @@ import type * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { didYouMean } from './suggest.js';
 
+/** An option's values: the one that holds where none is given, and the paper's. */
+export interface Values {
+  readonly default?: number | string;
+  readonly paper?: number;
+}
+
 /**
  * Describes an option. `allowed` ends the sentence "it must be …"; `value` is what help shows after the flag. An option
  * that `repeats` takes one value or a list; on the command line the flag is repeated.
  */
-export interface About {
+export interface About extends Values {
   readonly [key: string]: unknown;
   readonly allowed: string;
   readonly value: string;
@@ -26,11 +32,30 @@ export type Given<S extends Schema> = Partial<z.output<S>>;
 export type Written<S extends Schema> = Partial<z.input<S>>;
 
 /** The help text of an option: its purpose, its default in parentheses, and the allowed values. */
-export function helpOf({ help, allowed, value }: About): string {
+export function helpOf(about: About): string {
+  const { allowed, value } = about;
+  const help = about.default === undefined ? about.help : `${about.help} (${written(about.default)})`;
   // The placeholder (<n>, <x>, <dir>) shows the type already.
   const range = allowed.replace(/^a (whole )?number /, '');
   return value === '' || allowed === anyPath ? help : `${help}; ${range}`;
 }
+
+/** 0.0001 → 1e-4. */
+const written = (value: number | string): string =>
+  typeof value === 'number' && value > 0 && value < 1e-3 ? value.toExponential() : String(value);
+
+/** The value of an option where none is given. */
+export const defaultOf = <S extends Schema, K extends keyof z.output<S> & string>(schema: S, key: K) =>
+  aboutField(schema, key).default as NonNullable<z.output<S>[K]>;
+
+/** The options for which the table has the paper's value. */
+export const paperOptions = (schema: Schema): Record<string, number> =>
+  Object.fromEntries(
+    Object.keys(schema.shape).flatMap((key) => {
+      const { paper } = aboutField(schema, key);
+      return paper === undefined ? [] : [[key, paper]];
+    }),
+  );
 
 export const aboutField = (schema: Schema, key: string): About => schema.shape[key]?.meta() as About;
 

@@ -7,7 +7,7 @@ export interface RunNeeds {
   readonly batch: number;
   readonly size: number;
   readonly width: number;
-  readonly innerSteps: number;
+  readonly innerSteps?: number | undefined;
 }
 
 /**
@@ -15,7 +15,7 @@ export interface RunNeeds {
  * L2T-ww at 32×32 with T = 2, and 2 KiB more for each further virtual step (bench/README.md). At 224×224, and for the
  * other methods, an iteration takes less than half of that.
  */
-export const memoryOfRun = ({ batch, size, width, innerSteps }: RunNeeds): number =>
+export const memoryOfRun = ({ batch, size, width, innerSteps = 2 }: RunNeeds): number =>
   2 ** 30 + batch * size ** 2 * Math.max(1, width) * (10 + 2 * (innerSteps - 2)) * 2 ** 10;
 
 /** Images give a warning if their side is at least this many times the network's default. */

@@ -1,65 +1,103 @@
-/** The methods: those that the paper compares, and ablations of its own method (docs/method.md). */
-export const methodNames = [
-  'l2t-ww',
-  'l2t-w',
-  'amounts-only',
-  'fm',
-  'at',
-  'lwf',
-  'lwf+at',
-  'finetune',
-  'scratch',
-] as const;
-export type MethodName = (typeof methodNames)[number];
+import * as z from 'zod';
+import { between, custom, whole } from './row.js';
+import { type TermName, terms } from './terms.js';
 
-/** What a method uses besides the data: a source, pairs of features, the settings of its losses and meta-networks. */
-interface Needs {
-  readonly source?: true;
+/** What a method adds to the cross-entropy, and what it learns about that. */
+interface Method {
+  /** The terms that it adds, in the order in which they are summed. */
+  readonly terms: readonly TermName[];
+  /** Which weights of the matching loss its meta-networks give: of channels, of pairs. */
+  readonly learns?: readonly ('what' | 'where')[];
   /** The default configuration of pairs. */
   readonly pairs?: 'all-to-all' | 'one-to-one';
-  readonly beta?: true;
-  readonly meta?: true;
-  readonly attention?: true;
-  readonly distillation?: true;
 }
 
-/** The table of methods. */
-export const methodNeeds: Readonly<Record<MethodName, Needs>> = {
-  'l2t-ww': { source: true, pairs: 'all-to-all', beta: true, meta: true },
-  'l2t-w': { source: true, pairs: 'one-to-one', beta: true, meta: true },
-  'amounts-only': { source: true, pairs: 'one-to-one', beta: true, meta: true },
-  fm: { source: true, pairs: 'all-to-all', beta: true },
-  at: { source: true, pairs: 'one-to-one', attention: true },
-  lwf: { source: true, distillation: true },
-  'lwf+at': { source: true, pairs: 'one-to-one', attention: true, distillation: true },
-  finetune: {},
-  scratch: {},
+/** The methods: those that the paper compares, and ablations of its own method (docs/method.md). */
+export const methods = {
+  'l2t-ww': { terms: ['matching'], learns: ['what', 'where'], pairs: 'all-to-all' },
+  'l2t-w': { terms: ['matching'], learns: ['what'], pairs: 'one-to-one' },
+  'amounts-only': { terms: ['matching'], learns: ['where'], pairs: 'one-to-one' },
+  fm: { terms: ['matching'], pairs: 'all-to-all' },
+  at: { terms: ['attention'], pairs: 'one-to-one' },
+  lwf: { terms: ['distillation'] },
+  'lwf+at': { terms: ['attention', 'distillation'], pairs: 'one-to-one' },
+  finetune: { terms: [] },
+  scratch: { terms: [] },
+} as const satisfies Readonly<Record<string, Method>>;
+export type MethodName = keyof typeof methods;
+export const methodNames = Object.keys(methods) as [MethodName, ...MethodName[]];
+
+/** The method's default configuration of pairs; undefined if it has none. */
+export const pairsOf = (name: MethodName): Method['pairs'] => (methods[name] as Method).pairs;
+
+/** Settings of SGD, which every method reads. */
+const optimiserSettings = {
+  momentum: custom(z.number().gte(0).lt(1), 'x', 'a number from 0 and below 1', 'momentum of SGD', {
+    default: 0.9,
+    paper: 0.9,
+  }),
+  weightDecay: between(0, 1, 'weight decay of SGD', { default: 1e-4, paper: 1e-4 }),
 };
 
-const { finetune: _, ...listedNeeds } = methodNeeds;
+/** Settings of the meta-networks and of the steps that train them: of the methods that learn. */
+const metaSettings = {
+  innerSteps: whole(1, 100, 'T, virtual steps on the matching loss', { default: 2, paper: 2 }),
+  metaLr: between(0, 10, 'learning rate of Adam on the meta-networks', { default: 1e-4, paper: 1e-4 }),
+  metaWeightDecay: between(0, 1, 'weight decay of Adam on the meta-networks', { default: 1e-4, paper: 1e-4 }),
+};
+
+type Intersection<U> = (U extends unknown ? (each: U) => void : never) extends (all: infer I) => void ? I : never;
+const termSettings = Object.assign({}, ...Object.values(terms).map(({ settings }) => settings)) as Intersection<
+  (typeof terms)[TermName]['settings']
+>;
+
+/** All settings: the options that the native part takes by name. Their order is that of help and of options.yaml. */
+export const settings = { ...optimiserSettings, ...terms.matching.settings, ...metaSettings, ...termSettings };
+export type SettingName = keyof typeof settings;
+export type SettingValues = { readonly [name in SettingName]?: number | undefined };
+
+/** What a method uses besides the data: a source, pairs of features, settings. */
+export interface Needs {
+  readonly source: boolean;
+  readonly pairs: boolean;
+  readonly settings: readonly SettingName[];
+}
+
+export function needsOf(name: MethodName): Needs {
+  const method: Method = methods[name];
+  const added = method.terms.map((term) => terms[term]);
+  const groups = [optimiserSettings, ...(method.learns ? [metaSettings] : []), ...added.map((term) => term.settings)];
+  return {
+    source: added.length > 0,
+    pairs: added.some(({ reads }) => reads === 'pairs'),
+    settings: groups.flatMap((group) => Object.keys(group) as SettingName[]),
+  };
+}
+
+/** The settings that the method reads: the given values, and the defaults for the rest. */
+export function settingsOf(name: MethodName, given: SettingValues = {}): Record<string, number> {
+  const value = (key: SettingName) => given[key] ?? (settings[key].meta()?.default as number);
+  return Object.fromEntries(needsOf(name).settings.map((key) => [key, value(key)]));
+}
+
 /**
  * The rows that `--methods` of an experiment may list: every method except finetune, which needs weights of the
  * target's network. finetune-source runs finetune on the first source's network, from the source's weights.
  */
-export const rowNeeds = { ...listedNeeds, 'finetune-source': { source: true } } as const satisfies Record<
-  string,
-  Needs
->;
-export type RowName = keyof typeof rowNeeds;
-export const rowNames = Object.keys(rowNeeds) as readonly RowName[];
+export type RowName = Exclude<MethodName, 'finetune'> | 'finetune-source';
+export const rowNames: readonly RowName[] = [...methodNames.filter((name) => name !== 'finetune'), 'finetune-source'];
 
-/** For each need, the options that only methods with that need use. */
-const optionsOfNeed = {
-  source: ['source', 'sourceNetwork', 'sourceSize', 'sourceWidth'],
-  pairs: ['pairs'],
-  beta: ['beta'],
-  meta: ['innerSteps', 'metaLr', 'metaWeightDecay'],
-  attention: ['attentionWeight'],
-  distillation: ['distillationWeight', 'temperature'],
-} as const;
+export const needsOfRow = (name: RowName): Needs =>
+  name === 'finetune-source' ? { ...needsOf('finetune'), source: true } : needsOf(name);
+
+const sourceOptions = ['source', 'sourceNetwork', 'sourceSize', 'sourceWidth'] as const;
 
 /** The options of `transfer` that a method with these needs does not use. */
-export function uselessOptions(has: Needs): (typeof optionsOfNeed)[keyof typeof optionsOfNeed][number][] {
-  const needs = Object.keys(optionsOfNeed) as (keyof typeof optionsOfNeed)[];
-  return needs.filter((need) => !has[need]).flatMap((need) => optionsOfNeed[need]);
+export function uselessOptions(has: Needs): (SettingName | (typeof sourceOptions)[number] | 'pairs')[] {
+  const names = Object.keys(settings) as SettingName[];
+  return [
+    ...(has.source ? [] : sourceOptions),
+    ...(has.pairs ? [] : (['pairs'] as const)),
+    ...names.filter((name) => !has.settings.includes(name)),
+  ];
 }

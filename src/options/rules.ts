@@ -1,4 +1,4 @@
-import { type MethodName, methodNeeds } from './methods.js';
+import { type MethodName, pairsOf } from './methods.js';
 
 /**
  * Defaults that depend on a run folder's format: division of the images, choice of epoch, learning rate, batch, pairs.
@@ -15,7 +15,7 @@ export interface Rules {
   readonly lr: number | 'auto';
   /** The default batch is made smaller until an epoch has this many steps (`defaultBatch` in networks.ts). */
   readonly fewestSteps: number;
-  /** Default pairs that differ from `methodNeeds`. */
+  /** Default pairs that differ from those of methods.ts. */
   readonly pairs: { readonly [method in MethodName]?: string };
 }
 
@@ -38,4 +38,4 @@ export const currentFormat: RunFormat = 2;
 
 /** A method's default pairs; undefined if it matches no features. */
 export const defaultPairs = (method: MethodName, { pairs }: Rules): string | undefined =>
-  pairs[method] ?? methodNeeds[method].pairs;
+  pairs[method] ?? pairsOf(method);

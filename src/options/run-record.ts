@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { shown } from '../system/printable.js';
 import { layouts } from './datasets.js';
-import { methodNames } from './methods.js';
+import { methodNames, type SettingName, settings } from './methods.js';
 import { networkNames } from './networks.js';
 import { convolutionNames, engineNames } from './schemas.js';
 import { parseYaml } from './yaml.js';
@@ -21,6 +21,11 @@ const resolvedSource = z.strictObject({
 });
 
 export type ResolvedSource = z.output<typeof resolvedSource>;
+
+/** Runs record the settings that their method reads; earlier versions recorded all. */
+const optionalSettings = Object.fromEntries(
+  Object.keys(settings).map((name) => [name, z.number().optional()]),
+) as Record<SettingName, z.ZodOptional<z.ZodNumber>>;
 
 /** Every option of a run, with defaults filled in. */
 const resolved = z.strictObject({
@@ -49,15 +54,7 @@ const resolved = z.strictObject({
   threads: z.int().min(1),
   saveEvery: z.number(),
   lr: z.union([z.literal('auto'), z.number()]),
-  momentum: z.number(),
-  weightDecay: z.number(),
-  beta: z.number(),
-  innerSteps: z.int(),
-  metaLr: z.number(),
-  metaWeightDecay: z.number(),
-  attentionWeight: z.number(),
-  distillationWeight: z.number(),
-  temperature: z.number(),
+  ...optionalSettings,
 });
 
 export type ResolvedOptions = z.output<typeof resolved>;

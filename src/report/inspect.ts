@@ -9,6 +9,7 @@ import { loadWeights } from '../networks/weights/load.js';
 import type { NetworkName } from '../options/networks.js';
 import { parseRecord, type ResolvedOptions } from '../options/run-record.js';
 import { fileError, readText } from '../system/files.js';
+import { translateMetrics } from './older-formats.js';
 import { type FoundRate, readRate } from './run-files.js';
 
 export interface FileReport {
@@ -86,7 +87,7 @@ export async function inspectRun(run: string): Promise<RunReport> {
 
 function parseMetrics(line: string, file: string): EpochMetrics {
   try {
-    return JSON.parse(line) as EpochMetrics;
+    return translateMetrics(JSON.parse(line));
   } catch (cause) {
     throw new L2TError('INVALID_RUN', `${file} is damaged: its last line is no JSON.`, { cause });
   }

@@ -33,10 +33,10 @@ export function isLookedAt(epoch: number, { epochs, steps }: { epochs: number; s
 
 /** Did an epoch's training do no better than guessing, neither in accuracy nor in loss? */
 export function isAtChance(
-  { trainAccuracy, lossOrg }: Pick<EpochMetrics, 'trainAccuracy' | 'lossOrg'>,
+  { trainAccuracy, losses }: Pick<EpochMetrics, 'trainAccuracy' | 'losses'>,
   images: number,
   { accuracy, loss }: Guessing,
 ): boolean {
-  if (lossOrg < (1 - moved) * loss) return false;
+  if (losses.org < (1 - moved) * loss) return false;
   return probabilityOfAtLeast(Math.round(trainAccuracy * images), images, accuracy) > significance;
 }

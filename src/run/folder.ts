@@ -11,6 +11,7 @@ import { type Checkpoint, saveCheckpoint } from '../networks/checkpoint.js';
 import { hasHash, hashTensors, withHash } from '../networks/weights/content-hash.js';
 import { readSafetensors, writeSafetensors } from '../networks/weights/safetensors.js';
 import { formatRecord, hashText, parseRecord, type RunRecord } from '../options/run-record.js';
+import { translateState } from '../report/older-formats.js';
 import { damagedFile, type FoundRate, rateName, readRate, recordName, startAgain } from '../report/run-files.js';
 import { fileError, makeFolder, readText, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
@@ -182,13 +183,13 @@ export class RunFolder {
       return undefined;
     }
     const { tensors, metadata } = await this.#read('state.safetensors');
-    const state = toNamedTensors(tensors);
+    const saved = toNamedTensors(tensors);
     const epochs = Number(metadata.get('epochs'));
     if (metadata.get('format') !== stateFormat || !Number.isSafeInteger(epochs) || epochs < 0) {
       throw damagedFile(file, 'it is no state of this version');
     }
     // Earlier versions hashed the tensors alone.
-    if (!hasHash(metadata) && metadata.get('tensors') !== hashTensors(state)) {
+    if (!hasHash(metadata) && metadata.get('tensors') !== hashTensors(saved)) {
       throw damagedFile(file, 'its content does not match its checksum');
     }
     if (metadata.get('options') !== hashText(formatRecord(this.record))) {
@@ -202,6 +203,7 @@ export class RunFolder {
     }
     this.#metrics = await this.#readLines('metrics.jsonl', epochs);
     this.#timing = await this.#readLines('timing.jsonl', epochs);
+    const state = translateState(saved);
     this.#state = state;
     this.#saved = true;
     await this.#writeLines();

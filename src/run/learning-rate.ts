@@ -1,5 +1,5 @@
 import { L2TError } from '../errors.js';
-import { type MethodName, methodNeeds } from '../options/methods.js';
+import { type MethodName, needsOf } from '../options/methods.js';
 import type { FoundRate, RateTrial } from '../report/run-files.js';
 import { mean } from '../system/statistics.js';
 
@@ -65,7 +65,7 @@ export class RateSearch {
         `The loss became NaN or infinite at a learning rate of ${diverged.toPrecision(2)}: no rate can be found. Look at the source's weights and at --beta, or give a lower --lr yourself.`,
       );
     }
-    const below = methodNeeds[this.method].beta ? margin.matching : margin.other;
+    const below = needsOf(this.method).settings.includes('beta') ? margin.matching : margin.other;
     const lr = Math.min(paperRate, (diverged ?? highest) / below);
     return { lr: Number(lr.toPrecision(2)), warmUp, diverged, tried: this.tried };
   }

@@ -48,7 +48,7 @@ export class Recorder implements RunListener {
     const chance = guessing(labels, data.classNames.length);
     if (!isAtChance(metrics, labels.length, chance)) return;
     const right = `${percent(metrics.trainAccuracy)} of its images right, where guessing gets ${percent(chance.accuracy)}`;
-    const loss = `the loss is ${metrics.lossOrg.toFixed(3)}, that of guessing ${chance.loss.toFixed(3)}`;
+    const loss = `the loss is ${metrics.losses.org.toFixed(3)}, that of guessing ${chance.loss.toFixed(3)}`;
     const rate = this.folder.rate ? `--lr ${this.folder.rate.lr / 4}` : '--lr auto, or a lower --lr';
     const message = `nothing is learned so far: epoch ${metrics.epoch + 1} got ${right}, and ${loss}. Try ${rate}; and see whether the labels are right (l2t-native data check)`;
     this.emit({ type: 'warning', message });

@@ -1,11 +1,11 @@
 import { resolve as absolute } from 'node:path';
 import { L2TError } from '../errors.js';
-import { flagOf, type Given, required } from '../options/check.js';
-import { type MethodName, methodNeeds, uselessOptions } from '../options/methods.js';
+import { defaultOf, flagOf, type Given, required } from '../options/check.js';
+import { type MethodName, needsOf, settingsOf, uselessOptions } from '../options/methods.js';
 import { defaultSize, type NetworkName } from '../options/networks.js';
 import { type RunFormat, rules } from '../options/rules.js';
 import type { ResolvedOptions, ResolvedSource } from '../options/run-record.js';
-import { hyperparameters, transferSchema } from '../options/schemas.js';
+import { transferSchema } from '../options/schemas.js';
 import { defaultThreads } from '../system/threads.js';
 
 export type Options = Omit<Given<typeof transferSchema>, 'target'>;
@@ -21,7 +21,7 @@ export function requireConsistent(method: MethodName, given: Options): void {
 
 /** Refuses options that the method does not read, by name, and the lack of those that it needs. */
 function requireFitting(method: MethodName, given: Options): void {
-  const useless = uselessOptions(methodNeeds[method]).filter((key) => given[key] !== undefined);
+  const useless = uselessOptions(needsOf(method)).filter((key) => given[key] !== undefined);
   if (useless.length > 0) {
     const flags = useless.map(flagOf).join(', ');
     const hint = method === 'finetune' ? ' (It starts from --target-init.)' : '';
@@ -30,7 +30,7 @@ function requireFitting(method: MethodName, given: Options): void {
       `Method ${method} has no use for ${flags}: leave out what it does not read.${hint}`,
     );
   }
-  const { source, pairs } = methodNeeds[method];
+  const { source, pairs } = needsOf(method);
   if (source && !pairs && [given.source].flat().length > 1) {
     throw new L2TError('INVALID_OPTION', `Method ${method} learns from one source: give --source once.`);
   }
@@ -71,6 +71,8 @@ export function resolveOptions(
   device: string,
 ): Unbatched {
   const size = given.size ?? defaultSize(target);
+  const or = <K extends keyof Options>(key: K) =>
+    (given[key] ?? defaultOf(transferSchema, key)) as NonNullable<Options[K]>;
   return {
     method,
     target,
@@ -87,14 +89,14 @@ export function resolveOptions(
     ...(given.fold !== undefined && { fold: given.fold }),
     ...(given.splitFile !== undefined && { splitFile: absolute(given.splitFile) }),
     ...(given.cache !== undefined && { cache: absolute(given.cache) }),
-    epochs: given.epochs ?? 200,
-    seed: given.seed ?? 0,
-    engine: given.engine ?? 'native',
-    convolution: given.convolution ?? 'auto',
+    epochs: or('epochs'),
+    seed: or('seed'),
+    engine: or('engine'),
+    convolution: or('convolution'),
     device,
     threads: given.threads ?? defaultThreads(),
-    saveEvery: given.saveEvery ?? 60,
+    saveEvery: or('saveEvery'),
     lr: given.lr ?? rules[format].lr,
-    ...hyperparameters(given),
+    ...settingsOf(method, given),
   };
 }

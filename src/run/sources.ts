@@ -3,7 +3,7 @@ import { L2TError } from '../errors.js';
 import { addon, type NativeSource, type NetworkSpec } from '../native/addon.js';
 import { type Checkpoint, flagNames, loadCheckpoint } from '../networks/checkpoint.js';
 import { flagOf, type Given, required } from '../options/check.js';
-import { type MethodName, methodNeeds } from '../options/methods.js';
+import { type MethodName, needsOf } from '../options/methods.js';
 import type { NetworkName } from '../options/networks.js';
 import { defaultPairs, type Rules } from '../options/rules.js';
 import type { ResolvedOptions, ResolvedSource } from '../options/run-record.js';
@@ -90,7 +90,7 @@ export function resolveSources(
 ): ResolvedSource[] {
   return checkpoints.map(({ network: { name, width }, size }, k) => {
     const { checkpoint, pairs = defaultPairs(method, rules) } = sources[k] as GivenSource;
-    return { checkpoint, network: name, width, size, ...(methodNeeds[method].pairs && { pairs }) };
+    return { checkpoint, network: name, width, size, ...(needsOf(method).pairs && { pairs }) };
   });
 }
 

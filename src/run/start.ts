@@ -3,7 +3,7 @@ import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { sizeWarning, threadsWarning } from '../options/cost.js';
-import { type MethodName, methodNeeds } from '../options/methods.js';
+import { type MethodName, needsOf } from '../options/methods.js';
 import { defaultBatch, type NetworkName } from '../options/networks.js';
 import { currentFormat, type RunFormat, rules } from '../options/rules.js';
 import type { ResolvedOptions, RunRecord } from '../options/run-record.js';
@@ -26,7 +26,7 @@ export async function startRun(
 ): Promise<RunResult> {
   if (given.out !== undefined) await requireUnused(given.out);
   requireConsistent(method, given);
-  const listed = methodNeeds[method].source ? listSources(given) : [];
+  const listed = needsOf(method).source ? listSources(given) : [];
   const checkpoints = await loadSources(listed, given.strict, warn(context));
   const device = addon().device(given.device ?? 'auto');
   const sources = resolveSources(method, listed, checkpoints, rules[format]);

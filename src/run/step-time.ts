@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { addon, type NetworkSpec, type Pair, type RunJob } from '../native/addon.js';
 import { imagenetNormalisation } from '../options/networks.js';
-import { defaultHyperparameters } from '../options/schemas.js';
 import { onAbort, throwIfAborted } from '../system/abort.js';
 
 /** The training job to time, without its images, weights and schedule. */
 export interface TimedJob
   extends Pick<
     RunJob,
-    'method' | 'engine' | 'convolution' | 'innerSteps' | 'target' | 'size' | 'batch' | 'device' | 'threads'
+    'method' | 'engine' | 'convolution' | 'settings' | 'target' | 'size' | 'batch' | 'device' | 'threads'
   > {
   readonly sources: readonly {
     readonly network: NetworkSpec;
@@ -49,7 +48,6 @@ export async function timeStep(job: TimedJob, signal?: AbortSignal): Promise<num
 function toRunJob({ sources, ...job }: TimedJob): RunJob {
   const { batch, size, target } = job;
   return {
-    ...defaultHyperparameters,
     lr: 1e-3, // on random images, 0.1 diverges within five steps
     ...job,
     sources: sources.map((source) => ({

@@ -3,8 +3,8 @@ import { evaluationBatch, largeSize } from '../data/fit.js';
 import { L2TError } from '../errors.js';
 import type { RunJob, StepEvent } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
+import { settingsOf } from '../options/methods.js';
 import { imagenetNormalisation } from '../options/networks.js';
-import { hyperparameters } from '../options/schemas.js';
 import type { FoundRate } from '../report/run-files.js';
 import { shellWord } from '../system/shell.js';
 import { driveRun } from './drive.js';
@@ -84,11 +84,11 @@ async function findRate(materials: Materials, folder: RunFolder, context: Contex
   const { emit, signal } = context;
   const search = new RateSearch(materials.data.classNames.length, method);
   let over = false;
-  const step = ({ step: done, lossOrg }: StepEvent, stop: () => void) => {
+  const step = ({ step: done, losses }: StepEvent, stop: () => void) => {
     // Ignores steps that were under way when the search ended: the result must not depend on their number.
     if (over) return;
-    over = search.add(lossOrg);
-    emit({ type: 'rate', done, total: triedRates.length, lr: triedRates[done - 1] as number, loss: lossOrg });
+    over = search.add(losses.org);
+    emit({ type: 'rate', done, total: triedRates.length, lr: triedRates[done - 1] as number, loss: losses.org });
     if (over) stop();
   };
   // Nothing is saved: the search's native run is discarded with its weights.
@@ -112,7 +112,7 @@ function toJob(
 ): RunJob {
   const { method, engine, convolution, size, threads, seed, epochs, batch, saveEvery } = options;
   return {
-    ...hyperparameters(options),
+    settings: settingsOf(method, options),
     ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, warmUp: rate.warmUp }),
     method,
     engine,

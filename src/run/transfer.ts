@@ -1,5 +1,5 @@
 import { aSignal, takeOptions } from '../options/arguments.js';
-import { type Given, required, type Written } from '../options/check.js';
+import { defaultOf, type Given, required, type Written } from '../options/check.js';
 import { currentFormat, type RunFormat } from '../options/rules.js';
 import { transferSchema } from '../options/schemas.js';
 import { Run, type RunControl } from './run.js';
@@ -27,7 +27,7 @@ export function transfer(options: TransferOptions = {}): Run {
 export function transferAs(format: RunFormat, given: TransferOptions): Run {
   return new Run(async (emit) => {
     const { options: taken, control } = takeOptions(transferSchema, given, { signal: aSignal });
-    const { target, method = 'l2t-ww', ...options } = taken;
+    const { target, method = defaultOf(transferSchema, 'method'), ...options } = taken;
     const name = required(transferSchema, { target }, 'target');
     return startRun('transfer', method, name, options, { emit, signal: control.signal }, format);
   });

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { addon, type NativeAddon, type NativeEvent, type NativeRun } from '../../src/native/addon.js';
+import { settingsOf } from '../../src/options/methods.js';
 import { imagenetNormalisation } from '../../src/options/networks.js';
-import { defaultHyperparameters } from '../../src/options/schemas.js';
 import { caseJob } from '../../tools/parity/inputs.js';
 import { images, tinyJob } from '../native/tiny.js';
 import type { Draw } from './damage/draw.js';
@@ -64,8 +64,8 @@ function iterateJob(): unknown {
 
 function benchJob(): unknown {
   return {
-    ...defaultHyperparameters,
     method: 'l2t-ww',
+    settings: settingsOf('l2t-ww'),
     engine: 'native',
     convolution: 'auto',
     lr: 0.1,

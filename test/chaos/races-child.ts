@@ -13,7 +13,7 @@ const draw = new Draw(Number(seed));
 /** Large enough that a run requests random crops, and has two batches decoded ahead. */
 const size = 64;
 
-function job(changes: Partial<RunJob> = {}): RunJob {
+function job(changes: Parameters<typeof tinyJob>[0] = {}): RunJob {
   const set = (count: number, streams: boolean) => {
     const { pixels, ...rest } = images(count, { size });
     return streams ? rest : { ...rest, pixels };

@@ -1,91 +1,110 @@
 import { describe, expect, it } from 'vitest';
 import { addon, type NamedTensor, type NativeSource, type RunJob } from '../../src/native/addon.js';
-import { defaultHyperparameters } from '../../src/options/schemas.js';
 import { images, scratch, tinyJob, train } from './tiny.js';
 
 /** Each way in which a job can be wrong: what is changed, and what the message must name. */
-const source = tinyJob().sources[0] as NativeSource;
+const { settings, sources } = tinyJob();
+const source = sources[0] as NativeSource;
+const notNumbers = [Number.NaN, Number.POSITIVE_INFINITY, 1e39, -1, '1', null, undefined, {}, 1n];
 const withSource = (changes: object) => ({ sources: [{ ...source, ...changes }] });
 const wrong: [what: string, changes: object, message: RegExp][] = [
   ...(['method', 'engine', 'device'] as const).flatMap((key): [string, object, RegExp][] => [
-    [`${key}: a number`, { [key]: 7 }, new RegExp(`'${key}' must be a string`)],
-    [`${key}: missing`, { [key]: undefined }, new RegExp(`'${key}' must be a string`)],
+    [`${key}: a number`, { [key]: 7 }, new RegExp(`^${key} must be a string`)],
+    [`${key}: missing`, { [key]: undefined }, new RegExp(`^${key} must be a string`)],
   ]),
-  ...(
-    [
-      'lr',
-      'momentum',
-      'weightDecay',
-      'beta',
-      'metaLr',
-      'metaWeightDecay',
-      'attentionWeight',
-      'distillationWeight',
-      'temperature',
-      'saveEvery',
-    ] as const
-  ).flatMap((key): [string, object, RegExp][] =>
-    [Number.NaN, Number.POSITIVE_INFINITY, 1e39, -1, '1', null, undefined, {}, 1n].map((value) => [
+  ...(['lr', 'saveEvery'] as const).flatMap((key): [string, object, RegExp][] =>
+    notNumbers.map((value) => [
       `${key}: ${typeof value} ${value}`,
       { [key]: value },
-      new RegExp(`'${key}' must be a number from 0 to 1e30`),
+      new RegExp(`^${key} must be a number from 0 to 1e\\+30`),
     ]),
   ),
-  ...(['innerSteps', 'size', 'threads', 'seed', 'epochs', 'batch'] as const).flatMap(
-    (key): [string, object, RegExp][] =>
-      [-1, 1.5, 2 ** 60, Number.NaN, '4', undefined].map((value) => [
-        `${key}: ${typeof value} ${value}`,
-        { [key]: value },
-        new RegExp(`'${key}' must be a`),
-      ]),
+  ...notNumbers.map((beta): [string, object, RegExp] => [
+    `a setting: ${typeof beta} ${beta}`,
+    { settings: { ...settings, beta } },
+    /^settings.beta must be a number from 0 to 1e\+30/,
+  ]),
+  ...Object.keys(settings).map((key): [string, object, RegExp] => [
+    `no ${key}`,
+    { settings: Object.fromEntries(Object.entries(settings).filter(([name]) => name !== key)) },
+    new RegExp(`^settings.${key} is missing`),
+  ]),
+  ['a setting of another method', { settings: { ...settings, temperature: 2 } }, /^settings.temperature is unused/],
+  [
+    'half a virtual step',
+    { settings: { ...settings, innerSteps: 1.5 } },
+    /^settings.innerSteps must be a whole number/,
+  ],
+  ...(['size', 'threads', 'seed', 'epochs', 'batch'] as const).flatMap((key): [string, object, RegExp][] =>
+    [-1, 1.5, 2 ** 60, Number.NaN, '4', undefined].map((value) => [
+      `${key}: ${typeof value} ${value}`,
+      { [key]: value },
+      new RegExp(`^${key} must be a`),
+    ]),
   ),
-  ...(['sources', 'target', 'train', 'normalisation'] as const).flatMap((key): [string, object, RegExp][] =>
+  ...(['sources', 'target', 'train', 'normalisation', 'settings'] as const).flatMap((key): [string, object, RegExp][] =>
     [5, null, undefined, 'x'].map((value) => [
       `${key}: ${value}`,
       { [key]: value },
-      new RegExp(`'${key}' must be an (array|object)`),
+      new RegExp(`^${key} must be an (array|object)`),
     ]),
   ),
   ['an unknown method', { method: 'l2t' }, /Unknown method 'l2t'.*scratch.*l2t-ww/],
   ['an unknown engine', { engine: 'fast' }, /Unknown engine 'fast'.*native or autograd/],
   ['an unknown target', { target: { name: 'x', classes: 4, width: 1 } }, /Unknown network 'x'/],
-  ['a mean of two numbers', { normalisation: { mean: [0, 0], std: [1, 1, 1] } }, /'mean' must be three numbers/],
-  ['a std of 0', { normalisation: { mean: [0, 0, 0], std: [1, 0, 1] } }, /'std' must be three numbers above 0/],
+  [
+    'a mean of two numbers',
+    { normalisation: { mean: [0, 0], std: [1, 1, 1] } },
+    /^normalisation.mean must be three numbers/,
+  ],
+  [
+    'a std of 0',
+    { normalisation: { mean: [0, 0, 0], std: [1, 0, 1] } },
+    /^normalisation.std must be three numbers from 1e-06/,
+  ],
   [
     'labels that are no Int32Array',
     { train: { ...images(8), labels: new Uint8Array(8) } },
-    /'labels' must be an Int32Array/,
+    /^train.labels must be an Int32Array/,
   ],
   [
     'pixels that are no bytes',
     { train: { ...images(8), pixels: new Uint8ClampedArray(8) } },
-    /'pixels' must be a Uint8Array/,
+    /^train.pixels must be a Uint8Array/,
   ],
-  ['validation that is none', { validation: 5 }, /'validation' must be an object/],
-  ['no word on the best epoch', { selectBest: undefined }, /'selectBest' must be true or false/],
-  ['a resume that is none', { resume: 'yes' }, /'resume' must be an object/],
-  ['a resume without a state', { resume: { best: [] } }, /'state' must be an array/],
-  ['target weights that are none', { targetWeights: {} }, /'targetWeights' must be an array/],
-  ['a tensor that is none', { targetWeights: [5] }, /'tensors' must be a list of objects/],
-  ['a tensor without a name', { targetWeights: [{ dtype: 'float32', shape: [], data: new Uint8Array(4) }] }, /'name'/],
-  ['an unknown dtype', { targetWeights: [{ name: 'x', dtype: 'int4', shape: [], data: new Uint8Array() }] }, /'int4'/],
+  ['validation that is none', { validation: 5 }, /^validation must be an object/],
+  ['no word on the best epoch', { selectBest: undefined }, /^selectBest must be true or false/],
+  ['a resume that is none', { resume: 'yes' }, /^resume must be an object/],
+  ['a resume without a state', { resume: { best: [] } }, /^resume.state must be an array/],
+  ['target weights that are none', { targetWeights: {} }, /^targetWeights must be an array/],
+  ['a tensor that is none', { targetWeights: [5] }, /^targetWeights\[0\] must be an object/],
+  [
+    'a tensor without a name',
+    { targetWeights: [{ dtype: 'float32', shape: [], data: new Uint8Array(4) }] },
+    /^targetWeights\[0\].name must be a string/,
+  ],
+  [
+    'an unknown dtype',
+    { targetWeights: [{ name: 'x', dtype: 'int4', shape: [], data: new Uint8Array() }] },
+    /^targetWeights\[0\].dtype must be .*'int4'/,
+  ],
   [
     'a tensor that is shorter than its shape',
     { targetWeights: [{ name: 'x', dtype: 'float32', shape: [1e6, 1e6], data: new Uint8Array(4) }] },
-    /'data' must be as long/,
+    /^targetWeights\[0\].data must be as long/,
   ],
   [
     'a tensor of a negative side',
     { targetWeights: [{ name: 'x', dtype: 'float32', shape: [-1], data: new Uint8Array(4) }] },
-    /'shape'/,
+    /^targetWeights\[0\].shape/,
   ],
-  ['a source without weights', withSource({ weights: undefined }), /'weights' must be an array/],
-  ['a source without a network', withSource({ network: undefined }), /'network' must be an object/],
-  ['pairs that are none', withSource({ pairs: [1, 2] }), /'pairs' must be a list of pairs/],
-  ['triples', withSource({ pairs: [[1, 2, 3]] }), /'pairs' must be a list of pairs/],
+  ['a source without weights', withSource({ weights: undefined }), /^sources\[0\].weights must be an array/],
+  ['a source without a network', withSource({ network: undefined }), /^sources\[0\].network must be an object/],
+  ['pairs that are none', withSource({ pairs: [1, 2] }), /^sources\[0\].pairs must be a list of pairs/],
+  ['triples', withSource({ pairs: [[1, 2, 3]] }), /^sources\[0\].pairs must be a list of pairs/],
   ['a pair of a source feature that is not there', withSource({ pairs: [[9, 0]] }), /Pair 9-0 /],
-  ['a pair of a negative feature', withSource({ pairs: [[0, -1]] }), /'pairs' must be a list of pairs/],
-  ['a pair of words', withSource({ pairs: [['x', 0]] }), /'pairs' must be a list of pairs/],
+  ['a pair of a negative feature', withSource({ pairs: [[0, -1]] }), /^sources\[0\].pairs must be a list of pairs/],
+  ['a pair of words', withSource({ pairs: [['x', 0]] }), /^sources\[0\].pairs must be a list of pairs/],
   [
     'a repeated pair',
     withSource({
@@ -94,21 +113,29 @@ const wrong: [what: string, changes: object, message: RegExp][] = [
         [0, 0],
       ],
     }),
-    /'pairs' must be without repetitions/,
+    /^sources\[0\].pairs must be without repetitions/,
   ],
-  ['a source that is none', { sources: [undefined] }, /'sources' must be a list of objects/],
-  ['a mean of NaN', { normalisation: { mean: [0, Number.NaN, 0], std: [1, 1, 1] } }, /'mean' must be three numbers/],
+  ['a source that is none', { sources: [undefined] }, /^sources\[0\] must be an object/],
+  [
+    'a mean of NaN',
+    { normalisation: { mean: [0, Number.NaN, 0], std: [1, 1, 1] } },
+    /^normalisation.mean must be three numbers/,
+  ],
   [
     'an empty tensor whose strides overflow',
     { targetWeights: [{ name: 'x', dtype: 'float32', shape: [0, 1e12, 1e12], data: new Uint8Array() }] },
-    /'shape'/,
+    /^targetWeights\[0\].shape/,
   ],
-  ['pairs for scratch', { method: 'scratch' }, /scratch matches no features/],
+  [
+    'pairs for scratch',
+    { method: 'scratch', settings: tinyJob({ method: 'scratch' }).settings },
+    /scratch matches no features/,
+  ],
   ['no pairs for l2t-ww', withSource({ pairs: [] }), /l2t-ww needs a source and pairs/],
   ['no source for l2t-ww', { sources: [] }, /l2t-ww needs a source and pairs/],
 ];
 
-const build = async (changes: object) => train(tinyJob(changes as Partial<RunJob>));
+const build = async (changes: object) => train({ ...tinyJob(), ...changes });
 
 describe('a wrong job', () => {
   it.each(wrong)('%s: INVALID_OPTION', async (_, changes, message) => {
@@ -169,7 +196,7 @@ describe('a wrong job', () => {
 });
 
 describe('a batch to iterate on', () => {
-  const { engine, convolution, target, device, threads } = scratch();
+  const { engine, convolution, settings, target, device, threads } = scratch();
   const x = { name: 'x', dtype: 'float32', shape: [2, 3, 8, 8], data: new Uint8Array(2 * 3 * 8 * 8 * 4) } as const;
   const y = { name: 'y', dtype: 'int64', shape: [2], data: new Uint8Array(16) } as const;
   const labels = (...values: bigint[]) => new Uint8Array(BigInt64Array.from(values).buffer);
@@ -187,7 +214,7 @@ describe('a batch to iterate on', () => {
     ['images as numbers', [{ ...x, dtype: 'int32' }, y], /x must be images/],
     ['no labels', [x], /no entry y/],
   ])('%s', async (_what, tensors, message) => {
-    const job = { ...defaultHyperparameters, method: 'scratch', lr: 0.1, engine, convolution, target, device, threads };
+    const job = { method: 'scratch', lr: 0.1, engine, convolution, settings, target, device, threads };
     const iterated = (async () =>
       addon().iterate({ ...job, dtype: 'float32', sources: [], iterations: 1, tensors: tensors as NamedTensor[] }))();
     await expect(iterated).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });

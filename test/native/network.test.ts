@@ -97,8 +97,8 @@ describe('Network', () => {
     ['another network', { network: { ...network, name: 'vgg9_bn' } }, 'WEIGHTS_MISMATCH', /features\.0\.weight/],
     ['images too small', { network: { ...network, name: 'vgg9_bn' }, size: 4 }, 'INVALID_OPTION', /too small/],
     ['no such device', { device: 'cuda:999' }, 'DEVICE_UNAVAILABLE', /cuda:999/],
-    ['no threads', { threads: 0 }, 'INVALID_OPTION', /'threads' must be a whole number from 1/],
-    ['no job', undefined as never, 'INVALID_OPTION', /A job is an object/],
+    ['no threads', { threads: 0 }, 'INVALID_OPTION', /^threads must be a whole number from 1/],
+    ['no job', undefined as never, 'INVALID_OPTION', /The job must be an object/],
   ])('%s is refused', (_, changes, code, message) => {
     const construct = () => (changes === undefined ? new (addon().Network)(changes) : load(changes));
     expect(construct).toThrow(expect.objectContaining({ name: 'L2TError', code }));

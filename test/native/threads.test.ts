@@ -20,8 +20,8 @@ const longRun = `
   const common = { size: 32, normalisation, batch: 8, device: 'cpu', threads: 1 };
   const job = {
     ...common, target: network, train: images, sources: [], resizedCrops: false, evaluationBatch: 256, selectBest: false, seed: 0, saveEvery: 1e6, epochs: 100_000,
-    method: 'scratch', engine: 'native', convolution: 'auto', lr: 0.01, momentum: 0.9, weightDecay: 0, beta: 0.5,
-    innerSteps: 2, metaLr: 0, metaWeightDecay: 0, attentionWeight: 0, distillationWeight: 0, temperature: 1,
+    method: 'scratch', engine: 'native', convolution: 'auto', lr: 0.01,
+    settings: { momentum: 0.9, weightDecay: 0 },
   };
   const start = (begun, changes = {}) => {
     const run = new (addon().Run)({ ...job, ...changes }, (event) => {

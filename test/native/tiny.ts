@@ -8,8 +8,8 @@ import {
   type RunResult,
   type SaveEvent,
 } from '../../src/native/addon.js';
+import { type MethodName, type SettingValues, settingsOf } from '../../src/options/methods.js';
 import { imagenetNormalisation } from '../../src/options/networks.js';
-import { defaultHyperparameters } from '../../src/options/schemas.js';
 import { uniform } from '../../tools/parity/uniform.js';
 
 /** The values of a float32 tensor. */
@@ -50,15 +50,20 @@ export function images(
 const sourceNetwork = { name: 'resnet20', classes: 6, width: 0.125 };
 const targetNetwork = { name: 'vgg9_bn', classes: 4, width: 0.0625 };
 
+/** Settings that are not named have their defaults. */
+type TinyChanges = Omit<Partial<RunJob>, 'method' | 'settings'> & {
+  readonly method?: MethodName;
+  readonly settings?: SettingValues;
+};
+
 /** A short L2T-ww run: an untrained source, 16 images, 4 steps an epoch, two epochs. */
-export function tinyJob(changes: Partial<RunJob> = {}): RunJob {
+export function tinyJob({ method = 'l2t-ww', settings, ...changes }: TinyChanges = {}): RunJob {
   return {
-    ...defaultHyperparameters,
-    method: 'l2t-ww',
+    method,
+    settings: settingsOf(method, { metaLr: 1e-3, ...settings }),
     engine: 'native',
     convolution: 'auto',
     lr: 0.05,
-    metaLr: 1e-3,
     target: targetNetwork,
     size: 32,
     normalisation: imagenetNormalisation,
@@ -85,8 +90,7 @@ export function tinyJob(changes: Partial<RunJob> = {}): RunJob {
   };
 }
 
-export const scratch = (changes: Partial<RunJob> = {}): RunJob =>
-  tinyJob({ method: 'scratch', sources: [], ...changes });
+export const scratch = (changes: TinyChanges = {}): RunJob => tinyJob({ method: 'scratch', sources: [], ...changes });
 
 export interface Recorded {
   readonly events: NativeEvent[];

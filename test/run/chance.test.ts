@@ -32,8 +32,8 @@ describe('a network that only guesses', () => {
     ['more right than by chance', 0.14, 2.29, false],
     ['a lower loss', 0.1, 2.2, false],
     ['a loss that only rose', 0.1, 5, true],
-  ])('of 500 images: %s', (_, trainAccuracy, lossOrg, expected) => {
-    expect(isAtChance({ trainAccuracy, lossOrg }, 500, chance)).toBe(expected);
+  ])('of 500 images: %s', (_, trainAccuracy, org, expected) => {
+    expect(isAtChance({ trainAccuracy, losses: { org } }, 500, chance)).toBe(expected);
   });
 
   it('is looked for once: after a tenth of the steps, and 50', () => {

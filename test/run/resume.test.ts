@@ -4,8 +4,10 @@ import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { L2TError, resume, transfer } from '../../src/index.js';
 import { toNamedTensors } from '../../src/native/tensor.js';
-import { hashTensors } from '../../src/networks/weights/content-hash.js';
+import { hashTensors, withHash } from '../../src/networks/weights/content-hash.js';
 import { readSafetensors, writeSafetensors } from '../../src/networks/weights/safetensors.js';
+import { formatRecord, hashText, parseRecord } from '../../src/options/run-record.js';
+import { inspectRun } from '../../src/report/inspect.js';
 import { cli, cliUntil, temporaryFolder, tinyData, tinyFlags, tinyOptions, tinySource } from '../tiny.js';
 
 const files = ['options.yaml', 'metrics.jsonl', 'last.safetensors', 'best.safetensors', 'state.safetensors'];
@@ -39,6 +41,35 @@ const accuraciesOf = (run: string): number[] =>
     .split('\n')
     .map((line) => JSON.parse(line).validationAccuracy);
 
+/** Rewrites a run folder as versions before `losses` wrote it. */
+async function makeOlder(run: string): Promise<void> {
+  const rewrite = (name: string, edit: (text: string) => string) =>
+    writeFileSync(join(run, name), edit(readFileSync(join(run, name), 'utf8')));
+  const options = 'options.yaml';
+  // All settings were recorded, also those that the method does not read.
+  rewrite(options, (text) =>
+    formatRecord(parseRecord(text.replace('  metaLr', '  temperature: 2\n  attentionWeight: 1000\n  metaLr'), options)),
+  );
+  rewrite('metrics.jsonl', (text) =>
+    text.replaceAll(/"losses":\{"org":([^,]+),"matching":([^}]+)\}/g, '"lossOrg":$1,"lossMatching":$2'),
+  );
+  const file = join(run, 'state.safetensors');
+  const { tensors, metadata } = await readSafetensors(file);
+  const sum = (name: string) => new Float64Array(tensors.get(`epoch_sums/${name}`)?.data.slice().buffer as ArrayBuffer);
+  const single = ['images', 'correct', 'losses/org', 'losses/matching'].map((name) => sum(name)[0] as number);
+  const meta = ['meta_objective', 'grad_phi'].map((name) => sum(name)[0] as number);
+  const each = ['lambda', 'lambda_square', 'weight_entropy'].map(sum);
+  const pairs = [0, 1].flatMap((pair) => each.map((values) => values[pair] as number));
+  // After the matching loss came those of attention and of learning without forgetting: zero for this method.
+  const values = Float64Array.from([...single, 0, 0, ...meta, ...pairs]);
+  const kept = [...tensors].filter(([name]) => !name.startsWith('epoch_sums/'));
+  const older = { dtype: 'float64', shape: [values.length], data: new Uint8Array(values.buffer) } as const;
+  const all = new Map([...kept, ['epoch_sums', older] as const]);
+  const others = [...metadata].filter(([key]) => key !== 'sha256' && key !== 'options');
+  const changed = new Map([...others, ['options', hashText(readFileSync(join(run, options), 'utf8'))] as const]);
+  await writeSafetensors(file, all, withHash(all, changed));
+}
+
 const copyOf = (run: string): string => {
   const copy = join(temporaryFolder(), 'run');
   cpSync(run, copy, { recursive: true });
@@ -56,6 +87,19 @@ describe('resume', { timeout: 120_000 }, () => {
     const run = copyOf(half);
     await resume(run).result;
     expect(contents(run)).toEqual(contents(whole));
+  });
+
+  it('of a folder with the older names of the losses continues to the same weights and metrics', async () => {
+    const run = copyOf(half);
+    await makeOlder(run);
+    expect((await inspectRun(run)).last?.losses).toEqual((await inspectRun(half)).last?.losses);
+    await resume(run).result;
+    for (const name of ['last.safetensors', 'best.safetensors']) {
+      expect(readFileSync(join(run, name))).toEqual(readFileSync(join(whole, name)));
+    }
+    const lines = (folder: string) => readFileSync(join(folder, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
+    expect(lines(run)[0]).toContain('"lossMatching"');
+    expect(lines(run).slice(1)).toEqual(lines(whole).slice(1));
   });
 
   it('after SIGKILL within an epoch continues to the same bytes', async () => {

@@ -85,14 +85,14 @@ describe('two sources', { timeout: 120_000 }, () => {
 
   it('add their losses up', async () => {
     // Attention needs no branches, whose start would depend on how many there are.
-    const attention = async (given: object) => (await oneStep({ method: 'at', ...given })).lossAttention as number;
+    const attention = async (given: object) => (await oneStep({ method: 'at', ...given })).losses.attention as number;
     const first = await attention({ source: source[0], pairs: pairs[0] });
     const second = await attention({ source: source[1], pairs: pairs[1] });
     expect((await attention({ source, pairs })) / (first + second)).toBeCloseTo(1, 5);
   });
 
   it('lwf+at distils the first and attends to both; one value of an option serves all', async () => {
-    const distillation = async (given: object) => (await oneStep({ method: 'lwf+at', ...given })).lossDistillation;
+    const distillation = async (given: object) => (await oneStep({ method: 'lwf+at', ...given })).losses.distillation;
     const first = await distillation({ source: source[0] });
     expect(await distillation({ source, pairs: 'one-to-one' })).toBe(first);
     expect(await distillation({ source: source.toReversed() })).not.toBe(first);

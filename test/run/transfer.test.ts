@@ -98,9 +98,9 @@ describe('transfer', () => {
   it('weighs the losses of at and lwf: without weight they train as scratch does', async () => {
     const losses = async (given: object) => {
       const options = { ...withoutPairs, ...given, data, out: out(), epochs: 1 };
-      const lossOrg: number[] = [];
-      for await (const event of transfer(options)) if (event.type === 'step') lossOrg.push(event.lossOrg);
-      return lossOrg;
+      const org: number[] = [];
+      for await (const event of transfer(options)) if (event.type === 'step') org.push(event.losses.org);
+      return org;
     };
     const scratch = await losses({ method: 'scratch' });
     expect(await losses({ method: 'at', source, pairs, attentionWeight: 0 })).toEqual(scratch);

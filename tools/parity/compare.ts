@@ -29,6 +29,11 @@ export const groups = [
 
 const beforeAnyStep = /^((iteration0\/)?loss\/|w\/|lambda\/|logits\/|probe\/(source|target)_feature\/)/;
 
+/** The addon's names of terms, in the fixtures. */
+const inFixtures: Readonly<Record<string, string>> = { matching: 'wfm', attention: 'at', distillation: 'lwf' };
+const fixtureName = (name: string): string =>
+  name.replace(/(?<=(?:loss|virtual)\/)[a-z]+/, (term) => inFixtures[term] ?? term);
+
 export interface Verdict {
   readonly passed: boolean;
   /** Worst relative error of each group of quantities; absent if the case has none. */
@@ -88,7 +93,7 @@ export function compare(
   dtype: 'float32' | 'float64',
   convolutions: Convolutions,
 ): Verdict {
-  const actual = new Map(outputs.map((tensor) => [tensor.name, tensor]));
+  const actual = new Map(outputs.map((tensor) => [fixtureName(tensor.name), tensor]));
   const worst = new Map<string, number>();
   const failures: string[] = [];
   const grad = { square: 0, norm: 0 };

@@ -1,5 +1,5 @@
 import type { IterateJob, NamedTensor, NativeAddon, NetworkSpec } from '../../src/native/addon.js';
-import { defaultHyperparameters } from '../../src/options/schemas.js';
+import { type MethodName, settingsOf } from '../../src/options/methods.js';
 import type { Case } from './case.js';
 import { fnv1a, uniform } from './uniform.js';
 
@@ -90,16 +90,10 @@ export function caseJob(
 
   const { beta, lr, momentum, weightDecay, metaLr, metaWeightDecay, iterations, T } = description;
   return {
-    ...defaultHyperparameters,
     ...settings,
     method,
     lr,
-    momentum,
-    weightDecay,
-    beta,
-    innerSteps: T,
-    metaLr,
-    metaWeightDecay,
+    settings: settingsOf(method as MethodName, { momentum, weightDecay, beta, innerSteps: T, metaLr, metaWeightDecay }),
     iterations,
     target,
     tensors,

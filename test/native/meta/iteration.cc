@@ -28,18 +28,13 @@ void iterate(const std::string& target, int64_t size, bool read) {
   hyperparameters.method = "l2t-ww";
   hyperparameters.engine = "native";
   hyperparameters.convolution = "auto";
-  hyperparameters.lr = 0.1;
-  hyperparameters.momentum = 0.9;
-  hyperparameters.weight_decay = 1e-4;
-  hyperparameters.beta = 0.5;
-  hyperparameters.inner_steps = 2;
-  hyperparameters.meta_lr = 1e-4;
-  hyperparameters.meta_weight_decay = 1e-4;
+  hyperparameters.settings = {{"momentum", 0.9}, {"weightDecay", 1e-4}, {"beta", 0.5},
+                              {"innerSteps", 2}, {"metaLr", 1e-4},      {"metaWeightDecay", 1e-4}};
   run::Learner learner(hyperparameters, {target, 4, 0.25}, size, {source(size, options)}, options, /*observe=*/false);
   const auto x = at::empty({3, 3, size, size}, options, at::MemoryFormat::ChannelsLast);
   const auto y = at::empty({3}, options.dtype(at::kLong));
   for (int i = 0; i < 2; ++i) {
-    const auto result = learner.iterate(x, {x}, y, hyperparameters.lr);
+    const auto result = learner.iterate(x, {x}, y, /*lr=*/0.1);
     if (read && result.meta) std::printf("%g\n", result.meta->objective.item().toDouble());
   }
 }

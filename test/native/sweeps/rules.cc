@@ -9,9 +9,9 @@
 #include "native/ops/linear.h"
 #include "native/ops/max_pool.h"
 #include "native/ops/relu.h"
-#include "native/transfer/attention.h"
-#include "native/transfer/distillation.h"
-#include "native/transfer/matching_loss.h"
+#include "native/terms/attention.h"
+#include "native/terms/distillation.h"
+#include "native/terms/matching.h"
 #include "test/native/sweeps/rule.h"
 
 namespace l2t::test {
@@ -136,9 +136,9 @@ Rule matching(const Shape& s, bool direct) {
   const auto source = draw({s.batch, s.out, s.side, s.side});
   const auto k = at::rand({s.batch, s.out}, at::kDouble);
   const auto map_for = [=](const at::Tensor& like) {
-    return transfer::MatchedMap{{0, {0}, source.to(like.scalar_type())}, k.to(like.scalar_type())};
+    return terms::MatchedMap{{0, {0}, source.to(like.scalar_type())}, k.to(like.scalar_type())};
   };
-  const auto list = [](const transfer::MatchingGradient& g) {
+  const auto list = [](const terms::MatchingGradient& g) {
     return Tensors{g.t_bar, g.branches.weight, g.branches.bias};
   };
   return {{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in, 1, 1}), draw({s.out})},
@@ -148,11 +148,11 @@ Rule matching(const Shape& s, bool direct) {
           },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
             const auto map = map_for(x[0]);
-            const transfer::Branches branches{x[1], x[2]};
-            const transfer::Branches branches_dot{dot[1], dot[2]};
-            const auto value = transfer::matching_value(map, branches, x[0], direct);
+            const terms::Branches branches{x[1], x[2]};
+            const terms::Branches branches_dot{dot[1], dot[2]};
+            const auto value = terms::matching_value(map, branches, x[0], direct);
             const auto tangent =
-                transfer::matching_tangent(map, branches, branches_dot, x[0], dot[0], /*product=*/true, direct);
+                terms::matching_tangent(map, branches, branches_dot, x[0], dot[0], /*product=*/true, direct);
             Tensors scaled;
             const auto g = list(value.gradient);
             for (const auto& tensor : g) scaled.push_back(tensor * bar);
@@ -177,12 +177,12 @@ Rule attention(const Shape& s) {
   const auto source = at::relu(draw({s.batch, s.out, s.side, s.side}));
   const auto q = [](const at::Tensor& map) {
     const auto a = map.square().mean(1).flatten(1);
-    return a / a.norm(2, 1, /*keepdim=*/true).clamp_min(transfer::kSmallestNorm);
+    return a / a.norm(2, 1, /*keepdim=*/true).clamp_min(terms::kSmallestNorm);
   };
   return {{draw({s.batch, s.in, s.side, s.side})},
           [=](const Tensors& x) { return (q(x[0]) - q(source)).square().mean() * 700; },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
-            const auto value = transfer::attention_value(source.to(x[0].scalar_type()), x[0], /*weight=*/700);
+            const auto value = terms::attention_value(source.to(x[0].scalar_type()), x[0], /*weight=*/700);
             return of_gradient(value.loss, {value.t_bar}, dot, bar);
           }};
 }
@@ -198,7 +198,7 @@ Rule distillation(const Shape& s) {
           },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
             const auto value =
-                transfer::distillation_value(source_logits.to(x[0].scalar_type()), x[0], x[1], x[2], {0.7, 3});
+                terms::distillation_value(source_logits.to(x[0].scalar_type()), x[0], x[1], x[2], {0.7, 3});
             return of_gradient(value.loss, {value.t_bar, value.weight_bar, value.bias_bar}, dot, bar);
           }};
 }

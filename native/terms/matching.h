@@ -1,39 +1,25 @@
 #pragma once
-#include <ATen/core/Tensor.h>
+#include "native/terms/terms.h"
 
-#include <vector>
+namespace l2t::terms {
 
-#include "native/transfer/meta_networks.h"
-#include "native/transfer/source_maps.h"
-
-namespace l2t::transfer {
+/// L_wfm, the weighted matching of feature maps, a sum over pairs. r of pair i is the slice `branch.i`: a 1×1
+/// convolution with bias, C_n → C_m, uniform ± 1/√C_n, biases too. Its weights k come from the meta-networks and from
+/// β, the setting `beta` (transfer/meta_networks.h).
+std::unique_ptr<Term> make_matching(const std::string& name, Setup& setup);
 
 /// What L_wfm reads of a batch at one target map T (B × C_n × H × W): the source maps of all pairs that share T, side
-/// by side (C channels), and their coefficients. Made once per iteration.
+/// by side (C channels), and their coefficients.
 struct MatchedMap {
-  SharedMap sources;
-  at::Tensor coefficient;  // B × C: k = β/B · λ · w (meta_networks.h)
+  transfer::SharedMap sources;
+  at::Tensor coefficient;  // B × C: k = β/B · λ · w
 };
-
-/// One for each of `maps.shared`.
-std::vector<MatchedMap> make_matched_maps(const Method& method, double beta, const SourceMaps& maps,
-                                          const Importance& importance);
 
 /// The branches r of the pairs that share a map, side by side: one 1×1 convolution.
 struct Branches {
   at::Tensor weight;  // C × C_n × 1 × 1
   at::Tensor bias;    // C
 };
-
-/// From a list of every pair's weight and bias, in pair order.
-Branches gather_branches(const MatchedMap& map, const at::Tensor* by_pair);
-
-/// Writes gradients back into such a list.
-void scatter_branches(const MatchedMap& map, const Branches& gradient, const at::Tensor* by_pair);
-
-/// Splits tensors of matched maps (B × C) into those of every pair (B × C_m), in pair order.
-std::vector<at::Tensor> by_pair(const std::vector<MatchedMap>& maps, const std::vector<at::Tensor>& tensors,
-                                const std::vector<at::Tensor>& pooled);
 
 /// Matching loss at one map, L = Σ_{b,c} k_{b,c} mean_{h,w} D², with D = r(T) − S.
 ///
@@ -67,4 +53,4 @@ MatchingValue matching_value(const MatchedMap& map, const Branches& branches, co
 MatchingTangent matching_tangent(const MatchedMap& map, const Branches& branches, const Branches& branches_dot,
                                  const at::Tensor& t, const at::Tensor& t_dot, bool product, bool direct);
 
-}  // namespace l2t::transfer
+}  // namespace l2t::terms

@@ -1,15 +1,18 @@
 #pragma once
-#include <ATen/core/Tensor.h>
+#include "native/terms/terms.h"
 
-namespace l2t::transfer {
+namespace l2t::terms {
 
-/// Attention transfer (Zagoruyko & Komodakis 2017) for one pair. F is S or T, C its channels, P its places:
+/// Attention transfer (Zagoruyko & Komodakis 2017), a sum over pairs. F is S or T, C its channels, P its places:
 ///
 ///   a(F) = mean_c F² ,  q(F) = a / max(‖a‖, 1e-12) over places
 ///   forward    L = κ mean_{b,p} (q(T) − q(S))²
 ///   backward   q̄ = 2κ (q(T) − q(S)) / (B P) ;  ā = (q̄ − q ⟨q, q̄⟩) / ‖a‖ ;  T̄ = 2 T ā / C
 ///
-/// S: resized to T's size, B × C_m × H × W; T: B × C_n × H × W; κ: `weight`, 1e3 in the paper.
+/// S: resized to T's size, B × C_m × H × W; T: B × C_n × H × W; κ: `attentionWeight`.
+std::unique_ptr<Term> make_attention(const std::string& name, Setup& setup);
+
+/// One pair.
 struct AttentionValue {
   at::Tensor loss;
   at::Tensor t_bar;
@@ -18,4 +21,4 @@ AttentionValue attention_value(const at::Tensor& s, const at::Tensor& t, double 
 
 constexpr double kSmallestNorm = 1e-12;
 
-}  // namespace l2t::transfer
+}  // namespace l2t::terms

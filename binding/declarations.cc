@@ -1,0 +1,44 @@
+#include "binding/declarations.h"
+
+#include "binding/bench.h"
+#include "binding/javascript_decoder.h"
+#include "binding/marshal.h"
+#include "binding/network.h"
+#include "binding/networks.h"
+#include "native/core/memory.h"
+#include "native/kernels/machine.h"
+#include "native/run/events.h"
+#include "native/run/observe.h"
+#include "native/terms/methods.h"
+
+namespace l2t::binding {
+
+Napi::Value declarations(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  auto structs = Napi::Object::New(env);
+  const auto add = [&]<class T>(const char* name) { structs.Set(name, write(env, field_names<T>())); };
+  add.operator()<nets::NetworkSpec>("NetworkSpec");
+  add.operator()<NetworkDescription>("NetworkDescription");
+  add.operator()<data::Normalisation>("Normalisation");
+  add.operator()<run::SourceConfig>("NativeSource");
+  add.operator()<run::RunConfig>("RunJob");
+  add.operator()<run::StepEvent>("StepEvent");
+  add.operator()<run::PairMetrics>("PairMetrics");
+  add.operator()<run::EpochMetrics>("EpochMetrics");
+  add.operator()<run::EpochEvent>("EpochEvent");
+  add.operator()<run::SaveEvent>("SaveEvent");
+  add.operator()<DecodeEvent>("DecodeEvent");
+  add.operator()<run::Evaluation>("Evaluation");
+  add.operator()<run::RunResult>("RunResult");
+  add.operator()<NetworkJob>("NetworkJob");
+  add.operator()<run::ObserveConfig>("IterateJob");
+  add.operator()<BenchJob>("BenchJob");
+  add.operator()<kernels::MachineSpeed>("MachineSpeed");
+  add.operator()<MemoryUse>("MemoryUse");
+  auto result = Napi::Object::New(env);
+  result.Set("methods", write(env, terms::methods()));
+  result.Set("structs", structs);
+  return result;
+}
+
+}  // namespace l2t::binding

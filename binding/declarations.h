@@ -1,0 +1,9 @@
+#pragma once
+#include <napi.h>
+
+namespace l2t::binding {
+
+/// declarations() of src/native/contract.ts: the table of methods and the fields of all structs that cross.
+Napi::Value declarations(const Napi::CallbackInfo& info);
+
+}  // namespace l2t::binding

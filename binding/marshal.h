@@ -1,0 +1,141 @@
+#pragma once
+#include <napi.h>
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "native/core/error.h"
+#include "native/core/fields.h"
+#include "native/core/layout.h"
+#include "native/data/image_set.h"
+
+/// Converts structs that name their fields (core/fields.h) from JavaScript and to it; src/native/contract.ts documents
+/// them. A wrong value throws INVALID_OPTION, which names its place: `sources[1].size`.
+namespace l2t::binding {
+
+/// Keeps JavaScript buffers alive while native tensors use them; made and dropped on the JavaScript thread.
+using KeptValues = std::vector<Napi::Reference<Napi::Value>>;
+
+/// Where a value stands, and what keeps its buffers.
+struct Place {
+  std::string path;
+  KeptValues* keep;
+
+  [[nodiscard]] Place at(const std::string& key) const { return {path.empty() ? key : path + "." + key, keep}; }
+  [[nodiscard]] Place at(size_t index) const { return {path + "[" + std::to_string(index) + "]", keep}; }
+  [[noreturn]] void refuse(const std::string& want) const {
+    throw Error("INVALID_OPTION", (path.empty() ? "The job" : path) + " must be " + want + ".");
+  }
+};
+
+struct Ignore {
+  template <class... Arguments>
+  void operator()(Arguments&&... /*unused*/) const {}
+};
+/// A struct that names its fields.
+template <class T>
+concept HasFields = requires(T& value) { T::fields(value, Ignore()); };
+
+// From JavaScript.
+
+void read(const Napi::Value& value, const Place& place, double& member, Within within = {0, 1e30});
+void read(const Napi::Value& value, const Place& place, int64_t& member, Whole whole = kAnyCount);
+void read(const Napi::Value& value, const Place& place, uint64_t& member, Whole whole = kAnyCount);
+void read(const Napi::Value& value, const Place& place, int& member, Whole whole);
+void read(const Napi::Value& value, const Place& place, bool& member);
+void read(const Napi::Value& value, const Place& place, std::string& member);
+void read(const Napi::Value& value, const Place& place, std::array<double, 3>& member, Within within);
+/// Pairs of feature indices, without repetitions.
+void read(const Napi::Value& value, const Place& place, std::vector<std::pair<int, int>>& member);
+void read(const Napi::Value& value, const Place& place, std::map<std::string, double>& member);
+/// Copies the data: that takes little time beside the work on it.
+void read(const Napi::Value& value, const Place& place, NamedTensor& member);
+/// Uses the pixels without a copy, and keeps them.
+void read(const Napi::Value& value, const Place& place, data::ImageSet& member);
+
+/// The object that a struct is read from.
+Napi::Object object_at(const Napi::Value& value, const Place& place);
+Napi::Array array_at(const Napi::Value& value, const Place& place);
+
+template <class T, class... Rule>
+void read(const Napi::Value& value, const Place& place, std::optional<T>& member, Rule... rule) {
+  if (!value.IsUndefined()) read(value, place, member.emplace(), rule...);
+}
+
+template <class T>
+void read(const Napi::Value& value, const Place& place, std::vector<T>& member) {
+  const auto array = array_at(value, place);
+  for (uint32_t i = 0; i < array.Length(); ++i) read(array.Get(i), place.at(i), member.emplace_back());
+}
+
+template <HasFields T>
+void read(const Napi::Value& value, const Place& place, T& member) {
+  const auto object = object_at(value, place);
+  T::fields(member,
+            [&](const char* key, auto& field, auto... rule) { read(object.Get(key), place.at(key), field, rule...); });
+}
+
+/// An argument of a call.
+template <class T>
+T read_job(const Napi::Value& value, KeptValues* keep = nullptr) {
+  T job{};
+  read(value, Place{"", keep}, job);
+  return job;
+}
+
+// To JavaScript. An absent optional and an undefined tensor have no key.
+
+inline Napi::Value write(Napi::Env env, double value) { return Napi::Number::New(env, value); }
+inline Napi::Value write(Napi::Env env, size_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
+inline Napi::Value write(Napi::Env env, int64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
+inline Napi::Value write(Napi::Env env, int value) { return Napi::Number::New(env, value); }
+inline Napi::Value write(Napi::Env env, bool value) { return Napi::Boolean::New(env, value); }
+inline Napi::Value write(Napi::Env env, const std::string& value) { return Napi::String::New(env, value); }
+Napi::Value write(Napi::Env env, const std::pair<int, int>& value);
+/// An object with these keys.
+Napi::Value write(Napi::Env env, const std::vector<std::pair<std::string, double>>& value);
+/// A typed array of an int32 or float64 tensor on the CPU.
+Napi::Value write(Napi::Env env, const at::Tensor& value);
+/// Hands the tensor's memory to JavaScript without a copy: it must be contiguous, on the CPU, and not change again.
+Napi::Value write(Napi::Env env, const NamedTensor& value);
+template <HasFields T>
+Napi::Value write(Napi::Env env, const T& value);
+
+template <class T>
+Napi::Value write(Napi::Env env, const std::optional<T>& value) {
+  return value ? write(env, *value) : env.Undefined();
+}
+
+template <class T>
+Napi::Value write(Napi::Env env, const std::vector<T>& values) {
+  auto array = Napi::Array::New(env, values.size());
+  for (uint32_t i = 0; i < values.size(); ++i) array.Set(i, write(env, values[i]));
+  return array;
+}
+
+template <HasFields T>
+Napi::Value write(Napi::Env env, const T& value) {
+  auto object = Napi::Object::New(env);
+  if constexpr (requires { T::kType; }) object.Set("type", T::kType);
+  T::fields(value, [&](const char* key, const auto& field, auto... /*rule*/) {
+    const auto written = write(env, field);
+    if (!written.IsUndefined()) object.Set(key, written);
+  });
+  return object;
+}
+
+/// The names of a struct's fields.
+template <class T>
+std::vector<std::string> field_names() {
+  std::vector<std::string> names;
+  if constexpr (requires { T::kType; }) names.emplace_back("type");
+  T value{};
+  T::fields(value, [&](const char* key, auto&&... /*rest*/) { names.emplace_back(key); });
+  return names;
+}
+
+}  // namespace l2t::binding

@@ -1,0 +1,34 @@
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "native/core/phases.h"
+#include "native/core/settings.h"
+#include "native/kernels/form.h"
+#include "native/terms/terms.h"
+
+namespace l2t::bilevel {
+
+using terms::Batch;
+
+/// What stays the same during a run.
+struct Problem {
+  nets::Network target;
+  std::vector<transfer::Pair> pairs;
+  transfer::MetaNetworks meta_networks;
+  /// The cross-entropy, and what the method adds to it.
+  std::unique_ptr<terms::Term> cross_entropy;
+  std::vector<std::unique_ptr<terms::Term>> added;
+  Settings settings;
+  int inner_steps = 0;  // T
+  kernels::Convolution convolution = kernels::Convolution::kAuto;
+  Phases* phases = nullptr;  // null: not measured
+
+  /// The sum of a real step: the cross-entropy first.
+  [[nodiscard]] std::vector<terms::Term*> all_terms() const;
+  /// The sum of a virtual step but the last: what the meta-networks weight. The last step takes the cross-entropy
+  /// alone.
+  [[nodiscard]] std::vector<terms::Term*> virtual_terms() const;
+};
+
+}  // namespace l2t::bilevel

@@ -1,0 +1,70 @@
+#include "native/oracle/losses.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/mse_loss.h>
+#include <ATen/ops/zeros.h>
+
+#include <map>
+
+#include "native/terms/attention.h"
+
+namespace l2t::oracle {
+namespace {
+
+at::Tensor cross_entropy(const Point& point) { return at::cross_entropy_loss(point.target.logits, point.batch.y); }
+
+at::Tensor matching(const Point& point) {
+  const auto& [problem, batch, importance, target, layout, theta] = point;
+  at::Tensor loss;
+  for (size_t i = 0; i < problem.pairs.size(); ++i) {
+    const auto& map = target.features[problem.pairs[i].target_feature];
+    const auto branch = point.slice("branch." + std::to_string(i));
+    const auto matched = at::conv2d(map, branch[0], branch[1]);
+    const auto squares = at::mse_loss(matched, batch.maps.resized[i], at::Reduction::None);
+    const auto e = squares.sum({2, 3}) / (map.size(2) * map.size(3));
+    const auto k = transfer::coefficient(importance, i, problem.settings.at("beta"), batch.maps.pooled[i]);
+    terms::add_to(loss, (k * e).sum());
+  }
+  return loss;
+}
+
+at::Tensor attention(const Point& point) {
+  const auto attention = [](const at::Tensor& map) {
+    const auto a = map.square().mean(1).flatten(1);
+    return a / a.norm(2, {1}, /*keepdim=*/true).clamp_min(terms::kSmallestNorm);
+  };
+  auto loss = at::zeros({}, point.batch.x.options());
+  for (size_t i = 0; i < point.problem.pairs.size(); ++i) {
+    const auto& map = point.target.features[point.problem.pairs[i].target_feature];
+    const auto difference = attention(point.batch.maps.resized[i]) - attention(map);
+    loss = loss + difference.square().mean() * point.problem.settings.at("attentionWeight");
+  }
+  return loss;
+}
+
+at::Tensor distillation(const Point& point) {
+  const double t = point.problem.settings.at("temperature");
+  const auto head = point.slice("lwf_head");
+  const auto& feature = point.target.features.back();
+  const auto log_p = at::log_softmax(at::linear(feature.mean({2, 3}), head[0], head[1]) / t, 1);
+  const auto log_p_source = at::log_softmax(point.batch.maps.logits / t, 1);
+  return (log_p_source.exp() * (log_p_source - log_p)).sum(1).mean() *
+         (point.problem.settings.at("distillationWeight") * t * t);
+}
+
+const std::map<std::string, at::Tensor (*)(const Point&)> kLosses{
+    {terms::kCrossEntropy, cross_entropy},
+    {"matching", matching},
+    {"attention", attention},
+    {"distillation", distillation},
+};
+
+}  // namespace
+
+at::Tensor loss(const std::string& term, const Point& point) { return kLosses.at(term)(point); }
+
+}  // namespace l2t::oracle

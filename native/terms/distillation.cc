@@ -1,0 +1,80 @@
+#include "native/terms/distillation.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/mm.h>
+
+namespace l2t::terms {
+
+DistillationValue distillation_value(const at::Tensor& source_logits, const at::Tensor& t, const at::Tensor& weight,
+                                     const at::Tensor& bias, const Distillation& settings) {
+  const auto [weight_of_loss, temperature] = settings;
+  const auto batch = static_cast<double>(t.size(0));
+  const auto f = t.mean({2, 3});
+  const auto log_p = at::log_softmax(at::addmm(bias, f, weight.t()) / temperature, 1);
+  const auto log_p_source = at::log_softmax(source_logits / temperature, 1);
+  const auto p_source = log_p_source.exp();
+  const auto loss = (p_source * (log_p_source - log_p)).sum() * (weight_of_loss * temperature * temperature / batch);
+  const auto z_bar = (log_p.exp() - p_source) * (weight_of_loss * temperature / batch);
+  const auto f_bar = at::mm(z_bar, weight) / static_cast<double>(t.size(2) * t.size(3));
+  return {loss, f_bar.unsqueeze(2).unsqueeze(3).expand_as(t), at::mm(z_bar.t(), f), z_bar.sum(0)};
+}
+
+namespace {
+
+class DistillationPoint final : public TermPoint {
+ public:
+  DistillationPoint(Slice head, at::Tensor source_logits, Distillation settings)
+      : head_(head), source_logits_(std::move(source_logits)), settings_(settings) {}
+
+  at::Tensor forward(const nets::Activations& target, Tensors theta) override {
+    const auto head = head_.of(theta);
+    value_ = distillation_value(source_logits_, target.features.back(), head[0], head[1], settings_);
+    return value_.loss;
+  }
+  void backward(nets::Activations& bar, Tensors theta_bar) override {
+    add_to(bar.features.back(), value_.t_bar.contiguous(at::MemoryFormat::ChannelsLast));
+    const auto head_bar = head_.of(theta_bar);
+    head_bar[0].copy_(value_.weight_bar);
+    head_bar[1].copy_(value_.bias_bar);
+  }
+
+ private:
+  Slice head_;
+  at::Tensor source_logits_;
+  Distillation settings_;
+  DistillationValue value_;
+};
+
+class DistillationTerm final : public Term {
+ public:
+  DistillationTerm(const std::string& name, Setup& setup)
+      : Term(name),
+        feature_(static_cast<int>(setup.target().features.size()) - 1),
+        settings_{setup.setting("distillationWeight"), setup.setting("temperature")} {
+    const auto classes = setup.first_source().classes;
+    const int64_t channels = setup.target().features.back().channels;
+    const std::vector<nets::ParameterInit> uniform(2, {nets::Initialisation::kUniformFanIn, channels});
+    head_ = setup.add_parameters("lwf_head", {{"weight", {classes, channels}}, {"bias", {classes}}}, uniform,
+                                 Purpose::kHead);
+  }
+
+  [[nodiscard]] Reads reads() const override { return {.logits = false, .features = {feature_}}; }
+  std::unique_ptr<TermPoint> point(const Batch& batch) override {
+    return std::make_unique<DistillationPoint>(head_, batch.maps.logits, settings_);
+  }
+
+ private:
+  int feature_;
+  Distillation settings_;
+  Slice head_;
+};
+
+}  // namespace
+
+std::unique_ptr<Term> make_distillation(const std::string& name, Setup& setup) {
+  return std::make_unique<DistillationTerm>(name, setup);
+}
+
+}  // namespace l2t::terms

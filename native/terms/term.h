@@ -1,0 +1,84 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/add.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "native/core/layout.h"
+#include "native/core/random.h"
+#include "native/core/settings.h"
+#include "native/nets/forward.h"
+#include "native/transfer/meta_networks.h"
+#include "native/transfer/source_maps.h"
+
+/// The loss L is a sum of terms. Each kind of term has a file with its formula, its parameters, its settings and its
+/// sweeps; terms.h lists them.
+namespace l2t::terms {
+
+/// What an iteration reads, made once for all its steps.
+struct Batch {
+  at::Tensor x;                            // images, B × 3 × H × W
+  at::Tensor y;                            // labels, B, int64
+  std::vector<nets::Activations> sources;  // of each source; later than Term::begin only for the oracle and observers
+  transfer::SourceMaps maps;
+  transfer::Importance importance;
+};
+
+/// Outputs of the target that a term reads.
+struct Reads {
+  bool logits = false;
+  std::vector<int> features;
+};
+
+/// A term's sweeps at one θ on one batch. Call them in this order: each reads what the earlier ones kept. `theta`,
+/// `theta_bar` and so on are all tensors of θ, of its gradient and so on; a term finds its own by its slices. Only the
+/// terms of virtual steps have the last two sweeps.
+class TermPoint {
+ public:
+  TermPoint() = default;
+  TermPoint(const TermPoint&) = delete;
+  TermPoint& operator=(const TermPoint&) = delete;
+  virtual ~TermPoint() = default;
+
+  /// The term's value, a scalar, with its weight.
+  virtual at::Tensor forward(const nets::Activations& target, Tensors theta) = 0;
+  /// Adds the cotangents of the target's outputs to `bar`. Writes those of its own parameters.
+  virtual void backward(nets::Activations& bar, Tensors theta_bar) = 0;
+  /// Adds the derivative of the term's tangent with respect to the weights of the matching loss to what the term keeps
+  /// for phi_gradient. `keep`: tangent_backward will follow.
+  virtual void tangent(const nets::Activations& dot, Tensors theta_dot, bool keep);
+  /// Does with the tangents what backward does with the cotangents.
+  virtual void tangent_backward(nets::Activations& bar_dot, Tensors theta_bar_dot);
+};
+
+/// One summand of L, made once a run.
+class Term {
+ public:
+  explicit Term(std::string name) : name_(std::move(name)) {}
+  Term(const Term&) = delete;
+  Term& operator=(const Term&) = delete;
+  virtual ~Term() = default;
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] virtual Reads reads() const = 0;
+  /// Whether the virtual steps of a bilevel method take this term, which the meta-networks weight.
+  [[nodiscard]] virtual bool in_virtual_steps() const { return false; }
+
+  /// Called once for each batch, before its first point: computes what all its points share. end() drops that.
+  virtual void begin(const Batch& /*batch*/) {}
+  virtual void end() {}
+  /// For one θ on the batch that has begun.
+  virtual std::unique_ptr<TermPoint> point(const Batch& batch) = 0;
+  /// ∇φ, flat, from all tangent sweeps on this batch.
+  virtual at::Tensor phi_gradient(const Batch& batch, const transfer::MetaNetworks& networks) const;
+
+ private:
+  std::string name_;
+};
+
+/// Adds to a sum that may be undefined yet, which means zero.
+inline void add_to(at::Tensor& sum, at::Tensor term) { sum = sum.defined() ? at::add(sum, term) : std::move(term); }
+
+}  // namespace l2t::terms

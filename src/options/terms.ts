@@ -1,0 +1,30 @@
+import type * as z from 'zod';
+import { above, between } from './row.js';
+
+/** A term that a method adds to the cross-entropy. native/terms/ has its formula. */
+interface Term {
+  /** What it reads of the sources: their features, in pairs, or the outputs of the first. */
+  readonly reads: 'pairs' | 'outputs';
+  /** Its settings, under the names by which the native term takes them. */
+  readonly settings: Readonly<Record<string, z.ZodNumber>>;
+}
+
+/** The terms. A method adds some of them (methods.ts). */
+export const terms = {
+  matching: {
+    reads: 'pairs',
+    settings: { beta: between(0, 1e6, 'weight of the matching loss', { default: 0.5, paper: 0.5 }) },
+  },
+  attention: {
+    reads: 'pairs',
+    settings: { attentionWeight: between(0, 1e9, 'weight of the attention loss', { default: 1000, paper: 1000 }) },
+  },
+  distillation: {
+    reads: 'outputs',
+    settings: {
+      distillationWeight: between(0, 1e6, 'weight of the distillation loss of lwf', { default: 1, paper: 1 }),
+      temperature: above(0, 1000, "temperature of the softmax in lwf's distillation loss", { default: 2, paper: 2 }),
+    },
+  },
+} as const satisfies Readonly<Record<string, Term>>;
+export type TermName = keyof typeof terms;

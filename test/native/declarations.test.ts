@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { packageRoot } from '../../scripts/build-native.mjs';
+import { addon } from '../../src/native/addon.js';
+import { methodNames, methods } from '../../src/options/methods.js';
+
+const { methods: nativeMethods, structs } = addon().declarations();
+
+describe('what both sides declare', () => {
+  it('methods', () => {
+    const ours = methodNames.map((name) => {
+      const { terms, ...row } = methods[name];
+      const learns: readonly string[] = 'learns' in row ? row.learns : [];
+      return { name, terms, what: learns.includes('what'), where: learns.includes('where') };
+    });
+    const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
+    expect(ours.toSorted(byName)).toEqual(nativeMethods.toSorted(byName));
+  });
+
+  it.each(Object.entries(structs))('the fields of %s', (name, fields) => {
+    expect(fields.toSorted()).toEqual(fieldsOf(name).toSorted());
+  });
+
+  it('every interface that crosses the binding, and no other', () => {
+    // These have methods, are read by hand, or exist only as parts of others.
+    const others = ['Declarations', 'Hyperparameters', 'Losses', 'NativeAddon', 'NativeBench', 'NativeImages'];
+    const known = [...others, 'NativeNetwork', 'NativeRun', ...Object.keys(structs)];
+    expect([...interfaces.keys()].toSorted()).toEqual(known.toSorted());
+  });
+});
+
+const interfaces = readInterfaces();
+
+function readInterfaces(): Map<string, ts.InterfaceDeclaration> {
+  const file = join(packageRoot, 'src/native/contract.ts');
+  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
+  return new Map(source.statements.filter(ts.isInterfaceDeclaration).map((found) => [found.name.text, found]));
+}
+
+function fieldsOf(name: string): string[] {
+  const found = interfaces.get(name);
+  if (found === undefined) throw new Error(`contract.ts has no ${name}`);
+  const inherited = (found.heritageClauses ?? []).flatMap(({ types }) =>
+    types.map((type) => type.expression.getText()),
+  );
+  const own = found.members.map((member) => member.name?.getText() ?? '');
+  return [...inherited.flatMap(fieldsOf), ...own];
+}
