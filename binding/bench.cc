@@ -57,6 +57,7 @@ Bench::Bench(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Bench>(info) {
         std::vector<run::SourceConfig>{initial_source(job.source.network, job.source.pairs, size)}, options,
         /*observe=*/false);
     subject_->learner->initialise(/*seed=*/1);
+    subject_->learner->start();
     subject_->learner->measure(&subject_->phases);
     subject_->x = at::randn({job.batch, 3, size, size}, options).contiguous(at::MemoryFormat::ChannelsLast);
     subject_->y = at::randint(job.target.classes, {job.batch}, options.dtype(at::kLong));

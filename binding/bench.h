@@ -12,8 +12,7 @@ struct BenchSource {
   nets::NetworkSpec network;
   std::vector<std::pair<int, int>> pairs;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("network", self.network);
     visit("pairs", self.pairs);
   }
@@ -29,8 +28,7 @@ struct BenchJob {
   std::string device;
   int threads;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     run::Hyperparameters::fields(self.hyperparameters, visit);
     visit("target", self.target);
     visit("size", self.size, kSides);

@@ -16,8 +16,7 @@ struct DecodeEvent {
   at::Tensor draws;   // float64, images × draws; undefined: whole images
 
   static constexpr const char* kType = "decode";
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("ticket", self.ticket);
     visit("set", self.set);
     visit("images", self.images);

@@ -16,8 +16,7 @@ struct NetworkJob {
   std::string device;
   int threads;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("network", self.network);
     visit("weights", self.weights);
     visit("size", self.size, kSides);

@@ -15,8 +15,7 @@ struct FeatureDescription {
   int64_t size;
   bool candidate;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("index", self.index);
     visit("channels", self.channels);
     visit("size", self.size);
@@ -30,8 +29,7 @@ struct NetworkDescription {
   std::vector<TensorSpec> buffers;
   std::vector<FeatureDescription> features;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("name", self.name);
     visit("parameters", self.parameters);
     visit("buffers", self.buffers);

@@ -28,8 +28,9 @@ at::Tensor LossPoint::gradient(bool keep) {
   const auto flat = at::zeros_like(theta_flat_);
   const auto theta_bar = layout_->views(flat);
   auto bar = no_bars();
-  for (const auto& point : points_) point->backward(bar, theta_bar);
+  for (const auto& point : points_) point->backward(bar);
   tape_.backward(std::move(bar), target_.of(theta_bar), keep);
+  for (const auto& point : points_) point->add_gradient(theta_bar);
   return flat;
 }
 
@@ -43,8 +44,9 @@ at::Tensor LossPoint::hessian_product() {
   const auto flat = at::zeros_like(theta_flat_);
   const auto theta_bar_dot = layout_->views(flat);
   auto bar_dot = no_bars();
-  for (const auto& point : points_) point->tangent_backward(bar_dot, theta_bar_dot);
+  for (const auto& point : points_) point->tangent_backward(bar_dot);
   tape_.tangent_backward(std::move(bar_dot), target_.of(theta_dot_), target_.of(theta_bar_dot));
+  for (const auto& point : points_) point->add_gradient(theta_bar_dot);
   return flat;
 }
 

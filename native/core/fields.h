@@ -3,8 +3,7 @@
 
 /// A struct that crosses the binding names its members once, in a function
 ///
-///     template <class Self, class Visit>
-///     static void fields(Self& self, Visit&& visit) { visit("name", self.name); … }
+///     static void fields(auto& self, auto&& visit) { visit("name", self.name); … }
 ///
 /// binding/marshal.h reads and writes structs by it. A name is that of src/native/contract.ts. A rule may follow the
 /// member: the values that JavaScript may give it. Without one a number is from 0 to 1e30, which float32 can hold.

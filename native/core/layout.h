@@ -15,8 +15,7 @@ struct TensorSpec {
   std::string name;
   std::vector<int64_t> shape;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("name", self.name);
     visit("shape", self.shape);
   }

@@ -14,8 +14,7 @@ struct MemoryUse {
   size_t now;
   size_t peak;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("now", self.now);
     visit("peak", self.peak);
   }

@@ -23,8 +23,7 @@ struct Normalisation {
   std::array<double, 3> mean;
   std::array<double, 3> std;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("mean", self.mean, Within{-1e6, 1e6});
     visit("std", self.std, Within{1e-6, 1e6});
   }

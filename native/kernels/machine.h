@@ -7,8 +7,7 @@ struct MachineSpeed {
   double gemm_gflops;    // float32 products of 1024 × 1024 matrices, one for each thread
   double bandwidth_gbs;  // a ← b + s c on arrays of 128 MiB: bytes read and written
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("gemmGflops", self.gemm_gflops);
     visit("bandwidthGBs", self.bandwidth_gbs);
   }

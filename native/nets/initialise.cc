@@ -23,6 +23,8 @@ at::Tensor draw(const ParameterInit& init, at::IntArrayRef shape, const at::Gene
     }
     case Initialisation::kOnes:
       return values.fill_(1);
+    case Initialisation::kConstant:
+      return values.fill_(init.value);
     case Initialisation::kZeros:
       break;
   }

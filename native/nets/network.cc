@@ -21,6 +21,11 @@ int64_t side_of(const Network& network, const Operation& operation, int64_t side
 
 }  // namespace
 
+std::set<int> last_layer(const Network& network) {
+  const auto& linear = std::get<Linear>(network.operations.back().kind);
+  return {linear.weight, linear.bias};
+}
+
 std::vector<int64_t> value_sides(const Network& network, int64_t size) {
   std::vector<int64_t> sides{size};
   for (const auto& operation : network.operations) {

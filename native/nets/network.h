@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -42,12 +43,14 @@ struct Operation {
   std::vector<int> inputs;
 };
 
-enum class Initialisation { kHeNormalFanOut, kOnes, kZeros, kSmallNormal, kUniformFanIn };
+enum class Initialisation { kHeNormalFanOut, kOnes, kZeros, kConstant, kSmallNormal, kUniformFanIn };
 
 struct ParameterInit {
   Initialisation kind;
   /// Fan-out for He normal, fan-in for uniform.
   int64_t fan;
+  /// Of a constant.
+  double value = 0;
 };
 
 /// A feature map that can be matched: a value of the list.
@@ -71,6 +74,9 @@ struct Network {
 
 constexpr double kBatchNormEpsilon = 1e-5;
 constexpr double kRunningMomentum = 0.1;
+
+/// Indices of the last layer's parameters.
+std::set<int> last_layer(const Network& network);
 
 /// Sides of all values for images of side `size`. Throws INVALID_OPTION where the images are too small.
 std::vector<int64_t> value_sides(const Network& network, int64_t size);

@@ -14,8 +14,7 @@ struct NetworkSpec {
   int64_t classes;
   double width;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("name", self.name);
     visit("classes", self.classes, Whole{1, 1000000});
     visit("width", self.width);

@@ -20,8 +20,7 @@ struct Hyperparameters {
   /// Everything else by name: momentum, the settings of the method's terms and of its meta-networks.
   std::map<std::string, double> settings;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("method", self.method);
     visit("engine", self.engine);
     visit("convolution", self.convolution);
@@ -37,8 +36,7 @@ struct SourceConfig {
   int64_t size;
   data::Normalisation normalisation;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("network", self.network);
     visit("pairs", self.pairs);
     visit("weights", self.weights);
@@ -51,8 +49,7 @@ struct Resume {
   std::vector<NamedTensor> state;
   std::vector<NamedTensor> best;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("state", self.state);
     visit("best", self.best);
   }
@@ -87,8 +84,7 @@ struct RunConfig {
   std::optional<double> warm_up;
   std::optional<Resume> resume;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     Hyperparameters::fields(self.hyperparameters, visit);
     visit("target", self.target);
     visit("size", self.size, kSides);

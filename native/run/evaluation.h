@@ -20,8 +20,7 @@ struct Evaluation {
   double loss = 0;         // mean cross-entropy, nats
   at::Tensor predictions;  // int32 on the CPU, one class for each image, in the set's order
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("correct", self.correct);
     visit("total", self.total);
     visit("loss", self.loss);

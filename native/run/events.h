@@ -22,8 +22,7 @@ struct StepEvent {
   std::optional<double> meta_objective;
 
   static constexpr const char* kType = "step";
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("epoch", self.epoch);
     visit("step", self.step);
     visit("steps", self.steps);
@@ -39,8 +38,7 @@ struct PairMetrics {
   std::optional<double> lambda_std;
   std::optional<double> weight_entropy;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("source", self.source);
     visit("pair", self.pair);
     visit("lambdaMean", self.lambda_mean);
@@ -60,8 +58,7 @@ struct EpochMetrics {
   std::optional<double> validation_loss;
   std::vector<PairMetrics> pairs;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("epoch", self.epoch);
     visit("lr", self.lr);
     visit("losses", self.losses);
@@ -84,8 +81,7 @@ struct EpochEvent {
   std::vector<NamedTensor> state;
 
   static constexpr const char* kType = "epoch";
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("metrics", self.metrics);
     visit("seconds", self.seconds);
     visit("steps", self.steps);
@@ -100,18 +96,14 @@ struct SaveEvent {
   std::vector<NamedTensor> state;
 
   static constexpr const char* kType = "save";
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
-    visit("state", self.state);
-  }
+  static void fields(auto& self, auto&& visit) { visit("state", self.state); }
 };
 
 struct Best {
   int64_t epoch;
   std::optional<double> accuracy;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("epoch", self.epoch);
     visit("accuracy", self.accuracy);
   }
@@ -122,8 +114,7 @@ struct RunResult {
   std::optional<Best> best;
   std::optional<Evaluation> test;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("stopped", self.stopped);
     visit("best", self.best);
     visit("test", self.test);

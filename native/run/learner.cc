@@ -76,7 +76,7 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
 void Learner::take_method(const Hyperparameters& hyperparameters, const at::TensorOptions& options) {
   const auto& method = terms::method_named(hyperparameters.method);
   auto& settings = problem_.settings = Settings(hyperparameters.settings);
-  terms::Setup setup(method, problem_.target, sources_, problem_.pairs, settings,
+  terms::Setup setup(method, problem_.target, sources_, problem_.pairs, settings, options,
                      problem_.convolution == kernels::Convolution::kDirect);
   problem_.cross_entropy = terms::make_term(terms::kCrossEntropy, setup);
   for (const auto& term : method.terms) problem_.added.push_back(terms::make_term(term, setup));
@@ -84,7 +84,8 @@ void Learner::take_method(const Hyperparameters& hyperparameters, const at::Tens
   state_.theta = make_parameters(setup.theta(), options);
   state_.velocity = at::zeros_like(state_.theta.flat);
   starts_ = setup.starts();
-  sgd_ = {.lr = 0, .momentum = settings.take("momentum"), .weight_decay = settings.take("weightDecay")};
+  sgd_ = {
+      .lr = 0, .momentum = settings.take("momentum"), .weight_decay = method.decays ? settings.take("weightDecay") : 0};
 
   problem_.meta_networks = transfer::make_meta_networks(method.learned, source_channels(sources_, problem_.pairs));
   phi_ = make_parameters(problem_.meta_networks.phi, options);
@@ -103,6 +104,10 @@ void Learner::initialise(uint64_t seed) {
     nets::initialise(start.initialisation, start.slice.of(state_.theta.views), nets::seed_for(seed, start.purpose));
   }
   nets::initialise(problem_.meta_networks.initialisation, phi_.views, nets::seed_for(seed, Purpose::kMetaNetworks));
+}
+
+void Learner::start() {
+  for (auto* const term : problem_.all_terms()) term->start(state_.theta.views);
 }
 
 Iteration Learner::iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
@@ -173,6 +178,9 @@ std::vector<NamedTensor> Learner::tensors() const {
   add("phi/", phi.specs(), phi_.views);
   add("adam_mean/", phi.specs(), phi.views(adam_state_.mean));
   add("adam_square/", phi.specs(), phi.views(adam_state_.square));
+  for (const auto* const term : problem_.all_terms()) {
+    for (const auto& [name, tensor] : term->constants()) result.push_back({"constant/" + name, tensor});
+  }
   return result;
 }
 

@@ -31,6 +31,9 @@ class Learner {
   /// Sets θ and φ to method.md's initialisation.
   void initialise(uint64_t seed);
 
+  /// Call it once a new run's θ has its first values, from the seed or a checkpoint.
+  void start();
+
   /// x: the target's images, B × 3 × H × W; source_x: each source's; y: B, int64.
   Iteration iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y, double lr);
 
@@ -50,7 +53,7 @@ class Learner {
   /// The target network's part of θ, without what the terms add, in the network's order.
   [[nodiscard]] std::vector<at::Tensor> network_parameters() const;
 
-  /// theta/…, momentum/…, buffer/target.…, phi/…, adam_mean/…, adam_square/…: views, not copies.
+  /// theta/…, momentum/…, buffer/target.…, phi/…, adam_mean/…, adam_square/…, constant/…: views, not copies.
   [[nodiscard]] std::vector<NamedTensor> tensors() const;
 
  private:

@@ -101,6 +101,7 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
   const int64_t size = find(config.tensors, "x").size(-1);
   Learner learner(config.hyperparameters, config.target, size, sources, options, /*observe=*/true);
   fill(learner, config.tensors);
+  learner.start();
 
   std::vector<NamedTensor> out;
   for (int k = 0; k < config.iterations; ++k) {

@@ -11,8 +11,7 @@ struct ObservedSource {
   nets::NetworkSpec network;
   std::vector<std::pair<int, int>> pairs;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("network", self.network);
     visit("pairs", self.pairs);
   }
@@ -31,8 +30,7 @@ struct ObserveConfig {
   std::string device;
   int threads;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     Hyperparameters::fields(self.hyperparameters, visit);
     visit("lr", self.lr);
     visit("dtype", self.dtype);

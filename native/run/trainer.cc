@@ -58,10 +58,12 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
 /// Initialises from the seed, then copies the target's weights where they are given.
 void Trainer::start() {
   learner_.initialise(config_.seed);
-  if (!config_.target_weights) return;
-  const auto& target = learner_.problem().target;
-  copy_by_name(target.parameters, learner_.network_parameters(), *config_.target_weights);
-  copy_by_name(target.buffers, learner_.state().buffers, *config_.target_weights);
+  if (config_.target_weights) {
+    const auto& target = learner_.problem().target;
+    copy_by_name(target.parameters, learner_.network_parameters(), *config_.target_weights);
+    copy_by_name(target.buffers, learner_.state().buffers, *config_.target_weights);
+  }
+  learner_.start();
 }
 
 RunResult Trainer::run() {

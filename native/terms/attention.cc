@@ -12,41 +12,25 @@ at::Tensor norm(const at::Tensor& a) {
   return a.square().sum({1, 2}, /*keepdim=*/true).sqrt().clamp_min(kSmallestNorm);
 }
 
-class AttentionPoint final : public TermPoint {
- public:
-  AttentionPoint(const std::vector<transfer::Pair>& pairs, const transfer::SourceMaps& maps, double weight)
-      : pairs_(pairs), sources_(maps.resized), weight_(weight) {}
-
-  at::Tensor forward(const nets::Activations& target, Tensors /*theta*/) override {
-    at::Tensor loss;
-    for (size_t i = 0; i < pairs_.size(); ++i) {
-      auto value = attention_value(sources_[i], target.features[pairs_[i].target_feature], weight_);
-      add_to(loss, value.loss);
-      t_bars_.push_back(std::move(value.t_bar));
-    }
-    return loss;
-  }
-  void backward(nets::Activations& bar, Tensors /*theta_bar*/) override {
-    for (size_t i = 0; i < pairs_.size(); ++i) add_to(bar.features[pairs_[i].target_feature], std::move(t_bars_[i]));
-  }
-
- private:
-  const std::vector<transfer::Pair>& pairs_;
-  std::vector<at::Tensor> sources_;
-  double weight_;
-  std::vector<at::Tensor> t_bars_;  // one for each pair
-};
-
-class Attention final : public Term {
+class Attention final : public RealTerm {
  public:
   Attention(const std::string& name, Setup& setup)
-      : Term(name), pairs_(setup.pairs()), weight_(setup.setting("attentionWeight")) {}
+      : RealTerm(name), pairs_(setup.pairs()), weight_(setup.setting("attentionWeight")) {}
 
   [[nodiscard]] Reads reads() const override {
     return {.logits = false, .features = transfer::target_features(pairs_)};
   }
-  std::unique_ptr<TermPoint> point(const Batch& batch) override {
-    return std::make_unique<AttentionPoint>(pairs_, batch.maps, weight_);
+
+  at::Tensor evaluate(const Batch& batch, const nets::Activations& target, Tensors /*theta*/,
+                      Gradient& gradient) const override {
+    at::Tensor loss;
+    for (size_t i = 0; i < pairs_.size(); ++i) {
+      const int n = pairs_[i].target_feature;
+      auto value = attention_value(batch.maps.resized[i], target.features[n], weight_);
+      add_to(loss, value.loss);
+      add_to(gradient.bar.features[n], std::move(value.t_bar));
+    }
+    return loss;
   }
 
  private:

@@ -12,11 +12,9 @@ class CrossEntropyPoint final : public TermPoint {
   at::Tensor forward(const nets::Activations& target, Tensors /*theta*/) override {
     return ops::cross_entropy(target.logits, y_, log_p_);
   }
-  void backward(nets::Activations& bar, Tensors /*theta_bar*/) override {
-    add_to(bar.logits, ops::cross_entropy_backward(log_p_, y_));
-  }
+  void backward(nets::Activations& bar) override { add_to(bar.logits, ops::cross_entropy_backward(log_p_, y_)); }
   void tangent(const nets::Activations& dot, Tensors /*theta_dot*/, bool /*keep*/) override { z_dot_ = dot.logits; }
-  void tangent_backward(nets::Activations& bar_dot, Tensors /*theta_bar_dot*/) override {
+  void tangent_backward(nets::Activations& bar_dot) override {
     add_to(bar_dot.logits, ops::cross_entropy_tangent_backward(log_p_, z_dot_));
   }
 

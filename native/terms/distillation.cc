@@ -23,34 +23,10 @@ DistillationValue distillation_value(const at::Tensor& source_logits, const at::
 
 namespace {
 
-class DistillationPoint final : public TermPoint {
- public:
-  DistillationPoint(Slice head, at::Tensor source_logits, Distillation settings)
-      : head_(head), source_logits_(std::move(source_logits)), settings_(settings) {}
-
-  at::Tensor forward(const nets::Activations& target, Tensors theta) override {
-    const auto head = head_.of(theta);
-    value_ = distillation_value(source_logits_, target.features.back(), head[0], head[1], settings_);
-    return value_.loss;
-  }
-  void backward(nets::Activations& bar, Tensors theta_bar) override {
-    add_to(bar.features.back(), value_.t_bar.contiguous(at::MemoryFormat::ChannelsLast));
-    const auto head_bar = head_.of(theta_bar);
-    head_bar[0].copy_(value_.weight_bar);
-    head_bar[1].copy_(value_.bias_bar);
-  }
-
- private:
-  Slice head_;
-  at::Tensor source_logits_;
-  Distillation settings_;
-  DistillationValue value_;
-};
-
-class DistillationTerm final : public Term {
+class DistillationTerm final : public RealTerm {
  public:
   DistillationTerm(const std::string& name, Setup& setup)
-      : Term(name),
+      : RealTerm(name),
         feature_(static_cast<int>(setup.target().features.size()) - 1),
         settings_{setup.setting("distillationWeight"), setup.setting("temperature")} {
     const auto classes = setup.first_source().classes;
@@ -61,8 +37,15 @@ class DistillationTerm final : public Term {
   }
 
   [[nodiscard]] Reads reads() const override { return {.logits = false, .features = {feature_}}; }
-  std::unique_ptr<TermPoint> point(const Batch& batch) override {
-    return std::make_unique<DistillationPoint>(head_, batch.maps.logits, settings_);
+
+  at::Tensor evaluate(const Batch& batch, const nets::Activations& target, Tensors theta,
+                      Gradient& gradient) const override {
+    const auto head = head_.of(theta);
+    auto value = distillation_value(batch.maps.logits, target.features[feature_], head[0], head[1], settings_);
+    add_to(gradient.bar.features[feature_], value.t_bar.contiguous(at::MemoryFormat::ChannelsLast));
+    gradient.theta[head_.begin] = value.weight_bar;
+    gradient.theta[head_.begin + 1] = value.bias_bar;
+    return value.loss;
   }
 
  private:

@@ -89,7 +89,7 @@ class MatchingPoint final : public TermPoint {
     return loss;
   }
 
-  void backward(nets::Activations& bar, Tensors theta_bar) override { take(bar, theta_bar); }
+  void backward(nets::Activations& bar) override { take(bar); }
 
   void tangent(const nets::Activations& dot, Tensors theta_dot, bool keep) override {
     if (batch_.k_bar.empty()) {
@@ -104,7 +104,12 @@ class MatchingPoint final : public TermPoint {
     }
   }
 
-  void tangent_backward(nets::Activations& bar_dot, Tensors theta_bar_dot) override { take(bar_dot, theta_bar_dot); }
+  void tangent_backward(nets::Activations& bar_dot) override { take(bar_dot); }
+
+  void add_gradient(Tensors theta_bar) override {
+    for (size_t i = 0; i < gradient_.size(); ++i) scatter(batch_.maps[i], gradient_[i].branches, theta_bar);
+    gradient_.clear();
+  }
 
  private:
   [[nodiscard]] Branches gather(const MatchedMap& map, Tensors theta) const {
@@ -129,14 +134,11 @@ class MatchingPoint final : public TermPoint {
     }
   }
 
-  /// Moves the gradient (or its tangent) out.
-  void take(nets::Activations& bar, Tensors theta_bar) {
+  /// Moves the maps' cotangents (or their tangents) out.
+  void take(nets::Activations& bar) {
     for (size_t i = 0; i < gradient_.size(); ++i) {
-      const auto& map = batch_.maps[i];
-      add_to(bar.features[map.sources.feature], std::move(gradient_[i].t_bar));
-      scatter(map, gradient_[i].branches, theta_bar);
+      add_to(bar.features[batch_.maps[i].sources.feature], std::move(gradient_[i].t_bar));
     }
-    gradient_.clear();
   }
 
   const std::vector<Slice>& branches_;

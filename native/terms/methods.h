@@ -13,13 +13,15 @@ struct Method {
   std::vector<std::string> terms;
   /// Which weights of the matching loss its meta-networks give.
   transfer::Learned learned;
+  /// Whether SGD decays weights.
+  bool decays = true;
 
-  template <class Self, class Visit>
-  static void fields(Self& self, Visit&& visit) {
+  static void fields(auto& self, auto&& visit) {
     visit("name", self.name);
     visit("terms", self.terms);
     visit("what", self.learned.what);
     visit("where", self.learned.where);
+    visit("decays", self.decays);
   }
 };
 

@@ -24,11 +24,13 @@ class Setup {
  public:
   /// θ's first slice is `target`: the parameters of the target.
   Setup(const Method& method, const nets::Network& target, const std::vector<transfer::Source>& sources,
-        const std::vector<transfer::Pair>& pairs, Settings& settings, bool direct);
+        const std::vector<transfer::Pair>& pairs, Settings& settings, const at::TensorOptions& options, bool direct);
 
   [[nodiscard]] const nets::Network& target() const { return target_; }
   /// Whether to compute with LibTorch's operations even where the CPU's kernels can.
   [[nodiscard]] bool direct() const { return direct_; }
+  /// Type and device of the tensors of a run.
+  [[nodiscard]] const at::TensorOptions& options() const { return options_; }
   double setting(const std::string& name) { return settings_.take(name); }
   /// Throws INVALID_OPTION where there are none.
   const std::vector<transfer::Pair>& pairs();
@@ -54,6 +56,7 @@ class Setup {
   const std::vector<transfer::Source>& sources_;
   const std::vector<transfer::Pair>& pairs_;
   Settings& settings_;
+  at::TensorOptions options_;
   bool direct_;
   Layout theta_;
   std::vector<Start> starts_;

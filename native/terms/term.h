@@ -32,9 +32,9 @@ struct Reads {
   std::vector<int> features;
 };
 
-/// A term's sweeps at one θ on one batch. Call them in this order: each reads what the earlier ones kept. `theta`,
-/// `theta_bar` and so on are all tensors of θ, of its gradient and so on; a term finds its own by its slices. Only the
-/// terms of virtual steps have the last two sweeps.
+/// A term's sweeps at one θ on one batch. Call them in this order: each reads what the earlier ones kept. `theta` and
+/// `theta_dot` are all tensors of θ and of its tangent; a term finds its own by its slices. Only a term of virtual
+/// steps has the tangents.
 class TermPoint {
  public:
   TermPoint() = default;
@@ -44,13 +44,16 @@ class TermPoint {
 
   /// The term's value, a scalar, with its weight.
   virtual at::Tensor forward(const nets::Activations& target, Tensors theta) = 0;
-  /// Adds the cotangents of the target's outputs to `bar`. Writes those of its own parameters.
-  virtual void backward(nets::Activations& bar, Tensors theta_bar) = 0;
+  /// Adds the cotangents of the target's outputs to `bar`.
+  virtual void backward(nets::Activations& bar) = 0;
   /// Adds the derivative of the term's tangent with respect to the weights of the matching loss to what the term keeps
   /// for phi_gradient. `keep`: tangent_backward will follow.
   virtual void tangent(const nets::Activations& dot, Tensors theta_dot, bool keep);
-  /// Does with the tangents what backward does with the cotangents.
-  virtual void tangent_backward(nets::Activations& bar_dot, Tensors theta_bar_dot);
+  /// Adds the tangents of what backward added.
+  virtual void tangent_backward(nets::Activations& bar_dot);
+  /// After backward or tangent_backward, and after the network's: adds to θ's gradient, or to its tangent, what does
+  /// not come through the target's outputs.
+  virtual void add_gradient(Tensors /*theta_bar*/) {}
 };
 
 /// One summand of L, made once a run.
@@ -66,6 +69,11 @@ class Term {
   /// Whether the virtual steps of a bilevel method take this term, which the meta-networks weight.
   [[nodiscard]] virtual bool in_virtual_steps() const { return false; }
 
+  /// What the term keeps through a run beside its parameters, saved with the state: made with the term, filled by start.
+  [[nodiscard]] virtual std::vector<NamedTensor> constants() const { return {}; }
+  /// Called once, when a new run's θ has its first values.
+  virtual void start(Tensors /*theta*/) {}
+
   /// Called once for each batch, before its first point: computes what all its points share. end() drops that.
   virtual void begin(const Batch& /*batch*/) {}
   virtual void end() {}
@@ -76,6 +84,21 @@ class Term {
 
  private:
   std::string name_;
+};
+
+/// A term of real steps alone. Its value and its gradient are computed together.
+class RealTerm : public Term {
+ public:
+  using Term::Term;
+
+  struct Gradient {
+    nets::Activations bar;
+    std::vector<at::Tensor> theta;  // one for each tensor of θ; undefined: zero
+  };
+  /// Returns the value and adds to the gradient.
+  virtual at::Tensor evaluate(const Batch& batch, const nets::Activations& target, Tensors theta,
+                              Gradient& gradient) const = 0;
+  std::unique_ptr<TermPoint> point(const Batch& batch) final;
 };
 
 /// Adds to a sum that may be undefined yet, which means zero.

@@ -47,10 +47,7 @@ function parseMethod(item: string): { name: RowName; pairs?: string } {
   const [given = '', ...rest] = item.split(':');
   const name = rowNames.find((known) => known === given);
   if (name === undefined) {
-    const why =
-      given === 'finetune'
-        ? "finetune starts from --target-init, which an experiment does not have: list finetune-source, which fine-tunes the first source's own network."
-        : `'${given}' is no method: use some of ${rowNames.join(', ')}.${didYouMean(given, rowNames)}`;
+    const why = `'${given}' is no method: use some of ${rowNames.join(', ')}.${didYouMean(given, rowNames)}`;
     throw new L2TError('INVALID_OPTION', `--methods: ${why}`);
   }
   if (rest.length === 0) return { name };
@@ -66,14 +63,18 @@ function readBy(
   options: Given<typeof compareSchema>,
   pairs: string | undefined,
 ): Pick<Entry, 'method' | 'useless' | 'options'> {
-  const useless = uselessOptions(needsOfRow(name));
+  const needs = needsOfRow(name);
+  const useless = [...uselessOptions(needs), ...(needs.start ? [] : ['targetInit'])];
+  if (needs.start && options.targetInit === undefined) {
+    const other = "or list finetune-source, which fine-tunes the first source's own network";
+    throw new L2TError('INVALID_OPTION', `--methods: ${name} starts from --target-init: give it, ${other}.`);
+  }
   if (name === 'finetune-source') {
     const read = without(options, [...ofTarget, ...uselessOptions(needsOf('finetune'))]);
     const method = 'finetune';
     return { method, useless: [...ofTarget, ...useless], options: { ...read, ...sourceAsTarget(options), method } };
   }
   const read = without(options, useless);
-  const needs = needsOf(name);
   const fitting = needs.source && !needs.pairs ? { ...read, ...firstSource(read) } : read;
   return { method: name, useless, options: { ...fitting, method: name, ...(pairs !== undefined && { pairs }) } };
 }
@@ -100,7 +101,7 @@ export async function withSourceNetworks<O extends ExperimentOptions>(
   entries: readonly Entry[],
   options: O,
 ): Promise<O> {
-  if (entries.every(({ method }) => method !== 'finetune')) return options;
+  if (entries.every(({ label }) => label !== 'finetune-source')) return options;
   const checkpoints = await loadSources(listSources(options), options.strict, () => {});
   return {
     ...options,
@@ -125,10 +126,11 @@ export function requireUseful(entries: readonly Entry[], options: ExperimentOpti
 
 /** Makes paths absolute, so that a resume may have another working directory. */
 export function absolutePaths<O extends ExperimentOptions>(options: O): O {
-  const { data, source, splitFile, cache } = options;
+  const { data, source, targetInit, splitFile, cache } = options;
   return {
     ...options,
     ...(data !== undefined && { data: resolve(data) }),
+    ...(targetInit !== undefined && { targetInit: resolve(targetInit) }),
     ...(splitFile !== undefined && { splitFile: resolve(splitFile) }),
     ...(cache !== undefined && { cache: resolve(cache) }),
     ...(source !== undefined && { source: [source].flat().map((path) => resolve(path)) }),

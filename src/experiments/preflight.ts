@@ -5,7 +5,7 @@ import { loadData } from '../data/load.js';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
-import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, flagNames, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { required } from '../options/check.js';
@@ -57,7 +57,7 @@ export async function preflight(
     const target = targetOf(entry.options, dataset.classNames.length);
     describeNetwork(target, target.size); // throws where the images are too small
     if (needsOf(entry.method).source) await checkSources(entry, target, known, rules);
-    if (entry.options.targetInit !== undefined) await readStart(entry.options.targetInit, entry.options, known);
+    if (entry.options.targetInit !== undefined) await readStart(entry.options.targetInit, entry, known);
   }
   return {
     dataset,
@@ -93,14 +93,12 @@ async function checkSources(
   });
 }
 
-/** Reads the source's weights that a target starts from, unless another row has read them. */
-async function readStart(
-  path: string,
-  { target, width, size, strict }: CheckedTransferOptions,
-  known: Map<string, Checkpoint>,
-) {
+/** Reads the weights that a target starts from, unless another row has read them. */
+async function readStart(path: string, { label, options }: Entry, known: Map<string, Checkpoint>) {
   if (known.has(path)) return;
-  known.set(path, await loadCheckpoint(path, { network: target, width, size, strict, names: sourceFlags }));
+  const { target, width, size, strict } = options;
+  const names = label === 'finetune-source' ? sourceFlags : { ...flagNames, network: '--target' };
+  known.set(path, await loadCheckpoint(path, { network: target, width, size, strict, names }));
 }
 
 type Target = ReturnType<typeof targetOf>;

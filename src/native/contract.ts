@@ -293,6 +293,7 @@ export interface Declarations {
     readonly terms: readonly string[];
     readonly what: boolean;
     readonly where: boolean;
+    readonly decays: boolean;
   }[];
   /** The fields of the interfaces of this file. */
   readonly structs: Readonly<Record<string, readonly string[]>>;

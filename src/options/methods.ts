@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { between, custom, whole } from './row.js';
-import { type TermName, terms } from './terms.js';
+import { type Term, type TermName, terms } from './terms.js';
 
 /** What a method adds to the cross-entropy, and what it learns about that. */
 interface Method {
@@ -10,6 +10,10 @@ interface Method {
   readonly learns?: readonly ('what' | 'where')[];
   /** The default configuration of pairs. */
   readonly pairs?: 'all-to-all' | 'one-to-one';
+  /** It starts from --target-init; the last layer starts anew where the classes differ, or always. */
+  readonly start?: 'checkpoint' | 'checkpoint, new last layer';
+  /** False: SGD decays no weights. */
+  readonly decays?: false;
 }
 
 /** The methods: those that the paper compares, and ablations of its own method (docs/method.md). */
@@ -21,16 +25,16 @@ export const methods = {
   at: { terms: ['attention'], pairs: 'one-to-one' },
   lwf: { terms: ['distillation'] },
   'lwf+at': { terms: ['attention', 'distillation'], pairs: 'one-to-one' },
-  finetune: { terms: [] },
+  finetune: { terms: [], start: 'checkpoint' },
   scratch: { terms: [] },
 } as const satisfies Readonly<Record<string, Method>>;
 export type MethodName = keyof typeof methods;
 export const methodNames = Object.keys(methods) as [MethodName, ...MethodName[]];
 
-/** The method's default configuration of pairs; undefined if it has none. */
-export const pairsOf = (name: MethodName): Method['pairs'] => (methods[name] as Method).pairs;
+/** The method's row, as a plain type. */
+export const methodOf = (name: MethodName): Method => methods[name];
 
-/** Settings of SGD, which every method reads. */
+/** Settings of SGD. */
 const optimiserSettings = {
   momentum: custom(z.number().gte(0).lt(1), 'x', 'a number from 0 and below 1', 'momentum of SGD', {
     default: 0.9,
@@ -60,17 +64,21 @@ export type SettingValues = { readonly [name in SettingName]?: number | undefine
 export interface Needs {
   readonly source: boolean;
   readonly pairs: boolean;
+  /** --target-init. */
+  readonly start: boolean;
   readonly settings: readonly SettingName[];
 }
 
 export function needsOf(name: MethodName): Needs {
-  const method: Method = methods[name];
-  const added = method.terms.map((term) => terms[term]);
-  const groups = [optimiserSettings, ...(method.learns ? [metaSettings] : []), ...added.map((term) => term.settings)];
+  const { learns, start, decays = true, ...method } = methodOf(name);
+  const added: readonly Term[] = method.terms.map((term) => terms[term]);
+  const groups = [optimiserSettings, ...(learns ? [metaSettings] : []), ...added.map((term) => term.settings)];
+  const names = groups.flatMap((group) => Object.keys(group) as SettingName[]);
   return {
-    source: added.length > 0,
+    source: added.some(({ reads }) => reads !== 'start'),
     pairs: added.some(({ reads }) => reads === 'pairs'),
-    settings: groups.flatMap((group) => Object.keys(group) as SettingName[]),
+    start: start !== undefined,
+    settings: names.filter((setting) => decays || setting !== 'weightDecay'),
   };
 }
 
@@ -81,14 +89,14 @@ export function settingsOf(name: MethodName, given: SettingValues = {}): Record<
 }
 
 /**
- * The rows that `--methods` of an experiment may list: every method except finetune, which needs weights of the
- * target's network. finetune-source runs finetune on the first source's network, from the source's weights.
+ * The rows that `--methods` of an experiment may list: every method, and finetune-source, which runs finetune on the
+ * first source's network, from the source's weights.
  */
-export type RowName = Exclude<MethodName, 'finetune'> | 'finetune-source';
-export const rowNames: readonly RowName[] = [...methodNames.filter((name) => name !== 'finetune'), 'finetune-source'];
+export type RowName = MethodName | 'finetune-source';
+export const rowNames: readonly RowName[] = [...methodNames, 'finetune-source'];
 
 export const needsOfRow = (name: RowName): Needs =>
-  name === 'finetune-source' ? { ...needsOf('finetune'), source: true } : needsOf(name);
+  name === 'finetune-source' ? { ...needsOf('finetune'), source: true, start: false } : needsOf(name);
 
 const sourceOptions = ['source', 'sourceNetwork', 'sourceSize', 'sourceWidth'] as const;
 

@@ -1,4 +1,4 @@
-import { type MethodName, pairsOf } from './methods.js';
+import { type MethodName, methodOf } from './methods.js';
 
 /**
  * Defaults that depend on a run folder's format: division of the images, choice of epoch, learning rate, batch, pairs.
@@ -38,4 +38,4 @@ export const currentFormat: RunFormat = 2;
 
 /** A method's default pairs; undefined if it matches no features. */
 export const defaultPairs = (method: MethodName, { pairs }: Rules): string | undefined =>
-  pairs[method] ?? pairsOf(method);
+  pairs[method] ?? methodOf(method).pairs;

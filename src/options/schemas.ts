@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { ConvolutionName, EngineName } from '../native/contract.js';
 import { layouts, splitNames } from './datasets.js';
-import { methodNames, pairsOf, rowNames, settings } from './methods.js';
+import { methodNames, methodOf, rowNames, settings } from './methods.js';
 import { networkNames } from './networks.js';
 import { above, choice, custom, listed, path, repeated, text, whole, yes } from './row.js';
 
@@ -82,7 +82,7 @@ export const pretrainSchema = z.strictObject({
   ...training,
 });
 
-const matchingAll = methodNames.filter((method) => pairsOf(method) === 'all-to-all');
+const matchingAll = methodNames.filter((method) => methodOf(method).pairs === 'all-to-all');
 const perSource = '; one for all sources, or one for each';
 
 /** Options of `transfer`. */
@@ -109,7 +109,7 @@ export const transferSchema = z.strictObject({
 });
 
 /** Options of `compare`: the options of `transfer` that are the same for every method, and the methods. */
-export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true, targetInit: true }).extend({
+export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true }).extend({
   methods: listed(
     'list',
     `methods separated by commas, of ${rowNames.join(', ')}; a method's pairs follow a colon, as in fm:all-to-all`,
@@ -130,7 +130,7 @@ export const curveSchema = compareSchema.extend({
 });
 
 /** Options of `reproduce`, which override those of the preset. */
-export const reproduceSchema = curveSchema.omit({ source: true }).extend({
+export const reproduceSchema = curveSchema.omit({ source: true, targetInit: true }).extend({
   sourceWeights: repeated(
     path('file', "the preset's pretrained source: safetensors or .pth; once for each source, in the order of --list"),
   ),

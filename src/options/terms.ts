@@ -2,9 +2,9 @@ import type * as z from 'zod';
 import { above, between } from './row.js';
 
 /** A term that a method adds to the cross-entropy. native/terms/ has its formula. */
-interface Term {
-  /** What it reads of the sources: their features, in pairs, or the outputs of the first. */
-  readonly reads: 'pairs' | 'outputs';
+export interface Term {
+  /** What it reads: the sources' features, in pairs; the outputs of the first source; or --target-init. */
+  readonly reads: 'pairs' | 'outputs' | 'start';
   /** Its settings, under the names by which the native term takes them. */
   readonly settings: Readonly<Record<string, z.ZodNumber>>;
 }

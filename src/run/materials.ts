@@ -1,7 +1,8 @@
 import { prepareTrainingData, type TrainingData } from '../data/training-sets.js';
-import { addon, type NativeSource } from '../native/addon.js';
+import { addon, type NamedTensor, type NativeSource } from '../native/addon.js';
 import { type Checkpoint, flagNames, loadCheckpoint } from '../networks/checkpoint.js';
-import { describeNetwork } from '../networks/describe.js';
+import { describeNetwork, lastLayerOf } from '../networks/describe.js';
+import { methodOf } from '../options/methods.js';
 import { type Rules, rules } from '../options/rules.js';
 import type { ResolvedOptions, RunRecord } from '../options/run-record.js';
 import { printable } from '../system/printable.js';
@@ -82,22 +83,24 @@ function requirePairs(options: Unbatched, checkpoints: readonly Checkpoint[]): v
   nativeSources(options, checkpoints, target);
 }
 
-/** If the number of classes differs, the layers whose shape depends on it start from the seed's random weights. */
+/** If the number of classes differs, or the method wants it so, the last layer starts from the seed's random weights. */
 function withNewHead(
   init: Checkpoint,
-  { targetInit, target, width, seed }: Unbatched,
+  { method, targetInit, target, width, seed }: Unbatched,
   classes: number,
   onWarning: (message: string) => void,
 ): Checkpoint {
-  if (init.network.classes === classes) return init;
-  onWarning(`${targetInit} has ${init.network.classes} classes and the data ${classes}: the last layer starts anew`);
+  const always = methodOf(method).start === 'checkpoint, new last layer';
+  const differs = init.network.classes !== classes;
+  if (!differs && !always) return init;
+  if (differs) {
+    onWarning(`${targetInit} has ${init.network.classes} classes and the data ${classes}: the last layer starts anew`);
+  }
   const given = new Map(init.weights.map((tensor) => [tensor.name, tensor]));
   const network = { name: target, classes, width };
+  const last = lastLayerOf(network);
   const weights = addon()
     .initialise(network, seed)
-    .map((fresh) => {
-      const tensor = given.get(fresh.name);
-      return tensor !== undefined && String(tensor.shape) === String(fresh.shape) ? tensor : fresh;
-    });
+    .map((fresh) => (last.includes(fresh.name) ? fresh : (given.get(fresh.name) as NamedTensor)));
   return { ...init, network, weights };
 }

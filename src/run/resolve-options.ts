@@ -24,17 +24,17 @@ function requireFitting(method: MethodName, given: Options): void {
   const useless = uselessOptions(needsOf(method)).filter((key) => given[key] !== undefined);
   if (useless.length > 0) {
     const flags = useless.map(flagOf).join(', ');
-    const hint = method === 'finetune' ? ' (It starts from --target-init.)' : '';
+    const hint = needsOf(method).start && useless.includes('source') ? ' (It starts from --target-init.)' : '';
     throw new L2TError(
       'INVALID_OPTION',
       `Method ${method} has no use for ${flags}: leave out what it does not read.${hint}`,
     );
   }
-  const { source, pairs } = needsOf(method);
+  const { source, pairs, start } = needsOf(method);
   if (source && !pairs && [given.source].flat().length > 1) {
     throw new L2TError('INVALID_OPTION', `Method ${method} learns from one source: give --source once.`);
   }
-  if (method === 'finetune') required(transferSchema, given, 'targetInit');
+  if (start) required(transferSchema, given, 'targetInit');
 }
 
 /** Options that cannot accompany a split file, because it determines the same. */

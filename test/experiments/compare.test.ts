@@ -263,7 +263,7 @@ describe('compare', { timeout: 120_000 }, () => {
   it.each([
     ['fit', /'fit' is no method/],
     ['l2t', /Did you mean 'l2t-w/],
-    ['finetune', /finetune starts from --target-init, .*: list finetune-source/],
+    ['finetune', /finetune starts from --target-init: give it, or list finetune-source/],
     ['finetune-source:single', /finetune-source has no pairs/],
     ['fm,fm', /fm is listed twice/],
     ['lwf:single', /lwf has no pairs/],

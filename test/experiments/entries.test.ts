@@ -23,6 +23,10 @@ it('finetune-source reads the first source, and no option of the target', () => 
 });
 
 it('everything that can be listed makes an entry of its own name', () => {
-  const entries = methodEntries({ source: 'a', target: 'vgg9_bn', methods: rowNames.join(',') });
+  const entries = methodEntries({ source: 'a', target: 'vgg9_bn', targetInit: 'b', methods: rowNames.join(',') });
   expect(entries.map(({ label }) => label)).toEqual(rowNames);
+  const starts = new Map(entries.map(({ label, options }) => [label, options.targetInit]));
+  for (const [label, start] of starts) {
+    expect(start).toBe({ 'finetune-source': 'a', finetune: 'b' }[label]);
+  }
 });

@@ -13,7 +13,8 @@ describe('what both sides declare', () => {
     const ours = methodNames.map((name) => {
       const { terms, ...row } = methods[name];
       const learns: readonly string[] = 'learns' in row ? row.learns : [];
-      return { name, terms, what: learns.includes('what'), where: learns.includes('where') };
+      const decays = !('decays' in row);
+      return { name, terms, what: learns.includes('what'), where: learns.includes('where'), decays };
     });
     const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
     expect(ours.toSorted(byName)).toEqual(nativeMethods.toSorted(byName));

@@ -112,7 +112,7 @@ describe('a damaged state is refused', () => {
     ['a best epoch to come', progress(0n, 1n, 0n, 2n), 'INVALID_RUN', /position/],
     [
       'epoch sums of another method',
-      replaced('epoch_sums', { shape: [1], data: new Uint8Array(8) }),
+      replaced('epoch_sums/losses/org', { shape: [2], data: new Uint8Array(16) }),
       'INVALID_RUN',
       /sums/,
     ],
