@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { compare, resume, type TransferOptions, transfer } from '../../src/index.js';
+import { methodNames, needsOf, rowNames } from '../../src/options/methods.js';
+import { temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
+
+const data = tinyData();
+const [source, targetInit] = [
+  await tinySource(),
+  await tinySource({ name: tinyOptions.target, width: tinyOptions.width, classes: 3 }),
+];
+const out = () => join(temporaryFolder(), 'run');
+const contents = (run: string) =>
+  ['options.yaml', 'metrics.jsonl', 'last.safetensors', 'state.safetensors'].map((name) =>
+    readFileSync(join(run, name), 'base64'),
+  );
+
+/** The options of a short run of the method. */
+function optionsOf(method: (typeof methodNames)[number]): TransferOptions {
+  const needs = needsOf(method);
+  const { pairs, ...others } = tinyOptions;
+  return {
+    ...others,
+    data,
+    method,
+    ...(needs.source && { source }),
+    ...(needs.pairs && { pairs }),
+    ...(needs.start && { targetInit }),
+  };
+}
+
+it.each(methodNames)('%s: interrupted and resumed, it ends in the same bytes', async (method) => {
+  const [whole, half] = [out(), out()];
+  await transfer({ ...optionsOf(method), out: whole }).result;
+  const stop = new AbortController();
+  for await (const { type } of transfer({ ...optionsOf(method), out: half, signal: stop.signal })) {
+    if (type === 'step') stop.abort();
+  }
+  await resume(half).result;
+  expect(contents(half)).toEqual(contents(whole));
+});
+
+it('an experiment takes every row', async () => {
+  const { pairs: _, ...others } = tinyOptions;
+  const methods = rowNames.join(',');
+  const { rows } = await compare({ ...others, methods, data, source, targetInit, seeds: 1, epochs: 1, out: out() });
+  expect(rows.map(({ label }) => label)).toEqual(rowNames);
+  for (const { mean } of rows) expect(mean).not.toBeNull();
+});
