@@ -15,6 +15,8 @@ struct Conv2dWindow {
   int64_t stride;
   int64_t padding;
 };
+/// A 1×1 convolution.
+constexpr Conv2dWindow kPointwise{1, 0};
 
 struct Conv2dGradient {
   at::Tensor x_bar;  // undefined where not wanted

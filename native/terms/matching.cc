@@ -11,8 +11,6 @@
 namespace l2t::terms {
 namespace {
 
-constexpr ops::Conv2dWindow kPointwise{1, 0};
-
 double per_place(const at::Tensor& map) { return 1.0 / static_cast<double>(map.size(2) * map.size(3)); }
 
 /// (2/HW) k D, which is D̄; of Ḋ it is D̄̇.
@@ -22,7 +20,7 @@ at::Tensor weighted(const MatchedMap& map, const at::Tensor& difference) {
 }
 
 at::Tensor difference_of(const MatchedMap& map, const Branches& branches, const at::Tensor& t) {
-  return ops::conv2d(t, branches.weight, branches.bias, kPointwise).sub_(map.sources.source);
+  return ops::conv2d(t, branches.weight, branches.bias, ops::kPointwise).sub_(map.sources.source);
 }
 
 MatchingGradient gradient_of(kernels::MatchingSweep sweep) {
@@ -39,7 +37,7 @@ MatchingValue matching_value(const MatchedMap& map, const Branches& branches, co
   const auto difference = difference_of(map, branches, t);
   const auto loss = (difference.square().sum({2, 3}) * map.coefficient).sum() * per_place(difference);
   const auto d_bar = weighted(map, difference);
-  const auto bar = ops::conv2d_backward(d_bar, t, branches.weight, /*bias=*/true, /*input=*/true, kPointwise);
+  const auto bar = ops::conv2d_backward(d_bar, t, branches.weight, /*bias=*/true, /*input=*/true, ops::kPointwise);
   return {loss, {bar.x_bar, {bar.w_bar, bar.b_bar}}};
 }
 
@@ -54,12 +52,12 @@ MatchingTangent matching_tangent(const MatchedMap& map, const Branches& branches
   // Computes D again: a small convolution, which saves keeping the map D between the sweeps.
   const auto difference = difference_of(map, branches, t);
   const auto difference_dot =
-      ops::conv2d_tangent(t, t_dot, branches.weight, branches_dot.weight, branches_dot.bias, kPointwise);
+      ops::conv2d_tangent(t, t_dot, branches.weight, branches_dot.weight, branches_dot.bias, ops::kPointwise);
   MatchingTangent result{(difference * difference_dot).sum({2, 3}) * (2 * per_place(difference)), {}};
   if (!product) return result;
   const auto dot =
       ops::conv2d_tangent_backward(weighted(map, difference), weighted(map, difference_dot), t, t_dot, branches.weight,
-                                   branches_dot.weight, /*bias=*/true, /*input=*/true, kPointwise);
+                                   branches_dot.weight, /*bias=*/true, /*input=*/true, ops::kPointwise);
   result.gradient_dot = {dot.x_bar, {dot.w_bar, dot.b_bar}};
   return result;
 }
