@@ -8,6 +8,7 @@
 #include <ATen/ops/mse_loss.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <map>
 
 #include "native/terms/attention.h"
@@ -56,11 +57,28 @@ at::Tensor distillation(const Point& point) {
          (point.problem.settings.at("distillationWeight") * t * t);
 }
 
+at::Tensor l2_sp(const Point& point) {
+  const auto& term = *std::find_if(point.problem.added.begin(), point.problem.added.end(),
+                                   [](const auto& added) { return added->name() == "l2-sp"; });
+  const auto start = term->constants();
+  const auto last_layer = nets::last_layer(point.problem.target);
+  const auto target = point.slice("target");
+  auto loss = at::zeros({}, point.batch.x.options());
+  for (size_t i = 0; i < target.size(); ++i) {
+    loss = loss + (last_layer.contains(static_cast<int>(i))
+                       ? target[i].square().sum() * (point.problem.settings.at("l2SpBeta") / 2)
+                       : at::mse_loss(target[i], start[i].tensor, at::Reduction::Sum) *
+                             (point.problem.settings.at("l2SpAlpha") / 2));
+  }
+  return loss;
+}
+
 const std::map<std::string, at::Tensor (*)(const Point&)> kLosses{
     {terms::kCrossEntropy, cross_entropy},
     {"matching", matching},
     {"attention", attention},
     {"distillation", distillation},
+    {"l2-sp", l2_sp},
 };
 
 }  // namespace

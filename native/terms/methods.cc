@@ -12,6 +12,7 @@ const std::vector<Method>& methods() {
       {"lwf", {"distillation"}, {}},
       {"at", {"attention"}, {}},
       {"lwf+at", {"attention", "distillation"}, {}},
+      {.name = "l2-sp", .terms = {"l2-sp"}, .learned = {}, .decays = false},
       // Unweighted feature matching   (Romero et al. 2015)
       {"fm", {"matching"}, {}},
       // An ablation: a sum over channels where fm takes the mean.

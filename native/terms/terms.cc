@@ -6,6 +6,7 @@
 #include "native/terms/attention.h"
 #include "native/terms/cross_entropy.h"
 #include "native/terms/distillation.h"
+#include "native/terms/l2_sp.h"
 #include "native/terms/matching.h"
 
 namespace l2t::terms {
@@ -19,6 +20,7 @@ const std::map<std::string, Make> kTerms{
     {"matching", make_matching},
     {"attention", make_attention},
     {"distillation", make_distillation},
+    {"l2-sp", make_l2_sp},
 };
 
 }  // namespace

@@ -26,5 +26,12 @@ export const terms = {
       temperature: above(0, 1000, "temperature of the softmax in lwf's distillation loss", { default: 2, paper: 2 }),
     },
   },
+  'l2-sp': {
+    reads: 'start',
+    settings: {
+      l2SpAlpha: between(0, 1e6, 'weight of the distance to --target-init in l2-sp', { default: 0.1 }),
+      l2SpBeta: between(0, 1e6, 'weight decay of the new last layer in l2-sp', { default: 0.01 }),
+    },
+  },
 } as const satisfies Readonly<Record<string, Term>>;
 export type TermName = keyof typeof terms;
