@@ -73,12 +73,28 @@ at::Tensor l2_sp(const Point& point) {
   return loss;
 }
 
+at::Tensor sp(const Point& point) {
+  const auto similarity = [](const at::Tensor& map) {
+    const auto q = map.flatten(1);
+    const auto g = q.matmul(q.t());
+    return g / g.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
+  };
+  auto loss = at::zeros({}, point.batch.x.options());
+  for (const auto& [source, m, n] : point.problem.pairs) {
+    const auto g = similarity(point.target.features[n]);
+    const auto distance = at::mse_loss(g, similarity(point.batch.sources[source].features[m]));
+    loss = loss + distance * point.problem.settings.at("spWeight");
+  }
+  return loss;
+}
+
 const std::map<std::string, at::Tensor (*)(const Point&)> kLosses{
     {terms::kCrossEntropy, cross_entropy},
     {"matching", matching},
     {"attention", attention},
     {"distillation", distillation},
     {"l2-sp", l2_sp},
+    {"sp", sp},
 };
 
 }  // namespace

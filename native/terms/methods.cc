@@ -13,6 +13,7 @@ const std::vector<Method>& methods() {
       {"at", {"attention"}, {}},
       {"lwf+at", {"attention", "distillation"}, {}},
       {.name = "l2-sp", .terms = {"l2-sp"}, .learned = {}, .decays = false},
+      {"sp", {"sp"}, {}},
       // Unweighted feature matching   (Romero et al. 2015)
       {"fm", {"matching"}, {}},
       // An ablation: a sum over channels where fm takes the mean.

@@ -8,6 +8,7 @@
 #include "native/terms/distillation.h"
 #include "native/terms/l2_sp.h"
 #include "native/terms/matching.h"
+#include "native/terms/sp.h"
 
 namespace l2t::terms {
 namespace {
@@ -21,6 +22,7 @@ const std::map<std::string, Make> kTerms{
     {"attention", make_attention},
     {"distillation", make_distillation},
     {"l2-sp", make_l2_sp},
+    {"sp", make_sp},
 };
 
 }  // namespace

@@ -25,6 +25,7 @@ export const methods = {
   at: { terms: ['attention'], pairs: 'one-to-one' },
   lwf: { terms: ['distillation'] },
   'lwf+at': { terms: ['attention', 'distillation'], pairs: 'one-to-one' },
+  sp: { terms: ['sp'], pairs: 'one-to-one' },
   'l2-sp': { terms: ['l2-sp'], start: 'checkpoint, new last layer', decays: false },
   finetune: { terms: [], start: 'checkpoint' },
   scratch: { terms: [] },

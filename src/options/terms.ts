@@ -33,5 +33,9 @@ export const terms = {
       l2SpBeta: between(0, 1e6, 'weight decay of the new last layer in l2-sp', { default: 0.01 }),
     },
   },
+  sp: {
+    reads: 'pairs',
+    settings: { spWeight: between(0, 1e9, 'weight of the loss of sp', { default: 3000 }) },
+  },
 } as const satisfies Readonly<Record<string, Term>>;
 export type TermName = keyof typeof terms;

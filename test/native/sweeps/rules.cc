@@ -12,6 +12,7 @@
 #include "native/terms/attention.h"
 #include "native/terms/distillation.h"
 #include "native/terms/matching.h"
+#include "native/terms/sp.h"
 #include "test/native/sweeps/rule.h"
 
 namespace l2t::test {
@@ -203,6 +204,21 @@ Rule distillation(const Shape& s) {
           }};
 }
 
+/// One pair's loss of sp; inputs: T.
+Rule sp(const Shape& s) {
+  const auto similarity = [](const at::Tensor& map) {
+    const auto g = at::mm(map.flatten(1), map.flatten(1).t());
+    return g / g.norm(2, 1, /*keepdim=*/true);
+  };
+  const auto g_source = similarity(draw({s.batch, s.out, s.side + 1, s.side + 1}));
+  return {{draw({s.batch, s.in, s.side, s.side})},
+          [=](const Tensors& x) { return (similarity(x[0]) - g_source).square().mean() * 30; },
+          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
+            const auto value = terms::sp_value(g_source.to(x[0].scalar_type()), x[0], /*weight=*/30);
+            return of_gradient(value.loss, {value.t_bar}, dot, bar);
+          }};
+}
+
 /// A fused unit; `kernel`: its form, `stride`: what follows batch norm (0: nothing, 1: ReLU, 2: ReLU and max-pool, 3: a
 /// residual is added and ReLU). Its outputs, the map and the max-pool, as one vector.
 Rule unit(const Shape& s) {
@@ -265,6 +281,7 @@ Rule make_rule(const std::string& operation, const Shape& shape) {
   if (operation == "unit") return unit(shape);
   if (operation == "attention_loss") return attention(shape);
   if (operation == "distillation_loss") return distillation(shape);
+  if (operation == "sp_loss") return sp(shape);
   if (operation == "matching_loss") return matching(shape, /*direct=*/true);
   if (operation == "fused matching_loss") return matching(shape, /*direct=*/false);
   TORCH_CHECK(false, "no rule for ", operation);

@@ -1,0 +1,76 @@
+#include "native/terms/sp.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/where.h>
+
+namespace l2t::terms {
+namespace {
+
+constexpr double kSmallestLength = 1e-12;
+
+/// Q: maps lie channels last, and the order of Q's columns does not matter.
+at::Tensor rows(const at::Tensor& map) { return map.permute({0, 2, 3, 1}).reshape({map.size(0), -1}); }
+
+at::Tensor length(const at::Tensor& g) { return g.square().sum(1, /*keepdim=*/true).sqrt(); }
+
+class Sp final : public RealTerm {
+ public:
+  Sp(const std::string& name, Setup& setup)
+      : RealTerm(name), pairs_(setup.pairs()), weight_(setup.setting("spWeight")) {}
+
+  [[nodiscard]] Reads reads() const override {
+    return {.logits = false, .features = transfer::target_features(pairs_)};
+  }
+
+  void begin(const Batch& batch) override {
+    for (const auto& [source, m, n] : pairs_) similarities_.push_back(similarity(batch.sources[source].features[m]));
+  }
+  void end() override { similarities_.clear(); }
+
+  at::Tensor evaluate(const Batch& /*batch*/, const nets::Activations& target, Tensors /*theta*/,
+                      Gradient& gradient) const override {
+    at::Tensor loss;
+    for (size_t i = 0; i < pairs_.size(); ++i) {
+      const int n = pairs_[i].target_feature;
+      auto value = sp_value(similarities_[i], target.features[n], weight_);
+      add_to(loss, value.loss);
+      add_to(gradient.bar.features[n], std::move(value.t_bar));
+    }
+    return loss;
+  }
+
+ private:
+  std::vector<transfer::Pair> pairs_;
+  double weight_;
+  std::vector<at::Tensor> similarities_;  // G̃(S) of each pair
+};
+
+}  // namespace
+
+at::Tensor similarity(const at::Tensor& map) {
+  const auto q = rows(map);
+  const auto g = at::mm(q, q.t());
+  return g / length(g).clamp_min(kSmallestLength);
+}
+
+SpValue sp_value(const at::Tensor& g_source, const at::Tensor& t, double weight) {
+  const auto q = rows(t);
+  const auto g = at::mm(q, q.t());
+  const auto norm = length(g);
+  const auto divisor = norm.clamp_min(kSmallestLength);
+  const auto normed = g / divisor;
+  const auto difference = normed - g_source;
+  const double scale = weight / static_cast<double>(g.numel());
+  const auto normed_bar = difference * (2 * scale);
+  // Where the divisor is the bound, it is a constant.
+  const auto along = (normed * normed_bar).sum(1, /*keepdim=*/true) * (norm > kSmallestLength);
+  const auto g_bar = (normed_bar - normed * along) / divisor;
+  const auto q_bar = at::mm(g_bar + g_bar.t(), q);
+  const auto channels_last = t.permute({0, 2, 3, 1});
+  return {difference.square().sum() * scale, q_bar.view(channels_last.sizes()).permute({0, 3, 1, 2})};
+}
+
+std::unique_ptr<Term> make_sp(const std::string& name, Setup& setup) { return std::make_unique<Sp>(name, setup); }
+
+}  // namespace l2t::terms

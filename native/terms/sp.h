@@ -1,0 +1,26 @@
+#pragma once
+#include "native/terms/terms.h"
+
+namespace l2t::terms {
+
+/// Similarity-preserving distillation (Tung & Mori 2019), a sum over pairs: images that are alike for the source are to
+/// be alike for the target. F is S or T, each at its own size, Q(F) its B × CHW matrix:
+///
+///   G = Q Qᵀ ,  G̃_i = G_i / max(‖G_i‖, 1e-12) for each row i
+///   forward    L = γ/B² ‖G̃(S) − G̃(T)‖²
+///   backward   G̃̄ = 2γ/B² (G̃(T) − G̃(S)) ;  Ḡ_i = (G̃̄_i − G̃_i ⟨G̃_i, G̃̄_i⟩) / ‖G_i‖ ;  T̄ = (Ḡ + Ḡᵀ) Q(T)
+///
+/// γ: `spWeight`.
+std::unique_ptr<Term> make_sp(const std::string& name, Setup& setup);
+
+/// One pair; `g_source`: G̃(S).
+struct SpValue {
+  at::Tensor loss;
+  at::Tensor t_bar;
+};
+SpValue sp_value(const at::Tensor& g_source, const at::Tensor& t, double weight);
+
+/// G̃ of a map, B × B.
+at::Tensor similarity(const at::Tensor& map);
+
+}  // namespace l2t::terms
