@@ -6,12 +6,14 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/mse_loss.h>
+#include <ATen/ops/softplus.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <map>
 
 #include "native/terms/attention.h"
+#include "native/terms/vid.h"
 
 namespace l2t::oracle {
 namespace {
@@ -88,6 +90,18 @@ at::Tensor sp(const Point& point) {
   return loss;
 }
 
+at::Tensor vid(const Point& point) {
+  auto loss = at::zeros({}, point.batch.x.options());
+  for (size_t i = 0; i < point.problem.pairs.size(); ++i) {
+    const auto own = point.slice("vid." + std::to_string(i));
+    const auto mean = at::conv2d(point.target.features[point.problem.pairs[i].target_feature], own[0], own[1]);
+    const auto variance = (at::softplus(own[2]) + terms::kSmallestVariance).view({1, -1, 1, 1});
+    const auto likelihood = (point.batch.maps.resized[i] - mean).square() / variance + variance.log();
+    loss = loss + likelihood.mean() * (point.problem.settings.at("vidWeight") / 2);
+  }
+  return loss;
+}
+
 const std::map<std::string, at::Tensor (*)(const Point&)> kLosses{
     {terms::kCrossEntropy, cross_entropy},
     {"matching", matching},
@@ -95,6 +109,7 @@ const std::map<std::string, at::Tensor (*)(const Point&)> kLosses{
     {"distillation", distillation},
     {"l2-sp", l2_sp},
     {"sp", sp},
+    {"vid", vid},
 };
 
 }  // namespace

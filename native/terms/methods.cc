@@ -14,6 +14,7 @@ const std::vector<Method>& methods() {
       {"lwf+at", {"attention", "distillation"}, {}},
       {.name = "l2-sp", .terms = {"l2-sp"}, .learned = {}, .decays = false},
       {"sp", {"sp"}, {}},
+      {"vid", {"vid"}, {}},
       // Unweighted feature matching   (Romero et al. 2015)
       {"fm", {"matching"}, {}},
       // An ablation: a sum over channels where fm takes the mean.

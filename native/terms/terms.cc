@@ -9,6 +9,7 @@
 #include "native/terms/l2_sp.h"
 #include "native/terms/matching.h"
 #include "native/terms/sp.h"
+#include "native/terms/vid.h"
 
 namespace l2t::terms {
 namespace {
@@ -23,6 +24,7 @@ const std::map<std::string, Make> kTerms{
     {"distillation", make_distillation},
     {"l2-sp", make_l2_sp},
     {"sp", make_sp},
+    {"vid", make_vid},
 };
 
 }  // namespace

@@ -26,6 +26,7 @@ export const methods = {
   lwf: { terms: ['distillation'] },
   'lwf+at': { terms: ['attention', 'distillation'], pairs: 'one-to-one' },
   sp: { terms: ['sp'], pairs: 'one-to-one' },
+  vid: { terms: ['vid'], pairs: 'one-to-one' },
   'l2-sp': { terms: ['l2-sp'], start: 'checkpoint, new last layer', decays: false },
   finetune: { terms: [], start: 'checkpoint' },
   scratch: { terms: [] },

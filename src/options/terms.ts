@@ -37,5 +37,12 @@ export const terms = {
     reads: 'pairs',
     settings: { spWeight: between(0, 1e9, 'weight of the loss of sp', { default: 3000 }) },
   },
+  vid: {
+    reads: 'pairs',
+    settings: {
+      vidWeight: between(0, 1e6, 'weight of the loss of vid', { default: 1 }),
+      vidVariance: between(0.001, 1e6, 'the variance of vid with which a run starts', { default: 5 }),
+    },
+  },
 } as const satisfies Readonly<Record<string, Term>>;
 export type TermName = keyof typeof terms;

@@ -13,6 +13,7 @@
 #include "native/terms/distillation.h"
 #include "native/terms/matching.h"
 #include "native/terms/sp.h"
+#include "native/terms/vid.h"
 #include "test/native/sweeps/rule.h"
 
 namespace l2t::test {
@@ -219,6 +220,22 @@ Rule sp(const Shape& s) {
           }};
 }
 
+/// One pair's loss of vid; inputs: T, then the branch's weight and bias, and ρ.
+Rule vid(const Shape& s) {
+  const auto source = draw({s.batch, s.out, s.side, s.side});
+  return {{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in, 1, 1}), draw({s.out}), draw({s.out})},
+          [=](const Tensors& x) {
+            const auto variance = (at::log1p(x[3].exp()) + 1e-5).view({1, -1, 1, 1});
+            const auto squares = (at::conv2d(x[0], x[1], x[2]) - source).square();
+            return 0.7 * (0.5 * (squares / variance + variance.log())).mean();
+          },
+          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
+            const auto value =
+                terms::vid_value(source.to(x[0].scalar_type()), x[0], {x[1], x[2], x[3]}, /*weight=*/0.7);
+            return of_gradient(value.loss, {value.t_bar, value.bar.weight, value.bar.bias, value.bar.rho}, dot, bar);
+          }};
+}
+
 /// A fused unit; `kernel`: its form, `stride`: what follows batch norm (0: nothing, 1: ReLU, 2: ReLU and max-pool, 3: a
 /// residual is added and ReLU). Its outputs, the map and the max-pool, as one vector.
 Rule unit(const Shape& s) {
@@ -282,6 +299,7 @@ Rule make_rule(const std::string& operation, const Shape& shape) {
   if (operation == "attention_loss") return attention(shape);
   if (operation == "distillation_loss") return distillation(shape);
   if (operation == "sp_loss") return sp(shape);
+  if (operation == "vid_loss") return vid(shape);
   if (operation == "matching_loss") return matching(shape, /*direct=*/true);
   if (operation == "fused matching_loss") return matching(shape, /*direct=*/false);
   TORCH_CHECK(false, "no rule for ", operation);

@@ -1,0 +1,75 @@
+#include "native/terms/vid.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/softplus.h>
+
+#include <cmath>
+
+#include "native/ops/conv2d.h"
+
+namespace l2t::terms {
+namespace {
+
+class Vid final : public RealTerm {
+ public:
+  Vid(const std::string& name, Setup& setup)
+      : RealTerm(name), pairs_(setup.pairs()), weight_(setup.setting("vidWeight")) {
+    // ρ with softplus(ρ) + ε = σ².
+    const double excess = setup.setting("vidVariance") - kSmallestVariance;
+    const double rho = excess + std::log1p(-std::exp(-excess));
+    for (size_t i = 0; i < pairs_.size(); ++i) {
+      const int64_t in = setup.target().features[pairs_[i].target_feature].channels;
+      const int64_t out = setup.source(pairs_[i]).features[pairs_[i].source_feature].channels;
+      const nets::ParameterInit uniform{nets::Initialisation::kUniformFanIn, in};
+      own_.push_back(setup.add_parameters(
+          name + "." + std::to_string(i), {{"weight", {out, in, 1, 1}}, {"bias", {out}}, {"rho", {out}}},
+          {uniform, uniform, {nets::Initialisation::kConstant, 0, rho}}, Purpose::kBranches));
+    }
+  }
+
+  [[nodiscard]] Reads reads() const override {
+    return {.logits = false, .features = transfer::target_features(pairs_)};
+  }
+
+  at::Tensor evaluate(const Batch& batch, const nets::Activations& target, Tensors theta,
+                      Gradient& gradient) const override {
+    at::Tensor loss;
+    for (size_t i = 0; i < pairs_.size(); ++i) {
+      const int n = pairs_[i].target_feature;
+      const auto own = own_[i].of(theta);
+      auto value = vid_value(batch.maps.resized[i], target.features[n], {own[0], own[1], own[2]}, weight_);
+      add_to(loss, value.loss);
+      add_to(gradient.bar.features[n], std::move(value.t_bar));
+      auto* const bar = &gradient.theta[own_[i].begin];
+      bar[0] = value.bar.weight;
+      bar[1] = value.bar.bias;
+      bar[2] = value.bar.rho;
+    }
+    return loss;
+  }
+
+ private:
+  std::vector<transfer::Pair> pairs_;
+  double weight_;
+  std::vector<Slice> own_;  // one for each pair
+};
+
+}  // namespace
+
+VidValue vid_value(const at::Tensor& s, const at::Tensor& t, const VidParameters& parameters, double weight) {
+  const auto difference = ops::conv2d(t, parameters.weight, parameters.bias, ops::kPointwise) - s;
+  const double scale = weight / static_cast<double>(difference.numel());
+  const auto places = static_cast<double>(difference.numel() / difference.size(1));
+  const auto variance = at::softplus(parameters.rho) + kSmallestVariance;
+  const auto squares = difference.square().sum({0, 2, 3});
+  const auto loss = (squares / variance + variance.log() * places).sum() * (scale / 2);
+  const auto mean_bar = difference * (scale / variance).view({1, -1, 1, 1});
+  const auto variance_bar = (places - squares / variance) / variance * (scale / 2);
+  const auto bar = ops::conv2d_backward(mean_bar, t, parameters.weight, /*bias=*/true, /*input=*/true, ops::kPointwise);
+  return {loss, bar.x_bar, {bar.w_bar, bar.b_bar, variance_bar * at::sigmoid(parameters.rho)}};
+}
+
+std::unique_ptr<Term> make_vid(const std::string& name, Setup& setup) { return std::make_unique<Vid>(name, setup); }
+
+}  // namespace l2t::terms
