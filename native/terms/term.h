@@ -69,7 +69,8 @@ class Term {
   /// Whether the virtual steps of a bilevel method take this term, which the meta-networks weight.
   [[nodiscard]] virtual bool in_virtual_steps() const { return false; }
 
-  /// What the term keeps through a run beside its parameters, saved with the state: made with the term, filled by start.
+  /// What the term keeps through a run beside its parameters, saved with the state: made with the term, filled by
+  /// start.
   [[nodiscard]] virtual std::vector<NamedTensor> constants() const { return {}; }
   /// Called once, when a new run's θ has its first values.
   virtual void start(Tensors /*theta*/) {}
