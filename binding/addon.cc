@@ -14,11 +14,12 @@
 #include "binding/networks.h"
 #include "binding/run.h"
 #include "binding/worker.h"
+#include "native/backends/backend.h"
+#include "native/backends/cpu/gemm.h"
+#include "native/backends/cpu/loops.h"
 #include "native/core/device.h"
 #include "native/core/memory.h"
 #include "native/core/threads.h"
-#include "native/kernels/gemm.h"
-#include "native/kernels/loops.h"
 
 namespace l2t::binding {
 namespace {
@@ -28,8 +29,8 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   auto object = Napi::Object::New(env);
   object.Set("libtorch", TORCH_VERSION);
   object.Set("cuda", cuda_problem().empty());
-  object.Set("gemm", kernels::gemm_name());
-  object.Set("vectors", kernels::loops<float>().name);
+  object.Set("gemm", backends::cpu::gemm_name());
+  object.Set("vectors", backends::cpu::loops<float>().name);
   object.Set("parallel", at::get_parallel_info());
   return object;
 }
@@ -43,6 +44,17 @@ Napi::Value device(const Napi::CallbackInfo& call) {
     object.Set("device", choice.device.str());
     object.Set("reason", choice.reason);
     return object;
+  });
+}
+
+Napi::Value backend(const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&]() -> Napi::Value {
+    std::string name;
+    std::string convolution;
+    read(call[0], Place{"device", nullptr}, name);
+    read(call[1], Place{"convolution", nullptr}, convolution);
+    const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(name).device);
+    return write(call.Env(), std::string(backends::backend_for(convolution, options).name()));
   });
 }
 
@@ -71,6 +83,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   watch_process_exit(env);
   exports.Set("info", Napi::Function::New(env, info));
   exports.Set("device", Napi::Function::New(env, device));
+  exports.Set("backend", Napi::Function::New(env, backend));
   exports.Set("networks", Napi::Function::New(env, networks));
   exports.Set("describe", Napi::Function::New(env, describe));
   exports.Set("initialise", Napi::Function::New(env, initialise));

@@ -7,10 +7,10 @@
 
 #include "binding/marshal.h"
 #include "binding/worker.h"
+#include "native/backends/cpu/machine.h"
 #include "native/core/device.h"
 #include "native/core/memory.h"
 #include "native/core/threads.h"
-#include "native/kernels/machine.h"
 #include "native/nets/initialise.h"
 
 namespace l2t::binding {
@@ -85,7 +85,7 @@ Napi::Value measure_machine(const Napi::CallbackInfo& info) {
     read(info[0], Place{"threads", nullptr}, threads, kThreads);
     return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [threads](Worker& /*worker*/) -> MakeValue {
       take_threads(threads);
-      const auto speed = kernels::measure_machine();
+      const auto speed = backends::cpu::measure_machine();
       return [speed](Napi::Env env) { return write(env, speed); };
     });
   });

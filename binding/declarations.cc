@@ -5,8 +5,8 @@
 #include "binding/marshal.h"
 #include "binding/network.h"
 #include "binding/networks.h"
+#include "native/backends/cpu/machine.h"
 #include "native/core/memory.h"
-#include "native/kernels/machine.h"
 #include "native/run/events.h"
 #include "native/run/observe.h"
 #include "native/terms/methods.h"
@@ -33,7 +33,7 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<NetworkJob>("NetworkJob");
   add.operator()<run::ObserveConfig>("IterateJob");
   add.operator()<BenchJob>("BenchJob");
-  add.operator()<kernels::MachineSpeed>("MachineSpeed");
+  add.operator()<backends::cpu::MachineSpeed>("MachineSpeed");
   add.operator()<MemoryUse>("MemoryUse");
   auto result = Napi::Object::New(env);
   result.Set("methods", write(env, terms::methods()));

@@ -89,7 +89,7 @@ try {
   for (const method of methodNames) {
     const from = needsOf(method).source
       ? { source }
-      : method === 'finetune'
+      : needsOf(method).start
         ? { targetInit: await writeSource({ name: 'vgg9_bn', classes: 4, width: 0.25 }, 32, 4) }
         : {};
     for (const engine of ['native', 'autograd'] as const) {

@@ -6,8 +6,8 @@
 
 namespace l2t::bilevel {
 
-LossPoint::LossPoint(const Problem& problem, std::vector<terms::Term*> terms)
-    : problem_(problem), terms_(std::move(terms)), tape_(problem.target, problem.convolution) {}
+LossPoint::LossPoint(const Problem& problem, std::vector<terms::Term*> terms, backends::Sweeps sweeps)
+    : problem_(problem), terms_(std::move(terms)), sweeps_(sweeps), tape_(problem.target, *problem.backend, sweeps) {}
 
 void LossPoint::forward(const at::Tensor& theta, const Layout& layout, const Batch& batch,
                         const std::vector<at::Tensor>* running) {
@@ -24,20 +24,20 @@ void LossPoint::forward(const at::Tensor& theta, const Layout& layout, const Bat
   }
 }
 
-at::Tensor LossPoint::gradient(bool keep) {
+at::Tensor LossPoint::gradient() {
   const auto flat = at::zeros_like(theta_flat_);
   const auto theta_bar = layout_->views(flat);
   auto bar = no_bars();
   for (const auto& point : points_) point->backward(bar);
-  tape_.backward(std::move(bar), target_.of(theta_bar), keep);
+  tape_.backward(std::move(bar), target_.of(theta_bar));
   for (const auto& point : points_) point->add_gradient(theta_bar);
   return flat;
 }
 
-void LossPoint::tangent(const at::Tensor& d, bool keep) {
+void LossPoint::tangent(const at::Tensor& d) {
   theta_dot_ = layout_->views(d);
-  const auto dot = tape_.tangent(target_.of(theta_dot_), keep);
-  for (const auto& point : points_) point->tangent(dot, theta_dot_, keep);
+  const auto dot = tape_.tangent(target_.of(theta_dot_));
+  for (const auto& point : points_) point->tangent(dot, theta_dot_, sweeps_ == backends::Sweeps::kProduct);
 }
 
 at::Tensor LossPoint::hessian_product() {
@@ -45,7 +45,7 @@ at::Tensor LossPoint::hessian_product() {
   const auto theta_bar_dot = layout_->views(flat);
   auto bar_dot = no_bars();
   for (const auto& point : points_) point->tangent_backward(bar_dot);
-  tape_.tangent_backward(std::move(bar_dot), target_.of(theta_dot_), target_.of(theta_bar_dot));
+  tape_.tangent_backward(std::move(bar_dot), target_.of(theta_bar_dot));
   for (const auto& point : points_) point->add_gradient(theta_bar_dot);
   return flat;
 }
@@ -59,8 +59,8 @@ void LossPoint::release() {
   activations_ = {};
 }
 
-nets::Tape::Wanted LossPoint::wanted() const {
-  nets::Tape::Wanted wanted{0, false};
+tape::Tape::Wanted LossPoint::wanted() const {
+  tape::Tape::Wanted wanted{0, false};
   for (const auto* const term : terms_) {
     const auto reads = term->reads();
     if (reads.logits) wanted.operations = problem_.target.operations.size();

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "native/bilevel/engine.h"
-#include "native/nets/tape.h"
+#include "native/tape/tape.h"
 
 namespace l2t::bilevel {
 
@@ -13,7 +13,7 @@ namespace l2t::bilevel {
 /// tangent and the product ∇²θθ L d. Call them in that order: each sweep reads what the earlier ones kept.
 class LossPoint {
  public:
-  LossPoint(const Problem& problem, std::vector<terms::Term*> terms);
+  LossPoint(const Problem& problem, std::vector<terms::Term*> terms, backends::Sweeps sweeps);
 
   /// L at flat θ, which must not change until release(). Moves batch norm's running statistics `running` unless null.
   void forward(const at::Tensor& theta, const Layout& layout, const Batch& batch,
@@ -22,12 +22,11 @@ class LossPoint {
   [[nodiscard]] const Losses& losses() const { return losses_; }
   [[nodiscard]] const nets::Activations& activations() const { return activations_; }
 
-  /// ∇θ L, flat. `keep`: hessian_product will follow.
-  at::Tensor gradient(bool keep);
+  /// ∇θ L, flat.
+  at::Tensor gradient();
 
   /// The forward sweep's tangent along flat d; the terms add their part of ∂⟨∇θ L, d⟩/∂φ to what they keep.
-  /// `keep`: hessian_product will follow.
-  void tangent(const at::Tensor& d, bool keep);
+  void tangent(const at::Tensor& d);
 
   /// ∇²θθ L d, flat, for tangent's d.
   at::Tensor hessian_product();
@@ -36,13 +35,14 @@ class LossPoint {
 
  private:
   /// How far to run the network for the terms: all operations where one reads the logits, else up to the last feature.
-  [[nodiscard]] nets::Tape::Wanted wanted() const;
+  [[nodiscard]] tape::Tape::Wanted wanted() const;
   /// Cotangents of the target's outputs, none yet.
   [[nodiscard]] nets::Activations no_bars() const;
 
   const Problem& problem_;
   std::vector<terms::Term*> terms_;
-  nets::Tape tape_;
+  backends::Sweeps sweeps_;
+  tape::Tape tape_;
   const Layout* layout_ = nullptr;
   Slice target_;
   at::Tensor theta_flat_;

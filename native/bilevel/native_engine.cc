@@ -7,10 +7,11 @@
 namespace l2t::bilevel {
 
 RealStep NativeEngine::real_step(const Batch& batch, const Sgd& sgd, TargetState& state) {
-  LossPoint point(problem_, problem_.all_terms());
+  LossPoint point(problem_, problem_.all_terms(), backends::Sweeps::kGradient);
   point.forward(state.theta.flat, state.theta.layout, batch, &state.buffers);
-  const auto gradient = point.gradient(/*keep=*/false);
-  sgd_step(state.theta.flat, state.velocity, gradient, sgd);
+  const auto gradient = point.gradient();
+  const auto& [theta, velocity] = std::tie(state.theta.flat, state.velocity);
+  problem_.backend->sgd_step(sgd, theta, velocity, gradient, theta, velocity);
   return {point.losses(), point.activations()};
 }
 
@@ -24,14 +25,14 @@ MetaStep NativeEngine::meta_step(const Batch& batch, const Sgd& sgd, const Targe
   step.virtual_losses.pop_back();
   step.virtual_theta = trajectory.theta;
 
-  LossPoint objective(problem_, {problem_.cross_entropy.get()});
+  LossPoint objective(problem_, {problem_.cross_entropy.get()}, backends::Sweeps::kGradient);
   objective.forward(trajectory.theta, state.theta.layout, batch, /*running=*/nullptr);
   step.objective = objective.losses().front().second;
-  const auto a = objective.gradient(/*keep=*/false);
+  const auto a = objective.gradient();
   objective.release();
   mark(problem_.phases, "meta-objective");
 
-  run_adjoint(trajectory, sgd, a);
+  run_adjoint(problem_, trajectory, sgd, a);
   for (const auto* const term : problem_.virtual_terms()) {
     terms::add_to(step.phi_gradient, term->phi_gradient(batch, problem_.meta_networks));
   }

@@ -2,9 +2,9 @@
 #include <memory>
 #include <vector>
 
+#include "native/backends/backend.h"
 #include "native/core/phases.h"
 #include "native/core/settings.h"
-#include "native/kernels/form.h"
 #include "native/terms/terms.h"
 
 namespace l2t::bilevel {
@@ -21,7 +21,7 @@ struct Problem {
   std::vector<std::unique_ptr<terms::Term>> added;
   Settings settings;
   int inner_steps = 0;  // T
-  kernels::Convolution convolution = kernels::Convolution::kAuto;
+  const backends::Backend* backend = nullptr;
   Phases* phases = nullptr;  // null: not measured
 
   /// The sum of a real step: the cross-entropy first.

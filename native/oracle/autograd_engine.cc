@@ -53,7 +53,8 @@ RealStep AutogradEngine::real_step(const Batch& batch, const Sgd& sgd, TargetSta
   const auto grad = gradient(total, flat, /*create_graph=*/false);
   step.activations.logits = activations.logits.detach();
   for (const auto& feature : activations.features) step.activations.features.push_back(feature.detach());
-  bilevel::sgd_step(state.theta.flat, state.velocity, grad, sgd);
+  const auto& [values, velocity] = std::tie(state.theta.flat, state.velocity);
+  problem_.backend->sgd_step(sgd, values, velocity, grad, values, velocity);
   return step;
 }
 

@@ -37,8 +37,13 @@ std::vector<transfer::Pair> all_pairs(const std::vector<SourceConfig>& configs,
   return pairs;
 }
 
-std::unique_ptr<bilevel::Engine> make_engine(const std::string& name, const bilevel::Problem& problem) {
+std::unique_ptr<bilevel::Engine> make_engine(const Hyperparameters& hyperparameters, const bilevel::Problem& problem) {
+  const auto& name = hyperparameters.engine;
   if (name == "native") return std::make_unique<bilevel::NativeEngine>(problem);
+  if (name == "autograd" && hyperparameters.convolution == "winograd") {
+    throw Error("INVALID_OPTION",
+                "--convolution winograd is the native engine's: use --engine native, or --convolution auto.");
+  }
   if (name == "autograd") return std::make_unique<oracle::AutogradEngine>(problem);
   throw Error("INVALID_OPTION", "Unknown engine '" + name + "': use native or autograd.");
 }
@@ -56,15 +61,9 @@ std::vector<int> source_channels(const std::vector<transfer::Source>& sources,
 
 Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec& target, int64_t size,
                  const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe)
-    : observe_(observe), engine_(make_engine(hyperparameters.engine, problem_)) {
+    : observe_(observe), engine_(make_engine(hyperparameters, problem_)) {
   problem_.target = nets::make_network(target);
-  problem_.convolution = kernels::convolution_named(hyperparameters.convolution);
-  if (problem_.convolution == kernels::Convolution::kWinograd &&
-      (hyperparameters.engine != "native" || !options.device().is_cpu())) {
-    throw Error("INVALID_OPTION",
-                "--convolution winograd is the native engine's on a CPU: use --engine native and "
-                "--device cpu, or --convolution auto.");
-  }
+  problem_.backend = &backends::backend_for(hyperparameters.convolution, options);
   for (const auto& config : sources) sources_.push_back(load_source(config, options));
   problem_.pairs = all_pairs(sources, sources_, problem_.target);
   target_sizes_ = nets::feature_sizes(problem_.target, size);
@@ -76,8 +75,7 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
 void Learner::take_method(const Hyperparameters& hyperparameters, const at::TensorOptions& options) {
   const auto& method = terms::method_named(hyperparameters.method);
   auto& settings = problem_.settings = Settings(hyperparameters.settings);
-  terms::Setup setup(method, problem_.target, sources_, problem_.pairs, settings, options,
-                     problem_.convolution == kernels::Convolution::kDirect);
+  terms::Setup setup(method, problem_.target, sources_, problem_.pairs, settings, options, *problem_.backend);
   problem_.cross_entropy = terms::make_term(terms::kCrossEntropy, setup);
   for (const auto& term : method.terms) problem_.added.push_back(terms::make_term(term, setup));
   setup.require_pairs_taken();

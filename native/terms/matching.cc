@@ -4,65 +4,20 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/zeros_like.h>
 
-#include "native/kernels/matching.h"
-#include "native/kernels/supports.h"
-#include "native/ops/conv2d.h"
-
 namespace l2t::terms {
 namespace {
 
-double per_place(const at::Tensor& map) { return 1.0 / static_cast<double>(map.size(2) * map.size(3)); }
+using backends::MatchingSweep;
+using backends::Pointwise;
 
-/// (2/HW) k D, which is D̄; of Ḋ it is D̄̇.
-at::Tensor weighted(const MatchedMap& map, const at::Tensor& difference) {
-  const auto k = (map.coefficient * (2 * per_place(difference))).unsqueeze(2).unsqueeze(3);
-  return difference * k;
-}
+/// What L_wfm reads of a batch at one target map T (B × C_n × H × W): the source maps of all pairs that share T, side
+/// by side (C channels), and their coefficients.
+struct MatchedMap {
+  transfer::SharedMap sources;
+  at::Tensor coefficient;  // B × C: k = β/B · λ · w
 
-at::Tensor difference_of(const MatchedMap& map, const Branches& branches, const at::Tensor& t) {
-  return ops::conv2d(t, branches.weight, branches.bias, ops::kPointwise).sub_(map.sources.source);
-}
-
-MatchingGradient gradient_of(kernels::MatchingSweep sweep) {
-  return {std::move(sweep.t_bar), {std::move(sweep.bar.weight), std::move(sweep.bar.bias)}};
-}
-
-}  // namespace
-
-MatchingValue matching_value(const MatchedMap& map, const Branches& branches, const at::Tensor& t, bool direct) {
-  if (!direct && kernels::supports(t)) {
-    auto sweep = kernels::matching_gradient({t, map.sources.source, map.coefficient}, {branches.weight, branches.bias});
-    return {std::move(sweep.value), gradient_of(std::move(sweep))};
-  }
-  const auto difference = difference_of(map, branches, t);
-  const auto loss = (difference.square().sum({2, 3}) * map.coefficient).sum() * per_place(difference);
-  const auto d_bar = weighted(map, difference);
-  const auto bar = ops::conv2d_backward(d_bar, t, branches.weight, /*bias=*/true, /*input=*/true, ops::kPointwise);
-  return {loss, {bar.x_bar, {bar.w_bar, bar.b_bar}}};
-}
-
-MatchingTangent matching_tangent(const MatchedMap& map, const Branches& branches, const Branches& branches_dot,
-                                 const at::Tensor& t, const at::Tensor& t_dot, bool product, bool direct) {
-  if (!direct && kernels::supports(t)) {
-    auto sweep =
-        kernels::matching_tangent({t, map.sources.source, map.coefficient}, t_dot, {branches.weight, branches.bias},
-                                  {branches_dot.weight, branches_dot.bias}, product);
-    return {std::move(sweep.value), gradient_of(std::move(sweep))};
-  }
-  // Computes D again: a small convolution, which saves keeping the map D between the sweeps.
-  const auto difference = difference_of(map, branches, t);
-  const auto difference_dot =
-      ops::conv2d_tangent(t, t_dot, branches.weight, branches_dot.weight, branches_dot.bias, ops::kPointwise);
-  MatchingTangent result{(difference * difference_dot).sum({2, 3}) * (2 * per_place(difference)), {}};
-  if (!product) return result;
-  const auto dot =
-      ops::conv2d_tangent_backward(weighted(map, difference), weighted(map, difference_dot), t, t_dot, branches.weight,
-                                   branches_dot.weight, /*bias=*/true, /*input=*/true, ops::kPointwise);
-  result.gradient_dot = {dot.x_bar, {dot.w_bar, dot.b_bar}};
-  return result;
-}
-
-namespace {
+  [[nodiscard]] backends::MatchingInputs with(const at::Tensor& t) const { return {t, sources.source, coefficient}; }
+};
 
 /// What all points on a batch share.
 struct MatchedBatch {
@@ -72,17 +27,16 @@ struct MatchedBatch {
 
 class MatchingPoint final : public TermPoint {
  public:
-  MatchingPoint(const std::vector<Slice>& branches, MatchedBatch& batch, bool direct)
-      : branches_(branches), batch_(batch), direct_(direct) {}
+  MatchingPoint(const std::vector<Slice>& branches, MatchedBatch& batch, const backends::Backend& backend)
+      : branches_(branches), batch_(batch), backend_(backend) {}
 
   at::Tensor forward(const nets::Activations& target, Tensors theta) override {
     at::Tensor loss;
     for (const auto& map : batch_.maps) {
       t_.push_back(target.features[map.sources.feature]);
       at_theta_.push_back(gather(map, theta));
-      auto value = matching_value(map, at_theta_.back(), t_.back(), direct_);
-      add_to(loss, value.loss);
-      gradient_.push_back(std::move(value.gradient));
+      gradient_.push_back(backend_.matching_gradient(map.with(t_.back()), at_theta_.back()));
+      add_to(loss, gradient_.back().value);
     }
     return loss;
   }
@@ -95,22 +49,22 @@ class MatchingPoint final : public TermPoint {
     }
     for (size_t i = 0; i < batch_.maps.size(); ++i) {
       const auto& map = batch_.maps[i];
-      auto tangent = matching_tangent(map, at_theta_[i], gather(map, theta_dot), t_[i],
-                                      dot.features[map.sources.feature], keep, direct_);
-      batch_.k_bar[i].add_(tangent.e_dot);
-      if (keep) gradient_.push_back(std::move(tangent.gradient_dot));
+      const auto& t_dot = dot.features[map.sources.feature];
+      auto tangent = backend_.matching_tangent(map.with(t_[i]), t_dot, at_theta_[i], gather(map, theta_dot), keep);
+      batch_.k_bar[i].add_(tangent.value);
+      if (keep) gradient_.push_back(std::move(tangent));
     }
   }
 
   void tangent_backward(nets::Activations& bar_dot) override { take(bar_dot); }
 
   void add_gradient(Tensors theta_bar) override {
-    for (size_t i = 0; i < gradient_.size(); ++i) scatter(batch_.maps[i], gradient_[i].branches, theta_bar);
+    for (size_t i = 0; i < gradient_.size(); ++i) scatter(batch_.maps[i], gradient_[i].bar, theta_bar);
     gradient_.clear();
   }
 
  private:
-  [[nodiscard]] Branches gather(const MatchedMap& map, Tensors theta) const {
+  [[nodiscard]] Pointwise gather(const MatchedMap& map, Tensors theta) const {
     std::vector<at::Tensor> weights;
     std::vector<at::Tensor> biases;
     for (const int pair : map.sources.pairs) {
@@ -121,7 +75,7 @@ class MatchingPoint final : public TermPoint {
     return {at::cat(weights), at::cat(biases)};
   }
 
-  void scatter(const MatchedMap& map, const Branches& gradient, Tensors theta_bar) const {
+  void scatter(const MatchedMap& map, const Pointwise& gradient, Tensors theta_bar) const {
     int64_t begin = 0;
     for (const int pair : map.sources.pairs) {
       const auto branch = branches_[pair].of(theta_bar);
@@ -141,17 +95,17 @@ class MatchingPoint final : public TermPoint {
 
   const std::vector<Slice>& branches_;
   MatchedBatch& batch_;
-  bool direct_;
+  const backends::Backend& backend_;
   // One for each map:
   std::vector<at::Tensor> t_;
-  std::vector<Branches> at_theta_;
-  std::vector<MatchingGradient> gradient_;  // or its tangent
+  std::vector<Pointwise> at_theta_;
+  std::vector<MatchingSweep> gradient_;  // or its tangent
 };
 
 class Matching final : public Term {
  public:
   Matching(const std::string& name, Setup& setup)
-      : Term(name), pairs_(setup.pairs()), beta_(setup.setting("beta")), direct_(setup.direct()) {
+      : Term(name), pairs_(setup.pairs()), beta_(setup.setting("beta")), backend_(setup.backend()) {
     for (size_t i = 0; i < pairs_.size(); ++i) {
       const int64_t in = setup.target().features[pairs_[i].target_feature].channels;
       const int64_t out = setup.source(pairs_[i]).features[pairs_[i].source_feature].channels;
@@ -178,7 +132,7 @@ class Matching final : public Term {
   void end() override { batch_ = {}; }
 
   std::unique_ptr<TermPoint> point(const Batch& /*batch*/) override {
-    return std::make_unique<MatchingPoint>(branches_, batch_, direct_);
+    return std::make_unique<MatchingPoint>(branches_, batch_, backend_);
   }
 
   [[nodiscard]] at::Tensor phi_gradient(const Batch& batch, const transfer::MetaNetworks& networks) const override {
@@ -197,7 +151,7 @@ class Matching final : public Term {
  private:
   std::vector<transfer::Pair> pairs_;
   double beta_;
-  bool direct_;
+  const backends::Backend& backend_;
   std::vector<Slice> branches_;  // one for each pair
   MatchedBatch batch_;
 };

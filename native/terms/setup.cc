@@ -6,14 +6,14 @@ namespace l2t::terms {
 
 Setup::Setup(const Method& method, const nets::Network& target, const std::vector<transfer::Source>& sources,
              const std::vector<transfer::Pair>& pairs, Settings& settings, const at::TensorOptions& options,
-             bool direct)
+             const backends::Backend& backend)
     : method_(method),
       target_(target),
       sources_(sources),
       pairs_(pairs),
       settings_(settings),
       options_(options),
-      direct_(direct) {
+      backend_(backend) {
   add_parameters("target", target.parameters, target.initialisation, Purpose::kTarget);
 }
 

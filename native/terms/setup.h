@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "native/backends/backend.h"
 #include "native/core/layout.h"
 #include "native/core/random.h"
 #include "native/core/settings.h"
@@ -24,11 +25,11 @@ class Setup {
  public:
   /// θ's first slice is `target`: the parameters of the target.
   Setup(const Method& method, const nets::Network& target, const std::vector<transfer::Source>& sources,
-        const std::vector<transfer::Pair>& pairs, Settings& settings, const at::TensorOptions& options, bool direct);
+        const std::vector<transfer::Pair>& pairs, Settings& settings, const at::TensorOptions& options,
+        const backends::Backend& backend);
 
   [[nodiscard]] const nets::Network& target() const { return target_; }
-  /// Whether to compute with LibTorch's operations even where the CPU's kernels can.
-  [[nodiscard]] bool direct() const { return direct_; }
+  [[nodiscard]] const backends::Backend& backend() const { return backend_; }
   /// Type and device of the tensors of a run.
   [[nodiscard]] const at::TensorOptions& options() const { return options_; }
   double setting(const std::string& name) { return settings_.take(name); }
@@ -57,7 +58,7 @@ class Setup {
   const std::vector<transfer::Pair>& pairs_;
   Settings& settings_;
   at::TensorOptions options_;
-  bool direct_;
+  const backends::Backend& backend_;
   Layout theta_;
   std::vector<Start> starts_;
   bool pairs_taken_ = false;

@@ -57,8 +57,8 @@ export interface NativeImages {
 export type EngineName = 'native' | 'autograd';
 
 /**
- * Which 3×3 convolutions the native engine computes in the Winograd domain. 'auto': on a CPU, all for which it is
- * possible; 'winograd': the same, but an error if it is not possible; 'direct': none.
+ * Which backend computes for the native engine. 'direct': the reference; 'winograd': the CPU's, an error elsewhere;
+ * 'auto': the CPU's where there is one for the device.
  */
 export type ConvolutionName = 'auto' | 'winograd' | 'direct';
 
@@ -312,6 +312,11 @@ export interface NativeAddon {
   };
   /** The device that `name` means ('auto': the chosen one), and why. Throws DEVICE_UNAVAILABLE with the reason. */
   device(name: string): { readonly device: string; readonly reason: string };
+  /**
+   * The backend that computes the native engine's sweeps on a device: 'cpu' (the kernels of native/backends/cpu) or
+   * 'reference' (LibTorch's operations one by one). Throws INVALID_OPTION for 'winograd' where that is not the CPU's.
+   */
+  backend(device: string, convolution: ConvolutionName): string;
   networks(): readonly string[];
   describe(network: NetworkSpec, size: number): NetworkDescription;
   /** The initial parameters and buffers of a run with this seed, float32. */

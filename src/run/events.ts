@@ -52,6 +52,8 @@ export interface StartEvent {
   readonly device: string;
   /** Why this device, where `auto` chose. */
   readonly reason: string;
+  /** What computes there: 'cpu', 'reference' (LibTorch's operations one by one), or 'autograd'. */
+  readonly backend: string;
   readonly threads: number;
   readonly epochs: number;
   /** The learning rate that the schedule begins with. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { evaluationBatch, largeSize } from '../data/fit.js';
 import { L2TError } from '../errors.js';
-import type { RunJob, StepEvent } from '../native/addon.js';
+import { addon, type RunJob, type StepEvent } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
 import { settingsOf } from '../options/methods.js';
 import { imagenetNormalisation } from '../options/networks.js';
@@ -48,6 +48,7 @@ export async function train(
     selectBest: job.selectBest,
     device,
     reason,
+    backend: options.engine === 'native' ? addon().backend(device, options.convolution) : options.engine,
     threads: options.threads,
     epochs: options.epochs,
     ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, rate }),

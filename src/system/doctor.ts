@@ -20,6 +20,7 @@ export interface SelfTest {
   readonly gemm: string;
   readonly vectors: string;
   readonly device: { readonly device: string; readonly reason: string };
+  readonly backend: string;
 }
 
 const apt = (name: string): string => `sudo apt-get update && sudo apt-get install -y ${name}`;
@@ -97,7 +98,8 @@ function checkAddon(): Check {
 function selfTest(): { check: Check; result?: SelfTest } {
   const program = `
     const addon = require(process.argv[1]);
-    console.log(JSON.stringify({ ...addon.info(), device: addon.device('auto') }));`;
+    const device = addon.device('auto');
+    console.log(JSON.stringify({ ...addon.info(), device, backend: addon.backend(device.device, 'auto') }));`;
   const env = { ...loadEnvironment, ...process.env };
   const child = spawnSync(process.execPath, ['-e', program, addonPath()], { encoding: 'utf8', timeout: 120_000, env });
   if (child.status === 0) {
@@ -134,7 +136,8 @@ export function examine(): { checks: Check[]; libtorch: unknown; selfTest: SelfT
   checks.push(test.check);
   if (test.result !== undefined) {
     const { device, reason } = test.result.device;
-    checks.push({ name: 'Device', state: 'ok', detail: `auto chooses ${device}: ${reason}` });
+    const detail = `auto chooses ${device}: ${reason}; its backend is ${test.result.backend}`;
+    checks.push({ name: 'Device', state: 'ok', detail });
   }
   return { checks, libtorch, selfTest: test.result };
 }

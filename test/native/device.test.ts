@@ -23,7 +23,7 @@ describe('device', () => {
 
   it('what is no text is an option error', () => {
     for (const name of [undefined, Symbol('cpu'), ['cpu'], new String('cpu'), Object.create(null)]) {
-      expect(() => addon().device(name as never)).toThrow(refused('INVALID_OPTION', /A device is a string/));
+      expect(() => addon().device(name as never)).toThrow(refused('INVALID_OPTION', /^device must be a string/));
     }
   });
 

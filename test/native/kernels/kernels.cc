@@ -8,11 +8,11 @@
 #include <cstdio>
 #include <string>
 
+#include "native/backends/cpu/gemm.h"
+#include "native/backends/cpu/loops.h"
 #include "native/core/threads.h"
-#include "native/kernels/gemm.h"
-#include "native/kernels/loops.h"
 
-namespace l2t::kernels {
+namespace l2t::backends::cpu {
 namespace {
 
 template <class T>
@@ -134,10 +134,10 @@ void print_gemm(const char* name, GemmLibrary library, const char* type) {
 }
 
 }  // namespace
-}  // namespace l2t::kernels
+}  // namespace l2t::backends::cpu
 
 int main() {
-  using namespace l2t::kernels;
+  using namespace l2t::backends::cpu;
   l2t::set_threads(1);
   std::printf("{\"loops\":[");
   for (const char* name : {"avx512", "avx2", "baseline"}) {

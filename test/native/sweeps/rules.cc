@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
 
-#include "native/kernels/conv_unit.h"
+#include "native/backends/cpu/backend.h"
+#include "native/backends/cpu/conv_unit.h"
+#include "native/backends/reference/backend.h"
 #include "native/ops/add.h"
 #include "native/ops/avg_pool.h"
 #include "native/ops/batch_norm.h"
@@ -11,7 +13,6 @@
 #include "native/ops/relu.h"
 #include "native/terms/attention.h"
 #include "native/terms/distillation.h"
-#include "native/terms/matching.h"
 #include "native/terms/sp.h"
 #include "native/terms/vid.h"
 #include "test/native/sweeps/rule.h"
@@ -133,34 +134,31 @@ Rule cross_entropy(const Shape& s) {
           }};
 }
 
-/// One pair at one target map; inputs: T, then the branches' weight and bias.
-Rule matching(const Shape& s, bool direct) {
+/// The matching loss at one target map; inputs: T, then the branches' weight and bias.
+Rule matching(const Shape& s, const backends::Backend& backend) {
   const auto source = draw({s.batch, s.out, s.side, s.side});
   const auto k = at::rand({s.batch, s.out}, at::kDouble);
-  const auto map_for = [=](const at::Tensor& like) {
-    return terms::MatchedMap{{0, {0}, source.to(like.scalar_type())}, k.to(like.scalar_type())};
+  const auto list = [](const backends::MatchingSweep& sweep) {
+    return Tensors{sweep.t_bar, sweep.bar.weight, sweep.bar.bias};
   };
-  const auto list = [](const terms::MatchingGradient& g) {
-    return Tensors{g.t_bar, g.branches.weight, g.branches.bias};
-  };
-  return {{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in, 1, 1}), draw({s.out})},
-          [=](const Tensors& x) {
-            const auto e = (at::conv2d(x[0], x[1], x[2]) - source).square().mean({2, 3});
-            return (k * e).sum();
-          },
-          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
-            const auto map = map_for(x[0]);
-            const terms::Branches branches{x[1], x[2]};
-            const terms::Branches branches_dot{dot[1], dot[2]};
-            const auto value = terms::matching_value(map, branches, x[0], direct);
-            const auto tangent =
-                terms::matching_tangent(map, branches, branches_dot, x[0], dot[0], /*product=*/true, direct);
-            Tensors scaled;
-            const auto g = list(value.gradient);
-            for (const auto& tensor : g) scaled.push_back(tensor * bar);
-            return {value.loss, scaled, (map.coefficient * tangent.e_dot).sum(),
-                    combine(g, list(tangent.gradient_dot), bar, bar_dot)};
-          }};
+  return {
+      {draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in, 1, 1}), draw({s.out})},
+      [=](const Tensors& x) {
+        const auto e = (at::conv2d(x[0], x[1], x[2]) - source).square().mean({2, 3});
+        return (k * e).sum();
+      },
+      [=, &backend](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+        const auto type = x[0].scalar_type();
+        const auto s_typed = source.to(type);
+        const auto k_typed = k.to(type);
+        const backends::MatchingInputs inputs{x[0], s_typed, k_typed};
+        const auto value = backend.matching_gradient(inputs, {x[1], x[2]});
+        const auto tangent = backend.matching_tangent(inputs, dot[0], {x[1], x[2]}, {dot[1], dot[2]}, /*product=*/true);
+        Tensors scaled;
+        const auto g = list(value);
+        for (const auto& tensor : g) scaled.push_back(tensor * bar);
+        return {value.value, scaled, (k_typed * tangent.value).sum(), combine(g, list(tangent), bar, bar_dot)};
+      }};
 }
 
 /// For a loss with no more than a gradient: the tangent is ⟨gradient, ẋ⟩, and there is no tangent of the gradient.
@@ -240,18 +238,18 @@ Rule vid(const Shape& s) {
 /// residual is added and ReLU). Its outputs, the map and the max-pool, as one vector.
 Rule unit(const Shape& s) {
   constexpr double kEpsilon = 1e-5;
-  const auto form = static_cast<kernels::Form>(s.kernel);
-  const kernels::UnitEnd end{s.stride == 3, s.stride >= 1, s.stride == 2};
+  const auto form = static_cast<backends::cpu::Form>(s.kernel);
+  const backends::cpu::UnitEnd end{s.stride == 3, s.stride >= 1, s.stride == 2};
   const auto skip = [=](const Tensors& x) { return end.add ? x[4] : at::Tensor(); };
   const auto join = [=](const at::Tensor& map, const at::Tensor& pooled) {
     return end.pool ? at::cat({map.flatten(), pooled.flatten()}) : map.flatten();
   };
-  const auto list = [=](const kernels::UnitInput& input, const kernels::UnitParameters& parameters) {
+  const auto list = [=](const backends::cpu::UnitInput& input, const backends::cpu::UnitParameters& parameters) {
     Tensors bars{input.x, parameters.weight, parameters.scale, parameters.shift};
     if (end.add) bars.push_back(input.skip);
     return bars;
   };
-  const auto split = [=](const at::Tensor& joined) -> kernels::MapAndPool {
+  const auto split = [=](const at::Tensor& joined) -> backends::cpu::MapAndPool {
     const auto count = s.batch * s.out * s.side * s.side;
     return {
         joined.narrow(0, 0, count).view({s.batch, s.out, s.side, s.side}),
@@ -268,12 +266,12 @@ Rule unit(const Shape& s) {
           },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
             const auto empty = [&] {
-              return kernels::UnitParameters{at::empty(x[1].sizes(), x[1].options()), at::empty_like(x[2]),
-                                             at::empty_like(x[3])};
+              return backends::cpu::UnitParameters{at::empty(x[1].sizes(), x[1].options()), at::empty_like(x[2]),
+                                                   at::empty_like(x[3])};
             };
             const auto g = empty();
             const auto g_dot = empty();
-            kernels::ConvUnit unit(form, end);
+            backends::cpu::ConvUnit unit(form, end);
             const auto z = unit.forward({x[0], skip(x)}, {x[1].contiguous(), x[2], x[3]}, kEpsilon, nullptr);
             const auto input_bar = unit.backward(split(bar), g, /*x=*/true, /*keep=*/true);
             const auto z_dot = unit.tangent({dot[0], skip(dot)}, {dot[1].contiguous(), dot[2], dot[3]}, /*keep=*/true);
@@ -300,8 +298,8 @@ Rule make_rule(const std::string& operation, const Shape& shape) {
   if (operation == "distillation_loss") return distillation(shape);
   if (operation == "sp_loss") return sp(shape);
   if (operation == "vid_loss") return vid(shape);
-  if (operation == "matching_loss") return matching(shape, /*direct=*/true);
-  if (operation == "fused matching_loss") return matching(shape, /*direct=*/false);
+  if (operation == "matching_loss") return matching(shape, backends::reference::backend());
+  if (operation == "fused matching_loss") return matching(shape, backends::cpu::backend());
   TORCH_CHECK(false, "no rule for ", operation);
 }
 

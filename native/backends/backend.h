@@ -1,0 +1,87 @@
+#pragma once
+#include <string>
+
+#include "native/backends/unit.h"
+#include "native/nets/network.h"
+
+namespace l2t::backends {
+
+/// The first `operations` of a network, for images x, and how far the sweeps go.
+struct Part {
+  const nets::Network& network;
+  size_t operations;
+  const at::Tensor& x;
+  Sweeps sweeps;
+
+  [[nodiscard]] bool is_feature(size_t value) const;
+
+  /// Operation i if it is of this kind and the only reader of operation i − 1's output; else null.
+  template <class Kind>
+  [[nodiscard]] const Kind* follower(size_t i) const {
+    return i < operations && reads_alone(i) ? std::get_if<Kind>(&network.operations[i].kind) : nullptr;
+  }
+
+  [[nodiscard]] bool reads_alone(size_t i) const;
+};
+
+/// SGD with momentum μ and weight decay wd at learning rate α.
+struct SgdRates {
+  double lr;
+  double momentum;
+  double weight_decay;
+};
+
+/// Of the matching loss at one map (terms/matching.h). T: B × C_n × H × W; S: B × C × H × W; k: B × C.
+struct MatchingInputs {
+  const at::Tensor& t;
+  const at::Tensor& source;
+  const at::Tensor& coefficient;
+};
+
+/// A 1×1 convolution's parameters or gradients: C × C_n × 1 × 1 and C.
+struct Pointwise {
+  at::Tensor weight;
+  at::Tensor bias;
+};
+
+struct MatchingSweep {
+  at::Tensor value;  // L, or ė (B × C)
+  at::Tensor t_bar;  // of the gradient, or of its tangent
+  Pointwise bar;
+};
+
+/// How the native engine computes on a kind of device. Vectors of SGD are flat, contiguous and of equal length.
+class Backend {
+ public:
+  Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+  virtual ~Backend() = default;
+
+  [[nodiscard]] virtual const char* name() const = 0;
+  /// The units of a part of a network, in the order of the forward sweep.
+  [[nodiscard]] virtual std::vector<Step> units(const Part& part) const = 0;
+
+  /// L, T̄, W̄ and b̄ of the matching loss.
+  [[nodiscard]] virtual MatchingSweep matching_gradient(const MatchingInputs& maps,
+                                                        const Pointwise& branches) const = 0;
+  /// ė and, where `product`, T̄̇, W̄̇ and b̄̇ (undefined otherwise).
+  [[nodiscard]] virtual MatchingSweep matching_tangent(const MatchingInputs& maps, const at::Tensor& t_dot,
+                                                       const Pointwise& branches, const Pointwise& branches_dot,
+                                                       bool product) const = 0;
+
+  /// v' = μ v + ∇ + wd·θ, θ' = θ − α v'. Results may overwrite the operands.
+  virtual void sgd_step(const SgdRates& rates, const at::Tensor& theta, const at::Tensor& velocity,
+                        const at::Tensor& gradient, const at::Tensor& next_theta,
+                        const at::Tensor& next_velocity) const = 0;
+  /// Returns d = b − α a; in place a ← a + wd·d, b ← μ d.
+  [[nodiscard]] virtual at::Tensor sgd_adjoint(const SgdRates& rates, const at::Tensor& a,
+                                               const at::Tensor& b) const = 0;
+};
+
+/// The backend for tensors with these options. `convolution`: 'direct': the reference; 'winograd': that of the CPU;
+/// 'auto': the CPU's where it can compute with such tensors. Throws INVALID_OPTION for another word, or where the CPU's
+/// cannot.
+const Backend& backend_for(const std::string& convolution, const at::TensorOptions& options);
+
+}  // namespace l2t::backends

@@ -1,0 +1,121 @@
+#pragma once
+#include <cstdint>
+
+/// The loops of a fused unit (conv_unit.h) and of the matching loss over maps and tiles; each runs on one thread. They
+/// are compiled once for each instruction set (loops.inc); the set is chosen at run time.
+///
+/// A map is B × H × W × C, channels last. Its Winograd planes are one matrix for each of a form's frequencies, a row
+/// for each tile: planes[f · stride + tile · C + c].
+namespace l2t::backends::cpu {
+
+/// How a 3×3 convolution of stride 1 and padding 1 becomes products of matrices, one for each frequency.
+enum class Form {
+  kFourByFour,  // Winograd's F(4×4, 3×3): 36 frequencies, tiles of 4×4 outputs
+  kTwoByTwo,    // for maps of 2×2: 9 frequencies, one tile
+  kPatches,     // no transform, one frequency: a row for each place holds its 9 C inputs; for few channels
+};
+
+struct Geometry {
+  Form form;
+  int64_t images;
+  int64_t side;
+  int64_t channels;
+
+  [[nodiscard]] int64_t frequencies() const;
+  /// Tiles along a side.
+  [[nodiscard]] int64_t tiles() const;
+  /// Matrix rows of an image.
+  [[nodiscard]] int64_t rows() const { return tiles() * tiles(); }
+  [[nodiscard]] int64_t places() const { return side * side; }
+};
+
+/// Planes of the images from `first` on.
+template <class T>
+struct Planes {
+  T* data;
+  int64_t stride;
+  int64_t first;
+};
+
+struct Images {
+  int64_t begin;
+  int64_t end;
+};
+
+/// constant + Σ slope_k · map_k, channel by channel: the form of batch norm's sweeps.
+template <class T>
+struct Affine {
+  static constexpr int kMost = 4;
+  int terms;  // 1 to 4
+  const T* map[kMost];
+  const T* slope[kMost];
+  const T* constant;
+};
+
+/// Rows `begin` to `end` of a matched map: one row for each place, `places` rows in an image, C channels (those of all
+/// pairs, side by side).
+struct MatchedRows {
+  int64_t channels;
+  int64_t places;
+  int64_t begin;
+  int64_t end;
+};
+
+/// k (images × C), the source maps S, and 2/HW.
+template <class T>
+struct MatchedWith {
+  const T* coefficient;
+  const T* source;
+  T factor;
+};
+
+enum class Gate { kNone, kRelu, kMask };
+
+template <class T>
+struct Loops {
+  const char* name;
+
+  /// V = Bᵀ x B. For kPatches: the nine inputs of each place, side by side.
+  void (*input)(const Geometry& geometry, Images images, const T* x, Planes<T> v);
+  /// x̄ = B V̄ Bᵀ, summed over tiles.
+  void (*input_adjoint)(const Geometry& geometry, Images images, Planes<const T> v, T* x);
+  /// y = Aᵀ M A. Writes Σ y and Σ y u of each image to `sums` (images × 2 × C); u null: y itself.
+  void (*output)(const Geometry& geometry, Images images, Planes<const T> m, T* y, const T* u, double* sums);
+  /// M = A ȳ Aᵀ of an affine map ȳ.
+  void (*output_adjoint)(const Geometry& geometry, Images images, const Affine<T>& y, Planes<T> m);
+  /// U = G W Gᵀ for output channels `begin` to `end`. w: C_out × C × 3 × 3; u: C_out × C for each frequency.
+  void (*weights)(Form form, int64_t channels, int64_t begin, int64_t end, const T* w, T* u, int64_t stride);
+  void (*weights_adjoint)(Form form, int64_t channels, int64_t begin, int64_t end, const T* u, int64_t stride, T* w);
+
+  /// y = an affine map, over rows `begin` to `end` of C channels; kRelu: its positive part; kMask: 0 where z ≤ 0.
+  void (*affine)(int64_t channels, int64_t begin, int64_t end, const Affine<T>& from, Gate gate, const T* z, T* y);
+  /// In place y ← y where z > 0, else 0 (z null: y stays). Writes Σ y, Σ y u and, where `v` is given, Σ v v_with of
+  /// each image to `sums` (images × 3 × C).
+  void (*masked_sums)(const Geometry& geometry, Images images, T* y, const T* z, const T* u, const T* v,
+                      const T* v_with, double* sums);
+
+  /// Like `affine` on whole images, and p, the maxima of y over 2×2 windows; with Gate::kMask, p is y's value where z
+  /// is greatest (the first of equals).
+  void (*pooled_affine)(const Geometry& geometry, Images images, const Affine<T>& from, Gate gate, const T* z, T* y,
+                        T* p);
+  /// Like `masked_sums`, after adding p̄ to y where z is greatest in its window; y starts at zero unless `seeded`.
+  void (*pooled_sums)(const Geometry& geometry, Images images, bool seeded, T* y, const T* p_bar, const T* z,
+                      const T* u, const T* v, const T* v_with, double* sums);
+
+  /// On entry d = W T of some rows. With D = d + b − S: d ← D̄ = (2/HW) k D. Adds Σ k D² to `loss`, Σ D̄ to b̄.
+  void (*matching)(const MatchedRows& rows, const MatchedWith<T>& with, const T* bias, T* d, double* loss,
+                   double* b_bar);
+  /// On entry also ḋ = W Ṫ + Ẇ T: d ← D̄, ḋ ← D̄̇ = (2/HW) k Ḋ. Adds (2/HW) Σ D Ḋ to ė (images × C), Σ D̄̇ to b̄̇.
+  void (*matching_tangent)(const MatchedRows& rows, const MatchedWith<T>& with, const T* bias, const T* bias_dot, T* d,
+                           T* d_dot, double* e_dot, double* b_bar_dot);
+};
+
+/// For the best instruction set of this machine: avx512, avx2 (with FMA), or baseline, as for all other code.
+template <class T>
+const Loops<T>& loops();
+
+/// For the instruction set of that name; null where this build or this machine does not have it.
+template <class T>
+const Loops<T>* loops_named(const char* name);
+
+}  // namespace l2t::backends::cpu

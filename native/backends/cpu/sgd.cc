@@ -1,0 +1,63 @@
+#include "native/backends/cpu/sgd.h"
+
+#include <ATen/Parallel.h>
+
+namespace l2t::backends::cpu {
+namespace {
+
+constexpr int64_t kGrain = 65536;
+
+template <class T>
+void step(const SgdRates& rates, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
+          const at::Tensor& next_theta, const at::Tensor& next_velocity) {
+  const auto lr = static_cast<T>(rates.lr);
+  const auto momentum = static_cast<T>(rates.momentum);
+  const auto weight_decay = static_cast<T>(rates.weight_decay);
+  const auto* const at = theta.const_data_ptr<T>();
+  const auto* const v = velocity.const_data_ptr<T>();
+  const auto* const g = gradient.const_data_ptr<T>();
+  auto* const to = next_theta.data_ptr<T>();
+  auto* const next_v = next_velocity.data_ptr<T>();
+  at::parallel_for(0, theta.numel(), kGrain, [=](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) {
+      const T moved = momentum * v[i] + g[i] + weight_decay * at[i];
+      to[i] = at[i] - lr * moved;
+      next_v[i] = moved;
+    }
+  });
+}
+
+template <class T>
+void adjoint(const SgdRates& rates, const at::Tensor& a, const at::Tensor& b, const at::Tensor& d) {
+  const auto lr = static_cast<T>(rates.lr);
+  const auto momentum = static_cast<T>(rates.momentum);
+  const auto weight_decay = static_cast<T>(rates.weight_decay);
+  auto* const of_theta = a.data_ptr<T>();
+  auto* const of_velocity = b.data_ptr<T>();
+  auto* const direction = d.data_ptr<T>();
+  at::parallel_for(0, a.numel(), kGrain, [=](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) {
+      const T along = of_velocity[i] - lr * of_theta[i];
+      direction[i] = along;
+      of_theta[i] += weight_decay * along;
+      of_velocity[i] = momentum * along;
+    }
+  });
+}
+
+}  // namespace
+
+void sgd_step(const SgdRates& rates, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
+              const at::Tensor& next_theta, const at::Tensor& next_velocity) {
+  const auto run = theta.scalar_type() == at::kFloat ? step<float> : step<double>;
+  run(rates, theta, velocity, gradient, next_theta, next_velocity);
+}
+
+void sgd_adjoint(const SgdRates& rates, const at::Tensor& a, const at::Tensor& b, const at::Tensor& d) {
+  const auto run = a.scalar_type() == at::kFloat ? adjoint<float> : adjoint<double>;
+  run(rates, a, b, d);
+}
+
+}  // namespace l2t::backends::cpu

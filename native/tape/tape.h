@@ -1,0 +1,58 @@
+#pragma once
+#include <functional>
+
+#include "native/backends/backend.h"
+#include "native/nets/forward.h"
+
+namespace l2t::tape {
+
+using backends::Values;
+using nets::Activations;
+
+/// Runs the four sweeps over a network's units, at one θ, with batch statistics. The units keep what their later sweeps
+/// read; the tape holds a value, tangent or cotangent only until its last reader has it.
+class Tape {
+ public:
+  /// How far to run the network: the first `operations` of its list, with or without the features among them.
+  struct Wanted {
+    size_t operations;
+    bool features;
+  };
+
+  Tape(const nets::Network& network, const backends::Backend& backend, backends::Sweeps sweeps)
+      : network_(network), backend_(backend), sweeps_(sweeps) {}
+
+  /// Runs on images x; outputs that are not wanted are undefined. `theta` must stay as it is until release(). Moves the
+  /// running statistics where `running` is given.
+  Activations forward(Tensors theta, const at::Tensor& x, Wanted wanted, const Values* running);
+
+  /// Takes the cotangents of logits and features (undefined: zero) and writes the gradient of every parameter that they
+  /// reach into `theta_bar`; others are not written.
+  void backward(Activations bar, Tensors theta_bar);
+
+  /// Takes the tangent of θ and returns those of logits and features.
+  Activations tangent(Tensors theta_dot);
+
+  /// Takes the tangents of the cotangents that backward was given, and writes those of the gradients that it wrote: the
+  /// product of the Hessian with tangent's `theta_dot`.
+  void tangent_backward(Activations bar_dot, Tensors theta_bar_dot);
+
+  /// Drops everything that is kept.
+  void release() { steps_.clear(); }
+
+ private:
+  void plan(const at::Tensor& x, Wanted wanted);
+  /// From the images on: values or tangents.
+  Activations run(at::Tensor x, const std::function<Values(backends::Unit&, Values)>& sweep) const;
+  /// From the outputs back: cotangents or their tangents.
+  void run_back(Activations bar, const std::function<Values(backends::Unit&, Values)>& sweep) const;
+
+  const nets::Network& network_;
+  const backends::Backend& backend_;
+  backends::Sweeps sweeps_;
+  std::vector<backends::Step> steps_;
+  std::vector<size_t> last_reader_;  // of each value: a step
+  std::vector<bool> returned_;       // whether a value is a feature that is wanted, or the logits
+};
+
+}  // namespace l2t::tape
