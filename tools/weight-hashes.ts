@@ -98,7 +98,7 @@ try {
       }
     }
   }
-  const rest: [title: string, options: TransferOptions][] = [
+  const rest: [title: string, options: Partial<TransferOptions>][] = [
     ['l2t-ww, two sources', { method: 'l2t-ww', source: [source, second] }],
     ['at, two sources', { method: 'at', source: [source, second] }],
     ['l2t-ww, three virtual steps, --lr auto', { method: 'l2t-ww', source, innerSteps: 3, lr: 'auto' }],

@@ -12,7 +12,7 @@ export function register(program: Command): void {
   addExperimentFlags(command).action((flags: ExperimentFlags) =>
     runExperiment(
       flags,
-      async (control) => compare({ ...(await mergedOptions(compareSchema, flags)), ...control }),
+      async (control) => compare({ ...(await mergedOptions(compareSchema, flags, 'data')), ...control }),
       resumeComparison,
     ),
   );

@@ -12,7 +12,7 @@ export function register(program: Command): void {
   addExperimentFlags(command).action((flags: ExperimentFlags) =>
     runExperiment(
       flags,
-      async (control) => curve({ ...(await mergedOptions(curveSchema, flags)), ...control }),
+      async (control) => curve({ ...(await mergedOptions(curveSchema, flags, 'data', 'perClass')), ...control }),
       resumeCurve,
     ),
   );

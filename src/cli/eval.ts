@@ -19,7 +19,7 @@ export function register(program: Command): void {
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print the result as one JSON document')
     .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {
-      const options = await mergedOptions(evaluateSchema, flags);
+      const options = await mergedOptions(evaluateSchema, flags, 'data');
       required(evaluateSchema, options, 'data');
       const progress = new Progress();
       const told = {

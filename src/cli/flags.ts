@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type * as z from 'zod';
-import { aboutField, checkOptions, flagOf, type Given, helpOf, isPath, refused } from '../options/check.js';
+import { aboutField, checkOptions, flagOf, type Given, helpOf, isPath, refused, required } from '../options/check.js';
 import { yamlOptions } from '../options/options-file.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
@@ -33,11 +33,15 @@ export function folderToResume({ resume }: { readonly resume?: string }): string
   throw refused('--resume', resume, 'the folder of what was interrupted');
 }
 
-/** The options of the --config file, overridden by the flags. */
-export async function mergedOptions<S extends Schema>(
+/** The options of the --config file, overridden by the flags. @throws L2TError if one of `needed` is missing. */
+export async function mergedOptions<S extends Schema, K extends keyof Given<S> & string = never>(
   schema: S,
   parsed: Readonly<Record<string, unknown>>,
-): Promise<Given<S>> {
+  ...needed: readonly K[]
+): Promise<Given<S> & { readonly [key in K]: NonNullable<Given<S>[key]> }> {
   const flags = flagOptions(schema, parsed);
-  return typeof parsed.config === 'string' ? { ...(await yamlOptions(schema, parsed.config)), ...flags } : flags;
+  const merged =
+    typeof parsed.config === 'string' ? { ...(await yamlOptions(schema, parsed.config)), ...flags } : flags;
+  const present = needed.map((key) => [key, required(schema, merged, key)]);
+  return { ...merged, ...(Object.fromEntries(present) as { [key in K]: NonNullable<Given<S>[key]> }) };
 }

@@ -15,9 +15,12 @@ export function register(program: Command): void {
     .option('--json', 'print the result as one JSON document')
     .action((flags: TrainingFlags) =>
       runTraining(command, flags, async (signal) => {
-        const given = await mergedOptions(pretrainSchema, flags);
         const { preset } = flags;
-        return pretrain({ ...(typeof preset === 'string' ? await pretrainPreset(preset, given) : given), signal });
+        const options =
+          typeof preset === 'string'
+            ? await pretrainPreset(preset, await mergedOptions(pretrainSchema, flags, 'data'))
+            : await mergedOptions(pretrainSchema, flags, 'network', 'data');
+        return pretrain({ ...options, signal });
       }),
     );
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { L2TError } from '../errors.js';
+import type { ExperimentControl } from '../experiments/experiment.js';
 import { type Preset, presetNamed, presets } from '../experiments/presets.js';
 import { type DryRun, dryRun, reproduce, resumeReproduction } from '../experiments/reproduce.js';
 import { defaultOf, flagOf } from '../options/check.js';
@@ -31,8 +32,8 @@ export function register(program: Command): void {
     if (flags.resume !== undefined && name !== undefined) {
       throw new L2TError('INVALID_OPTION', `--resume knows which experiment it is: leave out ${name}.`);
     }
-    const begin = async (control: Parameters<typeof reproduce>[1]) =>
-      reproduce(requireName(name), { ...(await mergedOptions(reproduceSchema, flags)), ...control });
+    const begin = async (control: ExperimentControl) =>
+      reproduce(requireName(name), { ...(await mergedOptions(reproduceSchema, flags, 'data')), ...control });
     return runExperiment(flags, begin, resumeReproduction);
   });
 }

@@ -20,7 +20,7 @@ export function register(program: Command): void {
     .option('--json', 'print the result as one JSON document')
     .action((flags: TrainingFlags) =>
       runTraining(command, flags, async (signal) =>
-        transfer({ ...(await mergedOptions(transferSchema, flags)), signal }),
+        transfer({ ...(await mergedOptions(transferSchema, flags, 'target', 'data')), signal }),
       ),
     );
 }

@@ -12,7 +12,7 @@ import {
   resumeExperiment,
 } from './experiment.js';
 
-export type CompareOptions = Written<typeof compareSchema> & ExperimentControl;
+export type CompareOptions = Written<typeof compareSchema, 'data'> & ExperimentControl;
 
 /** Methods × seeds. */
 export const comparison: ExperimentKind<Given<typeof compareSchema>> = {
@@ -27,7 +27,7 @@ export const comparison: ExperimentKind<Given<typeof compareSchema>> = {
  * @throws L2TError as `transfer`; INVALID_OPTION for an unknown method. If a run fails, the others are saved, and it
  * throws the error of that run.
  */
-export async function compare(given: CompareOptions = {}): Promise<ExperimentResult> {
+export async function compare(given: CompareOptions): Promise<ExperimentResult> {
   const { options, control } = takeOptions(compareSchema, given, experimentControls);
   requireUseful(methodEntries(options), options);
   return beginExperiment(comparison, { ...options, ...control });

@@ -13,7 +13,7 @@ import {
   resumeExperiment,
 } from './experiment.js';
 
-export type CurveOptions = Written<typeof curveSchema> & ExperimentControl;
+export type CurveOptions = Written<typeof curveSchema, 'data' | 'perClass'> & ExperimentControl;
 
 /** Images a class × methods × seeds. Runs begin in the order in which the numbers of images are listed. */
 export const limitedData: ExperimentKind<Given<typeof curveSchema>> = {
@@ -30,7 +30,7 @@ export const limitedData: ExperimentKind<Given<typeof curveSchema>> = {
  * in folders below `out`, and one table with the counts as columns (comparison.md; in .csv and .json each count has its
  * own rows). Fails as `compare`.
  */
-export async function curve(given: CurveOptions = {}): Promise<ExperimentResult> {
+export async function curve(given: CurveOptions): Promise<ExperimentResult> {
   const { options, control } = takeOptions(curveSchema, given, experimentControls);
   requireUseful(limitedData.entries(options), options);
   return beginExperiment(limitedData, { ...options, ...control });

@@ -10,12 +10,13 @@ import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import { checkOptions, type Given, paperOptions, refused, required } from '../options/check.js';
 import { type Layout, layouts } from '../options/datasets.js';
-import { defaultBatch, defaultSize, networkNames } from '../options/networks.js';
+import { defaultBatch, defaultSize, type NetworkName, networkNames } from '../options/networks.js';
 import { compareSchema, curveSchema, pretrainSchema } from '../options/schemas.js';
 import { didYouMean } from '../options/suggest.js';
 import { readText } from '../system/files.js';
 
 type PretrainGiven = Given<typeof pretrainSchema>;
+type CompletePretrain = PretrainGiven & { readonly network: NetworkName; readonly data: string };
 
 const text = z.string().min(1);
 
@@ -124,10 +125,10 @@ export async function openPresetData(
  * The options of `pretrain`: the preset's, overridden by the given ones. Checks first that the data is the preset's.
  * @throws L2TError as `presetNamed` and `openPresetData`.
  */
-export async function pretrainPreset(name: string, given: PretrainGiven): Promise<PretrainGiven> {
+export async function pretrainPreset(name: string, given: PretrainGiven): Promise<CompletePretrain> {
   const preset = await presetNamed(name, ['pretrain']);
   await openPresetData(preset, { data: required(pretrainSchema, given, 'data'), layout: given.layout });
-  return { ...withoutDivided(preset.options, given), ...given };
+  return { ...withoutDivided(preset.options, given), ...given } as CompletePretrain;
 }
 
 /** A preset's options, without `validation` if a split file is given, which determines it. */

@@ -29,7 +29,7 @@ import type { Common } from './preflight.js';
 import { openPresetData, type Preset, presetNamed, withoutDivided } from './presets.js';
 
 /** Options that override the preset's, and those that it lacks: the data, and the sources' weights. */
-export type ReproduceOptions = Written<typeof reproduceSchema> & ExperimentControl;
+export type ReproduceOptions = Written<typeof reproduceSchema, 'data'> & ExperimentControl;
 
 /**
  * Runs one of the paper's experiments, a comparison or a curve, with the preset's options (`presets()`), overridden by
@@ -37,7 +37,7 @@ export type ReproduceOptions = Written<typeof reproduceSchema> & ExperimentContr
  * @throws L2TError as `compare`; INVALID_OPTION if there is no such preset, or it has another number of sources;
  * INVALID_DATA if the data is not the preset's.
  */
-export async function reproduce(name: string, given: ReproduceOptions = {}): Promise<ExperimentResult> {
+export async function reproduce(name: string, given: ReproduceOptions): Promise<ExperimentResult> {
   const { options: over, control } = takeOptions(reproduceSchema, given, experimentControls);
   const { preset, options, entries, begin } = await resolvePreset(name, over, control);
   required(reproduceSchema, over, 'data');

@@ -22,7 +22,7 @@ import { printable, shown } from '../system/printable.js';
 import { Inference } from './inference.js';
 import { argmax, logSoftmax } from './logits.js';
 
-export type EvaluateOptions = Written<typeof evaluateSchema> & {
+export type EvaluateOptions = Written<typeof evaluateSchema, 'data'> & {
   /** Ends the evaluation with L2TError ABORTED, at the next batch. */
   readonly signal?: AbortSignal | undefined;
   /** Called with the number of entries of the data folder listed so far, if listing takes longer than half a second. */
@@ -72,10 +72,7 @@ const controls = {
  * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, WEIGHTS_MISMATCH; INVALID_DATA, also if its classes are not the
  * checkpoint's; DEVICE_UNAVAILABLE, FILE_ACCESS, ABORTED.
  */
-export async function evaluate(
-  checkpoint: string | Checkpoint,
-  given: EvaluateOptions = {},
-): Promise<EvaluationResult> {
+export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateOptions): Promise<EvaluationResult> {
   const { options, control } = takeOptions(evaluateSchema, given, controls);
   const { signal, onListed, onProgress, onWarning, onNote, names } = control;
   const data = required(evaluateSchema, options, 'data');

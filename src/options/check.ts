@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import type * as z from 'zod';
 import { L2TError } from '../errors.js';
+import type { OptionHelp } from './option-help.js';
 import { didYouMean } from './suggest.js';
 
 /** An option's values: the one that holds where none is given, and the paper's. */
@@ -28,8 +29,14 @@ type Schema = z.ZodObject<Record<string, z.ZodType>>;
 /** A schema's options before defaults are filled in: each may be absent. */
 export type Given<S extends Schema> = Partial<z.output<S>>;
 
-/** The options as a caller may write them: for example an array instead of a comma-separated string. */
-export type Written<S extends Schema> = Partial<z.input<S>>;
+/**
+ * The options as a caller may write them: for example an array instead of a comma-separated string. Those of `Needed`
+ * must be there.
+ */
+export type Written<S extends Schema, Needed extends keyof z.input<S> = never> = Partial<z.input<S>> &
+  Pick<OptionHelp, keyof z.input<S> & keyof OptionHelp> & {
+    readonly [K in Needed]: NonNullable<z.input<S>[K]>;
+  };
 
 /** The help text of an option: its purpose, its default in parentheses, and the allowed values. */
 export function helpOf(about: About): string {

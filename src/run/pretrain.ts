@@ -5,10 +5,10 @@ import { Run, type RunControl } from './run.js';
 import { startRun } from './start.js';
 
 /** `l2t-native pretrain --help` says what each option is, its range and its default. */
-export type PretrainOptions = Written<typeof pretrainSchema> & RunControl;
+export type PretrainOptions = Written<typeof pretrainSchema, 'network' | 'data'> & RunControl;
 
 /** Trains `network` on `data` without a source, to be a source later. Fails as `transfer`. */
-export function pretrain(given: PretrainOptions = {}): Run {
+export function pretrain(given: PretrainOptions): Run {
   return new Run(async (emit) => {
     const { options: taken, control } = takeOptions(pretrainSchema, given, { signal: aSignal });
     const { network, ...options } = taken;

@@ -9,7 +9,7 @@ import { startRun } from './start.js';
 export type CheckedTransferOptions = Given<typeof transferSchema>;
 
 /** `l2t-native transfer --help` says what each option is, its range and its default. */
-export type TransferOptions = Written<typeof transferSchema> & RunControl;
+export type TransferOptions = Written<typeof transferSchema, 'target' | 'data'> & RunControl;
 
 /**
  * Trains `target` on `data` with the help of a pretrained `source` (docs/method.md; arXiv 1905.05901), or without one
@@ -19,12 +19,12 @@ export type TransferOptions = Written<typeof transferSchema> & RunControl;
  * The run's `result` rejects with L2TError INVALID_OPTION, INVALID_DATA, INVALID_WEIGHTS, WEIGHTS_MISMATCH, INVALID_RUN
  * (the folder is in use or not empty), DEVICE_UNAVAILABLE, FILE_ACCESS, DIVERGED or ABORTED.
  */
-export function transfer(options: TransferOptions = {}): Run {
+export function transfer(options: TransferOptions): Run {
   return transferAs(currentFormat, options);
 }
 
 /** As `transfer`, by the rules of a run folder's format: an experiment keeps the rules that it began with. */
-export function transferAs(format: RunFormat, given: TransferOptions): Run {
+export function transferAs(format: RunFormat, given: Written<typeof transferSchema> & RunControl): Run {
   return new Run(async (emit) => {
     const { options: taken, control } = takeOptions(transferSchema, given, { signal: aSignal });
     const { target, method = defaultOf(transferSchema, 'method'), ...options } = taken;

@@ -54,7 +54,7 @@ describe('curve', { timeout: 120_000 }, () => {
     ['5,10,5', /5 is listed twice/],
     [undefined, /--per-class is missing/],
   ])('counts %s are refused', async (perClass, message) => {
-    await expect(curve({ ...tiny(), perClass })).rejects.toMatchObject({
+    await expect(curve({ ...tiny(), perClass: perClass as string })).rejects.toMatchObject({
       code: 'INVALID_OPTION',
       message: expect.stringMatching(message),
     });

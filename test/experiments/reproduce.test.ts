@@ -105,7 +105,7 @@ describe('reproduce', { timeout: 120_000 }, () => {
     ['resnet32-svhn', {}, 'INVALID_OPTION', /trains a source: l2t-native pretrain --preset resnet32-svhn/],
   ] as const)('%s with %o is refused: %s', async (name, given, code, message) => {
     const folder = out();
-    const work = reproduce(name, { ...tiny, data: hundred, sourceWeights: source, ...given, out: folder });
+    const work = reproduce(name, { ...tiny, data: hundred, sourceWeights: source, ...(given as object), out: folder });
     await expect(work).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
     expect(existsSync(folder)).toBe(false);
   });

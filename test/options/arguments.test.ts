@@ -109,7 +109,7 @@ const calls: Readonly<Record<string, Ways>> = {
   presets: {},
   pretrain: { needed: [(v) => api.pretrain(v).result] },
   dryRun: { needed: [(v) => api.dryRun(v)], optional: [(v) => api.dryRun('cifar100', v)] },
-  reproduce: { needed: [(v) => api.reproduce(v, {}), (v) => api.reproduce('cifar100', v)] },
+  reproduce: { needed: [(v) => api.reproduce(v, { data }), (v) => api.reproduce('cifar100', v)] },
   resumeReproduction: {
     needed: [(v) => api.resumeReproduction(v)],
     optional: [(v) => api.resumeReproduction(empty, v)],

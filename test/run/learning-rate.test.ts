@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type RunEvent, type RunResult, resume, transfer } from '../../src/index.js';
+import { type RunEvent, type RunResult, resume, type TransferOptions, transfer } from '../../src/index.js';
 import type { MethodName } from '../../src/options/methods.js';
 import type { FoundRate } from '../../src/report/run-files.js';
 import { RateSearch, triedRates } from '../../src/run/learning-rate.js';
@@ -51,7 +51,7 @@ describe('lr: auto', { timeout: 120_000 }, () => {
   const contents = (run: string) => files.map((name) => readFileSync(join(run, name), 'base64'));
   const out = () => join(temporaryFolder(), 'run');
 
-  let options: object;
+  let options: TransferOptions;
   let whole: { readonly events: RunEvent[]; readonly result: RunResult };
   beforeAll(async () => {
     options = { ...tiny, data: tinyData(), source: await tinySource() };

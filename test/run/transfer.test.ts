@@ -175,7 +175,9 @@ describe('transfer', () => {
   });
 
   it('without options, or with one class, is refused as anything else is', async () => {
-    expect(await code(transfer().result)).toBe('INVALID_OPTION');
+    expect(await code(transfer(undefined as unknown as TransferOptions).result)).toBe('INVALID_OPTION');
+    // @ts-expect-error: a target and data are required.
+    expect(await code(transfer({}).result)).toBe('INVALID_OPTION');
     const one = transfer({ ...withoutPairs, method: 'scratch', classes: 'left', data, out: out() }).result;
     await expect(one).rejects.toMatchObject({
       code: 'INVALID_DATA',
