@@ -49,7 +49,7 @@ class Engine {
   virtual MetaStep meta_step(const Batch& batch, const Sgd& sgd, const TargetState& state,
                              const ParameterVector& phi) = 0;
 
-  /// Whether it reads Batch::sources.
+  /// Whether it reads Batch::sources for the terms that do, after they have begun.
   [[nodiscard]] virtual bool reads_sources() const { return false; }
 };
 

@@ -137,9 +137,13 @@ bilevel::Batch Learner::begin(const at::Tensor& x, const std::vector<at::Tensor>
     batch.importance = transfer::importance(problem_.meta_networks, phi_.views, batch.maps.pooled);
     mark(problem_.phases, "source");
   }
-  for (auto* const term : problem_.all_terms()) term->begin(batch);
+  bool read_later = false;
+  for (auto* const term : problem_.all_terms()) {
+    term->begin(batch);
+    read_later |= term->reads_sources() && engine_->reads_sources();
+  }
   // The maps at their own size are large.
-  if (!observe_ && !engine_->reads_sources()) batch.sources.clear();
+  if (!observe_ && !read_later) batch.sources.clear();
   return batch;
 }
 

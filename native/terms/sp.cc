@@ -22,6 +22,7 @@ class Sp final : public RealTerm {
   [[nodiscard]] Reads reads() const override {
     return {.logits = false, .features = transfer::target_features(pairs_)};
   }
+  [[nodiscard]] bool reads_sources() const override { return true; }
 
   void begin(const Batch& batch) override {
     for (const auto& [source, m, n] : pairs_) similarities_.push_back(similarity(batch.sources[source].features[m]));

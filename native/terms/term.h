@@ -21,7 +21,7 @@ namespace l2t::terms {
 struct Batch {
   at::Tensor x;                            // images, B × 3 × H × W
   at::Tensor y;                            // labels, B, int64
-  std::vector<nets::Activations> sources;  // of each source; later than Term::begin only for the oracle and observers
+  std::vector<nets::Activations> sources;  // of each source; gone after Term::begin where nothing reads them later
   transfer::SourceMaps maps;
   transfer::Importance importance;
 };
@@ -66,6 +66,8 @@ class Term {
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] virtual Reads reads() const = 0;
+  /// Whether it reads the sources' maps at their own size (Batch::sources).
+  [[nodiscard]] virtual bool reads_sources() const { return false; }
   /// Whether the virtual steps of a bilevel method take this term, which the meta-networks weight.
   [[nodiscard]] virtual bool in_virtual_steps() const { return false; }
 

@@ -27,6 +27,6 @@ it('everything that can be listed makes an entry of its own name', () => {
   expect(entries.map(({ label }) => label)).toEqual(rowNames);
   const starts = new Map(entries.map(({ label, options }) => [label, options.targetInit]));
   for (const [label, start] of starts) {
-    expect(start).toBe({ 'finetune-source': 'a', finetune: 'b' }[label]);
+    expect(start).toBe({ 'finetune-source': 'a', finetune: 'b', 'l2-sp': 'b' }[label]);
   }
 });
