@@ -6,7 +6,7 @@
 
 namespace l2t {
 
-Settings::Settings(std::map<std::string, double> values) {
+Settings::Settings(const std::map<std::string, double>& values) {
   for (const auto& [name, number] : values) values_[name] = {number};
 }
 

@@ -9,7 +9,7 @@ namespace l2t {
 class Settings {
  public:
   Settings() = default;
-  explicit Settings(std::map<std::string, double> values);
+  explicit Settings(const std::map<std::string, double>& values);
 
   /// Throws INVALID_OPTION where the setting is missing.
   double take(const std::string& name);

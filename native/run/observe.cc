@@ -47,15 +47,17 @@ void fill(Learner& learner, const std::vector<NamedTensor>& tensors) {
 }
 
 void add_losses(const Iteration& iteration, const std::string& prefix, std::vector<NamedTensor>& out) {
-  for (const auto& [term, value] : iteration.real.losses) out.push_back({prefix + "loss/" + term, value});
+  const auto add = [&](const char* kind, const std::string& name, const at::Tensor& value) {
+    out.push_back({std::string(prefix).append(kind).append(name), value});
+  };
+  for (const auto& [term, value] : iteration.real.losses) add("loss/", term, value);
   if (!iteration.meta) return;
   const auto& virtual_losses = iteration.meta->virtual_losses;
   for (size_t t = 0; t < virtual_losses.size(); ++t) {
-    for (const auto& [term, value] : virtual_losses[t])
-      out.push_back({prefix + "virtual/" + term + std::to_string(t), value});
+    for (const auto& [term, value] : virtual_losses[t]) add("virtual/", term + std::to_string(t), value);
   }
-  out.push_back({prefix + "virtual/" + terms::kCrossEntropy, iteration.meta->virtual_cross_entropy});
-  out.push_back({prefix + "meta/objective", iteration.meta->objective});
+  add("virtual/", terms::kCrossEntropy, iteration.meta->virtual_cross_entropy);
+  add("meta/", "objective", iteration.meta->objective);
 }
 
 void add_details(const Iteration& iteration, Learner& learner, std::vector<NamedTensor>& out) {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { compare, resumeComparison } from '../experiments/compare.js';
+import { type CompareOptions, compare, resumeComparison } from '../experiments/compare.js';
 import { compareSchema } from '../options/schemas.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
 import { addFlags, mergedOptions } from './flags.js';
@@ -12,7 +12,7 @@ export function register(program: Command): void {
   addExperimentFlags(command).action((flags: ExperimentFlags) =>
     runExperiment(
       flags,
-      async (control) => compare({ ...(await mergedOptions(compareSchema, flags, 'data')), ...control }),
+      async (control) => compare({ ...((await mergedOptions(compareSchema, flags)) as CompareOptions), ...control }),
       resumeComparison,
     ),
   );

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { curve, resumeCurve } from '../experiments/curve.js';
+import { type CurveOptions, curve, resumeCurve } from '../experiments/curve.js';
 import { curveSchema } from '../options/schemas.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
 import { addFlags, mergedOptions } from './flags.js';
@@ -12,7 +12,7 @@ export function register(program: Command): void {
   addExperimentFlags(command).action((flags: ExperimentFlags) =>
     runExperiment(
       flags,
-      async (control) => curve({ ...(await mergedOptions(curveSchema, flags, 'data', 'perClass')), ...control }),
+      async (control) => curve({ ...((await mergedOptions(curveSchema, flags)) as CurveOptions), ...control }),
       resumeCurve,
     ),
   );

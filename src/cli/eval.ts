@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type EvaluationResult, evaluate } from '../inference/evaluate.js';
+import { type EvaluateOptions, type EvaluationResult, evaluate } from '../inference/evaluate.js';
 import { flagNames } from '../networks/checkpoint.js';
 import { required } from '../options/check.js';
 import { evaluateSchema } from '../options/schemas.js';
@@ -19,7 +19,7 @@ export function register(program: Command): void {
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print the result as one JSON document')
     .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {
-      const options = await mergedOptions(evaluateSchema, flags, 'data');
+      const options = await mergedOptions(evaluateSchema, flags);
       required(evaluateSchema, options, 'data');
       const progress = new Progress();
       const told = {
@@ -29,7 +29,7 @@ export function register(program: Command): void {
         onNote: progress.note,
       };
       const result = await interruptible((signal) =>
-        evaluate(checkpoint, { ...options, ...told, signal, names: flagNames }),
+        evaluate(checkpoint, { ...(options as EvaluateOptions), ...told, signal, names: flagNames }),
       ).finally(() => progress.stop());
       process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
     });

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type * as z from 'zod';
-import { aboutField, checkOptions, flagOf, type Given, helpOf, isPath, refused, required } from '../options/check.js';
+import { aboutField, checkOptions, flagOf, type Given, helpOf, isPath, refused } from '../options/check.js';
 import { yamlOptions } from '../options/options-file.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
@@ -33,15 +33,11 @@ export function folderToResume({ resume }: { readonly resume?: string }): string
   throw refused('--resume', resume, 'the folder of what was interrupted');
 }
 
-/** The options of the --config file, overridden by the flags. @throws L2TError if one of `needed` is missing. */
-export async function mergedOptions<S extends Schema, K extends keyof Given<S> & string = never>(
+/** The options of the --config file, overridden by the flags. The function that takes them says if one is missing. */
+export async function mergedOptions<S extends Schema>(
   schema: S,
   parsed: Readonly<Record<string, unknown>>,
-  ...needed: readonly K[]
-): Promise<Given<S> & { readonly [key in K]: NonNullable<Given<S>[key]> }> {
+): Promise<Given<S>> {
   const flags = flagOptions(schema, parsed);
-  const merged =
-    typeof parsed.config === 'string' ? { ...(await yamlOptions(schema, parsed.config)), ...flags } : flags;
-  const present = needed.map((key) => [key, required(schema, merged, key)]);
-  return { ...merged, ...(Object.fromEntries(present) as { [key in K]: NonNullable<Given<S>[key]> }) };
+  return typeof parsed.config === 'string' ? { ...(await yamlOptions(schema, parsed.config)), ...flags } : flags;
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { pretrainPreset } from '../experiments/presets.js';
 import { pretrainSchema } from '../options/schemas.js';
-import { pretrain } from '../run/pretrain.js';
+import { type PretrainOptions, pretrain } from '../run/pretrain.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { runTraining, type TrainingFlags } from './training-verb.js';
 
@@ -16,11 +16,9 @@ export function register(program: Command): void {
     .action((flags: TrainingFlags) =>
       runTraining(command, flags, async (signal) => {
         const { preset } = flags;
-        const options =
-          typeof preset === 'string'
-            ? await pretrainPreset(preset, await mergedOptions(pretrainSchema, flags, 'data'))
-            : await mergedOptions(pretrainSchema, flags, 'network', 'data');
-        return pretrain({ ...options, signal });
+        const given = await mergedOptions(pretrainSchema, flags);
+        const options = typeof preset === 'string' ? await pretrainPreset(preset, given) : given;
+        return pretrain({ ...(options as PretrainOptions), signal });
       }),
     );
 }

@@ -3,7 +3,7 @@ import { stringify } from 'yaml';
 import { L2TError } from '../errors.js';
 import type { ExperimentControl } from '../experiments/experiment.js';
 import { type Preset, presetNamed, presets } from '../experiments/presets.js';
-import { type DryRun, dryRun, reproduce, resumeReproduction } from '../experiments/reproduce.js';
+import { type DryRun, dryRun, type ReproduceOptions, reproduce, resumeReproduction } from '../experiments/reproduce.js';
 import { defaultOf, flagOf } from '../options/check.js';
 import { reproduceSchema } from '../options/schemas.js';
 import { printableLines } from '../system/printable.js';
@@ -33,7 +33,10 @@ export function register(program: Command): void {
       throw new L2TError('INVALID_OPTION', `--resume knows which experiment it is: leave out ${name}.`);
     }
     const begin = async (control: ExperimentControl) =>
-      reproduce(requireName(name), { ...(await mergedOptions(reproduceSchema, flags, 'data')), ...control });
+      reproduce(requireName(name), {
+        ...((await mergedOptions(reproduceSchema, flags)) as ReproduceOptions),
+        ...control,
+      });
     return runExperiment(flags, begin, resumeReproduction);
   });
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { transferSchema } from '../options/schemas.js';
-import { transfer } from '../run/transfer.js';
+import { type TransferOptions, transfer } from '../run/transfer.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { runTraining, type TrainingFlags } from './training-verb.js';
 
@@ -20,7 +20,7 @@ export function register(program: Command): void {
     .option('--json', 'print the result as one JSON document')
     .action((flags: TrainingFlags) =>
       runTraining(command, flags, async (signal) =>
-        transfer({ ...(await mergedOptions(transferSchema, flags, 'target', 'data')), signal }),
+        transfer({ ...((await mergedOptions(transferSchema, flags)) as TransferOptions), signal }),
       ),
     );
 }

@@ -222,7 +222,9 @@ Step unit_of(const Part& part, size_t first) {
   const auto& operation = part.network.operations[first];
   const bool with_norm = std::holds_alternative<nets::Conv2d>(operation.kind);
   const int last = static_cast<int>(first) + (with_norm ? 1 : 0);
-  return {operation.inputs, {last + 1}, std::visit(MakeUnit{part, first}, operation.kind)};
+  Step step{operation.inputs, {last + 1}, {}};
+  step.unit = std::visit(MakeUnit{part, first}, operation.kind);
+  return step;
 }
 
 }  // namespace l2t::backends::reference
