@@ -60,7 +60,7 @@ class Vid final : public RealTerm {
 VidValue vid_value(const at::Tensor& s, const at::Tensor& t, const VidParameters& parameters, double weight) {
   const auto difference = ops::conv2d(t, parameters.weight, parameters.bias, ops::kPointwise) - s;
   const double scale = weight / static_cast<double>(difference.numel());
-  const auto places = static_cast<double>(difference.numel() / difference.size(1));
+  const auto places = static_cast<double>(difference.numel()) / static_cast<double>(difference.size(1));
   const auto variance = at::softplus(parameters.rho) + kSmallestVariance;
   const auto squares = difference.square().sum({0, 2, 3});
   const auto loss = (squares / variance + variance.log() * places).sum() * (scale / 2);
