@@ -71,12 +71,13 @@ void require_finite(const std::string& name, double value) {
 }  // namespace
 
 EpochSums::EpochSums(const bilevel::Problem& problem) : learned_(problem.meta_networks.learned), pairs_(problem.pairs) {
-  sums_[kImages] = sums_[kCorrect] = {0};
+  const std::vector<double> one(1, 0.0);
+  sums_[kImages] = sums_[kCorrect] = one;
   for (const auto* const term : problem.all_terms()) {
     terms_.push_back(term->name());
-    sums_[loss_key(term->name())] = {0};
+    sums_[loss_key(term->name())] = one;
   }
-  if (learned_.any()) sums_[kObjective] = sums_[kGradPhi] = {0};
+  if (learned_.any()) sums_[kObjective] = sums_[kGradPhi] = one;
   const std::vector<double> by_pair(pairs_.size(), 0.0);
   if (learned_.where) sums_[kLambda] = sums_[kLambdaSquare] = by_pair;
   if (learned_.what) sums_[kEntropy] = by_pair;
