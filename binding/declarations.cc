@@ -30,6 +30,7 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<DecodeEvent>("DecodeEvent");
   add.operator()<run::Evaluation>("Evaluation");
   add.operator()<run::RunResult>("RunResult");
+  add.operator()<ImportanceJob>("ImportanceJob");
   add.operator()<NetworkJob>("NetworkJob");
   add.operator()<run::ObserveConfig>("IterateJob");
   add.operator()<BenchJob>("BenchJob");

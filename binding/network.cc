@@ -1,6 +1,7 @@
 #include "binding/network.h"
 
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/mean.h>
 
 #include "binding/worker.h"
 #include "native/core/device.h"
@@ -8,8 +9,49 @@
 #include "native/core/threads.h"
 #include "native/nets/initialise.h"
 #include "native/run/evaluation.h"
+#include "native/terms/methods.h"
+#include "native/transfer/meta_networks.h"
 
 namespace l2t::binding {
+
+namespace {
+
+/// The meta-networks of an ImportanceJob, with φ on the network's device.
+struct LoadedImportance {
+  transfer::MetaNetworks networks;
+  ParameterVector phi;
+  std::vector<int64_t> features;
+};
+
+LoadedImportance load_importance(const ImportanceJob& job, const nets::Network& source,
+                                 const at::TensorOptions& options) {
+  std::vector<int> channels;
+  for (const auto m : job.features) {
+    if (m < 0 || m >= std::ssize(source.features))
+      throw Error("INVALID_OPTION", "There is no feature " + std::to_string(m) + " in " + source.name + ".");
+    channels.push_back(source.features[m].channels);
+  }
+  auto networks = transfer::make_meta_networks(terms::method_named(job.method).learned, channels);
+  auto phi = make_parameters(networks.phi, options);
+  copy_by_name(networks.phi.specs(), phi.views, job.phi);
+  return {.networks = std::move(networks), .phi = std::move(phi), .features = job.features};
+}
+
+/// w and λ of every pair for these images; `maps`: the network's features.
+std::vector<NamedTensor> importance_of(const LoadedImportance& importance, Tensors maps) {
+  std::vector<at::Tensor> pooled;
+  for (const auto m : importance.features) pooled.push_back(maps[m].mean({2, 3}));
+  const auto [w, lambda] = transfer::importance(importance.networks, importance.phi.views, pooled);
+  std::vector<NamedTensor> tensors;
+  for (size_t i = 0; i < w.size(); ++i) tensors.push_back({"w/" + std::to_string(i), w[i]});
+  for (size_t i = 0; i < lambda.size(); ++i) tensors.push_back({"lambda/" + std::to_string(i), lambda[i]});
+  return tensors;
+}
+
+/// Row-major on the CPU, as JavaScript reads it.
+at::Tensor to_host(const at::Tensor& tensor) { return tensor.to(at::kCPU).contiguous(); }
+
+}  // namespace
 
 struct Network::Loaded {
   nets::Network network;
@@ -18,17 +60,11 @@ struct Network::Loaded {
   int64_t size;
   data::Normalisation normalisation;
   int threads;
+  std::optional<LoadedImportance> importance;
 
   [[nodiscard]] c10::Device device() const { return parameters.flat.device(); }
   [[nodiscard]] int64_t bytes() const { return static_cast<int64_t>(parameters.flat.nbytes()); }
 };
-
-namespace {
-
-/// Row-major on the CPU, as JavaScript reads it.
-at::Tensor to_host(const at::Tensor& tensor) { return tensor.to(at::kCPU).contiguous(); }
-
-}  // namespace
 
 Napi::Function Network::constructor(Napi::Env env) {
   return DefineClass(env, "Network", {InstanceMethod<&Network::infer>("infer")});
@@ -44,12 +80,15 @@ Network::Network(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Network>(inf
     auto buffers = nets::make_buffers(network, options);
     copy_by_name(network.parameters, parameters.views, job.weights);
     copy_by_name(network.buffers, buffers, job.weights);
+    std::optional<LoadedImportance> importance;
+    if (job.importance) importance = load_importance(*job.importance, network, options);
     loaded_ = std::make_shared<const Loaded>(Loaded{.network = std::move(network),
                                                     .parameters = std::move(parameters),
                                                     .buffers = std::move(buffers),
                                                     .size = job.size,
                                                     .normalisation = job.normalisation,
-                                                    .threads = job.threads});
+                                                    .threads = job.threads,
+                                                    .importance = std::move(importance)});
     // Tells JavaScript's garbage collector how much memory this small object holds.
     Napi::MemoryManagement::AdjustExternalMemory(info.Env(), loaded_->bytes());
   });
@@ -79,6 +118,10 @@ Napi::Value Network::infer(const Napi::CallbackInfo& info) {
       std::vector<NamedTensor> tensors{{"logits", to_host(logits)}};
       for (size_t n = 0; want_features && n < features.size(); ++n)
         tensors.push_back({"feature/" + std::to_string(n), to_host(features[n])});
+      if (loaded->importance) {
+        for (const auto& [name, value] : importance_of(*loaded->importance, features))
+          tensors.push_back({name, to_host(value)});
+      }
       return [tensors = std::move(tensors)](Napi::Env env) { return write(env, tensors); };
     };
     return Worker::start(info.Env(), std::make_shared<Worker>(), std::move(keep), std::move(body));

@@ -2,11 +2,25 @@
 #include <napi.h>
 
 #include <memory>
+#include <optional>
 
 #include "binding/marshal.h"
 #include "native/nets/registry.h"
 
 namespace l2t::binding {
+
+/// Trained meta-networks, to be applied to the network's own features: those of the pairs that have it as their source.
+struct ImportanceJob {
+  std::string method;
+  std::vector<int64_t> features;  // m of every pair
+  std::vector<NamedTensor> phi;   // weight_net.i.… and lambda_net.i.… of pair i
+
+  static void fields(auto& self, auto&& visit) {
+    visit("method", self.method);
+    visit("features", self.features);
+    visit("phi", self.phi);
+  }
+};
 
 struct NetworkJob {
   nets::NetworkSpec network;
@@ -15,6 +29,7 @@ struct NetworkJob {
   data::Normalisation normalisation;
   std::string device;
   int threads;
+  std::optional<ImportanceJob> importance;
 
   static void fields(auto& self, auto&& visit) {
     visit("network", self.network);
@@ -23,6 +38,7 @@ struct NetworkJob {
     visit("normalisation", self.normalisation);
     visit("device", self.device);
     visit("threads", self.threads, kThreads);
+    visit("importance", self.importance);
   }
 };
 

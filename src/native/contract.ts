@@ -226,6 +226,15 @@ export interface NativeRun {
   decoded(ticket: number, pixels?: Uint8Array): void;
 }
 
+/** Trained meta-networks, for the features of the source that a NetworkJob loads. */
+export interface ImportanceJob {
+  readonly method: string;
+  /** The source feature m of each pair. */
+  readonly features: readonly number[];
+  /** φ: weight_net.i.… and lambda_net.i.… of pair i. */
+  readonly phi: readonly NamedTensor[];
+}
+
 /** A network for inference. */
 export interface NetworkJob {
   readonly network: NetworkSpec;
@@ -236,12 +245,14 @@ export interface NetworkJob {
   readonly normalisation: Normalisation;
   readonly device: string;
   readonly threads: number;
+  readonly importance?: ImportanceJob;
 }
 
 export interface NativeNetwork {
   /**
    * Runs the network in evaluation mode on images (uint8, count × size × size × 3; not copied, so they must not change
-   * until the promise settles). Returns 'logits' (count × classes) and, on request, 'feature/0', … (count × C × H × W).
+   * until the promise settles). Returns 'logits' (count × classes); on request 'feature/0', … (count × C × H × W); and
+   * with `importance`, for each pair i, 'w/i' (count × C) and 'lambda/i' (count), as far as the method learns them.
    * Calls may overlap.
    */
   infer(pixels: Uint8Array, wantFeatures: boolean): Promise<NamedTensor[]>;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addon, type NamedTensor, type NetworkJob } from '../../src/native/addon.js';
 import { imagenetNormalisation } from '../../src/options/networks.js';
+import { uniform } from '../../tools/parity/uniform.js';
 import { digest, floats, images, named } from './tiny.js';
 
 const network = { name: 'resnet20', classes: 4, width: 0.125 };
@@ -18,6 +19,8 @@ const load = (changes: Partial<NetworkJob> = {}) =>
     threads: 1,
     ...changes,
   });
+
+const mean = (values: Float32Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 const logits = async (job: Partial<NetworkJob> = {}) => floats(named(await load(job).infer(pixels, false), 'logits'));
 
@@ -89,6 +92,51 @@ describe('Network', () => {
     expect(floats((await loaded.infer(pixels, false))[0])).toEqual(await logits());
   });
 
+  it('applies meta-networks to its own features', async () => {
+    const features = [2, 5];
+    const channels = features.map((m) => (addon().describe(network, 32).features[m] as { channels: number }).channels);
+    const tensor = (name: string, shape: number[]): NamedTensor => {
+      const values = Float32Array.from(
+        uniform(
+          3,
+          name,
+          shape.reduce((a, b) => a * b, 1),
+        ),
+        (value) => 4 * value - 2,
+      );
+      return { name, dtype: 'float32', shape, data: new Uint8Array(values.buffer) };
+    };
+    const phi = channels.flatMap((c, i) => [
+      tensor(`weight_net.${i}.weight`, [c, c]),
+      tensor(`weight_net.${i}.bias`, [c]),
+      tensor(`lambda_net.${i}.weight`, [1, c]),
+      tensor(`lambda_net.${i}.bias`, [1]),
+    ]);
+    const all = await load({ importance: { method: 'l2t-ww', features, phi } }).infer(pixels, true);
+    features.forEach((m, i) => {
+      const c = channels[i] as number;
+      const map = floats(named(all, `feature/${m}`));
+      const area = map.length / 13 / c;
+      const [w, lambda] = [floats(named(all, `w/${i}`)), floats(named(all, `lambda/${i}`))];
+      const [f, fBias, g, gBias] = ['weight_net', 'lambda_net'].flatMap((net) =>
+        ['weight', 'bias'].map((part) => floats(named(phi, `${net}.${i}.${part}`))),
+      ) as [Float32Array, Float32Array, Float32Array, Float32Array];
+      for (let image = 0; image < 13; image++) {
+        // w = softmax(f(s)), λ = ReLU6(g(s)), s the map averaged over places
+        const s = Array.from({ length: c }, (_, k) => mean(map.subarray((image * c + k) * area).subarray(0, area)));
+        const dot = (row: Float32Array) => s.reduce((sum, value, k) => sum + value * (row[k] as number), 0);
+        const logits = s.map((_, k) => dot(f.subarray(k * c)) + (fBias[k] as number));
+        const sum = logits.reduce((total, logit) => total + Math.exp(logit), 0);
+        logits.forEach((logit, k) => {
+          expect(w[image * c + k]).toBeCloseTo(Math.exp(logit) / sum, 5);
+        });
+        expect(lambda[image]).toBeCloseTo(Math.min(6, Math.max(0, dot(g) + (gBias[0] as number))), 4);
+      }
+    });
+  });
+
+  const noPhi = { method: 'l2t-ww', features: [0], phi: [] };
+
   const misshapen = weights.map((tensor) => (tensor.name === 'fc.bias' ? { ...tensor, shape: [2, 2] } : tensor));
 
   it.each<[string, Partial<NetworkJob>, string, RegExp]>([
@@ -98,6 +146,8 @@ describe('Network', () => {
     ['images too small', { network: { ...network, name: 'vgg9_bn' }, size: 4 }, 'INVALID_OPTION', /too small/],
     ['no such device', { device: 'cuda:999' }, 'DEVICE_UNAVAILABLE', /cuda:999/],
     ['no threads', { threads: 0 }, 'INVALID_OPTION', /^threads must be a whole number from 1/],
+    ['no φ', { importance: noPhi }, 'WEIGHTS_MISMATCH', /weight_net\.0\.weight/],
+    ['no such feature', { importance: { ...noPhi, features: [99] } }, 'INVALID_OPTION', /no feature 99/],
     ['no job', undefined as never, 'INVALID_OPTION', /The job must be an object/],
   ])('%s is refused', (_, changes, code, message) => {
     const construct = () => (changes === undefined ? new (addon().Network)(changes) : load(changes));
