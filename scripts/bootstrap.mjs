@@ -66,7 +66,9 @@ function buildTypeScript() {
   const stampPath = join(cache, 'typescript.json');
   const inputs = [
     ...filesBelow(join(packageRoot, 'src')),
-    ...['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) => join(packageRoot, name)),
+    ...['tsconfig.json', 'tsconfig.build.json', 'tsconfig.browser.json', 'package-lock.json'].map((name) =>
+      join(packageRoot, name),
+    ),
   ];
   const outputs = () => filesBelow(join(packageRoot, 'dist'));
   const sources = fingerprint(inputs);
@@ -77,8 +79,9 @@ function buildTypeScript() {
     const fresh = join(cache, 'dist');
     rmSync(fresh, { recursive: true, force: true });
     const tsc = join(packageRoot, 'node_modules/typescript/bin/tsc');
-    const args = [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh];
-    run(process.execPath, args, 'Compiling TypeScript failed (see above).');
+    for (const project of ['tsconfig.build.json', 'tsconfig.browser.json']) {
+      run(process.execPath, [tsc, '-p', project, '--outDir', fresh], 'Compiling TypeScript failed (see above).');
+    }
     rmSync(join(packageRoot, 'dist'), { recursive: true, force: true });
     renameSync(fresh, join(packageRoot, 'dist'));
   });

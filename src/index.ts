@@ -5,6 +5,7 @@ export { type CurveOptions, curve, resumeCurve } from './experiments/curve.js';
 export type { ExperimentControl, ExperimentResult, Follow, ResumeControl } from './experiments/experiment.js';
 export type { InferenceTimes } from './experiments/inference-times.js';
 export { type Preset, presets } from './experiments/presets.js';
+export { type ReportOptions, report } from './experiments/report.js';
 export { type DryRun, dryRun, type ReproduceOptions, reproduce, resumeReproduction } from './experiments/reproduce.js';
 export type { ExperimentRow } from './experiments/row.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
@@ -32,12 +33,15 @@ export { type Checkpoint, type CheckpointOptions, loadCheckpoint, saveCheckpoint
 export { describeNetwork } from './networks/describe.js';
 export type { MethodName } from './options/methods.js';
 export { type NetworkName, networkNames } from './options/networks.js';
+export { type Live, type LiveOptions, live } from './report/live.js';
 export type { FoundRate, RateTrial } from './report/run-files.js';
 export type {
   CheckpointEvent,
   DataEvent,
   ListingEvent,
+  LiveEvent,
   RateEvent,
+  ReportEvent,
   RunEpochEvent,
   RunEvent,
   StartEvent,

@@ -1,11 +1,16 @@
 import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
-import type { ExperimentControl, ExperimentResult, Follow, ResumeControl } from '../experiments/experiment.js';
+import {
+  type ExperimentControl,
+  type ExperimentResult,
+  type Follow,
+  type ResumeControl,
+  resumableSchema,
+} from '../experiments/experiment.js';
 import { experimentTable } from '../experiments/table.js';
 import { flagOf } from '../options/check.js';
-import { compareSchema } from '../options/schemas.js';
 import { printable } from '../system/printable.js';
-import { flagOptions, folderToResume } from './flags.js';
+import { flagOptions, folderToResume, givenFlags } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
 import { Stage } from './stage.js';
@@ -25,7 +30,7 @@ export const addExperimentFlags = (command: Command): Command =>
     .option('--json', 'print the result as one JSON document');
 
 const onWarning = (message: string) => process.stderr.write(`warning: ${printable(message)}\n`);
-const resumable = compareSchema.pick({ parallel: true });
+const onLive = (url: string) => process.stderr.write(`live: ${url}\n`);
 
 /** Runs the verb of an experiment: a new one or `--resume`, with progress, Ctrl-C and the table. */
 export async function runExperiment(
@@ -38,26 +43,28 @@ export async function runExperiment(
     progress.stop();
     return new Stage(`${label}, seed ${seed}`).follow(run);
   };
-  const told = { follow, onWarning, onListed: progress.listing };
+  const told = { follow, onWarning, onLive, onListed: progress.listing };
   const result = await interruptible(async (signal) => {
     const folder = folderToResume(flags);
     if (folder === undefined) return begin({ ...told, signal });
     requireAlone(flags);
-    return resume(folder, { ...flagOptions(resumable, flags), ...told, signal });
+    return resume(folder, { ...flagOptions(resumableSchema, flags), ...told, signal });
   }).finally(() => progress.stop());
   process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
 }
 
-function requireAlone({ resume: _, json: __, parallel: ___, ...others }: ExperimentFlags): void {
-  const [first] = Object.keys(others);
+function requireAlone(flags: ExperimentFlags): void {
+  const beside = ['resume', 'json', ...Object.keys(resumableSchema.shape)];
+  const first = givenFlags(flags).find(([key]) => !beside.includes(key));
   if (first === undefined) return;
   throw new L2TError(
     'INVALID_OPTION',
-    `${flagOf(first)} cannot accompany --resume, which goes on with the experiment's own options: only --parallel and --json can.`,
+    `${flagOf(first[0])} cannot accompany --resume, which goes on with the experiment's own options: only --parallel, --live and --json can.`,
   );
 }
 
-function format({ out, rows, conclusions }: ExperimentResult): string {
+function format({ out, rows, conclusions, report }: ExperimentResult): string {
   const { head, rows: cells } = experimentTable(rows);
-  return `${[table(head, cells), ...conclusions].join('\n')}\nThe table is in ${out}/comparison.md, .csv and .json, the runs beside it.\n`;
+  const pictures = report === null ? '' : `The report is ${report}\n`;
+  return `${[table(head, cells), ...conclusions].join('\n')}\nThe table is in ${out}/comparison.md, .csv and .json, the runs beside it.\n${pictures}`;
 }

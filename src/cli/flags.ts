@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type * as z from 'zod';
-import { aboutField, checkOptions, flagOf, type Given, helpOf, isPath, refused } from '../options/check.js';
+import { type About, aboutField, checkOptions, flagOf, type Given, helpOf, isPath, refused } from '../options/check.js';
 import { yamlOptions } from '../options/options-file.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
@@ -10,20 +10,33 @@ export function addFlags(command: Command, schema: Schema, defaults = 'Defaults 
   for (const key of Object.keys(schema.shape)) {
     const about = aboutField(schema, key);
     const { value, repeats } = about;
-    const option = new Option(value === '' ? flagOf(key) : `${flagOf(key)} <${value}>`, helpOf(about));
+    const option = new Option(flagWith(key, about), helpOf(about));
     // 'n' and 'x' are numbers. Other text stays as it was typed, so that the error message can show it.
-    const read = (text: string) => ((value === 'n' || value === 'x') && isNumber(text) ? Number(text) : text);
+    const read = (text: string) => (['n', 'x', '[port]'].includes(value) && isNumber(text) ? Number(text) : text);
     option.argParser((text, before) => (repeats && before !== undefined ? [before, read(text)].flat() : read(text)));
     command.addOption(option);
+    // Commander gives an option with a --no- flag the value true; here, what is not given is absent.
+    if (option.negate) command.setOptionValueWithSource(key, undefined, undefined);
   }
   command.addHelpText('after', `\n${defaults} <n> is a whole number, <x> any number.`);
 }
+
+/** `--size <n>`, `--live [port]`, `--strict`, or `--no-report` for a switch that is on by default. */
+function flagWith(key: string, about: About): string {
+  if (about.default === true) return flagOf(key).replace('--', '--no-');
+  if (about.value === '') return flagOf(key);
+  return `${flagOf(key)} ${about.value.startsWith('[') ? about.value : `<${about.value}>`}`;
+}
+
+/** The flags that were given. */
+export const givenFlags = (parsed: Readonly<Record<string, unknown>>): [string, unknown][] =>
+  Object.entries(parsed).filter(([, value]) => value !== undefined);
 
 const isNumber = (text: string): boolean => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
 
 /** The schema's options among those that commander parsed, checked. */
 export function flagOptions<S extends Schema>(schema: S, parsed: Readonly<Record<string, unknown>>): Given<S> {
-  const given = Object.entries(parsed).filter(([key]) => key in schema.shape);
+  const given = givenFlags(parsed).filter(([key]) => key in schema.shape);
   return checkOptions(schema, Object.fromEntries(given), flagOf);
 }
 

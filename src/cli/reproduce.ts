@@ -8,7 +8,7 @@ import { defaultOf, flagOf } from '../options/check.js';
 import { reproduceSchema } from '../options/schemas.js';
 import { printableLines } from '../system/printable.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
-import { addFlags, mergedOptions } from './flags.js';
+import { addFlags, givenFlags, mergedOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { table } from './table.js';
 
@@ -46,8 +46,8 @@ function requireName(name: string | undefined): string {
   throw new L2TError('INVALID_OPTION', 'The name of an experiment is missing: l2t-native reproduce --list shows them.');
 }
 
-async function showList(name: string | undefined, { list: _, json, ...others }: ExperimentFlags): Promise<void> {
-  const [first] = Object.keys(others);
+async function showList(name: string | undefined, { json, ...flags }: ExperimentFlags): Promise<void> {
+  const [first] = givenFlags(flags).find(([key]) => key !== 'list') ?? [];
   if (first !== undefined) {
     throw new L2TError('INVALID_OPTION', `--list only shows what there is: leave out ${flagOf(first)}.`);
   }

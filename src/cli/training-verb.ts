@@ -63,19 +63,19 @@ function requireAlone(command: Command): void {
   const [first] = given as [string];
   throw new L2TError(
     'INVALID_OPTION',
-    `${flagOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device and --json can.`,
+    `${flagOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --live and --json can.`,
   );
 }
 
 export function toJson(result: RunResult): Record<string, unknown> {
-  const { run, checkpoint, method, lr, correct, total, accuracy, best, seconds } = result;
-  return { run, checkpoint, method, lr, correct, total, accuracy, best, seconds };
+  const { run, checkpoint, report, method, lr, correct, total, accuracy, best, seconds } = result;
+  return { run, checkpoint, report, method, lr, correct, total, accuracy, best, seconds };
 }
 
-function summary({ checkpoint, correct, total, accuracy, best, lr, seconds }: RunResult): string {
+function summary({ checkpoint, report, correct, total, accuracy, best, lr, seconds }: RunResult): string {
   const tested =
     accuracy === null ? 'no test images' : `test accuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total})`;
   const validated = best.accuracy === null ? '' : ` (validation ${(100 * best.accuracy).toFixed(2)} %)`;
   const which = best.selected ? 'the best on the validation images' : 'the last';
-  return `${tested}; weights of epoch ${best.epoch + 1}, ${which}${validated}; learning rate ${lr}; ${seconds.toFixed(1)} s; ${checkpoint}\n`;
+  return `${tested}; weights of epoch ${best.epoch + 1}, ${which}${validated}; learning rate ${lr}; ${seconds.toFixed(1)} s; ${checkpoint}${report === null ? '' : `; ${report}`}\n`;
 }

@@ -9,9 +9,11 @@ import { register as demo } from './demo.js';
 import { register as doctor } from './doctor.js';
 import { register as evaluation } from './eval.js';
 import { register as inspect } from './inspect.js';
+import { register as live } from './live.js';
 import { register as predict } from './predict.js';
 import { register as pretrain } from './pretrain.js';
 import { runProgram } from './program.js';
+import { register as report } from './report.js';
 import { register as reproduce } from './reproduce.js';
 import { register as setup } from './setup.js';
 import { register as transfer } from './transfer.js';
@@ -36,6 +38,8 @@ export async function main(): Promise<void> {
     evaluation,
     predict,
     inspect,
+    report,
+    live,
     data,
     bench,
     doctor,

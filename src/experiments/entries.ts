@@ -83,8 +83,9 @@ function readBy(
 const ofTarget = ['target', 'width', 'size'] as const;
 
 function without(options: Given<typeof compareSchema>, useless: readonly string[]): CheckedTransferOptions {
-  const { seeds: _, parallel: __, out: ___, ...shared } = options;
-  return Object.fromEntries(Object.entries(shared).filter(([key]) => !useless.includes(key)));
+  const { seeds: _, parallel: __, out: ___, live: ____, report: _____, reportRuns = false, ...shared } = options;
+  const read = Object.entries(shared).filter(([key]) => !useless.includes(key));
+  return { ...Object.fromEntries(read), report: reportRuns };
 }
 
 /** The options that train the first source's own network, starting from its weights. */

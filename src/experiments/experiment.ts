@@ -13,11 +13,13 @@ import {
   requirePath,
   takeOptions,
 } from '../options/arguments.js';
-import { defaultOf, required } from '../options/check.js';
+import { defaultOf, type Given, required, type Written } from '../options/check.js';
 import { defaultBatch, defaultSize } from '../options/networks.js';
 import { yamlOptions } from '../options/options-file.js';
 import { currentFormat, type RunFormat, rules } from '../options/rules.js';
 import { compareSchema, transferSchema } from '../options/schemas.js';
+import { serveLive } from '../report/live.js';
+import { reportName } from '../report/run-files.js';
 import { firstFree, removeLeftOvers, requireUnusedByRuns } from '../run/new-folder.js';
 import { resume as resumeRun } from '../run/resume.js';
 import type { Run, RunControl, RunResult } from '../run/run.js';
@@ -30,6 +32,7 @@ import { conclusionsOf } from './conclusions.js';
 import { absolutePaths, type Entry, type ExperimentOptions, withSourceNetworks } from './entries.js';
 import { timeNetworks } from './inference-times.js';
 import { type Common, preflight } from './preflight.js';
+import { experimentReport } from './report.js';
 import { type EntryOutcomes, type ExperimentRow, finishedOf, outcomeOf, type RunOutcome, rowsOf } from './row.js';
 import { lanesFor, sideBySide } from './side-by-side.js';
 import { saveTable } from './table.js';
@@ -44,6 +47,8 @@ export interface ExperimentResult {
    * each number of images a class; none if fewer than two methods finished a run.
    */
   readonly conclusions: readonly string[];
+  /** The report, one HTML file in `out`; null if there is none. */
+  readonly report: string | null;
 }
 
 /** Follows a run to its end; it may show the progress. */
@@ -59,6 +64,8 @@ export interface ExperimentControl extends RunControl {
   readonly onListed?: ((entries: number) => void) | undefined;
   /** Called with a message for each run that diverged; the others continue. */
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Called with the address of the live page (option `live`). */
+  readonly onLive?: ((url: string) => void) | undefined;
 }
 
 export const experimentControls = {
@@ -66,10 +73,13 @@ export const experimentControls = {
   follow: aFunction<Follow>(),
   onWarning: aMessageListener,
   onListed: aListingListener,
+  onLive: aMessageListener,
 };
 
 /** The options that may change when an experiment resumes. */
-export type ResumeControl = ExperimentControl & { readonly parallel?: number | undefined };
+export const resumableSchema = compareSchema.pick({ parallel: true, live: true });
+
+export type ResumeControl = ExperimentControl & Written<typeof resumableSchema>;
 
 /** A kind of experiment: its verb, its options, and the rows that they make. */
 export interface ExperimentKind<O extends ExperimentOptions> {
@@ -90,6 +100,7 @@ export async function beginExperiment<O extends ExperimentOptions>(
     follow,
     onWarning,
     onListed,
+    onLive,
     check,
     ...given
   }: O & ExperimentControl & { check?: (common: Common) => void },
@@ -120,7 +131,7 @@ export async function beginExperiment<O extends ExperimentOptions>(
     const shared = { format: currentFormat, fingerprint, sources };
     await writeFileAtomic(join(out, commonName), `${JSON.stringify(shared)}\n`);
     await writeFileAtomic(optionsFile(kind, out), stringify(options));
-    return runAll(kind, out, kind.entries(options), options, currentFormat, { signal, follow, onWarning });
+    return runAll(kind, out, kind.entries(options), options, currentFormat, { signal, follow, onWarning, onLive });
   });
 }
 
@@ -141,7 +152,7 @@ export async function resumeExperiment<O extends ExperimentOptions>(
   given?: ResumeControl,
 ): Promise<ExperimentResult> {
   requireExperimentFolder(out);
-  const { options: changes, control } = takeOptions(compareSchema.pick({ parallel: true }), given, experimentControls);
+  const { options: changes, control } = takeOptions(resumableSchema, given, experimentControls);
   if (!holdsExperiment(kind.verb, out)) {
     const other = kind.verb === 'compare' ? 'curve' : 'compare';
     const problem = holdsExperiment(other, out)
@@ -155,7 +166,7 @@ export async function resumeExperiment<O extends ExperimentOptions>(
 async function goOn<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
   out: string,
-  changes: { readonly parallel?: number | undefined },
+  changes: Given<typeof resumableSchema>,
   control: ExperimentControl,
 ): Promise<ExperimentResult> {
   const options = { ...((await yamlOptions(kind.schema, optionsFile(kind, out))) as O), ...changes };
@@ -228,7 +239,9 @@ async function runAll(
   format: RunFormat,
   control: ExperimentControl,
 ): Promise<ExperimentResult> {
-  const { seeds = defaultOf(compareSchema, 'seeds'), device, threads } = options;
+  const { seeds = defaultOf(compareSchema, 'seeds'), device, threads, live } = options;
+  const page = live === undefined || live === false ? undefined : await serveLive([out], live === true ? 0 : live);
+  if (page) control.onLive?.(page.url);
   const rows = entries.map((entry) => ({ entry, outcomes: new Array<RunOutcome | undefined>(seeds).fill(undefined) }));
   try {
     await runEach(rows, out, options, format, control);
@@ -237,9 +250,24 @@ async function runAll(
     const timesOf = await timeNetworks(trained, { device, threads, signal: control.signal });
     const finished = rowsOf(known(rows), timesOf);
     await saveTable(out, finished);
-    return { out, rows: finished, conclusions: conclusionsOf(finished) };
+    const report = options.report === false ? null : await saveReport(out, control);
+    return { out, rows: finished, conclusions: conclusionsOf(finished), report };
   } catch (error) {
     throw interrupted(kind, out, error);
+  } finally {
+    await page?.close();
+  }
+}
+
+/** All runs are done, so a report that cannot be made is a warning. */
+async function saveReport(out: string, { onWarning }: ExperimentControl): Promise<string | null> {
+  const file = join(out, reportName);
+  try {
+    await writeFileAtomic(file, await experimentReport(out));
+    return file;
+  } catch (error) {
+    onWarning?.(`there is no report: ${(error as Error).message}`);
+    return null;
   }
 }
 

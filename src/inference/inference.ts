@@ -3,7 +3,7 @@ import { evaluationBatch, fitImage } from '../data/fit.js';
 import type { ImageList } from '../data/image-list.js';
 import { forEachParallel } from '../data/reading.js';
 import { L2TError } from '../errors.js';
-import { addon, type NamedTensor, type NativeNetwork } from '../native/addon.js';
+import { addon, type ImportanceJob, type NamedTensor, type NativeNetwork } from '../native/addon.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
 import { throwIfAborted } from '../system/abort.js';
 import { isLimitError } from '../system/limits.js';
@@ -20,6 +20,20 @@ export interface InferredBatch {
   readonly outcomes: readonly (Float32Array | L2TError)[];
   /** Feature map n of the images that could be read, B × C × H × W; empty if features were not requested. */
   readonly features: readonly Float32Array[];
+  /**
+   * By pair of the `importance` that the network was made with, for the images that could be read: w (B × C) and λ (B);
+   * empty where they are not learned.
+   */
+  readonly w: readonly Float32Array[];
+  readonly lambda: readonly Float32Array[];
+}
+
+export interface InferenceSettings {
+  readonly size?: number | undefined;
+  readonly device?: string | undefined;
+  readonly threads?: number | undefined;
+  /** Meta-networks to apply to the network's features. */
+  readonly importance?: ImportanceJob | undefined;
 }
 
 /** Milliseconds of a measurement, and its warm-up batches, none of which begins after a quarter of that time. */
@@ -31,15 +45,13 @@ export class Inference {
   readonly device: string;
   readonly #network: NativeNetwork;
 
-  constructor(
-    { network, weights, normalisation, size: ownSize }: Checkpoint,
-    options: { size?: number | undefined; device?: string | undefined; threads?: number | undefined },
-  ) {
-    const { size = ownSize, device = 'auto', threads = defaultThreads() } = options;
+  constructor({ network, weights, normalisation, size: ownSize }: Checkpoint, options: InferenceSettings) {
+    const { size = ownSize, device = 'auto', threads = defaultThreads(), importance } = options;
     const native = addon();
     this.size = size;
     this.device = native.device(device).device;
-    this.#network = new native.Network({ network, weights, normalisation, size, device: this.device, threads });
+    const job = { network, weights, normalisation, size, device: this.device, threads };
+    this.#network = new native.Network({ ...job, ...(importance && { importance }) });
   }
 
   /**
@@ -56,9 +68,9 @@ export class Inference {
     let images = await read(0);
     for (let first = 0; first < source.count; first += batch) {
       throwIfAborted('The inference', signal);
-      const [[logits, ...maps], next] = await Promise.all([this.#infer(images, features), read(first + batch)]);
+      const [{ logits, ...others }, next] = await Promise.all([this.#infer(images, features), read(first + batch)]);
       throwIfAborted('The inference', signal);
-      yield { first, outcomes: toOutcomes(images, logits), features: maps };
+      yield { first, outcomes: toOutcomes(images, logits), ...others };
       images = next;
     }
   }
@@ -81,12 +93,15 @@ export class Inference {
     return median(times);
   }
 
-  /** The logits and, if requested, the feature maps of the images that could be read; empty if none could. */
-  async #infer(images: readonly (Uint8Array | L2TError)[], features: boolean): Promise<Float32Array[]> {
+  /** The outputs for the images that could be read; empty if none could. */
+  async #infer(images: readonly (Uint8Array | L2TError)[], features: boolean) {
     const readable = images.filter(isReadable);
-    if (readable.length === 0) return [];
-    const tensors = (await this.#network.infer(Buffer.concat(readable), features)).map(toFloats);
-    if (tensors[0]?.every(Number.isFinite)) return tensors;
+    const tensors = readable.length === 0 ? [] : await this.#network.infer(Buffer.concat(readable), features);
+    const named = (start: string) => tensors.filter(({ name }) => name.startsWith(start)).map(toFloats);
+    const [logits] = named('logits');
+    if (logits === undefined || logits.every(Number.isFinite)) {
+      return { logits, features: named('feature/'), w: named('w/'), lambda: named('lambda/') };
+    }
     throw new L2TError(
       'INVALID_WEIGHTS',
       "The network's outputs are NaN or infinite: its weights are damaged, or diverged in training. Use others.",

@@ -6,7 +6,7 @@ import { didYouMean } from './suggest.js';
 
 /** An option's values: the one that holds where none is given, and the paper's. */
 export interface Values {
-  readonly default?: number | string;
+  readonly default?: number | string | boolean;
   readonly paper?: number;
 }
 
@@ -41,14 +41,14 @@ export type Written<S extends Schema, Needed extends keyof z.input<S> = never> =
 /** The help text of an option: its purpose, its default in parentheses, and the allowed values. */
 export function helpOf(about: About): string {
   const { allowed, value } = about;
-  const help = about.default === undefined ? about.help : `${about.help} (${written(about.default)})`;
+  const help = about.default === undefined || value === '' ? about.help : `${about.help} (${written(about.default)})`;
   // The placeholder (<n>, <x>, <dir>) shows the type already.
   const range = allowed.replace(/^a (whole )?number /, '');
   return value === '' || allowed === anyPath ? help : `${help}; ${range}`;
 }
 
 /** 0.0001 → 1e-4. */
-const written = (value: number | string): string =>
+const written = (value: number | string | boolean): string =>
   typeof value === 'number' && value > 0 && value < 1e-3 ? value.toExponential() : String(value);
 
 /** The value of an option where none is given. */

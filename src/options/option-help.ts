@@ -57,6 +57,10 @@ export interface OptionHelp {
   readonly weightDecay?: unknown;
   /** seconds between saves within an epoch (60); above 0 and at most 1000000 */
   readonly saveEvery?: unknown;
+  /** make report.html, a page with curves and pictures, at the end */
+  readonly report?: unknown;
+  /** serve a page at 127.0.0.1 that shows the curves while they grow (at a free port); true, false, or a port from 0 to 65535 */
+  readonly live?: unknown;
   /** weight of the matching loss (0.5); from 0 to 1000000 */
   readonly beta?: unknown;
   /** T, virtual steps on the matching loss (2); from 1 to 100 */
@@ -85,12 +89,16 @@ export interface OptionHelp {
   readonly methods?: unknown;
   /** runs of each method, with seeds 0, 1, … (3); from 1 to 100 */
   readonly seeds?: unknown;
+  /** make the report of each run, too, not of the whole alone */
+  readonly reportRuns?: unknown;
   /** runs side by side (as many as have their --threads in cores, and memory; 1 on a GPU); from 1 to 64 */
   readonly parallel?: unknown;
   /** the checkpoint's network, where it does not say; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34 */
   readonly network?: unknown;
   /** which images (test, or the folder itself where it is flat); one of train, validation, test */
   readonly split?: unknown;
+  /** the port at 127.0.0.1 (0: a free one) (0); from 0 to 65535 */
+  readonly port?: unknown;
   /** trained network: safetensors or .pth */
   readonly checkpoint?: unknown;
   /** labels an image (5); from 1 to 1000000 */

@@ -18,7 +18,8 @@ export const above = (min: number, max: number, help: string, values?: Values) =
   about(z.number().gt(min).lte(max), 'x', `a number above ${min} and at most ${max}`, help, values);
 export const between = (min: number, max: number, help: string, values?: Values) =>
   about(z.number().gte(min).lte(max), 'x', `a number from ${min} to ${max}`, help, values);
-export const yes = (help: string) => about(z.boolean(), '', 'true or false', help);
+/** A switch. With the default true, its flag says no: --no-report. */
+export const yes = (help: string, values?: Values) => about(z.boolean(), '', 'true or false', help, values);
 
 /** One value or a list; on the command line the flag is repeated. */
 export const repeated = <S extends z.ZodType>(schema: S) =>

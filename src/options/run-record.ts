@@ -54,6 +54,8 @@ const resolved = z.strictObject({
   threads: z.int().min(1),
   saveEvery: z.number(),
   lr: z.union([z.literal('auto'), z.number()]),
+  /** Absent: true. */
+  report: z.literal(false).optional(),
   ...optionalSettings,
 });
 

@@ -74,6 +74,13 @@ const training = {
   momentum: settings.momentum,
   weightDecay: settings.weightDecay,
   saveEvery: above(0, 1e6, 'seconds between saves within an epoch', { default: 60 }),
+  report: yes('make report.html, a page with curves and pictures, at the end', { default: true }),
+  live: custom(
+    z.union([z.boolean(), z.int().min(0).max(65_535)]),
+    '[port]',
+    'true, false, or a port from 0 to 65535',
+    'serve a page at 127.0.0.1 that shows the curves while they grow (at a free port)',
+  ),
 };
 
 /** Options of `pretrain`. API, command line and YAML use the same schema. */
@@ -117,6 +124,7 @@ export const compareSchema = transferSchema.omit({ method: true, pairs: true, se
     { default: 'scratch,fm,at,l2t-w,l2t-ww,finetune-source' },
   ),
   seeds: whole(1, 100, 'runs of each method, with seeds 0, 1, …', { default: 3 }),
+  reportRuns: yes('make the report of each run, too, not of the whole alone'),
   parallel: whole(1, 64, 'runs side by side (as many as have their --threads in cores, and memory; 1 on a GPU)'),
 });
 
@@ -169,6 +177,18 @@ export const predictSchema = z.strictObject({
   device: common.device,
   threads: common.threads,
   ...inference,
+});
+
+/** Options of `report`. */
+export const reportSchema = z.strictObject({
+  out: path('file', 'where to write the report (report.html in the folder)'),
+  device: common.device,
+  threads: common.threads,
+});
+
+/** Options of `live`. */
+export const liveSchema = z.strictObject({
+  port: whole(0, 65_535, 'the port at 127.0.0.1 (0: a free one)', { default: 0 }),
 });
 
 /** Options of `data check`. */

@@ -7,10 +7,10 @@ import { flagNames, toCheckpoint } from '../networks/checkpoint.js';
 import { countParameters, describeNetwork } from '../networks/describe.js';
 import { loadWeights } from '../networks/weights/load.js';
 import type { NetworkName } from '../options/networks.js';
-import { parseRecord, type ResolvedOptions } from '../options/run-record.js';
-import { fileError, readText } from '../system/files.js';
-import { translateMetrics } from './older-formats.js';
-import { type FoundRate, readRate } from './run-files.js';
+import type { ResolvedOptions } from '../options/run-record.js';
+import { fileError } from '../system/files.js';
+import { readRunData } from './run-data.js';
+import { type FoundRate, recordName } from './run-files.js';
 
 export interface FileReport {
   readonly file: string;
@@ -69,28 +69,18 @@ export interface RunReport {
  * @throws L2TError INVALID_RUN, FILE_ACCESS.
  */
 export async function inspectRun(run: string): Promise<RunReport> {
-  const file = join(run, 'options.yaml');
+  const file = join(run, recordName);
   if (!existsSync(file)) {
     const table = join(run, 'comparison.md');
     const hint = existsSync(table) ? ` It is an experiment's: its runs are in it, and its table is ${table}.` : '';
     throw new L2TError('INVALID_RUN', `${run} holds no run: there is no ${file}.${hint}`);
   }
-  const { verb, options } = parseRecord(await readText(file), file);
-  const metrics = join(run, 'metrics.jsonl');
-  const lines = existsSync(metrics) ? (await readText(metrics)).split('\n').filter((line) => line !== '') : [];
+  const { record, rate, metrics } = await readRunData(run);
   const best = join(run, 'best.safetensors');
-  const last = lines.length > 0 ? parseMetrics(lines.at(-1) as string, metrics) : undefined;
+  const last = metrics.at(-1);
   const checkpoint = existsSync(best) ? await inspectFile(best) : undefined;
-  const rate = await readRate(run);
-  return { run, verb, options, rate, epochs: lines.length, pairs: last?.pairs ?? [], last, checkpoint };
-}
-
-function parseMetrics(line: string, file: string): EpochMetrics {
-  try {
-    return translateMetrics(JSON.parse(line));
-  } catch (cause) {
-    throw new L2TError('INVALID_RUN', `${file} is damaged: its last line is no JSON.`, { cause });
-  }
+  const { verb, options } = record;
+  return { run, verb, options, rate, epochs: metrics.length, pairs: last?.pairs ?? [], last, checkpoint };
 }
 
 /** @throws L2TError FILE_ACCESS. */

@@ -7,6 +7,11 @@ import { readText } from '../system/files.js';
 /** Names of files in a run folder: the options, and the learning rate if it was found by a search. */
 export const recordName = 'options.yaml';
 export const rateName = 'rate.json';
+/** A line for each epoch: what is reproducible, and how long it took. */
+export const metricsName = 'metrics.jsonl';
+export const timingName = 'timing.jsonl';
+/** All that a resume needs, and the result of a finished run. */
+export const stateName = 'state.safetensors';
 
 /** A learning rate that was found by a search, and what the search measured. */
 export interface FoundRate {
@@ -47,6 +52,32 @@ export async function readRate(folder: string): Promise<FoundRate | undefined> {
     throw damagedFile(file, 'it is no record of a learning rate', cause);
   }
 }
+
+const finished = z.object({
+  correct: z.int().nullable(),
+  total: z.int().nullable(),
+  accuracy: z.number().nullable(),
+  best: z
+    .object({ epoch: z.int(), accuracy: z.number().nullable(), selected: z.boolean().optional() })
+    // Runs of format 1 lack `selected`: there, the epoch was selected whenever there were validation images.
+    .transform((best) => ({ ...best, selected: best.selected ?? best.accuracy !== null })),
+});
+
+/** The result that a finished run saves in its state's metadata; its times are the sums of timing.jsonl. */
+export type FinishedResult = z.output<typeof finished>;
+
+/** @throws L2TError INVALID_RUN. */
+export function parseResult(text: string | undefined, file: string): FinishedResult | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return finished.parse(JSON.parse(text));
+  } catch (cause) {
+    throw damagedFile(file, 'its result cannot be read', cause);
+  }
+}
+
+/** The report of a run or an experiment. */
+export const reportName = 'report.html';
 
 export const startAgain = 'Start the run again in another folder.';
 

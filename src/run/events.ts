@@ -75,6 +75,19 @@ export interface RunEpochEvent extends EpochMetrics {
   readonly seconds: number;
 }
 
+/** Test images looked at for the report, after the last epoch. */
+export interface ReportEvent {
+  readonly type: 'report';
+  readonly done: number;
+  readonly total: number;
+}
+
+/** A page that shows the run while it grows (option `live`), until the run ends. */
+export interface LiveEvent {
+  readonly type: 'live';
+  readonly url: string;
+}
+
 /** state.safetensors was written: a resume would continue from here. */
 export interface CheckpointEvent {
   readonly type: 'checkpoint';
@@ -89,4 +102,6 @@ export type RunEvent =
   | StartEvent
   | StepEvent
   | RunEpochEvent
-  | CheckpointEvent;
+  | CheckpointEvent
+  | ReportEvent
+  | LiveEvent;

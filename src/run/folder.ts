@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod';
 import type { Division } from '../data/dataset.js';
 import { formatSplit } from '../data/split-file.js';
 import { L2TError } from '../errors.js';
@@ -12,25 +11,24 @@ import { hasHash, hashTensors, withHash } from '../networks/weights/content-hash
 import { readSafetensors, writeSafetensors } from '../networks/weights/safetensors.js';
 import { formatRecord, hashText, parseRecord, type RunRecord } from '../options/run-record.js';
 import { translateState } from '../report/older-formats.js';
-import { damagedFile, type FoundRate, rateName, readRate, recordName, startAgain } from '../report/run-files.js';
+import {
+  damagedFile,
+  type FinishedResult,
+  type FoundRate,
+  metricsName,
+  parseResult,
+  rateName,
+  readRate,
+  recordName,
+  startAgain,
+  stateName,
+  timingName,
+} from '../report/run-files.js';
 import { fileError, makeFolder, readText, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
 import { removeLeftOvers, requireStartable } from './new-folder.js';
 
 const stateFormat = 'l2t-native state 1';
-
-const finished = z.object({
-  correct: z.int().nullable(),
-  total: z.int().nullable(),
-  accuracy: z.number().nullable(),
-  best: z
-    .object({ epoch: z.int(), accuracy: z.number().nullable(), selected: z.boolean().optional() })
-    // Runs of format 1 lack `selected`: there, the epoch was selected whenever there were validation images.
-    .transform((best) => ({ ...best, selected: best.selected ?? best.accuracy !== null })),
-});
-
-/** The result that a finished run saves; its times are the sums of timing.jsonl. */
-export type FinishedResult = z.output<typeof finished>;
 
 export interface SavedRun {
   readonly state: readonly NamedTensor[];
@@ -137,7 +135,9 @@ export class RunFolder {
     network: Checkpoint,
   ): Promise<void> {
     this.#metrics.push(JSON.stringify(metrics));
-    this.#timing.push(JSON.stringify({ epoch: metrics.epoch, seconds, steps, ...(steps > 0 && { imagesPerSecond }) }));
+    const peakMemory = 1024 * process.resourceUsage().maxRSS;
+    const speed = steps > 0 && { imagesPerSecond };
+    this.#timing.push(JSON.stringify({ epoch: metrics.epoch, seconds, steps, ...speed, peakMemory }));
     if (best) await saveCheckpoint(join(this.path, 'best.safetensors'), network);
     await saveCheckpoint(join(this.path, lastName), network);
     await this.#writeLines();
@@ -154,7 +154,7 @@ export class RunFolder {
     if (this.#rate) metadata.set('rate', hashText(formatRate(this.#rate)));
     if (result) metadata.set('result', JSON.stringify(result));
     const tensors = toTensorMap(state);
-    await writeSafetensors(join(this.path, 'state.safetensors'), tensors, withHash(tensors, metadata));
+    await writeSafetensors(join(this.path, stateName), tensors, withHash(tensors, metadata));
     this.#saved = true;
   }
 
@@ -165,8 +165,8 @@ export class RunFolder {
 
   async #writeLines(): Promise<void> {
     const text = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join('');
-    await writeFileAtomic(join(this.path, 'metrics.jsonl'), text(this.#metrics));
-    await writeFileAtomic(join(this.path, 'timing.jsonl'), text(this.#timing));
+    await writeFileAtomic(join(this.path, metricsName), text(this.#metrics));
+    await writeFileAtomic(join(this.path, timingName), text(this.#timing));
   }
 
   /**
@@ -176,13 +176,13 @@ export class RunFolder {
    */
   async load(): Promise<SavedRun | undefined> {
     this.#rate = await readRate(this.path);
-    const file = join(this.path, 'state.safetensors');
+    const file = join(this.path, stateName);
     if (!existsSync(file)) {
       // Left by a process that ended between its first checkpoint and its first state: a fresh start writes them again.
       for (const name of generatedFiles) await remove(join(this.path, name));
       return undefined;
     }
-    const { tensors, metadata } = await this.#read('state.safetensors');
+    const { tensors, metadata } = await this.#read(stateName);
     const saved = toNamedTensors(tensors);
     const epochs = Number(metadata.get('epochs'));
     if (metadata.get('format') !== stateFormat || !Number.isSafeInteger(epochs) || epochs < 0) {
@@ -201,8 +201,8 @@ export class RunFolder {
     if (metadata.get('rate') !== (this.#rate && hashText(formatRate(this.#rate)))) {
       throw damagedFile(join(this.path, rateName), 'it is missing, or was changed after the run was saved');
     }
-    this.#metrics = await this.#readLines('metrics.jsonl', epochs);
-    this.#timing = await this.#readLines('timing.jsonl', epochs);
+    this.#metrics = await this.#readLines(metricsName, epochs);
+    this.#timing = await this.#readLines(timingName, epochs);
     const state = translateState(saved);
     this.#state = state;
     this.#saved = true;
@@ -236,22 +236,13 @@ export class RunFolder {
 const formatRate = (rate: FoundRate): string => `${JSON.stringify(rate, null, 2)}\n`;
 
 const lastName = 'last.safetensors';
-const generatedFiles = ['best.safetensors', lastName, 'metrics.jsonl', 'timing.jsonl'];
+const generatedFiles = ['best.safetensors', lastName, metricsName, timingName];
 
 function isLine(line: string, epoch: number): boolean {
   try {
     return JSON.parse(line).epoch === epoch;
   } catch {
     return false;
-  }
-}
-
-function parseResult(text: string | undefined, file: string): FinishedResult | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return finished.parse(JSON.parse(text));
-  } catch (cause) {
-    throw damagedFile(file, 'its result cannot be read', cause);
   }
 }
 

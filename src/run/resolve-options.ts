@@ -97,6 +97,7 @@ export function resolveOptions(
     threads: given.threads ?? defaultThreads(),
     saveEvery: or('saveEvery'),
     lr: given.lr ?? rules[format].lr,
+    ...(given.report === false && { report: false as const }),
     ...settingsOf(method, given),
   };
 }

@@ -6,7 +6,7 @@ import { Run, type RunControl } from './run.js';
 import { continueRun } from './start.js';
 
 /** The options that a resume may change. With other threads or another device, the results' last digits may differ. */
-export const resumeSchema = transferSchema.pick({ threads: true, device: true });
+export const resumeSchema = transferSchema.pick({ threads: true, device: true, live: true });
 
 export type ResumeOptions = Given<typeof resumeSchema> & RunControl;
 

@@ -30,6 +30,8 @@ export interface RunResult {
   readonly lr: number;
   /** The run folder. */
   readonly run: string;
+  /** The report, one HTML file in the run folder; null if there is none. */
+  readonly report: string | null;
   /** Seconds of training and validation, without loading data. */
   readonly seconds: number;
   /** The steps done in these seconds: all steps of the run, except those of an unfinished epoch before a resume. */
@@ -37,8 +39,8 @@ export interface RunResult {
 }
 
 /**
- * A run that trains on a thread of its own. Iterating over its events is optional: `step`, `rate`, `data` and `listing`
- * events that are not taken are dropped, oldest first; the others never are. Only one loop may iterate, once; if it is
+ * A run that trains on a thread of its own. Iterating over its events is optional: `step`, `rate`, `data`,
+ * `listing` and `report` events that are not taken are dropped, oldest first; the others never are. Only one loop may iterate, once; if it is
  * left early, the run continues.
  *
  * A failure rejects `result`, and the iteration throws it. An abort rejects `result` with ABORTED after everything is
@@ -47,7 +49,7 @@ export interface RunResult {
 export class Run implements AsyncIterable<RunEvent> {
   readonly #result: Promise<RunResult>;
   readonly #events = new EventQueue<RunEvent>(
-    ({ type }) => ['step', 'data', 'rate', 'listing'].includes(type),
+    ({ type }) => ['step', 'data', 'rate', 'listing', 'report'].includes(type),
     (error) => this.#lost(error),
   );
   /** Has the caller read `result`? */

@@ -7,6 +7,7 @@ import { type MethodName, needsOf } from '../options/methods.js';
 import { defaultBatch, type NetworkName } from '../options/networks.js';
 import { currentFormat, type RunFormat, rules } from '../options/rules.js';
 import type { ResolvedOptions, RunRecord } from '../options/run-record.js';
+import { serveLive } from '../report/live.js';
 import { RunFolder, type SavedRun } from './folder.js';
 import { type Context, gather, type Materials, onListed, warn } from './materials.js';
 import { firstFree, requireUnused } from './new-folder.js';
@@ -55,7 +56,20 @@ export async function startRun(
     sourceWeights: checkpoints.map(({ weights }) => hashTensors(weights)),
   };
   const folder = await RunFolder.create(given.out ?? firstFree(`${target}-${method}`), record, division);
-  return folder.use(() => trainIn(folder, materials, undefined, context));
+  return folder.use(() => withPage(given.live, folder, context, () => trainIn(folder, materials, undefined, context)));
+}
+
+/** With the option `live`, serves the run's page while `body` trains. */
+async function withPage(
+  live: boolean | number | undefined,
+  folder: RunFolder,
+  { emit }: Context,
+  body: () => Promise<RunResult>,
+): Promise<RunResult> {
+  if (live === undefined || live === false) return body();
+  const page = await serveLive([folder.path], live === true ? 0 : live);
+  emit({ type: 'live', url: page.url });
+  return body().finally(page.close);
 }
 
 /** Trains. If the run diverges, the error says how the folder can still be used. */
@@ -77,11 +91,11 @@ async function trainIn(
 /** Continues an opened run; `changes` are the options that replace the recorded ones. */
 export async function continueRun(
   folder: RunFolder,
-  changes: { threads?: number | undefined; device?: string | undefined },
+  changes: { threads?: number | undefined; device?: string | undefined; live?: boolean | number | undefined },
   context: Context,
 ): Promise<RunResult> {
   const saved = await folder.load();
-  if (saved?.result) return readResult(folder, saved.result);
+  if (saved?.result) return readResult(folder, saved.result, context);
   const recorded = folder.record.options;
   const options = {
     ...recorded,
@@ -98,7 +112,7 @@ export async function continueRun(
   const device = addon().device(options.device);
   const materials = { ...(await gather({ format, options }, device, checkpoints, context, false)), options };
   requireUnchanged(folder, materials);
-  return trainIn(folder, materials, saved, context);
+  return withPage(changes.live, folder, context, () => trainIn(folder, materials, saved, context));
 }
 
 function requireUnchanged({ path, record }: RunFolder, { data, sources, options }: Materials): void {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { evaluationBatch, largeSize } from '../data/fit.js';
 import { L2TError } from '../errors.js';
@@ -5,10 +6,12 @@ import { addon, type RunJob, type StepEvent } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
 import { settingsOf } from '../options/methods.js';
 import { imagenetNormalisation } from '../options/networks.js';
-import type { FoundRate } from '../report/run-files.js';
+import { type FinishedResult, type FoundRate, reportName } from '../report/run-files.js';
+import { runReport } from '../report/run-report.js';
+import { writeFileAtomic } from '../system/files.js';
 import { shellWord } from '../system/shell.js';
 import { driveRun } from './drive.js';
-import type { FinishedResult, RunFolder, SavedRun } from './folder.js';
+import type { RunFolder, SavedRun } from './folder.js';
 import { RateSearch, triedRates } from './learning-rate.js';
 import { type Context, type Materials, targetNetwork } from './materials.js';
 import { Recorder } from './recorder.js';
@@ -55,7 +58,7 @@ export async function train(
   });
   const result = await runNative(job, materials, folder, context);
   await folder.saveResult(result);
-  return readResult(folder, result);
+  return readResult(folder, result, context);
 }
 
 /** Runs the job; every epoch and save is on disk before training goes on. */
@@ -138,11 +141,31 @@ function toJob(
   };
 }
 
-/** The result of a run that is finished: its numbers, and the best epoch's network from the folder. */
-export async function readResult(folder: RunFolder, result: FinishedResult): Promise<RunResult> {
+/**
+ * The result of a run that is finished: its numbers, and the best epoch's network from the folder. Makes the report, if
+ * it is wanted and not there.
+ */
+export async function readResult(folder: RunFolder, result: FinishedResult, context: Context): Promise<RunResult> {
+  const report = folder.record.options.report === false ? null : await ensureReport(folder, context);
   const checkpoint = join(folder.path, 'best.safetensors');
   const network = await loadCheckpoint(checkpoint);
   const { method, lr } = folder.record.options;
   const rate = lr === 'auto' ? (folder.rate as FoundRate).lr : lr;
-  return { network, ...result, method, lr: rate, run: folder.path, checkpoint, ...folder.timing };
+  return { network, ...result, method, lr: rate, run: folder.path, report, checkpoint, ...folder.timing };
+}
+
+/** The run is finished, so a report that cannot be made is a warning. */
+async function ensureReport(folder: RunFolder, { emit, signal }: Context): Promise<string | null> {
+  const file = join(folder.path, reportName);
+  if (existsSync(file)) return file;
+  const { threads, device } = folder.record.options;
+  const onProgress = (done: number, total: number) => emit({ type: 'report', done, total });
+  try {
+    await writeFileAtomic(file, await runReport(folder.path, { threads, device, signal, onProgress }));
+    return file;
+  } catch (error) {
+    if (error instanceof L2TError && error.code === 'ABORTED') throw aborted(folder, signal);
+    emit({ type: 'warning', message: `there is no report: ${(error as Error).message}` });
+    return null;
+  }
 }

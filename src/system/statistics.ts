@@ -50,6 +50,17 @@ export function intervalOf(values: readonly number[]): Interval | undefined {
 }
 
 /**
+ * The 95 % interval of a probability after `successes` in `trials` (Wilson's score interval); both ends lie in [0, 1].
+ */
+export function probabilityInterval(successes: number, trials: number): Interval {
+  const [z, share] = [1.959964, successes / trials];
+  const scale = 1 + z ** 2 / trials;
+  const centre = (share + z ** 2 / (2 * trials)) / scale;
+  const reach = (z / scale) * Math.sqrt((share * (1 - share)) / trials + (z / (2 * trials)) ** 2);
+  return { mean: share, low: Math.max(0, centre - reach), high: Math.min(1, centre + reach) };
+}
+
+/**
  * The t for which P(|T| ≤ t) = 0.95, for a whole number of degrees of freedom: 12.706 for 1, and 1.960 in the limit.
  * Found by bisection over θ = atan(t / √freedom): `probabilityWithin` rises from 0 at θ = 0 to 1 at θ = π/2.
  */

@@ -1,6 +1,6 @@
 import { L2TError } from '../../errors.js';
 import { type DType, itemSize, type TensorMap } from '../../native/tensor.js';
-import { readFileBytes, writeFileAtomic } from '../../system/files.js';
+import { readAll, readFileBytes, withFile, writeFileAtomic } from '../../system/files.js';
 import { quoted } from '../../system/printable.js';
 import { isIntact } from './content-hash.js';
 import { type Header, type HeaderEntry, parseHeader } from './safetensors-header.js';
@@ -45,6 +45,18 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
   return parseSafetensors(await readFileBytes(path), path);
 }
 
+/**
+ * Reads a file's metadata alone, without its tensors and without checking their hash.
+ * @throws L2TError INVALID_WEIGHTS, FILE_ACCESS.
+ */
+export async function readMetadata(path: string): Promise<ReadonlyMap<string, string>> {
+  const start = await withFile(path, async (handle, size) => {
+    const length = headerLength(await readAll(handle, Math.min(size, 8)));
+    return readAll(handle, Math.min(size, 8 + Math.min(length, longestHeader)));
+  });
+  return orInvalid(path, () => readHeader(start).metadata);
+}
+
 /** Like readSafetensors, for bytes in memory. `file` is their name in messages. */
 export function parseSafetensors(bytes: Uint8Array, file: string): Safetensors {
   const content = parse(bytes, file);
@@ -56,10 +68,17 @@ export function parseSafetensors(bytes: Uint8Array, file: string): Safetensors {
 }
 
 function parse(bytes: Uint8Array, file: string): Safetensors {
-  try {
+  return orInvalid(file, () => {
     const { entries, metadata } = readHeader(bytes);
     const data = bytes.subarray(8 + headerLength(bytes));
     return { tensors: sliceTensors(entries, data), metadata };
+  });
+}
+
+/** Makes an error of `body` say which file is invalid. */
+function orInvalid<T>(file: string, body: () => T): T {
+  try {
+    return body();
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     throw new L2TError(
@@ -70,8 +89,9 @@ function parse(bytes: Uint8Array, file: string): Safetensors {
   }
 }
 
-/** Inexact above 2^53, but such a length is refused anyway. */
+/** Inexact above 2^53, but such a length is refused anyway. 0 for a file too short to say it, which is refused, too. */
 function headerLength(bytes: Uint8Array): number {
+  if (bytes.length < 8) return 0;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
 }

@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+import { liveSchema } from '../options/schemas.js';
+import { live } from '../report/live.js';
+import { addFlags, flagOptions } from './flags.js';
+import { interruptible } from './interrupt.js';
+import { open } from './report.js';
+
+export function register(program: Command): void {
+  const command = program
+    .command('live')
+    .description('serve a page that shows runs while they train, or afterwards, until Ctrl-C')
+    .argument('<dirs...>', "run folders, or experiments' folders; the runs' curves are drawn over each other");
+  addFlags(command, liveSchema);
+  command
+    .option('--open', 'open it in the browser')
+    .action(async (folders: string[], flags: { open?: boolean } & Record<string, unknown>) => {
+      const page = await live(folders, flagOptions(liveSchema, flags));
+      process.stdout.write(`${page.url}\n`);
+      if (flags.open) await open(page.url);
+      await interruptible((signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)));
+      await page.close();
+    });
+}

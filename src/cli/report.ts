@@ -1,0 +1,38 @@
+import { spawn } from 'node:child_process';
+import type { Command } from 'commander';
+import { L2TError } from '../errors.js';
+import { report } from '../experiments/report.js';
+import { reportSchema } from '../options/schemas.js';
+import { printable } from '../system/printable.js';
+import { addFlags, flagOptions } from './flags.js';
+import { interruptible } from './interrupt.js';
+
+export function register(program: Command): void {
+  const command = program
+    .command('report')
+    .description('write the report of a run or an experiment: one HTML file with curves, λ, pictures and errors')
+    .argument('<dir>', "a run folder, or an experiment's");
+  addFlags(command, reportSchema);
+  command
+    .option('--open', 'open it in the browser')
+    .option('--json', 'print the path as JSON')
+    .action(async (folder: string, flags: { open?: boolean; json?: boolean } & Record<string, unknown>) => {
+      const options = flagOptions(reportSchema, flags);
+      const file = await interruptible((signal) => report(folder, { ...options, signal }));
+      process.stdout.write(flags.json ? `${JSON.stringify({ report: file })}\n` : `${printable(file)}\n`);
+      if (flags.open) await open(file);
+    });
+}
+
+/** Opens a file or an address with the program that the desktop has for it. */
+export async function open(what: string): Promise<void> {
+  const child = spawn('xdg-open', [what], { detached: true, stdio: 'ignore' });
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', (cause) => {
+      const advice = 'it needs xdg-open (Debian: xdg-utils). Open the file yourself';
+      reject(new L2TError('FILE_ACCESS', `Cannot open ${what}: ${advice}.`, { cause }));
+    });
+  });
+  child.unref();
+}

@@ -1,0 +1,83 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { L2TError } from '../errors.js';
+import { aSignal, requirePath, takeOptions } from '../options/arguments.js';
+import type { Written } from '../options/check.js';
+import { reportSchema } from '../options/schemas.js';
+import { document } from '../report/page/document.js';
+import { readRunData } from '../report/run-data.js';
+import { recordName, reportName } from '../report/run-files.js';
+import { runReport } from '../report/run-report.js';
+import { readText, writeFileAtomic } from '../system/files.js';
+import { defaultThreads } from '../system/threads.js';
+import { comparisonPage } from './comparison-page.js';
+import type { ExperimentRow } from './row.js';
+
+export type ReportOptions = Written<typeof reportSchema> & {
+  /** Ends the work with L2TError ABORTED; no file is written. */
+  readonly signal?: AbortSignal | undefined;
+};
+
+/**
+ * Writes the report of a run or of an experiment: one HTML file that needs no network and nothing beside it. Parts for
+ * which data or sources are gone or changed are left out, and the file says which. The folder may be of an earlier
+ * version, and the run may be in progress.
+ * @returns The file's path: `out`, or report.html in the folder.
+ * @throws L2TError INVALID_RUN if the folder holds no run and no experiment, or is damaged; INVALID_OPTION,
+ * DEVICE_UNAVAILABLE, FILE_ACCESS, ABORTED.
+ */
+export async function report(folder: string, given: ReportOptions = {}): Promise<string> {
+  const path = requirePath(folder, 'The folder of the run');
+  const { options, control } = takeOptions(reportSchema, given, { signal: aSignal });
+  const { out = join(path, reportName), device = 'auto', threads = defaultThreads() } = options;
+  const text = existsSync(join(path, recordName))
+    ? await runReport(path, { device, threads, ...control })
+    : await experimentReport(path);
+  await writeFileAtomic(out, text);
+  return out;
+}
+
+const comparisonName = 'comparison.json';
+
+/** What the page reads of a row; earlier versions lack the optional entries. */
+const row = z.looseObject({
+  label: z.string(),
+  method: z.string(),
+  accuracies: z.array(z.number().nullable()),
+  mean: z.number().nullable(),
+  learningRates: z.array(z.number()).default([]),
+  parameters: z.number().nullable().default(null),
+  msPerStep: z.number().nullable().default(null),
+  seconds: z.number().nullable().default(null),
+  inference: z.looseObject({ batch1: z.number(), batch32: z.number() }).nullable().default(null),
+  runs: z.array(z.string()),
+});
+
+/** The report of an experiment's folder, as one HTML document. */
+export async function experimentReport(folder: string): Promise<string> {
+  const file = join(folder, comparisonName);
+  if (!existsSync(file)) {
+    const problem = existsSync(folder) ? `holds no run and no experiment with a finished run` : 'does not exist';
+    throw new L2TError('INVALID_RUN', `${folder} ${problem}: name a run folder, or an experiment's.`);
+  }
+  const rows = parseRows(await readText(file), file);
+  // A run is looked for in the folder itself, since the folder may have been moved.
+  const names = rows.flatMap(({ runs }) => runs.map((run) => join(folder, run.split('/').at(-1) as string)));
+  const present = names.filter((run) => existsSync(join(run, recordName)));
+  return document(comparisonPage(folder, rows, await Promise.all(present.map(readRunData))));
+}
+
+function parseRows(text: string, file: string): ExperimentRow[] {
+  try {
+    return z.array(row).parse(JSON.parse(text)) as unknown as ExperimentRow[];
+  } catch (cause) {
+    throw new L2TError(
+      'INVALID_RUN',
+      `${file} is damaged: continue the experiment with --resume, which writes it again.`,
+      {
+        cause,
+      },
+    );
+  }
+}

@@ -1,0 +1,170 @@
+import { join } from 'node:path';
+import { type ImageList, subset } from '../data/image-list.js';
+import { L2TError } from '../errors.js';
+import { Inference, type InferredBatch } from '../inference/inference.js';
+import type { ImportanceJob, NamedTensor, Pair } from '../native/addon.js';
+import { toNamedTensors } from '../native/tensor.js';
+import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
+import { hashTensors } from '../networks/weights/content-hash.js';
+import { readSafetensors } from '../networks/weights/safetensors.js';
+import { methodOf } from '../options/methods.js';
+import { mean } from '../system/statistics.js';
+import type { RunData } from './run-data.js';
+import { stateName } from './run-files.js';
+import type { Placement } from './test-images.js';
+
+/** A source channel that the meta-networks weight much. */
+export interface Channel {
+  readonly channel: number;
+  /** Mean w over the images; 1/C is the weight of a channel among C equal ones. */
+  readonly weight: number;
+  /** Positions of the images with the highest mean activation of the channel, the highest first. */
+  readonly images: readonly number[];
+}
+
+/** Σ_c w_c S_c of one image, row-major. */
+export interface Saliency {
+  readonly image: number;
+  readonly side: number;
+  readonly values: Float32Array;
+}
+
+/** What the meta-networks make of a pair of features, on some images. */
+export interface ExplainedPair {
+  readonly pair: Pair;
+  readonly channels: number;
+  /** Mean λ over the images; undefined if the method does not learn it. */
+  readonly lambda: number | undefined;
+  /** The most weighted channels. */
+  readonly top: readonly Channel[];
+  /** Of the first images. */
+  readonly saliency: readonly Saliency[];
+}
+
+export interface ExplainedSource {
+  readonly source: number;
+  readonly pairs: readonly ExplainedPair[];
+}
+
+const [topChannels, topImages] = [4, 4];
+
+/** Which images of a list the meta-networks are applied to; the first `salient` get saliency maps. */
+export interface Sample {
+  readonly images: ImageList;
+  readonly positions: readonly number[];
+  readonly salient: number;
+}
+
+/**
+ * Applies a run's sources and meta-networks to images: for each source, its pairs in the order of their mean λ, the
+ * largest first. None if the method learns no channel weights.
+ * @throws L2TError INVALID_RUN if a source is no longer what the run began with; what loading it throws; ABORTED.
+ */
+export async function explainSources(run: RunData, sample: Sample, placement: Placement): Promise<ExplainedSource[]> {
+  const { method, sources, strict } = run.record.options;
+  const pairs = run.metrics.at(-1)?.pairs ?? [];
+  if (!methodOf(method).learns?.includes('what') || pairs.length === 0) return [];
+  const state = toNamedTensors((await readSafetensors(join(run.folder, stateName))).tensors);
+  const explained: ExplainedSource[] = [];
+  for (const [k, { checkpoint: path, network, width, size }] of sources.entries()) {
+    const checkpoint = await loadCheckpoint(path, { network, width, size, strict });
+    if (hashTensors(checkpoint.weights) !== run.record.sourceWeights[k]) {
+      throw new L2TError('INVALID_RUN', `The source ${path} changed since ${run.folder} began.`);
+    }
+    const own = pairs.filter(({ source }) => source === k).map(({ pair }) => pair);
+    const first = pairs.findIndex(({ source }) => source === k);
+    const importance = { method, features: own.map(([m]) => m), phi: phiOf(state, first, own.length) };
+    explained.push({ source: k, pairs: await explain(checkpoint, own, importance, sample, placement) });
+  }
+  return explained;
+}
+
+/** φ of `count` pairs from pair `first` on, which count from 0 for the source alone. */
+function phiOf(state: readonly NamedTensor[], first: number, count: number): NamedTensor[] {
+  return state.flatMap((tensor) => {
+    const [, net, pair, part] = /^phi\/(weight_net|lambda_net)\.(\d+)\.(.+)$/.exec(tensor.name) ?? [];
+    const index = Number(pair) - first;
+    return index >= 0 && index < count ? [{ ...tensor, name: `${net}.${index}.${part}` }] : [];
+  });
+}
+
+/** What is gathered of a pair, batch by batch. */
+interface Gathered {
+  /** By image. */
+  readonly lambda: number[];
+  /** By image and channel. */
+  readonly weights: Float32Array[];
+  readonly activations: Float32Array[];
+  readonly saliency: Saliency[];
+}
+
+async function explain(
+  checkpoint: Checkpoint,
+  pairs: readonly Pair[],
+  importance: ImportanceJob,
+  sample: Sample,
+  { signal, device, threads }: Placement,
+): Promise<ExplainedPair[]> {
+  const inference = new Inference(checkpoint, { device, threads, importance });
+  const images = subset(sample.images, sample.positions);
+  const gathered = pairs.map((): Gathered => ({ lambda: [], weights: [], activations: [], saliency: [] }));
+  // Feature maps are larger than images by far.
+  const batch = Math.max(1, Math.floor(2 ** 15 / inference.size ** 2));
+  for await (const inferred of inference.batches(images, { batch, features: true, signal })) {
+    const failed = inferred.outcomes.find((outcome) => outcome instanceof L2TError);
+    if (failed) throw failed;
+    pairs.forEach(([m], i) => {
+      gather(gathered[i] as Gathered, inferred, m, i, sample);
+    });
+  }
+  return pairs
+    .map((pair, i) => summarise(pair, gathered[i] as Gathered, sample.positions))
+    .toSorted((a, b) => (b.lambda ?? 0) - (a.lambda ?? 0));
+}
+
+function gather(
+  into: Gathered,
+  { first, outcomes, features, w, lambda }: InferredBatch,
+  m: number,
+  i: number,
+  { positions, salient }: Sample,
+) {
+  const count = outcomes.length;
+  const [map, weights] = [features[m] as Float32Array, w[i] as Float32Array];
+  const channels = weights.length / count;
+  const area = map.length / count / channels;
+  for (let k = 0; k < count; k++) {
+    const own = weights.slice(k * channels, (k + 1) * channels);
+    const channelOf = (c: number) => map.subarray((k * channels + c) * area).subarray(0, area);
+    into.weights.push(own);
+    if (lambda[i]) into.lambda.push(lambda[i][k] as number);
+    into.activations.push(Float32Array.from(own, (_, c) => channelOf(c).reduce((sum, value) => sum + value, 0) / area));
+    if (first + k >= salient) continue;
+    const values = new Float32Array(area);
+    own.forEach((weight, c) => {
+      channelOf(c).forEach((value, place) => {
+        values[place] = (values[place] as number) + weight * value;
+      });
+    });
+    into.saliency.push({ image: positions[first + k] as number, side: Math.sqrt(area), values });
+  }
+}
+
+function summarise(
+  pair: Pair,
+  { lambda, weights, activations, saliency }: Gathered,
+  positions: readonly number[],
+): ExplainedPair {
+  const channels = weights[0]?.length ?? 0;
+  const meanWeight = Array.from({ length: channels }, (_, c) => mean(weights.map((each) => each[c] as number)));
+  const best = <T>(items: readonly T[], score: (item: T) => number, count: number) =>
+    items.toSorted((a, b) => score(b) - score(a)).slice(0, count);
+  const top = best([...meanWeight.keys()], (c) => meanWeight[c] as number, topChannels).map((channel) => ({
+    channel,
+    weight: meanWeight[channel] as number,
+    images: best([...activations.keys()], (k) => activations[k]?.[channel] as number, topImages).map(
+      (k) => positions[k] as number,
+    ),
+  }));
+  return { pair, channels, lambda: lambda.length > 0 ? mean(lambda) : undefined, top, saliency };
+}

@@ -1,0 +1,170 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { L2TError } from '../errors.js';
+import { requirePath, takeOptions } from '../options/arguments.js';
+import type { Written } from '../options/check.js';
+import { liveSchema } from '../options/schemas.js';
+import { fileError } from '../system/files.js';
+import { livePage } from './overlay.js';
+import { document } from './page/document.js';
+import { type RunData, readRunData } from './run-data.js';
+import { metricsName, recordName, stateName } from './run-files.js';
+
+/** How often the folders are looked at while a page is open, milliseconds. */
+const every = 1000;
+
+export type LiveOptions = Written<typeof liveSchema>;
+
+/** A page of runs, served on this machine alone. */
+export interface Live {
+  /** With a random token, without which nothing is served. */
+  readonly url: string;
+  /** Tells open pages that nothing more comes, and ends the server. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves a page that shows the runs in `folders` (run folders, or experiments' folders) while they grow, at 127.0.0.1.
+ * It reads their files, and changes nothing. It keeps the process alive until `close` is called.
+ * @throws L2TError INVALID_OPTION if the port cannot be had; INVALID_RUN if a folder does not exist.
+ */
+export function live(folders: string | readonly string[], given: LiveOptions = {}): Promise<Live> {
+  const { port } = takeOptions(liveSchema, given, {}).options;
+  return serveLive(
+    [folders].flat().map((folder) => requirePath(folder, 'The folder of the runs')),
+    port,
+  );
+}
+
+/** As `live`; `port` 0 is a free one. */
+export async function serveLive(folders: readonly string[], port = 0): Promise<Live> {
+  const missing = folders.find((folder) => !existsSync(folder));
+  if (missing !== undefined)
+    throw new L2TError('INVALID_RUN', `There is no folder ${missing} to show: check the path.`);
+  const token = randomBytes(16).toString('hex');
+  const viewer = new Viewer(folders);
+  const server = createServer((request, response) => {
+    const refusal = refusalOf(request, token, (server.address() as AddressInfo).port);
+    if (refusal !== undefined) response.writeHead(refusal, { 'Content-Type': 'text/plain' }).end('Refused.\n');
+    else if (request.url?.endsWith('/events')) viewer.follow(response);
+    else void viewer.page(response);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', ({ code, message }: NodeJS.ErrnoException) => {
+      const why =
+        code === 'EADDRINUSE' ? 'another program uses it' : code === 'EACCES' ? 'permission is denied' : message;
+      reject(new L2TError('INVALID_OPTION', `Port ${port} cannot be used: ${why}. Name another one, or none.`));
+    });
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/${token}/`;
+  const close = async () => {
+    await viewer.end();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return { url, close };
+}
+
+/**
+ * The status with which a request is refused; undefined if it may be served. A page of another site can send requests
+ * here, but not with this host's name (a name of its own that it has rebound to 127.0.0.1 stays in `Host`), and not
+ * without naming its origin; and it does not know the token.
+ */
+function refusalOf({ method, url = '', headers }: IncomingMessage, token: string, port: number): number | undefined {
+  const hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
+  if (!hosts.includes(headers.host ?? '')) return 403;
+  if (headers.origin !== undefined && !hosts.some((host) => headers.origin === `http://${host}`)) return 403;
+  if (headers['sec-fetch-site'] === 'cross-site' && url.endsWith('/events')) return 403;
+  if (method !== 'GET') return 405;
+  const [, given = '', rest] = /^\/([^/]*)\/(events)?$/.exec(url) ?? [];
+  if (given.length !== token.length || !timingSafeEqual(Buffer.from(given), Buffer.from(token))) return 404;
+  return rest === undefined || rest === 'events' ? undefined : 404;
+}
+
+/** Reads the runs, and sends each change to the pages that are open. */
+class Viewer {
+  readonly #open = new Set<ServerResponse>();
+  readonly #runs = new Map<string, { readonly version: string; readonly run: RunData }>();
+  #sent = '';
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly folders: readonly string[]) {}
+
+  async page(response: ServerResponse): Promise<void> {
+    const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-store' };
+    const text = await this.#read().then(
+      ({ runs }) => document({ ...livePage(runs), events: 'events' }),
+      (error: unknown) => error as Error,
+    );
+    if (typeof text === 'string') response.writeHead(200, headers).end(text);
+    else response.writeHead(500, { 'Content-Type': 'text/plain; charset=utf-8' }).end(`${text.message}\n`);
+  }
+
+  follow(response: ServerResponse): void {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+    this.#open.add(response);
+    response.on('close', () => this.#open.delete(response));
+    // What changed between the page and this request is sent at once.
+    this.#sent = '';
+    this.#timer ??= setInterval(() => void this.#look(), every).unref();
+  }
+
+  async end(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#look();
+    for (const response of this.#open) response.end('event: end\ndata: \n\n');
+  }
+
+  async #look(): Promise<void> {
+    if (this.#open.size === 0) return;
+    // Files may be unreadable for a moment, such as while a folder is moved; the next look may find them.
+    const found = await this.#read().catch(() => undefined);
+    if (found === undefined || found.version === this.#sent) return;
+    this.#sent = found.version;
+    const data = JSON.stringify(livePage(found.runs).main.text);
+    for (const response of this.#open) response.write(`event: page\ndata: ${data}\n\n`);
+  }
+
+  /** Runs whose files are as they were are not read again. */
+  async #read(): Promise<{ readonly version: string; readonly runs: RunData[] }> {
+    const versions: string[] = [];
+    const runs: RunData[] = [];
+    for (const folder of (await Promise.all(this.folders.map(runsIn))).flat()) {
+      const version = `${folder} ${await versionOf(folder)}`;
+      const known = this.#runs.get(folder);
+      const run = known?.version === version ? known.run : await readRunData(folder);
+      this.#runs.set(folder, { version, run });
+      versions.push(version);
+      runs.push(run);
+    }
+    return { version: versions.join('\n'), runs };
+  }
+}
+
+/** The folder itself if it is a run's, else the runs in it. */
+async function runsIn(folder: string): Promise<string[]> {
+  if (existsSync(join(folder, recordName))) return [folder];
+  const names = await readdir(folder).catch((error: unknown) => {
+    throw fileError('read', folder, error);
+  });
+  return names
+    .sort()
+    .map((name) => join(folder, name))
+    .filter((path) => existsSync(join(path, recordName)));
+}
+
+/** Changes whenever the run's metrics or its result do. */
+async function versionOf(folder: string): Promise<string> {
+  const times = [metricsName, stateName].map((name) =>
+    stat(join(folder, name)).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => 0,
+    ),
+  );
+  return (await Promise.all(times)).join(' ');
+}

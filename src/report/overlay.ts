@@ -1,0 +1,52 @@
+import type { EpochMetrics } from '../native/addon.js';
+import type { Page } from './page/document.js';
+import { type Curves, curves, scrolling, table } from './page/figures.js';
+import { type Content, html } from './page/html.js';
+import type { RunData } from './run-data.js';
+import { featureSections } from './run-features.js';
+import { footer, metricsData, nameOf, runPage } from './run-page.js';
+
+/** The page of runs that may be in progress: one run as its report shows it, several with their curves over each other. */
+export function livePage(runs: readonly RunData[]): Page {
+  const [first] = runs;
+  if (first === undefined) return { title: 'No run yet', main: html`<h1>No run has begun yet</h1>${footer()}` };
+  if (runs.length === 1) return runPage(first);
+  const title = `${runs.length} runs`;
+  const rows = runs.map((run) => [
+    nameOf(run),
+    run.record.options.method,
+    `${run.metrics.length} of ${run.record.options.epochs}`,
+    run.result?.accuracy == null ? '' : `${(100 * run.result.accuracy).toFixed(1)} %`,
+  ]);
+  const main = html`<header><h1>${title}</h1>
+${scrolling('Runs', table(['run', 'method', 'epochs', 'test accuracy'], rows, 'words'))}</header>
+${overlaid(runs)}
+${runs.map((run) => html`<article><h2>${nameOf(run)}</h2>${featureSections(run)}</article>`)}
+${footer()}
+${metricsData(Object.fromEntries(runs.map((run) => [nameOf(run), run.metrics])))}`;
+  return { title, main };
+}
+
+/** Curves of several runs in the same figures. */
+export function overlaid(runs: readonly RunData[]): Content {
+  const epochs = Math.max(0, ...runs.map(({ metrics }) => metrics.length));
+  if (epochs === 0) return undefined;
+  const figure = (title: string, value: (line: EpochMetrics) => number | undefined): Curves => ({
+    title,
+    x: { name: 'epoch', values: Array.from({ length: epochs }, (_, epoch) => epoch + 1) },
+    columns: runs.map((run) => ({ name: nameOf(run), values: run.metrics.map(value), exact: true })),
+  });
+  const terms = [...new Set(runs.flatMap(({ metrics }) => metrics.flatMap(({ losses }) => Object.keys(losses))))];
+  const figures = [
+    figure('Accuracy on the training images', ({ trainAccuracy }) => trainAccuracy),
+    figure('Accuracy on the validation images', ({ validationAccuracy }) => validationAccuracy),
+    ...terms.map((term) => figure(`The term ${term}, weighted as it is summed`, ({ losses }) => losses[term])),
+    figure('Cross-entropy of the validation images, nats', ({ validationLoss }) => validationLoss),
+    figure('Meta-objective, nats', ({ metaObjective }) => metaObjective),
+    figure('Learning rate', ({ lr }) => lr),
+  ];
+  const drawn = figures.filter(({ columns }) =>
+    columns.some(({ values }) => values.some((each) => each !== undefined)),
+  );
+  return html`<section><h2>Training</h2><div class="charts">${drawn.map(curves)}</div></section>`;
+}

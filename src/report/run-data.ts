@@ -1,0 +1,71 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EpochMetrics } from '../native/addon.js';
+import { readMetadata } from '../networks/weights/safetensors.js';
+import { parseRecord, type RunRecord } from '../options/run-record.js';
+import { readText } from '../system/files.js';
+import { translateMetrics } from './older-formats.js';
+import {
+  damagedFile,
+  type FinishedResult,
+  type FoundRate,
+  metricsName,
+  parseResult,
+  readRate,
+  recordName,
+  stateName,
+  timingName,
+} from './run-files.js';
+
+/** A line of timing.jsonl. */
+export interface EpochTiming {
+  readonly epoch: number;
+  /** Time of training and validation. */
+  readonly seconds: number;
+  readonly steps: number;
+  /** Absent where no step was left after a resume. */
+  readonly imagesPerSecond?: number;
+  /** The most memory that the process had used so far, bytes; earlier versions did not record it. */
+  readonly peakMemory?: number;
+}
+
+/** The text files of a run folder, and its result. */
+export interface RunData {
+  readonly folder: string;
+  readonly record: RunRecord;
+  /** The learning rate that was found; undefined where it was given, or is not found yet. */
+  readonly rate: FoundRate | undefined;
+  /** By epoch, as far as the run is. */
+  readonly metrics: readonly EpochMetrics[];
+  readonly timing: readonly EpochTiming[];
+  /** Undefined until the run is finished. */
+  readonly result: FinishedResult | undefined;
+}
+
+/**
+ * Reads a run folder. It only reads, so the run may be in progress.
+ * @throws L2TError INVALID_RUN, FILE_ACCESS.
+ */
+export async function readRunData(folder: string): Promise<RunData> {
+  const file = join(folder, recordName);
+  const record = parseRecord(await readText(file), file);
+  const rate = await readRate(folder);
+  const metrics = (await readLines(join(folder, metricsName))).map((line) => translateMetrics(line));
+  const timing = (await readLines(join(folder, timingName))) as unknown as EpochTiming[];
+  const state = join(folder, stateName);
+  const result = existsSync(state) ? parseResult((await readMetadata(state)).get('result'), state) : undefined;
+  return { folder, record, rate, metrics, timing, result };
+}
+
+/** The objects of a file with one JSON object a line; none where there is no such file. */
+async function readLines(file: string): Promise<Record<string, unknown>[]> {
+  if (!existsSync(file)) return [];
+  const lines = (await readText(file)).split('\n').filter((line) => line !== '');
+  return lines.map((line, k) => {
+    try {
+      return JSON.parse(line);
+    } catch (cause) {
+      throw damagedFile(file, `line ${k + 1} is no JSON`, cause);
+    }
+  });
+}

@@ -1,0 +1,164 @@
+import { basename } from 'node:path';
+import { countParameters } from '../networks/describe.js';
+import { methodOf } from '../options/methods.js';
+import { median, probabilityInterval } from '../system/statistics.js';
+import type { ExplainedSource } from './explain.js';
+import type { Page } from './page/document.js';
+import { curves, scrolling, table } from './page/figures.js';
+import { type Content, type Html, html, json } from './page/html.js';
+import type { RunData } from './run-data.js';
+import { featureSections } from './run-features.js';
+import { metricsName } from './run-files.js';
+import { explainedSections } from './run-pictures.js';
+import { testedSections } from './run-tested.js';
+import type { Tested } from './test-images.js';
+import type { Thumbnails } from './thumbnails.js';
+
+/** What a report shows of a run beside its own files. */
+export interface RunPictures {
+  readonly tested?: Tested;
+  readonly explained?: readonly ExplainedSource[];
+  readonly thumbnails?: Thumbnails;
+  /** Heat maps of the explained sources' saliency, in their order. */
+  readonly heat?: ReadonlyMap<Float32Array, Html>;
+  /** Sentences: which parts are left out, and why. */
+  readonly leftOut: readonly string[];
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+/** The name of a run's folder. */
+export const nameOf = ({ folder }: RunData): string => basename(folder);
+
+const titleOf = ({ record: { options } }: RunData): string =>
+  `${options.method}: ${options.target} on ${basename(options.data)}`;
+
+/** The page of one run. */
+export function runPage(run: RunData, pictures: RunPictures = { leftOut: [] }): Page {
+  const { tested, explained = [], leftOut, thumbnails } = pictures;
+  const main = html`<header><h1>${titleOf(run)}</h1>
+${headline(run, tested)}
+${leftOut.map((sentence) => html`<p class="left-out">${sentence}</p>`)}</header>
+${thumbnails?.definitions}
+${trainingSections(run)}
+${featureSections(run)}
+${thumbnails && explainedSections(run, explained, thumbnails, pictures.heat ?? new Map())}
+${tested && testedSections(tested, thumbnails)}
+${timeSection(run)}
+${optionsSection(run)}
+${footer()}
+${metricsData(run.metrics)}`;
+  return { title: titleOf(run), main };
+}
+
+/** All of metrics.jsonl, as an array of its lines, for programs that read the page; of several runs, by name. */
+export const metricsData = (metrics: unknown): Html =>
+  html`<script type="application/json" id="metrics">${json(metrics)}</script>`;
+
+export const footer = (): Html =>
+  html`<footer><p class="note">Made by l2t-native. The method: <a href="https://arxiv.org/abs/1905.05901">Learning What and Where to Transfer</a> (Jang, Lee, Hwang, Shin; ICML 2019).</p></footer>`;
+
+function headline({ record, result, metrics }: RunData, tested: Tested | undefined): Content {
+  const { options, data } = record;
+  const { target, width, method, sources, epochs, size } = options;
+  const parameters = countParameters({ name: target, classes: data.classNames.length, width });
+  const helpers = sources.map(({ checkpoint, network }) => `${basename(checkpoint)} (${network})`).join(' and ');
+  const help = helpers === '' ? 'without a source' : `with the help of ${helpers}`;
+  const what = `${target} at width ${width} (${parameters.toLocaleString('en')} parameters) learns ${data.classNames.length} classes of ${basename(options.data)} in images of ${size}×${size} pixels, ${help}, by the method ${method}.`;
+  const progress = result ? '' : ` ${metrics.length} of ${epochs} epochs are done.`;
+  return html`<p>${what}${progress}</p>${result && accuracySentence(result, tested)}`;
+}
+
+function accuracySentence({ correct, total, best }: NonNullable<RunData['result']>, tested: Tested | undefined): Html {
+  if (correct === null || total === null) return html`<p>The run has no test images.</p>`;
+  const { mean, low, high } = probabilityInterval(correct, total);
+  const again =
+    tested && tested.correct !== correct
+      ? ` (Evaluated again for this page, on another machine or with other threads: ${tested.correct}.)`
+      : '';
+  const which = best.selected ? 'the best on the validation images' : 'the last';
+  return html`<p class="result"><strong>${percent(mean)}</strong> of the test images are right: ${correct} of ${total}.</p>
+<p>The 95 % interval is ${percent(low)} to ${percent(high)} (Wilson’s; it is about the choice of test images, not about the seed). The weights are those of epoch ${best.epoch + 1}, ${which}.${again}</p>`;
+}
+
+/** Losses, accuracies, and the learning rate, by epoch. */
+function trainingSections({ metrics, record }: RunData): Content {
+  if (metrics.length === 0) return html`<p>No epoch is done yet.</p>`;
+  const x = { name: 'epoch', values: metrics.map(({ epoch }) => epoch + 1) };
+  const column = (name: string, value: (line: (typeof metrics)[number]) => number | undefined) => ({
+    name,
+    values: metrics.map(value),
+    exact: true,
+  });
+  const terms = [...new Set(metrics.flatMap(({ losses }) => Object.keys(losses)))].filter((term) => term !== 'org');
+  const figures = [
+    curves({
+      title: 'Cross-entropy, nats',
+      note: 'Of the training images while they train; of the validation images after the epoch; and the meta-objective: of the same batch after the virtual steps.',
+      x,
+      columns: [
+        column('org (training)', ({ losses }) => losses.org),
+        column('validation', ({ validationLoss }) => validationLoss),
+        column('meta-objective', ({ metaObjective }) => metaObjective),
+      ],
+    }),
+    curves({
+      title: 'Accuracy',
+      note: 'The share of images that are right, from 0 to 1.',
+      x,
+      columns: [
+        column('training', ({ trainAccuracy }) => trainAccuracy),
+        column('validation', ({ validationAccuracy }) => validationAccuracy),
+      ],
+    }),
+    ...terms.map((term) =>
+      curves({
+        title: `The term ${term}, weighted as it is summed`,
+        x,
+        columns: [column(term, ({ losses }) => losses[term])],
+      }),
+    ),
+    curves({ title: 'Learning rate', x, columns: [column('lr', ({ lr }) => lr)] }),
+    ...(methodOf(record.options.method).learns === undefined
+      ? []
+      : [curves({ title: 'Norm of the gradient of φ', x, columns: [column('gradPhi', ({ gradPhi }) => gradPhi)] })]),
+  ];
+  return html`<section><h2>Training</h2><div class="charts">${figures}</div></section>`;
+}
+
+function timeSection({ timing }: RunData): Content {
+  if (timing.length === 0) return undefined;
+  const seconds = timing.reduce((sum, line) => sum + line.seconds, 0);
+  const steps = timing.reduce((sum, line) => sum + line.steps, 0);
+  const speeds = timing.flatMap(({ imagesPerSecond }) => imagesPerSecond ?? []);
+  const memory = timing.flatMap(({ peakMemory }) => peakMemory ?? []);
+  const rows = [
+    ['training and validation', `${seconds.toFixed(1)} s`],
+    ...(steps > 0 ? [['a step', `${((1000 * seconds) / steps).toFixed(1)} ms (${steps} steps)`]] : []),
+    ...(speeds.length > 0 ? [['training images a second, median epoch', median(speeds).toFixed(1)]] : []),
+    ...(memory.length > 0 ? [['most memory of the process', `${(Math.max(...memory) / 1e6).toFixed(0)} MB`]] : []),
+  ];
+  return html`<section><h2>Time and memory</h2>${table(['', ''], rows, 'words')}
+<p class="note">Runs side by side in one process share its memory. The time of each epoch is in timing.jsonl.</p></section>`;
+}
+
+/** Every option, and the sources. */
+function optionsSection({ record, rate, folder }: RunData): Html {
+  const { sources, ...options } = record.options;
+  const found =
+    rate && ` (auto: found in ${rate.tried.length} steps, after a warm-up over ${100 * rate.warmUp} % of the steps)`;
+  const value = (key: string, given: unknown) => (key === 'lr' && rate ? `${rate.lr}${found}` : String(given));
+  const rows = Object.entries(options).map(([key, given]) => [key, html`<span>${value(key, given)}</span>`]);
+  const sourceRows = sources.map(({ checkpoint, network, width, size, pairs = '–' }, k) => [
+    String(k),
+    checkpoint,
+    network,
+    String(width),
+    `${size}×${size}`,
+    pairs,
+  ]);
+  return html`<section><h2>Options</h2>
+${sources.length > 0 && scrolling('Sources', table(['source', 'checkpoint', 'network', 'width', 'images', 'pairs'], sourceRows, 'words'))}
+${scrolling('Options', table(['option', 'value'], rows, 'words'))}
+<p class="note">${folder}: ${metricsName} has the numbers of this page, best.safetensors the network.</p></section>`;
+}

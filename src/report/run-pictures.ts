@@ -1,0 +1,75 @@
+import { basename } from 'node:path';
+import type { ResolvedSource } from '../options/run-record.js';
+import type { ExplainedPair, ExplainedSource, Saliency } from './explain.js';
+import { scrolling, short, table } from './page/figures.js';
+import { type Content, type Html, html } from './page/html.js';
+import type { RunData } from './run-data.js';
+import { featureNames } from './run-features.js';
+import type { Thumbnails } from './thumbnails.js';
+
+/** Pairs of a source whose channels are shown, and whose saliency is. */
+const [pairsWithChannels, pairsWithSaliency] = [15, 6];
+
+/** The pairs of a source whose saliency is shown. */
+export const salientPairs = ({ pairs }: ExplainedSource): readonly ExplainedPair[] => pairs.slice(0, pairsWithSaliency);
+
+/** The most weighted channels of each source, and where the weighted channels are active in some images. */
+export function explainedSections(
+  { record }: RunData,
+  explained: readonly ExplainedSource[],
+  thumbnails: Thumbnails,
+  heat: ReadonlyMap<Float32Array, Html>,
+): Content {
+  return explained.map((each) => {
+    const source = record.options.sources[each.source] as ResolvedSource;
+    return html`${channelSection(source, each, thumbnails)}${saliencySection(source, each, thumbnails, heat)}`;
+  });
+}
+
+function channelSection(source: ResolvedSource, { pairs }: ExplainedSource, thumbnails: Thumbnails): Html {
+  const nameOf = featureNames(source);
+  const rows = pairs
+    .slice(0, pairsWithChannels)
+    .flatMap(({ pair, channels, lambda, top }) =>
+      top.map(({ channel, weight, images }) => [
+        `${nameOf(pair[0])} → ${pair[1]}`,
+        lambda === undefined ? '' : lambda.toFixed(2),
+        String(channel),
+        `${short(Number((weight * channels).toPrecision(3)))} ×`,
+        html`${images.map((image) => thumbnails.show(image))}`,
+      ]),
+    );
+  return html`<section><h2>The channels of ${basename(source.checkpoint)} that count most</h2>
+<p>For each pair of features, in the order of λ: the channels with the highest mean w, as a multiple of the weight of equal channels, and the test images that excite each of them most.</p>
+${scrolling('Most weighted channels', table(['source feature → target', 'λ', 'channel', 'w', 'images'], rows))}</section>`;
+}
+
+function saliencySection(
+  source: ResolvedSource,
+  explained: ExplainedSource,
+  thumbnails: Thumbnails,
+  heat: ReadonlyMap<Float32Array, Html>,
+): Html {
+  const pairs = salientPairs(explained);
+  const nameOf = featureNames(source);
+  const images = pairs[0]?.saliency.map(({ image }) => image) ?? [];
+  const head = ['image', ...pairs.map(({ pair }) => `${nameOf(pair[0])} → ${pair[1]}`)];
+  const pictures = images.map((image, k) => [
+    thumbnails.show(image),
+    ...pairs.map(({ saliency }) => thumbnails.show(image, heat.get((saliency[k] as Saliency).values))),
+  ]);
+  const places = images.map((image, k) => [
+    thumbnails.name(image),
+    ...pairs.map(({ saliency }) => placeOf(saliency[k] as Saliency)),
+  ]);
+  return html`<section><h2>Where ${basename(source.checkpoint)} looks, weighted by w</h2>
+<p>Σ<sub>c</sub> w<sub>c</sub> S<sub>c</sub>: the source’s activation with its channels weighted as the meta-network f weights them for that image (as in the paper’s Figure). Red is high; each map has its own scale.</p>
+${scrolling('Saliency', table(head, pictures))}
+<details><summary>Table: where each map is highest</summary>${scrolling('Where each map is highest', table(head, places))}</details></section>`;
+}
+
+/** "row 3, column 5 of 8". */
+function placeOf({ values, side }: Saliency): string {
+  const highest = values.indexOf(values.reduce((a, b) => Math.max(a, b)));
+  return `row ${Math.floor(highest / side) + 1}, column ${(highest % side) + 1} of ${side}`;
+}

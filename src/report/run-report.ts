@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { largeSize } from '../data/fit.js';
+import { L2TError } from '../errors.js';
+import { Inference } from '../inference/inference.js';
+import { loadCheckpoint } from '../networks/checkpoint.js';
+import { type ExplainedSource, explainSources } from './explain.js';
+import { document } from './page/document.js';
+import type { Html } from './page/html.js';
+import { type RunData, readRunData } from './run-data.js';
+import { type RunPictures, runPage } from './run-page.js';
+import { salientPairs } from './run-pictures.js';
+import { type Placement, testImagesOf, testOn } from './test-images.js';
+import { heatMap, Thumbnails } from './thumbnails.js';
+
+/** Test images to which the meta-networks are applied, and how many of them get saliency maps. */
+const [sampled, salient] = [96, 6];
+
+/** Bytes of a report at most; above, its pictures are left out. */
+const mostBytes = 1_000_000;
+
+/**
+ * The report of a run as one HTML document. What needs data or sources that are gone or changed is left out, and the
+ * page says so.
+ * @throws L2TError INVALID_RUN, FILE_ACCESS; ABORTED.
+ */
+export async function runReport(folder: string, placement: Placement): Promise<string> {
+  const run = await readRunData(folder);
+  const pictures = await picturesOf(run, placement);
+  const whole = document(runPage(run, pictures));
+  if (Buffer.byteLength(whole) < mostBytes || pictures.thumbnails === undefined) return whole;
+  const { tested } = pictures;
+  const sentence = 'The pictures of images are left out: with them, this file would be larger than 1 MB.';
+  return document(runPage(run, { ...(tested && { tested }), leftOut: [...pictures.leftOut, sentence] }));
+}
+
+async function picturesOf(run: RunData, placement: Placement): Promise<RunPictures> {
+  const leftOut: string[] = [];
+  const part = async <T>(what: string, body: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await body();
+    } catch (error) {
+      if (!(error instanceof L2TError) || error.code === 'ABORTED') throw error;
+      leftOut.push(`Left out: ${what}. ${error.message}`);
+      return undefined;
+    }
+  };
+  const best = join(run.folder, 'best.safetensors');
+  if (run.result === undefined || !existsSync(best)) return { leftOut };
+  const images = await part('all that shows test images', () => testImagesOf(run, placement.signal));
+  if (images === undefined) return { leftOut };
+  const tested = await part('the test images by class, and the errors', async () => {
+    const inference = new Inference(await loadCheckpoint(best), placement);
+    return testOn(images, run.record.data.classNames, inference, placement);
+  });
+  const sample = { images, positions: spread(images.count), salient };
+  const explained = (await part('what the sources see', () => explainSources(run, sample, placement))) ?? [];
+  const shown = [...explained.flatMap(imagesOf), ...(tested?.mistakes ?? []).map(({ image }) => image)];
+  const thumbnails = await Thumbnails.of(images, shown, run.record.options.size < largeSize, (image) => {
+    return `${run.record.data.classNames[images.labels[image] as number]}, test image ${image}`;
+  });
+  return { ...(tested && { tested }), explained, thumbnails, heat: await heatOf(explained), leftOut };
+}
+
+/** Positions all over a list of `count` images, so that all classes are among them; so are the first `salient`. */
+function spread(count: number): number[] {
+  const evenly = (wanted: number) => Array.from({ length: wanted }, (_, k) => Math.floor((k * count) / wanted));
+  return [...new Set([...evenly(Math.min(salient, count)), ...evenly(Math.min(sampled, count))])];
+}
+
+const imagesOf = ({ pairs }: ExplainedSource): number[] =>
+  pairs.flatMap(({ top, saliency }) => [...top.flatMap(({ images }) => images), ...saliency.map(({ image }) => image)]);
+
+async function heatOf(explained: readonly ExplainedSource[]): Promise<Map<Float32Array, Html>> {
+  const maps = explained.flatMap((source) => salientPairs(source).flatMap(({ saliency }) => saliency));
+  return new Map(
+    await Promise.all(maps.map(async ({ values, side }) => [values, await heatMap(values, side)] as const)),
+  );
+}

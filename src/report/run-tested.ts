@@ -1,0 +1,58 @@
+import { scrolling, table } from './page/figures.js';
+import { type Content, type Html, html } from './page/html.js';
+import type { Tested } from './test-images.js';
+import type { Thumbnails } from './thumbnails.js';
+
+/** With more classes, the matrix would be unreadable; then the most frequent confusions stand in a list. */
+const mostClasses = 30;
+const mostConfusions = 50;
+
+const percent = (share: number | undefined): string => (share === undefined ? '–' : `${(100 * share).toFixed(1)} %`);
+
+/** What the network gets right and wrong on the test images. */
+export function testedSections(tested: Tested, thumbnails: Thumbnails | undefined): Content {
+  const { classes } = tested;
+  const rows = classes.map(({ name, images, precision, recall }) => [
+    name,
+    String(images),
+    percent(recall),
+    percent(precision),
+  ]);
+  return html`<section><h2>Test images, by class</h2>
+<p>Recall: the share of a class’s images that are called so. Precision: of the images that are called so, the share that is of the class.</p>
+${scrolling('Classes', table(['class', 'images', 'recall', 'precision'], rows))}
+<h3>Confusion</h3>${classes.length <= mostClasses ? matrix(tested) : confusions(tested)}</section>
+${thumbnails && mistakesSection(tested, thumbnails)}`;
+}
+
+function matrix({ classes, confusion }: Tested): Html {
+  const head = html`<tr><th scope="col">true ↓ called →</th>${classes.map(({ name }) => html`<th scope="col">${name}</th>`)}</tr>`;
+  const rows = confusion.map((row, truth) => {
+    const images = Math.max(1, classes[truth]?.images ?? 0);
+    const cells = row.map(
+      (count) => html`<td class="shade" style="--share:${count / images}">${count > 0 && count}</td>`,
+    );
+    return html`<tr><th scope="row">${classes[truth]?.name}</th>${cells}</tr>\n`;
+  });
+  return scrolling('Confusion matrix', html`<table><thead>${head}</thead><tbody>${rows}</tbody></table>`);
+}
+
+function confusions({ classes, confusion }: Tested): Html {
+  const wrong = confusion.flatMap((row, truth) =>
+    row.flatMap((count, predicted) => (count > 0 && truth !== predicted ? [{ truth, predicted, count }] : [])),
+  );
+  const most = wrong.sort((a, b) => b.count - a.count).slice(0, mostConfusions);
+  const name = (k: number) => classes[k]?.name ?? '';
+  const rows = most.map(({ truth, predicted, count }) => [name(truth), name(predicted), String(count)]);
+  return html`<p>With ${classes.length} classes, only the ${most.length} most frequent confusions are listed.</p>
+${scrolling('Most frequent confusions', table(['true', 'called', 'images'], rows, 'words'))}`;
+}
+
+function mistakesSection({ mistakes, classes }: Tested, thumbnails: Thumbnails): Content {
+  if (mistakes.length === 0) return undefined;
+  const items = mistakes.map(({ image, truth, predicted, probability }) => {
+    return html`<li>${thumbnails.show(image)}${classes[truth]?.name} → ${classes[predicted]?.name}, ${percent(probability)}</li>`;
+  });
+  return html`<section><h2>The most confident errors</h2><p>True class → what the network says, and how sure it is.</p>
+<ul class="gallery">${items}</ul></section>`;
+}

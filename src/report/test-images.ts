@@ -1,0 +1,100 @@
+import { divide } from '../data/divide.js';
+import type { ImageList } from '../data/image-list.js';
+import { loadData } from '../data/load.js';
+import { formatSplit } from '../data/split-file.js';
+import { L2TError } from '../errors.js';
+import type { Inference } from '../inference/inference.js';
+import { argmax, logSoftmax } from '../inference/logits.js';
+import { rules } from '../options/rules.js';
+import { hashText } from '../options/run-record.js';
+import type { RunData } from './run-data.js';
+
+/** Where a report computes, and what it tells meanwhile. */
+export interface Placement {
+  readonly device: string;
+  readonly threads: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Test images looked at so far. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/**
+ * The images that the run was tested on; undefined if it had none.
+ * @throws L2TError INVALID_RUN if the data is no longer what the run began with; what loading the data throws.
+ */
+export async function testImagesOf({ record, folder }: RunData, signal?: AbortSignal): Promise<ImageList | undefined> {
+  const { options, data } = record;
+  const own = rules[record.format];
+  const dataset = await loadData({ ...options, rules: own, signal });
+  const { lists, division } = divide(dataset, { ...options, rules: own });
+  const same = String(dataset.classNames) === String(data.classNames) && hashText(formatSplit(division)) === data.split;
+  if (same) return lists.test;
+  throw new L2TError('INVALID_RUN', `The data in ${options.data} changed since ${folder} began.`);
+}
+
+export interface TestedClass {
+  readonly name: string;
+  readonly images: number;
+  /** Images of the class that are called so; of those that are called so, the images of the class. Undefined: 0/0. */
+  readonly recall: number | undefined;
+  readonly precision: number | undefined;
+}
+
+export interface Mistake {
+  /** The image's position in the list. */
+  readonly image: number;
+  readonly truth: number;
+  readonly predicted: number;
+  /** Of the predicted class. */
+  readonly probability: number;
+}
+
+export interface Tested {
+  readonly correct: number;
+  /** Rows: true class; columns: predicted class. */
+  readonly confusion: readonly (readonly number[])[];
+  readonly classes: readonly TestedClass[];
+  /** The most confident mistakes, the worst first. */
+  readonly mistakes: readonly Mistake[];
+}
+
+/** How many of the most confident mistakes are shown. */
+const shownMistakes = 24;
+
+/**
+ * Classifies the test images.
+ * @throws L2TError INVALID_DATA, FILE_ACCESS for an image that cannot be read; ABORTED.
+ */
+export async function testOn(
+  images: ImageList,
+  classNames: readonly string[],
+  inference: Inference,
+  { signal, onProgress }: Pick<Placement, 'signal' | 'onProgress'>,
+): Promise<Tested> {
+  const confusion = classNames.map(() => new Array<number>(classNames.length).fill(0));
+  let mistakes: Mistake[] = [];
+  for await (const { first, outcomes } of inference.batches(images, { signal })) {
+    const wrong = outcomes.flatMap((logits, k): Mistake[] => {
+      if (logits instanceof L2TError) throw logits;
+      const truth = images.labels[first + k] as number;
+      const predicted = argmax(logits);
+      const row = confusion[truth] as number[];
+      row[predicted] = (row[predicted] as number) + 1;
+      const probability = Math.exp(logSoftmax(logits)[predicted] as number);
+      return predicted === truth ? [] : [{ image: first + k, truth, predicted, probability }];
+    });
+    onProgress?.(first + outcomes.length, images.count);
+    mistakes = [...mistakes, ...wrong].sort((a, b) => b.probability - a.probability).slice(0, shownMistakes);
+  }
+  const correct = confusion.reduce((sum, row, k) => sum + (row[k] as number), 0);
+  return { correct, confusion, classes: classNames.map((name, k) => ({ name, ...rates(confusion, k) })), mistakes };
+}
+
+function rates(confusion: Tested['confusion'], k: number): Omit<TestedClass, 'name'> {
+  const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
+  const hits = confusion[k]?.[k] as number;
+  const images = sum(confusion[k] as readonly number[]);
+  const called = sum(confusion.map((row) => row[k] as number));
+  const share = (of: number) => (of > 0 ? hits / of : undefined);
+  return { images, recall: share(images), precision: share(called) };
+}
