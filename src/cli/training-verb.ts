@@ -38,7 +38,10 @@ export async function runTraining(
   const result = await interruptible(async (signal) => {
     const run =
       folder === undefined ? await begin(signal) : resume(folder, { ...flagOptions(resumeSchema, flags), signal });
-    return follow(run, new Progress());
+    const progress = new Progress();
+    const done = await follow(run, progress);
+    if (done.report !== null) progress.note(`report: ${done.report}`);
+    return done;
   });
   process.stdout.write(flags.json ? `${JSON.stringify(toJson(result))}\n` : summary(result));
 }
@@ -72,10 +75,10 @@ export function toJson(result: RunResult): Record<string, unknown> {
   return { run, checkpoint, report, method, lr, correct, total, accuracy, best, seconds };
 }
 
-function summary({ checkpoint, report, correct, total, accuracy, best, lr, seconds }: RunResult): string {
+function summary({ checkpoint, correct, total, accuracy, best, lr, seconds }: RunResult): string {
   const tested =
     accuracy === null ? 'no test images' : `test accuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total})`;
   const validated = best.accuracy === null ? '' : ` (validation ${(100 * best.accuracy).toFixed(2)} %)`;
   const which = best.selected ? 'the best on the validation images' : 'the last';
-  return `${tested}; weights of epoch ${best.epoch + 1}, ${which}${validated}; learning rate ${lr}; ${seconds.toFixed(1)} s; ${checkpoint}${report === null ? '' : `; ${report}`}\n`;
+  return `${tested}; weights of epoch ${best.epoch + 1}, ${which}${validated}; learning rate ${lr}; ${seconds.toFixed(1)} s; ${checkpoint}\n`;
 }

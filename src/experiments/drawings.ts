@@ -16,8 +16,9 @@ const [width, left, right, rowHeight, axisHeight] = [720, 170, 20, 34, 44];
 function axisOf(values: readonly number[], from: number, to: number) {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   const spare = (most - least || 1) * 0.05;
+  const floor = (value: number) => Math.floor(least >= 0 ? Math.max(0, value) : value);
   const step = niceStep((most - least + 2 * spare) / 6);
-  const [low, high] = [Math.floor((least - spare) / step) * step, Math.ceil((most + spare) / step) * step];
+  const [low, high] = [floor((least - spare) / step) * step, Math.ceil((most + spare) / step) * step];
   const at = (value: number) => Math.round(10 * (from + ((to - from) * (value - low)) / (high - low))) / 10;
   const count = Math.round((high - low) / step) + 1;
   return { at, ticks: Array.from({ length: count }, (_, k) => Number((low + k * step).toPrecision(6))) };

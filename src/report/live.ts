@@ -97,12 +97,12 @@ class Viewer {
 
   async page(response: ServerResponse): Promise<void> {
     const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-store' };
-    const text = await this.#read().then(
-      ({ runs }) => document({ ...livePage(runs), events: 'events' }),
-      (error: unknown) => error as Error,
-    );
-    if (typeof text === 'string') response.writeHead(200, headers).end(text);
-    else response.writeHead(500, { 'Content-Type': 'text/plain; charset=utf-8' }).end(`${text.message}\n`);
+    try {
+      const { runs } = await this.#read();
+      response.writeHead(200, headers).end(await document({ ...livePage(runs), events: 'events' }));
+    } catch (error) {
+      response.writeHead(500, { 'Content-Type': 'text/plain; charset=utf-8' }).end(`${(error as Error).message}\n`);
+    }
   }
 
   follow(response: ServerResponse): void {

@@ -4,7 +4,7 @@ import { type Curves, curves, scrolling, table } from './page/figures.js';
 import { type Content, html } from './page/html.js';
 import type { RunData } from './run-data.js';
 import { featureSections } from './run-features.js';
-import { footer, metricsData, nameOf, runPage } from './run-page.js';
+import { footer, metricsData, nameOf, runPage, titleOfTerm } from './run-page.js';
 
 /** The page of runs that may be in progress: one run as its report shows it, several with their curves over each other. */
 export function livePage(runs: readonly RunData[]): Page {
@@ -40,7 +40,7 @@ export function overlaid(runs: readonly RunData[]): Content {
   const figures = [
     figure('Accuracy on the training images', ({ trainAccuracy }) => trainAccuracy),
     figure('Accuracy on the validation images', ({ validationAccuracy }) => validationAccuracy),
-    ...terms.map((term) => figure(`The term ${term}, weighted as it is summed`, ({ losses }) => losses[term])),
+    ...terms.map((term) => figure(titleOfTerm(term), ({ losses }) => losses[term])),
     figure('Cross-entropy of the validation images, nats', ({ validationLoss }) => validationLoss),
     figure('Meta-objective, nats', ({ metaObjective }) => metaObjective),
     figure('Learning rate', ({ lr }) => lr),

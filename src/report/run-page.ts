@@ -27,6 +27,9 @@ export interface RunPictures {
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
+export const titleOfTerm = (term: string): string =>
+  term === 'org' ? 'Cross-entropy of the training images (org), nats' : `The term ${term}, weighted as it is summed`;
+
 /** The name of a run's folder. */
 export const nameOf = ({ folder }: RunData): string => basename(folder);
 
@@ -113,7 +116,7 @@ function trainingSections({ metrics, record }: RunData): Content {
     }),
     ...terms.map((term) =>
       curves({
-        title: `The term ${term}, weighted as it is summed`,
+        title: titleOfTerm(term),
         x,
         columns: [column(term, ({ losses }) => losses[term])],
       }),

@@ -27,7 +27,7 @@ const mostBytes = 1_000_000;
 export async function runReport(folder: string, placement: Placement): Promise<string> {
   const run = await readRunData(folder);
   const pictures = await picturesOf(run, placement);
-  const whole = document(runPage(run, pictures));
+  const whole = await document(runPage(run, pictures));
   if (Buffer.byteLength(whole) < mostBytes || pictures.thumbnails === undefined) return whole;
   const { tested } = pictures;
   const sentence = 'The pictures of images are left out: with them, this file would be larger than 1 MB.';

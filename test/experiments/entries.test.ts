@@ -14,6 +14,7 @@ it('finetune-source reads the first source, and no option of the target', () => 
   });
   expect(entry?.options).toEqual({
     method: 'finetune',
+    report: false,
     target: 'resnet34',
     width: 0.5,
     size: undefined,

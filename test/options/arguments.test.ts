@@ -114,6 +114,8 @@ const calls: Readonly<Record<string, Ways>> = {
     needed: [(v) => api.resumeReproduction(v)],
     optional: [(v) => api.resumeReproduction(empty, v)],
   },
+  report: { needed: [(v) => api.report(v)], optional: [(v) => api.report(empty, v)] },
+  live: { needed: [(v) => api.live(v)], optional: [(v) => api.live(empty, v)] },
   resume: { needed: [(v) => api.resume(v).result], optional: [(v) => api.resume(empty, v).result] },
   transfer: { needed: [(v) => api.transfer(v).result] },
 };

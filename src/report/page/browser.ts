@@ -7,6 +7,8 @@ type Figure = { readonly plot: Plot; readonly place: HTMLElement };
 
 const dashes = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
 const height = 260;
+/** Distances of ticks on an x axis: epochs and images are whole. */
+const wholeSteps = [1, 10, 100, 1000, 10_000].flatMap((power) => [power, 2 * power, 5 * power]);
 let drawn: Figure[] = [];
 
 const all = <E extends Element>(selector: string, within: ParentNode = document): E[] => [
@@ -62,8 +64,8 @@ function draw(place: HTMLElement, table: HTMLTableElement): Plot {
     scales: { x: { time: false }, y: { distr: spread ? 3 : 1 } },
     series: [{ label: names[0] ?? '' }, ...series],
     axes: [
-      { ...axis, label: names[0] ?? '' },
-      { ...axis, size: 64 },
+      { ...axis, label: names[0] ?? '', incrs: wholeSteps },
+      { ...axis, size: 64, values: (_, ticks) => ticks.map(rounded) },
     ],
     legend: { live: names.length < 12 },
   };

@@ -1,19 +1,21 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { readText } from '../../system/files.js';
 import { Html, html } from './html.js';
 
-const require = createRequire(import.meta.url);
 const own = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
+const plots = (file: string): string => fileURLToPath(import.meta.resolve(`uplot/dist/${file}`));
 
 /** What every page carries in itself: the charts' library (uPlot), the page's script and the style. */
-function assets() {
-  const read = (path: string) => readFileSync(path, 'utf8').trim();
-  return {
-    scripts: [read(require.resolve('uplot/dist/uPlot.iife.min.js')), read(own('dist/report/page/browser.js'))],
-    style: read(require.resolve('uplot/dist/uPlot.min.css')) + read(own('src/report/page/style.css')),
-  };
+async function assets() {
+  const files = [
+    plots('uPlot.iife.min.js'),
+    own('dist/report/page/browser.js'),
+    plots('uPlot.min.css'),
+    own('src/report/page/style.css'),
+  ];
+  const texts = await Promise.all(files.map(async (file) => (await readText(file)).trim()));
+  return { scripts: texts.slice(0, 2), style: texts.slice(2).join('\n') };
 }
 
 export interface Page {
@@ -27,8 +29,8 @@ export interface Page {
  * The whole document. It needs no network, and its policy allows none: only its own two scripts run, so a name from a
  * person's files could not become one.
  */
-export function document({ title, main, events }: Page): string {
-  const { scripts, style } = assets();
+export async function document({ title, main, events }: Page): Promise<string> {
+  const { scripts, style } = await assets();
   const hashes = scripts.map((script) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`);
   const connect = events === undefined ? '' : "; connect-src 'self'";
   const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src ${hashes.join(' ')}; base-uri 'none'; form-action 'none'${connect}`;
