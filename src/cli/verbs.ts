@@ -18,8 +18,8 @@ import { register as reproduce } from './reproduce.js';
 import { register as setup } from './setup.js';
 import { register as transfer } from './transfer.js';
 
-/** Runs the command line, with all its verbs. */
-export async function main(): Promise<void> {
+/** The command line with all its verbs, not yet run. */
+export function commandLine(): Command {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const program = new Command('l2t-native')
     .description(
@@ -47,5 +47,7 @@ export async function main(): Promise<void> {
     build,
   ])
     register(program);
-  await runProgram(program);
+  return program;
 }
+
+export const main = (): Promise<void> => runProgram(commandLine());
