@@ -1,6 +1,7 @@
 /**
- * `npm run lint`: Biome, the TypeScript compiler, clang-format on all C++, clang-tidy on the C++ files that changed
- * since the main branch (`--all`: on every one). `npm run format` (`--fix`): Biome and clang-format fix the files.
+ * `npm run lint`: Biome, the TypeScript compiler, typedoc (is every export documented?), clang-format on all C++,
+ * clang-tidy on the C++ files that changed since the main branch (`--all`: on every one). `npm run format` (`--fix`):
+ * Biome and clang-format fix the files.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -132,6 +133,8 @@ if (!fix) {
   const tsc = join(root, 'node_modules/.bin/tsc');
   run('tsc', tsc, ['--noEmit']);
   run('tsc, the page in the browser', tsc, ['--noEmit', '-p', 'tsconfig.browser.json']);
+  // It fails on an export, or a member of an exported type, without a doc comment.
+  run('typedoc', join(root, 'node_modules/.bin/typedoc'), ['--emit', 'none', '--logLevel', 'Warn']);
   await tidy();
 }
 process.exitCode = failed.length === 0 ? 0 : 1;

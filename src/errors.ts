@@ -6,7 +6,9 @@ import { printableLines } from './system/printable.js';
  * characters that could control a terminal are escaped here. A string becomes one line, a list one line per entry.
  */
 export class L2TError extends Error {
+  /** Always 'L2TError'. */
   override readonly name = 'L2TError';
+  /** Which kind of failure it is. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string | readonly string[], options?: { cause?: unknown }) {

@@ -1,7 +1,16 @@
-export { checkData, type DataCheckOptions, type DataReport, type SplitReport } from './data/check.js';
+export {
+  checkData,
+  type DamagedImage,
+  type DataCheckOptions,
+  type DataReport,
+  type Sides,
+  type SplitReport,
+} from './data/check.js';
+export type { DecodedImage } from './data/decode.js';
 export { type ErrorCode, L2TError } from './errors.js';
 export { type CompareOptions, compare, resumeComparison } from './experiments/compare.js';
 export { type CurveOptions, curve, resumeCurve } from './experiments/curve.js';
+export type { EntryEstimate, Estimate } from './experiments/estimate.js';
 export type { ExperimentControl, ExperimentResult, Follow, ResumeControl } from './experiments/experiment.js';
 export type { InferenceTimes } from './experiments/inference-times.js';
 export { type Preset, presets } from './experiments/presets.js';
@@ -22,6 +31,9 @@ export {
 } from './inference/network.js';
 export type {
   EpochMetrics,
+  Losses,
+  NamedShape,
+  NamedTensor,
   NetworkDescription,
   NetworkSpec,
   Normalisation,

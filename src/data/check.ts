@@ -11,6 +11,7 @@ import type { ImageList } from './image-list.js';
 import { loadData } from './load.js';
 import { forEachParallel } from './reading.js';
 
+/** Options of `checkData`: `data`, `layout` and `classes` of docs/options.md, and what only the API has. */
 export type DataCheckOptions = Written<typeof dataCheckSchema> & {
   /** Aborts the check: it throws L2TError ABORTED. */
   readonly signal?: AbortSignal | undefined;
@@ -20,30 +21,62 @@ export type DataCheckOptions = Written<typeof dataCheckSchema> & {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 };
 
+/** An image that cannot be decoded. */
+export interface DamagedImage {
+  /** Its file, or its place in the data set's array. */
+  readonly image: string;
+  /** A sentence that names the image and says what is wrong with it. */
+  readonly problem: string;
+}
+
+/** The sides of a split's images, pixels. */
+export interface Sides {
+  /** The smallest. */
+  readonly min: number;
+  /** The median; for an even count, the mean of the two middle ones. */
+  readonly median: number;
+  /** The largest. */
+  readonly max: number;
+}
+
+/** What `checkData` found in one split. */
 export interface SplitReport {
+  /** Which split. */
   readonly split: SplitName;
+  /** Number of images, damaged ones too. */
   readonly images: number;
   /** Number of images of each class. */
   readonly perClass: readonly number[];
-  /** Short and long sides of the images that could be decoded, in pixels; absent if none could. */
-  readonly short?: { readonly min: number; readonly median: number; readonly max: number };
-  readonly long?: { readonly min: number; readonly median: number; readonly max: number };
-  readonly damaged: readonly { readonly image: string; readonly problem: string }[];
+  /** Short sides of the images that could be decoded; absent if none could. */
+  readonly short?: Sides;
+  /** The same of their long sides. */
+  readonly long?: Sides;
+  /** The images that cannot be decoded. */
+  readonly damaged: readonly DamagedImage[];
   /** Number of images that equal an earlier image of this split. */
   readonly repeated: number;
 }
 
+/** What `checkData` found. */
 export interface DataReport {
+  /** The folder that was given. */
   readonly folder: string;
+  /** The layout that was recognised or given; docs/data.md lists them. */
   readonly layout: string;
+  /** The classes, by index. */
   readonly classNames: readonly string[];
+  /** Number of published folds of the training images; 0 for most data sets. */
   readonly folds: number;
+  /** The splits that the data set has. */
   readonly splits: readonly SplitReport[];
   /** Pairs of images in different splits with exactly equal pixels. */
   readonly shared: readonly {
+    /** One image of each split. */
     readonly images: readonly [string, string];
+    /** Their splits, in the same order. */
     readonly splits: readonly [SplitName, SplitName];
   }[];
+  /** Problems that do not stop a run, one sentence each. */
   readonly warnings: readonly string[];
   /** Images decoded per second. */
   readonly imagesPerSecond: number;

@@ -3,10 +3,13 @@ import { L2TError } from '../errors.js';
 import { limitError } from '../system/limits.js';
 import { readWhole } from './reading.js';
 
-/** `pixels` is uint8, height × width × 3, RGB. */
+/** An image as raw pixels. */
 export interface DecodedImage {
+  /** uint8, height × width × 3, RGB. */
   readonly pixels: Uint8Array;
+  /** Pixels. */
   readonly height: number;
+  /** Pixels. */
   readonly width: number;
 }
 

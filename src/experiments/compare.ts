@@ -12,6 +12,7 @@ import {
   resumeExperiment,
 } from './experiment.js';
 
+/** Options of `compare`: those of docs/options.md, and what only the API has. */
 export type CompareOptions = Written<typeof compareSchema, 'data'> & ExperimentControl;
 
 /** Methods × seeds. */

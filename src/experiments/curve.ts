@@ -13,6 +13,7 @@ import {
   resumeExperiment,
 } from './experiment.js';
 
+/** Options of `curve`: those of docs/options.md, and what only the API has. */
 export type CurveOptions = Written<typeof curveSchema, 'data' | 'perClass'> & ExperimentControl;
 
 /** Images a class × methods × seeds. Runs begin in the order in which the numbers of images are listed. */

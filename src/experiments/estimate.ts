@@ -12,17 +12,23 @@ import { defaultParallel } from './experiment.js';
 
 /** How long the runs of one row would take. */
 export interface EntryEstimate {
+  /** The method as it was listed, with its pairs if they were given: fm:all-to-all. */
   readonly label: string;
+  /** N, training images a class, if rows differ in it. */
   readonly perClass?: number;
+  /** Milliseconds of a step, measured here. */
   readonly msPerStep: number;
-  /** Steps of one run; `seconds` is their time. */
+  /** Steps of one run. */
   readonly steps: number;
+  /** Seconds of these steps. */
   readonly seconds: number;
 }
 
+/** How long an experiment would take. */
 export interface Estimate {
+  /** One for each row of its table. */
   readonly entries: readonly EntryEstimate[];
-  /** All runs, with every seed, as many in parallel as the options say. Validation and loading are not included. */
+  /** Seconds of all runs, with every seed, as many in parallel as the options say. Validation and loading are not included. */
   readonly seconds: number;
 }
 

@@ -41,6 +41,7 @@ import { saveTable } from './table.js';
 export interface ExperimentResult {
   /** The folder with the table (comparison.md, .csv, .json) and the run folders. */
   readonly out: string;
+  /** The rows of the table, in the order of the methods; of a curve, by number of images, then method. */
   readonly rows: readonly ExperimentRow[];
   /**
    * How far the best method is ahead of the next, and whether the seeds settle it: one sentence, or for a curve one for
@@ -56,6 +57,7 @@ export type Follow = (run: Run, label: string, seed: number) => Promise<RunResul
 
 /** Options that only the API has. */
 export interface ExperimentControl extends RunControl {
+  /** Takes each run as it begins, instead of waiting for its result alone. */
   readonly follow?: Follow | undefined;
   /**
    * Called with the number of entries of the data folder listed so far, before the first run; only if listing takes

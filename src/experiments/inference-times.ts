@@ -13,7 +13,9 @@ export interface TrainedNetwork {
 
 /** Milliseconds of inference per image, in batches of 1 and of 32. */
 export interface InferenceTimes {
+  /** One image at a time. */
   readonly batch1: number;
+  /** In batches of 32. */
   readonly batch32: number;
 }
 

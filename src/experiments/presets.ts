@@ -21,12 +21,17 @@ type CompletePretrain = PretrainGiven & { readonly network: NetworkName; readonl
 const text = z.string().min(1);
 
 const presetSchema = z.strictObject({
+  /** The experiment in a sentence. */
   title: text,
   /** The verb whose options `options` are. */
   verb: z.enum(['compare', 'curve', 'pretrain']),
+  /** The data set that it needs. */
   data: z.strictObject({
+    /** The data set's usual name. */
     name: text,
+    /** How its files are laid out; docs/data.md lists the layouts. */
     layout: z.enum(layouts),
+    /** Number of classes. */
     classes: z.int().min(1),
     /** Training images, as published. */
     images: z.int().min(1),
@@ -37,7 +42,18 @@ const presetSchema = z.strictObject({
   }),
   /** Pretrained networks, in the order in which their weights are given. */
   sources: z
-    .array(z.strictObject({ network: z.enum(networkNames), trainedOn: text, classes: z.int().min(1), from: text }))
+    .array(
+      z.strictObject({
+        /** The source's network. */
+        network: z.enum(networkNames),
+        /** The data set that it was trained on, in words. */
+        trainedOn: text,
+        /** Number of classes that it tells apart. */
+        classes: z.int().min(1),
+        /** Where to get its weights, in words. */
+        from: text,
+      }),
+    )
     .default([]),
   /** What differs from the paper's schedule, which the tables of options hold. */
   options: z.record(z.string(), z.unknown()),
@@ -48,6 +64,7 @@ const presetSchema = z.strictObject({
  * is complete: it has the paper's schedule, too.
  */
 export interface Preset extends z.output<typeof presetSchema> {
+  /** The name by which `reproduce` or `pretrain --preset` takes it. */
   readonly name: string;
 }
 

@@ -52,11 +52,15 @@ export const resumeReproduction = async (out: string, control?: ResumeControl): 
 
 /** What a reproduction would do, and how long it would take here. */
 export interface DryRun {
+  /** The preset's name. */
   readonly preset: string;
+  /** Which verb's options it has. */
   readonly verb: Preset['verb'];
+  /** The options that `reproduce` would run with. */
   readonly options: ExperimentOptions;
   /** Were the images of the data counted? Else their published number is used. */
   readonly counted: boolean;
+  /** How long it would take on this machine. */
   readonly estimate: Estimate;
 }
 
@@ -68,7 +72,9 @@ export interface DryRun {
 export async function dryRun(
   name: string,
   given: Written<typeof reproduceSchema> & {
+    /** Ends the timing with L2TError ABORTED. */
     readonly signal?: AbortSignal | undefined;
+    /** Called with the label of each method before it is timed. */
     readonly onMethod?: ((label: string) => void) | undefined;
   } = {},
 ): Promise<DryRun> {

@@ -45,6 +45,7 @@ export function outcomeOf({ run, accuracy, best, lr, seconds, steps, network }: 
 export interface ExperimentRow {
   /** The name as it was listed, with its pairs if they were given: fm:all-to-all. */
   readonly label: string;
+  /** The method that ran; for the row finetune-source it is 'finetune'. */
   readonly method: MethodName;
   /** N, training images a class, if rows differ in it. */
   readonly perClass?: number;
@@ -73,6 +74,7 @@ export interface ExperimentRow {
   readonly seconds: number | null;
   /** The trained network's speed, on the experiment's device and threads; null until all runs have ended. */
   readonly inference: InferenceTimes | null;
+  /** The run folders, one a seed, those that diverged too. */
   readonly runs: readonly string[];
 }
 

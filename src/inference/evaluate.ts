@@ -22,6 +22,7 @@ import { printable, shown } from '../system/printable.js';
 import { Inference } from './inference.js';
 import { argmax, logSoftmax } from './logits.js';
 
+/** Options of `evaluate`: those of `eval` in docs/options.md, and what only the API has. */
 export type EvaluateOptions = Written<typeof evaluateSchema, 'data'> & {
   /** Ends the evaluation with L2TError ABORTED, at the next batch. */
   readonly signal?: AbortSignal | undefined;
@@ -29,6 +30,7 @@ export type EvaluateOptions = Written<typeof evaluateSchema, 'data'> & {
   readonly onListed?: ((entries: number) => void) | undefined;
   /** Images evaluated so far. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Called with a message for each problem that does not stop the evaluation. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Called with a message if the images to evaluate come from the split of the checkpoint's run. */
   readonly onNote?: ((message: string) => void) | undefined;
@@ -36,19 +38,27 @@ export type EvaluateOptions = Written<typeof evaluateSchema, 'data'> & {
   readonly names?: CheckpointOptions['names'] | undefined;
 };
 
+/** How well a network classifies a set of images. */
 export interface EvaluationResult {
+  /** Number of images that it classifies correctly. */
   readonly correct: number;
+  /** Number of images. */
   readonly total: number;
   /** In [0, 1]. */
   readonly accuracy: number;
   /** Mean cross-entropy, nats. */
   readonly loss: number;
+  /** The network's name, as vgg9_bn. */
   readonly network: string;
   /** The checkpoint's classes; those without images have total 0 and accuracy null. */
   readonly classes: readonly {
+    /** The class's name, or its index where the checkpoint has no names. */
     readonly name: string;
+    /** Number of its images that are classified correctly. */
     readonly correct: number;
+    /** Number of its images. */
     readonly total: number;
+    /** In [0, 1]. */
     readonly accuracy: number | null;
   }[];
   /** Rows: true class; columns: predicted class. */

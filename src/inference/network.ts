@@ -17,20 +17,26 @@ const rankingSchema = predictSchema.pick({ batch: true, top: true });
 /** Side of the images in pixels (default: the checkpoint's); the device; the number of CPU threads. */
 export type PlacementOptions = Given<typeof placementSchema>;
 
+/** Options of `Network.load`: `network`, `width`, `size`, `strict`, `device` and `threads` of docs/options.md. */
 export type NetworkOptions = Given<typeof networkSchema> & {
+  /** Called with a message for each problem that does not stop the loading. */
   readonly onWarning?: ((message: string) => void) | undefined;
 };
 
+/** `batch`, images at a time, and what only the API has. */
 export type InferenceOptions = Given<typeof inferenceSchema> & {
   /** Ends the call with L2TError ABORTED, at the next batch. */
   readonly signal?: AbortSignal | undefined;
 };
 
+/** `top`, the number of labels an image, from 1 (default 5), and those of every inference. */
 export type PredictOptions = InferenceOptions & Given<typeof rankingSchema>;
 
+/** A class and how likely it is. */
 export interface RankedLabel {
   /** The class's name, or its index where the checkpoint has no names. */
   readonly label: string;
+  /** The class's index, from 0. */
   readonly index: number;
   /** In [0, 1]; the probabilities of all classes sum to 1. */
   readonly probability: number;
@@ -44,8 +50,11 @@ export interface Prediction extends RankedLabel {
 
 /** Feature map `index` of all images: `values` is row-major. */
 export interface FeatureMap {
+  /** Its place among the network's feature maps, from 0 (`describeNetwork`). */
   readonly index: number;
+  /** Its four sides. */
   readonly shape: readonly [images: number, channels: number, height: number, width: number];
+  /** images · channels · height · width numbers. */
   readonly values: Float32Array;
 }
 
@@ -54,12 +63,15 @@ export interface FeatureMap {
  * as `evaluate` fits them. Concurrent calls are allowed; they share the weights.
  */
 export class Network {
+  /** The network's name, number of classes and width. */
   readonly spec: NetworkSpec;
   /** By class index. */
   readonly classNames: readonly string[];
   /** Side of its input images, pixels. */
   readonly size: number;
+  /** How pixels are normalised before the network reads them. */
   readonly normalisation: Normalisation;
+  /** Where it computes: cpu, cuda:0, … */
   readonly device: string;
   readonly #inference: Inference;
 

@@ -5,25 +5,42 @@ export type { NamedTensor };
 
 /** A network of the registry. `width` multiplies every channel count; the product is rounded, and at least 1. */
 export interface NetworkSpec {
+  /** One of `networkNames`. */
   readonly name: string;
+  /** Number of classes, from 1. */
   readonly classes: number;
+  /** In (0, 8]. */
   readonly width: number;
 }
 
+/** A tensor of a network, without its values. */
+export interface NamedShape {
+  /** Its name, as in PyTorch's state dict: features.0.weight. */
+  readonly name: string;
+  /** Its sides; none for a single number. */
+  readonly shape: readonly number[];
+}
+
+/** What a network consists of. */
 export interface NetworkDescription {
+  /** Its name, one of `networkNames`. */
   readonly name: string;
   /** θ, in the order of the flat parameter vector. */
-  readonly parameters: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly parameters: readonly NamedShape[];
   /** Batch-norm running statistics. */
-  readonly buffers: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly buffers: readonly NamedShape[];
   /**
    * Feature maps at the given input size. `candidate`: the last map of its spatial size, never a stem. Only candidates
    * are paired, except by an explicit list of pairs.
    */
   readonly features: readonly {
+    /** From 0: the numbers of `pairs`. */
     readonly index: number;
+    /** Number of channels. */
     readonly channels: number;
+    /** Its height and width, pixels. */
     readonly size: number;
+    /** Is it paired by all-to-all, one-to-one and single? */
     readonly candidate: boolean;
   }[];
 }
@@ -42,7 +59,9 @@ export interface NativeSource {
 
 /** Mean and standard deviation per channel, of pixels scaled to [0, 1]. */
 export interface Normalisation {
+  /** Of red, green and blue. */
   readonly mean: readonly [number, number, number];
+  /** Of red, green and blue. */
   readonly std: readonly [number, number, number];
 }
 
@@ -113,27 +132,37 @@ export interface RunJob extends Hyperparameters {
  * adds.
  */
 export interface Losses {
+  /** Cross-entropy, mean over the images, nats. */
   readonly org: number;
+  /** Another term, multiplied by its weight (docs/method.md). */
   readonly [term: string]: number;
 }
 
+/** A step of training has been done. */
 export interface StepEvent {
+  /** Which event it is. */
   readonly type: 'step';
   /** From 0. */
   readonly epoch: number;
-  /** Steps done in this epoch, and all steps of an epoch. */
+  /** Steps done in this epoch. */
   readonly step: number;
+  /** All steps of an epoch. */
   readonly steps: number;
+  /** Means over the batch, before the step. */
   readonly losses: Losses;
   /** L_org(θ_{T+1}); absent if the method is not bilevel. */
   readonly metaObjective?: number;
 }
 
+/** What the meta-networks learned about a pair of features, in an epoch. */
 export interface PairMetrics {
+  /** Which source, from 0, in the order in which they were given. */
   readonly source: number;
+  /** Source feature m and target feature n, both from 0. */
   readonly pair: Pair;
-  /** Mean and standard deviation of λ over the epoch's images; absent if the method does not learn λ. */
+  /** Mean of λ over the epoch's images, in [0, 6]; absent if the method does not learn λ. */
   readonly lambdaMean?: number;
+  /** Standard deviation of λ over the epoch's images. */
   readonly lambdaStd?: number;
   /** Mean entropy of w over the epoch's images, nats; absent if the method does not learn w. */
   readonly weightEntropy?: number;
@@ -141,16 +170,23 @@ export interface PairMetrics {
 
 /** The metrics of an epoch. All of them are reproducible from the seed. */
 export interface EpochMetrics {
+  /** From 0. */
   readonly epoch: number;
   /** Learning rate of the epoch's last step: during a warm-up it changes within an epoch. */
   readonly lr: number;
+  /** Means over the epoch's steps. */
   readonly losses: Losses;
+  /** L_org(θ_{T+1}), mean over the epoch's steps, nats; absent if the method is not bilevel. */
   readonly metaObjective?: number;
   /** Norm of the gradient with respect to φ, mean over the epoch's steps. */
   readonly gradPhi?: number;
+  /** On the training images, augmented, before each step: in [0, 1]. */
   readonly trainAccuracy: number;
+  /** On the validation images, in [0, 1]; absent without any. */
   readonly validationAccuracy?: number;
+  /** Mean cross-entropy of the validation images, nats; absent without any. */
   readonly validationLoss?: number;
+  /** One for each pair of features; none if the method has no pairs. */
   readonly pairs: readonly PairMetrics[];
 }
 

@@ -27,8 +27,11 @@ export const itemSize: Readonly<Record<DType, number>> = {
 
 /** A dense tensor. `data` holds the elements, row-major and little-endian; its length is product(shape) · itemSize. */
 export interface Tensor {
+  /** Its elements' type. */
   readonly dtype: DType;
+  /** Its sides; none for a single number. */
   readonly shape: readonly number[];
+  /** Its elements' bytes. */
   readonly data: Uint8Array;
 }
 
@@ -37,6 +40,7 @@ export type TensorMap = Map<string, Tensor>;
 
 /** A tensor with its name, as the addon takes and returns it. Names are untrusted, so they are never object keys. */
 export interface NamedTensor extends Tensor {
+  /** Its name, as in PyTorch's state dict: features.0.weight. */
   readonly name: string;
 }
 

@@ -16,11 +16,16 @@ import { writeSafetensors } from './weights/safetensors.js';
 
 /** A network with its weights and everything needed to use it. */
 export interface Checkpoint {
-  readonly network: NetworkSpec & { readonly name: NetworkName };
+  /** The network's name, number of classes and width. */
+  readonly network: NetworkSpec & {
+    /** Its name. */
+    readonly name: NetworkName;
+  };
   /** Side of its images, pixels. */
   readonly size: number;
   /** Names by class index; undefined if the file does not hold them. */
   readonly classNames: readonly string[] | undefined;
+  /** How pixels are normalised before the network reads them. */
   readonly normalisation: Normalisation;
   /** Parameters, then running statistics, in the network's order. */
   readonly weights: readonly NamedTensor[];
@@ -62,15 +67,19 @@ function describedBy(metadata: ReadonlyMap<string, string>, file: string): z.out
   throw new L2TError('INVALID_WEIGHTS', `${file}: its metadata entry '${field}' is damaged. Fetch or save it again.`);
 }
 
+/** How to read a checkpoint, where it does not say so itself. */
 export interface CheckpointOptions {
   /** Needed if the file does not name its network. */
   readonly network?: NetworkName | undefined;
+  /** Multiplies the network's channel counts: in (0, 8], by default 1. */
   readonly width?: number | undefined;
+  /** Side of its images, pixels, from 8 to 1024; by default the network's usual one. */
   readonly size?: number | undefined;
   /** If true, entries that the network does not have are an error, not a warning. */
   readonly strict?: boolean | undefined;
   /** How messages call the options; by default 'the option network' and so on. */
   readonly names?: OptionNames | undefined;
+  /** Called with a message for each problem that does not stop the loading. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 

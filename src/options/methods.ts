@@ -31,6 +31,7 @@ export const methods = {
   finetune: { terms: [], start: 'checkpoint' },
   scratch: { terms: [] },
 } as const satisfies Readonly<Record<string, Method>>;
+/** The name of a method: a row of `methods` (docs/method.md). */
 export type MethodName = keyof typeof methods;
 export const methodNames = Object.keys(methods) as [MethodName, ...MethodName[]];
 

@@ -2,6 +2,7 @@ import type { Normalisation } from '../native/contract.js';
 
 /** The networks, each of which can be a source or a target. */
 export const networkNames = ['resnet20', 'resnet32', 'vgg9_bn', 'resnet18', 'resnet34'] as const;
+/** The name of a network. */
 export type NetworkName = (typeof networkNames)[number];
 
 /** ImageNet's mean and standard deviation per channel, of pixels scaled to [0, 1]. */

@@ -25,9 +25,11 @@ export interface FoundRate {
   readonly tried: readonly RateTrial[];
 }
 
+/** A step of the search for a learning rate. */
 export interface RateTrial {
+  /** The rate that was tried. */
   readonly lr: number;
-  /** null: NaN or infinite. */
+  /** Cross-entropy of the batch before the step, nats; null: NaN or infinite. */
   readonly loss: number | null;
 }
 

@@ -4,23 +4,31 @@ import type { FoundRate } from '../report/run-files.js';
 
 /** The data folder is being listed: entries so far. Sent only if listing takes longer than half a second. */
 export interface ListingEvent {
+  /** Which event it is. */
   readonly type: 'listing';
+  /** Files and folders looked at so far. */
   readonly entries: number;
 }
 
 /** Images decoded so far. */
 export interface DataEvent {
+  /** Which event it is. */
   readonly type: 'data';
+  /** Images decoded. */
   readonly done: number;
+  /** Images to decode. */
   readonly total: number;
 }
 
 /** A step of the search for the learning rate (`lr: 'auto'`). */
 export interface RateEvent {
+  /** Which event it is. */
   readonly type: 'rate';
-  /** Rates tried so far; `total` is the most that the search tries. */
+  /** Rates tried so far. */
   readonly done: number;
+  /** The most that the search tries. */
   readonly total: number;
+  /** The rate of this step. */
   readonly lr: number;
   /** Cross-entropy of the batch before the step at this rate, nats. */
   readonly loss: number;
@@ -28,20 +36,35 @@ export interface RateEvent {
 
 /** A problem that does not stop the run. */
 export interface WarningEvent {
+  /** Which event it is. */
   readonly type: 'warning';
+  /** What is wrong, and what to do. */
   readonly message: string;
 }
 
 /** Everything is ready: training begins, or continues after a resume. */
 export interface StartEvent {
+  /** Which event it is. */
   readonly type: 'start';
+  /** The run folder. */
   readonly run: string;
+  /** The method. */
   readonly method: MethodName;
+  /** The target's network. */
   readonly target: string;
+  /** Number of classes of the data. */
   readonly classes: number;
   /** Which features are matched; `source` counts the sources from 0, in the order in which they were given. */
   readonly pairs: readonly Pick<PairMetrics, 'source' | 'pair'>[];
-  readonly images: { readonly train: number; readonly validation: number; readonly test: number };
+  /** Number of images of each kind. */
+  readonly images: {
+    /** Trained on. */
+    readonly train: number;
+    /** Held out, or the data set's own; 0: no validation. */
+    readonly validation: number;
+    /** Evaluated once, at the end. */
+    readonly test: number;
+  };
   /** True if the data has no test images: this run's are then a tenth of each class, held out from training. */
   readonly testDrawn: boolean;
   /**
@@ -49,12 +72,15 @@ export interface StartEvent {
    * validation images.
    */
   readonly selectBest: boolean;
+  /** Where it computes: cpu, cuda:0, … */
   readonly device: string;
   /** Why this device, where `auto` chose. */
   readonly reason: string;
   /** What computes there: 'cpu', 'reference' (LibTorch's operations one by one), or 'autograd'. */
   readonly backend: string;
+  /** CPU threads. */
   readonly threads: number;
+  /** Epochs of the whole run. */
   readonly epochs: number;
   /** The learning rate that the schedule begins with. */
   readonly lr: number;
@@ -64,7 +90,9 @@ export interface StartEvent {
 
 /** The end of an epoch; its files are on disk. */
 export interface RunEpochEvent extends EpochMetrics {
+  /** Which event it is. */
   readonly type: 'epoch';
+  /** Epochs of the whole run. */
   readonly epochs: number;
   /** On the validation images, in [0, 1]; without any, on the training images, measured during training. */
   readonly accuracy: number;
@@ -72,6 +100,7 @@ export interface RunEpochEvent extends EpochMetrics {
    * The best epoch so far; its weights are in best.safetensors. True for every epoch if none is selected (StartEvent).
    */
   readonly best: boolean;
+  /** Seconds of training and validation in this epoch. */
   readonly seconds: number;
 }
 
@@ -90,10 +119,13 @@ export interface LiveEvent {
 
 /** state.safetensors was written: a resume would continue from here. */
 export interface CheckpointEvent {
+  /** Which event it is. */
   readonly type: 'checkpoint';
+  /** The file. */
   readonly path: string;
 }
 
+/** What iterating over a run gives. */
 export type RunEvent =
   | ListingEvent
   | DataEvent

@@ -8,6 +8,7 @@ import { continueRun } from './start.js';
 /** The options that a resume may change. With other threads or another device, the results' last digits may differ. */
 export const resumeSchema = transferSchema.pick({ threads: true, device: true, live: true });
 
+/** Options of `resume`: `threads`, `device`, and what only the API has. */
 export type ResumeOptions = Given<typeof resumeSchema> & RunControl;
 
 /**

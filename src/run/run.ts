@@ -11,6 +11,7 @@ export interface RunControl {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a finished run gives. */
 export interface RunResult {
   /** The target with the weights of epoch `best.epoch`. */
   readonly network: Checkpoint;
@@ -18,13 +19,23 @@ export interface RunResult {
   readonly checkpoint: string;
   /** On the test images, in [0, 1]. `accuracy`, `correct` and `total` are null if a split file names no test images. */
   readonly accuracy: number | null;
+  /** Number of test images that are classified correctly. */
   readonly correct: number | null;
+  /** Number of test images. */
   readonly total: number | null;
-  /**
-   * The epoch of the result, and its validation accuracy (null without validation images). `selected`: it is the first
-   * epoch with the best validation accuracy, which needs at least 400 validation images; else it is the last epoch.
-   */
-  readonly best: { readonly epoch: number; readonly accuracy: number | null; readonly selected: boolean };
+  /** The epoch of the result. */
+  readonly best: {
+    /** From 0. */
+    readonly epoch: number;
+    /** Its validation accuracy, in [0, 1]; null without validation images. */
+    readonly accuracy: number | null;
+    /**
+     * True: it is the first epoch with the best validation accuracy, which needs at least 400 validation images. False:
+     * it is the last epoch.
+     */
+    readonly selected: boolean;
+  };
+  /** The method. */
   readonly method: MethodName;
   /** The learning rate that its schedule began with. */
   readonly lr: number;
@@ -73,6 +84,7 @@ export class Run implements AsyncIterable<RunEvent> {
     );
   }
 
+  /** The result, once the run has ended. Rejected if it fails, or with ABORTED. */
   get result(): Promise<RunResult> {
     this.#asked = true;
     return this.#result;

@@ -35,8 +35,11 @@ export function probabilityOfAtLeast(successes: number, trials: number, probabil
 
 /** A mean with its 95 % interval. */
 export interface Interval {
+  /** The mean. */
   readonly mean: number;
+  /** The lower end of the interval. */
   readonly low: number;
+  /** The upper end of the interval. */
   readonly high: number;
 }
 
