@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Command, CommanderError } from 'commander';
+import { packageRoot } from '../../scripts/build-native.mjs';
+import { commandLine } from '../../src/cli/verbs.js';
+import { rowOf, verbsOf } from '../../tools/option-table.js';
+import { wordsOf } from './documents.js';
+
+const { scripts } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
+  scripts: Record<string, string>;
+};
+
+/** What the program's own parser refuses of a command, or a value that the option's row does; undefined if nothing. */
+export function refusalOf(command: string): string | undefined {
+  const words = wordsOf(command);
+  const [tool, ...rest] = words[0] === 'npx' ? words.slice(1) : words;
+  if (tool === 'l2t-native') return refusalOfVerb(rest);
+  if (tool === 'npm') return refusalOfScript(rest);
+  return undefined;
+}
+
+function refusalOfVerb(args: readonly string[]): string | undefined {
+  const program = commandLine();
+  let wrong: string | undefined;
+  for (const command of [program, ...program.commands, ...verbsOf(program).map(([, inner]) => inner)]) {
+    command.exitOverride().configureOutput({ writeOut: () => {}, writeErr: () => {} });
+  }
+  for (const [, command] of verbsOf(program)) {
+    command.action(() => {
+      wrong = wrongValueOf(command);
+    });
+  }
+  try {
+    program.parse(args, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? undefined : error.message;
+  }
+  return wrong;
+}
+
+function wrongValueOf(command: Command): string | undefined {
+  const given = command.opts() as Record<string, unknown>;
+  const wrong = command.options.find((option) => {
+    const value = given[option.attributeName()];
+    return value !== undefined && rowOf(option)?.schema.safeParse(value).success === false;
+  });
+  return wrong && `${wrong.long} is ${given[wrong.attributeName()]}`;
+}
+
+/** `npm run lint -- --all`: is there such a script, and does its program know the flag? */
+function refusalOfScript([first, ...rest]: readonly string[]): string | undefined {
+  const [name = '', ...args] = first === 'run' ? rest : [first ?? '', ...rest];
+  if (name === 'install' || name === 'ci') return undefined;
+  const script = scripts[name];
+  if (script === undefined) return `there is no script ${name}`;
+  if (name === 'demo') return refusalOfVerb(['demo', ...args.slice(1)]);
+  const file = /\S+\.(?:ts|mjs)$/.exec(script)?.[0];
+  const text = file === undefined ? '' : readFileSync(join(packageRoot, file), 'utf8');
+  const unknown = args.find((word) => /^--\w/.test(word) && !text.includes(`'${word}`));
+  return unknown && `the script ${name} has no flag ${unknown}`;
+}
+
+const program = commandLine();
+const flagsOf = (command: Command): (string | undefined)[] => ['--help', ...command.options.map(({ long }) => long)];
+const allFlags = verbsOf(program).flatMap(([, command]) => flagsOf(command));
+
+/**
+ * What is wrong with code in the running text: a flag alone (`--lr auto`) that no verb has, or a command with a flag that
+ * its verb does not have. Placeholders may stand for values.
+ */
+export function unknownIn(code: string): string | undefined {
+  const words = wordsOf(code.replaceAll(/[[\]…]/g, ' '));
+  const unknownOf = (known: readonly (string | undefined)[]) =>
+    words.find((word) => /^--\w/.test(word) && !known.includes(word));
+  if (code.startsWith('--')) return unknownOf(allFlags);
+  const [tool, ...rest] = words[0] === 'npx' ? words.slice(1) : words;
+  if (tool === 'npm') return refusalOfScript(rest);
+  if (tool !== 'l2t-native' || rest.length === 0 || rest[0] === 'VERB') return undefined;
+  const [, verb] = verbsOf(program).find(([name]) => ` ${rest.join(' ')} `.startsWith(` ${name} `)) ?? [];
+  return verb === undefined ? `there is no verb ${rest[0]}` : unknownOf(flagsOf(verb));
+}

@@ -1,0 +1,96 @@
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { packageRoot } from '../../scripts/build-native.mjs';
+import { cifar10, cifar100 } from '../../src/data/layouts/cifar.js';
+import { encode, pattern, writeCifar, writeClasses } from '../data/generate.js';
+import { writeSvhn } from '../fixtures/layouts.js';
+import { cli, main, tinySource } from '../tiny.js';
+
+/**
+ * What the documents' commands and snippets become here. Every row must fit something, and every step that is not a
+ * command of l2t-native, or a snippet of TypeScript or YAML, needs a row with `not`.
+ */
+export interface Row {
+  /** Fits a step that this matches. */
+  readonly fits: RegExp;
+  /** Replaces what `fits` matches. */
+  readonly becomes?: string;
+  /** Added after the command, or before the snippet. A flag that comes twice has the later value. */
+  readonly adds?: string;
+  /** Why it is not run. A command is then parsed, with its options. */
+  readonly not?: string;
+}
+
+const small = '--epochs 1 --batch 8 --lr 0.01 --width 0.0625';
+
+export const rows: readonly Row[] = [
+  { fits: /^npm (run demo|test)\b/, not: 'sets the machine up; then it trains, or tests, for minutes' },
+  { fits: /^npm install l2t-native$/, not: 'the package is not published' },
+  { fits: /^npx l2t-native (build|setup)\b/, not: 'downloads or compiles for minutes' },
+  { fits: /^npm run (lint|format|option-help|docs:api)\b/, not: 'works on the repository itself' },
+  { fits: /^npm run (test:\w+|hashes)\b/, not: 'takes minutes' },
+  { fits: /^\.ci\/run$/, not: 'runs these tests' },
+  { fits: /^npx (?=l2t-native)/, becomes: '' },
+  { fits: /(?<=^l2t-native transfer) …/, becomes: ' --method scratch --target vgg9_bn --data photos' },
+  { fits: /(?<=--data) …/, becomes: ' photos' },
+  { fits: /^l2t-native transfer (?!--resume)/, adds: small },
+  { fits: /^l2t-native pretrain (?!--resume)/, adds: small },
+  { fits: /^l2t-native compare (?!--resume)/, adds: `${small} --seeds 1 --per-class 1` },
+  {
+    fits: /^l2t-native reproduce cifar100 /,
+    adds: `${small} --seeds 1 --per-class 1 --methods lwf,l2t-ww:all-to-all`,
+  },
+  { fits: /(?<=data: 'photos',\n\s*)epochs: 200/, becomes: 'epochs: 1, batch: 8, lr: 0.01, width: 0.0625' },
+  {
+    fits: /{ pixels, height, width }/,
+    adds: "import { readFileSync } from 'node:fs';\nconst buffer = readFileSync('new/1.jpg');\nconst [height, width] = [40, 30];\nconst pixels = new Uint8Array(height * width * 3);\n",
+  },
+];
+
+/** Two classes of ten images. */
+const photographs = (folder: string) => writeClasses(folder, { coat: 10, shoe: 10 });
+const resnet32 = async (file: string) =>
+  copyFileSync(await tinySource({ name: 'resnet32', classes: 200, width: 0.0625 }), file);
+
+/** The files that the documents speak of, by their names there. Each must be named in a document. */
+export const files: Readonly<Record<string, (path: string) => unknown>> = {
+  photos: photographs,
+  clothing10: photographs,
+  FOLDER: photographs,
+  cifar10: (folder) => writeCifar(folder, cifar10),
+  'cifar-100-binary': (folder) => writeCifar(folder, cifar100),
+  svhn: writeSvhn,
+  'new/1.jpg': async (file) => {
+    mkdirSync(dirname(file));
+    writeFileSync(file, await encode(pattern(1, 40, 30), 40, 30, 'jpeg'));
+  },
+  'resnet32.pth': resnet32,
+  'tinyimagenet.pth': resnet32,
+  'resnet32-tinyimagenet.pth.tar': resnet32,
+  'svhn.pth': async (file) => copyFileSync(await tinySource({ name: 'resnet20', width: 0.0625 }), file),
+  'runs/first': async (out) => {
+    const data = join(dirname(dirname(out)), 'photos');
+    const options = ['--method', 'scratch', '--target', 'vgg9_bn', '--validation', '2', '--threads', '1'];
+    const { code, stderr } = await cli(['transfer', ...options, ...small.split(' '), '--data', data, '--out', out]);
+    if (code !== 0) throw new Error(stderr);
+  },
+};
+
+/** A folder with all of these files, the command `l2t-native`, and the package for snippets to import. */
+export async function preparedFolder(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'l2t-docs-'));
+  for (const [name, make] of Object.entries(files)) await make(join(folder, name));
+  mkdirSync(join(folder, 'bin'));
+  const command = `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`;
+  writeFileSync(join(folder, 'bin/l2t-native'), command, { mode: 0o755 });
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(packageRoot, join(folder, 'node_modules/l2t-native'));
+  return folder;
+}
+
+export function copyOf(prepared: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'l2t-docs-'));
+  cpSync(prepared, folder, { recursive: true, verbatimSymlinks: true });
+  return folder;
+}
