@@ -22,7 +22,7 @@ export interface Step {
 export const stepsOf = (document: string): Step[] =>
   stepsIn(readFileSync(join(packageRoot, document), 'utf8'), document);
 
-/** The fenced blocks of a document: each command line of a shell's is a step, and each block of another language. */
+/** The fenced blocks of a document: each command line of a shell's is a step, and each block of another language. `text` is what a command prints. */
 export function stepsIn(text: string, document: string): Step[] {
   const steps: Step[] = [];
   let open: { language: string; line: number; lines: string[] } | undefined;
@@ -33,7 +33,7 @@ export function stepsIn(text: string, document: string): Step[] {
     } else if (/^ *```/.test(line)) {
       const { language, line: first, lines } = open;
       if (language === 'sh') steps.push(...commandsIn(lines, first, document));
-      else steps.push({ place: `${document}:${first}`, language, text: lines.join('\n') });
+      else if (language !== 'text') steps.push({ place: `${document}:${first}`, language, text: lines.join('\n') });
       open = undefined;
     } else open.lines.push(line);
   }

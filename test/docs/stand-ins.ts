@@ -37,6 +37,7 @@ export const rows: readonly Row[] = [
   { fits: /^l2t-native transfer (?!--resume)/, adds: small },
   { fits: /^l2t-native pretrain (?!--resume)/, adds: small },
   { fits: /^l2t-native compare (?!--resume)/, adds: `${small} --seeds 1 --per-class 1` },
+  { fits: /^l2t-native curve (?!--resume)/, adds: `${small} --seeds 1 --per-class 1,2` },
   {
     fits: /^l2t-native reproduce cifar100 /,
     adds: `${small} --seeds 1 --per-class 1 --methods lwf,l2t-ww:all-to-all`,
