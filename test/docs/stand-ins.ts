@@ -31,6 +31,7 @@ export const rows: readonly Row[] = [
   { fits: /^npm run (lint|format|option-help|docs:api)\b/, not: 'works on the repository itself' },
   { fits: /^npm run (test:\w+|hashes)\b/, not: 'takes minutes' },
   { fits: /^\.ci\/run$/, not: 'runs these tests' },
+  { fits: /^l2t-native live /, not: 'serves a page until Ctrl-C' },
   { fits: /^npx (?=l2t-native)/, becomes: '' },
   { fits: /(?<=^l2t-native transfer) …/, becomes: ' --method scratch --target vgg9_bn --data photos' },
   { fits: /(?<=--data) …/, becomes: ' photos' },
