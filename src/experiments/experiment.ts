@@ -81,6 +81,7 @@ export const experimentControls = {
 /** The options that may change when an experiment resumes. */
 export const resumableSchema = compareSchema.pick({ parallel: true, live: true });
 
+/** What the caller of a resumed experiment may say. */
 export type ResumeControl = ExperimentControl & Written<typeof resumableSchema>;
 
 /** A kind of experiment: its verb, its options, and the rows that they make. */

@@ -14,6 +14,7 @@ import { defaultThreads } from '../system/threads.js';
 import { comparisonPage } from './comparison-page.js';
 import type { ExperimentRow } from './row.js';
 
+/** `l2t-native report --help` says what each option is. */
 export type ReportOptions = Written<typeof reportSchema> & {
   /** Ends the work with L2TError ABORTED; no file is written. */
   readonly signal?: AbortSignal | undefined;

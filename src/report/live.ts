@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { requirePath, takeOptions } from '../options/arguments.js';
 import type { Written } from '../options/check.js';
+import { guarded } from '../options/guarded.js';
 import { liveSchema } from '../options/schemas.js';
 import { fileError } from '../system/files.js';
 import { livePage } from './overlay.js';
@@ -17,6 +18,7 @@ import { metricsName, recordName, stateName } from './run-files.js';
 /** How often the folders are looked at while a page is open, milliseconds. */
 const every = 1000;
 
+/** The port of the page. */
 export type LiveOptions = Written<typeof liveSchema>;
 
 /** A page of runs, served on this machine alone. */
@@ -34,8 +36,9 @@ export interface Live {
  */
 export function live(folders: string | readonly string[], given: LiveOptions = {}): Promise<Live> {
   const { port } = takeOptions(liveSchema, given, {}).options;
+  const listed = guarded('The list of folders', () => [folders].flat());
   return serveLive(
-    [folders].flat().map((folder) => requirePath(folder, 'The folder of the runs')),
+    listed.map((folder) => requirePath(folder, 'The folder of the runs')),
     port,
   );
 }

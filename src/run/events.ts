@@ -106,14 +106,19 @@ export interface RunEpochEvent extends EpochMetrics {
 
 /** Test images looked at for the report, after the last epoch. */
 export interface ReportEvent {
+  /** Tells the events apart. */
   readonly type: 'report';
+  /** Test images looked at so far. */
   readonly done: number;
+  /** All test images. */
   readonly total: number;
 }
 
 /** A page that shows the run while it grows (option `live`), until the run ends. */
 export interface LiveEvent {
+  /** Tells the events apart. */
   readonly type: 'live';
+  /** The page's address, with its token. */
   readonly url: string;
 }
 
