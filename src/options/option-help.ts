@@ -61,6 +61,8 @@ export interface OptionHelp {
   readonly report?: unknown;
   /** serve a page at 127.0.0.1 that shows the curves while they grow (at a free port); true, false, or a port from 0 to 65535 */
   readonly live?: unknown;
+  /** logs for other programs, in the run folder: csv writes metrics.csv, tensorboard events.out.tfevents.… (none); some of csv, tensorboard, separated by commas */
+  readonly log?: unknown;
   /** weight of the matching loss (0.5); from 0 to 1000000 */
   readonly beta?: unknown;
   /** T, virtual steps on the matching loss (2); from 1 to 100 */

@@ -30,3 +30,19 @@ export const listed = (value: string, allowed: string, help: string, values?: Va
   const item = z.union([z.string().min(1), z.int()]);
   return about(z.union([item, z.array(item).min(1).readonly()]).transform(String), value, allowed, help, values);
 };
+
+/**
+ * Some of `names`: a list of them, or one string that separates them by commas. The result is a list that has each name
+ * once.
+ */
+export const someOf = <const T extends readonly string[]>(names: T, help: string) => {
+  const written = z.string().transform((list) => list.split(',').map((name) => name.trim()));
+  const chosen = z.union([written, z.array(z.enum(names)).readonly()]).pipe(z.array(z.enum(names)).min(1));
+  const allowed = `some of ${names.join(', ')}, separated by commas`;
+  return about(
+    chosen.transform((list) => [...new Set(list)]),
+    'list',
+    allowed,
+    help,
+  );
+};

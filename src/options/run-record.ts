@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { shown } from '../system/printable.js';
 import { layouts } from './datasets.js';
+import { logNames } from './logs.js';
 import { methodNames, type SettingName, settings } from './methods.js';
 import { networkNames } from './networks.js';
 import { convolutionNames, engineNames } from './schemas.js';
@@ -56,6 +57,7 @@ const resolved = z.strictObject({
   lr: z.union([z.literal('auto'), z.number()]),
   /** Absent: true. */
   report: z.literal(false).optional(),
+  log: z.array(z.enum(logNames)).min(1).optional(),
   ...optionalSettings,
 });
 

@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import type { ConvolutionName, EngineName } from '../native/contract.js';
 import { layouts, splitNames } from './datasets.js';
+import { logNames } from './logs.js';
 import { methodNames, methodOf, rowNames, settings } from './methods.js';
 import { networkNames } from './networks.js';
-import { above, choice, custom, listed, path, repeated, text, whole, yes } from './row.js';
+import { above, choice, custom, listed, path, repeated, someOf, text, whole, yes } from './row.js';
 
 export const engineNames = ['native', 'autograd'] as const satisfies readonly EngineName[];
 export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfies readonly ConvolutionName[];
@@ -80,6 +81,10 @@ const training = {
     '[port]',
     'true, false, or a port from 0 to 65535',
     'serve a page at 127.0.0.1 that shows the curves while they grow (at a free port)',
+  ),
+  log: someOf(
+    logNames,
+    'logs for other programs, in the run folder: csv writes metrics.csv, tensorboard events.out.tfevents.… (none)',
   ),
 };
 

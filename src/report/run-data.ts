@@ -7,6 +7,7 @@ import { readText } from '../system/files.js';
 import { translateMetrics } from './older-formats.js';
 import {
   damagedFile,
+  type EpochTiming,
   type FinishedResult,
   type FoundRate,
   metricsName,
@@ -16,18 +17,6 @@ import {
   stateName,
   timingName,
 } from './run-files.js';
-
-/** A line of timing.jsonl. */
-export interface EpochTiming {
-  readonly epoch: number;
-  /** Time of training and validation. */
-  readonly seconds: number;
-  readonly steps: number;
-  /** Absent where no step was left after a resume. */
-  readonly imagesPerSecond?: number;
-  /** The most memory that the process had used so far, bytes; earlier versions did not record it. */
-  readonly peakMemory?: number;
-}
 
 /** The text files of a run folder, and its result. */
 export interface RunData {

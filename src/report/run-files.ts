@@ -78,6 +78,18 @@ export function parseResult(text: string | undefined, file: string): FinishedRes
   }
 }
 
+/** A line of timing.jsonl. */
+export interface EpochTiming {
+  readonly epoch: number;
+  /** Time of training and validation. */
+  readonly seconds: number;
+  readonly steps: number;
+  /** Absent where no step was left after a resume. */
+  readonly imagesPerSecond?: number;
+  /** The most memory that the process had used so far, bytes; earlier versions did not record it. */
+  readonly peakMemory?: number;
+}
+
 /** The report of a run or an experiment. */
 export const reportName = 'report.html';
 

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Division } from '../data/dataset.js';
 import { formatSplit } from '../data/split-file.js';
@@ -10,9 +9,12 @@ import { type Checkpoint, saveCheckpoint } from '../networks/checkpoint.js';
 import { hasHash, hashTensors, withHash } from '../networks/weights/content-hash.js';
 import { readSafetensors, writeSafetensors } from '../networks/weights/safetensors.js';
 import { formatRecord, hashText, parseRecord, type RunRecord } from '../options/run-record.js';
-import { translateState } from '../report/older-formats.js';
+import type { Log } from '../report/logs/log.js';
+import { isOfLogs, openLogs } from '../report/logs/logs.js';
+import { translateMetrics, translateState } from '../report/older-formats.js';
 import {
   damagedFile,
+  type EpochTiming,
   type FinishedResult,
   type FoundRate,
   metricsName,
@@ -24,9 +26,9 @@ import {
   stateName,
   timingName,
 } from '../report/run-files.js';
-import { fileError, makeFolder, readText, writeFileAtomic } from '../system/files.js';
+import { listFolder, makeFolder, readText, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
-import { removeLeftOvers, requireStartable } from './new-folder.js';
+import { removeAll, removeLeftOvers, requireStartable } from './new-folder.js';
 
 const stateFormat = 'l2t-native state 1';
 
@@ -39,12 +41,13 @@ export interface SavedRun {
 /**
  * The files of a run: options.yaml, split.json, rate.json (if the learning rate was found by a search), metrics.jsonl,
  * timing.jsonl, last.safetensors, best.safetensors and state.safetensors. Each is written atomically. state.safetensors
- * is written last, so the files that it depends on exist.
+ * is written last, so the files that it depends on exist. Beside them are the logs that the options ask for.
  */
 export class RunFolder {
   #rate: FoundRate | undefined;
   #metrics: string[] = [];
   #timing: string[] = [];
+  #logs: readonly Log[] = [];
   #state: readonly NamedTensor[] = [];
   #saved = false;
 
@@ -61,10 +64,10 @@ export class RunFolder {
   static async create(path: string, record: RunRecord, division: Division): Promise<RunFolder> {
     await makeFolder(path);
     return RunFolder.#locked(path, async (lock) => {
-      await requireStartable(path);
+      const replaced = await requireStartable(path);
       await removeLeftOvers(path);
-      // In this order, so that the folder never mixes the files of two runs, even if this is interrupted.
-      for (const name of [rateName, recordName]) await remove(join(path, name));
+      // Before anything is written, so that the folder never mixes the files of two runs, even if this is interrupted.
+      await removeAll(path, replaced);
       const file = join(path, recordName);
       const text = formatRecord(record);
       await writeFileAtomic(join(path, 'split.json'), formatSplit(division));
@@ -122,11 +125,21 @@ export class RunFolder {
 
   /** Sums over the epochs: their seconds, and the steps done in that time. */
   get timing(): { readonly seconds: number; readonly steps: number } {
-    const lines = this.#timing.map((line) => JSON.parse(line) as { seconds: number; steps: number });
+    const lines = this.#timing.map(parseTiming);
     return {
       seconds: lines.reduce((sum, { seconds }) => sum + seconds, 0),
       steps: lines.reduce((sum, { steps }) => sum + steps, 0),
     };
+  }
+
+  /** Begins the run's logs, or goes on with them after the saved epochs. `lr`: the schedule's learning rate. */
+  async openLogs(lr: number): Promise<void> {
+    const { options } = this.record;
+    const done = this.#metrics.map((line, epoch) => ({
+      metrics: translateMetrics(JSON.parse(line)),
+      timing: parseTiming(this.#timing[epoch] as string),
+    }));
+    this.#logs = await openLogs(options.log ?? [], { folder: this.path, options, lr }, done);
   }
 
   /** Saves the end of an epoch; `network` is the target as it is now. */
@@ -134,13 +147,14 @@ export class RunFolder {
     { metrics, seconds, steps, imagesPerSecond, best, state }: EpochEvent,
     network: Checkpoint,
   ): Promise<void> {
-    this.#metrics.push(JSON.stringify(metrics));
     const peakMemory = 1024 * process.resourceUsage().maxRSS;
-    const speed = steps > 0 && { imagesPerSecond };
-    this.#timing.push(JSON.stringify({ epoch: metrics.epoch, seconds, steps, ...speed, peakMemory }));
+    const timing = { epoch: metrics.epoch, seconds, steps, ...(steps > 0 && { imagesPerSecond }), peakMemory };
+    this.#metrics.push(JSON.stringify(metrics));
+    this.#timing.push(JSON.stringify(timing));
     if (best) await saveCheckpoint(join(this.path, 'best.safetensors'), network);
     await saveCheckpoint(join(this.path, lastName), network);
     await this.#writeLines();
+    for (const log of this.#logs) await log.epoch({ metrics, timing });
     await this.saveState(state);
   }
 
@@ -159,8 +173,9 @@ export class RunFolder {
   }
 
   /** Marks the run as finished. */
-  saveResult(result: FinishedResult): Promise<void> {
-    return this.saveState(this.#state, result);
+  async saveResult(result: FinishedResult): Promise<void> {
+    for (const log of this.#logs) await log.end(result);
+    await this.saveState(this.#state, result);
   }
 
   async #writeLines(): Promise<void> {
@@ -179,7 +194,8 @@ export class RunFolder {
     const file = join(this.path, stateName);
     if (!existsSync(file)) {
       // Left by a process that ended between its first checkpoint and its first state: a fresh start writes them again.
-      for (const name of generatedFiles) await remove(join(this.path, name));
+      const logs = (await listFolder(this.path)).filter((name) => isOfLogs(this.record.options.log ?? [], name));
+      await removeAll(this.path, [...generatedFiles, ...logs]);
       return undefined;
     }
     const { tensors, metadata } = await this.#read(stateName);
@@ -233,6 +249,8 @@ export class RunFolder {
   }
 }
 
+const parseTiming = (line: string): EpochTiming => JSON.parse(line);
+
 const formatRate = (rate: FoundRate): string => `${JSON.stringify(rate, null, 2)}\n`;
 
 const lastName = 'last.safetensors';
@@ -244,11 +262,4 @@ function isLine(line: string, epoch: number): boolean {
   } catch {
     return false;
   }
-}
-
-/** Removes a file, if it exists. */
-async function remove(path: string): Promise<void> {
-  await rm(path, { force: true }).catch((error: unknown) => {
-    throw fileError('remove', path, error);
-  });
 }

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
+import type { LogName } from '../options/logs.js';
 import { parseRecord } from '../options/run-record.js';
+import { isOfLogs } from '../report/logs/logs.js';
 import { rateName, recordName } from '../report/run-files.js';
-import { fileError, isTemporary, readText } from '../system/files.js';
+import { fileError, isTemporary, listFolder, readText } from '../system/files.js';
 import { requireFree } from '../system/folder-lock.js';
 
 // Checks that a run or an experiment may begin in a folder, and removes what killed processes left there.
@@ -14,10 +16,16 @@ import { requireFree } from '../system/folder-lock.js';
  * @throws L2TError FILE_ACCESS.
  */
 export async function removeLeftOvers(path: string): Promise<void> {
-  try {
-    for (const name of (await readdir(path)).filter(isTemporary)) await rm(join(path, name), { force: true });
-  } catch (error) {
-    throw fileError('clear', path, error);
+  await removeAll(path, (await listFolder(path)).filter(isTemporary));
+}
+
+/** Removes files of a folder, in this order. @throws L2TError FILE_ACCESS. */
+export async function removeAll(path: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const file = join(path, name);
+    await rm(file, { force: true }).catch((error: unknown) => {
+      throw fileError('remove', file, error);
+    });
   }
 }
 
@@ -39,14 +47,20 @@ const experimentFiles = ['split.json', 'experiment.json'];
  * @throws L2TError INVALID_RUN, FILE_ACCESS.
  */
 export async function requireUnused(path: string): Promise<void> {
-  if ((await listNames(path)).includes('lock')) await requireFree(path);
+  if ((await listFolder(path)).includes('lock')) await requireFree(path);
   await requireStartable(path);
 }
 
-/** As `requireUnused`, for a caller that holds the lock. */
-export async function requireStartable(path: string): Promise<void> {
-  const others = (await listNames(path)).filter((name) => !isIgnored(name) && name !== 'split.json');
-  if (others.length > 0 && !(await savedNothing(path, others))) throw used(path, others);
+/**
+ * As `requireUnused`, for a caller that holds the lock. Returns the files of the run that saved nothing, in the order in
+ * which to remove them: its record last, so that what is left is always recognised.
+ */
+export async function requireStartable(path: string): Promise<readonly string[]> {
+  const others = (await listFolder(path)).filter((name) => !isIgnored(name) && name !== 'split.json');
+  if (others.length === 0) return [];
+  const left = await leftUnsaved(path, others);
+  if (left === undefined) throw used(path, others);
+  return left;
 }
 
 /**
@@ -55,24 +69,29 @@ export async function requireStartable(path: string): Promise<void> {
  * @throws L2TError INVALID_RUN, FILE_ACCESS.
  */
 export async function requireUnusedByRuns(path: string): Promise<void> {
-  const others = (await listNames(path)).filter((name) => !isIgnored(name) && !experimentFiles.includes(name));
+  const others = (await listFolder(path)).filter((name) => !isIgnored(name) && !experimentFiles.includes(name));
   if (others.length > 0) throw used(path, others);
 }
 
 const isIgnored = (name: string): boolean => /^lock(\.|$)/.test(name) || isTemporary(name);
 
-/** Does the folder hold a run's record, but no results? The run diverged or was killed before its first save. */
-async function savedNothing(path: string, names: readonly string[]): Promise<boolean> {
-  if (!names.includes(recordName) || names.some((name) => name !== recordName && name !== rateName)) return false;
+/**
+ * The files of a run that diverged or was killed before its first save: its record, its learning rate, its logs.
+ * Undefined if the folder holds no record, or anything else.
+ */
+async function leftUnsaved(path: string, names: readonly string[]): Promise<readonly string[] | undefined> {
+  if (!names.includes(recordName)) return undefined;
   const file = join(path, recordName);
   // An options.yaml that is not a record may be the user's own file.
   const text = await readText(file);
+  let logs: readonly LogName[];
   try {
-    parseRecord(text, file);
-    return true;
+    logs = parseRecord(text, file).options.log ?? [];
   } catch {
-    return false;
+    return undefined;
   }
+  const others = names.filter((name) => name !== recordName);
+  return others.every((name) => name === rateName || isOfLogs(logs, name)) ? [...others, recordName] : undefined;
 }
 
 function used(path: string, others: readonly string[]): L2TError {
@@ -83,11 +102,4 @@ function used(path: string, others: readonly string[]): L2TError {
       ? `holds an experiment already: continue it with l2t-native ${verb} --resume ${path}, or choose another --out`
       : `is not empty (it holds ${others[0]}) and holds no run: choose another --out`;
   return new L2TError('INVALID_RUN', `${path} ${advice}.`);
-}
-
-async function listNames(path: string): Promise<string[]> {
-  return readdir(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw fileError('write', path, error);
-  });
 }

@@ -98,6 +98,7 @@ export function resolveOptions(
     saveEvery: or('saveEvery'),
     lr: given.lr ?? rules[format].lr,
     ...(given.report === false && { report: false as const }),
+    ...(given.log !== undefined && { log: given.log }),
     ...settingsOf(method, given),
   };
 }

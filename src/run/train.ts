@@ -31,6 +31,7 @@ export async function train(
   const { options, data, sources } = materials;
   const { device, reason } = materials.device;
   const rate = await findRate(materials, folder, context);
+  await folder.openLogs(typeof rate === 'number' ? rate : rate.lr);
   const job = {
     ...toJob(materials, rate),
     ...(saved && { resume: { state: saved.state, best: saved.best } }),

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants, existsSync, type Stats } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { L2TError } from '../errors.js';
 import { limitError } from './limits.js';
@@ -199,6 +199,43 @@ export async function writeFileAtomic(
     if (created) await unlink(temporary).catch(() => {});
     throw fileError('write', path, error);
   }
+}
+
+/**
+ * Appends `data` to a file, which is created if it does not exist, and syncs it. If that fails, for example because the
+ * disk is full, what was written of `data` is cut off again.
+ * @throws L2TError FILE_ACCESS, naming the path and what to do.
+ */
+export async function appendToFile(path: string, data: Uint8Array): Promise<void> {
+  try {
+    await requireReplaceable(path);
+    const handle = await open(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK);
+    try {
+      const { size } = await handle.stat();
+      await handle.writeFile(data).catch(async (error: unknown) => {
+        // The first failure is the one to report.
+        await handle.truncate(size).catch(() => {});
+        throw error;
+      });
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await syncFolder(dirname(path));
+  } catch (error) {
+    throw fileError('write', path, error);
+  }
+}
+
+/**
+ * The names in a folder, in no order; none if it does not exist.
+ * @throws L2TError FILE_ACCESS.
+ */
+export async function listFolder(path: string): Promise<string[]> {
+  return readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw fileError('read', path, error);
+  });
 }
 
 async function requireReplaceable(path: string): Promise<void> {

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeFolder, readFileBytes, readText, writeFileAtomic } from '../../src/system/files.js';
+import { appendToFile, makeFolder, readFileBytes, readText, writeFileAtomic } from '../../src/system/files.js';
 
 let folder: string;
 let path: string;
@@ -18,6 +18,26 @@ const refused = (message: RegExp) => ({
   code: 'FILE_ACCESS',
   message: expect.stringMatching(message),
   cause: expect.anything(),
+});
+
+describe('appendToFile', () => {
+  it('creates the file, and adds to it', async () => {
+    await appendToFile(path, Buffer.from('one '));
+    await appendToFile(path, Buffer.from('two'));
+    expect(await readFile(path, 'utf8')).toBe('one two');
+    await expect(appendToFile(folder, Buffer.from('x'))).rejects.toMatchObject(refused(/it is a folder/));
+  });
+
+  it('leaves nothing of what does not fit', async () => {
+    const program = `
+      const { appendToFile } = await import(${JSON.stringify(new URL('../../dist/system/files.js', import.meta.url).href)});
+      await appendToFile(process.argv[1], Buffer.alloc(600, 'a'));
+      await appendToFile(process.argv[1], Buffer.alloc(600, 'b')).catch((error) => console.log(error.message));`;
+    const limited = 'ulimit -f 1; exec "$0" --input-type=module -e "$1" "$2"';
+    const said = execFileSync('bash', ['-c', limited, process.execPath, program, path], { encoding: 'utf8' });
+    expect(said).toMatch(/^Cannot write .*out\.bin: the file system does not take files of this size/);
+    expect(await readFile(path, 'utf8')).toBe('a'.repeat(600));
+  });
 });
 
 describe('writeFileAtomic', () => {

@@ -1,0 +1,22 @@
+import type { LogName } from '../../options/logs.js';
+import { csv } from './csv.js';
+import type { Log, LoggedEpoch, LoggedRun, LogKind } from './log.js';
+import { tensorboard } from './tensorboard.js';
+
+/** The kinds of logs, by the names that `--log` takes. */
+const kinds: Readonly<Record<LogName, LogKind>> = { csv, tensorboard };
+
+/** Opens the logs of a run in the order of `names`; `done` are the epochs that it has saved. */
+export async function openLogs(
+  names: readonly LogName[],
+  run: LoggedRun,
+  done: readonly LoggedEpoch[],
+): Promise<readonly Log[]> {
+  const logs: Log[] = [];
+  for (const name of names) logs.push(await kinds[name].open(run, done));
+  return logs;
+}
+
+/** Is it a file that one of these logs writes into a run folder? */
+export const isOfLogs = (names: readonly LogName[], file: string): boolean =>
+  names.some((name) => kinds[name].owns(file));
