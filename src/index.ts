@@ -7,6 +7,7 @@ export {
   type SplitReport,
 } from './data/check.js';
 export type { DecodedImage } from './data/decode.js';
+export { listImages } from './data/find-images.js';
 export { type ErrorCode, L2TError } from './errors.js';
 export { type CompareOptions, compare, resumeComparison } from './experiments/compare.js';
 export { type CurveOptions, curve, resumeCurve } from './experiments/curve.js';

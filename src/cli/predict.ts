@@ -1,62 +1,82 @@
 import { existsSync } from 'node:fs';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { L2TError } from '../errors.js';
-import { Network, type Prediction, type RankedLabel } from '../inference/network.js';
+import { Network } from '../inference/network.js';
 import { flagNames, loadCheckpoint } from '../networks/checkpoint.js';
-import { required } from '../options/check.js';
+import { defaultOf, type Given, required } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { networkNames } from '../options/networks.js';
 import { predictSchema } from '../options/schemas.js';
-import { shown } from '../system/printable.js';
+import { onAbort, throwIfAborted } from '../system/abort.js';
 import { shellWord } from '../system/shell.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
+import { formats, type Outcome } from './predict-formats.js';
+import { gatherInputs, type Input } from './predict-inputs.js';
 import { Progress } from './progress.js';
-import { table } from './table.js';
 
-type Flags = { readonly json?: boolean } & Record<string, unknown>;
-type Outcome = Prediction | L2TError;
+type Flags = { readonly json?: boolean; readonly csv?: boolean } & Record<string, unknown>;
+type Options = Given<typeof predictSchema>;
+
+const images =
+  'image files (PNG, JPEG, WebP or GIF); folders, for all images in them and in their folders, sorted; patterns in ' +
+  "quotes, such as 'new/**/*.jpg'; - for one image on the standard input";
 
 export function register(program: Command): void {
   const command = program
     .command('predict')
     .description('classify images with a trained network')
-    .argument('<files...>', 'images: PNG, JPEG, WebP or GIF');
+    .argument('<images...>', images);
   addFlags(command, predictSchema);
   command
     .option('--json', 'print the predictions as one JSON document')
-    .action(async (files: string[], flags: Flags) => {
+    .addOption(
+      new Option(
+        '--csv',
+        'print CSV: file, label, index, probability, label_2, probability_2, … up to --top, and error, for an image that cannot be read',
+      ).conflicts('json'),
+    )
+    .addHelpText('after', '\nImages that cannot be read are listed at the end, and the exit code is then 1.')
+    .action(async (given: string[], flags: Flags) => {
       const progress = new Progress();
-      const outcomes = await predict(files, flags, progress).finally(() => progress.stop());
-      process.stdout.write(flags.json ? `${JSON.stringify(toJson(files, outcomes))}\n` : format(files, outcomes));
-      requireAll(files, outcomes);
+      await predict(given, flags, progress).finally(() => progress.stop());
     });
 }
 
-async function predict(files: readonly string[], flags: Flags, progress: Progress): Promise<Outcome[]> {
+async function predict(given: readonly string[], flags: Flags, progress: Progress): Promise<void> {
   refuseFileAsNetwork(flags.network);
   const options = flagOptions(predictSchema, flags);
-  const path = required(predictSchema, options, 'checkpoint');
-  const { network: name, width, size, strict, device, threads, batch, top } = options;
-  const checkpoint = await loadCheckpoint(path, {
-    network: name,
-    width,
-    size,
-    strict,
-    names: flagNames,
-    onWarning: progress.warn,
-  });
-  const network = Network.from(checkpoint, { device, threads });
-  threadsWarning(threads, network.device).forEach(progress.warn);
-  return interruptible(async (signal) => {
-    const outcomes: Outcome[] = [];
-    for await (const outcome of network.predictEach(files, { batch, top, signal })) {
-      outcomes.push(outcome);
-      if (outcome instanceof L2TError && files.length > 1) progress.warn(outcome.message);
-      progress.data(outcomes.length, files.length);
+  const network = await load(options, progress);
+  await interruptible(async (signal) => {
+    const inputs = await gatherInputs(given, signal);
+    const top = Math.min(options.top ?? defaultOf(predictSchema, 'top'), network.classNames.length);
+    const known = { files: inputs.map(({ file }) => file), labels: network.classNames, top };
+    const format = formats[flags.json ? 'json' : flags.csv ? 'csv' : 'table'](known);
+    const failures = new Failures(inputs.length, options.stopOnError);
+    let done = 0;
+    let printed = true;
+    try {
+      for await (const outcome of outcomesOf(network, inputs, { batch: options.batch, top, signal })) {
+        printed = await print(format.row((inputs[done] as Input).file, outcome), progress, signal);
+        throwIfAborted('The prediction', signal);
+        if (!printed) return;
+        if (outcome instanceof L2TError) failures.add(outcome);
+        progress.data(++done, inputs.length);
+      }
+    } finally {
+      if (printed) await print(format.end(), progress, signal);
     }
-    return outcomes;
+    failures.throwIfAny();
   });
+}
+
+async function load({ checkpoint, device, threads, ...options }: Options, progress: Progress): Promise<Network> {
+  const { network: name, width, size, strict } = options;
+  const path = required(predictSchema, { checkpoint }, 'checkpoint');
+  const said = { network: name, width, size, strict, names: flagNames, onWarning: progress.warn };
+  const network = Network.from(await loadCheckpoint(path, said), { device, threads });
+  threadsWarning(threads, network.device).forEach(progress.warn);
+  return network;
 }
 
 /** In earlier versions --network was the checkpoint's file. */
@@ -66,31 +86,64 @@ function refuseFileAsNetwork(given: unknown): void {
   throw new L2TError('INVALID_OPTION', message);
 }
 
-function toJson(files: readonly string[], outcomes: readonly Outcome[]) {
-  return outcomes.map((outcome, i) => {
-    const file = files[i];
-    if (!(outcome instanceof L2TError)) return { file, ...outcome };
-    return { file, error: { code: outcome.code, message: outcome.message } };
+/** The outcome of each input in order, as soon as its batch is done. */
+async function* outcomesOf(
+  network: Network,
+  inputs: readonly Input[],
+  options: Parameters<Network['predictEach']>[1],
+): AsyncGenerator<Outcome, void> {
+  const there = inputs.flatMap(({ image }) => (image instanceof L2TError ? [] : [image]));
+  const predictions = network.predictEach(there, options);
+  try {
+    for (const { image } of inputs) {
+      if (image instanceof L2TError) yield image;
+      else yield (await predictions.next()).value as Outcome;
+    }
+  } finally {
+    await predictions.return();
+  }
+}
+
+/**
+ * Prints results. Resolves once the reader has them, so that they do not fill the memory, or the signal fires. False if
+ * the output fails: what watches it then says why.
+ */
+function print(text: string, progress: Progress, signal: AbortSignal): Promise<boolean> {
+  if (text === '') return Promise.resolve(true);
+  // On one terminal with the bar, they would go over it.
+  if (process.stdout.isTTY) progress.stop();
+  return new Promise((resolve) => {
+    const stop = () => resolve(false);
+    const forget = onAbort(signal, stop);
+    process.stdout.write(text, (error) => {
+      forget();
+      resolve(!error);
+    });
+    if (signal.aborted) stop();
   });
 }
 
-function format(files: readonly string[], outcomes: readonly Outcome[]): string {
-  const share = ({ probability }: RankedLabel) => `${(100 * probability).toFixed(1)} %`;
-  const rows = outcomes.flatMap((outcome, i) => {
-    if (outcome instanceof L2TError) return [];
-    const others = outcome.best.slice(1).map((other) => `${shown(other.label)} ${share(other)}`);
-    return [[files[i] as string, shown(outcome.label), share(outcome), others.join(', ')]];
-  });
-  return rows.length > 0 ? `${table(['file', 'label', '', 'runners-up'], rows)}\n` : '';
-}
+/** The images that could not be read, out of `total`. */
+class Failures {
+  readonly #messages: string[] = [];
+  #first: L2TError | undefined;
 
-/** Fails if an image could not be read, after the others were predicted and printed. */
-function requireAll(files: readonly string[], outcomes: readonly Outcome[]): void {
-  const failed = files.filter((_, i) => outcomes[i] instanceof L2TError);
-  const first = outcomes.find((outcome) => outcome instanceof L2TError);
-  if (first === undefined) return;
-  if (files.length === 1) throw first;
-  const more = failed.length > 10 ? ` and ${failed.length - 10} more` : '';
-  const names = `${failed.slice(0, 10).join(', ')}${more}`;
-  throw new L2TError(first.code, `${failed.length} of ${files.length} images could not be read: ${names}.`);
+  constructor(
+    private readonly total: number,
+    private readonly stopAtFirst = false,
+  ) {}
+
+  /** Throws it, if the first failure is to end the command. */
+  add(error: L2TError): void {
+    if (this.stopAtFirst) throw error;
+    this.#first ??= error;
+    this.#messages.push(error.message);
+  }
+
+  throwIfAny(): void {
+    if (this.#first === undefined) return;
+    if (this.total === 1) throw this.#first;
+    const summary = `${this.#messages.length} of ${this.total} images could not be read:`;
+    throw new L2TError(this.#first.code, [summary, ...this.#messages]);
+  }
 }

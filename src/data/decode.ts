@@ -23,7 +23,7 @@ export type Reduction = (height: number, width: number) => 1 | 3 | 5;
 export const maxPixels = 2 ** 26;
 /** The longest side that the addon can resize, pixels. */
 const maxSide = 100_000;
-const maxFileBytes = 2 ** 28;
+export const maxFileBytes = 2 ** 28;
 
 /** Is it the extension (with its dot) of a format that can be decoded? */
 export const isImageExtension = (extension: string): boolean => /^\.(png|jpe?g|webp|gif)$/i.test(extension);

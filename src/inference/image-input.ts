@@ -1,7 +1,6 @@
-import { readdir, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { types } from 'node:util';
-import { type DecodedImage, decodeBytes, decodeImage, isImageExtension } from '../data/decode.js';
+import { type DecodedImage, decodeBytes, decodeImage } from '../data/decode.js';
 import { L2TError } from '../errors.js';
 import { guarded } from '../options/guarded.js';
 import type { ImageSource } from './inference.js';
@@ -66,18 +65,12 @@ function copyOf(image: Uint8Array | DecodedImage, name: string): Uint8Array | De
   return { pixels: new Uint8Array(pixels), height, width };
 }
 
-/**
- * An error that says what to type instead of a folder, or of a pattern that the shell did not expand; else undefined.
- */
+/** An error that says what to give instead of a folder, or of a pattern; else undefined. */
 async function wrongPath(path: string): Promise<L2TError | undefined> {
   const status = await stat(path).catch(() => undefined);
   if (status?.isDirectory()) {
-    const extension = (await readdir(path).catch(() => [])).map((name) => extname(name)).find(isImageExtension);
-    const found = extension === undefined ? 'a folder without images: name image files' : 'a folder: name its images';
-    const example = join(path, `*${extension ?? '.jpg'}`);
-    return new L2TError('FILE_ACCESS', `${path} is ${found}, such as ${example}.`);
+    return new L2TError('FILE_ACCESS', `${path} is a folder: give its images, which listImages finds.`);
   }
   if (status !== undefined || !/[*?[]/.test(path)) return undefined;
-  const advice = 'check the folder and the file extension, and leave the pattern without quotes';
-  return new L2TError('FILE_ACCESS', `No file matches ${path}: ${advice}.`);
+  return new L2TError('FILE_ACCESS', `There is no file ${path}: for a pattern, give the images that listImages finds.`);
 }

@@ -105,6 +105,8 @@ export interface OptionHelp {
   readonly checkpoint?: unknown;
   /** labels an image (5); from 1 to 1000000 */
   readonly top?: unknown;
+  /** end at the first image that cannot be read */
+  readonly stopOnError?: unknown;
   /** seed of all random numbers (0); from 0 to 4294967295 */
   readonly seed?: unknown;
   /** the preset's pretrained source: safetensors or .pth; once for each source, in the order of --list */

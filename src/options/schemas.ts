@@ -179,6 +179,7 @@ export const predictSchema = z.strictObject({
   checkpoint: path('file', 'trained network: safetensors or .pth'),
   network: choice(networkNames, "the checkpoint's network, where it does not say"),
   top: whole(1, 1_000_000, 'labels an image', { default: 5 }),
+  stopOnError: yes('end at the first image that cannot be read'),
   device: common.device,
   threads: common.threads,
   ...inference,

@@ -1,10 +1,12 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { linkSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { toTensorMap } from '../../src/native/tensor.js';
 import { loadCheckpoint } from '../../src/networks/checkpoint.js';
 import { writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { encode, pattern } from '../data/generate.js';
-import { cli, temporaryFolder, tinySource, write } from '../tiny.js';
+import { cli, main, temporaryFolder, tinySource, write } from '../tiny.js';
 
 const folder = temporaryFolder();
 let source: string;
@@ -33,33 +35,114 @@ describe('predict', { timeout: 60_000 }, () => {
     );
   });
 
-  it('predicts what it can, names what it cannot, and exits with 1', async () => {
+  it('predicts what it can, lists the rest at the end, and exits with 1', async () => {
+    const [first, second] = images as [string, string];
     const junk = write(folder, 'junk.png', 'junk');
     const none = join(folder, 'none.png');
-    const files = [images[0] as string, none, images[1] as string, junk];
-    const { code, stdout, stderr } = await cli(['predict', ...files, '--checkpoint', source, '--json', '--batch', '1']);
-    expect(code).toBe(1);
-    expect(stderr).toContain(`2 of 4 images could not be read: ${none}, ${junk}.`);
-    const outcomes: { label?: string; error?: { code: string } }[] = JSON.parse(stdout);
-    expect(outcomes.map(({ label, error }) => error?.code ?? typeof label)).toEqual([
-      ...['string', 'FILE_ACCESS', 'string', 'INVALID_DATA'],
-    ]);
-    const message = `error[INVALID_DATA]: ${junk} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.\n`;
-    expect(await cli(['predict', junk, '--checkpoint', source])).toMatchObject({
-      code: 1,
-      stdout: '',
-      stderr: expect.stringContaining(message),
-    });
+    const empty = temporaryFolder();
+    const pattern = `${folder}/*.jpg`;
+    const files = [first, none, empty, second, junk, pattern];
+    const problems = [
+      `Cannot read ${none}: it, or its folder, does not exist: check the path.`,
+      `${empty} is a folder without images (PNG, JPEG, WebP or GIF): check the path.`,
+      `${junk} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.`,
+      `No file matches ${pattern}: check the folder and the file extension.`,
+    ];
+    const list = ['error[FILE_ACCESS]: 4 of 6 images could not be read:', ...problems].join('\n');
+    const json = await cli(['predict', ...files, '--checkpoint', source, '--json', '--batch', '1']);
+    expect(json).toMatchObject({ code: 1, stderr: `${list}\n` });
+    const outcomes: { file: string; label?: string; error?: { code: string } }[] = JSON.parse(json.stdout);
+    expect(outcomes.map(({ file }) => file)).toEqual(files);
+    const code = ({ label, error }: (typeof outcomes)[number]) => error?.code ?? typeof label;
+    const [found, lost] = ['string', 'FILE_ACCESS'];
+    expect(outcomes.map(code)).toEqual([found, lost, lost, found, 'INVALID_DATA', lost]);
+    const table = await cli(['predict', ...files, '--checkpoint', source]);
+    expect(table).toMatchObject({ code: 1, stderr: `${list}\n` });
+    expect(table.stdout.split('\n').map((line) => line.split(' ')[0])).toEqual(['file', first, second, '']);
+    const stopped = await cli(['predict', ...files, '--checkpoint', source, '--csv', '--stop-on-error']);
+    expect(stopped).toMatchObject({ code: 1, stderr: `error[FILE_ACCESS]: ${problems[0]}\n` });
+    expect(stopped.stdout.trimEnd().split('\n').length).toBe(3);
+    const alone = await cli(['predict', junk, '--checkpoint', source]);
+    expect(alone).toEqual({ code: 1, signal: null, stdout: '', stderr: `error[INVALID_DATA]: ${problems[2]}\n` });
   });
 
-  it('says what to type instead of a folder, and of a pattern that matches nothing', async () => {
-    const empty = temporaryFolder();
-    const { code, stderr } = await cli(['predict', folder, empty, `${folder}/*.jpg`, '--checkpoint', source]);
-    expect(code).toBe(1);
-    expect(stderr).toContain(`${folder} is a folder: name its images, such as ${folder}/*.png.\n`);
-    expect(stderr).toContain(`${empty} is a folder without images: name image files, such as ${empty}/*.jpg.\n`);
-    expect(stderr).toContain(`No file matches ${folder}/*.jpg: check the folder and the file extension, and`);
-    expect(stderr).toContain('error[FILE_ACCESS]: 3 of 3 images could not be read');
+  it('takes folders and patterns, as a person types them', async () => {
+    const place = temporaryFolder();
+    const [one, two] = [0, 1].map((i) => readFileSync(images[i] as string)) as [Buffer, Buffer];
+    write(join(place, 'new', 'b', 'deep'), '1.png', one);
+    write(join(place, 'new', 'a'), '2.PNG', two);
+    // Images are known by their extension or their content.
+    write(join(place, 'new', 'a'), 'photo', one);
+    write(join(place, 'new', 'a'), 'notes.txt', 'no image');
+    write(join(place, 'new', '.hidden'), '3.png', one);
+    symlinkSync('..', join(place, 'new', 'b', 'circle'));
+    // Its name is taken before the pattern, which would match 1.png.
+    write(join(place, 'new'), '[1].png', two);
+    write(join(place, 'new'), '1.png', one);
+    const predicted = async (...args: string[]) => {
+      const { stdout } = await cli(['predict', ...args, '--checkpoint', source, '--json'], { cwd: place });
+      return JSON.parse(stdout).map(({ file }: { file: string }) => file);
+    };
+    const all = ['new/1.png', 'new/[1].png', 'new/a/2.PNG', 'new/a/photo', 'new/b/deep/1.png'];
+    expect(await predicted('new')).toEqual(all);
+    expect(await predicted(join(place, 'new'))).toEqual(all.map((file) => join(place, file)));
+    expect(await predicted('new/**/*.{png,PNG}')).toEqual(all.filter((file) => file !== 'new/a/photo'));
+    expect(await predicted('new/b/*/?.png')).toEqual(['new/b/circle/1.png', 'new/b/deep/1.png']);
+    expect(await predicted('new/[1].png')).toEqual(['new/[1].png']);
+    expect(await predicted(`${place}/new/?.png`)).toEqual([join(place, 'new/1.png')]);
+  });
+
+  it('reads an image from the standard input', () => {
+    const run = (args: string[], input: Buffer | string) =>
+      spawnSync(process.execPath, [main, 'predict', ...args, '--checkpoint', source, '--json'], {
+        input,
+        encoding: 'utf8',
+      });
+    const [first] = images as [string];
+    const [piped, named] = JSON.parse(run(['-', first], readFileSync(first)).stdout);
+    expect(piped).toEqual({ ...named, file: '-' });
+    const junk = run(['-'], 'junk');
+    expect(junk.status).toBe(1);
+    expect(junk.stderr).toMatch(/^error\[INVALID_DATA\]: The standard input is not a PNG/);
+    expect(run(['-', '-'], 'junk')).toMatchObject({ status: 2, stderr: expect.stringMatching(/- is given twice/) });
+  });
+
+  it('prints CSV, also of names and labels that need quotes', async () => {
+    const strange = write(temporaryFolder(), 'a "b",\nc.png', readFileSync(images[0] as string));
+    const junk = write(folder, 'junk.png', 'junk');
+    const args = ['predict', strange, junk, '--checkpoint', source, '--top', '2'];
+    const { code, stdout } = await cli([...args, '--csv']);
+    const [{ best }] = JSON.parse((await cli([...args, '--json'])).stdout);
+    const [one, two] = best.map(({ label, probability }: { label: string; probability: number }) => [
+      label,
+      probability,
+    ]);
+    expect([code, stdout]).toEqual([
+      1,
+      'file,label,index,probability,label_2,probability_2,error\n' +
+        `"${strange.replaceAll('"', '""')}",${one[0]},${best[0].index},${one[1]},${two[0]},${two[1]},\n` +
+        `${junk},,,,,,"${junk} is not a PNG, JPEG, WebP or GIF image. Replace or remove it."\n`,
+    ]);
+    expect(await cli([...args, '--csv', '--json'])).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  it('prints as it goes: what is interrupted has printed what was done', async () => {
+    const many = temporaryFolder();
+    for (let i = 0; i < 3000; i++) linkSync(images[0] as string, join(many, `${i}.png`));
+    for (const format of ['--csv', '--json']) {
+      const args = [main, 'predict', many, '--checkpoint', source, '--batch', '1', '--top', '1', format];
+      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+      let stdout = '';
+      child.stdout.on('data', (chunk) => {
+        if (stdout === '') child.kill('SIGINT');
+        stdout += chunk;
+      });
+      expect(await new Promise((resolve) => child.on('close', resolve))).toBe(130);
+      const rows = format === '--json' ? JSON.parse(stdout).length : stdout.trimEnd().split('\n').length - 1;
+      expect(rows).toBeGreaterThan(0);
+      expect(rows).toBeLessThan(3000);
+      expect(stdout.endsWith('\n')).toBe(true);
+    }
   });
 
   it('asks for the network where the checkpoint does not say it', async () => {

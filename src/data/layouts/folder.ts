@@ -1,12 +1,12 @@
 import { realpath, stat } from 'node:fs/promises';
-import { extname, join, relative, sep } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { L2TError } from '../../errors.js';
 import { type SplitName, splitNames } from '../../options/datasets.js';
 import { printable, shown } from '../../system/printable.js';
-import { isImageExtension, looksLikeImage } from '../decode.js';
+import { isImageFile } from '../find-images.js';
 import { type ImageList, imageFiles } from '../image-list.js';
 import { type LayoutReader, nameSome, unknownLayout } from '../layout-reader.js';
-import { reaching, readStart } from '../reading.js';
+import { reaching } from '../reading.js';
 import { mostStrange, type Walk } from '../walk.js';
 
 /** The split that a folder name (in lower case) means. */
@@ -154,7 +154,7 @@ async function listImages(folder: string, below: string, search: Search): Promis
   for await (const { name, kind } of kindsOf(join(folder, below), search.walk)) {
     const path = join(folder, below, name);
     if (kind === 'folder') folders.push(name);
-    else if (kind === 'file' && (await isImage(path))) {
+    else if (kind === 'file' && (await isImageFile(path))) {
       images.push(join(below, name));
       search.foundImage = true;
     } else search.passOver(path);
@@ -165,9 +165,6 @@ async function listImages(folder: string, below: string, search: Search): Promis
   }
   return images;
 }
-
-const isImage = async (path: string): Promise<boolean> =>
-  isImageExtension(extname(path)) || looksLikeImage(await readStart(path, 12));
 
 /** The files and folders in a folder, without hidden entries, pipes and devices. */
 async function* kindsOf(

@@ -1,0 +1,71 @@
+import { type DecodedImage, decodeBytes, maxFileBytes } from '../data/decode.js';
+import { findImages } from '../data/find-images.js';
+import { L2TError } from '../errors.js';
+import { onAbort, throwIfAborted } from '../system/abort.js';
+import { fileError } from '../system/files.js';
+import { isLimitError } from '../system/limits.js';
+
+/** An image to predict: its name in the output, and where it is; or why there is none. */
+export interface Input {
+  readonly file: string;
+  readonly image: string | DecodedImage | L2TError;
+}
+
+/** The argument that stands for the standard input. */
+const standard = '-';
+
+/**
+ * The images that the arguments stand for, in their order.
+ * @throws L2TError INVALID_OPTION, ABORTED.
+ */
+export async function gatherInputs(given: readonly string[], signal: AbortSignal): Promise<Input[]> {
+  if (given.filter((path) => path === standard).length > 1) {
+    throw new L2TError('INVALID_OPTION', '- is given twice: the standard input has one image.');
+  }
+  const inputs: Input[] = [];
+  for (const path of given) {
+    if (path === standard) inputs.push({ file: path, image: await fromStandardInput(signal) });
+    else {
+      for await (const { path: file, problem } of findImages(path, signal))
+        inputs.push({ file, image: problem ?? file });
+    }
+  }
+  return inputs;
+}
+
+async function fromStandardInput(signal: AbortSignal): Promise<DecodedImage | L2TError> {
+  if (process.stdin.isTTY) {
+    const advice = 'give it one, as in: l2t-native predict - < photo.jpg';
+    throw new L2TError('INVALID_OPTION', `- is an image on the standard input, which is a terminal here: ${advice}`);
+  }
+  try {
+    return await decodeBytes(await readStandardInput(signal), 'The standard input');
+  } catch (error) {
+    if (!(error instanceof L2TError) || error.code === 'ABORTED' || isLimitError(error)) throw error;
+    return error;
+  }
+}
+
+async function readStandardInput(signal: AbortSignal): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const forget = onAbort(signal, () => process.stdin.destroy());
+  try {
+    for await (const chunk of process.stdin) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > maxFileBytes) {
+        throw new L2TError(
+          'INVALID_DATA',
+          `The standard input has more than ${maxFileBytes} bytes, the most that are read.`,
+        );
+      }
+    }
+  } catch (error) {
+    throwIfAborted('Reading the standard input', signal);
+    throw fileError('read', 'the standard input', error);
+  } finally {
+    forget();
+  }
+  return Buffer.concat(chunks);
+}

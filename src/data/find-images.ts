@@ -1,0 +1,133 @@
+import { stat } from 'node:fs/promises';
+import { extname, isAbsolute, join } from 'node:path';
+import { L2TError } from '../errors.js';
+import { requirePath } from '../options/arguments.js';
+import { refused } from '../options/check.js';
+import { guarded } from '../options/guarded.js';
+import { throwIfAborted } from '../system/abort.js';
+import { isImageExtension, looksLikeImage } from './decode.js';
+import { readStart } from './reading.js';
+import { Walk } from './walk.js';
+
+/** Has the file a known extension (.png, .jpg, .jpeg, .webp, .gif), or else a content that looks like an image? */
+export const isImageFile = async (path: string): Promise<boolean> =>
+  isImageExtension(extname(path)) || looksLikeImage(await readStart(path, 12));
+
+/** A file to read as an image; or a path at which there is none, and why. */
+export interface FoundImage {
+  readonly path: string;
+  readonly problem?: L2TError;
+}
+
+/**
+ * The images that a path stands for: a folder for all images in it and in its folders, sorted by code unit; a pattern
+ * such as new/*.jpg for the files that match it, sorted; any other path for itself, whether or not it exists. A file
+ * or folder whose name looks like a pattern is meant by its name. Hidden files, and links to folders inside a folder or
+ * below **, are left out.
+ * @throws L2TError ABORTED. Everything else is told by `problem`, and does not end the iteration.
+ */
+export async function* findImages(path: string, signal?: AbortSignal): AsyncGenerator<FoundImage, void> {
+  const status = await stat(path).catch(() => undefined);
+  if (status?.isDirectory()) yield* orProblem(path, imagesBelow(path, new Walk(path, { signal })), noImages(path));
+  else if (status === undefined && (await patterns()).isDynamicPattern(path)) {
+    yield* orProblem(path, matching(path, signal), noMatch(path));
+  } else yield { path };
+}
+
+/** Imported where it is used, because most commands have no pattern. */
+const patterns = () => import('tinyglobby');
+
+const noImages = (path: string) =>
+  new L2TError('FILE_ACCESS', `${path} is a folder without images (PNG, JPEG, WebP or GIF): check the path.`);
+const noMatch = (path: string) =>
+  new L2TError('FILE_ACCESS', `No file matches ${path}: check the folder and the file extension.`);
+
+/** What is found, or `problem` if nothing is. */
+async function* orProblem(
+  path: string,
+  found: AsyncGenerator<FoundImage, void>,
+  problem: L2TError,
+): AsyncGenerator<FoundImage, void> {
+  let none = true;
+  for await (const image of found) {
+    none = false;
+    yield image;
+  }
+  if (none) yield { path, problem };
+}
+
+async function* matching(pattern: string, signal: AbortSignal | undefined): AsyncGenerator<FoundImage, void> {
+  const given = {
+    absolute: isAbsolute(pattern),
+    expandDirectories: false,
+    // As in a shell: below ** a link could lead back to a folder above it, and every image would come twice.
+    followSymbolicLinks: !pattern.includes('**'),
+    ...(signal && { signal }),
+  };
+  const { glob } = await patterns();
+  const names = await glob(pattern, given).catch((error: unknown) => {
+    throwIfAborted(`Looking for ${pattern}`, signal);
+    throw error;
+  });
+  throwIfAborted(`Looking for ${pattern}`, signal);
+  for (const path of names.sort()) yield { path };
+}
+
+async function* imagesBelow(folder: string, walk: Walk): AsyncGenerator<FoundImage, void> {
+  const entries: { readonly path: string; readonly isFolder: boolean }[] = [];
+  try {
+    for await (const entry of walk.each(folder)) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) entries.push({ path, isFolder: true });
+      else if (entry.isFile() || (entry.isSymbolicLink() && !(await isFolder(path)))) {
+        entries.push({ path, isFolder: false });
+      }
+    }
+  } catch (error) {
+    yield { path: folder, problem: notAborted(error) };
+  }
+  for (const entry of entries.sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    if (entry.isFolder) yield* imagesBelow(entry.path, walk);
+    else yield* imageOrNothing(entry.path);
+  }
+}
+
+const isFolder = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+
+async function* imageOrNothing(path: string): AsyncGenerator<FoundImage, void> {
+  try {
+    if (await isImageFile(path)) yield { path };
+  } catch (error) {
+    yield { path, problem: notAborted(error) };
+  }
+}
+
+/** A failure that does not end a search. Throws the others. */
+function notAborted(error: unknown): L2TError {
+  if (error instanceof L2TError && (error.code === 'FILE_ACCESS' || error.code === 'INVALID_DATA')) return error;
+  throw error;
+}
+
+/**
+ * The image files that paths stand for, to give to `Network.predict`: a folder for all images (PNG, JPEG, WebP, GIF) in
+ * it and in its folders, sorted; a pattern such as new/*.jpg for the files that match it, sorted; any other path for
+ * itself, whether or not it exists. What exists under the very name is taken before a pattern. Hidden files, and links
+ * to folders inside a folder, are left out.
+ * @throws L2TError FILE_ACCESS for a folder that has no images or cannot be read, and for a pattern that matches
+ * nothing; INVALID_OPTION.
+ */
+export async function listImages(paths: readonly string[]): Promise<string[]> {
+  const given: readonly unknown[] = guarded('The list of paths', () => {
+    if (!Array.isArray(paths)) throw refused('The list of paths', paths, 'an array of paths');
+    return [...paths];
+  });
+  const files: string[] = [];
+  for (const path of given.map((each, index) => requirePath(each, `Path ${index}`))) {
+    for await (const found of findImages(path)) {
+      if (found.problem) throw found.problem;
+      files.push(found.path);
+    }
+  }
+  return files;
+}
