@@ -82,7 +82,9 @@ function refusalOf({ method, url = '', headers }: IncomingMessage, token: string
   const hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
   if (!hosts.includes(headers.host ?? '')) return 403;
   if (headers.origin !== undefined && !hosts.some((host) => headers.origin === `http://${host}`)) return 403;
-  if (headers['sec-fetch-site'] === 'cross-site' && url.endsWith('/events')) return 403;
+  // What a browser says of itself: only a link may lead here from elsewhere, no frame, picture or script.
+  const from = headers['sec-fetch-site'] ?? 'none';
+  if (!['none', 'same-origin'].includes(String(from)) && headers['sec-fetch-dest'] !== 'document') return 403;
   if (method !== 'GET') return 405;
   const [, given = '', rest] = /^\/([^/]*)\/(events)?$/.exec(url) ?? [];
   if (given.length !== token.length || !timingSafeEqual(Buffer.from(given), Buffer.from(token))) return 404;
@@ -99,7 +101,11 @@ class Viewer {
   constructor(private readonly folders: readonly string[]) {}
 
   async page(response: ServerResponse): Promise<void> {
-    const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-store' };
+    const headers = {
+      'Content-Type': 'text/html; charset=utf-8',
+      'Cache-Control': 'no-store',
+      'X-Frame-Options': 'DENY',
+    };
     try {
       const { runs } = await this.#read();
       response.writeHead(200, headers).end(await document({ ...livePage(runs), events: 'events' }));

@@ -15,8 +15,8 @@ export const scrolling = (label: string, content: Content): Html =>
   html`<div class="scroll" tabindex="0" role="region" aria-label="${label}">${content}</div>`;
 
 function numberCell(value: number | undefined, exact: boolean | undefined): Html {
-  if (value === undefined) return html`<td>`;
-  return exact ? html`<td><data value="${value}">${short(value)}</data>` : html`<td>${short(value)}`;
+  if (value === undefined) return html`<td></td>`;
+  return exact ? html`<td><data value="${value}">${short(value)}</data></td>` : html`<td>${short(value)}</td>`;
 }
 
 /** Header cells, then rows: the first cell of each is its header. */
@@ -47,7 +47,8 @@ export interface Curves {
 export function curves({ title, note, x, columns }: Curves): Html {
   const known = columns.filter(({ values }) => values.some((value) => value !== undefined));
   const rows = x.values.map(
-    (at, row) => html`<tr><th scope="row">${at}${known.map(({ values, exact }) => numberCell(values[row], exact))}\n`,
+    (at, row) =>
+      html`<tr><th scope="row">${at}</th>${known.map(({ values, exact }) => numberCell(values[row], exact))}</tr>\n`,
   );
   const numbers = html`<table><thead><tr><th scope="col">${x.name}</th>${known.map(({ name }) => html`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table>`;

@@ -1,0 +1,119 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compare, live, transfer } from '../../src/index.js';
+import { writeClasses } from '../data/generate.js';
+import { temporaryFolder, tinyOptions, tinySource } from '../tiny.js';
+
+const executablePath = '/usr/bin/chromium';
+const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'];
+
+const folder = temporaryFolder();
+const data = join(folder, 'photos');
+const run = join(folder, 'run');
+const comparison = join(folder, 'comparison');
+let browser: Browser;
+
+/** What went wrong in a page: errors in its console, exceptions, requests to anywhere else, dialogs. */
+async function opened(address: string, width: number, allowed: string): Promise<{ page: Page; wrong: string[] }> {
+  const page = await browser.newPage({ viewport: { width, height: 800 } });
+  const wrong: string[] = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) wrong.push(`console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => wrong.push(`exception: ${error.message}`));
+  page.on('dialog', (dialog) => wrong.push(`dialog: ${dialog.message()}`));
+  page.on('request', (request) => {
+    if (!request.url().startsWith(allowed) && !request.url().startsWith('data:'))
+      wrong.push(`request: ${request.url()}`);
+  });
+  await page.goto(address);
+  await page.waitForSelector('.uplot canvas');
+  return { page, wrong };
+}
+
+const file = (path: string) => pathToFileURL(join(path, 'report.html')).href;
+
+describe.skipIf(!existsSync(executablePath))(
+  "reports in a browser (skipped without Debian's chromium)",
+  { timeout: 60_000 },
+  () => {
+    beforeAll(async () => {
+      await writeClasses(data, { '<img src=x onerror=alert(1)>': 20, coat: 20 });
+      const source = await tinySource({ width: 0.25 });
+      const { pairs: _, ...shared } = { ...tinyOptions, data, source };
+      await transfer({ ...shared, pairs: '2-0,5-1,8-3,8-4', metaLr: 0.2, epochs: 3, out: run }).result;
+      await compare({ ...shared, epochs: 1, seeds: 2, methods: 'scratch,fm:8-3', out: comparison });
+      browser = await chromium.launch({ executablePath, args });
+    }, 120_000);
+    afterAll(() => browser?.close());
+
+    it.each([
+      ['a run', run, 360],
+      ['a run', run, 1400],
+      ['a comparison', comparison, 360],
+      ['a comparison', comparison, 1400],
+    ])('of %s, %s, %d pixels wide: no errors, no requests, nothing wider than the page', async (_, path, width) => {
+      const { page, wrong } = await opened(file(path), width, 'file:');
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+      // Every figure with curves is drawn.
+      expect(await page.locator('.uplot canvas').count()).toBe(await page.locator('figure.curves').count());
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await page.emulateMedia({ media: 'print' });
+      expect(wrong).toEqual([]);
+      await page.close();
+    });
+
+    it('the slider moves the map of λ, by the keyboard', async () => {
+      const { page, wrong } = await opened(file(run), 1000, 'file:');
+      const cells = page.locator('figure.where [data-column] text');
+      const row = async (epoch: number) =>
+        page
+          .locator('section:has(figure.where) figure.curves details table')
+          .first()
+          .locator('tbody tr')
+          .nth(epoch - 1)
+          .locator('td')
+          .allTextContents();
+      const shown = async () => (await cells.allTextContents()).map(Number);
+      const rounded = (texts: readonly string[]) => texts.map((text) => Number(Number(text).toFixed(2)));
+      expect(await page.locator('figure.where output').textContent()).toBe('3');
+      expect(await shown()).toEqual(rounded(await row(3)));
+      await page.locator('figure.where input').focus();
+      await page.keyboard.press('Home');
+      expect(await page.locator('figure.where output').textContent()).toBe('1');
+      expect(await shown()).toEqual(rounded(await row(1)));
+      expect(await shown()).not.toEqual(rounded(await row(3)));
+      expect(wrong).toEqual([]);
+      await page.close();
+    });
+
+    it('the baseline of a comparison can be chosen', async () => {
+      const { page } = await opened(file(comparison), 1000, 'file:');
+      const sentence = page.locator('[data-choice="baseline"]:visible p').first();
+      expect(await sentence.textContent()).toMatch(/^fm:8-3 is (ahead of|behind) scratch/);
+      await page.locator('select').selectOption('fm:8-3');
+      expect(await sentence.textContent()).toMatch(/^scratch is (ahead of|behind) fm:8-3/);
+      await page.close();
+    });
+
+    it('every picture has a name for a screen reader, and its numbers in a table', async () => {
+      const { page } = await opened(file(run), 1000, 'file:');
+      const unnamed = await page.locator('svg:not([aria-label]):not([aria-hidden])').count();
+      expect(unnamed).toBe(0);
+      expect(await page.locator('figure.curves:not(:has(details table tbody tr))').count()).toBe(0);
+      await page.close();
+    });
+
+    it('the live page follows the runs without errors', async () => {
+      const shown = await live([run, comparison]);
+      const { page, wrong } = await opened(shown.url, 800, new URL(shown.url).origin);
+      expect(await page.locator('h1').textContent()).toBe('5 runs');
+      await shown.close();
+      expect(wrong).toEqual([]);
+      await page.close();
+    });
+  },
+);
