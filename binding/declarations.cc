@@ -19,6 +19,7 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   const auto add = [&]<class T>(const char* name) { structs.Set(name, write(env, field_names<T>())); };
   add.operator()<nets::NetworkSpec>("NetworkSpec");
   add.operator()<NetworkDescription>("NetworkDescription");
+  add.operator()<nets::OperationDescription>("OperationDescription");
   add.operator()<data::Normalisation>("Normalisation");
   add.operator()<run::SourceConfig>("NativeSource");
   add.operator()<run::RunConfig>("RunJob");
@@ -38,6 +39,7 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<MemoryUse>("MemoryUse");
   auto result = Napi::Object::New(env);
   result.Set("methods", write(env, terms::methods()));
+  result.Set("operations", write(env, nets::operation_kinds()));
   result.Set("structs", structs);
   return result;
 }

@@ -186,10 +186,23 @@ Napi::Value write(Napi::Env env, const std::pair<int, int>& value) {
   return pair;
 }
 
-Napi::Value write(Napi::Env env, const std::vector<std::pair<std::string, double>>& value) {
+namespace {
+
+template <class T>
+Napi::Value object_of(Napi::Env env, const std::vector<std::pair<std::string, T>>& entries) {
   auto object = Napi::Object::New(env);
-  for (const auto& [key, number] : value) object.Set(key, number);
+  for (const auto& [key, value] : entries) object.Set(key, value);
   return object;
+}
+
+}  // namespace
+
+Napi::Value write(Napi::Env env, const std::vector<std::pair<std::string, double>>& value) {
+  return object_of(env, value);
+}
+
+Napi::Value write(Napi::Env env, const std::vector<std::pair<std::string, std::string>>& value) {
+  return object_of(env, value);
 }
 
 Napi::Value write(Napi::Env env, const at::Tensor& value) {

@@ -96,8 +96,9 @@ inline Napi::Value write(Napi::Env env, int value) { return Napi::Number::New(en
 inline Napi::Value write(Napi::Env env, bool value) { return Napi::Boolean::New(env, value); }
 inline Napi::Value write(Napi::Env env, const std::string& value) { return Napi::String::New(env, value); }
 Napi::Value write(Napi::Env env, const std::pair<int, int>& value);
-/// An object with these keys.
+/// Objects with these keys.
 Napi::Value write(Napi::Env env, const std::vector<std::pair<std::string, double>>& value);
+Napi::Value write(Napi::Env env, const std::vector<std::pair<std::string, std::string>>& value);
 /// A typed array of an int32 or float64 tensor on the CPU.
 Napi::Value write(Napi::Env env, const at::Tensor& value);
 /// Hands the tensor's memory to JavaScript without a copy: it must be contiguous, on the CPU, and not change again.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "native/core/layout.h"
+#include "native/nets/describe.h"
 #include "native/nets/registry.h"
 
 namespace l2t::binding {
@@ -27,12 +28,14 @@ struct NetworkDescription {
   std::string name;
   std::vector<TensorSpec> parameters;
   std::vector<TensorSpec> buffers;
+  std::vector<nets::OperationDescription> operations;
   std::vector<FeatureDescription> features;
 
   static void fields(auto& self, auto&& visit) {
     visit("name", self.name);
     visit("parameters", self.parameters);
     visit("buffers", self.buffers);
+    visit("operations", self.operations);
     visit("features", self.features);
   }
 };

@@ -38,12 +38,14 @@ export type {
   NetworkDescription,
   NetworkSpec,
   Normalisation,
+  OperationDescription,
   Pair,
   PairMetrics,
   StepEvent,
 } from './native/addon.js';
 export { type Checkpoint, type CheckpointOptions, loadCheckpoint, saveCheckpoint } from './networks/checkpoint.js';
 export { describeNetwork } from './networks/describe.js';
+export { type ExportOptions, type ExportResult, exportNetwork } from './networks/export/export.js';
 export type { MethodName } from './options/methods.js';
 export { type NetworkName, networkNames } from './options/networks.js';
 export { type Live, type LiveOptions, live } from './report/live.js';

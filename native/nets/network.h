@@ -10,36 +10,81 @@
 /// A network is a list of operations, written once: inference, the oracle and the tape all run this list.
 namespace l2t::nets {
 
-// The indices below are positions in the network's parameters or buffers; −1: none.
+constexpr double kBatchNormEpsilon = 1e-5;
+constexpr double kRunningMomentum = 0.1;
+
+/// A kind of operation has a name, and names its parts once: its parameters and buffers (members hold their positions
+/// in the network's lists; −1: none), and its settings, which are numbers. describe.h reads these names.
 struct Conv2d {
   int weight;  // C_out × C_in × k × k
   int bias;
   int stride;
   int padding;
+
+  static constexpr auto kKind = "conv2d";
+  void parts(auto&& visit) const {
+    visit.parameter("weight", weight);
+    visit.parameter("bias", bias);
+    visit.setting("stride", stride);
+    visit.setting("padding", padding);
+  }
 };
 struct BatchNorm {
   int scale;
   int shift;
-  int mean;  // a buffer
+  int mean;
   int variance;
+
+  static constexpr auto kKind = "batch_norm";
+  void parts(auto&& visit) const {
+    visit.parameter("scale", scale);
+    visit.parameter("shift", shift);
+    visit.buffer("mean", mean);
+    visit.buffer("variance", variance);
+    visit.setting("epsilon", kBatchNormEpsilon);
+  }
 };
-struct Relu {};
-struct Add {};
+struct Relu {
+  static constexpr auto kKind = "relu";
+  void parts(auto&& /*visit*/) const {}
+};
+struct Add {
+  static constexpr auto kKind = "add";
+  void parts(auto&& /*visit*/) const {}
+};
 struct MaxPool {
   int kernel;
   int stride;
   int padding;
+
+  static constexpr auto kKind = "max_pool";
+  void parts(auto&& visit) const {
+    visit.setting("kernel", kernel);
+    visit.setting("stride", stride);
+    visit.setting("padding", padding);
+  }
 };
 /// B × C × H × W → B × C.
-struct GlobalAveragePool {};
-struct Linear {
-  int weight;
-  int bias;
+struct GlobalAveragePool {
+  static constexpr auto kKind = "global_average_pool";
+  void parts(auto&& /*visit*/) const {}
 };
+struct Linear {
+  int weight;  // C_out × C_in
+  int bias;
+
+  static constexpr auto kKind = "linear";
+  void parts(auto&& visit) const {
+    visit.parameter("weight", weight);
+    visit.parameter("bias", bias);
+  }
+};
+
+using OperationKind = std::variant<Conv2d, BatchNorm, Relu, Add, MaxPool, GlobalAveragePool, Linear>;
 
 /// Operation i reads the values `inputs` and makes value i + 1; value 0 is the images.
 struct Operation {
-  std::variant<Conv2d, BatchNorm, Relu, Add, MaxPool, GlobalAveragePool, Linear> kind;
+  OperationKind kind;
   std::vector<int> inputs;
 };
 
@@ -71,9 +116,6 @@ struct Network {
   std::vector<TensorSpec> buffers;            // batch norm's running_mean and running_var, alternating
   std::vector<Feature> features;
 };
-
-constexpr double kBatchNormEpsilon = 1e-5;
-constexpr double kRunningMomentum = 0.1;
 
 /// Indices of the last layer's parameters.
 std::set<int> last_layer(const Network& network);

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { packageVersion } from '../system/version.js';
 import { register as bench } from './bench.js';
 import { register as build } from './build.js';
 import { register as compare } from './compare.js';
@@ -8,6 +8,7 @@ import { register as data } from './data.js';
 import { register as demo } from './demo.js';
 import { register as doctor } from './doctor.js';
 import { register as evaluation } from './eval.js';
+import { register as exportTo } from './export.js';
 import { register as inspect } from './inspect.js';
 import { register as live } from './live.js';
 import { register as predict } from './predict.js';
@@ -20,12 +21,11 @@ import { register as transfer } from './transfer.js';
 
 /** The command line with all its verbs, not yet run. */
 export function commandLine(): Command {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const program = new Command('l2t-native')
     .description(
       'Learning what and where to transfer: train a compact network with the help of a bigger pretrained one.',
     )
-    .version(version)
+    .version(packageVersion())
     .showHelpAfterError('(--help lists what there is)')
     .exitOverride();
   for (const register of [
@@ -40,6 +40,7 @@ export function commandLine(): Command {
     inspect,
     report,
     live,
+    exportTo,
     data,
     bench,
     doctor,

@@ -5,13 +5,7 @@ import { folderFingerprint, loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
-import {
-  type Checkpoint,
-  type CheckpointOptions,
-  loadCheckpoint,
-  optionNamesControl,
-  requireCheckpoint,
-} from '../networks/checkpoint.js';
+import { type Checkpoint, type CheckpointOptions, optionNamesControl, readCheckpoint } from '../networks/checkpoint.js';
 import { aListingListener, aMessageListener, aProgressListener, aSignal, takeOptions } from '../options/arguments.js';
 import { required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
@@ -87,16 +81,7 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
   const { signal, onListed, onProgress, onWarning, onNote, names } = control;
   const data = required(evaluateSchema, options, 'data');
   const { network, width, size, strict, classes, split, batch, device, threads } = options;
-  if (typeof checkpoint !== 'string' && (network ?? width ?? strict) !== undefined) {
-    throw new L2TError(
-      'INVALID_OPTION',
-      'network, width and strict say how a file is read: a checkpoint in memory needs none.',
-    );
-  }
-  const loaded =
-    typeof checkpoint === 'string'
-      ? await loadCheckpoint(checkpoint, { network, width, size, strict, names, onWarning })
-      : requireCheckpoint(checkpoint, "a path, or a run's result.network");
+  const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, names, onWarning });
   const inference = new Inference(loaded, { size, device, threads });
   const listing = { signal, onListed };
   for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);

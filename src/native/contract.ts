@@ -21,6 +21,17 @@ export interface NamedShape {
   readonly shape: readonly number[];
 }
 
+/** One operation of a network. Operation i reads the values `inputs` and makes value i + 1; value 0 is the images. */
+export interface OperationDescription {
+  /** One of those that `declarations()` lists. */
+  readonly kind: string;
+  readonly inputs: readonly number[];
+  /** Its parameters and running statistics: what each is to the operation → its name in the network. */
+  readonly tensors: Readonly<Record<string, string>>;
+  /** Numbers that fix what it computes, such as its stride, by name. */
+  readonly settings: Readonly<Record<string, number>>;
+}
+
 /** What a network consists of. */
 export interface NetworkDescription {
   /** Its name, one of `networkNames`. */
@@ -29,6 +40,8 @@ export interface NetworkDescription {
   readonly parameters: readonly NamedShape[];
   /** Batch-norm running statistics. */
   readonly buffers: readonly NamedShape[];
+  /** In the order of computation; the last one makes the logits. */
+  readonly operations: readonly OperationDescription[];
   /**
    * Feature maps at the given input size. `candidate`: the last map of its spatial size, never a stem. Only candidates
    * are paired, except by an explicit list of pairs.
@@ -342,6 +355,8 @@ export interface Declarations {
     readonly where: boolean;
     readonly decays: boolean;
   }[];
+  /** The kinds of operations that a network may have. */
+  readonly operations: readonly string[];
   /** The fields of the interfaces of this file. */
   readonly structs: Readonly<Record<string, readonly string[]>>;
 }

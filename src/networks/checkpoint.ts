@@ -7,12 +7,13 @@ import { refused } from '../options/check.js';
 import { guarded } from '../options/guarded.js';
 import { defaultSize, imagenetNormalisation, type NetworkName, networkNames } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
+import { writeFileAtomic } from '../system/files.js';
 import { printable, shown } from '../system/printable.js';
 import { describeNetwork } from './describe.js';
 import { lostHash, withHash } from './weights/content-hash.js';
 import { loadWeights, type Weights } from './weights/load.js';
 import { classesOf, isBatchCount, matchWeights, type OptionNames } from './weights/match.js';
-import { writeSafetensors } from './weights/safetensors.js';
+import { safetensorsChunks } from './weights/safetensors.js';
 
 /** A network with its weights and everything needed to use it. */
 export interface Checkpoint {
@@ -62,7 +63,8 @@ function describedBy(metadata: ReadonlyMap<string, string>, file: string): z.out
     throw new L2TError('INVALID_WEIGHTS', `${file}: its metadata entry 'sha256' is damaged. Fetch or save it again.`);
   }
   const parsed = described.safeParse(Object.fromEntries(metadata));
-  if (parsed.success && parsed.data.class_names.length === parsed.data.classes) return parsed.data;
+  // No names: a network from a file without any was written.
+  if (parsed.success && [0, parsed.data.classes].includes(parsed.data.class_names.length)) return parsed.data;
   const field = parsed.success ? 'class_names' : String(parsed.error.issues[0]?.path[0]);
   throw new L2TError('INVALID_WEIGHTS', `${file}: its metadata entry '${field}' is damaged. Fetch or save it again.`);
 }
@@ -114,6 +116,32 @@ export async function loadCheckpoint(path: string, given: CheckpointOptions = {}
   return toCheckpoint(await loadWeights(requirePath(path, 'The checkpoint')), path, { ...options, ...control });
 }
 
+/**
+ * A checkpoint in a file, read as `loadCheckpoint` does, or one in memory, checked. Of the options, a checkpoint in
+ * memory takes `size` alone: the others say how a file is read.
+ */
+export async function readCheckpoint(given: string | Checkpoint, options: CheckpointOptions): Promise<Checkpoint> {
+  if (typeof given === 'string') return loadCheckpoint(given, options);
+  const { network: name, width, strict, size, names = optionNames } = options;
+  if ((name ?? width ?? strict) !== undefined) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      'network, width and strict say how a file is read: a checkpoint in memory needs none.',
+    );
+  }
+  const checkpoint = requireCheckpoint(given, "a path, or a run's result.network");
+  const { network, weights } = checkpoint;
+  const match = { file: 'The checkpoint', network: network.name, names, strict: false };
+  const matched = matchWeights(toTensorMap(weights), tensorsOf(network), match);
+  return { ...checkpoint, size: size ?? checkpoint.size, weights: matched.weights };
+}
+
+/** The parameters and running statistics of a network. */
+function tensorsOf(network: Checkpoint['network']) {
+  const { parameters, buffers } = describeNetwork(network, defaultSize(network.name));
+  return [...parameters, ...buffers];
+}
+
 export function toCheckpoint({ tensors, metadata }: Weights, path: string, options: CheckpointOptions): Checkpoint {
   const said = describedBy(metadata, path);
   const names = options.names ?? optionNames;
@@ -127,14 +155,13 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
     throw new L2TError('INVALID_OPTION', `${path} does not say which network it holds: give ${names.network}${which}.`);
   }
   const network = { name, classes, width: options.width ?? said?.width ?? 1 };
-  const { parameters, buffers } = describeNetwork(network, defaultSize(name));
   const match = { file: path, network: name, names, strict: options.strict ?? false };
-  const { weights, extra } = matchWeights(tensors, [...parameters, ...buffers], match);
+  const { weights, extra } = matchWeights(tensors, tensorsOf(network), match);
   if (extra.length > 0) options.onWarning?.(extraEntries(path, extra, names));
   return {
     network,
     size: options.size ?? said?.size ?? defaultSize(name),
-    classNames: said?.class_names,
+    classNames: said?.class_names.length ? said.class_names : undefined,
     normalisation: said?.normalisation ?? imagenetNormalisation,
     weights,
   };
@@ -158,8 +185,7 @@ function requireExpected<T extends string | number>(
 function networkOf(tensors: TensorMap, classes: number, width: number): NetworkName | undefined {
   const count = [...tensors.keys()].filter((name) => !isBatchCount(name)).length;
   return networkNames.find((name) => {
-    const { parameters, buffers } = describeNetwork({ name, classes, width }, defaultSize(name));
-    const wanted = [...parameters, ...buffers];
+    const wanted = tensorsOf({ name, classes, width });
     const fits = wanted.every((entry) => String(tensors.get(entry.name)?.shape) === String(entry.shape));
     return fits && wanted.length === count;
   });
@@ -191,10 +217,14 @@ function metadataOf({ network, size, classNames, normalisation }: Checkpoint): M
  * @throws L2TError FILE_ACCESS; INVALID_OPTION if `checkpoint` or `path` is not valid.
  */
 export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const { weights, ...about } = requireCheckpoint(checkpoint);
-  const file = requirePath(path, 'The file to write');
-  const tensors = toTensorMap(weights);
-  await writeSafetensors(file, tensors, withHash(tensors, metadataOf({ ...about, weights })));
+  const checked = requireCheckpoint(checkpoint);
+  await writeFileAtomic(requirePath(path, 'The file to write'), checkpointChunks(checked));
+}
+
+/** The bytes of a checkpoint's file, in parts. */
+export function checkpointChunks(checkpoint: Checkpoint): Uint8Array[] {
+  const tensors = toTensorMap(checkpoint.weights);
+  return safetensorsChunks(tensors, withHash(tensors, metadataOf(checkpoint)));
 }
 
 const checkpointSchema = z.object({

@@ -5,6 +5,9 @@ export const networkNames = ['resnet20', 'resnet32', 'vgg9_bn', 'resnet18', 'res
 /** The name of a network. */
 export type NetworkName = (typeof networkNames)[number];
 
+/** The networks that torchvision has, too. Their tensors have the names of torchvision's. */
+export const torchvisionNetworks: readonly NetworkName[] = ['resnet18', 'resnet34'];
+
 /** ImageNet's mean and standard deviation per channel, of pixels scaled to [0, 1]. */
 export const imagenetNormalisation: Normalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 

@@ -99,6 +99,10 @@ export interface OptionHelp {
   readonly network?: unknown;
   /** which images (test, or the folder itself where it is flat); one of train, validation, test */
   readonly split?: unknown;
+  /** onnx: a graph from images to logits; safetensors: this package's checkpoint, in float32; torchvision: the state dict of torchvision's network (resnet18, resnet34, of width 1); one of onnx, safetensors, torchvision */
+  readonly to?: unknown;
+  /** of onnx: the graph takes normalised images (outside), or pixels from 0 to 1, which it normalises (inside) (outside); one of outside, inside */
+  readonly normalise?: unknown;
   /** the port at 127.0.0.1 (0: a free one) (0); from 0 to 65535 */
   readonly port?: unknown;
   /** trained network: safetensors or .pth */

@@ -3,11 +3,13 @@ import type { ConvolutionName, EngineName } from '../native/contract.js';
 import { layouts, splitNames } from './datasets.js';
 import { logNames } from './logs.js';
 import { methodNames, methodOf, rowNames, settings } from './methods.js';
-import { networkNames } from './networks.js';
+import { networkNames, torchvisionNetworks } from './networks.js';
 import { above, choice, custom, listed, path, repeated, someOf, text, whole, yes } from './row.js';
 
 export const engineNames = ['native', 'autograd'] as const satisfies readonly EngineName[];
 export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfies readonly ConvolutionName[];
+export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
+export type ExportFormat = (typeof exportFormats)[number];
 
 const common = {
   data: path(
@@ -195,6 +197,24 @@ export const reportSchema = z.strictObject({
 /** Options of `live`. */
 export const liveSchema = z.strictObject({
   port: whole(0, 65_535, 'the port at 127.0.0.1 (0: a free one)', { default: 0 }),
+});
+
+/** Options of `exportNetwork`. */
+export const exportSchema = z.strictObject({
+  to: choice(
+    exportFormats,
+    `onnx: a graph from images to logits; safetensors: this package's checkpoint, in float32; torchvision: the state dict of torchvision's network (${torchvisionNetworks.join(', ')}, of width 1)`,
+  ),
+  out: path('file', 'file to write, which must not exist'),
+  normalise: choice(
+    ['outside', 'inside'],
+    'of onnx: the graph takes normalised images (outside), or pixels from 0 to 1, which it normalises (inside)',
+    { default: 'outside' },
+  ),
+  network: choice(networkNames, "the checkpoint's network, where it does not say"),
+  width: inference.width,
+  size: inference.size,
+  strict: inference.strict,
 });
 
 /** Options of `data check`. */

@@ -4,9 +4,10 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../scripts/build-native.mjs';
 import { addon } from '../../src/native/addon.js';
+import { onnxOperations } from '../../src/networks/export/onnx-operations.js';
 import { methodNames, methods } from '../../src/options/methods.js';
 
-const { methods: nativeMethods, structs } = addon().declarations();
+const { methods: nativeMethods, operations, structs } = addon().declarations();
 
 describe('what both sides declare', () => {
   it('methods', () => {
@@ -18,6 +19,10 @@ describe('what both sides declare', () => {
     });
     const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
     expect(ours.toSorted(byName)).toEqual(nativeMethods.toSorted(byName));
+  });
+
+  it('kinds of operations, each of which an ONNX file can hold', () => {
+    expect(Object.keys(onnxOperations).toSorted()).toEqual(operations.toSorted());
   });
 
   it.each(Object.entries(structs))('the fields of %s', (name, fields) => {

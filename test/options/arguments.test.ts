@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as api from '../../src/index.js';
 import {
@@ -105,6 +106,14 @@ const calls: Readonly<Record<string, Ways>> = {
   describeNetwork: {
     needed: [(v) => api.describeNetwork(v)],
     optional: [(v) => api.describeNetwork({ name: 'resnet20', classes: 2, width: 1 }, v)],
+  },
+  exportNetwork: {
+    needed: [
+      (v) => api.exportNetwork(v, { to: 'onnx', out: join(empty, 'x') }),
+      (v) => api.exportNetwork(source, v),
+      (v) => api.exportNetwork(source, { to: v, out: join(empty, 'x') }),
+      (v) => api.exportNetwork(source, { to: 'onnx', out: v }),
+    ],
   },
   presets: {},
   pretrain: { needed: [(v) => api.pretrain(v).result] },

@@ -1,7 +1,8 @@
 import { L2TError } from '../../errors.js';
 import type { NamedTensor } from '../../native/addon.js';
-import type { DType, Tensor, TensorMap } from '../../native/tensor.js';
+import { type DType, itemSize, type Tensor, type TensorMap } from '../../native/tensor.js';
 import { quoted } from '../../system/printable.js';
+import { elementCount } from './strided.js';
 
 /** The names, for messages, of the options that describe a weights file. */
 export interface OptionNames {
@@ -89,7 +90,11 @@ function fitting(
       `${file}: ${quoted(name)} has dtype ${tensor.dtype}, which is no float type: save it as float32.`,
     );
   }
-  return tensor;
+  if (elementCount(shape) * itemSize[tensor.dtype] === tensor.data.length) return tensor;
+  throw new L2TError(
+    'WEIGHTS_MISMATCH',
+    `${file}: ${quoted(name)} has ${tensor.data.length} bytes, which are not those of its shape and dtype.`,
+  );
 }
 
 function list(names: readonly string[]): string {

@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import type { DType, TensorMap } from '../../../src/native/tensor.js';
+import { type DType, itemSize, type TensorMap } from '../../../src/native/tensor.js';
 import { flagNames } from '../../../src/networks/checkpoint.js';
 import { classesOf, matchWeights } from '../../../src/networks/weights/match.js';
+import { elementCount } from '../../../src/networks/weights/strided.js';
 
-const zeros = (shape: number[], dtype: DType = 'float32') => ({ dtype, shape, data: new Uint8Array(0) });
+const zeros = (shape: number[], dtype: DType = 'float32') => ({
+  dtype,
+  shape,
+  data: new Uint8Array(elementCount(shape) * itemSize[dtype]),
+});
 const tensors: TensorMap = new Map([
   ['fc.bias', zeros([2])],
   ['bn.num_batches_tracked', zeros([], 'int64')],

@@ -1,0 +1,43 @@
+#include "native/nets/describe.h"
+
+namespace l2t::nets {
+namespace {
+
+/// Collects the parts that an operation names.
+struct Parts {
+  const Network& network;
+  OperationDescription& description;
+
+  void parameter(const char* name, int index) const { tensor(name, network.parameters, index); }
+  void buffer(const char* name, int index) const { tensor(name, network.buffers, index); }
+  void setting(const char* name, double value) const { description.settings.emplace_back(name, value); }
+
+ private:
+  void tensor(const char* name, const std::vector<TensorSpec>& specs, int index) const {
+    if (index >= 0) description.tensors.emplace_back(name, specs[index].name);
+  }
+};
+
+template <class... Kinds>
+std::vector<std::string> names_of(const std::variant<Kinds...>* /*unused*/) {
+  return {Kinds::kKind...};
+}
+
+}  // namespace
+
+std::vector<OperationDescription> describe(const Network& network) {
+  std::vector<OperationDescription> descriptions;
+  for (const auto& [kind, inputs] : network.operations) {
+    std::visit(
+        [&](const auto& operation) {
+          auto& description = descriptions.emplace_back(OperationDescription{operation.kKind, inputs, {}, {}});
+          operation.parts(Parts{network, description});
+        },
+        kind);
+  }
+  return descriptions;
+}
+
+std::vector<std::string> operation_kinds() { return names_of(static_cast<const OperationKind*>(nullptr)); }
+
+}  // namespace l2t::nets

@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import { flagNames } from '../networks/checkpoint.js';
+import { type ExportOptions, type ExportResult, exportNetwork } from '../networks/export/export.js';
+import { required } from '../options/check.js';
+import { exportSchema } from '../options/schemas.js';
+import { printable } from '../system/printable.js';
+import { addFlags, mergedOptions } from './flags.js';
+import { Progress } from './progress.js';
+
+export function register(program: Command): void {
+  const command = program
+    .command('export')
+    .description('write a network for other programs: ONNX, safetensors in float32, torchvision')
+    .argument('<checkpoint>', 'safetensors or .pth');
+  addFlags(command, exportSchema);
+  command
+    .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
+    .option('--json', 'print what was written as one JSON document')
+    .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {
+      const options = await mergedOptions(exportSchema, flags);
+      required(exportSchema, options, 'to');
+      const { warn } = new Progress();
+      const result = await exportNetwork(checkpoint, {
+        ...(options as ExportOptions),
+        onWarning: warn,
+        names: flagNames,
+      });
+      process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
+    });
+}
+
+function format({ file, format, bytes, network, classes, width, size }: ExportResult): string {
+  const what = `${network}, width ${width}, ${classes} classes, images of ${size}×${size}`;
+  return `${printable(file)}: ${format}, ${(bytes / 1e6).toFixed(1)} MB (${what})\n`;
+}

@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { L2TError } from '../../errors.js';
+import { aMessageListener, takeOptions } from '../../options/arguments.js';
+import { defaultOf, required, type Written } from '../../options/check.js';
+import { type ExportFormat, exportSchema } from '../../options/schemas.js';
+import { writeFileAtomic } from '../../system/files.js';
+import {
+  type Checkpoint,
+  type CheckpointOptions,
+  checkpointChunks,
+  optionNamesControl,
+  readCheckpoint,
+} from '../checkpoint.js';
+import { toFloat32 } from '../weights/float32.js';
+import { safetensorsChunks } from '../weights/safetensors.js';
+import { type Normaliser, toOnnx } from './onnx.js';
+import { toTorchvision } from './torchvision.js';
+
+export type ExportOptions = Written<typeof exportSchema, 'to' | 'out'> & {
+  readonly onWarning?: ((message: string) => void) | undefined;
+  /** The names that messages use for the options that say how to read the checkpoint. */
+  readonly names?: CheckpointOptions['names'] | undefined;
+};
+
+/** What was written. */
+export interface ExportResult {
+  /** Absolute path of the file. */
+  readonly file: string;
+  readonly format: ExportFormat;
+  readonly bytes: number;
+  readonly network: string;
+  readonly classes: number;
+  readonly width: number;
+  /** Side of its images, pixels. */
+  readonly size: number;
+}
+
+/** For each format, the file's content in parts. */
+const writers: Readonly<Record<ExportFormat, (checkpoint: Checkpoint, normaliser: Normaliser) => Uint8Array[]>> = {
+  onnx: (checkpoint, normaliser) => [toOnnx(checkpoint, normaliser)],
+  safetensors: (checkpoint) => checkpointChunks({ ...checkpoint, weights: checkpoint.weights.map(toFloat32) }),
+  torchvision: (checkpoint) => safetensorsChunks(toTorchvision(checkpoint), torchvisionMetadata(checkpoint)),
+};
+
+/** `format: pt` is how readers of safetensors know weights of PyTorch. */
+function torchvisionMetadata({ size, classNames, normalisation }: Checkpoint): Map<string, string> {
+  return new Map([
+    ['format', 'pt'],
+    ['size', String(size)],
+    ...(classNames ? ([['class_names', JSON.stringify(classNames)]] as const) : []),
+    ['normalisation', JSON.stringify(normalisation)],
+  ]);
+}
+
+/**
+ * Writes a network in another program's format, in float32 (docs/export.md): `onnx`, a graph from images to logits;
+ * `safetensors`, a checkpoint of this package; `torchvision`, the state dict of torchvision's network. `checkpoint`:
+ * a path, or one in memory such as a run's `result.network`.
+ * @throws L2TError INVALID_OPTION, also if torchvision has no such network, or `normalise` is given for another format
+ *   than ONNX; FILE_ACCESS, also if `out` exists; INVALID_WEIGHTS, WEIGHTS_MISMATCH.
+ */
+export async function exportNetwork(checkpoint: string | Checkpoint, given: ExportOptions): Promise<ExportResult> {
+  const { options, control } = takeOptions(exportSchema, given, {
+    names: optionNamesControl,
+    onWarning: aMessageListener,
+  });
+  const format = required(exportSchema, options, 'to');
+  const out = required(exportSchema, options, 'out');
+  const { normalise, network, width, size, strict } = options;
+  if (normalise !== undefined && format !== 'onnx') {
+    throw new L2TError('INVALID_OPTION', `--normalise is for --to onnx, whose file holds a graph: leave it out.`);
+  }
+  // As for the folders of runs: what is there may be somebody's work, even the checkpoint itself.
+  if (existsSync(out)) {
+    throw new L2TError('FILE_ACCESS', `Cannot write ${out}: it exists already: remove it, or choose another --out.`);
+  }
+  const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, ...control });
+  const content = writers[format](loaded, normalise ?? defaultOf(exportSchema, 'normalise'));
+  await writeFileAtomic(out, content);
+  const bytes = content.reduce((sum, { length }) => sum + length, 0);
+  const { name, ...shape } = loaded.network;
+  return { file: resolve(out), format, bytes, network: name, ...shape, size: loaded.size };
+}

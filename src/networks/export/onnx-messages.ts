@@ -1,0 +1,95 @@
+import protobuf from 'protobufjs/light.js';
+
+/**
+ * The messages of ONNX that are written here, with the field numbers of onnx.proto3: name of the message → name of a
+ * field → its number, its type, and `repeated` where it is a list.
+ */
+const messages = {
+  ModelProto: {
+    irVersion: [1, 'int64'],
+    producerName: [2, 'string'],
+    producerVersion: [3, 'string'],
+    graph: [7, 'GraphProto'],
+    opsetImport: [8, 'OperatorSetIdProto', 'repeated'],
+    metadataProps: [14, 'StringStringEntryProto', 'repeated'],
+  },
+  OperatorSetIdProto: { domain: [1, 'string'], version: [2, 'int64'] },
+  StringStringEntryProto: { key: [1, 'string'], value: [2, 'string'] },
+  GraphProto: {
+    node: [1, 'NodeProto', 'repeated'],
+    name: [2, 'string'],
+    initializer: [5, 'TensorProto', 'repeated'],
+    input: [11, 'ValueInfoProto', 'repeated'],
+    output: [12, 'ValueInfoProto', 'repeated'],
+  },
+  NodeProto: {
+    input: [1, 'string', 'repeated'],
+    output: [2, 'string', 'repeated'],
+    name: [3, 'string'],
+    opType: [4, 'string'],
+    attribute: [5, 'AttributeProto', 'repeated'],
+  },
+  AttributeProto: {
+    name: [1, 'string'],
+    f: [2, 'float'],
+    i: [3, 'int64'],
+    ints: [8, 'int64', 'repeated'],
+    type: [20, 'int32'],
+  },
+  TensorProto: {
+    dims: [1, 'int64', 'repeated'],
+    dataType: [2, 'int32'],
+    name: [8, 'string'],
+    rawData: [9, 'bytes'],
+  },
+  ValueInfoProto: { name: [1, 'string'], type: [2, 'TypeProto'] },
+  TypeProto: { tensorType: [1, 'TensorTypeProto'] },
+  TensorTypeProto: { elemType: [1, 'int32'], shape: [2, 'TensorShapeProto'] },
+  TensorShapeProto: { dim: [1, 'DimensionProto', 'repeated'] },
+  DimensionProto: { dimValue: [1, 'int64'], dimParam: [2, 'string'] },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, readonly [number, string, 'repeated'?]>>>>;
+
+const root = new protobuf.Root();
+for (const [name, fields] of Object.entries(messages)) {
+  const type = new protobuf.Type(name);
+  for (const [field, [number, kind, rule]] of Object.entries(fields) as [string, [number, string, string?]][]) {
+    type.add(new protobuf.Field(field, number, kind, rule));
+  }
+  root.add(type);
+}
+
+/** `elem_type` and `data_type` of float32 tensors (TensorProto.DataType). */
+export const float32Type = 1;
+
+/** Kinds of attributes (AttributeProto.AttributeType). */
+const attributeTypes = { f: 1, i: 2, ints: 7 } as const;
+
+/** An attribute of a node, but for its name. */
+export type Attribute = { readonly f: number } | { readonly i: number } | { readonly ints: readonly number[] };
+
+export interface Node {
+  readonly opType: string;
+  readonly input: readonly string[];
+  readonly output: readonly string[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+/** A node as a message. Its name is that of its output. */
+export function nodeMessage({ opType, input, output, attributes }: Node) {
+  const attribute = Object.entries(attributes).map(([name, value]) => {
+    const [kind] = Object.keys(value) as [keyof typeof attributeTypes];
+    return { name, type: attributeTypes[kind], ...value };
+  });
+  return { name: output[0], opType, input, output, attribute };
+}
+
+/** A value of the graph: a number fixes a dimension, a text names one that is free. */
+export function valueMessage(name: string, shape: readonly (number | string)[]) {
+  const dim = shape.map((side) => (typeof side === 'number' ? { dimValue: side } : { dimParam: side }));
+  return { name, type: { tensorType: { elemType: float32Type, shape: { dim } } } };
+}
+
+/** The bytes of a ModelProto. */
+export function encodeModel(model: Readonly<Record<string, unknown>>): Uint8Array {
+  return root.lookupType('ModelProto').encode(model).finish();
+}

@@ -1,0 +1,125 @@
+import { L2TError } from '../../errors.js';
+import type { OperationDescription } from '../../native/addon.js';
+import type { NamedTensor } from '../../native/tensor.js';
+import { packageVersion } from '../../system/version.js';
+import type { Checkpoint } from '../checkpoint.js';
+import { describeNetwork } from '../describe.js';
+import { toFloat32 } from '../weights/float32.js';
+import { encodeModel, float32Type, type Node, nodeMessage, valueMessage } from './onnx-messages.js';
+import { onnxOperations } from './onnx-operations.js';
+
+/** Opset 17, and the version of the format that came with it (ONNX 1.12). */
+const opset = 17;
+const irVersion = 8;
+
+/** Names of the graph's input and of its output. */
+const imagesName = 'images';
+const logitsName = 'logits';
+
+/** Protobuf's limit for a message, less what the graph takes besides the weights. */
+const mostBytes = 2 ** 31 - 2 ** 24;
+
+/** Who normalises the images: the caller, or the graph. */
+export type Normaliser = 'outside' | 'inside';
+
+/**
+ * A network as a model of ONNX: B × 3 × size × size → logits, B × classes, all float32. With `inside`, the input is
+ * pixels in [0, 1], else it is normalised.
+ * @throws L2TError INVALID_OPTION if it is larger than protobuf allows.
+ */
+export function toOnnx(checkpoint: Checkpoint, normaliser: Normaliser): Uint8Array {
+  const { network, size } = checkpoint;
+  const { operations } = describeNetwork(network, size);
+  const constants =
+    normaliser === 'inside' ? normalisation(checkpoint) : { nodes: [], tensors: [], output: imagesName };
+  const tensors = [...constants.tensors, ...checkpoint.weights.map(toFloat32)];
+  requireEncodable(tensors);
+  return encodeModel({
+    irVersion,
+    producerName: 'l2t-native',
+    producerVersion: packageVersion(),
+    opsetImport: [{ domain: '', version: opset }],
+    metadataProps: metadata(checkpoint, normaliser),
+    graph: {
+      name: network.name,
+      node: [...constants.nodes, ...nodesOf(operations, constants.output)].map(nodeMessage),
+      initializer: tensors.map(({ name, shape, data }) => ({
+        name,
+        dims: shape,
+        dataType: float32Type,
+        rawData: data,
+      })),
+      input: [valueMessage(imagesName, ['batch', 3, size, size])],
+      output: [valueMessage(logitsName, ['batch', network.classes])],
+    },
+  });
+}
+
+function requireEncodable(tensors: readonly NamedTensor[]): void {
+  const bytes = tensors.reduce((sum, { data }) => sum + data.length, 0);
+  if (bytes <= mostBytes) return;
+  const size = `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  throw new L2TError(
+    'INVALID_OPTION',
+    `The network's weights take ${size}, and an ONNX file holds at most 2 GiB: use --to safetensors.`,
+  );
+}
+
+/** (pixels − mean) / std, per channel. */
+function normalisation({ normalisation: { mean, std } }: Checkpoint) {
+  const constant = (name: string, values: readonly number[]): NamedTensor => {
+    const data = new Uint8Array(Float32Array.from(values).buffer);
+    return { name, dtype: 'float32', shape: [1, 3, 1, 1], data };
+  };
+  const output = 'normalised';
+  const nodes: Node[] = [
+    { opType: 'Sub', input: [imagesName, 'mean'], output: ['centred'], attributes: {} },
+    { opType: 'Div', input: ['centred', 'std'], output: [output], attributes: {} },
+  ];
+  return { nodes, tensors: [constant('mean', mean), constant('std', std)], output };
+}
+
+/** Each operation's nodes. `images`: the name of value 0. */
+function nodesOf(operations: readonly OperationDescription[], images: string): Node[] {
+  const values = [images];
+  return operations.flatMap((operation, i) => {
+    const last = i === operations.length - 1;
+    const nodes = nodesOfOne(
+      operation,
+      operation.inputs.map((value) => values[value] as string),
+      last ? logitsName : `value_${i + 1}`,
+    );
+    values.push(nodes.at(-1)?.output[0] as string);
+    return nodes;
+  });
+}
+
+function nodesOfOne(
+  { kind, tensors, settings }: OperationDescription,
+  inputs: readonly string[],
+  output: string,
+): Node[] {
+  const rows = onnxOperations[kind];
+  if (rows === undefined) throw new L2TError('INTERNAL', `The operation ${kind} has no row in the table for ONNX.`);
+  let read = inputs;
+  return rows.map(({ opType, tensors: parts = [], attributes }, k): Node => {
+    const made = k === rows.length - 1 ? output : `${output}_${k}`;
+    const given = parts.flatMap((part) => tensors[part] ?? []);
+    const node = { opType, input: [...read, ...given], output: [made], attributes: attributes?.(settings) ?? {} };
+    read = [made];
+    return node;
+  });
+}
+
+/** What a user of the file must know besides the graph: texts by name. */
+function metadata({ network, size, classNames, normalisation: by }: Checkpoint, normaliser: Normaliser) {
+  const entries = {
+    network: network.name,
+    width: String(network.width),
+    size: String(size),
+    ...(classNames && { class_names: JSON.stringify(classNames) }),
+    normalisation: JSON.stringify(by),
+    normalise: normaliser,
+  };
+  return Object.entries(entries).map(([key, value]) => ({ key, value }));
+}
