@@ -90,8 +90,8 @@ function without(options: Given<typeof compareSchema>, useless: readonly string[
 
 /** The options that train the first source's own network, starting from its weights. */
 function sourceAsTarget(options: Given<typeof compareSchema>): CheckedTransferOptions {
-  const { source, sourceNetwork, sourceSize, sourceWidth } = firstSource(options);
-  return { target: sourceNetwork, width: sourceWidth, size: sourceSize, targetInit: source };
+  const { source, sourceNetwork, sourceSize, sourceWidth, sourceLicence } = firstSource(options);
+  return { target: sourceNetwork, width: sourceWidth, size: sourceSize, targetInit: source, sourceLicence };
 }
 
 /**

@@ -105,10 +105,14 @@ export const needsOfRow = (name: RowName): Needs =>
 const sourceOptions = ['source', 'sourceNetwork', 'sourceSize', 'sourceWidth'] as const;
 
 /** The options of `transfer` that a method with these needs does not use. */
-export function uselessOptions(has: Needs): (SettingName | (typeof sourceOptions)[number] | 'pairs')[] {
+export function uselessOptions(
+  has: Needs,
+): (SettingName | (typeof sourceOptions)[number] | 'sourceLicence' | 'pairs')[] {
   const names = Object.keys(settings) as SettingName[];
   return [
     ...(has.source ? [] : sourceOptions),
+    // What a method starts from has a licence, too.
+    ...(has.source || has.start ? [] : (['sourceLicence'] as const)),
     ...(has.pairs ? [] : (['pairs'] as const)),
     ...names.filter((name) => !has.settings.includes(name)),
   ];

@@ -9,6 +9,8 @@ export interface OptionHelp {
   readonly sourceSize?: unknown;
   /** the source's width, where its checkpoint does not say (1); one for all sources, or one for each; above 0 and at most 8 */
   readonly sourceWidth?: unknown;
+  /** the source's licence, for the model card beside the result (not stated); one for all sources, or one for each; a text */
+  readonly sourceLicence?: unknown;
   /** network to train; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34 */
   readonly target?: unknown;
   /** weights of the target's network to start from (the seed's) */

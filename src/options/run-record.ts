@@ -19,6 +19,8 @@ const resolvedSource = z.strictObject({
   size: z.int(),
   /** Absent if the method matches no features. */
   pairs: z.string().optional(),
+  /** As the person stated it. */
+  licence: z.string().optional(),
 });
 
 export type ResolvedSource = z.output<typeof resolvedSource>;
@@ -35,6 +37,8 @@ const resolved = z.strictObject({
   width: z.number(),
   size: z.int(),
   targetInit: z.string().optional(),
+  /** Of a method that starts from `targetInit`: its licence, as the person stated it. */
+  targetInitLicence: z.string().optional(),
   /** Empty if the method uses no source. */
   sources: z.array(resolvedSource),
   strict: z.boolean(),

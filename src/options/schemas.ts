@@ -107,6 +107,9 @@ export const transferSchema = z.strictObject({
     whole(8, 1024, `side of the source's images, pixels (what its checkpoint says, else its network's)${perSource}`),
   ),
   sourceWidth: repeated(above(0, 8, `the source's width, where its checkpoint does not say (1)${perSource}`)),
+  sourceLicence: repeated(
+    text('text', 'a text', `the source's licence, for the model card beside the result (not stated)${perSource}`),
+  ),
   target: choice(networkNames, 'network to train'),
   method: choice(methodNames, 'how to learn from the source', { default: 'l2t-ww' }),
   pairs: repeated(

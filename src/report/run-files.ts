@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { readText } from '../system/files.js';
 
-/** Names of files in a run folder: the options, and the learning rate if it was found by a search. */
+/** Names of files in a run folder: the options, the learning rate if it was found by a search, the model card. */
 export const recordName = 'options.yaml';
 export const rateName = 'rate.json';
 /** A line for each epoch: what is reproducible, and how long it took. */
@@ -12,6 +12,7 @@ export const metricsName = 'metrics.jsonl';
 export const timingName = 'timing.jsonl';
 /** All that a resume needs, and the result of a finished run. */
 export const stateName = 'state.safetensors';
+export const cardName = 'README.md';
 
 /** A learning rate that was found by a search, and what the search measured. */
 export interface FoundRate {

@@ -13,6 +13,7 @@ import type { Log } from '../report/logs/log.js';
 import { isOfLogs, openLogs } from '../report/logs/logs.js';
 import { translateMetrics, translateState } from '../report/older-formats.js';
 import {
+  cardName,
   damagedFile,
   type EpochTiming,
   type FinishedResult,
@@ -40,8 +41,9 @@ export interface SavedRun {
 
 /**
  * The files of a run: options.yaml, split.json, rate.json (if the learning rate was found by a search), metrics.jsonl,
- * timing.jsonl, last.safetensors, best.safetensors and state.safetensors. Each is written atomically. state.safetensors
- * is written last, so the files that it depends on exist. Beside them are the logs that the options ask for.
+ * timing.jsonl, last.safetensors, best.safetensors, README.md (the model card, at the end) and state.safetensors. Each is
+ * written atomically. state.safetensors is written last, so the files that it depends on exist. Beside them are the logs
+ * that the options ask for.
  */
 export class RunFolder {
   #rate: FoundRate | undefined;
@@ -172,8 +174,13 @@ export class RunFolder {
     this.#saved = true;
   }
 
-  /** Marks the run as finished. */
-  async saveResult(result: FinishedResult): Promise<void> {
+  /**
+   * Writes the model card, then marks the run as finished. A README.md that is there already stays: it is the person's,
+   * or this run's, written before its end was saved.
+   */
+  async saveResult(result: FinishedResult, card: string): Promise<void> {
+    const file = join(this.path, cardName);
+    if (!existsSync(file)) await writeFileAtomic(file, card);
     for (const log of this.#logs) await log.end(result);
     await this.saveState(this.#state, result);
   }

@@ -34,7 +34,11 @@ function requireFitting(method: MethodName, given: Options): void {
   if (source && !pairs && [given.source].flat().length > 1) {
     throw new L2TError('INVALID_OPTION', `Method ${method} learns from one source: give --source once.`);
   }
-  if (start) required(transferSchema, given, 'targetInit');
+  if (!start) return;
+  required(transferSchema, given, 'targetInit');
+  if ([given.sourceLicence].flat().length > 1) {
+    throw new L2TError('INVALID_OPTION', `Method ${method} starts from one network: give --source-licence once.`);
+  }
 }
 
 /** Options that cannot accompany a split file, because it determines the same. */
@@ -79,6 +83,8 @@ export function resolveOptions(
     size,
     width: given.width ?? 1,
     ...(given.targetInit !== undefined && { targetInit: absolute(given.targetInit) }),
+    ...(needsOf(method).start &&
+      given.sourceLicence !== undefined && { targetInitLicence: [given.sourceLicence].flat()[0] }),
     sources,
     strict: given.strict ?? false,
     data: absolute(required(transferSchema, given, 'data')),

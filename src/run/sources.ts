@@ -16,6 +16,7 @@ interface GivenSource {
   readonly width?: number | undefined;
   readonly size?: number | undefined;
   readonly pairs?: string | undefined;
+  readonly licence?: string | undefined;
 }
 
 /**
@@ -30,17 +31,25 @@ export function listSources(options: Given<typeof transferSchema>): GivenSource[
   const widths = onePerSource('sourceWidth', options.sourceWidth, paths.length);
   const sizes = onePerSource('sourceSize', options.sourceSize, paths.length);
   const pairs = onePerSource('pairs', options.pairs, paths.length);
+  const licences = onePerSource('sourceLicence', options.sourceLicence, paths.length);
   return paths.map((checkpoint, k) => ({
     checkpoint,
     network: networks[k],
     width: widths[k],
     size: sizes[k],
     pairs: pairs[k],
+    licence: licences[k],
   }));
 }
 
 /** The options of the first source only: a method without pairs learns from one source. */
-export function firstSource({ source, sourceNetwork, sourceSize, sourceWidth }: Given<typeof transferSchema>) {
+export function firstSource({
+  source,
+  sourceNetwork,
+  sourceSize,
+  sourceWidth,
+  sourceLicence,
+}: Given<typeof transferSchema>) {
   const first = <T extends string | number>(given: T | readonly T[] | undefined) =>
     typeof given === 'object' ? given[0] : given;
   return {
@@ -48,6 +57,7 @@ export function firstSource({ source, sourceNetwork, sourceSize, sourceWidth }: 
     sourceNetwork: first(sourceNetwork),
     sourceSize: first(sourceSize),
     sourceWidth: first(sourceWidth),
+    sourceLicence: first(sourceLicence),
   };
 }
 
@@ -89,8 +99,15 @@ export function resolveSources(
   rules: Rules,
 ): ResolvedSource[] {
   return checkpoints.map(({ network: { name, width }, size }, k) => {
-    const { checkpoint, pairs = defaultPairs(method, rules) } = sources[k] as GivenSource;
-    return { checkpoint, network: name, width, size, ...(needsOf(method).pairs && { pairs }) };
+    const { checkpoint, pairs = defaultPairs(method, rules), licence } = sources[k] as GivenSource;
+    return {
+      checkpoint,
+      network: name,
+      width,
+      size,
+      ...(needsOf(method).pairs && { pairs }),
+      ...(licence !== undefined && { licence }),
+    };
   });
 }
 

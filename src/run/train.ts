@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { evaluationBatch, largeSize } from '../data/fit.js';
+import type { TrainingData } from '../data/training-sets.js';
 import { L2TError } from '../errors.js';
 import { addon, type RunJob, type StepEvent } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
 import { settingsOf } from '../options/methods.js';
 import { imagenetNormalisation } from '../options/networks.js';
+import { modelCard } from '../report/model-card.js';
 import { type FinishedResult, type FoundRate, reportName } from '../report/run-files.js';
 import { runReport } from '../report/run-report.js';
 import { writeFileAtomic } from '../system/files.js';
@@ -36,6 +38,7 @@ export async function train(
     ...toJob(materials, rate),
     ...(saved && { resume: { state: saved.state, best: saved.best } }),
   };
+  const images = countImages(data);
   context.emit({
     type: 'start',
     run: folder.path,
@@ -43,11 +46,7 @@ export async function train(
     target: options.target,
     classes: data.classNames.length,
     pairs: sources.flatMap(({ pairs }, source) => pairs.map((pair) => ({ source, pair }))),
-    images: {
-      train: data.train.labels.length,
-      validation: data.validation?.labels.length ?? 0,
-      test: data.test?.labels.length ?? 0,
-    },
+    images,
     testDrawn: data.testDrawn,
     selectBest: job.selectBest,
     device,
@@ -58,9 +57,24 @@ export async function train(
     ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, rate }),
   });
   const result = await runNative(job, materials, folder, context);
-  await folder.saveResult(result);
+  const card = modelCard({
+    record: folder.record,
+    network: job.target,
+    normalisation: job.normalisation,
+    lr: job.lr,
+    images,
+    testDrawn: data.testDrawn,
+    result,
+  });
+  await folder.saveResult(result, card);
   return readResult(folder, result, context);
 }
+
+const countImages = ({ train, validation, test }: TrainingData) => ({
+  train: train.labels.length,
+  validation: validation?.labels.length ?? 0,
+  test: test?.labels.length ?? 0,
+});
 
 /** Runs the job; every epoch and save is on disk before training goes on. */
 async function runNative(

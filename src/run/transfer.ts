@@ -13,8 +13,8 @@ export type TransferOptions = Written<typeof transferSchema, 'target' | 'data'> 
 
 /**
  * Trains `target` on `data` with the help of a pretrained `source` (docs/method.md; arXiv 1905.05901), or without one
- * (`method: 'scratch'`), into a new run folder. `source` may be a list; `sourceNetwork`, `sourceSize`, `sourceWidth`
- * and `pairs` are then one value for all or a list in its order.
+ * (`method: 'scratch'`), into a new run folder. `source` may be a list; `sourceNetwork`, `sourceSize`, `sourceWidth`,
+ * `sourceLicence` and `pairs` are then one value for all or a list in its order.
  *
  * The run's `result` rejects with L2TError INVALID_OPTION, INVALID_DATA, INVALID_WEIGHTS, WEIGHTS_MISMATCH, INVALID_RUN
  * (the folder is in use or not empty), DEVICE_UNAVAILABLE, FILE_ACCESS, DIVERGED or ABORTED.

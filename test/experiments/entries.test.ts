@@ -3,7 +3,13 @@ import { methodEntries } from '../../src/experiments/entries.js';
 import { rowNames } from '../../src/options/methods.js';
 
 it('finetune-source reads the first source, and no option of the target', () => {
-  const options = { source: ['a', 'b'], sourceNetwork: 'resnet34', sourceWidth: [0.5, 1], target: 'vgg9_bn' } as const;
+  const options = {
+    source: ['a', 'b'],
+    sourceNetwork: 'resnet34',
+    sourceWidth: [0.5, 1],
+    sourceLicence: ['MIT', 'CC0'],
+    target: 'vgg9_bn',
+  } as const;
   const [entry] = methodEntries({
     ...options,
     width: 0.25,
@@ -19,6 +25,7 @@ it('finetune-source reads the first source, and no option of the target', () => 
     width: 0.5,
     size: undefined,
     targetInit: 'a',
+    sourceLicence: 'MIT',
     perClass: 3,
   });
 });

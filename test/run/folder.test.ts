@@ -40,6 +40,17 @@ const failureOf = (work: Promise<unknown>): Promise<string> =>
     new Promise<string>((resolve) => setTimeout(resolve, 10_000, 'hangs')),
   ]);
 
+describe('the model card', () => {
+  it("does not replace a person's own README.md", async () => {
+    expect(readFileSync(join(finished, 'README.md'), 'utf8')).toContain('# vgg9_bn, 3 classes');
+    const folder = out();
+    const run = transfer({ ...options, out: folder });
+    for await (const { type } of run) if (type === 'start') writeFileSync(join(folder, 'README.md'), 'mine');
+    await run.result;
+    expect(readFileSync(join(folder, 'README.md'), 'utf8')).toBe('mine');
+  });
+});
+
 describe('what is no regular file in the place of one', () => {
   const names = ['options.yaml', 'state.safetensors', 'metrics.jsonl', 'timing.jsonl', 'best.safetensors', 'lock'];
   const kinds = { pipe: (path: string) => execFileSync('mkfifo', [path]), folder: (path: string) => mkdirSync(path) };

@@ -106,6 +106,16 @@ describe('two sources', { timeout: 120_000 }, () => {
     expect(used).toEqual([[source[0]], [...source]]);
   });
 
+  it('have licences, which the record and the model card state', async () => {
+    const options = { ...common, source, pairs, data, epochs: 1, sourceLicence: ['MIT', 'CC0'] };
+    const { run, correct, total } = await transfer({ ...options, out: out() }).result;
+    const { options: recorded } = await inspectRun(run);
+    expect(recorded.sources.map(({ licence }) => licence)).toEqual(['MIT', 'CC0']);
+    const card = readFileSync(join(run, 'README.md'), 'utf8');
+    expect(card).toMatch(/^- Source: .*Licence: `MIT`\n- Source: .*Licence: `CC0`$/m);
+    expect(card).toContain(`(${correct} of ${total} images)`);
+  });
+
   it('resume to the same bytes; a change of the second is noticed', async () => {
     const options = { ...common, source, pairs, data, batch: 3, epochs: 3 };
     const [whole, half] = [out(), out()];
@@ -131,6 +141,7 @@ describe('two sources', { timeout: 120_000 }, () => {
     [{ sourceNetwork: ['resnet20', 'vgg9_bn', 'vgg9_bn'] }, /3 --source-network for 2 --source/],
     [{ sourceSize: [32, 32, 32] }, /3 --source-size for 2 --source/],
     [{ sourceWidth: [1, 1, 1] }, /3 --source-width for 2 --source/],
+    [{ sourceLicence: ['MIT', 'MIT', 'MIT'] }, /3 --source-licence for 2 --source/],
     [{ sourceNetwork: ['resnet20', 'vgg9'] }, /sourceNetwork is 'vgg9': .* Did you mean 'vgg9_bn'/],
     [{ source: [] }, /source is \[\]: it must be a path/],
     [{ pairs: '99-0', data: damaged }, /Feature 99 does not exist/],

@@ -1,0 +1,167 @@
+import { basename, dirname, join } from 'node:path';
+import type { NetworkSpec, Normalisation } from '../native/addon.js';
+import { countParameters } from '../networks/describe.js';
+import { torchvisionNetworks } from '../options/networks.js';
+import type { ResolvedSource, RunRecord } from '../options/run-record.js';
+import { shown } from '../system/printable.js';
+import { packageVersion } from '../system/version.js';
+
+/** What the card of a finished run tells, besides its options. */
+export interface ModelCard {
+  readonly record: RunRecord;
+  readonly network: NetworkSpec;
+  readonly normalisation: Normalisation;
+  /** The learning rate that the schedule began with. */
+  readonly lr: number;
+  /** Numbers of images. */
+  readonly images: { readonly train: number; readonly validation: number; readonly test: number };
+  /** True if the data has no test images: a tenth of each class was held out. */
+  readonly testDrawn: boolean;
+  readonly result: {
+    readonly correct: number | null;
+    readonly total: number | null;
+    readonly best: { readonly epoch: number; readonly accuracy: number | null; readonly selected: boolean };
+  };
+}
+
+/**
+ * The README.md beside a run's result, in Markdown; its head is what the hub of Hugging Face reads. It has no time or
+ * host, and of the person's paths only the last names, so that it can be published.
+ */
+export function modelCard(card: ModelCard): string {
+  const sections = [header(card), networkSection(card), dataSection(card), trainingSection(card), usage(card)];
+  return `${sections.flat().join('\n')}\n`;
+}
+
+const grouped = (count: number): string => count.toLocaleString('en-US');
+const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
+
+/**
+ * A person's text as code, in which Markdown and HTML mean nothing. The fence is longer than any run of backticks in
+ * it; spaces keep it apart from those at the ends.
+ */
+export function codeOf(text: string): string {
+  const plain = shown(text, longestText);
+  const runs = plain.match(/`+/g) ?? [];
+  const fence = '`'.repeat(1 + Math.max(0, ...runs.map(({ length }) => length)));
+  return runs.length > 0 || plain !== plain.trim() ? `${fence} ${plain} ${fence}` : `${fence}${plain}${fence}`;
+}
+
+/** Characters of a person's text that are shown at most. */
+const longestText = 200;
+/** Classes that are listed. */
+const mostClasses = 200;
+
+function header({ record, network, result, testDrawn }: ModelCard): string[] {
+  const { correct, total } = result;
+  const held = testDrawn ? ', a tenth of each class that was held out' : '';
+  const accuracy =
+    correct === null || total === null
+      ? 'Its accuracy was not measured: the data has no test images.'
+      : `**Test accuracy ${percent(correct / total)}** (${grouped(correct)} of ${grouped(total)} images${held}).`;
+  return [
+    ...['---', 'pipeline_tag: image-classification', 'tags:', '- image-classification', '- l2t-native', '---', ''],
+    `# ${network.name}, ${grouped(network.classes)} classes`,
+    '',
+    `An image classifier, trained with l2t-native ${packageVersion()}${howOf(record)}`,
+    '',
+    accuracy,
+  ];
+}
+
+function howOf({ verb, options: { method } }: RunRecord): string {
+  if (verb === 'pretrain') return ' from random weights.';
+  return ` by the method ${method}; the program implements [Learning What and Where to Transfer](https://arxiv.org/abs/1905.05901).`;
+}
+
+function networkSection({ network, record: { options }, normalisation: { mean, std } }: ModelCard): string[] {
+  const { size } = options;
+  return [
+    ...['', '## Network', ''],
+    `- ${network.name}, width ${network.width}: ${grouped(countParameters(network))} parameters`,
+    `- Input: RGB images of ${size} × ${size} pixels. Values in [0, 1] are normalised per channel: (value − mean) / std, with`,
+    `  mean ${mean.join(', ')} and std ${std.join(', ')}`,
+    '- Output: a logit for each class',
+  ];
+}
+
+function dataSection({ record, images, network }: ModelCard): string[] {
+  const { classNames } = record.data;
+  const { perClass } = record.options;
+  const more = classNames.length > mostClasses ? `, and ${grouped(classNames.length - mostClasses)} more` : '';
+  const drawn = perClass === undefined ? '' : ` (${grouped(perClass)} a class, drawn from more)`;
+  return [
+    ...['', '## Data', ''],
+    `- ${codeOf(basename(record.options.data))}: ${grouped(images.train)} training images${drawn}, ${grouped(images.validation)} validation images, ${grouped(images.test)} test images`,
+    `- ${grouped(network.classes)} classes: ${classNames.slice(0, mostClasses).map(codeOf).join(', ')}${more}`,
+  ];
+}
+
+function trainingSection({ record: { options, sourceWeights }, lr, result: { best } }: ModelCard): string[] {
+  const { epochs, targetInit, targetInitLicence, sources } = options;
+  const sourceless = sources.length === 0 && targetInit === undefined;
+  const which = best.selected ? 'the best on the validation images' : 'the last';
+  const validated = best.accuracy === null ? '' : `; validation accuracy ${percent(best.accuracy)}`;
+  // Numbers and yes or no only: texts may be paths, or names of a person's files.
+  const plain = Object.entries({ ...options, lr }).filter(([, value]) => ['number', 'boolean'].includes(typeof value));
+  return [
+    ...['', '## Training', ''],
+    ...sources.map((source, k) => sourceLine(source, sourceWeights[k])),
+    ...(targetInit === undefined
+      ? []
+      : [`- Starts from ${codeOf(fileName(targetInit))}. Licence: ${licenceOf(targetInitLicence)}`]),
+    ...(sourceless ? ['- Starts from random weights, without a source'] : []),
+    `- The weights are those of epoch ${best.epoch + 1} of ${epochs}, ${which}${validated}`,
+    `- Options: ${plain.map(([name, value]) => `${name} ${value}`).join(', ')}`,
+    '',
+    `Whether this network may be passed on depends on the licence of its data${sourceless ? '' : ', and on those of the networks named above'}.`,
+  ];
+}
+
+function sourceLine({ checkpoint, network, width, size, pairs, licence }: ResolvedSource, hash?: string): string {
+  const matched = pairs === undefined ? '' : `, pairs ${codeOf(pairs)}`;
+  const about = `${network}, width ${width}, images of ${size} × ${size}${matched}`;
+  const weights = hash === undefined ? '' : ` (weights ${hash.slice(0, 12)})`;
+  return `- Source: ${codeOf(fileName(checkpoint))}${weights}: ${about}. Licence: ${licenceOf(licence)}`;
+}
+
+const licenceOf = (licence: string | undefined): string => (licence === undefined ? 'not stated' : codeOf(licence));
+
+/** A file's name; for a run's result, whose name says nothing, that of its folder, too. */
+const fileName = (path: string): string =>
+  /^(best|last)\.safetensors$/.test(basename(path)) ? join(basename(dirname(path)), basename(path)) : basename(path);
+
+function usage({ network, record: { options } }: ModelCard): string[] {
+  const { size } = options;
+  return [
+    ...['', '## Use', '', 'In Node, with l2t-native:', '', '```js'],
+    "import { Network } from 'l2t-native';",
+    "const network = await Network.load('best.safetensors');",
+    "const [image] = await network.predict(['photo.jpg']);",
+    'console.log(image.label, image.probability);',
+    ...['```', '', 'In ONNX Runtime:', '', '```sh'],
+    'npx l2t-native export best.safetensors --to onnx --out model.onnx',
+    ...['```', '', '```python', 'import onnxruntime'],
+    'session = onnxruntime.InferenceSession("model.onnx")',
+    `[logits] = session.run(None, {"images": images})  # images: float32, B × 3 × ${size} × ${size}, normalised as above`,
+    ...['```', '', ...pytorch(network)],
+  ];
+}
+
+function pytorch({ name, width, classes }: NetworkSpec): string[] {
+  const load = 'from safetensors.torch import load_file';
+  if (torchvisionNetworks.some((known) => known === name) && width === 1) {
+    return [
+      ...['In PyTorch, with torchvision:', '', '```sh'],
+      'npx l2t-native export best.safetensors --to torchvision --out weights.safetensors',
+      ...['```', '', '```python', 'import torchvision', load],
+      `network = torchvision.models.${name}(num_classes=${classes})`,
+      'network.load_state_dict(load_file("weights.safetensors"), strict=True)',
+      ...['network.eval()', '```'],
+    ];
+  }
+  return [
+    `In PyTorch: torchvision has no ${name}${width === 1 ? '' : ` of width ${width}`}. The file has each tensor by its name, for a module of your own:`,
+    ...['', '```python', load, 'tensors = load_file("best.safetensors")', '```'],
+  ];
+}
