@@ -27,13 +27,15 @@ std::vector<std::string> names_of(const std::variant<Kinds...>* /*unused*/) {
 
 std::vector<OperationDescription> describe(const Network& network) {
   std::vector<OperationDescription> descriptions;
-  for (const auto& [kind, inputs] : network.operations) {
+  for (const auto& operation : network.operations) {
+    auto& description = descriptions.emplace_back();
+    description.inputs = operation.inputs;
     std::visit(
-        [&](const auto& operation) {
-          auto& description = descriptions.emplace_back(OperationDescription{operation.kKind, inputs, {}, {}});
-          operation.parts(Parts{network, description});
+        [&](const auto& kind) {
+          description.kind = kind.kKind;
+          kind.parts(Parts{network, description});
         },
-        kind);
+        operation.kind);
   }
   return descriptions;
 }
