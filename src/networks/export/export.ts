@@ -14,7 +14,7 @@ import {
 } from '../checkpoint.js';
 import { toFloat32 } from '../weights/float32.js';
 import { safetensorsChunks } from '../weights/safetensors.js';
-import { type Normaliser, toOnnx } from './onnx.js';
+import type { Normaliser } from './onnx.js';
 import { toTorchvision } from './torchvision.js';
 
 export type ExportOptions = Written<typeof exportSchema, 'to' | 'out'> & {
@@ -36,11 +36,17 @@ export interface ExportResult {
   readonly size: number;
 }
 
+type Writer = (checkpoint: Checkpoint, normaliser: Normaliser) => Promise<Uint8Array[]>;
+
 /** For each format, the file's content in parts. */
-const writers: Readonly<Record<ExportFormat, (checkpoint: Checkpoint, normaliser: Normaliser) => Uint8Array[]>> = {
-  onnx: (checkpoint, normaliser) => [toOnnx(checkpoint, normaliser)],
-  safetensors: (checkpoint) => checkpointChunks({ ...checkpoint, weights: checkpoint.weights.map(toFloat32) }),
-  torchvision: (checkpoint) => safetensorsChunks(toTorchvision(checkpoint), torchvisionMetadata(checkpoint)),
+const writers: Readonly<Record<ExportFormat, Writer>> = {
+  onnx: async (checkpoint, normaliser) => {
+    // Loaded when it is needed: protobuf would be a tenth of the time in which the command line starts.
+    const { toOnnx } = await import('./onnx.js');
+    return [toOnnx(checkpoint, normaliser)];
+  },
+  safetensors: async (checkpoint) => checkpointChunks({ ...checkpoint, weights: checkpoint.weights.map(toFloat32) }),
+  torchvision: async (checkpoint) => safetensorsChunks(toTorchvision(checkpoint), torchvisionMetadata(checkpoint)),
 };
 
 /** `format: pt` is how readers of safetensors know weights of PyTorch. */
@@ -76,7 +82,7 @@ export async function exportNetwork(checkpoint: string | Checkpoint, given: Expo
     throw new L2TError('FILE_ACCESS', `Cannot write ${out}: it exists already: remove it, or choose another --out.`);
   }
   const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, ...control });
-  const content = writers[format](loaded, normalise ?? defaultOf(exportSchema, 'normalise'));
+  const content = await writers[format](loaded, normalise ?? defaultOf(exportSchema, 'normalise'));
   await writeFileAtomic(out, content);
   const bytes = content.reduce((sum, { length }) => sum + length, 0);
   const { name, ...shape } = loaded.network;
