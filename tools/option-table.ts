@@ -9,7 +9,7 @@ import type { Command, Option } from 'commander';
 import type * as z from 'zod';
 import { packageRoot } from '../scripts/build-native.mjs';
 import { commandLine } from '../src/cli/verbs.js';
-import { type About, aboutField, flagOf, helpOf, type Values } from '../src/options/check.js';
+import { type About, aboutField, helpOf, longFlagOf, type Values } from '../src/options/check.js';
 import { methodNames, needsOf, uselessOptions } from '../src/options/methods.js';
 import * as schemas from '../src/options/schemas.js';
 
@@ -30,7 +30,7 @@ for (const schema of Object.values(schemas)) {
   if (!('shape' in schema)) continue;
   for (const [key, field] of Object.entries(schema.shape)) {
     const about = aboutField(schema, key);
-    rows.set(`${flagOf(key)} ${helpOf(about)}`, { about, schema: field });
+    rows.set(`${longFlagOf(key, about)} ${helpOf(about)}`, { about, schema: field });
   }
 }
 

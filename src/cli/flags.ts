@@ -1,6 +1,16 @@
 import { type Command, Option } from 'commander';
 import type * as z from 'zod';
-import { type About, aboutField, checkOptions, flagOf, type Given, helpOf, isPath, refused } from '../options/check.js';
+import {
+  type About,
+  aboutField,
+  checkOptions,
+  flagOf,
+  type Given,
+  helpOf,
+  isPath,
+  longFlagOf,
+  refused,
+} from '../options/check.js';
 import { yamlOptions } from '../options/options-file.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
@@ -23,9 +33,9 @@ export function addFlags(command: Command, schema: Schema, defaults = 'Defaults 
 
 /** `--size <n>`, `--live [port]`, `--strict`, or `--no-report` for a switch that is on by default. */
 function flagWith(key: string, about: About): string {
-  if (about.default === true) return flagOf(key).replace('--', '--no-');
-  if (about.value === '') return flagOf(key);
-  return `${flagOf(key)} ${about.value.startsWith('[') ? about.value : `<${about.value}>`}`;
+  const flag = longFlagOf(key, about);
+  if (about.value === '') return flag;
+  return `${flag} ${about.value.startsWith('[') ? about.value : `<${about.value}>`}`;
 }
 
 /** The flags that were given. */

@@ -69,6 +69,10 @@ export const aboutField = (schema: Schema, key: string): About => schema.shape[k
 /** `weightDecay` → `--weight-decay`. */
 export const flagOf = (key: string): string => `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
+/** The flag that gives the option: `--no-report` for a switch that is on by default. */
+export const longFlagOf = (key: string, about: About): string =>
+  about.default === true ? flagOf(key).replace('--', '--no-') : flagOf(key);
+
 /**
  * Checks options from one origin (API, command line or file). `label` gives an option's name as it is written there.
  * @throws L2TError INVALID_OPTION naming the option, the value and what is allowed. For an unknown option or name, the

@@ -115,6 +115,7 @@ const calls: Readonly<Record<string, Ways>> = {
       (v) => api.exportNetwork(source, { to: 'onnx', out: v }),
     ],
   },
+  listImages: { needed: [(v) => api.listImages(v)] },
   presets: {},
   pretrain: { needed: [(v) => api.pretrain(v).result] },
   dryRun: { needed: [(v) => api.dryRun(v)], optional: [(v) => api.dryRun('cifar100', v)] },
