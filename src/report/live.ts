@@ -15,8 +15,11 @@ import { document } from './page/document.js';
 import { type RunData, readRunData } from './run-data.js';
 import { metricsName, recordName, stateName } from './run-files.js';
 
-/** How often the folders are looked at while a page is open, milliseconds. */
-const every = 1000;
+/**
+ * While a page is open, the folders are looked at this often, in milliseconds; but after a look that took long, the pause
+ * is a hundred times as long, so that looking takes at most a hundredth of a core.
+ */
+const [every, pauses] = [1000, 100];
 
 /** The port of the page. */
 export type LiveOptions = Written<typeof liveSchema>;
@@ -97,6 +100,7 @@ class Viewer {
   readonly #runs = new Map<string, { readonly version: string; readonly run: RunData }>();
   #sent = '';
   #timer: NodeJS.Timeout | undefined;
+  #ended = false;
 
   constructor(private readonly folders: readonly string[]) {}
 
@@ -120,13 +124,26 @@ class Viewer {
     response.on('close', () => this.#open.delete(response));
     // What changed between the page and this request is sent at once.
     this.#sent = '';
-    this.#timer ??= setInterval(() => void this.#look(), every).unref();
+    this.#lookAfter(every);
   }
 
   async end(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#ended = true;
+    clearTimeout(this.#timer);
     await this.#look();
     for (const response of this.#open) response.end('event: end\ndata: \n\n');
+  }
+
+  /** Looks after a pause, and again and again as long as a page is open. */
+  #lookAfter(pause: number): void {
+    if (this.#ended || this.#timer !== undefined) return;
+    const look = async () => {
+      const began = performance.now();
+      await this.#look();
+      this.#timer = undefined;
+      if (this.#open.size > 0) this.#lookAfter(Math.max(every, pauses * (performance.now() - began)));
+    };
+    this.#timer = setTimeout(look, pause).unref();
   }
 
   async #look(): Promise<void> {
