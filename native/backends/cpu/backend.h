@@ -3,8 +3,28 @@
 
 namespace l2t::backends::cpu {
 
-/// The CPU's own kernels: fused units in the Winograd domain (conv_unit.h), the matching loss and SGD in one pass each;
-/// the reference's units elsewhere.
+/// The CPU's own kernels.
+class Cpu final : public Backend {
+ public:
+  [[nodiscard]] const char* name() const override { return "cpu"; }
+
+  /// Fused units (conv_unit.h) for 3×3 convolutions with the batch norm, residual, ReLU and max-pool that follow; the
+  /// reference's for the other operations.
+  [[nodiscard]] std::vector<Step> units(const Part& part) const override;
+
+  // The matching loss: its value and its gradient take one pass over the map, and so do their tangents. A pass computes
+  // some rows at a time, so D is never stored whole.
+  [[nodiscard]] MatchingSweep matching_gradient(const MatchingInputs& maps, const Pointwise& branches) const override;
+  [[nodiscard]] MatchingSweep matching_tangent(const MatchingInputs& maps, const at::Tensor& t_dot,
+                                               const Pointwise& branches, const Pointwise& branches_dot,
+                                               bool product) const override;
+
+  // SGD and its adjoint, each in one pass.
+  void sgd_step(const SgdRates& rates, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
+                const at::Tensor& next_theta, const at::Tensor& next_velocity) const override;
+  [[nodiscard]] at::Tensor sgd_adjoint(const SgdRates& rates, const at::Tensor& a, const at::Tensor& b) const override;
+};
+
 const Backend& backend();
 
 /// Whether the kernels can compute with such tensors: float and double on the CPU.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "native/backends/cpu/domain.h"
 
@@ -19,217 +20,232 @@ void write(const at::Tensor& to, const Doubles& values) {
   std::transform(values.begin(), values.end(), to.data_ptr<T>(), [](double value) { return static_cast<T>(value); });
 }
 
-/// Moves the running statistics as torch's batch norm does: the variance by its unbiased estimate.
-template <class T>
-void move_running(const UnitStatistics& running, const Doubles& mean, const Doubles& variance, double places) {
-  auto* const running_mean = running.mean.data_ptr<T>();
-  auto* const running_variance = running.variance.data_ptr<T>();
-  const auto* const bias = running.bias.defined() ? running.bias.const_data_ptr<T>() : nullptr;
-  const auto move = [&](T& to, double value) {
-    to = static_cast<T>((1 - running.momentum) * to + running.momentum * value);
-  };
-  for (size_t c = 0; c < mean.size(); ++c) {
-    move(running_mean[c], mean[c] + (bias != nullptr ? bias[c] : 0));
-    move(running_variance[c], variance[c] * places / (places - 1));
-  }
-}
+MapAndPool to_output(Values z) { return {std::move(z[0]), z.size() > 1 ? std::move(z[1]) : at::Tensor()}; }
+Values to_values(MapAndPool z) { return {std::move(z.map), std::move(z.pooled)}; }
 
-}  // namespace
-
-/// The unit's sweeps in one type. Once their sums are known, batch norm's sweeps are affine maps, channel by channel.
-/// With s the inverse standard deviation, n the places of a channel and g = z̄ where z > 0,
+/// Once their sums are known, batch norm's sweeps are affine maps, channel by channel. With s the inverse standard
+/// deviation, n the places of a channel and g = z̄ where z > 0,
 ///
 ///   ȳ = γ s (g − Σg/n − x̂ Σ(g x̂)/n) ,   x̂̇ = s (ẏ − Σẏ/n − x̂ q) ,  q = Σ(ẏ x̂)/n
 ///
 /// and ȳ̇ is ȳ's tangent, in which γ, s, g, the sums and x̂ all have tangents.
 template <class T>
-struct ConvUnit::Sweeps {
-  ConvUnit& unit;
-  Domain<T> domain;
-  double n;
+class ConvUnit final : public Unit {
+ public:
+  explicit ConvUnit(const ConvUnitSpec& spec) : spec_(spec) {}
 
-  explicit Sweeps(ConvUnit& unit, const at::TensorOptions& options)
-      : unit(unit), domain(unit.x_, unit.out_, options), n(static_cast<double>(unit.x_.images * unit.x_.places())) {}
+  Values forward(Values x, Tensors theta, const Values* running) override {
+    map_ = std::move(x[0]);
+    theta_ = theta;
+    out_ = theta[spec_.conv.weight].size(0);
+    const Geometry geometry{spec_.form, map_.size(0), map_.size(2), map_.size(1)};
+    domain_.emplace(geometry, out_, map_.options().memory_format({}));
+    n_ = static_cast<double>(geometry.images * geometry.places());
+    v_ = domain_->input(map_);
+    u_ = domain_->weights(theta[spec_.conv.weight]);
+    auto [y, sums] = domain_->output({{v_, u_}}, {});
+    y_ = std::move(y);
+    Doubles variance(out_);
+    mean_.resize(out_);
+    invstd_.resize(out_);
+    for (int64_t c = 0; c < out_; ++c) {
+      mean_[c] = sums[0][c] / n_;
+      const double centred = sums[1][c] / n_ - mean_[c] * mean_[c];
+      variance[c] = centred < 0 ? 0 : centred;  // NaN stays
+      invstd_[c] = 1 / std::sqrt(variance[c] + nets::kBatchNormEpsilon);
+    }
+    if (running != nullptr) move_running(*running, variance);
 
-  [[nodiscard]] std::vector<at::Tensor> with_skip(std::vector<at::Tensor> maps, const at::Tensor& skip) const {
-    if (unit.then_.add) maps.push_back(channels_last(skip));
+    scale_ = read<T>(theta[spec_.norm.scale]);
+    const auto shift = read<T>(theta[spec_.norm.shift]);
+    AffineOf<T> z(with_skip({y_}, x), out_);
+    for (int64_t c = 0; c < out_; ++c) {
+      const double slope = scale_[c] * invstd_[c];
+      z.set(c, with_skip({slope}), shift[c] - slope * mean_[c]);
+    }
+    auto result = domain_->affine(z, spec_.end.relu ? Gate::kRelu : Gate::kNone, {}, spec_.end.pool);
+    z_ = result.map;
+    return to_values(std::move(result));
+  }
+
+  Values backward(Values z_bar, Tensors theta_bar) override {
+    auto [g, sums] = domain_->gated_sums(to_output(std::move(z_bar)), mask(), y_, {}, {});
+    for (int64_t c = 0; c < out_; ++c) sums[1][c] = invstd_[c] * (sums[1][c] - mean_[c] * sums[0][c]);
+    write_norm(theta_bar, sums[1], sums[0]);
+
+    const auto y_bar = y_bar_in_domain(g, sums[0], sums[1]);
+    domain_->weights_adjoint({{y_bar, v_}}, theta_bar[spec_.conv.weight]);
+    Values bar{spec_.input ? domain_->input_adjoint({{y_bar, u_}}) : at::Tensor(), spec_.end.add ? g : at::Tensor()};
+    u_.reset();
+    v_.reset();
+    if (keep()) {
+      g_ = std::move(g);
+      sum_g_ = std::move(sums[0]);
+      sum_g_x_hat_ = std::move(sums[1]);
+    }
+    return bar;
+  }
+
+  Values tangent(Values x_dot, Tensors theta_dot) override {
+    v_ = domain_->input(map_);
+    const auto u = domain_->weights(theta_[spec_.conv.weight]);
+    auto u_dot = domain_->weights(theta_dot[spec_.conv.weight]);
+    auto v_dot = x_dot[0].defined() ? domain_->input(x_dot[0]) : at::Tensor();
+    auto [y_dot, sums] =
+        v_dot.defined() ? domain_->output({{v_, u_dot}, {v_dot, u}}, y_) : domain_->output({{v_, u_dot}}, y_);
+    for (int64_t c = 0; c < out_; ++c) sums[1][c] = invstd_[c] * (sums[1][c] - mean_[c] * sums[0][c]);
+
+    auto scale_dot = read<T>(theta_dot[spec_.norm.scale]);
+    const auto shift_dot = read<T>(theta_dot[spec_.norm.shift]);
+    // ż = γ̇ x̂ + γ x̂̇ + β̇, plus the residual's tangent; with ReLU only where z > 0.
+    AffineOf<T> z_dot(with_skip({y_dot, y_}, x_dot), out_);
+    for (int64_t c = 0; c < out_; ++c) {
+      const double s = invstd_[c];
+      const double on_y_dot = scale_[c] * s;
+      const double on_y = (scale_dot[c] - on_y_dot * sums[1][c] / n_) * s;
+      z_dot.set(c, with_skip({on_y_dot, on_y}), shift_dot[c] - on_y_dot * sums[0][c] / n_ - on_y * mean_[c]);
+    }
+    auto result = domain_->affine(z_dot, spec_.end.relu ? Gate::kMask : Gate::kNone, mask(), spec_.end.pool);
+    if (!keep()) {
+      v_.reset();
+    } else {
+      u_dot_ = std::move(u_dot);
+      v_dot_ = std::move(v_dot);
+      y_dot_ = std::move(y_dot);
+      scale_dot_ = std::move(scale_dot);
+      sum_y_dot_ = std::move(sums[0]);
+      sum_y_dot_x_hat_ = std::move(sums[1]);
+    }
+    return to_values(std::move(result));
+  }
+
+  Values tangent_backward(Values z_bar_dot, Tensors theta_bar_dot) override {
+    auto [g_dot, sums] = domain_->gated_sums(to_output(std::move(z_bar_dot)), mask(), y_, g_, y_dot_);
+    Doubles scale_bar_dot(out_);
+    AffineOf<T> y_bar_dot({g_dot, g_, y_dot_, y_}, out_);
+    for (int64_t c = 0; c < out_; ++c) {
+      const double s = invstd_[c];
+      const double g_mean = sum_g_[c] / n_;
+      const double g_x_hat_mean = sum_g_x_hat_[c] / n_;
+      const double y_dot_mean = sum_y_dot_[c] / n_;
+      const double q = sum_y_dot_x_hat_[c] / n_;
+      const double g_dot_x_hat = s * (sums[1][c] - mean_[c] * sums[0][c]);
+      // Σ g x̂̇
+      const double g_x_hat_dot = s * (sums[2][c] - y_dot_mean * sum_g_[c] - q * sum_g_x_hat_[c]);
+      scale_bar_dot[c] = g_dot_x_hat + g_x_hat_dot;
+
+      const double scaled = scale_[c] * s;                         // γ s
+      const double scaled_dot = s * (scale_dot_[c] - scaled * q);  // γ̇ s + γ ṡ, since ṡ = −s² q
+      const double on_y_dot = -scaled * s * g_x_hat_mean;
+      const double on_x_hat = -scaled * (g_dot_x_hat + g_x_hat_dot) / n_ - scaled_dot * g_x_hat_mean - on_y_dot * q;
+      const double constant = -scaled * sums[0][c] / n_ - scaled_dot * g_mean - on_y_dot * y_dot_mean;
+      y_bar_dot.set(c, {scaled, scaled_dot, on_y_dot, on_x_hat * s}, constant - on_x_hat * s * mean_[c]);
+    }
+    write_norm(theta_bar_dot, scale_bar_dot, sums[0]);
+
+    const auto in_domain = domain_->output_adjoint(y_bar_dot);
+    const auto y_bar = y_bar_in_domain(g_, sum_g_, sum_g_x_hat_);
+    const auto& w_bar_dot = theta_bar_dot[spec_.conv.weight];
+    if (v_dot_.defined()) {
+      domain_->weights_adjoint({{in_domain, v_}, {y_bar, v_dot_}}, w_bar_dot);
+    } else {
+      domain_->weights_adjoint({{in_domain, v_}}, w_bar_dot);
+    }
+    Values bar_dot(2);
+    if (spec_.input) {
+      bar_dot[0] = domain_->input_adjoint({{in_domain, domain_->weights(theta_[spec_.conv.weight])}, {y_bar, u_dot_}});
+    }
+    if (spec_.end.add) bar_dot[1] = std::move(g_dot);
+    for (auto* tensor : {&v_, &v_dot_, &u_dot_, &y_dot_, &g_}) tensor->reset();
+    return bar_dot;
+  }
+
+ private:
+  /// Whether tangent_backward will follow.
+  [[nodiscard]] bool keep() const { return spec_.sweeps == Sweeps::kProduct; }
+
+  [[nodiscard]] std::vector<at::Tensor> with_skip(std::vector<at::Tensor> maps, const Values& inputs) const {
+    if (spec_.end.add) maps.push_back(channels_last(inputs[1]));
     return maps;
   }
 
   [[nodiscard]] Doubles with_skip(Doubles slopes) const {
-    if (unit.then_.add) slopes.push_back(1);
+    if (spec_.end.add) slopes.push_back(1);
     return slopes;
   }
 
   [[nodiscard]] const at::Tensor& mask() const {
     static const at::Tensor kNone;
-    return unit.then_.relu ? unit.z_ : kNone;
+    return spec_.end.relu ? z_ : kNone;
   }
 
-  MapAndPool forward(const UnitInput& input, const UnitParameters& parameters, double epsilon,
-                     const UnitStatistics* statistics) const {
-    unit.map_ = input.x;
-    unit.v_ = domain.input(unit.map_);
-    unit.weight_ = parameters.weight;
-    unit.u_ = domain.weights(unit.weight_);
-    auto [y, sums] = domain.output({{unit.v_, unit.u_}}, {});
-    unit.y_ = std::move(y);
-    const auto channels = unit.out_;
-    Doubles variance(channels);
-    unit.mean_.resize(channels);
-    unit.invstd_.resize(channels);
-    for (int64_t c = 0; c < channels; ++c) {
-      unit.mean_[c] = sums[0][c] / n;
-      const double centred = sums[1][c] / n - unit.mean_[c] * unit.mean_[c];
-      variance[c] = centred < 0 ? 0 : centred;  // NaN stays
-      unit.invstd_[c] = 1 / std::sqrt(variance[c] + epsilon);
+  /// Moves the running statistics as torch's batch norm does: the variance by its unbiased estimate. The convolution's
+  /// bias shifts the running mean and nothing else, since batch norm subtracts it again.
+  void move_running(const Values& running, const Doubles& variance) const {
+    auto* const running_mean = running[spec_.norm.mean].data_ptr<T>();
+    auto* const running_variance = running[spec_.norm.variance].data_ptr<T>();
+    const auto* const bias = spec_.conv.bias < 0 ? nullptr : theta_[spec_.conv.bias].const_data_ptr<T>();
+    const auto move = [&](T& to, double value) {
+      to = static_cast<T>((1 - nets::kRunningMomentum) * to + nets::kRunningMomentum * value);
+    };
+    for (int64_t c = 0; c < out_; ++c) {
+      move(running_mean[c], mean_[c] + (bias != nullptr ? bias[c] : 0));
+      move(running_variance[c], variance[c] * n_ / (n_ - 1));
     }
-    if (statistics != nullptr) move_running<T>(*statistics, unit.mean_, variance, n);
+  }
 
-    unit.scale_ = read<T>(parameters.scale);
-    const auto shift = read<T>(parameters.shift);
-    AffineOf<T> z(with_skip({unit.y_}, input.skip), channels);
-    for (int64_t c = 0; c < channels; ++c) {
-      const double slope = unit.scale_[c] * unit.invstd_[c];
-      z.set(c, with_skip({slope}), shift[c] - slope * unit.mean_[c]);
-    }
-    auto result = domain.affine(z, unit.then_.relu ? Gate::kRelu : Gate::kNone, {}, unit.then_.pool);
-    unit.z_ = result.map;
-    return result;
+  /// Writes γ̄ and β̄, or their tangents. A bias before batch norm has no gradient.
+  void write_norm(Tensors theta_bar, const Doubles& scale_bar, const Doubles& shift_bar) const {
+    write<T>(theta_bar[spec_.norm.scale], scale_bar);
+    write<T>(theta_bar[spec_.norm.shift], shift_bar);
+    if (spec_.conv.bias >= 0) theta_bar[spec_.conv.bias].zero_();
   }
 
   /// Ȳ = A ȳ Aᵀ, with ȳ as above.
   [[nodiscard]] at::Tensor y_bar_in_domain(const at::Tensor& g, const Doubles& sum_g,
                                            const Doubles& sum_g_x_hat) const {
-    AffineOf<T> y_bar({g, unit.y_}, unit.out_);
-    for (int64_t c = 0; c < unit.out_; ++c) {
-      const double s = unit.invstd_[c];
-      const double on_g = unit.scale_[c] * s;
-      const double on_y = -on_g * s * sum_g_x_hat[c] / n;
-      y_bar.set(c, {on_g, on_y}, -on_g * sum_g[c] / n - on_y * unit.mean_[c]);
+    AffineOf<T> y_bar({g, y_}, out_);
+    for (int64_t c = 0; c < out_; ++c) {
+      const double s = invstd_[c];
+      const double on_g = scale_[c] * s;
+      const double on_y = -on_g * s * sum_g_x_hat[c] / n_;
+      y_bar.set(c, {on_g, on_y}, -on_g * sum_g[c] / n_ - on_y * mean_[c]);
     }
-    return domain.output_adjoint(y_bar);
+    return domain_->output_adjoint(y_bar);
   }
 
-  UnitInput backward(MapAndPool z_bar, const UnitParameters& gradient, bool x, bool keep) const {
-    auto [g, sums] = domain.gated_sums(std::move(z_bar), mask(), unit.y_, {}, {});
-    for (int64_t c = 0; c < unit.out_; ++c) sums[1][c] = unit.invstd_[c] * (sums[1][c] - unit.mean_[c] * sums[0][c]);
-    write<T>(gradient.shift, sums[0]);
-    write<T>(gradient.scale, sums[1]);
-
-    const auto in_domain = y_bar_in_domain(g, sums[0], sums[1]);
-    domain.weights_adjoint({{in_domain, unit.v_}}, gradient.weight);
-    UnitInput bar{x ? domain.input_adjoint({{in_domain, unit.u_}}) : at::Tensor(), unit.then_.add ? g : at::Tensor()};
-    unit.u_.reset();
-    unit.v_.reset();
-    if (keep) {
-      unit.g_ = std::move(g);
-      unit.sum_g_ = std::move(sums[0]);
-      unit.sum_g_x_hat_ = std::move(sums[1]);
-    }
-    return bar;
-  }
-
-  MapAndPool tangent(const UnitInput& input_dot, const UnitParameters& parameters_dot, bool keep) const {
-    unit.v_ = domain.input(unit.map_);
-    const auto u = domain.weights(unit.weight_);
-    auto u_dot = domain.weights(parameters_dot.weight);
-    auto v_dot = input_dot.x.defined() ? domain.input(input_dot.x) : at::Tensor();
-    auto [y_dot, sums] = v_dot.defined() ? domain.output({{unit.v_, u_dot}, {v_dot, u}}, unit.y_)
-                                         : domain.output({{unit.v_, u_dot}}, unit.y_);
-    for (int64_t c = 0; c < unit.out_; ++c) sums[1][c] = unit.invstd_[c] * (sums[1][c] - unit.mean_[c] * sums[0][c]);
-
-    auto scale_dot = read<T>(parameters_dot.scale);
-    const auto shift_dot = read<T>(parameters_dot.shift);
-    // ż = γ̇ x̂ + γ x̂̇ + β̇, plus the residual's tangent; with ReLU only where z > 0.
-    AffineOf<T> z_dot(with_skip({y_dot, unit.y_}, input_dot.skip), unit.out_);
-    for (int64_t c = 0; c < unit.out_; ++c) {
-      const double s = unit.invstd_[c];
-      const double on_y_dot = unit.scale_[c] * s;
-      const double on_y = (scale_dot[c] - on_y_dot * sums[1][c] / n) * s;
-      z_dot.set(c, with_skip({on_y_dot, on_y}), shift_dot[c] - on_y_dot * sums[0][c] / n - on_y * unit.mean_[c]);
-    }
-    auto result = domain.affine(z_dot, unit.then_.relu ? Gate::kMask : Gate::kNone, mask(), unit.then_.pool);
-    if (!keep) {
-      unit.v_.reset();
-    } else {
-      unit.u_dot_ = std::move(u_dot);
-      unit.v_dot_ = std::move(v_dot);
-      unit.y_dot_ = std::move(y_dot);
-      unit.scale_dot_ = std::move(scale_dot);
-      unit.sum_y_dot_ = std::move(sums[0]);
-      unit.sum_y_dot_x_hat_ = std::move(sums[1]);
-    }
-    return result;
-  }
-
-  UnitInput tangent_backward(MapAndPool z_bar_dot, const UnitParameters& gradient_dot, bool x) const {
-    auto [g_dot, sums] = domain.gated_sums(std::move(z_bar_dot), mask(), unit.y_, unit.g_, unit.y_dot_);
-    Doubles scale_bar_dot(unit.out_);
-    AffineOf<T> y_bar_dot({g_dot, unit.g_, unit.y_dot_, unit.y_}, unit.out_);
-    for (int64_t c = 0; c < unit.out_; ++c) {
-      const double s = unit.invstd_[c];
-      const double g_mean = unit.sum_g_[c] / n;
-      const double g_x_hat_mean = unit.sum_g_x_hat_[c] / n;
-      const double y_dot_mean = unit.sum_y_dot_[c] / n;
-      const double q = unit.sum_y_dot_x_hat_[c] / n;
-      const double g_dot_x_hat = s * (sums[1][c] - unit.mean_[c] * sums[0][c]);
-      // Σ g x̂̇
-      const double g_x_hat_dot = s * (sums[2][c] - y_dot_mean * unit.sum_g_[c] - q * unit.sum_g_x_hat_[c]);
-      scale_bar_dot[c] = g_dot_x_hat + g_x_hat_dot;
-
-      const double scaled = unit.scale_[c] * s;                         // γ s
-      const double scaled_dot = s * (unit.scale_dot_[c] - scaled * q);  // γ̇ s + γ ṡ, since ṡ = −s² q
-      const double on_y_dot = -scaled * s * g_x_hat_mean;
-      const double on_x_hat = -scaled * (g_dot_x_hat + g_x_hat_dot) / n - scaled_dot * g_x_hat_mean - on_y_dot * q;
-      const double constant = -scaled * sums[0][c] / n - scaled_dot * g_mean - on_y_dot * y_dot_mean;
-      y_bar_dot.set(c, {scaled, scaled_dot, on_y_dot, on_x_hat * s}, constant - on_x_hat * s * unit.mean_[c]);
-    }
-    write<T>(gradient_dot.shift, sums[0]);
-    write<T>(gradient_dot.scale, scale_bar_dot);
-
-    const auto in_domain = domain.output_adjoint(y_bar_dot);
-    const auto y_bar = y_bar_in_domain(unit.g_, unit.sum_g_, unit.sum_g_x_hat_);
-    if (unit.v_dot_.defined()) {
-      domain.weights_adjoint({{in_domain, unit.v_}, {y_bar, unit.v_dot_}}, gradient_dot.weight);
-    } else {
-      domain.weights_adjoint({{in_domain, unit.v_}}, gradient_dot.weight);
-    }
-    UnitInput bar_dot;
-    if (x) bar_dot.x = domain.input_adjoint({{in_domain, domain.weights(unit.weight_)}, {y_bar, unit.u_dot_}});
-    if (unit.then_.add) bar_dot.skip = std::move(g_dot);
-    for (auto* tensor : {&unit.v_, &unit.v_dot_, &unit.u_dot_, &unit.y_dot_, &unit.g_}) tensor->reset();
-    return bar_dot;
-  }
+  ConvUnitSpec spec_;
+  // Kept by forward. V and U are large and cheap to make: backward drops them, and later sweeps make them again.
+  std::optional<Domain<T>> domain_;
+  int64_t out_ = 0;  // C_out
+  double n_ = 0;
+  Tensors theta_;
+  at::Tensor map_;  // x
+  at::Tensor v_;
+  at::Tensor u_;
+  at::Tensor y_;
+  at::Tensor z_;
+  Doubles scale_;
+  Doubles mean_;
+  Doubles invstd_;
+  // Kept by backward: g = z̄ where z > 0, Σ g and Σ g x̂, from which tangent_backward makes Ȳ again.
+  at::Tensor g_;
+  Doubles sum_g_;
+  Doubles sum_g_x_hat_;
+  // Kept by tangent.
+  at::Tensor v_dot_;
+  at::Tensor u_dot_;
+  at::Tensor y_dot_;
+  Doubles scale_dot_;
+  Doubles sum_y_dot_;
+  Doubles sum_y_dot_x_hat_;
 };
 
-MapAndPool ConvUnit::forward(const UnitInput& input, const UnitParameters& parameters, double epsilon,
-                             const UnitStatistics* statistics) {
-  const auto& x = input.x;
-  x_ = {form_, x.size(0), x.size(2), x.size(1)};
-  out_ = parameters.weight.size(0);
-  const auto options = x.options().memory_format({});
-  return x.scalar_type() == at::kFloat ? Sweeps<float>(*this, options).forward(input, parameters, epsilon, statistics)
-                                       : Sweeps<double>(*this, options).forward(input, parameters, epsilon, statistics);
-}
+}  // namespace
 
-UnitInput ConvUnit::backward(MapAndPool z_bar, const UnitParameters& gradient, bool x, bool keep) {
-  const auto options = y_.options();
-  return y_.scalar_type() == at::kFloat ? Sweeps<float>(*this, options).backward(std::move(z_bar), gradient, x, keep)
-                                        : Sweeps<double>(*this, options).backward(std::move(z_bar), gradient, x, keep);
-}
-
-MapAndPool ConvUnit::tangent(const UnitInput& input_dot, const UnitParameters& parameters_dot, bool keep) {
-  const auto options = y_.options();
-  return y_.scalar_type() == at::kFloat ? Sweeps<float>(*this, options).tangent(input_dot, parameters_dot, keep)
-                                        : Sweeps<double>(*this, options).tangent(input_dot, parameters_dot, keep);
-}
-
-UnitInput ConvUnit::tangent_backward(MapAndPool z_bar_dot, const UnitParameters& gradient_dot, bool x) {
-  const auto options = y_.options();
-  return y_.scalar_type() == at::kFloat
-             ? Sweeps<float>(*this, options).tangent_backward(std::move(z_bar_dot), gradient_dot, x)
-             : Sweeps<double>(*this, options).tangent_backward(std::move(z_bar_dot), gradient_dot, x);
+std::unique_ptr<Unit> make_conv_unit(const ConvUnitSpec& spec, at::ScalarType type) {
+  if (type == at::kFloat) return std::make_unique<ConvUnit<float>>(spec);
+  return std::make_unique<ConvUnit<double>>(spec);
 }
 
 }  // namespace l2t::backends::cpu

@@ -1,5 +1,3 @@
-#include "native/backends/cpu/matching.h"
-
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -9,6 +7,7 @@
 #include <numeric>
 #include <vector>
 
+#include "native/backends/cpu/backend.h"
 #include "native/backends/cpu/domain.h"
 #include "native/backends/cpu/gemm.h"
 #include "native/backends/cpu/loops.h"
@@ -147,13 +146,13 @@ class Matching {
 
 }  // namespace
 
-MatchingSweep matching_gradient(const MatchingInputs& maps, const Pointwise& branches) {
+MatchingSweep Cpu::matching_gradient(const MatchingInputs& maps, const Pointwise& branches) const {
   return maps.t.scalar_type() == at::kFloat ? Matching<float>(maps, branches).gradient()
                                             : Matching<double>(maps, branches).gradient();
 }
 
-MatchingSweep matching_tangent(const MatchingInputs& maps, const at::Tensor& t_dot, const Pointwise& branches,
-                               const Pointwise& branches_dot, bool product) {
+MatchingSweep Cpu::matching_tangent(const MatchingInputs& maps, const at::Tensor& t_dot, const Pointwise& branches,
+                                    const Pointwise& branches_dot, bool product) const {
   return maps.t.scalar_type() == at::kFloat ? Matching<float>(maps, branches).tangent(t_dot, branches_dot, product)
                                             : Matching<double>(maps, branches).tangent(t_dot, branches_dot, product);
 }

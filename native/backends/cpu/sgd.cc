@@ -1,6 +1,7 @@
-#include "native/backends/cpu/sgd.h"
-
 #include <ATen/Parallel.h>
+#include <ATen/ops/empty_like.h>
+
+#include "native/backends/cpu/backend.h"
 
 namespace l2t::backends::cpu {
 namespace {
@@ -49,15 +50,17 @@ void adjoint(const SgdRates& rates, const at::Tensor& a, const at::Tensor& b, co
 
 }  // namespace
 
-void sgd_step(const SgdRates& rates, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
-              const at::Tensor& next_theta, const at::Tensor& next_velocity) {
+void Cpu::sgd_step(const SgdRates& rates, const at::Tensor& theta, const at::Tensor& velocity,
+                   const at::Tensor& gradient, const at::Tensor& next_theta, const at::Tensor& next_velocity) const {
   const auto run = theta.scalar_type() == at::kFloat ? step<float> : step<double>;
   run(rates, theta, velocity, gradient, next_theta, next_velocity);
 }
 
-void sgd_adjoint(const SgdRates& rates, const at::Tensor& a, const at::Tensor& b, const at::Tensor& d) {
+at::Tensor Cpu::sgd_adjoint(const SgdRates& rates, const at::Tensor& a, const at::Tensor& b) const {
+  auto d = at::empty_like(a);
   const auto run = a.scalar_type() == at::kFloat ? adjoint<float> : adjoint<double>;
   run(rates, a, b, d);
+  return d;
 }
 
 }  // namespace l2t::backends::cpu

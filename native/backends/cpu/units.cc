@@ -1,55 +1,20 @@
-#include "native/backends/cpu/units.h"
+#include <optional>
 
+#include "native/backends/cpu/backend.h"
 #include "native/backends/cpu/conv_unit.h"
-#include "native/backends/cpu/form.h"
 #include "native/backends/reference/backend.h"
 
 namespace l2t::backends::cpu {
 namespace {
 
-class Fused final : public Unit {
- public:
-  Fused(const nets::Conv2d& conv, const nets::BatchNorm& norm, bool input, Sweeps sweeps, ConvUnit unit)
-      : conv_(conv), norm_(norm), input_(input), keep_(sweeps == Sweeps::kProduct), unit_(std::move(unit)) {}
-
-  Values forward(Values x, Tensors theta, const Values* running) override {
-    const auto input = to_input(std::move(x));
-    if (running == nullptr) return to_values(unit_.forward(input, own(theta), nets::kBatchNormEpsilon, nullptr));
-    const UnitStatistics statistics{(*running)[norm_.mean], (*running)[norm_.variance],
-                                    conv_.bias < 0 ? at::Tensor() : theta[conv_.bias], nets::kRunningMomentum};
-    return to_values(unit_.forward(input, own(theta), nets::kBatchNormEpsilon, &statistics));
-  }
-  Values backward(Values z_bar, Tensors theta_bar) override {
-    clear_bias(theta_bar);
-    return to_values(unit_.backward(to_output(std::move(z_bar)), own(theta_bar), input_, keep_));
-  }
-  Values tangent(Values x_dot, Tensors theta_dot) override {
-    return to_values(unit_.tangent(to_input(std::move(x_dot)), own(theta_dot), keep_));
-  }
-  Values tangent_backward(Values z_bar_dot, Tensors theta_bar_dot) override {
-    clear_bias(theta_bar_dot);
-    return to_values(unit_.tangent_backward(to_output(std::move(z_bar_dot)), own(theta_bar_dot), input_));
-  }
-
- private:
-  [[nodiscard]] UnitParameters own(Tensors tensors) const {
-    return {tensors[conv_.weight], tensors[norm_.scale], tensors[norm_.shift]};
-  }
-  /// A bias before batch norm has no gradient.
-  void clear_bias(Tensors theta_bar) const {
-    if (conv_.bias >= 0) theta_bar[conv_.bias].zero_();
-  }
-  static UnitInput to_input(Values x) { return {std::move(x[0]), x.size() > 1 ? std::move(x[1]) : at::Tensor()}; }
-  static MapAndPool to_output(Values z) { return {std::move(z[0]), z.size() > 1 ? std::move(z[1]) : at::Tensor()}; }
-  static Values to_values(UnitInput input) { return {std::move(input.x), std::move(input.skip)}; }
-  static Values to_values(MapAndPool output) { return {std::move(output.map), std::move(output.pooled)}; }
-
-  nets::Conv2d conv_;
-  nets::BatchNorm norm_;
-  bool input_;
-  bool keep_;
-  ConvUnit unit_;
-};
+/// The form for a 3×3 convolution (stride 1, padding 1) on square maps of `side`; none where it is computed directly. A
+/// form was faster for every shape that was measured (bench/README.md).
+std::optional<Form> form_for(int64_t side, int64_t channels) {
+  constexpr int64_t kFewChannels = 8;
+  if (side < 2) return {};
+  if (channels < kFewChannels) return Form::kPatches;
+  return side == 2 ? Form::kTwoByTwo : Form::kFourByFour;
+}
 
 /// What follows batch norm in the unit; i is the operation after batch norm.
 UnitEnd end_from(const Part& part, const std::vector<int64_t>& sides, size_t i) {
@@ -78,13 +43,14 @@ std::optional<Step> fused_at(const Part& part, const std::vector<int64_t>& sides
   Step step{operations[i].inputs, {last}, {}};
   if (end.add) step.inputs.push_back(operations[i + 2].inputs.back());
   if (end.pool) step.outputs.push_back(last + 1);
-  step.unit = std::make_unique<Fused>(*conv, *norm, step.inputs.front() != 0, part.sweeps, ConvUnit(*form, end));
+  const ConvUnitSpec spec{*form, end, *conv, *norm, step.inputs.front() != 0, part.sweeps};
+  step.unit = make_conv_unit(spec, part.x.scalar_type());
   return step;
 }
 
 }  // namespace
 
-std::vector<Step> units(const Part& part) {
+std::vector<Step> Cpu::units(const Part& part) const {
   const auto sides = nets::value_sides(part.network, part.x.size(2));
   std::vector<Step> steps;
   for (size_t i = 0; i < part.operations; i = steps.back().outputs.back()) {

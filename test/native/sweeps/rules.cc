@@ -241,15 +241,19 @@ Rule unit(const Shape& s) {
   const auto form = static_cast<backends::cpu::Form>(s.kernel);
   const backends::cpu::UnitEnd end{s.stride == 3, s.stride >= 1, s.stride == 2};
   const auto skip = [=](const Tensors& x) { return end.add ? x[4] : at::Tensor(); };
+  const auto zeros = [](Tensors tensors) {
+    for (auto& tensor : tensors) tensor = at::zeros(tensor.sizes(), tensor.options());
+    return tensors;
+  };
   const auto join = [=](const at::Tensor& map, const at::Tensor& pooled) {
     return end.pool ? at::cat({map.flatten(), pooled.flatten()}) : map.flatten();
   };
-  const auto list = [=](const backends::cpu::UnitInput& input, const backends::cpu::UnitParameters& parameters) {
-    Tensors bars{input.x, parameters.weight, parameters.scale, parameters.shift};
-    if (end.add) bars.push_back(input.skip);
+  const auto list = [=](backends::Values input, const Tensors& theta) {
+    Tensors bars{input[0], theta[0], theta[1], theta[2]};
+    if (end.add) bars.push_back(input[1]);
     return bars;
   };
-  const auto split = [=](const at::Tensor& joined) -> backends::cpu::MapAndPool {
+  const auto split = [=](const at::Tensor& joined) -> backends::Values {
     const auto count = s.batch * s.out * s.side * s.side;
     return {
         joined.narrow(0, 0, count).view({s.batch, s.out, s.side, s.side}),
@@ -265,19 +269,17 @@ Rule unit(const Shape& s) {
             return join(z, end.pool ? at::max_pool2d(z, 2) : at::Tensor());
           },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
-            const auto empty = [&] {
-              return backends::cpu::UnitParameters{at::empty(x[1].sizes(), x[1].options()), at::empty_like(x[2]),
-                                                   at::empty_like(x[3])};
-            };
-            const auto g = empty();
-            const auto g_dot = empty();
-            backends::cpu::ConvUnit unit(form, end);
-            const auto z = unit.forward({x[0], skip(x)}, {x[1].contiguous(), x[2], x[3]}, kEpsilon, nullptr);
-            const auto input_bar = unit.backward(split(bar), g, /*x=*/true, /*keep=*/true);
-            const auto z_dot = unit.tangent({dot[0], skip(dot)}, {dot[1].contiguous(), dot[2], dot[3]}, /*keep=*/true);
-            const auto input_bar_dot = unit.tangent_backward(split(bar_dot), g_dot, /*x=*/true);
-            return {join(z.map, z.pooled), list(input_bar, g), join(z_dot.map, z_dot.pooled),
-                    list(input_bar_dot, g_dot)};
+            const auto own = [](const Tensors& all) { return Tensors{all[1].contiguous(), all[2], all[3]}; };
+            const auto [theta, theta_dot] = std::pair{own(x), own(dot)};
+            const auto [g, g_dot] = std::pair{own(zeros(x)), own(zeros(x))};
+            const auto unit = backends::cpu::make_conv_unit(
+                {form, end, {0, -1, 1, 1}, {1, 2, 0, 1}, /*input=*/true, backends::Sweeps::kProduct},
+                x[0].scalar_type());
+            const auto z = unit->forward({x[0], skip(x)}, theta, nullptr);
+            const auto input_bar = unit->backward(split(bar), g);
+            const auto z_dot = unit->tangent({dot[0], skip(dot)}, theta_dot);
+            const auto input_bar_dot = unit->tangent_backward(split(bar_dot), g_dot);
+            return {join(z[0], z[1]), list(input_bar, g), join(z_dot[0], z_dot[1]), list(input_bar_dot, g_dot)};
           }};
 }
 
