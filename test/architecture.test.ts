@@ -77,7 +77,7 @@ describe('the doors between the rooms of the native part', () => {
     ['native/ops/x.cc', '#include "native/nets/network.h"', /ops may not include nets/],
     ['native/nets/x.cc', '#include "native/transfer/pairs.h"', /nets may not include transfer/],
     ['native/transfer/x.cc', '#include "native/terms/term.h"', /transfer may not include terms/],
-    ['native/terms/x.cc', '#include "native/bilevel/sgd.h"', /terms may not include bilevel/],
+    ['native/terms/x.cc', '#include "native/bilevel/engine.h"', /terms may not include bilevel/],
     ['native/bilevel/x.cc', '#include "native/run/learner.h"', /bilevel may not include run/],
     ['native/bilevel/x.cc', '#include "native/oracle/autograd_engine.h"', /bilevel may not include oracle/],
     ['native/oracle/x.cc', '#include "native/run/config.h"', /oracle may not include run/],

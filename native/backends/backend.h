@@ -24,8 +24,10 @@ struct Part {
   [[nodiscard]] bool reads_alone(size_t i) const;
 };
 
-/// SGD with momentum μ and weight decay wd at learning rate α.
-struct SgdRates {
+/// SGD with momentum μ and weight decay wd at learning rate α: `v ← μ v + ∇ + wd·θ ; θ ← θ − α v`. It acts on every
+/// parameter, also where ∇ = 0. Its adjoint goes from a = ∂L/∂θ and b = ∂L/∂v at the step's end to the direction
+/// d = b − α a, and a ← a + wd·d (the caller adds the Hessian's part), b ← μ d.
+struct Sgd {
   double lr;
   double momentum;
   double weight_decay;
@@ -71,12 +73,10 @@ class Backend {
                                                        bool product) const = 0;
 
   /// v' = μ v + ∇ + wd·θ, θ' = θ − α v'. Results may overwrite the operands.
-  virtual void sgd_step(const SgdRates& rates, const at::Tensor& theta, const at::Tensor& velocity,
-                        const at::Tensor& gradient, const at::Tensor& next_theta,
-                        const at::Tensor& next_velocity) const = 0;
+  virtual void sgd_step(const Sgd& sgd, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
+                        const at::Tensor& next_theta, const at::Tensor& next_velocity) const = 0;
   /// Returns d = b − α a; in place a ← a + wd·d, b ← μ d.
-  [[nodiscard]] virtual at::Tensor sgd_adjoint(const SgdRates& rates, const at::Tensor& a,
-                                               const at::Tensor& b) const = 0;
+  [[nodiscard]] virtual at::Tensor sgd_adjoint(const Sgd& sgd, const at::Tensor& a, const at::Tensor& b) const = 0;
 };
 
 /// The backend for tensors with these options. `convolution`: 'direct': the reference; 'winograd': that of the CPU;

@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "native/bilevel/problem.h"
-#include "native/bilevel/sgd.h"
 
 /// What every engine computes: the two gradients of an iteration of method.md.
 namespace l2t::bilevel {
+
+using backends::Sgd;
 
 /// What a run trains: θ (the target's parameters and those of the terms), its momentum v, the running statistics.
 struct TargetState {

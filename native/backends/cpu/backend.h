@@ -20,9 +20,9 @@ class Cpu final : public Backend {
                                                bool product) const override;
 
   // SGD and its adjoint, each in one pass.
-  void sgd_step(const SgdRates& rates, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
+  void sgd_step(const Sgd& sgd, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
                 const at::Tensor& next_theta, const at::Tensor& next_velocity) const override;
-  [[nodiscard]] at::Tensor sgd_adjoint(const SgdRates& rates, const at::Tensor& a, const at::Tensor& b) const override;
+  [[nodiscard]] at::Tensor sgd_adjoint(const Sgd& sgd, const at::Tensor& a, const at::Tensor& b) const override;
 };
 
 const Backend& backend();

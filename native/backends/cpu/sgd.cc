@@ -9,11 +9,11 @@ namespace {
 constexpr int64_t kGrain = 65536;
 
 template <class T>
-void step(const SgdRates& rates, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
+void step(const Sgd& sgd, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
           const at::Tensor& next_theta, const at::Tensor& next_velocity) {
-  const auto lr = static_cast<T>(rates.lr);
-  const auto momentum = static_cast<T>(rates.momentum);
-  const auto weight_decay = static_cast<T>(rates.weight_decay);
+  const auto lr = static_cast<T>(sgd.lr);
+  const auto momentum = static_cast<T>(sgd.momentum);
+  const auto weight_decay = static_cast<T>(sgd.weight_decay);
   const auto* const at = theta.const_data_ptr<T>();
   const auto* const v = velocity.const_data_ptr<T>();
   const auto* const g = gradient.const_data_ptr<T>();
@@ -30,10 +30,10 @@ void step(const SgdRates& rates, const at::Tensor& theta, const at::Tensor& velo
 }
 
 template <class T>
-void adjoint(const SgdRates& rates, const at::Tensor& a, const at::Tensor& b, const at::Tensor& d) {
-  const auto lr = static_cast<T>(rates.lr);
-  const auto momentum = static_cast<T>(rates.momentum);
-  const auto weight_decay = static_cast<T>(rates.weight_decay);
+void adjoint(const Sgd& sgd, const at::Tensor& a, const at::Tensor& b, const at::Tensor& d) {
+  const auto lr = static_cast<T>(sgd.lr);
+  const auto momentum = static_cast<T>(sgd.momentum);
+  const auto weight_decay = static_cast<T>(sgd.weight_decay);
   auto* const of_theta = a.data_ptr<T>();
   auto* const of_velocity = b.data_ptr<T>();
   auto* const direction = d.data_ptr<T>();
@@ -50,16 +50,16 @@ void adjoint(const SgdRates& rates, const at::Tensor& a, const at::Tensor& b, co
 
 }  // namespace
 
-void Cpu::sgd_step(const SgdRates& rates, const at::Tensor& theta, const at::Tensor& velocity,
-                   const at::Tensor& gradient, const at::Tensor& next_theta, const at::Tensor& next_velocity) const {
+void Cpu::sgd_step(const Sgd& sgd, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
+                   const at::Tensor& next_theta, const at::Tensor& next_velocity) const {
   const auto run = theta.scalar_type() == at::kFloat ? step<float> : step<double>;
-  run(rates, theta, velocity, gradient, next_theta, next_velocity);
+  run(sgd, theta, velocity, gradient, next_theta, next_velocity);
 }
 
-at::Tensor Cpu::sgd_adjoint(const SgdRates& rates, const at::Tensor& a, const at::Tensor& b) const {
+at::Tensor Cpu::sgd_adjoint(const Sgd& sgd, const at::Tensor& a, const at::Tensor& b) const {
   auto d = at::empty_like(a);
   const auto run = a.scalar_type() == at::kFloat ? adjoint<float> : adjoint<double>;
-  run(rates, a, b, d);
+  run(sgd, a, b, d);
   return d;
 }
 

@@ -53,16 +53,16 @@ class Reference final : public Backend {
     return result;
   }
 
-  void sgd_step(const SgdRates& rates, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
+  void sgd_step(const Sgd& sgd, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
                 const at::Tensor& next_theta, const at::Tensor& next_velocity) const override {
-    next_velocity.copy_(velocity).mul_(rates.momentum).add_(gradient).add_(theta, rates.weight_decay);
-    next_theta.copy_(theta).add_(next_velocity, -rates.lr);
+    next_velocity.copy_(velocity).mul_(sgd.momentum).add_(gradient).add_(theta, sgd.weight_decay);
+    next_theta.copy_(theta).add_(next_velocity, -sgd.lr);
   }
 
-  [[nodiscard]] at::Tensor sgd_adjoint(const SgdRates& rates, const at::Tensor& a, const at::Tensor& b) const override {
-    auto d = b - a * rates.lr;
-    a.add_(d, rates.weight_decay);
-    b.copy_(d).mul_(rates.momentum);
+  [[nodiscard]] at::Tensor sgd_adjoint(const Sgd& sgd, const at::Tensor& a, const at::Tensor& b) const override {
+    auto d = b - a * sgd.lr;
+    a.add_(d, sgd.weight_decay);
+    b.copy_(d).mul_(sgd.momentum);
     return d;
   }
 };
