@@ -12,35 +12,23 @@ at::Tensor norm(const at::Tensor& a) {
   return a.square().sum({1, 2}, /*keepdim=*/true).sqrt().clamp_min(kSmallestNorm);
 }
 
-class Attention final : public RealTerm {
+class Attention final : public PairTerm {
  public:
   Attention(const std::string& name, Setup& setup)
-      : RealTerm(name), pairs_(setup.pairs()), weight_(setup.setting("attentionWeight")) {}
-
-  [[nodiscard]] Reads reads() const override {
-    return {.logits = false, .features = transfer::target_features(pairs_)};
-  }
-
-  at::Tensor evaluate(const Batch& batch, const nets::Activations& target, Tensors /*theta*/,
-                      Gradient& gradient) const override {
-    at::Tensor loss;
-    for (size_t i = 0; i < pairs_.size(); ++i) {
-      const int n = pairs_[i].target_feature;
-      auto value = attention_value(batch.maps.resized[i], target.features[n], weight_);
-      add_to(loss, value.loss);
-      add_to(gradient.bar.features[n], std::move(value.t_bar));
-    }
-    return loss;
-  }
+      : PairTerm(name, setup.pairs()), weight_(setup.setting("attentionWeight")) {}
 
  private:
-  std::vector<transfer::Pair> pairs_;
+  MapLoss evaluate_pair(size_t i, const Batch& batch, const at::Tensor& t, Tensors /*theta*/,
+                        Gradient& /*gradient*/) const override {
+    return attention_value(batch.maps.resized[i], t, weight_);
+  }
+
   double weight_;
 };
 
 }  // namespace
 
-AttentionValue attention_value(const at::Tensor& s, const at::Tensor& t, double weight) {
+MapLoss attention_value(const at::Tensor& s, const at::Tensor& t, double weight) {
   const auto a_source = energy(s);
   const auto a = energy(t);
   const auto length = norm(a);

@@ -13,11 +13,7 @@ namespace l2t::terms {
 std::unique_ptr<Term> make_attention(const std::string& name, Setup& setup);
 
 /// One pair.
-struct AttentionValue {
-  at::Tensor loss;
-  at::Tensor t_bar;
-};
-AttentionValue attention_value(const at::Tensor& s, const at::Tensor& t, double weight);
+MapLoss attention_value(const at::Tensor& s, const at::Tensor& t, double weight);
 
 constexpr double kSmallestNorm = 1e-12;
 

@@ -14,35 +14,23 @@ at::Tensor rows(const at::Tensor& map) { return map.permute({0, 2, 3, 1}).reshap
 
 at::Tensor length(const at::Tensor& g) { return g.square().sum(1, /*keepdim=*/true).sqrt(); }
 
-class Sp final : public RealTerm {
+class Sp final : public PairTerm {
  public:
-  Sp(const std::string& name, Setup& setup)
-      : RealTerm(name), pairs_(setup.pairs()), weight_(setup.setting("spWeight")) {}
+  Sp(const std::string& name, Setup& setup) : PairTerm(name, setup.pairs()), weight_(setup.setting("spWeight")) {}
 
-  [[nodiscard]] Reads reads() const override {
-    return {.logits = false, .features = transfer::target_features(pairs_)};
-  }
   [[nodiscard]] bool reads_sources() const override { return true; }
 
   void begin(const Batch& batch) override {
-    for (const auto& [source, m, n] : pairs_) similarities_.push_back(similarity(batch.sources[source].features[m]));
+    for (const auto& [source, m, n] : pairs()) similarities_.push_back(similarity(batch.sources[source].features[m]));
   }
   void end() override { similarities_.clear(); }
 
-  at::Tensor evaluate(const Batch& /*batch*/, const nets::Activations& target, Tensors /*theta*/,
-                      Gradient& gradient) const override {
-    at::Tensor loss;
-    for (size_t i = 0; i < pairs_.size(); ++i) {
-      const int n = pairs_[i].target_feature;
-      auto value = sp_value(similarities_[i], target.features[n], weight_);
-      add_to(loss, value.loss);
-      add_to(gradient.bar.features[n], std::move(value.t_bar));
-    }
-    return loss;
+ private:
+  MapLoss evaluate_pair(size_t i, const Batch& /*batch*/, const at::Tensor& t, Tensors /*theta*/,
+                        Gradient& /*gradient*/) const override {
+    return sp_value(similarities_[i], t, weight_);
   }
 
- private:
-  std::vector<transfer::Pair> pairs_;
   double weight_;
   std::vector<at::Tensor> similarities_;  // G̃(S) of each pair
 };
@@ -55,7 +43,7 @@ at::Tensor similarity(const at::Tensor& map) {
   return g / length(g).clamp_min(kSmallestLength);
 }
 
-SpValue sp_value(const at::Tensor& g_source, const at::Tensor& t, double weight) {
+MapLoss sp_value(const at::Tensor& g_source, const at::Tensor& t, double weight) {
   const auto q = rows(t);
   const auto g = at::mm(q, q.t());
   const auto norm = length(g);

@@ -14,11 +14,7 @@ namespace l2t::terms {
 std::unique_ptr<Term> make_sp(const std::string& name, Setup& setup);
 
 /// One pair; `g_source`: G̃(S).
-struct SpValue {
-  at::Tensor loss;
-  at::Tensor t_bar;
-};
-SpValue sp_value(const at::Tensor& g_source, const at::Tensor& t, double weight);
+MapLoss sp_value(const at::Tensor& g_source, const at::Tensor& t, double weight);
 
 /// G̃ of a map, B × B.
 at::Tensor similarity(const at::Tensor& map);

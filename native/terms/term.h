@@ -104,6 +104,31 @@ class RealTerm : public Term {
   std::unique_ptr<TermPoint> point(const Batch& batch) final;
 };
 
+/// A loss, and the cotangent of the target's map T that it reads.
+struct MapLoss {
+  at::Tensor loss;
+  at::Tensor t_bar;
+};
+
+/// A term of real steps that is a sum over pairs.
+class PairTerm : public RealTerm {
+ public:
+  PairTerm(std::string name, std::vector<transfer::Pair> pairs) : RealTerm(std::move(name)), pairs_(std::move(pairs)) {}
+
+  [[nodiscard]] Reads reads() const final;
+  at::Tensor evaluate(const Batch& batch, const nets::Activations& target, Tensors theta,
+                      Gradient& gradient) const final;
+
+ protected:
+  /// Of pair i, whose target map is t. What does not come through t is added to the gradient.
+  virtual MapLoss evaluate_pair(size_t i, const Batch& batch, const at::Tensor& t, Tensors theta,
+                                Gradient& gradient) const = 0;
+  [[nodiscard]] const std::vector<transfer::Pair>& pairs() const { return pairs_; }
+
+ private:
+  std::vector<transfer::Pair> pairs_;
+};
+
 /// Adds to a sum that may be undefined yet, which means zero.
 inline void add_to(at::Tensor& sum, at::Tensor term) { sum = sum.defined() ? at::add(sum, term) : std::move(term); }
 

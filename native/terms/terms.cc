@@ -75,4 +75,18 @@ class RealPoint final : public TermPoint {
 
 std::unique_ptr<TermPoint> RealTerm::point(const Batch& batch) { return std::make_unique<RealPoint>(*this, batch); }
 
+Reads PairTerm::reads() const { return {.logits = false, .features = transfer::target_features(pairs_)}; }
+
+at::Tensor PairTerm::evaluate(const Batch& batch, const nets::Activations& target, Tensors theta,
+                              Gradient& gradient) const {
+  at::Tensor loss;
+  for (size_t i = 0; i < pairs_.size(); ++i) {
+    const int n = pairs_[i].target_feature;
+    auto of_pair = evaluate_pair(i, batch, target.features[n], theta, gradient);
+    add_to(loss, of_pair.loss);
+    add_to(gradient.bar.features[n], std::move(of_pair.t_bar));
+  }
+  return loss;
+}
+
 }  // namespace l2t::terms

@@ -11,46 +11,34 @@
 namespace l2t::terms {
 namespace {
 
-class Vid final : public RealTerm {
+class Vid final : public PairTerm {
  public:
-  Vid(const std::string& name, Setup& setup)
-      : RealTerm(name), pairs_(setup.pairs()), weight_(setup.setting("vidWeight")) {
+  Vid(const std::string& name, Setup& setup) : PairTerm(name, setup.pairs()), weight_(setup.setting("vidWeight")) {
     // ρ with softplus(ρ) + ε = σ².
     const double excess = setup.setting("vidVariance") - kSmallestVariance;
     const double rho = excess + std::log1p(-std::exp(-excess));
-    for (size_t i = 0; i < pairs_.size(); ++i) {
-      const int64_t in = setup.target().features[pairs_[i].target_feature].channels;
-      const int64_t out = setup.source(pairs_[i]).features[pairs_[i].source_feature].channels;
+    for (const auto& pair : pairs()) {
+      const int64_t in = setup.target().features[pair.target_feature].channels;
+      const int64_t out = setup.source(pair).features[pair.source_feature].channels;
       const nets::ParameterInit uniform{nets::Initialisation::kUniformFanIn, in};
       own_.push_back(setup.add_parameters(
-          name + "." + std::to_string(i), {{"weight", {out, in, 1, 1}}, {"bias", {out}}, {"rho", {out}}},
+          name + "." + std::to_string(own_.size()), {{"weight", {out, in, 1, 1}}, {"bias", {out}}, {"rho", {out}}},
           {uniform, uniform, {nets::Initialisation::kConstant, 0, rho}}, Purpose::kBranches));
     }
   }
 
-  [[nodiscard]] Reads reads() const override {
-    return {.logits = false, .features = transfer::target_features(pairs_)};
-  }
-
-  at::Tensor evaluate(const Batch& batch, const nets::Activations& target, Tensors theta,
-                      Gradient& gradient) const override {
-    at::Tensor loss;
-    for (size_t i = 0; i < pairs_.size(); ++i) {
-      const int n = pairs_[i].target_feature;
-      const auto own = own_[i].of(theta);
-      auto value = vid_value(batch.maps.resized[i], target.features[n], {own[0], own[1], own[2]}, weight_);
-      add_to(loss, value.loss);
-      add_to(gradient.bar.features[n], std::move(value.t_bar));
-      auto* const bar = &gradient.theta[own_[i].begin];
-      bar[0] = value.bar.weight;
-      bar[1] = value.bar.bias;
-      bar[2] = value.bar.rho;
-    }
-    return loss;
-  }
-
  private:
-  std::vector<transfer::Pair> pairs_;
+  MapLoss evaluate_pair(size_t i, const Batch& batch, const at::Tensor& t, Tensors theta,
+                        Gradient& gradient) const override {
+    const auto own = own_[i].of(theta);
+    auto value = vid_value(batch.maps.resized[i], t, {own[0], own[1], own[2]}, weight_);
+    auto* const bar = &gradient.theta[own_[i].begin];
+    bar[0] = value.bar.weight;
+    bar[1] = value.bar.bias;
+    bar[2] = value.bar.rho;
+    return value.of_map;
+  }
+
   double weight_;
   std::vector<Slice> own_;  // one for each pair
 };
@@ -67,7 +55,7 @@ VidValue vid_value(const at::Tensor& s, const at::Tensor& t, const VidParameters
   const auto mean_bar = difference * (scale / variance).view({1, -1, 1, 1});
   const auto variance_bar = (places - squares / variance) / variance * (scale / 2);
   const auto bar = ops::conv2d_backward(mean_bar, t, parameters.weight, /*bias=*/true, /*input=*/true, ops::kPointwise);
-  return {loss, bar.x_bar, {bar.w_bar, bar.b_bar, variance_bar * at::sigmoid(parameters.rho)}};
+  return {{loss, bar.x_bar}, {bar.w_bar, bar.b_bar, variance_bar * at::sigmoid(parameters.rho)}};
 }
 
 std::unique_ptr<Term> make_vid(const std::string& name, Setup& setup) { return std::make_unique<Vid>(name, setup); }

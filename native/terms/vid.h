@@ -21,8 +21,7 @@ struct VidParameters {
   at::Tensor rho;
 };
 struct VidValue {
-  at::Tensor loss;
-  at::Tensor t_bar;
+  MapLoss of_map;
   VidParameters bar;
 };
 VidValue vid_value(const at::Tensor& s, const at::Tensor& t, const VidParameters& parameters, double weight);

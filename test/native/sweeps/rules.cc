@@ -230,7 +230,8 @@ Rule vid(const Shape& s) {
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
             const auto value =
                 terms::vid_value(source.to(x[0].scalar_type()), x[0], {x[1], x[2], x[3]}, /*weight=*/0.7);
-            return of_gradient(value.loss, {value.t_bar, value.bar.weight, value.bar.bias, value.bar.rho}, dot, bar);
+            return of_gradient(value.of_map.loss, {value.of_map.t_bar, value.bar.weight, value.bar.bias, value.bar.rho},
+                               dot, bar);
           }};
 }
 
