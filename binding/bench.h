@@ -8,22 +8,12 @@
 
 namespace l2t::binding {
 
-struct BenchSource {
-  nets::NetworkSpec network;
-  std::vector<std::pair<int, int>> pairs;
-
-  static void fields(auto& self, auto&& visit) {
-    visit("network", self.network);
-    visit("pairs", self.pairs);
-  }
-};
-
 struct BenchJob {
   run::Hyperparameters hyperparameters;
   nets::NetworkSpec target;
   int64_t size;
   int64_t batch;
-  BenchSource source;
+  run::SourceSpec source;
   double lr;
   std::string device;
   int threads;

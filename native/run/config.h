@@ -28,6 +28,17 @@ struct Hyperparameters {
   }
 };
 
+/// A source without weights of its own.
+struct SourceSpec {
+  nets::NetworkSpec network;
+  std::vector<std::pair<int, int>> pairs;
+
+  static void fields(auto& self, auto&& visit) {
+    visit("network", self.network);
+    visit("pairs", self.pairs);
+  }
+};
+
 struct SourceConfig {
   nets::NetworkSpec network;
   std::vector<std::pair<int, int>> pairs;

@@ -6,21 +6,10 @@
 
 namespace l2t::run {
 
-/// Its weights are in `tensors`.
-struct ObservedSource {
-  nets::NetworkSpec network;
-  std::vector<std::pair<int, int>> pairs;
-
-  static void fields(auto& self, auto&& visit) {
-    visit("network", self.network);
-    visit("pairs", self.pairs);
-  }
-};
-
 struct ObserveConfig {
   Hyperparameters hyperparameters;
   nets::NetworkSpec target;
-  std::vector<ObservedSource> sources;
+  std::vector<SourceSpec> sources;  // their weights are in `tensors`
   /// Named as in the fixtures: source.… (source.k.… where there are several), target.…, branch.i.…, weight_net.i.…,
   /// lambda_net.i.…, momentum.…, and x, y of iteration 0, x@k, y@k of iteration k.
   std::vector<NamedTensor> tensors;
