@@ -40,6 +40,11 @@ std::vector<at::Tensor> Layout::views(const at::Tensor& flat) const {
   return parts;
 }
 
+void append_named(std::vector<NamedTensor>& to, const std::vector<TensorSpec>& specs, Tensors tensors,
+                  const std::string& prefix) {
+  for (size_t i = 0; i < specs.size(); ++i) to.push_back({prefix + specs[i].name, tensors[i]});
+}
+
 ParameterVector make_parameters(Layout layout, const at::TensorOptions& options) {
   ParameterVector result{std::move(layout), {}, {}};
   result.flat = at::zeros({result.layout.length()}, options);

@@ -58,6 +58,10 @@ class Layout {
   std::map<std::string, Slice> slices_;
 };
 
+/// Appends the tensors under the names of their specs, after `prefix`.
+void append_named(std::vector<NamedTensor>& to, const std::vector<TensorSpec>& specs, Tensors tensors,
+                  const std::string& prefix = "");
+
 /// Many named tensors in one flat vector, so that a step of an optimiser, or its adjoint, is one operation over it.
 /// `views[i]` is the part of `flat` that holds tensor i, in its shape; copies share memory, as tensors do.
 struct ParameterVector {

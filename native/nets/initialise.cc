@@ -47,4 +47,14 @@ std::vector<at::Tensor> make_buffers(const Network& network, const at::TensorOpt
   return buffers;
 }
 
+std::vector<NamedTensor> initial_weights(const Network& network, uint64_t seed) {
+  std::vector<at::Tensor> parameters;
+  for (const auto& spec : network.parameters) parameters.push_back(at::zeros(spec.shape, at::kFloat));
+  initialise(network.initialisation, parameters, seed_for(seed, Purpose::kTarget));
+  std::vector<NamedTensor> weights;
+  append_named(weights, network.parameters, parameters);
+  append_named(weights, network.buffers, make_buffers(network, at::kFloat));
+  return weights;
+}
+
 }  // namespace l2t::nets

@@ -18,4 +18,7 @@ inline uint64_t seed_for(uint64_t seed, Purpose purpose) {
 /// Running mean 0 and variance 1.
 std::vector<at::Tensor> make_buffers(const Network& network, const at::TensorOptions& options);
 
+/// The parameters and buffers that a run with this seed begins with, float32 on the CPU.
+std::vector<NamedTensor> initial_weights(const Network& network, uint64_t seed);
+
 }  // namespace l2t::nets

@@ -169,17 +169,14 @@ std::vector<at::Tensor> Learner::network_parameters() const {
 
 std::vector<NamedTensor> Learner::tensors() const {
   std::vector<NamedTensor> result;
-  const auto add = [&](const std::string& prefix, const std::vector<TensorSpec>& specs, Tensors tensors) {
-    for (size_t i = 0; i < specs.size(); ++i) result.push_back({prefix + specs[i].name, tensors[i]});
-  };
   const auto& theta = state_.theta.layout;
   const auto& phi = phi_.layout;
-  add("theta/", theta.specs(), state_.theta.views);
-  add("momentum/", theta.specs(), theta.views(state_.velocity));
-  add("buffer/target.", problem_.target.buffers, state_.buffers);
-  add("phi/", phi.specs(), phi_.views);
-  add("adam_mean/", phi.specs(), phi.views(adam_state_.mean));
-  add("adam_square/", phi.specs(), phi.views(adam_state_.square));
+  append_named(result, theta.specs(), state_.theta.views, "theta/");
+  append_named(result, theta.specs(), theta.views(state_.velocity), "momentum/");
+  append_named(result, problem_.target.buffers, state_.buffers, "buffer/target.");
+  append_named(result, phi.specs(), phi_.views, "phi/");
+  append_named(result, phi.specs(), phi.views(adam_state_.mean), "adam_mean/");
+  append_named(result, phi.specs(), phi.views(adam_state_.square), "adam_square/");
   for (const auto* const term : problem_.all_terms()) {
     for (const auto& [name, tensor] : term->constants()) result.push_back({"constant/" + name, tensor});
   }

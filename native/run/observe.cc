@@ -64,10 +64,6 @@ void add_details(const Iteration& iteration, Learner& learner, std::vector<Named
   const auto add_all = [&](const std::string& prefix, const std::vector<at::Tensor>& tensors) {
     for (size_t i = 0; i < tensors.size(); ++i) out.push_back({prefix + std::to_string(i), tensors[i]});
   };
-  const auto add_flat = [&](const std::string& prefix, const at::Tensor& flat, const Layout& layout) {
-    const auto views = layout.views(flat);
-    for (size_t i = 0; i < views.size(); ++i) out.push_back({prefix + layout.specs()[i].name, views[i]});
-  };
   add_all("w/", iteration.importance.w);
   add_all("lambda/", iteration.importance.lambda);
   out.push_back({"logits/target", iteration.real.activations.logits});
@@ -79,8 +75,10 @@ void add_details(const Iteration& iteration, Learner& learner, std::vector<Named
   if (!iteration.sources.empty()) out.push_back({"logits/source", iteration.sources[0].logits});
   add_all("source_feature/", source_features);
   if (!iteration.meta) return;
-  add_flat("grad/", iteration.meta->phi_gradient, learner.phi().layout);
-  add_flat("virtual_theta/", iteration.meta->virtual_theta, learner.state().theta.layout);
+  const auto& phi = learner.phi().layout;
+  const auto& theta = learner.state().theta.layout;
+  append_named(out, phi.specs(), phi.views(iteration.meta->phi_gradient), "grad/");
+  append_named(out, theta.specs(), theta.views(iteration.meta->virtual_theta), "virtual_theta/");
 }
 
 }  // namespace

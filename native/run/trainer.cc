@@ -165,7 +165,7 @@ bool Trainer::finish_epoch() {
     event.best = !config_.select_best || !best_ || validation->accuracy() > best_->accuracy.value_or(-1);
   }
   require_finite_weights();
-  if (event.best) keep_best(event.metrics);
+  if (event.best) keep_best({event.metrics.epoch, event.metrics.validation_accuracy});
   ++epoch_;
   step_ = 0;
   sums_.reset();
@@ -178,8 +178,8 @@ bool Trainer::finish_epoch() {
   return true;
 }
 
-void Trainer::keep_best(const EpochMetrics& metrics) {
-  best_ = Best{metrics.epoch, metrics.validation_accuracy};
+void Trainer::keep_best(const Best& best) {
+  best_ = best;
   const auto copies = [](std::vector<at::Tensor> tensors) {
     for (auto& tensor : tensors) tensor = tensor.clone();
     return tensors;

@@ -43,7 +43,7 @@ class Trainer {
                                                       const std::vector<at::Tensor>& parameters,
                                                       const std::vector<at::Tensor>& buffers) const;
   void require_finite_weights();
-  void keep_best(const EpochMetrics& metrics);
+  void keep_best(const Best& best);
 
   [[nodiscard]] std::vector<NamedTensor> state() const;
   void start();

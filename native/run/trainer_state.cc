@@ -43,11 +43,9 @@ std::vector<NamedTensor> Trainer::state() const {
 
 std::vector<NamedTensor> Trainer::network() const {
   const auto& target = learner_.problem().target;
-  const auto parameters = learner_.network_parameters();
   std::vector<NamedTensor> tensors;
-  for (size_t i = 0; i < parameters.size(); ++i) tensors.push_back({target.parameters[i].name, parameters[i]});
-  for (size_t i = 0; i < target.buffers.size(); ++i)
-    tensors.push_back({target.buffers[i].name, learner_.state().buffers[i]});
+  append_named(tensors, target.parameters, learner_.network_parameters());
+  append_named(tensors, target.buffers, learner_.state().buffers);
   for (auto& named : tensors) named.tensor = named.tensor.to(at::kCPU).clone();
   return tensors;
 }
@@ -69,14 +67,8 @@ void Trainer::restore(const Resume& resume) {
   if (best_epoch < 0) return;
 
   const double accuracy = state_entry(resume.state, "best_accuracy", 1, at::kDouble).item<double>();
-  best_ = Best{best_epoch, accuracy >= 0 ? std::optional<double>(accuracy) : std::nullopt};
+  keep_best({best_epoch, accuracy >= 0 ? std::optional<double>(accuracy) : std::nullopt});
   const auto& target = learner_.problem().target;
-  const auto empty_like = [](std::vector<at::Tensor> like) {
-    for (auto& tensor : like) tensor = tensor.clone();
-    return like;
-  };
-  best_parameters_ = empty_like(learner_.network_parameters());
-  best_buffers_ = empty_like(learner_.state().buffers);
   copy_by_name(target.parameters, best_parameters_, resume.best);
   copy_by_name(target.buffers, best_buffers_, resume.best);
 }
