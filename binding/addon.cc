@@ -36,26 +36,23 @@ Napi::Value info(const Napi::CallbackInfo& call) {
 }
 
 Napi::Value device(const Napi::CallbackInfo& call) {
-  return guarded(call.Env(), [&]() -> Napi::Value {
-    std::string name;
-    read(call[0], Place{"device", nullptr}, name);
-    const auto choice = choose_device(name);
-    auto object = Napi::Object::New(call.Env());
-    object.Set("device", choice.device.str());
-    object.Set("reason", choice.reason);
-    return object;
-  });
+  const auto choice = choose_device(argument<std::string>(call[0], "device"));
+  auto object = Napi::Object::New(call.Env());
+  object.Set("device", choice.device.str());
+  object.Set("reason", choice.reason);
+  return object;
 }
 
 Napi::Value backend(const Napi::CallbackInfo& call) {
-  return guarded(call.Env(), [&]() -> Napi::Value {
-    std::string name;
-    std::string convolution;
-    read(call[0], Place{"device", nullptr}, name);
-    read(call[1], Place{"convolution", nullptr}, convolution);
-    const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(name).device);
-    return write(call.Env(), std::string(backends::backend_for(convolution, options).name()));
-  });
+  const auto device = choose_device(argument<std::string>(call[0], "device")).device;
+  const auto convolution = argument<std::string>(call[1], "convolution");
+  const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
+  return write(call.Env(), std::string(backends::backend_for(convolution, options).name()));
+}
+
+Napi::Value use_errors(const Napi::CallbackInfo& call) {
+  call.Env().SetInstanceData(new Napi::FunctionReference(Napi::Persistent(call[0].As<Napi::Function>())));
+  return call.Env().Undefined();
 }
 
 /// For process.exit() during a run: exit() destroys LibTorch's static objects, so no thread may use them any more. If a
@@ -76,23 +73,31 @@ void watch_process_exit(Napi::Env env) {
       process, {Napi::String::New(env, "exit"), Napi::Function::New(env, end_workers)});
 }
 
+/// A function for JavaScript, in which what `kCall` throws becomes a JavaScript error.
+template <Napi::Value (*kCall)(const Napi::CallbackInfo&)>
+Napi::Function function(Napi::Env env) {
+  return Napi::Function::New(
+      env, [](const Napi::CallbackInfo& call) { return guarded(call.Env(), [&] { return kCall(call); }); });
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   keep_freed_memory();
   // For the JavaScript thread: what it computes itself is too little for more threads.
   set_threads(1);
   watch_process_exit(env);
-  exports.Set("info", Napi::Function::New(env, info));
-  exports.Set("device", Napi::Function::New(env, device));
-  exports.Set("backend", Napi::Function::New(env, backend));
-  exports.Set("networks", Napi::Function::New(env, networks));
-  exports.Set("describe", Napi::Function::New(env, describe));
-  exports.Set("initialise", Napi::Function::New(env, initialise));
-  exports.Set("pairs", Napi::Function::New(env, pairs));
-  exports.Set("resize", Napi::Function::New(env, resize));
-  exports.Set("iterate", Napi::Function::New(env, iterate));
-  exports.Set("declarations", Napi::Function::New(env, declarations));
-  exports.Set("memory", Napi::Function::New(env, memory));
-  exports.Set("measureMachine", Napi::Function::New(env, measure_machine));
+  exports.Set("useErrors", function<use_errors>(env));
+  exports.Set("info", function<info>(env));
+  exports.Set("device", function<device>(env));
+  exports.Set("backend", function<backend>(env));
+  exports.Set("networks", function<networks>(env));
+  exports.Set("describe", function<describe>(env));
+  exports.Set("initialise", function<initialise>(env));
+  exports.Set("pairs", function<pairs>(env));
+  exports.Set("resize", function<resize>(env));
+  exports.Set("iterate", function<iterate>(env));
+  exports.Set("declarations", function<declarations>(env));
+  exports.Set("memory", function<memory>(env));
+  exports.Set("measureMachine", function<measure_machine>(env));
   exports.Set("Bench", Bench::constructor(env));
   exports.Set("Network", Network::constructor(env));
   exports.Set("Run", Run::constructor(env));

@@ -3,8 +3,6 @@
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 
-#include <cmath>
-
 #include "binding/marshal.h"
 #include "binding/worker.h"
 #include "native/backends/cpu/machine.h"
@@ -14,22 +12,6 @@
 #include "native/nets/initialise.h"
 
 namespace l2t::binding {
-namespace {
-
-/// A source with initial weights: timing does not need trained ones.
-run::SourceConfig initial_source(const nets::NetworkSpec& spec, std::vector<std::pair<int, int>> pairs, int64_t size) {
-  const auto network = nets::make_network(spec);
-  const auto parameters = make_parameters(Layout(network.parameters), at::kFloat);
-  nets::initialise(network.initialisation, parameters.views, /*seed=*/1);
-  const auto buffers = nets::make_buffers(network, at::kFloat);
-  std::vector<NamedTensor> weights;
-  for (size_t i = 0; i < parameters.views.size(); ++i)
-    weights.push_back({network.parameters[i].name, parameters.views[i]});
-  for (size_t i = 0; i < buffers.size(); ++i) weights.push_back({network.buffers[i].name, buffers[i]});
-  return {spec, std::move(pairs), std::move(weights), size, {}};
-}
-
-}  // namespace
 
 struct Bench::Subject {
   int threads;
@@ -52,10 +34,12 @@ Bench::Bench(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Bench>(info) {
     subject_ = std::make_shared<Subject>();
     subject_->threads = job.threads;
     subject_->lr = job.lr;
-    subject_->learner = std::make_unique<run::Learner>(
-        job.hyperparameters, job.target, size,
-        std::vector<run::SourceConfig>{initial_source(job.source.network, job.source.pairs, size)}, options,
-        /*observe=*/false);
+    const auto& [network, pairs] = job.source;
+    // Timing does not need trained weights.
+    auto weights = nets::initial_weights(nets::make_network(network), /*seed=*/1);
+    const std::vector<run::SourceConfig> sources{{network, pairs, std::move(weights), size, {}}};
+    subject_->learner = std::make_unique<run::Learner>(job.hyperparameters, job.target, size, sources, options,
+                                                       /*observe=*/false);
     subject_->learner->initialise(/*seed=*/1);
     subject_->learner->start();
     subject_->learner->measure(&subject_->phases);
@@ -80,14 +64,11 @@ Napi::Value Bench::iterate(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value measure_machine(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    int threads = 0;
-    read(info[0], Place{"threads", nullptr}, threads, kThreads);
-    return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [threads](Worker& /*worker*/) -> MakeValue {
-      take_threads(threads);
-      const auto speed = backends::cpu::measure_machine();
-      return [speed](Napi::Env env) { return write(env, speed); };
-    });
+  const auto threads = argument<int>(info[0], "threads", kThreads);
+  return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [threads](Worker& /*worker*/) -> MakeValue {
+    take_threads(threads);
+    const auto speed = backends::cpu::measure_machine();
+    return [speed](Napi::Env env) { return write(env, speed); };
   });
 }
 

@@ -51,14 +51,14 @@ void JavascriptDecoder::answer(int64_t ticket, const Napi::Value& pixels) {
   if (!asked) return;  // the run has ended, or no longer waits for this batch
   at::Tensor batch;
   if (!pixels.IsUndefined()) {
-    const bool bytes = pixels.IsTypedArray() && pixels.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+    const Place place{"pixels", nullptr};
+    const auto* const want = "images x size x size x 3 bytes";
+    const auto bytes = bytes_at(pixels, place, want);
     // A copy from pinned memory to a GPU does not block.
     batch = at::empty({asked->images, asked->size, asked->size, 3},
                       at::TensorOptions().dtype(at::kByte).pinned_memory(asked->pinned));
-    if (!bytes || pixels.As<Napi::Uint8Array>().ByteLength() != batch.nbytes()) {
-      throw Error("INVALID_OPTION", "pixels must be images x size x size x 3 bytes.");
-    }
-    std::memcpy(batch.mutable_data_ptr(), pixels.As<Napi::Uint8Array>().Data(), batch.nbytes());
+    if (bytes.ByteLength() != batch.nbytes()) place.refuse(want);
+    std::memcpy(batch.mutable_data_ptr(), bytes.Data(), batch.nbytes());
   }
   worker_.change([&] {
     const auto found = pending_.find(ticket);

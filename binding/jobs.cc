@@ -57,33 +57,27 @@ class ResizeWorker final : public Napi::AsyncWorker {
 }  // namespace
 
 Napi::Value resize(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    std::array<int64_t, 4> sides{};
-    for (size_t i = 0; i < sides.size(); ++i) {
-      sides[i] = info[i + 1].IsNumber() ? info[i + 1].ToNumber().Int64Value() : 0;
-      if (sides[i] < 1 || sides[i] > 100000)
-        throw Error("INVALID_OPTION", "Image sides must be from 1 to 100000 pixels.");
-    }
-    const bool bytes = info[0].IsTypedArray() && info[0].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
-    if (!bytes || static_cast<int64_t>(info[0].As<Napi::Uint8Array>().ByteLength()) != sides[0] * sides[1] * 3) {
-      throw Error("INVALID_OPTION", "The pixels must be a Uint8Array of height x width x 3 bytes.");
-    }
-    auto* worker = new ResizeWorker(info.Env(), info[0].As<Napi::Uint8Array>(), sides);
-    const auto promise = worker->promise();
-    worker->Queue();
-    return promise;
-  });
+  const auto side = [&](size_t index, const char* name) {
+    return argument<int64_t>(info[index], name, Whole{1, 100000});
+  };
+  const std::array sides{side(1, "height"), side(2, "width"), side(3, "outHeight"), side(4, "outWidth")};
+  const Place place{"pixels", nullptr};
+  const auto* const want = "a Uint8Array of height x width x 3 bytes";
+  const auto pixels = bytes_at(info[0], place, want);
+  if (static_cast<int64_t>(pixels.ByteLength()) != sides[0] * sides[1] * 3) place.refuse(want);
+  auto* worker = new ResizeWorker(info.Env(), pixels, sides);
+  const auto promise = worker->promise();
+  worker->Queue();
+  return promise;
 }
 
 Napi::Value iterate(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const auto config = read_job<run::ObserveConfig>(info[0]);
-    return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [config](Worker& /*worker*/) -> MakeValue {
-      auto tensors = run::observe(config);
-      for (auto& named : tensors)
-        named.tensor = named.tensor.to(at::kCPU).contiguous().clone(at::MemoryFormat::Contiguous);
-      return [tensors](Napi::Env env) { return write(env, tensors); };
-    });
+  const auto config = read_job<run::ObserveConfig>(info[0]);
+  return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [config](Worker& /*worker*/) -> MakeValue {
+    auto tensors = run::observe(config);
+    for (auto& named : tensors)
+      named.tensor = named.tensor.to(at::kCPU).contiguous().clone(at::MemoryFormat::Contiguous);
+    return [tensors](Napi::Env env) { return write(env, tensors); };
   });
 }
 

@@ -143,7 +143,7 @@ void read(const Napi::Value& value, const Place& place, NamedTensor& member) {
   }
   // Strides are products of sides, so those of an empty tensor can overflow, too.
   if (extent > 1e15) place.at("shape").refuse("of fewer than 1e15 elements");
-  const auto bytes = typed_at<Napi::Uint8Array>(object.Get("data"), place.at("data"), napi_uint8_array, "a Uint8Array");
+  const auto bytes = bytes_at(object.Get("data"), place.at("data"));
   if (total * static_cast<double>(c10::elementSize(type->second)) != static_cast<double>(bytes.ByteLength())) {
     place.at("data").refuse("as long as shape and dtype say");
   }
@@ -160,8 +160,7 @@ void read(const Napi::Value& value, const Place& place, data::ImageSet& member) 
   auto* label = const_cast<int32_t*>(labels.Data());  // from_blob wants non-const; nothing writes
   member.labels = at::from_blob(label, {count}, at::kInt).to(at::kLong);
   if (object.Get("pixels").IsUndefined()) return;
-  const auto pixels =
-      typed_at<Napi::Uint8Array>(object.Get("pixels"), place.at("pixels"), napi_uint8_array, "a Uint8Array");
+  const auto pixels = bytes_at(object.Get("pixels"), place.at("pixels"));
   const auto side = member.size;
   if (static_cast<int64_t>(pixels.ByteLength()) != count * side * side * 3)
     place.at("pixels").refuse("labels x size x size x 3 bytes");
@@ -177,6 +176,10 @@ Napi::Object object_at(const Napi::Value& value, const Place& place) {
 Napi::Array array_at(const Napi::Value& value, const Place& place) {
   if (!value.IsArray()) place.refuse("an array");
   return value.As<Napi::Array>();
+}
+
+Napi::Uint8Array bytes_at(const Napi::Value& value, const Place& place, const char* want) {
+  return typed_at<Napi::Uint8Array>(value, place, napi_uint8_array, want);
 }
 
 Napi::Value write(Napi::Env env, const std::pair<int, int>& value) {

@@ -60,6 +60,8 @@ void read(const Napi::Value& value, const Place& place, data::ImageSet& member);
 /// The object that a struct is read from.
 Napi::Object object_at(const Napi::Value& value, const Place& place);
 Napi::Array array_at(const Napi::Value& value, const Place& place);
+/// `want`: what it must be, for the message.
+Napi::Uint8Array bytes_at(const Napi::Value& value, const Place& place, const char* want = "a Uint8Array");
 
 template <class T, class... Rule>
 void read(const Napi::Value& value, const Place& place, std::optional<T>& member, Rule... rule) {
@@ -79,7 +81,15 @@ void read(const Napi::Value& value, const Place& place, T& member) {
             [&](const char* key, auto& field, auto... rule) { read(object.Get(key), place.at(key), field, rule...); });
 }
 
-/// An argument of a call.
+/// An argument of a call; messages name it.
+template <class T, class... Rule>
+T argument(const Napi::Value& value, const char* name, Rule... rule) {
+  T argument{};
+  read(value, Place{name, nullptr}, argument, rule...);
+  return argument;
+}
+
+/// A job, which is a call's first argument.
 template <class T>
 T read_job(const Napi::Value& value, KeptValues* keep = nullptr) {
   T job{};

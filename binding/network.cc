@@ -99,12 +99,11 @@ void Network::Finalize(Napi::Env env) { Napi::MemoryManagement::AdjustExternalMe
 Napi::Value Network::infer(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto size = loaded_->size;
-    const bool bytes = info[0].IsTypedArray() && info[0].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
-    const auto length = bytes ? static_cast<int64_t>(info[0].As<Napi::Uint8Array>().ByteLength()) : 0;
-    if (length == 0 || length % (size * size * 3) != 0) {
-      throw Error("INVALID_OPTION", "The pixels must be a Uint8Array of count x size x size x 3 bytes.");
-    }
-    const auto pixels = info[0].As<Napi::Uint8Array>();
+    const Place place{"pixels", nullptr};
+    const auto* const want = "a Uint8Array of count x size x size x 3 bytes";
+    const auto pixels = bytes_at(info[0], place, want);
+    const auto length = static_cast<int64_t>(pixels.ByteLength());
+    if (length == 0 || length % (size * size * 3) != 0) place.refuse(want);
     auto* const data = const_cast<uint8_t*>(pixels.Data());  // from_blob wants non-const; nothing writes
     const auto images = at::from_blob(data, {length / (size * size * 3), size, size, 3}, at::kByte);
     const bool want_features = info[1].ToBoolean();

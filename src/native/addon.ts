@@ -5,16 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { loadEnvironment } from '../../scripts/libtorch.mjs';
 import { type ErrorCode, L2TError } from '../errors.js';
 import { isLoadingOutOfRoom, requireRoomToLoad } from '../system/limits.js';
-import type {
-  BenchJob,
-  NativeAddon,
-  NativeBench,
-  NativeEvent,
-  NativeNetwork,
-  NativeRun,
-  NetworkJob,
-  RunJob,
-} from './contract.js';
+import type { NativeAddon } from './contract.js';
 
 export type * from './contract.js';
 
@@ -33,7 +24,7 @@ let loaded: NativeAddon | undefined;
  * @throws L2TError ADDON_NOT_BUILT or LIBTORCH_NOT_FOUND, with the command that helps.
  */
 export function addon(): NativeAddon {
-  loaded ??= withErrors(load());
+  loaded ??= load();
   return loaded;
 }
 
@@ -48,7 +39,9 @@ function load(): NativeAddon {
   requireRoomToLoad();
   try {
     setEnvironment(join(dirname(path), 'l2t_environment.node'));
-    return createRequire(import.meta.url)(path) as NativeAddon;
+    const native = createRequire(import.meta.url)(path) as NativeAddon;
+    native.useErrors((code, message) => new L2TError(code as ErrorCode, message.split('\n')));
+    return native;
   } catch (error) {
     throw loadError(path, error);
   }
@@ -117,64 +110,4 @@ function builtFor(path: string): string {
   } catch {
     return '';
   }
-}
-
-/** The only place where native errors, which carry `code`, become L2TErrors. */
-function toL2TError(error: unknown): unknown {
-  if (error instanceof L2TError || !(error instanceof Error) || !('code' in error)) return error;
-  return new L2TError(error.code as ErrorCode, error.message.split('\n'), { cause: error });
-}
-
-function guard<F extends (...args: never[]) => unknown>(call: F): F {
-  return ((...args: never[]) => {
-    try {
-      const result = call(...args);
-      if (!(result instanceof Promise)) return result;
-      return result.catch((error: unknown) => {
-        throw toL2TError(error);
-      });
-    } catch (error) {
-      throw toL2TError(error);
-    }
-  }) as F;
-}
-
-function withErrors(native: NativeAddon): NativeAddon {
-  const { Bench: _, Network: __, Run: ___, ...functions } = native;
-  const guarded = Object.entries(functions).map(([name, call]) => [name, guard(call as (...args: never[]) => unknown)]);
-  return {
-    ...(Object.fromEntries(guarded) as typeof functions),
-    Bench: class implements NativeBench {
-      readonly iterate: NativeBench['iterate'];
-
-      constructor(job: BenchJob) {
-        const bench = guard((given: BenchJob) => new native.Bench(given))(job);
-        this.iterate = guard(() => bench.iterate());
-      }
-    },
-    Network: class implements NativeNetwork {
-      readonly infer: NativeNetwork['infer'];
-
-      constructor(job: NetworkJob) {
-        const network = guard((given: NetworkJob) => new native.Network(given))(job);
-        this.infer = guard((...args: Parameters<NativeNetwork['infer']>) => network.infer(...args));
-      }
-    },
-    Run: class implements NativeRun {
-      readonly start: NativeRun['start'];
-      readonly tryRates: NativeRun['tryRates'];
-      readonly stop: NativeRun['stop'];
-      readonly saved: NativeRun['saved'];
-      readonly decoded: NativeRun['decoded'];
-
-      constructor(job: RunJob, onEvent: (event: NativeEvent) => void) {
-        const run = guard((...args: [RunJob, typeof onEvent]) => new native.Run(...args))(job, onEvent);
-        this.start = guard(() => run.start());
-        this.tryRates = guard((rates: readonly number[]) => run.tryRates(rates));
-        this.stop = () => run.stop();
-        this.saved = () => run.saved();
-        this.decoded = guard((...args: Parameters<NativeRun['decoded']>) => run.decoded(...args));
-      }
-    },
-  };
 }

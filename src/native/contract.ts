@@ -363,6 +363,8 @@ export interface Declarations {
 
 /** The addon's exports. */
 export interface NativeAddon {
+  /** From now on, failures of this thread's calls are what `make` returns; before, Errors with `code`. */
+  useErrors(make: (code: string, message: string) => Error): void;
   info(): {
     readonly libtorch: string;
     readonly cuda: boolean;

@@ -43,10 +43,10 @@ describe('resize', () => {
     ['too few bytes', () => addon().resize(image, 6, 6, 3, 3), /height x width x 3/],
     ['floats', () => addon().resize(new Float32Array(90) as unknown as Uint8Array, 5, 6, 3, 3), /Uint8Array/],
     ['nothing', () => addon().resize(undefined as unknown as Uint8Array, 5, 6, 3, 3), /Uint8Array/],
-    ['a side of 0', () => addon().resize(image, 5, 6, 0, 3), /sides/],
-    ['a negative side', () => addon().resize(image, 5, 6, 3, -3), /sides/],
-    ['a side that is no number', () => addon().resize(image, 5, 6, Number.NaN, 3), /sides/],
-    ['a gigantic side', () => addon().resize(image, 5, 6, 1e9, 1e9), /sides/],
+    ['a side of 0', () => addon().resize(image, 5, 6, 0, 3), /outHeight/],
+    ['a negative side', () => addon().resize(image, 5, 6, 3, -3), /outWidth/],
+    ['a side that is no number', () => addon().resize(image, 5, 6, Number.NaN, 3), /outHeight/],
+    ['a gigantic side', () => addon().resize(image, 5, 6, 1e9, 1e9), /outHeight/],
   ])('%s is refused', (_, call, message) => {
     expect(call).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(message) }));
   });
