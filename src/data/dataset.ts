@@ -60,6 +60,17 @@ export function checkEveryClass(train: ImageList, classNames: readonly string[],
 }
 
 /**
+ * A data set of a layout that has no more than training and test images. Throws INVALID_DATA if a class has no training
+ * image.
+ */
+export function trainAndTest(
+  has: Pick<Dataset, 'layout' | 'folder' | 'train' | 'test' | 'classNames'> & Partial<Dataset>,
+): Dataset {
+  if (has.train) checkEveryClass(has.train, has.classNames, has.folder);
+  return { flat: false, validation: undefined, folds: [], warnings: [], ...has };
+}
+
+/**
  * Keeps only the images of some classes and relabels them: class `classIndices[k]` becomes class k in every split.
  * Images keep their order. A split without remaining images becomes undefined.
  *

@@ -2,7 +2,7 @@ import { join, posix } from 'node:path';
 import { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
 import { shown } from '../system/printable.js';
-import { checkEveryClass, type Dataset } from './dataset.js';
+import { type Dataset, trainAndTest } from './dataset.js';
 import { type ImageList, imageFiles } from './image-list.js';
 import type { Walk } from './walk.js';
 
@@ -44,9 +44,7 @@ export async function listedDataset({ layout, folder, train, test, walk, ...give
   await checkPresent(folder, all, walk);
   const classNames = [...(given.classNames ?? new Set(all.map(({ className }) => className)))].sort();
   const split = (images: readonly ListedImage[]) => sortedList(folder, images, classNames);
-  const dataset = { train: split(train), test: split(test), classNames };
-  checkEveryClass(dataset.train, classNames, folder);
-  return { layout, folder, flat: false, validation: undefined, folds: [], warnings: [], ...dataset };
+  return trainAndTest({ layout, folder, train: split(train), test: split(test), classNames });
 }
 
 function checkOnce(folder: string, images: readonly ListedImage[]): void {

@@ -3,22 +3,19 @@ import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
 import { shown } from '../system/printable.js';
-import { nameSome } from './layout-reader.js';
+import { type LayoutReader, nameSome } from './layout-reader.js';
 import { readWhole } from './reading.js';
 import { mostStrange, type Walk } from './walk.js';
 
 const maxListBytes = 2 ** 26;
 
-/** `folder` if one of `marks` is among its entries `names`, else the archive's own folder inside it, else undefined. */
-export function findMarked(
-  folder: string,
-  names: readonly string[],
-  marks: readonly string[],
-  archiveFolder?: string,
-): string | undefined {
-  if (marks.some((mark) => names.includes(mark))) return folder;
-  return archiveFolder !== undefined && names.includes(archiveFolder) ? join(folder, archiveFolder) : undefined;
-}
+/** Finds the folder itself if one of `marks` is among its entries, else the archive's own folder inside it. */
+export const marked =
+  (marks: readonly string[], archiveFolder?: string): LayoutReader['find'] =>
+  async (folder, names) => {
+    if (marks.some((mark) => names.includes(mark))) return folder;
+    return archiveFolder !== undefined && names.includes(archiveFolder) ? join(folder, archiveFolder) : undefined;
+  };
 
 /** Throws INVALID_DATA if a file or folder in `wanted` is missing; names it and the entries that are there. */
 export async function requireEntries(

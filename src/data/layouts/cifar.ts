@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { L2TError } from '../../errors.js';
-import { checkEveryClass, checkLabel, type Dataset } from '../dataset.js';
+import { checkLabel, type Dataset, trainAndTest } from '../dataset.js';
 import { type ImageList, imageArray } from '../image-list.js';
 import type { LayoutReader } from '../layout-reader.js';
 import { readClassNames } from '../names.js';
@@ -78,19 +78,8 @@ async function open(folder: string, variant: CifarVariant): Promise<Dataset> {
   }
   const classNames = await readClassNames(join(folder, variant.names), variant.classes);
   const train = await readRecords(folder, variant.train, variant);
-  checkEveryClass(train, classNames, folder);
   const test = await readRecords(folder, [variant.test], variant);
-  return {
-    layout: variant.layout,
-    folder,
-    flat: false,
-    train,
-    validation: undefined,
-    test,
-    classNames,
-    folds: [],
-    warnings: [],
-  };
+  return trainAndTest({ layout: variant.layout, folder, train, test, classNames });
 }
 
 async function readRecords(folder: string, names: readonly string[], variant: CifarVariant): Promise<ImageList> {

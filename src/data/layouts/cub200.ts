@@ -3,7 +3,7 @@ import { L2TError } from '../../errors.js';
 import { shown } from '../../system/printable.js';
 import type { LayoutReader } from '../layout-reader.js';
 import { listedDataset } from '../listed-images.js';
-import { findMarked, readRows, requireEntries } from '../listing.js';
+import { marked, readRows, requireEntries } from '../listing.js';
 
 const imagesFile = 'images.txt';
 const labelsFile = 'image_class_labels.txt';
@@ -13,9 +13,7 @@ const classesFile = 'classes.txt';
 /** Caltech-UCSD Birds-200-2011, with its own split into training and test images. */
 export const cub200: LayoutReader = {
   layout: 'cub200',
-  async find(folder, names) {
-    return findMarked(folder, names, [labelsFile, splitFile], 'CUB_200_2011');
-  },
+  find: marked([labelsFile, splitFile], 'CUB_200_2011'),
   async open(folder, walk) {
     await requireEntries(folder, 'cub200', [imagesFile, labelsFile, splitFile, classesFile, 'images'], walk);
     const classes = await readById(folder, classesFile, /^(\d+) (\S+)$/, 'ID CLASS');

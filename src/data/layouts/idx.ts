@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { constants, gunzip, gunzipSync } from 'node:zlib';
 import { L2TError } from '../../errors.js';
-import { checkEveryClass, checkLabel } from '../dataset.js';
+import { checkLabel, trainAndTest } from '../dataset.js';
 import { type ImageList, imageArray } from '../image-list.js';
 import type { LayoutReader } from '../layout-reader.js';
 import { readClassNames } from '../names.js';
@@ -50,18 +50,7 @@ export const idxReader: LayoutReader = {
     const train = toList(await readPair(folder, 'train'), classNames);
     const test = toList(await readPair(folder, 't10k'), classNames);
     if (!train?.count && !test?.count) throw new L2TError('INVALID_DATA', `${folder} holds no images.`);
-    if (train) checkEveryClass(train, classNames, folder);
-    return {
-      layout: 'idx',
-      folder,
-      flat: false,
-      train,
-      validation: undefined,
-      test,
-      classNames,
-      folds: [],
-      warnings: [],
-    };
+    return trainAndTest({ layout: 'idx', folder, train, test, classNames });
   },
 };
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { L2TError } from '../../errors.js';
 import { printable } from '../../system/printable.js';
+import { trainAndTest } from '../dataset.js';
 import { type ImageList, imageFiles } from '../image-list.js';
 import { type LayoutReader, nameSome } from '../layout-reader.js';
 import type { Walk } from '../walk.js';
@@ -36,17 +37,12 @@ export const imagenet: LayoutReader = {
     checkSorted(train, val);
     checkSameClasses(train, val);
     const passedOver: string[] = [];
-    return {
-      layout: 'imagenet',
-      folder,
-      flat: false,
+    const images = {
       train: await listImages(train, passedOver, walk),
-      validation: undefined,
       test: await listImages(val, passedOver, walk),
-      classNames: train.classes,
-      folds: [],
-      warnings: describePassedOver(folder, passedOver),
     };
+    const warnings = describePassedOver(folder, passedOver);
+    return trainAndTest({ layout: 'imagenet', folder, ...images, classNames: train.classes, warnings });
   },
 };
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { LayoutReader } from '../layout-reader.js';
 import { classAndFile, type ListedImage, listedDataset } from '../listed-images.js';
-import { findMarked, readRows, requireEntries } from '../listing.js';
+import { marked, readRows, requireEntries } from '../listing.js';
 
 const trainFile = 'TrainImages.txt';
 const testFile = 'TestImages.txt';
@@ -10,9 +10,7 @@ const imagesFolder = 'Images';
 /** MIT's 67 indoor scenes. Images that are in neither list are not used. */
 export const mit67: LayoutReader = {
   layout: 'mit67',
-  async find(folder, names) {
-    return findMarked(folder, names, [trainFile, testFile]);
-  },
+  find: marked([trainFile, testFile]),
   async open(folder, walk) {
     await requireEntries(folder, 'mit67', [trainFile, testFile, imagesFolder], walk);
     const train = await readList(join(folder, trainFile));

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { L2TError } from '../../errors.js';
 import { type LayoutReader, nameSome } from '../layout-reader.js';
 import { type ListedImage, listedDataset } from '../listed-images.js';
-import { findMarked, readRows, requireEntries } from '../listing.js';
+import { marked, readRows, requireEntries } from '../listing.js';
 
 const listsFolder = 'ImageSplits';
 const imagesFolder = 'JPEGImages';
@@ -10,9 +10,7 @@ const imagesFolder = 'JPEGImages';
 /** Stanford's 40 actions. ACTION_train.txt and ACTION_test.txt list a class's images. All images lie in one folder. */
 export const stanford40: LayoutReader = {
   layout: 'stanford40',
-  async find(folder, names) {
-    return findMarked(folder, names, [listsFolder]);
-  },
+  find: marked([listsFolder]),
   async open(folder, walk) {
     await requireEntries(folder, 'stanford40', [listsFolder, imagesFolder], walk);
     const lists = join(folder, listsFolder);

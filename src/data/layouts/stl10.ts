@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { L2TError } from '../../errors.js';
-import { checkEveryClass } from '../dataset.js';
+import { trainAndTest } from '../dataset.js';
 import type { ImageList } from '../image-list.js';
 import type { LayoutReader } from '../layout-reader.js';
-import { findMarked, readRows, requireEntries } from '../listing.js';
+import { marked, readRows, requireEntries } from '../listing.js';
 import { classesFromOne, matlabImages } from '../matlab-images.js';
 import { readClassNames } from '../names.js';
 import { readWhole } from '../reading.js';
@@ -20,26 +20,15 @@ const maxFileBytes = 2 ** 30;
 /** The binary version of STL-10. The ten folds are read if their file is there; the unlabelled images are not read. */
 export const stl10: LayoutReader = {
   layout: 'stl10',
-  async find(folder, names) {
-    return findMarked(folder, names, splitFiles, 'stl10_binary');
-  },
+  find: marked(splitFiles, 'stl10_binary'),
   async open(folder, walk) {
     await requireEntries(folder, 'stl10', [...splitFiles, namesFile], walk);
     const classNames = await readClassNames(join(folder, namesFile), classes);
     const train = await readSplit(folder, 'train');
     const test = await readSplit(folder, 'test');
-    checkEveryClass(train, classNames, folder);
-    return {
-      layout: 'stl10',
-      folder,
-      flat: false,
-      train,
-      validation: undefined,
-      test,
-      classNames,
-      folds: existsSync(join(folder, foldsFile)) ? await readFolds(join(folder, foldsFile), train.count) : [],
-      warnings: [],
-    };
+    const file = join(folder, foldsFile);
+    const folds = existsSync(file) ? await readFolds(file, train.count) : [];
+    return trainAndTest({ layout: 'stl10', folder, train, test, classNames, folds });
   },
 };
 

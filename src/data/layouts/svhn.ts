@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { L2TError } from '../../errors.js';
-import { checkEveryClass } from '../dataset.js';
+import { trainAndTest } from '../dataset.js';
 import type { ImageList } from '../image-list.js';
 import type { LayoutReader } from '../layout-reader.js';
-import { findMarked, requireEntries } from '../listing.js';
+import { marked, requireEntries } from '../listing.js';
 import { readMat } from '../matlab.js';
 import { classesFromOne, matlabImages } from '../matlab-images.js';
 
@@ -15,25 +15,12 @@ const classNames = [...'0123456789'];
 /** The cropped digits of the Street View House Numbers. The extra training images (extra_32x32.mat) are not read. */
 export const svhn: LayoutReader = {
   layout: 'svhn',
-  async find(folder, names) {
-    return findMarked(folder, names, files);
-  },
+  find: marked(files),
   async open(folder, walk) {
     await requireEntries(folder, 'svhn', files, walk);
     const train = await readDigits(join(folder, files[0]));
     const test = await readDigits(join(folder, files[1]));
-    checkEveryClass(train, classNames, folder);
-    return {
-      layout: 'svhn',
-      folder,
-      flat: false,
-      train,
-      validation: undefined,
-      test,
-      classNames,
-      folds: [],
-      warnings: [],
-    };
+    return trainAndTest({ layout: 'svhn', folder, train, test, classNames });
   },
 };
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LayoutReader } from '../layout-reader.js';
 import { type ListedImage, listedDataset } from '../listed-images.js';
-import { findMarked, readRows, requireEntries } from '../listing.js';
+import { marked, readRows, requireEntries } from '../listing.js';
 import type { Walk } from '../walk.js';
 
 const classesFile = 'wnids.txt';
@@ -13,9 +13,7 @@ const wnid = /^(n\d{8})$/;
 /** TinyImageNet. Its validation images become `test`, because the published test images have no labels. */
 export const tinyimagenet: LayoutReader = {
   layout: 'tinyimagenet',
-  async find(folder, names) {
-    return findMarked(folder, names, [classesFile], 'tiny-imagenet-200');
-  },
+  find: marked([classesFile], 'tiny-imagenet-200'),
   async open(folder, walk) {
     await requireEntries(folder, 'tinyimagenet', [classesFile, valFile], walk);
     const classNames = (await readRows(join(folder, classesFile), wnid, 'n01443537')).map(([name = '']) => name);
