@@ -252,7 +252,6 @@ describe('files', () => {
     'native/addon.ts',
     'system/folder-lock.ts',
     'system/limits.ts',
-    'system/threads.ts',
     'system/version.ts',
   ];
 

@@ -3,6 +3,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { addon, type EngineName, type MachineSpeed } from '../native/addon.js';
+import { median } from '../system/statistics.js';
 import { type BenchCaseName, type BenchSettings, benchCases, benchJob } from './cases.js';
 import { measureDecoding } from './decoding.js';
 
@@ -127,9 +128,3 @@ function watchTimer(): { stop(): number } {
 
 const total = (phases: Readonly<Record<string, number>>): number =>
   Object.values(phases).reduce((sum, seconds) => sum + seconds, 0);
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle) - 1] ?? 0)) / 2;
-}

@@ -1,19 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { fstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { fstatSync, readdirSync, statSync } from 'node:fs';
 import { type FileHandle, link, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { fileError, readText } from './files.js';
+import { readSystem } from './limits.js';
 
 /** When a process started, since boot; '' if unknown. A process id alone is not enough: the system reuses it. */
 function startOf(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The start is field 22, the 20th after the name. The name, in brackets, may itself hold spaces and brackets.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
-  }
+  const stat = readSystem(`/proc/${pid}/stat`);
+  // The start is field 22, the 20th after the name. The name, in brackets, may itself hold spaces and brackets.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
 const identity = (pid: number): string => `${pid} ${startOf(pid)}\n`;

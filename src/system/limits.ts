@@ -3,7 +3,7 @@ import { L2TError } from '../errors.js';
 
 /** A soft limit of this process, by its name in /proc/self/limits; Infinity if there is none or it is unknown. */
 function limitOf(name: string): number {
-  const line = read('/proc/self/limits')
+  const line = readSystem('/proc/self/limits')
     .split('\n')
     .find((each) => each.startsWith(name));
   const soft = Number(line?.slice(name.length).trim().split(/\s+/)[0]);
@@ -12,7 +12,8 @@ function limitOf(name: string): number {
 
 const addressSpace = (): number => limitOf('Max address space');
 
-function read(path: string): string {
+/** A file of the system as text; '' if there is none. */
+export function readSystem(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
@@ -66,7 +67,7 @@ const loading = 1.2e9;
  */
 export function requireRoomToLoad(): void {
   const limit = addressSpace();
-  const taken = Number(/^VmSize:\s*(\d+) kB/m.exec(read('/proc/self/status'))?.[1] ?? 0) * 1024;
+  const taken = Number(/^VmSize:\s*(\d+) kB/m.exec(readSystem('/proc/self/status'))?.[1] ?? 0) * 1024;
   if (taken + loading <= limit) return;
   const message = `Out of memory: the process is limited to ${megabytes(limit)} of address space (ulimit -v), of which it has taken ${megabytes(taken)}, and loading LibTorch takes another ${megabytes(loading)}. Raise the limit.`;
   throw new L2TError('OUT_OF_MEMORY', message);

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
+import { readSystem } from './limits.js';
 
 /**
  * The default number of CPU threads: OMP_NUM_THREADS (at most 1024), else `availableCores`.
@@ -18,13 +18,13 @@ export function availableCores(root = '/'): number {
 
 /** The CPU quota, in CPUs, that control groups (version 2 or 1) set for this process; Infinity if there is no limit. */
 function cpuQuota(root: string): number {
-  const groups = read(join(root, 'proc/self/cgroup'));
+  const groups = readSystem(join(root, 'proc/self/cgroup'));
   const mount = join(root, 'sys/fs/cgroup');
   const unified = /^0::(\/.*)$/m.exec(groups)?.[1];
   let quota = Number.POSITIVE_INFINITY;
   // The limits of all parent groups apply as well. In a container, the process's own group is the mount itself.
   for (let group = unified ?? '/'; ; group = dirname(group)) {
-    const [limit = '', period = ''] = read(join(mount, group, 'cpu.max'))
+    const [limit = '', period = ''] = readSystem(join(mount, group, 'cpu.max'))
       .trim()
       .split(' ');
     quota = Math.min(quota, share(limit, period));
@@ -32,7 +32,7 @@ function cpuQuota(root: string): number {
   }
   const controller = /^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:(\/.*)$/m.exec(groups)?.[1];
   for (const group of controller === undefined ? [] : [controller, '/']) {
-    const at = (file: string) => read(join(mount, 'cpu', group, file)).trim();
+    const at = (file: string) => readSystem(join(mount, 'cpu', group, file)).trim();
     quota = Math.min(quota, share(at('cpu.cfs_quota_us'), at('cpu.cfs_period_us')));
   }
   return quota;
@@ -40,11 +40,3 @@ function cpuQuota(root: string): number {
 
 const share = (limit: string, period: string): number =>
   Number(limit) > 0 && Number(period) > 0 ? Number(limit) / Number(period) : Number.POSITIVE_INFINITY;
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
