@@ -1,20 +1,18 @@
 import { L2TError } from '../errors.js';
 
-/** A call of `next()` that waits for an event. */
-interface Taker<T> {
-  readonly resolve: (result: IteratorResult<T, void>) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /**
  * The events between a run and the one loop that may iterate over it. If the loop is slow, or there is none, the oldest
  * events that `droppable` allows are dropped, so only events that must not be lost can make the queue grow.
  */
 export class EventQueue<T> implements AsyncIterable<T> {
   #waiting: T[] = [];
-  #takers: Taker<T>[] = [];
-  /** `new`: no iterator yet; `made`: there is one; `begun`: its next() was called; `over`: the iteration has ended. */
-  #iteration: 'new' | 'made' | 'begun' | 'over' = 'new';
+  /** Continues the loop that waits for an event. */
+  #wake = () => {};
+  /** An iterator was made; its next() was called; the iteration has ended. */
+  #taken = false;
+  #begun = false;
+  #over = false;
+  /** No event follows. */
   #ended = false;
   /** The failure that the loop has yet to throw. */
   #failure: { readonly error: unknown } | undefined;
@@ -27,11 +25,10 @@ export class EventQueue<T> implements AsyncIterable<T> {
   ) {}
 
   push(event: T): void {
-    if (this.#ended || this.#iteration === 'over') return;
-    const taker = this.#takers.shift();
-    if (taker) taker.resolve({ done: false, value: event });
-    else this.#waiting.push(event);
+    if (this.#ended || this.#over) return;
+    this.#waiting.push(event);
     if (this.#waiting.length > this.capacity) this.#drop();
+    this.#wake();
   }
 
   /** Drops half of the droppable events at once, so that dropping costs little per step. */
@@ -42,43 +39,42 @@ export class EventQueue<T> implements AsyncIterable<T> {
 
   /** Once the waiting events are taken, the iteration ends, or throws `failure`. Returns whether a loop iterates. */
   end(failure?: { readonly error: unknown }): boolean {
-    const heard = this.#iteration === 'begun';
     this.#ended = true;
-    if (this.#iteration !== 'over') this.#failure = failure;
-    for (const taker of this.#takers.splice(0)) this.#next().then(taker.resolve, taker.reject);
-    return heard;
+    if (!this.#over) this.#failure = failure;
+    this.#wake();
+    return this.#begun && !this.#over;
   }
 
   /** @throws L2TError INVALID_OPTION the second time: two loops would each get a part of the events. */
   [Symbol.asyncIterator](): AsyncIterator<T, void, undefined> {
-    if (this.#iteration !== 'new') {
+    if (this.#taken) {
       const message = 'A run can be iterated over once: share the events of the one loop, or await its result.';
       throw new L2TError('INVALID_OPTION', message);
     }
-    this.#iteration = 'made';
-    return { next: () => this.#next(), return: () => this.#leave() };
+    this.#taken = true;
+    const events = this.#events();
+    return { next: () => events.next(), return: () => this.#leave(events) };
   }
 
-  async #next(): Promise<IteratorResult<T, void>> {
-    if (this.#iteration === 'over') return { done: true, value: undefined };
-    this.#iteration = 'begun';
-    if (this.#waiting.length > 0) return { done: false, value: this.#waiting.shift() as T };
-    if (!this.#ended) return new Promise((resolve, reject) => this.#takers.push({ resolve, reject }));
-    this.#iteration = 'over';
+  async *#events(): AsyncGenerator<T, void> {
+    this.#begun = true;
+    while (!this.#over && !(this.#ended && this.#waiting.length === 0)) {
+      if (this.#waiting.length > 0) yield this.#waiting.shift() as T;
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    this.#over = true;
     const failure = this.#failure;
     this.#failure = undefined;
     if (failure) throw failure.error;
-    return { done: true, value: undefined };
   }
 
   /** The loop was left: the run continues, and its events are discarded. */
-  async #leave(): Promise<IteratorResult<T, void>> {
-    const failure = this.#failure;
+  #leave(events: AsyncGenerator<T, void>): Promise<IteratorResult<T, void>> {
+    if (this.#failure && this.#begun) this.onLost(this.#failure.error);
     this.#failure = undefined;
-    if (failure && this.#iteration === 'begun') this.onLost(failure.error);
-    this.#iteration = 'over';
+    this.#over = true;
     this.#waiting = [];
-    for (const { resolve } of this.#takers.splice(0)) resolve({ done: true, value: undefined });
-    return { done: true, value: undefined };
+    this.#wake();
+    return events.return();
   }
 }
