@@ -7,7 +7,7 @@ import { didYouMean } from './suggest.js';
 /** An option's values: the one that holds where none is given, and the paper's. */
 export interface Values {
   readonly default?: number | string | boolean;
-  readonly paper?: number;
+  readonly paper?: number | string;
 }
 
 /**
@@ -56,7 +56,7 @@ export const defaultOf = <S extends Schema, K extends keyof z.output<S> & string
   aboutField(schema, key).default as NonNullable<z.output<S>[K]>;
 
 /** The options for which the table has the paper's value. */
-export const paperOptions = (schema: Schema): Record<string, number> =>
+export const paperOptions = (schema: Schema): Record<string, number | string> =>
   Object.fromEntries(
     Object.keys(schema.shape).flatMap((key) => {
       const { paper } = aboutField(schema, key);

@@ -131,7 +131,11 @@ export const compareSchema = transferSchema.omit({ method: true, pairs: true, se
     'list',
     `methods separated by commas, of ${rowNames.join(', ')}; a method's pairs follow a colon, as in fm:all-to-all`,
     `methods to compare; finetune-source fine-tunes the first source's own network`,
-    { default: 'scratch,fm,at,l2t-w,l2t-ww,finetune-source' },
+    {
+      default: 'scratch,fm,at,l2t-w,l2t-ww,finetune-source',
+      paper:
+        'scratch, lwf, at:one-to-one, lwf+at:one-to-one, fm:single, fm:one-to-one, l2t-w:single, l2t-w:one-to-one, l2t-ww:all-to-all',
+    },
   ),
   seeds: whole(1, 100, 'runs of each method, with seeds 0, 1, …', { default: 3 }),
   reportRuns: yes('make the report of each run, too, not of the whole alone'),
