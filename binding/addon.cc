@@ -50,11 +50,6 @@ Napi::Value backend(const Napi::CallbackInfo& call) {
   return write(call.Env(), std::string(backends::backend_for(convolution, options).name()));
 }
 
-Napi::Value use_errors(const Napi::CallbackInfo& call) {
-  call.Env().SetInstanceData(new Napi::FunctionReference(Napi::Persistent(call[0].As<Napi::Function>())));
-  return call.Env().Undefined();
-}
-
 /// For process.exit() during a run: exit() destroys LibTorch's static objects, so no thread may use them any more. If a
 /// thread is in a long step, the process ends at once instead: what matters is on disk already. The handler for that
 /// is registered now, after all static objects that LibTorch made so far, so exit() runs it before their destructors.
@@ -73,13 +68,6 @@ void watch_process_exit(Napi::Env env) {
       process, {Napi::String::New(env, "exit"), Napi::Function::New(env, end_workers)});
 }
 
-/// A function for JavaScript, in which what `kCall` throws becomes a JavaScript error.
-template <Napi::Value (*kCall)(const Napi::CallbackInfo&)>
-Napi::Function function(Napi::Env env) {
-  return Napi::Function::New(
-      env, [](const Napi::CallbackInfo& call) { return guarded(call.Env(), [&] { return kCall(call); }); });
-}
-
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   keep_freed_memory();
   // For the JavaScript thread: what it computes itself is too little for more threads.
@@ -94,7 +82,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("initialise", function<initialise>(env));
   exports.Set("pairs", function<pairs>(env));
   exports.Set("resize", function<resize>(env));
-  exports.Set("iterate", function<iterate>(env));
   exports.Set("declarations", function<declarations>(env));
   exports.Set("memory", function<memory>(env));
   exports.Set("measureMachine", function<measure_machine>(env));

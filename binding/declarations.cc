@@ -8,7 +8,6 @@
 #include "native/backends/cpu/machine.h"
 #include "native/core/memory.h"
 #include "native/run/events.h"
-#include "native/run/observe.h"
 #include "native/terms/methods.h"
 
 namespace l2t::binding {
@@ -33,7 +32,6 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<run::RunResult>("RunResult");
   add.operator()<ImportanceJob>("ImportanceJob");
   add.operator()<NetworkJob>("NetworkJob");
-  add.operator()<run::ObserveConfig>("IterateJob");
   add.operator()<BenchJob>("BenchJob");
   add.operator()<backends::cpu::MachineSpeed>("MachineSpeed");
   add.operator()<MemoryUse>("MemoryUse");

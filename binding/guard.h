@@ -77,4 +77,17 @@ auto guarded(Napi::Env env, Body body) -> decltype(body()) {
   }
 }
 
+/// A function for JavaScript, in which what `kCall` throws becomes a JavaScript error.
+template <Napi::Value (*kCall)(const Napi::CallbackInfo&)>
+Napi::Function function(Napi::Env env) {
+  return Napi::Function::New(
+      env, [](const Napi::CallbackInfo& call) { return guarded(call.Env(), [&] { return kCall(call); }); });
+}
+
+/// useErrors() of src/native/contract.ts.
+inline Napi::Value use_errors(const Napi::CallbackInfo& call) {
+  call.Env().SetInstanceData(new Napi::FunctionReference(Napi::Persistent(call[0].As<Napi::Function>())));
+  return call.Env().Undefined();
+}
+
 }  // namespace l2t::binding

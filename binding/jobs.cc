@@ -8,7 +8,6 @@
 #include "binding/worker.h"
 #include "native/core/error.h"
 #include "native/core/threads.h"
-#include "native/run/observe.h"
 
 namespace l2t::binding {
 namespace {
@@ -69,16 +68,6 @@ Napi::Value resize(const Napi::CallbackInfo& info) {
   const auto promise = worker->promise();
   worker->Queue();
   return promise;
-}
-
-Napi::Value iterate(const Napi::CallbackInfo& info) {
-  const auto config = read_job<run::ObserveConfig>(info[0]);
-  return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [config](Worker& /*worker*/) -> MakeValue {
-    auto tensors = run::observe(config);
-    for (auto& named : tensors)
-      named.tensor = named.tensor.to(at::kCPU).contiguous().clone(at::MemoryFormat::Contiguous);
-    return [tensors](Napi::Env env) { return write(env, tensors); };
-  });
 }
 
 }  // namespace l2t::binding

@@ -307,19 +307,6 @@ export interface NativeNetwork {
   infer(pixels: Uint8Array, wantFeatures: boolean): Promise<NamedTensor[]>;
 }
 
-/** For parity tests: `iterations` iterations from given tensors on given batches; all values are returned. */
-export interface IterateJob extends Hyperparameters {
-  readonly lr: number;
-  readonly dtype: 'float32' | 'float64';
-  readonly device: string;
-  readonly threads: number;
-  readonly target: NetworkSpec;
-  readonly sources: readonly { readonly network: NetworkSpec; readonly pairs: readonly Pair[] }[];
-  /** source.…, target.…, branch.i.…, weight_net.i.…, lambda_net.i.…, momentum.…; x, y; x@k, y@k of iteration k. */
-  readonly tensors: readonly NamedTensor[];
-  readonly iterations: number;
-}
-
 /** For `bench`: iterations of one engine on random images, from initial weights. */
 export interface BenchJob extends Hyperparameters {
   readonly target: NetworkSpec;
@@ -395,8 +382,6 @@ export interface NativeAddon {
   ): Pair[];
   /** Antialiased bilinear resize, same bytes as Pillow's: height × width × 3 → outHeight × outWidth × 3. */
   resize(pixels: Uint8Array, height: number, width: number, outHeight: number, outWidth: number): Promise<Uint8Array>;
-  /** Every observed tensor in full, by the fixtures' names (which hold only probes of θ, momentum and features). */
-  iterate(job: IterateJob): Promise<NamedTensor[]>;
   /** Bytes in this process's CPU tensors of 64 KiB and more: now, and at the peak. */
   memory(): MemoryUse;
   declarations(): Declarations;

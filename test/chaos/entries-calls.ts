@@ -2,7 +2,6 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { addon, type NativeAddon, type NativeEvent, type NativeRun } from '../../src/native/addon.js';
 import { settingsOf } from '../../src/options/methods.js';
 import { imagenetNormalisation } from '../../src/options/networks.js';
-import { caseJob } from '../../tools/parity/inputs.js';
 import { images, tinyJob } from '../native/tiny.js';
 import type { Draw } from './damage/draw.js';
 import { damageArguments, hostile, Thrown } from './damage/values.js';
@@ -27,40 +26,6 @@ const plain = (name: keyof NativeAddon, weight: number, args: () => unknown[]): 
 });
 
 type Constructor<T> = new (...args: unknown[]) => T;
-
-function iterateJob(): unknown {
-  const native = addon();
-  const narrow = (given: { name: string; classes: number }) => ({ ...given, width: 1 / 16 });
-  const description = {
-    size: 32,
-    batch: 2,
-    seed: 7,
-    classes: 4,
-    target: 'vgg9_bn',
-    what: true,
-    where: true,
-    T: 1,
-    beta: 0.5,
-    lr: 1e-3,
-    momentum: 0.9,
-    weightDecay: 1e-4,
-    method: 'l2t',
-    iterations: 1,
-    metaLr: 1e-4,
-    metaWeightDecay: 1e-4,
-    sources: [
-      { prefix: 'source.', network: 'resnet20', classes: 3, pairs: native.pairs(network, 32, target, 32, '8-3') },
-    ],
-  };
-  const settings = { dtype: 'float32', engine: 'native', convolution: 'auto', device: 'cpu', threads: 1 } as const;
-  const describe: NativeAddon['describe'] = (given, side) => native.describe(narrow(given), side);
-  const job = caseJob({ ...native, describe }, description, 'l2t-ww', settings);
-  return {
-    ...job,
-    target: narrow(job.target),
-    sources: job.sources.map((source) => ({ ...source, network: narrow(source.network) })),
-  };
-}
 
 function benchJob(): unknown {
   return {
@@ -182,7 +147,6 @@ export const calls = (draw: Draw, attempt: Attempt): Readonly<Record<string, Cal
   ]),
   resize: plain('resize', 20, () => [new Uint8Array(5 * 7 * 3), 5, 7, 4, 3]),
   measureMachine: plain('measureMachine', 1, () => [1]),
-  iterate: plain('iterate', 10, () => [iterateJob()]),
   Bench: {
     weight: 10,
     args: () => [benchJob()],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { addon, type NamedTensor, type NativeSource, type RunJob } from '../../src/native/addon.js';
+import { iterate } from '../../tools/parity/observe.js';
 import { images, scratch, tinyJob, train } from './tiny.js';
 
 /** Each way in which a job can be wrong: what is changed, and what the message must name. */
@@ -215,8 +216,8 @@ describe('a batch to iterate on', () => {
     ['no labels', [x], /no entry y/],
   ])('%s', async (_what, tensors, message) => {
     const job = { method: 'scratch', lr: 0.1, engine, convolution, settings, target, device, threads };
-    const iterated = (async () =>
-      addon().iterate({ ...job, dtype: 'float32', sources: [], iterations: 1, tensors: tensors as NamedTensor[] }))();
+    const given = { sources: [], iterations: 1, tensors: tensors as NamedTensor[] };
+    const iterated = iterate({ ...job, ...given, dtype: 'float32' });
     await expect(iterated).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addon, type EngineName, type NamedTensor } from '../../src/native/addon.js';
 import { type MethodName, methodNames, needsOf } from '../../src/options/methods.js';
+import { iterate } from '../../tools/parity/observe.js';
 import { uniform } from '../../tools/parity/uniform.js';
 import { tinyJob, train } from './tiny.js';
 
@@ -59,12 +60,12 @@ describe.each(methodNames)('%s', (method) => {
   it('is, in float64, what automatic differentiation gives: losses, θ, momentum, φ', async () => {
     const { job, tensors } = await begin(method);
     const { target, settings, convolution, device, threads } = job;
-    const iterate = (engine: EngineName) => {
+    const iterated = (engine: EngineName) => {
       const sources = job.sources.map(({ network, pairs }) => ({ network, pairs }));
       const common = { method, engine, convolution, settings, target, device, threads, sources, tensors, iterations };
-      return addon().iterate({ ...common, lr: 0.02, dtype: 'float64' });
+      return iterate({ ...common, lr: 0.02, dtype: 'float64' });
     };
-    const [ours, theirs] = [await iterate('native'), await iterate('autograd')];
+    const [ours, theirs] = [await iterated('native'), await iterated('autograd')];
     const names = theirs.map(({ name }) => name);
     expect(names.filter((name) => name.includes('loss/')).length).toBe(iterations * (1 + methodTerms(method)));
     // θ as a whole: a bias before batch norm has no gradient but rounding.

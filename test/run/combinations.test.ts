@@ -4,6 +4,7 @@ import { networkNames, transfer } from '../../src/index.js';
 import { addon, type NamedTensor, type NetworkSpec } from '../../src/native/addon.js';
 import type { Case } from '../../tools/parity/case.js';
 import { caseJob } from '../../tools/parity/inputs.js';
+import { iterate } from '../../tools/parity/observe.js';
 import { temporaryFolder, tinyData, tinySource } from '../tiny.js';
 
 const width = 0.125;
@@ -11,7 +12,7 @@ const size = 64; // enough for all features of every network
 const narrow = (network: NetworkSpec) => ({ ...network, width });
 
 /** A whole iteration of L2T-ww, all to all, from generated tensors in float64. */
-async function iterate(source: string, target: string, engine: 'native' | 'autograd') {
+async function iteration(source: string, target: string, engine: 'native' | 'autograd') {
   const native = addon();
   const networks = [source, target].map((name) => ({ name, classes: 4, width }));
   const [from, to] = networks as [NetworkSpec, NetworkSpec];
@@ -39,7 +40,7 @@ async function iterate(source: string, target: string, engine: 'native' | 'autog
   const settings = { dtype: 'float64', engine, convolution: 'auto', device: 'cpu', threads: 2 } as const;
   const job = caseJob({ ...native, describe: describeNarrow }, description, 'l2t-ww', settings);
   const sources = job.sources.map((entry) => ({ ...entry, network: narrow(entry.network) }));
-  return native.iterate({ ...job, target: narrow(job.target), sources });
+  return iterate({ ...job, target: narrow(job.target), sources });
 }
 
 const values = ({ data }: NamedTensor) => new Float64Array(data.slice().buffer);
@@ -54,7 +55,7 @@ function difference(a: NamedTensor, b: NamedTensor): number {
 describe('any network may learn from any other', { timeout: 120_000 }, () => {
   it.each(networkNames)('into %s: an iteration in float64 is the same by either engine', async (target) => {
     for (const source of networkNames) {
-      const [fast, truth] = [await iterate(source, target, 'native'), await iterate(source, target, 'autograd')];
+      const [fast, truth] = [await iteration(source, target, 'native'), await iteration(source, target, 'autograd')];
       const worst = { name: '', error: 0 };
       for (const tensor of truth) {
         const same = fast.find(({ name }) => name === tensor.name) as NamedTensor;

@@ -1,6 +1,7 @@
-import type { IterateJob, NamedTensor, NativeAddon, NetworkSpec } from '../../src/native/addon.js';
+import type { NamedTensor, NativeAddon, NetworkSpec } from '../../src/native/addon.js';
 import { type MethodName, settingsOf } from '../../src/options/methods.js';
 import type { Case } from './case.js';
+import type { IterateJob } from './observe.js';
 import { fnv1a, uniform } from './uniform.js';
 
 type Values = Float64Array<ArrayBuffer>;

@@ -8,6 +8,7 @@ import { defaultThreads } from '../../src/system/threads.js';
 import { methodOf, readCase } from './case.js';
 import { compare, largestMedian, median, type Verdict } from './compare.js';
 import { caseJob } from './inputs.js';
+import { iterate } from './observe.js';
 
 export interface ParityOptions {
   readonly dtype: 'float32' | 'float64';
@@ -58,7 +59,7 @@ async function runCase(folder: string, name: string, options: ParityOptions): Pr
     const { dtype, engine, convolution = 'auto' } = options;
     const convolutions = engine === 'native' && convolution !== 'direct' ? 'winograd' : 'direct';
     const settings = { dtype, engine, convolution, device: 'cpu', threads: defaultThreads() };
-    const outputs = await native.iterate(caseJob(native, description, method, settings));
+    const outputs = await iterate(caseJob(native, description, method, settings));
     const verdict = compare(description, expected, outputs, dtype, convolutions);
     return { name, outcome: verdict.passed ? 'passed' : 'failed', verdict };
   } catch (error) {

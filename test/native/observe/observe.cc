@@ -1,4 +1,4 @@
-#include "native/run/observe.h"
+#include "test/native/observe/observe.h"
 
 #include <ATen/ops/max.h>
 #include <ATen/ops/min.h>
@@ -8,7 +8,12 @@
 #include "native/core/threads.h"
 #include "native/run/learner.h"
 
-namespace l2t::run {
+namespace l2t::test {
+
+using run::Iteration;
+using run::Learner;
+using run::SourceConfig;
+
 namespace {
 
 const at::Tensor& find(const std::vector<NamedTensor>& tensors, const std::string& name) {
@@ -117,4 +122,4 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
   return out;
 }
 
-}  // namespace l2t::run
+}  // namespace l2t::test

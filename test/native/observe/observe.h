@@ -4,12 +4,12 @@
 
 #include "native/run/config.h"
 
-namespace l2t::run {
+namespace l2t::test {
 
 struct ObserveConfig {
-  Hyperparameters hyperparameters;
+  run::Hyperparameters hyperparameters;
   nets::NetworkSpec target;
-  std::vector<SourceSpec> sources;  // their weights are in `tensors`
+  std::vector<run::SourceSpec> sources;  // their weights are in `tensors`
   /// Named as in the fixtures: source.… (source.k.… where there are several), target.…, branch.i.…, weight_net.i.…,
   /// lambda_net.i.…, momentum.…, and x, y of iteration 0, x@k, y@k of iteration k.
   std::vector<NamedTensor> tensors;
@@ -20,7 +20,7 @@ struct ObserveConfig {
   int threads;
 
   static void fields(auto& self, auto&& visit) {
-    Hyperparameters::fields(self.hyperparameters, visit);
+    run::Hyperparameters::fields(self.hyperparameters, visit);
     visit("lr", self.lr);
     visit("dtype", self.dtype);
     visit("device", self.device);
@@ -36,4 +36,4 @@ struct ObserveConfig {
 /// and θ_{T+1} are returned only for a single iteration; with several, losses are named iteration{k}/….
 std::vector<NamedTensor> observe(const ObserveConfig& config);
 
-}  // namespace l2t::run
+}  // namespace l2t::test

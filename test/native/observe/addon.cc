@@ -1,0 +1,29 @@
+// An addon for tests and tools/parity: iterate(), which runs iterations from given tensors. tools/parity/observe.ts has
+// its types.
+#include "binding/worker.h"
+#include "test/native/observe/observe.h"
+
+namespace l2t::binding {
+namespace {
+
+Napi::Value iterate(const Napi::CallbackInfo& info) {
+  const auto config = read_job<test::ObserveConfig>(info[0]);
+  return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [config](Worker& /*worker*/) -> MakeValue {
+    auto tensors = test::observe(config);
+    for (auto& named : tensors)
+      named.tensor = named.tensor.to(at::kCPU).contiguous().clone(at::MemoryFormat::Contiguous);
+    return [tensors](Napi::Env env) { return write(env, tensors); };
+  });
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("useErrors", function<use_errors>(env));
+  exports.Set("iterate", function<iterate>(env));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(l2t_observe, init)
+
+}  // namespace l2t::binding

@@ -1,0 +1,46 @@
+/** The addon for tests and parity (test/native/observe), which `node scripts/bootstrap.mjs --programs` builds. */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { packageRoot } from '../../scripts/build-native.mjs';
+import { type ErrorCode, L2TError } from '../../src/errors.js';
+import {
+  addon,
+  type Hyperparameters,
+  type NamedTensor,
+  type NativeAddon,
+  type NetworkSpec,
+  type Pair,
+} from '../../src/native/addon.js';
+
+/** `iterations` iterations from given tensors on given batches; all values are returned. */
+export interface IterateJob extends Hyperparameters {
+  readonly lr: number;
+  readonly dtype: 'float32' | 'float64';
+  readonly device: string;
+  readonly threads: number;
+  readonly target: NetworkSpec;
+  readonly sources: readonly { readonly network: NetworkSpec; readonly pairs: readonly Pair[] }[];
+  /** source.…, target.…, branch.i.…, weight_net.i.…, lambda_net.i.…, momentum.…; x, y; x@k, y@k of iteration k. */
+  readonly tensors: readonly NamedTensor[];
+  readonly iterations: number;
+}
+
+interface Observe extends Pick<NativeAddon, 'useErrors'> {
+  iterate(job: IterateJob): Promise<NamedTensor[]>;
+}
+
+let loaded: Observe | undefined;
+
+function load(): Observe {
+  addon(); // sets the environment variables that the libraries read
+  const build = process.env.L2T_NATIVE_BUILD ?? join(packageRoot, 'build');
+  const observe = createRequire(import.meta.url)(join(build, 'test/l2t_observe.node')) as Observe;
+  observe.useErrors((code, message) => new L2TError(code as ErrorCode, message.split('\n')));
+  return observe;
+}
+
+/** Every observed tensor in full, by the fixtures' names (which hold only probes of θ, momentum and features). */
+export async function iterate(job: IterateJob): Promise<NamedTensor[]> {
+  loaded ??= load();
+  return loaded.iterate(job);
+}
