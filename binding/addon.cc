@@ -6,7 +6,6 @@
 #include <cstdlib>
 
 #include "binding/bench.h"
-#include "binding/declarations.h"
 #include "binding/guard.h"
 #include "binding/jobs.h"
 #include "binding/marshal.h"
@@ -82,7 +81,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("initialise", function<initialise>(env));
   exports.Set("pairs", function<pairs>(env));
   exports.Set("resize", function<resize>(env));
-  exports.Set("declarations", function<declarations>(env));
   exports.Set("memory", function<memory>(env));
   exports.Set("measureMachine", function<measure_machine>(env));
   exports.Set("Bench", Bench::constructor(env));

@@ -139,14 +139,4 @@ Napi::Value write(Napi::Env env, const T& value) {
   return object;
 }
 
-/// The names of a struct's fields.
-template <class T>
-std::vector<std::string> field_names() {
-  std::vector<std::string> names;
-  if constexpr (requires { T::kType; }) names.emplace_back("type");
-  T value{};
-  T::fields(value, [&](const char* key, auto&&... /*rest*/) { names.emplace_back(key); });
-  return names;
-}
-
 }  // namespace l2t::binding

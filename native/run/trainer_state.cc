@@ -1,4 +1,3 @@
-#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/tensor.h>
 
 #include "native/core/error.h"

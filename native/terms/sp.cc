@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/mm.h>
-#include <ATen/ops/where.h>
 
 namespace l2t::terms {
 namespace {

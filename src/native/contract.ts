@@ -333,21 +333,6 @@ export interface MemoryUse {
   readonly peak: number;
 }
 
-/** What C++ declares and this side declares again: the tests compare both. */
-export interface Declarations {
-  readonly methods: readonly {
-    readonly name: string;
-    readonly terms: readonly string[];
-    readonly what: boolean;
-    readonly where: boolean;
-    readonly decays: boolean;
-  }[];
-  /** The kinds of operations that a network may have. */
-  readonly operations: readonly string[];
-  /** The fields of the interfaces of this file. */
-  readonly structs: Readonly<Record<string, readonly string[]>>;
-}
-
 /** The addon's exports. */
 export interface NativeAddon {
   /** From now on, failures of this thread's calls are what `make` returns; before, Errors with `code`. */
@@ -384,7 +369,6 @@ export interface NativeAddon {
   resize(pixels: Uint8Array, height: number, width: number, outHeight: number, outWidth: number): Promise<Uint8Array>;
   /** Bytes in this process's CPU tensors of 64 KiB and more: now, and at the peak. */
   memory(): MemoryUse;
-  declarations(): Declarations;
   /** Measures the machine's peak speed: float32 matrix products, and memory reads and writes. */
   measureMachine(threads: number): Promise<MachineSpeed>;
   readonly Bench: new (job: BenchJob) => NativeBench;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { addon, type EngineName, type NamedTensor } from '../../src/native/addon.js';
+import type { EngineName, NamedTensor } from '../../src/native/addon.js';
 import { type MethodName, methodNames, needsOf } from '../../src/options/methods.js';
-import { iterate } from '../../tools/parity/observe.js';
+import { declarations, iterate } from '../../tools/parity/observe.js';
 import { uniform } from '../../tools/parity/uniform.js';
 import { tinyJob, train } from './tiny.js';
 
@@ -82,6 +82,4 @@ describe.each(methodNames)('%s', (method) => {
 });
 
 const methodTerms = (method: MethodName): number =>
-  addon()
-    .declarations()
-    .methods.find(({ name }) => name === method)?.terms.length ?? 0;
+  declarations().methods.find(({ name }) => name === method)?.terms.length ?? 0;

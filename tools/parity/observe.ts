@@ -25,8 +25,24 @@ export interface IterateJob extends Hyperparameters {
   readonly iterations: number;
 }
 
+/** What C++ declares and TypeScript declares again: the tests compare both. */
+export interface Declarations {
+  readonly methods: readonly {
+    readonly name: string;
+    readonly terms: readonly string[];
+    readonly what: boolean;
+    readonly where: boolean;
+    readonly decays: boolean;
+  }[];
+  /** The kinds of operations that a network may have. */
+  readonly operations: readonly string[];
+  /** The fields of the interfaces of src/native/contract.ts. */
+  readonly structs: Readonly<Record<string, readonly string[]>>;
+}
+
 interface Observe extends Pick<NativeAddon, 'useErrors'> {
   iterate(job: IterateJob): Promise<NamedTensor[]>;
+  declarations(): Declarations;
 }
 
 let loaded: Observe | undefined;
@@ -39,8 +55,12 @@ function load(): Observe {
   return observe;
 }
 
-/** Every observed tensor in full, by the fixtures' names (which hold only probes of θ, momentum and features). */
-export async function iterate(job: IterateJob): Promise<NamedTensor[]> {
+function observe(): Observe {
   loaded ??= load();
-  return loaded.iterate(job);
+  return loaded;
 }
+
+/** Every observed tensor in full, by the fixtures' names (which hold only probes of θ, momentum and features). */
+export const iterate = async (job: IterateJob): Promise<NamedTensor[]> => observe().iterate(job);
+
+export const declarations = (): Declarations => observe().declarations();

@@ -1,6 +1,7 @@
-// An addon for tests and tools/parity: iterate(), which runs iterations from given tensors. tools/parity/observe.ts has
-// its types.
+// An addon for tests and tools/parity: iterations from given tensors, and what C++ declares. tools/parity/observe.ts
+// has its types.
 #include "binding/worker.h"
+#include "test/native/observe/declarations.h"
 #include "test/native/observe/observe.h"
 
 namespace l2t::binding {
@@ -19,6 +20,7 @@ Napi::Value iterate(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("useErrors", function<use_errors>(env));
   exports.Set("iterate", function<iterate>(env));
+  exports.Set("declarations", function<declarations>(env));
   return exports;
 }
 

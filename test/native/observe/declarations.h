@@ -3,7 +3,7 @@
 
 namespace l2t::binding {
 
-/// declarations() of src/native/contract.ts: the table of methods and the fields of all structs that cross.
+/// The table of methods and the fields of all structs that cross.
 Napi::Value declarations(const Napi::CallbackInfo& info);
 
 }  // namespace l2t::binding

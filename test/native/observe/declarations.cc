@@ -1,5 +1,4 @@
-#include "binding/declarations.h"
-
+#include "test/native/observe/declarations.h"
 #include "binding/bench.h"
 #include "binding/javascript_decoder.h"
 #include "binding/marshal.h"
@@ -11,6 +10,19 @@
 #include "native/terms/methods.h"
 
 namespace l2t::binding {
+namespace {
+
+/// The names of a struct's fields.
+template <class T>
+std::vector<std::string> field_names() {
+  std::vector<std::string> names;
+  if constexpr (requires { T::kType; }) names.emplace_back("type");
+  T value{};
+  T::fields(value, [&](const char* key, auto&&... /*rest*/) { names.emplace_back(key); });
+  return names;
+}
+
+}  // namespace
 
 Napi::Value declarations(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
