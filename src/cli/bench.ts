@@ -1,56 +1,47 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import * as z from 'zod';
 import { type BenchResult, bench } from '../bench/bench.js';
 import { type BenchCaseName, benchCases } from '../bench/cases.js';
-import type { ConvolutionName, EngineName } from '../native/addon.js';
+import type { EngineName } from '../native/addon.js';
+import { defaultOf, refused } from '../options/check.js';
+import { choice, listed, whole } from '../options/row.js';
 import { convolutionNames, engineNames } from '../options/schemas.js';
 import { defaultThreads } from '../system/threads.js';
+import { addFlags, flagOptions } from './flags.js';
 import { table } from './table.js';
 
-interface Flags {
-  readonly case: BenchCaseName;
-  readonly engines: readonly EngineName[];
-  readonly rounds: number;
-  readonly threads?: number;
-  readonly convolution: ConvolutionName;
-  readonly innerSteps: number;
-  readonly json?: boolean;
-}
+const caseNames = Object.keys(benchCases) as BenchCaseName[];
+const someEngines = 'native, autograd, or native,autograd';
 
-/** The largest value of each number here. */
-const most = 1000;
-const range = `from 1 to ${most}`;
+const schema = z.strictObject({
+  case: choice(caseNames, 'what to time', { default: 'demo' }),
+  engines: listed('list', someEngines, 'what computes the gradients', { default: 'native,autograd' }),
+  rounds: whole(1, 1000, 'timed iterations of each engine', { default: 5 }),
+  threads: whole(1, 1000, 'CPU threads (all cores)'),
+  convolution: choice(convolutionNames, 'how the native engine computes 3×3 convolutions', { default: 'auto' }),
+  innerSteps: whole(1, 1000, 'T, virtual steps on the matching loss', { default: 2 }),
+});
 
 export function register(program: Command): void {
-  const names = Object.keys(benchCases);
-  const list = Object.entries(benchCases).map(([name, { about }]) => `  ${name}: ${about}`);
-  program
+  const command = program
     .command('bench')
-    .description('measure how long an iteration takes and how much memory, of one engine or of both in one run')
-    .addOption(new Option('--case <name>', 'what to time').choices(names).default('demo'))
-    .addOption(
-      new Option('--engines <list>', 'native, autograd, or both').argParser(engines).default(['native', 'autograd']),
-    )
-    .addOption(new Option('--rounds <n>', `timed iterations of each engine; ${range}`).argParser(whole).default(5))
-    .addOption(new Option('--threads <n>', `CPU threads (all cores); ${range}`).argParser(whole))
-    .addOption(
-      new Option('--convolution <which>', 'how the native engine computes 3×3 convolutions')
-        .choices(convolutionNames)
-        .default('auto'),
-    )
-    .addOption(
-      new Option('--inner-steps <n>', `T, virtual steps on the matching loss; ${range}`).argParser(whole).default(2),
-    )
+    .description('measure how long an iteration takes and how much memory, of one engine or of both in one run');
+  addFlags(command, schema);
+  command
     .option('--json', 'print the result as one JSON document')
-    .addHelpText('after', `\nCases:\n${list.join('\n')}`)
-    .action(async (flags: Flags) => {
-      const result = await bench(flags.case, {
-        engines: flags.engines,
-        rounds: flags.rounds,
-        threads: flags.threads ?? defaultThreads(),
-        convolution: flags.convolution,
-        innerSteps: flags.innerSteps,
+    .addHelpText('after', `\nCases:\n${caseNames.map((name) => `  ${name}: ${benchCases[name].about}`).join('\n')}`)
+    .action(async (flags: { json?: boolean } & Record<string, unknown>) => {
+      const given = flagOptions(schema, flags);
+      const or = <K extends keyof typeof given>(key: K) => given[key] ?? defaultOf(schema, key);
+      const rounds = or('rounds');
+      const result = await bench(or('case'), {
+        engines: engines(or('engines')),
+        rounds,
+        threads: given.threads ?? defaultThreads(),
+        convolution: or('convolution'),
+        innerSteps: or('innerSteps'),
         onRound: (round, engine, seconds) => {
-          const what = round === 0 ? 'warm-up' : `round ${round} of ${flags.rounds}`;
+          const what = round === 0 ? 'warm-up' : `round ${round} of ${rounds}`;
           process.stderr.write(`${what}: ${engine} ${seconds.toFixed(3)} s\n`);
         },
       });
@@ -61,16 +52,8 @@ export function register(program: Command): void {
 function engines(text: string): EngineName[] {
   const list = text.split(',');
   const known = (name: string): name is EngineName => engineNames.some((engine) => engine === name);
-  if (!list.every(known) || new Set(list).size !== list.length) {
-    throw new InvalidArgumentError('Use native, autograd, or native,autograd.');
-  }
-  return list;
-}
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1 || value > most) throw new InvalidArgumentError(`Use a whole number ${range}.`);
-  return value;
+  if (list.every(known) && new Set(list).size === list.length) return list;
+  throw refused('--engines', text, someEngines);
 }
 
 function format(result: BenchResult): string {

@@ -21,6 +21,6 @@ describe('help', () => {
 
   it('says it of verbs with options of their own', async () => {
     expect(await help('demo')).toContain('--seeds <n> runs of each method (3; 1 with --quick); from 1 to 100');
-    expect(await help('bench')).toContain('--rounds <n> timed iterations of each engine; from 1 to 1000 (default: 5)');
+    expect(await help('bench')).toContain('--rounds <n> timed iterations of each engine (5); from 1 to 1000');
   });
 });
