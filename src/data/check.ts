@@ -4,12 +4,11 @@ import { aListingListener, aProgressListener, aSignal, takeOptions } from '../op
 import { required, type Written } from '../options/check.js';
 import { type SplitName, splitNames } from '../options/datasets.js';
 import { dataCheckSchema } from '../options/schemas.js';
-import { throwIfAborted } from '../system/abort.js';
 import { isLimitError } from '../system/limits.js';
 import { countPerClass, type Dataset } from './dataset.js';
 import type { ImageList } from './image-list.js';
 import { loadData } from './load.js';
-import { forEachParallel } from './reading.js';
+import { forEachImage } from './reading.js';
 
 /** Options of `checkData`: `data`, `layout` and `classes` of docs/options.md, and what only the API has. */
 export type DataCheckOptions = Written<typeof dataCheckSchema> & {
@@ -135,21 +134,14 @@ async function decodeEvery(
   dataset: Dataset,
   { signal, onProgress }: Pick<DataCheckOptions, 'signal' | 'onProgress'>,
 ): Promise<DecodedSplit[]> {
-  const lists = splitNames.flatMap((split) => (dataset[split] ? [{ split, list: dataset[split] }] : []));
-  const total = lists.reduce((sum, { list }) => sum + list.count, 0);
-  let done = 0;
-  const decoded: DecodedSplit[] = [];
-  for (const { split, list } of lists) {
-    const images = new Array<Seen | L2TError>(list.count);
-    await forEachParallel(list.count, async (index) => {
-      throwIfAborted(`Loading ${dataset.folder}`, signal);
-      images[index] = await see(list, index);
-      onProgress?.(++done, total);
-      if (done % 256 === 0) await new Promise(setImmediate);
-    });
-    decoded.push({ split, list, images });
-  }
-  return decoded;
+  const splits = splitNames.flatMap((split) => {
+    const list = dataset[split];
+    return list ? [{ split, list, images: new Array<Seen | L2TError>(list.count) }] : [];
+  });
+  await forEachImage(splits, dataset.folder, { signal, onProgress }, async ({ list, images }, index) => {
+    images[index] = await see(list, index);
+  });
+  return splits;
 }
 
 async function see(list: ImageList, index: number): Promise<Seen | L2TError> {

@@ -1,12 +1,11 @@
 import { L2TError } from '../errors.js';
 import { addon, type NativeImages } from '../native/addon.js';
 import { type SplitName, splitNames } from '../options/datasets.js';
-import { throwIfAborted } from '../system/abort.js';
 import { fitWhole, type StreamedImages } from './batch-decoder.js';
 import { largeSize, shortSide } from './fit.js';
 import { ImageCache } from './image-cache.js';
 import type { ImageList } from './image-list.js';
-import { forEachParallel } from './reading.js';
+import { forEachImage, forEachParallel } from './reading.js';
 import { decodeAll } from './resident.js';
 
 /** The images of each set, not yet decoded. */
@@ -98,19 +97,10 @@ async function medianShortSide(list: ImageList): Promise<number> {
  * Decodes all large validation and test images. Training images need no check, because the first epoch reads all of
  * them; the test images are read only after the last epoch.
  */
-async function checkEvaluated(
-  { validation, test }: ImageSets['streamed'],
-  { folder, signal, onProgress }: ImageSetOptions,
-): Promise<void> {
+async function checkEvaluated({ validation, test }: ImageSets['streamed'], options: ImageSetOptions): Promise<void> {
   const { resize } = addon();
   const sets = [validation, test].filter((set) => set !== undefined);
-  const total = sets.reduce((sum, { list }) => sum + list.count, 0);
-  let done = 0;
-  for (const set of sets) {
-    await forEachParallel(set.list.count, async (index) => {
-      throwIfAborted(`Loading ${folder}`, signal);
-      await fitWhole(set, index, resize);
-      onProgress?.(++done, total);
-    });
-  }
+  await forEachImage(sets, options.folder, options, async (set, index) => {
+    await fitWhole(set, index, resize);
+  });
 }

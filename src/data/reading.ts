@@ -2,6 +2,7 @@ import { type FileHandle, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { L2TError } from '../errors.js';
 import type { NativeAddon } from '../native/addon.js';
+import { throwIfAborted } from '../system/abort.js';
 import { fileError, NotRegularFile, readAll, withFile } from '../system/files.js';
 
 /** The addon's antialiased bilinear resize of uint8 pixels. */
@@ -36,6 +37,31 @@ export async function forEachParallel(count: number, body: (index: number) => Pr
   };
   await Promise.all(Array.from({ length: Math.min(count, availableParallelism()) }, lane));
   if (failures.length > 0) throw failures[0];
+}
+
+/** After this many images the event loop gets a turn: awaiting resolved promises gives it none. */
+const block = 256;
+
+/**
+ * Calls `body` for every image of the lists, one list after the other, each like `forEachParallel`; `onProgress` counts
+ * the images of all. Throws the errors of `body`; ABORTED.
+ */
+export async function forEachImage<L extends { readonly list: { readonly count: number } }>(
+  lists: readonly L[],
+  folder: string,
+  { onProgress, signal }: Omit<DecodeOptions, 'resize'>,
+  body: (entry: L, index: number) => Promise<void>,
+): Promise<void> {
+  const total = lists.reduce((sum, { list }) => sum + list.count, 0);
+  let done = 0;
+  for (const entry of lists) {
+    await forEachParallel(entry.list.count, async (index) => {
+      throwIfAborted(`Loading ${folder}`, signal);
+      await body(entry, index);
+      onProgress?.(++done, total);
+      if (done % block === 0) await new Promise(setImmediate);
+    });
+  }
 }
 
 /**

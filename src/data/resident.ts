@@ -1,12 +1,8 @@
 import { constants } from 'node:buffer';
 import { L2TError } from '../errors.js';
-import { throwIfAborted } from '../system/abort.js';
 import { fitImage } from './fit.js';
 import type { ImageList } from './image-list.js';
-import { type DecodeOptions, forEachParallel } from './reading.js';
-
-/** After this many images the event loop gets a turn: awaiting resolved promises gives it none. */
-const block = 256;
+import { type DecodeOptions, forEachImage } from './reading.js';
 
 /** Images to decode, and their side in pixels. */
 export interface Wanted {
@@ -23,23 +19,14 @@ export interface Wanted {
 export async function decodeAll(
   wanted: readonly Wanted[],
   folder: string,
-  { resize, onProgress, signal }: DecodeOptions,
+  { resize, ...options }: DecodeOptions,
 ): Promise<Uint8Array[]> {
-  const total = wanted.reduce((sum, { list }) => sum + list.count, 0);
-  let done = 0;
-  const decoded: Uint8Array[] = [];
-  for (const { list, size } of wanted) {
-    const pixels = allocatePixels(list.count, size, folder);
-    await forEachParallel(list.count, async (index) => {
-      throwIfAborted(`Loading ${folder}`, signal);
-      const image = await list.read(index);
-      pixels.set(await fitImage(image, size, resize, list.name(index)), index * size * size * 3);
-      onProgress?.(++done, total);
-      if (done % block === 0) await new Promise(setImmediate);
-    });
-    decoded.push(pixels);
-  }
-  return decoded;
+  const sets = wanted.map((each) => ({ ...each, pixels: allocatePixels(each.list.count, each.size, folder) }));
+  await forEachImage(sets, folder, options, async ({ list, size, pixels }, index) => {
+    const image = await list.read(index);
+    pixels.set(await fitImage(image, size, resize, list.name(index)), index * size * size * 3);
+  });
+  return sets.map(({ pixels }) => pixels);
 }
 
 function allocatePixels(count: number, size: number, folder: string): Uint8Array {

@@ -1,11 +1,12 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { L2TError } from '../../errors.js';
 import { checkLabel, type Dataset, trainAndTest } from '../dataset.js';
 import { type ImageList, imageArray } from '../image-list.js';
 import type { LayoutReader } from '../layout-reader.js';
+import { requireEntries } from '../listing.js';
 import { readClassNames } from '../names.js';
 import { readWhole } from '../reading.js';
+import type { Walk } from '../walk.js';
 
 /** One of the two binary data sets: its files and the format of its records. */
 export interface CifarVariant {
@@ -46,9 +47,7 @@ const plane = side * side;
 const maxFileBytes = 2 ** 30;
 
 /** All files of a variant, in the order in which error messages list them. */
-export function cifarFiles(variant: CifarVariant): string[] {
-  return [...variant.train, variant.test, variant.names];
-}
+const cifarFiles = ({ train, test, names }: CifarVariant): string[] => [...train, test, names];
 
 /**
  * Reads the binary version of CIFAR-10 or CIFAR-100: records of 1 (CIFAR-100: 2) label bytes and 3 × 32 × 32 pixels,
@@ -64,18 +63,12 @@ export function cifarReader(variant: CifarVariant): LayoutReader {
       if (names.includes(variant.archiveFolder)) return join(folder, variant.archiveFolder);
       return cifarFiles(variant).some((name) => names.includes(name)) ? folder : undefined;
     },
-    open: (folder) => open(folder, variant),
+    open: (folder, walk) => open(folder, variant, walk),
   };
 }
 
-async function open(folder: string, variant: CifarVariant): Promise<Dataset> {
-  const missing = cifarFiles(variant).filter((name) => !existsSync(join(folder, name)));
-  if (missing.length > 0) {
-    throw new L2TError(
-      'INVALID_DATA',
-      `${folder} is a ${variant.layout} folder without ${missing.join(', ')}. Extract the binary version's archive again.`,
-    );
-  }
+async function open(folder: string, variant: CifarVariant, walk: Walk): Promise<Dataset> {
+  await requireEntries(folder, variant.layout, cifarFiles(variant), walk);
   const classNames = await readClassNames(join(folder, variant.names), variant.classes);
   const train = await readRecords(folder, variant.train, variant);
   const test = await readRecords(folder, [variant.test], variant);
