@@ -1,4 +1,5 @@
 /** The addon for tests and parity (test/native/observe), which `node scripts/bootstrap.mjs --programs` builds. */
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { packageRoot } from '../../scripts/build-native.mjs';
@@ -50,7 +51,11 @@ let loaded: Observe | undefined;
 function load(): Observe {
   addon(); // sets the environment variables that the libraries read
   const build = process.env.L2T_NATIVE_BUILD ?? join(packageRoot, 'build');
-  const observe = createRequire(import.meta.url)(join(build, 'test/l2t_observe.node')) as Observe;
+  const path = join(build, 'test/l2t_observe.node');
+  if (!existsSync(path)) {
+    throw new L2TError('ADDON_NOT_BUILT', `${path} is not built: run node scripts/bootstrap.mjs --programs.`);
+  }
+  const observe = createRequire(import.meta.url)(path) as Observe;
   observe.useErrors((code, message) => new L2TError(code as ErrorCode, message.split('\n')));
   return observe;
 }

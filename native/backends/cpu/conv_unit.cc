@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <memory>
 
 #include "native/backends/cpu/domain.h"
 
@@ -39,7 +39,7 @@ class ConvUnit final : public Unit {
     theta_ = theta;
     out_ = theta[spec_.conv.weight].size(0);
     const Geometry geometry{spec_.form, map_.size(0), map_.size(2), map_.size(1)};
-    domain_.emplace(geometry, out_, map_.options().memory_format({}));
+    domain_ = std::make_unique<Domain<T>>(geometry, out_, map_.options().memory_format({}));
     n_ = static_cast<double>(geometry.images * geometry.places());
     v_ = domain_->input(map_);
     u_ = domain_->weights(theta[spec_.conv.weight]);
@@ -216,7 +216,7 @@ class ConvUnit final : public Unit {
 
   ConvUnitSpec spec_;
   // Kept by forward. V and U are large and cheap to make: backward drops them, and later sweeps make them again.
-  std::optional<Domain<T>> domain_;
+  std::unique_ptr<Domain<T>> domain_;
   int64_t out_ = 0;  // C_out
   double n_ = 0;
   Tensors theta_;
