@@ -153,7 +153,15 @@ describe('what killed processes leave', () => {
     await compare(given);
     const files = readdirSync(folder).sort();
     expect(files).toEqual([
-      ...['comparison.csv', 'comparison.json', 'comparison.md', 'compare.yaml', 'experiment.json', 'report.html', 'scratch-0'].sort(),
+      ...[
+        'comparison.csv',
+        'comparison.json',
+        'comparison.md',
+        'compare.yaml',
+        'experiment.json',
+        'report.html',
+        'scratch-0',
+      ].sort(),
     ]);
     leave(folder);
     await resumeComparison(folder);
