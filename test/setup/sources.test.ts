@@ -25,7 +25,8 @@ test('CMake compiles every source', () => {
     file: string;
   }[];
   const compiled = commands.flatMap(({ file }) => filesOf(file)).filter((file) => !file.includes('/test/'));
-  expect(compiled.sort()).toEqual(expected());
+  // The tests' addon has some of them, too.
+  expect([...new Set(compiled)].sort()).toEqual(expected());
 });
 
 test('node-gyp compiles the same', () => {
