@@ -25,6 +25,7 @@ export interface NamedShape {
 export interface OperationDescription {
   /** One of those that `declarations()` lists. */
   readonly kind: string;
+  /** The values that it reads. */
   readonly inputs: readonly number[];
   /** Its parameters and running statistics: what each is to the operation → its name in the network. */
   readonly tensors: Readonly<Record<string, string>>;

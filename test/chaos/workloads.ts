@@ -32,7 +32,7 @@ export function filesBelow(folder: string): string[] {
 }
 
 /** Files with times, or with numbers computed from times, which differ from run to run. */
-const timed = /(^|\/)(timing\.jsonl|comparison\.(md|csv|json))$/;
+const timed = /(^|\/)(timing\.jsonl|comparison\.(md|csv|json)|report\.html)$/;
 
 /** A hash of every file of a run or an experiment. */
 export function hashes(folder: string): Record<string, string> {

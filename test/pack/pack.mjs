@@ -40,7 +40,8 @@ function checkContents({ files, size }) {
     /^cmake\/.+\.cmake$/,
     /^scripts\/(apt|build-gyp|build-native|libtorch|stamps)\.mjs$/,
     /^data\/fashion-mnist\/.+/,
-    /^docs\/.+\.md$/,
+    /^src\/report\/page\/style\.css$/,
+    /^docs\/(.+\.md|pictures\/[\w-]+\.(png|jpg))$/,
     /^bench\/README\.md$/,
   ];
   assert.deepEqual(
@@ -56,6 +57,8 @@ function checkContents({ files, size }) {
     'cmake/libtorch.cmake',
     'binding/binding.gyp',
     'dist/index.js',
+    'dist/report/page/browser.js',
+    'src/report/page/style.css',
     'dist/index.d.ts',
     'dist/cli/l2t-native.cjs',
     'dist/cli/main.js',

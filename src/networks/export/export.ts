@@ -17,7 +17,9 @@ import { safetensorsChunks } from '../weights/safetensors.js';
 import type { Normaliser } from './onnx.js';
 import { toTorchvision } from './torchvision.js';
 
+/** `l2t-native export --help` says what each option is. */
 export type ExportOptions = Written<typeof exportSchema, 'to' | 'out'> & {
+  /** Called with a message for each problem that does not stop the export. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** The names that messages use for the options that say how to read the checkpoint. */
   readonly names?: CheckpointOptions['names'] | undefined;
@@ -27,10 +29,15 @@ export type ExportOptions = Written<typeof exportSchema, 'to' | 'out'> & {
 export interface ExportResult {
   /** Absolute path of the file. */
   readonly file: string;
+  /** What was written. */
   readonly format: ExportFormat;
+  /** Size of the file. */
   readonly bytes: number;
+  /** The network's name, one of `networkNames`. */
   readonly network: string;
+  /** Number of classes. */
   readonly classes: number;
+  /** What its channel counts are multiplied by. */
   readonly width: number;
   /** Side of its images, pixels. */
   readonly size: number;
