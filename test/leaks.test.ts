@@ -33,7 +33,13 @@ const prelude = `
     const { arrayBuffers } = process.memoryUsage();
     const descriptors = readdirSync('/proc/self/fd').length;
     // libvips keeps a pool of its own, which grows and shrinks with the images of a report.
-    const own = (thread) => !readFileSync('/proc/self/task/' + thread + '/comm', 'utf8').startsWith('libvips');
+    const own = (thread) => {
+      try {
+        return !readFileSync('/proc/self/task/' + thread + '/comm', 'utf8').startsWith('libvips');
+      } catch {
+        return false; // it has ended
+      }
+    };
     return { arrayBuffers, descriptors, threads: readdirSync('/proc/self/task').filter(own).length };
   };
   const report = (value) => {

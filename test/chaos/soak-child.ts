@@ -2,7 +2,7 @@
  * soak-child.ts SEED RUNS FOLDER: does RUNS runs one after another, then one run of 10 · RUNS steps; prints a
  * SoakReport.
  */
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Random } from '../../src/data/random.js';
 import { L2TError, transfer } from '../../src/index.js';
@@ -25,13 +25,24 @@ const options = {
 };
 
 /** Measures after garbage collection. */
+/** A thread's name; empty if it has ended. */
+function nameOf(thread: string): string {
+  try {
+    return readFileSync(`/proc/self/task/${thread}/comm`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 async function sample(): Promise<Sample> {
   for (let k = 0; k < 3; k++) {
     globalThis.gc?.();
     await new Promise((resolve) => setImmediate(resolve));
   }
   const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
-  const [descriptors, threads] = ['fd', 'task'].map((name) => readdirSync(`/proc/self/${name}`).length);
+  const descriptors = readdirSync('/proc/self/fd').length;
+  // libvips keeps a pool of its own, which grows and shrinks with the images of a report.
+  const threads = readdirSync('/proc/self/task').filter((thread) => !/^(libvips|$)/.test(nameOf(thread))).length;
   return { rss, heap: heapUsed, buffers: arrayBuffers, descriptors, threads } as Sample;
 }
 
