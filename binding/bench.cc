@@ -2,6 +2,7 @@
 
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/scalar_tensor.h>
 
 #include "binding/marshal.h"
 #include "binding/worker.h"
@@ -15,7 +16,7 @@ namespace l2t::binding {
 
 struct Bench::Subject {
   int threads;
-  double lr;
+  at::Tensor lr;
   Phases phases;
   std::unique_ptr<run::Learner> learner;
   at::Tensor x;
@@ -33,7 +34,7 @@ Bench::Bench(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Bench>(info) {
     const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(job.device).device);
     subject_ = std::make_shared<Subject>();
     subject_->threads = job.threads;
-    subject_->lr = job.lr;
+    subject_->lr = at::scalar_tensor(job.lr, options.dtype(at::kDouble));
     const auto& [network, pairs] = job.source;
     // Timing does not need trained weights.
     auto weights = nets::initial_weights(nets::make_network(network), /*seed=*/1);

@@ -28,9 +28,24 @@ struct Part {
 /// parameter, also where ∇ = 0. Its adjoint goes from a = ∂L/∂θ and b = ∂L/∂v at the step's end to the direction
 /// d = b − α a, and a ← a + wd·d (the caller adds the Hessian's part), b ← μ d.
 struct Sgd {
-  double lr;
+  at::Tensor lr;  // α: 0-dim, float64, on the device
   double momentum;
   double weight_decay;
+};
+
+/// Adam (Kingma & Ba 2015) after bias correction; weight decay is added to the gradient.
+struct Adam {
+  static constexpr double kBeta1 = 0.9;
+  static constexpr double kBeta2 = 0.999;
+  static constexpr double kEpsilon = 1e-8;
+  double lr;
+  double weight_decay;
+};
+
+struct AdamState {
+  at::Tensor mean;
+  at::Tensor square;
+  at::Tensor steps;  // done so far: 0-dim, float64, on the device
 };
 
 /// Of the matching loss at one map (terms/matching.h). T: B × C_n × H × W; S: B × C × H × W; k: B × C.
@@ -52,7 +67,7 @@ struct MatchingSweep {
   Pointwise bar;
 };
 
-/// How the native engine computes on a kind of device. Vectors of SGD are flat, contiguous and of equal length.
+/// How the native engine computes on a kind of device. Vectors of SGD and Adam are flat, contiguous and of equal length.
 class Backend {
  public:
   Backend() = default;
@@ -77,6 +92,9 @@ class Backend {
                         const at::Tensor& next_theta, const at::Tensor& next_velocity) const = 0;
   /// Returns d = b − α a; in place a ← a + wd·d, b ← μ d.
   [[nodiscard]] virtual at::Tensor sgd_adjoint(const Sgd& sgd, const at::Tensor& a, const at::Tensor& b) const = 0;
+  /// One step of Adam; φ and the state change in place.
+  virtual void adam_step(const Adam& adam, const at::Tensor& phi, const at::Tensor& gradient,
+                         const AdamState& state) const = 0;
 };
 
 /// The backend for tensors with these options. `convolution`: 'direct': the reference; 'winograd': that of the CPU;

@@ -1,5 +1,6 @@
 #include "native/run/learner.h"
 
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include "native/bilevel/native_engine.h"
@@ -83,11 +84,11 @@ void Learner::take_method(const Hyperparameters& hyperparameters, const at::Tens
   state_.velocity = at::zeros_like(state_.theta.flat);
   starts_ = setup.starts();
   sgd_ = {
-      .lr = 0, .momentum = settings.take("momentum"), .weight_decay = method.decays ? settings.take("weightDecay") : 0};
+      .lr = {}, .momentum = settings.take("momentum"), .weight_decay = method.decays ? settings.take("weightDecay") : 0};
 
   problem_.meta_networks = transfer::make_meta_networks(method.learned, source_channels(sources_, problem_.pairs));
   phi_ = make_parameters(problem_.meta_networks.phi, options);
-  adam_state_ = {at::zeros_like(phi_.flat), at::zeros_like(phi_.flat), 0};
+  adam_state_ = {at::zeros_like(phi_.flat), at::zeros_like(phi_.flat), at::zeros({}, options.dtype(at::kDouble))};
   if (bilevel()) {
     problem_.inner_steps = settings.take_whole("innerSteps", 1, 1000);
     adam_ = {.lr = settings.take("metaLr"), .weight_decay = settings.take("metaWeightDecay")};
@@ -109,12 +110,12 @@ void Learner::start() {
 }
 
 Iteration Learner::iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
-                           double lr) {
+                           const at::Tensor& lr) {
   auto batch = begin(x, source_x, y);
   auto result = real_step(batch, lr);
   if (bilevel()) {
     result.meta = engine_->meta_step(batch, sgd_, state_, phi_);
-    bilevel::adam_step(phi_.flat, adam_state_, result.meta->phi_gradient, adam_);
+    problem_.backend->adam_step(adam_, phi_.flat, result.meta->phi_gradient, adam_state_);
     mark(problem_.phases, "phi-step");
   }
   end();
@@ -122,7 +123,7 @@ Iteration Learner::iterate(const at::Tensor& x, const std::vector<at::Tensor>& s
 }
 
 Iteration Learner::real_step(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
-                             double lr) {
+                             const at::Tensor& lr) {
   auto batch = begin(x, source_x, y);
   auto result = real_step(batch, lr);
   end();
@@ -151,7 +152,7 @@ void Learner::end() {
   for (auto* const term : problem_.all_terms()) term->end();
 }
 
-Iteration Learner::real_step(const bilevel::Batch& batch, double lr) {
+Iteration Learner::real_step(const bilevel::Batch& batch, const at::Tensor& lr) {
   sgd_.lr = lr;
   Iteration result;
   result.importance = batch.importance;

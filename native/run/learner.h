@@ -3,7 +3,6 @@
 #include <optional>
 #include <vector>
 
-#include "native/bilevel/adam.h"
 #include "native/bilevel/engine.h"
 #include "native/run/config.h"
 
@@ -34,18 +33,20 @@ class Learner {
   /// Call it once a new run's θ has its first values, from the seed or a checkpoint.
   void start();
 
-  /// x: the target's images, B × 3 × H × W; source_x: each source's; y: B, int64.
-  Iteration iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y, double lr);
+  /// x: the target's images, B × 3 × H × W; source_x: each source's; y: B, int64; lr: 0-dim, float64. All on the device.
+  Iteration iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
+                    const at::Tensor& lr);
 
   /// The real step only: φ stays as it is.
-  Iteration real_step(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y, double lr);
+  Iteration real_step(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
+                    const at::Tensor& lr);
 
   [[nodiscard]] const bilevel::Problem& problem() const { return problem_; }
   [[nodiscard]] bilevel::TargetState& state() { return state_; }
   [[nodiscard]] ParameterVector& phi() { return phi_; }
-  [[nodiscard]] bilevel::AdamState& adam() { return adam_state_; }
+  [[nodiscard]] backends::AdamState& adam() { return adam_state_; }
   [[nodiscard]] const bilevel::TargetState& state() const { return state_; }
-  [[nodiscard]] const bilevel::AdamState& adam() const { return adam_state_; }
+  [[nodiscard]] const backends::AdamState& adam() const { return adam_state_; }
 
   /// From now on iterations record the time of each phase.
   void measure(Phases* phases) { problem_.phases = phases; }
@@ -62,7 +63,7 @@ class Learner {
   /// What all steps on a batch share, made once; end() drops what the terms keep of it.
   bilevel::Batch begin(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y);
   void end();
-  Iteration real_step(const bilevel::Batch& batch, double lr);
+  Iteration real_step(const bilevel::Batch& batch, const at::Tensor& lr);
 
   bilevel::Problem problem_;
   std::vector<transfer::Source> sources_;
@@ -70,9 +71,9 @@ class Learner {
   bilevel::TargetState state_;
   std::vector<terms::Start> starts_;  // of θ
   ParameterVector phi_;
-  bilevel::AdamState adam_state_;
-  bilevel::Sgd sgd_{};
-  bilevel::Adam adam_{};
+  backends::AdamState adam_state_;
+  backends::Sgd sgd_{};
+  backends::Adam adam_{};
   bool observe_;
   std::unique_ptr<bilevel::Engine> engine_;
 };

@@ -1,6 +1,7 @@
 #include "native/run/trainer.h"
 
 #include <ATen/ops/isfinite.h>
+#include <ATen/ops/scalar_tensor.h>
 
 #include <cmath>
 #include <limits>
@@ -102,6 +103,8 @@ bool Trainer::train_epoch() {
   return true;
 }
 
+at::Tensor Trainer::rate(double lr) const { return at::scalar_tensor(lr, at::kDouble).to(device_); }
+
 void Trainer::try_rates(const std::vector<double>& rates) {
   const auto steps = static_cast<int64_t>(rates.size());
   for (int64_t k = 0; k < steps && !listener_.stopped(); ++k) {
@@ -110,7 +113,7 @@ void Trainer::try_rates(const std::vector<double>& rates) {
     StepEvent event{};
     bool finite = true;
     try {
-      event = sums_.add(learner_.real_step(batch->x, batch->source_x, batch->y, rates[k]), batch->y);
+      event = sums_.add(learner_.real_step(batch->x, batch->source_x, batch->y, rate(rates[k])), batch->y);
     } catch (const NotFinite&) {
       finite = false;
       event.losses = {{terms::kCrossEntropy, std::numeric_limits<double>::infinity()}};
@@ -138,7 +141,7 @@ std::optional<StepEvent> Trainer::step() {
   if (!batch) return std::nullopt;
   const auto& [x, source_x, y] = *batch;
   epoch_images_ += y.size(0);
-  const auto iteration = learner_.iterate(x, source_x, y, learning_rate(step_));
+  const auto iteration = learner_.iterate(x, source_x, y, rate(learning_rate(step_)));
   try {
     return sums_.add(iteration, y);
   } catch (const NotFinite& problem) {

@@ -39,6 +39,8 @@ class Trainer {
   RunResult stop();
   void save_when_due();
   [[nodiscard]] double learning_rate(int64_t step) const;
+  /// As the learner reads it.
+  [[nodiscard]] at::Tensor rate(double lr) const;
   [[nodiscard]] std::optional<Evaluation> evaluate_on(const data::ImageSet& images, const char* name,
                                                       const std::vector<at::Tensor>& parameters,
                                                       const std::vector<at::Tensor>& buffers) const;

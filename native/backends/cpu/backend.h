@@ -23,6 +23,9 @@ class Cpu final : public Backend {
   void sgd_step(const Sgd& sgd, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
                 const at::Tensor& next_theta, const at::Tensor& next_velocity) const override;
   [[nodiscard]] at::Tensor sgd_adjoint(const Sgd& sgd, const at::Tensor& a, const at::Tensor& b) const override;
+
+  void adam_step(const Adam& adam, const at::Tensor& phi, const at::Tensor& gradient,
+                 const AdamState& state) const override;
 };
 
 const Backend& backend();

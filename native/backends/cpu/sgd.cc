@@ -11,7 +11,7 @@ constexpr int64_t kGrain = 65536;
 template <class T>
 void step(const Sgd& sgd, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
           const at::Tensor& next_theta, const at::Tensor& next_velocity) {
-  const auto lr = static_cast<T>(sgd.lr);
+  const auto lr = static_cast<T>(*sgd.lr.const_data_ptr<double>());
   const auto momentum = static_cast<T>(sgd.momentum);
   const auto weight_decay = static_cast<T>(sgd.weight_decay);
   const auto* const at = theta.const_data_ptr<T>();
@@ -31,7 +31,7 @@ void step(const Sgd& sgd, const at::Tensor& theta, const at::Tensor& velocity, c
 
 template <class T>
 void adjoint(const Sgd& sgd, const at::Tensor& a, const at::Tensor& b, const at::Tensor& d) {
-  const auto lr = static_cast<T>(sgd.lr);
+  const auto lr = static_cast<T>(*sgd.lr.const_data_ptr<double>());
   const auto momentum = static_cast<T>(sgd.momentum);
   const auto weight_decay = static_cast<T>(sgd.weight_decay);
   auto* const of_theta = a.data_ptr<T>();

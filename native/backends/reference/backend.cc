@@ -1,6 +1,7 @@
 #include "native/backends/reference/backend.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/pow.h>
 
 #include "native/ops/conv2d.h"
 
@@ -56,7 +57,7 @@ class Reference final : public Backend {
   void sgd_step(const Sgd& sgd, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
                 const at::Tensor& next_theta, const at::Tensor& next_velocity) const override {
     next_velocity.copy_(velocity).mul_(sgd.momentum).add_(gradient).add_(theta, sgd.weight_decay);
-    next_theta.copy_(theta).add_(next_velocity, -sgd.lr);
+    next_theta.copy_(theta).addcmul_(next_velocity, sgd.lr, -1);
   }
 
   [[nodiscard]] at::Tensor sgd_adjoint(const Sgd& sgd, const at::Tensor& a, const at::Tensor& b) const override {
@@ -64,6 +65,18 @@ class Reference final : public Backend {
     a.add_(d, sgd.weight_decay);
     b.copy_(d).mul_(sgd.momentum);
     return d;
+  }
+
+  void adam_step(const Adam& adam, const at::Tensor& phi, const at::Tensor& gradient,
+                 const AdamState& state) const override {
+    state.steps.add_(1);
+    const auto decayed = gradient + phi * adam.weight_decay;
+    state.mean.mul_(Adam::kBeta1).add_(decayed, 1 - Adam::kBeta1);
+    state.square.mul_(Adam::kBeta2).addcmul_(decayed, decayed, 1 - Adam::kBeta2);
+    const auto mean_correction = 1 - at::pow(Adam::kBeta1, state.steps);
+    const auto square_correction = 1 - at::pow(Adam::kBeta2, state.steps);
+    const auto denominator = state.square.sqrt().div_(square_correction.sqrt()).add_(Adam::kEpsilon);
+    phi.addcdiv_(state.mean * (-adam.lr / mean_correction), denominator);
   }
 };
 

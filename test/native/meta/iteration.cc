@@ -33,8 +33,9 @@ void iterate(const std::string& target, int64_t size, bool read) {
   run::Learner learner(hyperparameters, {target, 4, 0.25}, size, {source(size, options)}, options, /*observe=*/false);
   const auto x = at::empty({3, 3, size, size}, options, at::MemoryFormat::ChannelsLast);
   const auto y = at::empty({3}, options.dtype(at::kLong));
+  const auto lr = at::empty({}, options.dtype(at::kDouble));
   for (int i = 0; i < 2; ++i) {
-    const auto result = learner.iterate(x, {x}, y, /*lr=*/0.1);
+    const auto result = learner.iterate(x, {x}, y, lr);
     if (read && result.meta) std::printf("%g\n", result.meta->objective.item().toDouble());
   }
 }

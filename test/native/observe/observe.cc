@@ -2,6 +2,7 @@
 
 #include <ATen/ops/max.h>
 #include <ATen/ops/min.h>
+#include <ATen/ops/scalar_tensor.h>
 
 #include "native/core/device.h"
 #include "native/core/error.h"
@@ -108,12 +109,13 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
   fill(learner, config.tensors);
   learner.start();
 
+  const auto lr = at::scalar_tensor(config.lr, options.dtype(at::kDouble));
   std::vector<NamedTensor> out;
   for (int k = 0; k < config.iterations; ++k) {
     const auto suffix = k == 0 ? std::string() : "@" + std::to_string(k);
     const auto x = find(config.tensors, "x" + suffix).to(options).contiguous(at::MemoryFormat::ChannelsLast);
     const auto y = find(config.tensors, "y" + suffix).to(options.device());
-    const auto iteration = learner.iterate(x, std::vector<at::Tensor>(sources.size(), x), y, config.lr);
+    const auto iteration = learner.iterate(x, std::vector<at::Tensor>(sources.size(), x), y, lr);
     add_losses(iteration, config.iterations == 1 ? "" : "iteration" + std::to_string(k) + "/", out);
     if (config.iterations == 1) add_details(iteration, learner, out);
   }
