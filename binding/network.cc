@@ -4,6 +4,7 @@
 #include <ATen/ops/mean.h>
 
 #include "binding/worker.h"
+#include "native/backends/reference/backend.h"
 #include "native/core/device.h"
 #include "native/core/memory.h"
 #include "native/core/threads.h"
@@ -41,7 +42,8 @@ LoadedImportance load_importance(const ImportanceJob& job, const nets::Network& 
 std::vector<NamedTensor> importance_of(const LoadedImportance& importance, Tensors maps) {
   std::vector<at::Tensor> pooled;
   for (const auto m : importance.features) pooled.push_back(maps[m].mean({2, 3}));
-  const auto [w, lambda] = transfer::importance(importance.networks, importance.phi.views, pooled);
+  const auto [w, lambda] =
+      transfer::importance(backends::reference::backend(), importance.networks, importance.phi.views, pooled);
   std::vector<NamedTensor> tensors;
   for (size_t i = 0; i < w.size(); ++i) tensors.push_back({"w/" + std::to_string(i), w[i]});
   for (size_t i = 0; i < lambda.size(); ++i) tensors.push_back({"lambda/" + std::to_string(i), lambda[i]});

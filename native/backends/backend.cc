@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "native/backends/cpu/backend.h"
+#include "native/backends/cuda/cuda.h"
 #include "native/backends/reference/backend.h"
 #include "native/core/error.h"
+#include "native/ops/cross_entropy.h"
 
 namespace l2t::backends {
 
@@ -22,13 +24,38 @@ bool Part::reads_alone(size_t i) const {
   return readers == 1;
 }
 
+nets::Activations Backend::infer(const nets::Network& network, Tensors parameters, Tensors buffers,
+                                 const at::Tensor& x) const {
+  return nets::forward(network, parameters, buffers, x, nets::Statistics::kRunning);
+}
+
+CrossEntropy Backend::cross_entropy(const at::Tensor& z, const at::Tensor& y) const {
+  CrossEntropy result;
+  result.loss = ops::cross_entropy(z, y, result.log_p);
+  result.z_bar = ops::cross_entropy_backward(result.log_p, y);
+  return result;
+}
+
+at::Tensor Backend::cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Tensor& z_dot) const {
+  return ops::cross_entropy_tangent_backward(log_p, z_dot);
+}
+
+ops::Importance Backend::importance(const at::Tensor& s, const ops::ImportanceNetworks& networks) const {
+  return ops::importance(s, networks);
+}
+
+void Backend::importance_backward(const at::Tensor& k_bar, const at::Tensor& s, const ops::Importance& importance,
+                                  double scale, const ops::ImportanceNetworks& bar) const {
+  ops::importance_backward(k_bar, s, importance, scale, bar);
+}
+
 const Backend& backend_for(const std::string& convolution, const at::TensorOptions& options) {
   if (convolution == "direct") return reference::backend();
   if (convolution != "auto" && convolution != "winograd") {
     throw Error("INVALID_OPTION", "Unknown convolution '" + convolution + "': use auto, winograd, or direct.");
   }
   if (cpu::supports(options)) return cpu::backend();
-  if (convolution == "auto") return reference::backend();
+  if (convolution == "auto") return cuda::supports(options) ? cuda::backend() : reference::backend();
   throw Error("INVALID_OPTION",
               "--convolution winograd is the native engine's on a CPU: use --engine native and --device cpu, or "
               "--convolution auto.");

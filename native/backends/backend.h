@@ -2,7 +2,9 @@
 #include <string>
 
 #include "native/backends/unit.h"
+#include "native/nets/forward.h"
 #include "native/nets/network.h"
+#include "native/ops/importance.h"
 
 namespace l2t::backends {
 
@@ -67,7 +69,15 @@ struct MatchingSweep {
   Pointwise bar;
 };
 
-/// How the native engine computes on a kind of device. Vectors of SGD and Adam are flat, contiguous and of equal length.
+/// Of ops/cross_entropy.h.
+struct CrossEntropy {
+  at::Tensor loss;
+  at::Tensor log_p;
+  at::Tensor z_bar;
+};
+
+/// How the native engine computes on a kind of device. Vectors of SGD and Adam are flat, contiguous and of equal
+/// length.
 class Backend {
  public:
   Backend() = default;
@@ -78,6 +88,21 @@ class Backend {
   [[nodiscard]] virtual const char* name() const = 0;
   /// The units of a part of a network, in the order of the forward sweep.
   [[nodiscard]] virtual std::vector<Step> units(const Part& part) const = 0;
+
+  // The operations that a backend need not have kernels for: these are LibTorch's, on any device.
+
+  /// A network with running statistics: logits and features.
+  [[nodiscard]] virtual nets::Activations infer(const nets::Network& network, Tensors parameters, Tensors buffers,
+                                                const at::Tensor& x) const;
+  [[nodiscard]] virtual CrossEntropy cross_entropy(const at::Tensor& z, const at::Tensor& y) const;
+  [[nodiscard]] virtual at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p,
+                                                                  const at::Tensor& z_dot) const;
+  /// Of ops/importance.h.
+  [[nodiscard]] virtual ops::Importance importance(const at::Tensor& s, const ops::ImportanceNetworks& networks) const;
+  virtual void importance_backward(const at::Tensor& k_bar, const at::Tensor& s, const ops::Importance& importance,
+                                   double scale, const ops::ImportanceNetworks& bar) const;
+
+  // Those that each backend has.
 
   /// L, T̄, W̄ and b̄ of the matching loss.
   [[nodiscard]] virtual MatchingSweep matching_gradient(const MatchingInputs& maps,
@@ -98,8 +123,8 @@ class Backend {
 };
 
 /// The backend for tensors with these options. `convolution`: 'direct': the reference; 'winograd': that of the CPU;
-/// 'auto': the CPU's where it can compute with such tensors. Throws INVALID_OPTION for another word, or where the CPU's
-/// cannot.
+/// 'auto': the CPU's or CUDA's where it can compute with such tensors, else the reference. Throws INVALID_OPTION for
+/// another word, or where the CPU's cannot.
 const Backend& backend_for(const std::string& convolution, const at::TensorOptions& options);
 
 }  // namespace l2t::backends

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "native/backends/reference/backend.h"
 #include "native/oracle/losses.h"
 
 namespace l2t::oracle {
@@ -62,7 +63,8 @@ MetaStep AutogradEngine::meta_step(const Batch& batch, const Sgd& sgd, const Tar
                                    const ParameterVector& phi) {
   const auto& layout = state.theta.layout;
   const auto phi_flat = leaf(phi.flat);
-  const auto importance = transfer::importance(problem_.meta_networks, phi.layout.views(phi_flat), batch.maps.pooled);
+  const auto importance = transfer::importance(backends::reference::backend(), problem_.meta_networks,
+                                               phi.layout.views(phi_flat), batch.maps.pooled);
   auto theta = leaf(state.theta.flat);
   auto velocity = state.velocity;
   at::Tensor total;

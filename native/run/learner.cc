@@ -133,9 +133,9 @@ Iteration Learner::real_step(const at::Tensor& x, const std::vector<at::Tensor>&
 bilevel::Batch Learner::begin(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y) {
   bilevel::Batch batch{x, y, {}, {}, {}};
   if (!sources_.empty()) {
-    batch.sources = transfer::source_activations(sources_, source_x);
+    batch.sources = transfer::source_activations(*problem_.backend, sources_, source_x);
     batch.maps = transfer::make_source_maps(batch.sources, problem_.pairs, target_sizes_);
-    batch.importance = transfer::importance(problem_.meta_networks, phi_.views, batch.maps.pooled);
+    batch.importance = transfer::importance(*problem_.backend, problem_.meta_networks, phi_.views, batch.maps.pooled);
     mark(problem_.phases, "source");
   }
   bool read_later = false;

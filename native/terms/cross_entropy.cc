@@ -1,40 +1,48 @@
 #include "native/terms/cross_entropy.h"
 
-#include "native/ops/cross_entropy.h"
-
 namespace l2t::terms {
 namespace {
 
 class CrossEntropyPoint final : public TermPoint {
  public:
-  explicit CrossEntropyPoint(at::Tensor y) : y_(std::move(y)) {}
+  CrossEntropyPoint(const backends::Backend& backend, at::Tensor y) : backend_(backend), y_(std::move(y)) {}
 
   at::Tensor forward(const nets::Activations& target, Tensors /*theta*/) override {
-    return ops::cross_entropy(target.logits, y_, log_p_);
+    auto [loss, log_p, z_bar] = backend_.cross_entropy(target.logits, y_);
+    log_p_ = std::move(log_p);
+    z_bar_ = std::move(z_bar);
+    return loss;
   }
-  void backward(nets::Activations& bar) override { add_to(bar.logits, ops::cross_entropy_backward(log_p_, y_)); }
+  void backward(nets::Activations& bar) override { add_to(bar.logits, std::move(z_bar_)); }
   void tangent(const nets::Activations& dot, Tensors /*theta_dot*/, bool /*keep*/) override { z_dot_ = dot.logits; }
   void tangent_backward(nets::Activations& bar_dot) override {
-    add_to(bar_dot.logits, ops::cross_entropy_tangent_backward(log_p_, z_dot_));
+    add_to(bar_dot.logits, backend_.cross_entropy_tangent_backward(log_p_, z_dot_));
   }
 
  private:
+  const backends::Backend& backend_;
   at::Tensor y_;
   at::Tensor log_p_;
+  at::Tensor z_bar_;
   at::Tensor z_dot_;
 };
 
 class CrossEntropy final : public Term {
  public:
-  using Term::Term;
+  CrossEntropy(const std::string& name, const backends::Backend& backend) : Term(name), backend_(backend) {}
   [[nodiscard]] Reads reads() const override { return {.logits = true, .features = {}}; }
-  std::unique_ptr<TermPoint> point(const Batch& batch) override { return std::make_unique<CrossEntropyPoint>(batch.y); }
+  std::unique_ptr<TermPoint> point(const Batch& batch) override {
+    return std::make_unique<CrossEntropyPoint>(backend_, batch.y);
+  }
+
+ private:
+  const backends::Backend& backend_;
 };
 
 }  // namespace
 
-std::unique_ptr<Term> make_cross_entropy(const std::string& name, Setup& /*setup*/) {
-  return std::make_unique<CrossEntropy>(name);
+std::unique_ptr<Term> make_cross_entropy(const std::string& name, Setup& setup) {
+  return std::make_unique<CrossEntropy>(name, setup.backend());
 }
 
 }  // namespace l2t::terms

@@ -72,6 +72,7 @@ class MatchingPoint final : public TermPoint {
       weights.push_back(branch[0]);
       biases.push_back(branch[1]);
     }
+    if (weights.size() == 1) return {weights.front(), biases.front()};
     return {at::cat(weights), at::cat(biases)};
   }
 
@@ -125,7 +126,7 @@ class Matching final : public Term {
       std::vector<at::Tensor> coefficients;
       for (const int pair : shared.pairs)
         coefficients.push_back(transfer::coefficient(batch.importance, pair, beta_, batch.maps.pooled[pair]));
-      batch_.maps.push_back({shared, at::cat(coefficients, 1)});
+      batch_.maps.push_back({shared, coefficients.size() == 1 ? coefficients.front() : at::cat(coefficients, 1)});
     }
   }
 
@@ -145,7 +146,7 @@ class Matching final : public Term {
         begin += channels;
       }
     }
-    return transfer::importance_backward(networks, beta_, batch.maps.pooled, batch.importance, by_pair);
+    return transfer::importance_backward(backend_, networks, beta_, batch.maps.pooled, batch.importance, by_pair);
   }
 
  private:

@@ -2,10 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full_like.h>
-#include <ATen/ops/hardtanh.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/mm.h>
-#include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros.h>
 
 namespace l2t::transfer {
@@ -31,29 +27,29 @@ MetaNetworks make_meta_networks(Learned learned, const std::vector<int>& channel
 
 namespace {
 
-at::Tensor apply(const Slice& linear, Tensors phi, const at::Tensor& s) {
-  const auto parameters = linear.of(phi);
-  return at::linear(s, parameters[0], parameters[1]);
+/// The parts of φ, or of its gradient, that belong to pair i.
+ops::ImportanceNetworks of_pair(const MetaNetworks& networks, size_t i, Tensors phi) {
+  ops::ImportanceNetworks result;
+  if (networks.learned.what) {
+    result.f_weight = networks.f[i].of(phi)[0];
+    result.f_bias = networks.f[i].of(phi)[1];
+  }
+  if (networks.learned.where) {
+    result.g_weight = networks.g[i].of(phi)[0];
+    result.g_bias = networks.g[i].of(phi)[1];
+  }
+  return result;
 }
-
-void apply_backward(const Slice& linear, Tensors phi_bar, const at::Tensor& y_bar, const at::Tensor& s) {
-  const auto bar = linear.of(phi_bar);
-  auto weight_bar = bar[0];
-  at::mm_out(weight_bar, y_bar.t(), s);
-  bar[1].copy_(y_bar.sum(0));
-}
-
-/// ReLU6's derivative: 1 strictly inside (0, 6), else 0.
-at::Tensor inside(const at::Tensor& lambda) { return (lambda > 0) & (lambda < 6); }
 
 }  // namespace
 
-Importance importance(const MetaNetworks& networks, Tensors phi, Tensors pooled) {
+Importance importance(const backends::Backend& backend, const MetaNetworks& networks, Tensors phi, Tensors pooled) {
   Importance result;
-  const auto [what, where] = networks.learned;
+  if (!networks.learned.any()) return result;
   for (size_t i = 0; i < pooled.size(); ++i) {
-    if (what) result.w.push_back(at::softmax(apply(networks.f[i], phi, pooled[i]), 1));
-    if (where) result.lambda.push_back(at::hardtanh(apply(networks.g[i], phi, pooled[i]).squeeze(1), 0, 6));
+    auto [w, lambda] = backend.importance(pooled[i], of_pair(networks, i, phi));
+    if (w.defined()) result.w.push_back(std::move(w));
+    if (lambda.defined()) result.lambda.push_back(std::move(lambda));
   }
   return result;
 }
@@ -67,23 +63,15 @@ at::Tensor coefficient(const Importance& importance, size_t pair, double beta, c
   return where ? k * importance.lambda[pair].unsqueeze(1) : k;
 }
 
-at::Tensor importance_backward(const MetaNetworks& networks, double beta, Tensors pooled, const Importance& importance,
-                               Tensors k_bar) {
+at::Tensor importance_backward(const backends::Backend& backend, const MetaNetworks& networks, double beta,
+                               Tensors pooled, const Importance& importance, Tensors k_bar) {
   const auto flat = at::zeros({networks.phi.length()}, k_bar.front().options());
   const auto phi_bar = networks.phi.views(flat);
-  const auto [what, where] = networks.learned;
   for (size_t i = 0; i < pooled.size(); ++i) {
-    const auto scaled = k_bar[i] * (beta / static_cast<double>(pooled[i].size(0)));
-    if (what) {
-      const auto& w = importance.w[i];
-      const auto w_bar = where ? scaled * importance.lambda[i].unsqueeze(1) : scaled;
-      apply_backward(networks.f[i], phi_bar, w * (w_bar - (w * w_bar).sum(1, /*keepdim=*/true)), pooled[i]);
-    }
-    if (where) {
-      const auto& lambda = importance.lambda[i];
-      const auto lambda_bar = (what ? scaled * importance.w[i] : scaled).sum(1) * inside(lambda);
-      apply_backward(networks.g[i], phi_bar, lambda_bar.unsqueeze(1), pooled[i]);
-    }
+    const double scale = beta / static_cast<double>(pooled[i].size(0));
+    const ops::Importance of_pair_i{networks.learned.what ? importance.w[i] : at::Tensor(),
+                                    networks.learned.where ? importance.lambda[i] : at::Tensor()};
+    backend.importance_backward(k_bar[i], pooled[i], of_pair_i, scale, of_pair(networks, i, phi_bar));
   }
   return flat;
 }

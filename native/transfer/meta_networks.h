@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "native/backends/backend.h"
 #include "native/core/layout.h"
 #include "native/nets/network.h"
 
@@ -39,20 +40,16 @@ struct Importance {
   std::vector<at::Tensor> lambda;  // B, in [0, 6]: ReLU6(g(pooled S))
 };
 
-/// `phi`: the tensors of φ; `pooled[i]`: B × C_m.
-Importance importance(const MetaNetworks& networks, Tensors phi, Tensors pooled);
+/// `phi`: the tensors of φ; `pooled[i]`: B × C_m. Each pair by ops/importance.h.
+Importance importance(const backends::Backend& backend, const MetaNetworks& networks, Tensors phi, Tensors pooled);
 
 /// k of pair i, B × C_m, with L_wfm = Σ_pairs Σ_{b,c} k_{b,c} e_{b,c}, e the mean squared difference over places:
 /// k = β/B · λ_b · w_{b,c}; λ = 1 where amounts are fixed; w = 1 where only amounts are learned, 1/C_m where nothing
 /// is.
 at::Tensor coefficient(const Importance& importance, size_t pair, double beta, const at::Tensor& pooled);
 
-/// φ's gradient, flat, from k̄ = ∂L/∂k of every pair (B × C_m):
-///
-///   w̄ = β/B λ k̄ ,  λ̄ = β/B Σ_c w k̄ ;   f: logits' cotangent w ∘ (w̄ − Σ_c w w̄) ;   g: λ̄ where 0 < λ < 6
-///
-/// and through each linear layer W̄ = ȳᵀ s, b̄ = Σ_b ȳ, with s the pooled map.
-at::Tensor importance_backward(const MetaNetworks& networks, double beta, Tensors pooled, const Importance& importance,
-                               Tensors k_bar);
+/// φ's gradient, flat, from k̄ = ∂L/∂k of every pair (B × C_m).
+at::Tensor importance_backward(const backends::Backend& backend, const MetaNetworks& networks, double beta,
+                               Tensors pooled, const Importance& importance, Tensors k_bar);
 
 }  // namespace l2t::transfer

@@ -10,13 +10,13 @@
 
 namespace l2t::transfer {
 
-std::vector<nets::Activations> source_activations(const std::vector<Source>& sources,
+std::vector<nets::Activations> source_activations(const backends::Backend& backend, const std::vector<Source>& sources,
                                                   const std::vector<at::Tensor>& x) {
   std::vector<nets::Activations> result;
   result.reserve(sources.size());
   for (size_t k = 0; k < sources.size(); ++k) {
     const auto& [network, parameters, buffers] = sources[k];
-    result.push_back(nets::forward(network, parameters, buffers, x[k], nets::Statistics::kRunning));
+    result.push_back(backend.infer(network, parameters, buffers, x[k]));
   }
   return result;
 }
@@ -59,7 +59,7 @@ SourceMaps make_source_maps(const std::vector<nets::Activations>& sources, const
   for (auto& shared : maps.shared) {
     std::vector<at::Tensor> parts;
     for (const int pair : shared.pairs) parts.push_back(resize(map_of(pair), target_sizes[shared.feature]));
-    shared.source = at::cat(parts, 1);
+    shared.source = parts.size() == 1 ? parts.front() : at::cat(parts, 1);
     int64_t begin = 0;
     for (size_t k = 0; k < parts.size(); ++k) {
       maps.resized[shared.pairs[k]] = shared.source.narrow(1, begin, parts[k].size(1));

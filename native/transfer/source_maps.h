@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "native/backends/backend.h"
 #include "native/nets/forward.h"
 #include "native/transfer/pairs.h"
 
@@ -36,7 +37,8 @@ struct SourceMaps {
 };
 
 /// Forward pass of every source k, in evaluation mode, on its images x[k].
-std::vector<nets::Activations> source_activations(const std::vector<Source>& sources, const std::vector<at::Tensor>& x);
+std::vector<nets::Activations> source_activations(const backends::Backend& backend, const std::vector<Source>& sources,
+                                                  const std::vector<at::Tensor>& x);
 
 /// `target_sizes`: sides of the target's features.
 SourceMaps make_source_maps(const std::vector<nets::Activations>& sources, const std::vector<Pair>& pairs,

@@ -1,15 +1,8 @@
 #pragma once
-#include "native/backends/backend.h"
 #include "native/backends/cpu/loops.h"
+#include "native/backends/unit_end.h"
 
 namespace l2t::backends::cpu {
-
-/// What follows batch norm in a unit: a residual is added, then ReLU, then a 2×2 max-pool.
-struct UnitEnd {
-  bool add;
-  bool relu;
-  bool pool;
-};
 
 struct ConvUnitSpec {
   Form form;

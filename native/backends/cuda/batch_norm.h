@@ -3,10 +3,10 @@
 
 #include "native/backends/cuda/channel_sums.h"
 
-/// The four sweeps of batch norm with batch statistics, of the residual, ReLU and 2×2 max-pool that follow it, as bodies
-/// for SumsThenMap. y: the convolution's output; z = ReLU(γ s (y − μ) + β + skip); the pooled map takes z at `places`.
-/// Formulas: ops/batch_norm.h. All means and coefficients are doubles; what a place gets is computed in the maps' type,
-/// from y − μ. Null pointers: there is no such map.
+/// The four sweeps of batch norm with batch statistics, of the residual, ReLU and 2×2 max-pool that follow it, as
+/// bodies for SumsThenMap. y: the convolution's output; z = ReLU(γ s (y − μ) + β + skip); the pooled map takes z at
+/// `places`. Formulas: ops/batch_norm.h. All means and coefficients are doubles; what a place gets is computed in the
+/// maps' type, from y − μ. Null pointers: there is no such map.
 namespace l2t::backends::cuda {
 
 /// What all sweeps of a unit share. Maps: rows × C; per channel: C.
@@ -52,10 +52,10 @@ struct NormForward {
   NormMaps<T> maps;
   double* mean;
   double* invstd;
-  const T* shift;      // β
-  const T* skip;       // rows × C
-  const T* bias;       // of the convolution, which batch norm would subtract again: it moves the running mean alone
-  T* running_mean;     // null: they do not move
+  const T* shift;   // β
+  const T* skip;    // rows × C
+  const T* bias;    // of the convolution, which batch norm would subtract again: it moves the running mean alone
+  T* running_mean;  // null: they do not move
   T* running_variance;
   double momentum;
   double epsilon;
@@ -83,9 +83,7 @@ struct NormForward {
     move(running_variance[c], variance * n / (n - 1));
   }
 
-  L2T_BODY Affine<T> at(int64_t c) const {
-    return {static_cast<T>(maps.scale[c] * invstd[c]), shift[c]};
-  }
+  L2T_BODY Affine<T> at(int64_t c) const { return {static_cast<T>(maps.scale[c] * invstd[c]), shift[c]}; }
 
   L2T_BODY void apply(const Affine<T>& affine, int64_t c, int64_t cell) const {
     T best = 0;
@@ -174,7 +172,7 @@ struct NormTangent {
   using Real = T;
 
   NormMaps<T> maps;
-  T* y_dot;         // in: Ẇ∗x; out: ẏ = Ẇ∗x + W∗ẋ
+  T* y_dot;          // in: Ẇ∗x; out: ẏ = Ẇ∗x + W∗ẋ
   const T* y_dot_2;  // W∗ẋ; null: zero
   const T* scale_dot;
   const T* shift_dot;
@@ -279,7 +277,7 @@ struct NormTangentBackward {
     const double g_x_hat_mean = sum_g_x_hat[c] / n;
     const double y_dot_mean = sum_y_dot[c] / n;
     const double q = sum_y_dot_x_hat[c] / n;
-    const double g_dot_x_hat = s * sums[1];                                                        // Σ ġ x̂
+    const double g_dot_x_hat = s * sums[1];                                                 // Σ ġ x̂
     const double g_x_hat_dot = s * (sums[2] - y_dot_mean * sum_g[c] - q * sum_g_x_hat[c]);  // Σ g x̂̇
     scale_bar_dot[c] = static_cast<T>(g_dot_x_hat + g_x_hat_dot);
     shift_bar_dot[c] = static_cast<T>(sums[0]);
@@ -289,12 +287,9 @@ struct NormTangentBackward {
     const double on_y_dot = -scaled * s * g_x_hat_mean;
     const double on_x_hat = -scaled * (g_dot_x_hat + g_x_hat_dot) / n - scaled_dot * g_x_hat_mean - on_y_dot * q;
     const double constant = -scaled * sums[0] / n - scaled_dot * g_mean - on_y_dot * y_dot_mean;
-    coefficients[c] = {static_cast<T>(scaled),
-                       static_cast<T>(scaled_dot),
-                       static_cast<T>(on_y_dot),
-                       static_cast<T>(on_x_hat * s),
-                       static_cast<T>(constant),
-                       static_cast<T>(-scaled * s * g_x_hat_mean),
+    coefficients[c] = {static_cast<T>(scaled),          static_cast<T>(scaled_dot),
+                       static_cast<T>(on_y_dot),        static_cast<T>(on_x_hat * s),
+                       static_cast<T>(constant),        static_cast<T>(-scaled * s * g_x_hat_mean),
                        static_cast<T>(-scaled * g_mean)};
   }
 
@@ -323,9 +318,9 @@ struct NormInference {
   const T* skip;
   const T* scale;
   const T* shift;
-  const T* mean;      // of y, without the convolution's bias
+  const T* mean;  // of y, without the convolution's bias
   const T* variance;
-  const T* bias;      // of the convolution; null: none
+  const T* bias;  // of the convolution; null: none
   double epsilon;
   T* z;
   T* pooled;

@@ -85,9 +85,7 @@ struct SumsThenMap {
  private:
   L2T_BODY double* chunk_sums() const { return partials; }
   L2T_BODY double* group_sums() const { return partials + index(plan.chunks, 0, 0); }
-  L2T_BODY int64_t index(int64_t part, int k, int64_t c) const {
-    return (part * Sweep::kSums + k) * plan.channels + c;
-  }
+  L2T_BODY int64_t index(int64_t part, int k, int64_t c) const { return (part * Sweep::kSums + k) * plan.channels + c; }
   L2T_BODY int64_t begin(int64_t chunk) const { return chunk * plan.per_chunk; }
   L2T_BODY int64_t end(int64_t chunk) const {
     const int64_t next = begin(chunk + 1);

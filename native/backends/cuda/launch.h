@@ -2,7 +2,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <initializer_list>
 
 #if defined(__CUDACC__)
 #include <c10/core/DeviceGuard.h>
@@ -57,10 +56,10 @@ int64_t resident_blocks() {
   return static_cast<int64_t>(blocks) * processors;
 }
 
-/// `tensors`: all that the body reads or writes, on one device.
+/// `tensors`: all that the body reads or writes, on one device, the first of them defined.
 template <class Body>
-void launch(Body body, std::initializer_list<at::Tensor> tensors) {
-  const c10::DeviceGuard guard(tensors.begin()->device());
+void launch(Body body, at::TensorList tensors) {
+  const c10::DeviceGuard guard(tensors.front().device());
   int64_t threads = 0;
   for (int phase = 0; phase < Body::kPhases; ++phase) threads = std::max(threads, body.threads(phase));
   if (threads == 0) return;
@@ -79,14 +78,14 @@ void launch(Body body, std::initializer_list<at::Tensor> tensors) {
 /// (test/native/device/), which counts one operation; nothing else compiles these files without nvcc.
 class HostAccess {
  public:
-  HostAccess(const char* kernel, std::initializer_list<at::Tensor> tensors);
+  HostAccess(const char* kernel, at::TensorList tensors);
   HostAccess(const HostAccess&) = delete;
   HostAccess& operator=(const HostAccess&) = delete;
   ~HostAccess();
 };
 
 template <class Body>
-void launch(Body body, std::initializer_list<at::Tensor> tensors) {
+void launch(Body body, at::TensorList tensors) {
   const HostAccess access(Body::kName, tensors);
   for (int phase = 0; phase < Body::kPhases; ++phase) {
     const int64_t threads = body.threads(phase);

@@ -123,7 +123,8 @@ struct MatchingTangent {
 
  private:
   L2T_BODY void chunk(int64_t i) const {
-    const T scale = k[maps.image(i) * maps.channels + maps.channel(i)] * static_cast<T>(2.0 / static_cast<double>(maps.places));
+    const T scale =
+        k[maps.image(i) * maps.channels + maps.channel(i)] * static_cast<T>(2.0 / static_cast<double>(maps.places));
     T sum = 0;
     for (int64_t j = maps.begin(i); j < maps.end(i); j += maps.channels) {
       const T difference = d[j] - source[j];

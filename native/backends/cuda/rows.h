@@ -29,7 +29,7 @@ struct SumOfExp {
 
 /// ops/cross_entropy.h: L, log p and z̄.
 template <class T>
-struct CrossEntropy {
+struct CrossEntropyBody {
   static constexpr const char* kName = "cross_entropy";
   static constexpr int kPhases = 3;
 
@@ -104,13 +104,14 @@ struct CrossEntropyTangentBackward {
       rows[i] = sum;
     } else {
       const double p = std::exp(static_cast<double>(log_p[i]));
-      z_bar_dot[i] = static_cast<T>(p * (static_cast<double>(z_dot[i]) - rows[i / classes]) / static_cast<double>(images));
+      z_bar_dot[i] =
+          static_cast<T>(p * (static_cast<double>(z_dot[i]) - rows[i / classes]) / static_cast<double>(images));
     }
   }
 };
 
-/// The meta-networks of one pair, from the logits z of f (transfer/meta_networks.h): w = softmax z, λ = ReLU6(g · s +
-/// b), k = scale λ w. Null: that network is not there.
+/// The meta-networks of one pair (ops/importance.h), from f's logits z: w = softmax z, λ = ReLU6(g · s + b). Null: that
+/// network is not there.
 template <class T>
 struct ImportanceForward {
   static constexpr const char* kName = "importance";
@@ -118,7 +119,6 @@ struct ImportanceForward {
 
   int64_t images;
   int64_t channels;
-  double scale;
   const T* z;         // B × C
   const T* s;         // B × C
   const T* g_weight;  // C
@@ -128,11 +128,11 @@ struct ImportanceForward {
   double* rows;       // B: log Σ exp z
   T* w;
   T* lambda;
-  T* k;
 
   L2T_BODY int64_t threads(int phase) const {
     if (phase == 0) return images * kLanes;
-    return phase == 1 ? images : images * channels;
+    if (phase == 1) return images;
+    return z != nullptr ? images * channels : 0;
   }
 
   L2T_BODY void run(int phase, int64_t i) const {
@@ -141,13 +141,7 @@ struct ImportanceForward {
     } else if (phase == 1) {
       row(i);
     } else {
-      double value = scale;
-      if (z != nullptr) {
-        w[i] = static_cast<T>(std::exp(static_cast<double>(z[i]) - rows[i / channels]));
-        value *= w[i];
-      }
-      if (g_weight != nullptr) value *= lambda[i / channels];
-      k[i] = static_cast<T>(value);
+      w[i] = static_cast<T>(std::exp(static_cast<double>(z[i]) - rows[i / channels]));
     }
   }
 
@@ -176,7 +170,7 @@ struct ImportanceForward {
   }
 };
 
-/// importance_backward of transfer/meta_networks.h for one pair but f's W̄ = z̄ᵀ s: z̄, f's b̄, g's W̄ and b̄.
+/// Its gradient but for f's W̄ = z̄ᵀ s: z̄, f's b̄, g's W̄ and b̄.
 template <class T>
 struct ImportanceBackward {
   static constexpr const char* kName = "importance_backward";

@@ -88,8 +88,8 @@ struct GradientPart {
   const T* first;   // null: zero
   const T* second;  // null: none
   int64_t length;
-  int64_t inputs;     // I
-  int64_t places;     // k · k
+  int64_t inputs;      // I
+  int64_t places;      // k · k
   bool channels_last;  // the results: O × k × k × I in memory
 
   L2T_BODY void write(int64_t i) const {

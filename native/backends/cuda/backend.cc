@@ -1,0 +1,115 @@
+#include <ATen/ops/linear.h>
+#include <ATen/ops/mm.h>
+
+#include "native/backends/cuda/conv_unit.h"
+#include "native/backends/cuda/cuda.h"
+#include "native/backends/cuda/kernels.h"
+#include "native/backends/reference/backend.h"
+#include "native/ops/conv2d.h"
+
+namespace l2t::backends::cuda {
+namespace {
+
+/// Convolutions and products by LibTorch, the rest by own kernels.
+class Cuda final : public Backend {
+ public:
+  [[nodiscard]] const char* name() const override { return "cuda"; }
+
+  [[nodiscard]] std::vector<Step> units(const Part& part) const override {
+    const auto sides = nets::value_sides(part.network, part.x.size(2));
+    const auto gradients = std::make_shared<Gradients>();
+    std::vector<Step> steps;
+    for (size_t i = 0; i < part.operations; i = steps.back().outputs.back()) {
+      const auto fused = fused_unit_at(part, sides, i);
+      steps.push_back(fused ? Step{fused->inputs, fused->outputs, make_conv_unit(*fused, part.sweeps, gradients)}
+                            : reference::unit_of(part, i));
+    }
+    return steps;
+  }
+
+  [[nodiscard]] CrossEntropy cross_entropy(const at::Tensor& z, const at::Tensor& y) const override {
+    return cuda::cross_entropy(z.contiguous(), y);
+  }
+
+  [[nodiscard]] at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p,
+                                                          const at::Tensor& z_dot) const override {
+    return cuda::cross_entropy_tangent_backward(log_p, z_dot.contiguous());
+  }
+
+  [[nodiscard]] ops::Importance importance(const at::Tensor& s,
+                                           const ops::ImportanceNetworks& networks) const override {
+    const auto rows = s.contiguous();
+    const bool what = networks.f_weight.defined();
+    return cuda::importance(what ? at::linear(rows, networks.f_weight, networks.f_bias) : at::Tensor(), rows, networks);
+  }
+
+  void importance_backward(const at::Tensor& k_bar, const at::Tensor& s, const ops::Importance& importance,
+                           double scale, const ops::ImportanceNetworks& bar) const override {
+    const auto rows = s.contiguous();
+    const auto z_bar = cuda::importance_backward(k_bar.contiguous(), rows, importance, scale, bar);
+    if (!z_bar.defined()) return;
+    auto weight_bar = bar.f_weight;
+    at::mm_out(weight_bar, z_bar.t(), rows);
+  }
+
+  [[nodiscard]] MatchingSweep matching_gradient(const MatchingInputs& maps, const Pointwise& branches) const override {
+    const auto inputs = dense(maps);
+    const auto d = channels_last(ops::conv2d(maps.t, branches.weight, branches.bias, ops::kPointwise));
+    auto loss = cuda::matching_gradient(inputs.with(maps.t), d);
+    const auto bar = ops::conv2d_backward(d, maps.t, branches.weight, /*bias=*/true, /*input=*/true, ops::kPointwise);
+    return {std::move(loss), bar.x_bar, {bar.w_bar, bar.b_bar}};
+  }
+
+  [[nodiscard]] MatchingSweep matching_tangent(const MatchingInputs& maps, const at::Tensor& t_dot,
+                                               const Pointwise& branches, const Pointwise& branches_dot,
+                                               bool product) const override {
+    const auto inputs = dense(maps);
+    // Computes W T + b again: a small convolution, which saves keeping a map.
+    const auto d = channels_last(ops::conv2d(maps.t, branches.weight, branches.bias, ops::kPointwise));
+    const auto d_dot = channels_last(ops::conv2d(t_dot, branches.weight, {}, ops::kPointwise));
+    const auto d_dot_2 = channels_last(ops::conv2d(maps.t, branches_dot.weight, branches_dot.bias, ops::kPointwise));
+    MatchingSweep result{cuda::matching_tangent(inputs.with(maps.t), d, d_dot, d_dot_2, product), {}, {}};
+    if (!product) return result;
+    const auto dot = ops::conv2d_tangent_backward(d, d_dot, maps.t, t_dot, branches.weight, branches_dot.weight,
+                                                  /*bias=*/true, /*input=*/true, ops::kPointwise);
+    result.t_bar = dot.x_bar;
+    result.bar = {dot.w_bar, dot.b_bar};
+    return result;
+  }
+
+  void sgd_step(const Sgd& sgd, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
+                const at::Tensor& next_theta, const at::Tensor& next_velocity) const override {
+    cuda::sgd_step(sgd, theta, velocity, gradient, next_theta, next_velocity);
+  }
+
+  [[nodiscard]] at::Tensor sgd_adjoint(const Sgd& sgd, const at::Tensor& a, const at::Tensor& b) const override {
+    return cuda::sgd_adjoint(sgd, a, b);
+  }
+
+  void adam_step(const Adam& adam, const at::Tensor& phi, const at::Tensor& gradient,
+                 const AdamState& state) const override {
+    cuda::adam_step(adam, phi, gradient, state);
+  }
+
+ private:
+  static at::Tensor channels_last(const at::Tensor& map) { return map.contiguous(at::MemoryFormat::ChannelsLast); }
+
+  /// The kernels read S channels last and k row by row.
+  struct DenseInputs {
+    at::Tensor source;
+    at::Tensor coefficient;
+    [[nodiscard]] MatchingInputs with(const at::Tensor& t) const { return {t, source, coefficient}; }
+  };
+  static DenseInputs dense(const MatchingInputs& maps) {
+    return {channels_last(maps.source), maps.coefficient.contiguous()};
+  }
+};
+
+}  // namespace
+
+const Backend& backend() {
+  static const Cuda cuda;
+  return cuda;
+}
+
+}  // namespace l2t::backends::cuda
