@@ -40,7 +40,8 @@ struct Apply {
   at::Tensor operator()(const Linear& op) const { return at::linear(x, parameter(op.weight), parameter(op.bias)); }
 };
 
-/// For each value, the last operation that reads it (−1: none does).
+}  // namespace
+
 std::vector<int> last_readers(const Network& network) {
   std::vector<int> last(network.operations.size() + 1, -1);
   for (size_t i = 0; i < network.operations.size(); ++i) {
@@ -49,7 +50,10 @@ std::vector<int> last_readers(const Network& network) {
   return last;
 }
 
-}  // namespace
+at::Tensor apply(const OperationKind& kind, Tensors parameters, Tensors buffers, Statistics statistics,
+                 const at::Tensor& x, const at::Tensor& skip) {
+  return std::visit(Apply{parameters, buffers, statistics, x, skip}, kind);
+}
 
 Activations forward(const Network& network, Tensors parameters, Tensors buffers, const at::Tensor& x,
                     Statistics statistics) {
@@ -60,8 +64,7 @@ Activations forward(const Network& network, Tensors parameters, Tensors buffers,
   result.features.reserve(network.features.size());
   for (size_t i = 0; i < network.operations.size(); ++i) {
     const auto& [kind, inputs] = network.operations[i];
-    values[i + 1] =
-        std::visit(Apply{parameters, buffers, statistics, values[inputs.front()], values[inputs.back()]}, kind);
+    values[i + 1] = apply(kind, parameters, buffers, statistics, values[inputs.front()], values[inputs.back()]);
     const auto& features = network.features;
     const auto next = result.features.size();
     if (next < features.size() && features[next].value == static_cast<int>(i) + 1)

@@ -23,4 +23,11 @@ enum class Statistics {
 Activations forward(const Network& network, Tensors parameters, Tensors buffers, const at::Tensor& x,
                     Statistics statistics);
 
+/// Applies one operation to x; `skip`: the second input of Add, which other kinds do not read.
+at::Tensor apply(const OperationKind& kind, Tensors parameters, Tensors buffers, Statistics statistics,
+                 const at::Tensor& x, const at::Tensor& skip);
+
+/// For each value, the last operation that reads it (−1: none does).
+std::vector<int> last_readers(const Network& network);
+
 }  // namespace l2t::nets

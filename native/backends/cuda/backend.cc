@@ -1,11 +1,11 @@
-#include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 
 #include "native/backends/cuda/conv_unit.h"
 #include "native/backends/cuda/cuda.h"
+#include "native/backends/cuda/infer.h"
 #include "native/backends/cuda/kernels.h"
+#include "native/backends/cuda/linear_unit.h"
 #include "native/backends/reference/backend.h"
-#include "native/ops/conv2d.h"
 
 namespace l2t::backends::cuda {
 namespace {
@@ -13,6 +13,8 @@ namespace {
 /// Convolutions and products by LibTorch, the rest by own kernels.
 class Cuda final : public Backend {
  public:
+  explicit Cuda(bool bf16) : products_(bf16) {}
+
   [[nodiscard]] const char* name() const override { return "cuda"; }
 
   [[nodiscard]] std::vector<Step> units(const Part& part) const override {
@@ -20,11 +22,22 @@ class Cuda final : public Backend {
     const auto gradients = std::make_shared<Gradients>();
     std::vector<Step> steps;
     for (size_t i = 0; i < part.operations; i = steps.back().outputs.back()) {
-      const auto fused = fused_unit_at(part, sides, i);
-      steps.push_back(fused ? Step{fused->inputs, fused->outputs, make_conv_unit(*fused, part.sweeps, gradients)}
-                            : reference::unit_of(part, i));
+      const auto& operation = part.network.operations[i];
+      if (const auto fused = fused_unit_at(part, sides, i)) {
+        auto unit = make_conv_unit(*fused, part.sweeps, products_, gradients);
+        steps.push_back({fused->inputs, fused->outputs, std::move(unit)});
+      } else if (const auto* const linear = std::get_if<nets::Linear>(&operation.kind)) {
+        steps.push_back({operation.inputs, {static_cast<int>(i) + 1}, make_linear_unit(*linear, products_, gradients)});
+      } else {
+        steps.push_back(reference::unit_of(part, i));
+      }
     }
     return steps;
+  }
+
+  [[nodiscard]] nets::Activations infer(const nets::Network& network, Tensors parameters, Tensors buffers,
+                                        const at::Tensor& x) const override {
+    return cuda::infer(network, parameters, buffers, x, products_);
   }
 
   [[nodiscard]] CrossEntropy cross_entropy(const at::Tensor& z, const at::Tensor& y) const override {
@@ -40,7 +53,8 @@ class Cuda final : public Backend {
                                            const ops::ImportanceNetworks& networks) const override {
     const auto rows = s.contiguous();
     const bool what = networks.f_weight.defined();
-    return cuda::importance(what ? at::linear(rows, networks.f_weight, networks.f_bias) : at::Tensor(), rows, networks);
+    return cuda::importance(what ? products_.linear(rows, networks.f_weight, networks.f_bias) : at::Tensor(), rows,
+                            networks);
   }
 
   void importance_backward(const at::Tensor& k_bar, const at::Tensor& s, const ops::Importance& importance,
@@ -54,7 +68,7 @@ class Cuda final : public Backend {
 
   [[nodiscard]] MatchingSweep matching_gradient(const MatchingInputs& maps, const Pointwise& branches) const override {
     const auto inputs = dense(maps);
-    const auto d = channels_last(ops::conv2d(maps.t, branches.weight, branches.bias, ops::kPointwise));
+    const auto d = products_.conv2d(maps.t, branches.weight, branches.bias, ops::kPointwise);
     auto loss = cuda::matching_gradient(inputs.with(maps.t), d);
     const auto bar = ops::conv2d_backward(d, maps.t, branches.weight, /*bias=*/true, /*input=*/true, ops::kPointwise);
     return {std::move(loss), bar.x_bar, {bar.w_bar, bar.b_bar}};
@@ -65,15 +79,15 @@ class Cuda final : public Backend {
                                                bool product) const override {
     const auto inputs = dense(maps);
     // Computes W T + b again: a small convolution, which saves keeping a map.
-    const auto d = channels_last(ops::conv2d(maps.t, branches.weight, branches.bias, ops::kPointwise));
-    const auto d_dot = channels_last(ops::conv2d(t_dot, branches.weight, {}, ops::kPointwise));
-    const auto d_dot_2 = channels_last(ops::conv2d(maps.t, branches_dot.weight, branches_dot.bias, ops::kPointwise));
+    const auto d = products_.conv2d(maps.t, branches.weight, branches.bias, ops::kPointwise);
+    const auto d_dot = products_.conv2d(t_dot, branches.weight, {}, ops::kPointwise);
+    const auto d_dot_2 = products_.conv2d(maps.t, branches_dot.weight, branches_dot.bias, ops::kPointwise);
     MatchingSweep result{cuda::matching_tangent(inputs.with(maps.t), d, d_dot, d_dot_2, product), {}, {}};
     if (!product) return result;
-    const auto dot = ops::conv2d_tangent_backward(d, d_dot, maps.t, t_dot, branches.weight, branches_dot.weight,
-                                                  /*bias=*/true, /*input=*/true, ops::kPointwise);
-    result.t_bar = dot.x_bar;
-    result.bar = {dot.w_bar, dot.b_bar};
+    const auto on_t = products_.conv2d_backward(d_dot, maps.t, branches.weight, true, true, ops::kPointwise);
+    const auto on_t_dot = products_.conv2d_backward(d, t_dot, branches_dot.weight, false, true, ops::kPointwise);
+    result.t_bar = on_t.x_bar.add_(on_t_dot.x_bar);
+    result.bar = {on_t.w_bar.add_(on_t_dot.w_bar), on_t.b_bar};
     return result;
   }
 
@@ -92,6 +106,8 @@ class Cuda final : public Backend {
   }
 
  private:
+  Products products_;
+
   static at::Tensor channels_last(const at::Tensor& map) { return map.contiguous(at::MemoryFormat::ChannelsLast); }
 
   /// The kernels read S channels last and k row by row.
@@ -108,7 +124,7 @@ class Cuda final : public Backend {
 }  // namespace
 
 const Backend& backend() {
-  static const Cuda cuda;
+  static const Cuda cuda(/*bf16=*/false);
   return cuda;
 }
 

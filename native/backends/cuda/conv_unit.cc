@@ -2,8 +2,6 @@
 
 #include <ATen/ops/add.h>
 
-#include "native/ops/conv2d.h"
-
 namespace l2t::backends::cuda {
 namespace {
 
@@ -13,8 +11,12 @@ at::Tensor channels_last(const at::Tensor& map) {
 
 class ConvUnit final : public Unit {
  public:
-  ConvUnit(const FusedUnit& spec, Sweeps sweeps, std::shared_ptr<Gradients> gradients)
-      : spec_(spec), window_{spec.conv.stride, spec.conv.padding}, sweeps_(sweeps), gradients_(std::move(gradients)) {
+  ConvUnit(const FusedUnit& spec, Sweeps sweeps, const Products& products, std::shared_ptr<Gradients> gradients)
+      : spec_(spec),
+        window_{spec.conv.stride, spec.conv.padding},
+        sweeps_(sweeps),
+        products_(products),
+        gradients_(std::move(gradients)) {
     norm_.relu = spec.end.relu;
     norm_.pool = spec.end.pool;
   }
@@ -36,7 +38,8 @@ class ConvUnit final : public Unit {
     const bool keep = sweeps_ == Sweeps::kProduct || spec_.end.add;
     auto [g, y_bar, sums] =
         norm_backward(norm_, bars_of(z_bar), keep, theta_bar[spec_.norm.scale], theta_bar[spec_.norm.shift]);
-    const auto bar = ops::conv2d_backward(y_bar, x_, theta_[spec_.conv.weight], /*bias=*/false, spec_.input, window_);
+    const auto bar =
+        products_.conv2d_backward(y_bar, x_, theta_[spec_.conv.weight], /*bias=*/false, spec_.input, window_);
     write(theta_bar, bar.w_bar, {});
     Values x_bar = inputs(bar.x_bar, g);
     if (sweeps_ == Sweeps::kProduct) {
@@ -65,10 +68,11 @@ class ConvUnit final : public Unit {
         norm_tangent_backward(norm_, bars_of(z_bar_dot), g_, g_sums_, y_dot_, y_dot_sums_, theta_dot_[spec_.norm.scale],
                               theta_bar_dot[spec_.norm.scale], theta_bar_dot[spec_.norm.shift]);
     const auto dot =
-        ops::conv2d_backward(y_bar_dot, x_, theta_[spec_.conv.weight], /*bias=*/false, spec_.input, window_);
+        products_.conv2d_backward(y_bar_dot, x_, theta_[spec_.conv.weight], /*bias=*/false, spec_.input, window_);
     ops::Conv2dGradient moved;
     if (x_dot_.defined()) {
-      moved = ops::conv2d_backward(y_bar, x_dot_, theta_dot_[spec_.conv.weight], /*bias=*/false, spec_.input, window_);
+      moved =
+          products_.conv2d_backward(y_bar, x_dot_, theta_dot_[spec_.conv.weight], /*bias=*/false, spec_.input, window_);
     }
     if (moved.x_bar.defined()) dot.x_bar.add_(moved.x_bar);
     write(theta_bar_dot, dot.w_bar, moved.w_bar);
@@ -79,7 +83,7 @@ class ConvUnit final : public Unit {
  private:
   /// Without its bias, which batch norm would subtract again.
   [[nodiscard]] at::Tensor convolve(const at::Tensor& x, Tensors theta) const {
-    return channels_last(ops::conv2d(x, theta[spec_.conv.weight], {}, window_));
+    return products_.conv2d(x, theta[spec_.conv.weight], {}, window_);
   }
 
   [[nodiscard]] at::Tensor bias_of(Tensors theta) const {
@@ -115,6 +119,7 @@ class ConvUnit final : public Unit {
   FusedUnit spec_;
   ops::Conv2dWindow window_;
   Sweeps sweeps_;
+  const Products& products_;
   std::shared_ptr<Gradients> gradients_;
   Tensors theta_;
   Tensors theta_dot_;
@@ -130,8 +135,9 @@ class ConvUnit final : public Unit {
 
 }  // namespace
 
-std::unique_ptr<Unit> make_conv_unit(const FusedUnit& spec, Sweeps sweeps, std::shared_ptr<Gradients> gradients) {
-  return std::make_unique<ConvUnit>(spec, sweeps, std::move(gradients));
+std::unique_ptr<Unit> make_conv_unit(const FusedUnit& spec, Sweeps sweeps, const Products& products,
+                                     std::shared_ptr<Gradients> gradients) {
+  return std::make_unique<ConvUnit>(spec, sweeps, products, std::move(gradients));
 }
 
 }  // namespace l2t::backends::cuda
