@@ -8,8 +8,8 @@
 
 #include "native/backends/backend.h"
 
-/// Everything that needs CUDA's headers stands behind this one. A build with CUDA compiles the other files of this
-/// folder; one without compiles none.cc alone, in which no device is supported.
+/// Everything that needs CUDA's headers stands behind this one. A build with CUDA compiles all files of this folder but
+/// none.cc; one without compiles none.cc, in which no device is supported, and arithmetic.cc, which needs no CUDA header.
 namespace l2t::backends::cuda {
 
 /// Whether this build has kernels for such tensors: float and double on a CUDA device.
@@ -25,10 +25,12 @@ struct Arithmetic {
   bool deterministic = true;
 };
 
-/// Sets LibTorch's switches for cuDNN and cuBLAS. Call it before the first operation on a GPU.
+/// Sets LibTorch's switches for cuDNN and cuBLAS. Call it before the first operation on a GPU, and only in a process
+/// that computes on one: the switch for deterministic algorithms also holds for operations on the CPU.
 void set_arithmetic(const Arithmetic& arithmetic);
 
-/// Bytes that LibTorch's allocator holds on a device: in tensors, and taken from the driver.
+/// Bytes that LibTorch's allocator holds on a device: in tensors, and taken from the driver. Call it after the first
+/// operation on a GPU.
 struct Memory {
   size_t allocated;
   size_t reserved;
@@ -44,10 +46,22 @@ struct GpuDescription {
   std::string compute_capability;  // "9.0"
   size_t free_bytes;
   size_t total_bytes;
+
+  static void fields(auto& self, auto&& visit) {
+    visit("name", self.name);
+    visit("computeCapability", self.compute_capability);
+    visit("freeBytes", self.free_bytes);
+    visit("totalBytes", self.total_bytes);
+  }
 };
+/// The visible GPUs, by index. It starts CUDA on each of them, which takes seconds and a part of their memory.
 std::vector<GpuDescription> gpus();
 
-/// "12.4", and "" in a build without CUDA: the CUDA release of the headers that this build was compiled with.
+/// Releases such as "12.4"; "" in a build without CUDA: of the headers that this build was compiled with, and of the
+/// runtime library that LibTorch brings. Their first numbers must be equal: between them, CUDA's structs change.
 std::string compiled_for();
+std::string runtime_version();
+/// The release of cuDNN that LibTorch uses, such as "9.1.0"; "" in a build without CUDA.
+std::string cudnn_version();
 
 }  // namespace l2t::backends::cuda

@@ -8,13 +8,13 @@ bool supports(const at::TensorOptions& /*options*/) { return false; }
 
 const Backend& backend() { throw Error("INTERNAL", "This build has no CUDA backend."); }
 
-void set_arithmetic(const Arithmetic& /*arithmetic*/) {}
-
 Memory memory(c10::Device /*device*/) { return {}; }
 void reset_peak_memory(c10::Device /*device*/) {}
 
 std::vector<GpuDescription> gpus() { return {}; }
 
 std::string compiled_for() { return {}; }
+std::string runtime_version() { return {}; }
+std::string cudnn_version() { return {}; }
 
 }  // namespace l2t::backends::cuda

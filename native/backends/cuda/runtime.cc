@@ -1,0 +1,67 @@
+// What CUDA's runtime library and LibTorch's allocator know of the GPUs.
+#include <ATen/Context.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <cuda_runtime_api.h>
+
+#include "native/backends/cuda/cuda.h"
+
+namespace l2t::backends::cuda {
+namespace {
+
+/// CUDA writes release 12.4 as 12040.
+std::string release(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+/// The sum over the allocator's pools of small and large blocks.
+constexpr auto kTotal = static_cast<size_t>(c10::CachingDeviceAllocator::StatType::AGGREGATE);
+
+GpuDescription describe(c10::DeviceIndex index) {
+  cudaDeviceProp properties{};
+  C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
+  GpuDescription gpu{};
+  gpu.name = properties.name;
+  gpu.compute_capability = std::to_string(properties.major) + "." + std::to_string(properties.minor);
+  const c10::cuda::CUDAGuard guard(index);
+  C10_CUDA_CHECK(cudaMemGetInfo(&gpu.free_bytes, &gpu.total_bytes));
+  return gpu;
+}
+
+}  // namespace
+
+Memory memory(c10::Device device) {
+  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index());
+  const auto& allocated = stats.allocated_bytes.at(kTotal);
+  const auto& reserved = stats.reserved_bytes.at(kTotal);
+  return {static_cast<size_t>(allocated.current), static_cast<size_t>(reserved.current),
+          static_cast<size_t>(allocated.peak), static_cast<size_t>(reserved.peak)};
+}
+
+void reset_peak_memory(c10::Device device) { c10::cuda::CUDACachingAllocator::resetPeakStats(device.index()); }
+
+std::vector<GpuDescription> gpus() {
+  std::vector<GpuDescription> found;
+  for (c10::DeviceIndex i = 0; i < c10::cuda::device_count(); ++i) found.push_back(describe(i));
+  return found;
+}
+
+std::string compiled_for() { return release(CUDART_VERSION); }
+
+std::string runtime_version() {
+  int version = 0;
+  C10_CUDA_CHECK(cudaRuntimeGetVersion(&version));
+  return release(version);
+}
+
+// cuDNN writes release 9.1.0 as 90100, and 8.9.7 as 8907.
+std::string cudnn_version() {
+  const auto version = at::Context::versionCuDNN();
+  const long major = version < 10000 ? 1000 : 10000;
+  return std::to_string(version / major) + "." + std::to_string(version % major / 100) + "." +
+         std::to_string(version % 100);
+}
+
+}  // namespace l2t::backends::cuda
