@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "binding/bench.h"
+#include "binding/cuda.h"
 #include "binding/guard.h"
 #include "binding/jobs.h"
 #include "binding/marshal.h"
@@ -74,6 +75,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   watch_process_exit(env);
   exports.Set("useErrors", function<use_errors>(env));
   exports.Set("info", function<info>(env));
+  exports.Set("cudaVersions", function<cuda_versions>(env));
+  exports.Set("cuda", function<cuda>(env));
   exports.Set("device", function<device>(env));
   exports.Set("backend", function<backend>(env));
   exports.Set("networks", function<networks>(env));

@@ -9,10 +9,11 @@ else()
 endif()
 set(L2T_CUDA_ARCHITECTURES "${default_architectures}" CACHE STRING "Compute capabilities to compile for, as 80;90")
 
-# nvcc is not told of /usr/include: the compiler must find the C++ library's wrappers before it.
+# nvcc knows its toolkit's headers. It is not told of /usr/include: the compiler must find the C++ library's wrappers
+# before it.
 set(include_flags -I "${CMAKE_CURRENT_SOURCE_DIR}")
 foreach(folder ${L2T_TORCH_INCLUDES} ${L2T_CUDA_INCLUDES})
-  if(NOT folder STREQUAL "/usr/include")
+  if(NOT folder STREQUAL "/usr/include" AND NOT folder STREQUAL L2T_CUDART_HEADERS)
     list(APPEND include_flags -isystem "${folder}")
   endif()
 endforeach()
@@ -20,7 +21,8 @@ set(architecture_flags "")
 foreach(architecture ${L2T_CUDA_ARCHITECTURES})
   list(APPEND architecture_flags -gencode "arch=compute_${architecture},code=sm_${architecture}")
 endforeach()
-list(APPEND architecture_flags -gencode "arch=compute_${architecture},code=compute_${architecture}")
+list(GET L2T_CUDA_ARCHITECTURES -1 last)
+list(APPEND architecture_flags -gencode "arch=compute_${last},code=compute_${last}")
 
 # Sets `objects` to what the .cu files of `sources` become.
 function(l2t_compile_kernels objects sources)

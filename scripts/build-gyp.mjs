@@ -26,9 +26,13 @@ const commonGypi = `{
 }
 `;
 
+// CMake alone builds the CUDA part.
+const cudaFolder = join(root, 'native/backends/cuda');
+const withoutCuda = ['none.cc', 'arithmetic.cc'].map((name) => join(cudaFolder, name));
+
 /** Every source, as binding.gyp takes it: relative to binding/. CMakeLists.txt globs the same. */
 export function sources() {
-  const isSource = (path) => path.endsWith('.cc');
+  const isSource = (path) => path.endsWith('.cc') && (!path.startsWith(`${cudaFolder}/`) || withoutCuda.includes(path));
   const own = readdirSync(binding).filter(isSource).sort();
   return [
     ...filesBelow(join(root, 'native'))
@@ -81,7 +85,11 @@ function build() {
     { cwd: binding, stdio: 'inherit', env: { ...process.env, npm_config_nodedir: headers } },
   );
   process.exitCode = child.status ?? 1;
-  if (child.status === 0) writeBuildStamp(join(binding, 'build/Release'), libtorch);
+  if (child.status === 0) {
+    writeBuildStamp(join(binding, 'build/Release'), libtorch, {
+      cuda: { built: false, reason: 'node-gyp builds no CUDA part; npx l2t-native build does' },
+    });
+  }
 }
 
 const [command, argument] = process.argv.slice(2);

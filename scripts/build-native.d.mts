@@ -1,8 +1,16 @@
 import type { LibTorch } from './libtorch.mjs';
 
+/** Whether an addon has its CUDA part, and why. */
+export interface CudaPart {
+  readonly built: boolean;
+  readonly reason: string;
+}
+
 /** What a built addon was built for. */
 export interface BuildStamp {
   readonly libtorch: { readonly path: string; readonly version: string; readonly how: string; readonly libDir: string };
+  /** Absent in what older versions wrote. */
+  readonly cuda?: CudaPart;
 }
 
 export const packageRoot: string;
@@ -14,9 +22,11 @@ export function buildNative(options: {
   readonly root?: string;
   readonly libtorch: LibTorch;
   readonly explicit?: string;
+  /** auto, on or off; by default what the environment's WITH_CUDA says, else auto. */
+  readonly withCuda?: string;
   /** The programs that the tests run, too. */
   readonly programs?: boolean;
   /** Another than build/, with CMake variables of its own. */
   readonly folder?: string;
   readonly define?: readonly string[];
-}): void;
+}): CudaPart;

@@ -18,7 +18,10 @@ export function addonPath(root = packageRoot) {
   return join(root, 'build/Release/l2t_native.node');
 }
 
-/** What the built addon was built for: { libtorch: { path, version, how, library }, … }; undefined if not built. */
+/**
+ * What the built addon was built for: { libtorch: { path, version, how, library }, cuda: { built, reason }, … };
+ * undefined if not built.
+ */
 export function readBuildStamp(root = packageRoot) {
   return existsSync(addonPath(root)) ? readJson(join(root, 'build/Release/l2t_native.json')) : undefined;
 }
@@ -28,7 +31,7 @@ function keyOf(root, folders) {
     join(root, 'CMakeLists.txt'),
     ...folders.flatMap((folder) => filesBelow(join(root, folder), ['build'])),
   ];
-  return fingerprint(files.filter((file) => /\.(cc|cu|h|inc|cmake|txt)$/.test(file)));
+  return fingerprint(files.filter((file) => /\.(cc|cu|cuh|h|inc|cmake|txt)$/.test(file)));
 }
 
 const sourcesKey = (root) => keyOf(root, ['cmake', 'native', 'binding']);
@@ -48,8 +51,15 @@ export function isNativeCurrent({ root = packageRoot, env = process.env, program
     (!programs || stamp.programs === programsKey(root)) &&
     // An addon built with `build --libtorch` stays until the environment asks for another LibTorch.
     (stamp.search === searchKey({ env }) || (stamp.named && !demanded)) &&
+    // An addon built with `build --with-cuda` stays until the environment asks for another choice.
+    (!env.WITH_CUDA || stamp.withCuda === cudaChoice(env)) &&
     stamp.libtorch.library === modified(join(stamp.libtorch.libDir, 'libtorch.so'))
   );
+}
+
+/** CMake's WITH_CUDA, as the environment asks for it. */
+function cudaChoice(env) {
+  return (env.WITH_CUDA || 'auto').toUpperCase();
 }
 
 /** How many compilers to run in parallel: each takes about 1 GB with ATen's headers. */
@@ -76,47 +86,48 @@ function cmakeJs(root, folder, args) {
 }
 
 /**
- * Removes a build folder that was configured differently; returns whether it did. CMake refuses a folder of another
- * generator, or of a checkout that has moved since.
+ * Removes a build folder that was configured differently: CMake refuses a folder of another generator, or of a checkout
+ * that has moved since.
  */
 function dropForeignConfiguration(root, folder, libtorch) {
   const stampPath = join(root, folder, 'configured.json');
   const wanted = { root, libtorch: libtorch.prefix, version: libtorch.version, ninja: onPath('ninja') };
-  if (
-    JSON.stringify(readJson(stampPath)) === JSON.stringify(wanted) &&
-    existsSync(join(root, folder, 'CMakeCache.txt'))
-  ) {
-    return false;
-  }
+  if (JSON.stringify(readJson(stampPath)) === JSON.stringify(wanted)) return;
   rmSync(join(root, folder), { recursive: true, force: true });
   writeJson(stampPath, wanted);
-  return true;
 }
 
 /**
  * Compiles the changed parts of the addon. `libtorch`: as findLibTorch gives it; `explicit`: the value of --libtorch,
- * if given; `programs`: the programs that the tests run, too; `define`: CMake variables, for a `folder` of its own.
+ * if given; `withCuda`: auto, on or off; `programs`: the programs that the tests run, too; `define`: CMake variables,
+ * for a `folder` of its own; `target`: what to build there, by default the addon. Returns whether the addon has its CUDA part, and why: { built, reason }.
  */
 export function buildNative({
   root = packageRoot,
   libtorch,
   explicit,
+  withCuda = cudaChoice(process.env),
   folder = 'build',
   programs = false,
+  target = programs ? 'all' : 'l2t_addon',
   define = [],
 }) {
   const sources = sourcesKey(root);
-  if (dropForeignConfiguration(root, folder, libtorch)) {
-    const variables = [`L2T_LIBTORCH=${libtorch.prefix}`, ...define].map((variable) => `--CD${variable}`);
-    cmakeJs(root, folder, ['configure', ...variables]);
-  }
-  cmakeJs(root, folder, ['build', '--target', programs ? 'all' : 'l2t_addon', '--parallel', String(jobs())]);
+  dropForeignConfiguration(root, folder, libtorch);
+  const variables = [`L2T_LIBTORCH=${libtorch.prefix}`, `WITH_CUDA=${withCuda.toUpperCase()}`, ...define];
+  // Each time, since a CUDA toolkit may have come or gone since the last.
+  cmakeJs(root, folder, ['configure', ...variables.map((variable) => `--CD${variable}`)]);
+  cmakeJs(root, folder, ['build', '--target', target, '--parallel', String(jobs())]);
+  const cuda = readJson(join(root, folder, 'cuda.json'));
   writeBuildStamp(join(root, folder, 'Release'), libtorch, {
+    cuda,
+    withCuda: withCuda.toUpperCase(),
     search: searchKey({ explicit }),
     named: explicit !== undefined,
     sources,
     ...(programs && { programs: programsKey(root) }),
   });
+  return cuda;
 }
 
 /** Writes beside an addon what it was built for. */

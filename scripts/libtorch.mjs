@@ -23,10 +23,12 @@ import { modified } from './stamps.mjs';
  * - starts a thread that shows its state in a file system.
  * OpenBLAS starts a thread for each core but one, and they wait for ever: the addon limits it to one thread
  * (threads.cc). If a thread cannot be started, either library ends the process.
+ * cuBLAS is deterministic only with a workspace of a fixed size, which it reads here before its first call.
  */
 export const loadEnvironment = {
   ...{ UCX_MEM_EVENTS: 'n', UCX_DEBUG_SIGNO: '0', UCX_HANDLE_ERRORS: 'none', UCX_VFS_ENABLE: 'n' },
   OPENBLAS_NUM_THREADS: '1',
+  CUBLAS_WORKSPACE_CONFIG: ':4096:8',
 };
 
 export const minimumVersion = '2.6';

@@ -9,7 +9,7 @@ import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onPath } from './apt.mjs';
-import { filesBelow } from './stamps.mjs';
+import { filesBelow, readJson } from './stamps.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const fix = process.argv.includes('--fix');
@@ -37,7 +37,7 @@ function present(tool, packages) {
 const cppFiles = ['native', 'binding', 'test/native']
   .flatMap((folder) => filesBelow(join(root, folder), ['build']))
   .map((path) => relative(root, path))
-  .filter((path) => /\.(cc|h|inc)$/.test(path));
+  .filter((path) => /\.(cc|cu|cuh|h|inc)$/.test(path));
 
 function git(...args) {
   const child = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
@@ -101,6 +101,8 @@ function configure() {
     '-B',
     'build/tidy',
     '-DL2T_UNITY=OFF',
+    // With a CUDA toolkit, so that its sources are looked at, too.
+    '-DL2T_CUDA_COMPILE_ONLY=ON',
     ...given.map(([, name, value]) => `-D${name}=${value}`),
   ];
   return spawnSync('cmake', args, { cwd: root }).status === 0;
@@ -113,7 +115,10 @@ async function tidy() {
     note('clang-tidy', false);
     return;
   }
-  const queue = sourcesToTidy();
+  // A build compiles the sources with CUDA, or those without, and clang-tidy must know how.
+  const commands = readJson(join(root, 'build/tidy/compile_commands.json'));
+  const compiled = new Set(commands.map(({ file }) => relative(root, file)));
+  const queue = sourcesToTidy().filter((path) => compiled.has(path));
   const count = queue.length;
   let ok = true;
   const worker = async () => {

@@ -2,20 +2,47 @@
 
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/util/Exception.h>
+#include <torch/csrc/api/include/torch/version.h>
 
 #include "native/core/error.h"
 
 namespace l2t {
+namespace {
 
-// Uses c10's device-neutral types, so one binary works with CPU and CUDA builds of LibTorch.
-std::string cuda_problem() {
-  if (!c10::impl::hasDeviceGuardImpl(c10::kCUDA)) return "this LibTorch was built without CUDA";
+/// Keeps LibTorch's warnings, which it would print.
+class WarningCollector final : public c10::WarningHandler {
+ public:
+  void process(const c10::Warning& warning) override { text_ += warning.msg(); }
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+// LibTorch looks for GPUs once a process. Only then does it warn of a missing or too old driver.
+std::string find_cuda_problem() {
+  if (!c10::impl::hasDeviceGuardImpl(c10::kCUDA)) {
+    return "the addon was built for LibTorch " TORCH_VERSION
+           " without CUDA; for a GPU, set LIBTORCH to one with CUDA and run `npx l2t-native build`";
+  }
+  WarningCollector warnings;
+  const c10::WarningUtils::WarningHandlerGuard guard(&warnings);
   try {
-    const auto count = c10::impl::VirtualGuardImpl(c10::kCUDA).deviceCount();
-    return count > 0 ? "" : "no CUDA GPU is visible (is the NVIDIA driver installed? see nvidia-smi)";
+    if (c10::impl::VirtualGuardImpl(c10::kCUDA).deviceCount() > 0) return "";
   } catch (const std::exception& error) {
     return error.what();
   }
+  return "LibTorch " TORCH_VERSION " has CUDA, but no GPU is visible (see nvidia-smi and CUDA_VISIBLE_DEVICES)" +
+         (warnings.text().empty() ? "" : "; it says: " + warnings.text());
+}
+
+}  // namespace
+
+// Uses c10's device-neutral types, so one binary works with CPU and CUDA builds of LibTorch.
+std::string cuda_problem() {
+  static const std::string problem = find_cuda_problem();
+  return problem;
 }
 
 DeviceChoice choose_device(const std::string& name) {

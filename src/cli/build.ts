@@ -2,9 +2,11 @@ import type { Command } from 'commander';
 import { addonPath, buildNative } from '../../scripts/build-native.mjs';
 import { requireLibTorch } from '../../scripts/libtorch.mjs';
 import { type ErrorCode, L2TError } from '../errors.js';
+import { refused } from '../options/check.js';
 
 interface BuildOptions {
   readonly libtorch?: string;
+  readonly withCuda?: string;
   readonly json?: boolean;
 }
 
@@ -16,7 +18,12 @@ function asL2TError(error: unknown): L2TError {
   return new L2TError(scriptCodes.find((known) => known === code) ?? 'INTERNAL', message.split('\n'), { cause: error });
 }
 
+const cudaChoices = ['auto', 'on', 'off'];
+
 function build(options: BuildOptions): void {
+  if (options.withCuda !== undefined && !cudaChoices.includes(options.withCuda)) {
+    throw refused('--with-cuda', options.withCuda, 'auto, on or off');
+  }
   const say = (line: string): void => {
     process.stderr.write(`${line}\n`);
   };
@@ -25,11 +32,14 @@ function build(options: BuildOptions): void {
     say('Looking for LibTorch …');
     const libtorch = requireLibTorch({ explicit: options.libtorch, say });
     say(`LibTorch ${libtorch.version} in ${libtorch.prefix} (${libtorch.how}). Compiling, one or two minutes …`);
-    buildNative({ libtorch, explicit: options.libtorch });
+    const cuda = buildNative({ libtorch, explicit: options.libtorch, withCuda: options.withCuda });
     const seconds = Number(((performance.now() - start) / 1000).toFixed(1));
-    const result = { addon: addonPath(), libtorch: libtorch.prefix, version: libtorch.version, seconds };
+    const result = { addon: addonPath(), libtorch: libtorch.prefix, version: libtorch.version, cuda, seconds };
     if (options.json) console.log(JSON.stringify(result));
-    else console.log(`Built ${result.addon} for LibTorch ${result.version} in ${result.libtorch} (${seconds} s).`);
+    else {
+      console.log(`Built ${result.addon} for LibTorch ${result.version} in ${result.libtorch} (${seconds} s).`);
+      console.log(`CUDA part: ${cuda.built ? 'on' : 'off'} (${cuda.reason}).`);
+    }
   } catch (error) {
     throw asL2TError(error);
   }
@@ -40,6 +50,10 @@ export function register(program: Command): void {
     .command('build')
     .description('compile the native part against LibTorch')
     .option('--libtorch <dir>', 'LibTorch to use: a folder that holds include/ and lib/')
+    .option(
+      '--with-cuda <when>',
+      'the part for NVIDIA GPUs: auto (if LibTorch and the CUDA toolkit allow it), on or off',
+    )
     .option('--json', 'print the result as one JSON document')
     .action(build);
 }

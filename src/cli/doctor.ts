@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { type Check, examine } from '../system/doctor.js';
+import { examine } from '../system/doctor.js';
+import type { Check } from '../system/doctor-check.js';
 
 function print(checks: readonly Check[]): void {
   const marks = { ok: pc.green('ok    '), note: pc.yellow('note  '), broken: pc.red('broken') };

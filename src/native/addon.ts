@@ -1,11 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadEnvironment } from '../../scripts/libtorch.mjs';
 import { type ErrorCode, L2TError } from '../errors.js';
-import { isLoadingOutOfRoom, requireRoomToLoad } from '../system/limits.js';
+import { requireRoomToLoad } from '../system/limits.js';
 import type { NativeAddon } from './contract.js';
+import { loadError, requireMatchingCuda } from './load-error.js';
 
 export type * from './contract.js';
 
@@ -37,11 +38,16 @@ function load(): NativeAddon {
     );
   }
   requireRoomToLoad();
+  const native = requireAddon(path);
+  native.useErrors((code, message) => new L2TError(code as ErrorCode, message.split('\n')));
+  requireMatchingCuda(path, native.cudaVersions());
+  return native;
+}
+
+function requireAddon(path: string): NativeAddon {
   try {
     setEnvironment(join(dirname(path), 'l2t_environment.node'));
-    const native = createRequire(import.meta.url)(path) as NativeAddon;
-    native.useErrors((code, message) => new L2TError(code as ErrorCode, message.split('\n')));
-    return native;
+    return createRequire(import.meta.url)(path) as NativeAddon;
   } catch (error) {
     throw loadError(path, error);
   }
@@ -57,57 +63,4 @@ function setEnvironment(path: string): void {
   // would take ten times as long.
   if (process.env.OMP_WAIT_POLICY === undefined) setDefault('GOMP_SPINCOUNT', '1000');
   for (const [name, value] of Object.entries(loadEnvironment)) setDefault(name, value);
-}
-
-const rebuild = 'run `npx l2t-native build`, with LIBTORCH set to the LibTorch to use';
-
-/** What messages of the dynamic loader mean. The first pattern that matches counts. */
-const loadProblems: readonly [pattern: RegExp, code: ErrorCode, meaning: string][] = [
-  [/Too many open files/, 'FILE_ACCESS', 'too many files are open: raise the limit (ulimit -n)'],
-  [
-    /libtorch_cuda\S*: cannot open/,
-    'LIBTORCH_NOT_FOUND',
-    `it was built for a CUDA LibTorch, but this one has no CUDA: ${rebuild}`,
-  ],
-  [/lib(torch|c10)\S*: cannot open/, 'LIBTORCH_NOT_FOUND', `the LibTorch that it was built for is gone: ${rebuild}`],
-  [
-    /(\S+\.so\S*): cannot open/,
-    'LIBTORCH_NOT_FOUND',
-    'a library that LibTorch needs is missing: install it, or add its folder to LD_LIBRARY_PATH',
-  ],
-  [
-    /undefined symbol|version .* not found/,
-    'ADDON_NOT_BUILT',
-    `it was built against another LibTorch than the one found: ${rebuild}`,
-  ],
-  [
-    /invalid ELF header|wrong ELF class|not a mach-o|incompatible architecture|file too short/i,
-    'ADDON_NOT_BUILT',
-    `it is damaged or of another machine: ${rebuild}`,
-  ],
-];
-
-function loadError(path: string, cause: unknown): L2TError {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  if (isLoadingOutOfRoom(text)) {
-    const message = `There is no room to load the native part: raise the limit of the address space (ulimit -v). The loader said: ${text}`;
-    return new L2TError('OUT_OF_MEMORY', message, { cause });
-  }
-  const problem = loadProblems.find(([pattern]) => pattern.test(text));
-  const code = problem?.[1] ?? 'ADDON_NOT_BUILT';
-  return new L2TError(
-    code,
-    `The native part ${path}${builtFor(path)} cannot be loaded; ${problem?.[2] ?? rebuild}. The loader said: ${text}`,
-    { cause },
-  );
-}
-
-/** The LibTorch that the addon was built for, from the file that the build writes beside it; '' if there is none. */
-function builtFor(path: string): string {
-  try {
-    const { libtorch } = JSON.parse(readFileSync(path.replace(/node$/, 'json'), 'utf8'));
-    return ` (built for LibTorch ${libtorch.version} in ${libtorch.path})`;
-  } catch {
-    return '';
-  }
 }

@@ -334,6 +334,30 @@ export interface MemoryUse {
   readonly peak: number;
 }
 
+/** CUDA releases such as '12.4'; '' of an addon that was built without CUDA. */
+export interface CudaVersions {
+  /** Of the toolkit that the addon was compiled with. */
+  readonly compiledFor: string;
+  /** Of the runtime library that LibTorch brings. */
+  readonly runtime: string;
+}
+
+export interface GpuDescription {
+  readonly name: string;
+  /** Such as '9.0'. */
+  readonly computeCapability: string;
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface CudaDescription {
+  /** Why no GPU can be used; '' if one can. */
+  readonly problem: string;
+  /** The release of cuDNN, '9.1.0'; '' without a GPU, or of an addon that was built without CUDA. */
+  readonly cudnn: string;
+  readonly gpus: readonly GpuDescription[];
+}
+
 /** The addon's exports. */
 export interface NativeAddon {
   /** From now on, failures of this thread's calls are what `make` returns; before, Errors with `code`. */
@@ -347,6 +371,10 @@ export interface NativeAddon {
     /** The instruction set of the CPU's kernels: avx512, avx2 or baseline. */
     readonly vectors: string;
   };
+  /** Of which CUDA the addon and LibTorch are. Starts nothing on a GPU. */
+  cudaVersions(): CudaVersions;
+  /** Describes the GPUs, which starts CUDA on each of them. */
+  cuda(): CudaDescription;
   /** The device that `name` means ('auto': the chosen one), and why. Throws DEVICE_UNAVAILABLE with the reason. */
   device(name: string): { readonly device: string; readonly reason: string };
   /**

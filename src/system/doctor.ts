@@ -2,20 +2,17 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { addonPath, isNativeCurrent, readBuildStamp } from '../../scripts/build-native.mjs';
 import { explain, findLibTorch, loadEnvironment } from '../../scripts/libtorch.mjs';
+import type { CudaDescription, CudaVersions } from '../native/contract.js';
+import { type Check, firstLine } from './doctor-check.js';
+import { cudaChecks, nvidiaDriver } from './doctor-cuda.js';
 import { defaultThreads } from './threads.js';
-
-/** One line of the report. 'note': it works, but could be better; 'broken': something cannot work. */
-export interface Check {
-  readonly name: string;
-  readonly state: 'ok' | 'note' | 'broken';
-  readonly detail: string;
-  /** What to do about it. */
-  readonly fix?: string;
-}
 
 export interface SelfTest {
   readonly libtorch: string;
   readonly cuda: boolean;
+  readonly cudaVersions: CudaVersions;
+  /** Undefined if addon and LibTorch are of different CUDA releases. */
+  readonly cudaDescription?: CudaDescription;
   readonly parallel: string;
   readonly gemm: string;
   readonly vectors: string;
@@ -24,12 +21,6 @@ export interface SelfTest {
 }
 
 const apt = (name: string): string => `sudo apt-get update && sudo apt-get install -y ${name}`;
-
-/** The first line of a program's output, or undefined if the program fails or cannot be run. */
-function firstLine(command: string, args: readonly string[]): string | undefined {
-  const child = spawnSync(command, args, { encoding: 'utf8', timeout: 10_000 });
-  return child.status === 0 ? child.stdout.split('\n')[0]?.trim() : undefined;
-}
 
 function checkNode(): Check {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -96,10 +87,15 @@ function checkAddon(): Check {
 
 /** Loads the addon in a child process, so that a crash becomes a line of the report and does not end it. */
 function selfTest(): { check: Check; result?: SelfTest } {
+  // Between major releases CUDA's structs change, so nothing of CUDA is called then.
   const program = `
     const addon = require(process.argv[1]);
     const device = addon.device('auto');
-    console.log(JSON.stringify({ ...addon.info(), device, backend: addon.backend(device.device, 'auto') }));`;
+    const cudaVersions = addon.cudaVersions();
+    const [compiled, runtime] = Object.values(cudaVersions).map((release) => release.split('.')[0]);
+    const cudaDescription = compiled === runtime ? addon.cuda() : undefined;
+    const backend = addon.backend(device.device, 'auto');
+    console.log(JSON.stringify({ ...addon.info(), cudaVersions, cudaDescription, device, backend }));`;
   const env = { ...loadEnvironment, ...process.env };
   const child = spawnSync(process.execPath, ['-e', program, addonPath()], { encoding: 'utf8', timeout: 120_000, env });
   if (child.status === 0) {
@@ -135,8 +131,9 @@ export function examine(): { checks: Check[]; libtorch: unknown; selfTest: SelfT
   const test = selfTest();
   checks.push(test.check);
   if (test.result !== undefined) {
-    const { device, reason } = test.result.device;
-    const detail = `auto chooses ${device}: ${reason}; its backend is ${test.result.backend}`;
+    const { cudaVersions: versions, cudaDescription: found, device } = test.result;
+    checks.push(...cudaChecks({ driver: nvidiaDriver(), part: readBuildStamp()?.cuda, versions, found }));
+    const detail = `auto chooses ${device.device}; its backend is ${test.result.backend}`;
     checks.push({ name: 'Device', state: 'ok', detail });
   }
   return { checks, libtorch, selfTest: test.result };

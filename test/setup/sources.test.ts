@@ -2,14 +2,19 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot, readBuildStamp } from '../../scripts/build-native.mjs';
 
-/** Every C++ source of the addon: what both builds must compile. */
-function expected(): string[] {
+const withoutCuda = ['none.cc', 'arithmetic.cc'].map((name) => join('native/backends/cuda', name));
+
+/** Every C++ source of the addon, with the CUDA part or without: what a build must compile. */
+function expected(cuda: boolean): string[] {
   const below = (folder: string) =>
     (readdirSync(join(packageRoot, folder), { recursive: true }) as string[]).map((name) => join(folder, name));
   return [...below('native'), ...below('binding')]
     .filter((path) => path.endsWith('.cc') && !path.startsWith('binding/build/'))
+    .filter((path) =>
+      cuda ? !path.endsWith('/cuda/none.cc') : !path.includes('/backends/cuda/') || withoutCuda.includes(path),
+    )
     .map((path) => join(packageRoot, path))
     .sort();
 }
@@ -26,10 +31,10 @@ test('CMake compiles every source', () => {
   }[];
   const compiled = commands.flatMap(({ file }) => filesOf(file)).filter((file) => !file.includes('/test/'));
   // The tests' addon has some of them, too.
-  expect([...new Set(compiled)].sort()).toEqual(expected());
+  expect([...new Set(compiled)].sort()).toEqual(expected(readBuildStamp()?.cuda?.built === true));
 });
 
-test('node-gyp compiles the same', () => {
+test('node-gyp compiles the same, without the CUDA part', () => {
   const gyp = readFileSync(join(packageRoot, 'binding/binding.gyp'), 'utf8');
   const command = /'sources': \['<!@\(node (\S+) (--sources)\)'\]/.exec(gyp);
   expect(command).not.toBeNull();
@@ -38,7 +43,7 @@ test('node-gyp compiles the same', () => {
   // The small library that is loaded before the addon is a target of its own.
   const named = [...gyp.matchAll(/'sources': \['([^<']+)'\]/g)].map(([, path = '']) => path);
   const sources = [...child.stdout.trim().split('\n'), ...named];
-  expect(sources.map((path) => resolve(packageRoot, 'binding', path)).sort()).toEqual(expected());
+  expect(sources.map((path) => resolve(packageRoot, 'binding', path)).sort()).toEqual(expected(false));
 });
 
 test('both define the same', () => {

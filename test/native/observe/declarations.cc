@@ -1,5 +1,6 @@
 #include "test/native/observe/declarations.h"
 #include "binding/bench.h"
+#include "binding/cuda.h"
 #include "binding/javascript_decoder.h"
 #include "binding/marshal.h"
 #include "binding/network.h"
@@ -47,6 +48,9 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<BenchJob>("BenchJob");
   add.operator()<backends::cpu::MachineSpeed>("MachineSpeed");
   add.operator()<MemoryUse>("MemoryUse");
+  add.operator()<CudaVersions>("CudaVersions");
+  add.operator()<CudaDescription>("CudaDescription");
+  add.operator()<backends::cuda::GpuDescription>("GpuDescription");
   auto result = Napi::Object::New(env);
   result.Set("methods", write(env, terms::methods()));
   result.Set("operations", write(env, nets::operation_kinds()));

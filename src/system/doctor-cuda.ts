@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import type { CudaPart } from '../../scripts/build-native.mjs';
+import type { CudaDescription, CudaVersions, GpuDescription } from '../native/contract.js';
+import { cudaMismatch } from '../native/load-error.js';
+import { type Check, firstLine } from './doctor-check.js';
+
+/** What doctor knows of CUDA here. */
+export interface CudaFacts {
+  /** The driver's version; undefined if there is no driver. */
+  readonly driver: string | undefined;
+  /** Whether the addon has its CUDA part; undefined if an older version built it. */
+  readonly part: CudaPart | undefined;
+  readonly versions: CudaVersions;
+  /** Undefined where addon and LibTorch are of different CUDA releases: then nothing of CUDA may be called. */
+  readonly found: CudaDescription | undefined;
+}
+
+/** The version in /proc/driver/nvidia/version: the first number with dots in the line of the kernel module. */
+export const driverInFile = (text: string): string | undefined =>
+  /^NVRM version:.*?\s(\d+(?:\.\d+)+)\s/m.exec(text)?.[1];
+
+/** The NVIDIA driver's version, or undefined if there is none. */
+export function nvidiaDriver(file = '/proc/driver/nvidia/version', smi = 'nvidia-smi'): string | undefined {
+  const said = firstLine(smi, ['--query-gpu=driver_version', '--format=csv,noheader']);
+  if (said) return said;
+  try {
+    return driverInFile(readFileSync(file, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function checkDriver({ driver }: CudaFacts): Check {
+  const detail = driver ?? 'no NVIDIA driver (neither nvidia-smi nor /proc/driver/nvidia/version says one)';
+  return { name: 'GPU driver', state: 'ok', detail };
+}
+
+/** Why CUDA is or isn't usable. Without a driver, a machine is not meant for it, and nothing has to be done. */
+function checkCuda({ driver, part, versions, found }: CudaFacts): Check {
+  const mismatch = cudaMismatch(versions);
+  if (mismatch !== undefined || found === undefined) {
+    return { name: 'CUDA', state: 'broken', detail: mismatch ?? 'the addon does not describe it' };
+  }
+  const withoutPart = versions.compiledFor === '' ? `the addon has no CUDA part${because(part)}` : undefined;
+  if (found.problem !== '') {
+    const detail = `not usable: ${[found.problem, withoutPart].filter((text) => text !== undefined).join('; ')}`;
+    return { name: 'CUDA', state: driver === undefined ? 'ok' : 'note', detail };
+  }
+  if (withoutPart !== undefined) {
+    const detail = `usable, but slow: ${withoutPart}`;
+    return { name: 'CUDA', state: 'note', detail, fix: 'npx l2t-native build --with-cuda on' };
+  }
+  const detail = `usable: compiled with CUDA ${versions.compiledFor}, LibTorch brings CUDA ${versions.runtime}, cuDNN ${found.cudnn}`;
+  return { name: 'CUDA', state: 'ok', detail };
+}
+
+const because = (part: CudaPart | undefined): string => (part === undefined ? '' : ` (${part.reason})`);
+
+function checkGpu(gpu: GpuDescription, index: number): Check {
+  const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1);
+  const memory = `${gigabytes(gpu.freeBytes)} of ${gigabytes(gpu.totalBytes)} GB free`;
+  return {
+    name: `cuda:${index}`,
+    state: 'ok',
+    detail: `${gpu.name}, compute capability ${gpu.computeCapability}, ${memory}`,
+  };
+}
+
+/** The report's lines about GPUs. */
+export function cudaChecks(facts: CudaFacts): Check[] {
+  return [checkDriver(facts), checkCuda(facts), ...(facts.found?.gpus ?? []).map(checkGpu)];
+}
