@@ -249,7 +249,8 @@ describe('files', () => {
   // They read what the package itself brings, or the system's own files.
   const trusted = [
     'bench/peak.ts',
-    'native/addon.ts',
+    'native/load-error.ts',
+    'system/doctor-cuda.ts',
     'system/folder-lock.ts',
     'system/limits.ts',
     'system/version.ts',

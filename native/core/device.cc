@@ -20,7 +20,7 @@ class WarningCollector final : public c10::WarningHandler {
   std::string text_;
 };
 
-// LibTorch looks for GPUs once a process. Only then does it warn of a missing or too old driver.
+// LibTorch looks for GPUs once a process. Only then does it warn of a driver that is too old; a missing one is no GPU.
 std::string find_cuda_problem() {
   if (!c10::impl::hasDeviceGuardImpl(c10::kCUDA)) {
     return "the addon was built for LibTorch " TORCH_VERSION
@@ -33,8 +33,8 @@ std::string find_cuda_problem() {
   } catch (const std::exception& error) {
     return error.what();
   }
-  return "LibTorch " TORCH_VERSION " has CUDA, but no GPU is visible (see nvidia-smi and CUDA_VISIBLE_DEVICES)" +
-         (warnings.text().empty() ? "" : "; it says: " + warnings.text());
+  return "LibTorch " TORCH_VERSION " has CUDA, but no GPU is visible: is NVIDIA's driver installed? See nvidia-smi" +
+         (warnings.text().empty() ? "" : ". LibTorch says: " + warnings.text());
 }
 
 }  // namespace

@@ -1,8 +1,22 @@
 import { readFileSync } from 'node:fs';
 import type { CudaPart } from '../../scripts/build-native.mjs';
-import type { CudaDescription, CudaVersions, GpuDescription } from '../native/contract.js';
-import { cudaMismatch } from '../native/load-error.js';
+import { type CudaReleases, cudaMismatch } from './cuda-versions.js';
 import { type Check, firstLine } from './doctor-check.js';
+
+interface Gpu {
+  readonly name: string;
+  readonly computeCapability: string;
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
+/** What the addon says of CUDA. */
+export interface CudaReport {
+  /** Why no GPU can be used; '' if one can. */
+  readonly problem: string;
+  readonly cudnn: string;
+  readonly gpus: readonly Gpu[];
+}
 
 /** What doctor knows of CUDA here. */
 export interface CudaFacts {
@@ -10,9 +24,9 @@ export interface CudaFacts {
   readonly driver: string | undefined;
   /** Whether the addon has its CUDA part; undefined if an older version built it. */
   readonly part: CudaPart | undefined;
-  readonly versions: CudaVersions;
+  readonly versions: CudaReleases;
   /** Undefined where addon and LibTorch are of different CUDA releases: then nothing of CUDA may be called. */
-  readonly found: CudaDescription | undefined;
+  readonly found: CudaReport | undefined;
 }
 
 /** The version in /proc/driver/nvidia/version: the first number with dots in the line of the kernel module. */
@@ -56,7 +70,7 @@ function checkCuda({ driver, part, versions, found }: CudaFacts): Check {
 
 const because = (part: CudaPart | undefined): string => (part === undefined ? '' : ` (${part.reason})`);
 
-function checkGpu(gpu: GpuDescription, index: number): Check {
+function checkGpu(gpu: Gpu, index: number): Check {
   const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1);
   const memory = `${gigabytes(gpu.freeBytes)} of ${gigabytes(gpu.totalBytes)} GB free`;
   return {

@@ -2,17 +2,17 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { addonPath, isNativeCurrent, readBuildStamp } from '../../scripts/build-native.mjs';
 import { explain, findLibTorch, loadEnvironment } from '../../scripts/libtorch.mjs';
-import type { CudaDescription, CudaVersions } from '../native/contract.js';
+import type { CudaReleases } from './cuda-versions.js';
 import { type Check, firstLine } from './doctor-check.js';
-import { cudaChecks, nvidiaDriver } from './doctor-cuda.js';
+import { type CudaReport, cudaChecks, nvidiaDriver } from './doctor-cuda.js';
 import { defaultThreads } from './threads.js';
 
 export interface SelfTest {
   readonly libtorch: string;
   readonly cuda: boolean;
-  readonly cudaVersions: CudaVersions;
+  readonly cudaVersions: CudaReleases;
   /** Undefined if addon and LibTorch are of different CUDA releases. */
-  readonly cudaDescription?: CudaDescription;
+  readonly cudaDescription?: CudaReport;
   readonly parallel: string;
   readonly gemm: string;
   readonly vectors: string;

@@ -89,6 +89,7 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
   [['transfer', '--resume', run, '--epochs', '3'], 2, /--epochs cannot accompany --resume/],
   [['pretrain', '--resume', run, '--lr', '0.1'], 2, /--lr cannot accompany --resume/],
   [['transfer', '--resume', pretrained], 1, /was begun by pretrain: l2t-native pretrain --resume/],
+  [['build', '--with-cuda', 'maybe'], 2, /error\[INVALID_OPTION\]: --with-cuda is 'maybe': it must be auto, on or off/],
   [['eval', pretrained, '--data', folder], 1, /is a run folder: name its best\.safetensors/],
   [[...transfer, '--method', 'scratch', '--data', join(folder, 'none')], 1, /error\[INVALID_DATA\]: .*does not exist/],
   [[...transfer, '--method', 'scratch', '--data', folder], 1, /error\[INVALID_DATA\]/],

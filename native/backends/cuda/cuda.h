@@ -9,7 +9,7 @@
 #include "native/backends/backend.h"
 
 /// Everything that needs CUDA's headers stands behind this one. A build with CUDA compiles all files of this folder but
-/// none.cc; one without compiles none.cc, in which no device is supported, and arithmetic.cc, which needs no CUDA header.
+/// none.cc. One without compiles none.cc, in which no device is supported, and arithmetic.cc, which needs no such header.
 namespace l2t::backends::cuda {
 
 /// Whether this build has kernels for such tensors: float and double on a CUDA device.

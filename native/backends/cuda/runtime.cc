@@ -7,14 +7,13 @@
 #include <cuda_runtime_api.h>
 
 #include "native/backends/cuda/cuda.h"
+#include "native/core/error.h"
 
 namespace l2t::backends::cuda {
 namespace {
 
 /// CUDA writes release 12.4 as 12040.
-std::string release(int version) {
-  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
-}
+std::string release(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
 
 /// The sum over the allocator's pools of small and large blocks.
 constexpr auto kTotal = static_cast<size_t>(c10::CachingDeviceAllocator::StatType::AGGREGATE);
@@ -52,7 +51,9 @@ std::string compiled_for() { return release(CUDART_VERSION); }
 
 std::string runtime_version() {
   int version = 0;
-  C10_CUDA_CHECK(cudaRuntimeGetVersion(&version));
+  // No C10_CUDA_CHECK, which throws where there is no driver.
+  const auto status = cudaRuntimeGetVersion(&version);
+  if (status != cudaSuccess) throw Error("INTERNAL", cudaGetErrorString(status));
   return release(version);
 }
 
