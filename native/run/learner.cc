@@ -83,8 +83,9 @@ void Learner::take_method(const Hyperparameters& hyperparameters, const at::Tens
   state_.theta = make_parameters(setup.theta(), options);
   state_.velocity = at::zeros_like(state_.theta.flat);
   starts_ = setup.starts();
-  sgd_ = {
-      .lr = {}, .momentum = settings.take("momentum"), .weight_decay = method.decays ? settings.take("weightDecay") : 0};
+  sgd_ = {.lr = {},
+          .momentum = settings.take("momentum"),
+          .weight_decay = method.decays ? settings.take("weightDecay") : 0};
 
   problem_.meta_networks = transfer::make_meta_networks(method.learned, source_channels(sources_, problem_.pairs));
   phi_ = make_parameters(problem_.meta_networks.phi, options);

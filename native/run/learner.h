@@ -33,13 +33,14 @@ class Learner {
   /// Call it once a new run's θ has its first values, from the seed or a checkpoint.
   void start();
 
-  /// x: the target's images, B × 3 × H × W; source_x: each source's; y: B, int64; lr: 0-dim, float64. All on the device.
+  /// x: the target's images, B × 3 × H × W; source_x: each source's; y: B, int64; lr: 0-dim, float64. All on the
+  /// device.
   Iteration iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
                     const at::Tensor& lr);
 
   /// The real step only: φ stays as it is.
   Iteration real_step(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
-                    const at::Tensor& lr);
+                      const at::Tensor& lr);
 
   [[nodiscard]] const bilevel::Problem& problem() const { return problem_; }
   [[nodiscard]] bilevel::TargetState& state() { return state_; }
