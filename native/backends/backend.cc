@@ -10,6 +10,13 @@
 
 namespace l2t::backends {
 
+Precision precision_named(const std::string& name) {
+  if (name == "float32") return Precision::kFloat32;
+  if (name == "tf32") return Precision::kTf32;
+  if (name == "bf16") return Precision::kBf16;
+  throw Error("INVALID_OPTION", "Unknown precision '" + name + "': use float32, tf32, or bf16.");
+}
+
 bool Part::is_feature(size_t value) const {
   return std::any_of(network.features.begin(), network.features.end(),
                      [&](const auto& feature) { return static_cast<size_t>(feature.value) == value; });

@@ -8,12 +8,20 @@
 
 namespace l2t::backends {
 
+/// How a GPU multiplies in convolutions and linear layers: in float32; on tensor cores with inputs rounded to TF32; or
+/// with inputs cast to bfloat16. Everything else stays float32.
+enum class Precision { kFloat32, kTf32, kBf16 };
+
+/// Throws INVALID_OPTION for any name but float32, tf32 and bf16.
+Precision precision_named(const std::string& name);
+
 /// The first `operations` of a network, for images x, and how far the sweeps go.
 struct Part {
   const nets::Network& network;
   size_t operations;
   const at::Tensor& x;
   Sweeps sweeps;
+  Precision precision;
 
   [[nodiscard]] bool is_feature(size_t value) const;
 

@@ -17,6 +17,10 @@ struct Hyperparameters {
   std::string engine;
   /// How the native engine computes 3×3 convolutions: auto, winograd or direct.
   std::string convolution;
+  /// How a GPU multiplies: float32 (where it is not given), tf32 or bf16.
+  std::optional<std::string> precision;
+  /// False: a GPU may take faster algorithms whose results differ from run to run.
+  std::optional<bool> deterministic;
   /// Everything else by name: momentum, the settings of the method's terms and of its meta-networks.
   std::map<std::string, double> settings;
 
@@ -24,6 +28,8 @@ struct Hyperparameters {
     visit("method", self.method);
     visit("engine", self.engine);
     visit("convolution", self.convolution);
+    visit("precision", self.precision);
+    visit("deterministic", self.deterministic);
     visit("settings", self.settings);
   }
 };

@@ -3,6 +3,7 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include "native/backends/cuda/cuda.h"
 #include "native/bilevel/native_engine.h"
 #include "native/core/error.h"
 #include "native/nets/initialise.h"
@@ -49,6 +50,22 @@ std::unique_ptr<bilevel::Engine> make_engine(const Hyperparameters& hyperparamet
   throw Error("INVALID_OPTION", "Unknown engine '" + name + "': use native or autograd.");
 }
 
+/// The precision of convolutions and linear layers; sets LibTorch's switches for it.
+backends::Precision set_precision(const Hyperparameters& hyperparameters, c10::Device device) {
+  const auto& name = hyperparameters.precision.value_or("float32");
+  const auto precision = backends::precision_named(name);
+  if (precision != backends::Precision::kFloat32 && device.is_cpu()) {
+    throw Error("INVALID_OPTION", "--precision " + name + " is a GPU's: a CPU computes in float32.");
+  }
+  const bool fused = hyperparameters.engine == "native" && hyperparameters.convolution == "auto";
+  if (precision == backends::Precision::kBf16 && !fused) {
+    throw Error("INVALID_OPTION",
+                "--precision bf16 is the native engine's: use --engine native and --convolution auto.");
+  }
+  backends::cuda::set_arithmetic({precision, hyperparameters.deterministic.value_or(true)});
+  return precision;
+}
+
 /// C_m of every pair.
 std::vector<int> source_channels(const std::vector<transfer::Source>& sources,
                                  const std::vector<transfer::Pair>& pairs) {
@@ -65,6 +82,7 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
     : observe_(observe), engine_(make_engine(hyperparameters, problem_)) {
   problem_.target = nets::make_network(target);
   problem_.backend = &backends::backend_for(hyperparameters.convolution, options);
+  problem_.precision = set_precision(hyperparameters, options.device());
   for (const auto& config : sources) sources_.push_back(load_source(config, options));
   problem_.pairs = all_pairs(sources, sources_, problem_.target);
   target_sizes_ = nets::feature_sizes(problem_.target, size);

@@ -95,10 +95,20 @@ export type EngineName = 'native' | 'autograd';
  */
 export type ConvolutionName = 'auto' | 'winograd' | 'direct';
 
+/**
+ * How a GPU multiplies in convolutions and linear layers: in float32; on tensor cores, with inputs rounded to TF32; or
+ * with inputs cast to bfloat16. Weights, sums, losses and steps stay float32.
+ */
+export type PrecisionName = 'float32' | 'tf32' | 'bf16';
+
 export interface Hyperparameters {
   readonly method: string;
   readonly engine: EngineName;
   readonly convolution: ConvolutionName;
+  /** Absent: float32. On a CPU, no other is allowed. */
+  readonly precision?: PrecisionName | undefined;
+  /** False: a GPU may take faster algorithms whose results differ from run to run. Absent: true. */
+  readonly deterministic?: boolean | undefined;
   /** Momentum, and what the method's terms and meta-networks take, by the names of options/methods.ts. */
   readonly settings: Readonly<Record<string, number>>;
 }

@@ -20,7 +20,6 @@ const Backend& backend();
 
 /// How a process computes on its GPUs.
 struct Arithmetic {
-  enum class Precision { kFloat32, kTf32, kBf16 };
   Precision precision = Precision::kFloat32;
   bool deterministic = true;
 };
