@@ -5,6 +5,7 @@
 
 #include "binding/worker.h"
 #include "native/backends/reference/backend.h"
+#include "native/backends/cuda/cuda.h"
 #include "native/core/device.h"
 #include "native/core/memory.h"
 #include "native/core/threads.h"
@@ -60,7 +61,7 @@ struct Network::Loaded {
   ParameterVector parameters;
   std::vector<at::Tensor> buffers;
   int64_t size;
-  data::Normalisation normalisation;
+  data::ToInput to_input;
   int threads;
   std::optional<LoadedImportance> importance;
 
@@ -78,6 +79,7 @@ Network::Network(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Network>(inf
     auto network = nets::make_network(job.network);
     (void)nets::value_sides(network, job.size);  // throws where the images are too small
     const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(job.device).device);
+    backends::cuda::set_arithmetic({});
     auto parameters = make_parameters(Layout(network.parameters), options);
     auto buffers = nets::make_buffers(network, options);
     copy_by_name(network.parameters, parameters.views, job.weights);
@@ -88,7 +90,7 @@ Network::Network(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Network>(inf
                                                     .parameters = std::move(parameters),
                                                     .buffers = std::move(buffers),
                                                     .size = job.size,
-                                                    .normalisation = job.normalisation,
+                                                    .to_input = {job.size, job.normalisation, options.device()},
                                                     .threads = job.threads,
                                                     .importance = std::move(importance)});
     // Tells JavaScript's garbage collector how much memory this small object holds.
@@ -115,7 +117,7 @@ Napi::Value Network::infer(const Napi::CallbackInfo& info) {
       const KeptMemory memory;
       take_threads(loaded->threads);
       const auto [logits, features] = run::infer(loaded->network, loaded->parameters.views, loaded->buffers,
-                                                 images.to(loaded->device()), loaded->size, loaded->normalisation);
+                                                 images.to(loaded->device()), loaded->to_input);
       std::vector<NamedTensor> tensors{{"logits", to_host(logits)}};
       for (size_t n = 0; want_features && n < features.size(); ++n)
         tensors.push_back({"feature/" + std::to_string(n), to_host(features[n])});

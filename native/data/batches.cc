@@ -1,18 +1,22 @@
 #include "native/data/batches.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/index_select.h>
-#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <numeric>
 
 #include "native/core/error.h"
+#include "native/core/side_stream.h"
 
 namespace l2t::data {
 namespace {
 
 /// How many batches are decoded ahead of the one in training.
 constexpr size_t kAhead = 2;
+
+/// Row, top, left, flip.
+constexpr int64_t kNumbersPerImage = 4;
 
 }  // namespace
 
@@ -27,15 +31,47 @@ TrainingBatches::TrainingBatches(ImageSet set, bool resized_crops, int64_t batch
     throw Error("INVALID_OPTION", "Resized crops are drawn while images are decoded, so such a set has no pixels.");
 }
 
-ImageBatch TrainingBatches::read(int64_t epoch, int64_t step) {
-  const auto device = set_.labels.device();
-  const auto rows = at::tensor(sampler_.positions(epoch, step), at::kLong).to(device);
+std::optional<StepInput> TrainingBatches::prepare(int64_t epoch, int64_t step, double lr) {
+  StepInput input{plan(epoch, step, lr), {}};
+  if (set_.resident()) return input;
+  input.pixels = decoded(epoch, step);
+  return input.pixels.defined() ? std::optional(std::move(input)) : std::nullopt;
+}
+
+at::Tensor TrainingBatches::plan(int64_t epoch, int64_t step, double lr) {
+  const auto rows = sampler_.positions(epoch, step);
+  const auto batch = rows.size();
+  const auto plan = at::empty({static_cast<int64_t>(1 + kNumbersPerImage * batch)},
+                              upload_options(set_.labels.device(), at::kDouble));
+  auto* const numbers = plan.mutable_data_ptr<double>();
+  numbers[0] = lr;
+  auto* const row = numbers + 1;
+  std::copy(rows.begin(), rows.end(), row);
+  auto* const top = row + batch;
+  auto* const left = top + batch;
+  auto* const flip = left + batch;
+  if (resized_crops_) {
+    std::fill(top, flip, 0.0);
+    const auto flips = sampler_.resized_crops(epoch, step).flips;
+    std::copy(flips.begin(), flips.end(), flip);
+    return plan;
+  }
+  const auto crops = sampler_.crops(epoch, step);
+  for (size_t b = 0; b < batch; ++b) {
+    top[b] = static_cast<double>(crops[b].top);
+    left[b] = static_cast<double>(crops[b].left);
+    flip[b] = crops[b].flip ? 1 : 0;
+  }
+  return plan;
+}
+
+ImageBatch TrainingBatches::batch(const StepInput& input) const {
+  const auto numbers = input.plan.slice(0, 1).to(at::kLong).view({kNumbersPerImage, -1});
+  const auto rows = numbers[0];
   const auto labels = at::index_select(set_.labels, 0, rows);
-  auto pixels = set_.resident() ? at::index_select(set_.pixels, 0, rows) : decoded(epoch, step);
-  if (!pixels.defined()) return {{}, labels};
-  pixels = pixels.to(device, /*non_blocking=*/true);
-  if (resized_crops_) return {mirror(pixels, sampler_.resized_crops(epoch, step).flips), labels};
-  return {random_crops(pixels, sampler_.crops(epoch, step)), labels};
+  const auto pixels = set_.resident() ? at::index_select(set_.pixels, 0, rows) : input.pixels;
+  if (resized_crops_) return {mirror(pixels, numbers[3]), labels};
+  return {random_crops(pixels, numbers[1], numbers[2], numbers[3]), labels};
 }
 
 /// Returns the batch; before that, requests the kAhead batches after it, in this epoch or the next.

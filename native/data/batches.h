@@ -1,12 +1,22 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "native/data/image_set.h"
 #include "native/data/sampler.h"
 
 namespace l2t::data {
+
+/// A step's part of the host: one small tensor, so that one upload carries it, and pixels where the set is not
+/// resident.
+struct StepInput {
+  /// float64, 1 + 4 B: the learning rate; then of the B images their rows in the set, the tops and lefts of their crops
+  /// (0 for resized crops), and 1 for those that are mirrored. float64 holds every row exactly.
+  at::Tensor plan;
+  at::Tensor pixels;  // uint8, B × S × S × 3; undefined: resident
+};
 
 /// Images on the device with their labels.
 struct ImageBatch {
@@ -43,8 +53,16 @@ class TrainingBatches {
   TrainingBatches(ImageSet set, bool resized_crops, int64_t batch, uint64_t seed, int64_t epochs, Decoder* decoder);
 
   [[nodiscard]] int64_t steps() const { return sampler_.steps(); }
+  /// Of batch `step` of every epoch.
+  [[nodiscard]] int64_t images(int64_t step) const { return sampler_.images(step); }
 
-  ImageBatch read(int64_t epoch, int64_t step);
+  /// What step `step` of `epoch` reads, on the host, in pinned memory for a GPU. Nothing where decoding was stopped.
+  std::optional<StepInput> prepare(int64_t epoch, int64_t step, double lr);
+
+  /// The batch itself, from its StepInput on the device. Reads nothing on the host.
+  [[nodiscard]] ImageBatch batch(const StepInput& input) const;
+  /// 0-dim, float64.
+  [[nodiscard]] static at::Tensor learning_rate(const StepInput& input) { return input.plan.select(0, 0); }
 
  private:
   struct Asked {
@@ -54,6 +72,7 @@ class TrainingBatches {
   };
   [[nodiscard]] at::Tensor decoded(int64_t epoch, int64_t step);
   void ask(int64_t epoch, int64_t step);
+  at::Tensor plan(int64_t epoch, int64_t step, double lr);
 
   ImageSet set_;
   bool resized_crops_;

@@ -39,14 +39,30 @@ struct Crop {
 /// Width of the black border that a random crop adds first: an eighth of `size` (4 at 32 pixels), at least 1.
 int64_t crop_padding(int64_t size);
 
-/// Pads each image (uint8, B × S × S × 3) with black, cuts S × S out of it again and mirrors it, as its crop says.
-at::Tensor random_crops(const at::Tensor& pixels, const std::vector<Crop>& crops);
+/// Pads each image (uint8, B × S × S × 3) with black, cuts S × S out of it again from (top, left) on, and mirrors it
+/// where `flip` is 1. `top`, `left` and `flip`: int64, B.
+at::Tensor random_crops(const at::Tensor& pixels, const at::Tensor& top, const at::Tensor& left,
+                        const at::Tensor& flip);
 
-/// Mirrors image b of `pixels` (uint8, B × S × S × 3) where flips[b] is true.
-at::Tensor mirror(const at::Tensor& pixels, const std::vector<bool>& flips);
+/// Mirrors image b of `pixels` (uint8, B × S × S × 3) where flip[b] is 1.
+at::Tensor mirror(const at::Tensor& pixels, const at::Tensor& flip);
 
-/// A network's input from pixels: uint8 B × S × S × 3 → float32 B × 3 × size × size, channels last in memory, resized
-/// where S differs from `size` (antialiased bilinear), then normalised.
-at::Tensor to_input(const at::Tensor& pixels, int64_t size, const Normalisation& normalisation);
+/// Antialiased bilinear resize of bytes (B × 3 × H × W), for devices where LibTorch has a kernel only for floats. The
+/// result is float32, with the values of the CPU's bytes, or rarely one more or less.
+at::Tensor resize_as_floats(const at::Tensor& images, int64_t size);
+
+/// Makes a network's input from pixels: uint8 B × S × S × 3 → float32 B × 3 × size × size, channels last in memory,
+/// resized where S differs from `size` (antialiased bilinear), then normalised.
+class ToInput {
+ public:
+  ToInput(int64_t size, const Normalisation& normalisation, c10::Device device);
+
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& pixels) const;
+
+ private:
+  int64_t size_;
+  at::Tensor mean_;  // 1 × 3 × 1 × 1
+  at::Tensor std_;
+};
 
 }  // namespace l2t::data

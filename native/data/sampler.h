@@ -18,6 +18,8 @@ class Sampler {
 
   /// Batches in an epoch: the last short one is used; a remainder of a single image joins the batch before it.
   [[nodiscard]] int64_t steps() const { return steps_; }
+  /// How many images batch `step` has.
+  [[nodiscard]] int64_t images(int64_t step) const { return end(step) - begin(step); }
 
   /// Positions (0 … count − 1) of batch `step` of `epoch`; each epoch has a new permutation.
   std::vector<int64_t> positions(int64_t epoch, int64_t step);

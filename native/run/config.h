@@ -99,6 +99,8 @@ struct RunConfig {
   double lr;
   /// Fraction of all steps during which the learning rate grows linearly to the schedule's; 0: no warm-up.
   std::optional<double> warm_up;
+  /// False: a GPU is given each operation of a step by itself, not the whole step as one graph.
+  std::optional<bool> graph;
   std::optional<Resume> resume;
 
   static void fields(auto& self, auto&& visit) {
@@ -122,6 +124,7 @@ struct RunConfig {
     visit("saveEvery", self.save_every);
     visit("lr", self.lr);
     visit("warmUp", self.warm_up);
+    visit("graph", self.graph);
     visit("resume", self.resume);
   }
 };

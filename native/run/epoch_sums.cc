@@ -15,13 +15,6 @@
 namespace l2t::run {
 namespace {
 
-/// One number, or one for each pair. A mean over the batch is multiplied by the batch's size before it is added.
-struct Quantity {
-  std::string name;
-  at::Tensor value;
-  bool mean;
-};
-
 const std::string kPrefix = "epoch_sums/";
 constexpr const char* kImages = "images";
 constexpr const char* kCorrect = "correct";
@@ -41,24 +34,6 @@ at::Tensor sum_each(const std::vector<at::Tensor>& by_pair, F f) {
   return at::stack(sums);
 }
 
-std::vector<Quantity> quantities(const Iteration& iteration, const at::Tensor& y) {
-  std::vector<Quantity> result{{kCorrect, (at::argmax(iteration.real.activations.logits, 1) == y).sum(), false}};
-  for (const auto& [term, loss] : iteration.real.losses) result.push_back({loss_key(term), loss, /*mean=*/true});
-  if (iteration.meta) {
-    result.push_back({kObjective, iteration.meta->objective, true});
-    result.push_back({kGradPhi, iteration.meta->phi_gradient.norm(), true});
-  }
-  const auto& [w, lambda] = iteration.importance;
-  if (!lambda.empty()) {
-    result.push_back({kLambda, sum_each(lambda, [](const auto& l) { return l.to(at::kDouble).sum(); }), false});
-    result.push_back(
-        {kLambdaSquare, sum_each(lambda, [](const auto& l) { return l.to(at::kDouble).square().sum(); }), false});
-  }
-  if (!w.empty())
-    result.push_back({kEntropy, sum_each(w, [](const auto& p) { return -at::xlogy(p, p).sum(); }), false});
-  return result;
-}
-
 void require_finite(const std::string& name, double value) {
   if (std::isfinite(value)) return;
   const auto what = name == kObjective                       ? "meta-objective"
@@ -71,40 +46,70 @@ void require_finite(const std::string& name, double value) {
 }  // namespace
 
 EpochSums::EpochSums(const bilevel::Problem& problem) : learned_(problem.meta_networks.learned), pairs_(problem.pairs) {
-  const std::vector<double> one(1, 0.0);
-  sums_[kImages] = sums_[kCorrect] = one;
-  for (const auto* const term : problem.all_terms()) {
-    terms_.push_back(term->name());
-    sums_[loss_key(term->name())] = one;
-  }
-  if (learned_.any()) sums_[kObjective] = sums_[kGradPhi] = one;
-  const std::vector<double> by_pair(pairs_.size(), 0.0);
-  if (learned_.where) sums_[kLambda] = sums_[kLambdaSquare] = by_pair;
-  if (learned_.what) sums_[kEntropy] = by_pair;
+  add_columns(problem);
+  sums_[kImages] = {0.0};
+  for (const auto& column : columns_) sums_[column.name].resize(column.count);
 }
 
-StepEvent EpochSums::add(const Iteration& iteration, const at::Tensor& y) {
-  const auto now = quantities(iteration, y);
-  std::vector<at::Tensor> values;
-  for (const auto& quantity : now) values.push_back(quantity.value.to(at::kDouble).flatten());
-  const auto host = at::cat(values).cpu();
-
-  std::map<std::string, const double*> data;
-  const auto* next = host.const_data_ptr<double>();
-  for (size_t i = 0; i < now.size(); ++i) {
-    if (now[i].mean) require_finite(now[i].name, *next);
-    data[now[i].name] = next;
-    next += values[i].numel();
+void EpochSums::add_columns(const bilevel::Problem& problem) {
+  const auto logits_right = [](const Iteration& iteration, const at::Tensor& y) {
+    return (at::argmax(iteration.real.activations.logits, 1) == y).sum();
+  };
+  columns_.push_back({kCorrect, 1, /*mean=*/false, logits_right});
+  for (const auto* const term : problem.all_terms()) {
+    const auto value = [i = terms_.size()](const Iteration& iteration, const at::Tensor& /*y*/) {
+      return iteration.real.losses[i].second;
+    };
+    terms_.push_back(term->name());
+    columns_.push_back({loss_key(term->name()), 1, /*mean=*/true, value});
   }
-  const auto batch = static_cast<double>(y.size(0));
+  // Of each pair, a sum over the images.
+  const auto add_pairs = [&](const char* name, bool what, auto sum) {
+    const auto value = [what, sum](const Iteration& iteration, const at::Tensor& /*y*/) {
+      return sum_each(what ? iteration.importance.w : iteration.importance.lambda, sum);
+    };
+    columns_.push_back({name, pairs_.size(), /*mean=*/false, value});
+  };
+  if (learned_.where) {
+    add_pairs(kLambda, false, [](const at::Tensor& l) { return l.to(at::kDouble).sum(); });
+    add_pairs(kLambdaSquare, false, [](const at::Tensor& l) { return l.to(at::kDouble).square().sum(); });
+  }
+  if (learned_.what) add_pairs(kEntropy, true, [](const at::Tensor& p) { return -at::xlogy(p, p).sum(); });
+  real_columns_ = columns_.size();
+  if (!learned_.any()) return;
+  const auto objective = [](const Iteration& iteration, const at::Tensor& /*y*/) { return iteration.meta->objective; };
+  const auto norm = [](const Iteration& iteration, const at::Tensor& /*y*/) {
+    return iteration.meta->phi_gradient.norm();
+  };
+  columns_.push_back({kObjective, 1, /*mean=*/true, objective});
+  columns_.push_back({kGradPhi, 1, /*mean=*/true, norm});
+}
+
+at::Tensor EpochSums::row(const Iteration& iteration, const at::Tensor& y) const {
+  std::vector<at::Tensor> values;
+  const auto count = iteration.meta ? columns_.size() : real_columns_;
+  for (size_t i = 0; i < count; ++i) values.push_back(columns_[i].value(iteration, y).to(at::kDouble).flatten());
+  return at::cat(values);
+}
+
+StepEvent EpochSums::add(const at::Tensor& row, int64_t images) {
+  const auto* const end = row.const_data_ptr<double>() + row.numel();
+  std::map<std::string, const double*> data;
+  const auto* next = row.const_data_ptr<double>();
+  for (auto column = columns_.begin(); next != end; next += column->count, ++column) {
+    if (column->mean) require_finite(column->name, *next);
+    data[column->name] = next;
+  }
+  const auto batch = static_cast<double>(images);
   sums_.at(kImages)[0] += batch;
-  for (const auto& [name, value, mean] : now) {
-    auto& sums = sums_.at(name);
-    for (size_t i = 0; i < sums.size(); ++i) sums[i] += (mean ? batch : 1) * data[name][i];
+  for (const auto& column : columns_) {
+    if (!data.contains(column.name)) continue;
+    auto& sums = sums_.at(column.name);
+    for (size_t i = 0; i < sums.size(); ++i) sums[i] += (column.mean ? batch : 1) * data[column.name][i];
   }
   StepEvent event{};
   for (const auto& term : terms_) event.losses.emplace_back(term, *data[loss_key(term)]);
-  if (iteration.meta) event.meta_objective = *data[kObjective];
+  if (data.contains(kObjective)) event.meta_objective = *data[kObjective];
   return event;
 }
 

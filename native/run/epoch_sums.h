@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -25,9 +26,12 @@ class EpochSums {
  public:
   explicit EpochSums(const bilevel::Problem& problem);
 
-  /// Reads the iteration's scalars in one transfer from the device and adds them. Returns them as a step event (epoch
-  /// and step unset). Throws NotFinite.
-  StepEvent add(const Iteration& iteration, const at::Tensor& y);
+  /// The iteration's numbers in one vector on the device, float64. Reads nothing on the host.
+  [[nodiscard]] at::Tensor row(const Iteration& iteration, const at::Tensor& y) const;
+
+  /// Adds a step's row, which is on the CPU. Returns its losses as a step event (epoch and step unset). Throws
+  /// NotFinite.
+  StepEvent add(const at::Tensor& row, int64_t images);
 
   /// Means over the epoch; the other fields (epoch, rate, validation) are unset.
   [[nodiscard]] EpochMetrics metrics() const;
@@ -39,10 +43,22 @@ class EpochSums {
   void restore(const std::vector<NamedTensor>& state);
 
  private:
+  /// A part of a row: one number, or one for each pair.
+  struct Column {
+    std::string name;
+    size_t count;
+    bool mean;  // over the batch: multiplied by its size before it is added
+    std::function<at::Tensor(const Iteration&, const at::Tensor& y)> value;
+  };
+  void add_columns(const bilevel::Problem& problem);
+
   std::vector<std::string> terms_;
   transfer::Learned learned_;
   std::vector<transfer::Pair> pairs_;
-  /// By name: one number, or one for each pair.
+  /// In the order of a row. Those of the meta-step come last: a step without one has a shorter row.
+  std::vector<Column> columns_;
+  size_t real_columns_ = 0;  // how many are not of the meta-step
+  /// By name.
   std::map<std::string, std::vector<double>> sums_;
 };
 

@@ -10,10 +10,9 @@
 namespace l2t::run {
 
 nets::Activations infer(const nets::Network& network, const std::vector<at::Tensor>& parameters,
-                        const std::vector<at::Tensor>& buffers, const at::Tensor& pixels, int64_t size,
-                        const data::Normalisation& normalisation) {
-  return nets::forward(network, parameters, buffers, data::to_input(pixels, size, normalisation),
-                       nets::Statistics::kRunning);
+                        const std::vector<at::Tensor>& buffers, const at::Tensor& pixels,
+                        const data::ToInput& to_input) {
+  return nets::forward(network, parameters, buffers, to_input(pixels), nets::Statistics::kRunning);
 }
 
 std::optional<Evaluation> evaluate(const nets::Network& network, const std::vector<at::Tensor>& parameters,
@@ -21,6 +20,7 @@ std::optional<Evaluation> evaluate(const nets::Network& network, const std::vect
                                    int64_t size, const data::Normalisation& normalisation,
                                    const std::function<bool()>& stopped) {
   if (batches.count() == 0) throw Error("INVALID_DATA", "There are no images to evaluate on.");
+  const data::ToInput to_input(size, normalisation, parameters.front().device());
   at::Tensor loss;
   std::vector<at::Tensor> predictions;
   std::vector<at::Tensor> hits;
@@ -28,7 +28,7 @@ std::optional<Evaluation> evaluate(const nets::Network& network, const std::vect
     if (stopped()) return std::nullopt;
     const auto [pixels, labels] = batches.read(k);
     if (!pixels.defined()) return std::nullopt;
-    const auto logits = infer(network, parameters, buffers, pixels, size, normalisation).logits;
+    const auto logits = infer(network, parameters, buffers, pixels, to_input).logits;
     const auto sum = at::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum).to(at::kDouble);
     loss = loss.defined() ? loss + sum : sum;
     predictions.push_back(at::argmax(logits, 1));

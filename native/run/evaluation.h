@@ -8,11 +8,10 @@
 
 namespace l2t::run {
 
-/// Runs the network in evaluation mode on `pixels` (uint8, B × S × S × 3), resized to `size` where S differs. All
-/// inference uses this function.
+/// Runs the network in evaluation mode on `pixels` (uint8, B × S × S × 3). All inference uses this function.
 nets::Activations infer(const nets::Network& network, const std::vector<at::Tensor>& parameters,
-                        const std::vector<at::Tensor>& buffers, const at::Tensor& pixels, int64_t size,
-                        const data::Normalisation& normalisation);
+                        const std::vector<at::Tensor>& buffers, const at::Tensor& pixels,
+                        const data::ToInput& to_input);
 
 struct Evaluation {
   int64_t correct = 0;

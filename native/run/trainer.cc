@@ -1,12 +1,12 @@
 #include "native/run/trainer.h"
 
 #include <ATen/ops/isfinite.h>
-#include <ATen/ops/scalar_tensor.h>
 
 #include <cmath>
 #include <limits>
 #include <numbers>
 
+#include "native/backends/cuda/cuda.h"
 #include "native/core/device.h"
 #include "native/core/error.h"
 #include "native/core/threads.h"
@@ -22,6 +22,18 @@ data::ImageSet on_device(data::ImageSet images, c10::Device device) {
   if (images.resident()) images.pixels = images.pixels.to(device);
   images.labels = images.labels.to(device);
   return images;
+}
+
+std::vector<data::ToInput> source_inputs(const std::vector<SourceConfig>& sources, c10::Device device) {
+  std::vector<data::ToInput> inputs;
+  for (const auto& source : sources) inputs.emplace_back(source.size, source.normalisation, device);
+  return inputs;
+}
+
+/// The oracle is never captured: it shall stay simple.
+std::unique_ptr<backends::Graphs> graphs_for(const RunConfig& config, c10::Device device) {
+  const bool wanted = config.graph.value_or(true) && config.hyperparameters.engine == "native";
+  return wanted ? backends::cuda::graphs(device) : nullptr;
 }
 
 /// Checks the data, sets the calling thread's thread count and returns the device. A trainer does this first.
@@ -42,7 +54,15 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
       decoder_(decoder),
       batches_(on_device(std::move(config_.train), device_), config_.resized_crops, config_.batch, config_.seed,
                config_.epochs, decoder),
-      sums_(learner_.problem()) {
+      to_input_(config_.size, config_.normalisation, device_),
+      to_source_input_(source_inputs(config_.sources, device_)),
+      sums_(learner_.problem()),
+      uploads_(device_),
+      log_(device_, [this](const LoggedStep& step, const at::Tensor& row) { record(step, row); }),
+      iterate_(graphs_for(config_, device_), [this](const CapturedStep::Inputs& uploaded) {
+        const auto [x, source_x, y, lr] = input(uploaded);
+        return sums_.row(learner_.iterate(x, source_x, y, lr), y);
+      }) {
   if (config_.validation) config_.validation = on_device(std::move(*config_.validation), device_);
   if (config_.test) config_.test = on_device(std::move(*config_.test), device_);
   if (config_.resume) {
@@ -82,38 +102,35 @@ RunResult Trainer::run() {
 
 /// Ends the run early: saves its state, from which it can be resumed.
 RunResult Trainer::stop() {
+  save();
+  return {/*stopped=*/true, best_, {}};
+}
+
+void Trainer::save() {
+  log_.flush();
   require_finite_weights();
   listener_.on_save({state()});
-  return {/*stopped=*/true, best_, {}};
 }
 
 /// False where the run was asked to end before the epoch's last step.
 bool Trainer::train_epoch() {
   while (step_ < batches_.steps()) {
-    if (listener_.stopped()) return false;
-    auto event = step();
-    if (!event) return false;
-    event->epoch = epoch_;
-    event->step = ++step_;
-    event->steps = batches_.steps();
-    ++epoch_steps_;
-    listener_.on_step(*event);
+    if (listener_.stopped() || !step()) return false;
     save_when_due();
   }
   return true;
 }
 
-at::Tensor Trainer::rate(double lr) const { return at::scalar_tensor(lr, at::kDouble).to(device_); }
-
 void Trainer::try_rates(const std::vector<double>& rates) {
   const auto steps = static_cast<int64_t>(rates.size());
   for (int64_t k = 0; k < steps && !listener_.stopped(); ++k) {
-    const auto batch = input(k / batches_.steps(), k % batches_.steps());
-    if (!batch) return;
+    const auto uploaded = upload(k / batches_.steps(), k % batches_.steps(), rates[k]);
+    if (!uploaded) return;
+    const auto [x, source_x, y, lr] = input(*uploaded);
     StepEvent event{};
     bool finite = true;
     try {
-      event = sums_.add(learner_.real_step(batch->x, batch->source_x, batch->y, rate(rates[k])), batch->y);
+      event = sums_.add(sums_.row(learner_.real_step(x, source_x, y, lr), y).cpu(), y.size(0));
     } catch (const NotFinite&) {
       finite = false;
       event.losses = {{terms::kCrossEntropy, std::numeric_limits<double>::infinity()}};
@@ -125,34 +142,53 @@ void Trainer::try_rates(const std::vector<double>& rates) {
   }
 }
 
-/// A batch as the networks read it; nothing where decoding was stopped.
-std::optional<Trainer::Input> Trainer::input(int64_t epoch, int64_t step) {
-  const auto [pixels, y] = batches_.read(epoch, step);
-  if (!pixels.defined()) return std::nullopt;
-  Input batch{data::to_input(pixels, config_.size, config_.normalisation), {}, y};
-  for (const auto& source : config_.sources)
-    batch.source_x.push_back(data::to_input(pixels, source.size, source.normalisation));
+std::optional<CapturedStep::Inputs> Trainer::upload(int64_t epoch, int64_t step, double lr) {
+  const auto host = batches_.prepare(epoch, step, lr);
+  if (!host) return std::nullopt;
+  CapturedStep::Inputs uploaded{uploads_.upload(host->plan)};
+  if (host->pixels.defined()) uploaded.push_back(uploads_.upload(host->pixels));
+  return uploaded;
+}
+
+/// A batch as the networks read it.
+Trainer::Input Trainer::input(const CapturedStep::Inputs& uploaded) const {
+  const data::StepInput step{uploaded.front(), uploaded.size() > 1 ? uploaded.back() : at::Tensor()};
+  const auto [pixels, y] = batches_.batch(step);
+  Input batch{to_input_(pixels), {}, y, data::TrainingBatches::learning_rate(step)};
+  for (const auto& to_source_input : to_source_input_) batch.source_x.push_back(to_source_input(pixels));
   return batch;
 }
 
-/// One iteration of method.md on the next batch; nothing where decoding was stopped.
-std::optional<StepEvent> Trainer::step() {
-  const auto batch = input(epoch_, step_);
-  if (!batch) return std::nullopt;
-  const auto& [x, source_x, y] = *batch;
-  epoch_images_ += y.size(0);
-  const auto iteration = learner_.iterate(x, source_x, y, rate(learning_rate(step_)));
+/// One iteration of method.md on the next batch; false where decoding was stopped.
+bool Trainer::step() {
+  const auto uploaded = upload(epoch_, step_, learning_rate(step_));
+  if (!uploaded) return false;
+  const LoggedStep logged{epoch_, step_, batches_.images(step_)};
+  log_.add(logged, iterate_.run(*uploaded));
+  epoch_images_ += logged.images;
+  ++epoch_steps_;
+  ++step_;
+  return true;
+}
+
+/// Adds a step's numbers to the epoch's, and says them.
+void Trainer::record(const LoggedStep& step, const at::Tensor& row) {
   try {
-    return sums_.add(iteration, y);
+    auto event = sums_.add(row, step.images);
+    event.epoch = step.epoch;
+    event.step = step.step + 1;
+    event.steps = batches_.steps();
+    listener_.on_step(event);
   } catch (const NotFinite& problem) {
-    throw Error("DIVERGED", std::string(problem.what()) + " at step " + std::to_string(step_) + " of epoch " +
-                                std::to_string(epoch_) +
+    throw Error("DIVERGED", std::string(problem.what()) + " at step " + std::to_string(step.step) + " of epoch " +
+                                std::to_string(step.epoch) +
                                 " (both counted from 0). Train with a lower --lr or --meta-lr.");
   }
 }
 
 /// False where the run was asked to end during validation: a resumed run then validates again.
 bool Trainer::finish_epoch() {
+  log_.flush();
   EpochEvent event{};
   event.metrics = sums_.metrics();
   event.images_per_second = static_cast<double>(epoch_images_) / seconds_since(epoch_start_);
@@ -195,8 +231,7 @@ void Trainer::save_when_due() {
   // After its last step the epoch is saved anyway.
   if (step_ == batches_.steps()) return;
   if (seconds_since(last_save_) < config_.save_every) return;
-  require_finite_weights();
-  listener_.on_save({state()});
+  save();
   last_save_ = Clock::now();
 }
 

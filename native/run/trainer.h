@@ -5,10 +5,12 @@
 
 #include "native/core/memory.h"
 #include "native/data/batches.h"
+#include "native/run/captured_step.h"
 #include "native/run/config.h"
 #include "native/run/epoch_sums.h"
 #include "native/run/events.h"
 #include "native/run/learner.h"
+#include "native/run/step_log.h"
 
 namespace l2t::run {
 
@@ -26,21 +28,25 @@ class Trainer {
   void try_rates(const std::vector<double>& rates);
 
  private:
-  /// What an iteration reads: the target's images, each source's, labels.
+  /// What an iteration reads: the target's images, each source's, labels, the learning rate.
   struct Input {
     at::Tensor x;
     std::vector<at::Tensor> source_x;
     at::Tensor y;
+    at::Tensor lr;
   };
   bool train_epoch();
   bool finish_epoch();
-  std::optional<StepEvent> step();
-  [[nodiscard]] std::optional<Input> input(int64_t epoch, int64_t step);
+  bool step();
+  /// The next step's tensors on the device: its plan and, where the images are not resident, its pixels. Nothing where
+  /// decoding was stopped.
+  [[nodiscard]] std::optional<CapturedStep::Inputs> upload(int64_t epoch, int64_t step, double lr);
+  [[nodiscard]] Input input(const CapturedStep::Inputs& uploaded) const;
+  void record(const LoggedStep& step, const at::Tensor& row);
   RunResult stop();
+  void save();
   void save_when_due();
   [[nodiscard]] double learning_rate(int64_t step) const;
-  /// As the learner reads it.
-  [[nodiscard]] at::Tensor rate(double lr) const;
   [[nodiscard]] std::optional<Evaluation> evaluate_on(const data::ImageSet& images, const char* name,
                                                       const std::vector<at::Tensor>& parameters,
                                                       const std::vector<at::Tensor>& buffers) const;
@@ -60,7 +66,12 @@ class Trainer {
   Learner learner_;
   data::Decoder* decoder_;
   data::TrainingBatches batches_;
+  data::ToInput to_input_;
+  std::vector<data::ToInput> to_source_input_;
   EpochSums sums_;
+  SideStream uploads_;
+  StepLog log_;
+  CapturedStep iterate_;
   int64_t epoch_ = 0;
   int64_t step_ = 0;
   std::optional<Best> best_;

@@ -7,9 +7,9 @@ namespace l2t::backends::cuda {
 namespace {
 
 // cuDNN uses TF32 unless told otherwise, cuBLAS does not. With bf16 only the operands are narrow: sums stay float32.
-void set_precision(Arithmetic::Precision precision) {
+void set_precision(Precision precision) {
   auto& context = at::globalContext();
-  const bool tf32 = precision == Arithmetic::Precision::kTf32;
+  const bool tf32 = precision == Precision::kTf32;
   context.setAllowTF32CuDNN(tf32);
   context.setAllowTF32CuBLAS(tf32);
   context.setAllowBF16ReductionCuBLAS(false);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "native/backends/backend.h"
+#include "native/backends/graphs.h"
 
 /// Everything that needs CUDA's headers stands behind this one. A build with CUDA compiles all files of this folder but
 /// none.cc. One without compiles none.cc, in which no device is supported, and arithmetic.cc, which needs no such header.
@@ -27,6 +28,9 @@ struct Arithmetic {
 /// Sets LibTorch's switches for cuDNN and cuBLAS. Call it before the first operation on a GPU, and only in a process
 /// that computes on one: the switch for deterministic algorithms also holds for operations on the CPU.
 void set_arithmetic(const Arithmetic& arithmetic);
+
+/// Graphs of work on a CUDA device; null for any other, and in a build without CUDA.
+std::unique_ptr<Graphs> graphs(c10::Device device);
 
 /// Bytes that LibTorch's allocator holds on a device: in tensors, and taken from the driver. Call it after the first
 /// operation on a GPU.

@@ -8,6 +8,8 @@ bool supports(const at::TensorOptions& /*options*/) { return false; }
 
 const Backend& backend() { throw Error("INTERNAL", "This build has no CUDA backend."); }
 
+std::unique_ptr<Graphs> graphs(c10::Device /*device*/) { return nullptr; }
+
 Memory memory(c10::Device /*device*/) { return {}; }
 void reset_peak_memory(c10::Device /*device*/) {}
 

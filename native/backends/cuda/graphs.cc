@@ -1,0 +1,93 @@
+// LibTorch's CUDAGraph is laid out by CUDA_VERSION, so its own header must find that defined.
+#include <cuda.h>
+static_assert(CUDA_VERSION >= 11000, "<cuda.h> must come before CUDAGraph.h");
+
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/core/Event.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime_api.h>
+
+#include <memory>
+#include <vector>
+
+#include "native/backends/cuda/cuda.h"
+
+namespace l2t::backends::cuda {
+namespace {
+
+/// Makes one stream wait for what the other has been given so far.
+void order(const c10::Stream& before, const c10::Stream& after) {
+  c10::Event event(c10::kCUDA);
+  event.record(before);
+  event.block(after);
+}
+
+class CudaGraphs final : public Graphs {
+ public:
+  explicit CudaGraphs(c10::Device device)
+      : stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index())) {}
+
+  void warm_up(const Work& work) override {
+    const c10::Stream current = c10::cuda::getCurrentCUDAStream(stream_.device_index());
+    order(current, stream_);
+    {
+      const c10::cuda::CUDAStreamGuard guard(stream_);
+      work();
+    }
+    order(stream_, current);
+  }
+
+  size_t capture(const Work& work) override {
+    // The memory of warm-ups would stay reserved beside the graphs' own.
+    c10::cuda::CUDACachingAllocator::emptyCache();
+    auto graph = std::make_unique<at::cuda::CUDAGraph>();
+    {
+      const c10::cuda::CUDAStreamGuard guard(stream_);
+      // Other threads may decode images into pinned memory meanwhile.
+      graph->capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
+      capture_on_stream(*graph, work);
+    }
+    graphs_.push_back(std::move(graph));
+    return graphs_.size() - 1;
+  }
+
+  void copy_in(const at::Tensor& fixed, const at::Tensor& values) override {
+    fixed.copy_(values, /*non_blocking=*/true);
+  }
+
+  void replay(size_t graph) override { graphs_[graph]->replay(); }
+
+  void reset() override {
+    // A graph must not be destroyed while it runs. Where the device has failed, the run already ends with its error.
+    if (!graphs_.empty()) (void)cudaDeviceSynchronize();
+    graphs_.clear();
+  }
+
+ private:
+  void capture_on_stream(at::cuda::CUDAGraph& graph, const Work& work) const {
+    // Other threads may take pinned memory meanwhile, for images that they decode.
+    graph.capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
+    try {
+      work();
+    } catch (...) {
+      // Else the stream and the allocator would stay in the capture.
+      graph.capture_end();
+      throw;
+    }
+    graph.capture_end();
+  }
+
+  c10::cuda::CUDAStream stream_;
+  at::cuda::MempoolId_t pool_ = at::cuda::graph_pool_handle();
+  std::vector<std::unique_ptr<at::cuda::CUDAGraph>> graphs_;
+};
+
+}  // namespace
+
+std::unique_ptr<Graphs> graphs(c10::Device device) {
+  return device.is_cuda() ? std::make_unique<CudaGraphs>(device) : nullptr;
+}
+
+}  // namespace l2t::backends::cuda

@@ -1,0 +1,31 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstddef>
+#include <functional>
+
+namespace l2t::backends {
+
+/// What a run asks of a device that can capture work once and repeat it at the cost of one launch (CUDA graphs). Work
+/// that is captured reads nothing on the host, and reads and writes the same tensors each time.
+class Graphs {
+ public:
+  using Work = std::function<void()>;
+
+  Graphs() = default;
+  Graphs(const Graphs&) = delete;
+  Graphs& operator=(const Graphs&) = delete;
+  virtual ~Graphs() = default;
+
+  /// Runs work as a capture would, but at once: libraries make what they keep between calls.
+  virtual void warm_up(const Work& work) = 0;
+  /// Captures work without running it, in memory that all graphs share. Returns the graph's number.
+  virtual size_t capture(const Work& work) = 0;
+  /// Copies new values into a tensor that a graph reads, without the host waiting.
+  virtual void copy_in(const at::Tensor& fixed, const at::Tensor& values) = 0;
+  virtual void replay(size_t graph) = 0;
+  /// Drops all graphs and their memory.
+  virtual void reset() = 0;
+};
+
+}  // namespace l2t::backends

@@ -1,0 +1,43 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+#include <c10/core/Event.h>
+#include <c10/core/Stream.h>
+
+#include <optional>
+
+namespace l2t {
+
+/// Copies between the host and a device on a stream of its own, so that the device computes meanwhile. On a CPU there
+/// are no streams.
+class SideStream {
+ public:
+  explicit SideStream(c10::Device device);
+
+  /// A host tensor's values on the device. The current stream waits for them. The host does not, if the tensor is in
+  /// pinned memory. On a CPU: the tensor itself.
+  [[nodiscard]] at::Tensor upload(const at::Tensor& host) const;
+
+  /// A copy on its way to the host.
+  class Download {
+   public:
+    Download(at::Tensor host, std::optional<c10::Event> copied) : host_(std::move(host)), copied_(std::move(copied)) {}
+    /// Waits for the copy.
+    [[nodiscard]] const at::Tensor& wait() const;
+
+   private:
+    at::Tensor host_;
+    std::optional<c10::Event> copied_;
+  };
+
+  /// Begins to copy values, once the current stream has computed them.
+  [[nodiscard]] Download download(const at::Tensor& values) const;
+
+ private:
+  c10::Device device_;
+  std::optional<c10::Stream> stream_;
+};
+
+/// For a host tensor that will be uploaded: a GPU copies from pinned memory without the host.
+at::TensorOptions upload_options(c10::Device device, at::ScalarType type);
+
+}  // namespace l2t

@@ -1,0 +1,46 @@
+#include "native/run/captured_step.h"
+
+#include <ATen/ops/empty_like.h>
+
+#include <utility>
+
+namespace l2t::run {
+
+CapturedStep::CapturedStep(std::unique_ptr<backends::Graphs> graphs, Work work)
+    : graphs_(std::move(graphs)), work_(std::move(work)) {}
+
+CapturedStep::~CapturedStep() {
+  if (graphs_) graphs_->reset();
+}
+
+at::Tensor CapturedStep::run(const Inputs& inputs) {
+  if (!graphs_) return work_(inputs);
+  auto& fixed = fixed_for(inputs);
+  for (size_t i = 0; i < inputs.size(); ++i) graphs_->copy_in(fixed.inputs[i], inputs[i]);
+  const auto work = [&] {
+    const auto result = work_(fixed.inputs);
+    if (!fixed.result.defined()) fixed.result = at::empty_like(result);
+    fixed.result.copy_(result);
+  };
+  if (fixed.warm_ups < kWarmUps) {
+    graphs_->warm_up(work);
+    ++fixed.warm_ups;
+    return fixed.result;
+  }
+  // A capture does not run the work: the first replay does.
+  if (!fixed.graph) fixed.graph = graphs_->capture(work);
+  graphs_->replay(*fixed.graph);
+  return fixed.result;
+}
+
+CapturedStep::Fixed& CapturedStep::fixed_for(const Inputs& inputs) {
+  Shapes shapes;
+  for (const auto& input : inputs) shapes.push_back(input.sizes().vec());
+  auto& fixed = fixed_[shapes];
+  if (fixed.inputs.empty()) {
+    for (const auto& input : inputs) fixed.inputs.push_back(at::empty_like(input));
+  }
+  return fixed;
+}
+
+}  // namespace l2t::run

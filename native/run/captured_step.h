@@ -1,0 +1,48 @@
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "native/backends/graphs.h"
+
+namespace l2t::run {
+
+/// Does the same work with new inputs, again and again. Where the device has graphs, the work is captured and replayed:
+/// for each shape of the inputs, the first runs warm up, the next is captured, and from then on it is replayed.
+class CapturedStep {
+ public:
+  using Inputs = std::vector<at::Tensor>;
+  /// Returns the one tensor that is read afterwards; what else the work changes, it changes in place.
+  using Work = std::function<at::Tensor(const Inputs&)>;
+
+  /// How often the work runs at a shape before it is captured: what CUDA graphs ask for.
+  static constexpr int kWarmUps = 3;
+
+  /// `graphs` null: nothing is captured.
+  CapturedStep(std::unique_ptr<backends::Graphs> graphs, Work work);
+  CapturedStep(const CapturedStep&) = delete;
+  CapturedStep& operator=(const CapturedStep&) = delete;
+  ~CapturedStep();
+
+  /// The result is overwritten by the next run.
+  at::Tensor run(const Inputs& inputs);
+
+ private:
+  using Shapes = std::vector<std::vector<int64_t>>;
+  /// At one shape: the tensors that the graph reads and writes, made before it.
+  struct Fixed {
+    Inputs inputs;
+    at::Tensor result;
+    int warm_ups = 0;
+    std::optional<size_t> graph;
+  };
+  [[nodiscard]] Fixed& fixed_for(const Inputs& inputs);
+
+  std::unique_ptr<backends::Graphs> graphs_;
+  Work work_;
+  std::map<Shapes, Fixed> fixed_;
+};
+
+}  // namespace l2t::run
