@@ -8,14 +8,6 @@ namespace {
 
 c10::Stream current_stream(c10::Device device) { return c10::impl::VirtualGuardImpl(device.type()).getStream(device); }
 
-/// Makes one stream wait for what the other has been given so far; returns the event for which it waits.
-c10::Event order(const c10::Stream& before, const c10::Stream& after) {
-  c10::Event event(before.device_type());
-  event.record(before);
-  event.block(after);
-  return event;
-}
-
 /// The allocator must not give the memory away before this stream has used it, too.
 void keep_for(const at::Tensor& tensor, const c10::Stream& stream) {
   const c10::impl::VirtualGuardImpl device(stream.device_type());
@@ -23,6 +15,12 @@ void keep_for(const at::Tensor& tensor, const c10::Stream& stream) {
 }
 
 }  // namespace
+
+void order(const c10::Stream& before, const c10::Stream& after) {
+  c10::Event event(before.device_type());
+  event.record(before);
+  event.block(after);
+}
 
 SideStream::SideStream(c10::Device device) : device_(device) {
   if (!device.is_cpu()) stream_ = c10::impl::VirtualGuardImpl(device.type()).getNewStream(device);

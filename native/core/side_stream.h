@@ -7,6 +7,9 @@
 
 namespace l2t {
 
+/// Makes one stream wait for what the other has been given so far.
+void order(const c10::Stream& before, const c10::Stream& after);
+
 /// Copies between the host and a device on a stream of its own, so that the device computes meanwhile. On a CPU there
 /// are no streams.
 class SideStream {

@@ -9,7 +9,8 @@ namespace l2t::run {
 CapturedStep::CapturedStep(std::unique_ptr<backends::Graphs> graphs, Work work)
     : graphs_(std::move(graphs)), work_(std::move(work)) {}
 
-CapturedStep::~CapturedStep() {
+void CapturedStep::reset() {
+  fixed_.clear();
   if (graphs_) graphs_->reset();
 }
 

@@ -24,10 +24,13 @@ class CapturedStep {
   CapturedStep(std::unique_ptr<backends::Graphs> graphs, Work work);
   CapturedStep(const CapturedStep&) = delete;
   CapturedStep& operator=(const CapturedStep&) = delete;
-  ~CapturedStep();
+  ~CapturedStep() { reset(); }
 
   /// The result is overwritten by the next run.
   at::Tensor run(const Inputs& inputs);
+
+  /// Drops all captures and their memory.
+  void reset();
 
  private:
   using Shapes = std::vector<std::vector<int64_t>>;

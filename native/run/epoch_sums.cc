@@ -47,7 +47,7 @@ void require_finite(const std::string& name, double value) {
 
 EpochSums::EpochSums(const bilevel::Problem& problem) : learned_(problem.meta_networks.learned), pairs_(problem.pairs) {
   add_columns(problem);
-  sums_[kImages] = {0.0};
+  sums_[kImages].resize(1);
   for (const auto& column : columns_) sums_[column.name].resize(column.count);
 }
 

@@ -71,12 +71,24 @@ struct EpochMetrics {
   }
 };
 
+/// The most that the process held since the run began, bytes.
+struct GpuMemory {
+  size_t allocated;
+  size_t reserved;
+
+  static void fields(auto& self, auto&& visit) {
+    visit("allocated", self.allocated);
+    visit("reserved", self.reserved);
+  }
+};
+
 struct EpochEvent {
   EpochMetrics metrics;
   double seconds;
   int64_t steps;
   double images_per_second;
   bool best;
+  std::optional<GpuMemory> gpu_memory;
   std::vector<NamedTensor> network;
   std::vector<NamedTensor> state;
 
@@ -87,6 +99,7 @@ struct EpochEvent {
     visit("steps", self.steps);
     visit("imagesPerSecond", self.images_per_second);
     visit("best", self.best);
+    visit("gpuMemory", self.gpu_memory);
     visit("network", self.network);
     visit("state", self.state);
   }

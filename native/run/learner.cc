@@ -2,6 +2,7 @@
 
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
+#include <c10/util/ScopeExit.h>
 
 #include "native/backends/cuda/cuda.h"
 #include "native/bilevel/native_engine.h"
@@ -130,6 +131,7 @@ void Learner::start() {
 
 Iteration Learner::iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
                            const at::Tensor& lr) {
+  const auto ended = c10::make_scope_exit([this] { end(); });
   auto batch = begin(x, source_x, y);
   auto result = real_step(batch, lr);
   if (bilevel()) {
@@ -137,16 +139,14 @@ Iteration Learner::iterate(const at::Tensor& x, const std::vector<at::Tensor>& s
     problem_.backend->adam_step(adam_, phi_.flat, result.meta->phi_gradient, adam_state_);
     mark(problem_.phases, "phi-step");
   }
-  end();
   return result;
 }
 
 Iteration Learner::real_step(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
                              const at::Tensor& lr) {
+  const auto ended = c10::make_scope_exit([this] { end(); });
   auto batch = begin(x, source_x, y);
-  auto result = real_step(batch, lr);
-  end();
-  return result;
+  return real_step(batch, lr);
 }
 
 bilevel::Batch Learner::begin(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y) {

@@ -61,7 +61,7 @@ class Learner {
  private:
   void take_method(const Hyperparameters& hyperparameters, const at::TensorOptions& options);
   [[nodiscard]] bool bilevel() const { return problem_.meta_networks.learned.any(); }
-  /// What all steps on a batch share, made once; end() drops what the terms keep of it.
+  /// What all steps on a batch share, made once; end() drops what the terms keep of it, also after a failure.
   bilevel::Batch begin(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y);
   void end();
   Iteration real_step(const bilevel::Batch& batch, const at::Tensor& lr);

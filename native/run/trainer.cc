@@ -10,6 +10,7 @@
 #include "native/core/device.h"
 #include "native/core/error.h"
 #include "native/core/threads.h"
+#include "native/run/gpu_memory.h"
 
 namespace l2t::run {
 namespace {
@@ -40,7 +41,9 @@ std::unique_ptr<backends::Graphs> graphs_for(const RunConfig& config, c10::Devic
 c10::Device prepare(const RunConfig& config) {
   require_valid_data(config);
   take_threads(config.threads);
-  return choose_device(config.device).device;
+  const auto device = choose_device(config.device).device;
+  if (device.is_cuda()) backends::cuda::reset_peak_memory(device);
+  return device;
 }
 
 }  // namespace
@@ -130,7 +133,8 @@ void Trainer::try_rates(const std::vector<double>& rates) {
     StepEvent event{};
     bool finite = true;
     try {
-      event = sums_.add(sums_.row(learner_.real_step(x, source_x, y, lr), y).cpu(), y.size(0));
+      const auto row = within_memory(y.size(0), [&] { return sums_.row(learner_.real_step(x, source_x, y, lr), y); });
+      event = sums_.add(row.cpu(), y.size(0));
     } catch (const NotFinite&) {
       finite = false;
       event.losses = {{terms::kCrossEntropy, std::numeric_limits<double>::infinity()}};
@@ -164,7 +168,7 @@ bool Trainer::step() {
   const auto uploaded = upload(epoch_, step_, learning_rate(step_));
   if (!uploaded) return false;
   const LoggedStep logged{epoch_, step_, batches_.images(step_)};
-  log_.add(logged, iterate_.run(*uploaded));
+  log_.add(logged, within_memory(logged.images, [&] { return iterate_.run(*uploaded); }));
   epoch_images_ += logged.images;
   ++epoch_steps_;
   ++step_;
@@ -193,6 +197,7 @@ bool Trainer::finish_epoch() {
   event.metrics = sums_.metrics();
   event.images_per_second = static_cast<double>(epoch_images_) / seconds_since(epoch_start_);
   event.best = true;
+  event.gpu_memory = gpu_memory(device_);
   event.metrics.epoch = epoch_;
   event.metrics.lr = learning_rate(batches_.steps() - 1);
   if (config_.validation) {

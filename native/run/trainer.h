@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -43,6 +44,9 @@ class Trainer {
   [[nodiscard]] std::optional<CapturedStep::Inputs> upload(int64_t epoch, int64_t step, double lr);
   [[nodiscard]] Input input(const CapturedStep::Inputs& uploaded) const;
   void record(const LoggedStep& step, const at::Tensor& row);
+  /// Runs a step; where the GPU's memory ends, throws OUT_OF_MEMORY, naming the batch and what would fit.
+  at::Tensor within_memory(int64_t images, const std::function<at::Tensor()>& step);
+  [[nodiscard]] std::optional<size_t> memory_of_step(int64_t images);
   RunResult stop();
   void save();
   void save_when_due();

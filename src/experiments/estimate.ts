@@ -100,6 +100,8 @@ function timedJob({ method, options }: Entry, images: number, { classes, sources
     method,
     engine: options.engine ?? defaultOf(transferSchema, 'engine'),
     convolution: options.convolution ?? defaultOf(transferSchema, 'convolution'),
+    precision: options.precision,
+    deterministic: options.deterministic,
     settings: settingsOf(method, options),
     threads,
     target,

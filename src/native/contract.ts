@@ -147,6 +147,8 @@ export interface RunJob extends Hyperparameters {
   readonly lr: number;
   /** The fraction of all steps during which the learning rate grows linearly to the schedule's. Absent: no warm-up. */
   readonly warmUp?: number;
+  /** False: a GPU is given each operation of a step by itself, not the whole step as one graph. Absent: true. */
+  readonly graph?: boolean | undefined;
   /** Continues a run: `state` is that of its last 'save' or 'epoch' event, `best` the `network` of its best epoch. */
   readonly resume?: { readonly state: readonly NamedTensor[]; readonly best: readonly NamedTensor[] };
 }
@@ -214,6 +216,14 @@ export interface EpochMetrics {
   readonly pairs: readonly PairMetrics[];
 }
 
+/** The most memory of the GPU that the process held since the run began, bytes. */
+export interface GpuMemory {
+  /** In tensors. */
+  readonly allocated: number;
+  /** Taken from the driver. */
+  readonly reserved: number;
+}
+
 /** The trainer waits after an 'epoch' or 'save' event until `saved()` is called. */
 export interface EpochEvent {
   readonly type: 'epoch';
@@ -226,6 +236,8 @@ export interface EpochEvent {
   readonly imagesPerSecond: number;
   /** With `selectBest`: is its validation accuracy the highest so far? Without it, or without validation: true. */
   readonly best: boolean;
+  /** On a GPU. */
+  readonly gpuMemory?: GpuMemory;
   /** The target's parameters and buffers. */
   readonly network: readonly NamedTensor[];
   readonly state: readonly NamedTensor[];

@@ -49,6 +49,12 @@ export interface OptionHelp {
   readonly engine?: unknown;
   /** how the native engine computes 3×3 convolutions: by Winograd's method where this machine can (auto), always (winograd: an error where it cannot), or never (direct) (auto); one of auto, winograd, direct */
   readonly convolution?: unknown;
+  /** how a GPU multiplies in convolutions and linear layers: in float32, or faster and less exact with inputs rounded to TF32 or bfloat16 (bf16); all else is float32, and so is a CPU (float32); one of float32, tf32, bf16 */
+  readonly precision?: unknown;
+  /** a GPU gives the same bits each time; without, it may take faster algorithms whose results differ from run to run */
+  readonly deterministic?: unknown;
+  /** a GPU runs a step as one CUDA graph; without, operation by operation, with the same bits */
+  readonly graph?: unknown;
   /** run folder to create (runs/…, the first free) */
   readonly out?: unknown;
   /** learning rate of SGD, cosine schedule; auto finds one for this data and warms up to it (auto); auto, or a number above 0 and at most 100 */

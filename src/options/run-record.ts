@@ -7,7 +7,7 @@ import { layouts } from './datasets.js';
 import { logNames } from './logs.js';
 import { methodNames, type SettingName, settings } from './methods.js';
 import { networkNames } from './networks.js';
-import { convolutionNames, engineNames } from './schemas.js';
+import { convolutionNames, engineNames, precisionNames } from './schemas.js';
 import { parseYaml } from './yaml.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -55,6 +55,12 @@ const resolved = z.strictObject({
   seed: z.int(),
   engine: z.enum(engineNames),
   convolution: z.enum(convolutionNames),
+  /** Absent: float32. */
+  precision: z.enum(precisionNames).optional(),
+  /** Absent: true. */
+  deterministic: z.literal(false).optional(),
+  /** Absent: true. */
+  graph: z.literal(false).optional(),
   device: z.string(),
   threads: z.int().min(1),
   saveEvery: z.number(),

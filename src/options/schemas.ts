@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { ConvolutionName, EngineName } from '../native/contract.js';
+import type { ConvolutionName, EngineName, PrecisionName } from '../native/contract.js';
 import { layouts, splitNames } from './datasets.js';
 import { logNames } from './logs.js';
 import { methodNames, methodOf, rowNames, settings } from './methods.js';
@@ -8,6 +8,7 @@ import { above, choice, custom, listed, path, repeated, someOf, text, whole, yes
 
 export const engineNames = ['native', 'autograd'] as const satisfies readonly EngineName[];
 export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfies readonly ConvolutionName[];
+export const precisionNames = ['float32', 'tf32', 'bf16'] as const satisfies readonly PrecisionName[];
 export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
@@ -66,6 +67,19 @@ const training = {
       'always (winograd: an error where it cannot), or never (direct)',
     { default: 'auto' },
   ),
+  precision: choice(
+    precisionNames,
+    'how a GPU multiplies in convolutions and linear layers: in float32, or faster and less exact with inputs rounded ' +
+      'to TF32 or bfloat16 (bf16); all else is float32, and so is a CPU',
+    { default: 'float32' },
+  ),
+  deterministic: yes(
+    'a GPU gives the same bits each time; without, it may take faster algorithms whose results differ from run to run',
+    { default: true },
+  ),
+  graph: yes('a GPU runs a step as one CUDA graph; without, operation by operation, with the same bits', {
+    default: true,
+  }),
   out: path('dir', 'run folder to create (runs/…, the first free)'),
   lr: custom(
     z.union([z.literal('auto'), z.number().gt(0).lte(100)]),

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { L2TError } from '../errors.js';
+import type { GpuMemory } from '../native/contract.js';
 import { readText } from '../system/files.js';
 
 /** Names of files in a run folder: the options, the learning rate if it was found by a search, the model card. */
@@ -89,6 +90,8 @@ export interface EpochTiming {
   readonly imagesPerSecond?: number;
   /** The most memory that the process had used so far, bytes; earlier versions did not record it. */
   readonly peakMemory?: number;
+  /** Only on a GPU. */
+  readonly gpuMemory?: GpuMemory;
 }
 
 /** The report of a run or an experiment. */

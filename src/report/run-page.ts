@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import type { GpuMemory } from '../native/contract.js';
 import { countParameters } from '../networks/describe.js';
 import { methodOf } from '../options/methods.js';
 import { median, probabilityInterval } from '../system/statistics.js';
@@ -129,17 +130,26 @@ function trainingSections({ metrics, record }: RunData): Content {
   return html`<section><h2>Training</h2><div class="charts">${figures}</div></section>`;
 }
 
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
+
+function gpuMemory(epochs: readonly GpuMemory[]): string {
+  const most = (key: keyof GpuMemory) => megabytes(Math.max(...epochs.map((memory) => memory[key])));
+  return `${most('allocated')} in tensors, ${most('reserved')} reserved`;
+}
+
 function timeSection({ timing }: RunData): Content {
   if (timing.length === 0) return undefined;
   const seconds = timing.reduce((sum, line) => sum + line.seconds, 0);
   const steps = timing.reduce((sum, line) => sum + line.steps, 0);
   const speeds = timing.flatMap(({ imagesPerSecond }) => imagesPerSecond ?? []);
   const memory = timing.flatMap(({ peakMemory }) => peakMemory ?? []);
+  const gpu = timing.flatMap(({ gpuMemory }) => gpuMemory ?? []);
   const rows = [
     ['training and validation', `${seconds.toFixed(1)} s`],
     ...(steps > 0 ? [['a step', `${((1000 * seconds) / steps).toFixed(1)} ms (${steps} steps)`]] : []),
     ...(speeds.length > 0 ? [['training images a second, median epoch', median(speeds).toFixed(1)]] : []),
-    ...(memory.length > 0 ? [['most memory of the process', `${(Math.max(...memory) / 1e6).toFixed(0)} MB`]] : []),
+    ...(memory.length > 0 ? [['most memory of the process', megabytes(Math.max(...memory))]] : []),
+    ...(gpu.length > 0 ? [['most memory of the GPU', gpuMemory(gpu)]] : []),
   ];
   return html`<section><h2>Time and memory</h2>${table(['', ''], rows, 'words')}
 <p class="note">Runs side by side in one process share its memory. The time of each epoch is in timing.jsonl.</p></section>`;

@@ -146,11 +146,18 @@ export class RunFolder {
 
   /** Saves the end of an epoch; `network` is the target as it is now. */
   async saveEpoch(
-    { metrics, seconds, steps, imagesPerSecond, best, state }: EpochEvent,
+    { metrics, seconds, steps, imagesPerSecond, best, gpuMemory, state }: EpochEvent,
     network: Checkpoint,
   ): Promise<void> {
     const peakMemory = 1024 * process.resourceUsage().maxRSS;
-    const timing = { epoch: metrics.epoch, seconds, steps, ...(steps > 0 && { imagesPerSecond }), peakMemory };
+    const timing = {
+      epoch: metrics.epoch,
+      seconds,
+      steps,
+      ...(steps > 0 && { imagesPerSecond }),
+      peakMemory,
+      ...(gpuMemory && { gpuMemory }),
+    };
     this.#metrics.push(JSON.stringify(metrics));
     this.#timing.push(JSON.stringify(timing));
     if (best) await saveCheckpoint(join(this.path, 'best.safetensors'), network);

@@ -54,12 +54,32 @@ function requireOneSplit(given: Options): void {
   }
 }
 
-export function refuseWinogradElsewhere({ convolution, engine, device }: Unbatched): void {
-  if (convolution !== 'winograd' || (engine === 'native' && device === 'cpu')) return;
-  throw new L2TError(
-    'INVALID_OPTION',
-    "--convolution winograd is the native engine's on a CPU: use --engine native and --device cpu, or --convolution auto.",
-  );
+/** Refuses what the device or the engine cannot compute. */
+export function requireComputable({
+  convolution,
+  engine,
+  device,
+  precision = 'float32',
+}: Pick<Unbatched, 'convolution' | 'engine' | 'device' | 'precision'>): void {
+  const onCpu = device === 'cpu';
+  if (convolution === 'winograd' && !(engine === 'native' && onCpu)) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      "--convolution winograd is the native engine's on a CPU: use --engine native and --device cpu, or --convolution auto.",
+    );
+  }
+  if (precision !== 'float32' && onCpu) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      `--precision ${precision} is a GPU's, and this run is on the CPU, which computes in float32: leave it out.`,
+    );
+  }
+  if (precision === 'bf16' && !(engine === 'native' && convolution === 'auto')) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      "--precision bf16 is the native engine's: use --engine native and --convolution auto.",
+    );
+  }
 }
 
 /** All options but `batch`, whose default depends on the number of images. */
@@ -99,6 +119,9 @@ export function resolveOptions(
     seed: or('seed'),
     engine: or('engine'),
     convolution: or('convolution'),
+    ...(or('precision') !== 'float32' && { precision: or('precision') }),
+    ...(given.deterministic === false && { deterministic: false as const }),
+    ...(given.graph === false && { graph: false as const }),
     device,
     threads: given.threads ?? defaultThreads(),
     saveEvery: or('saveEvery'),

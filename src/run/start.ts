@@ -11,7 +11,7 @@ import { serveLive } from '../report/live.js';
 import { RunFolder, type SavedRun } from './folder.js';
 import { type Context, gather, type Materials, onListed, warn } from './materials.js';
 import { firstFree, requireUnused } from './new-folder.js';
-import { type Options, refuseWinogradElsewhere, requireConsistent, resolveOptions } from './resolve-options.js';
+import { type Options, requireComputable, requireConsistent, resolveOptions } from './resolve-options.js';
 import type { RunResult } from './run.js';
 import { listSources, loadSources, resolveSources } from './sources.js';
 import { readResult, train } from './train.js';
@@ -33,7 +33,7 @@ export async function startRun(
   const sources = resolveSources(method, listed, checkpoints, rules[format]);
   const unbatched = resolveOptions(format, method, target, given, sources, device.device);
   threadsWarning(unbatched.threads, device.device).forEach(warn(context));
-  refuseWinogradElsewhere(unbatched);
+  requireComputable(unbatched);
   const gathered = await gather({ format, options: unbatched }, device, checkpoints, context, true);
   const images = gathered.data.train.labels.length;
   const batch = given.batch ?? defaultBatch(unbatched.size, images, rules[format].fewestSteps);
@@ -102,6 +102,7 @@ export async function continueRun(
     threads: changes.threads ?? recorded.threads,
     device: changes.device === undefined ? recorded.device : addon().device(changes.device).device,
   };
+  requireComputable(options);
   if (options.threads !== recorded.threads || options.device !== recorded.device) {
     const message = `the run began with ${recorded.threads} threads on ${recorded.device}: with others its last digits may differ`;
     context.emit({ type: 'warning', message });

@@ -7,7 +7,17 @@ import { onAbort, throwIfAborted } from '../system/abort.js';
 export interface TimedJob
   extends Pick<
     RunJob,
-    'method' | 'engine' | 'convolution' | 'settings' | 'target' | 'size' | 'batch' | 'device' | 'threads'
+    | 'method'
+    | 'engine'
+    | 'convolution'
+    | 'precision'
+    | 'deterministic'
+    | 'settings'
+    | 'target'
+    | 'size'
+    | 'batch'
+    | 'device'
+    | 'threads'
   > {
   readonly sources: readonly {
     readonly network: NetworkSpec;

@@ -129,13 +129,17 @@ function toJob(
   { options, rules, device: { device }, data, sources, init }: Materials,
   rate: FoundRate | number,
 ): RunJob {
-  const { method, engine, convolution, size, threads, seed, epochs, batch, saveEvery } = options;
+  const { method, engine, convolution, precision, deterministic, graph } = options;
+  const { size, threads, seed, epochs, batch, saveEvery } = options;
   return {
     settings: settingsOf(method, options),
     ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, warmUp: rate.warmUp }),
     method,
     engine,
     convolution,
+    precision,
+    deterministic,
+    graph,
     size,
     threads,
     seed,

@@ -46,6 +46,11 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
     2,
     /--convolution winograd .*use --engine native/,
   ],
+  [
+    [...transfer, '--method', 'scratch', '--data', data, '--device', 'cpu', '--precision', 'tf32'],
+    2,
+    /--precision tf32 is a GPU's/,
+  ],
   [['bench', '--case', 'all'], 2, /--case is 'all': it must be one of resnet32-vgg9/],
   [['bench', '--engines', 'native,native'], 2, /it must be native, autograd, or native,autograd/],
   [['bench', '--rounds', '0'], 2, /it must be a whole number from 1/],

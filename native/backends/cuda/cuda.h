@@ -21,6 +21,7 @@ const Backend& backend();
 
 /// How a process computes on its GPUs.
 struct Arithmetic {
+  using Precision = backends::Precision;
   Precision precision = Precision::kFloat32;
   bool deterministic = true;
 };

@@ -3,7 +3,6 @@
 static_assert(CUDA_VERSION >= 11000, "<cuda.h> must come before CUDAGraph.h");
 
 #include <ATen/cuda/CUDAGraph.h>
-#include <c10/core/Event.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -13,16 +12,10 @@ static_assert(CUDA_VERSION >= 11000, "<cuda.h> must come before CUDAGraph.h");
 #include <vector>
 
 #include "native/backends/cuda/cuda.h"
+#include "native/core/side_stream.h"
 
 namespace l2t::backends::cuda {
 namespace {
-
-/// Makes one stream wait for what the other has been given so far.
-void order(const c10::Stream& before, const c10::Stream& after) {
-  c10::Event event(c10::kCUDA);
-  event.record(before);
-  event.block(after);
-}
 
 class CudaGraphs final : public Graphs {
  public:

@@ -38,6 +38,7 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<run::StepEvent>("StepEvent");
   add.operator()<run::PairMetrics>("PairMetrics");
   add.operator()<run::EpochMetrics>("EpochMetrics");
+  add.operator()<run::GpuMemory>("GpuMemory");
   add.operator()<run::EpochEvent>("EpochEvent");
   add.operator()<run::SaveEvent>("SaveEvent");
   add.operator()<DecodeEvent>("DecodeEvent");

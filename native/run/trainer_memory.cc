@@ -1,0 +1,45 @@
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <c10/util/Exception.h>
+
+#include "native/backends/cuda/cuda.h"
+#include "native/core/error.h"
+#include "native/run/gpu_memory.h"
+#include "native/run/trainer.h"
+
+/// What a trainer does where a GPU's memory ends.
+namespace l2t::run {
+
+at::Tensor Trainer::within_memory(int64_t images, const std::function<at::Tensor()>& step) {
+  try {
+    return step();
+  } catch (const c10::OutOfMemoryError&) {
+    if (!device_.is_cuda()) throw;
+  }
+  // The run is over: its graphs may go, and its weights may change.
+  iterate_.reset();
+  const auto room = gpu_room(device_);
+  const auto fits = fitting_batch(images, room, [this](int64_t fewer) { return memory_of_step(fewer); });
+  throw Error("OUT_OF_MEMORY", out_of_gpu_memory(images, fits));
+}
+
+/// Of a whole iteration, also where it was a step of try_rates that failed; nothing where the memory ends again.
+std::optional<size_t> Trainer::memory_of_step(int64_t images) {
+  const auto options = at::TensorOptions().dtype(at::kFloat).device(device_);
+  const auto blank = [&](int64_t size) {
+    return at::empty({images, 3, size, size}, options, at::MemoryFormat::ChannelsLast).zero_();
+  };
+  const auto before = backends::cuda::memory(device_).allocated;
+  backends::cuda::reset_peak_memory(device_);
+  try {
+    std::vector<at::Tensor> source_x;
+    for (const auto& source : config_.sources) source_x.push_back(blank(source.size));
+    const auto y = at::zeros({images}, options.dtype(at::kLong));
+    learner_.iterate(blank(config_.size), source_x, y, at::zeros({}, options.dtype(at::kDouble)));
+  } catch (const c10::OutOfMemoryError&) {
+    return std::nullopt;
+  }
+  return backends::cuda::memory(device_).peak_allocated - before;
+}
+
+}  // namespace l2t::run
