@@ -1,0 +1,79 @@
+import { type MethodName, methodNames, needsOf, settingsOf } from '../../../src/options/methods.js';
+import { measured } from '../program.js';
+
+/** What the fake device counted (counts.h). */
+export interface Counts {
+  readonly operations: number;
+  readonly copies: number;
+  readonly uploads: number;
+  readonly downloads: number;
+  readonly waits: number;
+}
+interface AllCounts extends Counts {
+  readonly strays: number;
+  readonly byName: Readonly<Record<string, number>>;
+}
+
+/** Of one engine and backend. Lists are names of tensors. */
+export interface Trained {
+  readonly engine: 'native' | 'autograd';
+  readonly backend: string;
+  /** Differ from the CPU's after the initialisation. */
+  readonly start: readonly string[];
+  /** The largest difference from the CPU after three iterations, and whose it is. */
+  readonly difference: number;
+  readonly tensor: string;
+  /** Are not on the device. */
+  readonly elsewhere: readonly string[];
+  /** Differ between a run and the same run saved and resumed. */
+  readonly resumed: readonly string[];
+  /** Of the third iteration. */
+  readonly counts: AllCounts;
+}
+
+export const targets = [
+  { target: 'vgg9_bn', size: 32 },
+  { target: 'resnet20', size: 32 },
+  { target: 'resnet18', size: 64 },
+] as const;
+type Target = (typeof targets)[number];
+
+export const methods: readonly MethodName[] = methodNames;
+
+/** Trains a small target. `sources`: where the method needs any. */
+export function train({ target, size }: Target, method: MethodName, type = 'float64', sources = 1): Trained[] {
+  const needs = needsOf(method);
+  const settings = Object.entries(settingsOf(method, { metaLr: 0.001 })).map(([name, value]) => `${name}=${value}`);
+  const source = [needs.source ? `${sources}` : '0', needs.pairs ? '2-0,2-1,5-1,8-2' : 'none'];
+  return measured('device', 'train', target, `${size}`, method, ...source, type, ...settings) as Trained[];
+}
+
+export interface Images {
+  readonly crops: boolean;
+  readonly mirror: boolean;
+  readonly batches: boolean;
+  /** Differences of the networks' input. */
+  readonly input: number;
+  readonly reduced: number;
+  readonly enlarged: number;
+  /** Of one batch. */
+  readonly counts: AllCounts;
+}
+export const images = (size: number) => measured('device', 'images', `${size}`) as Images;
+
+interface Evaluation {
+  readonly correct: number;
+  readonly total: number;
+  readonly loss: number;
+  readonly predictions: readonly number[];
+}
+export interface Evaluated {
+  readonly host: Evaluation;
+  readonly device: Evaluation;
+  readonly onDevice: boolean;
+  readonly logits: number;
+  /** Of an evaluation of three batches. */
+  readonly counts: AllCounts;
+}
+export const evaluate = ({ target, size }: Target, side: number = size) =>
+  measured('device', 'evaluate', target, `${size}`, `${side}`) as Evaluated;

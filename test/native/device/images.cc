@@ -1,0 +1,140 @@
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/randint.h>
+
+#include "native/data/batches.h"
+#include "native/nets/initialise.h"
+#include "native/nets/registry.h"
+#include "native/run/evaluation.h"
+#include "test/native/device/counts.h"
+#include "test/native/device/fake_device.h"
+#include "test/native/device/json.h"
+#include "test/native/device/learners.h"
+
+namespace l2t::test {
+namespace {
+
+constexpr int64_t kImages = 11;
+constexpr int64_t kClasses = 4;
+constexpr int64_t kBatch = 4;
+const data::Normalisation kNormalisation{{0.48, 0.45, 0.4}, {0.22, 0.23, 0.24}};
+
+data::ImageSet image_set(int64_t size, c10::Device device) {
+  const auto generator = at::detail::createCPUGenerator(/*seed=*/2);
+  const auto pixels = at::randint(256, {kImages, size, size, 3}, generator, at::kByte);
+  const auto labels = at::randint(kClasses, {kImages}, generator, at::kLong);
+  return {pixels.to(device), labels.to(device), size};
+}
+
+/// Whether the result on the device is there, and is that of the host.
+bool arrives(const at::Tensor& host, const at::Tensor& device) {
+  return device.device() == fake_device() && at::equal(host, device.cpu());
+}
+
+double distance(const at::Tensor& host, const at::Tensor& device) {
+  return (host - device.cpu()).abs().max().item<double>();
+}
+
+/// All batches of two epochs, and of the evaluation.
+bool equal_batches(const data::ImageSet& host, const data::ImageSet& device) {
+  const auto same = [](const data::ImageBatch& a, const data::ImageBatch& b) {
+    return arrives(a.pixels, b.pixels) && arrives(a.labels, b.labels);
+  };
+  data::TrainingBatches training(host, /*resized_crops=*/false, kBatch, /*seed=*/7, /*epochs=*/2, nullptr);
+  data::TrainingBatches training_there(device, /*resized_crops=*/false, kBatch, /*seed=*/7, /*epochs=*/2, nullptr);
+  bool all = true;
+  for (int64_t step = 0; step < 2 * training.steps(); ++step) {
+    const auto epoch = step / training.steps();
+    const auto k = step % training.steps();
+    all = same(training.read(epoch, k), training_there.read(epoch, k)) && all;
+  }
+  data::EvaluationBatches evaluation(host, "test", kBatch, nullptr);
+  data::EvaluationBatches evaluation_there(device, "test", kBatch, nullptr);
+  for (int64_t k = 0; k < evaluation.count(); ++k) all = same(evaluation.read(k), evaluation_there.read(k)) && all;
+  return all;
+}
+
+/// What an iteration's input asks of the device: a batch, cropped and normalised.
+Counts count_input(const data::ImageSet& set) {
+  data::TrainingBatches batches(set, /*resized_crops=*/false, kBatch, /*seed=*/7, /*epochs=*/1, nullptr);
+  reset_counts();
+  const auto [pixels, labels] = batches.read(0, 0);
+  const auto input = data::to_input(pixels, set.size, kNormalisation);
+  return counts();
+}
+
+JsonObject described(const run::Evaluation& evaluation) {
+  const auto* const classes = evaluation.predictions.const_data_ptr<int32_t>();
+  return JsonObject()
+      .add("correct", evaluation.correct)
+      .add("total", evaluation.total)
+      .add("loss", evaluation.loss)
+      .add("predictions", std::vector<int32_t>(classes, classes + evaluation.predictions.numel()));
+}
+
+/// A network with fixed weights.
+struct Weights {
+  Weights(const nets::Network& of, c10::Device device) : network(of), buffers(nets::make_buffers(of, device)) {
+    auto vector = make_parameters(Layout(of.parameters), at::TensorOptions(device).dtype(at::kFloat));
+    copy_by_name(of.parameters, vector.views, fixed_weights(of, /*seed=*/3));
+    parameters = vector.views;
+  }
+  [[nodiscard]] run::Evaluation evaluate(const data::ImageSet& set, int64_t size) const {
+    return *run::evaluate(network, parameters, buffers, {set, "test", kBatch, nullptr}, size, kNormalisation,
+                          [] { return false; });
+  }
+  [[nodiscard]] at::Tensor logits(const data::ImageSet& set, int64_t size) const {
+    return run::infer(network, parameters, buffers, set.pixels, size, kNormalisation).logits;
+  }
+
+  const nets::Network& network;
+  std::vector<at::Tensor> parameters;
+  std::vector<at::Tensor> buffers;
+};
+
+}  // namespace
+
+std::string images(const Words& words) {
+  const auto size = std::stoll(words.at(0));
+  const auto host = image_set(size, at::kCPU);
+  const auto device = image_set(size, fake_device());
+  std::vector<data::Crop> crops;
+  std::vector<bool> flips;
+  for (int64_t i = 0; i < kImages; ++i) {
+    crops.push_back({i % (2 * data::crop_padding(size) + 1), (i * 2) % (2 * data::crop_padding(size)), i % 3 == 0});
+    flips.push_back(i % 2 == 0);
+  }
+  const auto input = [&](const data::ImageSet& set, int64_t side) {
+    return data::to_input(set.pixels, side, kNormalisation);
+  };
+  return JsonObject()
+      .add("crops", arrives(data::random_crops(host.pixels, crops), data::random_crops(device.pixels, crops)))
+      .add("mirror", arrives(data::mirror(host.pixels, flips), data::mirror(device.pixels, flips)))
+      .add("input", distance(input(host, size), input(device, size)))
+      .add("reduced", distance(input(host, size / 2), input(device, size / 2)))
+      .add("enlarged", distance(input(host, size * 2), input(device, size * 2)))
+      .add("batches", equal_batches(host, device))
+      .add("counts", count_input(device))
+      .text();
+}
+
+std::string evaluate(const Words& words) {
+  const auto network = nets::make_network({words.at(0), kClasses, 0.25});
+  const auto size = std::stoll(words.at(1));
+  const auto side = std::stoll(words.at(2));
+  const auto set = image_set(side, at::kCPU);
+  const auto set_there = image_set(side, fake_device());
+  const Weights weights(network, at::kCPU);
+  const Weights weights_there(network, fake_device());
+  JsonObject result;
+  result.add("host", described(weights.evaluate(set, size)));
+  reset_counts();
+  result.add("device", described(weights_there.evaluate(set_there, size))).add("counts", counts());
+  const auto logits = weights_there.logits(set_there, size);
+  return result.add("onDevice", logits.device() == fake_device())
+      .add("logits", distance(weights.logits(set, size), logits))
+      .text();
+}
+
+}  // namespace l2t::test

@@ -1,0 +1,85 @@
+#include "test/native/device/learners.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+
+#include "native/core/error.h"
+#include "native/nets/initialise.h"
+#include "native/transfer/pairs.h"
+
+namespace l2t::test {
+namespace {
+
+constexpr int64_t kClasses = 4;
+constexpr double kWidth = 0.125;
+constexpr double kRate = 0.01;
+
+/// The second source has other classes, and reads larger images.
+run::SourceConfig source(const Training& training, int64_t k) {
+  run::SourceConfig config{{"resnet20", k == 0 ? 5 : 7, 0.25}, {}, {}, training.size * (k + 1), {}};
+  const auto network = nets::make_network(config.network);
+  config.weights = fixed_weights(network, /*seed=*/k + 1);
+  if (training.pairs == "none") return config;
+  const auto target = nets::make_network({training.target, kClasses, kWidth});
+  config.pairs = transfer::resolve_pairs(network, config.size, target, training.size, training.pairs);
+  return config;
+}
+
+}  // namespace
+
+Training training_of(const Words& words) {
+  if (words.size() < 6) throw Error("INVALID_OPTION", "TARGET SIZE METHOD SOURCES PAIRS TYPE [SETTING=VALUE…]");
+  Training training{words[0], std::stoll(words[1]), words[2], std::stoll(words[3]), words[4], at::kFloat, {}};
+  if (words[5] == "float64") training.type = at::kDouble;
+  for (size_t i = 6; i < words.size(); ++i) {
+    const auto equals = words[i].find('=');
+    training.settings[words[i].substr(0, equals)] = std::stod(words[i].substr(equals + 1));
+  }
+  return training;
+}
+
+std::vector<NamedTensor> fixed_weights(const nets::Network& network, uint64_t seed) {
+  auto weights = nets::initial_weights(network, seed);
+  const auto generator = at::detail::createCPUGenerator(seed);
+  for (auto& [name, tensor] : weights) {
+    if (tensor.dim() == 1) tensor += at::rand(tensor.sizes(), generator, at::kFloat) * 0.1;
+  }
+  return weights;
+}
+
+std::unique_ptr<run::Learner> make_learner(const Training& training, const std::string& engine,
+                                           const std::string& convolution, c10::Device device) {
+  std::vector<run::SourceConfig> sources;
+  for (int64_t k = 0; k < training.sources; ++k) sources.push_back(source(training, k));
+  auto learner =
+      std::make_unique<run::Learner>(run::Hyperparameters{training.method, engine, convolution, training.settings},
+                                     nets::NetworkSpec{training.target, kClasses, kWidth}, training.size, sources,
+                                     at::TensorOptions(device).dtype(training.type), /*observe=*/false);
+  learner->initialise(/*seed=*/5);
+  learner->start();
+  return learner;
+}
+
+TrainingBatch batch_of(const Training& training, int64_t k, c10::Device device) {
+  const int64_t images = k % 4 == 3 ? 3 : 4;
+  const auto generator = at::detail::createCPUGenerator(/*seed=*/k);
+  const auto draw = [&](int64_t size) {
+    const auto x = at::randn({images, 3, size, size}, generator, at::kDouble);
+    return x.to(training.type).contiguous(at::MemoryFormat::ChannelsLast).to(device);
+  };
+  TrainingBatch batch{draw(training.size), {}, {}};
+  for (int64_t source = 0; source < training.sources; ++source) {
+    batch.source_x.push_back(draw(training.size * (source + 1)));
+  }
+  batch.y = at::randint(kClasses, {images}, generator, at::kLong).to(device);
+  return batch;
+}
+
+run::Iteration iterate(run::Learner& learner, const TrainingBatch& batch) {
+  return learner.iterate(batch.x, batch.source_x, batch.y, kRate);
+}
+
+}  // namespace l2t::test
