@@ -21,7 +21,6 @@ struct Part {
   size_t operations;
   const at::Tensor& x;
   Sweeps sweeps;
-  Precision precision;
 
   [[nodiscard]] bool is_feature(size_t value) const;
 
@@ -133,6 +132,6 @@ class Backend {
 /// The backend for tensors with these options. `convolution`: 'direct': the reference; 'winograd': that of the CPU;
 /// 'auto': the CPU's or CUDA's where it can compute with such tensors, else the reference. Throws INVALID_OPTION for
 /// another word, or where the CPU's cannot.
-const Backend& backend_for(const std::string& convolution, const at::TensorOptions& options);
+const Backend& backend_for(const std::string& convolution, const at::TensorOptions& options, Precision precision);
 
 }  // namespace l2t::backends

@@ -10,7 +10,7 @@ LossPoint::LossPoint(const Problem& problem, std::vector<terms::Term*> terms, ba
     : problem_(problem),
       terms_(std::move(terms)),
       sweeps_(sweeps),
-      tape_(problem.target, *problem.backend, sweeps, problem.precision) {}
+      tape_(problem.target, *problem.backend, sweeps) {}
 
 void LossPoint::forward(const at::Tensor& theta, const Layout& layout, const Batch& batch,
                         const std::vector<at::Tensor>* running) {

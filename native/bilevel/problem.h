@@ -22,7 +22,6 @@ struct Problem {
   Settings settings;
   int inner_steps = 0;  // T
   const backends::Backend* backend = nullptr;
-  backends::Precision precision = backends::Precision::kFloat32;
   Phases* phases = nullptr;  // null: not measured
 
   /// The sum of a real step: the cross-entropy first.

@@ -63,7 +63,7 @@ backends::Precision set_precision(const Hyperparameters& hyperparameters, c10::D
     throw Error("INVALID_OPTION",
                 "--precision bf16 is the native engine's: use --engine native and --convolution auto.");
   }
-  backends::cuda::set_arithmetic({precision, hyperparameters.deterministic.value_or(true)});
+  if (!device.is_cpu()) backends::cuda::set_arithmetic({precision, hyperparameters.deterministic.value_or(true)});
   return precision;
 }
 
@@ -82,8 +82,8 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
                  const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe)
     : observe_(observe), engine_(make_engine(hyperparameters, problem_)) {
   problem_.target = nets::make_network(target);
-  problem_.backend = &backends::backend_for(hyperparameters.convolution, options);
-  problem_.precision = set_precision(hyperparameters, options.device());
+  const auto precision = set_precision(hyperparameters, options.device());
+  problem_.backend = &backends::backend_for(hyperparameters.convolution, options, precision);
   for (const auto& config : sources) sources_.push_back(load_source(config, options));
   problem_.pairs = all_pairs(sources, sources_, problem_.target);
   target_sizes_ = nets::feature_sizes(problem_.target, size);

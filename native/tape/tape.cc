@@ -23,7 +23,7 @@ void accumulate(at::Tensor& sum, at::Tensor term) {
 }  // namespace
 
 void Tape::plan(const at::Tensor& x, Wanted wanted) {
-  steps_ = backend_.units({network_, wanted.operations, x, sweeps_, precision_});
+  steps_ = backend_.units({network_, wanted.operations, x, sweeps_});
   const auto values = network_.operations.size() + 1;
   last_reader_.assign(values, 0);
   for (size_t k = 0; k < steps_.size(); ++k) {

@@ -19,9 +19,8 @@ class Tape {
     bool features;
   };
 
-  Tape(const nets::Network& network, const backends::Backend& backend, backends::Sweeps sweeps,
-       backends::Precision precision)
-      : network_(network), backend_(backend), sweeps_(sweeps), precision_(precision) {}
+  Tape(const nets::Network& network, const backends::Backend& backend, backends::Sweeps sweeps)
+      : network_(network), backend_(backend), sweeps_(sweeps) {}
 
   /// Runs on images x; outputs that are not wanted are undefined. `theta` must stay as it is until release(). Moves the
   /// running statistics where `running` is given.
@@ -51,7 +50,6 @@ class Tape {
   const nets::Network& network_;
   const backends::Backend& backend_;
   backends::Sweeps sweeps_;
-  backends::Precision precision_;
   std::vector<backends::Step> steps_;
   std::vector<size_t> last_reader_;  // of each value: a step
   std::vector<bool> returned_;       // whether a value is a feature that is wanted, or the logits

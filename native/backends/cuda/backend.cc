@@ -123,9 +123,10 @@ class Cuda final : public Backend {
 
 }  // namespace
 
-const Backend& backend() {
-  static const Cuda cuda(/*bf16=*/false);
-  return cuda;
+const Backend& backend(Precision precision) {
+  static const Cuda float32(/*bf16=*/false);  // TF32 is a switch of LibTorch's
+  static const Cuda bf16(/*bf16=*/true);
+  return precision == Precision::kBf16 ? bf16 : float32;
 }
 
 }  // namespace l2t::backends::cuda

@@ -10,14 +10,15 @@
 #include "native/backends/graphs.h"
 
 /// Everything that needs CUDA's headers stands behind this one. A build with CUDA compiles all files of this folder but
-/// none.cc. One without compiles none.cc, in which no device is supported, and arithmetic.cc, which needs no such header.
+/// none.cc. One without compiles none.cc, in which no device is supported, and arithmetic.cc, which needs no such
+/// header.
 namespace l2t::backends::cuda {
 
 /// Whether this build has kernels for such tensors: float and double on a CUDA device.
 bool supports(const at::TensorOptions& options);
 
 /// Fused units by own kernels (backend.cc). Only where `supports`.
-const Backend& backend();
+const Backend& backend(Precision precision);
 
 /// How a process computes on its GPUs.
 struct Arithmetic {

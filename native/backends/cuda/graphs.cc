@@ -38,8 +38,6 @@ class CudaGraphs final : public Graphs {
     auto graph = std::make_unique<at::cuda::CUDAGraph>();
     {
       const c10::cuda::CUDAStreamGuard guard(stream_);
-      // Other threads may decode images into pinned memory meanwhile.
-      graph->capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
       capture_on_stream(*graph, work);
     }
     graphs_.push_back(std::move(graph));

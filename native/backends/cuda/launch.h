@@ -14,6 +14,8 @@
 
 #define L2T_BODY __host__ __device__
 #else
+#include <memory>
+
 #define L2T_BODY
 #endif
 
@@ -82,6 +84,10 @@ class HostAccess {
   HostAccess(const HostAccess&) = delete;
   HostAccess& operator=(const HostAccess&) = delete;
   ~HostAccess();
+
+ private:
+  struct Opening;
+  std::unique_ptr<Opening> opening_;
 };
 
 template <class Body>

@@ -6,7 +6,7 @@ namespace l2t::backends::cuda {
 
 bool supports(const at::TensorOptions& /*options*/) { return false; }
 
-const Backend& backend() { throw Error("INTERNAL", "This build has no CUDA backend."); }
+const Backend& backend(Precision /*precision*/) { throw Error("INTERNAL", "This build has no CUDA backend."); }
 
 std::unique_ptr<Graphs> graphs(c10::Device /*device*/) { return nullptr; }
 

@@ -31,6 +31,11 @@ GpuDescription describe(c10::DeviceIndex index) {
 
 }  // namespace
 
+bool supports(const at::TensorOptions& options) {
+  const auto type = options.dtype().toScalarType();
+  return options.device().is_cuda() && (type == at::kFloat || type == at::kDouble);
+}
+
 Memory memory(c10::Device device) {
   const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index());
   const auto& allocated = stats.allocated_bytes.at(kTotal);

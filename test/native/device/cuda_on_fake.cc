@@ -1,15 +1,16 @@
-// The CUDA backend (native/backends/cuda/cuda.h) of this program, in place of the product's.
+// The CUDA backend (native/backends/cuda/cuda.h) on the fake device, in place of the product's: its kernels run on the
+// host.
 #include "native/backends/cuda/cuda.h"
-#include "native/core/error.h"
+#include "native/backends/cuda/launch.h"
+#include "test/native/device/opened.h"
 
 namespace l2t::backends::cuda {
 
-// No kernel runs on the fake device yet, so the reference backend computes.
-bool supports(const at::TensorOptions& /*options*/) { return false; }
-
-const Backend& backend() { throw Error("INTERNAL", "The fake device has no kernels of the CUDA backend."); }
+bool supports(const at::TensorOptions& options) { return options.device().type() == c10::kPrivateUse1; }
 
 void set_arithmetic(const Arithmetic& /*arithmetic*/) {}
+
+std::unique_ptr<Graphs> graphs(c10::Device /*device*/) { return nullptr; }
 
 Memory memory(c10::Device /*device*/) { return {}; }
 void reset_peak_memory(c10::Device /*device*/) {}
@@ -17,5 +18,17 @@ void reset_peak_memory(c10::Device /*device*/) {}
 std::vector<GpuDescription> gpus() { return {}; }
 
 std::string compiled_for() { return {}; }
+std::string runtime_version() { return {}; }
+std::string cudnn_version() { return {}; }
+
+struct HostAccess::Opening {
+  test::Opened opened;
+};
+
+HostAccess::HostAccess(const char* kernel, at::TensorList tensors) : opening_(new Opening{test::Opened(tensors)}) {
+  test::count_kernel(kernel);
+}
+
+HostAccess::~HostAccess() = default;
 
 }  // namespace l2t::backends::cuda

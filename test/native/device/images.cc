@@ -1,8 +1,10 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randint.h>
 
+#include "native/core/side_stream.h"
 #include "native/data/batches.h"
 #include "native/nets/initialise.h"
 #include "native/nets/registry.h"
@@ -36,6 +38,12 @@ double distance(const at::Tensor& host, const at::Tensor& device) {
   return (host - device.cpu()).abs().max().item<double>();
 }
 
+data::ImageBatch read(data::TrainingBatches& batches, int64_t epoch, int64_t step, c10::Device device) {
+  auto input = *batches.prepare(epoch, step, /*lr=*/0.1);
+  input.plan = SideStream(device).upload(input.plan);
+  return batches.batch(input);
+}
+
 /// All batches of two epochs, and of the evaluation.
 bool equal_batches(const data::ImageSet& host, const data::ImageSet& device) {
   const auto same = [](const data::ImageBatch& a, const data::ImageBatch& b) {
@@ -47,7 +55,7 @@ bool equal_batches(const data::ImageSet& host, const data::ImageSet& device) {
   for (int64_t step = 0; step < 2 * training.steps(); ++step) {
     const auto epoch = step / training.steps();
     const auto k = step % training.steps();
-    all = same(training.read(epoch, k), training_there.read(epoch, k)) && all;
+    all = same(read(training, epoch, k, at::kCPU), read(training_there, epoch, k, fake_device())) && all;
   }
   data::EvaluationBatches evaluation(host, "test", kBatch, nullptr);
   data::EvaluationBatches evaluation_there(device, "test", kBatch, nullptr);
@@ -58,9 +66,10 @@ bool equal_batches(const data::ImageSet& host, const data::ImageSet& device) {
 /// What an iteration's input asks of the device: a batch, cropped and normalised.
 Counts count_input(const data::ImageSet& set) {
   data::TrainingBatches batches(set, /*resized_crops=*/false, kBatch, /*seed=*/7, /*epochs=*/1, nullptr);
+  const data::ToInput to_input(set.size, kNormalisation, fake_device());
   reset_counts();
-  const auto [pixels, labels] = batches.read(0, 0);
-  const auto input = data::to_input(pixels, set.size, kNormalisation);
+  const auto [pixels, labels] = read(batches, 0, 0, fake_device());
+  const auto input = to_input(pixels);
   return counts();
 }
 
@@ -85,7 +94,8 @@ struct Weights {
                           [] { return false; });
   }
   [[nodiscard]] at::Tensor logits(const data::ImageSet& set, int64_t size) const {
-    return run::infer(network, parameters, buffers, set.pixels, size, kNormalisation).logits;
+    const data::ToInput to_input(size, kNormalisation, set.labels.device());
+    return run::infer(network, parameters, buffers, set.pixels, to_input).logits;
   }
 
   const nets::Network& network;
@@ -99,18 +109,20 @@ std::string images(const Words& words) {
   const auto size = std::stoll(words.at(0));
   const auto host = image_set(size, at::kCPU);
   const auto device = image_set(size, fake_device());
-  std::vector<data::Crop> crops;
-  std::vector<bool> flips;
-  for (int64_t i = 0; i < kImages; ++i) {
-    crops.push_back({i % (2 * data::crop_padding(size) + 1), (i * 2) % (2 * data::crop_padding(size)), i % 3 == 0});
-    flips.push_back(i % 2 == 0);
-  }
+  const auto index = at::arange(kImages);
+  const auto top = index % (2 * data::crop_padding(size) + 1);
+  const auto left = index * 2 % (2 * data::crop_padding(size));
+  const auto flip = index % 3 % 2;
+  const auto cropped = [&](const data::ImageSet& set) {
+    const auto there = [&](const at::Tensor& values) { return values.to(set.labels.device()); };
+    return data::random_crops(set.pixels, there(top), there(left), there(flip));
+  };
   const auto input = [&](const data::ImageSet& set, int64_t side) {
-    return data::to_input(set.pixels, side, kNormalisation);
+    return data::ToInput(side, kNormalisation, set.labels.device())(set.pixels);
   };
   return JsonObject()
-      .add("crops", arrives(data::random_crops(host.pixels, crops), data::random_crops(device.pixels, crops)))
-      .add("mirror", arrives(data::mirror(host.pixels, flips), data::mirror(device.pixels, flips)))
+      .add("crops", arrives(cropped(host), cropped(device)))
+      .add("mirror", arrives(data::mirror(host.pixels, flip), data::mirror(device.pixels, flip.to(fake_device()))))
       .add("input", distance(input(host, size), input(device, size)))
       .add("reduced", distance(input(host, size / 2), input(device, size / 2)))
       .add("enlarged", distance(input(host, size * 2), input(device, size * 2)))

@@ -2,6 +2,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
@@ -70,7 +71,7 @@ TrainingBatch batch_of(const Training& training, int64_t k, c10::Device device) 
     const auto x = at::randn({images, 3, size, size}, generator, at::kDouble);
     return x.to(training.type).contiguous(at::MemoryFormat::ChannelsLast).to(device);
   };
-  TrainingBatch batch{draw(training.size), {}, {}};
+  TrainingBatch batch{draw(training.size), {}, {}, at::full({}, kRate, at::kDouble).to(device)};
   for (int64_t source = 0; source < training.sources; ++source) {
     batch.source_x.push_back(draw(training.size * (source + 1)));
   }
@@ -79,7 +80,7 @@ TrainingBatch batch_of(const Training& training, int64_t k, c10::Device device) 
 }
 
 run::Iteration iterate(run::Learner& learner, const TrainingBatch& batch) {
-  return learner.iterate(batch.x, batch.source_x, batch.y, kRate);
+  return learner.iterate(batch.x, batch.source_x, batch.y, batch.lr);
 }
 
 }  // namespace l2t::test

@@ -34,6 +34,7 @@ struct TrainingBatch {
   at::Tensor x;
   std::vector<at::Tensor> source_x;
   at::Tensor y;
+  at::Tensor lr;  // 0-dim, float64
 };
 TrainingBatch batch_of(const Training& training, int64_t k, c10::Device device);
 

@@ -43,7 +43,7 @@ std::vector<NamedTensor> all_of(const run::Learner& learner, const run::Iteratio
 
 /// A learner that goes on from a saved state of another.
 std::unique_ptr<run::Learner> resumed(std::unique_ptr<run::Learner> fresh, const std::vector<NamedTensor>& state,
-                                      int64_t adam_steps) {
+                                      const at::Tensor& adam_steps) {
   std::vector<TensorSpec> specs;
   std::vector<at::Tensor> tensors;
   for (const auto& [name, tensor] : fresh->tensors()) {
@@ -51,7 +51,7 @@ std::unique_ptr<run::Learner> resumed(std::unique_ptr<run::Learner> fresh, const
     tensors.push_back(tensor);
   }
   copy_by_name(specs, tensors, state);
-  fresh->adam().steps = adam_steps;
+  fresh->adam().steps.copy_(adam_steps);
   return fresh;
 }
 
@@ -106,7 +106,8 @@ std::string train(const Words& words) {
     std::set<std::string> backends;
     for (const auto* const convolution : {"direct", "auto"}) {
       const auto options = at::TensorOptions(fake_device()).dtype(training.type);
-      if (!backends.insert(backends::backend_for(convolution, options).name()).second) continue;
+      if (!backends.insert(backends::backend_for(convolution, options, backends::Precision::kFloat32).name()).second)
+        continue;
       results.push_back(Check(training, engine, convolution).run());
     }
   }
