@@ -55,10 +55,14 @@ std::unique_ptr<run::Learner> make_learner(const Training& training, const std::
                                            const std::string& convolution, c10::Device device) {
   std::vector<run::SourceConfig> sources;
   for (int64_t k = 0; k < training.sources; ++k) sources.push_back(source(training, k));
-  auto learner =
-      std::make_unique<run::Learner>(run::Hyperparameters{training.method, engine, convolution, training.settings},
-                                     nets::NetworkSpec{training.target, kClasses, kWidth}, training.size, sources,
-                                     at::TensorOptions(device).dtype(training.type), /*observe=*/false);
+  run::Hyperparameters hyperparameters{};
+  hyperparameters.method = training.method;
+  hyperparameters.engine = engine;
+  hyperparameters.convolution = convolution;
+  hyperparameters.settings = training.settings;
+  auto learner = std::make_unique<run::Learner>(hyperparameters, nets::NetworkSpec{training.target, kClasses, kWidth},
+                                                training.size, sources, at::TensorOptions(device).dtype(training.type),
+                                                /*observe=*/false);
   learner->initialise(/*seed=*/5);
   learner->start();
   return learner;
