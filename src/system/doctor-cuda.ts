@@ -55,13 +55,11 @@ function checkCuda({ driver, part, versions, found }: CudaFacts): Check {
   if (mismatch !== undefined || found === undefined) {
     return { name: 'CUDA', state: 'broken', detail: mismatch ?? 'the addon does not describe it' };
   }
-  const withoutPart = versions.compiledFor === '' ? `the addon has no CUDA part${because(part)}` : undefined;
   if (found.problem !== '') {
-    const detail = `not usable: ${[found.problem, withoutPart].filter((text) => text !== undefined).join('; ')}`;
-    return { name: 'CUDA', state: driver === undefined ? 'ok' : 'note', detail };
+    return { name: 'CUDA', state: driver === undefined ? 'ok' : 'note', detail: `not usable: ${found.problem}` };
   }
-  if (withoutPart !== undefined) {
-    const detail = `usable, but slow: ${withoutPart}`;
+  if (versions.compiledFor === '') {
+    const detail = `usable, but slow: the addon has no CUDA part${because(part)}`;
     return { name: 'CUDA', state: 'note', detail, fix: 'npx l2t-native build --with-cuda on' };
   }
   const detail = `usable: compiled with CUDA ${versions.compiledFor}, LibTorch brings CUDA ${versions.runtime}, cuDNN ${found.cudnn}`;

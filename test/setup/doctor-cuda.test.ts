@@ -23,7 +23,7 @@ test('a GPU that can be used: driver, releases, cuDNN, and each device', () => {
   expect(lineOf(ready, 'cuda:1')?.detail).toBe('NVIDIA A100, compute capability 8.0, 41.2 of 42.4 GB free');
 });
 
-test('a machine without a driver lacks nothing, but the reasons are said', () => {
+test('a machine without a driver lacks nothing, but the reason is said', () => {
   const facts = {
     driver: undefined,
     part: { built: false, reason: 'no nvcc' },
@@ -33,7 +33,7 @@ test('a machine without a driver lacks nothing, but the reasons are said', () =>
   expect(lineOf(facts)).toEqual({
     name: 'CUDA',
     state: 'ok',
-    detail: 'not usable: LibTorch is without CUDA; the addon has no CUDA part (no nvcc)',
+    detail: 'not usable: LibTorch is without CUDA',
   });
   expect(lineOf({ ...facts, driver: '550.54.15' })?.state).toBe('note');
 });

@@ -41,8 +41,24 @@ export interface Declarations {
   readonly structs: Readonly<Record<string, readonly string[]>>;
 }
 
+/** LibTorch's switches for cuDNN and cuBLAS. */
+export type Switches = Readonly<
+  Record<
+    | 'tf32CuDnn'
+    | 'tf32CuBlas'
+    | 'bf16Sums'
+    | 'deterministicCuDnn'
+    | 'benchmarkCuDnn'
+    | 'deterministic'
+    | 'warnsOnly'
+    | 'fillsNewTensors',
+    boolean
+  >
+>;
+
 interface Observe extends Pick<NativeAddon, 'useErrors'> {
   iterate(job: IterateJob): Promise<NamedTensor[]>;
+  arithmetic(precision: string, deterministic: boolean): Switches;
   declarations(): Declarations;
 }
 
@@ -67,5 +83,9 @@ function observe(): Observe {
 
 /** Every observed tensor in full, by the fixtures' names (which hold only probes of θ, momentum and features). */
 export const iterate = async (job: IterateJob): Promise<NamedTensor[]> => observe().iterate(job);
+
+/** Sets how this process computes on GPUs, and reads LibTorch's switches. */
+export const arithmetic = (precision: string, deterministic: boolean): Switches =>
+  observe().arithmetic(precision, deterministic);
 
 export const declarations = (): Declarations => observe().declarations();

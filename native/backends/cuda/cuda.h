@@ -10,7 +10,7 @@
 #include "native/backends/graphs.h"
 
 /// Everything that needs CUDA's headers stands behind this one. A build with CUDA compiles all files of this folder but
-/// none.cc. One without compiles none.cc, in which no device is supported, and arithmetic.cc, which needs no such
+/// none.cc. One without compiles none.cc, in which no device is supported, and arithmetic.cc, which needs no CUDA
 /// header.
 namespace l2t::backends::cuda {
 

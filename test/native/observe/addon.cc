@@ -1,6 +1,7 @@
-// An addon for tests and tools/parity: iterations from given tensors, and what C++ declares. tools/parity/observe.ts
-// has its types.
+// An addon for tests and tools/parity: iterations from given tensors, how GPUs compute, and what C++ declares.
+// tools/parity/observe.ts has its types.
 #include "binding/worker.h"
+#include "test/native/observe/arithmetic.h"
 #include "test/native/observe/declarations.h"
 #include "test/native/observe/observe.h"
 
@@ -20,6 +21,7 @@ Napi::Value iterate(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("useErrors", function<use_errors>(env));
   exports.Set("iterate", function<iterate>(env));
+  exports.Set("arithmetic", function<arithmetic>(env));
   exports.Set("declarations", function<declarations>(env));
   return exports;
 }

@@ -1,0 +1,28 @@
+#include "test/native/observe/arithmetic.h"
+
+#include <ATen/Context.h>
+
+#include "binding/marshal.h"
+#include "native/backends/cuda/cuda.h"
+
+namespace l2t::binding {
+
+Napi::Value arithmetic(const Napi::CallbackInfo& info) {
+  using Precision = backends::cuda::Arithmetic::Precision;
+  const auto name = argument<std::string>(info[0], "precision");
+  const auto precision = name == "tf32" ? Precision::kTf32 : name == "bf16" ? Precision::kBf16 : Precision::kFloat32;
+  backends::cuda::set_arithmetic({precision, argument<bool>(info[1], "deterministic")});
+  const auto& context = at::globalContext();
+  auto result = Napi::Object::New(info.Env());
+  result.Set("tf32CuDnn", context.allowTF32CuDNN());
+  result.Set("tf32CuBlas", context.allowTF32CuBLAS());
+  result.Set("bf16Sums", context.allowBF16ReductionCuBLAS());
+  result.Set("deterministicCuDnn", context.deterministicCuDNN());
+  result.Set("benchmarkCuDnn", context.benchmarkCuDNN());
+  result.Set("deterministic", context.deterministicAlgorithms());
+  result.Set("warnsOnly", context.deterministicAlgorithmsWarnOnly());
+  result.Set("fillsNewTensors", context.deterministicFillUninitializedMemory());
+  return result;
+}
+
+}  // namespace l2t::binding
