@@ -7,7 +7,7 @@
  * passed; with `--level 1` also if there is no toolkit.
  */
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { buildNative, packageRoot } from './build-native.mjs';
 import { cacheFolder, cudaLibTorch } from './cuda-libtorch.mjs';
 import { makeStubs } from './cuda-stubs.mjs';
@@ -40,14 +40,20 @@ function compiles() {
   say(`compiled with ${cuda.reason}`);
 }
 
+/** The objects of the addon. Those of removed .cu files may still be there. */
+function addonObjects() {
+  const kernels = filesBelow(join(packageRoot, 'native/backends/cuda')).filter((path) => path.endsWith('.cu'));
+  const others = filesBelow(join(packageRoot, linkFolder)).filter(
+    (path) => path.endsWith('.o') && /\/l2t_(native|core|cuda)\.dir\//.test(path),
+  );
+  return [...kernels.map((path) => join(packageRoot, linkFolder, 'kernels', `${basename(path)}.o`)), ...others];
+}
+
 /** Links the addon's objects with --no-undefined: what is missing then. */
 function undefinedSymbols({ libraries }) {
-  const objects = filesBelow(join(packageRoot, linkFolder)).filter(
-    (path) => path.endsWith('.o') && /\/(kernels|l2t_(native|core|cuda)\.dir)\//.test(path),
-  );
   const names = ['torch', 'torch_cpu', 'torch_cuda', 'c10', 'c10_cuda'].map((name) => `-l${name}`);
   const args = [
-    ...['-shared', '-o', join(packageRoot, linkFolder, 'undefined.so'), ...objects],
+    ...['-shared', '-o', join(packageRoot, linkFolder, 'undefined.so'), ...addonObjects()],
     ...['-Wl,--no-undefined', '-Wl,--warn-unresolved-symbols', '-fopenmp', `-L${libraries[0]}`, ...names],
     ...[join(libraries[0], 'libcudart.so.12'), '-ldl'],
   ];
