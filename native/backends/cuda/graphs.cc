@@ -36,10 +36,7 @@ class CudaGraphs final : public Graphs {
     // The memory of warm-ups would stay reserved beside the graphs' own.
     c10::cuda::CUDACachingAllocator::emptyCache();
     auto graph = std::make_unique<at::cuda::CUDAGraph>();
-    {
-      const c10::cuda::CUDAStreamGuard guard(stream_);
-      capture_on_stream(*graph, work);
-    }
+    capture_on_stream(*graph, work);
     graphs_.push_back(std::move(graph));
     return graphs_.size() - 1;
   }
@@ -58,13 +55,18 @@ class CudaGraphs final : public Graphs {
 
  private:
   void capture_on_stream(at::cuda::CUDAGraph& graph, const Work& work) const {
+    const c10::cuda::CUDAStreamGuard guard(stream_);
     // Other threads may take pinned memory meanwhile, for images that they decode.
     graph.capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
     try {
       work();
     } catch (...) {
       // Else the stream and the allocator would stay in the capture.
-      graph.capture_end();
+      try {
+        graph.capture_end();
+      } catch (const c10::Error& /*second*/) {
+        // The first failure is the cause.
+      }
       throw;
     }
     graph.capture_end();
