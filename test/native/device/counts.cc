@@ -1,5 +1,8 @@
 #include "test/native/device/counts.h"
 
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/util/Exception.h>
+
 #include <mutex>
 #include <numeric>
 
@@ -56,6 +59,11 @@ void count_memory(c10::Device device) {
   if (device != fake_device()) ++current.strays;
 }
 
-void count_kernel(const char* name) { const Operation kernel(name); }
+void count_kernel(const char* name) {
+  const auto device = c10::impl::VirtualGuardImpl(c10::kPrivateUse1).getDevice();
+  TORCH_CHECK(device == fake_device(), name, " starts on ", device, ": its launch must make the device of its tensors ",
+              "the current one.");
+  const Operation kernel(name);
+}
 
 }  // namespace l2t::test

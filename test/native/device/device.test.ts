@@ -17,12 +17,12 @@ const rounding = 1e-10;
 
 const recorded = readRecord();
 
-function expectRight(results: readonly Trained[]) {
+function expectRight(results: readonly Trained[], tolerance = rounding) {
   expect(new Set(results.map(({ engine }) => engine))).toEqual(new Set(['native', 'autograd']));
   for (const { engine, backend, difference, tensor, ...result } of results) {
     const of = `${engine} ${backend}`;
     expect({ of, ...result }).toMatchObject({ of, start: [], elsewhere: [], resumed: [], counts: { strays: 0 } });
-    expect(difference, `${of}: ${tensor}`).toBeLessThan(rounding);
+    expect(difference, `${of}: ${tensor}`).toBeLessThan(tolerance);
   }
 }
 
@@ -42,10 +42,9 @@ describe.each(targets)('$target at $size pixels', (target) => {
     timeout,
   );
 
-  test('an evaluation gives the logits and counts of the CPU, and reads them once', () => {
+  test('an evaluation gives the results of the CPU, and asks no more of the device than recorded', () => {
     const { host, device, onDevice, logits, counts } = evaluate(target);
     expect({ ...device, onDevice }).toEqual({ ...host, loss: expect.closeTo(host.loss, 5), onDevice: true });
-    expect(new Set(host.predictions).size).toBeGreaterThan(1);
     expect(logits).toBeLessThan(1e-5);
     expect(counts.strays).toBe(0);
     const name = `${target.target} evaluate`;
@@ -58,6 +57,9 @@ test.each(['l2t-ww', 'fm', 'at', 'lwf+at'] as const)(
   (method) => expectRight(train(targets[0], method, 'float64', 2)),
   timeout,
 );
+
+// A float32 step rounds to some 1e-7; three iterations let that grow.
+test('l2t-ww in float32, as runs are', () => expectRight(train(targets[0], 'l2t-ww', 'float32'), 1e-3), timeout);
 
 test('images of another size are evaluated as on the CPU, but for the rounding of a few pixels', () => {
   const { host, device, logits } = evaluate(targets[0], 40);
@@ -96,6 +98,7 @@ describe('an offence is seen:', () => {
   test.each([
     ['host-tensor', /fake:1 and cpu/],
     ['two-devices', /fake:1 and fake:0/],
+    ['kernel', /starts on fake:0/],
   ])('%s is refused', (kind, message) => {
     expect(offend(kind)).toMatchObject({ status: 1, stderr: expect.stringMatching(message) });
   });

@@ -90,8 +90,9 @@ struct Weights {
     parameters = vector.views;
   }
   [[nodiscard]] run::Evaluation evaluate(const data::ImageSet& set, int64_t size) const {
-    return *run::evaluate(network, parameters, buffers, {set, "test", kBatch, nullptr}, size, kNormalisation,
-                          [] { return false; });
+    const auto go_on = [] { return false; };
+    return run::evaluate(network, parameters, buffers, {set, "test", kBatch, nullptr}, size, kNormalisation, go_on)
+        .value_or(run::Evaluation{});
   }
   [[nodiscard]] at::Tensor logits(const data::ImageSet& set, int64_t size) const {
     const data::ToInput to_input(size, kNormalisation, set.labels.device());

@@ -6,6 +6,7 @@
 #include "test/native/device/fake_device.h"
 #include "test/native/device/json.h"
 #include "test/native/device/learners.h"
+#include "test/native/device/opened.h"
 
 /// Each does on purpose what the product must not.
 namespace l2t::test {
@@ -38,6 +39,8 @@ std::string offend(const Words& words) {
     (void)at::ones({1, 4}, at::TensorOptions(c10::kPrivateUse1));
   } else if (kind == "two-devices") {
     (void)(iteration().real.activations.logits * at::ones({1, 4}, at::TensorOptions(c10::kPrivateUse1)));
+  } else if (kind == "kernel") {
+    count_kernel("a kernel");
   } else {
     throw Error("INVALID_OPTION", "Unknown offence " + kind + ".");
   }

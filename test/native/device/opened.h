@@ -20,7 +20,7 @@ class Opened {
   std::vector<at::Tensor> tensors_;
 };
 
-/// Counts one own kernel as an operation.
+/// Counts one own kernel as an operation. A kernel runs on the current device: throws where that is the wrong one.
 void count_kernel(const char* name);
 
 }  // namespace l2t::test
