@@ -1,5 +1,7 @@
 // The CUDA backend (native/backends/cuda/cuda.h) on the fake device, in place of the product's: its kernels run on the
 // host.
+#include <c10/core/DeviceGuard.h>
+
 #include "native/backends/cuda/cuda.h"
 #include "native/backends/cuda/launch.h"
 #include "test/native/device/opened.h"
@@ -22,10 +24,12 @@ std::string runtime_version() { return {}; }
 std::string cudnn_version() { return {}; }
 
 struct HostAccess::Opening {
+  explicit Opening(at::TensorList tensors) : guard(tensors.front().device()), opened(tensors) {}
+  c10::DeviceGuard guard;  // as the launch on a GPU has it
   test::Opened opened;
 };
 
-HostAccess::HostAccess(const char* kernel, at::TensorList tensors) : opening_(new Opening{test::Opened(tensors)}) {
+HostAccess::HostAccess(const char* kernel, at::TensorList tensors) : opening_(std::make_unique<Opening>(tensors)) {
   test::count_kernel(kernel);
 }
 

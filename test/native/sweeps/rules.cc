@@ -240,7 +240,7 @@ Rule vid(const Shape& s) {
 Rule unit(const Shape& s) {
   constexpr double kEpsilon = 1e-5;
   const auto form = static_cast<backends::cpu::Form>(s.kernel);
-  const backends::cpu::UnitEnd end{s.stride == 3, s.stride >= 1, s.stride == 2};
+  const backends::UnitEnd end{s.stride == 3, s.stride >= 1, s.stride == 2};
   const auto skip = [=](const Tensors& x) { return end.add ? x[4] : at::Tensor(); };
   const auto zeros = [](Tensors tensors) {
     for (auto& tensor : tensors) tensor = at::zeros(tensor.sizes(), tensor.options());
