@@ -61,6 +61,21 @@ test.each(['l2t-ww', 'fm', 'at', 'lwf+at'] as const)(
 // A float32 step rounds to some 1e-7; three iterations let that grow.
 test('l2t-ww in float32, as runs are', () => expectRight(train(targets[0], 'l2t-ww', 'float32'), 1e-3), timeout);
 
+// bfloat16 has 8 bits: more than rounding of float32, and far from a mistake.
+test(
+  'l2t-ww with products of bfloat16',
+  () => {
+    const results = train(targets[0], 'l2t-ww', 'bf16');
+    expectRight(results, 0.5);
+    expect(results.find(({ backend }) => backend === 'cuda')?.difference).toBeGreaterThan(1e-3);
+  },
+  timeout,
+);
+
+test('an iteration of VGG-9 with four pairs takes at most 500 operations', () => {
+  expect(recorded['vgg9_bn l2t-ww native cuda']?.operations).toBeLessThanOrEqual(500);
+});
+
 test('images of another size are evaluated as on the CPU, but for the rounding of a few pixels', () => {
   const { host, device, logits } = evaluate(targets[0], 40);
   expect(device.loss).toBeCloseTo(host.loss, 2);

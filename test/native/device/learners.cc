@@ -33,7 +33,8 @@ run::SourceConfig source(const Training& training, int64_t k) {
 
 Training training_of(const Words& words) {
   if (words.size() < 6) throw Error("INVALID_OPTION", "TARGET SIZE METHOD SOURCES PAIRS TYPE [SETTING=VALUE…]");
-  Training training{words[0], std::stoll(words[1]), words[2], std::stoll(words[3]), words[4], at::kFloat, {}};
+  Training training{words[0], std::stoll(words[1]), words[2],           std::stoll(words[3]),
+                    words[4], at::kFloat,           words[5] == "bf16", {}};
   if (words[5] == "float64") training.type = at::kDouble;
   for (size_t i = 6; i < words.size(); ++i) {
     const auto equals = words[i].find('=');
@@ -60,6 +61,8 @@ std::unique_ptr<run::Learner> make_learner(const Training& training, const std::
   hyperparameters.engine = engine;
   hyperparameters.convolution = convolution;
   hyperparameters.settings = training.settings;
+  const bool fused = engine == "native" && convolution == "auto" && !device.is_cpu();
+  if (training.bf16 && fused) hyperparameters.precision = "bf16";
   auto learner = std::make_unique<run::Learner>(hyperparameters, nets::NetworkSpec{training.target, kClasses, kWidth},
                                                 training.size, sources, at::TensorOptions(device).dtype(training.type),
                                                 /*observe=*/false);

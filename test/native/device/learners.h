@@ -16,6 +16,7 @@ struct Training {
   int64_t sources;
   std::string pairs;  // of each source, as --pairs; "none"
   at::ScalarType type;
+  bool bf16;  // the CUDA backend computes products of bfloat16
   std::map<std::string, double> settings;
 };
 

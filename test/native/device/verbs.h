@@ -7,8 +7,8 @@ namespace l2t::test {
 
 using Words = std::vector<std::string>;
 
-/// TARGET SIZE METHOD SOURCES PAIRS TYPE [SETTING=VALUE…]: trains by every engine and backend, on the CPU and on the
-/// fake device.
+/// TARGET SIZE METHOD SOURCES PAIRS TYPE [SETTING=VALUE…]: TYPE: float32, float64, or bf16. Trains by every engine and
+/// backend, on the CPU and on the fake device.
 std::string train(const Words& words);
 /// SIZE: crops, mirrors, resizes and normalises images, and reads batches.
 std::string images(const Words& words);
