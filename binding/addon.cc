@@ -77,6 +77,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("info", function<info>(env));
   exports.Set("cudaVersions", function<cuda_versions>(env));
   exports.Set("cuda", function<cuda>(env));
+  exports.Set("cudaMemory", function<cuda_memory>(env));
   exports.Set("device", function<device>(env));
   exports.Set("backend", function<backend>(env));
   exports.Set("networks", function<networks>(env));

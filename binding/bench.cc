@@ -7,60 +7,102 @@
 #include "binding/marshal.h"
 #include "binding/worker.h"
 #include "native/backends/cpu/machine.h"
+#include "native/backends/cuda/cuda.h"
 #include "native/core/device.h"
 #include "native/core/memory.h"
 #include "native/core/threads.h"
 #include "native/nets/initialise.h"
+#include "native/run/captured_step.h"
 
 namespace l2t::binding {
 
+namespace {
+
+std::unique_ptr<run::Learner> make_learner(const BenchJob& job, const at::TensorOptions& options) {
+  const auto& [network, pairs] = job.source;
+  // Timing does not need trained weights.
+  auto weights = nets::initial_weights(nets::make_network(network), /*seed=*/1);
+  const std::vector<run::SourceConfig> sources{{network, pairs, std::move(weights), job.size, {}}};
+  auto learner = std::make_unique<run::Learner>(job.hyperparameters, job.target, job.size, sources, options,
+                                                /*observe=*/false);
+  learner->initialise(/*seed=*/1);
+  learner->start();
+  return learner;
+}
+
+}  // namespace
+
 struct Bench::Subject {
+  Subject(const BenchJob& job, const at::TensorOptions& options)
+      : threads(job.threads),
+        phases(options.device()),
+        learner(make_learner(job, options)),
+        x(at::randn({job.batch, 3, job.size, job.size}, options).contiguous(at::MemoryFormat::ChannelsLast)),
+        y(at::randint(job.target.classes, {job.batch}, options.dtype(at::kLong))),
+        lr(at::scalar_tensor(job.lr, options.dtype(at::kDouble))),
+        step(backends::cuda::graphs(options.device()), [this](const run::CapturedStep::Inputs& inputs) {
+          const auto& images = inputs[0];
+          return learner->iterate(images, {images}, inputs[1], inputs[2]).real.losses.front().second;
+        }) {}
+
+  std::vector<std::pair<std::string, double>> iterate() {
+    learner->measure(&phases);
+    phases.start();
+    learner->iterate(x, {x}, y, lr);
+    return phases.seconds();
+  }
+
+  GraphTiming iterate_as_graph() {
+    // A graph has no phases: it is one launch.
+    learner->measure(nullptr);
+    phases.start();
+    step.run({x, y, lr});
+    phases.mark("iteration");
+    return {phases.seconds().front().second, step.launches()};
+  }
+
   int threads;
-  at::Tensor lr;
   Phases phases;
   std::unique_ptr<run::Learner> learner;
   at::Tensor x;
   at::Tensor y;
+  at::Tensor lr;
+  run::CapturedStep step;
 };
 
 Napi::Function Bench::constructor(Napi::Env env) {
-  return DefineClass(env, "Bench", {InstanceMethod<&Bench::iterate>("iterate")});
+  return DefineClass(
+      env, "Bench",
+      {InstanceMethod<&Bench::iterate>("iterate"), InstanceMethod<&Bench::iterate_as_graph>("iterateAsGraph")});
 }
 
 Bench::Bench(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Bench>(info) {
   guarded(info.Env(), [&] {
     const auto job = read_job<BenchJob>(info[0]);
-    const auto size = job.size;
     const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(job.device).device);
-    subject_ = std::make_shared<Subject>();
-    subject_->threads = job.threads;
-    subject_->lr = at::scalar_tensor(job.lr, options.dtype(at::kDouble));
-    const auto& [network, pairs] = job.source;
-    // Timing does not need trained weights.
-    auto weights = nets::initial_weights(nets::make_network(network), /*seed=*/1);
-    const std::vector<run::SourceConfig> sources{{network, pairs, std::move(weights), size, {}}};
-    subject_->learner = std::make_unique<run::Learner>(job.hyperparameters, job.target, size, sources, options,
-                                                       /*observe=*/false);
-    subject_->learner->initialise(/*seed=*/1);
-    subject_->learner->start();
-    subject_->learner->measure(&subject_->phases);
-    subject_->x = at::randn({job.batch, 3, size, size}, options).contiguous(at::MemoryFormat::ChannelsLast);
-    subject_->y = at::randint(job.target.classes, {job.batch}, options.dtype(at::kLong));
+    subject_ = std::make_shared<Subject>(job, options);
   });
 }
 
 Napi::Value Bench::iterate(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    return Worker::start(
-        info.Env(), std::make_shared<Worker>(), {}, [subject = subject_](Worker& /*worker*/) -> MakeValue {
-          take_threads(subject->threads);
-          subject->phases.start();
-          const auto iteration = subject->learner->iterate(subject->x, {subject->x}, subject->y, subject->lr);
-          // Reading a result waits until the device has computed it.
-          (void)iteration.real.losses.front().second.item<float>();
-          subject->phases.mark("phi-step");
-          return [phases = subject->phases.seconds()](Napi::Env env) { return write(env, phases); };
-        });
+    return Worker::start(info.Env(), std::make_shared<Worker>(), {},
+                         [subject = subject_](Worker& /*worker*/) -> MakeValue {
+                           take_threads(subject->threads);
+                           const auto phases = subject->iterate();
+                           return [phases](Napi::Env env) { return write(env, phases); };
+                         });
+  });
+}
+
+Napi::Value Bench::iterate_as_graph(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    return Worker::start(info.Env(), std::make_shared<Worker>(), {},
+                         [subject = subject_](Worker& /*worker*/) -> MakeValue {
+                           take_threads(subject->threads);
+                           const auto timing = subject->iterate_as_graph();
+                           return [timing](Napi::Env env) { return write(env, timing); };
+                         });
   });
 }
 

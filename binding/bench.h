@@ -30,6 +30,18 @@ struct BenchJob {
   }
 };
 
+/// An iteration as one graph.
+struct GraphTiming {
+  double seconds;
+  /// What the graph holds: kernels, copies and fills; 0 where CUDA does not say.
+  size_t launches;
+
+  static void fields(auto& self, auto&& visit) {
+    visit("seconds", self.seconds);
+    visit("launches", self.launches);
+  }
+};
+
 /// class Bench of src/native/contract.ts: times iterations on random images and initial weights.
 class Bench : public Napi::ObjectWrap<Bench> {
  public:
@@ -38,6 +50,7 @@ class Bench : public Napi::ObjectWrap<Bench> {
 
  private:
   Napi::Value iterate(const Napi::CallbackInfo& info);
+  Napi::Value iterate_as_graph(const Napi::CallbackInfo& info);
 
   /// What an iteration needs; shared with the thread that runs the iteration.
   struct Subject;

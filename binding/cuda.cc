@@ -2,6 +2,7 @@
 
 #include "binding/marshal.h"
 #include "native/core/device.h"
+#include "native/core/error.h"
 
 namespace l2t::binding {
 
@@ -16,6 +17,12 @@ Napi::Value cuda(const Napi::CallbackInfo& call) {
     found.gpus = backends::cuda::gpus();
   }
   return write(call.Env(), found);
+}
+
+Napi::Value cuda_memory(const Napi::CallbackInfo& call) {
+  const auto device = choose_device(argument<std::string>(call[0], "device")).device;
+  if (!device.is_cuda()) throw Error("INVALID_OPTION", "Device '" + device.str() + "' is no GPU.");
+  return write(call.Env(), backends::cuda::memory(device));
 }
 
 }  // namespace l2t::binding

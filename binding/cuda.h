@@ -36,5 +36,7 @@ struct CudaDescription {
 Napi::Value cuda_versions(const Napi::CallbackInfo& call);
 /// cuda() → CudaDescription, for `doctor`.
 Napi::Value cuda(const Napi::CallbackInfo& call);
+/// cudaMemory() of src/native/contract.ts.
+Napi::Value cuda_memory(const Napi::CallbackInfo& call);
 
 }  // namespace l2t::binding

@@ -26,7 +26,7 @@ const baselineSchema = z.strictObject({
 
 const baselineFile = fileURLToPath(new URL('../bench/baseline.json', import.meta.url));
 const { allowedFall, cases } = baselineSchema.parse(JSON.parse(await readFile(baselineFile, 'utf8')));
-const settings = { threads: defaultThreads(), convolution: 'auto', innerSteps: 2 } as const;
+const settings = { device: 'cpu', threads: defaultThreads(), convolution: 'auto', innerSteps: 2 } as const;
 const results: (BenchResult & { readonly baseline: number; readonly fell: boolean })[] = [];
 for (const { name, rounds, ratio } of cases) {
   process.stderr.write(`${name}: ${rounds} rounds of each engine\n`);

@@ -24,6 +24,8 @@ class Graphs {
   /// Copies new values into a tensor that a graph reads, without the host waiting.
   virtual void copy_in(const at::Tensor& fixed, const at::Tensor& values) = 0;
   virtual void replay(size_t graph) = 0;
+  /// How many operations a graph holds: kernels, copies and fills.
+  [[nodiscard]] virtual size_t launches(size_t graph) const = 0;
   /// Drops all graphs and their memory.
   virtual void reset() = 0;
 };

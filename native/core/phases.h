@@ -1,38 +1,38 @@
 #pragma once
+#include <c10/core/Device.h>
+#include <c10/core/Event.h>
+
 #include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace l2t {
 
-/// Times the phases of an iteration, for `bench`. It reads the host's clock: on a GPU, which runs behind the host, a
-/// phase is the time in which its work was queued.
+/// Times the phases of an iteration, for `bench`. On a CPU it reads the host's clock. Any other device runs behind the
+/// host, so there it records events in the device's stream.
 class Phases {
  public:
-  void start() {
-    seconds_.clear();
-    last_ = Clock::now();
-  }
+  explicit Phases(c10::Device device) : device_(device) {}
+
+  void start();
   /// Adds the time since the last mark to phase `name`.
-  void mark(const char* name) {
-    const auto now = Clock::now();
-    const double passed = std::chrono::duration<double>(now - last_).count();
-    last_ = now;
-    for (auto& [known, seconds] : seconds_) {
-      if (known == name) {
-        seconds += passed;
-        return;
-      }
-    }
-    seconds_.emplace_back(name, passed);
-  }
-  [[nodiscard]] const std::vector<std::pair<std::string, double>>& seconds() const { return seconds_; }
+  void mark(const char* name);
+  /// The phases since start(), in order. Waits until the device has computed the last.
+  [[nodiscard]] std::vector<std::pair<std::string, double>> seconds() const;
 
  private:
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point last_ = Clock::now();
-  std::vector<std::pair<std::string, double>> seconds_;
+  struct Moment {
+    std::chrono::steady_clock::time_point host;
+    std::optional<c10::Event> event;
+  };
+  [[nodiscard]] Moment now() const;
+  [[nodiscard]] static double seconds_between(const Moment& from, const Moment& to);
+
+  c10::Device device_;
+  Moment start_{};
+  std::vector<std::pair<const char*, Moment>> marks_;
 };
 
 /// Marks a phase; does nothing where `phases` is null.

@@ -34,6 +34,12 @@ at::Tensor CapturedStep::run(const Inputs& inputs) {
   return fixed.result;
 }
 
+size_t CapturedStep::launches() const {
+  size_t sum = 0;
+  for (const auto& [shapes, fixed] : fixed_) sum += fixed.graph ? graphs_->launches(*fixed.graph) : 0;
+  return sum;
+}
+
 CapturedStep::Fixed& CapturedStep::fixed_for(const Inputs& inputs) {
   Shapes shapes;
   for (const auto& input : inputs) shapes.push_back(input.sizes().vec());

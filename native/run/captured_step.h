@@ -29,6 +29,9 @@ class CapturedStep {
   /// The result is overwritten by the next run.
   at::Tensor run(const Inputs& inputs);
 
+  /// The operations of all graphs so far.
+  [[nodiscard]] size_t launches() const;
+
   /// Drops all captures and their memory.
   void reset();
 

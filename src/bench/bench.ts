@@ -2,38 +2,62 @@ import { execFile } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { addon, type EngineName, type MachineSpeed } from '../native/addon.js';
+import { addon, type EngineName, type GpuMemory, type GraphTiming, type MachineSpeed } from '../native/addon.js';
 import { median } from '../system/statistics.js';
 import { type BenchCaseName, type BenchSettings, benchCases, benchJob } from './cases.js';
 import { measureDecoding } from './decoding.js';
+import { type BenchDevice, benchDevice } from './device.js';
+import { iterationGflop } from './flops.js';
+import { iterationsBeforeGraph, runsAsGraph } from './graph.js';
 
-/** One engine's figures on one case. */
-export interface EngineTiming {
-  readonly engine: EngineName;
-  /** Seconds of one iteration. */
-  readonly seconds: { readonly min: number; readonly median: number };
-  /** Images trained on per second, in the fastest iteration. */
-  readonly imagesPerSecond: number;
-  /** VmHWM of a process that runs this engine alone, weights, images and Node included. */
+/** Seconds of one iteration. */
+export interface Seconds {
+  readonly min: number;
+  readonly median: number;
+}
+
+/** The peak memory of a process that runs one engine alone. */
+export interface PeakMemory {
+  /** VmHWM of the process, weights, images and Node included. */
   readonly peakBytes: number;
   /** Peak memory of an iteration's tensors, without weights and images. */
   readonly iterationBytes: number;
-  /** Median seconds of each phase. */
+  /** On a GPU: the most that the process held there, weights and images included. */
+  readonly gpuMemory?: GpuMemory;
+}
+
+/** One engine's figures on one case. */
+export interface EngineTiming extends PeakMemory {
+  readonly engine: EngineName;
+  /** As training runs it: on a GPU, the native engine's iteration is one CUDA graph. */
+  readonly seconds: Seconds;
+  /** Where `seconds` are a graph's: of the same iteration without a graph. */
+  readonly eagerSeconds?: Seconds;
+  /** What the graph holds: kernels, copies and fills. */
+  readonly launches?: number;
+  /** Images trained on per second, in the fastest iteration. */
+  readonly imagesPerSecond: number;
+  /** On a GPU: the share of its float32 peak that `iterationGflop` in the fastest iteration is. */
+  readonly peakShare?: number;
+  /** Median seconds of each phase; without a graph. */
   readonly phases: Readonly<Record<string, number>>;
 }
 
-export interface BenchResult extends BenchSettings {
+export interface BenchResult extends Omit<BenchSettings, 'device' | 'batch'>, BenchDevice {
   readonly case: BenchCaseName;
+  readonly batch: number;
   readonly rounds: number;
   readonly cases: readonly EngineTiming[];
   /** autograd ÷ native, of the minimum times; absent unless both ran. */
   readonly ratio?: number;
+  /** Products of an iteration, done directly. */
+  readonly iterationGflop: number;
   /**
    * Images decoded per second for training, on all cores; absent for small images, which are decoded before training.
    */
   readonly decodedPerSecond?: number;
-  /** The machine's peak speed, measured before the iterations. */
-  readonly machine: MachineSpeed;
+  /** The CPU's peak speed, measured before the iterations; absent on a GPU. */
+  readonly machine?: MachineSpeed;
   /** How late a 10 ms timer fired while iterations ran, 99th percentile, milliseconds. */
   readonly timerDelayP99: number;
 }
@@ -41,71 +65,105 @@ export interface BenchResult extends BenchSettings {
 export interface BenchOptions extends BenchSettings {
   readonly engines: readonly EngineName[];
   readonly rounds: number;
+  /** Rounds up to 0 are warm-ups. `seconds`: without a graph. */
   readonly onRound?: (round: number, engine: EngineName, seconds: number) => void;
 }
 
 /**
- * Times engines on a case: one warm-up each, then `rounds` iterations, the engines taking turns, so that other load on
- * the machine affects both. Peak memory is measured afterwards, each engine in a process of its own.
+ * Times engines on a case: warm-ups, then `rounds` iterations, the engines taking turns, so that other load on the
+ * machine affects both. Peak memory is measured afterwards, each engine in a process of its own.
  */
 export async function bench(name: BenchCaseName, options: BenchOptions): Promise<BenchResult> {
   const { engines, rounds, threads, convolution, innerSteps } = options;
-  const settings = { threads, convolution, innerSteps };
-  const machine = await addon().measureMachine(threads);
-  const runs = engines.map((engine) => ({
-    engine,
-    subject: new (addon().Bench)(benchJob(name, engine, settings)),
-    phases: [] as Readonly<Record<string, number>>[],
-  }));
+  const place = benchDevice(options.device);
+  const { size } = benchCases[name];
+  const batch = options.batch ?? benchCases[name].batch;
+  const settings = { device: place.device, threads, convolution, innerSteps, batch };
+  const machine = place.gpu ? undefined : await addon().measureMachine(threads);
+  const gflop = iterationGflop(benchJob(name, 'native', settings), innerSteps);
+  const subjects = engines.map((engine) => new Subject(name, engine, settings));
   const timer = watchTimer();
-  for (let round = 0; round <= rounds; round++) {
-    for (const { engine, subject, phases } of runs) {
-      const measured = await subject.iterate();
-      options.onRound?.(round, engine, total(measured));
-      if (round > 0) phases.push(measured);
-    }
-  }
+  await takeTurns(subjects, place.gpu ? iterationsBeforeGraph + 1 : 1, options);
   const timerDelayP99 = timer.stop();
-  const { size, batch } = benchCases[name];
   const decodedPerSecond = await measureDecoding(size, batch);
   const cases: EngineTiming[] = [];
-  for (const { engine, phases } of runs) {
-    const seconds = phases.map(total);
-    cases.push({
-      engine,
-      seconds: { min: Math.min(...seconds), median: median(seconds) },
-      imagesPerSecond: batch / Math.min(...seconds),
-      ...(await peak(name, engine, settings)),
-      phases: Object.fromEntries(
-        Object.keys(phases[0] ?? {}).map((phase) => [phase, median(phases.map((measured) => measured[phase] ?? 0))]),
-      ),
-    });
+  for (const subject of subjects) {
+    const timing = { ...subject.timing(batch), ...(await peak(name, subject.engine, settings)) };
+    const share = place.gpu?.float32Gflops ? gflop / timing.seconds.min / place.gpu.float32Gflops : undefined;
+    cases.push({ ...timing, ...(share !== undefined && { peakShare: share }) });
   }
   const fastest = (engine: EngineName) => cases.find((timing) => timing.engine === engine)?.seconds.min;
   const [native, autograd] = [fastest('native'), fastest('autograd')];
-  const ratio = native !== undefined && autograd !== undefined ? { ratio: autograd / native } : {};
   return {
     case: name,
-    ...settings,
-    rounds,
-    machine,
+    ...place,
+    ...{ batch, threads, convolution, innerSteps, rounds },
+    ...(machine && { machine }),
+    iterationGflop: gflop,
     cases,
-    ...ratio,
+    ...(native !== undefined && autograd !== undefined && { ratio: autograd / native }),
     timerDelayP99,
     ...(decodedPerSecond !== undefined && { decodedPerSecond }),
   };
 }
 
-async function peak(
-  name: BenchCaseName,
-  engine: EngineName,
-  settings: BenchSettings,
-): Promise<Pick<EngineTiming, 'peakBytes' | 'iterationBytes'>> {
+/** One engine on a case, with what was measured. */
+class Subject {
+  readonly #bench;
+  readonly #asGraph: boolean;
+  #phases: Readonly<Record<string, number>>[] = [];
+  #graphs: GraphTiming[] = [];
+
+  constructor(
+    name: BenchCaseName,
+    readonly engine: EngineName,
+    settings: BenchSettings,
+  ) {
+    this.#bench = new (addon().Bench)(benchJob(name, engine, settings));
+    this.#asGraph = runsAsGraph(engine, settings.device);
+  }
+
+  /** An iteration, and where training would run it as a graph, one more. Returns the seconds of the first. */
+  async iterate(warmUp: boolean): Promise<number> {
+    const phases = await this.#bench.iterate();
+    if (!warmUp) this.#phases.push(phases);
+    const graph = this.#asGraph ? await this.#bench.iterateAsGraph() : undefined;
+    if (graph && !warmUp) this.#graphs.push(graph);
+    return total(phases);
+  }
+
+  timing(batch: number): Omit<EngineTiming, keyof PeakMemory> {
+    const eager = secondsOf(this.#phases.map(total));
+    const graph = this.#asGraph ? secondsOf(this.#graphs.map(({ seconds }) => seconds)) : undefined;
+    const seconds = graph ?? eager;
+    const medianOf = (phase: string) => median(this.#phases.map((measured) => measured[phase] ?? 0));
+    return {
+      engine: this.engine,
+      seconds,
+      ...(graph && { eagerSeconds: eager, launches: this.#graphs[0]?.launches ?? 0 }),
+      imagesPerSecond: batch / seconds.min,
+      phases: Object.fromEntries(Object.keys(this.#phases[0] ?? {}).map((phase) => [phase, medianOf(phase)])),
+    };
+  }
+}
+
+const secondsOf = (all: readonly number[]): Seconds => ({ min: Math.min(...all), median: median(all) });
+
+const total = (phases: Readonly<Record<string, number>>): number =>
+  Object.values(phases).reduce((sum, seconds) => sum + seconds, 0);
+
+async function takeTurns(subjects: readonly Subject[], warmUps: number, { rounds, onRound }: BenchOptions) {
+  for (let round = 1 - warmUps; round <= rounds; round++) {
+    for (const subject of subjects) onRound?.(round, subject.engine, await subject.iterate(round <= 0));
+  }
+}
+
+async function peak(name: BenchCaseName, engine: EngineName, settings: BenchSettings): Promise<PeakMemory> {
   // The compiled file, or the source under a TypeScript loader, whose flags the child takes over.
   const script = fileURLToPath(new URL(`./peak${extname(import.meta.url)}`, import.meta.url));
   const words = [...process.execArgv, script, name, engine, JSON.stringify(settings)];
   const { stdout } = await promisify(execFile)(process.execPath, words);
-  return JSON.parse(stdout) as Pick<EngineTiming, 'peakBytes' | 'iterationBytes'>;
+  return JSON.parse(stdout) as PeakMemory;
 }
 
 function watchTimer(): { stop(): number } {
@@ -125,6 +183,3 @@ function watchTimer(): { stop(): number } {
     },
   };
 }
-
-const total = (phases: Readonly<Record<string, number>>): number =>
-  Object.values(phases).reduce((sum, seconds) => sum + seconds, 0);

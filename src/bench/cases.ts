@@ -25,6 +25,13 @@ export const benchCases = {
     size: 224,
     batch: 8,
   },
+  'resnet34-resnet18-64': {
+    about: 'the same networks at a batch for a GPU: ResNet-34 to ResNet-18, batch 64, 16 pairs',
+    source: { name: 'resnet34', classes: 1000, width: 1 },
+    target: { name: 'resnet18', classes: 200, width: 1 },
+    size: 224,
+    batch: 64,
+  },
   demo: {
     about: "the demo's networks: ResNet-20 to VGG-9 at a quarter of its width, batch 25",
     source: { name: 'resnet20', classes: 5, width: 1 },
@@ -36,15 +43,19 @@ export const benchCases = {
 
 export type BenchCaseName = keyof typeof benchCases;
 
-export type BenchSettings = Pick<BenchJob, 'threads' | 'convolution'> & { readonly innerSteps: number };
+export interface BenchSettings extends Pick<BenchJob, 'device' | 'threads' | 'convolution'> {
+  readonly innerSteps: number;
+  /** In place of the case's. */
+  readonly batch?: number | undefined;
+}
 
 /** The job that the addon runs for a case. */
 export function benchJob(
   name: BenchCaseName,
   engine: BenchJob['engine'],
-  { threads, convolution, innerSteps }: BenchSettings,
+  { device, threads, convolution, innerSteps, batch }: BenchSettings,
 ): BenchJob {
-  const { source, target, size, batch } = benchCases[name];
+  const { source, target, size } = benchCases[name];
   return {
     method: 'l2t-ww',
     engine,
@@ -52,9 +63,9 @@ export function benchJob(
     lr: 1e-3, // on random images, 0.1 diverges within five iterations
     target,
     size,
-    batch,
+    batch: batch ?? benchCases[name].batch,
     source: { network: source, pairs: addon().pairs(source, size, target, size, 'all-to-all') },
-    device: 'cpu',
+    device,
     threads,
     // Only the native engine has this option.
     convolution: engine === 'native' ? convolution : 'auto',

@@ -342,8 +342,18 @@ export interface BenchJob extends Hyperparameters {
 }
 
 export interface NativeBench {
-  /** Seconds of each phase of one iteration; their sum is the iteration's time. */
+  /**
+   * Seconds of each phase of one iteration, whose operations are launched one by one; their sum is the iteration's time.
+   */
   iterate(): Promise<Readonly<Record<string, number>>>;
+  /** An iteration as one CUDA graph: the first three calls warm up, the fourth captures it, too. */
+  iterateAsGraph(): Promise<GraphTiming>;
+}
+
+export interface GraphTiming {
+  readonly seconds: number;
+  /** What the graph holds: kernels, copies and fills. 0 before it is captured, and where CUDA does not say. */
+  readonly launches: number;
 }
 
 export interface MachineSpeed {
@@ -370,6 +380,20 @@ export interface GpuDescription {
   readonly computeCapability: string;
   readonly freeBytes: number;
   readonly totalBytes: number;
+  /**
+   * GFLOP/s that its float32 cores reach at their highest clock, tensor cores aside; 0 for an architecture that is not
+   * known.
+   */
+  readonly float32Gflops: number;
+}
+
+/** Bytes that LibTorch's allocator holds on a GPU: in tensors (allocated), and taken from the driver (reserved). */
+export interface CudaMemory {
+  readonly allocated: number;
+  readonly reserved: number;
+  /** The most so far. */
+  readonly peakAllocated: number;
+  readonly peakReserved: number;
 }
 
 export interface CudaDescription {
@@ -397,6 +421,8 @@ export interface NativeAddon {
   cudaVersions(): CudaVersions;
   /** Describes the GPUs, which starts CUDA on each of them. */
   cuda(): CudaDescription;
+  /** This process's memory on a GPU, after its first operation there. */
+  cudaMemory(device: string): CudaMemory;
   /** The device that `name` means ('auto': the chosen one), and why. Throws DEVICE_UNAVAILABLE with the reason. */
   device(name: string): { readonly device: string; readonly reason: string };
   /**

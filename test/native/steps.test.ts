@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { measured } from './program.js';
 
-const { calls, results, kept, resize, fits } = measured('steps') as {
+const { calls, results, launches, kept, resize, fits } = measured('steps') as {
   calls: string[][];
   results: number[];
+  launches: number;
   kept: boolean;
   resize: { most: number; part: number }[];
   fits: number[];
@@ -24,6 +25,7 @@ test('a step warms up three times, is captured once at each shape, and from then
 test('with graphs every step gives what the work itself gives, in the same tensors', () => {
   expect(results).toEqual([4, 4, 2, 4, 4, 4, 2, 2, 2].map((images, step) => images * step));
   expect(kept).toBe(true);
+  expect(launches).toBe(2);
 });
 
 test("bytes resized as floats, as on a GPU, are the CPU's or rarely one off", () => {

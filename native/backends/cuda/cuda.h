@@ -41,22 +41,32 @@ struct Memory {
   size_t reserved;
   size_t peak_allocated;
   size_t peak_reserved;
+
+  static void fields(auto& self, auto&& visit) {
+    visit("allocated", self.allocated);
+    visit("reserved", self.reserved);
+    visit("peakAllocated", self.peak_allocated);
+    visit("peakReserved", self.peak_reserved);
+  }
 };
 Memory memory(c10::Device device);
 void reset_peak_memory(c10::Device device);
 
-/// What `doctor` shows of a GPU.
+/// What `doctor` and `bench` show of a GPU.
 struct GpuDescription {
   std::string name;
   std::string compute_capability;  // "9.0"
   size_t free_bytes;
   size_t total_bytes;
+  /// GFLOP/s that its float32 cores reach at their highest clock, tensor cores aside; 0 for an unknown architecture.
+  double float32_gflops;
 
   static void fields(auto& self, auto&& visit) {
     visit("name", self.name);
     visit("computeCapability", self.compute_capability);
     visit("freeBytes", self.free_bytes);
     visit("totalBytes", self.total_bytes);
+    visit("float32Gflops", self.float32_gflops);
   }
 };
 /// The visible GPUs, by index. It starts CUDA on each of them, which takes seconds and a part of their memory.

@@ -17,6 +17,24 @@ static_assert(CUDA_VERSION >= 11000, "<cuda.h> must come before CUDAGraph.h");
 namespace l2t::backends::cuda {
 namespace {
 
+/// The operations that a stream has captured so far; 0 where CUDA does not say. They are counted for `bench` only, so
+/// that fails no capture.
+size_t captured_launches(cudaStream_t stream) {
+  cudaStreamCaptureStatus status{};
+  cudaGraph_t graph = nullptr;
+#if CUDART_VERSION >= 13000
+  const auto found = cudaStreamGetCaptureInfo(stream, &status, nullptr, &graph);
+#else
+  const auto found = cudaStreamGetCaptureInfo_v2(stream, &status, nullptr, &graph);
+#endif
+  size_t launches = 0;
+  if (found == cudaSuccess && graph != nullptr && cudaGraphGetNodes(graph, nullptr, &launches) == cudaSuccess) {
+    return launches;
+  }
+  (void)cudaGetLastError();
+  return 0;
+}
+
 class CudaGraphs final : public Graphs {
  public:
   explicit CudaGraphs(c10::Device device)
@@ -35,9 +53,9 @@ class CudaGraphs final : public Graphs {
   size_t capture(const Work& work) override {
     // The memory of warm-ups would stay reserved beside the graphs' own.
     c10::cuda::CUDACachingAllocator::emptyCache();
-    auto graph = std::make_unique<at::cuda::CUDAGraph>();
-    capture_on_stream(*graph, work);
-    graphs_.push_back(std::move(graph));
+    Captured captured{std::make_unique<at::cuda::CUDAGraph>(), 0};
+    captured.launches = capture_on_stream(*captured.graph, work);
+    graphs_.push_back(std::move(captured));
     return graphs_.size() - 1;
   }
 
@@ -45,7 +63,9 @@ class CudaGraphs final : public Graphs {
     fixed.copy_(values, /*non_blocking=*/true);
   }
 
-  void replay(size_t graph) override { graphs_[graph]->replay(); }
+  void replay(size_t graph) override { graphs_[graph].graph->replay(); }
+
+  [[nodiscard]] size_t launches(size_t graph) const override { return graphs_[graph].launches; }
 
   void reset() override {
     // A graph must not be destroyed while it runs. Where the device has failed, the run already ends with its error.
@@ -54,12 +74,20 @@ class CudaGraphs final : public Graphs {
   }
 
  private:
-  void capture_on_stream(at::cuda::CUDAGraph& graph, const Work& work) const {
+  struct Captured {
+    std::unique_ptr<at::cuda::CUDAGraph> graph;
+    size_t launches;
+  };
+
+  /// Returns the number of launches.
+  size_t capture_on_stream(at::cuda::CUDAGraph& graph, const Work& work) const {
     const c10::cuda::CUDAStreamGuard guard(stream_);
+    size_t launches = 0;
     // Other threads may take pinned memory meanwhile, for images that they decode.
     graph.capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
     try {
       work();
+      launches = captured_launches(stream_.stream());
     } catch (...) {
       // Else the stream and the allocator would stay in the capture.
       try {
@@ -70,11 +98,12 @@ class CudaGraphs final : public Graphs {
       throw;
     }
     graph.capture_end();
+    return launches;
   }
 
   c10::cuda::CUDAStream stream_;
   at::cuda::MempoolId_t pool_ = at::cuda::graph_pool_handle();
-  std::vector<std::unique_ptr<at::cuda::CUDAGraph>> graphs_;
+  std::vector<Captured> graphs_;
 };
 
 }  // namespace

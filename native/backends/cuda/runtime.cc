@@ -18,12 +18,42 @@ std::string release(int version) { return std::to_string(version / 1000) + "." +
 /// The sum over the allocator's pools of small and large blocks.
 constexpr auto kTotal = static_cast<size_t>(c10::CachingDeviceAllocator::StatType::AGGREGATE);
 
+/// Float32 cores of a multiprocessor, as CUDA's programming guide lists them; 0: not listed.
+int float32_cores(int major, int minor) {
+  switch (major) {
+    case 5:
+      return 128;
+    case 6:
+      return minor == 0 ? 64 : 128;
+    case 7:
+      return 64;
+    case 8:
+      return minor == 0 ? 64 : 128;
+    case 9:
+    case 10:
+    case 12:
+      return 128;
+    default:
+      return 0;
+  }
+}
+
+/// Each core does a multiplication and an addition in a cycle.
+double float32_gflops(const cudaDeviceProp& properties, c10::DeviceIndex index) {
+  int kilohertz = 0;
+  // No member of cudaDeviceProp since CUDA 13.
+  C10_CUDA_CHECK(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, index));
+  const double cores = properties.multiProcessorCount * float32_cores(properties.major, properties.minor);
+  return 2 * cores * kilohertz * 1e-6;
+}
+
 GpuDescription describe(c10::DeviceIndex index) {
   cudaDeviceProp properties{};
   C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
   GpuDescription gpu{};
   gpu.name = properties.name;
   gpu.compute_capability = std::to_string(properties.major) + "." + std::to_string(properties.minor);
+  gpu.float32_gflops = float32_gflops(properties, index);
   const c10::cuda::CUDAGuard guard(index);
   C10_CUDA_CHECK(cudaMemGetInfo(&gpu.free_bytes, &gpu.total_bytes));
   return gpu;

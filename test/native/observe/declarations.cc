@@ -47,11 +47,13 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<ImportanceJob>("ImportanceJob");
   add.operator()<NetworkJob>("NetworkJob");
   add.operator()<BenchJob>("BenchJob");
+  add.operator()<GraphTiming>("GraphTiming");
   add.operator()<backends::cpu::MachineSpeed>("MachineSpeed");
   add.operator()<MemoryUse>("MemoryUse");
   add.operator()<CudaVersions>("CudaVersions");
   add.operator()<CudaDescription>("CudaDescription");
   add.operator()<backends::cuda::GpuDescription>("GpuDescription");
+  add.operator()<backends::cuda::Memory>("CudaMemory");
   auto result = Napi::Object::New(env);
   result.Set("methods", write(env, terms::methods()));
   result.Set("operations", write(env, nets::operation_kinds()));

@@ -1,9 +1,10 @@
 // Checks parts of a run that a GPU needs, without one. `steps` prints one JSON object:
-//   calls:   what CapturedStep asks of a device with graphs, for batches of 4 and 2 images, one list a step
-//   results: of each step, first number and whether it is what the work itself gives
-//   kept:    whether every step at a shape used the same tensors
-//   resize:  for some sizes, how far bytes resized as floats are from the CPU's bytes: most, and the part that differs
-//   fits:    batches that fit into 100 bytes where a step takes 10 and 1 an image: of 200, of 95, and of 4 into 1 byte
+//   calls:    what CapturedStep asks of a device with graphs, for batches of 4 and 2 images, one list a step
+//   results:  of each step, first number and whether it is what the work itself gives
+//   launches: what the step's graphs count at the end
+//   kept:     whether every step at a shape used the same tensors
+//   resize:   for some sizes, how far bytes resized as floats are from the CPU's bytes: most, and the part that differs
+//   fits:     batches that fit into 100 bytes where a step takes 10 and 1 an image: of 200, of 95, and of 4 into 1 byte
 #include <ATen/ATen.h>
 
 #include <cstdio>
@@ -40,6 +41,7 @@ class RecordingGraphs final : public backends::Graphs {
     calls_.push_back("replay " + std::to_string(graph));
     captured_[graph]();
   }
+  [[nodiscard]] size_t launches(size_t /*graph*/) const override { return 1; }
   void reset() override {
     calls_.emplace_back("reset");
     captured_.clear();
@@ -64,6 +66,7 @@ void print_steps(const std::vector<int64_t>& sizes) {
   std::vector<std::string> by_step;
   std::vector<std::string> results;
   std::map<int64_t, std::pair<const void*, const void*>> tensors;
+  size_t launches = 0;
   bool kept = true;
   const auto next = [&] {
     std::vector<std::string> words;
@@ -84,10 +87,11 @@ void print_steps(const std::vector<int64_t>& sizes) {
       kept &= tensors.try_emplace(sizes[k], used).first->second == used;
       next();
     }
+    launches = step.launches();
   }
   next();
-  std::printf("\"calls\":%s,\"results\":%s,\"kept\":%s", json(by_step).c_str(), json(results).c_str(),
-              kept ? "true" : "false");
+  std::printf("\"calls\":%s,\"results\":%s,\"launches\":%zu,\"kept\":%s", json(by_step).c_str(), json(results).c_str(),
+              launches, kept ? "true" : "false");
 }
 
 void print_resize(const std::vector<std::pair<int64_t, int64_t>>& sizes) {
