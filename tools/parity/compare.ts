@@ -40,6 +40,8 @@ export interface Verdict {
   readonly worst: ReadonlyMap<string, number>;
   /** What failed, in words. */
   readonly failures: readonly string[];
+  /** float32 only: error of the whole ∇φ, relative to its norm; absent if the case has none. */
+  readonly gradError?: number;
   /** float32 only: error ÷ bound of what is computed after a step; absent if the case has none or too wide a bound. */
   readonly ratios?: { readonly grad?: number; readonly rest?: number };
 }
@@ -119,7 +121,11 @@ export function compare(
   const verdict = { passed: failures.length === 0, worst, failures };
   if (dtype === 'float64') return verdict;
   const gradError = grad.norm + grad.square > 0 ? errorOf(grad) : undefined;
-  return { ...verdict, ratios: ratiosOf(float32?.[convolutions], gradError, rest) };
+  return {
+    ...verdict,
+    ...(gradError !== undefined && { gradError }),
+    ratios: ratiosOf(float32?.[convolutions], gradError, rest),
+  };
 }
 
 /** Cases with a wider bound tell nothing: there, rounding alone changes much. */

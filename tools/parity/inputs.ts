@@ -54,7 +54,7 @@ export function caseJob(
   addon: NativeAddon,
   description: Case,
   method: string,
-  settings: Pick<IterateJob, 'dtype' | 'engine' | 'convolution' | 'device' | 'threads'>,
+  settings: Pick<IterateJob, 'dtype' | 'engine' | 'convolution' | 'precision' | 'device' | 'threads'>,
 ): IterateJob {
   const { seed, size, sources, what, where } = description;
   const target: NetworkSpec = { name: description.target, classes: description.classes, width: 1 };

@@ -1,23 +1,41 @@
 #!/usr/bin/env node
 import { Command, Option } from 'commander';
+import { benchDevice } from '../../src/bench/device.js';
 import { runProgram } from '../../src/cli/program.js';
 import { convolutionNames, engineNames } from '../../src/options/schemas.js';
 import { type ParityOptions, parity } from './parity.js';
+import { formatEffects, precisionEffects } from './precisions.js';
 import { formatReport } from './report.js';
 
+interface Flags extends Pick<ParityOptions, 'engine' | 'convolution'> {
+  readonly dtype?: ParityOptions['dtype'];
+  readonly device: string;
+}
+
 const program = new Command('parity')
-  .description('Runs every fixture of a folder through the addon and compares every quantity.')
+  .description(
+    'Runs every fixture of a folder through the addon and compares every quantity. On a GPU, it says what tf32 and bf16 do to ∇φ, too.',
+  )
   .argument('<dir>', 'folder of NAME.json and NAME.safetensors')
-  .addOption(new Option('--dtype <type>', 'what to compute in').choices(['float64', 'float32']).default('float64'))
+  .addOption(
+    new Option('--dtype <type>', 'what to compute in (float64; on a GPU both)').choices(['float64', 'float32']),
+  )
   .addOption(new Option('--engine <name>', 'which engine').choices(engineNames).default('native'))
   .addOption(new Option('--convolution <which>', 'of the native engine').choices(convolutionNames).default('auto'))
-  .action(async (folder: string, options: Omit<ParityOptions, 'onCase'>) => {
+  .addOption(new Option('--device <name>', 'auto, cpu, cuda or cuda:N').default('cpu'))
+  .action(async (folder: string, { dtype, ...options }: Flags) => {
+    const { gpu } = benchDevice(options.device);
     const onCase = (name: string, index: number, count: number) => {
       process.stderr.write(`${index + 1}/${count} ${name}\n`);
     };
-    const report = await parity(folder, { ...options, onCase });
-    process.stdout.write(`${formatReport(report)}\n`);
-    if (report.cases.some(({ outcome }) => outcome === 'failed')) process.exitCode = 1;
+    const reports = [];
+    for (const type of dtype ? [dtype] : gpu ? (['float64', 'float32'] as const) : (['float64'] as const)) {
+      reports.push(await parity(folder, { ...options, dtype: type, onCase }));
+    }
+    const effects = gpu ? [formatEffects(await precisionEffects(folder, options))] : [];
+    // The counts of the last report stay the last line.
+    process.stdout.write(`${[...effects, ...reports.map(formatReport)].join('\n')}\n`);
+    if (reports.some(({ cases }) => cases.some(({ outcome }) => outcome === 'failed'))) process.exitCode = 1;
   });
 
 await runProgram(program);

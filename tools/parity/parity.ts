@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type BenchDevice, benchDevice } from '../../src/bench/device.js';
 import { L2TError } from '../../src/errors.js';
-import { addon, type ConvolutionName, type EngineName } from '../../src/native/addon.js';
+import { addon, type ConvolutionName, type EngineName, type PrecisionName } from '../../src/native/addon.js';
 import { readSafetensors } from '../../src/networks/weights/safetensors.js';
 import { fileError } from '../../src/system/files.js';
 import { defaultThreads } from '../../src/system/threads.js';
@@ -13,6 +14,10 @@ import { iterate } from './observe.js';
 export interface ParityOptions {
   readonly dtype: 'float32' | 'float64';
   readonly engine: EngineName;
+  /** 'cpu' unless given. */
+  readonly device?: string;
+  /** 'float32' unless given; another only on a GPU. */
+  readonly precision?: PrecisionName;
   /** 'auto' unless given. */
   readonly convolution?: ConvolutionName;
   readonly onCase?: (name: string, index: number, count: number) => void;
@@ -25,6 +30,8 @@ export type CaseResult = { readonly name: string } & (
 );
 
 export interface ParityReport {
+  readonly device: BenchDevice;
+  readonly dtype: ParityOptions['dtype'];
   readonly cases: readonly CaseResult[];
   /** float32 only: median of error ÷ bound; absent if no case has a ratio. */
   readonly medians?: { readonly grad?: number; readonly rest?: number };
@@ -41,26 +48,28 @@ export async function parity(folder: string, options: ParityOptions): Promise<Pa
   });
   const names = entries.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -'.json'.length));
   if (names.length === 0) throw new L2TError('INVALID_DATA', `${folder} holds no case: no file ends in .json.`);
+  const device = benchDevice(options.device ?? 'cpu');
   const cases: CaseResult[] = [];
   for (const [index, name] of names.sort().entries()) {
     options.onCase?.(name, index, names.length);
-    cases.push(await runCase(folder, name, options));
+    cases.push(await runCase(folder, name, options, device.device));
   }
-  return options.dtype === 'float64' ? { cases } : judgeTogether(cases);
+  const { dtype } = options;
+  return { device, dtype, ...(dtype === 'float64' ? { cases } : judgeTogether(cases)) };
 }
 
-async function runCase(folder: string, name: string, options: ParityOptions): Promise<CaseResult> {
+async function runCase(folder: string, name: string, options: ParityOptions, device: string): Promise<CaseResult> {
   try {
     const description = await readCase(join(folder, `${name}.json`));
     const method = methodOf(description);
     if (method === undefined) return { name, outcome: 'unsupported', method: description.method };
     const { tensors: expected } = await readSafetensors(join(folder, `${name}.safetensors`));
     const native = addon();
-    const { dtype, engine, convolution = 'auto' } = options;
-    const convolutions = engine === 'native' && convolution !== 'direct' ? 'winograd' : 'direct';
-    const settings = { dtype, engine, convolution, device: 'cpu', threads: defaultThreads() };
+    const { dtype, engine, convolution = 'auto', precision } = options;
+    const winograd = engine === 'native' && native.backend(device, convolution) === 'cpu';
+    const settings = { dtype, engine, convolution, precision, device, threads: defaultThreads() };
     const outputs = await iterate(caseJob(native, description, method, settings));
-    const verdict = compare(description, expected, outputs, dtype, convolutions);
+    const verdict = compare(description, expected, outputs, dtype, winograd ? 'winograd' : 'direct');
     return { name, outcome: verdict.passed ? 'passed' : 'failed', verdict };
   } catch (error) {
     if (error instanceof L2TError && (error.code === 'ADDON_NOT_BUILT' || error.code === 'LIBTORCH_NOT_FOUND'))
@@ -73,7 +82,7 @@ async function runCase(folder: string, name: string, options: ParityOptions): Pr
  * float32: what is computed after a step is judged by the median over all cases. If it is above `largestMedian`, the
  * cases with a ratio above `largestMedian` fail.
  */
-function judgeTogether(cases: readonly CaseResult[]): ParityReport {
+function judgeTogether(cases: readonly CaseResult[]): Pick<ParityReport, 'cases' | 'medians'> {
   const ratio = (result: CaseResult, kind: 'grad' | 'rest') =>
     'verdict' in result ? result.verdict.ratios?.[kind] : undefined;
   const medianOf = (kind: 'grad' | 'rest') =>

@@ -1,3 +1,4 @@
+import { deviceTitle } from '../../src/bench/device.js';
 import { table } from '../../src/cli/table.js';
 import { groups } from './compare.js';
 import type { CaseResult, ParityReport } from './parity.js';
@@ -6,9 +7,13 @@ import type { CaseResult, ParityReport } from './parity.js';
 const mostNamed = 5;
 
 /** The table of worst relative errors, what failed, and the last line `parity: P passed, F failed, U unsupported`. */
-export function formatReport({ cases, medians }: ParityReport): string {
+export function formatReport({ device, dtype, cases, medians }: ParityReport): string {
   const worst = table(['case', ...groups.map(([title]) => title), ''], cases.map(row));
-  const lines = ['Worst error of each quantity, relative to its norm:', worst, ...cases.flatMap(problems)];
+  const lines = [
+    `Worst error of each quantity, relative to its norm, ${dtype} on ${deviceTitle(device)}:`,
+    worst,
+    ...cases.flatMap(problems),
+  ];
   for (const [kind, value] of Object.entries(medians ?? {})) {
     if (value !== undefined) lines.push(`median of error / bound, ${kind}: ${value.toFixed(2)} (at most 10)`);
   }
