@@ -1,18 +1,28 @@
 import { describe, expect, it } from 'vitest';
+import { type BenchCaseName, benchJob } from '../../src/bench/cases.js';
 import { measureDecoding } from '../../src/bench/decoding.js';
+import { iterationGflop } from '../../src/bench/flops.js';
 import { cli } from '../tiny.js';
 
 describe('bench', { timeout: 120_000 }, () => {
   it("prints each engine's times, memory and phases, and their ratio, as one JSON document", async () => {
-    const outcome = await cli(['bench', '--case', 'demo', '--rounds', '1', '--inner-steps', '1', '--json']);
+    const flags = ['--rounds', '1', '--inner-steps', '1', '--device', 'cpu', '--batch', '8'];
+    const outcome = await cli(['bench', '--case', 'demo', ...flags, '--json']);
     expect(outcome.code).toBe(0);
     const result = JSON.parse(outcome.stdout);
-    expect(result).toMatchObject({ case: 'demo', rounds: 1, innerSteps: 1, convolution: 'auto' });
+    expect(result).toMatchObject({
+      case: 'demo',
+      rounds: 1,
+      innerSteps: 1,
+      convolution: 'auto',
+      device: 'cpu',
+      batch: 8,
+    });
     expect(result.cases.map((timing: { engine: string }) => timing.engine)).toEqual(['native', 'autograd']);
     const [native, autograd] = result.cases;
     for (const { seconds, imagesPerSecond, peakBytes, iterationBytes, phases } of result.cases) {
       expect(seconds.median).toBeGreaterThanOrEqual(seconds.min);
-      expect(imagesPerSecond).toBeCloseTo(25 / seconds.min, 6);
+      expect(imagesPerSecond).toBeCloseTo(8 / seconds.min, 6);
       expect(peakBytes).toBeGreaterThan(iterationBytes);
       expect(Object.keys(phases)).toEqual(
         expect.arrayContaining([
@@ -31,6 +41,22 @@ describe('bench', { timeout: 120_000 }, () => {
     expect(result.machine.bandwidthGBs).toBeGreaterThan(0);
     // Small images are decoded before training.
     expect(result.decodedPerSecond).toBeUndefined();
+  });
+
+  it('refuses a device that is not there', async () => {
+    expect(await cli(['bench', '--device', 'tpu'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^error\[INVALID_OPTION\]: Unknown device 'tpu'/),
+    });
+  });
+
+  it('counts the products of an iteration', () => {
+    const settings = { device: 'cpu', threads: 1, convolution: 'auto', innerSteps: 2 } as const;
+    const gflop = (name: BenchCaseName) => iterationGflop(benchJob(name, 'native', settings), 2);
+    // By hand from the shapes (bench/README.md): 1,137 of the target, 68 of matching, 18 of the source.
+    expect(gflop('resnet32-vgg9')).toBeGreaterThan(1137 + 68);
+    expect(gflop('resnet32-vgg9')).toBeLessThan(1250);
+    expect(gflop('resnet34-resnet18-64') / gflop('resnet34-resnet18')).toBeCloseTo(8, 10);
   });
 
   it('measures how fast large images are decoded', async () => {

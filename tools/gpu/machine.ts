@@ -1,0 +1,22 @@
+import { cpus } from 'node:os';
+import { benchDevice } from '../../src/bench/device.js';
+import { addon } from '../../src/native/addon.js';
+import { nvidiaDriver } from '../../src/system/doctor-cuda.js';
+import type { Machine } from './results.js';
+
+/** @throws L2TError where the addon or the device cannot be used. */
+export function describeMachine(device: string): Machine {
+  const place = benchDevice(device);
+  const { compiledFor, runtime } = addon().cudaVersions();
+  return {
+    ...place,
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    node: process.versions.node,
+    libtorch: addon().info().libtorch,
+    compiledFor,
+    runtime,
+    cudnn: place.gpu ? addon().cuda().cudnn : '',
+    driver: nvidiaDriver() ?? '',
+  };
+}
