@@ -154,7 +154,10 @@ const total = (phases: Readonly<Record<string, number>>): number =>
 
 async function takeTurns(subjects: readonly Subject[], warmUps: number, { rounds, onRound }: BenchOptions) {
   for (let round = 1 - warmUps; round <= rounds; round++) {
-    for (const subject of subjects) onRound?.(round, subject.engine, await subject.iterate(round <= 0));
+    for (const subject of subjects) {
+      const seconds = await subject.iterate(round <= 0);
+      onRound?.(round, subject.engine, seconds);
+    }
   }
 }
 

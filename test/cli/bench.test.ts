@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { bench } from '../../src/bench/bench.js';
 import { type BenchCaseName, benchJob } from '../../src/bench/cases.js';
 import { measureDecoding } from '../../src/bench/decoding.js';
 import { iterationGflop } from '../../src/bench/flops.js';
@@ -43,9 +44,16 @@ describe('bench', { timeout: 120_000 }, () => {
     expect(result.decodedPerSecond).toBeUndefined();
   });
 
+  it('measures also where nobody follows the rounds', async () => {
+    const settings = { device: 'cpu', batch: 2, threads: 1, convolution: 'auto', innerSteps: 1 } as const;
+    const { cases } = await bench('demo', { ...settings, engines: ['native'], rounds: 1 });
+    expect(cases[0]?.seconds.min).toBeGreaterThan(0);
+    expect(cases[0]?.seconds.min).toBeLessThan(60);
+  });
+
   it('refuses a device that is not there', async () => {
     expect(await cli(['bench', '--device', 'tpu'])).toMatchObject({
-      code: 1,
+      code: 2,
       stderr: expect.stringMatching(/^error\[INVALID_OPTION\]: Unknown device 'tpu'/),
     });
   });

@@ -3,9 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../scripts/build-native.mjs';
+import type { BenchResult } from '../../src/bench/bench.js';
 import { writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { differences } from '../../tools/gpu/bits.js';
 import { type Machine, markdown, merge, type Results, type StepResult } from '../../tools/gpu/results.js';
+import { problemsOf } from '../../tools/gpu/steps/bench.js';
 import { temporaryFolder } from '../tiny.js';
 
 const machine: Machine = {
@@ -45,6 +47,17 @@ describe('the results of bench/gpu.sh', () => {
     const text = markdown(merge(earlier, { machine, steps: { parity: step('', ['a is off', 'b |\nis off']) } }));
     expect(text).toContain('| parity | off: a is off; b \\| is off |  | 1 |');
     expect(text).toContain('| train | passed | kept | 1 |');
+  });
+});
+
+describe('the bench on a GPU', () => {
+  const result = (ratio?: number, name = 'resnet32-vgg9') => ({ case: name, ratio }) as BenchResult;
+
+  it("is off where a case was not measured, or the paper's is less than 6 times as fast as autograd", () => {
+    expect([result(6), result(3, 'demo')].flatMap((each) => problemsOf(each, false))).toEqual([]);
+    expect(problemsOf(result(5.9), false)).toEqual([expect.stringMatching(/5\.90 times/)]);
+    expect(problemsOf(result(3), true)).toEqual([]);
+    for (const ratio of [undefined, Number.NaN, 0]) expect(problemsOf(result(ratio, 'demo'), true)).toHaveLength(1);
   });
 });
 

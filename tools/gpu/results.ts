@@ -94,7 +94,7 @@ function benchTable(cases: readonly BenchResult[]): string[] {
       timing.peakShare === undefined ? '' : `${(100 * timing.peakShare).toFixed(1)} %`,
     ]),
   );
-  const ratios = cases.map(({ case: name, ratio }) => `${name} ${ratio?.toFixed(2)}`).join(', ');
+  const ratios = cases.map(({ case: name, ratio }) => `${name} ${ratio?.toFixed(2) ?? '?'}`).join(', ');
   const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
   return [...lines, '', `autograd / native: ${ratios}`];
 }
