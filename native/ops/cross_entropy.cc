@@ -1,7 +1,7 @@
 #include "native/ops/cross_entropy.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/full.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/gather.h>
 #include <ATen/ops/log_softmax.h>
 
@@ -14,7 +14,9 @@ at::Tensor cross_entropy(const at::Tensor& z, const at::Tensor& y, at::Tensor& l
 
 at::Tensor cross_entropy_backward(const at::Tensor& log_p, const at::Tensor& y) {
   auto z_bar = log_p.exp();
-  z_bar.scatter_add_(1, y.unsqueeze(1), at::full({y.size(0), 1}, -1, z_bar.options()));
+  // Not scatter_add_, which has no deterministic kernel on a GPU.
+  const auto one_hot = at::arange(z_bar.size(1), y.options()).eq(y.unsqueeze(1));
+  z_bar.sub_(one_hot.to(z_bar.scalar_type()));
   return z_bar.div_(static_cast<double>(y.size(0)));
 }
 
