@@ -14,7 +14,9 @@ void Phases::start() {
 void Phases::mark(const char* name) { marks_.emplace_back(name, now()); }
 
 std::vector<std::pair<std::string, double>> Phases::seconds() const {
-  if (!marks_.empty() && marks_.back().second.event) marks_.back().second.event->synchronize();
+  if (!marks_.empty()) {
+    if (const auto& computed = marks_.back().second.event) computed->synchronize();
+  }
   std::vector<std::pair<std::string, double>> phases;
   const auto* last = &start_;
   for (const auto& [name, moment] : marks_) {

@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { bench } from '../../src/bench/bench.js';
+import { packageRoot } from '../../scripts/build-native.mjs';
 import { type BenchCaseName, benchJob } from '../../src/bench/cases.js';
 import { measureDecoding } from '../../src/bench/decoding.js';
 import { iterationGflop } from '../../src/bench/flops.js';
@@ -46,6 +47,9 @@ describe('bench', { timeout: 120_000 }, () => {
 
   it('measures also where nobody follows the rounds', async () => {
     const settings = { device: 'cpu', batch: 2, threads: 1, convolution: 'auto', innerSteps: 1 } as const;
+    // The compiled files: the process that measures memory needs them.
+    const path = join(packageRoot, 'dist/bench/bench.js');
+    const { bench } = (await import(path)) as typeof import('../../src/bench/bench.js');
     const { cases } = await bench('demo', { ...settings, engines: ['native'], rounds: 1 });
     expect(cases[0]?.seconds.min).toBeGreaterThan(0);
     expect(cases[0]?.seconds.min).toBeLessThan(60);
