@@ -47,7 +47,8 @@ Napi::Value backend(const Napi::CallbackInfo& call) {
   const auto device = choose_device(argument<std::string>(call[0], "device")).device;
   const auto convolution = argument<std::string>(call[1], "convolution");
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
-  return write(call.Env(), std::string(backends::backend_for(convolution, options, backends::Precision::kFloat32).name()));
+  return write(call.Env(),
+               std::string(backends::backend_for(convolution, options, backends::Precision::kFloat32).name()));
 }
 
 /// For process.exit() during a run: exit() destroys LibTorch's static objects, so no thread may use them any more. If a
