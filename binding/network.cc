@@ -4,8 +4,8 @@
 #include <ATen/ops/mean.h>
 
 #include "binding/worker.h"
-#include "native/backends/reference/backend.h"
 #include "native/backends/cuda/cuda.h"
+#include "native/backends/reference/backend.h"
 #include "native/core/device.h"
 #include "native/core/memory.h"
 #include "native/core/threads.h"

@@ -7,10 +7,7 @@
 namespace l2t::bilevel {
 
 LossPoint::LossPoint(const Problem& problem, std::vector<terms::Term*> terms, backends::Sweeps sweeps)
-    : problem_(problem),
-      terms_(std::move(terms)),
-      sweeps_(sweeps),
-      tape_(problem.target, *problem.backend, sweeps) {}
+    : problem_(problem), terms_(std::move(terms)), sweeps_(sweeps), tape_(problem.target, *problem.backend, sweeps) {}
 
 void LossPoint::forward(const at::Tensor& theta, const Layout& layout, const Batch& batch,
                         const std::vector<at::Tensor>* running) {
