@@ -52,16 +52,19 @@ std::unique_ptr<bilevel::Engine> make_engine(const Hyperparameters& hyperparamet
 }
 
 /// The precision of convolutions and linear layers; sets LibTorch's switches for it.
-backends::Precision set_precision(const Hyperparameters& hyperparameters, c10::Device device) {
+backends::Precision set_precision(const Hyperparameters& hyperparameters, const at::TensorOptions& options) {
+  const auto device = options.device();
   const auto& name = hyperparameters.precision.value_or("float32");
   const auto precision = backends::precision_named(name);
   if (precision != backends::Precision::kFloat32 && device.is_cpu()) {
     throw Error("INVALID_OPTION", "--precision " + name + " is a GPU's: a CPU computes in float32.");
   }
-  const bool fused = hyperparameters.engine == "native" && hyperparameters.convolution == "auto";
-  if (precision == backends::Precision::kBf16 && !fused) {
-    throw Error("INVALID_OPTION",
-                "--precision bf16 is the native engine's: use --engine native and --convolution auto.");
+  const bool own = hyperparameters.engine == "native" && hyperparameters.convolution == "auto";
+  if (precision == backends::Precision::kBf16 && !(own && backends::cuda::supports(options))) {
+    throw Error(
+        "INVALID_OPTION",
+        "--precision bf16 is the CUDA backend's: use --engine native, --convolution auto, and a build with the CUDA "
+        "part (l2t-native doctor).");
   }
   if (!device.is_cpu()) backends::cuda::set_arithmetic({precision, hyperparameters.deterministic.value_or(true)});
   return precision;
@@ -82,7 +85,7 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
                  const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe)
     : observe_(observe), engine_(make_engine(hyperparameters, problem_)) {
   problem_.target = nets::make_network(target);
-  const auto precision = set_precision(hyperparameters, options.device());
+  const auto precision = set_precision(hyperparameters, options);
   problem_.backend = &backends::backend_for(hyperparameters.convolution, options, precision);
   for (const auto& config : sources) sources_.push_back(load_source(config, options));
   problem_.pairs = all_pairs(sources, sources_, problem_.target);
