@@ -35,7 +35,7 @@ function checkContents({ files, size }) {
     /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CONTRIBUTING\.md|CMakeLists\.txt)$/,
     /^dist\/.+\.(js|d\.ts|cjs|d\.cts)$/,
     /^src\/experiments\/presets\/([\w-]+\.yaml|splits\/([\w-]+\.json|README\.md))$/,
-    /^native\/.+\.(cc|h|inc)$/,
+    /^native\/.+\.(cc|cu|h|inc)$/,
     /^binding\/(environment\/)?[^/]+\.(cc|h|gyp)$/,
     /^cmake\/.+\.cmake$/,
     /^scripts\/(apt|build-gyp|build-native|libtorch|stamps)\.mjs$/,
