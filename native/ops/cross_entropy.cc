@@ -14,7 +14,7 @@ at::Tensor cross_entropy(const at::Tensor& z, const at::Tensor& y, at::Tensor& l
 
 at::Tensor cross_entropy_backward(const at::Tensor& log_p, const at::Tensor& y) {
   auto z_bar = log_p.exp();
-  // Not scatter_add_, which has no deterministic kernel on a GPU.
+  // Not scatter_add_, which LibTorch documents as not deterministic on a GPU.
   const auto one_hot = at::arange(z_bar.size(1), y.options()).eq(y.unsqueeze(1));
   z_bar.sub_(one_hot.to(z_bar.scalar_type()));
   return z_bar.div_(static_cast<double>(y.size(0)));

@@ -10,7 +10,7 @@
 namespace l2t::backends::cuda {
 namespace {
 
-/// Convolutions and products by LibTorch, the rest by own kernels.
+/// Convolutions, products and average pools by LibTorch, most of the rest by own kernels.
 class Cuda final : public Backend {
  public:
   explicit Cuda(bool bf16) : products_(bf16) {}
