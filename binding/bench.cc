@@ -40,7 +40,7 @@ struct Bench::Subject {
         x(at::randn({job.batch, 3, job.size, job.size}, options).contiguous(at::MemoryFormat::ChannelsLast)),
         y(at::randint(job.target.classes, {job.batch}, options.dtype(at::kLong))),
         lr(at::scalar_tensor(job.lr, options.dtype(at::kDouble))),
-        step(backends::cuda::graphs(options.device()), [this](const run::CapturedStep::Inputs& inputs) {
+        step(backends::cuda::graphs(options.device()), [this](auto /*kind*/, const run::CapturedStep::Inputs& inputs) {
           const auto& images = inputs[0];
           return learner->iterate(images, {images}, inputs[1], inputs[2]).real.losses.front().second;
         }) {}
@@ -56,7 +56,7 @@ struct Bench::Subject {
     // A graph has no phases: it is one launch.
     learner->measure(nullptr);
     phases.start();
-    step.run({x, y, lr});
+    step.run(run::CapturedStep::Kind::kMeta, {x, y, lr});
     phases.mark("iteration");
     return {phases.seconds().front().second, step.launches()};
   }

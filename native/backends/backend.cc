@@ -36,15 +36,16 @@ nets::Activations Backend::infer(const nets::Network& network, Tensors parameter
   return nets::forward(network, parameters, buffers, x, nets::Statistics::kRunning);
 }
 
-CrossEntropy Backend::cross_entropy(const at::Tensor& z, const at::Tensor& y) const {
+CrossEntropy Backend::cross_entropy(const at::Tensor& z, const ops::Labels& labels) const {
   CrossEntropy result;
-  result.loss = ops::cross_entropy(z, y, result.log_p);
-  result.z_bar = ops::cross_entropy_backward(result.log_p, y);
+  result.loss = ops::cross_entropy(z, labels, result.log_p);
+  result.z_bar = ops::cross_entropy_backward(result.log_p, labels);
   return result;
 }
 
-at::Tensor Backend::cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Tensor& z_dot) const {
-  return ops::cross_entropy_tangent_backward(log_p, z_dot);
+at::Tensor Backend::cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Tensor& z_dot,
+                                                   const ops::Labels& labels) const {
+  return ops::cross_entropy_tangent_backward(log_p, z_dot, labels);
 }
 
 ops::Importance Backend::importance(const at::Tensor& s, const ops::ImportanceNetworks& networks) const {

@@ -4,6 +4,7 @@
 #include "native/backends/unit.h"
 #include "native/nets/forward.h"
 #include "native/nets/network.h"
+#include "native/ops/cross_entropy.h"
 #include "native/ops/importance.h"
 
 namespace l2t::backends {
@@ -101,9 +102,9 @@ class Backend {
   /// A network with running statistics: logits and features.
   [[nodiscard]] virtual nets::Activations infer(const nets::Network& network, Tensors parameters, Tensors buffers,
                                                 const at::Tensor& x) const;
-  [[nodiscard]] virtual CrossEntropy cross_entropy(const at::Tensor& z, const at::Tensor& y) const;
-  [[nodiscard]] virtual at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p,
-                                                                  const at::Tensor& z_dot) const;
+  [[nodiscard]] virtual CrossEntropy cross_entropy(const at::Tensor& z, const ops::Labels& labels) const;
+  [[nodiscard]] virtual at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Tensor& z_dot,
+                                                                  const ops::Labels& labels) const;
   /// Of ops/importance.h.
   [[nodiscard]] virtual ops::Importance importance(const at::Tensor& s, const ops::ImportanceNetworks& networks) const;
   virtual void importance_backward(const at::Tensor& k_bar, const at::Tensor& s, const ops::Importance& importance,

@@ -46,8 +46,9 @@ class Engine {
   /// Step 1: moves θ, v and the running statistics by one SGD step on the sum of all terms, which have begun the batch.
   virtual RealStep real_step(const Batch& batch, const Sgd& sgd, TargetState& state) = 0;
 
-  /// Steps 2 and 3: ∇φ L_org(θ_{T+1}) through the virtual trajectory from (θ, v). `state` does not change.
-  virtual MetaStep meta_step(const Batch& batch, const Sgd& sgd, const TargetState& state,
+  /// Steps 3 and 4: ∇φ L_org(θ_{T+1}) through the virtual trajectory from (θ, v) on `batch`; L_org(θ_{T+1}) is that of
+  /// the images and labels of `judge`, which may be the same batch. `state` does not change.
+  virtual MetaStep meta_step(const Batch& batch, const Batch& judge, const Sgd& sgd, const TargetState& state,
                              const ParameterVector& phi) = 0;
 
   /// Whether it reads Batch::sources for the terms that do, after they have begun.

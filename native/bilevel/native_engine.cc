@@ -15,7 +15,7 @@ RealStep NativeEngine::real_step(const Batch& batch, const Sgd& sgd, TargetState
   return {point.losses(), point.activations()};
 }
 
-MetaStep NativeEngine::meta_step(const Batch& batch, const Sgd& sgd, const TargetState& state,
+MetaStep NativeEngine::meta_step(const Batch& batch, const Batch& judge, const Sgd& sgd, const TargetState& state,
                                  const ParameterVector& /*phi*/) {
   auto trajectory = run_trajectory(problem_, batch, sgd, state);
 
@@ -26,7 +26,7 @@ MetaStep NativeEngine::meta_step(const Batch& batch, const Sgd& sgd, const Targe
   step.virtual_theta = trajectory.theta;
 
   LossPoint objective(problem_, {problem_.cross_entropy.get()}, backends::Sweeps::kGradient);
-  objective.forward(trajectory.theta, state.theta.layout, batch, /*running=*/nullptr);
+  objective.forward(trajectory.theta, state.theta.layout, judge, /*running=*/nullptr);
   step.objective = objective.losses().front().second;
   const auto a = objective.gradient();
   objective.release();

@@ -10,7 +10,8 @@ class NativeEngine final : public Engine {
   explicit NativeEngine(const Problem& problem) : problem_(problem) {}
 
   RealStep real_step(const Batch& batch, const Sgd& sgd, TargetState& state) override;
-  MetaStep meta_step(const Batch& batch, const Sgd& sgd, const TargetState& state, const ParameterVector& phi) override;
+  MetaStep meta_step(const Batch& batch, const Batch& judge, const Sgd& sgd, const TargetState& state,
+                     const ParameterVector& phi) override;
 
  private:
   const Problem& problem_;

@@ -20,10 +20,11 @@ constexpr int64_t kNumbersPerImage = 4;
 
 }  // namespace
 
-TrainingBatches::TrainingBatches(ImageSet set, bool resized_crops, int64_t batch, uint64_t seed, int64_t epochs,
-                                 Decoder* decoder)
+TrainingBatches::TrainingBatches(ImageSet set, bool resized_crops, bool judged, int64_t batch, uint64_t seed,
+                                 int64_t epochs, Decoder* decoder)
     : set_(std::move(set)),
       resized_crops_(resized_crops),
+      judged_(judged),
       sampler_(set_.count(), set_.size, batch, seed),
       epochs_(epochs),
       decoder_(decoder) {
@@ -32,7 +33,19 @@ TrainingBatches::TrainingBatches(ImageSet set, bool resized_crops, int64_t batch
 }
 
 std::optional<StepInput> TrainingBatches::prepare(int64_t epoch, int64_t step, double lr) {
-  StepInput input{plan(epoch, step, lr), {}};
+  while (!asked_.empty() && (asked_.front().epoch < epoch || asked_.front().step < step)) {
+    take(asked_.front());
+    asked_.pop_front();
+  }
+  return input(epoch, step, lr);
+}
+
+std::optional<StepInput> TrainingBatches::prepare_next(int64_t epoch, int64_t step) {
+  return input(epoch, step + 1, /*lr=*/0);
+}
+
+std::optional<StepInput> TrainingBatches::input(int64_t epoch, int64_t step, double lr) {
+  StepInput input{plan(epoch, step % steps(), lr), {}};
   if (set_.resident()) return input;
   input.pixels = decoded(epoch, step);
   return input.pixels.defined() ? std::optional(std::move(input)) : std::nullopt;
@@ -74,29 +87,45 @@ ImageBatch TrainingBatches::batch(const StepInput& input) const {
   return {random_crops(pixels, numbers[1], numbers[2], numbers[3]), labels};
 }
 
-/// Returns the batch; before that, requests the kAhead batches after it, in this epoch or the next.
+/// Returns the batch; before that, requests the kAhead batches after it.
 at::Tensor TrainingBatches::decoded(int64_t epoch, int64_t step) {
-  if (asked_.empty() || asked_.front().epoch != epoch || asked_.front().step != step) {
+  const auto place = [&] {
+    const auto same = [&](const Asked& batch) { return batch.epoch == epoch && batch.step == step; };
+    return static_cast<size_t>(std::find_if(asked_.begin(), asked_.end(), same) - asked_.begin());
+  };
+  if (place() == asked_.size()) {
     asked_.clear();
     ask(epoch, step);
   }
-  while (asked_.size() <= kAhead) {
-    auto [next_epoch, next_step, ticket] = asked_.back();
-    if (++next_step == steps()) {
-      next_step = 0;
-      if (++next_epoch == epochs_) break;
-    }
-    ask(next_epoch, next_step);
+  const auto at = place();
+  while (asked_.size() <= at + kAhead && ask_next()) {
   }
-  const auto ticket = asked_.front().ticket;
-  asked_.pop_front();
-  return decoder_->take(ticket);
+  take(asked_[at]);
+  return asked_[at].pixels;
+}
+
+void TrainingBatches::take(Asked& batch) {
+  if (!batch.pixels.defined()) batch.pixels = decoder_->take(batch.ticket);
+}
+
+bool TrainingBatches::ask_next() {
+  const auto& last = asked_.back();
+  const auto batches = steps() + (judged_ ? 1 : 0);
+  if (last.step + 1 < batches) {
+    ask(last.epoch, last.step + 1);
+  } else if (last.epoch + 1 < epochs_) {
+    ask(last.epoch + 1, 0);
+  } else {
+    return false;
+  }
+  return true;
 }
 
 void TrainingBatches::ask(int64_t epoch, int64_t step) {
-  Decoder::Request request{"train", sampler_.positions(epoch, step), set_.size, {}, set_.labels.device()};
-  if (resized_crops_) request.draws = sampler_.resized_crops(epoch, step).draws;
-  asked_.push_back({epoch, step, decoder_->request(std::move(request))});
+  const auto of_epoch = step % steps();
+  Decoder::Request request{"train", sampler_.positions(epoch, of_epoch), set_.size, {}, set_.labels.device()};
+  if (resized_crops_) request.draws = sampler_.resized_crops(epoch, of_epoch).draws;
+  asked_.push_back({epoch, step, decoder_->request(std::move(request)), {}});
 }
 
 EvaluationBatches::EvaluationBatches(const ImageSet& set, const char* name, int64_t batch, Decoder* decoder)

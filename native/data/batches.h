@@ -49,8 +49,10 @@ class Decoder {
 /// resident is decoded two batches ahead.
 class TrainingBatches {
  public:
-  /// `resized_crops`: only for a set that is not resident. `decoder` may be null where the set is resident.
-  TrainingBatches(ImageSet set, bool resized_crops, int64_t batch, uint64_t seed, int64_t epochs, Decoder* decoder);
+  /// `resized_crops`: only for a set that is not resident. `judged`: prepare_next will be called, too. `decoder` may be
+  /// null where the set is resident.
+  TrainingBatches(ImageSet set, bool resized_crops, bool judged, int64_t batch, uint64_t seed, int64_t epochs,
+                  Decoder* decoder);
 
   [[nodiscard]] int64_t steps() const { return sampler_.steps(); }
   /// Of batch `step` of every epoch.
@@ -59,23 +61,37 @@ class TrainingBatches {
   /// What step `step` of `epoch` reads, on the host, in pinned memory for a GPU. Nothing where decoding was stopped.
   std::optional<StepInput> prepare(int64_t epoch, int64_t step, double lr);
 
+  /// After prepare: the same for the next batch of the epoch, or for its first where `step` is its last. The images are
+  /// augmented as in that batch's own step; the learning rate is 0.
+  std::optional<StepInput> prepare_next(int64_t epoch, int64_t step);
+
+  [[nodiscard]] bool resident() const { return set_.resident(); }
+
   /// The batch itself, from its StepInput on the device. Reads nothing on the host.
   [[nodiscard]] ImageBatch batch(const StepInput& input) const;
   /// 0-dim, float64.
   [[nodiscard]] static at::Tensor learning_rate(const StepInput& input) { return input.plan.select(0, 0); }
 
  private:
+  /// A batch under way. Batches are decoded in the order of training; where they are judged, an epoch's first is
+  /// decoded again after its last, as batch steps().
   struct Asked {
     int64_t epoch;
     int64_t step;
     int64_t ticket;
+    at::Tensor pixels;  // undefined: not taken yet
   };
+  std::optional<StepInput> input(int64_t epoch, int64_t step, double lr);
   [[nodiscard]] at::Tensor decoded(int64_t epoch, int64_t step);
   void ask(int64_t epoch, int64_t step);
+  /// Asks for the batch after the last one asked for; false where there is none.
+  bool ask_next();
+  void take(Asked& batch);
   at::Tensor plan(int64_t epoch, int64_t step, double lr);
 
   ImageSet set_;
   bool resized_crops_;
+  bool judged_;
   Sampler sampler_;
   int64_t epochs_;
   Decoder* decoder_;

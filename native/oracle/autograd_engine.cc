@@ -59,7 +59,7 @@ RealStep AutogradEngine::real_step(const Batch& batch, const Sgd& sgd, TargetSta
   return step;
 }
 
-MetaStep AutogradEngine::meta_step(const Batch& batch, const Sgd& sgd, const TargetState& state,
+MetaStep AutogradEngine::meta_step(const Batch& batch, const Batch& judge, const Sgd& sgd, const TargetState& state,
                                    const ParameterVector& phi) {
   const auto& layout = state.theta.layout;
   const auto phi_flat = leaf(phi.flat);
@@ -68,11 +68,11 @@ MetaStep AutogradEngine::meta_step(const Batch& batch, const Sgd& sgd, const Tar
   auto theta = leaf(state.theta.flat);
   auto velocity = state.velocity;
   at::Tensor total;
-  const auto losses_of = [&](const std::vector<terms::Term*>& terms) {
+  const auto losses_of = [&](const std::vector<terms::Term*>& terms, const Batch& images) {
     const auto views = layout.views(theta);
-    const auto activations = target(layout, views, batch.x, nullptr);
+    const auto activations = target(layout, views, images.x, nullptr);
     total.reset();
-    return add_losses(terms, {problem_, batch, importance, activations, layout, views}, total);
+    return add_losses(terms, {problem_, images, importance, activations, layout, views}, total);
   };
   // One differentiable SGD step on `total`: the gradient keeps its graph, so θ stays a function of φ.
   const auto virtual_step = [&] {
@@ -82,14 +82,14 @@ MetaStep AutogradEngine::meta_step(const Batch& batch, const Sgd& sgd, const Tar
 
   MetaStep step;
   for (int t = 0; t < problem_.inner_steps; ++t) {
-    step.virtual_losses.push_back(losses_of(problem_.virtual_terms()));
+    step.virtual_losses.push_back(losses_of(problem_.virtual_terms(), batch));
     virtual_step();
     mark(problem_.phases, "virtual");
   }
-  step.virtual_cross_entropy = losses_of({problem_.cross_entropy.get()}).front().second;
+  step.virtual_cross_entropy = losses_of({problem_.cross_entropy.get()}, batch).front().second;
   virtual_step();
   mark(problem_.phases, "cross-entropy");
-  step.objective = losses_of({problem_.cross_entropy.get()}).front().second;
+  step.objective = losses_of({problem_.cross_entropy.get()}, judge).front().second;
   mark(problem_.phases, "meta-objective");
   step.phi_gradient = gradient(total, phi_flat, /*create_graph=*/false);
   mark(problem_.phases, "hypergradient");  // includes the meta-objective's backward pass

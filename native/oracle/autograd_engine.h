@@ -11,8 +11,8 @@ class AutogradEngine final : public bilevel::Engine {
 
   bilevel::RealStep real_step(const bilevel::Batch& batch, const bilevel::Sgd& sgd,
                               bilevel::TargetState& state) override;
-  bilevel::MetaStep meta_step(const bilevel::Batch& batch, const bilevel::Sgd& sgd, const bilevel::TargetState& state,
-                              const ParameterVector& phi) override;
+  bilevel::MetaStep meta_step(const bilevel::Batch& batch, const bilevel::Batch& judge, const bilevel::Sgd& sgd,
+                              const bilevel::TargetState& state, const ParameterVector& phi) override;
   [[nodiscard]] bool reads_sources() const override { return true; }
 
  private:

@@ -18,7 +18,15 @@
 namespace l2t::oracle {
 namespace {
 
-at::Tensor cross_entropy(const Point& point) { return at::cross_entropy_loss(point.target.logits, point.batch.y); }
+at::Tensor cross_entropy(const Point& point) {
+  const auto& batch = point.batch;
+  const auto loss = [&](int64_t reduction) {
+    return at::cross_entropy_loss(point.target.logits, batch.y, /*weight=*/{}, reduction, /*ignore_index=*/-100,
+                                  point.problem.settings.at("labelSmoothing"));
+  };
+  if (!batch.weights.defined()) return loss(at::Reduction::Mean);
+  return (batch.weights * loss(at::Reduction::None)).mean();
+}
 
 at::Tensor matching(const Point& point) {
   const auto& [problem, batch, importance, target, layout, theta] = point;

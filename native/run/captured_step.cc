@@ -14,12 +14,12 @@ void CapturedStep::reset() {
   if (graphs_) graphs_->reset();
 }
 
-at::Tensor CapturedStep::run(const Inputs& inputs) {
-  if (!graphs_) return work_(inputs);
-  auto& fixed = fixed_for(inputs);
+at::Tensor CapturedStep::run(Kind kind, const Inputs& inputs) {
+  if (!graphs_) return work_(kind, inputs);
+  auto& fixed = fixed_for(kind, inputs);
   for (size_t i = 0; i < inputs.size(); ++i) graphs_->copy_in(fixed.inputs[i], inputs[i]);
   const auto work = [&] {
-    const auto result = work_(fixed.inputs);
+    const auto result = work_(kind, fixed.inputs);
     if (!fixed.result.defined()) fixed.result = at::empty_like(result);
     fixed.result.copy_(result);
   };
@@ -36,14 +36,14 @@ at::Tensor CapturedStep::run(const Inputs& inputs) {
 
 size_t CapturedStep::launches() const {
   size_t sum = 0;
-  for (const auto& [shapes, fixed] : fixed_) sum += fixed.graph ? graphs_->launches(*fixed.graph) : 0;
+  for (const auto& [key, fixed] : fixed_) sum += fixed.graph ? graphs_->launches(*fixed.graph) : 0;
   return sum;
 }
 
-CapturedStep::Fixed& CapturedStep::fixed_for(const Inputs& inputs) {
+CapturedStep::Fixed& CapturedStep::fixed_for(Kind kind, const Inputs& inputs) {
   Shapes shapes;
   for (const auto& input : inputs) shapes.push_back(input.sizes().vec());
-  auto& fixed = fixed_[shapes];
+  auto& fixed = fixed_[{kind, shapes}];
   if (fixed.inputs.empty()) {
     for (const auto& input : inputs) fixed.inputs.push_back(at::empty_like(input));
   }

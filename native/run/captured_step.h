@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "native/backends/graphs.h"
@@ -10,12 +11,15 @@
 namespace l2t::run {
 
 /// Does the same work with new inputs, again and again. Where the device has graphs, the work is captured and replayed:
-/// for each shape of the inputs, the first runs warm up, the next is captured, and from then on it is replayed.
+/// for each kind of step and each shape of the inputs, the first runs warm up, the next is captured, and from then on
+/// it is replayed.
 class CapturedStep {
  public:
   using Inputs = std::vector<at::Tensor>;
+  /// Steps that move φ do more than those that do not.
+  enum class Kind { kReal, kMeta };
   /// Returns the one tensor that is read afterwards; what else the work changes, it changes in place.
-  using Work = std::function<at::Tensor(const Inputs&)>;
+  using Work = std::function<at::Tensor(Kind, const Inputs&)>;
 
   /// How often the work runs at a shape before it is captured: what CUDA graphs ask for.
   static constexpr int kWarmUps = 3;
@@ -27,7 +31,7 @@ class CapturedStep {
   ~CapturedStep() { reset(); }
 
   /// The result is overwritten by the next run.
-  at::Tensor run(const Inputs& inputs);
+  at::Tensor run(Kind kind, const Inputs& inputs);
 
   /// The operations of all graphs so far.
   [[nodiscard]] size_t launches() const;
@@ -37,18 +41,18 @@ class CapturedStep {
 
  private:
   using Shapes = std::vector<std::vector<int64_t>>;
-  /// At one shape: the tensors that the graph reads and writes, made before it.
+  /// Of one kind and shape: the tensors that the graph reads and writes, made before it.
   struct Fixed {
     Inputs inputs;
     at::Tensor result;
     int warm_ups = 0;
     std::optional<size_t> graph;
   };
-  [[nodiscard]] Fixed& fixed_for(const Inputs& inputs);
+  [[nodiscard]] Fixed& fixed_for(Kind kind, const Inputs& inputs);
 
   std::unique_ptr<backends::Graphs> graphs_;
   Work work_;
-  std::map<Shapes, Fixed> fixed_;
+  std::map<std::pair<Kind, Shapes>, Fixed> fixed_;
 };
 
 }  // namespace l2t::run

@@ -21,6 +21,8 @@ struct Hyperparameters {
   std::optional<std::string> precision;
   /// False: a GPU may take faster algorithms whose results differ from run to run.
   std::optional<bool> deterministic;
+  /// Of each class's images in the cross-entropy; none: 1 each.
+  std::optional<std::vector<double>> class_weights;
   /// Everything else by name: momentum, the settings of the method's terms and of its meta-networks.
   std::map<std::string, double> settings;
 
@@ -30,6 +32,7 @@ struct Hyperparameters {
     visit("convolution", self.convolution);
     visit("precision", self.precision);
     visit("deterministic", self.deterministic);
+    visit("classWeights", self.class_weights);
     visit("settings", self.settings);
   }
 };
@@ -99,6 +102,9 @@ struct RunConfig {
   double lr;
   /// Fraction of all steps during which the learning rate grows linearly to the schedule's; 0: no warm-up.
   std::optional<double> warm_up;
+  /// What the meta-objective is evaluated on: the batch of the steps (same, where it is not given), or the next batch
+  /// of the epoch's order, after its last the first (other).
+  std::optional<std::string> meta_batch;
   /// False: a GPU is given each operation of a step by itself, not the whole step as one graph.
   std::optional<bool> graph;
   std::optional<Resume> resume;
@@ -124,6 +130,7 @@ struct RunConfig {
     visit("saveEvery", self.save_every);
     visit("lr", self.lr);
     visit("warmUp", self.warm_up);
+    visit("metaBatch", self.meta_batch);
     visit("graph", self.graph);
     visit("resume", self.resume);
   }

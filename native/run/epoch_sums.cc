@@ -6,6 +6,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/xlogy.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
@@ -17,6 +18,7 @@ namespace {
 
 const std::string kPrefix = "epoch_sums/";
 constexpr const char* kImages = "images";
+constexpr const char* kMetaImages = "meta_images";  // of the steps with a meta-step
 constexpr const char* kCorrect = "correct";
 constexpr const char* kObjective = "meta_objective";
 constexpr const char* kGradPhi = "grad_phi";
@@ -48,6 +50,7 @@ void require_finite(const std::string& name, double value) {
 EpochSums::EpochSums(const bilevel::Problem& problem) : learned_(problem.meta_networks.learned), pairs_(problem.pairs) {
   add_columns(problem);
   sums_[kImages].resize(1);
+  if (learned_.any()) sums_[kMetaImages].resize(1);
   for (const auto& column : columns_) sums_[column.name].resize(column.count);
 }
 
@@ -89,19 +92,24 @@ at::Tensor EpochSums::row(const Iteration& iteration, const at::Tensor& y) const
   std::vector<at::Tensor> values;
   const auto count = iteration.meta ? columns_.size() : real_columns_;
   for (size_t i = 0; i < count; ++i) values.push_back(columns_[i].value(iteration, y).to(at::kDouble).flatten());
+  if (count < columns_.size()) {
+    const auto missing = static_cast<int64_t>(columns_.size() - count);  // each is one number
+    values.push_back(at::zeros({missing}, values.front().options()));
+  }
   return at::cat(values);
 }
 
-StepEvent EpochSums::add(const at::Tensor& row, int64_t images) {
-  const auto* const end = row.const_data_ptr<double>() + row.numel();
+StepEvent EpochSums::add(const at::Tensor& row, int64_t images, bool meta) {
   std::map<std::string, const double*> data;
   const auto* next = row.const_data_ptr<double>();
-  for (auto column = columns_.begin(); next != end; next += column->count, ++column) {
-    if (column->mean) require_finite(column->name, *next);
-    data[column->name] = next;
+  for (size_t i = 0; i < (meta ? columns_.size() : real_columns_); ++i) {
+    if (columns_[i].mean) require_finite(columns_[i].name, *next);
+    data[columns_[i].name] = next;
+    next += columns_[i].count;
   }
   const auto batch = static_cast<double>(images);
   sums_.at(kImages)[0] += batch;
+  if (meta) sums_.at(kMetaImages)[0] += batch;
   for (const auto& column : columns_) {
     if (!data.contains(column.name)) continue;
     auto& sums = sums_.at(column.name);
@@ -119,9 +127,9 @@ EpochMetrics EpochSums::metrics() const {
   EpochMetrics metrics;
   metrics.train_accuracy = mean(kCorrect);
   for (const auto& term : terms_) metrics.losses.emplace_back(term, mean(loss_key(term)));
-  if (learned_.any()) {
-    metrics.meta_objective = mean(kObjective);
-    metrics.grad_phi = mean(kGradPhi);
+  if (const double meta_images = learned_.any() ? sums_.at(kMetaImages)[0] : 0; meta_images > 0) {
+    metrics.meta_objective = sums_.at(kObjective)[0] / meta_images;
+    metrics.grad_phi = sums_.at(kGradPhi)[0] / meta_images;
   }
   for (size_t i = 0; i < pairs_.size(); ++i) {
     const auto& [source, m, n] = pairs_[i];
@@ -153,7 +161,12 @@ std::vector<NamedTensor> EpochSums::tensors() const {
 
 void EpochSums::restore(const std::vector<NamedTensor>& state) {
   for (auto& [name, sums] : sums_) {
-    const auto values = state_entry(state, kPrefix + name, static_cast<int64_t>(sums.size()), at::kDouble).contiguous();
+    // States from before --meta-every do not count these: every step had a meta-step.
+    const bool has =
+        std::any_of(state.begin(), state.end(), [&](const auto& entry) { return entry.name == kPrefix + name; });
+    const std::string saved = name == kMetaImages && !has ? kImages : name;
+    const auto values =
+        state_entry(state, kPrefix + saved, static_cast<int64_t>(sums.size()), at::kDouble).contiguous();
     std::copy_n(values.const_data_ptr<double>(), sums.size(), sums.begin());
   }
 }

@@ -26,12 +26,13 @@ class EpochSums {
  public:
   explicit EpochSums(const bilevel::Problem& problem);
 
-  /// The iteration's numbers in one vector on the device, float64. Reads nothing on the host.
+  /// The iteration's numbers in one vector on the device, float64; 0 for those of a meta-step that it does not have.
+  /// Reads nothing on the host.
   [[nodiscard]] at::Tensor row(const Iteration& iteration, const at::Tensor& y) const;
 
-  /// Adds a step's row, which is on the CPU. Returns its losses as a step event (epoch and step unset). Throws
-  /// NotFinite.
-  StepEvent add(const at::Tensor& row, int64_t images);
+  /// Adds a step's row, which is on the CPU; `meta`: it has a meta-step. Returns its losses as a step event (epoch and
+  /// step unset). Throws NotFinite.
+  StepEvent add(const at::Tensor& row, int64_t images, bool meta);
 
   /// Means over the epoch; the other fields (epoch, rate, validation) are unset.
   [[nodiscard]] EpochMetrics metrics() const;
@@ -55,7 +56,7 @@ class EpochSums {
   std::vector<std::string> terms_;
   transfer::Learned learned_;
   std::vector<transfer::Pair> pairs_;
-  /// In the order of a row. Those of the meta-step come last: a step without one has a shorter row.
+  /// In the order of a row. Those of the meta-step come last.
   std::vector<Column> columns_;
   size_t real_columns_ = 0;  // how many are not of the meta-step
   /// By name.

@@ -1,8 +1,13 @@
 #include "native/run/learner.h"
 
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/util/ScopeExit.h>
+
+#include <algorithm>
+#include <cmath>
 
 #include "native/backends/cuda/cuda.h"
 #include "native/bilevel/native_engine.h"
@@ -70,6 +75,13 @@ backends::Precision set_precision(const Hyperparameters& hyperparameters, const 
   return precision;
 }
 
+void require_class_weights(const std::vector<double>& weights, int64_t classes) {
+  const bool valid = std::all_of(weights.begin(), weights.end(), [](double w) { return w >= 0 && std::isfinite(w); });
+  if (valid && static_cast<int64_t>(weights.size()) == classes) return;
+  throw Error("INVALID_OPTION",
+              "classWeights must be " + std::to_string(classes) + " numbers, one for each class, none below 0.");
+}
+
 /// C_m of every pair.
 std::vector<int> source_channels(const std::vector<transfer::Source>& sources,
                                  const std::vector<transfer::Pair>& pairs) {
@@ -109,12 +121,17 @@ void Learner::take_method(const Hyperparameters& hyperparameters, const at::Tens
           .momentum = settings.take("momentum"),
           .weight_decay = method.decays ? settings.take("weightDecay") : 0};
 
+  if (const auto& weights = hyperparameters.class_weights) {
+    require_class_weights(*weights, problem_.target.classes);
+    class_weights_ = at::tensor(*weights, at::kDouble).to(options);
+  }
   problem_.meta_networks = transfer::make_meta_networks(method.learned, source_channels(sources_, problem_.pairs));
   phi_ = make_parameters(problem_.meta_networks.phi, options);
   adam_state_ = {at::zeros_like(phi_.flat), at::zeros_like(phi_.flat), at::zeros({}, options.dtype(at::kDouble))};
   if (bilevel()) {
     problem_.inner_steps = settings.take_whole("innerSteps", 1, 1000);
     adam_ = {.lr = settings.take("metaLr"), .weight_decay = settings.take("metaWeightDecay")};
+    meta_every_ = settings.take_whole("metaEvery", 1, 1000000);
   }
   settings.require_all_taken();
 }
@@ -133,12 +150,12 @@ void Learner::start() {
 }
 
 Iteration Learner::iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
-                           const at::Tensor& lr) {
+                           const at::Tensor& lr, const std::optional<Labelled>& judge) {
   const auto ended = c10::make_scope_exit([this] { end(); });
   auto batch = begin(x, source_x, y);
   auto result = real_step(batch, lr);
   if (bilevel()) {
-    result.meta = engine_->meta_step(batch, sgd_, state_, phi_);
+    result.meta = engine_->meta_step(batch, judge ? labelled(*judge) : batch, sgd_, state_, phi_);
     problem_.backend->adam_step(adam_, phi_.flat, result.meta->phi_gradient, adam_state_);
     mark(problem_.phases, "phi-step");
   }
@@ -152,8 +169,13 @@ Iteration Learner::real_step(const at::Tensor& x, const std::vector<at::Tensor>&
   return real_step(batch, lr);
 }
 
+bilevel::Batch Learner::labelled(const Labelled& images) const {
+  const auto& [x, y] = images;
+  return {x, y, class_weights_.defined() ? at::index_select(class_weights_, 0, y) : at::Tensor(), {}, {}, {}};
+}
+
 bilevel::Batch Learner::begin(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y) {
-  bilevel::Batch batch{x, y, {}, {}, {}};
+  auto batch = labelled({x, y});
   if (!sources_.empty()) {
     batch.sources = transfer::source_activations(*problem_.backend, sources_, source_x);
     batch.maps = transfer::make_source_maps(batch.sources, problem_.pairs, target_sizes_);

@@ -8,12 +8,18 @@
 
 namespace l2t::run {
 
+/// Images with labels, on the device: x: B × 3 × H × W; y: B, int64.
+struct Labelled {
+  at::Tensor x;
+  at::Tensor y;
+};
+
 /// The results of one iteration. Scalars stay on the device.
 struct Iteration {
   std::vector<nets::Activations> sources;  // kept only where the learner observes
   transfer::Importance importance;
   bilevel::RealStep real;
-  std::optional<bilevel::MetaStep> meta;  // where the method is bilevel
+  std::optional<bilevel::MetaStep> meta;  // of a bilevel method's iterations with a φ step
 };
 
 /// The networks, the engine and the state that trains; runs one iteration of method.md at a time.
@@ -34,13 +40,16 @@ class Learner {
   void start();
 
   /// x: the target's images, B × 3 × H × W; source_x: each source's; y: B, int64; lr: 0-dim, float64. All on the
-  /// device.
+  /// device. `judge`: what the meta-objective is evaluated on; the batch itself unless given.
   Iteration iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
-                    const at::Tensor& lr);
+                    const at::Tensor& lr, const std::optional<Labelled>& judge = {});
 
   /// The real step only: φ stays as it is.
   Iteration real_step(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
                       const at::Tensor& lr);
+
+  /// Whether the run's step `step`, from 0, moves φ, too.
+  [[nodiscard]] bool moves_phi(int64_t step) const { return bilevel() && step % meta_every_ == 0; }
 
   [[nodiscard]] const bilevel::Problem& problem() const { return problem_; }
   [[nodiscard]] bilevel::TargetState& state() { return state_; }
@@ -61,6 +70,8 @@ class Learner {
  private:
   void take_method(const Hyperparameters& hyperparameters, const at::TensorOptions& options);
   [[nodiscard]] bool bilevel() const { return problem_.meta_networks.learned.any(); }
+  /// A batch without what the sources give.
+  [[nodiscard]] bilevel::Batch labelled(const Labelled& images) const;
   /// What all steps on a batch share, made once; end() drops what the terms keep of it, also after a failure.
   bilevel::Batch begin(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y);
   void end();
@@ -75,6 +86,8 @@ class Learner {
   backends::AdamState adam_state_;
   backends::Sgd sgd_{};
   backends::Adam adam_{};
+  int meta_every_ = 1;
+  at::Tensor class_weights_;  // K; undefined: 1
   bool observe_;
   std::unique_ptr<bilevel::Engine> engine_;
 };

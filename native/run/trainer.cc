@@ -37,6 +37,12 @@ std::unique_ptr<backends::Graphs> graphs_for(const RunConfig& config, c10::Devic
   return wanted ? backends::cuda::graphs(device) : nullptr;
 }
 
+bool other_judges(const RunConfig& config) {
+  const auto& name = config.meta_batch.value_or("same");
+  if (name == "same" || name == "other") return name == "other";
+  throw Error("INVALID_OPTION", "Unknown metaBatch '" + name + "': use same or other.");
+}
+
 /// Checks the data, sets the calling thread's thread count and returns the device. A trainer does this first.
 c10::Device prepare(const RunConfig& config) {
   require_valid_data(config);
@@ -55,16 +61,19 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
       learner_(config_.hyperparameters, config_.target, config_.size, config_.sources,
                at::TensorOptions().dtype(at::kFloat).device(device_), /*observe=*/false),
       decoder_(decoder),
-      batches_(on_device(std::move(config_.train), device_), config_.resized_crops, config_.batch, config_.seed,
-               config_.epochs, decoder),
+      batches_(on_device(std::move(config_.train), device_), config_.resized_crops, other_judges(config_),
+               config_.batch, config_.seed, config_.epochs, decoder),
       to_input_(config_.size, config_.normalisation, device_),
       to_source_input_(source_inputs(config_.sources, device_)),
       sums_(learner_.problem()),
+      other_judges_(other_judges(config_)),
       uploads_(device_),
       log_(device_, [this](const LoggedStep& step, const at::Tensor& row) { record(step, row); }),
-      iterate_(graphs_for(config_, device_), [this](const CapturedStep::Inputs& uploaded) {
-        const auto [x, source_x, y, lr] = input(uploaded);
-        return sums_.row(learner_.iterate(x, source_x, y, lr), y);
+      iterate_(graphs_for(config_, device_), [this](Kind kind, const CapturedStep::Inputs& uploaded) {
+        const auto [x, source_x, y, lr, judge] = input(uploaded);
+        const auto iteration =
+            kind == Kind::kMeta ? learner_.iterate(x, source_x, y, lr, judge) : learner_.real_step(x, source_x, y, lr);
+        return sums_.row(iteration, y);
       }) {
   if (config_.validation) config_.validation = on_device(std::move(*config_.validation), device_);
   if (config_.test) config_.test = on_device(std::move(*config_.test), device_);
@@ -127,14 +136,14 @@ bool Trainer::train_epoch() {
 void Trainer::try_rates(const std::vector<double>& rates) {
   const auto steps = static_cast<int64_t>(rates.size());
   for (int64_t k = 0; k < steps && !listener_.stopped(); ++k) {
-    const auto uploaded = upload(k / batches_.steps(), k % batches_.steps(), rates[k]);
+    const auto uploaded = upload(k / batches_.steps(), k % batches_.steps(), rates[k], Kind::kReal);
     if (!uploaded) return;
-    const auto [x, source_x, y, lr] = input(*uploaded);
+    const auto [x, source_x, y, lr, judge] = input(*uploaded);
     StepEvent event{};
     bool finite = true;
     try {
       const auto row = within_memory(y.size(0), [&] { return sums_.row(learner_.real_step(x, source_x, y, lr), y); });
-      event = sums_.add(row.cpu(), y.size(0));
+      event = sums_.add(row.cpu(), y.size(0), /*meta=*/false);
     } catch (const NotFinite&) {
       finite = false;
       event.losses = {{terms::kCrossEntropy, std::numeric_limits<double>::infinity()}};
@@ -146,29 +155,48 @@ void Trainer::try_rates(const std::vector<double>& rates) {
   }
 }
 
-std::optional<CapturedStep::Inputs> Trainer::upload(int64_t epoch, int64_t step, double lr) {
-  const auto host = batches_.prepare(epoch, step, lr);
-  if (!host) return std::nullopt;
-  CapturedStep::Inputs uploaded{uploads_.upload(host->plan)};
-  if (host->pixels.defined()) uploaded.push_back(uploads_.upload(host->pixels));
+Trainer::Kind Trainer::next_kind() const {
+  return learner_.moves_phi(epoch_ * batches_.steps() + step_) ? Kind::kMeta : Kind::kReal;
+}
+
+std::optional<CapturedStep::Inputs> Trainer::upload(int64_t epoch, int64_t step, double lr, Kind kind) {
+  CapturedStep::Inputs uploaded;
+  if (!upload(batches_.prepare(epoch, step, lr), uploaded)) return std::nullopt;
+  const bool judge = other_judges_ && kind == Kind::kMeta;
+  if (judge && !upload(batches_.prepare_next(epoch, step), uploaded)) return std::nullopt;
   return uploaded;
+}
+
+bool Trainer::upload(const std::optional<data::StepInput>& host, CapturedStep::Inputs& uploaded) {
+  if (!host) return false;
+  uploaded.push_back(uploads_.upload(host->plan));
+  if (host->pixels.defined()) uploaded.push_back(uploads_.upload(host->pixels));
+  return true;
 }
 
 /// A batch as the networks read it.
 Trainer::Input Trainer::input(const CapturedStep::Inputs& uploaded) const {
-  const data::StepInput step{uploaded.front(), uploaded.size() > 1 ? uploaded.back() : at::Tensor()};
-  const auto [pixels, y] = batches_.batch(step);
-  Input batch{to_input_(pixels), {}, y, data::TrainingBatches::learning_rate(step)};
+  const size_t each = batches_.resident() ? 1 : 2;
+  const auto at = [&](size_t first) {
+    return data::StepInput{uploaded[first], each > 1 ? uploaded[first + 1] : at::Tensor()};
+  };
+  const auto [pixels, y] = batches_.batch(at(0));
+  Input batch{to_input_(pixels), {}, y, data::TrainingBatches::learning_rate(at(0)), {}};
   for (const auto& to_source_input : to_source_input_) batch.source_x.push_back(to_source_input(pixels));
+  if (uploaded.size() > each) {
+    const auto [judge, labels] = batches_.batch(at(each));
+    batch.judge = {to_input_(judge), labels};
+  }
   return batch;
 }
 
 /// One iteration of method.md on the next batch; false where decoding was stopped.
 bool Trainer::step() {
-  const auto uploaded = upload(epoch_, step_, learning_rate(step_));
+  const auto kind = next_kind();
+  const auto uploaded = upload(epoch_, step_, learning_rate(step_), kind);
   if (!uploaded) return false;
-  const LoggedStep logged{epoch_, step_, batches_.images(step_)};
-  log_.add(logged, within_memory(logged.images, [&] { return iterate_.run(*uploaded); }));
+  const LoggedStep logged{epoch_, step_, batches_.images(step_), kind == Kind::kMeta};
+  log_.add(logged, within_memory(logged.images, [&] { return iterate_.run(kind, *uploaded); }));
   epoch_images_ += logged.images;
   ++epoch_steps_;
   ++step_;
@@ -178,7 +206,7 @@ bool Trainer::step() {
 /// Adds a step's numbers to the epoch's, and says them.
 void Trainer::record(const LoggedStep& step, const at::Tensor& row) {
   try {
-    auto event = sums_.add(row, step.images);
+    auto event = sums_.add(row, step.images, step.meta);
     event.epoch = step.epoch;
     event.step = step.step + 1;
     event.steps = batches_.steps();

@@ -29,19 +29,24 @@ class Trainer {
   void try_rates(const std::vector<double>& rates);
 
  private:
-  /// What an iteration reads: the target's images, each source's, labels, the learning rate.
+  /// What an iteration reads: the target's images, each source's, labels, the learning rate, and what judges φ.
   struct Input {
     at::Tensor x;
     std::vector<at::Tensor> source_x;
     at::Tensor y;
     at::Tensor lr;
+    std::optional<Labelled> judge;
   };
+  using Kind = CapturedStep::Kind;
   bool train_epoch();
   bool finish_epoch();
   bool step();
-  /// The next step's tensors on the device: its plan and, where the images are not resident, its pixels. Nothing where
-  /// decoding was stopped.
-  [[nodiscard]] std::optional<CapturedStep::Inputs> upload(int64_t epoch, int64_t step, double lr);
+  /// Whether the run's next step moves φ.
+  [[nodiscard]] Kind next_kind() const;
+  /// A step's tensors on the device: its plan and, where the images are not resident, its pixels; then, where another
+  /// batch judges φ, the same of that. Nothing where decoding was stopped.
+  [[nodiscard]] std::optional<CapturedStep::Inputs> upload(int64_t epoch, int64_t step, double lr, Kind kind);
+  bool upload(const std::optional<data::StepInput>& host, CapturedStep::Inputs& uploaded);
   [[nodiscard]] Input input(const CapturedStep::Inputs& uploaded) const;
   void record(const LoggedStep& step, const at::Tensor& row);
   /// Runs a step; where the GPU's memory ends, throws OUT_OF_MEMORY, naming the batch and what would fit.
@@ -73,6 +78,7 @@ class Trainer {
   data::ToInput to_input_;
   std::vector<data::ToInput> to_source_input_;
   EpochSums sums_;
+  bool other_judges_;  // another batch judges φ
   SideStream uploads_;
   StepLog log_;
   CapturedStep iterate_;

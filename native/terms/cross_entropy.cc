@@ -5,10 +5,10 @@ namespace {
 
 class CrossEntropyPoint final : public TermPoint {
  public:
-  CrossEntropyPoint(const backends::Backend& backend, at::Tensor y) : backend_(backend), y_(std::move(y)) {}
+  CrossEntropyPoint(const backends::Backend& backend, const ops::Labels& labels) : backend_(backend), labels_(labels) {}
 
   at::Tensor forward(const nets::Activations& target, Tensors /*theta*/) override {
-    auto [loss, log_p, z_bar] = backend_.cross_entropy(target.logits, y_);
+    auto [loss, log_p, z_bar] = backend_.cross_entropy(target.logits, labels_);
     log_p_ = std::move(log_p);
     z_bar_ = std::move(z_bar);
     return loss;
@@ -16,12 +16,12 @@ class CrossEntropyPoint final : public TermPoint {
   void backward(nets::Activations& bar) override { add_to(bar.logits, std::move(z_bar_)); }
   void tangent(const nets::Activations& dot, Tensors /*theta_dot*/, bool /*keep*/) override { z_dot_ = dot.logits; }
   void tangent_backward(nets::Activations& bar_dot) override {
-    add_to(bar_dot.logits, backend_.cross_entropy_tangent_backward(log_p_, z_dot_));
+    add_to(bar_dot.logits, backend_.cross_entropy_tangent_backward(log_p_, z_dot_, labels_));
   }
 
  private:
   const backends::Backend& backend_;
-  at::Tensor y_;
+  ops::Labels labels_;
   at::Tensor log_p_;
   at::Tensor z_bar_;
   at::Tensor z_dot_;
@@ -29,20 +29,22 @@ class CrossEntropyPoint final : public TermPoint {
 
 class CrossEntropy final : public Term {
  public:
-  CrossEntropy(const std::string& name, const backends::Backend& backend) : Term(name), backend_(backend) {}
+  CrossEntropy(const std::string& name, Setup& setup)
+      : Term(name), backend_(setup.backend()), smoothing_(setup.setting("labelSmoothing")) {}
   [[nodiscard]] Reads reads() const override { return {.logits = true, .features = {}}; }
   std::unique_ptr<TermPoint> point(const Batch& batch) override {
-    return std::make_unique<CrossEntropyPoint>(backend_, batch.y);
+    return std::make_unique<CrossEntropyPoint>(backend_, ops::Labels{batch.y, batch.weights, smoothing_});
   }
 
  private:
   const backends::Backend& backend_;
+  double smoothing_;
 };
 
 }  // namespace
 
 std::unique_ptr<Term> make_cross_entropy(const std::string& name, Setup& setup) {
-  return std::make_unique<CrossEntropy>(name, setup.backend());
+  return std::make_unique<CrossEntropy>(name, setup);
 }
 
 }  // namespace l2t::terms

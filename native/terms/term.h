@@ -21,6 +21,7 @@ namespace l2t::terms {
 struct Batch {
   at::Tensor x;                            // images, B × 3 × H × W
   at::Tensor y;                            // labels, B, int64
+  at::Tensor weights;                      // of the images in the cross-entropy, B; undefined: 1
   std::vector<nets::Activations> sources;  // of each source; gone after Term::begin where nothing reads them later
   transfer::SourceMaps maps;
   transfer::Importance importance;

@@ -100,6 +100,8 @@ export type ConvolutionName = 'auto' | 'winograd' | 'direct';
  * with inputs cast to bfloat16. Weights, sums, losses and steps stay float32.
  */
 export type PrecisionName = 'float32' | 'tf32' | 'bf16';
+/** What judges φ: the batch of the steps, or the next one of the epoch's order, after its last the first. */
+export type MetaBatch = 'same' | 'other';
 
 export interface Hyperparameters {
   readonly method: string;
@@ -109,6 +111,8 @@ export interface Hyperparameters {
   readonly precision?: PrecisionName | undefined;
   /** False: a GPU may take faster algorithms whose results differ from run to run. Absent: true. */
   readonly deterministic?: boolean | undefined;
+  /** Weights of the classes' images in the cross-entropy, one for each class. Absent: 1 each. */
+  readonly classWeights?: readonly number[] | undefined;
   /** Momentum, and what the method's terms and meta-networks take, by the names of options/methods.ts. */
   readonly settings: Readonly<Record<string, number>>;
 }
@@ -147,6 +151,8 @@ export interface RunJob extends Hyperparameters {
   readonly lr: number;
   /** The fraction of all steps during which the learning rate grows linearly to the schedule's. Absent: no warm-up. */
   readonly warmUp?: number;
+  /** Absent: 'same'. */
+  readonly metaBatch?: MetaBatch | undefined;
   /** False: a GPU is given each operation of a step by itself, not the whole step as one graph. Absent: true. */
   readonly graph?: boolean | undefined;
   /** Continues a run: `state` is that of its last 'save' or 'epoch' event, `best` the `network` of its best epoch. */
@@ -176,7 +182,7 @@ export interface StepEvent {
   readonly steps: number;
   /** Means over the batch, before the step. */
   readonly losses: Losses;
-  /** L_org(θ_{T+1}); absent if the method is not bilevel. */
+  /** L_org(θ_{T+1}); absent if the step does not move φ. */
   readonly metaObjective?: number;
 }
 
@@ -202,9 +208,9 @@ export interface EpochMetrics {
   readonly lr: number;
   /** Means over the epoch's steps. */
   readonly losses: Losses;
-  /** L_org(θ_{T+1}), mean over the epoch's steps, nats; absent if the method is not bilevel. */
+  /** L_org(θ_{T+1}), mean over the epoch's steps that move φ, nats; absent if there are none. */
   readonly metaObjective?: number;
-  /** Norm of the gradient with respect to φ, mean over the epoch's steps. */
+  /** Norm of the gradient with respect to φ, mean over the same steps. */
   readonly gradPhi?: number;
   /** On the training images, augmented, before each step: in [0, 1]. */
   readonly trainAccuracy: number;

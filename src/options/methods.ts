@@ -47,11 +47,26 @@ const optimiserSettings = {
   weightDecay: between(0, 1, 'weight decay of SGD', { default: 1e-4, paper: 1e-4 }),
 };
 
+/** Settings of the cross-entropy. */
+const lossSettings = {
+  labelSmoothing: custom(
+    z.number().gte(0).lt(1),
+    'x',
+    'a number from 0 and below 1',
+    'the cross-entropy takes this part of each label from all classes alike',
+    { default: 0, paper: 0 },
+  ),
+};
+
 /** Settings of the meta-networks and of the steps that train them: of the methods that learn. */
 const metaSettings = {
   innerSteps: whole(1, 100, 'T, virtual steps on the matching loss', { default: 2, paper: 2 }),
   metaLr: between(0, 10, 'learning rate of Adam on the meta-networks', { default: 1e-4, paper: 1e-4 }),
   metaWeightDecay: between(0, 1, 'weight decay of Adam on the meta-networks', { default: 1e-4, paper: 1e-4 }),
+  metaEvery: whole(1, 1_000_000, 'train the meta-networks in every n-th step, from the first; 1: in each', {
+    default: 1,
+    paper: 1,
+  }),
 };
 
 type Intersection<U> = (U extends unknown ? (each: U) => void : never) extends (all: infer I) => void ? I : never;
@@ -60,7 +75,13 @@ const termSettings = Object.assign({}, ...Object.values(terms).map(({ settings }
 >;
 
 /** All settings: the options that the native part takes by name. Their order is that of help and of options.yaml. */
-export const settings = { ...optimiserSettings, ...terms.matching.settings, ...metaSettings, ...termSettings };
+export const settings = {
+  ...optimiserSettings,
+  ...lossSettings,
+  ...terms.matching.settings,
+  ...metaSettings,
+  ...termSettings,
+};
 export type SettingName = keyof typeof settings;
 export type SettingValues = { readonly [name in SettingName]?: number | undefined };
 
@@ -70,18 +91,26 @@ export interface Needs {
   readonly pairs: boolean;
   /** --target-init. */
   readonly start: boolean;
+  /** Whether it trains meta-networks. */
+  readonly learns: boolean;
   readonly settings: readonly SettingName[];
 }
 
 export function needsOf(name: MethodName): Needs {
   const { learns, start, decays = true, ...method } = methodOf(name);
   const added: readonly Term[] = method.terms.map((term) => terms[term]);
-  const groups = [optimiserSettings, ...(learns ? [metaSettings] : []), ...added.map((term) => term.settings)];
+  const groups = [
+    optimiserSettings,
+    lossSettings,
+    ...(learns ? [metaSettings] : []),
+    ...added.map((term) => term.settings),
+  ];
   const names = groups.flatMap((group) => Object.keys(group) as SettingName[]);
   return {
     source: added.some(({ reads }) => reads !== 'start'),
     pairs: added.some(({ reads }) => reads === 'pairs'),
     start: start !== undefined,
+    learns: learns !== undefined,
     settings: names.filter((setting) => decays || setting !== 'weightDecay'),
   };
 }
@@ -107,13 +136,14 @@ const sourceOptions = ['source', 'sourceNetwork', 'sourceSize', 'sourceWidth'] a
 /** The options of `transfer` that a method with these needs does not use. */
 export function uselessOptions(
   has: Needs,
-): (SettingName | (typeof sourceOptions)[number] | 'sourceLicence' | 'pairs')[] {
+): (SettingName | (typeof sourceOptions)[number] | 'sourceLicence' | 'pairs' | 'metaBatch')[] {
   const names = Object.keys(settings) as SettingName[];
   return [
     ...(has.source ? [] : sourceOptions),
     // What a method starts from has a licence, too.
     ...(has.source || has.start ? [] : (['sourceLicence'] as const)),
     ...(has.pairs ? [] : (['pairs'] as const)),
+    ...(has.learns ? [] : (['metaBatch'] as const)),
     ...names.filter((name) => !has.settings.includes(name)),
   ];
 }

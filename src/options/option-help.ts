@@ -15,6 +15,8 @@ export interface OptionHelp {
   readonly target?: unknown;
   /** weights of the target's network to start from (the seed's) */
   readonly targetInit?: unknown;
+  /** which training images judge the meta-networks: the step's own batch, or the next one of the epoch (same); one of same, other */
+  readonly metaBatch?: unknown;
   /** refuse checkpoints that hold entries which the network does not have */
   readonly strict?: unknown;
   /** data set: class folders (train/, val/, test/ or flat), or a published one as distributed (docs/data.md) */
@@ -63,6 +65,10 @@ export interface OptionHelp {
   readonly momentum?: unknown;
   /** weight decay of SGD (1e-4); from 0 to 1 */
   readonly weightDecay?: unknown;
+  /** the cross-entropy takes this part of each label from all classes alike (0); from 0 and below 1 */
+  readonly labelSmoothing?: unknown;
+  /** weigh images in the cross-entropy so that all classes count alike: for data with many images of some classes and few of others */
+  readonly balance?: unknown;
   /** seconds between saves within an epoch (60); above 0 and at most 1000000 */
   readonly saveEvery?: unknown;
   /** make report.html, a page with curves and pictures, at the end */
@@ -79,6 +85,8 @@ export interface OptionHelp {
   readonly metaLr?: unknown;
   /** weight decay of Adam on the meta-networks (1e-4); from 0 to 1 */
   readonly metaWeightDecay?: unknown;
+  /** train the meta-networks in every n-th step, from the first; 1: in each (1); from 1 to 1000000 */
+  readonly metaEvery?: unknown;
   /** weight of the attention loss (1000); from 0 to 1000000000 */
   readonly attentionWeight?: unknown;
   /** weight of the distillation loss of lwf (1); from 0 to 1000000 */

@@ -7,7 +7,7 @@ import { layouts } from './datasets.js';
 import { logNames } from './logs.js';
 import { methodNames, type SettingName, settings } from './methods.js';
 import { networkNames } from './networks.js';
-import { convolutionNames, engineNames, precisionNames } from './schemas.js';
+import { convolutionNames, engineNames, metaBatches, precisionNames } from './schemas.js';
 import { parseYaml } from './yaml.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -65,6 +65,10 @@ const resolved = z.strictObject({
   threads: z.int().min(1),
   saveEvery: z.number(),
   lr: z.union([z.literal('auto'), z.number()]),
+  /** Absent: false. */
+  balance: z.literal(true).optional(),
+  /** Absent: same, where the method trains meta-networks. */
+  metaBatch: z.enum(metaBatches).optional(),
   /** Absent: true. */
   report: z.literal(false).optional(),
   log: z.array(z.enum(logNames)).min(1).optional(),

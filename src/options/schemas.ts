@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { ConvolutionName, EngineName, PrecisionName } from '../native/contract.js';
+import type { ConvolutionName, EngineName, MetaBatch, PrecisionName } from '../native/contract.js';
 import { layouts, splitNames } from './datasets.js';
 import { logNames } from './logs.js';
 import { methodNames, methodOf, rowNames, settings } from './methods.js';
@@ -9,6 +9,7 @@ import { above, choice, custom, listed, path, repeated, someOf, text, whole, yes
 export const engineNames = ['native', 'autograd'] as const satisfies readonly EngineName[];
 export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfies readonly ConvolutionName[];
 export const precisionNames = ['float32', 'tf32', 'bf16'] as const satisfies readonly PrecisionName[];
+export const metaBatches = ['same', 'other'] as const satisfies readonly MetaBatch[];
 export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
@@ -90,6 +91,10 @@ const training = {
   ),
   momentum: settings.momentum,
   weightDecay: settings.weightDecay,
+  labelSmoothing: settings.labelSmoothing,
+  balance: yes(
+    'weigh images in the cross-entropy so that all classes count alike: for data with many images of some classes and few of others',
+  ),
   saveEvery: above(0, 1e6, 'seconds between saves within an epoch', { default: 60 }),
   report: yes('make report.html, a page with curves and pictures, at the end', { default: true }),
   live: custom(
@@ -134,6 +139,11 @@ export const transferSchema = z.strictObject({
     ),
   ),
   targetInit: path('checkpoint', "weights of the target's network to start from (the seed's)"),
+  metaBatch: choice(
+    metaBatches,
+    "which training images judge the meta-networks: the step's own batch, or the next one of the epoch",
+    { default: 'same', paper: 'same' },
+  ),
   strict: yes('refuse checkpoints that hold entries which the network does not have'),
   ...training,
   ...settings,

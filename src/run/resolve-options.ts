@@ -126,6 +126,8 @@ export function resolveOptions(
     threads: given.threads ?? defaultThreads(),
     saveEvery: or('saveEvery'),
     lr: given.lr ?? rules[format].lr,
+    ...(given.balance === true && { balance: true as const }),
+    ...(needsOf(method).learns && { metaBatch: or('metaBatch') }),
     ...(given.report === false && { report: false as const }),
     ...(given.log !== undefined && { log: given.log }),
     ...settingsOf(method, given),

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { balancedWeights } from '../data/class-weights.js';
 import { evaluationBatch, largeSize } from '../data/fit.js';
 import type { TrainingData } from '../data/training-sets.js';
 import { L2TError } from '../errors.js';
@@ -133,6 +134,8 @@ function toJob(
   const { size, threads, seed, epochs, batch, saveEvery } = options;
   return {
     settings: settingsOf(method, options),
+    ...(options.balance && { classWeights: balancedWeights(data.train.labels, data.classNames.length) }),
+    metaBatch: options.metaBatch,
     ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, warmUp: rate.warmUp }),
     method,
     engine,

@@ -1,6 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import type { EngineName, NamedTensor } from '../../src/native/addon.js';
-import { type MethodName, methodNames, needsOf } from '../../src/options/methods.js';
+import { type MethodName, methodNames, needsOf, type SettingValues } from '../../src/options/methods.js';
 import { declarations, iterate } from '../../tools/parity/observe.js';
 import { uniform } from '../../tools/parity/uniform.js';
 import { tinyJob, train } from './tiny.js';
@@ -14,13 +14,14 @@ const float64 = (name: string, shape: readonly number[], values: Float64Array<Ar
   data: new Uint8Array(values.buffer),
 });
 
-function batches(): NamedTensor[] {
+/** `prefix`: judge_ for what judges φ. */
+function batches(prefix = '', images = batch): NamedTensor[] {
   return Array.from({ length: iterations }, (_, k) => (k === 0 ? '' : `@${k}`)).flatMap((suffix) => {
-    const labels = BigInt64Array.from({ length: batch }, (__, i) => BigInt(i % classes));
-    const pixels = uniform(7, `x${suffix}`, batch * 3 * size * size);
+    const [x, y] = [`${prefix}x${suffix}`, `${prefix}y${suffix}`];
+    const labels = BigInt64Array.from({ length: images }, (__, i) => BigInt(i % classes));
     return [
-      float64(`x${suffix}`, [batch, 3, size, size], pixels),
-      { name: `y${suffix}`, dtype: 'int64' as const, shape: [batch], data: new Uint8Array(labels.buffer) },
+      float64(x, [images, 3, size, size], uniform(7, x, images * 3 * size * size)),
+      { name: y, dtype: 'int64' as const, shape: [images], data: new Uint8Array(labels.buffer) },
     ];
   });
 }
@@ -34,11 +35,11 @@ const toInputs = (state: readonly NamedTensor[]): NamedTensor[] =>
   });
 
 /** A method's job, with pairs only where it reads them, and the tensors to begin from. */
-async function begin(method: MethodName) {
+async function begin(method: MethodName, settings: SettingValues) {
   const needs = needsOf(method);
   const [source] = tinyJob().sources;
   const sources = source && needs.source ? [needs.pairs ? source : { ...source, pairs: [] }] : [];
-  const job = tinyJob({ method, sources, epochs: 1 });
+  const job = tinyJob({ method, sources, epochs: 1, settings });
   const { epochs } = await train(job);
   const weights = sources.flatMap((each) =>
     each.weights.map((tensor) => ({ ...tensor, name: `source.${tensor.name}` })),
@@ -56,29 +57,61 @@ function error(a: Float64Array, b: Float64Array): number {
   return Math.sqrt(square((value, i) => (a[i] as number) - value) / square((value) => value));
 }
 
-describe.each(methodNames)('%s', (method) => {
-  it('is, in float64, what automatic differentiation gives: losses, θ, momentum, φ', async () => {
-    const { job, tensors } = await begin(method);
-    const { target, settings, convolution, device, threads } = job;
-    const iterated = (engine: EngineName) => {
-      const sources = job.sources.map(({ network, pairs }) => ({ network, pairs }));
-      const common = { method, engine, convolution, settings, target, device, threads, sources, tensors, iterations };
-      return iterate({ ...common, lr: 0.02, dtype: 'float64' });
-    };
-    const [ours, theirs] = [await iterated('native'), await iterated('autograd')];
-    const names = theirs.map(({ name }) => name);
-    expect(names.filter((name) => name.includes('loss/')).length).toBe(iterations * (1 + methodTerms(method)));
-    // θ as a whole: a bias before batch norm has no gradient but rounding.
-    const whole = ['theta/', 'momentum/', 'phi/'].filter((prefix) => names.some((name) => name.startsWith(prefix)));
-    for (const prefix of [...whole, ...names.filter((name) => /(loss|virtual|meta)\//.test(name))]) {
-      const [mine, truth] = [ours, theirs].map((tensors) =>
-        Float64Array.from(
-          tensors.filter(({ name }) => name.startsWith(prefix)).flatMap((tensor) => [...values(tensor)]),
-        ),
-      );
-      expect([prefix, error(mine as Float64Array, truth as Float64Array) < 1e-10]).toEqual([prefix, true]);
-    }
-  });
+/** Beyond the method: what a run may add to any method, or change in its meta-objective. */
+interface Changes {
+  readonly settings?: SettingValues;
+  readonly classWeights?: readonly number[];
+  readonly judge?: readonly NamedTensor[];
+}
+
+/** A short training by one engine. */
+async function trained(method: MethodName, { settings = {}, classWeights, judge = [] }: Changes) {
+  const { job, tensors } = await begin(method, settings);
+  const { target, convolution, device, threads } = job;
+  const sources = job.sources.map(({ network, pairs }) => ({ network, pairs }));
+  const common = { method, convolution, settings: job.settings, classWeights, target, device, threads, sources };
+  return (engine: EngineName) =>
+    iterate({ ...common, engine, tensors: [...tensors, ...judge], iterations, lr: 0.02, dtype: 'float64' });
+}
+
+/** All losses, and θ, momentum and φ each as a whole: a bias before batch norm has no gradient but rounding. */
+async function expectEqual(method: MethodName, changes: Changes = {}): Promise<void> {
+  const by = await trained(method, changes);
+  const [ours, theirs] = [await by('native'), await by('autograd')];
+  const names = theirs.map(({ name }) => name);
+  expect(names.filter((name) => name.includes('loss/')).length).toBe(iterations * (1 + methodTerms(method)));
+  const whole = ['theta/', 'momentum/', 'phi/'].filter((prefix) => names.some((name) => name.startsWith(prefix)));
+  for (const prefix of [...whole, ...names.filter((name) => /(loss|virtual|meta)\//.test(name))]) {
+    const [mine, truth] = [ours, theirs].map((tensors) =>
+      Float64Array.from(tensors.filter(({ name }) => name.startsWith(prefix)).flatMap((tensor) => [...values(tensor)])),
+    );
+    expect([prefix, error(mine as Float64Array, truth as Float64Array) < 1e-10]).toEqual([prefix, true]);
+  }
+}
+
+describe('losses, θ, momentum and φ are, in float64, what automatic differentiation gives', () => {
+  it.each(methodNames)('%s', (method) => expectEqual(method));
+
+  it.each(['l2t-ww', 'lwf+at', 'l2-sp'] as const)('%s with weights of the classes and smoothed labels', (method) =>
+    expectEqual(method, { settings: { labelSmoothing: 0.1 }, classWeights: [0.4, 2, 0, 1.6] }),
+  );
+
+  it('l2t-ww with another batch that judges φ, of fewer images', () =>
+    expectEqual('l2t-ww', { judge: batches('judge_', batch - 2) }));
+});
+
+const objective = (tensors: readonly NamedTensor[]) =>
+  values(tensors.find(({ name }) => name === 'iteration0/meta/objective'))[0];
+
+test('another judge, weights and smoothed labels change the meta-objective', async () => {
+  const plain = objective(await (await trained('l2t-ww', {}))('autograd'));
+  for (const changes of [
+    { judge: batches('judge_') },
+    { classWeights: [0.4, 2, 0, 1.6] },
+    { settings: { labelSmoothing: 0.1 } },
+  ]) {
+    expect(objective(await (await trained('l2t-ww', changes))('autograd'))).not.toBe(plain);
+  }
 });
 
 const methodTerms = (method: MethodName): number =>

@@ -40,13 +40,13 @@ class Cuda final : public Backend {
     return cuda::infer(network, parameters, buffers, x, products_);
   }
 
-  [[nodiscard]] CrossEntropy cross_entropy(const at::Tensor& z, const at::Tensor& y) const override {
-    return cuda::cross_entropy(z.contiguous(), y);
+  [[nodiscard]] CrossEntropy cross_entropy(const at::Tensor& z, const ops::Labels& labels) const override {
+    return cuda::cross_entropy(z.contiguous(), labels);
   }
 
-  [[nodiscard]] at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p,
-                                                          const at::Tensor& z_dot) const override {
-    return cuda::cross_entropy_tangent_backward(log_p, z_dot.contiguous());
+  [[nodiscard]] at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Tensor& z_dot,
+                                                          const ops::Labels& labels) const override {
+    return cuda::cross_entropy_tangent_backward(log_p, z_dot.contiguous(), labels);
   }
 
   [[nodiscard]] ops::Importance importance(const at::Tensor& s,

@@ -129,7 +129,7 @@ void adam_step(const Adam& adam, const at::Tensor& phi, const at::Tensor& gradie
   });
 }
 
-CrossEntropy cross_entropy(const at::Tensor& z, const at::Tensor& y) {
+CrossEntropy cross_entropy(const at::Tensor& z, const ops::Labels& labels) {
   const auto images = z.size(0);
   const auto lanes = structs<SumOfExp>(z, images * kLanes);
   const auto rows = doubles(z, 2 * images);
@@ -137,19 +137,21 @@ CrossEntropy cross_entropy(const at::Tensor& z, const at::Tensor& y) {
   by_type(z.scalar_type(), [&]<class T>(T /*type*/) {
     const CrossEntropyBody<T> body{images,
                                    z.size(1),
+                                   labels.smoothing,
                                    read<T>(z),
-                                   read<int64_t>(y),
+                                   read<int64_t>(labels.y),
+                                   read<T>(labels.weights),
                                    as<SumOfExp>(lanes),
                                    write<double>(rows),
                                    write<T>(result.log_p),
                                    write<T>(result.z_bar),
                                    write<T>(result.loss)};
-    launch(body, {z, y, lanes, rows, result.loss, result.log_p, result.z_bar});
+    launch(body, {z, labels.y, labels.weights, lanes, rows, result.loss, result.log_p, result.z_bar});
   });
   return result;
 }
 
-at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Tensor& z_dot) {
+at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Tensor& z_dot, const ops::Labels& labels) {
   const auto images = log_p.size(0);
   const auto lanes = doubles(log_p, images * kLanes);
   const auto rows = doubles(log_p, images);
@@ -159,10 +161,11 @@ at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Ten
                                               log_p.size(1),
                                               read<T>(log_p),
                                               read<T>(z_dot),
+                                              read<T>(labels.weights),
                                               write<double>(lanes),
                                               write<double>(rows),
                                               write<T>(z_bar_dot)};
-    launch(body, {log_p, z_dot, lanes, rows, z_bar_dot});
+    launch(body, {log_p, z_dot, labels.weights, lanes, rows, z_bar_dot});
   });
   return z_bar_dot;
 }

@@ -96,8 +96,8 @@ void sgd_step(const Sgd& sgd, const at::Tensor& theta, const at::Tensor& velocit
 at::Tensor sgd_adjoint(const Sgd& sgd, const at::Tensor& a, const at::Tensor& b);
 void adam_step(const Adam& adam, const at::Tensor& phi, const at::Tensor& gradient, const AdamState& state);
 
-CrossEntropy cross_entropy(const at::Tensor& z, const at::Tensor& y);
-at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Tensor& z_dot);
+CrossEntropy cross_entropy(const at::Tensor& z, const ops::Labels& labels);
+at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Tensor& z_dot, const ops::Labels& labels);
 
 /// w and λ from f's logits z.
 ops::Importance importance(const at::Tensor& z, const at::Tensor& s, const ops::ImportanceNetworks& networks);

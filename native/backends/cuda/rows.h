@@ -27,6 +27,12 @@ struct SumOfExp {
   [[nodiscard]] L2T_BODY double log() const { return max + std::log(sum); }
 };
 
+/// ω of image b in the cross-entropy.
+template <class T>
+L2T_BODY double weight_of(const T* weights, int64_t b) {
+  return weights != nullptr ? static_cast<double>(weights[b]) : 1.0;
+}
+
 /// ops/cross_entropy.h: L, log p and z̄.
 template <class T>
 struct CrossEntropyBody {
@@ -35,10 +41,12 @@ struct CrossEntropyBody {
 
   int64_t images;
   int64_t classes;
+  double smoothing;
   const T* z;
   const int64_t* y;
-  SumOfExp* lanes;  // B × kLanes
-  double* rows;     // 2 B: log Σ exp z, and the loss
+  const T* weights;  // B; null: 1
+  SumOfExp* lanes;   // B × kLanes
+  double* rows;      // 2 B: log Σ exp z, and the loss
   T* log_p;
   T* z_bar;
   T* loss;
@@ -57,17 +65,28 @@ struct CrossEntropyBody {
       SumOfExp sum;
       for (int64_t lane = 0; lane < kLanes; ++lane) sum.add(lanes[i * kLanes + lane]);
       rows[i] = sum.log();
-      rows[images + i] = rows[i] - static_cast<double>(z[i * classes + y[i]]);
+      rows[images + i] = weight_of(weights, i) * loss_of(i);
     } else if (i < images * classes) {
       const double log = static_cast<double>(z[i]) - rows[i / classes];
-      const double hit = y[i / classes] == i % classes ? 1 : 0;
+      const int64_t b = i / classes;
+      const double q = (y[b] == i % classes ? 1 - smoothing : 0) + smoothing / static_cast<double>(classes);
       log_p[i] = static_cast<T>(log);
-      z_bar[i] = static_cast<T>((std::exp(log) - hit) / static_cast<double>(images));
+      z_bar[i] = static_cast<T>(weight_of(weights, b) * (std::exp(log) - q) / static_cast<double>(images));
     } else {
       double sum = 0;
       for (int64_t b = 0; b < images; ++b) sum += rows[images + b];
       *loss = static_cast<T>(sum / static_cast<double>(images));
     }
+  }
+
+ private:
+  /// ℓ of image b, from its log Σ exp z.
+  L2T_BODY double loss_of(int64_t b) const {
+    const double hit = rows[b] - static_cast<double>(z[b * classes + y[b]]);
+    if (!(smoothing > 0)) return hit;
+    double sum = 0;
+    for (int64_t c = 0; c < classes; ++c) sum += rows[b] - static_cast<double>(z[b * classes + c]);
+    return (1 - smoothing) * hit + smoothing / static_cast<double>(classes) * sum;
   }
 };
 
@@ -81,8 +100,9 @@ struct CrossEntropyTangentBackward {
   int64_t classes;
   const T* log_p;
   const T* z_dot;
-  double* lanes;  // B × kLanes
-  double* rows;   // B: Σ_k p_k ż_k
+  const T* weights;  // B; null: 1
+  double* lanes;     // B × kLanes
+  double* rows;      // B: Σ_k p_k ż_k
   T* z_bar_dot;
 
   L2T_BODY int64_t threads(int phase) const {
@@ -103,9 +123,9 @@ struct CrossEntropyTangentBackward {
       for (int64_t lane = 0; lane < kLanes; ++lane) sum += lanes[i * kLanes + lane];
       rows[i] = sum;
     } else {
-      const double p = std::exp(static_cast<double>(log_p[i]));
-      z_bar_dot[i] =
-          static_cast<T>(p * (static_cast<double>(z_dot[i]) - rows[i / classes]) / static_cast<double>(images));
+      const int64_t b = i / classes;
+      const double p = weight_of(weights, b) * std::exp(static_cast<double>(log_p[i]));
+      z_bar_dot[i] = static_cast<T>(p * (static_cast<double>(z_dot[i]) - rows[b]) / static_cast<double>(images));
     }
   }
 };

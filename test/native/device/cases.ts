@@ -1,4 +1,4 @@
-import { type MethodName, methodNames, needsOf, settingsOf } from '../../../src/options/methods.js';
+import { type MethodName, methodNames, needsOf, type SettingValues, settingsOf } from '../../../src/options/methods.js';
 import { measured } from '../program.js';
 
 /** What the fake device counted (counts.h). */
@@ -41,9 +41,15 @@ type Target = (typeof targets)[number];
 export const methods: readonly MethodName[] = methodNames;
 
 /** Trains a small target. `sources`: where the method needs any. */
-export function train({ target, size }: Target, method: MethodName, type = 'float64', sources = 1): Trained[] {
+export function train(
+  { target, size }: Target,
+  method: MethodName,
+  { type = 'float64', sources = 1, ...given }: { type?: string; sources?: number } & SettingValues = {},
+): Trained[] {
   const needs = needsOf(method);
-  const settings = Object.entries(settingsOf(method, { metaLr: 0.001 })).map(([name, value]) => `${name}=${value}`);
+  const settings = Object.entries(settingsOf(method, { metaLr: 0.001, ...given })).map(
+    ([name, value]) => `${name}=${value}`,
+  );
   const source = [needs.source ? `${sources}` : '0', needs.pairs ? '2-0,2-1,5-1,8-2' : 'none'];
   return measured('device', 'train', target, `${size}`, method, ...source, type, ...settings) as Trained[];
 }

@@ -52,20 +52,30 @@ describe.each(targets)('$target at $size pixels', (target) => {
   });
 });
 
+test.each(['l2t-ww', 'fm'] as const)(
+  '%s with smoothed labels and weights of classes, and another batch that judges φ',
+  (method) => expectRight(train(targets[0], method, { labelSmoothing: 0.1 })),
+  timeout,
+);
+
 test.each(['l2t-ww', 'fm', 'at', 'lwf+at'] as const)(
   '%s with two sources, the second of larger images',
-  (method) => expectRight(train(targets[0], method, 'float64', 2)),
+  (method) => expectRight(train(targets[0], method, { sources: 2 })),
   timeout,
 );
 
 // A float32 step rounds to some 1e-7; three iterations let that grow.
-test('l2t-ww in float32, as runs are', () => expectRight(train(targets[0], 'l2t-ww', 'float32'), 1e-3), timeout);
+test(
+  'l2t-ww in float32, as runs are',
+  () => expectRight(train(targets[0], 'l2t-ww', { type: 'float32' }), 1e-3),
+  timeout,
+);
 
 // bfloat16 has 8 bits: more than rounding of float32, and far from a mistake.
 test(
   'l2t-ww with products of bfloat16',
   () => {
-    const results = train(targets[0], 'l2t-ww', 'bf16');
+    const results = train(targets[0], 'l2t-ww', { type: 'bf16' });
     expectRight(results, 0.5);
     expect(results.find(({ backend }) => backend === 'cuda')?.difference).toBeGreaterThan(1e-3);
   },

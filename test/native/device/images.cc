@@ -38,8 +38,9 @@ double distance(const at::Tensor& host, const at::Tensor& device) {
   return (host - device.cpu()).abs().max().item<double>();
 }
 
-data::ImageBatch read(data::TrainingBatches& batches, int64_t epoch, int64_t step, c10::Device device) {
-  auto input = *batches.prepare(epoch, step, /*lr=*/0.1);
+data::ImageBatch read(data::TrainingBatches& batches, int64_t epoch, int64_t step, c10::Device device,
+                      bool judge = false) {
+  auto input = judge ? *batches.prepare_next(epoch, step) : *batches.prepare(epoch, step, /*lr=*/0.1);
   input.plan = SideStream(device).upload(input.plan);
   return batches.batch(input);
 }
@@ -49,13 +50,18 @@ bool equal_batches(const data::ImageSet& host, const data::ImageSet& device) {
   const auto same = [](const data::ImageBatch& a, const data::ImageBatch& b) {
     return arrives(a.pixels, b.pixels) && arrives(a.labels, b.labels);
   };
-  data::TrainingBatches training(host, /*resized_crops=*/false, kBatch, /*seed=*/7, /*epochs=*/2, nullptr);
-  data::TrainingBatches training_there(device, /*resized_crops=*/false, kBatch, /*seed=*/7, /*epochs=*/2, nullptr);
+  data::TrainingBatches training(host, /*resized_crops=*/false, /*judged=*/true, kBatch, /*seed=*/7, /*epochs=*/2,
+                                 nullptr);
+  data::TrainingBatches training_there(device, /*resized_crops=*/false, /*judged=*/true, kBatch, /*seed=*/7,
+                                       /*epochs=*/2, nullptr);
   bool all = true;
   for (int64_t step = 0; step < 2 * training.steps(); ++step) {
     const auto epoch = step / training.steps();
     const auto k = step % training.steps();
-    all = same(read(training, epoch, k, at::kCPU), read(training_there, epoch, k, fake_device())) && all;
+    for (const bool judge : {false, true}) {
+      all =
+          same(read(training, epoch, k, at::kCPU, judge), read(training_there, epoch, k, fake_device(), judge)) && all;
+    }
   }
   data::EvaluationBatches evaluation(host, "test", kBatch, nullptr);
   data::EvaluationBatches evaluation_there(device, "test", kBatch, nullptr);
@@ -65,7 +71,8 @@ bool equal_batches(const data::ImageSet& host, const data::ImageSet& device) {
 
 /// What an iteration's input asks of the device: a batch, cropped and normalised.
 Counts count_input(const data::ImageSet& set) {
-  data::TrainingBatches batches(set, /*resized_crops=*/false, kBatch, /*seed=*/7, /*epochs=*/1, nullptr);
+  data::TrainingBatches batches(set, /*resized_crops=*/false, /*judged=*/true, kBatch, /*seed=*/7, /*epochs=*/1,
+                                nullptr);
   const data::ToInput to_input(set.size, kNormalisation, fake_device());
   reset_counts();
   const auto [pixels, labels] = read(batches, 0, 0, fake_device());

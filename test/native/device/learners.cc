@@ -61,6 +61,7 @@ std::unique_ptr<run::Learner> make_learner(const Training& training, const std::
   hyperparameters.engine = engine;
   hyperparameters.convolution = convolution;
   hyperparameters.settings = training.settings;
+  if (training.beyond_paper()) hyperparameters.class_weights = {0.5, 1.5, 0.8, 1.2};
   const bool fused = engine == "native" && convolution == "auto" && !device.is_cpu();
   if (training.bf16 && fused) hyperparameters.precision = "bf16";
   auto learner = std::make_unique<run::Learner>(hyperparameters, nets::NetworkSpec{training.target, kClasses, kWidth},
@@ -78,16 +79,20 @@ TrainingBatch batch_of(const Training& training, int64_t k, c10::Device device) 
     const auto x = at::randn({images, 3, size, size}, generator, at::kDouble);
     return x.to(training.type).contiguous(at::MemoryFormat::ChannelsLast).to(device);
   };
-  TrainingBatch batch{draw(training.size), {}, {}, at::full({}, kRate, at::kDouble).to(device)};
+  TrainingBatch batch{draw(training.size), {}, {}, at::full({}, kRate, at::kDouble).to(device), {}};
   for (int64_t source = 0; source < training.sources; ++source) {
     batch.source_x.push_back(draw(training.size * (source + 1)));
   }
   batch.y = at::randint(kClasses, {images}, generator, at::kLong).to(device);
+  if (training.beyond_paper()) {
+    const auto judge = draw(training.size);
+    batch.judge = {judge, at::randint(kClasses, {images}, generator, at::kLong).to(device)};
+  }
   return batch;
 }
 
 run::Iteration iterate(run::Learner& learner, const TrainingBatch& batch) {
-  return learner.iterate(batch.x, batch.source_x, batch.y, batch.lr);
+  return learner.iterate(batch.x, batch.source_x, batch.y, batch.lr, batch.judge);
 }
 
 }  // namespace l2t::test

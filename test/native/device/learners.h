@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ struct Training {
   at::ScalarType type;
   bool bf16;  // the CUDA backend computes products of bfloat16
   std::map<std::string, double> settings;
+
+  /// With smoothed labels go weights of the classes, and another batch judges φ.
+  [[nodiscard]] bool beyond_paper() const { return settings.at("labelSmoothing") > 0; }
 };
 
 /// From the words of `train`.
@@ -36,6 +40,7 @@ struct TrainingBatch {
   std::vector<at::Tensor> source_x;
   at::Tensor y;
   at::Tensor lr;  // 0-dim, float64
+  std::optional<run::Labelled> judge;
 };
 TrainingBatch batch_of(const Training& training, int64_t k, c10::Device device);
 

@@ -4,6 +4,8 @@
 #include <ATen/ops/min.h>
 #include <ATen/ops/scalar_tensor.h>
 
+#include <algorithm>
+
 #include "native/core/device.h"
 #include "native/core/error.h"
 #include "native/core/threads.h"
@@ -22,6 +24,10 @@ const at::Tensor& find(const std::vector<NamedTensor>& tensors, const std::strin
     if (entry.name == name) return entry.tensor;
   }
   throw Error("INVALID_OPTION", "The tensors have no entry " + name + ".");
+}
+
+bool has(const std::vector<NamedTensor>& tensors, const std::string& name) {
+  return std::any_of(tensors.begin(), tensors.end(), [&](const NamedTensor& entry) { return entry.name == name; });
 }
 
 std::vector<NamedTensor> without_prefix(const std::vector<NamedTensor>& tensors, const std::string& prefix) {
@@ -115,7 +121,12 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
     const auto suffix = k == 0 ? std::string() : "@" + std::to_string(k);
     const auto x = find(config.tensors, "x" + suffix).to(options).contiguous(at::MemoryFormat::ChannelsLast);
     const auto y = find(config.tensors, "y" + suffix).to(options.device());
-    const auto iteration = learner.iterate(x, std::vector<at::Tensor>(sources.size(), x), y, lr);
+    std::optional<run::Labelled> judge;
+    if (has(config.tensors, "judge_x" + suffix)) {
+      judge = {find(config.tensors, "judge_x" + suffix).to(options).contiguous(at::MemoryFormat::ChannelsLast),
+               find(config.tensors, "judge_y" + suffix).to(options.device())};
+    }
+    const auto iteration = learner.iterate(x, std::vector<at::Tensor>(sources.size(), x), y, lr, judge);
     add_losses(iteration, config.iterations == 1 ? "" : "iteration" + std::to_string(k) + "/", out);
     if (config.iterations == 1) add_details(iteration, learner, out);
   }

@@ -30,6 +30,7 @@ const cases: readonly [operation: string, shape: Shape][] = [
   ['linear', [3, 7, 5, 0, 0, 0, 0]],
   ['linear', [1, 1, 1, 0, 0, 0, 0]],
   ['cross_entropy', [4, 6, 0, 0, 0, 0, 0]],
+  ['weighted cross_entropy', [4, 6, 0, 0, 0, 0, 0]],
   ['matching_loss', [3, 5, 7, 4, 0, 0, 0]],
   ['attention_loss', [3, 5, 7, 4, 0, 0, 0]],
   ['attention_loss', [1, 1, 3, 1, 0, 0, 0]],

@@ -76,12 +76,12 @@ void print_steps(const std::vector<int64_t>& sizes) {
   };
   {
     const void* read = nullptr;
-    run::CapturedStep step(std::make_unique<RecordingGraphs>(calls), [&](const auto& inputs) {
+    run::CapturedStep step(std::make_unique<RecordingGraphs>(calls), [&](auto /*kind*/, const auto& inputs) {
       read = inputs.front().const_data_ptr();
       return inputs.front().sum().reshape({1});
     });
     for (size_t k = 0; k < sizes.size(); ++k) {
-      const auto result = step.run({at::full({sizes[k]}, static_cast<double>(k))});
+      const auto result = step.run(run::CapturedStep::Kind::kMeta, {at::full({sizes[k]}, static_cast<double>(k))});
       results.push_back(std::to_string(result.item<double>()));
       const std::pair<const void*, const void*> used{read, result.const_data_ptr()};
       kept &= tensors.try_emplace(sizes[k], used).first->second == used;

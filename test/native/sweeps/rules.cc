@@ -121,15 +121,22 @@ Tensors combine(const Tensors& bar, const Tensors& bar_dot, const at::Tensor& y_
   return result;
 }
 
-Rule cross_entropy(const Shape& s) {
+/// `weighted`: the images have weights, and the labels are smoothed.
+Rule cross_entropy(const Shape& s, bool weighted) {
   const auto y = at::randint(s.in, {s.batch}, at::kLong);
+  const auto weights = weighted ? at::rand({s.batch}, at::kDouble) * 3 : at::Tensor();
+  const double smoothing = weighted ? 0.3 : 0;
   return {{draw({s.batch, s.in})},
-          [=](const Tensors& z) { return at::cross_entropy_loss(z[0], y); },
+          [=](const Tensors& z) {
+            const auto by_image = at::cross_entropy_loss(z[0], y, {}, at::Reduction::None, -100, smoothing);
+            return (weighted ? weights * by_image : by_image).mean();
+          },
           [=](const Tensors& z, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            const ops::Labels labels{y, weighted ? weights.to(z[0].scalar_type()) : weights, smoothing};
             at::Tensor log_p;
-            const auto loss = ops::cross_entropy(z[0], y, log_p);
-            const Tensors z_bar{ops::cross_entropy_backward(log_p, y)};
-            const Tensors z_bar_dot{ops::cross_entropy_tangent_backward(log_p, dot[0])};
+            const auto loss = ops::cross_entropy(z[0], labels, log_p);
+            const Tensors z_bar{ops::cross_entropy_backward(log_p, labels)};
+            const Tensors z_bar_dot{ops::cross_entropy_tangent_backward(log_p, dot[0], labels)};
             return {loss, {z_bar[0] * bar}, (z_bar[0] * dot[0]).sum(), combine(z_bar, z_bar_dot, bar, bar_dot)};
           }};
 }
@@ -295,7 +302,8 @@ Rule make_rule(const std::string& operation, const Shape& shape) {
   if (operation == "max_pool") return max_pool(shape);
   if (operation == "avg_pool") return avg_pool(shape);
   if (operation == "linear") return linear(shape);
-  if (operation == "cross_entropy") return cross_entropy(shape);
+  if (operation == "cross_entropy") return cross_entropy(shape, /*weighted=*/false);
+  if (operation == "weighted cross_entropy") return cross_entropy(shape, /*weighted=*/true);
   if (operation == "unit") return unit(shape);
   if (operation == "attention_loss") return attention(shape);
   if (operation == "distillation_loss") return distillation(shape);
