@@ -59,6 +59,17 @@ describe('a run whose images are decoded as they are needed', () => {
     expect(run.asked.some(({ draws }) => draws !== undefined)).toBe(false);
   });
 
+  it('with another batch that judges φ it is the same, too, and only the first of an epoch is decoded twice', async () => {
+    const some = images(16);
+    const job = { metaBatch: 'other', settings: { metaEvery: 3 } } as const;
+    const resident = await train(tinyJob({ ...job, train: some }));
+    const { set, answer } = streamed(some);
+    const run = await trainStreaming(tinyJob({ ...job, train: set }), answer);
+    expect(run.epochs).toEqual(resident.epochs.map(({ state }) => digest(state)));
+    const asked = run.asked.map((event) => event.images.join());
+    expect([asked.length, asked[4], asked[9]]).toEqual([10, asked[0], asked[5]]);
+  });
+
   it('asks for batches ahead, across epochs, each once, in order', async () => {
     const { set, answer } = streamed(images(16));
     const { asked } = await trainStreaming(scratch({ train: set }), answer);
