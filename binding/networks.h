@@ -29,6 +29,7 @@ struct NetworkDescription {
   std::vector<TensorSpec> parameters;
   std::vector<TensorSpec> buffers;
   std::vector<nets::OperationDescription> operations;
+  std::vector<int64_t> sides;
   std::vector<FeatureDescription> features;
 
   static void fields(auto& self, auto&& visit) {
@@ -36,6 +37,7 @@ struct NetworkDescription {
     visit("parameters", self.parameters);
     visit("buffers", self.buffers);
     visit("operations", self.operations);
+    visit("sides", self.sides);
     visit("features", self.features);
   }
 };

@@ -15,12 +15,12 @@ int Builder::scaled(int channels) const {
   return std::max(1, static_cast<int>(std::lround(channels * network_.width)));
 }
 
-int Builder::conv2d(int x, const std::string& name, int out, int kernel, int stride, bool bias) {
-  const int in = channels_[x];
+int Builder::conv2d(int x, const std::string& name, int out, int kernel, int stride, bool bias, int groups) {
+  const int in = channels_[x] / groups;
   const int weight = parameter(name + ".weight", {out, in, kernel, kernel}, Initialisation::kHeNormalFanOut,
                                int64_t{out} * kernel * kernel);
   const int offset = bias ? parameter(name + ".bias", {out}, Initialisation::kZeros, 0) : -1;
-  return append({Conv2d{weight, offset, stride, kernel / 2}, {x}}, out);
+  return append({Conv2d{weight, offset, stride, kernel / 2, groups}, {x}}, out);
 }
 
 int Builder::batch_norm(int x, const std::string& name) {
@@ -34,6 +34,8 @@ int Builder::batch_norm(int x, const std::string& name) {
 
 int Builder::relu(int x) { return append({Relu{}, {x}}, channels_[x]); }
 
+int Builder::relu6(int x) { return append({Relu6{}, {x}}, channels_[x]); }
+
 int Builder::add(int x, int skip) { return append({Add{}, {x, skip}}, channels_[x]); }
 
 int Builder::max_pool(int x, int kernel, int stride, int padding) {
@@ -42,9 +44,15 @@ int Builder::max_pool(int x, int kernel, int stride, int padding) {
 
 int Builder::global_average_pool(int x) { return append({GlobalAveragePool{}, {x}}, channels_[x]); }
 
-int Builder::linear(int x, const std::string& name, Initialisation weight, Initialisation bias) {
+int Builder::adaptive_average_pool(int x, int side) { return append({AdaptiveAveragePool{side}, {x}}, channels_[x]); }
+
+int Builder::flatten(int x) {
+  const int side = std::get<AdaptiveAveragePool>(network_.operations[x - 1].kind).side;
+  return append({Flatten{}, {x}}, channels_[x] * side * side);
+}
+
+int Builder::linear(int x, const std::string& name, int out, Initialisation weight, Initialisation bias) {
   const int in = channels_[x];
-  const int out = static_cast<int>(network_.classes);
   const int w = parameter(name + ".weight", {out, in}, weight, in);
   const int b = parameter(name + ".bias", {out}, bias, in);
   return append({Linear{w, b}, {x}}, out);
@@ -53,13 +61,27 @@ int Builder::linear(int x, const std::string& name, Initialisation weight, Initi
 void Builder::feature(int x, bool stem) { network_.features.push_back({x, channels_[x], stem}); }
 
 int Builder::basic_block(int x, const std::string& name, int out, int stride) {
-  int y = relu(batch_norm(conv2d(x, name + ".conv1", out, 3, stride, false), name + ".bn1"));
-  y = batch_norm(conv2d(y, name + ".conv2", out, 3, 1, false), name + ".bn2");
-  int skip = x;
+  const int y = conv_norm_relu(x, name, "1", out, 3, stride);
+  return add_skip(x, batch_norm(conv2d(y, name + ".conv2", out, 3, 1, false), name + ".bn2"), name, stride);
+}
+
+int Builder::bottleneck(int x, const std::string& name, int inner, int out, int stride) {
+  int y = conv_norm_relu(x, name, "1", inner, 1, 1);
+  y = conv_norm_relu(y, name, "2", inner, 3, stride);
+  return add_skip(x, batch_norm(conv2d(y, name + ".conv3", out, 1, 1, false), name + ".bn3"), name, stride);
+}
+
+int Builder::conv_norm_relu(int x, const std::string& block, const std::string& index, int out, int kernel,
+                            int stride) {
+  return relu(batch_norm(conv2d(x, block + ".conv" + index, out, kernel, stride, false), block + ".bn" + index));
+}
+
+int Builder::add_skip(int x, int y, const std::string& block, int stride) {
+  const int out = channels_[y];
   if (stride != 1 || channels_[x] != out) {
-    skip = batch_norm(conv2d(x, name + ".downsample.0", out, 1, stride, false), name + ".downsample.1");
+    x = batch_norm(conv2d(x, block + ".downsample.0", out, 1, stride, false), block + ".downsample.1");
   }
-  return relu(add(y, skip));
+  return relu(add(y, x));
 }
 
 int Builder::parameter(std::string name, std::vector<int64_t> shape, Initialisation kind, int64_t fan) {

@@ -14,22 +14,36 @@ class Builder {
   [[nodiscard]] int scaled(int channels) const;
 
   static constexpr int kImages = 0;
-  int conv2d(int x, const std::string& name, int out, int kernel, int stride, bool bias);
+  int conv2d(int x, const std::string& name, int out, int kernel, int stride, bool bias, int groups = 1);
   int batch_norm(int x, const std::string& name);
   int relu(int x);
+  int relu6(int x);
   int add(int x, int skip);
   int max_pool(int x, int kernel, int stride, int padding);
   int global_average_pool(int x);
-  int linear(int x, const std::string& name, Initialisation weight, Initialisation bias);
+  int adaptive_average_pool(int x, int side);
+  /// x: an adaptive average pool's, whose side does not depend on the images'.
+  int flatten(int x);
+  int linear(int x, const std::string& name, int out, Initialisation weight, Initialisation bias);
   void feature(int x, bool stem = false);
+
+  [[nodiscard]] int channels(int x) const { return channels_[x]; }
+  [[nodiscard]] int classes() const { return static_cast<int>(network_.classes); }
 
   /// A residual block of two 3×3 convolutions: conv, BN, ReLU, conv, BN, + skip, ReLU; the stride is in conv1, and the
   /// skip is a 1×1 convolution with BN (`downsample`) only where stride or channels change.
   int basic_block(int x, const std::string& name, int out, int stride);
 
+  /// A residual block of 1×1, 3×3 and 1×1 convolutions, with `inner` channels between them; the stride is in conv2, as
+  /// torchvision has it. The skip is as above.
+  int bottleneck(int x, const std::string& name, int inner, int out, int stride);
+
   Network finish() && { return std::move(network_); }
 
  private:
+  int conv_norm_relu(int x, const std::string& block, const std::string& index, int out, int kernel, int stride);
+  /// Adds the block's input x to y.
+  int add_skip(int x, int y, const std::string& block, int stride);
   int parameter(std::string name, std::vector<int64_t> shape, Initialisation kind, int64_t fan);
   int buffer(std::string name, int channels);
   int append(Operation operation, int channels);

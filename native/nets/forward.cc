@@ -2,11 +2,14 @@
 
 #include <ATen/ops/add.h>
 #include <ATen/ops/batch_norm.h>
+#include <ATen/ops/flatten.h>
+#include <ATen/ops/hardtanh.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/mean.h>
 #include <ATen/ops/relu.h>
 
+#include "native/ops/adaptive_avg_pool.h"
 #include "native/ops/conv2d.h"
 
 namespace l2t::nets {
@@ -23,7 +26,7 @@ struct Apply {
   [[nodiscard]] at::Tensor parameter(int index) const { return index < 0 ? at::Tensor() : parameters[index]; }
 
   at::Tensor operator()(const Conv2d& op) const {
-    return ops::conv2d(x, parameter(op.weight), parameter(op.bias), {op.stride, op.padding});
+    return ops::conv2d(x, parameter(op.weight), parameter(op.bias), {op.stride, op.padding, op.groups});
   }
   at::Tensor operator()(const BatchNorm& op) const {
     const bool given = statistics != Statistics::kBatch;
@@ -32,11 +35,14 @@ struct Apply {
                           kRunningMomentum, kBatchNormEpsilon, /*cudnn_enabled=*/true);
   }
   at::Tensor operator()(const Relu& /*op*/) const { return at::relu(x); }
+  at::Tensor operator()(const Relu6& /*op*/) const { return at::hardtanh(x, 0, 6); }
   at::Tensor operator()(const Add& /*op*/) const { return at::add(x, skip); }
   at::Tensor operator()(const MaxPool& op) const {
     return at::max_pool2d(x, {op.kernel, op.kernel}, {op.stride, op.stride}, {op.padding, op.padding});
   }
   at::Tensor operator()(const GlobalAveragePool& /*op*/) const { return at::mean(x, {2, 3}); }
+  at::Tensor operator()(const AdaptiveAveragePool& op) const { return ops::adaptive_avg_pool(x, op.side); }
+  at::Tensor operator()(const Flatten& /*op*/) const { return at::flatten(x, 1); }
   at::Tensor operator()(const Linear& op) const { return at::linear(x, parameter(op.weight), parameter(op.bias)); }
 };
 

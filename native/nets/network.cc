@@ -16,7 +16,10 @@ int64_t side_of(const Network& network, const Operation& operation, int64_t side
   if (const auto* pool = std::get_if<MaxPool>(&operation.kind)) {
     return side_after(side, pool->kernel, pool->stride, pool->padding);
   }
-  return side;
+  if (const auto* pool = std::get_if<AdaptiveAveragePool>(&operation.kind)) return pool->side;
+  const bool one =
+      std::holds_alternative<GlobalAveragePool>(operation.kind) || std::holds_alternative<Flatten>(operation.kind);
+  return one ? 1 : side;
 }
 
 }  // namespace

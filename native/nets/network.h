@@ -16,10 +16,11 @@ constexpr double kRunningMomentum = 0.1;
 /// A kind of operation has a name, and names its parts once: its parameters and buffers (members hold their positions
 /// in the network's lists; −1: none), and its settings, which are numbers. describe.h reads these names.
 struct Conv2d {
-  int weight;  // C_out × C_in × k × k
+  int weight;  // C_out × C_in/groups × k × k
   int bias;
   int stride;
   int padding;
+  int groups = 1;
 
   static constexpr auto kKind = "conv2d";
   void parts(auto&& visit) const {
@@ -27,6 +28,7 @@ struct Conv2d {
     visit.parameter("bias", bias);
     visit.setting("stride", stride);
     visit.setting("padding", padding);
+    visit.setting("groups", groups);
   }
 };
 struct BatchNorm {
@@ -46,6 +48,11 @@ struct BatchNorm {
 };
 struct Relu {
   static constexpr auto kKind = "relu";
+  void parts(auto&& /*visit*/) const {}
+};
+/// min(max(x, 0), 6).
+struct Relu6 {
+  static constexpr auto kKind = "relu6";
   void parts(auto&& /*visit*/) const {}
 };
 struct Add {
@@ -69,6 +76,18 @@ struct GlobalAveragePool {
   static constexpr auto kKind = "global_average_pool";
   void parts(auto&& /*visit*/) const {}
 };
+/// B × C × H × W → B × C × side × side.
+struct AdaptiveAveragePool {
+  int side;
+
+  static constexpr auto kKind = "adaptive_average_pool";
+  void parts(auto&& visit) const { visit.setting("side", side); }
+};
+/// B × C × H × W → B × CHW.
+struct Flatten {
+  static constexpr auto kKind = "flatten";
+  void parts(auto&& /*visit*/) const {}
+};
 struct Linear {
   int weight;  // C_out × C_in
   int bias;
@@ -80,7 +99,8 @@ struct Linear {
   }
 };
 
-using OperationKind = std::variant<Conv2d, BatchNorm, Relu, Add, MaxPool, GlobalAveragePool, Linear>;
+using OperationKind =
+    std::variant<Conv2d, BatchNorm, Relu, Relu6, Add, MaxPool, GlobalAveragePool, AdaptiveAveragePool, Flatten, Linear>;
 
 /// Operation i reads the values `inputs` and makes value i + 1; value 0 is the images.
 struct Operation {
@@ -120,7 +140,8 @@ struct Network {
 /// Indices of the last layer's parameters.
 std::set<int> last_layer(const Network& network);
 
-/// Sides of all values for images of side `size`. Throws INVALID_OPTION where the images are too small.
+/// Sides of all values for images of side `size`; 1 of a value B × C. Throws INVALID_OPTION where the images are too
+/// small.
 std::vector<int64_t> value_sides(const Network& network, int64_t size);
 
 /// Sides of the feature maps for images of side `size`. Throws INVALID_OPTION where the images are too small.

@@ -26,8 +26,20 @@ std::vector<std::string> network_names();
 /// Throws INVALID_OPTION for an unknown name, fewer than 1 class, or a width outside (0, 8].
 Network make_network(const NetworkSpec& spec);
 
+/// Blocks of an ImageNet ResNet's four stages. `inner`: 0 for basic blocks, else a bottleneck's inner channels as a
+/// multiple of 64, 128, 256 and 512.
+struct ResNetShape {
+  std::array<int, 4> blocks;
+  int inner = 0;
+};
+
+/// In a VGG's list of layers; any other number is a convolution's channels.
+constexpr int kMaxPool = 0;
+
 Network resnet_cifar(const std::string& name, int blocks_per_stage, int64_t classes, double width);
-Network resnet_imagenet(const std::string& name, const std::array<int, 4>& blocks, int64_t classes, double width);
-Network vgg9_bn(int64_t classes, double width);
+Network resnet_imagenet(const std::string& name, const ResNetShape& shape, int64_t classes, double width);
+Network vgg9_bn(const std::string& name, int64_t classes, double width);
+Network vgg_imagenet(const std::string& name, const std::vector<int>& layers, int64_t classes, double width);
+Network mobilenet_v2(const std::string& name, int64_t classes, double width);
 
 }  // namespace l2t::nets

@@ -18,7 +18,8 @@ Network resnet_cifar(const std::string& name, int blocks_per_stage, int64_t clas
       net.feature(x);
     }
   }
-  net.linear(net.global_average_pool(x), "fc", Initialisation::kUniformFanIn, Initialisation::kUniformFanIn);
+  net.linear(net.global_average_pool(x), "fc", net.classes(), Initialisation::kUniformFanIn,
+             Initialisation::kUniformFanIn);
   return std::move(net).finish();
 }
 

@@ -11,7 +11,7 @@ namespace {
 /// That is cheaper and avoids a bug: oneDNN 3.6's strided backward corrupts the heap for fewer than 16 input channels
 /// (AVX-512, several threads, odd batches).
 bool reads_few_places(const at::Tensor& w, Conv2dWindow window) {
-  return window.stride > 1 && window.padding == 0 && w.size(2) == 1 && w.size(3) == 1;
+  return window.stride > 1 && window.padding == 0 && window.groups == 1 && w.size(2) == 1 && w.size(3) == 1;
 }
 
 at::Tensor places_read(const at::Tensor& x, Conv2dWindow window) {
@@ -27,7 +27,7 @@ at::Tensor conv2d(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
     return conv2d(places_read(x, window).contiguous(x.suggest_memory_format()), w, b, kPlain);
   }
   return at::convolution(x, w, b, {window.stride, window.stride}, {window.padding, window.padding}, {1, 1},
-                         /*transposed=*/false, {0, 0}, /*groups=*/1);
+                         /*transposed=*/false, {0, 0}, window.groups);
 }
 
 Conv2dGradient conv2d_backward(const at::Tensor& y_bar, const at::Tensor& x, const at::Tensor& w, bool bias, bool input,
@@ -43,7 +43,7 @@ Conv2dGradient conv2d_backward(const at::Tensor& y_bar, const at::Tensor& x, con
   }
   auto [x_bar, w_bar, b_bar] = at::convolution_backward(
       y_bar, x, w, at::IntArrayRef{w.size(0)}, {window.stride, window.stride}, {window.padding, window.padding}, {1, 1},
-      /*transposed=*/false, {0, 0}, /*groups=*/1, {input, true, bias});
+      /*transposed=*/false, {0, 0}, window.groups, {input, true, bias});
   return {std::move(x_bar), std::move(w_bar), std::move(b_bar)};
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-/// conv2d, y = W ∗ x + b; x: B × C_in × H × W, W: C_out × C_in × k × k, b: C_out or undefined.
+/// conv2d, y = W ∗ x + b; x: B × C_in × H × W, W: C_out × C_in/groups × k × k, b: C_out or undefined. Each group of
+/// channels is convolved by itself: groups = C_in = C_out is a depthwise convolution.
 ///
 ///   forward            y  = W∗x + b
 ///   backward           x̄  = Wᵀ∗ȳ              W̄  = x⋆ȳ              b̄ = Σ ȳ
@@ -14,6 +15,7 @@ namespace l2t::ops {
 struct Conv2dWindow {
   int64_t stride;
   int64_t padding;
+  int64_t groups = 1;
 };
 /// A 1×1 convolution.
 constexpr Conv2dWindow kPointwise{1, 0};

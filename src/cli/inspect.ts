@@ -8,6 +8,7 @@ import { evaluateSchema } from '../options/schemas.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
 import type { FoundRate } from '../report/run-files.js';
 import { printable, shown } from '../system/printable.js';
+import { featureTable } from './feature-table.js';
 import { addFlags, flagOptions } from './flags.js';
 import { type PairCell, pairTable } from './pair-table.js';
 import { table } from './table.js';
@@ -52,16 +53,10 @@ function formatFile({ file, format, network, tensors }: FileReport): string {
     ].join('\n');
   }
   const { name, classes, width, size, classNames, parameters, features } = network;
-  const rows = features.map(({ index, channels, size: side, candidate }) => [
-    String(index),
-    String(channels),
-    `${side}×${side}`,
-    candidate ? 'yes' : '',
-  ]);
   return [
     `${printable(file)}: ${format}`,
     `${name}, width ${width}, ${classes} classes${classNames ? ` (${shorten(classNames)})` : ''}, ${parameters} parameters, images of ${size}×${size}`,
-    table(['feature', 'channels', 'size', 'candidate'], rows),
+    featureTable(features),
   ].join('\n');
 }
 

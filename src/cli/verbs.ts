@@ -11,6 +11,7 @@ import { register as evaluation } from './eval.js';
 import { register as exportTo } from './export.js';
 import { register as inspect } from './inspect.js';
 import { register as live } from './live.js';
+import { register as networks } from './networks.js';
 import { register as predict } from './predict.js';
 import { register as pretrain } from './pretrain.js';
 import { runProgram } from './program.js';
@@ -37,6 +38,7 @@ export function commandLine(): Command {
     pretrain,
     evaluation,
     predict,
+    networks,
     inspect,
     report,
     live,

@@ -43,6 +43,8 @@ export interface NetworkDescription {
   readonly buffers: readonly NamedShape[];
   /** In the order of computation; the last one makes the logits. */
   readonly operations: readonly OperationDescription[];
+  /** Of value i, the height and width of its map, pixels; 1 of a vector. */
+  readonly sides: readonly number[];
   /**
    * Feature maps at the given input size. `candidate`: the last map of its spatial size, never a stem. Only candidates
    * are paired, except by an explicit list of pairs.

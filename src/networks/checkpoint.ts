@@ -5,11 +5,11 @@ import { type TensorMap, toTensorMap } from '../native/tensor.js';
 import { aMessageListener, anObject, requirePath, takeOptions } from '../options/arguments.js';
 import { refused } from '../options/check.js';
 import { guarded } from '../options/guarded.js';
-import { defaultSize, imagenetNormalisation, type NetworkName, networkNames } from '../options/networks.js';
+import { defaultSize, imagenetNormalisation, type NetworkName, networkNames, networks } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable, shown } from '../system/printable.js';
-import { describeNetwork } from './describe.js';
+import { describeNetwork, lastLayerOf } from './describe.js';
 import { lostHash, withHash } from './weights/content-hash.js';
 import { loadWeights, type Weights } from './weights/load.js';
 import { classesOf, isBatchCount, matchWeights, type OptionNames } from './weights/match.js';
@@ -145,7 +145,8 @@ function tensorsOf(network: Checkpoint['network']) {
 export function toCheckpoint({ tensors, metadata }: Weights, path: string, options: CheckpointOptions): Checkpoint {
   const said = describedBy(metadata, path);
   const names = options.names ?? optionNames;
-  const classes = classesOf(tensors, path);
+  refuseTimm(tensors, path);
+  const classes = classesOf(tensors, path, lastWeights(options.network ?? said?.network));
   const held = said?.network ?? networkOf(tensors, classes, options.width ?? 1);
   requireExpected(`${path} holds`, held && `a ${held}`, options.network && `a ${options.network}`, names.network);
   requireExpected(`${path} has the width`, said?.width, options.width, names.width);
@@ -165,6 +166,24 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
     normalisation: said?.normalisation ?? imagenetNormalisation,
     weights,
   };
+}
+
+/** timm calls the tensors of some networks by other names than torchvision. */
+function refuseTimm(tensors: TensorMap, path: string): void {
+  const found = networkNames.filter((name) => tensors.has(networks[name].timmTensor ?? ''));
+  const [first] = found;
+  if (first === undefined) return;
+  throw new L2TError(
+    'WEIGHTS_MISMATCH',
+    `${path} has timm's names of tensors, such as ${networks[first].timmTensor}, which are not read: use torchvision's ` +
+      `weights of ${found.join(' or ')}, such as torchvision.models.${first}(weights='DEFAULT').state_dict().`,
+  );
+}
+
+/** The names of the last layer's weight, of this network or of all. */
+function lastWeights(network: NetworkName | undefined): string[] {
+  const names = network === undefined ? networkNames : [network];
+  return [...new Set(names.map((name) => lastLayerOf({ name, classes: 1, width: 1 })[0] as string))];
 }
 
 /** Throws if the file's value `found` is not the caller's `expected`. The message is `what` followed by `found`. */

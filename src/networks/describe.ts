@@ -1,6 +1,6 @@
 import { addon, type NetworkDescription, type NetworkSpec } from '../native/addon.js';
 import { guarded } from '../options/guarded.js';
-import { defaultSize } from '../options/networks.js';
+import { defaultSize, networkNamed } from '../options/networks.js';
 
 /** The number of trained parameters, without running statistics. */
 export function countParameters(network: NetworkSpec): number {
@@ -11,8 +11,9 @@ export function countParameters(network: NetworkSpec): number {
 /** The names of the last layer's parameters. */
 export function lastLayerOf(network: NetworkSpec): string[] {
   const names = describeNetwork(network).parameters.map(({ name }) => name);
-  const [module] = (names.at(-1) as string).split('.');
-  return names.filter((name) => name.startsWith(`${module}.`));
+  const last = names.at(-1) as string;
+  const layer = last.slice(0, last.lastIndexOf('.') + 1);
+  return names.filter((name) => name.startsWith(layer));
 }
 
 /**
@@ -20,6 +21,7 @@ export function lastLayerOf(network: NetworkSpec): string[] {
  * @throws L2TError INVALID_OPTION if there is no such network, or the images are too small for it.
  */
 export function describeNetwork(network: NetworkSpec, size?: number): NetworkDescription {
-  const spec = guarded('The network', () => ({ ...network }));
+  const given = guarded('The network', () => ({ ...network }));
+  const spec = { ...given, name: networkNamed(given.name) };
   return addon().describe(spec, size === undefined ? defaultSize(spec.name) : size);
 }

@@ -1,19 +1,64 @@
+import * as z from 'zod';
 import type { Normalisation } from '../native/contract.js';
 
-/** The networks, each of which can be a source or a target. */
-export const networkNames = ['resnet20', 'resnet32', 'vgg9_bn', 'resnet18', 'resnet34'] as const;
+/** What is known of a network besides its operations, which are in `native/nets/`. */
+interface NetworkRow {
+  /** Side of the images that it is meant for, pixels. */
+  readonly size: number;
+  /** Does torchvision have it, with the same names of tensors? */
+  readonly torchvision?: true;
+  /** timm's name for it, where that is another one. */
+  readonly alias?: string;
+  /** A tensor that only timm's files have, where timm's names of tensors differ from torchvision's. */
+  readonly timmTensor?: string;
+}
+
+const rows = {
+  resnet20: { size: 32 },
+  resnet32: { size: 32 },
+  vgg9_bn: { size: 32 },
+  resnet18: { size: 224, torchvision: true },
+  resnet34: { size: 224, torchvision: true },
+  resnet50: { size: 224, torchvision: true },
+  resnet101: { size: 224, torchvision: true },
+  wide_resnet50_2: { size: 224, torchvision: true },
+  vgg11_bn: { size: 224, torchvision: true, timmTensor: 'pre_logits.fc1.weight' },
+  vgg16_bn: { size: 224, torchvision: true, timmTensor: 'pre_logits.fc1.weight' },
+  mobilenet_v2: { size: 224, torchvision: true, alias: 'mobilenetv2_100', timmTensor: 'conv_stem.weight' },
+} as const satisfies Readonly<Record<string, NetworkRow>>;
+
 /** The name of a network. */
-export type NetworkName = (typeof networkNames)[number];
+export type NetworkName = keyof typeof rows;
+
+/** The table of networks. The native side has the same names, in the same order. */
+export const networks: Readonly<Record<NetworkName, NetworkRow>> = rows;
+
+/** The networks, each of which can be a source or a target. */
+export const networkNames = Object.keys(rows) as readonly NetworkName[];
 
 /** The networks that torchvision has, too. Their tensors have the names of torchvision's. */
-export const torchvisionNetworks: readonly NetworkName[] = ['resnet18', 'resnet34'];
+export const torchvisionNetworks = networkNames.filter((name) => networks[name].torchvision);
+
+/** timm's names of networks that have another name here. */
+type Alias = Extract<(typeof rows)[NetworkName], { readonly alias: string }>['alias'];
+const aliases = new Map(
+  networkNames.flatMap((name) => (networks[name].alias ? [[networks[name].alias as Alias, name] as const] : [])),
+);
+
+/** The name here of a network that may be called by timm's name; any other text as it is. */
+export const networkNamed = (name: string): string => aliases.get(name as Alias) ?? name;
+
+/** A network as an option names it: by its name, or by timm's. The result is its name. */
+export const writtenNetwork = z
+  .enum([...networkNames, ...aliases.keys()])
+  .transform((name) => networkNamed(name) as NetworkName);
 
 /** ImageNet's mean and standard deviation per channel, of pixels scaled to [0, 1]. */
 export const imagenetNormalisation: Normalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
 /** Side of the images that a network is meant for, pixels. */
 export function defaultSize(network: string): number {
-  return network === 'resnet18' || network === 'resnet34' ? 224 : 32;
+  return networks[networkNamed(network) as NetworkName]?.size ?? 32;
 }
 
 /** The smallest default batch. */

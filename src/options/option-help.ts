@@ -3,7 +3,7 @@
 export interface OptionHelp {
   /** pretrained network to learn from: safetensors or .pth; repeat it for several */
   readonly source?: unknown;
-  /** the source's network, where its checkpoint does not say; one for all sources, or one for each; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34 */
+  /** the source's network, where its checkpoint does not say; one for all sources, or one for each; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2 */
   readonly sourceNetwork?: unknown;
   /** side of the source's images, pixels (what its checkpoint says, else its network's); one for all sources, or one for each; from 8 to 1024 */
   readonly sourceSize?: unknown;
@@ -11,7 +11,7 @@ export interface OptionHelp {
   readonly sourceWidth?: unknown;
   /** the source's licence, for the model card beside the result (not stated); one for all sources, or one for each; a text */
   readonly sourceLicence?: unknown;
-  /** network to train; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34 */
+  /** network to train; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2 */
   readonly target?: unknown;
   /** weights of the target's network to start from (the seed's) */
   readonly targetInit?: unknown;
@@ -27,7 +27,7 @@ export interface OptionHelp {
   readonly classes?: unknown;
   /** file that says which images train, validate and test: a run's split.json, or the authors' files by the beginning of their names */
   readonly splitFile?: unknown;
-  /** side of the network's images, pixels (224 for resnet18 and resnet34, else 32); from 8 to 1024 */
+  /** side of the network's images, pixels (32 for resnet20, resnet32, vgg9_bn, else 224); from 8 to 1024 */
   readonly size?: unknown;
   /** multiplies the network's channel counts (1); above 0 and at most 8 */
   readonly width?: unknown;
@@ -111,11 +111,11 @@ export interface OptionHelp {
   readonly reportRuns?: unknown;
   /** runs side by side (as many as have their --threads in cores, and memory; 1 on a GPU); from 1 to 64 */
   readonly parallel?: unknown;
-  /** the checkpoint's network, where it does not say; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34 */
+  /** the checkpoint's network, where it does not say; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2 */
   readonly network?: unknown;
   /** which images (test, or the folder itself where it is flat); one of train, validation, test */
   readonly split?: unknown;
-  /** onnx: a graph from images to logits; safetensors: this package's checkpoint, in float32; torchvision: the state dict of torchvision's network (resnet18, resnet34, of width 1); one of onnx, safetensors, torchvision */
+  /** onnx: a graph from images to logits; safetensors: this package's checkpoint, in float32; torchvision: the state dict of torchvision's network (resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2, of width 1); one of onnx, safetensors, torchvision */
   readonly to?: unknown;
   /** of onnx: the graph takes normalised images (outside), or pixels from 0 to 1, which it normalises (inside) (outside); one of outside, inside */
   readonly normalise?: unknown;

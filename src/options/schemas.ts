@@ -3,7 +3,7 @@ import type { ConvolutionName, EngineName, MetaBatch, PrecisionName } from '../n
 import { layouts, splitNames } from './datasets.js';
 import { logNames } from './logs.js';
 import { methodNames, methodOf, rowNames, settings } from './methods.js';
-import { networkNames, torchvisionNetworks } from './networks.js';
+import { defaultSize, networkNames, torchvisionNetworks, writtenNetwork } from './networks.js';
 import { above, choice, custom, listed, path, repeated, someOf, text, whole, yes } from './row.js';
 
 export const engineNames = ['native', 'autograd'] as const satisfies readonly EngineName[];
@@ -12,6 +12,10 @@ export const precisionNames = ['float32', 'tf32', 'bf16'] as const satisfies rea
 export const metaBatches = ['same', 'other'] as const satisfies readonly MetaBatch[];
 export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
+
+const network = (help: string) => custom(writtenNetwork, 'name', `one of ${networkNames.join(', ')}`, help);
+
+const small = networkNames.filter((name) => defaultSize(name) === 32);
 
 const common = {
   data: path(
@@ -24,7 +28,7 @@ const common = {
     'file',
     "file that says which images train, validate and test: a run's split.json, or the authors' files by the beginning of their names",
   ),
-  size: whole(8, 1024, "side of the network's images, pixels (224 for resnet18 and resnet34, else 32)"),
+  size: whole(8, 1024, `side of the network's images, pixels (32 for ${small.join(', ')}, else 224)`),
   width: above(0, 8, "multiplies the network's channel counts (1)"),
   device: text('name', 'auto, cpu, cuda or cuda:N', 'where to compute', { default: 'auto' }),
   threads: whole(1, 1024, 'CPU threads (all cores); the same number gives the same result'),
@@ -111,7 +115,7 @@ const training = {
 
 /** Options of `pretrain`. API, command line and YAML use the same schema. */
 export const pretrainSchema = z.strictObject({
-  network: choice(networkNames, 'network to train'),
+  network: network('network to train'),
   ...training,
 });
 
@@ -121,7 +125,7 @@ const perSource = '; one for all sources, or one for each';
 /** Options of `transfer`. */
 export const transferSchema = z.strictObject({
   source: repeated(path('checkpoint', 'pretrained network to learn from: safetensors or .pth; repeat it for several')),
-  sourceNetwork: repeated(choice(networkNames, `the source's network, where its checkpoint does not say${perSource}`)),
+  sourceNetwork: repeated(network(`the source's network, where its checkpoint does not say${perSource}`)),
   sourceSize: repeated(
     whole(8, 1024, `side of the source's images, pixels (what its checkpoint says, else its network's)${perSource}`),
   ),
@@ -129,7 +133,7 @@ export const transferSchema = z.strictObject({
   sourceLicence: repeated(
     text('text', 'a text', `the source's licence, for the model card beside the result (not stated)${perSource}`),
   ),
-  target: choice(networkNames, 'network to train'),
+  target: network('network to train'),
   method: choice(methodNames, 'how to learn from the source', { default: 'l2t-ww' }),
   pairs: repeated(
     text(
@@ -191,7 +195,7 @@ const inference = {
 
 /** Options of `evaluate`. */
 export const evaluateSchema = z.strictObject({
-  network: choice(networkNames, "the checkpoint's network, where it does not say"),
+  network: network("the checkpoint's network, where it does not say"),
   ...common,
   split: choice(splitNames, 'which images (test, or the folder itself where it is flat)'),
   ...inference,
@@ -210,7 +214,7 @@ export const networkSchema = evaluateSchema.pick({
 /** Options of the command `predict`; `batch` and `top` are those of `Network.predict`. */
 export const predictSchema = z.strictObject({
   checkpoint: path('file', 'trained network: safetensors or .pth'),
-  network: choice(networkNames, "the checkpoint's network, where it does not say"),
+  network: network("the checkpoint's network, where it does not say"),
   top: whole(1, 1_000_000, 'labels an image', { default: 5 }),
   stopOnError: yes('end at the first image that cannot be read'),
   device: common.device,
@@ -242,10 +246,17 @@ export const exportSchema = z.strictObject({
     'of onnx: the graph takes normalised images (outside), or pixels from 0 to 1, which it normalises (inside)',
     { default: 'outside' },
   ),
-  network: choice(networkNames, "the checkpoint's network, where it does not say"),
+  network: network("the checkpoint's network, where it does not say"),
   width: inference.width,
   size: inference.size,
   strict: inference.strict,
+});
+
+/** Options of `networks`. */
+export const networksSchema = z.strictObject({
+  network: network('only this network'),
+  size: common.size,
+  width: common.width,
 });
 
 /** Options of `data check`. */

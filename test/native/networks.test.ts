@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { addon, type NetworkDescription, type NetworkSpec } from '../../src/native/addon.js';
+import { networkNames } from '../../src/options/networks.js';
 
 const spec = (name: string, classes = 10, width = 1): NetworkSpec => ({ name, classes, width });
 const count = ({ parameters }: NetworkDescription) =>
@@ -10,17 +11,23 @@ const features = ({ features }: NetworkDescription) =>
   features.map(({ index, channels, size, candidate }) => `${index}: ${channels}@${size}${candidate ? ' *' : ''}`);
 
 describe('networks', () => {
-  it('are these five', () => {
-    expect(addon().networks()).toEqual(['resnet20', 'resnet32', 'vgg9_bn', 'resnet18', 'resnet34']);
+  it('are those of the table of options', () => {
+    expect(addon().networks()).toEqual(networkNames);
   });
 
-  // torchvision prints 11,689,512 and 21,797,672 for its own with 1,000 classes; the others are sums by hand.
+  // Those with 1,000 classes are what torchvision prints for its own; the others are sums by hand.
   it.each([
     ['resnet20', 10, 32, 272_490, 66, 42],
     ['resnet32', 200, 32, 479_272, 102, 66],
     ['vgg9_bn', 10, 32, 9_231_114, 34, 16],
     ['resnet18', 1000, 224, 11_689_512, 62, 40],
     ['resnet34', 1000, 224, 21_797_672, 110, 72],
+    ['resnet50', 1000, 224, 25_557_032, 161, 106],
+    ['resnet101', 1000, 224, 44_549_160, 314, 208],
+    ['wide_resnet50_2', 1000, 224, 68_883_240, 161, 106],
+    ['vgg11_bn', 1000, 224, 132_868_840, 38, 16],
+    ['vgg16_bn', 1000, 224, 138_365_992, 58, 26],
+    ['mobilenet_v2', 1000, 224, 3_504_872, 158, 104],
   ])('%s with %i classes', (name, classes, size, numbers, parameters, buffers) => {
     const description = addon().describe(spec(name, classes), size);
     expect(description.name).toBe(name);
@@ -77,12 +84,24 @@ describe('networks', () => {
     ]);
   });
 
+  it("the inputs of VGG-16's max-pools, and the last maps of each of MobileNetV2's sides", () => {
+    expect(features(addon().describe(spec('vgg16_bn'), 224))).toEqual([
+      ...['0: 64@224 *', '1: 128@112 *', '2: 256@56 *', '3: 512@28 *', '4: 512@14 *'],
+    ]);
+    expect(features(addon().describe(spec('mobilenet_v2'), 224))).toEqual([
+      ...['0: 16@112 *', '1: 24@56 *', '2: 32@28 *', '3: 96@14 *', '4: 1280@7 *'],
+    ]);
+  });
+
   it("never a ResNet's stem, though it is the last of its size at 224", () => {
     expect(features(addon().describe(spec('resnet18'), 224))).toEqual([
       ...['0: 64@112', '1: 64@56 *', '2: 128@28 *', '3: 256@14 *', '4: 512@7 *'],
     ]);
     expect(features(addon().describe(spec('resnet34'), 32))).toEqual([
       ...['0: 64@16', '1: 64@8 *', '2: 128@4 *', '3: 256@2 *', '4: 512@1 *'],
+    ]);
+    expect(features(addon().describe(spec('wide_resnet50_2'), 224))).toEqual([
+      ...['0: 64@112', '1: 256@56 *', '2: 512@28 *', '3: 1024@14 *', '4: 2048@7 *'],
     ]);
   });
 
@@ -95,6 +114,12 @@ describe('networks', () => {
     expect(channels(0.01)).toEqual([1, 1, 3, 5, 5]);
     expect(channels(1.5)).toEqual([96, 192, 384, 768, 768]);
     expect(shapes(addon().describe(spec('vgg9_bn', 7, 0.25), 32))).toMatchObject({ 'classifier.weight': [7, 128] });
+    expect(shapes(addon().describe(spec('mobilenet_v2', 7, 0.1), 64))).toMatchObject({
+      'features.0.0.weight': [3, 3, 3, 3],
+      'features.3.conv.0.0.weight': [12, 2, 1, 1],
+      'features.3.conv.1.0.weight': [12, 1, 3, 3],
+      'classifier.1.weight': [7, 128],
+    });
   });
 
   it.each([

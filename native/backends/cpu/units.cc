@@ -16,10 +16,11 @@ std::optional<Form> form_for(int64_t side, int64_t channels) {
   return side == 2 ? Form::kTwoByTwo : Form::kFourByFour;
 }
 
-/// The fused unit that begins with operation i; none where that is no 3×3 convolution before batch norm.
+/// The fused unit that begins with operation i; none where that is no 3×3 convolution (all channels with all) before
+/// batch norm.
 std::optional<Step> fused_at(const Part& part, const std::vector<int64_t>& sides, size_t i) {
   auto unit = fused_unit_at(part, sides, i);
-  if (!unit || unit->conv.stride != 1 || unit->conv.padding != 1) return {};
+  if (!unit || unit->conv.stride != 1 || unit->conv.padding != 1 || unit->conv.groups != 1) return {};
   const auto& shape = part.network.parameters[unit->conv.weight].shape;
   if (shape[2] != 3) return {};
   const auto form = form_for(sides[i + 1], shape[1]);

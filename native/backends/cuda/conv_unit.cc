@@ -13,7 +13,7 @@ class ConvUnit final : public Unit {
  public:
   ConvUnit(const FusedUnit& spec, Sweeps sweeps, const Products& products, std::shared_ptr<Gradients> gradients)
       : spec_(spec),
-        window_{spec.conv.stride, spec.conv.padding},
+        window_{spec.conv.stride, spec.conv.padding, spec.conv.groups},
         sweeps_(sweeps),
         products_(products),
         gradients_(std::move(gradients)) {

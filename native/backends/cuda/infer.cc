@@ -44,7 +44,7 @@ class Inference {
   void run_fused(const FusedUnit& unit) {
     const auto& [conv, norm, end, input, inputs, outputs] = unit;
     const auto y = products_.conv2d(values_[inputs[0]], parameters_[conv.weight], {},
-                                    {.stride = conv.stride, .padding = conv.padding});
+                                    {.stride = conv.stride, .padding = conv.padding, .groups = conv.groups});
     const auto skip = end.add ? values_[inputs[1]].contiguous(at::MemoryFormat::ChannelsLast) : at::Tensor();
     const auto bias = conv.bias < 0 ? at::Tensor() : parameters_[conv.bias];
     auto maps = norm_inference(y, end.relu, end.pool, parameters_[norm.scale], parameters_[norm.shift], skip,

@@ -1,14 +1,18 @@
+#include <functional>
 #include <utility>
 
 #include "native/backends/reference/backend.h"
 #include "native/core/error.h"
+#include "native/ops/adaptive_avg_pool.h"
 #include "native/ops/add.h"
 #include "native/ops/avg_pool.h"
 #include "native/ops/batch_norm.h"
 #include "native/ops/conv2d.h"
+#include "native/ops/flatten.h"
 #include "native/ops/linear.h"
 #include "native/ops/max_pool.h"
 #include "native/ops/relu.h"
+#include "native/ops/relu6.h"
 
 /// A unit for each kind of operation: it calls native/ops with the tensors that the network's indices name.
 namespace l2t::backends::reference {
@@ -21,7 +25,7 @@ at::Tensor at_index(Tensors tensors, int index) { return index < 0 ? at::Tensor(
 class Convolution final : public Unit {
  public:
   Convolution(const nets::Conv2d& conv, const nets::BatchNorm& norm, bool input, Sweeps sweeps)
-      : conv_(conv), norm_(norm), window_{conv.stride, conv.padding}, input_(input), sweeps_(sweeps) {}
+      : conv_(conv), norm_(norm), window_{conv.stride, conv.padding, conv.groups}, input_(input), sweeps_(sweeps) {}
 
   Values forward(Values x, Tensors theta, const Values* running) override {
     x_ = std::move(x[0]);
@@ -92,21 +96,25 @@ class Convolution final : public Unit {
   ops::BatchNormTangent norm_tangent_;  // its sums
 };
 
-class Relu final : public Unit {
+/// ReLU and its kind: y = f(x), and a mask that y gives in every other sweep.
+template <at::Tensor (*kValue)(at::Tensor), at::Tensor (*kMask)(at::Tensor, const at::Tensor&)>
+class Masked final : public Unit {
  public:
   Values forward(Values x, Tensors /*theta*/, const Values* /*running*/) override {
-    y_ = ops::relu(std::move(x[0]));
+    y_ = kValue(std::move(x[0]));
     return {y_};
   }
-  Values backward(Values y_bar, Tensors /*theta_bar*/) override { return {ops::relu_mask(std::move(y_bar[0]), y_)}; }
-  Values tangent(Values x_dot, Tensors /*theta_dot*/) override { return {ops::relu_mask(std::move(x_dot[0]), y_)}; }
+  Values backward(Values y_bar, Tensors /*theta_bar*/) override { return {kMask(std::move(y_bar[0]), y_)}; }
+  Values tangent(Values x_dot, Tensors /*theta_dot*/) override { return {kMask(std::move(x_dot[0]), y_)}; }
   Values tangent_backward(Values y_bar_dot, Tensors /*theta_bar_dot*/) override {
-    return {ops::relu_mask(std::move(y_bar_dot[0]), y_)};
+    return {kMask(std::move(y_bar_dot[0]), y_)};
   }
 
  private:
   at::Tensor y_;
 };
+using Relu = Masked<ops::relu, ops::relu_mask>;
+using Relu6 = Masked<ops::relu6, ops::relu6_mask>;
 
 class Add final : public Unit {
  public:
@@ -138,19 +146,27 @@ class MaxPool final : public Unit {
   at::Tensor places_;
 };
 
-class AveragePool final : public Unit {
+/// A linear operation without parameters: of tangents it has the sweeps that it has of values.
+class ParameterlessLinear final : public Unit {
  public:
+  using Forward = std::function<at::Tensor(const at::Tensor& x)>;
+  using Backward = at::Tensor (*)(const at::Tensor& y_bar, const at::Tensor& x);
+
+  ParameterlessLinear(Forward forward, Backward backward) : forward_(std::move(forward)), backward_(backward) {}
+
   Values forward(Values x, Tensors /*theta*/, const Values* /*running*/) override {
     x_ = std::move(x[0]);
-    return {ops::avg_pool(x_)};
+    return {forward_(x_)};
   }
-  Values backward(Values y_bar, Tensors /*theta_bar*/) override { return {ops::avg_pool_backward(y_bar[0], x_)}; }
-  Values tangent(Values x_dot, Tensors /*theta_dot*/) override { return {ops::avg_pool(x_dot[0])}; }
+  Values backward(Values y_bar, Tensors /*theta_bar*/) override { return {backward_(y_bar[0], x_)}; }
+  Values tangent(Values x_dot, Tensors /*theta_dot*/) override { return {forward_(x_dot[0])}; }
   Values tangent_backward(Values y_bar_dot, Tensors theta_bar_dot) override {
     return backward(std::move(y_bar_dot), theta_bar_dot);
   }
 
  private:
+  Forward forward_;
+  Backward backward_;
   at::Tensor x_;
 };
 
@@ -207,10 +223,19 @@ struct MakeUnit {
     throw Error("INTERNAL", "Batch norm that does not follow a convolution has no unit.");
   }
   std::unique_ptr<Unit> operator()(const nets::Relu& /*op*/) const { return std::make_unique<Relu>(); }
+  std::unique_ptr<Unit> operator()(const nets::Relu6& /*op*/) const { return std::make_unique<Relu6>(); }
   std::unique_ptr<Unit> operator()(const nets::Add& /*op*/) const { return std::make_unique<Add>(); }
   std::unique_ptr<Unit> operator()(const nets::MaxPool& op) const { return std::make_unique<MaxPool>(op); }
   std::unique_ptr<Unit> operator()(const nets::GlobalAveragePool& /*op*/) const {
-    return std::make_unique<AveragePool>();
+    return std::make_unique<ParameterlessLinear>(ops::avg_pool, ops::avg_pool_backward);
+  }
+  std::unique_ptr<Unit> operator()(const nets::AdaptiveAveragePool& op) const {
+    return std::make_unique<ParameterlessLinear>(
+        [side = op.side](const at::Tensor& x) { return ops::adaptive_avg_pool(x, side); },
+        ops::adaptive_avg_pool_backward);
+  }
+  std::unique_ptr<Unit> operator()(const nets::Flatten& /*op*/) const {
+    return std::make_unique<ParameterlessLinear>(ops::flatten, ops::flatten_backward);
   }
   std::unique_ptr<Unit> operator()(const nets::Linear& op) const { return std::make_unique<Linear>(op); }
 };

@@ -7,6 +7,14 @@ interface NodeRow {
   /** Parts of the operation, in the order of the node's inputs. The last may be absent. */
   readonly tensors?: readonly string[];
   readonly attributes?: (settings: Settings) => Readonly<Record<string, Attribute>>;
+  /** Constants, which the node reads after those. `side`: of the map that the operation reads, pixels. */
+  readonly constants?: (settings: Settings, side: number) => readonly Constant[];
+}
+
+/** A constant tensor of float32. */
+interface Constant {
+  readonly shape: readonly number[];
+  readonly values: readonly number[];
 }
 
 type Settings = OperationDescription['settings'];
@@ -14,6 +22,24 @@ type Settings = OperationDescription['settings'];
 /** The setting in both directions, or on all four sides. */
 const both = (value: number | undefined): Attribute => ({ ints: [value as number, value as number] });
 const around = (value: number | undefined): Attribute => ({ ints: Array(4).fill(value) });
+const scalar = (value: number): Constant => ({ shape: [], values: [value] });
+
+/** Pᵀ of native/ops/adaptive_avg_pool.h, length × k: column i takes the mean over bin i. */
+function bins(k: number, length: number): Constant {
+  const values = Array.from({ length }, (_, place) =>
+    Array.from({ length: k }, (_, i) => {
+      const [begin, end] = [Math.floor((i * length) / k), Math.ceil(((i + 1) * length) / k)];
+      return place >= begin && place < end ? 1 / (end - begin) : 0;
+    }),
+  );
+  return { shape: [length, k], values: values.flat() };
+}
+
+/** Means over the columns' bins, then the map transposed: twice, they pool both sides. Opset 17 has no such operation. */
+const poolColumns: readonly NodeRow[] = [
+  { opType: 'MatMul', constants: ({ side }, length) => [bins(side as number, length)] },
+  { opType: 'Transpose', attributes: () => ({ perm: { ints: [0, 1, 3, 2] } }) },
+];
 
 /** For each kind of operation of the native side: the nodes that compute it, one after another (opset 17). */
 export const onnxOperations: Readonly<Record<string, readonly NodeRow[]>> = {
@@ -21,7 +47,11 @@ export const onnxOperations: Readonly<Record<string, readonly NodeRow[]>> = {
     {
       opType: 'Conv',
       tensors: ['weight', 'bias'],
-      attributes: ({ stride, padding }) => ({ strides: both(stride), pads: around(padding) }),
+      attributes: ({ stride, padding, groups }) => ({
+        strides: both(stride),
+        pads: around(padding),
+        group: { i: groups as number },
+      }),
     },
   ],
   batch_norm: [
@@ -32,6 +62,7 @@ export const onnxOperations: Readonly<Record<string, readonly NodeRow[]>> = {
     },
   ],
   relu: [{ opType: 'Relu' }],
+  relu6: [{ opType: 'Clip', constants: () => [scalar(0), scalar(6)] }],
   add: [{ opType: 'Add' }],
   max_pool: [
     {
@@ -44,5 +75,7 @@ export const onnxOperations: Readonly<Record<string, readonly NodeRow[]>> = {
     },
   ],
   global_average_pool: [{ opType: 'GlobalAveragePool' }, { opType: 'Flatten', attributes: () => ({ axis: { i: 1 } }) }],
+  adaptive_average_pool: [...poolColumns, ...poolColumns],
+  flatten: [{ opType: 'Flatten', attributes: () => ({ axis: { i: 1 } }) }],
   linear: [{ opType: 'Gemm', tensors: ['weight', 'bias'], attributes: () => ({ transB: { i: 1 } }) }],
 };

@@ -1,5 +1,5 @@
 import { L2TError } from '../../errors.js';
-import type { OperationDescription } from '../../native/addon.js';
+import type { NetworkDescription } from '../../native/addon.js';
 import type { NamedTensor } from '../../native/tensor.js';
 import { packageVersion } from '../../system/version.js';
 import type { Checkpoint } from '../checkpoint.js';
@@ -29,10 +29,9 @@ export type Normaliser = 'outside' | 'inside';
  */
 export function toOnnx(checkpoint: Checkpoint, normaliser: Normaliser): Uint8Array {
   const { network, size } = checkpoint;
-  const { operations } = describeNetwork(network, size);
-  const constants =
-    normaliser === 'inside' ? normalisation(checkpoint) : { nodes: [], tensors: [], output: imagesName };
-  const tensors = [...constants.tensors, ...checkpoint.weights.map(toFloat32)];
+  const first = normaliser === 'inside' ? normalisation(checkpoint) : { nodes: [], tensors: [], output: imagesName };
+  const rest = operationNodes(describeNetwork(network, size), first.output);
+  const tensors = [...first.tensors, ...rest.tensors, ...checkpoint.weights.map(toFloat32)];
   requireEncodable(tensors);
   return encodeModel({
     irVersion,
@@ -42,7 +41,7 @@ export function toOnnx(checkpoint: Checkpoint, normaliser: Normaliser): Uint8Arr
     metadataProps: metadata(checkpoint, normaliser),
     graph: {
       name: network.name,
-      node: [...constants.nodes, ...nodesOf(operations, constants.output)].map(nodeMessage),
+      node: [...first.nodes, ...rest.nodes].map(nodeMessage),
       initializer: tensors.map(({ name, shape, data }) => ({
         name,
         dims: shape,
@@ -65,50 +64,64 @@ function requireEncodable(tensors: readonly NamedTensor[]): void {
   );
 }
 
+/** Nodes of a graph, and the constants that they read. */
+interface Nodes {
+  readonly nodes: readonly Node[];
+  readonly tensors: readonly NamedTensor[];
+}
+
+const constant = (name: string, shape: readonly number[], values: readonly number[]): NamedTensor => ({
+  name,
+  dtype: 'float32',
+  shape,
+  data: new Uint8Array(Float32Array.from(values).buffer),
+});
+
 /** (pixels − mean) / std, per channel. */
-function normalisation({ normalisation: { mean, std } }: Checkpoint) {
-  const constant = (name: string, values: readonly number[]): NamedTensor => {
-    const data = new Uint8Array(Float32Array.from(values).buffer);
-    return { name, dtype: 'float32', shape: [1, 3, 1, 1], data };
-  };
+function normalisation({ normalisation: { mean, std } }: Checkpoint): Nodes & { readonly output: string } {
   const output = 'normalised';
   const nodes: Node[] = [
     { opType: 'Sub', input: [imagesName, 'mean'], output: ['centred'], attributes: {} },
     { opType: 'Div', input: ['centred', 'std'], output: [output], attributes: {} },
   ];
-  return { nodes, tensors: [constant('mean', mean), constant('std', std)], output };
+  return { nodes, tensors: [constant('mean', [1, 3, 1, 1], mean), constant('std', [1, 3, 1, 1], std)], output };
 }
 
 /** Each operation's nodes. `images`: the name of value 0. */
-function nodesOf(operations: readonly OperationDescription[], images: string): Node[] {
+function operationNodes({ operations, sides }: NetworkDescription, images: string): Nodes {
   const values = [images];
-  return operations.flatMap((operation, i) => {
-    const last = i === operations.length - 1;
-    const nodes = nodesOfOne(
-      operation,
-      operation.inputs.map((value) => values[value] as string),
-      last ? logitsName : `value_${i + 1}`,
-    );
-    values.push(nodes.at(-1)?.output[0] as string);
-    return nodes;
+  const parts = operations.map((operation, i) => {
+    const output = i === operations.length - 1 ? logitsName : `value_${i + 1}`;
+    values.push(output);
+    const inputs = operation.inputs.map((value) => values[value] as string);
+    return nodesOfOne(operation, sides[operation.inputs[0] as number] as number, inputs, output);
   });
+  return { nodes: parts.flatMap(({ nodes }) => nodes), tensors: parts.flatMap(({ tensors }) => tensors) };
 }
 
+/** `side`: of the first of `inputs`. */
 function nodesOfOne(
-  { kind, tensors, settings }: OperationDescription,
+  { kind, tensors, settings }: NetworkDescription['operations'][number],
+  side: number,
   inputs: readonly string[],
   output: string,
-): Node[] {
+): Nodes {
   const rows = onnxOperations[kind];
   if (rows === undefined) throw new L2TError('INTERNAL', `The operation ${kind} has no row in the table for ONNX.`);
   let read = inputs;
-  return rows.map(({ opType, tensors: parts = [], attributes }, k): Node => {
-    const made = k === rows.length - 1 ? output : `${output}_${k}`;
-    const given = parts.flatMap((part) => tensors[part] ?? []);
-    const node = { opType, input: [...read, ...given], output: [made], attributes: attributes?.(settings) ?? {} };
-    read = [made];
+  const made: NamedTensor[] = [];
+  const nodes = rows.map(({ opType, tensors: parts = [], attributes, constants }, k): Node => {
+    const result = k === rows.length - 1 ? output : `${output}_${k}`;
+    const own = (constants?.(settings, side) ?? []).map(({ shape, values }, i) =>
+      constant(`${result}_constant_${i}`, shape, values),
+    );
+    made.push(...own);
+    const given = [...parts.flatMap((part) => tensors[part] ?? []), ...own.map(({ name }) => name)];
+    const node = { opType, input: [...read, ...given], output: [result], attributes: attributes?.(settings) ?? {} };
+    read = [result];
     return node;
   });
+  return { nodes, tensors: made };
 }
 
 /** What a user of the file must know besides the graph: texts by name. */

@@ -103,15 +103,15 @@ function list(names: readonly string[]): string {
 }
 
 /**
- * The number of classes: the rows of the last linear layer, `fc.weight` or `classifier.weight`.
- * @throws L2TError WEIGHTS_MISMATCH if there is neither.
+ * The number of classes: the rows of the last linear layer, which is the first of `layers` that the file has.
+ * @throws L2TError WEIGHTS_MISMATCH if there is none.
  */
-export function classesOf(tensors: TensorMap, file: string): number {
-  const layer = ['fc.weight', 'classifier.weight'].map((name) => tensors.get(name)).find((t) => t?.shape.length === 2);
+export function classesOf(tensors: TensorMap, file: string, layers: readonly string[]): number {
+  const layer = layers.map((name) => tensors.get(name)).find((tensor) => tensor?.shape.length === 2);
   const rows = layer?.shape[0] ?? 0;
   if (rows > 0) return rows;
   throw new L2TError(
     'WEIGHTS_MISMATCH',
-    `${file} has neither fc.weight nor classifier.weight of two dimensions, so its number of classes is unknown: is it a network of this package?`,
+    `${file} has no ${layers.join(' or ')} of two dimensions, so its number of classes is unknown: is it a network of this package?`,
   );
 }

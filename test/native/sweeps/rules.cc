@@ -3,14 +3,17 @@
 #include "native/backends/cpu/backend.h"
 #include "native/backends/cpu/conv_unit.h"
 #include "native/backends/reference/backend.h"
+#include "native/ops/adaptive_avg_pool.h"
 #include "native/ops/add.h"
 #include "native/ops/avg_pool.h"
 #include "native/ops/batch_norm.h"
 #include "native/ops/conv2d.h"
 #include "native/ops/cross_entropy.h"
+#include "native/ops/flatten.h"
 #include "native/ops/linear.h"
 #include "native/ops/max_pool.h"
 #include "native/ops/relu.h"
+#include "native/ops/relu6.h"
 #include "native/terms/attention.h"
 #include "native/terms/distillation.h"
 #include "native/terms/sp.h"
@@ -25,21 +28,21 @@ at::Tensor draw(at::IntArrayRef shape) {
   return tensor.dim() == 4 ? tensor.contiguous(at::MemoryFormat::ChannelsLast) : tensor;
 }
 
-Rule conv2d(const Shape& s, bool bias) {
-  const ops::Conv2dWindow window{s.stride, s.padding};
-  Tensors inputs{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in, s.kernel, s.kernel})};
+Rule conv2d(const Shape& s, bool bias, int64_t groups = 1) {
+  const ops::Conv2dWindow window{s.stride, s.padding, groups};
+  Tensors inputs{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in / groups, s.kernel, s.kernel})};
   if (bias) inputs.push_back(draw({s.out}));
   const auto b = [bias](const Tensors& x) { return bias ? x[2] : at::Tensor(); };
   const auto list = [bias](const ops::Conv2dGradient& g) {
     return bias ? Tensors{g.x_bar, g.w_bar, g.b_bar} : Tensors{g.x_bar, g.w_bar};
   };
-  return {inputs, [=](const Tensors& x) { return at::conv2d(x[0], x[1], b(x), window.stride, window.padding); },
-          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
-            return {ops::conv2d(x[0], x[1], b(x), window),
-                    list(ops::conv2d_backward(bar, x[0], x[1], bias, true, window)),
-                    ops::conv2d_tangent(x[0], dot[0], x[1], dot[1], b(dot), window),
-                    list(ops::conv2d_tangent_backward(bar, bar_dot, x[0], dot[0], x[1], dot[1], bias, true, window))};
-          }};
+  return {
+      inputs, [=](const Tensors& x) { return at::conv2d(x[0], x[1], b(x), window.stride, window.padding, 1, groups); },
+      [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+        return {ops::conv2d(x[0], x[1], b(x), window), list(ops::conv2d_backward(bar, x[0], x[1], bias, true, window)),
+                ops::conv2d_tangent(x[0], dot[0], x[1], dot[1], b(dot), window),
+                list(ops::conv2d_tangent_backward(bar, bar_dot, x[0], dot[0], x[1], dot[1], bias, true, window))};
+      }};
 }
 
 Rule batch_norm(const Shape& s) {
@@ -65,6 +68,16 @@ Rule relu(const Shape& s) {
           [](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
             const auto y = ops::relu(x[0]);
             return {y, {ops::relu_mask(bar, y)}, ops::relu_mask(dot[0], y), {ops::relu_mask(bar_dot, y)}};
+          }};
+}
+
+/// Values on both sides of 0 and of 6.
+Rule relu6(const Shape& s) {
+  return {{draw({s.batch, s.in, s.side, s.side}) * 6},
+          [](const Tensors& x) { return at::hardtanh(x[0], 0, 6); },
+          [](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            const auto y = ops::relu6(x[0]);
+            return {y, {ops::relu6_mask(bar, y)}, ops::relu6_mask(dot[0], y), {ops::relu6_mask(bar_dot, y)}};
           }};
 }
 
@@ -98,6 +111,29 @@ Rule avg_pool(const Shape& s) {
                     {ops::avg_pool_backward(bar, x[0])},
                     ops::avg_pool(dot[0]),
                     {ops::avg_pool_backward(bar_dot, x[0])}};
+          }};
+}
+
+/// `out`: the side to pool to.
+Rule adaptive_avg_pool(const Shape& s) {
+  return {{draw({s.batch, s.in, s.side, s.side})},
+          [=](const Tensors& x) { return at::adaptive_avg_pool2d(x[0], {s.out, s.out}); },
+          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            return {ops::adaptive_avg_pool(x[0], s.out),
+                    {ops::adaptive_avg_pool_backward(bar, x[0])},
+                    ops::adaptive_avg_pool(dot[0], s.out),
+                    {ops::adaptive_avg_pool_backward(bar_dot, x[0])}};
+          }};
+}
+
+Rule flatten(const Shape& s) {
+  return {{draw({s.batch, s.in, s.side, s.side})},
+          [](const Tensors& x) { return at::flatten(x[0], 1); },
+          [](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            return {ops::flatten(x[0]),
+                    {ops::flatten_backward(bar, x[0])},
+                    ops::flatten(dot[0]),
+                    {ops::flatten_backward(bar_dot, x[0])}};
           }};
 }
 
@@ -296,11 +332,15 @@ Rule unit(const Shape& s) {
 Rule make_rule(const std::string& operation, const Shape& shape) {
   if (operation == "conv2d") return conv2d(shape, /*bias=*/false);
   if (operation == "conv2d with bias") return conv2d(shape, /*bias=*/true);
+  if (operation == "depthwise conv2d") return conv2d(shape, /*bias=*/false, /*groups=*/shape.in);
   if (operation == "batch_norm") return batch_norm(shape);
   if (operation == "relu") return relu(shape);
+  if (operation == "relu6") return relu6(shape);
   if (operation == "add") return add(shape);
   if (operation == "max_pool") return max_pool(shape);
   if (operation == "avg_pool") return avg_pool(shape);
+  if (operation == "adaptive_avg_pool") return adaptive_avg_pool(shape);
+  if (operation == "flatten") return flatten(shape);
   if (operation == "linear") return linear(shape);
   if (operation == "cross_entropy") return cross_entropy(shape, /*weighted=*/false);
   if (operation == "weighted cross_entropy") return cross_entropy(shape, /*weighted=*/true);

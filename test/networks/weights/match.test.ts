@@ -56,14 +56,16 @@ describe('matchWeights', () => {
 });
 
 describe('classesOf', () => {
+  const heads = ['fc.weight', 'classifier.weight'];
+
   it('counts the rows of the last linear layer', () => {
-    expect(classesOf(tensors, 'x')).toBe(2);
-    expect(classesOf(new Map([['classifier.weight', zeros([10, 512])]]), 'x')).toBe(10);
+    expect(classesOf(tensors, 'x', heads)).toBe(2);
+    expect(classesOf(new Map([['classifier.weight', zeros([10, 512])]]), 'x', heads)).toBe(10);
   });
 
   it('says where there is none', () => {
-    expect(() => classesOf(new Map([['fc.weight', zeros([10, 512, 1, 1])]]), 'x.pth')).toThrow(
-      mismatch(/x\.pth has neither/),
+    expect(() => classesOf(new Map([['fc.weight', zeros([10, 512, 1, 1])]]), 'x.pth', heads)).toThrow(
+      mismatch(/x\.pth has no fc\.weight or classifier\.weight/),
     );
   });
 });

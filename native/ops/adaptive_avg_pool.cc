@@ -1,0 +1,35 @@
+#include "native/ops/adaptive_avg_pool.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/matmul.h>
+
+namespace l2t::ops {
+namespace {
+
+/// P: k × length, made on the device.
+at::Tensor bins(int64_t k, int64_t length, const at::TensorOptions& options) {
+  const auto whole = options.dtype(at::kLong);
+  const auto i = at::arange(k, whole).unsqueeze(1);
+  const auto begin = (i * length).floor_divide(k);
+  const auto end = ((i + 1) * length + (k - 1)).floor_divide(k);
+  const auto place = at::arange(length, whole).unsqueeze(0);
+  const auto inside = (place >= begin).logical_and(place < end);
+  return inside.to(options.dtype()) / (end - begin).to(options.dtype());
+}
+
+}  // namespace
+
+at::Tensor adaptive_avg_pool(const at::Tensor& x, int64_t side) {
+  const auto rows = bins(side, x.size(2), x.options());
+  const auto columns = bins(side, x.size(3), x.options());
+  return at::matmul(at::matmul(rows, x), columns.t()).contiguous(x.suggest_memory_format());
+}
+
+at::Tensor adaptive_avg_pool_backward(const at::Tensor& y_bar, const at::Tensor& x) {
+  const auto rows = bins(y_bar.size(2), x.size(2), x.options());
+  const auto columns = bins(y_bar.size(3), x.size(3), x.options());
+  return at::matmul(at::matmul(rows.t(), y_bar), columns).contiguous(x.suggest_memory_format());
+}
+
+}  // namespace l2t::ops
