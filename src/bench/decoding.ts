@@ -49,6 +49,7 @@ async function photographs(count: number): Promise<ImageList> {
     count,
     labels: new Int32Array(count),
     sides: undefined,
+    file: () => undefined,
     name: (index) => `picture ${index}`,
     read: (index, reduction) => decodeBytes(bytes, `picture ${index}`, reduction),
     position: (index) => index,

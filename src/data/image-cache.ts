@@ -45,6 +45,17 @@ export class ImageCache {
     };
   }
 
+  /**
+   * Writes the entry of an image if there is none. True unless it cannot be written.
+   * Throws the errors of `ImageList.read`.
+   */
+  async fill(list: ImageList, short: number, index: number): Promise<boolean> {
+    const file = join(this.folder, await entryName(list, index, short));
+    const there = await stat(file).catch(() => undefined);
+    if (there === undefined) await this.#write(file, await shrunk(await list.read(index), short, this.resize));
+    return this.#writable;
+  }
+
   async #write(file: string, image: DecodedImage): Promise<void> {
     if (!this.#writable) return;
     const folder = dirname(file);
@@ -61,12 +72,13 @@ export class ImageCache {
 }
 
 /**
- * An entry's path: the hash of the image's path, its identity, the file's modification time (0 for an image in an
+ * An entry's path: the hash of the image's name, its identity, the file's modification time (0 for an image in an
  * array), and `short`. Entries are spread over 256 folders.
  */
 async function entryName(list: ImageList, index: number, short: number): Promise<string> {
   const name = list.name(index);
-  const changed = list.sides === undefined ? (await reaching(name, () => stat(name))).mtimeMs : 0;
+  const path = list.file(index);
+  const changed = path === undefined ? 0 : (await reaching(path, () => stat(path))).mtimeMs;
   const key = createHash('sha256').update(JSON.stringify(['l2t-native 1', absolute(name), changed, short]));
   const digest = key.update(await list.identity(index)).digest('hex');
   return join(digest.slice(0, 2), digest);

@@ -9,6 +9,8 @@ export interface ImageList {
   readonly labels: Int32Array;
   /** Height and width of all images if they are in one array; undefined if each image is a file. */
   readonly sides: readonly [height: number, width: number] | undefined;
+  /** The file that holds image `index`; undefined if its pixels are in an array. */
+  file(index: number): string | undefined;
   /** The name of image `index` in messages: its file, and its index in the file if it holds several images. */
   name(index: number): string;
   /**
@@ -21,6 +23,11 @@ export interface ImageList {
   position(index: number): number;
   /** Identifies image `index` without decoding it: the name and size of its file, or its pixels. */
   identity(index: number): Promise<string | Uint8Array>;
+  /**
+   * Reads images, still encoded, into memory, so that they can be read in any order. False if they do not fit into
+   * `maxHeldBytes` (parquet/row-groups.ts). Undefined if every order takes the same time anyway.
+   */
+  readonly hold?: ((indices: readonly number[], signal: AbortSignal | undefined) => Promise<boolean>) | undefined;
 }
 
 /** Images that are separate files below `folder`. */
@@ -30,6 +37,7 @@ export function imageFiles(folder: string, files: readonly string[], labels: Arr
     count: files.length,
     labels: Int32Array.from(labels),
     sides: undefined,
+    file: path,
     name: path,
     read: (index, reduction) => decodeImage(path(index), reduction),
     position: (index) => index,
@@ -49,6 +57,7 @@ export function imageArray(
     count: labels.length,
     labels,
     sides,
+    file: () => undefined,
     name: file,
     async read(index, reduction) {
       reduction?.(height, width);
@@ -66,9 +75,11 @@ export function subset(list: ImageList, indices: ArrayLike<number>, labels?: Int
     count: indices.length,
     labels: labels ?? Int32Array.from(indices, (index) => list.labels[index] as number),
     sides: list.sides,
+    file: (index) => list.file(at(index)),
     name: (index) => list.name(at(index)),
     read: (index, reduction) => list.read(at(index), reduction),
     position: (index) => list.position(at(index)),
     identity: (index) => list.identity(at(index)),
+    hold: list.hold && ((wanted, signal) => (list.hold as NonNullable<ImageList['hold']>)(wanted.map(at), signal)),
   };
 }

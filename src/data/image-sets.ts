@@ -5,6 +5,7 @@ import { fitWhole, type StreamedImages } from './batch-decoder.js';
 import { largeSize, shortSide } from './fit.js';
 import { ImageCache } from './image-cache.js';
 import type { ImageList } from './image-list.js';
+import { maxHeldBytes } from './parquet/row-groups.js';
 import { forEachImage, forEachParallel } from './reading.js';
 import { decodeAll } from './resident.js';
 
@@ -38,8 +39,8 @@ export interface ImageSets {
 /**
  * `all`: the training images before they were split. Their sizes decide the side at which training images are kept.
  *
- * Throws INVALID_DATA for a damaged image; FILE_ACCESS; INVALID_OPTION if there is a cache but no large images;
- * ABORTED.
+ * Throws INVALID_DATA for a damaged image; FILE_ACCESS; INVALID_OPTION if there is a cache but no large images, or none
+ * although the training images do not fit into memory; ABORTED.
  */
 export async function makeImageSets(lists: ImageLists, all: ImageList, options: ImageSetOptions): Promise<ImageSets> {
   const { resize } = addon();
@@ -62,6 +63,7 @@ export async function makeImageSets(lists: ImageLists, all: ImageList, options: 
   const streamed: Partial<Record<SplitName, StreamedImages>> = {};
   for (const { name, list, size: side } of present) {
     if (side < largeSize) continue;
+    if (name === 'train') await prepareAnyOrder(list, shortSide(side), imageCache, options);
     const through = imageCache?.list(list, shortSide(side)) ?? list;
     streamed[name] = { list: through, size: side, squash: size < largeSize };
   }
@@ -71,6 +73,33 @@ export async function makeImageSets(lists: ImageLists, all: ImageList, options: 
     return list && { pixels: pixels.get(name), labels: list.labels, size: sizes[name] };
   };
   return { train: set('train') as NativeImages, validation: set('validation'), test: set('test'), streamed };
+}
+
+/**
+ * Training reads its images in a new order each epoch. Where they are stored in groups that are read as a whole, they are
+ * read into memory first, or else into the cache, in the order of the groups.
+ */
+async function prepareAnyOrder(
+  list: ImageList,
+  short: number,
+  cache: ImageCache | undefined,
+  options: ImageSetOptions,
+): Promise<void> {
+  if (list.hold === undefined || (await list.hold([...Array(list.count).keys()], options.signal))) return;
+  const most = `the ${maxHeldBytes / 2 ** 30} GiB that are kept in memory`;
+  if (cache === undefined) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      `${options.folder}: the ${list.count} training images take more than ${most}. Give --cache FOLDER, which keeps them on disk (some ${Math.ceil((list.count * short * short * 3.3) / 2 ** 30)} GiB), or train on fewer with --per-class.`,
+    );
+  }
+  await forEachImage([{ list }], options.folder, options, async (_, index) => {
+    if (await cache.fill(list, short, index)) return;
+    throw new L2TError(
+      'FILE_ACCESS',
+      `The cache ${options.cache} cannot be written, but the training images take more than ${most}: choose another folder.`,
+    );
+  });
 }
 
 /** Number of images that are read to estimate how large the data set's images are. */

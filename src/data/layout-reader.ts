@@ -4,26 +4,39 @@ import { shown } from '../system/printable.js';
 import type { Dataset } from './dataset.js';
 import type { Walk } from './walk.js';
 
+/** The columns of images and of labels, as the person names them. */
+export interface ColumnNames {
+  readonly imageColumn?: string | undefined;
+  readonly labelColumn?: string | undefined;
+}
+
 /** Recognises and lists data sets of one layout. */
 export interface LayoutReader {
   readonly layout: Layout;
+  /** The names of single files that are such a data set; undefined if it is always a folder. */
+  readonly file?: RegExp;
+  /** True if the person may name the columns. */
+  readonly hasColumns?: true;
   /**
-   * The folder that holds the data set (`folder`, or the archive's own folder inside it) if at least part of the layout
-   * is there; else undefined. `names`: the folder's entries without hidden ones, sorted; if there are very many, some
+   * The folder that holds the data set (`folder`, or the archive's own folder inside it), or its file, if at least part
+   * of the layout is there; else undefined. `names`: the folder's entries without hidden ones, sorted; if there are very many, some
    * of them.
    */
-  find(folder: string, names: readonly string[], walk: Walk): Promise<string | undefined>;
+  find(folder: string, names: readonly string[], walk: Walk, columns: ColumnNames): Promise<string | undefined>;
   /**
-   * Lists the images without decoding any. `folder` is the result of `find`.
+   * Lists the images without decoding any. `folder` is the result of `find`, or a file whose name matches `file`.
    *
-   * Throws INVALID_DATA, naming what is missing or wrong and what was found; FILE_ACCESS; ABORTED by `walk`.
+   * Throws INVALID_DATA, naming what is missing or wrong and what was found; INVALID_OPTION about columns; FILE_ACCESS;
+   * ABORTED by `walk`.
    */
-  open(folder: string, walk: Walk): Promise<Dataset>;
+  open(folder: string, walk: Walk, columns: ColumnNames): Promise<Dataset>;
 }
 
 const understood = [
   'Understood are:',
   '  - folder: a folder per class, FOLDER/train/CLASS/*.png with any of train, val and test, or FOLDER/CLASS/*.png (PNG, JPEG, WebP, GIF);',
+  '  - parquet: files of Hugging Face (train-00000-of-00001.parquet, train/*.parquet, also in data/) with a column of images;',
+  '  - list: one CSV or JSON-lines file with the columns file and label, and split if there are several;',
   '  - imagenet: train/ and val/ with folders such as n01440764; tinyimagenet: tiny-imagenet-200 as distributed;',
   '  - cifar10, cifar100: the binary version (data_batch_1.bin … and test_batch.bin, or train.bin and test.bin);',
   '  - stl10: the binary version (train_X.bin, train_y.bin, test_X.bin, test_y.bin);',

@@ -72,7 +72,11 @@ async function checkPresent(folder: string, images: readonly ListedImage[], walk
   );
 }
 
-function sortedList(folder: string, images: readonly ListedImage[], classNames: readonly string[]): ImageList {
+/**
+ * The images sorted by class, then by file, both by code unit. Throws INVALID_DATA if the class of one is none of
+ * `classNames`.
+ */
+export function sortedList(folder: string, images: readonly ListedImage[], classNames: readonly string[]): ImageList {
   const labelOf = new Map(classNames.map((name, label) => [name, label]));
   const labelled = images.map(({ file, className }) => {
     const label = labelOf.get(className);

@@ -1,19 +1,17 @@
 import { L2TError } from '../errors.js';
-import type { Layout } from '../options/datasets.js';
 import type { Rules } from '../options/rules.js';
 import { didYouMean } from '../options/suggest.js';
 import { shown } from '../system/printable.js';
 import { type Dataset, selectClasses } from './dataset.js';
 import { fingerprint } from './fingerprint.js';
 import { subset } from './image-list.js';
-import { openDataset } from './open.js';
+import { type DataKind, openDataset } from './open.js';
 import { withTest } from './split.js';
 import { divided, readSplit } from './split-file.js';
 import type { ListingOptions } from './walk.js';
 
-export interface DataOptions extends ListingOptions {
+export interface DataOptions extends DataKind, ListingOptions {
   readonly data: string;
-  readonly layout?: Layout | undefined;
   readonly splitFile?: string | undefined;
   readonly fold?: number | undefined;
   readonly classes?: string | undefined;
@@ -26,8 +24,8 @@ export interface DataOptions extends ListingOptions {
  * Lists the data set in a folder, divided by the split file and reduced to the given fold and classes. Decodes nothing.
  */
 export async function loadData(options: DataOptions): Promise<Dataset> {
-  const { data, layout, splitFile, fold, classes, rules, onWarning } = options;
-  const opened = await openDataset(data, layout, options);
+  const { data, splitFile, fold, classes, rules, onWarning } = options;
+  const opened = await openDataset(data, options);
   for (const warning of opened.warnings) onWarning?.(warning);
   const tested = rules?.drawTest ? withTest(opened) : opened;
   const whole = splitFile === undefined ? tested : divided(opened, await readSplit(splitFile, opened));
@@ -40,10 +38,10 @@ export async function loadData(options: DataOptions): Promise<Dataset> {
  * @throws L2TError FILE_ACCESS, INVALID_DATA; ABORTED.
  */
 export async function folderFingerprint(
-  { data, layout }: Pick<DataOptions, 'data' | 'layout'>,
+  { data, layout, imageColumn, labelColumn }: Pick<DataOptions, 'data' | keyof DataKind>,
   listing: ListingOptions = {},
 ): Promise<string> {
-  return fingerprint(await openDataset(data, layout, listing), listing.signal);
+  return fingerprint(await openDataset(data, { layout, imageColumn, labelColumn, ...listing }), listing.signal);
 }
 
 /** `classes`: names or indices, separated by commas. A name has precedence over an index: a class may be called `7`. */

@@ -90,6 +90,16 @@ export async function readStart(file: string, length: number): Promise<Buffer> {
   });
 }
 
+/** `length` bytes of a regular file from `start` on. Throws like `fileSize`, and INVALID_DATA if the file ends before. */
+export async function readRange(file: string, start: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  return reading(file, async (handle, size) => {
+    if (start + length > size) {
+      throw new L2TError('INVALID_DATA', `${file} has ${size} bytes, fewer than when it was opened: read it again.`);
+    }
+    return readAll(handle, length, start);
+  });
+}
+
 /** Like `withFile`, but a path that is no regular file gives INVALID_DATA: the data set is wrong. */
 async function reading<T>(file: string, body: (handle: FileHandle, size: number) => Promise<T>): Promise<T> {
   return withFile(file, body).catch((error: unknown) => {

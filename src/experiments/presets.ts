@@ -4,12 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import type { Dataset } from '../data/dataset.js';
-import { openDataset } from '../data/open.js';
+import { type DataKind, openDataset } from '../data/open.js';
 import { reaching } from '../data/reading.js';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import { checkOptions, type Given, paperOptions, refused, required } from '../options/check.js';
-import { type Layout, layouts } from '../options/datasets.js';
+import { layouts } from '../options/datasets.js';
 import { defaultBatch, defaultSize, type NetworkName, networkNames } from '../options/networks.js';
 import { compareSchema, curveSchema, pretrainSchema } from '../options/schemas.js';
 import { didYouMean } from '../options/suggest.js';
@@ -124,17 +124,17 @@ export async function presetNamed(name: string, verbs: readonly Preset['verb'][]
  */
 export async function openPresetData(
   { name, data: wanted }: Preset,
-  { data, layout, ...listing }: { readonly data: string; readonly layout?: Layout | undefined } & ListingOptions,
+  { data, ...options }: { readonly data: string } & DataKind & ListingOptions,
 ): Promise<Dataset> {
-  const dataset = await openDataset(data, layout, listing);
+  const dataset = await openDataset(data, options);
   const classes = dataset.classNames.length;
   if (dataset.layout === wanted.layout) return dataset;
-  const ofFolders = dataset.layout === 'folder' || dataset.layout === 'imagenet';
+  const ofFolders = ['folder', 'imagenet', 'parquet', 'list'].includes(dataset.layout);
   if (ofFolders && classes === wanted.classes) return dataset;
-  const found = ofFolders ? `holds folders of ${classes} classes` : `is of the layout ${dataset.layout}`;
+  const found = ofFolders ? `holds ${classes} classes` : `is of the layout ${dataset.layout}`;
   throw new L2TError(
     'INVALID_DATA',
-    `The preset ${name} needs ${wanted.name} (${wanted.from}), or its ${wanted.classes} classes as folders; ${data} ${found}.`,
+    `The preset ${name} needs ${wanted.name} (${wanted.from}), or its ${wanted.classes} classes as folders, Parquet files or a list; ${data} ${found}.`,
   );
 }
 
@@ -144,7 +144,8 @@ export async function openPresetData(
  */
 export async function pretrainPreset(name: string, given: PretrainGiven): Promise<CompletePretrain> {
   const preset = await presetNamed(name, ['pretrain']);
-  await openPresetData(preset, { data: required(pretrainSchema, given, 'data'), layout: given.layout });
+  const { layout, imageColumn, labelColumn } = given;
+  await openPresetData(preset, { data: required(pretrainSchema, given, 'data'), layout, imageColumn, labelColumn });
   return { ...withoutDivided(preset.options, given), ...given } as CompletePretrain;
 }
 

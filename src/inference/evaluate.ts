@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { folderFingerprint, loadData } from '../data/load.js';
+import type { DataKind } from '../data/open.js';
 import { evaluationSplit } from '../data/split.js';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
@@ -89,7 +90,9 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
   const own =
     typeof checkpoint === 'string' && divided === undefined ? await splitOfRun(checkpoint, data, listing) : {};
   const { layout = own.layout, splitFile = own.splitFile } = options;
-  const dataset = await loadData({ data, layout, splitFile, classes, onWarning, ...listing });
+  const { imageColumn = own.imageColumn, labelColumn = own.labelColumn } = options;
+  const kind = { layout, imageColumn, labelColumn };
+  const dataset = await loadData({ data, ...kind, splitFile, classes, onWarning, ...listing });
   const images = evaluationSplit(dataset, split);
   if (own.splitFile) onNote?.(printable(`evaluating on the ${images.count} test images that ${own.splitFile} names`));
   if (images.count === 0) throw new L2TError('INVALID_DATA', `${data} has no images to evaluate on.`);
@@ -111,21 +114,22 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
 }
 
 /**
- * The split.json and the layout of the checkpoint's run, if the checkpoint is in the folder of a run on this data whose
+ * The split.json, the layout and the columns of the checkpoint's run, if the checkpoint is in the folder of a run on this data whose
  * split.json names test images; else nothing.
  */
 async function splitOfRun(
   checkpoint: string,
   data: string,
   listing: ListingOptions,
-): Promise<Pick<EvaluateOptions, 'layout' | 'splitFile'>> {
+): Promise<Pick<EvaluateOptions, 'splitFile' | keyof DataKind>> {
   const run = dirname(checkpoint);
   const [file, splitFile] = [join(run, 'options.yaml'), join(run, 'split.json')];
   if (!existsSync(file) || !existsSync(splitFile)) return {};
   const { options, data: found } = parseRecord(await readText(file), file);
   if (found.folder === undefined || options.data !== resolve(data)) return {};
-  const { layout } = options;
-  if ((await folderFingerprint({ data, layout }, listing)) === found.folder) return { layout, splitFile };
+  const { layout, imageColumn, labelColumn } = options;
+  const kind = { layout, imageColumn, labelColumn };
+  if ((await folderFingerprint({ data, ...kind }, listing)) === found.folder) return { ...kind, splitFile };
   throw new L2TError(
     'INVALID_DATA',
     `${data} changed since ${run} began, so ${splitFile} no longer tells its test images from those that it was trained on: put the data back, or say with --split or --split-file which images to evaluate on.`,

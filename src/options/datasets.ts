@@ -10,6 +10,8 @@ export const layouts = [
   'stanford40',
   'stanford-dogs',
   'idx',
+  'parquet',
+  'list',
   'imagenet',
   'folder',
 ] as const;

@@ -44,6 +44,8 @@ const resolved = z.strictObject({
   strict: z.boolean(),
   data: z.string(),
   layout: z.enum(layouts).optional(),
+  imageColumn: z.string().optional(),
+  labelColumn: z.string().optional(),
   classes: z.string().optional(),
   perClass: z.int().optional(),
   validation: z.number().optional(),

@@ -19,10 +19,13 @@ const small = networkNames.filter((name) => defaultSize(name) === 32);
 
 const common = {
   data: path(
-    'dir',
-    'data set: class folders (train/, val/, test/ or flat), or a published one as distributed (docs/data.md)',
+    'path',
+    'data set: class folders (train/, val/, test/ or flat), Parquet files of Hugging Face, a CSV or JSON-lines file, or a ' +
+      'published one as distributed (docs/data.md)',
   ),
   layout: choice(layouts, "the data set's layout (what its files show)"),
+  imageColumn: text('name', 'the name of a column', 'the column of images, where Parquet files or a list have several'),
+  labelColumn: text('name', 'the name of a column', 'the column of labels, where Parquet files or a list have several'),
   classes: listed('list', 'names or indices, separated by commas', 'only these classes of the data set'),
   splitFile: path(
     'file',
@@ -260,7 +263,13 @@ export const networksSchema = z.strictObject({
 });
 
 /** Options of `data check`. */
-export const dataCheckSchema = z.strictObject({ data: common.data, layout: common.layout, classes: common.classes });
+export const dataCheckSchema = z.strictObject({
+  data: common.data,
+  layout: common.layout,
+  imageColumn: common.imageColumn,
+  labelColumn: common.labelColumn,
+  classes: common.classes,
+});
 
 /** Options of `demo`. */
 export const demoSchema = z.strictObject({

@@ -110,6 +110,8 @@ export function resolveOptions(
     data: absolute(required(transferSchema, given, 'data')),
     ...(given.classes !== undefined && { classes: given.classes }),
     ...(given.layout !== undefined && { layout: given.layout }),
+    ...(given.imageColumn !== undefined && { imageColumn: given.imageColumn }),
+    ...(given.labelColumn !== undefined && { labelColumn: given.labelColumn }),
     ...(given.perClass !== undefined && { perClass: given.perClass }),
     ...(given.validation !== undefined && { validation: given.validation }),
     ...(given.fold !== undefined && { fold: given.fold }),

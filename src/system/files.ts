@@ -110,12 +110,12 @@ export function readText(path: string): Promise<string> {
   });
 }
 
-/** The first `size` bytes of an open file. */
-export async function readAll(handle: FileHandle, size: number): Promise<Uint8Array> {
+/** `size` bytes of an open file, from `start` on. */
+export async function readAll(handle: FileHandle, size: number, start = 0): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(size);
   let at = 0;
   while (at < size) {
-    const { bytesRead } = await handle.read(bytes, at, Math.min(size - at, readChunk), at);
+    const { bytesRead } = await handle.read(bytes, at, Math.min(size - at, readChunk), start + at);
     if (bytesRead === 0) throw new Error('it became shorter while it was read: try again');
     at += bytesRead;
   }

@@ -120,7 +120,7 @@ describe('listing a folder that is no data set, or that is very large', { timeou
         listed.push(entries);
         if (listed.length === 2) controller.abort();
       };
-      expect(await failure(openDataset(folder, undefined, { signal: controller.signal, onListed }))).toMatchObject({
+      expect(await failure(openDataset(folder, { signal: controller.signal, onListed }))).toMatchObject({
         code: 'ABORTED',
       });
     } finally {

@@ -255,7 +255,7 @@ function flattenVal(folder: string): void {
 /** Finds and opens, as the reader's user does. */
 async function openFound(reader: LayoutReader, folder: string): Promise<unknown> {
   const walk = new Walk(folder);
-  return reader.open((await reader.find(folder, readdirSync(folder).sort(), walk)) as string, walk);
+  return reader.open((await reader.find(folder, readdirSync(folder).sort(), walk, {})) as string, walk, {});
 }
 
 describe('what is missing or wrong is named', () => {

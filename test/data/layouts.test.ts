@@ -33,8 +33,8 @@ const entries = (folder: string) => readdirSync(folder).sort();
 /** Finds and opens, as the reader's user does. */
 async function open(reader: LayoutReader, folder: string): Promise<Dataset> {
   const walk = new Walk(folder);
-  const found = await reader.find(folder, entries(folder), walk);
-  return reader.open(found as string, walk);
+  const found = await reader.find(folder, entries(folder), walk, {});
+  return reader.open(found as string, walk, {});
 }
 
 const labelsOf = (list: ImageList | undefined) => [...(list?.labels ?? [])];
@@ -259,7 +259,8 @@ describe('what is another layout is left to it', () => {
   ])('%s', async (_name, make) => {
     const folder = temporaryFolder();
     await make(folder);
-    for (const reader of readers) expect(await reader.find(folder, entries(folder), new Walk(folder))).toBeUndefined();
+    for (const reader of readers)
+      expect(await reader.find(folder, entries(folder), new Walk(folder), {})).toBeUndefined();
   });
 
   it('finds no layout in another’s folder', async () => {
@@ -267,7 +268,9 @@ describe('what is another layout is left to it', () => {
     for (const layout of all) {
       const folder = temporaryFolder();
       await layout.write(folder);
-      const found = await Promise.all(readers.map((reader) => reader.find(folder, entries(folder), new Walk(folder))));
+      const found = await Promise.all(
+        readers.map((reader) => reader.find(folder, entries(folder), new Walk(folder), {})),
+      );
       expect(found.map((path, index) => path && readers[index]?.layout).filter(Boolean)).toEqual([
         layout.reader.layout,
       ]);

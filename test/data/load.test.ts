@@ -202,8 +202,8 @@ describe('what is wrong is named', () => {
     const file = join(folder, 't10k-labels-idx1-ubyte');
     expect((await failure(openDataset(join(folder, 'x'))))?.message).toMatch(/x does not exist/);
     expect((await failure(openDataset(file)))?.message).toMatch(/is a file/);
-    expect((await failure(openDataset(folder, 'folder')))?.message).toMatch(/layout 'folder'/);
-    expect((await openDataset(folder, 'idx')).layout).toBe('idx');
+    expect((await failure(openDataset(folder, { layout: 'folder' })))?.message).toMatch(/layout 'folder'/);
+    expect((await openDataset(folder, { layout: 'idx' })).layout).toBe('idx');
   });
 
   it('more images than memory holds are refused before anything is read', async () => {

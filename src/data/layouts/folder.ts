@@ -7,16 +7,8 @@ import { isImageFile } from '../find-images.js';
 import { type ImageList, imageFiles } from '../image-list.js';
 import { type LayoutReader, nameSome, unknownLayout } from '../layout-reader.js';
 import { reaching } from '../reading.js';
+import { splitOfFolder } from '../split-names.js';
 import { mostStrange, type Walk } from '../walk.js';
-
-/** The split that a folder name (in lower case) means. */
-const splitOfName = new Map<string, SplitName>([
-  ['train', 'train'],
-  ['val', 'validation'],
-  ['valid', 'validation'],
-  ['validation', 'validation'],
-  ['test', 'test'],
-]);
 
 interface ClassFolder {
   readonly name: string;
@@ -102,13 +94,13 @@ export const folderReader: LayoutReader = {
  */
 async function findSplits(folder: string, search: Search): Promise<Map<SplitName, string>> {
   const { files, folders } = await listFollowing(folder, search);
-  const candidates = folders.filter((name) => splitOfName.has(name.toLowerCase()));
+  const candidates = folders.filter((name) => splitOfFolder.has(name.toLowerCase()));
   const others = folders.filter((name) => !candidates.includes(name));
   const contents = await Promise.all(candidates.map((name) => listFollowing(join(folder, name), search)));
   if (others.length > 0 && contents.every(({ folders: inner }) => inner.length === 0)) return new Map();
   const found = new Map<SplitName, string>();
   for (const name of candidates) {
-    const split = splitOfName.get(name.toLowerCase()) as SplitName;
+    const split = splitOfFolder.get(name.toLowerCase()) as SplitName;
     const path = join(folder, name);
     if (found.has(split)) {
       throw new L2TError('INVALID_DATA', `${found.get(split)} and ${path} are both the ${split} set. Keep one.`);

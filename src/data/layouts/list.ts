@@ -1,0 +1,145 @@
+import { existsSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { L2TError } from '../../errors.js';
+import { flagOf } from '../../options/check.js';
+import { type SplitName, splitNames } from '../../options/datasets.js';
+import { shown } from '../../system/printable.js';
+import { trainAndTest } from '../dataset.js';
+import { type ColumnNames, type LayoutReader, nameSome } from '../layout-reader.js';
+import { type ListedImage, sortedList } from '../listed-images.js';
+import { splitCalled, splitWords } from '../split-names.js';
+import { type Row, readHeader, readTable } from '../tables.js';
+import type { Walk } from '../walk.js';
+
+const isList = /\.(csv|jsonl)$/i;
+
+/** The columns of a list. The first name of each is the usual one; file_name is Hugging Face's. */
+const columnNames = { image: ['file', 'file_name'], label: ['label'], split: ['split'] };
+
+/** An image of a list. */
+interface Listed extends ListedImage {
+  readonly split: SplitName | undefined;
+  readonly line: number;
+}
+
+/**
+ * A CSV file with a header, or JSON-lines, with the columns `file` (or `file_name`) and `label`, and `split` if there
+ * are several. It is given itself, or as the only such file of a folder. Files are relative to it and may lie anywhere.
+ * Classes are sorted, images by class and then by file, all by code unit, as in class folders.
+ */
+export const list: LayoutReader = {
+  layout: 'list',
+  file: isList,
+  hasColumns: true,
+  async find(folder, names, walk, columns) {
+    const [name, another] = names.filter((each) => isList.test(each));
+    if (name === undefined || another !== undefined) return undefined;
+    walk.check();
+    const has = await readHeader(join(folder, name)).catch(() => []);
+    return pick(has, columns, 'image') && pick(has, columns, 'label') ? join(folder, name) : undefined;
+  },
+  async open(file, walk, columns) {
+    const images = await readList(file, columns, walk);
+    const root = dirname(file);
+    checkOnce(file, images);
+    await checkPresent(file, images, walk);
+    const classNames = [...new Set(images.map(({ className }) => className))].sort();
+    const flat = images.every(({ split }) => split === undefined);
+    const [train, validation, test] = splitNames.map((name) => {
+      const own = images.filter(({ split }) => (split ?? 'train') === name);
+      return own.length === 0 ? undefined : sortedList(root, own, classNames);
+    });
+    return trainAndTest({ layout: 'list', folder: file, train, validation, test, classNames, flat });
+  },
+};
+
+/** The name of the column of `kind`: the given one, or the first usual one that the table has. */
+function pick(has: readonly string[], given: ColumnNames, kind: keyof typeof columnNames): string | undefined {
+  const asked = { image: given.imageColumn, label: given.labelColumn, split: undefined }[kind];
+  return (asked === undefined ? columnNames[kind] : [asked]).find((name) => has.includes(name));
+}
+
+async function readList(file: string, columns: ColumnNames, walk: Walk): Promise<Listed[]> {
+  const has = await readHeader(file);
+  const split = pick(has, columns, 'split');
+  const image = requireColumn(file, has, columns, 'image');
+  const label = requireColumn(file, has, columns, 'label');
+  const images: Listed[] = [];
+  for await (const row of readTable(file)) {
+    walk.check();
+    const path = cell(file, row, image);
+    images.push({
+      file: relative(dirname(file), resolve(dirname(file), path)),
+      className: cell(file, row, label),
+      split: split === undefined ? undefined : splitOf(file, row, cell(file, row, split)),
+      line: row.line,
+    });
+  }
+  if (images.length === 0) throw new L2TError('INVALID_DATA', `${file} lists no images.`);
+  return images;
+}
+
+function requireColumn(file: string, has: readonly string[], given: ColumnNames, kind: 'image' | 'label'): string {
+  const found = pick(has, given, kind);
+  if (found !== undefined) return found;
+  const option = kind === 'image' ? 'imageColumn' : 'labelColumn';
+  if (given[option] !== undefined) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      `${flagOf(option)} ${given[option]}: ${file} has no such column; it has ${nameSome(has)}.`,
+    );
+  }
+  throw new L2TError(
+    'INVALID_DATA',
+    `${file} has no column ${columnNames[kind].join(' or ')}: it has ${nameSome(has)}. Name the column with ${flagOf(option)}.`,
+  );
+}
+
+function cell(file: string, { line, cells }: Row, column: string): string {
+  const value = cells.get(column);
+  if (value !== undefined && value !== '') return value;
+  throw new L2TError('INVALID_DATA', `${file}, line ${line}: '${shown(column)}' is empty.`);
+}
+
+function splitOf(file: string, { line }: Row, name: string): SplitName {
+  const split = splitCalled(name);
+  if (split !== undefined) return split;
+  throw new L2TError(
+    'INVALID_DATA',
+    `${file}, line ${line}: '${shown(name)}' is no split: it must be one of ${splitWords}.`,
+  );
+}
+
+function checkOnce(file: string, images: readonly Listed[]): void {
+  const lines = new Map<string, number>();
+  for (const { file: image, line } of images) {
+    const before = lines.get(image);
+    if (before !== undefined) {
+      throw new L2TError(
+        'INVALID_DATA',
+        `${file}, line ${line}: ${shown(image)} is in line ${before}, too: remove one.`,
+      );
+    }
+    lines.set(image, line);
+  }
+}
+
+/** Throws if an image does not exist. Lists each folder once, because there may be hundreds of thousands of images. */
+async function checkPresent(file: string, images: readonly Listed[], walk: Walk): Promise<void> {
+  const root = dirname(file);
+  const present = new Map<string, ReadonlySet<string>>();
+  for (const folder of new Set(images.map(({ file: image }) => dirname(image)))) {
+    present.set(folder, new Set(await walk.names(join(root, folder))));
+  }
+  // Hidden files are not among the names.
+  const isThere = ({ file: image }: Listed) =>
+    present.get(dirname(image))?.has(basename(image)) || existsSync(join(root, image));
+  const missing = images.filter((image) => !isThere(image));
+  const [first] = missing;
+  if (first === undefined) return;
+  const others = missing.length > 1 ? ` (and ${missing.length - 1} more of the ${images.length} images)` : '';
+  throw new L2TError(
+    'INVALID_DATA',
+    `${file}, line ${first.line}: there is no image ${shown(join(root, first.file))}${others}. Paths are relative to the list.`,
+  );
+}

@@ -1,0 +1,92 @@
+import type { SchemaTree } from 'hyparquet';
+import { L2TError } from '../../errors.js';
+import { flagOf } from '../../options/check.js';
+import type { ColumnNames } from '../layout-reader.js';
+import { nameSome } from '../layout-reader.js';
+import type { Features } from './features.js';
+
+/** The columns to read. */
+export interface Columns {
+  readonly image: string;
+  readonly label: string;
+  /** Labels are indices of `classNames` (ClassLabel), texts, or whole numbers. */
+  readonly labels: 'classes' | 'texts' | 'numbers';
+  /** Of ClassLabel. */
+  readonly classNames: readonly string[] | undefined;
+}
+
+/**
+ * Finds the column of images (`Image`, a struct of `bytes` and `path`) and that of labels: `ClassLabel`, or else texts,
+ * or else whole numbers. `given` names them instead.
+ *
+ * Throws INVALID_OPTION, naming the columns, if several fit or a given one does not; INVALID_DATA if none fits.
+ */
+export function chooseColumns(schema: SchemaTree, features: Features, given: ColumnNames, where: string): Columns {
+  const structs = namesOf(schema, isImage);
+  const images = structs.filter((name) => features.get(name)?._type === 'Image');
+  const image = choose('imageColumn', given.imageColumn, [images, structs], schema, where);
+  const integers = namesOf(schema, isInteger);
+  const classes = integers.filter((name) => features.get(name)?._type === 'ClassLabel');
+  const texts = namesOf(schema, isText);
+  const label = choose('labelColumn', given.labelColumn, [classes, texts, integers], schema, where);
+  return {
+    image,
+    label,
+    labels: classes.includes(label) ? 'classes' : texts.includes(label) ? 'texts' : 'numbers',
+    classNames: classes.includes(label) ? features.get(label)?.names : undefined,
+  };
+}
+
+const namesOf = ({ children }: SchemaTree, fits: (column: SchemaTree) => boolean): string[] =>
+  children.filter(fits).map(({ element }) => element.name);
+
+const isImage = ({ element, children }: SchemaTree): boolean =>
+  element.repetition_type !== 'REPEATED' &&
+  children.some(({ element: { name, type, repetition_type } }) => {
+    return name === 'bytes' && type === 'BYTE_ARRAY' && repetition_type !== 'REPEATED';
+  });
+
+const isText = ({ element }: SchemaTree): boolean =>
+  element.repetition_type !== 'REPEATED' &&
+  element.type === 'BYTE_ARRAY' &&
+  (element.converted_type === 'UTF8' || element.logical_type?.type === 'STRING');
+
+const isInteger = ({ element }: SchemaTree): boolean =>
+  element.repetition_type !== 'REPEATED' &&
+  (element.type === 'INT32' || element.type === 'INT64') &&
+  /^U?INT_\d+$/.test(element.converted_type ?? 'INT_64') &&
+  (element.logical_type?.type ?? 'INTEGER') === 'INTEGER';
+
+const what = {
+  imageColumn: 'images (Image: a struct of bytes and path)',
+  labelColumn: 'labels (ClassLabel, texts or whole numbers)',
+};
+
+/** `tiers`: columns that fit, those that fit best first. */
+function choose(
+  option: keyof ColumnNames,
+  given: string | undefined,
+  tiers: readonly (readonly string[])[],
+  schema: SchemaTree,
+  where: string,
+): string {
+  const fitting = [...new Set(tiers.flat())];
+  const flag = flagOf(option);
+  if (given !== undefined) {
+    if (fitting.includes(given)) return given;
+    throw new L2TError(
+      'INVALID_OPTION',
+      `${flag} ${given}: ${where} has no such column of ${what[option]}; it has ${nameSome(fitting)}.`,
+    );
+  }
+  const best = tiers.find((names) => names.length > 0);
+  if (best === undefined) {
+    const all = nameSome(schema.children.map(({ element }) => element.name));
+    throw new L2TError('INVALID_DATA', `${where} has no column of ${what[option]}; its columns are ${all}.`);
+  }
+  if (best.length === 1) return best[0] as string;
+  throw new L2TError(
+    'INVALID_OPTION',
+    `${where} has several columns of ${what[option]}: ${nameSome(best)}. Choose one with ${flag}.`,
+  );
+}

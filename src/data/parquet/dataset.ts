@@ -1,0 +1,171 @@
+import { createHash } from 'node:crypto';
+import { dirname, relative } from 'node:path';
+import { L2TError } from '../../errors.js';
+import { type SplitName, splitNames } from '../../options/datasets.js';
+import { printable, shown } from '../../system/printable.js';
+import { checkLabel, type Dataset, trainAndTest } from '../dataset.js';
+import { decodeBytes } from '../decode.js';
+import type { ImageList } from '../image-list.js';
+import type { ColumnNames } from '../layout-reader.js';
+import type { Walk } from '../walk.js';
+import { type Columns, chooseColumns } from './columns.js';
+import { readFeatures } from './features.js';
+import { openParquet, type ParquetFile } from './file.js';
+import { RowGroups } from './row-groups.js';
+import { checkComplete, sortBySplit } from './splits.js';
+
+/** A label as the file has it; undefined if there is none. */
+type Label = string | number | undefined;
+
+/**
+ * Lists the images in Parquet files, `paths`, of the folder or file `place`. Reads their footers and their labels.
+ *
+ * Throws INVALID_DATA, naming the file; INVALID_OPTION if the columns must be named; FILE_ACCESS; ABORTED.
+ */
+export async function openTables(
+  place: string,
+  paths: readonly string[],
+  given: ColumnNames,
+  walk: Walk,
+): Promise<Dataset> {
+  const root = paths[0] === place ? dirname(place) : place;
+  if (root === place) checkComplete(paths);
+  const { splits, flat, warnings } = sortBySplit(root, paths);
+  const files = new Map<SplitName, ParquetFile[]>();
+  for (const name of splitNames) {
+    const opened: ParquetFile[] = [];
+    for (const path of splits.get(name) ?? []) {
+      walk.check();
+      opened.push(await openParquet(path));
+    }
+    if (opened.some(({ groups }) => groups.some((rows) => rows > 0))) files.set(name, opened);
+  }
+  const columns = await columnsOf([...files.values()].flat(), root, given, place);
+  const labels = new Map<SplitName, Label[]>();
+  for (const [name, opened] of files) {
+    const read = await readLabels(opened, columns, walk);
+    if (read.some((label) => label !== undefined)) labels.set(name, read);
+    else warnings.push(`${place}: passed over the ${name} images, because none of the ${read.length} has a label.`);
+  }
+  const classNames = columns.classNames ?? namesOf([...labels.values()].flat());
+  const images = new RowGroups([...files.values()].flat(), columns.image);
+  const lists: Partial<Record<SplitName, ImageList>> = {};
+  let first = 0;
+  for (const [name, opened] of files) {
+    const of = labels.get(name);
+    if (of)
+      lists[name] = toList(
+        images,
+        first,
+        classesOf(of, columns, classNames, (row) => images.placeOf(first + row)),
+        root,
+      );
+    first += countRows(opened);
+  }
+  const { train, validation, test } = lists;
+  if (!train && !validation && !test) throw new L2TError('INVALID_DATA', `${place} holds no images with labels.`);
+  const found = { train, validation, test, classNames, flat, warnings: warnings.map(printable) };
+  return trainAndTest({ layout: 'parquet', folder: place, ...found });
+}
+
+const countRows = (files: readonly ParquetFile[]): number =>
+  files.reduce((sum, { groups }) => sum + groups.reduce((rows, each) => rows + each, 0), 0);
+
+/** The columns to read. Every file must have them, with the same classes. */
+async function columnsOf(
+  files: readonly ParquetFile[],
+  root: string,
+  given: ColumnNames,
+  place: string,
+): Promise<Columns> {
+  const [first, ...others] = files;
+  if (first === undefined) throw new L2TError('INVALID_DATA', `${place} holds no images: its tables have no rows.`);
+  const columns = chooseColumns(first.schema, await readFeatures(first, root), given, place);
+  const named = { imageColumn: columns.image, labelColumn: columns.label };
+  for (const file of others) {
+    const own = chooseColumns(file.schema, await readFeatures(file, root), named, file.path);
+    if (JSON.stringify(own) === JSON.stringify(columns)) continue;
+    throw new L2TError(
+      'INVALID_DATA',
+      `${file.path} and ${first.path} differ in the type or the classes of their column ${shown(columns.label)}: they are of different data sets.`,
+    );
+  }
+  return columns;
+}
+
+async function readLabels(files: readonly ParquetFile[], { label, labels }: Columns, walk: Walk): Promise<Label[]> {
+  const all: Label[] = [];
+  for (const file of files) {
+    for (const group of file.groups.keys()) {
+      walk.check();
+      if (file.groups[group] === 0) continue;
+      for (const value of await file.read(group, label)) all.push(toLabel(value, labels));
+    }
+  }
+  return all;
+}
+
+/** Hugging Face writes −1 for the class of an image whose class is kept secret. */
+function toLabel(value: unknown, labels: Columns['labels']): Label {
+  if (typeof value === 'string') return value === '' ? undefined : value;
+  if (typeof value !== 'number' && typeof value !== 'bigint') return undefined;
+  const number = Number(value);
+  return labels === 'classes' && number === -1 ? undefined : number;
+}
+
+/** Texts sorted by code unit, numbers by size. */
+const namesOf = (labels: readonly Label[]): string[] =>
+  [...new Set(labels.filter((label) => label !== undefined))]
+    .sort((a, b) => (typeof a === 'number' && typeof b === 'number' ? a - b : a < b ? -1 : 1))
+    .map(String);
+
+function classesOf(
+  labels: readonly Label[],
+  { classNames: given }: Columns,
+  classNames: readonly string[],
+  placeOf: (row: number) => { readonly file: ParquetFile; readonly row: number },
+): Int32Array {
+  const index = new Map(classNames.map((name, k) => [name, k]));
+  return Int32Array.from(labels, (label, k) => {
+    if (label === undefined) {
+      const { file, row } = placeOf(k);
+      throw new L2TError('INVALID_DATA', `${file.path}, row ${row} has no label: remove it, or give it one.`);
+    }
+    if (given === undefined) return index.get(String(label)) as number;
+    const at = placeOf(k);
+    checkLabel(Number(label), classNames.length, at.file.path, at.row);
+    return Number(label);
+  });
+}
+
+/** The images from row `first` on. */
+function toList(images: RowGroups, first: number, labels: Int32Array, root: string): ImageList {
+  const placeOf = (index: number) => images.placeOf(first + index);
+  const name = (index: number) => `${placeOf(index).file.path}, row ${placeOf(index).row}`;
+  const digests = new Map<ParquetFile, string>();
+  const digestOf = (file: ParquetFile): string => {
+    const digest = digests.get(file) ?? createHash('sha256').update(file.footer).digest('hex');
+    digests.set(file, digest);
+    return digest;
+  };
+  return {
+    count: labels.length,
+    labels,
+    sides: undefined,
+    name,
+    file: (index) => placeOf(index).file.path,
+    read: async (index, reduction) => decodeBytes(await images.image(first + index), name(index), reduction),
+    position: (index) => index,
+    // The footer has the length of everything in the file, so it is another one if an image is.
+    identity: async (index) => {
+      const { file, row } = placeOf(index);
+      return JSON.stringify([relative(root, file.path), file.size, digestOf(file), images.column, row]);
+    },
+    hold: (indices, signal) =>
+      images.hold(
+        indices.map((index) => first + index),
+        `Loading ${root}`,
+        signal,
+      ),
+  };
+}

@@ -1,0 +1,200 @@
+import { type FileMetaData, flatten, parquetMetadata, parquetSchema, type SchemaTree } from 'hyparquet';
+import { assembleAsync, readRowGroup } from 'hyparquet/src/rowgroup.js';
+import { L2TError } from '../../errors.js';
+import { limitError } from '../../system/limits.js';
+import { shown } from '../../system/printable.js';
+import { fileSize, readRange } from '../reading.js';
+import { codecs, type Pages, readPages } from './pages.js';
+import { checkThrift } from './thrift.js';
+
+/** Bytes of a footer, and of a column in one row group. Files of images have far less. */
+const maxFooterBytes = 2 ** 28;
+const maxChunkBytes = 2 ** 31 - 1;
+/** Rows of a row group. */
+const maxGroupRows = 2 ** 21;
+
+/** The file's end: the footer's length, and "PAR1". */
+const tailBytes = 8;
+
+/** A Parquet file, of which the footer has been read and checked against the file's size. */
+export interface ParquetFile {
+  readonly path: string;
+  readonly size: number;
+  /** The footer, which names the place of everything in the file. */
+  readonly footer: Uint8Array;
+  /** Columns, and the columns in them. */
+  readonly schema: SchemaTree;
+  /** Rows of each row group. */
+  readonly groups: readonly number[];
+  /** The text that its writer left under a key, for example `huggingface`. */
+  note(key: string): string | undefined;
+  /** Bytes of a column in a row group after decompression, by the footer. */
+  bytes(group: number, column: string): number;
+  /** A top-level column of one row group. Throws INVALID_DATA if it is damaged; FILE_ACCESS. */
+  read(group: number, column: string): Promise<unknown[]>;
+}
+
+/** Throws INVALID_DATA if it is no Parquet file, is damaged, cut short or encrypted; FILE_ACCESS. */
+export async function openParquet(path: string): Promise<ParquetFile> {
+  const size = await fileSize(path);
+  const footer = await readFooter(path, size);
+  const { metadata, schema } = intact(path, () => {
+    checkThrift(new DataView(footer.buffer), 0);
+    const parsed = parquetMetadata(footer.buffer, { geoparquet: false });
+    return { metadata: parsed, schema: parquetSchema(parsed) };
+  });
+  intact(path, () => checkPlaces(metadata, size, size - footer.length));
+  return {
+    path,
+    size,
+    footer,
+    schema,
+    groups: metadata.row_groups.map((group) => Number(group.num_rows)),
+    note: (key) => metadata.key_value_metadata?.find((each) => each.key === key)?.value,
+    bytes: (group, column) =>
+      chunksOf(metadata, group, column).reduce((sum, each) => sum + Number(each.total_uncompressed_size), 0),
+    read: (group, column) => readColumn(path, { metadata, schema }, group, column),
+  };
+}
+
+async function readFooter(path: string, size: number): Promise<Uint8Array<ArrayBuffer>> {
+  const tail = size < 12 ? undefined : Buffer.from((await readRange(path, size - tailBytes, tailBytes)).buffer);
+  const magic = tail?.toString('latin1', 4);
+  if (magic === 'PARE') throw new L2TError('INVALID_DATA', `${path} is encrypted: write it without encryption.`);
+  if (tail === undefined || magic !== 'PAR1') {
+    throw new L2TError(
+      'INVALID_DATA',
+      `${path} does not end as a Parquet file: it is cut short or of another format. Download it again.`,
+    );
+  }
+  const length = tail.readUInt32LE(0) + tailBytes;
+  if (length > size - 4 || length > maxFooterBytes) {
+    throw damaged(path, new Error(`its footer announces ${length} bytes of ${size}`));
+  }
+  return readRange(path, size - length, length);
+}
+
+/** Throws an Error if a column chunk lies outside the file, or if there are more rows than bytes. */
+function checkPlaces({ schema, row_groups: groups }: FileMetaData, size: number, end: number): void {
+  if (schema.some(({ name }) => name === undefined)) throw new Error('a column has no name');
+  let rows = 0;
+  for (const [index, group] of groups.entries()) {
+    const count = requireCount(group.num_rows, `the rows of row group ${index}`);
+    if (count > maxGroupRows) throw new Error(`row group ${index} announces ${count} rows, more than ${maxGroupRows}`);
+    rows += count;
+    for (const { meta_data: chunk } of group.columns) {
+      if (chunk === undefined) throw new Error(`row group ${index} has a column without a description`);
+      const start = startOf(chunk);
+      const bytes = requireCount(chunk.total_compressed_size, 'the bytes of a column');
+      if (start < 4 || start + bytes > end) throw new Error(`column ${shown(nameOf(chunk))} lies outside the file`);
+      requireCount(chunk.total_uncompressed_size, 'the bytes of a column');
+    }
+  }
+  if (rows > size) throw new Error(`it announces ${rows} rows in ${size} bytes`);
+}
+
+function requireCount(value: bigint | number, what: string): number {
+  const count = Number(value);
+  if (Number.isSafeInteger(count) && count >= 0) return count;
+  throw new Error(`${what} are announced as ${value}`);
+}
+
+type Chunk = NonNullable<FileMetaData['row_groups'][number]['columns'][number]['meta_data']>;
+
+const nameOf = (chunk: Chunk): string => chunk.path_in_schema.join('.');
+const startOf = (chunk: Chunk): number => Number(chunk.dictionary_page_offset || chunk.data_page_offset);
+
+const chunksOf = ({ row_groups: groups }: FileMetaData, group: number, column: string): Chunk[] =>
+  (groups[group]?.columns ?? [])
+    .map((each) => each.meta_data as Chunk)
+    .filter(({ path_in_schema: [first] }) => first === column);
+
+/** One column: hyparquet reads what has been checked and decompressed here. */
+async function readColumn(
+  path: string,
+  { metadata, schema }: { readonly metadata: FileMetaData; readonly schema: SchemaTree },
+  group: number,
+  column: string,
+): Promise<unknown[]> {
+  const described = metadata.row_groups[group] as FileMetaData['row_groups'][number];
+  const rows = Number(described.num_rows);
+  const read = new Map<number, ArrayBuffer>();
+  const decompressed = new Map<ArrayBufferLike, Pages['pages']>();
+  const chunks = chunksOf(metadata, group, column);
+  for (const chunk of chunks) {
+    checkReadable(path, group, chunk);
+    const bytes = await readRange(path, startOf(chunk), Number(chunk.total_compressed_size));
+    const optional = countOptional(schema, chunk.path_in_schema);
+    const { pages, end } = intact(path, () => readPages(bytes, { codec: chunk.codec, rows, optional }));
+    const buffer = end === bytes.length ? bytes.buffer : bytes.buffer.slice(0, end);
+    read.set(startOf(chunk), buffer);
+    decompressed.set(buffer, pages);
+  }
+  const decompress = (input: Uint8Array) => decompressed.get(input.buffer)?.get(input.byteOffset) as Uint8Array;
+  const options = {
+    file: { byteLength: 0, slice: (start: number) => read.get(start) as ArrayBuffer },
+    utf8: false,
+    compressors: Object.fromEntries(Object.keys(codecs).map((codec) => [codec, decompress])),
+  };
+  const ranges = chunks.map((columnMetadata) => ({
+    columnMetadata,
+    range: { startByte: startOf(columnMetadata), endByte: 0 },
+  }));
+  const span = { groupStart: 0, groupRows: rows, selectStart: 0, selectEnd: rows };
+  const plan = { metadata, rowStart: 0, fetches: [], groups: [] };
+  try {
+    const columns = readRowGroup(options, plan, { ...span, rowGroup: described, chunks: ranges });
+    const [assembled] = assembleAsync(columns, schema).asyncColumns;
+    const values = flatten((await assembled?.data)?.data);
+    if (values.length !== rows) throw new Error(`column ${column} has ${values.length} values, not ${rows}`);
+    return values as unknown[];
+  } catch (error) {
+    throw damaged(path, error);
+  }
+}
+
+function checkReadable(path: string, group: number, chunk: Chunk): void {
+  const { codec, total_compressed_size: packed, total_uncompressed_size: bytes } = chunk;
+  if (codec === undefined || !(codec in codecs)) {
+    const known = Object.keys(codecs).join(', ').toLowerCase();
+    throw new L2TError(
+      'INVALID_DATA',
+      `${path}: column ${shown(nameOf(chunk))} is compressed by ${codec ?? 'an unknown method'}, which is not read. Write it with one of ${known}.`,
+    );
+  }
+  if (packed <= maxChunkBytes && bytes <= maxChunkBytes) return;
+  throw new L2TError(
+    'INVALID_DATA',
+    `${path}: column ${shown(nameOf(chunk))} of row group ${group} has more than 2 GiB, and a row group is read as a whole. Write it with smaller row groups.`,
+  );
+}
+
+/** How many of a column and the structs around it may be null. */
+function countOptional(schema: SchemaTree, path: readonly string[]): number {
+  let at: SchemaTree | undefined = schema;
+  let optional = 0;
+  for (const name of path) {
+    at = at?.children.find(({ element }) => element.name === name);
+    if (at?.element.repetition_type === 'OPTIONAL') optional++;
+  }
+  return optional;
+}
+
+/** Runs `body`. Its failure means that the file is damaged. */
+function intact<T>(path: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw damaged(path, error);
+  }
+}
+
+function damaged(path: string, error: unknown): L2TError {
+  if (error instanceof L2TError) return error;
+  const limit = limitError(error);
+  if (limit) return limit;
+  const [reason = ''] = (error as Error).message.split('\n');
+  return new L2TError('INVALID_DATA', `${path} is damaged or cut short: ${shown(reason, 200)}. Download it again.`, {
+    cause: error,
+  });
+}

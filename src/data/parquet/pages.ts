@@ -1,0 +1,173 @@
+import { crc32 } from 'node:zlib';
+import type { DataPageHeader, PageHeader } from 'hyparquet';
+import { parquetHeader } from 'hyparquet/src/column.js';
+import { decompressGzip, decompressSnappy, decompressZstd } from 'hyparquet-compressors';
+import { checkThrift } from './thrift.js';
+
+/** A page that is larger once it is decompressed is refused, bytes. */
+const maxPageBytes = 2 ** 30;
+
+interface Codec {
+  readonly decompress: (input: Uint8Array, length: number) => Uint8Array;
+  /** No byte of this compression stands for more bytes than this. */
+  readonly maxRatio: number;
+}
+
+/** The compressions that are read, as the file's footer calls them. */
+export const codecs: Readonly<Record<string, Codec>> = {
+  UNCOMPRESSED: { decompress: (input) => input, maxRatio: 1 },
+  SNAPPY: { decompress: decompressSnappy, maxRatio: 22 },
+  GZIP: { decompress: decompressGzip, maxRatio: 1032 },
+  ZSTD: { decompress: unzstd, maxRatio: Number.POSITIVE_INFINITY },
+};
+
+type DataPageHeaderV2 = NonNullable<PageHeader['data_page_header_v2']>;
+
+/** Of dictionaries and of the values in data pages. */
+const encodings = ['PLAIN', 'PLAIN_DICTIONARY', 'RLE_DICTIONARY', 'DELTA_BINARY_PACKED', 'DELTA_LENGTH_BYTE_ARRAY'];
+
+/** What the footer says of a column chunk. */
+export interface ChunkFacts {
+  readonly codec: string;
+  readonly rows: number;
+  /** How many of the column and the structs around it may be null. */
+  readonly optional: number;
+}
+
+/** The pages of a column chunk. */
+export interface Pages {
+  /** Decompressed bytes, by the place in the chunk at which the compressed ones begin. */
+  readonly pages: ReadonlyMap<number, Uint8Array>;
+  /** Where the last page ends in the chunk. */
+  readonly end: number;
+}
+
+/**
+ * Decompresses the pages of a column without repetition, and checks all lengths in them: hyparquet believes them, and a
+ * wrong one would make it fill memory.
+ *
+ * Throws an Error that says what is wrong.
+ */
+export function readPages(chunk: Uint8Array, { codec, rows, optional }: ChunkFacts): Pages {
+  const pages = new Map<number, Uint8Array>();
+  const reader = { view: new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength), offset: 0 };
+  let values = 0;
+  while (values < rows) {
+    checkThrift(reader.view, reader.offset);
+    const header = parquetHeader(reader);
+    const bytes = chunk.subarray(reader.offset, reader.offset + header.compressed_page_size);
+    checkSizes(header, bytes);
+    const levels = header.data_page_header_v2 ? levelBytes(header.data_page_header_v2, bytes.length) : 0;
+    const packed = bytes.subarray(levels);
+    const length = header.uncompressed_page_size - levels;
+    const plain = header.data_page_header_v2?.is_compressed === false || length === 0;
+    const page = plain ? packed : decompress(packed, length, codec);
+    pages.set(reader.offset + levels, page);
+    values += checkPage(header, bytes.subarray(0, levels), page, { rows: rows - values, optional });
+    reader.offset += header.compressed_page_size;
+  }
+  return { pages, end: reader.offset };
+}
+
+function checkSizes(
+  { compressed_page_size: packed, uncompressed_page_size: size, crc }: PageHeader,
+  bytes: Uint8Array,
+) {
+  if (packed < 0 || bytes.length !== packed) throw new Error('a page is cut short');
+  if (size < 0 || size > maxPageBytes) throw new Error(`a page announces ${size} bytes`);
+  if (crc !== undefined && crc32(bytes) !== crc >>> 0) throw new Error("a page's checksum does not fit");
+}
+
+function decompress(packed: Uint8Array, length: number, codec: string): Uint8Array {
+  const { decompress, maxRatio } = codecs[codec] as Codec;
+  if (length > maxRatio * packed.length) throw new Error(`${packed.length} compressed bytes announce ${length}`);
+  const page = decompress(packed, length);
+  if (page.length !== length) throw new Error(`a page has ${page.length} bytes, but announces ${length}`);
+  return page;
+}
+
+/** Checks the frame's own length first: fzstd allocates what the frame announces. */
+function unzstd(input: Uint8Array, length: number): Uint8Array {
+  const view = new DataView(input.buffer, input.byteOffset, input.byteLength);
+  if (view.getUint32(0, true) !== 0xfd2fb528) throw new Error('a page is no zstd frame');
+  const flags = view.getUint8(4);
+  const singleSegment = (flags >> 5) & 1;
+  const at = 6 - singleSegment + ([0, 1, 2, 4][flags & 3] as number);
+  const announced = [
+    () => (singleSegment ? view.getUint8(at) : undefined),
+    () => view.getUint16(at, true) + 256,
+    () => view.getUint32(at, true),
+    () => Number(view.getBigUint64(at, true)),
+  ][flags >> 6]?.();
+  if (announced !== undefined && announced !== length) throw new Error(`a zstd frame announces ${announced} bytes`);
+  return announced === undefined ? decompressZstd(input, new Uint8Array(length)) : decompressZstd(input);
+}
+
+/** Bytes of the levels before the values, which a page of version 2 does not compress. */
+function levelBytes(page: DataPageHeaderV2, length: number): number {
+  const { repetition_levels_byte_length: repetition, definition_levels_byte_length: definition } = page;
+  if (repetition !== 0 || definition < 0 || definition > length) throw new Error("a page's levels do not fit");
+  return definition;
+}
+
+/** The number of values of a data page; 0 for a dictionary. `rows`: how many there may be. */
+function checkPage(
+  header: PageHeader,
+  levels: Uint8Array,
+  page: Uint8Array,
+  { rows, optional }: Pick<ChunkFacts, 'rows' | 'optional'>,
+): number {
+  const { dictionary_page_header: dictionary, data_page_header: first, data_page_header_v2: second } = header;
+  if (header.type === 'DICTIONARY_PAGE' && dictionary) {
+    const { num_values: values } = dictionary;
+    if (values < 0 || values > page.length) throw new Error(`a dictionary announces ${values} values`);
+    return 0;
+  }
+  const data = header.type === 'DATA_PAGE' ? first : header.type === 'DATA_PAGE_V2' ? second : undefined;
+  if (data === undefined) throw new Error(`a page is of the type ${header.type}`);
+  const { num_values: values, encoding } = data;
+  if (values < 0 || values > rows) throw new Error(`a page announces ${values} values where there are ${rows}`);
+  if (!encodings.includes(encoding)) throw new Error(`a page is encoded as ${encoding}, which is not read`);
+  if (second && !(second.num_nulls >= 0 && second.num_nulls <= values)) throw new Error('its nulls do not fit');
+  const level = 32 - Math.clz32(optional);
+  if (optional > 0 && second) checkRuns(levels, level, values);
+  const from = optional > 0 && !second ? 4 + checkLevels(page, level, data) : 0;
+  // Their number is only known less the nulls, so the runs may end before `values`.
+  if (encoding.endsWith('DICTIONARY') && from < page.length) {
+    checkRuns(page.subarray(from + 1), page[from] as number, values, { mayEnd: true });
+  }
+  return values;
+}
+
+/** Checks the definition levels of a page of version 1; returns their length. */
+function checkLevels(
+  page: Uint8Array,
+  width: number,
+  { num_values: values }: DataPageHeader | DataPageHeaderV2,
+): number {
+  const length = new DataView(page.buffer, page.byteOffset, page.byteLength).getUint32(0, true);
+  if (length > page.length - 4) throw new Error("a page's levels do not fit");
+  checkRuns(page.subarray(4, 4 + length), width, values);
+  return length;
+}
+
+/** Checks runs of equal and of bit-packed numbers: none may be longer than there are values, or than its bytes. */
+function checkRuns(bytes: Uint8Array, width: number, values: number, { mayEnd = false } = {}): void {
+  if (width > 32) throw new Error(`numbers of ${width} bits`);
+  let at = 0;
+  for (let seen = 0; seen < values; ) {
+    if (mayEnd && at >= bytes.length) return;
+    let header = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++];
+      if (byte === undefined || shift > 28) throw new Error('a run is cut short');
+      header += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) break;
+    }
+    const packed = header % 2 === 1;
+    const count = Math.floor(header / 2) * (packed ? 8 : 1);
+    at += packed ? (count / 8) * width : Math.ceil(width / 8);
+    if (at > bytes.length || (!packed && count > values)) throw new Error(`a run of ${count} does not fit`);
+    seen += count;
+  }
+}

@@ -1,0 +1,132 @@
+import { L2TError } from '../../errors.js';
+import { throwIfAborted } from '../../system/abort.js';
+import { shown } from '../../system/printable.js';
+import { maxFileBytes } from '../decode.js';
+import type { ParquetFile } from './file.js';
+
+/** Encoded images of one data set stay in memory up to this many bytes, and two row groups more. */
+export const maxHeldBytes = 2 ** 30;
+
+/** An image's struct in its column. */
+type Cell = { readonly bytes?: Uint8Array | null; readonly path?: unknown } | null | undefined;
+
+/** A row group, and the number of its first row among all rows of the data set. */
+interface Group {
+  readonly file: ParquetFile;
+  /** Its index in its file. */
+  readonly index: number;
+  readonly first: number;
+  readonly rows: number;
+  /** The number of its first row in its file. */
+  readonly firstInFile: number;
+}
+
+/**
+ * The encoded images of some Parquet files, by row. A row group is read when one of its images is wanted, and those read
+ * last stay in memory.
+ */
+export class RowGroups {
+  readonly #groups: Group[] = [];
+  readonly #recent = new Map<Group, Promise<readonly Cell[]>>();
+  readonly #held = new Map<number, Uint8Array>();
+  #heldBytes = 0;
+
+  /** Rows count through all files. `most`: bytes to keep in memory. */
+  constructor(
+    files: readonly ParquetFile[],
+    readonly column: string,
+    private readonly most: number = maxHeldBytes,
+  ) {
+    let first = 0;
+    for (const file of files) {
+      let firstInFile = 0;
+      for (const [index, rows] of file.groups.entries()) {
+        if (rows > 0) this.#groups.push({ file, index, first, rows, firstInFile });
+        first += rows;
+        firstInFile += rows;
+      }
+    }
+  }
+
+  /** The file of a row, and its number in it, from 0. */
+  placeOf(row: number): { readonly file: ParquetFile; readonly row: number } {
+    const { file, first, firstInFile } = this.#groupOf(row);
+    return { file, row: firstInFile + row - first };
+  }
+
+  /** The encoded image of a row. Throws INVALID_DATA if it is damaged, missing or too large; FILE_ACCESS. */
+  async image(row: number): Promise<Uint8Array> {
+    const held = this.#held.get(row);
+    if (held) return held;
+    const group = this.#groupOf(row);
+    return requireImage((await this.#read(group))[row - group.first], this.placeOf(row));
+  }
+
+  /**
+   * Reads the images of `rows` into memory, in the order of the files, for later reads in any order. False if they take
+   * more than may be kept: then none is held.
+   */
+  async hold(rows: readonly number[], what: string, signal: AbortSignal | undefined): Promise<boolean> {
+    for (const row of [...rows].sort((a, b) => a - b)) {
+      if (this.#held.has(row)) continue;
+      throwIfAborted(what, signal);
+      const image = await this.image(row);
+      this.#heldBytes += image.length;
+      if (this.#heldBytes > this.most) {
+        this.#held.clear();
+        this.#heldBytes = 0;
+        return false;
+      }
+      // A copy, because the image is a part of its row group.
+      this.#held.set(row, Uint8Array.from(image));
+    }
+    return true;
+  }
+
+  #groupOf(row: number): Group {
+    let [low, high] = [0, this.#groups.length - 1];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((this.#groups[middle] as Group).first <= row) low = middle;
+      else high = middle - 1;
+    }
+    return this.#groups[low] as Group;
+  }
+
+  #read(group: Group): Promise<readonly Cell[]> {
+    const images = this.#recent.get(group) ?? readImages(group, this.column);
+    // At the end of the map, as the one that was used last.
+    this.#recent.delete(group);
+    this.#recent.set(group, images);
+    this.#forget();
+    return images;
+  }
+
+  /** Forgets the row groups that were used first, until what is kept takes no more than it may. */
+  #forget(): void {
+    const bytesOf = ({ file, index }: Group) => file.bytes(index, this.column);
+    let bytes = [...this.#recent.keys()].reduce((sum, each) => sum + bytesOf(each), this.#heldBytes);
+    for (const group of this.#recent.keys()) {
+      if (bytes <= this.most || this.#recent.size <= 2) return;
+      this.#recent.delete(group);
+      bytes -= bytesOf(group);
+    }
+  }
+}
+
+async function readImages({ file, index }: Group, column: string): Promise<readonly Cell[]> {
+  return (await file.read(index, column)) as readonly Cell[];
+}
+
+function requireImage(cell: Cell, { file, row }: { readonly file: ParquetFile; readonly row: number }): Uint8Array {
+  const { bytes, path } = cell ?? {};
+  const length = bytes?.length ?? 0;
+  if (bytes instanceof Uint8Array && length > 0 && length <= maxFileBytes) return bytes;
+  const place = `${file.path}, row ${row}`;
+  if (length > 0) {
+    throw new L2TError('INVALID_DATA', `${place}: the image has ${length} bytes; at most ${maxFileBytes} are read.`);
+  }
+  const instead =
+    typeof path === 'string' ? `only the path of one, ${shown(path)}: write the images into it` : 'no image';
+  throw new L2TError('INVALID_DATA', `${place} holds ${instead}.`);
+}

@@ -1,0 +1,155 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { ImageList } from '../../src/data/image-list.js';
+import { openDataset } from '../../src/data/open.js';
+import { encode, failure, pattern, temporaryFolder, write, writeClasses } from './generate.js';
+
+let image: Uint8Array;
+beforeAll(async () => {
+  image = await encode(pattern(1, 8), 8, 8, 'png');
+});
+
+/** A folder with a list and images in pictures/. */
+function folderWith(list: string, content: string, files: readonly string[] = ['a.png', 'b.png', 'c.png']): string {
+  const folder = temporaryFolder();
+  write(join(folder, list), content);
+  for (const file of files) write(join(folder, 'pictures', file), image);
+  return folder;
+}
+
+const filesOf = (list: ImageList | undefined) => Array.from({ length: list?.count ?? 0 }, (_, k) => list?.name(k));
+const inPictures = (folder: string, ...files: string[]) => files.map((file) => join(folder, 'pictures', file));
+
+const csv = 'file,label\npictures/b.png,dog\npictures/a.png,dog\npictures/c.png,cat\n';
+
+describe('a list', () => {
+  it.each([
+    ['CSV', 'images.csv', csv],
+    [
+      'CSV of Windows, with quotes',
+      'x.CSV',
+      `\ufeff"label", file_name\r\n"dog",pictures/b.png\r\n\r\ndog,"pictures/a.png"\r\ncat,./pictures/c.png`,
+    ],
+    [
+      'JSON-lines',
+      'images.jsonl',
+      '{"file": "pictures/b.png", "label": "dog", "size": [1]}\n\n{"label":"dog","file":"pictures/a.png"}\r\n{"file":"pictures/c.png","label":"cat"}',
+    ],
+  ])('%s: by its own name or as the only one of a folder', async (_, name, content) => {
+    const folder = folderWith(name, content);
+    for (const given of [join(folder, name), folder]) {
+      const data = await openDataset(given);
+      expect(data).toMatchObject({ layout: 'list', flat: true, classNames: ['cat', 'dog'], test: undefined });
+      expect(filesOf(data.train)).toEqual(inPictures(folder, 'c.png', 'a.png', 'b.png'));
+      expect([...(data.train?.labels ?? [])]).toEqual([0, 1, 1]);
+    }
+  });
+
+  it('divides by its column split, in the words of Hugging Face too', async () => {
+    const folder = folderWith(
+      'images.csv',
+      'split,file,label\neval,pictures/b.png,x\nTrain,pictures/a.png,x\ndev,pictures/c.png,x\n',
+    );
+    const { train, validation, test, flat } = await openDataset(folder);
+    const listed = [train, validation, test].map(filesOf);
+    expect(listed).toEqual(['a.png', 'c.png', 'b.png'].map((file) => inPictures(folder, file)));
+    expect(flat).toBe(false);
+  });
+
+  it('takes other names of columns, and whole numbers as classes', async () => {
+    const folder = folderWith('images.jsonl', '{"path":"pictures/a.png","y":1}\n{"path":"pictures/b.png","y":0}\n');
+    const data = await openDataset(folder, { imageColumn: 'path', labelColumn: 'y' });
+    expect([data.classNames, filesOf(data.train)]).toEqual([['0', '1'], inPictures(folder, 'b.png', 'a.png')]);
+  });
+
+  it('takes images from elsewhere', async () => {
+    const [folder, other] = [temporaryFolder(), folderWith('x.txt', '')];
+    write(join(folder, 'lists/images.csv'), `file,label\n../here.png,a\n${join(other, 'pictures/a.png')},a\n`);
+    write(join(folder, 'here.png'), image);
+    const { train } = await openDataset(join(folder, 'lists'));
+    expect(filesOf(train)).toEqual([join(other, 'pictures/a.png'), join(folder, 'here.png')]);
+  });
+
+  it('is not taken for one beside class folders, or beside another list', async () => {
+    const folder = temporaryFolder();
+    await writeClasses(folder, { a: 1, b: 1 });
+    write(join(folder, 'notes.csv'), 'name,price\nx,1\n');
+    expect((await openDataset(folder)).layout).toBe('folder');
+    write(join(folder, 'one.csv'), 'file,label\na/0.png,a\n');
+    expect((await openDataset(folder)).layout).toBe('folder');
+  });
+
+  it.each<[string, string, string, RegExp]>([
+    [
+      'no column of labels',
+      'images.csv',
+      'file,class\na.png,x\n',
+      /images\.csv has no column label: it has file, class\. Name the column with --label-column/,
+    ],
+    [
+      'no column of files',
+      'images.jsonl',
+      '{"path":"a.png","label":"x"}\n',
+      /no column file or file_name: it has path, label\. .* --image-column/,
+    ],
+    ['a column twice', 'images.csv', 'file,label,label\na.png,x,y\n', /two columns 'label'/],
+    ['a short row', 'images.csv', `${csv}pictures/x.png\n`, /images\.csv, line 5: it is no CSV: .*expect 2, got 1/],
+    ['a quote that is not closed', 'images.csv', `${csv}"pictures/x.png,dog\n`, /images\.csv, line 5: it is no CSV/],
+    ['an empty label', 'images.csv', `${csv}pictures/x.png,\n`, /images\.csv, line 5: 'label' is empty/],
+    [
+      'an unknown split',
+      'images.csv',
+      'file,label,split\npictures/a.png,x,trian\n',
+      /line 2: 'trian' is no split: it must be one of train, /,
+    ],
+    ['an empty split', 'images.csv', 'file,label,split\npictures/a.png,x,\n', /line 2: 'split' is empty/],
+    [
+      'an image that is not there',
+      'images.csv',
+      `${csv}pictures/x.png,dog\n`,
+      /line 5: there is no image .*pictures\/x\.png\. Paths are relative/,
+    ],
+    ['an image twice', 'images.csv', `${csv}./pictures/a.png,cat\n`, /line 5: pictures\/a\.png is in line 3, too/],
+    [
+      'a line that is no JSON',
+      'images.jsonl',
+      '{"file":"pictures/a.png","label":"x"}\n{"file":\n',
+      /images\.jsonl, line 2: '\{"file":' is no JSON\./,
+    ],
+    [
+      'a line that is no object',
+      'images.jsonl',
+      '{"file":"pictures/a.png","label":"x"}\n[1]\n',
+      /line 2: '\[1\]' is no JSON object/,
+    ],
+    ['no rows', 'images.csv', 'file,label\n', /images\.csv has no rows/],
+    [
+      'a class that is only tested',
+      'images.csv',
+      'file,label,split\npictures/a.png,x,train\npictures/b.png,y,test\n',
+      /class 'y' has no training images/,
+    ],
+  ])('%s is named', async (_, name, content, message) => {
+    const said = await failure(openDataset(join(folderWith(name, content), name)));
+    expect(said?.code).toBe('INVALID_DATA');
+    expect(said?.message).toMatch(message);
+  });
+
+  it('refuses a column that it does not have', async () => {
+    const file = join(folderWith('images.csv', csv), 'images.csv');
+    const said = await failure(openDataset(file, { labelColumn: 'class' }));
+    expect(said).toMatchObject({ code: 'INVALID_OPTION' });
+    expect(said?.message).toMatch(/--label-column class: .*images\.csv has no such column; it has file, label/);
+  });
+
+  it('of any other ending is refused', async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'x.csv'));
+    write(join(folder, 'images.txt'), csv);
+    expect((await failure(openDataset(join(folder, 'images.txt'))))?.message).toMatch(
+      /images\.txt is a file, not a data folder/,
+    );
+    expect((await failure(openDataset(join(folder, 'x.csv'))))?.message).toMatch(/is no data set of a known layout/);
+  });
+});

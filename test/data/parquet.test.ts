@@ -1,0 +1,330 @@
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Dataset } from '../../src/data/dataset.js';
+import { fingerprint } from '../../src/data/fingerprint.js';
+import { openDataset } from '../../src/data/open.js';
+import { openParquet } from '../../src/data/parquet/file.js';
+import { RowGroups } from '../../src/data/parquet/row-groups.js';
+import { type ImageRow, noteOf, writeParquet } from '../fixtures/parquet.js';
+import { encode, failure, pattern, temporaryFolder, write } from './generate.js';
+
+const names = ['cat', 'ant', 'bee'];
+let images: Uint8Array[] = [];
+
+/** Image k is pattern(k). */
+const row = (k: number, label: ImageRow['label'] = k % 3): ImageRow => ({ bytes: images[k], path: `${k}.png`, label });
+const rows = (count: number): ImageRow[] => Array.from({ length: count }, (_, k) => row(k));
+
+beforeAll(async () => {
+  images = await Promise.all(Array.from({ length: 6 }, (_, k) => encode(pattern(k, 8), 8, 8, 'png')));
+});
+
+/** Which pattern each image of a split is. */
+async function seen(list: Dataset['train']): Promise<number[]> {
+  const found: number[] = [];
+  for (let index = 0; index < (list?.count ?? 0); index++) {
+    const pixels = Buffer.from((await list?.read(index))?.pixels ?? []);
+    found.push(images.findIndex((_, k) => pixels.equals(pattern(k, 8))));
+  }
+  return found;
+}
+
+describe('the file', () => {
+  it.each(
+    ['uncompressed', 'snappy', 'zstd', 'gzip'].flatMap((codec) => ['V1', 'V2'].map((version) => [codec, version])),
+  )('is read: %s, %s', async (codec, version) => {
+    const folder = temporaryFolder();
+    await writeParquet(join(folder, 'train.parquet'), rows(6), { names, codec, version: version as 'V1' | 'V2' });
+    const data = await openDataset(folder);
+    expect(data).toMatchObject({ layout: 'parquet', flat: false, classNames: names, warnings: [] });
+    expect([...(data.train?.labels ?? [])]).toEqual([0, 1, 2, 0, 1, 2]);
+    expect(await seen(data.train)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(data.train?.name(4)).toBe(`${join(folder, 'train.parquet')}, row 4`);
+  });
+
+  it.each(['lz4_raw', 'brotli'])('of an unknown compression is refused by its name: %s', async (codec) => {
+    const file = join(temporaryFolder(), 'train.parquet');
+    await writeParquet(file, rows(6), { names, codec });
+    const said = await failure(openDataset(file));
+    expect(said?.code).toBe('INVALID_DATA');
+    expect(said?.message).toMatch(new RegExp(`train.parquet: column label is compressed by ${codec.toUpperCase()}`));
+  });
+
+  /** A file of four row groups; image k is the image of row k % 6. `read` lists the row groups that were read. */
+  async function fourGroups() {
+    const file = join(temporaryFolder(), 'train.parquet');
+    const many = Array.from({ length: 7000 }, (_, k) => row(k % 6));
+    await writeParquet(file, many, { names });
+    const opened = await openParquet(file);
+    expect(opened.groups).toEqual([2048, 2048, 2048, 856]);
+    const read: number[] = [];
+    const counted = {
+      ...opened,
+      read(group: number, column: string) {
+        read.push(group);
+        return opened.read(group, column);
+      },
+    };
+    return { counted, read };
+  }
+  const isRow = async (groups: RowGroups, k: number) =>
+    Buffer.from(await groups.image(k)).equals(images[k % 6] as Uint8Array);
+
+  it('reads row groups once, in order, and keeps no more than it may', async () => {
+    const { counted, read } = await fourGroups();
+    const pass = async (groups: RowGroups) => {
+      for (let k = 0; k < 7000; k++) if (!(await isRow(groups, k))) throw new Error(`row ${k} is another image`);
+    };
+    const roomy = new RowGroups([counted], 'image');
+    await pass(roomy);
+    await pass(roomy);
+    expect(read).toEqual([0, 1, 2, 3]);
+    expect(roomy.placeOf(6999)).toMatchObject({ row: 6999 });
+    const tight = new RowGroups([counted], 'image', 1);
+    read.length = 0;
+    await pass(tight);
+    await pass(tight);
+    expect(read).toEqual([0, 1, 2, 3, 0, 1, 2, 3]);
+    expect(await tight.hold([0], 'x', undefined)).toBe(false);
+  });
+
+  it('holds wanted images for reading in any order', async () => {
+    const { counted, read } = await fourGroups();
+    const wanted = [6500, 3, 4100, 2];
+    const bytes = wanted.reduce((sum, k) => sum + (images[k % 6]?.length ?? 0), 0);
+    const groups = new RowGroups([counted], 'image', bytes);
+    expect(await groups.hold(wanted, 'x', undefined)).toBe(true);
+    for (const k of wanted) expect(await isRow(groups, k)).toBe(true);
+    expect(read).toEqual([0, 2, 3]);
+  });
+});
+
+describe('splits', () => {
+  const open = async (files: Readonly<Record<string, number[]>>) => {
+    const folder = temporaryFolder();
+    for (const [file, ks] of Object.entries(files))
+      await writeParquet(
+        join(folder, file),
+        ks.map((k) => row(k)),
+        { names },
+      );
+    return openDataset(folder);
+  };
+
+  it.each<[string, Readonly<Record<string, number[]>>]>([
+    [
+      'data/SPLIT-00000-of-00002',
+      {
+        'data/train-00001-of-00002.parquet': [2],
+        'data/train-00000-of-00002.parquet': [0, 1],
+        'data/validation-00000-of-00001.parquet': [3],
+        'data/test-00000-of-00001.parquet': [4, 5],
+      },
+    ],
+    [
+      'SPLIT/*',
+      { 'train/0001.parquet': [2], 'train/0000.parquet': [0, 1], 'valid/0.parquet': [3], 'test/0.parquet': [4, 5] },
+    ],
+    [
+      'default/SPLIT/*',
+      { 'default/train/0000.parquet': [0, 1, 2], 'default/val/0.parquet': [3], 'default/test/0.parquet': [4, 5] },
+    ],
+    ['SPLIT', { 'train.parquet': [0, 1, 2], 'dev.parquet': [3], 'eval.parquet': [4, 5] }],
+    ['NAME-SPLIT', { 'pets-training.parquet': [0, 1, 2], 'pets_validation.parquet': [3], 'pets.test.parquet': [4, 5] }],
+  ])('%s', async (_, files) => {
+    const { train, validation, test, flat } = await open(files);
+    expect(flat).toBe(false);
+    expect([await seen(train), await seen(validation), await seen(test)]).toEqual([[0, 1, 2], [3], [4, 5]]);
+    expect([...(test?.labels ?? [])]).toEqual([1, 2]);
+  });
+
+  it('are one flat set where no name tells one', async () => {
+    const { train, test, flat } = await open({ '0000.parquet': [0, 1], '0001.parquet': [2] });
+    expect([flat, await seen(train), test]).toEqual([true, [0, 1, 2], undefined]);
+  });
+
+  it('pass over files whose names tell none, if others do', async () => {
+    const { train, warnings } = await open({ 'train.parquet': [0, 1, 2], 'more.parquet': [3] });
+    expect(await seen(train)).toEqual([0, 1, 2]);
+    expect(warnings).toEqual([expect.stringMatching(/passed over files whose names tell no split: more\.parquet\.$/)]);
+  });
+
+  it('must be whole, and in one folder', async () => {
+    const part = await failure(open({ 'train-00001-of-00002.parquet': [0] }));
+    expect(part?.message).toMatch(
+      /train-00000-of-00002\.parquet is missing: train-00001-of-00002\.parquet belongs to it/,
+    );
+    const both = await failure(open({ 'train.parquet': [0], 'data/train.parquet': [1] }));
+    expect(both?.message).toMatch(/files of the split train in several folders/);
+  });
+});
+
+describe('columns', () => {
+  const open = async (
+    given: readonly ImageRow[],
+    options: Parameters<typeof writeParquet>[2],
+    asked: Parameters<typeof openDataset>[1] = {},
+    info?: string,
+  ) => {
+    const folder = temporaryFolder();
+    await writeParquet(join(folder, 'data/train.parquet'), given, options);
+    if (info !== undefined) write(join(folder, 'dataset_info.json'), info);
+    return openDataset(folder, asked);
+  };
+  const twoImages = { names, more: { mask: "{'bytes': bytes, 'path': path}" }, note: undefined };
+
+  it('are named where several fit', async () => {
+    const said = await failure(open(rows(6), twoImages));
+    expect(said).toMatchObject({ code: 'INVALID_OPTION' });
+    expect(said?.message).toMatch(/several columns of images .*: image, mask\. Choose one with --image-column/);
+    const data = await open(rows(6), twoImages, { imageColumn: 'mask' });
+    expect(await seen(data.train)).toEqual([0, 1, 2, 3, 4, 5]);
+    const labels = await failure(open(rows(6), { more: { coarse: 'label' } }));
+    expect(labels?.message).toMatch(/several columns of labels .*: label, coarse\. Choose one with --label-column/);
+    const wrong = await failure(open(rows(6), { names }, { labelColumn: 'image' }));
+    expect(wrong).toMatchObject({ code: 'INVALID_OPTION' });
+    expect(wrong?.message).toMatch(/--label-column image: .* has no such column of labels .*; it has label/);
+  });
+
+  it('are found by their types: an Image among structs, a ClassLabel among whole numbers', async () => {
+    const note = noteOf({
+      image: { _type: 'Image' },
+      mask: { _type: 'Audio' },
+      label: { _type: 'ClassLabel', names, num_classes: 3 },
+      year: { _type: 'Value', dtype: 'int64' },
+    });
+    const data = await open(rows(6), { ...twoImages, note, more: { ...twoImages.more, year: 'label + 1900' } });
+    expect(data.classNames).toEqual(names);
+  });
+
+  it('are described by dataset_info.json where the file does not', async () => {
+    const info = JSON.stringify({ features: { label: { _type: 'ClassLabel', names } } });
+    expect((await open(rows(6), {}, {}, info)).classNames).toEqual(names);
+    expect((await failure(open(rows(6), {}, {}, '{')))?.message).toMatch(/dataset_info\.json is no JSON/);
+  });
+
+  it('of texts and of whole numbers give sorted classes', async () => {
+    const texts = await open(
+      ['b', 'a', 'b', 'a'].map((label, k) => row(k, label)),
+      {},
+    );
+    expect([texts.classNames, [...(texts.train?.labels ?? [])]]).toEqual([
+      ['a', 'b'],
+      [1, 0, 1, 0],
+    ]);
+    const numbers = await open(
+      [10, 9, 10, 2].map((label, k) => row(k, label)),
+      {},
+    );
+    expect([numbers.classNames, [...(numbers.train?.labels ?? [])]]).toEqual([
+      ['2', '9', '10'],
+      [2, 1, 2, 0],
+    ]);
+  });
+
+  it('are refused where the layout has none', async () => {
+    const folder = temporaryFolder();
+    write(join(folder, 'a/0.png'), images[0] as Uint8Array);
+    const said = await failure(openDataset(folder, { labelColumn: 'label' }));
+    expect(said).toMatchObject({ code: 'INVALID_OPTION' });
+    expect(said?.message).toMatch(
+      /--label-column: .* of the layout folder, which has no columns \(parquet and list have\)/,
+    );
+  });
+
+  it('must be the same in every file', async () => {
+    const folder = temporaryFolder();
+    await writeParquet(join(folder, 'train.parquet'), rows(6), { names });
+    await writeParquet(join(folder, 'test.parquet'), rows(6), { names: ['ant', 'bee', 'cat'] });
+    expect((await failure(openDataset(folder)))?.message).toMatch(
+      /test\.parquet and .*train\.parquet differ in .* label/,
+    );
+  });
+});
+
+describe('rows', () => {
+  it('without a label are named; a split of them is passed over', async () => {
+    const folder = temporaryFolder();
+    await writeParquet(join(folder, 'train.parquet'), rows(6), { names });
+    await writeParquet(join(folder, 'test.parquet'), [row(0, -1), row(1, -1)], { names });
+    const { train, test, warnings } = await openDataset(folder);
+    expect([train?.count, test]).toEqual([6, undefined]);
+    expect(warnings).toEqual([expect.stringMatching(/passed over the test images, because none of the 2 has a label/)]);
+    await writeParquet(join(folder, 'test.parquet'), [row(0), { ...row(1), label: undefined }], { names });
+    expect((await failure(openDataset(folder)))?.message).toMatch(/test\.parquet, row 1 has no label/);
+    await writeParquet(join(folder, 'test.parquet'), [row(0), row(1, 3)], { names });
+    expect((await failure(openDataset(folder)))?.message).toMatch(/test\.parquet: image 1 has label 3, .* 3 classes/);
+  });
+
+  it('without an image are named, with the path that is there instead', async () => {
+    const folder = temporaryFolder();
+    const without = [{ path: 'far/away.png', label: 1 }, { label: 2 }, { bytes: Buffer.from('text'), label: 1 }];
+    await writeParquet(
+      join(folder, 'train.parquet'),
+      [row(0), ...without.map((each) => ({ bytes: undefined, ...each }))],
+      { names },
+    );
+    const { train } = await openDataset(folder);
+    expect((await failure(train?.read(1) as Promise<unknown>))?.message).toMatch(
+      /row 1 holds only the path of one, far\/away\.png/,
+    );
+    expect((await failure(train?.read(2) as Promise<unknown>))?.message).toMatch(
+      /train\.parquet, row 2 holds no image/,
+    );
+    expect((await failure(train?.read(3) as Promise<unknown>))?.message).toMatch(
+      /row 3 is not a PNG, JPEG, WebP or GIF/,
+    );
+  });
+
+  it('identify the data: not where it is, but every image', async () => {
+    const [here, there] = [temporaryFolder(), temporaryFolder()];
+    await writeParquet(join(here, 'train.parquet'), rows(6), { names });
+    cpSync(here, there, { recursive: true });
+    const print = await fingerprint(await openDataset(here));
+    expect(await fingerprint(await openDataset(there))).toBe(print);
+    await writeParquet(join(there, 'train.parquet'), [...rows(5), row(4, 2)], { names });
+    expect(await fingerprint(await openDataset(there))).not.toBe(print);
+  });
+});
+
+describe('a damaged file', () => {
+  /** Reads all; what fails must be an error of the data. */
+  const readAll = async (file: string) => {
+    const said = await failure(
+      (async () => {
+        const { train } = await openDataset(file);
+        for (let index = 0; index < (train?.count ?? 0); index++) await train?.read(index);
+      })(),
+    );
+    if (said === undefined) return 'sound';
+    expect(['INVALID_DATA', 'INVALID_OPTION']).toContain(said.code);
+    expect(said.message).toContain(file);
+    return said.code;
+  };
+
+  it.each(['uncompressed', 'snappy', 'zstd', 'gzip'])('cut short anywhere is an error: %s', async (codec) => {
+    const folder = temporaryFolder();
+    const [whole, file] = [join(folder, 'whole.parquet'), join(folder, 'cut.parquet')];
+    await writeParquet(whole, rows(6), { names, codec });
+    const bytes = readFileSync(whole);
+    for (let length = 0; length < bytes.length; length += 41) {
+      writeFileSync(file, bytes.subarray(0, length));
+      expect(await readAll(file)).toBe('INVALID_DATA');
+    }
+    rmSync(whole);
+  });
+
+  it.each(['uncompressed', 'snappy', 'zstd', 'gzip'])('with a byte changed is read or refused: %s', async (codec) => {
+    const folder = temporaryFolder();
+    const [whole, file] = [join(folder, 'whole.parquet'), join(folder, 'train.parquet')];
+    await writeParquet(whole, rows(3), { names, codec });
+    const bytes = readFileSync(whole);
+    for (let at = 0; at < bytes.length; at += 5) {
+      const changed = Uint8Array.from(bytes);
+      changed[at] = at % 3 === 0 ? 255 : (changed[at] as number) ^ (1 << (at % 8));
+      writeFileSync(file, changed);
+      await readAll(file);
+    }
+  });
+});
