@@ -15,6 +15,7 @@ export type { EntryEstimate, Estimate } from './experiments/estimate.js';
 export type { ExperimentControl, ExperimentResult, Follow, ResumeControl } from './experiments/experiment.js';
 export type { InferenceTimes } from './experiments/inference-times.js';
 export { type Preset, presets } from './experiments/presets.js';
+export { type DataSummary, type Proposal, type ProposeOptions, proposeOptions } from './experiments/proposal.js';
 export { type ReportOptions, report } from './experiments/report.js';
 export { type DryRun, dryRun, type ReproduceOptions, reproduce, resumeReproduction } from './experiments/reproduce.js';
 export type { ExperimentRow } from './experiments/row.js';

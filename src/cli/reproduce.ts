@@ -7,6 +7,7 @@ import { type DryRun, dryRun, type ReproduceOptions, reproduce, resumeReproducti
 import { defaultOf, flagOf } from '../options/check.js';
 import { reproduceSchema } from '../options/schemas.js';
 import { printableLines } from '../system/printable.js';
+import { duration } from './duration.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
 import { addFlags, givenFlags, mergedOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
@@ -94,21 +95,4 @@ function formatDryRun({ preset, options, counted, estimate }: DryRun): string {
       : 'The training images are as many as were published: --data counts yours.',
     '',
   ].join('\n');
-}
-
-/** The two largest units: 2 d 3 h. */
-function duration(seconds: number): string {
-  const units = [
-    ['d', 86_400],
-    ['h', 3600],
-    ['min', 60],
-    ['s', 1],
-  ] as const;
-  const first = units.findIndex(([, length]) => seconds >= length);
-  if (first === -1) return 'less than 1 s';
-  const parts = units.slice(first, first + 2).map(([unit, length], k) => {
-    const within = k === 0 ? seconds : seconds % (units[first]?.[1] ?? 1);
-    return `${Math.floor(within / length)} ${unit}`;
-  });
-  return parts.join(' ');
 }

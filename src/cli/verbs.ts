@@ -9,6 +9,7 @@ import { register as demo } from './demo.js';
 import { register as doctor } from './doctor.js';
 import { register as evaluation } from './eval.js';
 import { register as exportTo } from './export.js';
+import { register as init } from './init.js';
 import { register as inspect } from './inspect.js';
 import { register as live } from './live.js';
 import { register as networks } from './networks.js';
@@ -31,6 +32,7 @@ export function commandLine(): Command {
     .exitOverride();
   for (const register of [
     demo,
+    init,
     transfer,
     compare,
     curve,

@@ -109,17 +109,25 @@ const sampled = 32;
 async function trainingSide(all: ImageList, { size, sourceSizes }: ImageSetOptions): Promise<number> {
   const wanted = Math.max(size, ...sourceSizes);
   if (wanted === size) return size;
-  return Math.min(wanted, Math.max(size, all.sides ? Math.min(...all.sides) : await medianShortSide(all)));
+  return Math.min(wanted, Math.max(size, medianOf(await sampleShortSides(all))));
 }
 
-async function medianShortSide(list: ImageList): Promise<number> {
+const medianOf = (sorted: readonly number[]): number => sorted[Math.floor(sorted.length / 2)] as number;
+
+/**
+ * The short sides of some images, pixels, in ascending order; of one, where all are in one array.
+ *
+ * Throws like `ImageList.read`.
+ */
+export async function sampleShortSides(list: ImageList): Promise<readonly number[]> {
+  if (list.sides) return [Math.min(...list.sides)];
   const count = Math.min(sampled, list.count);
   const sides = new Array<number>(count);
   await forEachParallel(count, async (k) => {
     const { height, width } = await list.read(Math.floor((k * list.count) / count));
     sides[k] = Math.min(height, width);
   });
-  return sides.sort((a, b) => a - b)[Math.floor(count / 2)] as number;
+  return sides.sort((a, b) => a - b);
 }
 
 /**

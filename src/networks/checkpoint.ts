@@ -186,6 +186,18 @@ function lastWeights(network: NetworkName | undefined): string[] {
   return [...new Set(names.map((name) => lastLayerOf({ name, classes: 1, width: 1 })[0] as string))];
 }
 
+/**
+ * The network that a weights file names, or whose entries it has at this width; undefined if there is none.
+ * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS.
+ */
+export async function networkIn(path: string, width = 1): Promise<NetworkName | undefined> {
+  const { tensors, metadata } = await loadWeights(path);
+  refuseTimm(tensors, path);
+  return (
+    describedBy(metadata, path)?.network ?? networkOf(tensors, classesOf(tensors, path, lastWeights(undefined)), width)
+  );
+}
+
 /** Throws if the file's value `found` is not the caller's `expected`. The message is `what` followed by `found`. */
 function requireExpected<T extends string | number>(
   what: string,

@@ -19,10 +19,14 @@ export interface OptionHelp {
   readonly metaBatch?: unknown;
   /** refuse checkpoints that hold entries which the network does not have */
   readonly strict?: unknown;
-  /** data set: class folders (train/, val/, test/ or flat), or a published one as distributed (docs/data.md) */
+  /** data set: class folders (train/, val/, test/ or flat), Parquet files of Hugging Face, a CSV or JSON-lines file, or a published one as distributed (docs/data.md) */
   readonly data?: unknown;
-  /** the data set's layout (what its files show); one of cifar10, cifar100, stl10, svhn, tinyimagenet, cub200, mit67, stanford40, stanford-dogs, idx, imagenet, folder */
+  /** the data set's layout (what its files show); one of cifar10, cifar100, stl10, svhn, tinyimagenet, cub200, mit67, stanford40, stanford-dogs, idx, parquet, list, imagenet, folder */
   readonly layout?: unknown;
+  /** the column of images, where Parquet files or a list have several; the name of a column */
+  readonly imageColumn?: unknown;
+  /** the column of labels, where Parquet files or a list have several; the name of a column */
+  readonly labelColumn?: unknown;
   /** only these classes of the data set; names or indices, separated by commas */
   readonly classes?: unknown;
   /** file that says which images train, validate and test: a run's split.json, or the authors' files by the beginning of their names */
@@ -119,6 +123,10 @@ export interface OptionHelp {
   readonly to?: unknown;
   /** of onnx: the graph takes normalised images (outside), or pixels from 0 to 1, which it normalises (inside) (outside); one of outside, inside */
   readonly normalise?: unknown;
+  /** how to learn from the source (l2t-ww); one of l2t-ww, l2t-w, amounts-only, fm, at, lwf, lwf+at, sp, vid, l2-sp, finetune, scratch */
+  readonly method?: unknown;
+  /** which features to match (all-to-all for l2t-ww and fm, else one-to-one); one for all sources, or one for each; all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1 */
+  readonly pairs?: unknown;
   /** the port at 127.0.0.1 (0: a free one) (0); from 0 to 65535 */
   readonly port?: unknown;
   /** trained network: safetensors or .pth */
@@ -131,8 +139,4 @@ export interface OptionHelp {
   readonly seed?: unknown;
   /** the preset's pretrained source: safetensors or .pth; once for each source, in the order of --list */
   readonly sourceWeights?: unknown;
-  /** how to learn from the source (l2t-ww); one of l2t-ww, l2t-w, amounts-only, fm, at, lwf, lwf+at, sp, vid, l2-sp, finetune, scratch */
-  readonly method?: unknown;
-  /** which features to match (all-to-all for l2t-ww and fm, else one-to-one); one for all sources, or one for each; all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1 */
-  readonly pairs?: unknown;
 }

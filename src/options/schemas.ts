@@ -156,6 +156,30 @@ export const transferSchema = z.strictObject({
   ...settings,
 });
 
+/** Options of `proposeOptions`: what a person may know already. The others are proposed. */
+export const proposeSchema = transferSchema.pick({
+  data: true,
+  layout: true,
+  source: true,
+  sourceNetwork: true,
+  sourceWidth: true,
+  target: true,
+  targetInit: true,
+  width: true,
+  method: true,
+  pairs: true,
+  size: true,
+  epochs: true,
+  batch: true,
+  device: true,
+  threads: true,
+});
+
+/** Options of `init`. */
+export const initSchema = proposeSchema.extend({
+  out: path('file', 'YAML file to write, which must not exist', { default: 'l2t.yaml' }),
+});
+
 /** Options of `compare`: the options of `transfer` that are the same for every method, and the methods. */
 export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true }).extend({
   methods: listed(

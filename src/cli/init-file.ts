@@ -1,0 +1,71 @@
+import { stringify } from 'yaml';
+import type { DataSummary, Proposal } from '../experiments/proposal.js';
+import { aboutField, helpOf } from '../options/check.js';
+import { transferSchema } from '../options/schemas.js';
+import { printable } from '../system/printable.js';
+import { shellWord } from '../system/shell.js';
+import { duration } from './duration.js';
+
+/** `photos: folder, 10 classes, 400 training and 290 test images, short sides of 400 pixels` */
+export function describeData({ data, layout, classNames, images, testDrawn, shortSides }: DataSummary): string {
+  const { train, validation, test } = images;
+  const validating = validation > 0 ? `, ${validation} validation` : '';
+  const drawn = testDrawn ? ' (a tenth of each class: the data has none)' : '';
+  const { min, max } = shortSides;
+  const sides = min === max ? String(min) : `${min} to ${max}`;
+  return `${data}: ${layout}, ${classNames.length} classes, ${train} training${validating} and ${test} test images${drawn}, short sides of ${sides} pixels`;
+}
+
+/** `about 1 h 12 min: 2,600 steps of 1.66 s` */
+export function describeTime({ estimate: { seconds, steps, msPerStep } }: Proposal): string {
+  const step = msPerStep < 1000 ? `${msPerStep.toFixed(0)} ms` : `${(msPerStep / 1000).toFixed(2)} s`;
+  const about = seconds < 1 ? '' : 'about ';
+  return `${about}${duration(seconds)}: ${steps.toLocaleString('en')} steps of ${step}`;
+}
+
+/** Why an option is proposed. */
+const reasons: Readonly<Record<string, (proposal: Proposal) => string>> = {
+  sourceNetwork: () => 'what the source holds',
+  target: ({ options }) =>
+    options.targetInit === undefined ? "the paper's target for such a source" : 'what --target-init holds',
+  pairs: ({ options, pairs }) => `the default of ${options.method}; these networks have ${pairs} such pairs`,
+  size: ({ options }) => `what ${options.target} is meant for`,
+  batch: ({ estimate, data, options }) =>
+    `the default for ${data.images.train} training images: ${Math.round(estimate.steps / (options.epochs ?? 1))} steps an epoch`,
+  epochs: (proposal) => `the default; ${describeTime(proposal)}`,
+};
+
+/** Characters of a line of a comment. */
+const longest = 110;
+
+/** Lines of a comment, broken between words. */
+function comment(text: string): string[] {
+  const lines: string[] = [];
+  for (const word of printable(text).split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < longest) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(`# ${word}`);
+  }
+  return lines;
+}
+
+/** The text of the YAML file: each option with its help, and why it is proposed. `file`: its name. */
+export function proposalFile(proposal: Proposal, file: string): string {
+  const options = Object.entries(proposal.options).map(([key, value]) => {
+    const reason = proposal.proposed.includes(key) ? (reasons[key]?.(proposal) ?? 'the default') : undefined;
+    return [
+      ...comment(helpOf(aboutField(transferSchema, key))),
+      ...(reason === undefined ? [] : comment(`Proposed: ${reason}.`)),
+      stringify({ [key]: value }, { lineWidth: 0 }).trimEnd(),
+    ].join('\n');
+  });
+  const head = [
+    `# l2t-native transfer --config ${printable(shellWord(file))}`,
+    ...comment(`${describeData(proposal.data)}.`),
+    ...comment(
+      `The run takes ${describeTime(proposal)}, timed here. This is an estimate: reading images, and testing, are not in it. A smaller width or size, or fewer epochs, take less.`,
+    ),
+    ...comment('docs/options.md has every option. Paths begin at the folder in which the command runs.'),
+  ].join('\n');
+  return `${[head, ...options].join('\n\n')}\n`;
+}

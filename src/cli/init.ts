@@ -1,0 +1,155 @@
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { L2TError } from '../errors.js';
+import {
+  lookAtData,
+  type Proposal,
+  type ProposeControl,
+  type ProposeOptions,
+  proposedTarget,
+  proposeOptions,
+} from '../experiments/proposal.js';
+import { networkIn } from '../networks/checkpoint.js';
+import { checkOptions, defaultOf, flagOf, type Given } from '../options/check.js';
+import { needsOf } from '../options/methods.js';
+import { type NetworkName, networkNames } from '../options/networks.js';
+import { initSchema, proposeSchema } from '../options/schemas.js';
+import { writeFileAtomic } from '../system/files.js';
+import { printable } from '../system/printable.js';
+import { shellWord } from '../system/shell.js';
+import { addFlags, flagOptions } from './flags.js';
+import { describeData, describeTime, proposalFile } from './init-file.js';
+import { interruptible } from './interrupt.js';
+import { Progress } from './progress.js';
+import { onTerminal, Questions } from './questions.js';
+
+type Options = Given<typeof proposeSchema>;
+type Flags = { readonly yes?: boolean; readonly json?: boolean } & Record<string, unknown>;
+
+export function register(program: Command): void {
+  const command = program
+    .command('init')
+    .description('look at your images, ask what to learn from, and write the options of a run to a YAML file');
+  addFlags(command, initSchema, 'What is not given is asked or proposed.');
+  command
+    .option('--yes', 'ask nothing, and take what is proposed')
+    .option('--json', 'print what was written as one JSON document')
+    .action((flags: Flags) => init(flags));
+}
+
+async function init(flags: Flags): Promise<void> {
+  const { out = defaultOf(initSchema, 'out'), ...given } = flagOptions(initSchema, flags);
+  requireNew(out);
+  const progress = new Progress();
+  const proposal = await interruptible(async (signal) => {
+    const control = { signal, onListed: progress.listing, onWarning: progress.warn };
+    const options = await completed(given, flags.yes === true, control);
+    progress.note('timing a few steps');
+    const proposed = await proposeOptions({ ...(options as ProposeOptions), ...control });
+    requireNew(out);
+    await writeFileAtomic(out, proposalFile(proposed, out));
+    return proposed;
+  }).finally(() => progress.stop());
+  process.stdout.write(flags.json ? `${JSON.stringify({ file: out, ...proposal })}\n` : summary(out, proposal));
+}
+
+/** What is there may be somebody's work. */
+function requireNew(out: string): void {
+  if (!existsSync(out)) return;
+  throw new L2TError('FILE_ACCESS', `Cannot write ${out}: it exists already: remove it, or choose another --out.`);
+}
+
+function summary(out: string, proposal: Proposal): string {
+  const { target, width, size, batch, epochs, pairs } = proposal.options;
+  const matched = pairs === undefined ? '' : `, pairs ${[pairs].flat().join(' and ')} (${proposal.pairs})`;
+  return [
+    printable(describeData(proposal.data)),
+    `${proposal.options.method}: ${target}, width ${width}, images of ${size}×${size}, batch ${batch}, ${epochs} epochs${matched}`,
+    `${describeTime(proposal)} (an estimate, without reading images and testing)`,
+    `${printable(out)} is written. Next: l2t-native transfer --config ${printable(shellWord(out))}`,
+    '',
+  ].join('\n');
+}
+
+type Control = ProposeControl & { readonly signal: AbortSignal };
+
+/**
+ * The options with what was missing, asked on the terminal.
+ * @throws L2TError INVALID_OPTION that names the flags, if nobody can be asked.
+ */
+async function completed(given: Options, yes: boolean, control: Control): Promise<Options> {
+  const { source, start } = needsOf(given.method ?? defaultOf(proposeSchema, 'method'));
+  const needed = ['data', ...(source ? ['source'] : []), ...(start ? ['targetInit'] : []), ...(yes ? [] : ['target'])];
+  const missing = needed.filter((key) => given[key as keyof Options] === undefined);
+  if (missing.length === 0) return given;
+  if (yes || !onTerminal()) throw notAsked(missing, yes);
+  const questions = new Questions(control.signal);
+  try {
+    return await ask(questions, given, missing, control);
+  } finally {
+    questions.close();
+  }
+}
+
+function notAsked(missing: readonly string[], yes: boolean): L2TError {
+  const flags = missing.map(flagOf).join(', ');
+  const message = yes
+    ? `There is no proposal for ${flags}: give what is missing, or leave out --yes to be asked.`
+    : `There is no terminal to ask at: give ${flags}${missing.includes('target') ? ' (or --yes, to take the proposed target)' : ''}.`;
+  return new L2TError('INVALID_OPTION', message);
+}
+
+/** Asks for what is missing; a wrong answer is said to be wrong, and the question comes again. */
+async function ask(
+  questions: Questions,
+  given: Options,
+  missing: readonly string[],
+  control: Control,
+): Promise<Options> {
+  const look = async (data: string) => {
+    const { layout } = given;
+    const answer = { data: checked('data', data) as string, layout };
+    questions.note(describeData(await lookAtData(answer, control)));
+    return answer.data;
+  };
+  const data = given.data === undefined ? await questions.ask(wanted.data, look) : await look(given.data);
+  const source = missing.includes('source') ? await questions.ask(wanted.source, readable) : given.source;
+  const targetInit = missing.includes('targetInit')
+    ? await questions.ask(wanted.targetInit, readable)
+    : given.targetInit;
+  const [first] = [source].flat();
+  const held = first === undefined ? undefined : await networkIn(first, [given.sourceWidth].flat()[0]);
+  const asked =
+    missing.includes('source') && given.sourceNetwork === undefined
+      ? (held ?? (await askNetwork(questions, 'sourceNetwork')))
+      : undefined;
+  const sourceNetwork = given.sourceNetwork ?? asked;
+  const options = { ...given, data, source, sourceNetwork, targetInit };
+  if (!missing.includes('target')) return options;
+  const usual = await proposedTarget(options, [sourceNetwork].flat()[0] ?? held);
+  return { ...options, target: await askNetwork(questions, 'target', usual) };
+}
+
+const wanted = {
+  data: 'Your images: a folder with a folder for each class, or a published data set',
+  source: 'The source: the checkpoint of a pretrained network (.pth or safetensors)',
+  targetInit: 'The weights to start from: a checkpoint of the target (.pth or safetensors)',
+  sourceNetwork: 'Its network, which the file does not say',
+  target: 'The target: the network to train',
+} as const;
+
+const askNetwork = (questions: Questions, key: 'sourceNetwork' | 'target', usual?: string): Promise<NetworkName> =>
+  questions.ask(
+    `${wanted[key]}, one of ${networkNames.join(', ')}`,
+    async (answer) => checked(key, answer) as NetworkName,
+    usual,
+  );
+
+/** An answer, as the flag would be checked. */
+const checked = (key: keyof Options, answer: string) => checkOptions(proposeSchema, { [key]: answer }, flagOf)[key];
+
+async function readable(answer: string): Promise<string> {
+  const path = checked('source', answer) as string;
+  await networkIn(path);
+  return path;
+}

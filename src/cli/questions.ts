@@ -1,0 +1,61 @@
+import { homedir } from 'node:os';
+import { createInterface } from 'node:readline/promises';
+import { L2TError } from '../errors.js';
+import { throwIfAborted } from '../system/abort.js';
+import { printable } from '../system/printable.js';
+
+/** Can a person be asked? */
+export const onTerminal = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
+
+const aborted = (error: unknown): boolean => error instanceof L2TError && error.code === 'ABORTED';
+
+/** Asks on stderr, one question after the other. Close it after the last. */
+export class Questions {
+  readonly #lines = createInterface({ input: process.stdin, output: process.stderr });
+  readonly #ended: Promise<never>;
+
+  constructor(private readonly signal: AbortSignal) {
+    // The terminal gives Ctrl-C to readline as a key.
+    this.#lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+    this.#ended = new Promise((_, reject) => {
+      this.#lines.once('close', () => reject(new L2TError('ABORTED', 'The input ended before the questions did.')));
+    });
+    this.#ended.catch(() => {});
+  }
+
+  /**
+   * Asks until `accept` takes the answer; what it throws is shown, and the question comes again. Without an answer,
+   * `usual` is it.
+   * @throws L2TError ABORTED after Ctrl-C or Ctrl-D.
+   */
+  async ask<T>(question: string, accept: (answer: string) => Promise<T>, usual = ''): Promise<T> {
+    for (;;) {
+      const answer = await this.#answer(usual === '' ? `${question}: ` : `${question} [${usual}]: `);
+      try {
+        return await accept(answer === '' ? usual : answer);
+      } catch (error) {
+        if (!(error instanceof L2TError) || aborted(error)) throw error;
+        process.stderr.write(`${error.message}\n`);
+      }
+    }
+  }
+
+  note(text: string): void {
+    process.stderr.write(`${printable(text)}\n`);
+  }
+
+  close(): void {
+    this.#lines.close();
+  }
+
+  /** No shell has read it, so ~ is replaced here. */
+  async #answer(prompt: string): Promise<string> {
+    try {
+      const line = await Promise.race([this.#lines.question(prompt, { signal: this.signal }), this.#ended]);
+      return line.trim().replace(/^~(?=\/|$)/, homedir());
+    } catch (error) {
+      throwIfAborted('The command', this.signal);
+      throw error;
+    }
+  }
+}

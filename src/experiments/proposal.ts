@@ -1,0 +1,209 @@
+import type { Sides } from '../data/check.js';
+import { divide } from '../data/divide.js';
+import { largeSize } from '../data/fit.js';
+import { sampleShortSides } from '../data/image-sets.js';
+import { loadData } from '../data/load.js';
+import { addon } from '../native/addon.js';
+import { type Checkpoint, networkIn } from '../networks/checkpoint.js';
+import { describeNetwork } from '../networks/describe.js';
+import { aListingListener, aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
+import { defaultOf, type Given, required, type Written } from '../options/check.js';
+import type { Layout } from '../options/datasets.js';
+import { needsOf } from '../options/methods.js';
+import { defaultBatch, defaultSize, type NetworkName, paperTarget } from '../options/networks.js';
+import { currentFormat, defaultPairs, rules } from '../options/rules.js';
+import { proposeSchema, transferSchema } from '../options/schemas.js';
+import { requireConsistent } from '../run/resolve-options.js';
+import { listSources, loadSources } from '../run/sources.js';
+import type { TransferOptions } from '../run/transfer.js';
+import { median } from '../system/statistics.js';
+import { type EntryEstimate, estimate } from './estimate.js';
+
+/** What only the API has. */
+export interface ProposeControl {
+  /** Ends the look at the data, or the timing, with L2TError ABORTED. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the number of entries of the data folder listed so far; only if listing takes longer than half a second. */
+  readonly onListed?: ((entries: number) => void) | undefined;
+  /** Called with a message for each problem that does not stop a run. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** `l2t-native init --help` says what each option is. */
+export type ProposeOptions = Written<typeof proposeSchema, 'data'> & ProposeControl;
+
+/** What a data set holds, as a run with the defaults would divide it. */
+export interface DataSummary {
+  /** The folder that was given. */
+  readonly data: string;
+  /** The layout that was recognised or given; docs/data.md lists them. */
+  readonly layout: Layout;
+  /** The classes, by index. */
+  readonly classNames: readonly string[];
+  /** Number of images of each set. */
+  readonly images: {
+    /** Those that train. */
+    readonly train: number;
+    /** Those that validate. */
+    readonly validation: number;
+    /** Those that test. */
+    readonly test: number;
+  };
+  /** The data has no test images, so that a tenth of each class is kept for the test. */
+  readonly testDrawn: boolean;
+  /** Short sides of a few training images, pixels. */
+  readonly shortSides: Sides;
+}
+
+/** Options for a run, and what led to them. */
+export interface Proposal {
+  /** What `transfer` takes. */
+  readonly options: TransferOptions;
+  /** The names of those options that were not given. */
+  readonly proposed: readonly string[];
+  /** What the data set holds. */
+  readonly data: DataSummary;
+  /** Number of pairs of features, of all sources. */
+  readonly pairs: number;
+  /** How long the run would take on this machine: a few steps were timed. Reading images and testing are not included. */
+  readonly estimate: EntryEstimate;
+}
+
+/**
+ * Lists a data set, and reads some of its images.
+ * @throws L2TError INVALID_DATA, FILE_ACCESS, ABORTED.
+ */
+export async function lookAtData(
+  { data, layout }: { readonly data: string; readonly layout?: Layout | undefined },
+  control: ProposeControl = {},
+): Promise<DataSummary> {
+  const own = rules[currentFormat];
+  const dataset = await loadData({ data, layout, rules: own, ...control });
+  const { lists } = divide(dataset, { data, seed: defaultOf(transferSchema, 'seed'), rules: own });
+  const sides = await sampleShortSides(lists.train);
+  return {
+    data,
+    layout: dataset.layout,
+    classNames: dataset.classNames,
+    images: {
+      train: lists.train.count,
+      validation: lists.validation?.count ?? 0,
+      test: lists.test?.count ?? 0,
+    },
+    testDrawn: dataset.testDrawn === true,
+    shortSides: { min: Math.min(...sides), median: median(sides), max: Math.max(...sides) },
+  };
+}
+
+/**
+ * Looks at the data and the sources, and proposes options for `transfer`: those that were given, and the defaults that
+ * hold for this data and these networks. Times a few steps. Writes nothing.
+ * @throws L2TError as `transfer` before it trains.
+ */
+export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
+  const { options, control } = takeOptions(proposeSchema, given, {
+    signal: aSignal,
+    onListed: aListingListener,
+    onWarning: aMessageListener,
+  });
+  const method = options.method ?? defaultOf(transferSchema, 'method');
+  requireConsistent(method, options);
+  const data = await lookAtData({ ...options, data: required(proposeSchema, options, 'data') }, control);
+  const checkpoints = needsOf(method).source ? await readSources(options, control.onWarning) : [];
+  const target = options.target ?? (await proposedTarget(options, checkpoints[0]?.network.name));
+  const size = options.size ?? defaultSize(target);
+  const width = options.width ?? 1;
+  describeNetwork({ name: target, classes: data.classNames.length, width }, size); // throws where images are too small
+  warnOfSmallImages(data, target, size, control.onWarning);
+  const configuration = options.pairs ?? defaultPairs(method, rules[currentFormat]);
+  const proposal: Given<typeof transferSchema> = {
+    ...options,
+    ...(checkpoints.length > 0 && { sourceNetwork: oneOrList(checkpoints.map(({ network }) => network.name)) }),
+    target,
+    width,
+    method,
+    ...(configuration !== undefined && { pairs: configuration }),
+    size,
+    batch: options.batch ?? defaultBatch(size, data.images.train, rules[currentFormat].fewestSteps),
+    epochs: options.epochs ?? defaultOf(transferSchema, 'epochs'),
+    lr: rules[currentFormat].lr,
+  };
+  const [first] = (await timed(proposal, data, checkpoints, control.signal)).entries;
+  return {
+    options: proposal as TransferOptions,
+    proposed: Object.keys(proposal).filter((key) => !(key in options)),
+    data,
+    pairs: countPairs(proposal, checkpoints, { name: target, classes: data.classNames.length, width }, size),
+    estimate: first as EntryEstimate,
+  };
+}
+
+/** The sources, whose networks need not be given where the entries of their files show them. */
+async function readSources(
+  options: Given<typeof proposeSchema>,
+  onWarning: (message: string) => void = () => {},
+): Promise<Checkpoint[]> {
+  const known = [];
+  for (const source of listSources(options)) {
+    known.push({ ...source, network: source.network ?? (await networkIn(source.checkpoint, source.width)) });
+  }
+  return loadSources(known, false, onWarning);
+}
+
+/** The network that the target starts from; else the paper's for such a source. */
+export async function proposedTarget(
+  { targetInit, width }: Pick<Given<typeof proposeSchema>, 'targetInit' | 'width'>,
+  source: NetworkName | undefined,
+): Promise<NetworkName> {
+  const begun = targetInit === undefined ? undefined : await networkIn(targetInit, width);
+  return begun ?? paperTarget(source);
+}
+
+/** Warns where a network for large images would read small ones enlarged: that takes time, and adds nothing to them. */
+function warnOfSmallImages(
+  { data, shortSides }: DataSummary,
+  target: NetworkName,
+  size: number,
+  onWarning: ProposeControl['onWarning'],
+): void {
+  if (size < largeSize || shortSides.median >= size / 2) return;
+  onWarning?.(
+    `the images of ${data} have short sides of ${shortSides.median} pixels, and ${target} reads them enlarged to ${size}: a target for small images, such as ${paperTarget()}, or a smaller --size takes less time`,
+  );
+}
+
+async function timed(
+  options: Given<typeof transferSchema>,
+  data: DataSummary,
+  checkpoints: readonly Checkpoint[],
+  signal: AbortSignal | undefined,
+) {
+  const { method = defaultOf(transferSchema, 'method'), epochs, threads } = options;
+  const sides = checkpoints.map(({ size }) => size);
+  const widths = checkpoints.map(({ network }) => network.width);
+  const read = { ...options, ...(sides.length > 0 && { sourceSize: sides, sourceWidth: widths }) };
+  const subject = {
+    entries: [{ label: method, method, useless: [], options: read }],
+    options: { epochs, threads, seeds: 1, parallel: 1 },
+    classes: data.classNames.length,
+    images: [data.images.train],
+    sources: checkpoints.map(({ network: { name, classes } }) => ({ network: name, classes })),
+  };
+  return estimate(subject, { signal });
+}
+
+function countPairs(
+  { pairs }: Given<typeof transferSchema>,
+  checkpoints: readonly Checkpoint[],
+  target: Checkpoint['network'],
+  size: number,
+): number {
+  if (pairs === undefined) return 0;
+  const counts = checkpoints.map(({ network, size: side }, k) => {
+    const configuration = typeof pairs === 'string' ? pairs : (pairs[k] ?? (pairs[0] as string));
+    return addon().pairs(network, side, target, size, configuration).length;
+  });
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+const oneOrList = <T>(values: readonly T[]): T | readonly T[] => (values.length === 1 ? (values[0] as T) : values);
