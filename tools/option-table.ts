@@ -5,24 +5,16 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Command, Option } from 'commander';
+import type { Option } from 'commander';
 import type * as z from 'zod';
 import { packageRoot } from '../scripts/build-native.mjs';
+import { verbsOf } from '../src/cli/program.js';
 import { commandLine } from '../src/cli/verbs.js';
 import { type About, aboutField, helpOf, longFlagOf, type Values } from '../src/options/check.js';
 import { methodNames, needsOf, uselessOptions } from '../src/options/methods.js';
 import * as schemas from '../src/options/schemas.js';
 
 export const optionTableFile = join(packageRoot, 'docs/options.md');
-
-/** The verbs as they are typed (`data check`), each with its command. */
-export function verbsOf(program: Command): [verb: string, command: Command][] {
-  return program.commands.flatMap((command) =>
-    command.commands.length > 0
-      ? verbsOf(command).map(([verb, inner]): [string, Command] => [`${command.name()} ${verb}`, inner])
-      : [[command.name(), command] as [string, Command]],
-  );
-}
 
 /** The rows of all schemas, by the help that the command line shows for each. */
 const rows = new Map<string, { readonly about: About; readonly schema: z.ZodType }>();

@@ -15,6 +15,11 @@ import { yamlOptions } from '../options/options-file.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
+/** The row that each flag was made from, for completion. */
+const rows = new WeakMap<Option, About>();
+/** The row of the tables that a flag was made from; undefined for a flag that only the command line has. */
+export const rowOfFlag = (option: Option): About | undefined => rows.get(option);
+
 /** Adds a flag for every option of a schema. `defaults`: the help's sentence about the values in parentheses. */
 export function addFlags(command: Command, schema: Schema, defaults = 'Defaults are in parentheses.'): void {
   for (const key of Object.keys(schema.shape)) {
@@ -24,6 +29,7 @@ export function addFlags(command: Command, schema: Schema, defaults = 'Defaults 
     // 'n' and 'x' are numbers. Other text stays as it was typed, so that the error message can show it.
     const read = (text: string) => (['n', 'x', '[port]'].includes(value) && isNumber(text) ? Number(text) : text);
     option.argParser((text, before) => (repeats && before !== undefined ? [before, read(text)].flat() : read(text)));
+    rows.set(option, about);
     command.addOption(option);
     // Commander gives an option with a --no- flag the value true; here, what is not given is absent.
     if (option.negate) command.setOptionValueWithSource(key, undefined, undefined);

@@ -3,6 +3,15 @@ import { L2TError } from '../errors.js';
 import { exitCodes, report } from './failure.js';
 import { reportAbort, watchOutputs } from './interrupt.js';
 
+/** The verbs as they are typed (`data check`), each with its command. */
+export function verbsOf(program: Command): [verb: string, command: Command][] {
+  return program.commands.flatMap((command) =>
+    command.commands.length > 0
+      ? verbsOf(command).map(([verb, inner]): [string, Command] => [`${command.name()} ${verb}`, inner])
+      : [[command.name(), command] as [string, Command]],
+  );
+}
+
 /** Parses the command line, runs the verb, prints what fails and sets the exit code. */
 export async function runProgram(program: Command, argv: readonly string[] = process.argv): Promise<void> {
   watchOutputs();

@@ -3,6 +3,7 @@ import { packageVersion } from '../system/version.js';
 import { register as bench } from './bench.js';
 import { register as build } from './build.js';
 import { register as compare } from './compare.js';
+import { register as completion } from './completion.js';
 import { register as curve } from './curve.js';
 import { register as data } from './data.js';
 import { register as demo } from './demo.js';
@@ -50,6 +51,7 @@ export function commandLine(): Command {
     doctor,
     setup,
     build,
+    completion,
   ])
     register(program);
   return program;

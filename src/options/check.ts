@@ -38,6 +38,10 @@ export type Written<S extends Schema, Needed extends keyof z.input<S> = never> =
     readonly [K in Needed]: NonNullable<z.input<S>[K]>;
   };
 
+/** The names that an option takes, one or some of them; none if it takes other values. */
+export const namesOf = (allowed: string): readonly string[] =>
+  /^(?:one|some) of (.*?)(?:, separated by commas)?$/.exec(allowed)?.[1]?.split(', ') ?? [];
+
 /** The help text of an option: its purpose, its default in parentheses, and the allowed values. */
 export function helpOf(about: About): string {
   const { allowed, value } = about;
@@ -95,8 +99,7 @@ export function checkOptions<S extends Schema>(
   const key = String(issue.path[0]);
   const { allowed, repeats } = aboutField(schema, key);
   const value = repeats ? misfit(schema.shape[key] as z.ZodType, present[key]) : present[key];
-  const hint =
-    typeof value === 'string' && allowed.startsWith('one of') ? didYouMean(value, allowed.slice(7).split(', ')) : '';
+  const hint = typeof value === 'string' && allowed.startsWith('one of') ? didYouMean(value, namesOf(allowed)) : '';
   throw refused(label(key), value, allowed, hint);
 }
 

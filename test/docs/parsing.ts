@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, CommanderError } from 'commander';
 import { packageRoot } from '../../scripts/build-native.mjs';
+import { verbsOf } from '../../src/cli/program.js';
 import { commandLine } from '../../src/cli/verbs.js';
-import { rowOf, verbsOf } from '../../tools/option-table.js';
+import { rowOf } from '../../tools/option-table.js';
 import { wordsOf } from './documents.js';
 
 const { scripts } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {

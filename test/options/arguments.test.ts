@@ -117,6 +117,7 @@ const calls: Readonly<Record<string, Ways>> = {
   },
   listImages: { needed: [(v) => api.listImages(v)] },
   presets: {},
+  proposeOptions: { needed: [(v) => api.proposeOptions(v), (v) => api.proposeOptions({ data: v })] },
   pretrain: { needed: [(v) => api.pretrain(v).result] },
   dryRun: { needed: [(v) => api.dryRun(v)], optional: [(v) => api.dryRun('cifar100', v)] },
   reproduce: { needed: [(v) => api.reproduce(v, { data }), (v) => api.reproduce('cifar100', v)] },

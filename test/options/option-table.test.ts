@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { verbsOf } from '../../src/cli/program.js';
 import { commandLine } from '../../src/cli/verbs.js';
 import { methodNames, settings } from '../../src/options/methods.js';
-import { optionTable, optionTableFile, rowOf, verbsOf } from '../../tools/option-table.js';
+import { optionTable, optionTableFile, rowOf } from '../../tools/option-table.js';
 
 /** The cells of the rows of an option. */
 const rowsOf = (name: string): string[][] =>

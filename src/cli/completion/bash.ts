@@ -1,0 +1,75 @@
+import { type Flag, firstWords, ofTwoWords, type Place, type Verb } from './words.js';
+
+/** A script for bash, from version 4. */
+export function bashScript(verbs: readonly Verb[]): string {
+  return `# Completion of l2t-native for bash, written by: l2t-native completion bash
+_l2t_native_names() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2"); }
+_l2t_native_file() { mapfile -t COMPREPLY < <(compgen -f -- "$1"); compopt -o filenames 2> /dev/null; }
+_l2t_native_folder() { mapfile -t COMPREPLY < <(compgen -d -- "$1"); compopt -o filenames 2> /dev/null; }
+
+# Flags that were not given yet, or that may be repeated.
+_l2t_native_flags() {
+  local flag left= given=" \${COMP_WORDS[*]:0:COMP_CWORD} "
+  for flag in $1; do
+    [[ $given == *" $flag "* && " $2 " != *" $flag "* ]] || left+="$flag "
+  done
+  _l2t_native_names "$left" "$3"
+}
+
+_l2t_native() {
+  local current=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} verb=\${COMP_WORDS[1]}
+  COMPREPLY=()
+  # bash makes three words of --flag=value.
+  if [[ $current == = ]]; then
+    current=
+  elif [[ $before == = ]]; then
+    before=\${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+  if ((COMP_CWORD == 1)); then
+    _l2t_native_names '${[...firstWords(verbs).keys()].join(' ')} --help --version' "$current"
+    return
+  fi
+${ofTwoWords(verbs).map(secondWord).join('\n')}
+  case $verb in
+${verbs.map(verbCase).join('\n')}
+  esac
+}
+complete -F _l2t_native l2t-native
+`;
+}
+
+function secondWord({ words: [first, second] }: Verb): string {
+  return `  if [[ $verb == ${first} ]]; then
+    verb="${first} \${COMP_WORDS[2]}"
+    if ((COMP_CWORD == 2)); then
+      _l2t_native_names '${second} --help' "$current"
+      return
+    fi
+  fi`;
+}
+
+/** Flags whose values are completed in the same way share a line. */
+function verbCase({ words, flags, argument }: Verb): string {
+  const lines = new Map<string, string[]>();
+  for (const { long, value, optional } of flags) {
+    if (value === undefined || optional) continue;
+    const line = offer(value);
+    lines.set(line, [...(lines.get(line) ?? []), long]);
+  }
+  const cases = [...lines].map(([line, longs]) => `    ${longs.join(' | ')}) ${line}; return ;;`);
+  const repeated = flags.filter(({ repeats }) => repeats);
+  const names = (some: readonly Flag[]) => `'${some.map(({ long }) => long).join(' ')}'`;
+  const flagsLine = `_l2t_native_flags ${names(flags)} ${names(repeated)} "$current"`;
+  const rest =
+    argument === undefined
+      ? `    ${flagsLine} ;;`
+      : `    if [[ $current == -* ]]; then ${flagsLine}; else ${offer(argument)}; fi ;;`;
+  return [`  '${words.join(' ')}')`, '    case $before in', ...cases, '    esac', rest].join('\n');
+}
+
+function offer(place: Place): string {
+  if (place === 'any') return ':';
+  return typeof place === 'string'
+    ? `_l2t_native_${place} "$current"`
+    : `_l2t_native_names '${place.join(' ')}' "$current"`;
+}

@@ -1,0 +1,69 @@
+import { type Flag, firstWords, ofTwoWords, type Place, type Verb } from './words.js';
+
+/** A script for zsh: a file of its fpath, or sourced. */
+export function zshScript(verbs: readonly Verb[]): string {
+  const first = [...firstWords(verbs)].map(([word, help]) => described(word, help));
+  const second = ofTwoWords(verbs).map(({ words: [group, word = ''], help, ...verb }) =>
+    [
+      `    ${group})`,
+      `      if ((CURRENT == 2)); then`,
+      `        local -a verbs=(${described(word, help)})`,
+      "        _describe 'verb' verbs",
+      '      else',
+      '        shift words; ((CURRENT--))',
+      `        _arguments ${specsOf(verb).join(' ')}`,
+      '      fi ;;',
+    ].join('\n'),
+  );
+  const others = verbs.filter(({ words }) => words.length === 1);
+  return `#compdef l2t-native
+# Completion of l2t-native for zsh, written by: l2t-native completion zsh
+_l2t-native() {
+  local context state state_descr line
+  typeset -A opt_args
+  _arguments -C '(- *)--help[show the help]' '(- *)--version[show the version]' '1: :->verb' '*:: :->rest'
+  case $state in
+  verb)
+    local -a verbs=(
+      ${first.join('\n      ')}
+    )
+    _describe 'verb' verbs ;;
+  rest)
+    case $words[1] in
+${[...second, ...others.map(verbCase)].join('\n')}
+    esac ;;
+  esac
+}
+if [[ $funcstack[1] == _l2t-native ]]; then
+  _l2t-native "$@"
+else
+  compdef _l2t-native l2t-native
+fi
+`;
+}
+
+const verbCase = (verb: Verb): string =>
+  [`    ${verb.words[0]})`, `      _arguments \\\n        ${specsOf(verb).join(' \\\n        ')} ;;`].join('\n');
+
+/** `'--method=[how to learn]:name:(l2t-ww fm)'` and so on, for _arguments. */
+function specsOf({ flags, argument }: Pick<Verb, 'flags' | 'argument'>): string[] {
+  return [...flags.map(flagSpec), ...(argument === undefined ? [] : [quoted(`*:argument:${action(argument)}`)])];
+}
+
+function flagSpec({ long, help, value, optional, repeats }: Flag): string {
+  const about = `[${help.replaceAll(/[\\\]]/g, '\\$&')}]`;
+  if (value === undefined) return quoted(`${long}${about}`);
+  const times = repeats ? '*' : '';
+  return quoted(`${times}${long}${optional ? '' : '='}${about}:${optional ? ':' : ''}value:${action(value)}`);
+}
+
+function action(place: Place): string {
+  if (place === 'any') return ' ';
+  if (place === 'file') return '_files';
+  return place === 'folder' ? '_files -/' : `(${place.join(' ')})`;
+}
+
+/** A word with its help, for _describe. */
+const described = (word: string, help: string): string => quoted(`${word}:${help.replaceAll(/[\\:]/g, '\\$&')}`);
+
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
