@@ -49,7 +49,7 @@ export { describeNetwork } from './networks/describe.js';
 export { type ExportOptions, type ExportResult, exportNetwork } from './networks/export/export.js';
 export { type NetworkSummary, type NetworksOptions, networks } from './networks/summary.js';
 export type { MethodName } from './options/methods.js';
-export { type NetworkName, networkNames } from './options/networks.js';
+export { type NetworkAlias, type NetworkName, networkNames } from './options/networks.js';
 export { type Live, type LiveOptions, live } from './report/live.js';
 export type { FoundRate, RateTrial } from './report/run-files.js';
 export type {

@@ -5,7 +5,15 @@ import { type TensorMap, toTensorMap } from '../native/tensor.js';
 import { aMessageListener, anObject, requirePath, takeOptions } from '../options/arguments.js';
 import { refused } from '../options/check.js';
 import { guarded } from '../options/guarded.js';
-import { defaultSize, imagenetNormalisation, type NetworkName, networkNames, networks } from '../options/networks.js';
+import {
+  defaultSize,
+  imagenetNormalisation,
+  type NetworkAlias,
+  type NetworkName,
+  networkNamed,
+  networkNames,
+  networks,
+} from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable, shown } from '../system/printable.js';
@@ -72,7 +80,7 @@ function describedBy(metadata: ReadonlyMap<string, string>, file: string): z.out
 /** How to read a checkpoint, where it does not say so itself. */
 export interface CheckpointOptions {
   /** Needed if the file does not name its network. */
-  readonly network?: NetworkName | undefined;
+  readonly network?: NetworkName | NetworkAlias | undefined;
   /** Multiplies the network's channel counts: in (0, 8], by default 1. */
   readonly width?: number | undefined;
   /** Side of its images, pixels, from 8 to 1024; by default the network's usual one. */
@@ -146,11 +154,12 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   const said = describedBy(metadata, path);
   const names = options.names ?? optionNames;
   refuseTimm(tensors, path);
-  const classes = classesOf(tensors, path, lastWeights(options.network ?? said?.network));
+  const wanted = options.network && (networkNamed(options.network) as NetworkName);
+  const classes = classesOf(tensors, path, lastWeights(wanted ?? said?.network));
   const held = said?.network ?? networkOf(tensors, classes, options.width ?? 1);
-  requireExpected(`${path} holds`, held && `a ${held}`, options.network && `a ${options.network}`, names.network);
+  requireExpected(`${path} holds`, held && `a ${held}`, wanted && `a ${wanted}`, names.network);
   requireExpected(`${path} has the width`, said?.width, options.width, names.width);
-  const name = options.network ?? said?.network;
+  const name = wanted ?? said?.network;
   if (name === undefined) {
     const which = held === undefined ? `, one of ${networkNames.join(', ')}` : ` ${held}, which its entries fit`;
     throw new L2TError('INVALID_OPTION', `${path} does not say which network it holds: give ${names.network}${which}.`);

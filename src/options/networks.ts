@@ -40,13 +40,13 @@ export const networkNames = Object.keys(rows) as readonly NetworkName[];
 export const torchvisionNetworks = networkNames.filter((name) => networks[name].torchvision);
 
 /** timm's names of networks that have another name here. */
-type Alias = Extract<(typeof rows)[NetworkName], { readonly alias: string }>['alias'];
+export type NetworkAlias = Extract<(typeof rows)[NetworkName], { readonly alias: string }>['alias'];
 const aliases = new Map(
-  networkNames.flatMap((name) => (networks[name].alias ? [[networks[name].alias as Alias, name] as const] : [])),
+  networkNames.flatMap((name) => (networks[name].alias ? [[networks[name].alias as NetworkAlias, name] as const] : [])),
 );
 
 /** The name here of a network that may be called by timm's name; any other text as it is. */
-export const networkNamed = (name: string): string => aliases.get(name as Alias) ?? name;
+export const networkNamed = (name: string): string => aliases.get(name as NetworkAlias) ?? name;
 
 /** A network as an option names it: by its name, or by timm's. The result is its name. */
 export const writtenNetwork = z

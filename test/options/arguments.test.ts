@@ -115,6 +115,7 @@ const calls: Readonly<Record<string, Ways>> = {
       (v) => api.exportNetwork(source, { to: 'onnx', out: v }),
     ],
   },
+  networks: { optional: [(v) => api.networks(v)] },
   listImages: { needed: [(v) => api.listImages(v)] },
   presets: {},
   proposeOptions: { needed: [(v) => api.proposeOptions(v), (v) => api.proposeOptions({ data: v })] },

@@ -108,7 +108,7 @@ describe('torchvision', () => {
 
   it('is refused for a network that torchvision has not got, and for another width', async () => {
     const refusals = [
-      [networkWith('vgg9_bn', 1), 'torchvision has no vgg9_bn (it has resnet18, resnet34)'],
+      [networkWith('vgg9_bn', 1), 'torchvision has no vgg9_bn (it has resnet18, resnet34, resnet50, '],
       [networkWith('resnet18', 0.25), "torchvision's resnet18 has the width 1, this one has 0.25"],
     ] as const;
     for (const [checkpoint, message] of refusals) {
