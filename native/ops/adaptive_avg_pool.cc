@@ -11,8 +11,8 @@ namespace {
 at::Tensor bins(int64_t k, int64_t length, const at::TensorOptions& options) {
   const auto whole = options.dtype(at::kLong);
   const auto i = at::arange(k, whole).unsqueeze(1);
-  const auto begin = (i * length).floor_divide(k);
-  const auto end = ((i + 1) * length + (k - 1)).floor_divide(k);
+  const auto begin = (i * length).div(k, "floor");
+  const auto end = ((i + 1) * length + (k - 1)).div(k, "floor");
   const auto place = at::arange(length, whole).unsqueeze(0);
   const auto inside = (place >= begin).logical_and(place < end);
   return inside.to(options.dtype()) / (end - begin).to(options.dtype());

@@ -245,6 +245,14 @@ describe('fitting to a size', () => {
     expect(cut.length).toBe(224 * 224 * 3);
   });
 
+  it('leaves an image that has the size as it is', async () => {
+    const never = () => Promise.reject(new Error('resized'));
+    for (const size of [32, 224]) {
+      const pixels = pattern(6, size, size);
+      expect(await fitImage({ pixels, height: size, width: size }, size, never, '')).toBe(pixels);
+    }
+  });
+
   it('refuses a sliver before it grows', async () => {
     const sliver = fitImage(
       { pixels: new Uint8Array(3 * 400_000), height: 1, width: 400_000 },

@@ -1,8 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { exportNetwork } from '../../src/index.js';
-import { torchvisionNetworks } from '../../src/options/networks.js';
+import { exportNetwork, loadCheckpoint } from '../../src/index.js';
+import { imagenetNormalisation, torchvisionNetworks } from '../../src/options/networks.js';
 import { inputOf, networkWith, ownLogits, realImages, tolerance, worst } from '../networks/export/cases.js';
 import { temporaryFolder } from '../tiny.js';
 import { pythonHas, runPython } from './python.js';
@@ -15,6 +15,19 @@ from safetensors.torch import load_file
 name, path, images, size, classes = *sys.argv[1:4], int(sys.argv[4]), int(sys.argv[5])
 network = torchvision.models.get_model(name, num_classes=classes)
 network.load_state_dict(load_file(path), strict=True)
+network.eval()
+x = torch.from_numpy(numpy.fromfile(images, dtype="<f4").reshape(-1, 3, size, size))
+with torch.no_grad():
+    print(json.dumps(network(x).flatten().tolist()))
+`;
+
+/** Saves the state dict of torchvision's network, and prints its logits of images. */
+const saving = `
+import json, sys
+import numpy, torch, torchvision
+name, path, images, size, classes = *sys.argv[1:4], int(sys.argv[4]), int(sys.argv[5])
+network = torchvision.models.get_model(name, num_classes=classes)
+torch.save(network.state_dict(), path)
 network.eval()
 x = torch.from_numpy(numpy.fromfile(images, dtype="<f4").reshape(-1, 3, size, size))
 with torch.no_grad():
@@ -35,6 +48,19 @@ describe.skipIf(!pythonHas('torchvision', 'safetensors'))(
       writeFileSync(images, inputOf(pixels, checkpoint, 'outside'));
       const logits = await runPython(program, [name, out, images, String(checkpoint.size), '7']);
       expect(worst(logits as number[], await ownLogits(checkpoint, pixels))).toBeLessThan(tolerance);
+      rmSync(folder, { recursive: true });
+    });
+
+    it.each(torchvisionNetworks)("reads torchvision's .pth file of a %s as it is", async (name) => {
+      const folder = temporaryFolder();
+      const [file, images] = [join(folder, 'weights.pth'), join(folder, 'images')];
+      const pixels = await realImages(5, 64);
+      writeFileSync(images, inputOf(pixels, { size: 64, normalisation: imagenetNormalisation }, 'outside'));
+      const logits = await runPython(saving, [name, file, images, '64', '7']);
+      const checkpoint = await loadCheckpoint(file, { network: name, size: 64, strict: true });
+      const ours = await ownLogits(checkpoint, pixels);
+      expect(worst(logits as number[], ours)).toBeLessThan(tolerance);
+      rmSync(folder, { recursive: true });
     });
   },
 );

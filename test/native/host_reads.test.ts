@@ -8,6 +8,8 @@ test.each([
   ['vgg9_bn', '32'],
   ['resnet20', '32'],
   ['resnet18', '64'],
+  ['resnet50', '64'],
+  ['vgg11_bn', '64'],
 ])('an iteration on %s at %s pixels never reads a value on the host', (target, size) => {
   expect(iterate(target, size)).toMatchObject({ status: 0, stderr: '' });
 });

@@ -63,7 +63,7 @@ export async function realImages(count: number, size: number): Promise<Uint8Arra
 /** Images as the graph takes them: B × 3 × size × size, pixels in [0, 1] (`inside`) or normalised. */
 export function inputOf(
   pixels: Uint8Array,
-  { size, normalisation: { mean, std } }: Checkpoint,
+  { size, normalisation: { mean, std } }: Pick<Checkpoint, 'size' | 'normalisation'>,
   normalise: 'inside' | 'outside',
 ): Float32Array {
   const area = size * size;
