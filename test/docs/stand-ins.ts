@@ -5,6 +5,7 @@ import { packageRoot } from '../../scripts/build-native.mjs';
 import { cifar10, cifar100 } from '../../src/data/layouts/cifar.js';
 import { encode, pattern, write, writeCifar, writeClasses } from '../data/generate.js';
 import { writeSvhn } from '../fixtures/layouts.js';
+import { writeParquet } from '../fixtures/parquet.js';
 import { cli, main, tinySource } from '../tiny.js';
 
 /**
@@ -57,6 +58,20 @@ export const rows: readonly Row[] = [
 
 /** Two classes of ten images. */
 const photographs = (folder: string) => writeClasses(folder, { coat: 10, shoe: 10 });
+/** The lines of a list that name a class's photographs. */
+const tenOf = (name: string) => [...Array(10).keys()].map((k) => `photos/${name}/${k}.png,${name}`);
+
+/** Two classes of ten images to train and to test, as Parquet files. */
+async function pets(folder: string): Promise<void> {
+  for (const split of ['train', 'test']) {
+    const labels = [...Array(20).keys()].map((k) => k % 2);
+    const rows = labels.map(async (label, k) => ({ bytes: await encode(pattern(k), 32, 32, 'png'), label }));
+    await writeParquet(join(folder, `data/${split}-00000-of-00001.parquet`), await Promise.all(rows), {
+      names: ['cat', 'dog'],
+    });
+  }
+}
+
 const photograph = async (file: string) => write(file, await encode(pattern(1, 40, 30), 40, 30, 'jpeg'));
 const resnet32 = async (file: string) =>
   copyFileSync(await tinySource({ name: 'resnet32', classes: 200, width: 0.0625 }), file);
@@ -66,6 +81,8 @@ export const files: Readonly<Record<string, (path: string) => unknown>> = {
   photos: photographs,
   clothing10: photographs,
   FOLDER: photographs,
+  pets,
+  'images.csv': (file) => write(file, `file,label\n${['coat', 'shoe'].flatMap(tenOf).join('\n')}\n`),
   cifar10: (folder) => writeCifar(folder, cifar10),
   'cifar-100-binary': (folder) => writeCifar(folder, cifar100),
   svhn: writeSvhn,

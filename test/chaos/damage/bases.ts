@@ -12,6 +12,7 @@ import type { Run } from '../../../src/run/run.js';
 import { transfer } from '../../../src/run/transfer.js';
 import { cifarVariants, encode, pattern, write, writeCifar, writeClasses, writeIdx } from '../../data/generate.js';
 import * as layouts from '../../fixtures/layouts.js';
+import { writeParquet } from '../../fixtures/parquet.js';
 import { dict, int, list, stateDict } from '../../networks/weights/pickle-writer.js';
 import { type FixtureStorage, floatStorage, legacyPth, tensor, zipPth } from '../../networks/weights/pth-writer.js';
 import { tinyData, tinyOptions, tinySource } from '../../tiny.js';
@@ -36,8 +37,36 @@ export async function writeBases(folder: string): Promise<void> {
   await layouts.writeStanfordDogs(join(folder, 'stanford-dogs'));
   await writeClasses(join(folder, 'folder/train'), { left: 2, right: 2 });
   await writeClasses(join(folder, 'folder/test'), { left: 1, right: 1 });
+  await writeTables(join(folder, 'parquet'));
+  await writeList(join(folder, 'list'));
   writeOptions(join(folder, 'yaml'));
   writeSplits(join(folder, 'splits'));
+}
+
+/** A file to train on of each compression that is read, and one to test. */
+async function writeTables(folder: string): Promise<void> {
+  const names = ['left', 'right'];
+  const codecs = ['uncompressed', 'snappy', 'zstd', 'gzip'];
+  for (const [k, codec] of codecs.entries()) {
+    const rows = [await tableRow(k), await tableRow(k + 1)];
+    await writeParquet(join(folder, `data/train-0000${k}-of-00004.parquet`), rows, { names, codec });
+  }
+  await writeParquet(join(folder, 'data/test.parquet'), [await tableRow(0), await tableRow(1)], { names });
+}
+
+const tableRow = async (seed: number) => ({
+  bytes: await encode(pattern(seed, 8), 8, 8, 'png'),
+  path: `${seed}.png`,
+  label: seed % 2,
+});
+
+/** Two classes of three images, one of them to test. */
+async function writeList(folder: string): Promise<void> {
+  await writeClasses(join(folder, 'pictures'), { left: 3, right: 3 });
+  const rows = ['left', 'right'].flatMap((name) =>
+    [0, 1, 2].map((k) => `pictures/${name}/${k}.png,${name},${k === 2 ? 'test' : 'train'}`),
+  );
+  write(join(folder, 'images.csv'), ['file,label,split', ...rows, ''].join('\n'));
 }
 
 async function writeWeights(folder: string): Promise<void> {
