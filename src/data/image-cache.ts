@@ -45,15 +45,17 @@ export class ImageCache {
     };
   }
 
-  /**
-   * Writes the entry of an image if there is none. True unless it cannot be written.
-   * Throws the errors of `ImageList.read`.
-   */
-  async fill(list: ImageList, short: number, index: number): Promise<boolean> {
+  /** False once an entry could not be written. */
+  get writable(): boolean {
+    return this.#writable;
+  }
+
+  /** Writes the entry of an image if there is none. Throws the errors of `ImageList.read`. */
+  async fill(list: ImageList, short: number, index: number): Promise<void> {
     const file = join(this.folder, await entryName(list, index, short));
     const there = await stat(file).catch(() => undefined);
-    if (there === undefined) await this.#write(file, await shrunk(await list.read(index), short, this.resize));
-    return this.#writable;
+    if (there || !this.#writable) return;
+    await this.#write(file, await shrunk(await list.read(index), short, this.resize));
   }
 
   async #write(file: string, image: DecodedImage): Promise<void> {

@@ -77,7 +77,7 @@ export async function makeImageSets(lists: ImageLists, all: ImageList, options: 
 
 /**
  * Training reads its images in a new order each epoch. Where they are stored in groups that are read as a whole, they are
- * read into memory first, or else into the cache, in the order of the groups.
+ * first read in the order of the groups: into the cache, or else into memory.
  */
 async function prepareAnyOrder(
   list: ImageList,
@@ -85,21 +85,17 @@ async function prepareAnyOrder(
   cache: ImageCache | undefined,
   options: ImageSetOptions,
 ): Promise<void> {
-  if (list.hold === undefined || (await list.hold([...Array(list.count).keys()], options.signal))) return;
-  const most = `the ${maxHeldBytes / 2 ** 30} GiB that are kept in memory`;
-  if (cache === undefined) {
-    throw new L2TError(
-      'INVALID_OPTION',
-      `${options.folder}: the ${list.count} training images take more than ${most}. Give --cache FOLDER, which keeps them on disk (some ${Math.ceil((list.count * short * short * 3.3) / 2 ** 30)} GiB), or train on fewer with --per-class.`,
-    );
+  if (list.hold === undefined) return;
+  if (cache) {
+    await forEachImage([{ list }], options.folder, options, (_, index) => cache.fill(list, short, index));
+    if (cache.writable) return;
   }
-  await forEachImage([{ list }], options.folder, options, async (_, index) => {
-    if (await cache.fill(list, short, index)) return;
-    throw new L2TError(
-      'FILE_ACCESS',
-      `The cache ${options.cache} cannot be written, but the training images take more than ${most}: choose another folder.`,
-    );
-  });
+  if (await list.hold([...Array(list.count).keys()], options.signal)) return;
+  const gigabytes = ((list.count * short * short * 4) / 2 ** 30).toFixed(1);
+  throw new L2TError(
+    'INVALID_OPTION',
+    `${options.folder}: the ${list.count} training images take more than the ${maxHeldBytes / 2 ** 30} GiB that are kept in memory. Give --cache FOLDER that can be written, which keeps them on disk (some ${gigabytes} GiB), or train on fewer with --per-class.`,
+  );
 }
 
 /** Number of images that are read to estimate how large the data set's images are. */

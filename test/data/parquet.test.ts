@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset } from '../../src/data/dataset.js';
 import { fingerprint } from '../../src/data/fingerprint.js';
+import type { ImageList } from '../../src/data/image-list.js';
+import { makeImageSets } from '../../src/data/image-sets.js';
 import { openDataset } from '../../src/data/open.js';
 import { openParquet } from '../../src/data/parquet/file.js';
 import { RowGroups } from '../../src/data/parquet/row-groups.js';
@@ -285,6 +287,50 @@ describe('rows', () => {
     expect(await fingerprint(await openDataset(there))).toBe(print);
     await writeParquet(join(there, 'train.parquet'), [...rows(5), row(4, 2)], { names });
     expect(await fingerprint(await openDataset(there))).not.toBe(print);
+  });
+});
+
+describe('training images that do not fit into memory', () => {
+  /** Six training images; `read` lists those that were decoded. */
+  async function tooMany() {
+    const folder = temporaryFolder();
+    await writeParquet(join(folder, 'train.parquet'), rows(6), { names });
+    const { train } = await openDataset(folder);
+    const list = train as ImageList;
+    const read: number[] = [];
+    const spied: ImageList = {
+      ...list,
+      hold: async () => false,
+      read(index, reduction) {
+        read.push(index);
+        return list.read(index, reduction);
+      },
+    };
+    const sets = (cache?: string) => {
+      const options = { folder, size: 64, sourceSizes: [], check: false, cache };
+      return makeImageSets({ train: spied, validation: undefined, test: undefined }, spied, options);
+    };
+    return { sets, read };
+  }
+
+  it('need a cache, which is filled before training', async () => {
+    const { sets, read } = await tooMany();
+    const said = await failure(sets());
+    expect(said).toMatchObject({ code: 'INVALID_OPTION' });
+    expect(said?.message).toMatch(/the 6 training images take more than the 1 GiB .* Give --cache FOLDER/);
+    const cache = temporaryFolder();
+    const { streamed } = await sets(cache);
+    expect([...read].sort()).toEqual([0, 1, 2, 3, 4, 5]);
+    await streamed.train?.list.read(3);
+    await sets(cache);
+    expect(read).toHaveLength(6);
+  });
+
+  it('are refused if the cache cannot be written', async () => {
+    const { sets } = await tooMany();
+    const file = join(temporaryFolder(), 'file');
+    write(file, '');
+    expect((await failure(sets(file)))?.message).toMatch(/Give --cache FOLDER that can be written/);
   });
 });
 

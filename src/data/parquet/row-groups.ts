@@ -67,9 +67,14 @@ export class RowGroups {
    * more than may be kept: then none is held.
    */
   async hold(rows: readonly number[], what: string, signal: AbortSignal | undefined): Promise<boolean> {
+    let last: Group | undefined;
     for (const row of [...rows].sort((a, b) => a - b)) {
       if (this.#held.has(row)) continue;
       throwIfAborted(what, signal);
+      const group = this.#groupOf(row);
+      // What is wanted of the last row group is held by now.
+      if (last && last !== group) this.#recent.delete(last);
+      last = group;
       const image = await this.image(row);
       this.#heldBytes += image.length;
       if (this.#heldBytes > this.most) {
