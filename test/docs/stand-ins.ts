@@ -33,6 +33,7 @@ export const rows: readonly Row[] = [
   { fits: /^npm run (test:\w+|check:cuda|hashes|operations)\b/, not: 'takes minutes' },
   { fits: /^\.ci\/run$/, not: 'runs these tests' },
   { fits: /^l2t-native live /, not: 'serves a page until Ctrl-C' },
+  { fits: /^\/\/ server\.ts\n|^curl .*\/classify$/, not: 'test/docs/serving.test.ts runs the server' },
   { fits: / --open/, becomes: '' },
   { fits: /^tensorboard /, not: "TensorBoard is Python's; a job of CI reads the files with it" },
   { fits: /^import (json|torchvision)\b|^from safetensors\b/, not: "is Python's; test/foreign does the same" },
