@@ -31,6 +31,7 @@ export {
   type PredictOptions,
   type RankedLabel,
 } from './inference/network.js';
+export type { TopAccuracy } from './inference/top-accuracy.js';
 export type {
   EpochMetrics,
   Losses,

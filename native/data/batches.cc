@@ -20,16 +20,23 @@ constexpr int64_t kNumbersPerImage = 4;
 
 }  // namespace
 
-TrainingBatches::TrainingBatches(ImageSet set, bool resized_crops, bool judged, int64_t batch, uint64_t seed,
-                                 int64_t epochs, Decoder* decoder)
+Augment augment_named(const std::string& name) {
+  if (name == "none") return Augment::kNone;
+  if (name == "crop-flip") return Augment::kCropFlip;
+  if (name == "trivial") return Augment::kTrivial;
+  throw Error("INVALID_OPTION", "Unknown augmentation '" + name + "': use none, crop-flip or trivial.");
+}
+
+TrainingBatches::TrainingBatches(ImageSet set, const Options& options, Decoder* decoder)
     : set_(std::move(set)),
-      resized_crops_(resized_crops),
-      judged_(judged),
-      sampler_(set_.count(), set_.size, batch, seed),
-      epochs_(epochs),
+      options_(options),
+      sampler_(set_.count(), set_.size, options.batch, options.seed),
       decoder_(decoder) {
-  if (resized_crops_ && set_.resident())
+  if (!options.resized_crops) return;
+  if (set_.resident())
     throw Error("INVALID_OPTION", "Resized crops are drawn while images are decoded, so such a set has no pixels.");
+  if (options.augment == Augment::kNone)
+    throw Error("INVALID_OPTION", "Images that are not augmented have no resized crops.");
 }
 
 std::optional<StepInput> TrainingBatches::prepare(int64_t epoch, int64_t step, double lr) {
@@ -53,38 +60,71 @@ std::optional<StepInput> TrainingBatches::input(int64_t epoch, int64_t step, dou
 
 at::Tensor TrainingBatches::plan(int64_t epoch, int64_t step, double lr) {
   const auto rows = sampler_.positions(epoch, step);
-  const auto batch = rows.size();
-  const auto plan = at::empty({static_cast<int64_t>(1 + kNumbersPerImage * batch)},
-                              upload_options(set_.labels.device(), at::kDouble));
+  const auto batch = static_cast<int64_t>(rows.size());
+  const auto plan = at::empty({1 + numbers_per_image() * batch}, upload_options(set_.labels.device(), at::kDouble));
   auto* const numbers = plan.mutable_data_ptr<double>();
   numbers[0] = lr;
   auto* const row = numbers + 1;
   std::copy(rows.begin(), rows.end(), row);
-  auto* const top = row + batch;
+  if (options_.augment == Augment::kNone) return plan;
+  plan_crops(epoch, step, row + batch, batch);
+  if (options_.augment == Augment::kTrivial) plan_distortions(epoch, step, row + kNumbersPerImage * batch, batch);
+  return plan;
+}
+
+int64_t TrainingBatches::numbers_per_image() const {
+  switch (options_.augment) {
+    case Augment::kNone:
+      return 1;
+    case Augment::kCropFlip:
+      return kNumbersPerImage;
+    case Augment::kTrivial:
+      return kNumbersPerImage + kNumbersPerDistortion;
+  }
+  return 0;
+}
+
+void TrainingBatches::plan_crops(int64_t epoch, int64_t step, double* top, int64_t batch) const {
   auto* const left = top + batch;
   auto* const flip = left + batch;
-  if (resized_crops_) {
+  if (options_.resized_crops) {
     std::fill(top, flip, 0.0);
     const auto flips = sampler_.resized_crops(epoch, step).flips;
     std::copy(flips.begin(), flips.end(), flip);
-    return plan;
+    return;
   }
   const auto crops = sampler_.crops(epoch, step);
-  for (size_t b = 0; b < batch; ++b) {
+  for (int64_t b = 0; b < batch; ++b) {
     top[b] = static_cast<double>(crops[b].top);
     left[b] = static_cast<double>(crops[b].left);
     flip[b] = crops[b].flip ? 1 : 0;
   }
-  return plan;
+}
+
+void TrainingBatches::plan_distortions(int64_t epoch, int64_t step, double* first, int64_t batch) const {
+  const auto distortions = sampler_.distortions(epoch, step);
+  for (int64_t b = 0; b < batch; ++b) {
+    const auto numbers = distortion_numbers(distortions[b], set_.size);
+    for (int64_t i = 0; i < kNumbersPerDistortion; ++i) first[i * batch + b] = numbers[i];
+  }
 }
 
 ImageBatch TrainingBatches::batch(const StepInput& input) const {
-  const auto numbers = input.plan.slice(0, 1).to(at::kLong).view({kNumbersPerImage, -1});
-  const auto rows = numbers[0];
+  const auto numbers = input.plan.slice(0, 1).view({numbers_per_image(), -1});
+  const auto places = numbers.slice(0, 0, kNumbersPerImage).to(at::kLong);
+  const auto rows = places[0];
   const auto labels = at::index_select(set_.labels, 0, rows);
   const auto pixels = set_.resident() ? at::index_select(set_.pixels, 0, rows) : input.pixels;
-  if (resized_crops_) return {mirror(pixels, numbers[3]), labels};
-  return {random_crops(pixels, numbers[1], numbers[2], numbers[3]), labels};
+  if (options_.augment == Augment::kNone) return {pixels, labels};
+  const auto crops = cropped(pixels, places.slice(0, 1));
+  if (options_.augment == Augment::kCropFlip) return {crops, labels};
+  return {trivial_augment(crops, numbers.slice(0, kNumbersPerImage)), labels};
+}
+
+/// `numbers`: int64, tops, lefts, flips.
+at::Tensor TrainingBatches::cropped(const at::Tensor& pixels, const at::Tensor& numbers) const {
+  if (options_.resized_crops) return mirror(pixels, numbers[2]);
+  return random_crops(pixels, numbers[0], numbers[1], numbers[2]);
 }
 
 /// Returns the batch; before that, requests the kAhead batches after it.
@@ -110,10 +150,10 @@ void TrainingBatches::take(Asked& batch) {
 
 bool TrainingBatches::ask_next() {
   const auto& last = asked_.back();
-  const auto batches = steps() + (judged_ ? 1 : 0);
+  const auto batches = steps() + (options_.judged ? 1 : 0);
   if (last.step + 1 < batches) {
     ask(last.epoch, last.step + 1);
-  } else if (last.epoch + 1 < epochs_) {
+  } else if (last.epoch + 1 < options_.epochs) {
     ask(last.epoch + 1, 0);
   } else {
     return false;
@@ -124,7 +164,7 @@ bool TrainingBatches::ask_next() {
 void TrainingBatches::ask(int64_t epoch, int64_t step) {
   const auto of_epoch = step % steps();
   Decoder::Request request{"train", sampler_.positions(epoch, of_epoch), set_.size, {}, set_.labels.device()};
-  if (resized_crops_) request.draws = sampler_.resized_crops(epoch, of_epoch).draws;
+  if (options_.resized_crops) request.draws = sampler_.resized_crops(epoch, of_epoch).draws;
   asked_.push_back({epoch, step, decoder_->request(std::move(request)), {}});
 }
 

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "native/data/image_set.h"
@@ -12,8 +13,9 @@ namespace l2t::data {
 /// A step's part of the host: one small tensor, so that one upload carries it, and pixels where the set is not
 /// resident.
 struct StepInput {
-  /// float64, 1 + 4 B: the learning rate; then of the B images their rows in the set, the tops and lefts of their crops
-  /// (0 for resized crops), and 1 for those that are mirrored. float64 holds every row exactly.
+  /// float64: the learning rate; then of the B images their rows in the set; unless they are not augmented, the tops
+  /// and lefts of their crops (0 for resized crops) and 1 for those that are mirrored; and where they are distorted,
+  /// their distortion_numbers. float64 holds every row exactly.
   at::Tensor plan;
   at::Tensor pixels;  // uint8, B × S × S × 3; undefined: resident
 };
@@ -45,14 +47,26 @@ class Decoder {
   virtual at::Tensor take(int64_t ticket) = 0;
 };
 
-/// The batches for training, augmented by random resized crop and flip, or by pad, crop and flip. A set that is not
-/// resident is decoded two batches ahead.
+/// How training images are changed: not at all; cropped and mirrored; and then also distorted (trivial_augment.h).
+enum class Augment { kNone, kCropFlip, kTrivial };
+
+/// none, crop-flip or trivial. Throws INVALID_OPTION for another name.
+Augment augment_named(const std::string& name);
+
+/// The batches for training. Images are cropped by random resized crop, or by pad and crop. A set that is not resident
+/// is decoded two batches ahead.
 class TrainingBatches {
  public:
-  /// `resized_crops`: only for a set that is not resident. `judged`: prepare_next will be called, too. `decoder` may be
-  /// null where the set is resident.
-  TrainingBatches(ImageSet set, bool resized_crops, bool judged, int64_t batch, uint64_t seed, int64_t epochs,
-                  Decoder* decoder);
+  struct Options {
+    Augment augment;
+    bool resized_crops;  // only for a set that is not resident, and not with Augment::kNone
+    bool judged;         // prepare_next will be called, too
+    int64_t batch;
+    uint64_t seed;
+    int64_t epochs;
+  };
+  /// `decoder` may be null where the set is resident.
+  TrainingBatches(ImageSet set, const Options& options, Decoder* decoder);
 
   [[nodiscard]] int64_t steps() const { return sampler_.steps(); }
   /// Of batch `step` of every epoch.
@@ -88,12 +102,16 @@ class TrainingBatches {
   bool ask_next();
   void take(Asked& batch);
   at::Tensor plan(int64_t epoch, int64_t step, double lr);
+  [[nodiscard]] int64_t numbers_per_image() const;
+  /// Each number of the batch's images in turn: tops, then lefts, …
+  void plan_crops(int64_t epoch, int64_t step, double* top, int64_t batch) const;
+  void plan_distortions(int64_t epoch, int64_t step, double* first, int64_t batch) const;
+
+  [[nodiscard]] at::Tensor cropped(const at::Tensor& pixels, const at::Tensor& numbers) const;
 
   ImageSet set_;
-  bool resized_crops_;
-  bool judged_;
+  Options options_;
   Sampler sampler_;
-  int64_t epochs_;
   Decoder* decoder_;
   std::deque<Asked> asked_;
 };

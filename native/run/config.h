@@ -84,12 +84,20 @@ struct RunConfig {
   std::optional<std::vector<NamedTensor>> target_weights;
   std::vector<SourceConfig> sources;
   data::ImageSet train;
-  /// Augments training images by random resized crops, while they are decoded; else by padding and cropping.
+  /// How training images are augmented: crop-flip (where it is not given), none or trivial.
+  std::optional<std::string> augment;
+  /// Crops training images by random resized crops, while they are decoded; else by padding and cropping.
   bool resized_crops;
   std::optional<data::ImageSet> validation;
   std::optional<data::ImageSet> test;
   /// The best epoch is the first with the highest validation accuracy. False, or no validation set: the last epoch.
   bool select_best;
+  /// Every so many epochs are validated (1 where it is not given), and the last always.
+  std::optional<int64_t> eval_every;
+  /// Ends the run after so many validations in a row that were not better than the best epoch's.
+  std::optional<int64_t> patience;
+  /// K of the top-K accuracy of the test images.
+  std::optional<int64_t> top;
   std::string device;
   int threads;
   uint64_t seed;
@@ -117,10 +125,14 @@ struct RunConfig {
     visit("targetWeights", self.target_weights);
     visit("sources", self.sources);
     visit("train", self.train);
+    visit("augment", self.augment);
     visit("resizedCrops", self.resized_crops);
     visit("validation", self.validation);
     visit("test", self.test);
     visit("selectBest", self.select_best);
+    visit("evalEvery", self.eval_every, Whole{1, 1000000});
+    visit("patience", self.patience, Whole{1, 1000000});
+    visit("top", self.top, Whole{1, 1000000});
     visit("device", self.device);
     visit("threads", self.threads, kThreads);
     visit("seed", self.seed);

@@ -15,12 +15,14 @@ nets::Activations infer(const nets::Network& network, const std::vector<at::Tens
 
 struct Evaluation {
   int64_t correct = 0;
+  std::optional<int64_t> correct_top;  // images whose label is one of the K likeliest classes
   int64_t total = 0;
   double loss = 0;         // mean cross-entropy, nats
   at::Tensor predictions;  // int32 on the CPU, one class for each image, in the set's order
 
   static void fields(auto& self, auto&& visit) {
     visit("correct", self.correct);
+    visit("correctTop", self.correct_top);
     visit("total", self.total);
     visit("loss", self.loss);
     visit("predictions", self.predictions);
@@ -29,11 +31,11 @@ struct Evaluation {
   [[nodiscard]] double accuracy() const { return static_cast<double>(correct) / static_cast<double>(total); }
 };
 
-/// Evaluates the network on every image. Returns nothing where `stopped`, called between batches, returns true, or
-/// where decoding was stopped. Throws INVALID_DATA where there are no images.
+/// Evaluates the network on every image; `top`: K of `correct_top`. Returns nothing where `stopped`, called between
+/// batches, returns true, or where decoding was stopped. Throws INVALID_DATA where there are no images.
 std::optional<Evaluation> evaluate(const nets::Network& network, const std::vector<at::Tensor>& parameters,
                                    const std::vector<at::Tensor>& buffers, data::EvaluationBatches batches,
                                    int64_t size, const data::Normalisation& normalisation,
-                                   const std::function<bool()>& stopped);
+                                   const std::function<bool()>& stopped, std::optional<int64_t> top = std::nullopt);
 
 }  // namespace l2t::run

@@ -124,11 +124,13 @@ struct Best {
 
 struct RunResult {
   bool stopped = false;
+  int64_t epochs = 0;
   std::optional<Best> best;
   std::optional<Evaluation> test;
 
   static void fields(auto& self, auto&& visit) {
     visit("stopped", self.stopped);
+    visit("epochs", self.epochs);
     visit("best", self.best);
     visit("test", self.test);
   }

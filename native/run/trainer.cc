@@ -43,6 +43,11 @@ bool other_judges(const RunConfig& config) {
   throw Error("INVALID_OPTION", "Unknown metaBatch '" + name + "': use same or other.");
 }
 
+data::TrainingBatches::Options batch_options(const RunConfig& config) {
+  const auto augment = data::augment_named(config.augment.value_or("crop-flip"));
+  return {augment, config.resized_crops, other_judges(config), config.batch, config.seed, config.epochs};
+}
+
 /// Checks the data, sets the calling thread's thread count and returns the device. A trainer does this first.
 c10::Device prepare(const RunConfig& config) {
   require_valid_data(config);
@@ -61,8 +66,7 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
       learner_(config_.hyperparameters, config_.target, config_.size, config_.sources,
                at::TensorOptions().dtype(at::kFloat).device(device_), /*observe=*/false),
       decoder_(decoder),
-      batches_(on_device(std::move(config_.train), device_), config_.resized_crops, other_judges(config_),
-               config_.batch, config_.seed, config_.epochs, decoder),
+      batches_(on_device(std::move(config_.train), device_), batch_options(config_), decoder),
       to_input_(config_.size, config_.normalisation, device_),
       to_source_input_(source_inputs(config_.sources, device_)),
       sums_(learner_.problem()),
@@ -100,22 +104,22 @@ void Trainer::start() {
 }
 
 RunResult Trainer::run() {
-  while (epoch_ < config_.epochs) {
+  while (epoch_ < config_.epochs && !out_of_patience()) {
     epoch_start_ = Clock::now();
     epoch_images_ = 0;
     epoch_steps_ = 0;
     if (!train_epoch() || !finish_epoch()) return stop();
   }
-  RunResult result{false, best_, {}};
+  RunResult result{false, epoch_, best_, {}};
   if (!config_.test) return result;
-  result.test = evaluate_on(*config_.test, "test", best_parameters_, best_buffers_);
+  result.test = evaluate_on(*config_.test, "test", best_parameters_, best_buffers_, config_.top);
   return result.test ? result : stop();
 }
 
 /// Ends the run early: saves its state, from which it can be resumed.
 RunResult Trainer::stop() {
   save();
-  return {/*stopped=*/true, best_, {}};
+  return {/*stopped=*/true, epoch_, best_, {}};
 }
 
 void Trainer::save() {
@@ -224,17 +228,18 @@ bool Trainer::finish_epoch() {
   EpochEvent event{};
   event.metrics = sums_.metrics();
   event.images_per_second = static_cast<double>(epoch_images_) / seconds_since(epoch_start_);
-  event.best = true;
+  // Until an epoch is validated, the last one is the best.
+  event.best = !config_.select_best || !best_ || !best_->accuracy;
   event.gpu_memory = gpu_memory(device_);
   event.metrics.epoch = epoch_;
   event.metrics.lr = learning_rate(batches_.steps() - 1);
-  if (config_.validation) {
+  if (validates_epoch()) {
     const auto validation =
         evaluate_on(*config_.validation, "validation", learner_.network_parameters(), learner_.state().buffers);
     if (!validation) return false;
     event.metrics.validation_accuracy = validation->accuracy();
     event.metrics.validation_loss = validation->loss;
-    event.best = !config_.select_best || !best_ || validation->accuracy() > best_->accuracy.value_or(-1);
+    event.best = event.best || validation->accuracy() > *best_->accuracy;
   }
   require_finite_weights();
   if (event.best) keep_best({event.metrics.epoch, event.metrics.validation_accuracy});
@@ -248,6 +253,18 @@ bool Trainer::finish_epoch() {
   listener_.on_epoch(std::move(event));
   last_save_ = Clock::now();
   return true;
+}
+
+bool Trainer::validates_epoch() const {
+  const auto done = epoch_ + 1;
+  return config_.validation && (done % config_.eval_every.value_or(1) == 0 || done == config_.epochs);
+}
+
+/// The validations since the best epoch's are counted from the epochs alone, so a resumed run counts the same.
+bool Trainer::out_of_patience() const {
+  if (!config_.patience || !best_ || !best_->accuracy) return false;
+  const auto every = config_.eval_every.value_or(1);
+  return epoch_ / every - (best_->epoch + 1) / every >= *config_.patience;
 }
 
 void Trainer::keep_best(const Best& best) {
@@ -280,9 +297,11 @@ double Trainer::learning_rate(int64_t step) const {
 
 std::optional<Evaluation> Trainer::evaluate_on(const data::ImageSet& images, const char* name,
                                                const std::vector<at::Tensor>& parameters,
-                                               const std::vector<at::Tensor>& buffers) const {
-  return evaluate(learner_.problem().target, parameters, buffers, {images, name, config_.evaluation_batch, decoder_},
-                  config_.size, config_.normalisation, [this] { return listener_.stopped(); });
+                                               const std::vector<at::Tensor>& buffers,
+                                               std::optional<int64_t> top) const {
+  return evaluate(
+      learner_.problem().target, parameters, buffers, {images, name, config_.evaluation_batch, decoder_}, config_.size,
+      config_.normalisation, [this] { return listener_.stopped(); }, top);
 }
 
 /// A finite loss can still give an infinite step; such weights must not be saved.

@@ -40,6 +40,8 @@ class Trainer {
   using Kind = CapturedStep::Kind;
   bool train_epoch();
   bool finish_epoch();
+  [[nodiscard]] bool validates_epoch() const;
+  [[nodiscard]] bool out_of_patience() const;
   bool step();
   /// Whether the run's next step moves φ.
   [[nodiscard]] Kind next_kind() const;
@@ -58,7 +60,8 @@ class Trainer {
   [[nodiscard]] double learning_rate(int64_t step) const;
   [[nodiscard]] std::optional<Evaluation> evaluate_on(const data::ImageSet& images, const char* name,
                                                       const std::vector<at::Tensor>& parameters,
-                                                      const std::vector<at::Tensor>& buffers) const;
+                                                      const std::vector<at::Tensor>& buffers,
+                                                      std::optional<int64_t> top = std::nullopt) const;
   void require_finite_weights();
   void keep_best(const Best& best);
 

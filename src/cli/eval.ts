@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type EvaluateOptions, type EvaluationResult, evaluate } from '../inference/evaluate.js';
+import { formatTop } from '../inference/top-accuracy.js';
 import { flagNames } from '../networks/checkpoint.js';
 import { required } from '../options/check.js';
 import { evaluateSchema } from '../options/schemas.js';
@@ -35,7 +36,7 @@ export function register(program: Command): void {
     });
 }
 
-function format({ correct, total, accuracy, loss, classes, confusion }: EvaluationResult): string {
+function format({ correct, total, accuracy, topK, loss, classes, confusion }: EvaluationResult): string {
   const rows = classes.flatMap(({ name, correct: right, total: all, accuracy: share }, k) => {
     if (share === null) return [];
     const row = confusion[k] as readonly number[];
@@ -47,5 +48,5 @@ function format({ correct, total, accuracy, loss, classes, confusion }: Evaluati
     return [[shown(name), `${right} of ${all}`, `${(100 * share).toFixed(1)} %`, taken]];
   });
   const lines = table(['class', 'right', '', 'most taken for'], rows);
-  return `${lines}\naccuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total}), mean loss ${loss.toFixed(4)} nats\n`;
+  return `${lines}\naccuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total})${topK ? `, ${formatTop(topK)}` : ''}, mean loss ${loss.toFixed(4)} nats\n`;
 }

@@ -65,7 +65,7 @@ function shorten(names: readonly string[]): string {
   return names.length > 10 ? `${some.join(', ')}, …` : some.join(', ');
 }
 
-function formatRun({ run, verb, options, rate, epochs, pairs, checkpoint }: RunReport): string {
+function formatRun({ run, verb, options, rate, epochs, endedEarly, pairs, checkpoint }: RunReport): string {
   const { sources, ...others } = options;
   const pairsOf = (k: number) => pairs.filter(({ source }) => source === k);
   const given = [
@@ -73,7 +73,7 @@ function formatRun({ run, verb, options, rate, epochs, pairs, checkpoint }: RunR
     ...sources.map((source) => ['source', describeSource(source)]),
   ];
   return [
-    `${printable(run)}: ${verb}, ${epochs} of ${options.epochs} epochs`,
+    `${printable(run)}: ${verb}, ${epochs} of ${options.epochs} epochs${endedEarly ? ', ended early by --patience' : ''}`,
     table(['option', ''], given),
     ...sources.flatMap((source, k) => formatPairs(source, options, pairsOf(k))),
     ...(checkpoint ? ['', formatFile(checkpoint)] : []),

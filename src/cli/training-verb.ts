@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
+import { formatTop } from '../inference/top-accuracy.js';
 import { flagOf } from '../options/check.js';
 import { inspectRun } from '../report/inspect.js';
 import { resume, resumeSchema } from '../run/resume.js';
@@ -71,14 +72,19 @@ function requireAlone(command: Command): void {
 }
 
 export function toJson(result: RunResult): Record<string, unknown> {
-  const { run, checkpoint, report, method, lr, correct, total, accuracy, best, seconds } = result;
-  return { run, checkpoint, report, method, lr, correct, total, accuracy, best, seconds };
+  const { run, checkpoint, report, method, lr, correct, total, accuracy, topK, best, epochs, endedEarly } = result;
+  const { seconds } = result;
+  return { run, checkpoint, report, method, lr, correct, total, accuracy, topK, best, epochs, endedEarly, seconds };
 }
 
-function summary({ checkpoint, correct, total, accuracy, best, lr, seconds }: RunResult): string {
+function summary({ checkpoint, correct, total, accuracy, topK, best, lr, seconds, ...result }: RunResult): string {
   const tested =
     accuracy === null ? 'no test images' : `test accuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total})`;
+  const near = topK === null ? '' : `, ${formatTop(topK)}`;
+  const early = result.endedEarly
+    ? `; ended early, after epoch ${result.epochs}: within --patience no later validation was better`
+    : '';
   const validated = best.accuracy === null ? '' : ` (validation ${(100 * best.accuracy).toFixed(2)} %)`;
   const which = best.selected ? 'the best on the validation images' : 'the last';
-  return `${tested}; weights of epoch ${best.epoch + 1}, ${which}${validated}; learning rate ${lr}; ${seconds.toFixed(1)} s; ${checkpoint}\n`;
+  return `${tested}${near}; weights of epoch ${best.epoch + 1}, ${which}${validated}${early}; learning rate ${lr}; ${seconds.toFixed(1)} s; ${checkpoint}\n`;
 }

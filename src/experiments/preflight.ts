@@ -13,7 +13,7 @@ import { needsOf } from '../options/methods.js';
 import { defaultSize } from '../options/networks.js';
 import type { Rules } from '../options/rules.js';
 import { transferSchema } from '../options/schemas.js';
-import { requireConsistent } from '../run/resolve-options.js';
+import { requireConsistent, requireValidation } from '../run/resolve-options.js';
 import { listSources, loadSources, resolveSources, sourceFlags } from '../run/sources.js';
 import type { CheckedTransferOptions } from '../run/transfer.js';
 import type { Entry } from './entries.js';
@@ -50,7 +50,8 @@ export async function preflight(
     throw new L2TError('INVALID_DATA', `A comparison is of test images, and ${data} has none: add some.`);
   }
   for (const perClass of new Set(entries.map(({ options }) => options.perClass))) {
-    divide(dataset, { data, perClass, validation: first.options.validation, seed: 0, rules });
+    const { lists } = divide(dataset, { data, perClass, validation: first.options.validation, seed: 0, rules });
+    requireValidation(first.options, lists.validation !== undefined);
   }
   const known = new Map<string, Checkpoint>();
   for (const entry of entries) {

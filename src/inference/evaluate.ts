@@ -11,11 +11,12 @@ import { aListingListener, aMessageListener, aProgressListener, aSignal, takeOpt
 import { required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { parseRecord } from '../options/run-record.js';
-import { evaluateSchema } from '../options/schemas.js';
+import { defaultTop, evaluateSchema } from '../options/schemas.js';
 import { readText } from '../system/files.js';
 import { printable, shown } from '../system/printable.js';
 import { Inference } from './inference.js';
-import { argmax, logSoftmax } from './logits.js';
+import { argmax, logSoftmax, rankOf } from './logits.js';
+import { type TopAccuracy, topAccuracy } from './top-accuracy.js';
 
 /** Options of `evaluate`: those of `eval` in docs/options.md, and what only the API has. */
 export type EvaluateOptions = Written<typeof evaluateSchema, 'data'> & {
@@ -41,6 +42,8 @@ export interface EvaluationResult {
   readonly total: number;
   /** In [0, 1]. */
   readonly accuracy: number;
+  /** Top-K accuracy: K is `top`, by default 5; null without `top` where there are five classes or fewer. */
+  readonly topK: TopAccuracy | null;
   /** Mean cross-entropy, nats. */
   readonly loss: number;
   /** The network's name, as vgg9_bn. */
@@ -97,6 +100,8 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
   if (own.splitFile) onNote?.(printable(`evaluating on the ${images.count} test images that ${own.splitFile} names`));
   if (images.count === 0) throw new L2TError('INVALID_DATA', `${data} has no images to evaluate on.`);
   const { classNames, indices } = classesOf(loaded, dataset);
+  const top = topOf(options.top, classNames.length);
+  let near = 0;
   const confusion = classNames.map(() => classNames.map(() => 0));
   let nats = 0;
   for await (const { first, outcomes } of inference.batches(images, { batch, signal })) {
@@ -107,10 +112,25 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
       const predicted = argmax(logits);
       row[predicted] = (row[predicted] as number) + 1;
       nats -= logSoftmax(logits)[label] as number;
+      if (top !== undefined && rankOf(logits, label) < top) near++;
     });
     onProgress?.(first + outcomes.length, images.count);
   }
-  return { ...summarise(confusion, classNames), loss: nats / images.count, network: loaded.network.name };
+  const topK = top === undefined ? null : topAccuracy(top, near, images.count);
+  return { ...summarise(confusion, classNames), topK, loss: nats / images.count, network: loaded.network.name };
+}
+
+/**
+ * K of the top-K accuracy, if it is measured.
+ * @throws L2TError INVALID_OPTION if there are not more classes than were asked for.
+ */
+function topOf(given: number | undefined, classes: number): number | undefined {
+  if (given === undefined) return classes > defaultTop ? defaultTop : undefined;
+  if (given < classes) return given;
+  throw new L2TError(
+    'INVALID_OPTION',
+    `--top ${given} counts every image as right, because the network has ${classes} classes: give a smaller number.`,
+  );
 }
 
 /**

@@ -119,6 +119,12 @@ export interface Hyperparameters {
   readonly settings: Readonly<Record<string, number>>;
 }
 
+/**
+ * How a training image is changed before each step on it. 'none': not at all. 'crop-flip': cropped at random as
+ * `resizedCrops` says, and mirrored with probability 1/2. 'trivial': crop-flip, then TrivialAugmentWide.
+ */
+export type AugmentName = 'crop-flip' | 'none' | 'trivial';
+
 export interface RunJob extends Hyperparameters {
   readonly target: NetworkSpec;
   readonly size: number;
@@ -126,8 +132,9 @@ export interface RunJob extends Hyperparameters {
   /** Initial parameters and buffers of the target. If absent, they are drawn from `seed`. */
   readonly targetWeights?: readonly NamedTensor[];
   readonly sources: readonly NativeSource[];
-  /** Each image is mirrored with probability 1/2, and randomly cropped as `resizedCrops` says. */
   readonly train: NativeImages;
+  /** How training images are augmented, which is a function of the seed. Absent: crop-flip. */
+  readonly augment?: AugmentName | undefined;
   /**
    * True: a random box of each training image is cropped and resized while it is decoded, so `train` has no pixels.
    * False: images are padded, then cropped to their size.
@@ -140,6 +147,12 @@ export interface RunJob extends Hyperparameters {
    * True: the best epoch is the first with the highest validation accuracy. False, or no validation images: the last.
    */
   readonly selectBest: boolean;
+  /** Every so many epochs are validated, and the last always. Absent: 1. */
+  readonly evalEvery?: number | undefined;
+  /** With `selectBest`: ends the run after so many validations in a row that were not better. Absent: it goes on. */
+  readonly patience?: number | undefined;
+  /** K of the test images' `correctTop`. */
+  readonly top?: number | undefined;
   readonly device: string;
   readonly threads: number;
   readonly seed: number;
@@ -216,9 +229,9 @@ export interface EpochMetrics {
   readonly gradPhi?: number;
   /** On the training images, augmented, before each step: in [0, 1]. */
   readonly trainAccuracy: number;
-  /** On the validation images, in [0, 1]; absent without any. */
+  /** On the validation images, in [0, 1]; absent without any, and of an epoch that is not validated (`evalEvery`). */
   readonly validationAccuracy?: number;
-  /** Mean cross-entropy of the validation images, nats; absent without any. */
+  /** Mean cross-entropy of the validation images, nats; absent as `validationAccuracy`. */
   readonly validationLoss?: number;
   /** One for each pair of features; none if the method has no pairs. */
   readonly pairs: readonly PairMetrics[];
@@ -242,7 +255,10 @@ export interface EpochEvent {
   readonly steps: number;
   /** Training speed, without validation. */
   readonly imagesPerSecond: number;
-  /** With `selectBest`: is its validation accuracy the highest so far? Without it, or without validation: true. */
+  /**
+   * With `selectBest`: is its validation accuracy the highest so far? Until an epoch is validated, without `selectBest`
+   * and without validation: true.
+   */
   readonly best: boolean;
   /** On a GPU. */
   readonly gpuMemory?: GpuMemory;
@@ -274,6 +290,8 @@ export type NativeEvent = StepEvent | EpochEvent | SaveEvent | DecodeEvent;
 
 export interface Evaluation {
   readonly correct: number;
+  /** Images whose label is one of the `top` likeliest classes; absent where `top` is. */
+  readonly correctTop?: number;
   readonly total: number;
   /** Mean cross-entropy, nats. */
   readonly loss: number;
@@ -284,6 +302,8 @@ export interface Evaluation {
 export interface RunResult {
   /** True if stop() ended the run before its last epoch or its test was complete. */
   readonly stopped: boolean;
+  /** Epochs done: fewer than the job's where `patience` ended the run. */
+  readonly epochs: number;
   readonly best?: { readonly epoch: number; readonly accuracy?: number };
   /** Evaluation of the best epoch's weights on the test images; absent if there are none or the run was stopped. */
   readonly test?: Evaluation;

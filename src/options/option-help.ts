@@ -51,6 +51,12 @@ export interface OptionHelp {
   readonly epochs?: unknown;
   /** images a step (128, or 64 for sizes from 224; 64 or 32 for fewer than 2,048 or 1,024 training images); from 2 to 65536 */
   readonly batch?: unknown;
+  /** how training images are varied: crop-flip crops at random and mirrors half of them; none takes the whole image, as evaluation does; trivial does crop-flip, then TrivialAugmentWide: one random operation at a random strength (crop-flip); one of crop-flip, none, trivial */
+  readonly augment?: unknown;
+  /** validate after every n-th epoch, and after the last (1); from 1 to 1000000 */
+  readonly evalEvery?: unknown;
+  /** end the run after n validations in a row without a better accuracy; the result is the best epoch (train all epochs); from 1 to 1000000 */
+  readonly patience?: unknown;
   /** what computes the gradients: native kernels, or automatic differentiation, which is slower (native); one of native, autograd */
   readonly engine?: unknown;
   /** how the native engine computes 3×3 convolutions: by Winograd's method where this machine can (auto), always (winograd: an error where it cannot), or never (direct) (auto); one of auto, winograd, direct */
@@ -119,6 +125,8 @@ export interface OptionHelp {
   readonly network?: unknown;
   /** which images (test, or the folder itself where it is flat); one of train, validation, test */
   readonly split?: unknown;
+  /** also count images whose class is among the n likeliest (5; not counted with that many classes or fewer); from 1 to 1000000 */
+  readonly top?: unknown;
   /** onnx: a graph from images to logits; safetensors: this package's checkpoint, in float32; torchvision: the state dict of torchvision's network (resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2, of width 1); one of onnx, safetensors, torchvision */
   readonly to?: unknown;
   /** of onnx: the graph takes normalised images (outside), or pixels from 0 to 1, which it normalises (inside) (outside); one of outside, inside */
@@ -131,8 +139,6 @@ export interface OptionHelp {
   readonly port?: unknown;
   /** trained network: safetensors or .pth */
   readonly checkpoint?: unknown;
-  /** labels an image (5); from 1 to 1000000 */
-  readonly top?: unknown;
   /** end at the first image that cannot be read */
   readonly stopOnError?: unknown;
   /** seed of all random numbers (0); from 0 to 4294967295 */

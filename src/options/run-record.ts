@@ -7,7 +7,7 @@ import { layouts } from './datasets.js';
 import { logNames } from './logs.js';
 import { methodNames, type SettingName, settings } from './methods.js';
 import { networkNames } from './networks.js';
-import { convolutionNames, engineNames, metaBatches, precisionNames } from './schemas.js';
+import { augmentNames, convolutionNames, engineNames, metaBatches, precisionNames } from './schemas.js';
 import { parseYaml } from './yaml.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -55,6 +55,11 @@ const resolved = z.strictObject({
   epochs: z.int().min(1),
   batch: z.int(),
   seed: z.int(),
+  /** Absent: crop-flip. */
+  augment: z.enum(augmentNames).optional(),
+  /** Absent: 1. */
+  evalEvery: z.int().min(1).optional(),
+  patience: z.int().min(1).optional(),
   engine: z.enum(engineNames),
   convolution: z.enum(convolutionNames),
   /** Absent: float32. */

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { ConvolutionName, EngineName, MetaBatch, PrecisionName } from '../native/contract.js';
+import type { AugmentName, ConvolutionName, EngineName, MetaBatch, PrecisionName } from '../native/contract.js';
 import { layouts, splitNames } from './datasets.js';
 import { logNames } from './logs.js';
 import { methodNames, methodOf, rowNames, settings } from './methods.js';
@@ -9,7 +9,10 @@ import { above, choice, custom, listed, path, repeated, someOf, text, whole, yes
 export const engineNames = ['native', 'autograd'] as const satisfies readonly EngineName[];
 export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfies readonly ConvolutionName[];
 export const precisionNames = ['float32', 'tf32', 'bf16'] as const satisfies readonly PrecisionName[];
+/** K of the top-K accuracy. It is measured where there are more classes. */
+export const defaultTop = 5;
 export const metaBatches = ['same', 'other'] as const satisfies readonly MetaBatch[];
+export const augmentNames = ['crop-flip', 'none', 'trivial'] as const satisfies readonly AugmentName[];
 export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
@@ -64,6 +67,18 @@ const training = {
     'images a step (128, or 64 for sizes from 224; 64 or 32 for fewer than 2,048 or 1,024 training images)',
   ),
   seed: whole(0, 2 ** 32 - 1, 'seed of all random numbers', { default: 0 }),
+  augment: choice(
+    augmentNames,
+    'how training images are varied: crop-flip crops at random and mirrors half of them; none takes the whole image, as ' +
+      'evaluation does; trivial does crop-flip, then TrivialAugmentWide: one random operation at a random strength',
+    { default: 'crop-flip' },
+  ),
+  evalEvery: whole(1, 1_000_000, 'validate after every n-th epoch, and after the last', { default: 1 }),
+  patience: whole(
+    1,
+    1_000_000,
+    'end the run after n validations in a row without a better accuracy; the result is the best epoch (train all epochs)',
+  ),
   engine: choice(
     engineNames,
     'what computes the gradients: native kernels, or automatic differentiation, which is slower',
@@ -225,6 +240,11 @@ export const evaluateSchema = z.strictObject({
   network: network("the checkpoint's network, where it does not say"),
   ...common,
   split: choice(splitNames, 'which images (test, or the folder itself where it is flat)'),
+  top: whole(
+    1,
+    1_000_000,
+    `also count images whose class is among the n likeliest (${defaultTop}; not counted with that many classes or fewer)`,
+  ),
   ...inference,
 });
 

@@ -58,6 +58,8 @@ export interface RunReport {
   readonly rate: FoundRate | undefined;
   /** Epochs done. */
   readonly epochs: number;
+  /** True if `patience` ended the run before its last epoch. */
+  readonly endedEarly: boolean;
   /** λ and the entropy of w in the last epoch. */
   readonly pairs: readonly PairMetrics[];
   readonly last: EpochMetrics | undefined;
@@ -75,12 +77,14 @@ export async function inspectRun(run: string): Promise<RunReport> {
     const hint = existsSync(table) ? ` It is an experiment's: its runs are in it, and its table is ${table}.` : '';
     throw new L2TError('INVALID_RUN', `${run} holds no run: there is no ${file}.${hint}`);
   }
-  const { record, rate, metrics } = await readRunData(run);
+  const { record, rate, metrics, result } = await readRunData(run);
   const best = join(run, 'best.safetensors');
   const last = metrics.at(-1);
   const checkpoint = existsSync(best) ? await inspectFile(best) : undefined;
   const { verb, options } = record;
-  return { run, verb, options, rate, epochs: metrics.length, pairs: last?.pairs ?? [], last, checkpoint };
+  const epochs = metrics.length;
+  const endedEarly = result !== undefined && epochs < options.epochs;
+  return { run, verb, options, rate, epochs, endedEarly, pairs: last?.pairs ?? [], last, checkpoint };
 }
 
 /** @throws L2TError FILE_ACCESS. */

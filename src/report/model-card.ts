@@ -1,4 +1,5 @@
 import { basename, dirname, join } from 'node:path';
+import { formatTop, type TopAccuracy } from '../inference/top-accuracy.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
 import { torchvisionNetworks } from '../options/networks.js';
@@ -20,7 +21,10 @@ export interface ModelCard {
   readonly result: {
     readonly correct: number | null;
     readonly total: number | null;
+    readonly topK: TopAccuracy | null;
     readonly best: { readonly epoch: number; readonly accuracy: number | null; readonly selected: boolean };
+    /** Epochs done. */
+    readonly epochs?: number | undefined;
   };
 }
 
@@ -53,12 +57,13 @@ const longestText = 200;
 const mostClasses = 200;
 
 function header({ record, network, result, testDrawn }: ModelCard): string[] {
-  const { correct, total } = result;
+  const { correct, total, topK } = result;
+  const near = topK ? `; ${formatTop(topK, 1)}` : '';
   const held = testDrawn ? ', a tenth of each class that was held out' : '';
   const accuracy =
     correct === null || total === null
       ? 'Its accuracy was not measured: the data has no test images.'
-      : `**Test accuracy ${percent(correct / total)}** (${grouped(correct)} of ${grouped(total)} images${held}).`;
+      : `**Test accuracy ${percent(correct / total)}** (${grouped(correct)} of ${grouped(total)} images${held}${near}).`;
   return [
     ...['---', 'pipeline_tag: image-classification', 'tags:', '- image-classification', '- l2t-native', '---', ''],
     `# ${network.name}, ${grouped(network.classes)} classes`,
@@ -97,11 +102,16 @@ function dataSection({ record, images, network }: ModelCard): string[] {
   ];
 }
 
-function trainingSection({ record: { options, sourceWeights }, lr, result: { best } }: ModelCard): string[] {
+function trainingSection({
+  record: { options, sourceWeights },
+  lr,
+  result: { best, epochs: done },
+}: ModelCard): string[] {
   const { epochs, targetInit, targetInitLicence, sources } = options;
   const sourceless = sources.length === 0 && targetInit === undefined;
   const which = best.selected ? 'the best on the validation images' : 'the last';
   const validated = best.accuracy === null ? '' : `; validation accuracy ${percent(best.accuracy)}`;
+  const early = done === undefined || done === epochs ? '' : `; the run ended after epoch ${done}, by patience`;
   // Numbers and yes or no only: texts may be paths, or names of a person's files.
   const plain = Object.entries({ ...options, lr }).filter(([, value]) => ['number', 'boolean'].includes(typeof value));
   return [
@@ -111,7 +121,7 @@ function trainingSection({ record: { options, sourceWeights }, lr, result: { bes
       ? []
       : [`- Starts from ${codeOf(fileName(targetInit))}. Licence: ${licenceOf(targetInitLicence)}`]),
     ...(sourceless ? ['- Starts from random weights, without a source'] : []),
-    `- The weights are those of epoch ${best.epoch + 1} of ${epochs}, ${which}${validated}`,
+    `- The weights are those of epoch ${best.epoch + 1} of ${epochs}, ${which}${validated}${early}`,
     `- Options: ${plain.map(([name, value]) => `${name} ${value}`).join(', ')}`,
     '',
     `Whether this network may be passed on depends on the licence of its data${sourceless ? '' : ', and on those of the networks named above'}.`,

@@ -61,6 +61,10 @@ const finished = z.object({
   correct: z.int().nullable(),
   total: z.int().nullable(),
   accuracy: z.number().nullable(),
+  /** Null of fewer classes, and in earlier versions. */
+  topK: z.object({ k: z.int(), correct: z.int(), accuracy: z.number() }).nullable().default(null),
+  /** Epochs done; earlier versions always did all. */
+  epochs: z.int().optional(),
   best: z
     .object({ epoch: z.int(), accuracy: z.number().nullable(), selected: z.boolean().optional() })
     // Runs of format 1 lack `selected`: there, the epoch was selected whenever there were validation images.

@@ -70,10 +70,17 @@ function headline({ record, result, metrics }: RunData, tested: Tested | undefin
   const help = helpers === '' ? 'without a source' : `with the help of ${helpers}`;
   const what = `${target} at width ${width} (${parameters.toLocaleString('en')} parameters) learns ${data.classNames.length} classes of ${basename(options.data)} in images of ${size}×${size} pixels, ${help}, by the method ${method}.`;
   const progress = result ? '' : ` ${metrics.length} of ${epochs} epochs are done.`;
-  return html`<p>${what}${progress}</p>${result && accuracySentence(result, tested)}`;
+  const early =
+    result && (result.epochs ?? epochs) < epochs
+      ? ` Patience ended the run after epoch ${result.epochs} of ${epochs}.`
+      : '';
+  return html`<p>${what}${progress}${early}</p>${result && accuracySentence(result, tested)}`;
 }
 
-function accuracySentence({ correct, total, best }: NonNullable<RunData['result']>, tested: Tested | undefined): Html {
+function accuracySentence(
+  { correct, total, topK, best }: NonNullable<RunData['result']>,
+  tested: Tested | undefined,
+): Html {
   if (correct === null || total === null) return html`<p>The run has no test images.</p>`;
   const { mean, low, high } = probabilityInterval(correct, total);
   const again =
@@ -81,7 +88,7 @@ function accuracySentence({ correct, total, best }: NonNullable<RunData['result'
       ? ` (Evaluated again for this page, on another machine or with other threads: ${tested.correct}.)`
       : '';
   const which = best.selected ? 'the best on the validation images' : 'the last';
-  return html`<p class="result"><strong>${percent(mean)}</strong> of the test images are right: ${correct} of ${total}.</p>
+  return html`<p class="result"><strong>${percent(mean)}</strong> of the test images are right: ${correct} of ${total}.${topK !== null && ` For ${percent(topK.accuracy)} the class is among the ${topK.k} likeliest.`}</p>
 <p>The 95 % interval is ${percent(low)} to ${percent(high)} (Wilson’s; it is about the choice of test images, not about the seed). The weights are those of epoch ${best.epoch + 1}, ${which}.${again}</p>`;
 }
 

@@ -69,7 +69,7 @@ export interface StartEvent {
   readonly testDrawn: boolean;
   /**
    * True if the result is the epoch with the best validation accuracy; else it is the last, as with fewer than 400
-   * validation images.
+   * validation images and no `patience`.
    */
   readonly selectBest: boolean;
   /** Where it computes: cpu, cuda:0, … */
@@ -94,7 +94,10 @@ export interface RunEpochEvent extends EpochMetrics {
   readonly type: 'epoch';
   /** Epochs of the whole run. */
   readonly epochs: number;
-  /** On the validation images, in [0, 1]; without any, on the training images, measured during training. */
+  /**
+   * On the validation images, in [0, 1]; without any, and in an epoch that is not validated, on the training images,
+   * measured during training.
+   */
   readonly accuracy: number;
   /**
    * The best epoch so far; its weights are in best.safetensors. True for every epoch if none is selected (StartEvent).

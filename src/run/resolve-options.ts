@@ -17,6 +17,17 @@ export type Options = Omit<Given<typeof transferSchema>, 'target'>;
 export function requireConsistent(method: MethodName, given: Options): void {
   requireFitting(method, given);
   requireOneSplit(given);
+  requireValidation(given, given.validation !== 0);
+}
+
+/** Refuses options that are about validation where there are no validation images. */
+export function requireValidation(options: Pick<Options, 'evalEvery' | 'patience'>, validates: boolean): void {
+  const [first] = (['patience', 'evalEvery'] as const).filter((key) => options[key] !== undefined);
+  if (first === undefined || validates) return;
+  throw new L2TError(
+    'INVALID_OPTION',
+    `${flagOf(first)} needs validation images, and this run has none: hold some out with --validation 0.1, or leave it out.`,
+  );
 }
 
 /** Refuses options that the method does not read, by name, and the lack of those that it needs. */
@@ -121,6 +132,9 @@ export function resolveOptions(
     seed: or('seed'),
     engine: or('engine'),
     convolution: or('convolution'),
+    ...(or('augment') !== defaultOf(transferSchema, 'augment') && { augment: or('augment') }),
+    ...(or('evalEvery') !== defaultOf(transferSchema, 'evalEvery') && { evalEvery: or('evalEvery') }),
+    ...(given.patience !== undefined && { patience: given.patience }),
     ...(or('precision') !== 'float32' && { precision: or('precision') }),
     ...(given.deterministic === false && { deterministic: false as const }),
     ...(given.graph === false && { graph: false as const }),

@@ -1,4 +1,5 @@
 import { L2TError } from '../errors.js';
+import type { TopAccuracy } from '../inference/top-accuracy.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
 import type { MethodName } from '../options/methods.js';
 import { limitError } from '../system/limits.js';
@@ -23,6 +24,8 @@ export interface RunResult {
   readonly correct: number | null;
   /** Number of test images. */
   readonly total: number | null;
+  /** Top-5 accuracy on the test images; null without any, and with five classes or fewer. */
+  readonly topK: TopAccuracy | null;
   /** The epoch of the result. */
   readonly best: {
     /** From 0. */
@@ -30,11 +33,15 @@ export interface RunResult {
     /** Its validation accuracy, in [0, 1]; null without validation images. */
     readonly accuracy: number | null;
     /**
-     * True: it is the first epoch with the best validation accuracy, which needs at least 400 validation images. False:
-     * it is the last epoch.
+     * True: it is the first epoch with the best validation accuracy, as with `patience`, or with at least 400 validation
+     * images. False: it is the last epoch.
      */
     readonly selected: boolean;
   };
+  /** Epochs that it trained. */
+  readonly epochs: number;
+  /** True if `patience` ended the run before its last epoch. */
+  readonly endedEarly: boolean;
   /** The method. */
   readonly method: MethodName;
   /** The learning rate that its schedule began with. */

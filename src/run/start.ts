@@ -11,7 +11,13 @@ import { serveLive } from '../report/live.js';
 import { RunFolder, type SavedRun } from './folder.js';
 import { type Context, gather, type Materials, onListed, warn } from './materials.js';
 import { firstFree, requireUnused } from './new-folder.js';
-import { type Options, requireComputable, requireConsistent, resolveOptions } from './resolve-options.js';
+import {
+  type Options,
+  requireComputable,
+  requireConsistent,
+  requireValidation,
+  resolveOptions,
+} from './resolve-options.js';
 import type { RunResult } from './run.js';
 import { listSources, loadSources, resolveSources } from './sources.js';
 import { readResult, train } from './train.js';
@@ -40,6 +46,7 @@ export async function startRun(
   const options: ResolvedOptions = { ...unbatched, batch };
   sizeWarning(options).forEach(warn(context));
   const materials = { ...gathered, options };
+  requireValidation(given, materials.data.validation !== undefined);
   const { classNames, fingerprint, division, splitHash } = materials.data;
   const folderHash =
     division.test && (await folderFingerprint(options, { signal: context.signal, onListed: onListed(context) }));

@@ -4,10 +4,12 @@ import { balancedWeights } from '../data/class-weights.js';
 import { evaluationBatch, largeSize } from '../data/fit.js';
 import type { TrainingData } from '../data/training-sets.js';
 import { L2TError } from '../errors.js';
+import { topAccuracy } from '../inference/top-accuracy.js';
 import { addon, type RunJob, type StepEvent } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
 import { settingsOf } from '../options/methods.js';
 import { imagenetNormalisation } from '../options/networks.js';
+import { defaultTop } from '../options/schemas.js';
 import { modelCard } from '../report/model-card.js';
 import { type FinishedResult, type FoundRate, reportName } from '../report/run-files.js';
 import { runReport } from '../report/run-report.js';
@@ -85,12 +87,13 @@ async function runNative(
   { emit, signal }: Context,
 ): Promise<FinishedResult> {
   const recorder = new Recorder(folder, materials, emit);
-  const { stopped, best, test } = await driveRun(job, materials.data, signal, recorder, (run) => run.start());
+  const { stopped, epochs, best, test } = await driveRun(job, materials.data, signal, recorder, (run) => run.start());
   if (stopped || best === undefined) throw aborted(folder, signal);
   const accuracy = test ? test.correct / test.total : null;
   const counts = { correct: test?.correct ?? null, total: test?.total ?? null };
+  const nearly = test?.correctTop === undefined ? null : topAccuracy(job.top as number, test.correctTop, test.total);
   const chosen = { epoch: best.epoch, accuracy: best.accuracy ?? null, selected: job.selectBest };
-  return { ...counts, accuracy, best: chosen };
+  return { ...counts, accuracy, topK: nearly, best: chosen, epochs };
 }
 
 /**
@@ -131,7 +134,8 @@ function toJob(
   rate: FoundRate | number,
 ): RunJob {
   const { method, engine, convolution, precision, deterministic, graph } = options;
-  const { size, threads, seed, epochs, batch, saveEvery } = options;
+  const { size, threads, seed, epochs, batch, saveEvery, augment, evalEvery, patience } = options;
+  const validated = data.validation?.labels.length ?? 0;
   return {
     settings: settingsOf(method, options),
     ...(options.balance && { classWeights: balancedWeights(data.train.labels, data.classNames.length) }),
@@ -154,11 +158,15 @@ function toJob(
     target: targetNetwork(options, data),
     normalisation: imagenetNormalisation,
     train: data.train,
-    resizedCrops: data.train.pixels === undefined && size >= largeSize,
+    augment,
+    resizedCrops: data.train.pixels === undefined && size >= largeSize && augment !== 'none',
     evaluationBatch: evaluationBatch(size),
     ...(data.validation && { validation: data.validation }),
     ...(data.test && { test: data.test }),
-    selectBest: (data.validation?.labels.length ?? 0) >= rules.enoughToSelect,
+    selectBest: patience !== undefined || validated >= rules.enoughToSelect,
+    evalEvery,
+    patience,
+    ...(data.classNames.length > defaultTop && { top: defaultTop }),
     ...(init && { targetWeights: init.weights }),
   };
 }
@@ -171,9 +179,11 @@ export async function readResult(folder: RunFolder, result: FinishedResult, cont
   const report = folder.record.options.report === false ? null : await ensureReport(folder, context);
   const checkpoint = join(folder.path, 'best.safetensors');
   const network = await loadCheckpoint(checkpoint);
-  const { method, lr } = folder.record.options;
+  const { method, lr, epochs: planned } = folder.record.options;
+  const { epochs = planned } = result;
   const rate = lr === 'auto' ? (folder.rate as FoundRate).lr : lr;
-  return { network, ...result, method, lr: rate, run: folder.path, report, checkpoint, ...folder.timing };
+  const trained = { epochs, endedEarly: epochs < planned };
+  return { network, ...result, ...trained, method, lr: rate, run: folder.path, report, checkpoint, ...folder.timing };
 }
 
 /** The run is finished, so a report that cannot be made is a warning. */

@@ -51,6 +51,23 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
     2,
     /--precision tf32 is a GPU's/,
   ],
+  [['transfer', '--augment', 'triv'], 2, /--augment is 'triv': it must be one of crop-flip, none, trivial/],
+  [['transfer', '--patience', '0'], 2, /--patience is 0: it must be a whole number from 1/],
+  [
+    [...transfer, '--method', 'scratch', '--data', data, '--patience', '3'],
+    2,
+    /--patience needs validation images, and this run has none: hold some out with --validation/,
+  ],
+  [
+    [...transfer, '--method', 'scratch', '--data', data, '--eval-every', '2', '--validation', '0'],
+    2,
+    /--eval-every needs validation images/,
+  ],
+  [
+    ['eval', join(pretrained, 'best.safetensors'), '--data', data, '--top', '3'],
+    2,
+    /--top 3 counts every image as right, because the network has 3 classes/,
+  ],
   [['bench', '--case', 'all'], 2, /--case is 'all': it must be one of resnet32-vgg9/],
   [['bench', '--engines', 'native,native'], 2, /it must be native, autograd, or native,autograd/],
   [['bench', '--rounds', '0'], 2, /it must be a whole number from 1/],

@@ -39,6 +39,16 @@ describe('evaluate', () => {
     expect(result.loss).toBeCloseTo(logSum - (0 + 3 + 2) / 3, 10);
   });
 
+  it('counts the images whose class is among the K likeliest; of equal ones the first come first', async () => {
+    const top = async (bias: readonly number[], k?: number) =>
+      (await evaluate(deaf(bias), { data, threads: 1, ...(k !== undefined && { top: k }) })).topK;
+    expect(await top([0, 1, 3, 2], 2)).toEqual({ k: 2, correct: 20, accuracy: 2 / 3 });
+    expect(await top([1, 1, 1, 1], 1)).toEqual({ k: 1, correct: 10, accuracy: 1 / 3 });
+    expect(await top([1, 1, 1, 1], 3)).toEqual({ k: 3, correct: 20, accuracy: 2 / 3 });
+    // Four classes are too few for the default, five.
+    expect(await top([0, 1, 3, 2])).toBeNull();
+  });
+
   it('counts what Network predicts, whatever the batches', async () => {
     const bytes = readFileSync(join(data, 't10k-images-idx3-ubyte')).subarray(16);
     const images = Array.from({ length: 30 }, (_, i) => ({

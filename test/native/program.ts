@@ -5,13 +5,13 @@ import { fileURLToPath } from 'node:url';
 const build = process.env.L2T_NATIVE_BUILD ?? fileURLToPath(new URL('../../build', import.meta.url));
 
 /** A program of test/native, built beside the addon. */
-const path = (name: string): string => join(build, 'test', `l2t_${name}`);
+export const programPath = (name: string): string => join(build, 'test', `l2t_${name}`);
 
 /** What it prints, one JSON document. */
 export function measured(name: string, ...words: string[]): unknown {
-  return JSON.parse(execFileSync(path(name), words, { encoding: 'utf8' }));
+  return JSON.parse(execFileSync(programPath(name), words, { encoding: 'utf8' }));
 }
 
 export function outcome(name: string, ...words: string[]) {
-  return spawnSync(path(name), words, { encoding: 'utf8' });
+  return spawnSync(programPath(name), words, { encoding: 'utf8' });
 }

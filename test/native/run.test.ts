@@ -53,7 +53,7 @@ describe('a run', () => {
       ...['0.1/4', '0.2/4', '0.3/4', '0.4/4', 'epoch'],
       ...['1.1/4', '1.2/4', '1.3/4', '1.4/4', 'epoch'],
     ]);
-    expect(result).toEqual({ stopped: false, best: { epoch: 1 } });
+    expect(result).toEqual({ stopped: false, epochs: 2, best: { epoch: 1 } });
   });
 
   // A batch's size shows in the epoch's mean, in which each image counts once.

@@ -26,7 +26,7 @@ const card = {
   lr: 0.02,
   images: { train: 1040, validation: 0, test: 40 },
   testDrawn: true,
-  result: { correct: 31, total: 40, best: { epoch: 11, accuracy: null, selected: false } },
+  result: { correct: 31, total: 40, topK: null, best: { epoch: 11, accuracy: null, selected: false } },
 } satisfies ModelCard;
 
 /** A card with some parts replaced. */
@@ -64,7 +64,7 @@ describe('the model card', () => {
   });
 
   it('says where there is no test, no source, or another start', () => {
-    const result = { correct: null, total: null, best: { epoch: 3, accuracy: 0.5, selected: true } };
+    const result = { correct: null, total: null, topK: null, best: { epoch: 3, accuracy: 0.5, selected: true } };
     const text = cardWith({ sources: [] }, { result });
     expect(text).toContain('Its accuracy was not measured: the data has no test images.');
     expect(text).toContain('- Starts from random weights, without a source');

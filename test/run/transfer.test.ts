@@ -13,7 +13,8 @@ import {
   type TransferOptions,
   transfer,
 } from '../../src/index.js';
-import { addon } from '../../src/native/addon.js';
+import { addon, type NamedTensor } from '../../src/native/addon.js';
+import { loadCheckpoint } from '../../src/networks/checkpoint.js';
 import { readSafetensors, writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
 
@@ -93,6 +94,21 @@ describe('transfer', () => {
     const finetuned = await train(few);
     expect(finetuned.network.network.classes).toBe(2);
     expect(finetuned.warnings).toEqual([expect.stringMatching(/3 classes and the data 2: the last layer starts anew/)]);
+  });
+
+  it('starts fm from weights of other classes, with a new last layer', async () => {
+    const targetInit = await tinySource({ name: 'vgg9_bn', width: 0.125 });
+    const still = { method: 'fm', source, lr: 1e-9, weightDecay: 0, epochs: 1 } as const;
+    const { network } = await transfer({ ...tinyOptions, ...still, targetInit, data, out: out() }).result;
+    const [start, seeded] = [(await loadCheckpoint(targetInit)).weights, addon().initialise(network.network, 0)];
+    const values = (tensors: readonly NamedTensor[], name: string) =>
+      new Float32Array(tensors.find((tensor) => tensor.name === name)?.data.slice().buffer as ArrayBuffer);
+    const distance = (name: string, from: readonly NamedTensor[]) =>
+      Math.max(...values(network.weights, name).map((value, i) => Math.abs(value - (values(from, name)[i] as number))));
+    const [first, last] = ['features.0.weight', 'classifier.weight'];
+    expect(distance(first, start)).toBeLessThan(1e-5);
+    expect(distance(first, seeded)).toBeGreaterThan(0.1);
+    expect(distance(last, seeded)).toBeLessThan(1e-5);
   });
 
   it('weighs the losses of at and lwf: without weight they train as scratch does', async () => {

@@ -18,25 +18,24 @@ export const csv: LogKind = {
 };
 
 class Table implements Log {
-  /** The columns of numbers: those of the first epoch, since all epochs have the same. */
-  #numbers: readonly string[] = [];
-  readonly #lines: string[] = [];
+  readonly #epochs: LoggedEpoch[] = [];
 
   constructor(private readonly path: string) {}
 
-  add({ metrics, timing: { seconds, imagesPerSecond } }: LoggedEpoch): void {
-    const numbers = numbersOf(metrics);
-    if (this.#lines.length === 0) {
-      this.#numbers = [...numbers.keys()];
-      this.#lines.push(csvLine(['epoch', ...this.#numbers, 'seconds', 'imagesPerSecond']));
-    }
-    const values = this.#numbers.map((column) => numbers.get(column));
-    this.#lines.push(csvLine([metrics.epoch, ...values, seconds, imagesPerSecond]));
+  add(epoch: LoggedEpoch): void {
+    this.#epochs.push(epoch);
   }
 
-  /** Whole and atomically, as metrics.jsonl. */
+  /** Whole and atomically, as metrics.jsonl. The columns are those of an epoch that has all: a validated one. */
   async save(): Promise<void> {
-    await writeFileAtomic(this.path, this.#lines);
+    const numbers = this.#epochs.map(({ metrics }) => numbersOf(metrics));
+    const columns = numbers
+      .map((each) => [...each.keys()])
+      .reduce((most, each) => (each.length > most.length ? each : most));
+    const lines = this.#epochs.map(({ metrics, timing: { seconds, imagesPerSecond } }, k) =>
+      csvLine([metrics.epoch, ...columns.map((column) => numbers[k]?.get(column)), seconds, imagesPerSecond]),
+    );
+    await writeFileAtomic(this.path, [csvLine(['epoch', ...columns, 'seconds', 'imagesPerSecond']), ...lines]);
   }
 
   async epoch(epoch: LoggedEpoch): Promise<void> {

@@ -3,7 +3,7 @@ import type { EpochMetrics } from '../../native/addon.js';
 /**
  * Every number of a line of metrics.jsonl but the epoch, by a name that says where it stands there: `lr`, `losses/org`,
  * `trainAccuracy`; those of a pair end with its source and its features, as in `lambdaMean/0/4-1`. All epochs of a run
- * have the same names, in the same order.
+ * have the same names, in the same order; those that are not validated lack two.
  */
 export function numbersOf({ epoch: _, losses, pairs, ...single }: EpochMetrics): Map<string, number> {
   return new Map([

@@ -56,6 +56,7 @@ function draw(place: HTMLElement, table: HTMLTableElement): Plot {
     dash: dashes[Math.floor(i / 8) % dashes.length] as number[],
     width: 2,
     points: { show: x.length < 2 },
+    spanGaps: true, // epochs that are not validated
     value: (_: Plot, value: number | null) => rounded(value),
   }));
   const options: Plot.Options = {

@@ -46,14 +46,15 @@ data::ImageBatch read(data::TrainingBatches& batches, int64_t epoch, int64_t ste
 }
 
 /// All batches of two epochs, and of the evaluation.
-bool equal_batches(const data::ImageSet& host, const data::ImageSet& device) {
+bool equal_batches(const data::ImageSet& host, const data::ImageSet& device, data::Augment augment) {
   const auto same = [](const data::ImageBatch& a, const data::ImageBatch& b) {
     return arrives(a.pixels, b.pixels) && arrives(a.labels, b.labels);
   };
-  data::TrainingBatches training(host, /*resized_crops=*/false, /*judged=*/true, kBatch, /*seed=*/7, /*epochs=*/2,
-                                 nullptr);
-  data::TrainingBatches training_there(device, /*resized_crops=*/false, /*judged=*/true, kBatch, /*seed=*/7,
-                                       /*epochs=*/2, nullptr);
+  const data::TrainingBatches::Options options{augment,         /*resized_crops=*/false,
+                                               /*judged=*/true, kBatch,
+                                               /*seed=*/7,      /*epochs=*/2};
+  data::TrainingBatches training(host, options, nullptr);
+  data::TrainingBatches training_there(device, options, nullptr);
   bool all = true;
   for (int64_t step = 0; step < 2 * training.steps(); ++step) {
     const auto epoch = step / training.steps();
@@ -70,9 +71,9 @@ bool equal_batches(const data::ImageSet& host, const data::ImageSet& device) {
 }
 
 /// What an iteration's input asks of the device: a batch, cropped and normalised.
-Counts count_input(const data::ImageSet& set) {
-  data::TrainingBatches batches(set, /*resized_crops=*/false, /*judged=*/true, kBatch, /*seed=*/7, /*epochs=*/1,
-                                nullptr);
+Counts count_input(const data::ImageSet& set, data::Augment augment) {
+  data::TrainingBatches batches(
+      set, {augment, /*resized_crops=*/false, /*judged=*/false, kBatch, /*seed=*/7, /*epochs=*/1}, nullptr);
   const data::ToInput to_input(set.size, kNormalisation, fake_device());
   reset_counts();
   const auto [pixels, labels] = read(batches, 0, 0, fake_device());
@@ -134,8 +135,10 @@ std::string images(const Words& words) {
       .add("input", distance(input(host, size), input(device, size)))
       .add("reduced", distance(input(host, size / 2), input(device, size / 2)))
       .add("enlarged", distance(input(host, size * 2), input(device, size * 2)))
-      .add("batches", equal_batches(host, device))
-      .add("counts", count_input(device))
+      .add("batches", equal_batches(host, device, data::Augment::kCropFlip))
+      .add("distorted", equal_batches(host, device, data::Augment::kTrivial))
+      .add("counts", count_input(device, data::Augment::kCropFlip))
+      .add("distorting", count_input(device, data::Augment::kTrivial))
       .text();
 }
 
