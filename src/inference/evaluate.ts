@@ -10,8 +10,9 @@ import { type Checkpoint, type CheckpointOptions, optionNamesControl, readCheckp
 import { aListingListener, aMessageListener, aProgressListener, aSignal, takeOptions } from '../options/arguments.js';
 import { required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
+import { defaultTop } from '../options/rules.js';
 import { parseRecord } from '../options/run-record.js';
-import { defaultTop, evaluateSchema } from '../options/schemas.js';
+import { evaluateSchema } from '../options/schemas.js';
 import { readText } from '../system/files.js';
 import { printable, shown } from '../system/printable.js';
 import { Inference } from './inference.js';

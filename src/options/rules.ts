@@ -39,3 +39,6 @@ export const currentFormat: RunFormat = 2;
 /** A method's default pairs; undefined if it matches no features. */
 export const defaultPairs = (method: MethodName, { pairs }: Rules): string | undefined =>
   pairs[method] ?? methodOf(method).pairs;
+
+/** K of the top-K accuracy. It is measured where there are more classes. */
+export const defaultTop = 5;

@@ -5,12 +5,11 @@ import { logNames } from './logs.js';
 import { methodNames, methodOf, rowNames, settings } from './methods.js';
 import { defaultSize, networkNames, torchvisionNetworks, writtenNetwork } from './networks.js';
 import { above, choice, custom, listed, path, repeated, someOf, text, whole, yes } from './row.js';
+import { defaultTop } from './rules.js';
 
 export const engineNames = ['native', 'autograd'] as const satisfies readonly EngineName[];
 export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfies readonly ConvolutionName[];
 export const precisionNames = ['float32', 'tf32', 'bf16'] as const satisfies readonly PrecisionName[];
-/** K of the top-K accuracy. It is measured where there are more classes. */
-export const defaultTop = 5;
 export const metaBatches = ['same', 'other'] as const satisfies readonly MetaBatch[];
 export const augmentNames = ['crop-flip', 'none', 'trivial'] as const satisfies readonly AugmentName[];
 export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
