@@ -24,12 +24,8 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   const auto size = size_argument(info[1]);
   const auto sizes = nets::feature_sizes(network, size);
   const auto candidates = nets::candidates(network, size);
-  NetworkDescription description{network.name,
-                                 network.parameters,
-                                 network.buffers,
-                                 nets::describe(network),
-                                 nets::value_sides(network, size),
-                                 {}};
+  NetworkDescription description{
+      network.name, network.parameters, network.buffers, nets::describe(network), nets::value_sides(network, size), {}};
   for (int i = 0; i < static_cast<int>(sizes.size()); ++i) {
     const bool candidate = std::find(candidates.begin(), candidates.end(), i) != candidates.end();
     description.features.push_back({i, network.features[i].channels, sizes[i], candidate});

@@ -14,7 +14,7 @@ at::Tensor bins(int64_t k, int64_t length, const at::TensorOptions& options) {
   const auto begin = (i * length).div(k, "floor");
   const auto end = ((i + 1) * length + (k - 1)).div(k, "floor");
   const auto place = at::arange(length, whole).unsqueeze(0);
-  const auto inside = (place >= begin).logical_and(place < end);
+  const auto inside = (place >= begin) & (place < end);
   return inside.to(options.dtype()) / (end - begin).to(options.dtype());
 }
 

@@ -10,7 +10,8 @@
 namespace l2t::backends::cuda {
 namespace {
 
-/// Convolutions, products and average pools by LibTorch, most of the rest by own kernels.
+/// Convolutions, products, pools, ReLU6 and flatten by LibTorch, through the reference's units; most of the rest by own
+/// kernels.
 class Cuda final : public Backend {
  public:
   explicit Cuda(bool bf16) : products_(bf16) {}
