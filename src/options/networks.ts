@@ -40,7 +40,7 @@ export const networkNames = Object.keys(rows) as readonly NetworkName[];
 export const torchvisionNetworks = networkNames.filter((name) => networks[name].torchvision);
 
 /** timm's names of networks that have another name here. */
-export type NetworkAlias = Extract<(typeof rows)[NetworkName], { readonly alias: string }>['alias'];
+export type NetworkAlias = Extract<(typeof rows)[NetworkName], Required<Pick<NetworkRow, 'alias'>>>['alias'];
 const aliases = new Map(
   networkNames.flatMap((name) => (networks[name].alias ? [[networks[name].alias as NetworkAlias, name] as const] : [])),
 );
