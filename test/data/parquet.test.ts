@@ -235,6 +235,11 @@ describe('columns', () => {
     );
   });
 
+  it('name a class once', async () => {
+    const said = await failure(open(rows(6), { names: ['cat', 'bee', 'cat'] }));
+    expect(said?.message).toMatch(/train\.parquet names the class 'cat' twice/);
+  });
+
   it('must be the same in every file', async () => {
     const folder = temporaryFolder();
     await writeParquet(join(folder, 'train.parquet'), rows(6), { names });

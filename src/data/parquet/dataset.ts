@@ -81,6 +81,8 @@ async function columnsOf(
   const [first, ...others] = files;
   if (first === undefined) throw new L2TError('INVALID_DATA', `${place} holds no images: its tables have no rows.`);
   const columns = chooseColumns(first.schema, await readFeatures(first, root), given, place);
+  const twice = columns.classNames?.find((name, k, all) => all.indexOf(name) !== k);
+  if (twice !== undefined) throw new L2TError('INVALID_DATA', `${first.path} names the class '${shown(twice)}' twice.`);
   const named = { imageColumn: columns.image, labelColumn: columns.label };
   for (const file of others) {
     const own = chooseColumns(file.schema, await readFeatures(file, root), named, file.path);
