@@ -274,6 +274,15 @@ describe('compare', { timeout: 120_000 }, () => {
     });
   });
 
+  it('refuses patience without validation images before the first run', async () => {
+    const folder = out();
+    await expect(compare({ ...tiny(), patience: 2, out: folder })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(/--patience needs validation images/),
+    });
+    expect(existsSync(folder)).toBe(false);
+  });
+
   it('is a verb', async () => {
     const flags = ['--data', data, '--target', 'vgg9_bn', '--width', '0.125', '--epochs', '1', '--batch', '6'];
     const folder = out();
