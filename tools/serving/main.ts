@@ -1,0 +1,123 @@
+/**
+ * `npm run bench:serving [-- SECONDS]`: the server of docs/serving.md, with a Network and with ONNX Runtime on the exported network, by
+ * turns on this machine. Prints p50, p99 and images a second as Markdown. Weights are random: they do not change the time.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { loadData } from '../../src/data/load.js';
+import { evaluationSplit } from '../../src/data/split.js';
+import { exportNetwork, type NetworkName, saveCheckpoint } from '../../src/index.js';
+import { addon } from '../../src/native/addon.js';
+import { defaultSize, imagenetNormalisation } from '../../src/options/networks.js';
+import { onnxNetwork } from './onnx-network.js';
+import { documentedServer, loadsNetwork, type Server, startServer, stopServer } from './server.js';
+
+const cases: readonly (readonly [name: NetworkName, width: number])[] = [
+  ['vgg9_bn', 0.25],
+  ['resnet18', 1],
+];
+const clientCounts = [1, 16];
+const rounds = 3;
+const seconds = Number(process.argv[2] ?? 3);
+if (!(seconds > 0))
+  throw new Error('The seconds of a measurement must be a number above 0: npm run bench:serving -- 3');
+
+const folder = mkdtempSync(join(tmpdir(), 'l2t-serving-'));
+const fashion = fileURLToPath(new URL('../../data/fashion-mnist', import.meta.url));
+
+/** Fashion-MNIST's first test images as JPEGs of 400×400. */
+async function photographs(count: number): Promise<Buffer[]> {
+  const list = evaluationSplit(await loadData({ data: fashion }));
+  const images = await Promise.all(Array.from({ length: count }, (_, k) => list.read(k)));
+  return Promise.all(
+    images.map(({ pixels, height, width }) =>
+      sharp(pixels, { raw: { width, height, channels: 3 } })
+        .resize(400, 400)
+        .jpeg()
+        .toBuffer(),
+    ),
+  );
+}
+
+/** The text of each server, by what infers. */
+async function serversOf(name: NetworkName, width: number): Promise<ReadonlyMap<string, string>> {
+  const network = { name, classes: 10, width };
+  const [checkpoint, out] = ['safetensors', 'onnx'].map((end) => join(folder, `${name}.${end}`)) as [string, string];
+  const size = defaultSize(name);
+  const weights = addon().initialise(network, 1);
+  await saveCheckpoint(checkpoint, {
+    network,
+    size,
+    classNames: undefined,
+    normalisation: imagenetNormalisation,
+    weights,
+  });
+  await exportNetwork(checkpoint, { to: 'onnx', out, normalise: 'inside' });
+  const served = (load: string) => documentedServer().replace(loadsNetwork, () => load);
+  return new Map([
+    ['Network', served(`const network = await Network.load(${JSON.stringify(checkpoint)});`)],
+    ['onnxruntime-node', served(onnxNetwork(out, size))],
+  ]);
+}
+
+/** Milliseconds of each request of some clients, who each send the next image when they have the answer to the last. */
+async function load(url: string, images: readonly Buffer[], clients: number): Promise<number[]> {
+  const times: number[] = [];
+  const end = performance.now() + 1000 * seconds;
+  const client = async (first: number) => {
+    for (let k = first; performance.now() < end; k++) {
+      const begin = performance.now();
+      const body = images[k % images.length] as Buffer;
+      const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'image/jpeg' }, body });
+      if (answer.status !== 200) throw new Error(`The server answers ${answer.status}: ${await answer.text()}`);
+      await answer.json();
+      times.push(performance.now() - begin);
+    }
+  };
+  await Promise.all(Array.from({ length: clients }, (_, k) => client(k)));
+  return times;
+}
+
+const quantile = (times: readonly number[], part: number): string =>
+  (times.toSorted((a, b) => a - b)[Math.ceil(part * times.length) - 1] as number).toFixed(1);
+
+const [{ model = 'unknown' } = {}] = cpus();
+process.stdout.write(
+  `${availableParallelism()} cores of ${model}, Node ${process.version}; load ${loadavg()[0]?.toFixed(1)} before\n\n`,
+);
+process.stdout.write(
+  '| network | infers | clients | p50, ms | p99, ms | images a second |\n|---|---|---|---|---|---|\n',
+);
+const images = await photographs(64);
+const started: Server[] = [];
+try {
+  for (const [name, width] of cases) {
+    const texts = [...(await serversOf(name, width))];
+    const servers: { readonly what: string; readonly server: Server }[] = [];
+    for (const [what, text] of texts) {
+      const server = await startServer(text, mkdtempSync(join(folder, 'server-')), ['onnxruntime-node', 'sharp']);
+      started.push(server);
+      servers.push({ what, server });
+    }
+    for (const clients of clientCounts) {
+      const measured = servers.map(({ what, server }) => ({ what, server, times: [] as number[] }));
+      for (const { server } of measured) await load(server.url, images, clients); // warm-up
+      for (let round = 0; round < rounds; round++) {
+        for (const { server, times } of measured) times.push(...(await load(server.url, images, clients)));
+      }
+      for (const { what, times } of measured) {
+        const rate = (times.length / (rounds * seconds)).toFixed(0);
+        process.stdout.write(
+          `| ${name}, width ${width}, ${defaultSize(name)}×${defaultSize(name)} | ${what} | ${clients} | ${quantile(times, 0.5)} | ${quantile(times, 0.99)} | ${rate} |\n`,
+        );
+      }
+    }
+    for (const { server } of servers) await stopServer(server);
+  }
+} finally {
+  for (const { child } of started) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+}
