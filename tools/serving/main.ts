@@ -63,10 +63,18 @@ async function serversOf(name: NetworkName, width: number): Promise<ReadonlyMap<
   ]);
 }
 
-/** Milliseconds of each request of some clients, who each send the next image when they have the answer to the last. */
-async function load(url: string, images: readonly Buffer[], clients: number): Promise<number[]> {
+interface Load {
+  /** Milliseconds of each request. */
+  readonly times: number[];
+  /** Milliseconds until the last answer. */
+  readonly elapsed: number;
+}
+
+/** The requests of some clients, who each send the next image when they have the answer to the last. */
+async function load(url: string, images: readonly Buffer[], clients: number): Promise<Load> {
   const times: number[] = [];
-  const end = performance.now() + 1000 * seconds;
+  const start = performance.now();
+  const end = start + 1000 * seconds;
   const client = async (first: number) => {
     for (let k = first; performance.now() < end; k++) {
       const begin = performance.now();
@@ -78,7 +86,7 @@ async function load(url: string, images: readonly Buffer[], clients: number): Pr
     }
   };
   await Promise.all(Array.from({ length: clients }, (_, k) => client(k)));
-  return times;
+  return { times, elapsed: performance.now() - start };
 }
 
 const quantile = (times: readonly number[], part: number): string =>
@@ -103,13 +111,15 @@ try {
       servers.push({ what, server });
     }
     for (const clients of clientCounts) {
-      const measured = servers.map(({ what, server }) => ({ what, server, times: [] as number[] }));
-      for (const { server } of measured) await load(server.url, images, clients); // warm-up
+      for (const { server } of servers) await load(server.url, images, clients); // warm-up
+      const loads = servers.map((): Load[] => []);
       for (let round = 0; round < rounds; round++) {
-        for (const { server, times } of measured) times.push(...(await load(server.url, images, clients)));
+        for (const [k, { server }] of servers.entries()) loads[k]?.push(await load(server.url, images, clients));
       }
-      for (const { what, times } of measured) {
-        const rate = (times.length / (rounds * seconds)).toFixed(0);
+      for (const [k, { what }] of servers.entries()) {
+        const times = loads[k]?.flatMap((each) => each.times) ?? [];
+        const elapsed = loads[k]?.reduce((sum, each) => sum + each.elapsed, 0) ?? 0;
+        const rate = ((1000 * times.length) / elapsed).toFixed(1);
         process.stdout.write(
           `| ${name}, width ${width}, ${defaultSize(name)}×${defaultSize(name)} | ${what} | ${clients} | ${quantile(times, 0.5)} | ${quantile(times, 0.99)} | ${rate} |\n`,
         );
