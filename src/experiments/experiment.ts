@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { formatSplit } from '../data/split-file.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
+import { countParameters } from '../networks/describe.js';
 import {
   aFunction,
   aListingListener,
@@ -227,9 +228,11 @@ function requireSame(out: string, parsed: Shared, { fingerprint, sources }: Comm
 export function defaultParallel(entries: readonly Entry[]): number {
   const lanes = entries.map(({ options }) => {
     if (addon().device(options.device ?? 'auto').device !== 'cpu') return 1;
-    const size = options.size ?? defaultSize(required(transferSchema, options, 'target'));
-    const { threads = defaultThreads(), batch = defaultBatch(size), width = 1, innerSteps = 2 } = options;
-    return lanesFor({ threads, batch, size, width, innerSteps });
+    const name = required(transferSchema, options, 'target');
+    const { size = defaultSize(name), threads = defaultThreads(), width = 1, innerSteps = 2 } = options;
+    const { batch = defaultBatch(size) } = options;
+    const parameters = countParameters({ name, classes: 1000, width });
+    return lanesFor({ threads, batch, size, width, parameters, innerSteps });
   });
   return Math.min(...lanes);
 }

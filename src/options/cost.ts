@@ -1,22 +1,29 @@
 import { availableCores } from '../system/threads.js';
 import { defaultSize } from './networks.js';
 
-/** What decides a run's cores and memory: threads, images a step, image side in pixels, the target's width, T. */
+/**
+ * What decides a run's cores and memory: threads, images a step, image side in pixels, the target's width and number of
+ * parameters, T.
+ */
 export interface RunNeeds {
   readonly threads: number;
   readonly batch: number;
   readonly size: number;
   readonly width: number;
+  readonly parameters: number;
   readonly innerSteps?: number | undefined;
 }
 
 /**
  * Estimated memory of a run, bytes: 1 GiB for images and weights, 10 KiB a pixel of the batch for an iteration of
  * L2T-ww at 32×32 with T = 2, and 2 KiB more for each further virtual step (bench/README.md). At 224×224, and for the
- * other methods, an iteration takes less than half of that.
+ * other methods, an iteration takes less than half of that. To this come 2 T + 10 vectors of θ's length, in float32: θ,
+ * momentum and gradient of the real step and of each virtual one, the adjoint's, and the result so far.
  */
-export const memoryOfRun = ({ batch, size, width, innerSteps = 2 }: RunNeeds): number =>
-  2 ** 30 + batch * size ** 2 * Math.max(1, width) * (10 + 2 * (innerSteps - 2)) * 2 ** 10;
+export const memoryOfRun = ({ batch, size, width, parameters, innerSteps = 2 }: RunNeeds): number =>
+  2 ** 30 +
+  batch * size ** 2 * Math.max(1, width) * (10 + 2 * (innerSteps - 2)) * 2 ** 10 +
+  4 * parameters * (2 * innerSteps + 10);
 
 /** Images give a warning if their side is at least this many times the network's default. */
 const unusuallyLarge = 4;

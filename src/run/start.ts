@@ -1,6 +1,7 @@
 import { folderFingerprint } from '../data/load.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
+import { countParameters } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { sizeWarning, threadsWarning } from '../options/cost.js';
 import { type MethodName, needsOf } from '../options/methods.js';
@@ -9,7 +10,7 @@ import { currentFormat, type RunFormat, rules } from '../options/rules.js';
 import type { ResolvedOptions, RunRecord } from '../options/run-record.js';
 import { serveLive } from '../report/live.js';
 import { RunFolder, type SavedRun } from './folder.js';
-import { type Context, gather, type Materials, onListed, warn } from './materials.js';
+import { type Context, gather, type Materials, onListed, targetNetwork, warn } from './materials.js';
 import { firstFree, requireUnused } from './new-folder.js';
 import {
   type Options,
@@ -44,7 +45,8 @@ export async function startRun(
   const images = gathered.data.train.labels.length;
   const batch = given.batch ?? defaultBatch(unbatched.size, images, rules[format].fewestSteps);
   const options: ResolvedOptions = { ...unbatched, batch };
-  sizeWarning(options).forEach(warn(context));
+  const parameters = countParameters(targetNetwork(options, gathered.data));
+  sizeWarning({ ...options, parameters }).forEach(warn(context));
   const materials = { ...gathered, options };
   requireValidation(given, materials.data.validation !== undefined);
   const { classNames, fingerprint, division, splitHash } = materials.data;

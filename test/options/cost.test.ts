@@ -46,7 +46,7 @@ it('eval and predict say so, too', async () => {
 });
 
 it('what is usual is not warned of', () => {
-  const needs = { threads: 2, batch: 64, width: 1, innerSteps: 2 };
+  const needs = { threads: 2, batch: 64, width: 1, parameters: 9.2e6, innerSteps: 2 };
   expect(threadsWarning(2, 'cpu', 2)).toEqual([]);
   expect(threadsWarning(64, 'cuda:0', 2)).toEqual([]);
   expect(sizeWarning({ ...needs, target: 'vgg9_bn', size: 96 })).toEqual([]);
@@ -54,7 +54,7 @@ it('what is usual is not warned of', () => {
 });
 
 it('very large images are warned of, with what they cost', () => {
-  const needs = { threads: 2, batch: 64, width: 1, innerSteps: 2 };
+  const needs = { threads: 2, batch: 64, width: 1, parameters: 9.2e6, innerSteps: 2 };
   expect(sizeWarning({ ...needs, target: 'vgg9_bn', size: 1024 }, 19.2e9)).toEqual([
     'an image of 1024 pixels is 1,024 times the work of one of 32, which vgg9_bn is meant for, and a step on 64 of them may take up to 688 GB of memory, of which 19 GB are free: use a smaller --size, or a smaller --batch where memory is short',
   ]);
