@@ -65,7 +65,7 @@ describe.each(Object.keys(shells))('completion of %s', (shell) => {
   });
 
   it.skipIf(!there)(`offers files and folders (skipped where ${shell} is not installed)`, async () => {
-    expect(await offers('transfer --data ')).toEqual(['photos']);
+    expect(await offers('transfer --cache ')).toEqual(['photos']);
     expect((await offers('transfer --source ')).map((file) => file.replaceAll(/\\/g, ''))).toEqual([
       ...['a checkpoint.pth', 'photos', 'script'],
     ]);

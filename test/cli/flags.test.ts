@@ -15,7 +15,7 @@ describe('help', () => {
     expect(text).toContain('--device <name> where to compute (auto); auto, cpu, cuda or cuda:N');
     expect(text).toMatch(/--method <name> [^;]*; one of l2t-ww, .*, scratch --pairs/);
     expect(text).toContain(
-      "--target-init <checkpoint> weights of the target's network to start from (the seed's) --strict",
+      "--target-init <checkpoint> weights of the target's network to start from (the seed's) --meta-batch",
     );
   });
 

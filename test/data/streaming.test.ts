@@ -102,7 +102,7 @@ describe('a run whose images are decoded as they are needed', () => {
       if (event.type === 'decode') run.stop();
       else if (event.type === 'save') run.saved();
     });
-    expect(await run.start()).toEqual({ stopped: true });
+    expect(await run.start()).toEqual({ stopped: true, epochs: 0 });
   });
 
   it('refuses an answer of another length', async () => {

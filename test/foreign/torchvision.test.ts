@@ -59,7 +59,9 @@ describe.skipIf(!pythonHas('torchvision', 'safetensors'))(
       const logits = await runPython(saving, [name, file, images, '64', '7']);
       const checkpoint = await loadCheckpoint(file, { network: name, size: 64, strict: true });
       const ours = await ownLogits(checkpoint, pixels);
-      expect(worst(logits as number[], ours)).toBeLessThan(tolerance);
+      // An untrained resnet101 with running statistics of its start has logits of some thousands.
+      const largest = Math.max(1, ...(logits as number[]).map(Math.abs));
+      expect(worst(logits as number[], ours) / largest).toBeLessThan(tolerance);
       rmSync(folder, { recursive: true });
     });
   },

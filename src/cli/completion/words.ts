@@ -67,10 +67,10 @@ const argumentPlace = (argument: Argument, presets: readonly string[]): Place =>
 const namesOr = (names: readonly string[], placeholder: string, presets: readonly string[]): readonly string[] =>
   names.length === 0 && /^<?name>?$/.test(placeholder) ? presets : names;
 
-/** A value's placeholder says whether it is a file or a folder. */
+/** A value's placeholder says whether it is a file (or either), or a folder. */
 function placeOf(placeholder: string, names: readonly string[]): Place {
   if (names.length > 0) return names;
-  if (/file|checkpoint|images|zip/.test(placeholder)) return 'file';
+  if (/file|checkpoint|images|zip|path/.test(placeholder)) return 'file';
   return /dir|folder|run/.test(placeholder) ? 'folder' : 'any';
 }
 
