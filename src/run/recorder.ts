@@ -7,10 +7,14 @@ import type { RunListener } from './drive.js';
 import type { RunFolder } from './folder.js';
 import { type Context, type Materials, targetNetwork } from './materials.js';
 
+/** ‖∇φ‖ is about 1 where the target suits its images (docs/fidelity.md). Beyond this, it is mostly rounding. */
+const sensibleGradient = 100;
+
 /** Writes a run's events to its folder, and passes them on to the caller. */
 export class Recorder implements RunListener {
   #stepsPerEpoch: number | undefined;
   #writable = true;
+  #gradientSensible = true;
 
   constructor(
     private readonly folder: RunFolder,
@@ -34,6 +38,7 @@ export class Recorder implements RunListener {
       const accuracy = metrics.validationAccuracy ?? metrics.trainAccuracy;
       this.emit({ type: 'epoch', epochs: this.materials.options.epochs, accuracy, best, seconds, ...metrics });
       this.#warnOfChance(metrics);
+      this.#warnOfGradient(metrics);
     }
     this.#writable = true;
     this.emit({ type: 'checkpoint', path: join(this.folder.path, 'state.safetensors') });
@@ -51,6 +56,15 @@ export class Recorder implements RunListener {
     const loss = `the loss is ${metrics.losses.org.toFixed(3)}, that of guessing ${chance.loss.toFixed(3)}`;
     const rate = this.folder.rate ? `--lr ${this.folder.rate.lr / 4}` : '--lr auto, or a lower --lr';
     const message = `nothing is learned so far: epoch ${metrics.epoch + 1} got ${right}, and ${loss}. Try ${rate}; and see whether the labels are right (l2t-native data check)`;
+    this.emit({ type: 'warning', message });
+  }
+
+  /** Warns once of a hypergradient from which w and λ learn nothing. */
+  #warnOfGradient({ gradPhi = 0 }: EpochMetrics): void {
+    if (gradPhi <= sensibleGradient || !this.#gradientSensible) return;
+    this.#gradientSensible = false;
+    const size = Math.round(gradPhi).toLocaleString('en');
+    const message = `the gradient of the meta-networks has the norm ${size}, where about 1 is usual: it is mostly rounding, so w and λ learn little. Deep targets have it on small images and in small batches: use a larger --size or --batch, another --target, or --method fm`;
     this.emit({ type: 'warning', message });
   }
 }
