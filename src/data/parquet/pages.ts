@@ -4,8 +4,9 @@ import { parquetHeader } from 'hyparquet/src/column.js';
 import { decompressGzip, decompressSnappy, decompressZstd } from 'hyparquet-compressors';
 import { checkThrift } from './thrift.js';
 
-/** A page that is larger once it is decompressed is refused, bytes. */
+/** A page that is larger once it is decompressed is refused, bytes; and so are the pages of a column together. */
 const maxPageBytes = 2 ** 30;
+const maxPagesBytes = 2 ** 31;
 
 interface Codec {
   readonly decompress: (input: Uint8Array, length: number) => Uint8Array;
@@ -52,11 +53,14 @@ export function readPages(chunk: Uint8Array, { codec, rows, optional }: ChunkFac
   const pages = new Map<number, Uint8Array>();
   const reader = { view: new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength), offset: 0 };
   let values = 0;
+  let total = 0;
   while (values < rows) {
     checkThrift(reader.view, reader.offset);
     const header = parquetHeader(reader);
     const bytes = chunk.subarray(reader.offset, reader.offset + header.compressed_page_size);
     checkSizes(header, bytes);
+    total += header.uncompressed_page_size;
+    if (total > maxPagesBytes) throw new Error(`its pages announce more than ${maxPagesBytes} bytes`);
     const levels = header.data_page_header_v2 ? levelBytes(header.data_page_header_v2, bytes.length) : 0;
     const packed = bytes.subarray(levels);
     const length = header.uncompressed_page_size - levels;
