@@ -103,6 +103,12 @@ describe('a list', () => {
       'file,label,split\npictures/a.png,x,trian\n',
       /line 2: 'trian' is no split: it must be one of train, /,
     ],
+    [
+      'a split in some lines alone',
+      'images.jsonl',
+      '{"file":"pictures/a.png","label":"x"}\n{"file":"pictures/b.png","label":"y","split":"test"}\n',
+      /images\.jsonl, line 2 has a split, but the first line has none/,
+    ],
     ['an empty split', 'images.csv', 'file,label,split\npictures/a.png,x,\n', /line 2: 'split' is empty/],
     [
       'an image that is not there',

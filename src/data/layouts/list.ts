@@ -67,6 +67,7 @@ async function readList(file: string, columns: ColumnNames, walk: Walk): Promise
   const images: Listed[] = [];
   for await (const row of readTable(file)) {
     walk.check();
+    if (split === undefined && row.cells.has('split')) throw splitOnlyHere(file, row);
     const path = cell(file, row, image);
     images.push({
       file: relative(dirname(file), resolve(dirname(file), path)),
@@ -78,6 +79,10 @@ async function readList(file: string, columns: ColumnNames, walk: Walk): Promise
   if (images.length === 0) throw new L2TError('INVALID_DATA', `${file} lists no images.`);
   return images;
 }
+
+/** JSON-lines may differ in their names; images of a test must not train because the first line has no split. */
+const splitOnlyHere = (file: string, { line }: Row): L2TError =>
+  new L2TError('INVALID_DATA', `${file}, line ${line} has a split, but the first line has none: give each line one.`);
 
 function requireColumn(file: string, has: readonly string[], given: ColumnNames, kind: 'image' | 'label'): string {
   const found = pick(has, given, kind);
