@@ -26,8 +26,10 @@ export function describeTime({ estimate: { seconds, steps, msPerStep } }: Propos
 /** Why an option is proposed. */
 const reasons: Readonly<Record<string, (proposal: Proposal) => string>> = {
   sourceNetwork: () => 'what the source holds',
-  target: ({ options }) =>
-    options.targetInit === undefined ? "the paper's target for such a source" : 'what --target-init holds',
+  target: ({ options: { source, targetInit } }) => {
+    if (targetInit !== undefined) return 'what --target-init holds';
+    return source === undefined ? "the paper's target for small images" : "the paper's target for such a source";
+  },
   pairs: ({ options, pairs }) => `the default of ${options.method}; these networks have ${pairs} such pairs`,
   size: ({ options }) => `what ${options.target} is meant for`,
   batch: ({ estimate, data, options }) =>
