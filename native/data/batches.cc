@@ -134,6 +134,7 @@ at::Tensor TrainingBatches::decoded(int64_t epoch, int64_t step) {
     return static_cast<size_t>(std::find_if(asked_.begin(), asked_.end(), same) - asked_.begin());
   };
   if (place() == asked_.size()) {
+    for (auto& batch : asked_) take(batch);
     asked_.clear();
     ask(epoch, step);
   }

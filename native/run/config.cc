@@ -20,11 +20,14 @@ void require_valid(const data::ImageSet& images, const char* set, int64_t classe
 
 }  // namespace
 
-void require_valid_data(const RunConfig& config) {
+void require_valid(const RunConfig& config) {
   const auto classes = config.target.classes;
   require_valid(config.train, "training", classes);
   if (config.validation) require_valid(*config.validation, "validation", classes);
   if (config.test) require_valid(*config.test, "test", classes);
+  if (config.patience && !config.select_best) {
+    throw Error("INVALID_OPTION", "patience counts from the best epoch: it needs selectBest.");
+  }
 }
 
 }  // namespace l2t::run

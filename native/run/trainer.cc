@@ -50,7 +50,7 @@ data::TrainingBatches::Options batch_options(const RunConfig& config) {
 
 /// Checks the data, sets the calling thread's thread count and returns the device. A trainer does this first.
 c10::Device prepare(const RunConfig& config) {
-  require_valid_data(config);
+  require_valid(config);
   take_threads(config.threads);
   const auto device = choose_device(config.device).device;
   if (device.is_cuda()) backends::cuda::reset_peak_memory(device);

@@ -99,6 +99,23 @@ describe('the server of docs/serving.md', { timeout: 60_000 }, () => {
     await expect.poll(async () => (await post(image)).status, patience).toBe(200);
   });
 
+  it('ends requests that do not arrive in time, also at SIGTERM', async () => {
+    const patient = 'const longestRequest = 30_000;';
+    const program = watched(checkpoint);
+    expect(program).toContain(patient);
+    const hasty = await startServer(program.replace(patient, 'const longestRequest = 500;'), temporaryFolder());
+    const begun = async () => {
+      const socket = connect(Number(new URL(hasty.url).port), '127.0.0.1').on('error', () => {});
+      const requests = hasty.lines.length;
+      socket.write(head(9));
+      await expect.poll(() => hasty.lines.length, patience).toBeGreaterThan(requests);
+      return socket;
+    };
+    expect(String((await once(await begun(), 'data'))[0])).toMatch(/^HTTP\/1\.1 408 /);
+    await begun();
+    expect(await stopServer(hasty)).toBe(0);
+  });
+
   it('answers what it has at SIGTERM, and ends with 0', async () => {
     const requests = () => server.lines.filter((line) => line === 'request').length;
     const before = requests();

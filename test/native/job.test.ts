@@ -74,6 +74,7 @@ const wrong: [what: string, changes: object, message: RegExp][] = [
     /^train.pixels must be a Uint8Array/,
   ],
   ['validation that is none', { validation: 5 }, /^validation must be an object/],
+  ['a patience without a best epoch', { selectBest: false, patience: 2 }, /^patience counts from the best epoch/],
   ['no word on the best epoch', { selectBest: undefined }, /^selectBest must be true or false/],
   ['a resume that is none', { resume: 'yes' }, /^resume must be an object/],
   ['a resume without a state', { resume: { best: [] } }, /^resume.state must be an array/],

@@ -89,7 +89,7 @@ describe('a worker thread', () => {
 
   it('may run a job to its end', async () => {
     const { message, exit } = await inWorker(`parentPort.postMessage(await start(() => {}, { epochs: 2 }))`);
-    expect(message).toEqual({ stopped: false, best: { epoch: 1 } });
+    expect(message).toEqual({ stopped: false, epochs: 2, best: { epoch: 1 } });
     expect(await exit).toBe(0);
   });
 

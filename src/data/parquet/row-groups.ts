@@ -100,6 +100,8 @@ export class RowGroups {
 
   #read(group: Group): Promise<readonly Cell[]> {
     const images = this.#recent.get(group) ?? readImages(group, this.column);
+    // What failed is read again when it is asked for again.
+    images.catch(() => this.#recent.delete(group));
     // At the end of the map, as the one that was used last.
     this.#recent.delete(group);
     this.#recent.set(group, images);
