@@ -56,6 +56,6 @@ it('what is usual is not warned of', () => {
 it('very large images are warned of, with what they cost', () => {
   const needs = { threads: 2, batch: 64, width: 1, parameters: 9.2e6, innerSteps: 2 };
   expect(sizeWarning({ ...needs, target: 'vgg9_bn', size: 1024 }, 19.2e9)).toEqual([
-    'an image of 1024 pixels is 1,024 times the work of one of 32, which vgg9_bn is meant for, and a step on 64 of them may take up to 688 GB of memory, of which 19 GB are free: use a smaller --size, or a smaller --batch where memory is short',
+    'an image of 1024 pixels is 1,024 times the work of one of 32, which vgg9_bn is meant for, and a step on 64 of them may take up to 689 GB of memory, of which 19 GB are free: use a smaller --size, or a smaller --batch where memory is short',
   ]);
 });
