@@ -1,7 +1,5 @@
 #include "native/run/trainer.h"
 
-#include <ATen/ops/isfinite.h>
-
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -10,14 +8,9 @@
 #include "native/core/device.h"
 #include "native/core/error.h"
 #include "native/core/threads.h"
-#include "native/run/gpu_memory.h"
 
 namespace l2t::run {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 data::ImageSet on_device(data::ImageSet images, c10::Device device) {
   if (images.resident()) images.pixels = images.pixels.to(device);
@@ -222,59 +215,8 @@ void Trainer::record(const LoggedStep& step, const at::Tensor& row) {
   }
 }
 
-/// False where the run was asked to end during validation: a resumed run then validates again.
-bool Trainer::finish_epoch() {
-  log_.flush();
-  EpochEvent event{};
-  event.metrics = sums_.metrics();
-  event.images_per_second = static_cast<double>(epoch_images_) / seconds_since(epoch_start_);
-  // Until an epoch is validated, the last one is the best.
-  event.best = !config_.select_best || !best_ || !best_->accuracy;
-  event.gpu_memory = gpu_memory(device_);
-  event.metrics.epoch = epoch_;
-  event.metrics.lr = learning_rate(batches_.steps() - 1);
-  if (validates_epoch()) {
-    const auto validation =
-        evaluate_on(*config_.validation, "validation", learner_.network_parameters(), learner_.state().buffers);
-    if (!validation) return false;
-    event.metrics.validation_accuracy = validation->accuracy();
-    event.metrics.validation_loss = validation->loss;
-    event.best = event.best || validation->accuracy() > *best_->accuracy;
-  }
-  require_finite_weights();
-  if (event.best) keep_best({event.metrics.epoch, event.metrics.validation_accuracy});
-  ++epoch_;
-  step_ = 0;
-  sums_.reset();
-  event.network = network();
-  event.state = state();
-  event.seconds = seconds_since(epoch_start_);
-  event.steps = epoch_steps_;
-  listener_.on_epoch(std::move(event));
-  last_save_ = Clock::now();
-  return true;
-}
-
-bool Trainer::validates_epoch() const {
-  const auto done = epoch_ + 1;
-  return config_.validation && (done % config_.eval_every.value_or(1) == 0 || done == config_.epochs);
-}
-
-/// The validations since the best epoch's are counted from the epochs alone, so a resumed run counts the same.
-bool Trainer::out_of_patience() const {
-  if (!config_.patience || !best_ || !best_->accuracy) return false;
-  const auto every = config_.eval_every.value_or(1);
-  return epoch_ / every - (best_->epoch + 1) / every >= *config_.patience;
-}
-
-void Trainer::keep_best(const Best& best) {
-  best_ = best;
-  const auto copies = [](std::vector<at::Tensor> tensors) {
-    for (auto& tensor : tensors) tensor = tensor.clone();
-    return tensors;
-  };
-  best_parameters_ = copies(learner_.network_parameters());
-  best_buffers_ = copies(learner_.state().buffers);
+double Trainer::seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 void Trainer::save_when_due() {
@@ -293,22 +235,6 @@ double Trainer::learning_rate(int64_t step) const {
   const double warm = std::round(config_.warm_up.value_or(0) * static_cast<double>(config_.epochs * batches_.steps()));
   const auto done = static_cast<double>(epoch_ * batches_.steps() + step + 1);
   return done < warm ? scheduled * done / warm : scheduled;
-}
-
-std::optional<Evaluation> Trainer::evaluate_on(const data::ImageSet& images, const char* name,
-                                               const std::vector<at::Tensor>& parameters,
-                                               const std::vector<at::Tensor>& buffers,
-                                               std::optional<int64_t> top) const {
-  return evaluate(
-      learner_.problem().target, parameters, buffers, {images, name, config_.evaluation_batch, decoder_}, config_.size,
-      config_.normalisation, [this] { return listener_.stopped(); }, top);
-}
-
-/// A finite loss can still give an infinite step; such weights must not be saved.
-void Trainer::require_finite_weights() {
-  if (at::isfinite(learner_.state().theta.flat).all().item<bool>()) return;
-  throw Error("DIVERGED", "The weights became NaN or infinite by step " + std::to_string(step_) + " of epoch " +
-                              std::to_string(epoch_) + " (both counted from 0). Train with a lower --lr.");
 }
 
 }  // namespace l2t::run

@@ -71,6 +71,7 @@ class Trainer {
   [[nodiscard]] std::vector<NamedTensor> network() const;
 
   using Clock = std::chrono::steady_clock;
+  [[nodiscard]] static double seconds_since(Clock::time_point start);
   KeptMemory memory_;
   RunConfig config_;
   Listener& listener_;
