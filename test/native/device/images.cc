@@ -4,6 +4,7 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randint.h>
 
+#include "native/core/error.h"
 #include "native/core/side_stream.h"
 #include "native/data/batches.h"
 #include "native/nets/initialise.h"
@@ -40,9 +41,10 @@ double distance(const at::Tensor& host, const at::Tensor& device) {
 
 data::ImageBatch read(data::TrainingBatches& batches, int64_t epoch, int64_t step, c10::Device device,
                       bool judge = false) {
-  auto input = judge ? *batches.prepare_next(epoch, step) : *batches.prepare(epoch, step, /*lr=*/0.1);
-  input.plan = SideStream(device).upload(input.plan);
-  return batches.batch(input);
+  auto input = judge ? batches.prepare_next(epoch, step) : batches.prepare(epoch, step, /*lr=*/0.1);
+  if (!input) throw Error("INTERNAL", "A resident set has every batch.");
+  input->plan = SideStream(device).upload(input->plan);
+  return batches.batch(*input);
 }
 
 /// All batches of two epochs, and of the evaluation.
