@@ -20,9 +20,16 @@ export interface LayoutReader {
   /**
    * The folder that holds the data set (`folder`, or the archive's own folder inside it), or its file, if at least part
    * of the layout is there; else undefined. `names`: the folder's entries without hidden ones, sorted; if there are very many, some
-   * of them.
+   * of them. `asked.layout` is this layout if the person named it.
+   *
+   * Throws INVALID_DATA if the person named this layout and it is clear what is wrong.
    */
-  find(folder: string, names: readonly string[], walk: Walk, columns: ColumnNames): Promise<string | undefined>;
+  find(
+    folder: string,
+    names: readonly string[],
+    walk: Walk,
+    asked: ColumnNames & { readonly layout?: Layout | undefined },
+  ): Promise<string | undefined>;
   /**
    * Lists the images without decoding any. `folder` is the result of `find`, or a file whose name matches `file`.
    *

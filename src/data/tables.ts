@@ -1,14 +1,16 @@
+import { isUtf8 } from 'node:buffer';
 import { Readable } from 'node:stream';
-import type { CsvError, Info } from 'csv-parse';
+import type { Info } from 'csv-parse';
 import { L2TError } from '../errors.js';
 import { shown } from '../system/printable.js';
 import { readWhole } from './reading.js';
 
-/** A row of a table. Every cell is a text. */
+/** A row of a table. */
 export interface Row {
   /** Its line in the file, from 1. */
   readonly line: number;
-  readonly cells: ReadonlyMap<string, string>;
+  /** By the names of the columns. In CSV every cell is a text; in JSON-lines it is any value. */
+  readonly cells: ReadonlyMap<string, unknown>;
 }
 
 const maxFileBytes = 2 ** 28;
@@ -17,14 +19,31 @@ const piece = 2 ** 16;
 /** Characters of a row: a quote that is never closed would swallow the whole file. */
 const longestRow = 2 ** 20;
 
+/** Is a file JSON-lines, by its name? */
+export const isJsonLines = (file: string): boolean => /\.jsonl$/i.test(file);
+
 /**
- * The rows of a CSV file with a header, or of a file of JSON-lines (by its name, .jsonl): objects of texts, numbers and
- * truth values.
+ * The rows of a CSV file with a header, or of a file of JSON-lines: one object a line.
  *
  * Throws INVALID_DATA, naming the line; FILE_ACCESS.
  */
-export function readTable(file: string): AsyncGenerator<Row, void> {
-  return /\.jsonl$/i.test(file) ? jsonRows(file) : csvRows(file);
+export async function* readTable(file: string): AsyncGenerator<Row, void> {
+  const bytes = await readWhole(file, maxFileBytes);
+  if (!isUtf8(bytes)) throw notUtf8(file, bytes);
+  yield* isJsonLines(file) ? jsonRows(file, bytes) : csvRows(file, bytes);
+}
+
+function notUtf8(file: string, bytes: Buffer): L2TError {
+  let [line, from] = [1, 0];
+  for (
+    let end = bytes.indexOf('\n');
+    end !== -1 && isUtf8(bytes.subarray(from, end));
+    end = bytes.indexOf('\n', from)
+  ) {
+    line++;
+    from = end + 1;
+  }
+  return new L2TError('INVALID_DATA', `${file}, line ${line}: this is not UTF-8. Save the file as UTF-8.`);
 }
 
 /** The names of a table's columns; of JSON-lines those of the first line. Throws as `readTable`. */
@@ -33,21 +52,27 @@ export async function readHeader(file: string): Promise<string[]> {
   throw new L2TError('INVALID_DATA', `${file} has no rows.`);
 }
 
-async function* csvRows(file: string): AsyncGenerator<Row, void> {
+async function* csvRows(file: string, bytes: Buffer): AsyncGenerator<Row, void> {
   // Imported where it is used: most data sets are no tables.
   const { parse } = await import('csv-parse');
-  const options = { bom: true, info: true, trim: true, skip_empty_lines: true, max_record_size: longestRow };
-  const bytes = await readWhole(file, maxFileBytes);
-  const parser = Readable.from(pieces(bytes)).pipe(parse(options));
+  const lenient = { bom: true, trim: true, skip_empty_lines: true, relax_column_count: true };
+  const parser = Readable.from(pieces(bytes)).pipe(parse({ ...lenient, info: true, max_record_size: longestRow }));
   let header: readonly string[] | undefined;
   try {
     for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: Info }>) {
-      if (header === undefined) header = distinct(file, record);
-      else yield { line: info.lines, cells: new Map(header.map((name, k) => [name, record[k] as string])) };
+      if (header === undefined) header = checkHeader(file, record);
+      else yield { line: info.lines, cells: cellsOf(file, info.lines, header, record) };
     }
   } catch (error) {
     throw csvError(file, error);
   }
+}
+
+function cellsOf(file: string, line: number, header: readonly string[], record: readonly string[]) {
+  if (record.length === header.length) return new Map(header.map((name, k) => [name, record[k]]));
+  const cells = `${record.length} ${record.length === 1 ? 'cell' : 'cells'}`;
+  const advice = record.length > header.length ? ' Put a cell that contains a comma in quotes.' : '';
+  throw new L2TError('INVALID_DATA', `${file}, line ${line} has ${cells}, the header ${header.length}.${advice}`);
 }
 
 /** Few rows at a time, so that only these are in memory as cells. */
@@ -55,36 +80,51 @@ function* pieces(bytes: Buffer): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += piece) yield bytes.subarray(at, at + piece);
 }
 
+/** What the library's errors mean. */
+const csvProblems: Readonly<Record<string, string>> = {
+  CSV_QUOTE_NOT_CLOSED: 'a quote is opened, but not closed',
+  CSV_INVALID_CLOSING_QUOTE: 'a comma is missing behind the closing quote',
+  CSV_NON_TRIMABLE_CHAR_AFTER_CLOSING_QUOTE: 'a comma is missing behind the closing quote',
+  INVALID_OPENING_QUOTE: 'a quote is in the middle of a cell: put the whole cell in quotes, and double the one in it',
+  CSV_MAX_RECORD_SIZE: `the row is longer than ${longestRow} characters: is a quote not closed?`,
+};
+
 function csvError(file: string, error: unknown): unknown {
-  const { code = '', lines } = error as CsvError & { readonly lines?: number };
-  if (!code.startsWith('CSV_')) return error;
-  const reason = shown((error as Error).message, 200);
-  return new L2TError('INVALID_DATA', `${file}, line ${lines}: it is no CSV: ${reason}.`, { cause: error });
+  const { code = '', lines } = error as { readonly code?: string; readonly lines?: number };
+  const problem = csvProblems[code];
+  if (problem === undefined) return error;
+  return new L2TError('INVALID_DATA', `${file}, line ${lines}: ${problem}.`, { cause: error });
 }
 
-function distinct(file: string, names: readonly string[]): readonly string[] {
+function checkHeader(file: string, names: readonly string[]): readonly string[] {
+  const [only = ''] = names;
+  if (names.length === 1 && /[;\t]/.test(only)) {
+    const found = only.includes(';') ? 'semicolons' : 'tabs';
+    throw new L2TError(
+      'INVALID_DATA',
+      `${file}: its header, ${shown(only)}, has ${found}. Columns must be separated by commas.`,
+    );
+  }
   const twice = names.find((name, k) => names.indexOf(name) !== k);
   if (twice === undefined) return names;
   throw new L2TError('INVALID_DATA', `${file} has two columns '${shown(twice)}': rename one.`);
 }
 
-async function* jsonRows(file: string): AsyncGenerator<Row, void> {
-  const text = (await readWhole(file, maxFileBytes)).toString('utf8').replace(/^\ufeff/, '');
+function* jsonRows(file: string, bytes: Buffer): Generator<Row, void> {
+  const text = bytes.toString('utf8').replace(/^\ufeff/, '');
   for (const [index, line] of text.split('\n').entries()) {
-    if (line.trim() !== '') yield { line: index + 1, cells: cellsOf(file, index + 1, line) };
+    if (line.trim() !== '')
+      yield { line: index + 1, cells: new Map(Object.entries(parseObject(file, index + 1, line))) };
   }
 }
 
-function cellsOf(file: string, line: number, text: string): ReadonlyMap<string, string> {
+function parseObject(file: string, line: number, text: string): object {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
     throw new L2TError('INVALID_DATA', `${file}, line ${line}: '${shown(text)}' is no JSON.`, { cause });
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new L2TError('INVALID_DATA', `${file}, line ${line}: '${shown(text)}' is no JSON object.`);
-  }
-  const simple = Object.entries(value).filter(([, each]) => ['string', 'number', 'boolean'].includes(typeof each));
-  return new Map(simple.map(([name, each]) => [name, String(each)]));
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new L2TError('INVALID_DATA', `${file}, line ${line}: '${shown(text)}' is no JSON object.`);
 }

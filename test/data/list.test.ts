@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ImageList } from '../../src/data/image-list.js';
@@ -91,11 +91,15 @@ describe('a list', () => {
       'no column of files',
       'images.jsonl',
       '{"path":"a.png","label":"x"}\n',
-      /no column file or file_name: it has path, label\. .* --image-column/,
+      /images\.jsonl, line 1 has no column file or file_name: it has path, label\. .* --image-column/,
     ],
     ['a column twice', 'images.csv', 'file,label,label\na.png,x,y\n', /two columns 'label'/],
-    ['a short row', 'images.csv', `${csv}pictures/x.png\n`, /images\.csv, line 5: it is no CSV: .*expect 2, got 1/],
-    ['a quote that is not closed', 'images.csv', `${csv}"pictures/x.png,dog\n`, /images\.csv, line 5: it is no CSV/],
+    ['a short row', 'images.csv', `${csv}pictures/x.png\n`, /images\.csv, line 5 has 1 cell, the header 2\.$/],
+    ['a long row', 'images.csv', `${csv}x,y.png,dog\n`, /line 5 has 3 cells, the header 2\. Put .* comma in quotes/],
+    ['a quote that is not closed', 'images.csv', `${csv}"pictures/x.png,dog\n`, /line 5: a quote is opened, but not/],
+    ['a quote inside a cell', 'images.csv', `${csv}x"y.png,dog\n`, /line 5: a quote is in the middle of a cell/],
+    ['columns separated by semicolons', 'images.csv', 'file;label\na.png;x\n', /has semicolons\. .* by commas/],
+    ['columns separated by tabs', 'images.csv', 'file\tlabel\na.png\tx\n', /has tabs\. .* by commas/],
     ['an empty label', 'images.csv', `${csv}pictures/x.png,\n`, /images\.csv, line 5: 'label' is empty/],
     [
       'an unknown split',
@@ -116,6 +120,7 @@ describe('a list', () => {
       `${csv}pictures/x.png,dog\n`,
       /line 5: there is no image .*pictures\/x\.png\. Paths are relative/,
     ],
+    ['swapped columns', 'images.csv', 'label,file\na.png,dog\nb.png,dog\n', /line 2: there is no image .*\/dog /],
     ['an image twice', 'images.csv', `${csv}./pictures/a.png,cat\n`, /line 5: pictures\/a\.png is in line 3, too/],
     [
       'a line that is no JSON',
@@ -129,6 +134,18 @@ describe('a list', () => {
       '{"file":"pictures/a.png","label":"x"}\n[1]\n',
       /line 2: '\[1\]' is no JSON object/,
     ],
+    [
+      'a file that is no text',
+      'images.jsonl',
+      '{"file":{"a":1},"label":"x"}\n',
+      /line 1: 'file' is .*: it must be a text/,
+    ],
+    [
+      'a truth value',
+      'images.jsonl',
+      '{"file":"a.png","label":true}\n',
+      /line 1: 'label' is true: .* a text or a number/,
+    ],
     ['no rows', 'images.csv', 'file,label\n', /images\.csv has no rows/],
     [
       'a class that is only tested',
@@ -140,6 +157,21 @@ describe('a list', () => {
     const said = await failure(openDataset(join(folderWith(name, content), name)));
     expect(said?.code).toBe('INVALID_DATA');
     expect(said?.message).toMatch(message);
+  });
+
+  it('must be UTF-8', async () => {
+    const folder = folderWith('images.csv', '');
+    writeFileSync(join(folder, 'images.csv'), Buffer.from('file,label\na.png,x\nb.png,caf\xe9\n', 'latin1'));
+    const said = await failure(openDataset(join(folder, 'images.csv')));
+    expect(said).toMatchObject({ code: 'INVALID_DATA' });
+    expect(said?.message).toMatch(/images\.csv, line 3: this is not UTF-8/);
+  });
+
+  it('is chosen by the person where a folder has several', async () => {
+    const folder = folderWith('one.csv', csv);
+    write(join(folder, 'two.csv'), csv);
+    const said = await failure(openDataset(folder, { layout: 'list' }));
+    expect(said?.message).toMatch(/has several lists: one\.csv, two\.csv\. Give one of them/);
   });
 
   it('refuses a column that it does not have', async () => {

@@ -8,7 +8,7 @@ import { trainAndTest } from '../dataset.js';
 import { type ColumnNames, type LayoutReader, nameSome } from '../layout-reader.js';
 import { type ListedImage, sortedList } from '../listed-images.js';
 import { splitCalled, splitWords } from '../split-names.js';
-import { type Row, readHeader, readTable } from '../tables.js';
+import { isJsonLines, type Row, readHeader, readTable } from '../tables.js';
 import type { Walk } from '../walk.js';
 
 const isList = /\.(csv|jsonl)$/i;
@@ -31,18 +31,29 @@ export const list: LayoutReader = {
   layout: 'list',
   file: isList,
   hasColumns: true,
-  async find(folder, names, walk, columns) {
-    const [name, another] = names.filter((each) => isList.test(each));
-    if (name === undefined || another !== undefined) return undefined;
+  async find(folder, names, walk, asked) {
+    const lists = names.filter((each) => isList.test(each));
+    const [name, another] = lists;
+    if (name === undefined) return undefined;
+    if (another !== undefined) {
+      if (asked.layout === undefined) return undefined;
+      throw new L2TError(
+        'INVALID_DATA',
+        `${folder} has several lists: ${nameSome(lists)}. Give one of them as the data.`,
+      );
+    }
+    // `open` says what is wrong with it.
+    if (asked.layout !== undefined) return join(folder, name);
     walk.check();
     const has = await readHeader(join(folder, name)).catch(() => []);
-    return pick(has, columns, 'image') && pick(has, columns, 'label') ? join(folder, name) : undefined;
+    return pick(has, asked, 'image') && pick(has, asked, 'label') ? join(folder, name) : undefined;
   },
   async open(file, walk, columns) {
     const images = await readList(file, columns, walk);
     const root = dirname(file);
-    checkOnce(file, images);
+    // Before checkOnce: if the columns are swapped, the classes stand for files, and most are there twice.
     await checkPresent(file, images, walk);
+    checkOnce(file, images);
     const classNames = [...new Set(images.map(({ className }) => className))].sort();
     const flat = images.every(({ split }) => split === undefined);
     const [train, validation, test] = splitNames.map((name) => {
@@ -71,7 +82,7 @@ async function readList(file: string, columns: ColumnNames, walk: Walk): Promise
     const path = cell(file, row, image);
     images.push({
       file: relative(dirname(file), resolve(dirname(file), path)),
-      className: cell(file, row, label),
+      className: cell(file, row, label, ['string', 'number']),
       split: split === undefined ? undefined : splitOf(file, row, cell(file, row, split)),
       line: row.line,
     });
@@ -94,16 +105,22 @@ function requireColumn(file: string, has: readonly string[], given: ColumnNames,
       `${flagOf(option)} ${given[option]}: ${file} has no such column; it has ${nameSome(has)}.`,
     );
   }
+  // In JSON-lines the first line has the names.
+  const where = isJsonLines(file) ? `${file}, line 1` : file;
   throw new L2TError(
     'INVALID_DATA',
-    `${file} has no column ${columnNames[kind].join(' or ')}: it has ${nameSome(has)}. Name the column with ${flagOf(option)}.`,
+    `${where} has no column ${columnNames[kind].join(' or ')}: it has ${nameSome(has)}. Name the column with ${flagOf(option)}.`,
   );
 }
 
-function cell(file: string, { line, cells }: Row, column: string): string {
+/** Throws INVALID_DATA if it is empty, or of a type that is none of `types`. */
+function cell(file: string, { line, cells }: Row, column: string, types: readonly string[] = ['string']): string {
   const value = cells.get(column);
-  if (value !== undefined && value !== '') return value;
-  throw new L2TError('INVALID_DATA', `${file}, line ${line}: '${shown(column)}' is empty.`);
+  if (value !== '' && types.includes(typeof value)) return String(value);
+  const named = `${file}, line ${line}: '${shown(column)}'`;
+  if (value === '' || value === undefined || value === null) throw new L2TError('INVALID_DATA', `${named} is empty.`);
+  const wanted = types.includes('number') ? 'a text or a number' : 'a text';
+  throw new L2TError('INVALID_DATA', `${named} is ${shown(JSON.stringify(value))}: it must be ${wanted}.`);
 }
 
 function splitOf(file: string, { line }: Row, name: string): SplitName {
