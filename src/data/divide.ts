@@ -1,4 +1,5 @@
 import { L2TError } from '../errors.js';
+import type { Layout } from '../options/datasets.js';
 import type { Rules } from '../options/rules.js';
 import { shown } from '../system/printable.js';
 import { checkEveryClass, countPerClass, type Dataset, type Division } from './dataset.js';
@@ -25,11 +26,11 @@ export function divide(
   dataset: Dataset,
   options: Pick<DivideOptions, 'data' | 'perClass' | 'validation' | 'seed' | 'rules'>,
 ): { lists: ImageLists; division: Division } {
-  const { train, validation, test, classNames, division, testDrawn } = dataset;
+  const { layout, train, validation, test, classNames, division, testDrawn } = dataset;
   const { data } = options;
   if (testDrawn) checkBesideTest(dataset, data);
   if (train === undefined) {
-    throw new L2TError('INVALID_DATA', `${data} has no training images: put them into a folder train/.`);
+    throw new L2TError('INVALID_DATA', `${data} has no training images: ${howToGive(layout, 'train')}.`);
   }
   if (classNames.length < 2) {
     throw new L2TError(
@@ -53,13 +54,20 @@ export function divide(
   };
 }
 
+/** How the person gives the images of a split, to end a message. */
+function howToGive(layout: Layout, split: 'train' | 'test'): string {
+  if (layout === 'list') return `write ${split} in the column split of their lines`;
+  if (layout === 'parquet') return `put them into a file ${split}.parquet, and give the folder`;
+  return `put them into a folder ${split}/`;
+}
+
 /** Each class needs an image to train on, besides the one taken for the test. */
-function checkBesideTest({ train, classNames }: Dataset, data: string): void {
+function checkBesideTest({ layout, train, classNames }: Dataset, data: string): void {
   const few = countPerClass(train?.labels ?? new Int32Array(0), classNames.length).indexOf(0);
   if (few === -1) return;
   throw new L2TError(
     'INVALID_DATA',
-    `${data}: class '${shown(classNames[few] as string)}' has too few images: it needs one to train on and one to test on, since the data has no test images. Add images of it, or a folder test/.`,
+    `${data}: class '${shown(classNames[few] as string)}' has too few images: it needs one to train on and one to test on, since the data has no test images. Add images of it, or test images: ${howToGive(layout, 'test')}.`,
   );
 }
 

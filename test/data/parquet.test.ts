@@ -203,7 +203,19 @@ describe('columns', () => {
   it('are described by dataset_info.json where the file does not', async () => {
     const info = JSON.stringify({ features: { label: { _type: 'ClassLabel', names } } });
     expect((await open(rows(6), {}, {}, info)).classNames).toEqual(names);
-    expect((await failure(open(rows(6), {}, {}, '{')))?.message).toMatch(/dataset_info\.json is no JSON/);
+    const saying = async (text: string) => (await failure(open(rows(6), {}, {}, text)))?.message;
+    const label = (given: unknown) => JSON.stringify({ features: { label: { _type: 'ClassLabel', names: given } } });
+    expect(await saying('{')).toMatch(/dataset_info\.json is no JSON/);
+    expect(await saying('[]')).toMatch(/dataset_info\.json does not describe the columns/);
+    expect(await saying(label('abc'))).toMatch(/dataset_info\.json: the names of column label must be a list/);
+    expect(await saying(label(['ant', 'ant']))).toMatch(/dataset_info\.json names the class 'ant' twice/);
+  });
+
+  it('of plain bytes are read where no struct holds images', async () => {
+    const data = await open(rows(3), { more: { image: 'bytes' } });
+    expect(await seen(data.train)).toEqual([0, 1, 2]);
+    const beside = await open(rows(3), { more: { plain: 'bytes' } }, { imageColumn: 'plain' });
+    expect(await seen(beside.train)).toEqual([0, 1, 2]);
   });
 
   it('of texts and of whole numbers give sorted classes', async () => {
@@ -247,6 +259,12 @@ describe('columns', () => {
     expect((await failure(openDataset(folder)))?.message).toMatch(
       /test\.parquet and .*train\.parquet differ in .* label/,
     );
+    await writeParquet(join(folder, 'train.parquet'), rows(6), { more: { year: 'label' } });
+    const said = await failure(openDataset(folder, { labelColumn: 'year' }));
+    expect(said?.code).toBe('INVALID_DATA');
+    expect(said?.message).toMatch(
+      /test\.parquet has the columns image, label, but not year, which .*train\.parquet has/,
+    );
   });
 });
 
@@ -261,7 +279,7 @@ describe('rows', () => {
     await writeParquet(join(folder, 'test.parquet'), [row(0), { ...row(1), label: undefined }], { names });
     expect((await failure(openDataset(folder)))?.message).toMatch(/test\.parquet, row 1 has no label/);
     await writeParquet(join(folder, 'test.parquet'), [row(0), row(1, 3)], { names });
-    expect((await failure(openDataset(folder)))?.message).toMatch(/test\.parquet: image 1 has label 3, .* 3 classes/);
+    expect((await failure(openDataset(folder)))?.message).toMatch(/test\.parquet, row 1 has label 3, .* 3 classes/);
   });
 
   it('without an image are named, with the path that is there instead', async () => {

@@ -16,26 +16,51 @@ export interface Columns {
 }
 
 /**
- * Finds the column of images (`Image`, a struct of `bytes` and `path`) and that of labels: `ClassLabel`, or else texts,
- * or else whole numbers. `given` names them instead.
+ * Finds the column of images (`Image`, a struct of `bytes` and `path`, or else plain bytes) and that of labels:
+ * `ClassLabel`, or else texts, or else whole numbers. `given` names them instead.
  *
  * Throws INVALID_OPTION, naming the columns, if several fit or a given one does not; INVALID_DATA if none fits.
  */
 export function chooseColumns(schema: SchemaTree, features: Features, given: ColumnNames, where: string): Columns {
+  const { images, labels } = fittingOf(schema, features);
+  const image = choose('imageColumn', given.imageColumn, images, schema, where);
+  const label = choose('labelColumn', given.labelColumn, labels, schema, where);
+  return describe(schema, features, { image, label });
+}
+
+/** What another file has in the columns `named`. Undefined if they are not there, or hold no images or no labels. */
+export function sameColumns(
+  schema: SchemaTree,
+  features: Features,
+  named: Pick<Columns, 'image' | 'label'>,
+): Columns | undefined {
+  const { images, labels } = fittingOf(schema, features);
+  const there = images.flat().includes(named.image) && labels.flat().includes(named.label);
+  return there ? describe(schema, features, named) : undefined;
+}
+
+/** The columns that fit, those that fit best first. */
+function fittingOf(schema: SchemaTree, features: Features) {
   const structs = namesOf(schema, isImage);
-  const images = structs.filter((name) => features.get(name)?._type === 'Image');
-  const image = choose('imageColumn', given.imageColumn, [images, structs], schema, where);
   const integers = namesOf(schema, isInteger);
-  const classes = integers.filter((name) => features.get(name)?._type === 'ClassLabel');
-  const texts = namesOf(schema, isText);
-  const label = choose('labelColumn', given.labelColumn, [classes, texts, integers], schema, where);
   return {
-    image,
-    label,
-    labels: classes.includes(label) ? 'classes' : texts.includes(label) ? 'texts' : 'numbers',
-    classNames: classes.includes(label) ? features.get(label)?.names : undefined,
+    images: [structs.filter((name) => features.get(name)?._type === 'Image'), structs, namesOf(schema, isBytes)],
+    labels: [integers.filter((name) => isClassLabel(features, name)), namesOf(schema, isText), integers],
   };
 }
+
+function describe(schema: SchemaTree, features: Features, named: Pick<Columns, 'image' | 'label'>): Columns {
+  const { label } = named;
+  if (namesOf(schema, isText).includes(label)) return { ...named, labels: 'texts', classNames: undefined };
+  const classes = isClassLabel(features, label);
+  return {
+    ...named,
+    labels: classes ? 'classes' : 'numbers',
+    classNames: classes ? features.get(label)?.names : undefined,
+  };
+}
+
+const isClassLabel = (features: Features, name: string): boolean => features.get(name)?._type === 'ClassLabel';
 
 const namesOf = ({ children }: SchemaTree, fits: (column: SchemaTree) => boolean): string[] =>
   children.filter(fits).map(({ element }) => element.name);
@@ -45,6 +70,12 @@ const isImage = ({ element, children }: SchemaTree): boolean =>
   children.some(({ element: { name, type, repetition_type } }) => {
     return name === 'bytes' && type === 'BYTE_ARRAY' && repetition_type !== 'REPEATED';
   });
+
+const isBytes = ({ element }: SchemaTree): boolean =>
+  element.repetition_type !== 'REPEATED' &&
+  element.type === 'BYTE_ARRAY' &&
+  element.converted_type === undefined &&
+  element.logical_type === undefined;
 
 const isText = ({ element }: SchemaTree): boolean =>
   element.repetition_type !== 'REPEATED' &&
@@ -58,11 +89,11 @@ const isInteger = ({ element }: SchemaTree): boolean =>
   (element.logical_type?.type ?? 'INTEGER') === 'INTEGER';
 
 const what = {
-  imageColumn: 'images (Image: a struct of bytes and path)',
+  imageColumn: 'images (Image: a struct of bytes and path; or bytes)',
   labelColumn: 'labels (ClassLabel, texts or whole numbers)',
 };
 
-/** `tiers`: columns that fit, those that fit best first. */
+/** `tiers`: as `fittingOf` has them. */
 function choose(
   option: keyof ColumnNames,
   given: string | undefined,

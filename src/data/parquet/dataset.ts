@@ -3,12 +3,12 @@ import { dirname, relative } from 'node:path';
 import { L2TError } from '../../errors.js';
 import { type SplitName, splitNames } from '../../options/datasets.js';
 import { printable, shown } from '../../system/printable.js';
-import { checkLabel, type Dataset, trainAndTest } from '../dataset.js';
+import { type Dataset, trainAndTest } from '../dataset.js';
 import { decodeBytes } from '../decode.js';
 import type { ImageList } from '../image-list.js';
-import type { ColumnNames } from '../layout-reader.js';
+import { type ColumnNames, nameSome } from '../layout-reader.js';
 import type { Walk } from '../walk.js';
-import { type Columns, chooseColumns } from './columns.js';
+import { type Columns, chooseColumns, sameColumns } from './columns.js';
 import { readFeatures } from './features.js';
 import { openParquet, type ParquetFile } from './file.js';
 import { RowGroups } from './row-groups.js';
@@ -80,19 +80,25 @@ async function columnsOf(
 ): Promise<Columns> {
   const [first, ...others] = files;
   if (first === undefined) throw new L2TError('INVALID_DATA', `${place} holds no images: its tables have no rows.`);
-  const columns = chooseColumns(first.schema, await readFeatures(first, root), given, place);
+  const { features, from } = await readFeatures(first, root);
+  const columns = chooseColumns(first.schema, features, given, place);
   const twice = columns.classNames?.find((name, k, all) => all.indexOf(name) !== k);
-  if (twice !== undefined) throw new L2TError('INVALID_DATA', `${first.path} names the class '${shown(twice)}' twice.`);
-  const named = { imageColumn: columns.image, labelColumn: columns.label };
+  if (twice !== undefined) throw new L2TError('INVALID_DATA', `${from} names the class '${shown(twice)}' twice.`);
   for (const file of others) {
-    const own = chooseColumns(file.schema, await readFeatures(file, root), named, file.path);
-    if (JSON.stringify(own) === JSON.stringify(columns)) continue;
-    throw new L2TError(
-      'INVALID_DATA',
-      `${file.path} and ${first.path} differ in the type or the classes of their column ${shown(columns.label)}: they are of different data sets.`,
-    );
+    const own = sameColumns(file.schema, (await readFeatures(file, root)).features, columns);
+    if (JSON.stringify(own) !== JSON.stringify(columns)) throw otherColumns(file, first, columns);
   }
   return columns;
+}
+
+function otherColumns(file: ParquetFile, first: ParquetFile, { image, label }: Columns): L2TError {
+  const has = file.schema.children.map(({ element }) => element.name);
+  const missing = [image, label].find((name) => !has.includes(name));
+  const differing =
+    missing === undefined
+      ? `${file.path} and ${first.path} differ in the type of ${shown(image)} or ${shown(label)}, or in the classes`
+      : `${file.path} has the columns ${nameSome(has)}, but not ${shown(missing)}, which ${first.path} has`;
+  return new L2TError('INVALID_DATA', `${differing}. All files of a data set must have the same columns and classes.`);
 }
 
 async function readLabels(files: readonly ParquetFile[], { label, labels }: Columns, walk: Walk): Promise<Label[]> {
@@ -129,14 +135,15 @@ function classesOf(
 ): Int32Array {
   const index = new Map(classNames.map((name, k) => [name, k]));
   return Int32Array.from(labels, (label, k) => {
-    if (label === undefined) {
-      const { file, row } = placeOf(k);
-      throw new L2TError('INVALID_DATA', `${file.path}, row ${row} has no label: remove it, or give it one.`);
-    }
-    if (given === undefined) return index.get(String(label)) as number;
-    const at = placeOf(k);
-    checkLabel(Number(label), classNames.length, at.file.path, at.row);
-    return Number(label);
+    if (given === undefined && label !== undefined) return index.get(String(label)) as number;
+    const number = Number(label);
+    if (number >= 0 && number < classNames.length) return number;
+    const { file, row } = placeOf(k);
+    const problem =
+      label === undefined
+        ? 'no label: remove it, or give it one'
+        : `label ${label}, but there are ${classNames.length} classes`;
+    throw new L2TError('INVALID_DATA', `${file.path}, row ${row} has ${problem}.`);
   });
 }
 

@@ -2,23 +2,23 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { L2TError } from '../../errors.js';
+import { shown } from '../../system/printable.js';
 import { readWhole } from '../reading.js';
 import type { ParquetFile } from './file.js';
 
 /** What Hugging Face's `datasets` calls a column: `Image`, `ClassLabel` with its classes' names, `Value`, … */
 const feature = z.looseObject({ _type: z.string(), names: z.array(z.string()).optional() });
-const featureTable = z.record(z.string(), z.unknown()).transform((given) => {
-  const known = Object.entries(given).flatMap(([name, each]) => {
-    const parsed = feature.safeParse(each);
-    return parsed.success ? [[name, parsed.data] as const] : [];
-  });
-  return new Map(known);
-});
-const info = z.looseObject({ features: featureTable });
-const note = z.looseObject({ info });
+const info = z.looseObject({ features: z.record(z.string(), z.unknown()).nullish() });
+const note = z.looseObject({ info: info.nullish() });
 
 /** Columns by name. Empty if nothing describes them. */
 export type Features = ReadonlyMap<string, z.output<typeof feature>>;
+
+/** Columns, and the file that describes them. */
+interface Described {
+  readonly features: Features;
+  readonly from: string;
+}
 
 const infoFile = 'dataset_info.json';
 const maxInfoBytes = 2 ** 26;
@@ -27,28 +27,49 @@ const maxInfoBytes = 2 ** 26;
  * What the writer said of the columns: under the key `huggingface` of the file's own footer; or else in
  * dataset_info.json beside the file or above it, up to `root`.
  *
- * Throws INVALID_DATA if that is no JSON; FILE_ACCESS.
+ * Throws INVALID_DATA if that is no JSON, or is of another form; FILE_ACCESS.
  */
-export async function readFeatures(file: ParquetFile, root: string): Promise<Features> {
+export async function readFeatures(file: ParquetFile, root: string): Promise<Described> {
   const own = file.note('huggingface');
   if (own !== undefined) {
-    const parsed = note.safeParse(parse(own, `${file.path}: its entry 'huggingface'`));
-    if (parsed.success) return parsed.data.info.features;
+    const what = `${file.path}: its entry 'huggingface'`;
+    const given = parse(own, what, note).info?.features;
+    if (given) return { features: toFeatures(given, what), from: file.path };
   }
   for (let folder = dirname(file.path); ; folder = dirname(folder)) {
     const path = join(folder, infoFile);
     if (existsSync(path)) {
-      const parsed = info.safeParse(parse((await readWhole(path, maxInfoBytes)).toString('utf8'), path));
-      if (parsed.success) return parsed.data.features;
+      const given = parse((await readWhole(path, maxInfoBytes)).toString('utf8'), path, info).features;
+      if (given) return { features: toFeatures(given, path), from: path };
     }
-    if (folder === root || folder === dirname(folder)) return new Map();
+    if (folder === root || folder === dirname(folder)) return { features: new Map(), from: file.path };
   }
 }
 
-function parse(text: string, what: string): unknown {
+/** What is no column of its own (a list, a struct of columns) is left out: it is no image and no label. */
+function toFeatures(given: Readonly<Record<string, unknown>>, what: string): Features {
+  const features = new Map<string, z.output<typeof feature>>();
+  for (const [name, each] of Object.entries(given)) {
+    const { success, data } = feature.safeParse(each);
+    if (success) features.set(name, data);
+    else if ((each as { _type?: unknown } | null)?._type === 'ClassLabel') {
+      throw new L2TError('INVALID_DATA', `${what}: the names of column ${shown(name)} must be a list of texts.`);
+    }
+  }
+  return features;
+}
+
+function parse<T>(text: string, what: string, form: z.ZodType<T>): T {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (cause) {
     throw new L2TError('INVALID_DATA', `${what} is no JSON. Download it again.`, { cause });
   }
+  const { success, data } = form.safeParse(value);
+  if (success) return data;
+  throw new L2TError(
+    'INVALID_DATA',
+    `${what} does not describe the columns as Hugging Face does: it must be an object, and so must its 'features'. Download it again.`,
+  );
 }

@@ -7,8 +7,8 @@ import type { ParquetFile } from './file.js';
 /** Encoded images of one data set stay in memory up to this many bytes, and two row groups more. */
 export const maxHeldBytes = 2 ** 30;
 
-/** An image's struct in its column. */
-type Cell = { readonly bytes?: Uint8Array | null; readonly path?: unknown } | null | undefined;
+/** An image in its column: a struct, or only its bytes. */
+type Cell = Uint8Array | { readonly bytes?: Uint8Array | null; readonly path?: unknown } | null | undefined;
 
 /** A row group, and the number of its first row among all rows of the data set. */
 interface Group {
@@ -126,7 +126,7 @@ async function readImages({ file, index }: Group, column: string): Promise<reado
 }
 
 function requireImage(cell: Cell, { file, row }: { readonly file: ParquetFile; readonly row: number }): Uint8Array {
-  const { bytes, path } = cell ?? {};
+  const { bytes, path } = cell instanceof Uint8Array ? { bytes: cell, path: undefined } : (cell ?? {});
   const length = bytes?.length ?? 0;
   if (bytes instanceof Uint8Array && length > 0 && length <= maxFileBytes) return bytes;
   const place = `${file.path}, row ${row}`;
