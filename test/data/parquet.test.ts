@@ -384,6 +384,24 @@ describe('a damaged file', () => {
     rmSync(whole);
   });
 
+  it('names a damaged part in the same words for each of its images', async () => {
+    const file = join(temporaryFolder(), 'train.parquet');
+    await writeParquet(file, rows(3), { names, codec: 'zstd' });
+    const bytes = readFileSync(file);
+    // The first zstd frame is of the column of images.
+    bytes[bytes.indexOf(Buffer.from([0x28, 0xb5, 0x2f, 0xfd]))] = 0;
+    writeFileSync(file, bytes);
+    const { train } = await openDataset(file);
+    const said = await Promise.all(
+      [0, 1, 2].map(async (k) => (await failure(train?.read(k) as Promise<unknown>))?.message),
+    );
+    expect(new Set(said)).toEqual(
+      new Set([
+        `${file}: column image of row group 0 (rows 0 to 2) is damaged or cut short: a compressed page cannot be read. Download it again.`,
+      ]),
+    );
+  });
+
   it.each(['uncompressed', 'snappy', 'zstd', 'gzip'])('with a byte changed is read or refused: %s', async (codec) => {
     const folder = temporaryFolder();
     const [whole, file] = [join(folder, 'whole.parquet'), join(folder, 'train.parquet')];

@@ -4,7 +4,7 @@ import { L2TError } from '../../errors.js';
 import { limitError } from '../../system/limits.js';
 import { shown } from '../../system/printable.js';
 import { fileSize, readRange } from '../reading.js';
-import { codecs, type Pages, readPages } from './pages.js';
+import { codecs, type Pages, readPages, understood } from './pages.js';
 import { checkThrift } from './thrift.js';
 
 /** Bytes of a footer, and of a column in one row group. Files of images have far less. */
@@ -40,8 +40,10 @@ export async function openParquet(path: string): Promise<ParquetFile> {
   const footer = await readFooter(path, size);
   const { metadata, schema } = intact(path, () => {
     checkThrift(new DataView(footer.buffer), 0);
-    const parsed = parquetMetadata(footer.buffer, { geoparquet: false });
-    return { metadata: parsed, schema: parquetSchema(parsed) };
+    return understood('its footer', () => {
+      const parsed = parquetMetadata(footer.buffer, { geoparquet: false });
+      return { metadata: parsed, schema: parquetSchema(parsed) };
+    });
   });
   intact(path, () => checkPlaces(metadata, size, size - footer.length));
   return {
@@ -118,6 +120,7 @@ async function readColumn(
 ): Promise<unknown[]> {
   const described = metadata.row_groups[group] as FileMetaData['row_groups'][number];
   const rows = Number(described.num_rows);
+  const place = placeOf(path, metadata, group, column);
   const read = new Map<number, ArrayBuffer>();
   const decompressed = new Map<ArrayBufferLike, Pages['pages']>();
   const chunks = chunksOf(metadata, group, column);
@@ -125,7 +128,7 @@ async function readColumn(
     checkReadable(path, group, chunk);
     const bytes = await readRange(path, startOf(chunk), Number(chunk.total_compressed_size));
     const optional = countOptional(schema, chunk.path_in_schema);
-    const { pages, end } = intact(path, () => readPages(bytes, { codec: chunk.codec, rows, optional }));
+    const { pages, end } = intact(place, () => readPages(bytes, { codec: chunk.codec, rows, optional }));
     const buffer = end === bytes.length ? bytes.buffer : bytes.buffer.slice(0, end);
     read.set(startOf(chunk), buffer);
     decompressed.set(buffer, pages);
@@ -142,15 +145,23 @@ async function readColumn(
   }));
   const span = { groupStart: 0, groupRows: rows, selectStart: 0, selectEnd: rows };
   const plan = { metadata, rowStart: 0, fetches: [], groups: [] };
+  let values: ArrayLike<unknown> | undefined;
   try {
     const columns = readRowGroup(options, plan, { ...span, rowGroup: described, chunks: ranges });
     const [assembled] = assembleAsync(columns, schema).asyncColumns;
-    const values = flatten((await assembled?.data)?.data);
-    if (values.length !== rows) throw new Error(`column ${column} has ${values.length} values, not ${rows}`);
-    return values as unknown[];
-  } catch (error) {
-    throw damaged(path, error);
+    values = flatten((await assembled?.data)?.data);
+  } catch (cause) {
+    throw damaged(place, limitError(cause) ?? new Error('its values cannot be read', { cause }));
   }
+  if (values.length !== rows) throw damaged(place, new Error(`it has ${values.length} values, not ${rows}`));
+  return values as unknown[];
+}
+
+/** A column of a row group, for messages. All images in it have the same message. */
+function placeOf(path: string, { row_groups: groups }: FileMetaData, group: number, column: string): string {
+  const first = groups.slice(0, group).reduce((sum, each) => sum + Number(each.num_rows), 0);
+  const last = first + Number(groups[group]?.num_rows) - 1;
+  return `${path}: column ${shown(column)} of row group ${group} (rows ${first} to ${last})`;
 }
 
 function checkReadable(path: string, group: number, chunk: Chunk): void {
@@ -180,21 +191,21 @@ function countOptional(schema: SchemaTree, path: readonly string[]): number {
   return optional;
 }
 
-/** Runs `body`. Its failure means that the file is damaged. */
-function intact<T>(path: string, body: () => T): T {
+/** Runs `body`. Its failure means that `place`, the file or a part of it, is damaged. */
+function intact<T>(place: string, body: () => T): T {
   try {
     return body();
   } catch (error) {
-    throw damaged(path, error);
+    throw damaged(place, error);
   }
 }
 
-function damaged(path: string, error: unknown): L2TError {
+function damaged(place: string, error: unknown): L2TError {
   if (error instanceof L2TError) return error;
   const limit = limitError(error);
   if (limit) return limit;
   const [reason = ''] = (error as Error).message.split('\n');
-  return new L2TError('INVALID_DATA', `${path} is damaged or cut short: ${shown(reason, 200)}. Download it again.`, {
+  return new L2TError('INVALID_DATA', `${place} is damaged or cut short: ${shown(reason, 200)}. Download it again.`, {
     cause: error,
   });
 }

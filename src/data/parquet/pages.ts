@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { DataPageHeader, PageHeader } from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { decompressGzip, decompressSnappy, decompressZstd } from 'hyparquet-compressors';
+import { limitError } from '../../system/limits.js';
 import { checkThrift } from './thrift.js';
 
 /** A page that is larger once it is decompressed is refused, bytes; and so are the pages of a column together. */
@@ -21,6 +22,15 @@ export const codecs: Readonly<Record<string, Codec>> = {
   GZIP: { decompress: decompressGzip, maxRatio: 1032 },
   ZSTD: { decompress: unzstd, maxRatio: Number.POSITIVE_INFINITY },
 };
+
+/** Calls a library to read `what`. The message of its failure is ours. */
+export function understood<T>(what: string, call: () => T): T {
+  try {
+    return call();
+  } catch (cause) {
+    throw limitError(cause) ?? new Error(`${what} cannot be read`, { cause });
+  }
+}
 
 type DataPageHeaderV2 = NonNullable<PageHeader['data_page_header_v2']>;
 
@@ -56,7 +66,7 @@ export function readPages(chunk: Uint8Array, { codec, rows, optional }: ChunkFac
   let total = 0;
   while (values < rows) {
     checkThrift(reader.view, reader.offset);
-    const header = parquetHeader(reader);
+    const header = understood("a page's header", () => parquetHeader(reader));
     const bytes = chunk.subarray(reader.offset, reader.offset + header.compressed_page_size);
     checkSizes(header, bytes);
     total += header.uncompressed_page_size;
@@ -85,7 +95,7 @@ function checkSizes(
 function decompress(packed: Uint8Array, length: number, codec: string): Uint8Array {
   const { decompress, maxRatio } = codecs[codec] as Codec;
   if (length > maxRatio * packed.length) throw new Error(`${packed.length} compressed bytes announce ${length}`);
-  const page = decompress(packed, length);
+  const page = understood('a compressed page', () => decompress(packed, length));
   if (page.length !== length) throw new Error(`a page has ${page.length} bytes, but announces ${length}`);
   return page;
 }
