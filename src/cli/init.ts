@@ -107,10 +107,9 @@ async function ask(
   control: Control,
 ): Promise<Options> {
   const look = async (data: string) => {
-    const { layout } = given;
-    const answer = { data: checked('data', data) as string, layout };
-    questions.note(describeData(await lookAtData(answer, control)));
-    return answer.data;
+    const answer = checked('data', data) as string;
+    questions.note(describeData(await lookAtData({ ...given, data: answer }, control)));
+    return answer;
   };
   const data = given.data === undefined ? await questions.ask(wanted.data, look) : await look(given.data);
   const source = missing.includes('source') ? await questions.ask(wanted.source, readable) : given.source;

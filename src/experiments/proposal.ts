@@ -3,6 +3,7 @@ import { divide } from '../data/divide.js';
 import { largeSize } from '../data/fit.js';
 import { sampleShortSides } from '../data/image-sets.js';
 import { loadData } from '../data/load.js';
+import type { DataKind } from '../data/open.js';
 import { addon } from '../native/addon.js';
 import { type Checkpoint, networkIn } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
@@ -74,11 +75,11 @@ export interface Proposal {
  * @throws L2TError INVALID_DATA, FILE_ACCESS, ABORTED.
  */
 export async function lookAtData(
-  { data, layout }: { readonly data: string; readonly layout?: Layout | undefined },
+  { data, layout, imageColumn, labelColumn }: DataKind & { readonly data: string },
   control: ProposeControl = {},
 ): Promise<DataSummary> {
   const own = rules[currentFormat];
-  const dataset = await loadData({ data, layout, rules: own, ...control });
+  const dataset = await loadData({ data, layout, imageColumn, labelColumn, rules: own, ...control });
   const { lists } = divide(dataset, { data, seed: defaultOf(transferSchema, 'seed'), rules: own });
   const sides = await sampleShortSides(lists.train);
   return {

@@ -174,6 +174,8 @@ export const transferSchema = z.strictObject({
 export const proposeSchema = transferSchema.pick({
   data: true,
   layout: true,
+  imageColumn: true,
+  labelColumn: true,
   source: true,
   sourceNetwork: true,
   sourceWidth: true,

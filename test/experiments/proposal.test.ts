@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { proposedTarget } from '../../src/experiments/proposal.js';
 import { proposeOptions, transfer } from '../../src/index.js';
 import { writeClasses } from '../data/generate.js';
-import { temporaryFolder, tinyData, tinySource } from '../tiny.js';
+import { temporaryFolder, tinyData, tinySource, write } from '../tiny.js';
 
 const data = tinyData();
 const small = { width: 0.0625, threads: 1 } as const;
@@ -30,6 +30,17 @@ describe('proposeOptions', () => {
       ...small,
     });
     expect(seen).toMatchObject({ testDrawn: true, images: { train: 36, test: 4 } });
+  });
+
+  it('takes the columns of a list, and keeps them for the run', async () => {
+    const folder = temporaryFolder();
+    await writeClasses(folder, { a: 4, b: 4 });
+    const rows = ['a', 'b'].flatMap((name) => [0, 1, 2, 3].map((k) => `${name}/${k}.png,${name},x`));
+    const list = write(folder, 'list.csv', ['file,kind,label', ...rows].join('\n'));
+    const given = { data: list, labelColumn: 'kind', method: 'scratch', ...small } as const;
+    const { options, data: seen } = await proposeOptions(given);
+    expect(options).toMatchObject(given);
+    expect(seen.classNames).toEqual(['a', 'b']);
   });
 
   it('warns of a target that reads the images enlarged', async () => {
