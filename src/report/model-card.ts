@@ -2,8 +2,10 @@ import { basename, dirname, join } from 'node:path';
 import { formatTop, type TopAccuracy } from '../inference/top-accuracy.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
+import { aboutField, namesOf } from '../options/check.js';
 import { torchvisionNetworks } from '../options/networks.js';
 import type { ResolvedSource, RunRecord } from '../options/run-record.js';
+import { transferSchema } from '../options/schemas.js';
 import { shown } from '../system/printable.js';
 import { packageVersion } from '../system/version.js';
 
@@ -112,8 +114,7 @@ function trainingSection({
   const which = best.selected ? 'the best on the validation images' : 'the last';
   const validated = best.accuracy === null ? '' : `; validation accuracy ${percent(best.accuracy)}`;
   const early = done === undefined || done === epochs ? '' : `; the run ended after epoch ${done}, by patience`;
-  // Numbers and yes or no only: texts may be paths, or names of a person's files.
-  const plain = Object.entries({ ...options, lr }).filter(([, value]) => ['number', 'boolean'].includes(typeof value));
+  const shared = Object.entries({ ...options, lr }).filter(([name, value]) => isShared(name, value));
   return [
     ...['', '## Training', ''],
     ...sources.map((source, k) => sourceLine(source, sourceWeights[k])),
@@ -122,10 +123,20 @@ function trainingSection({
       : [`- Starts from ${codeOf(fileName(targetInit))}. Licence: ${licenceOf(targetInitLicence)}`]),
     ...(sourceless ? ['- Starts from random weights, without a source'] : []),
     `- The weights are those of epoch ${best.epoch + 1} of ${epochs}, ${which}${validated}${early}`,
-    `- Options: ${plain.map(([name, value]) => `${name} ${value}`).join(', ')}`,
+    `- Options: ${shared.map(([name, value]) => `${name} ${value}`).join(', ')}`,
     '',
     `Whether this network may be passed on depends on the licence of its data${sourceless ? '' : ', and on those of the networks named above'}.`,
   ];
+}
+
+/** Options that do not change the result. */
+const withoutEffect: readonly string[] = ['strict', 'saveEvery', 'report'];
+
+/** Numbers, yes or no, and names of the program. Other texts may be paths, or names of a person's files. */
+function isShared(name: string, value: unknown): boolean {
+  if (withoutEffect.includes(name)) return false;
+  if (typeof value !== 'string') return typeof value === 'number' || typeof value === 'boolean';
+  return name in transferSchema.shape && namesOf(aboutField(transferSchema, name).allowed).includes(value);
 }
 
 function sourceLine({ checkpoint, network, width, size, pairs, licence }: ResolvedSource, hash?: string): string {

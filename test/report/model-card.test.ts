@@ -16,7 +16,15 @@ const card = {
         { checkpoint: '/home/me/svhn/best.safetensors', network: 'resnet20', width: 1, size: 32, licence: 'CC BY 4.0' },
       ],
       ...{ perClass: 20, epochs: 12, batch: 32, seed: 7, engine: 'native', convolution: 'auto', device: 'cpu' },
-      ...{ threads: 2, saveEvery: 60, lr: 'auto', momentum: 0.9 },
+      ...{
+        threads: 2,
+        saveEvery: 60,
+        report: false,
+        lr: 'auto',
+        momentum: 0.9,
+        augment: 'trivial',
+        metaBatch: 'other',
+      },
     },
     data: { classNames: ['cat', 'dog'], fingerprint: hash, split: hash },
     sourceWeights: [hash, hash],
@@ -54,6 +62,9 @@ describe('the model card', () => {
     }
     // Where the files were is nobody's business.
     expect(text).not.toContain('/home');
+    expect(text).toMatch(/method l2t-ww.* augment trivial, metaBatch other/);
+    // What does not change the result is left out.
+    expect(text).not.toMatch(/saveEvery|strict |report false/);
     // No value is lost on the way.
     expect(text).not.toMatch(/undefined|NaN|\[object|null/);
   });
