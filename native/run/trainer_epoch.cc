@@ -18,13 +18,12 @@ bool Trainer::finish_epoch() {
   event.gpu_memory = gpu_memory(device_);
   event.metrics.epoch = epoch_;
   event.metrics.lr = learning_rate(batches_.steps() - 1);
-  if (validates_epoch()) {
-    const auto validation =
-        evaluate_on(*config_.validation, "validation", learner_.network_parameters(), learner_.state().buffers);
+  if (const auto& images = config_.validation; images && validates_epoch()) {
+    const auto validation = evaluate_on(*images, "validation", learner_.network_parameters(), learner_.state().buffers);
     if (!validation) return false;
     event.metrics.validation_accuracy = validation->accuracy();
     event.metrics.validation_loss = validation->loss;
-    event.best = event.best || validation->accuracy() > *best_->accuracy;
+    event.best = !config_.select_best || !best_ || validation->accuracy() > best_->accuracy.value_or(-1);
   }
   require_finite_weights();
   if (event.best) keep_best({event.metrics.epoch, event.metrics.validation_accuracy});
@@ -42,7 +41,7 @@ bool Trainer::finish_epoch() {
 
 bool Trainer::validates_epoch() const {
   const auto done = epoch_ + 1;
-  return config_.validation && (done % config_.eval_every.value_or(1) == 0 || done == config_.epochs);
+  return done % config_.eval_every.value_or(1) == 0 || done == config_.epochs;
 }
 
 /// The validations since the best epoch's are counted from the epochs alone, so a resumed run counts the same.

@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import type { DataSummary, Proposal } from '../experiments/proposal.js';
 import { aboutField, helpOf } from '../options/check.js';
+import { defaultSize } from '../options/networks.js';
 import { transferSchema } from '../options/schemas.js';
 import { printable } from '../system/printable.js';
 import { shellWord } from '../system/shell.js';
@@ -28,10 +29,11 @@ const reasons: Readonly<Record<string, (proposal: Proposal) => string>> = {
   sourceNetwork: () => 'what the source holds',
   target: ({ options: { source, targetInit } }) => {
     if (targetInit !== undefined) return 'what --target-init holds';
-    return source === undefined ? "the paper's target for small images" : "the paper's target for such a source";
+    return `the paper's target for ${source === undefined ? '' : 'such a source and '}such images`;
   },
   pairs: ({ options, pairs }) => `the default of ${options.method}; these networks have ${pairs} such pairs`,
-  size: ({ options }) => `what ${options.target} is meant for`,
+  size: ({ options: { target = '', size } }) =>
+    size === defaultSize(target) ? `what ${target} is meant for` : 'what --target-init was trained with',
   batch: ({ estimate, data, options }) =>
     `the default for ${data.images.train} training images: ${Math.round(estimate.steps / (options.epochs ?? 1))} steps an epoch`,
   epochs: (proposal) => `the default; ${describeTime(proposal)}`,

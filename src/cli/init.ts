@@ -8,11 +8,12 @@ import {
   type ProposeOptions,
   proposedTarget,
   proposeOptions,
+  startOf,
 } from '../experiments/proposal.js';
 import { networkIn } from '../networks/checkpoint.js';
 import { checkOptions, defaultOf, flagOf, type Given } from '../options/check.js';
 import { needsOf } from '../options/methods.js';
-import { type NetworkName, networkNames } from '../options/networks.js';
+import { defaultSize, type NetworkName, networkNames } from '../options/networks.js';
 import { initSchema, proposeSchema } from '../options/schemas.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable } from '../system/printable.js';
@@ -107,11 +108,11 @@ async function ask(
   control: Control,
 ): Promise<Options> {
   const look = async (data: string) => {
-    const answer = checked('data', data) as string;
-    questions.note(describeData(await lookAtData({ ...given, data: answer }, control)));
-    return answer;
+    const found = await lookAtData({ ...given, data: checked('data', data) as string }, control);
+    questions.note(describeData(found));
+    return found;
   };
-  const data = given.data === undefined ? await questions.ask(wanted.data, look) : await look(given.data);
+  const found = given.data === undefined ? await questions.ask(wanted.data, look) : await look(given.data);
   const source = missing.includes('source') ? await questions.ask(wanted.source, readable) : given.source;
   const targetInit = missing.includes('targetInit')
     ? await questions.ask(wanted.targetInit, readable)
@@ -120,12 +121,14 @@ async function ask(
   const held = first === undefined ? undefined : await networkIn(first, [given.sourceWidth].flat()[0]);
   const asked =
     missing.includes('source') && given.sourceNetwork === undefined
-      ? (held ?? (await askNetwork(questions, 'sourceNetwork')))
+      ? (held?.network ?? (await askNetwork(questions, 'sourceNetwork')))
       : undefined;
   const sourceNetwork = given.sourceNetwork ?? asked;
-  const options = { ...given, data, source, sourceNetwork, targetInit };
+  const options = { ...given, data: found.data, source, sourceNetwork, targetInit };
   if (!missing.includes('target')) return options;
-  const usual = await proposedTarget(options, [sourceNetwork].flat()[0] ?? held);
+  const network = [sourceNetwork].flat()[0] ?? held?.network;
+  const sourceSize = held?.size ?? (network && defaultSize(network));
+  const usual = (await startOf(options))?.network ?? proposedTarget(sourceSize, found);
   return { ...options, target: await askNetwork(questions, 'target', usual) };
 }
 

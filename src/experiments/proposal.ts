@@ -5,7 +5,7 @@ import { sampleShortSides } from '../data/image-sets.js';
 import { loadData } from '../data/load.js';
 import type { DataKind } from '../data/open.js';
 import { addon } from '../native/addon.js';
-import { type Checkpoint, networkIn } from '../networks/checkpoint.js';
+import { type Checkpoint, type HeldNetwork, networkIn } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
 import { aListingListener, aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
 import { defaultOf, type Given, required, type Written } from '../options/check.js';
@@ -111,8 +111,9 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
   requireConsistent(method, options);
   const data = await lookAtData({ ...options, data: required(proposeSchema, options, 'data') }, control);
   const checkpoints = needsOf(method).source ? await readSources(options, control.onWarning) : [];
-  const target = options.target ?? (await proposedTarget(options, checkpoints[0]?.network.name));
-  const size = options.size ?? defaultSize(target);
+  const start = await startOf(options);
+  const target = options.target ?? start?.network ?? proposedTarget(checkpoints[0]?.size, data);
+  const size = options.size ?? start?.size ?? defaultSize(target);
   const width = options.width ?? 1;
   describeNetwork({ name: target, classes: data.classNames.length, width }, size); // throws where images are too small
   warnOfSmallImages(data, target, size, control.onWarning);
@@ -146,19 +147,22 @@ async function readSources(
 ): Promise<Checkpoint[]> {
   const known = [];
   for (const source of listSources(options)) {
-    known.push({ ...source, network: source.network ?? (await networkIn(source.checkpoint, source.width)) });
+    known.push({ ...source, network: source.network ?? (await networkIn(source.checkpoint, source.width)).network });
   }
   return loadSources(known, false, onWarning);
 }
 
-/** The network that the target starts from; else the paper's for such a source. */
-export async function proposedTarget(
-  { targetInit, width }: Pick<Given<typeof proposeSchema>, 'targetInit' | 'width'>,
-  source: NetworkName | undefined,
-): Promise<NetworkName> {
-  const begun = targetInit === undefined ? undefined : await networkIn(targetInit, width);
-  return begun ?? paperTarget(source);
+/** The network that the target starts from; undefined if it starts from random weights. */
+export async function startOf({
+  targetInit,
+  width,
+}: Pick<Given<typeof proposeSchema>, 'targetInit' | 'width'>): Promise<HeldNetwork | undefined> {
+  return targetInit === undefined ? undefined : networkIn(targetInit, width);
 }
+
+/** The paper's target: that for small images where the source's images or these are small, or there is no source. */
+export const proposedTarget = (sourceSize: number | undefined, { shortSides }: DataSummary): NetworkName =>
+  paperTarget(Math.min(sourceSize ?? 0, shortSides.median));
 
 /** Warns where a network for large images would read small ones enlarged: that takes time, and adds nothing to them. */
 function warnOfSmallImages(
@@ -169,7 +173,7 @@ function warnOfSmallImages(
 ): void {
   if (size < largeSize || shortSides.median >= size / 2) return;
   onWarning?.(
-    `the images of ${data} have short sides of ${shortSides.median} pixels, and ${target} reads them enlarged to ${size}: a target for small images, such as ${paperTarget()}, or a smaller --size takes less time`,
+    `the images of ${data} have short sides of ${shortSides.median} pixels, and ${target} reads them enlarged to ${size}: a target for small images, such as ${paperTarget(shortSides.median)}, or a smaller --size takes less time`,
   );
 }
 

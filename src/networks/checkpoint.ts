@@ -153,13 +153,13 @@ function tensorsOf(network: Checkpoint['network']) {
 export function toCheckpoint({ tensors, metadata }: Weights, path: string, options: CheckpointOptions): Checkpoint {
   const said = describedBy(metadata, path);
   const names = options.names ?? optionNames;
-  refuseTimm(tensors, path);
   const wanted = options.network && (networkNamed(options.network) as NetworkName);
-  const classes = classesOf(tensors, path, lastWeights(wanted ?? said?.network));
-  const held = said?.network ?? networkOf(tensors, classes, options.width ?? 1);
+  refuseTimm(tensors, path, wanted);
+  const held = said?.network ?? networkOf(tensors, options.width ?? 1);
   requireExpected(`${path} holds`, held && `a ${held}`, wanted && `a ${wanted}`, names.network);
   requireExpected(`${path} has the width`, said?.width, options.width, names.width);
   const name = wanted ?? said?.network;
+  const classes = classesOf(tensors, path, lastWeights(name));
   if (name === undefined) {
     const which = held === undefined ? `, one of ${networkNames.join(', ')}` : ` ${held}, which its entries fit`;
     throw new L2TError('INVALID_OPTION', `${path} does not say which network it holds: give ${names.network}${which}.`);
@@ -177,15 +177,16 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   };
 }
 
-/** timm calls the tensors of some networks by other names than torchvision. */
-function refuseTimm(tensors: TensorMap, path: string): void {
-  const found = networkNames.filter((name) => tensors.has(networks[name].timmTensor ?? ''));
-  const [first] = found;
+/** timm calls the tensors of some networks by other names than torchvision. `wanted`: the network that is expected. */
+function refuseTimm(tensors: TensorMap, path: string, wanted?: NetworkName): void {
+  const having = networkNames.filter((name) => tensors.has(networks[name].timmTensor ?? ''));
+  const found = having.filter((name) => name === wanted);
+  const [first, ...others] = found.length > 0 ? found : having;
   if (first === undefined) return;
   throw new L2TError(
     'WEIGHTS_MISMATCH',
     `${path} has timm's names of tensors, such as ${networks[first].timmTensor}, which are not read: use torchvision's ` +
-      `weights of ${found.join(' or ')}, such as torchvision.models.${first}(weights='DEFAULT').state_dict().`,
+      `weights of ${[first, ...others].join(' or ')}, such as torchvision.models.${first}(weights='DEFAULT').state_dict().`,
   );
 }
 
@@ -195,16 +196,24 @@ function lastWeights(network: NetworkName | undefined): string[] {
   return [...new Set(names.map((name) => lastLayerOf({ name, classes: 1, width: 1 })[0] as string))];
 }
 
+/** What a weights file shows of its network. */
+export interface HeldNetwork {
+  /** The network that it names, or whose entries it has. */
+  readonly network: NetworkName | undefined;
+  /** Side of the network's images, pixels, where the file says it. */
+  readonly size: number | undefined;
+}
+
 /**
- * The network that a weights file names, or whose entries it has at this width; undefined if there is none.
+ * Looks into a weights file for its network, of this width.
  * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS.
  */
-export async function networkIn(path: string, width = 1): Promise<NetworkName | undefined> {
+export async function networkIn(path: string, width = 1): Promise<HeldNetwork> {
   const { tensors, metadata } = await loadWeights(path);
   refuseTimm(tensors, path);
-  return (
-    describedBy(metadata, path)?.network ?? networkOf(tensors, classesOf(tensors, path, lastWeights(undefined)), width)
-  );
+  const said = describedBy(metadata, path);
+  classesOf(tensors, path, lastWeights(said?.network)); // throws where it holds no classifier
+  return { network: said?.network ?? networkOf(tensors, width), size: said?.size };
 }
 
 /** Throws if the file's value `found` is not the caller's `expected`. The message is `what` followed by `found`. */
@@ -222,9 +231,11 @@ function requireExpected<T extends string | number>(
 }
 
 /** The network that has exactly the file's entries; undefined if there is none. */
-function networkOf(tensors: TensorMap, classes: number, width: number): NetworkName | undefined {
+function networkOf(tensors: TensorMap, width: number): NetworkName | undefined {
   const count = [...tensors.keys()].filter((name) => !isBatchCount(name)).length;
   return networkNames.find((name) => {
+    const [classes = 0] = lastWeights(name).map((layer) => tensors.get(layer)?.shape[0]);
+    if (classes === 0) return false;
     const wanted = tensorsOf({ name, classes, width });
     const fits = wanted.every((entry) => String(tensors.get(entry.name)?.shape) === String(entry.shape));
     return fits && wanted.length === count;

@@ -61,9 +61,8 @@ export function defaultSize(network: string): number {
   return networks[networkNamed(network) as NetworkName]?.size ?? 32;
 }
 
-/** The target that the paper trains with such a source, for small images or large ones; without a source, for small ones. */
-export const paperTarget = (source?: NetworkName): NetworkName =>
-  source === undefined || defaultSize(source) < 64 ? 'vgg9_bn' : 'resnet18';
+/** The target that the paper trains on images of this side, pixels: one for small images, or one for large ones. */
+export const paperTarget = (side: number): NetworkName => (side < 64 ? 'vgg9_bn' : 'resnet18');
 
 /** The smallest default batch. */
 const smallestBatch = 32;

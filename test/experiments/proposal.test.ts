@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { proposedTarget } from '../../src/experiments/proposal.js';
+import { type DataSummary, proposedTarget } from '../../src/experiments/proposal.js';
 import { proposeOptions, transfer } from '../../src/index.js';
 import { writeClasses } from '../data/generate.js';
 import { temporaryFolder, tinyData, tinySource, write } from '../tiny.js';
@@ -52,9 +52,17 @@ describe('proposeOptions', () => {
     ]);
   });
 
-  it("proposes the paper's target for such a source, or what the target starts from", async () => {
-    expect(await proposedTarget({}, 'resnet34')).toBe('resnet18');
-    expect(await proposedTarget({}, 'resnet32')).toBe('vgg9_bn');
-    expect(await proposedTarget({ targetInit: await tinySource({ name: 'resnet32' }) }, undefined)).toBe('resnet32');
+  it("proposes the paper's target for large images only where the source's and these are large", () => {
+    const sides = (median: number) => ({ shortSides: { median } }) as DataSummary;
+    expect(proposedTarget(224, sides(300))).toBe('resnet18');
+    expect(proposedTarget(224, sides(32))).toBe('vgg9_bn');
+    expect(proposedTarget(32, sides(300))).toBe('vgg9_bn');
+    expect(proposedTarget(undefined, sides(300))).toBe('vgg9_bn');
+  });
+
+  it('proposes the network that the target starts from, and the size of its images', async () => {
+    const targetInit = await tinySource({ name: 'mobilenet_v2', width: 0.0625 }, { size: 40 });
+    const { options } = await proposeOptions({ data, method: 'finetune', targetInit, ...small });
+    expect(options).toMatchObject({ target: 'mobilenet_v2', size: 40 });
   });
 });

@@ -65,6 +65,16 @@ describe('a checkpoint of another network than expected', () => {
     }
   });
 
+  it('is told apart, too, where its last layer has another name', async () => {
+    const named = await tinySource({ name: 'mobilenet_v2', width: 0.0625 });
+    const unnamed = join(temporaryFolder(), 'plain.safetensors');
+    await writeSafetensors(unnamed, toTensorMap((await loadCheckpoint(named)).weights));
+    for (const file of [named, unnamed]) {
+      const loaded = loadCheckpoint(file, { network: 'resnet18', width: 0.0625 });
+      await expect(loaded).rejects.toMatchObject(refused('holds a mobilenet_v2, where a resnet18 is expected'));
+    }
+  });
+
   it('or of another width', async () => {
     const width = ['--width', '0.5'];
     const verbs: [string, string[]][] = [
