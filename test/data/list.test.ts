@@ -1,8 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { divide } from '../../src/data/divide.js';
 import type { ImageList } from '../../src/data/image-list.js';
 import { openDataset } from '../../src/data/open.js';
+import { currentFormat, rules } from '../../src/options/rules.js';
 import { encode, failure, pattern, temporaryFolder, write, writeClasses } from './generate.js';
 
 let image: Uint8Array;
@@ -165,6 +167,14 @@ describe('a list', () => {
     const said = await failure(openDataset(join(folder, 'images.csv')));
     expect(said).toMatchObject({ code: 'INVALID_DATA' });
     expect(said?.message).toMatch(/images\.csv, line 3: this is not UTF-8/);
+  });
+
+  it('without training images is told about its column split', async () => {
+    const folder = folderWith('images.csv', 'file,label,split\npictures/a.png,x,test\npictures/b.png,y,test\n');
+    const dataset = await openDataset(folder);
+    expect(() => divide(dataset, { data: folder, seed: 1, rules: rules[currentFormat] })).toThrow(
+      /has no training images: write train in the column split/,
+    );
   });
 
   it('is chosen by the person where a folder has several', async () => {
