@@ -34,8 +34,10 @@ const reasons: Readonly<Record<string, (proposal: Proposal) => string>> = {
   pairs: ({ options, pairs }) => `the default of ${options.method}; these networks have ${pairs} such pairs`,
   size: ({ options: { target = '', size } }) =>
     size === defaultSize(target) ? `what ${target} is meant for` : 'what --target-init was trained with',
-  batch: ({ estimate, data, options }) =>
-    `the default for ${data.images.train} training images: ${Math.round(estimate.steps / (options.epochs ?? 1))} steps an epoch`,
+  batch: ({ estimate, data, options }) => {
+    const steps = Math.round(estimate.steps / (options.epochs ?? 1));
+    return `the default for ${data.images.train} training images: ${steps} ${steps === 1 ? 'step' : 'steps'} an epoch`;
+  },
   epochs: (proposal) => `the default; ${describeTime(proposal)}`,
 };
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type NetworkSummary, networks } from '../networks/summary.js';
 import { checkOptions } from '../options/check.js';
+import { networkNames } from '../options/networks.js';
 import { networksSchema } from '../options/schemas.js';
 import { featureTable } from './feature-table.js';
 import { addFlags, flagOptions } from './flags.js';
@@ -43,7 +44,10 @@ function formatAll(found: readonly NetworkSummary[]): string {
       .join(', '),
   ]);
   const head = ['network', 'images', 'parameters', 'GFLOP', 'features that can be paired (channels@size)'];
-  return [table(head, rows), '', explanation].join('\n');
+  const omitted = networkNames.filter((known) => !found.some(({ name }) => name === known));
+  const small =
+    omitted.length > 0 ? [`Left out, because the images are too small for them: ${omitted.join(', ')}.`] : [];
+  return [table(head, rows), '', ...small, explanation].join('\n');
 }
 
 function formatOne({ name, alias, size, width, parameters, flops, torchvision, features }: NetworkSummary): string {

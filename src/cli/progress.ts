@@ -86,11 +86,11 @@ export class Progress {
 }
 
 function describeStart(event: StartEvent): string {
-  const { run, method, target, classes, pairs, device, reason, backend, threads, lr, rate } = event;
+  const { run, method, target, classes, pairs, device, backend, threads, lr, rate } = event;
   const sources = new Set(pairs.map(({ source }) => source)).size;
   const matched =
     pairs.length > 0 ? `, ${pairs.length} pairs of features${sources > 1 ? ` with ${sources} sources` : ''}` : '';
-  return `${method}: ${target}, ${classes} classes${matched}; ${describeImages(event)}; learning rate ${lr}${rate ? ' (found)' : ''}; ${threads} threads on ${device} (${reason}; backend ${backend}); ${run}`;
+  return `${method}: ${target}, ${classes} classes${matched}; ${describeImages(event)}; learning rate ${lr}${rate ? ' (found)' : ''}; ${threads} ${threads === 1 ? 'thread' : 'threads'} on ${device} (backend ${backend}); ${run}`;
 }
 
 function describeImages({ images: { train, validation, test }, testDrawn, selectBest }: StartEvent): string {

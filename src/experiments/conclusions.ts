@@ -33,8 +33,10 @@ function compared(best: Row, next: Row): string {
 }
 
 /** Over the seeds that both finished, the method with the higher mean may be behind. */
-const ahead = (best: Row, next: Row, difference: number): string =>
-  `${best.label} is ${points(Math.abs(difference))} points ${difference < 0 ? 'behind' : 'ahead of'} ${next.label}`;
+function ahead(best: Row, next: Row, difference: number): string {
+  if (difference === 0) return `${best.label} and ${next.label} are equal`;
+  return `${best.label} is ${points(Math.abs(difference))} points ${difference < 0 ? 'behind' : 'ahead of'} ${next.label}`;
+}
 
 /** Formats a difference of accuracies in percentage points, with a typographic minus sign. */
 const points = (difference: number): string =>

@@ -1,4 +1,5 @@
 import { addon, type NetworkDescription, type NetworkSpec } from '../native/addon.js';
+import { refused } from '../options/check.js';
 import { guarded } from '../options/guarded.js';
 import { defaultSize, networkNamed } from '../options/networks.js';
 
@@ -21,6 +22,9 @@ export function lastLayerOf(network: NetworkSpec): string[] {
  * @throws L2TError INVALID_OPTION if there is no such network, or the images are too small for it.
  */
 export function describeNetwork(network: NetworkSpec, size?: number): NetworkDescription {
+  if (typeof network !== 'object' || network === null) {
+    throw refused('The network', network, "an object such as { name: 'resnet18', classes: 10, width: 1 }");
+  }
   const given = guarded('The network', () => ({ ...network }));
   const spec = { ...given, name: networkNamed(given.name) };
   return addon().describe(spec, size === undefined ? defaultSize(spec.name) : size);

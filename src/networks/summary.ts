@@ -36,8 +36,8 @@ export interface NetworkSummary {
 }
 
 /**
- * The networks that there are, each for images of its usual size. With `size`, the networks that take images of that
- * size.
+ * The networks that there are, each for images of its usual size. With `size`, only the networks that take images of
+ * that size: the others are left out.
  * @throws L2TError INVALID_OPTION; also if images of `size` are too small for `network`.
  */
 export function networks(given: NetworksOptions = {}): NetworkSummary[] {

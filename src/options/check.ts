@@ -99,7 +99,9 @@ export function checkOptions<S extends Schema>(
   const key = String(issue.path[0]);
   const { allowed, repeats } = aboutField(schema, key);
   const value = repeats ? misfit(schema.shape[key] as z.ZodType, present[key]) : present[key];
-  const hint = typeof value === 'string' && allowed.startsWith('one of') ? didYouMean(value, namesOf(allowed)) : '';
+  // timm's names of networks may end in a tag, as in resnet50.a1_in1k.
+  const similar = typeof value === 'string' && allowed.startsWith('one of') ? value.replace(/\..*/s, '') : '';
+  const hint = similar === '' ? '' : didYouMean(similar, namesOf(allowed));
   throw refused(label(key), value, allowed, hint);
 }
 

@@ -27,8 +27,12 @@ describe('networks', () => {
     expect(JSON.parse(json.stdout)).toEqual(
       JSON.parse(JSON.stringify(networks({ network: 'mobilenet_v2', size: 64 }))),
     );
+    const few = await cli(['networks', '--size', '16']);
+    expect(few.stdout).toMatch(/^Left out, because the images are too small for them: vgg9_bn/m);
     const wrong = await cli(['networks', 'resnet5']);
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/The network is 'resnet5'.*resnet50/)]);
+    const tagged = await cli(['networks', 'resnet50.a1_in1k']);
+    expect(tagged.stderr).toMatch(/Did you mean 'resnet50'\?/);
     const smaller = await cli(['networks', 'vgg9_bn', '--size', '16']);
     expect([smaller.code, smaller.stderr]).toEqual([2, expect.stringMatching(/too small for vgg9_bn/)]);
   });

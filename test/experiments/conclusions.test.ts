@@ -27,6 +27,11 @@ it.each([
     'fm is 10.0 points ahead of at (one seed that both finished): one seed settles nothing.',
   ],
   [
+    'equal results',
+    [row('at', [0.5]), row('fm', [0.5])],
+    'at and fm are equal (one seed that both finished): one seed settles nothing.',
+  ],
+  [
     'seeds of which no method has both',
     [row('at', [0.4, null]), row('fm', [null, 0.5])],
     'fm and at have no seed that both finished: nothing is settled.',
