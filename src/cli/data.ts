@@ -47,7 +47,8 @@ function format({ folder, layout, classNames, folds, splits, shared, warnings, i
     String(split.damaged.length),
     String(split.repeated),
   ]);
-  const damaged = splits.flatMap((split) => split.damaged.map(({ problem }) => problem));
+  // A damaged row group is the problem of each of its images.
+  const damaged = [...new Set(splits.flatMap((split) => split.damaged.map(({ problem }) => problem)))];
   const twice = shared.map(({ images, splits: [one, other] }) => `${images[0]} (${one}) and ${images[1]} (${other})`);
   return `${[
     `${printable(folder)}: ${layout}, ${classNames.length} classes${folds > 0 ? `, ${folds} folds` : ''}`,
