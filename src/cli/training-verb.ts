@@ -82,7 +82,7 @@ function summary({ checkpoint, correct, total, accuracy, topK, best, lr, seconds
     accuracy === null ? 'no test images' : `test accuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total})`;
   const near = topK === null ? '' : `, ${formatTop(topK)}`;
   const early = result.endedEarly
-    ? `; ended by --patience after epoch ${result.epochs}: no validation after epoch ${best.epoch + 1} was better`
+    ? `; ended early, after epoch ${result.epochs}: no validation after epoch ${best.epoch + 1} was better (--patience)`
     : '';
   const validated = best.accuracy === null ? '' : ` (validation ${(100 * best.accuracy).toFixed(2)} %)`;
   const which = best.selected ? 'the best on the validation images' : 'the last';
