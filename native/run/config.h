@@ -148,8 +148,8 @@ struct RunConfig {
   }
 };
 
-/// Throws INVALID_DATA for a set without images, or with a label that is no class; INVALID_OPTION for a patience without
-/// a best epoch.
+/// Throws INVALID_DATA for a set without images, or with a label that is no class; INVALID_OPTION for a patience
+/// without a best epoch.
 void require_valid(const RunConfig& config);
 
 }  // namespace l2t::run
