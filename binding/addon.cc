@@ -7,6 +7,7 @@
 
 #include "binding/bench.h"
 #include "binding/cuda.h"
+#include "binding/group.h"
 #include "binding/guard.h"
 #include "binding/jobs.h"
 #include "binding/marshal.h"
@@ -88,7 +89,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("resize", function<resize>(env));
   exports.Set("memory", function<memory>(env));
   exports.Set("measureMachine", function<measure_machine>(env));
+  exports.Set("groups", function<groups>(env));
   exports.Set("Bench", Bench::constructor(env));
+  exports.Set("Group", GroupMember::constructor(env));
   exports.Set("Network", Network::constructor(env));
   exports.Set("Run", Run::constructor(env));
   return exports;

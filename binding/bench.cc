@@ -18,13 +18,15 @@ namespace l2t::binding {
 
 namespace {
 
+const Group& group_of(const BenchJob& job) { return job.group ? *job.group : alone(); }
+
 std::unique_ptr<run::Learner> make_learner(const BenchJob& job, const at::TensorOptions& options) {
   const auto& [network, pairs] = job.source;
   // Timing does not need trained weights.
   auto weights = nets::initial_weights(nets::make_network(network), /*seed=*/1);
   const std::vector<run::SourceConfig> sources{{network, pairs, std::move(weights), job.size, {}}};
   auto learner = std::make_unique<run::Learner>(job.hyperparameters, job.target, job.size, sources, options,
-                                                /*observe=*/false);
+                                                /*observe=*/false, run::Sharing{&group_of(job)});
   learner->initialise(/*seed=*/1);
   learner->start();
   return learner;
@@ -35,20 +37,23 @@ std::unique_ptr<run::Learner> make_learner(const BenchJob& job, const at::Tensor
 struct Bench::Subject {
   Subject(const BenchJob& job, const at::TensorOptions& options)
       : threads(job.threads),
+        group(job.group),
+        batch(job.batch),
         phases(options.device()),
         learner(make_learner(job, options)),
-        x(at::randn({job.batch, 3, job.size, job.size}, options).contiguous(at::MemoryFormat::ChannelsLast)),
-        y(at::randint(job.target.classes, {job.batch}, options.dtype(at::kLong))),
+        x(at::randn({group_of(job).share(batch).count(), 3, job.size, job.size}, options)
+              .contiguous(at::MemoryFormat::ChannelsLast)),
+        y(at::randint(job.target.classes, {x.size(0)}, options.dtype(at::kLong))),
         lr(at::scalar_tensor(job.lr, options.dtype(at::kDouble))),
         step(backends::cuda::graphs(options.device()), [this](auto /*kind*/, const run::CapturedStep::Inputs& inputs) {
           const auto& images = inputs[0];
-          return learner->iterate(images, {images}, inputs[1], inputs[2]).real.losses.front().second;
+          return learner->iterate({images, inputs[1], batch}, {images}, inputs[2]).real.losses.front().second;
         }) {}
 
   std::vector<std::pair<std::string, double>> iterate() {
     learner->measure(&phases);
     phases.start();
-    learner->iterate(x, {x}, y, lr);
+    learner->iterate({x, y, batch}, {x}, lr);
     return phases.seconds();
   }
 
@@ -62,6 +67,8 @@ struct Bench::Subject {
   }
 
   int threads;
+  std::shared_ptr<JoinedGroup> group;
+  int64_t batch;  // images of all ranks
   Phases phases;
   std::unique_ptr<run::Learner> learner;
   at::Tensor x;
@@ -73,7 +80,8 @@ struct Bench::Subject {
 Napi::Function Bench::constructor(Napi::Env env) {
   return DefineClass(
       env, "Bench",
-      {InstanceMethod<&Bench::iterate>("iterate"), InstanceMethod<&Bench::iterate_as_graph>("iterateAsGraph")});
+      {InstanceMethod<&Bench::iterate>("iterate"), InstanceMethod<&Bench::iterate_as_graph>("iterateAsGraph"),
+       InstanceMethod<&Bench::traffic>("traffic")});
 }
 
 Bench::Bench(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Bench>(info) {
@@ -104,6 +112,10 @@ Napi::Value Bench::iterate_as_graph(const Napi::CallbackInfo& info) {
                            return [timing](Napi::Env env) { return write(env, timing); };
                          });
   });
+}
+
+Napi::Value Bench::traffic(const Napi::CallbackInfo& info) {
+  return write(info.Env(), subject_->group ? subject_->group->traffic() : Group::Traffic());
 }
 
 Napi::Value measure_machine(const Napi::CallbackInfo& info) {

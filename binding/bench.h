@@ -17,6 +17,7 @@ struct BenchJob {
   double lr;
   std::string device;
   int threads;
+  std::shared_ptr<JoinedGroup> group;
 
   static void fields(auto& self, auto&& visit) {
     run::Hyperparameters::fields(self.hyperparameters, visit);
@@ -27,6 +28,7 @@ struct BenchJob {
     visit("lr", self.lr);
     visit("device", self.device);
     visit("threads", self.threads, kThreads);
+    visit("group", self.group);
   }
 };
 
@@ -50,6 +52,7 @@ class Bench : public Napi::ObjectWrap<Bench> {
 
  private:
   Napi::Value iterate(const Napi::CallbackInfo& info);
+  Napi::Value traffic(const Napi::CallbackInfo& info);
   Napi::Value iterate_as_graph(const Napi::CallbackInfo& info);
 
   /// What an iteration needs; shared with the thread that runs the iteration.

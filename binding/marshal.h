@@ -3,6 +3,7 @@
 
 #include <array>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 
 #include "native/core/error.h"
 #include "native/core/fields.h"
+#include "native/core/group.h"
 #include "native/core/layout.h"
 #include "native/data/image_set.h"
 
@@ -56,6 +58,9 @@ void read(const Napi::Value& value, const Place& place, std::map<std::string, do
 void read(const Napi::Value& value, const Place& place, NamedTensor& member);
 /// Uses the pixels without a copy, and keeps them.
 void read(const Napi::Value& value, const Place& place, data::ImageSet& member);
+
+/// A group that has been joined; binding/group.cc.
+void read(const Napi::Value& value, const Place& place, std::shared_ptr<JoinedGroup>& member);
 
 /// The object that a struct is read from.
 Napi::Object object_at(const Napi::Value& value, const Place& place);
@@ -117,15 +122,15 @@ template <HasFields T>
 Napi::Value write(Napi::Env env, const T& value);
 
 template <class T>
-Napi::Value write(Napi::Env env, const std::optional<T>& value) {
-  return value ? write(env, *value) : env.Undefined();
-}
-
-template <class T>
 Napi::Value write(Napi::Env env, const std::vector<T>& values) {
   auto array = Napi::Array::New(env, values.size());
   for (uint32_t i = 0; i < values.size(); ++i) array.Set(i, write(env, values[i]));
   return array;
+}
+
+template <class T>
+Napi::Value write(Napi::Env env, const std::optional<T>& value) {
+  return value ? write(env, *value) : env.Undefined();
 }
 
 template <HasFields T>

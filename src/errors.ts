@@ -45,5 +45,7 @@ export type ErrorCode =
   | 'OUT_OF_MEMORY'
   /** The system refuses the process more threads. */
   | 'OUT_OF_THREADS'
+  /** A process that shares the run ended, stalled, or did not join. */
+  | 'GROUP_FAILED'
   /** A failure inside LibTorch or this package: please report it. */
   | 'INTERNAL';

@@ -57,13 +57,16 @@ void Backend::importance_backward(const at::Tensor& k_bar, const at::Tensor& s, 
   ops::importance_backward(k_bar, s, importance, scale, bar);
 }
 
-const Backend& backend_for(const std::string& convolution, const at::TensorOptions& options, Precision precision) {
+const Backend& backend_for(const std::string& convolution, const at::TensorOptions& options, Precision precision,
+                           const Group& group) {
   if (convolution == "direct") return reference::backend();
   if (convolution != "auto" && convolution != "winograd") {
     throw Error("INVALID_OPTION", "Unknown convolution '" + convolution + "': use auto, winograd, or direct.");
   }
   if (cpu::supports(options)) return cpu::backend();
-  if (convolution == "auto") return cuda::supports(options) ? cuda::backend(precision) : reference::backend();
+  if (convolution == "auto") {
+    return cuda::supports(options) && group.alone() ? cuda::backend(precision) : reference::backend();
+  }
   throw Error("INVALID_OPTION",
               "--convolution winograd is the native engine's on a CPU: use --engine native and --device cpu, or "
               "--convolution auto.");

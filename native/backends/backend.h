@@ -2,6 +2,7 @@
 #include <string>
 
 #include "native/backends/unit.h"
+#include "native/core/group.h"
 #include "native/nets/forward.h"
 #include "native/nets/network.h"
 #include "native/ops/cross_entropy.h"
@@ -22,6 +23,7 @@ struct Part {
   size_t operations;
   const at::Tensor& x;
   Sweeps sweeps;
+  GroupBatch norm;  // what batch norm's statistics are of
 
   [[nodiscard]] bool is_feature(size_t value) const;
 
@@ -132,7 +134,9 @@ class Backend {
 
 /// The backend for tensors with these options. `convolution`: 'direct': the reference; 'winograd': that of the CPU;
 /// 'auto': the CPU's or CUDA's where it can compute with such tensors, else the reference. Throws INVALID_OPTION for
-/// another word, or where the CPU's cannot.
-const Backend& backend_for(const std::string& convolution, const at::TensorOptions& options, Precision precision);
+/// another word, or where the CPU's cannot. Where `group` is of several ranks, a GPU takes the reference: the kernels of
+/// CUDA's backend exchange no sums.
+const Backend& backend_for(const std::string& convolution, const at::TensorOptions& options, Precision precision,
+                           const Group& group = alone());
 
 }  // namespace l2t::backends

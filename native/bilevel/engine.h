@@ -19,7 +19,8 @@ struct TargetState {
   std::vector<at::Tensor> buffers;
 };
 
-/// Scalars by the names of their terms, in the order of the method.
+/// Scalars by the names of their terms, in the order of the method: where the ranks of a group share the batch, this
+/// rank's parts of them. Gradients are sums over the ranks.
 using Losses = std::vector<std::pair<std::string, at::Tensor>>;
 
 /// Losses, logits and features at θ before the step.

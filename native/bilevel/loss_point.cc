@@ -17,7 +17,7 @@ void LossPoint::forward(const at::Tensor& theta, const Layout& layout, const Bat
   theta_ = layout.views(theta);
   auto wanted = this->wanted();
   wanted.features |= running != nullptr;
-  activations_ = tape_.forward(target_.of(theta_), batch.x, wanted, running);
+  activations_ = tape_.forward(target_.of(theta_), batch.x, problem_.norm(batch), wanted, running);
   for (auto* const term : terms_) {
     points_.push_back(term->point(batch));
     losses_.emplace_back(term->name(), points_.back()->forward(activations_, theta_));
@@ -31,6 +31,7 @@ at::Tensor LossPoint::gradient() {
   for (const auto& point : points_) point->backward(bar);
   tape_.backward(std::move(bar), target_.of(theta_bar));
   for (const auto& point : points_) point->add_gradient(theta_bar);
+  problem_.group->sum(flat);
   return flat;
 }
 
@@ -47,6 +48,7 @@ at::Tensor LossPoint::hessian_product() {
   for (const auto& point : points_) point->tangent_backward(bar_dot);
   tape_.tangent_backward(std::move(bar_dot), target_.of(theta_bar_dot));
   for (const auto& point : points_) point->add_gradient(theta_bar_dot);
+  problem_.group->sum(flat);
   return flat;
 }
 

@@ -19,10 +19,11 @@ class LossPoint {
   void forward(const at::Tensor& theta, const Layout& layout, const Batch& batch,
                const std::vector<at::Tensor>* running);
 
+  /// This rank's parts of the losses.
   [[nodiscard]] const Losses& losses() const { return losses_; }
   [[nodiscard]] const nets::Activations& activations() const { return activations_; }
 
-  /// ∇θ L, flat.
+  /// ∇θ L, flat: the sum over the ranks, as the product below.
   at::Tensor gradient();
 
   /// The forward sweep's tangent along flat d; the terms add their part of ∂⟨∇θ L, d⟩/∂φ to what they keep.

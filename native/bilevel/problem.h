@@ -22,6 +22,8 @@ struct Problem {
   Settings settings;
   int inner_steps = 0;  // T
   const backends::Backend* backend = nullptr;
+  const Group* group = &alone();
+  bool local_norm = false;  // batch norm's statistics are of a rank's own images, not of the whole batch
   Phases* phases = nullptr;  // null: not measured
 
   /// The sum of a real step: the cross-entropy first.
@@ -29,6 +31,8 @@ struct Problem {
   /// The sum of a virtual step but the last: what the meta-networks weight. The last step takes the cross-entropy
   /// alone.
   [[nodiscard]] std::vector<terms::Term*> virtual_terms() const;
+  /// What batch norm's statistics are of.
+  [[nodiscard]] GroupBatch norm(const Batch& batch) const;
 };
 
 }  // namespace l2t::bilevel

@@ -59,7 +59,7 @@ std::optional<StepInput> TrainingBatches::input(int64_t epoch, int64_t step, dou
 }
 
 at::Tensor TrainingBatches::plan(int64_t epoch, int64_t step, double lr) {
-  const auto rows = sampler_.positions(epoch, step);
+  const auto rows = own(sampler_.positions(epoch, step));
   const auto batch = static_cast<int64_t>(rows.size());
   const auto plan = at::empty({1 + numbers_per_image() * batch}, upload_options(set_.labels.device(), at::kDouble));
   auto* const numbers = plan.mutable_data_ptr<double>();
@@ -70,6 +70,12 @@ at::Tensor TrainingBatches::plan(int64_t epoch, int64_t step, double lr) {
   plan_crops(epoch, step, row + batch, batch);
   if (options_.augment == Augment::kTrivial) plan_distortions(epoch, step, row + kNumbersPerImage * batch, batch);
   return plan;
+}
+
+template <class T>
+std::vector<T> TrainingBatches::own(const std::vector<T>& batch, int64_t each) const {
+  const auto [begin, end] = options_.group->share(static_cast<int64_t>(batch.size()) / each);
+  return {batch.begin() + begin * each, batch.begin() + end * each};
 }
 
 int64_t TrainingBatches::numbers_per_image() const {
@@ -89,11 +95,11 @@ void TrainingBatches::plan_crops(int64_t epoch, int64_t step, double* top, int64
   auto* const flip = left + batch;
   if (options_.resized_crops) {
     std::fill(top, flip, 0.0);
-    const auto flips = sampler_.resized_crops(epoch, step).flips;
+    const auto flips = own(sampler_.resized_crops(epoch, step).flips);
     std::copy(flips.begin(), flips.end(), flip);
     return;
   }
-  const auto crops = sampler_.crops(epoch, step);
+  const auto crops = own(sampler_.crops(epoch, step));
   for (int64_t b = 0; b < batch; ++b) {
     top[b] = static_cast<double>(crops[b].top);
     left[b] = static_cast<double>(crops[b].left);
@@ -102,7 +108,7 @@ void TrainingBatches::plan_crops(int64_t epoch, int64_t step, double* top, int64
 }
 
 void TrainingBatches::plan_distortions(int64_t epoch, int64_t step, double* first, int64_t batch) const {
-  const auto distortions = sampler_.distortions(epoch, step);
+  const auto distortions = own(sampler_.distortions(epoch, step));
   for (int64_t b = 0; b < batch; ++b) {
     const auto numbers = distortion_numbers(distortions[b], set_.size);
     for (int64_t i = 0; i < kNumbersPerDistortion; ++i) first[i * batch + b] = numbers[i];
@@ -110,11 +116,13 @@ void TrainingBatches::plan_distortions(int64_t epoch, int64_t step, double* firs
 }
 
 ImageBatch TrainingBatches::batch(const StepInput& input) const {
-  const auto numbers = input.plan.slice(0, 1).view({numbers_per_image(), -1});
+  const auto each = numbers_per_image();
+  const auto numbers = input.plan.slice(0, 1).view({each, (input.plan.size(0) - 1) / each});
   const auto places = numbers.slice(0, 0, kNumbersPerImage).to(at::kLong);
   const auto rows = places[0];
   const auto labels = at::index_select(set_.labels, 0, rows);
   const auto pixels = set_.resident() ? at::index_select(set_.pixels, 0, rows) : input.pixels;
+  if (rows.size(0) == 0) return {pixels, labels};  // a batch of fewer images than ranks
   if (options_.augment == Augment::kNone) return {pixels, labels};
   const auto crops = cropped(pixels, places.slice(0, 1));
   if (options_.augment == Augment::kCropFlip) return {crops, labels};
@@ -164,17 +172,22 @@ bool TrainingBatches::ask_next() {
 
 void TrainingBatches::ask(int64_t epoch, int64_t step) {
   const auto of_epoch = step % steps();
-  Decoder::Request request{"train", sampler_.positions(epoch, of_epoch), set_.size, {}, set_.labels.device()};
-  if (options_.resized_crops) request.draws = sampler_.resized_crops(epoch, of_epoch).draws;
+  Decoder::Request request{"train", own(sampler_.positions(epoch, of_epoch)), set_.size, {}, set_.labels.device()};
+  if (options_.resized_crops) request.draws = own(sampler_.resized_crops(epoch, of_epoch).draws, kDrawsPerCrop);
   asked_.push_back({epoch, step, decoder_->request(std::move(request)), {}});
 }
 
-EvaluationBatches::EvaluationBatches(const ImageSet& set, const char* name, int64_t batch, Decoder* decoder)
-    : set_(set), name_(name), batch_(batch), decoder_(decoder) {}
+EvaluationBatches::EvaluationBatches(const ImageSet& set, const char* name, int64_t batch, Decoder* decoder,
+                                     const Group& group)
+    : set_(set), name_(name), batch_(batch), decoder_(decoder), group_(group), share_(group.share(set.count())) {}
+
+Group::Share EvaluationBatches::images_of(int64_t k) const {
+  const int64_t begin = share_.begin + k * batch_;
+  return {begin, std::min(begin + batch_, share_.end)};
+}
 
 ImageBatch EvaluationBatches::read(int64_t k) {
-  const int64_t begin = k * batch_;
-  const int64_t end = std::min(begin + batch_, set_.count());
+  const auto [begin, end] = images_of(k);
   const auto labels = set_.labels.slice(0, begin, end);
   if (set_.resident()) return {set_.pixels.slice(0, begin, end), labels};
   if (asked_.empty()) ask(k);
@@ -186,8 +199,9 @@ ImageBatch EvaluationBatches::read(int64_t k) {
 }
 
 void EvaluationBatches::ask(int64_t k) {
-  std::vector<int64_t> positions(std::min(batch_, set_.count() - k * batch_));
-  std::iota(positions.begin(), positions.end(), k * batch_);
+  const auto images = images_of(k);
+  std::vector<int64_t> positions(images.count());
+  std::iota(positions.begin(), positions.end(), images.begin);
   asked_.push_back(decoder_->request({name_, std::move(positions), set_.size, {}, set_.labels.device()}));
 }
 

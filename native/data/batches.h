@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "native/core/group.h"
 #include "native/data/image_set.h"
 #include "native/data/sampler.h"
 
@@ -54,7 +55,7 @@ enum class Augment { kNone, kCropFlip, kTrivial };
 Augment augment_named(const std::string& name);
 
 /// The batches for training. Images are cropped by random resized crop, or by pad and crop. A set that is not resident
-/// is decoded two batches ahead.
+/// is decoded two batches ahead. Where the ranks of a group share a batch, each prepares its own images alone.
 class TrainingBatches {
  public:
   struct Options {
@@ -64,12 +65,13 @@ class TrainingBatches {
     int64_t batch;
     uint64_t seed;
     int64_t epochs;
+    const Group* group = &alone();
   };
   /// `decoder` may be null where the set is resident.
   TrainingBatches(ImageSet set, const Options& options, Decoder* decoder);
 
   [[nodiscard]] int64_t steps() const { return sampler_.steps(); }
-  /// Of batch `step` of every epoch.
+  /// Of the whole batch `step` of every epoch.
   [[nodiscard]] int64_t images(int64_t step) const { return sampler_.images(step); }
 
   /// What step `step` of `epoch` reads, on the host, in pinned memory for a GPU. Nothing where decoding was stopped.
@@ -103,6 +105,9 @@ class TrainingBatches {
   void take(Asked& batch);
   at::Tensor plan(int64_t epoch, int64_t step, double lr);
   [[nodiscard]] int64_t numbers_per_image() const;
+  /// This rank's part of what the sampler gives for a batch; `each`: entries for an image.
+  template <class T>
+  [[nodiscard]] std::vector<T> own(const std::vector<T>& batch, int64_t each = 1) const;
   /// Each number of the batch's images in turn: tops, then lefts, …
   void plan_crops(int64_t epoch, int64_t step, double* top, int64_t batch) const;
   void plan_distortions(int64_t epoch, int64_t step, double* first, int64_t batch) const;
@@ -116,25 +121,38 @@ class TrainingBatches {
   std::deque<Asked> asked_;
 };
 
-/// All images of a set in order, whole, `batch` at a time; a set that is not resident is decoded one batch ahead.
+/// This rank's share of a set's images in order, whole, `batch` at a time; a set that is not resident is decoded one
+/// batch ahead.
 class EvaluationBatches {
  public:
   /// `name`: validation or test. `decoder` may be null where the set is resident.
-  EvaluationBatches(const ImageSet& set, const char* name, int64_t batch, Decoder* decoder);
+  EvaluationBatches(const ImageSet& set, const char* name, int64_t batch, Decoder* decoder, const Group& group = alone());
 
-  /// The number of batches.
-  [[nodiscard]] int64_t count() const { return (set_.count() + batch_ - 1) / batch_; }
+  [[nodiscard]] const Group& group() const { return group_; }
+  /// Of the set.
+  [[nodiscard]] int64_t images() const { return set_.count(); }
+  /// This rank's images.
+  [[nodiscard]] const Group::Share& share() const { return share_; }
+  /// The number of this rank's batches.
+  [[nodiscard]] int64_t count() const { return batches(share_.count()); }
+  /// The number of batches of the rank that has most.
+  [[nodiscard]] int64_t most() const { return batches((set_.count() + group_.size() - 1) / group_.size()); }
 
   /// Batch `k`; read them in order, from 0.
   ImageBatch read(int64_t k);
 
  private:
   void ask(int64_t k);
+  [[nodiscard]] int64_t batches(int64_t images) const { return (images + batch_ - 1) / batch_; }
+  /// The images of batch k, in the set.
+  [[nodiscard]] Group::Share images_of(int64_t k) const;
 
   const ImageSet& set_;
   const char* name_;
   int64_t batch_;
   Decoder* decoder_;
+  const Group& group_;
+  Group::Share share_;
   std::deque<int64_t> asked_;
 };
 

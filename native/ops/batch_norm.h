@@ -1,6 +1,8 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include "native/core/group.h"
+
 /// Batch normalisation with batch statistics, per channel over the N = B·H·W places of x: B × C × H × W.
 /// m = mean x, s = 1/√(var x + ε) (biased), x̂ = (x − m) s.
 ///
@@ -10,13 +12,16 @@
 ///   tangent_backward   β̄̇  = Σ ȳ̇        γ̄̇ = Σ ȳ̇ x̂ + Σ ȳ x̂̇
 ///                      x̄̇  = γ s P(ȳ̇) + (γ̇ s + γ ṡ) P(ȳ) − γ s (x̂̇ γ̄ + x̂ Σ ȳ x̂̇)/N,    ṡ = −s² mean(x̂ ẋ)
 ///
-/// Once its sums are known, every tangent is an affine function of the maps, channel by channel.
+/// Once its sums are known, every tangent is an affine function of the maps, channel by channel. Where the ranks of a
+/// group share the batch, B is the whole batch's, and every mean and Σ is over all ranks: one exchange a sweep, of two or
+/// three numbers a channel.
 namespace l2t::ops {
 
-/// m and s, each C.
+/// m and s, each C, and the batch that they are of.
 struct BatchStatistics {
   at::Tensor mean;
   at::Tensor invstd;
+  GroupBatch whole;
 };
 
 struct BatchNormGradient {
@@ -35,7 +40,7 @@ struct BatchNormTangent {
 /// Moves running_mean and running_var (momentum, unbiased variance) where they are defined.
 at::Tensor batch_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
                       const at::Tensor& running_mean, const at::Tensor& running_var, double momentum, double epsilon,
-                      BatchStatistics& statistics);
+                      const GroupBatch& whole, BatchStatistics& statistics);
 
 BatchNormGradient batch_norm_backward(const at::Tensor& y_bar, const at::Tensor& x, const at::Tensor& scale,
                                       const BatchStatistics& statistics);

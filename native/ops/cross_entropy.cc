@@ -22,7 +22,7 @@ at::Tensor cross_entropy(const at::Tensor& z, const Labels& labels, at::Tensor& 
     by_image = by_image * (1 - labels.smoothing) - log_p.mean(1, /*keepdim=*/true) * labels.smoothing;
   }
   weigh(by_image, labels);
-  return by_image.mean();
+  return by_image.sum().div_(static_cast<double>(labels.images));
 }
 
 at::Tensor cross_entropy_backward(const at::Tensor& log_p, const Labels& labels) {
@@ -33,14 +33,14 @@ at::Tensor cross_entropy_backward(const at::Tensor& log_p, const Labels& labels)
   z_bar.sub_(one_hot.to(z_bar.scalar_type()), 1 - labels.smoothing);
   if (labels.smoothing > 0) z_bar.sub_(labels.smoothing / static_cast<double>(z_bar.size(1)));
   weigh(z_bar, labels);
-  return z_bar.div_(static_cast<double>(y.size(0)));
+  return z_bar.div_(static_cast<double>(labels.images));
 }
 
 at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Tensor& z_dot, const Labels& labels) {
   const auto p = log_p.exp();
   auto z_bar_dot = p * (z_dot - (p * z_dot).sum(1, /*keepdim=*/true));
   weigh(z_bar_dot, labels);
-  return z_bar_dot.div_(static_cast<double>(z_dot.size(0)));
+  return z_bar_dot.div_(static_cast<double>(labels.images));
 }
 
 }  // namespace l2t::ops

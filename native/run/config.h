@@ -1,11 +1,13 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "native/core/group.h"
 #include "native/core/layout.h"
 #include "native/data/image_set.h"
 #include "native/nets/registry.h"
@@ -116,6 +118,10 @@ struct RunConfig {
   /// False: a GPU is given each operation of a step by itself, not the whole step as one graph.
   std::optional<bool> graph;
   std::optional<Resume> resume;
+  /// The processes that share the run; none: this one alone.
+  std::shared_ptr<JoinedGroup> group;
+  /// What batch norm's statistics are of: the whole batch (global, where it is not given), or each rank's images (local).
+  std::optional<std::string> batch_norm;
 
   static void fields(auto& self, auto&& visit) {
     Hyperparameters::fields(self.hyperparameters, visit);
@@ -145,6 +151,8 @@ struct RunConfig {
     visit("metaBatch", self.meta_batch);
     visit("graph", self.graph);
     visit("resume", self.resume);
+    visit("group", self.group);
+    visit("batchNorm", self.batch_norm);
   }
 };
 

@@ -47,7 +47,8 @@ void require_finite(const std::string& name, double value) {
 
 }  // namespace
 
-EpochSums::EpochSums(const bilevel::Problem& problem) : learned_(problem.meta_networks.learned), pairs_(problem.pairs) {
+EpochSums::EpochSums(const bilevel::Problem& problem)
+    : group_(*problem.group), learned_(problem.meta_networks.learned), pairs_(problem.pairs) {
   add_columns(problem);
   sums_[kImages].resize(1);
   if (learned_.any()) sums_[kMetaImages].resize(1);
@@ -58,20 +59,20 @@ void EpochSums::add_columns(const bilevel::Problem& problem) {
   const auto logits_right = [](const Iteration& iteration, const at::Tensor& y) {
     return (at::argmax(iteration.real.activations.logits, 1) == y).sum();
   };
-  columns_.push_back({kCorrect, 1, /*mean=*/false, logits_right});
+  columns_.push_back({kCorrect, 1, /*mean=*/false, /*part=*/true, logits_right});
   for (const auto* const term : problem.all_terms()) {
     const auto value = [i = terms_.size()](const Iteration& iteration, const at::Tensor& /*y*/) {
       return iteration.real.losses[i].second;
     };
     terms_.push_back(term->name());
-    columns_.push_back({loss_key(term->name()), 1, /*mean=*/true, value});
+    columns_.push_back({loss_key(term->name()), 1, /*mean=*/true, /*part=*/true, value});
   }
   // Of each pair, a sum over the images.
   const auto add_pairs = [&](const char* name, bool what, auto sum) {
     const auto value = [what, sum](const Iteration& iteration, const at::Tensor& /*y*/) {
       return sum_each(what ? iteration.importance.w : iteration.importance.lambda, sum);
     };
-    columns_.push_back({name, pairs_.size(), /*mean=*/false, value});
+    columns_.push_back({name, pairs_.size(), /*mean=*/false, /*part=*/true, value});
   };
   if (learned_.where) {
     add_pairs(kLambda, false, [](const at::Tensor& l) { return l.to(at::kDouble).sum(); });
@@ -84,19 +85,24 @@ void EpochSums::add_columns(const bilevel::Problem& problem) {
   const auto norm = [](const Iteration& iteration, const at::Tensor& /*y*/) {
     return iteration.meta->phi_gradient.norm();
   };
-  columns_.push_back({kObjective, 1, /*mean=*/true, objective});
-  columns_.push_back({kGradPhi, 1, /*mean=*/true, norm});
+  columns_.push_back({kObjective, 1, /*mean=*/true, /*part=*/true, objective});
+  columns_.push_back({kGradPhi, 1, /*mean=*/true, /*part=*/false, norm});
 }
 
 at::Tensor EpochSums::row(const Iteration& iteration, const at::Tensor& y) const {
   std::vector<at::Tensor> values;
   const auto count = iteration.meta ? columns_.size() : real_columns_;
-  for (size_t i = 0; i < count; ++i) values.push_back(columns_[i].value(iteration, y).to(at::kDouble).flatten());
+  for (size_t i = 0; i < count; ++i) {
+    values.push_back(columns_[i].value(iteration, y).to(at::kDouble).flatten());
+    if (!columns_[i].part && !group_.first()) values.back().zero_();
+  }
   if (count < columns_.size()) {
     const auto missing = static_cast<int64_t>(columns_.size() - count);  // each is one number
     values.push_back(at::zeros({missing}, values.front().options()));
   }
-  return at::cat(values);
+  const auto row = at::cat(values);
+  group_.sum(row);
+  return row;
 }
 
 StepEvent EpochSums::add(const at::Tensor& row, int64_t images, bool meta) {

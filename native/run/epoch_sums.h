@@ -27,7 +27,7 @@ class EpochSums {
   explicit EpochSums(const bilevel::Problem& problem);
 
   /// The iteration's numbers in one vector on the device, float64; 0 for those of a meta-step that it does not have.
-  /// Reads nothing on the host.
+  /// Where the ranks of a group share the batch, the whole batch's, on every rank. Reads nothing on the host.
   [[nodiscard]] at::Tensor row(const Iteration& iteration, const at::Tensor& y) const;
 
   /// Adds a step's row, which is on the CPU; `meta`: it has a meta-step. Returns its losses as a step event (epoch and
@@ -49,10 +49,12 @@ class EpochSums {
     std::string name;
     size_t count;
     bool mean;  // over the batch: multiplied by its size before it is added
+    bool part;  // of a sum over the ranks; false: all ranks have the same value
     std::function<at::Tensor(const Iteration&, const at::Tensor& y)> value;
   };
   void add_columns(const bilevel::Problem& problem);
 
+  const Group& group_;
   std::vector<std::string> terms_;
   transfer::Learned learned_;
   std::vector<transfer::Pair> pairs_;

@@ -5,7 +5,11 @@
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/gather.h>
+#include <ATen/ops/zeros.h>
+
+#include <cmath>
 
 #include "native/core/error.h"
 
@@ -34,29 +38,41 @@ std::optional<Evaluation> evaluate(const nets::Network& network, const std::vect
                                    const std::vector<at::Tensor>& buffers, data::EvaluationBatches batches,
                                    int64_t size, const data::Normalisation& normalisation,
                                    const std::function<bool()>& stopped, std::optional<int64_t> top) {
-  if (batches.count() == 0) throw Error("INVALID_DATA", "There are no images to evaluate on.");
+  if (batches.images() == 0) throw Error("INVALID_DATA", "There are no images to evaluate on.");
+  const auto& group = batches.group();
   const data::ToInput to_input(size, normalisation, parameters.front().device());
-  at::Tensor loss;
-  std::vector<at::Tensor> predictions;
-  std::vector<at::Tensor> hits;
-  std::vector<at::Tensor> near_hits;
-  for (int64_t k = 0; k < batches.count(); ++k) {
-    if (stopped()) return std::nullopt;
+  const auto options = parameters.front().options();
+  auto loss = at::zeros({}, options.dtype(at::kDouble));
+  std::vector<at::Tensor> predictions{at::empty({0}, options.dtype(at::kLong))};
+  std::vector<at::Tensor> hits{at::empty({0}, options.dtype(at::kBool))};
+  auto near_hits = hits;
+  bool ended = false;
+  for (int64_t k = 0; k < batches.most(); ++k) {
+    ended = ended || stopped();
+    if (group.sum(ended ? 1 : 0) > 0) return std::nullopt;
+    if (k >= batches.count()) continue;
     const auto [pixels, labels] = batches.read(k);
-    if (!pixels.defined()) return std::nullopt;
+    ended = !pixels.defined();
+    if (ended) continue;
     const auto logits = infer(network, parameters, buffers, pixels, to_input).logits;
-    const auto sum = at::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum).to(at::kDouble);
-    loss = loss.defined() ? loss + sum : sum;
+    loss += at::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum).to(at::kDouble);
     predictions.push_back(at::argmax(logits, 1));
     hits.push_back(predictions.back() == labels);
     if (top) near_hits.push_back(among(logits, labels, *top));
   }
+  if (group.sum(ended ? 1 : 0) > 0) return std::nullopt;
+  const auto [begin, end] = batches.share();
   Evaluation result;
-  result.predictions = at::cat(predictions).to(at::kCPU, at::kInt).contiguous();
-  result.total = result.predictions.numel();
-  result.loss = loss.item<double>() / static_cast<double>(result.total);
-  result.correct = at::cat(hits).sum().item<int64_t>();
-  if (top) result.correct_top = at::cat(near_hits).sum().item<int64_t>();
+  result.total = batches.images();
+  result.predictions = at::zeros({result.total}, at::kInt);
+  result.predictions.slice(0, begin, end).copy_(at::cat(predictions));
+  group.sum(result.predictions);
+  std::vector<std::vector<double>> sums{{loss.item<double>(), static_cast<double>(at::cat(hits).sum().item<int64_t>()),
+                                         static_cast<double>(at::cat(near_hits).sum().item<int64_t>())}};
+  group.sum(sums);
+  result.loss = sums[0][0] / static_cast<double>(result.total);
+  result.correct = std::llround(sums[0][1]);
+  if (top) result.correct_top = std::llround(sums[0][2]);
   return result;
 }
 

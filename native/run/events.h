@@ -127,16 +127,19 @@ struct RunResult {
   int64_t epochs = 0;
   std::optional<Best> best;
   std::optional<Evaluation> test;
+  /// On ranks but the first, which is given it with its events: the best epoch's.
+  std::optional<std::vector<NamedTensor>> network;
 
   static void fields(auto& self, auto&& visit) {
     visit("stopped", self.stopped);
     visit("epochs", self.epochs);
     visit("best", self.best);
     visit("test", self.test);
+    visit("network", self.network);
   }
 };
 
-/// Receives a trainer's events. on_epoch and on_save return when their data is on disk.
+/// Receives a trainer's events: in a group, those of the first rank do. on_epoch and on_save return when their data is on disk.
 class Listener {
  public:
   Listener() = default;

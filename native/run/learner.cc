@@ -1,5 +1,6 @@
 #include "native/run/learner.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -75,6 +76,17 @@ backends::Precision set_precision(const Hyperparameters& hyperparameters, const 
   return precision;
 }
 
+/// What only one process can do.
+void require_sharing(const Hyperparameters& hyperparameters) {
+  if (hyperparameters.engine != "native") {
+    throw Error("INVALID_OPTION", "--engine autograd computes in one process: use --engine native, or --no-group.");
+  }
+  if (hyperparameters.precision.value_or("float32") == "bf16") {
+    throw Error("INVALID_OPTION",
+                "--precision bf16 is that of the CUDA kernels, which compute in one process: use float32 or tf32.");
+  }
+}
+
 void require_class_weights(const std::vector<double>& weights, int64_t classes) {
   const bool valid = std::all_of(weights.begin(), weights.end(), [](double w) { return w >= 0 && std::isfinite(w); });
   if (valid && static_cast<int64_t>(weights.size()) == classes) return;
@@ -94,11 +106,15 @@ std::vector<int> source_channels(const std::vector<transfer::Source>& sources,
 }  // namespace
 
 Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec& target, int64_t size,
-                 const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe)
+                 const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe,
+                 const Sharing& sharing)
     : observe_(observe), engine_(make_engine(hyperparameters, problem_)) {
+  problem_.group = sharing.group;
+  problem_.local_norm = sharing.local_norm;
+  if (!sharing.group->alone()) require_sharing(hyperparameters);
   problem_.target = nets::make_network(target);
   const auto precision = set_precision(hyperparameters, options);
-  problem_.backend = &backends::backend_for(hyperparameters.convolution, options, precision);
+  problem_.backend = &backends::backend_for(hyperparameters.convolution, options, precision, *problem_.group);
   for (const auto& config : sources) sources_.push_back(load_source(config, options));
   problem_.pairs = all_pairs(sources, sources_, problem_.target);
   target_sizes_ = nets::feature_sizes(problem_.target, size);
@@ -149,10 +165,10 @@ void Learner::start() {
   for (auto* const term : problem_.all_terms()) term->start(state_.theta.views);
 }
 
-Iteration Learner::iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
-                           const at::Tensor& lr, const std::optional<Labelled>& judge) {
+Iteration Learner::iterate(const Labelled& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr,
+                           const std::optional<Labelled>& judge) {
   const auto ended = c10::make_scope_exit([this] { end(); });
-  auto batch = begin(x, source_x, y);
+  auto batch = begin(images, source_x);
   auto result = real_step(batch, lr);
   if (bilevel()) {
     result.meta = engine_->meta_step(batch, judge ? labelled(*judge) : batch, sgd_, state_, phi_);
@@ -162,20 +178,20 @@ Iteration Learner::iterate(const at::Tensor& x, const std::vector<at::Tensor>& s
   return result;
 }
 
-Iteration Learner::real_step(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
-                             const at::Tensor& lr) {
+Iteration Learner::real_step(const Labelled& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr) {
   const auto ended = c10::make_scope_exit([this] { end(); });
-  auto batch = begin(x, source_x, y);
+  auto batch = begin(images, source_x);
   return real_step(batch, lr);
 }
 
 bilevel::Batch Learner::labelled(const Labelled& images) const {
-  const auto& [x, y] = images;
-  return {x, y, class_weights_.defined() ? at::index_select(class_weights_, 0, y) : at::Tensor(), {}, {}, {}};
+  const auto& [x, y, count] = images;
+  const auto weights = class_weights_.defined() ? at::index_select(class_weights_, 0, y) : at::Tensor();
+  return {x, y, weights, {}, {}, {}, {problem_.group, count}};
 }
 
-bilevel::Batch Learner::begin(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y) {
-  auto batch = labelled({x, y});
+bilevel::Batch Learner::begin(const Labelled& images, const std::vector<at::Tensor>& source_x) {
+  auto batch = labelled(images);
   if (!sources_.empty()) {
     batch.sources = transfer::source_activations(*problem_.backend, sources_, source_x);
     batch.maps = transfer::make_source_maps(batch.sources, problem_.pairs, target_sizes_);
@@ -202,9 +218,36 @@ Iteration Learner::real_step(const bilevel::Batch& batch, const at::Tensor& lr) 
   result.importance = batch.importance;
   if (observe_) result.sources = batch.sources;
   result.real = engine_->real_step(batch, sgd_, state_);
+  if (problem_.local_norm) share_running_statistics(batch);
   if (!observe_) result.real.activations.features.clear();
   mark(problem_.phases, "real");
   return result;
+}
+
+/// Each rank has moved them by the statistics of its own images: their mean over the images goes to all.
+void Learner::share_running_statistics(const bilevel::Batch& batch) {
+  std::vector<at::Tensor> flat;
+  for (const auto& buffer : state_.buffers) flat.push_back(buffer.flatten());
+  const auto all = at::cat(flat) * (static_cast<double>(batch.x.size(0)) / static_cast<double>(batch.whole.images));
+  problem_.group->sum(all);
+  int64_t begin = 0;
+  for (const auto& buffer : state_.buffers) {
+    buffer.copy_(all.narrow(0, begin, buffer.numel()).view_as(buffer));
+    begin += buffer.numel();
+  }
+}
+
+void Learner::share_state() {
+  const auto& group = *problem_.group;
+  if (group.alone()) return;
+  for (const auto& vector : {state_.theta.flat, state_.velocity, phi_.flat, adam_state_.mean, adam_state_.square,
+                             adam_state_.steps}) {
+    group.broadcast(vector);
+  }
+  for (const auto& buffer : state_.buffers) group.broadcast(buffer);
+  for (const auto* const term : problem_.all_terms()) {
+    for (const auto& constant : term->constants()) group.broadcast(constant.tensor);
+  }
 }
 
 std::vector<at::Tensor> Learner::network_parameters() const {

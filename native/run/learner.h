@@ -8,10 +8,18 @@
 
 namespace l2t::run {
 
-/// Images with labels, on the device: x: B × 3 × H × W; y: B, int64.
+/// Images with labels, on the device: x: B × 3 × H × W; y: B, int64. Where the ranks of a group share a batch, these are
+/// this rank's.
 struct Labelled {
   at::Tensor x;
   at::Tensor y;
+  int64_t images;  // of the whole batch
+};
+
+/// How the ranks of a group compute together.
+struct Sharing {
+  const Group* group = &alone();
+  bool local_norm = false;  // batch norm's statistics are of a rank's own images, not of the whole batch
 };
 
 /// The results of one iteration. Scalars stay on the device.
@@ -26,9 +34,10 @@ struct Iteration {
 class Learner {
  public:
   /// Loads sources from their weights; θ and φ are zero until `initialise` or a copy into `state()` and `phi()`.
-  /// `observe`: keep all activations, for the parity checks.
+  /// `observe`: keep all activations, for the parity checks. The group must outlive the learner.
   Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec& target, int64_t size,
-          const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe);
+          const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe,
+          const Sharing& sharing = {});
   Learner(const Learner&) = delete;
   Learner& operator=(const Learner&) = delete;
   ~Learner();
@@ -39,14 +48,13 @@ class Learner {
   /// Call it once a new run's θ has its first values, from the seed or a checkpoint.
   void start();
 
-  /// x: the target's images, B × 3 × H × W; source_x: each source's; y: B, int64; lr: 0-dim, float64. All on the
-  /// device. `judge`: what the meta-objective is evaluated on; the batch itself unless given.
-  Iteration iterate(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
-                    const at::Tensor& lr, const std::optional<Labelled>& judge = {});
+  /// `images`: the target's; source_x: each source's; lr: 0-dim, float64, on the device. `judge`: what the
+  /// meta-objective is evaluated on; the batch itself unless given.
+  Iteration iterate(const Labelled& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr,
+                    const std::optional<Labelled>& judge = {});
 
   /// The real step only: φ stays as it is.
-  Iteration real_step(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y,
-                      const at::Tensor& lr);
+  Iteration real_step(const Labelled& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr);
 
   /// Whether the run's step `step`, from 0, moves φ, too.
   [[nodiscard]] bool moves_phi(int64_t step) const { return bilevel() && step % meta_every_ == 0; }
@@ -64,6 +72,9 @@ class Learner {
   /// The target network's part of θ, without what the terms add, in the network's order.
   [[nodiscard]] std::vector<at::Tensor> network_parameters() const;
 
+  /// Gives all ranks the state of rank 0.
+  void share_state();
+
   /// theta/…, momentum/…, buffer/target.…, phi/…, adam_mean/…, adam_square/…, constant/…: views, not copies.
   [[nodiscard]] std::vector<NamedTensor> tensors() const;
 
@@ -73,9 +84,10 @@ class Learner {
   /// A batch without what the sources give.
   [[nodiscard]] bilevel::Batch labelled(const Labelled& images) const;
   /// What all steps on a batch share, made once; end() drops what the terms keep of it, also after a failure.
-  bilevel::Batch begin(const at::Tensor& x, const std::vector<at::Tensor>& source_x, const at::Tensor& y);
+  bilevel::Batch begin(const Labelled& images, const std::vector<at::Tensor>& source_x);
   void end();
   Iteration real_step(const bilevel::Batch& batch, const at::Tensor& lr);
+  void share_running_statistics(const bilevel::Batch& batch);
 
   bilevel::Problem problem_;
   std::vector<transfer::Source> sources_;

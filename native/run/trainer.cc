@@ -26,7 +26,8 @@ std::vector<data::ToInput> source_inputs(const std::vector<SourceConfig>& source
 
 /// The oracle is never captured: it shall stay simple.
 std::unique_ptr<backends::Graphs> graphs_for(const RunConfig& config, c10::Device device) {
-  const bool wanted = config.graph.value_or(true) && config.hyperparameters.engine == "native";
+  // Whether NCCL's calls can be captured has not been tried.
+  const bool wanted = config.graph.value_or(true) && config.hyperparameters.engine == "native" && !config.group;
   return wanted ? backends::cuda::graphs(device) : nullptr;
 }
 
@@ -38,7 +39,16 @@ bool other_judges(const RunConfig& config) {
 
 data::TrainingBatches::Options batch_options(const RunConfig& config) {
   const auto augment = data::augment_named(config.augment.value_or("crop-flip"));
-  return {augment, config.resized_crops, other_judges(config), config.batch, config.seed, config.epochs};
+  const auto* const group = config.group ? config.group.get() : &alone();
+  return {augment, config.resized_crops, other_judges(config), config.batch, config.seed, config.epochs, group};
+}
+
+Sharing sharing(const RunConfig& config) {
+  const auto& name = config.batch_norm.value_or("global");
+  if (name != "global" && name != "local") {
+    throw Error("INVALID_OPTION", "Unknown batchNorm '" + name + "': use global or local.");
+  }
+  return config.group ? Sharing{config.group.get(), name == "local"} : Sharing{};
 }
 
 /// Checks the data, sets the calling thread's thread count and returns the device. A trainer does this first.
@@ -57,7 +67,7 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
       listener_(listener),
       device_(prepare(config_)),
       learner_(config_.hyperparameters, config_.target, config_.size, config_.sources,
-               at::TensorOptions().dtype(at::kFloat).device(device_), /*observe=*/false),
+               at::TensorOptions().dtype(at::kFloat).device(device_), /*observe=*/false, sharing(config_)),
       decoder_(decoder),
       batches_(on_device(std::move(config_.train), device_), batch_options(config_), decoder),
       to_input_(config_.size, config_.normalisation, device_),
@@ -67,22 +77,36 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
       uploads_(device_),
       log_(device_, [this](const LoggedStep& step, const at::Tensor& row) { record(step, row); }),
       iterate_(graphs_for(config_, device_), [this](Kind kind, const CapturedStep::Inputs& uploaded) {
-        const auto [x, source_x, y, lr, judge] = input(uploaded);
+        const auto [images, source_x, lr, judge] = input(uploaded, step_);
         const auto iteration =
-            kind == Kind::kMeta ? learner_.iterate(x, source_x, y, lr, judge) : learner_.real_step(x, source_x, y, lr);
-        return sums_.row(iteration, y);
+            kind == Kind::kMeta ? learner_.iterate(images, source_x, lr, judge) : learner_.real_step(images, source_x, lr);
+        return sums_.row(iteration, images.y);
       }) {
   if (config_.validation) config_.validation = on_device(std::move(*config_.validation), device_);
   if (config_.test) config_.test = on_device(std::move(*config_.test), device_);
+  require_enough_for_each_rank();
   if (config_.resume) {
     restore(*config_.resume);
   } else {
     start();
   }
+  share_start();
   // These have been copied.
   for (auto& source : config_.sources) source.weights.clear();
   config_.target_weights.reset();
   config_.resume.reset();
+}
+
+/// Batch norm of one image's 1 × 1 maps has no variance.
+void Trainer::require_enough_for_each_rank() const {
+  if (!learner_.problem().local_norm) return;
+  for (int64_t k = 0; k < batches_.steps(); ++k) {
+    if (batches_.images(k) >= 2 * group().size()) continue;
+    throw Error("INVALID_OPTION", "--batch-norm local needs two images for each rank in every batch, but a batch of each "
+                                  "epoch has " + std::to_string(batches_.images(k)) + " images for " +
+                                      std::to_string(group().size()) +
+                                      " ranks: use a larger --batch, or --batch-norm global.");
+  }
 }
 
 /// Initialises from the seed, then copies the target's weights where they are given.
@@ -103,7 +127,8 @@ RunResult Trainer::run() {
     epoch_steps_ = 0;
     if (!train_epoch() || !finish_epoch()) return stop();
   }
-  RunResult result{false, epoch_, best_, {}};
+  RunResult result{false, epoch_, best_, {}, {}};
+  if (!group().first()) result.network = best_network();
   if (!config_.test) return result;
   result.test = evaluate_on(*config_.test, "test", best_parameters_, best_buffers_, config_.top);
   return result.test ? result : stop();
@@ -112,19 +137,20 @@ RunResult Trainer::run() {
 /// Ends the run early: saves its state, from which it can be resumed.
 RunResult Trainer::stop() {
   save();
-  return {/*stopped=*/true, epoch_, best_, {}};
+  return {/*stopped=*/true, epoch_, best_, {}, {}};
 }
 
 void Trainer::save() {
   log_.flush();
   require_finite_weights();
-  listener_.on_save({state()});
+  require_same_state();
+  if (group().first()) listener_.on_save({state()});
 }
 
 /// False where the run was asked to end before the epoch's last step.
 bool Trainer::train_epoch() {
   while (step_ < batches_.steps()) {
-    if (listener_.stopped() || !step()) return false;
+    if (!step()) return false;
     save_when_due();
   }
   return true;
@@ -132,22 +158,24 @@ bool Trainer::train_epoch() {
 
 void Trainer::try_rates(const std::vector<double>& rates) {
   const auto steps = static_cast<int64_t>(rates.size());
-  for (int64_t k = 0; k < steps && !listener_.stopped(); ++k) {
-    const auto uploaded = upload(k / batches_.steps(), k % batches_.steps(), rates[k], Kind::kReal);
-    if (!uploaded) return;
-    const auto [x, source_x, y, lr, judge] = input(*uploaded);
+  for (int64_t k = 0; k < steps; ++k) {
+    const auto step = k % batches_.steps();
+    const auto uploaded = upload(k / batches_.steps(), step, rates[k], Kind::kReal);
+    if (!agreed(uploaded.has_value())) return;
+    const auto [images, source_x, lr, judge] = input(*uploaded, step);
     StepEvent event{};
     bool finite = true;
     try {
-      const auto row = within_memory(y.size(0), [&] { return sums_.row(learner_.real_step(x, source_x, y, lr), y); });
-      event = sums_.add(row.cpu(), y.size(0), /*meta=*/false);
+      const auto row = within_memory(
+          images.images, [&] { return sums_.row(learner_.real_step(images, source_x, lr), images.y); });
+      event = sums_.add(row.cpu(), images.images, /*meta=*/false);
     } catch (const NotFinite&) {
       finite = false;
       event.losses = {{terms::kCrossEntropy, std::numeric_limits<double>::infinity()}};
     }
     event.step = k + 1;
     event.steps = steps;
-    listener_.on_trial(event);
+    if (group().first()) listener_.on_trial(event);
     if (!finite) return;
   }
 }
@@ -158,6 +186,7 @@ Trainer::Kind Trainer::next_kind() const {
 
 std::optional<CapturedStep::Inputs> Trainer::upload(int64_t epoch, int64_t step, double lr, Kind kind) {
   CapturedStep::Inputs uploaded;
+  if (listener_.stopped()) return std::nullopt;
   if (!upload(batches_.prepare(epoch, step, lr), uploaded)) return std::nullopt;
   const bool judge = other_judges_ && kind == Kind::kMeta;
   if (judge && !upload(batches_.prepare_next(epoch, step), uploaded)) return std::nullopt;
@@ -172,26 +201,26 @@ bool Trainer::upload(const std::optional<data::StepInput>& host, CapturedStep::I
 }
 
 /// A batch as the networks read it.
-Trainer::Input Trainer::input(const CapturedStep::Inputs& uploaded) const {
+Trainer::Input Trainer::input(const CapturedStep::Inputs& uploaded, int64_t step) const {
   const size_t each = batches_.resident() ? 1 : 2;
   const auto at = [&](size_t first) {
     return data::StepInput{uploaded[first], each > 1 ? uploaded[first + 1] : at::Tensor()};
   };
   const auto [pixels, y] = batches_.batch(at(0));
-  Input batch{to_input_(pixels), {}, y, data::TrainingBatches::learning_rate(at(0)), {}};
+  Input batch{{to_input_(pixels), y, batches_.images(step)}, {}, data::TrainingBatches::learning_rate(at(0)), {}};
   for (const auto& to_source_input : to_source_input_) batch.source_x.push_back(to_source_input(pixels));
   if (uploaded.size() > each) {
     const auto [judge, labels] = batches_.batch(at(each));
-    batch.judge = {to_input_(judge), labels};
+    batch.judge = {to_input_(judge), labels, batches_.images((step + 1) % batches_.steps())};
   }
   return batch;
 }
 
-/// One iteration of method.md on the next batch; false where decoding was stopped.
+/// One iteration of method.md on the next batch; false where the run was asked to end, or decoding was stopped.
 bool Trainer::step() {
   const auto kind = next_kind();
   const auto uploaded = upload(epoch_, step_, learning_rate(step_), kind);
-  if (!uploaded) return false;
+  if (!agreed(uploaded.has_value())) return false;
   const LoggedStep logged{epoch_, step_, batches_.images(step_), kind == Kind::kMeta};
   log_.add(logged, within_memory(logged.images, [&] { return iterate_.run(kind, *uploaded); }));
   epoch_images_ += logged.images;
@@ -207,7 +236,7 @@ void Trainer::record(const LoggedStep& step, const at::Tensor& row) {
     event.epoch = step.epoch;
     event.step = step.step + 1;
     event.steps = batches_.steps();
-    listener_.on_step(event);
+    if (group().first()) listener_.on_step(event);
   } catch (const NotFinite& problem) {
     throw Error("DIVERGED", std::string(problem.what()) + " at step " + std::to_string(step.step) + " of epoch " +
                                 std::to_string(step.epoch) +
@@ -222,7 +251,9 @@ double Trainer::seconds_since(Clock::time_point start) {
 void Trainer::save_when_due() {
   // After its last step the epoch is saved anyway.
   if (step_ == batches_.steps()) return;
-  if (seconds_since(last_save_) < config_.save_every) return;
+  // Clocks differ: the first rank's counts.
+  const bool due = group().first() && seconds_since(last_save_) >= config_.save_every;
+  if (agreed(!due)) return;
   save();
   last_save_ = Clock::now();
 }

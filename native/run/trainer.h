@@ -15,7 +15,8 @@
 
 namespace l2t::run {
 
-/// A whole run: epochs of iterations, validation, the best epoch, saves; then the test images, once.
+/// A whole run: epochs of iterations, validation, the best epoch, saves; then the test images, once. In a group, every
+/// rank has a trainer; the first reports and saves, and every decision is taken from numbers that all ranks have alike.
 class Trainer {
  public:
   /// Moves the images to the device and sets the calling thread's LibTorch thread count, so call run() on this thread.
@@ -29,11 +30,10 @@ class Trainer {
   void try_rates(const std::vector<double>& rates);
 
  private:
-  /// What an iteration reads: the target's images, each source's, labels, the learning rate, and what judges φ.
+  /// What an iteration reads: the target's images, each source's, the learning rate, and what judges φ.
   struct Input {
-    at::Tensor x;
+    Labelled images;
     std::vector<at::Tensor> source_x;
-    at::Tensor y;
     at::Tensor lr;
     std::optional<Labelled> judge;
   };
@@ -49,7 +49,15 @@ class Trainer {
   /// batch judges φ, the same of that. Nothing where decoding was stopped.
   [[nodiscard]] std::optional<CapturedStep::Inputs> upload(int64_t epoch, int64_t step, double lr, Kind kind);
   bool upload(const std::optional<data::StepInput>& host, CapturedStep::Inputs& uploaded);
-  [[nodiscard]] Input input(const CapturedStep::Inputs& uploaded) const;
+  /// Of the epoch's step `step`.
+  [[nodiscard]] Input input(const CapturedStep::Inputs& uploaded, int64_t step) const;
+  [[nodiscard]] const Group& group() const { return config_.group ? *config_.group : alone(); }
+  /// Whether it is so on every rank.
+  [[nodiscard]] bool agreed(bool here) const { return group().sum(here ? 0 : 1) == 0; }
+  void require_same_state() const;
+  void share_start();
+  void require_enough_for_each_rank() const;
+  [[nodiscard]] std::vector<NamedTensor> best_network() const;
   void record(const LoggedStep& step, const at::Tensor& row);
   /// Runs a step; where the GPU's memory ends, throws OUT_OF_MEMORY, naming the batch and what would fit.
   at::Tensor within_memory(int64_t images, const std::function<at::Tensor()>& step);

@@ -26,15 +26,18 @@ bool Trainer::finish_epoch() {
     event.best = !config_.select_best || !best_ || validation->accuracy() > best_->accuracy.value_or(-1);
   }
   require_finite_weights();
+  require_same_state();
   if (event.best) keep_best({event.metrics.epoch, event.metrics.validation_accuracy});
   ++epoch_;
   step_ = 0;
   sums_.reset();
-  event.network = network();
-  event.state = state();
-  event.seconds = seconds_since(epoch_start_);
-  event.steps = epoch_steps_;
-  listener_.on_epoch(std::move(event));
+  if (group().first()) {
+    event.network = network();
+    event.state = state();
+    event.seconds = seconds_since(epoch_start_);
+    event.steps = epoch_steps_;
+    listener_.on_epoch(std::move(event));
+  }
   last_save_ = Clock::now();
   return true;
 }
@@ -66,7 +69,7 @@ std::optional<Evaluation> Trainer::evaluate_on(const data::ImageSet& images, con
                                                const std::vector<at::Tensor>& buffers,
                                                std::optional<int64_t> top) const {
   return evaluate(
-      learner_.problem().target, parameters, buffers, {images, name, config_.evaluation_batch, decoder_}, config_.size,
+      learner_.problem().target, parameters, buffers, {images, name, config_.evaluation_batch, decoder_, group()}, config_.size,
       config_.normalisation, [this] { return listener_.stopped(); }, top);
 }
 

@@ -18,6 +18,7 @@ at::Tensor Trainer::within_memory(int64_t images, const std::function<at::Tensor
   }
   // The run is over: its graphs may go, and its weights may change.
   iterate_.reset();
+  if (!group().alone()) throw Error("OUT_OF_MEMORY", out_of_gpu_memory(images, 0));
   const auto room = gpu_room(device_);
   const auto fits = fitting_batch(images, room, [this](int64_t fewer) { return memory_of_step(fewer); });
   throw Error("OUT_OF_MEMORY", out_of_gpu_memory(images, fits));
@@ -35,7 +36,7 @@ std::optional<size_t> Trainer::memory_of_step(int64_t images) {
     std::vector<at::Tensor> source_x;
     for (const auto& source : config_.sources) source_x.push_back(blank(source.size));
     const auto y = at::zeros({images}, options.dtype(at::kLong));
-    learner_.iterate(blank(config_.size), source_x, y, at::zeros({}, options.dtype(at::kDouble)));
+    learner_.iterate({blank(config_.size), y, images}, source_x, at::zeros({}, options.dtype(at::kDouble)));
   } catch (const c10::OutOfMemoryError&) {
     return std::nullopt;
   }

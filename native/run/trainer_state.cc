@@ -20,6 +20,25 @@ std::vector<at::Tensor> values(const std::vector<NamedTensor>& tensors) {
   return result;
 }
 
+std::vector<NamedTensor> network_of(const nets::Network& network, Tensors parameters, Tensors buffers) {
+  std::vector<NamedTensor> tensors;
+  append_named(tensors, network.parameters, parameters);
+  append_named(tensors, network.buffers, buffers);
+  for (auto& named : tensors) named.tensor = named.tensor.to(at::kCPU).clone();
+  return tensors;
+}
+
+/// FNV-1a of all bytes.
+uint64_t checksum(const std::vector<NamedTensor>& tensors) {
+  uint64_t sum = 14695981039346656037U;
+  for (const auto& named : tensors) {
+    const auto tensor = named.tensor.to(at::kCPU).contiguous();
+    const auto* const bytes = static_cast<const uint8_t*>(tensor.const_data_ptr());
+    for (size_t i = 0; i < tensor.nbytes(); ++i) sum = (sum ^ bytes[i]) * 1099511628211U;
+  }
+  return sum;
+}
+
 }  // namespace
 
 const at::Tensor& state_entry(const std::vector<NamedTensor>& state, const std::string& name, int64_t length,
@@ -42,12 +61,46 @@ std::vector<NamedTensor> Trainer::state() const {
 }
 
 std::vector<NamedTensor> Trainer::network() const {
-  const auto& target = learner_.problem().target;
-  std::vector<NamedTensor> tensors;
-  append_named(tensors, target.parameters, learner_.network_parameters());
-  append_named(tensors, target.buffers, learner_.state().buffers);
-  for (auto& named : tensors) named.tensor = named.tensor.to(at::kCPU).clone();
-  return tensors;
+  return network_of(learner_.problem().target, learner_.network_parameters(), learner_.state().buffers);
+}
+
+std::vector<NamedTensor> Trainer::best_network() const {
+  return network_of(learner_.problem().target, best_parameters_, best_buffers_);
+}
+
+/// The updates of all ranks are the same numbers, so their states are: another checksum means a bug or a faulty machine.
+void Trainer::require_same_state() const {
+  if (group().alone()) return;
+  const auto sums = group().exchange(std::to_string(checksum(learner_.tensors())));
+  for (size_t rank = 1; rank < sums.size(); ++rank) {
+    if (sums[rank] == sums[0]) continue;
+    throw Error("GROUP_FAILED", "The state of rank " + std::to_string(rank) + " differs from that of rank 0 at step " +
+                                    std::to_string(step_) + " of epoch " + std::to_string(epoch_) +
+                                    " (both counted from 0), so nothing more is saved. Continue from the last save with "
+                                    "--resume; if it happens again, that machine is faulty, or this is a bug.");
+  }
+}
+
+/// Gives all ranks the start, or the resumed state, of rank 0.
+void Trainer::share_start() {
+  if (group().alone()) return;
+  learner_.share_state();
+  const auto progress = at::tensor({static_cast<double>(epoch_), static_cast<double>(step_),
+                                    best_ ? static_cast<double>(best_->epoch) : -1,
+                                    best_ ? best_->accuracy.value_or(-1) : -1}, at::kDouble);
+  group().broadcast(progress);
+  const auto* const numbers = progress.const_data_ptr<double>();
+  epoch_ = static_cast<int64_t>(numbers[0]);
+  step_ = static_cast<int64_t>(numbers[1]);
+  const auto sums = sums_.tensors();
+  for (const auto& sum : sums) group().broadcast(sum.tensor);
+  sums_.restore(sums);
+  if (numbers[2] < 0) return;
+  if (!best_) {
+    keep_best({static_cast<int64_t>(numbers[2]), numbers[3] < 0 ? std::nullopt : std::optional<double>(numbers[3])});
+  }
+  for (const auto& tensor : best_parameters_) group().broadcast(tensor);
+  for (const auto& tensor : best_buffers_) group().broadcast(tensor);
 }
 
 void Trainer::restore(const Resume& resume) {

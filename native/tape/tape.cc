@@ -22,8 +22,8 @@ void accumulate(at::Tensor& sum, at::Tensor term) {
 
 }  // namespace
 
-void Tape::plan(const at::Tensor& x, Wanted wanted) {
-  steps_ = backend_.units({network_, wanted.operations, x, sweeps_});
+void Tape::plan(const at::Tensor& x, const GroupBatch& norm, Wanted wanted) {
+  steps_ = backend_.units({network_, wanted.operations, x, sweeps_, norm});
   const auto values = network_.operations.size() + 1;
   last_reader_.assign(values, 0);
   for (size_t k = 0; k < steps_.size(); ++k) {
@@ -72,8 +72,9 @@ void Tape::run_back(Activations bar, const std::function<Values(backends::Unit&,
   }
 }
 
-Activations Tape::forward(Tensors theta, const at::Tensor& x, Wanted wanted, const Values* running) {
-  plan(x, wanted);
+Activations Tape::forward(Tensors theta, const at::Tensor& x, const GroupBatch& norm, Wanted wanted,
+                          const Values* running) {
+  plan(x, norm, wanted);
   return run(x, [&](auto& unit, Values values) { return unit.forward(std::move(values), theta, running); });
 }
 

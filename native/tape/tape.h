@@ -22,9 +22,9 @@ class Tape {
   Tape(const nets::Network& network, const backends::Backend& backend, backends::Sweeps sweeps)
       : network_(network), backend_(backend), sweeps_(sweeps) {}
 
-  /// Runs on images x; outputs that are not wanted are undefined. `theta` must stay as it is until release(). Moves the
-  /// running statistics where `running` is given.
-  Activations forward(Tensors theta, const at::Tensor& x, Wanted wanted, const Values* running);
+  /// Runs on images x; outputs that are not wanted are undefined. Batch norm's statistics are of `norm`. `theta` must
+  /// stay as it is until release(). Moves the running statistics where `running` is given.
+  Activations forward(Tensors theta, const at::Tensor& x, const GroupBatch& norm, Wanted wanted, const Values* running);
 
   /// Takes the cotangents of logits and features (undefined: zero) and writes the gradient of every parameter that they
   /// reach into `theta_bar`; others are not written.
@@ -41,7 +41,7 @@ class Tape {
   void release() { steps_.clear(); }
 
  private:
-  void plan(const at::Tensor& x, Wanted wanted);
+  void plan(const at::Tensor& x, const GroupBatch& norm, Wanted wanted);
   /// From the images on: values or tangents.
   Activations run(at::Tensor x, const std::function<Values(backends::Unit&, Values)>& sweep) const;
   /// From the outputs back: cotangents or their tangents.

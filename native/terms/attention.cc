@@ -20,7 +20,7 @@ class Attention final : public PairTerm {
  private:
   MapLoss evaluate_pair(size_t i, const Batch& batch, const at::Tensor& t, Tensors /*theta*/,
                         Gradient& /*gradient*/) const override {
-    return attention_value(batch.maps.resized[i], t, weight_);
+    return attention_value(batch.maps.resized[i], t, weight_, batch.whole.images);
   }
 
   double weight_;
@@ -28,13 +28,13 @@ class Attention final : public PairTerm {
 
 }  // namespace
 
-MapLoss attention_value(const at::Tensor& s, const at::Tensor& t, double weight) {
+MapLoss attention_value(const at::Tensor& s, const at::Tensor& t, double weight, int64_t images) {
   const auto a_source = energy(s);
   const auto a = energy(t);
   const auto length = norm(a);
   const auto q = a / length;
   const auto difference = q - a_source / norm(a_source);
-  const auto count = static_cast<double>(difference.numel());
+  const auto count = static_cast<double>(images * t.size(2) * t.size(3));
   const auto q_bar = difference * (2 * weight / count);
   const auto a_bar = (q_bar - q * (q * q_bar).sum({1, 2}, /*keepdim=*/true)) / length;
   const auto scale = 2 / static_cast<double>(t.size(1));

@@ -12,8 +12,8 @@ namespace l2t::terms {
 /// S: resized to T's size, B × C_m × H × W; T: B × C_n × H × W; κ: `attentionWeight`.
 std::unique_ptr<Term> make_attention(const std::string& name, Setup& setup);
 
-/// One pair.
-MapLoss attention_value(const at::Tensor& s, const at::Tensor& t, double weight);
+/// One pair. `images`: B of the whole batch.
+MapLoss attention_value(const at::Tensor& s, const at::Tensor& t, double weight, int64_t images);
 
 constexpr double kSmallestNorm = 1e-12;
 

@@ -8,9 +8,9 @@
 namespace l2t::terms {
 
 DistillationValue distillation_value(const at::Tensor& source_logits, const at::Tensor& t, const at::Tensor& weight,
-                                     const at::Tensor& bias, const Distillation& settings) {
+                                     const at::Tensor& bias, const Distillation& settings, int64_t images) {
   const auto [weight_of_loss, temperature] = settings;
-  const auto batch = static_cast<double>(t.size(0));
+  const auto batch = static_cast<double>(images);
   const auto f = t.mean({2, 3});
   const auto log_p = at::log_softmax(at::addmm(bias, f, weight.t()) / temperature, 1);
   const auto log_p_source = at::log_softmax(source_logits / temperature, 1);
@@ -41,7 +41,7 @@ class DistillationTerm final : public RealTerm {
   at::Tensor evaluate(const Batch& batch, const nets::Activations& target, Tensors theta,
                       Gradient& gradient) const override {
     const auto head = head_.of(theta);
-    auto value = distillation_value(batch.maps.logits, target.features[feature_], head[0], head[1], settings_);
+    auto value = distillation_value(batch.maps.logits, target.features[feature_], head[0], head[1], settings_, batch.whole.images);
     add_to(gradient.bar.features[feature_], value.t_bar.contiguous(at::MemoryFormat::ChannelsLast));
     gradient.theta[head_.begin] = value.weight_bar;
     gradient.theta[head_.begin + 1] = value.bias_bar;

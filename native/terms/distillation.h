@@ -23,7 +23,8 @@ struct DistillationValue {
   at::Tensor weight_bar;
   at::Tensor bias_bar;
 };
+/// `images`: B of the whole batch.
 DistillationValue distillation_value(const at::Tensor& source_logits, const at::Tensor& t, const at::Tensor& weight,
-                                     const at::Tensor& bias, const Distillation& settings);
+                                     const at::Tensor& bias, const Distillation& settings, int64_t images);
 
 }  // namespace l2t::terms

@@ -122,10 +122,11 @@ class Matching final : public Term {
   [[nodiscard]] bool in_virtual_steps() const override { return true; }
 
   void begin(const Batch& batch) override {
+    const double scale = beta_ / static_cast<double>(batch.whole.images);
     for (const auto& shared : batch.maps.shared) {
       std::vector<at::Tensor> coefficients;
       for (const int pair : shared.pairs)
-        coefficients.push_back(transfer::coefficient(batch.importance, pair, beta_, batch.maps.pooled[pair]));
+        coefficients.push_back(transfer::coefficient(batch.importance, pair, scale, batch.maps.pooled[pair]));
       batch_.maps.push_back({shared, coefficients.size() == 1 ? coefficients.front() : at::cat(coefficients, 1)});
     }
   }
@@ -146,7 +147,8 @@ class Matching final : public Term {
         begin += channels;
       }
     }
-    return transfer::importance_backward(backend_, networks, beta_, batch.maps.pooled, batch.importance, by_pair);
+    return transfer::importance_backward(backend_, networks, beta_ / static_cast<double>(batch.whole.images), batch.maps.pooled,
+                                         batch.importance, by_pair);
   }
 
  private:

@@ -9,7 +9,7 @@ namespace {
 constexpr double kSmallestLength = 1e-12;
 
 /// Q: maps lie channels last, and the order of Q's columns does not matter.
-at::Tensor rows(const at::Tensor& map) { return map.permute({0, 2, 3, 1}).reshape({map.size(0), -1}); }
+at::Tensor rows(const at::Tensor& map) { return map.permute({0, 2, 3, 1}).flatten(1); }
 
 at::Tensor length(const at::Tensor& g) { return g.square().sum(1, /*keepdim=*/true).sqrt(); }
 
@@ -20,14 +20,14 @@ class Sp final : public PairTerm {
   [[nodiscard]] bool reads_sources() const override { return true; }
 
   void begin(const Batch& batch) override {
-    for (const auto& [source, m, n] : pairs()) similarities_.push_back(similarity(batch.sources[source].features[m]));
+    for (const auto& [source, m, n] : pairs()) similarities_.push_back(similarity(batch.sources[source].features[m], batch.whole));
   }
   void end() override { similarities_.clear(); }
 
  private:
-  MapLoss evaluate_pair(size_t i, const Batch& /*batch*/, const at::Tensor& t, Tensors /*theta*/,
+  MapLoss evaluate_pair(size_t i, const Batch& batch, const at::Tensor& t, Tensors /*theta*/,
                         Gradient& /*gradient*/) const override {
-    return sp_value(similarities_[i], t, weight_);
+    return sp_value(similarities_[i], t, weight_, batch.whole);
   }
 
   double weight_;
@@ -36,25 +36,29 @@ class Sp final : public PairTerm {
 
 }  // namespace
 
-at::Tensor similarity(const at::Tensor& map) {
+at::Tensor similarity(const at::Tensor& map, const GroupBatch& whole) {
   const auto q = rows(map);
-  const auto g = at::mm(q, q.t());
+  const auto g = at::mm(q, whole.group->gather(q, whole.images).t());
   return g / length(g).clamp_min(kSmallestLength);
 }
 
-MapLoss sp_value(const at::Tensor& g_source, const at::Tensor& t, double weight) {
+MapLoss sp_value(const at::Tensor& g_source, const at::Tensor& t, double weight, const GroupBatch& whole) {
+  const auto& [group, images] = whole;
   const auto q = rows(t);
-  const auto g = at::mm(q, q.t());
+  const auto all_q = group->gather(q, images);
+  const auto g = at::mm(q, all_q.t());
   const auto norm = length(g);
   const auto divisor = norm.clamp_min(kSmallestLength);
   const auto normed = g / divisor;
   const auto difference = normed - g_source;
-  const double scale = weight / static_cast<double>(g.numel());
+  const double scale = weight / static_cast<double>(images * images);
   const auto normed_bar = difference * (2 * scale);
   // Where the divisor is the bound, it is a constant.
   const auto along = (normed * normed_bar).sum(1, /*keepdim=*/true) * (norm > kSmallestLength);
   const auto g_bar = (normed_bar - normed * along) / divisor;
-  const auto q_bar = at::mm(g_bar + g_bar.t(), q);
+  const auto all_g_bar = group->gather(g_bar, images);
+  const auto [begin, end] = group->share(images);
+  const auto q_bar = at::mm(g_bar + all_g_bar.slice(1, begin, end).t(), all_q);
   const auto channels_last = t.permute({0, 2, 3, 1});
   return {difference.square().sum() * scale, q_bar.view(channels_last.sizes()).permute({0, 3, 1, 2})};
 }

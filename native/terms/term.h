@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "native/core/group.h"
 #include "native/core/layout.h"
 #include "native/core/random.h"
 #include "native/core/settings.h"
@@ -17,7 +18,8 @@
 /// sweeps; terms.h lists them.
 namespace l2t::terms {
 
-/// What an iteration reads, made once for all its steps.
+/// What an iteration reads, made once for all its steps. Where the ranks of a group share a batch, its tensors have this
+/// rank's images, every divisor B is `whole.images`, and losses and gradients are parts of sums over the ranks.
 struct Batch {
   at::Tensor x;                            // images, B × 3 × H × W
   at::Tensor y;                            // labels, B, int64
@@ -25,6 +27,7 @@ struct Batch {
   std::vector<nets::Activations> sources;  // of each source; gone after Term::begin where nothing reads them later
   transfer::SourceMaps maps;
   transfer::Importance importance;
+  GroupBatch whole;
 };
 
 /// Outputs of the target that a term reads.

@@ -31,7 +31,7 @@ class Vid final : public PairTerm {
   MapLoss evaluate_pair(size_t i, const Batch& batch, const at::Tensor& t, Tensors theta,
                         Gradient& gradient) const override {
     const auto own = own_[i].of(theta);
-    auto value = vid_value(batch.maps.resized[i], t, {own[0], own[1], own[2]}, weight_);
+    auto value = vid_value(batch.maps.resized[i], t, {own[0], own[1], own[2]}, weight_, batch.whole.images);
     auto* const bar = &gradient.theta[own_[i].begin];
     bar[0] = value.bar.weight;
     bar[1] = value.bar.bias;
@@ -45,10 +45,12 @@ class Vid final : public PairTerm {
 
 }  // namespace
 
-VidValue vid_value(const at::Tensor& s, const at::Tensor& t, const VidParameters& parameters, double weight) {
+VidValue vid_value(const at::Tensor& s, const at::Tensor& t, const VidParameters& parameters, double weight,
+                   int64_t images) {
   const auto difference = ops::conv2d(t, parameters.weight, parameters.bias, ops::kPointwise) - s;
-  const double scale = weight / static_cast<double>(difference.numel());
-  const auto places = static_cast<double>(difference.numel()) / static_cast<double>(difference.size(1));
+  const auto channels = static_cast<double>(difference.size(1));
+  const auto places = static_cast<double>(difference.numel()) / channels;
+  const double scale = weight / (static_cast<double>(images * difference.size(2) * difference.size(3)) * channels);
   const auto variance = at::softplus(parameters.rho) + kSmallestVariance;
   const auto squares = difference.square().sum({0, 2, 3});
   const auto loss = (squares / variance + variance.log() * places).sum() * (scale / 2);

@@ -24,7 +24,9 @@ struct VidValue {
   MapLoss of_map;
   VidParameters bar;
 };
-VidValue vid_value(const at::Tensor& s, const at::Tensor& t, const VidParameters& parameters, double weight);
+/// `images`: B of the whole batch.
+VidValue vid_value(const at::Tensor& s, const at::Tensor& t, const VidParameters& parameters, double weight,
+                   int64_t images);
 
 constexpr double kSmallestVariance = 1e-5;
 

@@ -54,21 +54,19 @@ Importance importance(const backends::Backend& backend, const MetaNetworks& netw
   return result;
 }
 
-at::Tensor coefficient(const Importance& importance, size_t pair, double beta, const at::Tensor& pooled) {
+at::Tensor coefficient(const Importance& importance, size_t pair, double scale, const at::Tensor& pooled) {
   const bool what = !importance.w.empty();
   const bool where = !importance.lambda.empty();
-  const double scale = beta / static_cast<double>(pooled.size(0));
   const double channel = what || where ? 1.0 : 1.0 / static_cast<double>(pooled.size(1));
   auto k = what ? importance.w[pair] * scale : at::full_like(pooled, scale * channel);
   return where ? k * importance.lambda[pair].unsqueeze(1) : k;
 }
 
-at::Tensor importance_backward(const backends::Backend& backend, const MetaNetworks& networks, double beta,
+at::Tensor importance_backward(const backends::Backend& backend, const MetaNetworks& networks, double scale,
                                Tensors pooled, const Importance& importance, Tensors k_bar) {
   const auto flat = at::zeros({networks.phi.length()}, k_bar.front().options());
   const auto phi_bar = networks.phi.views(flat);
   for (size_t i = 0; i < pooled.size(); ++i) {
-    const double scale = beta / static_cast<double>(pooled[i].size(0));
     const ops::Importance of_pair_i{networks.learned.what ? importance.w[i] : at::Tensor(),
                                     networks.learned.where ? importance.lambda[i] : at::Tensor()};
     backend.importance_backward(k_bar[i], pooled[i], of_pair_i, scale, of_pair(networks, i, phi_bar));

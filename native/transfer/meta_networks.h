@@ -45,11 +45,11 @@ Importance importance(const backends::Backend& backend, const MetaNetworks& netw
 
 /// k of pair i, B × C_m, with L_wfm = Σ_pairs Σ_{b,c} k_{b,c} e_{b,c}, e the mean squared difference over places:
 /// k = β/B · λ_b · w_{b,c}; λ = 1 where amounts are fixed; w = 1 where only amounts are learned, 1/C_m where nothing
-/// is.
-at::Tensor coefficient(const Importance& importance, size_t pair, double beta, const at::Tensor& pooled);
+/// is. `scale`: β/B.
+at::Tensor coefficient(const Importance& importance, size_t pair, double scale, const at::Tensor& pooled);
 
-/// φ's gradient, flat, from k̄ = ∂L/∂k of every pair (B × C_m).
-at::Tensor importance_backward(const backends::Backend& backend, const MetaNetworks& networks, double beta,
+/// φ's gradient, flat, from k̄ = ∂L/∂k of every pair (B × C_m). `scale`: β/B.
+at::Tensor importance_backward(const backends::Backend& backend, const MetaNetworks& networks, double scale,
                                Tensors pooled, const Importance& importance, Tensors k_bar);
 
 }  // namespace l2t::transfer

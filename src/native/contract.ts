@@ -172,6 +172,46 @@ export interface RunJob extends Hyperparameters {
   readonly graph?: boolean | undefined;
   /** Continues a run: `state` is that of its last 'save' or 'epoch' event, `best` the `network` of its best epoch. */
   readonly resume?: { readonly state: readonly NamedTensor[]; readonly best: readonly NamedTensor[] };
+  /**
+   * The processes that share the run, which has been joined. Each makes a Run with the same job but for its device, its
+   * threads and `resume`, and makes the same calls in the same order; each decodes its own images. The first rank alone
+   * receives 'step', 'epoch' and 'save' events, and needs `resume`. stop() on a rank stops all at the same step.
+   */
+  readonly group?: NativeGroup | undefined;
+  /**
+   * What batch norm's statistics are of: 'global': the whole batch; 'local': each rank's own images. Absent: global.
+   */
+  readonly batchNorm?: BatchNormName | undefined;
+}
+
+/** What batch norm's statistics are of, where several processes share a run. */
+export type BatchNormName = 'global' | 'local';
+
+/** This process's place among those that share a run, and where they find each other. */
+export interface GroupConfig {
+  /** From 0. */
+  readonly rank: number;
+  readonly size: number;
+  /** Of rank 0, which listens there; in 127.0.0.0/8, it listens on the loopback interface alone. */
+  readonly host: string;
+  readonly port: number;
+  /** Seconds that a rank waits for the others. */
+  readonly timeout: number;
+}
+
+/** Membership in a group of processes. */
+export interface NativeGroup {
+  /**
+   * Waits until all have joined. Rejects with GROUP_FAILED, which names those that are missing, or with
+   * DEVICE_UNAVAILABLE where this build cannot join any (`groups()`).
+   */
+  join(): Promise<void>;
+  /** Sends a text to all, and gives those of all, in the order of ranks. */
+  exchange(text: string): Promise<string[]>;
+  /** Leaves. `reason`: this rank failed, which the messages of the others then say. */
+  leave(reason?: string): void;
+  /** For jobs. */
+  joined(): unknown;
 }
 
 /**
@@ -307,6 +347,8 @@ export interface RunResult {
   readonly best?: { readonly epoch: number; readonly accuracy?: number };
   /** Evaluation of the best epoch's weights on the test images; absent if there are none or the run was stopped. */
   readonly test?: Evaluation;
+  /** In a group, on ranks but the first: the network of the best epoch. */
+  readonly network?: readonly NamedTensor[];
 }
 
 export interface NativeRun {
@@ -367,9 +409,21 @@ export interface BenchJob extends Hyperparameters {
   readonly lr: number;
   readonly device: string;
   readonly threads: number;
+  /** The processes that share each batch. */
+  readonly group?: NativeGroup | undefined;
+}
+
+/** What a rank has sent to its group so far. */
+export interface Traffic {
+  /** Sums and other exchanges. */
+  readonly calls: number;
+  /** Of the tensors that this rank gave. */
+  readonly bytes: number;
 }
 
 export interface NativeBench {
+  /** 0 without a group. */
+  traffic(): Traffic;
   /**
    * Seconds of each phase of one iteration, whose operations are launched one by one; their sum is the iteration's time.
    */
@@ -476,7 +530,10 @@ export interface NativeAddon {
   memory(): MemoryUse;
   /** Measures the machine's peak speed: float32 matrix products, and memory reads and writes. */
   measureMachine(threads: number): Promise<MachineSpeed>;
+  /** Whether this build can join a group of processes. */
+  groups(): boolean;
   readonly Bench: new (job: BenchJob) => NativeBench;
+  readonly Group: new (config: GroupConfig) => NativeGroup;
   readonly Network: new (job: NetworkJob) => NativeNetwork;
   readonly Run: new (job: RunJob, onEvent: (event: NativeEvent) => void) => NativeRun;
 }

@@ -14,6 +14,7 @@ const listed: Record<ErrorCode, true> = {
   ABORTED: true,
   OUT_OF_MEMORY: true,
   OUT_OF_THREADS: true,
+  GROUP_FAILED: true,
   INTERNAL: true,
 };
 

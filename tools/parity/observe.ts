@@ -6,6 +6,7 @@ import { packageRoot } from '../../scripts/build-native.mjs';
 import { type ErrorCode, L2TError } from '../../src/errors.js';
 import {
   addon,
+  type GroupConfig,
   type Hyperparameters,
   type NamedTensor,
   type NativeAddon,
@@ -24,6 +25,8 @@ export interface IterateJob extends Hyperparameters {
   /** source.…, target.…, branch.i.…, weight_net.i.…, lambda_net.i.…, momentum.…; x, y; x@k, y@k of iteration k. */
   readonly tensors: readonly NamedTensor[];
   readonly iterations: number;
+  /** The processes that share each batch. */
+  readonly group?: GroupConfig | undefined;
 }
 
 /** What C++ declares and TypeScript declares again: the tests compare both. */

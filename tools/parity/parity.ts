@@ -2,7 +2,13 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BenchDevice, benchDevice } from '../../src/bench/device.js';
 import { L2TError } from '../../src/errors.js';
-import { addon, type ConvolutionName, type EngineName, type PrecisionName } from '../../src/native/addon.js';
+import {
+  addon,
+  type ConvolutionName,
+  type EngineName,
+  type GroupConfig,
+  type PrecisionName,
+} from '../../src/native/addon.js';
 import { readSafetensors } from '../../src/networks/weights/safetensors.js';
 import { fileError } from '../../src/system/files.js';
 import { defaultThreads } from '../../src/system/threads.js';
@@ -20,6 +26,8 @@ export interface ParityOptions {
   readonly precision?: PrecisionName;
   /** 'auto' unless given. */
   readonly convolution?: ConvolutionName;
+  /** The processes that share each batch; all of them call `parity` on the same folder. */
+  readonly group?: GroupConfig | undefined;
   readonly onCase?: (name: string, index: number, count: number) => void;
 }
 
@@ -65,10 +73,17 @@ async function runCase(folder: string, name: string, options: ParityOptions, dev
     if (method === undefined) return { name, outcome: 'unsupported', method: description.method };
     const { tensors: expected } = await readSafetensors(join(folder, `${name}.safetensors`));
     const native = addon();
-    const { dtype, engine, convolution = 'auto', precision } = options;
+    const { dtype, engine, convolution = 'auto', precision, group } = options;
     const winograd = engine === 'native' && native.backend(device, convolution) === 'cpu';
-    const settings = { dtype, engine, convolution, precision, device, threads: defaultThreads() };
-    const outputs = await iterate(caseJob(native, description, method, settings));
+    const settings = {
+      dtype,
+      engine,
+      convolution,
+      precision,
+      device,
+      threads: Math.ceil(defaultThreads() / (group?.size ?? 1)),
+    };
+    const outputs = await iterate({ ...caseJob(native, description, method, settings), group });
     const verdict = compare(description, expected, outputs, dtype, winograd ? 'winograd' : 'direct');
     return { name, outcome: verdict.passed ? 'passed' : 'failed', verdict };
   } catch (error) {

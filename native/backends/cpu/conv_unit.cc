@@ -40,10 +40,11 @@ class ConvUnit final : public Unit {
     out_ = theta[spec_.conv.weight].size(0);
     const Geometry geometry{spec_.form, map_.size(0), map_.size(2), map_.size(1)};
     domain_ = std::make_unique<Domain<T>>(geometry, out_, map_.options().memory_format({}));
-    n_ = static_cast<double>(geometry.images * geometry.places());
+    n_ = static_cast<double>(spec_.whole.images * geometry.places());
     v_ = domain_->input(map_);
     u_ = domain_->weights(theta[spec_.conv.weight]);
     auto [y, sums] = domain_->output({{v_, u_}}, {});
+    spec_.whole.group->sum(sums);
     y_ = std::move(y);
     Doubles variance(out_);
     mean_.resize(out_);
@@ -70,6 +71,7 @@ class ConvUnit final : public Unit {
 
   Values backward(Values z_bar, Tensors theta_bar) override {
     auto [g, sums] = domain_->gated_sums(to_output(std::move(z_bar)), mask(), y_, {}, {});
+    spec_.whole.group->sum(sums);
     for (int64_t c = 0; c < out_; ++c) sums[1][c] = invstd_[c] * (sums[1][c] - mean_[c] * sums[0][c]);
     write_norm(theta_bar, sums[1], sums[0]);
 
@@ -93,6 +95,7 @@ class ConvUnit final : public Unit {
     auto v_dot = x_dot[0].defined() ? domain_->input(x_dot[0]) : at::Tensor();
     auto [y_dot, sums] =
         v_dot.defined() ? domain_->output({{v_, u_dot}, {v_dot, u}}, y_) : domain_->output({{v_, u_dot}}, y_);
+    spec_.whole.group->sum(sums);
     for (int64_t c = 0; c < out_; ++c) sums[1][c] = invstd_[c] * (sums[1][c] - mean_[c] * sums[0][c]);
 
     auto scale_dot = read<T>(theta_dot[spec_.norm.scale]);
@@ -121,6 +124,7 @@ class ConvUnit final : public Unit {
 
   Values tangent_backward(Values z_bar_dot, Tensors theta_bar_dot) override {
     auto [g_dot, sums] = domain_->gated_sums(to_output(std::move(z_bar_dot)), mask(), y_, g_, y_dot_);
+    spec_.whole.group->sum(sums);
     Doubles scale_bar_dot(out_);
     AffineOf<T> y_bar_dot({g_dot, g_, y_dot_, y_}, out_);
     for (int64_t c = 0; c < out_; ++c) {
@@ -194,10 +198,13 @@ class ConvUnit final : public Unit {
     }
   }
 
-  /// Writes γ̄ and β̄, or their tangents. A bias before batch norm has no gradient.
+  /// Writes γ̄ and β̄, or their tangents: one rank does, because they are over all ranks already. A bias before batch norm
+  /// has no gradient.
   void write_norm(Tensors theta_bar, const Doubles& scale_bar, const Doubles& shift_bar) const {
-    write<T>(theta_bar[spec_.norm.scale], scale_bar);
-    write<T>(theta_bar[spec_.norm.shift], shift_bar);
+    if (spec_.whole.group->first()) {
+      write<T>(theta_bar[spec_.norm.scale], scale_bar);
+      write<T>(theta_bar[spec_.norm.shift], shift_bar);
+    }
     if (spec_.conv.bias >= 0) theta_bar[spec_.conv.bias].zero_();
   }
 

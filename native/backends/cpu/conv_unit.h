@@ -11,6 +11,7 @@ struct ConvUnitSpec {
   nets::BatchNorm norm;
   bool input;  // x̄ is wanted
   Sweeps sweeps;
+  GroupBatch whole;  // what batch norm's statistics are of
 };
 
 /// A fused unit: a 3×3 convolution (stride 1, padding 1), batch norm with batch statistics, and where they follow a
@@ -26,7 +27,8 @@ struct ConvUnitSpec {
 ///
 /// Its inputs are x and, where one is added, the residual; its outputs z and, where one follows, the max-pool. Maps are
 /// B × C × H × H, channels last; parameters and their gradients contiguous. The unit may keep the residual's cotangent,
-/// so that must not be changed. `type`: float or double.
+/// so that must not be changed. Each sweep exchanges batch norm's sums with the other ranks of a group. `type`: float or
+/// double.
 std::unique_ptr<Unit> make_conv_unit(const ConvUnitSpec& spec, at::ScalarType type);
 
 }  // namespace l2t::backends::cpu

@@ -25,7 +25,7 @@ std::optional<Step> fused_at(const Part& part, const std::vector<int64_t>& sides
   if (shape[2] != 3) return {};
   const auto form = form_for(sides[i + 1], shape[1]);
   if (!form) return {};
-  const ConvUnitSpec spec{*form, unit->end, unit->conv, unit->norm, unit->input, part.sweeps};
+  const ConvUnitSpec spec{*form, unit->end, unit->conv, unit->norm, unit->input, part.sweeps, part.norm};
   return Step{std::move(unit->inputs), std::move(unit->outputs), make_conv_unit(spec, part.x.scalar_type())};
 }
 

@@ -14,7 +14,7 @@ class Inference {
         parameters_(parameters),
         buffers_(buffers),
         products_(products),
-        part_{network, network.operations.size(), x, Sweeps::kGradient},
+        part_{network, network.operations.size(), x, Sweeps::kGradient, {&alone(), x.size(0)}},
         sides_(nets::value_sides(network, x.size(2))),
         last_readers_(nets::last_readers(network)),
         values_(network.operations.size() + 1) {

@@ -24,8 +24,13 @@ at::Tensor at_index(Tensors tensors, int index) { return index < 0 ? at::Tensor(
 /// cheap and large, so it is computed again there and not kept.
 class Convolution final : public Unit {
  public:
-  Convolution(const nets::Conv2d& conv, const nets::BatchNorm& norm, bool input, Sweeps sweeps)
-      : conv_(conv), norm_(norm), window_{conv.stride, conv.padding, conv.groups}, input_(input), sweeps_(sweeps) {}
+  Convolution(const nets::Conv2d& conv, const nets::BatchNorm& norm, bool input, Sweeps sweeps, const GroupBatch& whole)
+      : conv_(conv),
+        norm_(norm),
+        window_{conv.stride, conv.padding, conv.groups},
+        input_(input),
+        sweeps_(sweeps),
+        whole_(whole) {}
 
   Values forward(Values x, Tensors theta, const Values* running) override {
     x_ = std::move(x[0]);
@@ -33,13 +38,12 @@ class Convolution final : public Unit {
     y_ = ops::conv2d(x_, theta[conv_.weight], at_index(theta, conv_.bias), window_);
     return {ops::batch_norm(y_, theta[norm_.scale], theta[norm_.shift], running ? (*running)[norm_.mean] : at::Tensor(),
                             running ? (*running)[norm_.variance] : at::Tensor(), nets::kRunningMomentum,
-                            nets::kBatchNormEpsilon, statistics_)};
+                            nets::kBatchNormEpsilon, whole_, statistics_)};
   }
 
   Values backward(Values z_bar, Tensors theta_bar) override {
     norm_bar_ = ops::batch_norm_backward(z_bar[0], y_, theta_[norm_.scale], statistics_);
-    theta_bar[norm_.scale].copy_(norm_bar_.scale_bar);
-    theta_bar[norm_.shift].copy_(norm_bar_.shift_bar);
+    write(norm_bar_, theta_bar);
     const auto y_bar = std::exchange(norm_bar_.x_bar, at::Tensor());
     if (sweeps_ == Sweeps::kProduct) z_bar_ = std::move(z_bar[0]);
     const auto bar = ops::conv2d_backward(y_bar, x_, theta_[conv_.weight], conv_.bias >= 0, input_, window_);
@@ -64,8 +68,7 @@ class Convolution final : public Unit {
     const auto norm_dot =
         ops::batch_norm_tangent_backward(z_bar_, z_bar_dot[0], y_, y_dot_, theta_[norm_.scale], theta_dot_[norm_.scale],
                                          statistics_, norm_tangent_, norm_bar_);
-    theta_bar_dot[norm_.scale].copy_(norm_dot.scale_bar);
-    theta_bar_dot[norm_.shift].copy_(norm_dot.shift_bar);
+    write(norm_dot, theta_bar_dot);
     const auto dot = ops::conv2d_tangent_backward(norm_bar_.x_bar, norm_dot.x_bar, x_, x_dot_, theta_[conv_.weight],
                                                   theta_dot_[conv_.weight], conv_.bias >= 0, input_, window_);
     write(dot, theta_bar_dot);
@@ -74,6 +77,13 @@ class Convolution final : public Unit {
   }
 
  private:
+  /// Batch norm's sums are over all ranks already, so one rank adds them to the gradient.
+  void write(const ops::BatchNormGradient& bar, Tensors theta_bar) const {
+    if (!whole_.group->first()) return;
+    theta_bar[norm_.scale].copy_(bar.scale_bar);
+    theta_bar[norm_.shift].copy_(bar.shift_bar);
+  }
+
   void write(const ops::Conv2dGradient& bar, Tensors theta_bar) const {
     theta_bar[conv_.weight].copy_(bar.w_bar);
     if (conv_.bias >= 0) theta_bar[conv_.bias].copy_(bar.b_bar);
@@ -84,6 +94,7 @@ class Convolution final : public Unit {
   ops::Conv2dWindow window_;
   bool input_;  // x̄ is wanted
   Sweeps sweeps_;
+  GroupBatch whole_;
   Tensors theta_;
   Tensors theta_dot_;
   at::Tensor x_;
@@ -217,7 +228,7 @@ struct MakeUnit {
     const auto* const norm = part.follower<nets::BatchNorm>(first + 1);
     if (norm == nullptr) throw Error("INTERNAL", "A convolution without batch norm has no unit.");
     const bool input = part.network.operations[first].inputs.front() != 0;
-    return std::make_unique<Convolution>(op, *norm, input, part.sweeps);
+    return std::make_unique<Convolution>(op, *norm, input, part.sweeps, part.norm);
   }
   std::unique_ptr<Unit> operator()(const nets::BatchNorm& /*op*/) const {
     throw Error("INTERNAL", "Batch norm that does not follow a convolution has no unit.");

@@ -86,13 +86,13 @@ TrainingBatch batch_of(const Training& training, int64_t k, c10::Device device) 
   batch.y = at::randint(kClasses, {images}, generator, at::kLong).to(device);
   if (training.beyond_paper()) {
     const auto judge = draw(training.size);
-    batch.judge = {judge, at::randint(kClasses, {images}, generator, at::kLong).to(device)};
+    batch.judge = {judge, at::randint(kClasses, {images}, generator, at::kLong).to(device), images};
   }
   return batch;
 }
 
 run::Iteration iterate(run::Learner& learner, const TrainingBatch& batch) {
-  return learner.iterate(batch.x, batch.source_x, batch.y, batch.lr, batch.judge);
+  return learner.iterate({batch.x, batch.y, batch.x.size(0)}, batch.source_x, batch.lr, batch.judge);
 }
 
 }  // namespace l2t::test

@@ -35,7 +35,7 @@ void iterate(const std::string& target, int64_t size, bool read) {
   const auto y = at::empty({3}, options.dtype(at::kLong));
   const auto lr = at::empty({}, options.dtype(at::kDouble));
   for (int i = 0; i < 2; ++i) {
-    const auto result = learner.iterate(x, {x}, y, lr);
+    const auto result = learner.iterate({x, y, x.size(0)}, {x}, lr);
     if (read && result.meta) std::printf("%g\n", result.meta->objective.item().toDouble());
   }
 }

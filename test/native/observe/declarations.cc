@@ -48,6 +48,8 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<NetworkJob>("NetworkJob");
   add.operator()<BenchJob>("BenchJob");
   add.operator()<GraphTiming>("GraphTiming");
+  add.operator()<GroupConfig>("GroupConfig");
+  add.operator()<Group::Traffic>("Traffic");
   add.operator()<backends::cpu::MachineSpeed>("MachineSpeed");
   add.operator()<MemoryUse>("MemoryUse");
   add.operator()<CudaVersions>("CudaVersions");

@@ -58,9 +58,21 @@ void fill(Learner& learner, const std::vector<NamedTensor>& tensors) {
   copy_by_name(learner.phi().layout.specs(), learner.phi().views, tensors);
 }
 
-void add_losses(const Iteration& iteration, const std::string& prefix, std::vector<NamedTensor>& out) {
+/// The group of this process, joined once.
+const Group& group_of(const std::optional<GroupConfig>& config) {
+  static std::shared_ptr<JoinedGroup> group;
+  if (!config) return alone();
+  if (!group) group = join_group(*config);
+  return *group;
+}
+
+/// Adds the whole batch's losses.
+void add_losses(const Iteration& iteration, const Group& group, const std::string& prefix,
+                std::vector<NamedTensor>& out) {
   const auto add = [&](const char* kind, const std::string& name, const at::Tensor& value) {
-    out.push_back({std::string(prefix).append(kind).append(name), value});
+    const auto whole = value.clone();
+    group.sum(whole);
+    out.push_back({std::string(prefix).append(kind).append(name), whole});
   };
   for (const auto& [term, value] : iteration.real.losses) add("loss/", term, value);
   if (!iteration.meta) return;
@@ -72,19 +84,20 @@ void add_losses(const Iteration& iteration, const std::string& prefix, std::vect
   add("meta/", "objective", iteration.meta->objective);
 }
 
-void add_details(const Iteration& iteration, Learner& learner, std::vector<NamedTensor>& out) {
+void add_details(const Iteration& iteration, Learner& learner, const GroupBatch& whole, std::vector<NamedTensor>& out) {
+  const auto rows = [&](const at::Tensor& tensor) { return whole.group->gather(tensor, whole.images); };
   const auto add_all = [&](const std::string& prefix, const std::vector<at::Tensor>& tensors) {
-    for (size_t i = 0; i < tensors.size(); ++i) out.push_back({prefix + std::to_string(i), tensors[i]});
+    for (size_t i = 0; i < tensors.size(); ++i) out.push_back({prefix + std::to_string(i), rows(tensors[i])});
   };
   add_all("w/", iteration.importance.w);
   add_all("lambda/", iteration.importance.lambda);
-  out.push_back({"logits/target", iteration.real.activations.logits});
+  out.push_back({"logits/target", rows(iteration.real.activations.logits)});
   add_all("target_feature/", iteration.real.activations.features);
   std::vector<at::Tensor> source_features;
   for (const auto& source : iteration.sources) {
     source_features.insert(source_features.end(), source.features.begin(), source.features.end());
   }
-  if (!iteration.sources.empty()) out.push_back({"logits/source", iteration.sources[0].logits});
+  if (!iteration.sources.empty()) out.push_back({"logits/source", rows(iteration.sources[0].logits)});
   add_all("source_feature/", source_features);
   if (!iteration.meta) return;
   const auto& phi = learner.phi().layout;
@@ -111,24 +124,30 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
     check_batch(find(config.tensors, "x" + suffix), find(config.tensors, "y" + suffix), config.target.classes);
   }
   const int64_t size = find(config.tensors, "x").size(-1);
-  Learner learner(config.hyperparameters, config.target, size, sources, options, /*observe=*/true);
+  const auto& group = group_of(config.group);
+  Learner learner(config.hyperparameters, config.target, size, sources, options, /*observe=*/true, {&group});
   fill(learner, config.tensors);
   learner.start();
 
   const auto lr = at::scalar_tensor(config.lr, options.dtype(at::kDouble));
+  // This rank's images.
+  const auto labelled = [&](const std::string& x_name, const std::string& y_name) {
+    const auto& x = find(config.tensors, x_name);
+    const auto [begin, end] = group.share(x.size(0));
+    return run::Labelled{x.slice(0, begin, end).to(options).contiguous(at::MemoryFormat::ChannelsLast),
+                         find(config.tensors, y_name).slice(0, begin, end).to(options.device()), x.size(0)};
+  };
   std::vector<NamedTensor> out;
   for (int k = 0; k < config.iterations; ++k) {
     const auto suffix = k == 0 ? std::string() : "@" + std::to_string(k);
-    const auto x = find(config.tensors, "x" + suffix).to(options).contiguous(at::MemoryFormat::ChannelsLast);
-    const auto y = find(config.tensors, "y" + suffix).to(options.device());
     std::optional<run::Labelled> judge;
     if (has(config.tensors, "judge_x" + suffix)) {
-      judge = {find(config.tensors, "judge_x" + suffix).to(options).contiguous(at::MemoryFormat::ChannelsLast),
-               find(config.tensors, "judge_y" + suffix).to(options.device())};
+      judge = labelled("judge_x" + suffix, "judge_y" + suffix);
     }
-    const auto iteration = learner.iterate(x, std::vector<at::Tensor>(sources.size(), x), y, lr, judge);
-    add_losses(iteration, config.iterations == 1 ? "" : "iteration" + std::to_string(k) + "/", out);
-    if (config.iterations == 1) add_details(iteration, learner, out);
+    const auto images = labelled("x" + suffix, "y" + suffix);
+    const auto iteration = learner.iterate(images, std::vector<at::Tensor>(sources.size(), images.x), lr, judge);
+    add_losses(iteration, group, config.iterations == 1 ? "" : "iteration" + std::to_string(k) + "/", out);
+    if (config.iterations == 1) add_details(iteration, learner, {&group, images.images}, out);
   }
   const auto state = learner.tensors();
   out.insert(out.end(), state.begin(), state.end());

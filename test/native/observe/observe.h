@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct ObserveConfig {
   std::string dtype;  // float32 or float64
   std::string device;
   int threads;
+  /// The processes that share each batch; they all observe, in the same order.
+  std::optional<GroupConfig> group;
 
   static void fields(auto& self, auto&& visit) {
     run::Hyperparameters::fields(self.hyperparameters, visit);
@@ -29,6 +32,7 @@ struct ObserveConfig {
     visit("sources", self.sources);
     visit("tensors", self.tensors);
     visit("iterations", self.iterations, Whole{1, 1000});
+    visit("group", self.group);
   }
 };
 

@@ -49,9 +49,9 @@ Rule batch_norm(const Shape& s) {
   constexpr double kEpsilon = 1e-5;
   return {{draw({s.batch, s.in, s.side, s.side}) + 0.5, draw({s.in}), draw({s.in})},
           [](const Tensors& x) { return at::batch_norm(x[0], x[1], x[2], {}, {}, true, 0.1, kEpsilon, false); },
-          [](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
             ops::BatchStatistics statistics;
-            const auto y = ops::batch_norm(x[0], x[1], x[2], {}, {}, 0.1, kEpsilon, statistics);
+            const auto y = ops::batch_norm(x[0], x[1], x[2], {}, {}, 0.1, kEpsilon, {&alone(), s.batch}, statistics);
             auto g = ops::batch_norm_backward(bar, x[0], x[1], statistics);
             const auto x_bar = std::exchange(g.x_bar, at::Tensor());
             const auto t = ops::batch_norm_tangent(x[0], dot[0], x[1], dot[1], dot[2], statistics);
@@ -168,7 +168,7 @@ Rule cross_entropy(const Shape& s, bool weighted) {
             return (weighted ? weights * by_image : by_image).mean();
           },
           [=](const Tensors& z, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
-            const ops::Labels labels{y, weighted ? weights.to(z[0].scalar_type()) : weights, smoothing};
+            const ops::Labels labels{y, weighted ? weights.to(z[0].scalar_type()) : weights, smoothing, s.batch};
             at::Tensor log_p;
             const auto loss = ops::cross_entropy(z[0], labels, log_p);
             const Tensors z_bar{ops::cross_entropy_backward(log_p, labels)};
@@ -225,7 +225,7 @@ Rule attention(const Shape& s) {
   return {{draw({s.batch, s.in, s.side, s.side})},
           [=](const Tensors& x) { return (q(x[0]) - q(source)).square().mean() * 700; },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
-            const auto value = terms::attention_value(source.to(x[0].scalar_type()), x[0], /*weight=*/700);
+            const auto value = terms::attention_value(source.to(x[0].scalar_type()), x[0], /*weight=*/700, s.batch);
             return of_gradient(value.loss, {value.t_bar}, dot, bar);
           }};
 }
@@ -241,7 +241,7 @@ Rule distillation(const Shape& s) {
           },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
             const auto value =
-                terms::distillation_value(source_logits.to(x[0].scalar_type()), x[0], x[1], x[2], {0.7, 3});
+                terms::distillation_value(source_logits.to(x[0].scalar_type()), x[0], x[1], x[2], {0.7, 3}, s.batch);
             return of_gradient(value.loss, {value.t_bar, value.weight_bar, value.bias_bar}, dot, bar);
           }};
 }
@@ -256,7 +256,7 @@ Rule sp(const Shape& s) {
   return {{draw({s.batch, s.in, s.side, s.side})},
           [=](const Tensors& x) { return (similarity(x[0]) - g_source).square().mean() * 30; },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
-            const auto value = terms::sp_value(g_source.to(x[0].scalar_type()), x[0], /*weight=*/30);
+            const auto value = terms::sp_value(g_source.to(x[0].scalar_type()), x[0], /*weight=*/30, {&alone(), s.batch});
             return of_gradient(value.loss, {value.t_bar}, dot, bar);
           }};
 }
@@ -272,7 +272,7 @@ Rule vid(const Shape& s) {
           },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
             const auto value =
-                terms::vid_value(source.to(x[0].scalar_type()), x[0], {x[1], x[2], x[3]}, /*weight=*/0.7);
+                terms::vid_value(source.to(x[0].scalar_type()), x[0], {x[1], x[2], x[3]}, /*weight=*/0.7, s.batch);
             return of_gradient(value.of_map.loss, {value.of_map.t_bar, value.bar.weight, value.bar.bias, value.bar.rho},
                                dot, bar);
           }};
@@ -317,7 +317,8 @@ Rule unit(const Shape& s) {
             const auto [theta, theta_dot] = std::pair{own(x), own(dot)};
             const auto [g, g_dot] = std::pair{own(zeros(x)), own(zeros(x))};
             const auto unit = backends::cpu::make_conv_unit(
-                {form, end, {0, -1, 1, 1}, {1, 2, 0, 1}, /*input=*/true, backends::Sweeps::kProduct},
+                {form, end, {0, -1, 1, 1}, {1, 2, 0, 1}, /*input=*/true, backends::Sweeps::kProduct,
+                 {&alone(), s.batch}},
                 x[0].scalar_type());
             const auto z = unit->forward({x[0], skip(x)}, theta, nullptr);
             const auto input_bar = unit->backward(split(bar), g);

@@ -1,0 +1,90 @@
+#include "binding/group.h"
+
+#include <mutex>
+
+#include "binding/marshal.h"
+#include "native/core/error.h"
+
+namespace l2t::binding {
+
+struct GroupMember::Membership {
+  explicit Membership(GroupConfig group_config) : config(std::move(group_config)) {}
+
+  /// Throws GROUP_FAILED before join() and after leave().
+  std::shared_ptr<JoinedGroup> joined() {
+    const std::scoped_lock lock(mutex);
+    if (group) return group;
+    throw Error("GROUP_FAILED", "This process has not joined the group, or has left it.");
+  }
+
+  GroupConfig config;
+  std::mutex mutex;
+  std::shared_ptr<JoinedGroup> group;  // between join() and leave()
+};
+
+Napi::Function GroupMember::constructor(Napi::Env env) {
+  // `joined` is for jobs, which are given a group as their member `group`.
+  return DefineClass(env, "Group",
+                     {InstanceMethod<&GroupMember::join>("join"), InstanceMethod<&GroupMember::joined>("joined"),
+                      InstanceMethod<&GroupMember::exchange>("exchange"),
+                      InstanceMethod<&GroupMember::leave>("leave")});
+}
+
+GroupMember::GroupMember(const Napi::CallbackInfo& info) : Napi::ObjectWrap<GroupMember>(info) {
+  guarded(info.Env(), [&] {
+    auto config = read_job<GroupConfig>(info[0]);
+    if (config.rank >= config.size) throw Error("INVALID_OPTION", "rank must be below size.");
+    membership_ = std::make_shared<Membership>(std::move(config));
+  });
+}
+
+Napi::Value GroupMember::join(const Napi::CallbackInfo& info) {
+  return Worker::start(info.Env(), std::make_shared<Worker>(), {},
+                       [membership = membership_](Worker& /*worker*/) -> MakeValue {
+                         auto group = join_group(membership->config);
+                         const std::scoped_lock lock(membership->mutex);
+                         membership->group = std::move(group);
+                         return [](Napi::Env env) { return env.Undefined(); };
+                       });
+}
+
+Napi::Value GroupMember::joined(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    return Napi::External<std::shared_ptr<JoinedGroup>>::New(
+        info.Env(), new std::shared_ptr<JoinedGroup>(membership_->joined()),
+        [](Napi::Env /*env*/, std::shared_ptr<JoinedGroup>* group) { delete group; });
+  });
+}
+
+Napi::Value GroupMember::exchange(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto text = argument<std::string>(info[0], "text");
+    return Worker::start(info.Env(), std::make_shared<Worker>(), {},
+                         [membership = membership_, text](Worker& /*worker*/) -> MakeValue {
+                           const auto texts = membership->joined()->exchange(text);
+                           return [texts](Napi::Env env) { return write(env, texts); };
+                         });
+  });
+}
+
+Napi::Value GroupMember::leave(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::scoped_lock lock(membership_->mutex);
+    if (membership_->group && info[0].IsString()) membership_->group->fail(info[0].As<Napi::String>());
+    membership_->group.reset();
+    return info.Env().Undefined();
+  });
+}
+
+void read(const Napi::Value& value, const Place& place, std::shared_ptr<JoinedGroup>& member) {
+  if (value.IsUndefined()) return;
+  const auto joined = value.IsObject() ? value.As<Napi::Object>().Get("joined") : value.Env().Undefined();
+  if (!joined.IsFunction()) place.refuse("a Group");
+  const auto external = joined.As<Napi::Function>().Call(value, {});
+  if (!external.IsExternal()) place.refuse("a Group");
+  member = *external.As<Napi::External<std::shared_ptr<JoinedGroup>>>().Data();
+}
+
+Napi::Value groups(const Napi::CallbackInfo& info) { return write(info.Env(), has_groups()); }
+
+}  // namespace l2t::binding

@@ -1,0 +1,31 @@
+#pragma once
+#include <napi.h>
+
+#include <memory>
+
+#include "binding/worker.h"
+#include "native/core/group.h"
+
+namespace l2t::binding {
+
+/// class Group of src/native/contract.ts: this process's membership in a group.
+class GroupMember : public Napi::ObjectWrap<GroupMember> {
+ public:
+  static Napi::Function constructor(Napi::Env env);
+  explicit GroupMember(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value join(const Napi::CallbackInfo& info);
+  Napi::Value joined(const Napi::CallbackInfo& info);
+  Napi::Value exchange(const Napi::CallbackInfo& info);
+  Napi::Value leave(const Napi::CallbackInfo& info);
+
+  /// Shared with the threads that join and exchange.
+  struct Membership;
+  std::shared_ptr<Membership> membership_;
+};
+
+/// groups() of src/native/contract.ts.
+Napi::Value groups(const Napi::CallbackInfo& info);
+
+}  // namespace l2t::binding

@@ -1,0 +1,144 @@
+#ifdef USE_C10D_GLOO
+#include "native/core/group_watch.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+
+#include "native/core/error.h"
+
+namespace l2t {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kBeat = 1s;
+/// A rank that has not written for so long has ended or is stopped.
+constexpr auto kSilence = 3500ms;
+
+std::string key(const char* what, int rank) { return std::string("l2t/") + what + "/" + std::to_string(rank); }
+
+std::string read(c10d::Store& store, const std::string& name) {
+  if (!store.check({name})) return {};
+  const auto bytes = store.get(name);
+  return {bytes.begin(), bytes.end()};
+}
+
+void write(c10d::Store& store, const std::string& name, const std::string& text) {
+  store.set(name, std::vector<uint8_t>(text.begin(), text.end()));
+}
+
+std::string listed(const std::vector<int>& ranks) {
+  std::string text;
+  for (const int rank : ranks) text += (text.empty() ? "" : ", ") + std::to_string(rank);
+  return (ranks.size() == 1 ? "Rank " : "Ranks ") + text;
+}
+
+}  // namespace
+
+GroupWatch::GroupWatch(const GroupConfig& config, Store store, Store beats)
+    : config_(config), store_(std::move(store)), beats_(std::move(beats)) {
+  thread_ = std::thread([this] { beat(); });
+}
+
+GroupWatch::~GroupWatch() {
+  {
+    const std::scoped_lock lock(mutex_);
+    over_ = true;
+  }
+  ended_.notify_all();
+  thread_.join();
+}
+
+void GroupWatch::beat() {
+  std::unique_lock lock(mutex_);
+  for (int64_t n = 1; !over_; ++n) {
+    try {
+      write(*beats_, key("beat", config_.rank), std::to_string(n) + " " + std::to_string(calls_));
+    } catch (const std::exception&) {
+      return;  // rank 0 is gone: the next call of the group says so
+    }
+    ended_.wait_for(lock, kBeat, [this] { return over_; });
+  }
+}
+
+void GroupWatch::wait_for_all() {
+  const auto until = Clock::now() + std::chrono::duration<double>(config_.timeout);
+  std::vector<int> missing;
+  do {
+    missing.clear();
+    for (int rank = 0; rank < config_.size; ++rank) {
+      if (read(*store_, key("beat", rank)).empty()) missing.push_back(rank);
+    }
+    if (missing.empty()) return;
+    std::this_thread::sleep_for(50ms);
+  } while (Clock::now() < until);
+  throw Error("GROUP_FAILED", listed(missing) + " of " + std::to_string(config_.size) + " did not join within " +
+                                  std::to_string(static_cast<int64_t>(config_.timeout)) +
+                                  " s: see what they say, and whether they can reach " + config_.host + ":" +
+                                  std::to_string(config_.port) + ".");
+}
+
+void GroupWatch::fail(const std::string& reason) {
+  try {
+    write(*store_, key("failed", config_.rank), reason);
+  } catch (const std::exception&) {
+    // Rank 0 is gone, and the others know it.
+  }
+}
+
+std::string GroupWatch::reason_of(int rank) { return read(*store_, key("failed", rank)); }
+
+std::vector<GroupWatch::Sign> GroupWatch::signs() {
+  std::vector<Sign> signs;
+  for (int rank = 0; rank < config_.size; ++rank) {
+    const auto text = read(*store_, key("beat", rank));
+    char* rest = nullptr;
+    const int64_t beat = std::strtoll(text.c_str(), &rest, 10);
+    signs.push_back({beat, std::strtoll(rest, nullptr, 10)});
+  }
+  return signs;
+}
+
+std::string GroupWatch::blame(const std::string& problem) {
+  const auto ranks_where = [&](const auto& test) {
+    std::vector<int> ranks;
+    for (int rank = 0; rank < config_.size; ++rank) {
+      if (test(rank)) ranks.push_back(rank);
+    }
+    return ranks;
+  };
+  try {
+    // A rank that failed by itself says so before it leaves, or a moment later.
+    const auto before = signs();
+    const auto until = Clock::now() + kSilence;
+    do {
+      for (int rank = 0; rank < config_.size; ++rank) {
+        if (const auto reason = reason_of(rank); !reason.empty()) {
+          return "Rank " + std::to_string(rank) + " failed: " + reason;
+        }
+      }
+      std::this_thread::sleep_for(100ms);
+    } while (Clock::now() < until);
+    const auto after = signs();
+    const auto silent = ranks_where([&](int rank) { return after[rank].beat == before[rank].beat; });
+    if (!silent.empty()) {
+      return listed(silent) + (silent.size() == 1 ? " has" : " have") +
+             " ended or been stopped. What was saved before is kept: --resume continues it.";
+    }
+    const auto fewest = std::min_element(after.begin(), after.end(), [](auto a, auto b) { return a.calls < b.calls; });
+    const auto most = std::max_element(after.begin(), after.end(), [](auto a, auto b) { return a.calls < b.calls; });
+    if (fewest->calls < most->calls) {
+      const auto slow = ranks_where([&](int rank) { return after[rank].calls == fewest->calls; });
+      return listed(slow) + " kept the others waiting for more than " +
+             std::to_string(static_cast<int64_t>(config_.timeout)) + " s (--timeout).";
+    }
+  } catch (const std::exception&) {
+    return "Rank 0 has ended or cannot be reached any more.";
+  }
+  return "The ranks lost their connection: " + problem.substr(0, problem.find('\n'));
+}
+
+}  // namespace l2t
+#endif
