@@ -5,6 +5,7 @@
     'libtorch%': '/usr',
     'libtorch_lib%': '/usr/lib/x86_64-linux-gnu',
     'openmp_libraries%': '-lgomp',
+    'groups%': 0,
   },
   'targets': [
     {
@@ -37,6 +38,7 @@
         '<(openmp_libraries)',
       ],
       'conditions': [
+        ['groups==1', { 'defines': ['USE_C10D_GLOO'] }],
         ['libtorch!="/usr"', { 'ldflags': ['-Wl,-rpath,<(libtorch_lib)'] }],
       ],
     },

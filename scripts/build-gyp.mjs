@@ -4,7 +4,7 @@
  * node-gyp would fetch Node's headers; Node-API needs only those of node-api-headers, so it is given a folder of them.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join, relative, resolve } from 'node:path';
@@ -63,12 +63,20 @@ function openmp(libDir) {
   return bundled === undefined ? '-lgomp' : join(libDir, bundled);
 }
 
+/** Can a run use several processes? As cmake/groups.cmake decides. */
+function groups(prefix) {
+  const c10d = join(prefix, 'include/torch/csrc/distributed/c10d/ProcessGroupGloo.hpp');
+  const gloo = [join(prefix, 'include'), '/usr/include'].map((folder) => join(folder, 'gloo/transport/device.h'));
+  return existsSync(c10d) && gloo.some(existsSync);
+}
+
 function build() {
   const libtorch = requireLibTorch({ say: (line) => console.error(line) });
   const variables = {
     libtorch: libtorch.prefix,
     libtorch_lib: libtorch.libDir,
     openmp_libraries: openmp(libtorch.libDir),
+    groups: groups(libtorch.prefix) ? 1 : 0,
   };
   const headers = nodeHeaders();
   const child = spawnSync(

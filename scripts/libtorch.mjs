@@ -32,7 +32,8 @@ export const loadEnvironment = {
 };
 
 export const minimumVersion = '2.6';
-const aptPackages = ['libtorch-dev', 'libopenblas0'];
+// Gloo's headers: with them, one run can use several processes (cmake/groups.cmake).
+const aptPackages = ['libtorch-dev', 'libopenblas0', 'libgloo-dev'];
 const archiveUrl = 'https://download.pytorch.org/libtorch/cpu/libtorch-cxx11-abi-shared-with-deps-2.6.0%2Bcpu.zip';
 const versionHeader = 'include/torch/csrc/api/include/torch/version.h';
 

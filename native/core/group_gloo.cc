@@ -22,6 +22,7 @@ std::shared_ptr<JoinedGroup> join_group(const GroupConfig& /*config*/) {
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <ATen/ops/empty_like.h>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -126,25 +127,34 @@ class GlooGroup final : public JoinedGroup {
  protected:
   void all_reduce(const at::Tensor& values) const override {
     guarded([&] {
-      std::vector<at::Tensor> tensors{values};
+      std::vector<at::Tensor> tensors{values.cpu()};
       gloo_->allreduce(tensors)->wait();
+      take(values, tensors.front());
     });
   }
   void broadcast_from_first(const at::Tensor& values) const override {
     guarded([&] {
-      std::vector<at::Tensor> tensors{values};
+      std::vector<at::Tensor> tensors{values.cpu()};
       gloo_->broadcast(tensors)->wait();
+      take(values, tensors.front());
     });
   }
   void all_gather(const at::Tensor& all, const at::Tensor& values) const override {
     guarded([&] {
-      std::vector<std::vector<at::Tensor>> outputs{all.unbind()};
-      std::vector<at::Tensor> inputs{values};
+      const auto host = all.is_cpu() ? all : at::empty_like(all, all.options().device(at::kCPU));
+      std::vector<std::vector<at::Tensor>> outputs{host.unbind()};
+      std::vector<at::Tensor> inputs{values.cpu()};
       gloo_->allgather(outputs, inputs)->wait();
+      take(all, host);
     });
   }
 
  private:
+  /// Gloo computes on the CPU, so tensors of a GPU go there and back.
+  static void take(const at::Tensor& values, const at::Tensor& host) {
+    if (!host.is_same(values)) values.copy_(host);
+  }
+
   /// Runs a call of c10d; where it fails, finds the rank that is to blame.
   template <class Call>
   void guarded(const Call& call) const {

@@ -18,6 +18,8 @@ export interface SelfTest {
   readonly vectors: string;
   readonly device: { readonly device: string; readonly reason: string };
   readonly backend: string;
+  /** Can a run use several processes? */
+  readonly groups: boolean;
 }
 
 const apt = (name: string): string => `sudo apt-get update && sudo apt-get install -y ${name}`;
@@ -95,7 +97,7 @@ function selfTest(): { check: Check; result?: SelfTest } {
     const [compiled, runtime] = Object.values(cudaVersions).map((release) => release.split('.')[0]);
     const cudaDescription = compiled === runtime ? addon.cuda() : undefined;
     const backend = addon.backend(device.device, 'auto');
-    console.log(JSON.stringify({ ...addon.info(), cudaVersions, cudaDescription, device, backend }));`;
+    console.log(JSON.stringify({ ...addon.info(), cudaVersions, cudaDescription, device, backend, groups: addon.groups() }));`;
   const env = { ...loadEnvironment, ...process.env };
   const child = spawnSync(process.execPath, ['-e', program, addonPath()], { encoding: 'utf8', timeout: 120_000, env });
   if (child.status === 0) {
@@ -113,6 +115,13 @@ function selfTest(): { check: Check; result?: SelfTest } {
       ? 'npx l2t-native build'
       : `is LibTorch still in ${stamp.libtorch.path}? If not: npx l2t-native build`;
   return { check: { name: 'Self-test', state: 'broken', detail: detail.trim(), fix } };
+}
+
+function checkGroups({ groups }: SelfTest): Check {
+  const name = 'Processes';
+  if (groups) return { name, state: 'ok', detail: 'a run can use several (l2t-native launch)' };
+  const detail = "a run can use one only: LibTorch has no c10d with Gloo, or Gloo's headers were not there";
+  return { name, state: 'note', detail, fix: `${apt('libgloo-dev')} && npx l2t-native build` };
 }
 
 /** Examines this machine and the built addon, which is loaded in a child process. */
@@ -134,7 +143,7 @@ export function examine(): { checks: Check[]; libtorch: unknown; selfTest: SelfT
     const { cudaVersions: versions, cudaDescription: found, device } = test.result;
     checks.push(...cudaChecks({ driver: nvidiaDriver(), part: readBuildStamp()?.cuda, versions, found }));
     const detail = `auto chooses ${device.device}; its backend is ${test.result.backend}`;
-    checks.push({ name: 'Device', state: 'ok', detail });
+    checks.push({ name: 'Device', state: 'ok', detail }, checkGroups(test.result));
   }
   return { checks, libtorch, selfTest: test.result };
 }

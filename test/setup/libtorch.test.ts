@@ -111,7 +111,7 @@ test('the message names every place tried, why not, and three fixes with their c
   const message = explain(tried);
   for (const { path, reason } of tried) expect(message).toContain(`${path}: ${reason}`);
   expect(tried.map(({ how }) => how)).toEqual(['the active venv', 'l2t-native setup', 'the system', 'apt-get']);
-  expect(message).toContain('sudo apt-get update && sudo apt-get install -y libtorch-dev libopenblas0');
+  expect(message).toContain('sudo apt-get update && sudo apt-get install -y libtorch-dev libopenblas0 libgloo-dev');
   expect(message).toMatch(/npx l2t-native setup --from 'https:\/\/.*\.zip'/);
   expect(message).toContain('export LIBTORCH=/path/to/libtorch');
   expect(message).toContain('export LIBTORCH_USE_PYTORCH=1');

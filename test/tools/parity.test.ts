@@ -1,7 +1,11 @@
+import { execFile } from 'node:child_process';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { packageRoot } from '../../scripts/build-native.mjs';
+import { addon } from '../../src/native/addon.js';
 import { readSafetensors, writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { type ParityReport, parity } from '../../tools/parity/parity.js';
 import { formatReport } from '../../tools/parity/report.js';
@@ -67,6 +71,17 @@ describe('parity', { timeout: 300_000 }, () => {
     const report = await parity(fixtures, { dtype: 'float64', ...settings });
     expect(report.cases.filter(({ outcome }) => outcome === 'failed')).toEqual([]);
     expect(lastLine(report)).toBe('parity: 6 passed, 0 failed, 0 unsupported');
+  });
+
+  // Of a batch of 4, 3 ranks have 1, 1 and 2 images; of 5 ranks, one has none.
+  it.skipIf(!addon().groups()).each([
+    { ranks: 2, convolution: 'winograd' },
+    { ranks: 5, convolution: 'winograd' },
+    { ranks: 3, convolution: 'direct' },
+  ])('holds in float64 over $ranks processes, convolution $convolution', async ({ ranks, convolution }) => {
+    const args = ['tools/parity/main.ts', fixtures, '--nproc', String(ranks), '--convolution', convolution];
+    const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', ...args], { cwd: packageRoot });
+    expect(stdout.trimEnd().split('\n').at(-1)).toBe('parity: 6 passed, 0 failed, 0 unsupported');
   });
 
   it.each(['autograd', 'native'] as const)('holds in float32, engine %s', async (engine) => {
