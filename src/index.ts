@@ -19,6 +19,7 @@ export { type DataSummary, type Proposal, type ProposeOptions, proposeOptions } 
 export { type ReportOptions, report } from './experiments/report.js';
 export { type DryRun, dryRun, type ReproduceOptions, reproduce, resumeReproduction } from './experiments/reproduce.js';
 export type { ExperimentRow } from './experiments/row.js';
+export type { GroupOptions } from './group/options.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
 export type { ImageInput } from './inference/image-input.js';
 export {

@@ -127,6 +127,7 @@ const loadsAddon = /\.node['"`]|createRequire|process\.dlopen|\bbindings\(/;
 const floors = [
   ['native', 'system'],
   ['options'],
+  ['group'],
   ['networks'],
   ['data'],
   ['inference'],

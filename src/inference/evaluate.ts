@@ -1,14 +1,29 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
+import { fingerprint } from '../data/fingerprint.js';
+import { evaluationBatch } from '../data/fit.js';
+import type { ImageList } from '../data/image-list.js';
 import { folderFingerprint, loadData } from '../data/load.js';
 import type { DataKind } from '../data/open.js';
 import { evaluationSplit } from '../data/split.js';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
+import type { Fact } from '../group/facts.js';
+import { type Group, inGroup } from '../group/group.js';
+import { aGroup, type GroupOptions } from '../group/options.js';
+import type { NamedTensor } from '../native/addon.js';
 import { type Checkpoint, type CheckpointOptions, optionNamesControl, readCheckpoint } from '../networks/checkpoint.js';
-import { aListingListener, aMessageListener, aProgressListener, aSignal, takeOptions } from '../options/arguments.js';
-import { required, type Written } from '../options/check.js';
+import { hashTensors } from '../networks/weights/content-hash.js';
+import {
+  aListingListener,
+  aMessageListener,
+  aProgressListener,
+  aSignal,
+  takeControls,
+  takeRest,
+} from '../options/arguments.js';
+import { flagOf, type Given, required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { defaultTop } from '../options/rules.js';
 import { parseRecord } from '../options/run-record.js';
@@ -23,6 +38,11 @@ import { type TopAccuracy, topAccuracy } from './top-accuracy.js';
 export type EvaluateOptions = Written<typeof evaluateSchema, 'data'> & {
   /** Ends the evaluation with L2TError ABORTED, at the next batch. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Shares the images with other processes, each of which makes the same call (docs/scale.md). All have the result; the
+   * listeners below are called on rank 0 alone.
+   */
+  readonly group?: GroupOptions | undefined;
   /** Called with the number of entries of the data folder listed so far, if listing takes longer than half a second. */
   readonly onListed?: ((entries: number) => void) | undefined;
   /** Images evaluated so far. */
@@ -66,6 +86,7 @@ export interface EvaluationResult {
 
 const controls = {
   signal: aSignal,
+  group: aGroup,
   onListed: aListingListener,
   onProgress: aProgressListener,
   onWarning: aMessageListener,
@@ -82,12 +103,45 @@ const controls = {
  * checkpoint's; DEVICE_UNAVAILABLE, FILE_ACCESS, ABORTED.
  */
 export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateOptions): Promise<EvaluationResult> {
-  const { options, control } = takeOptions(evaluateSchema, given, controls);
-  const { signal, onListed, onProgress, onWarning, onNote, names } = control;
+  const { rest, control } = takeControls(given, controls);
+  return inGroup(control.group, control.signal, async (group) => {
+    const { signal, names } = control;
+    const listeners = group.first ? control : {};
+    const context = { ...listeners, signal, names, group };
+    const subject = await group.agree(
+      () => prepare(checkpoint, takeRest(evaluateSchema, rest), context),
+      ({ facts }) => facts,
+    );
+    return measure(subject, context);
+  });
+}
+
+type Listeners = Pick<EvaluateOptions, 'onListed' | 'onProgress' | 'onWarning' | 'onNote'>;
+type Context = Listeners & Pick<EvaluateOptions, 'signal' | 'names'> & { readonly group: Group };
+
+/** What is evaluated, and how. */
+interface Subject {
+  readonly inference: Inference;
+  readonly network: string;
+  readonly images: ImageList;
+  readonly classNames: readonly string[];
+  /** The class of each of the data set's labels. */
+  readonly indices: readonly number[];
+  /** K of the top-K accuracy. */
+  readonly top: number | undefined;
+  readonly batch: number;
+  readonly facts: readonly Fact[];
+}
+
+async function prepare(
+  checkpoint: string | Checkpoint,
+  options: Given<typeof evaluateSchema>,
+  { signal, onListed, onWarning, onNote, names, group }: Context,
+): Promise<Subject> {
   const data = required(evaluateSchema, options, 'data');
-  const { network, width, size, strict, classes, split, batch, device, threads } = options;
+  const { network, width, size, strict, classes, split, device = 'auto', threads = group.threads } = options;
   const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, names, onWarning });
-  const inference = new Inference(loaded, { size, device, threads });
+  const inference = new Inference(loaded, { size, device: group.device(device).device, threads });
   const listing = { signal, onListed };
   for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);
   const divided = options.split ?? options.splitFile;
@@ -102,23 +156,87 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
   if (images.count === 0) throw new L2TError('INVALID_DATA', `${data} has no images to evaluate on.`);
   const { classNames, indices } = classesOf(loaded, dataset);
   const top = topOf(options.top, classNames.length);
-  let near = 0;
+  const { batch = evaluationBatch(inference.size) } = options;
+  const shared: Fact[] = [
+    ...(['split', 'top', 'batch', 'size'] as const).map((key) => ({
+      what: flagOf(key),
+      value: options[key],
+      code: 'INVALID_OPTION' as const,
+    })),
+    {
+      what: 'the checkpoint',
+      value: hashTensors(loaded.weights as NamedTensor[]),
+      code: 'INVALID_WEIGHTS',
+      hidden: true,
+    },
+    { what: 'the number of images', value: images.count, code: 'INVALID_DATA' },
+  ];
+  const facts =
+    group.size === 1
+      ? []
+      : [
+          ...shared,
+          { what: 'the data', value: await fingerprint(dataset, signal), code: 'INVALID_DATA', hidden: true } as const,
+        ];
+  return { inference, network: loaded.network.name, images, classNames, indices, top, batch, facts };
+}
+
+/** What is found of each image of a share, in their order. */
+interface Findings {
+  /** The predicted classes. */
+  readonly predicted: number[];
+  /** Cross-entropies, nats. */
+  readonly nats: number[];
+  /** Images whose class is among the `top` likeliest. */
+  near: number;
+}
+
+async function measure(subject: Subject, { signal, onProgress, group }: Context): Promise<EvaluationResult> {
+  const { images, classNames, indices, top, network } = subject;
+  const found = await group.all(() => findings(subject, shareOf(subject, group), signal, onProgress));
+  const predicted = found.flatMap((share) => share.predicted);
+  // Added up in the order of the images, so that the sum does not depend on the number of ranks.
+  const loss = found.flatMap((share) => share.nats).reduce((sum, nats) => sum + nats, 0) / images.count;
+  const near = found.reduce((sum, share) => sum + share.near, 0);
   const confusion = classNames.map(() => classNames.map(() => 0));
-  let nats = 0;
-  for await (const { first, outcomes } of inference.batches(images, { batch, signal })) {
+  predicted.forEach((index, image) => {
+    const row = confusion[indices[images.labels[image] as number] as number] as number[];
+    row[index] = (row[index] as number) + 1;
+  });
+  const topK = top === undefined ? null : topAccuracy(top, near, images.count);
+  return { ...summarise(confusion, classNames), topK, loss, network };
+}
+
+/** The images of this rank: whole batches, so that each image is in the same batch for any number of ranks. */
+function shareOf({ images: { count }, batch }: Subject, { rank, size }: Group): { from: number; to: number } {
+  const batches = Math.ceil(count / batch);
+  const begin = (place: number) => Math.min(count, batch * Math.floor((place * batches) / size));
+  return { from: begin(rank), to: begin(rank + 1) };
+}
+
+async function findings(
+  { inference, images, indices, top, batch }: Subject,
+  { from, to }: { from: number; to: number },
+  signal: AbortSignal | undefined,
+  onProgress: Listeners['onProgress'],
+): Promise<Findings> {
+  const found: Findings = { predicted: [], nats: [], near: 0 };
+  const share = {
+    count: to - from,
+    name: (index: number) => images.name(from + index),
+    read: (index: number) => images.read(from + index),
+  };
+  for await (const { first, outcomes } of inference.batches(share, { batch, signal })) {
     outcomes.forEach((logits, k) => {
       if (logits instanceof L2TError) throw logits;
-      const label = indices[images.labels[first + k] as number] as number;
-      const row = confusion[label] as number[];
-      const predicted = argmax(logits);
-      row[predicted] = (row[predicted] as number) + 1;
-      nats -= logSoftmax(logits)[label] as number;
-      if (top !== undefined && rankOf(logits, label) < top) near++;
+      const label = indices[images.labels[from + first + k] as number] as number;
+      found.predicted.push(argmax(logits));
+      found.nats.push(-(logSoftmax(logits)[label] as number));
+      if (top !== undefined && rankOf(logits, label) < top) found.near++;
     });
-    onProgress?.(first + outcomes.length, images.count);
+    onProgress?.(first + outcomes.length, share.count);
   }
-  const topK = top === undefined ? null : topAccuracy(top, near, images.count);
-  return { ...summarise(confusion, classNames), topK, loss: nats / images.count, network: loaded.network.name };
+  return found;
 }
 
 /**

@@ -49,6 +49,19 @@ export function takeOptions<S extends Schema, C extends Controls>(
   given: unknown,
   controls: C,
 ): { options: Given<S>; control: Taken<C> } {
+  const { rest, control } = takeControls(given, controls);
+  return { options: takeRest(schema, rest), control };
+}
+
+/** The options of a schema, from what `takeControls` left. @throws L2TError INVALID_OPTION. */
+export const takeRest = <S extends Schema>(schema: S, rest: Readonly<Record<string, unknown>>): Given<S> =>
+  guarded('The options argument', () => checkOptions(schema, rest));
+
+/** The controls of an API call's options argument, and the rest of it, unchecked. @throws L2TError INVALID_OPTION. */
+export function takeControls<C extends Controls>(
+  given: unknown,
+  controls: C,
+): { rest: Record<string, unknown>; control: Taken<C> } {
   const own = given === undefined ? {} : copyOf(given, 'The options argument', 'an object of options');
   const taken: Record<string, unknown> = {};
   for (const [key, { allowed, is }] of Object.entries(controls)) {
@@ -58,8 +71,7 @@ export function takeOptions<S extends Schema, C extends Controls>(
     if (!guarded(`Option ${key}`, () => is(value))) throw refused(`Option ${key}`, value, allowed);
     taken[key] = value;
   }
-  const options = guarded('The options argument', () => checkOptions(schema, own));
-  return { options, control: taken as Taken<C> };
+  return { rest: own, control: taken as Taken<C> };
 }
 
 /** A copy of the object's own properties. @throws L2TError INVALID_OPTION if it is no object, or cannot be read. */

@@ -7,7 +7,7 @@ import { layouts } from './datasets.js';
 import { logNames } from './logs.js';
 import { methodNames, type SettingName, settings } from './methods.js';
 import { networkNames } from './networks.js';
-import { augmentNames, convolutionNames, engineNames, metaBatches, precisionNames } from './schemas.js';
+import { augmentNames, batchNormNames, convolutionNames, engineNames, metaBatches, precisionNames } from './schemas.js';
 import { parseYaml } from './yaml.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -68,6 +68,8 @@ const resolved = z.strictObject({
   deterministic: z.literal(false).optional(),
   /** Absent: true. */
   graph: z.literal(false).optional(),
+  /** Absent: global. */
+  batchNorm: z.enum(batchNormNames).optional(),
   device: z.string(),
   threads: z.int().min(1),
   saveEvery: z.number(),
@@ -88,6 +90,8 @@ const record = z.strictObject({
   /** Selects the run's rules (rules.ts). */
   format: z.union([z.literal(1), z.literal(2)]),
   verb: z.enum(['transfer', 'pretrain']),
+  /** Number of processes with which the run began, of which rank 0 recorded its device and threads. Absent: 1. */
+  ranks: z.int().min(2).optional(),
   options: resolved,
   /**
    * What a resume must find unchanged. `folder`, the hash of the whole data folder, is there only if split.json

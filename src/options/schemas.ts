@@ -1,5 +1,12 @@
 import * as z from 'zod';
-import type { AugmentName, ConvolutionName, EngineName, MetaBatch, PrecisionName } from '../native/contract.js';
+import type {
+  AugmentName,
+  BatchNormName,
+  ConvolutionName,
+  EngineName,
+  MetaBatch,
+  PrecisionName,
+} from '../native/contract.js';
 import { layouts, splitNames } from './datasets.js';
 import { logNames } from './logs.js';
 import { methodNames, methodOf, rowNames, settings } from './methods.js';
@@ -12,6 +19,7 @@ export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfie
 export const precisionNames = ['float32', 'tf32', 'bf16'] as const satisfies readonly PrecisionName[];
 export const metaBatches = ['same', 'other'] as const satisfies readonly MetaBatch[];
 export const augmentNames = ['crop-flip', 'none', 'trivial'] as const satisfies readonly AugmentName[];
+export const batchNormNames = ['global', 'local'] as const satisfies readonly BatchNormName[];
 export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
@@ -102,6 +110,12 @@ const training = {
   graph: yes('a GPU runs a step as one CUDA graph; without, operation by operation, with the same bits', {
     default: true,
   }),
+  batchNorm: choice(
+    batchNormNames,
+    'of several processes: batch norm takes its statistics over the whole batch, as one process does (global), or over ' +
+      'the part of each process, which is another result, but faster on a slow network (local)',
+    { default: 'global' },
+  ),
   out: path('dir', 'run folder to create (runs/…, the first free)'),
   lr: custom(
     z.union([z.literal('auto'), z.number().gt(0).lte(100)]),
@@ -197,7 +211,7 @@ export const initSchema = proposeSchema.extend({
 });
 
 /** Options of `compare`: the options of `transfer` that are the same for every method, and the methods. */
-export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true }).extend({
+export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true, batchNorm: true }).extend({
   methods: listed(
     'list',
     `methods separated by commas, of ${rowNames.join(', ')}; a method's pairs follow a colon, as in fm:all-to-all`,

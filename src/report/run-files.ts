@@ -96,6 +96,8 @@ export interface EpochTiming {
   readonly peakMemory?: number;
   /** Only on a GPU. */
   readonly gpuMemory?: GpuMemory;
+  /** Number of processes that computed it; absent: 1. */
+  readonly ranks?: number;
 }
 
 /** The report of a run or an experiment. */

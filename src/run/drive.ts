@@ -9,6 +9,7 @@ import {
   type StepEvent,
 } from '../native/addon.js';
 import { onAbort } from '../system/abort.js';
+import type { Context } from './materials.js';
 
 /** Receives the events of a native run. */
 export interface RunListener {
@@ -19,13 +20,14 @@ export interface RunListener {
 }
 
 /**
- * Makes a native run, starts it through `begin`, decodes the images that it requests, and stops it on the signal.
+ * Makes a native run, starts it through `begin`, decodes the images that it requests, and stops it on the signal. A
+ * failure here reaches the group's other ranks; theirs reaches this one.
  * @throws the error that `begin` or the listener's `save` rejects with; L2TError for an image that cannot be decoded.
  */
 export async function driveRun<T>(
   job: RunJob,
   { streamed }: Pick<TrainingData, 'streamed'>,
-  signal: AbortSignal | undefined,
+  { signal, group }: Pick<Context, 'signal' | 'group'>,
   listener: RunListener,
   begin: (run: NativeRun) => Promise<T>,
 ): Promise<T> {
@@ -39,7 +41,7 @@ export async function driveRun<T>(
     failure ??= { error };
     stop();
   };
-  const run = new (addon().Run)(job, (event) => {
+  const run = new (addon().Run)({ ...job, ...(group.native && { group: group.native }) }, (event) => {
     if (event.type === 'step') listener.step(event, stop);
     else if (event.type === 'decode') {
       decoder
@@ -57,10 +59,13 @@ export async function driveRun<T>(
   const forget = onAbort(signal, stop);
   try {
     if (signal?.aborted) stop();
+    // If the native part fails here, it fails on the other ranks, too: there is nothing to tell them.
     const result = await begin(run).catch((error: unknown) => {
       throw failure ? failure.error : error;
     });
-    if (failure) throw failure.error;
+    await group.all(() => {
+      if (failure) throw failure.error;
+    });
     return result;
   } finally {
     decoder.end();

@@ -144,10 +144,17 @@ export class RunFolder {
     this.#logs = await openLogs(options.log ?? [], { folder: this.path, options, lr }, done);
   }
 
-  /** Saves the end of an epoch; `network` is the target as it is now. */
+  /** Number of processes that computed the last saved epoch, or that began the run. */
+  get ranks(): number {
+    const last = this.#timing.at(-1);
+    return (last === undefined ? this.record.ranks : parseTiming(last).ranks) ?? 1;
+  }
+
+  /** Saves the end of an epoch that `ranks` processes computed; `network` is the target as it is now. */
   async saveEpoch(
     { metrics, seconds, steps, imagesPerSecond, best, gpuMemory, state }: EpochEvent,
     network: Checkpoint,
+    ranks: number,
   ): Promise<void> {
     const peakMemory = 1024 * process.resourceUsage().maxRSS;
     const timing = {
@@ -157,6 +164,7 @@ export class RunFolder {
       ...(steps > 0 && { imagesPerSecond }),
       peakMemory,
       ...(gpuMemory && { gpuMemory }),
+      ...(ranks > 1 && { ranks }),
     };
     this.#metrics.push(JSON.stringify(metrics));
     this.#timing.push(JSON.stringify(timing));

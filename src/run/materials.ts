@@ -1,8 +1,10 @@
 import { prepareTrainingData, type TrainingData } from '../data/training-sets.js';
+import type { Group } from '../group/group.js';
 import { addon, type NamedTensor, type NativeSource } from '../native/addon.js';
 import { type Checkpoint, flagNames, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork, lastLayerOf } from '../networks/describe.js';
 import { methodOf } from '../options/methods.js';
+import { imagenetNormalisation } from '../options/networks.js';
 import { type Rules, rules } from '../options/rules.js';
 import type { ResolvedOptions, RunRecord } from '../options/run-record.js';
 import { printable } from '../system/printable.js';
@@ -21,6 +23,8 @@ export interface Materials {
 }
 
 export interface Context {
+  /** The processes that compute the run. */
+  readonly group: Group;
   readonly emit: (event: RunEvent) => void;
   readonly signal: AbortSignal | undefined;
 }
@@ -31,6 +35,17 @@ export function targetNetwork(
   { classNames }: TrainingData,
 ): Checkpoint['network'] {
   return { name: target, classes: classNames.length, width };
+}
+
+/** The target with these weights. */
+export function trainedNetwork({ options, data }: Materials, weights: Checkpoint['weights']): Checkpoint {
+  return {
+    network: targetNetwork(options, data),
+    size: options.size,
+    classNames: data.classNames,
+    normalisation: imagenetNormalisation,
+    weights,
+  };
 }
 
 export const warn =

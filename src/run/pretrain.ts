@@ -1,7 +1,8 @@
-import { aSignal, takeOptions } from '../options/arguments.js';
+import { takeRest } from '../options/arguments.js';
 import { required, type Written } from '../options/check.js';
 import { pretrainSchema } from '../options/schemas.js';
-import { Run, type RunControl } from './run.js';
+import type { Run, RunControl } from './run.js';
+import { runInGroup } from './run-group.js';
 import { startRun } from './start.js';
 
 /** `l2t-native pretrain --help` says what each option is, its range and its default. */
@@ -9,10 +10,9 @@ export type PretrainOptions = Written<typeof pretrainSchema, 'network' | 'data'>
 
 /** Trains `network` on `data` without a source, to be a source later. Fails as `transfer`. */
 export function pretrain(given: PretrainOptions): Run {
-  return new Run(async (emit) => {
-    const { options: taken, control } = takeOptions(pretrainSchema, given, { signal: aSignal });
-    const { network, ...options } = taken;
+  return runInGroup(given, async (rest, context) => {
+    const { network, ...options } = takeRest(pretrainSchema, rest);
     const name = required(pretrainSchema, { network }, 'network');
-    return startRun('pretrain', 'scratch', name, options, { emit, signal: control.signal });
+    return startRun('pretrain', 'scratch', name, options, context);
   });
 }

@@ -1,11 +1,9 @@
 import { join } from 'node:path';
 import type { EpochEvent, EpochMetrics, SaveEvent, StepEvent } from '../native/addon.js';
-import type { Checkpoint } from '../networks/checkpoint.js';
-import { imagenetNormalisation } from '../options/networks.js';
 import { guessing, isAtChance, isLookedAt } from './chance.js';
 import type { RunListener } from './drive.js';
 import type { RunFolder } from './folder.js';
-import { type Context, type Materials, targetNetwork } from './materials.js';
+import { type Context, type Materials, trainedNetwork } from './materials.js';
 
 /** ‖∇φ‖ is about 1 where the target suits its images (docs/fidelity.md). Beyond this, it is mostly rounding. */
 const sensibleGradient = 100;
@@ -20,6 +18,7 @@ export class Recorder implements RunListener {
     private readonly folder: RunFolder,
     private readonly materials: Materials,
     private readonly emit: Context['emit'],
+    private readonly ranks: number,
   ) {}
 
   step(event: StepEvent): void {
@@ -33,7 +32,7 @@ export class Recorder implements RunListener {
     this.#writable = false;
     if (event.type === 'save') await this.folder.saveState(event.state);
     else {
-      await this.folder.saveEpoch(event, toCheckpoint(this.materials, event.network));
+      await this.folder.saveEpoch(event, trainedNetwork(this.materials, event.network), this.ranks);
       const { metrics, best, seconds } = event;
       const accuracy = metrics.validationAccuracy ?? metrics.trainAccuracy;
       this.emit({ type: 'epoch', epochs: this.materials.options.epochs, accuracy, best, seconds, ...metrics });
@@ -70,13 +69,3 @@ export class Recorder implements RunListener {
 }
 
 const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
-
-function toCheckpoint({ options, data }: Materials, weights: Checkpoint['weights']): Checkpoint {
-  return {
-    network: targetNetwork(options, data),
-    size: options.size,
-    classNames: data.classNames,
-    normalisation: imagenetNormalisation,
-    weights,
-  };
-}

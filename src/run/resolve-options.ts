@@ -6,7 +6,6 @@ import { defaultSize, type NetworkName } from '../options/networks.js';
 import { type RunFormat, rules } from '../options/rules.js';
 import type { ResolvedOptions, ResolvedSource } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
-import { defaultThreads } from '../system/threads.js';
 
 export type Options = Omit<Given<typeof transferSchema>, 'target'>;
 
@@ -96,14 +95,14 @@ export function requireComputable({
 /** All options but `batch`, whose default depends on the number of images. */
 export type Unbatched = Omit<ResolvedOptions, 'batch'>;
 
-/** Fills in defaults, and makes paths absolute. */
+/** Fills in defaults, and makes paths absolute. `device` and `threads` are those of this process. */
 export function resolveOptions(
   format: RunFormat,
   method: MethodName,
   target: NetworkName,
   given: Options,
   sources: ResolvedSource[],
-  device: string,
+  { device, threads }: Pick<ResolvedOptions, 'device' | 'threads'>,
 ): Unbatched {
   const size = given.size ?? defaultSize(target);
   const or = <K extends keyof Options>(key: K) =>
@@ -138,8 +137,9 @@ export function resolveOptions(
     ...(or('precision') !== 'float32' && { precision: or('precision') }),
     ...(given.deterministic === false && { deterministic: false as const }),
     ...(given.graph === false && { graph: false as const }),
+    ...(or('batchNorm') !== 'global' && { batchNorm: or('batchNorm') }),
     device,
-    threads: given.threads ?? defaultThreads(),
+    threads,
     saveEvery: or('saveEvery'),
     lr: given.lr ?? rules[format].lr,
     ...(given.balance === true && { balance: true as const }),

@@ -1,8 +1,13 @@
-import { aSignal, requirePath, takeOptions } from '../options/arguments.js';
+import { L2TError } from '../errors.js';
+import { requirePath, takeRest } from '../options/arguments.js';
 import type { Given } from '../options/check.js';
+import type { RunRecord } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
+import { inspectRun } from '../report/inspect.js';
 import { RunFolder } from './folder.js';
-import { Run, type RunControl } from './run.js';
+import { inFolder } from './open-run.js';
+import type { Run, RunControl } from './run.js';
+import { runInGroup } from './run-group.js';
 import { continueRun } from './start.js';
 
 /** The options that a resume may change. With other threads or another device, the results' last digits may differ. */
@@ -18,9 +23,27 @@ export type ResumeOptions = Given<typeof resumeSchema> & RunControl;
  * Fails as `transfer`, and with INVALID_RUN if the folder is damaged, or the data or the source has changed.
  */
 export function resume(folder: string, given: ResumeOptions = {}): Run {
-  return new Run(async (emit) => {
-    const { options: changes, control } = takeOptions(resumeSchema, given, { signal: aSignal });
-    const opened = await RunFolder.open(requirePath(folder, 'The run folder'));
-    return opened.use(() => continueRun(opened, changes, { emit, signal: control.signal }));
+  return resumeAs(undefined, folder, given);
+}
+
+/** As `resume`, of a run that `verb` began; undefined: of any. */
+export function resumeAs(verb: RunRecord['verb'] | undefined, folder: string, given: ResumeOptions): Run {
+  return runInGroup(given, async (rest, context) => {
+    const changes = takeRest(resumeSchema, rest);
+    const path = requirePath(folder, 'The run folder');
+    return inFolder(
+      context,
+      () => openOwn(verb, path),
+      (run) => continueRun(run, changes, context),
+    );
   });
+}
+
+async function openOwn(verb: RunRecord['verb'] | undefined, path: string): Promise<RunFolder> {
+  const begun = verb === undefined ? undefined : (await inspectRun(path)).verb;
+  if (begun === verb) return RunFolder.open(path);
+  throw new L2TError(
+    'INVALID_RUN',
+    `${path} was begun by ${begun}: l2t-native ${begun} --resume ${path} goes on with it.`,
+  );
 }

@@ -1,4 +1,5 @@
 import { L2TError } from '../errors.js';
+import type { GroupOptions } from '../group/options.js';
 import type { TopAccuracy } from '../inference/top-accuracy.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
 import type { MethodName } from '../options/methods.js';
@@ -10,6 +11,11 @@ import type { RunEvent } from './events.js';
 export interface RunControl {
   /** Ends the run at the next step, with everything saved. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Computes the run together with other processes, each of which makes the same call but for `rank`, `device` and
+   * `threads` (docs/scale.md). Rank 0 writes the run folder and has the events; the others' `result` has the same numbers.
+   */
+  readonly group?: GroupOptions | undefined;
 }
 
 /** What a finished run gives. */

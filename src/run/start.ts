@@ -9,9 +9,11 @@ import { defaultBatch, type NetworkName } from '../options/networks.js';
 import { currentFormat, type RunFormat, rules } from '../options/rules.js';
 import type { ResolvedOptions, RunRecord } from '../options/run-record.js';
 import { serveLive } from '../report/live.js';
+import { commonFacts } from './common-facts.js';
 import { RunFolder, type SavedRun } from './folder.js';
 import { type Context, gather, type Materials, onListed, targetNetwork, warn } from './materials.js';
 import { firstFree, requireUnused } from './new-folder.js';
+import { inFolder, type OpenRun } from './open-run.js';
 import {
   type Options,
   requireComputable,
@@ -21,7 +23,7 @@ import {
 } from './resolve-options.js';
 import type { RunResult } from './run.js';
 import { listSources, loadSources, resolveSources } from './sources.js';
-import { readResult, train } from './train.js';
+import { finishedRun, train } from './train.js';
 
 /** Checks everything, makes the run folder, and trains. `format`: of the run folder; an experiment keeps its first. */
 export async function startRun(
@@ -32,13 +34,34 @@ export async function startRun(
   context: Context,
   format: RunFormat = currentFormat,
 ): Promise<RunResult> {
-  if (given.out !== undefined) await requireUnused(given.out);
+  const { record, materials } = await context.group.agree(
+    () => prepare(verb, method, target, given, context, format),
+    (prepared) => commonFacts(prepared.record, prepared.materials),
+  );
+  const create = () => RunFolder.create(given.out ?? firstFree(`${target}-${method}`), record, materials.data.division);
+  return inFolder(context, create, (run) =>
+    withPage(given.live, run, context, () => trainIn(run, materials, undefined, context)),
+  );
+}
+
+/** Checks everything, and loads what the run trains with. */
+async function prepare(
+  verb: RunRecord['verb'],
+  method: MethodName,
+  target: NetworkName,
+  given: Options,
+  context: Context,
+  format: RunFormat,
+): Promise<{ readonly record: RunRecord; readonly materials: Materials }> {
+  const { group } = context;
+  if (given.out !== undefined && group.first) await requireUnused(given.out);
   requireConsistent(method, given);
   const listed = needsOf(method).source ? listSources(given) : [];
   const checkpoints = await loadSources(listed, given.strict, warn(context));
-  const device = addon().device(given.device ?? 'auto');
+  const device = group.device(given.device ?? 'auto');
   const sources = resolveSources(method, listed, checkpoints, rules[format]);
-  const unbatched = resolveOptions(format, method, target, given, sources, device.device);
+  const here = { device: device.device, threads: given.threads ?? group.threads };
+  const unbatched = resolveOptions(format, method, target, given, sources, here);
   threadsWarning(unbatched.threads, device.device).forEach(warn(context));
   requireComputable(unbatched);
   const gathered = await gather({ format, options: unbatched }, device, checkpoints, context, true);
@@ -49,33 +72,33 @@ export async function startRun(
   sizeWarning({ ...options, parameters }).forEach(warn(context));
   const materials = { ...gathered, options };
   requireValidation(given, materials.data.validation !== undefined);
-  const { classNames, fingerprint, division, splitHash } = materials.data;
-  const folderHash =
-    division.test && (await folderFingerprint(options, { signal: context.signal, onListed: onListed(context) }));
-  const record: RunRecord = {
-    format,
-    verb,
-    options,
-    data: {
-      classNames: [...classNames],
-      fingerprint,
-      split: splitHash,
-      ...(folderHash !== undefined && { folder: folderHash }),
-    },
-    sourceWeights: checkpoints.map(({ weights }) => hashTensors(weights)),
-  };
-  const folder = await RunFolder.create(given.out ?? firstFree(`${target}-${method}`), record, division);
-  return folder.use(() => withPage(given.live, folder, context, () => trainIn(folder, materials, undefined, context)));
+  const data = await dataOf(materials, context);
+  const sourceWeights = checkpoints.map(({ weights }) => hashTensors(weights));
+  const ranks = group.size > 1 ? { ranks: group.size } : {};
+  return { record: { format, verb, ...ranks, options, data, sourceWeights }, materials };
 }
 
-/** With the option `live`, serves the run's page while `body` trains. */
+/** What a run's record says of its data. */
+async function dataOf({ data, options }: Materials, context: Context): Promise<RunRecord['data']> {
+  const { classNames, fingerprint, division, splitHash } = data;
+  const folder =
+    division.test && (await folderFingerprint(options, { signal: context.signal, onListed: onListed(context) }));
+  return {
+    classNames: [...classNames],
+    fingerprint,
+    split: splitHash,
+    ...(folder !== undefined && { folder }),
+  };
+}
+
+/** With the option `live`, serves the run's page on rank 0 while `body` trains. */
 async function withPage(
   live: boolean | number | undefined,
-  folder: RunFolder,
+  { folder }: OpenRun,
   { emit }: Context,
   body: () => Promise<RunResult>,
 ): Promise<RunResult> {
-  if (live === undefined || live === false) return body();
+  if (live === undefined || live === false || folder === undefined) return body();
   const page = await serveLive([folder.path], live === true ? 0 : live);
   emit({ type: 'live', url: page.url });
   return body().finally(page.close);
@@ -83,13 +106,14 @@ async function withPage(
 
 /** Trains. If the run diverges, the error says how the folder can still be used. */
 async function trainIn(
-  folder: RunFolder,
+  run: OpenRun,
   materials: Materials,
   saved: SavedRun | undefined,
   context: Context,
 ): Promise<RunResult> {
-  return train(materials, folder, saved, context).catch((error: unknown) => {
-    if (!(error instanceof L2TError) || error.code !== 'DIVERGED') throw error;
+  const { folder } = run;
+  return train(materials, run, saved, context).catch((error: unknown) => {
+    if (!(error instanceof L2TError) || error.code !== 'DIVERGED' || folder === undefined) throw error;
     const rest = folder.saved
       ? `What was saved before this is kept in ${folder.path}.`
       : `Nothing was saved before this: a resume would end in the same way, but --out ${folder.path} may be given again.`;
@@ -97,35 +121,69 @@ async function trainIn(
   });
 }
 
+/** The options that a resume may change. */
+export interface ResumeChanges {
+  readonly threads?: number | undefined;
+  readonly device?: string | undefined;
+  readonly live?: boolean | number | undefined;
+}
+
 /** Continues an opened run; `changes` are the options that replace the recorded ones. */
-export async function continueRun(
-  folder: RunFolder,
-  changes: { threads?: number | undefined; device?: string | undefined; live?: boolean | number | undefined },
-  context: Context,
-): Promise<RunResult> {
-  const saved = await folder.load();
-  if (saved?.result) return readResult(folder, saved.result, context);
-  const recorded = folder.record.options;
-  const options = {
-    ...recorded,
-    threads: changes.threads ?? recorded.threads,
-    device: changes.device === undefined ? recorded.device : addon().device(changes.device).device,
-  };
+export async function continueRun(run: OpenRun, changes: ResumeChanges, context: Context): Promise<RunResult> {
+  const { group } = context;
+  let saved: SavedRun | undefined;
+  const { result, ranks, timing } = await group.fromFirst(async () => {
+    const folder = run.folder as RunFolder;
+    saved = await folder.load();
+    return { result: saved?.result, ranks: folder.ranks, timing: folder.timing };
+  });
+  if (result) return finishedRun(run, result, timing, context);
+  const materials = await group.agree(
+    () => prepareAgain(run, changes, ranks, context),
+    (prepared) => commonFacts({ ...run.record, options: prepared.options }, prepared),
+  );
+  return withPage(changes.live, run, context, () => trainIn(run, materials, saved, context));
+}
+
+/** Loads what the run trains with, and requires it to be what it was. `ranks`: of the last saved epoch. */
+async function prepareAgain(run: OpenRun, changes: ResumeChanges, ranks: number, context: Context): Promise<Materials> {
+  const recorded = run.record.options;
+  const options = { ...recorded, ...placedAgain(recorded, changes, ranks, context) };
   requireComputable(options);
-  if (options.threads !== recorded.threads || options.device !== recorded.device) {
+  const { threads, device } = options;
+  if (threads !== recorded.threads || (device !== recorded.device && context.group.first)) {
     const message = `the run began with ${recorded.threads} threads on ${recorded.device}: with others its last digits may differ`;
     context.emit({ type: 'warning', message });
   }
-  threadsWarning(options.threads, options.device).forEach(warn(context));
+  if (context.group.size !== ranks) {
+    const message = `the run was computed by ${processes(ranks)} so far, and goes on with ${context.group.size}: its last digits may differ`;
+    context.emit({ type: 'warning', message });
+  }
+  threadsWarning(threads, device).forEach(warn(context));
   const checkpoints = await loadSources(options.sources, options.strict, warn(context));
-  const { format } = folder.record;
-  const device = addon().device(options.device);
-  const materials = { ...(await gather({ format, options }, device, checkpoints, context, false)), options };
-  requireUnchanged(folder, materials);
-  return withPage(changes.live, folder, context, () => trainIn(folder, materials, saved, context));
+  const { format } = run.record;
+  const place = addon().device(device);
+  const materials = { ...(await gather({ format, options }, place, checkpoints, context, false)), options };
+  requireUnchanged(run, materials);
+  return materials;
 }
 
-function requireUnchanged({ path, record }: RunFolder, { data, sources, options }: Materials): void {
+/** Where this rank computes: as recorded, but for `changes`, its own GPU, and its share of the cores among other ranks. */
+function placedAgain(
+  recorded: ResolvedOptions,
+  changes: ResumeChanges,
+  ranks: number,
+  { group }: Context,
+): Pick<ResolvedOptions, 'threads' | 'device'> {
+  const threads = changes.threads ?? (group.size === ranks ? recorded.threads : group.threads);
+  if (changes.device !== undefined) return { threads, device: group.device(changes.device).device };
+  const ownGpu = group.size > 1 && recorded.device.startsWith('cuda');
+  return { threads, device: ownGpu ? group.device('cuda').device : recorded.device };
+}
+
+const processes = (count: number): string => (count === 1 ? 'one process' : `${count} processes`);
+
+function requireUnchanged({ path, record }: OpenRun, { data, sources, options }: Materials): void {
   const changed = (what: string, where: string | undefined) =>
     new L2TError('INVALID_RUN', `${what} in ${where} changed since ${path} began: put it back, or start a new run.`);
   if (data.fingerprint !== record.data.fingerprint || data.splitHash !== record.data.split) {

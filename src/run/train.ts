@@ -5,7 +5,7 @@ import { evaluationBatch, largeSize } from '../data/fit.js';
 import type { TrainingData } from '../data/training-sets.js';
 import { L2TError } from '../errors.js';
 import { topAccuracy } from '../inference/top-accuracy.js';
-import { addon, type RunJob, type StepEvent } from '../native/addon.js';
+import { addon, type NamedTensor, type RunJob, type StepEvent } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
 import { settingsOf } from '../options/methods.js';
 import { imagenetNormalisation } from '../options/networks.js';
@@ -18,25 +18,26 @@ import { shellWord } from '../system/shell.js';
 import { driveRun } from './drive.js';
 import type { RunFolder, SavedRun } from './folder.js';
 import { RateSearch, triedRates } from './learning-rate.js';
-import { type Context, type Materials, targetNetwork } from './materials.js';
+import { type Context, type Materials, targetNetwork, trainedNetwork } from './materials.js';
+import type { OpenRun } from './open-run.js';
 import { Recorder } from './recorder.js';
 import type { RunResult } from './run.js';
 
 /**
- * Trains from the beginning or from the saved state, writes the run folder, and tests. With `lr: 'auto'`, the search
- * for the learning rate comes first.
+ * Trains from the beginning or from the saved state, writes the run folder on rank 0, and tests. With `lr: 'auto'`, the
+ * search for the learning rate comes first. `saved`: on rank 0.
  * @throws L2TError ABORTED after everything is saved; DIVERGED, leaving the last good checkpoint; FILE_ACCESS.
  */
 export async function train(
   materials: Materials,
-  folder: RunFolder,
+  run: OpenRun,
   saved: SavedRun | undefined,
   context: Context,
 ): Promise<RunResult> {
   const { options, data, sources } = materials;
   const { device, reason } = materials.device;
-  const rate = await findRate(materials, folder, context);
-  await folder.openLogs(typeof rate === 'number' ? rate : rate.lr);
+  const rate = await findRate(materials, run, context);
+  await context.group.fromFirst(() => run.folder?.openLogs(typeof rate === 'number' ? rate : rate.lr));
   const job = {
     ...toJob(materials, rate),
     ...(saved && { resume: { state: saved.state, best: saved.best } }),
@@ -44,7 +45,7 @@ export async function train(
   const images = countImages(data);
   context.emit({
     type: 'start',
-    run: folder.path,
+    run: run.path,
     method: options.method,
     target: options.target,
     classes: data.classNames.length,
@@ -59,18 +60,20 @@ export async function train(
     epochs: options.epochs,
     ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, rate }),
   });
-  const result = await runNative(job, materials, folder, context);
-  const card = modelCard({
-    record: folder.record,
-    network: job.target,
-    normalisation: job.normalisation,
-    lr: job.lr,
-    images,
-    testDrawn: data.testDrawn,
-    result,
+  const { result, network } = await runNative(job, materials, run, context);
+  const end = await context.group.fromFirst(async () => {
+    const folder = run.folder as RunFolder;
+    const { target, normalisation, lr } = job;
+    const { testDrawn } = data;
+    const { record } = run;
+    await folder.saveResult(
+      result,
+      modelCard({ record, network: target, normalisation, lr, images, testDrawn, result }),
+    );
+    return { timing: folder.timing };
   });
-  await folder.saveResult(result, card);
-  return readResult(folder, result, context);
+  if (run.folder) return readResult(run.folder, result, context);
+  return { network: trainedNetwork(materials, network), ...resultOf(run, job.lr, result, end.timing) };
 }
 
 const countImages = ({ train, validation, test }: TrainingData) => ({
@@ -79,32 +82,40 @@ const countImages = ({ train, validation, test }: TrainingData) => ({
   test: test?.labels.length ?? 0,
 });
 
-/** Runs the job; every epoch and save is on disk before training goes on. */
+/**
+ * Runs the job; every epoch and save is on disk before training goes on. `network`: on ranks but 0, the best epoch's
+ * weights.
+ */
 async function runNative(
   job: RunJob,
   materials: Materials,
-  folder: RunFolder,
-  { emit, signal }: Context,
-): Promise<FinishedResult> {
-  const recorder = new Recorder(folder, materials, emit);
-  const { stopped, epochs, best, test } = await driveRun(job, materials.data, signal, recorder, (run) => run.start());
-  if (stopped || best === undefined) throw aborted(folder, signal);
+  run: OpenRun,
+  context: Context,
+): Promise<{ readonly result: FinishedResult; readonly network: readonly NamedTensor[] }> {
+  const { emit, group, signal } = context;
+  const listener = run.folder ? new Recorder(run.folder, materials, emit, group.size) : nothingToSave;
+  const ended = await driveRun(job, materials.data, context, listener, (native) => native.start());
+  const { stopped, epochs, best, test, network = [] } = ended;
+  if (stopped || best === undefined) throw aborted(run, signal);
   const accuracy = test ? test.correct / test.total : null;
   const counts = { correct: test?.correct ?? null, total: test?.total ?? null };
   const nearly = test?.correctTop === undefined ? null : topAccuracy(job.top as number, test.correctTop, test.total);
   const chosen = { epoch: best.epoch, accuracy: best.accuracy ?? null, selected: job.selectBest };
-  return { ...counts, accuracy, topK: nearly, best: chosen, epochs };
+  return { result: { ...counts, accuracy, topK: nearly, best: chosen, epochs }, network };
 }
+
+const nothingToSave = { step: () => {}, save: async () => {} };
 
 /**
  * The schedule's learning rate: the given one, or the one that a search found. If none is found yet, searches, and
  * saves the result before training begins.
  */
-async function findRate(materials: Materials, folder: RunFolder, context: Context): Promise<FoundRate | number> {
+async function findRate(materials: Materials, run: OpenRun, context: Context): Promise<FoundRate | number> {
   const { lr, method } = materials.options;
   if (lr !== 'auto') return lr;
-  if (folder.rate) return folder.rate;
-  const { emit, signal } = context;
+  const { emit, group, signal } = context;
+  const known = await group.fromFirst(() => run.folder?.rate);
+  if (known) return known;
   const search = new RateSearch(materials.data.classNames.length, method);
   let over = false;
   const step = ({ step: done, losses }: StepEvent, stop: () => void) => {
@@ -116,14 +127,16 @@ async function findRate(materials: Materials, folder: RunFolder, context: Contex
   };
   // Nothing is saved: the search's native run is discarded with its weights.
   const listener = { step, save: async () => {} };
-  await driveRun(toJob(materials, 0), materials.data, signal, listener, (run) => run.tryRates(triedRates));
-  if (!over) throw aborted(folder, signal);
-  const found = search.result();
-  await folder.saveRate(found);
-  return found;
+  await driveRun(toJob(materials, 0), materials.data, context, listener, (native) => native.tryRates(triedRates));
+  return group.fromFirst(async () => {
+    if (!over) throw aborted(run, signal);
+    const found = search.result();
+    await run.folder?.saveRate(found);
+    return found;
+  });
 }
 
-function aborted({ path, record }: RunFolder, signal: AbortSignal | undefined): L2TError {
+function aborted({ path, record }: Pick<OpenRun, 'path' | 'record'>, signal: AbortSignal | undefined): L2TError {
   const message = `The run was interrupted; all is saved. Continue it with: l2t-native ${record.verb} --resume ${shellWord(path)}`;
   return new L2TError('ABORTED', message, { cause: signal?.reason });
 }
@@ -133,7 +146,7 @@ function toJob(
   { options, rules, device: { device }, data, sources, init }: Materials,
   rate: FoundRate | number,
 ): RunJob {
-  const { method, engine, convolution, precision, deterministic, graph } = options;
+  const { method, engine, convolution, precision, deterministic, graph, batchNorm } = options;
   const { size, threads, seed, epochs, batch, saveEvery, augment, evalEvery, patience } = options;
   const validated = data.validation?.labels.length ?? 0;
   return {
@@ -147,6 +160,7 @@ function toJob(
     precision,
     deterministic,
     graph,
+    batchNorm,
     size,
     threads,
     seed,
@@ -177,14 +191,45 @@ function toJob(
  */
 export async function readResult(folder: RunFolder, result: FinishedResult, context: Context): Promise<RunResult> {
   const report = folder.record.options.report === false ? null : await ensureReport(folder, context);
-  const checkpoint = join(folder.path, 'best.safetensors');
-  const network = await loadCheckpoint(checkpoint);
-  const { method, lr, epochs: planned } = folder.record.options;
-  const { epochs = planned } = result;
+  const network = await loadCheckpoint(join(folder.path, bestName));
+  const { lr } = folder.record.options;
   const rate = lr === 'auto' ? (folder.rate as FoundRate).lr : lr;
-  const trained = { epochs, endedEarly: epochs < planned };
-  return { network, ...result, ...trained, method, lr: rate, run: folder.path, report, checkpoint, ...folder.timing };
+  return { network, ...resultOf(folder, rate, result, folder.timing), report };
 }
+
+/** What every rank says of a finished run. The report is where rank 0 makes it. */
+function resultOf(
+  { path, record }: Pick<OpenRun, 'path' | 'record'>,
+  lr: number,
+  result: FinishedResult,
+  timing: RunFolder['timing'],
+): Omit<RunResult, 'network'> {
+  const { method, epochs: planned, report } = record.options;
+  const { epochs = planned } = result;
+  const trained = { epochs, endedEarly: epochs < planned };
+  const files = {
+    run: path,
+    report: report === false ? null : join(path, reportName),
+    checkpoint: join(path, bestName),
+  };
+  return { ...result, ...trained, method, lr, ...files, ...timing };
+}
+
+/** The result of a run that was finished before. Ranks but 0 read the network, too, so they must see the folder. */
+export async function finishedRun(
+  run: OpenRun,
+  result: FinishedResult,
+  timing: RunFolder['timing'],
+  context: Context,
+): Promise<RunResult> {
+  const { lr } = run.record.options;
+  const found = await context.group.fromFirst(() => run.folder?.rate?.lr ?? null);
+  if (run.folder) return readResult(run.folder, result, context);
+  const network = await loadCheckpoint(join(run.path, bestName));
+  return { network, ...resultOf(run, lr === 'auto' ? (found as number) : lr, result, timing) };
+}
+
+const bestName = 'best.safetensors';
 
 /** The run is finished, so a report that cannot be made is a warning. */
 async function ensureReport(folder: RunFolder, { emit, signal }: Context): Promise<string | null> {

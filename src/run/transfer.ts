@@ -1,8 +1,9 @@
-import { aSignal, takeOptions } from '../options/arguments.js';
+import { takeRest } from '../options/arguments.js';
 import { defaultOf, type Given, required, type Written } from '../options/check.js';
 import { currentFormat, type RunFormat } from '../options/rules.js';
 import { transferSchema } from '../options/schemas.js';
-import { Run, type RunControl } from './run.js';
+import type { Run, RunControl } from './run.js';
+import { runInGroup } from './run-group.js';
 import { startRun } from './start.js';
 
 /** The options of `transfer`, checked: lists are in one string. */
@@ -17,7 +18,7 @@ export type TransferOptions = Written<typeof transferSchema, 'target' | 'data'> 
  * `sourceLicence` and `pairs` are then one value for all or a list in its order.
  *
  * The run's `result` rejects with L2TError INVALID_OPTION, INVALID_DATA, INVALID_WEIGHTS, WEIGHTS_MISMATCH, INVALID_RUN
- * (the folder is in use or not empty), DEVICE_UNAVAILABLE, FILE_ACCESS, DIVERGED or ABORTED.
+ * (the folder is in use or not empty), DEVICE_UNAVAILABLE, FILE_ACCESS, DIVERGED, GROUP_FAILED or ABORTED.
  */
 export function transfer(options: TransferOptions): Run {
   return transferAs(currentFormat, options);
@@ -25,10 +26,9 @@ export function transfer(options: TransferOptions): Run {
 
 /** As `transfer`, by the rules of a run folder's format: an experiment keeps the rules that it began with. */
 export function transferAs(format: RunFormat, given: Written<typeof transferSchema> & RunControl): Run {
-  return new Run(async (emit) => {
-    const { options: taken, control } = takeOptions(transferSchema, given, { signal: aSignal });
-    const { target, method = defaultOf(transferSchema, 'method'), ...options } = taken;
+  return runInGroup(given, async (rest, context) => {
+    const { target, method = defaultOf(transferSchema, 'method'), ...options } = takeRest(transferSchema, rest);
     const name = required(transferSchema, { target }, 'target');
-    return startRun('transfer', method, name, options, { emit, signal: control.signal }, format);
+    return startRun('transfer', method, name, options, context, format);
   });
 }

@@ -1,0 +1,206 @@
+import { hostname } from 'node:os';
+import { type ErrorCode, L2TError } from '../errors.js';
+import { addon, type NativeGroup } from '../native/addon.js';
+import { onAbort } from '../system/abort.js';
+import { readSystem } from '../system/limits.js';
+import { availableCores, defaultThreads } from '../system/threads.js';
+import { packageVersion } from '../system/version.js';
+import { type Fact, requireSame } from './facts.js';
+import { type CheckedGroup, checkGroup, type GroupOptions } from './options.js';
+
+/** What each rank says of itself first. */
+interface Hello {
+  readonly version: string;
+  readonly host: string;
+  /** The cores on which it may run, as Linux writes them. */
+  readonly cores: string;
+}
+
+/** What a rank sends after a part of the work: its result, or why it failed. */
+type Outcome<T> = { readonly ok: T } | { readonly failed: { readonly code: ErrorCode; readonly message: string } };
+
+/**
+ * The processes that compute one run together, as one of them sees it. A process alone is a group of one, in which
+ * nothing is sent. All ranks must call `all`, `fromFirst` and `agree` in the same order.
+ */
+export class Group {
+  /** For messages: has this rank sent anything since it joined? */
+  #spoke = false;
+
+  private constructor(
+    readonly rank: number,
+    readonly size: number,
+    /** Its place among those on this host. */
+    readonly localRank: number,
+    /** Number of ranks that may run on the same cores as this one, itself included. */
+    private readonly sharing: number,
+    /** What jobs take; undefined alone. */
+    readonly native: NativeGroup | undefined,
+  ) {}
+
+  /** A process alone. */
+  static readonly alone = new Group(0, 1, 0, 1, undefined);
+
+  /**
+   * Waits for the other ranks.
+   * @throws L2TError GROUP_FAILED if some do not come; DEVICE_UNAVAILABLE where this build cannot join processes;
+   * INVALID_OPTION, also if the ranks are of different versions; ABORTED.
+   */
+  static async join(given: GroupOptions, signal: AbortSignal | undefined): Promise<Group> {
+    const { localRank, localSize, ...config } = checkGroup(given);
+    if (config.size === 1) return Group.alone;
+    const native = new (addon().Group)(config);
+    try {
+      await unlessAborted(native.join(), signal);
+      const said = await native.exchange(JSON.stringify(hello()));
+      const all = said.map((text): Hello => JSON.parse(text));
+      requireSame(all.map(({ version }) => [{ what: 'version', value: version, code: 'INVALID_OPTION' }]));
+      const { rank, size } = config;
+      return new Group(rank, size, localRank ?? placeOf(rank, all), sharingOf(rank, all, localSize), native);
+    } catch (error) {
+      native.leave();
+      throw error;
+    }
+  }
+
+  /** Is this the rank that writes and reports? */
+  get first(): boolean {
+    return this.rank === 0;
+  }
+
+  /** CPU threads of this rank where none are given: its share of the cores. */
+  get threads(): number {
+    return this.sharing === 1 || process.env.OMP_NUM_THREADS !== undefined
+      ? defaultThreads()
+      : Math.max(1, Math.floor(availableCores() / this.sharing));
+  }
+
+  /** The device that `name` means for this rank: where it leaves the choice of the GPU, that of its place on the host. */
+  device(name: string): { readonly device: string; readonly reason: string } {
+    const found = addon().device(name);
+    const chosen = this.size > 1 && (name === 'auto' || name === 'cuda') && found.device.startsWith('cuda');
+    return chosen ? addon().device(`cuda:${this.localRank}`) : found;
+  }
+
+  /**
+   * Does a part of the work on each rank, and waits until all have done it. Returns all results, which must be JSON, in
+   * the order of ranks. If it fails on one rank, it fails on all: the others' error names the rank.
+   */
+  async all<T>(body: () => Promise<T> | T): Promise<readonly T[]> {
+    if (this.native === undefined) return [await body()];
+    let outcome: Outcome<T>;
+    let failure: { readonly error: unknown } | undefined;
+    try {
+      outcome = { ok: await body() };
+    } catch (error) {
+      if (isLost(error)) throw error;
+      failure = { error };
+      outcome = failed(error);
+    }
+    const outcomes = await this.#exchange(outcome);
+    if (failure) throw failure.error;
+    return outcomes.map((other, rank) => {
+      if ('ok' in other) return other.ok;
+      throw new L2TError(other.failed.code, `Rank ${rank}: ${other.failed.message}`.split('\n'));
+    });
+  }
+
+  /** Does a part of the work on rank 0 alone. All ranks return its result, which must be JSON. */
+  async fromFirst<T>(body: () => Promise<T> | T): Promise<T> {
+    const [result] = await this.all(() => (this.first ? body() : undefined));
+    return result as T;
+  }
+
+  /**
+   * Does a part of the work on each rank, and compares what the ranks must have in common. Returns this rank's result.
+   * @throws L2TError that names what differs, and on which rank; else as `all`.
+   */
+  async agree<T>(body: () => Promise<T>, factsOf: (result: T) => readonly Fact[]): Promise<T> {
+    let result: { readonly own: T } | undefined;
+    const facts = await this.all(async () => {
+      result = { own: await body() };
+      return this.native === undefined ? [] : factsOf(result.own);
+    });
+    requireSame(facts);
+    return (result as { readonly own: T }).own;
+  }
+
+  /** Tells a failure to the other ranks, if they may still wait for what this rank says first. */
+  async tell(error: unknown): Promise<void> {
+    if (this.native === undefined || this.#spoke || isLost(error)) return;
+    await this.#exchange(failed(error)).catch(() => {});
+  }
+
+  leave(): void {
+    this.native?.leave();
+  }
+
+  async #exchange<T>(outcome: Outcome<T>): Promise<Outcome<T>[]> {
+    this.#spoke = true;
+    // JSON has no undefined: an absent result stays absent.
+    const texts = await (this.native as NativeGroup).exchange(JSON.stringify(outcome));
+    return texts.map((text) => {
+      const value = JSON.parse(text) as Partial<Outcome<T>>;
+      return ('failed' in value ? value : { ok: undefined, ...value }) as Outcome<T>;
+    });
+  }
+}
+
+/** Joins the group, if there is one, and leaves it after `body`. A failure reaches the other ranks. */
+export async function inGroup<T>(
+  options: GroupOptions | undefined,
+  signal: AbortSignal | undefined,
+  body: (group: Group) => Promise<T>,
+): Promise<T> {
+  if (options === undefined) return body(Group.alone);
+  const group = await Group.join(options, signal);
+  try {
+    return await body(group);
+  } catch (error) {
+    await group.tell(error);
+    throw error;
+  } finally {
+    group.leave();
+  }
+}
+
+/** Another rank is lost: nothing can be exchanged any more. */
+const isLost = (error: unknown): boolean => error instanceof L2TError && error.code === 'GROUP_FAILED';
+
+function failed(error: unknown): Outcome<never> {
+  const code = error instanceof L2TError ? error.code : 'INTERNAL';
+  return { failed: { code, message: error instanceof Error ? error.message : String(error) } };
+}
+
+function hello(): Hello {
+  const cores = /^Cpus_allowed_list:\s*(\S+)/m.exec(readSystem('/proc/self/status'))?.[1] ?? '';
+  return { version: packageVersion(), host: hostname(), cores };
+}
+
+/** The place of a rank among those on its host, by the order of ranks. */
+const placeOf = (rank: number, all: readonly Hello[]): number =>
+  all.slice(0, rank).filter(({ host }) => host === all[rank]?.host).length;
+
+/** Launchers such as mpirun bind each process to cores of its own: only equal sets of cores are shared. */
+function sharingOf(rank: number, all: readonly Hello[], localSize: CheckedGroup['localSize']): number {
+  const own = all[rank] as Hello;
+  const sharing = all.filter(({ host, cores }) => host === own.host && cores === own.cores).length;
+  return Math.min(sharing, localSize ?? sharing);
+}
+
+/** @throws L2TError ABORTED as soon as the signal fires. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  let forget = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    const stop = () =>
+      reject(new L2TError('ABORTED', 'Waiting for the other ranks was interrupted.', { cause: signal?.reason }));
+    forget = onAbort(signal, stop);
+    if (signal?.aborted) stop();
+  });
+  promise.catch(() => {});
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    forget();
+  }
+}
