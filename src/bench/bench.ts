@@ -2,7 +2,12 @@ import { execFile } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { Fact } from '../group/facts.js';
+import { type Group, inGroup } from '../group/group.js';
+import type { GroupOptions } from '../group/options.js';
 import { addon, type EngineName, type GpuMemory, type GraphTiming, type MachineSpeed } from '../native/addon.js';
+import { flagOf } from '../options/check.js';
+import { readSystem } from '../system/limits.js';
 import { median } from '../system/statistics.js';
 import { type BenchCaseName, type BenchSettings, benchCases, benchJob } from './cases.js';
 import { measureDecoding } from './decoding.js';
@@ -46,6 +51,8 @@ export interface EngineTiming extends PeakMemory {
 export interface BenchResult extends Omit<BenchSettings, 'device' | 'batch'>, BenchDevice {
   readonly case: BenchCaseName;
   readonly batch: number;
+  /** Number of processes that shared each batch; the figures are rank 0's. Absent: 1. */
+  readonly ranks?: number;
   readonly rounds: number;
   readonly cases: readonly EngineTiming[];
   /** autograd ÷ native, of the minimum times; absent unless both ran. */
@@ -62,7 +69,11 @@ export interface BenchResult extends Omit<BenchSettings, 'device' | 'batch'>, Be
   readonly timerDelayP99: number;
 }
 
-export interface BenchOptions extends BenchSettings {
+export interface BenchOptions extends Omit<BenchSettings, 'threads'> {
+  /** Absent: all cores, or this process's share of them. */
+  readonly threads?: number | undefined;
+  /** The processes that share each batch. */
+  readonly group?: GroupOptions | undefined;
   readonly engines: readonly EngineName[];
   readonly rounds: number;
   /** Rounds up to 0 are warm-ups. `seconds`: without a graph. */
@@ -71,24 +82,43 @@ export interface BenchOptions extends BenchSettings {
 
 /**
  * Times engines on a case: warm-ups, then `rounds` iterations, the engines taking turns, so that other load on the
- * machine affects both. Peak memory is measured afterwards, each engine in a process of its own.
+ * machine affects both. Peak memory is measured afterwards, each engine in a process of its own; of several processes,
+ * it is that of rank 0 so far.
  */
-export async function bench(name: BenchCaseName, options: BenchOptions): Promise<BenchResult> {
-  const { engines, rounds, threads, convolution, innerSteps } = options;
-  const place = benchDevice(options.device);
+export function bench(name: BenchCaseName, options: BenchOptions): Promise<BenchResult> {
+  return inGroup(options.group, undefined, async (group) => {
+    const { engines, rounds, convolution, innerSteps, batch } = options;
+    const same = { case: name, engines, rounds, convolution, innerSteps, batch };
+    const facts = Object.entries(same).map(
+      ([key, value]): Fact => ({ what: flagOf(key), value, code: 'INVALID_OPTION' }),
+    );
+    await group.agree(
+      async () => {},
+      () => facts,
+    );
+    return measure(name, options, group);
+  });
+}
+
+async function measure(name: BenchCaseName, options: BenchOptions, group: Group): Promise<BenchResult> {
+  const { engines, rounds, threads = group.threads, convolution, innerSteps } = options;
+  const place = benchDevice(group.device(options.device).device);
   const { size } = benchCases[name];
   const batch = options.batch ?? benchCases[name].batch;
   const settings = { device: place.device, threads, convolution, innerSteps, batch };
   const machine = place.gpu ? undefined : await addon().measureMachine(threads);
   const gflop = iterationGflop(benchJob(name, 'native', settings), innerSteps);
-  const subjects = engines.map((engine) => new Subject(name, engine, settings));
+  const memoryBefore = addon().memory().now;
+  const subjects = engines.map((engine) => new Subject(name, engine, settings, group));
   const timer = watchTimer();
   await takeTurns(subjects, place.gpu ? iterationsBeforeGraph + 1 : 1, options);
   const timerDelayP99 = timer.stop();
-  const decodedPerSecond = await measureDecoding(size, batch);
+  const alone = group.size === 1;
+  const decodedPerSecond = alone ? await measureDecoding(size, batch) : undefined;
   const cases: EngineTiming[] = [];
   for (const subject of subjects) {
-    const timing = { ...subject.timing(batch), ...(await peak(name, subject.engine, settings)) };
+    const memory = alone ? await peak(name, subject.engine, settings) : peakSoFar(memoryBefore);
+    const timing = { ...subject.timing(batch), ...memory };
     const share = place.gpu?.float32Gflops ? gflop / timing.seconds.min / place.gpu.float32Gflops : undefined;
     cases.push({ ...timing, ...(share !== undefined && { peakShare: share }) });
   }
@@ -98,6 +128,7 @@ export async function bench(name: BenchCaseName, options: BenchOptions): Promise
     case: name,
     ...place,
     ...{ batch, threads, convolution, innerSteps, rounds },
+    ...(!alone && { ranks: group.size }),
     ...(machine && { machine }),
     iterationGflop: gflop,
     cases,
@@ -118,8 +149,9 @@ class Subject {
     name: BenchCaseName,
     readonly engine: EngineName,
     settings: BenchSettings,
+    { native }: Group,
   ) {
-    this.#bench = new (addon().Bench)(benchJob(name, engine, settings));
+    this.#bench = new (addon().Bench)({ ...benchJob(name, engine, settings), ...(native && { group: native }) });
     this.#asGraph = runsAsGraph(engine, settings.device);
   }
 
@@ -167,6 +199,12 @@ async function peak(name: BenchCaseName, engine: EngineName, settings: BenchSett
   const words = [...process.execArgv, script, name, engine, JSON.stringify(settings)];
   const { stdout } = await promisify(execFile)(process.execPath, words);
   return JSON.parse(stdout) as PeakMemory;
+}
+
+/** Of this process. `before`: bytes in tensors before the engines were made. */
+function peakSoFar(before: number): PeakMemory {
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readSystem('/proc/self/status'))?.[1];
+  return { peakBytes: Number(kilobytes) * 1024, iterationBytes: addon().memory().peak - before };
 }
 
 function watchTimer(): { stop(): number } {

@@ -8,9 +8,10 @@ const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
 /** The result of `bench` for a terminal. */
 export function formatBench(result: BenchResult): string {
   const { about, batch } = benchCases[result.case];
+  const processes = result.ranks === undefined ? '' : `${result.ranks} processes with each `;
   const other = result.batch === batch ? '' : `, but batch ${result.batch}`;
   return `${[
-    `${result.case}: ${about}${other}; ${deviceTitle(result)}, ${result.threads} threads, ${result.rounds} rounds`,
+    `${result.case}: ${about}${other}; ${deviceTitle(result)}, ${processes}${result.threads} threads, ${result.rounds} rounds`,
     enginesTable(result),
     phasesTable(result),
     ...result.cases.flatMap(graphLine),

@@ -6,9 +6,9 @@ import type { EngineName } from '../native/addon.js';
 import { defaultOf, refused } from '../options/check.js';
 import { choice, listed, text, whole } from '../options/row.js';
 import { convolutionNames, engineNames } from '../options/schemas.js';
-import { defaultThreads } from '../system/threads.js';
 import { formatBench } from './bench-report.js';
 import { addFlags, flagOptions } from './flags.js';
+import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 
 const caseNames = Object.keys(benchCases) as BenchCaseName[];
 const someEngines = 'native, autograd, or native,autograd';
@@ -28,12 +28,13 @@ export function register(program: Command): void {
   const command = program
     .command('bench')
     .description('measure how long an iteration takes and how much memory, of one engine or of both in one run');
-  addFlags(command, schema);
+  addFlags(command, schema.extend(groupFlags));
   command
     .option('--json', 'print the result as one JSON document')
     .addHelpText('after', `\nCases:\n${caseNames.map((name) => `  ${name}: ${benchCases[name].about}`).join('\n')}`)
     .action(async (flags: { json?: boolean } & Record<string, unknown>) => {
-      const given = flagOptions(schema, flags);
+      const group = groupOf(flags);
+      const given = await beforeJoining(group, async () => flagOptions(schema, flags));
       const or = <K extends keyof typeof given>(key: K) => given[key] ?? defaultOf(schema, key);
       const rounds = or('rounds');
       const result = await bench(or('case'), {
@@ -41,15 +42,17 @@ export function register(program: Command): void {
         rounds,
         device: or('device'),
         batch: given.batch,
-        threads: given.threads ?? defaultThreads(),
+        threads: given.threads,
+        group,
         convolution: or('convolution'),
         innerSteps: or('innerSteps'),
         onRound: (round, engine, seconds) => {
+          if (!reports(group)) return;
           const what = round <= 0 ? 'warm-up' : `round ${round} of ${rounds}`;
           process.stderr.write(`${what}: ${engine} ${seconds.toFixed(3)} s\n`);
         },
       });
-      process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : formatBench(result));
+      if (reports(group)) process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : formatBench(result));
     });
 }
 

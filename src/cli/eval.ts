@@ -6,6 +6,7 @@ import { required } from '../options/check.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { shown } from '../system/printable.js';
 import { addFlags, mergedOptions } from './flags.js';
+import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
 import { table } from './table.js';
@@ -15,13 +16,17 @@ export function register(program: Command): void {
     .command('eval')
     .description('measure how well a trained network classifies the images of a data set')
     .argument('<checkpoint>', 'safetensors or .pth');
-  addFlags(command, evaluateSchema);
+  addFlags(command, evaluateSchema.extend(groupFlags));
   command
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print the result as one JSON document')
     .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {
-      const options = await mergedOptions(evaluateSchema, flags);
-      required(evaluateSchema, options, 'data');
+      const group = groupOf(flags);
+      const options = await beforeJoining(group, async () => {
+        const merged = await mergedOptions(evaluateSchema, flags);
+        required(evaluateSchema, merged, 'data');
+        return merged;
+      });
       const progress = new Progress();
       const told = {
         onListed: progress.listing,
@@ -30,9 +35,9 @@ export function register(program: Command): void {
         onNote: progress.note,
       };
       const result = await interruptible((signal) =>
-        evaluate(checkpoint, { ...(options as EvaluateOptions), ...told, signal, names: flagNames }),
+        evaluate(checkpoint, { ...(options as EvaluateOptions), ...told, signal, group, names: flagNames }),
       ).finally(() => progress.stop());
-      process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
+      if (reports(group)) process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
     });
 }
 

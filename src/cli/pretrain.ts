@@ -3,22 +3,27 @@ import { pretrainPreset } from '../experiments/presets.js';
 import { pretrainSchema } from '../options/schemas.js';
 import { type PretrainOptions, pretrain } from '../run/pretrain.js';
 import { addFlags, mergedOptions } from './flags.js';
+import { groupFlags } from './group-flags.js';
 import { runTraining, type TrainingFlags } from './training-verb.js';
 
 export function register(program: Command): void {
   const command = program.command('pretrain').description('train a network by itself, to be a source later');
-  addFlags(command, pretrainSchema);
+  addFlags(command, pretrainSchema.extend(groupFlags));
   command
     .option('--preset <name>', 'options of one of the sources that the paper trains (l2t-native reproduce --list)')
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--resume <run>', 'continue an interrupted run')
     .option('--json', 'print the result as one JSON document')
     .action((flags: TrainingFlags) =>
-      runTraining(command, flags, async (signal) => {
-        const { preset } = flags;
-        const given = await mergedOptions(pretrainSchema, flags);
-        const options = typeof preset === 'string' ? await pretrainPreset(preset, given) : given;
-        return pretrain({ ...(options as PretrainOptions), signal });
-      }),
+      runTraining(
+        command,
+        flags,
+        async () => {
+          const { preset } = flags;
+          const given = await mergedOptions(pretrainSchema, flags);
+          return typeof preset === 'string' ? pretrainPreset(preset, given) : given;
+        },
+        (options, control) => pretrain({ ...(options as PretrainOptions), ...control }),
+      ),
     );
 }

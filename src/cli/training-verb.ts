@@ -2,10 +2,11 @@ import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
 import { formatTop } from '../inference/top-accuracy.js';
 import { flagOf } from '../options/check.js';
-import { inspectRun } from '../report/inspect.js';
-import { resume, resumeSchema } from '../run/resume.js';
-import type { Run, RunResult } from '../run/run.js';
+import type { RunRecord } from '../options/run-record.js';
+import { resumeAs, resumeSchema } from '../run/resume.js';
+import type { Run, RunControl, RunResult } from '../run/run.js';
 import { flagOptions, folderToResume } from './flags.js';
+import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
 
@@ -25,39 +26,38 @@ export interface TrainingFlags {
   readonly [key: string]: unknown;
 }
 
-/** Runs the verb `transfer` or `pretrain`: a new run or `--resume`, with progress, Ctrl-C and the result. */
-export async function runTraining(
+/**
+ * Runs the verb `transfer` or `pretrain`: a new run or `--resume`, with progress, Ctrl-C and the result. `read` gives
+ * the options with which `begin` begins a new run.
+ */
+export async function runTraining<T>(
   command: Command,
   flags: TrainingFlags,
-  begin: (signal: AbortSignal) => Promise<Run>,
+  read: () => Promise<T>,
+  begin: (options: T, control: RunControl) => Run,
 ): Promise<void> {
-  const folder = folderToResume(flags);
-  if (folder !== undefined) {
-    requireAlone(command);
-    await requireOwn(command.name(), folder);
-  }
+  const group = groupOf(flags);
   const result = await interruptible(async (signal) => {
-    const run =
-      folder === undefined ? await begin(signal) : resume(folder, { ...flagOptions(resumeSchema, flags), signal });
+    const start = await beforeJoining(group, async (): Promise<() => Run> => {
+      const folder = folderToResume(flags);
+      if (folder === undefined) {
+        const options = await read();
+        return () => begin(options, { signal, group });
+      }
+      requireAlone(command);
+      const changes = { ...flagOptions(resumeSchema, flags), signal, group };
+      return () => resumeAs(command.name() as RunRecord['verb'], folder, changes);
+    });
     const progress = new Progress();
-    const done = await follow(run, progress);
-    if (done.report !== null) progress.note(`report: ${done.report}`);
+    const done = await follow(start(), progress);
+    if (reports(group) && done.report !== null) progress.note(`report: ${done.report}`);
     return done;
   });
-  process.stdout.write(flags.json ? `${JSON.stringify(toJson(result))}\n` : summary(result));
-}
-
-async function requireOwn(verb: string, folder: string): Promise<void> {
-  const begun = (await inspectRun(folder)).verb;
-  if (begun === verb) return;
-  throw new L2TError(
-    'INVALID_RUN',
-    `${folder} was begun by ${begun}: l2t-native ${begun} --resume ${folder} goes on with it.`,
-  );
+  if (reports(group)) process.stdout.write(flags.json ? `${JSON.stringify(toJson(result))}\n` : summary(result));
 }
 
 /** The options that may accompany --resume; all others belong to the start of a run. */
-const besideResume = ['resume', 'json', ...Object.keys(resumeSchema.shape)];
+const besideResume = ['resume', 'json', ...Object.keys(resumeSchema.shape), ...Object.keys(groupFlags)];
 
 function requireAlone(command: Command): void {
   const given = command.options
@@ -67,7 +67,7 @@ function requireAlone(command: Command): void {
   const [first] = given as [string];
   throw new L2TError(
     'INVALID_OPTION',
-    `${flagOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --live and --json can.`,
+    `${flagOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --live, --json, --timeout and --no-group can.`,
   );
 }
 

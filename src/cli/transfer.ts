@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { transferSchema } from '../options/schemas.js';
 import { type TransferOptions, transfer } from '../run/transfer.js';
 import { addFlags, mergedOptions } from './flags.js';
+import { groupFlags } from './group-flags.js';
 import { runTraining, type TrainingFlags } from './training-verb.js';
 
 export function register(program: Command): void {
@@ -10,7 +11,7 @@ export function register(program: Command): void {
     .description(
       'train a target network with the help of a pretrained source, by L2T-ww or another method, or without one',
     );
-  addFlags(command, transferSchema);
+  addFlags(command, transferSchema.extend(groupFlags));
   command
     .option(
       '--config <file.yaml>',
@@ -19,8 +20,11 @@ export function register(program: Command): void {
     .option('--resume <run>', 'continue an interrupted run')
     .option('--json', 'print the result as one JSON document')
     .action((flags: TrainingFlags) =>
-      runTraining(command, flags, async (signal) =>
-        transfer({ ...((await mergedOptions(transferSchema, flags)) as TransferOptions), signal }),
+      runTraining(
+        command,
+        flags,
+        () => mergedOptions(transferSchema, flags),
+        (options, control) => transfer({ ...(options as TransferOptions), ...control }),
       ),
     );
 }

@@ -143,6 +143,8 @@ export interface OptionHelp {
   readonly stopOnError?: unknown;
   /** seed of all random numbers (0); from 0 to 4294967295 */
   readonly seed?: unknown;
+  /** of several processes: batch norm takes its statistics over the whole batch, as one process does (global), or over the part of each process, which is another result, but faster on a slow network (local) (global); one of global, local */
+  readonly batchNorm?: unknown;
   /** the preset's pretrained source: safetensors or .pth; once for each source, in the order of --list */
   readonly sourceWeights?: unknown;
 }

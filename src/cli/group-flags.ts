@@ -1,0 +1,35 @@
+import * as z from 'zod';
+import { groupFromEnvironment } from '../group/environment.js';
+import { inGroup } from '../group/group.js';
+import { defaultTimeout, type GroupOptions } from '../group/options.js';
+import { checkOptions, flagOf } from '../options/check.js';
+import { above, yes } from '../options/row.js';
+import { givenFlags } from './flags.js';
+
+/** Flags of the verbs that several processes may carry out together. */
+export const groupFlags = {
+  group: yes('compute alone, even where a launcher (torchrun, mpirun, srun) started several processes', {
+    default: true,
+  }),
+  timeout: above(0, 86_400, 'of several processes: seconds to wait for one that does not answer', {
+    default: defaultTimeout,
+  }),
+};
+
+const schema = z.strictObject(groupFlags);
+
+/** This process's place among those that a launcher started; undefined alone. @throws L2TError INVALID_OPTION. */
+export function groupOf(parsed: Readonly<Record<string, unknown>>): GroupOptions | undefined {
+  const given = givenFlags(parsed).filter(([key]) => key in groupFlags);
+  const { group = true, timeout } = checkOptions(schema, Object.fromEntries(given), flagOf);
+  const found = group ? groupFromEnvironment() : undefined;
+  return found && { ...found, ...(timeout !== undefined && { timeout }) };
+}
+
+/** Does this process print the result? */
+export const reports = (group: GroupOptions | undefined): boolean => (group?.rank ?? 0) === 0;
+
+/** Prepares a call that joins the group itself. A failure reaches the other ranks, which wait for this one there. */
+export async function beforeJoining<T>(group: GroupOptions | undefined, body: () => Promise<T>): Promise<T> {
+  return body().catch((error: unknown) => inGroup(group, undefined, () => Promise.reject(error)));
+}
