@@ -41,8 +41,6 @@ export type ErrorCode =
   | 'DIVERGED'
   /** The run was aborted by its signal. */
   | 'ABORTED'
-  /** Another process of the run's group is missing, ended or does not answer. */
-  | 'GROUP_FAILED'
   /** The system refuses the process more memory. */
   | 'OUT_OF_MEMORY'
   /** The system refuses the process more threads. */

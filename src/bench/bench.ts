@@ -5,7 +5,14 @@ import { promisify } from 'node:util';
 import type { Fact } from '../group/facts.js';
 import { type Group, inGroup } from '../group/group.js';
 import type { GroupOptions } from '../group/options.js';
-import { addon, type EngineName, type GpuMemory, type GraphTiming, type MachineSpeed } from '../native/addon.js';
+import {
+  addon,
+  type EngineName,
+  type GpuMemory,
+  type GraphTiming,
+  type MachineSpeed,
+  type Traffic,
+} from '../native/addon.js';
 import { flagOf } from '../options/check.js';
 import { readSystem } from '../system/limits.js';
 import { median } from '../system/statistics.js';
@@ -36,6 +43,8 @@ export interface EngineTiming extends PeakMemory {
   readonly engine: EngineName;
   /** As training runs it: on a GPU, the native engine's iteration is one CUDA graph. */
   readonly seconds: Seconds;
+  /** Of several processes: what rank 0 sends to the others in an iteration. */
+  readonly traffic?: Traffic;
   /** Where `seconds` are a graph's: of the same iteration without a graph. */
   readonly eagerSeconds?: Seconds;
   /** What the graph holds: kernels, copies and fills. */
@@ -144,24 +153,34 @@ class Subject {
   readonly #asGraph: boolean;
   #phases: Readonly<Record<string, number>>[] = [];
   #graphs: GraphTiming[] = [];
+  #traffic: Traffic = { calls: 0, bytes: 0 };
 
   constructor(
     name: BenchCaseName,
     readonly engine: EngineName,
     settings: BenchSettings,
-    { native }: Group,
+    private readonly group: Group,
   ) {
+    const { native } = group;
     this.#bench = new (addon().Bench)({ ...benchJob(name, engine, settings), ...(native && { group: native }) });
     this.#asGraph = runsAsGraph(engine, settings.device);
   }
 
   /** An iteration, and where training would run it as a graph, one more. Returns the seconds of the first. */
   async iterate(warmUp: boolean): Promise<number> {
+    const before = this.#sent();
     const phases = await this.#bench.iterate();
     if (!warmUp) this.#phases.push(phases);
+    const after = this.#sent();
+    this.#traffic = { calls: after.calls - before.calls, bytes: after.bytes - before.bytes };
     const graph = this.#asGraph ? await this.#bench.iterateAsGraph() : undefined;
     if (graph && !warmUp) this.#graphs.push(graph);
     return total(phases);
+  }
+
+  /** What this rank has sent so far. */
+  #sent(): Traffic {
+    return this.group.native ? this.#bench.traffic() : { calls: 0, bytes: 0 };
   }
 
   timing(batch: number): Omit<EngineTiming, keyof PeakMemory> {
@@ -174,6 +193,7 @@ class Subject {
       seconds,
       ...(graph && { eagerSeconds: eager, launches: this.#graphs[0]?.launches ?? 0 }),
       imagesPerSecond: batch / seconds.min,
+      ...(this.#traffic.calls > 0 && { traffic: this.#traffic }),
       phases: Object.fromEntries(Object.keys(this.#phases[0] ?? {}).map((phase) => [phase, medianOf(phase)])),
     };
   }

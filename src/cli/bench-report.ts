@@ -15,6 +15,7 @@ export function formatBench(result: BenchResult): string {
     enginesTable(result),
     phasesTable(result),
     ...result.cases.flatMap(graphLine),
+    ...result.cases.flatMap(trafficLine),
     ...(result.gpu ? gpuLines(result) : []),
     ...machineLines(result),
   ].join('\n')}\n`;
@@ -44,6 +45,11 @@ function graphLine({ engine, eagerSeconds, launches }: EngineTiming): string[] {
   if (eagerSeconds === undefined) return [];
   const count = launches ? `; a graph of ${launches} launches` : '';
   return [`${engine} without its graph: ${eagerSeconds.min.toFixed(3)} s at best${count}; phases are without it`];
+}
+
+function trafficLine({ engine, traffic }: EngineTiming): string[] {
+  if (traffic === undefined) return [];
+  return [`${engine}: a rank sends ${(traffic.bytes / 1e6).toFixed(1)} MB in ${traffic.calls} exchanges an iteration`];
 }
 
 function gpuLines({ cases, gpu, iterationGflop }: BenchResult): string[] {

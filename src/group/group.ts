@@ -58,7 +58,7 @@ export class Group {
       const { rank, size } = config;
       return new Group(rank, size, localRank ?? placeOf(rank, all), sharingOf(rank, all, localSize), native);
     } catch (error) {
-      native.leave();
+      native.leave(messageOf(error));
       throw error;
     }
   }
@@ -131,8 +131,9 @@ export class Group {
     await this.#exchange(failed(error)).catch(() => {});
   }
 
-  leave(): void {
-    this.native?.leave();
+  /** `error`: why this rank leaves, which the messages of the others then say. */
+  leave(error?: unknown): void {
+    this.native?.leave(error === undefined ? undefined : messageOf(error));
   }
 
   async #exchange<T>(outcome: Outcome<T>): Promise<Outcome<T>[]> {
@@ -155,12 +156,13 @@ export async function inGroup<T>(
   if (options === undefined) return body(Group.alone);
   const group = await Group.join(options, signal);
   try {
-    return await body(group);
+    const result = await body(group);
+    group.leave();
+    return result;
   } catch (error) {
     await group.tell(error);
+    group.leave(error);
     throw error;
-  } finally {
-    group.leave();
   }
 }
 
@@ -169,8 +171,10 @@ const isLost = (error: unknown): boolean => error instanceof L2TError && error.c
 
 function failed(error: unknown): Outcome<never> {
   const code = error instanceof L2TError ? error.code : 'INTERNAL';
-  return { failed: { code, message: error instanceof Error ? error.message : String(error) } };
+  return { failed: { code, message: messageOf(error) } };
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function hello(): Hello {
   const cores = /^Cpus_allowed_list:\s*(\S+)/m.exec(readSystem('/proc/self/status'))?.[1] ?? '';

@@ -406,8 +406,6 @@ export interface BenchJob extends Hyperparameters {
   readonly size: number;
   readonly batch: number;
   readonly source: { readonly network: NetworkSpec; readonly pairs: readonly Pair[] };
-  /** The processes that share each batch. All call the same functions in the same order. Absent: this one alone. */
-  readonly group?: NativeGroup | undefined;
   readonly lr: number;
   readonly device: string;
   readonly threads: number;

@@ -12,7 +12,6 @@ const listed: Record<ErrorCode, true> = {
   INVALID_RUN: true,
   DIVERGED: true,
   ABORTED: true,
-  GROUP_FAILED: true,
   OUT_OF_MEMORY: true,
   OUT_OF_THREADS: true,
   GROUP_FAILED: true,

@@ -72,7 +72,8 @@ const allFlags = verbsOf(program).flatMap(([, command]) => flagsOf(command));
  */
 export function unknownIn(code: string): string | undefined {
   const [before = '', started] = code.split(' -- ', 2);
-  if (started !== undefined && before.includes(' launch')) return unknownIn(before) ?? unknownIn(`l2t-native ${started}`);
+  if (started !== undefined && before.includes(' launch'))
+    return unknownIn(before) ?? unknownIn(`l2t-native ${started}`);
   const words = wordsOf(code.replaceAll(/[[\]…]/g, ' '));
   const unknownOf = (known: readonly (string | undefined)[]) =>
     words.find((word) => /^--\w/.test(word) && !known.includes(word));

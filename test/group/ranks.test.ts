@@ -1,0 +1,196 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import type { L2TError } from '../../src/errors.js';
+import { evaluate } from '../../src/inference/evaluate.js';
+import type { RunEvent } from '../../src/run/events.js';
+import { resume } from '../../src/run/resume.js';
+import type { Run, RunResult } from '../../src/run/run.js';
+import { type TransferOptions, transfer } from '../../src/run/transfer.js';
+import { temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
+import { placesOf } from './fake-group.js';
+
+// What ranks have to agree on, and who writes, does not depend on how they compute: here each computes all.
+vi.mock('../../src/native/addon.js', async (original) =>
+  (await import('./fake-group.js')).fakeAddonModule(original as never),
+);
+
+let data: string;
+let source: string;
+beforeAll(async () => {
+  data = tinyData();
+  source = await tinySource();
+});
+
+const options = (): TransferOptions => ({ ...tinyOptions, source, data, report: false });
+
+async function eventsOf(run: Run): Promise<RunEvent[]> {
+  const events: RunEvent[] = [];
+  for await (const event of run) events.push(event);
+  return events;
+}
+
+/** Starts a run on each rank, with what differs there; the outcomes in the order of ranks. */
+function together(changes: readonly Partial<TransferOptions>[]): Promise<PromiseSettledResult<RunResult>[]> {
+  const places = placesOf(changes.length);
+  return Promise.allSettled(
+    changes.map((change, rank) => transfer({ ...options(), ...change, group: places[rank] }).result),
+  );
+}
+
+const errorsOf = (outcomes: readonly PromiseSettledResult<unknown>[]) =>
+  outcomes.map((outcome) => (outcome.status === 'rejected' ? (outcome.reason as L2TError) : undefined));
+
+describe('a run of two ranks', { timeout: 60_000 }, () => {
+  const out = join(temporaryFolder(), 'run');
+  it('is written and told by rank 0 alone, and has the same result on both', async () => {
+    const [first, second] = placesOf(2);
+    const runs = [
+      transfer({ ...options(), out, lr: 'auto', group: first }),
+      transfer({ ...options(), out: join(out, 'no'), lr: 'auto', group: second }),
+    ] as const;
+    const [told, untold] = await Promise.all(runs.map(eventsOf));
+    expect(new Set(told?.map(({ type }) => type))).toEqual(
+      new Set(['data', 'rate', 'start', 'step', 'epoch', 'checkpoint']),
+    );
+    expect(untold).toEqual([]);
+    const [{ network, ...result }, { network: other, ...same }] = await Promise.all([runs[0].result, runs[1].result]);
+    expect(same).toEqual(result);
+    expect(same).toMatchObject({ run: out, checkpoint: join(out, 'best.safetensors'), report: null });
+    expect({ ...other, weights: other.weights.length }).toEqual({ ...network, weights: network.weights.length });
+    expect(existsSync(join(out, 'no'))).toBe(false);
+    expect(readFileSync(join(out, 'options.yaml'), 'utf8')).toMatch(/^ranks: 2$/m);
+    const lines = readFileSync(join(out, 'timing.jsonl'), 'utf8').trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line).ranks)).toEqual([2, 2]);
+  });
+
+  it('that is finished gives its result again', async () => {
+    const places = placesOf(2);
+    const results = await Promise.all(places.map((group) => resume(out, { group }).result));
+    expect({ ...results[1], network: 0 }).toEqual({ ...results[0], network: 0 });
+  });
+});
+
+describe('a resume by another number of ranks', { timeout: 60_000 }, () => {
+  it('goes on, says so, and needs the folder on rank 0 alone', async () => {
+    const out = join(temporaryFolder(), 'run');
+    const controller = new AbortController();
+    const begun = transfer({ ...options(), out, epochs: 3, signal: controller.signal });
+    for await (const event of begun) if (event.type === 'epoch') controller.abort();
+    await begun.result.catch(() => {});
+    const [first, second] = placesOf(2);
+    const here = resume(out, { group: first });
+    const there = resume('/no/such/folder', { group: second });
+    const warnings = (await eventsOf(here)).flatMap((event) => (event.type === 'warning' ? [event.message] : []));
+    expect(warnings).toContainEqual(expect.stringContaining('computed by one process so far, and goes on with 2'));
+    expect((await there.result).accuracy).toBe((await here.result).accuracy);
+    const lines = readFileSync(join(out, 'timing.jsonl'), 'utf8').trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line).ranks).slice(1)).toEqual([2, 2]);
+  });
+});
+
+describe('ranks that differ', { timeout: 60_000 }, () => {
+  it.each([
+    ['an option', { seed: 1 }, 'INVALID_OPTION', 'Rank 1 differs from rank 0 in --seed: 1 there, 0 on rank 0.'],
+    [
+      'an option that one leaves out',
+      { patience: 3, validation: 2 },
+      'INVALID_OPTION',
+      'in --validation: 2 there, not given on',
+    ],
+    ['batch norm', { batchNorm: 'local' }, 'INVALID_OPTION', 'in --batch-norm: "local" there, not given on rank 0'],
+    ['the data', { classes: 'left,right' }, 'INVALID_OPTION', 'Rank 1 differs from rank 0 in --classes'],
+  ] as const)('in %s are refused, all with the same words', async (_, change, code, message) => {
+    const out = join(temporaryFolder(), 'run');
+    const errors = errorsOf(await together([{ out }, { ...change }]));
+    for (const error of errors) expect(error).toMatchObject({ code, message: expect.stringContaining(message) });
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it('in the data or the source are refused, too, whatever their paths', async () => {
+    const [first, second] = errorsOf(await together([{}, { data: tinyData(13) }]));
+    expect(first).toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringContaining('Rank 1 differs from rank 0 in the data'),
+    });
+    expect(second?.message).toBe(first?.message);
+    const other = await tinySource({ classes: 5 });
+    const [third] = errorsOf(await together([{}, { source: other }]));
+    expect(third).toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringContaining('in the weights of source 1'),
+    });
+  });
+
+  it('may have other threads and other paths to the same', async () => {
+    const copy = tinyData();
+    const outcomes = await together([
+      { out: join(temporaryFolder(), 'run'), epochs: 1 },
+      { data: copy, threads: 2, epochs: 1 },
+    ]);
+    expect(errorsOf(outcomes)).toEqual([undefined, undefined]);
+    rmSync(copy, { recursive: true });
+  });
+});
+
+describe('a failure on one rank', { timeout: 60_000 }, () => {
+  it.each([
+    ['before anything is read', { epochs: 0 }, 'INVALID_OPTION', /^Option epochs is 0/],
+    ['while reading', { source: '/no/such.pth' }, 'FILE_ACCESS', /\/no\/such\.pth/],
+  ] as const)('%s ends the others, which name it', async (_, change, code, message) => {
+    const [first, second, third] = errorsOf(await together([{}, { ...change }, {}]));
+    expect(second).toMatchObject({ code, message: expect.stringMatching(message) });
+    for (const other of [first, third]) expect(other).toMatchObject({ code, message: `Rank 1: ${second?.message}` });
+  });
+
+  it('of rank 0, which cannot make the folder, ends the others', async () => {
+    const errors = errorsOf(await together([{ out: data }, {}]));
+    expect(errors.map((error) => error?.code)).toEqual(['INVALID_RUN', 'INVALID_RUN']);
+    expect(errors[1]?.message).toBe(`Rank 0: ${errors[0]?.message}`);
+  });
+});
+
+describe('an evaluation by several ranks', { timeout: 60_000 }, () => {
+  it('gives what one process gives, on every rank', async () => {
+    const checkpoint = await networkOf(data);
+    // 30 images in batches of 7 are five batches for three ranks, and one batch for one of them.
+    for (const batch of [7, 30]) {
+      const how = { data, threads: 1, batch, top: 2 };
+      const alone = await evaluate(checkpoint, how);
+      const results = await Promise.all(placesOf(3).map((group) => evaluate(checkpoint, { ...how, group })));
+      for (const result of results) expect(result).toEqual(alone);
+    }
+  });
+
+  it('refuses ranks that have other images', async () => {
+    const checkpoint = await networkOf(data);
+    const folders = [data, tinyData(), tinyData()];
+    writeFileSync(
+      join(folders[2] as string, 't10k-labels-idx1-ubyte'),
+      readFileSync(join(data, 't10k-labels-idx1-ubyte')).fill(1, 8),
+    );
+    const places = placesOf(3);
+    const tried = folders.map((folder, rank) =>
+      evaluate(checkpoint, { data: folder, threads: 1, group: places[rank] }),
+    );
+    for (const error of errorsOf(await Promise.allSettled(tried)))
+      expect(error).toMatchObject({
+        code: 'INVALID_DATA',
+        message: expect.stringContaining('Rank 2 differs from rank 0 in the data'),
+      });
+  });
+});
+
+/** A network for the data's classes. */
+async function networkOf(folder: string): Promise<string> {
+  const run = transfer({
+    ...options(),
+    method: 'scratch',
+    source: undefined,
+    pairs: undefined,
+    data: folder,
+    epochs: 1,
+    out: join(temporaryFolder(), 'run'),
+  });
+  return (await run.result).checkpoint;
+}
