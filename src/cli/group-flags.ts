@@ -3,7 +3,7 @@ import { groupFromEnvironment } from '../group/environment.js';
 import { inGroup } from '../group/group.js';
 import { defaultTimeout, type GroupOptions } from '../group/options.js';
 import { checkOptions, flagOf } from '../options/check.js';
-import { above, yes } from '../options/row.js';
+import { between, yes } from '../options/row.js';
 import { givenFlags } from './flags.js';
 
 /** Flags of the verbs that several processes may carry out together. */
@@ -11,7 +11,7 @@ export const groupFlags = {
   group: yes('compute alone, even where a launcher (torchrun, mpirun, srun) started several processes', {
     default: true,
   }),
-  timeout: above(0, 86_400, 'of several processes: seconds to wait for one that does not answer', {
+  timeout: between(1, 86_400, 'of several processes: seconds to wait for one that does not answer', {
     default: defaultTimeout,
   }),
 };

@@ -26,8 +26,15 @@ export async function runProgram(program: Command, argv: readonly string[] = pro
   }
 }
 
+/** Milliseconds in which what is printed gets out. */
+const lastWords = 2000;
+
 function exitCodeFor(error: unknown): number {
   // Commander has printed its own message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-  return error instanceof L2TError && error.code === 'ABORTED' ? reportAbort(error) : report(error);
+  if (!(error instanceof L2TError) || error.code !== 'ABORTED') return report(error);
+  const code = reportAbort(error);
+  // All is saved. What may still be under way, such as waiting for other ranks, must not keep the process.
+  setTimeout(() => process.exit(code), lastWords).unref();
+  return code;
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { anObject, type Control } from '../options/arguments.js';
 import { checkOptions, refused, required } from '../options/check.js';
-import { above, text, whole } from '../options/row.js';
+import { between, text, whole } from '../options/row.js';
 
 /** The most processes of a group. */
 const most = 4096;
@@ -14,7 +14,7 @@ const groupSchema = z.strictObject({
   rank: whole(0, most - 1, "this process's place among those of the run, from 0"),
   size: whole(1, most, 'number of processes of the run'),
   master: text('host:port', addressForm, 'where rank 0 listens; the same for all ranks'),
-  timeout: above(0, 86_400, 'seconds that a rank waits for the others', { default: 300 }),
+  timeout: between(1, 86_400, 'seconds that a rank waits for the others', { default: 300 }),
   localRank: whole(0, most - 1, "this process's place among those on its host (in the order of ranks)"),
   localSize: whole(1, most, 'number of processes on this host (those with its host name)'),
 });
