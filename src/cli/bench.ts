@@ -38,7 +38,8 @@ export function register(program: Command): void {
       const or = <K extends keyof typeof given>(key: K) => given[key] ?? defaultOf(schema, key);
       const rounds = or('rounds');
       const result = await bench(or('case'), {
-        engines: engines(or('engines')),
+        // Automatic differentiation computes in one process only.
+        engines: engines(given.engines ?? (group ? 'native' : defaultOf(schema, 'engines'))),
         rounds,
         device: or('device'),
         batch: given.batch,

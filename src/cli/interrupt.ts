@@ -5,7 +5,7 @@ import { report } from './failure.js';
 import { onLauncherGone } from './launched.js';
 
 /** Signals that end a command in good order, and its exit code: the same as if the signal had killed the process. */
-const exitCodeOf = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, SIGXCPU: 152 } as const;
+export const exitCodeOf = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, SIGXCPU: 152 } as const;
 type EndingSignal = keyof typeof exitCodeOf;
 /** The exit code if the reader of stdout or stderr is gone: the same as if SIGPIPE had killed the process. */
 const closedPipe = 141;

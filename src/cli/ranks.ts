@@ -2,12 +2,15 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { exitCodeOf } from './interrupt.js';
 import { launchedMark } from './launched.js';
 
 type Environment = Readonly<Record<string, string>>;
 
 /** Signals that the launcher passes on. */
 const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Exit codes of a rank that was interrupted. */
+const interrupted: readonly number[] = Object.values(exitCodeOf);
 /** Milliseconds that the other ranks have to save and end, once one has failed. */
 const grace = 20_000;
 
@@ -54,7 +57,8 @@ export class Ranks {
     this.#code = code;
     const others = this.#running();
     if (others.length === 0) return;
-    process.stderr.write(`${what}: ending the others\n`);
+    // After an interruption all end by themselves, after the same step.
+    if (!interrupted.includes(code)) process.stderr.write(`${what}: ending the others\n`);
     this.#send('SIGTERM');
     this.#killer = setTimeout(() => this.#send('SIGKILL'), grace);
   }

@@ -64,13 +64,23 @@ function requireOneSplit(given: Options): void {
   }
 }
 
-/** Refuses what the device or the engine cannot compute. */
-export function requireComputable({
-  convolution,
-  engine,
-  device,
-  precision = 'float32',
-}: Pick<Unbatched, 'convolution' | 'engine' | 'device' | 'precision'>): void {
+/** Refuses what the device or the engine cannot compute, or not in several processes. */
+export function requireComputable(
+  {
+    convolution,
+    engine,
+    device,
+    precision = 'float32',
+  }: Pick<Unbatched, 'convolution' | 'engine' | 'device' | 'precision'>,
+  ranks: number,
+): void {
+  if (ranks > 1 && (engine === 'autograd' || precision === 'bf16')) {
+    const flag = engine === 'autograd' ? '--engine autograd' : '--precision bf16';
+    throw new L2TError(
+      'INVALID_OPTION',
+      `${flag} computes in one process, and this run has ${ranks}: leave it out, or give --no-group.`,
+    );
+  }
   const onCpu = device === 'cpu';
   if (convolution === 'winograd' && !(engine === 'native' && onCpu)) {
     throw new L2TError(

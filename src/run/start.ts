@@ -63,7 +63,7 @@ async function prepare(
   const here = { device: device.device, threads: given.threads ?? group.threads };
   const unbatched = resolveOptions(format, method, target, given, sources, here);
   threadsWarning(unbatched.threads, device.device).forEach(warn(context));
-  requireComputable(unbatched);
+  requireComputable(unbatched, group.size);
   const gathered = await gather({ format, options: unbatched }, device, checkpoints, context, true);
   const images = gathered.data.train.labels.length;
   const batch = given.batch ?? defaultBatch(unbatched.size, images, rules[format].fewestSteps);
@@ -149,7 +149,7 @@ export async function continueRun(run: OpenRun, changes: ResumeChanges, context:
 async function prepareAgain(run: OpenRun, changes: ResumeChanges, ranks: number, context: Context): Promise<Materials> {
   const recorded = run.record.options;
   const options = { ...recorded, ...placedAgain(recorded, changes, ranks, context) };
-  requireComputable(options);
+  requireComputable(options, context.group.size);
   const { threads, device } = options;
   if (threads !== recorded.threads || (device !== recorded.device && context.group.first)) {
     const message = `the run began with ${recorded.threads} threads on ${recorded.device}: with others its last digits may differ`;
