@@ -60,6 +60,8 @@ export class Ranks {
     // After an interruption all end by themselves, after the same step.
     if (!interrupted.includes(code)) process.stderr.write(`${what}: ending the others\n`);
     this.#send('SIGTERM');
+    // A rank that was stopped wakes up for it.
+    this.#send('SIGCONT');
     this.#killer = setTimeout(() => this.#send('SIGKILL'), grace);
   }
 

@@ -212,7 +212,7 @@ describe.skipIf(!joins)(`a process in the environment of torchrun${without}`, { 
 
   it('waits for rank 0 as long as it is told to', async () => {
     const { code, stderr } = await end(training(join(temporaryFolder(), 'run'), '--timeout', '1'));
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/^error\[GROUP_FAILED\]: Rank 0 /)]);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^error\[GROUP_FAILED\]: Rank 0 /m)]);
   });
 
   it('computes alone with --no-group', async () => {
