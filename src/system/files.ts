@@ -168,11 +168,26 @@ export const temporaryOf = (path: string): string =>
 /** Is it a name made by `temporaryOf`? A killed process leaves such files behind. */
 export const isTemporary = (name: string): boolean => /^\..+\.[0-9a-f]{12}\.tmp$/.test(name);
 
+/** Folders that are locked by this thread, by absolute path. Each has what checks that the lock is still held. */
+const guards = new Map<string, () => Promise<void>>();
+
+/** Has `check` called before each write into `folder` takes effect. Returns what ends this. */
+export function guardWrites(folder: string, check: () => Promise<void>): () => void {
+  const path = resolve(folder);
+  guards.set(path, check);
+  return () => {
+    if (guards.get(path) === check) guards.delete(path);
+  };
+}
+
+const checkGuard = async (path: string): Promise<void> => guards.get(resolve(dirname(path)))?.();
+
 /**
  * Writes `data` so that `path` holds either its old content or all of the new content, even after a power failure: the
  * data is written to a temporary file beside the target and synced, the file is renamed over the target, and the folder
- * is synced. The temporary file is removed on failure. A folder, pipe, socket or device is not replaced.
- * @throws L2TError FILE_ACCESS, naming the path and what to do.
+ * is synced. The temporary file is removed on failure. A folder, pipe, socket or device is not replaced. In a folder that
+ * this process has locked, the lock is checked before the rename.
+ * @throws L2TError FILE_ACCESS, naming the path and what to do; INVALID_RUN if the lock was lost.
  */
 export async function writeFileAtomic(
   path: string,
@@ -191,6 +206,7 @@ export async function writeFileAtomic(
     } finally {
       await handle.close();
     }
+    await checkGuard(path);
     await rename(temporary, path);
     created = false;
     await syncFolder(dirname(path));
@@ -203,12 +219,13 @@ export async function writeFileAtomic(
 
 /**
  * Appends `data` to a file, which is created if it does not exist, and syncs it. If that fails, for example because the
- * disk is full, what was written of `data` is cut off again.
- * @throws L2TError FILE_ACCESS, naming the path and what to do.
+ * disk is full, what was written of `data` is cut off again. The folder's lock is checked as by `writeFileAtomic`.
+ * @throws L2TError FILE_ACCESS, naming the path and what to do; INVALID_RUN if the lock was lost.
  */
 export async function appendToFile(path: string, data: Uint8Array): Promise<void> {
   try {
     await requireReplaceable(path);
+    await checkGuard(path);
     const handle = await open(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK);
     try {
       const { size } = await handle.stat();

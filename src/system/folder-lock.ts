@@ -1,96 +1,158 @@
 import { randomBytes } from 'node:crypto';
-import { fstatSync, readdirSync, statSync } from 'node:fs';
-import { type FileHandle, link, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, link, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { L2TError } from '../errors.js';
-import { fileError, readText } from './files.js';
-import { readSystem } from './limits.js';
+import { fileError, guardWrites, withFile } from './files.js';
+import { beatEvery, type FoundLock, goneAfter, identity, isOpenHere, judge, nameOf } from './lock-holder.js';
 
-/** When a process started, since boot; '' if unknown. A process id alone is not enough: the system reuses it. */
-function startOf(pid: number): string {
-  const stat = readSystem(`/proc/${pid}/stat`);
-  // The start is field 22, the 20th after the name. The name, in brackets, may itself hold spaces and brackets.
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-}
-
-const identity = (pid: number): string => `${pid} ${startOf(pid)}\n`;
-
-function isAlive(pid: number): boolean {
+/** The lock; an empty one if there is none. It is opened, because NFS looks at the server's file only then. */
+async function readLock(path: string): Promise<FoundLock> {
   try {
-    process.kill(pid, 0);
-    return true;
+    return await withFile(path, async (handle) => {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(1024), 0, 1024, 0);
+      return { text: buffer.toString('utf8', 0, bytesRead), beat: (await handle.stat()).mtimeMs };
+    });
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    const { code } = (error as { cause?: NodeJS.ErrnoException }).cause ?? {};
+    // ESTALE: on NFS, another host has replaced the file.
+    if (code === 'ENOENT' || code === 'ESTALE') return { text: '', beat: 0 };
+    throw error;
   }
 }
 
-/** The holder of the lock at `path` with the content `text`; undefined if it has ended, or `text` is incomplete. */
-function holderOf(path: string, text: string): string | undefined {
-  if (text === identity(process.pid)) return isOpenHere(path) ? 'another run of this process' : undefined;
-  const pid = Number.parseInt(text, 10);
-  return pid > 0 && isAlive(pid) && text === identity(pid) ? `process ${pid}` : undefined;
-}
-
-/** The lock's content; '' if there is no lock. */
-async function readLock(path: string): Promise<string> {
-  return readText(path).catch((error: unknown) => {
-    if ((error as { cause?: NodeJS.ErrnoException }).cause?.code === 'ENOENT') return '';
-    throw error;
-  });
-}
+/** A new name beside the lock, for a file that belongs to one attempt or one holder. */
+const besideLock = (path: string, id = randomBytes(6).toString('hex')): string => `${path}.${id}`;
+const isBesideLock = (name: string): boolean => /^lock\.[0-9a-f]{12}$/.test(name);
 
 /** @throws L2TError INVALID_RUN if a run holds the folder; FILE_ACCESS. */
 export async function requireFree(folder: string): Promise<void> {
   const path = join(folder, 'lock');
-  const holder = holderOf(path, await readLock(path));
-  if (holder !== undefined) throw inUse(folder, holder);
+  const { alive, holder } = await judge(path, await readLock(path), () => clockOf(path));
+  if (alive) throw inUse(folder, holder);
+}
+
+/** The time by the clock of the lock's file system, milliseconds: that of a file written now. */
+async function clockOf(path: string): Promise<number> {
+  const probe = besideLock(path);
+  try {
+    await writeFile(probe, '', { flag: 'wx' });
+    return (await stat(probe)).mtimeMs;
+  } catch (error) {
+    throw fileError('write', path, error);
+  } finally {
+    await rm(probe, { force: true }).catch(() => {});
+  }
 }
 
 const inUse = (folder: string, holder: string): L2TError =>
   new L2TError('INVALID_RUN', `${folder} is in use by ${holder}: wait for it to end, or stop it.`);
 
 /**
- * Prevents two runs from using the same folder. A holder keeps its lock file open. A lock is taken over if its process
- * has ended, or if it belongs to this process but no thread has it open: then a terminated worker thread has left it.
+ * Prevents two runs from using the same folder, also on several hosts that share a file system. It is made by `link`
+ * and removed by `rename` alone, which are atomic on NFS, too.
+ *
+ * The lock is one file with two names: `lock`, which says who holds the folder, and `lock.ID`, which only its holder
+ * touches: every 10 s it writes there, as a sign of life. A holder keeps the file open. A lock is taken over if its
+ * process has ended; if it belongs to this process but no thread has it open (then a terminated worker thread has left
+ * it); or, of another host, if its last sign of life is more than 60 s old. A holder that was suspended for so long
+ * notices: before each atomic write into the folder, the lock is read again.
  */
 export class FolderLock {
-  private constructor(
-    private readonly path: string,
-    private readonly file: FileHandle,
-  ) {}
+  readonly #timer: NodeJS.Timeout;
+  readonly #endGuard: () => void;
 
-  /** @throws L2TError INVALID_RUN if another process, or another run of this one, holds the folder; FILE_ACCESS. */
-  static async acquire(folder: string): Promise<FolderLock> {
+  private constructor(
+    private readonly folder: string,
+    private readonly id: string,
+    private readonly text: string,
+    private readonly file: FileHandle,
+  ) {
+    this.#timer = setInterval(() => void this.#beat(), beatEvery).unref();
+    this.#endGuard = guardWrites(folder, () => this.requireHeld());
+  }
+
+  get #path(): string {
+    return join(this.folder, 'lock');
+  }
+
+  /**
+   * `onTakeOver` is called with a message if the folder was locked, and its holder is gone.
+   * @throws L2TError INVALID_RUN if another process, or another run of this one, holds the folder; FILE_ACCESS.
+   */
+  static async acquire(folder: string, onTakeOver: (message: string) => void = () => {}): Promise<FolderLock> {
     const path = join(folder, 'lock');
     for (let attempt = 0; attempt < 10; attempt++) {
-      const file = await createLock(path);
-      if (file) return new FolderLock(path, file).#tidied(folder);
-      const held = await readLock(path);
-      const holder = holderOf(path, held);
-      if (holder !== undefined) throw inUse(folder, holder);
-      await removeStale(path, held);
+      const id = randomBytes(6).toString('hex');
+      const text = identity(id);
+      const file = await createLock(path, id, text);
+      if (file) return new FolderLock(folder, id, text, file).#tidied();
+      const found = await readLock(path);
+      const { alive, holder } = await judge(path, found, () => clockOf(path));
+      if (alive) throw inUse(folder, holder);
+      const removed = await removeStale(path, found);
+      if (removed && holder !== '') onTakeOver(`${folder} was in use by ${holder}: it is taken over`);
     }
     throw new L2TError('INVALID_RUN', `${folder} is fought over by several processes: try again.`);
   }
 
-  /** Removes the temporary files of processes that were killed while they took this lock. */
-  async #tidied(folder: string): Promise<FolderLock> {
+  /** Removes the files of processes that were killed while they took or held this lock. */
+  async #tidied(): Promise<FolderLock> {
     try {
-      await removeDeadLocks(folder);
+      await removeDeadLocks(this.folder);
       return this;
     } catch (error) {
       await this.release().catch(() => {});
-      throw fileError('clear', folder, error);
+      throw fileError('clear', this.folder, error);
     }
+  }
+
+  /** A sign of life. By the holder's own name of the file: `lock` may be another's by now. */
+  async #beat(): Promise<void> {
+    try {
+      // Opened for this alone: a file system cannot be made read-only while a file on it is open for writing.
+      const file = await open(besideLock(this.#path, this.id), 'r+');
+      try {
+        // A write, not utimes: the time is then that of the file system's own clock.
+        await file.write(this.text, 0);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    } catch {
+      // If it goes on, another host takes the folder over, and the next write finds that out.
+    }
+  }
+
+  /**
+   * Requires that this is still the folder's lock.
+   * @throws L2TError INVALID_RUN if another process has taken the folder over, or the lock was removed; FILE_ACCESS.
+   */
+  async requireHeld(): Promise<void> {
+    let text = '';
+    // Another process that looks at the lock may move it away for a moment, and put it back.
+    for (let attempt = 0; attempt < 5; attempt++) {
+      if (attempt > 0) await wait(100);
+      text = (await readLock(this.#path)).text;
+      if (text === this.text) return;
+    }
+    const why =
+      text === ''
+        ? 'its lock was removed while this process worked in it'
+        : `${nameOf(text)} has taken it over, because this process gave no sign of life for ${goneAfter / 1000} s`;
+    throw new L2TError('INVALID_RUN', `${this.folder} is no longer this process's: ${why}. Nothing more is written.`);
   }
 
   /** @throws L2TError FILE_ACCESS. */
   async release(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#endGuard();
     try {
       // Remove, then close: once the file is closed, another run may take over, and its lock would be removed.
-      await rm(this.path, { force: true });
+      if ((await readLock(this.#path)).text === this.text) await rm(this.#path, { force: true });
+      await rm(besideLock(this.#path, this.id), { force: true });
     } catch (error) {
-      throw fileError('remove', this.path, error);
+      throw fileError('remove', this.#path, error);
     } finally {
       await this.file.close();
     }
@@ -113,46 +175,26 @@ export async function releaseAfter<T>(lock: FolderLock, body: () => Promise<T>):
   return result;
 }
 
-/** Removes temporary lock files, except those of running processes. */
+/** Removes the second names of locks and what attempts have left, except those of running processes. */
 async function removeDeadLocks(folder: string): Promise<void> {
-  for (const name of (await readdir(folder)).filter((entry) => /^lock\.[0-9a-f]{12}$/.test(entry))) {
-    const path = join(folder, name);
-    if (holderOf(path, await readLock(path)) === undefined) await rm(path, { force: true });
-  }
-}
-
-/** Does any thread of this process have the file open? Threads share file descriptors, but not modules. */
-function isOpenHere(path: string): boolean {
-  const wanted = statSync(path, { throwIfNoEntry: false });
-  if (wanted === undefined) return false;
-  return descriptors().some((descriptor) => {
-    try {
-      const { dev, ino } = fstatSync(Number(descriptor));
-      return dev === wanted.dev && ino === wanted.ino;
-    } catch {
-      return false; // closed since it was listed
-    }
-  });
-}
-
-function descriptors(): string[] {
-  try {
-    return readdirSync('/dev/fd');
-  } catch (error) {
-    throw fileError('read', '/dev/fd', error);
+  const path = join(folder, 'lock');
+  for (const name of (await readdir(folder)).filter(isBesideLock)) {
+    const other = join(folder, name);
+    const { alive } = await judge(other, await readLock(other), () => clockOf(path));
+    if (!alive) await rm(other, { force: true });
   }
 }
 
 /**
- * Creates the lock; undefined if there is one already. It is written under another name, then linked to `path`, so that
- * no process can read an incomplete lock.
+ * Creates the lock; undefined if there is one already. It is written under its second name, then linked to `path`, so
+ * that no process can read an incomplete lock.
  */
-async function createLock(path: string): Promise<FileHandle | undefined> {
-  const mine = `${path}.${randomBytes(6).toString('hex')}`;
+async function createLock(path: string, id: string, text: string): Promise<FileHandle | undefined> {
+  const mine = besideLock(path, id);
   let file: FileHandle | undefined;
   let taken = false;
   try {
-    await writeFile(mine, identity(process.pid), { flag: 'wx' });
+    await writeFile(mine, text, { flag: 'wx' });
     // Opened only for reading: a file system cannot be made read-only while a file on it is open for writing.
     file = await open(mine, 'r');
     taken = await linkTo(mine, path);
@@ -160,9 +202,11 @@ async function createLock(path: string): Promise<FileHandle | undefined> {
   } catch (error) {
     throw fileError('write', path, error);
   } finally {
-    if (!taken) await file?.close();
-    // A failure here is ignored: the next holder removes the file (removeDeadLocks).
-    await rm(mine, { force: true }).catch(() => {});
+    if (!taken) {
+      await file?.close();
+      // A failure here is ignored: the next holder removes the file (removeDeadLocks).
+      await rm(mine, { force: true }).catch(() => {});
+    }
   }
 }
 
@@ -172,22 +216,30 @@ async function linkTo(mine: string, path: string): Promise<boolean> {
     await link(mine, path);
     return true;
   } catch (error) {
-    if (['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    // NFS may lose the answer to a link that was made, and report it as existing when it asks again.
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return (await stat(mine)).nlink === 2;
+    if (code === 'ENOENT') return false;
     throw error;
   }
 }
 
-/** Removes the lock with the content `judged`. Renames it first; if it proves to be a newer lock, puts it back. */
-async function removeStale(path: string, judged: string): Promise<void> {
-  const aside = `${path}.${randomBytes(6).toString('hex')}`;
+/**
+ * Removes the lock that was judged. Renames it first; if it proves to be a newer lock, or to have given a sign of life
+ * since, puts it back. Returns whether it removed it.
+ */
+async function removeStale(path: string, judged: FoundLock): Promise<boolean> {
+  const aside = besideLock(path);
   try {
     await rename(path, aside);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return; // another process has removed it
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false; // another process has removed it
     throw fileError('write', path, error);
   }
   const moved = await readLock(aside);
-  const newer = (moved !== judged && moved !== '') || isOpenHere(aside);
+  const differs = moved.text !== judged.text || moved.beat !== judged.beat;
+  const newer = (differs && moved.text !== '') || isOpenHere(aside);
   if (newer) await link(aside, path).catch(() => {});
   await rm(aside, { force: true }).catch(() => {});
+  return !newer;
 }
