@@ -9,15 +9,31 @@ export {
 export type { DecodedImage } from './data/decode.js';
 export { listImages } from './data/find-images.js';
 export { type ErrorCode, L2TError } from './errors.js';
-export { type CompareOptions, compare, resumeComparison } from './experiments/compare.js';
-export { type CurveOptions, curve, resumeCurve } from './experiments/curve.js';
+export { type CollectControl, type CollectedExperiment, collect, type UnfinishedRun } from './experiments/collect.js';
+export {
+  type CompareOptions,
+  compare,
+  type PlanComparisonOptions,
+  planComparison,
+  resumeComparison,
+} from './experiments/compare.js';
+export { type CurveOptions, curve, type PlanCurveOptions, planCurve, resumeCurve } from './experiments/curve.js';
 export type { EntryEstimate, Estimate } from './experiments/estimate.js';
 export type { ExperimentControl, ExperimentResult, Follow, ResumeControl } from './experiments/experiment.js';
 export type { InferenceTimes } from './experiments/inference-times.js';
+export type { Plan, PlanControl } from './experiments/plan.js';
 export { type Preset, presets } from './experiments/presets.js';
 export { type DataSummary, type Proposal, type ProposeOptions, proposeOptions } from './experiments/proposal.js';
 export { type ReportOptions, report } from './experiments/report.js';
-export { type DryRun, dryRun, type ReproduceOptions, reproduce, resumeReproduction } from './experiments/reproduce.js';
+export {
+  type DryRun,
+  dryRun,
+  type PlanReproductionOptions,
+  planReproduction,
+  type ReproduceOptions,
+  reproduce,
+  resumeReproduction,
+} from './experiments/reproduce.js';
 export type { ExperimentRow } from './experiments/row.js';
 export type { GroupOptions } from './group/options.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
@@ -68,6 +84,7 @@ export type {
 } from './run/events.js';
 export { type PretrainOptions, pretrain } from './run/pretrain.js';
 export { type ResumeOptions, resume } from './run/resume.js';
+export { resumeOrStart } from './run/resume-or-start.js';
 export type { Run, RunControl, RunResult } from './run/run.js';
 export { type TransferOptions, transfer } from './run/transfer.js';
 export type { Interval } from './system/statistics.js';

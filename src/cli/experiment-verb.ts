@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
+import { collect, unfinishedLines } from '../experiments/collect.js';
 import {
   type ExperimentControl,
   type ExperimentResult,
@@ -7,8 +8,9 @@ import {
   type ResumeControl,
   resumableSchema,
 } from '../experiments/experiment.js';
+import type { Plan, PlanControl } from '../experiments/plan.js';
 import { experimentTable } from '../experiments/table.js';
-import { flagOf } from '../options/check.js';
+import { flagOf, isPath, refused } from '../options/check.js';
 import { printable } from '../system/printable.js';
 import { flagOptions, folderToResume, givenFlags } from './flags.js';
 import { interruptible } from './interrupt.js';
@@ -18,6 +20,8 @@ import { table } from './table.js';
 
 export interface ExperimentFlags {
   readonly resume?: string;
+  readonly plan?: string;
+  readonly collect?: string;
   readonly json?: boolean;
   readonly [key: string]: unknown;
 }
@@ -27,17 +31,27 @@ export const addExperimentFlags = (command: Command): Command =>
   command
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--resume <folder>', 'continue an interrupted experiment')
+    .option(
+      '--plan <folder>',
+      'run nothing: write the runs as commands for any scheduler, one a line of runs.txt, and a script for sbatch',
+    )
+    .option('--collect <folder>', 'make the table of an experiment that was planned, from the runs that are finished')
     .option('--json', 'print the result as one JSON document');
 
 const onWarning = (message: string) => process.stderr.write(`warning: ${printable(message)}\n`);
 const onLive = (url: string) => process.stderr.write(`live: ${url}\n`);
 
-/** Runs the verb of an experiment: a new one or `--resume`, with progress, Ctrl-C and the table. */
-export async function runExperiment(
-  flags: ExperimentFlags,
-  begin: (control: ExperimentControl) => Promise<ExperimentResult>,
-  resume: (out: string, control: ResumeControl) => Promise<ExperimentResult>,
-): Promise<void> {
+/** What the verb of an experiment may do. */
+interface ExperimentActions {
+  begin(control: ExperimentControl): Promise<ExperimentResult>;
+  resume(out: string, control: ResumeControl): Promise<ExperimentResult>;
+  plan(folder: string, control: PlanControl): Promise<Plan>;
+}
+
+/** Runs the verb of an experiment, with progress, Ctrl-C and the table. */
+export async function runExperiment(flags: ExperimentFlags, actions: ExperimentActions): Promise<void> {
+  if (flags.plan !== undefined) return writePlan(flags, actions);
+  if (flags.collect !== undefined) return collectRuns(flags);
   const progress = new Progress();
   const follow: Follow = (run, label, seed) => {
     progress.stop();
@@ -46,20 +60,63 @@ export async function runExperiment(
   const told = { follow, onWarning, onLive, onListed: progress.listing };
   const result = await interruptible(async (signal) => {
     const folder = folderToResume(flags);
-    if (folder === undefined) return begin({ ...told, signal });
+    if (folder === undefined) return actions.begin({ ...told, signal });
     requireAlone(flags);
-    return resume(folder, { ...flagOptions(resumableSchema, flags), ...told, signal });
+    return actions.resume(folder, { ...flagOptions(resumableSchema, flags), ...told, signal });
   }).finally(() => progress.stop());
   process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
 }
 
-function requireAlone(flags: ExperimentFlags): void {
-  const beside = ['resume', 'json', ...Object.keys(resumableSchema.shape)];
+/** `--plan`: checks everything, and writes the commands. */
+async function writePlan(flags: ExperimentFlags, { plan }: ExperimentActions): Promise<void> {
+  const other = (['resume', 'collect'] as const).find((key) => flags[key] !== undefined);
+  if (other !== undefined) throw new L2TError('INVALID_OPTION', `--${other} cannot accompany --plan: leave one out.`);
+  const progress = new Progress();
+  const result = await interruptible((signal) =>
+    plan(folderOf('plan', flags), { signal, onWarning, onListed: progress.listing }),
+  ).finally(() => progress.stop());
+  process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : formatPlan(result));
+}
+
+function formatPlan({ out, runs, files }: Plan): string {
+  const there = printable(out);
+  return `${runs.length} runs are planned in ${there}: ${files.join(', ')}
+In that folder, run the lines of runs.txt in any order, anywhere: parallel < runs.txt, or sbatch array.sbatch
+Then make the table, complete or not: l2t-native compare --collect ${there}\n`;
+}
+
+/** `--collect`: the table, and what it lacks. */
+async function collectRuns(flags: ExperimentFlags): Promise<void> {
+  const folder = folderOf('collect', flags);
+  requireAlone(flags, 'collect', 'the options of the plan', []);
+  const result = await interruptible((signal) => collect(folder, { signal, onWarning }));
+  if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  else process.stdout.write(`${format(result)}${unfinishedLines(result.unfinished).map(listed).join('')}`);
+}
+
+const listed = (line: string): string => `missing: ${line}\n`;
+
+/** The folder given to a flag. */
+function folderOf(flag: 'plan' | 'collect', flags: ExperimentFlags): string {
+  const folder = flags[flag] as string;
+  if (isPath(folder)) return folder;
+  throw refused(`--${flag}`, folder, 'a folder');
+}
+
+function requireAlone(
+  flags: ExperimentFlags,
+  alone = 'resume',
+  own = "the experiment's own options",
+  others = Object.keys(resumableSchema.shape),
+): void {
+  const beside = [alone, 'json', ...others];
   const first = givenFlags(flags).find(([key]) => !beside.includes(key));
   if (first === undefined) return;
+  const only = [...others, 'json'].map(flagOf);
+  const list = only.length === 1 ? only[0] : `${only.slice(0, -1).join(', ')} and ${only.at(-1)}`;
   throw new L2TError(
     'INVALID_OPTION',
-    `${flagOf(first[0])} cannot accompany --resume, which goes on with the experiment's own options: only --parallel, --live and --json can.`,
+    `${flagOf(first[0])} cannot accompany --${alone}, which goes on with ${own}: only ${list} can.`,
   );
 }
 

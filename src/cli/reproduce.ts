@@ -1,9 +1,16 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { L2TError } from '../errors.js';
-import type { ExperimentControl } from '../experiments/experiment.js';
 import { type Preset, presetNamed, presets } from '../experiments/presets.js';
-import { type DryRun, dryRun, type ReproduceOptions, reproduce, resumeReproduction } from '../experiments/reproduce.js';
+import {
+  type DryRun,
+  dryRun,
+  type PlanReproductionOptions,
+  planReproduction,
+  type ReproduceOptions,
+  reproduce,
+  resumeReproduction,
+} from '../experiments/reproduce.js';
 import { defaultOf, flagOf } from '../options/check.js';
 import { reproduceSchema } from '../options/schemas.js';
 import { printableLines } from '../system/printable.js';
@@ -30,15 +37,23 @@ export function register(program: Command): void {
   addExperimentFlags(command).action((name: string | undefined, flags: ExperimentFlags) => {
     if (flags.list) return showList(name, flags);
     if (flags.dryRun && flags.resume === undefined) return showDryRun(requireName(name), flags);
-    if (flags.resume !== undefined && name !== undefined) {
-      throw new L2TError('INVALID_OPTION', `--resume knows which experiment it is: leave out ${name}.`);
+    const known = (['resume', 'collect'] as const).find((key) => flags[key] !== undefined);
+    if (known !== undefined && name !== undefined) {
+      throw new L2TError('INVALID_OPTION', `--${known} knows which experiment it is: leave out ${name}.`);
     }
-    const begin = async (control: ExperimentControl) =>
-      reproduce(requireName(name), {
-        ...((await mergedOptions(reproduceSchema, flags)) as ReproduceOptions),
-        ...control,
-      });
-    return runExperiment(flags, begin, resumeReproduction);
+    return runExperiment(flags, {
+      begin: async (control) =>
+        reproduce(requireName(name), {
+          ...(await mergedOptions(reproduceSchema, flags)),
+          ...control,
+        } as ReproduceOptions),
+      plan: async (folder, control) =>
+        planReproduction(requireName(name), folder, {
+          ...(await mergedOptions(reproduceSchema, flags)),
+          ...control,
+        } as PlanReproductionOptions),
+      resume: resumeReproduction,
+    });
   });
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { transferSchema } from '../options/schemas.js';
+import { resumeOrStart } from '../run/resume-or-start.js';
 import { type TransferOptions, transfer } from '../run/transfer.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { groupFlags } from './group-flags.js';
@@ -18,13 +19,18 @@ export function register(program: Command): void {
       'options from a YAML file, named as in TypeScript (weightDecay); flags go over them',
     )
     .option('--resume <run>', 'continue an interrupted run')
+    .option(
+      '--resume-or-start',
+      'start the run in --out, continue it if it was interrupted, or print its result if it is finished',
+    )
     .option('--json', 'print the result as one JSON document')
     .action((flags: TrainingFlags) =>
       runTraining(
         command,
         flags,
         () => mergedOptions(transferSchema, flags),
-        (options, control) => transfer({ ...(options as TransferOptions), ...control }),
+        (options, control) =>
+          (flags.resumeOrStart ? resumeOrStart : transfer)({ ...(options as TransferOptions), ...control }),
       ),
     );
 }

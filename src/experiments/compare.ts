@@ -5,12 +5,13 @@ import { methodEntries, requireUseful } from './entries.js';
 import {
   beginExperiment,
   type ExperimentControl,
-  type ExperimentKind,
   type ExperimentResult,
   experimentControls,
   type ResumeControl,
   resumeExperiment,
 } from './experiment.js';
+import { type Plan, type PlanControl, planControls, planExperiment } from './plan.js';
+import type { ExperimentKind } from './prepare.js';
 
 /** Options of `compare`: those of docs/options.md, and what only the API has. */
 export type CompareOptions = Written<typeof compareSchema, 'data'> & ExperimentControl;
@@ -32,6 +33,20 @@ export async function compare(given: CompareOptions): Promise<ExperimentResult> 
   const { options, control } = takeOptions(compareSchema, given, experimentControls);
   requireUseful(methodEntries(options), options);
   return beginExperiment(comparison, { ...options, ...control });
+}
+
+/** Options of `planComparison`: those of `compare`, without `out`, `parallel`, `live` and `follow`. */
+export type PlanComparisonOptions = Written<typeof compareSchema, 'data'> & PlanControl;
+
+/**
+ * Writes a comparison into `folder` as commands, one a run, for any scheduler: runs.txt has them, array.sbatch is a
+ * SLURM array of them, and `collect` makes the table. Checks everything as `compare` does before its first run.
+ * @throws L2TError as `compare` before it trains; INVALID_RUN if the folder holds an experiment already.
+ */
+export async function planComparison(folder: string, given: PlanComparisonOptions): Promise<Plan> {
+  const { options, control } = takeOptions(compareSchema, given, planControls);
+  requireUseful(methodEntries(options), options);
+  return planExperiment(comparison, folder, { ...options, ...control });
 }
 
 /** Continues a comparison: finished runs are read, interrupted ones resume, the others begin. */

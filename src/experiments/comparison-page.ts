@@ -52,7 +52,7 @@ function groupsOf(
 function accuracySections({ count, rows }: ReturnType<typeof groupsOf>[number]): Html {
   const where = count === undefined ? '' : `, ${count} images a class`;
   const known = rows.filter(({ mean }) => mean !== null);
-  if (known.length === 0) return html`<section><h2>Accuracy${where}</h2><p>Every run diverged.</p></section>`;
+  if (known.length === 0) return html`<section><h2>Accuracy${where}</h2><p>No run finished.</p></section>`;
   const dots = known.map(({ label, accuracies, mean }) => ({
     label,
     values: accuracies.flatMap((accuracy) => (accuracy === null ? [] : [100 * accuracy])),

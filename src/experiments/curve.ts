@@ -6,12 +6,13 @@ import { methodEntries, requireUseful } from './entries.js';
 import {
   beginExperiment,
   type ExperimentControl,
-  type ExperimentKind,
   type ExperimentResult,
   experimentControls,
   type ResumeControl,
   resumeExperiment,
 } from './experiment.js';
+import { type Plan, type PlanControl, planControls, planExperiment } from './plan.js';
+import type { ExperimentKind } from './prepare.js';
 
 /** Options of `curve`: those of docs/options.md, and what only the API has. */
 export type CurveOptions = Written<typeof curveSchema, 'data' | 'perClass'> & ExperimentControl;
@@ -35,6 +36,16 @@ export async function curve(given: CurveOptions): Promise<ExperimentResult> {
   const { options, control } = takeOptions(curveSchema, given, experimentControls);
   requireUseful(limitedData.entries(options), options);
   return beginExperiment(limitedData, { ...options, ...control });
+}
+
+/** Options of `planCurve`: those of `curve`, without `out`, `parallel`, `live` and `follow`. */
+export type PlanCurveOptions = Written<typeof curveSchema, 'data' | 'perClass'> & PlanControl;
+
+/** As `planComparison`, for a curve. */
+export async function planCurve(folder: string, given: PlanCurveOptions): Promise<Plan> {
+  const { options, control } = takeOptions(curveSchema, given, planControls);
+  requireUseful(limitedData.entries(options), options);
+  return planExperiment(limitedData, folder, { ...options, ...control });
 }
 
 /** Continues a curve: finished runs are read, interrupted ones resume, the others begin. */

@@ -30,9 +30,10 @@ import { FolderLock, releaseAfter } from '../system/folder-lock.js';
 import { shellWord } from '../system/shell.js';
 import { defaultThreads } from '../system/threads.js';
 import { conclusionsOf } from './conclusions.js';
-import { absolutePaths, type Entry, type ExperimentOptions, withSourceNetworks } from './entries.js';
+import { type Entry, type ExperimentOptions, folderName, titleOf } from './entries.js';
 import { timeNetworks } from './inference-times.js';
 import { type Common, preflight } from './preflight.js';
+import { type Checking, type ExperimentKind, planName, prepare, runsName } from './prepare.js';
 import { experimentReport } from './report.js';
 import { type EntryOutcomes, type ExperimentRow, finishedOf, outcomeOf, type RunOutcome, rowsOf } from './row.js';
 import { lanesFor, sideBySide } from './side-by-side.js';
@@ -85,39 +86,20 @@ export const resumableSchema = compareSchema.pick({ parallel: true, live: true }
 /** What the caller of a resumed experiment may say. */
 export type ResumeControl = ExperimentControl & Written<typeof resumableSchema>;
 
-/** A kind of experiment: its verb, its options, and the rows that they make. */
-export interface ExperimentKind<O extends ExperimentOptions> {
-  readonly verb: 'compare' | 'curve';
-  readonly schema: z.ZodObject<Record<string, z.ZodType>>;
-  /** @throws L2TError INVALID_OPTION. */
-  entries(options: O): Entry[];
-}
-
 /**
  * Checks everything in advance, writes the options for a resume, and runs every entry with every seed. `given` must fit
  * the schema of the kind.
  */
 export async function beginExperiment<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
-  {
-    signal,
-    follow,
-    onWarning,
-    onListed,
-    onLive,
-    check,
-    ...given
-  }: O & ExperimentControl & { check?: (common: Common) => void },
+  { signal, follow, onWarning, onListed, onLive, check, ...given }: O & ExperimentControl & Pick<Checking, 'check'>,
 ): Promise<ExperimentResult> {
-  const located = absolutePaths(given as unknown as O);
-  required(compareSchema, located, 'data');
-  const checked = await withSourceNetworks(kind.entries(located), located);
-  const out = checked.out ?? firstFree(kind.verb);
+  const out = (given as ExperimentOptions).out ?? firstFree(kind.verb);
   await requireUnusedByRuns(out);
+  const prepared = { ...given, signal, onListed, check } as unknown as O & Checking;
+  const { options: checked, common } = await prepare(kind, prepared);
   // Recorded in full, so that a resume on another machine computes in the same way.
   const device = addon().device(checked.device ?? 'auto').device;
-  const common = await preflight(kind.entries(checked), rules[currentFormat], { signal, onListed });
-  check?.(common);
   const { division } = common.dataset;
   const options = {
     ...checked,
@@ -128,7 +110,7 @@ export async function beginExperiment<O extends ExperimentOptions>(
     ...(division && { splitFile: resolve(out, splitName) }),
   };
   await makeFolder(out);
-  return alone(out, async () => {
+  return alone(out, onWarning, async () => {
     await requireUnusedByRuns(out);
     if (division) await writeFileAtomic(join(out, splitName), formatSplit(division));
     const { fingerprint, sources } = common;
@@ -140,8 +122,12 @@ export async function beginExperiment<O extends ExperimentOptions>(
 }
 
 /** Locks the folder during `body`, and removes what killed processes left in it. */
-async function alone<T>(out: string, body: () => Promise<T>): Promise<T> {
-  return releaseAfter(await FolderLock.acquire(out), async () => {
+export async function alone<T>(
+  out: string,
+  onWarning: ExperimentControl['onWarning'],
+  body: () => Promise<T>,
+): Promise<T> {
+  return releaseAfter(await FolderLock.acquire(out, onWarning), async () => {
     await removeLeftOvers(out);
     return body();
   });
@@ -159,12 +145,14 @@ export async function resumeExperiment<O extends ExperimentOptions>(
   const { options: changes, control } = takeOptions(resumableSchema, given, experimentControls);
   if (!holdsExperiment(kind.verb, out)) {
     const other = kind.verb === 'compare' ? 'curve' : 'compare';
-    const problem = holdsExperiment(other, out)
-      ? `was begun by l2t-native ${other}: l2t-native ${other} --resume ${out} goes on with it`
-      : `holds no experiment: there is no ${optionsFile(kind, out)}`;
+    const problem = existsSync(join(out, planName))
+      ? `holds a plan: run the lines of its ${runsName}, then l2t-native ${kind.verb} --collect ${out}`
+      : holdsExperiment(other, out)
+        ? `was begun by l2t-native ${other}: l2t-native ${other} --resume ${out} goes on with it`
+        : `holds no experiment: there is no ${optionsFile(kind, out)}`;
     throw new L2TError('INVALID_RUN', `${out} ${problem}.`);
   }
-  return alone(out, () => goOn(kind, out, changes, control));
+  return alone(out, control.onWarning, () => goOn(kind, out, changes, control));
 }
 
 async function goOn<O extends ExperimentOptions>(
@@ -182,7 +170,7 @@ async function goOn<O extends ExperimentOptions>(
 
 export const requireExperimentFolder = (out: unknown): string => requirePath(out, "The experiment's folder");
 
-const splitName = 'split.json';
+export const splitName = 'split.json';
 const commonName = 'experiment.json';
 const optionsFile = ({ verb }: { readonly verb: string }, out: string): string => join(out, `${verb}.yaml`);
 
@@ -266,7 +254,7 @@ async function runAll(
 }
 
 /** All runs are done, so a report that cannot be made is a warning. */
-async function saveReport(out: string, { onWarning }: ExperimentControl): Promise<string | null> {
+export async function saveReport(out: string, { onWarning }: ExperimentControl): Promise<string | null> {
   const file = join(out, reportName);
   try {
     await writeFileAtomic(file, await experimentReport(out));
@@ -290,7 +278,7 @@ async function runEach(
   const jobs = rows.flatMap((row) => row.outcomes.map((_, seed) => ({ ...row, seed })));
   let saved: Promise<void> = Promise.resolve();
   await sideBySide(parallel, jobs, signal, async ({ entry, outcomes, seed }, stop) => {
-    const folder = folderOf(entry, seed, out);
+    const folder = join(out, folderName(entry, seed));
     const run = startRun(entry, seed, folder, format, stop);
     // If `follow` itself fails, the run is aborted and `result` is not awaited: its rejection must be handled.
     run.result.catch(() => {});
@@ -316,14 +304,6 @@ function upToGap(outcomes: readonly (RunOutcome | undefined)[]): RunOutcome[] {
   return outcomes.slice(0, gap === -1 ? undefined : gap) as RunOutcome[];
 }
 
-const titleOf = ({ label, perClass }: Entry): string =>
-  perClass === undefined ? label : `${label}, ${perClass} a class`;
-
-function folderOf({ label, perClass }: Entry, seed: number, out: string): string {
-  const parts = [label.replaceAll(/[^\w+-]/g, '_'), ...(perClass === undefined ? [] : [perClass]), seed];
-  return join(out, parts.join('-'));
-}
-
 function startRun({ options }: Entry, seed: number, folder: string, format: RunFormat, signal: AbortSignal): Run {
   const begun = existsSync(join(folder, 'options.yaml'));
   return begun ? resumeRun(folder, { signal }) : transferAs(format, { ...options, seed, out: folder, signal });
@@ -341,7 +321,7 @@ function unlessDiverged(
   const message = `${titleOf(entry)}, seed ${seed} (${run}): ${error.message}`;
   if (error.code !== 'DIVERGED') throw new L2TError(error.code, message.split('\n'), { cause: error });
   onWarning?.(message);
-  return { run, diverged: true };
+  return { run, ended: 'diverged' };
 }
 
 /** Makes the message of an abort name the experiment, not the run in it. */

@@ -46,6 +46,7 @@ const row = z.looseObject({
   label: z.string(),
   method: z.string(),
   accuracies: z.array(z.number().nullable()),
+  missing: z.array(z.int()).optional(),
   mean: z.number().nullable(),
   learningRates: z.array(z.number()).default([]),
   parameters: z.number().nullable().default(null),

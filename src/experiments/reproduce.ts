@@ -18,14 +18,15 @@ import { type Estimate, estimate } from './estimate.js';
 import {
   beginExperiment,
   type ExperimentControl,
-  type ExperimentKind,
   type ExperimentResult,
   experimentControls,
   holdsExperiment,
   type ResumeControl,
   requireExperimentFolder,
 } from './experiment.js';
+import { type Plan, type PlanControl, planControls, planExperiment } from './plan.js';
 import type { Common } from './preflight.js';
+import type { ExperimentKind } from './prepare.js';
 import { openPresetData, type Preset, presetNamed, withoutDivided } from './presets.js';
 
 /** Options that override the preset's, and those that it lacks: the data, and the sources' weights. */
@@ -39,11 +40,30 @@ export type ReproduceOptions = Written<typeof reproduceSchema, 'data'> & Experim
  */
 export async function reproduce(name: string, given: ReproduceOptions): Promise<ExperimentResult> {
   const { options: over, control } = takeOptions(reproduceSchema, given, experimentControls);
-  const { preset, options, entries, begin } = await resolvePreset(name, over, control);
-  required(reproduceSchema, over, 'data');
+  const resolved = await resolvePreset(name, over, control);
+  requireComplete(resolved, over);
+  return resolved.begin({ out: resolved.options.out ?? firstFree(name), ...control });
+}
+
+/** Options of `planReproduction`: those of `reproduce`, without `out`, `parallel`, `live` and `follow`. */
+export type PlanReproductionOptions = Written<typeof reproduceSchema, 'data'> & PlanControl;
+
+/** As `planComparison`, for one of the paper's experiments. */
+export async function planReproduction(name: string, folder: string, given: PlanReproductionOptions): Promise<Plan> {
+  const { options: over, control } = takeOptions(reproduceSchema, given, planControls);
+  const resolved = await resolvePreset(name, over, control);
+  requireComplete(resolved, over);
+  return resolved.plan(folder, control);
+}
+
+/** Requires the data, and the sources' weights if a method reads them. */
+function requireComplete(
+  { preset, options, entries }: Awaited<ReturnType<typeof resolvePreset>>,
+  given: Given<typeof reproduceSchema>,
+): void {
+  required(reproduceSchema, given, 'data');
   if (entries.some(({ useless }) => !useless.includes('source')) && options.source === undefined)
     throw wrongSources(preset, 0);
-  return begin({ out: options.out ?? firstFree(name), ...control });
 }
 
 /** Continues a reproduction, which is a comparison or a curve. */
@@ -157,7 +177,9 @@ function planOf<O extends ExperimentOptions>(
 ) {
   const options = checkOptions(kind.schema, merged) as O;
   const begin = (more: { out: string } & ExperimentControl) => beginExperiment(kind, { ...options, ...more, check });
-  return { options: options as ExperimentOptions, entries: kind.entries(options), begin };
+  const plan = (folder: string, control: PlanControl) =>
+    planExperiment(kind, folder, { ...options, ...control, check });
+  return { options: options as ExperimentOptions, entries: kind.entries(options), begin, plan };
 }
 
 const oneOrList = <T>(values: readonly T[]): T | readonly T[] => (values.length === 1 ? (values[0] as T) : values);

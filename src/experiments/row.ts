@@ -7,38 +7,39 @@ import { deviation, type Interval, intervalOf, mean } from '../system/statistics
 import type { Entry } from './entries.js';
 import type { InferenceTimes, TrainedNetwork } from './inference-times.js';
 
-/** What is kept of a run: not its weights, since there may be many runs. */
+/** What came of a run. */
 export type RunOutcome =
-  | { readonly run: string; readonly diverged: true }
-  | (Pick<RunResult, 'run' | 'best' | 'lr' | 'seconds' | 'steps'> & {
-      readonly diverged: false;
-      readonly accuracy: number;
-      readonly network: NetworkSpec;
-      /** Side of the network's images, pixels. */
-      readonly size: number;
-    });
-type Finished = Extract<RunOutcome, { readonly diverged: false }>;
+  | FinishedRun
+  | {
+      readonly run: string;
+      /** `missing`: it is not finished, or failed otherwise; only where an experiment is collected. */
+      readonly ended: 'diverged' | 'missing';
+    };
 
-/** The runs that did not diverge. */
-export const finishedOf = (outcomes: readonly RunOutcome[]): Finished[] =>
-  outcomes.filter((outcome): outcome is Finished => !outcome.diverged);
+/** What is kept of a finished run: not its weights, since there may be many runs. */
+export interface FinishedRun extends Pick<RunResult, 'run' | 'best' | 'lr' | 'seconds' | 'steps'> {
+  readonly ended: 'finished';
+  readonly accuracy: number;
+  readonly network: NetworkSpec;
+  /** Side of the network's images, pixels. */
+  readonly size: number;
+}
+
+/** The runs that finished. */
+export const finishedOf = (outcomes: readonly RunOutcome[]): FinishedRun[] =>
+  outcomes.filter((outcome) => outcome.ended === 'finished');
 
 /** @throws L2TError INVALID_DATA where there were no test images. */
 export function outcomeOf({ run, accuracy, best, lr, seconds, steps, network }: RunResult): RunOutcome {
-  if (accuracy === null) {
-    throw new L2TError('INVALID_DATA', `A comparison is of test images, and the data of ${run} has none.`);
-  }
-  return {
-    run,
-    accuracy,
-    best,
-    lr,
-    seconds,
-    steps,
-    network: network.network,
-    size: network.size,
-    diverged: false,
-  };
+  const tested = requireTested(run, accuracy);
+  const trained = { network: network.network, size: network.size };
+  return { run, accuracy: tested, best, lr, seconds, steps, ...trained, ended: 'finished' };
+}
+
+/** @throws L2TError INVALID_DATA where there were no test images. */
+export function requireTested(run: string, accuracy: number | null): number {
+  if (accuracy !== null) return accuracy;
+  throw new L2TError('INVALID_DATA', `A comparison is of test images, and the data of ${run} has none.`);
 }
 
 /** The results of one method over its seeds. */
@@ -49,10 +50,12 @@ export interface ExperimentRow {
   readonly method: MethodName;
   /** N, training images a class, if rows differ in it. */
   readonly perClass?: number;
-  /** Test accuracy of each seed, in [0, 1]; null for a run that diverged. */
+  /** Test accuracy of each seed, in [0, 1]; null for a run that diverged, or is `missing`. */
   readonly accuracies: readonly (number | null)[];
+  /** The seeds whose runs are not finished, or failed otherwise; absent if there are none. Only a collected table has it. */
+  readonly missing?: readonly number[];
   /**
-   * Mean test accuracy; null if all runs diverged. Like the numbers below, it is over the runs that did not diverge.
+   * Mean test accuracy; null if no run finished. Like the numbers below, it is over the runs that finished.
    */
   readonly mean: number | null;
   /** The sample's standard deviation; absent for fewer than two runs. */
@@ -74,7 +77,7 @@ export interface ExperimentRow {
   readonly seconds: number | null;
   /** The trained network's speed, on the experiment's device and threads; null until all runs have ended. */
   readonly inference: InferenceTimes | null;
-  /** The run folders, one a seed, those that diverged too. */
+  /** The run folders, one a seed, those that diverged or are missing too. */
   readonly runs: readonly string[];
 }
 
@@ -125,13 +128,15 @@ function rowOf(
   const accuracies = finished.map(({ accuracy }) => accuracy);
   const validation = finished.map(({ best }) => best.accuracy).filter((accuracy) => accuracy !== null);
   const spread = deviation(accuracies);
+  const missing = [...outcomes.keys()].filter((seed) => outcomes[seed]?.ended === 'missing');
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const [seconds, steps] = [sum(finished.map((run) => run.seconds)), sum(finished.map((run) => run.steps))];
   return {
     label,
     method,
     ...(perClass !== undefined && { perClass }),
-    accuracies: outcomes.map((outcome) => (outcome.diverged ? null : outcome.accuracy)),
+    accuracies: outcomes.map((outcome) => (outcome.ended === 'finished' ? outcome.accuracy : null)),
+    ...(missing.length > 0 && { missing }),
     mean: first ? mean(accuracies) : null,
     ...(spread !== undefined && { deviation: spread }),
     ...(first && validation.length === finished.length && { validation }),

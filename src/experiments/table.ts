@@ -39,7 +39,7 @@ const columnsOf = (seeds: number): readonly Column[] => [
     printed: {
       head: 'each seed',
       ofCount: true,
-      cell: ([row]) => row?.accuracies.map(percentOrDiverged).join(', ') ?? '',
+      cell: ([row]) => row?.accuracies.map((_, seed) => percentOrWhy(row, seed)).join(', ') ?? '',
     },
     csv: Array.from({ length: seeds }, (_, seed) => [`seed ${seed}`, ({ accuracies }) => accuracies[seed]]),
   },
@@ -89,17 +89,26 @@ const columnsOf = (seeds: number): readonly Column[] => [
   },
 ];
 
-const percentOrDiverged = (accuracy: number | null): string =>
-  accuracy === null ? 'diverged' : (100 * accuracy).toFixed(1);
+function percentOrWhy({ accuracies, missing }: ExperimentRow, seed: number): string {
+  const accuracy = accuracies[seed] ?? null;
+  if (accuracy !== null) return (100 * accuracy).toFixed(1);
+  return missing?.includes(seed) ? 'missing' : 'diverged';
+}
 
-/** The accuracy of the runs that did not diverge, and how many did. */
+/** The accuracy of the runs that finished, and how many diverged or are missing. */
 function accuracyOf(row: ExperimentRow | undefined): string {
   // A later method may not have a run with every number of images yet.
   if (row === undefined) return '';
   const finished = row.accuracies.filter((accuracy) => accuracy !== null);
-  const diverged = row.accuracies.length - finished.length;
-  if (diverged === 0) return percentOf(finished);
-  return finished.length === 0 ? 'diverged' : `${percentOf(finished)} (${diverged} diverged)`;
+  const missing = row.missing?.length ?? 0;
+  const diverged = row.accuracies.length - finished.length - missing;
+  const others = [
+    ...(diverged > 0 ? [`${diverged} diverged`] : []),
+    ...(missing > 0 ? [`${missing} missing`] : []),
+  ].join(', ');
+  if (others === '') return percentOf(finished);
+  if (finished.length > 0) return `${percentOf(finished)} (${others})`;
+  return missing === 0 ? 'diverged' : diverged === 0 ? 'missing' : others;
 }
 
 function extremes(values: readonly number[]): [lowest: number, highest: number] | undefined {
@@ -147,10 +156,17 @@ export function experimentTable(rows: readonly ExperimentRow[]): { head: string[
   };
 }
 
-/** Writes comparison.md, .csv and .json; the last two have a line or an entry for every row. */
-export async function saveTable(out: string, rows: readonly ExperimentRow[]): Promise<void> {
+/**
+ * Writes comparison.md, .csv and .json; the last two have a line or an entry for every row. `notes`: paragraphs below
+ * the table.
+ */
+export async function saveTable(
+  out: string,
+  rows: readonly ExperimentRow[],
+  notes: readonly string[] = [],
+): Promise<void> {
   await writeFileAtomic(join(out, 'comparison.json'), `${JSON.stringify(rows, null, 2)}\n`);
-  await writeFileAtomic(join(out, 'comparison.md'), `${markdown(rows)}\n`);
+  await writeFileAtomic(join(out, 'comparison.md'), `${[markdown(rows), ...notes].join('\n\n')}\n`);
   await writeFileAtomic(join(out, 'comparison.csv'), `${csvLines(rows).join('\n')}\n`);
 }
 

@@ -14,6 +14,8 @@ export const timingName = 'timing.jsonl';
 /** All that a resume needs, and the result of a finished run. */
 export const stateName = 'state.safetensors';
 export const cardName = 'README.md';
+/** Why the run failed when it was last tried, if it did (`resumeOrStart`). */
+export const failureName = 'failure.json';
 
 /** A learning rate that was found by a search, and what the search measured. */
 export interface FoundRate {
@@ -107,4 +109,24 @@ export const startAgain = 'Start the run again in another folder.';
 
 export function damagedFile(file: string, problem: string, cause?: unknown): L2TError {
   return new L2TError('INVALID_RUN', `${file} is damaged: ${problem}. ${startAgain}`, { cause });
+}
+
+const failureSchema = z.object({ code: z.string(), message: z.string() });
+
+/** Why a run failed: the code and the message of its error. */
+export type RunFailure = z.output<typeof failureSchema>;
+
+/**
+ * Why the run in a folder failed when it was last tried; undefined if it did not, or was not tried by `resumeOrStart`.
+ * @throws L2TError INVALID_RUN, FILE_ACCESS.
+ */
+export async function readFailure(folder: string): Promise<RunFailure | undefined> {
+  const file = join(folder, failureName);
+  if (!existsSync(file)) return undefined;
+  const text = await readText(file);
+  try {
+    return failureSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw damagedFile(file, 'it is no record of a failure', cause);
+  }
 }

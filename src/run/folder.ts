@@ -39,6 +39,12 @@ export interface SavedRun {
   readonly result: FinishedResult | undefined;
 }
 
+/** How a run folder is locked: by the caller already, or here; `onWarning` is then told of a lock that is taken over. */
+interface Locking {
+  readonly locked?: true | undefined;
+  readonly onWarning: (message: string) => void;
+}
+
 /**
  * The files of a run: options.yaml, split.json, rate.json (if the learning rate was found by a search), metrics.jsonl,
  * timing.jsonl, last.safetensors, best.safetensors, README.md (the model card, at the end) and state.safetensors. Each is
@@ -56,16 +62,16 @@ export class RunFolder {
   private constructor(
     readonly path: string,
     readonly record: RunRecord,
-    private readonly lock: FolderLock,
+    private readonly lock: FolderLock | undefined,
   ) {}
 
   /**
    * Makes a new run's folder. It must be empty, except for the files of a run that saved nothing.
    * @throws L2TError INVALID_RUN, FILE_ACCESS.
    */
-  static async create(path: string, record: RunRecord, division: Division): Promise<RunFolder> {
+  static async create(path: string, record: RunRecord, division: Division, locking: Locking): Promise<RunFolder> {
     await makeFolder(path);
-    return RunFolder.#locked(path, async (lock) => {
+    return RunFolder.#locked(path, locking, async (lock) => {
       const replaced = await requireStartable(path);
       await removeLeftOvers(path);
       // Before anything is written, so that the folder never mixes the files of two runs, even if this is interrupted.
@@ -83,20 +89,25 @@ export class RunFolder {
    * Opens the folder of a run to continue.
    * @throws L2TError INVALID_RUN if the folder holds no run, is damaged or in use; FILE_ACCESS.
    */
-  static async open(path: string): Promise<RunFolder> {
+  static async open(path: string, locking: Locking): Promise<RunFolder> {
     const file = join(path, recordName);
     if (!existsSync(file)) {
       throw new L2TError('INVALID_RUN', `${path} holds no run: there is no ${file}. Start one with --out ${path}.`);
     }
-    return RunFolder.#locked(path, async (lock) => {
+    return RunFolder.#locked(path, locking, async (lock) => {
       await removeLeftOvers(path);
       return new RunFolder(path, parseRecord(await readText(file), file), lock);
     });
   }
 
-  /** Takes the lock, and releases it only if `body` fails. */
-  static async #locked(path: string, body: (lock: FolderLock) => Promise<RunFolder>): Promise<RunFolder> {
-    const lock = await FolderLock.acquire(path);
+  /** Takes the lock, unless the caller holds it, and releases it only if `body` fails. */
+  static async #locked(
+    path: string,
+    { locked, onWarning }: Locking,
+    body: (lock: FolderLock | undefined) => Promise<RunFolder>,
+  ): Promise<RunFolder> {
+    if (locked) return body(undefined);
+    const lock = await FolderLock.acquire(path, onWarning);
     try {
       return await body(lock);
     } catch (error) {
@@ -105,9 +116,9 @@ export class RunFolder {
     }
   }
 
-  /** Runs `body`, then releases the lock. */
+  /** Runs `body`, then releases the lock, unless it is the caller's. */
   use<T>(body: () => Promise<T>): Promise<T> {
-    return releaseAfter(this.lock, body);
+    return this.lock ? releaseAfter(this.lock, body) : body();
   }
 
   /** The learning rate that was found for this run, if any. */

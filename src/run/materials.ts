@@ -27,6 +27,8 @@ export interface Context {
   readonly group: Group;
   readonly emit: (event: RunEvent) => void;
   readonly signal: AbortSignal | undefined;
+  /** True if the caller holds the lock of the run folder, and releases it. */
+  readonly locked?: true;
 }
 
 /** The network to train, with as many classes as the data. */

@@ -5,7 +5,7 @@ import { L2TError } from '../errors.js';
 import type { LogName } from '../options/logs.js';
 import { parseRecord } from '../options/run-record.js';
 import { isOfLogs } from '../report/logs/logs.js';
-import { rateName, recordName } from '../report/run-files.js';
+import { failureName, rateName, recordName } from '../report/run-files.js';
 import { fileError, isTemporary, listFolder, readText } from '../system/files.js';
 import { requireFree } from '../system/folder-lock.js';
 
@@ -56,11 +56,13 @@ export async function requireUnused(path: string): Promise<void> {
  * which to remove them: its record last, so that what is left is always recognised.
  */
 export async function requireStartable(path: string): Promise<readonly string[]> {
-  const others = (await listFolder(path)).filter((name) => !isIgnored(name) && name !== 'split.json');
-  if (others.length === 0) return [];
+  const names = await listFolder(path);
+  const failure = names.filter((name) => name === failureName);
+  const others = names.filter((name) => !isIgnored(name) && name !== 'split.json' && name !== failureName);
+  if (others.length === 0) return failure;
   const left = await leftUnsaved(path, others);
   if (left === undefined) throw used(path, others);
-  return left;
+  return [...failure, ...left];
 }
 
 /**

@@ -5,6 +5,7 @@ import type { RunRecord } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
 import { inspectRun } from '../report/inspect.js';
 import { RunFolder } from './folder.js';
+import { warn } from './materials.js';
 import { inFolder } from './open-run.js';
 import type { Run, RunControl } from './run.js';
 import { runInGroup } from './run-group.js';
@@ -33,15 +34,19 @@ export function resumeAs(verb: RunRecord['verb'] | undefined, folder: string, gi
     const path = requirePath(folder, 'The run folder');
     return inFolder(
       context,
-      () => openOwn(verb, path),
+      () => openOwn(verb, path, warn(context)),
       (run) => continueRun(run, changes, context),
     );
   });
 }
 
-async function openOwn(verb: RunRecord['verb'] | undefined, path: string): Promise<RunFolder> {
+async function openOwn(
+  verb: RunRecord['verb'] | undefined,
+  path: string,
+  onWarning: (message: string) => void,
+): Promise<RunFolder> {
   const begun = verb === undefined ? undefined : (await inspectRun(path)).verb;
-  if (begun === verb) return RunFolder.open(path);
+  if (begun === verb) return RunFolder.open(path, { onWarning });
   throw new L2TError(
     'INVALID_RUN',
     `${path} was begun by ${begun}: l2t-native ${begun} --resume ${path} goes on with it.`,

@@ -12,7 +12,7 @@ import { serveLive } from '../report/live.js';
 import { commonFacts } from './common-facts.js';
 import { RunFolder, type SavedRun } from './folder.js';
 import { type Context, gather, type Materials, onListed, targetNetwork, warn } from './materials.js';
-import { firstFree, requireUnused } from './new-folder.js';
+import { firstFree, requireStartable, requireUnused } from './new-folder.js';
 import { inFolder, type OpenRun } from './open-run.js';
 import {
   type Options,
@@ -38,7 +38,9 @@ export async function startRun(
     () => prepare(verb, method, target, given, context, format),
     (prepared) => commonFacts(prepared.record, prepared.materials),
   );
-  const create = () => RunFolder.create(given.out ?? firstFree(`${target}-${method}`), record, materials.data.division);
+  const locking = { locked: context.locked, onWarning: warn(context) };
+  const create = () =>
+    RunFolder.create(given.out ?? firstFree(`${target}-${method}`), record, materials.data.division, locking);
   return inFolder(context, create, (run) =>
     withPage(given.live, run, context, () => trainIn(run, materials, undefined, context)),
   );
@@ -54,7 +56,7 @@ async function prepare(
   format: RunFormat,
 ): Promise<{ readonly record: RunRecord; readonly materials: Materials }> {
   const { group } = context;
-  if (given.out !== undefined && group.first) await requireUnused(given.out);
+  if (given.out !== undefined && group.first) await (context.locked ? requireStartable : requireUnused)(given.out);
   requireConsistent(method, given);
   const listed = needsOf(method).source ? listSources(given) : [];
   const checkpoints = await loadSources(listed, given.strict, warn(context));

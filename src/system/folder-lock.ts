@@ -25,11 +25,17 @@ async function readLock(path: string): Promise<FoundLock> {
 const besideLock = (path: string, id = randomBytes(6).toString('hex')): string => `${path}.${id}`;
 const isBesideLock = (name: string): boolean => /^lock\.[0-9a-f]{12}$/.test(name);
 
-/** @throws L2TError INVALID_RUN if a run holds the folder; FILE_ACCESS. */
-export async function requireFree(folder: string): Promise<void> {
+/** Who holds the folder, to end a sentence; undefined if nobody does. @throws L2TError FILE_ACCESS. */
+export async function holderOf(folder: string): Promise<string | undefined> {
   const path = join(folder, 'lock');
   const { alive, holder } = await judge(path, await readLock(path), () => clockOf(path));
-  if (alive) throw inUse(folder, holder);
+  return alive ? holder : undefined;
+}
+
+/** @throws L2TError INVALID_RUN if a run holds the folder; FILE_ACCESS. */
+export async function requireFree(folder: string): Promise<void> {
+  const holder = await holderOf(folder);
+  if (holder !== undefined) throw inUse(folder, holder);
 }
 
 /** The time by the clock of the lock's file system, milliseconds: that of a file written now. */

@@ -101,7 +101,7 @@ const image = (kind: string, weight: number): Format => ({ weight, folder: `imag
 
 /** Reads the state and the files beside it, as a resume does. */
 async function loadRun(folder: string): Promise<void> {
-  const opened = await RunFolder.open(join(folder, 'run'));
+  const opened = await RunFolder.open(join(folder, 'run'), { onWarning: () => {} });
   await opened.use(() => opened.load());
 }
 

@@ -1,0 +1,37 @@
+import type * as z from 'zod';
+import { L2TError } from '../errors.js';
+import { shellWord } from '../system/shell.js';
+import { aboutField, flagOf, longFlagOf } from './check.js';
+
+type Schema = z.ZodObject<Record<string, z.ZodType>>;
+
+/** The words on the command line that give these options of a schema, in its order. */
+export function flagWords(schema: Schema, options: Readonly<Record<string, unknown>>): string[] {
+  return Object.keys(schema.shape).flatMap((key) => wordsOf(schema, key, options[key]));
+}
+
+function wordsOf(schema: Schema, key: string, value: unknown): string[] {
+  const about = aboutField(schema, key);
+  const flag = flagOf(key);
+  if (value === undefined) return [];
+  if (typeof value === 'boolean') {
+    const usual = about.default === true;
+    return value === usual ? [] : [longFlagOf(key, about)];
+  }
+  if (Array.isArray(value) && about.repeats) return value.flatMap((each) => withValue(flag, String(each)));
+  return withValue(flag, String(value));
+}
+
+/** A value that looks like a flag is joined to its own. */
+const withValue = (flag: string, value: string): string[] =>
+  value.startsWith('-') ? [`${flag}=${value}`] : [flag, value];
+
+/**
+ * A command as one line for a shell.
+ * @throws L2TError INVALID_OPTION if a word holds a line break.
+ */
+export function commandLine(words: readonly string[]): string {
+  const broken = words.find((word) => /[\n\r]/.test(word));
+  if (broken === undefined) return words.map(shellWord).join(' ');
+  throw new L2TError('INVALID_OPTION', `${broken} holds a line break, but each run is one line: rename it.`);
+}

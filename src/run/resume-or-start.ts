@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { L2TError } from '../errors.js';
+import { takeRest } from '../options/arguments.js';
+import { defaultOf, required } from '../options/check.js';
+import { transferSchema } from '../options/schemas.js';
+import { failureName, recordName } from '../report/run-files.js';
+import { fileError, makeFolder, writeFileAtomic } from '../system/files.js';
+import { FolderLock, releaseAfter } from '../system/folder-lock.js';
+import { RunFolder } from './folder.js';
+import { type Context, warn } from './materials.js';
+import { inFolder } from './open-run.js';
+import type { Run, RunResult } from './run.js';
+import { runInGroup } from './run-group.js';
+import { requireSameOptions } from './same-options.js';
+import { continueRun, startRun } from './start.js';
+import type { CheckedTransferOptions, TransferOptions } from './transfer.js';
+
+/**
+ * As `transfer` into the folder `out`, as often as it takes: it starts the run, continues it where it was interrupted, or
+ * gives its result where it is finished. Several processes may try at once, also on several hosts that share the folder:
+ * one trains, the others fail with INVALID_RUN. A failure is kept in failure.json in the folder, until the next attempt.
+ *
+ * Fails as `transfer` and `resume`, and with INVALID_RUN if the folder holds a run with other options.
+ */
+export function resumeOrStart(given: TransferOptions): Run {
+  return runInGroup(given, async (rest, free) => {
+    const options = takeRest(transferSchema, rest);
+    const out = required(transferSchema, options, 'out');
+    const context: Context = { ...free, locked: true };
+    // Only rank 0 must see the folder.
+    if (!context.group.first) return goOnOrBegin(out, options, context);
+    await makeFolder(out);
+    return releaseAfter(await FolderLock.acquire(out, warn(context)), () =>
+      keepingFailure(out, () => goOnOrBegin(out, options, context)),
+    );
+  });
+}
+
+async function goOnOrBegin(out: string, options: CheckedTransferOptions, context: Context): Promise<RunResult> {
+  if (await context.group.fromFirst(() => existsSync(join(out, recordName)))) {
+    const { threads, device, live } = options;
+    return inFolder(
+      context,
+      async () => {
+        const folder = await RunFolder.open(out, { locked: context.locked, onWarning: warn(context) });
+        requireSameOptions(out, folder.record, options);
+        return folder;
+      },
+      (run) => continueRun(run, { threads, device, live }, context),
+    );
+  }
+  const { target, method = defaultOf(transferSchema, 'method'), ...others } = options;
+  const name = required(transferSchema, { target }, 'target');
+  return startRun('transfer', method, name, others, context);
+}
+
+/** Removes what an earlier attempt has left of its failure, and writes that of `body`. An abort is none. */
+async function keepingFailure<T>(out: string, body: () => Promise<T>): Promise<T> {
+  const file = join(out, failureName);
+  await rm(file, { force: true }).catch((error: unknown) => {
+    throw fileError('remove', file, error);
+  });
+  try {
+    return await body();
+  } catch (error) {
+    const { code = 'INTERNAL', message } = error as Partial<L2TError> & Error;
+    if (code !== 'ABORTED') {
+      // The failure itself is the one to report.
+      await writeFileAtomic(file, `${JSON.stringify({ code, message })}\n`).catch(() => {});
+    }
+    throw error;
+  }
+}

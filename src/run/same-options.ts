@@ -1,0 +1,65 @@
+import { resolve as absolute } from 'node:path';
+import { L2TError } from '../errors.js';
+import { defaultOf, flagOf, required } from '../options/check.js';
+import { needsOf } from '../options/methods.js';
+import type { RunRecord } from '../options/run-record.js';
+import { transferSchema } from '../options/schemas.js';
+import { resolveOptions } from './resolve-options.js';
+import { listSources } from './sources.js';
+import type { CheckedTransferOptions } from './transfer.js';
+
+/** Options that change how a run is computed, kept or shown, but not what it is. */
+const free = ['device', 'threads', 'saveEvery', 'report', 'log', 'cache', 'strict', 'sources'];
+/** Options that are paths: another host may see the same files elsewhere. */
+const paths = ['data', 'targetInit', 'splitFile'];
+
+/**
+ * The flags by which `given` options of `transfer` differ from those of a recorded run; none if they describe the same
+ * run. With `ignorePaths`, files count as the same wherever they are.
+ * @throws L2TError INVALID_OPTION as `transfer`, of options that do not go together.
+ */
+export function differingOptions(
+  { format, options: recorded }: RunRecord,
+  given: CheckedTransferOptions,
+  { ignorePaths = false } = {},
+): string[] {
+  const { target: name, method = defaultOf(transferSchema, 'method'), ...others } = given;
+  const target = required(transferSchema, { target: name }, 'target');
+  const expected = resolveOptions(format, method, target, others, recorded.sources, recorded);
+  const wanted: Readonly<Record<string, unknown>> = { ...expected, batch: given.batch ?? recorded.batch };
+  const found: Readonly<Record<string, unknown>> = recorded;
+  const keys = new Set([...Object.keys(wanted), ...Object.keys(found)]);
+  for (const key of [...free, ...(ignorePaths ? paths : [])]) keys.delete(key);
+  const differing = [...keys].filter((key) => JSON.stringify(wanted[key]) !== JSON.stringify(found[key]));
+  return [...differing, ...differingSources(recorded, method, given, ignorePaths)].map(flagOf);
+}
+
+function differingSources(
+  { sources }: RunRecord['options'],
+  method: RunRecord['options']['method'],
+  given: CheckedTransferOptions,
+  ignorePaths: boolean,
+): string[] {
+  const listed = needsOf(method).source ? listSources(given) : [];
+  if (listed.length !== sources.length) return ['source'];
+  const differs = (key: 'network' | 'width' | 'size' | 'pairs') =>
+    listed.some((source, k) => source[key] !== undefined && source[key] !== sources[k]?.[key]);
+  const moved = listed.some(({ checkpoint }, k) => checkpoint !== absolute(sources[k]?.checkpoint ?? ''));
+  return [
+    ...(moved && !ignorePaths ? ['source'] : []),
+    ...(differs('network') ? ['sourceNetwork'] : []),
+    ...(differs('width') ? ['sourceWidth'] : []),
+    ...(differs('size') ? ['sourceSize'] : []),
+    ...(differs('pairs') ? ['pairs'] : []),
+  ];
+}
+
+/** @throws L2TError INVALID_RUN if the folder holds a run with other options. */
+export function requireSameOptions(folder: string, record: RunRecord, given: CheckedTransferOptions): void {
+  const flags = record.verb === 'transfer' ? differingOptions(record, given) : ['the verb, pretrain'];
+  if (flags.length === 0) return;
+  throw new L2TError(
+    'INVALID_RUN',
+    `${folder} holds a run with other options (${flags.join(', ')}): choose another --out, or continue that run with --resume ${folder}.`,
+  );
+}
