@@ -1,6 +1,7 @@
 import type { BenchResult, EngineTiming } from '../bench/bench.js';
 import { benchCases } from '../bench/cases.js';
 import { deviceTitle } from '../bench/device.js';
+import type { ListingResult } from '../bench/listing.js';
 import { table } from './table.js';
 
 const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
@@ -74,4 +75,21 @@ function machineLines({ decodedPerSecond, machine, ratio, timerDelayP99 }: Bench
   if (ratio !== undefined) lines.push(`autograd / native: ${ratio.toFixed(2)}`);
   lines.push(`a 10 ms timer fired at most ${timerDelayP99.toFixed(1)} ms late in 99 of 100 times`);
   return lines;
+}
+
+/** The result of the case `listing` for a terminal. */
+export function formatListing({ images, classes, seconds, peakBytes, bytesPerImage }: ListingResult): string {
+  const { list, fingerprint, split } = seconds;
+  const rows = [
+    ['reading the folders', list.toFixed(1)],
+    ["fingerprint: every file's size", fingerprint.toFixed(1)],
+    ['dividing, and writing the split', split.toFixed(1)],
+    ['all', (list + fingerprint + split).toFixed(1)],
+  ];
+  const count = images.toLocaleString('en');
+  return `${[
+    `listing: ${count} files in ${classes} classes, in the layout of ImageNet`,
+    table(['part', 's'], rows),
+    `at most ${mebibytes(peakBytes)} MiB, Node included; ${bytesPerImage.toFixed(0)} bytes a file`,
+  ].join('\n')}\n`;
 }

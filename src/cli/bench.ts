@@ -2,19 +2,24 @@ import type { Command } from 'commander';
 import * as z from 'zod';
 import { bench } from '../bench/bench.js';
 import { type BenchCaseName, benchCases } from '../bench/cases.js';
+import { benchListing } from '../bench/listing.js';
+import { L2TError } from '../errors.js';
 import type { EngineName } from '../native/addon.js';
-import { defaultOf, refused } from '../options/check.js';
+import { defaultOf, flagOf, refused } from '../options/check.js';
 import { choice, listed, text, whole } from '../options/row.js';
 import { convolutionNames, engineNames } from '../options/schemas.js';
-import { formatBench } from './bench-report.js';
+import { formatBench, formatListing } from './bench-report.js';
 import { addFlags, flagOptions } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
+import { interruptible } from './interrupt.js';
 
 const caseNames = Object.keys(benchCases) as BenchCaseName[];
+/** The case that is no iteration: a large set of images is listed. */
+const listingName = 'listing';
 const someEngines = 'native, autograd, or native,autograd';
 
 const schema = z.strictObject({
-  case: choice(caseNames, 'what to time', { default: 'demo' }),
+  case: choice([...caseNames, listingName], 'what to time', { default: 'demo' }),
   engines: listed('list', someEngines, 'what computes the gradients', { default: 'native,autograd' }),
   rounds: whole(1, 1000, 'timed iterations of each engine', { default: 5 }),
   device: text('name', 'auto, cpu, cuda or cuda:N', 'where to compute', { default: 'cpu' }),
@@ -22,6 +27,7 @@ const schema = z.strictObject({
   threads: whole(1, 1000, 'CPU threads (all cores)'),
   convolution: choice(convolutionNames, 'how the native engine computes 3×3 convolutions', { default: 'auto' }),
   innerSteps: whole(1, 1000, 'T, virtual steps on the matching loss', { default: 2 }),
+  images: whole(100, 10_000_000, 'files that the case listing generates', { default: 1_300_000 }),
 });
 
 export function register(program: Command): void {
@@ -31,13 +37,19 @@ export function register(program: Command): void {
   addFlags(command, schema.extend(groupFlags));
   command
     .option('--json', 'print the result as one JSON document')
-    .addHelpText('after', `\nCases:\n${caseNames.map((name) => `  ${name}: ${benchCases[name].about}`).join('\n')}`)
+    .addHelpText('after', `\nCases:\n${caseLines().join('\n')}`)
     .action(async (flags: { json?: boolean } & Record<string, unknown>) => {
       const group = groupOf(flags);
       const given = await beforeJoining(group, async () => flagOptions(schema, flags));
       const or = <K extends keyof typeof given>(key: K) => given[key] ?? defaultOf(schema, key);
+      const name = or('case');
+      requireRead(name, Object.keys(given));
+      if (name === listingName && group) {
+        throw new L2TError('INVALID_OPTION', '--case listing is measured in one process: leave out launch.');
+      }
+      if (name === listingName) return runListing(or('images'), flags.json);
       const rounds = or('rounds');
-      const result = await bench(or('case'), {
+      const result = await bench(name, {
         // Automatic differentiation computes in one process only.
         engines: engines(given.engines ?? (group ? 'native' : defaultOf(schema, 'engines'))),
         rounds,
@@ -56,6 +68,34 @@ export function register(program: Command): void {
       if (reports(group)) process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : formatBench(result));
     });
 }
+
+const caseLines = (): string[] => [
+  ...caseNames.map((name) => `  ${name}: ${benchCases[name].about}`),
+  `  ${listingName}: lists a generated tree of --images empty files, in the layout of ImageNet: time and memory`,
+];
+
+/** Refuses options that the case does not read. */
+function requireRead(name: BenchCaseName | typeof listingName, given: readonly string[]): void {
+  const isListing = name === listingName;
+  const useless = given.filter((key) => key !== 'case' && (key === 'images') !== isListing);
+  if (useless.length === 0) return;
+  const list = useless.map(flagOf).join(', ');
+  throw new L2TError('INVALID_OPTION', `--case ${name} has no use for ${list}: leave out what it does not read.`);
+}
+
+async function runListing(images: number, json: boolean | undefined): Promise<void> {
+  let said = performance.now();
+  const onGenerated = (done: number, total: number) => {
+    if (performance.now() - said < sayEvery) return;
+    said = performance.now();
+    process.stderr.write(`generating files: ${done} of ${total}\n`);
+  };
+  const result = await interruptible((signal) => benchListing(images, { signal, onGenerated }));
+  process.stdout.write(json ? `${JSON.stringify(result)}\n` : formatListing(result));
+}
+
+/** Milliseconds between two lines of progress. */
+const sayEvery = 5000;
 
 function engines(text: string): EngineName[] {
   const list = text.split(',');

@@ -1,0 +1,187 @@
+import { execFile } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { packageRoot } from '../../scripts/build-native.mjs';
+import { collect, planComparison, planCurve, resumeOrStart } from '../../src/index.js';
+import { cli, cliUntil, main, type Outcome, temporaryFolder, tinyOptions, tinySource, write } from '../tiny.js';
+
+const fashion = join(packageRoot, 'data/fashion-mnist');
+const { pairs: _, ...common } = tinyOptions;
+let source: string;
+let bin: string;
+beforeAll(async () => {
+  source = await tinySource({}, { size: 32 });
+  bin = temporaryFolder();
+  const command = `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`;
+  writeFileSync(join(bin, 'l2t-native'), command, { mode: 0o755 });
+});
+const options = () => ({ ...common, data: fashion, epochs: 1, batch: 16, perClass: 6 });
+
+/** Runs a line of runs.txt as a scheduler does. */
+const runLine = (line: string, cwd: string): Promise<Outcome> =>
+  new Promise((resolve) => {
+    const env = { ...process.env, PATH: `${bin}:${process.env.PATH}`, OMP_NUM_THREADS: '1' };
+    const child = execFile('sh', ['-c', line], { cwd, env }, (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr }),
+    );
+  });
+const linesOf = (folder: string) => readFileSync(join(folder, 'runs.txt'), 'utf8').trimEnd().split('\n');
+
+/** The table's three files, without what was measured. */
+function tableOf(folder: string): string[] {
+  const read = (ending: string) => readFileSync(join(folder, `comparison.${ending}`), 'utf8');
+  return [
+    read('json').replaceAll(/("(?:msPerStep|seconds|batch1|batch32)": )[\d.e-]+/g, '$1T'),
+    read('csv').replaceAll(/(,[^,\n]*){4}$/gm, ''),
+    read('md').replaceAll(/(?<=\| )[\d.]+ (ms|s)(?= \|)/g, 'T'),
+  ];
+}
+
+const flags = Object.entries({ ...common, epochs: 1, batch: 16, perClass: 6, seeds: 2 }).flatMap(([key, value]) => [
+  `--${key.replace('perClass', 'per-class')}`,
+  String(value),
+]);
+
+describe('an experiment that was planned', { timeout: 240_000 }, () => {
+  it('gives the table of the same comparison in one process, byte for byte but for times', async () => {
+    const [planned, whole] = [temporaryFolder(), temporaryFolder()];
+    const methods = ['--methods', 'scratch,fm:one-to-one,l2t-ww,finetune-source'];
+    const experiment = ['compare', '--source', source, '--data', fashion, ...flags, ...methods];
+    const { code, stdout, stderr } = await cli([...experiment, '--plan', 'exp'], { cwd: planned });
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^8 runs are planned in exp: runs\.txt, array\.sbatch, experiment\.yaml\n/);
+    const exp = join(planned, 'exp');
+    const lines = linesOf(exp);
+    expect(lines[7]).toMatch(
+      new RegExp(
+        `^l2t-native transfer --resume-or-start --target resnet20 --method finetune --target-init ${source} .*--seed 1 --out finetune-source-1 `,
+      ),
+    );
+    // In another order than the table's, two at a time; one is run twice at once.
+    const [first = '', ...others] = lines.toReversed();
+    const twice = await Promise.all([runLine(first, exp), runLine(first, exp)]);
+    for (const { code: ended, stderr: said } of twice) {
+      if (ended !== 0) expect(said).toMatch(/^error\[INVALID_RUN\]: finetune-source-1 is in use by process \d+ on /m);
+    }
+    expect(twice.some(({ code: ended }) => ended === 0)).toBe(true);
+    while (others.length > 0) {
+      const ended = await Promise.all(others.splice(0, 2).map((line) => runLine(line, exp)));
+      expect(ended.map(({ code: each }) => each)).toEqual(ended.map(() => 0));
+    }
+    const collected = await cli(['compare', '--collect', 'exp'], { cwd: planned });
+    expect([collected.code, collected.stderr]).toEqual([0, '']);
+    expect((await cli([...experiment, '--out', 'exp'], { cwd: whole })).code).toBe(0);
+    expect(tableOf(exp)).toEqual(tableOf(join(whole, 'exp')));
+    expect(existsSync(join(exp, 'report.html'))).toBe(true);
+    // A finished run gives its result again, and nothing is trained.
+    const before = readFileSync(join(exp, 'scratch-0/state.safetensors'));
+    expect((await runLine(lines[0] as string, exp)).stdout).toMatch(/^test accuracy /);
+    expect(readFileSync(join(exp, 'scratch-0/state.safetensors'))).toEqual(before);
+  });
+
+  it('says what is missing or failed, and why', async () => {
+    const out = temporaryFolder();
+    cpSync(fashion, join(out, 'images'), { recursive: true });
+    const data = join(out, 'images');
+    const { runs } = await planComparison(out, { ...options(), data, source, methods: 'scratch,fm', seeds: 3 });
+    // What lies below the folder is named relative to it.
+    expect(runs[0]).toContain(' --data images ');
+    await runLine(runs[1] as string, out);
+    // Another host works on one, and gave a sign of life just now.
+    write(join(out, 'scratch-2'), 'lock', '12 345 node01 0123456789ab 0123456789ab\n');
+    // The source of one is gone; another was made with other options.
+    await runLine((runs[3] as string).replace(source, '/no/such.pth'), out);
+    await runLine((runs[4] as string).replace('--lr 0.01', '--lr 0.02'), out);
+    const { rows, unfinished, conclusions } = await collect(out);
+    expect(rows.map(({ accuracies, missing }) => [accuracies.map((each) => each !== null), missing])).toEqual([
+      [
+        [false, true, false],
+        [0, 2],
+      ],
+      [
+        [false, false, false],
+        [0, 1, 2],
+      ],
+    ]);
+    expect(conclusions).toEqual([]);
+    const text = readFileSync(join(out, 'comparison.md'), 'utf8');
+    expect(text.split('Missing or failed:\n\n')[1]?.trimEnd().split('\n')).toEqual([
+      '- scratch, seed 0: not begun',
+      expect.stringMatching(
+        /^- scratch, seed 2: running, nothing saved yet, by process 12 on node01, whose last sign of life was \d s ago$/,
+      ),
+      expect.stringMatching(/^- fm, seed 0: failed, FILE_ACCESS: Cannot read \/no\/such\.pth: /),
+      expect.stringMatching(/^- fm, seed 1: failed, INVALID_RUN: its options are not the plan's \(--lr\): remove /),
+      '- fm, seed 2: not begun',
+    ]);
+    expect(unfinished.map(({ state }) => state)).toEqual(['not begun', 'running', 'failed', 'failed', 'not begun']);
+    // The line of the plan does not go on with the run that has other options.
+    expect((await runLine(runs[4] as string, out)).stderr).toMatch(/holds a run with other options \(--lr\)/);
+  });
+
+  it('counts a run that diverged, and goes on with one that was killed', async () => {
+    const out = join(temporaryFolder(), 'exp');
+    const { runs } = await planComparison(out, { ...options(), lr: 100, methods: 'scratch', seeds: 1 });
+    expect((await runLine(runs[0] as string, out)).code).toBe(1);
+    const warnings: string[] = [];
+    const { rows, unfinished } = await collect(out, { onWarning: (message) => warnings.push(message) });
+    expect([rows[0]?.accuracies, rows[0]?.missing, unfinished]).toEqual([[null], undefined, []]);
+    expect(warnings).toEqual([expect.stringMatching(/^scratch, seed 0 \(.*\): The loss /)]);
+
+    const folder = join(temporaryFolder(), 'run');
+    const long = { ...options(), epochs: 300, target: 'vgg9_bn', method: 'scratch', out: folder } as const;
+    const words = Object.entries(long).flatMap(([key, value]) => [`--${key.replace('perC', 'per-c')}`, String(value)]);
+    const command = ['transfer', '--resume-or-start', ...words];
+    const { child, ended } = await cliUntil(command, /epoch 2\//);
+    child.kill('SIGKILL');
+    await ended;
+    const controller = new AbortController();
+    const run = resumeOrStart({ ...long, signal: controller.signal });
+    const seen: string[] = [];
+    for await (const event of run) {
+      if (event.type === 'warning') seen.push(event.message);
+      if (event.type !== 'epoch') continue;
+      expect(event.epoch).toBeGreaterThan(0);
+      controller.abort();
+    }
+    await expect(run.result).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(seen[0]).toMatch(
+      new RegExp(`was in use by process ${child.pid} on ${hostname()}, which has ended: it is taken over$`),
+    );
+    expect(readdirSync(folder).filter((name) => /^lock|^failure/.test(name))).toEqual([]);
+  });
+
+  it('is refused where a source does not exist, with --out, and in a folder that holds one', async () => {
+    const out = join(temporaryFolder(), 'exp');
+    const given = { ...options(), methods: 'scratch', seeds: 1 };
+    await expect(planComparison(out, { ...given, methods: 'fm', source: 'none.pth' })).rejects.toThrow(
+      /Cannot read .*none\.pth/,
+    );
+    expect(existsSync(out)).toBe(false);
+    await expect(planComparison(out, { ...given, out: 'x' })).rejects.toThrow(/--out cannot accompany --plan/);
+    await planCurve(out, { ...given, perClass: '5,6' });
+    expect(linesOf(out).map((line) => /--out (\S+)/.exec(line)?.[1])).toEqual(['scratch-5-0', 'scratch-6-0']);
+    await expect(planComparison(out, given)).rejects.toThrow(/holds an experiment already \(experiment\.yaml\)/);
+    const { code, stderr } = await cli(['compare', '--resume', out]);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/holds a plan: run the lines of its runs\.txt, then /)]);
+    await expect(collect(temporaryFolder())).rejects.toThrow(/holds no plan/);
+  });
+
+  it('has a script for sbatch whose tasks are the lines', async () => {
+    const parent = temporaryFolder();
+    mkdirSync(join(parent, 'it’s here'));
+    const out = join(parent, 'it’s here/an exp');
+    const { runs } = await planComparison(out, { ...options(), methods: 'scratch', seeds: 2 });
+    expect(runs).toHaveLength(2);
+    const task = (id: string) =>
+      promisify(execFile)('bash', ['array.sbatch'], {
+        cwd: out,
+        env: { ...process.env, PATH: `${bin}:${process.env.PATH}`, SLURM_ARRAY_TASK_ID: id },
+      });
+    expect((await task('2')).stdout).toMatch(/scratch-1\/best\.safetensors\n$/);
+    await expect(task('3')).rejects.toThrow(/runs\.txt has no line 3/);
+  });
+});
