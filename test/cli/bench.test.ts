@@ -75,4 +75,17 @@ describe('bench', { timeout: 120_000 }, () => {
     expect(await measureDecoding(32, 8)).toBeUndefined();
     expect(await measureDecoding(64, 8)).toBeGreaterThan(1);
   });
+
+  it('lists a large set of images within the memory that 1.3 million files may take', async () => {
+    const outcome = await cli(['bench', '--case', 'listing', '--images', '100000', '--json']);
+    const { images, bytesPerImage, seconds } = JSON.parse(outcome.stdout);
+    expect(images).toBe(100_000);
+    // 1 GB for 1.3 million, with all that does not grow with the files.
+    expect(bytesPerImage).toBeLessThan(1e9 / 1.3e6);
+    expect(Object.keys(seconds)).toEqual(['list', 'fingerprint', 'split']);
+    expect(await cli(['bench', '--case', 'listing', '--rounds', '2'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/--case listing has no use for --rounds/),
+    });
+  });
 });

@@ -13,7 +13,7 @@ const { pairs: _, ...common } = tinyOptions;
 let source: string;
 let bin: string;
 beforeAll(async () => {
-  source = await tinySource({}, { size: 32 });
+  source = await tinySource({ width: 0.25 });
   bin = temporaryFolder();
   const command = `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`;
   writeFileSync(join(bin, 'l2t-native'), command, { mode: 0o755 });
@@ -124,18 +124,19 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
 
   it('counts a run that diverged, and goes on with one that was killed', async () => {
     const out = join(temporaryFolder(), 'exp');
-    const { runs } = await planComparison(out, { ...options(), lr: 100, methods: 'scratch', seeds: 1 });
+    const steep = { ...options(), lr: 100, momentum: 0.99, epochs: 20, batch: 2 };
+    const { runs } = await planComparison(out, { ...steep, methods: 'scratch', seeds: 1 });
     expect((await runLine(runs[0] as string, out)).code).toBe(1);
     const warnings: string[] = [];
     const { rows, unfinished } = await collect(out, { onWarning: (message) => warnings.push(message) });
     expect([rows[0]?.accuracies, rows[0]?.missing, unfinished]).toEqual([[null], undefined, []]);
-    expect(warnings).toEqual([expect.stringMatching(/^scratch, seed 0 \(.*\): The loss /)]);
+    expect(warnings).toEqual([expect.stringMatching(/^scratch, seed 0 \(.*\): The cross-entropy became NaN /)]);
 
     const folder = join(temporaryFolder(), 'run');
     const long = { ...options(), epochs: 300, target: 'vgg9_bn', method: 'scratch', out: folder } as const;
     const words = Object.entries(long).flatMap(([key, value]) => [`--${key.replace('perC', 'per-c')}`, String(value)]);
     const command = ['transfer', '--resume-or-start', ...words];
-    const { child, ended } = await cliUntil(command, /epoch 2\//);
+    const { child, ended } = await cliUntil(command, /epoch +2\//);
     child.kill('SIGKILL');
     await ended;
     const controller = new AbortController();

@@ -1,0 +1,128 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { packageRoot } from '../../scripts/build-native.mjs';
+import { guardWrites, writeFileAtomic } from '../../src/system/files.js';
+import { FolderLock } from '../../src/system/folder-lock.js';
+import { cliUntil, temporaryFolder, tinyData, tinyFlags } from '../tiny.js';
+
+afterEach(() => void vi.useRealTimers());
+
+const elsewhere = '12 345 node01 0123456789ab 0123456789ab\n';
+
+/** Makes the lock of a process on another host that gave its last sign of life so many seconds ago. */
+function lockElsewhere(folder: string, age: number): void {
+  const other = join(folder, 'other');
+  writeFileSync(other, elsewhere);
+  const then = Date.now() / 1000 - age;
+  utimesSync(other, then, then);
+  renameSync(other, join(folder, 'lock'));
+}
+
+describe("a folder's lock", () => {
+  it('names host and process, is held once, and leaves nothing', async () => {
+    const folder = temporaryFolder();
+    const lock = await FolderLock.acquire(folder);
+    expect(readFileSync(join(folder, 'lock'), 'utf8')).toMatch(new RegExp(`^${process.pid} \\d+ ${hostname()} `));
+    await expect(FolderLock.acquire(folder)).rejects.toThrow(/is in use by another run of this process/);
+    await lock.release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('of another host is left alone for a minute after its last sign of life, then taken over', async () => {
+    const folder = temporaryFolder();
+    const messages: string[] = [];
+    const acquire = () => FolderLock.acquire(folder, (message) => messages.push(message));
+    lockElsewhere(folder, 50);
+    await expect(acquire()).rejects.toThrow(
+      /is in use by process 12 on node01, whose last sign of life was 5\d s ago: wait/,
+    );
+    lockElsewhere(folder, 70);
+    const lock = await acquire();
+    expect(messages).toEqual([
+      expect.stringMatching(
+        /was in use by process 12 on node01, whose last sign of life was 7\d s ago: it is taken over$/,
+      ),
+    ]);
+    await lock.release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("is judged by the file system's clock, not by this host's", async () => {
+    const folder = temporaryFolder();
+    lockElsewhere(folder, 0);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
+    await expect(FolderLock.acquire(folder)).rejects.toThrow(/is in use by process 12 on node01/);
+  });
+
+  it('gives a sign of life every 10 s', async () => {
+    const folder = temporaryFolder();
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const lock = await FolderLock.acquire(folder);
+    const file = join(folder, 'lock');
+    utimesSync(file, 1000, 1000);
+    vi.advanceTimersByTime(9_000);
+    expect(statSync(file).mtimeMs).toBe(1_000_000);
+    vi.advanceTimersByTime(1_000);
+    await vi.waitFor(() => expect(Math.abs(Date.now() - statSync(file).mtimeMs)).toBeLessThan(5_000));
+    await lock.release();
+  });
+
+  it('that another process has taken over ends what writes there, and stays', async () => {
+    const folder = temporaryFolder();
+    const lock = await FolderLock.acquire(folder);
+    const file = join(folder, 'result');
+    await writeFileAtomic(file, 'mine');
+    lockElsewhere(folder, 0);
+    await expect(writeFileAtomic(file, 'mine, too late')).rejects.toMatchObject({
+      code: 'INVALID_RUN',
+      message: expect.stringMatching(/no longer this process's: process 12 on node01 has taken it over/),
+    });
+    await lock.release();
+    expect(readFileSync(file, 'utf8')).toBe('mine');
+    expect(readdirSync(folder).sort()).toEqual(['lock', 'result']);
+    // Other folders, and this one once it is released, are written without a check.
+    await writeFileAtomic(file, 'anyone’s');
+    const end = guardWrites(folder, () => Promise.reject(new Error('checked')));
+    await expect(writeFileAtomic(file, 'x')).rejects.toThrow(/checked/);
+    end();
+  });
+
+  it('does not keep a process alive', async () => {
+    const index = join(packageRoot, 'dist/system/folder-lock.js');
+    const code = `import { FolderLock } from ${JSON.stringify(index)}; await FolderLock.acquire(process.argv[1]);`;
+    const args = ['--input-type=module', '-e', code, temporaryFolder()];
+    await promisify(execFile)(process.execPath, args, { timeout: 8_000 });
+  });
+});
+
+describe('a run that was suspended', { timeout: 60_000 }, () => {
+  it('ends without a write once another host has taken its folder over', async () => {
+    const out = join(temporaryFolder(), 'run');
+    const flags = [...tinyFlags, '--epochs', '5000', '--save-every', '0.05', '--method', 'scratch'];
+    const command = [
+      'transfer',
+      ...flags.filter((word) => !/pairs|^8-3/.test(word)),
+      '--data',
+      tinyData(),
+      '--out',
+      out,
+    ];
+    const { child, ended } = await cliUntil(command, /epoch +2\//);
+    try {
+      child.kill('SIGSTOP');
+      lockElsewhere(out, 0);
+      const state = readFileSync(join(out, 'state.safetensors'));
+      child.kill('SIGCONT');
+      const { code, stderr } = await ended;
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/^error\[INVALID_RUN\]: .*has taken it over/m)]);
+      expect(readFileSync(join(out, 'state.safetensors'))).toEqual(state);
+      expect(readFileSync(join(out, 'lock'), 'utf8')).toBe(elsewhere);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+});
