@@ -47,7 +47,10 @@ export const rows: readonly Row[] = [
   { fits: /^l2t-native init$/, adds: '--yes --data photos --source resnet32.pth' },
   { fits: /^l2t-native transfer (?!--resume)/, adds: small },
   { fits: /^l2t-native pretrain (?!--resume)/, adds: small },
-  { fits: /^l2t-native compare (?!--resume)/, adds: `${small} --seeds 1 --per-class 1` },
+  { fits: /^cd exp && (sbatch|parallel) /, not: 'needs a scheduler; the commands of a plan are run by a test' },
+  { fits: /^apiVersion: batch/, not: 'needs a Kubernetes cluster' },
+  { fits: /^l2t-native bench --case listing$/, adds: '--images 1000' },
+  { fits: /^l2t-native compare (?!--resume|--collect)/, adds: `${small} --seeds 1 --per-class 1` },
   { fits: /^l2t-native curve (?!--resume)/, adds: `${small} --seeds 1 --per-class 1,2` },
   {
     fits: /^l2t-native reproduce cifar100 /,
