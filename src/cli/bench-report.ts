@@ -2,6 +2,7 @@ import type { BenchResult, EngineTiming } from '../bench/bench.js';
 import { benchCases } from '../bench/cases.js';
 import { deviceTitle } from '../bench/device.js';
 import type { ListingResult } from '../bench/listing.js';
+import type { RanksResult } from '../bench/ranks.js';
 import { table } from './table.js';
 
 const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
@@ -21,6 +22,29 @@ export function formatBench(result: BenchResult): string {
     ...machineLines(result),
   ].join('\n')}\n`;
 }
+
+/** The result of `bench --nproc` for a terminal. */
+export function formatRanks(result: RanksResult): string {
+  const { ranks, threads, batch, bytes, calls } = result;
+  const rows = [
+    [`one process, ${plural(threads * ranks, 'thread')}`, result.together],
+    [`${ranks} processes, ${plural(threads, 'thread')} each`, result.shared],
+    [`one process, ${plural(threads, 'thread')}`, result.whole],
+    [`one process, ${plural(threads, 'thread')}, ${batch / ranks} images`, result.share],
+  ] as const;
+  return `${[
+    `${result.case}: ${benchCases[result.case].about}; batch ${batch}, ${result.rounds} rounds`,
+    table(
+      ['', 's an iteration'],
+      rows.map(([what, seconds]) => [what, seconds.toFixed(3)]),
+    ),
+    `${ranks} processes take ${result.ratio.toFixed(2)} times as long as one with all threads`,
+    `each repeats ${result.repeated.toFixed(3)} s of the others' work, and takes ${result.exchanges.toFixed(3)} s for exchanges`,
+    `a rank gives ${(bytes / 1e6).toFixed(1)} MB to ${calls} exchanges an iteration`,
+  ].join('\n')}\n`;
+}
+
+const plural = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 function enginesTable({ cases }: BenchResult): string {
   const rows = cases.map(({ engine, seconds, imagesPerSecond, peakBytes, iterationBytes }) => [

@@ -3,12 +3,14 @@ import * as z from 'zod';
 import { bench } from '../bench/bench.js';
 import { type BenchCaseName, benchCases } from '../bench/cases.js';
 import { benchListing } from '../bench/listing.js';
+import { benchRanks, type RanksOptions } from '../bench/ranks.js';
 import { L2TError } from '../errors.js';
 import type { EngineName } from '../native/addon.js';
 import { defaultOf, flagOf, refused } from '../options/check.js';
 import { choice, listed, text, whole } from '../options/row.js';
 import { convolutionNames, engineNames } from '../options/schemas.js';
-import { formatBench, formatListing } from './bench-report.js';
+import { availableCores } from '../system/threads.js';
+import { formatBench, formatListing, formatRanks } from './bench-report.js';
 import { addFlags, flagOptions } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { interruptible } from './interrupt.js';
@@ -27,6 +29,7 @@ const schema = z.strictObject({
   threads: whole(1, 1000, 'CPU threads (all cores)'),
   convolution: choice(convolutionNames, 'how the native engine computes 3×3 convolutions', { default: 'auto' }),
   innerSteps: whole(1, 1000, 'T, virtual steps on the matching loss', { default: 2 }),
+  nproc: whole(2, 64, 'processes of this host that share each batch: times them against one process, on the CPU'),
   images: whole(100, 10_000_000, 'files that the case listing generates', { default: 1_300_000 }),
 });
 
@@ -49,6 +52,12 @@ export function register(program: Command): void {
       }
       if (name === listingName) return runListing(or('images'), flags.json);
       const rounds = or('rounds');
+      if (given.nproc !== undefined) {
+        requireRanks(given, group !== undefined);
+        const threads = given.threads ?? Math.max(1, Math.floor(availableCores() / given.nproc));
+        const ranks = { ranks: given.nproc, threads, rounds, batch: given.batch };
+        return runRanks(name, { ...ranks, convolution: or('convolution'), innerSteps: or('innerSteps') }, flags.json);
+      }
       const result = await bench(name, {
         // Automatic differentiation computes in one process only.
         engines: engines(given.engines ?? (group ? 'native' : defaultOf(schema, 'engines'))),
@@ -81,6 +90,24 @@ function requireRead(name: BenchCaseName | typeof listingName, given: readonly s
   if (useless.length === 0) return;
   const list = useless.map(flagOf).join(', ');
   throw new L2TError('INVALID_OPTION', `--case ${name} has no use for ${list}: leave out what it does not read.`);
+}
+
+/** Refuses what does not go with --nproc. */
+function requireRanks(given: Readonly<Record<string, unknown>>, inGroup: boolean): void {
+  const useless = ['engines', 'device'].filter((key) => given[key] !== undefined).map(flagOf);
+  if (useless.length > 0) {
+    const list = useless.join(', ');
+    throw new L2TError('INVALID_OPTION', `--nproc times the native engine on the CPU: leave out ${list}.`);
+  }
+  if (inGroup) throw new L2TError('INVALID_OPTION', '--nproc starts the processes itself: leave out launch.');
+}
+
+async function runRanks(name: BenchCaseName, options: RanksOptions, json: boolean | undefined): Promise<void> {
+  const onTurn = (turn: number, turns: number) => {
+    process.stderr.write(`turn ${turn} of ${turns}\n`);
+  };
+  const result = await benchRanks(name, { ...options, onTurn });
+  process.stdout.write(json ? `${JSON.stringify(result)}\n` : formatRanks(result));
 }
 
 async function runListing(images: number, json: boolean | undefined): Promise<void> {

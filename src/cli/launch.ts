@@ -1,4 +1,3 @@
-import { createServer } from 'node:net';
 import type { Command } from 'commander';
 import * as z from 'zod';
 import { L2TError } from '../errors.js';
@@ -7,6 +6,7 @@ import { addon } from '../native/addon.js';
 import { refused, required } from '../options/check.js';
 import { text, whole } from '../options/row.js';
 import { didYouMean } from '../options/suggest.js';
+import { freePort, loopback } from '../system/free-port.js';
 import { availableCores } from '../system/threads.js';
 import { addFlags, flagOptions } from './flags.js';
 import { Ranks } from './ranks.js';
@@ -48,7 +48,8 @@ async function planOf(
   const node = nodeRank ?? 0;
   if (node >= nnodes) throw refused('--node-rank', node, `below --nnodes, which is ${nnodes}`);
   if (nnodes > 1) for (const key of ['nodeRank', 'master'] as const) required(schema, given, key);
-  const { host, port } = master === undefined ? await freePort() : splitAddress(master, '--master');
+  const { host, port } =
+    master === undefined ? { host: loopback, port: await freePort() } : splitAddress(master, '--master');
   const size = nnodes * nproc;
   if (size > 1 && !addon().groups()) {
     throw new L2TError(
@@ -79,17 +80,4 @@ function requireVerb(verb: string): void {
 function threadsOf(args: readonly string[], nproc: number): Readonly<Record<string, string>> {
   const given = args.some((word) => /^--threads(=|$)/.test(word)) || process.env.OMP_NUM_THREADS !== undefined;
   return given ? {} : { OMP_NUM_THREADS: String(Math.max(1, Math.floor(availableCores() / nproc))) };
-}
-
-/** A port of this host that nobody else reaches. Rank 0 opens it again, soon. */
-function freePort(): Promise<{ readonly host: string; readonly port: number }> {
-  const host = '127.0.0.1';
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, host, () => {
-      const address = server.address();
-      server.close(() => resolve({ host, port: typeof address === 'object' && address ? address.port : 0 }));
-    });
-  });
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { L2TError } from '../../src/errors.js';
 import { addon, type GroupConfig } from '../../src/native/addon.js';
+import { freePort, loopback } from '../../src/system/free-port.js';
 
 /** Seconds: a case takes a few. */
 const timeout = 120;
@@ -19,7 +19,7 @@ export function startedRank(env: NodeJS.ProcessEnv = process.env): GroupConfig |
 export async function withRanks<T>(size: number, body: (group: GroupConfig) => Promise<T>): Promise<T> {
   if (!addon().groups()) throw new L2TError('DEVICE_UNAVAILABLE', 'This build computes in one process only.');
   const port = await freePort();
-  const config = (rank: number): GroupConfig => ({ rank, size, host: '127.0.0.1', port, timeout });
+  const config = (rank: number): GroupConfig => ({ rank, size, host: loopback, port, timeout });
   const others: ChildProcess[] = [];
   for (let rank = 1; rank < size; rank++) {
     const env = { ...process.env, L2T_PARITY_RANK: JSON.stringify(config(rank)) };
@@ -35,13 +35,4 @@ export async function withRanks<T>(size: number, body: (group: GroupConfig) => P
   } finally {
     for (const child of others) child.kill();
   }
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { readonly port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
