@@ -25,11 +25,10 @@ import type { CheckedTransferOptions, TransferOptions } from './transfer.js';
  * Fails as `transfer` and `resume`, and with INVALID_RUN if the folder holds a run with other options.
  */
 export function resumeOrStart(given: TransferOptions): Run {
-  return runInGroup(given, async (rest, free) => {
+  return runInGroup(given, async (rest, joined) => {
     const options = takeRest(transferSchema, rest);
     const out = required(transferSchema, options, 'out');
-    const context: Context = { ...free, locked: true };
-    // Only rank 0 must see the folder.
+    const context = { ...joined, locked: true } as const;
     if (!context.group.first) return goOnOrBegin(out, options, context);
     await makeFolder(out);
     return releaseAfter(await FolderLock.acquire(out, warn(context)), () =>
@@ -41,15 +40,12 @@ export function resumeOrStart(given: TransferOptions): Run {
 async function goOnOrBegin(out: string, options: CheckedTransferOptions, context: Context): Promise<RunResult> {
   if (await context.group.fromFirst(() => existsSync(join(out, recordName)))) {
     const { threads, device, live } = options;
-    return inFolder(
-      context,
-      async () => {
-        const folder = await RunFolder.open(out, { locked: context.locked, onWarning: warn(context) });
-        requireSameOptions(out, folder.record, options);
-        return folder;
-      },
-      (run) => continueRun(run, { threads, device, live }, context),
-    );
+    const open = async () => {
+      const folder = await RunFolder.open(out, { locked: context.locked, onWarning: warn(context) });
+      requireSameOptions(out, folder.record, options);
+      return folder;
+    };
+    return inFolder(context, open, (run) => continueRun(run, { threads, device, live }, context));
   }
   const { target, method = defaultOf(transferSchema, 'method'), ...others } = options;
   const name = required(transferSchema, { target }, 'target');

@@ -37,7 +37,8 @@ function refusalOfVerb(args: readonly string[]): string | undefined {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? undefined : error.message;
   }
-  return wrong;
+  const started = args[0] === 'launch' ? args.indexOf('--') : -1;
+  return wrong ?? (started === -1 ? undefined : refusalOfVerb(args.slice(started + 1)));
 }
 
 function wrongValueOf(command: Command): string | undefined {

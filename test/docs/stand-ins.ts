@@ -46,6 +46,7 @@ export const rows: readonly Row[] = [
   { fits: /(?<=^l2t-native completion \w+) \| .*install .*/, becomes: '' },
   { fits: /^l2t-native init$/, adds: '--yes --data photos --source resnet32.pth' },
   { fits: /^l2t-native transfer (?!--resume)/, adds: small },
+  { fits: /^l2t-native launch .* -- transfer (?!--resume)/, adds: small },
   { fits: /^l2t-native pretrain (?!--resume)/, adds: small },
   { fits: /^cd exp && (sbatch|parallel) /, not: 'needs a scheduler; the commands of a plan are run by a test' },
   { fits: /^apiVersion: batch/, not: 'needs a Kubernetes cluster' },
