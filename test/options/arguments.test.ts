@@ -126,9 +126,26 @@ const calls: Readonly<Record<string, Ways>> = {
     needed: [(v) => api.resumeReproduction(v)],
     optional: [(v) => api.resumeReproduction(empty, v)],
   },
+  planComparison: {
+    needed: [
+      (v) => api.planComparison(v, { data, target: 'vgg9_bn', methods: 'scratch' }),
+      (v) => api.planComparison('plan', v),
+    ],
+  },
+  planCurve: {
+    needed: [
+      (v) => api.planCurve(v, { data, target: 'vgg9_bn', methods: 'scratch', perClass: '2' }),
+      (v) => api.planCurve('plan', v),
+    ],
+  },
+  planReproduction: {
+    needed: [(v) => api.planReproduction(v, 'plan', { data }), (v) => api.planReproduction('cifar100', 'plan', v)],
+  },
+  collect: { needed: [(v) => api.collect(v)], optional: [(v) => api.collect(empty, v)] },
   report: { needed: [(v) => api.report(v)], optional: [(v) => api.report(empty, v)] },
   live: { needed: [(v) => api.live(v)], optional: [(v) => api.live(empty, v)] },
   resume: { needed: [(v) => api.resume(v).result], optional: [(v) => api.resume(empty, v).result] },
+  resumeOrStart: { needed: [(v) => api.resumeOrStart(v).result] },
   transfer: { needed: [(v) => api.transfer(v).result] },
 };
 
