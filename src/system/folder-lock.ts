@@ -224,7 +224,7 @@ async function linkTo(mine: string, path: string): Promise<boolean> {
   } catch (error) {
     // NFS may lose the answer to a link that was made, and report it as existing when it asks again.
     const { code = '' } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return (await stat(mine)).nlink === 2;
+    if (code === 'EEXIST') return (await stat(mine).catch(() => undefined))?.nlink === 2;
     if (code === 'ENOENT') return false;
     throw error;
   }
