@@ -17,15 +17,20 @@ Sampler::Sampler(int64_t count, int64_t size, int64_t batch, uint64_t seed)
   if (steps_ > 1 && count % batch == 1) --steps_;
 }
 
+const std::vector<int64_t>& Sampler::order(int64_t epoch) {
+  auto& [of_epoch, images] = orders_[epoch % 2];
+  if (epoch == of_epoch) return images;
+  images.resize(count_);
+  std::iota(images.begin(), images.end(), 0);
+  Random random(seed_, static_cast<uint64_t>(Purpose::kOrder), epoch);
+  for (int64_t i = count_ - 1; i > 0; --i) std::swap(images[i], images[random.below(i + 1)]);
+  of_epoch = epoch;
+  return images;
+}
+
 std::vector<int64_t> Sampler::positions(int64_t epoch, int64_t step) {
-  if (epoch != order_epoch_) {
-    order_.resize(count_);
-    std::iota(order_.begin(), order_.end(), 0);
-    Random random(seed_, static_cast<uint64_t>(Purpose::kOrder), epoch);
-    for (int64_t i = count_ - 1; i > 0; --i) std::swap(order_[i], order_[random.below(i + 1)]);
-    order_epoch_ = epoch;
-  }
-  return {order_.begin() + begin(step), order_.begin() + end(step)};
+  const auto& images = order(epoch);
+  return {images.begin() + begin(step), images.begin() + end(step)};
 }
 
 std::vector<Crop> Sampler::crops(int64_t epoch, int64_t step) const {

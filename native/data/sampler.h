@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -40,6 +41,12 @@ class Sampler {
   [[nodiscard]] std::vector<Distortion> distortions(int64_t epoch, int64_t step) const;
 
  private:
+  /// The order of an epoch's images. Around an epoch's end, batches of two epochs are asked for in turn.
+  struct Order {
+    int64_t epoch = -1;
+    std::vector<int64_t> images;
+  };
+  const std::vector<int64_t>& order(int64_t epoch);
   [[nodiscard]] int64_t begin(int64_t step) const { return step * batch_; }
   [[nodiscard]] int64_t end(int64_t step) const { return step + 1 == steps_ ? count_ : (step + 1) * batch_; }
 
@@ -48,8 +55,7 @@ class Sampler {
   int64_t batch_;
   uint64_t seed_;
   int64_t steps_;
-  std::vector<int64_t> order_;
-  int64_t order_epoch_ = -1;
+  std::array<Order, 2> orders_;  // of even and of odd epochs
 };
 
 }  // namespace l2t::data
