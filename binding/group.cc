@@ -24,10 +24,10 @@ struct GroupMember::Membership {
 
 Napi::Function GroupMember::constructor(Napi::Env env) {
   // `joined` is for jobs, which are given a group as their member `group`.
-  return DefineClass(env, "Group",
-                     {InstanceMethod<&GroupMember::join>("join"), InstanceMethod<&GroupMember::joined>("joined"),
-                      InstanceMethod<&GroupMember::exchange>("exchange"),
-                      InstanceMethod<&GroupMember::leave>("leave")});
+  return DefineClass(
+      env, "Group",
+      {InstanceMethod<&GroupMember::join>("join"), InstanceMethod<&GroupMember::joined>("joined"),
+       InstanceMethod<&GroupMember::exchange>("exchange"), InstanceMethod<&GroupMember::leave>("leave")});
 }
 
 GroupMember::GroupMember(const Napi::CallbackInfo& info) : Napi::ObjectWrap<GroupMember>(info) {

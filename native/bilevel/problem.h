@@ -23,7 +23,7 @@ struct Problem {
   int inner_steps = 0;  // T
   const backends::Backend* backend = nullptr;
   const Group* group = &alone();
-  bool local_norm = false;  // batch norm's statistics are of a rank's own images, not of the whole batch
+  bool local_norm = false;   // batch norm's statistics are of a rank's own images, not of the whole batch
   Phases* phases = nullptr;  // null: not measured
 
   /// The sum of a real step: the cross-entropy first.

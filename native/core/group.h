@@ -10,11 +10,11 @@
 
 namespace l2t {
 
-/// The processes that compute one run together, each on its share of every batch: rank r of `size`. A group of one, which
-/// is the default, does nothing and costs nothing.
+/// The processes that compute one run together, each on its share of every batch: rank r of `size`. A group of one,
+/// which is the default, does nothing and costs nothing.
 ///
-/// All ranks make the same calls in the same order. Where a rank ends, or does not answer within the group's timeout, the
-/// calls of the others throw GROUP_FAILED, which names that rank.
+/// All ranks make the same calls in the same order. Where a rank ends, or does not answer within the group's timeout,
+/// the calls of the others throw GROUP_FAILED, which names that rank.
 class Group {
  public:
   /// Items `begin` to `end`, without `end`.

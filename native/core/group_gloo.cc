@@ -8,9 +8,10 @@ namespace l2t {
 bool has_groups() { return false; }
 
 std::shared_ptr<JoinedGroup> join_group(const GroupConfig& /*config*/) {
-  throw Error("DEVICE_UNAVAILABLE",
-              "This build runs in one process only: its LibTorch has no c10d with Gloo, or Gloo's headers were not there "
-              "when it was compiled. On Debian: apt-get install libgloo-dev, then l2t-native build.");
+  throw Error(
+      "DEVICE_UNAVAILABLE",
+      "This build runs in one process only: its LibTorch has no c10d with Gloo, or Gloo's headers were not there "
+      "when it was compiled. On Debian: apt-get install libgloo-dev, then l2t-native build.");
 }
 
 }  // namespace l2t
@@ -142,7 +143,7 @@ class GlooGroup final : public JoinedGroup {
   void all_gather(const at::Tensor& all, const at::Tensor& values) const override {
     guarded([&] {
       const auto host = all.is_cpu() ? all : at::empty_like(all, all.options().device(at::kCPU));
-      std::vector<std::vector<at::Tensor>> outputs{host.unbind()};
+      std::vector<std::vector<at::Tensor> > outputs{host.unbind()};
       std::vector<at::Tensor> inputs{values.cpu()};
       gloo_->allgather(outputs, inputs)->wait();
       take(all, host);

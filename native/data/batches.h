@@ -126,7 +126,8 @@ class TrainingBatches {
 class EvaluationBatches {
  public:
   /// `name`: validation or test. `decoder` may be null where the set is resident.
-  EvaluationBatches(const ImageSet& set, const char* name, int64_t batch, Decoder* decoder, const Group& group = alone());
+  EvaluationBatches(const ImageSet& set, const char* name, int64_t batch, Decoder* decoder,
+                    const Group& group = alone());
 
   [[nodiscard]] const Group& group() const { return group_; }
   /// Of the set.

@@ -13,8 +13,8 @@
 ///                      x̄̇  = γ s P(ȳ̇) + (γ̇ s + γ ṡ) P(ȳ) − γ s (x̂̇ γ̄ + x̂ Σ ȳ x̂̇)/N,    ṡ = −s² mean(x̂ ẋ)
 ///
 /// Once its sums are known, every tangent is an affine function of the maps, channel by channel. Where the ranks of a
-/// group share the batch, B is the whole batch's, and every mean and Σ is over all ranks: one exchange a sweep, of two or
-/// three numbers a channel.
+/// group share the batch, B is the whole batch's, and every mean and Σ is over all ranks: one exchange a sweep, of two
+/// or three numbers a channel.
 namespace l2t::ops {
 
 /// m and s, each C, and the batch that they are of.

@@ -37,7 +37,8 @@ at::Tensor matching(const Point& point) {
     const auto matched = at::conv2d(map, branch[0], branch[1]);
     const auto squares = at::mse_loss(matched, batch.maps.resized[i], at::Reduction::None);
     const auto e = squares.sum({2, 3}) / (map.size(2) * map.size(3));
-    const auto k = transfer::coefficient(importance, i, problem.settings.at("beta") / static_cast<double>(batch.whole.images), batch.maps.pooled[i]);
+    const auto k = transfer::coefficient(
+        importance, i, problem.settings.at("beta") / static_cast<double>(batch.whole.images), batch.maps.pooled[i]);
     terms::add_to(loss, (k * e).sum());
   }
   return loss;

@@ -120,7 +120,8 @@ struct RunConfig {
   std::optional<Resume> resume;
   /// The processes that share the run; none: this one alone.
   std::shared_ptr<JoinedGroup> group;
-  /// What batch norm's statistics are of: the whole batch (global, where it is not given), or each rank's images (local).
+  /// What batch norm's statistics are of: the whole batch (global, where it is not given), or each rank's images
+  /// (local).
   std::optional<std::string> batch_norm;
 
   static void fields(auto& self, auto&& visit) {

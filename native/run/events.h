@@ -139,7 +139,8 @@ struct RunResult {
   }
 };
 
-/// Receives a trainer's events: in a group, those of the first rank do. on_epoch and on_save return when their data is on disk.
+/// Receives a trainer's events: in a group, those of the first rank do. on_epoch and on_save return when their data is
+/// on disk.
 class Listener {
  public:
   Listener() = default;

@@ -240,8 +240,8 @@ void Learner::share_running_statistics(const bilevel::Batch& batch) {
 void Learner::share_state() {
   const auto& group = *problem_.group;
   if (group.alone()) return;
-  for (const auto& vector : {state_.theta.flat, state_.velocity, phi_.flat, adam_state_.mean, adam_state_.square,
-                             adam_state_.steps}) {
+  for (const auto& vector :
+       {state_.theta.flat, state_.velocity, phi_.flat, adam_state_.mean, adam_state_.square, adam_state_.steps}) {
     group.broadcast(vector);
   }
   for (const auto& buffer : state_.buffers) group.broadcast(buffer);

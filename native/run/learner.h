@@ -8,8 +8,8 @@
 
 namespace l2t::run {
 
-/// Images with labels, on the device: x: B × 3 × H × W; y: B, int64. Where the ranks of a group share a batch, these are
-/// this rank's.
+/// Images with labels, on the device: x: B × 3 × H × W; y: B, int64. Where the ranks of a group share a batch, these
+/// are this rank's.
 struct Labelled {
   at::Tensor x;
   at::Tensor y;

@@ -78,8 +78,8 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
       log_(device_, [this](const LoggedStep& step, const at::Tensor& row) { record(step, row); }),
       iterate_(graphs_for(config_, device_), [this](Kind kind, const CapturedStep::Inputs& uploaded) {
         const auto [images, source_x, lr, judge] = input(uploaded, step_);
-        const auto iteration =
-            kind == Kind::kMeta ? learner_.iterate(images, source_x, lr, judge) : learner_.real_step(images, source_x, lr);
+        const auto iteration = kind == Kind::kMeta ? learner_.iterate(images, source_x, lr, judge)
+                                                   : learner_.real_step(images, source_x, lr);
         return sums_.row(iteration, images.y);
       }) {
   if (config_.validation) config_.validation = on_device(std::move(*config_.validation), device_);
@@ -102,10 +102,11 @@ void Trainer::require_enough_for_each_rank() const {
   if (!learner_.problem().local_norm) return;
   for (int64_t k = 0; k < batches_.steps(); ++k) {
     if (batches_.images(k) >= 2 * group().size()) continue;
-    throw Error("INVALID_OPTION", "--batch-norm local needs two images for each rank in every batch, but a batch of each "
-                                  "epoch has " + std::to_string(batches_.images(k)) + " images for " +
-                                      std::to_string(group().size()) +
-                                      " ranks: use a larger --batch, or --batch-norm global.");
+    throw Error("INVALID_OPTION",
+                "--batch-norm local needs two images for each rank in every batch, but a batch of each "
+                "epoch has " +
+                    std::to_string(batches_.images(k)) + " images for " + std::to_string(group().size()) +
+                    " ranks: use a larger --batch, or --batch-norm global.");
   }
 }
 
@@ -166,8 +167,8 @@ void Trainer::try_rates(const std::vector<double>& rates) {
     StepEvent event{};
     bool finite = true;
     try {
-      const auto row = within_memory(
-          images.images, [&] { return sums_.row(learner_.real_step(images, source_x, lr), images.y); });
+      const auto row =
+          within_memory(images.images, [&] { return sums_.row(learner_.real_step(images, source_x, lr), images.y); });
       event = sums_.add(row.cpu(), images.images, /*meta=*/false);
     } catch (const NotFinite&) {
       finite = false;

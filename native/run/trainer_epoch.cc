@@ -69,8 +69,8 @@ std::optional<Evaluation> Trainer::evaluate_on(const data::ImageSet& images, con
                                                const std::vector<at::Tensor>& buffers,
                                                std::optional<int64_t> top) const {
   return evaluate(
-      learner_.problem().target, parameters, buffers, {images, name, config_.evaluation_batch, decoder_, group()}, config_.size,
-      config_.normalisation, [this] { return listener_.stopped(); }, top);
+      learner_.problem().target, parameters, buffers, {images, name, config_.evaluation_batch, decoder_, group()},
+      config_.size, config_.normalisation, [this] { return listener_.stopped(); }, top);
 }
 
 /// A finite loss can still give an infinite step; such weights must not be saved.

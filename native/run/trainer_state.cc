@@ -68,16 +68,18 @@ std::vector<NamedTensor> Trainer::best_network() const {
   return network_of(learner_.problem().target, best_parameters_, best_buffers_);
 }
 
-/// The updates of all ranks are the same numbers, so their states are: another checksum means a bug or a faulty machine.
+/// The updates of all ranks are the same numbers, so their states are: another checksum means a bug or a faulty
+/// machine.
 void Trainer::require_same_state() const {
   if (group().alone()) return;
   const auto sums = group().exchange(std::to_string(checksum(learner_.tensors())));
   for (size_t rank = 1; rank < sums.size(); ++rank) {
     if (sums[rank] == sums[0]) continue;
-    throw Error("GROUP_FAILED", "The state of rank " + std::to_string(rank) + " differs from that of rank 0 at step " +
-                                    std::to_string(step_) + " of epoch " + std::to_string(epoch_) +
-                                    " (both counted from 0), so nothing more is saved. Continue from the last save with "
-                                    "--resume; if it happens again, that machine is faulty, or this is a bug.");
+    throw Error("GROUP_FAILED",
+                "The state of rank " + std::to_string(rank) + " differs from that of rank 0 at step " +
+                    std::to_string(step_) + " of epoch " + std::to_string(epoch_) +
+                    " (both counted from 0), so nothing more is saved. Continue from the last save with "
+                    "--resume; if it happens again, that machine is faulty, or this is a bug.");
   }
 }
 
@@ -85,9 +87,10 @@ void Trainer::require_same_state() const {
 void Trainer::share_start() {
   if (group().alone()) return;
   learner_.share_state();
-  const auto progress = at::tensor({static_cast<double>(epoch_), static_cast<double>(step_),
-                                    best_ ? static_cast<double>(best_->epoch) : -1,
-                                    best_ ? best_->accuracy.value_or(-1) : -1}, at::kDouble);
+  const auto progress =
+      at::tensor({static_cast<double>(epoch_), static_cast<double>(step_),
+                  best_ ? static_cast<double>(best_->epoch) : -1, best_ ? best_->accuracy.value_or(-1) : -1},
+                 at::kDouble);
   group().broadcast(progress);
   const auto* const numbers = progress.const_data_ptr<double>();
   epoch_ = static_cast<int64_t>(numbers[0]);

@@ -33,7 +33,8 @@ class CrossEntropy final : public Term {
       : Term(name), backend_(setup.backend()), smoothing_(setup.setting("labelSmoothing")) {}
   [[nodiscard]] Reads reads() const override { return {.logits = true, .features = {}}; }
   std::unique_ptr<TermPoint> point(const Batch& batch) override {
-    return std::make_unique<CrossEntropyPoint>(backend_, ops::Labels{batch.y, batch.weights, smoothing_, batch.whole.images});
+    return std::make_unique<CrossEntropyPoint>(backend_,
+                                               ops::Labels{batch.y, batch.weights, smoothing_, batch.whole.images});
   }
 
  private:

@@ -41,7 +41,8 @@ class DistillationTerm final : public RealTerm {
   at::Tensor evaluate(const Batch& batch, const nets::Activations& target, Tensors theta,
                       Gradient& gradient) const override {
     const auto head = head_.of(theta);
-    auto value = distillation_value(batch.maps.logits, target.features[feature_], head[0], head[1], settings_, batch.whole.images);
+    auto value = distillation_value(batch.maps.logits, target.features[feature_], head[0], head[1], settings_,
+                                    batch.whole.images);
     add_to(gradient.bar.features[feature_], value.t_bar.contiguous(at::MemoryFormat::ChannelsLast));
     gradient.theta[head_.begin] = value.weight_bar;
     gradient.theta[head_.begin + 1] = value.bias_bar;

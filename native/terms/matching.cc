@@ -147,8 +147,8 @@ class Matching final : public Term {
         begin += channels;
       }
     }
-    return transfer::importance_backward(backend_, networks, beta_ / static_cast<double>(batch.whole.images), batch.maps.pooled,
-                                         batch.importance, by_pair);
+    return transfer::importance_backward(backend_, networks, beta_ / static_cast<double>(batch.whole.images),
+                                         batch.maps.pooled, batch.importance, by_pair);
   }
 
  private:

@@ -20,7 +20,8 @@ class Sp final : public PairTerm {
   [[nodiscard]] bool reads_sources() const override { return true; }
 
   void begin(const Batch& batch) override {
-    for (const auto& [source, m, n] : pairs()) similarities_.push_back(similarity(batch.sources[source].features[m], batch.whole));
+    for (const auto& [source, m, n] : pairs())
+      similarities_.push_back(similarity(batch.sources[source].features[m], batch.whole));
   }
   void end() override { similarities_.clear(); }
 

@@ -10,7 +10,8 @@ namespace l2t::terms {
 ///   forward    L = γ/B² ‖G̃(S) − G̃(T)‖²
 ///   backward   G̃̄ = 2γ/B² (G̃(T) − G̃(S)) ;  Ḡ_i = (G̃̄_i − G̃_i ⟨G̃_i, G̃̄_i⟩) / ‖G_i‖ ;  T̄ = (Ḡ + Ḡᵀ) Q(T)
 ///
-/// γ: `spWeight`. Where the ranks of a group share the batch, each has its own rows of G; it needs Q and Ḡ of all ranks.
+/// γ: `spWeight`. Where the ranks of a group share the batch, each has its own rows of G; it needs Q and Ḡ of all
+/// ranks.
 std::unique_ptr<Term> make_sp(const std::string& name, Setup& setup);
 
 /// One pair; `g_source`: G̃(S).

@@ -18,8 +18,8 @@
 /// sweeps; terms.h lists them.
 namespace l2t::terms {
 
-/// What an iteration reads, made once for all its steps. Where the ranks of a group share a batch, its tensors have this
-/// rank's images, every divisor B is `whole.images`, and losses and gradients are parts of sums over the ranks.
+/// What an iteration reads, made once for all its steps. Where the ranks of a group share a batch, its tensors have
+/// this rank's images, every divisor B is `whole.images`, and losses and gradients are parts of sums over the ranks.
 struct Batch {
   at::Tensor x;                            // images, B × 3 × H × W
   at::Tensor y;                            // labels, B, int64

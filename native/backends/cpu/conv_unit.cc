@@ -198,8 +198,8 @@ class ConvUnit final : public Unit {
     }
   }
 
-  /// Writes γ̄ and β̄, or their tangents: one rank does, because they are over all ranks already. A bias before batch norm
-  /// has no gradient.
+  /// Writes γ̄ and β̄, or their tangents: one rank does, because they are over all ranks already. A bias before batch
+  /// norm has no gradient.
   void write_norm(Tensors theta_bar, const Doubles& scale_bar, const Doubles& shift_bar) const {
     if (spec_.whole.group->first()) {
       write<T>(theta_bar[spec_.norm.scale], scale_bar);

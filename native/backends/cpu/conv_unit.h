@@ -27,8 +27,8 @@ struct ConvUnitSpec {
 ///
 /// Its inputs are x and, where one is added, the residual; its outputs z and, where one follows, the max-pool. Maps are
 /// B × C × H × H, channels last; parameters and their gradients contiguous. The unit may keep the residual's cotangent,
-/// so that must not be changed. Each sweep exchanges batch norm's sums with the other ranks of a group. `type`: float or
-/// double.
+/// so that must not be changed. Each sweep exchanges batch norm's sums with the other ranks of a group. `type`: float
+/// or double.
 std::unique_ptr<Unit> make_conv_unit(const ConvUnitSpec& spec, at::ScalarType type);
 
 }  // namespace l2t::backends::cpu

@@ -256,7 +256,8 @@ Rule sp(const Shape& s) {
   return {{draw({s.batch, s.in, s.side, s.side})},
           [=](const Tensors& x) { return (similarity(x[0]) - g_source).square().mean() * 30; },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
-            const auto value = terms::sp_value(g_source.to(x[0].scalar_type()), x[0], /*weight=*/30, {&alone(), s.batch});
+            const auto value =
+                terms::sp_value(g_source.to(x[0].scalar_type()), x[0], /*weight=*/30, {&alone(), s.batch});
             return of_gradient(value.loss, {value.t_bar}, dot, bar);
           }};
 }
@@ -305,27 +306,27 @@ Rule unit(const Shape& s) {
   };
   Tensors inputs{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in, 3, 3}), draw({s.out}), draw({s.out})};
   if (end.add) inputs.push_back(draw({s.batch, s.out, s.side, s.side}));
-  return {inputs,
-          [=](const Tensors& x) {
-            auto z = at::batch_norm(at::conv2d(x[0], x[1], {}, 1, 1), x[2], x[3], {}, {}, true, 0.1, kEpsilon, false);
-            if (end.add) z = z + skip(x);
-            if (end.relu) z = at::relu(z);
-            return join(z, end.pool ? at::max_pool2d(z, 2) : at::Tensor());
-          },
-          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
-            const auto own = [](const Tensors& all) { return Tensors{all[1].contiguous(), all[2], all[3]}; };
-            const auto [theta, theta_dot] = std::pair{own(x), own(dot)};
-            const auto [g, g_dot] = std::pair{own(zeros(x)), own(zeros(x))};
-            const auto unit = backends::cpu::make_conv_unit(
-                {form, end, {0, -1, 1, 1}, {1, 2, 0, 1}, /*input=*/true, backends::Sweeps::kProduct,
-                 {&alone(), s.batch}},
-                x[0].scalar_type());
-            const auto z = unit->forward({x[0], skip(x)}, theta, nullptr);
-            const auto input_bar = unit->backward(split(bar), g);
-            const auto z_dot = unit->tangent({dot[0], skip(dot)}, theta_dot);
-            const auto input_bar_dot = unit->tangent_backward(split(bar_dot), g_dot);
-            return {join(z[0], z[1]), list(input_bar, g), join(z_dot[0], z_dot[1]), list(input_bar_dot, g_dot)};
-          }};
+  return {
+      inputs,
+      [=](const Tensors& x) {
+        auto z = at::batch_norm(at::conv2d(x[0], x[1], {}, 1, 1), x[2], x[3], {}, {}, true, 0.1, kEpsilon, false);
+        if (end.add) z = z + skip(x);
+        if (end.relu) z = at::relu(z);
+        return join(z, end.pool ? at::max_pool2d(z, 2) : at::Tensor());
+      },
+      [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+        const auto own = [](const Tensors& all) { return Tensors{all[1].contiguous(), all[2], all[3]}; };
+        const auto [theta, theta_dot] = std::pair{own(x), own(dot)};
+        const auto [g, g_dot] = std::pair{own(zeros(x)), own(zeros(x))};
+        const auto unit = backends::cpu::make_conv_unit(
+            {form, end, {0, -1, 1, 1}, {1, 2, 0, 1}, /*input=*/true, backends::Sweeps::kProduct, {&alone(), s.batch}},
+            x[0].scalar_type());
+        const auto z = unit->forward({x[0], skip(x)}, theta, nullptr);
+        const auto input_bar = unit->backward(split(bar), g);
+        const auto z_dot = unit->tangent({dot[0], skip(dot)}, theta_dot);
+        const auto input_bar_dot = unit->tangent_backward(split(bar_dot), g_dot);
+        return {join(z[0], z[1]), list(input_bar, g), join(z_dot[0], z_dot[1]), list(input_bar_dot, g_dot)};
+      }};
 }
 
 }  // namespace
