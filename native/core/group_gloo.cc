@@ -19,6 +19,7 @@ std::shared_ptr<JoinedGroup> join_group(const GroupConfig& /*config*/) {
 #else
 
 #include <arpa/inet.h>
+#include <c10/util/Logging.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -55,6 +56,11 @@ int listen_on_loopback(const std::string& host, int port) {
   close(listener);
   throw Error("GROUP_FAILED", "Rank 0 cannot listen on " + host + ":" + std::to_string(port) +
                                   ": another program uses that port. Give another one.");
+}
+
+/// c10d logs each attempt, with a stack. The errors here say what failed, and which rank is to blame.
+void silence_log() {
+  if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = 3;  // fatal
 }
 
 c10::intrusive_ptr<c10d::TCPStore> connect(const GroupConfig& config, bool server) {
@@ -176,6 +182,7 @@ class GlooGroup final : public JoinedGroup {
 bool has_groups() { return true; }
 
 std::shared_ptr<JoinedGroup> join_group(const GroupConfig& config) {
+  silence_log();
   auto store = connect(config, /*server=*/config.rank == 0);
   return std::make_shared<GlooGroup>(config, std::move(store), connect(config, /*server=*/false));
 }
