@@ -1,13 +1,9 @@
-import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { fingerprint } from '../data/fingerprint.js';
 import { evaluationBatch } from '../data/fit.js';
 import type { ImageList } from '../data/image-list.js';
-import { folderFingerprint, loadData } from '../data/load.js';
-import type { DataKind } from '../data/open.js';
+import { loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
-import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import type { Fact } from '../group/facts.js';
 import { type Group, inGroup } from '../group/group.js';
@@ -26,12 +22,11 @@ import {
 import { flagOf, type Given, required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { defaultTop } from '../options/rules.js';
-import { parseRecord } from '../options/run-record.js';
 import { evaluateSchema } from '../options/schemas.js';
-import { readText } from '../system/files.js';
 import { printable, shown } from '../system/printable.js';
 import { Inference } from './inference.js';
 import { argmax, logSoftmax, rankOf } from './logits.js';
+import { splitOfRun } from './run-split.js';
 import { type TopAccuracy, topAccuracy } from './top-accuracy.js';
 
 /** Options of `evaluate`: those of `eval` in docs/options.md, and what only the API has. */
@@ -249,29 +244,6 @@ function topOf(given: number | undefined, classes: number): number | undefined {
   throw new L2TError(
     'INVALID_OPTION',
     `--top ${given} counts every image as right, because the network has ${classes} classes: give a smaller number.`,
-  );
-}
-
-/**
- * The split.json, the layout and the columns of the checkpoint's run, if the checkpoint is in the folder of a run on this data whose
- * split.json names test images; else nothing.
- */
-async function splitOfRun(
-  checkpoint: string,
-  data: string,
-  listing: ListingOptions,
-): Promise<Pick<EvaluateOptions, 'splitFile' | keyof DataKind>> {
-  const run = dirname(checkpoint);
-  const [file, splitFile] = [join(run, 'options.yaml'), join(run, 'split.json')];
-  if (!existsSync(file) || !existsSync(splitFile)) return {};
-  const { options, data: found } = parseRecord(await readText(file), file);
-  if (found.folder === undefined || options.data !== resolve(data)) return {};
-  const { layout, imageColumn, labelColumn } = options;
-  const kind = { layout, imageColumn, labelColumn };
-  if ((await folderFingerprint({ data, ...kind }, listing)) === found.folder) return { ...kind, splitFile };
-  throw new L2TError(
-    'INVALID_DATA',
-    `${data} changed since ${run} began, so ${splitFile} no longer tells its test images from those that it was trained on: put the data back, or say with --split or --split-file which images to evaluate on.`,
   );
 }
 

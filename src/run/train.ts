@@ -22,6 +22,7 @@ import { type Context, type Materials, targetNetwork, trainedNetwork } from './m
 import type { OpenRun } from './open-run.js';
 import { Recorder } from './recorder.js';
 import type { RunResult } from './run.js';
+import { sharedNetwork } from './shared-network.js';
 
 /**
  * Trains from the beginning or from the saved state, writes the run folder on rank 0, and tests. With `lr: 'auto'`, the
@@ -215,7 +216,7 @@ function resultOf(
   return { ...result, ...trained, method, lr, ...files, ...timing };
 }
 
-/** The result of a run that was finished before. Ranks but 0 read the network, too, so they must see the folder. */
+/** The result of a run that was finished before. */
 export async function finishedRun(
   run: OpenRun,
   result: FinishedResult,
@@ -224,8 +225,8 @@ export async function finishedRun(
 ): Promise<RunResult> {
   const { lr } = run.record.options;
   const found = await context.group.fromFirst(() => run.folder?.rate?.lr ?? null);
+  const network = await sharedNetwork(join(run.path, bestName), context.group);
   if (run.folder) return readResult(run.folder, result, context);
-  const network = await loadCheckpoint(join(run.path, bestName));
   return { network, ...resultOf(run, lr === 'auto' ? (found as number) : lr, result, timing) };
 }
 

@@ -2,10 +2,12 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { L2TError } from '../../src/errors.js';
+import { inGroup } from '../../src/group/group.js';
 import { evaluate } from '../../src/inference/evaluate.js';
 import type { RunEvent } from '../../src/run/events.js';
 import { resume } from '../../src/run/resume.js';
 import type { Run, RunResult } from '../../src/run/run.js';
+import { sharedNetwork } from '../../src/run/shared-network.js';
 import { type TransferOptions, transfer } from '../../src/run/transfer.js';
 import { temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
 import { placesOf } from './fake-group.js';
@@ -64,10 +66,13 @@ describe('a run of two ranks', { timeout: 60_000 }, () => {
     expect(lines.map((line) => JSON.parse(line).ranks)).toEqual([2, 2]);
   });
 
-  it('that is finished gives its result again', async () => {
+  it('that is finished gives its result again, also where the folder is not seen', async () => {
     const places = placesOf(2);
-    const results = await Promise.all(places.map((group) => resume(out, { group }).result));
-    expect({ ...results[1], network: 0 }).toEqual({ ...results[0], network: 0 });
+    const seen = await Promise.all(places.map((group) => resume(out, { group }).result));
+    expect(seen[1]).toEqual(seen[0]);
+    // As on a host without the folder.
+    const network = await sentTo(join(out, 'best.safetensors'));
+    expect(network).toEqual(seen[0]?.network);
   });
 });
 
@@ -193,4 +198,14 @@ async function networkOf(folder: string): Promise<string> {
     out: join(temporaryFolder(), 'run'),
   });
   return (await run.result).checkpoint;
+}
+
+/** What rank 1 gets of a network that it does not find. */
+async function sentTo(checkpoint: string) {
+  const places = placesOf(2);
+  const paths = [checkpoint, '/no/such/best.safetensors'];
+  const [, network] = await Promise.all(
+    paths.map((path, rank) => inGroup(places[rank], undefined, (group) => sharedNetwork(path, group))),
+  );
+  return network;
 }

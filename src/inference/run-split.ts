@@ -1,0 +1,32 @@
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { folderFingerprint } from '../data/load.js';
+import type { DataKind } from '../data/open.js';
+import type { ListingOptions } from '../data/walk.js';
+import { L2TError } from '../errors.js';
+import { parseRecord } from '../options/run-record.js';
+import { readText } from '../system/files.js';
+
+/** Which images a run tested on, and how its data is read. */
+export interface RunSplit extends DataKind {
+  readonly splitFile?: string | undefined;
+}
+
+/**
+ * The split.json, the layout and the columns of the checkpoint's run, if the checkpoint is in the folder of a run on this data whose
+ * split.json names test images; else nothing.
+ */
+export async function splitOfRun(checkpoint: string, data: string, listing: ListingOptions): Promise<RunSplit> {
+  const run = dirname(checkpoint);
+  const [file, splitFile] = [join(run, 'options.yaml'), join(run, 'split.json')];
+  if (!existsSync(file) || !existsSync(splitFile)) return {};
+  const { options, data: found } = parseRecord(await readText(file), file);
+  if (found.folder === undefined || options.data !== resolve(data)) return {};
+  const { layout, imageColumn, labelColumn } = options;
+  const kind = { layout, imageColumn, labelColumn };
+  if ((await folderFingerprint({ data, ...kind }, listing)) === found.folder) return { ...kind, splitFile };
+  throw new L2TError(
+    'INVALID_DATA',
+    `${data} changed since ${run} began, so ${splitFile} no longer tells its test images from those that it was trained on: put the data back, or say with --split or --split-file which images to evaluate on.`,
+  );
+}
