@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { prefixLines } from '../../src/cli/ranks.js';
 import { addon } from '../../src/native/addon.js';
+import { freePort } from '../../src/system/free-port.js';
 import { cli, cliUntil, main, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.js';
 
 let data: string;
@@ -65,6 +66,15 @@ async function untilGone(run: string): Promise<void> {
   }
 }
 
+/** As Linux lists the sockets that listen. */
+async function untilListening(port: number): Promise<void> {
+  const listening = new RegExp(`:${port.toString(16).toUpperCase().padStart(4, '0')} \\S+ 0A `);
+  for (const start = Date.now(); !listening.test(readFileSync('/proc/net/tcp', 'utf8')); ) {
+    if (Date.now() - start > 30_000) throw new Error(`nobody listens at ${port}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
 describe('launch refuses', () => {
   it.each([
     [
@@ -113,6 +123,17 @@ describe.skipIf(!joins)(`a run that is launched${without}`, { timeout: 120_000 }
     lossesOf(several).forEach((loss, epoch) => {
       expect(Math.abs(loss - (lossesOf(one)[epoch] as number))).toBeLessThan(1e-3);
     });
+  });
+
+  it('by as many processes gives the same bits, with images decoded on the way and a rate that is found', async () => {
+    const [first, second] = [0, 1].map(() => join(temporaryFolder(), 'run')) as [string, string];
+    const more = ['--size', '64', '--epochs', '1', '--lr', 'auto'];
+    for (const run of [first, second]) {
+      expect(await cli(launched(3, ...training(run, ...more)))).toMatchObject({ code: 0 });
+    }
+    for (const file of ['rate.json', 'metrics.jsonl', 'best.safetensors']) {
+      expect(readFileSync(join(first, file)).equals(readFileSync(join(second, file)))).toBe(true);
+    }
   });
 
   it('and evaluated gives what one process gives', async () => {
@@ -201,9 +222,12 @@ describe.skipIf(!joins)(`a run that is launched${without}`, { timeout: 120_000 }
 
 describe.skipIf(!joins)(`a process in the environment of torchrun${without}`, { timeout: 60_000 }, () => {
   const env = { ...process.env, RANK: '1', WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: '19' };
-  const end = (args: readonly string[]) =>
+  const end = (args: readonly string[], more: Readonly<Record<string, string>> = {}) =>
     new Promise<{ code: number | null; stderr: string }>((resolve) => {
-      const child = spawn(process.execPath, [main, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+      const child = spawn(process.execPath, [main, ...args], {
+        env: { ...env, ...more },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
       launchers.add(child);
       let stderr = '';
       child.stderr.on('data', (chunk) => (stderr += chunk));
@@ -213,6 +237,14 @@ describe.skipIf(!joins)(`a process in the environment of torchrun${without}`, { 
   it('waits for rank 0 as long as it is told to', async () => {
     const { code, stderr } = await end(training(join(temporaryFolder(), 'run'), '--timeout', '1'));
     expect([code, stderr]).toEqual([1, expect.stringMatching(/^error\[GROUP_FAILED\]: Rank 0 /m)]);
+  });
+
+  it('does not wait on after a signal', async () => {
+    const port = await freePort();
+    const alone = end(training(join(temporaryFolder(), 'run')), { RANK: '0', MASTER_PORT: String(port) });
+    await untilListening(port);
+    for (const child of launchers) child.kill('SIGTERM');
+    expect(await alone).toMatchObject({ code: 143 });
   });
 
   it('computes alone with --no-group', async () => {
