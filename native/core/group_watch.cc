@@ -84,7 +84,7 @@ void GroupWatch::fail(const std::string& reason) {
   try {
     write(*store_, key("failed", config_.rank), reason);
   } catch (const std::exception&) {
-    // Rank 0 is gone, and the others know it.
+    return;  // rank 0 is gone, and the others know it
   }
 }
 
@@ -110,6 +110,8 @@ std::string GroupWatch::blame(const std::string& problem) {
     return ranks;
   };
   try {
+    // The other calls would wait for ever for a rank 0 that is stopped.
+    store_->wait({key("beat", 0)}, kSilence);
     // A rank that failed by itself says so before it leaves, or a moment later.
     const auto before = signs();
     const auto until = Clock::now() + kSilence;

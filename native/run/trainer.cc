@@ -101,7 +101,7 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
 void Trainer::require_enough_for_each_rank() const {
   if (!learner_.problem().local_norm) return;
   for (int64_t k = 0; k < batches_.steps(); ++k) {
-    if (batches_.images(k) >= 2 * group().size()) continue;
+    if (group().share(batches_.images(k)).count() >= 2) continue;
     throw Error("INVALID_OPTION",
                 "--batch-norm local needs two images for each rank in every batch, but a batch of each "
                 "epoch has " +
@@ -162,7 +162,7 @@ void Trainer::try_rates(const std::vector<double>& rates) {
   for (int64_t k = 0; k < steps; ++k) {
     const auto step = k % batches_.steps();
     const auto uploaded = upload(k / batches_.steps(), step, rates[k], Kind::kReal);
-    if (!agreed(uploaded.has_value())) return;
+    if (!agreed(uploaded.has_value()) || !uploaded) return;
     const auto [images, source_x, lr, judge] = input(*uploaded, step);
     StepEvent event{};
     bool finite = true;
