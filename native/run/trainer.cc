@@ -101,7 +101,7 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
 void Trainer::require_enough_for_each_rank() const {
   if (!learner_.problem().local_norm) return;
   for (int64_t k = 0; k < batches_.steps(); ++k) {
-    if (group().share(batches_.images(k)).count() >= 2) continue;
+    if (batches_.images(k) / group().size() >= 2) continue;
     throw Error("INVALID_OPTION",
                 "--batch-norm local needs two images for each rank in every batch, but a batch of each "
                 "epoch has " +
