@@ -13,6 +13,7 @@ import { experimentTable } from '../experiments/table.js';
 import { flagOf, isPath, refused } from '../options/check.js';
 import { printable } from '../system/printable.js';
 import { flagOptions, folderToResume, givenFlags } from './flags.js';
+import { requireNoLauncher } from './group-flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
 import { Stage } from './stage.js';
@@ -52,6 +53,7 @@ interface ExperimentActions {
 export async function runExperiment(flags: ExperimentFlags, actions: ExperimentActions): Promise<void> {
   if (flags.plan !== undefined) return writePlan(flags, actions);
   if (flags.collect !== undefined) return collectRuns(flags);
+  requireNoLauncher();
   const progress = new Progress();
   const follow: Follow = (run, label, seed) => {
     progress.stop();

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { L2TError } from '../errors.js';
 import { groupFromEnvironment } from '../group/environment.js';
 import { inGroup } from '../group/group.js';
 import { defaultTimeout, type GroupOptions } from '../group/options.js';
@@ -24,6 +25,16 @@ export function groupOf(parsed: Readonly<Record<string, unknown>>): GroupOptions
   const { group = true, timeout } = checkOptions(schema, Object.fromEntries(given), flagOf);
   const found = group ? groupFromEnvironment() : undefined;
   return found && { ...found, ...(timeout !== undefined && { timeout }) };
+}
+
+/** For verbs that one process carries out: a launcher would start the same work several times. @throws L2TError. */
+export function requireNoLauncher(): void {
+  const found = groupFromEnvironment();
+  if (found === undefined) return;
+  throw new L2TError(
+    'INVALID_OPTION',
+    `A launcher (torchrun, mpirun, srun) started ${found.size} processes, and each would compute the whole experiment: start it once without the launcher, or spread its runs with --plan.`,
+  );
 }
 
 /** Does this process print the result? */

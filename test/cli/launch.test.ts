@@ -252,4 +252,9 @@ describe.skipIf(!joins)(`a process in the environment of torchrun${without}`, { 
     expect(await end(training(run, '--no-group', '--epochs', '1'))).toMatchObject({ code: 0 });
     expect(readFileSync(join(run, 'options.yaml'), 'utf8')).not.toContain('ranks:');
   });
+
+  it('is refused by an experiment, which each process would compute as a whole', async () => {
+    const { code, stderr } = await end(['compare', '--source', source, '--data', data, '--target', 'vgg9_bn']);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^error\[INVALID_OPTION\]: A launcher .* --plan/m)]);
+  });
 });
