@@ -43,9 +43,10 @@ function bootstrapOf(values: readonly number[]): Interval | undefined {
  * with a few seeds, a bootstrap interval is too narrow.
  */
 export function sentenceOf({ label, differences, mean: difference, interval }: Difference, baseline: string): string {
-  const side = difference < 0 ? 'behind' : 'ahead of';
   const points = (value: number) => (100 * value).toFixed(1);
-  const by = `${label} is ${side} ${baseline} by ${points(Math.abs(difference))}`;
+  const size = points(Math.abs(difference));
+  const side = size === '0.0' ? 'level with' : difference < 0 ? 'behind' : 'ahead of';
+  const by = `${label} is ${side} ${baseline}${size === '0.0' ? ':' : ' by'} ${size}`;
   if (interval === undefined) return `${by} points with one seed: not settled.`;
   const settled = interval.low > 0 || interval.high < 0 ? 'settled' : 'not settled';
   return `${by} ± ${points((interval.high - interval.low) / 2)} points over ${differences.length} seeds: ${settled}.`;

@@ -45,7 +45,11 @@ export const list: LayoutReader = {
     // `open` says what is wrong with it.
     if (asked.layout !== undefined) return join(folder, name);
     walk.check();
-    const has = await readHeader(join(folder, name)).catch(() => []);
+    // A table for another purpose may lie beside class folders.
+    const has = await readHeader(join(folder, name)).catch((error: unknown) => {
+      if (error instanceof L2TError) return [];
+      throw error;
+    });
     return pick(has, asked, 'image') && pick(has, asked, 'label') ? join(folder, name) : undefined;
   },
   async open(file, walk, columns) {
