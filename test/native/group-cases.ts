@@ -1,0 +1,18 @@
+import type { GroupConfig, NamedTensor } from '../../src/native/addon.js';
+import { type MethodName, methodNames } from '../../src/options/methods.js';
+import { batches, type Changes, trained } from './iterations.js';
+
+/** What several ranks compute, in this order. */
+export const groupCases: readonly (readonly [method: MethodName, changes: Changes])[] = [
+  ...methodNames.map((method) => [method, {}] as const),
+  ['lwf+at', { settings: { labelSmoothing: 0.1 }, classWeights: [0.4, 2, 0, 1.6] }],
+  // Of two images, one of three ranks has none.
+  ['l2t-ww', { judge: batches('judge_', 2) }],
+];
+
+/** All cases by the native engine, as one rank of a group. */
+export async function computeCases(group: GroupConfig): Promise<NamedTensor[][]> {
+  const results: NamedTensor[][] = [];
+  for (const [method, changes] of groupCases) results.push(await (await trained(method, changes))('native', group));
+  return results;
+}
