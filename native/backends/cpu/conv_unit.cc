@@ -148,7 +148,9 @@ class ConvUnit final : public Unit {
     write_norm(theta_bar_dot, scale_bar_dot, sums[0]);
 
     const auto in_domain = domain_->output_adjoint(y_bar_dot);
-    const auto y_bar = y_bar_in_domain(g_, sum_g_, sum_g_x_hat_);
+    // The unit that reads the images has neither V̇ nor x̄.
+    const bool needed = v_dot_.defined() || spec_.input;
+    const auto y_bar = needed ? y_bar_in_domain(g_, sum_g_, sum_g_x_hat_) : at::Tensor();
     const auto& w_bar_dot = theta_bar_dot[spec_.conv.weight];
     if (v_dot_.defined()) {
       domain_->weights_adjoint({{in_domain, v_}, {y_bar, v_dot_}}, w_bar_dot);

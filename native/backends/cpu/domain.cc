@@ -160,7 +160,7 @@ void Domain<T>::by_blocks(Terms terms, int64_t inner, int64_t width, bool transp
   const auto multiply = gemm<T>();
   const int64_t of_image = x_.rows();
   const int64_t bytes = x_.frequencies() * of_image * width * static_cast<int64_t>(sizeof(T));
-  const int64_t block = std::clamp<int64_t>(kBlockBytes / bytes, 1, x_.images);
+  const int64_t block = std::max<int64_t>(1, std::min(kBlockBytes / bytes, x_.images));
   const auto product = matrices(block * of_image, width);
   const auto m = in<T>(product, width);
   for (int64_t first = 0; first < x_.images; first += block) {
