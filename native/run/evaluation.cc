@@ -26,6 +26,22 @@ at::Tensor among(const at::Tensor& logits, const at::Tensor& labels, int64_t top
   return before.sum(1) < top;
 }
 
+double count_true(const std::vector<at::Tensor>& parts) {
+  return parts.empty() ? 0 : static_cast<double>(at::cat(parts).sum().item<int64_t>());
+}
+
+/// int32 on the CPU: a class for each image of the set, from this rank's batches.
+at::Tensor of_all_ranks(const std::vector<at::Tensor>& predictions, const data::EvaluationBatches& batches) {
+  const auto own =
+      predictions.empty() ? at::empty({0}, at::kInt) : at::cat(predictions).to(at::kCPU, at::kInt).contiguous();
+  if (batches.group().alone()) return own;
+  const auto all = at::zeros({batches.images()}, at::kInt);
+  const auto [begin, end] = batches.share();
+  all.slice(0, begin, end).copy_(own);
+  batches.group().sum(all);
+  return all;
+}
+
 }  // namespace
 
 nets::Activations infer(const nets::Network& network, const std::vector<at::Tensor>& parameters,
@@ -41,11 +57,10 @@ std::optional<Evaluation> evaluate(const nets::Network& network, const std::vect
   if (batches.images() == 0) throw Error("INVALID_DATA", "There are no images to evaluate on.");
   const auto& group = batches.group();
   const data::ToInput to_input(size, normalisation, parameters.front().device());
-  const auto options = parameters.front().options();
-  auto loss = at::zeros({}, options.dtype(at::kDouble));
-  std::vector<at::Tensor> predictions{at::empty({0}, options.dtype(at::kLong))};
-  std::vector<at::Tensor> hits{at::empty({0}, options.dtype(at::kBool))};
-  auto near_hits = hits;
+  at::Tensor loss;
+  std::vector<at::Tensor> predictions;
+  std::vector<at::Tensor> hits;
+  std::vector<at::Tensor> near_hits;
   bool ended = false;
   for (int64_t k = 0; k < batches.most(); ++k) {
     ended = ended || stopped();
@@ -55,20 +70,19 @@ std::optional<Evaluation> evaluate(const nets::Network& network, const std::vect
     ended = !pixels.defined();
     if (ended) continue;
     const auto logits = infer(network, parameters, buffers, pixels, to_input).logits;
-    loss += at::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum).to(at::kDouble);
+    const auto sum = at::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum).to(at::kDouble);
+    loss = loss.defined() ? loss + sum : sum;
     predictions.push_back(at::argmax(logits, 1));
     hits.push_back(predictions.back() == labels);
     if (top) near_hits.push_back(among(logits, labels, *top));
   }
   if (group.sum(ended ? 1 : 0) > 0) return std::nullopt;
-  const auto [begin, end] = batches.share();
   Evaluation result;
   result.total = batches.images();
-  result.predictions = at::zeros({result.total}, at::kInt);
-  result.predictions.slice(0, begin, end).copy_(at::cat(predictions));
-  group.sum(result.predictions);
-  std::vector<std::vector<double>> sums{{loss.item<double>(), static_cast<double>(at::cat(hits).sum().item<int64_t>()),
-                                         static_cast<double>(at::cat(near_hits).sum().item<int64_t>())}};
+  result.predictions = of_all_ranks(predictions, batches);
+  // A rank without images adds nothing.
+  std::vector<std::vector<double>> sums{
+      {loss.defined() ? loss.item<double>() : 0, count_true(hits), top ? count_true(near_hits) : 0}};
   group.sum(sums);
   result.loss = sums[0][0] / static_cast<double>(result.total);
   result.correct = std::llround(sums[0][1]);

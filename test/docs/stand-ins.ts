@@ -51,6 +51,7 @@ export const rows: readonly Row[] = [
   { fits: /^cd exp && (sbatch|parallel) /, not: 'needs a scheduler; the commands of a plan are run by a test' },
   { fits: /^apiVersion: batch/, not: 'needs a Kubernetes cluster' },
   { fits: /^l2t-native bench --case listing$/, adds: '--images 1000' },
+  { fits: /(?<=^l2t-native bench )--case resnet32-vgg9(?= --nproc)/, becomes: '--case demo --batch 4 --rounds 1' },
   { fits: /^l2t-native compare (?!--resume|--collect)/, adds: `${small} --seeds 1 --per-class 1` },
   { fits: /^l2t-native curve (?!--resume)/, adds: `${small} --seeds 1 --per-class 1,2` },
   {
