@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { outcome } from '../program.js';
-import { evaluate, images, methods, type Trained, targets, train } from './cases.js';
+import { evaluate, images, type Trained, targets, train } from './cases.js';
 import { excess, readRecord } from './recorded.js';
 
 // A device whose memory the host cannot touch (fake_device.h): what passes on it reads no value on the host, and
@@ -27,7 +27,7 @@ function expectRight(results: readonly Trained[], tolerance = rounding) {
 }
 
 describe.each(targets)('$target at $size pixels', (target) => {
-  test.each(methods)(
+  test.each(target.methods)(
     '%s: begins, trains and resumes as on the CPU, and asks no more of the device than recorded',
     (method) => {
       const results = train(target, method);
