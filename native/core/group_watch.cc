@@ -4,6 +4,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <functional>
+#include <future>
+#include <memory>
+#include <vector>
 
 #include "native/core/error.h"
 
@@ -16,6 +20,8 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kBeat = 1s;
 /// A rank that has not written for so long has ended or is stopped.
 constexpr auto kSilence = 3500ms;
+/// Looking for the rank to blame takes a little more than kSilence, where rank 0 answers.
+constexpr auto kPatience = 8s;
 
 std::string key(const char* what, int rank) { return std::string("l2t/") + what + "/" + std::to_string(rank); }
 
@@ -33,6 +39,66 @@ std::string listed(const std::vector<int>& ranks) {
   std::string text;
   for (const int rank : ranks) text += (text.empty() ? "" : ", ") + std::to_string(rank);
   return (ranks.size() == 1 ? "Rank " : "Ranks ") + text;
+}
+
+constexpr const char* kFirstIsLost = "Rank 0 has ended or been stopped, or cannot be reached any more.";
+
+/// What a rank has written of itself.
+struct Sign {
+  int64_t beat;
+  int64_t calls;
+};
+
+std::vector<Sign> signs(const GroupConfig& config, c10d::Store& store) {
+  std::vector<Sign> signs;
+  for (int rank = 0; rank < config.size; ++rank) {
+    const auto text = read(store, key("beat", rank));
+    char* rest = nullptr;
+    const int64_t beat = std::strtoll(text.c_str(), &rest, 10);
+    signs.push_back({beat, std::strtoll(rest, nullptr, 10)});
+  }
+  return signs;
+}
+
+std::vector<int> ranks_where(const GroupConfig& config, const std::function<bool(int rank)>& test) {
+  std::vector<int> ranks;
+  for (int rank = 0; rank < config.size; ++rank) {
+    if (test(rank)) ranks.push_back(rank);
+  }
+  return ranks;
+}
+
+/// Looks for the rank because of which a call failed.
+std::string look(const GroupConfig& config, c10d::Store& store, const std::string& problem) {
+  try {
+    // A rank that failed by itself says so before it leaves, or a moment later.
+    const auto before = signs(config, store);
+    const auto until = Clock::now() + kSilence;
+    do {
+      for (int rank = 0; rank < config.size; ++rank) {
+        if (const auto reason = read(store, key("failed", rank)); !reason.empty()) {
+          return "Rank " + std::to_string(rank) + " failed: " + reason;
+        }
+      }
+      std::this_thread::sleep_for(100ms);
+    } while (Clock::now() < until);
+    const auto after = signs(config, store);
+    const auto silent = ranks_where(config, [&](int rank) { return after[rank].beat == before[rank].beat; });
+    if (!silent.empty()) {
+      return listed(silent) + (silent.size() == 1 ? " has" : " have") +
+             " ended or been stopped. What was saved before is kept: --resume continues it.";
+    }
+    const auto fewest = std::min_element(after.begin(), after.end(), [](auto a, auto b) { return a.calls < b.calls; });
+    const auto most = std::max_element(after.begin(), after.end(), [](auto a, auto b) { return a.calls < b.calls; });
+    if (fewest->calls < most->calls) {
+      const auto slow = ranks_where(config, [&](int rank) { return after[rank].calls == fewest->calls; });
+      return listed(slow) + " kept the others waiting for more than " +
+             std::to_string(static_cast<int64_t>(config.timeout)) + " s (--timeout).";
+    }
+  } catch (const std::exception&) {
+    return kFirstIsLost;
+  }
+  return "The ranks lost their connection: " + problem.substr(0, problem.find('\n'));
 }
 
 }  // namespace
@@ -81,6 +147,7 @@ void GroupWatch::wait_for_all() {
 }
 
 void GroupWatch::fail(const std::string& reason) {
+  if (lost_) return;
   try {
     write(*store_, key("failed", config_.rank), reason);
   } catch (const std::exception&) {
@@ -88,58 +155,16 @@ void GroupWatch::fail(const std::string& reason) {
   }
 }
 
-std::string GroupWatch::reason_of(int rank) { return read(*store_, key("failed", rank)); }
-
-std::vector<GroupWatch::Sign> GroupWatch::signs() {
-  std::vector<Sign> signs;
-  for (int rank = 0; rank < config_.size; ++rank) {
-    const auto text = read(*store_, key("beat", rank));
-    char* rest = nullptr;
-    const int64_t beat = std::strtoll(text.c_str(), &rest, 10);
-    signs.push_back({beat, std::strtoll(rest, nullptr, 10)});
-  }
-  return signs;
-}
-
 std::string GroupWatch::blame(const std::string& problem) {
-  const auto ranks_where = [&](const auto& test) {
-    std::vector<int> ranks;
-    for (int rank = 0; rank < config_.size; ++rank) {
-      if (test(rank)) ranks.push_back(rank);
-    }
-    return ranks;
-  };
-  try {
-    // The other calls would wait for ever for a rank 0 that is stopped.
-    store_->wait({key("beat", 0)}, kSilence);
-    // A rank that failed by itself says so before it leaves, or a moment later.
-    const auto before = signs();
-    const auto until = Clock::now() + kSilence;
-    do {
-      for (int rank = 0; rank < config_.size; ++rank) {
-        if (const auto reason = reason_of(rank); !reason.empty()) {
-          return "Rank " + std::to_string(rank) + " failed: " + reason;
-        }
-      }
-      std::this_thread::sleep_for(100ms);
-    } while (Clock::now() < until);
-    const auto after = signs();
-    const auto silent = ranks_where([&](int rank) { return after[rank].beat == before[rank].beat; });
-    if (!silent.empty()) {
-      return listed(silent) + (silent.size() == 1 ? " has" : " have") +
-             " ended or been stopped. What was saved before is kept: --resume continues it.";
-    }
-    const auto fewest = std::min_element(after.begin(), after.end(), [](auto a, auto b) { return a.calls < b.calls; });
-    const auto most = std::max_element(after.begin(), after.end(), [](auto a, auto b) { return a.calls < b.calls; });
-    if (fewest->calls < most->calls) {
-      const auto slow = ranks_where([&](int rank) { return after[rank].calls == fewest->calls; });
-      return listed(slow) + " kept the others waiting for more than " +
-             std::to_string(static_cast<int64_t>(config_.timeout)) + " s (--timeout).";
-    }
-  } catch (const std::exception&) {
-    return "Rank 0 has ended or cannot be reached any more.";
-  }
-  return "The ranks lost their connection: " + problem.substr(0, problem.find('\n'));
+  // The store's calls wait for ever for a rank 0 that is stopped, so they must not hold up this thread.
+  const auto answer = std::make_shared<std::promise<std::string>>();
+  auto found = answer->get_future();
+  std::thread([answer, config = config_, store = store_, problem] {
+    answer->set_value(look(config, *store, problem));
+  }).detach();
+  if (found.wait_for(kPatience) == std::future_status::ready) return found.get();
+  lost_ = true;
+  return kFirstIsLost;
 }
 
 }  // namespace l2t

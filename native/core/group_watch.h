@@ -35,12 +35,6 @@ class GroupWatch {
   std::string blame(const std::string& problem);
 
  private:
-  struct Sign {
-    int64_t beat;
-    int64_t calls;
-  };
-  [[nodiscard]] std::vector<Sign> signs();
-  [[nodiscard]] std::string reason_of(int rank);
   void beat();
 
   GroupConfig config_;
@@ -50,6 +44,7 @@ class GroupWatch {
   std::mutex mutex_;
   std::condition_variable ended_;
   bool over_ = false;
+  std::atomic<bool> lost_ = false;  // rank 0 does not answer
   std::thread thread_;
 };
 
