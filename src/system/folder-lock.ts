@@ -192,20 +192,23 @@ async function removeDeadLocks(folder: string): Promise<void> {
 }
 
 /**
- * Creates the lock; undefined if there is one already. It is written under its second name, then linked to `path`, so
+ * Creates the lock; undefined if there is one already, or if a new holder took this attempt's file for a dead one and
+ * removed it: the file is incomplete, or not open, for a moment. It is written under its second name, then linked to `path`, so
  * that no process can read an incomplete lock.
  */
 async function createLock(path: string, id: string, text: string): Promise<FileHandle | undefined> {
   const mine = besideLock(path, id);
   let file: FileHandle | undefined;
-  let taken = false;
+  let [written, taken] = [false, false];
   try {
     await writeFile(mine, text, { flag: 'wx' });
+    written = true;
     // Opened only for reading: a file system cannot be made read-only while a file on it is open for writing.
     file = await open(mine, 'r');
     taken = await linkTo(mine, path);
     return taken ? file : undefined;
   } catch (error) {
+    if (written && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw fileError('write', path, error);
   } finally {
     if (!taken) {
@@ -216,17 +219,15 @@ async function createLock(path: string, id: string, text: string): Promise<FileH
   }
 }
 
-/** False if the lock exists already, or if another holder has removed `mine` because it was still incomplete. */
+/** False if the lock exists already. */
 async function linkTo(mine: string, path: string): Promise<boolean> {
   try {
     await link(mine, path);
     return true;
   } catch (error) {
     // NFS may lose the answer to a link that was made, and report it as existing when it asks again.
-    const { code = '' } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return (await stat(mine).catch(() => undefined))?.nlink === 2;
-    if (code === 'ENOENT') return false;
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return (await stat(mine).catch(() => undefined))?.nlink === 2;
   }
 }
 

@@ -22,6 +22,12 @@ function lockElsewhere(folder: string, age: number): void {
   renameSync(other, join(folder, 'lock'));
 }
 
+const compiled = join(packageRoot, 'dist/system/folder-lock.js');
+
+/** Runs a module in a process of its own, with a folder as its argument. */
+const runCode = (code: string, folder = temporaryFolder()) =>
+  promisify(execFile)(process.execPath, ['--input-type=module', '-e', code, folder], { timeout: 20_000 });
+
 describe("a folder's lock", () => {
   it('names host and process, is held once, and leaves nothing', async () => {
     const folder = temporaryFolder();
@@ -29,6 +35,22 @@ describe("a folder's lock", () => {
     expect(readFileSync(join(folder, 'lock'), 'utf8')).toMatch(new RegExp(`^${process.pid} \\d+ ${hostname()} `));
     await expect(FolderLock.acquire(folder)).rejects.toThrow(/is in use by another run of this process/);
     await lock.release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  // A new holder removes dead files, and those of attempts at the same moment look dead until they are complete and open.
+  it('is taken in turns by processes that try again and again, who fail only because it is in use', async () => {
+    const folder = temporaryFolder();
+    const code = `
+      import { FolderLock } from ${JSON.stringify(compiled)};
+      const failures = new Set();
+      for (let round = 0; round < 500; round++) {
+        const lock = await FolderLock.acquire(process.argv[1]).catch((error) => void failures.add(error.message));
+        await lock?.release();
+      }
+      for (const failure of failures) if (!/ is in use by process /.test(failure)) console.log(failure);`;
+    const ended = await Promise.all(Array.from({ length: 4 }, () => runCode(code, folder)));
+    expect(ended.map(({ stdout }) => stdout)).toEqual(ended.map(() => ''));
     expect(readdirSync(folder)).toEqual([]);
   });
 
@@ -92,10 +114,7 @@ describe("a folder's lock", () => {
   });
 
   it('does not keep a process alive', async () => {
-    const index = join(packageRoot, 'dist/system/folder-lock.js');
-    const code = `import { FolderLock } from ${JSON.stringify(index)}; await FolderLock.acquire(process.argv[1]);`;
-    const args = ['--input-type=module', '-e', code, temporaryFolder()];
-    await promisify(execFile)(process.execPath, args, { timeout: 8_000 });
+    await runCode(`import { FolderLock } from ${JSON.stringify(compiled)}; await FolderLock.acquire(process.argv[1]);`);
   });
 });
 
