@@ -76,10 +76,9 @@ class ConvUnit final : public Unit {
     write_norm(theta_bar, sums[1], sums[0]);
 
     const auto y_bar = y_bar_in_domain(g, sums[0], sums[1]);
-    domain_->weights_adjoint({{y_bar, v_}}, theta_bar[spec_.conv.weight]);
-    Values bar{spec_.input ? domain_->input_adjoint({{y_bar, u_}}) : at::Tensor(), spec_.end.add ? g : at::Tensor()};
-    u_.reset();
-    v_.reset();
+    Values bar{domain_->adjoint({{y_bar, &v_, spec_.input ? &u_ : nullptr}}, theta_bar[spec_.conv.weight]),
+               spec_.end.add ? g : at::Tensor()};
+    drop_large();
     if (keep()) {
       g_ = std::move(g);
       sum_g_ = std::move(sums[0]);
@@ -89,12 +88,12 @@ class ConvUnit final : public Unit {
   }
 
   Values tangent(Values x_dot, Tensors theta_dot) override {
-    v_ = domain_->input(map_);
-    const auto u = domain_->weights(theta_[spec_.conv.weight]);
+    make_again();
     auto u_dot = domain_->weights(theta_dot[spec_.conv.weight]);
-    auto v_dot = x_dot[0].defined() ? domain_->input(x_dot[0]) : at::Tensor();
+    auto v_dot = x_dot[0].defined() ? domain_->input(x_dot[0]) : Rows<T>();
     auto [y_dot, sums] =
-        v_dot.defined() ? domain_->output({{v_, u_dot}, {v_dot, u}}, y_) : domain_->output({{v_, u_dot}}, y_);
+        v_dot.defined() ? domain_->output({{v_, u_dot}, {v_dot, u_}}, y_) : domain_->output({{v_, u_dot}}, y_);
+    if (domain_->large()) u_.reset();
     spec_.whole.group->sum(sums);
     for (int64_t c = 0; c < out_; ++c) sums[1][c] = invstd_[c] * (sums[1][c] - mean_[c] * sums[0][c]);
 
@@ -110,7 +109,7 @@ class ConvUnit final : public Unit {
     }
     auto result = domain_->affine(z_dot, spec_.end.relu ? Gate::kMask : Gate::kNone, mask(), spec_.end.pool);
     if (!keep()) {
-      v_.reset();
+      drop_large();
     } else {
       u_dot_ = std::move(u_dot);
       v_dot_ = std::move(v_dot);
@@ -147,28 +146,40 @@ class ConvUnit final : public Unit {
     }
     write_norm(theta_bar_dot, scale_bar_dot, sums[0]);
 
+    make_again();
     const auto in_domain = domain_->output_adjoint(y_bar_dot);
+    std::vector<typename Domain<T>::AdjointTerm> terms{{in_domain, &v_, spec_.input ? &u_ : nullptr}};
     // The unit that reads the images has neither V̇ nor x̄.
-    const bool needed = v_dot_.defined() || spec_.input;
-    const auto y_bar = needed ? y_bar_in_domain(g_, sum_g_, sum_g_x_hat_) : at::Tensor();
-    const auto& w_bar_dot = theta_bar_dot[spec_.conv.weight];
-    if (v_dot_.defined()) {
-      domain_->weights_adjoint({{in_domain, v_}, {y_bar, v_dot_}}, w_bar_dot);
-    } else {
-      domain_->weights_adjoint({{in_domain, v_}}, w_bar_dot);
+    Rows<T> y_bar;
+    if (v_dot_.defined() || spec_.input) {
+      y_bar = y_bar_in_domain(g_, sum_g_, sum_g_x_hat_);
+      terms.push_back({y_bar, v_dot_.defined() ? &v_dot_ : nullptr, spec_.input ? &u_dot_ : nullptr});
     }
-    Values bar_dot(2);
-    if (spec_.input) {
-      bar_dot[0] = domain_->input_adjoint({{in_domain, domain_->weights(theta_[spec_.conv.weight])}, {y_bar, u_dot_}});
-    }
+    Values bar_dot{domain_->adjoint(terms, theta_bar_dot[spec_.conv.weight]), at::Tensor()};
     if (spec_.end.add) bar_dot[1] = std::move(g_dot);
-    for (auto* tensor : {&v_, &v_dot_, &u_dot_, &y_dot_, &g_}) tensor->reset();
+    v_.reset();
+    u_.reset();
+    v_dot_.reset();
+    u_dot_.reset();
+    y_dot_.reset();
+    g_.reset();
     return bar_dot;
   }
 
  private:
   /// Whether tangent_backward will follow.
   [[nodiscard]] bool keep() const { return spec_.sweeps == Sweeps::kProduct; }
+
+  void drop_large() {
+    if (!domain_->large()) return;
+    v_.reset();
+    u_.reset();
+  }
+
+  void make_again() {
+    if (!v_.defined()) v_ = domain_->input(map_);
+    if (!u_.defined()) u_ = domain_->weights(theta_[spec_.conv.weight]);
+  }
 
   [[nodiscard]] std::vector<at::Tensor> with_skip(std::vector<at::Tensor> maps, const Values& inputs) const {
     if (spec_.end.add) maps.push_back(channels_last(inputs[1]));
@@ -211,8 +222,7 @@ class ConvUnit final : public Unit {
   }
 
   /// Ȳ = A ȳ Aᵀ, with ȳ as above.
-  [[nodiscard]] at::Tensor y_bar_in_domain(const at::Tensor& g, const Doubles& sum_g,
-                                           const Doubles& sum_g_x_hat) const {
+  [[nodiscard]] Rows<T> y_bar_in_domain(const at::Tensor& g, const Doubles& sum_g, const Doubles& sum_g_x_hat) const {
     AffineOf<T> y_bar({g, y_}, out_);
     for (int64_t c = 0; c < out_; ++c) {
       const double s = invstd_[c];
@@ -224,14 +234,14 @@ class ConvUnit final : public Unit {
   }
 
   ConvUnitSpec spec_;
-  // Kept by forward. V and U are large and cheap to make: backward drops them, and later sweeps make them again.
+  // Kept by forward. Where V and U are large, backward drops them, and later sweeps make them again.
   std::unique_ptr<Domain<T>> domain_;
   int64_t out_ = 0;  // C_out
   double n_ = 0;
   Tensors theta_;
   at::Tensor map_;  // x
-  at::Tensor v_;
-  at::Tensor u_;
+  Rows<T> v_;
+  Weights<T> u_;
   at::Tensor y_;
   at::Tensor z_;
   Doubles scale_;
@@ -242,8 +252,8 @@ class ConvUnit final : public Unit {
   Doubles sum_g_;
   Doubles sum_g_x_hat_;
   // Kept by tangent.
-  at::Tensor v_dot_;
-  at::Tensor u_dot_;
+  Rows<T> v_dot_;
+  Weights<T> u_dot_;
   at::Tensor y_dot_;
   Doubles scale_dot_;
   Doubles sum_y_dot_;

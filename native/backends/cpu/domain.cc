@@ -1,37 +1,14 @@
 #include "native/backends/cpu/domain.h"
 
-#include <ATen/Parallel.h>
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 
-#include "native/backends/cpu/gemm.h"
+#include "native/backends/cpu/planes.h"
 
 namespace l2t::backends::cpu {
 namespace {
 
-constexpr int64_t kTaps = 9;
-/// Products are computed in blocks of about this many bytes, so that the transform after them finds them in the cache.
-constexpr int64_t kBlockBytes = int64_t{16} << 20;
-/// Elements between the matrices of two frequencies, so that they don't all fall on the same lines of the cache.
-constexpr int64_t kGap = 80;
-
-/// A matrix for each frequency.
-template <class T>
-struct Matrices {
-  T* data;
-  int64_t stride;
-  int64_t width;
-
-  [[nodiscard]] Operand<T> operand(int64_t frequency, int64_t row, bool transposed) const {
-    return {data + frequency * stride + row * width, width, transposed};
-  }
-};
-
-template <class T>
-Matrices<T> in(const at::Tensor& storage, int64_t width) {
-  return {storage.data_ptr<T>(), storage.size(1), width};
-}
+/// Weights of at most so many bytes in the domain are multiplied in cache, since every block of strips reads them.
+constexpr int64_t kFewWeights = int64_t{4} << 20;
 
 template <class T>
 const T* data_or_null(const at::Tensor& tensor) {
@@ -42,27 +19,6 @@ const T* data_or_null(const at::Tensor& tensor) {
 at::Tensor own(at::Tensor map) {
   if (!map.is_contiguous(at::MemoryFormat::ChannelsLast)) return channels_last(map);
   return map.use_count() == 1 ? std::move(map) : map.clone();
-}
-
-template <class Body>
-void parallel(int64_t count, const Body& body) {
-  at::parallel_for(0, count, 1, body);
-}
-
-/// Runs body(frequency, first row, rows) in pieces that give all threads the same amount of work.
-template <class Body>
-void share_out(int64_t frequencies, int64_t rows, const Body& body) {
-  const int64_t threads = at::get_num_threads();
-  int64_t pieces = 1;
-  while (frequencies * pieces % threads != 0 && frequencies * pieces < 16 * threads) ++pieces;
-  const int64_t piece = (rows + pieces - 1) / pieces;
-  parallel(frequencies * pieces, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t row = task % pieces * piece;
-      const int64_t count = std::min(piece, rows - row);
-      if (count > 0) body(task / pieces, row, count);
-    }
-  });
 }
 
 /// Σ over images of sums (images × kinds × channels), by kind.
@@ -102,13 +58,39 @@ Affine<T> AffineOf<T>::get() const {
 }
 
 template <class T>
+const at::Tensor& Weights<T>::matrices() const {
+  if (!matrices_.defined()) {
+    matrices_ = empty_planes(x_.frequencies(), out_, x_.columns(), w_.options());
+    parallel(out_, [&](int64_t begin, int64_t end) {
+      loops<T>().weights(x_.form, x_.channels, begin, end, w_.const_data_ptr<T>(), matrices_.template data_ptr<T>(),
+                         matrices_.size(1));
+    });
+  }
+  return matrices_;
+}
+
+template <class T>
+const at::Tensor& Weights<T>::transposed() const {
+  if (!transposed_.defined()) {
+    transposed_ = empty_planes(x_.frequencies(), x_.columns(), out_, w_.options());
+    parallel(x_.channels, [&](int64_t begin, int64_t end) {
+      loops<T>().weights_transposed(x_, out_, begin, end, w_.const_data_ptr<T>(), transposed_.template data_ptr<T>(),
+                                    transposed_.size(1));
+    });
+  }
+  return transposed_;
+}
+
+template <class T>
 Domain<T>::Domain(const Geometry& x, int64_t out, const at::TensorOptions& options)
     : loops_(loops<T>()),
       x_(x),
       y_{x.form, x.images, x.side, out},
       rows_(x.images * x.rows()),
-      in_(x.form == Form::kPatches ? x.channels * kTaps : x.channels),
+      in_(x.columns()),
       out_(out),
+      in_cache_(x.images >= at::get_num_threads() &&
+                x.frequencies() * in_ * out * static_cast<int64_t>(sizeof(T)) <= kFewWeights),
       options_(options) {}
 
 template <class T>
@@ -117,103 +99,51 @@ at::Tensor Domain<T>::map(int64_t channels, int64_t side) const {
 }
 
 template <class T>
-at::Tensor Domain<T>::matrices(int64_t rows, int64_t width) const {
-  const auto frequencies = x_.frequencies();
-  const int64_t stride = frequencies == 1 ? rows * width : (rows * width + 15) / 16 * 16 + kGap;
-  return at::empty({frequencies, stride}, options_);
+Rows<T> Domain<T>::rows(int64_t width, typename Rows<T>::Make make) const {
+  if (in_cache_) return Rows<T>(std::move(make));
+  auto all = empty_planes(x_.frequencies(), rows_, width, options_);
+  const Planes<T> planes{all.template data_ptr<T>(), all.size(1), 0};
+  parallel(x_.images * x_.tiles(), [&](int64_t begin, int64_t end) { make({begin, end}, planes); });
+  return Rows<T>(std::move(make), std::move(all));
 }
 
 template <class T>
-at::Tensor Domain<T>::input(const at::Tensor& x) const {
-  const auto map = channels_last(x);
-  auto v = matrices(rows_, in_);
-  const Planes<T> planes{v.template data_ptr<T>(), v.size(1), 0};
-  parallel(x_.images, [&](int64_t begin, int64_t end) {
-    loops_.input(x_, {begin, end}, map.template const_data_ptr<T>(), planes);
+Rows<T> Domain<T>::input(const at::Tensor& x) const {
+  return rows(in_, [this, map = channels_last(x)](Strips strips, Planes<T> v) {
+    loops_.input(x_, strips, map.template const_data_ptr<T>(), v);
   });
-  return v;
 }
 
 template <class T>
-at::Tensor Domain<T>::weights(const at::Tensor& w) const {
-  auto u = matrices(out_, in_);
-  parallel(out_, [&](int64_t begin, int64_t end) {
-    loops_.weights(x_.form, x_.channels, begin, end, w.const_data_ptr<T>(), u.template data_ptr<T>(), u.size(1));
-  });
-  return u;
-}
-
-template <class T>
-at::Tensor Domain<T>::output_adjoint(const AffineOf<T>& y_bar) const {
-  auto m = matrices(rows_, out_);
-  const Planes<T> planes{m.template data_ptr<T>(), m.size(1), 0};
-  const auto affine = y_bar.get();
-  parallel(x_.images, [&](int64_t begin, int64_t end) { loops_.output_adjoint(y_, {begin, end}, affine, planes); });
-  return m;
-}
-
-/// Computes Σ over terms of rows (`inner` columns) times matrix, `width` columns, for some images at a time; then
-/// `read` processes these images.
-template <class T>
-template <class Read>
-void Domain<T>::by_blocks(Terms terms, int64_t inner, int64_t width, bool transposed, const Read& read) const {
-  const auto multiply = gemm<T>();
-  const int64_t of_image = x_.rows();
-  const int64_t bytes = x_.frequencies() * of_image * width * static_cast<int64_t>(sizeof(T));
-  const int64_t block = std::max<int64_t>(1, std::min(kBlockBytes / bytes, x_.images));
-  const auto product = matrices(block * of_image, width);
-  const auto m = in<T>(product, width);
-  for (int64_t first = 0; first < x_.images; first += block) {
-    const int64_t last = std::min(first + block, x_.images);
-    share_out(x_.frequencies(), (last - first) * of_image, [&](int64_t f, int64_t row, int64_t count) {
-      bool accumulate = false;
-      for (const auto& [rows, matrix] : terms) {
-        multiply(count, width, inner, in<T>(rows, inner).operand(f, first * of_image + row, false),
-                 in<T>(matrix, in_).operand(f, 0, transposed), accumulate, m.data + f * m.stride + row * width, width);
-        accumulate = true;
-      }
-    });
-    const Planes<const T> planes{m.data, m.stride, first};
-    parallel(last - first, [&](int64_t begin, int64_t end) { read(Images{first + begin, first + end}, planes); });
-  }
+Rows<T> Domain<T>::output_adjoint(const AffineOf<T>& y_bar) const {
+  return rows(out_, [this, y_bar](Strips strips, Planes<T> m) { loops_.output_adjoint(y_, strips, y_bar.get(), m); });
 }
 
 template <class T>
 std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::output(Terms terms, const at::Tensor& u) const {
   auto y = map(out_, x_.side);
   Doubles sums(x_.images * 2 * out_);
-  by_blocks(terms, in_, out_, /*transposed=*/true, [&](Images images, Planes<const T> m) {
-    loops_.output(y_, images, m, y.template data_ptr<T>(), data_or_null<T>(u), sums.data());
-  });
+  const Read read = [&](Strips strips, Planes<const T> m) {
+    loops_.output(y_, strips, m, y.template data_ptr<T>(), data_or_null<T>(u), sums.data());
+  };
+  in_cache_ ? output_in_cache(terms, read) : output_whole(terms, read);
   return {std::move(y), over_images(sums, x_.images, 2, out_)};
 }
 
 template <class T>
-at::Tensor Domain<T>::input_adjoint(Terms terms) const {
-  auto x = map(x_.channels, x_.side);
-  by_blocks(terms, out_, in_, /*transposed=*/false,
-            [&](Images images, Planes<const T> v) { loops_.input_adjoint(x_, images, v, x.template data_ptr<T>()); });
-  return x;
-}
-
-template <class T>
-void Domain<T>::weights_adjoint(Terms terms, const at::Tensor& w_bar) const {
-  const auto multiply = gemm<T>();
-  const auto sum = matrices(out_, in_);
-  const auto u = in<T>(sum, in_);
-  share_out(x_.frequencies(), out_, [&](int64_t f, int64_t row, int64_t count) {
-    bool accumulate = false;
-    for (const auto& [y_bar, v] : terms) {
-      auto left = in<T>(y_bar, out_).operand(f, 0, true);
-      left.data += row;
-      multiply(count, in_, rows_, left, in<T>(v, in_).operand(f, 0, false), accumulate,
-               u.data + f * u.stride + row * in_, in_);
-      accumulate = true;
-    }
-  });
-  parallel(out_, [&](int64_t begin, int64_t end) {
-    loops_.weights_adjoint(x_.form, x_.channels, begin, end, u.data, u.stride, w_bar.data_ptr<T>());
-  });
+at::Tensor Domain<T>::adjoint(const AdjointTerms& terms, const at::Tensor& w_bar) const {
+  const bool wanted = std::any_of(terms.begin(), terms.end(), [](const auto& term) { return term.u != nullptr; });
+  auto x_bar = wanted ? map(x_.channels, x_.side) : at::Tensor();
+  const Read read = [&](Strips strips, Planes<const T> v) {
+    loops_.input_adjoint(x_, strips, v, x_bar.template data_ptr<T>());
+  };
+  if (in_cache_) {
+    adjoint_in_cache(terms, w_bar, wanted ? read : Read());
+  } else {
+    weights_adjoint_whole(terms, w_bar);
+    if (wanted) input_adjoint_whole(terms, read);
+  }
+  return x_bar;
 }
 
 template <class T>
@@ -257,6 +187,8 @@ std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::gated_sums(MapAndPool y, 
 
 template class AffineOf<float>;
 template class AffineOf<double>;
+template class Weights<float>;
+template class Weights<double>;
 template class Domain<float>;
 template class Domain<double>;
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <initializer_list>
 #include <utility>
 #include <vector>
@@ -32,33 +33,86 @@ class AffineOf {
   std::vector<std::vector<T>> values_;
 };
 
+/// V or Ȳ, a row a tile: in memory for all images, or made from the maps for some strips at a time.
+template <class T>
+class Rows {
+ public:
+  using Make = std::function<void(Strips, Planes<T>)>;
+
+  Rows() = default;
+  explicit Rows(Make make, at::Tensor all = {}) : make_(std::move(make)), all_(std::move(all)) {}
+
+  [[nodiscard]] bool defined() const { return make_ != nullptr; }
+  void reset() { *this = {}; }
+  /// Of all images, one matrix a frequency; undefined where they are made for some strips at a time.
+  [[nodiscard]] const at::Tensor& all() const { return all_; }
+  void make(Strips strips, Planes<T> planes) const { make_(strips, planes); }
+
+ private:
+  Make make_;
+  at::Tensor all_;
+};
+
+/// U = G W Gᵀ, made when it is first read.
+template <class T>
+class Weights {
+ public:
+  Weights() = default;
+  Weights(const Geometry& x, int64_t out, const at::Tensor& w) : x_(x), out_(out), w_(w) {}
+
+  [[nodiscard]] bool defined() const { return w_.defined(); }
+  void reset() { *this = {}; }
+  /// One matrix a frequency: C_out × C_in.
+  [[nodiscard]] const at::Tensor& matrices() const;
+  /// C_in × C_out.
+  [[nodiscard]] const at::Tensor& transposed() const;
+
+ private:
+  Geometry x_{};
+  int64_t out_ = 0;
+  at::Tensor w_;
+  mutable at::Tensor matrices_;
+  mutable at::Tensor transposed_;
+};
+
 /// Transforms a convolution's maps and weights into the domain of its form, where the convolution is one product of
 /// matrices for each frequency, and back. Each function uses all threads; loops.h has what one thread does.
+///
+/// Where the weights are few, the products are made in cache: a thread transforms some strips, multiplies them, and
+/// transforms the result back, in buffers that stay in its second-level cache. Where they are many, each would be read
+/// too often that way; then V, Ȳ and the products are made whole, one after the other.
 template <class T>
 class Domain {
  public:
-  /// A product in the domain: `rows` (of x or ȳ, a row a tile) times `matrix` (of W, C_out × C_in).
+  /// A term V Uᵀ.
   struct Term {
-    const at::Tensor& rows;
-    const at::Tensor& matrix;
+    const Rows<T>& v;
+    const Weights<T>& u;
+  };
+  /// The terms Ȳᵀ V of Ū and Ȳ U of V̄; null: not wanted.
+  struct AdjointTerm {
+    const Rows<T>& y_bar;
+    const Rows<T>* v;
+    const Weights<T>* u;
   };
   using Terms = std::initializer_list<Term>;
+  using AdjointTerms = std::vector<AdjointTerm>;
 
   Domain(const Geometry& x, int64_t out, const at::TensorOptions& options);
 
   /// V = Bᵀ x B.
-  [[nodiscard]] at::Tensor input(const at::Tensor& x) const;
-  /// U = G W Gᵀ.
-  [[nodiscard]] at::Tensor weights(const at::Tensor& w) const;
+  [[nodiscard]] Rows<T> input(const at::Tensor& x) const;
+  /// U, of a contiguous W.
+  [[nodiscard]] Weights<T> weights(const at::Tensor& w) const { return {x_, out_, w}; }
   /// Ȳ = A ȳ Aᵀ.
-  [[nodiscard]] at::Tensor output_adjoint(const AffineOf<T>& y_bar) const;
+  [[nodiscard]] Rows<T> output_adjoint(const AffineOf<T>& y_bar) const;
+  /// Whether V and U take much memory between two sweeps.
+  [[nodiscard]] bool large() const { return !in_cache_; }
 
-  /// y = Aᵀ (Σ V Uᵀ) A over the terms (V, U), and by channel Σ y and Σ y u (u undefined: y).
+  /// y = Aᵀ (Σ V Uᵀ) A over the terms, and by channel Σ y and Σ y u (u undefined: y).
   [[nodiscard]] std::pair<at::Tensor, std::vector<Doubles>> output(Terms terms, const at::Tensor& u) const;
-  /// x̄ = B (Σ Ȳ U) Bᵀ over the terms (Ȳ, U).
-  [[nodiscard]] at::Tensor input_adjoint(Terms terms) const;
-  /// Writes W̄ = Gᵀ (Σ Ȳᵀ V) G over the terms (Ȳ, V).
-  void weights_adjoint(Terms terms, const at::Tensor& w_bar) const;
+  /// Writes W̄ = Gᵀ (Σ Ȳᵀ V) G and returns x̄ = B (Σ Ȳ U) Bᵀ; undefined if no term has a U.
+  [[nodiscard]] at::Tensor adjoint(const AdjointTerms& terms, const at::Tensor& w_bar) const;
 
   /// The affine map, gated by z (undefined unless Gate::kMask). With `pool` also its 2×2 max-pool; under Gate::kMask
   /// the pool takes the value at the place where z is greatest.
@@ -70,10 +124,23 @@ class Domain {
                                                                        const at::Tensor& v_with) const;
 
  private:
+  using Read = std::function<void(Strips, Planes<const T>)>;
+
   [[nodiscard]] at::Tensor map(int64_t channels, int64_t side) const;
-  [[nodiscard]] at::Tensor matrices(int64_t rows, int64_t width) const;
-  template <class Read>
-  void by_blocks(Terms terms, int64_t inner, int64_t width, bool transposed, const Read& read) const;
+  [[nodiscard]] Rows<T> rows(int64_t width, typename Rows<T>::Make make) const;
+
+  // domain_in_cache.cc
+  template <class Body>
+  void by_strips(int64_t width, const Body& body) const;
+  void output_in_cache(Terms terms, const Read& read) const;
+  void adjoint_in_cache(const AdjointTerms& terms, const at::Tensor& w_bar, const Read& read) const;
+
+  // domain_whole.cc
+  template <class Multiply>
+  void by_blocks(int64_t width, const Multiply& multiply, const Read& read) const;
+  void output_whole(Terms terms, const Read& read) const;
+  void input_adjoint_whole(const AdjointTerms& terms, const Read& read) const;
+  void weights_adjoint_whole(const AdjointTerms& terms, const at::Tensor& w_bar) const;
 
   const Loops<T>& loops_;
   Geometry x_;
@@ -81,6 +148,7 @@ class Domain {
   int64_t rows_;  // of all images
   int64_t in_;    // columns of V and U
   int64_t out_;   // of Ȳ
+  bool in_cache_;
   at::TensorOptions options_;
 };
 

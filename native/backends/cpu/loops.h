@@ -26,20 +26,28 @@ struct Geometry {
   [[nodiscard]] int64_t tiles() const;
   /// Matrix rows of an image.
   [[nodiscard]] int64_t rows() const { return tiles() * tiles(); }
+  /// Columns of V and U.
+  [[nodiscard]] int64_t columns() const { return form == Form::kPatches ? 9 * channels : channels; }
   [[nodiscard]] int64_t places() const { return side * side; }
-};
-
-/// Planes of the images from `first` on.
-template <class T>
-struct Planes {
-  T* data;
-  int64_t stride;
-  int64_t first;
 };
 
 struct Images {
   int64_t begin;
   int64_t end;
+};
+
+/// Rows of tiles from one side of an image to the other, counted over all images: an image has tiles() of them.
+struct Strips {
+  int64_t begin;
+  int64_t end;
+};
+
+/// Planes of the strips from `first` on.
+template <class T>
+struct Planes {
+  T* data;
+  int64_t stride;
+  int64_t first;
 };
 
 /// constant + Σ slope_k · map_k, channel by channel: the form of batch norm's sweeps.
@@ -76,15 +84,19 @@ struct Loops {
   const char* name;
 
   /// V = Bᵀ x B. For kPatches: the nine inputs of each place, side by side.
-  void (*input)(const Geometry& geometry, Images images, const T* x, Planes<T> v);
-  /// x̄ = B V̄ Bᵀ, summed over tiles.
-  void (*input_adjoint)(const Geometry& geometry, Images images, Planes<const T> v, T* x);
-  /// y = Aᵀ M A. Writes Σ y and Σ y u of each image to `sums` (images × 2 × C); u null: y itself.
-  void (*output)(const Geometry& geometry, Images images, Planes<const T> m, T* y, const T* u, double* sums);
+  void (*input)(const Geometry& geometry, Strips strips, const T* x, Planes<T> v);
+  /// x̄ = B V̄ Bᵀ, summed over tiles. The strips of an image come in order, also over several calls.
+  void (*input_adjoint)(const Geometry& geometry, Strips strips, Planes<const T> v, T* x);
+  /// y = Aᵀ M A. Writes Σ y and Σ y u of each image to `sums` (images × 2 × C); u null: y itself. The strips of an
+  /// image come in order, also over several calls.
+  void (*output)(const Geometry& geometry, Strips strips, Planes<const T> m, T* y, const T* u, double* sums);
   /// M = A ȳ Aᵀ of an affine map ȳ.
-  void (*output_adjoint)(const Geometry& geometry, Images images, const Affine<T>& y, Planes<T> m);
+  void (*output_adjoint)(const Geometry& geometry, Strips strips, const Affine<T>& y, Planes<T> m);
   /// U = G W Gᵀ for output channels `begin` to `end`. w: C_out × C × 3 × 3; u: C_out × C for each frequency.
   void (*weights)(Form form, int64_t channels, int64_t begin, int64_t end, const T* w, T* u, int64_t stride);
+  /// The same, transposed, for input channels `begin` to `end`. u: C × C_out for each frequency.
+  void (*weights_transposed)(const Geometry& x, int64_t out, int64_t begin, int64_t end, const T* w, T* u,
+                             int64_t stride);
   void (*weights_adjoint)(Form form, int64_t channels, int64_t begin, int64_t end, const T* u, int64_t stride, T* w);
 
   /// y = an affine map, over rows `begin` to `end` of C channels; kRelu: its positive part; kMask: 0 where z ≤ 0.

@@ -49,7 +49,7 @@ std::vector<Result> transforms(const Loops<T>& loops, Form form, int64_t side) {
   const int64_t rows = kImages * geometry.rows();
   const int64_t width = form == Form::kPatches ? 9 * geometry.channels : geometry.channels;
   const auto frequencies = geometry.frequencies();
-  const Images all{0, kImages};
+  const Strips all{0, kImages * geometry.tiles()};
   const auto map = draw<T>({kImages, side, side, geometry.channels});
   std::vector<Result> results;
   {
