@@ -8,7 +8,9 @@ namespace l2t::backends::cpu {
 namespace {
 
 /// Weights of at most so many bytes in the domain are multiplied in cache, since every block of strips reads them.
-constexpr int64_t kFewWeights = int64_t{4} << 20;
+constexpr int64_t kFewWeights = int64_t{3} << 19;
+/// Where W has at most so many rows or columns, the loops' own product is faster than a library's (bench/README.md).
+constexpr int64_t kFewColumns = 64;
 
 template <class T>
 const T* data_or_null(const at::Tensor& tensor) {
@@ -91,6 +93,7 @@ Domain<T>::Domain(const Geometry& x, int64_t out, const at::TensorOptions& optio
       out_(out),
       in_cache_(x.images >= at::get_num_threads() &&
                 x.frequencies() * in_ * out * static_cast<int64_t>(sizeof(T)) <= kFewWeights),
+      small_(std::min(in_, out) <= kFewColumns),
       options_(options) {}
 
 template <class T>

@@ -149,6 +149,7 @@ class Domain {
   int64_t in_;    // columns of V and U
   int64_t out_;   // of Ȳ
   bool in_cache_;
+  bool small_;  // its products in cache are the loops' own
   at::TensorOptions options_;
 };
 

@@ -63,7 +63,7 @@ void Domain<T>::by_strips(int64_t width, const Body& body) const {
 template <class T>
 void Domain<T>::output_in_cache(Terms terms, const Read& read) const {
   for (const auto& term : terms) static_cast<void>(term.u.transposed());
-  const auto multiply = gemm<T>();
+  const auto multiply = small_ ? loops_.product : gemm<T>();
   const auto columns = static_cast<int64_t>(terms.size()) * in_ + out_;
   by_strips(columns, [&](Strips strips, int64_t rows, Buffers<T> buffers) {
     const auto m = buffers.take(out_);
@@ -87,7 +87,7 @@ void Domain<T>::adjoint_in_cache(const AdjointTerms& terms, const at::Tensor& w_
     columns += out_ + (term.v != nullptr ? in_ : 0);
     if (term.u != nullptr) static_cast<void>(term.u->matrices());
   }
-  const auto multiply = gemm<T>();
+  const auto multiply = small_ ? loops_.product : gemm<T>();
   const auto threads = at::get_num_threads();
   const auto sums = at::empty({threads, x_.frequencies(), plane_stride(x_.frequencies(), out_ * in_)}, options_);
   std::vector<char> started(threads);  // not bool: each thread writes its own

@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
 
+#include "native/backends/cpu/gemm.h"
+
 /// The loops of a fused unit (conv_unit.h) and of the matching loss over maps and tiles; each runs on one thread. They
 /// are compiled once for each instruction set (loops.inc); the set is chosen at run time.
 ///
@@ -120,6 +122,9 @@ struct Loops {
   /// On entry also ḋ = W Ṫ + Ẇ T: d ← D̄, ḋ ← D̄̇ = (2/HW) k Ḋ. Adds (2/HW) Σ D Ḋ to ė (images × C), Σ D̄̇ to b̄̇.
   void (*matching_tangent)(const MatchedRows& rows, const MatchedWith<T>& with, const T* bias, const T* bias_dot, T* d,
                            T* d_dot, double* e_dot, double* b_bar_dot);
+
+  /// A product of small matrices, in whose b rows follow each other: b is not transposed.
+  Gemm<T> product;
 };
 
 /// For the best instruction set of this machine: avx512, avx2 (with FMA), or baseline, as for all other code.
