@@ -64,8 +64,7 @@ const at::Tensor& Weights<T>::matrices() const {
   if (!matrices_.defined()) {
     matrices_ = empty_planes(x_.frequencies(), out_, x_.columns(), w_.options());
     parallel(out_, [&](int64_t begin, int64_t end) {
-      loops<T>().weights(x_.form, x_.channels, begin, end, w_.const_data_ptr<T>(), matrices_.template data_ptr<T>(),
-                         matrices_.size(1));
+      loops<T>().weights(x_, begin, end, w_.const_data_ptr<T>(), matrices_.template data_ptr<T>(), matrices_.size(1));
     });
   }
   return matrices_;

@@ -128,7 +128,7 @@ void Domain<T>::adjoint_in_cache(const AdjointTerms& terms, const at::Tensor& w_
         for (int64_t i = begin * in_; i < end * in_; ++i) to[i] += from[i];
       }
     }
-    loops_.weights_adjoint(x_.form, x_.channels, begin, end, total.data, total.stride, w_bar.data_ptr<T>());
+    loops_.weights_adjoint(x_, begin, end, total.data, total.stride, w_bar.data_ptr<T>());
   });
 }
 

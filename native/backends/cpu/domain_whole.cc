@@ -98,7 +98,7 @@ void Domain<T>::weights_adjoint_whole(const AdjointTerms& terms, const at::Tenso
     }
   });
   parallel(out_, [&](int64_t begin, int64_t end) {
-    loops_.weights_adjoint(x_.form, x_.channels, begin, end, u_bar.data, u_bar.stride, w_bar.data_ptr<T>());
+    loops_.weights_adjoint(x_, begin, end, u_bar.data, u_bar.stride, w_bar.data_ptr<T>());
   });
 }
 

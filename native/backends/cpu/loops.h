@@ -14,7 +14,7 @@ namespace l2t::backends::cpu {
 enum class Form {
   kFourByFour,  // Winograd's F(4×4, 3×3): 36 frequencies, tiles of 4×4 outputs
   kTwoByTwo,    // for maps of 2×2: 9 frequencies, one tile
-  kPatches,     // no transform, one frequency: a row for each place holds its 9 C inputs; for few channels
+  kPatches,     // no transform, one frequency: a row for each place holds its 9 C inputs and zeros; for few channels
 };
 
 struct Geometry {
@@ -28,8 +28,8 @@ struct Geometry {
   [[nodiscard]] int64_t tiles() const;
   /// Matrix rows of an image.
   [[nodiscard]] int64_t rows() const { return tiles() * tiles(); }
-  /// Columns of V and U.
-  [[nodiscard]] int64_t columns() const { return form == Form::kPatches ? 9 * channels : channels; }
+  /// Columns of V and U. Those of kPatches are filled up with zeros to whole vectors.
+  [[nodiscard]] int64_t columns() const { return form == Form::kPatches ? (9 * channels + 15) / 16 * 16 : channels; }
   [[nodiscard]] int64_t places() const { return side * side; }
 };
 
@@ -94,12 +94,12 @@ struct Loops {
   void (*output)(const Geometry& geometry, Strips strips, Planes<const T> m, T* y, const T* u, double* sums);
   /// M = A ȳ Aᵀ of an affine map ȳ.
   void (*output_adjoint)(const Geometry& geometry, Strips strips, const Affine<T>& y, Planes<T> m);
-  /// U = G W Gᵀ for output channels `begin` to `end`. w: C_out × C × 3 × 3; u: C_out × C for each frequency.
-  void (*weights)(Form form, int64_t channels, int64_t begin, int64_t end, const T* w, T* u, int64_t stride);
-  /// The same, transposed, for input channels `begin` to `end`. u: C × C_out for each frequency.
+  /// U = G W Gᵀ for output channels `begin` to `end`. w: C_out × C × 3 × 3; u: C_out × columns() for each frequency.
+  void (*weights)(const Geometry& x, int64_t begin, int64_t end, const T* w, T* u, int64_t stride);
+  /// The same, transposed, for input channels `begin` to `end`. u: columns() × C_out for each frequency.
   void (*weights_transposed)(const Geometry& x, int64_t out, int64_t begin, int64_t end, const T* w, T* u,
                              int64_t stride);
-  void (*weights_adjoint)(Form form, int64_t channels, int64_t begin, int64_t end, const T* u, int64_t stride, T* w);
+  void (*weights_adjoint)(const Geometry& x, int64_t begin, int64_t end, const T* u, int64_t stride, T* w);
 
   /// y = an affine map, over rows `begin` to `end` of C channels; kRelu: its positive part; kMask: 0 where z ≤ 0.
   void (*affine)(int64_t channels, int64_t begin, int64_t end, const Affine<T>& from, Gate gate, const T* z, T* y);

@@ -47,7 +47,7 @@ std::vector<Result> transforms(const Loops<T>& loops, Form form, int64_t side) {
   constexpr int64_t kOut = 5;
   const Geometry geometry{form, kImages, side, 19};
   const int64_t rows = kImages * geometry.rows();
-  const int64_t width = form == Form::kPatches ? 9 * geometry.channels : geometry.channels;
+  const int64_t width = geometry.columns();
   const auto frequencies = geometry.frequencies();
   const Strips all{0, kImages * geometry.tiles()};
   const auto map = draw<T>({kImages, side, side, geometry.channels});
@@ -80,10 +80,8 @@ std::vector<Result> transforms(const Loops<T>& loops, Form form, int64_t side) {
     const auto u = draw<T>({frequencies, kOut, width});
     auto made = at::zeros_like(u);
     auto back = at::zeros_like(w);
-    loops.weights(form, geometry.channels, 0, kOut, w.template const_data_ptr<T>(), made.template data_ptr<T>(),
-                  kOut * width);
-    loops.weights_adjoint(form, geometry.channels, 0, kOut, u.template const_data_ptr<T>(), kOut * width,
-                          back.template data_ptr<T>());
+    loops.weights(geometry, 0, kOut, w.template const_data_ptr<T>(), made.template data_ptr<T>(), kOut * width);
+    loops.weights_adjoint(geometry, 0, kOut, u.template const_data_ptr<T>(), kOut * width, back.template data_ptr<T>());
     results.push_back(against(w, made, u, back));
   }
   return results;
