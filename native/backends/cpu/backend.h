@@ -12,6 +12,10 @@ class Cpu final : public Backend {
   /// reference's for the other operations.
   [[nodiscard]] std::vector<Step> units(const Part& part) const override;
 
+  /// Batch norm is folded into the convolutions, and those of 3×3 are computed as in the fused units.
+  [[nodiscard]] nets::Activations infer(const nets::Network& network, Tensors parameters, Tensors buffers,
+                                        const at::Tensor& x) const override;
+
   // The matching loss: its value and its gradient take one pass over the map, and so do their tangents. A pass computes
   // some rows at a time, so D is never stored whole.
   [[nodiscard]] MatchingSweep matching_gradient(const MatchingInputs& maps, const Pointwise& branches) const override;

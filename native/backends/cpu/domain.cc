@@ -133,6 +133,18 @@ std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::output(Terms terms, const
 }
 
 template <class T>
+at::Tensor Domain<T>::inference(const Rows<T>& v, const Weights<T>& u, const at::Tensor& bias, const at::Tensor& skip,
+                                bool relu) const {
+  auto y = map(out_, x_.side);
+  const auto added = skip.defined() ? channels_last(skip) : at::Tensor();
+  const Read read = [&](Strips strips, Planes<const T> m) {
+    loops_.inference(y_, strips, m, bias.const_data_ptr<T>(), data_or_null<T>(added), relu, y.template data_ptr<T>());
+  };
+  in_cache_ ? output_in_cache({{v, u}}, read) : output_whole({{v, u}}, read);
+  return y;
+}
+
+template <class T>
 at::Tensor Domain<T>::adjoint(const AdjointTerms& terms, const at::Tensor& w_bar) const {
   const bool wanted = std::any_of(terms.begin(), terms.end(), [](const auto& term) { return term.u != nullptr; });
   auto x_bar = wanted ? map(x_.channels, x_.side) : at::Tensor();

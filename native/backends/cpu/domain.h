@@ -111,6 +111,9 @@ class Domain {
 
   /// y = Aᵀ (Σ V Uᵀ) A over the terms, and by channel Σ y and Σ y u (u undefined: y).
   [[nodiscard]] std::pair<at::Tensor, std::vector<Doubles>> output(Terms terms, const at::Tensor& u) const;
+  /// Aᵀ (V Uᵀ) A + bias + skip (undefined: zero), and of that the positive part where `relu`.
+  [[nodiscard]] at::Tensor inference(const Rows<T>& v, const Weights<T>& u, const at::Tensor& bias,
+                                     const at::Tensor& skip, bool relu) const;
   /// Writes W̄ = Gᵀ (Σ Ȳᵀ V) G and returns x̄ = B (Σ Ȳ U) Bᵀ; undefined if no term has a U.
   [[nodiscard]] at::Tensor adjoint(const AdjointTerms& terms, const at::Tensor& w_bar) const;
 

@@ -92,6 +92,9 @@ struct Loops {
   /// y = Aᵀ M A. Writes Σ y and Σ y u of each image to `sums` (images × 2 × C); u null: y itself. The strips of an
   /// image come in order, also over several calls.
   void (*output)(const Geometry& geometry, Strips strips, Planes<const T> m, T* y, const T* u, double* sums);
+  /// y = Aᵀ M A + bias + skip (null: zero), and of that the positive part where `relu`.
+  void (*inference)(const Geometry& geometry, Strips strips, Planes<const T> m, const T* bias, const T* skip, bool relu,
+                    T* y);
   /// M = A ȳ Aᵀ of an affine map ȳ.
   void (*output_adjoint)(const Geometry& geometry, Strips strips, const Affine<T>& y, Planes<T> m);
   /// U = G W Gᵀ for output channels `begin` to `end`. w: C_out × C × 3 × 3; u: C_out × columns() for each frequency.

@@ -2,28 +2,17 @@
 
 #include "native/backends/cpu/backend.h"
 #include "native/backends/cpu/conv_unit.h"
+#include "native/backends/cpu/form.h"
 #include "native/backends/reference/backend.h"
 
 namespace l2t::backends::cpu {
 namespace {
 
-/// The form for a 3×3 convolution (stride 1, padding 1) on square maps of `side`; none where it is computed directly. A
-/// form was faster for every shape that was measured (bench/README.md).
-std::optional<Form> form_for(int64_t side, int64_t channels) {
-  constexpr int64_t kFewChannels = 8;
-  if (side < 2) return {};
-  if (channels < kFewChannels) return Form::kPatches;
-  return side == 2 ? Form::kTwoByTwo : Form::kFourByFour;
-}
-
-/// The fused unit that begins with operation i; none where that is no 3×3 convolution (all channels with all) before
-/// batch norm.
+/// The fused unit that begins with operation i; none where that is no convolution with a form before batch norm.
 std::optional<Step> fused_at(const Part& part, const std::vector<int64_t>& sides, size_t i) {
   auto unit = fused_unit_at(part, sides, i);
-  if (!unit || unit->conv.stride != 1 || unit->conv.padding != 1 || unit->conv.groups != 1) return {};
-  const auto& shape = part.network.parameters[unit->conv.weight].shape;
-  if (shape[2] != 3) return {};
-  const auto form = form_for(sides[i + 1], shape[1]);
+  if (!unit) return {};
+  const auto form = form_of(unit->conv, part.network.parameters[unit->conv.weight].shape, sides[i + 1]);
   if (!form) return {};
   const ConvUnitSpec spec{*form, unit->end, unit->conv, unit->norm, unit->input, part.sweeps, part.norm};
   return Step{std::move(unit->inputs), std::move(unit->outputs), make_conv_unit(spec, part.x.scalar_type())};

@@ -1,0 +1,66 @@
+#include <ATen/ops/max_pool2d.h>
+#include <ATen/ops/sqrt.h>
+
+#include "native/backends/cpu/backend.h"
+#include "native/backends/cpu/domain.h"
+#include "native/backends/cpu/form.h"
+#include "native/backends/fused_inference.h"
+#include "native/ops/conv2d.h"
+
+namespace l2t::backends::cpu {
+namespace {
+
+/// A convolution with running batch norm folded in.
+struct Folded {
+  at::Tensor weight;
+  at::Tensor bias;
+};
+
+Folded fold(const nets::Conv2d& conv, const nets::BatchNorm& norm, Tensors parameters, Tensors buffers) {
+  const auto& weight = parameters[conv.weight];
+  const auto in_double = [](const at::Tensor& values) { return values.to(at::kDouble); };
+  const auto slope =
+      in_double(parameters[norm.scale]) / at::sqrt(in_double(buffers[norm.variance]) + nets::kBatchNormEpsilon);
+  auto mean = in_double(buffers[norm.mean]);
+  if (conv.bias >= 0) mean = mean - in_double(parameters[conv.bias]);
+  return {(weight * slope.to(weight.scalar_type()).view({-1, 1, 1, 1})).contiguous(),
+          (in_double(parameters[norm.shift]) - mean * slope).to(weight.scalar_type())};
+}
+
+template <class T>
+at::Tensor in_domain(Form form, const at::Tensor& x, const Folded& conv, const at::Tensor& skip, bool relu) {
+  const Geometry geometry{form, x.size(0), x.size(2), x.size(1)};
+  const Domain<T> domain(geometry, conv.weight.size(0), x.options().memory_format({}));
+  return domain.inference(domain.input(x), domain.weights(conv.weight), conv.bias, skip, relu);
+}
+
+at::Tensor by_libtorch(const nets::Conv2d& conv, const at::Tensor& x, const Folded& folded, const at::Tensor& skip,
+                       bool relu) {
+  auto y = ops::conv2d(x, folded.weight, folded.bias, {conv.stride, conv.padding, conv.groups});
+  if (skip.defined()) y.add_(skip);
+  if (relu) y.relu_();
+  return y;
+}
+
+}  // namespace
+
+nets::Activations Cpu::infer(const nets::Network& network, Tensors parameters, Tensors buffers,
+                             const at::Tensor& x) const {
+  const auto run = [&](const FusedUnit& unit, const at::Tensor& map, const at::Tensor& skip) {
+    const auto folded = fold(unit.conv, unit.norm, parameters, buffers);
+    const auto form = form_of(unit.conv, network.parameters[unit.conv.weight].shape, map.size(2));
+    const bool relu = unit.end.relu;
+    Values maps(1);
+    if (!form) {
+      maps[0] = by_libtorch(unit.conv, map, folded, skip, relu);
+    } else {
+      maps[0] = map.scalar_type() == at::kFloat ? in_domain<float>(*form, map, folded, skip, relu)
+                                                : in_domain<double>(*form, map, folded, skip, relu);
+    }
+    if (unit.end.pool) maps.push_back(at::max_pool2d(maps[0], {2, 2}));
+    return maps;
+  };
+  return FusedInference(network, parameters, buffers, x, run)();
+}
+
+}  // namespace l2t::backends::cpu
