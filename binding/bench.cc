@@ -24,12 +24,18 @@ std::unique_ptr<run::Learner> make_learner(const BenchJob& job, const at::Tensor
   const auto& [network, pairs] = job.source;
   // Timing does not need trained weights.
   auto weights = nets::initial_weights(nets::make_network(network), /*seed=*/1);
-  const std::vector<run::SourceConfig> sources{{network, pairs, std::move(weights), job.size, {}}};
+  const std::vector<run::SourceConfig> sources{{network, pairs, std::move(weights), job.source_size, {}}};
   auto learner = std::make_unique<run::Learner>(job.hyperparameters, job.target, job.size, sources, options,
                                                 /*observe=*/false, run::Sharing{&group_of(job)});
   learner->initialise(/*seed=*/1);
   learner->start();
   return learner;
+}
+
+/// As many images as this rank has of a batch, channels last.
+at::Tensor random_images(const BenchJob& job, int64_t side, const at::TensorOptions& options) {
+  return at::randn({group_of(job).share(job.batch).count(), 3, side, side}, options)
+      .contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 }  // namespace
@@ -41,19 +47,19 @@ struct Bench::Subject {
         batch(job.batch),
         phases(options.device()),
         learner(make_learner(job, options)),
-        x(at::randn({group_of(job).share(batch).count(), 3, job.size, job.size}, options)
-              .contiguous(at::MemoryFormat::ChannelsLast)),
+        x(random_images(job, job.size, options)),
+        source_x(job.source_size == job.size ? x : random_images(job, job.source_size, options)),
         y(at::randint(job.target.classes, {x.size(0)}, options.dtype(at::kLong))),
         lr(at::scalar_tensor(job.lr, options.dtype(at::kDouble))),
         step(backends::cuda::graphs(options.device()), [this](auto /*kind*/, const run::CapturedStep::Inputs& inputs) {
-          const auto& images = inputs[0];
-          return learner->iterate({images, inputs[1], batch}, {images}, inputs[2]).real.losses.front().second;
+          const auto& images = inputs[2];
+          return learner->iterate({images, inputs[0], batch}, {inputs.back()}, inputs[1]).real.losses.front().second;
         }) {}
 
   std::vector<std::pair<std::string, double>> iterate() {
     learner->measure(&phases);
     phases.start();
-    learner->iterate({x, y, batch}, {x}, lr);
+    learner->iterate({x, y, batch}, {source_x}, lr);
     return phases.seconds();
   }
 
@@ -61,7 +67,9 @@ struct Bench::Subject {
     // A graph has no phases: it is one launch.
     learner->measure(nullptr);
     phases.start();
-    step.run(run::CapturedStep::Kind::kMeta, {x, y, lr});
+    run::CapturedStep::Inputs inputs{y, lr, x};
+    if (!source_x.is_same(x)) inputs.push_back(source_x);
+    step.run(run::CapturedStep::Kind::kMeta, inputs);
     phases.mark("iteration");
     return {phases.seconds().front().second, step.launches()};
   }
@@ -72,6 +80,7 @@ struct Bench::Subject {
   Phases phases;
   std::unique_ptr<run::Learner> learner;
   at::Tensor x;
+  at::Tensor source_x;
   at::Tensor y;
   at::Tensor lr;
   run::CapturedStep step;

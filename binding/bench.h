@@ -14,6 +14,7 @@ struct BenchJob {
   int64_t size;
   int64_t batch;
   run::SourceSpec source;
+  int64_t source_size;
   double lr;
   std::string device;
   int threads;
@@ -25,6 +26,7 @@ struct BenchJob {
     visit("size", self.size, kSides);
     visit("batch", self.batch, Whole{1, 65536});
     visit("source", self.source);
+    visit("sourceSize", self.source_size, kSides);
     visit("lr", self.lr);
     visit("device", self.device);
     visit("threads", self.threads, kThreads);

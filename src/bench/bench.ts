@@ -16,7 +16,7 @@ import {
 import { flagOf } from '../options/check.js';
 import { readSystem } from '../system/limits.js';
 import { median } from '../system/statistics.js';
-import { type BenchCaseName, type BenchSettings, benchCases, benchJob } from './cases.js';
+import { type BenchCaseName, type BenchSettings, benchCases, benchJob, isBilevel } from './cases.js';
 import { measureDecoding } from './decoding.js';
 import { type BenchDevice, benchDevice } from './device.js';
 import { iterationGflop } from './flops.js';
@@ -57,8 +57,10 @@ export interface EngineTiming extends PeakMemory {
   readonly phases: Readonly<Record<string, number>>;
 }
 
-export interface BenchResult extends Omit<BenchSettings, 'device' | 'batch'>, BenchDevice {
+export interface BenchResult extends Omit<BenchSettings, 'device' | 'batch' | 'innerSteps'>, BenchDevice {
   readonly case: BenchCaseName;
+  /** Absent of a method without virtual steps. */
+  readonly innerSteps?: number;
   readonly batch: number;
   /** Number of processes that shared each batch; the figures are rank 0's. Absent: 1. */
   readonly ranks?: number;
@@ -116,7 +118,7 @@ async function measure(name: BenchCaseName, options: BenchOptions, group: Group)
   const batch = options.batch ?? benchCases[name].batch;
   const settings = { device: place.device, threads, convolution, innerSteps, batch };
   const machine = place.gpu ? undefined : await addon().measureMachine(threads);
-  const gflop = iterationGflop(benchJob(name, 'native', settings), innerSteps);
+  const gflop = iterationGflop(benchJob(name, 'native', settings));
   const memoryBefore = addon().memory().now;
   const subjects = engines.map((engine) => new Subject(name, engine, settings, group));
   const timer = watchTimer();
@@ -136,7 +138,8 @@ async function measure(name: BenchCaseName, options: BenchOptions, group: Group)
   return {
     case: name,
     ...place,
-    ...{ batch, threads, convolution, innerSteps, rounds },
+    ...{ batch, threads, convolution, rounds },
+    ...(isBilevel(name) && { innerSteps }),
     ...(!alone && { ranks: group.size }),
     ...(machine && { machine }),
     iterationGflop: gflop,

@@ -1,18 +1,22 @@
 import { addon, type BenchJob } from '../native/addon.js';
-import { settingsOf } from '../options/methods.js';
+import { type MethodName, needsOf, settingsOf } from '../options/methods.js';
 
-/** Work that is timed: one bilevel iteration of L2T-ww, all pairs, float32. */
+/** Work that is timed: one iteration of a method, all pairs, float32. */
 interface BenchCase {
   readonly about: string;
+  readonly method: MethodName;
   readonly source: BenchJob['source']['network'];
   readonly target: BenchJob['target'];
   readonly size: number;
+  /** Side of the source's images; absent: `size`. */
+  readonly sourceSize?: number;
   readonly batch: number;
 }
 
 export const benchCases = {
   'resnet32-vgg9': {
     about: "the paper's 32 x 32 experiment: ResNet-32 to VGG-9, batch 128, 15 pairs",
+    method: 'l2t-ww',
     source: { name: 'resnet32', classes: 200, width: 1 },
     target: { name: 'vgg9_bn', classes: 10, width: 1 },
     size: 32,
@@ -20,6 +24,7 @@ export const benchCases = {
   },
   'resnet34-resnet18': {
     about: "the paper's 224 x 224 experiments: ResNet-34 to ResNet-18, batch 8, 16 pairs",
+    method: 'l2t-ww',
     source: { name: 'resnet34', classes: 1000, width: 1 },
     target: { name: 'resnet18', classes: 200, width: 1 },
     size: 224,
@@ -27,6 +32,7 @@ export const benchCases = {
   },
   'resnet34-resnet18-64': {
     about: 'the same networks at a batch for a GPU: ResNet-34 to ResNet-18, batch 64, 16 pairs',
+    method: 'l2t-ww',
     source: { name: 'resnet34', classes: 1000, width: 1 },
     target: { name: 'resnet18', classes: 200, width: 1 },
     size: 224,
@@ -34,14 +40,27 @@ export const benchCases = {
   },
   demo: {
     about: "the demo's networks: ResNet-20 to VGG-9 at a quarter of its width, batch 25",
+    method: 'l2t-ww',
     source: { name: 'resnet20', classes: 5, width: 1 },
     target: { name: 'vgg9_bn', classes: 5, width: 0.25 },
     size: 32,
     batch: 25,
   },
+  fm: {
+    about: 'feature matching: ResNet-18 on images of 128 pixels to ResNet-20 on 64 pixels, batch 32, 12 pairs',
+    method: 'fm',
+    source: { name: 'resnet18', classes: 1000, width: 1 },
+    target: { name: 'resnet20', classes: 10, width: 1 },
+    size: 64,
+    sourceSize: 128,
+    batch: 32,
+  },
 } as const satisfies Record<string, BenchCase>;
 
 export type BenchCaseName = keyof typeof benchCases;
+
+/** Whether an iteration of the case has virtual steps. */
+export const isBilevel = (name: BenchCaseName): boolean => needsOf(benchCases[name].method).learns;
 
 export interface BenchSettings extends Pick<BenchJob, 'device' | 'threads' | 'convolution'> {
   readonly innerSteps: number;
@@ -55,16 +74,17 @@ export function benchJob(
   engine: BenchJob['engine'],
   { device, threads, convolution, innerSteps, batch }: BenchSettings,
 ): BenchJob {
-  const { source, target, size } = benchCases[name];
+  const { method, source, target, size, sourceSize = size }: BenchCase = benchCases[name];
   return {
-    method: 'l2t-ww',
+    method,
     engine,
-    settings: settingsOf('l2t-ww', { innerSteps }),
+    settings: settingsOf(method, { innerSteps }),
     lr: 1e-3, // on random images, 0.1 diverges within five iterations
     target,
     size,
     batch: batch ?? benchCases[name].batch,
-    source: { network: source, pairs: addon().pairs(source, size, target, size, 'all-to-all') },
+    source: { network: source, pairs: addon().pairs(source, sourceSize, target, size, 'all-to-all') },
+    sourceSize,
     device,
     threads,
     // Only the native engine has this option.

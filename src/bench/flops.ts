@@ -2,15 +2,15 @@ import { addon, type BenchJob, type NetworkSpec } from '../native/addon.js';
 import { forwardFlops } from '../networks/flops.js';
 
 /**
- * GFLOP of an iteration of L2T-ww with T virtual steps: the products of convolutions and linear layers, done directly; a
+ * GFLOP of an iteration, with T virtual steps where the method has them: the products of convolutions and linear layers, done directly; a
  * multiplication and an addition count as two.
  */
-export function iterationGflop({ source, target, size, batch }: BenchJob, innerSteps: number): number {
-  const matching = matchingFlops(source, target, size);
+export function iterationGflop({ source, sourceSize, target, size, batch, settings }: BenchJob): number {
+  const T = settings.innerSteps;
   const image =
-    forwardFlops(addon().describe(source.network, size)) +
-    forwardFlops(addon().describe(target, size)) * targetSweeps(innerSteps) +
-    matching * matchingSweeps(innerSteps);
+    forwardFlops(addon().describe(source.network, sourceSize)) +
+    forwardFlops(addon().describe(target, size)) * (T ? targetSweeps(T) : forwardAndBackward) +
+    matchingFlops(source, target, size) * (T ? matchingSweeps(T) : forwardAndBackward);
   return (batch * image) / 1e9;
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import * as z from 'zod';
 import { bench } from '../bench/bench.js';
-import { type BenchCaseName, benchCases } from '../bench/cases.js';
+import { type BenchCaseName, benchCases, isBilevel } from '../bench/cases.js';
 import { benchListing } from '../bench/listing.js';
 import { benchRanks, type RanksOptions } from '../bench/ranks.js';
 import { L2TError } from '../errors.js';
@@ -86,7 +86,12 @@ const caseLines = (): string[] => [
 /** Refuses options that the case does not read. */
 function requireRead(name: BenchCaseName | typeof listingName, given: readonly string[]): void {
   const isListing = name === listingName;
-  const useless = given.filter((key) => key !== 'case' && (key === 'images') !== isListing);
+  const isRead = (key: string) => {
+    if (key === 'case') return true;
+    if (isListing || key === 'images') return isListing && key === 'images';
+    return key !== 'innerSteps' || isBilevel(name);
+  };
+  const useless = given.filter((key) => !isRead(key));
   if (useless.length === 0) return;
   const list = useless.map(flagOf).join(', ');
   throw new L2TError('INVALID_OPTION', `--case ${name} has no use for ${list}: leave out what it does not read.`);

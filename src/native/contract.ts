@@ -406,6 +406,8 @@ export interface BenchJob extends Hyperparameters {
   readonly size: number;
   readonly batch: number;
   readonly source: { readonly network: NetworkSpec; readonly pairs: readonly Pair[] };
+  /** Side of the source's images. */
+  readonly sourceSize: number;
   readonly lr: number;
   readonly device: string;
   readonly threads: number;

@@ -40,6 +40,7 @@ function benchJob(): unknown {
     size: 32,
     batch: 2,
     source: { network: spec(), pairs: [[8, 3]] },
+    sourceSize: 32,
   };
 }
 

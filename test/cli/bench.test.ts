@@ -64,11 +64,26 @@ describe('bench', { timeout: 120_000 }, () => {
 
   it('counts the products of an iteration', () => {
     const settings = { device: 'cpu', threads: 1, convolution: 'auto', innerSteps: 2 } as const;
-    const gflop = (name: BenchCaseName) => iterationGflop(benchJob(name, 'native', settings), 2);
+    const gflop = (name: BenchCaseName) => iterationGflop(benchJob(name, 'native', settings));
     // By hand from the shapes (bench/README.md): 1,137 of the target, 68 of matching, 18 of the source.
     expect(gflop('resnet32-vgg9')).toBeGreaterThan(1137 + 68);
     expect(gflop('resnet32-vgg9')).toBeLessThan(1250);
     expect(gflop('resnet34-resnet18-64') / gflop('resnet34-resnet18')).toBeCloseTo(8, 10);
+    // A real step alone: 3 × (1.3 GFLOP of ResNet-20 at 64 pixels × 32 images / 4 + matching) and the source.
+    const shapes = (64 * 64 * 16 + 32 * 32 * 32 + 16 * 16 * 64) * (64 + 128 + 256 + 512);
+    expect(gflop('fm')).toBeGreaterThan((32 * 3 * 2 * shapes) / 1e9);
+  });
+
+  it('times feature matching, from a source that sees larger images, without virtual steps', async () => {
+    const flags = ['--rounds', '1', '--batch', '2', '--engines', 'native', '--threads', '1'];
+    const outcome = await cli(['bench', '--case', 'fm', ...flags, '--json']);
+    const result = JSON.parse(outcome.stdout);
+    expect(Object.keys(result.cases[0].phases)).toEqual(['source', 'real']);
+    expect(result.innerSteps).toBeUndefined();
+    expect(await cli(['bench', '--case', 'fm', '--inner-steps', '2'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/--case fm has no use for --inner-steps/),
+    });
   });
 
   it('measures how fast large images are decoded', async () => {
