@@ -8,7 +8,9 @@
 #include "binding/worker.h"
 #include "native/backends/cpu/machine.h"
 #include "native/backends/cuda/cuda.h"
+#include "native/backends/timed.h"
 #include "native/core/device.h"
+#include "native/core/error.h"
 #include "native/core/memory.h"
 #include "native/core/threads.h"
 #include "native/nets/initialise.h"
@@ -20,13 +22,23 @@ namespace {
 
 const Group& group_of(const BenchJob& job) { return job.group ? *job.group : alone(); }
 
-std::unique_ptr<run::Learner> make_learner(const BenchJob& job, const at::TensorOptions& options) {
+/// `timed`: set where the job times layers.
+std::unique_ptr<run::Learner> make_learner(const BenchJob& job, const at::TensorOptions& options,
+                                           std::unique_ptr<backends::Timed>& timed) {
   const auto& [network, pairs] = job.source;
   // Timing does not need trained weights.
   auto weights = nets::initial_weights(nets::make_network(network), /*seed=*/1);
   const std::vector<run::SourceConfig> sources{{network, pairs, std::move(weights), job.source_size, {}}};
+  run::Decorate decorate;
+  if (job.layers.value_or(false)) {
+    if (!options.device().is_cpu()) throw Error("INVALID_OPTION", "Layers are timed on the CPU: use --device cpu.");
+    decorate = [&timed](const backends::Backend& backend) -> const backends::Backend& {
+      timed = std::make_unique<backends::Timed>(backend);
+      return *timed;
+    };
+  }
   auto learner = std::make_unique<run::Learner>(job.hyperparameters, job.target, job.size, sources, options,
-                                                /*observe=*/false, run::Sharing{&group_of(job)});
+                                                /*observe=*/false, run::Sharing{&group_of(job)}, decorate);
   learner->initialise(/*seed=*/1);
   learner->start();
   return learner;
@@ -46,7 +58,7 @@ struct Bench::Subject {
         group(job.group),
         batch(job.batch),
         phases(options.device()),
-        learner(make_learner(job, options)),
+        learner(make_learner(job, options, timed)),
         x(random_images(job, job.size, options)),
         source_x(job.source_size == job.size ? x : random_images(job, job.source_size, options)),
         y(at::randint(job.target.classes, {x.size(0)}, options.dtype(at::kLong))),
@@ -60,6 +72,7 @@ struct Bench::Subject {
     learner->measure(&phases);
     phases.start();
     learner->iterate({x, y, batch}, {source_x}, lr);
+    if (timed) timed->stopwatch().lap();
     return phases.seconds();
   }
 
@@ -78,6 +91,7 @@ struct Bench::Subject {
   std::shared_ptr<JoinedGroup> group;
   int64_t batch;  // images of all ranks
   Phases phases;
+  std::unique_ptr<backends::Timed> timed;
   std::unique_ptr<run::Learner> learner;
   at::Tensor x;
   at::Tensor source_x;
@@ -90,7 +104,7 @@ Napi::Function Bench::constructor(Napi::Env env) {
   return DefineClass(
       env, "Bench",
       {InstanceMethod<&Bench::iterate>("iterate"), InstanceMethod<&Bench::iterate_as_graph>("iterateAsGraph"),
-       InstanceMethod<&Bench::traffic>("traffic")});
+       InstanceMethod<&Bench::traffic>("traffic"), InstanceMethod<&Bench::layers>("layers")});
 }
 
 Bench::Bench(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Bench>(info) {
@@ -125,6 +139,11 @@ Napi::Value Bench::iterate_as_graph(const Napi::CallbackInfo& info) {
 
 Napi::Value Bench::traffic(const Napi::CallbackInfo& info) {
   return write(info.Env(), subject_->group ? subject_->group->traffic() : Group::Traffic());
+}
+
+Napi::Value Bench::layers(const Napi::CallbackInfo& info) {
+  const auto& timed = subject_->timed;
+  return write(info.Env(), timed ? timed->stopwatch().timings() : std::vector<backends::Timing>());
 }
 
 Napi::Value measure_machine(const Napi::CallbackInfo& info) {

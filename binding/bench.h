@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include <memory>
+#include <optional>
 
 #include "native/core/phases.h"
 #include "native/run/learner.h"
@@ -19,6 +20,8 @@ struct BenchJob {
   std::string device;
   int threads;
   std::shared_ptr<JoinedGroup> group;
+  /// Times each layer, too.
+  std::optional<bool> layers;
 
   static void fields(auto& self, auto&& visit) {
     run::Hyperparameters::fields(self.hyperparameters, visit);
@@ -31,6 +34,7 @@ struct BenchJob {
     visit("device", self.device);
     visit("threads", self.threads, kThreads);
     visit("group", self.group);
+    visit("layers", self.layers);
   }
 };
 
@@ -55,6 +59,7 @@ class Bench : public Napi::ObjectWrap<Bench> {
  private:
   Napi::Value iterate(const Napi::CallbackInfo& info);
   Napi::Value traffic(const Napi::CallbackInfo& info);
+  Napi::Value layers(const Napi::CallbackInfo& info);
   Napi::Value iterate_as_graph(const Napi::CallbackInfo& info);
 
   /// What an iteration needs; shared with the thread that runs the iteration.

@@ -108,7 +108,7 @@ std::vector<int> source_channels(const std::vector<transfer::Source>& sources,
 
 Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec& target, int64_t size,
                  const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe,
-                 const Sharing& sharing)
+                 const Sharing& sharing, const Decorate& decorate)
     : observe_(observe), engine_(make_engine(hyperparameters, problem_)) {
   problem_.group = sharing.group;
   problem_.local_norm = sharing.local_norm;
@@ -116,6 +116,7 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
   problem_.target = nets::make_network(target);
   const auto precision = set_precision(hyperparameters, options);
   problem_.backend = &backends::backend_for(hyperparameters.convolution, options, precision, *problem_.group);
+  if (decorate) problem_.backend = &decorate(*problem_.backend);
   for (const auto& config : sources) sources_.push_back(load_source(config, options));
   problem_.pairs = all_pairs(sources, sources_, problem_.target);
   target_sizes_ = nets::feature_sizes(problem_.target, size);

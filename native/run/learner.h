@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -22,6 +23,9 @@ struct Sharing {
   bool local_norm = false;  // batch norm's statistics are of a rank's own images, not of the whole batch
 };
 
+/// What stands between a learner and the backend that its options choose, such as a stopwatch.
+using Decorate = std::function<const backends::Backend&(const backends::Backend&)>;
+
 /// The results of one iteration. Scalars stay on the device.
 struct Iteration {
   std::vector<nets::Activations> sources;  // kept only where the learner observes
@@ -37,7 +41,7 @@ class Learner {
   /// `observe`: keep all activations, for the parity checks. The group must outlive the learner.
   Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec& target, int64_t size,
           const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe,
-          const Sharing& sharing = {});
+          const Sharing& sharing = {}, const Decorate& decorate = {});
   Learner(const Learner&) = delete;
   Learner& operator=(const Learner&) = delete;
   ~Learner();

@@ -202,7 +202,7 @@ class Subject {
   }
 }
 
-const secondsOf = (all: readonly number[]): Seconds => ({ min: Math.min(...all), median: median(all) });
+export const secondsOf = (all: readonly number[]): Seconds => ({ min: Math.min(...all), median: median(all) });
 
 const total = (phases: Readonly<Record<string, number>>): number =>
   Object.values(phases).reduce((sum, seconds) => sum + seconds, 0);

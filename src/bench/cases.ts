@@ -1,11 +1,12 @@
-import { addon, type BenchJob } from '../native/addon.js';
+import { addon, type BenchJob, type NetworkSpec } from '../native/addon.js';
 import { type MethodName, needsOf, settingsOf } from '../options/methods.js';
+import type { NetworkName } from '../options/networks.js';
 
 /** Work that is timed: one iteration of a method, all pairs, float32. */
-interface BenchCase {
+export interface BenchCase {
   readonly about: string;
   readonly method: MethodName;
-  readonly source: BenchJob['source']['network'];
+  readonly source: NetworkSpec & { readonly name: NetworkName };
   readonly target: BenchJob['target'];
   readonly size: number;
   /** Side of the source's images; absent: `size`. */
@@ -59,9 +60,12 @@ export const benchCases = {
 
 export type BenchCaseName = keyof typeof benchCases;
 
+export const benchCase = (name: BenchCaseName): BenchCase => benchCases[name];
+
 /** Whether an iteration of the case has virtual steps. */
 export const isBilevel = (name: BenchCaseName): boolean => needsOf(benchCases[name].method).learns;
 
+/** How a case is run. */
 export interface BenchSettings extends Pick<BenchJob, 'device' | 'threads' | 'convolution'> {
   readonly innerSteps: number;
   /** In place of the case's. */
@@ -74,7 +78,7 @@ export function benchJob(
   engine: BenchJob['engine'],
   { device, threads, convolution, innerSteps, batch }: BenchSettings,
 ): BenchJob {
-  const { method, source, target, size, sourceSize = size }: BenchCase = benchCases[name];
+  const { method, source, target, size, sourceSize = size } = benchCase(name);
   return {
     method,
     engine,

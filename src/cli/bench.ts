@@ -2,14 +2,16 @@ import type { Command } from 'commander';
 import * as z from 'zod';
 import { bench } from '../bench/bench.js';
 import { type BenchCaseName, benchCases, isBilevel } from '../bench/cases.js';
+import { benchLayers, type LayersOptions } from '../bench/layers.js';
 import { benchListing } from '../bench/listing.js';
 import { benchRanks, type RanksOptions } from '../bench/ranks.js';
 import { L2TError } from '../errors.js';
 import type { EngineName } from '../native/addon.js';
 import { defaultOf, flagOf, refused } from '../options/check.js';
-import { choice, listed, text, whole } from '../options/row.js';
+import { choice, listed, text, whole, yes } from '../options/row.js';
 import { convolutionNames, engineNames } from '../options/schemas.js';
 import { availableCores } from '../system/threads.js';
+import { formatLayers } from './bench-layers-report.js';
 import { formatBench, formatListing, formatRanks } from './bench-report.js';
 import { addFlags, flagOptions } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
@@ -30,6 +32,7 @@ const schema = z.strictObject({
   convolution: choice(convolutionNames, 'how the native engine computes 3×3 convolutions', { default: 'auto' }),
   innerSteps: whole(1, 1000, 'T, virtual steps on the matching loss', { default: 2 }),
   nproc: whole(2, 64, 'processes of this host that share each batch: times them against one process, on the CPU'),
+  layers: yes('times each layer and sweep of the native engine on the CPU, beside what the machine allows'),
   images: whole(100, 10_000_000, 'files that the case listing generates', { default: 1_300_000 }),
 });
 
@@ -52,22 +55,23 @@ export function register(program: Command): void {
       }
       if (name === listingName) return runListing(or('images'), flags.json);
       const rounds = or('rounds');
+      const same = { rounds, batch: given.batch, convolution: or('convolution'), innerSteps: or('innerSteps') };
+      if (given.layers) {
+        requireOnly('--layers', ['engines', 'device', 'nproc'], given, group !== undefined);
+        return runLayers(name, { ...same, threads: given.threads ?? availableCores() }, flags.json);
+      }
       if (given.nproc !== undefined) {
-        requireRanks(given, group !== undefined);
+        requireOnly('--nproc', ['engines', 'device'], given, group !== undefined);
         const threads = given.threads ?? Math.max(1, Math.floor(availableCores() / given.nproc));
-        const ranks = { ranks: given.nproc, threads, rounds, batch: given.batch };
-        return runRanks(name, { ...ranks, convolution: or('convolution'), innerSteps: or('innerSteps') }, flags.json);
+        return runRanks(name, { ...same, ranks: given.nproc, threads }, flags.json);
       }
       const result = await bench(name, {
         // Automatic differentiation computes in one process only.
         engines: engines(given.engines ?? (group ? 'native' : defaultOf(schema, 'engines'))),
-        rounds,
+        ...same,
         device: or('device'),
-        batch: given.batch,
         threads: given.threads,
         group,
-        convolution: or('convolution'),
-        innerSteps: or('innerSteps'),
         onRound: (round, engine, seconds) => {
           if (!reports(group)) return;
           const what = round <= 0 ? 'warm-up' : `round ${round} of ${rounds}`;
@@ -97,14 +101,28 @@ function requireRead(name: BenchCaseName | typeof listingName, given: readonly s
   throw new L2TError('INVALID_OPTION', `--case ${name} has no use for ${list}: leave out what it does not read.`);
 }
 
-/** Refuses what does not go with --nproc. */
-function requireRanks(given: Readonly<Record<string, unknown>>, inGroup: boolean): void {
-  const useless = ['engines', 'device'].filter((key) => given[key] !== undefined).map(flagOf);
+/** Refuses what does not go with a flag that times the native engine on the CPU, in processes of its own choice. */
+function requireOnly(
+  flag: string,
+  others: readonly string[],
+  given: Readonly<Record<string, unknown>>,
+  inGroup: boolean,
+): void {
+  const useless = others.filter((key) => given[key] !== undefined).map(flagOf);
   if (useless.length > 0) {
     const list = useless.join(', ');
-    throw new L2TError('INVALID_OPTION', `--nproc times the native engine on the CPU: leave out ${list}.`);
+    throw new L2TError('INVALID_OPTION', `${flag} times the native engine on the CPU: leave out ${list}.`);
   }
-  if (inGroup) throw new L2TError('INVALID_OPTION', '--nproc starts the processes itself: leave out launch.');
+  if (inGroup) throw new L2TError('INVALID_OPTION', `${flag} starts from one process: leave out launch.`);
+}
+
+async function runLayers(name: BenchCaseName, options: LayersOptions, json: boolean | undefined): Promise<void> {
+  const onRound = (round: number, seconds: number) => {
+    const what = round === 0 ? 'warm-up' : `round ${round} of ${options.rounds}`;
+    process.stderr.write(`${what}: ${seconds.toFixed(3)} s\n`);
+  };
+  const result = await benchLayers(name, { ...options, onRound });
+  process.stdout.write(json ? `${JSON.stringify(result)}\n` : formatLayers(result));
 }
 
 async function runRanks(name: BenchCaseName, options: RanksOptions, json: boolean | undefined): Promise<void> {

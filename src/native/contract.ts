@@ -413,6 +413,27 @@ export interface BenchJob extends Hyperparameters {
   readonly threads: number;
   /** The processes that share each batch. */
   readonly group?: NativeGroup | undefined;
+  /** Times each layer, too (`layers()`); on the CPU. */
+  readonly layers?: boolean;
+}
+
+/** How long a kind of work takes in an iteration. */
+export interface LayerTiming {
+  readonly part: 'source' | 'unit' | 'matching' | 'loss' | 'importance' | 'vectors';
+  /** Of a unit and of the matching loss at a map: its shape, such as `64→128 @16`. */
+  readonly name: string;
+  /** The operations that a unit fuses, by their kinds; empty for anything else. */
+  readonly operations: readonly string[];
+  /** forward, backward, tangent or tangent-backward; of some parts, several at once or another kind of step. */
+  readonly sweep: string;
+  /** Calls in an iteration. */
+  readonly calls: number;
+  /** Seconds of a call: the mean over an iteration, of the best iteration. */
+  readonly seconds: number;
+  /** Floating-point operations of a call's products of matrices, at least. */
+  readonly flop: number;
+  /** Bytes that a call reads and writes, at least. */
+  readonly bytes: number;
 }
 
 /** What a rank has sent to its group so far. */
@@ -426,6 +447,8 @@ export interface Traffic {
 export interface NativeBench {
   /** 0 without a group. */
   traffic(): Traffic;
+  /** Of all iterations so far, where the job asks for it; otherwise empty. */
+  layers(): LayerTiming[];
   /**
    * Seconds of each phase of one iteration, whose operations are launched one by one; their sum is the iteration's time.
    */

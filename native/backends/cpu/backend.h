@@ -11,6 +11,8 @@ class Cpu final : public Backend {
   /// Fused units (conv_unit.h) for 3×3 convolutions with the batch norm, residual, ReLU and max-pool that follow; the
   /// reference's for the other operations.
   [[nodiscard]] std::vector<Step> units(const Part& part) const override;
+  [[nodiscard]] double products_share(const nets::Conv2d& conv, const std::vector<int64_t>& shape,
+                                      int64_t side) const override;
 
   /// Batch norm is folded into the convolutions, and those of 3×3 are computed as in the fused units.
   [[nodiscard]] nets::Activations infer(const nets::Network& network, Tensors parameters, Tensors buffers,

@@ -30,4 +30,13 @@ std::vector<Step> Cpu::units(const Part& part) const {
   return steps;
 }
 
+double Cpu::products_share(const nets::Conv2d& conv, const std::vector<int64_t>& shape, int64_t side) const {
+  constexpr double kTaps = 9;
+  const auto form = form_of(conv, shape, side);
+  if (!form || *form == Form::kPatches) return 1;
+  const Geometry geometry{*form, /*images=*/1, side, shape[1]};
+  return static_cast<double>(geometry.frequencies() * geometry.rows()) /
+         (kTaps * static_cast<double>(geometry.places()));
+}
+
 }  // namespace l2t::backends::cpu
