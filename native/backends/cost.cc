@@ -144,9 +144,11 @@ UnitCost cost_of(const UnitPlace& unit, const Backend& backend) {
     products += unit.sizes.products(i, backend);
     parameters += unit.sizes.parameters(i);
   }
-  const auto [from, to] = std::pair(unit.sizes.channels(unit.step.inputs.front()), unit.sizes.channels(unit.first + 1));
-  const auto side = unit.sizes.side(unit.first + 1);
-  result.name = std::to_string(from) + "→" + std::to_string(to) + (side > 1 ? " @" + std::to_string(side) : "");
+  const auto x_value = static_cast<size_t>(unit.step.inputs.front());
+  const auto from = std::to_string(unit.sizes.channels(x_value));
+  const auto side = unit.sizes.side(parameters > 0 ? unit.first + 1 : x_value);
+  result.name = parameters > 0 ? from + "→" + std::to_string(unit.sizes.channels(unit.first + 1)) : from;
+  if (side > 1) result.name += " @" + std::to_string(side);
 
   const double with_x = unit.reads_images() ? 0 : 1;  // x̄ and ẋ
   const std::array<double, kSweepCount> times{1, 1 + with_x, 1 + with_x, 1 + 3 * with_x};

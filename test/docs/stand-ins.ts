@@ -30,7 +30,7 @@ export const rows: readonly Row[] = [
   { fits: /^npm install l2t-native$/, not: 'the package is not published' },
   { fits: /^npx l2t-native (build|setup)\b/, not: 'downloads or compiles for minutes' },
   { fits: /^npm run (lint|format|option-help|docs:api)\b/, not: 'works on the repository itself' },
-  { fits: /^npm run (test:\w+|check:cuda|hashes|operations|bench:serving)\b/, not: 'takes minutes' },
+  { fits: /^npm run (test:\w+|check:cuda|hashes|operations|bench:serving|bench:against)\b/, not: 'takes minutes' },
   { fits: /^\.ci\/run$/, not: 'runs these tests' },
   { fits: /^l2t-native live /, not: 'serves a page until Ctrl-C' },
   { fits: /^\/\/ server\.ts\n|^curl .*\/classify$/, not: 'test/docs/serving.test.ts runs the server' },
@@ -51,7 +51,10 @@ export const rows: readonly Row[] = [
   { fits: /^cd exp && (sbatch|parallel) /, not: 'needs a scheduler; the commands of a plan are run by a test' },
   { fits: /^apiVersion: batch/, not: 'needs a Kubernetes cluster' },
   { fits: /^l2t-native bench --case listing$/, adds: '--images 1000' },
-  { fits: /(?<=^l2t-native bench )--case resnet32-vgg9(?= --nproc)/, becomes: '--case demo --batch 4 --rounds 1' },
+  {
+    fits: /(?<=^l2t-native bench )--case resnet32-vgg9(?= --(?:nproc|layers))/,
+    becomes: '--case demo --batch 4 --rounds 1',
+  },
   { fits: /^l2t-native compare (?!--resume|--collect)/, adds: `${small} --seeds 1 --per-class 1` },
   { fits: /^l2t-native curve (?!--resume)/, adds: `${small} --seeds 1 --per-class 1,2` },
   {

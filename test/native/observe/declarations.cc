@@ -6,6 +6,7 @@
 #include "binding/network.h"
 #include "binding/networks.h"
 #include "native/backends/cpu/machine.h"
+#include "native/backends/timed.h"
 #include "native/core/memory.h"
 #include "native/run/events.h"
 #include "native/terms/methods.h"
@@ -48,6 +49,7 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<NetworkJob>("NetworkJob");
   add.operator()<BenchJob>("BenchJob");
   add.operator()<GraphTiming>("GraphTiming");
+  add.operator()<backends::Timing>("LayerTiming");
   add.operator()<GroupConfig>("GroupConfig");
   add.operator()<Group::Traffic>("Traffic");
   add.operator()<backends::cpu::MachineSpeed>("MachineSpeed");
