@@ -1,6 +1,9 @@
 #pragma once
+#include <memory>
 #include <string>
+#include <vector>
 
+#include "native/backends/matching.h"
 #include "native/backends/unit.h"
 #include "native/core/group.h"
 #include "native/nets/forward.h"
@@ -60,25 +63,6 @@ struct AdamState {
   at::Tensor steps;  // done so far: 0-dim, float64, on the device
 };
 
-/// Of the matching loss at one map (terms/matching.h). T: B × C_n × H × W; S: B × C × H × W; k: B × C.
-struct MatchingInputs {
-  const at::Tensor& t;
-  const at::Tensor& source;
-  const at::Tensor& coefficient;
-};
-
-/// A 1×1 convolution's parameters or gradients: C × C_n × 1 × 1 and C.
-struct Pointwise {
-  at::Tensor weight;
-  at::Tensor bias;
-};
-
-struct MatchingSweep {
-  at::Tensor value;  // L, or ė (B × C)
-  at::Tensor t_bar;  // of the gradient, or of its tangent
-  Pointwise bar;
-};
-
 /// Of ops/cross_entropy.h.
 struct CrossEntropy {
   at::Tensor loss;
@@ -118,9 +102,17 @@ class Backend {
   virtual void importance_backward(const at::Tensor& k_bar, const at::Tensor& s, const ops::Importance& importance,
                                    double scale, const ops::ImportanceNetworks& bar) const;
 
+  /// The matching loss at a target map that looks like t; `sources` and `coefficient` as of MatchedMap. By default it
+  /// resizes the sources' maps and takes the direct form below.
+  [[nodiscard]] virtual std::unique_ptr<MatchedMap> matched_map(const std::vector<at::Tensor>& sources,
+                                                                const at::Tensor& coefficient,
+                                                                const at::Tensor& t) const;
+
   // Those that each backend has.
 
-  /// L, T̄, W̄ and b̄ of the matching loss.
+  // The direct form of the matching loss, on resized maps.
+
+  /// L, T̄, W̄ and b̄.
   [[nodiscard]] virtual MatchingSweep matching_gradient(const MatchingInputs& maps,
                                                         const Pointwise& branches) const = 0;
   /// ė and, where `product`, T̄̇, W̄̇ and b̄̇ (undefined otherwise).

@@ -14,6 +14,7 @@ class AutogradEngine final : public bilevel::Engine {
   bilevel::MetaStep meta_step(const bilevel::Batch& batch, const bilevel::Batch& judge, const bilevel::Sgd& sgd,
                               const bilevel::TargetState& state, const ParameterVector& phi) override;
   [[nodiscard]] bool reads_sources() const override { return true; }
+  [[nodiscard]] bool reads_resized() const override { return true; }
 
  private:
   /// The target at θ, with batch statistics; moves running statistics only where `buffers` are given.

@@ -196,7 +196,8 @@ bilevel::Batch Learner::begin(const Labelled& images, const std::vector<at::Tens
   auto batch = labelled(images);
   if (!sources_.empty()) {
     batch.sources = transfer::source_activations(*problem_.backend, sources_, source_x);
-    batch.maps = transfer::make_source_maps(batch.sources, problem_.pairs, target_sizes_);
+    batch.maps = transfer::make_source_maps(batch.sources, problem_.pairs);
+    if (reads_resized()) batch.maps.resized = transfer::resized_maps(batch.sources, problem_.pairs, target_sizes_);
     batch.importance = transfer::importance(*problem_.backend, problem_.meta_networks, phi_.views, batch.maps.pooled);
     mark(problem_.phases, "source");
   }
@@ -208,6 +209,13 @@ bilevel::Batch Learner::begin(const Labelled& images, const std::vector<at::Tens
   // The maps at their own size are large.
   if (!observe_ && !read_later) batch.sources.clear();
   return batch;
+}
+
+/// Whether anything reads the sources' maps at the target's sizes, which are larger than all others.
+bool Learner::reads_resized() const {
+  const auto terms = problem_.all_terms();
+  return engine_->reads_resized() ||
+         std::any_of(terms.begin(), terms.end(), [](const auto* term) { return term->reads_resized(); });
 }
 
 void Learner::end() {

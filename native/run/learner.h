@@ -89,6 +89,7 @@ class Learner {
   [[nodiscard]] bilevel::Batch labelled(const Labelled& images) const;
   /// What all steps on a batch share, made once; end() drops what the terms keep of it, also after a failure.
   bilevel::Batch begin(const Labelled& images, const std::vector<at::Tensor>& source_x);
+  [[nodiscard]] bool reads_resized() const;
   void end();
   Iteration real_step(const bilevel::Batch& batch, const at::Tensor& lr);
   void share_running_statistics(const bilevel::Batch& batch);

@@ -17,6 +17,8 @@ class Attention final : public PairTerm {
   Attention(const std::string& name, Setup& setup)
       : PairTerm(name, setup.pairs()), weight_(setup.setting("attentionWeight")) {}
 
+  [[nodiscard]] bool reads_resized() const override { return true; }
+
  private:
   MapLoss evaluate_pair(size_t i, const Batch& batch, const at::Tensor& t, Tensors /*theta*/,
                         Gradient& /*gradient*/) const override {

@@ -2,7 +2,9 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/zeros_like.h>
+
+#include <algorithm>
+#include <utility>
 
 namespace l2t::terms {
 namespace {
@@ -10,32 +12,49 @@ namespace {
 using backends::MatchingSweep;
 using backends::Pointwise;
 
-/// What L_wfm reads of a batch at one target map T (B × C_n × H × W): the source maps of all pairs that share T, side
-/// by side (C channels), and their coefficients.
-struct MatchedMap {
-  transfer::SharedMap sources;
-  at::Tensor coefficient;  // B × C: k = β/B · λ · w
-
-  [[nodiscard]] backends::MatchingInputs with(const at::Tensor& t) const { return {t, sources.source, coefficient}; }
+/// The pairs that share a target map, in the order of their channels.
+struct SharedMap {
+  int feature;  // n, of the target
+  std::vector<int> pairs;
 };
 
-/// What all points on a batch share.
-struct MatchedBatch {
-  std::vector<MatchedMap> maps;
-  std::vector<at::Tensor> k_bar;  // one for each map: Σ ė over the tangent sweeps
+/// One for each target map that is in a pair, in order of appearance.
+std::vector<SharedMap> group_by_target(const std::vector<transfer::Pair>& pairs) {
+  std::vector<SharedMap> groups;
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    auto group = std::find_if(groups.begin(), groups.end(),
+                              [&](const SharedMap& map) { return map.feature == pairs[i].target_feature; });
+    if (group == groups.end()) group = groups.insert(groups.end(), {pairs[i].target_feature, {}});
+    group->pairs.push_back(static_cast<int>(i));
+  }
+  return groups;
+}
+
+/// What L_wfm reads of a batch at one target map T (B × C_n × H × W).
+struct MatchedMap {
+  std::vector<at::Tensor> sources;             // of each pair, at its own size: B × C_m × h × w
+  at::Tensor coefficient;                      // B × C, of all pairs: k = β/B · λ · w
+  at::Tensor k_bar;                            // Σ ė over the tangent sweeps; undefined before the first
+  std::unique_ptr<backends::MatchedMap> form;  // made at the first point, which takes `sources`
+
+  backends::MatchedMap& at(const at::Tensor& t, const backends::Backend& backend) {
+    if (form == nullptr) form = backend.matched_map(std::exchange(sources, {}), coefficient, t);
+    return *form;
+  }
 };
 
 class MatchingPoint final : public TermPoint {
  public:
-  MatchingPoint(const std::vector<Slice>& branches, MatchedBatch& batch, const backends::Backend& backend)
-      : branches_(branches), batch_(batch), backend_(backend) {}
+  MatchingPoint(const std::vector<Slice>& branches, const std::vector<SharedMap>& shared, std::vector<MatchedMap>& maps,
+                const backends::Backend& backend)
+      : branches_(branches), shared_(shared), maps_(maps), backend_(backend) {}
 
   at::Tensor forward(const nets::Activations& target, Tensors theta) override {
     at::Tensor loss;
-    for (const auto& map : batch_.maps) {
-      t_.push_back(target.features[map.sources.feature]);
-      at_theta_.push_back(gather(map, theta));
-      gradient_.push_back(backend_.matching_gradient(map.with(t_.back()), at_theta_.back()));
+    for (size_t i = 0; i < maps_.size(); ++i) {
+      const auto& t = target.features[shared_[i].feature];
+      points_.push_back(maps_[i].at(t, backend_).at(t, gather(shared_[i], theta)));
+      gradient_.push_back(points_.back()->gradient());
       add_to(loss, gradient_.back().value);
     }
     return loss;
@@ -44,14 +63,10 @@ class MatchingPoint final : public TermPoint {
   void backward(nets::Activations& bar) override { take(bar); }
 
   void tangent(const nets::Activations& dot, Tensors theta_dot, bool keep) override {
-    if (batch_.k_bar.empty()) {
-      for (const auto& map : batch_.maps) batch_.k_bar.push_back(at::zeros_like(map.coefficient));
-    }
-    for (size_t i = 0; i < batch_.maps.size(); ++i) {
-      const auto& map = batch_.maps[i];
-      const auto& t_dot = dot.features[map.sources.feature];
-      auto tangent = backend_.matching_tangent(map.with(t_[i]), t_dot, at_theta_[i], gather(map, theta_dot), keep);
-      batch_.k_bar[i].add_(tangent.value);
+    for (size_t i = 0; i < maps_.size(); ++i) {
+      const auto& t_dot = dot.features[shared_[i].feature];
+      auto tangent = points_[i]->tangent(t_dot, gather(shared_[i], theta_dot), keep);
+      add_to(maps_[i].k_bar, tangent.value);
       if (keep) gradient_.push_back(std::move(tangent));
     }
   }
@@ -59,15 +74,15 @@ class MatchingPoint final : public TermPoint {
   void tangent_backward(nets::Activations& bar_dot) override { take(bar_dot); }
 
   void add_gradient(Tensors theta_bar) override {
-    for (size_t i = 0; i < gradient_.size(); ++i) scatter(batch_.maps[i], gradient_[i].bar, theta_bar);
+    for (size_t i = 0; i < gradient_.size(); ++i) scatter(shared_[i], gradient_[i].bar, theta_bar);
     gradient_.clear();
   }
 
  private:
-  [[nodiscard]] Pointwise gather(const MatchedMap& map, Tensors theta) const {
+  [[nodiscard]] Pointwise gather(const SharedMap& map, Tensors theta) const {
     std::vector<at::Tensor> weights;
     std::vector<at::Tensor> biases;
-    for (const int pair : map.sources.pairs) {
+    for (const int pair : map.pairs) {
       const auto branch = branches_[pair].of(theta);
       weights.push_back(branch[0]);
       biases.push_back(branch[1]);
@@ -76,9 +91,9 @@ class MatchingPoint final : public TermPoint {
     return {at::cat(weights), at::cat(biases)};
   }
 
-  void scatter(const MatchedMap& map, const Pointwise& gradient, Tensors theta_bar) const {
+  void scatter(const SharedMap& map, const Pointwise& gradient, Tensors theta_bar) const {
     int64_t begin = 0;
-    for (const int pair : map.sources.pairs) {
+    for (const int pair : map.pairs) {
       const auto branch = branches_[pair].of(theta_bar);
       const int64_t count = branch[1].size(0);
       branch[0].copy_(gradient.weight.narrow(0, begin, count));
@@ -90,23 +105,27 @@ class MatchingPoint final : public TermPoint {
   /// Moves the maps' cotangents (or their tangents) out.
   void take(nets::Activations& bar) {
     for (size_t i = 0; i < gradient_.size(); ++i) {
-      add_to(bar.features[batch_.maps[i].sources.feature], std::move(gradient_[i].t_bar));
+      add_to(bar.features[shared_[i].feature], std::move(gradient_[i].t_bar));
     }
   }
 
   const std::vector<Slice>& branches_;
-  MatchedBatch& batch_;
+  const std::vector<SharedMap>& shared_;
+  std::vector<MatchedMap>& maps_;
   const backends::Backend& backend_;
   // One for each map:
-  std::vector<at::Tensor> t_;
-  std::vector<Pointwise> at_theta_;
+  std::vector<std::unique_ptr<backends::MatchingPoint>> points_;
   std::vector<MatchingSweep> gradient_;  // or its tangent
 };
 
 class Matching final : public Term {
  public:
   Matching(const std::string& name, Setup& setup)
-      : Term(name), pairs_(setup.pairs()), beta_(setup.setting("beta")), backend_(setup.backend()) {
+      : Term(name),
+        pairs_(setup.pairs()),
+        shared_(group_by_target(pairs_)),
+        beta_(setup.setting("beta")),
+        backend_(setup.backend()) {
     for (size_t i = 0; i < pairs_.size(); ++i) {
       const int64_t in = setup.target().features[pairs_[i].target_feature].channels;
       const int64_t out = setup.source(pairs_[i]).features[pairs_[i].source_feature].channels;
@@ -123,27 +142,31 @@ class Matching final : public Term {
 
   void begin(const Batch& batch) override {
     const double scale = beta_ / static_cast<double>(batch.whole.images);
-    for (const auto& shared : batch.maps.shared) {
+    for (const auto& map : shared_) {
+      std::vector<at::Tensor> sources;
       std::vector<at::Tensor> coefficients;
-      for (const int pair : shared.pairs)
+      for (const int pair : map.pairs) {
+        sources.push_back(transfer::map_of(batch.sources, pairs_[pair]));
         coefficients.push_back(transfer::coefficient(batch.importance, pair, scale, batch.maps.pooled[pair]));
-      batch_.maps.push_back({shared, coefficients.size() == 1 ? coefficients.front() : at::cat(coefficients, 1)});
+      }
+      maps_.push_back(
+          {std::move(sources), coefficients.size() == 1 ? coefficients.front() : at::cat(coefficients, 1), {}, {}});
     }
   }
 
-  void end() override { batch_ = {}; }
+  void end() override { maps_.clear(); }
 
   std::unique_ptr<TermPoint> point(const Batch& /*batch*/) override {
-    return std::make_unique<MatchingPoint>(branches_, batch_, backend_);
+    return std::make_unique<MatchingPoint>(branches_, shared_, maps_, backend_);
   }
 
   [[nodiscard]] at::Tensor phi_gradient(const Batch& batch, const transfer::MetaNetworks& networks) const override {
     std::vector<at::Tensor> by_pair(pairs_.size());
-    for (size_t i = 0; i < batch_.maps.size(); ++i) {
+    for (size_t i = 0; i < maps_.size(); ++i) {
       int64_t begin = 0;
-      for (const int pair : batch_.maps[i].sources.pairs) {
+      for (const int pair : shared_[i].pairs) {
         const int64_t channels = batch.maps.pooled[pair].size(1);
-        by_pair[pair] = batch_.k_bar[i].narrow(1, begin, channels);
+        by_pair[pair] = maps_[i].k_bar.narrow(1, begin, channels);
         begin += channels;
       }
     }
@@ -153,10 +176,11 @@ class Matching final : public Term {
 
  private:
   std::vector<transfer::Pair> pairs_;
+  std::vector<SharedMap> shared_;
   double beta_;
   const backends::Backend& backend_;
   std::vector<Slice> branches_;  // one for each pair
-  MatchedBatch batch_;
+  std::vector<MatchedMap> maps_;
 };
 
 }  // namespace

@@ -72,6 +72,8 @@ class Term {
   [[nodiscard]] virtual Reads reads() const = 0;
   /// Whether it reads the sources' maps at their own size (Batch::sources).
   [[nodiscard]] virtual bool reads_sources() const { return false; }
+  /// Whether its sweeps read the sources' maps at the target's sizes (SourceMaps::resized).
+  [[nodiscard]] virtual bool reads_resized() const { return false; }
   /// Whether the virtual steps of a bilevel method take this term, which the meta-networks weight.
   [[nodiscard]] virtual bool in_virtual_steps() const { return false; }
 

@@ -27,6 +27,8 @@ class Vid final : public PairTerm {
     }
   }
 
+  [[nodiscard]] bool reads_resized() const override { return true; }
+
  private:
   MapLoss evaluate_pair(size_t i, const Batch& batch, const at::Tensor& t, Tensors theta,
                         Gradient& gradient) const override {

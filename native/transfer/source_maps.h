@@ -16,32 +16,28 @@ struct Source {
   std::vector<at::Tensor> buffers;
 };
 
-/// All source maps that are matched with one target map, their channels side by side.
-struct SharedMap {
-  int feature;             // n, of the target
-  std::vector<int> pairs;  // in order of their channels
-  at::Tensor source;       // B × ΣC_m × H_n × W_n
-};
-
 /// All that a batch needs from the sources, computed once per iteration.
 struct SourceMaps {
   /// By pair: S^m averaged over places, before any resizing: B × C_m.
   std::vector<at::Tensor> pooled;
-  /// One for each target map that is in a pair.
-  std::vector<SharedMap> shared;
-  /// By pair: S^m at the target map's size, B × C_m × H_n × W_n (bilinear, align_corners = false, no antialiasing): a
-  /// view into `shared`.
+  /// By pair: S^m at the target map's size, B × C_m × H_n × W_n (backends/matching.h). Empty where nothing reads it.
   std::vector<at::Tensor> resized;
   /// Of the first source, B × classes.
   at::Tensor logits;
 };
 
+/// The source map of a pair, at its own size.
+const at::Tensor& map_of(const std::vector<nets::Activations>& sources, const Pair& pair);
+
 /// Forward pass of every source k, in evaluation mode, on its images x[k].
 std::vector<nets::Activations> source_activations(const backends::Backend& backend, const std::vector<Source>& sources,
                                                   const std::vector<at::Tensor>& x);
 
-/// `target_sizes`: sides of the target's features.
-SourceMaps make_source_maps(const std::vector<nets::Activations>& sources, const std::vector<Pair>& pairs,
-                            const std::vector<int64_t>& target_sizes);
+/// Without the resized maps.
+SourceMaps make_source_maps(const std::vector<nets::Activations>& sources, const std::vector<Pair>& pairs);
+
+/// SourceMaps::resized. `target_sizes`: sides of the target's features.
+std::vector<at::Tensor> resized_maps(const std::vector<nets::Activations>& sources, const std::vector<Pair>& pairs,
+                                     const std::vector<int64_t>& target_sizes);
 
 }  // namespace l2t::transfer
