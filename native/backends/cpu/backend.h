@@ -18,7 +18,12 @@ class Cpu final : public Backend {
   [[nodiscard]] nets::Activations infer(const nets::Network& network, Tensors parameters, Tensors buffers,
                                         const at::Tensor& x) const override;
 
-  // The matching loss: its value and its gradient take one pass over the map, and so do their tangents. A pass computes
+  /// By Gram matrices (matching_gram.h) where that is cheaper; else the direct form below.
+  [[nodiscard]] std::unique_ptr<MatchedMap> matched_map(const std::vector<at::Tensor>& sources,
+                                                        const at::Tensor& coefficient,
+                                                        const at::Tensor& t) const override;
+
+  // The direct form: its value and its gradient take one pass over the map, and so do their tangents. A pass computes
   // some rows at a time, so D is never stored whole.
   [[nodiscard]] MatchingSweep matching_gradient(const MatchingInputs& maps, const Pointwise& branches) const override;
   [[nodiscard]] MatchingSweep matching_tangent(const MatchingInputs& maps, const at::Tensor& t_dot,

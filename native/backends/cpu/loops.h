@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "native/backends/cpu/gemm.h"
+#include "native/backends/cpu/loops_gram.h"
 
 /// The loops of a fused unit (conv_unit.h) and of the matching loss over maps and tiles; each runs on one thread. They
 /// are compiled once for each instruction set (loops.inc); the set is chosen at run time.
@@ -128,6 +129,7 @@ struct Loops {
 
   /// A product of small matrices, in whose b rows follow each other: b is not transposed.
   Gemm<T> product;
+  GramLoops<T> gram;
 };
 
 /// For the best instruction set of this machine: avx512, avx2 (with FMA), or baseline, as for all other code.

@@ -11,6 +11,7 @@
 #include "native/backends/cpu/domain.h"
 #include "native/backends/cpu/gemm.h"
 #include "native/backends/cpu/loops.h"
+#include "native/backends/cpu/matching_gram.h"
 
 namespace l2t::backends::cpu {
 namespace {
@@ -19,9 +20,9 @@ namespace {
 constexpr int64_t kRows = 256;
 
 template <class T>
-class Matching {
+class Direct {
  public:
-  Matching(const MatchingInputs& maps, const Pointwise& branches)
+  Direct(const MatchingInputs& maps, const Pointwise& branches)
       : t_(channels_last(maps.t)),
         source_(channels_last(maps.source)),
         coefficient_(maps.coefficient.contiguous()),
@@ -146,15 +147,21 @@ class Matching {
 
 }  // namespace
 
+std::unique_ptr<MatchedMap> Cpu::matched_map(const std::vector<at::Tensor>& sources, const at::Tensor& coefficient,
+                                             const at::Tensor& t) const {
+  return gram_is_cheaper(sources, t) ? gram_matching(sources, coefficient, t)
+                                     : direct_matching(*this, sources, coefficient, t.size(2));
+}
+
 MatchingSweep Cpu::matching_gradient(const MatchingInputs& maps, const Pointwise& branches) const {
-  return maps.t.scalar_type() == at::kFloat ? Matching<float>(maps, branches).gradient()
-                                            : Matching<double>(maps, branches).gradient();
+  return maps.t.scalar_type() == at::kFloat ? Direct<float>(maps, branches).gradient()
+                                            : Direct<double>(maps, branches).gradient();
 }
 
 MatchingSweep Cpu::matching_tangent(const MatchingInputs& maps, const at::Tensor& t_dot, const Pointwise& branches,
                                     const Pointwise& branches_dot, bool product) const {
-  return maps.t.scalar_type() == at::kFloat ? Matching<float>(maps, branches).tangent(t_dot, branches_dot, product)
-                                            : Matching<double>(maps, branches).tangent(t_dot, branches_dot, product);
+  return maps.t.scalar_type() == at::kFloat ? Direct<float>(maps, branches).tangent(t_dot, branches_dot, product)
+                                            : Direct<double>(maps, branches).tangent(t_dot, branches_dot, product);
 }
 
 }  // namespace l2t::backends::cpu

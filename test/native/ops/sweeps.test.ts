@@ -60,6 +60,12 @@ const cases: readonly [operation: string, shape: Shape][] = [
   ['unit', [2, 3, 16, 8, 2, 2, 0]],
   ['fused matching_loss', [3, 5, 7, 4, 0, 0, 0]],
   ['fused matching_loss', [2, 19, 33, 17, 0, 0, 0]],
+  // Then the sides of the source's maps: smaller than the target's, equal, and larger.
+  ['gram matching_loss', [3, 5, 7, 9, 4, 9, 13]],
+  ['gram matching_loss', [2, 19, 33, 17, 1, 2, 16]],
+  ['gram matching_loss', [2, 1, 1, 5, 3, 0, 0]],
+  ['gram matching_loss', [2, 16, 32, 12, 6, 6, 12]],
+  ['gram matching_loss', [1, 3, 2, 1, 1, 2, 0]],
 ];
 
 describe.each(cases)('%s %j', (operation, shape) => {

@@ -2,6 +2,7 @@
 
 #include "native/backends/cpu/backend.h"
 #include "native/backends/cpu/conv_unit.h"
+#include "native/backends/cpu/matching_gram.h"
 #include "native/backends/reference/backend.h"
 #include "native/ops/adaptive_avg_pool.h"
 #include "native/ops/add.h"
@@ -204,6 +205,42 @@ Rule matching(const Shape& s, const backends::Backend& backend) {
       }};
 }
 
+/// The matching loss by Gram matrices, from source maps of the sides kernel, stride and padding (0: there is none); all
+/// but the first have half of its channels, and one more.
+Rule gram_matching(const Shape& s) {
+  Tensors sources;
+  Tensors same_size;
+  for (const int64_t side : {s.kernel, s.stride, s.padding}) {
+    if (side == 0) continue;
+    sources.push_back(draw({s.batch, sources.empty() ? s.out : s.out / 2 + 1, side, side}));
+    same_size.push_back(at::upsample_bilinear2d(sources.back(), {s.side, s.side}, false));
+  }
+  const auto source = at::cat(same_size, 1);
+  const int64_t channels = source.size(1);
+  const auto k = at::rand({s.batch, channels}, at::kDouble);
+  const auto list = [](const backends::MatchingSweep& sweep) {
+    return Tensors{sweep.t_bar, sweep.bar.weight, sweep.bar.bias};
+  };
+  return {{draw({s.batch, s.in, s.side, s.side}), draw({channels, s.in, 1, 1}), draw({channels})},
+          [=](const Tensors& x) { return (k * (at::conv2d(x[0], x[1], x[2]) - source).square().mean({2, 3})).sum(); },
+          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            const auto type = x[0].scalar_type();
+            Tensors typed;
+            for (const auto& map : sources) typed.push_back(map.to(type));
+            const auto k_typed = k.to(type);
+            const auto map = backends::cpu::gram_matching(typed, k_typed, x[0]);
+            const auto point = map->at(x[0], {x[1], x[2]});
+            const auto value = point->gradient();
+            const auto tangent = point->tangent(dot[0], {dot[1], dot[2]}, /*product=*/true);
+            const auto e_dot = point->tangent(dot[0], {dot[1], dot[2]}, /*product=*/false).value;
+            TORCH_CHECK(at::equal(e_dot, tangent.value), "ė without the product is another");
+            Tensors scaled;
+            const auto g = list(value);
+            for (const auto& tensor : g) scaled.push_back(tensor * bar);
+            return {value.value, scaled, (k_typed * tangent.value).sum(), combine(g, list(tangent), bar, bar_dot)};
+          }};
+}
+
 /// For a loss with no more than a gradient: the tangent is ⟨gradient, ẋ⟩, and there is no tangent of the gradient.
 Sweeps of_gradient(const at::Tensor& loss, const Tensors& gradient, const Tensors& dot, const at::Tensor& bar) {
   auto loss_dot = at::zeros_like(loss);
@@ -353,6 +390,7 @@ Rule make_rule(const std::string& operation, const Shape& shape) {
   if (operation == "vid_loss") return vid(shape);
   if (operation == "matching_loss") return matching(shape, backends::reference::backend());
   if (operation == "fused matching_loss") return matching(shape, backends::cpu::backend());
+  if (operation == "gram matching_loss") return gram_matching(shape);
   TORCH_CHECK(false, "no rule for ", operation);
 }
 
