@@ -8,8 +8,9 @@
  */
 import { spawnSync } from 'node:child_process';
 import { basename, join } from 'node:path';
+import { cacheFolder } from './apt-unpack.mjs';
 import { buildNative, packageRoot } from './build-native.mjs';
-import { cacheFolder, cudaLibTorch } from './cuda-libtorch.mjs';
+import { cudaLibTorch } from './cuda-libtorch.mjs';
 import { makeStubs } from './cuda-stubs.mjs';
 import { inspect, requireLibTorch } from './libtorch.mjs';
 import { filesBelow } from './stamps.mjs';
@@ -128,7 +129,7 @@ function loads() {
   say('level 3: loading the addon over stub libraries');
   const { libraries } = cudaLibTorch(say);
   expectRefusal('without the stubs', load(libraries), 'LIBTORCH_NOT_FOUND', /a CUDA library .* is missing/);
-  const stubs = join(cacheFolder(), 'stubs');
+  const stubs = join(cacheFolder('check-cuda'), 'stubs');
   say(`stubs: ${makeStubs(stubs, libraries).join(' ')}`);
   const all = [stubs, ...libraries];
   const anyVersion = { L2T_CUDA_ANY_VERSION: '1' };

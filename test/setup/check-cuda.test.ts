@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { sourcesWith } from '../../scripts/apt-unpack.mjs';
 import { packageRoot } from '../../scripts/build-native.mjs';
-import { sourcesWithCuda } from '../../scripts/cuda-libtorch.mjs';
 import { functionsOf } from '../../scripts/cuda-stubs.mjs';
 
 const check = (...args: string[]) =>
@@ -20,7 +20,7 @@ test("apt's mirrors, with the sections that hold CUDA", () => {
     'https://other.example/debian/|trixie-updates|main|',
     '',
   ].join('\n');
-  expect(sourcesWithCuda(targets)).toEqual([
+  expect(sourcesWith(['main', 'contrib', 'non-free'], targets)).toEqual([
     'deb [signed-by=/usr/share/keyrings/debian.gpg] http://mirror.example/debian/ trixie main contrib non-free',
     'deb https://other.example/debian/ trixie-updates main contrib non-free',
   ]);
