@@ -39,6 +39,7 @@ export const probe: Probe;
 export function inspect(
   prefix: string,
   load?: Probe,
+  folders?: readonly string[],
 ): { prefix: string; libDir: string; version: string; reason?: undefined } | { reason: string };
 export function findLibTorch(options?: SearchOptions): { found: LibTorch | undefined; tried: Refusal[] };
 export function explain(tried: readonly Refusal[], cli?: string): string;

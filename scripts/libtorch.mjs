@@ -99,13 +99,13 @@ export function probe(library, timeout = 60_000) {
   return said === 'loaded' ? undefined : said.split('\n')[0] || 'it does not load, without a reason';
 }
 
-/** Looks at one folder. Returns { prefix, libDir, version } or { reason }. */
-export function inspect(prefix, load = probe) {
+/** Looks at one folder. `folders`: where below it libraries may be. Returns { prefix, libDir, version } or { reason }. */
+export function inspect(prefix, load = probe, folders = libraryFolders()) {
   if (!existsSync(prefix)) return { reason: 'no such folder' };
-  const libDir = libraryFolders()
+  const libDir = folders
     .map((folder) => join(prefix, folder))
     .find((folder) => existsSync(join(folder, 'libtorch.so')));
-  if (libDir === undefined) return { reason: `no libtorch.so in ${libraryFolders().join(', ')}` };
+  if (libDir === undefined) return { reason: `no libtorch.so in ${folders.join(', ')}` };
   const header = readIfThere(join(prefix, versionHeader));
   if (header === undefined) return { reason: `no headers (${versionHeader} is missing)` };
   const version = versionFromHeader(header);

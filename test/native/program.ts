@@ -3,15 +3,22 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const build = process.env.L2T_NATIVE_BUILD ?? fileURLToPath(new URL('../../build', import.meta.url));
+/** The words before a program, as JSON: scripts/check-arm.mjs runs programs for another machine under an emulator. */
+const emulator = JSON.parse(process.env.L2T_EMULATOR ?? '[]') as string[];
 
 /** A program of test/native, built beside the addon. */
 export const programPath = (name: string): string => join(build, 'test', `l2t_${name}`);
 
+function command(name: string, words: string[]): [string, string[]] {
+  const [first = '', ...others] = [...emulator, programPath(name), ...words];
+  return [first, others];
+}
+
 /** What it prints, one JSON document. */
 export function measured(name: string, ...words: string[]): unknown {
-  return JSON.parse(execFileSync(programPath(name), words, { encoding: 'utf8' }));
+  return JSON.parse(execFileSync(...command(name, words), { encoding: 'utf8' }));
 }
 
 export function outcome(name: string, ...words: string[]) {
-  return spawnSync(programPath(name), words, { encoding: 'utf8' });
+  return spawnSync(...command(name, words), { encoding: 'utf8' });
 }
