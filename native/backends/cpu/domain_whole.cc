@@ -34,8 +34,9 @@ template <class T>
 template <class Multiply>
 void Domain<T>::by_blocks(int64_t width, const Multiply& multiply, const Read& read) const {
   const int64_t of_image = x_.rows();
-  const int64_t bytes = x_.frequencies() * of_image * width * static_cast<int64_t>(sizeof(T));
-  const int64_t block = std::max<int64_t>(1, std::min(kBlockBytes / bytes, x_.images));
+  const int64_t bytes = x_.images * x_.frequencies() * of_image * width * static_cast<int64_t>(sizeof(T));
+  const int64_t blocks = std::min((bytes + kBlockBytes - 1) / kBlockBytes, x_.images);
+  const int64_t block = (x_.images + blocks - 1) / blocks;  // all of about one size: small products are slow
   const auto product = empty_planes(x_.frequencies(), block * of_image, width, options_);
   const auto m = in<T>(product, width);
   for (int64_t first = 0; first < x_.images; first += block) {
