@@ -1,9 +1,9 @@
 /**
  * `npm run check:arm`: checks the native part on 64-bit ARM as far as that is possible without such a machine, in two
  * levels.
- * 1. The addon and the tests' program compile and link for ARM, against Debian's LibTorch for arm64 (downloads 130 MB
+ * 1. The addon and the tests' programs compile and link for ARM, against Debian's LibTorch for arm64 (downloads 130 MB
  *    once), and the loops of the CPU's kernels are NEON instructions.
- * 2. The program of the tests of kernels runs under QEMU, and these tests pass.
+ * 2. The programs of the tests of kernels, and of operations that use them, run under QEMU, and these tests pass.
  * The last line names each level and its result. Where the cross compiler or QEMU is missing, it says what to install,
  * and exits with 0.
  */
@@ -21,8 +21,8 @@ const triplet = 'aarch64-linux-gnu';
 const compiler = `${triplet}-g++`;
 const emulator = 'qemu-aarch64';
 // Programs of test/native, and the tests that run them.
-const programs = ['kernels'];
-const tests = ['test/native/kernels.test.ts'];
+const programs = ['kernels', 'sweeps'];
+const tests = ['test/native/kernels.test.ts', 'test/native/ops/sweeps.test.ts'];
 
 const say = (line) => console.log(`[check:arm] ${line}`);
 

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 const build = process.env.L2T_NATIVE_BUILD ?? fileURLToPath(new URL('../../build', import.meta.url));
 /** The words before a program, as JSON: scripts/check-arm.mjs runs programs for another machine under an emulator. */
 const emulator = JSON.parse(process.env.L2T_EMULATOR ?? '[]') as string[];
+/** Then a program takes seconds to start. */
+export const emulated = emulator.length > 0;
 
 /** A program of test/native, built beside the addon. */
 export const programPath = (name: string): string => join(build, 'test', `l2t_${name}`);
