@@ -89,6 +89,7 @@ describe.each(checked)('%s %j', (operation, shape) => {
 
   test('the tangent is the central difference', () => {
     // A step of 1e-6 leaves 1e-12 of curvature and 1e-10 of rounding.
-    expect(difference).toBeLessThan(1e-8);
+    // The tangent of a loss is a sum that cancels, so its rounding counts for more: 2e-8 on ARM, 5e-9 on x64.
+    expect(difference).toBeLessThan(emulated && operation.endsWith('_loss') ? 1e-7 : 1e-8);
   });
 });
