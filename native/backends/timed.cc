@@ -77,6 +77,44 @@ class TimedUnit final : public Unit {
   UnitCost cost_;
 };
 
+class TimedPoint final : public MatchingPoint {
+ public:
+  TimedPoint(std::unique_ptr<MatchingPoint> inner, Stopwatch& stopwatch, size_t index, const MatchingCost& cost)
+      : inner_(std::move(inner)), stopwatch_(stopwatch), index_(index), cost_(cost) {}
+
+  MatchingSweep gradient() override {
+    return timed(stopwatch_, {Section::kMatching, index_, 1}, {cost_.name(), {}, "forward, backward", cost_.gradient()},
+                 [&] { return inner_->gradient(); });
+  }
+  MatchingSweep tangent(const at::Tensor& t_dot, const Pointwise& branches_dot, bool product) override {
+    return timed(stopwatch_, {Section::kMatching, index_, product ? size_t{3} : size_t{2}},
+                 {cost_.name(), {}, product ? "tangent, tangent-backward" : "tangent", cost_.tangent(product)},
+                 [&] { return inner_->tangent(t_dot, branches_dot, product); });
+  }
+
+ private:
+  std::unique_ptr<MatchingPoint> inner_;
+  Stopwatch& stopwatch_;
+  size_t index_;
+  MatchingCost cost_;
+};
+
+class TimedMap final : public MatchedMap {
+ public:
+  TimedMap(std::unique_ptr<MatchedMap> inner, Stopwatch& stopwatch, size_t index, const MatchingCost& cost)
+      : inner_(std::move(inner)), stopwatch_(stopwatch), index_(index), cost_(cost) {}
+
+  [[nodiscard]] std::unique_ptr<MatchingPoint> at(const at::Tensor& t, const Pointwise& branches) const override {
+    return std::make_unique<TimedPoint>(inner_->at(t, branches), stopwatch_, index_, cost_);
+  }
+
+ private:
+  std::unique_ptr<MatchedMap> inner_;
+  Stopwatch& stopwatch_;
+  size_t index_;
+  MatchingCost cost_;
+};
+
 /// Of flat vectors that are read or written `times` times in all.
 Cost vectors_cost(const at::Tensor& vector, double times) { return {0, times * static_cast<double>(vector.nbytes())}; }
 
@@ -152,19 +190,13 @@ size_t Timed::matched(const std::string& name) const {
   return static_cast<size_t>(at - matched_.begin());
 }
 
-MatchingSweep Timed::matching_gradient(const MatchingInputs& maps, const Pointwise& branches) const {
-  const MatchingCost cost(maps.t, {maps.source});
-  return timed(stopwatch_, {Section::kMatching, matched(cost.name()), 0},
-               {cost.name(), {}, "forward, backward", cost.gradient()},
-               [&] { return inner_.matching_gradient(maps, branches); });
-}
-
-MatchingSweep Timed::matching_tangent(const MatchingInputs& maps, const at::Tensor& t_dot, const Pointwise& branches,
-                                      const Pointwise& branches_dot, bool product) const {
-  const MatchingCost cost(maps.t, {maps.source});
-  return timed(stopwatch_, {Section::kMatching, matched(cost.name()), product ? size_t{2} : size_t{1}},
-               {cost.name(), {}, product ? "tangent, tangent-backward" : "tangent", cost.tangent(product)},
-               [&] { return inner_.matching_tangent(maps, t_dot, branches, branches_dot, product); });
+std::unique_ptr<MatchedMap> Timed::matched_map(const std::vector<at::Tensor>& sources, const at::Tensor& coefficient,
+                                               const at::Tensor& t) const {
+  const MatchingCost cost(t, sources);
+  const auto index = matched(cost.name());
+  return timed(stopwatch_, {Section::kMatching, index, 0}, {cost.name(), {}, "of a batch", {}}, [&] {
+    return std::make_unique<TimedMap>(inner_.matched_map(sources, coefficient, t), stopwatch_, index, cost);
+  });
 }
 
 void Timed::sgd_step(const Sgd& sgd, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,

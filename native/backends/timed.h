@@ -91,10 +91,17 @@ class Timed final : public Backend {
   [[nodiscard]] ops::Importance importance(const at::Tensor& s, const ops::ImportanceNetworks& networks) const override;
   void importance_backward(const at::Tensor& k_bar, const at::Tensor& s, const ops::Importance& importance,
                            double scale, const ops::ImportanceNetworks& bar) const override;
-  [[nodiscard]] MatchingSweep matching_gradient(const MatchingInputs& maps, const Pointwise& branches) const override;
+  [[nodiscard]] std::unique_ptr<MatchedMap> matched_map(const std::vector<at::Tensor>& sources,
+                                                        const at::Tensor& coefficient,
+                                                        const at::Tensor& t) const override;
+  [[nodiscard]] MatchingSweep matching_gradient(const MatchingInputs& maps, const Pointwise& branches) const override {
+    return inner_.matching_gradient(maps, branches);
+  }
   [[nodiscard]] MatchingSweep matching_tangent(const MatchingInputs& maps, const at::Tensor& t_dot,
                                                const Pointwise& branches, const Pointwise& branches_dot,
-                                               bool product) const override;
+                                               bool product) const override {
+    return inner_.matching_tangent(maps, t_dot, branches, branches_dot, product);
+  }
   void sgd_step(const Sgd& sgd, const at::Tensor& theta, const at::Tensor& velocity, const at::Tensor& gradient,
                 const at::Tensor& next_theta, const at::Tensor& next_velocity) const override;
   [[nodiscard]] at::Tensor sgd_adjoint(const Sgd& sgd, const at::Tensor& a, const at::Tensor& b) const override;
