@@ -54,6 +54,7 @@ GramSources<T>::GramSources(const std::vector<at::Tensor>& maps, int64_t side) {
     size->sources.push_back({own, channels});
     channels += own.size(1);
   }
+  std::sort(sizes.begin(), sizes.end(), [](const auto& a, const auto& b) { return a.resize.from() < b.resize.from(); });
   p_s.resize(maps.front().size(0) * channels);
   u.resize(p_s.size());
   for (const auto& size : sizes) take_sums(size);

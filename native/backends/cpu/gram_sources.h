@@ -54,7 +54,7 @@ template <class T>
 struct GramSources {
   GramSources(const std::vector<at::Tensor>& maps, int64_t side);
 
-  std::vector<GramSize<T>> sizes;
+  std::vector<GramSize<T>> sizes;  // the smallest first
   int64_t channels = 0;
   std::vector<double> p_s;
   std::vector<double> u;

@@ -63,6 +63,8 @@ struct GramLoops {
   /// z = Uᵀ y.
   void (*enlarge_adjoint)(const Axis<T>& axis, int64_t channels, const T* y, T* rows, T* z);
   void (*column_sums)(int64_t channels, int64_t rows, const T* x, double* sums);
+  /// x += 1 vᵀ.
+  void (*add_to_rows)(int64_t channels, int64_t rows, const double* v, T* x);
 
   /// Writes E = W G + b mᵀ − Q and e_0 = W m + b HW − ⟨p, S⟩; adds to the loss.
   void (*gradient)(const GramRows<T>& of, const T* wg, const T* q, const double* u, GramSweep<T> to, T* e, double* e_0,

@@ -26,7 +26,7 @@ namespace l2t::backends::cpu {
 std::unique_ptr<MatchedMap> gram_matching(const std::vector<at::Tensor>& sources, const at::Tensor& coefficient,
                                           const at::Tensor& t);
 
-/// By the operations of the gradient and the tangent.
+/// By the operations of a gradient and a tangent: 5 C_n² HW + 5 C_n² C + 4 C_n Σ C_m min(hw, HW), against 10 C_n C HW.
 bool gram_is_cheaper(const std::vector<at::Tensor>& sources, const at::Tensor& t);
 
 }  // namespace l2t::backends::cpu

@@ -66,6 +66,8 @@ const cases: readonly [operation: string, shape: Shape][] = [
   ['gram matching_loss', [2, 1, 1, 5, 3, 0, 0]],
   ['gram matching_loss', [2, 16, 32, 12, 6, 6, 12]],
   ['gram matching_loss', [1, 3, 2, 1, 1, 2, 0]],
+  // A rank may have no images.
+  ['gram matching_loss', [0, 5, 7, 9, 4, 9, 13]],
 ];
 
 // Under an emulator only what the CPU's own kernels compute: LibTorch's operations are tested elsewhere.
