@@ -8,7 +8,8 @@ namespace l2t::terms {
 /// β, the setting `beta` (transfer/meta_networks.h).
 ///
 /// L_wfm at one map, L = Σ_{b,c} k_{b,c} mean_{h,w} D², with D = r(T) − S. W and b: the branches r of the pairs that
-/// share the map, side by side, one 1×1 convolution. A backend computes it.
+/// share the map, side by side, one 1×1 convolution. A backend computes it (backends/matching.h): directly, as here, or
+/// by Gram matrices (backends/cpu/matching_gram.h).
 ///
 ///   forward            D = W T + b − S
 ///   backward           D̄ = (2/HW) k D          T̄ = Wᵀ D̄               W̄ = T⋆D̄          b̄ = Σ D̄

@@ -66,7 +66,7 @@ struct GramLoops {
   /// x += 1 vᵀ.
   void (*add_to_rows)(int64_t channels, int64_t rows, const double* v, T* x);
 
-  /// Writes E = W G + b mᵀ − Q and e_0 = W m + b HW − ⟨p, S⟩; adds to the loss.
+  /// Writes E and e_0, which is ε; adds to the loss.
   void (*gradient)(const GramRows<T>& of, const T* wg, const T* q, const double* u, GramSweep<T> to, T* e, double* e_0,
                    double* loss);
   /// Writes ė.

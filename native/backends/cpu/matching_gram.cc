@@ -34,19 +34,19 @@ struct GramBatch {
 /// What one thread computes with: buffers that all of its images use, and its sums over them.
 template <class T>
 struct Scratch {
-  T* first;   // C × C_n, as the next two
-  T* second;  //
-  T* third;   //
+  T* first;  // C × C_n, as the next three
+  T* second;
+  T* third;
   T* scaled;  // −κ W or −κ Ẇ
   T* square;  // C_n × C_n
   T* small;   // P, or S κ W: hw × C_n, of the largest source that is smaller than t
   T* rows;    // 2 · H · C_n
   T* w_bar;   // C × C_n
   double* b_bar;
-  double* v;        // C_n
-  T* m_narrow;      // C_n, as the next
-  T* m_dot_narrow;  //
-  double* m_dot;    // C_n
+  double* v;    // C_n
+  T* m_narrow;  // C_n, as the next
+  T* m_dot_narrow;
+  double* m_dot;  // C_n
   double loss;
 };
 
@@ -284,7 +284,7 @@ class GramPoint final : public MatchingPoint {
   at::Tensor gram_;          // G
   at::Tensor w_w_;           // Wᵀ κ W
   at::Tensor e_;             // E, C × C_n
-  std::vector<double> e_0_;  // e
+  std::vector<double> e_0_;  // ε
   std::vector<double> m_;
 };
 
