@@ -1,6 +1,6 @@
 #include "native/bilevel/loss_point.h"
 
-#include <ATen/ops/zeros_like.h>
+#include <ATen/ops/empty_like.h>
 
 #include <algorithm>
 
@@ -25,7 +25,7 @@ void LossPoint::forward(const at::Tensor& theta, const Layout& layout, const Bat
 }
 
 at::Tensor LossPoint::gradient() {
-  const auto flat = at::zeros_like(theta_flat_);
+  const auto flat = new_gradient();
   const auto theta_bar = layout_->views(flat);
   auto bar = no_bars();
   for (const auto& point : points_) point->backward(bar);
@@ -42,13 +42,23 @@ void LossPoint::tangent(const at::Tensor& d) {
 }
 
 at::Tensor LossPoint::hessian_product() {
-  const auto flat = at::zeros_like(theta_flat_);
+  const auto flat = new_gradient();
   const auto theta_bar_dot = layout_->views(flat);
   auto bar_dot = no_bars();
   for (const auto& point : points_) point->tangent_backward(bar_dot);
   tape_.tangent_backward(std::move(bar_dot), target_.of(theta_bar_dot));
   for (const auto& point : points_) point->add_gradient(theta_bar_dot);
   problem_.group->sum(flat);
+  return flat;
+}
+
+at::Tensor LossPoint::new_gradient() const {
+  auto flat = at::empty_like(theta_flat_);
+  const auto views = layout_->views(flat);
+  const auto end = target_.begin + target_.count;
+  for (size_t i = 0; i < views.size(); ++i) {
+    if (i < target_.begin || i >= end) views[i].zero_();
+  }
   return flat;
 }
 

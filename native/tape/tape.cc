@@ -57,7 +57,9 @@ Activations Tape::run(at::Tensor x, const std::function<Values(backends::Unit&, 
   return result;
 }
 
-void Tape::run_back(Activations bar, const std::function<Values(backends::Unit&, Values)>& sweep) const {
+void Tape::run_back(Activations bar, Tensors theta_bar,
+                    const std::function<Values(backends::Unit&, Values)>& sweep) const {
+  clear(steps_.empty() ? 0 : steps_.back().outputs.back(), network_.operations.size(), theta_bar);
   Values bars(returned_.size());
   bars.back() = std::move(bar.logits);
   for (size_t n = 0; n < bar.features.size(); ++n) {
@@ -66,9 +68,27 @@ void Tape::run_back(Activations bar, const std::function<Values(backends::Unit&,
   for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
     Values outputs;
     for (const int value : step->outputs) outputs.push_back(std::move(bars[value]));
-    if (std::none_of(outputs.begin(), outputs.end(), [](const auto& output) { return output.defined(); })) continue;
+    if (std::none_of(outputs.begin(), outputs.end(), [](const auto& output) { return output.defined(); })) {
+      const auto before = std::next(step);
+      clear(before == steps_.rend() ? 0 : before->outputs.back(), step->outputs.back(), theta_bar);
+      continue;
+    }
     auto inputs = sweep(*step->unit, std::move(outputs));
     for (size_t i = 0; i < step->inputs.size(); ++i) accumulate(bars[step->inputs[i]], std::move(inputs[i]));
+  }
+}
+
+void Tape::clear(size_t begin, size_t end, Tensors theta_bar) const {
+  struct Clear {
+    Tensors theta_bar;
+    void parameter(const char* /*name*/, int index) const {
+      if (index >= 0) theta_bar[index].zero_();
+    }
+    void buffer(const char* /*name*/, int /*index*/) const {}
+    void setting(const char* /*name*/, double /*value*/) const {}
+  };
+  for (size_t i = begin; i < end; ++i) {
+    std::visit([&](const auto& kind) { kind.parts(Clear{theta_bar}); }, network_.operations[i].kind);
   }
 }
 
@@ -79,7 +99,8 @@ Activations Tape::forward(Tensors theta, const at::Tensor& x, const GroupBatch& 
 }
 
 void Tape::backward(Activations bar, Tensors theta_bar) {
-  run_back(std::move(bar), [&](auto& unit, Values bars) { return unit.backward(std::move(bars), theta_bar); });
+  run_back(std::move(bar), theta_bar,
+           [&](auto& unit, Values bars) { return unit.backward(std::move(bars), theta_bar); });
 }
 
 Activations Tape::tangent(Tensors theta_dot) {
@@ -87,7 +108,7 @@ Activations Tape::tangent(Tensors theta_dot) {
 }
 
 void Tape::tangent_backward(Activations bar_dot, Tensors theta_bar_dot) {
-  run_back(std::move(bar_dot),
+  run_back(std::move(bar_dot), theta_bar_dot,
            [&](auto& unit, Values bars) { return unit.tangent_backward(std::move(bars), theta_bar_dot); });
 }
 

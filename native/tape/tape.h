@@ -26,8 +26,8 @@ class Tape {
   /// stay as it is until release(). Moves the running statistics where `running` is given.
   Activations forward(Tensors theta, const at::Tensor& x, const GroupBatch& norm, Wanted wanted, const Values* running);
 
-  /// Takes the cotangents of logits and features (undefined: zero) and writes the gradient of every parameter that they
-  /// reach into `theta_bar`; others are not written.
+  /// Takes the cotangents of logits and features (undefined: zero) and writes the gradient of every parameter into
+  /// `theta_bar`.
   void backward(Activations bar, Tensors theta_bar);
 
   /// Takes the tangent of θ and returns those of logits and features.
@@ -44,8 +44,10 @@ class Tape {
   void plan(const at::Tensor& x, const GroupBatch& norm, Wanted wanted);
   /// From the images on: values or tangents.
   Activations run(at::Tensor x, const std::function<Values(backends::Unit&, Values)>& sweep) const;
-  /// From the outputs back: cotangents or their tangents.
-  void run_back(Activations bar, const std::function<Values(backends::Unit&, Values)>& sweep) const;
+  /// From the outputs back: cotangents or their tangents. Clears the gradients that they do not reach.
+  void run_back(Activations bar, Tensors theta_bar, const std::function<Values(backends::Unit&, Values)>& sweep) const;
+  /// Clears the gradients of the parameters of operations `begin` to `end`.
+  void clear(size_t begin, size_t end, Tensors theta_bar) const;
 
   const nets::Network& network_;
   const backends::Backend& backend_;

@@ -211,13 +211,14 @@ class ConvUnit final : public Unit {
     }
   }
 
-  /// Writes γ̄ and β̄, or their tangents: one rank does, because they are over all ranks already. A bias before batch
-  /// norm has no gradient.
+  /// Writes γ̄ and β̄, or their tangents. They are over all ranks already, so the first one alone adds them to the sum
+  /// over ranks. A bias before batch norm has no gradient.
   void write_norm(Tensors theta_bar, const Doubles& scale_bar, const Doubles& shift_bar) const {
-    if (spec_.whole.group->first()) {
-      write<T>(theta_bar[spec_.norm.scale], scale_bar);
-      write<T>(theta_bar[spec_.norm.shift], shift_bar);
-    }
+    const auto mine = [first = spec_.whole.group->first()](const Doubles& bar) {
+      return first ? bar : Doubles(bar.size());
+    };
+    write<T>(theta_bar[spec_.norm.scale], mine(scale_bar));
+    write<T>(theta_bar[spec_.norm.shift], mine(shift_bar));
     if (spec_.conv.bias >= 0) theta_bar[spec_.conv.bias].zero_();
   }
 

@@ -35,7 +35,8 @@ template <class Multiply>
 void Domain<T>::by_blocks(int64_t width, const Multiply& multiply, const Read& read) const {
   const int64_t of_image = x_.rows();
   const int64_t bytes = x_.images * x_.frequencies() * of_image * width * static_cast<int64_t>(sizeof(T));
-  const int64_t blocks = std::min((bytes + kBlockBytes - 1) / kBlockBytes, x_.images);
+  const int64_t blocks =
+      std::clamp((bytes + kBlockBytes - 1) / kBlockBytes, int64_t{1}, std::max<int64_t>(1, x_.images));
   const int64_t block = (x_.images + blocks - 1) / blocks;  // all of about one size: small products are slow
   const auto product = empty_planes(x_.frequencies(), block * of_image, width, options_);
   const auto m = in<T>(product, width);

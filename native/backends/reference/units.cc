@@ -77,11 +77,15 @@ class Convolution final : public Unit {
   }
 
  private:
-  /// Batch norm's sums are over all ranks already, so one rank adds them to the gradient.
+  /// Batch norm's sums are over all ranks already, so the first one alone adds them to the sum over ranks.
   void write(const ops::BatchNormGradient& bar, Tensors theta_bar) const {
-    if (!whole_.group->first()) return;
-    theta_bar[norm_.scale].copy_(bar.scale_bar);
-    theta_bar[norm_.shift].copy_(bar.shift_bar);
+    if (whole_.group->first()) {
+      theta_bar[norm_.scale].copy_(bar.scale_bar);
+      theta_bar[norm_.shift].copy_(bar.shift_bar);
+    } else {
+      theta_bar[norm_.scale].zero_();
+      theta_bar[norm_.shift].zero_();
+    }
   }
 
   void write(const ops::Conv2dGradient& bar, Tensors theta_bar) const {
