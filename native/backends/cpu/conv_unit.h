@@ -5,7 +5,7 @@
 namespace l2t::backends::cpu {
 
 struct ConvUnitSpec {
-  Form form;
+  Geometry x;
   UnitEnd end;
   nets::Conv2d conv;
   nets::BatchNorm norm;
@@ -14,7 +14,7 @@ struct ConvUnitSpec {
   GroupBatch whole;  // what batch norm's statistics are of
 };
 
-/// A fused unit: a 3×3 convolution (stride 1, padding 1), batch norm with batch statistics, and where they follow a
+/// A fused unit: a convolution, batch norm with batch statistics, and where they follow a
 /// residual, ReLU and a max-pool: y = W ∗ x, x̂ = s (y − μ), z = ReLU(γ x̂ + β + skip). It computes what the sweeps of
 /// ops/conv2d.h, batch_norm.h, add.h, relu.h and max_pool.h compute one after the other, on the CPU, in float or
 /// double. The convolution is a product of matrices in the domain of a form (winograd.h), and the sweeps share its

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 
+#include "native/backends/cpu/form.h"
 #include "native/backends/cpu/planes.h"
 
 namespace l2t::backends::cpu {
 namespace {
 
-/// Weights of at most so many bytes in the domain are multiplied in cache, since every block of strips reads them.
-constexpr int64_t kFewWeights = int64_t{3} << 19;
 /// Where W has at most so many rows or columns, the loops' own product is faster than a library's (bench/README.md).
 constexpr int64_t kFewColumns = 64;
 
@@ -90,8 +89,7 @@ Domain<T>::Domain(const Geometry& x, int64_t out, const at::TensorOptions& optio
       rows_(x.images * x.rows()),
       in_(x.columns()),
       out_(out),
-      in_cache_(x.images >= at::get_num_threads() &&
-                x.frequencies() * in_ * out * static_cast<int64_t>(sizeof(T)) <= kFewWeights),
+      in_cache_(x.images >= at::get_num_threads() && few_weights(x, out)),
       small_(std::min(in_, out) <= kFewColumns),
       options_(options) {}
 
@@ -147,7 +145,7 @@ at::Tensor Domain<T>::inference(const Rows<T>& v, const Weights<T>& u, const at:
 template <class T>
 at::Tensor Domain<T>::adjoint(const AdjointTerms& terms, const at::Tensor& w_bar) const {
   const bool wanted = std::any_of(terms.begin(), terms.end(), [](const auto& term) { return term.u != nullptr; });
-  auto x_bar = wanted ? map(x_.channels, x_.side) : at::Tensor();
+  auto x_bar = wanted ? map(x_.channels, x_.input_side) : at::Tensor();
   const Read read = [&](Strips strips, Planes<const T> v) {
     loops_.input_adjoint(x_, strips, v, x_bar.template data_ptr<T>());
   };

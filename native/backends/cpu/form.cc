@@ -2,12 +2,24 @@
 
 namespace l2t::backends::cpu {
 
-std::optional<Form> form_of(const nets::Conv2d& conv, const std::vector<int64_t>& weight, int64_t side) {
+std::optional<Geometry> geometry_of(const nets::Conv2d& conv, const std::vector<int64_t>& weight, int64_t images,
+                                    int64_t side) {
   // A form was faster for every shape that was measured (bench/README.md).
   constexpr int64_t kFewChannels = 8;
-  if (conv.stride != 1 || conv.padding != 1 || conv.groups != 1 || weight[2] != 3 || side < 2) return {};
-  if (weight[1] < kFewChannels) return Form::kPatches;
-  return side == 2 ? Form::kTwoByTwo : Form::kFourByFour;
+  const int64_t channels = weight[1];
+  const int64_t kernel = weight[2];
+  const int64_t out_side = (side + 2 * conv.padding - kernel) / conv.stride + 1;
+  if (conv.groups != 1 || out_side < 2) return {};
+  const bool winograd = kernel == 3 && conv.stride == 1 && conv.padding == 1 && channels >= kFewChannels;
+  const auto form = !winograd ? Form::kPatches : side == 2 ? Form::kTwoByTwo : Form::kFourByFour;
+  const Geometry x{form, images, out_side, channels, kernel, conv.stride, conv.padding, side};
+  if (!winograd && !few_weights(x, weight[0])) return {};
+  return x;
+}
+
+bool few_weights(const Geometry& x, int64_t out) {
+  constexpr int64_t kFewWeights = int64_t{3} << 17;
+  return x.frequencies() * x.columns() * out <= kFewWeights;
 }
 
 }  // namespace l2t::backends::cpu

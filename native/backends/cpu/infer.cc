@@ -28,8 +28,8 @@ Folded fold(const nets::Conv2d& conv, const nets::BatchNorm& norm, Tensors param
 }
 
 template <class T>
-at::Tensor in_domain(Form form, const at::Tensor& x, const Folded& conv, const at::Tensor& skip, bool relu) {
-  const Geometry geometry{form, x.size(0), x.size(2), x.size(1)};
+at::Tensor in_domain(const Geometry& geometry, const at::Tensor& x, const Folded& conv, const at::Tensor& skip,
+                     bool relu) {
   const Domain<T> domain(geometry, conv.weight.size(0), x.options().memory_format({}));
   return domain.inference(domain.input(x), domain.weights(conv.weight), conv.bias, skip, relu);
 }
@@ -48,14 +48,14 @@ nets::Activations Cpu::infer(const nets::Network& network, Tensors parameters, T
                              const at::Tensor& x) const {
   const auto run = [&](const FusedUnit& unit, const at::Tensor& map, const at::Tensor& skip) {
     const auto folded = fold(unit.conv, unit.norm, parameters, buffers);
-    const auto form = form_of(unit.conv, network.parameters[unit.conv.weight].shape, map.size(2));
+    const auto geometry = geometry_of(unit.conv, network.parameters[unit.conv.weight].shape, map.size(0), map.size(2));
     const bool relu = unit.end.relu;
     Values maps(1);
-    if (!form) {
+    if (!geometry) {
       maps[0] = by_libtorch(unit.conv, map, folded, skip, relu);
     } else {
-      maps[0] = map.scalar_type() == at::kFloat ? in_domain<float>(*form, map, folded, skip, relu)
-                                                : in_domain<double>(*form, map, folded, skip, relu);
+      maps[0] = map.scalar_type() == at::kFloat ? in_domain<float>(*geometry, map, folded, skip, relu)
+                                                : in_domain<double>(*geometry, map, folded, skip, relu);
     }
     if (unit.end.pool) maps.push_back(at::max_pool2d(maps[0], {2, 2}));
     return maps;

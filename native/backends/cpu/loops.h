@@ -11,26 +11,33 @@
 /// for each tile: planes[f · stride + tile · C + c].
 namespace l2t::backends::cpu {
 
-/// How a 3×3 convolution of stride 1 and padding 1 becomes products of matrices, one for each frequency.
+/// How a convolution becomes products of matrices, one for each frequency.
 enum class Form {
-  kFourByFour,  // Winograd's F(4×4, 3×3): 36 frequencies, tiles of 4×4 outputs
-  kTwoByTwo,    // for maps of 2×2: 9 frequencies, one tile
-  kPatches,     // no transform, one frequency: a row for each place holds its 9 C inputs and zeros; for few channels
+  kFourByFour,  // 3×3, stride 1, padding 1: Winograd's F(4×4, 3×3), 36 frequencies, tiles of 4×4 outputs
+  kTwoByTwo,    // the same for maps of 2×2: 9 frequencies, one tile
+  kPatches,     // any: no transform, one frequency, a row for each output's place holds its k² C inputs and zeros
 };
 
 struct Geometry {
   Form form;
   int64_t images;
-  int64_t side;
+  int64_t side;  // of the outputs
   int64_t channels;
+  int64_t kernel = 3;
+  int64_t stride = 1;
+  int64_t padding = 1;
+  int64_t input_side = side;
 
   [[nodiscard]] int64_t frequencies() const;
   /// Tiles along a side.
   [[nodiscard]] int64_t tiles() const;
   /// Matrix rows of an image.
   [[nodiscard]] int64_t rows() const { return tiles() * tiles(); }
+  [[nodiscard]] int64_t taps() const { return kernel * kernel; }
   /// Columns of V and U. Those of kPatches are filled up with zeros to whole vectors.
-  [[nodiscard]] int64_t columns() const { return form == Form::kPatches ? (9 * channels + 15) / 16 * 16 : channels; }
+  [[nodiscard]] int64_t columns() const {
+    return form == Form::kPatches ? (taps() * channels + 15) / 16 * 16 : channels;
+  }
   [[nodiscard]] int64_t places() const { return side * side; }
 };
 
@@ -86,7 +93,7 @@ template <class T>
 struct Loops {
   const char* name;
 
-  /// V = Bᵀ x B. For kPatches: the nine inputs of each place, side by side.
+  /// V = Bᵀ x B. For kPatches: the inputs of each place, side by side.
   void (*input)(const Geometry& geometry, Strips strips, const T* x, Planes<T> v);
   /// x̄ = B V̄ Bᵀ, summed over tiles. The strips of an image come in order, also over several calls.
   void (*input_adjoint)(const Geometry& geometry, Strips strips, Planes<const T> v, T* x);
@@ -98,7 +105,7 @@ struct Loops {
                     T* y);
   /// M = A ȳ Aᵀ of an affine map ȳ.
   void (*output_adjoint)(const Geometry& geometry, Strips strips, const Affine<T>& y, Planes<T> m);
-  /// U = G W Gᵀ for output channels `begin` to `end`. w: C_out × C × 3 × 3; u: C_out × columns() for each frequency.
+  /// U = G W Gᵀ for output channels `begin` to `end`. w: C_out × C × k × k; u: C_out × columns() for each frequency.
   void (*weights)(const Geometry& x, int64_t begin, int64_t end, const T* w, T* u, int64_t stride);
   /// The same, transposed, for input channels `begin` to `end`. u: columns() × C_out for each frequency.
   void (*weights_transposed)(const Geometry& x, int64_t out, int64_t begin, int64_t end, const T* w, T* u,

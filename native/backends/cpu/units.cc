@@ -12,9 +12,10 @@ namespace {
 std::optional<Step> fused_at(const Part& part, const std::vector<int64_t>& sides, size_t i) {
   auto unit = fused_unit_at(part, sides, i);
   if (!unit) return {};
-  const auto form = form_of(unit->conv, part.network.parameters[unit->conv.weight].shape, sides[i + 1]);
-  if (!form) return {};
-  const ConvUnitSpec spec{*form, unit->end, unit->conv, unit->norm, unit->input, part.sweeps, part.norm};
+  const auto& shape = part.network.parameters[unit->conv.weight].shape;
+  const auto x = geometry_of(unit->conv, shape, part.x.size(0), sides[unit->inputs.front()]);
+  if (!x) return {};
+  const ConvUnitSpec spec{*x, unit->end, unit->conv, unit->norm, unit->input, part.sweeps, part.norm};
   return Step{std::move(unit->inputs), std::move(unit->outputs), make_conv_unit(spec, part.x.scalar_type())};
 }
 
@@ -31,12 +32,9 @@ std::vector<Step> Cpu::units(const Part& part) const {
 }
 
 double Cpu::products_share(const nets::Conv2d& conv, const std::vector<int64_t>& shape, int64_t side) const {
-  constexpr double kTaps = 9;
-  const auto form = form_of(conv, shape, side);
-  if (!form || *form == Form::kPatches) return 1;
-  const Geometry geometry{*form, /*images=*/1, side, shape[1]};
-  return static_cast<double>(geometry.frequencies() * geometry.rows()) /
-         (kTaps * static_cast<double>(geometry.places()));
+  const auto x = geometry_of(conv, shape, /*images=*/1, side);
+  if (!x || x->form == Form::kPatches) return 1;
+  return static_cast<double>(x->frequencies() * x->rows()) / static_cast<double>(x->taps() * x->places());
 }
 
 }  // namespace l2t::backends::cpu

@@ -50,14 +50,23 @@ const cases: readonly [operation: string, shape: Shape][] = [
   ['sp_loss', [5, 5, 7, 4, 0, 0, 0]],
   ['vid_loss', [3, 5, 7, 4, 0, 0, 0]],
   // Form 0: F(4×4), 1: 2×2 maps, 2: patches; then 0: nothing, 1: ReLU, 2: ReLU and max-pool, 3: a residual and ReLU.
-  ['unit', [2, 9, 19, 7, 0, 0, 0]],
-  ['unit', [3, 17, 18, 4, 0, 1, 0]],
-  ['unit', [2, 16, 32, 10, 0, 2, 0]],
-  ['unit', [2, 18, 19, 6, 0, 3, 0]],
-  ['unit', [3, 9, 18, 2, 1, 1, 0]],
-  ['unit', [4, 16, 33, 2, 1, 2, 0]],
-  ['unit', [2, 3, 19, 9, 2, 0, 0]],
-  ['unit', [2, 3, 16, 8, 2, 2, 0]],
+  ['unit', [2, 9, 19, 7, 3, 1, 1]],
+  ['unit with relu', [3, 17, 18, 4, 3, 1, 1]],
+  ['unit with max_pool', [2, 16, 32, 10, 3, 1, 1]],
+  ['unit with residual', [2, 18, 19, 6, 3, 1, 1]],
+  ['unit with relu', [3, 9, 18, 2, 3, 1, 1]],
+  ['unit with max_pool', [4, 16, 33, 2, 3, 1, 1]],
+  // Few channels, and strides: no transform.
+  ['unit', [2, 3, 19, 9, 3, 1, 1]],
+  ['unit with max_pool', [2, 3, 16, 8, 3, 1, 1]],
+  ['unit with relu', [2, 3, 17, 15, 7, 2, 3]],
+  ['unit with residual', [2, 18, 19, 10, 3, 2, 1]],
+  ['unit', [3, 17, 20, 9, 1, 2, 0]],
+  ['unit', [2, 10, 12, 8, 1, 2, 0]],
+  ['unit with residual', [2, 20, 9, 5, 1, 1, 0]],
+  // Many weights: the products of all images, one after the other.
+  ['unit with residual', [2, 96, 130, 6, 3, 1, 1]],
+  ['unit with max_pool', [3, 256, 200, 2, 3, 1, 1]],
   ['fused matching_loss', [3, 5, 7, 4, 0, 0, 0]],
   ['fused matching_loss', [2, 19, 33, 17, 0, 0, 0]],
   // Then the sides of the source's maps: smaller than the target's, equal, and larger.
@@ -71,7 +80,7 @@ const cases: readonly [operation: string, shape: Shape][] = [
 ];
 
 // Under an emulator only what the CPU's own kernels compute: LibTorch's operations are tested elsewhere.
-const checked = cases.filter(([operation]) => !emulated || /^(unit|fused)\b/.test(operation));
+const checked = cases.filter(([operation]) => !emulated || /^(unit|fused|gram)\b/.test(operation));
 
 describe.each(checked)('%s %j', (operation, shape) => {
   const { autograd, float32, difference } = measured('sweeps', operation, ...shape.map(String)) as {

@@ -2,6 +2,7 @@
 
 #include "native/backends/cpu/backend.h"
 #include "native/backends/cpu/conv_unit.h"
+#include "native/backends/cpu/form.h"
 #include "native/backends/cpu/matching_gram.h"
 #include "native/backends/reference/backend.h"
 #include "native/ops/adaptive_avg_pool.h"
@@ -316,12 +317,13 @@ Rule vid(const Shape& s) {
           }};
 }
 
-/// A fused unit; `kernel`: its form, `stride`: what follows batch norm (0: nothing, 1: ReLU, 2: ReLU and max-pool, 3: a
-/// residual is added and ReLU). Its outputs, the map and the max-pool, as one vector.
-Rule unit(const Shape& s) {
+/// A fused unit, and what follows batch norm in it. Its outputs, the map and the max-pool, as one vector.
+Rule unit(const Shape& s, const backends::UnitEnd& end) {
   constexpr double kEpsilon = 1e-5;
-  const auto form = static_cast<backends::cpu::Form>(s.kernel);
-  const backends::UnitEnd end{s.stride == 3, s.stride >= 1, s.stride == 2};
+  const std::vector<int64_t> shape{s.out, s.in, s.kernel, s.kernel};
+  const nets::Conv2d conv{0, -1, static_cast<int>(s.stride), static_cast<int>(s.padding)};
+  const auto geometry = backends::cpu::geometry_of(conv, shape, s.batch, s.side).value();
+  const int64_t side = geometry.side;
   const auto skip = [=](const Tensors& x) { return end.add ? x[4] : at::Tensor(); };
   const auto zeros = [](Tensors tensors) {
     for (auto& tensor : tensors) tensor = at::zeros(tensor.sizes(), tensor.options());
@@ -336,34 +338,33 @@ Rule unit(const Shape& s) {
     return bars;
   };
   const auto split = [=](const at::Tensor& joined) -> backends::Values {
-    const auto count = s.batch * s.out * s.side * s.side;
-    return {
-        joined.narrow(0, 0, count).view({s.batch, s.out, s.side, s.side}),
-        end.pool ? joined.narrow(0, count, count / 4).view({s.batch, s.out, s.side / 2, s.side / 2}) : at::Tensor()};
+    const auto count = s.batch * s.out * side * side;
+    return {joined.narrow(0, 0, count).view({s.batch, s.out, side, side}),
+            end.pool ? joined.narrow(0, count, count / 4).view({s.batch, s.out, side / 2, side / 2}) : at::Tensor()};
   };
-  Tensors inputs{draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in, 3, 3}), draw({s.out}), draw({s.out})};
-  if (end.add) inputs.push_back(draw({s.batch, s.out, s.side, s.side}));
-  return {
-      inputs,
-      [=](const Tensors& x) {
-        auto z = at::batch_norm(at::conv2d(x[0], x[1], {}, 1, 1), x[2], x[3], {}, {}, true, 0.1, kEpsilon, false);
-        if (end.add) z = z + skip(x);
-        if (end.relu) z = at::relu(z);
-        return join(z, end.pool ? at::max_pool2d(z, 2) : at::Tensor());
-      },
-      [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
-        const auto own = [](const Tensors& all) { return Tensors{all[1].contiguous(), all[2], all[3]}; };
-        const auto [theta, theta_dot] = std::pair{own(x), own(dot)};
-        const auto [g, g_dot] = std::pair{own(zeros(x)), own(zeros(x))};
-        const auto unit = backends::cpu::make_conv_unit(
-            {form, end, {0, -1, 1, 1}, {1, 2, 0, 1}, /*input=*/true, backends::Sweeps::kProduct, {&alone(), s.batch}},
-            x[0].scalar_type());
-        const auto z = unit->forward({x[0], skip(x)}, theta, nullptr);
-        const auto input_bar = unit->backward(split(bar), g);
-        const auto z_dot = unit->tangent({dot[0], skip(dot)}, theta_dot);
-        const auto input_bar_dot = unit->tangent_backward(split(bar_dot), g_dot);
-        return {join(z[0], z[1]), list(input_bar, g), join(z_dot[0], z_dot[1]), list(input_bar_dot, g_dot)};
-      }};
+  Tensors inputs{draw({s.batch, s.in, s.side, s.side}), draw(shape), draw({s.out}), draw({s.out})};
+  if (end.add) inputs.push_back(draw({s.batch, s.out, side, side}));
+  return {inputs,
+          [=](const Tensors& x) {
+            const auto y = at::conv2d(x[0], x[1], {}, s.stride, s.padding);
+            auto z = at::batch_norm(y, x[2], x[3], {}, {}, true, 0.1, kEpsilon, false);
+            if (end.add) z = z + skip(x);
+            if (end.relu) z = at::relu(z);
+            return join(z, end.pool ? at::max_pool2d(z, 2) : at::Tensor());
+          },
+          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            const auto own = [](const Tensors& all) { return Tensors{all[1].contiguous(), all[2], all[3]}; };
+            const auto [theta, theta_dot] = std::pair{own(x), own(dot)};
+            const auto [g, g_dot] = std::pair{own(zeros(x)), own(zeros(x))};
+            const auto unit = backends::cpu::make_conv_unit(
+                {geometry, end, conv, {1, 2, 0, 1}, /*input=*/true, backends::Sweeps::kProduct, {&alone(), s.batch}},
+                x[0].scalar_type());
+            const auto z = unit->forward({x[0], skip(x)}, theta, nullptr);
+            const auto input_bar = unit->backward(split(bar), g);
+            const auto z_dot = unit->tangent({dot[0], skip(dot)}, theta_dot);
+            const auto input_bar_dot = unit->tangent_backward(split(bar_dot), g_dot);
+            return {join(z[0], z[1]), list(input_bar, g), join(z_dot[0], z_dot[1]), list(input_bar_dot, g_dot)};
+          }};
 }
 
 }  // namespace
@@ -383,7 +384,10 @@ Rule make_rule(const std::string& operation, const Shape& shape) {
   if (operation == "linear") return linear(shape);
   if (operation == "cross_entropy") return cross_entropy(shape, /*weighted=*/false);
   if (operation == "weighted cross_entropy") return cross_entropy(shape, /*weighted=*/true);
-  if (operation == "unit") return unit(shape);
+  if (operation == "unit") return unit(shape, {});
+  if (operation == "unit with relu") return unit(shape, {.add = false, .relu = true, .pool = false});
+  if (operation == "unit with max_pool") return unit(shape, {.add = false, .relu = true, .pool = true});
+  if (operation == "unit with residual") return unit(shape, {.add = true, .relu = true, .pool = false});
   if (operation == "attention_loss") return attention(shape);
   if (operation == "distillation_loss") return distillation(shape);
   if (operation == "sp_loss") return sp(shape);
