@@ -8,7 +8,7 @@ namespace l2t::backends::cpu {
 namespace {
 
 /// Bytes of a thread's buffers. They stay in its second-level cache, beside the weights of some frequencies.
-constexpr int64_t kBufferBytes = int64_t{1} << 20;
+constexpr int64_t kBufferBytes = int64_t{3} << 19;
 
 /// A thread's buffers, taken one after the other.
 template <class T>
