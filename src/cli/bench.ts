@@ -29,7 +29,7 @@ const schema = z.strictObject({
   device: text('name', 'auto, cpu, cuda or cuda:N', 'where to compute', { default: 'cpu' }),
   batch: whole(2, 65_536, "images of an iteration (the case's)"),
   threads: whole(1, 1000, 'CPU threads (all cores)'),
-  convolution: choice(convolutionNames, 'how the native engine computes 3×3 convolutions', { default: 'auto' }),
+  convolution: choice(convolutionNames, 'how the native engine computes convolutions', { default: 'auto' }),
   innerSteps: whole(1, 1000, 'T, virtual steps on the matching loss', { default: 2 }),
   nproc: whole(2, 64, 'processes of this host that share each batch: times them against one process, on the CPU'),
   layers: yes('times each layer and sweep of the native engine on the CPU, beside what the machine allows'),

@@ -93,7 +93,7 @@ const training = {
   ),
   convolution: choice(
     convolutionNames,
-    "how the native engine computes 3×3 convolutions: by Winograd's method where this machine can (auto), " +
+    "how the native engine computes convolutions: by its own kernels, 3×3 ones by Winograd's method, where this machine can (auto), " +
       'always (winograd: an error where it cannot), or never (direct)',
     { default: 'auto' },
   ),

@@ -24,7 +24,7 @@ describe('the loops of every instruction set that this machine runs', () => {
   });
 });
 
-describe('matrix products of every library that is loaded', () => {
+describe('matrix products of every library that is loaded, and our own', () => {
   const gemm = kernels.gemm.filter((entry) => entry !== null);
 
   test("LibTorch's own is always there", () => {

@@ -6,8 +6,6 @@
 
 namespace l2t::backends::cpu {
 
-constexpr int64_t kTaps = 9;
-
 /// Elements from the matrix of one frequency to that of the next. The gap keeps them from falling on the same lines of
 /// the cache.
 inline int64_t plane_stride(int64_t frequencies, int64_t elements) {

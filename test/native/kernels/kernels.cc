@@ -1,7 +1,7 @@
 // Checks the parts of the CPU's kernels, each alone. `kernels` prints one JSON object:
 //   loops: for each instruction set that this machine runs, the worst error of ⟨A x, y⟩ = ⟨x, Aᵀ y⟩ over transforms and
 //          their adjoints, and its worst distance from baseline's results
-//   gemm:  for each library that is loaded, the worst error of a product
+//   gemm:  for each library that is loaded, and for the loops' own, the worst error of a product
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -83,6 +83,10 @@ std::vector<Result> transforms(const Loops<T>& loops, Form form, int64_t side) {
     loops.weights(geometry, 0, kOut, w.template const_data_ptr<T>(), made.template data_ptr<T>(), kOut * width);
     loops.weights_adjoint(geometry, 0, kOut, u.template const_data_ptr<T>(), kOut * width, back.template data_ptr<T>());
     results.push_back(against(w, made, u, back));
+    auto transposed = at::zeros({frequencies, width, kOut}, u.options());
+    loops.weights_transposed(geometry, kOut, 0, geometry.channels, w.template const_data_ptr<T>(),
+                             transposed.template data_ptr<T>(), kOut * width);
+    results.push_back({transposed, distance(transposed.transpose(1, 2), made)});
   }
   return results;
 }
@@ -104,31 +108,47 @@ void print_loops(const char* name, const char* type) {
   std::printf("{\"set\":\"%s\",\"type\":\"%s\",\"adjoint\":%g,\"difference\":%g},", name, type, adjoint, difference);
 }
 
+/// The error of a product, over operands as they are or transposed (`kinds`: bit 0 for a, bit 2 for b), added up or not
+/// (bit 1).
+template <class T>
+double error_of(Gemm<T> gemm, int kinds, int64_t columns) {
+  constexpr int64_t kRows = 13;
+  constexpr int64_t kInner = 34;
+  double worst = 0;
+  for (int kind = 0; kind < kinds; ++kind) {
+    const bool a_transposed = (kind & 1) != 0;
+    const bool accumulate = (kind & 2) != 0;
+    const bool b_transposed = (kind & 4) != 0;
+    // Wider than needed, so that strides matter.
+    const auto a = a_transposed ? draw<T>({kInner, kRows + 3}) : draw<T>({kRows, kInner + 3});
+    const auto b = b_transposed ? draw<T>({columns, kInner + 2}) : draw<T>({kInner, columns + 2});
+    auto c = draw<T>({kRows, columns + 1});
+    const auto left = a_transposed ? a.narrow(1, 0, kRows).t() : a.narrow(1, 0, kInner);
+    const auto right = b_transposed ? b.narrow(1, 0, kInner).t() : b.narrow(1, 0, columns);
+    auto want = at::mm(left, right);
+    if (accumulate) want = want + c.narrow(1, 0, columns);
+    gemm(kRows, columns, kInner, {a.template const_data_ptr<T>(), a.size(1), a_transposed},
+         {b.template const_data_ptr<T>(), b.size(1), b_transposed}, accumulate, c.template data_ptr<T>(), c.size(1));
+    worst = std::max(worst, distance(c.narrow(1, 0, columns), want));
+  }
+  return worst;
+}
+
 template <class T>
 void print_gemm(const char* name, GemmLibrary library, const char* type) {
   const auto gemm = gemm_of<T>(library);
   if (gemm == nullptr) return;
-  constexpr int64_t kRows = 13;
-  constexpr int64_t kColumns = 21;
-  constexpr int64_t kInner = 34;
+  std::printf("{\"library\":\"%s\",\"type\":\"%s\",\"error\":%g},", name, type, error_of<T>(gemm, 8, 21));
+}
+
+/// The loops' own product, which takes no transposed b: columns for several whole vectors, for one, and for a part.
+template <class T>
+void print_own(const char* set, const char* type) {
+  const auto* const loops = loops_named<T>(set);
+  if (loops == nullptr) return;
   double worst = 0;
-  for (int kind = 0; kind < 8; ++kind) {
-    const bool a_transposed = (kind & 1) != 0;
-    const bool b_transposed = (kind & 2) != 0;
-    const bool accumulate = (kind & 4) != 0;
-    // Wider than needed, so that strides matter.
-    const auto a = a_transposed ? draw<T>({kInner, kRows + 3}) : draw<T>({kRows, kInner + 3});
-    const auto b = b_transposed ? draw<T>({kColumns, kInner + 2}) : draw<T>({kInner, kColumns + 2});
-    auto c = draw<T>({kRows, kColumns + 1});
-    const auto left = a_transposed ? a.narrow(1, 0, kRows).t() : a.narrow(1, 0, kInner);
-    const auto right = b_transposed ? b.narrow(1, 0, kInner).t() : b.narrow(1, 0, kColumns);
-    auto want = at::mm(left, right);
-    if (accumulate) want = want + c.narrow(1, 0, kColumns);
-    gemm(kRows, kColumns, kInner, {a.template const_data_ptr<T>(), a.size(1), a_transposed},
-         {b.template const_data_ptr<T>(), b.size(1), b_transposed}, accumulate, c.template data_ptr<T>(), c.size(1));
-    worst = std::max(worst, distance(c.narrow(1, 0, kColumns), want));
-  }
-  std::printf("{\"library\":\"%s\",\"type\":\"%s\",\"error\":%g},", name, type, worst);
+  for (const int64_t columns : {3, 21, 150}) worst = std::max(worst, error_of<T>(loops->product, 4, columns));
+  std::printf("{\"library\":\"own, %s\",\"type\":\"%s\",\"error\":%g},", set, type, worst);
 }
 
 }  // namespace
@@ -148,6 +168,10 @@ int main() {
                                       {"LibTorch", GemmLibrary::kLibTorch}}) {
     print_gemm<float>(name, library, "float32");
     print_gemm<double>(name, library, "float64");
+  }
+  for (const char* name : {"avx512", "avx2", "baseline"}) {
+    print_own<float>(name, "float32");
+    print_own<double>(name, "float64");
   }
   std::printf("null]}\n");
   return 0;

@@ -25,6 +25,12 @@ struct Rule {
       native;
 };
 
+/// A random input in float64.
+at::Tensor draw(at::IntArrayRef shape);
+
+/// For a loss, whose sweeps take the cotangent as a constant 1: scales x̄̇ by ȳ, and adds x̄ times ȳ̇.
+Tensors combine(const Tensors& bar, const Tensors& bar_dot, const at::Tensor& y_bar, const at::Tensor& y_bar_dot);
+
 /// The rule of an operation on inputs of a shape: batch, channels in, channels out, side, kernel, stride, padding.
 struct Shape {
   int64_t batch, in, out, side, kernel, stride, padding;

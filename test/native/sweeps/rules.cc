@@ -1,9 +1,6 @@
 #include <ATen/ATen.h>
 
 #include "native/backends/cpu/backend.h"
-#include "native/backends/cpu/conv_unit.h"
-#include "native/backends/cpu/form.h"
-#include "native/backends/cpu/matching_gram.h"
 #include "native/backends/reference/backend.h"
 #include "native/ops/adaptive_avg_pool.h"
 #include "native/ops/add.h"
@@ -20,15 +17,23 @@
 #include "native/terms/distillation.h"
 #include "native/terms/sp.h"
 #include "native/terms/vid.h"
+#include "test/native/sweeps/backend_rules.h"
 #include "test/native/sweeps/rule.h"
 
 namespace l2t::test {
-namespace {
 
 at::Tensor draw(at::IntArrayRef shape) {
   auto tensor = at::randn(shape, at::kDouble);
   return tensor.dim() == 4 ? tensor.contiguous(at::MemoryFormat::ChannelsLast) : tensor;
 }
+
+Tensors combine(const Tensors& bar, const Tensors& bar_dot, const at::Tensor& y_bar, const at::Tensor& y_bar_dot) {
+  Tensors result;
+  for (size_t i = 0; i < bar.size(); ++i) result.push_back(bar_dot[i] * y_bar + bar[i] * y_bar_dot);
+  return result;
+}
+
+namespace {
 
 Rule conv2d(const Shape& s, bool bias, int64_t groups = 1) {
   const ops::Conv2dWindow window{s.stride, s.padding, groups};
@@ -152,13 +157,6 @@ Rule linear(const Shape& s) {
           }};
 }
 
-/// For a loss, whose sweeps take the cotangent as a constant 1: scales x̄̇ by ȳ, and adds x̄ times ȳ̇.
-Tensors combine(const Tensors& bar, const Tensors& bar_dot, const at::Tensor& y_bar, const at::Tensor& y_bar_dot) {
-  Tensors result;
-  for (size_t i = 0; i < bar.size(); ++i) result.push_back(bar_dot[i] * y_bar + bar[i] * y_bar_dot);
-  return result;
-}
-
 /// `weighted`: the images have weights, and the labels are smoothed.
 Rule cross_entropy(const Shape& s, bool weighted) {
   const auto y = at::randint(s.in, {s.batch}, at::kLong);
@@ -176,69 +174,6 @@ Rule cross_entropy(const Shape& s, bool weighted) {
             const Tensors z_bar{ops::cross_entropy_backward(log_p, labels)};
             const Tensors z_bar_dot{ops::cross_entropy_tangent_backward(log_p, dot[0], labels)};
             return {loss, {z_bar[0] * bar}, (z_bar[0] * dot[0]).sum(), combine(z_bar, z_bar_dot, bar, bar_dot)};
-          }};
-}
-
-/// The matching loss at one target map; inputs: T, then the branches' weight and bias.
-Rule matching(const Shape& s, const backends::Backend& backend) {
-  const auto source = draw({s.batch, s.out, s.side, s.side});
-  const auto k = at::rand({s.batch, s.out}, at::kDouble);
-  const auto list = [](const backends::MatchingSweep& sweep) {
-    return Tensors{sweep.t_bar, sweep.bar.weight, sweep.bar.bias};
-  };
-  return {
-      {draw({s.batch, s.in, s.side, s.side}), draw({s.out, s.in, 1, 1}), draw({s.out})},
-      [=](const Tensors& x) {
-        const auto e = (at::conv2d(x[0], x[1], x[2]) - source).square().mean({2, 3});
-        return (k * e).sum();
-      },
-      [=, &backend](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
-        const auto type = x[0].scalar_type();
-        const auto s_typed = source.to(type);
-        const auto k_typed = k.to(type);
-        const backends::MatchingInputs inputs{x[0], s_typed, k_typed};
-        const auto value = backend.matching_gradient(inputs, {x[1], x[2]});
-        const auto tangent = backend.matching_tangent(inputs, dot[0], {x[1], x[2]}, {dot[1], dot[2]}, /*product=*/true);
-        Tensors scaled;
-        const auto g = list(value);
-        for (const auto& tensor : g) scaled.push_back(tensor * bar);
-        return {value.value, scaled, (k_typed * tangent.value).sum(), combine(g, list(tangent), bar, bar_dot)};
-      }};
-}
-
-/// The matching loss by Gram matrices, from source maps of the sides kernel, stride and padding (0: there is none); all
-/// but the first have half of its channels, and one more.
-Rule gram_matching(const Shape& s) {
-  Tensors sources;
-  Tensors same_size;
-  for (const int64_t side : {s.kernel, s.stride, s.padding}) {
-    if (side == 0) continue;
-    sources.push_back(draw({s.batch, sources.empty() ? s.out : s.out / 2 + 1, side, side}));
-    same_size.push_back(at::upsample_bilinear2d(sources.back(), {s.side, s.side}, false));
-  }
-  const auto source = at::cat(same_size, 1);
-  const int64_t channels = source.size(1);
-  const auto k = at::rand({s.batch, channels}, at::kDouble);
-  const auto list = [](const backends::MatchingSweep& sweep) {
-    return Tensors{sweep.t_bar, sweep.bar.weight, sweep.bar.bias};
-  };
-  return {{draw({s.batch, s.in, s.side, s.side}), draw({channels, s.in, 1, 1}), draw({channels})},
-          [=](const Tensors& x) { return (k * (at::conv2d(x[0], x[1], x[2]) - source).square().mean({2, 3})).sum(); },
-          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
-            const auto type = x[0].scalar_type();
-            Tensors typed;
-            for (const auto& map : sources) typed.push_back(map.to(type));
-            const auto k_typed = k.to(type);
-            const auto map = backends::cpu::gram_matching(typed, k_typed, x[0]);
-            const auto point = map->at(x[0], {x[1], x[2]});
-            const auto value = point->gradient();
-            const auto tangent = point->tangent(dot[0], {dot[1], dot[2]}, /*product=*/true);
-            const auto e_dot = point->tangent(dot[0], {dot[1], dot[2]}, /*product=*/false).value;
-            TORCH_CHECK(at::equal(e_dot, tangent.value), "ė without the product is another");
-            Tensors scaled;
-            const auto g = list(value);
-            for (const auto& tensor : g) scaled.push_back(tensor * bar);
-            return {value.value, scaled, (k_typed * tangent.value).sum(), combine(g, list(tangent), bar, bar_dot)};
           }};
 }
 
@@ -314,56 +249,6 @@ Rule vid(const Shape& s) {
                 terms::vid_value(source.to(x[0].scalar_type()), x[0], {x[1], x[2], x[3]}, /*weight=*/0.7, s.batch);
             return of_gradient(value.of_map.loss, {value.of_map.t_bar, value.bar.weight, value.bar.bias, value.bar.rho},
                                dot, bar);
-          }};
-}
-
-/// A fused unit, and what follows batch norm in it. Its outputs, the map and the max-pool, as one vector.
-Rule unit(const Shape& s, const backends::UnitEnd& end) {
-  constexpr double kEpsilon = 1e-5;
-  const std::vector<int64_t> shape{s.out, s.in, s.kernel, s.kernel};
-  const nets::Conv2d conv{0, -1, static_cast<int>(s.stride), static_cast<int>(s.padding)};
-  const auto geometry = backends::cpu::geometry_of(conv, shape, s.batch, s.side).value();
-  const int64_t side = geometry.side;
-  const auto skip = [=](const Tensors& x) { return end.add ? x[4] : at::Tensor(); };
-  const auto zeros = [](Tensors tensors) {
-    for (auto& tensor : tensors) tensor = at::zeros(tensor.sizes(), tensor.options());
-    return tensors;
-  };
-  const auto join = [=](const at::Tensor& map, const at::Tensor& pooled) {
-    return end.pool ? at::cat({map.flatten(), pooled.flatten()}) : map.flatten();
-  };
-  const auto list = [=](backends::Values input, const Tensors& theta) {
-    Tensors bars{input[0], theta[0], theta[1], theta[2]};
-    if (end.add) bars.push_back(input[1]);
-    return bars;
-  };
-  const auto split = [=](const at::Tensor& joined) -> backends::Values {
-    const auto count = s.batch * s.out * side * side;
-    return {joined.narrow(0, 0, count).view({s.batch, s.out, side, side}),
-            end.pool ? joined.narrow(0, count, count / 4).view({s.batch, s.out, side / 2, side / 2}) : at::Tensor()};
-  };
-  Tensors inputs{draw({s.batch, s.in, s.side, s.side}), draw(shape), draw({s.out}), draw({s.out})};
-  if (end.add) inputs.push_back(draw({s.batch, s.out, side, side}));
-  return {inputs,
-          [=](const Tensors& x) {
-            const auto y = at::conv2d(x[0], x[1], {}, s.stride, s.padding);
-            auto z = at::batch_norm(y, x[2], x[3], {}, {}, true, 0.1, kEpsilon, false);
-            if (end.add) z = z + skip(x);
-            if (end.relu) z = at::relu(z);
-            return join(z, end.pool ? at::max_pool2d(z, 2) : at::Tensor());
-          },
-          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
-            const auto own = [](const Tensors& all) { return Tensors{all[1].contiguous(), all[2], all[3]}; };
-            const auto [theta, theta_dot] = std::pair{own(x), own(dot)};
-            const auto [g, g_dot] = std::pair{own(zeros(x)), own(zeros(x))};
-            const auto unit = backends::cpu::make_conv_unit(
-                {geometry, end, conv, {1, 2, 0, 1}, /*input=*/true, backends::Sweeps::kProduct, {&alone(), s.batch}},
-                x[0].scalar_type());
-            const auto z = unit->forward({x[0], skip(x)}, theta, nullptr);
-            const auto input_bar = unit->backward(split(bar), g);
-            const auto z_dot = unit->tangent({dot[0], skip(dot)}, theta_dot);
-            const auto input_bar_dot = unit->tangent_backward(split(bar_dot), g_dot);
-            return {join(z[0], z[1]), list(input_bar, g), join(z_dot[0], z_dot[1]), list(input_bar_dot, g_dot)};
           }};
 }
 
