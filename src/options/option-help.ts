@@ -59,7 +59,7 @@ export interface OptionHelp {
   readonly patience?: unknown;
   /** what computes the gradients: native kernels, or automatic differentiation, which is slower (native); one of native, autograd */
   readonly engine?: unknown;
-  /** how the native engine computes 3×3 convolutions: by Winograd's method where this machine can (auto), always (winograd: an error where it cannot), or never (direct) (auto); one of auto, winograd, direct */
+  /** how the native engine computes convolutions: by its own kernels, 3×3 ones by Winograd's method, where this machine can (auto), always (winograd: an error where it cannot), or never (direct) (auto); one of auto, winograd, direct */
   readonly convolution?: unknown;
   /** how a GPU multiplies in convolutions and linear layers: in float32, or faster and less exact with inputs rounded to TF32 or bfloat16 (bf16); all else is float32, and so is a CPU (float32); one of float32, tf32, bf16 */
   readonly precision?: unknown;
