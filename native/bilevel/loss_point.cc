@@ -54,11 +54,15 @@ at::Tensor LossPoint::hessian_product() {
 
 at::Tensor LossPoint::new_gradient() const {
   auto flat = at::empty_like(theta_flat_);
-  const auto views = layout_->views(flat);
-  const auto end = target_.begin + target_.count;
-  for (size_t i = 0; i < views.size(); ++i) {
-    if (i < target_.begin || i >= end) views[i].zero_();
-  }
+  const auto numbers = [](Tensors tensors) {
+    int64_t count = 0;
+    for (const auto& tensor : tensors) count += tensor.numel();
+    return count;
+  };
+  const int64_t begin = numbers(Tensors(theta_).first(target_.begin));
+  const int64_t end = begin + numbers(target_.of(theta_).first(tape_.parameters()));
+  if (begin > 0) flat.narrow(0, 0, begin).zero_();
+  if (end < flat.numel()) flat.narrow(0, end, flat.numel() - end).zero_();
   return flat;
 }
 

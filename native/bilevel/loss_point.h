@@ -37,7 +37,7 @@ class LossPoint {
  private:
   /// How far to run the network for the terms: all operations where one reads the logits, else up to the last feature.
   [[nodiscard]] tape::Tape::Wanted wanted() const;
-  /// A flat vector for a gradient. The tape writes all of the target; terms add to the rest, which is zero.
+  /// A flat vector for a gradient, zero where the tape does not write. Terms add to it.
   [[nodiscard]] at::Tensor new_gradient() const;
   /// Cotangents of the target's outputs, none yet.
   [[nodiscard]] nets::Activations no_bars() const;

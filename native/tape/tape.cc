@@ -20,6 +20,22 @@ void accumulate(at::Tensor& sum, at::Tensor term) {
   }
 }
 
+/// Calls body(index) for the parameters of operations `begin` to `end`.
+template <class Body>
+void for_parameters(const nets::Network& network, size_t begin, size_t end, const Body& body) {
+  struct Visit {
+    const Body& body;
+    void parameter(const char* /*name*/, int index) const {
+      if (index >= 0) body(index);
+    }
+    void buffer(const char* /*name*/, int /*index*/) const {}
+    void setting(const char* /*name*/, double /*value*/) const {}
+  };
+  for (size_t i = begin; i < end; ++i) {
+    std::visit([&](const auto& kind) { kind.parts(Visit{body}); }, network.operations[i].kind);
+  }
+}
+
 }  // namespace
 
 void Tape::plan(const at::Tensor& x, const GroupBatch& norm, Wanted wanted) {
@@ -59,7 +75,6 @@ Activations Tape::run(at::Tensor x, const std::function<Values(backends::Unit&, 
 
 void Tape::run_back(Activations bar, Tensors theta_bar,
                     const std::function<Values(backends::Unit&, Values)>& sweep) const {
-  clear(steps_.empty() ? 0 : steps_.back().outputs.back(), network_.operations.size(), theta_bar);
   Values bars(returned_.size());
   bars.back() = std::move(bar.logits);
   for (size_t n = 0; n < bar.features.size(); ++n) {
@@ -79,17 +94,17 @@ void Tape::run_back(Activations bar, Tensors theta_bar,
 }
 
 void Tape::clear(size_t begin, size_t end, Tensors theta_bar) const {
-  struct Clear {
-    Tensors theta_bar;
-    void parameter(const char* /*name*/, int index) const {
-      if (index >= 0) theta_bar[index].zero_();
-    }
-    void buffer(const char* /*name*/, int /*index*/) const {}
-    void setting(const char* /*name*/, double /*value*/) const {}
-  };
-  for (size_t i = begin; i < end; ++i) {
-    std::visit([&](const auto& kind) { kind.parts(Clear{theta_bar}); }, network_.operations[i].kind);
-  }
+  for_parameters(network_, begin, end, [&](int index) { theta_bar[index].zero_(); });
+}
+
+size_t Tape::parameters() const {
+  const size_t end = steps_.empty() ? 0 : steps_.back().outputs.back();
+  int count = 0;
+  for_parameters(network_, 0, end, [&](int index) { count = std::max(count, index + 1); });
+  for_parameters(network_, end, network_.operations.size(), [&](int index) {
+    if (index < count) count = 0;
+  });
+  return count;
 }
 
 Activations Tape::forward(Tensors theta, const at::Tensor& x, const GroupBatch& norm, Wanted wanted,

@@ -26,8 +26,12 @@ class Tape {
   /// stay as it is until release(). Moves the running statistics where `running` is given.
   Activations forward(Tensors theta, const at::Tensor& x, const GroupBatch& norm, Wanted wanted, const Values* running);
 
-  /// Takes the cotangents of logits and features (undefined: zero) and writes the gradient of every parameter into
-  /// `theta_bar`.
+  /// How many parameters, from the first one on, the operations that ran have. Zero where one of these belongs to a
+  /// later operation, too.
+  [[nodiscard]] size_t parameters() const;
+
+  /// Takes the cotangents of logits and features (undefined: zero) and writes the gradients of the first parameters()
+  /// into `theta_bar`; later operations' are not written.
   void backward(Activations bar, Tensors theta_bar);
 
   /// Takes the tangent of θ and returns those of logits and features.
@@ -44,7 +48,7 @@ class Tape {
   void plan(const at::Tensor& x, const GroupBatch& norm, Wanted wanted);
   /// From the images on: values or tangents.
   Activations run(at::Tensor x, const std::function<Values(backends::Unit&, Values)>& sweep) const;
-  /// From the outputs back: cotangents or their tangents. Clears the gradients that they do not reach.
+  /// From the outputs back: cotangents or their tangents. Clears the gradients of operations that they do not reach.
   void run_back(Activations bar, Tensors theta_bar, const std::function<Values(backends::Unit&, Values)>& sweep) const;
   /// Clears the gradients of the parameters of operations `begin` to `end`.
   void clear(size_t begin, size_t end, Tensors theta_bar) const;

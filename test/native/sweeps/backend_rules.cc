@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <stdexcept>
+
 #include "native/backends/cpu/conv_unit.h"
 #include "native/backends/cpu/form.h"
 #include "native/backends/cpu/matching_gram.h"
@@ -72,7 +74,9 @@ Rule unit(const Shape& s, const backends::UnitEnd& end) {
   constexpr double kEpsilon = 1e-5;
   const std::vector<int64_t> shape{s.out, s.in, s.kernel, s.kernel};
   const nets::Conv2d conv{0, -1, static_cast<int>(s.stride), static_cast<int>(s.padding)};
-  const auto geometry = backends::cpu::geometry_of(conv, shape, s.batch, s.side).value();
+  const auto chosen = backends::cpu::geometry_of(conv, shape, s.batch, s.side);
+  if (!chosen) throw std::invalid_argument("LibTorch computes such a convolution");
+  const auto geometry = *chosen;
   const int64_t side = geometry.side;
   const auto skip = [=](const Tensors& x) { return end.add ? x[4] : at::Tensor(); };
   const auto zeros = [](Tensors tensors) {
