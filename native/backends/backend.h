@@ -102,7 +102,7 @@ class Backend {
   virtual void importance_backward(const at::Tensor& k_bar, const at::Tensor& s, const ops::Importance& importance,
                                    double scale, const ops::ImportanceNetworks& bar) const;
 
-  /// The matching loss at a target map that looks like t; `sources` and `coefficient` as of MatchedMap. By default it
+  /// The matching loss at a target map of t's shape; `sources` and `coefficient` as of MatchedMap. By default it
   /// resizes the sources' maps and takes the direct form below.
   [[nodiscard]] virtual std::unique_ptr<MatchedMap> matched_map(const std::vector<at::Tensor>& sources,
                                                                 const at::Tensor& coefficient,

@@ -181,7 +181,7 @@ Cost inference_cost(const nets::Network& network, const at::Tensor& x, const Bac
   const Sizes sizes(network, x);
   double products = 0;
   double parameters = 0;
-  double maps = 2 * sizes.elements(0);
+  double maps = sizes.elements(0);  // the images are only read
   for (size_t i = 0; i < network.operations.size(); ++i) {
     products += sizes.products(i, backend);
     parameters += sizes.parameters(i);

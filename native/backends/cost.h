@@ -38,7 +38,7 @@ class MatchingCost {
   [[nodiscard]] std::string name() const;  // "64→112 @32": the 1×1 convolutions
   /// Value and gradient together.
   [[nodiscard]] Cost gradient() const;
-  /// With `product`, the tangent's gradient, too.
+  /// With `product`, the gradient's tangent, too.
   [[nodiscard]] Cost tangent(bool product) const;
 
  private:

@@ -17,7 +17,7 @@ namespace l2t::run {
 struct Hyperparameters {
   std::string method;
   std::string engine;
-  /// How the native engine computes 3×3 convolutions: auto, winograd or direct.
+  /// How the native engine computes convolutions: auto, winograd or direct.
   std::string convolution;
   /// How a GPU multiplies: float32 (where it is not given), tf32 or bf16.
   std::optional<std::string> precision;

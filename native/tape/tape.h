@@ -30,8 +30,8 @@ class Tape {
   /// later operation, too.
   [[nodiscard]] size_t parameters() const;
 
-  /// Takes the cotangents of logits and features (undefined: zero) and writes the gradients of the first parameters()
-  /// into `theta_bar`; later operations' are not written.
+  /// Takes the cotangents of logits and features (undefined: zero) and writes the gradients of all parameters of the
+  /// operations that ran into `theta_bar`: zero where no cotangent reaches. It writes no others.
   void backward(Activations bar, Tensors theta_bar);
 
   /// Takes the tangent of θ and returns those of logits and features.

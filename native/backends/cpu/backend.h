@@ -8,13 +8,13 @@ class Cpu final : public Backend {
  public:
   [[nodiscard]] const char* name() const override { return "cpu"; }
 
-  /// Fused units (conv_unit.h) for 3×3 convolutions with the batch norm, residual, ReLU and max-pool that follow; the
-  /// reference's for the other operations.
+  /// Fused units (conv_unit.h) for the convolutions that have a form (form.h), with the batch norm, residual, ReLU and
+  /// max-pool that follow; the reference's for the other operations.
   [[nodiscard]] std::vector<Step> units(const Part& part) const override;
   [[nodiscard]] double products_share(const nets::Conv2d& conv, const std::vector<int64_t>& shape,
                                       int64_t side) const override;
 
-  /// Batch norm is folded into the convolutions, and those of 3×3 are computed as in the fused units.
+  /// Batch norm is folded into the convolutions. Those that have a form (form.h) are computed as in the fused units.
   [[nodiscard]] nets::Activations infer(const nets::Network& network, Tensors parameters, Tensors buffers,
                                         const at::Tensor& x) const override;
 

@@ -14,11 +14,11 @@ struct ConvUnitSpec {
   GroupBatch whole;  // what batch norm's statistics are of
 };
 
-/// A fused unit: a convolution, batch norm with batch statistics, and where they follow a
-/// residual, ReLU and a max-pool: y = W ∗ x, x̂ = s (y − μ), z = ReLU(γ x̂ + β + skip). It computes what the sweeps of
-/// ops/conv2d.h, batch_norm.h, add.h, relu.h and max_pool.h compute one after the other, on the CPU, in float or
-/// double. The convolution is a product of matrices in the domain of a form (winograd.h), and the sweeps share its
-/// transforms. With V = Bᵀ x B and U = G W Gᵀ, one matrix each for a frequency:
+/// A fused unit: a convolution, batch norm with batch statistics, and a residual, ReLU and a max-pool where they
+/// follow: y = W ∗ x, x̂ = s (y − μ), z = ReLU(γ x̂ + β + skip). It computes what the sweeps of ops/conv2d.h,
+/// batch_norm.h, add.h, relu.h and max_pool.h compute one after the other, on the CPU, in float or double. The
+/// convolution is a product of matrices in the domain of a form (loops.h), and the sweeps share its transforms. U and V
+/// are one matrix each for a frequency: U = G W Gᵀ, V = Bᵀ x B.
 ///
 ///   forward           y = Aᵀ (V Uᵀ) A
 ///   backward          Ȳ = A ȳ Aᵀ ;  x̄ = B (Ȳ U) Bᵀ ;  W̄ = Gᵀ (Ȳᵀ V) G

@@ -104,7 +104,7 @@ Rows<T> Domain<T>::rows(int64_t width, typename Rows<T>::Make make) const {
   auto all = empty_planes(x_.frequencies(), rows_, width, options_);
   const Planes<T> planes{all.template data_ptr<T>(), all.size(1), 0};
   parallel(x_.images * x_.tiles(), [&](int64_t begin, int64_t end) { make({begin, end}, planes); });
-  return Rows<T>(std::move(make), std::move(all));
+  return Rows<T>({}, std::move(all));
 }
 
 template <class T>

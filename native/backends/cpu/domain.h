@@ -42,10 +42,11 @@ class Rows {
   Rows() = default;
   explicit Rows(Make make, at::Tensor all = {}) : make_(std::move(make)), all_(std::move(all)) {}
 
-  [[nodiscard]] bool defined() const { return make_ != nullptr; }
+  [[nodiscard]] bool defined() const { return make_ != nullptr || all_.defined(); }
   void reset() { *this = {}; }
   /// Of all images, one matrix a frequency; undefined where they are made for some strips at a time.
   [[nodiscard]] const at::Tensor& all() const { return all_; }
+  /// Only where all() is undefined.
   void make(Strips strips, Planes<T> planes) const { make_(strips, planes); }
 
  private:

@@ -10,7 +10,7 @@ std::optional<Geometry> geometry_of(const nets::Conv2d& conv, const std::vector<
   const int64_t kernel = weight[2];
   const int64_t padding = conv.padding;
   const int64_t out_side = (side + 2 * padding - kernel) / conv.stride + 1;
-  if (conv.groups != 1 || out_side < 2) return {};
+  if (conv.groups != 1 || out_side < 2 || padding > kernel) return {};
   const bool winograd = kernel == 3 && conv.stride == 1 && conv.padding == 1 && channels >= kFewChannels;
   const auto form = !winograd ? Form::kPatches : side == 2 ? Form::kTwoByTwo : Form::kFourByFour;
   const Geometry x{form, images, out_side, channels, kernel, conv.stride, padding, side};

@@ -8,13 +8,13 @@
 
 namespace l2t::backends::cpu {
 
-/// A convolution's form, and of what shapes; none where LibTorch computes it: where it is no 3×3 convolution with
-/// stride 1 and padding 1, and has many weights or several groups of channels. `weight`: the weights' shape. The maps
-/// have `side` places along a side before the convolution.
+/// A convolution's form and shapes; none where LibTorch computes it: with several groups of channels, with outputs of
+/// one place, or with many weights and no Winograd form (3×3, stride 1, padding 1, at least 8 channels). `weight`: the
+/// weights' shape. `side`: of the maps before the convolution.
 std::optional<Geometry> geometry_of(const nets::Conv2d& conv, const std::vector<int64_t>& weight, int64_t images,
                                     int64_t side);
 
-/// Whether so many weights in the domain are multiplied in cache (domain.h): each block of strips reads them.
+/// Whether the weights in the domain are so few that each block of strips can read all of them (domain.h).
 bool few_weights(const Geometry& x, int64_t out);
 
 }  // namespace l2t::backends::cpu

@@ -134,7 +134,7 @@ struct Loops {
   void (*matching_tangent)(const MatchedRows& rows, const MatchedWith<T>& with, const T* bias, const T* bias_dot, T* d,
                            T* d_dot, double* e_dot, double* b_bar_dot);
 
-  /// A product of small matrices, in whose b rows follow each other: b is not transposed.
+  /// As Gemm, fast for small matrices; b must not be transposed.
   Gemm<T> product;
   GramLoops<T> gram;
 };

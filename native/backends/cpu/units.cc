@@ -8,7 +8,8 @@
 namespace l2t::backends::cpu {
 namespace {
 
-/// The fused unit that begins with operation i; none where that is no convolution with a form before batch norm.
+/// The fused unit that begins with operation i; none unless that is a convolution that has a form, and batch norm
+/// follows.
 std::optional<Step> fused_at(const Part& part, const std::vector<int64_t>& sides, size_t i) {
   auto unit = fused_unit_at(part, sides, i);
   if (!unit) return {};
@@ -32,6 +33,7 @@ std::vector<Step> Cpu::units(const Part& part) const {
 }
 
 double Cpu::products_share(const nets::Conv2d& conv, const std::vector<int64_t>& shape, int64_t side) const {
+  // Only Winograd's forms have a share other than 1, and their outputs are as large as their inputs.
   const auto x = geometry_of(conv, shape, /*images=*/1, side);
   if (!x || x->form == Form::kPatches) return 1;
   return static_cast<double>(x->frequencies() * x->rows()) / static_cast<double>(x->taps() * x->places());
