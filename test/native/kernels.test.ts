@@ -2,7 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { measured } from './program.js';
 
 const kernels = measured('kernels') as {
-  loops: ({ set: string; type: 'float32' | 'float64'; adjoint: number; difference: number } | null)[];
+  loops: ({
+    set: string;
+    type: 'float32' | 'float64';
+    adjoint: number;
+    difference: number;
+    samePast: boolean;
+  } | null)[];
   gemm: ({ library: string; type: 'float32' | 'float64'; error: number } | null)[];
 };
 
@@ -21,6 +27,10 @@ describe('the loops of every instruction set that this machine runs', () => {
 
   test.each(loops)('$set, $type: the transforms are those of the plain set', ({ type, difference }) => {
     expect(difference).toBeLessThan(rounding[type]);
+  });
+
+  test.each(loops)('$set, $type: maps that are written past the caches are the same', ({ samePast }) => {
+    expect(samePast).toBe(true);
   });
 });
 

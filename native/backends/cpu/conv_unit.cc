@@ -65,12 +65,12 @@ class ConvUnit final : public Unit {
       z.set(c, with_skip({slope}), shift[c] - slope * mean_[c]);
     }
     auto result = domain_->affine(z, spec_.end.relu ? Gate::kRelu : Gate::kNone, {}, spec_.end.pool);
-    z_ = result.map;
+    z_ = gate(z, result.map);
     return to_values(std::move(result));
   }
 
   Values backward(Values z_bar, Tensors theta_bar) override {
-    auto [g, sums] = domain_->gated_sums(to_output(std::move(z_bar)), mask(), y_, {}, {});
+    auto [g, sums] = domain_->gated_sums(to_output(std::move(z_bar)), z_, y_, {}, {});
     spec_.whole.group->sum(sums);
     for (int64_t c = 0; c < out_; ++c) sums[1][c] = invstd_[c] * (sums[1][c] - mean_[c] * sums[0][c]);
     write_norm(theta_bar, sums[1], sums[0]);
@@ -107,7 +107,7 @@ class ConvUnit final : public Unit {
       const double on_y = (scale_dot[c] - on_y_dot * sums[1][c] / n_) * s;
       z_dot.set(c, with_skip({on_y_dot, on_y}), shift_dot[c] - on_y_dot * sums[0][c] / n_ - on_y * mean_[c]);
     }
-    auto result = domain_->affine(z_dot, spec_.end.relu ? Gate::kMask : Gate::kNone, mask(), spec_.end.pool);
+    auto result = domain_->affine(z_dot, spec_.end.relu ? Gate::kMask : Gate::kNone, z_, spec_.end.pool);
     if (!keep()) {
       drop_large();
     } else {
@@ -122,7 +122,7 @@ class ConvUnit final : public Unit {
   }
 
   Values tangent_backward(Values z_bar_dot, Tensors theta_bar_dot) override {
-    auto [g_dot, sums] = domain_->gated_sums(to_output(std::move(z_bar_dot)), mask(), y_, g_, y_dot_);
+    auto [g_dot, sums] = domain_->gated_sums(to_output(std::move(z_bar_dot)), z_, y_, g_, y_dot_);
     spec_.whole.group->sum(sums);
     Doubles scale_bar_dot(out_);
     AffineOf<T> y_bar_dot({g_dot, g_, y_dot_, y_}, out_);
@@ -191,9 +191,13 @@ class ConvUnit final : public Unit {
     return slopes;
   }
 
-  [[nodiscard]] const at::Tensor& mask() const {
-    static const at::Tensor kNone;
-    return spec_.end.relu ? z_ : kNone;
+  /// What is positive where ReLU lets pass: z before ReLU, made again from y, or after it where a residual was added.
+  [[nodiscard]] AffineOf<T> gate(const AffineOf<T>& before, const at::Tensor& after) const {
+    if (!spec_.end.relu) return {};
+    if (!spec_.end.add) return before;
+    AffineOf<T> z({after}, out_);
+    for (int64_t c = 0; c < out_; ++c) z.set(c, {1}, 0);
+    return z;
   }
 
   /// Moves the running statistics as torch's batch norm does: the variance by its unbiased estimate. The convolution's
@@ -244,7 +248,7 @@ class ConvUnit final : public Unit {
   Rows<T> v_;
   Weights<T> u_;
   at::Tensor y_;
-  at::Tensor z_;
+  AffineOf<T> z_;  // the gate
   Doubles scale_;
   Doubles mean_;
   Doubles invstd_;

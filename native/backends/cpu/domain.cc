@@ -11,6 +11,13 @@ namespace {
 /// Where W has at most so many rows or columns, the loops' own product is faster than a library's (bench/README.md).
 constexpr int64_t kFewColumns = 64;
 
+/// Elements of the longest vector of loops.
+template <class T>
+constexpr int64_t kLongestVector = 64 / sizeof(T);
+
+/// Bytes from which on the caches are better kept for other maps: until this one is read again, others push it out.
+constexpr int64_t kLargeMap = int64_t{16} << 20;
+
 template <class T>
 const T* data_or_null(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.const_data_ptr<T>() : nullptr;
@@ -50,7 +57,7 @@ void AffineOf<T>::set(int64_t channel, const Doubles& slopes, double constant) {
 
 template <class T>
 Affine<T> AffineOf<T>::get() const {
-  Affine<T> affine{static_cast<int>(maps_.size()), {}, {}, values_.back().data()};
+  Affine<T> affine{static_cast<int>(maps_.size()), {}, {}, maps_.empty() ? nullptr : values_.back().data()};
   for (size_t k = 0; k < maps_.size(); ++k) {
     affine.map[k] = maps_[k].template const_data_ptr<T>();
     affine.slope[k] = values_[k].data();
@@ -91,6 +98,7 @@ Domain<T>::Domain(const Geometry& x, int64_t out, const at::TensorOptions& optio
       out_(out),
       in_cache_(x.images >= at::get_num_threads() && few_weights(x, out)),
       small_(std::min(in_, out) <= kFewColumns),
+      past_(out % kLongestVector<T> == 0 && x.images * y_.places() * out * int64_t{sizeof(T)} >= kLargeMap),
       options_(options) {}
 
 template <class T>
@@ -124,7 +132,7 @@ std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::output(Terms terms, const
   auto y = map(out_, x_.side);
   Doubles sums(x_.images * 2 * out_);
   const Read read = [&](Strips strips, Planes<const T> m) {
-    loops_.output(y_, strips, m, y.template data_ptr<T>(), data_or_null<T>(u), sums.data());
+    loops_.output(y_, strips, m, y.template data_ptr<T>(), data_or_null<T>(u), sums.data(), past_);
   };
   in_cache_ ? output_in_cache(terms, read) : output_whole(terms, read);
   return {std::move(y), over_images(sums, x_.images, 2, out_)};
@@ -159,39 +167,40 @@ at::Tensor Domain<T>::adjoint(const AdjointTerms& terms, const at::Tensor& w_bar
 }
 
 template <class T>
-MapAndPool Domain<T>::affine(const AffineOf<T>& from, Gate gate, const at::Tensor& z, bool pool) const {
+MapAndPool Domain<T>::affine(const AffineOf<T>& from, Gate gate, const AffineOf<T>& z, bool pool) const {
   MapAndPool result{map(out_, x_.side), pool ? map(out_, x_.side / 2) : at::Tensor()};
   const auto affine = from.get();
+  const auto before = z.get();
   auto* const y = result.map.template data_ptr<T>();
   if (pool) {
     auto* const p = result.pooled.template data_ptr<T>();
     parallel(x_.images, [&](int64_t begin, int64_t end) {
-      loops_.pooled_affine(y_, {begin, end}, affine, gate, data_or_null<T>(z), y, p);
+      loops_.pooled_affine(y_, {begin, end}, affine, gate, before, y, p, past_);
     });
   } else {
     parallel(x_.images * x_.places(),
-             [&](int64_t begin, int64_t end) { loops_.affine(out_, begin, end, affine, gate, data_or_null<T>(z), y); });
+             [&](int64_t begin, int64_t end) { loops_.affine(out_, begin, end, affine, gate, before, y, past_); });
   }
   return result;
 }
 
 template <class T>
-std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::gated_sums(MapAndPool y, const at::Tensor& z,
+std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::gated_sums(MapAndPool y, const AffineOf<T>& z,
                                                                   const at::Tensor& u, const at::Tensor& v,
                                                                   const at::Tensor& v_with) const {
   const bool seeded = y.map.defined();
   auto map = seeded ? own(std::move(y.map)) : this->map(out_, x_.side);
   const auto pooled = y.pooled.defined() ? channels_last(y.pooled) : at::Tensor();
   Doubles sums(x_.images * 3 * out_);
+  const auto before = z.get();
   parallel(x_.images, [&](int64_t begin, int64_t end) {
     const Images images{begin, end};
     if (pooled.defined()) {
-      loops_.pooled_sums(y_, images, seeded, map.template data_ptr<T>(), pooled.template const_data_ptr<T>(),
-                         z.const_data_ptr<T>(), u.const_data_ptr<T>(), data_or_null<T>(v), data_or_null<T>(v_with),
-                         sums.data());
+      loops_.pooled_sums(y_, images, seeded, map.template data_ptr<T>(), pooled.template const_data_ptr<T>(), before,
+                         u.const_data_ptr<T>(), data_or_null<T>(v), data_or_null<T>(v_with), sums.data());
     } else {
-      loops_.masked_sums(y_, images, map.template data_ptr<T>(), data_or_null<T>(z), u.const_data_ptr<T>(),
-                         data_or_null<T>(v), data_or_null<T>(v_with), sums.data());
+      loops_.masked_sums(y_, images, map.template data_ptr<T>(), before, u.const_data_ptr<T>(), data_or_null<T>(v),
+                         data_or_null<T>(v_with), sums.data());
     }
   });
   return {std::move(map), over_images(sums, x_.images, 3, out_)};

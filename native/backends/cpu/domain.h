@@ -24,6 +24,7 @@ struct MapAndPool {
 template <class T>
 class AffineOf {
  public:
+  AffineOf() = default;  // of no map
   AffineOf(std::vector<at::Tensor> maps, int64_t channels);
   void set(int64_t channel, const Doubles& slopes, double constant);
   [[nodiscard]] Affine<T> get() const;
@@ -118,12 +119,12 @@ class Domain {
   /// Writes W̄ = Gᵀ (Σ Ȳᵀ V) G and returns x̄ = B (Σ Ȳ U) Bᵀ; undefined if no term has a U.
   [[nodiscard]] at::Tensor adjoint(const AdjointTerms& terms, const at::Tensor& w_bar) const;
 
-  /// The affine map, gated by z (undefined unless Gate::kMask). With `pool` also its 2×2 max-pool; under Gate::kMask
-  /// the pool takes the value at the place where z is greatest.
-  [[nodiscard]] MapAndPool affine(const AffineOf<T>& from, Gate gate, const at::Tensor& z, bool pool) const;
+  /// The affine map, gated by z (of one map under Gate::kMask, else of none). With `pool` also its 2×2 max-pool; under
+  /// Gate::kMask the pool takes the value at the place where z is greatest.
+  [[nodiscard]] MapAndPool affine(const AffineOf<T>& from, Gate gate, const AffineOf<T>& z, bool pool) const;
   /// The cotangent of the map before its gate, from the cotangents of the gated map and of its max-pool (each may be
-  /// undefined): zero where z ≤ 0 (z undefined: no gate). And by channel Σ y, Σ y u and, where given, Σ v v_with.
-  [[nodiscard]] std::pair<at::Tensor, std::vector<Doubles>> gated_sums(MapAndPool y, const at::Tensor& z,
+  /// undefined): zero where z ≤ 0 (z of no map: no gate). And by channel Σ y, Σ y u and, where given, Σ v v_with.
+  [[nodiscard]] std::pair<at::Tensor, std::vector<Doubles>> gated_sums(MapAndPool y, const AffineOf<T>& z,
                                                                        const at::Tensor& u, const at::Tensor& v,
                                                                        const at::Tensor& v_with) const;
 
@@ -154,6 +155,7 @@ class Domain {
   int64_t out_;   // of Ȳ
   bool in_cache_;
   bool small_;  // its products in cache are the loops' own
+  bool past_;   // maps of y's size are written past the caches
   at::TensorOptions options_;
 };
 

@@ -64,7 +64,7 @@ struct Planes {
 template <class T>
 struct Affine {
   static constexpr int kMost = 4;
-  int terms;  // 1 to 4
+  int terms;  // 1 to 4; 0: none
   const T* map[kMost];
   const T* slope[kMost];
   const T* constant;
@@ -93,13 +93,15 @@ template <class T>
 struct Loops {
   const char* name;
 
+  // `past`: y is written past the caches. Its channels then fill whole vectors, which are aligned.
+
   /// V = Bᵀ x B. For kPatches: the inputs of each place, side by side.
   void (*input)(const Geometry& geometry, Strips strips, const T* x, Planes<T> v);
   /// x̄ = B V̄ Bᵀ, summed over tiles. The strips of an image come in order, also over several calls.
   void (*input_adjoint)(const Geometry& geometry, Strips strips, Planes<const T> v, T* x);
   /// y = Aᵀ M A. Writes Σ y and Σ y u of each image to `sums` (images × 2 × C); u null: y itself. The strips of an
   /// image come in order, also over several calls.
-  void (*output)(const Geometry& geometry, Strips strips, Planes<const T> m, T* y, const T* u, double* sums);
+  void (*output)(const Geometry& geometry, Strips strips, Planes<const T> m, T* y, const T* u, double* sums, bool past);
   /// y = Aᵀ M A + bias + skip (null: zero), and of that the positive part where `relu`.
   void (*inference)(const Geometry& geometry, Strips strips, Planes<const T> m, const T* bias, const T* skip, bool relu,
                     T* y);
@@ -112,19 +114,22 @@ struct Loops {
                              int64_t stride);
   void (*weights_adjoint)(const Geometry& x, int64_t begin, int64_t end, const T* u, int64_t stride, T* w);
 
+  // z is the map before ReLU, of one term.
+
   /// y = an affine map, over rows `begin` to `end` of C channels; kRelu: its positive part; kMask: 0 where z ≤ 0.
-  void (*affine)(int64_t channels, int64_t begin, int64_t end, const Affine<T>& from, Gate gate, const T* z, T* y);
-  /// In place y ← y where z > 0, else 0 (z null: y stays). Writes Σ y, Σ y u and, where `v` is given, Σ v v_with of
-  /// each image to `sums` (images × 3 × C).
-  void (*masked_sums)(const Geometry& geometry, Images images, T* y, const T* z, const T* u, const T* v,
+  void (*affine)(int64_t channels, int64_t begin, int64_t end, const Affine<T>& from, Gate gate, const Affine<T>& z,
+                 T* y, bool past);
+  /// In place y ← y where z > 0, else 0 (z without terms: y stays). Writes Σ y, Σ y u and, where `v` is given, Σ v
+  /// v_with of each image to `sums` (images × 3 × C).
+  void (*masked_sums)(const Geometry& geometry, Images images, T* y, const Affine<T>& z, const T* u, const T* v,
                       const T* v_with, double* sums);
 
   /// Like `affine` on whole images, and p, the maxima of y over 2×2 windows; with Gate::kMask, p is y's value where z
   /// is greatest (the first of equals).
-  void (*pooled_affine)(const Geometry& geometry, Images images, const Affine<T>& from, Gate gate, const T* z, T* y,
-                        T* p);
+  void (*pooled_affine)(const Geometry& geometry, Images images, const Affine<T>& from, Gate gate, const Affine<T>& z,
+                        T* y, T* p, bool past);
   /// Like `masked_sums`, after adding p̄ to y where z is greatest in its window; y starts at zero unless `seeded`.
-  void (*pooled_sums)(const Geometry& geometry, Images images, bool seeded, T* y, const T* p_bar, const T* z,
+  void (*pooled_sums)(const Geometry& geometry, Images images, bool seeded, T* y, const T* p_bar, const Affine<T>& z,
                       const T* u, const T* v, const T* v_with, double* sums);
 
   /// On entry d = W T of some rows. With D = d + b − S: d ← D̄ = (2/HW) k D. Adds Σ k D² to `loss`, Σ D̄ to b̄.

@@ -1,12 +1,14 @@
 // Checks the parts of the CPU's kernels, each alone. `kernels` prints one JSON object:
 //   loops: for each instruction set that this machine runs, the worst error of ⟨A x, y⟩ = ⟨x, Aᵀ y⟩ over transforms and
-//          their adjoints, and its worst distance from baseline's results
+//          their adjoints, its worst distance from baseline's results, and whether maps that are written past the
+//          caches are the same maps
 //   gemm:  for each library that is loaded, and for the loops' own, the worst error of a product
 #include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "native/backends/cpu/gemm.h"
 #include "native/backends/cpu/loops.h"
@@ -71,7 +73,7 @@ std::vector<Result> transforms(const Loops<T>& loops, Form form, int64_t side) {
     const Affine<T> same{
         1, {map.template const_data_ptr<T>()}, {ones.template const_data_ptr<T>()}, zeros.template const_data_ptr<T>()};
     loops.output(geometry, all, {m.template const_data_ptr<T>(), stride, 0}, made.template data_ptr<T>(), nullptr,
-                 sums.data());
+                 sums.data(), /*past=*/false);
     loops.output_adjoint(geometry, all, same, {back.template data_ptr<T>(), stride, 0});
     results.push_back(against(m, made, map, back));
   }
@@ -91,6 +93,41 @@ std::vector<Result> transforms(const Loops<T>& loops, Form form, int64_t side) {
   return results;
 }
 
+/// y of the loops that can write it past the caches.
+template <class T>
+std::vector<at::Tensor> maps(const Loops<T>& loops, bool past) {
+  at::manual_seed(5);
+  std::vector<at::Tensor> made;
+  for (const auto form : {Form::kFourByFour, Form::kPatches}) {
+    const Geometry geometry{form, /*images=*/2, /*side=*/6, /*channels=*/32};
+    const int64_t width = geometry.channels;
+    const int64_t rows = geometry.images * geometry.rows();
+    const auto m = draw<T>({geometry.frequencies(), rows, width});
+    const auto slope = draw<T>({width});
+    const auto new_map = [&](int64_t side) {
+      made.push_back(at::zeros({geometry.images, side, side, width}, m.options()));
+      return made.back().template data_ptr<T>();
+    };
+    std::vector<double> sums(geometry.images * 2 * width);
+    auto* const y = new_map(geometry.side);
+    loops.output(geometry, {0, geometry.images * geometry.tiles()}, {m.template const_data_ptr<T>(), rows * width, 0},
+                 y, nullptr, sums.data(), past);
+    const Affine<T> of_y{1, {y}, {slope.template const_data_ptr<T>()}, slope.template const_data_ptr<T>()};
+    loops.affine(width, 0, geometry.images * geometry.places(), of_y, Gate::kMask, of_y, new_map(geometry.side), past);
+    auto* const z = new_map(geometry.side);
+    loops.pooled_affine(geometry, {0, geometry.images}, of_y, Gate::kRelu, {}, z, new_map(geometry.side / 2), past);
+  }
+  return made;
+}
+
+template <class T>
+bool same_past(const Loops<T>& loops) {
+  const auto by_caches = maps(loops, false);
+  const auto past = maps(loops, true);
+  return std::equal(by_caches.begin(), by_caches.end(), past.begin(), past.end(),
+                    [](const auto& a, const auto& b) { return at::equal(a, b); });
+}
+
 template <class T>
 void print_loops(const char* name, const char* type) {
   const auto* const loops = loops_named<T>(name);
@@ -105,7 +142,8 @@ void print_loops(const char* name, const char* type) {
       difference = std::max(difference, distance(results[i].y, plain[i].y));
     }
   }
-  std::printf("{\"set\":\"%s\",\"type\":\"%s\",\"adjoint\":%g,\"difference\":%g},", name, type, adjoint, difference);
+  std::printf("{\"set\":\"%s\",\"type\":\"%s\",\"adjoint\":%g,\"difference\":%g,\"samePast\":%s},", name, type, adjoint,
+              difference, same_past(*loops) ? "true" : "false");
 }
 
 /// The error of a product, over operands as they are or transposed (`kinds`: bit 0 for a, bit 2 for b), added up or not
