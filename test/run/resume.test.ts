@@ -241,9 +241,14 @@ describe('resume', { timeout: 120_000 }, () => {
 
   it('leaves a folder that another thread trains in alone, and goes on once the thread was ended', async () => {
     const run = join(temporaryFolder(), 'run');
+    // It waits for its end: Node 20 may abort the process if a thread is ended at the moment in which it opens a file.
     const code = `const { parentPort, workerData: { index, options } } = require('node:worker_threads');
       import(index).then(async ({ transfer }) => {
-        for await (const { type } of transfer(options)) if (type === 'step') parentPort.postMessage('begun');
+        for await (const { type } of transfer(options)) {
+          if (type !== 'step') continue;
+          parentPort.postMessage('begun');
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+        }
       });`;
     const index = new URL('../../dist/index.js', import.meta.url).href;
     const workerData = { index, options: { ...options, epochs: 2000, source, data, out: run } };
