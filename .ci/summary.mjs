@@ -1,4 +1,5 @@
 // What failed, then vitest's counts from its JSON report: "N passed, N failed, N skipped", the line that ends .ci/run.
+// Arguments: the report, and the code that vitest ended with.
 import { readFileSync } from 'node:fs';
 
 const text = readFileSync(process.argv[2], 'utf8');
@@ -11,7 +12,10 @@ if (text === '') {
   const broken = report.testResults.filter(
     (file) => file.status === 'failed' && file.assertionResults.every(({ status }) => status !== 'failed'),
   ).length;
-  const failed = report.numFailedTests + broken;
+  // For example a test process that is gone, or an error that nothing caught: the report has neither.
+  const outside = report.numFailedTests + broken === 0 && process.argv[3] !== '0' ? 1 : 0;
+  if (outside) console.log('FAIL outside of the tests: see "Unhandled Errors" in the words of vitest');
+  const failed = report.numFailedTests + broken + outside;
   for (const file of report.testResults) {
     if (file.status === 'failed' && file.message) console.log(`FAIL ${file.name}\n${file.message}`);
     for (const { status, fullName, failureMessages } of file.assertionResults) {
