@@ -24,7 +24,7 @@ struct DecodeEvent {
   }
 };
 
-/// Lets JavaScript decode batches, by 'decode' events and decoded() of src/native/contract.ts.
+/// Lets JavaScript decode batches, by 'decode' events and decoded() of src/native/contract/run.ts.
 class JavascriptDecoder final : public data::Decoder {
  public:
   /// Calls the callback with the event that the function makes, on the JavaScript thread.

@@ -15,7 +15,7 @@
 #include "native/core/layout.h"
 #include "native/data/image_set.h"
 
-/// Converts structs that name their fields (core/fields.h) from JavaScript and to it; src/native/contract.ts documents
+/// Converts structs that name their fields (core/fields.h) from JavaScript and to it; src/native/contract/ documents
 /// them. A wrong value throws INVALID_OPTION, which names its place: `sources[1].size`.
 namespace l2t::binding {
 

@@ -42,7 +42,7 @@ struct NetworkJob {
   }
 };
 
-/// class Network of src/native/contract.ts: a network with its weights on a device, for inference.
+/// class Network of src/native/contract/networks.ts: a network with its weights on a device, for inference.
 class Network : public Napi::ObjectWrap<Network> {
  public:
   static Napi::Function constructor(Napi::Env env);

@@ -10,7 +10,7 @@
 
 namespace l2t::binding {
 
-/// class Run of src/native/contract.ts: one training run.
+/// class Run of src/native/contract/run.ts: one training run.
 class Run : public Napi::ObjectWrap<Run> {
  public:
   static Napi::Function constructor(Napi::Env env);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
@@ -40,14 +40,19 @@ describe('what both sides declare', () => {
 const interfaces = readInterfaces();
 
 function readInterfaces(): Map<string, ts.InterfaceDeclaration> {
-  const file = join(packageRoot, 'src/native/contract.ts');
-  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
-  return new Map(source.statements.filter(ts.isInterfaceDeclaration).map((found) => [found.name.text, found]));
+  const place = join(packageRoot, 'src/native');
+  const files = ['contract.ts', ...readdirSync(join(place, 'contract')).map((name) => join('contract', name))];
+  const found = files.flatMap((name) => {
+    const file = join(place, name);
+    const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
+    return source.statements.filter(ts.isInterfaceDeclaration);
+  });
+  return new Map(found.map((declaration) => [declaration.name.text, declaration]));
 }
 
 function fieldsOf(name: string): string[] {
   const found = interfaces.get(name);
-  if (found === undefined) throw new Error(`contract.ts has no ${name}`);
+  if (found === undefined) throw new Error(`src/native/contract/ has no ${name}`);
   const inherited = (found.heritageClauses ?? []).flatMap(({ types }) =>
     types.map((type) => type.expression.getText()),
   );

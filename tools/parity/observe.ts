@@ -40,7 +40,7 @@ export interface Declarations {
   }[];
   /** The kinds of operations that a network may have. */
   readonly operations: readonly string[];
-  /** The fields of the interfaces of src/native/contract.ts. */
+  /** The fields of the interfaces of src/native/contract/. */
   readonly structs: Readonly<Record<string, readonly string[]>>;
 }
 
