@@ -25,7 +25,7 @@ describe('the loops of every instruction set that this machine runs', () => {
     expect(adjoint).toBeLessThan(rounding[type]);
   });
 
-  test.each(loops)('$set, $type: the transforms are those of the plain set', ({ type, difference }) => {
+  test.each(loops)('$set, $type: what each loop writes is what the plain set writes', ({ type, difference }) => {
     expect(difference).toBeLessThan(rounding[type]);
   });
 

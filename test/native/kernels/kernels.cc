@@ -1,7 +1,7 @@
 // Checks the parts of the CPU's kernels, each alone. `kernels` prints one JSON object:
 //   loops: for each instruction set that this machine runs, the worst error of ⟨A x, y⟩ = ⟨x, Aᵀ y⟩ over transforms and
-//          their adjoints, its worst distance from baseline's results, and whether maps that are written past the
-//          caches are the same maps
+//          their adjoints; the worst distance of any loop's result from baseline's; and whether maps that are written
+//          past the caches are the same maps
 //   gemm:  for each library that is loaded, and for the loops' own, the worst error of a product
 #include <ATen/ATen.h>
 
@@ -13,6 +13,7 @@
 #include "native/backends/cpu/gemm.h"
 #include "native/backends/cpu/loops.h"
 #include "native/core/threads.h"
+#include "test/native/kernels/passes.h"
 
 namespace l2t::backends::cpu {
 namespace {
@@ -142,6 +143,9 @@ void print_loops(const char* name, const char* type) {
       difference = std::max(difference, distance(results[i].y, plain[i].y));
     }
   }
+  const auto results = passes(*loops);
+  const auto plain = passes(*loops_named<T>("baseline"));
+  for (size_t i = 0; i < results.size(); ++i) difference = std::max(difference, distance(results[i], plain[i]));
   std::printf("{\"set\":\"%s\",\"type\":\"%s\",\"adjoint\":%g,\"difference\":%g,\"samePast\":%s},", name, type, adjoint,
               difference, same_past(*loops) ? "true" : "false");
 }
