@@ -3,6 +3,8 @@ import { benchCases } from '../bench/cases.js';
 import { deviceTitle } from '../bench/device.js';
 import type { ListingResult } from '../bench/listing.js';
 import type { RanksResult } from '../bench/ranks.js';
+import { counted } from '../system/printable.js';
+import { percent } from '../system/statistics.js';
 import { table } from './table.js';
 
 const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
@@ -27,10 +29,10 @@ export function formatBench(result: BenchResult): string {
 export function formatRanks(result: RanksResult): string {
   const { ranks, threads, batch, bytes, calls } = result;
   const rows = [
-    [`one process, ${plural(threads * ranks, 'thread')}`, result.together],
-    [`${ranks} processes, ${plural(threads, 'thread')} each`, result.shared],
-    [`one process, ${plural(threads, 'thread')}`, result.whole],
-    [`one process, ${plural(threads, 'thread')}, ${batch / ranks} images`, result.share],
+    [`one process, ${counted(threads * ranks, 'thread')}`, result.together],
+    [`${ranks} processes, ${counted(threads, 'thread')} each`, result.shared],
+    [`one process, ${counted(threads, 'thread')}`, result.whole],
+    [`one process, ${counted(threads, 'thread')}, ${batch / ranks} images`, result.share],
   ] as const;
   return `${[
     `${result.case}: ${benchCases[result.case].about}; batch ${batch}, ${result.rounds} rounds`,
@@ -43,8 +45,6 @@ export function formatRanks(result: RanksResult): string {
     `a rank gives ${(bytes / 1e6).toFixed(1)} MB to ${calls} exchanges an iteration`,
   ].join('\n')}\n`;
 }
-
-const plural = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 function enginesTable({ cases }: BenchResult): string {
   const rows = cases.map(({ engine, seconds, imagesPerSecond, peakBytes, iterationBytes }) => [
@@ -83,7 +83,7 @@ function gpuLines({ cases, gpu, iterationGflop }: BenchResult): string[] {
     const share =
       peakShare === undefined
         ? ''
-        : `; ${iterationGflop.toFixed(0)} GFLOP an iteration, ${(100 * peakShare).toFixed(1)} % of the card's ${gpu?.float32Gflops.toFixed(0)} GFLOP/s in float32`;
+        : `; ${iterationGflop.toFixed(0)} GFLOP an iteration, ${percent(peakShare)} of the card's ${gpu?.float32Gflops.toFixed(0)} GFLOP/s in float32`;
     return `${engine}: at most ${mebibytes(allocated)} MiB in the card's tensors, ${mebibytes(reserved)} MiB reserved${share}`;
   });
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { checkData, type DataReport, type SplitReport } from '../data/check.js';
 import { dataCheckSchema } from '../options/schemas.js';
-import { printable } from '../system/printable.js';
+import { counted, printable } from '../system/printable.js';
 import { exitCodes } from './failure.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
@@ -51,7 +51,7 @@ function format({ folder, layout, classNames, folds, splits, shared, warnings, i
   const damaged = [...new Set(splits.flatMap((split) => split.damaged.map(({ problem }) => problem)))];
   const twice = shared.map(({ images, splits: [one, other] }) => `${images[0]} (${one}) and ${images[1]} (${other})`);
   return `${[
-    `${printable(folder)}: ${layout}, ${classNames.length} classes${folds > 0 ? `, ${folds} folds` : ''}`,
+    `${printable(folder)}: ${layout}, ${counted(classNames.length, 'class', 'classes')}${folds > 0 ? `, ${folds} folds` : ''}`,
     table(head, rows),
     ...listed('damaged', damaged),
     ...listed('in two splits', twice),

@@ -5,6 +5,7 @@ import { flagNames } from '../networks/checkpoint.js';
 import { required } from '../options/check.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { shown } from '../system/printable.js';
+import { percent } from '../system/statistics.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { interruptible } from './interrupt.js';
@@ -50,7 +51,7 @@ function format({ correct, total, accuracy, topK, loss, classes, confusion }: Ev
       .filter(({ images, other }) => other !== k && images > 0);
     const worst = mistakes.sort((a, b) => b.images - a.images)[0];
     const taken = worst ? `${shown(classes[worst.other]?.name ?? String(worst.other))} (${worst.images})` : '';
-    return [[shown(name), `${right} of ${all}`, `${(100 * share).toFixed(1)} %`, taken]];
+    return [[shown(name), `${right} of ${all}`, percent(share), taken]];
   });
   const lines = table(['class', 'right', '', 'most taken for'], rows);
   return `${lines}\naccuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total})${topK ? `, ${formatTop(topK)}` : ''}, mean loss ${loss.toFixed(4)} nats\n`;

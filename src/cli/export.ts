@@ -3,7 +3,7 @@ import { flagNames } from '../networks/checkpoint.js';
 import { type ExportOptions, type ExportResult, exportNetwork } from '../networks/export/export.js';
 import { required } from '../options/check.js';
 import { exportSchema } from '../options/schemas.js';
-import { printable } from '../system/printable.js';
+import { counted, printable } from '../system/printable.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { Progress } from './progress.js';
 
@@ -30,6 +30,6 @@ export function register(program: Command): void {
 }
 
 function format({ file, format, bytes, network, classes, width, size }: ExportResult): string {
-  const what = `${network}, width ${width}, ${classes} classes, images of ${size}×${size}`;
+  const what = `${network}, width ${width}, ${counted(classes, 'class', 'classes')}, images of ${size}×${size}`;
   return `${printable(file)}: ${format}, ${(bytes / 1e6).toFixed(1)} MB (${what})\n`;
 }

@@ -3,7 +3,7 @@ import type { DataSummary, Proposal } from '../experiments/proposal.js';
 import { aboutField, helpOf } from '../options/check.js';
 import { defaultSize } from '../options/networks.js';
 import { transferSchema } from '../options/schemas.js';
-import { printable } from '../system/printable.js';
+import { counted, printable } from '../system/printable.js';
 import { shellWord } from '../system/shell.js';
 import { duration } from './duration.js';
 
@@ -14,7 +14,7 @@ export function describeData({ data, layout, classNames, images, testDrawn, shor
   const drawn = testDrawn ? ' (a tenth of each class: the data has none)' : '';
   const { min, max } = shortSides;
   const sides = min === max ? String(min) : `${min} to ${max}`;
-  return `${data}: ${layout}, ${classNames.length} classes, ${train} training${validating} and ${test} test images${drawn}, short sides of ${sides} pixels`;
+  return `${data}: ${layout}, ${counted(classNames.length, 'class', 'classes')}, ${train} training${validating} and ${test} test images${drawn}, short sides of ${sides} pixels`;
 }
 
 /** `about 1 h 12 min: 2,600 steps of 1.66 s` */
@@ -31,12 +31,12 @@ const reasons: Readonly<Record<string, (proposal: Proposal) => string>> = {
     if (targetInit !== undefined) return 'what --target-init holds';
     return `the paper's target for ${source === undefined ? '' : 'such a source and '}such images`;
   },
-  pairs: ({ options, pairs }) => `the default of ${options.method}; these networks have ${pairs} such pairs`,
+  pairs: ({ options, pairs }) => `the default of ${options.method}; these networks have ${counted(pairs, 'such pair')}`,
   size: ({ options: { target = '', size } }) =>
     size === defaultSize(target) ? `what ${target} is meant for` : 'what --target-init was trained with',
   batch: ({ estimate, data, options }) => {
     const steps = Math.round(estimate.steps / (options.epochs ?? 1));
-    return `the default for ${data.images.train} training images: ${steps} ${steps === 1 ? 'step' : 'steps'} an epoch`;
+    return `the default for ${data.images.train} training images: ${counted(steps, 'step')} an epoch`;
   },
   epochs: (proposal) => `the default; ${describeTime(proposal)}`,
 };

@@ -7,7 +7,7 @@ import type { ResolvedOptions, ResolvedSource } from '../options/run-record.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
 import type { FoundRate } from '../report/run-files.js';
-import { printable, shown } from '../system/printable.js';
+import { counted, printable, shown } from '../system/printable.js';
 import { featureTable } from './feature-table.js';
 import { addFlags, flagOptions } from './flags.js';
 import { type PairCell, pairTable } from './pair-table.js';
@@ -55,7 +55,7 @@ function formatFile({ file, format, network, tensors }: FileReport): string {
   const { name, classes, width, size, classNames, parameters, features } = network;
   return [
     `${printable(file)}: ${format}`,
-    `${name}, width ${width}, ${classes} classes${classNames ? ` (${shorten(classNames)})` : ''}, ${parameters} parameters, images of ${size}×${size}`,
+    `${name}, width ${width}, ${counted(classes, 'class', 'classes')}${classNames ? ` (${shorten(classNames)})` : ''}, ${parameters} parameters, images of ${size}×${size}`,
     featureTable(features),
   ].join('\n');
 }

@@ -1,7 +1,8 @@
 import { L2TError } from '../errors.js';
-import type { Prediction, RankedLabel } from '../inference/network.js';
+import type { Prediction } from '../inference/network.js';
 import { csvLine } from '../system/csv.js';
 import { printable, shown } from '../system/printable.js';
+import { percent } from '../system/statistics.js';
 import { columnsOf, tableRow } from './table.js';
 
 /** An image's prediction, or why it could not be read. */
@@ -23,8 +24,6 @@ export interface Format {
   end(): string;
 }
 
-const percent = ({ probability }: RankedLabel) => `${(100 * probability).toFixed(1)} %`;
-
 /** `first` before the first text that is not empty. */
 function headed(first: string): (text: string) => string {
   let head = first;
@@ -45,8 +44,8 @@ function tableFormat({ files, labels }: Known): Format {
   return {
     row(file, outcome) {
       if (outcome instanceof L2TError) return '';
-      const others = outcome.best.slice(1).map((other) => `${shown(other.label)} ${percent(other)}`);
-      return withHead(line([file, shown(outcome.label), percent(outcome), others.join(', ')]));
+      const others = outcome.best.slice(1).map((other) => `${shown(other.label)} ${percent(other.probability)}`);
+      return withHead(line([file, shown(outcome.label), percent(outcome.probability), others.join(', ')]));
     },
     end: () => '',
   };

@@ -2,7 +2,7 @@ import { Presets, SingleBar } from 'cli-progress';
 import type { StepEvent } from '../native/addon.js';
 import { currentFormat, rules } from '../options/rules.js';
 import type { RateEvent, RunEpochEvent, RunEvent, StartEvent } from '../run/events.js';
-import { printable } from '../system/printable.js';
+import { counted, printable } from '../system/printable.js';
 
 const percent = (value: number): string => `${(100 * value).toFixed(2)} %`;
 
@@ -89,8 +89,10 @@ function describeStart(event: StartEvent): string {
   const { run, method, target, classes, pairs, device, backend, threads, lr, rate } = event;
   const sources = new Set(pairs.map(({ source }) => source)).size;
   const matched =
-    pairs.length > 0 ? `, ${pairs.length} pairs of features${sources > 1 ? ` with ${sources} sources` : ''}` : '';
-  return `${method}: ${target}, ${classes} classes${matched}; ${describeImages(event)}; learning rate ${lr}${rate ? ' (found)' : ''}; ${threads} ${threads === 1 ? 'thread' : 'threads'} on ${device} (backend ${backend}); ${run}`;
+    pairs.length > 0
+      ? `, ${counted(pairs.length, 'pair')} of features${sources > 1 ? ` with ${sources} sources` : ''}`
+      : '';
+  return `${method}: ${target}, ${counted(classes, 'class', 'classes')}${matched}; ${describeImages(event)}; learning rate ${lr}${rate ? ' (found)' : ''}; ${counted(threads, 'thread')} on ${device} (backend ${backend}); ${run}`;
 }
 
 function describeImages({ images: { train, validation, test }, testDrawn, selectBest }: StartEvent): string {

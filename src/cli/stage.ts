@@ -2,6 +2,7 @@ import { Presets, SingleBar } from 'cli-progress';
 import type { RunEvent } from '../run/events.js';
 import type { Run, RunResult } from '../run/run.js';
 import { printable } from '../system/printable.js';
+import { percent } from '../system/statistics.js';
 
 /** Without a bar: the least time between two lines, milliseconds. */
 const lineEvery = 10_000;
@@ -31,8 +32,7 @@ export class Stage {
       this.#clear();
     }
     const result = await run.result;
-    const tested =
-      result.accuracy === null ? 'no test images' : `${(100 * result.accuracy).toFixed(1)} % of the test images`;
+    const tested = result.accuracy === null ? 'no test images' : `${percent(result.accuracy)} of the test images`;
     process.stderr.write(`${this.title}: ${tested}, ${result.seconds.toFixed(0)} s\n`);
     return result;
   }

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { Readable } from 'node:stream';
 import type { Info } from 'csv-parse';
 import { L2TError } from '../errors.js';
-import { shown } from '../system/printable.js';
+import { counted, shown } from '../system/printable.js';
 import { readWhole } from './reading.js';
 
 /** A row of a table. */
@@ -70,7 +70,7 @@ async function* csvRows(file: string, bytes: Buffer): AsyncGenerator<Row, void> 
 
 function cellsOf(file: string, line: number, header: readonly string[], record: readonly string[]) {
   if (record.length === header.length) return new Map(header.map((name, k) => [name, record[k]]));
-  const cells = `${record.length} ${record.length === 1 ? 'cell' : 'cells'}`;
+  const cells = counted(record.length, 'cell');
   const advice = record.length > header.length ? ' Put a cell that contains a comma in quotes.' : '';
   throw new L2TError('INVALID_DATA', `${file}, line ${line} has ${cells}, the header ${header.length}.${advice}`);
 }

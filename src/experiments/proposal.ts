@@ -12,6 +12,7 @@ import { defaultOf, type Given, required, type Written } from '../options/check.
 import type { Layout } from '../options/datasets.js';
 import { needsOf } from '../options/methods.js';
 import { defaultBatch, defaultSize, type NetworkName, paperTarget } from '../options/networks.js';
+import { oneOrList } from '../options/row.js';
 import { currentFormat, defaultPairs, rules } from '../options/rules.js';
 import { proposeSchema, transferSchema } from '../options/schemas.js';
 import { requireConsistent } from '../run/resolve-options.js';
@@ -210,5 +211,3 @@ function countPairs(
   });
   return counts.reduce((sum, count) => sum + count, 0);
 }
-
-const oneOrList = <T>(values: readonly T[]): T | readonly T[] => (values.length === 1 ? (values[0] as T) : values);

@@ -6,6 +6,7 @@ import { L2TError } from '../errors.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
 import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
 import { checkOptions, type Given, required, type Written } from '../options/check.js';
+import { oneOrList } from '../options/row.js';
 import { currentFormat, rules } from '../options/rules.js';
 import { reproduceSchema } from '../options/schemas.js';
 import { firstFree } from '../run/new-folder.js';
@@ -181,8 +182,6 @@ function planOf<O extends ExperimentOptions>(
     planExperiment(kind, folder, { ...options, ...control, check });
   return { options: options as ExperimentOptions, entries: kind.entries(options), begin, plan };
 }
-
-const oneOrList = <T>(values: readonly T[]): T | readonly T[] => (values.length === 1 ? (values[0] as T) : values);
 
 /**
  * Refuses a source with another number of classes than the preset's: it was trained on other data. If the methods read

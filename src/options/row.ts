@@ -25,6 +25,10 @@ export const yes = (help: string, values?: Values) => about(z.boolean(), '', 'tr
 export const repeated = <S extends z.ZodType>(schema: S) =>
   z.union([schema, z.array(schema).min(1).readonly()]).meta({ ...(schema.meta() as About), repeats: true });
 
+/** What an option of `repeated` takes, in its shorter form: a single value by itself. */
+export const oneOrList = <T>(values: readonly T[]): T | readonly T[] =>
+  values.length === 1 ? (values[0] as T) : values;
+
 /** A list, written as one string on the command line. YAML and the API also allow an array or a single number. */
 export const listed = (value: string, allowed: string, help: string, values?: Values) => {
   const item = z.union([z.string().min(1), z.int()]);

@@ -7,6 +7,7 @@ import { torchvisionNetworks } from '../options/networks.js';
 import type { ResolvedSource, RunRecord } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
 import { shown } from '../system/printable.js';
+import { percent } from '../system/statistics.js';
 import { packageVersion } from '../system/version.js';
 
 /** What the card of a finished run tells, besides its options. */
@@ -40,7 +41,6 @@ export function modelCard(card: ModelCard): string {
 }
 
 const grouped = (count: number): string => count.toLocaleString('en-US');
-const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
 
 /**
  * A person's text as code, in which Markdown and HTML mean nothing. The fence is longer than any run of backticks in

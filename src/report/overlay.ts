@@ -1,4 +1,5 @@
 import type { EpochMetrics } from '../native/addon.js';
+import { percent } from '../system/statistics.js';
 import type { Page } from './page/document.js';
 import { type Curves, curves, scrolling, table } from './page/figures.js';
 import { type Content, html } from './page/html.js';
@@ -16,7 +17,7 @@ export function livePage(runs: readonly RunData[]): Page {
     nameOf(run),
     run.record.options.method,
     `${run.metrics.length} of ${run.record.options.epochs}`,
-    run.result?.accuracy == null ? '' : `${(100 * run.result.accuracy).toFixed(1)} %`,
+    run.result?.accuracy == null ? '' : percent(run.result.accuracy),
   ]);
   const main = html`<header><h1>${title}</h1>
 ${scrolling('Runs', table(['run', 'method', 'epochs', 'test accuracy'], rows, 'words'))}</header>

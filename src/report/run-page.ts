@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { GpuMemory } from '../native/contract.js';
 import { countParameters } from '../networks/describe.js';
 import { methodOf } from '../options/methods.js';
-import { median, probabilityInterval } from '../system/statistics.js';
+import { median, percent, probabilityInterval } from '../system/statistics.js';
 import type { ExplainedSource } from './explain.js';
 import type { Page } from './page/document.js';
 import { curves, scrolling, table } from './page/figures.js';
@@ -25,8 +25,6 @@ export interface RunPictures {
   /** Sentences: which parts are left out, and why. */
   readonly leftOut: readonly string[];
 }
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 export const titleOfTerm = (term: string): string =>
   term === 'org' ? 'Cross-entropy of the training images (org), nats' : `The term ${term}, weighted as it is summed`;

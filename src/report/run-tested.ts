@@ -1,3 +1,4 @@
+import { percent } from '../system/statistics.js';
 import { scrolling, table } from './page/figures.js';
 import { type Content, type Html, html } from './page/html.js';
 import type { Tested } from './test-images.js';
@@ -7,7 +8,7 @@ import type { Thumbnails } from './thumbnails.js';
 const mostClasses = 30;
 const mostConfusions = 50;
 
-const percent = (share: number | undefined): string => (share === undefined ? '–' : `${(100 * share).toFixed(1)} %`);
+const percentOrDash = (share: number | undefined): string => (share === undefined ? '–' : percent(share));
 
 /** What the network gets right and wrong on the test images. */
 export function testedSections(tested: Tested, thumbnails: Thumbnails | undefined): Content {
@@ -15,8 +16,8 @@ export function testedSections(tested: Tested, thumbnails: Thumbnails | undefine
   const rows = classes.map(({ name, images, precision, recall }) => [
     name,
     String(images),
-    percent(recall),
-    percent(precision),
+    percentOrDash(recall),
+    percentOrDash(precision),
   ]);
   return html`<section><h2>Test images, by class</h2>
 <p>Recall: the share of a class’s images that are called so. Precision: of the images that are called so, the share that is of the class.</p>

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { EpochEvent, EpochMetrics, SaveEvent, StepEvent } from '../native/addon.js';
+import { percent } from '../system/statistics.js';
 import { guessing, isAtChance, isLookedAt } from './chance.js';
 import type { RunListener } from './drive.js';
 import type { RunFolder } from './folder.js';
@@ -67,5 +68,3 @@ export class Recorder implements RunListener {
     this.emit({ type: 'warning', message });
   }
 }
-
-const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;

@@ -25,6 +25,9 @@ export function shown(name: string, longest = longestName): string {
   return `${printable(name.slice(0, end))}…`;
 }
 
+/** A count with its noun: "1 thread", "2 classes". */
+export const counted = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
+
 /** The same as `shown`, in quotes. */
 export const quoted = (name: string): string => `"${shown(name)}"`;
 
