@@ -40,7 +40,10 @@ export type Written<S extends Schema, Needed extends keyof z.input<S> = never> =
 
 /** The names that an option takes, one or some of them; none if it takes other values. */
 export const namesOf = (allowed: string): readonly string[] =>
-  /^(?:one|some) of (.*?)(?:, separated by commas)?$/.exec(allowed)?.[1]?.split(', ') ?? [];
+  /^(?:one|some) of (.*?)(?:, separated by commas.*)?$/.exec(allowed)?.[1]?.split(', ') ?? [];
+
+/** Does it take several of its names, separated by commas? */
+export const takesSome = (allowed: string): boolean => allowed.startsWith('some of ');
 
 /** The help text of an option: its purpose, its default in parentheses, and the allowed values. */
 export function helpOf(about: About): string {

@@ -113,7 +113,7 @@ export interface OptionHelp {
   readonly vidWeight?: unknown;
   /** the variance of vid with which a run starts (5); from 0.001 to 1000000 */
   readonly vidVariance?: unknown;
-  /** methods to compare; finetune-source fine-tunes the first source's own network (scratch,fm,at,l2t-w,l2t-ww,finetune-source); methods separated by commas, of l2t-ww, l2t-w, amounts-only, fm, at, lwf, lwf+at, sp, vid, l2-sp, finetune, scratch, finetune-source; a method's pairs follow a colon, as in fm:all-to-all */
+  /** methods to compare; finetune-source fine-tunes the first source's own network (scratch,fm,at,l2t-w,l2t-ww,finetune-source); some of l2t-ww, l2t-w, amounts-only, fm, at, lwf, lwf+at, sp, vid, l2-sp, finetune, scratch, finetune-source, separated by commas; a method's pairs follow a colon, as in fm:all-to-all */
   readonly methods?: unknown;
   /** runs of each method, with seeds 0, 1, … (3); from 1 to 100 */
   readonly seeds?: unknown;

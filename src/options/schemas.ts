@@ -214,7 +214,7 @@ export const initSchema = proposeSchema.extend({
 export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true, batchNorm: true }).extend({
   methods: listed(
     'list',
-    `methods separated by commas, of ${rowNames.join(', ')}; a method's pairs follow a colon, as in fm:all-to-all`,
+    `some of ${rowNames.join(', ')}, separated by commas; a method's pairs follow a colon, as in fm:all-to-all`,
     `methods to compare; finetune-source fine-tunes the first source's own network`,
     {
       default: 'scratch,fm,at,l2t-w,l2t-ww,finetune-source',

@@ -40,13 +40,15 @@ describe.each(Object.keys(shells))('completion of %s', (shell) => {
     const args = shells[shell]?.(script, `l2t-native ${line}`) ?? [];
     const { stdout } = await promisify(execFile)(shell, args, { cwd: folder, timeout: 20_000 });
     // fish adds help after a tab, and the flag to the value of --flag=value; it also offers words with these letters elsewhere.
+    // zsh offers the last name of a list, the others the whole list.
     const words = stdout.split('\n').map((each) =>
       each
         .replace(/\t.*/, '')
         .replace(/^--[\w-]+=(?=.)/, '')
+        .replace(/^.*,/, '')
         .replace(/[=/]$/, ''),
     );
-    const begun = line.split(/[ =]/).at(-1) as string;
+    const begun = line.split(/[ =,]/).at(-1) as string;
     return [...new Set(words.filter((word) => word !== '' && word.startsWith(begun)))].sort();
   }
 
@@ -62,6 +64,9 @@ describe.each(Object.keys(shells))('completion of %s', (shell) => {
     expect(await offers('reproduce stl10-t')).toEqual(['stl10-three-sources']);
     expect(await offers('completion ')).toEqual(['bash', 'fish', 'zsh']);
     expect(await offers('transfer --epochs ')).toEqual([]);
+    expect(await offers('transfer --log ')).toEqual(['csv', 'tensorboard']);
+    expect(await offers('compare --methods scratch,l2')).toEqual(['l2-sp', 'l2t-w', 'l2t-ww']);
+    expect(await offers('compare --methods=l2t-w,fm,l2')).toEqual(['l2-sp', 'l2t-ww']);
   });
 
   it.skipIf(!there)(`offers files and folders (skipped where ${shell} is not installed)`, async () => {

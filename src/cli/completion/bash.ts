@@ -4,6 +4,16 @@ import { type Flag, firstWords, ofTwoWords, type Place, type Verb } from './word
 export function bashScript(verbs: readonly Verb[]): string {
   return `# Completion of l2t-native for bash, written by: l2t-native completion bash
 _l2t_native_names() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2"); }
+# Names separated by commas: those that were not given yet, behind the others.
+_l2t_native_several() {
+  local name left= before=
+  [[ $2 == *,* ]] && before=\${2%,*},
+  for name in $1; do
+    [[ ,$before == *",$name,"* ]] || left+="$before$name "
+  done
+  _l2t_native_names "$left" "$2"
+  compopt -o nospace 2> /dev/null
+}
 _l2t_native_file() { mapfile -t COMPREPLY < <(compgen -f -- "$1"); compopt -o filenames 2> /dev/null; }
 _l2t_native_folder() { mapfile -t COMPREPLY < <(compgen -d -- "$1"); compopt -o filenames 2> /dev/null; }
 
@@ -69,7 +79,8 @@ function verbCase({ words, flags, argument }: Verb): string {
 
 function offer(place: Place): string {
   if (place === 'any') return ':';
-  return typeof place === 'string'
-    ? `_l2t_native_${place} "$current"`
+  if (typeof place === 'string') return `_l2t_native_${place} "$current"`;
+  return 'several' in place
+    ? `_l2t_native_several '${place.several.join(' ')}' "$current"`
     : `_l2t_native_names '${place.join(' ')}' "$current"`;
 }

@@ -17,6 +17,13 @@ function __l2t_native_verb
     set -l words (commandline -opc)
     test "$words[2..$(math 1 + (count $argv))]" = "$argv"
 end
+# Names separated by commas: those that were not given yet, behind the others.
+function __l2t_native_several
+    set -l before (commandline -ct | string replace -r -- '^--[^=]*=' '' | string replace -rf -- '(.*,)[^,]*$' '$1')
+    for name in $argv
+        contains -- $name (string split , -- "$before"); or echo "$before$name"
+    end
+end
 complete -c l2t-native -f
 complete -c l2t-native -n __l2t_native_words -l help -d 'show the help'
 complete -c l2t-native -n __l2t_native_words -l version -d 'show the version'
@@ -41,7 +48,8 @@ function valueFlags({ value, optional }: Flag): string {
 
 function placed(place: Exclude<Place, 'any'>): string {
   if (place === 'file') return '-F';
-  return place === 'folder' ? "-a '(__fish_complete_directories)'" : `-a '${place.join(' ')}'`;
+  if (place === 'folder') return "-a '(__fish_complete_directories)'";
+  return 'several' in place ? `-a '(__l2t_native_several ${place.several.join(' ')})'` : `-a '${place.join(' ')}'`;
 }
 
 const line = (condition: string, what: string, help?: string): string =>

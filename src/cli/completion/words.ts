@@ -1,10 +1,10 @@
 import type { Argument, Command, Option } from 'commander';
-import { namesOf } from '../../options/check.js';
+import { namesOf, takesSome } from '../../options/check.js';
 import { rowOfFlag } from '../flags.js';
 import { verbsOf } from '../program.js';
 
-/** What may stand in a place: one of some names, a file, a folder, or what cannot be known. */
-export type Place = readonly string[] | 'file' | 'folder' | 'any';
+/** What may stand in a place: one of some names, several separated by commas, a file, a folder, or what cannot be known. */
+export type Place = readonly string[] | { readonly several: readonly string[] } | 'file' | 'folder' | 'any';
 
 export interface Flag {
   /** --method */
@@ -51,10 +51,14 @@ function flagFrom(option: Option, presets: readonly string[]): Flag {
   const names = option.argChoices ?? namesOf(row?.allowed ?? '');
   const [, placeholder = ''] = option.flags.split(' ');
   const takesValue = option.required || option.optional;
+  const place =
+    row !== undefined && takesSome(row.allowed)
+      ? { several: names }
+      : placeOf(placeholder, row ? names : namesOr(names, placeholder, presets));
   return {
     long: option.long ?? option.flags,
     help: row?.help ?? option.description,
-    value: takesValue ? placeOf(placeholder, row ? names : namesOr(names, placeholder, presets)) : undefined,
+    value: takesValue ? place : undefined,
     optional: option.optional,
     repeats: row?.repeats === true,
   };

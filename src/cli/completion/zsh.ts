@@ -60,7 +60,8 @@ function flagSpec({ long, help, value, optional, repeats }: Flag): string {
 function action(place: Place): string {
   if (place === 'any') return ' ';
   if (place === 'file') return '_files';
-  return place === 'folder' ? '_files -/' : `(${place.join(' ')})`;
+  if (place === 'folder') return '_files -/';
+  return 'several' in place ? `_values -s , name ${place.several.join(' ')}` : `(${place.join(' ')})`;
 }
 
 /** A word with its help, for _describe. */
