@@ -1,5 +1,7 @@
 #include "native/nets/network.h"
 
+#include <algorithm>
+
 #include "native/core/error.h"
 
 namespace l2t::nets {
@@ -22,6 +24,19 @@ int64_t side_of(const Network& network, const Operation& operation, int64_t side
   return one ? 1 : side;
 }
 
+/// The side of each value; 0 of one that is empty.
+std::vector<int64_t> sides_at(const Network& network, int64_t size) {
+  std::vector<int64_t> sides{size};
+  for (const auto& operation : network.operations) {
+    sides.push_back(side_of(network, operation, sides[operation.inputs[0]]));
+  }
+  return sides;
+}
+
+bool fit(const std::vector<int64_t>& sides) {
+  return std::all_of(sides.begin(), sides.end(), [](int64_t side) { return side >= 1; });
+}
+
 }  // namespace
 
 std::set<int> last_layer(const Network& network) {
@@ -30,15 +45,13 @@ std::set<int> last_layer(const Network& network) {
 }
 
 std::vector<int64_t> value_sides(const Network& network, int64_t size) {
-  std::vector<int64_t> sides{size};
-  for (const auto& operation : network.operations) {
-    sides.push_back(side_of(network, operation, sides[operation.inputs[0]]));
-    if (sides.back() < 1) {
-      throw Error("INVALID_OPTION", "Images of " + std::to_string(size) + " pixels are too small for " + network.name +
-                                        ": a feature map would be empty. Use a larger --size.");
-    }
-  }
-  return sides;
+  auto sides = sides_at(network, size);
+  if (fit(sides)) return sides;
+  auto least = size + 1;
+  while (!fit(sides_at(network, least))) ++least;
+  throw Error("INVALID_OPTION", "Images of " + std::to_string(size) + " pixels are too small for " + network.name +
+                                    ": a feature map would be empty. Use --size " + std::to_string(least) +
+                                    " or more.");
 }
 
 std::vector<int64_t> feature_sizes(const Network& network, int64_t size) {
