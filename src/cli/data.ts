@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { checkData, type DataReport, type SplitReport } from '../data/check.js';
 import { dataCheckSchema } from '../options/schemas.js';
-import { counted, printable } from '../system/printable.js';
+import { counted, printable, shown } from '../system/printable.js';
 import { exitCodes } from './failure.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
@@ -36,7 +36,17 @@ export function register(program: Command): void {
     });
 }
 
-function format({ folder, layout, classNames, folds, splits, shared, warnings, imagesPerSecond }: DataReport): string {
+function format({
+  folder,
+  layout,
+  columns,
+  classNames,
+  folds,
+  splits,
+  shared,
+  warnings,
+  imagesPerSecond,
+}: DataReport): string {
   const head = ['split', 'images', 'a class', 'short side', 'long side', 'damaged', 'repeated'];
   const rows = splits.map((split) => [
     split.split,
@@ -52,6 +62,7 @@ function format({ folder, layout, classNames, folds, splits, shared, warnings, i
   const twice = shared.map(({ images, splits: [one, other] }) => `${images[0]} (${one}) and ${images[1]} (${other})`);
   return `${[
     `${printable(folder)}: ${layout}, ${counted(classNames.length, 'class', 'classes')}${folds > 0 ? `, ${folds} folds` : ''}`,
+    ...(columns ? [`images in the column ${shown(columns.image)}, labels in ${shown(columns.label)}`] : []),
     table(head, rows),
     ...listed('damaged', damaged),
     ...listed('in two splits', twice),
@@ -62,7 +73,8 @@ function format({ folder, layout, classNames, folds, splits, shared, warnings, i
 
 /** Least and most images of a class. */
 function spread(perClass: SplitReport['perClass']): string {
-  const [least, most] = [Math.min(...perClass), Math.max(...perClass)];
+  const least = perClass.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const most = perClass.reduce((a, b) => Math.max(a, b), 0);
   return least === most ? String(least) : `${least} to ${most}`;
 }
 

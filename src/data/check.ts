@@ -5,6 +5,7 @@ import { required, type Written } from '../options/check.js';
 import { type SplitName, splitNames } from '../options/datasets.js';
 import { dataCheckSchema } from '../options/schemas.js';
 import { isLimitError } from '../system/limits.js';
+import { median } from '../system/statistics.js';
 import { countPerClass, type Dataset } from './dataset.js';
 import type { ImageList } from './image-list.js';
 import { loadData } from './load.js';
@@ -66,6 +67,13 @@ export interface DataReport {
   readonly classNames: readonly string[];
   /** Number of published folds of the training images; 0 for most data sets. */
   readonly folds: number;
+  /** Of Parquet files, the columns that were found or named. */
+  readonly columns?: {
+    /** That of the images. */
+    readonly image: string;
+    /** That of the labels. */
+    readonly label: string;
+  };
   /** The splits that the data set has. */
   readonly splits: readonly SplitReport[];
   /** Pairs of images in different splits with exactly equal pixels. */
@@ -109,6 +117,7 @@ export async function checkData(given: DataCheckOptions = {}): Promise<DataRepor
     layout: dataset.layout,
     classNames: dataset.classNames,
     folds: dataset.folds.length,
+    ...(dataset.columns && { columns: dataset.columns }),
     splits: decoded.map((split) => describe(split, dataset.classNames.length)),
     shared: findShared(decoded),
     warnings,
@@ -179,10 +188,9 @@ function describe({ split, list, images }: DecodedSplit, classes: number): Split
   };
 }
 
-function range(values: number[]): { min: number; median: number; max: number } {
-  values.sort((a, b) => a - b);
-  const at = (index: number) => values[index] as number;
-  return { min: at(0), median: at(Math.floor(values.length / 2)), max: at(values.length - 1) };
+function range(values: readonly number[]): Sides {
+  const sorted = values.toSorted((a, b) => a - b);
+  return { min: sorted[0] as number, median: median(sorted), max: sorted.at(-1) as number };
 }
 
 function findShared(splits: readonly DecodedSplit[]): DataReport['shared'] {

@@ -16,6 +16,8 @@ export interface Dataset {
   readonly classNames: readonly string[];
   /** For each published fold, the indices of its training images; empty if the data set has no folds. */
   readonly folds: readonly Int32Array[];
+  /** Of Parquet files, the columns that were found or named. */
+  readonly columns?: { readonly image: string; readonly label: string };
   /** Warnings about ignored files, for stderr. */
   readonly warnings: readonly string[];
   /** The division by a split file (split-file.ts), if there is one. Images that it leaves out are in no split. */

@@ -58,6 +58,12 @@ export function unknownLayout(folder: string, problem: string): L2TError {
   return new L2TError('INVALID_DATA', [`${folder} ${problem}. ${understood[0]}`, ...understood.slice(1)]);
 }
 
+/** The first name that is there twice. */
+export function firstRepeated(names: readonly string[]): string | undefined {
+  const seen = new Set<string>();
+  return names.find((name) => seen.size === seen.add(name).size);
+}
+
 /** The first few names, for an error message. */
 export function nameSome(names: readonly string[]): string {
   if (names.length === 0) return 'nothing';

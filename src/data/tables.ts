@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import type { Info } from 'csv-parse';
 import { L2TError } from '../errors.js';
 import { counted, shown } from '../system/printable.js';
+import { firstRepeated } from './layout-reader.js';
 import { readWhole } from './reading.js';
 
 /** A row of a table. */
@@ -105,7 +106,7 @@ function checkHeader(file: string, names: readonly string[]): readonly string[] 
       `${file}: its header, ${shown(only)}, has ${found}. Columns must be separated by commas.`,
     );
   }
-  const twice = names.find((name, k) => names.indexOf(name) !== k);
+  const twice = firstRepeated(names);
   if (twice === undefined) return names;
   throw new L2TError('INVALID_DATA', `${file} has two columns '${shown(twice)}': rename one.`);
 }

@@ -23,9 +23,9 @@ export interface OptionHelp {
   readonly data?: unknown;
   /** the data set's layout (what its files show); one of cifar10, cifar100, stl10, svhn, tinyimagenet, cub200, mit67, stanford40, stanford-dogs, idx, parquet, list, imagenet, folder */
   readonly layout?: unknown;
-  /** the column of images, where Parquet files or a list have several; the name of a column */
+  /** the column of images in Parquet files or a list, where it is not found by itself; the name of a column */
   readonly imageColumn?: unknown;
-  /** the column of labels, where Parquet files or a list have several; the name of a column */
+  /** the column of labels in Parquet files or a list, where it is not found by itself; the name of a column */
   readonly labelColumn?: unknown;
   /** only these classes of the data set; names or indices, separated by commas */
   readonly classes?: unknown;

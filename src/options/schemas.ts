@@ -34,8 +34,16 @@ const common = {
       'published one as distributed (docs/data.md)',
   ),
   layout: choice(layouts, "the data set's layout (what its files show)"),
-  imageColumn: text('name', 'the name of a column', 'the column of images, where Parquet files or a list have several'),
-  labelColumn: text('name', 'the name of a column', 'the column of labels, where Parquet files or a list have several'),
+  imageColumn: text(
+    'name',
+    'the name of a column',
+    'the column of images in Parquet files or a list, where it is not found by itself',
+  ),
+  labelColumn: text(
+    'name',
+    'the name of a column',
+    'the column of labels in Parquet files or a list, where it is not found by itself',
+  ),
   classes: listed('list', 'names or indices, separated by commas', 'only these classes of the data set'),
   splitFile: path(
     'file',

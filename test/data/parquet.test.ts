@@ -7,6 +7,7 @@ import type { ImageList } from '../../src/data/image-list.js';
 import { makeImageSets } from '../../src/data/image-sets.js';
 import { openDataset } from '../../src/data/open.js';
 import { openParquet } from '../../src/data/parquet/file.js';
+import { readPages } from '../../src/data/parquet/pages.js';
 import { RowGroups } from '../../src/data/parquet/row-groups.js';
 import { type ImageRow, noteOf, writeParquet } from '../fixtures/parquet.js';
 import { encode, failure, pattern, temporaryFolder, write } from './generate.js';
@@ -89,6 +90,12 @@ describe('the file', () => {
     await pass(tight);
     expect(read).toEqual([0, 1, 2, 3, 0, 1, 2, 3]);
     expect(await tight.hold([0], 'x', undefined)).toBe(false);
+    // What the file announces is not believed.
+    const lying = new RowGroups([{ ...counted, bytes: () => 0 }], 'image', 1);
+    read.length = 0;
+    await pass(lying);
+    await pass(lying);
+    expect(read).toEqual([0, 1, 2, 3, 0, 1, 2, 3]);
   });
 
   it('holds wanted images for reading in any order', async () => {
@@ -184,6 +191,13 @@ describe('columns', () => {
     expect(await seen(data.train)).toEqual([0, 1, 2, 3, 4, 5]);
     const labels = await failure(open(rows(6), { more: { coarse: 'label' } }));
     expect(labels?.message).toMatch(/several columns of labels .*: label, coarse\. Choose one with --label-column/);
+    const filename = { more: { filename: "'a' || label" } };
+    const mixed = await failure(open(rows(6), filename));
+    expect(mixed?.message).toMatch(/several columns of labels .*: label, filename\. Choose one with --label-column/);
+    expect((await open(rows(6), filename, { labelColumn: 'label' })).columns).toEqual({
+      image: 'image',
+      label: 'label',
+    });
     const wrong = await failure(open(rows(6), { names }, { labelColumn: 'image' }));
     expect(wrong).toMatchObject({ code: 'INVALID_OPTION' });
     expect(wrong?.message).toMatch(/--label-column image: .* has no such column of labels .*; it has label/);
@@ -382,6 +396,24 @@ describe('a damaged file', () => {
       expect(await readAll(file)).toBe('INVALID_DATA');
     }
     rmSync(whole);
+  });
+
+  it('with blocks of differences that would be read for ever is refused', () => {
+    const facts = { codec: 'UNCOMPRESSED', rows: 2, optional: 0 };
+    /** A data page of two values, encoded as DELTA_BINARY_PACKED. */
+    const page = (...bytes: number[]) => {
+      const length = [0x15, 2 * bytes.length];
+      return Uint8Array.from([
+        ...[0x15, 0, ...length, ...length, 0x2c, 0x15, 4, 0x15, 10, 0x15, 6, 0x15, 6, 0, 0],
+        ...bytes,
+      ]);
+    };
+    // Blocks of 128 in 4 parts; 2 values, from 1 on by 1.
+    const sound = [0x80, 1, 4, 2, 2, 2, 0, 0, 0, 0];
+    expect(readPages(page(...sound), facts)).toMatchObject({ bytes: sound.length });
+    expect(() => readPages(page(8, 0xff, 0xff, 0xff, 0xff, 0x0f, 2, 0), facts)).toThrow(/block has 8 differences in/);
+    expect(() => readPages(page(0x80, 1, 3, 2, 2), facts)).toThrow(/128 differences in 3 parts/);
+    expect(() => readPages(page(0x80, 0, 4, 2, 2), facts)).toThrow(/0 differences/);
   });
 
   it('names a damaged part in the same words for each of its images', async () => {

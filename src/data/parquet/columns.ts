@@ -17,7 +17,7 @@ export interface Columns {
 
 /**
  * Finds the column of images (`Image`, a struct of `bytes` and `path`, or else plain bytes) and that of labels:
- * `ClassLabel`, or else texts, or else whole numbers. `given` names them instead.
+ * `ClassLabel`, or else texts or whole numbers. `given` names them instead.
  *
  * Throws INVALID_OPTION, naming the columns, if several fit or a given one does not; INVALID_DATA if none fits.
  */
@@ -42,10 +42,12 @@ export function sameColumns(
 /** The columns that fit, those that fit best first. */
 function fittingOf(schema: SchemaTree, features: Features) {
   const structs = namesOf(schema, isImage);
-  const integers = namesOf(schema, isInteger);
+  const classes = namesOf(schema, isInteger).filter((name) => isClassLabel(features, name));
+  // Either may hold the labels, so where there are both, the person chooses.
+  const textsAndNumbers = namesOf(schema, (column) => isText(column) || isInteger(column));
   return {
     images: [structs.filter((name) => features.get(name)?._type === 'Image'), structs, namesOf(schema, isBytes)],
-    labels: [integers.filter((name) => isClassLabel(features, name)), namesOf(schema, isText), integers],
+    labels: [classes, textsAndNumbers],
   };
 }
 

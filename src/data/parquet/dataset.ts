@@ -6,7 +6,7 @@ import { printable, shown } from '../../system/printable.js';
 import { type Dataset, trainAndTest } from '../dataset.js';
 import { decodeBytes } from '../decode.js';
 import type { ImageList } from '../image-list.js';
-import { type ColumnNames, nameSome } from '../layout-reader.js';
+import { type ColumnNames, firstRepeated, nameSome } from '../layout-reader.js';
 import type { Walk } from '../walk.js';
 import { type Columns, chooseColumns, sameColumns } from './columns.js';
 import { readFeatures } from './features.js';
@@ -65,7 +65,8 @@ export async function openTables(
   const { train, validation, test } = lists;
   if (!train && !validation && !test) throw new L2TError('INVALID_DATA', `${place} holds no images with labels.`);
   const found = { train, validation, test, classNames, flat, warnings: warnings.map(printable) };
-  return trainAndTest({ layout: 'parquet', folder: place, ...found });
+  const { image, label } = columns;
+  return trainAndTest({ layout: 'parquet', folder: place, columns: { image, label }, ...found });
 }
 
 const countRows = (files: readonly ParquetFile[]): number =>
@@ -82,7 +83,7 @@ async function columnsOf(
   if (first === undefined) throw new L2TError('INVALID_DATA', `${place} holds no images: its tables have no rows.`);
   const { features, from } = await readFeatures(first, root);
   const columns = chooseColumns(first.schema, features, given, place);
-  const twice = columns.classNames?.find((name, k, all) => all.indexOf(name) !== k);
+  const twice = columns.classNames && firstRepeated(columns.classNames);
   if (twice !== undefined) throw new L2TError('INVALID_DATA', `${from} names the class '${shown(twice)}' twice.`);
   for (const file of others) {
     const own = sameColumns(file.schema, (await readFeatures(file, root)).features, columns);
@@ -107,7 +108,7 @@ async function readLabels(files: readonly ParquetFile[], { label, labels }: Colu
     for (const group of file.groups.keys()) {
       walk.check();
       if (file.groups[group] === 0) continue;
-      for (const value of await file.read(group, label)) all.push(toLabel(value, labels));
+      for (const value of (await file.read(group, label)).values) all.push(toLabel(value, labels));
     }
   }
   return all;

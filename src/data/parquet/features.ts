@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { L2TError } from '../../errors.js';
 import { shown } from '../../system/printable.js';
@@ -42,7 +42,8 @@ export async function readFeatures(file: ParquetFile, root: string): Promise<Des
       const given = parse((await readWhole(path, maxInfoBytes)).toString('utf8'), path, info).features;
       if (given) return { features: toFeatures(given, path), from: path };
     }
-    if (folder === root || folder === dirname(folder)) return { features: new Map(), from: file.path };
+    if (resolve(folder) === resolve(root) || folder === dirname(folder))
+      return { features: new Map(), from: file.path };
   }
 }
 

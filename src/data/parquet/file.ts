@@ -28,10 +28,17 @@ export interface ParquetFile {
   readonly groups: readonly number[];
   /** The text that its writer left under a key, for example `huggingface`. */
   note(key: string): string | undefined;
-  /** Bytes of a column in a row group after decompression, by the footer. */
+  /** Bytes of a column in a row group after decompression, as the footer announces them. */
   bytes(group: number, column: string): number;
   /** A top-level column of one row group. Throws INVALID_DATA if it is damaged; FILE_ACCESS. */
-  read(group: number, column: string): Promise<unknown[]>;
+  read(group: number, column: string): Promise<Column>;
+}
+
+/** Of one row group. */
+export interface Column {
+  readonly values: readonly unknown[];
+  /** What it takes in memory. */
+  readonly bytes: number;
 }
 
 /** Throws INVALID_DATA if it is no Parquet file, is damaged, cut short or encrypted; FILE_ACCESS. */
@@ -117,19 +124,25 @@ async function readColumn(
   { metadata, schema }: { readonly metadata: FileMetaData; readonly schema: SchemaTree },
   group: number,
   column: string,
-): Promise<unknown[]> {
+): Promise<Column> {
   const described = metadata.row_groups[group] as FileMetaData['row_groups'][number];
   const rows = Number(described.num_rows);
   const place = placeOf(path, metadata, group, column);
   const read = new Map<number, ArrayBuffer>();
   const decompressed = new Map<ArrayBufferLike, Pages['pages']>();
   const chunks = chunksOf(metadata, group, column);
+  let size = 0;
   for (const chunk of chunks) {
     checkReadable(path, group, chunk);
     const bytes = await readRange(path, startOf(chunk), Number(chunk.total_compressed_size));
     const optional = countOptional(schema, chunk.path_in_schema);
-    const { pages, end } = intact(place, () => readPages(bytes, { codec: chunk.codec, rows, optional }));
+    const {
+      pages,
+      bytes: ofPages,
+      end,
+    } = intact(place, () => readPages(bytes, { codec: chunk.codec, rows, optional }));
     const buffer = end === bytes.length ? bytes.buffer : bytes.buffer.slice(0, end);
+    size += ofPages;
     read.set(startOf(chunk), buffer);
     decompressed.set(buffer, pages);
   }
@@ -154,7 +167,7 @@ async function readColumn(
     throw damaged(place, limitError(cause) ?? new Error('its values cannot be read', { cause }));
   }
   if (values.length !== rows) throw damaged(place, new Error(`it has ${values.length} values, not ${rows}`));
-  return values as unknown[];
+  return { values: values as unknown[], bytes: size };
 }
 
 /** A column of a row group, for messages. All images in it have the same message. */

@@ -49,6 +49,8 @@ export interface ChunkFacts {
 export interface Pages {
   /** Decompressed bytes, by the place in the chunk at which the compressed ones begin. */
   readonly pages: ReadonlyMap<number, Uint8Array>;
+  /** Decompressed, with their levels. */
+  readonly bytes: number;
   /** Where the last page ends in the chunk. */
   readonly end: number;
 }
@@ -80,17 +82,21 @@ export function readPages(chunk: Uint8Array, { codec, rows, optional }: ChunkFac
     values += checkPage(header, bytes.subarray(0, levels), page, { rows: rows - values, optional });
     reader.offset += header.compressed_page_size;
   }
-  return { pages, end: reader.offset };
+  return { pages, bytes: total, end: reader.offset };
 }
 
 function checkSizes(
   { compressed_page_size: packed, uncompressed_page_size: size, crc }: PageHeader,
   bytes: Uint8Array,
 ) {
-  if (packed < 0 || bytes.length !== packed) throw new Error('a page is cut short');
-  if (size < 0 || size > maxPageBytes) throw new Error(`a page announces ${size} bytes`);
+  if (bytes.length !== packed) throw new Error('a page is cut short');
+  if (!isWithin(size, maxPageBytes)) throw new Error(`a page announces ${size} bytes`);
   if (crc !== undefined && crc32(bytes) !== crc >>> 0) throw new Error("a page's checksum does not fit");
 }
+
+/** Is it from 0 to `most`? A damaged header may lack the number. */
+const isWithin = (value: number | undefined, most: number): boolean =>
+  value !== undefined && value >= 0 && value <= most;
 
 function decompress(packed: Uint8Array, length: number, codec: string): Uint8Array {
   const { decompress, maxRatio } = codecs[codec] as Codec;
@@ -120,7 +126,7 @@ function unzstd(input: Uint8Array, length: number): Uint8Array {
 /** Bytes of the levels before the values, which a page of version 2 does not compress. */
 function levelBytes(page: DataPageHeaderV2, length: number): number {
   const { repetition_levels_byte_length: repetition, definition_levels_byte_length: definition } = page;
-  if (repetition !== 0 || definition < 0 || definition > length) throw new Error("a page's levels do not fit");
+  if (repetition !== 0 || !isWithin(definition, length)) throw new Error("a page's levels do not fit");
   return definition;
 }
 
@@ -134,15 +140,15 @@ function checkPage(
   const { dictionary_page_header: dictionary, data_page_header: first, data_page_header_v2: second } = header;
   if (header.type === 'DICTIONARY_PAGE' && dictionary) {
     const { num_values: values } = dictionary;
-    if (values < 0 || values > page.length) throw new Error(`a dictionary announces ${values} values`);
+    if (!isWithin(values, page.length)) throw new Error(`a dictionary announces ${values} values`);
     return 0;
   }
   const data = header.type === 'DATA_PAGE' ? first : header.type === 'DATA_PAGE_V2' ? second : undefined;
   if (data === undefined) throw new Error(`a page is of the type ${header.type}`);
   const { num_values: values, encoding } = data;
-  if (values < 0 || values > rows) throw new Error(`a page announces ${values} values where there are ${rows}`);
+  if (!isWithin(values, rows)) throw new Error(`a page announces ${values} values where there are ${rows}`);
   if (!encodings.includes(encoding)) throw new Error(`a page is encoded as ${encoding}, which is not read`);
-  if (second && !(second.num_nulls >= 0 && second.num_nulls <= values)) throw new Error('its nulls do not fit');
+  if (second && !isWithin(second.num_nulls, values)) throw new Error('its nulls do not fit');
   const level = 32 - Math.clz32(optional);
   if (optional > 0 && second) checkRuns(levels, level, values);
   const from = optional > 0 && !second ? 4 + checkLevels(page, level, data) : 0;
@@ -150,6 +156,7 @@ function checkPage(
   if (encoding.endsWith('DICTIONARY') && from < page.length) {
     checkRuns(page.subarray(from + 1), page[from] as number, values, { mayEnd: true });
   }
+  if (encoding.startsWith('DELTA') && from < page.length) checkDelta(page, from);
   return values;
 }
 
@@ -165,19 +172,33 @@ function checkLevels(
   return length;
 }
 
+/** Checks the sizes of blocks of differences, by the format's rules: with others hyparquet would read for ever. */
+function checkDelta(page: Uint8Array, from: number): void {
+  const { value: block, end } = varint(page, from);
+  const { value: parts } = varint(page, end);
+  if (block > 0 && block % 128 === 0 && parts > 0 && parts <= page.length && block % (32 * parts) === 0) return;
+  throw new Error(`a block has ${block} differences in ${parts} parts`);
+}
+
+/** An unsigned number in 7 bits a byte, and where it ends. */
+function varint(bytes: Uint8Array, from: number): { readonly value: number; readonly end: number } {
+  let value = 0;
+  for (let at = from; ; at++) {
+    const byte = bytes[at];
+    if (byte === undefined || at - from > 4) throw new Error('a number is cut short');
+    value += (byte & 0x7f) * 2 ** (7 * (at - from));
+    if (byte < 0x80) return { value, end: at + 1 };
+  }
+}
+
 /** Checks runs of equal and of bit-packed numbers: none may be longer than there are values, or than its bytes. */
 function checkRuns(bytes: Uint8Array, width: number, values: number, { mayEnd = false } = {}): void {
   if (width > 32) throw new Error(`numbers of ${width} bits`);
   let at = 0;
   for (let seen = 0; seen < values; ) {
     if (mayEnd && at >= bytes.length) return;
-    let header = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = bytes[at++];
-      if (byte === undefined || shift > 28) throw new Error('a run is cut short');
-      header += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) break;
-    }
+    const { value: header, end } = varint(bytes, at);
+    at = end;
     const packed = header % 2 === 1;
     const count = Math.floor(header / 2) * (packed ? 8 : 1);
     at += packed ? (count / 8) * width : Math.ceil(width / 8);

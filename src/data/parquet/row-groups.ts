@@ -21,13 +21,19 @@ interface Group {
   readonly firstInFile: number;
 }
 
+/** A row group that was read. `bytes`: as its file announces them, and once it is read, as they are. */
+interface Recent {
+  readonly images: Promise<readonly Cell[]>;
+  bytes: number;
+}
+
 /**
  * The encoded images of some Parquet files, by row. A row group is read when one of its images is wanted, and those read
  * last stay in memory.
  */
 export class RowGroups {
   readonly #groups: Group[] = [];
-  readonly #recent = new Map<Group, Promise<readonly Cell[]>>();
+  readonly #recent = new Map<Group, Recent>();
   readonly #held = new Map<number, Uint8Array>();
   #heldBytes = 0;
 
@@ -99,30 +105,43 @@ export class RowGroups {
   }
 
   #read(group: Group): Promise<readonly Cell[]> {
-    const images = this.#recent.get(group) ?? readImages(group, this.column);
-    // What failed is read again when it is asked for again.
-    images.catch(() => this.#recent.delete(group));
+    const recent = this.#recent.get(group) ?? this.#begin(group);
     // At the end of the map, as the one that was used last.
     this.#recent.delete(group);
-    this.#recent.set(group, images);
+    this.#recent.set(group, recent);
     this.#forget();
-    return images;
+    return recent.images;
+  }
+
+  #begin(group: Group): Recent {
+    const { file, index } = group;
+    const column = file.read(index, this.column);
+    const recent = {
+      images: column.then(({ values }) => values as readonly Cell[]),
+      bytes: file.bytes(index, this.column),
+    };
+    column.then(
+      ({ bytes }) => {
+        recent.bytes = bytes;
+        this.#forget();
+      },
+      (error: unknown) => {
+        // Damage stays; anything else may be gone when it is asked for again.
+        if (!(error instanceof L2TError && error.code === 'INVALID_DATA')) this.#recent.delete(group);
+      },
+    );
+    return recent;
   }
 
   /** Forgets the row groups that were used first, until what is kept takes no more than it may. */
   #forget(): void {
-    const bytesOf = ({ file, index }: Group) => file.bytes(index, this.column);
-    let bytes = [...this.#recent.keys()].reduce((sum, each) => sum + bytesOf(each), this.#heldBytes);
-    for (const group of this.#recent.keys()) {
-      if (bytes <= this.most || this.#recent.size <= 2) return;
+    let total = [...this.#recent.values()].reduce((sum, { bytes }) => sum + bytes, this.#heldBytes);
+    for (const [group, { bytes }] of this.#recent) {
+      if (total <= this.most || this.#recent.size <= 2) return;
       this.#recent.delete(group);
-      bytes -= bytesOf(group);
+      total -= bytes;
     }
   }
-}
-
-async function readImages({ file, index }: Group, column: string): Promise<readonly Cell[]> {
-  return (await file.read(index, column)) as readonly Cell[];
 }
 
 function requireImage(cell: Cell, { file, row }: { readonly file: ParquetFile; readonly row: number }): Uint8Array {
