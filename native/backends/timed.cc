@@ -130,8 +130,11 @@ void Stopwatch::lap() {
   for (auto& [place, entry] : entries_) {
     if (entry.calls == 0) continue;
     const double seconds = entry.seconds / static_cast<double>(entry.calls);
-    entry.best = entry.best_calls == 0 ? seconds : std::min(entry.best, seconds);
-    entry.best_calls = std::exchange(entry.calls, 0);
+    if (entry.best_calls == 0 || seconds < entry.best) {
+      entry.best = seconds;
+      entry.best_calls = entry.calls;
+    }
+    entry.calls = 0;
     entry.seconds = 0;
   }
 }

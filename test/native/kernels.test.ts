@@ -9,7 +9,7 @@ const kernels = measured('kernels') as {
     difference: number;
     samePast: boolean;
   } | null)[];
-  gemm: ({ library: string; type: 'float32' | 'float64'; error: number } | null)[];
+  gemm: ({ library: string; type: 'float32' | 'float64'; error: number; emptySum: boolean } | null)[];
 };
 
 const rounding = { float32: 1e-5, float64: 1e-13 };
@@ -43,5 +43,9 @@ describe('matrix products of every library that is loaded, and our own', () => {
 
   test.each(gemm)('$library, $type: operands as they are or transposed, added up or not', ({ type, error }) => {
     expect(error).toBeLessThan(rounding[type]);
+  });
+
+  test.each(gemm)('$library, $type: a product over nothing is zero', ({ emptySum }) => {
+    expect(emptySum).toBe(true);
   });
 });

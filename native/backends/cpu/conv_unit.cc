@@ -78,7 +78,11 @@ class ConvUnit final : public Unit {
     const auto y_bar = y_bar_in_domain(g, sums[0], sums[1]);
     Values bar{domain_->adjoint({{y_bar, &v_, spec_.input ? &u_ : nullptr}}, theta_bar[spec_.conv.weight]),
                spec_.end.add ? g : at::Tensor()};
-    drop_large();
+    if (spec_.sweeps == Sweeps::kGradient) {
+      drop();
+    } else {
+      drop_large();
+    }
     if (keep()) {
       g_ = std::move(g);
       sum_g_ = std::move(sums[0]);
@@ -109,7 +113,7 @@ class ConvUnit final : public Unit {
     }
     auto result = domain_->affine(z_dot, spec_.end.relu ? Gate::kMask : Gate::kNone, z_, spec_.end.pool);
     if (!keep()) {
-      drop_large();
+      drop();
     } else {
       u_dot_ = std::move(u_dot);
       v_dot_ = std::move(v_dot);
@@ -157,12 +161,7 @@ class ConvUnit final : public Unit {
     }
     Values bar_dot{domain_->adjoint(terms, theta_bar_dot[spec_.conv.weight]), at::Tensor()};
     if (spec_.end.add) bar_dot[1] = std::move(g_dot);
-    v_.reset();
-    u_.reset();
-    v_dot_.reset();
-    u_dot_.reset();
-    y_dot_.reset();
-    g_.reset();
+    drop();
     return bar_dot;
   }
 
@@ -174,6 +173,16 @@ class ConvUnit final : public Unit {
     if (!domain_->large()) return;
     v_.reset();
     u_.reset();
+  }
+
+  /// After the last sweep.
+  void drop() {
+    for (auto* const map : {&map_, &y_, &g_, &y_dot_}) map->reset();
+    z_ = {};
+    v_.reset();
+    u_.reset();
+    v_dot_.reset();
+    u_dot_.reset();
   }
 
   void make_again() {

@@ -4,6 +4,10 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
 
+#include <algorithm>
+#include <new>
+#include <stdexcept>
+#include <string>
 #include <type_traits>
 
 #include "native/core/loaded_symbol.h"
@@ -34,8 +38,15 @@ char letter(bool transposed) { return transposed ? 'T' : 'N'; }
 
 void by_one_dnn(int64_t rows, int64_t columns, int64_t inner, Operand<float> a, Operand<float> b, bool accumulate,
                 float* c, int64_t c_stride) {
-  dnnl_sgemm()(letter(a.transposed), letter(b.transposed), rows, columns, inner, 1, a.data, a.stride, b.data, b.stride,
-               accumulate ? 1 : 0, c, c_stride);
+  if (inner == 0) {  // oneDNN may leave C as it is then
+    for (int64_t row = 0; row < rows && !accumulate; ++row) std::fill_n(c + row * c_stride, columns, 0.0F);
+    return;
+  }
+  constexpr int kOutOfMemory = 1;
+  const int status = dnnl_sgemm()(letter(a.transposed), letter(b.transposed), rows, columns, inner, 1, a.data, a.stride,
+                                  b.data, b.stride, accumulate ? 1 : 0, c, c_stride);
+  if (status == kOutOfMemory) throw std::bad_alloc();
+  if (status != 0) throw std::runtime_error("dnnl_sgemm refused a product: status " + std::to_string(status));
 }
 
 /// BLAS stores matrices by columns, so this computes Cᵀ = Bᵀ Aᵀ.

@@ -11,8 +11,8 @@ struct Operand {
   bool transposed = false;
 };
 
-/// C ← A B (+ C where `accumulate`), rows × inner times inner × columns. Inside a parallel region it uses the calling
-/// thread only.
+/// C ← A B (+ C where `accumulate`), rows × inner times inner × columns; `inner` may be 0. Throws std::bad_alloc.
+/// Inside a parallel region it uses the calling thread only.
 template <class T>
 using Gemm = void (*)(int64_t rows, int64_t columns, int64_t inner, Operand<T> a, Operand<T> b, bool accumulate, T* c,
                       int64_t c_stride);

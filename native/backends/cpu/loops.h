@@ -114,13 +114,13 @@ struct Loops {
                              int64_t stride);
   void (*weights_adjoint)(const Geometry& x, int64_t begin, int64_t end, const T* u, int64_t stride, T* w);
 
-  // z is the map before ReLU, of one term.
+  // z, of one term, is positive where ReLU lets pass: the map before it or after it.
 
   /// y = an affine map, over rows `begin` to `end` of C channels; kRelu: its positive part; kMask: 0 where z ≤ 0.
   void (*affine)(int64_t channels, int64_t begin, int64_t end, const Affine<T>& from, Gate gate, const Affine<T>& z,
                  T* y, bool past);
-  /// In place y ← y where z > 0, else 0 (z without terms: y stays). Writes Σ y, Σ y u and, where `v` is given, Σ v
-  /// v_with of each image to `sums` (images × 3 × C).
+  /// In place y ← 0 where z ≤ 0 (where z is NaN, and for z without terms, y stays). Writes Σ y, Σ y u and, where `v` is
+  /// given, Σ v v_with of each image to `sums` (images × 3 × C).
   void (*masked_sums)(const Geometry& geometry, Images images, T* y, const Affine<T>& z, const T* u, const T* v,
                       const T* v_with, double* sums);
 

@@ -6,7 +6,9 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
+#include <utility>
 
 #include "native/backends/cpu/domain.h"
 #include "native/backends/cpu/gemm.h"
@@ -54,14 +56,15 @@ struct Scratch {
 template <class T>
 class Workplaces {
  public:
-  Workplaces(const GramBatch<T>& batch, const at::TensorOptions& options) {
+  /// `bars`: whether W̄ and b̄ are wanted.
+  Workplaces(const GramBatch<T>& batch, const at::TensorOptions& options, bool bars) {
     const int64_t inner = batch.inner;
     int64_t small = 0;
     for (const auto& size : batch.sources.sizes) {
       if (!size.resize.same()) small = std::max(small, size.resize.from() * size.resize.from() * inner);
     }
     const int64_t threads = at::get_num_threads();
-    w_bars_ = at::zeros({threads, batch.channels(), inner}, options);
+    if (bars) w_bars_ = at::zeros({threads, batch.channels(), inner}, options);
     // A line of the cache between threads.
     const int64_t values = 4 * batch.matrix() + inner * inner + small + 2 * batch.side * inner + 2 * inner + 64;
     values_ = at::empty({threads, values}, options);
@@ -80,7 +83,7 @@ class Workplaces {
       own.rows = take(2 * batch.side * inner);
       own.m_narrow = take(inner);
       own.m_dot_narrow = take(inner);
-      own.w_bar = w_bars_.template data_ptr<T>() + thread * batch.matrix();
+      own.w_bar = bars ? w_bars_.template data_ptr<T>() + thread * batch.matrix() : nullptr;
       own.b_bar = sums;
       own.v = sums + batch.channels();
       own.m_dot = own.v + inner;
@@ -123,7 +126,7 @@ class GramPoint final : public MatchingPoint {
         m_(batch.images * batch.inner) {}
 
   MatchingSweep gradient() override {
-    Workplaces<T> workplaces(batch_, options());
+    Workplaces<T> workplaces(batch_, options(), /*bars=*/true);
     auto t_bar = at::empty_like(t_);
     at::parallel_for(0, batch_.images, 1, [&](int64_t begin, int64_t end) {
       auto& own = workplaces.own();
@@ -137,7 +140,7 @@ class GramPoint final : public MatchingPoint {
   MatchingSweep tangent(const at::Tensor& t_dot_map, const Pointwise& branches_dot, bool product) override {
     const auto t_dot = channels_last(t_dot_map);
     const Pointwise dot{branches_dot.weight.contiguous(), branches_dot.bias.contiguous()};
-    Workplaces<T> workplaces(batch_, options());
+    Workplaces<T> workplaces(batch_, options(), product);
     std::vector<double> e_dots(batch_.images * batch_.channels());
     auto t_bar_dot = product ? at::empty_like(t_) : at::Tensor();
     at::parallel_for(0, batch_.images, 1, [&](int64_t begin, int64_t end) {

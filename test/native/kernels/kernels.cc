@@ -2,7 +2,8 @@
 //   loops: for each instruction set that this machine runs, the worst error of ⟨A x, y⟩ = ⟨x, Aᵀ y⟩ over transforms and
 //          their adjoints; the worst distance of any loop's result from baseline's; and whether maps that are written
 //          past the caches are the same maps
-//   gemm:  for each library that is loaded, and for the loops' own, the worst error of a product
+//   gemm:  for each library that is loaded, and for the loops' own, the worst error of a product, and whether one over
+//          nothing is zero
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -26,6 +27,8 @@ at::Tensor draw(at::IntArrayRef shape) {
 double product(const at::Tensor& a, const at::Tensor& b) {
   return (a.to(at::kDouble) * b.to(at::kDouble)).sum().item<double>();
 }
+
+const char* json(bool value) { return value ? "true" : "false"; }
 
 double distance(const at::Tensor& got, const at::Tensor& want) {
   const auto wanted = want.to(at::kDouble);
@@ -147,7 +150,7 @@ void print_loops(const char* name, const char* type) {
   const auto plain = passes(*loops_named<T>("baseline"));
   for (size_t i = 0; i < results.size(); ++i) difference = std::max(difference, distance(results[i], plain[i]));
   std::printf("{\"set\":\"%s\",\"type\":\"%s\",\"adjoint\":%g,\"difference\":%g,\"samePast\":%s},", name, type, adjoint,
-              difference, same_past(*loops) ? "true" : "false");
+              difference, json(same_past(*loops)));
 }
 
 /// The error of a product, over operands as they are or transposed (`kinds`: bit 0 for a, bit 2 for b), added up or not
@@ -176,11 +179,29 @@ double error_of(Gemm<T> gemm, int kinds, int64_t columns) {
   return worst;
 }
 
+/// Whether a product over nothing clears C, or leaves it where it is added up.
+template <class T>
+bool is_empty_sum(Gemm<T> gemm) {
+  constexpr int64_t kRows = 13;
+  constexpr int64_t kColumns = 21;
+  bool right = true;
+  for (const bool accumulate : {false, true}) {
+    auto c = draw<T>({kRows, kColumns + 1});
+    auto want = c.clone();
+    if (!accumulate) want.narrow(1, 0, kColumns).zero_();
+    gemm(kRows, kColumns, 0, {nullptr, kRows, true}, {nullptr, kColumns}, accumulate, c.template data_ptr<T>(),
+         c.size(1));
+    right &= at::equal(c, want);
+  }
+  return right;
+}
+
 template <class T>
 void print_gemm(const char* name, GemmLibrary library, const char* type) {
   const auto gemm = gemm_of<T>(library);
   if (gemm == nullptr) return;
-  std::printf("{\"library\":\"%s\",\"type\":\"%s\",\"error\":%g},", name, type, error_of<T>(gemm, 8, 21));
+  std::printf("{\"library\":\"%s\",\"type\":\"%s\",\"error\":%g,\"emptySum\":%s},", name, type,
+              error_of<T>(gemm, 8, 21), json(is_empty_sum<T>(gemm)));
 }
 
 /// The loops' own product, which takes no transposed b: columns for several whole vectors, for one, and for a part.
@@ -190,7 +211,8 @@ void print_own(const char* set, const char* type) {
   if (loops == nullptr) return;
   double worst = 0;
   for (const int64_t columns : {3, 21, 150}) worst = std::max(worst, error_of<T>(loops->product, 4, columns));
-  std::printf("{\"library\":\"own, %s\",\"type\":\"%s\",\"error\":%g},", set, type, worst);
+  std::printf("{\"library\":\"own, %s\",\"type\":\"%s\",\"error\":%g,\"emptySum\":%s},", set, type, worst,
+              json(is_empty_sum<T>(loops->product)));
 }
 
 }  // namespace
