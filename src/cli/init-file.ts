@@ -29,8 +29,12 @@ const reasons: Readonly<Record<string, (proposal: Proposal) => string>> = {
   sourceNetwork: () => 'what the source holds',
   target: ({ options: { source, targetInit } }) => {
     if (targetInit !== undefined) return 'what --target-init holds';
-    return `the paper's target for ${source === undefined ? '' : 'such a source and '}such images`;
+    return source === undefined
+      ? "the paper's target for small images, since there is no source"
+      : "the paper's target for such a source and such images";
   },
+  width: ({ options: { targetInit, width } }) =>
+    targetInit === undefined || width === 1 ? 'the default' : 'what --target-init has',
   pairs: ({ options, pairs }) => `the default of ${options.method}; these networks have ${counted(pairs, 'such pair')}`,
   size: ({ options: { target = '', size } }) =>
     size === defaultSize(target) ? `what ${target} is meant for` : 'what --target-init was trained with',

@@ -10,11 +10,12 @@ import {
   proposeOptions,
   startOf,
 } from '../experiments/proposal.js';
-import { networkIn } from '../networks/checkpoint.js';
+import { loadCheckpoint, networkIn } from '../networks/checkpoint.js';
 import { checkOptions, defaultOf, flagOf, type Given } from '../options/check.js';
 import { needsOf } from '../options/methods.js';
 import { defaultSize, type NetworkName, networkNames } from '../options/networks.js';
 import { initSchema, proposeSchema } from '../options/schemas.js';
+import { sourceFlags } from '../run/sources.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable } from '../system/printable.js';
 import { shellWord } from '../system/shell.js';
@@ -118,10 +119,14 @@ async function ask(
     ? await questions.ask(wanted.targetInit, readable)
     : given.targetInit;
   const [first] = [source].flat();
-  const held = first === undefined ? undefined : await networkIn(first, [given.sourceWidth].flat()[0]);
+  const width = [given.sourceWidth].flat()[0];
+  const held = first === undefined ? undefined : await networkIn(first, width);
   const asked =
     missing.includes('source') && given.sourceNetwork === undefined
-      ? (held?.network ?? (await askNetwork(questions, 'sourceNetwork')))
+      ? (held?.network ??
+        (await askNetwork(questions, 'sourceNetwork', undefined, async (network) =>
+          requireSource(first, network, width),
+        )))
       : undefined;
   const sourceNetwork = given.sourceNetwork ?? asked;
   const options = { ...given, data: found.data, source, sourceNetwork, targetInit };
@@ -140,12 +145,25 @@ const wanted = {
   target: 'The target: the network to train',
 } as const;
 
-const askNetwork = (questions: Questions, key: 'sourceNetwork' | 'target', usual?: string): Promise<NetworkName> =>
+const askNetwork = (
+  questions: Questions,
+  key: 'sourceNetwork' | 'target',
+  usual?: string,
+  check: (network: NetworkName) => Promise<unknown> = async () => {},
+): Promise<NetworkName> =>
   questions.ask(
     `${wanted[key]}, one of ${networkNames.join(', ')}`,
-    async (answer) => checked(key, answer) as NetworkName,
+    async (answer) => {
+      const network = checked(key, answer) as NetworkName;
+      await check(network);
+      return network;
+    },
     usual,
   );
+
+/** @throws L2TError if the source is of another network. */
+const requireSource = (path: string | undefined, network: NetworkName, width: number | undefined) =>
+  path === undefined ? undefined : loadCheckpoint(path, { network, width, names: sourceFlags });
 
 /** An answer, as the flag would be checked. */
 const checked = (key: keyof Options, answer: string) => checkOptions(proposeSchema, { [key]: answer }, flagOf)[key];

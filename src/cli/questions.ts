@@ -13,6 +13,8 @@ const aborted = (error: unknown): boolean => error instanceof L2TError && error.
 export class Questions {
   readonly #lines = createInterface({ input: process.stdin, output: process.stderr });
   readonly #ended: Promise<never>;
+  /** Lines that came before their question, for example because several were pasted. */
+  readonly #early: string[] = [];
 
   constructor(private readonly signal: AbortSignal) {
     // The terminal gives Ctrl-C to readline as a key.
@@ -21,6 +23,8 @@ export class Questions {
       this.#lines.once('close', () => reject(new L2TError('ABORTED', 'The input ended before the questions did.')));
     });
     this.#ended.catch(() => {});
+    // While a question waits, its line does not come here.
+    this.#lines.on('line', (line) => this.#early.push(line));
   }
 
   /**
@@ -48,10 +52,20 @@ export class Questions {
     this.#lines.close();
   }
 
+  #line(prompt: string): Promise<string> {
+    const early = this.#early.shift();
+    // After the end a question would be refused as a mistake of the program, so #ended comes first.
+    if (early === undefined) {
+      return Promise.race([this.#ended, this.#lines.question(prompt, { signal: this.signal })]);
+    }
+    process.stderr.write(`${prompt}${printable(early)}\n`);
+    return Promise.resolve(early);
+  }
+
   /** No shell has read it, so ~ is replaced here. */
   async #answer(prompt: string): Promise<string> {
     try {
-      const line = await Promise.race([this.#lines.question(prompt, { signal: this.signal }), this.#ended]);
+      const line = await this.#line(prompt);
       return line.trim().replace(/^~(?=\/|$)/, homedir());
     } catch (error) {
       throwIfAborted('The command', this.signal);

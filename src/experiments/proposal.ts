@@ -5,7 +5,7 @@ import { sampleShortSides } from '../data/image-sets.js';
 import { loadData } from '../data/load.js';
 import type { DataKind } from '../data/open.js';
 import { addon } from '../native/addon.js';
-import { type Checkpoint, type HeldNetwork, networkIn } from '../networks/checkpoint.js';
+import { type Checkpoint, flagNames, type HeldNetwork, loadCheckpoint, networkIn } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
 import { aListingListener, aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
 import { defaultOf, type Given, required, type Written } from '../options/check.js';
@@ -115,7 +115,11 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
   const start = await startOf(options);
   const target = options.target ?? start?.network ?? proposedTarget(checkpoints[0]?.size, data);
   const size = options.size ?? start?.size ?? defaultSize(target);
-  const width = options.width ?? 1;
+  const width = options.width ?? start?.width ?? 1;
+  if (options.targetInit !== undefined) {
+    const names = { ...flagNames, network: '--target' };
+    await loadCheckpoint(options.targetInit, { network: target, width, names, onWarning: control.onWarning });
+  }
   describeNetwork({ name: target, classes: data.classNames.length, width }, size); // throws where images are too small
   warnOfSmallImages(data, target, size, control.onWarning);
   const configuration = options.pairs ?? defaultPairs(method, rules[currentFormat]);

@@ -202,6 +202,8 @@ export interface HeldNetwork {
   readonly network: NetworkName | undefined;
   /** Side of the network's images, pixels, where the file says it. */
   readonly size: number | undefined;
+  /** Where the file says it. */
+  readonly width: number | undefined;
 }
 
 /**
@@ -213,7 +215,7 @@ export async function networkIn(path: string, width = 1): Promise<HeldNetwork> {
   refuseTimm(tensors, path);
   const said = describedBy(metadata, path);
   classesOf(tensors, path, lastWeights(said?.network)); // throws where it holds no classifier
-  return { network: said?.network ?? networkOf(tensors, width), size: said?.size };
+  return { network: said?.network ?? networkOf(tensors, width), size: said?.size, width: said?.width };
 }
 
 /** Throws if the file's value `found` is not the caller's `expected`. The message is `what` followed by `found`. */

@@ -53,7 +53,7 @@ const lossSettings = {
     z.number().gte(0).lt(1),
     'x',
     'a number from 0 and below 1',
-    'the cross-entropy takes this part of each label from all classes alike',
+    'spreads this part of each label evenly over all classes',
     { default: 0, paper: 0 },
   ),
 };

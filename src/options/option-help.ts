@@ -51,7 +51,7 @@ export interface OptionHelp {
   readonly epochs?: unknown;
   /** images a step (128, or 64 for sizes from 224; 64 or 32 for fewer than 2,048 or 1,024 training images); from 2 to 65536 */
   readonly batch?: unknown;
-  /** how training images are varied: crop-flip crops at random and mirrors half of them; none takes the whole image, as evaluation does; trivial does crop-flip, then TrivialAugmentWide: one random operation at a random strength (crop-flip); one of crop-flip, none, trivial */
+  /** how training images are varied: crop-flip crops at random and mirrors half of them; none takes what evaluation takes (the whole image, from 64 pixels on its centre); trivial does crop-flip, then TrivialAugmentWide: one random operation at a random strength (crop-flip); one of crop-flip, none, trivial */
   readonly augment?: unknown;
   /** validate after every n-th epoch, and after the last (1); from 1 to 1000000 */
   readonly evalEvery?: unknown;
@@ -75,7 +75,7 @@ export interface OptionHelp {
   readonly momentum?: unknown;
   /** weight decay of SGD (1e-4); from 0 to 1 */
   readonly weightDecay?: unknown;
-  /** the cross-entropy takes this part of each label from all classes alike (0); from 0 and below 1 */
+  /** spreads this part of each label evenly over all classes (0); from 0 and below 1 */
   readonly labelSmoothing?: unknown;
   /** weigh images in the cross-entropy so that all classes count alike: for data with many images of some classes and few of others */
   readonly balance?: unknown;

@@ -84,8 +84,8 @@ const training = {
   seed: whole(0, 2 ** 32 - 1, 'seed of all random numbers', { default: 0 }),
   augment: choice(
     augmentNames,
-    'how training images are varied: crop-flip crops at random and mirrors half of them; none takes the whole image, as ' +
-      'evaluation does; trivial does crop-flip, then TrivialAugmentWide: one random operation at a random strength',
+    'how training images are varied: crop-flip crops at random and mirrors half of them; none takes what ' +
+      'evaluation takes (the whole image, from 64 pixels on its centre); trivial does crop-flip, then TrivialAugmentWide: one random operation at a random strength',
     { default: 'crop-flip' },
   ),
   evalEvery: whole(1, 1_000_000, 'validate after every n-th epoch, and after the last', { default: 1 }),

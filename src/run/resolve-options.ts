@@ -19,15 +19,32 @@ export function requireConsistent(method: MethodName, given: Options): void {
   requireValidation(given, given.validation !== 0);
 }
 
+type Validation = Pick<Options, 'evalEvery' | 'patience' | 'validation' | 'splitFile'>;
+
 /** Refuses options that are about validation where there are no validation images. */
-export function requireValidation(options: Pick<Options, 'evalEvery' | 'patience'>, validates: boolean): void {
+export function requireValidation(options: Validation, validates: boolean): void {
   const [first] = (['patience', 'evalEvery'] as const).filter((key) => options[key] !== undefined);
   if (first === undefined || validates) return;
+  const none = holdsNone(options);
+  const advice =
+    options.splitFile === undefined
+      ? 'hold some out with --validation 0.1'
+      : 'name some in the list validation of --split-file';
   throw new L2TError(
     'INVALID_OPTION',
-    `${flagOf(first)} needs validation images, and this run has none: hold some out with --validation 0.1, or leave it out.`,
+    `${flagOf(first)} needs validation images, and ${none ?? `this run has none: ${advice}`}, or leave ${flagOf(first)} out.`,
   );
 }
+
+/** A warning (or none) if the person wants validation images, and there are none. */
+export const validationWarning = (options: Validation, validates: boolean): string[] =>
+  validates ? [] : [holdsNone(options) ?? []].flat();
+
+/** Of a fraction that is less than one image of each class. */
+const holdsNone = ({ validation }: Validation): string | undefined =>
+  validation === undefined || validation === 0
+    ? undefined
+    : `--validation ${validation} holds out no image, because no class has so many: give a whole number of images a class, such as --validation 1`;
 
 /** Refuses options that the method does not read, by name, and the lack of those that it needs. */
 function requireFitting(method: MethodName, given: Options): void {

@@ -20,6 +20,7 @@ import {
   requireConsistent,
   requireValidation,
   resolveOptions,
+  validationWarning,
 } from './resolve-options.js';
 import type { RunResult } from './run.js';
 import { listSources, loadSources, resolveSources } from './sources.js';
@@ -73,7 +74,9 @@ async function prepare(
   const parameters = countParameters(targetNetwork(options, gathered.data));
   sizeWarning({ ...options, parameters }).forEach(warn(context));
   const materials = { ...gathered, options };
-  requireValidation(given, materials.data.validation !== undefined);
+  const validates = materials.data.validation !== undefined;
+  requireValidation(given, validates);
+  validationWarning(given, validates).forEach(warn(context));
   const data = await dataOf(materials, context);
   const sourceWeights = checkpoints.map(({ weights }) => hashTensors(weights));
   const ranks = group.size > 1 ? { ranks: group.size } : {};

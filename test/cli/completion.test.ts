@@ -8,10 +8,11 @@ import { cli, temporaryFolder, write } from '../tiny.js';
 
 const zshOffers = fileURLToPath(new URL('./completion/offers.zsh', import.meta.url));
 
-/** As bash calls the function of a command: with the words so far, of which = is one, and the index of the last. */
+/** As bash calls the function of a command: with the words so far, of which = and : are some, and the index of the last. */
 const bashOffers = `
 source "$1"
-read -ra COMP_WORDS <<< "\${2//=/ = }"
+line=\${2//=/ = }
+read -ra COMP_WORDS <<< "\${line//:/ : }"
 [[ $2 == *' ' ]] && COMP_WORDS+=('')
 COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
 $(complete -p l2t-native | sed 's/.*-F \\([^ ]*\\).*/\\1/')
@@ -67,6 +68,7 @@ describe.each(Object.keys(shells))('completion of %s', (shell) => {
     expect(await offers('transfer --log ')).toEqual(['csv', 'tensorboard']);
     expect(await offers('compare --methods scratch,l2')).toEqual(['l2-sp', 'l2t-w', 'l2t-ww']);
     expect(await offers('compare --methods=l2t-w,fm,l2')).toEqual(['l2-sp', 'l2t-ww']);
+    expect(await offers('compare --methods fm:one-to-one,l2')).toEqual(['l2-sp', 'l2t-w', 'l2t-ww']);
   });
 
   it.skipIf(!there)(`offers files and folders (skipped where ${shell} is not installed)`, async () => {

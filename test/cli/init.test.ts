@@ -3,6 +3,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { addon } from '../../src/native/addon.js';
+import { toTensorMap } from '../../src/native/tensor.js';
+import { writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { yamlOptions } from '../../src/options/options-file.js';
 import { transferSchema } from '../../src/options/schemas.js';
 import { writeClasses } from '../data/generate.js';
@@ -126,6 +129,33 @@ describe.skipIf(!python)('init on a terminal (skipped without python3)', { timeo
     expect(code).toBe(0);
     const options = await yamlOptions(transferSchema, join(cwd, 'l2t.yaml'));
     expect(options).toMatchObject({ data, source, target: 'vgg9_bn', width: 0.125 });
+  });
+
+  it('takes answers that were pasted together', async () => {
+    const cwd = temporaryFolder();
+    const { code } = await onTerminal(cwd, [['Your images', `${data}\r${source}\r\r`]]);
+    expect(code).toBe(0);
+    expect(await yamlOptions(transferSchema, join(cwd, 'l2t.yaml'))).toMatchObject({ source, target: 'vgg9_bn' });
+  });
+
+  it('asks again for a network that the source is not', async () => {
+    const cwd = temporaryFolder();
+    const file = join(temporaryFolder(), 'foreign.safetensors');
+    const half = { name: 'resnet32', classes: 3, width: 0.5 };
+    await writeSafetensors(file, toTensorMap(addon().initialise(half, 0)));
+    const { shown } = await onTerminal(cwd, [
+      ['Your images', `${data}\r`],
+      ['The source', `${file}\r`],
+      ['Its network', 'resnet32\r'],
+      ['Its network', '\x04'],
+    ]);
+    expect(shown).toMatch(/--source-network and --source-width/);
+  });
+
+  it('ends at Ctrl-D while no question is there', async () => {
+    const { shown, code } = await onTerminal(temporaryFolder(), [['Your images', `${data}\r\x04`]]);
+    expect(shown).toContain('The input ended');
+    expect(code).toBe(130);
   });
 
   it.each([

@@ -59,6 +59,11 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
     /--patience needs validation images, and this run has none: hold some out with --validation/,
   ],
   [
+    [...transfer, '--method', 'scratch', '--data', data, '--patience', '3', '--validation', '0.1'],
+    2,
+    /--patience needs validation images, and --validation 0\.1 holds out no image.*such as --validation 1/,
+  ],
+  [
     [...transfer, '--method', 'scratch', '--data', data, '--eval-every', '2', '--validation', '0'],
     2,
     /--eval-every needs validation images/,

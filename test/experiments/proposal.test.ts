@@ -65,4 +65,15 @@ describe('proposeOptions', () => {
     const { options } = await proposeOptions({ data, method: 'finetune', targetInit, ...small });
     expect(options).toMatchObject({ target: 'mobilenet_v2', size: 40 });
   });
+
+  it('proposes the width of the weights that the target starts from, and refuses those of another target', async () => {
+    const targetInit = await tinySource({ name: 'vgg9_bn', width: 0.125 });
+    const { width: _, ...rest } = small;
+    const { options, proposed } = await proposeOptions({ data, method: 'finetune', targetInit, ...rest });
+    expect(options).toMatchObject({ target: 'vgg9_bn', width: 0.125 });
+    expect(proposed).toContain('width');
+    await expect(
+      proposeOptions({ data, method: 'finetune', targetInit, target: 'resnet20', ...rest }),
+    ).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(/a vgg9_bn.*--target/) });
+  });
 });

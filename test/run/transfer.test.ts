@@ -90,6 +90,8 @@ describe('transfer', () => {
     const scratch = await train({ method: 'scratch' });
     expect(scratch).toMatchObject({ method: 'scratch', warnings: [] });
     expect(await train({ method: 'lwf', source })).toMatchObject({ method: 'lwf', warnings: [] });
+    const without = await train({ method: 'scratch', validation: 0.05 });
+    expect(without.warnings).toEqual([expect.stringMatching(/--validation 0\.05 holds out no image/)]);
     const few = { method: 'finetune', targetInit: join(scratch.run, 'best.safetensors'), classes: 'left,right' };
     const finetuned = await train(few);
     expect(finetuned.network.network.classes).toBe(2);

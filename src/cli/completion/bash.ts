@@ -12,6 +12,8 @@ _l2t_native_several() {
     [[ ,$before == *",$name,"* ]] || left+="$before$name "
   done
   _l2t_native_names "$left" "$2"
+  # bash replaces what follows the last colon.
+  COMPREPLY=("\${COMPREPLY[@]#"\${2%"\${2##*:}"}"}")
   compopt -o nospace 2> /dev/null
 }
 _l2t_native_file() { mapfile -t COMPREPLY < <(compgen -f -- "$1"); compopt -o filenames 2> /dev/null; }
@@ -27,13 +29,18 @@ _l2t_native_flags() {
 }
 
 _l2t_native() {
-  local current=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} verb=\${COMP_WORDS[1]}
+  local current=\${COMP_WORDS[COMP_CWORD]} list=\${COMP_WORDS[COMP_CWORD]} verb=\${COMP_WORDS[1]} before at=$COMP_CWORD
   COMPREPLY=()
-  # bash makes three words of --flag=value.
+  # bash makes three words of fm:one-to-one, and of --flag=value.
+  while ((at > 1)) && [[ \${COMP_WORDS[at]} == : || \${COMP_WORDS[at - 1]} == : ]]; do
+    ((at--))
+    list=\${COMP_WORDS[at]}$list
+  done
+  before=\${COMP_WORDS[at - 1]}
   if [[ $current == = ]]; then
-    current=
+    current= list=
   elif [[ $before == = ]]; then
-    before=\${COMP_WORDS[COMP_CWORD - 2]}
+    before=\${COMP_WORDS[at - 2]}
   fi
   if ((COMP_CWORD == 1)); then
     _l2t_native_names '${[...firstWords(verbs).keys()].join(' ')} --help --version' "$current"
@@ -81,6 +88,6 @@ function offer(place: Place): string {
   if (place === 'any') return ':';
   if (typeof place === 'string') return `_l2t_native_${place} "$current"`;
   return 'several' in place
-    ? `_l2t_native_several '${place.several.join(' ')}' "$current"`
+    ? `_l2t_native_several '${place.several.join(' ')}' "$list"`
     : `_l2t_native_names '${place.join(' ')}' "$current"`;
 }

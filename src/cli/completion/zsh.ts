@@ -61,7 +61,7 @@ function action(place: Place): string {
   if (place === 'any') return ' ';
   if (place === 'file') return '_files';
   if (place === 'folder') return '_files -/';
-  return 'several' in place ? `_values -s , name ${place.several.join(' ')}` : `(${place.join(' ')})`;
+  return 'several' in place ? `_sequence compadd - ${place.several.join(' ')}` : `(${place.join(' ')})`;
 }
 
 /** A word with its help, for _describe. */
