@@ -57,7 +57,11 @@ function packagesCurrent() {
 function installPackages() {
   if (packagesCurrent()) return;
   timed('installing npm packages (npm ci)', () =>
-    run('npm', ['ci', '--no-audit', '--no-fund'], 'npm ci failed (see above). Is the package registry reachable?'),
+    run(
+      'npm',
+      ['ci', '--include=dev', '--no-audit', '--no-fund'],
+      'npm ci failed (see above). Is the package registry reachable?',
+    ),
   );
 }
 
@@ -76,7 +80,8 @@ function buildTypeScript() {
   if (stamp?.sources === sources && stamp.built === fingerprint(outputs())) return;
   timed('compiling TypeScript', () => {
     // Into a fresh folder, so that no output of a deleted source stays, and a failure leaves the old output as it was.
-    const fresh = join(cache, 'dist');
+    // Beside the old one, since node_modules may be on another disk.
+    const fresh = join(packageRoot, 'dist.new');
     rmSync(fresh, { recursive: true, force: true });
     const tsc = join(packageRoot, 'node_modules/typescript/bin/tsc');
     for (const project of ['tsconfig.build.json', 'tsconfig.browser.json']) {

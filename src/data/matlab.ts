@@ -24,6 +24,10 @@ const compressed = 15;
 const maxDeflateRatio = 1032;
 /** Nesting depth of cells. */
 const maxDepth = 16;
+/** Cells of a file: each takes some 400 bytes, and the sets that are read have 100,000. */
+const maxCells = 2 ** 20;
+/** Numbers of a file that become float64. */
+const maxConverted = 2 ** 24;
 
 type ReadNumber = (data: DataView, at: number, littleEndian: boolean) => number;
 
@@ -101,6 +105,9 @@ function isLevel4(bytes: Buffer): boolean {
 }
 
 class MatReader {
+  #cells = 0;
+  #converted = 0;
+
   constructor(
     readonly file: string,
     readonly littleEndian: boolean,
@@ -164,6 +171,8 @@ class MatReader {
   private value(arrayClass: number, dims: readonly number[], parts: Iterator<Element>, depth: number): MatValue {
     const count = dims.reduce((product, dim) => product * dim, 1);
     if (arrayClass === 1) {
+      this.#cells += count;
+      if (this.#cells > maxCells) throw this.damaged(`it announces more than ${maxCells} cells`);
       const cells: MatValue[] = [];
       while (cells.length < count) cells.push(this.variable(this.part(parts), depth + 1).value);
       return { kind: 'cells', dims, cells };
@@ -195,6 +204,9 @@ class MatReader {
       throw this.damaged(`an array of ${count} numbers of ${size} bytes has ${data.length} bytes`);
     }
     if (type === uint8) return data;
+    this.#converted += count;
+    if (this.#converted > maxConverted)
+      throw this.damaged(`it has more than ${maxConverted} numbers that are no bytes`);
     const view = new DataView(data.buffer, data.byteOffset, data.length);
     return Float64Array.from({ length: count }, (_, index) => read(view, index * size, this.littleEndian));
   }

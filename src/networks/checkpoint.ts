@@ -64,9 +64,12 @@ const described = z.object({
 
 const formatName = 'l2t-native checkpoint 1';
 
+/** Did this package write the file? */
+export const isOwn = (metadata: ReadonlyMap<string, string>): boolean => metadata.get('format') === formatName;
+
 /** The network's description in a file's metadata; undefined if another program wrote the file. */
 function describedBy(metadata: ReadonlyMap<string, string>, file: string): z.output<typeof described> | undefined {
-  if (metadata.get('format') !== formatName) return undefined;
+  if (!isOwn(metadata)) return undefined;
   if (lostHash(metadata)) {
     throw new L2TError('INVALID_WEIGHTS', `${file}: its metadata entry 'sha256' is damaged. Fetch or save it again.`);
   }

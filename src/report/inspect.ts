@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import type { EpochMetrics, NetworkDescription, Normalisation, PairMetrics } from '../native/addon.js';
-import { flagNames, toCheckpoint } from '../networks/checkpoint.js';
+import { flagNames, isOwn, toCheckpoint } from '../networks/checkpoint.js';
 import { countParameters, describeNetwork } from '../networks/describe.js';
 import { loadWeights } from '../networks/weights/load.js';
 import type { NetworkName } from '../options/networks.js';
@@ -43,7 +43,7 @@ export async function inspectFile(
   const tensors = [...weights.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   const report = { file, format: weights.format, tensors };
   const nothingGiven = Object.values(given).every((value) => value === undefined);
-  if (nothingGiven && !weights.metadata.has('network')) return report;
+  if (nothingGiven && !isOwn(weights.metadata)) return report;
   const { network, size, classNames, normalisation } = toCheckpoint(weights, file, { ...given, names: flagNames });
   const { features } = describeNetwork(network, size);
   const parameters = countParameters(network);

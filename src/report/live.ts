@@ -112,7 +112,8 @@ class Viewer {
     };
     try {
       const { runs } = await this.#read();
-      response.writeHead(200, headers).end(await document({ ...livePage(runs), events: 'events' }));
+      const page = await document({ ...livePage(runs), events: 'events' });
+      response.writeHead(200, headers).end(page);
     } catch (error) {
       response.writeHead(500, { 'Content-Type': 'text/plain; charset=utf-8' }).end(`${(error as Error).message}\n`);
     }
@@ -148,12 +149,19 @@ class Viewer {
 
   async #look(): Promise<void> {
     if (this.#open.size === 0) return;
-    // Files may be unreadable for a moment, such as while a folder is moved; the next look may find them.
-    const found = await this.#read().catch(() => undefined);
-    if (found === undefined || found.version === this.#sent) return;
+    const found = await this.#draw().catch(() => undefined);
+    if (found === undefined) return;
     this.#sent = found.version;
-    const data = JSON.stringify(livePage(found.runs).main.text);
-    for (const response of this.#open) response.write(`event: page\ndata: ${data}\n\n`);
+    for (const response of this.#open) response.write(`event: page\ndata: ${JSON.stringify(found.text)}\n\n`);
+  }
+
+  /**
+   * The page, if it is another than was sent. It may fail: files may be damaged, or unreadable for a moment while a folder
+   * is moved. The next look may find them, and a run that is shown here must go on.
+   */
+  async #draw(): Promise<{ readonly version: string; readonly text: string } | undefined> {
+    const { version, runs } = await this.#read();
+    return version === this.#sent ? undefined : { version, text: livePage(runs).main.text };
   }
 
   /** Runs whose files are as they were are not read again. */

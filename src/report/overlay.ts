@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { EpochMetrics } from '../native/addon.js';
 import { percent } from '../system/statistics.js';
 import type { Page } from './page/document.js';
@@ -13,8 +14,9 @@ export function livePage(runs: readonly RunData[]): Page {
   if (first === undefined) return { title: 'No run yet', main: html`<h1>No run has begun yet</h1>${footer()}` };
   if (runs.length === 1) return runPage(first);
   const title = `${runs.length} runs`;
-  const rows = runs.map((run) => [
-    nameOf(run),
+  const names = namesOf(runs);
+  const rows = runs.map((run, k) => [
+    names[k] as string,
     run.record.options.method,
     `${run.metrics.length} of ${run.record.options.epochs}`,
     run.result?.accuracy == null ? '' : percent(run.result.accuracy),
@@ -22,20 +24,31 @@ export function livePage(runs: readonly RunData[]): Page {
   const main = html`<header><h1>${title}</h1>
 ${scrolling('Runs', table(['run', 'method', 'epochs', 'test accuracy'], rows, 'words'))}</header>
 ${overlaid(runs)}
-${runs.map((run) => html`<article><h2>${nameOf(run)}</h2>${featureSections(run)}</article>`)}
+${runs.map((run, k) => html`<article><h2>${names[k]}</h2>${featureSections(run)}</article>`)}
 ${footer()}
-${metricsData(Object.fromEntries(runs.map((run) => [nameOf(run), run.metrics])))}`;
+${metricsData(Object.fromEntries(runs.map((run, k) => [names[k], run.metrics])))}`;
   return { title, main };
+}
+
+/** The names of the folders; where two are alike, the paths of all below the folder that they have in common. */
+function namesOf(runs: readonly RunData[]): string[] {
+  const names = runs.map(nameOf);
+  if (new Set(names).size === names.length) return names;
+  const paths = runs.map(({ folder }) => resolve(folder).split('/'));
+  const [first = []] = paths;
+  const differing = first.findIndex((part, depth) => paths.some((path) => path[depth] !== part));
+  return paths.map((path) => path.slice(Math.max(differing, 0)).join('/'));
 }
 
 /** Curves of several runs in the same figures. */
 export function overlaid(runs: readonly RunData[]): Content {
+  const names = namesOf(runs);
   const epochs = Math.max(0, ...runs.map(({ metrics }) => metrics.length));
   if (epochs === 0) return undefined;
   const figure = (title: string, value: (line: EpochMetrics) => number | undefined): Curves => ({
     title,
     x: { name: 'epoch', values: Array.from({ length: epochs }, (_, epoch) => epoch + 1) },
-    columns: runs.map((run) => ({ name: nameOf(run), values: run.metrics.map(value), exact: true })),
+    columns: runs.map((run, k) => ({ name: names[k] as string, values: run.metrics.map(value), exact: true })),
   });
   const terms = [...new Set(runs.flatMap(({ metrics }) => metrics.flatMap(({ losses }) => Object.keys(losses))))];
   const figures = [

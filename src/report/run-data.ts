@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import * as z from 'zod';
 import type { EpochMetrics } from '../native/addon.js';
 import { readMetadata } from '../networks/weights/safetensors.js';
 import { parseRecord, type RunRecord } from '../options/run-record.js';
@@ -39,22 +40,37 @@ export async function readRunData(folder: string): Promise<RunData> {
   const file = join(folder, recordName);
   const record = parseRecord(await readText(file), file);
   const rate = await readRate(folder);
-  const metrics = (await readLines(join(folder, metricsName))).map((line) => translateMetrics(line));
-  const timing = (await readLines(join(folder, timingName))) as unknown as EpochTiming[];
+  const metrics = (await readLines(join(folder, metricsName), metricsLine)) as EpochMetrics[];
+  const timing = (await readLines(join(folder, timingName), timingLine)) as EpochTiming[];
   const state = join(folder, stateName);
   const result = existsSync(state) ? parseResult((await readMetadata(state)).get('result'), state) : undefined;
   return { folder, record, rate, metrics, timing, result };
 }
 
+/** What every line must have, so that a page of it can be drawn. */
+const metricsLine = z.preprocess(
+  (line) => (isObject(line) ? translateMetrics(line) : line),
+  z.looseObject({
+    epoch: z.number(),
+    lr: z.number(),
+    losses: z.record(z.string(), z.number()),
+    trainAccuracy: z.number(),
+    pairs: z.array(z.looseObject({ pair: z.tuple([z.number(), z.number()]) })),
+  }),
+);
+const timingLine = z.looseObject({ epoch: z.number(), seconds: z.number(), steps: z.number() });
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
 /** The objects of a file with one JSON object a line; none where there is no such file. */
-async function readLines(file: string): Promise<Record<string, unknown>[]> {
+async function readLines(file: string, form: z.ZodType): Promise<unknown[]> {
   if (!existsSync(file)) return [];
   const lines = (await readText(file)).split('\n').filter((line) => line !== '');
   return lines.map((line, k) => {
     try {
-      return JSON.parse(line);
+      return form.parse(JSON.parse(line));
     } catch (cause) {
-      throw damagedFile(file, `line ${k + 1} is no JSON`, cause);
+      throw damagedFile(file, `line ${k + 1} is not what a run writes`, cause);
     }
   });
 }

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { PairMetrics } from '../native/addon.js';
 import { describeNetwork } from '../networks/describe.js';
 import type { ResolvedSource } from '../options/run-record.js';
+import { largest } from '../system/statistics.js';
 import { type Curves, curves } from './page/figures.js';
 import { type Content, type Html, html } from './page/html.js';
 import type { RunData } from './run-data.js';
@@ -64,7 +65,7 @@ function lambdaMap({ record }: RunData, source: ResolvedSource, epochs: readonly
   const last = epochs.at(-1) as readonly PairMetrics[];
   const features = (side: 0 | 1) => [...new Set(last.map(({ pair }) => pair[side]))].sort((a, b) => a - b);
   const [rows, columns] = [features(0), features(1)];
-  const most = Math.max(...epochs.flat().map(({ lambdaMean = 0 }) => lambdaMean));
+  const most = largest(epochs.flat().map(({ lambdaMean = 0 }) => lambdaMean));
   const { target, width: ownWidth, size } = record.options;
   const [nameOfSource, nameOfTarget] = [featureNames(source), featureNames({ network: target, width: ownWidth, size })];
   const x = (n: number) => cell.left + cell.width * columns.indexOf(n);

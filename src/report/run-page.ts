@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { GpuMemory } from '../native/contract.js';
 import { countParameters } from '../networks/describe.js';
 import { methodOf } from '../options/methods.js';
-import { median, percent, probabilityInterval } from '../system/statistics.js';
+import { largest, median, percent, probabilityInterval } from '../system/statistics.js';
 import type { ExplainedSource } from './explain.js';
 import type { Page } from './page/document.js';
 import { curves, scrolling, table } from './page/figures.js';
@@ -138,7 +138,7 @@ function trainingSections({ metrics, record }: RunData): Content {
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
 function gpuMemory(epochs: readonly GpuMemory[]): string {
-  const most = (key: keyof GpuMemory) => megabytes(Math.max(...epochs.map((memory) => memory[key])));
+  const most = (key: keyof GpuMemory) => megabytes(largest(epochs.map((memory) => memory[key])));
   return `${most('allocated')} in tensors, ${most('reserved')} reserved`;
 }
 
@@ -151,9 +151,11 @@ function timeSection({ timing }: RunData): Content {
   const gpu = timing.flatMap(({ gpuMemory }) => gpuMemory ?? []);
   const rows = [
     ['training and validation', `${seconds.toFixed(1)} s`],
-    ...(steps > 0 ? [['a step', `${((1000 * seconds) / steps).toFixed(1)} ms (${steps} steps)`]] : []),
+    ...(steps > 0
+      ? [['a step, with its share of the validation', `${((1000 * seconds) / steps).toFixed(1)} ms (${steps} steps)`]]
+      : []),
     ...(speeds.length > 0 ? [['training images a second, median epoch', median(speeds).toFixed(1)]] : []),
-    ...(memory.length > 0 ? [['most memory of the process', megabytes(Math.max(...memory))]] : []),
+    ...(memory.length > 0 ? [['most memory of the process', megabytes(largest(memory))]] : []),
     ...(gpu.length > 0 ? [['most memory of the GPU', gpuMemory(gpu)]] : []),
   ];
   return html`<section><h2>Time and memory</h2>${table(['', ''], rows, 'words')}

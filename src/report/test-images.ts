@@ -22,12 +22,19 @@ export interface Placement {
  * The images that the run was tested on; undefined if it had none.
  * @throws L2TError INVALID_RUN if the data is no longer what the run began with; what loading the data throws.
  */
-export async function testImagesOf({ record, folder }: RunData, signal?: AbortSignal): Promise<ImageList | undefined> {
+export async function testImagesOf(
+  { record, folder, result }: RunData,
+  signal?: AbortSignal,
+): Promise<ImageList | undefined> {
   const { options, data } = record;
   const own = rules[record.format];
   const dataset = await loadData({ ...options, rules: own, signal });
   const { lists, division } = divide(dataset, { ...options, rules: own });
-  const same = String(dataset.classNames) === String(data.classNames) && hashText(formatSplit(division)) === data.split;
+  const total = result?.total ?? lists.test?.count ?? 0;
+  const same =
+    String(dataset.classNames) === String(data.classNames) &&
+    hashText(formatSplit(division)) === data.split &&
+    total === (lists.test?.count ?? 0);
   if (same) return lists.test;
   throw new L2TError('INVALID_RUN', `The data in ${options.data} changed since ${folder} began.`);
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -49,6 +49,24 @@ describe('the live page', () => {
     expect(status).toBe(200);
     expect(text).toContain('<h1>2 runs</h1>');
     expect(text).toContain('data-events="events"');
+  });
+
+  it('answers with what is wrong while a file is damaged, and goes on', async () => {
+    const metrics = join(growing, 'metrics.jsonl');
+    writeFileSync(metrics, 'null\n');
+    const { status, text } = await get(page.url);
+    expect([status, text]).toEqual([500, expect.stringMatching(/metrics\.jsonl is damaged: line 1/)]);
+    rmSync(metrics);
+    expect((await get(page.url)).status).toBe(200);
+  });
+
+  it('tells runs of the same name apart', async () => {
+    const other = join(temporaryFolder(), 'run');
+    cpSync(run, other, { recursive: true });
+    const both = await live([run, other]);
+    const { text } = await get(both.url);
+    await both.close();
+    expect(text.match(/<h2>[^<]*\/run<\/h2>/g)).toHaveLength(2);
   });
 
   it('sends a new version after each epoch', async () => {

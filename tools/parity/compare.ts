@@ -55,7 +55,7 @@ interface Difference {
 
 function toFloat64({ dtype, data }: Tensor): Float64Array {
   // A copy: a view needs its offset to be a multiple of the element size, which a file does not promise.
-  const bytes = data.slice().buffer;
+  const bytes = Uint8Array.from(data).buffer;
   if (dtype === 'float64') return new Float64Array(bytes);
   if (dtype === 'float32') return Float64Array.from(new Float32Array(bytes));
   throw new L2TError('INVALID_DATA', `A quantity has dtype ${dtype}: only float32 and float64 are compared.`);

@@ -1,7 +1,8 @@
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { L2TError } from '../../errors.js';
 import { printable } from '../../system/printable.js';
 import { trainAndTest } from '../dataset.js';
+import { isImageExtension } from '../decode.js';
 import { type ImageList, imageFiles } from '../image-list.js';
 import { type LayoutReader, nameSome } from '../layout-reader.js';
 import type { Walk } from '../walk.js';
@@ -107,7 +108,7 @@ async function listImages(split: Split, passedOver: string[], walk: Walk): Promi
     const names = await walk.names(join(split.folder, className));
     const before = files.length;
     for (const name of names) {
-      if (/\.(jpe?g|png|webp|gif)$/i.test(name)) {
+      if (isImageExtension(extname(name))) {
         files.push(`${className}/${name}`);
         labels.push(label);
       } else {

@@ -6,9 +6,9 @@ export function toFloat32<T extends Tensor>(tensor: T): T {
   if (tensor.dtype === 'float32') return tensor;
   const read = readers.get(tensor.dtype);
   if (read === undefined) throw new L2TError('INTERNAL', `A tensor of ${tensor.dtype} is not converted to float32.`);
-  // A copy, since a view into a file's bytes need not be aligned.
-  const { buffer } = tensor.data.slice();
-  return { ...tensor, dtype: 'float32', data: new Uint8Array(read(buffer as ArrayBuffer).buffer) };
+  // A copy, since a view into a file's bytes need not be aligned. (Buffer's own slice() would be a view again.)
+  const { buffer } = Uint8Array.from(tensor.data);
+  return { ...tensor, dtype: 'float32', data: new Uint8Array(read(buffer).buffer) };
 }
 
 const readers: ReadonlyMap<DType, (bytes: ArrayBuffer) => Float32Array> = new Map([

@@ -2,7 +2,15 @@ import { L2TError } from '../../errors.js';
 import { quoted } from '../../system/printable.js';
 import { PickleBytes } from './pickle-bytes.js';
 import { pickleGlobals } from './pickle-globals.js';
-import { type Fail, isTuple, OpaqueValue, OrderedDict, PickleFunction, type PickleValue } from './pickle-values.js';
+import {
+  type Fail,
+  isSequence,
+  isTuple,
+  OpaqueValue,
+  OrderedDict,
+  PickleFunction,
+  type PickleValue,
+} from './pickle-values.js';
 
 // Limits far above any real checkpoint (ResNet-32 with its optimiser: 8,000 opcodes, 1,200 containers). They keep the
 // memory for a hostile one, about 200 bytes a container and 50 an opcode, below half a gigabyte.
@@ -28,6 +36,10 @@ export function unpickle(
 ): { value: PickleValue; end: number } {
   return new PickleMachine(bytes, start, options).run();
 }
+
+/** The number of items in a container; 0 for anything else. */
+const sizeOf = (value: PickleValue): number =>
+  value instanceof Map || value instanceof Set ? value.size : isSequence(value) ? value.length : 0;
 
 class PickleMachine {
   readonly bytes: PickleBytes;
@@ -117,9 +129,13 @@ class PickleMachine {
    * one large container again and again.
    */
   pushContainer(value: PickleValue): void {
-    this.#containers += value instanceof Map || value instanceof Set ? 1 + value.size : 1;
-    if (this.#containers > mostContainers) this.fail(`there are more than ${mostContainers} objects`);
+    this.#count(value instanceof Map || value instanceof Set ? 1 + value.size : 1);
     this.push(value);
+  }
+
+  #count(objects: number): void {
+    this.#containers += objects;
+    if (this.#containers > mostContainers) this.fail(`there are more than ${mostContainers} objects`);
   }
 
   put(index: number): void {
@@ -173,6 +189,8 @@ class PickleMachine {
     const callee = this.pop();
     if (!(callee instanceof PickleFunction)) this.fail('REDUCE applies what is no function');
     if (!isTuple(args)) this.fail(`REDUCE applies ${callee.name} to what is no tuple`);
+    // What a function reads counts, too: the result of many equal items is small.
+    for (const argument of args) this.#count(sizeOf(argument));
     this.pushContainer(callee.apply(args, this.fail));
   }
 

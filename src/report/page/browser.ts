@@ -48,7 +48,8 @@ function draw(place: HTMLElement, table: HTMLTableElement): Plot {
   const names = [...(table.tHead?.rows[0]?.cells ?? [])].map((cell) => cell.textContent ?? '');
   const [x = [], ...others] = columnsOf(table);
   const values = others.flat().filter((value) => value !== null);
-  const spread = Math.min(...values) > 0 && Math.max(...values) > 30 * Math.min(...values);
+  const least = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const spread = least > 0 && values.some((value) => value > 30 * least);
   const axis = { stroke: colour('ink'), grid: { stroke: colour('line'), width: 1 }, ticks: { stroke: colour('line') } };
   const series = names.slice(1).map((label, i) => ({
     label,

@@ -111,6 +111,14 @@ describe('damage is bounded', () => {
     ...huge.flatMap((length, i): [string, Uint8Array][] =>
       [0x8d, 0x8e, 0x96].map((opcode) => [`a length near 2^63 (${opcode}, ${i})`, pickle(4, [opcode], length, 'x')]),
     ),
+    [
+      'sets of a long list of equal items, again and again',
+      pickle(
+        2,
+        bytes(list(...Array.from({ length: 2_000 }, () => int(7))), 'q', [0]),
+        ...Array.from({ length: 1_000 }, () => copyItems),
+      ),
+    ],
     ['a text of 4 GiB', pickle(2, 'X', little(2 ** 32 - 1, 4), 'x')],
     ['a negative text', pickle(2, 'T', little(-1, 4), 'x')],
     ['a negative integer', pickle(2, [0x8b], little(-1, 4), 'x')],
