@@ -1,6 +1,9 @@
 #include "binding/group.h"
 
 #include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "binding/marshal.h"
 #include "native/core/error.h"
@@ -20,6 +23,7 @@ struct GroupMember::Membership {
   GroupConfig config;
   std::mutex mutex;
   std::shared_ptr<JoinedGroup> group;  // between join() and leave()
+  std::optional<std::string> left;     // leave() came while join() waited, for this reason
 };
 
 Napi::Function GroupMember::constructor(Napi::Env env) {
@@ -43,6 +47,10 @@ Napi::Value GroupMember::join(const Napi::CallbackInfo& info) {
                        [membership = membership_](Worker& /*worker*/) -> MakeValue {
                          auto group = join_group(membership->config);
                          const std::scoped_lock lock(membership->mutex);
+                         if (membership->left) {
+                           if (!membership->left->empty()) group->fail(*membership->left);
+                           throw Error("GROUP_FAILED", "This process left the group before all had joined.");
+                         }
                          membership->group = std::move(group);
                          return [](Napi::Env env) { return env.Undefined(); };
                        });
@@ -70,7 +78,9 @@ Napi::Value GroupMember::exchange(const Napi::CallbackInfo& info) {
 Napi::Value GroupMember::leave(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const std::scoped_lock lock(membership_->mutex);
-    if (membership_->group && info[0].IsString()) membership_->group->fail(info[0].As<Napi::String>());
+    const std::string reason = info[0].IsString() ? info[0].As<Napi::String>() : std::string();
+    if (membership_->group && !reason.empty()) membership_->group->fail(reason);
+    if (!membership_->group) membership_->left = reason;
     membership_->group.reset();
     return info.Env().Undefined();
   });
@@ -82,7 +92,8 @@ void read(const Napi::Value& value, const Place& place, std::shared_ptr<JoinedGr
   if (!joined.IsFunction()) place.refuse("a Group");
   const auto external = joined.As<Napi::Function>().Call(value, {});
   if (!external.IsExternal()) place.refuse("a Group");
-  member = *external.As<Napi::External<std::shared_ptr<JoinedGroup>>>().Data();
+  // Moved out, since the External lives until it is collected, and the group ends with its last owner.
+  member = std::move(*external.As<Napi::External<std::shared_ptr<JoinedGroup>>>().Data());
 }
 
 Napi::Value groups(const Napi::CallbackInfo& info) { return write(info.Env(), has_groups()); }

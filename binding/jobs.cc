@@ -34,7 +34,8 @@ class ResizeWorker final : public Napi::AsyncWorker {
                     .permute({0, 2, 3, 1})
                     .contiguous();
     } catch (...) {
-      SetError(current_failure().message);
+      failure_ = current_failure();
+      SetError("failed");
     }
   }
   void OnOK() override {
@@ -42,15 +43,14 @@ class ResizeWorker final : public Napi::AsyncWorker {
     std::memcpy(result.Data(), output_.const_data_ptr(), output_.nbytes());
     deferred_.Resolve(result);
   }
-  void OnError(const Napi::Error& error) override {
-    deferred_.Reject(to_js_error(Env(), {"INTERNAL", error.Message()}).Value());
-  }
+  void OnError(const Napi::Error& /*error*/) override { deferred_.Reject(to_js_error(Env(), failure_).Value()); }
 
   Napi::Promise::Deferred deferred_;
   Napi::Reference<Napi::Value> input_;
   uint8_t* data_;
   std::array<int64_t, 4> sides_;
   at::Tensor output_;
+  Failure failure_;
 };
 
 }  // namespace

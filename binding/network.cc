@@ -79,7 +79,8 @@ Network::Network(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Network>(inf
     auto network = nets::make_network(job.network);
     (void)nets::value_sides(network, job.size);  // throws where the images are too small
     const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(job.device).device);
-    backends::cuda::set_arithmetic({});
+    // It is the whole process's, and a run may be under way on the CPU.
+    if (options.device().is_cuda()) backends::cuda::set_arithmetic({});
     auto parameters = make_parameters(Layout(network.parameters), options);
     auto buffers = nets::make_buffers(network, options);
     copy_by_name(network.parameters, parameters.views, job.weights);

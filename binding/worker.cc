@@ -1,5 +1,7 @@
 #include "binding/worker.h"
 
+#include <c10/util/ScopeExit.h>
+
 #include <algorithm>
 #include <chrono>
 #include <optional>
@@ -36,6 +38,11 @@ Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker
   const auto held = std::make_shared<KeptValues>(std::move(keep));
   const auto settle = [deferred, held, finished = std::move(finished)](Napi::Env now, const MakeValue& value,
                                                                        const std::optional<Failure>& failure) {
+    // Also where the environment ends just now, and neither call below succeeds.
+    const auto clean_up = c10::make_scope_exit([&] {
+      finished();
+      held->clear();
+    });
     try {
       if (failure) {
         deferred.Reject(to_js_error(now, *failure).Value());
@@ -45,8 +52,6 @@ Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker
     } catch (const Napi::Error& error) {
       deferred.Reject(error.Value());
     }
-    finished();
-    held->clear();
   };
   // The finaliser runs after the last call, or early when the environment goes away: then the thread must end first.
   worker->to_javascript_ =

@@ -1,5 +1,6 @@
 #include "native/data/trivial_augment.h"
 
+#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/amax.h>
 #include <ATen/ops/amin.h>
@@ -19,6 +20,7 @@
 #include <ATen/ops/sum.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
+#include <c10/util/ScopeExit.h>
 
 #include <cmath>
 
@@ -168,13 +170,24 @@ at::Tensor equalised(const at::Tensor& counts, const at::Tensor& highest, const 
   return at::where(step == 0, values, at::clamp(table, 0, 255));
 }
 
+/// How often each value occurs, added to `counts`. With deterministic algorithms a GPU would sort the values, on which
+/// the host waits, so that no graph could capture it. Sums of whole numbers are the same in any order.
+at::Tensor counted(const at::Tensor& values, at::Tensor counts) {
+  auto& context = at::globalContext();
+  const bool deterministic = context.deterministicAlgorithms();
+  const bool warn_only = context.deterministicAlgorithmsWarnOnly();
+  const auto again = c10::make_scope_exit([&] { context.setDeterministicAlgorithms(deterministic, warn_only); });
+  context.setDeterministicAlgorithms(false, false);
+  counts.scatter_add_(3, values, at::ones({1}, counts.options()).expand(values.sizes()));
+  return counts;
+}
+
 /// Posterise, solarise, auto-contrast, equalise: a new value for each of the 256.
 at::Tensor mapped(const at::Tensor& pixels, const Drawn& of) {
   const auto images = pixels.size(0);
   const auto flat = pixels.view({images, -1, 3}).transpose(1, 2).unsqueeze(1).to(at::kLong);  // B × 1 × 3 × S²
   const auto options = flat.options();
-  const auto counts =
-      at::zeros({images, 1, 3, 256}, options).scatter_add_(3, flat, at::ones({1}, options).expand(flat.sizes()));
+  const auto counts = counted(flat, at::zeros({images, 1, 3, 256}, options));
   const auto lowest = at::amin(flat, 3, /*keepdim=*/true);
   const auto highest = at::amax(flat, 3, /*keepdim=*/true);
   const auto values = at::arange(256, options).view({1, 1, 1, 256});

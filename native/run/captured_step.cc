@@ -18,7 +18,7 @@ at::Tensor CapturedStep::run(Kind kind, const Inputs& inputs) {
   if (!graphs_) return work_(kind, inputs);
   auto& fixed = fixed_for(kind, inputs);
   for (size_t i = 0; i < inputs.size(); ++i) graphs_->copy_in(fixed.inputs[i], inputs[i]);
-  // It outlives this call where a test's graphs run it again instead of replaying kernels.
+  // A test's graphs call it again at each replay, so it must outlive this call.
   const auto work = [this, kind, &fixed] {
     const auto result = work_(kind, fixed.inputs);
     if (!fixed.result.defined()) fixed.result = at::empty_like(result);

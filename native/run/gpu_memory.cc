@@ -15,11 +15,11 @@ std::optional<GpuMemory> gpu_memory(c10::Device device) {
 size_t gpu_room(c10::Device device) {
   const auto memory = backends::cuda::memory(device);
   // LibTorch gives what it holds without use back to the driver before it refuses.
-  return backends::cuda::gpus().at(device.index()).free_bytes + memory.reserved - memory.allocated;
+  return backends::cuda::free_bytes(device) + memory.reserved - memory.allocated;
 }
 
 int64_t fitting_batch(int64_t batch, size_t room, const std::function<std::optional<size_t>(int64_t)>& memory_of) {
-  for (int64_t images = batch / 2; images >= 2; images /= 2) {
+  for (int64_t images = std::max<int64_t>(2, batch / 2); images >= 2 && images < batch; images /= 2) {
     const auto bytes = memory_of(images);
     if (!bytes || *bytes == 0) continue;
     // A part of the memory does not grow with the batch, so this errs on the safe side.
@@ -29,12 +29,13 @@ int64_t fitting_batch(int64_t batch, size_t room, const std::function<std::optio
   return 0;
 }
 
-std::string out_of_gpu_memory(int64_t batch, int64_t fits) {
+std::string out_of_gpu_memory(int64_t batch, std::optional<int64_t> fits) {
   const auto step = "The GPU ran out of memory in a step on " + std::to_string(batch) + " images. ";
+  if (!fits) return step + "Use a smaller --batch, --size or --width, or more processes.";
   if (fits == 0) {
     return step + "Not even 2 fit: use a smaller --size or --width, or end other programs that use the GPU.";
   }
-  const auto number = std::to_string(fits);
+  const auto number = std::to_string(*fits);
   return step + "About " + number + " would fit: use --batch " + number + ", or a smaller --size or --width.";
 }
 

@@ -66,6 +66,13 @@ backends::Precision set_precision(const Hyperparameters& hyperparameters, const 
   if (precision != backends::Precision::kFloat32 && device.is_cpu()) {
     throw Error("INVALID_OPTION", "--precision " + name + " is a GPU's: a CPU computes in float32.");
   }
+  constexpr int kAmpere = 8;
+  if (precision != backends::Precision::kFloat32 && device.is_cuda() &&
+      backends::cuda::compute_major(device) < kAmpere) {
+    throw Error("INVALID_OPTION", "--precision " + name +
+                                      " needs a GPU of compute capability 8.0 or newer (Ampere): this one computes in "
+                                      "float32 alone, so leave it out.");
+  }
   const bool own = hyperparameters.engine == "native" && hyperparameters.convolution == "auto";
   if (precision == backends::Precision::kBf16 && !(own && backends::cuda::supports(options))) {
     throw Error(

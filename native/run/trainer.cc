@@ -26,7 +26,7 @@ std::vector<data::ToInput> source_inputs(const std::vector<SourceConfig>& source
 
 /// The oracle is never captured: it shall stay simple.
 std::unique_ptr<backends::Graphs> graphs_for(const RunConfig& config, c10::Device device) {
-  // Whether NCCL's calls can be captured has not been tried.
+  // A group's sums go through the host, which a graph cannot capture.
   const bool wanted = config.graph.value_or(true) && config.hyperparameters.engine == "native" && !config.group;
   return wanted ? backends::cuda::graphs(device) : nullptr;
 }

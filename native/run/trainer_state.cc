@@ -116,7 +116,8 @@ void Trainer::restore(const Resume& resume) {
   step_ = counters[1];
   learner_.adam().steps.fill_(counters[2]);
   const bool in_range = epoch_ >= 0 && epoch_ <= config_.epochs && step_ >= 0 && step_ <= batches_.steps() &&
-                        counters[2] >= 0 && best_epoch >= -1 && best_epoch < config_.epochs;
+                        counters[2] >= 0 && best_epoch >= -1 && best_epoch < epoch_ &&
+                        (best_epoch >= 0) == (epoch_ > 0);
   if (!in_range)
     throw Error("INVALID_RUN", "The saved state's position lies outside the run: it cannot be resumed from it.");
   sums_.restore(resume.state);

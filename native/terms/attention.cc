@@ -8,9 +8,7 @@ namespace {
 /// a: B × H × W.
 at::Tensor energy(const at::Tensor& map) { return map.square().mean(1); }
 
-at::Tensor norm(const at::Tensor& a) {
-  return a.square().sum({1, 2}, /*keepdim=*/true).sqrt().clamp_min(kSmallestNorm);
-}
+at::Tensor norm(const at::Tensor& a) { return a.square().sum({1, 2}, /*keepdim=*/true).sqrt(); }
 
 class Attention final : public PairTerm {
  public:
@@ -34,11 +32,14 @@ MapLoss attention_value(const at::Tensor& s, const at::Tensor& t, double weight,
   const auto a_source = energy(s);
   const auto a = energy(t);
   const auto length = norm(a);
-  const auto q = a / length;
-  const auto difference = q - a_source / norm(a_source);
+  const auto divisor = length.clamp_min(kSmallestNorm);
+  const auto q = a / divisor;
+  const auto difference = q - a_source / norm(a_source).clamp_min(kSmallestNorm);
   const auto count = static_cast<double>(images * t.size(2) * t.size(3));
   const auto q_bar = difference * (2 * weight / count);
-  const auto a_bar = (q_bar - q * (q * q_bar).sum({1, 2}, /*keepdim=*/true)) / length;
+  // Where the divisor is the bound, it is a constant.
+  const auto along = (q * q_bar).sum({1, 2}, /*keepdim=*/true) * (length > kSmallestNorm);
+  const auto a_bar = (q_bar - q * along) / divisor;
   const auto scale = 2 / static_cast<double>(t.size(1));
   return {difference.square().sum() * (weight / count), t * (a_bar * scale).unsqueeze(1)};
 }

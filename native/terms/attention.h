@@ -8,6 +8,7 @@ namespace l2t::terms {
 ///   a(F) = mean_c F² ,  q(F) = a / max(‖a‖, 1e-12) over places
 ///   forward    L = κ mean_{b,p} (q(T) − q(S))²
 ///   backward   q̄ = 2κ (q(T) − q(S)) / (B P) ;  ā = (q̄ − q ⟨q, q̄⟩) / ‖a‖ ;  T̄ = 2 T ā / C
+///              (where ‖a‖ < 1e-12, the divisor is a constant: ā = q̄ / 1e-12)
 ///
 /// S: resized to T's size, B × C_m × H × W; T: B × C_n × H × W; κ: `attentionWeight`.
 std::unique_ptr<Term> make_attention(const std::string& name, Setup& setup);

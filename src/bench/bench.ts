@@ -166,7 +166,8 @@ class Subject {
   ) {
     const { native } = group;
     this.#bench = new (addon().Bench)({ ...benchJob(name, engine, settings), ...(native && { group: native }) });
-    this.#asGraph = runsAsGraph(engine, settings.device);
+    // A group's sums go through the host, which a graph cannot capture.
+    this.#asGraph = native === undefined && runsAsGraph(engine, settings.device);
   }
 
   /** An iteration, and where training would run it as a graph, one more. Returns the seconds of the first. */

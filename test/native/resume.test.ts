@@ -110,7 +110,8 @@ describe('a damaged state is refused', () => {
     ['an epoch beyond the last', progress(3n, 0n, 0n, -1n), 'INVALID_RUN', /position/],
     ['a negative step', progress(0n, -1n, 0n, -1n), 'INVALID_RUN', /position/],
     ['a step beyond the last', progress(0n, 5n, 0n, -1n), 'INVALID_RUN', /position/],
-    ['a best epoch to come', progress(0n, 1n, 0n, 2n), 'INVALID_RUN', /position/],
+    ['a best epoch to come', progress(0n, 1n, 0n, 1n), 'INVALID_RUN', /position/],
+    ['all epochs, but no best one', progress(2n, 0n, 0n, -1n), 'INVALID_RUN', /position/],
     [
       'epoch sums of another method',
       replaced('epoch_sums/losses/org', { shape: [2], data: new Uint8Array(16) }),

@@ -34,8 +34,7 @@ void set_arithmetic(const Arithmetic& arithmetic);
 /// Graphs of work on a CUDA device; null for any other, and in a build without CUDA.
 std::unique_ptr<Graphs> graphs(c10::Device device);
 
-/// Bytes that LibTorch's allocator holds on a device: in tensors, and taken from the driver. Call it after the first
-/// operation on a GPU.
+/// Bytes that LibTorch's allocator holds on a device: in tensors, and taken from the driver.
 struct Memory {
   size_t allocated;
   size_t reserved;
@@ -51,6 +50,10 @@ struct Memory {
 };
 Memory memory(c10::Device device);
 void reset_peak_memory(c10::Device device);
+/// Bytes that the driver has left on a device.
+size_t free_bytes(c10::Device device);
+/// The first number of a device's compute capability.
+int compute_major(c10::Device device);
 
 /// What `doctor` and `bench` show of a GPU.
 struct GpuDescription {

@@ -69,7 +69,11 @@ class CudaGraphs final : public Graphs {
 
   void reset() override {
     // A graph must not be destroyed while it runs. Where the device has failed, the run already ends with its error.
-    if (!graphs_.empty()) (void)cudaDeviceSynchronize();
+    if (!graphs_.empty()) {
+      const c10::cuda::CUDAGuard guard(stream_.device_index());
+      (void)cudaDeviceSynchronize();
+      (void)cudaGetLastError();
+    }
     graphs_.clear();
   }
 
@@ -93,7 +97,10 @@ class CudaGraphs final : public Graphs {
       try {
         graph.capture_end();
       } catch (const c10::Error& /*second*/) {
-        // The first failure is the cause.
+        // The first failure is the cause. A capture that it has made invalid ends before the allocator hears of it.
+        const auto device = stream_.device_index();
+        c10::cuda::CUDACachingAllocator::endAllocateToPool(device, pool_);
+        c10::cuda::CUDACachingAllocator::releasePool(device, pool_);
       }
       throw;
     }

@@ -12,6 +12,8 @@ std::unique_ptr<Graphs> graphs(c10::Device /*device*/) { return nullptr; }
 
 Memory memory(c10::Device /*device*/) { return {}; }
 void reset_peak_memory(c10::Device /*device*/) {}
+size_t free_bytes(c10::Device /*device*/) { return 0; }
+int compute_major(c10::Device /*device*/) { return 0; }
 
 std::vector<GpuDescription> gpus() { return {}; }
 

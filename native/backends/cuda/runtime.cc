@@ -47,6 +47,9 @@ double float32_gflops(const cudaDeviceProp& properties, c10::DeviceIndex index) 
   return 2 * cores * kilohertz * 1e-6;
 }
 
+/// Before the first operation on a GPU, the allocator knows of no device and refuses to speak of one.
+void start_allocator() { at::globalContext().lazyInitDevice(c10::kCUDA); }
+
 GpuDescription describe(c10::DeviceIndex index) {
   cudaDeviceProp properties{};
   C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
@@ -67,6 +70,7 @@ bool supports(const at::TensorOptions& options) {
 }
 
 Memory memory(c10::Device device) {
+  start_allocator();
   const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index());
   const auto& allocated = stats.allocated_bytes.at(kTotal);
   const auto& reserved = stats.reserved_bytes.at(kTotal);
@@ -74,7 +78,24 @@ Memory memory(c10::Device device) {
           static_cast<size_t>(allocated.peak), static_cast<size_t>(reserved.peak)};
 }
 
-void reset_peak_memory(c10::Device device) { c10::cuda::CUDACachingAllocator::resetPeakStats(device.index()); }
+void reset_peak_memory(c10::Device device) {
+  start_allocator();
+  c10::cuda::CUDACachingAllocator::resetPeakStats(device.index());
+}
+
+size_t free_bytes(c10::Device device) {
+  const c10::cuda::CUDAGuard guard(device.index());
+  size_t left = 0;
+  size_t all = 0;
+  C10_CUDA_CHECK(cudaMemGetInfo(&left, &all));
+  return left;
+}
+
+int compute_major(c10::Device device) {
+  int major = 0;
+  C10_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device.index()));
+  return major;
+}
 
 std::vector<GpuDescription> gpus() {
   std::vector<GpuDescription> found;

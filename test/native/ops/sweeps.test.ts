@@ -38,6 +38,7 @@ const cases: readonly [operation: string, shape: Shape][] = [
   ['adaptive_avg_pool', [1, 5, 7, 14, 0, 0, 0]],
   ['flatten', [2, 3, 0, 4, 0, 0, 0]],
   ['flatten', [2, 3, 0, 1, 0, 0, 0]],
+  ['flatten', [0, 3, 0, 4, 0, 0, 0]],
   ['linear', [3, 7, 5, 0, 0, 0, 0]],
   ['linear', [1, 1, 1, 0, 0, 0, 0]],
   ['cross_entropy', [4, 6, 0, 0, 0, 0, 0]],
