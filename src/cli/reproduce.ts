@@ -36,6 +36,10 @@ export function register(program: Command): void {
   );
   addExperimentFlags(command).action((name: string | undefined, flags: ExperimentFlags) => {
     if (flags.list) return showList(name, flags);
+    const other = (['plan', 'collect'] as const).find((key) => flags.dryRun && flags[key] !== undefined);
+    if (other !== undefined) {
+      throw new L2TError('INVALID_OPTION', `--dry-run trains and writes nothing: leave out --${other}, or --dry-run.`);
+    }
     if (flags.dryRun && flags.resume === undefined) return showDryRun(requireName(name), flags);
     const known = (['resume', 'collect'] as const).find((key) => flags[key] !== undefined);
     if (known !== undefined && name !== undefined) {

@@ -123,6 +123,7 @@ interface FoundEntry {
 class Finder {
   /** By images a class and seed: how the images of a run are divided, and which run it was. */
   readonly #divisions = new Map<string, { readonly split: string; readonly run: string }>();
+  readonly #fingerprints = new Map<string, { readonly fingerprint: string; readonly run: string }>();
 
   constructor(
     private readonly out: string,
@@ -173,6 +174,10 @@ class Finder {
     const group = `${entry.perClass} ${seed}`;
     const first = this.#divisions.get(group) ?? { split: record.data.split, run: folder };
     this.#divisions.set(group, first);
+    // Below 64 pixels, the hash is of the images at the target's size.
+    const images = `${group} ${record.options.size}`;
+    const same = this.#fingerprints.get(images) ?? { fingerprint: record.data.fingerprint, run: folder };
+    this.#fingerprints.set(images, same);
     const problem =
       flags.length > 0
         ? `its options are not the plan's (${flags.join(', ')})`
@@ -180,7 +185,9 @@ class Finder {
           ? 'a source has changed since the experiment was planned'
           : first.split !== record.data.split
             ? `its images are not those of ${first.run}: the data has changed between them`
-            : undefined;
+            : same.fingerprint !== record.data.fingerprint
+              ? `its images are not those of ${same.run}: the data has changed between them`
+              : undefined;
     if (problem === undefined) return;
     throw new L2TError('INVALID_RUN', `${problem}: remove ${folder}, and run its line again.`);
   }

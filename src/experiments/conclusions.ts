@@ -35,6 +35,7 @@ function compared(best: Row, next: Row): string {
 /** Over the seeds that both finished, the method with the higher mean may be behind. */
 function ahead(best: Row, next: Row, difference: number): string {
   if (difference === 0) return `${best.label} and ${next.label} are equal`;
+  if (points(Math.abs(difference)) === '0.0') return `${best.label} and ${next.label} are less than 0.05 points apart`;
   return `${best.label} is ${points(Math.abs(difference))} points ${difference < 0 ? 'behind' : 'ahead of'} ${next.label}`;
 }
 

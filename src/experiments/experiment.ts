@@ -18,12 +18,15 @@ import { defaultOf, type Given, required, type Written } from '../options/check.
 import { defaultBatch, defaultSize } from '../options/networks.js';
 import { yamlOptions } from '../options/options-file.js';
 import { currentFormat, type RunFormat, rules } from '../options/rules.js';
+import { parseRecord } from '../options/run-record.js';
 import { compareSchema, transferSchema } from '../options/schemas.js';
 import { serveLive } from '../report/live.js';
-import { reportName } from '../report/run-files.js';
+import { recordName, reportName } from '../report/run-files.js';
 import { firstFree, removeLeftOvers, requireUnusedByRuns } from '../run/new-folder.js';
+import { requireComputable } from '../run/resolve-options.js';
 import { resume as resumeRun } from '../run/resume.js';
 import type { Run, RunControl, RunResult } from '../run/run.js';
+import { differingOptions } from '../run/same-options.js';
 import { transferAs } from '../run/transfer.js';
 import { makeFolder, readText, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
@@ -100,6 +103,8 @@ export async function beginExperiment<O extends ExperimentOptions>(
   const { options: checked, common } = await prepare(kind, prepared);
   // Recorded in full, so that a resume on another machine computes in the same way.
   const device = addon().device(checked.device ?? 'auto').device;
+  const { convolution = 'auto', engine = 'native', precision } = checked;
+  requireComputable({ convolution, engine, device, precision }, 1);
   const { division } = common.dataset;
   const options = {
     ...checked,
@@ -148,7 +153,7 @@ export async function resumeExperiment<O extends ExperimentOptions>(
     const problem = existsSync(join(out, planName))
       ? `holds a plan: run the lines of its ${runsName}, then l2t-native ${kind.verb} --collect ${out}`
       : holdsExperiment(other, out)
-        ? `was begun by l2t-native ${other}: l2t-native ${other} --resume ${out} goes on with it`
+        ? `was begun by l2t-native ${other}: l2t-native ${other} --resume ${shellWord(out)} goes on with it`
         : `holds no experiment: there is no ${optionsFile(kind, out)}`;
     throw new L2TError('INVALID_RUN', `${out} ${problem}.`);
   }
@@ -279,6 +284,7 @@ async function runEach(
   let saved: Promise<void> = Promise.resolve();
   await sideBySide(parallel, jobs, signal, async ({ entry, outcomes, seed }, stop) => {
     const folder = join(out, folderName(entry, seed));
+    await requirePlanned(entry, seed, folder);
     const run = startRun(entry, seed, folder, format, stop);
     // If `follow` itself fails, the run is aborted and `result` is not awaited: its rejection must be handled.
     run.result.catch(() => {});
@@ -305,8 +311,20 @@ function upToGap(outcomes: readonly (RunOutcome | undefined)[]): RunOutcome[] {
 }
 
 function startRun({ options }: Entry, seed: number, folder: string, format: RunFormat, signal: AbortSignal): Run {
-  const begun = existsSync(join(folder, 'options.yaml'));
+  const begun = existsSync(join(folder, recordName));
   return begun ? resumeRun(folder, { signal }) : transferAs(format, { ...options, seed, out: folder, signal });
+}
+
+/** @throws L2TError INVALID_RUN if a run that has begun has other options than the experiment. */
+async function requirePlanned({ options }: Entry, seed: number, folder: string): Promise<void> {
+  const file = join(folder, recordName);
+  if (!existsSync(file)) return;
+  const flags = differingOptions(parseRecord(await readText(file), file), { ...options, seed }, { ignorePaths: true });
+  if (flags.length === 0) return;
+  throw new L2TError(
+    'INVALID_RUN',
+    `${folder} was begun with other options than the experiment has now (${flags.join(', ')}): put them back, or remove the folder.`,
+  );
 }
 
 /** A diverged run is a result. Any other failure is thrown with the name of its run, and ends the experiment. */

@@ -11,6 +11,7 @@ import { currentFormat, type RunFormat } from '../options/rules.js';
 import { compareSchema, transferSchema } from '../options/schemas.js';
 import { parseYaml } from '../options/yaml.js';
 import { makeFolder, readText, writeFileAtomic } from '../system/files.js';
+import { shellWord } from '../system/shell.js';
 import { type Entry, type ExperimentOptions, folderName, mapPaths } from './entries.js';
 import { alone, type ExperimentControl, holdsExperiment, splitName } from './experiment.js';
 import { type Checking, type ExperimentKind, planName, prepare, runsName } from './prepare.js';
@@ -175,7 +176,7 @@ export async function readPlan(folder: string): Promise<ReadPlan> {
   if (!existsSync(file)) {
     const begun = (['compare', 'curve'] as const).find((verb) => holdsExperiment(verb, folder));
     const problem = begun
-      ? `was begun by l2t-native ${begun}, in one process: l2t-native ${begun} --resume ${folder} goes on with it`
+      ? `was begun by l2t-native ${begun}, in one process: l2t-native ${begun} --resume ${shellWord(folder)} goes on with it`
       : `holds no plan: there is no ${file}. Write one with l2t-native compare --plan ${folder}`;
     throw new L2TError('INVALID_RUN', `${folder} ${problem}.`);
   }

@@ -28,7 +28,7 @@ const launchers: readonly Launcher[] = [
     size: 'WORLD_SIZE',
     localRank: 'LOCAL_RANK',
     localSize: 'LOCAL_WORLD_SIZE',
-    master: (env) => `${needed(env, 'MASTER_ADDR')}:${port(env, 'MASTER_PORT')}`,
+    master: masterOfTorchrun,
   },
   {
     name: 'mpirun',
@@ -95,6 +95,13 @@ function masterOfSlurm(env: Environment): string {
   const host = env.SLURM_STEP_NUM_NODES === '1' ? loopback : firstHost(list);
   if (host === '') throw wrong('SLURM_STEP_NODELIST', list, 'a list of hosts');
   return `${host}:${portFor(`${needed(env, 'SLURM_JOB_ID')}.${env.SLURM_STEP_ID ?? ''}`)}`;
+}
+
+/** Where torchrun's own process listens at MASTER_PORT, the port is another one, the same for all. */
+function masterOfTorchrun(env: Environment): string {
+  const given = port(env, 'MASTER_PORT');
+  const job = `${env.TORCHELASTIC_RUN_ID ?? ''}.${env.TORCHELASTIC_RESTART_COUNT ?? ''}.${given}`;
+  return `${needed(env, 'MASTER_ADDR')}:${env.TORCHELASTIC_USE_AGENT_STORE === 'True' ? portFor(job) : given}`;
 }
 
 /** The first host of a list as SLURM writes it: `node01` of `node[01-03,07],big1`. */

@@ -8,6 +8,7 @@ import { isOfLogs } from '../report/logs/logs.js';
 import { failureName, rateName, recordName } from '../report/run-files.js';
 import { fileError, isTemporary, listFolder, readText } from '../system/files.js';
 import { requireFree } from '../system/folder-lock.js';
+import { shellWord } from '../system/shell.js';
 
 // Checks that a run or an experiment may begin in a folder, and removes what killed processes left there.
 
@@ -99,9 +100,9 @@ async function leftUnsaved(path: string, names: readonly string[]): Promise<read
 function used(path: string, others: readonly string[]): L2TError {
   const verb = experimentVerbs.find((known) => others.includes(`${known}.yaml`));
   const advice = others.includes(recordName)
-    ? `holds a run already: continue it with --resume ${path}, or choose another --out`
+    ? `holds a run already: continue it with --resume ${shellWord(path)}, or choose another --out`
     : verb
-      ? `holds an experiment already: continue it with l2t-native ${verb} --resume ${path}, or choose another --out`
+      ? `holds an experiment already: continue it with l2t-native ${verb} --resume ${shellWord(path)}, or choose another --out`
       : `is not empty (it holds ${others[0]}) and holds no run: choose another --out`;
   return new L2TError('INVALID_RUN', `${path} ${advice}.`);
 }

@@ -5,7 +5,7 @@ import type { L2TError } from '../errors.js';
 import { takeRest } from '../options/arguments.js';
 import { defaultOf, required } from '../options/check.js';
 import { transferSchema } from '../options/schemas.js';
-import { failureName, recordName } from '../report/run-files.js';
+import { failureName, readFailure, recordName } from '../report/run-files.js';
 import { fileError, makeFolder, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
 import { RunFolder } from './folder.js';
@@ -55,6 +55,8 @@ async function goOnOrBegin(out: string, options: CheckedTransferOptions, context
 /** Removes what an earlier attempt has left of its failure, and writes that of `body`. An abort is none. */
 async function keepingFailure<T>(out: string, body: () => Promise<T>): Promise<T> {
   const file = join(out, failureName);
+  // A file of that name that is no record of a failure is somebody's own.
+  await readFailure(out);
   await rm(file, { force: true }).catch((error: unknown) => {
     throw fileError('remove', file, error);
   });

@@ -1,9 +1,13 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { requirePath, takeRest } from '../options/arguments.js';
 import type { Given } from '../options/check.js';
-import type { RunRecord } from '../options/run-record.js';
+import { parseRecord, type RunRecord } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
-import { inspectRun } from '../report/inspect.js';
+import { recordName } from '../report/run-files.js';
+import { readText } from '../system/files.js';
+import { shellWord } from '../system/shell.js';
 import { RunFolder } from './folder.js';
 import { warn } from './materials.js';
 import { inFolder } from './open-run.js';
@@ -45,10 +49,12 @@ async function openOwn(
   path: string,
   onWarning: (message: string) => void,
 ): Promise<RunFolder> {
-  const begun = verb === undefined ? undefined : (await inspectRun(path)).verb;
+  const record = join(path, recordName);
+  // Where there is none, opening the folder says what is there.
+  const begun = verb === undefined || !existsSync(record) ? verb : parseRecord(await readText(record), record).verb;
   if (begun === verb) return RunFolder.open(path, { onWarning });
   throw new L2TError(
     'INVALID_RUN',
-    `${path} was begun by ${begun}: l2t-native ${begun} --resume ${path} goes on with it.`,
+    `${path} was begun by ${begun}: l2t-native ${begun} --resume ${shellWord(path)} goes on with it.`,
   );
 }

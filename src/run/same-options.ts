@@ -4,6 +4,7 @@ import { defaultOf, flagOf, required } from '../options/check.js';
 import { needsOf } from '../options/methods.js';
 import type { RunRecord } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
+import { shellWord } from '../system/shell.js';
 import { resolveOptions } from './resolve-options.js';
 import { listSources } from './sources.js';
 import type { CheckedTransferOptions } from './transfer.js';
@@ -60,6 +61,6 @@ export function requireSameOptions(folder: string, record: RunRecord, given: Che
   if (flags.length === 0) return;
   throw new L2TError(
     'INVALID_RUN',
-    `${folder} holds a run with other options (${flags.join(', ')}): choose another --out, or continue that run with --resume ${folder}.`,
+    `${folder} holds a run with other options (${flags.join(', ')}): choose another --out, or continue that run with --resume ${shellWord(folder)}.`,
   );
 }

@@ -142,7 +142,11 @@ export async function continueRun(run: OpenRun, changes: ResumeChanges, context:
     saved = await folder.load();
     return { result: saved?.result, ranks: folder.ranks, timing: folder.timing };
   });
-  if (result) return finishedRun(run, result, timing, context);
+  if (result) {
+    const { threads, device } = changes;
+    const place = { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }) };
+    return finishedRun(run, result, timing, context, place);
+  }
   const materials = await group.agree(
     () => prepareAgain(run, changes, ranks, context),
     (prepared) => commonFacts({ ...run.record, options: prepared.options }, prepared),

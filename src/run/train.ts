@@ -10,6 +10,7 @@ import { loadCheckpoint } from '../networks/checkpoint.js';
 import { settingsOf } from '../options/methods.js';
 import { imagenetNormalisation } from '../options/networks.js';
 import { defaultTop } from '../options/rules.js';
+import type { ResolvedOptions } from '../options/run-record.js';
 import { modelCard } from '../report/model-card.js';
 import { type FinishedResult, type FoundRate, reportName } from '../report/run-files.js';
 import { runReport } from '../report/run-report.js';
@@ -73,7 +74,7 @@ export async function train(
     );
     return { timing: folder.timing };
   });
-  if (run.folder) return readResult(run.folder, result, context);
+  if (run.folder) return readResult(run.folder, result, context, materials.options);
   return { network: trainedNetwork(materials, network), ...resultOf(run, job.lr, result, end.timing) };
 }
 
@@ -186,12 +187,20 @@ function toJob(
   };
 }
 
+/** Where something is computed. */
+type Place = Pick<ResolvedOptions, 'threads' | 'device'>;
+
 /**
  * The result of a run that is finished: its numbers, and the best epoch's network from the folder. Makes the report, if
- * it is wanted and not there.
+ * it is wanted and not there, at `place`.
  */
-export async function readResult(folder: RunFolder, result: FinishedResult, context: Context): Promise<RunResult> {
-  const report = folder.record.options.report === false ? null : await ensureReport(folder, context);
+export async function readResult(
+  folder: RunFolder,
+  result: FinishedResult,
+  context: Context,
+  place: Place,
+): Promise<RunResult> {
+  const report = folder.record.options.report === false ? null : await ensureReport(folder, place, context);
   const network = await loadCheckpoint(join(folder.path, bestName));
   const { lr } = folder.record.options;
   const rate = lr === 'auto' ? (folder.rate as FoundRate).lr : lr;
@@ -222,21 +231,25 @@ export async function finishedRun(
   result: FinishedResult,
   timing: RunFolder['timing'],
   context: Context,
+  place: Partial<Place>,
 ): Promise<RunResult> {
   const { lr } = run.record.options;
   const found = await context.group.fromFirst(() => run.folder?.rate?.lr ?? null);
   const network = await sharedNetwork(join(run.path, bestName), context.group);
-  if (run.folder) return readResult(run.folder, result, context);
+  if (run.folder) return readResult(run.folder, result, context, { ...run.record.options, ...place });
   return { network, ...resultOf(run, lr === 'auto' ? (found as number) : lr, result, timing) };
 }
 
 const bestName = 'best.safetensors';
 
 /** The run is finished, so a report that cannot be made is a warning. */
-async function ensureReport(folder: RunFolder, { emit, signal }: Context): Promise<string | null> {
+async function ensureReport(
+  folder: RunFolder,
+  { threads, device }: Place,
+  { emit, signal }: Context,
+): Promise<string | null> {
   const file = join(folder.path, reportName);
   if (existsSync(file)) return file;
-  const { threads, device } = folder.record.options;
   const onProgress = (done: number, total: number) => emit({ type: 'report', done, total });
   try {
     await writeFileAtomic(file, await runReport(folder.path, { threads, device, signal, onProgress }));

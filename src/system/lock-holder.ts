@@ -21,12 +21,16 @@ export interface Judgement {
   readonly holder: string;
 }
 
-/** When a process started, since boot; '' if unknown. A process id alone is not enough: the system reuses it. */
-function startOf(pid: number): string {
+/** A process's state, and when it started, since boot; both '' if unknown. */
+function statOf(pid: number): { readonly state: string; readonly start: string } {
   const stat = readSystem(`/proc/${pid}/stat`);
-  // The start is field 22, the 20th after the name. The name, in brackets, may itself hold spaces and brackets.
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  // The state is field 3, the start field 22. The name before them, in brackets, may itself hold spaces and brackets.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { state: fields[0] ?? '', start: fields[19] ?? '' };
 }
+
+/** A process id alone is not enough to know a process by: the system reuses it. */
+const startOf = (pid: number): string => statOf(pid).start;
 
 /**
  * Where process ids mean the same: this boot of this machine, and this container. A host name is not enough: machines
@@ -47,13 +51,16 @@ const place = (): string => {
 export const identity = (id: string): string =>
   `${process.pid} ${startOf(process.pid)} ${hostname()} ${place()} ${id}\n`;
 
-function isAlive(pid: number): boolean {
+/** Is the process that started then still alive? If the system hides it (hidepid), whoever has its id now is taken for it. */
+function isAlive(pid: number, start: string): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
+  const found = statOf(pid);
+  // Z and X: it has ended, and its parent has not asked for that yet.
+  return found.start === '' || (found.start === start && !/[ZX]/.test(found.state));
 }
 
 /** The words of a lock. Earlier versions wrote the first two alone, and knew of no other host. */
@@ -86,7 +93,7 @@ export async function judge(path: string, { text, beat }: FoundLock, now: () => 
       ? { alive: true, holder: 'another run of this process' }
       : { alive: false, holder: 'a thread of this process, which has ended' };
   }
-  const alive = isAlive(pid) && start === startOf(pid);
+  const alive = isAlive(pid, start);
   return { alive, holder: alive ? nameOf(text) : `${nameOf(text)}, which has ended` };
 }
 

@@ -156,6 +156,24 @@ describe('compare', { timeout: 120_000 }, () => {
     expect(readFileSync(join(rows[0]?.runs[1] as string, 'options.yaml'), 'utf8')).toMatch(/^format: 1\n/);
   });
 
+  it('does not mix runs of other options into the table', async () => {
+    const options = { ...alone(), out: out() };
+    await compare(options);
+    const yaml = join(options.out, 'compare.yaml');
+    writeFileSync(yaml, readFileSync(yaml, 'utf8').replace(/^epochs: \d+$/m, 'epochs: 7'));
+    await expect(resumeComparison(options.out)).rejects.toMatchObject({
+      code: 'INVALID_RUN',
+      message: expect.stringMatching(/was begun with other options .*\(--epochs\)/),
+    });
+  });
+
+  it('finds what the device cannot compute before it makes a folder', async () => {
+    const options = { ...alone(), out: out() };
+    const refused = compare({ ...options, device: 'cpu', precision: 'tf32' });
+    await expect(refused).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    expect(existsSync(options.out)).toBe(false);
+  });
+
   it('fine-tunes the first source at its own network, width and size; where it was interrupted, goes on', async () => {
     const small = await tinySource({ width: 0.25 }, { size: 24 });
     const options = { ...tiny(), source: [small, source], methods: 'finetune-source,scratch', seeds: 1 };

@@ -23,6 +23,11 @@ describe('the place of a process in its group', () => {
   it("is torchrun's", () => {
     const place = { rank: 5, size: 8, master: 'node1:29500', localRank: 1, localSize: 4 };
     expect(groupFromEnvironment(torchrun)).toEqual(place);
+    const agent = { ...torchrun, TORCHELASTIC_USE_AGENT_STORE: 'True', TORCHELASTIC_RUN_ID: 'none' };
+    const { master } = groupFromEnvironment(agent) ?? {};
+    expect(master).toMatch(/^node1:(1[5-9]|2\d)\d{3}$/);
+    expect(master).not.toBe('node1:29500');
+    expect(groupFromEnvironment({ ...agent, RANK: '0' })?.master).toBe(master);
     const { LOCAL_RANK, LOCAL_WORLD_SIZE, ...least } = torchrun;
     expect(groupFromEnvironment(least)).toMatchObject({ rank: 5, size: 8, localRank: undefined });
   });

@@ -178,8 +178,10 @@ describe('resume', { timeout: 120_000 }, () => {
     const run = copyOf(half);
     const metrics = join(run, 'metrics.jsonl');
     writeFileSync(metrics, `${readFileSync(metrics, 'utf8')}{"epoch":1,"half":true}\n{"epo`);
+    const again = copyOf(run);
     await resume(run).result;
     expect(contents(run)).toEqual(contents(whole));
+    expect(await cli(['transfer', '--resume', again])).toMatchObject({ code: 0 });
   });
 
   it('names what is damaged or changed', async () => {

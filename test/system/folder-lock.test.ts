@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -71,6 +72,22 @@ describe("a folder's lock", () => {
     ]);
     await lock.release();
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('of a process that has ended is free, also where its parent has not asked for that yet', async () => {
+    const folder = temporaryFolder();
+    // The child of a shell that becomes another program is never asked for.
+    const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 20']);
+    try {
+      const pid = String((await once(parent.stdout, 'data'))[0]).trim();
+      const start = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19];
+      writeFileSync(join(folder, 'lock'), `${pid} ${start}\n`);
+      await expect(FolderLock.acquire(folder)).rejects.toThrow(`in use by process ${pid}`);
+      await vi.waitFor(() => expect(readFileSync(`/proc/${pid}/stat`, 'utf8')).toMatch(/\) Z /), 5000);
+      await (await FolderLock.acquire(folder)).release();
+    } finally {
+      parent.kill();
+    }
   });
 
   it("is judged by the file system's clock, not by this host's", async () => {
