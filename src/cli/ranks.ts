@@ -21,13 +21,18 @@ export class Ranks {
   /** The exit code of the rank that failed first; 0 if none did. */
   readonly ended: Promise<number>;
   #code = 0;
+  /** A signal was passed on, so all ranks end by themselves, after the same step. */
+  #passed = false;
   readonly #children: readonly ChildProcess[];
   #killer: NodeJS.Timeout | undefined;
 
   /** `words`: the verb and its arguments. `places`: what each rank has in its environment. */
   constructor(words: readonly string[], places: readonly Environment[]) {
     this.#children = places.map((place) => start(words, place));
-    const pass = (signal: NodeJS.Signals) => this.#send(signal);
+    const pass = (signal: NodeJS.Signals) => {
+      this.#passed = true;
+      this.#send(signal);
+    };
     for (const signal of forwarded) process.on(signal, pass);
     const all = this.#children.map((child, k) => this.#end(child, (places[k] as Environment).RANK as string));
     this.ended = Promise.all(all).then(() => {
@@ -57,9 +62,9 @@ export class Ranks {
     this.#code = code;
     const others = this.#running();
     if (others.length === 0) return;
-    // After an interruption all end by themselves, after the same step.
     if (!interrupted.includes(code)) process.stderr.write(`${what}: ending the others\n`);
-    this.#send('SIGTERM');
+    // One more would be a rank's second signal, at which it ends at once.
+    if (!(this.#passed && interrupted.includes(code))) this.#send('SIGTERM');
     // A rank that was stopped wakes up for it.
     this.#send('SIGCONT');
     this.#killer = setTimeout(() => this.#send('SIGKILL'), grace);

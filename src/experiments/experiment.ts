@@ -97,12 +97,14 @@ export async function beginExperiment<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
   { signal, follow, onWarning, onListed, onLive, check, ...given }: O & ExperimentControl & Pick<Checking, 'check'>,
 ): Promise<ExperimentResult> {
-  const out = (given as ExperimentOptions).out ?? firstFree(kind.verb);
-  await requireUnusedByRuns(out);
+  const { out: named } = given as ExperimentOptions;
+  if (named !== undefined) await requireUnusedByRuns(named);
   const prepared = { ...given, signal, onListed, check } as unknown as O & Checking;
   const { options: checked, common } = await prepare(kind, prepared);
   // Recorded in full, so that a resume on another machine computes in the same way.
   const device = addon().device(checked.device ?? 'auto').device;
+  // Chosen now, since the checks may take minutes, in which another experiment may begin.
+  const out = named ?? firstFree(kind.verb);
   const { convolution = 'auto', engine = 'native', precision } = checked;
   requireComputable({ convolution, engine, device, precision }, 1);
   const { division } = common.dataset;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { aSignal, requirePath, takeOptions } from '../options/arguments.js';
-import type { Written } from '../options/check.js';
+import { flagOf, type Written } from '../options/check.js';
 import { reportSchema } from '../options/schemas.js';
 import { document } from '../report/page/document.js';
 import { readRunData } from '../report/run-data.js';
@@ -32,6 +32,13 @@ export async function report(folder: string, given: ReportOptions = {}): Promise
   const path = requirePath(folder, 'The folder of the run');
   const { options, control } = takeOptions(reportSchema, given, { signal: aSignal });
   const { out = join(path, reportName), device = 'auto', threads = defaultThreads() } = options;
+  const useless = (['device', 'threads'] as const).find((key) => options[key] !== undefined);
+  if (useless !== undefined && existsSync(join(path, comparisonName))) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      `${flagOf(useless)} is for the report of a run: that of an experiment computes nothing, so leave it out.`,
+    );
+  }
   const text = existsSync(join(path, recordName))
     ? await runReport(path, { device, threads, ...control })
     : await experimentReport(path);

@@ -14,7 +14,7 @@ import { besideSplitFile } from '../run/resolve-options.js';
 import { readText } from '../system/files.js';
 import { comparison, resumeComparison } from './compare.js';
 import { limitedData, resumeCurve } from './curve.js';
-import type { Entry, ExperimentOptions } from './entries.js';
+import { type Entry, type ExperimentOptions, requireUseful } from './entries.js';
 import { type Estimate, estimate } from './estimate.js';
 import {
   beginExperiment,
@@ -65,6 +65,7 @@ function requireComplete(
   required(reproduceSchema, given, 'data');
   if (entries.some(({ useless }) => !useless.includes('source')) && options.source === undefined)
     throw wrongSources(preset, 0);
+  requireUseful(entries, given);
 }
 
 /** Continues a reproduction, which is a comparison or a curve. */

@@ -114,6 +114,9 @@ const loopback = '127.0.0.1';
 const where =
   'The environment of a launcher (torchrun, mpirun, srun) tells a process its place among those of a run (docs/scale.md).';
 
+/** What to do instead; a verb without that option says something else. */
+export const toComputeAlone = 'give --no-group to compute alone';
+
 /** A port from 15000 to 29999: below those that the system gives away. */
 const portFor = (job: string): number => 15_000 + (createHash('sha256').update(job).digest().readUInt32BE(0) % 15_000);
 
@@ -122,7 +125,7 @@ const isSet = (env: Environment, name: string): boolean => (env[name] ?? '') !==
 function needed(env: Environment, name: string): string {
   const value = env[name] ?? '';
   if (value !== '') return value;
-  throw new L2TError('INVALID_OPTION', `${name} is not set: set it, or give --no-group to compute alone. ${where}`);
+  throw new L2TError('INVALID_OPTION', `${name} is not set: set it, or ${toComputeAlone}. ${where}`);
 }
 
 function port(env: Environment, name: string): number {
@@ -138,7 +141,4 @@ function whole(env: Environment, name: string, least = 0): number {
 }
 
 const wrong = (name: string, value: string | undefined, allowed: string): L2TError =>
-  new L2TError(
-    'INVALID_OPTION',
-    `${name} is '${value}': it must be ${allowed}; or give --no-group to compute alone. ${where}`,
-  );
+  new L2TError('INVALID_OPTION', `${name} is '${value}': it must be ${allowed}; or ${toComputeAlone}. ${where}`);
