@@ -18,7 +18,6 @@ import { defaultOf, type Given, required, type Written } from '../options/check.
 import { defaultBatch, defaultSize } from '../options/networks.js';
 import { yamlOptions } from '../options/options-file.js';
 import { currentFormat, type RunFormat, rules } from '../options/rules.js';
-import { parseRecord } from '../options/run-record.js';
 import { compareSchema, transferSchema } from '../options/schemas.js';
 import { serveLive } from '../report/live.js';
 import { recordName, reportName } from '../report/run-files.js';
@@ -26,7 +25,7 @@ import { firstFree, removeLeftOvers, requireUnusedByRuns } from '../run/new-fold
 import { requireComputable } from '../run/resolve-options.js';
 import { resume as resumeRun } from '../run/resume.js';
 import type { Run, RunControl, RunResult } from '../run/run.js';
-import { differingOptions } from '../run/same-options.js';
+import { requirePlanned } from '../run/same-options.js';
 import { transferAs } from '../run/transfer.js';
 import { makeFolder, readText, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
@@ -286,7 +285,7 @@ async function runEach(
   let saved: Promise<void> = Promise.resolve();
   await sideBySide(parallel, jobs, signal, async ({ entry, outcomes, seed }, stop) => {
     const folder = join(out, folderName(entry, seed));
-    await requirePlanned(entry, seed, folder);
+    await requirePlanned(folder, { ...entry.options, seed });
     const run = startRun(entry, seed, folder, format, stop);
     // If `follow` itself fails, the run is aborted and `result` is not awaited: its rejection must be handled.
     run.result.catch(() => {});
@@ -315,18 +314,6 @@ function upToGap(outcomes: readonly (RunOutcome | undefined)[]): RunOutcome[] {
 function startRun({ options }: Entry, seed: number, folder: string, format: RunFormat, signal: AbortSignal): Run {
   const begun = existsSync(join(folder, recordName));
   return begun ? resumeRun(folder, { signal }) : transferAs(format, { ...options, seed, out: folder, signal });
-}
-
-/** @throws L2TError INVALID_RUN if a run that has begun has other options than the experiment. */
-async function requirePlanned({ options }: Entry, seed: number, folder: string): Promise<void> {
-  const file = join(folder, recordName);
-  if (!existsSync(file)) return;
-  const flags = differingOptions(parseRecord(await readText(file), file), { ...options, seed }, { ignorePaths: true });
-  if (flags.length === 0) return;
-  throw new L2TError(
-    'INVALID_RUN',
-    `${folder} was begun with other options than the experiment has now (${flags.join(', ')}): put them back, or remove the folder.`,
-  );
 }
 
 /** A diverged run is a result. Any other failure is thrown with the name of its run, and ends the experiment. */

@@ -1,9 +1,12 @@
-import { resolve as absolute } from 'node:path';
+import { existsSync } from 'node:fs';
+import { resolve as absolute, join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { defaultOf, flagOf, required } from '../options/check.js';
 import { needsOf } from '../options/methods.js';
-import type { RunRecord } from '../options/run-record.js';
+import { parseRecord, type RunRecord } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
+import { recordName } from '../report/run-files.js';
+import { readText } from '../system/files.js';
 import { shellWord } from '../system/shell.js';
 import { resolveOptions } from './resolve-options.js';
 import { listSources } from './sources.js';
@@ -62,5 +65,17 @@ export function requireSameOptions(folder: string, record: RunRecord, given: Che
   throw new L2TError(
     'INVALID_RUN',
     `${folder} holds a run with other options (${flags.join(', ')}): choose another --out, or continue that run with --resume ${shellWord(folder)}.`,
+  );
+}
+
+/** @throws L2TError INVALID_RUN if the folder holds a run with other options than its experiment's. */
+export async function requirePlanned(folder: string, planned: CheckedTransferOptions): Promise<void> {
+  const file = join(folder, recordName);
+  if (!existsSync(file)) return;
+  const flags = differingOptions(parseRecord(await readText(file), file), planned, { ignorePaths: true });
+  if (flags.length === 0) return;
+  throw new L2TError(
+    'INVALID_RUN',
+    `${folder} was begun with other options than the experiment has now (${flags.join(', ')}): put them back, or remove the folder.`,
   );
 }

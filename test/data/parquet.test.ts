@@ -1,27 +1,16 @@
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Dataset } from '../../src/data/dataset.js';
 import { fingerprint } from '../../src/data/fingerprint.js';
 import type { ImageList } from '../../src/data/image-list.js';
 import { makeImageSets } from '../../src/data/image-sets.js';
 import { openDataset } from '../../src/data/open.js';
 import { openParquet } from '../../src/data/parquet/file.js';
-import { readPages } from '../../src/data/parquet/pages.js';
 import { RowGroups } from '../../src/data/parquet/row-groups.js';
 import { type ImageRow, noteOf, writeParquet } from '../fixtures/parquet.js';
-import { encode, failure, pattern, temporaryFolder, write } from './generate.js';
-
-const names = ['cat', 'ant', 'bee'];
-let images: Uint8Array[] = [];
-
-/** Image k is pattern(k). */
-const row = (k: number, label: ImageRow['label'] = k % 3): ImageRow => ({ bytes: images[k], path: `${k}.png`, label });
-const rows = (count: number): ImageRow[] => Array.from({ length: count }, (_, k) => row(k));
-
-beforeAll(async () => {
-  images = await Promise.all(Array.from({ length: 6 }, (_, k) => encode(pattern(k, 8), 8, 8, 'png')));
-});
+import { failure, pattern, temporaryFolder, write } from './generate.js';
+import { images, names, row, rows } from './parquet-rows.js';
 
 /** Which pattern each image of a split is. */
 async function seen(list: Dataset['train']): Promise<number[]> {
@@ -368,82 +357,5 @@ describe('training images that do not fit into memory', () => {
     const file = join(temporaryFolder(), 'file');
     write(file, '');
     expect((await failure(sets(file)))?.message).toMatch(/Give --cache FOLDER that can be written/);
-  });
-});
-
-describe('a damaged file', () => {
-  /** Reads all; what fails must be an error of the data. */
-  const readAll = async (file: string) => {
-    const said = await failure(
-      (async () => {
-        const { train } = await openDataset(file);
-        for (let index = 0; index < (train?.count ?? 0); index++) await train?.read(index);
-      })(),
-    );
-    if (said === undefined) return 'sound';
-    expect(['INVALID_DATA', 'INVALID_OPTION']).toContain(said.code);
-    expect(said.message).toContain(file);
-    return said.code;
-  };
-
-  it.each(['uncompressed', 'snappy', 'zstd', 'gzip'])('cut short anywhere is an error: %s', async (codec) => {
-    const folder = temporaryFolder();
-    const [whole, file] = [join(folder, 'whole.parquet'), join(folder, 'cut.parquet')];
-    await writeParquet(whole, rows(6), { names, codec });
-    const bytes = readFileSync(whole);
-    for (let length = 0; length < bytes.length; length += 41) {
-      writeFileSync(file, bytes.subarray(0, length));
-      expect(await readAll(file)).toBe('INVALID_DATA');
-    }
-    rmSync(whole);
-  });
-
-  it('with blocks of differences that would be read for ever is refused', () => {
-    const facts = { codec: 'UNCOMPRESSED', rows: 2, optional: 0 };
-    /** A data page of two values, encoded as DELTA_BINARY_PACKED. */
-    const page = (...bytes: number[]) => {
-      const length = [0x15, 2 * bytes.length];
-      return Uint8Array.from([
-        ...[0x15, 0, ...length, ...length, 0x2c, 0x15, 4, 0x15, 10, 0x15, 6, 0x15, 6, 0, 0],
-        ...bytes,
-      ]);
-    };
-    // Blocks of 128 in 4 parts; 2 values, from 1 on by 1.
-    const sound = [0x80, 1, 4, 2, 2, 2, 0, 0, 0, 0];
-    expect(readPages(page(...sound), facts)).toMatchObject({ bytes: sound.length });
-    expect(() => readPages(page(8, 0xff, 0xff, 0xff, 0xff, 0x0f, 2, 0), facts)).toThrow(/block has 8 differences in/);
-    expect(() => readPages(page(0x80, 1, 3, 2, 2), facts)).toThrow(/128 differences in 3 parts/);
-    expect(() => readPages(page(0x80, 0, 4, 2, 2), facts)).toThrow(/0 differences/);
-  });
-
-  it('names a damaged part in the same words for each of its images', async () => {
-    const file = join(temporaryFolder(), 'train.parquet');
-    await writeParquet(file, rows(3), { names, codec: 'zstd' });
-    const bytes = readFileSync(file);
-    // The first zstd frame is of the column of images.
-    bytes[bytes.indexOf(Buffer.from([0x28, 0xb5, 0x2f, 0xfd]))] = 0;
-    writeFileSync(file, bytes);
-    const { train } = await openDataset(file);
-    const said = await Promise.all(
-      [0, 1, 2].map(async (k) => (await failure(train?.read(k) as Promise<unknown>))?.message),
-    );
-    expect(new Set(said)).toEqual(
-      new Set([
-        `${file}: column image of row group 0 (rows 0 to 2) is damaged or cut short: a compressed page cannot be read. Download it again.`,
-      ]),
-    );
-  });
-
-  it.each(['uncompressed', 'snappy', 'zstd', 'gzip'])('with a byte changed is read or refused: %s', async (codec) => {
-    const folder = temporaryFolder();
-    const [whole, file] = [join(folder, 'whole.parquet'), join(folder, 'train.parquet')];
-    await writeParquet(whole, rows(3), { names, codec });
-    const bytes = readFileSync(whole);
-    for (let at = 0; at < bytes.length; at += 5) {
-      const changed = Uint8Array.from(bytes);
-      changed[at] = at % 3 === 0 ? 255 : (changed[at] as number) ^ (1 << (at % 8));
-      writeFileSync(file, changed);
-      await readAll(file);
-    }
   });
 });
