@@ -19,7 +19,7 @@ export interface DecodedImage {
  */
 export type Reduction = (height: number, width: number) => 1 | 3 | 5;
 
-/** 64 megapixels, so that a decompression bomb takes 200 MB for each core; progressive or interlaced, about 600 MB. */
+/** 64 megapixels, so that a decompression bomb takes 200 MB for each core; progressive or interlaced, about 400 MB. */
 export const maxPixels = 2 ** 26;
 /** The longest side that the addon can resize, pixels. */
 const maxSide = 100_000;
