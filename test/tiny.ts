@@ -85,8 +85,8 @@ export function cli(args: readonly string[], options: { cwd?: string } = {}): Pr
 }
 
 /** Starts the command line, and returns the child once `ready` appears on stderr. `ended` resolves to its outcome. */
-export async function cliUntil(args: readonly string[], ready: RegExp) {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+export async function cliUntil(args: readonly string[], ready: RegExp, { cwd }: { cwd?: string } = {}) {
+  const child = spawn(process.execPath, [main, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => {

@@ -4,6 +4,7 @@ import { largeSize } from '../data/fit.js';
 import { L2TError } from '../errors.js';
 import { Inference } from '../inference/inference.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
+import type { RunRecord } from '../options/run-record.js';
 import { type ExplainedSource, explainSources } from './explain.js';
 import { document } from './page/document.js';
 import type { Html } from './page/html.js';
@@ -21,11 +22,12 @@ const mostBytes = 1_000_000;
 
 /**
  * The report of a run as one HTML document. What needs data or sources that are gone or changed is left out, and the
- * page says so.
+ * page says so. `record`: in place of the folder's, which may name files that are elsewhere now.
  * @throws L2TError INVALID_RUN, FILE_ACCESS; ABORTED.
  */
-export async function runReport(folder: string, placement: Placement): Promise<string> {
-  const run = await readRunData(folder);
+export async function runReport(folder: string, placement: Placement, record?: RunRecord): Promise<string> {
+  const read = await readRunData(folder);
+  const run = { ...read, record: record ?? read.record };
   const pictures = await picturesOf(run, placement);
   const whole = await document(runPage(run, pictures));
   if (Buffer.byteLength(whole) < mostBytes || pictures.thumbnails === undefined) return whole;

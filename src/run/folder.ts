@@ -61,9 +61,16 @@ export class RunFolder {
 
   private constructor(
     readonly path: string,
+    /** As written, but for files that are elsewhere now. */
     readonly record: RunRecord,
+    private readonly written: RunRecord,
     private readonly lock: FolderLock | undefined,
   ) {}
+
+  /** Are files of the run elsewhere now than where it began? */
+  get moved(): boolean {
+    return this.record !== this.written;
+  }
 
   /**
    * Makes a new run's folder. It must be empty, except for the files of a run that saved nothing.
@@ -81,22 +88,28 @@ export class RunFolder {
       await writeFileAtomic(join(path, 'split.json'), formatSplit(division));
       await writeFileAtomic(file, text);
       // Parsed back as a resume parses it, so that both have exactly the same record.
-      return new RunFolder(path, parseRecord(text, file), lock);
+      const written = parseRecord(text, file);
+      return new RunFolder(path, written, written, lock);
     });
   }
 
   /**
-   * Opens the folder of a run to continue.
-   * @throws L2TError INVALID_RUN if the folder holds no run, is damaged or in use; FILE_ACCESS.
+   * Opens the folder of a run to continue. `located` may say where the files are now that the record names, or refuse.
+   * @throws L2TError INVALID_RUN if the folder holds no run, is damaged or in use; FILE_ACCESS; what `located` throws.
    */
-  static async open(path: string, locking: Locking): Promise<RunFolder> {
+  static async open(
+    path: string,
+    locking: Locking,
+    located: (written: RunRecord) => RunRecord = (written) => written,
+  ): Promise<RunFolder> {
     const file = join(path, recordName);
     if (!existsSync(file)) {
       throw new L2TError('INVALID_RUN', `${path} holds no run: there is no ${file}. Start one with --out ${path}.`);
     }
     return RunFolder.#locked(path, locking, async (lock) => {
       await removeLeftOvers(path);
-      return new RunFolder(path, parseRecord(await readText(file), file), lock);
+      const written = parseRecord(await readText(file), file);
+      return new RunFolder(path, located(written), written, lock);
     });
   }
 
@@ -190,7 +203,7 @@ export class RunFolder {
     this.#state = state;
     const metadata = new Map([
       ['format', stateFormat],
-      ['options', hashText(formatRecord(this.record))],
+      ['options', hashText(formatRecord(this.written))],
       ['epochs', String(this.#metrics.length)],
     ]);
     if (this.#rate) metadata.set('rate', hashText(formatRate(this.#rate)));
@@ -241,7 +254,7 @@ export class RunFolder {
     if (!hasHash(metadata) && metadata.get('tensors') !== hashTensors(saved)) {
       throw damagedFile(file, 'its content does not match its checksum');
     }
-    if (metadata.get('options') !== hashText(formatRecord(this.record))) {
+    if (metadata.get('options') !== hashText(formatRecord(this.written))) {
       throw new L2TError(
         'INVALID_RUN',
         `${join(this.path, recordName)} was changed after the run was saved: put it back.`,

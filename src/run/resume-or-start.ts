@@ -13,7 +13,7 @@ import { type Context, warn } from './materials.js';
 import { inFolder } from './open-run.js';
 import type { Run, RunResult } from './run.js';
 import { runInGroup } from './run-group.js';
-import { requireSameOptions } from './same-options.js';
+import { requireSameOptions, withMovedFiles } from './same-options.js';
 import { continueRun, startRun } from './start.js';
 import type { CheckedTransferOptions, TransferOptions } from './transfer.js';
 
@@ -21,6 +21,7 @@ import type { CheckedTransferOptions, TransferOptions } from './transfer.js';
  * As `transfer` into the folder `out`, as often as it takes: it starts the run, continues it where it was interrupted, or
  * gives its result where it is finished. Several processes may try at once, also on several hosts that share the folder:
  * one trains, the others fail with INVALID_RUN. A failure is kept in failure.json in the folder, until the next attempt.
+ * If data or sources with which the run began are gone, those given now stand in for them, if they hold the same.
  *
  * Fails as `transfer` and `resume`, and with INVALID_RUN if the folder holds a run with other options.
  */
@@ -40,11 +41,13 @@ export function resumeOrStart(given: TransferOptions): Run {
 async function goOnOrBegin(out: string, options: CheckedTransferOptions, context: Context): Promise<RunResult> {
   if (await context.group.fromFirst(() => existsSync(join(out, recordName)))) {
     const { threads, device, live } = options;
-    const open = async () => {
-      const folder = await RunFolder.open(out, { locked: context.locked, onWarning: warn(context) });
-      requireSameOptions(out, folder.record, options);
-      return folder;
-    };
+    const locking = { locked: context.locked, onWarning: warn(context) };
+    const open = () =>
+      RunFolder.open(out, locking, (written) => {
+        const record = withMovedFiles(written, options, warn(context));
+        requireSameOptions(out, record, options);
+        return record;
+      });
     return inFolder(context, open, (run) => continueRun(run, { threads, device, live }, context));
   }
   const { target, method = defaultOf(transferSchema, 'method'), ...others } = options;

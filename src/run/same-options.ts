@@ -15,7 +15,7 @@ import type { CheckedTransferOptions } from './transfer.js';
 /** Options that change how a run is computed, kept or shown, but not what it is. */
 const free = ['device', 'threads', 'saveEvery', 'report', 'log', 'cache', 'strict', 'sources'];
 /** Options that are paths: another host may see the same files elsewhere. */
-const paths = ['data', 'targetInit', 'splitFile'];
+const paths = ['data', 'targetInit', 'splitFile'] as const;
 
 /**
  * The flags by which `given` options of `transfer` differ from those of a recorded run; none if they describe the same
@@ -56,6 +56,36 @@ function differingSources(
     ...(differs('size') ? ['sourceSize'] : []),
     ...(differs('pairs') ? ['pairs'] : []),
   ];
+}
+
+/**
+ * The record with the given files in place of those that are not there any more: a folder may be copied or mounted
+ * elsewhere together with them. Whether they hold the same is for the caller to see. `onMoved` is told of each.
+ */
+export function withMovedFiles(
+  record: RunRecord,
+  given: CheckedTransferOptions,
+  onMoved: (message: string) => void,
+): RunRecord {
+  let moved = false;
+  const now = <T extends string | undefined>(began: T, file: string | undefined): T | string => {
+    if (began === undefined || file === undefined || absolute(file) === began || existsSync(began)) return began;
+    onMoved(`the run began with ${began}, which is not there any more: it goes on with ${absolute(file)}`);
+    moved = true;
+    return absolute(file);
+  };
+  const { options } = record;
+  const listed = options.sources.length > 0 && given.source !== undefined ? listSources(given) : [];
+  const found = {
+    ...options,
+    ...Object.fromEntries(paths.filter((key) => key in options).map((key) => [key, now(options[key], given[key])])),
+    ...(given.cache !== undefined && { cache: absolute(given.cache) }),
+    sources: options.sources.map((source, k) => ({
+      ...source,
+      checkpoint: now(source.checkpoint, listed[k]?.checkpoint),
+    })),
+  };
+  return moved ? { ...record, options: found } : record;
 }
 
 /** @throws L2TError INVALID_RUN if the folder holds a run with other options. */

@@ -137,20 +137,20 @@ export interface ResumeChanges {
 export async function continueRun(run: OpenRun, changes: ResumeChanges, context: Context): Promise<RunResult> {
   const { group } = context;
   let saved: SavedRun | undefined;
-  const { result, ranks, timing } = await group.fromFirst(async () => {
+  const { result, moved, ranks, timing } = await group.fromFirst(async () => {
     const folder = run.folder as RunFolder;
     saved = await folder.load();
-    return { result: saved?.result, ranks: folder.ranks, timing: folder.timing };
+    return { result: saved?.result, moved: folder.moved, ranks: folder.ranks, timing: folder.timing };
   });
-  if (result) {
-    const { threads, device } = changes;
-    const place = { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }) };
-    return finishedRun(run, result, timing, context, place);
-  }
+  const { threads, device } = changes;
+  const place = { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }) };
+  if (result && !moved) return finishedRun(run, result, timing, context, place);
   const materials = await group.agree(
     () => prepareAgain(run, changes, ranks, context),
     (prepared) => commonFacts({ ...run.record, options: prepared.options }, prepared),
   );
+  // The files were moved, and hold what they held.
+  if (result) return finishedRun(run, result, timing, context, place);
   return withPage(changes.live, run, context, () => trainIn(run, materials, saved, context));
 }
 

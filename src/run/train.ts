@@ -252,7 +252,7 @@ async function ensureReport(
   if (existsSync(file)) return file;
   const onProgress = (done: number, total: number) => emit({ type: 'report', done, total });
   try {
-    await writeFileAtomic(file, await runReport(folder.path, { threads, device, signal, onProgress }));
+    await writeFileAtomic(file, await runReport(folder.path, { threads, device, signal, onProgress }, folder.record));
     return file;
   } catch (error) {
     if (error instanceof L2TError && error.code === 'ABORTED') throw aborted(folder, signal);

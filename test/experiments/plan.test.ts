@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../scripts/build-native.mjs';
 import { collect, planComparison, planCurve, resumeOrStart } from '../../src/index.js';
@@ -153,6 +154,39 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
       new RegExp(`was in use by process ${child.pid} on ${hostname()}, which has ended: it is taken over$`),
     );
     expect(readdirSync(folder).filter((name) => /^lock|^failure/.test(name))).toEqual([]);
+  });
+
+  it('goes on in a folder that was moved together with data and source, where they hold the same', async () => {
+    const parent = temporaryFolder();
+    const at = (name: string) => join(parent, name);
+    cpSync(fashion, join(at('first'), 'images'), { recursive: true });
+    cpSync(source, join(at('first'), 'source.safetensors'));
+    const given = { ...options(), epochs: 12, methods: 'fm:one-to-one', seeds: 1 };
+    const files = { data: join(at('first'), 'images'), source: join(at('first'), 'source.safetensors') };
+    const { runs } = await planComparison(at('first'), { ...given, ...files });
+    const line = (runs[0] as string).replace(' --no-report', '');
+    expect(line).toMatch(/ --source source\.safetensors .* --data images /);
+    cpSync(at('first'), at('whole'), { recursive: true });
+    expect((await runLine(line, at('whole'))).code).toBe(0);
+
+    const { child, ended } = await cliUntil(line.split(' ').slice(1), /epoch +2\//, { cwd: at('first') });
+    child.kill('SIGTERM');
+    await ended;
+    renameSync(at('first'), at('second'));
+    const { code, stderr } = await runLine(line, at('second'));
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/first\/images, which is not there any more: .*second/)]);
+    const metrics = (name: string) => readFileSync(join(at(name), 'fm_one-to-one-0/metrics.jsonl'), 'utf8');
+    expect(metrics('second')).toBe(metrics('whole'));
+    expect(readFileSync(join(at('second'), 'fm_one-to-one-0/report.html'), 'utf8')).not.toContain('Left out');
+
+    // Also a finished run gives its result for the same images alone.
+    renameSync(at('second'), at('third'));
+    expect((await runLine(line, at('third'))).stdout).toMatch(/^test accuracy /);
+    const labels = join(at('third'), 'images/train-labels-idx1-ubyte.gz');
+    const bytes = gunzipSync(readFileSync(labels));
+    bytes[bytes.length - 1] = ((bytes.at(-1) as number) + 1) % 10;
+    writeFileSync(labels, gzipSync(bytes));
+    expect((await runLine(line, at('third'))).stderr).toMatch(/third\/images changed since fm_one-to-one-0 began/);
   });
 
   it('is refused where a source does not exist, with --out, and in a folder that holds one', async () => {
