@@ -172,7 +172,8 @@ class MatReader {
     const count = dims.reduce((product, dim) => product * dim, 1);
     if (arrayClass === 1) {
       this.#cells += count;
-      if (this.#cells > maxCells) throw this.damaged(`it announces more than ${maxCells} cells`);
+      // Not a number, where a dimension is 0 and the others are very large.
+      if (!(this.#cells <= maxCells)) throw this.damaged(`it announces more than ${maxCells} cells`);
       const cells: MatValue[] = [];
       while (cells.length < count) cells.push(this.variable(this.part(parts), depth + 1).value);
       return { kind: 'cells', dims, cells };

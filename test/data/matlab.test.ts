@@ -90,6 +90,11 @@ describe('readMat', () => {
     ['a negative dimension', matFile({ a: numbers([-1, 2], []) }), /a dimension is negative/],
     ['cells that are not there', matFile({ a: { ...cells([]), dims: [1000, 1] } }), /a variable ends early/],
     ['very many cells', matFile({ a: { ...cells([]), dims: [2 ** 31 - 1, 1] } }), /more than 1048576 cells/],
+    [
+      'cells that are no number',
+      matFile({ a: { ...cells([]), dims: [...Array(36).fill(2 ** 31 - 1), 0] } }),
+      /more than 1048576 cells/,
+    ],
   ])('refuses %s by name', async (_name, bytes, message) => {
     const error = await failure(read(bytes));
     expect(error?.code).toBe('INVALID_DATA');

@@ -34,22 +34,32 @@ describe('a damaged Parquet file', () => {
     rmSync(whole);
   });
 
-  it('with blocks of differences that would be read for ever is refused', () => {
-    const facts = { codec: 'UNCOMPRESSED', rows: 2, optional: 0 };
-    /** A data page of two values, encoded as DELTA_BINARY_PACKED. */
-    const page = (...bytes: number[]) => {
+  it('with blocks or runs that would be read for ever is refused', () => {
+    const facts = { codec: 'UNCOMPRESSED', rows: 2, optional: 0, mostBytes: 1000 };
+    const [differences, indices] = [5, 8];
+    /** A data page of two values, encoded as DELTA_BINARY_PACKED or RLE_DICTIONARY. */
+    const page = (encoding: number, ...bytes: number[]) => {
       const length = [0x15, 2 * bytes.length];
       return Uint8Array.from([
-        ...[0x15, 0, ...length, ...length, 0x2c, 0x15, 4, 0x15, 10, 0x15, 6, 0x15, 6, 0, 0],
+        ...[0x15, 0, ...length, ...length, 0x2c, 0x15, 4, 0x15, 2 * encoding, 0x15, 6, 0x15, 6, 0, 0],
         ...bytes,
       ]);
     };
     // Blocks of 128 in 4 parts; 2 values, from 1 on by 1.
     const sound = [0x80, 1, 4, 2, 2, 2, 0, 0, 0, 0];
-    expect(readPages(page(...sound), facts)).toMatchObject({ bytes: sound.length });
-    expect(() => readPages(page(8, 0xff, 0xff, 0xff, 0xff, 0x0f, 2, 0), facts)).toThrow(/block has 8 differences in/);
-    expect(() => readPages(page(0x80, 1, 3, 2, 2), facts)).toThrow(/128 differences in 3 parts/);
-    expect(() => readPages(page(0x80, 0, 4, 2, 2), facts)).toThrow(/0 differences/);
+    expect(readPages(page(differences, ...sound), facts)).toMatchObject({ bytes: sound.length });
+    const block = (...bytes: number[]) => readPages(page(differences, ...bytes), facts);
+    expect(() => block(8, 0xff, 0xff, 0xff, 0xff, 0x0f, 2, 0)).toThrow(/block has 8 differences in/);
+    expect(() => block(0x80, 1, 3, 2, 2)).toThrow(/128 differences in 3 parts/);
+    expect(() => block(0x80, 0, 4, 2, 2)).toThrow(/0 differences/);
+    // -128, as hyparquet reads it.
+    expect(() => block(0x80, 0xff, 0xff, 0xff, 0x0f, 4, 2, 2)).toThrow(/4294967168 differences/);
+    // Indices of 0 bits take no bytes, however many there are.
+    expect(readPages(page(indices, 0, 3), facts)).toMatchObject({ bytes: 2 });
+    expect(() => readPages(page(indices, 0, 0xff, 0xff, 0xff, 0xff, 7), facts)).toThrow(
+      /run of 8589934584 does not fit/,
+    );
+    expect(() => readPages(page(indices, 0, 3), { ...facts, mostBytes: 1 })).toThrow(/announce more than 1 bytes/);
   });
 
   it('names a damaged part in the same words for each of its images', async () => {

@@ -7,7 +7,7 @@ import { fileSize, readRange } from '../reading.js';
 import { codecs, type Pages, readPages, understood } from './pages.js';
 import { checkThrift } from './thrift.js';
 
-/** Bytes of a footer, and of a column in one row group. Files of images have far less. */
+/** Bytes of a footer, and of a column in one row group, also once it is decompressed. Files of images have far less. */
 const maxFooterBytes = 2 ** 28;
 const maxChunkBytes = 2 ** 31 - 1;
 /** Rows of a row group. */
@@ -91,6 +91,8 @@ function checkPlaces({ schema, row_groups: groups }: FileMetaData, size: number,
     const count = requireCount(group.num_rows, `the rows of row group ${index}`);
     if (count > maxGroupRows) throw new Error(`row group ${index} announces ${count} rows, more than ${maxGroupRows}`);
     rows += count;
+    const names = group.columns.map(({ meta_data: chunk }) => chunk && nameOf(chunk));
+    if (new Set(names).size < names.length) throw new Error(`row group ${index} has a column twice`);
     for (const { meta_data: chunk } of group.columns) {
       if (chunk === undefined) throw new Error(`row group ${index} has a column without a description`);
       const start = startOf(chunk);
@@ -135,12 +137,12 @@ async function readColumn(
   for (const chunk of chunks) {
     checkReadable(path, group, chunk);
     const bytes = await readRange(path, startOf(chunk), Number(chunk.total_compressed_size));
-    const optional = countOptional(schema, chunk.path_in_schema);
+    const optional = intact(place, () => countOptional(schema, chunk.path_in_schema));
     const {
       pages,
       bytes: ofPages,
       end,
-    } = intact(place, () => readPages(bytes, { codec: chunk.codec, rows, optional }));
+    } = intact(place, () => readPages(bytes, { codec: chunk.codec, rows, optional, mostBytes: maxChunkBytes - size }));
     const buffer = end === bytes.length ? bytes.buffer : bytes.buffer.slice(0, end);
     size += ofPages;
     read.set(startOf(chunk), buffer);
@@ -193,13 +195,15 @@ function checkReadable(path: string, group: number, chunk: Chunk): void {
   );
 }
 
-/** How many of a column and the structs around it may be null. */
+/** How many of a column and the structs around it may be null, as hyparquet counts them. Throws an Error at a list. */
 function countOptional(schema: SchemaTree, path: readonly string[]): number {
   let at: SchemaTree | undefined = schema;
   let optional = 0;
   for (const name of path) {
     at = at?.children.find(({ element }) => element.name === name);
-    if (at?.element.repetition_type === 'OPTIONAL') optional++;
+    const repetition = at?.element.repetition_type;
+    if (repetition === 'REPEATED') throw new Error(`${shown(name)} is a list`);
+    if (repetition !== 'REQUIRED') optional++;
   }
   return optional;
 }

@@ -5,9 +5,8 @@ import { decompressGzip, decompressSnappy, decompressZstd } from 'hyparquet-comp
 import { limitError } from '../../system/limits.js';
 import { checkThrift } from './thrift.js';
 
-/** A page that is larger once it is decompressed is refused, bytes; and so are the pages of a column together. */
+/** A page that is larger once it is decompressed is refused, bytes. */
 const maxPageBytes = 2 ** 30;
-const maxPagesBytes = 2 ** 31;
 
 interface Codec {
   readonly decompress: (input: Uint8Array, length: number) => Uint8Array;
@@ -43,6 +42,8 @@ export interface ChunkFacts {
   readonly rows: number;
   /** How many of the column and the structs around it may be null. */
   readonly optional: number;
+  /** Bytes that its pages may have once they are decompressed, all together. */
+  readonly mostBytes: number;
 }
 
 /** The pages of a column chunk. */
@@ -61,7 +62,7 @@ export interface Pages {
  *
  * Throws an Error that says what is wrong.
  */
-export function readPages(chunk: Uint8Array, { codec, rows, optional }: ChunkFacts): Pages {
+export function readPages(chunk: Uint8Array, { codec, rows, optional, mostBytes }: ChunkFacts): Pages {
   const pages = new Map<number, Uint8Array>();
   const reader = { view: new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength), offset: 0 };
   let values = 0;
@@ -72,7 +73,7 @@ export function readPages(chunk: Uint8Array, { codec, rows, optional }: ChunkFac
     const bytes = chunk.subarray(reader.offset, reader.offset + header.compressed_page_size);
     checkSizes(header, bytes);
     total += header.uncompressed_page_size;
-    if (total > maxPagesBytes) throw new Error(`its pages announce more than ${maxPagesBytes} bytes`);
+    if (total > mostBytes) throw new Error(`its pages announce more than ${mostBytes} bytes`);
     const levels = header.data_page_header_v2 ? levelBytes(header.data_page_header_v2, bytes.length) : 0;
     const packed = bytes.subarray(levels);
     const length = header.uncompressed_page_size - levels;
@@ -176,7 +177,16 @@ function checkLevels(
 function checkDelta(page: Uint8Array, from: number): void {
   const { value: block, end } = varint(page, from);
   const { value: parts } = varint(page, end);
-  if (block > 0 && block % 128 === 0 && parts > 0 && parts <= page.length && block % (32 * parts) === 0) return;
+  // hyparquet reads numbers of 32 bits with a sign.
+  if (
+    block > 0 &&
+    block < 2 ** 31 &&
+    block % 128 === 0 &&
+    parts > 0 &&
+    parts <= page.length &&
+    block % (32 * parts) === 0
+  )
+    return;
   throw new Error(`a block has ${block} differences in ${parts} parts`);
 }
 
@@ -191,6 +201,9 @@ function varint(bytes: Uint8Array, from: number): { readonly value: number; read
   }
 }
 
+/** Writers fill up the last run of packed numbers: DuckDB to 256, others to a multiple of 8. */
+const maxFill = 4096;
+
 /** Checks runs of equal and of bit-packed numbers: none may be longer than there are values, or than its bytes. */
 function checkRuns(bytes: Uint8Array, width: number, values: number, { mayEnd = false } = {}): void {
   if (width > 32) throw new Error(`numbers of ${width} bits`);
@@ -202,7 +215,8 @@ function checkRuns(bytes: Uint8Array, width: number, values: number, { mayEnd = 
     const packed = header % 2 === 1;
     const count = Math.floor(header / 2) * (packed ? 8 : 1);
     at += packed ? (count / 8) * width : Math.ceil(width / 8);
-    if (at > bytes.length || (!packed && count > values)) throw new Error(`a run of ${count} does not fit`);
+    const most = packed ? values + maxFill : values;
+    if (at > bytes.length || count > most) throw new Error(`a run of ${count} does not fit`);
     seen += count;
   }
 }
