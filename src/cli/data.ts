@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { checkData, type DataReport, type SplitReport } from '../data/check.js';
 import { dataCheckSchema } from '../options/schemas.js';
 import { counted, printable, shown } from '../system/printable.js';
+import { largest, smallest } from '../system/statistics.js';
 import { exitCodes } from './failure.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
@@ -73,8 +74,7 @@ function format({
 
 /** Least and most images of a class. */
 function spread(perClass: SplitReport['perClass']): string {
-  const least = perClass.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const most = perClass.reduce((a, b) => Math.max(a, b), 0);
+  const [least, most] = [smallest(perClass), largest(perClass)];
   return least === most ? String(least) : `${least} to ${most}`;
 }
 

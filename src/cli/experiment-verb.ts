@@ -12,6 +12,7 @@ import type { Plan, PlanControl } from '../experiments/plan.js';
 import { experimentTable } from '../experiments/table.js';
 import { flagOf, isPath, refused } from '../options/check.js';
 import { printable } from '../system/printable.js';
+import { shellWord } from '../system/shell.js';
 import { flagOptions, folderToResume, givenFlags } from './flags.js';
 import { requireNoLauncher } from './group-flags.js';
 import { interruptible } from './interrupt.js';
@@ -84,7 +85,7 @@ function formatPlan({ out, runs, files }: Plan): string {
   const there = printable(out);
   return `${runs.length} runs are planned in ${there}: ${files.join(', ')}
 In that folder, run the lines of runs.txt in any order, anywhere: parallel < runs.txt, or sbatch array.sbatch
-Then make the table, complete or not: l2t-native compare --collect ${there}\n`;
+Then make the table, complete or not: l2t-native compare --collect ${printable(shellWord(out))}\n`;
 }
 
 /** `--collect`: the table, and what it lacks. */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { L2TError } from '../errors.js';
-import { groupFromEnvironment, toComputeAlone } from '../group/environment.js';
+import { groupFromEnvironment, launchedProcesses } from '../group/environment.js';
 import { inGroup } from '../group/group.js';
 import { defaultTimeout, type GroupOptions } from '../group/options.js';
 import { checkOptions, flagOf } from '../options/check.js';
@@ -29,22 +29,12 @@ export function groupOf(parsed: Readonly<Record<string, unknown>>): GroupOptions
 
 /** For verbs that one process carries out: a launcher would start the same work several times. @throws L2TError. */
 export function requireNoLauncher(): void {
-  const found = launchedGroup();
-  if (found === undefined) return;
+  const processes = launchedProcesses();
+  if (processes === undefined) return;
   throw new L2TError(
     'INVALID_OPTION',
-    `A launcher (torchrun, mpirun, srun) started ${found.size} processes, and each would compute the whole experiment: start it once without the launcher, or spread its runs with --plan.`,
+    `A launcher (torchrun, mpirun, srun) started ${processes} processes, and each would compute the whole experiment: start it once without the launcher, or spread its runs with --plan.`,
   );
-}
-
-/** As `groupFromEnvironment`, for verbs that have no --no-group. */
-function launchedGroup(): GroupOptions | undefined {
-  try {
-    return groupFromEnvironment();
-  } catch (error) {
-    const { message } = error as L2TError;
-    throw new L2TError('INVALID_OPTION', message.replace(toComputeAlone, "unset the launcher's variables"));
-  }
 }
 
 /** Does this process print the result? */

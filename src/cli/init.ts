@@ -15,7 +15,7 @@ import { checkOptions, defaultOf, flagOf, type Given } from '../options/check.js
 import { needsOf } from '../options/methods.js';
 import { defaultSize, type NetworkName, networkNames } from '../options/networks.js';
 import { initSchema, proposeSchema } from '../options/schemas.js';
-import { sourceFlags } from '../run/sources.js';
+import { sourceFlags, targetFlags } from '../run/sources.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable } from '../system/printable.js';
 import { shellWord } from '../system/shell.js';
@@ -114,18 +114,23 @@ async function ask(
     return found;
   };
   const found = given.data === undefined ? await questions.ask(wanted.data, look) : await look(given.data);
-  const source = missing.includes('source') ? await questions.ask(wanted.source, readable) : given.source;
+  const [width, named] = [[given.sourceWidth].flat()[0], [given.sourceNetwork].flat()[0]];
+  const askedSource = async (answer: string) => {
+    const path = await readable(answer);
+    if (named !== undefined) await requireNetwork(path, { network: named, width, names: sourceFlags });
+    return path;
+  };
+  const source = missing.includes('source') ? await questions.ask(wanted.source, askedSource) : given.source;
   const targetInit = missing.includes('targetInit')
     ? await questions.ask(wanted.targetInit, readable)
     : given.targetInit;
   const [first] = [source].flat();
-  const width = [given.sourceWidth].flat()[0];
   const held = first === undefined ? undefined : await networkIn(first, width);
   const asked =
     missing.includes('source') && given.sourceNetwork === undefined
       ? (held?.network ??
         (await askNetwork(questions, 'sourceNetwork', undefined, async (network) =>
-          requireSource(first, network, width),
+          requireNetwork(first, { network, width, names: sourceFlags }),
         )))
       : undefined;
   const sourceNetwork = given.sourceNetwork ?? asked;
@@ -133,8 +138,12 @@ async function ask(
   if (!missing.includes('target')) return options;
   const network = [sourceNetwork].flat()[0] ?? held?.network;
   const sourceSize = held?.size ?? (network && defaultSize(network));
-  const usual = (await startOf(options))?.network ?? proposedTarget(sourceSize, found);
-  return { ...options, target: await askNetwork(questions, 'target', usual) };
+  const start = await startOf(options);
+  const usual = start?.network ?? proposedTarget(sourceSize, found);
+  const target = await askNetwork(questions, 'target', usual, async (answer) =>
+    requireNetwork(targetInit, { network: answer, width: given.width ?? start?.width, names: targetFlags }),
+  );
+  return { ...options, target };
 }
 
 const wanted = {
@@ -161,9 +170,13 @@ const askNetwork = (
     usual,
   );
 
-/** @throws L2TError if the source is of another network. */
-const requireSource = (path: string | undefined, network: NetworkName, width: number | undefined) =>
-  path === undefined ? undefined : loadCheckpoint(path, { network, width, names: sourceFlags });
+/** @throws L2TError if the file is of another network. */
+const requireNetwork = async (
+  path: string | undefined,
+  wanted: Parameters<typeof loadCheckpoint>[1],
+): Promise<void> => {
+  if (path !== undefined) await loadCheckpoint(path, wanted);
+};
 
 /** An answer, as the flag would be checked. */
 const checked = (key: keyof Options, answer: string) => checkOptions(proposeSchema, { [key]: answer }, flagOf)[key];

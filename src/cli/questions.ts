@@ -40,6 +40,8 @@ export class Questions {
       } catch (error) {
         if (!(error instanceof L2TError) || aborted(error)) throw error;
         process.stderr.write(`${error.message}\n`);
+        // Lines that were pasted behind a refused one would answer other questions than they were meant for.
+        this.#early.length = 0;
       }
     }
   }

@@ -121,9 +121,8 @@ interface FoundEntry {
 
 /** Looks into the folders of the runs. It writes nothing there, so they may be in progress. */
 class Finder {
-  /** By images a class and seed: how the images of a run are divided, and which run it was. */
-  readonly #divisions = new Map<string, { readonly split: string; readonly run: string }>();
-  readonly #fingerprints = new Map<string, { readonly fingerprint: string; readonly run: string }>();
+  /** Hashes of the images, and of how they are divided, by what decides on them; each with the run that had it first. */
+  readonly #images = new Map<string, { readonly hash: string; readonly run: string }>();
 
   constructor(
     private readonly out: string,
@@ -171,25 +170,28 @@ class Finder {
   #requirePlanned({ folder, record }: RunData, entry: Entry, seed: number): void {
     const flags = differingOptions(record, { ...entry.options, seed }, { ignorePaths: true });
     const hashes = Object.values(this.plan.sources);
-    const group = `${entry.perClass} ${seed}`;
-    const first = this.#divisions.get(group) ?? { split: record.data.split, run: folder };
-    this.#divisions.set(group, first);
-    // Below 64 pixels, the hash is of the images at the target's size.
-    const images = `${group} ${record.options.size}`;
-    const same = this.#fingerprints.get(images) ?? { fingerprint: record.data.fingerprint, run: folder };
-    this.#fingerprints.set(images, same);
-    const problem =
-      flags.length > 0
-        ? `its options are not the plan's (${flags.join(', ')})`
-        : record.sourceWeights.some((hash) => !hashes.includes(hash))
-          ? 'a source has changed since the experiment was planned'
-          : first.split !== record.data.split
-            ? `its images are not those of ${first.run}: the data has changed between them`
-            : same.fingerprint !== record.data.fingerprint
-              ? `its images are not those of ${same.run}: the data has changed between them`
-              : undefined;
-    if (problem === undefined) return;
-    throw new L2TError('INVALID_RUN', `${problem}: remove ${folder}, and run its line again.`);
+    const { size, sources } = record.options;
+    const { split, fingerprint } = record.data;
+    const division = `division ${entry.perClass} ${seed}`;
+    // Small images are hashed at the size at which they are kept.
+    const images = `images ${entry.perClass} ${seed} ${size} ${Math.max(size, ...sources.map((source) => source.size))}`;
+    const other = this.#otherWith(division, split, folder) ?? this.#otherWith(images, fingerprint, folder);
+    const problems = [
+      ...(flags.length > 0 ? [`its options are not the plan's (${flags.join(', ')})`] : []),
+      ...(record.sourceWeights.every((hash) => hashes.includes(hash))
+        ? []
+        : ['a source has changed since the experiment was planned']),
+      ...(other === undefined ? [] : [`its images are not those of ${other}: the data has changed between them`]),
+    ];
+    if (problems.length === 0) return;
+    throw new L2TError('INVALID_RUN', `${problems[0]}: remove ${folder}, and run its line again.`);
+  }
+
+  /** The first run of which another hash is known. */
+  #otherWith(key: string, hash: string, run: string): string | undefined {
+    const first = this.#images.get(key) ?? { hash, run };
+    this.#images.set(key, first);
+    return first.hash === hash ? undefined : first.run;
   }
 }
 

@@ -90,11 +90,12 @@ export type ResumeControl = ExperimentControl & Written<typeof resumableSchema>;
 
 /**
  * Checks everything in advance, writes the options for a resume, and runs every entry with every seed. `given` must fit
- * the schema of the kind.
+ * the schema of the kind. Without `out`, the folder is the first free one of runs/NAME-1, runs/NAME-2, …
  */
 export async function beginExperiment<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
   { signal, follow, onWarning, onListed, onLive, check, ...given }: O & ExperimentControl & Pick<Checking, 'check'>,
+  name: string = kind.verb,
 ): Promise<ExperimentResult> {
   const { out: named } = given as ExperimentOptions;
   if (named !== undefined) await requireUnusedByRuns(named);
@@ -103,7 +104,7 @@ export async function beginExperiment<O extends ExperimentOptions>(
   // Recorded in full, so that a resume on another machine computes in the same way.
   const device = addon().device(checked.device ?? 'auto').device;
   // Chosen now, since the checks may take minutes, in which another experiment may begin.
-  const out = named ?? firstFree(kind.verb);
+  const out = named ?? firstFree(name);
   const { convolution = 'auto', engine = 'native', precision } = checked;
   requireComputable({ convolution, engine, device, precision }, 1);
   const { division } = common.dataset;
@@ -152,7 +153,7 @@ export async function resumeExperiment<O extends ExperimentOptions>(
   if (!holdsExperiment(kind.verb, out)) {
     const other = kind.verb === 'compare' ? 'curve' : 'compare';
     const problem = existsSync(join(out, planName))
-      ? `holds a plan: run the lines of its ${runsName}, then l2t-native ${kind.verb} --collect ${out}`
+      ? `holds a plan: run the lines of its ${runsName}, then l2t-native ${kind.verb} --collect ${shellWord(out)}`
       : holdsExperiment(other, out)
         ? `was begun by l2t-native ${other}: l2t-native ${other} --resume ${shellWord(out)} goes on with it`
         : `holds no experiment: there is no ${optionsFile(kind, out)}`;
@@ -171,6 +172,11 @@ async function goOn<O extends ExperimentOptions>(
   const entries = kind.entries(options);
   const before = await readShared(out);
   requireSame(out, before, await preflight(entries, rules[before.format], control), options);
+  const { seeds = defaultOf(compareSchema, 'seeds') } = options;
+  for (const entry of entries) {
+    for (const seed of Array(seeds).keys())
+      await requirePlanned(join(out, folderName(entry, seed)), { ...entry.options, seed });
+  }
   return runAll(kind, out, entries, options, before.format, control);
 }
 
@@ -285,7 +291,6 @@ async function runEach(
   let saved: Promise<void> = Promise.resolve();
   await sideBySide(parallel, jobs, signal, async ({ entry, outcomes, seed }, stop) => {
     const folder = join(out, folderName(entry, seed));
-    await requirePlanned(folder, { ...entry.options, seed });
     const run = startRun(entry, seed, folder, format, stop);
     // If `follow` itself fails, the run is aborted and `result` is not awaited: its rejection must be handled.
     run.result.catch(() => {});

@@ -10,6 +10,7 @@ import { commandLine, flagWords } from '../options/command.js';
 import { currentFormat, type RunFormat } from '../options/rules.js';
 import { compareSchema, transferSchema } from '../options/schemas.js';
 import { parseYaml } from '../options/yaml.js';
+import { requireComputable } from '../run/resolve-options.js';
 import { makeFolder, readText, writeFileAtomic } from '../system/files.js';
 import { shellWord } from '../system/shell.js';
 import { type Entry, type ExperimentOptions, folderName, mapPaths } from './entries.js';
@@ -55,6 +56,7 @@ export async function planExperiment<O extends ExperimentOptions>(
   }
   requireFreeOfRuns(kind.entries(given as unknown as O), given as ExperimentOptions, out);
   const { options, common } = await prepare(kind, given as unknown as O & Checking);
+  requireComputableThere(options);
   const { division } = common.dataset;
   const planned = { ...options, ...(division && { splitFile: resolve(out, splitName) }) };
   await makeFolder(out);
@@ -72,6 +74,25 @@ export async function planExperiment<O extends ExperimentOptions>(
     for (const [name, text] of files) await writeFileAtomic(join(out, name), text);
     return { out, runs, files: [...files.keys()] };
   });
+}
+
+/** Refuses what the device cannot compute. Where none is named, the runs' machines may have either. */
+function requireComputableThere({
+  convolution = 'auto',
+  engine = 'native',
+  precision,
+  device = 'auto',
+}: ExperimentOptions) {
+  const devices = device === 'auto' ? ['cpu', 'cuda'] : [device];
+  const refusals = devices.flatMap((each) => {
+    try {
+      requireComputable({ convolution, engine, precision, device: each }, 1);
+      return [];
+    } catch (error) {
+      return [error];
+    }
+  });
+  if (refusals.length === devices.length) throw refusals[0];
 }
 
 export const seedsOf = ({ seeds = defaultOf(compareSchema, 'seeds') }: ExperimentOptions): number[] => [
@@ -177,7 +198,7 @@ export async function readPlan(folder: string): Promise<ReadPlan> {
     const begun = (['compare', 'curve'] as const).find((verb) => holdsExperiment(verb, folder));
     const problem = begun
       ? `was begun by l2t-native ${begun}, in one process: l2t-native ${begun} --resume ${shellWord(folder)} goes on with it`
-      : `holds no plan: there is no ${file}. Write one with l2t-native compare --plan ${folder}`;
+      : `holds no plan: there is no ${file}. Write one with l2t-native compare --plan ${shellWord(folder)}`;
     throw new L2TError('INVALID_RUN', `${folder} ${problem}.`);
   }
   const text = await readText(file);

@@ -5,7 +5,7 @@ import { loadData } from '../data/load.js';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
-import { type Checkpoint, flagNames, loadCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { required } from '../options/check.js';
@@ -14,7 +14,7 @@ import { defaultSize } from '../options/networks.js';
 import type { Rules } from '../options/rules.js';
 import { transferSchema } from '../options/schemas.js';
 import { requireConsistent, requireValidation } from '../run/resolve-options.js';
-import { listSources, loadSources, resolveSources, sourceFlags } from '../run/sources.js';
+import { listSources, loadSources, resolveSources, sourceFlags, targetFlags } from '../run/sources.js';
 import type { CheckedTransferOptions } from '../run/transfer.js';
 import type { Entry } from './entries.js';
 
@@ -98,7 +98,7 @@ async function checkSources(
 async function readStart(path: string, { label, options }: Entry, known: Map<string, Checkpoint>) {
   if (known.has(path)) return;
   const { target, width, size, strict } = options;
-  const names = label === 'finetune-source' ? sourceFlags : { ...flagNames, network: '--target' };
+  const names = label === 'finetune-source' ? sourceFlags : targetFlags;
   known.set(path, await loadCheckpoint(path, { network: target, width, size, strict, names }));
 }
 

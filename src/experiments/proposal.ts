@@ -5,7 +5,7 @@ import { sampleShortSides } from '../data/image-sets.js';
 import { loadData } from '../data/load.js';
 import type { DataKind } from '../data/open.js';
 import { addon } from '../native/addon.js';
-import { type Checkpoint, flagNames, type HeldNetwork, loadCheckpoint, networkIn } from '../networks/checkpoint.js';
+import { type Checkpoint, type HeldNetwork, loadCheckpoint, networkIn } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
 import { aListingListener, aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
 import { defaultOf, type Given, required, type Written } from '../options/check.js';
@@ -16,7 +16,7 @@ import { oneOrList } from '../options/row.js';
 import { currentFormat, defaultPairs, rules } from '../options/rules.js';
 import { proposeSchema, transferSchema } from '../options/schemas.js';
 import { requireConsistent } from '../run/resolve-options.js';
-import { listSources, loadSources } from '../run/sources.js';
+import { listSources, loadSources, targetFlags } from '../run/sources.js';
 import type { TransferOptions } from '../run/transfer.js';
 import { median } from '../system/statistics.js';
 import { type EntryEstimate, estimate } from './estimate.js';
@@ -117,8 +117,12 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
   const size = options.size ?? start?.size ?? defaultSize(target);
   const width = options.width ?? start?.width ?? 1;
   if (options.targetInit !== undefined) {
-    const names = { ...flagNames, network: '--target' };
-    await loadCheckpoint(options.targetInit, { network: target, width, names, onWarning: control.onWarning });
+    await loadCheckpoint(options.targetInit, {
+      network: target,
+      width,
+      names: targetFlags,
+      onWarning: control.onWarning,
+    });
   }
   describeNetwork({ name: target, classes: data.classNames.length, width }, size); // throws where images are too small
   warnOfSmallImages(data, target, size, control.onWarning);

@@ -9,7 +9,6 @@ import { checkOptions, type Given, required, type Written } from '../options/che
 import { oneOrList } from '../options/row.js';
 import { currentFormat, rules } from '../options/rules.js';
 import { reproduceSchema } from '../options/schemas.js';
-import { firstFree } from '../run/new-folder.js';
 import { besideSplitFile } from '../run/resolve-options.js';
 import { readText } from '../system/files.js';
 import { comparison, resumeComparison } from './compare.js';
@@ -43,7 +42,7 @@ export async function reproduce(name: string, given: ReproduceOptions): Promise<
   const { options: over, control } = takeOptions(reproduceSchema, given, experimentControls);
   const resolved = await resolvePreset(name, over, control);
   requireComplete(resolved, over);
-  return resolved.begin({ out: resolved.options.out ?? firstFree(name), ...control });
+  return resolved.begin(control);
 }
 
 /** Options of `planReproduction`: those of `reproduce`, without `out`, `parallel`, `live` and `follow`. */
@@ -105,6 +104,7 @@ export async function dryRun(
     onMethod: aMessageListener,
   });
   const { preset, dataset, options, entries } = await resolvePreset(name, over, control);
+  requireUseful(entries, over);
   const { data } = options;
   const classes = options.classes?.split(',').length ?? dataset?.classNames.length ?? preset.data.classes;
   const images = await countEach(entries, (run) =>
@@ -161,8 +161,7 @@ async function resolvePreset(name: string, given: Given<typeof reproduceSchema>,
     ...over,
     ...(count !== undefined && { perClass: count }),
   };
-  const check = ({ checkpoints }: Common) => requireSources(preset, checkpoints);
-  const plan = preset.verb === 'curve' ? planOf(limitedData, merged, check) : planOf(comparison, merged, check);
+  const plan = preset.verb === 'curve' ? planOf(limitedData, merged, preset) : planOf(comparison, merged, preset);
   return { preset, dataset, ...plan };
 }
 
@@ -175,10 +174,11 @@ function splitOf({ data }: Preset, given: Given<typeof reproduceSchema>, dataset
 function planOf<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
   merged: Readonly<Record<string, unknown>>,
-  check: (common: Common) => void,
+  preset: Preset,
 ) {
+  const check = ({ checkpoints }: Common) => requireSources(preset, checkpoints);
   const options = checkOptions(kind.schema, merged) as O;
-  const begin = (more: { out: string } & ExperimentControl) => beginExperiment(kind, { ...options, ...more, check });
+  const begin = (control: ExperimentControl) => beginExperiment(kind, { ...options, ...control, check }, preset.name);
   const plan = (folder: string, control: PlanControl) =>
     planExperiment(kind, folder, { ...options, ...control, check });
   return { options: options as ExperimentOptions, entries: kind.entries(options), begin, plan };

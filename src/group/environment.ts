@@ -57,8 +57,8 @@ const launchers: readonly Launcher[] = [
  * @throws L2TError INVALID_OPTION that names the variable which is missing or wrong.
  */
 export function groupFromEnvironment(env: Environment = process.env): GroupOptions | undefined {
-  const launcher = launchers.find(({ marks }) => marks.some((name) => isSet(env, name)));
-  if (launcher === undefined || launcher.single?.(env)) return undefined;
+  const launcher = launcherOf(env);
+  if (launcher === undefined) return undefined;
   const size = whole(env, launcher.size, 1);
   const rank = whole(env, launcher.rank);
   if (rank >= size) throw wrong(launcher.rank, env[launcher.rank], `below ${launcher.size}, which is ${size}`);
@@ -72,6 +72,18 @@ export function groupFromEnvironment(env: Environment = process.env): GroupOptio
     localRank: local(launcher.localRank, 0),
     localSize: local(launcher.localSize, 1),
   };
+}
+
+/** How many processes a launcher started; undefined if it is one. */
+export function launchedProcesses(env: Environment = process.env): number | undefined {
+  const launcher = launcherOf(env);
+  const size = Number(launcher && env[launcher.size]);
+  return size > 1 ? size : undefined;
+}
+
+function launcherOf(env: Environment): Launcher | undefined {
+  const launcher = launchers.find(({ marks }) => marks.some((name) => isSet(env, name)));
+  return launcher?.single?.(env) ? undefined : launcher;
 }
 
 /** mpirun does not say where rank 0 is, unless all are on one host. */
@@ -100,7 +112,8 @@ function masterOfSlurm(env: Environment): string {
 /** Where torchrun's own process listens at MASTER_PORT, the port is another one, the same for all. */
 function masterOfTorchrun(env: Environment): string {
   const given = port(env, 'MASTER_PORT');
-  const job = `${env.TORCHELASTIC_RUN_ID ?? ''}.${env.TORCHELASTIC_RESTART_COUNT ?? ''}.${given}`;
+  // Without the number of restarts, which hosts count each for itself.
+  const job = `${env.TORCHELASTIC_RUN_ID ?? ''}.${given}`;
   return `${needed(env, 'MASTER_ADDR')}:${env.TORCHELASTIC_USE_AGENT_STORE === 'True' ? portFor(job) : given}`;
 }
 
@@ -114,8 +127,7 @@ const loopback = '127.0.0.1';
 const where =
   'The environment of a launcher (torchrun, mpirun, srun) tells a process its place among those of a run (docs/scale.md).';
 
-/** What to do instead; a verb without that option says something else. */
-export const toComputeAlone = 'give --no-group to compute alone';
+const toComputeAlone = 'give --no-group to compute alone';
 
 /** A port from 15000 to 29999: below those that the system gives away. */
 const portFor = (job: string): number => 15_000 + (createHash('sha256').update(job).digest().readUInt32BE(0) % 15_000);

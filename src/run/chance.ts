@@ -1,6 +1,6 @@
 import { countPerClass } from '../data/dataset.js';
 import type { EpochMetrics } from '../native/addon.js';
-import { probabilityOfAtLeast } from '../system/statistics.js';
+import { largest, probabilityOfAtLeast } from '../system/statistics.js';
 
 /** A run is checked once: after this fraction of its steps, but not before this many steps. */
 const [lookAfter, fewestSteps] = [0.1, 50];
@@ -20,7 +20,7 @@ export interface Guessing {
 export function guessing(labels: Int32Array, classes: number): Guessing {
   const shares = countPerClass(labels, classes).map((count) => count / labels.length);
   return {
-    accuracy: Math.max(...shares),
+    accuracy: largest(shares),
     loss: -shares.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0),
   };
 }

@@ -29,7 +29,7 @@ import {
 } from '../report/run-files.js';
 import { listFolder, makeFolder, readText, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
-import { removeAll, removeLeftOvers, requireStartable } from './new-folder.js';
+import { removeAll, removeLeftOvers, requireRecord, requireStartable } from './new-folder.js';
 
 const stateFormat = 'l2t-native state 1';
 
@@ -102,10 +102,8 @@ export class RunFolder {
     locking: Locking,
     located: (written: RunRecord) => RunRecord = (written) => written,
   ): Promise<RunFolder> {
+    requireRecord(path);
     const file = join(path, recordName);
-    if (!existsSync(file)) {
-      throw new L2TError('INVALID_RUN', `${path} holds no run: there is no ${file}. Start one with --out ${path}.`);
-    }
     return RunFolder.#locked(path, locking, async (lock) => {
       await removeLeftOvers(path);
       const written = parseRecord(await readText(file), file);

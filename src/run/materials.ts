@@ -1,7 +1,7 @@
 import { prepareTrainingData, type TrainingData } from '../data/training-sets.js';
 import type { Group } from '../group/group.js';
 import { addon, type NamedTensor, type NativeSource } from '../native/addon.js';
-import { type Checkpoint, flagNames, loadCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork, lastLayerOf } from '../networks/describe.js';
 import { methodOf } from '../options/methods.js';
 import { imagenetNormalisation } from '../options/networks.js';
@@ -10,7 +10,7 @@ import type { ResolvedOptions, RunRecord } from '../options/run-record.js';
 import { printable } from '../system/printable.js';
 import type { RunEvent } from './events.js';
 import type { Unbatched } from './resolve-options.js';
-import { nativeSources } from './sources.js';
+import { nativeSources, targetFlags } from './sources.js';
 
 /** Everything that a run trains with. */
 export interface Materials {
@@ -72,11 +72,10 @@ export async function gather(
   const onWarning = warn(context);
   const { size, target, width, targetInit, strict } = options;
   // Read first, so that a wrong path fails before minutes of decoding.
-  const names = { ...flagNames, network: '--target' };
   const init =
     targetInit === undefined
       ? undefined
-      : await loadCheckpoint(targetInit, { network: target, width, size, strict, names, onWarning });
+      : await loadCheckpoint(targetInit, { network: target, width, size, strict, names: targetFlags, onWarning });
   requirePairs(options, checkpoints);
   const prepared = await prepareTrainingData({
     ...options,

@@ -5,7 +5,7 @@ import { L2TError } from '../errors.js';
 import type { LogName } from '../options/logs.js';
 import { parseRecord } from '../options/run-record.js';
 import { isOfLogs } from '../report/logs/logs.js';
-import { failureName, rateName, recordName } from '../report/run-files.js';
+import { failureName, rateName, readFailure, recordName } from '../report/run-files.js';
 import { fileError, isTemporary, listFolder, readText } from '../system/files.js';
 import { requireFree } from '../system/folder-lock.js';
 import { shellWord } from '../system/shell.js';
@@ -59,6 +59,8 @@ export async function requireUnused(path: string): Promise<void> {
 export async function requireStartable(path: string): Promise<readonly string[]> {
   const names = await listFolder(path);
   const failure = names.filter((name) => name === failureName);
+  // One that is no record of a failure is somebody's own.
+  await readFailure(path);
   const others = names.filter((name) => !isIgnored(name) && name !== 'split.json' && name !== failureName);
   if (others.length === 0) return failure;
   const left = await leftUnsaved(path, others);
@@ -74,6 +76,17 @@ export async function requireStartable(path: string): Promise<readonly string[]>
 export async function requireUnusedByRuns(path: string): Promise<void> {
   const others = (await listFolder(path)).filter((name) => !isIgnored(name) && !experimentFiles.includes(name));
   if (others.length > 0) throw used(path, others);
+}
+
+/** @throws L2TError INVALID_RUN. */
+export function requireRecord(path: string): void {
+  const file = join(path, recordName);
+  if (existsSync(file)) return;
+  const verb = experimentVerbs.find((known) => existsSync(join(path, `${known}.yaml`)));
+  const problem = verb
+    ? `holds an experiment: continue it with l2t-native ${verb} --resume ${shellWord(path)}`
+    : `holds no run: there is no ${file}. Start one with --out ${shellWord(path)}`;
+  throw new L2TError('INVALID_RUN', `${path} ${problem}.`);
 }
 
 const isIgnored = (name: string): boolean => /^lock(\.|$)/.test(name) || isTemporary(name);

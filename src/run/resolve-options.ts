@@ -37,8 +37,8 @@ export function requireValidation(options: Validation, validates: boolean): void
 }
 
 /** A warning (or none) if the person wants validation images, and there are none. */
-export const validationWarning = (options: Validation, validates: boolean): string[] =>
-  validates ? [] : [holdsNone(options) ?? []].flat();
+export const validationWarning = (options: Validation, validates: boolean): string | undefined =>
+  validates ? undefined : holdsNone(options);
 
 /** Of a fraction that is less than one image of each class. */
 const holdsNone = ({ validation }: Validation): string | undefined =>

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve as absolute, join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { defaultOf, flagOf, required } from '../options/check.js';
-import { needsOf } from '../options/methods.js';
+import { needsOf, settings, settingsOf } from '../options/methods.js';
 import { parseRecord, type RunRecord } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
 import { recordName } from '../report/run-files.js';
@@ -31,9 +31,16 @@ export function differingOptions(
   const target = required(transferSchema, { target: name }, 'target');
   const expected = resolveOptions(format, method, target, others, recorded.sources, recorded);
   const wanted: Readonly<Record<string, unknown>> = { ...expected, batch: given.batch ?? recorded.batch };
-  const found: Readonly<Record<string, unknown>> = recorded;
+  const read = settingsOf(recorded.method, recorded);
+  // Earlier versions recorded every setting, but not those of today, and no judge of the meta-networks.
+  const found: Readonly<Record<string, unknown>> = {
+    ...(needsOf(recorded.method).learns && { metaBatch: 'same' }),
+    ...recorded,
+    ...read,
+  };
+  const unread = Object.keys(settings).filter((key) => !(key in read) && !(key in wanted));
   const keys = new Set([...Object.keys(wanted), ...Object.keys(found)]);
-  for (const key of [...free, ...(ignorePaths ? paths : [])]) keys.delete(key);
+  for (const key of [...free, ...unread, ...(ignorePaths ? paths : [])]) keys.delete(key);
   const differing = [...keys].filter((key) => JSON.stringify(wanted[key]) !== JSON.stringify(found[key]));
   return [...differing, ...differingSources(recorded, method, given, ignorePaths)].map(flagOf);
 }

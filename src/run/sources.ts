@@ -77,6 +77,9 @@ function onePerSource<T extends string | number>(
 /** The flags that say how to read a source's checkpoint, for messages. */
 export const sourceFlags = { ...flagNames, network: '--source-network', width: '--source-width' };
 
+/** The same of the weights that the target starts from. */
+export const targetFlags = { ...flagNames, network: '--target' };
+
 /** Reads the sources one after the other, so that the first of several errors is always the same. */
 export async function loadSources(
   sources: readonly GivenSource[],

@@ -9,6 +9,7 @@ import { defaultBatch, type NetworkName } from '../options/networks.js';
 import { currentFormat, type RunFormat, rules } from '../options/rules.js';
 import type { ResolvedOptions, RunRecord } from '../options/run-record.js';
 import { serveLive } from '../report/live.js';
+import { shellWord } from '../system/shell.js';
 import { commonFacts } from './common-facts.js';
 import { RunFolder, type SavedRun } from './folder.js';
 import { type Context, gather, type Materials, onListed, targetNetwork, warn } from './materials.js';
@@ -76,7 +77,8 @@ async function prepare(
   const materials = { ...gathered, options };
   const validates = materials.data.validation !== undefined;
   requireValidation(given, validates);
-  validationWarning(given, validates).forEach(warn(context));
+  const warning = validationWarning(given, validates);
+  if (warning !== undefined) warn(context)(warning);
   const data = await dataOf(materials, context);
   const sourceWeights = checkpoints.map(({ weights }) => hashTensors(weights));
   const ranks = group.size > 1 ? { ranks: group.size } : {};
@@ -121,7 +123,7 @@ async function trainIn(
     if (!(error instanceof L2TError) || error.code !== 'DIVERGED' || folder === undefined) throw error;
     const rest = folder.saved
       ? `What was saved before this is kept in ${folder.path}.`
-      : `Nothing was saved before this: a resume would end in the same way, but --out ${folder.path} may be given again.`;
+      : `Nothing was saved before this: a resume would end in the same way, but --out ${shellWord(folder.path)} may be given again.`;
     throw new L2TError('DIVERGED', `${error.message} ${rest}`, { cause: error });
   });
 }

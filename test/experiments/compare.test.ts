@@ -167,6 +167,21 @@ describe('compare', { timeout: 120_000 }, () => {
     });
   });
 
+  it('takes runs that an earlier version recorded with other settings than it reads', async () => {
+    const options = { ...alone(), methods: 'scratch', seeds: 1, out: out() };
+    const { rows } = await compare(options);
+    // That version recorded settings that the method does not read, and had no label smoothing.
+    const record = join(rows[0]?.runs[0] as string, 'options.yaml');
+    const text = readFileSync(record, 'utf8').replace('  labelSmoothing: 0\n', '  beta: 0.5\n  metaLr: 0.0001\n');
+    writeFileSync(record, text);
+    // Its options are found to be the same; that the file was changed is another matter.
+    await expect(resumeComparison(options.out)).rejects.toMatchObject({
+      message: expect.stringMatching(/options\.yaml was changed after the run was saved/),
+    });
+    rmSync(join(record, '../state.safetensors'));
+    expect((await resumeComparison(options.out)).rows[0]?.accuracies).toEqual(rows[0]?.accuracies);
+  });
+
   it('finds what the device cannot compute before it makes a folder', async () => {
     const options = { ...alone(), out: out() };
     const refused = compare({ ...options, device: 'cpu', precision: 'tf32' });

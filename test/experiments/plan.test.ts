@@ -7,6 +7,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../scripts/build-native.mjs';
 import { collect, planComparison, planCurve, resumeOrStart } from '../../src/index.js';
+import { encode, pattern } from '../data/generate.js';
 import { cli, cliUntil, main, type Outcome, temporaryFolder, tinyOptions, tinySource, write } from '../tiny.js';
 
 const fashion = join(packageRoot, 'data/fashion-mnist');
@@ -123,6 +124,20 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     expect((await runLine(runs[4] as string, out)).stderr).toMatch(/holds a run with other options \(--lr\)/);
   });
 
+  it('has runs whose sources read larger images, beside runs without one', async () => {
+    const [out, data] = [temporaryFolder(), temporaryFolder()];
+    const pixels = pattern(1, 48);
+    for (const name of ['a', 'b']) {
+      mkdirSync(join(data, name));
+      for (const k of Array(4).keys()) writeFileSync(join(data, name, `${k}.png`), await encode(pixels, 48, 48, 'png'));
+    }
+    const given = { ...common, data, source, sourceSize: 48, epochs: 1, batch: 4, seeds: 1 };
+    const { runs } = await planComparison(out, { ...given, methods: 'scratch,fm:all-to-all' });
+    for (const line of runs) expect((await runLine(line, out)).code).toBe(0);
+    const { unfinished, rows } = await collect(out);
+    expect([unfinished, rows.length]).toEqual([[], 2]);
+  });
+
   it('counts a run that diverged, and goes on with one that was killed', async () => {
     const out = join(temporaryFolder(), 'exp');
     const steep = { ...options(), lr: 100, momentum: 0.99, epochs: 20, batch: 2 };
@@ -197,6 +212,8 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     );
     expect(existsSync(out)).toBe(false);
     await expect(planComparison(out, { ...given, out: 'x' })).rejects.toThrow(/--out cannot accompany --plan/);
+    const nowhere = { ...given, engine: 'autograd', convolution: 'winograd' } as const;
+    await expect(planComparison(out, nowhere)).rejects.toThrow(/--convolution winograd is the native engine's/);
     await planCurve(out, { ...given, perClass: '5,6' });
     expect(linesOf(out).map((line) => /--out (\S+)/.exec(line)?.[1])).toEqual(['scratch-5-0', 'scratch-6-0']);
     await expect(planComparison(out, given)).rejects.toThrow(/holds an experiment already \(experiment\.yaml\)/);

@@ -142,6 +142,8 @@ describe('reproduce', { timeout: 120_000 }, () => {
       [5, 3 * 3],
     ]);
     expect(methods).toEqual(['scratch']);
+    const useless = dryRun('cifar10-few-images', { ...given, methods: 'scratch', innerSteps: 3 });
+    await expect(useless).rejects.toThrow(/None of the methods has a use for --inner-steps/);
     const all = await dryRun('cifar10-few-images', { ...given, methods: 'scratch', perClass: '50', validation: 0 });
     expect(all.estimate.entries[0]?.steps).toBe(3 * 25);
   });

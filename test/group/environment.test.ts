@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { firstHost, groupFromEnvironment } from '../../src/group/environment.js';
+import { firstHost, groupFromEnvironment, launchedProcesses } from '../../src/group/environment.js';
 import { checkGroup } from '../../src/group/options.js';
 
 const torchrun = {
@@ -56,6 +56,9 @@ describe('the place of a process in its group', () => {
   it('is that of the innermost launcher', () => {
     expect(groupFromEnvironment({ ...srun, ...mpirun, ...torchrun })).toMatchObject({ rank: 5 });
     expect(groupFromEnvironment({ ...srun, ...mpirun })).toMatchObject({ rank: 1 });
+    // A verb of one process needs no more than the number.
+    const { MASTER_ADDR, ...unplaced } = { ...mpirun, OMPI_COMM_WORLD_LOCAL_SIZE: '1' } as Record<string, string>;
+    expect(launchedProcesses(unplaced)).toBe(Number(mpirun.OMPI_COMM_WORLD_SIZE));
   });
 
   const { SLURM_STEP_NUM_TASKS, SLURM_STEP_NODELIST, SLURM_STEP_NUM_NODES, ...batch } = srun;
@@ -71,6 +74,7 @@ describe('the place of a process in its group', () => {
     ['torchrun with one process', { ...torchrun, WORLD_SIZE: '1', RANK: '0' }],
   ])('is alone in %s', (_, env) => {
     expect(groupFromEnvironment(env)).toBeUndefined();
+    expect(launchedProcesses(env)).toBeUndefined();
   });
 
   it.each([

@@ -12,8 +12,8 @@ _l2t_native_several() {
     [[ ,$before == *",$name,"* ]] || left+="$before$name "
   done
   _l2t_native_names "$left" "$2"
-  # bash replaces what follows the last colon.
-  COMPREPLY=("\${COMPREPLY[@]#"\${2%"\${2##*:}"}"}")
+  # Where a colon ends a word, bash replaces what follows the last one.
+  [[ $COMP_WORDBREAKS == *:* ]] && COMPREPLY=("\${COMPREPLY[@]#"\${2%"\${2##*:}"}"}")
   compopt -o nospace 2> /dev/null
 }
 _l2t_native_file() { mapfile -t COMPREPLY < <(compgen -f -- "$1"); compopt -o filenames 2> /dev/null; }
