@@ -26,10 +26,17 @@ const prelude = `
   let count = 0;
   const start = (changes = {}) => transfer({ ...options, signal, out: join(base, String(count++)), ...changes });
   const settle = async () => {
-    for (let round = 0; round < 3; round++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    let last = '';
+    for (let round = 0; round < 100; round++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
       gc();
+      const now = used();
+      if (JSON.stringify(now) === last) return now;
+      last = JSON.stringify(now);
     }
+    return used();
+  };
+  const used = () => {
     const { arrayBuffers } = process.memoryUsage();
     const descriptors = readdirSync('/proc/self/fd').length;
     // libvips keeps a pool of its own, which grows and shrinks with the images of a report.

@@ -54,7 +54,8 @@ class Engine {
 
   /// Whether it reads Batch::sources for the terms that do, after they have begun.
   [[nodiscard]] virtual bool reads_sources() const { return false; }
-  /// Whether it reads SourceMaps::resized for the matching term, too, whose own sweeps resize where they need to.
+  /// Whether it reads SourceMaps::resized for every term. (The matching term's own sweeps make the maps that they
+  /// need.)
   [[nodiscard]] virtual bool reads_resized() const { return false; }
 };
 

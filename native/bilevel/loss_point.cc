@@ -59,10 +59,9 @@ at::Tensor LossPoint::new_gradient() const {
     for (const auto& tensor : tensors) count += tensor.numel();
     return count;
   };
-  const int64_t begin = numbers(Tensors(theta_).first(target_.begin));
-  const int64_t end = begin + numbers(target_.of(theta_).first(tape_.parameters()));
-  if (begin > 0) flat.narrow(0, 0, begin).zero_();
-  if (end < flat.numel()) flat.narrow(0, end, flat.numel() - end).zero_();
+  // The target is θ's first slice.
+  const int64_t written = numbers(target_.of(theta_).first(tape_.parameters()));
+  if (written < flat.numel()) flat.narrow(0, written, flat.numel() - written).zero_();
   return flat;
 }
 

@@ -23,6 +23,7 @@
 #include <c10/util/ScopeExit.h>
 
 #include <cmath>
+#include <mutex>
 
 namespace l2t::data {
 namespace {
@@ -173,13 +174,20 @@ at::Tensor equalised(const at::Tensor& counts, const at::Tensor& highest, const 
 /// How often each value occurs, added to `counts`. With deterministic algorithms a GPU would sort the values, on which
 /// the host waits, so that no graph could capture it. Sums of whole numbers are the same in any order.
 at::Tensor counted(const at::Tensor& values, at::Tensor counts) {
+  const auto add = [&] {
+    counts.scatter_add_(3, values, at::ones({1}, counts.options()).expand(values.sizes()));
+    return counts;
+  };
+  if (values.is_cpu()) return add();
+  // The switch is the whole process's: of two runs at once, neither must put it back to what the other has set here.
+  static std::mutex mutex;
+  const std::scoped_lock lock(mutex);
   auto& context = at::globalContext();
   const bool deterministic = context.deterministicAlgorithms();
   const bool warn_only = context.deterministicAlgorithmsWarnOnly();
   const auto again = c10::make_scope_exit([&] { context.setDeterministicAlgorithms(deterministic, warn_only); });
   context.setDeterministicAlgorithms(false, false);
-  counts.scatter_add_(3, values, at::ones({1}, counts.options()).expand(values.sizes()));
-  return counts;
+  return add();
 }
 
 /// Posterise, solarise, auto-contrast, equalise: a new value for each of the 256.

@@ -26,8 +26,8 @@ class Tape {
   /// stay as it is until release(). Moves the running statistics where `running` is given.
   Activations forward(Tensors theta, const at::Tensor& x, const GroupBatch& norm, Wanted wanted, const Values* running);
 
-  /// How many parameters, from the first one on, the operations that ran have. Zero where one of these belongs to a
-  /// later operation, too.
+  /// How many parameters, from the first one on, all belong to operations that ran; 0 where the parameters do not lie
+  /// in the order of the operations.
   [[nodiscard]] size_t parameters() const;
 
   /// Takes the cotangents of logits and features (undefined: zero) and writes the gradients of all parameters of the

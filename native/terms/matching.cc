@@ -31,29 +31,29 @@ std::vector<SharedMap> group_by_target(const std::vector<transfer::Pair>& pairs)
 }
 
 /// What L_wfm reads of a batch at one target map T (B × C_n × H × W).
-struct MatchedMap {
+struct MapOfBatch {
   std::vector<at::Tensor> sources;             // of each pair, at its own size: B × C_m × h × w
   at::Tensor coefficient;                      // B × C, of all pairs: k = β/B · λ · w
   at::Tensor k_bar;                            // Σ ė over the tangent sweeps; undefined before the first
   std::unique_ptr<backends::MatchedMap> form;  // made at the first point, which takes `sources`
 
-  backends::MatchedMap& at(const at::Tensor& t, const backends::Backend& backend) {
+  backends::MatchedMap& form_for(const at::Tensor& t, const backends::Backend& backend) {
     if (form == nullptr) form = backend.matched_map(std::exchange(sources, {}), coefficient, t);
     return *form;
   }
 };
 
-class MatchingPoint final : public TermPoint {
+class MatchingTermPoint final : public TermPoint {
  public:
-  MatchingPoint(const std::vector<Slice>& branches, const std::vector<SharedMap>& shared, std::vector<MatchedMap>& maps,
-                const backends::Backend& backend)
+  MatchingTermPoint(const std::vector<Slice>& branches, const std::vector<SharedMap>& shared,
+                    std::vector<MapOfBatch>& maps, const backends::Backend& backend)
       : branches_(branches), shared_(shared), maps_(maps), backend_(backend) {}
 
   at::Tensor forward(const nets::Activations& target, Tensors theta) override {
     at::Tensor loss;
     for (size_t i = 0; i < maps_.size(); ++i) {
       const auto& t = target.features[shared_[i].feature];
-      points_.push_back(maps_[i].at(t, backend_).at(t, gather(shared_[i], theta)));
+      points_.push_back(maps_[i].form_for(t, backend_).at(t, gather(shared_[i], theta)));
       gradient_.push_back(points_.back()->gradient());
       add_to(loss, gradient_.back().value);
     }
@@ -111,7 +111,7 @@ class MatchingPoint final : public TermPoint {
 
   const std::vector<Slice>& branches_;
   const std::vector<SharedMap>& shared_;
-  std::vector<MatchedMap>& maps_;
+  std::vector<MapOfBatch>& maps_;
   const backends::Backend& backend_;
   // One for each map:
   std::vector<std::unique_ptr<backends::MatchingPoint>> points_;
@@ -157,7 +157,7 @@ class Matching final : public Term {
   void end() override { maps_.clear(); }
 
   std::unique_ptr<TermPoint> point(const Batch& /*batch*/) override {
-    return std::make_unique<MatchingPoint>(branches_, shared_, maps_, backend_);
+    return std::make_unique<MatchingTermPoint>(branches_, shared_, maps_, backend_);
   }
 
   [[nodiscard]] at::Tensor phi_gradient(const Batch& batch, const transfer::MetaNetworks& networks) const override {
@@ -180,7 +180,7 @@ class Matching final : public Term {
   double beta_;
   const backends::Backend& backend_;
   std::vector<Slice> branches_;  // one for each pair
-  std::vector<MatchedMap> maps_;
+  std::vector<MapOfBatch> maps_;
 };
 
 }  // namespace

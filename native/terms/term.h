@@ -55,8 +55,8 @@ class TermPoint {
   virtual void tangent(const nets::Activations& dot, Tensors theta_dot, bool keep);
   /// Adds the tangents of what backward added.
   virtual void tangent_backward(nets::Activations& bar_dot);
-  /// After backward or tangent_backward, and after the network's: adds to θ's gradient, or to its tangent, what does
-  /// not come through the target's outputs.
+  /// After backward or tangent_backward, and after the network's: θ's gradient, or its tangent, so far as it does not
+  /// come through the target's outputs. It is added to the target's part, and written to the term's own parameters'.
   virtual void add_gradient(Tensors /*theta_bar*/) {}
 };
 

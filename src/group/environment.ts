@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { L2TError } from '../errors.js';
+import { loopback, ownPorts } from '../system/free-port.js';
 import type { GroupOptions } from './options.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -123,14 +124,14 @@ export function firstHost(list: string): string {
   return first.replaceAll(/\[([^\],-]*)[^\]]*\]/g, '$1');
 }
 
-const loopback = '127.0.0.1';
 const where =
   'The environment of a launcher (torchrun, mpirun, srun) tells a process its place among those of a run (docs/scale.md).';
 
 const toComputeAlone = 'give --no-group to compute alone';
 
-/** A port from 15000 to 29999: below those that the system gives away. */
-const portFor = (job: string): number => 15_000 + (createHash('sha256').update(job).digest().readUInt32BE(0) % 15_000);
+/** One of our ports, the same for all processes of the job. */
+const portFor = (job: string): number =>
+  ownPorts.first + (createHash('sha256').update(job).digest().readUInt32BE(0) % ownPorts.count);
 
 const isSet = (env: Environment, name: string): boolean => (env[name] ?? '') !== '';
 

@@ -91,8 +91,8 @@ const controls = {
 
 /**
  * Measures how well a checkpoint (a path, or one in memory) classifies the images in `data`: those of `split`, by
- * default the test images. For a file in the folder of a run on the same `data`, the default is the test images in the
- * run's split.json, if it names any. Otherwise a flat folder is evaluated whole: for a checkpoint in memory that was
+ * default the test images. For a file in the folder of a run on the same data, at whatever path, the default is the test
+ * images in the run's split.json, if it names any. Otherwise a flat folder is evaluated whole: for a checkpoint in memory that was
  * trained on one, give `splitFile` (RUN/split.json).
  * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, WEIGHTS_MISMATCH; INVALID_DATA, also if its classes are not the
  * checkpoint's; DEVICE_UNAVAILABLE, FILE_ACCESS, ABORTED.
@@ -148,6 +148,10 @@ async function prepare(
   const dataset = await loadData({ data, ...kind, splitFile, classes, onWarning, ...listing });
   const images = evaluationSplit(dataset, split);
   if (own.splitFile) onNote?.(printable(`evaluating on the ${images.count} test images that ${own.splitFile} names`));
+  if (own.otherData !== undefined && dataset.flat) {
+    const message = `${data} does not hold what ${own.otherData} held when ${checkpoint} was trained on it: all ${images.count} images are evaluated. Where some of them were trained on, the accuracy is too high`;
+    onWarning?.(message);
+  }
   if (images.count === 0) throw new L2TError('INVALID_DATA', `${data} has no images to evaluate on.`);
   const { classNames, indices } = classesOf(loaded, dataset);
   const top = topOf(options.top, classNames.length);

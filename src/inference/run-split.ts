@@ -10,21 +10,31 @@ import { readText } from '../system/files.js';
 /** Which images a run tested on, and how its data is read. */
 export interface RunSplit extends DataKind {
   readonly splitFile?: string | undefined;
+  /** What the run was trained on, if that is not this data. */
+  readonly otherData?: string | undefined;
 }
 
 /**
- * The split.json, the layout and the columns of the checkpoint's run, if the checkpoint is in the folder of a run on this data whose
- * split.json names test images; else nothing.
+ * The split.json, the layout and the columns of the checkpoint's run, if the checkpoint is in the folder of a run on this
+ * data, at whatever path, whose split.json names test images; else nothing.
+ * @throws L2TError INVALID_DATA if the data is at the run's path, and has changed.
  */
 export async function splitOfRun(checkpoint: string, data: string, listing: ListingOptions): Promise<RunSplit> {
   const run = dirname(checkpoint);
   const [file, splitFile] = [join(run, 'options.yaml'), join(run, 'split.json')];
   if (!existsSync(file) || !existsSync(splitFile)) return {};
   const { options, data: found } = parseRecord(await readText(file), file);
-  if (found.folder === undefined || options.data !== resolve(data)) return {};
+  if (found.folder === undefined) return {};
   const { layout, imageColumn, labelColumn } = options;
   const kind = { layout, imageColumn, labelColumn };
-  if ((await folderFingerprint({ data, ...kind }, listing)) === found.folder) return { ...kind, splitFile };
+  const elsewhere = options.data !== resolve(data);
+  const fingerprint = await folderFingerprint({ data, ...kind }, listing).catch((error: unknown) => {
+    // Other data may be of another kind.
+    if (elsewhere && error instanceof L2TError && error.code !== 'ABORTED') return undefined;
+    throw error;
+  });
+  if (fingerprint === found.folder) return { ...kind, splitFile };
+  if (elsewhere) return { otherData: options.data };
   throw new L2TError(
     'INVALID_DATA',
     `${data} changed since ${run} began, so ${splitFile} no longer tells its test images from those that it was trained on: put the data back, or say with --split or --split-file which images to evaluate on.`,

@@ -45,7 +45,7 @@ export interface OptionHelp {
   readonly validation?: unknown;
   /** train on this one of the ten published parts of the training images (STL-10); from 0 to 9 */
   readonly fold?: unknown;
-  /** folder that keeps resized images for later runs; for sizes from 64, where decoding takes longer than training */
+  /** folder that keeps resized images for later runs; for sizes from 64 alone, where decoding takes longer than training */
   readonly cache?: unknown;
   /** passes over the training images (200); from 1 to 1000000 */
   readonly epochs?: unknown;
@@ -53,7 +53,7 @@ export interface OptionHelp {
   readonly batch?: unknown;
   /** how training images are varied: crop-flip crops at random and mirrors half of them; none takes what evaluation takes (the whole image, from 64 pixels on its centre); trivial does crop-flip, then TrivialAugmentWide: one random operation at a random strength (crop-flip); one of crop-flip, none, trivial */
   readonly augment?: unknown;
-  /** validate after every n-th epoch, and after the last (1); from 1 to 1000000 */
+  /** validate after every n-th epoch, and after the last; needs validation images (1); from 1 to 1000000 */
   readonly evalEvery?: unknown;
   /** end the run after n validations in a row without a better accuracy; the result is the best epoch (train all epochs); from 1 to 1000000 */
   readonly patience?: unknown;
@@ -63,9 +63,9 @@ export interface OptionHelp {
   readonly convolution?: unknown;
   /** how a GPU multiplies in convolutions and linear layers: in float32, or faster and less exact with inputs rounded to TF32 or bfloat16 (bf16); all else is float32, and so is a CPU (float32); one of float32, tf32, bf16 */
   readonly precision?: unknown;
-  /** a GPU gives the same bits each time; without, it may take faster algorithms whose results differ from run to run */
+  /** a GPU gives the same bits each time; if false, it may take faster algorithms, whose results differ from run to run */
   readonly deterministic?: unknown;
-  /** a GPU runs a step as one CUDA graph; without, operation by operation, with the same bits */
+  /** a GPU runs a step as one CUDA graph; if false, operation by operation, with the same bits */
   readonly graph?: unknown;
   /** run folder to create (runs/…, the first free) */
   readonly out?: unknown;
@@ -83,7 +83,7 @@ export interface OptionHelp {
   readonly saveEvery?: unknown;
   /** make report.html, a page with curves and pictures, at the end */
   readonly report?: unknown;
-  /** serve a page at 127.0.0.1 that shows the curves while they grow (at a free port); true, false, or a port from 0 to 65535 */
+  /** serve a page at 127.0.0.1 that shows the curves while they grow (at a free port); a port from 0 to 65535, in YAML and TypeScript also true or false */
   readonly live?: unknown;
   /** logs for other programs, in the run folder: csv writes metrics.csv, tensorboard events.out.tfevents.… (none); some of csv, tensorboard, separated by commas */
   readonly log?: unknown;

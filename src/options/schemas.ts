@@ -73,7 +73,7 @@ const training = {
   fold: whole(0, 9, 'train on this one of the ten published parts of the training images (STL-10)'),
   cache: path(
     'dir',
-    'folder that keeps resized images for later runs; for sizes from 64, where decoding takes longer than training',
+    'folder that keeps resized images for later runs; for sizes from 64 alone, where decoding takes longer than training',
   ),
   epochs: whole(1, 1_000_000, 'passes over the training images', { default: 200, paper: 200 }),
   batch: whole(
@@ -88,7 +88,9 @@ const training = {
       'evaluation takes (the whole image, from 64 pixels on its centre); trivial does crop-flip, then TrivialAugmentWide: one random operation at a random strength',
     { default: 'crop-flip' },
   ),
-  evalEvery: whole(1, 1_000_000, 'validate after every n-th epoch, and after the last', { default: 1 }),
+  evalEvery: whole(1, 1_000_000, 'validate after every n-th epoch, and after the last; needs validation images', {
+    default: 1,
+  }),
   patience: whole(
     1,
     1_000_000,
@@ -112,10 +114,10 @@ const training = {
     { default: 'float32' },
   ),
   deterministic: yes(
-    'a GPU gives the same bits each time; without, it may take faster algorithms whose results differ from run to run',
+    'a GPU gives the same bits each time; if false, it may take faster algorithms, whose results differ from run to run',
     { default: true },
   ),
-  graph: yes('a GPU runs a step as one CUDA graph; without, operation by operation, with the same bits', {
+  graph: yes('a GPU runs a step as one CUDA graph; if false, operation by operation, with the same bits', {
     default: true,
   }),
   batchNorm: choice(
@@ -143,7 +145,7 @@ const training = {
   live: custom(
     z.union([z.boolean(), z.int().min(0).max(65_535)]),
     '[port]',
-    'true, false, or a port from 0 to 65535',
+    'a port from 0 to 65535, in YAML and TypeScript also true or false',
     'serve a page at 127.0.0.1 that shows the curves while they grow (at a free port)',
   ),
   log: someOf(

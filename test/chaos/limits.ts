@@ -1,5 +1,6 @@
+import { randomInt } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { tinyData, tinySource } from '../tiny.js';
 import type { Part } from './campaign.js';
@@ -15,8 +16,8 @@ interface Limit {
   readonly root?: boolean;
 }
 
-/** A user with no process of its own. */
-const stranger = 64_321;
+/** A user with no process of its own, also none of another container on this machine. */
+const stranger = 20_000 + randomInt(40_000);
 
 const kinds: readonly Limit[] = [
   { name: 'memory', through: (mb) => ['prlimit', `--as=${mb * 1_000_000}`], least: 900, most: 4000 },
@@ -71,6 +72,7 @@ export const limits: Part = {
     const images = await photographs(join(context.folder, 'photographs'));
     const sets = [tinyData(), images];
     const source = await tinySource();
+    for (const folder of [context.folder, sets[0] as string, dirname(source)]) chmodSync(folder, 0o755);
     const small = ['--target', 'vgg9_bn', '--width', '0.0625', '--epochs', '2', '--batch', '6', '--lr', '0.01'];
     await context.each(async (k, random, folder) => {
       const limit = usable[k % usable.length] as Limit;

@@ -19,7 +19,7 @@ export interface SoakReport {
 }
 
 /** This fraction of the samples is warm-up: pools fill, code is compiled. */
-const warmUp = 0.3;
+const warmUp = 0.5;
 
 /**
  * How much may be added between the warm-up and the end. A run of this size that stayed would add 0.2 MB of buffers,
@@ -60,7 +60,7 @@ export const soak: Part = {
   perHour: 1000,
   run: async (context) => {
     // With fewer runs, all would be warm-up.
-    const count = Math.max(24, context.tries);
+    const count = Math.max(40, context.tries);
     const child = fileURLToPath(new URL('soak-child.ts', import.meta.url));
     const seed = context.randomOf(0).below(2 ** 31);
     const command = [

@@ -41,14 +41,23 @@ async function longRun(...more: string[]) {
   return { ...started, run, ranks };
 }
 
-/** The processes of l2t-native that name a folder, in the order in which they were started. */
+/** The processes of l2t-native that name a folder: the launcher, then the ranks in order. */
 function processesOf(folder: string): number[] {
   const named = readdirSync('/proc').filter((name) => {
     if (!/^\d+$/.test(name)) return false;
     const words = commandOf(name);
     return words.includes(folder) && words.includes(main);
   });
-  return named.map(Number).sort((a, b) => a - b);
+  return named.map(Number).sort((a, b) => rankOf(a) - rankOf(b));
+}
+
+/** -1 of the launcher, and of a process that has ended. */
+function rankOf(pid: number): number {
+  try {
+    return Number(/(?:^|\0)RANK=(\d+)/.exec(readFileSync(`/proc/${pid}/environ`, 'latin1'))?.[1] ?? -1);
+  } catch {
+    return -1;
+  }
 }
 
 function commandOf(pid: string): string[] {
@@ -193,7 +202,7 @@ describe.skipIf(!joins)(`a run that is launched${without}`, { timeout: 120_000 }
 
   // Rank 0 serves the store in which the others look for the rank to blame.
   it.each([1, 0])('ends if rank %i stands still for longer than --timeout', async (still) => {
-    const { ended, run, ranks } = await longRun('--timeout', '3');
+    const { ended, run, ranks } = await longRun('--timeout', '10');
     process.kill(ranks[still] as number, 'SIGSTOP');
     const { code, stderr } = await ended;
     expect([code, stderr]).toEqual([1, expect.stringContaining(`error[GROUP_FAILED]: Rank ${still} `)]);

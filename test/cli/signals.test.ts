@@ -92,7 +92,7 @@ describe('a signal', { timeout: 120_000 }, () => {
       /l2t-ww: /,
     );
     child.kill('SIGTERM');
-    await pause(700);
+    await pause(2000);
     child.kill('SIGTERM');
     expect(await ended).toMatchObject({ code: 143, signal: null });
     expect(existsSync(join(run, 'state.safetensors'))).toBe(false);

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -74,7 +74,19 @@ describe('the command line', { timeout: 120_000 }, () => {
     const correct = Number(/\((\d) of 4\)/.exec(trained.stdout)?.[1]);
     const evaluated = await cli(['eval', join(run, 'best.safetensors'), '--data', flat, '--json']);
     expect(JSON.parse(evaluated.stdout)).toMatchObject({ correct, total: 4 });
-    expect(evaluated.stderr).toBe(`evaluating on the 4 test images that ${join(run, 'split.json')} names\n`);
+    const noted = `evaluating on the 4 test images that ${join(run, 'split.json')} names\n`;
+    expect(evaluated.stderr).toBe(noted);
+    // The same images elsewhere, and with another one.
+    const copy = join(temporaryFolder(), 'copy');
+    cpSync(flat, copy, { recursive: true });
+    const there = ['eval', join(run, 'best.safetensors'), '--data', copy, '--json'];
+    expect(await cli(there)).toMatchObject({ stdout: evaluated.stdout, stderr: noted });
+    const [name = ''] = readdirSync(copy);
+    const [image = ''] = readdirSync(join(copy, name));
+    cpSync(join(copy, name, image), join(copy, name, 'one-more.png'));
+    const whole = await cli(there);
+    expect(JSON.parse(whole.stdout)).toMatchObject({ total: 41 });
+    expect(whole.stderr).toMatch(/^warning: .*copy does not hold what .* all 41 images are evaluated/);
   });
 
   it('takes options from YAML, and flags over them', async () => {

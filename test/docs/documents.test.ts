@@ -74,7 +74,7 @@ describe('the commands and snippets of the documents', () => {
   });
 });
 
-describe('as a person types them', { timeout: 300_000 }, () => {
+describe('as a person types them', { timeout: 900_000 }, () => {
   let prepared: string;
   const made: string[] = [];
   beforeAll(async () => {

@@ -53,7 +53,7 @@ function wrongValueOf(command: Command): string | undefined {
 /** `npm run lint -- --all`: is there such a script, and does its program know the flag? */
 function refusalOfScript([first, ...rest]: readonly string[]): string | undefined {
   const [name = '', ...args] = first === 'run' ? rest : [first ?? '', ...rest];
-  if (name === 'install' || name === 'ci') return undefined;
+  if (first !== 'run' && ['ci', 'install', 'link', 'pack'].includes(name)) return undefined;
   const script = scripts[name];
   if (script === undefined) return `there is no script ${name}`;
   if (name === 'demo') return refusalOfVerb(['demo', ...args.slice(1)]);

@@ -51,7 +51,7 @@ function execute(command: string, args: readonly string[], cwd: string): Promise
   // One thread each: several documents' commands run side by side.
   const env = { ...process.env, PATH: `${cwd}/bin:${process.env.PATH}`, OMP_NUM_THREADS: '1' };
   return new Promise((resolve) => {
-    execFile(command, args, { cwd, env, timeout: 100_000 }, (error, stdout, stderr) => {
+    execFile(command, args, { cwd, env, timeout: 300_000 }, (error, stdout, stderr) => {
       resolve(error === null ? undefined : `${stdout}${stderr}exit code ${error.code ?? error.signal}`);
     });
   });

@@ -27,7 +27,7 @@ const small = '--epochs 1 --batch 8 --lr 0.01 --width 0.0625';
 
 export const rows: readonly Row[] = [
   { fits: /^npm (run demo|test)\b/, not: 'sets the machine up; then it trains, or tests, for minutes' },
-  { fits: /^npm install l2t-native$/, not: 'the package is not published' },
+  { fits: /^npm install \.\/l2t-native-/, not: 'the file is not made here: npm run test:pack makes and installs one' },
   { fits: /^npx l2t-native (build|setup)\b/, not: 'downloads or compiles for minutes' },
   { fits: /^npm run (lint|format|option-help|docs:api)\b/, not: 'works on the repository itself' },
   { fits: /^npm run (test:\w+|check:cuda|hashes|operations|bench:serving|bench:against)\b/, not: 'takes minutes' },

@@ -92,11 +92,11 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     // What lies below the folder is named relative to it.
     expect(runs[0]).toContain(' --data images ');
     await runLine(runs[1] as string, out);
-    // Another host works on one, and gave a sign of life just now.
-    write(join(out, 'scratch-2'), 'lock', '12 345 node01 0123456789ab 0123456789ab\n');
     // The source of one is gone; another was made with other options.
     await runLine((runs[3] as string).replace(source, '/no/such.pth'), out);
     await runLine((runs[4] as string).replace('--lr 0.01', '--lr 0.02'), out);
+    // Another host works on one, and gave a sign of life just now.
+    write(join(out, 'scratch-2'), 'lock', '12 345 node01 0123456789ab 0123456789ab\n');
     const { rows, unfinished, conclusions } = await collect(out);
     expect(rows.map(({ accuracies, missing }) => [accuracies.map((each) => each !== null), missing])).toEqual([
       [

@@ -106,7 +106,7 @@ describe('a worker thread', () => {
     const { worker } = await inWorker(program);
     const before = performance.now();
     await worker.terminate();
-    expect(performance.now() - before).toBeLessThan(10_000);
+    expect(performance.now() - before).toBeLessThan(30_000);
   });
 
   // Results that come in just then can be given to nobody: when that is, is chance.

@@ -37,7 +37,7 @@ const failureOf = (work: Promise<unknown>): Promise<string> =>
       () => 'nothing',
       (error: unknown) => (error instanceof L2TError ? `${error.code} ${error.message}` : `raw ${error}`),
     ),
-    new Promise<string>((resolve) => setTimeout(resolve, 10_000, 'hangs')),
+    new Promise<string>((resolve) => setTimeout(resolve, 50_000, 'hangs')),
   ]);
 
 describe('the model card', () => {

@@ -103,15 +103,21 @@ describe('resume', { timeout: 120_000 }, () => {
   });
 
   it('after SIGKILL within an epoch continues to the same bytes', async () => {
-    const run = join(temporaryFolder(), 'run');
     const flags = [...tinyFlags, '--batch', '3', '--epochs', '3', '--save-every', '0.05'];
-    const { child, ended } = await cliUntil(
-      ['transfer', '--source', source, '--data', data, '--out', run, ...flags],
-      /epoch 1\/3/,
-    );
-    setTimeout(() => child.kill('SIGKILL'), 150);
-    expect(await ended).toMatchObject({ signal: 'SIGKILL' });
-    expect(readFileSync(join(run, 'metrics.jsonl'), 'utf8').split('\n').length).toBeLessThan(4);
+    const killed = async (): Promise<string> => {
+      const run = join(temporaryFolder(), 'run');
+      const { child, ended } = await cliUntil(
+        ['transfer', '--source', source, '--data', data, '--out', run, ...flags],
+        /epoch 1\/3/,
+      );
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      child.kill('SIGKILL');
+      const { signal } = await ended;
+      const metrics = readFileSync(join(run, 'metrics.jsonl'), 'utf8').split('\n').length - 1;
+      // This process may have been given no time meanwhile.
+      return signal === 'SIGKILL' && metrics < 3 ? run : killed();
+    };
+    const run = await killed();
     expect(existsSync(join(run, 'lock'))).toBe(true);
     const resumed = await cli(['transfer', '--resume', run, '--json']);
     expect(resumed.stderr).not.toMatch(/error/);

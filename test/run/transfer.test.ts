@@ -220,12 +220,15 @@ describe('transfer', () => {
       delays.push(performance.now() - last);
       last = performance.now();
     }, 10);
+    const start = performance.now();
     const runs = [1, 2].map((seed) => transfer({ ...tinyOptions, source, data, out: out(), seed }));
     const results = await Promise.all(runs.map((run) => run.result));
+    const took = performance.now() - start;
     clearInterval(timer);
     expect(new Set(results.map(({ run }) => run)).size).toBe(2);
     expect(delays.length).toBeGreaterThan(10);
-    expect(delays.sort((a, b) => a - b)[Math.floor(delays.length / 2)]).toBeLessThan(50);
+    // A run that computed on this thread would block it for an epoch at a time. The machine may be slow.
+    expect(delays.sort((a, b) => a - b)[Math.floor(delays.length / 2)]).toBeLessThan(took / 10);
   });
 
   it('runs in a worker thread', async () => {
@@ -233,14 +236,15 @@ describe('transfer', () => {
     const code = `const { parentPort, workerData } = require('node:worker_threads');
       import(${JSON.stringify(index)})
         .then(({ transfer }) => transfer(workerData).result)
-        .then(({ total }) => parentPort.postMessage(total));`;
+        .then(({ total }) => parentPort.postMessage(total));
+      setInterval(() => {}, 1e6); // until it is terminated`;
     const worker = new Worker(code, { eval: true, workerData: options });
     const total = await new Promise((resolve, reject) => {
       worker.on('message', resolve);
       worker.on('error', reject);
     });
     expect(total).toBe(30);
-    expect(await worker.terminate()).toBeDefined();
+    expect(await worker.terminate()).toBe(1);
   });
 
   it('lets the process exit by itself', async () => {

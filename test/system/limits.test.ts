@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -9,7 +9,7 @@ import { main, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.
 // A process that the system allows little: it always ends, and says in one sentence what it lacked.
 
 /** A user of no other process: root is not limited, and of another user all processes would count. */
-const user = 54_321;
+const user = 20_000 + randomInt(40_000);
 const asUser = `exec setpriv --reuid=${user} --regid=${user} --clear-groups`;
 
 /** Runs the command line after `limit`, in bash. */

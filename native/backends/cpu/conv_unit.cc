@@ -38,7 +38,7 @@ class ConvUnit final : public Unit {
     map_ = std::move(x[0]);
     theta_ = theta;
     out_ = theta[spec_.conv.weight].size(0);
-    const auto& geometry = spec_.x;
+    const auto& geometry = spec_.geometry;
     domain_ = std::make_unique<Domain<T>>(geometry, out_, map_.options().memory_format({}));
     n_ = static_cast<double>(spec_.whole.images * geometry.places());
     v_ = domain_->input(map_);

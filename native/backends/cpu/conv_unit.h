@@ -5,7 +5,7 @@
 namespace l2t::backends::cpu {
 
 struct ConvUnitSpec {
-  Geometry x;
+  Geometry geometry;
   UnitEnd end;
   nets::Conv2d conv;
   nets::BatchNorm norm;

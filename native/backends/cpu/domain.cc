@@ -189,10 +189,11 @@ std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::gated_sums(MapAndPool y, 
                                                                   const at::Tensor& u, const at::Tensor& v,
                                                                   const at::Tensor& v_with) const {
   const bool seeded = y.map.defined();
-  auto map = seeded ? own(std::move(y.map)) : this->map(out_, x_.side);
+  const auto before = z.get();
+  // Without a gate nothing is written, and the sums may be of somebody else's map.
+  auto map = !seeded ? this->map(out_, x_.side) : before.terms > 0 ? own(std::move(y.map)) : channels_last(y.map);
   const auto pooled = y.pooled.defined() ? channels_last(y.pooled) : at::Tensor();
   Doubles sums(x_.images * 3 * out_);
-  const auto before = z.get();
   parallel(x_.images, [&](int64_t begin, int64_t end) {
     const Images images{begin, end};
     if (pooled.defined()) {

@@ -80,9 +80,9 @@ class Weights {
 /// Transforms a convolution's maps and weights into the domain of its form, where the convolution is one product of
 /// matrices for each frequency, and back. Each function uses all threads; loops.h has what one thread does.
 ///
-/// Where the weights are few, the products are made in cache: a thread transforms some strips, multiplies them, and
-/// transforms the result back, in buffers that stay in its second-level cache. Where they are many, each would be read
-/// too often that way; then V, Ȳ and the products are made whole, one after the other.
+/// Where the weights are few and each thread has an image, the products are made in cache: a thread transforms some
+/// strips, multiplies them, and transforms the result back, in buffers that stay in its second-level cache. Many
+/// weights would be read too often that way; then V, Ȳ and the products are made whole, one after the other.
 template <class T>
 class Domain {
  public:

@@ -10,17 +10,17 @@ std::optional<Geometry> geometry_of(const nets::Conv2d& conv, const std::vector<
   const int64_t kernel = weight[2];
   const int64_t padding = conv.padding;
   const int64_t out_side = (side + 2 * padding - kernel) / conv.stride + 1;
-  if (conv.groups != 1 || out_side < 2 || padding > kernel) return {};
+  if (conv.groups != 1 || out_side < 2) return {};
   const bool winograd = kernel == 3 && conv.stride == 1 && conv.padding == 1 && channels >= kFewChannels;
   const auto form = !winograd ? Form::kPatches : side == 2 ? Form::kTwoByTwo : Form::kFourByFour;
-  const Geometry x{form, images, out_side, channels, kernel, conv.stride, padding, side};
-  if (!winograd && !few_weights(x, weight[0])) return {};
-  return x;
+  const Geometry geometry{form, images, out_side, channels, kernel, conv.stride, padding, side};
+  if (!winograd && !few_weights(geometry, weight[0])) return {};
+  return geometry;
 }
 
-bool few_weights(const Geometry& x, int64_t out) {
+bool few_weights(const Geometry& geometry, int64_t out) {
   constexpr int64_t kFewWeights = int64_t{3} << 17;
-  return x.frequencies() * x.columns() * out <= kFewWeights;
+  return geometry.frequencies() * geometry.columns() * out <= kFewWeights;
 }
 
 }  // namespace l2t::backends::cpu

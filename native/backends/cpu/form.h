@@ -15,6 +15,6 @@ std::optional<Geometry> geometry_of(const nets::Conv2d& conv, const std::vector<
                                     int64_t side);
 
 /// Whether the weights in the domain are so few that each block of strips can read all of them (domain.h).
-bool few_weights(const Geometry& x, int64_t out);
+bool few_weights(const Geometry& geometry, int64_t out);
 
 }  // namespace l2t::backends::cpu

@@ -163,6 +163,7 @@ class GramPoint final : public MatchingPoint {
     T* const gram = of(gram_, image);
     T* const w_w = of(w_w_, image);
     loops_.column_sums(inner, batch_.places(), t, m_.data() + image * inner);
+    std::copy_n(m_.data() + image * inner, inner, own.m_narrow);
     gemm_(inner, inner, batch_.places(), {t, inner, true}, {t, inner}, false, gram, inner);
     products_with_sources(image, t, own, own.second);
     gemm_(batch_.channels(), inner, inner, {weight(), inner}, {gram, inner}, false, own.first, inner);
@@ -181,6 +182,7 @@ class GramPoint final : public MatchingPoint {
     const T* const weight_dot = dot.weight.template const_data_ptr<T>();
     loops_.column_sums(inner, batch_.places(), t_dot, own.m_dot);
     std::copy_n(own.m_dot, inner, own.m_dot_narrow);
+    std::copy_n(m_.data() + image * inner, inner, own.m_narrow);
     gemm_(inner, inner, batch_.places(), {t_dot, inner, true}, {of(t_, image), inner}, false, own.square, inner);
     add_transpose(own.square);
     products_with_sources(image, t_dot, own, own.second);
@@ -250,17 +252,14 @@ class GramPoint final : public MatchingPoint {
   }
 
   [[nodiscard]] GramRows<T> rows(int64_t image, const Scratch<T>& own) const {
-    const int64_t inner = batch_.inner;
-    const double* const m = m_.data() + image * inner;
-    std::copy_n(m, inner, own.m_narrow);
     return {batch_.channels(),
-            inner,
+            batch_.inner,
             places(),
             static_cast<T>(2 / places()),
             of(batch_.coefficient, image),
             weight(),
             bias_.template const_data_ptr<T>(),
-            m,
+            m_.data() + image * batch_.inner,
             own.m_narrow,
             batch_.sources.p_s.data() + image * batch_.channels()};
   }

@@ -14,9 +14,9 @@ std::optional<Step> fused_at(const Part& part, const std::vector<int64_t>& sides
   auto unit = fused_unit_at(part, sides, i);
   if (!unit) return {};
   const auto& shape = part.network.parameters[unit->conv.weight].shape;
-  const auto x = geometry_of(unit->conv, shape, part.x.size(0), sides[unit->inputs.front()]);
-  if (!x) return {};
-  const ConvUnitSpec spec{*x, unit->end, unit->conv, unit->norm, unit->input, part.sweeps, part.norm};
+  const auto geometry = geometry_of(unit->conv, shape, part.x.size(0), sides[unit->inputs.front()]);
+  if (!geometry) return {};
+  const ConvUnitSpec spec{*geometry, unit->end, unit->conv, unit->norm, unit->input, part.sweeps, part.norm};
   return Step{std::move(unit->inputs), std::move(unit->outputs), make_conv_unit(spec, part.x.scalar_type())};
 }
 
@@ -34,9 +34,10 @@ std::vector<Step> Cpu::units(const Part& part) const {
 
 double Cpu::products_share(const nets::Conv2d& conv, const std::vector<int64_t>& shape, int64_t side) const {
   // Only Winograd's forms have a share other than 1, and their outputs are as large as their inputs.
-  const auto x = geometry_of(conv, shape, /*images=*/1, side);
-  if (!x || x->form == Form::kPatches) return 1;
-  return static_cast<double>(x->frequencies() * x->rows()) / static_cast<double>(x->taps() * x->places());
+  const auto geometry = geometry_of(conv, shape, /*images=*/1, side);
+  if (!geometry || geometry->form == Form::kPatches) return 1;
+  return static_cast<double>(geometry->frequencies() * geometry->rows()) /
+         static_cast<double>(geometry->taps() * geometry->places());
 }
 
 }  // namespace l2t::backends::cpu

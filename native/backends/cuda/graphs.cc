@@ -69,9 +69,13 @@ class CudaGraphs final : public Graphs {
 
   void reset() override {
     // A graph must not be destroyed while it runs. Where the device has failed, the run already ends with its error.
+    // LibTorch's guard of the device would throw then, which a destructor must not.
     if (!graphs_.empty()) {
-      const c10::cuda::CUDAGuard guard(stream_.device_index());
+      int before = 0;
+      (void)cudaGetDevice(&before);
+      (void)cudaSetDevice(stream_.device_index());
       (void)cudaDeviceSynchronize();
+      (void)cudaSetDevice(before);
       (void)cudaGetLastError();
     }
     graphs_.clear();
@@ -98,14 +102,22 @@ class CudaGraphs final : public Graphs {
         graph.capture_end();
       } catch (const c10::Error& /*second*/) {
         // The first failure is the cause. A capture that it has made invalid ends before the allocator hears of it.
-        const auto device = stream_.device_index();
-        c10::cuda::CUDACachingAllocator::endAllocateToPool(device, pool_);
-        c10::cuda::CUDACachingAllocator::releasePool(device, pool_);
+        release_pool();
       }
       throw;
     }
     graph.capture_end();
     return launches;
+  }
+
+  void release_pool() const {
+    const auto device = stream_.device_index();
+    try {
+      c10::cuda::CUDACachingAllocator::endAllocateToPool(device, pool_);
+      c10::cuda::CUDACachingAllocator::releasePool(device, pool_);
+    } catch (const c10::Error& /*it heard of it*/) {
+      // The graph releases the pool.
+    }
   }
 
   c10::cuda::CUDAStream stream_;
