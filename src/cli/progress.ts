@@ -3,8 +3,7 @@ import type { StepEvent } from '../native/addon.js';
 import { currentFormat, rules } from '../options/rules.js';
 import type { RateEvent, RunEpochEvent, RunEvent, StartEvent } from '../run/events.js';
 import { counted, printable } from '../system/printable.js';
-
-const percent = (value: number): string => `${(100 * value).toFixed(2)} %`;
+import { percent } from '../system/statistics.js';
 
 /** Progress on stderr: bars on a terminal, plain lines otherwise. */
 export class Progress {
@@ -110,7 +109,7 @@ function describeEpoch({ epoch, epochs, best, seconds, ...metrics }: RunEpochEve
   const validation =
     validationAccuracy === undefined
       ? ''
-      : ` validation ${percent(validationAccuracy)}${best && selectBest ? ' *' : ''}`;
+      : ` validation ${percent(validationAccuracy, 2)}${best && selectBest ? ' *' : ''}`;
   const width = String(epochs).length;
-  return `epoch ${String(epoch + 1).padStart(width)}/${epochs}  loss ${org.toFixed(4)}${terms.join('')}  train ${percent(trainAccuracy)}${validation}  ${seconds.toFixed(1)} s`;
+  return `epoch ${String(epoch + 1).padStart(width)}/${epochs}  loss ${org.toFixed(4)}${terms.join('')}  train ${percent(trainAccuracy, 2)}${validation}  ${seconds.toFixed(1)} s`;
 }

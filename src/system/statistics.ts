@@ -23,8 +23,8 @@ export function deviation(values: readonly number[]): number | undefined {
   return Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1));
 }
 
-/** A fraction in percent: 0.654 → "65.4 %". */
-export const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
+/** A fraction in percent: 0.654 → "65.4 %". `digits`: after the point. */
+export const percent = (fraction: number, digits = 1): string => `${(100 * fraction).toFixed(digits)} %`;
 
 /** Mean and standard deviation of fractions, in percent: mean 0.654 and deviation 0.05 → "65.4 ± 5.0". */
 export function percentOf(values: readonly number[]): string {
