@@ -18,7 +18,12 @@ set(version_header "${L2T_LIBTORCH}/include/torch/csrc/api/include/torch/version
 if(NOT EXISTS "${version_header}")
   message(FATAL_ERROR "LibTorch in ${L2T_LIBTORCH} has no headers (${version_header} is missing).")
 endif()
-file(STRINGS "${version_header}" version_line REGEX "^#define TORCH_VERSION_M(AJOR|INOR) ")
+set(version_lines "^#define TORCH_VERSION_M(AJOR|INOR) ")
+file(STRINGS "${version_header}" version_line REGEX "${version_lines}")
+if(NOT version_line)
+  # Newer versions define it there.
+  file(STRINGS "${L2T_LIBTORCH}/include/torch/headeronly/version.h" version_line REGEX "${version_lines}")
+endif()
 string(REGEX REPLACE "^.*MAJOR ([0-9]+).*MINOR ([0-9]+).*$" "\\1.\\2" L2T_TORCH_VERSION "${version_line}")
 if(L2T_TORCH_VERSION VERSION_LESS 2.6)
   message(FATAL_ERROR "LibTorch in ${L2T_LIBTORCH} is ${L2T_TORCH_VERSION}; 2.6 or newer is needed.")

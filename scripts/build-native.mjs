@@ -3,7 +3,7 @@
  * (build/Release/l2t_native.json), which the loader and `doctor` use for their messages.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -64,7 +64,9 @@ function cudaChoice(env) {
 
 /** How many compilers to run in parallel: each takes about 1 GB with ATen's headers. */
 function jobs() {
-  return Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / 1.5e9)));
+  // A container may have less memory than the machine.
+  const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(memory / 1.5e9)));
 }
 
 function cmakeJs(root, folder, args) {
@@ -87,13 +89,18 @@ function cmakeJs(root, folder, args) {
 
 /**
  * Removes a build folder that was configured differently: CMake refuses a folder of another generator, or of a checkout
- * that has moved since.
+ * that has moved since; and it reads the compiler only once. The addon stays until another one is linked.
  */
 function dropForeignConfiguration(root, folder, libtorch) {
   const stampPath = join(root, folder, 'configured.json');
-  const wanted = { root, libtorch: libtorch.prefix, version: libtorch.version, ninja: onPath('ninja') };
+  const { CC, CXX, CXXFLAGS } = process.env;
+  const compiler = { CC, CXX, CXXFLAGS };
+  const wanted = { root, libtorch: libtorch.prefix, version: libtorch.version, ninja: onPath('ninja'), ...compiler };
   if (JSON.stringify(readJson(stampPath)) === JSON.stringify(wanted)) return;
-  rmSync(join(root, folder), { recursive: true, force: true });
+  mkdirSync(join(root, folder), { recursive: true });
+  for (const name of readdirSync(join(root, folder))) {
+    if (name !== 'Release') rmSync(join(root, folder, name), { recursive: true, force: true });
+  }
   writeJson(stampPath, wanted);
 }
 

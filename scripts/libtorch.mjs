@@ -36,6 +36,8 @@ export const minimumVersion = '2.6';
 const aptPackages = ['libtorch-dev', 'libopenblas0', 'libgloo-dev'];
 const archiveUrl = 'https://download.pytorch.org/libtorch/cpu/libtorch-cxx11-abi-shared-with-deps-2.6.0%2Bcpu.zip';
 const versionHeader = 'include/torch/csrc/api/include/torch/version.h';
+// Where newer versions define what that one includes.
+const newVersionHeader = 'include/torch/headeronly/version.h';
 
 /** Where `l2t-native setup` puts LibTorch: <data home>/l2t-native/libtorch. */
 export function setupFolder(env = process.env) {
@@ -108,7 +110,7 @@ export function inspect(prefix, load = probe, folders = libraryFolders()) {
   if (libDir === undefined) return { reason: `no libtorch.so in ${folders.join(', ')}` };
   const header = readIfThere(join(prefix, versionHeader));
   if (header === undefined) return { reason: `no headers (${versionHeader} is missing)` };
-  const version = versionFromHeader(header);
+  const version = versionFromHeader(header) ?? versionFromHeader(readIfThere(join(prefix, newVersionHeader)) ?? '');
   if (version === undefined) return { reason: `${versionHeader} does not tell the version` };
   if (!isNewEnough(version)) return { reason: `version ${version}; ${minimumVersion} or newer is needed` };
   const config = [join(prefix, 'share/cmake/Torch'), join(libDir, 'cmake/Torch')]

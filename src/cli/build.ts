@@ -3,6 +3,7 @@ import { addonPath, buildNative } from '../../scripts/build-native.mjs';
 import { requireLibTorch } from '../../scripts/libtorch.mjs';
 import { type ErrorCode, L2TError } from '../errors.js';
 import { refused } from '../options/check.js';
+import { fileError } from '../system/files.js';
 
 interface BuildOptions {
   readonly libtorch?: string;
@@ -14,7 +15,8 @@ const scriptCodes: readonly ErrorCode[] = ['ADDON_NOT_BUILT', 'LIBTORCH_NOT_FOUN
 
 /** The set-up scripts run before L2TError is compiled, so their errors carry a code only. */
 function asL2TError(error: unknown): L2TError {
-  const { code, message } = error as { code?: string; message: string };
+  const { code, message, syscall, path } = error as NodeJS.ErrnoException;
+  if (syscall !== undefined && path !== undefined) return fileError('write', path, error);
   return new L2TError(scriptCodes.find((known) => known === code) ?? 'INTERNAL', message.split('\n'), { cause: error });
 }
 

@@ -1,9 +1,9 @@
 import { type FileHandle, stat } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { L2TError } from '../errors.js';
 import type { NativeAddon } from '../native/addon.js';
 import { throwIfAborted } from '../system/abort.js';
 import { fileError, NotRegularFile, readAll, withFile } from '../system/files.js';
+import { availableCores } from '../system/threads.js';
 
 /** The addon's antialiased bilinear resize of uint8 pixels. */
 export type Resize = NativeAddon['resize'];
@@ -35,7 +35,7 @@ export async function forEachParallel(count: number, body: (index: number) => Pr
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(count, availableParallelism()) }, lane));
+  await Promise.all(Array.from({ length: Math.min(count, availableCores()) }, lane));
   if (failures.length > 0) throw failures[0];
 }
 

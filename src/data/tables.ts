@@ -57,7 +57,11 @@ async function* csvRows(file: string, bytes: Buffer): AsyncGenerator<Row, void> 
   // Imported where it is used: most data sets are no tables.
   const { parse } = await import('csv-parse');
   const lenient = { bom: true, trim: true, skip_empty_lines: true, relax_column_count: true };
-  const parser = Readable.from(pieces(bytes)).pipe(parse({ ...lenient, info: true, max_record_size: longestRow }));
+  // Each of them, since the header may have come from elsewhere than the rows.
+  const lines = { record_delimiter: ['\r\n', '\n', '\r'] };
+  const parser = Readable.from(pieces(bytes)).pipe(
+    parse({ ...lenient, ...lines, info: true, max_record_size: longestRow }),
+  );
   let header: readonly string[] | undefined;
   try {
     for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: Info }>) {

@@ -22,6 +22,9 @@ export interface TrainingData extends ImageSets {
   readonly splitHash: string;
 }
 
+/** Node hashes fewer than 2 GiB in one call. */
+const mostHashed = 2 ** 30;
+
 /**
  * Loads a data set for training and splits its training images into those that train and those that validate. Small
  * images are decoded here, once; images from 64 pixels on are decoded when training needs them.
@@ -32,7 +35,10 @@ export async function prepareTrainingData(options: TrainingDataOptions): Promise
   const hash = createHash('sha256').update(await fingerprint(dataset, options.signal));
   const sets = await makeImageSets(lists, dataset.train as ImageList, { ...options, folder: options.data });
   // File names and sizes do not detect every change, so the decoded pixels are hashed as well, where there are any.
-  for (const name of splitNames) if (sets[name]?.pixels) hash.update(sets[name].pixels);
+  for (const name of splitNames) {
+    const pixels = sets[name]?.pixels ?? new Uint8Array();
+    for (let at = 0; at < pixels.length; at += mostHashed) hash.update(pixels.subarray(at, at + mostHashed));
+  }
   return {
     classNames: dataset.classNames,
     ...sets,

@@ -1,4 +1,4 @@
-import { isScalar, Lexer, LineCounter, parseDocument, visit, type YAMLError, type YAMLMap } from 'yaml';
+import { isScalar, Lexer, LineCounter, parseDocument, type Scalar, visit, type YAMLError, type YAMLMap } from 'yaml';
 
 // Limits on length (characters) and nesting. Options and records are 3 deep, and 21,000 class names take half a
 // megabyte. The parser takes about 300 bytes of memory for each byte, and its time grows with the square of the depth.
@@ -28,7 +28,10 @@ export function parseYaml(text: string): unknown {
   });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem) throw new Error(inWords(problem, lineCounter));
-  visit(document, { Map: (_key, { items }) => requireUnique(items, lineCounter) });
+  visit(document, {
+    Map: (_key, { items }) => requireUnique(items, lineCounter),
+    Scalar: (_key, scalar) => requirePlainNumber(scalar, lineCounter),
+  });
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (error) {
@@ -57,6 +60,14 @@ function requireUnique(items: YAMLMap['items'], lines: LineCounter): void {
     if (seen.has(name)) throw new Error(`the key '${name}' comes twice${at(key.range?.[0] ?? 0, lines)}`);
     seen.add(name);
   }
+}
+
+/** Refuses a number such as 01 or 0x10: as the name of a class it would be another one. */
+function requirePlainNumber({ value, source, range }: Scalar, lines: LineCounter): void {
+  if (typeof value !== 'number' || source === undefined || !/^[-+]?0[\dox]/.test(source)) return;
+  throw new Error(
+    `${source}${at(range?.[0] ?? 0, lines)} would be the number ${value}: put it in quotes if it is a name`,
+  );
 }
 
 /** Throws if the text is nested too deeply. The depth is counted from the tokens; it is never below the parser's. */

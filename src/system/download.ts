@@ -10,9 +10,10 @@ const largestDownload = 2 ** 33;
 const patience = 60_000;
 
 function unreachable(url: string, reason: string, cause?: unknown): L2TError {
+  const proxied = Object.keys(process.env).some((name) => /^https?_proxy$/i.test(name));
   return new L2TError(
     'LIBTORCH_NOT_FOUND',
-    `Cannot fetch ${url}: ${reason}. Fetch the archive on a machine that can, then: l2t-native setup --from FILE.`,
+    `Cannot fetch ${url}: ${reason}. Fetch the archive ${proxied ? 'through the proxy, which Node does not use, such as with curl -LO' : 'on a machine that can'}, then: l2t-native setup --from FILE.`,
     { cause },
   );
 }

@@ -75,7 +75,7 @@ async function installThrough(
 ): Promise<Installation> {
   const archive = fetch ? join(temporary, 'libtorch.zip') : from;
   await fetch?.(archive);
-  if (await isFolderOrFile(archive)) await copyFolder(archive, temporary, progress, load);
+  if (await isFolderOrFile(archive)) await copyFolder(archive, join(temporary, 'libtorch'), progress, load);
   else await unzip(archive, temporary, progress);
   const root = await libtorchRoot(temporary);
   const seen = inspect(root, load);

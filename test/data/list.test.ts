@@ -33,6 +33,7 @@ describe('a list', () => {
       'x.CSV',
       `\ufeff"label", file_name\r\n"dog",pictures/b.png\r\n\r\ndog,"pictures/a.png"\r\ncat,./pictures/c.png`,
     ],
+    ['CSV whose header alone is of Windows', 'images.csv', csv.replace('\n', '\r\n')],
     [
       'JSON-lines',
       'images.jsonl',

@@ -27,6 +27,8 @@ describe('YAML of a person or of a run folder', () => {
     ['an alias', 'data: &a x\ntarget: *a\n'],
     ['bytes', 'source: !!binary AAAA\n'],
     ['a key that comes twice', 'batch: 3\nbatch: 4\n'],
+    ['a number that may be a name', 'classes: [01, 02]\n'],
+    ['a number of another base', 'classes: 0x10\n'],
   ])('%s is an error, and nothing is printed', async (name, text) => {
     const file = write(folder, `${name.replaceAll(' ', '-')}.yaml`, text);
     await expect(yamlOptions(transferSchema, file)).rejects.toMatchObject({ code: 'INVALID_OPTION' });

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -39,6 +39,8 @@ describe('setup --from', () => {
     const { destination, done } = install(root, join(root, 'unpacked'));
     expect((await done).version).toBe('2.8.0');
     expect(readdirSync(join(destination, 'lib'))).toEqual(['libtorch.so']);
+    expect(readdirSync(destination).sort()).toEqual(['include', 'lib', 'share']);
+    expect(statSync(destination).mode & 0o777).toBe(0o777 & ~process.umask());
   });
 
   test('removes what a killed one left, and puts back what that had moved aside', async () => {

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { explain, findLibTorch, inspect, isNewEnough, probe, setupFolder } from '../../scripts/libtorch.mjs';
-import { libtorchFiles, makeLibTorch, temporaryFolder } from './places.js';
+import { libtorchFiles, makeLibTorch, temporaryFolder, versionHeader } from './places.js';
 
 const loads = (): undefined => undefined;
 
@@ -83,6 +83,14 @@ describe('what is refused', () => {
     ['one without the library', libtorchFiles().slice(1), /no libtorch\.so/],
   ])('%s', (_, files, reason) => {
     expect(inspect(makeLibTorch(join(temporaryFolder(), 'libtorch'), files), loads).reason).toMatch(reason);
+  });
+
+  test('but not one whose header says where the version is', () => {
+    const at = (name: string) => (name.endsWith('version.h') ? 'include/torch/headeronly/version.h' : name);
+    const files = libtorchFiles('2.13.0').map(([name, content]): [string, Uint8Array] => [at(name), content]);
+    const forward: [string, Uint8Array] = [versionHeader, Buffer.from('#include <torch/headeronly/version.h>\n')];
+    const folder = makeLibTorch(join(temporaryFolder(), 'libtorch'), [...files, forward]);
+    expect(inspect(folder, loads).version).toBe('2.13.0');
   });
 
   test('a corrupt library, with the loader’s own words', () => {
