@@ -47,19 +47,19 @@ Napi::Value device(const Napi::CallbackInfo& call) {
 Napi::Value backend(const Napi::CallbackInfo& call) {
   const auto device = choose_device(argument<std::string>(call[0], "device")).device;
   const auto convolution = argument<std::string>(call[1], "convolution");
+  const auto ranks = argument<int64_t>(call[2], "ranks");
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
-  return write(call.Env(),
-               std::string(backends::backend_for(convolution, options, backends::Precision::kFloat32).name()));
+  return write(
+      call.Env(),
+      std::string(backends::backend_for(convolution, options, backends::Precision::kFloat32, ranks == 1).name()));
 }
 
 /// For process.exit() during a run: exit() destroys LibTorch's static objects, so no thread may use them any more. If a
 /// thread is in a long step, the process ends at once instead: what matters is on disk already. The handler for that
 /// is registered now, after all static objects that LibTorch made so far, so exit() runs it before their destructors.
-void end_workers(const Napi::CallbackInfo& call) {
+void end_workers(const Napi::CallbackInfo& /*call*/) {
   if (Worker::abandon_all()) return;
-  static int status = 0;  // static, since the handler reads it later
-  status = call[0].IsNumber() ? call[0].ToNumber().Int32Value() : 0;
-  on_exit([](int /*unused*/, void* code) { _exit(*static_cast<int*>(code)); }, &status);
+  on_exit([](int status, void* /*unused*/) { _exit(status); }, nullptr);
 }
 
 /// Only on the main thread: a worker_threads worker ends its own runs when it exits (worker.cc).

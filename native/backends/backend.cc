@@ -58,14 +58,14 @@ void Backend::importance_backward(const at::Tensor& k_bar, const at::Tensor& s, 
 }
 
 const Backend& backend_for(const std::string& convolution, const at::TensorOptions& options, Precision precision,
-                           const Group& group) {
+                           bool alone) {
   if (convolution == "direct") return reference::backend();
   if (convolution != "auto" && convolution != "winograd") {
     throw Error("INVALID_OPTION", "Unknown convolution '" + convolution + "': use auto, winograd, or direct.");
   }
   if (cpu::supports(options)) return cpu::backend();
   if (convolution == "auto") {
-    return cuda::supports(options) && group.alone() ? cuda::backend(precision) : reference::backend();
+    return cuda::supports(options) && alone ? cuda::backend(precision) : reference::backend();
   }
   throw Error("INVALID_OPTION",
               "--convolution winograd is the native engine's on a CPU: use --engine native and --device cpu, or "

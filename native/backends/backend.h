@@ -132,9 +132,9 @@ class Backend {
 
 /// The backend for tensors with these options. `convolution`: 'direct': the reference; 'winograd': that of the CPU;
 /// 'auto': the CPU's or CUDA's where it can compute with such tensors, else the reference. Throws INVALID_OPTION for
-/// another word, or where the CPU's cannot. Where `group` is of several ranks, a GPU takes the reference: the kernels
+/// another word, or where the CPU's cannot. Among several ranks (not `alone`), a GPU takes the reference: the kernels
 /// of CUDA's backend exchange no sums.
 const Backend& backend_for(const std::string& convolution, const at::TensorOptions& options, Precision precision,
-                           const Group& group = alone());
+                           bool alone = true);
 
 }  // namespace l2t::backends

@@ -38,10 +38,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// A socket that listens on the loopback interface alone; -1: LibTorch listens on all.
+/// A socket that listens on the loopback interface alone; -1: LibTorch listens on all. Of names, localhost alone is
+/// taken for that interface: a host's own name may lead there, too, but other hosts know it as another address.
 int listen_on_loopback(const std::string& host, int port) {
   in_addr address{};
-  if (inet_pton(AF_INET, host.c_str(), &address) != 1 || (ntohl(address.s_addr) >> 24) != 127) return -1;
+  if (inet_pton(AF_INET, host == "localhost" ? "127.0.0.1" : host.c_str(), &address) != 1 ||
+      (ntohl(address.s_addr) >> 24) != 127)
+    return -1;
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (listener < 0) return -1;
   const int yes = 1;
@@ -110,7 +113,12 @@ std::string own_address(const GroupConfig& config) {
 /// Torch's own variable GLOO_SOCKET_IFNAME names the interface where the way to rank 0 is not the one to the others.
 std::shared_ptr<gloo::transport::Device> own_device(const GroupConfig& config) {
   if (const char* const interface = std::getenv("GLOO_SOCKET_IFNAME"); interface != nullptr && *interface != '\0') {
-    return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
+    try {
+      return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
+    } catch (const std::exception&) {
+      throw Error("GROUP_FAILED",
+                  std::string("This host has no network interface ") + interface + ", which GLOO_SOCKET_IFNAME names.");
+    }
   }
   return c10d::ProcessGroupGloo::createDeviceForHostname(own_address(config));
 }

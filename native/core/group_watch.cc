@@ -134,8 +134,12 @@ void GroupWatch::wait_for_all() {
   std::vector<int> missing;
   do {
     missing.clear();
-    for (int rank = 0; rank < config_.size; ++rank) {
-      if (read(*store_, key("beat", rank)).empty()) missing.push_back(rank);
+    try {
+      for (int rank = 0; rank < config_.size; ++rank) {
+        if (read(*store_, key("beat", rank)).empty()) missing.push_back(rank);
+      }
+    } catch (const std::exception&) {
+      throw Error("GROUP_FAILED", kFirstIsLost);
     }
     if (missing.empty()) return;
     std::this_thread::sleep_for(50ms);

@@ -122,7 +122,7 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
   if (!sharing.group->alone()) require_sharing(hyperparameters);
   problem_.target = nets::make_network(target);
   const auto precision = set_precision(hyperparameters, options);
-  problem_.backend = &backends::backend_for(hyperparameters.convolution, options, precision, *problem_.group);
+  problem_.backend = &backends::backend_for(hyperparameters.convolution, options, precision, problem_.group->alone());
   if (decorate) problem_.backend = &decorate(*problem_.backend);
   for (const auto& config : sources) sources_.push_back(load_source(config, options));
   problem_.pairs = all_pairs(sources, sources_, problem_.target);

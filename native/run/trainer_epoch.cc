@@ -1,5 +1,7 @@
 #include <ATen/ops/isfinite.h>
 
+#include <cmath>
+
 #include "native/core/error.h"
 #include "native/run/gpu_memory.h"
 #include "native/run/trainer.h"
@@ -22,7 +24,8 @@ bool Trainer::finish_epoch() {
     const auto validation = evaluate_on(*images, "validation", learner_.network_parameters(), learner_.state().buffers);
     if (!validation) return false;
     event.metrics.validation_accuracy = validation->accuracy();
-    event.metrics.validation_loss = validation->loss;
+    // It overflows where the network is certain of wrong classes.
+    if (std::isfinite(validation->loss)) event.metrics.validation_loss = validation->loss;
     event.best = !config_.select_best || !best_ || validation->accuracy() > best_->accuracy.value_or(-1);
   }
   require_finite_weights();

@@ -5,6 +5,7 @@ import { required } from '../options/check.js';
 import { exportSchema } from '../options/schemas.js';
 import { counted, printable } from '../system/printable.js';
 import { addFlags, mergedOptions } from './flags.js';
+import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
 
 export function register(program: Command): void {
@@ -20,11 +21,9 @@ export function register(program: Command): void {
       const options = await mergedOptions(exportSchema, flags);
       required(exportSchema, options, 'to');
       const { warn } = new Progress();
-      const result = await exportNetwork(checkpoint, {
-        ...(options as ExportOptions),
-        onWarning: warn,
-        names: flagNames,
-      });
+      // Ended by a signal, it ends with the whole file.
+      const given = { ...(options as ExportOptions), onWarning: warn, names: flagNames };
+      const result = await interruptible(() => exportNetwork(checkpoint, given));
       process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
     });
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { liveSchema } from '../options/schemas.js';
 import { live } from '../report/live.js';
+import { printable } from '../system/printable.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { open } from './report.js';
@@ -16,7 +17,9 @@ export function register(program: Command): void {
     .action(async (folders: string[], flags: { open?: boolean } & Record<string, unknown>) => {
       const page = await live(folders, flagOptions(liveSchema, flags));
       process.stdout.write(`${page.url}\n`);
-      if (flags.open) await open(page.url);
+      // The page is served all the same.
+      const warn = ({ message }: Error) => process.stderr.write(`warning: ${printable(message)}\n`);
+      if (flags.open) await open(page.url).catch(warn);
       await interruptible((signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)));
       await page.close();
     });

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { overlaid } from '../report/overlay.js';
+import { mostCurves, overlaid } from '../report/overlay.js';
 import type { Page } from '../report/page/document.js';
 import { curves, scrolling, table } from '../report/page/figures.js';
 import { type Content, type Html, html } from '../report/page/html.js';
@@ -10,9 +10,6 @@ import { type Difference, differencesTo, sentenceOf } from './differences.js';
 import { dotPlot, scatter } from './drawings.js';
 import type { ExperimentRow } from './row.js';
 import { experimentTable } from './table.js';
-
-/** More runs than this would make the curves unreadable, and the page large. */
-const mostCurves = 24;
 
 /** The page of an experiment. `runs`: those whose files are there. */
 export function comparisonPage(folder: string, rows: readonly ExperimentRow[], runs: readonly RunData[]): Page {

@@ -156,7 +156,7 @@ async function prepare(
   const { classNames, indices } = classesOf(loaded, dataset);
   const top = topOf(options.top, classNames.length);
   const { batch = evaluationBatch(inference.size) } = options;
-  const shared: Fact[] = [
+  const shared = (): Fact[] => [
     ...(['split', 'top', 'batch', 'size'] as const).map((key) => ({
       what: flagOf(key),
       value: options[key],
@@ -174,7 +174,7 @@ async function prepare(
     group.size === 1
       ? []
       : [
-          ...shared,
+          ...shared(),
           { what: 'the data', value: await fingerprint(dataset, signal), code: 'INVALID_DATA', hidden: true } as const,
         ];
   return { inference, network: loaded.network.name, images, classNames, indices, top, batch, facts };

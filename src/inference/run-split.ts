@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { folderFingerprint } from '../data/load.js';
 import type { DataKind } from '../data/open.js';
@@ -20,7 +21,8 @@ export interface RunSplit extends DataKind {
  * @throws L2TError INVALID_DATA if the data is at the run's path, and has changed.
  */
 export async function splitOfRun(checkpoint: string, data: string, listing: ListingOptions): Promise<RunSplit> {
-  const run = dirname(checkpoint);
+  // A link may lead to it.
+  const run = dirname(await realpath(checkpoint).catch(() => checkpoint));
   const [file, splitFile] = [join(run, 'options.yaml'), join(run, 'split.json')];
   if (!existsSync(file) || !existsSync(splitFile)) return {};
   const { options, data: found } = parseRecord(await readText(file), file);

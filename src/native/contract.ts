@@ -37,10 +37,10 @@ export interface NativeAddon {
   /** The device that `name` means ('auto': the chosen one), and why. Throws DEVICE_UNAVAILABLE with the reason. */
   device(name: string): { readonly device: string; readonly reason: string };
   /**
-   * The backend that computes the native engine's sweeps on a device: 'cpu' (the kernels of native/backends/cpu) or
-   * 'reference' (LibTorch's operations one by one). Throws INVALID_OPTION for 'winograd' where that is not the CPU's.
+   * The backend that computes the native engine's sweeps on a device in each of `ranks` processes: 'cpu' or 'cuda' (the kernels of
+   * native/backends), or 'reference' (LibTorch's operations one by one). Throws INVALID_OPTION for 'winograd' where that is not the CPU's.
    */
-  backend(device: string, convolution: ConvolutionName): string;
+  backend(device: string, convolution: ConvolutionName, ranks: number): string;
   networks(): readonly string[];
   describe(network: NetworkSpec, size: number): NetworkDescription;
   /** The initial parameters and buffers of a run with this seed, float32. */

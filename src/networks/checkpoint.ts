@@ -64,6 +64,9 @@ const described = z.object({
 
 const formatName = 'l2t-native checkpoint 1';
 
+/** What `export --to torchvision` says beside PyTorch's names. */
+const exported = described.pick({ size: true, class_names: true, normalisation: true }).partial({ class_names: true });
+
 /** Did this package write the file? */
 export const isOwn = (metadata: ReadonlyMap<string, string>): boolean => metadata.get('format') === formatName;
 
@@ -168,14 +171,15 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
     throw new L2TError('INVALID_OPTION', `${path} does not say which network it holds: give ${names.network}${which}.`);
   }
   const network = { name, classes, width: options.width ?? said?.width ?? 1 };
+  const more = said ?? exported.safeParse(Object.fromEntries(metadata)).data;
   const match = { file: path, network: name, names, strict: options.strict ?? false };
   const { weights, extra } = matchWeights(tensors, tensorsOf(network), match);
   if (extra.length > 0) options.onWarning?.(extraEntries(path, extra, names));
   return {
     network,
-    size: options.size ?? said?.size ?? defaultSize(name),
-    classNames: said?.class_names.length ? said.class_names : undefined,
-    normalisation: said?.normalisation ?? imagenetNormalisation,
+    size: options.size ?? more?.size ?? defaultSize(name),
+    classNames: more?.class_names?.length === classes ? more.class_names : undefined,
+    normalisation: more?.normalisation ?? imagenetNormalisation,
     weights,
   };
 }
@@ -283,15 +287,18 @@ export function checkpointChunks(checkpoint: Checkpoint): Uint8Array[] {
   return safetensorsChunks(tensors, withHash(tensors, metadataOf(checkpoint)));
 }
 
-const checkpointSchema = z.object({
-  network: z.object({ name: z.enum(networkNames), classes: z.int().min(1), width: z.number() }),
-  size: z.int().min(1),
-  classNames: z.array(z.string()).optional(),
-  normalisation: z.object({ mean: three, std: three }),
-  weights: z.array(
-    z.object({ name: z.string(), dtype: z.string(), shape: z.array(z.int()), data: z.instanceof(Uint8Array) }),
-  ),
-});
+/** As `described`, so that what is written can be read again. */
+const checkpointSchema = z
+  .object({
+    network: z.object({ name: z.enum(networkNames), classes: z.int().min(1), width: z.number().gt(0).lte(8) }),
+    size: z.int().min(1).max(4096),
+    classNames: z.array(z.string()).optional(),
+    normalisation: z.object({ mean: three, std: three }),
+    weights: z.array(
+      z.object({ name: z.string(), dtype: z.string(), shape: z.array(z.int()), data: z.instanceof(Uint8Array) }),
+    ),
+  })
+  .refine(({ network, classNames = [] }) => [0, network.classes].includes(classNames.length), { path: ['classNames'] });
 
 /** Checks a caller's checkpoint. @throws L2TError INVALID_OPTION, naming what is missing or wrong. */
 export function requireCheckpoint(

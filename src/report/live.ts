@@ -13,7 +13,7 @@ import { fileError } from '../system/files.js';
 import { livePage } from './overlay.js';
 import { document } from './page/document.js';
 import { type RunData, readRunData } from './run-data.js';
-import { metricsName, recordName, stateName } from './run-files.js';
+import { metricsName, rateName, recordName, stateName } from './run-files.js';
 
 /**
  * While a page is open, the folders are looked at this often, in milliseconds; but after a look that took long, the pause
@@ -97,6 +97,8 @@ function refusalOf({ method, url = '', headers }: IncomingMessage, token: string
 /** Reads the runs, and sends each change to the pages that are open. */
 class Viewer {
   readonly #open = new Set<ServerResponse>();
+  /** Open pages that do not read what was sent: they get the newest once they do. */
+  readonly #behind = new WeakSet<ServerResponse>();
   readonly #runs = new Map<string, { readonly version: string; readonly run: RunData }>();
   #sent = '';
   #timer: NodeJS.Timeout | undefined;
@@ -123,6 +125,11 @@ class Viewer {
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
     this.#open.add(response);
     response.on('close', () => this.#open.delete(response));
+    response.on('drain', () => {
+      if (!this.#behind.delete(response)) return;
+      this.#sent = '';
+      this.#lookAfter(every);
+    });
     // What changed between the page and this request is sent at once.
     this.#sent = '';
     this.#lookAfter(every);
@@ -132,7 +139,10 @@ class Viewer {
     this.#ended = true;
     clearTimeout(this.#timer);
     await this.#look();
-    for (const response of this.#open) response.end('event: end\ndata: \n\n');
+    for (const response of this.#open) {
+      if (response.writableNeedDrain) response.destroy();
+      else response.end('event: end\ndata: \n\n');
+    }
   }
 
   /** Looks after a pause, and again and again as long as a page is open. */
@@ -152,16 +162,20 @@ class Viewer {
     const found = await this.#draw().catch(() => undefined);
     if (found === undefined) return;
     this.#sent = found.version;
-    for (const response of this.#open) response.write(`event: page\ndata: ${JSON.stringify(found.text)}\n\n`);
+    for (const response of this.#open) {
+      if (response.writableNeedDrain) this.#behind.add(response);
+      else response.write(found.event);
+    }
   }
 
   /**
    * The page, if it is another than was sent. It may fail: files may be damaged, or unreadable for a moment while a folder
    * is moved. The next look may find them, and a run that is shown here must go on.
    */
-  async #draw(): Promise<{ readonly version: string; readonly text: string } | undefined> {
+  async #draw(): Promise<{ readonly version: string; readonly event: string } | undefined> {
     const { version, runs } = await this.#read();
-    return version === this.#sent ? undefined : { version, text: livePage(runs).main.text };
+    if (version === this.#sent) return undefined;
+    return { version, event: `event: page\ndata: ${JSON.stringify(livePage(runs).main.text)}\n\n` };
   }
 
   /** Runs whose files are as they were are not read again. */
@@ -192,9 +206,9 @@ async function runsIn(folder: string): Promise<string[]> {
     .filter((path) => existsSync(join(path, recordName)));
 }
 
-/** Changes whenever the run's metrics or its result do. */
+/** Changes whenever the run's options, learning rate, metrics or result do. */
 async function versionOf(folder: string): Promise<string> {
-  const times = [metricsName, stateName].map((name) =>
+  const times = [recordName, rateName, metricsName, stateName].map((name) =>
     stat(join(folder, name)).then(
       ({ mtimeMs }) => mtimeMs,
       () => 0,

@@ -8,6 +8,9 @@ import type { RunData } from './run-data.js';
 import { featureSections } from './run-features.js';
 import { footer, metricsData, nameOf, runPage, titleOfTerm } from './run-page.js';
 
+/** More runs than this would make the curves unreadable, and the page large. */
+export const mostCurves = 24;
+
 /** The page of runs that may be in progress: one run as its report shows it, several with their curves over each other. */
 export function livePage(runs: readonly RunData[]): Page {
   const [first] = runs;
@@ -15,6 +18,7 @@ export function livePage(runs: readonly RunData[]): Page {
   if (runs.length === 1) return runPage(first);
   const title = `${runs.length} runs`;
   const names = namesOf(runs);
+  const shown = runs.slice(0, mostCurves);
   const rows = runs.map((run, k) => [
     names[k] as string,
     run.record.options.method,
@@ -23,10 +27,11 @@ export function livePage(runs: readonly RunData[]): Page {
   ]);
   const main = html`<header><h1>${title}</h1>
 ${scrolling('Runs', table(['run', 'method', 'epochs', 'test accuracy'], rows, 'words'))}</header>
-${overlaid(runs)}
-${runs.map((run, k) => html`<article><h2>${names[k]}</h2>${featureSections(run)}</article>`)}
+${runs.length > mostCurves && html`<p class="note">The curves of the first ${mostCurves} are shown.</p>`}
+${overlaid(shown)}
+${shown.map((run, k) => html`<article><h2>${names[k]}</h2>${featureSections(run)}</article>`)}
 ${footer()}
-${metricsData(Object.fromEntries(runs.map((run, k) => [names[k], run.metrics])))}`;
+${metricsData(Object.fromEntries(shown.map((run, k) => [names[k], run.metrics])))}`;
   return { title, main };
 }
 

@@ -47,9 +47,13 @@ export async function readRunData(folder: string): Promise<RunData> {
   return { folder, record, rate, metrics, timing, result };
 }
 
+/** Earlier versions wrote null for a loss that was infinite. */
+const withoutNulls = (line: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(line).filter(([, value]) => value !== null));
+
 /** What every line must have, so that a page of it can be drawn. */
 const metricsLine = z.preprocess(
-  (line) => (isObject(line) ? translateMetrics(line) : line),
+  (line) => (isObject(line) ? translateMetrics(withoutNulls(line)) : line),
   z.looseObject({
     epoch: z.number(),
     lr: z.number(),

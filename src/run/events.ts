@@ -76,7 +76,7 @@ export interface StartEvent {
   readonly device: string;
   /** Why this device, where `auto` chose. */
   readonly reason: string;
-  /** What computes there: 'cpu', 'reference' (LibTorch's operations one by one), or 'autograd'. */
+  /** What computes there: 'cpu', 'cuda', 'reference' (LibTorch's operations one by one), or 'autograd'. */
   readonly backend: string;
   /** CPU threads. */
   readonly threads: number;

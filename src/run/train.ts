@@ -57,7 +57,8 @@ export async function train(
     selectBest: job.selectBest,
     device,
     reason,
-    backend: options.engine === 'native' ? addon().backend(device, options.convolution) : options.engine,
+    backend:
+      options.engine === 'native' ? addon().backend(device, options.convolution, context.group.size) : options.engine,
     threads: options.threads,
     epochs: options.epochs,
     ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, rate }),

@@ -96,7 +96,7 @@ function selfTest(): { check: Check; result?: SelfTest } {
     const cudaVersions = addon.cudaVersions();
     const [compiled, runtime] = Object.values(cudaVersions).map((release) => release.split('.')[0]);
     const cudaDescription = compiled === runtime ? addon.cuda() : undefined;
-    const backend = addon.backend(device.device, 'auto');
+    const backend = addon.backend(device.device, 'auto', 1);
     console.log(JSON.stringify({ ...addon.info(), cudaVersions, cudaDescription, device, backend, groups: addon.groups() }));`;
   const env = { ...loadEnvironment, ...process.env };
   const child = spawnSync(process.execPath, ['-e', program, addonPath()], { encoding: 'utf8', timeout: 120_000, env });

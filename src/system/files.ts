@@ -33,7 +33,11 @@ export function fileError(verb: string, path: string, error: unknown): L2TError 
   const limit = limitError(error);
   if (limit) return limit;
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  const reason = (code && advice.get(code)) ?? (error instanceof Error ? error.message : String(error));
+  // What is no UTF-8 in a name is read as this character, and the name then leads nowhere.
+  const foreign = code === 'ENOENT' && path.includes('\ufffd');
+  const reason = foreign
+    ? 'its name is not UTF-8: rename it'
+    : ((code && advice.get(code)) ?? (error instanceof Error ? error.message : String(error)));
   return new L2TError('FILE_ACCESS', `Cannot ${verb} ${path || "''"}: ${reason}.`, { cause: error });
 }
 

@@ -134,7 +134,7 @@ async function useNetwork(native: NativeAddon, args: unknown[], draw: Draw, atte
 export const calls = (draw: Draw, attempt: Attempt): Readonly<Record<string, Call>> => ({
   info: plain('info', 1, () => []),
   device: plain('device', 8, () => ['cpu']),
-  backend: plain('backend', 8, () => ['cpu', 'auto']),
+  backend: plain('backend', 8, () => ['cpu', 'auto', 1]),
   memory: plain('memory', 1, () => []),
   networks: plain('networks', 1, () => []),
   describe: plain('describe', 12, () => [spec(), 32]),

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readdirSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -76,6 +76,10 @@ describe('the command line', { timeout: 120_000 }, () => {
     expect(JSON.parse(evaluated.stdout)).toMatchObject({ correct, total: 4 });
     const noted = `evaluating on the 4 test images that ${join(run, 'split.json')} names\n`;
     expect(evaluated.stderr).toBe(noted);
+    // By a link, too.
+    const link = join(temporaryFolder(), 'model.safetensors');
+    symlinkSync(join(run, 'best.safetensors'), link);
+    expect((await cli(['eval', link, '--data', flat, '--json'])).stdout).toBe(evaluated.stdout);
     // The same images elsewhere, and with another one.
     const copy = join(temporaryFolder(), 'copy');
     cpSync(flat, copy, { recursive: true });

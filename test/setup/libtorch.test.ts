@@ -90,7 +90,7 @@ describe('what is refused', () => {
     const files = libtorchFiles('2.13.0').map(([name, content]): [string, Uint8Array] => [at(name), content]);
     const forward: [string, Uint8Array] = [versionHeader, Buffer.from('#include <torch/headeronly/version.h>\n')];
     const folder = makeLibTorch(join(temporaryFolder(), 'libtorch'), [...files, forward]);
-    expect(inspect(folder, loads).version).toBe('2.13.0');
+    expect(inspect(folder, loads)).toMatchObject({ version: '2.13.0' });
   });
 
   test('a corrupt library, with the loader’s own words', () => {

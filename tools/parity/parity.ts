@@ -74,7 +74,7 @@ async function runCase(folder: string, name: string, options: ParityOptions, dev
     const { tensors: expected } = await readSafetensors(join(folder, `${name}.safetensors`));
     const native = addon();
     const { dtype, engine, convolution = 'auto', precision, group } = options;
-    const winograd = engine === 'native' && native.backend(device, convolution) === 'cpu';
+    const winograd = engine === 'native' && native.backend(device, convolution, 1) === 'cpu';
     const settings = {
       dtype,
       engine,

@@ -9,6 +9,7 @@ static_assert(CUDA_VERSION >= 11000, "<cuda.h> must come before CUDAGraph.h");
 #include <cuda_runtime_api.h>
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "native/backends/cuda/cuda.h"
@@ -35,6 +36,10 @@ size_t captured_launches(cudaStream_t stream) {
   return 0;
 }
 
+/// Held while a graph is captured: other runs of the process must not empty the allocator's cache or wait for a device
+/// meanwhile.
+std::mutex capturing;
+
 class CudaGraphs final : public Graphs {
  public:
   explicit CudaGraphs(c10::Device device)
@@ -51,6 +56,7 @@ class CudaGraphs final : public Graphs {
   }
 
   size_t capture(const Work& work) override {
+    const std::scoped_lock lock(capturing);
     // The memory of warm-ups would stay reserved beside the graphs' own.
     c10::cuda::CUDACachingAllocator::emptyCache();
     Captured captured{std::make_unique<at::cuda::CUDAGraph>(), 0};
@@ -70,6 +76,7 @@ class CudaGraphs final : public Graphs {
   void reset() override {
     // A graph must not be destroyed while it runs. Where the device has failed, the run already ends with its error.
     // LibTorch's guard of the device would throw then, which a destructor must not.
+    const std::scoped_lock lock(capturing);
     if (!graphs_.empty()) {
       int before = 0;
       (void)cudaGetDevice(&before);

@@ -8,7 +8,7 @@ export type EngineName = 'native' | 'autograd';
 
 /**
  * Which backend computes for the native engine. 'direct': the reference; 'winograd': the CPU's, an error elsewhere;
- * 'auto': the CPU's where there is one for the device.
+ * 'auto': the CPU's, or in one process CUDA's, where there is one for the device.
  */
 export type ConvolutionName = 'auto' | 'winograd' | 'direct';
 

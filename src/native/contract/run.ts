@@ -12,7 +12,7 @@ export interface NativeRun {
    * stop(). Saves nothing.
    */
   tryRates(rates: readonly number[]): Promise<void>;
-  /** Asks the run to end after the current step. A 'save' event comes before the end. */
+  /** Asks the run to end after the current step. A 'save' event comes before the end, unless the run has ended by itself. */
   stop(): void;
   /** Says that the last 'epoch' or 'save' event is on disk, so that training continues. */
   saved(): void;
@@ -67,11 +67,11 @@ export interface EpochMetrics {
   readonly epoch: number;
   /** Learning rate of the epoch's last step: during a warm-up it changes within an epoch. */
   readonly lr: number;
-  /** Means over the epoch's steps. */
+  /** Means over the epoch's images. */
   readonly losses: Losses;
-  /** L_org(θ_{T+1}), mean over the epoch's steps that move φ, nats; absent if there are none. */
+  /** L_org(θ_{T+1}), mean over the images of the epoch's steps that move φ, nats; absent if there are none. */
   readonly metaObjective?: number;
-  /** Norm of the gradient with respect to φ, mean over the same steps. */
+  /** Norm of the gradient with respect to φ, mean over the same steps, weighted alike. */
   readonly gradPhi?: number;
   /** On the training images, augmented, before each step: in [0, 1]. */
   readonly trainAccuracy: number;

@@ -28,11 +28,11 @@ export async function loadWeights(path: string): Promise<Weights> {
   const bytes = await readFileBytes(path);
   if (isPth(bytes)) {
     const pth = await openPth(bytes, path);
-    return { tensors: withoutModule(await readStateDict(pth, path)), metadata: new Map(), format: pth.format };
+    return { tensors: withoutWrappers(await readStateDict(pth, path)), metadata: new Map(), format: pth.format };
   }
   if (isSafetensors(bytes)) {
     const { tensors, metadata } = parseSafetensors(bytes, path);
-    return { tensors: withoutModule(tensors), metadata, format: 'safetensors' };
+    return { tensors: withoutWrappers(tensors), metadata, format: 'safetensors' };
   }
   throw new L2TError(
     'INVALID_WEIGHTS',
@@ -67,8 +67,13 @@ function tensorsOf(dict: Map<PickleValue, PickleValue>): Map<string, TensorRef> 
   return found;
 }
 
-function withoutModule(tensors: TensorMap): TensorMap {
-  const prefix = 'module.';
-  if (![...tensors.keys()].every((name) => name.startsWith(prefix))) return tensors;
-  return new Map([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+/** Of DataParallel and AveragedModel, and of torch.compile; either may be around the other. */
+const prefixes = ['module.', '_orig_mod.'];
+
+/** The tensors by the network's own names: without what its wrappers put before them, and without AveragedModel's count. */
+function withoutWrappers(tensors: TensorMap): TensorMap {
+  const named = [...tensors].filter(([name]) => name !== 'n_averaged');
+  const prefix = prefixes.find((each) => named.length > 0 && named.every(([name]) => name.startsWith(each)));
+  if (prefix === undefined) return tensors;
+  return withoutWrappers(new Map(named.map(([name, tensor]) => [name.slice(prefix.length), tensor])));
 }

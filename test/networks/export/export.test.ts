@@ -102,8 +102,10 @@ describe('torchvision', () => {
     expect(tensors.size).toBe(122);
     expect(metadata.get('format')).toBe('pt');
     // What torchvision reads is what we read.
-    const { weights } = await loadCheckpoint(out, { network: 'resnet18' });
+    const { weights, ...read } = await loadCheckpoint(out, { network: 'resnet18' });
     expect(hashTensors(weights)).toBe(hashTensors(checkpoint.weights));
+    const { weights: _, ...written } = checkpoint;
+    expect(read).toEqual(written);
   });
 
   it('is refused for a network that torchvision has not got, and for another width', async () => {

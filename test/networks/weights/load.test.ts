@@ -42,6 +42,8 @@ describe('loadWeights', () => {
     ['a state dict', stateDict(entries())],
     ['a plain dict', dict(entries())],
     ['names with module.', stateDict(entries('module.'))],
+    ['a compiled network', stateDict(entries('_orig_mod.'))],
+    ['an average of compiled ones', stateDict([['n_averaged', tensor(bias, [])], ...entries('module._orig_mod.')])],
     ['a checkpoint with state_dict', checkpoint('state_dict')],
     ['a checkpoint with model', checkpoint('model')],
   ])('%s, in both formats of torch.save', async (_, object) => {
