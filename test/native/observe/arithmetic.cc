@@ -6,6 +6,16 @@
 #include "native/backends/cuda/cuda.h"
 
 namespace l2t::binding {
+namespace {
+
+bool allowed(bool answer) { return answer; }
+/// Newer LibTorchs answer with an enumeration, whose first value is that sums in bf16 are allowed.
+template <class Option>
+bool allowed(Option answer) {
+  return static_cast<int>(answer) == 0;
+}
+
+}  // namespace
 
 Napi::Value arithmetic(const Napi::CallbackInfo& info) {
   using Precision = backends::cuda::Arithmetic::Precision;
@@ -16,7 +26,7 @@ Napi::Value arithmetic(const Napi::CallbackInfo& info) {
   auto result = Napi::Object::New(info.Env());
   result.Set("tf32CuDnn", context.allowTF32CuDNN());
   result.Set("tf32CuBlas", context.allowTF32CuBLAS());
-  result.Set("bf16Sums", context.allowBF16ReductionCuBLAS());
+  result.Set("bf16Sums", allowed(context.allowBF16ReductionCuBLAS()));
   result.Set("deterministicCuDnn", context.deterministicCuDNN());
   result.Set("benchmarkCuDnn", context.benchmarkCuDNN());
   result.Set("deterministic", context.deterministicAlgorithms());
