@@ -142,9 +142,11 @@ async function divideClasses(data: string, signal: AbortSignal): Promise<{ sourc
   const all = classNames.map((_, index) => index);
   // For Fashion-MNIST: clothes and shoes in both halves, so that they are related.
   const forSource = classNames.length === 10 ? [0, 1, 3, 5, 7] : all.filter((index) => index % 2 === 0);
+  // A list of names is separated by commas.
+  const nameOrIndex = (index: number) => ((classNames[index] as string).includes(',') ? index : classNames[index]);
   const part = (indices: readonly number[]): Part => ({
     names: indices.map((index) => classNames[index] as string),
-    list: indices.map((index) => classNames[index] as string).join(','),
+    list: indices.map(nameOrIndex).join(','),
     smallest: Math.min(...indices.map((index) => counts[index] as number)),
   });
   return { source: part(forSource), target: part(all.filter((index) => !forSource.includes(index))) };

@@ -42,5 +42,9 @@ export const reports = (group: GroupOptions | undefined): boolean => (group?.ran
 
 /** Prepares a call that joins the group itself. A failure reaches the other ranks, which wait for this one there. */
 export async function beforeJoining<T>(group: GroupOptions | undefined, body: () => Promise<T>): Promise<T> {
-  return body().catch((error: unknown) => inGroup(group, undefined, () => Promise.reject(error)));
+  return body().catch(async (error: unknown) => {
+    // Where the group cannot be joined, what failed first is still the cause.
+    await inGroup(group, undefined, () => Promise.reject(error)).catch(() => {});
+    throw error;
+  });
 }

@@ -6,6 +6,13 @@ import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { open } from './report.js';
 
+/** Its reader may be gone already. */
+const untilAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve());
+  });
+
 export function register(program: Command): void {
   const command = program
     .command('live')
@@ -20,7 +27,7 @@ export function register(program: Command): void {
       // The page is served all the same.
       const warn = ({ message }: Error) => process.stderr.write(`warning: ${printable(message)}\n`);
       if (flags.open) await open(page.url).catch(warn);
-      await interruptible((signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)));
+      await interruptible((signal) => untilAborted(signal));
       await page.close();
     });
 }

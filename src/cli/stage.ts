@@ -19,6 +19,7 @@ export class Stage {
   #bar: SingleBar | undefined;
   #said = Date.now();
   #epochs = 1;
+  #began = false;
 
   constructor(private readonly title: string) {}
 
@@ -39,7 +40,7 @@ export class Stage {
 
   #on(event: RunEvent): void {
     if (event.type === 'warning') this.#warn(event.message);
-    if (event.type === 'start') this.#epochs = event.epochs;
+    if (event.type === 'start') [this.#epochs, this.#began] = [event.epochs, true];
     const barred = process.stderr.isTTY && Stage.#underWay === 1;
     if (!barred) this.#clear();
     if (event.type === 'step' && barred) {
@@ -54,9 +55,10 @@ export class Stage {
   }
 
   #warn(message: string): void {
-    if (Stage.#warnings.has(message)) return;
+    // Before they begin, all runs say the same.
+    if (!this.#began && Stage.#warnings.has(message)) return;
     Stage.#warnings.add(message);
-    process.stderr.write(`warning: ${printable(message)}\n`);
+    process.stderr.write(`warning: ${this.#began ? `${this.title}: ` : ''}${printable(message)}\n`);
   }
 
   #show(done: number, total: number): void {

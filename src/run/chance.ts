@@ -1,5 +1,6 @@
 import { countPerClass } from '../data/dataset.js';
 import type { EpochMetrics } from '../native/addon.js';
+import type { ResolvedOptions } from '../options/run-record.js';
 import { largest, probabilityOfAtLeast } from '../system/statistics.js';
 
 /** A run is checked once: after this fraction of its steps, but not before this many steps. */
@@ -11,17 +12,27 @@ const moved = 0.02;
 
 /** The accuracy and loss of a network that knows only how frequent each class is. */
 export interface Guessing {
-  /** Of always guessing the most frequent class, in [0, 1]. */
-  readonly accuracy: number;
+  /** Of always guessing the most frequent class, in [0, 1]; undefined where balanced training gives that up. */
+  readonly accuracy: number | undefined;
   /** The entropy of the classes' shares, nats: ln(classes) where they are equal. */
   readonly loss: number;
 }
 
-export function guessing(labels: Int32Array, classes: number): Guessing {
-  const shares = countPerClass(labels, classes).map((count) => count / labels.length);
+/** What the training loss counts: each class alike with `balance`, and a share of each with `labelSmoothing`. */
+type Counting = Pick<ResolvedOptions, 'balance' | 'labelSmoothing'>;
+
+export function guessing(
+  labels: Int32Array,
+  classes: number,
+  { balance, labelSmoothing = 0 }: Counting = {},
+): Guessing {
+  const counts = countPerClass(labels, classes);
+  const present = counts.filter((count) => count > 0).length;
+  const shares = counts.map((count) => (balance ? Number(count > 0) / present : count / labels.length));
+  const smooth = shares.map((share) => (1 - labelSmoothing) * share + labelSmoothing / classes);
   return {
-    accuracy: largest(shares),
-    loss: -shares.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0),
+    accuracy: balance ? undefined : largest(shares),
+    loss: -smooth.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0),
   };
 }
 
@@ -38,5 +49,6 @@ export function isAtChance(
   { accuracy, loss }: Guessing,
 ): boolean {
   if (losses.org < (1 - moved) * loss) return false;
+  if (accuracy === undefined) return true;
   return probabilityOfAtLeast(Math.round(trainAccuracy * images), images, accuracy) > significance;
 }

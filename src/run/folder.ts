@@ -237,6 +237,9 @@ export class RunFolder {
     this.#rate = await readRate(this.path);
     const file = join(this.path, stateName);
     if (!existsSync(file)) {
+      const epochs = (await this.#written(metricsName)).split('\n').length - 1;
+      // Each epoch saves a state, so somebody has removed it. What was trained must stay.
+      if (epochs > 1) throw damagedFile(file, 'it is missing');
       // Left by a process that ended between its first checkpoint and its first state: a fresh start writes them again.
       const logs = (await listFolder(this.path)).filter((name) => isOfLogs(this.record.options.log ?? [], name));
       await removeAll(this.path, [...generatedFiles, ...logs]);
@@ -282,10 +285,15 @@ export class RunFolder {
     });
   }
 
+  /** The text of a file; empty where it is missing. */
+  async #written(name: string): Promise<string> {
+    const file = join(this.path, name);
+    return existsSync(file) ? readText(file) : '';
+  }
+
   async #readLines(name: string, epochs: number): Promise<string[]> {
     const file = join(this.path, name);
-    const text = existsSync(file) ? await readText(file) : '';
-    const lines = text.split('\n').slice(0, epochs);
+    const lines = (await this.#written(name)).split('\n').slice(0, epochs);
     const valid = lines.every((line, epoch) => isLine(line, epoch));
     if (epochs > 0 && !(valid && lines.length === epochs))
       throw damagedFile(file, `it lacks one of the first ${epochs} epochs`);

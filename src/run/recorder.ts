@@ -50,9 +50,10 @@ export class Recorder implements RunListener {
     const [steps, { epochs }] = [this.#stepsPerEpoch, options];
     if (steps === undefined || !isLookedAt(metrics.epoch, { epochs, steps })) return;
     const { labels } = data.train;
-    const chance = guessing(labels, data.classNames.length);
+    const chance = guessing(labels, data.classNames.length, options);
     if (!isAtChance(metrics, labels.length, chance)) return;
-    const right = `${percent(metrics.trainAccuracy)} of its images right, where guessing gets ${percent(chance.accuracy)}`;
+    const guessed = chance.accuracy === undefined ? '' : `, where guessing gets ${percent(chance.accuracy)}`;
+    const right = `${percent(metrics.trainAccuracy)} of its images right${guessed}`;
     const loss = `the loss is ${metrics.losses.org.toFixed(3)}, that of guessing ${chance.loss.toFixed(3)}`;
     const rate = this.folder.rate ? `--lr ${this.folder.rate.lr / 4}` : '--lr auto, or a lower --lr';
     const message = `nothing is learned so far: epoch ${metrics.epoch + 1} got ${right}, and ${loss}. Try ${rate}; and see whether the labels are right (l2t-native data check)`;

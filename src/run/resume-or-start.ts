@@ -13,7 +13,7 @@ import { type Context, warn } from './materials.js';
 import { inFolder } from './open-run.js';
 import type { Run, RunResult } from './run.js';
 import { runInGroup } from './run-group.js';
-import { requireSameOptions, withMovedFiles } from './same-options.js';
+import { requireSameOptions, warnOfKeptOptions, withMovedFiles } from './same-options.js';
 import { continueRun, startRun } from './start.js';
 import type { CheckedTransferOptions, TransferOptions } from './transfer.js';
 
@@ -46,6 +46,7 @@ async function goOnOrBegin(out: string, options: CheckedTransferOptions, context
       RunFolder.open(out, locking, (written) => {
         const record = withMovedFiles(written, options, warn(context));
         requireSameOptions(out, record, options);
+        warnOfKeptOptions(out, record, options, warn(context));
         return record;
       });
     return inFolder(context, open, (run) => continueRun(run, { threads, device, live }, context));

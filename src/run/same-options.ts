@@ -13,7 +13,8 @@ import { listSources } from './sources.js';
 import type { CheckedTransferOptions } from './transfer.js';
 
 /** Options that change how a run is computed, kept or shown, but not what it is. */
-const free = ['device', 'threads', 'saveEvery', 'report', 'log', 'cache', 'strict', 'sources'];
+const kept = ['saveEvery', 'report', 'log', 'strict'] as const;
+const free = ['device', 'threads', 'cache', 'sources', ...kept];
 /** Options that are paths: another host may see the same files elsewhere. */
 const paths = ['data', 'targetInit', 'splitFile'] as const;
 
@@ -53,7 +54,7 @@ function differingSources(
 ): string[] {
   const listed = needsOf(method).source ? listSources(given) : [];
   if (listed.length !== sources.length) return ['source'];
-  const differs = (key: 'network' | 'width' | 'size' | 'pairs') =>
+  const differs = (key: 'network' | 'width' | 'size' | 'pairs' | 'licence') =>
     listed.some((source, k) => source[key] !== undefined && source[key] !== sources[k]?.[key]);
   const moved = listed.some(({ checkpoint }, k) => checkpoint !== absolute(sources[k]?.checkpoint ?? ''));
   return [
@@ -62,6 +63,7 @@ function differingSources(
     ...(differs('width') ? ['sourceWidth'] : []),
     ...(differs('size') ? ['sourceSize'] : []),
     ...(differs('pairs') ? ['pairs'] : []),
+    ...(differs('licence') ? ['sourceLicence'] : []),
   ];
 }
 
@@ -74,7 +76,8 @@ export function withMovedFiles(
   given: CheckedTransferOptions,
   onMoved: (message: string) => void,
 ): RunRecord {
-  let moved = false;
+  const cache = given.cache === undefined ? undefined : absolute(given.cache);
+  let moved = cache !== undefined && cache !== record.options.cache;
   const now = <T extends string | undefined>(began: T, file: string | undefined): T | string => {
     if (began === undefined || file === undefined || absolute(file) === began || existsSync(began)) return began;
     onMoved(`the run began with ${began}, which is not there any more: it goes on with ${absolute(file)}`);
@@ -86,7 +89,7 @@ export function withMovedFiles(
   const found = {
     ...options,
     ...Object.fromEntries(paths.filter((key) => key in options).map((key) => [key, now(options[key], given[key])])),
-    ...(given.cache !== undefined && { cache: absolute(given.cache) }),
+    ...(cache !== undefined && { cache }),
     sources: options.sources.map((source, k) => ({
       ...source,
       checkpoint: now(source.checkpoint, listed[k]?.checkpoint),
@@ -103,6 +106,20 @@ export function requireSameOptions(folder: string, record: RunRecord, given: Che
     'INVALID_RUN',
     `${folder} holds a run with other options (${flags.join(', ')}): choose another --out, or continue that run with --resume ${shellWord(folder)}.`,
   );
+}
+
+/** Warns of given options with which the run does not go on: it keeps its own. */
+export function warnOfKeptOptions(
+  folder: string,
+  { options: recorded }: RunRecord,
+  given: CheckedTransferOptions,
+  warn: (message: string) => void,
+): void {
+  const differs = (key: (typeof kept)[number]) =>
+    given[key] !== undefined &&
+    JSON.stringify(given[key]) !== JSON.stringify(recorded[key] ?? defaultOf(transferSchema, key));
+  const flags = kept.filter(differs).map(flagOf);
+  if (flags.length > 0) warn(`${folder} goes on with its own ${flags.join(', ')}`);
 }
 
 /** @throws L2TError INVALID_RUN if the folder holds a run with other options than its experiment's. */

@@ -167,7 +167,11 @@ async function prepareAgain(run: OpenRun, changes: ResumeChanges, ranks: number,
     context.emit({ type: 'warning', message });
   }
   if (context.group.size !== ranks) {
-    const message = `the run was computed by ${processes(ranks)} so far, and goes on with ${context.group.size}: its last digits may differ`;
+    const result =
+      options.batchNorm === 'local'
+        ? 'batch norm takes its statistics over other parts of a batch (--batch-norm local), so the result is another one'
+        : 'its last digits may differ';
+    const message = `the run was computed by ${processes(ranks)} so far, and goes on with ${context.group.size}: ${result}`;
     context.emit({ type: 'warning', message });
   }
   threadsWarning(threads, device).forEach(warn(context));

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { balancedWeights } from '../data/class-weights.js';
 import { evaluationBatch, largeSize } from '../data/fit.js';
@@ -69,6 +70,8 @@ export async function train(
     const { target, normalisation, lr } = job;
     const { testDrawn } = data;
     const { record } = run;
+    // One that was made while the run went on is not that of the whole.
+    if (options.report !== false) await rm(join(run.path, reportName), { force: true });
     await folder.saveResult(
       result,
       modelCard({ record, network: target, normalisation, lr, images, testDrawn, result }),

@@ -178,7 +178,7 @@ describe('compare', { timeout: 120_000 }, () => {
     await expect(resumeComparison(options.out)).rejects.toMatchObject({
       message: expect.stringMatching(/options\.yaml was changed after the run was saved/),
     });
-    rmSync(join(record, '../state.safetensors'));
+    for (const name of ['state.safetensors', 'metrics.jsonl', 'timing.jsonl']) rmSync(join(record, '..', name));
     expect((await resumeComparison(options.out)).rows[0]?.accuracies).toEqual(rows[0]?.accuracies);
   });
 

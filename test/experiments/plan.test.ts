@@ -120,6 +120,9 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
       '- fm, seed 2: not begun',
     ]);
     expect(unfinished.map(({ state }) => state)).toEqual(['not begun', 'running', 'failed', 'failed', 'not begun']);
+    // What does not change the result may differ, and the run keeps its own.
+    const other = (runs[1] as string).replace('--no-report', '--save-every 5');
+    expect((await runLine(other, out)).stderr).toMatch(/warning: scratch-1 goes on with its own --save-every$/m);
     // The line of the plan does not go on with the run that has other options.
     expect((await runLine(runs[4] as string, out)).stderr).toMatch(/holds a run with other options \(--lr\)/);
   });

@@ -25,6 +25,18 @@ describe('a network that only guesses', () => {
     expect(loss).toBeCloseTo(1.5 * Math.log(2), 12);
   });
 
+  it('loses as the training loss counts: each class alike with --balance, a share of each with --label-smoothing', () => {
+    const labels = Int32Array.of(0, 0, 0, 1);
+    const balanced = guessing(labels, 3, { balance: true });
+    expect(balanced).toEqual({ accuracy: undefined, loss: expect.closeTo(Math.log(2), 12) });
+    const learning = { trainAccuracy: 0.6, losses: { org: 0.56 } };
+    expect([isAtChance(learning, 4, balanced), isAtChance(learning, 4, guessing(labels, 3))]).toEqual([false, true]);
+    // 0.1 of each label goes to all three classes alike.
+    const [a, b, c] = [0.9 * 0.75 + 0.1 / 3, 0.9 * 0.25 + 0.1 / 3, 0.1 / 3];
+    const entropy = -(a * Math.log(a) + b * Math.log(b) + c * Math.log(c));
+    expect(guessing(labels, 3, { labelSmoothing: 0.1 }).loss).toBeCloseTo(entropy, 12);
+  });
+
   const chance = { accuracy: 0.1, loss: Math.log(10) };
   it.each([
     ['neither better', 0.1, 2.3, true],

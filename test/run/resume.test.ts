@@ -160,6 +160,16 @@ describe('resume', { timeout: 120_000 }, () => {
     expect((await resume(old).result).best).toEqual(selected);
   });
 
+  it('of one whose state was removed keeps what it trained, and says so', async () => {
+    const run = copyOf(whole);
+    rmSync(join(run, 'state.safetensors'));
+    await expect(resume(run).result).rejects.toMatchObject({
+      code: 'INVALID_RUN',
+      message: expect.stringMatching(/state\.safetensors is damaged: it is missing\. Start the run again in another/),
+    });
+    expect(existsSync(join(run, 'best.safetensors'))).toBe(true);
+  });
+
   it('of one that ended before its first save starts over', async () => {
     const run = copyOf(half);
     for (const name of ['state.safetensors', 'metrics.jsonl', 'timing.jsonl']) rmSync(join(run, name));
