@@ -43,11 +43,6 @@ GroupMember::GroupMember(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Grou
 }
 
 Napi::Value GroupMember::join(const Napi::CallbackInfo& info) {
-  {
-    // What was left before is another membership.
-    const std::scoped_lock lock(membership_->mutex);
-    membership_->left.reset();
-  }
   return Worker::start(info.Env(), std::make_shared<Worker>(), {},
                        [membership = membership_](Worker& /*worker*/) -> MakeValue {
                          auto group = join_group(membership->config);

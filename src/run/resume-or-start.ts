@@ -40,7 +40,7 @@ export function resumeOrStart(given: TransferOptions): Run {
 
 async function goOnOrBegin(out: string, options: CheckedTransferOptions, context: Context): Promise<RunResult> {
   if (await context.group.fromFirst(() => existsSync(join(out, recordName)))) {
-    const { threads, device, live } = options;
+    const { threads, device, live, cache } = options;
     const locking = { locked: context.locked, onWarning: warn(context) };
     const open = () =>
       RunFolder.open(out, locking, (written) => {
@@ -49,7 +49,7 @@ async function goOnOrBegin(out: string, options: CheckedTransferOptions, context
         warnOfKeptOptions(out, record, options, warn(context));
         return record;
       });
-    return inFolder(context, open, (run) => continueRun(run, { threads, device, live }, context));
+    return inFolder(context, open, (run) => continueRun(run, { threads, device, live, cache }, context));
   }
   const { target, method = defaultOf(transferSchema, 'method'), ...others } = options;
   const name = required(transferSchema, { target }, 'target');

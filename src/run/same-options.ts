@@ -12,8 +12,9 @@ import { resolveOptions } from './resolve-options.js';
 import { listSources } from './sources.js';
 import type { CheckedTransferOptions } from './transfer.js';
 
-/** Options that change how a run is computed, kept or shown, but not what it is. */
+/** Options that a run keeps as it began. They change how it is kept or shown, not what it is. */
 const kept = ['saveEvery', 'report', 'log', 'strict'] as const;
+/** All options that do not change what a run is. */
 const free = ['device', 'threads', 'cache', 'sources', ...kept];
 /** Options that are paths: another host may see the same files elsewhere. */
 const paths = ['data', 'targetInit', 'splitFile'] as const;
@@ -76,8 +77,7 @@ export function withMovedFiles(
   given: CheckedTransferOptions,
   onMoved: (message: string) => void,
 ): RunRecord {
-  const cache = given.cache === undefined ? undefined : absolute(given.cache);
-  let moved = cache !== undefined && cache !== record.options.cache;
+  let moved = false;
   const now = <T extends string | undefined>(began: T, file: string | undefined): T | string => {
     if (began === undefined || file === undefined || absolute(file) === began || existsSync(began)) return began;
     onMoved(`the run began with ${began}, which is not there any more: it goes on with ${absolute(file)}`);
@@ -89,7 +89,6 @@ export function withMovedFiles(
   const found = {
     ...options,
     ...Object.fromEntries(paths.filter((key) => key in options).map((key) => [key, now(options[key], given[key])])),
-    ...(cache !== undefined && { cache }),
     sources: options.sources.map((source, k) => ({
       ...source,
       checkpoint: now(source.checkpoint, listed[k]?.checkpoint),

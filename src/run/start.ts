@@ -1,3 +1,4 @@
+import { resolve as absolute } from 'node:path';
 import { folderFingerprint } from '../data/load.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
@@ -133,6 +134,7 @@ export interface ResumeChanges {
   readonly threads?: number | undefined;
   readonly device?: string | undefined;
   readonly live?: boolean | number | undefined;
+  readonly cache?: string | undefined;
 }
 
 /** Continues an opened run; `changes` are the options that replace the recorded ones. */
@@ -159,7 +161,8 @@ export async function continueRun(run: OpenRun, changes: ResumeChanges, context:
 /** Loads what the run trains with, and requires it to be what it was. `ranks`: of the last saved epoch. */
 async function prepareAgain(run: OpenRun, changes: ResumeChanges, ranks: number, context: Context): Promise<Materials> {
   const recorded = run.record.options;
-  const options = { ...recorded, ...placedAgain(recorded, changes, ranks, context) };
+  const cache = changes.cache === undefined ? {} : { cache: absolute(changes.cache) };
+  const options = { ...recorded, ...cache, ...placedAgain(recorded, changes, ranks, context) };
   requireComputable(options, context.group.size);
   const { threads, device } = options;
   if (threads !== recorded.threads || (device !== recorded.device && context.group.first)) {

@@ -1,20 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { argmax } from '../../src/inference/logits.js';
-import {
-  addon,
-  type EpochEvent,
-  type NamedTensor,
-  type NativeEvent,
-  type RunJob,
-  type StepEvent,
-} from '../../src/native/addon.js';
-import { digest, floats, images, named, type Recorded, scratch, tinyJob, train } from './tiny.js';
+import { addon, type EpochEvent, type NamedTensor, type RunJob } from '../../src/native/addon.js';
+import { digest, floats, images, named, type Recorded, scratch, stepsOf, tinyJob, train } from './tiny.js';
 
 const last = (epochs: readonly EpochEvent[]): EpochEvent => epochs.at(-1) as EpochEvent;
-const stepsOf = (events: readonly { readonly type: string }[]) =>
-  events.filter((event): event is StepEvent => event.type === 'step');
 
 describe('a run', () => {
   it('with the same seed is the same to the bit, with another it is not', async () => {
@@ -123,50 +112,6 @@ describe('a run', () => {
       return named(network, 'features.1.running_mean').data;
     };
     expect(await statistics(tinyJob({ settings: { innerSteps: 3 } }))).toEqual(await statistics(scratch()));
-  });
-});
-
-describe('trying learning rates', () => {
-  const tryRates = async (job: RunJob, rates: readonly number[]) => {
-    const events: NativeEvent[] = [];
-    const run = new (addon().Run)(job, (event) => events.push(event));
-    await run.tryRates(rates);
-    expect(events.every(({ type }) => type === 'step')).toBe(true);
-    return stepsOf(events);
-  };
-
-  it.each([
-    ['scratch', scratch],
-    ['l2t-ww, whose meta-networks stay', () => tinyJob({ settings: { metaLr: 0, metaWeightDecay: 0 } })],
-  ])('takes the real steps of training: %s', async (_, job) => {
-    const losses = (steps: readonly StepEvent[]) => steps.map((step) => step.losses);
-    const trained = stepsOf((await train(job())).events).slice(0, 4);
-    expect(losses(await tryRates(job(), Array(4).fill(0.05)))).toEqual(losses(trained));
-  });
-
-  it('goes through the epochs for as long as there are rates, and takes each', async () => {
-    const steps = await tryRates(scratch(), [1e-9, 1e-9, 1e-9, 1e-9, 0.5, 0.5, 1e-9, 1e-9, 1e-9]);
-    expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    const still = await tryRates(scratch(), Array(9).fill(1e-9));
-    expect(steps.slice(0, 5).map(({ losses }) => losses.org)).toEqual(
-      still.slice(0, 5).map(({ losses }) => losses.org),
-    );
-    expect(steps[6]?.losses.org).not.toBeCloseTo(still[6]?.losses.org as number, 3);
-  });
-
-  it('ends at an infinite loss, and refuses what is no rate', async () => {
-    const steps = await tryRates(scratch(), [1e-3, 1e30, 1e30, 1e30, 1e-3, 1e-3, 1e-3, 1e-3]);
-    expect(steps.at(-1)?.losses.org).toBe(Number.POSITIVE_INFINITY);
-    expect(steps.length).toBeLessThan(8);
-    for (const rates of [[], [0], [Number.NaN], ['0.1']]) {
-      await expect(tryRates(scratch(), rates as number[])).rejects.toMatchObject({ code: 'INVALID_OPTION' });
-    }
-  });
-
-  it('a list of four billion holes is refused at its first', async () => {
-    const rates: number[] = [];
-    rates.length = 2 ** 32 - 1;
-    await expect(tryRates(scratch(), rates)).rejects.toMatchObject({ code: 'INVALID_OPTION' });
   });
 });
 
@@ -336,47 +281,4 @@ it('the parameters that no loss reaches decay all the same', async () => {
     return Math.hypot(...values);
   };
   expect((await norm(2)) / (await norm(1))).toBeCloseTo(1 - 0.1 * 0.5, 5);
-});
-
-describe('step events behind a blocked event loop', () => {
-  /**
-   * Blocks this thread until the trainer's rests for a second: it waits for the epoch to be saved. On a busy machine, it
-   * may get no time for a part of a second before.
-   */
-  function blockUntilIdle(): void {
-    const cell = new Int32Array(new SharedArrayBuffer(4));
-    for (let slice = 0, idle = 0; slice < 600 && idle < 10; slice++) {
-      const before = process.cpuUsage();
-      Atomics.wait(cell, 0, 0, 100);
-      const { user, system } = process.cpuUsage(before);
-      idle = user + system < 20_000 && !othersWantTime() ? idle + 1 : 0;
-    }
-  }
-
-  /** Does another thread run, or wait for a processor or a disk? */
-  function othersWantTime(): boolean {
-    const folder = '/proc/self/task';
-    return readdirSync(folder).some((thread) => {
-      if (Number(thread) === process.pid) return false;
-      try {
-        return /\) [RD] /.test(readFileSync(join(folder, thread, 'stat'), 'latin1'));
-      } catch {
-        return false; // it has ended
-      }
-    });
-  }
-
-  it('do not pile up: the newest stay', async () => {
-    const steps: number[] = [];
-    const job = scratch({ train: images(800), batch: 2, epochs: 1 });
-    const run = new (addon().Run)(job, (event) => {
-      if (event.type !== 'step') return run.saved();
-      steps.push(event.step);
-      if (steps.length === 1) blockUntilIdle();
-    });
-    await run.start();
-    expect(steps.length).toBeLessThan(300);
-    const late = steps.slice(-256);
-    expect(late).toEqual(Array.from({ length: 256 }, (_, k) => 400 - 255 + k));
-  });
 });

@@ -7,6 +7,7 @@ import {
   type RunJob,
   type RunResult,
   type SaveEvent,
+  type StepEvent,
 } from '../../src/native/addon.js';
 import { type MethodName, type SettingValues, settingsOf } from '../../src/options/methods.js';
 import { imagenetNormalisation } from '../../src/options/networks.js';
@@ -118,3 +119,6 @@ export async function train(
     result,
   };
 }
+
+export const stepsOf = (events: readonly { readonly type: string }[]) =>
+  events.filter((event): event is StepEvent => event.type === 'step');
