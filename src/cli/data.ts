@@ -48,23 +48,28 @@ function format({
   warnings,
   imagesPerSecond,
 }: DataReport): string {
-  const head = ['split', 'images', 'a class', 'short side', 'long side', 'damaged', 'repeated'];
+  const head = ['split', 'images', 'a class', 'short side', 'long side', 'turned', 'damaged', 'repeated'];
   const rows = splits.map((split) => [
     split.split,
     String(split.images),
     spread(split.perClass),
     sides(split.short),
     sides(split.long),
+    String(split.turned),
     String(split.damaged.length),
     String(split.repeated),
   ]);
   // A damaged row group is the problem of each of its images.
   const damaged = [...new Set(splits.flatMap((split) => split.damaged.map(({ problem }) => problem)))];
   const twice = shared.map(({ images, splits: [one, other] }) => `${images[0]} (${one}) and ${images[1]} (${other})`);
+  const turned = splits.some((split) => split.turned > 0);
   return `${[
     `${printable(folder)}: ${layout}, ${counted(classNames.length, 'class', 'classes')}${folds > 0 ? `, ${folds} folds` : ''}`,
     ...(columns ? [`images in the column ${shown(columns.image)}, labels in ${shown(columns.label)}`] : []),
     table(head, rows),
+    ...(turned
+      ? ['turned: stored turned or mirrored, with an EXIF orientation that says so; they are read upright']
+      : []),
     ...listed('damaged', damaged),
     ...listed('in two splits', twice),
     ...warnings.map((warning) => `warning: ${warning}`),

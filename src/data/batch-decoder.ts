@@ -56,7 +56,7 @@ export class BatchDecoder {
     return this.#ended ? undefined : pixels;
   }
 
-  /** The crop box is chosen at the image's size on disk, so it does not depend on a reduction. */
+  /** The crop box is chosen at the size of the upright image in its file, so it does not depend on a reduction. */
   async #cropped({ list, size }: StreamedImages, index: number, draws: Float64Array): Promise<Uint8Array> {
     let box: Box = { top: 0, left: 0, height: 0, width: 0 };
     let whole = { height: 0, width: 0 };

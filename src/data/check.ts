@@ -51,6 +51,8 @@ export interface SplitReport {
   readonly short?: Sides;
   /** The same of their long sides. */
   readonly long?: Sides;
+  /** Number of images with an EXIF orientation that says that they are stored turned or mirrored; they are read upright. */
+  readonly turned: number;
   /** The images that cannot be decoded. */
   readonly damaged: readonly DamagedImage[];
   /** Number of images that equal an earlier image of this split. */
@@ -130,6 +132,7 @@ interface Seen {
   readonly content: string;
   readonly short: number;
   readonly long: number;
+  readonly turned: boolean;
 }
 
 interface DecodedSplit {
@@ -155,9 +158,9 @@ async function decodeEvery(
 
 async function see(list: ImageList, index: number): Promise<Seen | L2TError> {
   try {
-    const { pixels, height, width } = await list.read(index);
+    const { pixels, height, width, turned = false } = await list.read(index);
     const content = createHash('sha256').update(`${height} ${width} `).update(pixels).digest('base64');
-    return { content, short: Math.min(height, width), long: Math.max(height, width) };
+    return { content, short: Math.min(height, width), long: Math.max(height, width), turned };
   } catch (error) {
     if (error instanceof L2TError && !isForWantOfFiles(error) && !isLimitError(error)) return error;
     throw error;
@@ -179,6 +182,7 @@ function describe({ split, list, images }: DecodedSplit, classes: number): Split
     split,
     images: list.count,
     perClass: countPerClass(list.labels, classes),
+    turned: sound.filter(({ turned }) => turned).length,
     damaged,
     ...(sound.length > 0 && {
       short: range(sound.map(({ short }) => short)),

@@ -13,13 +13,19 @@ export interface DecodedImage {
   readonly width: number;
 }
 
+/** An image of a file or an array. */
+export interface ReadImage extends DecodedImage {
+  /** Is the image stored turned or mirrored, with an EXIF orientation that says so? Its pixels and sides are upright. */
+  readonly turned?: boolean;
+}
+
 /**
- * Takes an image's height and width on disk, in pixels, and returns the factor by which a JPEG may be reduced while it
- * is decoded. Why 3 and 5: sharp decodes at 1/2 or 1/4 only if the factor is greater than 2 or 4.
+ * Takes the height and width of an image, upright, in pixels, and returns the factor by which a JPEG may be reduced
+ * while it is decoded. Why 3 and 5: sharp decodes at 1/2 or 1/4 only if the factor is greater than 2 or 4.
  */
 export type Reduction = (height: number, width: number) => 1 | 3 | 5;
 
-/** 64 megapixels, so that a decompression bomb takes 200 MB for each core; progressive or interlaced, about 400 MB. */
+/** 64 megapixels: docs/serving.md lists how much memory an image of that size takes while it is decoded. */
 export const maxPixels = 2 ** 26;
 /** The longest side that the addon can resize, pixels. */
 const maxSide = 100_000;
@@ -44,58 +50,93 @@ export function looksLikeImage(start: Uint8Array): boolean {
  *
  * Throws its errors; FILE_ACCESS if the file cannot be read.
  */
-export async function decodeImage(file: string, reduction?: Reduction): Promise<DecodedImage> {
-  return decodeBytes(await readWhole(file, maxFileBytes), file, reduction);
+export async function decodeImage(file: string, reduction?: Reduction, limit?: number): Promise<ReadImage> {
+  return decodeBytes(await readWhole(file, maxFileBytes), file, reduction, limit);
 }
 
 /**
- * Decodes the bytes of a PNG, JPEG, WebP or GIF file to 8-bit RGB, with the same result as Pillow's `convert('RGB')`:
- * embedded colour profiles and the EXIF orientation are ignored; alpha is dropped, not blended (transparent parts of a
- * GIF become black); grey is repeated three times; 16 bits keep their upper 8; CMYK is multiplied out; of an animation,
- * the first picture is taken. `reduction` is called for every format, with the sides on disk; only a JPEG is reduced by
- * its result. A JPEG of 12 megapixels then takes four fifths of the time (factor 3) or half of it (factor 5). Messages
- * call the image `name`.
+ * Decodes the bytes of a PNG, JPEG, WebP or GIF file to 8-bit RGB, with the same result as Pillow's `exif_transpose` and
+ * `convert('RGB')`: the EXIF orientation is applied, as far as it can be read; embedded colour profiles are ignored;
+ * alpha is dropped, not blended (transparent parts of a GIF become black); grey is repeated three times; 16 bits keep
+ * their upper 8; CMYK is multiplied out; of an animation, the first picture is taken. `reduction` is called for every
+ * format; only a JPEG is reduced by its result. A JPEG of 12 megapixels then takes four fifths of the time (factor 3) or
+ * half of it (factor 5). Messages call the image `name`.
  *
- * Throws INVALID_DATA if the content is damaged, of another format, above 64 megapixels or 100,000 pixels a side;
+ * Throws INVALID_DATA if the content is damaged, of another format, above `limit` pixels or 100,000 pixels a side;
  * OUT_OF_MEMORY, OUT_OF_THREADS.
  */
-export async function decodeBytes(bytes: Uint8Array, name: string, reduction?: Reduction): Promise<DecodedImage> {
+export async function decodeBytes(
+  bytes: Uint8Array,
+  name: string,
+  reduction?: Reduction,
+  limit = maxPixels,
+): Promise<ReadImage> {
   if (!looksLikeImage(bytes)) {
     throw new L2TError('INVALID_DATA', `${name} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.`);
   }
   try {
-    const image = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: maxPixels });
+    const input = exifFirst(bytes);
+    const image = sharp(input, { failOn: 'error', ignoreIcc: true, limitInputPixels: limit, autoOrient: true });
     const isJpeg = bytes[0] === 0xff;
-    const metadata = await image.metadata();
-    const cmyk = isJpeg && metadata.space === 'cmyk';
-    const factor = reduction?.(metadata.height, metadata.width) ?? 1;
+    const { autoOrient: upright, orientation = 1, space } = await image.metadata();
+    const cmyk = isJpeg && space === 'cmyk';
+    const factor = reduction?.(upright.height, upright.width) ?? 1;
     if (isJpeg && factor > 1) {
-      const [width, height] = [metadata.width, metadata.height].map((side) => Math.ceil(side / factor));
+      const [width, height] = [upright.width, upright.height].map((side) => Math.ceil(side / factor));
       image.resize({ width, height, fit: 'fill', kernel: 'linear' });
     }
     const rgb = cmyk
       ? image.pipelineColourspace('cmyk').toColourspace('cmyk')
       : image.removeAlpha().toColourspace('srgb');
-    if (Math.max(metadata.height, metadata.width) > maxSide) throw new Error('it is over 100,000 pixels long');
+    if (Math.max(upright.height, upright.width) > maxSide) throw new Error('it is over 100,000 pixels long');
     const { data, info } = await rgb.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
-    return { pixels: cmyk ? cmykToRgb(data) : data, height: info.height, width: info.width };
+    const { height, width } = info;
+    return { pixels: cmyk ? cmykToRgb(data) : data, height, width, ...(orientation > 1 && { turned: true }) };
   } catch (cause) {
-    const limit = limitError(cause);
-    if (limit) throw limit;
-    const reason = (cause as Error).message.split('\n')[0];
-    throw new L2TError('INVALID_DATA', `${name} cannot be decoded: ${reason}. Replace or remove it.`, { cause });
+    const problem = limitError(cause);
+    if (problem) throw problem;
+    const [reason = ''] = (cause as Error).message.split('\n');
+    const said = /exceeds pixel limit/.test(reason) ? `it has more than ${limit} pixels` : reason;
+    throw new L2TError('INVALID_DATA', `${name} cannot be decoded: ${said}. Replace or remove it.`, { cause });
   }
 }
 
-/** (1 − C)(1 − K) for each channel, with Pillow's 8-bit rounding. Pixels × 4 → pixels × 3. */
-function cmykToRgb(cmyk: Uint8Array): Uint8Array {
-  const rgb = new Uint8Array((cmyk.length / 4) * 3);
-  for (let from = 0, to = 0; from < cmyk.length; from += 4) {
-    const white = 255 - (cmyk[from + 3] as number);
+/** Names of a PNG's chunks, as numbers. */
+const chunks = { IDAT: 0x49444154, eXIf: 0x65584966 };
+
+/**
+ * A PNG's EXIF data may stand behind its pixels, where libpng does not look for them in time: they are moved to the
+ * front. Other files are returned as they are.
+ */
+function exifFirst(bytes: Uint8Array): Uint8Array {
+  if (bytes[0] !== 0x89) return bytes;
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  let pixels = 0;
+  for (let at = 8; at + 12 <= file.length; at += 12 + file.readUInt32BE(at)) {
+    const type = file.readUInt32BE(at + 4);
+    if (type === chunks.IDAT) pixels ||= at;
+    if (type !== chunks.eXIf) continue;
+    const end = at + 12 + file.readUInt32BE(at);
+    if (pixels === 0 || end > file.length) return bytes;
+    return Buffer.concat([
+      file.subarray(0, pixels),
+      file.subarray(at, end),
+      file.subarray(pixels, at),
+      file.subarray(end),
+    ]);
+  }
+  return bytes;
+}
+
+/** (1 − C)(1 − K) for each channel, with Pillow's 8-bit rounding. Overwrites pixels × 4 by pixels × 3, which it returns. */
+function cmykToRgb(pixels: Uint8Array): Uint8Array {
+  let to = 0;
+  for (let from = 0; from < pixels.length; from += 4) {
+    const white = 255 - (pixels[from + 3] as number);
     for (let channel = 0; channel < 3; channel++) {
-      const product = (cmyk[from + channel] as number) * white + 128;
-      rgb[to++] = Math.max(0, white - (((product >> 8) + product) >> 8));
+      const product = (pixels[from + channel] as number) * white + 128;
+      pixels[to++] = Math.max(0, white - (((product >> 8) + product) >> 8));
     }
   }
-  return rgb;
+  return pixels.subarray(0, to);
 }

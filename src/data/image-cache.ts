@@ -81,7 +81,7 @@ async function entryName(list: ImageList, index: number, short: number): Promise
   const name = list.name(index);
   const path = list.file(index);
   const changed = path === undefined ? 0 : (await reaching(path, () => stat(path))).mtimeMs;
-  const key = createHash('sha256').update(JSON.stringify(['l2t-native 1', absolute(name), changed, short]));
+  const key = createHash('sha256').update(JSON.stringify(['l2t-native 2', absolute(name), changed, short]));
   const digest = key.update(await list.identity(index)).digest('hex');
   return join(digest.slice(0, 2), digest);
 }

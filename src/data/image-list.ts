@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type DecodedImage, decodeImage, type Reduction } from './decode.js';
+import { decodeImage, type ReadImage, type Reduction } from './decode.js';
 import { fileSize } from './reading.js';
 
 /** The labelled images of one split. An image is decoded only when it is read. */
@@ -14,11 +14,11 @@ export interface ImageList {
   /** The name of image `index` in messages: its file, and its index in the file if it holds several images. */
   name(index: number): string;
   /**
-   * Image `index`, whole, as 8-bit RGB. `reduction` is called once; a JPEG is reduced by its result.
+   * Image `index`, whole and upright, as 8-bit RGB. `reduction` is called once; a JPEG is reduced by its result.
    *
    * Throws INVALID_DATA if the image is damaged, of another format or too large; FILE_ACCESS.
    */
-  read(index: number, reduction?: Reduction): Promise<DecodedImage>;
+  read(index: number, reduction?: Reduction): Promise<ReadImage>;
   /** The index of image `index` in the data set's own list; a subset keeps it. */
   position(index: number): number;
   /** Identifies image `index` without decoding it: the name and size of its file, or its pixels. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { checkData } from '../../src/index.js';
 import { cli } from '../tiny.js';
@@ -24,6 +25,7 @@ describe('data check', () => {
         split: 'train',
         images: 7,
         perClass: [5, 2],
+        turned: 0,
         damaged: [],
         repeated: 1,
         short: { min: 32, median: 32, max: 40 },
@@ -33,6 +35,7 @@ describe('data check', () => {
         split: 'test',
         images: 2,
         perClass: [1, 1],
+        turned: 0,
         damaged: [],
         repeated: 0,
         short: { min: 32, median: 32, max: 32 },
@@ -57,12 +60,15 @@ describe('data check', () => {
   it('names every damaged file, goes on, and fails in the end', async () => {
     const data = await photos();
     write(join(data, 'train', 'b', '1.png'), 'no image');
+    const lying = sharp(await encode(pattern(7), 32, 32, 'png')).withMetadata({ orientation: 6 });
+    write(join(data, 'train', 'a', 'lying.jpg'), await lying.jpeg().toBuffer());
     write(join(data, 'test', 'a', 'x.jpg'), (await encode(pattern(9), 32, 32, 'jpeg')).subarray(0, 300));
     const { code, stdout } = await cli(['data', 'check', data]);
     expect(code).toBe(1);
     expect(stdout).toMatch(/b\/1\.png is not a PNG/);
     expect(stdout).toMatch(/a\/x\.jpg cannot be decoded/);
-    expect(stdout).toMatch(/train +7 +2 to 5 .* 1 +1 *\n/);
+    expect(stdout).toMatch(/train +8 +2 to 6 .* 1 +1 +1 *\n/);
+    expect(stdout).toMatch(/^turned: stored turned or mirrored/m);
   });
 
   it('stops when aborted', async () => {
