@@ -39,6 +39,7 @@ export type { GroupOptions } from './group/options.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
 export type { ImageInput } from './inference/image-input.js';
 export {
+  type DecodingOptions,
   type FeatureMap,
   type InferenceOptions,
   Network,

@@ -15,14 +15,22 @@ export const evaluationBatch = (size: number): number => (size < largeSize ? 256
  * - size < 64 (networks for 32×32 images): it is squashed to a square.
  * - size ≥ 64 (networks for 224×224): the short side becomes size · 256/224, rounded, the long side in proportion,
  *   rounded down; then the centre is cropped. At 224 this is the usual "resize to 256, crop the centre".
+ *
+ * Throws INVALID_DATA if the image would be resized to more than `limit` pixels.
  */
-export async function fitImage(image: DecodedImage, size: number, resize: Resize, file: string): Promise<Uint8Array> {
+export async function fitImage(
+  image: DecodedImage,
+  size: number,
+  resize: Resize,
+  file: string,
+  limit = maxPixels,
+): Promise<Uint8Array> {
   const { pixels, height, width } = image;
   if (height === size && width === size) return pixels;
   if (size < largeSize) return resize(pixels, height, width, size, size);
   const short = shortSide(size);
   const long = Math.floor((short * Math.max(height, width)) / Math.min(height, width));
-  if (short * long > maxPixels) {
+  if (short * long > limit) {
     throw new L2TError(
       'INVALID_DATA',
       `${file}: an image of ${width}×${height} is too narrow to be cut to ${size}×${size}. Crop it.`,

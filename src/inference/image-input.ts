@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { types } from 'node:util';
-import { type DecodedImage, decodeBytes, decodeImage } from '../data/decode.js';
+import { type DecodedImage, decodeBytes, decodeImage, maxPixels } from '../data/decode.js';
 import { L2TError } from '../errors.js';
+import type { Control } from '../options/arguments.js';
 import { guarded } from '../options/guarded.js';
 import type { ImageSource } from './inference.js';
 
@@ -11,11 +12,17 @@ import type { ImageSource } from './inference.js';
  */
 export type ImageInput = string | Uint8Array | DecodedImage;
 
+/** The limit of an encoded image's pixels. */
+export const aPixelLimit: Control<number> = {
+  allowed: `a whole number from 1 to ${maxPixels}`,
+  is: (value): value is number => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= maxPixels,
+};
+
 /**
- * Messages name an image by its path, or by its position, from 0.
+ * Messages name an image by its path, or by its position, from 0. Encoded images of more than `limit` pixels are refused.
  * @throws L2TError INVALID_OPTION if an element is not an ImageInput; the content is checked when the image is read.
  */
-export function imageSource(images: readonly ImageInput[]): ImageSource {
+export function imageSource(images: readonly ImageInput[], limit?: number): ImageSource {
   const kinds = 'paths, Buffers of encoded images, or {pixels: Uint8Array (height × width × 3), height, width}';
   const wrong = guarded('The list of images', () => {
     if (!Array.isArray(images)) throw new L2TError('INVALID_OPTION', `Images are given as a list of ${kinds}.`);
@@ -26,7 +33,7 @@ export function imageSource(images: readonly ImageInput[]): ImageSource {
     const image = images[index] as ImageInput;
     return typeof image === 'string' ? image : `Image ${index}`;
   };
-  return { count: images.length, name, read: (index) => read(images[index] as ImageInput, name(index)) };
+  return { count: images.length, name, read: (index) => read(images[index] as ImageInput, name(index), limit) };
 }
 
 function isInput(image: unknown): image is ImageInput {
@@ -38,16 +45,20 @@ function isInput(image: unknown): image is ImageInput {
   return pixels.length === (height as number) * (width as number) * 3;
 }
 
-async function read(image: ImageInput, name: string): Promise<DecodedImage> {
-  if (typeof image !== 'string') return readBytes(image, name);
-  return decodeImage(image).catch(async (error: unknown) => {
+async function read(image: ImageInput, name: string, limit: number | undefined): Promise<DecodedImage> {
+  if (typeof image !== 'string') return readBytes(image, name, limit);
+  return decodeImage(image, undefined, limit).catch(async (error: unknown) => {
     throw (await wrongPath(image)) ?? error;
   });
 }
 
-async function readBytes(image: Uint8Array | DecodedImage, name: string): Promise<DecodedImage> {
+async function readBytes(
+  image: Uint8Array | DecodedImage,
+  name: string,
+  limit: number | undefined,
+): Promise<DecodedImage> {
   const own = guarded(name, () => copyOf(image, name));
-  return types.isUint8Array(own) ? decodeBytes(own, name) : own;
+  return types.isUint8Array(own) ? decodeBytes(own, name, undefined, limit) : own;
 }
 
 /**

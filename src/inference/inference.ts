@@ -61,10 +61,10 @@ export class Inference {
    */
   async *batches(
     source: ImageSource,
-    options: { batch?: number | undefined; signal?: AbortSignal | undefined; features?: boolean },
+    options: { batch?: number | undefined; signal?: AbortSignal | undefined; maxPixels?: number; features?: boolean },
   ): AsyncGenerator<InferredBatch, void> {
-    const { batch = evaluationBatch(this.size), signal, features = false } = options;
-    const read = (first: number) => readImages(source, first, batch, this.size, signal);
+    const { batch = evaluationBatch(this.size), signal, maxPixels, features = false } = options;
+    const read = (first: number) => this.#read(source, first, batch, signal, maxPixels);
     let images = await read(0);
     for (let first = 0; first < source.count; first += batch) {
       throwIfAborted('The inference', signal);
@@ -73,6 +73,14 @@ export class Inference {
       yield { first, outcomes: toOutcomes(images, logits), ...others };
       images = next;
     }
+  }
+
+  /**
+   * Image `index`, fitted to the network's size.
+   * @throws L2TError as `source.read`; INVALID_DATA if it is too narrow.
+   */
+  async fit(source: ImageSource, index: number, maxPixels?: number): Promise<Uint8Array> {
+    return fitImage(await source.read(index), this.size, addon().resize, source.name(index), maxPixels);
   }
 
   /**
@@ -93,6 +101,30 @@ export class Inference {
     return median(times);
   }
 
+  /**
+   * Reads images `first` … `first` + `batch` − 1 (fewer at the end), fitted to the network's size. An image that cannot
+   * be read gives its error.
+   */
+  async #read(
+    source: ImageSource,
+    first: number,
+    batch: number,
+    signal: AbortSignal | undefined,
+    maxPixels: number | undefined,
+  ): Promise<(Uint8Array | L2TError)[]> {
+    const images: (Uint8Array | L2TError)[] = [];
+    await forEachParallel(Math.min(batch, source.count - first), async (k) => {
+      throwIfAborted('The inference', signal);
+      try {
+        images[k] = await this.fit(source, first + k, maxPixels);
+      } catch (error) {
+        if (!(error instanceof L2TError) || isLimitError(error)) throw error;
+        images[k] = error;
+      }
+    });
+    return images;
+  }
+
   /** The outputs for the images that could be read; empty if none could. */
   async #infer(images: readonly (Uint8Array | L2TError)[], features: boolean) {
     const readable = images.filter(isReadable);
@@ -107,31 +139,6 @@ export class Inference {
       "The network's outputs are NaN or infinite: its weights are damaged, or diverged in training. Use others.",
     );
   }
-}
-
-/**
- * Reads images `first` … `first` + `batch` − 1 (fewer at the end), fitted to the network's size. An image that cannot
- * be read gives its error.
- */
-async function readImages(
-  source: ImageSource,
-  first: number,
-  batch: number,
-  size: number,
-  signal: AbortSignal | undefined,
-): Promise<(Uint8Array | L2TError)[]> {
-  const images: (Uint8Array | L2TError)[] = [];
-  await forEachParallel(Math.min(batch, source.count - first), async (k) => {
-    throwIfAborted('The inference', signal);
-    const index = first + k;
-    try {
-      images[k] = await fitImage(await source.read(index), size, addon().resize, source.name(index));
-    } catch (error) {
-      if (!(error instanceof L2TError) || isLimitError(error)) throw error;
-      images[k] = error;
-    }
-  });
-  return images;
 }
 
 /** Each image's row of the logits, or the error why it could not be read. */

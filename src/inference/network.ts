@@ -1,3 +1,4 @@
+import type { DecodedImage } from '../data/decode.js';
 import { L2TError } from '../errors.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { type Checkpoint, loadCheckpoint, requireCheckpoint } from '../networks/checkpoint.js';
@@ -6,12 +7,14 @@ import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js'
 import type { Given } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { networkSchema, predictSchema } from '../options/schemas.js';
-import { type ImageInput, imageSource } from './image-input.js';
+import { aPixelLimit, type ImageInput, imageSource } from './image-input.js';
 import { Inference } from './inference.js';
 import { logSoftmax, ranked } from './logits.js';
 
 const placementSchema = networkSchema.pick({ size: true, device: true, threads: true });
 const inferenceSchema = predictSchema.pick({ batch: true });
+const inferenceControls = { signal: aSignal, maxPixels: aPixelLimit };
+const decodingSchema = predictSchema.pick({});
 const rankingSchema = predictSchema.pick({ batch: true, top: true });
 
 /** Side of the images in pixels (default: the checkpoint's); the device; the number of CPU threads. */
@@ -23,11 +26,18 @@ export type NetworkOptions = Given<typeof networkSchema> & {
   readonly onWarning?: ((message: string) => void) | undefined;
 };
 
+/** How an image is decoded. */
+export interface DecodingOptions {
+  /** Refuses encoded images of more pixels, and those too narrow to be fitted within as many. Default, and most: 2²⁶. */
+  readonly maxPixels?: number | undefined;
+}
+
 /** `batch`, images at a time, and what only the API has. */
-export type InferenceOptions = Given<typeof inferenceSchema> & {
-  /** Ends the call with L2TError ABORTED, at the next batch. */
-  readonly signal?: AbortSignal | undefined;
-};
+export type InferenceOptions = Given<typeof inferenceSchema> &
+  DecodingOptions & {
+    /** Ends the call with L2TError ABORTED, at the next batch. */
+    readonly signal?: AbortSignal | undefined;
+  };
 
 /** `top`, the number of labels an image, from 1 (default 5), and those of every inference. */
 export type PredictOptions = InferenceOptions & Given<typeof rankingSchema>;
@@ -109,6 +119,17 @@ export class Network {
   }
 
   /**
+   * Decodes an image and fits it to the network's size, which is what the other calls do first. They take the result in
+   * the image's place, and answer the same.
+   * @throws L2TError INVALID_DATA or FILE_ACCESS if it cannot be read; INVALID_OPTION for an input that is not an image.
+   */
+  async decode(image: ImageInput, given: DecodingOptions = {}): Promise<DecodedImage> {
+    const { maxPixels } = takeOptions(decodingSchema, given, { maxPixels: aPixelLimit }).control;
+    const pixels = await this.#inference.fit(imageSource([image], maxPixels), 0, maxPixels);
+    return { pixels, height: this.size, width: this.size };
+  }
+
+  /**
    * Classifies each image.
    * @throws L2TError INVALID_DATA or FILE_ACCESS, naming the first image that cannot be read; INVALID_OPTION for an
    * input that is not an image; INVALID_WEIGHTS if the network gives NaN or infinity; ABORTED.
@@ -127,9 +148,12 @@ export class Network {
     images: readonly ImageInput[],
     given: PredictOptions = {},
   ): AsyncGenerator<Prediction | L2TError, void> {
-    const { options, control } = takeOptions(rankingSchema, given, { signal: aSignal });
+    const { options, control } = takeOptions(rankingSchema, given, inferenceControls);
     const { batch, top = 5 } = options;
-    for await (const { outcomes } of this.#inference.batches(imageSource(images), { batch, ...control })) {
+    for await (const { outcomes } of this.#inference.batches(imageSource(images, control.maxPixels), {
+      batch,
+      ...control,
+    })) {
       for (const outcome of outcomes) yield outcome instanceof L2TError ? outcome : this.#rank(outcome, top);
     }
   }
@@ -139,8 +163,8 @@ export class Network {
    * @throws L2TError as `predict`; INVALID_OPTION also if they do not fit in memory.
    */
   async features(images: readonly ImageInput[], given: InferenceOptions = {}): Promise<readonly FeatureMap[]> {
-    const { options, control } = takeOptions(inferenceSchema, given, { signal: aSignal });
-    const source = imageSource(images);
+    const { options, control } = takeOptions(inferenceSchema, given, inferenceControls);
+    const source = imageSource(images, control.maxPixels);
     const maps = describeNetwork(this.spec, this.size).features.map(({ index, channels, size }): FeatureMap => {
       const shape = [source.count, channels, size, size] as const;
       return { index, shape, values: allocate(shape) };

@@ -30,7 +30,7 @@ export const rows: readonly Row[] = [
   { fits: /^npm install \.\/l2t-native-/, not: 'the file is not made here: npm run test:pack makes and installs one' },
   { fits: /^npx l2t-native (build|setup)\b/, not: 'downloads or compiles for minutes' },
   { fits: /^npm run (lint|format|option-help|docs:api)\b/, not: 'works on the repository itself' },
-  { fits: /^npm run (test:\w+|check:cuda|hashes|operations|bench:serving|bench:against)\b/, not: 'takes minutes' },
+  { fits: /^npm run (test:\w+|check:cuda|hashes|operations|bench:(serving|decoding|against))\b/, not: 'takes minutes' },
   { fits: /^npm run (test:\w+|check:(cuda|arm)|hashes|operations|bench:serving)\b/, not: 'takes minutes' },
   { fits: /^\.ci\/run$/, not: 'runs these tests' },
   { fits: /^l2t-native live /, not: 'serves a page until Ctrl-C' },

@@ -143,6 +143,53 @@ describe('predict', () => {
   });
 });
 
+describe('decode', () => {
+  it.each([32, 64])('what it gives is predicted as the image itself is, at %i', async (size) => {
+    const sized = Network.from({ ...checkpoint, size }, { device: 'cpu', threads: 1 });
+    const jpeg = await encode(pattern(5, 90, 70), 90, 70, 'jpeg');
+    const images = [await file(3), await png(4), jpeg, raw(6), { pixels: pattern(7, size), height: size, width: size }];
+    const decoded = await Promise.all(images.map((image) => sized.decode(image)));
+    expect(decoded.map(({ height, width, pixels }) => [height, width, pixels.length])).toEqual(
+      images.map(() => [size, size, 3 * size * size]),
+    );
+    expect(await sized.predict(decoded)).toEqual(await sized.predict(images));
+  });
+
+  it('throws for an image that cannot be read', async () => {
+    await expect(network.decode('none.png')).rejects.toMatchObject({ code: 'FILE_ACCESS' });
+    await expect(network.decode(Buffer.from('junk'))).rejects.toMatchObject({ code: 'INVALID_DATA' });
+    await expect(network.decode(7 as never)).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+  });
+});
+
+describe('maxPixels', () => {
+  it('refuses encoded images of more pixels, which are 40 × 50', async () => {
+    const images = [await png(1), await file(1)];
+    for (const image of images) {
+      const refused = { code: 'INVALID_DATA', message: expect.stringMatching(/it has more than 1999 pixels/) };
+      await expect(network.predict([image], { maxPixels: 1999 })).rejects.toMatchObject(refused);
+      await expect(network.features([image], { maxPixels: 1999 })).rejects.toMatchObject(refused);
+      await expect(network.decode(image, { maxPixels: 1999 })).rejects.toMatchObject(refused);
+      for await (const outcome of network.predictEach([image], { maxPixels: 1999 }))
+        expect(outcome).toMatchObject(refused);
+    }
+    expect(await network.predict(images, { maxPixels: 2000 })).toEqual(await network.predict(images));
+  });
+
+  it('refuses images so narrow that they would be fitted to more', async () => {
+    const large = Network.from({ ...checkpoint, size: 64 }, { device: 'cpu', threads: 1 });
+    const narrow = { pixels: pattern(1, 2, 40), height: 2, width: 40 };
+    await expect(large.decode(narrow, { maxPixels: 100_000 })).rejects.toMatchObject({ code: 'INVALID_DATA' });
+    await expect(large.decode(narrow)).resolves.toMatchObject({ height: 64, width: 64 });
+  });
+
+  it.each([0, 1.5, 2 ** 26 + 1, '5', null])('is a number of pixels, not %j', async (maxPixels) => {
+    const wrong = { code: 'INVALID_OPTION', message: expect.stringMatching(/^Option maxPixels .* from 1 to 67108864/) };
+    await expect(network.predict([], { maxPixels } as object)).rejects.toMatchObject(wrong);
+    await expect(network.decode(raw(1), { maxPixels } as object)).rejects.toMatchObject(wrong);
+  });
+});
+
 describe('features', () => {
   it('are those of the native network, whatever the batches', async () => {
     const images = Array.from({ length: 5 }, (_, seed) => ({ pixels: pattern(seed), height: 32, width: 32 }));

@@ -8,11 +8,10 @@ import sharp from 'sharp';
 const session = await InferenceSession.create(${JSON.stringify(file)});
 const [size, area] = [${size}, ${size ** 2}];
 const network = {
+  decode: (image) => sharp(image).resize(size, size, { fit: 'fill' }).removeAlpha().toColourspace('srgb').raw().toBuffer(),
   async *predictEach(images) {
-    const pixels = await Promise.all(images.map((image) =>
-      sharp(image).resize(size, size, { fit: 'fill' }).removeAlpha().toColourspace('srgb').raw().toBuffer()));
     const input = new Float32Array(images.length * 3 * area);
-    pixels.forEach((image, k) => {
+    images.forEach((image, k) => {
       for (let at = 0; at < area; at++) {
         for (let channel = 0; channel < 3; channel++) input[(3 * k + channel) * area + at] = image[3 * at + channel] / 255;
       }
