@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { packageRoot } from '../../scripts/build-native.mjs';
 import { Network } from '../../src/index.js';
 import { documentedServer, loadsNetwork, type Server, startServer, stopServer } from '../../tools/serving/server.js';
@@ -89,7 +89,7 @@ describe('the server of docs/serving.md', { timeout: 60_000 }, () => {
     checkpoint = await tinySource();
     server = await startServer(watched(checkpoint), temporaryFolder());
     image = await encode(pattern(1, 40, 30), 40, 30, 'png');
-  });
+  }, 180_000);
   afterAll(() => {
     server.child.kill('SIGKILL');
   });
@@ -152,7 +152,7 @@ describe('the server of docs/serving.md', { timeout: 60_000 }, () => {
     await Promise.all(Array.from({ length: 10 }, () => post(image)));
     expect(answered).toBeLessThan(4);
     expect((await Promise.all(before)).map(({ status }) => status)).toEqual(Array(6).fill(200));
-  });
+  }, 300_000);
 
   it('p99 of small images beside an interlaced PNG of 24 megapixels is at most 1 s more than without', async () => {
     /** Milliseconds of the slowest of 24 requests, 4 at a time. */
@@ -182,6 +182,7 @@ describe('the server of docs/serving.md', { timeout: 60_000 }, () => {
   it('counts the requests of clients that have gone, until their images are done', async () => {
     const few = watched(checkpoint).replace('const mostRequests = 128;', 'const mostRequests = 1;');
     const busy = await startServer(few, temporaryFolder());
+    onTestFinished(() => void busy.child.kill('SIGKILL'));
     const options = { method: 'POST', headers: { 'content-type': 'image/png' } };
     const leaving = new AbortController();
     const gone = fetch(busy.url, { ...options, body: slow, signal: leaving.signal }).catch(() => {});
@@ -191,9 +192,9 @@ describe('the server of docs/serving.md', { timeout: 60_000 }, () => {
     await delay(20);
     const status = async () => (await fetch(busy.url, { ...options, body: image })).status;
     expect(await status()).toBe(503);
-    await expect.poll(status, { ...patience, timeout: 60_000 }).toBe(200);
+    await expect.poll(status, { ...patience, timeout: 240_000 }).toBe(200);
     expect(await stopServer(busy)).toBe(0);
-  }, 120_000);
+  }, 300_000);
 
   it('has a limit of requests, also of those whose body does not come', async () => {
     const { port } = new URL(server.url);
