@@ -18,7 +18,17 @@ import { networkSchema } from '../options/schemas.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable, shown } from '../system/printable.js';
 import { describeNetwork, lastLayerOf } from './describe.js';
-import { lostHash, withHash } from './weights/content-hash.js';
+import {
+  type Described,
+  damaged,
+  describedBy,
+  exportedBy,
+  metadataOf,
+  normalisationSchema,
+  sizeSchema,
+  widthSchema,
+} from './metadata.js';
+import { withHash } from './weights/content-hash.js';
 import { loadWeights, type Weights } from './weights/load.js';
 import { classesOf, isBatchCount, matchWeights, type OptionNames } from './weights/match.js';
 import { safetensorsChunks } from './weights/safetensors.js';
@@ -38,49 +48,6 @@ export interface Checkpoint {
   readonly normalisation: Normalisation;
   /** Parameters, then running statistics, in the network's order. */
   readonly weights: readonly NamedTensor[];
-}
-
-const three = z.tuple([z.number(), z.number(), z.number()]);
-
-const json = <S extends z.ZodType>(schema: S) =>
-  z.string().transform((text, context): z.output<S> => {
-    try {
-      return schema.parse(JSON.parse(text)) as z.output<S>;
-    } catch {
-      context.addIssue('it is no JSON of the expected form');
-      return z.NEVER;
-    }
-  });
-
-/** The metadata of a safetensors file written by this package. */
-const described = z.object({
-  network: z.enum(networkNames),
-  classes: json(z.int().min(1)),
-  width: json(z.number().gt(0).lte(8)),
-  size: json(z.int().min(1).max(4096)),
-  class_names: json(z.array(z.string())),
-  normalisation: json(z.object({ mean: three, std: three })),
-});
-
-const formatName = 'l2t-native checkpoint 1';
-
-/** What `export --to torchvision` says beside PyTorch's names. */
-const exported = described.pick({ size: true, class_names: true, normalisation: true }).partial({ class_names: true });
-
-/** Did this package write the file? */
-export const isOwn = (metadata: ReadonlyMap<string, string>): boolean => metadata.get('format') === formatName;
-
-/** The network's description in a file's metadata; undefined if another program wrote the file. */
-function describedBy(metadata: ReadonlyMap<string, string>, file: string): z.output<typeof described> | undefined {
-  if (!isOwn(metadata)) return undefined;
-  if (lostHash(metadata)) {
-    throw new L2TError('INVALID_WEIGHTS', `${file}: its metadata entry 'sha256' is damaged. Fetch or save it again.`);
-  }
-  const parsed = described.safeParse(Object.fromEntries(metadata));
-  // No names: a network from a file without any was written.
-  if (parsed.success && [0, parsed.data.classes].includes(parsed.data.class_names.length)) return parsed.data;
-  const field = parsed.success ? 'class_names' : String(parsed.error.issues[0]?.path[0]);
-  throw new L2TError('INVALID_WEIGHTS', `${file}: its metadata entry '${field}' is damaged. Fetch or save it again.`);
 }
 
 /** How to read a checkpoint, where it does not say so itself. */
@@ -127,7 +94,8 @@ export async function loadCheckpoint(path: string, given: CheckpointOptions = {}
     names: optionNamesControl,
     onWarning: aMessageListener,
   });
-  return toCheckpoint(await loadWeights(requirePath(path, 'The checkpoint')), path, { ...options, ...control });
+  const file = requirePath(path, 'The checkpoint');
+  return toCheckpoint(await loadWeights(file), file, { ...options, ...control });
 }
 
 /**
@@ -143,11 +111,19 @@ export async function readCheckpoint(given: string | Checkpoint, options: Checkp
       'network, width and strict say how a file is read: a checkpoint in memory needs none.',
     );
   }
-  const checkpoint = requireCheckpoint(given, "a path, or a run's result.network");
-  const { network, weights } = checkpoint;
+  const checkpoint = ownCheckpoint(given, "a path, or a run's result.network", names);
+  return { ...checkpoint, size: size ?? checkpoint.size };
+}
+
+/** A copy of a caller's checkpoint, checked: the caller may change the original while the copy is in use. */
+function ownCheckpoint(given: unknown, allowed?: string, names = optionNames): Checkpoint {
+  const checkpoint = requireCheckpoint(given, allowed);
+  const { network } = checkpoint;
+  const copies = guarded('The checkpoint', () =>
+    checkpoint.weights.map((tensor) => ({ ...tensor, data: new Uint8Array(tensor.data) })),
+  );
   const match = { file: 'The checkpoint', network: network.name, names, strict: false };
-  const matched = matchWeights(toTensorMap(weights), tensorsOf(network), match);
-  return { ...checkpoint, size: size ?? checkpoint.size, weights: matched.weights };
+  return { ...checkpoint, weights: matchWeights(toTensorMap(copies), tensorsOf(network), match).weights };
 }
 
 /** The parameters and running statistics of a network. */
@@ -165,13 +141,13 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   requireExpected(`${path} holds`, held && `a ${held}`, wanted && `a ${wanted}`, names.network);
   requireExpected(`${path} has the width`, said?.width, options.width, names.width);
   const name = wanted ?? said?.network;
-  const classes = classesOf(tensors, path, lastWeights(name));
+  const classes = countClasses(tensors, path, said, name);
   if (name === undefined) {
     const which = held === undefined ? `, one of ${networkNames.join(', ')}` : ` ${held}, which its entries fit`;
     throw new L2TError('INVALID_OPTION', `${path} does not say which network it holds: give ${names.network}${which}.`);
   }
   const network = { name, classes, width: options.width ?? said?.width ?? 1 };
-  const more = said ?? exported.safeParse(Object.fromEntries(metadata)).data;
+  const more = said ?? exportedBy(metadata, path);
   const match = { file: path, network: name, names, strict: options.strict ?? false };
   const { weights, extra } = matchWeights(tensors, tensorsOf(network), match);
   if (extra.length > 0) options.onWarning?.(extraEntries(path, extra, names));
@@ -203,6 +179,21 @@ function lastWeights(network: NetworkName | undefined): string[] {
   return [...new Set(names.map((name) => lastLayerOf({ name, classes: 1, width: 1 })[0] as string))];
 }
 
+/**
+ * The number of classes of the weights.
+ * @throws L2TError WEIGHTS_MISMATCH if they hold no classifier; INVALID_WEIGHTS if the metadata says another number.
+ */
+function countClasses(
+  tensors: TensorMap,
+  path: string,
+  said: Described | undefined,
+  network: NetworkName | undefined,
+): number {
+  const classes = classesOf(tensors, path, lastWeights(network));
+  if (said !== undefined && said.classes !== classes) throw damaged(path, 'classes');
+  return classes;
+}
+
 /** What a weights file shows of its network. */
 export interface HeldNetwork {
   /** The network that it names, or whose entries it has. */
@@ -221,7 +212,7 @@ export async function networkIn(path: string, width = 1): Promise<HeldNetwork> {
   const { tensors, metadata } = await loadWeights(path);
   refuseTimm(tensors, path);
   const said = describedBy(metadata, path);
-  classesOf(tensors, path, lastWeights(said?.network)); // throws where it holds no classifier
+  countClasses(tensors, path, said, said?.network);
   return { network: said?.network ?? networkOf(tensors, width), size: said?.size, width: said?.width };
 }
 
@@ -257,28 +248,14 @@ function extraEntries(path: string, extra: readonly string[], { strict }: Option
   return `${printable(path)} has entries that the network does not: ${names.join(', ')}${more} (${strict} refuses them)`;
 }
 
-/** The metadata for a checkpoint. It holds no time, path or host, so equal runs give equal bytes. */
-function metadataOf({ network, size, classNames, normalisation }: Checkpoint): Map<string, string> {
-  const { features } = describeNetwork(network, size);
-  return new Map([
-    ['format', formatName],
-    ['network', network.name],
-    ['classes', String(network.classes)],
-    ['width', String(network.width)],
-    ['size', String(size)],
-    ['class_names', JSON.stringify(classNames ?? [])],
-    ['normalisation', JSON.stringify(normalisation)],
-    ['features', JSON.stringify(features.map(({ index, channels, size }) => ({ index, channels, size })))],
-  ]);
-}
-
 /**
- * Writes a checkpoint as a safetensors file, completely or not at all.
- * @throws L2TError FILE_ACCESS; INVALID_OPTION if `checkpoint` or `path` is not valid.
+ * Writes a checkpoint as a safetensors file, completely or not at all. The file has the weights of the moment of the
+ * call.
+ * @throws L2TError FILE_ACCESS; INVALID_OPTION if `checkpoint` or `path` is not valid; WEIGHTS_MISMATCH, INVALID_WEIGHTS.
  */
 export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const checked = requireCheckpoint(checkpoint);
-  await writeFileAtomic(requirePath(path, 'The file to write'), checkpointChunks(checked));
+  const own = ownCheckpoint(checkpoint);
+  await writeFileAtomic(requirePath(path, 'The file to write'), checkpointChunks(own));
 }
 
 /** The bytes of a checkpoint's file, in parts. */
@@ -287,13 +264,13 @@ export function checkpointChunks(checkpoint: Checkpoint): Uint8Array[] {
   return safetensorsChunks(tensors, withHash(tensors, metadataOf(checkpoint)));
 }
 
-/** As `described`, so that what is written can be read again. */
+/** As the metadata of a file, so that what is written can be read again. */
 const checkpointSchema = z
   .object({
-    network: z.object({ name: z.enum(networkNames), classes: z.int().min(1), width: z.number().gt(0).lte(8) }),
-    size: z.int().min(1).max(4096),
+    network: z.object({ name: z.enum(networkNames), classes: z.int().min(1), width: widthSchema }),
+    size: sizeSchema,
     classNames: z.array(z.string()).optional(),
-    normalisation: z.object({ mean: three, std: three }),
+    normalisation: normalisationSchema,
     weights: z.array(
       z.object({ name: z.string(), dtype: z.string(), shape: z.array(z.int()), data: z.instanceof(Uint8Array) }),
     ),

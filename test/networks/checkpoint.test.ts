@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { evaluate, Network } from '../../src/index.js';
+import { evaluate, exportNetwork, Network } from '../../src/index.js';
 import { toTensorMap } from '../../src/native/tensor.js';
-import { loadCheckpoint } from '../../src/networks/checkpoint.js';
-import { writeSafetensors } from '../../src/networks/weights/safetensors.js';
+import { loadCheckpoint, networkIn, saveCheckpoint } from '../../src/networks/checkpoint.js';
+import { withHash } from '../../src/networks/weights/content-hash.js';
+import { readSafetensors, writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { cli, temporaryFolder, tinyData, tinySource } from '../tiny.js';
 
 const data = tinyData();
@@ -87,5 +88,55 @@ describe('a checkpoint of another network than expected', () => {
     }
     const args = ['predict', 'x.png', '--checkpoint', plain, '--network', 'resnet20', ...width];
     expect((await cli(args)).stderr).toMatch(/a resnet20 needs \[8, .*\]: check --network and --width\.\n$/);
+  });
+});
+
+describe('metadata that the weights or the options contradict', () => {
+  async function changed(file: string, entries: Record<string, string>): Promise<string> {
+    const { tensors, metadata } = await readSafetensors(file);
+    const said = new Map([...metadata, ...Object.entries(entries)]);
+    const path = join(temporaryFolder(), 'changed.safetensors');
+    await writeSafetensors(path, tensors, said.has('sha256') ? withHash(tensors, said) : said);
+    return path;
+  }
+  const damaged = (entry: string) => ({
+    code: 'INVALID_WEIGHTS',
+    message: expect.stringContaining(`its metadata entry '${entry}' is damaged`),
+  });
+
+  it.each([
+    ['size', { size: '7' }],
+    ['size', { size: '1025' }],
+    ['size', { size: '4096' }],
+    ['classes', { classes: '5', class_names: '[]' }],
+    ['classes', { classes: '1e15', class_names: '[]' }],
+    ['classes', { classes: '3', class_names: '["a","b","c"]' }],
+  ])('is refused: %s %j', async (entry, entries) => {
+    const file = await changed(described, entries);
+    await expect(loadCheckpoint(file)).rejects.toMatchObject(damaged(entry));
+    await expect(networkIn(file)).rejects.toMatchObject(damaged(entry));
+  });
+
+  it('is read where it fits: no names, and the smallest and largest size', async () => {
+    for (const size of [8, 1024]) {
+      const file = await changed(described, { size: String(size), class_names: '[]' });
+      expect(await loadCheckpoint(file)).toMatchObject({ size, classNames: undefined, network: { classes: 4 } });
+    }
+  });
+
+  it('is refused in a file for torchvision, too', async () => {
+    const exported = join(temporaryFolder(), 'exported.safetensors');
+    await exportNetwork(await tinySource({ name: 'resnet18' }), { to: 'torchvision', out: exported });
+    const file = await changed(exported, { size: '4096' });
+    await expect(loadCheckpoint(file, { network: 'resnet18' })).rejects.toMatchObject(damaged('size'));
+  });
+
+  it('is not written', async () => {
+    const checkpoint = await loadCheckpoint(described);
+    const out = join(temporaryFolder(), 'new.safetensors');
+    await expect(saveCheckpoint(out, { ...checkpoint, size: 4096 })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining("The checkpoint's size is"),
+    });
   });
 });

@@ -26,3 +26,30 @@ function fromHalf(bits: number): number {
   if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
   return exponent === 0 ? sign * fraction * 2 ** -14 : sign * (1 + fraction) * 2 ** (exponent - 15);
 }
+
+/** Bytes that are tested at once. */
+const part = 2 ** 20;
+
+/** Is every number of the tensor, which has a float type, finite once it is in float32? */
+export function isFiniteInFloat32({ dtype, data }: Tensor): boolean {
+  const test = tests.get(dtype);
+  if (test === undefined) throw new L2TError('INTERNAL', `A tensor of ${dtype} is not converted to float32.`);
+  for (let from = 0; from < data.length; from += part) {
+    // A copy, since a view into a file's bytes need not be aligned.
+    if (!test(new Uint8Array(data.subarray(from, from + part)).buffer)) return false;
+  }
+  return true;
+}
+
+/** NaN and the infinities have all bits of the exponent. */
+function noneHas(exponent: number, numbers: Uint16Array | Uint32Array): boolean {
+  for (let i = 0; i < numbers.length; i++) if (((numbers[i] as number) & exponent) === exponent) return false;
+  return true;
+}
+
+const tests: ReadonlyMap<DType, (bytes: ArrayBuffer) => boolean> = new Map([
+  ['float32', (bytes) => noneHas(0x7f800000, new Uint32Array(bytes))],
+  ['float64', (bytes) => new Float64Array(bytes).every((value) => Number.isFinite(Math.fround(value)))],
+  ['float16', (bytes) => noneHas(0x7c00, new Uint16Array(bytes))],
+  ['bfloat16', (bytes) => noneHas(0x7f80, new Uint16Array(bytes))],
+]);

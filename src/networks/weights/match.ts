@@ -2,6 +2,7 @@ import { L2TError } from '../../errors.js';
 import type { NamedTensor } from '../../native/addon.js';
 import { type DType, itemSize, type Tensor, type TensorMap } from '../../native/tensor.js';
 import { quoted } from '../../system/printable.js';
+import { isFiniteInFloat32 } from './float32.js';
 import { elementCount } from './strided.js';
 
 /** The names, for messages, of the options that describe a weights file. */
@@ -36,7 +37,8 @@ const mostNamed = 5;
 /**
  * Selects a network's parameters and buffers (`expected`) from a file's `tensors`. `num_batches_tracked` is unused
  * here, so it is neither expected nor extra.
- * @throws L2TError WEIGHTS_MISMATCH, naming what is missing, misshapen or (strict) extra.
+ * @throws L2TError WEIGHTS_MISMATCH, naming what is missing, misshapen or (strict) extra; INVALID_WEIGHTS for a NaN or
+ * an infinity.
  */
 export function matchWeights(
   tensors: TensorMap,
@@ -90,10 +92,16 @@ function fitting(
       `${file}: ${quoted(name)} has dtype ${tensor.dtype}, which is no float type: save it as float32.`,
     );
   }
-  if (elementCount(shape) * itemSize[tensor.dtype] === tensor.data.length) return tensor;
+  if (elementCount(shape) * itemSize[tensor.dtype] !== tensor.data.length) {
+    throw new L2TError(
+      'WEIGHTS_MISMATCH',
+      `${file}: ${quoted(name)} has ${tensor.data.length} bytes, which are not those of its shape and dtype.`,
+    );
+  }
+  if (isFiniteInFloat32(tensor)) return tensor;
   throw new L2TError(
-    'WEIGHTS_MISMATCH',
-    `${file}: ${quoted(name)} has ${tensor.data.length} bytes, which are not those of its shape and dtype.`,
+    'INVALID_WEIGHTS',
+    `${file}: ${quoted(name)} has numbers that are NaN or infinite in float32: they are damaged, or diverged in training. Use other weights.`,
   );
 }
 
