@@ -3,6 +3,7 @@ import { types } from 'node:util';
 import { type DecodedImage, decodeBytes, decodeImage, maxPixels } from '../data/decode.js';
 import { L2TError } from '../errors.js';
 import type { Control } from '../options/arguments.js';
+import { absolutePath, isPath } from '../options/check.js';
 import { guarded } from '../options/guarded.js';
 import type { ImageSource } from './inference.js';
 
@@ -19,31 +20,40 @@ export const aPixelLimit: Control<number> = {
 };
 
 /**
- * Messages name an image by its path, or by its position, from 0. Encoded images of more than `limit` pixels are refused.
+ * Reads the list and its objects once, so that a getter cannot answer twice, and makes paths absolute. Messages name an
+ * image by its path, or by its position, from 0. Encoded
+ * images of more than `limit` pixels are refused.
  * @throws L2TError INVALID_OPTION if an element is not an ImageInput; the content is checked when the image is read.
  */
 export function imageSource(images: readonly ImageInput[], limit?: number): ImageSource {
   const kinds = 'paths, Buffers of encoded images, or {pixels: Uint8Array (height × width × 3), height, width}';
-  const wrong = guarded('The list of images', () => {
+  const inputs = guarded('The list of images', () => {
     if (!Array.isArray(images)) throw new L2TError('INVALID_OPTION', `Images are given as a list of ${kinds}.`);
-    return images.findIndex((image) => !isInput(image));
+    return Array.from({ length: images.length }, (_, index) => {
+      const input = taken(images[index]);
+      if (input === undefined) throw new L2TError('INVALID_OPTION', `Image ${index} is not one of ${kinds}.`);
+      return input;
+    });
   });
-  if (wrong !== -1) throw new L2TError('INVALID_OPTION', `Image ${wrong} is not one of ${kinds}.`);
   const name = (index: number) => {
-    const image = images[index] as ImageInput;
-    return typeof image === 'string' ? image : `Image ${index}`;
+    const input = inputs[index] as ImageInput;
+    return typeof input === 'string' ? input : `Image ${index}`;
   };
-  return { count: images.length, name, read: (index) => read(images[index] as ImageInput, name(index), limit) };
+  return { count: inputs.length, name, read: (index) => read(inputs[index] as ImageInput, name(index), limit) };
 }
 
-function isInput(image: unknown): image is ImageInput {
-  if (typeof image === 'string' || types.isUint8Array(image)) return true;
-  if (typeof image !== 'object' || image === null) return false;
-  const { pixels, height, width } = image as Partial<DecodedImage>;
-  const isSide = (side: unknown) => Number.isSafeInteger(side) && (side as number) >= 1;
-  if (!types.isUint8Array(pixels) || !isSide(height) || !isSide(width)) return false;
-  return pixels.length === (height as number) * (width as number) * 3;
+/** The input, with an object's properties read once; undefined if it is not an ImageInput. */
+function taken(image: unknown): ImageInput | undefined {
+  if (typeof image === 'string') return isPath(image) ? absolutePath(image) : image;
+  if (types.isUint8Array(image)) return image;
+  if (typeof image !== 'object' || image === null) return undefined;
+  const { pixels, height, width } = image as DecodedImage;
+  const input = { pixels, height, width };
+  return [height, width].every((side) => Number.isSafeInteger(side) && side >= 1) && isWhole(input) ? input : undefined;
 }
+
+const isWhole = ({ pixels, height, width }: DecodedImage): boolean =>
+  types.isUint8Array(pixels) && pixels.length === height * width * 3;
 
 async function read(image: ImageInput, name: string, limit: number | undefined): Promise<DecodedImage> {
   if (typeof image !== 'string') return readBytes(image, name, limit);
@@ -52,29 +62,25 @@ async function read(image: ImageInput, name: string, limit: number | undefined):
   });
 }
 
+/**
+ * Copies the image, because native code reads it on another thread: the process would end if the caller transferred the
+ * buffer meanwhile.
+ */
 async function readBytes(
   image: Uint8Array | DecodedImage,
   name: string,
   limit: number | undefined,
 ): Promise<DecodedImage> {
-  const own = guarded(name, () => copyOf(image, name));
-  return types.isUint8Array(own) ? decodeBytes(own, name, undefined, limit) : own;
+  if (types.isUint8Array(image)) return decodeBytes(copyOf(image, name), name, undefined, limit);
+  const copy = { ...image, pixels: copyOf(image.pixels, name) };
+  if (isWhole(copy)) return copy;
+  const problem = `${name} has changed since it was given: its pixels are not height × width × 3.`;
+  throw new L2TError('INVALID_OPTION', problem);
 }
 
-/**
- * Copies the image, because native code reads it on another thread: the process would end if the caller transferred the
- * buffer meanwhile.
- */
-function copyOf(image: Uint8Array | DecodedImage, name: string): Uint8Array | DecodedImage {
-  // A buffer that was transferred before this has length 0, and copying it would throw.
-  if (types.isUint8Array(image)) return image.length > 0 ? new Uint8Array(image) : new Uint8Array();
-  if (!isInput(image)) {
-    const problem = `${name} has changed since it was given: its pixels are not height × width × 3.`;
-    throw new L2TError('INVALID_OPTION', problem);
-  }
-  const { pixels, height, width } = image;
-  return { pixels: new Uint8Array(pixels), height, width };
-}
+/** A buffer that was transferred has length 0, and copying it would throw. */
+const copyOf = (bytes: Uint8Array, name: string): Uint8Array =>
+  guarded(name, () => (bytes.length > 0 ? new Uint8Array(bytes) : new Uint8Array()));
 
 /** An error that says what to give instead of a folder, or of a pattern; else undefined. */
 async function wrongPath(path: string): Promise<L2TError | undefined> {

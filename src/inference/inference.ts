@@ -44,11 +44,13 @@ export class Inference {
   readonly size: number;
   readonly device: string;
   readonly #network: NativeNetwork;
+  readonly #classes: number;
 
   constructor({ network, weights, normalisation, size: ownSize }: Checkpoint, options: InferenceSettings) {
     const { size = ownSize, device = 'auto', threads = defaultThreads(), importance } = options;
     const native = addon();
     this.size = size;
+    this.#classes = network.classes;
     this.device = native.device(device).device;
     const job = { network, weights, normalisation, size, device: this.device, threads };
     this.#network = new native.Network({ ...job, ...(importance && { importance }) });
@@ -70,7 +72,7 @@ export class Inference {
       throwIfAborted('The inference', signal);
       const [{ logits, ...others }, next] = await Promise.all([this.#infer(images, features), read(first + batch)]);
       throwIfAborted('The inference', signal);
-      yield { first, outcomes: toOutcomes(images, logits), ...others };
+      yield { first, outcomes: toOutcomes(images, logits, this.#classes), ...others };
       images = next;
     }
   }
@@ -131,6 +133,10 @@ export class Inference {
     const tensors = readable.length === 0 ? [] : await this.#network.infer(Buffer.concat(readable), features);
     const named = (start: string) => tensors.filter(({ name }) => name.startsWith(start)).map(toFloats);
     const [logits] = named('logits');
+    const rows = (logits?.length ?? 0) / this.#classes;
+    if (rows !== readable.length) {
+      throw new L2TError('INTERNAL', `The network gave ${rows} rows of outputs for ${readable.length} images.`);
+    }
     if (logits === undefined || logits.every(Number.isFinite)) {
       return { logits, features: named('feature/'), w: named('w/'), lambda: named('lambda/') };
     }
@@ -145,8 +151,8 @@ export class Inference {
 function toOutcomes(
   images: readonly (Uint8Array | L2TError)[],
   logits: Float32Array | undefined,
+  classes: number,
 ): (Float32Array | L2TError)[] {
-  const classes = (logits?.length ?? 0) / images.filter(isReadable).length;
   let row = 0;
   return images.map((image) => {
     if (!isReadable(image)) return image;

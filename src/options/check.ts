@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { inspect } from 'node:util';
 import type * as z from 'zod';
 import { L2TError } from '../errors.js';
@@ -24,6 +25,16 @@ export interface About extends Values {
 
 export const anyPath = 'a path';
 export const isPath = (text: string): boolean => text !== '' && !text.includes('\0');
+
+let absolute: (path: string) => string = resolve;
+
+/** A caller's path, made absolute at once: a program may change its working directory while a call goes on. */
+export const absolutePath = (path: string): string => absolute(path);
+
+/** For the command line, which stays in its working directory, and shows paths as they were written. */
+export function keepPathsAsWritten(): void {
+  absolute = (path) => path;
+}
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 /** A schema's options before defaults are filled in: each may be absent. */

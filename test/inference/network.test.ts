@@ -84,6 +84,37 @@ describe('predict', () => {
     await expect(source.read(1)).rejects.toMatchObject({ code: 'INVALID_DATA' });
   });
 
+  it('reads each property of an image once', async () => {
+    const reads = { pixels: 0, height: 0, width: 0 };
+    const changing = {
+      // Later answers are two images' pixels: the outputs of the whole batch would move.
+      get pixels() {
+        return ++reads.pixels < 3 ? pattern(1) : new Uint8Array(2 * 32 * 32 * 3);
+      },
+      get height() {
+        return ++reads.height < 3 ? 32 : 16;
+      },
+      get width() {
+        return ++reads.width < 3 ? 32 : 128;
+      },
+    };
+    const others = [2, 3].map((seed) => ({ pixels: pattern(seed), height: 32, width: 32 }));
+    const given = [changing, ...others];
+    const predicted = await network.predict(given);
+    expect(reads).toEqual({ pixels: 1, height: 1, width: 1 });
+    const fixed = await network.predict([{ pixels: pattern(1), height: 32, width: 32 }, ...others]);
+    expect(predicted).toEqual(fixed);
+  });
+
+  it('reads each entry of the list once', async () => {
+    let reads = 0;
+    const list = new Proxy([raw(0), raw(1)], {
+      get: (target, key) => (key === '0' && ++reads > 1 ? 'none.png' : Reflect.get(target, key)),
+    });
+    expect(await network.predict(list)).toEqual(await network.predict([raw(0), raw(1)]));
+    expect(reads).toBe(1);
+  });
+
   it('`top` says how many labels', async () => {
     const [two] = await network.predict([raw(1)], { top: 2 });
     const [five] = await network.predict([raw(1)]);
