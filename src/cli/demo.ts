@@ -60,7 +60,7 @@ interface DemoOptions {
 async function demo(options: DemoOptions): Promise<DemoReport> {
   const start = performance.now();
   const { threads, signal, data = embedded } = options;
-  const out = options.out ?? firstFree('demo');
+  const out = options.out ?? firstFree('runs', 'demo');
   await requireUnusedByRuns(out);
   const length = options.quick ? quick : full;
   const seeds = options.seeds ?? length.seeds;

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { keepPathsAsWritten } from '../options/check.js';
 import { packageVersion } from '../system/version.js';
 import { register as bench } from './bench.js';
 import { register as build } from './build.js';
@@ -59,4 +60,7 @@ export function commandLine(): Command {
   return program;
 }
 
-export const main = (): Promise<void> => runProgram(commandLine());
+export function main(): Promise<void> {
+  keepPathsAsWritten();
+  return runProgram(commandLine());
+}

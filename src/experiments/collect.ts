@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { L2TError } from '../errors.js';
-import { aMessageListener, aSignal, requirePath, takeOptions } from '../options/arguments.js';
+import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
 import { type RunData, readRunData } from '../report/run-data.js';
 import { readFailure, recordName } from '../report/run-files.js';
 import { differingOptions } from '../run/same-options.js';
@@ -14,7 +14,7 @@ import { limitedData } from './curve.js';
 import { type Entry, type ExperimentOptions, folderName, titleOf } from './entries.js';
 import { alone, type ExperimentResult, saveReport } from './experiment.js';
 import { timeNetworks } from './inference-times.js';
-import { plannedOptions, type ReadPlan, readPlan, seedsOf } from './plan.js';
+import { plannedOptions, type ReadPlan, readPlan, requirePlanFolder, seedsOf } from './plan.js';
 import type { ExperimentKind } from './prepare.js';
 import { type FinishedRun, finishedOf, type RunOutcome, requireTested, rowsOf } from './row.js';
 import { saveTable } from './table.js';
@@ -54,7 +54,7 @@ export interface CollectControl {
  * @throws L2TError INVALID_RUN if the folder holds no plan, or is damaged; FILE_ACCESS; ABORTED.
  */
 export async function collect(folder: string, given: CollectControl = {}): Promise<CollectedExperiment> {
-  const out = requirePath(folder, 'The folder of the plan');
+  const out = requirePlanFolder(folder);
   const { control } = takeOptions(z.strictObject({}), given, { signal: aSignal, onWarning: aMessageListener });
   const plan = await readPlan(out);
   const [entries, options] = plan.verb === 'curve' ? planned(limitedData) : planned(comparison);

@@ -14,7 +14,7 @@ import {
   requirePath,
   takeOptions,
 } from '../options/arguments.js';
-import { defaultOf, type Given, required, type Written } from '../options/check.js';
+import { absolutePath, defaultOf, type Given, required, type Written } from '../options/check.js';
 import { defaultBatch, defaultSize } from '../options/networks.js';
 import { yamlOptions } from '../options/options-file.js';
 import { currentFormat, type RunFormat, rules } from '../options/rules.js';
@@ -43,7 +43,7 @@ import { saveTable } from './table.js';
 
 /** The result of an experiment. */
 export interface ExperimentResult {
-  /** The folder with the table (comparison.md, .csv, .json) and the run folders. */
+  /** Absolute path of the folder with the table (comparison.md, .csv, .json) and the run folders. */
   readonly out: string;
   /** The rows of the table, in the order of the methods; of a curve, by number of images, then method. */
   readonly rows: readonly ExperimentRow[];
@@ -90,12 +90,13 @@ export type ResumeControl = ExperimentControl & Written<typeof resumableSchema>;
 
 /**
  * Checks everything in advance, writes the options for a resume, and runs every entry with every seed. `given` must fit
- * the schema of the kind. Without `out`, the folder is the first free one of runs/NAME-1, runs/NAME-2, …
+ * the schema of the kind. Without `out`, the folder is the first free one of RUNS/NAME-1, RUNS/NAME-2, …
  */
 export async function beginExperiment<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
   { signal, follow, onWarning, onListed, onLive, check, ...given }: O & ExperimentControl & Pick<Checking, 'check'>,
   name: string = kind.verb,
+  runs: string = absolutePath('runs'),
 ): Promise<ExperimentResult> {
   const { out: named } = given as ExperimentOptions;
   if (named !== undefined) await requireUnusedByRuns(named);
@@ -104,7 +105,7 @@ export async function beginExperiment<O extends ExperimentOptions>(
   // Recorded in full, so that a resume on another machine computes in the same way.
   const device = addon().device(checked.device ?? 'auto').device;
   // Chosen now, since the checks may take minutes, in which another experiment may begin.
-  const out = named ?? firstFree(name);
+  const out = named ?? firstFree(runs, name);
   const { convolution = 'auto', engine = 'native', precision } = checked;
   requireComputable({ convolution, engine, device, precision }, 1);
   const { division } = common.dataset;
@@ -145,10 +146,10 @@ export async function alone<T>(
  */
 export async function resumeExperiment<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
-  out: string,
+  folder: string,
   given?: ResumeControl,
 ): Promise<ExperimentResult> {
-  requireExperimentFolder(out);
+  const out = requireExperimentFolder(folder);
   const { options: changes, control } = takeOptions(resumableSchema, given, experimentControls);
   if (!holdsExperiment(kind.verb, out)) {
     const other = kind.verb === 'compare' ? 'curve' : 'compare';

@@ -36,6 +36,8 @@ const arrayName = 'array.sbatch';
 /** Options of an experiment in one process. */
 const ofOneProcess = ['out', 'parallel', 'live'] as const;
 
+export const requirePlanFolder = (folder: unknown): string => requirePath(folder, 'The folder of the plan');
+
 /**
  * Checks the experiment as if it began, and writes it into `folder` as commands that any scheduler may run. Paths below
  * the folder are written relative to it, so that it may be moved.
@@ -46,7 +48,7 @@ export async function planExperiment<O extends ExperimentOptions>(
   folder: string,
   { onWarning, ...given }: O & Checking & PlanControl,
 ): Promise<Plan> {
-  const out = requirePath(folder, 'The folder of the plan');
+  const out = requirePlanFolder(folder);
   const refused = ofOneProcess.find((key) => (given as ExperimentOptions)[key] !== undefined);
   if (refused !== undefined) {
     throw new L2TError(

@@ -5,7 +5,7 @@ import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
 import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
-import { checkOptions, type Given, required, type Written } from '../options/check.js';
+import { absolutePath, checkOptions, type Given, required, type Written } from '../options/check.js';
 import { oneOrList } from '../options/row.js';
 import { currentFormat, rules } from '../options/rules.js';
 import { reproduceSchema } from '../options/schemas.js';
@@ -24,7 +24,7 @@ import {
   type ResumeControl,
   requireExperimentFolder,
 } from './experiment.js';
-import { type Plan, type PlanControl, planControls, planExperiment } from './plan.js';
+import { type Plan, type PlanControl, planControls, planExperiment, requirePlanFolder } from './plan.js';
 import type { Common } from './preflight.js';
 import type { ExperimentKind } from './prepare.js';
 import { openPresetData, type Preset, presetNamed, withoutDivided } from './presets.js';
@@ -40,9 +40,10 @@ export type ReproduceOptions = Written<typeof reproduceSchema, 'data'> & Experim
  */
 export async function reproduce(name: string, given: ReproduceOptions): Promise<ExperimentResult> {
   const { options: over, control } = takeOptions(reproduceSchema, given, experimentControls);
+  const runs = absolutePath('runs');
   const resolved = await resolvePreset(name, over, control);
   requireComplete(resolved, over);
-  return resolved.begin(control);
+  return resolved.begin(control, runs);
 }
 
 /** Options of `planReproduction`: those of `reproduce`, without `out`, `parallel`, `live` and `follow`. */
@@ -51,9 +52,10 @@ export type PlanReproductionOptions = Written<typeof reproduceSchema, 'data'> & 
 /** As `planComparison`, for one of the paper's experiments. */
 export async function planReproduction(name: string, folder: string, given: PlanReproductionOptions): Promise<Plan> {
   const { options: over, control } = takeOptions(reproduceSchema, given, planControls);
+  const out = requirePlanFolder(folder);
   const resolved = await resolvePreset(name, over, control);
   requireComplete(resolved, over);
-  return resolved.plan(folder, control);
+  return resolved.plan(out, control);
 }
 
 /** Requires the data, and the sources' weights if a method reads them. */
@@ -178,7 +180,8 @@ function planOf<O extends ExperimentOptions>(
 ) {
   const check = ({ checkpoints }: Common) => requireSources(preset, checkpoints);
   const options = checkOptions(kind.schema, merged) as O;
-  const begin = (control: ExperimentControl) => beginExperiment(kind, { ...options, ...control, check }, preset.name);
+  const begin = (control: ExperimentControl, runs: string) =>
+    beginExperiment(kind, { ...options, ...control, check }, preset.name, runs);
   const plan = (folder: string, control: PlanControl) =>
     planExperiment(kind, folder, { ...options, ...control, check });
   return { options: options as ExperimentOptions, entries: kind.entries(options), begin, plan };

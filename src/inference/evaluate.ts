@@ -16,8 +16,9 @@ import {
   aMessageListener,
   aProgressListener,
   aSignal,
-  takeControls,
-  takeRest,
+  attempted,
+  requirePath,
+  takeBeforeJoining,
 } from '../options/arguments.js';
 import { flagOf, type Given, required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
@@ -98,16 +99,19 @@ const controls = {
  * checkpoint's; DEVICE_UNAVAILABLE, FILE_ACCESS, ABORTED.
  */
 export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateOptions): Promise<EvaluationResult> {
-  const { rest, control } = takeControls(given, controls);
+  const { options, control } = takeBeforeJoining(evaluateSchema, given, controls);
+  const subject = attempted(() =>
+    typeof checkpoint === 'string' ? requirePath(checkpoint, 'The checkpoint') : checkpoint,
+  );
   return inGroup(control.group, control.signal, async (group) => {
     const { signal, names } = control;
     const listeners = group.first ? control : {};
     const context = { ...listeners, signal, names, group };
-    const subject = await group.agree(
-      () => prepare(checkpoint, takeRest(evaluateSchema, rest), context),
+    const prepared = await group.agree(
+      () => prepare(subject(), options(), context),
       ({ facts }) => facts,
     );
-    return measure(subject, context);
+    return measure(prepared, context);
   });
 }
 

@@ -3,12 +3,12 @@ import { L2TError } from '../errors.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { type Checkpoint, loadCheckpoint, requireCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
-import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
+import { aMessageListener, aSignal, attempted, takeOptions } from '../options/arguments.js';
 import type { Given } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { networkSchema, predictSchema } from '../options/schemas.js';
 import { aPixelLimit, type ImageInput, imageSource } from './image-input.js';
-import { Inference } from './inference.js';
+import { type ImageSource, Inference } from './inference.js';
 import { logSoftmax, ranked } from './logits.js';
 
 const placementSchema = networkSchema.pick({ size: true, device: true, threads: true });
@@ -144,16 +144,22 @@ export class Network {
    * As `predict`, but yields each image's result as soon as its batch is done. An image that cannot be read does not
    * end the iteration: its result is the error.
    */
-  async *predictEach(
-    images: readonly ImageInput[],
-    given: PredictOptions = {},
+  predictEach(images: readonly ImageInput[], given: PredictOptions = {}): AsyncGenerator<Prediction | L2TError, void> {
+    // Taken now, and not when the iteration begins.
+    return this.#predictEach(
+      attempted(() => {
+        const taken = takeOptions(rankingSchema, given, inferenceControls);
+        return { ...taken, source: imageSource(images, taken.control.maxPixels) };
+      }),
+    );
+  }
+
+  async *#predictEach(
+    taken: () => { options: PredictOptions; control: InferenceOptions; source: ImageSource },
   ): AsyncGenerator<Prediction | L2TError, void> {
-    const { options, control } = takeOptions(rankingSchema, given, inferenceControls);
+    const { options, control, source } = taken();
     const { batch, top = 5 } = options;
-    for await (const { outcomes } of this.#inference.batches(imageSource(images, control.maxPixels), {
-      batch,
-      ...control,
-    })) {
+    for await (const { outcomes } of this.#inference.batches(source, { batch, ...control })) {
       for (const outcome of outcomes) yield outcome instanceof L2TError ? outcome : this.#rank(outcome, top);
     }
   }

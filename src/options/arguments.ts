@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { checkOptions, type Given, isPath, refused } from './check.js';
+import { aboutField, absolutePath, anyPath, checkOptions, type Given, isPath, refused } from './check.js';
 import { guarded } from './guarded.js';
 
 /** An argument that only the API has, not the command line or YAML: what it must be, and a test for it. */
@@ -41,7 +41,8 @@ type Taken<C extends Controls> = { readonly [K in keyof C]?: C[K] extends Contro
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
 /**
- * Checks the options argument of an API call, which may be any value. Returns the schema's options and the controls.
+ * Checks the options argument of an API call, which may be any value. Returns the schema's options, with absolute paths,
+ * and the controls.
  * @throws L2TError INVALID_OPTION, naming what is wrong and what it must be.
  */
 export function takeOptions<S extends Schema, C extends Controls>(
@@ -49,16 +50,51 @@ export function takeOptions<S extends Schema, C extends Controls>(
   given: unknown,
   controls: C,
 ): { options: Given<S>; control: Taken<C> } {
-  const { rest, control } = takeControls(given, controls);
-  return { options: takeRest(schema, rest), control };
+  const { options, control } = takeBeforeJoining(schema, given, controls);
+  return { options: options(), control };
 }
 
-/** The options of a schema, from what `takeControls` left. @throws L2TError INVALID_OPTION. */
-export const takeRest = <S extends Schema>(schema: S, rest: Readonly<Record<string, unknown>>): Given<S> =>
-  guarded('The options argument', () => checkOptions(schema, rest));
+/**
+ * As `takeOptions`, for a call that joins a group of processes first: what is wrong with the schema's options is thrown
+ * only when `options` is called, so that the others are told.
+ */
+export function takeBeforeJoining<S extends Schema, C extends Controls>(
+  schema: S,
+  given: unknown,
+  controls: C,
+): { options: () => Given<S>; control: Taken<C> } {
+  const { rest, control } = takeControls(given, controls);
+  const options = attempted(() =>
+    withAbsolutePaths(
+      schema,
+      guarded('The options argument', () => checkOptions(schema, rest)),
+    ),
+  );
+  return { options, control };
+}
+
+/** Calls `body` now. The function that it returns gives the result, or throws the error. */
+export function attempted<T>(body: () => T): () => T {
+  try {
+    const result = body();
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
+function withAbsolutePaths<S extends Schema>(schema: S, options: Given<S>): Given<S> {
+  const located = Object.entries(options).map(([key, value]) => {
+    if (aboutField(schema, key).allowed !== anyPath) return [key, value];
+    return [key, Array.isArray(value) ? value.map(absolutePath) : absolutePath(value as string)];
+  });
+  return Object.fromEntries(located);
+}
 
 /** The controls of an API call's options argument, and the rest of it, unchecked. @throws L2TError INVALID_OPTION. */
-export function takeControls<C extends Controls>(
+function takeControls<C extends Controls>(
   given: unknown,
   controls: C,
 ): { rest: Record<string, unknown>; control: Taken<C> } {
@@ -82,8 +118,8 @@ function copyOf(value: unknown, what: string, allowed: string): Record<string, u
   });
 }
 
-/** @throws L2TError INVALID_OPTION. */
+/** A path argument of an API call, made absolute. @throws L2TError INVALID_OPTION. */
 export function requirePath(value: unknown, what: string): string {
-  if (typeof value === 'string' && isPath(value)) return value;
+  if (typeof value === 'string' && isPath(value)) return absolutePath(value);
   throw refused(what, value, 'a path');
 }

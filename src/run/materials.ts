@@ -27,6 +27,8 @@ export interface Context {
   readonly group: Group;
   readonly emit: (event: RunEvent) => void;
   readonly signal: AbortSignal | undefined;
+  /** Where the run's folder is made if none is named. */
+  readonly runs: string;
   /** True if the caller holds the lock of the run folder, and releases it. */
   readonly locked?: true;
 }

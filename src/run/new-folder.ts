@@ -30,10 +30,10 @@ export async function removeAll(path: string, names: readonly string[]): Promise
   }
 }
 
-/** The first of runs/NAME-1, runs/NAME-2, … that does not exist. */
-export function firstFree(name: string): string {
+/** The first of RUNS/NAME-1, RUNS/NAME-2, … that does not exist. */
+export function firstFree(runs: string, name: string): string {
   for (let k = 1; ; k++) {
-    const path = join('runs', `${name}-${k}`);
+    const path = join(runs, `${name}-${k}`);
     if (!existsSync(path)) return path;
   }
 }

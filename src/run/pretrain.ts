@@ -1,4 +1,3 @@
-import { takeRest } from '../options/arguments.js';
 import { required, type Written } from '../options/check.js';
 import { pretrainSchema } from '../options/schemas.js';
 import type { Run, RunControl } from './run.js';
@@ -10,8 +9,7 @@ export type PretrainOptions = Written<typeof pretrainSchema, 'network' | 'data'>
 
 /** Trains `network` on `data` without a source, to be a source later. Fails as `transfer`. */
 export function pretrain(given: PretrainOptions): Run {
-  return runInGroup(given, async (rest, context) => {
-    const { network, ...options } = takeRest(pretrainSchema, rest);
+  return runInGroup(pretrainSchema, given, async ({ network, ...options }, context) => {
     const name = required(pretrainSchema, { network }, 'network');
     return startRun('pretrain', 'scratch', name, options, context);
   });

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { L2TError } from '../errors.js';
-import { takeRest } from '../options/arguments.js';
 import { defaultOf, required } from '../options/check.js';
 import { transferSchema } from '../options/schemas.js';
 import { failureName, readFailure, recordName } from '../report/run-files.js';
@@ -26,8 +25,7 @@ import type { CheckedTransferOptions, TransferOptions } from './transfer.js';
  * Fails as `transfer` and `resume`, and with INVALID_RUN if the folder holds a run with other options.
  */
 export function resumeOrStart(given: TransferOptions): Run {
-  return runInGroup(given, async (rest, joined) => {
-    const options = takeRest(transferSchema, rest);
+  return runInGroup(transferSchema, given, async (options, joined) => {
     const out = required(transferSchema, options, 'out');
     const context = { ...joined, locked: true } as const;
     if (!context.group.first) return goOnOrBegin(out, options, context);

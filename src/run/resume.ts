@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
-import { requirePath, takeRest } from '../options/arguments.js';
+import { attempted, requirePath } from '../options/arguments.js';
 import type { Given } from '../options/check.js';
 import { parseRecord, type RunRecord } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
@@ -33,15 +33,14 @@ export function resume(folder: string, given: ResumeOptions = {}): Run {
 
 /** As `resume`, of a run that `verb` began; undefined: of any. */
 export function resumeAs(verb: RunRecord['verb'] | undefined, folder: string, given: ResumeOptions): Run {
-  return runInGroup(given, async (rest, context) => {
-    const changes = takeRest(resumeSchema, rest);
-    const path = requirePath(folder, 'The run folder');
-    return inFolder(
+  const path = attempted(() => requirePath(folder, 'The run folder'));
+  return runInGroup(resumeSchema, given, async (changes, context) =>
+    inFolder(
       context,
-      () => openOwn(verb, path, warn(context)),
+      () => openOwn(verb, path(), warn(context)),
       (run) => continueRun(run, changes, context),
-    );
-  });
+    ),
+  );
 }
 
 async function openOwn(

@@ -52,7 +52,7 @@ export interface RunResult {
   readonly method: MethodName;
   /** The learning rate that its schedule began with. */
   readonly lr: number;
-  /** The run folder. */
+  /** The absolute path of the run folder. */
   readonly run: string;
   /** The report, one HTML file in the run folder; null if there is none. */
   readonly report: string | null;

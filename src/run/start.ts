@@ -43,7 +43,12 @@ export async function startRun(
   );
   const locking = { locked: context.locked, onWarning: warn(context) };
   const create = () =>
-    RunFolder.create(given.out ?? firstFree(`${target}-${method}`), record, materials.data.division, locking);
+    RunFolder.create(
+      given.out ?? firstFree(context.runs, `${target}-${method}`),
+      record,
+      materials.data.division,
+      locking,
+    );
   return inFolder(context, create, (run) =>
     withPage(given.live, run, context, () => trainIn(run, materials, undefined, context)),
   );

@@ -1,4 +1,3 @@
-import { takeRest } from '../options/arguments.js';
 import { defaultOf, type Given, required, type Written } from '../options/check.js';
 import { currentFormat, type RunFormat } from '../options/rules.js';
 import { transferSchema } from '../options/schemas.js';
@@ -26,8 +25,8 @@ export function transfer(options: TransferOptions): Run {
 
 /** As `transfer`, by the rules of a run folder's format: an experiment keeps the rules that it began with. */
 export function transferAs(format: RunFormat, given: Written<typeof transferSchema> & RunControl): Run {
-  return runInGroup(given, async (rest, context) => {
-    const { target, method = defaultOf(transferSchema, 'method'), ...options } = takeRest(transferSchema, rest);
+  return runInGroup(transferSchema, given, async (checked, context) => {
+    const { target, method = defaultOf(transferSchema, 'method'), ...options } = checked;
     const name = required(transferSchema, { target }, 'target');
     return startRun('transfer', method, name, options, context, format);
   });
