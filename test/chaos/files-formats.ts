@@ -9,13 +9,14 @@ import { readSplit } from '../../src/data/split-file.js';
 import { prepareTrainingData } from '../../src/data/training-sets.js';
 import { Network } from '../../src/inference/network.js';
 import { addon } from '../../src/native/addon.js';
+import { isOwn } from '../../src/networks/metadata.js';
 import { hasHash } from '../../src/networks/weights/content-hash.js';
-import { parseSafetensors } from '../../src/networks/weights/safetensors.js';
+import { parseSafetensors, readMetadata } from '../../src/networks/weights/safetensors.js';
 import type { Layout } from '../../src/options/datasets.js';
 import { yamlOptions } from '../../src/options/options-file.js';
 import { currentFormat, rules } from '../../src/options/rules.js';
 import { compareSchema, curveSchema, transferSchema } from '../../src/options/schemas.js';
-import { inspectFile, inspectRun } from '../../src/report/inspect.js';
+import { type FileReport, inspectFile, inspectRun } from '../../src/report/inspect.js';
 import { RunFolder } from '../../src/run/folder.js';
 import { resume } from '../../src/run/resume.js';
 import { cachedImage, tinyNetwork } from './damage/bases.js';
@@ -49,9 +50,19 @@ const ownNetwork = (folder: string): Promise<Network> => {
   return network;
 };
 
+/** What was read of a checkpoint must be what its metadata says, and something that the options could say. */
+async function requireAgreement(file: string, { network: found, format }: FileReport): Promise<void> {
+  if (found === undefined || format !== 'safetensors') return;
+  const { size, classes } = found;
+  if (size < 8 || size > 1024) throw new Error(`images of ${size} pixels were taken`);
+  const metadata = await readMetadata(file);
+  const said = Number(metadata.get('classes') ?? classes);
+  if (isOwn(metadata) && said !== classes) throw new Error(`${classes} classes were taken where it says ${said}`);
+}
+
 async function readWeights(_folder: string, file: string, draw: Draw): Promise<void> {
   const given = draw.once(2) ? {} : { network: tinyNetwork.name, width: tinyNetwork.width };
-  if (!draw.once(8)) return void (await inspectFile(file, given));
+  if (!draw.once(8)) return requireAgreement(file, await inspectFile(file, given));
   const loaded = await Network.load(file, { ...given, threads: 1, onWarning: () => {} });
   await loaded.predict([{ pixels: new Uint8Array(32 * 32 * 3).fill(100), height: 32, width: 32 }]);
 }

@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { table } from '../../src/cli/table.js';
+import { callers } from './callers.js';
 import { type Part, type PartReport, runPart } from './campaign.js';
 import { concurrency } from './concurrency.js';
 import { disk } from './disk.js';
@@ -16,7 +17,7 @@ import { limits } from './limits.js';
 import { races } from './races.js';
 import { soak } from './soak.js';
 
-const parts: readonly Part[] = [kills, killsAtSaves, files, disk, soak, concurrency, limits, entries, races];
+const parts: readonly Part[] = [kills, killsAtSaves, files, disk, soak, concurrency, limits, entries, callers, races];
 
 const above = (lowest: number, whole: boolean) => (text: string) => {
   const value = Number(text);

@@ -157,5 +157,12 @@ export const sealedMutators: Mutators = {
       otherMetadata(metadata, draw);
       return tensors;
     }),
+  'size or classes with the hash': (bytes, draw) =>
+    sealed(bytes, (tensors, metadata) => {
+      const key = draw.pick(['size', 'classes']);
+      metadata.set(key, draw.pick(['1', '5', '7', '8', '1024', '1025', '4096', '1e15']));
+      if (key === 'classes' || draw.once(4)) metadata.set('class_names', '[]');
+      return tensors;
+    }),
   'no tensors': (bytes) => sealed(bytes, () => new Map()),
 };
