@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { cifar10, cifar100 } from '../../src/data/layouts/cifar.js';
 import { dryRun, type Follow, reproduce, resumeReproduction } from '../../src/index.js';
@@ -157,7 +157,7 @@ describe('reproduce', { timeout: 120_000 }, () => {
     expect(await dividing({})).toEqual([expect.stringMatching(/splits\/stl10\.json$/), undefined]);
     expect(await dividing({ fold: 1 })).toEqual([undefined, 0.1]);
     expect(await dividing({ validation: 5 })).toEqual([undefined, 5]);
-    expect(await dividing({ splitFile: 'mine.json' })).toEqual(['mine.json', undefined]);
+    expect(await dividing({ splitFile: 'mine.json' })).toEqual([resolve('mine.json'), undefined]);
     expect(await dividing({ data: await classFolders(['train']) })).toEqual([undefined, 0.1]);
   });
 
