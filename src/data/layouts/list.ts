@@ -86,7 +86,7 @@ async function readList(file: string, columns: ColumnNames, walk: Walk): Promise
     const path = cell(file, row, image);
     images.push({
       file: relative(dirname(file), resolve(dirname(file), path)),
-      className: cell(file, row, label, ['string', 'number']),
+      className: labelOf(file, row, label),
       split: split === undefined ? undefined : splitOf(file, row, cell(file, row, split)),
       line: row.line,
     });
@@ -117,14 +117,24 @@ function requireColumn(file: string, has: readonly string[], given: ColumnNames,
   );
 }
 
-/** Throws INVALID_DATA if it is empty, or of a type that is none of `types`. */
-function cell(file: string, { line, cells }: Row, column: string, types: readonly string[] = ['string']): string {
+/** The text of a cell. Throws INVALID_DATA, saying what is `allowed`, if it is empty or no text. */
+function cell(file: string, { line, cells }: Row, column: string, allowed = 'a text'): string {
   const value = cells.get(column);
-  if (value !== '' && types.includes(typeof value)) return String(value);
+  if (typeof value === 'string' && value !== '') return value;
   const named = `${file}, line ${line}: '${shown(column)}'`;
   if (value === '' || value === undefined || value === null) throw new L2TError('INVALID_DATA', `${named} is empty.`);
-  const wanted = types.includes('number') ? 'a text or a number' : 'a text';
-  throw new L2TError('INVALID_DATA', `${named} is ${shown(JSON.stringify(value))}: it must be ${wanted}.`);
+  throw new L2TError('INVALID_DATA', `${named} is ${shown(JSON.stringify(value))}: it must be ${allowed}.`);
+}
+
+/** A label: a text, or in JSON a whole number. JavaScript reads two larger numbers, or two fractions, as the same one. */
+function labelOf(file: string, row: Row, column: string): string {
+  const value = row.cells.get(column);
+  if (Number.isSafeInteger(value)) return String(value);
+  if (typeof value !== 'number') return cell(file, row, column, 'a text or a whole number');
+  throw new L2TError(
+    'INVALID_DATA',
+    `${file}, line ${row.line}: '${shown(column)}' is a number, but not a whole one from -(2^53 - 1) to 2^53 - 1: write it as a text, in quotes.`,
+  );
 }
 
 function splitOf(file: string, { line }: Row, name: string): SplitName {

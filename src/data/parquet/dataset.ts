@@ -105,14 +105,27 @@ function otherColumns(file: ParquetFile, first: ParquetFile, { image, label }: C
 async function readLabels(files: readonly ParquetFile[], { label, labels }: Columns, walk: Walk): Promise<Label[]> {
   const all: Label[] = [];
   for (const file of files) {
+    let first = 0;
     for (const group of file.groups.keys()) {
       walk.check();
       if (file.groups[group] === 0) continue;
-      for (const value of (await file.read(group, label)).values) all.push(toLabel(value, labels));
+      const { values } = await file.read(group, label);
+      values.forEach((value, row) => {
+        if (typeof value === 'bigint' && !Number.isSafeInteger(Number(value))) throw tooLarge(file, first + row, value);
+        all.push(toLabel(value, labels));
+      });
+      first += values.length;
     }
   }
   return all;
 }
+
+/** As numbers of JavaScript, two such labels may be the same. */
+const tooLarge = ({ path }: ParquetFile, row: number, label: bigint): L2TError =>
+  new L2TError(
+    'INVALID_DATA',
+    `${path}, row ${row} has label ${label}, and labels beyond 2^53 - 1 are not read: write them as texts.`,
+  );
 
 /** Hugging Face writes −1 for the class of an image whose class is kept secret. */
 function toLabel(value: unknown, labels: Columns['labels']): Label {

@@ -138,6 +138,9 @@ async function readColumn(
     checkReadable(path, group, chunk);
     const bytes = await readRange(path, startOf(chunk), Number(chunk.total_compressed_size));
     const optional = intact(place, () => countOptional(schema, chunk.path_in_schema));
+    if (Number(chunk.num_values) !== rows) {
+      throw damaged(place, new Error(`it announces ${chunk.num_values} values in ${rows} rows`));
+    }
     const {
       pages,
       bytes: ofPages,
@@ -168,6 +171,8 @@ async function readColumn(
   } catch (cause) {
     throw damaged(place, limitError(cause) ?? new Error('its values cannot be read', { cause }));
   }
+  // hyparquet's null is a null; undefined is what a dictionary does not have.
+  if ((values as unknown[]).includes(undefined)) throw damaged(place, new Error('a value is not in its dictionary'));
   if (values.length !== rows) throw damaged(place, new Error(`it has ${values.length} values, not ${rows}`));
   return { values: values as unknown[], bytes: size };
 }

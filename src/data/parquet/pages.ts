@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
-import type { DataPageHeader, PageHeader } from 'hyparquet';
+import type { PageHeader } from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
+import { readRleBitPackedHybrid } from 'hyparquet/src/encoding.js';
 import { decompressGzip, decompressSnappy, decompressZstd } from 'hyparquet-compressors';
 import { limitError } from '../../system/limits.js';
 import { checkThrift } from './thrift.js';
@@ -67,6 +68,7 @@ export function readPages(chunk: Uint8Array, { codec, rows, optional, mostBytes 
   const reader = { view: new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength), offset: 0 };
   let values = 0;
   let total = 0;
+  let hasDictionary = false;
   while (values < rows) {
     checkThrift(reader.view, reader.offset);
     const header = understood("a page's header", () => parquetHeader(reader));
@@ -80,7 +82,8 @@ export function readPages(chunk: Uint8Array, { codec, rows, optional, mostBytes 
     const plain = header.data_page_header_v2?.is_compressed === false || length === 0;
     const page = plain ? packed : decompress(packed, length, codec);
     pages.set(reader.offset + levels, page);
-    values += checkPage(header, bytes.subarray(0, levels), page, { rows: rows - values, optional });
+    values += checkPage(header, bytes.subarray(0, levels), page, { rows: rows - values, optional, hasDictionary });
+    hasDictionary ||= header.type === 'DICTIONARY_PAGE';
     reader.offset += header.compressed_page_size;
   }
   return { pages, bytes: total, end: reader.offset };
@@ -131,12 +134,17 @@ function levelBytes(page: DataPageHeaderV2, length: number): number {
   return definition;
 }
 
-/** The number of values of a data page; 0 for a dictionary. `rows`: how many there may be. */
+/** What is known of a column chunk before a page. `rows`: how many values there may still be. */
+interface Before extends Pick<ChunkFacts, 'rows' | 'optional'> {
+  readonly hasDictionary: boolean;
+}
+
+/** The number of values of a data page; 0 for a dictionary. */
 function checkPage(
   header: PageHeader,
   levels: Uint8Array,
   page: Uint8Array,
-  { rows, optional }: Pick<ChunkFacts, 'rows' | 'optional'>,
+  { rows, optional, hasDictionary }: Before,
 ): number {
   const { dictionary_page_header: dictionary, data_page_header: first, data_page_header_v2: second } = header;
   if (header.type === 'DICTIONARY_PAGE' && dictionary) {
@@ -149,34 +157,48 @@ function checkPage(
   const { num_values: values, encoding } = data;
   if (!isWithin(values, rows)) throw new Error(`a page announces ${values} values where there are ${rows}`);
   if (!encodings.includes(encoding)) throw new Error(`a page is encoded as ${encoding}, which is not read`);
-  if (second && !isWithin(second.num_nulls, values)) throw new Error('its nulls do not fit');
-  const level = 32 - Math.clz32(optional);
-  if (optional > 0 && second) checkRuns(levels, level, values);
-  const from = optional > 0 && !second ? 4 + checkLevels(page, level, data) : 0;
-  // Their number is only known less the nulls, so the runs may end before `values`.
+  const from = optional > 0 && !second ? 4 + levelsLength(page) : 0;
+  const present = optional > 0 ? countPresent(second ? levels : page.subarray(4, from), optional, values) : values;
+  if (second && second.num_nulls !== values - present) throw new Error('its nulls do not fit');
+  if (second && second.num_rows !== values) throw new Error(`a page announces ${second.num_rows} rows for ${values}`);
+  // Spark writes no dictionary where all values are null.
+  if (encoding.endsWith('DICTIONARY') && !hasDictionary && present > 0) {
+    throw new Error('a page needs a dictionary, and there is none');
+  }
+  // Indices of 0 bits need no runs.
   if (encoding.endsWith('DICTIONARY') && from < page.length) {
     checkRuns(page.subarray(from + 1), page[from] as number, values, { mayEnd: true });
   }
-  if (encoding.startsWith('DELTA') && from < page.length) checkDelta(page, from);
+  if (encoding.startsWith('DELTA') && from < page.length) checkDelta(page, from, present);
   return values;
 }
 
-/** Checks the definition levels of a page of version 1; returns their length. */
-function checkLevels(
-  page: Uint8Array,
-  width: number,
-  { num_values: values }: DataPageHeader | DataPageHeaderV2,
-): number {
+/** Bytes of the definition levels of a page of version 1. */
+function levelsLength(page: Uint8Array): number {
   const length = new DataView(page.buffer, page.byteOffset, page.byteLength).getUint32(0, true);
   if (length > page.length - 4) throw new Error("a page's levels do not fit");
-  checkRuns(page.subarray(4, 4 + length), width, values);
   return length;
 }
 
-/** Checks the sizes of blocks of differences, by the format's rules: with others hyparquet would read for ever. */
-function checkDelta(page: Uint8Array, from: number): void {
+/** Checks the definition levels of a page, and counts the values that are not null. */
+function countPresent(levels: Uint8Array, optional: number, values: number): number {
+  const width = 32 - Math.clz32(optional);
+  checkRuns(levels, width, values);
+  const decoded = new Array<number>(values);
+  const view = new DataView(levels.buffer, levels.byteOffset, levels.byteLength);
+  understood("a page's levels", () => readRleBitPackedHybrid({ view, offset: 0 }, width, decoded, levels.length));
+  return decoded.filter((level) => level === optional).length;
+}
+
+/**
+ * Checks the header of blocks of differences: the sizes by the format's rules, because with others hyparquet would read
+ * for ever, and the number of values.
+ */
+function checkDelta(page: Uint8Array, from: number, present: number): void {
   const { value: block, end } = varint(page, from);
-  const { value: parts } = varint(page, end);
+  const { value: parts, end: afterParts } = varint(page, end);
+  const { value: count } = varint(page, afterParts);
+  if (count !== present) throw new Error(`a page announces ${count} differences for ${present} values`);
   // hyparquet reads numbers of 32 bits with a sign.
   if (
     block > 0 &&
