@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { readPthValue } from '../networks/weights/pth.js';
 import { readFileBytes } from '../system/files.js';
+import { parseJson } from '../system/json.js';
 import type { Dataset, Division } from './dataset.js';
 import { subset } from './image-list.js';
 
@@ -75,7 +76,7 @@ async function readJson(path: string, dataset: Dataset): Promise<Division> {
   }
   const bytes = await readFileBytes(path);
   try {
-    const { train, validation = [], test } = json.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    const { train, validation = [], test } = json.parse(parseJson(Buffer.from(bytes).toString('utf8')));
     const others = new Set([...validation, ...((dataset.test === undefined && test) || [])]);
     const rest = [...Array(dataset.train?.count ?? 0).keys()].filter((image) => !others.has(image));
     return {

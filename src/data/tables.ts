@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { Readable } from 'node:stream';
 import type { Info } from 'csv-parse';
 import { L2TError } from '../errors.js';
+import { parseJson } from '../system/json.js';
 import { counted, shown } from '../system/printable.js';
 import { firstRepeated } from './layout-reader.js';
 import { readWhole } from './reading.js';
@@ -126,9 +127,11 @@ function* jsonRows(file: string, bytes: Buffer): Generator<Row, void> {
 function parseObject(file: string, line: number, text: string): object {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
-    throw new L2TError('INVALID_DATA', `${file}, line ${line}: '${shown(text)}' is no JSON.`, { cause });
+    throw new L2TError('INVALID_DATA', `${file}, line ${line}: '${shown(text)}' ${(cause as Error).message}.`, {
+      cause,
+    });
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   throw new L2TError('INVALID_DATA', `${file}, line ${line}: '${shown(text)}' is no JSON object.`);

@@ -29,6 +29,7 @@ import { requirePlanned } from '../run/same-options.js';
 import { transferAs } from '../run/transfer.js';
 import { makeFolder, readText, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
+import { parseJson } from '../system/json.js';
 import { shellWord } from '../system/shell.js';
 import { defaultThreads } from '../system/threads.js';
 import { conclusionsOf } from './conclusions.js';
@@ -203,7 +204,7 @@ async function readShared(out: string): Promise<Shared> {
   if (!existsSync(file)) throw new L2TError('INVALID_RUN', `${file} is missing: begin again in another folder.`);
   const text = await readText(file);
   try {
-    return sharedSchema.parse(JSON.parse(text));
+    return sharedSchema.parse(parseJson(text));
   } catch (cause) {
     throw new L2TError('INVALID_RUN', `${file} is damaged: begin again in another folder.`, { cause });
   }

@@ -10,6 +10,7 @@ import { readRunData } from '../report/run-data.js';
 import { recordName, reportName } from '../report/run-files.js';
 import { runReport } from '../report/run-report.js';
 import { readText, writeFileAtomic } from '../system/files.js';
+import { parseJson } from '../system/json.js';
 import { defaultThreads } from '../system/threads.js';
 import { comparisonPage } from './comparison-page.js';
 import type { ExperimentRow } from './row.js';
@@ -79,7 +80,7 @@ export async function experimentReport(folder: string): Promise<string> {
 
 function parseRows(text: string, file: string): ExperimentRow[] {
   try {
-    return z.array(row).parse(JSON.parse(text)) as unknown as ExperimentRow[];
+    return z.array(row).parse(parseJson(text)) as unknown as ExperimentRow[];
   } catch (cause) {
     throw new L2TError(
       'INVALID_RUN',

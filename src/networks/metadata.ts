@@ -3,6 +3,7 @@ import { L2TError } from '../errors.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { networkNames } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
+import { parseJson } from '../system/json.js';
 import { describeNetwork } from './describe.js';
 import { lostHash } from './weights/content-hash.js';
 
@@ -15,7 +16,7 @@ export const { width: widthSchema, size: sizeSchema } = networkSchema.shape;
 const json = <S extends z.ZodType>(schema: S) =>
   z.string().transform((text, context): z.output<S> => {
     try {
-      return schema.parse(JSON.parse(text)) as z.output<S>;
+      return schema.parse(parseJson(text)) as z.output<S>;
     } catch {
       context.addIssue('it is no JSON of the expected form');
       return z.NEVER;

@@ -5,6 +5,7 @@ import type { EpochMetrics } from '../native/addon.js';
 import { readMetadata } from '../networks/weights/safetensors.js';
 import { parseRecord, type RunRecord } from '../options/run-record.js';
 import { readText } from '../system/files.js';
+import { parseJson } from '../system/json.js';
 import { translateMetrics } from './older-formats.js';
 import {
   damagedFile,
@@ -52,7 +53,7 @@ const withoutNulls = (line: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(line).filter(([, value]) => value !== null));
 
 /** What every line must have, so that a page of it can be drawn. */
-const metricsLine = z.preprocess(
+export const metricsLine = z.preprocess(
   (line) => (isObject(line) ? translateMetrics(withoutNulls(line)) : line),
   z.looseObject({
     epoch: z.number(),
@@ -62,7 +63,7 @@ const metricsLine = z.preprocess(
     pairs: z.array(z.looseObject({ pair: z.tuple([z.number(), z.number()]) })),
   }),
 );
-const timingLine = z.looseObject({ epoch: z.number(), seconds: z.number(), steps: z.number() });
+export const timingLine = z.looseObject({ epoch: z.number(), seconds: z.number(), steps: z.number() });
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
@@ -72,7 +73,7 @@ async function readLines(file: string, form: z.ZodType): Promise<unknown[]> {
   const lines = (await readText(file)).split('\n').filter((line) => line !== '');
   return lines.map((line, k) => {
     try {
-      return form.parse(JSON.parse(line));
+      return form.parse(parseJson(line));
     } catch (cause) {
       throw damagedFile(file, `line ${k + 1} is not what a run writes`, cause);
     }

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { L2TError } from '../errors.js';
 import type { GpuMemory } from '../native/contract.js';
 import { readText } from '../system/files.js';
+import { parseJson } from '../system/json.js';
 
 /** Names of files in a run folder: the options, the learning rate if it was found by a search, the model card. */
 export const recordName = 'options.yaml';
@@ -53,7 +54,7 @@ export async function readRate(folder: string): Promise<FoundRate | undefined> {
   if (!existsSync(file)) return undefined;
   const text = await readText(file);
   try {
-    return foundRate.parse(JSON.parse(text));
+    return foundRate.parse(parseJson(text));
   } catch (cause) {
     throw damagedFile(file, 'it is no record of a learning rate', cause);
   }
@@ -80,7 +81,7 @@ export type FinishedResult = z.output<typeof finished>;
 export function parseResult(text: string | undefined, file: string): FinishedResult | undefined {
   if (text === undefined) return undefined;
   try {
-    return finished.parse(JSON.parse(text));
+    return finished.parse(parseJson(text));
   } catch (cause) {
     throw damagedFile(file, 'its result cannot be read', cause);
   }
@@ -125,7 +126,7 @@ export async function readFailure(folder: string): Promise<RunFailure | undefine
   if (!existsSync(file)) return undefined;
   const text = await readText(file);
   try {
-    return failureSchema.parse(JSON.parse(text));
+    return failureSchema.parse(parseJson(text));
   } catch (cause) {
     throw damagedFile(file, 'it is no record of a failure', cause);
   }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type * as z from 'zod';
 import type { Division } from '../data/dataset.js';
 import { formatSplit } from '../data/split-file.js';
 import { L2TError } from '../errors.js';
@@ -12,6 +13,7 @@ import { formatRecord, hashText, parseRecord, type RunRecord } from '../options/
 import type { Log } from '../report/logs/log.js';
 import { isOfLogs, openLogs } from '../report/logs/logs.js';
 import { translateMetrics, translateState } from '../report/older-formats.js';
+import { metricsLine, timingLine } from '../report/run-data.js';
 import {
   cardName,
   damagedFile,
@@ -29,6 +31,7 @@ import {
 } from '../report/run-files.js';
 import { listFolder, makeFolder, readText, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
+import { parseJson } from '../system/json.js';
 import { removeAll, removeLeftOvers, requireRecord, requireStartable } from './new-folder.js';
 
 const stateFormat = 'l2t-native state 1';
@@ -265,8 +268,8 @@ export class RunFolder {
     if (metadata.get('rate') !== (this.#rate && hashText(formatRate(this.#rate)))) {
       throw damagedFile(join(this.path, rateName), 'it is missing, or was changed after the run was saved');
     }
-    this.#metrics = await this.#readLines(metricsName, epochs);
-    this.#timing = await this.#readLines(timingName, epochs);
+    this.#metrics = await this.#readLines(metricsName, metricsLine, epochs);
+    this.#timing = await this.#readLines(timingName, timingLine, epochs);
     const state = translateState(saved);
     this.#state = state;
     this.#saved = true;
@@ -292,10 +295,10 @@ export class RunFolder {
     return existsSync(file) ? readText(file) : '';
   }
 
-  async #readLines(name: string, epochs: number): Promise<string[]> {
+  async #readLines(name: string, form: z.ZodType<{ epoch: number }>, epochs: number): Promise<string[]> {
     const file = join(this.path, name);
     const lines = (await this.#written(name)).split('\n').slice(0, epochs);
-    const valid = lines.every((line, epoch) => isLine(line, epoch));
+    const valid = lines.every((line, epoch) => isLine(line, form, epoch));
     if (epochs > 0 && !(valid && lines.length === epochs))
       throw damagedFile(file, `it lacks one of the first ${epochs} epochs`);
     return epochs > 0 ? lines : [];
@@ -309,9 +312,9 @@ const formatRate = (rate: FoundRate): string => `${JSON.stringify(rate, null, 2)
 const lastName = 'last.safetensors';
 const generatedFiles = ['best.safetensors', lastName, metricsName, timingName];
 
-function isLine(line: string, epoch: number): boolean {
+function isLine(line: string, form: z.ZodType<{ epoch: number }>, epoch: number): boolean {
   try {
-    return JSON.parse(line).epoch === epoch;
+    return form.parse(parseJson(line)).epoch === epoch;
   } catch {
     return false;
   }

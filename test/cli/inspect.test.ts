@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type PairMetrics, transfer } from '../../src/index.js';
@@ -19,7 +20,7 @@ async function inspected(method: 'l2t-ww' | 'l2t-w' | 'fm') {
   const options = { ...tinyOptions, lr: 1e-3, epochs: 1, method, source, data, out: run };
   await transfer({ ...options, pairs: ['8-3,5-1', '4-4'] }).result;
   const { pairs } = await inspectRun(run);
-  return { pairs: pairs as Required<PairMetrics>[], text: (await cli(['inspect', run])).stdout };
+  return { run, pairs: pairs as Required<PairMetrics>[], text: (await cli(['inspect', run])).stdout };
 }
 
 describe('inspect of a run', () => {
@@ -46,6 +47,16 @@ describe('inspect of a run', () => {
   it('has what the method learns', async () => {
     const weights = await inspected('l2t-w');
     expect([/λ/.test(weights.text), weights.text.match(/entropy of w/g)?.length]).toEqual([false, 2]);
-    expect((await inspected('fm')).text).not.toMatch(/λ|entropy/);
+    const { run, text } = await inspected('fm');
+    expect(text).not.toMatch(/λ|entropy/);
+
+    // Deeply nested metrics are damage, whatever prints them.
+    const file = join(run, 'metrics.jsonl');
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replace('"pair":', `"more":${'['.repeat(10_000)}${']'.repeat(10_000)},$&`),
+    );
+    const stderr = `error[INVALID_RUN]: ${file} is damaged: line 1 is not what a run writes. Start the run again in another folder.\n`;
+    expect(await cli(['inspect', run, '--json'])).toMatchObject({ code: 1, stdout: '', stderr });
   });
 });

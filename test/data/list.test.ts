@@ -147,7 +147,19 @@ describe('a list', () => {
       'a truth value',
       'images.jsonl',
       '{"file":"a.png","label":true}\n',
-      /line 1: 'label' is true: .* a text or a number/,
+      /line 1: 'label' is true: .* a text or a whole number/,
+    ],
+    ...['9007199254740993', '1e999', '0.1'].map((number): [string, string, string, RegExp] => [
+      `the number ${number}, which JavaScript may take for another`,
+      'images.jsonl',
+      `{"file":"pictures/a.png","label":1}\n{"file":"pictures/b.png","label":${number}}\n`,
+      /images\.jsonl, line 2: 'label' is a number, but not a whole one .*: write it as a text, in quotes\.$/,
+    ]),
+    [
+      'a deeply nested line',
+      'images.jsonl',
+      `{"file":"pictures/a.png","label":${'['.repeat(20_000)}${']'.repeat(20_000)}}\n`,
+      /images\.jsonl, line 1: '.*' is JSON of more than 64 levels\.$/,
     ],
     ['no rows', 'images.csv', 'file,label\n', /images\.csv has no rows/],
     [

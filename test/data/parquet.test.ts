@@ -210,6 +210,7 @@ describe('columns', () => {
     const label = (given: unknown) => JSON.stringify({ features: { label: { _type: 'ClassLabel', names: given } } });
     expect(await saying('{')).toMatch(/dataset_info\.json is no JSON/);
     expect(await saying('[]')).toMatch(/dataset_info\.json does not describe the columns/);
+    expect(await saying('['.repeat(100_000))).toMatch(/dataset_info\.json is JSON of more than 64 levels/);
     expect(await saying(label('abc'))).toMatch(/dataset_info\.json: the names of column label must be a list/);
     expect(await saying(label(['ant', 'ant']))).toMatch(/dataset_info\.json names the class 'ant' twice/);
   });
@@ -239,6 +240,17 @@ describe('columns', () => {
       [2, 1, 2, 0],
     ]);
   });
+
+  it.each(['9007199254740992 + label', 'CAST(18446744073709551613 + label AS UBIGINT)'])(
+    'of numbers that JavaScript would round are refused: %s',
+    async (label) => {
+      const said = await failure(open(rows(3), { more: { large: label } }, { labelColumn: 'large' }));
+      expect(said).toMatchObject({ code: 'INVALID_DATA' });
+      expect(said?.message).toMatch(
+        /train\.parquet, row 0 has label (9007199254740992|18446744073709551613), and .* as texts\.$/,
+      );
+    },
+  );
 
   it('are refused where the layout has none', async () => {
     const folder = temporaryFolder();

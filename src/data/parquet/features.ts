@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { L2TError } from '../../errors.js';
+import { parseJson } from '../../system/json.js';
 import { shown } from '../../system/printable.js';
 import { readWhole } from '../reading.js';
 import type { ParquetFile } from './file.js';
@@ -63,9 +64,9 @@ function toFeatures(given: Readonly<Record<string, unknown>>, what: string): Fea
 function parse<T>(text: string, what: string, form: z.ZodType<T>): T {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
-    throw new L2TError('INVALID_DATA', `${what} is no JSON. Download it again.`, { cause });
+    throw new L2TError('INVALID_DATA', `${what} ${(cause as Error).message}. Download it again.`, { cause });
   }
   const { success, data } = form.safeParse(value);
   if (success) return data;
