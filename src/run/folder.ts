@@ -150,6 +150,12 @@ export class RunFolder {
     return this.#saved;
   }
 
+  /** Files that a resume needs, and that somebody has removed since they were written. */
+  get removed(): string[] {
+    const needed = [recordName, ...(this.#rate ? [rateName] : []), ...(this.#metrics.length > 0 ? [bestName] : [])];
+    return needed.filter((name) => !existsSync(join(this.path, name)));
+  }
+
   /** Sums over the epochs: their seconds, and the steps done in that time. */
   get timing(): { readonly seconds: number; readonly steps: number } {
     const lines = this.#timing.map(parseTiming);
@@ -194,7 +200,7 @@ export class RunFolder {
     this.#metrics.push(JSON.stringify(metrics));
     this.#timing.push(JSON.stringify(timing));
     const content = checkpointChunks(network);
-    if (best) await writeFileAtomic(join(this.path, 'best.safetensors'), content);
+    if (best) await writeFileAtomic(join(this.path, bestName), content);
     await writeFileAtomic(join(this.path, lastName), content);
     await this.#writeLines();
     for (const log of this.#logs) await log.epoch({ metrics, timing });
@@ -274,7 +280,7 @@ export class RunFolder {
     this.#state = state;
     this.#saved = true;
     await this.#writeLines();
-    const best = epochs > 0 ? toNamedTensors((await this.#read('best.safetensors')).tensors) : [];
+    const best = epochs > 0 ? toNamedTensors((await this.#read(bestName)).tensors) : [];
     if (existsSync(join(this.path, lastName))) await this.#read(lastName);
     return { state, best, result: parseResult(metadata.get('result'), file) };
   }
@@ -309,8 +315,9 @@ const parseTiming = (line: string): EpochTiming => JSON.parse(line);
 
 const formatRate = (rate: FoundRate): string => `${JSON.stringify(rate, null, 2)}\n`;
 
+const bestName = 'best.safetensors';
 const lastName = 'last.safetensors';
-const generatedFiles = ['best.safetensors', lastName, metricsName, timingName];
+const generatedFiles = [bestName, lastName, metricsName, timingName];
 
 function isLine(line: string, form: z.ZodType<{ epoch: number }>, epoch: number): boolean {
   try {

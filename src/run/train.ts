@@ -142,8 +142,12 @@ async function findRate(materials: Materials, run: OpenRun, context: Context): P
   });
 }
 
-function aborted({ path, record }: Pick<OpenRun, 'path' | 'record'>, signal: AbortSignal | undefined): L2TError {
-  const message = `The run was interrupted; all is saved. Continue it with: l2t-native ${record.verb} --resume ${shellWord(path)}`;
+function aborted({ path, record, folder }: OpenRun, signal: AbortSignal | undefined): L2TError {
+  const resume = `${record.verb} --resume ${shellWord(path)}`;
+  const removed = folder?.removed.join(' and ');
+  const message = removed
+    ? `The run was interrupted, and ${removed} in ${path} was removed while it ran. Put it back, then continue it with: l2t-native ${resume}`
+    : `The run was interrupted; all is saved. Continue it with: l2t-native ${resume}`;
   return new L2TError('ABORTED', message, { cause: signal?.reason });
 }
 
@@ -259,7 +263,8 @@ async function ensureReport(
     await writeFileAtomic(file, await runReport(folder.path, { threads, device, signal, onProgress }, folder.record));
     return file;
   } catch (error) {
-    if (error instanceof L2TError && error.code === 'ABORTED') throw aborted(folder, signal);
+    if (error instanceof L2TError && error.code === 'ABORTED')
+      throw aborted({ path: folder.path, record: folder.record, folder }, signal);
     emit({ type: 'warning', message: `there is no report: ${(error as Error).message}` });
     return null;
   }

@@ -217,7 +217,7 @@ export async function writeFileAtomic(
   } catch (error) {
     // The first failure is the one to report, so a failure to remove the temporary file is ignored.
     if (created) await unlink(temporary).catch(() => {});
-    throw fileError('write', path, error);
+    throw await writeError(path, error);
   }
 }
 
@@ -244,8 +244,14 @@ export async function appendToFile(path: string, data: Uint8Array): Promise<void
     }
     await syncFolder(dirname(path));
   } catch (error) {
-    throw fileError('write', path, error);
+    throw await writeError(path, error);
   }
+}
+
+/** Reports a failed write. If the folder is gone that this process has locked, that is the reason. */
+async function writeError(path: string, error: unknown): Promise<L2TError> {
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT') await checkGuard(path);
+  return fileError('write', path, error);
 }
 
 /**

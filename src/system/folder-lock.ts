@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { type FileHandle, link, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -132,7 +133,7 @@ export class FolderLock {
 
   /**
    * Requires that this is still the folder's lock.
-   * @throws L2TError INVALID_RUN if another process has taken the folder over, or the lock was removed; FILE_ACCESS.
+   * @throws L2TError INVALID_RUN if another process has taken the folder over, or the lock or the folder was moved or removed; FILE_ACCESS.
    */
   async requireHeld(): Promise<void> {
     let text = '';
@@ -142,9 +143,12 @@ export class FolderLock {
       text = (await readLock(this.#path)).text;
       if (text === this.text) return;
     }
+    const lost = existsSync(this.folder)
+      ? 'its lock was removed while this process worked in it'
+      : 'it was moved or removed while this process worked in it. If it was moved, go on where it is now, with --resume';
     const why =
       text === ''
-        ? 'its lock was removed while this process worked in it'
+        ? lost
         : `${nameOf(text)} has taken it over, because this process gave no sign of life for ${goneAfter / 1000} s`;
     throw new L2TError('INVALID_RUN', `${this.folder} is no longer this process's: ${why}. Nothing more is written.`);
   }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { compare, L2TError, resume, resumeComparison, transfer } from '../../src/index.js';
@@ -124,6 +124,40 @@ describe('a run that ended before its first save', () => {
     const start = readFileSync(`/proc/${process.ppid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19];
     writeFileSync(join(folder, 'lock'), `${process.ppid} ${start}\n`);
     expect(await failureOf(transfer({ ...options, out: folder }).result)).toMatch(/^INVALID_RUN .*in use by process/);
+  });
+});
+
+describe('a folder that somebody changes during its run', () => {
+  it('and that lacks a file is not said to be complete', async () => {
+    for (const name of ['options.yaml', 'best.safetensors']) {
+      const folder = out();
+      const stopping = new AbortController();
+      const run = transfer({ ...options, epochs: 4, out: folder, signal: stopping.signal });
+      let bytes = Buffer.alloc(0);
+      for await (const { type } of run) {
+        if (type !== 'epoch' || stopping.signal.aborted) continue;
+        stopping.abort();
+        bytes = readFileSync(join(folder, name));
+        rmSync(join(folder, name));
+      }
+      expect(await failureOf(run.result)).toBe(
+        `ABORTED The run was interrupted, and ${name} in ${folder} was removed while it ran. Put it back, then continue it with: l2t-native transfer --resume ${folder}`,
+      );
+      writeFileSync(join(folder, name), bytes);
+      expect(await resume(folder).result).toMatchObject({ epochs: 4 });
+    }
+  });
+
+  it('and that is moved is said to be moved, and goes on from there', async () => {
+    const [folder, moved] = [out(), out()];
+    const run = transfer({ ...options, epochs: 4, out: folder });
+    const following = async () => {
+      for await (const { type } of run) if (type === 'epoch') renameSync(folder, moved);
+    };
+    expect(await failureOf(following())).toBe(
+      `INVALID_RUN ${folder} is no longer this process's: it was moved or removed while this process worked in it. If it was moved, go on where it is now, with --resume. Nothing more is written.`,
+    );
+    expect(await resume(moved).result).toMatchObject({ epochs: 4 });
   });
 });
 
