@@ -10,6 +10,7 @@ import type { EngineName } from '../native/addon.js';
 import { defaultOf, flagOf, refused } from '../options/check.js';
 import { choice, listed, text, whole, yes } from '../options/row.js';
 import { convolutionNames, engineNames } from '../options/schemas.js';
+import { printableJson } from '../system/printable.js';
 import { availableCores } from '../system/threads.js';
 import { formatLayers } from './bench-layers-report.js';
 import { formatBench, formatListing, formatRanks } from './bench-report.js';
@@ -78,7 +79,7 @@ export function register(program: Command): void {
           process.stderr.write(`${what}: ${engine} ${seconds.toFixed(3)} s\n`);
         },
       });
-      if (reports(group)) process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : formatBench(result));
+      if (reports(group)) process.stdout.write(flags.json ? `${printableJson(result)}\n` : formatBench(result));
     });
 }
 
@@ -122,7 +123,7 @@ async function runLayers(name: BenchCaseName, options: LayersOptions, json: bool
     process.stderr.write(`${what}: ${seconds.toFixed(3)} s\n`);
   };
   const result = await benchLayers(name, { ...options, onRound });
-  process.stdout.write(json ? `${JSON.stringify(result)}\n` : formatLayers(result));
+  process.stdout.write(json ? `${printableJson(result)}\n` : formatLayers(result));
 }
 
 async function runRanks(name: BenchCaseName, options: RanksOptions, json: boolean | undefined): Promise<void> {
@@ -130,7 +131,7 @@ async function runRanks(name: BenchCaseName, options: RanksOptions, json: boolea
     process.stderr.write(`turn ${turn} of ${turns}\n`);
   };
   const result = await benchRanks(name, { ...options, onTurn });
-  process.stdout.write(json ? `${JSON.stringify(result)}\n` : formatRanks(result));
+  process.stdout.write(json ? `${printableJson(result)}\n` : formatRanks(result));
 }
 
 async function runListing(images: number, json: boolean | undefined): Promise<void> {
@@ -141,7 +142,7 @@ async function runListing(images: number, json: boolean | undefined): Promise<vo
     process.stderr.write(`generating files: ${done} of ${total}\n`);
   };
   const result = await interruptible((signal) => benchListing(images, { signal, onGenerated }));
-  process.stdout.write(json ? `${JSON.stringify(result)}\n` : formatListing(result));
+  process.stdout.write(json ? `${printableJson(result)}\n` : formatListing(result));
 }
 
 /** Milliseconds between two lines of progress. */

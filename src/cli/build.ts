@@ -4,6 +4,7 @@ import { requireLibTorch } from '../../scripts/libtorch.mjs';
 import { type ErrorCode, L2TError } from '../errors.js';
 import { refused } from '../options/check.js';
 import { fileError } from '../system/files.js';
+import { printableJson } from '../system/printable.js';
 
 interface BuildOptions {
   readonly libtorch?: string;
@@ -37,7 +38,7 @@ function build(options: BuildOptions): void {
     const cuda = buildNative({ libtorch, explicit: options.libtorch, withCuda: options.withCuda });
     const seconds = Number(((performance.now() - start) / 1000).toFixed(1));
     const result = { addon: addonPath(), libtorch: libtorch.prefix, version: libtorch.version, cuda, seconds };
-    if (options.json) console.log(JSON.stringify(result));
+    if (options.json) console.log(printableJson(result));
     else {
       console.log(`Built ${result.addon} for LibTorch ${result.version} in ${result.libtorch} (${seconds} s).`);
       console.log(`CUDA part: ${cuda.built ? 'on' : 'off'} (${cuda.reason}).`);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { checkData, type DataReport, type SplitReport } from '../data/check.js';
 import { dataCheckSchema } from '../options/schemas.js';
-import { counted, printable, shown } from '../system/printable.js';
+import { counted, printable, printableJson, shown } from '../system/printable.js';
 import { largest, smallest } from '../system/statistics.js';
 import { exitCodes } from './failure.js';
 import { addFlags, flagOptions } from './flags.js';
@@ -32,7 +32,7 @@ export function register(program: Command): void {
       const report = await interruptible((signal) =>
         checkData({ ...options, data, signal, onListed: progress.listing, onProgress: progress.data }),
       ).finally(() => progress.stop());
-      process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : format(report));
+      process.stdout.write(flags.json ? `${printableJson(report)}\n` : format(report));
       if (report.splits.some(({ damaged }) => damaged.length > 0)) process.exitCode = exitCodes.failure;
     });
 }
@@ -72,7 +72,7 @@ function format({
       : []),
     ...listed('damaged', damaged),
     ...listed('in two splits', twice),
-    ...warnings.map((warning) => `warning: ${warning}`),
+    ...warnings.map((warning) => `warning: ${printable(warning)}`),
     `${imagesPerSecond.toFixed(0)} images decoded a second`,
   ].join('\n')}\n`;
 }

@@ -1,5 +1,5 @@
 import type { MethodName } from '../options/methods.js';
-import { shown } from '../system/printable.js';
+import { printable, shown } from '../system/printable.js';
 import { mean, percentOf } from '../system/statistics.js';
 import { pairTable } from './pair-table.js';
 import { table } from './table.js';
@@ -55,7 +55,7 @@ export function formatDemo({ source, target, metaLr, methods, lambda, out, secon
     '',
     `(The meta-networks' learning rate was ${metaLr}: at the paper's 1e-4 they hardly move in so short a run.)`,
     '',
-    `All in ${seconds.toFixed(0)} s; the runs are in ${out}, each with a report to look at: ${out}/l2t-ww-0/report.html.`,
+    `All in ${seconds.toFixed(0)} s; the runs are in ${printable(out)}, each with a report to look at: ${printable(out)}/l2t-ww-0/report.html.`,
     'Next, with your own images in folders DIR/train/CLASS and DIR/test/CLASS:',
     `  l2t-native transfer --source CHECKPOINT --source-network resnet32 --target vgg9_bn --data DIR --out RUN`,
     '  l2t-native eval RUN/best.safetensors --data DIR',

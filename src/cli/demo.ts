@@ -11,7 +11,7 @@ import { firstFree, requireUnusedByRuns } from '../run/new-folder.js';
 import { pretrain } from '../run/pretrain.js';
 import { transfer } from '../run/transfer.js';
 import { readText } from '../system/files.js';
-import { shown } from '../system/printable.js';
+import { printableJson, shown } from '../system/printable.js';
 import { type DemoReport, formatDemo, type MethodReport } from './demo-report.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
@@ -44,7 +44,7 @@ export function register(program: Command): void {
     .action(async ({ quick: short, json, ...flags }: { quick?: boolean; json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(demoSchema, flags);
       const report = await interruptible((signal) => demo({ ...options, quick: short === true, signal }));
-      process.stdout.write(json ? `${JSON.stringify(report)}\n` : formatDemo(report));
+      process.stdout.write(json ? `${printableJson(report)}\n` : formatDemo(report));
     });
 }
 

@@ -4,7 +4,7 @@ import { formatTop } from '../inference/top-accuracy.js';
 import { flagNames } from '../networks/checkpoint.js';
 import { required } from '../options/check.js';
 import { evaluateSchema } from '../options/schemas.js';
-import { shown } from '../system/printable.js';
+import { printableJson, shown } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
@@ -38,7 +38,7 @@ export function register(program: Command): void {
       const result = await interruptible((signal) =>
         evaluate(checkpoint, { ...(options as EvaluateOptions), ...told, signal, group, names: flagNames }),
       ).finally(() => progress.stop());
-      if (reports(group)) process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
+      if (reports(group)) process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
     });
 }
 

@@ -11,7 +11,7 @@ import {
 import type { Plan, PlanControl } from '../experiments/plan.js';
 import { experimentTable } from '../experiments/table.js';
 import { flagOf, isPath, refused } from '../options/check.js';
-import { printable } from '../system/printable.js';
+import { printable, printableJson } from '../system/printable.js';
 import { shellWord } from '../system/shell.js';
 import { flagOptions, folderToResume, givenFlags } from './flags.js';
 import { requireNoLauncher } from './group-flags.js';
@@ -67,7 +67,7 @@ export async function runExperiment(flags: ExperimentFlags, actions: ExperimentA
     requireAlone(flags);
     return actions.resume(folder, { ...flagOptions(resumableSchema, flags), ...told, signal });
   }).finally(() => progress.stop());
-  process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
+  process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
 }
 
 /** `--plan`: checks everything, and writes the commands. */
@@ -78,7 +78,7 @@ async function writePlan(flags: ExperimentFlags, { plan }: ExperimentActions): P
   const result = await interruptible((signal) =>
     plan(folderOf('plan', flags), { signal, onWarning, onListed: progress.listing }),
   ).finally(() => progress.stop());
-  process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : formatPlan(result));
+  process.stdout.write(flags.json ? `${printableJson(result)}\n` : formatPlan(result));
 }
 
 function formatPlan({ out, runs, files }: Plan): string {
@@ -93,7 +93,7 @@ async function collectRuns(flags: ExperimentFlags): Promise<void> {
   const folder = folderOf('collect', flags);
   requireAlone(flags, 'collect', 'the options of the plan', []);
   const result = await interruptible((signal) => collect(folder, { signal, onWarning }));
-  if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  if (flags.json) process.stdout.write(`${printableJson(result)}\n`);
   else process.stdout.write(`${format(result)}${unfinishedLines(result.unfinished).map(listed).join('')}`);
 }
 
@@ -125,6 +125,6 @@ function requireAlone(
 
 function format({ out, rows, conclusions, report }: ExperimentResult): string {
   const { head, rows: cells } = experimentTable(rows);
-  const pictures = report === null ? '' : `The report is ${report}\n`;
-  return `${[table(head, cells), ...conclusions].join('\n')}\nThe table is in ${out}/comparison.md, .csv and .json, the runs beside it.\n${pictures}`;
+  const pictures = report === null ? '' : `The report is ${printable(report)}\n`;
+  return `${[table(head, cells), ...conclusions].join('\n')}\nThe table is in ${printable(out)}/comparison.md, .csv and .json, the runs beside it.\n${pictures}`;
 }

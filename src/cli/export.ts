@@ -3,7 +3,7 @@ import { flagNames } from '../networks/checkpoint.js';
 import { type ExportOptions, type ExportResult, exportNetwork } from '../networks/export/export.js';
 import { required } from '../options/check.js';
 import { exportSchema } from '../options/schemas.js';
-import { counted, printable } from '../system/printable.js';
+import { counted, printable, printableJson } from '../system/printable.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
@@ -24,7 +24,7 @@ export function register(program: Command): void {
       // Ended by a signal, it ends with the whole file.
       const given = { ...(options as ExportOptions), onWarning: warn, names: flagNames };
       const result = await interruptible(() => exportNetwork(checkpoint, given));
-      process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : format(result));
+      process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
     });
 }
 

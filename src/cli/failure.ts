@@ -14,7 +14,8 @@ export function report(thrown: unknown): number {
   const message = printableLines((error instanceof Error ? error.message : String(error)).split('\n'));
   const colour = pc.createColors(process.stderr.isTTY === true && pc.isColorSupported);
   process.stderr.write(`${colour.red(`error[${code}]`)}: ${message}\n`);
-  if (process.env.L2T_DEBUG === '1' && thrown instanceof Error) process.stderr.write(`${thrown.stack}\n`);
+  if (process.env.L2T_DEBUG === '1' && thrown instanceof Error)
+    process.stderr.write(`${printableLines((thrown.stack ?? '').split('\n'))}\n`);
   return code === 'INVALID_OPTION' ? exitCodes.usage : exitCodes.failure;
 }
 

@@ -17,7 +17,7 @@ import { defaultSize, type NetworkName, networkNames } from '../options/networks
 import { initSchema, proposeSchema } from '../options/schemas.js';
 import { sourceFlags, targetFlags } from '../run/sources.js';
 import { writeFileAtomic } from '../system/files.js';
-import { printable } from '../system/printable.js';
+import { printable, printableJson } from '../system/printable.js';
 import { shellWord } from '../system/shell.js';
 import { addFlags, flagOptions } from './flags.js';
 import { describeData, describeTime, proposalFile } from './init-file.js';
@@ -52,7 +52,7 @@ async function init(flags: Flags): Promise<void> {
     await writeFileAtomic(out, proposalFile(proposed, out));
     return proposed;
   }).finally(() => progress.stop());
-  process.stdout.write(flags.json ? `${JSON.stringify({ file: out, ...proposal })}\n` : summary(out, proposal));
+  process.stdout.write(flags.json ? `${printableJson({ file: out, ...proposal })}\n` : summary(out, proposal));
 }
 
 /** What is there may be somebody's work. */

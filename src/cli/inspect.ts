@@ -7,7 +7,7 @@ import type { ResolvedOptions, ResolvedSource } from '../options/run-record.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
 import type { FoundRate } from '../report/run-files.js';
-import { counted, printable, shown } from '../system/printable.js';
+import { counted, printable, printableJson, shown } from '../system/printable.js';
 import { featureTable } from './feature-table.js';
 import { addFlags, flagOptions } from './flags.js';
 import { type PairCell, pairTable } from './pair-table.js';
@@ -28,7 +28,7 @@ export function register(program: Command): void {
       const folder = await isFolder(path);
       if (folder) requireNone(path, options);
       const report = folder ? await inspectRun(path) : await inspectFile(path, options);
-      if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+      if (flags.json) process.stdout.write(`${printableJson(report)}\n`);
       else process.stdout.write(`${'run' in report ? formatRun(report) : formatFile(report)}\n`);
     });
 }

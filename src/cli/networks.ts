@@ -3,6 +3,7 @@ import { type NetworkSummary, networks } from '../networks/summary.js';
 import { checkOptions } from '../options/check.js';
 import { networkNames } from '../options/networks.js';
 import { networksSchema } from '../options/schemas.js';
+import { printableJson } from '../system/printable.js';
 import { featureTable } from './feature-table.js';
 import { addFlags, flagOptions } from './flags.js';
 import { table } from './table.js';
@@ -21,7 +22,7 @@ export function register(program: Command): void {
       const { network } = checkOptions(networksSchema.pick({ network: true }), { network: name }, () => 'The network');
       const found = networks({ network, ...flagOptions(schema, flags) });
       const [first] = found as [NetworkSummary];
-      const text = flags.json ? JSON.stringify(found) : network === undefined ? formatAll(found) : formatOne(first);
+      const text = flags.json ? printableJson(found) : network === undefined ? formatAll(found) : formatOne(first);
       process.stdout.write(`${text}\n`);
     });
 }

@@ -1,7 +1,7 @@
 import { L2TError } from '../errors.js';
 import type { Prediction } from '../inference/network.js';
 import { csvLine } from '../system/csv.js';
-import { printable, shown } from '../system/printable.js';
+import { printable, printableJson, shown } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
 import { columnsOf, tableRow } from './table.js';
 
@@ -79,7 +79,7 @@ function jsonFormat(): Format {
       separator = ',';
       const { code, message } = outcome as L2TError;
       const said = outcome instanceof L2TError ? { file, error: { code, message } } : { file, ...outcome };
-      return `${before}${JSON.stringify(said)}`;
+      return `${before}${printableJson(said)}`;
     },
     end: () => (separator === '[' ? '' : ']\n'),
   };

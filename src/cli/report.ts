@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
 import { report } from '../experiments/report.js';
 import { reportSchema } from '../options/schemas.js';
-import { printable } from '../system/printable.js';
+import { printable, printableJson } from '../system/printable.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 
@@ -19,7 +19,7 @@ export function register(program: Command): void {
     .action(async (folder: string, flags: { open?: boolean; json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(reportSchema, flags);
       const file = await interruptible((signal) => report(folder, { ...options, signal }));
-      process.stdout.write(flags.json ? `${JSON.stringify({ report: file })}\n` : `${printable(file)}\n`);
+      process.stdout.write(flags.json ? `${printableJson({ report: file })}\n` : `${printable(file)}\n`);
       if (flags.open) await open(file);
     });
 }

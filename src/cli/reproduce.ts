@@ -13,7 +13,7 @@ import {
 } from '../experiments/reproduce.js';
 import { defaultOf, flagOf } from '../options/check.js';
 import { reproduceSchema } from '../options/schemas.js';
-import { printableLines } from '../system/printable.js';
+import { printableJson, printableLines } from '../system/printable.js';
 import { duration } from './duration.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
 import { addFlags, givenFlags, mergedOptions } from './flags.js';
@@ -72,7 +72,7 @@ async function showList(name: string | undefined, { json, ...flags }: Experiment
     throw new L2TError('INVALID_OPTION', `--list only shows what there is: leave out ${flagOf(first)}.`);
   }
   const all = name === undefined ? await presets() : [await presetNamed(name, ['compare', 'curve', 'pretrain'])];
-  process.stdout.write(json ? `${JSON.stringify(all)}\n` : `${all.map(describe).join('\n\n')}\n`);
+  process.stdout.write(json ? `${printableJson(all)}\n` : `${all.map(describe).join('\n\n')}\n`);
 }
 
 function describe({ name, verb, title, data, sources }: Preset): string {
@@ -92,7 +92,7 @@ async function showDryRun(name: string, flags: ExperimentFlags): Promise<void> {
   const onMethod = (label: string) => process.stderr.write(`timing ${label}\n`);
   const options = await mergedOptions(reproduceSchema, flags);
   const result = await interruptible((signal) => dryRun(name, { ...options, signal, onMethod }));
-  process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : formatDryRun(result));
+  process.stdout.write(flags.json ? `${printableJson(result)}\n` : formatDryRun(result));
 }
 
 function formatDryRun({ preset, options, counted, estimate }: DryRun): string {

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { setupFolder } from '../../scripts/libtorch.mjs';
 import { download } from '../system/download.js';
 import { installLibTorch, type Progress } from '../system/libtorch-archive.js';
+import { printable, printableJson } from '../system/printable.js';
 
 /** Shows progress: one changing line on a terminal, else a plain line every tenth. */
 function reporter(): Progress {
@@ -28,8 +29,8 @@ async function setup(options: { readonly from: string; readonly json?: boolean }
     destination,
     progress,
   });
-  if (options.json) console.log(JSON.stringify({ path, version }));
-  else console.log(`LibTorch ${version} is in ${path}. Next: npx l2t-native build`);
+  if (options.json) console.log(printableJson({ path, version }));
+  else console.log(`LibTorch ${version} is in ${printable(path)}. Next: npx l2t-native build`);
 }
 
 export function register(program: Command): void {

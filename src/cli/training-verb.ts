@@ -5,6 +5,7 @@ import { flagOf } from '../options/check.js';
 import type { RunRecord } from '../options/run-record.js';
 import { resumeAs, resumeSchema } from '../run/resume.js';
 import type { Run, RunControl, RunResult } from '../run/run.js';
+import { printable, printableJson } from '../system/printable.js';
 import { flagOptions, folderToResume } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { interruptible } from './interrupt.js';
@@ -53,7 +54,7 @@ export async function runTraining<T>(
     if (reports(group) && done.report !== null) progress.note(`report: ${done.report}`);
     return done;
   });
-  if (reports(group)) process.stdout.write(flags.json ? `${JSON.stringify(toJson(result))}\n` : summary(result));
+  if (reports(group)) process.stdout.write(flags.json ? `${printableJson(toJson(result))}\n` : summary(result));
 }
 
 /** The options that may accompany --resume; all others belong to the start of a run. */
@@ -86,5 +87,5 @@ function summary({ checkpoint, correct, total, accuracy, topK, best, lr, seconds
     : '';
   const validated = best.accuracy === null ? '' : ` (validation ${(100 * best.accuracy).toFixed(2)} %)`;
   const which = best.selected ? 'the best on the validation images' : 'the last';
-  return `${tested}${near}; weights of epoch ${best.epoch + 1}, ${which}${validated}${early}; learning rate ${lr}; ${seconds.toFixed(1)} s; ${checkpoint}\n`;
+  return `${tested}${near}; weights of epoch ${best.epoch + 1}, ${which}${validated}${early}; learning rate ${lr}; ${seconds.toFixed(1)} s; ${printable(checkpoint)}\n`;
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { keepPathsAsWritten } from '../options/check.js';
+import { printableLines } from '../system/printable.js';
 import { packageVersion } from '../system/version.js';
 import { register as bench } from './bench.js';
 import { register as build } from './build.js';
@@ -31,6 +32,8 @@ export function commandLine(): Command {
       'Learning what and where to transfer: train a compact network with the help of a bigger pretrained one.',
     )
     .version(packageVersion())
+    // An argument may be the name of somebody else's file.
+    .configureOutput({ outputError: (text, write) => write(printableLines(text.split('\n'))) })
     .showHelpAfterError('(--help lists what there is)')
     .exitOverride();
   for (const register of [

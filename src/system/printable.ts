@@ -14,6 +14,16 @@ function escaped(char: string): string {
 /** `text` on one line, safe for a terminal: dangerous characters become JavaScript escapes such as \u001b. */
 export const printable = (text: string): string => text.replace(dangerous, escaped);
 
+const escapedUnits = (text: string): string =>
+  text
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
+
+/** A JSON document, safe for a terminal: its dangerous characters are escaped as JSON does it, so it is read as the same. */
+export const printableJson = (value: unknown, indent?: number): string =>
+  JSON.stringify(value, null, indent).replace(dangerous, (char) => (char === '\n' ? char : escapedUnits(char)));
+
 /** Characters of a name that are shown at most. */
 const longestName = 80;
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { symlinkSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import { writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { imagenetNormalisation } from '../../src/options/networks.js';
 import { printable, shown } from '../../src/system/printable.js';
 import { encode, pattern } from '../data/generate.js';
-import { cli, temporaryFolder, write } from '../tiny.js';
+import { cli, main, temporaryFolder, tinyData, tinyFlags, write } from '../tiny.js';
 
 /** Anything but a line feed that a terminal would obey, or that hides what is written. */
 const dangerous = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
@@ -93,12 +94,40 @@ describe('names out of files', { timeout: 120_000 }, () => {
       [['data', 'check', join(folder, 'other')], /cn\\u001b\[31m\\n/],
       [['data', 'check', join(folder, 'flat')], /n\\u001b\[31m\\n/],
       [['eval', network, '--config', config], /kn\\u001b\[31m\\n/],
+      [['inspect', network, `--x${nasty}`], /unknown option '--xn\\u001b\[31m/],
     ] as const) {
       const { stdout, stderr } = await cli(args);
       expect(`${stdout}${stderr}`).toMatch(said);
       expect(`${stdout}${stderr}`).not.toMatch(dangerous);
     }
     const { stdout } = await cli(['inspect', network, '--json']);
+    expect(stdout).not.toMatch(dangerous);
     expect(JSON.parse(stdout).network.classNames).toEqual([`a${nasty}`, 'b']);
+  });
+
+  it('are escaped in what a run and an experiment print', async () => {
+    const common = tinyFlags.filter((word) => !/pairs|^8-3/.test(word));
+    const given = ['--data', tinyData(4), ...common, '--epochs', '1', '--out'];
+    for (const [verb, own, said] of [
+      ['transfer', ['--method', 'scratch'], /s; .*transfern\\u001b\[31m\\n/],
+      ['compare', ['--methods', 'scratch', '--seeds', '1'], /The table is in .*comparen\\u001b\[31m\\n/],
+    ] as const) {
+      const { stdout, stderr } = await cli([verb, ...own, ...given, join(folder, `${verb}${nasty}`)]);
+      expect(stdout).toMatch(said);
+      expect(`${stdout}${stderr}`).not.toMatch(dangerous);
+    }
+  });
+
+  const python = spawnSync('python3', ['-c', 'import pty']).status === 0;
+  it.skipIf(!python)('are as they are in a CSV file, and escaped on a terminal (skipped without python3)', async () => {
+    const image = write(folder, `=1+1${nasty}.png`, await encode(pattern(1), 32, 32, 'png'));
+    const args = ['predict', image, '--checkpoint', network, '--csv'];
+    expect((await cli(args)).stdout).toContain(`"${image}","a${nasty}",`);
+    const program = 'import pty, sys; pty.spawn(sys.argv[1:])';
+    const terminal = spawnSync('python3', ['-c', program, process.execPath, main, ...args], { encoding: 'utf8' });
+    // The bar of the progress steers the terminal by itself.
+    const table = terminal.stdout.split('\r\n').slice(0, 2).join('\n');
+    expect(table).toContain(printable(image));
+    expect(table).not.toMatch(dangerous);
   });
 });
