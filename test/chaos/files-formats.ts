@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { checkData } from '../../src/data/check.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { decodeImage } from '../../src/data/decode.js';
 import { fitImage } from '../../src/data/fit.js';
 import type { ImageList } from '../../src/data/image-list.js';
+import { openDataset } from '../../src/data/open.js';
 import { readWhole } from '../../src/data/reading.js';
 import { readSplit } from '../../src/data/split-file.js';
 import { prepareTrainingData } from '../../src/data/training-sets.js';
@@ -24,6 +26,7 @@ import { byteMutators } from './damage/bytes.js';
 import type { Draw, Mutators } from './damage/draw.js';
 import { gifMutators, jpegMutators, pngMutators, webpMutators } from './damage/images.js';
 import { gzMutators, idxMutators, matMutators } from './damage/packed.js';
+import { expectedLabels, parquetMutators } from './damage/parquet.js';
 import { legacyMutators } from './damage/pickle.js';
 import { safetensorsMutators, sealedMutators } from './damage/safetensors.js';
 import { textMutators } from './damage/text.js';
@@ -92,6 +95,31 @@ const data = (layout: Layout, weight: number, damaged?: RegExp, folder: string =
   read: (path, _file, draw) => readData(path, layout, draw),
 });
 
+/** The labels in a data set that is one file, by image. */
+async function labelsOf(file: string): Promise<string[]> {
+  const { train, classNames } = await openDataset(file);
+  return [...(train?.labels ?? [])].map((label) => classNames[label] as string);
+}
+
+/** Reads labels that are whole numbers, and compares them with what was written. */
+async function readNumbers(_folder: string, file: string): Promise<void> {
+  const labels = await labelsOf(file);
+  const expected = expectedLabels(readFileSync(file));
+  if (expected === 'refused') throw new Error('it is read, although what it announces or holds cannot be right');
+  if (expected && String(expected) !== String(labels)) throw new Error(`its labels are read as ${labels}`);
+}
+
+/** Reads a list in JSON-lines: a class must have the name that stands in the file. */
+async function readLines(_folder: string, file: string): Promise<void> {
+  const names = new Set(await labelsOf(file));
+  const text = readFileSync(file, 'utf8');
+  for (const name of names) {
+    const written = JSON.stringify(name);
+    if (!text.includes(name) && !text.includes(written.slice(1, -1)))
+      throw new Error(`its class ${written} is not in it`);
+  }
+}
+
 /** The file's path, or its bytes. */
 async function input(file: string, draw: Draw): Promise<string | Uint8Array> {
   if (draw.once(2)) return file;
@@ -126,7 +154,8 @@ async function resumeRun(folder: string): Promise<void> {
 }
 
 async function readRun(folder: string, file: string, draw: Draw): Promise<void> {
-  if (draw.once(2)) return void (await inspectRun(join(folder, 'run')));
+  // As `inspect --json` prints it.
+  if (draw.once(2)) return void JSON.stringify(await inspectRun(join(folder, 'run')));
   await (basename(file) === 'split.json' ? readSplit(file, ofSplits) : loadRun(folder));
 }
 
@@ -179,8 +208,10 @@ export const formats: Readonly<Record<string, Format>> = {
   tinyimagenet: data('tinyimagenet', 15, lists),
   imagenet: data('imagenet', 10),
   folder: data('folder', 10),
-  Parquet: data('parquet', 60, /parquet$/),
+  Parquet: data('parquet', 60, /parquet$|json$/),
+  'Parquet labels': { weight: 30, folder: 'parquet-labels', read: readNumbers },
   list: data('list', 20, /csv$/),
+  'JSON-lines list': { weight: 30, folder: 'list-lines', damaged: /jsonl$/, read: readLines },
   PNG: image('png', 60),
   JPEG: image('jpeg', 60),
   WebP: image('webp', 60),
@@ -203,6 +234,7 @@ export function mutatorsOf(format: string, name: string, bytes: Uint8Array): Mut
   if (name.startsWith('zip/') || format === 'zip .pth') return zipMutators;
   if (name.startsWith('legacy/') || format === 'legacy .pth') return legacyMutators;
   const byEnding: readonly [ending: RegExp, mutators: Mutators][] = [
+    [/^labels\.parquet$/, parquetMutators],
     [/\.yaml$/, yamlMutators],
     [/\.jsonl$/, jsonLinesMutators],
     [/\.json$/, jsonMutators],

@@ -16,6 +16,7 @@ import { writeParquet } from '../../fixtures/parquet.js';
 import { dict, int, list, stateDict } from '../../networks/weights/pickle-writer.js';
 import { type FixtureStorage, floatStorage, legacyPth, tensor, zipPth } from '../../networks/weights/pth-writer.js';
 import { tinyData, tinyOptions, tinySource } from '../../tiny.js';
+import { parquetOf, soundLabels } from './parquet.js';
 
 export const tinyNetwork = { name: 'resnet20', classes: 3, width: 1 / 16 } as const;
 
@@ -38,7 +39,9 @@ export async function writeBases(folder: string): Promise<void> {
   await writeClasses(join(folder, 'folder/train'), { left: 2, right: 2 });
   await writeClasses(join(folder, 'folder/test'), { left: 1, right: 1 });
   await writeTables(join(folder, 'parquet'));
+  write(join(folder, 'parquet-labels/labels.parquet'), parquetOf(soundLabels));
   await writeList(join(folder, 'list'));
+  await writeLines(join(folder, 'list-lines'));
   writeOptions(join(folder, 'yaml'));
   writeSplits(join(folder, 'splits'));
 }
@@ -51,7 +54,12 @@ async function writeTables(folder: string): Promise<void> {
     const rows = [await tableRow(k), await tableRow(k + 1)];
     await writeParquet(join(folder, `data/train-0000${k}-of-00004.parquet`), rows, { names, codec });
   }
-  await writeParquet(join(folder, 'data/test.parquet'), [await tableRow(0), await tableRow(1)], { names });
+  await writeParquet(join(folder, 'data/test.parquet'), [await tableRow(0), await tableRow(1)], {
+    names,
+    note: undefined,
+  });
+  const features = { image: { _type: 'Image' }, label: { names, _type: 'ClassLabel' } };
+  write(join(folder, 'dataset_info.json'), JSON.stringify({ features }));
 }
 
 const tableRow = async (seed: number) => ({
@@ -67,6 +75,13 @@ async function writeList(folder: string): Promise<void> {
     [0, 1, 2].map((k) => `pictures/${name}/${k}.png,${name},${k === 2 ? 'test' : 'train'}`),
   );
   write(join(folder, 'images.csv'), ['file,label,split', ...rows, ''].join('\n'));
+}
+
+/** The same in JSON-lines, with texts and numbers as labels. */
+async function writeLines(folder: string): Promise<void> {
+  await writeClasses(join(folder, 'pictures'), { 7: 3, right: 3 });
+  const lines = [7, 'right'].flatMap((label) => [0, 1, 2].map((k) => ({ file: `pictures/${label}/${k}.png`, label })));
+  write(join(folder, 'images.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
 }
 
 async function writeWeights(folder: string): Promise<void> {

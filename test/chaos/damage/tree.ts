@@ -1,5 +1,5 @@
 import { parse as parseYaml, stringify } from 'yaml';
-import { type Draw, hostileTexts, type Mutators, numberTexts } from './draw.js';
+import { type Draw, hostileTexts, type Mutator, type Mutators, numberTexts } from './draw.js';
 import { textMutators } from './text.js';
 
 /** JSON as a tree, in which a key may come twice, and a leaf may be invalid JSON. */
@@ -53,8 +53,7 @@ function slots(tree: Tree): Slot[] {
   return found;
 }
 
-function nested(draw: Draw): Tree {
-  const depth = draw.power(2 ** 16);
+function nested(draw: Draw, depth = draw.power(2 ** 16)): Tree {
   const [open, close] = draw.pick([
     ['[', ']'],
     ['{"a":', '}'],
@@ -100,6 +99,17 @@ export function editedJson(text: string, draw: Draw): string {
   return fromTree(tree);
 }
 
+/** Puts a value in the tree whose depth exhausts the stack of what walks it: in place of another, or as one more. */
+function deepJson(text: string, draw: Draw): string {
+  const tree = toTree(JSON.parse(text));
+  const deep = nested(draw, 2 ** draw.between(13, 17));
+  const all = slots(tree);
+  const objects = [tree, ...all.map((slot) => slot.tree)].filter((node) => 'members' in node);
+  if (objects.length > 0 && draw.once(2)) draw.pick(objects).members.push(['more', deep]);
+  else if (all.length > 0) draw.pick(all).set(deep);
+  return fromTree(tree);
+}
+
 const json = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
 /** Prints no warning: any output must come from the code under test. */
 const parse = (text: string): unknown => parseYaml(text, { logLevel: 'error', maxAliasCount: 0 });
@@ -109,17 +119,23 @@ export const jsonMutators: Mutators = {
   ...textMutators,
   'JSON tree': (bytes, draw) => encoded(editedJson(json(bytes), draw)),
   'JSON trees': (bytes, draw) => encoded(editedJson(json(bytes), draw)),
+  'deep JSON': (bytes, draw) => encoded(deepJson(json(bytes), draw)),
 };
+
+const onLine =
+  (change: (text: string, draw: Draw) => string): Mutator =>
+  (bytes, draw) => {
+    const lines = json(bytes).split('\n');
+    const at = draw.below(Math.max(1, lines.length - 1));
+    lines[at] = change(lines[at] || '{}', draw);
+    return encoded(lines.join('\n'));
+  };
 
 /** Mutators for lines of JSON. */
 export const jsonLinesMutators: Mutators = {
   ...textMutators,
-  'JSON tree': (bytes, draw) => {
-    const lines = json(bytes).split('\n');
-    const at = draw.below(Math.max(1, lines.length - 1));
-    lines[at] = editedJson(lines[at] || '{}', draw);
-    return encoded(lines.join('\n'));
-  },
+  'JSON tree': onLine(editedJson),
+  'deep JSON': onLine(deepJson),
 };
 
 /** Syntax that only YAML has. */
