@@ -5,10 +5,10 @@ import { curves, scrolling, table } from '../report/page/figures.js';
 import { type Content, type Html, html } from '../report/page/html.js';
 import type { RunData } from '../report/run-data.js';
 import { footer, metricsData, nameOf } from '../report/run-page.js';
-import { conclusionsOf } from './conclusions.js';
-import { type Difference, differencesTo, sentenceOf } from './differences.js';
+import { type Interval, intervalOf, mean } from '../system/statistics.js';
+import { conclusionsOf, sentenceOf } from './conclusions.js';
 import { dotPlot, scatter } from './drawings.js';
-import type { ExperimentRow } from './row.js';
+import { type ExperimentRow, pairedDifferences } from './row.js';
 import { experimentTable } from './table.js';
 
 /** The page of an experiment. `runs`: those whose files are there. */
@@ -65,39 +65,53 @@ function differenceSection(rows: readonly ExperimentRow[], where: string): Html 
   const id = `baseline${where.replaceAll(/\D/g, '')}`;
   const start = rows.find(({ method }) => method === 'scratch') ?? (rows[0] as ExperimentRow);
   const parts = rows.map((baseline) => {
-    const differences = differencesTo(baseline, rows);
+    const others = rows.filter((row) => row !== baseline);
+    const differences = others.flatMap((row) => differenceTo(baseline, row) ?? []);
     const hidden = baseline !== start && html` hidden`;
-    return html`<div data-choice="${id}" data-value="${baseline.label}"${hidden}>${differences.map(
-      (difference) => html`<p>${sentenceOf(difference, baseline.label)}</p>`,
-    )}${dotPlot(`Points ahead of ${baseline.label}: a dot for each seed, the bootstrap’s 95 % interval`, differences.map(toDots), 0)}
+    return html`<div data-choice="${id}" data-value="${baseline.label}"${hidden}>${others.map(
+      (row) => html`<p>${sentenceOf(row, baseline)}</p>`,
+    )}${dotPlot(`Points ahead of ${baseline.label}: a dot for each seed, and the 95 % interval`, differences.map(toDots), 0)}
 <details><summary>Table: points ahead of ${baseline.label}</summary>${differenceTable(differences)}</details></div>`;
   });
   return html`<h3>Paired differences</h3><p><label>Baseline <select id="${id}">${rows.map(
     ({ label }) => html`<option${label === start.label && html` selected`}>${label}</option>`,
   )}</select></label></p>
-<p class="note">Equal seeds draw equal images, so a difference is taken seed by seed. “±” and “settled” are Student’s t at 95 %; with few seeds the bootstrap’s interval is too narrow.</p>
+<p class="note">Equal seeds draw equal images, so a difference is taken seed by seed. Its 95 % interval is Student’s t, and it is settled if the interval does not contain 0.</p>
 ${parts}`;
 }
 
-const toDots = ({ label, differences, mean, bootstrap }: Difference) => ({
+/** How far a row is from a baseline, over the seeds that both finished. Differences are of accuracies in [0, 1]. */
+interface Difference {
+  readonly label: string;
+  readonly differences: readonly number[];
+  readonly mean: number;
+  /** Undefined for one seed. */
+  readonly interval: Interval | undefined;
+}
+
+/** Undefined without a seed that both finished. */
+function differenceTo(baseline: ExperimentRow, row: ExperimentRow): Difference | undefined {
+  const differences = pairedDifferences(row, baseline);
+  if (differences.length === 0) return undefined;
+  return { label: row.label, differences, mean: mean(differences), interval: intervalOf(differences) };
+}
+
+const toDots = ({ label, differences, mean, interval }: Difference) => ({
   label,
   values: differences.map((difference) => 100 * difference),
   mean: 100 * mean,
-  ...(bootstrap && { range: [100 * bootstrap.low, 100 * bootstrap.high] as const }),
+  ...(interval && { range: [100 * interval.low, 100 * interval.high] as const }),
 });
 
 function differenceTable(differences: readonly Difference[]): Html {
   const points = (value: number) => (100 * value).toFixed(2);
-  const range = (interval: Difference['interval']) =>
-    interval ? `${points(interval.low)} to ${points(interval.high)}` : '–';
-  const rows = differences.map(({ label, mean, bootstrap, interval, differences: each }) => [
+  const rows = differences.map(({ label, mean, interval, differences: each }) => [
     label,
     points(mean),
-    range(bootstrap),
-    range(interval),
+    interval ? `${points(interval.low)} to ${points(interval.high)}` : '–',
     each.map(points).join(', '),
   ]);
-  return scrolling('Differences', table(['method', 'mean', 'bootstrap 95 %', 'Student’s t 95 %', 'each seed'], rows));
+  return scrolling('Differences', table(['method', 'mean', '95 % interval', 'each seed'], rows));
 }
 
 /** Accuracy against images a class, if rows differ in it. */

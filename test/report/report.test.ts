@@ -196,7 +196,7 @@ describe('the report of an experiment', () => {
     const page = read(join(out, 'report.html'));
     const rows = JSON.parse(readFileSync(join(out, 'comparison.json'), 'utf8'));
     expect(page).toMatch(
-      /<p>fm:8-3 is ((ahead of|behind) scratch by|level with scratch:) [\d.]+ ± [\d.]+ points over 2 seeds: (not )?settled\.<\/p>/,
+      /<p>fm:8-3 (is [\d.]+ points (ahead of|behind) scratch|and scratch are .*) \(95 % interval of the 2 paired differences: .*\): (not )?settled\.<\/p>/,
     );
     expect(page.match(/data-choice="baseline"/g)).toHaveLength(rows.length);
     // Two seeds of each row, their differences to each of two baselines, and a point for each row's time.
