@@ -1,30 +1,29 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportNetwork, networkNames } from '../../src/index.js';
 import { inputOf, networkWith, ownLogits, realImages, tolerance, worst } from '../networks/export/cases.js';
 import { temporaryFolder } from '../tiny.js';
-import { pythonHas, runPython } from './python.js';
+import { mustRun, pythonHas, startPython } from './python.js';
 
 /** Checks a model in full, and runs it on images, float32 in a file. */
 const program = `
-import json, sys
 import numpy, onnx, onnxruntime
-path, images, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-model = onnx.load(path)
-onnx.checker.check_model(model, full_check=True)
-session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-[given] = session.get_inputs()
-x = numpy.fromfile(images, dtype="<f4").reshape(count, *given.shape[1:])
-[y] = session.run(None, {given.name: x})
 shown = lambda value: [value.name, value.shape]
-print(json.dumps({
-    "opset": [[entry.domain, entry.version] for entry in model.opset_import],
-    "input": shown(given),
-    "outputs": [shown(value) for value in session.get_outputs()],
-    "metadata": {entry.key: entry.value for entry in model.metadata_props},
-    "logits": y.flatten().tolist(),
-}))
+def answer(path, images, count):
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    [given] = session.get_inputs()
+    x = numpy.fromfile(images, dtype="<f4").reshape(count, *given.shape[1:])
+    [y] = session.run(None, {given.name: x})
+    return {
+        "opset": [[entry.domain, entry.version] for entry in model.opset_import],
+        "input": shown(given),
+        "outputs": [shown(value) for value in session.get_outputs()],
+        "metadata": {entry.key: entry.value for entry in model.metadata_props},
+        "logits": y.flatten().tolist(),
+    }
 `;
 
 interface Answer {
@@ -34,10 +33,16 @@ interface Answer {
 
 const cases = networkNames.flatMap((name) => [[name, 'outside'] as const, [name, 'inside'] as const]);
 
-describe.skipIf(!pythonHas('onnx', 'onnxruntime'))(
+describe.skipIf(!mustRun && !pythonHas('onnx', 'onnxruntime'))(
   "ONNX's checker and ONNX Runtime (skipped without Debian's python3-onnx and python3-onnxruntime)",
   { timeout: 180_000 },
   () => {
+    let python: ReturnType<typeof startPython>;
+    beforeAll(() => {
+      python = startPython(program);
+    });
+    afterAll(() => python.end());
+
     it.each(cases)('accept an exported %s, normalised %s, and agree with us', async (name, normalise) => {
       const checkpoint = networkWith(name, 0.25);
       const folder = temporaryFolder();
@@ -45,7 +50,7 @@ describe.skipIf(!pythonHas('onnx', 'onnxruntime'))(
       await exportNetwork(checkpoint, { to: 'onnx', out, normalise });
       const pixels = await realImages(5, checkpoint.size);
       writeFileSync(images, inputOf(pixels, checkpoint, normalise));
-      const answer = (await runPython(program, [out, images, '5'])) as Answer;
+      const answer = (await python.ask(out, images, 5)) as Answer;
       expect(answer).toMatchObject({
         opset: [['', 17]],
         input: ['images', ['batch', 3, checkpoint.size, checkpoint.size]],

@@ -1,17 +1,40 @@
-import { execFile, spawnSync } from 'node:child_process';
-import { promisify } from 'node:util';
+import { spawn, spawnSync } from 'node:child_process';
+import { createInterface } from 'node:readline';
 
 /** Debian's Python: its packages are not those of another Python on the PATH. */
 const python = '/usr/bin/python3';
 
 const finds = 'import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))';
 
-/** Does it have these modules? */
+/** Does Debian's Python have these modules? */
 export const pythonHas = (...modules: readonly string[]): boolean =>
   spawnSync(python, ['-c', finds, ...modules]).status === 0;
 
-/** Runs a program with arguments, and returns what it prints as JSON. */
-export async function runPython(program: string, args: readonly string[]): Promise<unknown> {
-  const { stdout } = await promisify(execFile)(python, ['-c', program, ...args], { maxBuffer: 2 ** 26 });
-  return JSON.parse(stdout);
+/** In CI no test of this folder is skipped: nobody would notice. */
+export const mustRun = Boolean(process.env.CI);
+
+const loop = `
+import json, sys
+for line in sys.stdin:
+    print(json.dumps(answer(*json.loads(line))), flush=True)
+`;
+
+/**
+ * Starts a Python program that defines the function `answer`. One process answers all questions, because Python takes
+ * seconds to load torch. Each question is a list of arguments. `end` ends the process.
+ */
+export function startPython(program: string) {
+  const child = spawn(python, ['-c', program + loop], { stdio: ['pipe', 'pipe', 'inherit'] });
+  // If the process has ended, `ask` says so.
+  child.stdin.on('error', () => {});
+  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    async ask(...args: readonly (string | number)[]): Promise<unknown> {
+      child.stdin.write(`${JSON.stringify(args)}\n`);
+      const { value, done } = await answers.next();
+      if (done) throw new Error('Python ended without an answer; its message is above.');
+      return JSON.parse(value);
+    },
+    end: () => child.stdin.end(),
+  };
 }

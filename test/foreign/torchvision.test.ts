@@ -1,44 +1,42 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportNetwork, loadCheckpoint } from '../../src/index.js';
 import { imagenetNormalisation, torchvisionNetworks } from '../../src/options/networks.js';
 import { inputOf, networkWith, ownLogits, realImages, tolerance, worst } from '../networks/export/cases.js';
 import { temporaryFolder } from '../tiny.js';
-import { pythonHas, runPython } from './python.js';
+import { mustRun, pythonHas, startPython } from './python.js';
 
-/** Loads a state dict into torchvision's network, strictly, and runs it on images, float32 in a file. */
+/**
+ * Loads a state dict strictly into torchvision's network, or saves that of a new one, and returns the network's logits
+ * of images, float32 in a file.
+ */
 const program = `
-import json, sys
 import numpy, torch, torchvision
 from safetensors.torch import load_file
-name, path, images, size, classes = *sys.argv[1:4], int(sys.argv[4]), int(sys.argv[5])
-network = torchvision.models.get_model(name, num_classes=classes)
-network.load_state_dict(load_file(path), strict=True)
-network.eval()
-x = torch.from_numpy(numpy.fromfile(images, dtype="<f4").reshape(-1, 3, size, size))
-with torch.no_grad():
-    print(json.dumps(network(x).flatten().tolist()))
+def answer(todo, name, path, images, size):
+    network = torchvision.models.get_model(name, num_classes=7)
+    if todo == "load":
+        network.load_state_dict(load_file(path), strict=True)
+    else:
+        torch.save(network.state_dict(), path)
+    network.eval()
+    x = torch.from_numpy(numpy.fromfile(images, dtype="<f4").reshape(-1, 3, size, size))
+    with torch.no_grad():
+        return network(x).flatten().tolist()
 `;
 
-/** Saves the state dict of torchvision's network, and prints its logits of images. */
-const saving = `
-import json, sys
-import numpy, torch, torchvision
-name, path, images, size, classes = *sys.argv[1:4], int(sys.argv[4]), int(sys.argv[5])
-network = torchvision.models.get_model(name, num_classes=classes)
-torch.save(network.state_dict(), path)
-network.eval()
-x = torch.from_numpy(numpy.fromfile(images, dtype="<f4").reshape(-1, 3, size, size))
-with torch.no_grad():
-    print(json.dumps(network(x).flatten().tolist()))
-`;
-
-describe.skipIf(!pythonHas('torchvision', 'safetensors'))(
+describe.skipIf(!mustRun && !pythonHas('torchvision', 'safetensors'))(
   "torchvision (skipped without Debian's python3-torchvision and python3-safetensors)",
   // Python takes seconds to load torch, or many on a busy machine.
   { timeout: 180_000 },
   () => {
+    let python: ReturnType<typeof startPython>;
+    beforeAll(() => {
+      python = startPython(program);
+    });
+    afterAll(() => python.end());
+
     it.each(torchvisionNetworks)('loads an exported %s strictly, and agrees with us', async (name) => {
       const checkpoint = networkWith(name, 1);
       const folder = temporaryFolder();
@@ -46,7 +44,7 @@ describe.skipIf(!pythonHas('torchvision', 'safetensors'))(
       await exportNetwork(checkpoint, { to: 'torchvision', out });
       const pixels = await realImages(5, checkpoint.size);
       writeFileSync(images, inputOf(pixels, checkpoint, 'outside'));
-      const logits = await runPython(program, [name, out, images, String(checkpoint.size), '7']);
+      const logits = await python.ask('load', name, out, images, checkpoint.size);
       expect(worst(logits as number[], await ownLogits(checkpoint, pixels))).toBeLessThan(tolerance);
       rmSync(folder, { recursive: true });
     });
@@ -56,7 +54,7 @@ describe.skipIf(!pythonHas('torchvision', 'safetensors'))(
       const [file, images] = [join(folder, 'weights.pth'), join(folder, 'images')];
       const pixels = await realImages(5, 64);
       writeFileSync(images, inputOf(pixels, { size: 64, normalisation: imagenetNormalisation }, 'outside'));
-      const logits = await runPython(saving, [name, file, images, '64', '7']);
+      const logits = await python.ask('save', name, file, images, 64);
       const checkpoint = await loadCheckpoint(file, { network: name, size: 64, strict: true });
       const ours = await ownLogits(checkpoint, pixels);
       // An untrained resnet101 with running statistics of its start has logits of some thousands.

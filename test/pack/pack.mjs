@@ -115,6 +115,8 @@ try {
     assert.match(stderr, /L2TError: .*npx l2t-native build/);
     assert.match(stderr, /ADDON_NOT_BUILT/);
   });
+  // With ccache, the paths below this folder count as relative, so that it knows what the checkout has compiled.
+  process.env.CCACHE_BASEDIR = folder;
   step('npx l2t-native build', () => run(folder, 'npx', ['l2t-native', 'build']));
   const said = step('using it', () => run(folder, 'node', ['use.mjs'], 'pipe'));
   assert.match(said, /^vgg9_bn has \d+ parameters\nfeature 0: \d+ × 32 × 32\n/);
