@@ -31,6 +31,6 @@ class Random {
 };
 
 /// What a draw is for: each purpose has its own sequence.
-enum class Purpose : uint64_t { kTarget = 1, kBranches, kMetaNetworks, kOrder, kAugmentation, kHead, kDistortion };
+enum class Purpose : uint64_t { kTarget = 1, kBranches, kMetaNetworks, kOrder, kAugmentation, kHead };
 
 }  // namespace l2t

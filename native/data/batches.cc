@@ -16,15 +16,14 @@ namespace {
 constexpr size_t kAhead = 2;
 
 /// Row, top, left, flip.
-constexpr int64_t kNumbersPerImage = 4;
+constexpr int64_t kNumbersPerCrop = 4;
 
 }  // namespace
 
 Augment augment_named(const std::string& name) {
   if (name == "none") return Augment::kNone;
   if (name == "crop-flip") return Augment::kCropFlip;
-  if (name == "trivial") return Augment::kTrivial;
-  throw Error("INVALID_OPTION", "Unknown augmentation '" + name + "': use none, crop-flip or trivial.");
+  throw Error("INVALID_OPTION", "Unknown augmentation '" + name + "': use none or crop-flip.");
 }
 
 TrainingBatches::TrainingBatches(ImageSet set, const Options& options, Decoder* decoder)
@@ -66,9 +65,7 @@ at::Tensor TrainingBatches::plan(int64_t epoch, int64_t step, double lr) {
   numbers[0] = lr;
   auto* const row = numbers + 1;
   std::copy(rows.begin(), rows.end(), row);
-  if (options_.augment == Augment::kNone) return plan;
-  plan_crops(epoch, step, row + batch, batch);
-  if (options_.augment == Augment::kTrivial) plan_distortions(epoch, step, row + kNumbersPerImage * batch, batch);
+  if (options_.augment != Augment::kNone) plan_crops(epoch, step, row + batch, batch);
   return plan;
 }
 
@@ -78,17 +75,7 @@ std::vector<T> TrainingBatches::own(const std::vector<T>& batch, int64_t each) c
   return {batch.begin() + begin * each, batch.begin() + end * each};
 }
 
-int64_t TrainingBatches::numbers_per_image() const {
-  switch (options_.augment) {
-    case Augment::kNone:
-      return 1;
-    case Augment::kCropFlip:
-      return kNumbersPerImage;
-    case Augment::kTrivial:
-      return kNumbersPerImage + kNumbersPerDistortion;
-  }
-  return 0;
-}
+int64_t TrainingBatches::numbers_per_image() const { return options_.augment == Augment::kNone ? 1 : kNumbersPerCrop; }
 
 void TrainingBatches::plan_crops(int64_t epoch, int64_t step, double* top, int64_t batch) const {
   auto* const left = top + batch;
@@ -107,26 +94,16 @@ void TrainingBatches::plan_crops(int64_t epoch, int64_t step, double* top, int64
   }
 }
 
-void TrainingBatches::plan_distortions(int64_t epoch, int64_t step, double* first, int64_t batch) const {
-  const auto distortions = own(sampler_.distortions(epoch, step));
-  for (int64_t b = 0; b < batch; ++b) {
-    const auto numbers = distortion_numbers(distortions[b], set_.size);
-    for (int64_t i = 0; i < kNumbersPerDistortion; ++i) first[i * batch + b] = numbers[i];
-  }
-}
-
 ImageBatch TrainingBatches::batch(const StepInput& input) const {
   const auto each = numbers_per_image();
   const auto numbers = input.plan.slice(0, 1).view({each, (input.plan.size(0) - 1) / each});
-  const auto places = numbers.slice(0, 0, kNumbersPerImage).to(at::kLong);
+  const auto places = numbers.to(at::kLong);
   const auto rows = places[0];
   const auto labels = at::index_select(set_.labels, 0, rows);
   const auto pixels = set_.resident() ? at::index_select(set_.pixels, 0, rows) : input.pixels;
   if (rows.size(0) == 0) return {pixels, labels};  // a batch of fewer images than ranks
   if (options_.augment == Augment::kNone) return {pixels, labels};
-  const auto crops = cropped(pixels, places.slice(0, 1));
-  if (options_.augment == Augment::kCropFlip) return {crops, labels};
-  return {trivial_augment(crops, numbers.slice(0, kNumbersPerImage)), labels};
+  return {cropped(pixels, places.slice(0, 1)), labels};
 }
 
 /// `numbers`: int64, tops, lefts, flips.

@@ -14,9 +14,9 @@ namespace l2t::data {
 /// A step's part of the host: one small tensor, so that one upload carries it, and pixels where the set is not
 /// resident.
 struct StepInput {
-  /// float64: the learning rate; then of the B images their rows in the set; unless they are not augmented, the tops
-  /// and lefts of their crops (0 for resized crops) and 1 for those that are mirrored; and where they are distorted,
-  /// their distortion_numbers. float64 holds every row exactly.
+  /// float64: the learning rate; then of the B images their rows in the set; and unless they are not augmented, the
+  /// tops and lefts of their crops (0 for resized crops) and 1 for those that are mirrored. float64 holds every row
+  /// exactly.
   at::Tensor plan;
   at::Tensor pixels;  // uint8, B × S × S × 3; undefined: resident
 };
@@ -48,10 +48,10 @@ class Decoder {
   virtual at::Tensor take(int64_t ticket) = 0;
 };
 
-/// How training images are changed: not at all; cropped and mirrored; and then also distorted (trivial_augment.h).
-enum class Augment { kNone, kCropFlip, kTrivial };
+/// How training images are changed: not at all, or cropped and mirrored.
+enum class Augment { kNone, kCropFlip };
 
-/// none, crop-flip or trivial. Throws INVALID_OPTION for another name.
+/// none or crop-flip. Throws INVALID_OPTION for another name.
 Augment augment_named(const std::string& name);
 
 /// The batches for training. Images are cropped by random resized crop, or by pad and crop. A set that is not resident
@@ -110,7 +110,6 @@ class TrainingBatches {
   [[nodiscard]] std::vector<T> own(const std::vector<T>& batch, int64_t each = 1) const;
   /// Each number of the batch's images in turn: tops, then lefts, …
   void plan_crops(int64_t epoch, int64_t step, double* top, int64_t batch) const;
-  void plan_distortions(int64_t epoch, int64_t step, double* first, int64_t batch) const;
 
   [[nodiscard]] at::Tensor cropped(const at::Tensor& pixels, const at::Tensor& numbers) const;
 

@@ -59,15 +59,4 @@ Sampler::ResizedCrops Sampler::resized_crops(int64_t epoch, int64_t step) const 
   return crops;
 }
 
-std::vector<Distortion> Sampler::distortions(int64_t epoch, int64_t step) const {
-  Random random(seed_, static_cast<uint64_t>(Purpose::kDistortion), epoch * steps_ + step);
-  std::vector<Distortion> distortions(end(step) - begin(step));
-  for (auto& distortion : distortions) {
-    distortion.operation = static_cast<int64_t>(random.below(kOperations));
-    const auto bin = static_cast<int64_t>(random.below(kStrengths));
-    distortion.strength = strength_of(distortion.operation, bin, /*negative=*/random.below(2) == 1);
-  }
-  return distortions;
-}
-
 }  // namespace l2t::data

@@ -4,14 +4,13 @@
 #include <vector>
 
 #include "native/data/image_set.h"
-#include "native/data/trivial_augment.h"
 
 namespace l2t::data {
 
 /// Ten tries of four numbers: area, proportions, top, left (src/data/random-resized-crop.ts).
 constexpr int64_t kDrawsPerCrop = 40;
 
-/// The order of an epoch's images, their crops and distortions. All are functions of (seed, epoch, position) alone, so
+/// The order of an epoch's images, and their crops. Both are functions of (seed, epoch, position) alone, so
 /// a run that resumes in the middle of an epoch needs only its position.
 class Sampler {
  public:
@@ -36,9 +35,6 @@ class Sampler {
     std::vector<bool> flips;
   };
   [[nodiscard]] ResizedCrops resized_crops(int64_t epoch, int64_t step) const;
-
-  /// For trivial_augment, one for each image of that batch: operation, strength and sign are uniform.
-  [[nodiscard]] std::vector<Distortion> distortions(int64_t epoch, int64_t step) const;
 
  private:
   /// The order of an epoch's images. Around an epoch's end, batches of two epochs are asked for in turn.

@@ -86,7 +86,7 @@ struct RunConfig {
   std::optional<std::vector<NamedTensor>> target_weights;
   std::vector<SourceConfig> sources;
   data::ImageSet train;
-  /// How training images are augmented: crop-flip (where it is not given), none or trivial.
+  /// How training images are augmented: crop-flip (where it is not given) or none.
   std::optional<std::string> augment;
   /// Crops training images by random resized crops, while they are decoded; else by padding and cropping.
   bool resized_crops;

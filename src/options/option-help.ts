@@ -51,7 +51,7 @@ export interface OptionHelp {
   readonly epochs?: unknown;
   /** images a step (128, or 64 for sizes from 224; 64 or 32 for fewer than 2,048 or 1,024 training images); from 2 to 65536 */
   readonly batch?: unknown;
-  /** how training images are varied: crop-flip crops at random and mirrors half of them; none takes what evaluation takes (the whole image, from 64 pixels on its centre); trivial does crop-flip, then TrivialAugmentWide: one random operation at a random strength (crop-flip); one of crop-flip, none, trivial */
+  /** how training images are varied: crop-flip crops at random and mirrors half of them; none takes what evaluation takes: the whole image, from 64 pixels on its centre (crop-flip); one of crop-flip, none */
   readonly augment?: unknown;
   /** validate after every n-th epoch, and after the last; needs validation images (1); from 1 to 1000000 */
   readonly evalEvery?: unknown;

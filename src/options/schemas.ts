@@ -18,7 +18,7 @@ export const engineNames = ['native', 'autograd'] as const satisfies readonly En
 export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfies readonly ConvolutionName[];
 export const precisionNames = ['float32', 'tf32', 'bf16'] as const satisfies readonly PrecisionName[];
 export const metaBatches = ['same', 'other'] as const satisfies readonly MetaBatch[];
-export const augmentNames = ['crop-flip', 'none', 'trivial'] as const satisfies readonly AugmentName[];
+export const augmentNames = ['crop-flip', 'none'] as const satisfies readonly AugmentName[];
 export const batchNormNames = ['global', 'local'] as const satisfies readonly BatchNormName[];
 export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
@@ -85,7 +85,7 @@ const training = {
   augment: choice(
     augmentNames,
     'how training images are varied: crop-flip crops at random and mirrors half of them; none takes what ' +
-      'evaluation takes (the whole image, from 64 pixels on its centre); trivial does crop-flip, then TrivialAugmentWide: one random operation at a random strength',
+      'evaluation takes: the whole image, from 64 pixels on its centre',
     { default: 'crop-flip' },
   ),
   evalEvery: whole(1, 1_000_000, 'validate after every n-th epoch, and after the last; needs validation images', {

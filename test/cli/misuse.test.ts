@@ -51,7 +51,7 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
     2,
     /--precision tf32 is a GPU's/,
   ],
-  [['transfer', '--augment', 'triv'], 2, /--augment is 'triv': it must be one of crop-flip, none, trivial/],
+  [['transfer', '--augment', 'trivial'], 2, /--augment is 'trivial': it must be one of crop-flip, none\./],
   [['transfer', '--patience', '0'], 2, /--patience is 0: it must be a whole number from 1/],
   [
     [...transfer, '--method', 'scratch', '--data', data, '--patience', '3'],

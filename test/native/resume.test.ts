@@ -38,7 +38,6 @@ describe('resume', () => {
     ['l2t-ww, in the first epoch', 2, [0, 2], tinyJob({ train: images(20), validation, test })],
     ['l2t-ww by autograd', 2, [0, 2], tinyJob({ train: images(20), validation, test, engine: 'autograd' })],
     ['l2t-ww, in the second', 6, [1, 2], tinyJob({ train: images(20), validation, test, settings: { metaLr: 0.05 } })],
-    ['with distorted images', 6, [1, 2], scratch({ train: images(20), test, augment: 'trivial' })],
     ['scratch without validation', 6, [1, 2], scratch({ train: images(20), test, epochs: 3 })],
   ])('%s: bit-identical to a run that went through', async (_, saves, where, job) => {
     const through = await train(job);

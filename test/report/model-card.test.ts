@@ -22,7 +22,7 @@ const card = {
         report: false,
         lr: 'auto',
         momentum: 0.9,
-        augment: 'trivial',
+        augment: 'none',
         metaBatch: 'other',
       },
     },
@@ -62,7 +62,7 @@ describe('the model card', () => {
     }
     // Where the files were is nobody's business.
     expect(text).not.toContain('/home');
-    expect(text).toMatch(/method l2t-ww.* augment trivial, metaBatch other/);
+    expect(text).toMatch(/method l2t-ww.* augment none, metaBatch other/);
     // What does not change the result is left out.
     expect(text).not.toMatch(/saveEvery|strict |report false/);
     // No value is lost on the way.

@@ -23,9 +23,9 @@ export type MetaBatch = 'same' | 'other';
 
 /**
  * How a training image is changed before each step on it. 'none': not at all. 'crop-flip': cropped at random as
- * `resizedCrops` says, and mirrored with probability 1/2. 'trivial': crop-flip, then TrivialAugmentWide.
+ * `resizedCrops` says, and mirrored with probability 1/2.
  */
-export type AugmentName = 'crop-flip' | 'none' | 'trivial';
+export type AugmentName = 'crop-flip' | 'none';
 
 /** What batch norm's statistics are of, where several processes share a run. */
 export type BatchNormName = 'global' | 'local';

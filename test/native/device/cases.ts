@@ -63,14 +63,12 @@ export interface Images {
   readonly crops: boolean;
   readonly mirror: boolean;
   readonly batches: boolean;
-  readonly distorted: boolean;
   /** Differences of the networks' input. */
   readonly input: number;
   readonly reduced: number;
   readonly enlarged: number;
-  /** Of one batch: cropped, and also distorted. */
+  /** Of one batch. */
   readonly counts: AllCounts;
-  readonly distorting: AllCounts;
 }
 export const images = (size: number) => measured('device', 'images', `${size}`) as Images;
 
