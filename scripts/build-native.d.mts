@@ -9,8 +9,7 @@ export interface CudaPart {
 /** What a built addon was built for. */
 export interface BuildStamp {
   readonly libtorch: { readonly path: string; readonly version: string; readonly how: string; readonly libDir: string };
-  /** Absent in what older versions wrote. */
-  readonly cuda?: CudaPart;
+  readonly cuda: CudaPart;
 }
 
 export const packageRoot: string;

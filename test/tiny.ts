@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { addon, type NetworkSpec } from '../src/native/addon.js';
 import { type Checkpoint, saveCheckpoint } from '../src/networks/checkpoint.js';
 import { imagenetNormalisation } from '../src/options/networks.js';
+import { identity, startOf } from '../src/system/lock-holder.js';
 
 /** A data set, a source and options with which a run takes seconds. */
 
@@ -103,6 +104,11 @@ export async function cliUntil(args: readonly string[], ready: RegExp, { cwd }: 
     ended.then(() => reject(new Error(`ended too early: ${stderr}`)));
   });
   return { child, ended };
+}
+
+/** The lock of another process of this host. */
+export function lockOf(pid: number, start = startOf(pid)): string {
+  return identity('0123456789ab').replace(/^\d+ \d+/, `${pid} ${start}`);
 }
 
 export function write(folder: string, name: string, text: string | Uint8Array): string {

@@ -167,12 +167,8 @@ std::vector<NamedTensor> EpochSums::tensors() const {
 
 void EpochSums::restore(const std::vector<NamedTensor>& state) {
   for (auto& [name, sums] : sums_) {
-    // States from before --meta-every do not count these: every step had a meta-step.
-    const bool has =
-        std::any_of(state.begin(), state.end(), [&](const auto& entry) { return entry.name == kPrefix + name; });
-    const std::string saved = name == kMetaImages && !has ? kImages : name;
     const auto values =
-        state_entry(state, kPrefix + saved, static_cast<int64_t>(sums.size()), at::kDouble).contiguous();
+        state_entry(state, kPrefix + name, static_cast<int64_t>(sums.size()), at::kDouble).contiguous();
     std::copy_n(values.const_data_ptr<double>(), sums.size(), sums.begin());
   }
 }

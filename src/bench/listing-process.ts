@@ -6,7 +6,6 @@ import { divide } from '../data/divide.js';
 import { fingerprint } from '../data/fingerprint.js';
 import { loadData } from '../data/load.js';
 import { formatSplit } from '../data/split-file.js';
-import { currentFormat, rules } from '../options/rules.js';
 import { hashText } from '../options/run-record.js';
 import { readSystem } from '../system/limits.js';
 import type { ListingMeasured } from './listing.js';
@@ -22,13 +21,12 @@ function lap(): number {
 }
 
 const beforeBytes = peak();
-const given = { data, rules: rules[currentFormat] };
 lap();
-const dataset = await loadData(given);
+const dataset = await loadData({ data, drawTest: true });
 const list = lap();
 await fingerprint(dataset);
 const hashed = lap();
-const { division } = divide(dataset, { ...given, validation: 0.1, seed: 0 });
+const { division } = divide(dataset, { data, validation: 0.1, seed: 0 });
 hashText(formatSplit(division));
 const measured: ListingMeasured = {
   seconds: { list, fingerprint: hashed, split: lap() },

@@ -5,7 +5,6 @@ import { countPerClass } from '../data/dataset.js';
 import { loadData } from '../data/load.js';
 import { L2TError } from '../errors.js';
 import type { EpochMetrics } from '../native/addon.js';
-import { currentFormat, rules } from '../options/rules.js';
 import { demoSchema } from '../options/schemas.js';
 import { firstFree, requireUnusedByRuns } from '../run/new-folder.js';
 import { pretrain } from '../run/pretrain.js';
@@ -131,7 +130,7 @@ interface Part {
 
 /** Half of the classes for the source, the others for the target. */
 async function divideClasses(data: string, signal: AbortSignal): Promise<{ source: Part; target: Part }> {
-  const { classNames, train } = await loadData({ data, rules: rules[currentFormat], signal });
+  const { classNames, train } = await loadData({ data, drawTest: true, signal });
   if (train === undefined || classNames.length < 4) {
     throw new L2TError(
       'INVALID_DATA',

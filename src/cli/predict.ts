@@ -1,14 +1,11 @@
-import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { L2TError } from '../errors.js';
 import { Network } from '../inference/network.js';
 import { flagNames, loadCheckpoint } from '../networks/checkpoint.js';
 import { defaultOf, type Given, required } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
-import { networkNames } from '../options/networks.js';
 import { predictSchema } from '../options/schemas.js';
 import { onAbort, throwIfAborted } from '../system/abort.js';
-import { shellWord } from '../system/shell.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { formats, type Outcome } from './predict-formats.js';
@@ -44,7 +41,6 @@ export function register(program: Command): void {
 }
 
 async function predict(given: readonly string[], flags: Flags, progress: Progress): Promise<void> {
-  refuseFileAsNetwork(flags.network);
   const options = flagOptions(predictSchema, flags);
   const network = await load(options, progress);
   await interruptible(async (signal) => {
@@ -77,13 +73,6 @@ async function load({ checkpoint, device, threads, ...options }: Options, progre
   const network = Network.from(await loadCheckpoint(path, said), { device, threads });
   threadsWarning(threads, network.device).forEach(progress.warn);
   return network;
-}
-
-/** In earlier versions --network was the checkpoint's file. */
-function refuseFileAsNetwork(given: unknown): void {
-  if (typeof given !== 'string' || networkNames.some((name) => name === given) || !existsSync(given)) return;
-  const message = `--network is '${given}', a file: give it as --checkpoint ${shellWord(given)}. --network is the name of a network, such as resnet32.`;
-  throw new L2TError('INVALID_OPTION', message);
 }
 
 /** The outcome of each input in order, as soon as its batch is done. */

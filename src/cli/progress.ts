@@ -1,7 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { StepEvent } from '../native/addon.js';
-import { currentFormat, rules } from '../options/rules.js';
-import type { RateEvent, RunEpochEvent, RunEvent, StartEvent } from '../run/events.js';
+import { enoughToSelect, type RateEvent, type RunEpochEvent, type RunEvent, type StartEvent } from '../run/events.js';
 import { counted, printable } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
 
@@ -96,8 +95,7 @@ function describeStart(event: StartEvent): string {
 
 function describeImages({ images: { train, validation, test }, testDrawn, selectBest }: StartEvent): string {
   const drawn = testDrawn ? ' (a tenth of each class: the data has none)' : '';
-  const few =
-    validation > 0 ? ` (it takes ${rules[currentFormat].enoughToSelect} validation images to choose one)` : '';
+  const few = validation > 0 ? ` (it takes ${enoughToSelect} validation images to choose one)` : '';
   const result = selectBest ? 'the epoch with the best validation accuracy' : `the last epoch${few}`;
   return `${train} training, ${validation} validation, ${test} test images${drawn}; the result is ${result}`;
 }

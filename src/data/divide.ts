@@ -1,6 +1,5 @@
 import { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
-import type { Rules } from '../options/rules.js';
 import { shown } from '../system/printable.js';
 import { checkEveryClass, countPerClass, type Dataset, type Division } from './dataset.js';
 import { type ImageList, subset } from './image-list.js';
@@ -13,7 +12,6 @@ export interface DivideOptions extends DataOptions {
   readonly perClass?: number | undefined;
   readonly validation?: number | undefined;
   readonly seed: number;
-  readonly rules: Rules;
 }
 
 /**
@@ -24,7 +22,7 @@ export interface DivideOptions extends DataOptions {
  */
 export function divide(
   dataset: Dataset,
-  options: Pick<DivideOptions, 'data' | 'perClass' | 'validation' | 'seed' | 'rules'>,
+  options: Pick<DivideOptions, 'data' | 'perClass' | 'validation' | 'seed'>,
 ): { lists: ImageLists; division: Division } {
   const { layout, train, validation, test, classNames, division, testDrawn } = dataset;
   const { data } = options;
@@ -75,18 +73,12 @@ function checkBesideTest({ layout, train, classNames }: Dataset, data: string): 
 function split(
   { validation: own, test, classNames, testDrawn }: Dataset,
   train: ImageList,
-  {
-    data,
-    perClass,
-    validation,
-    seed,
-    rules,
-  }: Pick<DivideOptions, 'data' | 'perClass' | 'validation' | 'seed' | 'rules'>,
+  { data, perClass, validation, seed }: Pick<DivideOptions, 'data' | 'perClass' | 'validation' | 'seed'>,
 ): ImageLists {
-  const heldOut = validation ?? (own === undefined ? rules.validation : 0);
+  const heldOut = validation ?? 0;
   const drawn = splitTrain(train.labels, classNames, { perClass, validation: heldOut, seed, folder: data, testDrawn });
   const held = drawn.validation.length > 0 ? subset(train, drawn.validation) : undefined;
-  return { train: subset(train, drawn.train), validation: validation === undefined ? (own ?? held) : held, test };
+  return { train: subset(train, drawn.train), validation: validation === undefined ? own : held, test };
 }
 
 const positions = (list: ImageList | undefined): Int32Array =>
@@ -94,5 +86,5 @@ const positions = (list: ImageList | undefined): Int32Array =>
 
 /** How many images a run with these options trains on. Decodes nothing. Throws like `loadData` and `divide`. */
 export async function countTrained(options: DivideOptions): Promise<number> {
-  return divide(await loadData(options), options).lists.train.count;
+  return divide(await loadData({ ...options, drawTest: true }), options).lists.train.count;
 }

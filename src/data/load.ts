@@ -1,5 +1,4 @@
 import { L2TError } from '../errors.js';
-import type { Rules } from '../options/rules.js';
 import { didYouMean } from '../options/suggest.js';
 import { shown } from '../system/printable.js';
 import { type Dataset, selectClasses } from './dataset.js';
@@ -15,8 +14,8 @@ export interface DataOptions extends DataKind, ListingOptions {
   readonly splitFile?: string | undefined;
   readonly fold?: number | undefined;
   readonly classes?: string | undefined;
-  /** The rules of a run, by which test images may be drawn. If absent, the splits on disk are kept. */
-  readonly rules?: Rules | undefined;
+  /** If the data has no test images, is a tenth of each class drawn for the test, as in a run? Else the splits on disk are kept. */
+  readonly drawTest?: boolean | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -24,10 +23,10 @@ export interface DataOptions extends DataKind, ListingOptions {
  * Lists the data set in a folder, divided by the split file and reduced to the given fold and classes. Decodes nothing.
  */
 export async function loadData(options: DataOptions): Promise<Dataset> {
-  const { data, splitFile, fold, classes, rules, onWarning } = options;
+  const { data, splitFile, fold, classes, drawTest, onWarning } = options;
   const opened = await openDataset(data, options);
   for (const warning of opened.warnings) onWarning?.(warning);
-  const tested = rules?.drawTest ? withTest(opened) : opened;
+  const tested = drawTest ? withTest(opened) : opened;
   const whole = splitFile === undefined ? tested : divided(opened, await readSplit(splitFile, opened));
   const dataset = fold === undefined ? whole : withFold(whole, fold);
   return classes === undefined ? dataset : selectClasses(dataset, classIndices(classes, dataset.classNames));

@@ -30,7 +30,7 @@ const mostHashed = 2 ** 30;
  * images are decoded here, once; images from 64 pixels on are decoded when training needs them.
  */
 export async function prepareTrainingData(options: TrainingDataOptions): Promise<TrainingData> {
-  const dataset = await loadData(options);
+  const dataset = await loadData({ ...options, drawTest: true });
   const { lists, division } = divide(dataset, options);
   const hash = createHash('sha256').update(await fingerprint(dataset, options.signal));
   const sets = await makeImageSets(lists, dataset.train as ImageList, { ...options, folder: options.data });

@@ -1,8 +1,7 @@
 import { addon } from '../native/addon.js';
 import { defaultOf, required } from '../options/check.js';
-import { needsOf, settingsOf } from '../options/methods.js';
+import { methodOf, needsOf, settingsOf } from '../options/methods.js';
 import { defaultBatch, defaultSize, type NetworkName } from '../options/networks.js';
-import { currentFormat, defaultPairs, rules } from '../options/rules.js';
 import { compareSchema, transferSchema } from '../options/schemas.js';
 import { type TimedJob, timeStep } from '../run/step-time.js';
 import type { CheckedTransferOptions } from '../run/transfer.js';
@@ -85,7 +84,7 @@ function shapeOf(options: CheckedTransferOptions, images: number) {
     name,
     size,
     width: options.width ?? 1,
-    batch: options.batch ?? defaultBatch(size, images, rules[currentFormat].fewestSteps),
+    batch: options.batch ?? defaultBatch(size, images),
   };
 }
 
@@ -115,7 +114,7 @@ function timedJob({ method, options }: Entry, images: number, { classes, sources
         width: nth(options.sourceWidth, k) ?? 1,
       };
       const side = nth(options.sourceSize, k) ?? defaultSize(network.name);
-      const pairs = nth(options.pairs, k) ?? defaultPairs(method, rules[currentFormat]);
+      const pairs = nth(options.pairs, k) ?? methodOf(method).pairs;
       return { network, size: side, pairs: pairs ? addon().pairs(network, side, target, size, pairs) : [] };
     }),
   };

@@ -17,7 +17,6 @@ import {
 import { absolutePath, defaultOf, type Given, required, type Written } from '../options/check.js';
 import { defaultBatch, defaultSize } from '../options/networks.js';
 import { yamlOptions } from '../options/options-file.js';
-import { currentFormat, type RunFormat, rules } from '../options/rules.js';
 import { compareSchema, transferSchema } from '../options/schemas.js';
 import { serveLive } from '../report/live.js';
 import { recordName, reportName } from '../report/run-files.js';
@@ -26,7 +25,7 @@ import { requireComputable } from '../run/resolve-options.js';
 import { resume as resumeRun } from '../run/resume.js';
 import type { Run, RunControl, RunResult } from '../run/run.js';
 import { requirePlanned } from '../run/same-options.js';
-import { transferAs } from '../run/transfer.js';
+import { type TransferOptions, transfer } from '../run/transfer.js';
 import { makeFolder, readText, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
 import { parseJson } from '../system/json.js';
@@ -123,10 +122,10 @@ export async function beginExperiment<O extends ExperimentOptions>(
     await requireUnusedByRuns(out);
     if (division) await writeFileAtomic(join(out, splitName), formatSplit(division));
     const { fingerprint, sources } = common;
-    const shared = { format: currentFormat, fingerprint, sources };
+    const shared: Shared = { fingerprint, sources };
     await writeFileAtomic(join(out, commonName), `${JSON.stringify(shared)}\n`);
     await writeFileAtomic(optionsFile(kind, out), stringify(options));
-    return runAll(kind, out, kind.entries(options), options, currentFormat, { signal, follow, onWarning, onLive });
+    return runAll(kind, out, kind.entries(options), options, { signal, follow, onWarning, onLive });
   });
 }
 
@@ -173,13 +172,13 @@ async function goOn<O extends ExperimentOptions>(
   const options = { ...((await yamlOptions(kind.schema, optionsFile(kind, out))) as O), ...changes };
   const entries = kind.entries(options);
   const before = await readShared(out);
-  requireSame(out, before, await preflight(entries, rules[before.format], control), options);
+  requireSame(out, before, await preflight(entries, control), options);
   const { seeds = defaultOf(compareSchema, 'seeds') } = options;
   for (const entry of entries) {
     for (const seed of Array(seeds).keys())
       await requirePlanned(join(out, folderName(entry, seed)), { ...entry.options, seed });
   }
-  return runAll(kind, out, entries, options, before.format, control);
+  return runAll(kind, out, entries, options, control);
 }
 
 export const requireExperimentFolder = (out: unknown): string => requirePath(out, "The experiment's folder");
@@ -191,9 +190,8 @@ const optionsFile = ({ verb }: { readonly verb: string }, out: string): string =
 export const holdsExperiment = (verb: ExperimentKind<ExperimentOptions>['verb'], out: string): boolean =>
   existsSync(optionsFile({ verb }, out));
 
-/** What all runs share. `format` is that of the run folders (rules.ts); files of format 1 lack it. */
-const sharedSchema = z.object({
-  format: z.union([z.literal(1), z.literal(2)]).default(1),
+/** What all runs share. */
+const sharedSchema = z.strictObject({
   fingerprint: z.string(),
   sources: z.record(z.string(), z.string()),
 });
@@ -244,7 +242,6 @@ async function runAll(
   out: string,
   entries: readonly Entry[],
   options: ExperimentOptions,
-  format: RunFormat,
   control: ExperimentControl,
 ): Promise<ExperimentResult> {
   const { seeds = defaultOf(compareSchema, 'seeds'), device, threads, live } = options;
@@ -252,7 +249,7 @@ async function runAll(
   if (page) control.onLive?.(page.url);
   const rows = entries.map((entry) => ({ entry, outcomes: new Array<RunOutcome | undefined>(seeds).fill(undefined) }));
   try {
-    await runEach(rows, out, options, format, control);
+    await runEach(rows, out, options, control);
     // No run competes for the machine any more.
     const trained = rows.flatMap(({ outcomes }) => finishedOf(upToGap(outcomes)));
     const timesOf = await timeNetworks(trained, { device, threads, signal: control.signal });
@@ -286,14 +283,13 @@ async function runEach(
   rows: readonly Filling[],
   out: string,
   { parallel = defaultParallel(rows.map(({ entry }) => entry)) }: ExperimentOptions,
-  format: RunFormat,
   { signal, follow = (run) => run.result, onWarning }: ExperimentControl,
 ): Promise<void> {
   const jobs = rows.flatMap((row) => row.outcomes.map((_, seed) => ({ ...row, seed })));
   let saved: Promise<void> = Promise.resolve();
   await sideBySide(parallel, jobs, signal, async ({ entry, outcomes, seed }, stop) => {
     const folder = join(out, folderName(entry, seed));
-    const run = startRun(entry, seed, folder, format, stop);
+    const run = startRun(entry, seed, folder, stop);
     // If `follow` itself fails, the run is aborted and `result` is not awaited: its rejection must be handled.
     run.result.catch(() => {});
     const result = follow(run, titleOf(entry), seed).then(outcomeOf);
@@ -318,9 +314,11 @@ function upToGap(outcomes: readonly (RunOutcome | undefined)[]): RunOutcome[] {
   return outcomes.slice(0, gap === -1 ? undefined : gap) as RunOutcome[];
 }
 
-function startRun({ options }: Entry, seed: number, folder: string, format: RunFormat, signal: AbortSignal): Run {
+function startRun({ options }: Entry, seed: number, folder: string, signal: AbortSignal): Run {
   const begun = existsSync(join(folder, recordName));
-  return begun ? resumeRun(folder, { signal }) : transferAs(format, { ...options, seed, out: folder, signal });
+  if (begun) return resumeRun(folder, { signal });
+  // The check before all runs has required the target and the data.
+  return transfer({ ...(options as TransferOptions), seed, out: folder, signal });
 }
 
 /** A diverged run is a result. Any other failure is thrown with the name of its run, and ends the experiment. */

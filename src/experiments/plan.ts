@@ -7,7 +7,6 @@ import { L2TError } from '../errors.js';
 import { aListingListener, aMessageListener, aSignal, requirePath } from '../options/arguments.js';
 import { checkOptions, defaultOf, flagOf } from '../options/check.js';
 import { commandLine, flagWords } from '../options/command.js';
-import { currentFormat, type RunFormat } from '../options/rules.js';
 import { compareSchema, transferSchema } from '../options/schemas.js';
 import { parseYaml } from '../options/yaml.js';
 import { requireComputable } from '../run/resolve-options.js';
@@ -158,7 +157,6 @@ function arrayOf(verb: string, runs: number, { threads, device }: ExperimentOpti
 
 const planSchema = z.strictObject({
   verb: z.enum(['compare', 'curve']),
-  format: z.union([z.literal(1), z.literal(2)]),
   fingerprint: z.string(),
   sources: z.record(z.string(), z.string()),
   options: z.record(z.string(), z.unknown()),
@@ -168,8 +166,6 @@ const planSchema = z.strictObject({
 export interface ReadPlan {
   /** The kind of experiment. */
   readonly verb: 'compare' | 'curve';
-  /** Of the run folders (rules.ts). */
-  readonly format: RunFormat;
   /** SHA-256 of each source's weights, by path. */
   readonly sources: Readonly<Record<string, string>>;
   /** Not yet checked; paths may be relative to the folder. */
@@ -185,7 +181,6 @@ function formatPlan(
   const located = (path: string) => fromFolder(out, path);
   const text = stringify({
     verb,
-    format: currentFormat,
     fingerprint,
     sources: Object.fromEntries(Object.entries(sources).map(([path, hash]) => [located(path), hash])),
     options: mapPaths(options, located),

@@ -11,7 +11,6 @@ import { hashTensors } from '../networks/weights/content-hash.js';
 import { required } from '../options/check.js';
 import { needsOf } from '../options/methods.js';
 import { defaultSize } from '../options/networks.js';
-import type { Rules } from '../options/rules.js';
 import { transferSchema } from '../options/schemas.js';
 import { requireConsistent, requireValidation } from '../run/resolve-options.js';
 import { listSources, loadSources, resolveSources, sourceFlags, targetFlags } from '../run/sources.js';
@@ -34,30 +33,26 @@ export interface Common {
  * nothing.
  * @throws L2TError as `transfer`, naming the entry if the error is of one entry.
  */
-export async function preflight(
-  entries: readonly Entry[],
-  rules: Rules,
-  listing: ListingOptions = {},
-): Promise<Common> {
+export async function preflight(entries: readonly Entry[], listing: ListingOptions = {}): Promise<Common> {
   const [first] = entries as readonly [Entry, ...Entry[]];
   for (const { method, options } of entries) {
     required(transferSchema, options, 'target');
     requireConsistent(method, options);
   }
   const data = required(transferSchema, first.options, 'data');
-  const dataset = await loadData({ ...first.options, data, rules, ...listing });
+  const dataset = await loadData({ ...first.options, data, drawTest: true, ...listing });
   if (dataset.test === undefined) {
     throw new L2TError('INVALID_DATA', `A comparison is of test images, and ${data} has none: add some.`);
   }
   for (const perClass of new Set(entries.map(({ options }) => options.perClass))) {
-    const { lists } = divide(dataset, { data, perClass, validation: first.options.validation, seed: 0, rules });
+    const { lists } = divide(dataset, { data, perClass, validation: first.options.validation, seed: 0 });
     requireValidation(first.options, lists.validation !== undefined);
   }
   const known = new Map<string, Checkpoint>();
   for (const entry of entries) {
     const target = targetOf(entry.options, dataset.classNames.length);
     describeNetwork(target, target.size); // throws where the images are too small
-    if (needsOf(entry.method).source) await checkSources(entry, target, known, rules);
+    if (needsOf(entry.method).source) await checkSources(entry, target, known);
     if (entry.options.targetInit !== undefined) await readStart(entry.options.targetInit, entry, known);
   }
   return {
@@ -69,12 +64,7 @@ export async function preflight(
 }
 
 /** `known`: checkpoints that were read already, by path. */
-async function checkSources(
-  { label, method, options }: Entry,
-  target: Target,
-  known: Map<string, Checkpoint>,
-  rules: Rules,
-) {
+async function checkSources({ label, method, options }: Entry, target: Target, known: Map<string, Checkpoint>) {
   const listed = listSources(options);
   for (const source of listed) {
     if (known.has(source.checkpoint)) continue;
@@ -82,7 +72,7 @@ async function checkSources(
     known.set(source.checkpoint, checkpoint as Checkpoint);
   }
   const checkpoints = listed.map(({ checkpoint }) => known.get(checkpoint) as Checkpoint);
-  resolveSources(method, listed, checkpoints, rules).forEach(({ pairs, size }, k) => {
+  resolveSources(method, listed, checkpoints).forEach(({ pairs, size }, k) => {
     if (pairs === undefined) return;
     try {
       addon().pairs((checkpoints[k] as Checkpoint).network, size, target, target.size, pairs);

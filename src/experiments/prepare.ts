@@ -1,7 +1,6 @@
 import type * as z from 'zod';
 import type { ListingOptions } from '../data/walk.js';
 import { required } from '../options/check.js';
-import { currentFormat, rules } from '../options/rules.js';
 import { compareSchema } from '../options/schemas.js';
 import { absolutePaths, type Entry, type ExperimentOptions, withSourceNetworks } from './entries.js';
 import { type Common, preflight } from './preflight.js';
@@ -38,7 +37,7 @@ export async function prepare<O extends ExperimentOptions>(
   const located = absolutePaths(given as unknown as O);
   required(compareSchema, located, 'data');
   const options = await withSourceNetworks(kind.entries(located), located);
-  const common = await preflight(kind.entries(options), rules[currentFormat], { signal, onListed });
+  const common = await preflight(kind.entries(options), { signal, onListed });
   check?.(common);
   return { options, common };
 }

@@ -10,10 +10,9 @@ import { describeNetwork } from '../networks/describe.js';
 import { aListingListener, aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
 import { defaultOf, type Given, required, type Written } from '../options/check.js';
 import type { Layout } from '../options/datasets.js';
-import { needsOf } from '../options/methods.js';
+import { methodOf, needsOf } from '../options/methods.js';
 import { defaultBatch, defaultSize, type NetworkName, paperTarget } from '../options/networks.js';
 import { oneOrList } from '../options/row.js';
-import { currentFormat, defaultPairs, rules } from '../options/rules.js';
 import { proposeSchema, transferSchema } from '../options/schemas.js';
 import { requireConsistent } from '../run/resolve-options.js';
 import { listSources, loadSources, targetFlags } from '../run/sources.js';
@@ -79,9 +78,8 @@ export async function lookAtData(
   { data, layout, imageColumn, labelColumn }: DataKind & { readonly data: string },
   control: ProposeControl = {},
 ): Promise<DataSummary> {
-  const own = rules[currentFormat];
-  const dataset = await loadData({ data, layout, imageColumn, labelColumn, rules: own, ...control });
-  const { lists } = divide(dataset, { data, seed: defaultOf(transferSchema, 'seed'), rules: own });
+  const dataset = await loadData({ data, layout, imageColumn, labelColumn, drawTest: true, ...control });
+  const { lists } = divide(dataset, { data, seed: defaultOf(transferSchema, 'seed') });
   const sides = await sampleShortSides(lists.train);
   return {
     data,
@@ -126,7 +124,7 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
   }
   describeNetwork({ name: target, classes: data.classNames.length, width }, size); // throws where images are too small
   warnOfSmallImages(data, target, size, control.onWarning);
-  const configuration = options.pairs ?? defaultPairs(method, rules[currentFormat]);
+  const configuration = options.pairs ?? methodOf(method).pairs;
   const proposal: Given<typeof transferSchema> = {
     ...options,
     ...(checkpoints.length > 0 && { sourceNetwork: oneOrList(checkpoints.map(({ network }) => network.name)) }),
@@ -135,9 +133,9 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
     method,
     ...(configuration !== undefined && { pairs: configuration }),
     size,
-    batch: options.batch ?? defaultBatch(size, data.images.train, rules[currentFormat].fewestSteps),
+    batch: options.batch ?? defaultBatch(size, data.images.train),
     epochs: options.epochs ?? defaultOf(transferSchema, 'epochs'),
-    lr: rules[currentFormat].lr,
+    lr: defaultOf(transferSchema, 'lr'),
   };
   const [first] = (await timed(proposal, data, checkpoints, control.signal)).entries;
   return {

@@ -23,8 +23,7 @@ export type ReportOptions = Written<typeof reportSchema> & {
 
 /**
  * Writes the report of a run or of an experiment: one HTML file that needs no network and nothing beside it. Parts for
- * which data or sources are gone or changed are left out, and the file says which. The folder may be of an earlier
- * version, and the run may be in progress.
+ * which data or sources are gone or changed are left out, and the file says which. The run may be in progress.
  * @returns The file's path: `out`, or report.html in the folder.
  * @throws L2TError INVALID_RUN if the folder holds no run and no experiment, or is damaged; INVALID_OPTION,
  * DEVICE_UNAVAILABLE, FILE_ACCESS, ABORTED.
@@ -49,18 +48,18 @@ export async function report(folder: string, given: ReportOptions = {}): Promise
 
 const comparisonName = 'comparison.json';
 
-/** What the page reads of a row; earlier versions lack the optional entries. */
+/** What the page reads of a row. */
 const row = z.looseObject({
   label: z.string(),
   method: z.string(),
   accuracies: z.array(z.number().nullable()),
   missing: z.array(z.int()).optional(),
   mean: z.number().nullable(),
-  learningRates: z.array(z.number()).default([]),
-  parameters: z.number().nullable().default(null),
-  msPerStep: z.number().nullable().default(null),
-  seconds: z.number().nullable().default(null),
-  inference: z.looseObject({ batch1: z.number(), batch32: z.number() }).nullable().default(null),
+  learningRates: z.array(z.number()),
+  parameters: z.number().nullable(),
+  msPerStep: z.number().nullable(),
+  seconds: z.number().nullable(),
+  inference: z.looseObject({ batch1: z.number(), batch32: z.number() }).nullable(),
   runs: z.array(z.string()),
 });
 

@@ -7,7 +7,6 @@ import type { Checkpoint } from '../networks/checkpoint.js';
 import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
 import { absolutePath, checkOptions, type Given, required, type Written } from '../options/check.js';
 import { oneOrList } from '../options/row.js';
-import { currentFormat, rules } from '../options/rules.js';
 import { reproduceSchema } from '../options/schemas.js';
 import { besideSplitFile } from '../run/resolve-options.js';
 import { readText } from '../system/files.js';
@@ -112,7 +111,7 @@ export async function dryRun(
   const images = await countEach(entries, (run) =>
     data === undefined
       ? published(preset, classes, run)
-      : countTrained({ ...run, data, seed: 0, rules: rules[currentFormat], signal: control.signal }),
+      : countTrained({ ...run, data, seed: 0, signal: control.signal }),
   );
   const times = await estimate({ entries, options, classes, images, sources: preset.sources }, control);
   return { preset: name, verb: preset.verb, options, counted: dataset !== undefined, estimate: times };

@@ -22,7 +22,7 @@ import {
 } from '../options/arguments.js';
 import { flagOf, type Given, required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
-import { defaultTop } from '../options/rules.js';
+import { defaultTop } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { printable, shown } from '../system/printable.js';
 import { Inference } from './inference.js';

@@ -66,13 +66,18 @@ export const paperTarget = (side: number): NetworkName => (side < 64 ? 'vgg9_bn'
 
 /** The smallest default batch. */
 const smallestBatch = 32;
+/** With the default batch, an epoch has at least this many steps, if the batch need not be smaller than the smallest. */
+const fewestSteps = 16;
 
 /**
  * The default batch: 128 images a step, or 64 if `size` is at least 224 pixels. With few training `images` it is halved
- * until an epoch has `fewestSteps` steps, but not below 32.
+ * until an epoch has 16 steps, but not below 32.
  */
-export function defaultBatch(size: number, images = Number.POSITIVE_INFINITY, fewestSteps = 1): number {
+export function defaultBatch(size: number, images = Number.POSITIVE_INFINITY): number {
   let batch = size >= 224 ? 64 : 128;
   while (batch > smallestBatch && images < fewestSteps * batch) batch /= 2;
   return batch;
 }
+
+/** K of the top-K accuracy. It is measured where there are more classes. */
+export const defaultTop = 5;

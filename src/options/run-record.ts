@@ -10,6 +10,9 @@ import { networkNames } from './networks.js';
 import { augmentNames, batchNormNames, convolutionNames, engineNames, metaBatches, precisionNames } from './schemas.js';
 import { parseYaml } from './yaml.js';
 
+/** The format of a run folder. A folder of another format is refused. */
+export const runFormat = 3;
+
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 const resolvedSource = z.strictObject({
@@ -25,7 +28,7 @@ const resolvedSource = z.strictObject({
 
 export type ResolvedSource = z.output<typeof resolvedSource>;
 
-/** Runs record the settings that their method reads; earlier versions recorded all. */
+/** A run records the settings that its method reads. */
 const optionalSettings = Object.fromEntries(
   Object.keys(settings).map((name) => [name, z.number().optional()]),
 ) as Record<SettingName, z.ZodOptional<z.ZodNumber>>;
@@ -87,8 +90,7 @@ const resolved = z.strictObject({
 export type ResolvedOptions = z.output<typeof resolved>;
 
 const record = z.strictObject({
-  /** Selects the run's rules (rules.ts). */
-  format: z.union([z.literal(1), z.literal(2)]),
+  format: z.literal(runFormat),
   verb: z.enum(['transfer', 'pretrain']),
   /** Number of processes with which the run began, of which rank 0 recorded its device and threads. Absent: 1. */
   ranks: z.int().min(2).optional(),
@@ -113,7 +115,7 @@ export function formatRecord(value: RunRecord): string {
   return stringify(value, { lineWidth: 0 });
 }
 
-/** Parses options.yaml. @throws L2TError INVALID_RUN, naming the entry. */
+/** Parses options.yaml. @throws L2TError INVALID_RUN if the run folder is of another format, or naming the entry. */
 export function parseRecord(text: string, file: string): RunRecord {
   let value: unknown;
   try {
@@ -122,13 +124,21 @@ export function parseRecord(text: string, file: string): RunRecord {
     const [problem = ''] = (cause as Error).message.split('\n');
     throw new L2TError('INVALID_RUN', `${file} is damaged: ${shown(problem, 200)}.`, { cause });
   }
+  requireFormat(value, file);
   const parsed = record.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const where = issue?.path.join('.') || 'its top';
+  throw new L2TError('INVALID_RUN', `${file} is damaged: ${shown(where)}: ${shown(issue?.message ?? '', 200)}.`);
+}
+
+/** Where there is no number, the file is damaged. */
+function requireFormat(value: unknown, file: string): void {
+  const { format } = (value ?? {}) as { readonly format?: unknown };
+  if (typeof format !== 'number' || format === runFormat) return;
   throw new L2TError(
     'INVALID_RUN',
-    `${file} is damaged or of another version: ${shown(where)}: ${shown(issue?.message ?? '', 200)}.`,
+    `${file} is of a run folder of format ${format}, and this version of l2t-native reads format ${runFormat}: use the version that made the folder, or start the run again in another folder.`,
   );
 }
 

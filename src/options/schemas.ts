@@ -10,9 +10,8 @@ import type {
 import { layouts, splitNames } from './datasets.js';
 import { logNames } from './logs.js';
 import { methodNames, methodOf, rowNames, settings } from './methods.js';
-import { defaultSize, networkNames, torchvisionNetworks, writtenNetwork } from './networks.js';
+import { defaultSize, defaultTop, networkNames, torchvisionNetworks, writtenNetwork } from './networks.js';
 import { above, choice, custom, listed, path, repeated, someOf, text, whole, yes } from './row.js';
-import { defaultTop } from './rules.js';
 
 export const engineNames = ['native', 'autograd'] as const satisfies readonly EngineName[];
 export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfies readonly ConvolutionName[];

@@ -6,7 +6,6 @@ import { readMetadata } from '../networks/weights/safetensors.js';
 import { parseRecord, type RunRecord } from '../options/run-record.js';
 import { readText } from '../system/files.js';
 import { parseJson } from '../system/json.js';
-import { translateMetrics } from './older-formats.js';
 import {
   damagedFile,
   type EpochTiming,
@@ -48,24 +47,20 @@ export async function readRunData(folder: string): Promise<RunData> {
   return { folder, record, rate, metrics, timing, result };
 }
 
-/** Earlier versions wrote null for a loss that was infinite. */
-const withoutNulls = (line: Record<string, unknown>) =>
-  Object.fromEntries(Object.entries(line).filter(([, value]) => value !== null));
-
 /** What every line must have, so that a page of it can be drawn. */
-export const metricsLine = z.preprocess(
-  (line) => (isObject(line) ? translateMetrics(withoutNulls(line)) : line),
-  z.looseObject({
-    epoch: z.number(),
-    lr: z.number(),
-    losses: z.record(z.string(), z.number()),
-    trainAccuracy: z.number(),
-    pairs: z.array(z.looseObject({ pair: z.tuple([z.number(), z.number()]) })),
-  }),
-);
-export const timingLine = z.looseObject({ epoch: z.number(), seconds: z.number(), steps: z.number() });
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+export const metricsLine = z.looseObject({
+  epoch: z.number(),
+  lr: z.number(),
+  losses: z.record(z.string(), z.number()),
+  trainAccuracy: z.number(),
+  pairs: z.array(z.looseObject({ pair: z.tuple([z.number(), z.number()]) })),
+});
+export const timingLine = z.looseObject({
+  epoch: z.number(),
+  seconds: z.number(),
+  steps: z.number(),
+  peakMemory: z.number(),
+});
 
 /** The objects of a file with one JSON object a line; none where there is no such file. */
 async function readLines(file: string, form: z.ZodType): Promise<unknown[]> {

@@ -64,14 +64,11 @@ const finished = z.object({
   correct: z.int().nullable(),
   total: z.int().nullable(),
   accuracy: z.number().nullable(),
-  /** Null of fewer classes, and in earlier versions. */
-  topK: z.object({ k: z.int(), correct: z.int(), accuracy: z.number() }).nullable().default(null),
-  /** Epochs done; earlier versions always did all. */
-  epochs: z.int().optional(),
-  best: z
-    .object({ epoch: z.int(), accuracy: z.number().nullable(), selected: z.boolean().optional() })
-    // Runs of format 1 lack `selected`: there, the epoch was selected whenever there were validation images.
-    .transform((best) => ({ ...best, selected: best.selected ?? best.accuracy !== null })),
+  /** Null of fewer classes. */
+  topK: z.object({ k: z.int(), correct: z.int(), accuracy: z.number() }).nullable(),
+  /** Epochs done. */
+  epochs: z.int(),
+  best: z.object({ epoch: z.int(), accuracy: z.number().nullable(), selected: z.boolean() }),
 });
 
 /** The result that a finished run saves in its state's metadata; its times are the sums of timing.jsonl. */
@@ -95,8 +92,8 @@ export interface EpochTiming {
   readonly steps: number;
   /** Absent where no step was left after a resume. */
   readonly imagesPerSecond?: number;
-  /** The most memory that the process had used so far, bytes; earlier versions did not record it. */
-  readonly peakMemory?: number;
+  /** The most memory that the process had used so far, bytes. */
+  readonly peakMemory: number;
   /** Only on a GPU. */
   readonly gpuMemory?: GpuMemory;
   /** Number of processes that computed it; absent: 1. */

@@ -69,9 +69,7 @@ function headline({ record, result, metrics }: RunData, tested: Tested | undefin
   const what = `${target} at width ${width} (${parameters.toLocaleString('en')} parameters) learns ${data.classNames.length} classes of ${basename(options.data)} in images of ${size}×${size} pixels, ${help}, by the method ${method}.`;
   const progress = result ? '' : ` ${metrics.length} of ${epochs} epochs are done.`;
   const early =
-    result && (result.epochs ?? epochs) < epochs
-      ? ` Patience ended the run after epoch ${result.epochs} of ${epochs}.`
-      : '';
+    result && result.epochs < epochs ? ` Patience ended the run after epoch ${result.epochs} of ${epochs}.` : '';
   return html`<p>${what}${progress}${early}</p>${result && accuracySentence(result, tested)}`;
 }
 
@@ -147,7 +145,7 @@ function timeSection({ timing }: RunData): Content {
   const seconds = timing.reduce((sum, line) => sum + line.seconds, 0);
   const steps = timing.reduce((sum, line) => sum + line.steps, 0);
   const speeds = timing.flatMap(({ imagesPerSecond }) => imagesPerSecond ?? []);
-  const memory = timing.flatMap(({ peakMemory }) => peakMemory ?? []);
+  const memory = timing.map(({ peakMemory }) => peakMemory);
   const gpu = timing.flatMap(({ gpuMemory }) => gpuMemory ?? []);
   const rows = [
     ['training and validation', `${seconds.toFixed(1)} s`],
@@ -155,7 +153,7 @@ function timeSection({ timing }: RunData): Content {
       ? [['a step, with its share of the validation', `${((1000 * seconds) / steps).toFixed(1)} ms (${steps} steps)`]]
       : []),
     ...(speeds.length > 0 ? [['training images a second, median epoch', median(speeds).toFixed(1)]] : []),
-    ...(memory.length > 0 ? [['most memory of the process', megabytes(largest(memory))]] : []),
+    ['most memory of the process', megabytes(largest(memory))],
     ...(gpu.length > 0 ? [['most memory of the GPU', gpuMemory(gpu)]] : []),
   ];
   return html`<section><h2>Time and memory</h2>${table(['', ''], rows, 'words')}

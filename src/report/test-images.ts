@@ -5,7 +5,6 @@ import { formatSplit } from '../data/split-file.js';
 import { L2TError } from '../errors.js';
 import type { Inference } from '../inference/inference.js';
 import { argmax, logSoftmax } from '../inference/logits.js';
-import { rules } from '../options/rules.js';
 import { hashText } from '../options/run-record.js';
 import type { RunData } from './run-data.js';
 
@@ -27,9 +26,8 @@ export async function testImagesOf(
   signal?: AbortSignal,
 ): Promise<ImageList | undefined> {
   const { options, data } = record;
-  const own = rules[record.format];
-  const dataset = await loadData({ ...options, rules: own, signal });
-  const { lists, division } = divide(dataset, { ...options, rules: own });
+  const dataset = await loadData({ ...options, drawTest: true, signal });
+  const { lists, division } = divide(dataset, options);
   const count = lists.test?.count ?? 0;
   const same =
     String(dataset.classNames) === String(data.classNames) &&

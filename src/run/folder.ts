@@ -7,12 +7,11 @@ import { L2TError } from '../errors.js';
 import type { EpochEvent, NamedTensor } from '../native/addon.js';
 import { toNamedTensors, toTensorMap } from '../native/tensor.js';
 import { type Checkpoint, checkpointChunks } from '../networks/checkpoint.js';
-import { hasHash, hashTensors, withHash } from '../networks/weights/content-hash.js';
+import { hasHash, withHash } from '../networks/weights/content-hash.js';
 import { readSafetensors, writeSafetensors } from '../networks/weights/safetensors.js';
 import { formatRecord, hashText, parseRecord, type RunRecord } from '../options/run-record.js';
 import type { Log } from '../report/logs/log.js';
 import { isOfLogs, openLogs } from '../report/logs/logs.js';
-import { translateMetrics, translateState } from '../report/older-formats.js';
 import { metricsLine, timingLine } from '../report/run-data.js';
 import {
   cardName,
@@ -34,7 +33,7 @@ import { FolderLock, releaseAfter } from '../system/folder-lock.js';
 import { parseJson } from '../system/json.js';
 import { removeAll, removeLeftOvers, requireRecord, requireStartable } from './new-folder.js';
 
-const stateFormat = 'l2t-native state 1';
+const stateFormat = 'l2t-native state';
 
 export interface SavedRun {
   readonly state: readonly NamedTensor[];
@@ -169,7 +168,7 @@ export class RunFolder {
   async openLogs(lr: number): Promise<void> {
     const { options } = this.record;
     const done = this.#metrics.map((line, epoch) => ({
-      metrics: translateMetrics(JSON.parse(line)),
+      metrics: JSON.parse(line),
       timing: parseTiming(this.#timing[epoch] as string),
     }));
     this.#logs = await openLogs(options.log ?? [], { folder: this.path, options, lr }, done);
@@ -256,15 +255,9 @@ export class RunFolder {
       return undefined;
     }
     const { tensors, metadata } = await this.#read(stateName);
-    const saved = toNamedTensors(tensors);
     const epochs = Number(metadata.get('epochs'));
-    if (metadata.get('format') !== stateFormat || !Number.isSafeInteger(epochs) || epochs < 0) {
-      throw damagedFile(file, 'it is no state of this version');
-    }
-    // Earlier versions hashed the tensors alone.
-    if (!hasHash(metadata) && metadata.get('tensors') !== hashTensors(saved)) {
-      throw damagedFile(file, 'its content does not match its checksum');
-    }
+    const isState = metadata.get('format') === stateFormat && hasHash(metadata);
+    if (!isState || !Number.isSafeInteger(epochs) || epochs < 0) throw damagedFile(file, 'it is no state of a run');
     if (metadata.get('options') !== hashText(formatRecord(this.written))) {
       throw new L2TError(
         'INVALID_RUN',
@@ -276,7 +269,7 @@ export class RunFolder {
     }
     this.#metrics = await this.#readLines(metricsName, metricsLine, epochs);
     this.#timing = await this.#readLines(timingName, timingLine, epochs);
-    const state = translateState(saved);
+    const state = toNamedTensors(tensors);
     this.#state = state;
     this.#saved = true;
     await this.#writeLines();

@@ -5,8 +5,7 @@ import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork, lastLayerOf } from '../networks/describe.js';
 import { methodOf } from '../options/methods.js';
 import { imagenetNormalisation } from '../options/networks.js';
-import { type Rules, rules } from '../options/rules.js';
-import type { ResolvedOptions, RunRecord } from '../options/run-record.js';
+import type { ResolvedOptions } from '../options/run-record.js';
 import { printable } from '../system/printable.js';
 import type { RunEvent } from './events.js';
 import type { Unbatched } from './resolve-options.js';
@@ -15,7 +14,6 @@ import { nativeSources, targetFlags } from './sources.js';
 /** Everything that a run trains with. */
 export interface Materials {
   readonly options: ResolvedOptions;
-  readonly rules: Rules;
   readonly device: { readonly device: string; readonly reason: string };
   readonly data: TrainingData;
   readonly sources: readonly NativeSource[];
@@ -64,7 +62,7 @@ export const onListed =
 
 /** Loads everything that a run trains with. `check`: check the test images first, which a resume need not do again. */
 export async function gather(
-  { format, options }: Pick<RunRecord, 'format'> & { readonly options: Unbatched },
+  options: Unbatched,
   device: Materials['device'],
   checkpoints: readonly Checkpoint[],
   context: Context,
@@ -81,7 +79,6 @@ export async function gather(
   requirePairs(options, checkpoints);
   const prepared = await prepareTrainingData({
     ...options,
-    rules: rules[format],
     sourceSizes: checkpoints.map(({ size: side }) => side),
     check,
     signal,
@@ -91,7 +88,7 @@ export async function gather(
   });
   const fitted = init && withNewHead(init, options, prepared.classNames.length, onWarning);
   const sources = nativeSources(options, checkpoints, targetNetwork(options, prepared));
-  return { rules: rules[format], device, data: prepared, sources, init: fitted };
+  return { device, data: prepared, sources, init: fitted };
 }
 
 /** Checks sizes and pairs before images are decoded. One class will do: features do not depend on the classes. */

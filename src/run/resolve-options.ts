@@ -3,7 +3,6 @@ import { L2TError } from '../errors.js';
 import { defaultOf, flagOf, type Given, required } from '../options/check.js';
 import { type MethodName, needsOf, settingsOf, uselessOptions } from '../options/methods.js';
 import { defaultSize, type NetworkName } from '../options/networks.js';
-import { type RunFormat, rules } from '../options/rules.js';
 import type { ResolvedOptions, ResolvedSource } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
 
@@ -124,7 +123,6 @@ export type Unbatched = Omit<ResolvedOptions, 'batch'>;
 
 /** Fills in defaults, and makes paths absolute. `device` and `threads` are those of this process. */
 export function resolveOptions(
-  format: RunFormat,
   method: MethodName,
   target: NetworkName,
   given: Options,
@@ -168,7 +166,7 @@ export function resolveOptions(
     device,
     threads,
     saveEvery: or('saveEvery'),
-    lr: given.lr ?? rules[format].lr,
+    lr: or('lr'),
     ...(given.balance === true && { balance: true as const }),
     ...(needsOf(method).learns && { metaBatch: or('metaBatch') }),
     ...(given.report === false && { report: false as const }),

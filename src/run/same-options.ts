@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve as absolute, join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { defaultOf, flagOf, required } from '../options/check.js';
-import { needsOf, settings, settingsOf } from '../options/methods.js';
+import { needsOf } from '../options/methods.js';
 import { parseRecord, type RunRecord } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
 import { recordName } from '../report/run-files.js';
@@ -25,24 +25,17 @@ const paths = ['data', 'targetInit', 'splitFile'] as const;
  * @throws L2TError INVALID_OPTION as `transfer`, of options that do not go together.
  */
 export function differingOptions(
-  { format, options: recorded }: RunRecord,
+  { options: recorded }: RunRecord,
   given: CheckedTransferOptions,
   { ignorePaths = false } = {},
 ): string[] {
   const { target: name, method = defaultOf(transferSchema, 'method'), ...others } = given;
   const target = required(transferSchema, { target: name }, 'target');
-  const expected = resolveOptions(format, method, target, others, recorded.sources, recorded);
+  const expected = resolveOptions(method, target, others, recorded.sources, recorded);
   const wanted: Readonly<Record<string, unknown>> = { ...expected, batch: given.batch ?? recorded.batch };
-  const read = settingsOf(recorded.method, recorded);
-  // Earlier versions recorded every setting, but not those of today, and no judge of the meta-networks.
-  const found: Readonly<Record<string, unknown>> = {
-    ...(needsOf(recorded.method).learns && { metaBatch: 'same' }),
-    ...recorded,
-    ...read,
-  };
-  const unread = Object.keys(settings).filter((key) => !(key in read) && !(key in wanted));
+  const found: Readonly<Record<string, unknown>> = recorded;
   const keys = new Set([...Object.keys(wanted), ...Object.keys(found)]);
-  for (const key of [...free, ...unread, ...(ignorePaths ? paths : [])]) keys.delete(key);
+  for (const key of [...free, ...(ignorePaths ? paths : [])]) keys.delete(key);
   const differing = [...keys].filter((key) => JSON.stringify(wanted[key]) !== JSON.stringify(found[key]));
   return [...differing, ...differingSources(recorded, method, given, ignorePaths)].map(flagOf);
 }

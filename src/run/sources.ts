@@ -3,9 +3,8 @@ import { L2TError } from '../errors.js';
 import { addon, type NativeSource, type NetworkSpec } from '../native/addon.js';
 import { type Checkpoint, flagNames, loadCheckpoint } from '../networks/checkpoint.js';
 import { flagOf, type Given, required } from '../options/check.js';
-import { type MethodName, needsOf } from '../options/methods.js';
+import { type MethodName, methodOf, needsOf } from '../options/methods.js';
 import type { NetworkName } from '../options/networks.js';
-import { defaultPairs, type Rules } from '../options/rules.js';
 import type { ResolvedOptions, ResolvedSource } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
 
@@ -99,10 +98,9 @@ export function resolveSources(
   method: MethodName,
   sources: readonly GivenSource[],
   checkpoints: readonly Checkpoint[],
-  rules: Rules,
 ): ResolvedSource[] {
   return checkpoints.map(({ network: { name, width }, size }, k) => {
-    const { checkpoint, pairs = defaultPairs(method, rules), licence } = sources[k] as GivenSource;
+    const { checkpoint, pairs = methodOf(method).pairs, licence } = sources[k] as GivenSource;
     return {
       checkpoint,
       network: name,

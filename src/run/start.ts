@@ -7,8 +7,7 @@ import { hashTensors } from '../networks/weights/content-hash.js';
 import { sizeWarning, threadsWarning } from '../options/cost.js';
 import { type MethodName, needsOf } from '../options/methods.js';
 import { defaultBatch, type NetworkName } from '../options/networks.js';
-import { currentFormat, type RunFormat, rules } from '../options/rules.js';
-import type { ResolvedOptions, RunRecord } from '../options/run-record.js';
+import { type ResolvedOptions, type RunRecord, runFormat } from '../options/run-record.js';
 import { serveLive } from '../report/live.js';
 import { shellWord } from '../system/shell.js';
 import { commonFacts } from './common-facts.js';
@@ -28,17 +27,16 @@ import type { RunResult } from './run.js';
 import { listSources, loadSources, resolveSources } from './sources.js';
 import { finishedRun, train } from './train.js';
 
-/** Checks everything, makes the run folder, and trains. `format`: of the run folder; an experiment keeps its first. */
+/** Checks everything, makes the run folder, and trains. */
 export async function startRun(
   verb: RunRecord['verb'],
   method: MethodName,
   target: NetworkName,
   given: Options,
   context: Context,
-  format: RunFormat = currentFormat,
 ): Promise<RunResult> {
   const { record, materials } = await context.group.agree(
-    () => prepare(verb, method, target, given, context, format),
+    () => prepare(verb, method, target, given, context),
     (prepared) => commonFacts(prepared.record, prepared.materials),
   );
   const locking = { locked: context.locked, onWarning: warn(context) };
@@ -61,7 +59,6 @@ async function prepare(
   target: NetworkName,
   given: Options,
   context: Context,
-  format: RunFormat,
 ): Promise<{ readonly record: RunRecord; readonly materials: Materials }> {
   const { group } = context;
   if (given.out !== undefined && group.first) await (context.locked ? requireStartable : requireUnused)(given.out);
@@ -69,14 +66,14 @@ async function prepare(
   const listed = needsOf(method).source ? listSources(given) : [];
   const checkpoints = await loadSources(listed, given.strict, warn(context));
   const device = group.device(given.device ?? 'auto');
-  const sources = resolveSources(method, listed, checkpoints, rules[format]);
+  const sources = resolveSources(method, listed, checkpoints);
   const here = { device: device.device, threads: given.threads ?? group.threads };
-  const unbatched = resolveOptions(format, method, target, given, sources, here);
+  const unbatched = resolveOptions(method, target, given, sources, here);
   threadsWarning(unbatched.threads, device.device).forEach(warn(context));
   requireComputable(unbatched, group.size);
-  const gathered = await gather({ format, options: unbatched }, device, checkpoints, context, true);
+  const gathered = await gather(unbatched, device, checkpoints, context, true);
   const images = gathered.data.train.labels.length;
-  const batch = given.batch ?? defaultBatch(unbatched.size, images, rules[format].fewestSteps);
+  const batch = given.batch ?? defaultBatch(unbatched.size, images);
   const options: ResolvedOptions = { ...unbatched, batch };
   const parameters = countParameters(targetNetwork(options, gathered.data));
   sizeWarning({ ...options, parameters }).forEach(warn(context));
@@ -88,7 +85,7 @@ async function prepare(
   const data = await dataOf(materials, context);
   const sourceWeights = checkpoints.map(({ weights }) => hashTensors(weights));
   const ranks = group.size > 1 ? { ranks: group.size } : {};
-  return { record: { format, verb, ...ranks, options, data, sourceWeights }, materials };
+  return { record: { format: runFormat, verb, ...ranks, options, data, sourceWeights }, materials };
 }
 
 /** What a run's record says of its data. */
@@ -184,9 +181,8 @@ async function prepareAgain(run: OpenRun, changes: ResumeChanges, ranks: number,
   }
   threadsWarning(threads, device).forEach(warn(context));
   const checkpoints = await loadSources(options.sources, options.strict, warn(context));
-  const { format } = run.record;
   const place = addon().device(device);
-  const materials = { ...(await gather({ format, options }, place, checkpoints, context, false)), options };
+  const materials = { ...(await gather(options, place, checkpoints, context, false)), options };
   requireUnchanged(run, materials);
   return materials;
 }

@@ -9,8 +9,7 @@ import { topAccuracy } from '../inference/top-accuracy.js';
 import { addon, type NamedTensor, type RunJob, type StepEvent } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
 import { settingsOf } from '../options/methods.js';
-import { imagenetNormalisation } from '../options/networks.js';
-import { defaultTop } from '../options/rules.js';
+import { defaultTop, imagenetNormalisation } from '../options/networks.js';
 import type { ResolvedOptions } from '../options/run-record.js';
 import { modelCard } from '../report/model-card.js';
 import { type FinishedResult, type FoundRate, reportName } from '../report/run-files.js';
@@ -18,6 +17,7 @@ import { runReport } from '../report/run-report.js';
 import { writeFileAtomic } from '../system/files.js';
 import { shellWord } from '../system/shell.js';
 import { driveRun } from './drive.js';
+import { enoughToSelect } from './events.js';
 import type { RunFolder, SavedRun } from './folder.js';
 import { RateSearch, triedRates } from './learning-rate.js';
 import { type Context, type Materials, targetNetwork, trainedNetwork } from './materials.js';
@@ -152,10 +152,7 @@ function aborted({ path, record, folder }: OpenRun, signal: AbortSignal | undefi
 }
 
 /** `rate`: the schedule's learning rate. */
-function toJob(
-  { options, rules, device: { device }, data, sources, init }: Materials,
-  rate: FoundRate | number,
-): RunJob {
+function toJob({ options, device: { device }, data, sources, init }: Materials, rate: FoundRate | number): RunJob {
   const { method, engine, convolution, precision, deterministic, graph, batchNorm } = options;
   const { size, threads, seed, epochs, batch, saveEvery, augment, evalEvery, patience } = options;
   const validated = data.validation?.labels.length ?? 0;
@@ -187,7 +184,7 @@ function toJob(
     evaluationBatch: evaluationBatch(size),
     ...(data.validation && { validation: data.validation }),
     ...(data.test && { test: data.test }),
-    selectBest: patience !== undefined || validated >= rules.enoughToSelect,
+    selectBest: patience !== undefined || validated >= enoughToSelect,
     evalEvery,
     patience,
     ...(data.classNames.length > defaultTop && { top: defaultTop }),

@@ -1,5 +1,4 @@
 import { defaultOf, type Given, required, type Written } from '../options/check.js';
-import { currentFormat, type RunFormat } from '../options/rules.js';
 import { transferSchema } from '../options/schemas.js';
 import type { Run, RunControl } from './run.js';
 import { runInGroup } from './run-group.js';
@@ -19,15 +18,10 @@ export type TransferOptions = Written<typeof transferSchema, 'target' | 'data'> 
  * The run's `result` rejects with L2TError INVALID_OPTION, INVALID_DATA, INVALID_WEIGHTS, WEIGHTS_MISMATCH, INVALID_RUN
  * (the folder is in use or not empty), DEVICE_UNAVAILABLE, FILE_ACCESS, DIVERGED, GROUP_FAILED or ABORTED.
  */
-export function transfer(options: TransferOptions): Run {
-  return transferAs(currentFormat, options);
-}
-
-/** As `transfer`, by the rules of a run folder's format: an experiment keeps the rules that it began with. */
-export function transferAs(format: RunFormat, given: Written<typeof transferSchema> & RunControl): Run {
+export function transfer(given: TransferOptions): Run {
   return runInGroup(transferSchema, given, async (checked, context) => {
     const { target, method = defaultOf(transferSchema, 'method'), ...options } = checked;
     const name = required(transferSchema, { target }, 'target');
-    return startRun('transfer', method, name, options, context, format);
+    return startRun('transfer', method, name, options, context);
   });
 }

@@ -22,7 +22,7 @@ export interface CudaReport {
 export interface CudaFacts {
   /** The driver's version; undefined if there is no driver. */
   readonly driver: string | undefined;
-  /** Whether the addon has its CUDA part; undefined if an older version built it. */
+  /** Whether the addon has its CUDA part; undefined if nothing says how it was built. */
   readonly part: CudaPart | undefined;
   readonly versions: CudaReleases;
   /** Undefined where addon and LibTorch are of different CUDA releases: then nothing of CUDA may be called. */

@@ -30,7 +30,7 @@ function statOf(pid: number): { readonly state: string; readonly start: string }
 }
 
 /** A process id alone is not enough to know a process by: the system reuses it. */
-const startOf = (pid: number): string => statOf(pid).start;
+export const startOf = (pid: number): string => statOf(pid).start;
 
 /**
  * Where process ids mean the same: this boot of this machine, and this container. A host name is not enough: machines
@@ -63,10 +63,10 @@ function isAlive(pid: number, start: string): boolean {
   return found.start === '' || (found.start === start && !/[ZX]/.test(found.state));
 }
 
-/** The words of a lock. Earlier versions wrote the first two alone, and knew of no other host. */
+/** The words of a lock. */
 function parse(text: string) {
-  const [pid = '', start = '', host = hostname(), where] = text.trim().split(' ');
-  return { pid: Number.parseInt(pid, 10), start, host, here: where === undefined || where === place() };
+  const [pid = '', start = '', host = '', where = ''] = text.trim().split(' ');
+  return { pid: where === '' ? Number.NaN : Number.parseInt(pid, 10), start, host, here: where === place() };
 }
 
 /** Who wrote a lock: `process 12 on node01`. */

@@ -16,7 +16,6 @@ import { hasHash } from '../../src/networks/weights/content-hash.js';
 import { parseSafetensors, readMetadata } from '../../src/networks/weights/safetensors.js';
 import type { Layout } from '../../src/options/datasets.js';
 import { yamlOptions } from '../../src/options/options-file.js';
-import { currentFormat, rules } from '../../src/options/rules.js';
 import { compareSchema, curveSchema, transferSchema } from '../../src/options/schemas.js';
 import { type FileReport, inspectFile, inspectRun } from '../../src/report/inspect.js';
 import { RunFolder } from '../../src/run/folder.js';
@@ -80,7 +79,6 @@ async function readData(folder: string, layout: Layout, draw: Draw): Promise<voi
     data: folder,
     ...asked,
     seed: 1,
-    rules: rules[currentFormat],
     size: draw.pick([8, 32, 64]),
     sourceSizes: [],
     check: true,

@@ -4,7 +4,6 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { divide } from '../../src/data/divide.js';
 import type { ImageList } from '../../src/data/image-list.js';
 import { openDataset } from '../../src/data/open.js';
-import { currentFormat, rules } from '../../src/options/rules.js';
 import { encode, failure, pattern, temporaryFolder, write, writeClasses } from './generate.js';
 
 let image: Uint8Array;
@@ -185,7 +184,7 @@ describe('a list', () => {
   it('without training images is told about its column split', async () => {
     const folder = folderWith('images.csv', 'file,label,split\npictures/a.png,x,test\npictures/b.png,y,test\n');
     const dataset = await openDataset(folder);
-    expect(() => divide(dataset, { data: folder, seed: 1, rules: rules[currentFormat] })).toThrow(
+    expect(() => divide(dataset, { data: folder, seed: 1 })).toThrow(
       /has no training images: write train in the column split/,
     );
   });

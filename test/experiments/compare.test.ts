@@ -138,24 +138,6 @@ describe('compare', { timeout: 120_000 }, () => {
     expect(existsSync(refused.out)).toBe(false);
   });
 
-  it('goes on as it began: by the rules of an earlier version, also for runs to come', async () => {
-    const options = { ...alone(), out: out() };
-    const { rows } = await compare({ ...options, validation: 0.1 });
-    const splits = () => rows[0]?.runs.map((run) => readFileSync(join(run, 'split.json'), 'utf8'));
-    const before = splits();
-    // As that version left it: it held out a tenth without being told so.
-    const shared = join(options.out, 'experiment.json');
-    const { format, ...old } = JSON.parse(readFileSync(shared, 'utf8'));
-    expect(format).toBe(2);
-    writeFileSync(shared, JSON.stringify(old));
-    const yaml = join(options.out, 'compare.yaml');
-    writeFileSync(yaml, readFileSync(yaml, 'utf8').replace('validation: 0.1\n', ''));
-    for (const run of rows[0]?.runs ?? []) rmSync(run, { recursive: true });
-    await resumeComparison(options.out);
-    expect(splits()).toEqual(before);
-    expect(readFileSync(join(rows[0]?.runs[1] as string, 'options.yaml'), 'utf8')).toMatch(/^format: 1\n/);
-  });
-
   it('does not mix runs of other options into the table', async () => {
     const options = { ...alone(), out: out() };
     await compare(options);
@@ -165,21 +147,6 @@ describe('compare', { timeout: 120_000 }, () => {
       code: 'INVALID_RUN',
       message: expect.stringMatching(/was begun with other options .*\(--epochs\)/),
     });
-  });
-
-  it('takes runs that an earlier version recorded with other settings than it reads', async () => {
-    const options = { ...alone(), methods: 'scratch', seeds: 1, out: out() };
-    const { rows } = await compare(options);
-    // That version recorded settings that the method does not read, and had no label smoothing.
-    const record = join(rows[0]?.runs[0] as string, 'options.yaml');
-    const text = readFileSync(record, 'utf8').replace('  labelSmoothing: 0\n', '  beta: 0.5\n  metaLr: 0.0001\n');
-    writeFileSync(record, text);
-    // Its options are found to be the same; that the file was changed is another matter.
-    await expect(resumeComparison(options.out)).rejects.toMatchObject({
-      message: expect.stringMatching(/options\.yaml was changed after the run was saved/),
-    });
-    for (const name of ['state.safetensors', 'metrics.jsonl', 'timing.jsonl']) rmSync(join(record, '..', name));
-    expect((await resumeComparison(options.out)).rows[0]?.accuracies).toEqual(rows[0]?.accuracies);
   });
 
   it('finds what the device cannot compute before it makes a folder', async () => {

@@ -71,14 +71,6 @@ it.each([2, 6])('a resume goes on with the same steps and judges (after %i saves
   expect(everything(await resumedAt(save, job))).toEqual(everything((await train(job)).epochs));
 });
 
-it('a state from before metaEvery, which counts no images of it, goes on', async () => {
-  const job = tinyJob();
-  const [first] = (await train(job)).epochs;
-  const state = first?.state.filter(({ name }) => name !== 'epoch_sums/meta_images') ?? [];
-  expect(state.length).toBe((first?.state.length as number) - 1);
-  await train({ ...job, resume: { state, best: first?.network ?? [] } });
-});
-
 it('a wrong metaBatch, or wrong class weights, are refused by name', async () => {
   for (const [changes, message] of [
     [{ metaBatch: 'next' as 'other' }, /Unknown metaBatch 'next': use same or other/],

@@ -12,6 +12,6 @@ describe('the batch where no option says', () => {
     [224, 1024, 64],
     [224, 1023, 32],
   ])('of images of %d pixels, %d of them: %d', (size, images, batch) => {
-    expect(defaultBatch(size, images, 16)).toBe(batch);
+    expect(defaultBatch(size, images)).toBe(batch);
   });
 });

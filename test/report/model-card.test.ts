@@ -7,7 +7,7 @@ const hash = hashText('x');
 
 const card = {
   record: {
-    format: 2,
+    format: 3,
     verb: 'transfer',
     options: {
       ...{ method: 'l2t-ww', target: 'vgg9_bn', width: 0.25, size: 32, strict: false, data: '/home/me/photos' },

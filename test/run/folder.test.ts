@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { compare, L2TError, resume, resumeComparison, transfer } from '../../src/index.js';
 import { inspectRun } from '../../src/report/inspect.js';
-import { cli, temporaryFolder, tinyData, tinyOptions } from '../tiny.js';
+import { cli, lockOf, temporaryFolder, tinyData, tinyOptions } from '../tiny.js';
 
 const out = () => join(temporaryFolder(), 'run');
 const { pairs: _, ...common } = tinyOptions;
@@ -121,8 +121,7 @@ describe('a run that ended before its first save', () => {
     expect(await failureOf(transfer({ ...options, out: folder }).result)).toMatch(refused);
     expect(readFileSync(join(folder, 'options.yaml'), 'utf8')).toBe('epochs: 3\n');
     writeFileSync(join(folder, 'options.yaml'), record);
-    const start = readFileSync(`/proc/${process.ppid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19];
-    writeFileSync(join(folder, 'lock'), `${process.ppid} ${start}\n`);
+    writeFileSync(join(folder, 'lock'), lockOf(process.ppid));
     expect(await failureOf(transfer({ ...options, out: folder }).result)).toMatch(/^INVALID_RUN .*in use by process/);
   });
 });

@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { packageRoot } from '../../scripts/build-native.mjs';
 import { guardWrites, writeFileAtomic } from '../../src/system/files.js';
 import { FolderLock } from '../../src/system/folder-lock.js';
-import { cliUntil, temporaryFolder, tinyData, tinyFlags } from '../tiny.js';
+import { cliUntil, lockOf, temporaryFolder, tinyData, tinyFlags } from '../tiny.js';
 
 afterEach(() => void vi.useRealTimers());
 
@@ -80,8 +80,7 @@ describe("a folder's lock", () => {
     const parent = spawn('sh', ['-c', 'sleep 50 & echo $!; exec sleep 60']);
     try {
       const pid = String((await once(parent.stdout, 'data'))[0]).trim();
-      const start = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19];
-      writeFileSync(join(folder, 'lock'), `${pid} ${start}\n`);
+      writeFileSync(join(folder, 'lock'), lockOf(Number(pid)));
       await expect(FolderLock.acquire(folder)).rejects.toThrow(`in use by process ${pid}`);
       process.kill(Number(pid), 'SIGKILL');
       await vi.waitFor(() => expect(readFileSync(`/proc/${pid}/stat`, 'utf8')).toMatch(/\) Z /), 5000);

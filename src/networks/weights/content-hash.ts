@@ -45,8 +45,8 @@ export const withHash = (tensors: TensorMap, metadata: ReadonlyMap<string, strin
 export const hasHash = (metadata: ReadonlyMap<string, string>): boolean => metadata.has(entry);
 
 /**
- * Does the content have the hash in the entry `sha256`? True if there is no such entry, because earlier versions did
- * not write one. Only files of this package are checked: in another program's file, an entry of that name may mean
+ * Does the content have the hash in the entry `sha256`? True if there is no such entry: another program has made or
+ * changed the file. Only files of this package are checked: in another program's file, an entry of that name may mean
  * something else.
  */
 export function isIntact(tensors: TensorMap, metadata: ReadonlyMap<string, string>): boolean {

@@ -96,7 +96,7 @@ describe('a flipped bit in a checkpoint', { timeout: 120_000 }, () => {
 });
 
 describe('a file without a hash of its own', () => {
-  it('of an earlier version, or of another program with an entry of that name, is read as it is', async () => {
+  it('which another program has removed, or gives another meaning, is read as it is', async () => {
     const { tensors, metadata } = await readSafetensors(file);
     const path = join(temporaryFolder(), 'other.safetensors');
     await writeSafetensors(path, tensors, new Map([...metadata].filter(([key]) => key !== 'sha256')));
