@@ -10,8 +10,9 @@ import type * as z from 'zod';
 import { packageRoot } from '../scripts/build-native.mjs';
 import { verbsOf } from '../src/cli/program.js';
 import { commandLine } from '../src/cli/verbs.js';
-import { type About, aboutField, helpOf, longFlagOf, type Values } from '../src/options/check.js';
-import { methodNames, needsOf, uselessOptions } from '../src/options/methods.js';
+import { type About, aboutField, helpOf, literalDefault, longFlagOf, type Marks } from '../src/options/check.js';
+import { uselessOptions } from '../src/options/consistent.js';
+import { methodNames, needsOf } from '../src/options/methods.js';
 import * as schemas from '../src/options/schemas.js';
 
 export const optionTableFile = join(packageRoot, 'docs/options.md');
@@ -45,12 +46,13 @@ const trains = (verb: string): boolean => ['transfer', 'compare', 'curve', 'repr
 /** One line of the table, but for the verbs. */
 function lineOf(option: Option): { start: string; methods: string; help: string } {
   const row = rowOf(option);
-  const about: Partial<About> & Values = row?.about ?? {
+  const about: Partial<About> & Marks = row?.about ?? {
     allowed: option.argChoices === undefined ? '' : `one of ${option.argChoices.join(', ')}`,
     help: option.description,
     ...(option.defaultValue !== undefined && { default: String(option.defaultValue) }),
   };
-  const { allowed = '', help = '', default: usual, paper } = about;
+  const { allowed = '', help = '', paper } = about;
+  const usual = literalDefault(about);
   const value = option.required || option.optional ? inCell(allowed) : '';
   const cells = [
     row ? code(option.attributeName()) : '',

@@ -3,8 +3,8 @@ import { L2TError } from '../errors.js';
 import type { PairMetrics } from '../native/addon.js';
 import { describeNetwork } from '../networks/describe.js';
 import { flagOf } from '../options/check.js';
-import type { ResolvedOptions, ResolvedSource } from '../options/run-record.js';
 import { evaluateSchema } from '../options/schemas.js';
+import type { RunSpec, SourceSpec } from '../options/spec.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
 import type { FoundRate } from '../report/run-files.js';
 import { counted, printable, printableJson, shown } from '../system/printable.js';
@@ -86,13 +86,13 @@ function describeRate({ lr, warmUp, diverged }: FoundRate): string {
   return `auto: ${lr} (${why}), after a warm-up over ${100 * warmUp} % of the steps`;
 }
 
-function describeSource({ checkpoint, network, width, size, pairs }: ResolvedSource): string {
+function describeSource({ path, network, width, size, pairs }: SourceSpec): string {
   const matched = pairs === undefined ? '' : `, pairs ${pairs}`;
-  return `${checkpoint}: ${network}, width ${width}, images of ${size}×${size}${matched}`;
+  return `${path}: ${network}, width ${width}, images of ${size}×${size}${matched}`;
 }
 
 /** Tables of what the meta-networks learned for a source: λ, and the entropy of w. Not every method has both. */
-function formatPairs(source: ResolvedSource, options: ResolvedOptions, pairs: readonly PairMetrics[]): string[] {
+function formatPairs(source: SourceSpec, options: RunSpec, pairs: readonly PairMetrics[]): string[] {
   const lambda = pairs.flatMap(({ pair, lambdaMean, lambdaStd }) =>
     lambdaMean === undefined ? [] : [{ pair, text: `${lambdaMean.toFixed(4)} ± ${(lambdaStd ?? 0).toFixed(4)}` }],
   );
@@ -105,7 +105,7 @@ function formatPairs(source: ResolvedSource, options: ResolvedOptions, pairs: re
     const corner = `${source.network} \\ ${options.target}`;
     return ['', title, pairTable(corner, cells, featureNames(source), featureNames(target))];
   };
-  const where = `${printable(source.checkpoint)}, last epoch`;
+  const where = `${printable(source.path)}, last epoch`;
   return [
     ...asTable(`λ, mean ± deviation over the images (${where}):`, lambda),
     ...asTable(`entropy of w, nats; ln(channels) is that of equal weights (${where}):`, entropy),
@@ -113,7 +113,7 @@ function formatPairs(source: ResolvedSource, options: ResolvedOptions, pairs: re
 }
 
 /** Index → "8: 64@8×8". */
-function featureNames({ network, width, size: side }: Pick<ResolvedSource, 'network' | 'width' | 'size'>) {
+function featureNames({ network, width, size: side }: Pick<SourceSpec, 'network' | 'width' | 'size'>) {
   // Features do not depend on the count of classes.
   const { features } = describeNetwork({ name: network, classes: 1, width }, side);
   const names = new Map(features.map(({ index, channels, size }) => [index, `${index}: ${channels}@${size}×${size}`]));

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
+import { flagOf } from '../options/check.js';
+import { differences, read } from '../options/spec.js';
 import { type RunData, readRunData } from '../report/run-data.js';
 import { readFailure, recordName } from '../report/run-files.js';
-import { differingOptions } from '../run/same-options.js';
 import { holderOf } from '../system/folder-lock.js';
 import { printable } from '../system/printable.js';
 import { comparison } from './compare.js';
@@ -152,7 +153,7 @@ class Finder {
       const begun = existsSync(join(run, recordName)) ? await readRunData(run) : undefined;
       if (begun) this.#requirePlanned(begun, entry, seed);
       if (begun?.result) return finished(run, begun);
-      const far = begun && `${begun.metrics.length} of ${begun.record.options.epochs} epochs done`;
+      const far = begun && `${begun.metrics.length} of ${begun.record.spec.epochs} epochs done`;
       if (holder !== undefined) return lacks('running', `${far ?? 'nothing saved yet'}, by ${holder}`);
       if (failure?.code === 'DIVERGED') {
         this.onWarning?.(`${titleOf(entry)}, seed ${seed} (${run}): ${failure.message}`);
@@ -168,17 +169,17 @@ class Finder {
 
   /** @throws L2TError INVALID_RUN if it is a run of other options, sources or images than the plan's. */
   #requirePlanned({ folder, record }: RunData, entry: Entry, seed: number): void {
-    const flags = differingOptions(record, { ...entry.options, seed }, { ignorePaths: true });
+    const flags = differences(record.spec, read({ ...entry.options, seed }), { ignorePaths: true }).map(flagOf);
     const hashes = Object.values(this.plan.sources);
-    const { size, sources } = record.options;
-    const { split, fingerprint } = record.data;
+    const { size, sources } = record.spec;
+    const { split, data, sources: weights } = record.found;
     const division = `division ${entry.perClass} ${seed}`;
     // Small images are hashed at the size at which they are kept.
     const images = `images ${entry.perClass} ${seed} ${size} ${Math.max(size, ...sources.map((source) => source.size))}`;
-    const other = this.#otherWith(division, split, folder) ?? this.#otherWith(images, fingerprint, folder);
+    const other = this.#otherWith(division, split, folder) ?? this.#otherWith(images, data, folder);
     const problems = [
       ...(flags.length > 0 ? [`its options are not the plan's (${flags.join(', ')})`] : []),
-      ...(record.sourceWeights.every((hash) => hashes.includes(hash))
+      ...(weights.every((hash) => hashes.includes(hash))
         ? []
         : ['a source has changed since the experiment was planned']),
       ...(other === undefined ? [] : [`its images are not those of ${other}: the data has changed between them`]),
@@ -197,7 +198,7 @@ class Finder {
 
 function finished(run: string, { record, rate, timing, result }: RunData): RunOutcome {
   const { accuracy, best } = result as NonNullable<RunData['result']>;
-  const { lr, target, width, size } = record.options;
+  const { lr, target, width, size } = record.spec;
   const sum = (key: 'seconds' | 'steps') => timing.reduce((total, epoch) => total + epoch[key], 0);
   return {
     ended: 'finished',
@@ -207,7 +208,7 @@ function finished(run: string, { record, rate, timing, result }: RunData): RunOu
     lr: lr === 'auto' ? (rate?.lr ?? Number.NaN) : lr,
     seconds: sum('seconds'),
     steps: sum('steps'),
-    network: { name: target, classes: record.data.classNames.length, width },
+    network: { name: target, classes: record.found.classNames.length, width },
     size,
   };
 }

@@ -32,10 +32,10 @@ ${metricsData(Object.fromEntries(shown.map((run) => [nameOf(run), run.metrics]))
   return { title, main };
 }
 
-function aboutOf({ record: { options, data } }: RunData): string {
-  const { target, width, size, epochs, batch, sources } = options;
-  const from = sources.map(({ checkpoint, network }) => `${basename(checkpoint)} (${network})`).join(', ');
-  return `${target} at width ${width} on ${data.classNames.length} classes of ${basename(options.data)}, images of ${size}×${size} pixels, ${epochs} epochs of batch ${batch}${from === '' ? '' : `; source: ${from}`}.`;
+function aboutOf({ record: { spec, found } }: RunData): string {
+  const { target, width, size, epochs, batch, sources } = spec;
+  const from = sources.map(({ path, network }) => `${basename(path)} (${network})`).join(', ');
+  return `${target} at width ${width} on ${found.classNames.length} classes of ${basename(spec.data)}, images of ${size}×${size} pixels, ${epochs} epochs of batch ${batch}${from === '' ? '' : `; source: ${from}`}.`;
 }
 
 /** Rows that can be compared: those with the same number of images a class. */

@@ -1,10 +1,12 @@
 import { resolve } from 'node:path';
 import { L2TError } from '../errors.js';
 import { defaultOf, flagOf, type Given } from '../options/check.js';
-import { type MethodName, needsOf, needsOfRow, type RowName, rowNames, uselessOptions } from '../options/methods.js';
+import { uselessOptions } from '../options/consistent.js';
+import { type MethodName, needsOf, needsOfRow, type RowName, rowNames } from '../options/methods.js';
 import { compareSchema } from '../options/schemas.js';
+import { firstSource, listSources } from '../options/spec.js';
 import { didYouMean } from '../options/suggest.js';
-import { firstSource, listSources, loadSources } from '../run/sources.js';
+import { loadSources } from '../run/sources.js';
 import type { CheckedTransferOptions } from '../run/transfer.js';
 
 /** The options that all kinds of experiments have. */
@@ -85,7 +87,7 @@ function readBy(
     return { method, useless: [...ofTarget, ...useless], options: { ...read, ...sourceAsTarget(options), method } };
   }
   const read = without(options, useless);
-  const fitting = needs.source && !needs.pairs ? { ...read, ...firstSource(read) } : read;
+  const fitting = needs.source && !needs.pairs ? firstSource(read) : read;
   return { method: name, useless, options: { ...fitting, method: name, ...(pairs !== undefined && { pairs }) } };
 }
 

@@ -1,10 +1,10 @@
 import { addon } from '../native/addon.js';
-import { defaultOf, required } from '../options/check.js';
-import { methodOf, needsOf, settingsOf } from '../options/methods.js';
-import { defaultBatch, defaultSize, type NetworkName } from '../options/networks.js';
-import { compareSchema, transferSchema } from '../options/schemas.js';
+import { defaultOf } from '../options/check.js';
+import { needsOf, settingsOf } from '../options/methods.js';
+import { defaultSize, type NetworkName } from '../options/networks.js';
+import { compareSchema } from '../options/schemas.js';
+import { begin, type RunSpec, read } from '../options/spec.js';
 import { type TimedJob, timeStep } from '../run/step-time.js';
-import type { CheckedTransferOptions } from '../run/transfer.js';
 import { availableCores, defaultThreads } from '../system/threads.js';
 import type { Entry, ExperimentOptions } from './entries.js';
 import { defaultParallel } from './experiment.js';
@@ -57,11 +57,12 @@ export async function estimate(
   for (const [index, entry] of entries.entries()) {
     const { label, perClass } = entry;
     const count = images[index] as number;
-    const { batch } = shapeOf(entry.options, count);
+    const spec = specOf(entry, count, subject.sources);
+    const { batch } = spec;
     const kind = `${label} ${Math.min(batch, count)}`;
     if (!timed.has(kind)) {
       onMethod?.(label);
-      timed.set(kind, await timeStep(timedJob(entry, count, subject), signal));
+      timed.set(kind, await timeStep(timedJob(spec, count, subject), signal));
     }
     const step = timed.get(kind) as number;
     const steps = epochs * stepsPerEpoch(count, batch);
@@ -77,49 +78,38 @@ export async function estimate(
 const stepsPerEpoch = (images: number, batch: number): number =>
   Math.max(1, Math.ceil(images / batch) - (images % batch === 1 ? 1 : 0));
 
-function shapeOf(options: CheckedTransferOptions, images: number) {
-  const name = required(transferSchema, options, 'target');
-  const size = options.size ?? defaultSize(name);
-  return {
-    name,
-    size,
-    width: options.width ?? 1,
-    batch: options.batch ?? defaultBatch(size, images),
-  };
-}
-
-function timedJob({ method, options }: Entry, images: number, { classes, sources }: Estimated): TimedJob {
-  const { name, size, width, batch } = shapeOf(options, images);
-  const { threads = defaultThreads() } = options;
-  const target = { name, classes, width };
+/** The spec of a run that is timed. Where no files are given, as in a dry run, names stand for them: none is opened. */
+function specOf({ method, options }: Entry, images: number, sources: Estimated['sources']): RunSpec {
   const needs = needsOf(method);
   // A method that matches no features learns from the first source only.
   const used = needs.source ? sources.slice(0, needs.pairs ? undefined : 1) : [];
-  return {
-    method,
-    engine: options.engine ?? defaultOf(transferSchema, 'engine'),
-    convolution: options.convolution ?? defaultOf(transferSchema, 'convolution'),
-    precision: options.precision,
-    deterministic: options.deterministic,
-    settings: settingsOf(method, options),
-    threads,
-    target,
-    size,
-    batch: Math.min(batch, images),
+  const draft = read({
+    ...options,
+    data: options.data ?? 'data',
+    ...(needs.source && { source: options.source ?? used.map((_, k) => `source ${k}`) }),
+    ...(needs.start && { targetInit: options.targetInit ?? 'source 0' }),
+  });
+  return begin(draft, {
+    images,
     device: addon().device(options.device ?? 'auto').device,
+    threads: defaultThreads(),
     sources: used.map((source, k) => {
-      const network = {
-        ...source,
-        name: nth(options.sourceNetwork, k) ?? source.network,
-        width: nth(options.sourceWidth, k) ?? 1,
-      };
-      const side = nth(options.sourceSize, k) ?? defaultSize(network.name);
-      const pairs = nth(options.pairs, k) ?? methodOf(method).pairs;
-      return { network, size: side, pairs: pairs ? addon().pairs(network, side, target, size, pairs) : [] };
+      const { network = source.network, width = 1, size = defaultSize(network) } = draft.sources[k] ?? {};
+      return { network, width, size };
+    }),
+  });
+}
+
+function timedJob(spec: RunSpec, images: number, { classes, sources }: Estimated): TimedJob {
+  const target = { name: spec.target, classes, width: spec.width };
+  return {
+    ...spec,
+    settings: settingsOf(spec.method, spec),
+    target,
+    batch: Math.min(spec.batch, images),
+    sources: spec.sources.map(({ network: name, width, size, pairs }, k) => {
+      const network = { name, width, classes: sources[k]?.classes as number };
+      return { network, size, pairs: pairs ? addon().pairs(network, size, target, spec.size, pairs) : [] };
     }),
   };
 }
-
-/** Source k's value of an option that has one value for all sources, or one for each. */
-const nth = <T>(given: T | readonly T[] | undefined, k: number): T | undefined =>
-  Array.isArray(given) ? given[k] : (given as T | undefined);

@@ -14,18 +14,19 @@ import {
   requirePath,
   takeOptions,
 } from '../options/arguments.js';
-import { absolutePath, defaultOf, type Given, required, type Written } from '../options/check.js';
+import { absolutePath, defaultOf, flagOf, type Given, required, type Written } from '../options/check.js';
+import { requireComputable } from '../options/consistent.js';
 import { defaultBatch, defaultSize } from '../options/networks.js';
 import { yamlOptions } from '../options/options-file.js';
+import { parseRecord } from '../options/run-record.js';
 import { compareSchema, transferSchema } from '../options/schemas.js';
+import { differences, read } from '../options/spec.js';
 import { serveLive } from '../report/live.js';
 import { recordName, reportName } from '../report/run-files.js';
 import { firstFree, removeLeftOvers, requireUnusedByRuns } from '../run/new-folder.js';
-import { requireComputable } from '../run/resolve-options.js';
 import { resume as resumeRun } from '../run/resume.js';
 import type { Run, RunControl, RunResult } from '../run/run.js';
-import { requirePlanned } from '../run/same-options.js';
-import { type TransferOptions, transfer } from '../run/transfer.js';
+import { type CheckedTransferOptions, type TransferOptions, transfer } from '../run/transfer.js';
 import { makeFolder, readText, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
 import { parseJson } from '../system/json.js';
@@ -106,8 +107,7 @@ export async function beginExperiment<O extends ExperimentOptions>(
   const device = addon().device(checked.device ?? 'auto').device;
   // Chosen now, since the checks may take minutes, in which another experiment may begin.
   const out = named ?? firstFree(runs, name);
-  const { convolution = 'auto', engine = 'native', precision } = checked;
-  requireComputable({ convolution, engine, device, precision }, 1);
+  requireComputable(checked, device, 1);
   const { division } = common.dataset;
   const options = {
     ...checked,
@@ -179,6 +179,19 @@ async function goOn<O extends ExperimentOptions>(
       await requirePlanned(join(out, folderName(entry, seed)), { ...entry.options, seed });
   }
   return runAll(kind, out, entries, options, control);
+}
+
+/** @throws L2TError INVALID_RUN if the folder holds a run with other options than its experiment's. */
+async function requirePlanned(folder: string, planned: CheckedTransferOptions): Promise<void> {
+  const file = join(folder, recordName);
+  if (!existsSync(file)) return;
+  const { spec } = parseRecord(await readText(file), file);
+  const flags = differences(spec, read(planned), { ignorePaths: true }).map(flagOf);
+  if (flags.length === 0) return;
+  throw new L2TError(
+    'INVALID_RUN',
+    `${folder} was begun with other options than the experiment has now (${flags.join(', ')}): put them back, or remove the folder.`,
+  );
 }
 
 export const requireExperimentFolder = (out: unknown): string => requirePath(out, "The experiment's folder");
@@ -316,9 +329,9 @@ function upToGap(outcomes: readonly (RunOutcome | undefined)[]): RunOutcome[] {
 
 function startRun({ options }: Entry, seed: number, folder: string, signal: AbortSignal): Run {
   const begun = existsSync(join(folder, recordName));
-  if (begun) return resumeRun(folder, { signal });
-  // The check before all runs has required the target and the data.
-  return transfer({ ...(options as TransferOptions), seed, out: folder, signal });
+  return begun
+    ? resumeRun(folder, { signal })
+    : transfer({ ...(options as TransferOptions), seed, out: folder, signal });
 }
 
 /** A diverged run is a result. Any other failure is thrown with the name of its run, and ends the experiment. */

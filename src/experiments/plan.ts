@@ -7,9 +7,9 @@ import { L2TError } from '../errors.js';
 import { aListingListener, aMessageListener, aSignal, requirePath } from '../options/arguments.js';
 import { checkOptions, defaultOf, flagOf } from '../options/check.js';
 import { commandLine, flagWords } from '../options/command.js';
+import { requireComputable } from '../options/consistent.js';
 import { compareSchema, transferSchema } from '../options/schemas.js';
 import { parseYaml } from '../options/yaml.js';
-import { requireComputable } from '../run/resolve-options.js';
 import { makeFolder, readText, writeFileAtomic } from '../system/files.js';
 import { shellWord } from '../system/shell.js';
 import { type Entry, type ExperimentOptions, folderName, mapPaths } from './entries.js';
@@ -78,16 +78,12 @@ export async function planExperiment<O extends ExperimentOptions>(
 }
 
 /** Refuses what the device cannot compute. Where none is named, the runs' machines may have either. */
-function requireComputableThere({
-  convolution = 'auto',
-  engine = 'native',
-  precision,
-  device = 'auto',
-}: ExperimentOptions) {
+function requireComputableThere(options: ExperimentOptions) {
+  const { device = 'auto' } = options;
   const devices = device === 'auto' ? ['cpu', 'cuda'] : [device];
   const refusals = devices.flatMap((each) => {
     try {
-      requireComputable({ convolution, engine, precision, device: each }, 1);
+      requireComputable(options, each, 1);
       return [];
     } catch (error) {
       return [error];

@@ -4,17 +4,13 @@ import { fingerprint } from '../data/fingerprint.js';
 import { loadData } from '../data/load.js';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
-import { addon } from '../native/addon.js';
+import { addon, type NetworkSpec } from '../native/addon.js';
 import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
-import { required } from '../options/check.js';
-import { needsOf } from '../options/methods.js';
-import { defaultSize } from '../options/networks.js';
-import { transferSchema } from '../options/schemas.js';
-import { requireConsistent, requireValidation } from '../run/resolve-options.js';
-import { listSources, loadSources, resolveSources, sourceFlags, targetFlags } from '../run/sources.js';
-import type { CheckedTransferOptions } from '../run/transfer.js';
+import { requireValidation } from '../options/consistent.js';
+import { read, type SpecDraft } from '../options/spec.js';
+import { loadSources, sourceFlags, targetFlags } from '../run/sources.js';
 import type { Entry } from './entries.js';
 
 /** What all runs of an experiment share. */
@@ -35,11 +31,8 @@ export interface Common {
  */
 export async function preflight(entries: readonly Entry[], listing: ListingOptions = {}): Promise<Common> {
   const [first] = entries as readonly [Entry, ...Entry[]];
-  for (const { method, options } of entries) {
-    required(transferSchema, options, 'target');
-    requireConsistent(method, options);
-  }
-  const data = required(transferSchema, first.options, 'data');
+  const specs = entries.map(({ options }) => read(options));
+  const { data } = specs[0] as SpecDraft;
   const dataset = await loadData({ ...first.options, data, drawTest: true, ...listing });
   if (dataset.test === undefined) {
     throw new L2TError('INVALID_DATA', `A comparison is of test images, and ${data} has none: add some.`);
@@ -49,10 +42,11 @@ export async function preflight(entries: readonly Entry[], listing: ListingOptio
     requireValidation(first.options, lists.validation !== undefined);
   }
   const known = new Map<string, Checkpoint>();
-  for (const entry of entries) {
-    const target = targetOf(entry.options, dataset.classNames.length);
-    describeNetwork(target, target.size); // throws where the images are too small
-    if (needsOf(entry.method).source) await checkSources(entry, target, known);
+  for (const [k, entry] of entries.entries()) {
+    const spec = specs[k] as SpecDraft;
+    const target = { name: spec.target, classes: dataset.classNames.length, width: spec.width };
+    describeNetwork(target, spec.size); // throws where the images are too small
+    await checkSources(entry, spec, target, known);
     if (entry.options.targetInit !== undefined) await readStart(entry.options.targetInit, entry, known);
   }
   return {
@@ -64,24 +58,27 @@ export async function preflight(entries: readonly Entry[], listing: ListingOptio
 }
 
 /** `known`: checkpoints that were read already, by path. */
-async function checkSources({ label, method, options }: Entry, target: Target, known: Map<string, Checkpoint>) {
-  const listed = listSources(options);
-  for (const source of listed) {
-    if (known.has(source.checkpoint)) continue;
-    const [checkpoint] = await loadSources([source], options.strict, () => {});
-    known.set(source.checkpoint, checkpoint as Checkpoint);
-  }
-  const checkpoints = listed.map(({ checkpoint }) => known.get(checkpoint) as Checkpoint);
-  resolveSources(method, listed, checkpoints).forEach(({ pairs, size }, k) => {
-    if (pairs === undefined) return;
+async function checkSources(
+  { label }: Entry,
+  { sources, strict, size }: SpecDraft,
+  target: NetworkSpec,
+  known: Map<string, Checkpoint>,
+) {
+  for (const source of sources) {
+    if (!known.has(source.path)) {
+      const [checkpoint] = await loadSources([source], strict, () => {});
+      known.set(source.path, checkpoint as Checkpoint);
+    }
+    if (source.pairs === undefined) continue;
+    const { network, size: side } = known.get(source.path) as Checkpoint;
     try {
-      addon().pairs((checkpoints[k] as Checkpoint).network, size, target, target.size, pairs);
+      addon().pairs(network, side, target, size, source.pairs);
     } catch (error) {
       throw error instanceof L2TError
         ? new L2TError(error.code, `${label}: ${error.message}`.split('\n'), { cause: error })
         : error;
     }
-  });
+  }
 }
 
 /** Reads the weights that a target starts from, unless another row has read them. */
@@ -90,11 +87,4 @@ async function readStart(path: string, { label, options }: Entry, known: Map<str
   const { target, width, size, strict } = options;
   const names = label === 'finetune-source' ? sourceFlags : targetFlags;
   known.set(path, await loadCheckpoint(path, { network: target, width, size, strict, names }));
-}
-
-type Target = ReturnType<typeof targetOf>;
-
-function targetOf(options: CheckedTransferOptions, classes: number) {
-  const name = required(transferSchema, options, 'target');
-  return { name, classes, width: options.width ?? 1, size: options.size ?? defaultSize(name) };
 }

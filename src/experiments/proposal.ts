@@ -9,13 +9,14 @@ import { type Checkpoint, type HeldNetwork, loadCheckpoint, networkIn } from '..
 import { describeNetwork } from '../networks/describe.js';
 import { aListingListener, aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
 import { defaultOf, type Given, required, type Written } from '../options/check.js';
+import { requireConsistent } from '../options/consistent.js';
 import type { Layout } from '../options/datasets.js';
 import { methodOf, needsOf } from '../options/methods.js';
 import { defaultBatch, defaultSize, type NetworkName, paperTarget } from '../options/networks.js';
 import { oneOrList } from '../options/row.js';
 import { proposeSchema, transferSchema } from '../options/schemas.js';
-import { requireConsistent } from '../run/resolve-options.js';
-import { listSources, loadSources, targetFlags } from '../run/sources.js';
+import { listSources } from '../options/spec.js';
+import { loadSources, targetFlags } from '../run/sources.js';
 import type { TransferOptions } from '../run/transfer.js';
 import { median } from '../system/statistics.js';
 import { type EntryEstimate, estimate } from './estimate.js';
@@ -107,7 +108,7 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
     onWarning: aMessageListener,
   });
   const method = options.method ?? defaultOf(transferSchema, 'method');
-  requireConsistent(method, options);
+  requireConsistent(options);
   const data = await lookAtData({ ...options, data: required(proposeSchema, options, 'data') }, control);
   const checkpoints = needsOf(method).source ? await readSources(options, control.onWarning) : [];
   const start = await startOf(options);
@@ -154,7 +155,7 @@ async function readSources(
 ): Promise<Checkpoint[]> {
   const known = [];
   for (const source of listSources(options)) {
-    known.push({ ...source, network: source.network ?? (await networkIn(source.checkpoint, source.width)).network });
+    known.push({ ...source, network: source.network ?? (await networkIn(source.path, source.width)).network });
   }
   return loadSources(known, false, onWarning);
 }

@@ -25,18 +25,18 @@ export async function splitOfRun(checkpoint: string, data: string, listing: List
   const run = dirname(await realpath(checkpoint).catch(() => checkpoint));
   const [file, splitFile] = [join(run, 'options.yaml'), join(run, 'split.json')];
   if (!existsSync(file) || !existsSync(splitFile)) return {};
-  const { options, data: found } = parseRecord(await readText(file), file);
+  const { spec, found } = parseRecord(await readText(file), file);
   if (found.folder === undefined) return {};
-  const { layout, imageColumn, labelColumn } = options;
+  const { layout, imageColumn, labelColumn } = spec;
   const kind = { layout, imageColumn, labelColumn };
-  const elsewhere = options.data !== resolve(data);
+  const elsewhere = spec.data !== resolve(data);
   const fingerprint = await folderFingerprint({ data, ...kind }, listing).catch((error: unknown) => {
     // Other data may be of another kind.
     if (elsewhere && error instanceof L2TError && error.code !== 'ABORTED') return undefined;
     throw error;
   });
   if (fingerprint === found.folder) return { ...kind, splitFile };
-  if (elsewhere) return { otherData: options.data };
+  if (elsewhere) return { otherData: spec.data };
   throw new L2TError(
     'INVALID_DATA',
     `${data} changed since ${run} began, so ${splitFile} no longer tells its test images from those that it was trained on: put the data back, or say with --split or --split-file which images to evaluate on.`,

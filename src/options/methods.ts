@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { Marks } from './check.js';
 import { between, custom, whole } from './row.js';
 import { type Term, type TermName, terms } from './terms.js';
 
@@ -131,19 +132,6 @@ export const rowNames: readonly RowName[] = [...methodNames, 'finetune-source'];
 export const needsOfRow = (name: RowName): Needs =>
   name === 'finetune-source' ? { ...needsOf('finetune'), source: true, start: false } : needsOf(name);
 
-const sourceOptions = ['source', 'sourceNetwork', 'sourceSize', 'sourceWidth'] as const;
-
-/** The options of `transfer` that a method with these needs does not use. */
-export function uselessOptions(
-  has: Needs,
-): (SettingName | (typeof sourceOptions)[number] | 'sourceLicence' | 'pairs' | 'metaBatch')[] {
-  const names = Object.keys(settings) as SettingName[];
-  return [
-    ...(has.source ? [] : sourceOptions),
-    // What a method starts from has a licence, too.
-    ...(has.source || has.start ? [] : (['sourceLicence'] as const)),
-    ...(has.pairs ? [] : (['pairs'] as const)),
-    ...(has.learns ? [] : (['metaBatch'] as const)),
-    ...names.filter((name) => !has.settings.includes(name)),
-  ];
-}
+/** Does a method with these needs read the option of a row? */
+export const isRead = (name: string, { of }: Marks, needs: Needs): boolean =>
+  name in settings ? needs.settings.includes(name as SettingName) : (of?.(needs) ?? true);

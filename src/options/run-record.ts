@@ -3,119 +3,76 @@ import { stringify } from 'yaml';
 import * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { shown } from '../system/printable.js';
-import { layouts } from './datasets.js';
-import { logNames } from './logs.js';
-import { methodNames, type SettingName, settings } from './methods.js';
+import { isRead, needsOf } from './methods.js';
 import { networkNames } from './networks.js';
-import { augmentNames, batchNormNames, convolutionNames, engineNames, metaBatches, precisionNames } from './schemas.js';
+import { transferSchema } from './schemas.js';
+import { type RunSpec, recordedRows } from './spec.js';
 import { parseYaml } from './yaml.js';
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+const source = z.strictObject({
+  path: z.string(),
+  network: z.enum(networkNames),
+  width: z.number(),
+  size: z.int(),
+  pairs: z.string().optional(),
+  licence: z.string().optional(),
+});
+
+/** A spec that was written: its rows are those of the table, and each that has a default must be there. */
+const spec = z
+  .strictObject({
+    ...Object.fromEntries(recordedRows.map(({ name }) => [name, transferSchema.shape[name].optional()])),
+    sources: z.array(source),
+    sourceLicence: z.string().optional(),
+  })
+  .transform((value, context) => {
+    const written = value as unknown as RunSpec;
+    const needs = needsOf(written.method ?? 'scratch');
+    const lacking = recordedRows.find(
+      ({ name, about }) =>
+        (about.needed || about.default !== undefined || about.found !== undefined) &&
+        isRead(name, about, needs) &&
+        written[name as keyof RunSpec] === undefined,
+    );
+    if (lacking) context.addIssue({ code: 'custom', path: [lacking.name], message: 'it is missing' });
+    return written;
+  });
 
 /** The format of a run folder. A folder of another format is refused. */
 export const runFormat = 3;
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-
-const resolvedSource = z.strictObject({
-  checkpoint: z.string(),
-  network: z.enum(networkNames),
-  width: z.number(),
-  size: z.int(),
-  /** Absent if the method matches no features. */
-  pairs: z.string().optional(),
-  /** As the person stated it. */
-  licence: z.string().optional(),
-});
-
-export type ResolvedSource = z.output<typeof resolvedSource>;
-
-/** A run records the settings that its method reads. */
-const optionalSettings = Object.fromEntries(
-  Object.keys(settings).map((name) => [name, z.number().optional()]),
-) as Record<SettingName, z.ZodOptional<z.ZodNumber>>;
-
-/** Every option of a run, with defaults filled in. */
-const resolved = z.strictObject({
-  method: z.enum(methodNames),
-  target: z.enum(networkNames),
-  width: z.number(),
-  size: z.int(),
-  targetInit: z.string().optional(),
-  /** Of a method that starts from `targetInit`: its licence, as the person stated it. */
-  targetInitLicence: z.string().optional(),
-  /** Empty if the method uses no source. */
-  sources: z.array(resolvedSource),
-  strict: z.boolean(),
-  data: z.string(),
-  layout: z.enum(layouts).optional(),
-  imageColumn: z.string().optional(),
-  labelColumn: z.string().optional(),
-  classes: z.string().optional(),
-  perClass: z.int().optional(),
-  validation: z.number().optional(),
-  fold: z.int().optional(),
-  splitFile: z.string().optional(),
-  cache: z.string().optional(),
-  epochs: z.int().min(1),
-  batch: z.int(),
-  seed: z.int(),
-  /** Absent: crop-flip. */
-  augment: z.enum(augmentNames).optional(),
-  /** Absent: 1. */
-  evalEvery: z.int().min(1).optional(),
-  patience: z.int().min(1).optional(),
-  engine: z.enum(engineNames),
-  convolution: z.enum(convolutionNames),
-  /** Absent: float32. */
-  precision: z.enum(precisionNames).optional(),
-  /** Absent: true. */
-  deterministic: z.literal(false).optional(),
-  /** Absent: true. */
-  graph: z.literal(false).optional(),
-  /** Absent: global. */
-  batchNorm: z.enum(batchNormNames).optional(),
-  device: z.string(),
-  threads: z.int().min(1),
-  saveEvery: z.number(),
-  lr: z.union([z.literal('auto'), z.number()]),
-  /** Absent: false. */
-  balance: z.literal(true).optional(),
-  /** Absent: same, where the method trains meta-networks. */
-  metaBatch: z.enum(metaBatches).optional(),
-  /** Absent: true. */
-  report: z.literal(false).optional(),
-  log: z.array(z.enum(logNames)).min(1).optional(),
-  ...optionalSettings,
-});
-
-export type ResolvedOptions = z.output<typeof resolved>;
-
 const record = z.strictObject({
   format: z.literal(runFormat),
   verb: z.enum(['transfer', 'pretrain']),
-  /** Number of processes with which the run began, of which rank 0 recorded its device and threads. Absent: 1. */
-  ranks: z.int().min(2).optional(),
-  options: resolved,
+  /** Number of processes with which the run began, of which rank 0 recorded its device and threads. */
+  ranks: z.int().min(1),
+  spec,
   /**
    * What a resume must find unchanged. `folder`, the hash of the whole data folder, is there only if split.json
    * names test images; `eval` must find it unchanged.
    */
-  data: z.strictObject({
+  found: z.strictObject({
     classNames: z.array(z.string()),
-    fingerprint: sha256,
+    data: sha256,
     split: sha256,
     folder: sha256.optional(),
+    sources: z.array(sha256),
+    targetInit: sha256.optional(),
   }),
-  sourceWeights: z.array(sha256),
 });
 
 /** The content of options.yaml in a run folder. */
 export type RunRecord = z.output<typeof record>;
 
+export const newRecord = (content: Omit<RunRecord, 'format'>): RunRecord => ({ format: runFormat, ...content });
+
 export function formatRecord(value: RunRecord): string {
   return stringify(value, { lineWidth: 0 });
 }
 
-/** Parses options.yaml. @throws L2TError INVALID_RUN if the run folder is of another format, or naming the entry. */
+/** Parses options.yaml. @throws L2TError INVALID_RUN, naming the entry. */
 export function parseRecord(text: string, file: string): RunRecord {
   let value: unknown;
   try {

@@ -7,10 +7,18 @@ import type {
   MetaBatch,
   PrecisionName,
 } from '../native/contract.js';
+import type { Marks } from './check.js';
 import { layouts, splitNames } from './datasets.js';
 import { logNames } from './logs.js';
 import { methodNames, methodOf, rowNames, settings } from './methods.js';
-import { defaultSize, defaultTop, networkNames, torchvisionNetworks, writtenNetwork } from './networks.js';
+import {
+  defaultBatch,
+  defaultSize,
+  defaultTop,
+  networkNames,
+  torchvisionNetworks,
+  writtenNetwork,
+} from './networks.js';
 import { above, choice, custom, listed, path, repeated, someOf, text, whole, yes } from './row.js';
 
 export const engineNames = ['native', 'autograd'] as const satisfies readonly EngineName[];
@@ -22,7 +30,8 @@ export const batchNormNames = ['global', 'local'] as const satisfies readonly Ba
 export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
-const network = (help: string) => custom(writtenNetwork, 'name', `one of ${networkNames.join(', ')}`, help);
+const network = <const M extends Marks>(help: string, marks?: M) =>
+  custom(writtenNetwork, 'name', `one of ${networkNames.join(', ')}`, help, marks);
 
 const small = networkNames.filter((name) => defaultSize(name) === 32);
 
@@ -31,6 +40,7 @@ const common = {
     'path',
     'data set: class folders (train/, val/, test/ or flat), Parquet files of Hugging Face, a CSV or JSON-lines file, or a ' +
       'published one as distributed (docs/data.md)',
+    { scope: 'input', needed: true },
   ),
   layout: choice(layouts, "the data set's layout (what its files show)"),
   imageColumn: text(
@@ -47,11 +57,21 @@ const common = {
   splitFile: path(
     'file',
     "file that says which images train, validate and test: a run's split.json, or the authors' files by the beginning of their names",
+    { scope: 'input' },
   ),
-  size: whole(8, 1024, `side of the network's images, pixels (32 for ${small.join(', ')}, else 224)`),
-  width: above(0, 8, "multiplies the network's channel counts (1)"),
-  device: text('name', 'auto, cpu, cuda or cuda:N', 'where to compute', { default: 'auto' }),
-  threads: whole(1, 1024, 'CPU threads (all cores); the same number gives the same result'),
+  size: whole(8, 1024, `side of the network's images, pixels (32 for ${small.join(', ')}, else 224)`, {
+    default: ({ target }) => defaultSize(target),
+  }),
+  width: above(0, 8, "multiplies the network's channel counts", { default: 1 }),
+  device: text('name', 'auto, cpu, cuda or cuda:N', 'where to compute', {
+    default: 'auto',
+    found: (_, facts) => facts.device,
+    scope: 'place',
+  }),
+  threads: whole(1, 1024, 'CPU threads (all cores); the same number gives the same result', {
+    found: ({ threads }, facts) => threads ?? facts.threads,
+    scope: 'place',
+  }),
 };
 
 const training = {
@@ -73,12 +93,14 @@ const training = {
   cache: path(
     'dir',
     'folder that keeps resized images for later runs; for sizes from 64 alone, where decoding takes longer than training',
+    { scope: 'place' },
   ),
   epochs: whole(1, 1_000_000, 'passes over the training images', { default: 200, paper: 200 }),
   batch: whole(
     2,
     65_536,
     'images a step (128, or 64 for sizes from 224; 64 or 32 for fewer than 2,048 or 1,024 training images)',
+    { found: ({ batch, size }, { images }) => batch ?? defaultBatch(size, images) },
   ),
   seed: whole(0, 2 ** 32 - 1, 'seed of all random numbers', { default: 0 }),
   augment: choice(
@@ -125,7 +147,7 @@ const training = {
       'the part of each process, which is another result, but faster on a slow network (local)',
     { default: 'global' },
   ),
-  out: path('dir', 'run folder to create (runs/…, the first free)'),
+  out: path('dir', 'run folder to create (runs/…, the first free)', { scope: 'call' }),
   lr: custom(
     z.union([z.literal('auto'), z.number().gt(0).lte(100)]),
     'x',
@@ -138,24 +160,27 @@ const training = {
   labelSmoothing: settings.labelSmoothing,
   balance: yes(
     'weigh images in the cross-entropy so that all classes count alike: for data with many images of some classes and few of others',
+    { default: false },
   ),
-  saveEvery: above(0, 1e6, 'seconds between saves within an epoch', { default: 60 }),
-  report: yes('make report.html, a page with curves and pictures, at the end', { default: true }),
+  saveEvery: above(0, 1e6, 'seconds between saves within an epoch', { default: 60, scope: 'output' }),
+  report: yes('make report.html, a page with curves and pictures, at the end', { default: true, scope: 'output' }),
   live: custom(
     z.union([z.boolean(), z.int().min(0).max(65_535)]),
     '[port]',
     'a port from 0 to 65535, in YAML and TypeScript also true or false',
     'serve a page at 127.0.0.1 that shows the curves while they grow (at a free port)',
+    { scope: 'call' },
   ),
   log: someOf(
     logNames,
     'logs for other programs, in the run folder: csv writes metrics.csv, tensorboard events.out.tfevents.… (none)',
+    { scope: 'output' },
   ),
 };
 
 /** Options of `pretrain`. API, command line and YAML use the same schema. */
 export const pretrainSchema = z.strictObject({
-  network: network('network to train'),
+  network: network('network to train', { needed: true }),
   ...training,
 });
 
@@ -164,31 +189,58 @@ const perSource = '; one for all sources, or one for each';
 
 /** Options of `transfer`. */
 export const transferSchema = z.strictObject({
-  source: repeated(path('checkpoint', 'pretrained network to learn from: safetensors or .pth; repeat it for several')),
-  sourceNetwork: repeated(network(`the source's network, where its checkpoint does not say${perSource}`)),
+  source: repeated(
+    path('checkpoint', 'pretrained network to learn from: safetensors or .pth; repeat it for several', {
+      scope: 'input',
+      fills: 'path',
+      of: ({ source }) => source,
+    }),
+  ),
+  sourceNetwork: repeated(
+    network(`the source's network, where its checkpoint does not say${perSource}`, {
+      fills: 'network',
+      of: ({ source }) => source,
+    }),
+  ),
   sourceSize: repeated(
-    whole(8, 1024, `side of the source's images, pixels (what its checkpoint says, else its network's)${perSource}`),
+    whole(8, 1024, `side of the source's images, pixels (what its checkpoint says, else its network's)${perSource}`, {
+      fills: 'size',
+      of: ({ source }) => source,
+    }),
   ),
-  sourceWidth: repeated(above(0, 8, `the source's width, where its checkpoint does not say (1)${perSource}`)),
+  sourceWidth: repeated(
+    above(0, 8, `the source's width, where its checkpoint does not say (1)${perSource}`, {
+      fills: 'width',
+      of: ({ source }) => source,
+    }),
+  ),
   sourceLicence: repeated(
-    text('text', 'a text', `the source's licence, for the model card beside the result (not stated)${perSource}`),
+    text('text', 'a text', `the source's licence, for the model card beside the result (not stated)${perSource}`, {
+      fills: 'licence',
+      // What a method starts from has a licence, too.
+      of: ({ source, start }) => source || start,
+    }),
   ),
-  target: network('network to train'),
+  target: network('network to train', { needed: true }),
   method: choice(methodNames, 'how to learn from the source', { default: 'l2t-ww' }),
   pairs: repeated(
     text(
       'config',
       'all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1',
       `which features to match (all-to-all for ${matchingAll.join(' and ')}, else one-to-one)${perSource}`,
+      { fills: 'pairs', default: ({ method }) => methodOf(method).pairs, of: ({ pairs }) => pairs },
     ),
   ),
-  targetInit: path('checkpoint', "weights of the target's network to start from (the seed's)"),
+  targetInit: path('checkpoint', "weights of the target's network to start from (the seed's)", { scope: 'input' }),
   metaBatch: choice(
     metaBatches,
     "which training images judge the meta-networks: the step's own batch, or the next one of the epoch",
-    { default: 'same', paper: 'same' },
+    { default: 'same', paper: 'same', of: ({ learns }) => learns },
   ),
-  strict: yes('refuse checkpoints that hold entries which the network does not have'),
+  strict: yes('refuse checkpoints that hold entries which the network does not have', {
+    default: false,
+    scope: 'output',
+  }),
   ...training,
   ...settings,
 });

@@ -61,14 +61,14 @@ export interface Sample {
  * @throws L2TError INVALID_RUN if a source is no longer what the run began with; what loading it throws; ABORTED.
  */
 export async function explainSources(run: RunData, sample: Sample, placement: Placement): Promise<ExplainedSource[]> {
-  const { method, sources, strict } = run.record.options;
+  const { method, sources, strict } = run.record.spec;
   const pairs = run.metrics.at(-1)?.pairs ?? [];
   if (!methodOf(method).learns?.includes('what') || pairs.length === 0) return [];
   const state = toNamedTensors((await readSafetensors(join(run.folder, stateName))).tensors);
   const explained: ExplainedSource[] = [];
-  for (const [k, { checkpoint: path, network, width, size }] of sources.entries()) {
+  for (const [k, { path, network, width, size }] of sources.entries()) {
     const checkpoint = await loadCheckpoint(path, { network, width, size, strict });
-    if (hashTensors(checkpoint.weights) !== run.record.sourceWeights[k]) {
+    if (hashTensors(checkpoint.weights) !== run.record.found.sources[k]) {
       throw new L2TError('INVALID_RUN', `The source ${path} changed since ${run.folder} began.`);
     }
     const own = pairs.filter(({ source }) => source === k).map(({ pair }) => pair);

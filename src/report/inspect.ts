@@ -8,7 +8,7 @@ import { countParameters, describeNetwork } from '../networks/describe.js';
 import { isOwn } from '../networks/metadata.js';
 import { loadWeights } from '../networks/weights/load.js';
 import type { NetworkName } from '../options/networks.js';
-import type { ResolvedOptions } from '../options/run-record.js';
+import type { RunSpec } from '../options/spec.js';
 import { fileError } from '../system/files.js';
 import { readRunData } from './run-data.js';
 import { type FoundRate, recordName } from './run-files.js';
@@ -54,7 +54,7 @@ export async function inspectFile(
 export interface RunReport {
   readonly run: string;
   readonly verb: string;
-  readonly options: ResolvedOptions;
+  readonly options: RunSpec;
   /** The learning rate that was found; undefined where it was given, or is not found yet. */
   readonly rate: FoundRate | undefined;
   /** Epochs done. */
@@ -82,7 +82,7 @@ export async function inspectRun(run: string): Promise<RunReport> {
   const best = join(run, 'best.safetensors');
   const last = metrics.at(-1);
   const checkpoint = existsSync(best) ? await inspectFile(best) : undefined;
-  const { verb, options } = record;
+  const { verb, spec: options } = record;
   const epochs = metrics.length;
   const endedEarly = result !== undefined && epochs < options.epochs;
   return { run, verb, options, rate, epochs, endedEarly, pairs: last?.pairs ?? [], last, checkpoint };

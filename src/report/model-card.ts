@@ -2,10 +2,10 @@ import { basename, dirname, join } from 'node:path';
 import { formatTop, type TopAccuracy } from '../inference/top-accuracy.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
-import { aboutField, namesOf } from '../options/check.js';
+import { type About, namesOf } from '../options/check.js';
 import { torchvisionNetworks } from '../options/networks.js';
-import type { ResolvedSource, RunRecord } from '../options/run-record.js';
-import { transferSchema } from '../options/schemas.js';
+import type { RunRecord } from '../options/run-record.js';
+import { type RunSpec, recordedRows, type SourceSpec, scopeOf } from '../options/spec.js';
 import { shown } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
 import { packageVersion } from '../system/version.js';
@@ -76,13 +76,13 @@ function header({ record, network, result, testDrawn }: ModelCard): string[] {
   ];
 }
 
-function howOf({ verb, options: { method } }: RunRecord): string {
+function howOf({ verb, spec: { method } }: RunRecord): string {
   if (verb === 'pretrain') return ' from random weights.';
   return ` by the method ${method}; the program implements [Learning What and Where to Transfer](https://arxiv.org/abs/1905.05901).`;
 }
 
-function networkSection({ network, record: { options }, normalisation: { mean, std } }: ModelCard): string[] {
-  const { size } = options;
+function networkSection({ network, record: { spec }, normalisation: { mean, std } }: ModelCard): string[] {
+  const { size } = spec;
   return [
     ...['', '## Network', ''],
     `- ${network.name}, width ${network.width}: ${grouped(countParameters(network))} parameters`,
@@ -93,57 +93,53 @@ function networkSection({ network, record: { options }, normalisation: { mean, s
 }
 
 function dataSection({ record, images, network }: ModelCard): string[] {
-  const { classNames } = record.data;
-  const { perClass } = record.options;
+  const { classNames } = record.found;
+  const { perClass } = record.spec;
   const more = classNames.length > mostClasses ? `, and ${grouped(classNames.length - mostClasses)} more` : '';
   const drawn = perClass === undefined ? '' : ` (${grouped(perClass)} a class, drawn from more)`;
   return [
     ...['', '## Data', ''],
-    `- ${codeOf(basename(record.options.data))}: ${grouped(images.train)} training images${drawn}, ${grouped(images.validation)} validation images, ${grouped(images.test)} test images`,
+    `- ${codeOf(basename(record.spec.data))}: ${grouped(images.train)} training images${drawn}, ${grouped(images.validation)} validation images, ${grouped(images.test)} test images`,
     `- ${grouped(network.classes)} classes: ${classNames.slice(0, mostClasses).map(codeOf).join(', ')}${more}`,
   ];
 }
 
-function trainingSection({
-  record: { options, sourceWeights },
-  lr,
-  result: { best, epochs: done },
-}: ModelCard): string[] {
-  const { epochs, targetInit, targetInitLicence, sources } = options;
+function trainingSection({ record: { spec, found }, lr, result: { best, epochs: done } }: ModelCard): string[] {
+  const { epochs, targetInit, sourceLicence, sources } = spec;
   const sourceless = sources.length === 0 && targetInit === undefined;
   const which = best.selected ? 'the best on the validation images' : 'the last';
   const validated = best.accuracy === null ? '' : `; validation accuracy ${percent(best.accuracy)}`;
   const early = done === undefined || done === epochs ? '' : `; the run ended after epoch ${done}, by patience`;
-  const shared = Object.entries({ ...options, lr }).filter(([name, value]) => isShared(name, value));
+  const shared = recordedRows.flatMap(({ name, about }) => {
+    const value = name === 'lr' ? lr : spec[name as keyof RunSpec];
+    return isShared(about, value) ? [`${name} ${value}`] : [];
+  });
   return [
     ...['', '## Training', ''],
-    ...sources.map((source, k) => sourceLine(source, sourceWeights[k])),
+    ...sources.map((source, k) => sourceLine(source, found.sources[k])),
     ...(targetInit === undefined
       ? []
-      : [`- Starts from ${codeOf(fileName(targetInit))}. Licence: ${licenceOf(targetInitLicence)}`]),
+      : [`- Starts from ${codeOf(fileName(targetInit))}. Licence: ${licenceOf(sourceLicence)}`]),
     ...(sourceless ? ['- Starts from random weights, without a source'] : []),
     `- The weights are those of epoch ${best.epoch + 1} of ${epochs}, ${which}${validated}${early}`,
-    `- Options: ${shared.map(([name, value]) => `${name} ${value}`).join(', ')}`,
+    `- Options: ${shared.join(', ')}`,
     '',
     `Whether this network may be passed on depends on the licence of its data${sourceless ? '' : ', and on those of the networks named above'}.`,
   ];
 }
 
-/** Options that do not change the result. */
-const withoutEffect: readonly string[] = ['strict', 'saveEvery', 'report'];
-
 /** Numbers, yes or no, and names of the program. Other texts may be paths, or names of a person's files. */
-function isShared(name: string, value: unknown): boolean {
-  if (withoutEffect.includes(name)) return false;
+function isShared(about: About, value: unknown): boolean {
+  if (scopeOf(about) === 'output') return false;
   if (typeof value !== 'string') return typeof value === 'number' || typeof value === 'boolean';
-  return name in transferSchema.shape && namesOf(aboutField(transferSchema, name).allowed).includes(value);
+  return namesOf(about.allowed).includes(value);
 }
 
-function sourceLine({ checkpoint, network, width, size, pairs, licence }: ResolvedSource, hash?: string): string {
+function sourceLine({ path, network, width, size, pairs, licence }: SourceSpec, hash?: string): string {
   const matched = pairs === undefined ? '' : `, pairs ${codeOf(pairs)}`;
   const about = `${network}, width ${width}, images of ${size} × ${size}${matched}`;
   const weights = hash === undefined ? '' : ` (weights ${hash.slice(0, 12)})`;
-  return `- Source: ${codeOf(fileName(checkpoint))}${weights}: ${about}. Licence: ${licenceOf(licence)}`;
+  return `- Source: ${codeOf(fileName(path))}${weights}: ${about}. Licence: ${licenceOf(licence)}`;
 }
 
 const licenceOf = (licence: string | undefined): string => (licence === undefined ? 'not stated' : codeOf(licence));
@@ -152,8 +148,8 @@ const licenceOf = (licence: string | undefined): string => (licence === undefine
 const fileName = (path: string): string =>
   /^(best|last)\.safetensors$/.test(basename(path)) ? join(basename(dirname(path)), basename(path)) : basename(path);
 
-function usage({ network, record: { options } }: ModelCard): string[] {
-  const { size } = options;
+function usage({ network, record: { spec } }: ModelCard): string[] {
+  const { size } = spec;
   return [
     ...['', '## Use', '', 'In Node, with l2t-native:', '', '```js'],
     "import { Network } from 'l2t-native';",

@@ -21,8 +21,8 @@ export function livePage(runs: readonly RunData[]): Page {
   const shown = runs.slice(0, mostCurves);
   const rows = runs.map((run, k) => [
     names[k] as string,
-    run.record.options.method,
-    `${run.metrics.length} of ${run.record.options.epochs}`,
+    run.record.spec.method,
+    `${run.metrics.length} of ${run.record.spec.epochs}`,
     run.result?.accuracy == null ? '' : percent(run.result.accuracy),
   ]);
   const main = html`<header><h1>${title}</h1>

@@ -1,13 +1,13 @@
 import { basename } from 'node:path';
 import type { PairMetrics } from '../native/addon.js';
 import { describeNetwork } from '../networks/describe.js';
-import type { ResolvedSource } from '../options/run-record.js';
+import type { SourceSpec } from '../options/spec.js';
 import { largest } from '../system/statistics.js';
 import { type Curves, curves } from './page/figures.js';
 import { type Content, type Html, html } from './page/html.js';
 import type { RunData } from './run-data.js';
 
-type FeaturesOf = Pick<ResolvedSource, 'network' | 'width' | 'size'>;
+type FeaturesOf = Pick<SourceSpec, 'network' | 'width' | 'size'>;
 
 /** Names a network's feature by its index: "8: 64@8×8". */
 export function featureNames({ network, width, size: side }: FeaturesOf): (index: number) => string {
@@ -19,7 +19,7 @@ export function featureNames({ network, width, size: side }: FeaturesOf): (index
 
 /** Where and what to transfer, by epoch: for each source a map of λ with a slider, λ of each pair, and the entropy of w. */
 export function featureSections(run: RunData): Content {
-  const { sources } = run.record.options;
+  const { sources } = run.record.spec;
   return sources.map((source, k) => {
     const epochs = run.metrics.map(({ pairs }) => pairs.filter((each) => each.source === k));
     const [first] = epochs;
@@ -44,7 +44,7 @@ function byPair(
   };
 }
 
-function whereSection(run: RunData, source: ResolvedSource, epochs: readonly (readonly PairMetrics[])[]): Html {
+function whereSection(run: RunData, source: SourceSpec, epochs: readonly (readonly PairMetrics[])[]): Html {
   const mean = byPair(epochs, 'λ of each pair, by epoch', 'Mean over the epoch’s images.', (pair) => pair.lambdaMean);
   const spread = byPair(
     epochs,
@@ -52,7 +52,7 @@ function whereSection(run: RunData, source: ResolvedSource, epochs: readonly (re
     'Standard deviation over the epoch’s images.',
     (pair) => pair.lambdaStd,
   );
-  return html`<section><h2>Where: λ of ${basename(source.checkpoint)}</h2>
+  return html`<section><h2>Where: λ of ${basename(source.path)}</h2>
 <p>λ is the amount by which a feature map of the source is matched by one of the target, from 0 to 6. The meta-network g gives it for each image.</p>
 ${lambdaMap(run, source, epochs)}
 <div class="charts">${curves(mean)}${curves(spread)}</div></section>`;
@@ -61,12 +61,12 @@ ${lambdaMap(run, source, epochs)}
 const cell = { width: 104, height: 40, left: 130, top: 50 };
 
 /** λ as a map of source × target features at one epoch; the page's script moves it by the table of λ beside it. */
-function lambdaMap({ record }: RunData, source: ResolvedSource, epochs: readonly (readonly PairMetrics[])[]): Html {
+function lambdaMap({ record }: RunData, source: SourceSpec, epochs: readonly (readonly PairMetrics[])[]): Html {
   const last = epochs.at(-1) as readonly PairMetrics[];
   const features = (side: 0 | 1) => [...new Set(last.map(({ pair }) => pair[side]))].sort((a, b) => a - b);
   const [rows, columns] = [features(0), features(1)];
   const most = largest(epochs.flat().map(({ lambdaMean = 0 }) => lambdaMean));
-  const { target, width: ownWidth, size } = record.options;
+  const { target, width: ownWidth, size } = record.spec;
   const [nameOfSource, nameOfTarget] = [featureNames(source), featureNames({ network: target, width: ownWidth, size })];
   const x = (n: number) => cell.left + cell.width * columns.indexOf(n);
   const y = (m: number) => cell.top + cell.height * rows.indexOf(m);
@@ -85,7 +85,7 @@ ${cells}</svg>
 <p class="note">A feature’s name is its index, its channels and its size. The full colour is ${most.toFixed(2)}, the largest λ of the run.</p></figure>`;
 }
 
-function entropySection(run: RunData, source: ResolvedSource, epochs: readonly (readonly PairMetrics[])[]): Html {
+function entropySection(run: RunData, source: SourceSpec, epochs: readonly (readonly PairMetrics[])[]): Html {
   const last = epochs.at(-1) as readonly PairMetrics[];
   const { features } = describeNetwork({ name: source.network, classes: 1, width: source.width }, source.size);
   const equal = new Map(features.map(({ index, channels }) => [index, Math.log(channels)]));
@@ -103,7 +103,7 @@ function entropySection(run: RunData, source: ResolvedSource, epochs: readonly (
     'Mean over the epoch’s images; ln(channels) is that of equal weights.',
     (pair) => pair.weightEntropy,
   );
-  return html`<section><h2>What: channel weights of ${basename(source.checkpoint)}</h2>
+  return html`<section><h2>What: channel weights of ${basename(source.path)}</h2>
 <p>The meta-network f weights the source’s channels for each image; all weights of a feature map sum to 1. The further the entropy of w falls below that of equal weights, the fewer channels count.</p>
-<div class="charts">${curves({ title: 'Entropy of w below that of equal weights, nats', note: `${run.record.options.method}; 0: all channels count the same.`, x, columns })}${curves(entropy)}</div></section>`;
+<div class="charts">${curves({ title: 'Entropy of w below that of equal weights, nats', note: `${run.record.spec.method}; 0: all channels count the same.`, x, columns })}${curves(entropy)}</div></section>`;
 }

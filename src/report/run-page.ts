@@ -32,8 +32,7 @@ export const titleOfTerm = (term: string): string =>
 /** The name of a run's folder. */
 export const nameOf = ({ folder }: RunData): string => basename(folder);
 
-const titleOf = ({ record: { options } }: RunData): string =>
-  `${options.method}: ${options.target} on ${basename(options.data)}`;
+const titleOf = ({ record: { spec } }: RunData): string => `${spec.method}: ${spec.target} on ${basename(spec.data)}`;
 
 /** The page of one run. */
 export function runPage(run: RunData, pictures: RunPictures = { leftOut: [] }): Page {
@@ -61,12 +60,12 @@ export const footer = (): Html =>
   html`<footer><p class="note">Made by l2t-native. The method: <a href="https://arxiv.org/abs/1905.05901">Learning What and Where to Transfer</a> (Jang, Lee, Hwang, Shin; ICML 2019).</p></footer>`;
 
 function headline({ record, result, metrics }: RunData, tested: Tested | undefined): Content {
-  const { options, data } = record;
-  const { target, width, method, sources, epochs, size } = options;
-  const parameters = countParameters({ name: target, classes: data.classNames.length, width });
-  const helpers = sources.map(({ checkpoint, network }) => `${basename(checkpoint)} (${network})`).join(' and ');
+  const { spec, found } = record;
+  const { target, width, method, sources, epochs, size } = spec;
+  const parameters = countParameters({ name: target, classes: found.classNames.length, width });
+  const helpers = sources.map(({ path, network }) => `${basename(path)} (${network})`).join(' and ');
   const help = helpers === '' ? 'without a source' : `with the help of ${helpers}`;
-  const what = `${target} at width ${width} (${parameters.toLocaleString('en')} parameters) learns ${data.classNames.length} classes of ${basename(options.data)} in images of ${size}×${size} pixels, ${help}, by the method ${method}.`;
+  const what = `${target} at width ${width} (${parameters.toLocaleString('en')} parameters) learns ${found.classNames.length} classes of ${basename(spec.data)} in images of ${size}×${size} pixels, ${help}, by the method ${method}.`;
   const progress = result ? '' : ` ${metrics.length} of ${epochs} epochs are done.`;
   const early =
     result && result.epochs < epochs ? ` Patience ended the run after epoch ${result.epochs} of ${epochs}.` : '';
@@ -126,7 +125,7 @@ function trainingSections({ metrics, record }: RunData): Content {
       }),
     ),
     curves({ title: 'Learning rate', x, columns: [column('lr', ({ lr }) => lr)] }),
-    ...(methodOf(record.options.method).learns === undefined
+    ...(methodOf(record.spec.method).learns === undefined
       ? []
       : [curves({ title: 'Norm of the gradient of φ', x, columns: [column('gradPhi', ({ gradPhi }) => gradPhi)] })]),
   ];
@@ -162,14 +161,14 @@ function timeSection({ timing }: RunData): Content {
 
 /** Every option, and the sources. */
 function optionsSection({ record, rate, folder }: RunData): Html {
-  const { sources, ...options } = record.options;
+  const { sources, ...options } = record.spec;
   const found =
     rate && ` (auto: found in ${rate.tried.length} steps, after a warm-up over ${100 * rate.warmUp} % of the steps)`;
   const value = (key: string, given: unknown) => (key === 'lr' && rate ? `${rate.lr}${found}` : String(given));
   const rows = Object.entries(options).map(([key, given]) => [key, html`<span>${value(key, given)}</span>`]);
-  const sourceRows = sources.map(({ checkpoint, network, width, size, pairs = '–' }, k) => [
+  const sourceRows = sources.map(({ path, network, width, size, pairs = '–' }, k) => [
     String(k),
-    checkpoint,
+    path,
     network,
     String(width),
     `${size}×${size}`,

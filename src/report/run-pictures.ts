@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { ResolvedSource } from '../options/run-record.js';
+import type { SourceSpec } from '../options/spec.js';
 import type { ExplainedPair, ExplainedSource, Saliency } from './explain.js';
 import { scrolling, short, table } from './page/figures.js';
 import { type Content, type Html, html } from './page/html.js';
@@ -21,12 +21,12 @@ export function explainedSections(
   heat: ReadonlyMap<Float32Array, Html>,
 ): Content {
   return explained.map((each) => {
-    const source = record.options.sources[each.source] as ResolvedSource;
+    const source = record.spec.sources[each.source] as SourceSpec;
     return html`${channelSection(source, each, thumbnails)}${saliencySection(source, each, thumbnails, heat)}`;
   });
 }
 
-function channelSection(source: ResolvedSource, { pairs }: ExplainedSource, thumbnails: Thumbnails): Html {
+function channelSection(source: SourceSpec, { pairs }: ExplainedSource, thumbnails: Thumbnails): Html {
   const nameOf = featureNames(source);
   const rows = pairs
     .slice(0, pairsWithChannels)
@@ -39,13 +39,13 @@ function channelSection(source: ResolvedSource, { pairs }: ExplainedSource, thum
         html`${images.map((image) => thumbnails.show(image))}`,
       ]),
     );
-  return html`<section><h2>The channels of ${basename(source.checkpoint)} that count most</h2>
+  return html`<section><h2>The channels of ${basename(source.path)} that count most</h2>
 <p>For each pair of features, in the order of λ: the channels with the highest mean w, as a multiple of the weight of equal channels, and the test images that excite each of them most.</p>
 ${scrolling('Most weighted channels', table(['source feature → target', 'λ', 'channel', 'w', 'images'], rows))}</section>`;
 }
 
 function saliencySection(
-  source: ResolvedSource,
+  source: SourceSpec,
   explained: ExplainedSource,
   thumbnails: Thumbnails,
   heat: ReadonlyMap<Float32Array, Html>,
@@ -62,7 +62,7 @@ function saliencySection(
     thumbnails.name(image),
     ...pairs.map(({ saliency }) => placeOf(saliency[k] as Saliency)),
   ]);
-  return html`<section><h2>Where ${basename(source.checkpoint)} looks, weighted by w</h2>
+  return html`<section><h2>Where ${basename(source.path)} looks, weighted by w</h2>
 <p>Σ<sub>c</sub> w<sub>c</sub> S<sub>c</sub>: the source’s activation with its channels weighted as the meta-network f weights them for that image (as in the paper’s Figure). Red is high; each map has its own scale.</p>
 ${scrolling('Saliency', table(head, pictures))}
 <details><summary>Table: where each map is highest</summary>${scrolling('Where each map is highest', table(head, places))}</details></section>`;

@@ -53,13 +53,13 @@ async function picturesOf(run: RunData, placement: Placement): Promise<RunPictur
   if (images === undefined) return { leftOut };
   const tested = await part('the test images by class, and the errors', async () => {
     const inference = new Inference(await loadCheckpoint(best), placement);
-    return testOn(images, run.record.data.classNames, inference, placement);
+    return testOn(images, run.record.found.classNames, inference, placement);
   });
   const sample = { images, positions: spread(images.count), salient };
   const explained = (await part('what the sources see', () => explainSources(run, sample, placement))) ?? [];
   const shown = [...explained.flatMap(imagesOf), ...(tested?.mistakes ?? []).map(({ image }) => image)];
-  const thumbnails = await Thumbnails.of(images, shown, run.record.options.size < largeSize, (image) => {
-    return `${run.record.data.classNames[images.labels[image] as number]}, test image ${image}`;
+  const thumbnails = await Thumbnails.of(images, shown, run.record.spec.size < largeSize, (image) => {
+    return `${run.record.found.classNames[images.labels[image] as number]}, test image ${image}`;
   });
   return { ...(tested && { tested }), explained, thumbnails, heat: await heatOf(explained), leftOut };
 }

@@ -25,16 +25,16 @@ export async function testImagesOf(
   { record, folder, result }: RunData,
   signal?: AbortSignal,
 ): Promise<ImageList | undefined> {
-  const { options, data } = record;
-  const dataset = await loadData({ ...options, drawTest: true, signal });
-  const { lists, division } = divide(dataset, options);
+  const { spec, found } = record;
+  const dataset = await loadData({ ...spec, drawTest: true, signal });
+  const { lists, division } = divide(dataset, spec);
   const count = lists.test?.count ?? 0;
   const same =
-    String(dataset.classNames) === String(data.classNames) &&
-    hashText(formatSplit(division)) === data.split &&
+    String(dataset.classNames) === String(found.classNames) &&
+    hashText(formatSplit(division)) === found.split &&
     (result === undefined || (result.total ?? 0) === count);
   if (same) return lists.test;
-  throw new L2TError('INVALID_RUN', `The data in ${options.data} changed since ${folder} began.`);
+  throw new L2TError('INVALID_RUN', `The data in ${spec.data} changed since ${folder} began.`);
 }
 
 export interface TestedClass {

@@ -1,6 +1,6 @@
 import { countPerClass } from '../data/dataset.js';
 import type { EpochMetrics } from '../native/addon.js';
-import type { ResolvedOptions } from '../options/run-record.js';
+import type { RunSpec } from '../options/spec.js';
 import { largest, probabilityOfAtLeast } from '../system/statistics.js';
 
 /** A run is checked once: after this fraction of its steps, but not before this many steps. */
@@ -19,7 +19,7 @@ export interface Guessing {
 }
 
 /** What the training loss counts: each class alike with `balance`, and a share of each with `labelSmoothing`. */
-type Counting = Pick<ResolvedOptions, 'balance' | 'labelSmoothing'>;
+type Counting = Partial<Pick<RunSpec, 'balance' | 'labelSmoothing'>>;
 
 export function guessing(
   labels: Int32Array,

@@ -166,12 +166,12 @@ export class RunFolder {
 
   /** Begins the run's logs, or goes on with them after the saved epochs. `lr`: the schedule's learning rate. */
   async openLogs(lr: number): Promise<void> {
-    const { options } = this.record;
+    const { spec } = this.record;
     const done = this.#metrics.map((line, epoch) => ({
       metrics: JSON.parse(line),
       timing: parseTiming(this.#timing[epoch] as string),
     }));
-    this.#logs = await openLogs(options.log ?? [], { folder: this.path, options, lr }, done);
+    this.#logs = await openLogs(spec.log ?? [], { folder: this.path, options: spec, lr }, done);
   }
 
   /** Number of processes that computed the last saved epoch, or that began the run. */
@@ -250,7 +250,7 @@ export class RunFolder {
       // Each epoch saves a state, so somebody has removed it. What was trained must stay.
       if (epochs > 1) throw damagedFile(file, 'it is missing');
       // Left by a process that ended between its first checkpoint and its first state: a fresh start writes them again.
-      const logs = (await listFolder(this.path)).filter((name) => isOfLogs(this.record.options.log ?? [], name));
+      const logs = (await listFolder(this.path)).filter((name) => isOfLogs(this.record.spec.log ?? [], name));
       await removeAll(this.path, [...generatedFiles, ...logs]);
       return undefined;
     }

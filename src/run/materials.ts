@@ -3,21 +3,23 @@ import type { Group } from '../group/group.js';
 import { addon, type NamedTensor, type NativeSource } from '../native/addon.js';
 import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork, lastLayerOf } from '../networks/describe.js';
+import { hashTensors } from '../networks/weights/content-hash.js';
 import { methodOf } from '../options/methods.js';
 import { imagenetNormalisation } from '../options/networks.js';
-import type { ResolvedOptions } from '../options/run-record.js';
+import type { RunSpec, SpecDraft } from '../options/spec.js';
 import { printable } from '../system/printable.js';
 import type { RunEvent } from './events.js';
-import type { Unbatched } from './resolve-options.js';
 import { nativeSources, targetFlags } from './sources.js';
 
 /** Everything that a run trains with. */
 export interface Materials {
-  readonly options: ResolvedOptions;
+  readonly spec: RunSpec;
   readonly device: { readonly device: string; readonly reason: string };
   readonly data: TrainingData;
   readonly sources: readonly NativeSource[];
+  /** What the target starts from, with a last layer for the data's classes; and the hash of what its file holds. */
   readonly init: Checkpoint | undefined;
+  readonly initHash: string | undefined;
 }
 
 export interface Context {
@@ -33,17 +35,17 @@ export interface Context {
 
 /** The network to train, with as many classes as the data. */
 export function targetNetwork(
-  { target, width }: Pick<ResolvedOptions, 'target' | 'width'>,
+  { target, width }: Pick<SpecDraft, 'target' | 'width'>,
   { classNames }: TrainingData,
 ): Checkpoint['network'] {
   return { name: target, classes: classNames.length, width };
 }
 
 /** The target with these weights. */
-export function trainedNetwork({ options, data }: Materials, weights: Checkpoint['weights']): Checkpoint {
+export function trainedNetwork({ spec, data }: Materials, weights: Checkpoint['weights']): Checkpoint {
   return {
-    network: targetNetwork(options, data),
-    size: options.size,
+    network: targetNetwork(spec, data),
+    size: spec.size,
     classNames: data.classNames,
     normalisation: imagenetNormalisation,
     weights,
@@ -62,23 +64,23 @@ export const onListed =
 
 /** Loads everything that a run trains with. `check`: check the test images first, which a resume need not do again. */
 export async function gather(
-  options: Unbatched,
+  spec: SpecDraft,
   device: Materials['device'],
   checkpoints: readonly Checkpoint[],
   context: Context,
   check: boolean,
-): Promise<Omit<Materials, 'options'>> {
+): Promise<Omit<Materials, 'spec'>> {
   const { emit, signal } = context;
   const onWarning = warn(context);
-  const { size, target, width, targetInit, strict } = options;
+  const { size, target, width, targetInit, strict } = spec;
   // Read first, so that a wrong path fails before minutes of decoding.
   const init =
     targetInit === undefined
       ? undefined
       : await loadCheckpoint(targetInit, { network: target, width, size, strict, names: targetFlags, onWarning });
-  requirePairs(options, checkpoints);
+  requirePairs(spec, checkpoints);
   const prepared = await prepareTrainingData({
-    ...options,
+    ...spec,
     sourceSizes: checkpoints.map(({ size: side }) => side),
     check,
     signal,
@@ -86,22 +88,22 @@ export async function gather(
     onListed: onListed(context),
     onProgress: (done, total) => emit({ type: 'data', done, total }),
   });
-  const fitted = init && withNewHead(init, options, prepared.classNames.length, onWarning);
-  const sources = nativeSources(options, checkpoints, targetNetwork(options, prepared));
-  return { device, data: prepared, sources, init: fitted };
+  const fitted = init && withNewHead(init, spec, prepared.classNames.length, onWarning);
+  const sources = nativeSources(spec, checkpoints, targetNetwork(spec, prepared));
+  return { device, data: prepared, sources, init: fitted, initHash: init && hashTensors(init.weights) };
 }
 
 /** Checks sizes and pairs before images are decoded. One class will do: features do not depend on the classes. */
-function requirePairs(options: Unbatched, checkpoints: readonly Checkpoint[]): void {
-  const target = { name: options.target, classes: 1, width: options.width };
-  describeNetwork(target, options.size);
-  nativeSources(options, checkpoints, target);
+function requirePairs(spec: SpecDraft, checkpoints: readonly Checkpoint[]): void {
+  const target = { name: spec.target, classes: 1, width: spec.width };
+  describeNetwork(target, spec.size);
+  nativeSources(spec, checkpoints, target);
 }
 
 /** If the number of classes differs, or the method wants it so, the last layer starts from the seed's random weights. */
 function withNewHead(
   init: Checkpoint,
-  { method, targetInit, target, width, seed }: Unbatched,
+  { method, targetInit, target, width, seed }: SpecDraft,
   classes: number,
   onWarning: (message: string) => void,
 ): Checkpoint {

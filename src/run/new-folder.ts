@@ -102,7 +102,7 @@ async function leftUnsaved(path: string, names: readonly string[]): Promise<read
   const text = await readText(file);
   let logs: readonly LogName[];
   try {
-    logs = parseRecord(text, file).options.log ?? [];
+    logs = parseRecord(text, file).spec.log ?? [];
   } catch {
     return undefined;
   }

@@ -10,7 +10,7 @@ export type PretrainOptions = Written<typeof pretrainSchema, 'network' | 'data'>
 /** Trains `network` on `data` without a source, to be a source later. Fails as `transfer`. */
 export function pretrain(given: PretrainOptions): Run {
   return runInGroup(pretrainSchema, given, async ({ network, ...options }, context) => {
-    const name = required(pretrainSchema, { network }, 'network');
-    return startRun('pretrain', 'scratch', name, options, context);
+    const target = required(pretrainSchema, { network }, 'network');
+    return startRun('pretrain', { ...options, target, method: 'scratch' }, context);
   });
 }

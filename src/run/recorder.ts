@@ -36,7 +36,7 @@ export class Recorder implements RunListener {
       await this.folder.saveEpoch(event, trainedNetwork(this.materials, event.network), this.ranks);
       const { metrics, best, seconds } = event;
       const accuracy = metrics.validationAccuracy ?? metrics.trainAccuracy;
-      this.emit({ type: 'epoch', epochs: this.materials.options.epochs, accuracy, best, seconds, ...metrics });
+      this.emit({ type: 'epoch', epochs: this.materials.spec.epochs, accuracy, best, seconds, ...metrics });
       this.#warnOfChance(metrics);
       this.#warnOfGradient(metrics);
     }
@@ -46,11 +46,11 @@ export class Recorder implements RunListener {
 
   /** Warns once if the run has learned nothing so far, early enough to begin again: such a run seldom learns later. */
   #warnOfChance(metrics: EpochMetrics): void {
-    const { options, data } = this.materials;
-    const [steps, { epochs }] = [this.#stepsPerEpoch, options];
+    const { spec, data } = this.materials;
+    const [steps, { epochs }] = [this.#stepsPerEpoch, spec];
     if (steps === undefined || !isLookedAt(metrics.epoch, { epochs, steps })) return;
     const { labels } = data.train;
-    const chance = guessing(labels, data.classNames.length, options);
+    const chance = guessing(labels, data.classNames.length, spec);
     if (!isAtChance(metrics, labels.length, chance)) return;
     const guessed = chance.accuracy === undefined ? '' : `, where guessing gets ${percent(chance.accuracy)}`;
     const right = `${percent(metrics.trainAccuracy)} of its images right${guessed}`;

@@ -1,18 +1,20 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { L2TError } from '../errors.js';
-import { defaultOf, required } from '../options/check.js';
+import { L2TError } from '../errors.js';
+import { flagOf, required } from '../options/check.js';
+import type { RunRecord } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
+import { differences, givenOtherwise, read, type SpecDraft, withFiles } from '../options/spec.js';
 import { failureName, readFailure, recordName } from '../report/run-files.js';
 import { fileError, makeFolder, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
+import { shellWord } from '../system/shell.js';
 import { RunFolder } from './folder.js';
 import { type Context, warn } from './materials.js';
 import { inFolder } from './open-run.js';
 import type { Run, RunResult } from './run.js';
 import { runInGroup } from './run-group.js';
-import { requireSameOptions, warnOfKeptOptions, withMovedFiles } from './same-options.js';
 import { continueRun, startRun } from './start.js';
 import type { CheckedTransferOptions, TransferOptions } from './transfer.js';
 
@@ -42,16 +44,37 @@ async function goOnOrBegin(out: string, options: CheckedTransferOptions, context
     const locking = { locked: context.locked, onWarning: warn(context) };
     const open = () =>
       RunFolder.open(out, locking, (written) => {
-        const record = withMovedFiles(written, options, warn(context));
-        requireSameOptions(out, record, options);
-        warnOfKeptOptions(out, record, options, warn(context));
+        const record = withMovedFiles(written, read(options), warn(context));
+        requireSameOptions(out, record, read(options));
+        const kept = givenOtherwise(record.spec, options, 'output').map(flagOf);
+        if (kept.length > 0) warn(context)(`${out} goes on with its own ${kept.join(', ')}`);
         return record;
       });
     return inFolder(context, open, (run) => continueRun(run, { threads, device, live, cache }, context));
   }
-  const { target, method = defaultOf(transferSchema, 'method'), ...others } = options;
-  const name = required(transferSchema, { target }, 'target');
-  return startRun('transfer', method, name, others, context);
+  return startRun('transfer', options, context);
+}
+
+/** The record with the given files in place of those that are not there any more. */
+function withMovedFiles(record: RunRecord, wanted: SpecDraft, onMoved: (message: string) => void): RunRecord {
+  const moved: string[] = [];
+  const spec = withFiles(record.spec, wanted, (began, given) => {
+    if (given === began || existsSync(began)) return began;
+    moved.push(`the run began with ${began}, which is not there any more: it goes on with ${given}`);
+    return given;
+  });
+  moved.forEach(onMoved);
+  return moved.length > 0 ? { ...record, spec } : record;
+}
+
+/** @throws L2TError INVALID_RUN if the folder holds a run with other options. */
+function requireSameOptions(folder: string, { verb, spec }: RunRecord, wanted: SpecDraft): void {
+  const flags = verb === 'transfer' ? differences(spec, wanted).map(flagOf) : ['the verb, pretrain'];
+  if (flags.length === 0) return;
+  throw new L2TError(
+    'INVALID_RUN',
+    `${folder} holds a run with other options (${flags.join(', ')}): choose another --out, or continue that run with --resume ${shellWord(folder)}.`,
+  );
 }
 
 /** Removes what an earlier attempt has left of its failure, and writes that of `body`. An abort is none. */

@@ -1,44 +1,37 @@
 import { resolve as absolute } from 'node:path';
 import { folderFingerprint } from '../data/load.js';
 import { L2TError } from '../errors.js';
+import type { Fact } from '../group/facts.js';
 import { addon } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
+import { flagOf, type Given } from '../options/check.js';
+import { requireComputable, requireValidation, validationWarning } from '../options/consistent.js';
 import { sizeWarning, threadsWarning } from '../options/cost.js';
-import { type MethodName, needsOf } from '../options/methods.js';
-import { defaultBatch, type NetworkName } from '../options/networks.js';
-import { type ResolvedOptions, type RunRecord, runFormat } from '../options/run-record.js';
+import { newRecord, type RunRecord } from '../options/run-record.js';
+import type { transferSchema } from '../options/schemas.js';
+import { begin, placedAt, type RunSpec, read, rowsOf, valueIn } from '../options/spec.js';
 import { serveLive } from '../report/live.js';
 import { shellWord } from '../system/shell.js';
-import { commonFacts } from './common-facts.js';
 import { RunFolder, type SavedRun } from './folder.js';
 import { type Context, gather, type Materials, onListed, targetNetwork, warn } from './materials.js';
 import { firstFree, requireStartable, requireUnused } from './new-folder.js';
 import { inFolder, type OpenRun } from './open-run.js';
-import {
-  type Options,
-  requireComputable,
-  requireConsistent,
-  requireValidation,
-  resolveOptions,
-  validationWarning,
-} from './resolve-options.js';
 import type { RunResult } from './run.js';
-import { listSources, loadSources, resolveSources } from './sources.js';
+import { factsOf, loadSources } from './sources.js';
 import { finishedRun, train } from './train.js';
 
 /** Checks everything, makes the run folder, and trains. */
 export async function startRun(
   verb: RunRecord['verb'],
-  method: MethodName,
-  target: NetworkName,
-  given: Options,
+  given: Given<typeof transferSchema>,
   context: Context,
 ): Promise<RunResult> {
   const { record, materials } = await context.group.agree(
-    () => prepare(verb, method, target, given, context),
-    (prepared) => commonFacts(prepared.record, prepared.materials),
+    () => prepare(verb, given, context),
+    (prepared) => commonFacts(prepared.record, prepared.materials.device.device),
   );
+  const { target, method } = record.spec;
   const locking = { locked: context.locked, onWarning: warn(context) };
   const create = () =>
     RunFolder.create(
@@ -55,50 +48,69 @@ export async function startRun(
 /** Checks everything, and loads what the run trains with. */
 async function prepare(
   verb: RunRecord['verb'],
-  method: MethodName,
-  target: NetworkName,
-  given: Options,
+  given: Given<typeof transferSchema>,
   context: Context,
 ): Promise<{ readonly record: RunRecord; readonly materials: Materials }> {
   const { group } = context;
   if (given.out !== undefined && group.first) await (context.locked ? requireStartable : requireUnused)(given.out);
-  requireConsistent(method, given);
-  const listed = needsOf(method).source ? listSources(given) : [];
-  const checkpoints = await loadSources(listed, given.strict, warn(context));
-  const device = group.device(given.device ?? 'auto');
-  const sources = resolveSources(method, listed, checkpoints);
-  const here = { device: device.device, threads: given.threads ?? group.threads };
-  const unbatched = resolveOptions(method, target, given, sources, here);
-  threadsWarning(unbatched.threads, device.device).forEach(warn(context));
-  requireComputable(unbatched, group.size);
-  const gathered = await gather(unbatched, device, checkpoints, context, true);
-  const images = gathered.data.train.labels.length;
-  const batch = given.batch ?? defaultBatch(unbatched.size, images);
-  const options: ResolvedOptions = { ...unbatched, batch };
-  const parameters = countParameters(targetNetwork(options, gathered.data));
-  sizeWarning({ ...options, parameters }).forEach(warn(context));
-  const materials = { ...gathered, options };
-  const validates = materials.data.validation !== undefined;
-  requireValidation(given, validates);
-  const warning = validationWarning(given, validates);
+  const draft = read(given);
+  const checkpoints = await loadSources(draft.sources, draft.strict, warn(context));
+  const sources = factsOf(checkpoints);
+  const place = group.device(given.device ?? 'auto');
+  const { device } = place;
+  const { threads } = group;
+  threadsWarning(given.threads ?? threads, device).forEach(warn(context));
+  requireComputable(draft, device, group.size);
+  const gathered = await gather(draft, place, checkpoints, context, true);
+  const { data } = gathered;
+  const spec = begin(draft, { device, threads, images: data.train.labels.length, sources });
+  const parameters = countParameters(targetNetwork(spec, data));
+  sizeWarning({ ...spec, parameters }).forEach(warn(context));
+  const validates = data.validation !== undefined;
+  requireValidation(spec, validates);
+  const warning = validationWarning(spec, validates);
   if (warning !== undefined) warn(context)(warning);
-  const data = await dataOf(materials, context);
-  const sourceWeights = checkpoints.map(({ weights }) => hashTensors(weights));
-  const ranks = group.size > 1 ? { ranks: group.size } : {};
-  return { record: { format: runFormat, verb, ...ranks, options, data, sourceWeights }, materials };
+  const materials = { ...gathered, spec };
+  const record = newRecord({ verb, ranks: group.size, spec, found: await foundIn(materials, checkpoints, context) });
+  return { record, materials };
 }
 
-/** What a run's record says of its data. */
-async function dataOf({ data, options }: Materials, context: Context): Promise<RunRecord['data']> {
+/** What a run's record says of its files. */
+async function foundIn(
+  { data, spec, initHash }: Materials,
+  checkpoints: readonly Pick<Materials['sources'][number], 'weights'>[],
+  context: Context,
+): Promise<RunRecord['found']> {
   const { classNames, fingerprint, division, splitHash } = data;
   const folder =
-    division.test && (await folderFingerprint(options, { signal: context.signal, onListed: onListed(context) }));
+    division.test && (await folderFingerprint(spec, { signal: context.signal, onListed: onListed(context) }));
   return {
     classNames: [...classNames],
-    fingerprint,
+    data: fingerprint,
     split: splitHash,
     ...(folder !== undefined && { folder }),
+    sources: checkpoints.map(({ weights }) => hashTensors(weights)),
+    ...(initHash !== undefined && { targetInit: initHash }),
   };
+}
+
+/**
+ * What all ranks that compute a run must have in common: the options that change its result, and what is in its files,
+ * which each rank may see elsewhere.
+ */
+function commonFacts({ verb, spec, found }: RunRecord, device: string): Fact[] {
+  const hash = (what: string, value: string | undefined): Fact => ({ what, value, code: 'INVALID_DATA', hidden: true });
+  const option = (what: string, value: unknown): Fact => ({ what, value, code: 'INVALID_OPTION' });
+  return [
+    option('the verb', verb),
+    option('the number of sources', spec.sources.length),
+    ...rowsOf('result').map((row) => option(flagOf(row.name), valueIn(spec, row))),
+    option('the kind of device', device.replace(/:.*/, '')),
+    hash('the data', found.data),
+    hash('the division of the data into training, validation and test images', found.split),
+    ...found.sources.map((value, k) => hash(`the weights of source ${k + 1}`, value)),
+    hash('the weights to start from', found.targetInit),
+  ];
 }
 
 /** With the option `live`, serves the run's page on rank 0 while `body` trains. */
@@ -153,7 +165,7 @@ export async function continueRun(run: OpenRun, changes: ResumeChanges, context:
   if (result && !moved) return finishedRun(run, result, timing, context, place);
   const materials = await group.agree(
     () => prepareAgain(run, changes, ranks, context),
-    (prepared) => commonFacts({ ...run.record, options: prepared.options }, prepared),
+    (prepared) => commonFacts({ ...run.record, spec: prepared.spec }, prepared.device.device),
   );
   // The files were moved, and hold what they held.
   if (result) return finishedRun(run, result, timing, context, place);
@@ -162,38 +174,38 @@ export async function continueRun(run: OpenRun, changes: ResumeChanges, context:
 
 /** Loads what the run trains with, and requires it to be what it was. `ranks`: of the last saved epoch. */
 async function prepareAgain(run: OpenRun, changes: ResumeChanges, ranks: number, context: Context): Promise<Materials> {
-  const recorded = run.record.options;
+  const recorded = run.record.spec;
   const cache = changes.cache === undefined ? {} : { cache: absolute(changes.cache) };
-  const options = { ...recorded, ...cache, ...placedAgain(recorded, changes, ranks, context) };
-  requireComputable(options, context.group.size);
-  const { threads, device } = options;
+  const spec = placedAt(recorded, { ...cache, ...placeAgain(recorded, changes, ranks, context) });
+  const { threads, device } = spec;
+  requireComputable(spec, device, context.group.size);
   if (threads !== recorded.threads || (device !== recorded.device && context.group.first)) {
     const message = `the run began with ${recorded.threads} threads on ${recorded.device}: with others its last digits may differ`;
     context.emit({ type: 'warning', message });
   }
   if (context.group.size !== ranks) {
     const result =
-      options.batchNorm === 'local'
+      spec.batchNorm === 'local'
         ? 'batch norm takes its statistics over other parts of a batch (--batch-norm local), so the result is another one'
         : 'its last digits may differ';
     const message = `the run was computed by ${processes(ranks)} so far, and goes on with ${context.group.size}: ${result}`;
     context.emit({ type: 'warning', message });
   }
   threadsWarning(threads, device).forEach(warn(context));
-  const checkpoints = await loadSources(options.sources, options.strict, warn(context));
-  const place = addon().device(device);
-  const materials = { ...(await gather(options, place, checkpoints, context, false)), options };
+  const checkpoints = await loadSources(spec.sources, spec.strict, warn(context));
+  const gathered = await gather(spec, addon().device(device), checkpoints, context, false);
+  const materials = { ...gathered, spec };
   requireUnchanged(run, materials);
   return materials;
 }
 
 /** Where this rank computes: as recorded, but for `changes`, its own GPU, and its share of the cores among other ranks. */
-function placedAgain(
-  recorded: ResolvedOptions,
+function placeAgain(
+  recorded: RunSpec,
   changes: ResumeChanges,
   ranks: number,
   { group }: Context,
-): Pick<ResolvedOptions, 'threads' | 'device'> {
+): Pick<RunSpec, 'threads' | 'device'> {
   const threads = changes.threads ?? (group.size === ranks ? recorded.threads : group.threads);
   if (changes.device !== undefined) return { threads, device: group.device(changes.device).device };
   const ownGpu = group.size > 1 && recorded.device.startsWith('cuda');
@@ -202,14 +214,12 @@ function placedAgain(
 
 const processes = (count: number): string => (count === 1 ? 'one process' : `${count} processes`);
 
-function requireUnchanged({ path, record }: OpenRun, { data, sources, options }: Materials): void {
+function requireUnchanged({ path, record: { found } }: OpenRun, { data, sources, spec, initHash }: Materials): void {
   const changed = (what: string, where: string | undefined) =>
     new L2TError('INVALID_RUN', `${what} in ${where} changed since ${path} began: put it back, or start a new run.`);
-  if (data.fingerprint !== record.data.fingerprint || data.splitHash !== record.data.split) {
-    throw changed('The data', options.data);
-  }
+  if (data.fingerprint !== found.data || data.splitHash !== found.split) throw changed('The data', spec.data);
   sources.forEach(({ weights }, k) => {
-    if (hashTensors(weights) === record.sourceWeights[k]) return;
-    throw changed('The source', options.sources[k]?.checkpoint);
+    if (hashTensors(weights) !== found.sources[k]) throw changed('The source', spec.sources[k]?.path);
   });
+  if (initHash !== found.targetInit) throw changed('The network to start from', spec.targetInit);
 }

@@ -10,7 +10,7 @@ import { addon, type NamedTensor, type RunJob, type StepEvent } from '../native/
 import { loadCheckpoint } from '../networks/checkpoint.js';
 import { settingsOf } from '../options/methods.js';
 import { defaultTop, imagenetNormalisation } from '../options/networks.js';
-import type { ResolvedOptions } from '../options/run-record.js';
+import type { RunSpec } from '../options/spec.js';
 import { modelCard } from '../report/model-card.js';
 import { type FinishedResult, type FoundRate, reportName } from '../report/run-files.js';
 import { runReport } from '../report/run-report.js';
@@ -37,7 +37,7 @@ export async function train(
   saved: SavedRun | undefined,
   context: Context,
 ): Promise<RunResult> {
-  const { options, data, sources } = materials;
+  const { spec, data, sources } = materials;
   const { device, reason } = materials.device;
   const rate = await findRate(materials, run, context);
   await context.group.fromFirst(() => run.folder?.openLogs(typeof rate === 'number' ? rate : rate.lr));
@@ -49,8 +49,8 @@ export async function train(
   context.emit({
     type: 'start',
     run: run.path,
-    method: options.method,
-    target: options.target,
+    method: spec.method,
+    target: spec.target,
     classes: data.classNames.length,
     pairs: sources.flatMap(({ pairs }, source) => pairs.map((pair) => ({ source, pair }))),
     images,
@@ -58,10 +58,9 @@ export async function train(
     selectBest: job.selectBest,
     device,
     reason,
-    backend:
-      options.engine === 'native' ? addon().backend(device, options.convolution, context.group.size) : options.engine,
-    threads: options.threads,
-    epochs: options.epochs,
+    backend: spec.engine === 'native' ? addon().backend(device, spec.convolution, context.group.size) : spec.engine,
+    threads: spec.threads,
+    epochs: spec.epochs,
     ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, rate }),
   });
   const { result, network } = await runNative(job, materials, run, context);
@@ -71,14 +70,14 @@ export async function train(
     const { testDrawn } = data;
     const { record } = run;
     // One that was made while the run went on is not that of the whole.
-    if (options.report !== false) await rm(join(run.path, reportName), { force: true });
+    if (spec.report) await rm(join(run.path, reportName), { force: true });
     await folder.saveResult(
       result,
       modelCard({ record, network: target, normalisation, lr, images, testDrawn, result }),
     );
     return { timing: folder.timing };
   });
-  if (run.folder) return readResult(run.folder, result, context, materials.options);
+  if (run.folder) return readResult(run.folder, result, context, spec);
   return { network: trainedNetwork(materials, network), ...resultOf(run, job.lr, result, end.timing) };
 }
 
@@ -117,7 +116,7 @@ const nothingToSave = { step: () => {}, save: async () => {} };
  * saves the result before training begins.
  */
 async function findRate(materials: Materials, run: OpenRun, context: Context): Promise<FoundRate | number> {
-  const { lr, method } = materials.options;
+  const { lr, method } = materials.spec;
   if (lr !== 'auto') return lr;
   const { emit, group, signal } = context;
   const known = await group.fromFirst(() => run.folder?.rate);
@@ -152,14 +151,14 @@ function aborted({ path, record, folder }: OpenRun, signal: AbortSignal | undefi
 }
 
 /** `rate`: the schedule's learning rate. */
-function toJob({ options, device: { device }, data, sources, init }: Materials, rate: FoundRate | number): RunJob {
-  const { method, engine, convolution, precision, deterministic, graph, batchNorm } = options;
-  const { size, threads, seed, epochs, batch, saveEvery, augment, evalEvery, patience } = options;
+function toJob({ spec, device: { device }, data, sources, init }: Materials, rate: FoundRate | number): RunJob {
+  const { method, engine, convolution, precision, deterministic, graph, batchNorm } = spec;
+  const { size, threads, seed, epochs, batch, saveEvery, augment, evalEvery, patience } = spec;
   const validated = data.validation?.labels.length ?? 0;
   return {
-    settings: settingsOf(method, options),
-    ...(options.balance && { classWeights: balancedWeights(data.train.labels, data.classNames.length) }),
-    metaBatch: options.metaBatch,
+    settings: settingsOf(method, spec),
+    ...(spec.balance && { classWeights: balancedWeights(data.train.labels, data.classNames.length) }),
+    metaBatch: spec.metaBatch,
     ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, warmUp: rate.warmUp }),
     method,
     engine,
@@ -176,7 +175,7 @@ function toJob({ options, device: { device }, data, sources, init }: Materials, 
     saveEvery,
     device,
     sources,
-    target: targetNetwork(options, data),
+    target: targetNetwork(spec, data),
     normalisation: imagenetNormalisation,
     train: data.train,
     augment,
@@ -193,7 +192,7 @@ function toJob({ options, device: { device }, data, sources, init }: Materials, 
 }
 
 /** Where something is computed. */
-type Place = Pick<ResolvedOptions, 'threads' | 'device'>;
+type Place = Pick<RunSpec, 'threads' | 'device'>;
 
 /**
  * The result of a run that is finished: its numbers, and the best epoch's network from the folder. Makes the report, if
@@ -205,9 +204,9 @@ export async function readResult(
   context: Context,
   place: Place,
 ): Promise<RunResult> {
-  const report = folder.record.options.report === false ? null : await ensureReport(folder, place, context);
+  const report = folder.record.spec.report ? await ensureReport(folder, place, context) : null;
   const network = await loadCheckpoint(join(folder.path, bestName));
-  const { lr } = folder.record.options;
+  const { lr } = folder.record.spec;
   const rate = lr === 'auto' ? (folder.rate as FoundRate).lr : lr;
   return { network, ...resultOf(folder, rate, result, folder.timing), report };
 }
@@ -219,12 +218,12 @@ function resultOf(
   result: FinishedResult,
   timing: RunFolder['timing'],
 ): Omit<RunResult, 'network'> {
-  const { method, epochs: planned, report } = record.options;
+  const { method, epochs: planned, report } = record.spec;
   const { epochs = planned } = result;
   const trained = { epochs, endedEarly: epochs < planned };
   const files = {
     run: path,
-    report: report === false ? null : join(path, reportName),
+    report: report ? join(path, reportName) : null,
     checkpoint: join(path, bestName),
   };
   return { ...result, ...trained, method, lr, ...files, ...timing };
@@ -238,10 +237,10 @@ export async function finishedRun(
   context: Context,
   place: Partial<Place>,
 ): Promise<RunResult> {
-  const { lr } = run.record.options;
+  const { lr } = run.record.spec;
   const found = await context.group.fromFirst(() => run.folder?.rate?.lr ?? null);
   const network = await sharedNetwork(join(run.path, bestName), context.group);
-  if (run.folder) return readResult(run.folder, result, context, { ...run.record.options, ...place });
+  if (run.folder) return readResult(run.folder, result, context, { ...run.record.spec, ...place });
   return { network, ...resultOf(run, lr === 'auto' ? (found as number) : lr, result, timing) };
 }
 

@@ -1,4 +1,4 @@
-import { defaultOf, type Given, required, type Written } from '../options/check.js';
+import type { Given, Written } from '../options/check.js';
 import { transferSchema } from '../options/schemas.js';
 import type { Run, RunControl } from './run.js';
 import { runInGroup } from './run-group.js';
@@ -19,9 +19,5 @@ export type TransferOptions = Written<typeof transferSchema, 'target' | 'data'> 
  * (the folder is in use or not empty), DEVICE_UNAVAILABLE, FILE_ACCESS, DIVERGED, GROUP_FAILED or ABORTED.
  */
 export function transfer(given: TransferOptions): Run {
-  return runInGroup(transferSchema, given, async (checked, context) => {
-    const { target, method = defaultOf(transferSchema, 'method'), ...options } = checked;
-    const name = required(transferSchema, { target }, 'target');
-    return startRun('transfer', method, name, options, context);
-  });
+  return runInGroup(transferSchema, given, (options, context) => startRun('transfer', options, context));
 }

@@ -1,33 +1,28 @@
 import { describe, expect, it } from 'vitest';
 import { imagenetNormalisation } from '../../src/options/networks.js';
-import { hashText, type ResolvedSource } from '../../src/options/run-record.js';
+import { hashText } from '../../src/options/run-record.js';
+import { begin, read, type SourceSpec } from '../../src/options/spec.js';
 import { codeOf, type ModelCard, modelCard } from '../../src/report/model-card.js';
 
 const hash = hashText('x');
+
+const sources = [
+  { path: '/home/me/big.pth', network: 'resnet32', width: 1, size: 32, pairs: 'all-to-all' },
+  { path: '/home/me/svhn/best.safetensors', network: 'resnet20', width: 1, size: 32, licence: 'CC BY 4.0' },
+] as const satisfies SourceSpec[];
+const draft = read({
+  ...{ target: 'vgg9_bn', width: 0.25, data: '/home/me/photos', source: sources.map(({ path }) => path) },
+  ...{ perClass: 20, epochs: 12, seed: 7, report: false, metaBatch: 'other' },
+});
+const spec = begin({ ...draft, batch: 32 }, { device: 'cpu', threads: 2, images: 40, sources });
 
 const card = {
   record: {
     format: 3,
     verb: 'transfer',
-    options: {
-      ...{ method: 'l2t-ww', target: 'vgg9_bn', width: 0.25, size: 32, strict: false, data: '/home/me/photos' },
-      sources: [
-        { checkpoint: '/home/me/big.pth', network: 'resnet32', width: 1, size: 32, pairs: 'all-to-all' },
-        { checkpoint: '/home/me/svhn/best.safetensors', network: 'resnet20', width: 1, size: 32, licence: 'CC BY 4.0' },
-      ],
-      ...{ perClass: 20, epochs: 12, batch: 32, seed: 7, engine: 'native', convolution: 'auto', device: 'cpu' },
-      ...{
-        threads: 2,
-        saveEvery: 60,
-        report: false,
-        lr: 'auto',
-        momentum: 0.9,
-        augment: 'none',
-        metaBatch: 'other',
-      },
-    },
-    data: { classNames: ['cat', 'dog'], fingerprint: hash, split: hash },
-    sourceWeights: [hash, hash],
+    ranks: 1,
+    spec: { ...spec, sources },
+    found: { classNames: ['cat', 'dog'], data: hash, split: hash, sources: [hash, hash] },
   },
   network: { name: 'vgg9_bn', classes: 2, width: 0.25 },
   normalisation: imagenetNormalisation,
@@ -39,7 +34,7 @@ const card = {
 
 /** A card with some parts replaced. */
 const cardWith = (options: object, rest: Partial<ModelCard> = {}) =>
-  modelCard({ ...card, record: { ...card.record, options: { ...card.record.options, ...options } }, ...rest });
+  modelCard({ ...card, record: { ...card.record, spec: { ...card.record.spec, ...options } }, ...rest });
 
 describe('the model card', () => {
   it('says what was measured, on what, and how', () => {
@@ -62,7 +57,7 @@ describe('the model card', () => {
     }
     // Where the files were is nobody's business.
     expect(text).not.toContain('/home');
-    expect(text).toMatch(/method l2t-ww.* augment none, metaBatch other/);
+    expect(text).toMatch(/method l2t-ww.* metaBatch other/);
     // What does not change the result is left out.
     expect(text).not.toMatch(/saveEvery|strict |report false/);
     // No value is lost on the way.
@@ -80,21 +75,21 @@ describe('the model card', () => {
     expect(text).toContain('Its accuracy was not measured: the data has no test images.');
     expect(text).toContain('- Starts from random weights, without a source');
     expect(text).toContain('epoch 4 of 12, the best on the validation images; validation accuracy 50.0 %');
-    const started = cardWith({ sources: [], targetInit: '/a/b.pth', targetInitLicence: 'MIT' });
+    const started = cardWith({ sources: [], targetInit: '/a/b.pth', sourceLicence: 'MIT' });
     expect(started).toContain('- Starts from `b.pth`. Licence: `MIT`');
   });
 
   it("shows a person's names as text", () => {
     const hostile = ['<script>alert(1)</script>', '](http://x)', '`<b>`', '``', 'a\n# b', '![x](y)', ' c ', '| d'];
-    const [first] = card.record.options.sources as [ResolvedSource];
+    const [first] = card.record.spec.sources as [SourceSpec];
     const options = {
       data: `/x/${'<img src=x>'}`,
       sources: [{ ...first, licence: '<i> `` [a](b)' }],
     };
-    const record = { ...card.record, options: { ...card.record.options, ...options } };
+    const record = { ...card.record, spec: { ...card.record.spec, ...options } };
     const text = modelCard({
       ...card,
-      record: { ...record, data: { ...record.data, classNames: hostile } },
+      record: { ...record, found: { ...record.found, classNames: hostile } },
       network: { ...card.network, classes: hostile.length },
     });
     // CommonMark: a code span lasts from a run of backticks to the next run of equal length.

@@ -102,7 +102,7 @@ describe('two sources', { timeout: 120_000 }, () => {
     const options = { ...common, source, sourceSize: [32, 64], data, epochs: 1, seeds: 1 };
     const { rows } = await compare({ ...options, methods: 'lwf,fm', out: out() });
     const reports = await Promise.all(rows.map(({ runs }) => inspectRun(runs[0] as string)));
-    const used = reports.map(({ options }) => options.sources.map(({ checkpoint }) => checkpoint));
+    const used = reports.map(({ options }) => options.sources.map(({ path }) => path));
     expect(used).toEqual([[source[0]], [...source]]);
   });
 

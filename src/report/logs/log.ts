@@ -1,12 +1,12 @@
 import type { EpochMetrics } from '../../native/addon.js';
-import type { ResolvedOptions } from '../../options/run-record.js';
+import type { RunSpec } from '../../options/spec.js';
 import type { EpochTiming } from '../run-files.js';
 
 /** The run that a log is about. */
 export interface LoggedRun {
   /** The run folder, where the log's files lie. */
   readonly folder: string;
-  readonly options: ResolvedOptions;
+  readonly options: RunSpec;
   /** The learning rate with which the schedule begins: the given one, or the one that was found. */
   readonly lr: number;
 }

@@ -1,11 +1,11 @@
 import { settings } from '../../../options/methods.js';
-import type { ResolvedOptions, ResolvedSource } from '../../../options/run-record.js';
+import type { RunSpec, SourceSpec } from '../../../options/spec.js';
 import type { LoggedRun } from '../log.js';
 import { encode } from './messages.js';
 
 type Value = string | number | undefined;
 
-const ofSources = ({ sources }: ResolvedOptions, value: (source: ResolvedSource) => string): Value =>
+const ofSources = ({ sources }: RunSpec, value: (source: SourceSpec) => string): Value =>
   sources.length === 0 ? undefined : sources.map(value).join(' ');
 
 /** The hyper-parameters that TensorBoard shows, besides the settings of the method. */

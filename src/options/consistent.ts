@@ -1,0 +1,128 @@
+import { L2TError } from '../errors.js';
+import { type About, defaultOf, flagOf, type Given, required } from './check.js';
+import { isRead, type Needs, needsOf } from './methods.js';
+import { transferSchema } from './schemas.js';
+import type { RunSpec } from './spec.js';
+
+// Checks that the options of a run fit each other.
+
+type GivenOptions = Given<typeof transferSchema>;
+
+/** The rows of the table. */
+export const rows: readonly { readonly name: keyof GivenOptions; readonly about: About }[] = (
+  Object.keys(transferSchema.shape) as (keyof GivenOptions)[]
+).map((name) => ({ name, about: transferSchema.shape[name].meta() as About }));
+
+export const methodIn = ({ method = defaultOf(transferSchema, 'method') }: Pick<GivenOptions, 'method'>) => method;
+
+/** Options that cannot accompany a split file, because it determines the same. */
+export const besideSplitFile = ['perClass', 'validation', 'fold'] as const;
+
+/**
+ * Checks that the options fit each other, as far as that shows without reading files.
+ * @throws L2TError INVALID_OPTION.
+ */
+export function requireConsistent(given: GivenOptions): void {
+  requireFitting(given);
+  const other = besideSplitFile.find((key) => given[key] !== undefined);
+  if (given.splitFile !== undefined && other !== undefined) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      `${flagOf(other)} cannot accompany --split-file, which names the images by their places in the whole data set.`,
+    );
+  }
+  requireValidation(given, given.validation !== 0);
+}
+
+/** The options that a method with these needs does not read. */
+export const uselessOptions = (needs: Needs): (keyof GivenOptions)[] =>
+  rows.filter(({ name, about }) => !isRead(name, about, needs)).map(({ name }) => name);
+
+/** Refuses options that the method does not read, by name, and the lack of those that it needs. */
+function requireFitting(given: GivenOptions): void {
+  const method = methodIn(given);
+  const needs = needsOf(method);
+  const useless = uselessOptions(needs).filter((name) => given[name] !== undefined);
+  if (useless.length > 0) {
+    const flags = useless.map(flagOf).join(', ');
+    const hint = needs.start && given.source !== undefined ? ' (It starts from --target-init.)' : '';
+    throw new L2TError(
+      'INVALID_OPTION',
+      `Method ${method} has no use for ${flags}: leave out what it does not read.${hint}`,
+    );
+  }
+  if (needs.source && !needs.pairs && [given.source].flat().length > 1) {
+    throw new L2TError('INVALID_OPTION', `Method ${method} learns from one source: give --source once.`);
+  }
+  if (!needs.start) return;
+  required(transferSchema, given, 'targetInit');
+  if ([given.sourceLicence].flat().length > 1) {
+    throw new L2TError('INVALID_OPTION', `Method ${method} starts from one network: give --source-licence once.`);
+  }
+}
+
+type Validation = Pick<GivenOptions, 'evalEvery' | 'patience' | 'validation' | 'splitFile'>;
+
+/** Refuses options that are about validation where there are no validation images. */
+export function requireValidation(options: Validation, validates: boolean): void {
+  const usual = { patience: undefined, evalEvery: 1 } as const;
+  const [first] = (['patience', 'evalEvery'] as const).filter((key) => (options[key] ?? usual[key]) !== usual[key]);
+  if (first === undefined || validates) return;
+  const none = holdsNone(options);
+  const advice =
+    options.splitFile === undefined
+      ? 'hold some out with --validation 0.1'
+      : 'name some in the list validation of --split-file';
+  throw new L2TError(
+    'INVALID_OPTION',
+    `${flagOf(first)} needs validation images, and ${none ?? `this run has none: ${advice}`}, or leave ${flagOf(first)} out.`,
+  );
+}
+
+/** A warning (or none) if the person wants validation images, and there are none. */
+export const validationWarning = (options: Validation, validates: boolean): string | undefined =>
+  validates ? undefined : holdsNone(options);
+
+/** Of a fraction that is less than one image of each class. */
+const holdsNone = ({ validation }: Validation): string | undefined =>
+  validation === undefined || validation === 0
+    ? undefined
+    : `--validation ${validation} holds out no image, because no class has so many: give a whole number of images a class, such as --validation 1`;
+
+/** Refuses what the device or the engine cannot compute, or not in several processes. */
+export function requireComputable(
+  {
+    convolution = 'auto',
+    engine = 'native',
+    precision = 'float32',
+  }: Partial<Pick<RunSpec, 'convolution' | 'engine' | 'precision'>>,
+  device: string,
+  ranks: number,
+): void {
+  if (ranks > 1 && (engine === 'autograd' || precision === 'bf16')) {
+    const flag = engine === 'autograd' ? '--engine autograd' : '--precision bf16';
+    throw new L2TError(
+      'INVALID_OPTION',
+      `${flag} computes in one process, and this run has ${ranks}: leave it out, or give --no-group.`,
+    );
+  }
+  const onCpu = device === 'cpu';
+  if (convolution === 'winograd' && !(engine === 'native' && onCpu)) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      "--convolution winograd is the native engine's on a CPU: use --engine native and --device cpu, or --convolution auto.",
+    );
+  }
+  if (precision !== 'float32' && onCpu) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      `--precision ${precision} is a GPU's, and this run is on the CPU, which computes in float32: leave it out.`,
+    );
+  }
+  if (precision === 'bf16' && !(engine === 'native' && convolution === 'auto')) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      "--precision bf16 is the native engine's: use --engine native and --convolution auto.",
+    );
+  }
+}

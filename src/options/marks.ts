@@ -1,0 +1,52 @@
+/**
+ * What an option is to a run that has begun. `result`: it changes what is learned, so a resume must repeat it. `input`: a
+ * path, whose content's hash is recorded and must be equal. `place`: where a rank computes; a resume may change it.
+ * `output`: what is kept or shown; a resume keeps its own. `call`: of the call alone, not recorded.
+ */
+export type Scope = 'result' | 'input' | 'place' | 'output' | 'call';
+
+/** What a row says of its option besides its values and its meaning. */
+export interface Marks {
+  /** The value where none is given, or the function of the other options that gives it. */
+  readonly default?: number | string | boolean | ((spec: RowSpec) => unknown);
+  /** The value of a run that begins, of what is given and what was found: the data, the machine (spec.ts). */
+  readonly found?: (spec: RowSpec, facts: RowFacts) => unknown;
+  readonly paper?: number | string;
+  /** Absent: `result`. */
+  readonly scope?: Scope;
+  /** It must be given. */
+  readonly needed?: true;
+  /** The field of each source that it fills (spec.ts). */
+  readonly fills?: 'path' | 'network' | 'width' | 'size' | 'pairs' | 'licence';
+  /** Does a method with these needs read it? Absent: each does. */
+  readonly of?: (needs: Needs) => boolean;
+}
+
+/** The options that a default may depend on. */
+export interface RowSpec {
+  readonly target: string;
+  readonly method: string;
+  readonly size: number;
+  readonly batch?: number | undefined;
+  readonly threads?: number | undefined;
+}
+
+/** What a default may depend on besides options. */
+export interface RowFacts {
+  /** Number of training images. */
+  readonly images: number;
+  readonly device: string;
+  readonly threads: number;
+}
+
+/** What a method uses besides the data: a source, pairs of features, settings. */
+export interface Needs {
+  readonly source: boolean;
+  readonly pairs: boolean;
+  /** --target-init. */
+  readonly start: boolean;
+  /** Whether it trains meta-networks. */
+  readonly learns: boolean;
+  /** The names of its settings (methods.ts). */
+  readonly settings: readonly string[];
+}

@@ -1,0 +1,235 @@
+import { resolve as absolute } from 'node:path';
+import type * as z from 'zod';
+import { L2TError } from '../errors.js';
+import {
+  type About,
+  anyPath,
+  flagOf,
+  type Given,
+  type Marks,
+  type RowFacts,
+  type RowSpec,
+  required,
+  type Scope,
+} from './check.js';
+import { methodIn, requireConsistent, rows } from './consistent.js';
+import { isRead, needsOf, type SettingName } from './methods.js';
+import type { NetworkName } from './networks.js';
+import { transferSchema } from './schemas.js';
+
+// The options of a run, in one shape: what `read` makes of what was given, `begin` completes, options.yaml records, and
+// the native part takes.
+
+/** A source of a run. */
+export interface SourceSpec {
+  /** Its checkpoint. */
+  readonly path: string;
+  readonly network: NetworkName;
+  readonly width: number;
+  /** Side of its images, pixels. */
+  readonly size: number;
+  /** The configuration of its pairs of features; absent if the method matches none. */
+  readonly pairs?: string | undefined;
+  /** As the person stated it. */
+  readonly licence?: string | undefined;
+}
+
+type Shape = typeof transferSchema.shape;
+type MarksOf<K extends keyof Shape> = Shape[K] extends { readonly marks?: infer M } ? NonNullable<M> : never;
+type RowsWith<M> = { [K in keyof Shape]: MarksOf<K> extends M ? K : never }[keyof Shape];
+
+type RecordedKey = Exclude<keyof Shape, RowsWith<{ fills: string }> | RowsWith<{ scope: 'call' }>>;
+type FoundKey = RowsWith<{ found: unknown }>;
+/** Rows that always have a value. A row that only some methods read may have none. */
+type FilledKey = Exclude<
+  RecordedKey & (RowsWith<{ default: unknown }> | RowsWith<{ needed: true }> | FoundKey),
+  RowsWith<{ of: unknown }> | SettingName
+>;
+
+type Filled = { readonly [K in FilledKey]: z.output<Shape[K]> };
+type Optional = { readonly [K in Exclude<RecordedKey, FilledKey>]?: z.output<Shape[K]> | undefined };
+
+/** The options of a run: every row that its method reads, with its default where none was given. Paths are absolute. */
+export type RunSpec = Filled &
+  Optional & {
+    /** None if the method reads no source. */
+    readonly sources: readonly SourceSpec[];
+    /** The licence of `targetInit`, of a method that starts from it. */
+    readonly sourceLicence?: string | undefined;
+  };
+
+/** A spec without what `begin` finds out. */
+export type SpecDraft = Omit<RunSpec, FoundKey | 'sources'> & {
+  readonly [K in FoundKey]?: RunSpec[K] | undefined;
+} & { readonly sources: readonly SourceDraft[] };
+
+/** A source whose network, width and size may be in its checkpoint. */
+export type SourceDraft = Pick<SourceSpec, 'path' | 'pairs' | 'licence'> &
+  Partial<Pick<SourceSpec, 'network' | 'width' | 'size'>>;
+
+/** What a spec follows from besides what was given. */
+export interface Facts extends RowFacts {
+  /** What the sources' checkpoints hold. */
+  readonly sources: readonly Pick<SourceSpec, 'network' | 'width' | 'size'>[];
+}
+
+type GivenOptions = Given<typeof transferSchema>;
+type OptionName = keyof Shape;
+type OptionRow = (typeof rows)[number];
+
+export const scopeOf = ({ scope = 'result' }: Marks) => scope;
+
+/** The rows that a spec records one by one. */
+export const recordedRows = rows.filter(({ about }) => about.fills === undefined && scopeOf(about) !== 'call');
+const sourceRows = rows.filter(({ about }) => about.fills !== undefined);
+
+const isPathRow = ({ allowed }: About): boolean => allowed === anyPath;
+
+/**
+ * Checks the options of a run together, and fills in every default that needs no data.
+ * @throws L2TError INVALID_OPTION.
+ */
+export function read(given: GivenOptions): SpecDraft {
+  for (const { name, about } of rows) if (about.needed) required(transferSchema, given, name);
+  requireConsistent(given);
+  const method = methodIn(given);
+  const known = { ...given, method } as unknown as RowSpec;
+  const needs = needsOf(method);
+  const values = recordedRows
+    .filter(({ name, about }) => isRead(name, about, needs))
+    .map(({ name, about }) => [name, given[name] ?? defaultIn(about, known), about] as const)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value, about]) => [name, isPathRow(about) ? absolute(value as string) : value]);
+  const { source, start } = needs;
+  const [licence] = [given.sourceLicence].flat();
+  return frozen({
+    ...(Object.fromEntries(values) as Omit<SpecDraft, 'sources'>),
+    sources: source ? listSources(given) : [],
+    ...(start && !source && licence !== undefined && { sourceLicence: licence }),
+  });
+}
+
+const defaultIn = ({ default: usual }: Marks, spec: RowSpec): unknown =>
+  typeof usual === 'function' ? usual(spec) : usual;
+
+/** The spec of a run that begins. It does not change any more. */
+export function begin(draft: SpecDraft, facts: Facts): RunSpec {
+  const found = new Map(
+    rows.flatMap(({ name, about }) => (about.found ? [[name, about.found(draft as RowSpec, facts)]] : [])),
+  );
+  const ordered = recordedRows.map(({ name }) => [name, found.get(name) ?? draft[name as keyof SpecDraft]]);
+  const sources = draft.sources.map(({ path, pairs, licence }, k) => ({
+    path,
+    ...(facts.sources[k] as Facts['sources'][number]),
+    ...(pairs !== undefined && { pairs }),
+    ...(licence !== undefined && { licence }),
+  }));
+  const present = Object.fromEntries(ordered.filter(([, value]) => value !== undefined));
+  const { sourceLicence } = draft;
+  return frozen({ ...present, sources, ...(sourceLicence !== undefined && { sourceLicence }) } as unknown as RunSpec);
+}
+
+/** A run's spec with other values of `place`: a resume may change these alone. */
+export const placedAt = (spec: RunSpec, place: Partial<Pick<RunSpec, 'device' | 'threads' | 'cache'>>): RunSpec =>
+  frozen({ ...spec, ...place });
+
+function frozen<T extends { readonly sources: readonly object[] }>(spec: T): T {
+  for (const source of spec.sources) Object.freeze(source);
+  Object.freeze(spec.sources);
+  return Object.freeze(spec);
+}
+
+/**
+ * The sources in the order of `source`, with absolute paths; the first one's alone where the method matches no pairs.
+ * @throws L2TError INVALID_OPTION if there is none, one is given twice, or another option has too many or few values.
+ */
+export function listSources(given: GivenOptions): SourceDraft[] {
+  const paths = [required(transferSchema, given, 'source')].flat().map((path) => absolute(path));
+  const twice = paths.find((path, k) => paths.indexOf(path) !== k);
+  if (twice !== undefined) throw new L2TError('INVALID_OPTION', `--source ${twice} is given twice: leave one out.`);
+  const method = methodIn(given);
+  const needs = needsOf(method);
+  const columns = sourceRows
+    .filter(({ name, about }) => about.fills !== 'path' && isRead(name, about, needs))
+    .map(({ name, about }) => {
+      const value = given[name] ?? defaultIn(about, { method } as RowSpec);
+      return [about.fills as string, onePerSource(name, value, paths.length)] as const;
+    });
+  return paths.map((path, k) => {
+    const fields = columns.map(([field, values]) => [field, values[k]]).filter(([, value]) => value !== undefined);
+    return { path, ...Object.fromEntries(fields) } as SourceDraft;
+  });
+}
+
+/** One value applies to all sources. */
+function onePerSource(name: string, given: unknown, count: number): readonly unknown[] {
+  const values = Array.isArray(given) ? given : [given];
+  if (values.length === count) return values;
+  if (values.length === 1) return Array(count).fill(values[0]);
+  const counts = `${values.length} ${flagOf(name)} for ${count} --source`;
+  throw new L2TError('INVALID_OPTION', `${counts} do not fit: give one for all, or one for each.`);
+}
+
+type WithFirstSource<O> = {
+  [K in keyof O]: K extends RowsWith<{ fills: string }> ? Exclude<O[K], readonly unknown[]> : O[K];
+};
+
+/** The options with the first source alone, which a method without pairs learns from. */
+export const firstSource = <O extends GivenOptions>(given: O): WithFirstSource<O> => ({
+  ...(given as WithFirstSource<O>),
+  ...Object.fromEntries(sourceRows.map(({ name }) => [name, [given[name]].flat()[0]])),
+});
+
+/** The rows of these scopes. */
+export const rowsOf = (...scopes: readonly Scope[]): readonly OptionRow[] =>
+  rows.filter(({ about }) => scopes.includes(scopeOf(about)));
+
+/** A row's value in a spec; of an option of sources, one for each. */
+export const valueIn = (spec: SpecDraft, { name, about: { fills } }: OptionRow): unknown =>
+  fills === undefined ? spec[name as keyof SpecDraft] : spec.sources.map((source) => source[fills]);
+
+/**
+ * The options that differ between a run and what is wanted now; none if they describe the same run. With `ignorePaths`,
+ * files count as the same wherever they are: their hashes are compared elsewhere.
+ */
+export function differences(
+  run: RunSpec,
+  wanted: SpecDraft,
+  { ignorePaths = false }: { readonly ignorePaths?: boolean } = {},
+): OptionName[] {
+  const compared = ignorePaths ? rowsOf('result') : rowsOf('result', 'input');
+  const names = compared.filter((row) => differs(run, wanted, row)).map(({ name }) => name);
+  return run.sources.length === wanted.sources.length || names.includes('source') ? names : [...names, 'source'];
+}
+
+function differs(run: RunSpec, wanted: SpecDraft, row: OptionRow): boolean {
+  const [value, found] = [valueIn(wanted, row), valueIn(run, row)];
+  // What `begin` found may be any value.
+  if (value === undefined && row.about.found !== undefined) return false;
+  if (!Array.isArray(value) || !Array.isArray(found)) return JSON.stringify(value) !== JSON.stringify(found);
+  return value.some((each, k) => each !== undefined && each !== found[k]);
+}
+
+/** The options of these scopes that are given with another value than the run has. */
+export const givenOtherwise = (run: RunSpec, given: GivenOptions, scope: 'output'): OptionName[] =>
+  recordedRows
+    .filter(({ name, about }) => scopeOf(about) === scope && given[name] !== undefined)
+    .filter(({ name }) => JSON.stringify(given[name]) !== JSON.stringify(run[name as keyof RunSpec]))
+    .map(({ name }) => name);
+
+/**
+ * The spec with the given files in place of those that are not there any more: a folder may be copied or mounted
+ * elsewhere together with them. `at` returns where a file is now.
+ */
+export function withFiles(spec: RunSpec, wanted: SpecDraft, at: (began: string, given: string) => string): RunSpec {
+  const own = recordedRows.filter(({ about }) => scopeOf(about) === 'input').map(({ name }) => name as 'data');
+  const files = own.flatMap((name) => {
+    const [began, given] = [spec[name], wanted[name]];
+    return began === undefined || given === undefined ? [] : [[name, at(began, given)]];
+  });
+  const sources = spec.sources.map((source, k) => {
+    const given = wanted.sources[k];
+    return given === undefined ? source : { ...source, path: at(source.path, given.path) };
+  });
+  return frozen({ ...spec, ...Object.fromEntries(files), sources });
+}
