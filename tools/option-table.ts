@@ -10,8 +10,9 @@ import type * as z from 'zod';
 import { packageRoot } from '../scripts/build-native.mjs';
 import { verbsOf } from '../src/cli/program.js';
 import { commandLine } from '../src/cli/verbs.js';
-import { type About, aboutField, helpOf, literalDefault, longFlagOf, type Marks } from '../src/options/check.js';
+import { type About, aboutField, helpOf, literalDefault, longFlagOf } from '../src/options/check.js';
 import { uselessOptions } from '../src/options/consistent.js';
+import type { Marks } from '../src/options/marks.js';
 import { methodNames, needsOf } from '../src/options/methods.js';
 import * as schemas from '../src/options/schemas.js';
 

@@ -2,50 +2,9 @@ import { resolve } from 'node:path';
 import { inspect } from 'node:util';
 import type * as z from 'zod';
 import { L2TError } from '../errors.js';
-import type { MethodName, Needs } from './methods.js';
+import type { Marks } from './marks.js';
 import type { OptionHelp } from './option-help.js';
 import { didYouMean } from './suggest.js';
-
-/**
- * What an option is to a run that has begun. `result`: it changes what is learned, so a resume must repeat it. `input`: a
- * path, whose content's hash is recorded and must be equal. `place`: where a rank computes; a resume may change it.
- * `output`: what is kept or shown; a resume keeps its own. `call`: of the call alone, not recorded.
- */
-export type Scope = 'result' | 'input' | 'place' | 'output' | 'call';
-
-/** What a row says of its option besides its values and its meaning. */
-export interface Marks {
-  /** The value where none is given, or the function of the other options that gives it. */
-  readonly default?: number | string | boolean | ((spec: RowSpec) => unknown);
-  /** The value of a run that begins, of what is given and what was found: the data, the machine (spec.ts). */
-  readonly found?: (spec: RowSpec, facts: RowFacts) => unknown;
-  readonly paper?: number | string;
-  /** Absent: `result`. */
-  readonly scope?: Scope;
-  /** It must be given. */
-  readonly needed?: true;
-  /** The field of each source that it fills (spec.ts). */
-  readonly fills?: 'path' | 'network' | 'width' | 'size' | 'pairs' | 'licence';
-  /** Does a method with these needs read it? Absent: each does. */
-  readonly of?: (needs: Needs) => boolean;
-}
-
-/** The options that a default may depend on. */
-export interface RowSpec {
-  readonly target: string;
-  readonly method: MethodName;
-  readonly size: number;
-  readonly batch?: number | undefined;
-  readonly threads?: number | undefined;
-}
-
-/** What a default may depend on besides options. */
-export interface RowFacts {
-  /** Number of training images. */
-  readonly images: number;
-  readonly device: string;
-  readonly threads: number;
-}
 
 /**
  * Describes an option. `allowed` ends the sentence "it must be …"; `value` is what help shows after the flag. An option

@@ -1,8 +1,8 @@
 import { L2TError } from '../errors.js';
 import { type About, defaultOf, flagOf, type Given, required } from './check.js';
-import { isRead, type Needs, needsOf } from './methods.js';
+import type { Needs } from './marks.js';
+import { isRead, needsOf } from './methods.js';
 import { transferSchema } from './schemas.js';
-import type { RunSpec } from './spec.js';
 
 // Checks that the options of a run fit each other.
 
@@ -95,7 +95,7 @@ export function requireComputable(
     convolution = 'auto',
     engine = 'native',
     precision = 'float32',
-  }: Partial<Pick<RunSpec, 'convolution' | 'engine' | 'precision'>>,
+  }: Pick<GivenOptions, 'convolution' | 'engine' | 'precision'>,
   device: string,
   ranks: number,
 ): void {

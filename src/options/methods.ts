@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Marks } from './check.js';
+import type { Marks, Needs } from './marks.js';
 import { between, custom, whole } from './row.js';
 import { type Term, type TermName, terms } from './terms.js';
 
@@ -86,17 +86,7 @@ export const settings = {
 export type SettingName = keyof typeof settings;
 export type SettingValues = { readonly [name in SettingName]?: number | undefined };
 
-/** What a method uses besides the data: a source, pairs of features, settings. */
-export interface Needs {
-  readonly source: boolean;
-  readonly pairs: boolean;
-  /** --target-init. */
-  readonly start: boolean;
-  /** Whether it trains meta-networks. */
-  readonly learns: boolean;
-  readonly settings: readonly SettingName[];
-}
-
+/** What the method uses besides the data. */
 export function needsOf(name: MethodName): Needs {
   const { learns, start, decays = true, ...method } = methodOf(name);
   const added: readonly Term[] = method.terms.map((term) => terms[term]);
@@ -119,7 +109,7 @@ export function needsOf(name: MethodName): Needs {
 /** The settings that the method reads: the given values, and the defaults for the rest. */
 export function settingsOf(name: MethodName, given: SettingValues = {}): Record<string, number> {
   const value = (key: SettingName) => given[key] ?? (settings[key].meta()?.default as number);
-  return Object.fromEntries(needsOf(name).settings.map((key) => [key, value(key)]));
+  return Object.fromEntries(needsOf(name).settings.map((key) => [key, value(key as SettingName)]));
 }
 
 /**
@@ -134,4 +124,4 @@ export const needsOfRow = (name: RowName): Needs =>
 
 /** Does a method with these needs read the option of a row? */
 export const isRead = (name: string, { of }: Marks, needs: Needs): boolean =>
-  name in settings ? needs.settings.includes(name as SettingName) : (of?.(needs) ?? true);
+  name in settings ? needs.settings.includes(name) : (of?.(needs) ?? true);

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { type About, anyPath, isPath, type Marks } from './check.js';
+import { type About, anyPath, isPath } from './check.js';
+import type { Marks } from './marks.js';
 
 /** A schema that carries its row's marks in its type, so that the type of a spec follows from the table (spec.ts). */
 export type Row<S extends z.ZodType, M extends Marks> = S & { readonly marks?: M };

@@ -7,10 +7,10 @@ import type {
   MetaBatch,
   PrecisionName,
 } from '../native/contract.js';
-import type { Marks } from './check.js';
 import { layouts, splitNames } from './datasets.js';
 import { logNames } from './logs.js';
-import { methodNames, methodOf, rowNames, settings } from './methods.js';
+import type { Marks } from './marks.js';
+import { type MethodName, methodNames, methodOf, rowNames, settings } from './methods.js';
 import {
   defaultBatch,
   defaultSize,
@@ -228,7 +228,7 @@ export const transferSchema = z.strictObject({
       'config',
       'all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1',
       `which features to match (all-to-all for ${matchingAll.join(' and ')}, else one-to-one)${perSource}`,
-      { fills: 'pairs', default: ({ method }) => methodOf(method).pairs, of: ({ pairs }) => pairs },
+      { fills: 'pairs', default: ({ method }) => methodOf(method as MethodName).pairs, of: ({ pairs }) => pairs },
     ),
   ),
   targetInit: path('checkpoint', "weights of the target's network to start from (the seed's)", { scope: 'input' }),

@@ -1,18 +1,9 @@
 import { resolve as absolute } from 'node:path';
 import type * as z from 'zod';
 import { L2TError } from '../errors.js';
-import {
-  type About,
-  anyPath,
-  flagOf,
-  type Given,
-  type Marks,
-  type RowFacts,
-  type RowSpec,
-  required,
-  type Scope,
-} from './check.js';
+import { type About, anyPath, flagOf, type Given, required } from './check.js';
 import { methodIn, requireConsistent, rows } from './consistent.js';
+import type { Marks, RowFacts, RowSpec, Scope } from './marks.js';
 import { isRead, needsOf, type SettingName } from './methods.js';
 import type { NetworkName } from './networks.js';
 import { transferSchema } from './schemas.js';
