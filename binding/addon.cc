@@ -46,7 +46,7 @@ Napi::Value device(const Napi::CallbackInfo& call) {
 
 Napi::Value backend(const Napi::CallbackInfo& call) {
   const auto device = choose_device(argument<std::string>(call[0], "device")).device;
-  const auto convolution = argument<std::string>(call[1], "convolution");
+  const auto convolution = argument<backends::Convolution>(call[1], "convolution");
   const auto ranks = argument<int64_t>(call[2], "ranks");
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
   return write(

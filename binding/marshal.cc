@@ -120,7 +120,8 @@ void read(const Napi::Value& value, const Place& place, std::map<std::string, do
   const auto names = object.GetPropertyNames();
   for (uint32_t i = 0; i < names.Length(); ++i) {
     const auto name = Napi::Value(names.Get(i)).ToString().Utf8Value();
-    read(object.Get(name), place.at(name), member[name]);
+    const auto entry = object.Get(name);
+    if (entry.IsNumber()) read(entry, place.at(name), member[name]);
   }
 }
 

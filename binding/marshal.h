@@ -13,6 +13,7 @@
 #include "native/core/fields.h"
 #include "native/core/group.h"
 #include "native/core/layout.h"
+#include "native/core/names.h"
 #include "native/data/image_set.h"
 
 /// Converts structs that name their fields (core/fields.h) from JavaScript and to it; src/native/contract/ documents
@@ -53,6 +54,7 @@ void read(const Napi::Value& value, const Place& place, std::string& member);
 void read(const Napi::Value& value, const Place& place, std::array<double, 3>& member, Within within);
 /// Pairs of feature indices, without repetitions.
 void read(const Napi::Value& value, const Place& place, std::vector<std::pair<int, int>>& member);
+/// All numbers of an object.
 void read(const Napi::Value& value, const Place& place, std::map<std::string, double>& member);
 /// Copies the data: that takes little time beside the work on it.
 void read(const Napi::Value& value, const Place& place, NamedTensor& member);
@@ -61,6 +63,19 @@ void read(const Napi::Value& value, const Place& place, data::ImageSet& member);
 
 /// A group that has been joined; binding/group.cc.
 void read(const Napi::Value& value, const Place& place, std::shared_ptr<JoinedGroup>& member);
+
+template <HasNames E>
+void read(const Napi::Value& value, const Place& place, E& member) {
+  std::string name;
+  read(value, place, name);
+  if (const auto found = named<E>(name)) {
+    member = *found;
+    return;
+  }
+  std::string names;
+  for (const auto& [known, _] : Names<E>::kAll) names += (names.empty() ? "" : ", ") + std::string(known);
+  place.refuse("one of " + names);
+}
 
 /// The object that a struct is read from.
 Napi::Object object_at(const Napi::Value& value, const Place& place);
@@ -83,7 +98,10 @@ template <HasFields T>
 void read(const Napi::Value& value, const Place& place, T& member) {
   const auto object = object_at(value, place);
   T::fields(member,
-            [&](const char* key, auto& field, auto... rule) { read(object.Get(key), place.at(key), field, rule...); });
+            [&](const char* key, auto& field, auto... rule) {
+              if (*key == '\0') return read(value, place, field, rule...);
+              read(object.Get(key), place.at(key), field, rule...);
+            });
 }
 
 /// An argument of a call; messages name it.

@@ -92,11 +92,12 @@ Napi::Function Run::constructor(Napi::Env env) {
 
 Run::Run(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Run>(info) {
   guarded(info.Env(), [&] {
-    if (info.Length() < 2 || !info[0].IsObject() || !info[1].IsFunction()) {
-      throw Error("INVALID_OPTION", "Run wants a job and a function for its events.");
+    if (info.Length() < 3 || !info[2].IsFunction()) {
+      throw Error("INVALID_OPTION", "Run wants a spec, materials, and a function for its events.");
     }
-    config_ = read_job<run::RunConfig>(info[0], &keep_);
-    on_event_ = Napi::Persistent(info[1].As<Napi::Function>());
+    read<run::RunSpec>(info[0], Place{"", &keep_}, config_);
+    read<run::RunMaterials>(info[1], Place{"", &keep_}, config_);
+    on_event_ = Napi::Persistent(info[2].As<Napi::Function>());
   });
 }
 

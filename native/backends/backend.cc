@@ -10,13 +10,6 @@
 
 namespace l2t::backends {
 
-Precision precision_named(const std::string& name) {
-  if (name == "float32") return Precision::kFloat32;
-  if (name == "tf32") return Precision::kTf32;
-  if (name == "bf16") return Precision::kBf16;
-  throw Error("INVALID_OPTION", "Unknown precision '" + name + "': use float32, tf32, or bf16.");
-}
-
 bool Part::is_feature(size_t value) const {
   return std::any_of(network.features.begin(), network.features.end(),
                      [&](const auto& feature) { return static_cast<size_t>(feature.value) == value; });
@@ -57,14 +50,10 @@ void Backend::importance_backward(const at::Tensor& k_bar, const at::Tensor& s, 
   ops::importance_backward(k_bar, s, importance, scale, bar);
 }
 
-const Backend& backend_for(const std::string& convolution, const at::TensorOptions& options, Precision precision,
-                           bool alone) {
-  if (convolution == "direct") return reference::backend();
-  if (convolution != "auto" && convolution != "winograd") {
-    throw Error("INVALID_OPTION", "Unknown convolution '" + convolution + "': use auto, winograd, or direct.");
-  }
+const Backend& backend_for(Convolution convolution, const at::TensorOptions& options, Precision precision, bool alone) {
+  if (convolution == Convolution::kDirect) return reference::backend();
   if (cpu::supports(options)) return cpu::backend();
-  if (convolution == "auto") {
+  if (convolution == Convolution::kAuto) {
     return cuda::supports(options) && alone ? cuda::backend(precision) : reference::backend();
   }
   throw Error("INVALID_OPTION",

@@ -6,6 +6,7 @@
 #include "native/backends/matching.h"
 #include "native/backends/unit.h"
 #include "native/core/group.h"
+#include "native/core/names.h"
 #include "native/nets/forward.h"
 #include "native/nets/network.h"
 #include "native/ops/cross_entropy.h"
@@ -17,8 +18,9 @@ namespace l2t::backends {
 /// with inputs cast to bfloat16. Everything else stays float32.
 enum class Precision { kFloat32, kTf32, kBf16 };
 
-/// Throws INVALID_OPTION for any name but float32, tf32 and bf16.
-Precision precision_named(const std::string& name);
+/// How the native engine computes convolutions: by the kernels of the CPU or of CUDA where the device has them, else by
+/// the reference (auto); by those of the CPU, an error elsewhere (winograd); by the reference (direct).
+enum class Convolution { kAuto, kWinograd, kDirect };
 
 /// The first `operations` of a network, for images x, and how far the sweeps go.
 struct Part {
@@ -130,11 +132,28 @@ class Backend {
                          const AdamState& state) const = 0;
 };
 
-/// The backend for tensors with these options. `convolution`: 'direct': the reference; 'winograd': that of the CPU;
-/// 'auto': the CPU's or CUDA's where it can compute with such tensors, else the reference. Throws INVALID_OPTION for
-/// another word, or where the CPU's cannot. Among several ranks (not `alone`), a GPU takes the reference: the kernels
-/// of CUDA's backend exchange no sums.
-const Backend& backend_for(const std::string& convolution, const at::TensorOptions& options, Precision precision,
+/// The backend for tensors with these options. Throws INVALID_OPTION for kWinograd where the CPU's kernels cannot
+/// compute with them. Among several ranks (not `alone`), a GPU takes the reference: the kernels of CUDA's backend
+/// exchange no sums.
+const Backend& backend_for(Convolution convolution, const at::TensorOptions& options, Precision precision,
                            bool alone = true);
 
 }  // namespace l2t::backends
+
+namespace l2t {
+
+template <>
+struct Names<backends::Precision> {
+  static constexpr std::array kAll{std::pair{"float32", backends::Precision::kFloat32},
+                                   std::pair{"tf32", backends::Precision::kTf32},
+                                   std::pair{"bf16", backends::Precision::kBf16}};
+};
+
+template <>
+struct Names<backends::Convolution> {
+  static constexpr std::array kAll{std::pair{"auto", backends::Convolution::kAuto},
+                                   std::pair{"winograd", backends::Convolution::kWinograd},
+                                   std::pair{"direct", backends::Convolution::kDirect}};
+};
+
+}  // namespace l2t

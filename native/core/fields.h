@@ -21,6 +21,9 @@ struct Within {
   double high;
 };
 
+/// A member that is read from the whole object, not from one of its entries: all its numbers by name.
+constexpr const char* kItself = "";
+
 /// What JavaScript's numbers hold exactly.
 constexpr Whole kAnyCount{0, 9007199254740991};
 /// Sides of images, pixels.

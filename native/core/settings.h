@@ -1,32 +1,23 @@
 #pragma once
 #include <map>
 #include <string>
+#include <utility>
 
 namespace l2t {
 
-/// A run's settings by name, as src/options/terms.ts declares them. Whatever uses a setting takes it once, when it is
-/// made.
+/// The numbers of a run's spec by name (src/options): those of the method's terms and meta-networks among them.
 class Settings {
  public:
   Settings() = default;
-  explicit Settings(const std::map<std::string, double>& values);
+  explicit Settings(std::map<std::string, double> values) : values_(std::move(values)) {}
 
-  /// Throws INVALID_OPTION where the setting is missing.
-  double take(const std::string& name);
-  /// Throws INVALID_OPTION, too, where it is no whole number from `low` to `high`.
-  int take_whole(const std::string& name, int low, int high);
-  /// Throws INVALID_OPTION where a setting was not taken: its name is wrong, or the method does not use it.
-  void require_all_taken() const;
-
-  /// The value of a setting that was taken.
-  [[nodiscard]] double at(const std::string& name) const { return values_.at(name).number; }
+  /// Throws INVALID_OPTION where there is no number of that name.
+  [[nodiscard]] double at(const std::string& name) const;
+  /// Throws INVALID_OPTION, too, where it is no whole number from 1 that fits.
+  [[nodiscard]] int count(const std::string& name) const;
 
  private:
-  struct Value {
-    double number;
-    bool taken = false;
-  };
-  std::map<std::string, Value> values_;
+  std::map<std::string, double> values_;
 };
 
 }  // namespace l2t

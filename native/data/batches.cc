@@ -20,12 +20,6 @@ constexpr int64_t kNumbersPerCrop = 4;
 
 }  // namespace
 
-Augment augment_named(const std::string& name) {
-  if (name == "none") return Augment::kNone;
-  if (name == "crop-flip") return Augment::kCropFlip;
-  throw Error("INVALID_OPTION", "Unknown augmentation '" + name + "': use none or crop-flip.");
-}
-
 TrainingBatches::TrainingBatches(ImageSet set, const Options& options, Decoder* decoder)
     : set_(std::move(set)),
       options_(options),

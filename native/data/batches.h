@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "native/core/group.h"
+#include "native/data/augment.h"
 #include "native/data/image_set.h"
 #include "native/data/sampler.h"
 
@@ -47,12 +48,6 @@ class Decoder {
   /// Waits for a batch: uint8, B × S × S × 3, on the CPU; undefined where decoding was stopped.
   virtual at::Tensor take(int64_t ticket) = 0;
 };
-
-/// How training images are changed: not at all, or cropped and mirrored.
-enum class Augment { kNone, kCropFlip };
-
-/// none or crop-flip. Throws INVALID_OPTION for another name.
-Augment augment_named(const std::string& name);
 
 /// The batches for training. Images are cropped by random resized crop, or by pad and crop. A set that is not resident
 /// is decoded two batches ahead. Where the ranks of a group share a batch, each prepares its own images alone.

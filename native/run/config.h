@@ -7,26 +7,38 @@
 #include <utility>
 #include <vector>
 
+#include "native/backends/backend.h"
+#include "native/core/fields.h"
 #include "native/core/group.h"
 #include "native/core/layout.h"
+#include "native/data/augment.h"
 #include "native/data/image_set.h"
 #include "native/nets/registry.h"
 
 namespace l2t::run {
 
+/// What computes gradients: the native engine, or the oracle, by automatic differentiation.
+enum class EngineKind { kNative, kAutograd };
+
+/// What the meta-objective is evaluated on: the batch of the steps, or the next batch of the epoch's order, after its
+/// last the first.
+enum class MetaBatch { kSame, kOther };
+
+/// What batch norm's statistics are of, where ranks share a batch: the whole batch, or each rank's images.
+enum class NormScope { kGlobal, kLocal };
+
+/// How to learn, whatever the data.
 struct Hyperparameters {
   std::string method;
-  std::string engine;
-  /// How the native engine computes convolutions: auto, winograd or direct.
-  std::string convolution;
-  /// How a GPU multiplies: float32 (where it is not given), tf32 or bf16.
-  std::optional<std::string> precision;
+  EngineKind engine;
+  backends::Convolution convolution;
+  backends::Precision precision;
   /// False: a GPU may take faster algorithms whose results differ from run to run.
-  std::optional<bool> deterministic;
-  /// Of each class's images in the cross-entropy; none: 1 each.
-  std::optional<std::vector<double>> class_weights;
-  /// Everything else by name: momentum, the settings of the method's terms and of its meta-networks.
+  bool deterministic = true;
+  /// Every number by its name: momentum, the settings of the method's terms and of its meta-networks.
   std::map<std::string, double> settings;
+  /// Of each class's images in the cross-entropy; none: 1 each. It follows from the data.
+  std::optional<std::vector<double>> class_weights;
 
   static void fields(auto& self, auto&& visit) {
     visit("method", self.method);
@@ -34,8 +46,7 @@ struct Hyperparameters {
     visit("convolution", self.convolution);
     visit("precision", self.precision);
     visit("deterministic", self.deterministic);
-    visit("classWeights", self.class_weights);
-    visit("settings", self.settings);
+    visit(kItself, self.settings);
   }
 };
 
@@ -77,88 +88,120 @@ struct Resume {
   }
 };
 
-struct RunConfig {
+/// The part of a run's spec (src/options/spec.ts) that training reads, under the spec's names.
+struct RunSpec {
   Hyperparameters hyperparameters;
-  nets::NetworkSpec target;
+  /// The target's own input: S, pixels.
   int64_t size;
-  data::Normalisation normalisation;
-  /// None: initialised from the seed.
-  std::optional<std::vector<NamedTensor>> target_weights;
-  std::vector<SourceConfig> sources;
-  data::ImageSet train;
-  /// How training images are augmented: crop-flip (where it is not given) or none.
-  std::optional<std::string> augment;
-  /// Crops training images by random resized crops, while they are decoded; else by padding and cropping.
-  bool resized_crops;
-  std::optional<data::ImageSet> validation;
-  std::optional<data::ImageSet> test;
-  /// The best epoch is the first with the highest validation accuracy. False, or no validation set: the last epoch.
-  bool select_best;
-  /// Every so many epochs are validated (1 where it is not given), and the last always.
-  std::optional<int64_t> eval_every;
+  data::Augment augment;
+  /// Every so many epochs are validated, and the last always.
+  int64_t eval_every;
   /// Ends the run after so many validations in a row that were not better than the best epoch's.
   std::optional<int64_t> patience;
-  /// K of the top-K accuracy of the test images.
-  std::optional<int64_t> top;
   std::string device;
   int threads;
   uint64_t seed;
   int64_t epochs;
   int64_t batch;
-  /// The batch size for validation and test.
-  int64_t evaluation_batch;
   double save_every;
-  /// The learning rate at which the schedule begins.
-  double lr;
-  /// Fraction of all steps during which the learning rate grows linearly to the schedule's; 0: no warm-up.
-  std::optional<double> warm_up;
-  /// What the meta-objective is evaluated on: the batch of the steps (same, where it is not given), or the next batch
-  /// of the epoch's order, after its last the first (other).
-  std::optional<std::string> meta_batch;
+  /// Of a method that has meta-networks.
+  std::optional<MetaBatch> meta_batch;
   /// False: a GPU is given each operation of a step by itself, not the whole step as one graph.
-  std::optional<bool> graph;
-  std::optional<Resume> resume;
-  /// The processes that share the run; none: this one alone.
-  std::shared_ptr<JoinedGroup> group;
-  /// What batch norm's statistics are of: the whole batch (global, where it is not given), or each rank's images
-  /// (local).
-  std::optional<std::string> batch_norm;
+  bool graph;
+  NormScope batch_norm;
 
   static void fields(auto& self, auto&& visit) {
     Hyperparameters::fields(self.hyperparameters, visit);
-    visit("target", self.target);
     visit("size", self.size, kSides);
-    visit("normalisation", self.normalisation);
-    visit("targetWeights", self.target_weights);
-    visit("sources", self.sources);
-    visit("train", self.train);
     visit("augment", self.augment);
-    visit("resizedCrops", self.resized_crops);
-    visit("validation", self.validation);
-    visit("test", self.test);
-    visit("selectBest", self.select_best);
     visit("evalEvery", self.eval_every, Whole{1, 1000000});
     visit("patience", self.patience, Whole{1, 1000000});
-    visit("top", self.top, Whole{1, 1000000});
     visit("device", self.device);
     visit("threads", self.threads, kThreads);
     visit("seed", self.seed);
     visit("epochs", self.epochs, Whole{1, 1000000});
     visit("batch", self.batch, Whole{1, 1000000});
-    visit("evaluationBatch", self.evaluation_batch, Whole{1, 1000000});
     visit("saveEvery", self.save_every);
-    visit("lr", self.lr);
-    visit("warmUp", self.warm_up);
     visit("metaBatch", self.meta_batch);
     visit("graph", self.graph);
-    visit("resume", self.resume);
-    visit("group", self.group);
     visit("batchNorm", self.batch_norm);
   }
 };
+
+/// What a run trains with: images, weights, and what follows from them.
+struct RunMaterials {
+  /// With the data's classes.
+  nets::NetworkSpec target;
+  data::Normalisation normalisation;
+  /// None: initialised from the seed.
+  std::optional<std::vector<NamedTensor>> target_weights;
+  std::vector<SourceConfig> sources;
+  data::ImageSet train;
+  /// Crops training images by random resized crops, while they are decoded; else by padding and cropping.
+  bool resized_crops;
+  std::optional<data::ImageSet> validation;
+  std::optional<data::ImageSet> test;
+  std::optional<std::vector<double>> class_weights;
+  /// The best epoch is the first with the highest validation accuracy. False, or no validation set: the last epoch.
+  bool select_best;
+  /// K of the top-K accuracy of the test images.
+  std::optional<int64_t> top;
+  /// The batch size for validation and test.
+  int64_t evaluation_batch;
+  /// The learning rate at which the schedule begins.
+  double lr;
+  /// Fraction of all steps during which the learning rate grows linearly to the schedule's; 0: no warm-up.
+  std::optional<double> warm_up;
+  std::optional<Resume> resume;
+  /// The processes that share the run; none: this one alone.
+  std::shared_ptr<JoinedGroup> group;
+
+  static void fields(auto& self, auto&& visit) {
+    visit("target", self.target);
+    visit("normalisation", self.normalisation);
+    visit("targetWeights", self.target_weights);
+    visit("sources", self.sources);
+    visit("train", self.train);
+    visit("resizedCrops", self.resized_crops);
+    visit("validation", self.validation);
+    visit("test", self.test);
+    visit("classWeights", self.class_weights);
+    visit("selectBest", self.select_best);
+    visit("top", self.top, Whole{1, 1000000});
+    visit("evaluationBatch", self.evaluation_batch, Whole{1, 1000000});
+    visit("lr", self.lr);
+    visit("warmUp", self.warm_up);
+    visit("resume", self.resume);
+    visit("group", self.group);
+  }
+};
+
+struct RunConfig : RunSpec, RunMaterials {};
 
 /// Throws INVALID_DATA for a set without images, or with a label that is no class; INVALID_OPTION for a patience
 /// without a best epoch.
 void require_valid(const RunConfig& config);
 
 }  // namespace l2t::run
+
+namespace l2t {
+
+template <>
+struct Names<run::EngineKind> {
+  static constexpr std::array kAll{std::pair{"native", run::EngineKind::kNative},
+                                   std::pair{"autograd", run::EngineKind::kAutograd}};
+};
+
+template <>
+struct Names<run::MetaBatch> {
+  static constexpr std::array kAll{std::pair{"same", run::MetaBatch::kSame},
+                                   std::pair{"other", run::MetaBatch::kOther}};
+};
+
+template <>
+struct Names<run::NormScope> {
+  static constexpr std::array kAll{std::pair{"global", run::NormScope::kGlobal},
+                                   std::pair{"local", run::NormScope::kLocal}};
+};
+
+}  // namespace l2t

@@ -48,51 +48,27 @@ std::vector<transfer::Pair> all_pairs(const std::vector<SourceConfig>& configs,
 }
 
 std::unique_ptr<bilevel::Engine> make_engine(const Hyperparameters& hyperparameters, const bilevel::Problem& problem) {
-  const auto& name = hyperparameters.engine;
-  if (name == "native") return std::make_unique<bilevel::NativeEngine>(problem);
-  if (name == "autograd" && hyperparameters.convolution == "winograd") {
-    throw Error("INVALID_OPTION",
-                "--convolution winograd is the native engine's: use --engine native, or --convolution auto.");
-  }
-  if (name == "autograd") return std::make_unique<oracle::AutogradEngine>(problem);
-  throw Error("INVALID_OPTION", "Unknown engine '" + name + "': use native or autograd.");
+  if (hyperparameters.engine == EngineKind::kNative) return std::make_unique<bilevel::NativeEngine>(problem);
+  return std::make_unique<oracle::AutogradEngine>(problem);
 }
 
 /// The precision of convolutions and linear layers; sets LibTorch's switches for it.
 backends::Precision set_precision(const Hyperparameters& hyperparameters, const at::TensorOptions& options) {
   const auto device = options.device();
-  const auto& name = hyperparameters.precision.value_or("float32");
-  const auto precision = backends::precision_named(name);
-  if (precision != backends::Precision::kFloat32 && device.is_cpu()) {
-    throw Error("INVALID_OPTION", "--precision " + name + " is a GPU's: a CPU computes in float32.");
-  }
+  const auto precision = hyperparameters.precision;
   constexpr int kAmpere = 8;
   if (precision != backends::Precision::kFloat32 && device.is_cuda() &&
       backends::cuda::compute_major(device) < kAmpere) {
-    throw Error("INVALID_OPTION", "--precision " + name +
+    throw Error("INVALID_OPTION", std::string("--precision ") + name_of(precision) +
                                       " needs a GPU of compute capability 8.0 or newer (Ampere): this one computes in "
                                       "float32 alone, so leave it out.");
   }
-  const bool own = hyperparameters.engine == "native" && hyperparameters.convolution == "auto";
-  if (precision == backends::Precision::kBf16 && !(own && backends::cuda::supports(options))) {
-    throw Error(
-        "INVALID_OPTION",
-        "--precision bf16 is the CUDA backend's: use --engine native, --convolution auto, and a build with the CUDA "
-        "part (l2t-native doctor).");
-  }
-  if (!device.is_cpu()) backends::cuda::set_arithmetic({precision, hyperparameters.deterministic.value_or(true)});
-  return precision;
-}
-
-/// What only one process can do.
-void require_sharing(const Hyperparameters& hyperparameters) {
-  if (hyperparameters.engine != "native") {
-    throw Error("INVALID_OPTION", "--engine autograd computes in one process: use --engine native, or --no-group.");
-  }
-  if (hyperparameters.precision.value_or("float32") == "bf16") {
+  if (precision == backends::Precision::kBf16 && !backends::cuda::supports(options)) {
     throw Error("INVALID_OPTION",
-                "--precision bf16 is that of the CUDA kernels, which compute in one process: use float32 or tf32.");
+                "--precision bf16 is the CUDA backend's: it needs a build with the CUDA part (l2t-native doctor).");
   }
+  if (!device.is_cpu()) backends::cuda::set_arithmetic({precision, hyperparameters.deterministic});
+  return precision;
 }
 
 void require_class_weights(const std::vector<double>& weights, int64_t classes) {
@@ -119,7 +95,6 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
     : observe_(observe), engine_(make_engine(hyperparameters, problem_)) {
   problem_.group = sharing.group;
   problem_.local_norm = sharing.local_norm;
-  if (!sharing.group->alone()) require_sharing(hyperparameters);
   problem_.target = nets::make_network(target);
   const auto precision = set_precision(hyperparameters, options);
   problem_.backend = &backends::backend_for(hyperparameters.convolution, options, precision, problem_.group->alone());
@@ -134,7 +109,7 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
 /// Makes what the method adds: the terms, with their part of θ, and the meta-networks.
 void Learner::take_method(const Hyperparameters& hyperparameters, const at::TensorOptions& options) {
   const auto& method = terms::method_named(hyperparameters.method);
-  auto& settings = problem_.settings = Settings(hyperparameters.settings);
+  const auto& settings = problem_.settings = Settings(hyperparameters.settings);
   terms::Setup setup(method, problem_.target, sources_, problem_.pairs, settings, options, *problem_.backend);
   problem_.cross_entropy = terms::make_term(terms::kCrossEntropy, setup);
   for (const auto& term : method.terms) problem_.added.push_back(terms::make_term(term, setup));
@@ -143,8 +118,8 @@ void Learner::take_method(const Hyperparameters& hyperparameters, const at::Tens
   state_.velocity = at::zeros_like(state_.theta.flat);
   starts_ = setup.starts();
   sgd_ = {.lr = {},
-          .momentum = settings.take("momentum"),
-          .weight_decay = method.decays ? settings.take("weightDecay") : 0};
+          .momentum = settings.at("momentum"),
+          .weight_decay = method.decays ? settings.at("weightDecay") : 0};
 
   if (const auto& weights = hyperparameters.class_weights) {
     require_class_weights(*weights, problem_.target.classes);
@@ -154,11 +129,10 @@ void Learner::take_method(const Hyperparameters& hyperparameters, const at::Tens
   phi_ = make_parameters(problem_.meta_networks.phi, options);
   adam_state_ = {at::zeros_like(phi_.flat), at::zeros_like(phi_.flat), at::zeros({}, options.dtype(at::kDouble))};
   if (bilevel()) {
-    problem_.inner_steps = settings.take_whole("innerSteps", 1, 1000);
-    adam_ = {.lr = settings.take("metaLr"), .weight_decay = settings.take("metaWeightDecay")};
-    meta_every_ = settings.take_whole("metaEvery", 1, 1000000);
+    problem_.inner_steps = settings.count("innerSteps");
+    adam_ = {.lr = settings.at("metaLr"), .weight_decay = settings.at("metaWeightDecay")};
+    meta_every_ = settings.count("metaEvery");
   }
-  settings.require_all_taken();
 }
 
 Learner::~Learner() = default;

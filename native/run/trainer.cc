@@ -27,28 +27,24 @@ std::vector<data::ToInput> source_inputs(const std::vector<SourceConfig>& source
 /// The oracle is never captured: it shall stay simple.
 std::unique_ptr<backends::Graphs> graphs_for(const RunConfig& config, c10::Device device) {
   // A group's sums go through the host, which a graph cannot capture.
-  const bool wanted = config.graph.value_or(true) && config.hyperparameters.engine == "native" && !config.group;
+  const bool wanted = config.graph && config.hyperparameters.engine == EngineKind::kNative && !config.group;
   return wanted ? backends::cuda::graphs(device) : nullptr;
 }
 
-bool other_judges(const RunConfig& config) {
-  const auto& name = config.meta_batch.value_or("same");
-  if (name == "same" || name == "other") return name == "other";
-  throw Error("INVALID_OPTION", "Unknown metaBatch '" + name + "': use same or other.");
-}
+bool other_judges(const RunConfig& config) { return config.meta_batch == MetaBatch::kOther; }
 
 data::TrainingBatches::Options batch_options(const RunConfig& config) {
-  const auto augment = data::augment_named(config.augment.value_or("crop-flip"));
   const auto* const group = config.group ? config.group.get() : &alone();
-  return {augment, config.resized_crops, other_judges(config), config.batch, config.seed, config.epochs, group};
+  return {config.augment, config.resized_crops, other_judges(config), config.batch, config.seed, config.epochs, group};
 }
 
 Sharing sharing(const RunConfig& config) {
-  const auto& name = config.batch_norm.value_or("global");
-  if (name != "global" && name != "local") {
-    throw Error("INVALID_OPTION", "Unknown batchNorm '" + name + "': use global or local.");
-  }
-  return config.group ? Sharing{config.group.get(), name == "local"} : Sharing{};
+  return config.group ? Sharing{config.group.get(), config.batch_norm == NormScope::kLocal} : Sharing{};
+}
+
+RunConfig with_class_weights(RunConfig config) {
+  config.hyperparameters.class_weights = std::move(config.class_weights);
+  return config;
 }
 
 /// Checks the data, sets the calling thread's thread count and returns the device. A trainer does this first.
@@ -63,7 +59,7 @@ c10::Device prepare(const RunConfig& config) {
 }  // namespace
 
 Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
-    : config_(std::move(config)),
+    : config_(with_class_weights(std::move(config))),
       listener_(listener),
       device_(prepare(config_)),
       learner_(config_.hyperparameters, config_.target, config_.size, config_.sources,

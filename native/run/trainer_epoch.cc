@@ -47,13 +47,13 @@ bool Trainer::finish_epoch() {
 
 bool Trainer::validates_epoch() const {
   const auto done = epoch_ + 1;
-  return done % config_.eval_every.value_or(1) == 0 || done == config_.epochs;
+  return done % config_.eval_every == 0 || done == config_.epochs;
 }
 
 /// The validations since the best epoch's are counted from the epochs alone, so a resumed run counts the same.
 bool Trainer::out_of_patience() const {
   if (!config_.patience || !best_ || !best_->accuracy) return false;
-  const auto every = config_.eval_every.value_or(1);
+  const auto every = config_.eval_every;
   return epoch_ / every - (best_->epoch + 1) / every >= *config_.patience;
 }
 

@@ -5,7 +5,7 @@
 namespace l2t::terms {
 
 Setup::Setup(const Method& method, const nets::Network& target, const std::vector<transfer::Source>& sources,
-             const std::vector<transfer::Pair>& pairs, Settings& settings, const at::TensorOptions& options,
+             const std::vector<transfer::Pair>& pairs, const Settings& settings, const at::TensorOptions& options,
              const backends::Backend& backend)
     : method_(method),
       target_(target),

@@ -25,14 +25,14 @@ class Setup {
  public:
   /// θ's first slice is `target`: the parameters of the target.
   Setup(const Method& method, const nets::Network& target, const std::vector<transfer::Source>& sources,
-        const std::vector<transfer::Pair>& pairs, Settings& settings, const at::TensorOptions& options,
+        const std::vector<transfer::Pair>& pairs, const Settings& settings, const at::TensorOptions& options,
         const backends::Backend& backend);
 
   [[nodiscard]] const nets::Network& target() const { return target_; }
   [[nodiscard]] const backends::Backend& backend() const { return backend_; }
   /// Type and device of the tensors of a run.
   [[nodiscard]] const at::TensorOptions& options() const { return options_; }
-  double setting(const std::string& name) { return settings_.take(name); }
+  [[nodiscard]] double setting(const std::string& name) const { return settings_.at(name); }
   /// Throws INVALID_OPTION where there are none.
   const std::vector<transfer::Pair>& pairs();
   /// The source network of a pair.
@@ -56,7 +56,7 @@ class Setup {
   const nets::Network& target_;
   const std::vector<transfer::Source>& sources_;
   const std::vector<transfer::Pair>& pairs_;
-  Settings& settings_;
+  const Settings& settings_;
   at::TensorOptions options_;
   const backends::Backend& backend_;
   Layout theta_;

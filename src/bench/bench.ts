@@ -118,7 +118,7 @@ async function measure(name: BenchCaseName, options: BenchOptions, group: Group)
   const batch = options.batch ?? benchCases[name].batch;
   const settings = { device: place.device, threads, convolution, innerSteps, batch };
   const machine = place.gpu ? undefined : await addon().measureMachine(threads);
-  const gflop = iterationGflop(benchJob(name, 'native', settings));
+  const gflop = iterationGflop(benchJob(name, 'native', settings), isBilevel(name) ? innerSteps : undefined);
   const memoryBefore = addon().memory().now;
   const subjects = engines.map((engine) => new Subject(name, engine, settings, group));
   const timer = watchTimer();

@@ -82,7 +82,9 @@ export function benchJob(
   return {
     method,
     engine,
-    settings: settingsOf(method, { innerSteps }),
+    ...settingsOf(method, { innerSteps }),
+    precision: 'float32',
+    deterministic: true,
     lr: 1e-3, // on random images, 0.1 diverges within five iterations
     target,
     size,

@@ -2,11 +2,10 @@ import { addon, type BenchJob, type NetworkSpec } from '../native/addon.js';
 import { forwardFlops } from '../networks/flops.js';
 
 /**
- * GFLOP of an iteration, with T virtual steps where the method has them: the products of convolutions and linear layers, done directly; a
+ * GFLOP of an iteration, with T virtual steps, undefined where the method has none: the products of convolutions and linear layers, done directly; a
  * multiplication and an addition count as two.
  */
-export function iterationGflop({ source, sourceSize, target, size, batch, settings }: BenchJob): number {
-  const T = settings.innerSteps;
+export function iterationGflop({ source, sourceSize, target, size, batch }: BenchJob, T: number | undefined): number {
   const image =
     forwardFlops(addon().describe(source.network, sourceSize)) +
     forwardFlops(addon().describe(target, size)) * (T ? targetSweeps(T) : forwardAndBackward) +

@@ -1,10 +1,10 @@
 import { addon } from '../native/addon.js';
 import { defaultOf } from '../options/check.js';
-import { needsOf, settingsOf } from '../options/methods.js';
+import { needsOf } from '../options/methods.js';
 import { defaultSize, type NetworkName } from '../options/networks.js';
 import { compareSchema } from '../options/schemas.js';
 import { begin, type RunSpec, read } from '../options/spec.js';
-import { type TimedJob, timeStep } from '../run/step-time.js';
+import { type TimedRun, timeStep } from '../run/step-time.js';
 import { availableCores, defaultThreads } from '../system/threads.js';
 import type { Entry, ExperimentOptions } from './entries.js';
 import { defaultParallel } from './experiment.js';
@@ -62,7 +62,7 @@ export async function estimate(
     const kind = `${label} ${Math.min(batch, count)}`;
     if (!timed.has(kind)) {
       onMethod?.(label);
-      timed.set(kind, await timeStep(timedJob(spec, count, subject), signal));
+      timed.set(kind, await timeStep(timedRun(spec, count, subject), signal));
     }
     const step = timed.get(kind) as number;
     const steps = epochs * stepsPerEpoch(count, batch);
@@ -100,13 +100,11 @@ function specOf({ method, options }: Entry, images: number, sources: Estimated['
   });
 }
 
-function timedJob(spec: RunSpec, images: number, { classes, sources }: Estimated): TimedJob {
+function timedRun(spec: RunSpec, images: number, { classes, sources }: Estimated): TimedRun {
   const target = { name: spec.target, classes, width: spec.width };
   return {
-    ...spec,
-    settings: settingsOf(spec.method, spec),
+    spec: { ...spec, batch: Math.min(spec.batch, images) },
     target,
-    batch: Math.min(spec.batch, images),
     sources: spec.sources.map(({ network: name, width, size, pairs }, k) => {
       const network = { name, width, classes: sources[k]?.classes as number };
       return { network, size, pairs: pairs ? addon().pairs(network, size, target, spec.size, pairs) : [] };

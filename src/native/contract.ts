@@ -2,7 +2,8 @@
 import type { BenchJob, MachineSpeed, MemoryUse, NativeBench } from './contract/bench.js';
 import type { CudaDescription, CudaMemory, CudaVersions } from './contract/cuda.js';
 import type { GroupConfig, NativeGroup } from './contract/group.js';
-import type { ConvolutionName, RunJob } from './contract/job.js';
+import type { NativeSpec, RunMaterials } from './contract/job.js';
+import type { ConvolutionName } from './contract/names.js';
 import type { NativeNetwork, NetworkDescription, NetworkJob, NetworkSpec, Pair } from './contract/networks.js';
 import type { NativeEvent, NativeRun } from './contract/run.js';
 import type { NamedTensor } from './tensor.js';
@@ -11,6 +12,7 @@ export type * from './contract/bench.js';
 export type * from './contract/cuda.js';
 export type * from './contract/group.js';
 export type * from './contract/job.js';
+export type * from './contract/names.js';
 export type * from './contract/networks.js';
 export type * from './contract/run.js';
 export type { NamedTensor };
@@ -64,5 +66,5 @@ export interface NativeAddon {
   readonly Bench: new (job: BenchJob) => NativeBench;
   readonly Group: new (config: GroupConfig) => NativeGroup;
   readonly Network: new (job: NetworkJob) => NativeNetwork;
-  readonly Run: new (job: RunJob, onEvent: (event: NativeEvent) => void) => NativeRun;
+  readonly Run: new (spec: NativeSpec, materials: RunMaterials, onEvent: (event: NativeEvent) => void) => NativeRun;
 }

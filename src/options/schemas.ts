@@ -1,12 +1,12 @@
 import * as z from 'zod';
-import type {
-  AugmentName,
-  BatchNormName,
-  ConvolutionName,
-  EngineName,
-  MetaBatch,
-  PrecisionName,
-} from '../native/contract.js';
+import {
+  augmentNames,
+  batchNormNames,
+  convolutionNames,
+  engineNames,
+  metaBatches,
+  precisionNames,
+} from '../native/contract/names.js';
 import { layouts, splitNames } from './datasets.js';
 import { logNames } from './logs.js';
 import type { Marks } from './marks.js';
@@ -21,12 +21,6 @@ import {
 } from './networks.js';
 import { above, choice, custom, listed, path, repeated, someOf, text, whole, yes } from './row.js';
 
-export const engineNames = ['native', 'autograd'] as const satisfies readonly EngineName[];
-export const convolutionNames = ['auto', 'winograd', 'direct'] as const satisfies readonly ConvolutionName[];
-export const precisionNames = ['float32', 'tf32', 'bf16'] as const satisfies readonly PrecisionName[];
-export const metaBatches = ['same', 'other'] as const satisfies readonly MetaBatch[];
-export const augmentNames = ['crop-flip', 'none'] as const satisfies readonly AugmentName[];
-export const batchNormNames = ['global', 'local'] as const satisfies readonly BatchNormName[];
 export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 

@@ -4,7 +4,8 @@ import {
   addon,
   type EpochEvent,
   type NativeRun,
-  type RunJob,
+  type NativeSpec,
+  type RunMaterials,
   type SaveEvent,
   type StepEvent,
 } from '../native/addon.js';
@@ -25,7 +26,8 @@ export interface RunListener {
  * @throws the error that `begin` or the listener's `save` rejects with; L2TError for an image that cannot be decoded.
  */
 export async function driveRun<T>(
-  job: RunJob,
+  spec: NativeSpec,
+  materials: RunMaterials,
   { streamed }: Pick<TrainingData, 'streamed'>,
   { signal, group }: Pick<Context, 'signal' | 'group'>,
   listener: RunListener,
@@ -41,7 +43,7 @@ export async function driveRun<T>(
     failure ??= { error };
     stop();
   };
-  const run = new (addon().Run)({ ...job, ...(group.native && { group: group.native }) }, (event) => {
+  const run = new (addon().Run)(spec, { ...materials, ...(group.native && { group: group.native }) }, (event) => {
     if (event.type === 'step') listener.step(event, stop);
     else if (event.type === 'decode') {
       decoder

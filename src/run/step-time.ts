@@ -1,29 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { addon, type NetworkSpec, type Pair, type RunJob } from '../native/addon.js';
+import { addon, type NativeSource, type NetworkSpec, type RunMaterials } from '../native/addon.js';
 import { imagenetNormalisation } from '../options/networks.js';
+import type { RunSpec } from '../options/spec.js';
 import { onAbort, throwIfAborted } from '../system/abort.js';
 
-/** The training job to time, without its images, weights and schedule. */
-export interface TimedJob
-  extends Pick<
-    RunJob,
-    | 'method'
-    | 'engine'
-    | 'convolution'
-    | 'precision'
-    | 'deterministic'
-    | 'settings'
-    | 'target'
-    | 'size'
-    | 'batch'
-    | 'device'
-    | 'threads'
-  > {
-  readonly sources: readonly {
-    readonly network: NetworkSpec;
-    readonly size: number;
-    readonly pairs: readonly Pair[];
-  }[];
+/** What to time: a run's spec, the target with its classes, and the sources without weights. */
+export interface TimedRun {
+  readonly spec: RunSpec;
+  readonly target: NetworkSpec;
+  readonly sources: readonly Pick<NativeSource, 'network' | 'size' | 'pairs'>[];
 }
 
 /** The most steps, and the seconds after which no further step begins. */
@@ -35,9 +20,11 @@ const limits = { steps: 4, seconds: 10 };
  * memory, so decoding is not included.
  * @throws L2TError INVALID_OPTION, DEVICE_UNAVAILABLE; ABORTED through `signal`.
  */
-export async function timeStep(job: TimedJob, signal?: AbortSignal): Promise<number> {
+export async function timeStep(timed: TimedRun, signal?: AbortSignal): Promise<number> {
   const seconds: number[] = [];
-  const run = new (addon().Run)(toRunJob(job), (event) => {
+  // The data is one batch, so that every epoch is one step. Nothing is validated.
+  const spec = { ...timed.spec, epochs: limits.steps, saveEvery: 1e6, patience: undefined, seed: 1 };
+  const run = new (addon().Run)(spec, materialsOf(timed), (event) => {
     if (event.type === 'step') return;
     if (event.type === 'epoch') seconds.push(event.seconds);
     if (seconds.reduce((sum, each) => sum + each, 0) > limits.seconds || signal?.aborted) run.stop();
@@ -54,12 +41,10 @@ export async function timeStep(job: TimedJob, signal?: AbortSignal): Promise<num
   return Math.min(...(seconds.length > 1 ? seconds.slice(1) : seconds));
 }
 
-/** The data is one batch, so that every epoch is one step. */
-function toRunJob({ sources, ...job }: TimedJob): RunJob {
-  const { batch, size, target } = job;
+function materialsOf({ spec: { batch, size }, target, sources }: TimedRun): RunMaterials {
   return {
     lr: 1e-3, // on random images, 0.1 diverges within five steps
-    ...job,
+    target,
     sources: sources.map((source) => ({
       ...source,
       weights: addon().initialise(source.network, 1),
@@ -74,8 +59,5 @@ function toRunJob({ sources, ...job }: TimedJob): RunJob {
     resizedCrops: false,
     evaluationBatch: batch,
     selectBest: false,
-    seed: 1,
-    epochs: limits.steps,
-    saveEvery: 1e6,
   };
 }

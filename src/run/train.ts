@@ -6,9 +6,8 @@ import { evaluationBatch, largeSize } from '../data/fit.js';
 import type { TrainingData } from '../data/training-sets.js';
 import { L2TError } from '../errors.js';
 import { topAccuracy } from '../inference/top-accuracy.js';
-import { addon, type NamedTensor, type RunJob, type StepEvent } from '../native/addon.js';
+import { addon, type NamedTensor, type RunMaterials, type StepEvent } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
-import { settingsOf } from '../options/methods.js';
 import { defaultTop, imagenetNormalisation } from '../options/networks.js';
 import type { RunSpec } from '../options/spec.js';
 import { modelCard } from '../report/model-card.js';
@@ -41,8 +40,8 @@ export async function train(
   const { device, reason } = materials.device;
   const rate = await findRate(materials, run, context);
   await context.group.fromFirst(() => run.folder?.openLogs(typeof rate === 'number' ? rate : rate.lr));
-  const job = {
-    ...toJob(materials, rate),
+  const native = {
+    ...materialsOf(materials, rate),
     ...(saved && { resume: { state: saved.state, best: saved.best } }),
   };
   const images = countImages(data);
@@ -55,7 +54,7 @@ export async function train(
     pairs: sources.flatMap(({ pairs }, source) => pairs.map((pair) => ({ source, pair }))),
     images,
     testDrawn: data.testDrawn,
-    selectBest: job.selectBest,
+    selectBest: native.selectBest,
     device,
     reason,
     backend: spec.engine === 'native' ? addon().backend(device, spec.convolution, context.group.size) : spec.engine,
@@ -63,10 +62,10 @@ export async function train(
     epochs: spec.epochs,
     ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, rate }),
   });
-  const { result, network } = await runNative(job, materials, run, context);
+  const { result, network } = await runNative(native, materials, run, context);
   const end = await context.group.fromFirst(async () => {
     const folder = run.folder as RunFolder;
-    const { target, normalisation, lr } = job;
+    const { target, normalisation, lr } = native;
     const { testDrawn } = data;
     const { record } = run;
     // One that was made while the run went on is not that of the whole.
@@ -78,7 +77,7 @@ export async function train(
     return { timing: folder.timing };
   });
   if (run.folder) return readResult(run.folder, result, context, spec);
-  return { network: trainedNetwork(materials, network), ...resultOf(run, job.lr, result, end.timing) };
+  return { network: trainedNetwork(materials, network), ...resultOf(run, native.lr, result, end.timing) };
 }
 
 const countImages = ({ train, validation, test }: TrainingData) => ({
@@ -92,20 +91,20 @@ const countImages = ({ train, validation, test }: TrainingData) => ({
  * weights.
  */
 async function runNative(
-  job: RunJob,
+  native: RunMaterials,
   materials: Materials,
   run: OpenRun,
   context: Context,
 ): Promise<{ readonly result: FinishedResult; readonly network: readonly NamedTensor[] }> {
   const { emit, group, signal } = context;
   const listener = run.folder ? new Recorder(run.folder, materials, emit, group.size) : nothingToSave;
-  const ended = await driveRun(job, materials.data, context, listener, (native) => native.start());
+  const ended = await driveRun(materials.spec, native, materials.data, context, listener, (started) => started.start());
   const { stopped, epochs, best, test, network = [] } = ended;
   if (stopped || best === undefined) throw aborted(run, signal);
   const accuracy = test ? test.correct / test.total : null;
   const counts = { correct: test?.correct ?? null, total: test?.total ?? null };
-  const nearly = test?.correctTop === undefined ? null : topAccuracy(job.top as number, test.correctTop, test.total);
-  const chosen = { epoch: best.epoch, accuracy: best.accuracy ?? null, selected: job.selectBest };
+  const nearly = test?.correctTop === undefined ? null : topAccuracy(native.top as number, test.correctTop, test.total);
+  const chosen = { epoch: best.epoch, accuracy: best.accuracy ?? null, selected: native.selectBest };
   return { result: { ...counts, accuracy, topK: nearly, best: chosen, epochs }, network };
 }
 
@@ -132,7 +131,8 @@ async function findRate(materials: Materials, run: OpenRun, context: Context): P
   };
   // Nothing is saved: the search's native run is discarded with its weights.
   const listener = { step, save: async () => {} };
-  await driveRun(toJob(materials, 0), materials.data, context, listener, (native) => native.tryRates(triedRates));
+  const { spec, data } = materials;
+  await driveRun(spec, materialsOf(materials, 0), data, context, listener, (native) => native.tryRates(triedRates));
   return group.fromFirst(async () => {
     if (!over) throw aborted(run, signal);
     const found = search.result();
@@ -150,44 +150,25 @@ function aborted({ path, record, folder }: OpenRun, signal: AbortSignal | undefi
   return new L2TError('ABORTED', message, { cause: signal?.reason });
 }
 
-/** `rate`: the schedule's learning rate. */
-function toJob({ spec, device: { device }, data, sources, init }: Materials, rate: FoundRate | number): RunJob {
-  const { method, engine, convolution, precision, deterministic, graph, batchNorm } = spec;
-  const { size, threads, seed, epochs, batch, saveEvery, augment, evalEvery, patience } = spec;
+/** What the addon takes beside the spec. `rate`: the schedule's learning rate. */
+function materialsOf({ spec, data, sources, init }: Materials, rate: FoundRate | number): RunMaterials {
+  const { size, augment, patience, balance } = spec;
+  const classes = data.classNames.length;
   const validated = data.validation?.labels.length ?? 0;
   return {
-    settings: settingsOf(method, spec),
-    ...(spec.balance && { classWeights: balancedWeights(data.train.labels, data.classNames.length) }),
-    metaBatch: spec.metaBatch,
-    ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, warmUp: rate.warmUp }),
-    method,
-    engine,
-    convolution,
-    precision,
-    deterministic,
-    graph,
-    batchNorm,
-    size,
-    threads,
-    seed,
-    epochs,
-    batch,
-    saveEvery,
-    device,
-    sources,
     target: targetNetwork(spec, data),
     normalisation: imagenetNormalisation,
+    sources,
     train: data.train,
-    augment,
     resizedCrops: data.train.pixels === undefined && size >= largeSize && augment !== 'none',
     evaluationBatch: evaluationBatch(size),
     ...(data.validation && { validation: data.validation }),
     ...(data.test && { test: data.test }),
+    ...(balance && { classWeights: balancedWeights(data.train.labels, classes) }),
     selectBest: patience !== undefined || validated >= enoughToSelect,
-    evalEvery,
-    patience,
-    ...(data.classNames.length > defaultTop && { top: defaultTop }),
+    ...(classes > defaultTop && { top: defaultTop }),
     ...(init && { targetWeights: init.weights }),
+    ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, warmUp: rate.warmUp }),
   };
 }
 

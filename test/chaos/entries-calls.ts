@@ -30,7 +30,9 @@ type Constructor<T> = new (...args: unknown[]) => T;
 function benchJob(): unknown {
   return {
     method: 'l2t-ww',
-    settings: settingsOf('l2t-ww'),
+    ...settingsOf('l2t-ww'),
+    precision: 'float32',
+    deterministic: true,
     engine: 'native',
     convolution: 'auto',
     lr: 0.1,

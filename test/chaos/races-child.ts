@@ -2,8 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { L2TError } from '../../src/errors.js';
-import { addon, type NativeEvent, type NativeRun, type RunJob } from '../../src/native/addon.js';
-import { images, tinyJob } from '../native/tiny.js';
+import { addon, type NativeEvent, type NativeRun } from '../../src/native/addon.js';
+import { images, newRun, type RunJob, tinyJob } from '../native/tiny.js';
 import { Draw } from './damage/draw.js';
 import type { Scene } from './races.js';
 
@@ -38,7 +38,7 @@ function start(
   given: RunJob,
   follow: (event: NativeEvent, run: NativeRun) => void = () => {},
 ): { run: NativeRun; result: Promise<unknown> } {
-  const run = new (addon().Run)(given, (event) => {
+  const run = newRun(given, (event) => {
     follow(event, run);
     if (event.type === 'step') return;
     const reply = () => {
@@ -138,7 +138,7 @@ async function exit(): Promise<void> {
 /** Runs that are not referenced any more are collected while others begin. */
 async function collected(): Promise<void> {
   for (let k = 0; k < 3; k++) {
-    void new (addon().Run)(job(), () => {});
+    void newRun(job(), () => {});
     const { result } = start(job({ epochs: 1 }));
     (globalThis as { gc?: () => void }).gc?.();
     await result;

@@ -3,8 +3,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { L2TError, resume, transfer } from '../../src/index.js';
-import { addon, type DecodeEvent, type NativeImages } from '../../src/native/addon.js';
-import { digest, images, scratch, tinyJob, train } from '../native/tiny.js';
+import type { DecodeEvent, NativeImages } from '../../src/native/addon.js';
+import { digest, images, newRun, scratch, tinyJob, train } from '../native/tiny.js';
 import { temporaryFolder, tinySource } from '../tiny.js';
 import { encode, pattern, write } from './generate.js';
 
@@ -30,7 +30,7 @@ async function trainStreaming(
   const asked: DecodeEvent[] = [];
   const epochs: string[] = [];
   let metrics: unknown;
-  const run = new (addon().Run)(job, (event) => {
+  const run = newRun(job, (event) => {
     if (event.type === 'decode') {
       asked.push(event);
       setTimeout(() => run.decoded(event.ticket, answer(event)), 5 * (3 - (event.ticket % 3)));
@@ -98,7 +98,7 @@ describe('a run whose images are decoded as they are needed', () => {
       event.ticket === 5 ? undefined : answer(event),
     );
     expect(result).toMatchObject({ stopped: true, best: { epoch: 0 } });
-    const run = new (addon().Run)(scratch({ train: set }), (event) => {
+    const run = newRun(scratch({ train: set }), (event) => {
       if (event.type === 'decode') run.stop();
       else if (event.type === 'save') run.saved();
     });
@@ -108,7 +108,7 @@ describe('a run whose images are decoded as they are needed', () => {
   it('refuses an answer of another length', async () => {
     const { set } = streamed(images(16));
     const refused: unknown[] = [];
-    const run = new (addon().Run)(scratch({ train: set }), (event) => {
+    const run = newRun(scratch({ train: set }), (event) => {
       if (event.type !== 'decode') return run.saved();
       try {
         run.decoded(event.ticket, new Uint8Array(5));

@@ -1,6 +1,13 @@
 import { vi } from 'vitest';
 import { L2TError } from '../../src/errors.js';
-import type { GroupConfig, NativeAddon, NativeEvent, NativeGroup, RunJob } from '../../src/native/contract.js';
+import type {
+  GroupConfig,
+  NativeAddon,
+  NativeEvent,
+  NativeGroup,
+  NativeSpec,
+  RunMaterials,
+} from '../../src/native/contract.js';
 
 /**
  * Groups of ranks that are all in this process. Their texts are exchanged in memory, and each rank trains on everything
@@ -31,10 +38,10 @@ export function withFakeGroups(real: NativeAddon): NativeAddon {
   class Run {
     readonly run: InstanceType<NativeAddon['Run']>;
     readonly aside: boolean;
-    #network: RunJob['targetWeights'];
-    constructor({ group, batchNorm, ...job }: RunJob, onEvent: (event: NativeEvent) => void) {
+    #network: RunMaterials['targetWeights'];
+    constructor(spec: NativeSpec, { group, ...materials }: RunMaterials, onEvent: (event: NativeEvent) => void) {
       this.aside = group instanceof Group && group.config.rank > 0;
-      this.run = new real.Run(job, (event) => {
+      this.run = new real.Run({ ...spec, batchNorm: 'global' }, materials, (event) => {
         if (this.aside && event.type !== 'decode') this.#discard(event);
         else onEvent(event);
       });

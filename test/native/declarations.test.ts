@@ -4,10 +4,12 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../scripts/build-native.mjs';
 import { onnxOperations } from '../../src/networks/export/onnx-operations.js';
+import { aboutField, namesOf } from '../../src/options/check.js';
 import { methodNames, methods } from '../../src/options/methods.js';
+import { transferSchema } from '../../src/options/schemas.js';
 import { declarations } from '../../tools/parity/observe.js';
 
-const { methods: nativeMethods, operations, structs } = declarations();
+const { methods: nativeMethods, operations, structs, choices } = declarations();
 
 describe('what both sides declare', () => {
   it('methods', () => {
@@ -23,6 +25,11 @@ describe('what both sides declare', () => {
 
   it('kinds of operations, each of which an ONNX file can hold', () => {
     expect(Object.keys(onnxOperations).toSorted()).toEqual(operations.toSorted());
+  });
+
+  it.each(Object.entries(choices))('the words of %s', (name, words) => {
+    const { allowed } = aboutField(transferSchema, name);
+    expect(namesOf(allowed).toSorted()).toEqual(words.toSorted());
   });
 
   it.each(Object.entries(structs))('the fields of %s', (name, fields) => {

@@ -67,9 +67,9 @@ export interface Changes {
 /** A short training by one engine, alone or in a group. */
 export async function trained(method: MethodName, { settings = {}, classWeights, judge = [] }: Changes) {
   const { job, tensors } = await begin(method, settings);
-  const { target, convolution, device, threads } = job;
+  const { target, lr: _, ...rest } = job;
   const sources = job.sources.map(({ network, pairs }) => ({ network, pairs }));
-  const common = { method, convolution, settings: job.settings, classWeights, target, device, threads, sources };
+  const common = { ...rest, method, classWeights, target, sources };
   return (engine: EngineName, group?: GroupConfig) =>
     iterate({ ...common, engine, tensors: [...tensors, ...judge], iterations, lr: 0.02, dtype: 'float64', group });
 }

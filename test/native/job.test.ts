@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { addon, type NamedTensor, type NativeSource, type RunJob } from '../../src/native/addon.js';
+import { addon, type NamedTensor, type NativeSource } from '../../src/native/addon.js';
+import { needsOf } from '../../src/options/methods.js';
 import { iterate } from '../../tools/parity/observe.js';
-import { images, scratch, tinyJob, train } from './tiny.js';
+import { images, newRun, type RunJob, scratch, tinyJob, train } from './tiny.js';
 
 /** Each way in which a job can be wrong: what is changed, and what the message must name. */
-const { settings, sources } = tinyJob();
+const { sources } = tinyJob();
+const settingNames = needsOf('l2t-ww').settings;
 const source = sources[0] as NativeSource;
 const notNumbers = [Number.NaN, Number.POSITIVE_INFINITY, 1e39, -1, '1', null, undefined, {}, 1n];
 const withSource = (changes: object) => ({ sources: [{ ...source, ...changes }] });
@@ -22,20 +24,15 @@ const wrong: [what: string, changes: object, message: RegExp][] = [
   ),
   ...notNumbers.map((beta): [string, object, RegExp] => [
     `a setting: ${typeof beta} ${beta}`,
-    { settings: { ...settings, beta } },
-    /^settings.beta must be a number from 0 to 1e\+30/,
+    { beta },
+    typeof beta === 'number' ? /^beta must be a number from 0 to 1e\+30/ : /^beta is missing/,
   ]),
-  ...Object.keys(settings).map((key): [string, object, RegExp] => [
+  ...settingNames.map((key): [string, object, RegExp] => [
     `no ${key}`,
-    { settings: Object.fromEntries(Object.entries(settings).filter(([name]) => name !== key)) },
-    new RegExp(`^settings.${key} is missing`),
+    { [key]: undefined },
+    new RegExp(`^${key} is missing`),
   ]),
-  ['a setting of another method', { settings: { ...settings, temperature: 2 } }, /^settings.temperature is unused/],
-  [
-    'half a virtual step',
-    { settings: { ...settings, innerSteps: 1.5 } },
-    /^settings.innerSteps must be a whole number/,
-  ],
+  ['half a virtual step', { innerSteps: 1.5 }, /^innerSteps must be a whole number/],
   ...(['size', 'threads', 'seed', 'epochs', 'batch'] as const).flatMap((key): [string, object, RegExp][] =>
     [-1, 1.5, 2 ** 60, Number.NaN, '4', undefined].map((value) => [
       `${key}: ${typeof value} ${value}`,
@@ -43,7 +40,7 @@ const wrong: [what: string, changes: object, message: RegExp][] = [
       new RegExp(`^${key} must be a`),
     ]),
   ),
-  ...(['sources', 'target', 'train', 'normalisation', 'settings'] as const).flatMap((key): [string, object, RegExp][] =>
+  ...(['sources', 'target', 'train', 'normalisation'] as const).flatMap((key): [string, object, RegExp][] =>
     [5, null, undefined, 'x'].map((value) => [
       `${key}: ${value}`,
       { [key]: value },
@@ -51,7 +48,8 @@ const wrong: [what: string, changes: object, message: RegExp][] = [
     ]),
   ),
   ['an unknown method', { method: 'l2t' }, /Unknown method 'l2t'.*scratch.*l2t-ww/],
-  ['an unknown engine', { engine: 'fast' }, /Unknown engine 'fast'.*native or autograd/],
+  ['an unknown engine', { engine: 'fast' }, /^engine must be one of native, autograd/],
+  ['an unknown precision', { precision: 'float16' }, /^precision must be one of float32, tf32, bf16/],
   ['an unknown target', { target: { name: 'x', classes: 4, width: 1 } }, /Unknown network 'x'/],
   [
     'a mean of two numbers',
@@ -128,11 +126,7 @@ const wrong: [what: string, changes: object, message: RegExp][] = [
     { targetWeights: [{ name: 'x', dtype: 'float32', shape: [0, 1e12, 1e12], data: new Uint8Array() }] },
     /^targetWeights\[0\].shape/,
   ],
-  [
-    'pairs for scratch',
-    { method: 'scratch', settings: tinyJob({ method: 'scratch' }).settings },
-    /scratch matches no features/,
-  ],
+  ['pairs for scratch', { method: 'scratch' }, /scratch matches no features/],
   ['no pairs for l2t-ww', withSource({ pairs: [] }), /l2t-ww needs a source and pairs/],
   ['no source for l2t-ww', { sources: [] }, /l2t-ww needs a source and pairs/],
 ];
@@ -162,14 +156,14 @@ describe('a wrong job', () => {
   it('an empty test set: INVALID_DATA, before training', async () => {
     const test = { size: 32, labels: new Int32Array(), pixels: new Uint8Array() };
     const onEvent = () => expect.unreachable('it trained');
-    await expect(async () => new (addon().Run)(tinyJob({ test }), onEvent).start()).rejects.toMatchObject({
+    await expect(async () => newRun(tinyJob({ test }), onEvent).start()).rejects.toMatchObject({
       code: 'INVALID_DATA',
       message: expect.stringMatching(/test set has no images/),
     });
   });
 
   it('a callback that throws ends the run with its error', async () => {
-    const run = new (addon().Run)(scratch({ epochs: 100 }), (event) => {
+    const run = newRun(scratch({ epochs: 100 }), (event) => {
       throw new Error(`at ${event.type}`);
     });
     await expect(run.start()).rejects.toThrow('at step');
@@ -178,9 +172,10 @@ describe('a wrong job', () => {
   it('no job, no function, a second start', async () => {
     const { Run } = addon();
     const refused = expect.objectContaining({ code: 'INVALID_OPTION' });
-    expect(() => new Run(undefined as unknown as RunJob, () => {})).toThrow(refused);
-    expect(() => new Run(scratch(), undefined as unknown as () => void)).toThrow(refused);
-    const run = new Run(scratch({ epochs: 1 }), (event) => event.type !== 'step' && run.saved());
+    expect(() => new Run(undefined as unknown as RunJob, scratch(), () => {})).toThrow(refused);
+    expect(() => new Run(scratch(), scratch(), undefined as unknown as () => void)).toThrow(refused);
+    const job = scratch({ epochs: 1 });
+    const run = new Run(job, job, (event) => event.type !== 'step' && run.saved());
     const first = run.start();
     expect(() => run.start()).toThrow(refused);
     await first;
@@ -193,12 +188,12 @@ describe('a wrong job', () => {
         throw new Error('from the getter');
       },
     };
-    expect(() => new (addon().Run)(job, () => {})).toThrow('from the getter');
+    expect(() => newRun(job, () => {})).toThrow('from the getter');
   });
 });
 
 describe('a batch to iterate on', () => {
-  const { engine, convolution, settings, target, device, threads } = scratch();
+  const { lr: _, group: __, ...scratchJob } = scratch();
   const x = { name: 'x', dtype: 'float32', shape: [2, 3, 8, 8], data: new Uint8Array(2 * 3 * 8 * 8 * 4) } as const;
   const y = { name: 'y', dtype: 'int64', shape: [2], data: new Uint8Array(16) } as const;
   const labels = (...values: bigint[]) => new Uint8Array(BigInt64Array.from(values).buffer);
@@ -216,7 +211,7 @@ describe('a batch to iterate on', () => {
     ['images as numbers', [{ ...x, dtype: 'int32' }, y], /x must be images/],
     ['no labels', [x], /no entry y/],
   ])('%s', async (_what, tensors, message) => {
-    const job = { method: 'scratch', lr: 0.1, engine, convolution, settings, target, device, threads };
+    const job = { ...scratchJob, lr: 0.1 };
     const given = { sources: [], iterations: 1, tensors: tensors as NamedTensor[] };
     const iterated = iterate({ ...job, ...given, dtype: 'float32' });
     await expect(iterated).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { addon, type EpochEvent, type RunJob } from '../../src/native/addon.js';
-import { floats, images, scratch, train } from './tiny.js';
+import { addon, type EpochEvent } from '../../src/native/addon.js';
+import { floats, images, type RunJob, scratch, train } from './tiny.js';
 
 const job: RunJob = scratch({
   epochs: 12,

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { EpochEvent, NamedTensor, RunJob } from '../../src/native/addon.js';
-import { digest, images, type Recorded, tinyJob, train } from './tiny.js';
+import type { EpochEvent, NamedTensor } from '../../src/native/addon.js';
+import { digest, images, type Recorded, type RunJob, tinyJob, train } from './tiny.js';
 
 const stepsOf = ({ events }: Recorded) => events.filter((event) => event.type === 'step');
 const phiOf = ({ state }: EpochEvent) => digest(state.filter(({ name }) => name.startsWith('phi/')));
@@ -75,7 +75,7 @@ it('a wrong metaBatch, or wrong class weights, are refused by name', async () =>
   for (const [changes, message] of [
     [{ metaBatch: 'next' as 'other' }, /Unknown metaBatch 'next': use same or other/],
     [{ classWeights: [1, 1] }, /classWeights must be 4 numbers/],
-    [{ settings: { metaEvery: 0 } }, /settings.metaEvery must be a whole number from 1/],
+    [{ settings: { metaEvery: 0 } }, /metaEvery must be a whole number from 1/],
   ] as const) {
     await expect(train(tinyJob(changes))).rejects.toThrow(message);
   }

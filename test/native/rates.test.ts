@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { addon, type NativeEvent, type RunJob, type StepEvent } from '../../src/native/addon.js';
-import { scratch, stepsOf, tinyJob, train } from './tiny.js';
+import type { NativeEvent, StepEvent } from '../../src/native/addon.js';
+import { newRun, type RunJob, scratch, stepsOf, tinyJob, train } from './tiny.js';
 
 describe('trying learning rates', () => {
   const tryRates = async (job: RunJob, rates: readonly number[]) => {
     const events: NativeEvent[] = [];
-    const run = new (addon().Run)(job, (event) => events.push(event));
+    const run = newRun(job, (event) => events.push(event));
     await run.tryRates(rates);
     expect(events.every(({ type }) => type === 'step')).toBe(true);
     return stepsOf(events);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { EpochEvent, NamedTensor, NativeEvent, RunJob } from '../../src/native/addon.js';
-import { digest, images, type Recorded, scratch, tinyJob, train } from './tiny.js';
+import type { EpochEvent, NamedTensor, NativeEvent } from '../../src/native/addon.js';
+import { digest, images, newRun, type Recorded, type RunJob, scratch, tinyJob, train } from './tiny.js';
 
 /** What must be the same of an interrupted run and an uninterrupted one: metrics, networks and states of its epochs. */
 const outcome = (epochs: readonly EpochEvent[]) =>
@@ -85,9 +85,8 @@ describe('resume', () => {
 });
 
 async function stopAtOnce(job: RunJob): Promise<Recorded> {
-  const { addon } = await import('../../src/native/addon.js');
   const events: NativeEvent[] = [];
-  const run = new (addon().Run)(job, (event) => {
+  const run = newRun(job, (event) => {
     events.push(event);
     if (event.type !== 'step') run.saved();
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { argmax } from '../../src/inference/logits.js';
-import { addon, type EpochEvent, type NamedTensor, type RunJob } from '../../src/native/addon.js';
-import { digest, floats, images, named, type Recorded, scratch, stepsOf, tinyJob, train } from './tiny.js';
+import { addon, type EpochEvent, type NamedTensor } from '../../src/native/addon.js';
+import { digest, floats, images, named, type Recorded, type RunJob, scratch, stepsOf, tinyJob, train } from './tiny.js';
 
 const last = (epochs: readonly EpochEvent[]): EpochEvent => epochs.at(-1) as EpochEvent;
 
@@ -106,9 +106,7 @@ describe('a run', () => {
 
   it('running statistics move in real steps only: with T virtual steps as without', async () => {
     const statistics = async (job: RunJob) => {
-      const { network } = last(
-        (await train({ ...job, epochs: 1, lr: 0, settings: { ...job.settings, weightDecay: 0 } })).epochs,
-      );
+      const { network } = last((await train({ ...job, epochs: 1, lr: 0, weightDecay: 0 } as RunJob)).epochs);
       return named(network, 'features.1.running_mean').data;
     };
     expect(await statistics(tinyJob({ settings: { innerSteps: 3 } }))).toEqual(await statistics(scratch()));

@@ -1,8 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { addon } from '../../src/native/addon.js';
-import { images, scratch } from './tiny.js';
+import { images, newRun, scratch } from './tiny.js';
 
 describe('step events behind a blocked event loop', () => {
   /**
@@ -35,7 +34,7 @@ describe('step events behind a blocked event loop', () => {
   it('do not pile up: the newest stay', async () => {
     const steps: number[] = [];
     const job = scratch({ train: images(800), batch: 2, epochs: 1 });
-    const run = new (addon().Run)(job, (event) => {
+    const run = newRun(job, (event) => {
       if (event.type !== 'step') return run.saved();
       steps.push(event.step);
       if (steps.length === 1) blockUntilIdle();

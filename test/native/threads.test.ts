@@ -21,10 +21,11 @@ const longRun = `
   const job = {
     ...common, target: network, train: images, sources: [], resizedCrops: false, evaluationBatch: 256, selectBest: false, seed: 0, saveEvery: 1e6, epochs: 100_000,
     method: 'scratch', engine: 'native', convolution: 'auto', lr: 0.01,
-    settings: { momentum: 0.9, weightDecay: 0, labelSmoothing: 0 },
+    precision: "float32", deterministic: true, graph: true, batchNorm: "global", augment: "crop-flip", evalEvery: 1,
+    momentum: 0.9, weightDecay: 0, labelSmoothing: 0,
   };
   const start = (begun, changes = {}) => {
-    const run = new (addon().Run)({ ...job, ...changes }, (event) => {
+    const run = new (addon().Run)({ ...job, ...changes }, { ...job, ...changes }, (event) => {
       if (event.type === 'step') begun();
       else run.saved();
     });
@@ -57,7 +58,7 @@ describe('the process', () => {
       const tasks = () => readdirSync('/proc/self/task');
       const blocked = (task) => BigInt('0x' + /SigBlk:\\s*(\\w+)/.exec(readFileSync('/proc/self/task/' + task + '/status', 'utf8'))[1]);
       const before = tasks();
-      const run = new (addon().Run)({ ...job, threads: 3, epochs: 1 }, (event) => {
+      const run = new (addon().Run)({ ...job, threads: 3, epochs: 1 }, job, (event) => {
         if (event.type !== 'step') return run.saved();
         if (event.step > 1) return;
         const computing = tasks().filter((task) => !before.includes(task));
@@ -70,7 +71,7 @@ describe('the process', () => {
 
   it('ends while a run waits for its epoch to be saved', () => {
     const { status, signal } = node(`
-      const run = new (addon().Run)(job, (event) => event.type === 'epoch' && process.exit(8));
+      const run = new (addon().Run)(job, job, (event) => event.type === 'epoch' && process.exit(8));
       run.start();`);
     expect({ status, signal }).toEqual({ status: 8, signal: null });
   });

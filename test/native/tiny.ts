@@ -4,7 +4,9 @@ import {
   type NamedTensor,
   type NativeEvent,
   type NativeImages,
-  type RunJob,
+  type NativeRun,
+  type NativeSpec,
+  type RunMaterials,
   type RunResult,
   type SaveEvent,
   type StepEvent,
@@ -51,6 +53,9 @@ export function images(
 const sourceNetwork = { name: 'resnet20', classes: 6, width: 0.125 };
 const targetNetwork = { name: 'vgg9_bn', classes: 4, width: 0.0625 };
 
+/** A spec and its materials in one: the addon reads each from it. */
+export type RunJob = NativeSpec & RunMaterials;
+
 /** Settings that are not named have their defaults. */
 type TinyChanges = Omit<Partial<RunJob>, 'method' | 'settings'> & {
   readonly method?: MethodName;
@@ -60,10 +65,16 @@ type TinyChanges = Omit<Partial<RunJob>, 'method' | 'settings'> & {
 /** A short L2T-ww run: an untrained source, 16 images, 4 steps an epoch, two epochs. */
 export function tinyJob({ method = 'l2t-ww', settings, ...changes }: TinyChanges = {}): RunJob {
   return {
+    ...settingsOf(method, { metaLr: 1e-3, ...settings }),
     method,
-    settings: settingsOf(method, { metaLr: 1e-3, ...settings }),
     engine: 'native',
     convolution: 'auto',
+    precision: 'float32',
+    deterministic: true,
+    graph: true,
+    batchNorm: 'global',
+    augment: 'crop-flip',
+    evalEvery: 1,
     lr: 0.05,
     target: targetNetwork,
     size: 32,
@@ -93,6 +104,9 @@ export function tinyJob({ method = 'l2t-ww', settings, ...changes }: TinyChanges
 
 export const scratch = (changes: TinyChanges = {}): RunJob => tinyJob({ method: 'scratch', sources: [], ...changes });
 
+export const newRun = (job: RunJob, onEvent: (event: NativeEvent) => void): NativeRun =>
+  new (addon().Run)(job, job, onEvent);
+
 export interface Recorded {
   readonly events: NativeEvent[];
   readonly epochs: EpochEvent[];
@@ -106,7 +120,7 @@ export async function train(
   onEvent: (event: NativeEvent, stop: () => void) => void = () => {},
 ): Promise<Recorded> {
   const events: NativeEvent[] = [];
-  const run = new (addon().Run)(job, (event) => {
+  const run = newRun(job, (event) => {
     events.push(event);
     onEvent(event, () => run.stop());
     if (event.type !== 'step') run.saved();

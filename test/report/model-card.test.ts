@@ -81,7 +81,7 @@ describe('the model card', () => {
 
   it("shows a person's names as text", () => {
     const hostile = ['<script>alert(1)</script>', '](http://x)', '`<b>`', '``', 'a\n# b', '![x](y)', ' c ', '| d'];
-    const [first] = card.record.spec.sources as readonly SourceSpec[];
+    const first: SourceSpec = sources[0];
     const options = {
       data: `/x/${'<img src=x>'}`,
       sources: [{ ...first, licence: '<i> `` [a](b)' }],

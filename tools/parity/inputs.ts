@@ -54,7 +54,8 @@ export function caseJob(
   addon: NativeAddon,
   description: Case,
   method: string,
-  settings: Pick<IterateJob, 'dtype' | 'engine' | 'convolution' | 'precision' | 'device' | 'threads'>,
+  settings: Pick<IterateJob, 'dtype' | 'engine' | 'convolution' | 'device' | 'threads'> &
+    Partial<Pick<IterateJob, 'precision'>>,
 ): IterateJob {
   const { seed, size, sources, what, where } = description;
   const target: NetworkSpec = { name: description.target, classes: description.classes, width: 1 };
@@ -91,10 +92,12 @@ export function caseJob(
 
   const { beta, lr, momentum, weightDecay, metaLr, metaWeightDecay, iterations, T } = description;
   return {
+    deterministic: true,
+    precision: 'float32',
     ...settings,
     method,
     lr,
-    settings: settingsOf(method as MethodName, { momentum, weightDecay, beta, innerSteps: T, metaLr, metaWeightDecay }),
+    ...settingsOf(method as MethodName, { momentum, weightDecay, beta, innerSteps: T, metaLr, metaWeightDecay }),
     iterations,
     target,
     tensors,

@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchDevice } from '../../src/bench/device.js';
 import { runProgram } from '../../src/cli/program.js';
-import { convolutionNames, engineNames } from '../../src/options/schemas.js';
+import { convolutionNames, engineNames } from '../../src/native/contract/names.js';
 import { type ParityOptions, parity } from './parity.js';
 import { formatEffects, precisionEffects } from './precisions.js';
 import { startedRank, withRanks } from './ranks.js';

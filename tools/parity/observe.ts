@@ -42,6 +42,8 @@ export interface Declarations {
   readonly operations: readonly string[];
   /** The fields of the interfaces of src/native/contract/. */
   readonly structs: Readonly<Record<string, readonly string[]>>;
+  /** The words that options take, by the option's name. */
+  readonly choices: Readonly<Record<string, readonly string[]>>;
 }
 
 /** LibTorch's switches for cuDNN and cuBLAS. */

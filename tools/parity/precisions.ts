@@ -1,6 +1,6 @@
 import { table } from '../../src/cli/table.js';
 import type { PrecisionName } from '../../src/native/addon.js';
-import { precisionNames } from '../../src/options/schemas.js';
+import { precisionNames } from '../../src/native/contract/names.js';
 import { type ParityOptions, parity } from './parity.js';
 
 /** Of each case that has a ∇φ: its error relative to its norm, in each precision of a GPU. */

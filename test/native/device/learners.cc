@@ -52,8 +52,8 @@ std::vector<NamedTensor> fixed_weights(const nets::Network& network, uint64_t se
   return weights;
 }
 
-std::unique_ptr<run::Learner> make_learner(const Training& training, const std::string& engine,
-                                           const std::string& convolution, c10::Device device) {
+std::unique_ptr<run::Learner> make_learner(const Training& training, run::EngineKind engine,
+                                           backends::Convolution convolution, c10::Device device) {
   std::vector<run::SourceConfig> sources;
   for (int64_t k = 0; k < training.sources; ++k) sources.push_back(source(training, k));
   run::Hyperparameters hyperparameters{};
@@ -62,8 +62,8 @@ std::unique_ptr<run::Learner> make_learner(const Training& training, const std::
   hyperparameters.convolution = convolution;
   hyperparameters.settings = training.settings;
   if (training.beyond_paper()) hyperparameters.class_weights = {0.5, 1.5, 0.8, 1.2};
-  const bool fused = engine == "native" && convolution == "auto" && !device.is_cpu();
-  if (training.bf16 && fused) hyperparameters.precision = "bf16";
+  const bool fused = engine == run::EngineKind::kNative && convolution == backends::Convolution::kAuto && !device.is_cpu();
+  if (training.bf16 && fused) hyperparameters.precision = backends::Precision::kBf16;
   auto learner = std::make_unique<run::Learner>(hyperparameters, nets::NetworkSpec{training.target, kClasses, kWidth},
                                                 training.size, sources, at::TensorOptions(device).dtype(training.type),
                                                 /*observe=*/false);

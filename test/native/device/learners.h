@@ -31,8 +31,8 @@ Training training_of(const Words& words);
 std::vector<NamedTensor> fixed_weights(const nets::Network& network, uint64_t seed);
 
 /// With sources of fixed weights; θ and φ from a fixed seed, and started.
-std::unique_ptr<run::Learner> make_learner(const Training& training, const std::string& engine,
-                                           const std::string& convolution, c10::Device device);
+std::unique_ptr<run::Learner> make_learner(const Training& training, run::EngineKind engine,
+                                           backends::Convolution convolution, c10::Device device);
 
 /// Batch k of the training: the same numbers on every device. Every fourth is smaller, as an epoch's last may be.
 struct TrainingBatch {

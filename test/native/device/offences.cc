@@ -16,7 +16,7 @@ run::Iteration iteration() {
   const Training training{
       "vgg9_bn", 32,         "scratch", 0,
       "none",    at::kFloat, false,     {{"momentum", 0.9}, {"weightDecay", 0.0001}, {"labelSmoothing", 0}}};
-  const auto learner = make_learner(training, "native", "auto", fake_device());
+  const auto learner = make_learner(training, run::EngineKind::kNative, backends::Convolution::kAuto, fake_device());
   const auto batch = batch_of(training, 0, fake_device());
   reset_counts();
   return iterate(*learner, batch);

@@ -8,6 +8,8 @@
 #include "test/native/device/learners.h"
 
 namespace l2t::test {
+
+using backends::Convolution;
 namespace {
 
 /// Which iteration is counted: by then whatever is made once has been made.
@@ -57,14 +59,14 @@ std::unique_ptr<run::Learner> resumed(std::unique_ptr<run::Learner> fresh, const
 
 class Check {
  public:
-  Check(const Training& training, std::string engine, std::string convolution)
-      : training_(training), engine_(std::move(engine)), convolution_(std::move(convolution)) {}
+  Check(const Training& training, run::EngineKind engine, Convolution convolution)
+      : training_(training), engine_(engine), convolution_(convolution) {}
 
   [[nodiscard]] JsonObject run() const {
-    const auto host = make_learner(training_, engine_, "direct", at::kCPU);
+    const auto host = make_learner(training_, engine_, Convolution::kDirect, at::kCPU);
     const auto device = make_learner(training_, engine_, convolution_, fake_device());
     JsonObject result;
-    result.add("engine", engine_).add("backend", std::string(device->problem().backend->name()));
+    result.add("engine", std::string(name_of(engine_))).add("backend", std::string(device->problem().backend->name()));
     result.add("start", unequal(host->tensors(), device->tensors()));
     std::vector<NamedTensor> truth;
     std::vector<NamedTensor> tensors;
@@ -93,8 +95,8 @@ class Check {
   }
 
   const Training& training_;
-  std::string engine_;
-  std::string convolution_;
+  run::EngineKind engine_;
+  Convolution convolution_;
 };
 
 }  // namespace
@@ -102,9 +104,9 @@ class Check {
 std::string train(const Words& words) {
   const auto training = training_of(words);
   std::vector<JsonObject> results;
-  for (const auto* const engine : {"native", "autograd"}) {
+  for (const auto engine : {run::EngineKind::kNative, run::EngineKind::kAutograd}) {
     std::set<std::string> backends;
-    for (const auto* const convolution : {"direct", "auto"}) {
+    for (const auto convolution : {Convolution::kDirect, Convolution::kAuto}) {
       const auto options = at::TensorOptions(fake_device()).dtype(training.type);
       if (!backends.insert(backends::backend_for(convolution, options, backends::Precision::kFloat32).name()).second)
         continue;

@@ -26,8 +26,6 @@ void iterate(const std::string& target, int64_t size, bool read) {
   const auto options = at::TensorOptions(at::kMeta).dtype(at::kFloat);
   run::Hyperparameters hyperparameters{};
   hyperparameters.method = "l2t-ww";
-  hyperparameters.engine = "native";
-  hyperparameters.convolution = "auto";
   hyperparameters.settings = {{"momentum", 0.9}, {"weightDecay", 1e-4},     {"beta", 0.5},    {"innerSteps", 2},
                               {"metaLr", 1e-4},  {"metaWeightDecay", 1e-4}, {"metaEvery", 1}, {"labelSmoothing", 0}};
   run::Learner learner(hyperparameters, {target, 4, 0.25}, size, {source(size, options)}, options, /*observe=*/false);

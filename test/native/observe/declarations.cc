@@ -20,7 +20,17 @@ std::vector<std::string> field_names() {
   std::vector<std::string> names;
   if constexpr (requires { T::kType; }) names.emplace_back("type");
   T value{};
-  T::fields(value, [&](const char* key, auto&&... /*rest*/) { names.emplace_back(key); });
+  T::fields(value, [&](const char* key, auto&&... /*rest*/) {
+    if (*key != '\0') names.emplace_back(key);
+  });
+  return names;
+}
+
+/// The names of an enumeration's values.
+template <HasNames E>
+std::vector<std::string> value_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, _] : Names<E>::kAll) names.emplace_back(name);
   return names;
 }
 
@@ -35,7 +45,8 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<nets::OperationDescription>("OperationDescription");
   add.operator()<data::Normalisation>("Normalisation");
   add.operator()<run::SourceConfig>("NativeSource");
-  add.operator()<run::RunConfig>("RunJob");
+  add.operator()<run::RunSpec>("NativeSpec");
+  add.operator()<run::RunMaterials>("RunMaterials");
   add.operator()<run::StepEvent>("StepEvent");
   add.operator()<run::PairMetrics>("PairMetrics");
   add.operator()<run::EpochMetrics>("EpochMetrics");
@@ -62,6 +73,14 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   result.Set("methods", write(env, terms::methods()));
   result.Set("operations", write(env, nets::operation_kinds()));
   result.Set("structs", structs);
+  auto choices = Napi::Object::New(env);
+  choices.Set("engine", write(env, value_names<run::EngineKind>()));
+  choices.Set("convolution", write(env, value_names<backends::Convolution>()));
+  choices.Set("precision", write(env, value_names<backends::Precision>()));
+  choices.Set("metaBatch", write(env, value_names<run::MetaBatch>()));
+  choices.Set("augment", write(env, value_names<data::Augment>()));
+  choices.Set("batchNorm", write(env, value_names<run::NormScope>()));
+  result.Set("choices", choices);
   return result;
 }
 

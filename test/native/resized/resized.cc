@@ -34,8 +34,8 @@ void note(const at::RecordFunction& call, at::ObserverContext* /*context*/) {
   sides().push_back(call.outputs().front().toTensor().size(2));
 }
 
-std::unique_ptr<run::Learner> make_learner(const std::string& method, const std::string& engine,
-                                           const std::string& convolution) {
+std::unique_ptr<run::Learner> make_learner(const std::string& method, run::EngineKind engine,
+                                           backends::Convolution convolution) {
   const auto target = nets::NetworkSpec{"resnet18", 4, kWidth};
   run::SourceConfig source{{"resnet34", 5, kWidth}, {}, {}, kSize, {}};
   const auto network = nets::make_network(source.network);
@@ -63,7 +63,8 @@ std::unique_ptr<run::Learner> make_learner(const std::string& method, const std:
 int main(int count, char** words) {
   if (count != 4) return 2;
   set_threads(1);
-  const auto learner = make_learner(words[1], words[2], words[3]);
+  const auto learner = make_learner(words[1], named<run::EngineKind>(words[2]).value(),
+                                    named<backends::Convolution>(words[3]).value());
   const auto x = at::randn({2, 3, kSize, kSize}, at::kFloat).contiguous(at::MemoryFormat::ChannelsLast);
   const auto y = at::zeros({2}, at::kLong);
   at::addGlobalCallback(at::RecordFunctionCallback(nullptr, note).needsOutputs(true));

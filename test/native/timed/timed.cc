@@ -26,8 +26,6 @@ std::vector<at::Tensor> state_after(const run::Decorate& decorate) {
       network, {{2, 0}, {5, 1}, {8, 2}}, nets::initial_weights(nets::make_network(network), 1), kSide, {}};
   run::Hyperparameters hyperparameters{};
   hyperparameters.method = "l2t-ww";
-  hyperparameters.engine = "native";
-  hyperparameters.convolution = "auto";
   hyperparameters.settings = {{"momentum", 0.9}, {"weightDecay", 1e-4},     {"beta", 0.5},    {"innerSteps", 2},
                               {"metaLr", 1e-4},  {"metaWeightDecay", 1e-4}, {"metaEvery", 1}, {"labelSmoothing", 0}};
   run::Learner learner(hyperparameters, {"vgg9_bn", 4, 0.25}, kSide, {source}, options, /*observe=*/false, {},
