@@ -73,7 +73,7 @@ it.each([2, 6])('a resume goes on with the same steps and judges (after %i saves
 
 it('a wrong metaBatch, or wrong class weights, are refused by name', async () => {
   for (const [changes, message] of [
-    [{ metaBatch: 'next' as 'other' }, /Unknown metaBatch 'next': use same or other/],
+    [{ metaBatch: 'next' as 'other' }, /metaBatch must be one of same, other/],
     [{ classWeights: [1, 1] }, /classWeights must be 4 numbers/],
     [{ settings: { metaEvery: 0 } }, /metaEvery must be a whole number from 1/],
   ] as const) {

@@ -61,11 +61,12 @@ describe('a run', () => {
     expect(last(epochs).metrics.losses.org).toBeCloseTo(mean, 12);
   });
 
-  it('a precision of GPUs is refused on a CPU', async () => {
-    const refusal = { code: 'INVALID_OPTION', message: expect.stringMatching(/--precision bf16 is a GPU's/) };
+  it('bf16 is refused where CUDA has no part', async () => {
+    const refusal = {
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(/precision[ =]bf16.* is the CUDA backend's/),
+    };
     await expect(train(scratch({ precision: 'bf16' }))).rejects.toMatchObject(refusal);
-    const unknown = { code: 'INVALID_OPTION', message: expect.stringMatching(/'int8': use float32, tf32, or bf16/) };
-    await expect(train(scratch({ precision: 'int8' as never }))).rejects.toMatchObject(unknown);
   });
 
   it('one image is too few', async () => {
