@@ -77,17 +77,28 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-export function cli(args: readonly string[], options: { cwd?: string } = {}): Promise<Outcome> {
+interface Start {
+  readonly cwd?: string;
+  /** Words before the command: a program that starts it. */
+  readonly by?: readonly string[];
+}
+
+const words = (args: readonly string[], by: readonly string[] = []) =>
+  [...by, process.execPath, main, ...args] as [string, ...string[]];
+
+export function cli(args: readonly string[], { cwd, by }: Start = {}): Promise<Outcome> {
+  const [command, ...rest] = words(args, by);
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [main, ...args], options, (_error, stdout, stderr) => {
+    const child = execFile(command, rest, { cwd }, (_error, stdout, stderr) => {
       resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr });
     });
   });
 }
 
 /** Starts the command line, and returns the child once `ready` appears on stderr. `ended` resolves to its outcome. */
-export async function cliUntil(args: readonly string[], ready: RegExp, { cwd }: { cwd?: string } = {}) {
-  const child = spawn(process.execPath, [main, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+export async function cliUntil(args: readonly string[], ready: RegExp, { cwd, by }: Start = {}) {
+  const [command, ...rest] = words(args, by);
+  const child = spawn(command, rest, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => {

@@ -52,7 +52,10 @@ export function register(program: Command): void {
       const name = or('case');
       requireRead(name, Object.keys(given));
       if (name === listingName && group) {
-        throw new L2TError('INVALID_OPTION', '--case listing is measured in one process: leave out launch.');
+        throw new L2TError(
+          'INVALID_OPTION',
+          '--case listing is measured in one process: start one, or give --no-group.',
+        );
       }
       if (name === listingName) return runListing(or('images'), flags.json);
       const rounds = or('rounds');
@@ -114,7 +117,7 @@ function requireOnly(
     const list = useless.join(', ');
     throw new L2TError('INVALID_OPTION', `${flag} times the native engine on the CPU: leave out ${list}.`);
   }
-  if (inGroup) throw new L2TError('INVALID_OPTION', `${flag} starts from one process: leave out launch.`);
+  if (inGroup) throw new L2TError('INVALID_OPTION', `${flag} starts from one process: start one, or give --no-group.`);
 }
 
 async function runLayers(name: BenchCaseName, options: LayersOptions, json: boolean | undefined): Promise<void> {

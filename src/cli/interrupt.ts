@@ -2,10 +2,9 @@ import { closeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { fileError } from '../system/files.js';
 import { report } from './failure.js';
-import { onLauncherGone } from './launched.js';
 
 /** Signals that end a command in good order, and its exit code: the same as if the signal had killed the process. */
-export const exitCodeOf = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, SIGXCPU: 152 } as const;
+const exitCodeOf = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, SIGXCPU: 152 } as const;
 type EndingSignal = keyof typeof exitCodeOf;
 /** The exit code if the reader of stdout or stderr is gone: the same as if SIGPIPE had killed the process. */
 const closedPipe = 141;
@@ -37,21 +36,9 @@ function onSignal(signal: EndingSignal): void {
   } else if (signal !== 'SIGXCPU' && performance.now() - ending.since > sameSignal) process.exit(ending.code);
 }
 
-/** Milliseconds in which a rank must have saved and ended, once its launcher is gone. */
-const lonelyGrace = 20_000;
-
-/** The launcher was killed: this rank ends as by SIGTERM, and at once if that takes long. */
-function onLauncherEnd(): void {
-  const code = exitCodeOf.SIGTERM;
-  setTimeout(() => process.exit(code), lonelyGrace).unref();
-  if (ending !== undefined) return;
-  process.stderr.write('\nthe launcher is gone: ending in good order\n');
-  end(code, false);
-}
-
 /**
- * Runs `body` with an AbortSignal that fires on a signal of the system, or when the reader of an output or the launcher
- * is gone, so that everything is saved. A second signal ends the process at once.
+ * Runs `body` with an AbortSignal that fires on a signal of the system, or when the reader of an output is gone, so that
+ * everything is saved. A second signal ends the process at once.
  */
 export async function interruptible<T>(body: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const signals = Object.keys(exitCodeOf) as EndingSignal[];
@@ -63,9 +50,6 @@ export async function interruptible<T>(body: (signal: AbortSignal) => Promise<T>
     if (ending === undefined) for (const signal of signals) process.off(signal, onSignal);
   }
 }
-
-/** Ends the command when its launcher is gone. */
-export const watchLauncher = (): void => onLauncherGone(onLauncherEnd);
 
 /** Prints that the command was aborted, unless the reader of the output is gone, and returns the exit code. */
 export function reportAbort(error: Error): number {

@@ -1,7 +1,7 @@
 import { type Command, CommanderError } from 'commander';
 import { L2TError } from '../errors.js';
 import { exitCodes, report } from './failure.js';
-import { reportAbort, watchLauncher, watchOutputs } from './interrupt.js';
+import { reportAbort, watchOutputs } from './interrupt.js';
 
 /** The verbs as they are typed (`data check`), each with its command. */
 export function verbsOf(program: Command): [verb: string, command: Command][] {
@@ -15,7 +15,6 @@ export function verbsOf(program: Command): [verb: string, command: Command][] {
 /** Parses the command line, runs the verb, prints what fails and sets the exit code. */
 export async function runProgram(program: Command, argv: readonly string[] = process.argv): Promise<void> {
   watchOutputs();
-  watchLauncher();
   process.on('uncaughtException', (error) => process.exit(report(error)));
   try {
     await program.parseAsync(argv);

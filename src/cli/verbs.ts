@@ -14,7 +14,6 @@ import { register as evaluation } from './eval.js';
 import { register as exportTo } from './export.js';
 import { register as init } from './init.js';
 import { register as inspect } from './inspect.js';
-import { register as launch } from './launch.js';
 import { register as live } from './live.js';
 import { register as networks } from './networks.js';
 import { register as predict } from './predict.js';
@@ -45,7 +44,6 @@ export function commandLine(): Command {
     reproduce,
     pretrain,
     evaluation,
-    launch,
     predict,
     networks,
     inspect,

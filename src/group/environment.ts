@@ -53,7 +53,7 @@ const launchers: readonly Launcher[] = [
 ];
 
 /**
- * This process's place among those that a launcher started: torchrun or `l2t-native launch`, Open MPI's mpirun, or
+ * This process's place among those that a launcher started: torchrun or examples/ranks.sh, Open MPI's mpirun, or
  * SLURM's srun. Undefined for a process that is alone.
  * @throws L2TError INVALID_OPTION that names the variable which is missing or wrong.
  */

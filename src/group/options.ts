@@ -67,7 +67,7 @@ export function checkGroup(given: GroupOptions): CheckedGroup {
 }
 
 /** @throws L2TError INVALID_OPTION, in which `what` names the option. */
-export function splitAddress(text: string, what: string): { readonly host: string; readonly port: number } {
+function splitAddress(text: string, what: string): { readonly host: string; readonly port: number } {
   const { host, port } = address.exec(text)?.groups ?? {};
   if (host === undefined || Number(port) < 1 || Number(port) > 65_535) throw refused(what, text, addressForm);
   return { host, port: Number(port) };

@@ -119,7 +119,7 @@ function selfTest(): { check: Check; result?: SelfTest } {
 
 function checkGroups({ groups }: SelfTest): Check {
   const name = 'Processes';
-  if (groups) return { name, state: 'ok', detail: 'a run can use several (l2t-native launch)' };
+  if (groups) return { name, state: 'ok', detail: 'a run can use several (docs/scale.md)' };
   const detail = "a run can use one only: LibTorch has no c10d with Gloo, or Gloo's headers were not there";
   return { name, state: 'note', detail, fix: `${apt('libgloo-dev')} && npx l2t-native build` };
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../scripts/build-native.mjs';
 import { documents, inlineCodeOf, stepsIn, stepsOf, wordsOf } from './documents.js';
-import { refusalOf, unknownIn } from './parsing.js';
+import { ranksScript, refusalOf, unknownIn } from './parsing.js';
 import { type Planned, planOf, run, typeErrorsOf, yamlName } from './running.js';
 import { copyOf, files, preparedFolder, rows } from './stand-ins.js';
 
@@ -19,7 +19,7 @@ const offences = <T extends { readonly place: string; readonly text: string }>(
 
 /** Can a step of this kind be run? */
 function runnable({ language, text }: Planned): boolean {
-  if (language === 'sh') return wordsOf(text)[0] === 'l2t-native';
+  if (language === 'sh') return ['l2t-native', ranksScript].includes(wordsOf(text)[0] ?? '');
   return language === 'yaml' ? yamlName.test(text) : ['ts', 'js'].includes(language);
 }
 

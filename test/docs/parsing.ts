@@ -11,11 +11,15 @@ const { scripts } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), '
   scripts: Record<string, string>;
 };
 
+/** Its first argument is a number, the others are a command. */
+export const ranksScript = 'examples/ranks.sh';
+
 /** What the program's own parser refuses of a command, or a value that the option's row does; undefined if nothing. */
 export function refusalOf(command: string): string | undefined {
   const words = wordsOf(command);
   const [tool, ...rest] = words[0] === 'npx' ? words.slice(1) : words;
   if (tool === 'l2t-native') return refusalOfVerb(rest);
+  if (tool === ranksScript) return refusalOf(rest.slice(1).join(' '));
   if (tool === 'npm') return refusalOfScript(rest);
   return undefined;
 }
@@ -37,8 +41,7 @@ function refusalOfVerb(args: readonly string[]): string | undefined {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? undefined : error.message;
   }
-  const started = args[0] === 'launch' ? args.indexOf('--') : -1;
-  return wrong ?? (started === -1 ? undefined : refusalOfVerb(args.slice(started + 1)));
+  return wrong;
 }
 
 function wrongValueOf(command: Command): string | undefined {
@@ -72,9 +75,6 @@ const allFlags = verbsOf(program).flatMap(([, command]) => flagsOf(command));
  * its verb does not have. Placeholders may stand for values.
  */
 export function unknownIn(code: string): string | undefined {
-  const [before = '', started] = code.split(' -- ', 2);
-  if (started !== undefined && before.includes(' launch'))
-    return unknownIn(before) ?? unknownIn(`l2t-native ${started}`);
   const words = wordsOf(code.replaceAll(/[[\]…]/g, ' '));
   const unknownOf = (known: readonly (string | undefined)[]) =>
     words.find((word) => /^--\w/.test(word) && !known.includes(word));

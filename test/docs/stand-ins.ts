@@ -36,7 +36,7 @@ export const rows: readonly Row[] = [
   { fits: /^l2t-native live /, not: 'serves a page until Ctrl-C' },
   { fits: /^\/\/ server\.ts\n|^curl .*\/classify$/, not: 'test/docs/serving.test.ts runs the server' },
   { fits: /^(srun|torchrun|mpirun) /, not: 'npm run test:cluster runs these' },
-  { fits: /^l2t-native launch .*--nnodes/, not: 'waits for the other host' },
+  { fits: /^export (RANK|WORLD_SIZE|MASTER_ADDR)=/, not: 'is for a process that waits for the other host' },
   { fits: /const group = { rank/, not: 'waits for the other process' },
   { fits: / --open/, becomes: '' },
   { fits: /^tensorboard /, not: "TensorBoard is Python's; a job of CI reads the files with it" },
@@ -47,7 +47,7 @@ export const rows: readonly Row[] = [
   { fits: /(?<=^l2t-native completion \w+) \| .*install .*/, becomes: '' },
   { fits: /^l2t-native init$/, adds: '--yes --data photos --source resnet32.pth' },
   { fits: /^l2t-native transfer (?!--resume)/, adds: small },
-  { fits: /^l2t-native launch .* -- transfer (?!--resume)/, adds: small },
+  { fits: /^examples\/ranks\.sh .* transfer (?!--resume)/, adds: small },
   { fits: /^l2t-native pretrain (?!--resume)/, adds: small },
   { fits: /^cd exp && (sbatch|parallel) /, not: 'needs a scheduler; the commands of a plan are run by a test' },
   { fits: /^apiVersion: batch/, not: 'needs a Kubernetes cluster' },
@@ -144,6 +144,7 @@ export async function preparedFolder(): Promise<string> {
   writeFileSync(join(folder, 'bin/l2t-native'), command, { mode: 0o755 });
   mkdirSync(join(folder, 'node_modules'));
   symlinkSync(packageRoot, join(folder, 'node_modules/l2t-native'));
+  symlinkSync(join(packageRoot, 'examples'), join(folder, 'examples'));
   return folder;
 }
 

@@ -43,6 +43,7 @@ function checkContents({ files, size }) {
     /^src\/report\/page\/style\.css$/,
     /^docs\/(.+\.md|pictures\/[\w-]+\.(png|jpg))$/,
     /^bench\/README\.md$/,
+    /^examples\/ranks\.sh$/,
   ];
   assert.deepEqual(
     paths.filter((path) => !allowed.some((pattern) => pattern.test(path))),
@@ -66,6 +67,7 @@ function checkContents({ files, size }) {
     'src/experiments/presets/splits/cifar100.json',
     'scripts/libtorch.mjs',
     'scripts/build-native.mjs',
+    'examples/ranks.sh',
   ];
   assert.deepEqual(
     needed.filter((path) => !paths.includes(path)),

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { prefixLines } from '../../src/cli/ranks.js';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { packageRoot } from '../../scripts/build-native.mjs';
 import { addon } from '../../src/native/addon.js';
 import { freePort } from '../../src/system/free-port.js';
 import { cli, cliUntil, main, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.js';
@@ -19,14 +19,15 @@ beforeAll(async () => {
 const joins = addon().groups();
 const without = joins ? '' : ' (skipped: this build has no c10d)';
 
-/** Launched commands end with the test, whatever happens in it. */
+/** What a test starts ends with it, whatever happens in it. */
 const launchers = new Set<{ kill(signal: NodeJS.Signals): boolean }>();
 afterEach(() => {
   for (const launcher of launchers) launcher.kill('SIGTERM');
   launchers.clear();
 });
 
-const launched = (nproc: number, ...args: string[]) => ['launch', '--nproc', String(nproc), '--', ...args];
+const ranksScript = join(packageRoot, 'examples/ranks.sh');
+const ranks = (count: number) => ({ by: [ranksScript, String(count)] });
 const training = (out: string, ...more: string[]) => [
   ...['transfer', '--source', source, '--data', data, '--out', out, '--no-report', ...tinyFlags, ...more],
 ];
@@ -34,14 +35,14 @@ const training = (out: string, ...more: string[]) => [
 /** A run of two ranks that is under way for long. */
 async function longRun(...more: string[]) {
   const run = join(temporaryFolder(), 'run');
-  const started = await cliUntil(launched(2, ...training(run, '--epochs', '5000', ...more)), /epoch +1\/5000/);
+  const started = await cliUntil(training(run, '--epochs', '5000', ...more), /epoch +1\/5000/, ranks(2));
   launchers.add(started.child);
-  const ranks = processesOf(run).filter((pid) => pid !== started.child.pid);
-  expect(ranks).toHaveLength(2);
-  return { ...started, run, ranks };
+  const pids = processesOf(run).filter((pid) => rankOf(pid) >= 0);
+  expect(pids).toHaveLength(2);
+  return { ...started, run, pids };
 }
 
-/** The processes of l2t-native that name a folder: the launcher, then the ranks in order. */
+/** The processes that name a folder: those of the script, then the ranks in order. */
 function processesOf(folder: string): number[] {
   const named = readdirSync('/proc').filter((name) => {
     if (!/^\d+$/.test(name)) return false;
@@ -51,7 +52,7 @@ function processesOf(folder: string): number[] {
   return named.map(Number).sort((a, b) => rankOf(a) - rankOf(b));
 }
 
-/** -1 of the launcher, and of a process that has ended. */
+/** -1 of the script, and of a process that has ended. */
 function rankOf(pid: number): number {
   try {
     return Number(/(?:^|\0)RANK=(\d+)/.exec(readFileSync(`/proc/${pid}/environ`, 'latin1'))?.[1] ?? -1);
@@ -84,45 +85,66 @@ async function untilListening(port: number): Promise<void> {
   }
 }
 
-describe('launch refuses', () => {
+/** Runs a command of bash as each rank. Its output, by lines in order. */
+async function inRanks(count: number, command: string, env: Readonly<Record<string, string>> = {}) {
+  const { OMP_NUM_THREADS: _, MASTER_PORT: __, ...others } = process.env;
+  const child = spawn(ranksScript, [String(count), 'bash', '-c', command], { env: { ...others, ...env } });
+  const printed = text(child.stdout);
+  const [code] = await once(child, 'exit');
+  return { code, lines: (await printed).trim().split('\n').sort() };
+}
+
+describe('the ranks of a command', { timeout: 60_000 }, () => {
+  const place = 'echo $RANK $LOCAL_RANK $WORLD_SIZE $LOCAL_WORLD_SIZE $MASTER_ADDR $MASTER_PORT $OMP_NUM_THREADS';
+
+  it('have their place, one port, and their part of the cores', async () => {
+    const { OMP_NUM_THREADS: _, ...env } = process.env;
+    const threads = Math.max(1, Math.floor(Number(execFileSync('nproc', { env, encoding: 'utf8' })) / 3));
+    const { code, lines } = await inRanks(3, place);
+    const port = Number(lines[0]?.split(' ')[5]);
+    expect(port).toBeGreaterThanOrEqual(15_000);
+    expect(lines).toEqual([0, 1, 2].map((rank) => `${rank} ${rank} 3 3 127.0.0.1 ${port} ${threads}`));
+    expect(code).toBe(0);
+    const given = await inRanks(1, place, { MASTER_PORT: '29500', OMP_NUM_THREADS: '5' });
+    expect(given.lines).toEqual(['0 0 1 1 127.0.0.1 29500 5']);
+  });
+
   it.each([
-    [
-      ['launch', '--nproc', '2', '--', 'predict', 'x'],
-      'cannot start predict: several processes together compute one of transfer, pretrain, eval, bench.',
-    ],
-    [['launch', '--nproc', '2', '--', 'trasnfer'], "Did you mean 'transfer'?"],
-    [['launch', '--', 'transfer'], '--nproc is missing'],
-    [['launch', '--nproc', '2', '--nnodes', '2', '--', 'transfer'], '--node-rank is missing'],
-    [['launch', '--nproc', '2', '--nnodes', '2', '--node-rank', '1', '--', 'transfer'], '--master is missing'],
-    [
-      ['launch', '--nproc', '1', '--nnodes', '2', '--node-rank', '2', '--master', 'a:1', '--', 'transfer'],
-      '--node-rank is 2: it must be below --nnodes, which is 2.',
-    ],
-    [['launch', '--nproc', '2', '--master', 'node1', '--', 'transfer'], '--master is'],
-  ])('%j', async (args, message) => {
-    const { code, stderr } = await cli(args);
-    expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+    ['fails', 'exit 7', 7],
+    ['is killed', 'kill -KILL $$', 137],
+  ])('end where one %s, by SIGKILL if need be, and its exit code is returned', async (_, how, code) => {
+    const ready = temporaryFolder();
+    const script = `
+      echo $$
+      case $RANK in
+        0) trap 'echo ended; exit' TERM ;;
+        1) until [ -e ${ready}/0 ] && [ -e ${ready}/2 ]; do sleep 0.1; done; ${how} ;;
+        2) trap '' TERM ;;
+      esac
+      touch ${ready}/$RANK
+      while :; do sleep 0.1; done`;
+    const { code: returned, lines } = await inRanks(3, script);
+    expect(returned).toBe(code);
+    expect(lines).toContain('ended');
+    const pids = lines.filter((line) => /^\d+$/.test(line));
+    expect(pids).toHaveLength(3);
+    await vi.waitFor(() => expect(pids.filter((pid) => commandOf(pid).includes('bash'))).toEqual([]), 10_000);
+  });
+
+  it.each([[[]], [['2']], [['0', 'true']], [['two', 'true']]])('%j says how it is used', async (args) => {
+    const child = spawn(ranksScript, args);
+    const said = text(child.stderr);
+    expect([(await once(child, 'exit'))[0], await said]).toEqual([2, 'usage: ranks.sh N COMMAND …\n']);
   });
 });
 
-describe('a line of a rank', () => {
-  it('begins with it, is never cut, and comes also if it does not end', async () => {
-    const [from, to] = [new PassThrough(), new PassThrough()];
-    prefixLines(from, to, '[rank 3] ');
-    for (const chunk of ['one\ntw', 'o\n\nthree', ' and']) from.write(chunk);
-    from.end(() => setImmediate(() => to.end()));
-    expect(await text(to)).toBe('[rank 3] one\n[rank 3] two\n[rank 3] \n[rank 3] three and\n');
-  });
-});
-
-describe.skipIf(!joins)(`a run that is launched${without}`, { timeout: 120_000 }, () => {
+describe.skipIf(!joins)(`a run that examples/ranks.sh starts${without}`, { timeout: 120_000 }, () => {
   it.each([1, 2, 3])('by %i processes has the losses of one process', async (nproc) => {
     const folder = temporaryFolder();
     const [one, several] = [join(folder, 'one'), join(folder, 'several')];
     expect(await cli(training(one, '--seed', '1'))).toMatchObject({ code: 0 });
-    const { code, stdout, stderr } = await cli(launched(nproc, ...training(several, '--seed', '1', '--json')));
+    const { code, stdout, stderr } = await cli(training(several, '--seed', '1', '--json'), ranks(nproc));
     expect([code, stderr]).toEqual([0, expect.stringContaining('l2t-ww: vgg9_bn')]);
-    expect(stderr).not.toContain('[rank');
     expect(JSON.parse(stdout)).toMatchObject({ run: several, total: 30 });
     const lossesOf = (run: string) =>
       readFileSync(join(run, 'metrics.jsonl'), 'utf8')
@@ -138,7 +160,7 @@ describe.skipIf(!joins)(`a run that is launched${without}`, { timeout: 120_000 }
     const [first, second] = [0, 1].map(() => join(temporaryFolder(), 'run')) as [string, string];
     const more = ['--size', '64', '--epochs', '1', '--lr', 'auto'];
     for (const run of [first, second]) {
-      expect(await cli(launched(3, ...training(run, ...more)))).toMatchObject({ code: 0 });
+      expect(await cli(training(run, ...more), ranks(3))).toMatchObject({ code: 0 });
     }
     for (const file of ['rate.json', 'metrics.jsonl', 'best.safetensors']) {
       expect(readFileSync(join(first, file)).equals(readFileSync(join(second, file)))).toBe(true);
@@ -159,7 +181,7 @@ describe.skipIf(!joins)(`a run that is launched${without}`, { timeout: 120_000 }
       '1',
       '--json',
     ];
-    const [one, several] = [await cli(evaluation), await cli(launched(3, ...evaluation))];
+    const [one, several] = [await cli(evaluation), await cli(evaluation, ranks(3))];
     expect(several).toMatchObject({ code: 0, stdout: one.stdout });
     expect(one.code).toBe(0);
   });
@@ -167,7 +189,8 @@ describe.skipIf(!joins)(`a run that is launched${without}`, { timeout: 120_000 }
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
-  ] as const)('ends by %s to the launcher in good order, and goes on by one process', async (signal, code) => {
+    ['SIGHUP', 129],
+  ] as const)('ends by %s to the script in good order, and goes on by one process', async (signal, code) => {
     const { child, ended, run } = await longRun();
     child.kill(signal);
     const { stderr, ...outcome } = await ended;
@@ -182,36 +205,39 @@ describe.skipIf(!joins)(`a run that is launched${without}`, { timeout: 120_000 }
   });
 
   it('ends by a signal to any rank, too', async () => {
-    const { ended, run, ranks } = await longRun();
-    process.kill(ranks[1] as number, 'SIGTERM');
+    const { ended, run, pids } = await longRun();
+    process.kill(pids[1] as number, 'SIGTERM');
     const { code, stderr } = await ended;
     expect([130, 143]).toContain(code);
-    expect(stderr).toMatch(/^error\[ABORTED\]/m);
-    expect(stderr).toMatch(/^\[rank 1\] error\[ABORTED\]/m);
+    expect(stderr.match(/^error\[ABORTED\]/gm)).toHaveLength(2);
     expect(existsSync(join(run, 'state.safetensors'))).toBe(true);
   });
 
   it('ends if a rank is killed, with its exit code', async () => {
-    const { ended, run, ranks } = await longRun();
-    process.kill(ranks[1] as number, 'SIGKILL');
+    const { ended, run, pids } = await longRun();
+    process.kill(pids[1] as number, 'SIGKILL');
     const { code, stderr } = await ended;
-    expect([code, stderr]).toEqual([137, expect.stringContaining('rank 1 was ended by SIGKILL: ending the others\n')]);
-    expect(stderr).toMatch(/^error\[GROUP_FAILED\]: Rank 1 /m);
+    expect([code, stderr]).toEqual([137, expect.stringMatching(/^error\[GROUP_FAILED\]: Rank 1 /m)]);
     await untilGone(run);
   });
 
   // Rank 0 serves the store in which the others look for the rank to blame.
   it.each([1, 0])('ends if rank %i stands still for longer than --timeout', async (still) => {
-    const { ended, run, ranks } = await longRun('--timeout', '10');
-    process.kill(ranks[still] as number, 'SIGSTOP');
+    const { ended, run, pids } = await longRun('--timeout', '10');
+    process.kill(pids[still] as number, 'SIGSTOP');
     const { code, stderr } = await ended;
     expect([code, stderr]).toEqual([1, expect.stringContaining(`error[GROUP_FAILED]: Rank ${still} `)]);
     await untilGone(run);
   });
 
-  it('ends, all saved, if the launcher is killed', async () => {
-    const { child, run } = await longRun();
+  it('goes on if the script is killed, until a signal to one of its ranks', async () => {
+    const { child, ended, run, pids } = await longRun();
     child.kill('SIGKILL');
+    const epochs = () => readFileSync(join(run, 'metrics.jsonl'), 'utf8').split('\n').length;
+    const before = epochs();
+    await vi.waitFor(() => expect(epochs()).toBeGreaterThan(before), 30_000);
+    process.kill(pids[1] as number, 'SIGTERM');
+    expect((await ended).signal).toBe('SIGKILL');
     await untilGone(run);
     expect(existsSync(join(run, 'state.safetensors'))).toBe(true);
     expect(existsSync(join(run, 'lock'))).toBe(false);
@@ -219,13 +245,11 @@ describe.skipIf(!joins)(`a run that is launched${without}`, { timeout: 120_000 }
 
   it('ends if a rank is refused', async () => {
     const run = join(temporaryFolder(), 'run');
-    const { code, stderr, stdout } = await cli(launched(2, ...training(run, '--engine', 'autograd')));
+    const { code, stderr, stdout } = await cli(training(run, '--engine', 'autograd'), ranks(2));
     expect([code, stdout]).toEqual([2, '']);
-    for (const start of ['', '[rank 1] ']) {
-      expect(stderr.split('\n')).toContainEqual(
-        `${start}error[INVALID_OPTION]: --engine autograd computes in one process, and this run has 2: leave it out, or give --no-group.`,
-      );
-    }
+    const refusal =
+      'error[INVALID_OPTION]: --engine autograd computes in one process, and this run has 2: leave it out, or give --no-group.';
+    expect(stderr.split('\n').filter((line) => line === refusal)).toHaveLength(2);
     expect(existsSync(run)).toBe(false);
   });
 });
