@@ -1,19 +1,27 @@
+import { optionsIn, spelled } from './options/spelling.js';
 import { printableLines } from './system/printable.js';
 
 /**
  * Every failure of this package is an `L2TError`. `code` is stable (docs/errors.md lists the codes); `message` says
  * what is wrong and what to do; `cause` holds the underlying error, if any. Messages contain names from files, so
  * characters that could control a terminal are escaped here. A string becomes one line, a list one line per entry.
+ * Options are written as `{width}` or `{engine=native}` and spelled here (options/spelling.ts).
  */
 export class L2TError extends Error {
   /** Always 'L2TError'. */
   override readonly name = 'L2TError';
   /** Which kind of failure it is. */
   readonly code: ErrorCode;
+  /** The options that the message names, as TypeScript calls them, in its order. */
+  readonly options: readonly string[];
 
-  constructor(code: ErrorCode, message: string | readonly string[], options?: { cause?: unknown }) {
-    super(printableLines(typeof message === 'string' ? [message] : message), options);
+  constructor(code: ErrorCode, message: string | readonly string[], { cause }: { cause?: unknown } = {}) {
+    const lines = printableLines(typeof message === 'string' ? [message] : message);
+    super(spelled(lines), cause === undefined ? undefined : { cause });
     this.code = code;
+    // A message that quotes another error names its options, too, which are spelled already.
+    const quoted = cause instanceof L2TError ? cause.options : [];
+    this.options = [...new Set([...optionsIn(lines), ...quoted])];
   }
 }
 

@@ -143,7 +143,7 @@ const floorOf = (room: string): number => floors.findIndex((rooms) => rooms.incl
 function mayImport(from: string, to: string): boolean {
   const [room, target] = [from, to].map((path) => (path.includes('/') ? (path.split('/')[0] as string) : ''));
   if (to === 'errors.ts') return true;
-  if (from === 'errors.ts') return to === 'system/printable.ts';
+  if (from === 'errors.ts') return ['system/printable.ts', 'options/spelling.ts'].includes(to);
   if (from === 'index.ts') return target !== 'cli' && target !== 'bench';
   if (to === 'index.ts') return false;
   if (room === target || (room === 'native' && target === 'system')) return true;

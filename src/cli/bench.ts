@@ -8,13 +8,13 @@ import { benchRanks, type RanksOptions } from '../bench/ranks.js';
 import { L2TError } from '../errors.js';
 import type { EngineName } from '../native/addon.js';
 import { convolutionNames, engineNames } from '../native/contract/names.js';
-import { defaultOf, flagOf, refused } from '../options/check.js';
+import { defaultOf, refused } from '../options/check.js';
 import { choice, listed, text, whole, yes } from '../options/row.js';
 import { printableJson } from '../system/printable.js';
 import { availableCores } from '../system/threads.js';
 import { formatLayers } from './bench-layers-report.js';
 import { formatBench, formatListing, formatRanks } from './bench-report.js';
-import { addFlags, flagOptions } from './flags.js';
+import { addFlags, flagOptions, labelOf } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { interruptible } from './interrupt.js';
 
@@ -101,7 +101,7 @@ function requireRead(name: BenchCaseName | typeof listingName, given: readonly s
   };
   const useless = given.filter((key) => !isRead(key));
   if (useless.length === 0) return;
-  const list = useless.map(flagOf).join(', ');
+  const list = useless.map(labelOf).join(', ');
   throw new L2TError('INVALID_OPTION', `--case ${name} has no use for ${list}: leave out what it does not read.`);
 }
 
@@ -112,7 +112,7 @@ function requireOnly(
   given: Readonly<Record<string, unknown>>,
   inGroup: boolean,
 ): void {
-  const useless = others.filter((key) => given[key] !== undefined).map(flagOf);
+  const useless = others.filter((key) => given[key] !== undefined).map(labelOf);
   if (useless.length > 0) {
     const list = useless.join(', ');
     throw new L2TError('INVALID_OPTION', `${flag} times the native engine on the CPU: leave out ${list}.`);

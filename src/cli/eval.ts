@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { type EvaluateOptions, type EvaluationResult, evaluate } from '../inference/evaluate.js';
 import { formatTop } from '../inference/top-accuracy.js';
-import { flagNames } from '../networks/checkpoint.js';
 import { required } from '../options/check.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { printableJson, shown } from '../system/printable.js';
@@ -36,7 +35,7 @@ export function register(program: Command): void {
         onNote: progress.note,
       };
       const result = await interruptible((signal) =>
-        evaluate(checkpoint, { ...(options as EvaluateOptions), ...told, signal, group, names: flagNames }),
+        evaluate(checkpoint, { ...(options as EvaluateOptions), ...told, signal, group }),
       ).finally(() => progress.stop());
       if (reports(group)) process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
     });

@@ -10,10 +10,10 @@ import {
 } from '../experiments/experiment.js';
 import type { Plan, PlanControl } from '../experiments/plan.js';
 import { experimentTable } from '../experiments/table.js';
-import { flagOf, isPath, refused } from '../options/check.js';
+import { isPath, refused } from '../options/check.js';
+import { collectCommand } from '../options/command.js';
 import { printable, printableJson } from '../system/printable.js';
-import { shellWord } from '../system/shell.js';
-import { flagOptions, folderToResume, givenFlags } from './flags.js';
+import { flagOptions, folderToResume, givenFlags, labelOf } from './flags.js';
 import { requireNoLauncher } from './group-flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
@@ -85,7 +85,7 @@ function formatPlan({ out, runs, files }: Plan): string {
   const there = printable(out);
   return `${runs.length} runs are planned in ${there}: ${files.join(', ')}
 In that folder, run the lines of runs.txt in any order, anywhere: parallel < runs.txt, or sbatch array.sbatch
-Then make the table, complete or not: l2t-native compare --collect ${printable(shellWord(out))}\n`;
+Then make the table, complete or not: ${printable(collectCommand('compare', out))}\n`;
 }
 
 /** `--collect`: the table, and what it lacks. */
@@ -115,11 +115,11 @@ function requireAlone(
   const beside = [alone, 'json', ...others];
   const first = givenFlags(flags).find(([key]) => !beside.includes(key));
   if (first === undefined) return;
-  const only = [...others, 'json'].map(flagOf);
+  const only = [...others, 'json'].map(labelOf);
   const list = only.length === 1 ? only[0] : `${only.slice(0, -1).join(', ')} and ${only.at(-1)}`;
   throw new L2TError(
     'INVALID_OPTION',
-    `${flagOf(first[0])} cannot accompany --${alone}, which goes on with ${own}: only ${list} can.`,
+    `${labelOf(first[0])} cannot accompany --${alone}, which goes on with ${own}: only ${list} can.`,
   );
 }
 

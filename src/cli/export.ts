@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { flagNames } from '../networks/checkpoint.js';
 import { type ExportOptions, type ExportResult, exportNetwork } from '../networks/export/export.js';
 import { required } from '../options/check.js';
 import { exportSchema } from '../options/schemas.js';
@@ -22,7 +21,7 @@ export function register(program: Command): void {
       required(exportSchema, options, 'to');
       const { warn } = new Progress();
       // Ended by a signal, it ends with the whole file.
-      const given = { ...(options as ExportOptions), onWarning: warn, names: flagNames };
+      const given = { ...(options as ExportOptions), onWarning: warn };
       const result = await interruptible(() => exportNetwork(checkpoint, given));
       process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
     });

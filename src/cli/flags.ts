@@ -12,6 +12,7 @@ import {
   refused,
 } from '../options/check.js';
 import { yamlOptions } from '../options/options-file.js';
+import { named } from '../options/spelling.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
@@ -25,7 +26,7 @@ export function addFlags(command: Command, schema: Schema, defaults = 'Defaults 
   for (const key of Object.keys(schema.shape)) {
     const about = aboutField(schema, key);
     const { value, repeats } = about;
-    const option = new Option(flagWith(key, about), helpOf(about));
+    const option = new Option(flagWith(key, about), helpOf(about, 'flags'));
     // 'n' and 'x' are numbers. Other text stays as it was typed, so that the error message can show it.
     const read = (text: string) => (['n', 'x', '[port]'].includes(value) && isNumber(text) ? Number(text) : text);
     option.argParser((text, before) => (repeats && before !== undefined ? [before, read(text)].flat() : read(text)));
@@ -50,10 +51,13 @@ export const givenFlags = (parsed: Readonly<Record<string, unknown>>): [string, 
 
 const isNumber = (text: string): boolean => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
 
+/** How messages name the option of a flag, which may be one that only the command line has. */
+export const labelOf = (key: string): string => named(key, flagOf(key));
+
 /** The schema's options among those that commander parsed, checked. */
 export function flagOptions<S extends Schema>(schema: S, parsed: Readonly<Record<string, unknown>>): Given<S> {
   const given = givenFlags(parsed).filter(([key]) => key in schema.shape);
-  return checkOptions(schema, Object.fromEntries(given), flagOf);
+  return checkOptions(schema, Object.fromEntries(given), labelOf);
 }
 
 /** The folder given to --resume, if any. */

@@ -1,10 +1,10 @@
 import { stringify } from 'yaml';
 import type { DataSummary, Proposal } from '../experiments/proposal.js';
 import { aboutField, helpOf } from '../options/check.js';
+import { command } from '../options/command.js';
 import { defaultSize } from '../options/networks.js';
 import { transferSchema } from '../options/schemas.js';
 import { counted, printable } from '../system/printable.js';
-import { shellWord } from '../system/shell.js';
 import { duration } from './duration.js';
 
 /** `photos: folder, 10 classes, 400 training and 290 test images, short sides of 400 pixels` */
@@ -28,16 +28,16 @@ export function describeTime({ estimate: { seconds, steps, msPerStep } }: Propos
 const reasons: Readonly<Record<string, (proposal: Proposal) => string>> = {
   sourceNetwork: () => 'what the source holds',
   target: ({ options: { source, targetInit } }) => {
-    if (targetInit !== undefined) return 'what --target-init holds';
+    if (targetInit !== undefined) return 'what targetInit holds';
     return source === undefined
       ? "the paper's target for small images, since there is no source"
       : "the paper's target for such a source and such images";
   },
   width: ({ options: { targetInit, width } }) =>
-    targetInit === undefined || width === 1 ? 'the default' : 'what --target-init has',
+    targetInit === undefined || width === 1 ? 'the default' : 'what targetInit has',
   pairs: ({ options, pairs }) => `the default of ${options.method}; these networks have ${counted(pairs, 'such pair')}`,
   size: ({ options: { target = '', size } }) =>
-    size === defaultSize(target) ? `what ${target} is meant for` : 'what --target-init was trained with',
+    size === defaultSize(target) ? `what ${target} is meant for` : 'what targetInit was trained with',
   batch: ({ estimate, data, options }) => {
     const steps = Math.round(estimate.steps / (options.epochs ?? 1));
     return `the default for ${data.images.train} training images: ${counted(steps, 'step')} an epoch`;
@@ -64,13 +64,13 @@ export function proposalFile(proposal: Proposal, file: string): string {
   const options = Object.entries(proposal.options).map(([key, value]) => {
     const reason = proposal.proposed.includes(key) ? (reasons[key]?.(proposal) ?? 'the default') : undefined;
     return [
-      ...comment(helpOf(aboutField(transferSchema, key))),
+      ...comment(helpOf(aboutField(transferSchema, key), 'TypeScript')),
       ...(reason === undefined ? [] : comment(`Proposed: ${reason}.`)),
       stringify({ [key]: value }, { lineWidth: 0 }).trimEnd(),
     ].join('\n');
   });
   const head = [
-    `# l2t-native transfer --config ${printable(shellWord(file))}`,
+    `# ${printable(command('transfer', '--config', file))}`,
     ...comment(`${describeData(proposal.data)}.`),
     ...comment(
       `The run takes ${describeTime(proposal)}, timed here. This is an estimate: reading images, and testing, are not in it. A smaller width or size, or fewer epochs, take less.`,

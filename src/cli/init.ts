@@ -11,14 +11,15 @@ import {
   startOf,
 } from '../experiments/proposal.js';
 import { loadCheckpoint, networkIn } from '../networks/checkpoint.js';
-import { checkOptions, defaultOf, flagOf, type Given } from '../options/check.js';
+import { checkOptions, defaultOf, type Given } from '../options/check.js';
+import { command } from '../options/command.js';
 import { needsOf } from '../options/methods.js';
 import { defaultSize, type NetworkName, networkNames } from '../options/networks.js';
 import { initSchema, proposeSchema } from '../options/schemas.js';
-import { sourceFlags, targetFlags } from '../run/sources.js';
+import { named } from '../options/spelling.js';
+import { sourceNames, targetNames } from '../run/sources.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable, printableJson } from '../system/printable.js';
-import { shellWord } from '../system/shell.js';
 import { addFlags, flagOptions } from './flags.js';
 import { describeData, describeTime, proposalFile } from './init-file.js';
 import { interruptible } from './interrupt.js';
@@ -58,7 +59,7 @@ async function init(flags: Flags): Promise<void> {
 /** What is there may be somebody's work. */
 function requireNew(out: string): void {
   if (!existsSync(out)) return;
-  throw new L2TError('FILE_ACCESS', `Cannot write ${out}: it exists already: remove it, or choose another --out.`);
+  throw new L2TError('FILE_ACCESS', `Cannot write ${out}: it exists already: remove it, or choose another {out}.`);
 }
 
 function summary(out: string, proposal: Proposal): string {
@@ -68,7 +69,7 @@ function summary(out: string, proposal: Proposal): string {
     printable(describeData(proposal.data)),
     `${proposal.options.method}: ${target}, width ${width}, images of ${size}×${size}, batch ${batch}, ${epochs} epochs${matched}`,
     `${describeTime(proposal)} (an estimate, without reading images and testing)`,
-    `${printable(out)} is written. Next: l2t-native transfer --config ${printable(shellWord(out))}`,
+    `${printable(out)} is written. Next: ${printable(command('transfer', '--config', out))}`,
     '',
   ].join('\n');
 }
@@ -94,10 +95,10 @@ async function completed(given: Options, yes: boolean, control: Control): Promis
 }
 
 function notAsked(missing: readonly string[], yes: boolean): L2TError {
-  const flags = missing.map(flagOf).join(', ');
+  const names = missing.map((key) => `{${key}}`).join(', ');
   const message = yes
-    ? `There is no proposal for ${flags}: give what is missing, or leave out --yes to be asked.`
-    : `There is no terminal to ask at: give ${flags}${missing.includes('target') ? ' (or --yes, to take the proposed target)' : ''}.`;
+    ? `There is no proposal for ${names}: give what is missing, or leave out --yes to be asked.`
+    : `There is no terminal to ask at: give ${names}${missing.includes('target') ? ' (or --yes, to take the proposed target)' : ''}.`;
   return new L2TError('INVALID_OPTION', message);
 }
 
@@ -117,7 +118,7 @@ async function ask(
   const [width, named] = [[given.sourceWidth].flat()[0], [given.sourceNetwork].flat()[0]];
   const askedSource = async (answer: string) => {
     const path = await readable(answer);
-    if (named !== undefined) await requireNetwork(path, { network: named, width, names: sourceFlags });
+    if (named !== undefined) await requireNetwork(path, { network: named, width, names: sourceNames });
     return path;
   };
   const source = missing.includes('source') ? await questions.ask(wanted.source, askedSource) : given.source;
@@ -130,7 +131,7 @@ async function ask(
     missing.includes('source') && given.sourceNetwork === undefined
       ? (held?.network ??
         (await askNetwork(questions, 'sourceNetwork', undefined, async (network) =>
-          requireNetwork(first, { network, width, names: sourceFlags }),
+          requireNetwork(first, { network, width, names: sourceNames }),
         )))
       : undefined;
   const sourceNetwork = given.sourceNetwork ?? asked;
@@ -141,7 +142,7 @@ async function ask(
   const start = await startOf(options);
   const usual = start?.network ?? proposedTarget(sourceSize, found);
   const target = await askNetwork(questions, 'target', usual, async (answer) =>
-    requireNetwork(targetInit, { network: answer, width: given.width ?? start?.width, names: targetFlags }),
+    requireNetwork(targetInit, { network: answer, width: given.width ?? start?.width, names: targetNames }),
   );
   return { ...options, target };
 }
@@ -179,7 +180,7 @@ const requireNetwork = async (
 };
 
 /** An answer, as the flag would be checked. */
-const checked = (key: keyof Options, answer: string) => checkOptions(proposeSchema, { [key]: answer }, flagOf)[key];
+const checked = (key: keyof Options, answer: string) => checkOptions(proposeSchema, { [key]: answer }, named)[key];
 
 async function readable(answer: string): Promise<string> {
   const path = checked('source', answer) as string;

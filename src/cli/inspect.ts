@@ -2,14 +2,13 @@ import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
 import type { PairMetrics } from '../native/addon.js';
 import { describeNetwork } from '../networks/describe.js';
-import { flagOf } from '../options/check.js';
 import { evaluateSchema } from '../options/schemas.js';
 import type { RunSpec, SourceSpec } from '../options/spec.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
 import type { FoundRate } from '../report/run-files.js';
 import { counted, printable, printableJson, shown } from '../system/printable.js';
 import { featureTable } from './feature-table.js';
-import { addFlags, flagOptions } from './flags.js';
+import { addFlags, flagOptions, labelOf } from './flags.js';
 import { type PairCell, pairTable } from './pair-table.js';
 import { table } from './table.js';
 
@@ -38,7 +37,7 @@ function requireNone(folder: string, options: Readonly<Record<string, unknown>>)
   if (first === undefined) return;
   throw new L2TError(
     'INVALID_OPTION',
-    `${flagOf(first)} is for weights files, and ${folder} is a folder: leave it out.`,
+    `${labelOf(first)} is for weights files, and ${folder} is a folder: leave it out.`,
   );
 }
 

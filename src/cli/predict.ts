@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { L2TError } from '../errors.js';
 import { Network } from '../inference/network.js';
-import { flagNames, loadCheckpoint } from '../networks/checkpoint.js';
+import { loadCheckpoint } from '../networks/checkpoint.js';
 import { defaultOf, type Given, required } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { predictSchema } from '../options/schemas.js';
@@ -69,7 +69,7 @@ async function predict(given: readonly string[], flags: Flags, progress: Progres
 async function load({ checkpoint, device, threads, ...options }: Options, progress: Progress): Promise<Network> {
   const { network: name, width, size, strict } = options;
   const path = required(predictSchema, { checkpoint }, 'checkpoint');
-  const said = { network: name, width, size, strict, names: flagNames, onWarning: progress.warn };
+  const said = { network: name, width, size, strict, onWarning: progress.warn };
   const network = Network.from(await loadCheckpoint(path, said), { device, threads });
   threadsWarning(threads, network.device).forEach(progress.warn);
   return network;

@@ -1,5 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { StepEvent } from '../native/addon.js';
+import { spelled } from '../options/spelling.js';
 import { enoughToSelect, type RateEvent, type RunEpochEvent, type RunEvent, type StartEvent } from '../run/events.js';
 import { counted, printable } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
@@ -17,7 +18,7 @@ export class Progress {
     private readonly label = '',
   ) {}
 
-  readonly warn = (message: string): void => this.note(`warning: ${message}`);
+  readonly warn = (message: string): void => this.note(`warning: ${spelled(message)}`);
 
   readonly note = (text: string): void => {
     this.stop();

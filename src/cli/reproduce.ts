@@ -11,12 +11,12 @@ import {
   reproduce,
   resumeReproduction,
 } from '../experiments/reproduce.js';
-import { defaultOf, flagOf } from '../options/check.js';
+import { defaultOf } from '../options/check.js';
 import { reproduceSchema } from '../options/schemas.js';
 import { printableJson, printableLines } from '../system/printable.js';
 import { duration } from './duration.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
-import { addFlags, givenFlags, mergedOptions } from './flags.js';
+import { addFlags, givenFlags, labelOf, mergedOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { table } from './table.js';
 
@@ -69,7 +69,7 @@ function requireName(name: string | undefined): string {
 async function showList(name: string | undefined, { json, ...flags }: ExperimentFlags): Promise<void> {
   const [first] = givenFlags(flags).find(([key]) => key !== 'list') ?? [];
   if (first !== undefined) {
-    throw new L2TError('INVALID_OPTION', `--list only shows what there is: leave out ${flagOf(first)}.`);
+    throw new L2TError('INVALID_OPTION', `--list only shows what there is: leave out ${labelOf(first)}.`);
   }
   const all = name === undefined ? await presets() : [await presetNamed(name, ['compare', 'curve', 'pretrain'])];
   process.stdout.write(json ? `${printableJson(all)}\n` : `${all.map(describe).join('\n\n')}\n`);

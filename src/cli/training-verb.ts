@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
 import { formatTop } from '../inference/top-accuracy.js';
-import { flagOf } from '../options/check.js';
 import type { RunRecord } from '../options/run-record.js';
 import { resumeAs, resumeSchema } from '../run/resume.js';
 import type { Run, RunControl, RunResult } from '../run/run.js';
 import { printable, printableJson } from '../system/printable.js';
-import { flagOptions, folderToResume } from './flags.js';
+import { flagOptions, folderToResume, labelOf } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
@@ -68,7 +67,7 @@ function requireAlone(command: Command): void {
   const [first] = given as [string];
   throw new L2TError(
     'INVALID_OPTION',
-    `${flagOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --live, --json, --timeout and --no-group can.`,
+    `${labelOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --live, --json, --timeout and --no-group can.`,
   );
 }
 

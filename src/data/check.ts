@@ -4,6 +4,7 @@ import { aListingListener, aProgressListener, aSignal, takeOptions } from '../op
 import { required, type Written } from '../options/check.js';
 import { type SplitName, splitNames } from '../options/datasets.js';
 import { dataCheckSchema } from '../options/schemas.js';
+import { spelled } from '../options/spelling.js';
 import { isLimitError } from '../system/limits.js';
 import { median } from '../system/statistics.js';
 import { countPerClass, type Dataset } from './dataset.js';
@@ -108,7 +109,7 @@ export async function checkData(given: DataCheckOptions = {}): Promise<DataRepor
     data,
     signal: control.signal,
     onListed: control.onListed,
-    onWarning: (message) => warnings.push(message),
+    onWarning: (message) => warnings.push(spelled(message)),
   });
   const start = performance.now();
   const decoded = await decodeEvery(dataset, control);

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
-import { flagOf } from '../options/check.js';
 import { differences, read } from '../options/spec.js';
 import { type RunData, readRunData } from '../report/run-data.js';
 import { readFailure, recordName } from '../report/run-files.js';
@@ -169,7 +168,9 @@ class Finder {
 
   /** @throws L2TError INVALID_RUN if it is a run of other options, sources or images than the plan's. */
   #requirePlanned({ folder, record }: RunData, entry: Entry, seed: number): void {
-    const flags = differences(record.spec, read({ ...entry.options, seed }), { ignorePaths: true }).map(flagOf);
+    const flags = differences(record.spec, read({ ...entry.options, seed }), { ignorePaths: true }).map(
+      (name) => `{${name}}`,
+    );
     const hashes = Object.values(this.plan.sources);
     const { size, sources } = record.spec;
     const { split, data, sources: weights } = record.found;

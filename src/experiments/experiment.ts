@@ -14,7 +14,8 @@ import {
   requirePath,
   takeOptions,
 } from '../options/arguments.js';
-import { absolutePath, defaultOf, flagOf, type Given, required, type Written } from '../options/check.js';
+import { absolutePath, defaultOf, type Given, required, type Written } from '../options/check.js';
+import { collectCommand, resumeCommand } from '../options/command.js';
 import { requireComputable } from '../options/consistent.js';
 import { defaultBatch, defaultSize } from '../options/networks.js';
 import { yamlOptions } from '../options/options-file.js';
@@ -30,7 +31,6 @@ import { type CheckedTransferOptions, type TransferOptions, transfer } from '../
 import { makeFolder, readText, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
 import { parseJson } from '../system/json.js';
-import { shellWord } from '../system/shell.js';
 import { defaultThreads } from '../system/threads.js';
 import { conclusionsOf } from './conclusions.js';
 import { type Entry, type ExperimentOptions, folderName, titleOf } from './entries.js';
@@ -154,9 +154,9 @@ export async function resumeExperiment<O extends ExperimentOptions>(
   if (!holdsExperiment(kind.verb, out)) {
     const other = kind.verb === 'compare' ? 'curve' : 'compare';
     const problem = existsSync(join(out, planName))
-      ? `holds a plan: run the lines of its ${runsName}, then l2t-native ${kind.verb} --collect ${shellWord(out)}`
+      ? `holds a plan: run the lines of its ${runsName}, then ${collectCommand(kind.verb, out)}`
       : holdsExperiment(other, out)
-        ? `was begun by l2t-native ${other}: l2t-native ${other} --resume ${shellWord(out)} goes on with it`
+        ? `was begun by l2t-native ${other}: ${resumeCommand(other, out)} goes on with it`
         : `holds no experiment: there is no ${optionsFile(kind, out)}`;
     throw new L2TError('INVALID_RUN', `${out} ${problem}.`);
   }
@@ -186,7 +186,7 @@ async function requirePlanned(folder: string, planned: CheckedTransferOptions): 
   const file = join(folder, recordName);
   if (!existsSync(file)) return;
   const { spec } = parseRecord(await readText(file), file);
-  const flags = differences(spec, read(planned), { ignorePaths: true }).map(flagOf);
+  const flags = differences(spec, read(planned), { ignorePaths: true }).map((name) => `{${name}}`);
   if (flags.length === 0) return;
   throw new L2TError(
     'INVALID_RUN',
@@ -352,6 +352,6 @@ function unlessDiverged(
 /** Makes the message of an abort name the experiment, not the run in it. */
 function interrupted({ verb }: { readonly verb: string }, out: string, error: unknown): unknown {
   if (!(error instanceof L2TError) || error.code !== 'ABORTED') return error;
-  const message = `The experiment was interrupted; all is saved. Continue it with: l2t-native ${verb} --resume ${shellWord(out)}`;
+  const message = `The experiment was interrupted; all is saved. Continue it with: ${resumeCommand(verb, out)}`;
   return new L2TError('ABORTED', message, { cause: error.cause });
 }

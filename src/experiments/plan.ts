@@ -5,13 +5,12 @@ import * as z from 'zod';
 import { formatSplit } from '../data/split-file.js';
 import { L2TError } from '../errors.js';
 import { aListingListener, aMessageListener, aSignal, requirePath } from '../options/arguments.js';
-import { checkOptions, defaultOf, flagOf } from '../options/check.js';
-import { commandLine, flagWords } from '../options/command.js';
+import { checkOptions, defaultOf } from '../options/check.js';
+import { collectCommand, commandInLine, flagWords, planCommand, resumeCommand } from '../options/command.js';
 import { requireComputable } from '../options/consistent.js';
 import { compareSchema, transferSchema } from '../options/schemas.js';
 import { parseYaml } from '../options/yaml.js';
 import { makeFolder, readText, writeFileAtomic } from '../system/files.js';
-import { shellWord } from '../system/shell.js';
 import { type Entry, type ExperimentOptions, folderName, mapPaths } from './entries.js';
 import { alone, type ExperimentControl, holdsExperiment, splitName } from './experiment.js';
 import { type Checking, type ExperimentKind, planName, prepare, runsName } from './prepare.js';
@@ -52,7 +51,7 @@ export async function planExperiment<O extends ExperimentOptions>(
   if (refused !== undefined) {
     throw new L2TError(
       'INVALID_OPTION',
-      `${flagOf(refused)} cannot accompany --plan, whose runs begin elsewhere, each in its own folder below ${out}: leave it out.`,
+      `{${refused}} cannot accompany a plan, whose runs begin elsewhere, each in its own folder below ${out}: leave it out.`,
     );
   }
   requireFreeOfRuns(kind.entries(given as unknown as O), given as ExperimentOptions, out);
@@ -103,14 +102,17 @@ function requireFreeOfRuns(entries: readonly Entry[], options: ExperimentOptions
     existsSync(join(out, name)),
   );
   if (there === undefined) return;
-  throw new L2TError('INVALID_RUN', `${out} holds an experiment already (${there}): choose another folder for --plan.`);
+  throw new L2TError(
+    'INVALID_RUN',
+    `${out} holds an experiment already (${there}): choose another folder for the plan.`,
+  );
 }
 
 /** The command of one run. */
 function lineOf(entry: Entry, seed: number, out: string): string {
   const options = mapPaths(entry.options, (path) => fromFolder(out, path));
   const words = flagWords(transferSchema, { ...options, seed, out: folderName(entry, seed) });
-  return commandLine(['l2t-native', 'transfer', '--resume-or-start', ...words]);
+  return commandInLine('transfer', ['--resume-or-start', ...words]);
 }
 
 /** A path below the folder relative to it, any other absolute. */
@@ -181,7 +183,7 @@ function formatPlan(
     sources: Object.fromEntries(Object.entries(sources).map(([path, hash]) => [located(path), hash])),
     options: mapPaths(options, located),
   });
-  return `# Written by --plan. Its runs are the lines of ${runsName}; l2t-native ${verb} --collect makes the table.\n${text}`;
+  return `# The plan of an experiment. Its runs are the lines of ${runsName}; ${collectCommand(verb, '.')} makes the table.\n${text}`;
 }
 
 /** @throws L2TError INVALID_RUN, FILE_ACCESS. */
@@ -190,8 +192,8 @@ export async function readPlan(folder: string): Promise<ReadPlan> {
   if (!existsSync(file)) {
     const begun = (['compare', 'curve'] as const).find((verb) => holdsExperiment(verb, folder));
     const problem = begun
-      ? `was begun by l2t-native ${begun}, in one process: l2t-native ${begun} --resume ${shellWord(folder)} goes on with it`
-      : `holds no plan: there is no ${file}. Write one with l2t-native compare --plan ${shellWord(folder)}`;
+      ? `was begun by l2t-native ${begun}, in one process: ${resumeCommand(begun, folder)} goes on with it`
+      : `holds no plan: there is no ${file}. Write one with ${planCommand('compare', folder)}`;
     throw new L2TError('INVALID_RUN', `${folder} ${problem}.`);
   }
   const text = await readText(file);

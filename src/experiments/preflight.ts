@@ -10,7 +10,7 @@ import { describeNetwork } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { requireValidation } from '../options/consistent.js';
 import { read, type SpecDraft } from '../options/spec.js';
-import { loadSources, sourceFlags, targetFlags } from '../run/sources.js';
+import { loadSources, sourceNames, targetNames } from '../run/sources.js';
 import type { Entry } from './entries.js';
 
 /** What all runs of an experiment share. */
@@ -85,6 +85,6 @@ async function checkSources(
 async function readStart(path: string, { label, options }: Entry, known: Map<string, Checkpoint>) {
   if (known.has(path)) return;
   const { target, width, size, strict } = options;
-  const names = label === 'finetune-source' ? sourceFlags : targetFlags;
+  const names = label === 'finetune-source' ? sourceNames : targetNames;
   known.set(path, await loadCheckpoint(path, { network: target, width, size, strict, names }));
 }

@@ -9,6 +9,7 @@ import { reaching } from '../data/reading.js';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import { checkOptions, type Given, paperOptions, refused, required } from '../options/check.js';
+import { command } from '../options/command.js';
 import { layouts } from '../options/datasets.js';
 import { defaultBatch, defaultSize, type NetworkName, networkNames } from '../options/networks.js';
 import { compareSchema, curveSchema, pretrainSchema } from '../options/schemas.js';
@@ -113,9 +114,9 @@ export async function presetNamed(name: string, verbs: readonly Preset['verb'][]
   if (verbs.includes(preset.verb)) return preset;
   const other =
     preset.verb === 'pretrain'
-      ? `trains a source: l2t-native pretrain --preset ${name}`
-      : `is an experiment: l2t-native reproduce ${name}`;
-  throw new L2TError('INVALID_OPTION', `The preset ${name} ${other} --data DIR.`);
+      ? `trains a source: ${command('pretrain', '--preset', name, '--data', 'DIR')}`
+      : `is an experiment: ${command('reproduce', name, '--data', 'DIR')}`;
+  throw new L2TError('INVALID_OPTION', `The preset ${name} ${other}.`);
 }
 
 /**

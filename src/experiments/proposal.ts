@@ -16,7 +16,7 @@ import { defaultBatch, defaultSize, type NetworkName, paperTarget } from '../opt
 import { oneOrList } from '../options/row.js';
 import { proposeSchema, transferSchema } from '../options/schemas.js';
 import { listSources } from '../options/spec.js';
-import { loadSources, targetFlags } from '../run/sources.js';
+import { loadSources, targetNames } from '../run/sources.js';
 import type { TransferOptions } from '../run/transfer.js';
 import { median } from '../system/statistics.js';
 import { type EntryEstimate, estimate } from './estimate.js';
@@ -119,7 +119,7 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
     await loadCheckpoint(options.targetInit, {
       network: target,
       width,
-      names: targetFlags,
+      names: targetNames,
       onWarning: control.onWarning,
     });
   }

@@ -9,7 +9,7 @@ import type { Fact } from '../group/facts.js';
 import { type Group, inGroup } from '../group/group.js';
 import { aGroup, type GroupOptions } from '../group/options.js';
 import type { NamedTensor } from '../native/addon.js';
-import { type Checkpoint, type CheckpointOptions, optionNamesControl, readCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, readCheckpoint } from '../networks/checkpoint.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import {
   aListingListener,
@@ -20,7 +20,7 @@ import {
   requirePath,
   takeBeforeJoining,
 } from '../options/arguments.js';
-import { flagOf, type Given, required, type Written } from '../options/check.js';
+import { type Given, required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { defaultTop } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
@@ -47,8 +47,6 @@ export type EvaluateOptions = Written<typeof evaluateSchema, 'data'> & {
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Called with a message if the images to evaluate come from the split of the checkpoint's run. */
   readonly onNote?: ((message: string) => void) | undefined;
-  /** The names that messages use for the options that say how to read the checkpoint. */
-  readonly names?: CheckpointOptions['names'] | undefined;
 };
 
 /** How well a network classifies a set of images. */
@@ -87,7 +85,6 @@ const controls = {
   onProgress: aProgressListener,
   onWarning: aMessageListener,
   onNote: aMessageListener,
-  names: optionNamesControl,
 };
 
 /**
@@ -104,9 +101,9 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
     typeof checkpoint === 'string' ? requirePath(checkpoint, 'The checkpoint') : checkpoint,
   );
   return inGroup(control.group, control.signal, async (group) => {
-    const { signal, names } = control;
+    const { signal } = control;
     const listeners = group.first ? control : {};
-    const context = { ...listeners, signal, names, group };
+    const context = { ...listeners, signal, group };
     const prepared = await group.agree(
       () => prepare(subject(), options(), context),
       ({ facts }) => facts,
@@ -116,7 +113,7 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
 }
 
 type Listeners = Pick<EvaluateOptions, 'onListed' | 'onProgress' | 'onWarning' | 'onNote'>;
-type Context = Listeners & Pick<EvaluateOptions, 'signal' | 'names'> & { readonly group: Group };
+type Context = Listeners & Pick<EvaluateOptions, 'signal'> & { readonly group: Group };
 
 /** What is evaluated, and how. */
 interface Subject {
@@ -135,11 +132,11 @@ interface Subject {
 async function prepare(
   checkpoint: string | Checkpoint,
   options: Given<typeof evaluateSchema>,
-  { signal, onListed, onWarning, onNote, names, group }: Context,
+  { signal, onListed, onWarning, onNote, group }: Context,
 ): Promise<Subject> {
   const data = required(evaluateSchema, options, 'data');
   const { network, width, size, strict, classes, split, device = 'auto', threads = group.threads } = options;
-  const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, names, onWarning });
+  const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, onWarning });
   const inference = new Inference(loaded, { size, device: group.device(device).device, threads });
   const listing = { signal, onListed };
   for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);
@@ -162,7 +159,7 @@ async function prepare(
   const { batch = evaluationBatch(inference.size) } = options;
   const shared = (): Fact[] => [
     ...(['split', 'top', 'batch', 'size'] as const).map((key) => ({
-      what: flagOf(key),
+      what: `{${key}}`,
       value: options[key],
       code: 'INVALID_OPTION' as const,
     })),
@@ -251,7 +248,7 @@ function topOf(given: number | undefined, classes: number): number | undefined {
   if (given < classes) return given;
   throw new L2TError(
     'INVALID_OPTION',
-    `--top ${given} counts every image as right, because the network has ${classes} classes: give a smaller number.`,
+    `{top=${given}} counts every image as right, because the network has ${classes} classes: give a smaller number.`,
   );
 }
 
@@ -291,7 +288,7 @@ function classesOf(
       .join(', ');
     throw new L2TError(
       'INVALID_DATA',
-      `${folder} has the class '${shown(unknown)}', which the checkpoint does not know (it knows ${known}${classNames.length > 10 ? ', …' : ''}): choose known ones with --classes.`,
+      `${folder} has the class '${shown(unknown)}', which the checkpoint does not know (it knows ${known}${classNames.length > 10 ? ', …' : ''}): choose known ones with {classes}.`,
     );
   }
   return { classNames, indices: present.map((name) => index.get(name) as number) };

@@ -60,7 +60,7 @@ export interface CheckpointOptions {
   readonly size?: number | undefined;
   /** If true, entries that the network does not have are an error, not a warning. */
   readonly strict?: boolean | undefined;
-  /** How messages call the options; by default 'the option network' and so on. */
+  /** The options that messages name, where they are not those of this call: '{target}' for '{network}'. */
   readonly names?: OptionNames | undefined;
   /** Called with a message for each problem that does not stop the loading. */
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -75,13 +75,8 @@ export const optionNamesControl = anObject<OptionNames>('an object with the stri
   strict: 'string',
 });
 
-const optionNames: OptionNames = {
-  network: 'the option network',
-  width: 'the option width',
-  strict: 'the option strict',
-};
-/** The names of these options on the command line, for verbs that use the usual flags. */
-export const flagNames: OptionNames = { network: '--network', width: '--width', strict: '--strict' };
+/** The options as messages name them (options/spelling.ts). */
+export const checkpointNames: OptionNames = { network: '{network}', width: '{width}', strict: '{strict}' };
 
 /**
  * Reads a checkpoint. A safetensors file of this package describes its network completely. For other safetensors files
@@ -104,11 +99,11 @@ export async function loadCheckpoint(path: string, given: CheckpointOptions = {}
  */
 export async function readCheckpoint(given: string | Checkpoint, options: CheckpointOptions): Promise<Checkpoint> {
   if (typeof given === 'string') return loadCheckpoint(given, options);
-  const { network: name, width, strict, size, names = optionNames } = options;
+  const { network: name, width, strict, size, names = checkpointNames } = options;
   if ((name ?? width ?? strict) !== undefined) {
     throw new L2TError(
       'INVALID_OPTION',
-      'network, width and strict say how a file is read: a checkpoint in memory needs none.',
+      '{network}, {width} and {strict} say how a file is read: a checkpoint in memory needs none.',
     );
   }
   const checkpoint = ownCheckpoint(given, "a path, or a run's result.network", names);
@@ -116,7 +111,7 @@ export async function readCheckpoint(given: string | Checkpoint, options: Checkp
 }
 
 /** A copy of a caller's checkpoint, checked: the caller may change the original while the copy is in use. */
-function ownCheckpoint(given: unknown, allowed?: string, names = optionNames): Checkpoint {
+function ownCheckpoint(given: unknown, allowed?: string, names = checkpointNames): Checkpoint {
   const checkpoint = requireCheckpoint(given, allowed);
   const { network } = checkpoint;
   const copies = guarded('The checkpoint', () =>
@@ -134,7 +129,7 @@ function tensorsOf(network: Checkpoint['network']) {
 
 export function toCheckpoint({ tensors, metadata }: Weights, path: string, options: CheckpointOptions): Checkpoint {
   const said = describedBy(metadata, path);
-  const names = options.names ?? optionNames;
+  const names = options.names ?? checkpointNames;
   const wanted = options.network && (networkNamed(options.network) as NetworkName);
   refuseTimm(tensors, path, wanted);
   const held = said?.network ?? networkOf(tensors, options.width ?? 1);

@@ -1,11 +1,14 @@
 import type * as z from 'zod';
 import { aboutField, absolutePath, anyPath, checkOptions, type Given, isPath, refused } from './check.js';
 import { guarded } from './guarded.js';
+import { spelled } from './spelling.js';
 
 /** An argument that only the API has, not the command line or YAML: what it must be, and a test for it. */
 export interface Control<T> {
   readonly allowed: string;
   readonly is: (value: unknown) => value is T;
+  /** What is called in place of the argument. */
+  wrap?(value: T): T;
 }
 
 function has(value: unknown, kinds: Readonly<Record<string, string>>): boolean {
@@ -31,7 +34,10 @@ export const aSignal: Control<AbortSignal> = {
 };
 
 /** Listeners: for a message; for progress, `done` of `total`; for the number of folder entries looked at so far. */
-export const aMessageListener = aFunction<(message: string) => void>();
+export const aMessageListener: Control<(message: string) => void> = {
+  ...aFunction<(message: string) => void>(),
+  wrap: (listener) => (message) => listener(spelled(message)),
+};
 export const aProgressListener = aFunction<(done: number, total: number) => void>();
 export const aListingListener = aFunction<(entries: number) => void>();
 
@@ -100,12 +106,12 @@ function takeControls<C extends Controls>(
 ): { rest: Record<string, unknown>; control: Taken<C> } {
   const own = given === undefined ? {} : copyOf(given, 'The options argument', 'an object of options');
   const taken: Record<string, unknown> = {};
-  for (const [key, { allowed, is }] of Object.entries(controls)) {
+  for (const [key, { allowed, is, wrap }] of Object.entries(controls)) {
     const value = own[key];
     delete own[key];
     if (value === undefined) continue;
     if (!guarded(`Option ${key}`, () => is(value))) throw refused(`Option ${key}`, value, allowed);
-    taken[key] = value;
+    taken[key] = wrap ? wrap(value) : value;
   }
   return { rest: own, control: taken as Taken<C> };
 }

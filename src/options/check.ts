@@ -4,7 +4,10 @@ import type * as z from 'zod';
 import { L2TError } from '../errors.js';
 import type { Marks } from './marks.js';
 import type { OptionHelp } from './option-help.js';
+import { flagOf, named, type Spelling, spelled } from './spelling.js';
 import { didYouMean } from './suggest.js';
+
+export { flagOf };
 
 /**
  * Describes an option. `allowed` ends the sentence "it must be …"; `value` is what help shows after the flag. An option
@@ -51,14 +54,17 @@ export const namesOf = (allowed: string): readonly string[] =>
 /** Does it take several of its names, separated by commas? */
 export const takesSome = (allowed: string): boolean => allowed.startsWith('some of ');
 
-/** The help text of an option: its purpose, its default in parentheses, and the allowed values. */
-export function helpOf(about: About): string {
+/**
+ * The help text of an option: its purpose, its default in parentheses, and the allowed values. `spelling`: how it names
+ * other options.
+ */
+export function helpOf(about: About, spelling: Spelling): string {
   const { allowed, value } = about;
   const usual = literalDefault(about);
   const help = usual === undefined || value === '' ? about.help : `${about.help} (${written(usual)})`;
   // The placeholder (<n>, <x>, <dir>) shows the type already.
   const range = allowed.replace(/^a (whole )?number /, '');
-  return value === '' || allowed === anyPath ? help : `${help}; ${range}`;
+  return spelled(value === '' || allowed === anyPath ? help : `${help}; ${range}`, spelling);
 }
 
 /** The value where none is given; undefined if there is none, or if it depends on other options. */
@@ -84,9 +90,6 @@ export const paperOptions = (schema: Schema): Record<string, number | string> =>
 
 export const aboutField = (schema: Schema, key: string): About => schema.shape[key]?.meta() as About;
 
-/** `weightDecay` → `--weight-decay`. */
-export const flagOf = (key: string): string => `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-
 /** The flag that gives the option: `--no-report` for a switch that is on by default. */
 export const longFlagOf = (key: string, about: About): string =>
   about.default === true ? flagOf(key).replace('--', '--no-') : flagOf(key);
@@ -99,7 +102,7 @@ export const longFlagOf = (key: string, about: About): string =>
 export function checkOptions<S extends Schema>(
   schema: S,
   given: Readonly<Record<string, unknown>>,
-  label: (key: string) => string = (key) => `Option ${key}`,
+  label: (key: string) => string = (key) => `Option ${named(key)}`,
 ): Given<S> {
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const parsed = schema.partial().safeParse(present);
@@ -145,5 +148,5 @@ export function required<S extends Schema, K extends keyof Given<S> & string>(
   const value = given[key];
   if (value !== undefined && value !== null) return value;
   const { allowed, help } = aboutField(schema, key);
-  throw new L2TError('INVALID_OPTION', `${flagOf(key)} is missing (${help}): it must be ${allowed}.`);
+  throw new L2TError('INVALID_OPTION', `${named(key)} is missing (${help}): it must be ${allowed}.`);
 }

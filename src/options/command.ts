@@ -26,12 +26,26 @@ function wordsOf(schema: Schema, key: string, value: unknown): string[] {
 const withValue = (flag: string, value: string): string[] =>
   value.startsWith('-') ? [`${flag}=${value}`] : [flag, value];
 
+/** A command of this package, as one line for a shell. */
+export const command = (verb: string, ...words: readonly string[]): string =>
+  ['l2t-native', verb, ...words].map(shellWord).join(' ');
+
+/** The command that continues what was interrupted in a folder. */
+export const resumeCommand = (verb: string, folder: string): string => command(verb, ...withValue('--resume', folder));
+
+/** The command that plans an experiment into a folder. */
+export const planCommand = (verb: string, folder: string): string => command(verb, ...withValue('--plan', folder));
+
+/** The command that makes the table of a planned experiment. */
+export const collectCommand = (verb: string, folder: string): string =>
+  command(verb, ...withValue('--collect', folder));
+
 /**
- * A command as one line for a shell.
+ * The same as `command`, for a file with one command in each line.
  * @throws L2TError INVALID_OPTION if a word holds a line break.
  */
-export function commandLine(words: readonly string[]): string {
+export function commandInLine(verb: string, words: readonly string[]): string {
   const broken = words.find((word) => /[\n\r]/.test(word));
-  if (broken === undefined) return words.map(shellWord).join(' ');
+  if (broken === undefined) return command(verb, ...words);
   throw new L2TError('INVALID_OPTION', `${broken} holds a line break, but each run is one line: rename it.`);
 }

@@ -1,5 +1,5 @@
 import { L2TError } from '../errors.js';
-import { type About, defaultOf, flagOf, type Given, required } from './check.js';
+import { type About, defaultOf, type Given, required } from './check.js';
 import type { Needs } from './marks.js';
 import { isRead, needsOf } from './methods.js';
 import { transferSchema } from './schemas.js';
@@ -28,7 +28,7 @@ export function requireConsistent(given: GivenOptions): void {
   if (given.splitFile !== undefined && other !== undefined) {
     throw new L2TError(
       'INVALID_OPTION',
-      `${flagOf(other)} cannot accompany --split-file, which names the images by their places in the whole data set.`,
+      `{${other}} cannot accompany {splitFile}, which names the images by their places in the whole data set.`,
     );
   }
   requireValidation(given, given.validation !== 0);
@@ -44,20 +44,20 @@ function requireFitting(given: GivenOptions): void {
   const needs = needsOf(method);
   const useless = uselessOptions(needs).filter((name) => given[name] !== undefined);
   if (useless.length > 0) {
-    const flags = useless.map(flagOf).join(', ');
-    const hint = needs.start && given.source !== undefined ? ' (It starts from --target-init.)' : '';
+    const names = useless.map((name) => `{${name}}`).join(', ');
+    const hint = needs.start && given.source !== undefined ? ' (It starts from {targetInit}.)' : '';
     throw new L2TError(
       'INVALID_OPTION',
-      `Method ${method} has no use for ${flags}: leave out what it does not read.${hint}`,
+      `Method ${method} has no use for ${names}: leave out what it does not read.${hint}`,
     );
   }
   if (needs.source && !needs.pairs && [given.source].flat().length > 1) {
-    throw new L2TError('INVALID_OPTION', `Method ${method} learns from one source: give --source once.`);
+    throw new L2TError('INVALID_OPTION', `Method ${method} learns from one source: give {source} once.`);
   }
   if (!needs.start) return;
   required(transferSchema, given, 'targetInit');
   if ([given.sourceLicence].flat().length > 1) {
-    throw new L2TError('INVALID_OPTION', `Method ${method} starts from one network: give --source-licence once.`);
+    throw new L2TError('INVALID_OPTION', `Method ${method} starts from one network: give {sourceLicence} once.`);
   }
 }
 
@@ -71,11 +71,11 @@ export function requireValidation(options: Validation, validates: boolean): void
   const none = holdsNone(options);
   const advice =
     options.splitFile === undefined
-      ? 'hold some out with --validation 0.1'
-      : 'name some in the list validation of --split-file';
+      ? 'hold some out with {validation=0.1}'
+      : 'name some in the list validation of {splitFile}';
   throw new L2TError(
     'INVALID_OPTION',
-    `${flagOf(first)} needs validation images, and ${none ?? `this run has none: ${advice}`}, or leave ${flagOf(first)} out.`,
+    `{${first}} needs validation images, and ${none ?? `this run has none: ${advice}`}, or leave {${first}} out.`,
   );
 }
 
@@ -87,7 +87,7 @@ export const validationWarning = (options: Validation, validates: boolean): stri
 const holdsNone = ({ validation }: Validation): string | undefined =>
   validation === undefined || validation === 0
     ? undefined
-    : `--validation ${validation} holds out no image, because no class has so many: give a whole number of images a class, such as --validation 1`;
+    : `{validation=${validation}} holds out no image, because no class has so many: give a whole number of images a class, such as {validation=1}`;
 
 /** Refuses what the device or the engine cannot compute, or not in several processes. */
 export function requireComputable(
@@ -100,29 +100,29 @@ export function requireComputable(
   ranks: number,
 ): void {
   if (ranks > 1 && (engine === 'autograd' || precision === 'bf16')) {
-    const flag = engine === 'autograd' ? '--engine autograd' : '--precision bf16';
+    const which = engine === 'autograd' ? '{engine=autograd}' : '{precision=bf16}';
     throw new L2TError(
       'INVALID_OPTION',
-      `${flag} computes in one process, and this run has ${ranks}: leave it out, or give --no-group.`,
+      `${which} computes in one process, and this run has ${ranks}: leave it out, or compute alone.`,
     );
   }
   const onCpu = device === 'cpu';
   if (convolution === 'winograd' && !(engine === 'native' && onCpu)) {
     throw new L2TError(
       'INVALID_OPTION',
-      "--convolution winograd is the native engine's on a CPU: use --engine native and --device cpu, or --convolution auto.",
+      "{convolution=winograd} is the native engine's on a CPU: use {engine=native} and {device=cpu}, or {convolution=auto}.",
     );
   }
   if (precision !== 'float32' && onCpu) {
     throw new L2TError(
       'INVALID_OPTION',
-      `--precision ${precision} is a GPU's, and this run is on the CPU, which computes in float32: leave it out.`,
+      `{precision=${precision}} is a GPU's, and this run is on the CPU, which computes in float32: leave it out.`,
     );
   }
   if (precision === 'bf16' && !(engine === 'native' && convolution === 'auto')) {
     throw new L2TError(
       'INVALID_OPTION',
-      "--precision bf16 is the native engine's: use --engine native and --convolution auto.",
+      "{precision=bf16} is the native engine's: use {engine=native} and {convolution=auto}.",
     );
   }
 }

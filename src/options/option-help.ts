@@ -103,7 +103,7 @@ export interface OptionHelp {
   readonly distillationWeight?: unknown;
   /** temperature of the softmax in lwf's distillation loss (2); above 0 and at most 1000 */
   readonly temperature?: unknown;
-  /** weight of the distance to --target-init in l2-sp (0.1); from 0 to 1000000 */
+  /** weight of the distance to targetInit in l2-sp (0.1); from 0 to 1000000 */
   readonly l2SpAlpha?: unknown;
   /** weight decay of the new last layer in l2-sp (0.01); from 0 to 1000000 */
   readonly l2SpBeta?: unknown;
@@ -119,7 +119,7 @@ export interface OptionHelp {
   readonly seeds?: unknown;
   /** make the report of each run, too, not of the whole alone */
   readonly reportRuns?: unknown;
-  /** runs side by side (as many as have their --threads in cores, and memory; 1 on a GPU); from 1 to 64 */
+  /** runs side by side (as many as have their threads in cores, and memory; 1 on a GPU); from 1 to 64 */
   readonly parallel?: unknown;
   /** the checkpoint's network, where it does not say; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2 */
   readonly network?: unknown;
@@ -145,6 +145,6 @@ export interface OptionHelp {
   readonly seed?: unknown;
   /** of several processes: batch norm takes its statistics over the whole batch, as one process does (global), or over the part of each process, which is another result, but faster on a slow network (local) (global); one of global, local */
   readonly batchNorm?: unknown;
-  /** the preset's pretrained source: safetensors or .pth; once for each source, in the order of --list */
+  /** the preset's pretrained source: safetensors or .pth; once for each source, in the order of l2t-native reproduce --list */
   readonly sourceWeights?: unknown;
 }

@@ -279,7 +279,7 @@ export const compareSchema = transferSchema.omit({ method: true, pairs: true, se
   ),
   seeds: whole(1, 100, 'runs of each method, with seeds 0, 1, …', { default: 3 }),
   reportRuns: yes('make the report of each run, too, not of the whole alone'),
-  parallel: whole(1, 64, 'runs side by side (as many as have their --threads in cores, and memory; 1 on a GPU)'),
+  parallel: whole(1, 64, 'runs side by side (as many as have their {threads} in cores, and memory; 1 on a GPU)'),
 });
 
 /** Options of `curve`: those of `compare`, with several numbers of images per class. */
@@ -294,7 +294,10 @@ export const curveSchema = compareSchema.extend({
 /** Options of `reproduce`, which override those of the preset. */
 export const reproduceSchema = curveSchema.omit({ source: true, targetInit: true }).extend({
   sourceWeights: repeated(
-    path('file', "the preset's pretrained source: safetensors or .pth; once for each source, in the order of --list"),
+    path(
+      'file',
+      "the preset's pretrained source: safetensors or .pth; once for each source, in the order of l2t-native reproduce --list",
+    ),
   ),
 });
 

@@ -1,7 +1,7 @@
 import { resolve as absolute } from 'node:path';
 import type * as z from 'zod';
 import { L2TError } from '../errors.js';
-import { type About, anyPath, flagOf, type Given, required } from './check.js';
+import { type About, anyPath, type Given, required } from './check.js';
 import { methodIn, requireConsistent, rows } from './consistent.js';
 import type { Marks, RowFacts, RowSpec, Scope } from './marks.js';
 import { isRead, needsOf, type SettingName } from './methods.js';
@@ -137,7 +137,7 @@ function frozen<T extends { readonly sources: readonly object[] }>(spec: T): T {
 export function listSources(given: GivenOptions): SourceDraft[] {
   const paths = [required(transferSchema, given, 'source')].flat().map((path) => absolute(path));
   const twice = paths.find((path, k) => paths.indexOf(path) !== k);
-  if (twice !== undefined) throw new L2TError('INVALID_OPTION', `--source ${twice} is given twice: leave one out.`);
+  if (twice !== undefined) throw new L2TError('INVALID_OPTION', `{source}: ${twice} is given twice: leave one out.`);
   const method = methodIn(given);
   const needs = needsOf(method);
   const columns = sourceRows
@@ -157,7 +157,7 @@ function onePerSource(name: string, given: unknown, count: number): readonly unk
   const values = Array.isArray(given) ? given : [given];
   if (values.length === count) return values;
   if (values.length === 1) return Array(count).fill(values[0]);
-  const counts = `${values.length} ${flagOf(name)} for ${count} --source`;
+  const counts = `${values.length} values of {${name}} for ${count} of {source}`;
   throw new L2TError('INVALID_OPTION', `${counts} do not fit: give one for all, or one for each.`);
 }
 

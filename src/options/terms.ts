@@ -29,7 +29,7 @@ export const terms = {
   'l2-sp': {
     reads: 'start',
     settings: {
-      l2SpAlpha: between(0, 1e6, 'weight of the distance to --target-init in l2-sp', { default: 0.1 }),
+      l2SpAlpha: between(0, 1e6, 'weight of the distance to {targetInit} in l2-sp', { default: 0.1 }),
       l2SpBeta: between(0, 1e6, 'weight decay of the new last layer in l2-sp', { default: 0.01 }),
     },
   },

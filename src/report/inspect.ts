@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import type { EpochMetrics, NetworkDescription, Normalisation, PairMetrics } from '../native/addon.js';
-import { flagNames, toCheckpoint } from '../networks/checkpoint.js';
+import { toCheckpoint } from '../networks/checkpoint.js';
 import { countParameters, describeNetwork } from '../networks/describe.js';
 import { isOwn } from '../networks/metadata.js';
 import { loadWeights } from '../networks/weights/load.js';
@@ -45,7 +45,7 @@ export async function inspectFile(
   const report = { file, format: weights.format, tensors };
   const nothingGiven = Object.values(given).every((value) => value === undefined);
   if (nothingGiven && !isOwn(weights.metadata)) return report;
-  const { network, size, classNames, normalisation } = toCheckpoint(weights, file, { ...given, names: flagNames });
+  const { network, size, classNames, normalisation } = toCheckpoint(weights, file, given);
   const { features } = describeNetwork(network, size);
   const parameters = countParameters(network);
   return { ...report, network: { ...network, size, classNames, normalisation, parameters, features } };

@@ -2,9 +2,11 @@ import { basename, dirname, join } from 'node:path';
 import { formatTop, type TopAccuracy } from '../inference/top-accuracy.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
-import { type About, namesOf } from '../options/check.js';
+import { type About, type Given, namesOf } from '../options/check.js';
+import { command, flagWords } from '../options/command.js';
 import { torchvisionNetworks } from '../options/networks.js';
 import type { RunRecord } from '../options/run-record.js';
+import { exportSchema } from '../options/schemas.js';
 import { type RunSpec, recordedRows, type SourceSpec, scopeOf } from '../options/spec.js';
 import { shown } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
@@ -148,6 +150,10 @@ const licenceOf = (licence: string | undefined): string => (licence === undefine
 const fileName = (path: string): string =>
   /^(best|last)\.safetensors$/.test(basename(path)) ? join(basename(dirname(path)), basename(path)) : basename(path);
 
+/** The command that writes the network in another format. */
+const exporting = (options: Given<typeof exportSchema>): string =>
+  `npx ${command('export', 'best.safetensors', ...flagWords(exportSchema, options))}`;
+
 function usage({ network, record: { spec } }: ModelCard): string[] {
   const { size } = spec;
   return [
@@ -157,7 +163,7 @@ function usage({ network, record: { spec } }: ModelCard): string[] {
     "const [image] = await network.predict(['photo.jpg']);",
     'console.log(image.label, image.probability);',
     ...['```', '', 'In ONNX Runtime:', '', '```sh'],
-    'npx l2t-native export best.safetensors --to onnx --out model.onnx',
+    exporting({ to: 'onnx', out: 'model.onnx' }),
     ...['```', '', '```python', 'import onnxruntime'],
     'session = onnxruntime.InferenceSession("model.onnx")',
     `[logits] = session.run(None, {"images": images})  # images: float32, B × 3 × ${size} × ${size}, normalised as above`,
@@ -170,7 +176,7 @@ function pytorch({ name, width, classes }: NetworkSpec): string[] {
   if (torchvisionNetworks.some((known) => known === name) && width === 1) {
     return [
       ...['In PyTorch, with torchvision:', '', '```sh'],
-      'npx l2t-native export best.safetensors --to torchvision --out weights.safetensors',
+      exporting({ to: 'torchvision', out: 'weights.safetensors' }),
       ...['```', '', '```python', 'import torchvision', load],
       `network = torchvision.models.${name}(num_classes=${classes})`,
       'network.load_state_dict(load_file("weights.safetensors"), strict=True)',

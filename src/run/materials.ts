@@ -9,7 +9,7 @@ import { imagenetNormalisation } from '../options/networks.js';
 import type { RunSpec, SpecDraft } from '../options/spec.js';
 import { printable } from '../system/printable.js';
 import type { RunEvent } from './events.js';
-import { nativeSources, targetFlags } from './sources.js';
+import { nativeSources, targetNames } from './sources.js';
 
 /** Everything that a run trains with. */
 export interface Materials {
@@ -77,7 +77,7 @@ export async function gather(
   const init =
     targetInit === undefined
       ? undefined
-      : await loadCheckpoint(targetInit, { network: target, width, size, strict, names: targetFlags, onWarning });
+      : await loadCheckpoint(targetInit, { network: target, width, size, strict, names: targetNames, onWarning });
   requirePairs(spec, checkpoints);
   const prepared = await prepareTrainingData({
     ...spec,

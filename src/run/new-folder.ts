@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
+import { resumeCommand } from '../options/command.js';
 import type { LogName } from '../options/logs.js';
-import { parseRecord } from '../options/run-record.js';
+import { parseRecord, type RunRecord } from '../options/run-record.js';
 import { isOfLogs } from '../report/logs/logs.js';
 import { failureName, rateName, readFailure, recordName } from '../report/run-files.js';
 import { fileError, isTemporary, listFolder, readText } from '../system/files.js';
 import { requireFree } from '../system/folder-lock.js';
-import { shellWord } from '../system/shell.js';
 
 // Checks that a run or an experiment may begin in a folder, and removes what killed processes left there.
 
@@ -64,7 +64,7 @@ export async function requireStartable(path: string): Promise<readonly string[]>
   const others = names.filter((name) => !isIgnored(name) && name !== 'split.json' && name !== failureName);
   if (others.length === 0) return failure;
   const left = await leftUnsaved(path, others);
-  if (left === undefined) throw used(path, others);
+  if (left === undefined) throw await used(path, others);
   return [...failure, ...left];
 }
 
@@ -75,7 +75,7 @@ export async function requireStartable(path: string): Promise<readonly string[]>
  */
 export async function requireUnusedByRuns(path: string): Promise<void> {
   const others = (await listFolder(path)).filter((name) => !isIgnored(name) && !experimentFiles.includes(name));
-  if (others.length > 0) throw used(path, others);
+  if (others.length > 0) throw await used(path, others);
 }
 
 /** @throws L2TError INVALID_RUN. */
@@ -84,8 +84,8 @@ export function requireRecord(path: string): void {
   if (existsSync(file)) return;
   const verb = experimentVerbs.find((known) => existsSync(join(path, `${known}.yaml`)));
   const problem = verb
-    ? `holds an experiment: continue it with l2t-native ${verb} --resume ${shellWord(path)}`
-    : `holds no run: there is no ${file}. Start one with --out ${shellWord(path)}`;
+    ? `holds an experiment: continue it with ${resumeCommand(verb, path)}`
+    : `holds no run: there is no ${file}. Give it as {out} to start one`;
   throw new L2TError('INVALID_RUN', `${path} ${problem}.`);
 }
 
@@ -110,12 +110,22 @@ async function leftUnsaved(path: string, names: readonly string[]): Promise<read
   return others.every((name) => name === rateName || isOfLogs(logs, name)) ? [...others, recordName] : undefined;
 }
 
-function used(path: string, others: readonly string[]): L2TError {
+async function used(path: string, others: readonly string[]): Promise<L2TError> {
   const verb = experimentVerbs.find((known) => others.includes(`${known}.yaml`));
   const advice = others.includes(recordName)
-    ? `holds a run already: continue it with --resume ${shellWord(path)}, or choose another --out`
+    ? `holds a run already: continue it with ${resumeCommand(await verbOf(path), path)}, or choose another {out}`
     : verb
-      ? `holds an experiment already: continue it with l2t-native ${verb} --resume ${shellWord(path)}, or choose another --out`
-      : `is not empty (it holds ${others[0]}) and holds no run: choose another --out`;
+      ? `holds an experiment already: continue it with ${resumeCommand(verb, path)}, or choose another {out}`
+      : `is not empty (it holds ${others[0]}) and holds no run: choose another {out}`;
   return new L2TError('INVALID_RUN', `${path} ${advice}.`);
+}
+
+/** The verb that began the run in a folder; transfer where its record is damaged. */
+async function verbOf(path: string): Promise<RunRecord['verb']> {
+  const file = join(path, recordName);
+  try {
+    return parseRecord(await readText(file), file).verb;
+  } catch {
+    return 'transfer';
+  }
 }

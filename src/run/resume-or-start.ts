@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
-import { flagOf, required } from '../options/check.js';
+import { required } from '../options/check.js';
+import { resumeCommand } from '../options/command.js';
 import type { RunRecord } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
 import { differences, givenOtherwise, read, type SpecDraft, withFiles } from '../options/spec.js';
 import { failureName, readFailure, recordName } from '../report/run-files.js';
 import { fileError, makeFolder, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
-import { shellWord } from '../system/shell.js';
 import { RunFolder } from './folder.js';
 import { type Context, warn } from './materials.js';
 import { inFolder } from './open-run.js';
@@ -46,7 +46,7 @@ async function goOnOrBegin(out: string, options: CheckedTransferOptions, context
       RunFolder.open(out, locking, (written) => {
         const record = withMovedFiles(written, read(options), warn(context));
         requireSameOptions(out, record, read(options));
-        const kept = givenOtherwise(record.spec, options, 'output').map(flagOf);
+        const kept = givenOtherwise(record.spec, options, 'output').map((name) => `{${name}}`);
         if (kept.length > 0) warn(context)(`${out} goes on with its own ${kept.join(', ')}`);
         return record;
       });
@@ -69,11 +69,11 @@ function withMovedFiles(record: RunRecord, wanted: SpecDraft, onMoved: (message:
 
 /** @throws L2TError INVALID_RUN if the folder holds a run with other options. */
 function requireSameOptions(folder: string, { verb, spec }: RunRecord, wanted: SpecDraft): void {
-  const flags = verb === 'transfer' ? differences(spec, wanted).map(flagOf) : ['the verb, pretrain'];
+  const flags = verb === 'transfer' ? differences(spec, wanted).map((name) => `{${name}}`) : ['the verb, pretrain'];
   if (flags.length === 0) return;
   throw new L2TError(
     'INVALID_RUN',
-    `${folder} holds a run with other options (${flags.join(', ')}): choose another --out, or continue that run with --resume ${shellWord(folder)}.`,
+    `${folder} holds a run with other options (${flags.join(', ')}): choose another {out}, or continue that run: ${resumeCommand(verb, folder)}`,
   );
 }
 

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { attempted, requirePath } from '../options/arguments.js';
 import type { Given } from '../options/check.js';
+import { resumeCommand } from '../options/command.js';
 import { parseRecord, type RunRecord } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
 import { recordName } from '../report/run-files.js';
 import { readText } from '../system/files.js';
-import { shellWord } from '../system/shell.js';
 import { RunFolder } from './folder.js';
 import { warn } from './materials.js';
 import { inFolder } from './open-run.js';
@@ -51,9 +51,6 @@ async function openOwn(
   const record = join(path, recordName);
   // Where there is none, opening the folder says what is there.
   const begun = verb === undefined || !existsSync(record) ? verb : parseRecord(await readText(record), record).verb;
-  if (begun === verb) return RunFolder.open(path, { onWarning });
-  throw new L2TError(
-    'INVALID_RUN',
-    `${path} was begun by ${begun}: l2t-native ${begun} --resume ${shellWord(path)} goes on with it.`,
-  );
+  if (begun === undefined || begun === verb) return RunFolder.open(path, { onWarning });
+  throw new L2TError('INVALID_RUN', `${path} was begun by ${begun}: ${resumeCommand(begun, path)} goes on with it.`);
 }

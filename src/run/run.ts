@@ -3,6 +3,7 @@ import type { GroupOptions } from '../group/options.js';
 import type { TopAccuracy } from '../inference/top-accuracy.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
 import type { MethodName } from '../options/methods.js';
+import { spelled } from '../options/spelling.js';
 import { limitError } from '../system/limits.js';
 import { EventQueue } from './event-queue.js';
 import type { RunEvent } from './events.js';
@@ -81,7 +82,7 @@ export class Run implements AsyncIterable<RunEvent> {
 
   /** @internal */
   constructor(body: (emit: (event: RunEvent) => void) => Promise<RunResult>) {
-    this.#result = body((event) => this.#events.push(event)).then(
+    this.#result = body((event) => this.#events.push(spelledEvent(event))).then(
       (result) => {
         this.#events.end();
         return result;
@@ -115,6 +116,10 @@ export class Run implements AsyncIterable<RunEvent> {
     });
   }
 }
+
+/** A warning's options are spelled; other events stay as they are. */
+const spelledEvent = (event: RunEvent): RunEvent =>
+  event.type === 'warning' ? { ...event, message: spelled(event.message) } : event;
 
 /**
  * Reads the stacks of an error and its causes: until then, they keep their frames' objects alive, such as all images.

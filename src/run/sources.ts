@@ -1,13 +1,13 @@
 import { addon, type NativeSource, type NetworkSpec } from '../native/addon.js';
-import { type Checkpoint, flagNames, loadCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, checkpointNames, loadCheckpoint } from '../networks/checkpoint.js';
 import type { NetworkName } from '../options/networks.js';
 import type { Facts, SourceDraft, SpecDraft } from '../options/spec.js';
 
-/** The flags that say how to read a source's checkpoint, for messages. */
-export const sourceFlags = { ...flagNames, network: '--source-network', width: '--source-width' };
+/** The options that say how to read a source's checkpoint, for messages. */
+export const sourceNames = { ...checkpointNames, network: '{sourceNetwork}', width: '{sourceWidth}' };
 
 /** The same of the weights that the target starts from. */
-export const targetFlags = { ...flagNames, network: '--target' };
+export const targetNames = { ...checkpointNames, network: '{target}' };
 
 /** Reads the sources one after the other, so that the first of several errors is always the same. */
 export async function loadSources(
@@ -17,7 +17,7 @@ export async function loadSources(
 ): Promise<Checkpoint[]> {
   const checkpoints: Checkpoint[] = [];
   for (const { path, network, width, size } of sources) {
-    const options = { network, width, size, strict, names: sourceFlags, onWarning };
+    const options = { network, width, size, strict, names: sourceNames, onWarning };
     checkpoints.push(await loadCheckpoint(path, options));
   }
   return checkpoints;

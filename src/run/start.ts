@@ -5,7 +5,7 @@ import type { Fact } from '../group/facts.js';
 import { addon } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
-import { flagOf, type Given } from '../options/check.js';
+import type { Given } from '../options/check.js';
 import { requireComputable, requireValidation, validationWarning } from '../options/consistent.js';
 import { sizeWarning, threadsWarning } from '../options/cost.js';
 import { newRecord, type RunRecord } from '../options/run-record.js';
@@ -104,7 +104,7 @@ function commonFacts({ verb, spec, found }: RunRecord, device: string): Fact[] {
   return [
     option('the verb', verb),
     option('the number of sources', spec.sources.length),
-    ...rowsOf('result').map((row) => option(flagOf(row.name), valueIn(spec, row))),
+    ...rowsOf('result').map((row) => option(`{${row.name}}`, valueIn(spec, row))),
     option('the kind of device', device.replace(/:.*/, '')),
     hash('the data', found.data),
     hash('the division of the data into training, validation and test images', found.split),
@@ -138,7 +138,7 @@ async function trainIn(
     if (!(error instanceof L2TError) || error.code !== 'DIVERGED' || folder === undefined) throw error;
     const rest = folder.saved
       ? `What was saved before this is kept in ${folder.path}.`
-      : `Nothing was saved before this: a resume would end in the same way, but --out ${shellWord(folder.path)} may be given again.`;
+      : `Nothing was saved before this: a resume would end in the same way, but {out} may be ${shellWord(folder.path)} again.`;
     throw new L2TError('DIVERGED', `${error.message} ${rest}`, { cause: error });
   });
 }
@@ -186,7 +186,7 @@ async function prepareAgain(run: OpenRun, changes: ResumeChanges, ranks: number,
   if (context.group.size !== ranks) {
     const result =
       spec.batchNorm === 'local'
-        ? 'batch norm takes its statistics over other parts of a batch (--batch-norm local), so the result is another one'
+        ? 'batch norm takes its statistics over other parts of a batch ({batchNorm=local}), so the result is another one'
         : 'its last digits may differ';
     const message = `the run was computed by ${processes(ranks)} so far, and goes on with ${context.group.size}: ${result}`;
     context.emit({ type: 'warning', message });

@@ -8,13 +8,13 @@ import { L2TError } from '../errors.js';
 import { topAccuracy } from '../inference/top-accuracy.js';
 import { addon, type NamedTensor, type RunMaterials, type StepEvent } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
+import { resumeCommand } from '../options/command.js';
 import { defaultTop, imagenetNormalisation } from '../options/networks.js';
 import type { RunSpec } from '../options/spec.js';
 import { modelCard } from '../report/model-card.js';
 import { type FinishedResult, type FoundRate, reportName } from '../report/run-files.js';
 import { runReport } from '../report/run-report.js';
 import { writeFileAtomic } from '../system/files.js';
-import { shellWord } from '../system/shell.js';
 import { driveRun } from './drive.js';
 import { enoughToSelect } from './events.js';
 import type { RunFolder, SavedRun } from './folder.js';
@@ -142,11 +142,11 @@ async function findRate(materials: Materials, run: OpenRun, context: Context): P
 }
 
 function aborted({ path, record, folder }: OpenRun, signal: AbortSignal | undefined): L2TError {
-  const resume = `${record.verb} --resume ${shellWord(path)}`;
+  const resume = resumeCommand(record.verb, path);
   const removed = folder?.removed.join(' and ');
   const message = removed
-    ? `The run was interrupted, and ${removed} in ${path} was removed while it ran. Put it back, then continue it with: l2t-native ${resume}`
-    : `The run was interrupted; all is saved. Continue it with: l2t-native ${resume}`;
+    ? `The run was interrupted, and ${removed} in ${path} was removed while it ran. Put it back, then continue it with: ${resume}`
+    : `The run was interrupted; all is saved. Continue it with: ${resume}`;
   return new L2TError('ABORTED', message, { cause: signal?.reason });
 }
 

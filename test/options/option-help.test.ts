@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
 import { packageRoot } from '../../scripts/build-native.mjs';
-import { optionHelp, optionHelpFile } from '../../tools/option-help.js';
+import { optionHelp, optionHelpFile, optionNames, optionNamesFile } from '../../tools/option-help.js';
 
 it('is what the tables of options say (npm run option-help)', () => {
   expect(readFileSync(optionHelpFile, 'utf8')).toBe(optionHelp());
+  expect(readFileSync(optionNamesFile, 'utf8')).toBe(optionNames());
 });
 
 it('an editor shows it where an option is written', () => {

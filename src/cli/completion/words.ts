@@ -1,5 +1,6 @@
 import type { Argument, Command, Option } from 'commander';
 import { namesOf, takesSome } from '../../options/check.js';
+import { spelled } from '../../options/spelling.js';
 import { rowOfFlag } from '../flags.js';
 import { verbsOf } from '../program.js';
 
@@ -57,7 +58,7 @@ function flagFrom(option: Option, presets: readonly string[]): Flag {
       : placeOf(placeholder, row ? names : namesOr(names, placeholder, presets));
   return {
     long: option.long ?? option.flags,
-    help: row?.help ?? option.description,
+    help: row ? spelled(row.help, 'flags') : option.description,
     value: takesValue ? place : undefined,
     optional: option.optional,
     repeats: row?.repeats === true,

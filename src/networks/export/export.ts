@@ -5,13 +5,7 @@ import { aMessageListener, takeOptions } from '../../options/arguments.js';
 import { defaultOf, required, type Written } from '../../options/check.js';
 import { type ExportFormat, exportSchema } from '../../options/schemas.js';
 import { writeFileAtomic } from '../../system/files.js';
-import {
-  type Checkpoint,
-  type CheckpointOptions,
-  checkpointChunks,
-  optionNamesControl,
-  readCheckpoint,
-} from '../checkpoint.js';
+import { type Checkpoint, type CheckpointOptions, checkpointChunks, readCheckpoint } from '../checkpoint.js';
 import { toFloat32 } from '../weights/float32.js';
 import { safetensorsChunks } from '../weights/safetensors.js';
 import type { Normaliser } from './onnx.js';
@@ -74,19 +68,16 @@ function torchvisionMetadata({ size, classNames, normalisation }: Checkpoint): M
  *   than ONNX; FILE_ACCESS, also if `out` exists; INVALID_WEIGHTS, WEIGHTS_MISMATCH.
  */
 export async function exportNetwork(checkpoint: string | Checkpoint, given: ExportOptions): Promise<ExportResult> {
-  const { options, control } = takeOptions(exportSchema, given, {
-    names: optionNamesControl,
-    onWarning: aMessageListener,
-  });
+  const { options, control } = takeOptions(exportSchema, given, { onWarning: aMessageListener });
   const format = required(exportSchema, options, 'to');
   const out = required(exportSchema, options, 'out');
   const { normalise, network, width, size, strict } = options;
   if (normalise !== undefined && format !== 'onnx') {
-    throw new L2TError('INVALID_OPTION', `--normalise is for --to onnx, whose file holds a graph: leave it out.`);
+    throw new L2TError('INVALID_OPTION', '{normalise} is for {to=onnx}, whose file holds a graph: leave it out.');
   }
   // As for the folders of runs: what is there may be somebody's work, even the checkpoint itself.
   if (existsSync(out)) {
-    throw new L2TError('FILE_ACCESS', `Cannot write ${out}: it exists already: remove it, or choose another --out.`);
+    throw new L2TError('FILE_ACCESS', `Cannot write ${out}: it exists already: remove it, or choose another {out}.`);
   }
   const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, ...control });
   const content = await writers[format](loaded, normalise ?? defaultOf(exportSchema, 'normalise'));

@@ -5,7 +5,7 @@ import { quoted } from '../../system/printable.js';
 import { isFiniteInFloat32 } from './float32.js';
 import { elementCount } from './strided.js';
 
-/** The names, for messages, of the options that describe a weights file. */
+/** The options that describe a weights file, as messages name them. */
 export interface OptionNames {
   readonly network: string;
   readonly width: string;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type DType, itemSize, type TensorMap } from '../../../src/native/tensor.js';
-import { flagNames } from '../../../src/networks/checkpoint.js';
+import { checkpointNames } from '../../../src/networks/checkpoint.js';
 import { classesOf, matchWeights } from '../../../src/networks/weights/match.js';
 import { elementCount } from '../../../src/networks/weights/strided.js';
 
@@ -19,7 +19,7 @@ const expected = [
   { name: 'fc.bias', shape: [2] },
 ];
 const match = (wanted: { name: string; shape: number[] }[], strict = false) =>
-  matchWeights(tensors, wanted, { file: 'x.pth', network: 'net', names: flagNames, strict });
+  matchWeights(tensors, wanted, { file: 'x.pth', network: 'net', names: checkpointNames, strict });
 const mismatch = (message: RegExp) =>
   expect.objectContaining({ code: 'WEIGHTS_MISMATCH', message: expect.stringMatching(message) });
 
