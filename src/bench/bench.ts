@@ -13,7 +13,7 @@ import {
   type MachineSpeed,
   type Traffic,
 } from '../native/addon.js';
-import { flagOf } from '../options/check.js';
+import { flagOf, named } from '../options/spelling.js';
 import { readSystem } from '../system/limits.js';
 import { median } from '../system/statistics.js';
 import { type BenchCaseName, type BenchSettings, benchCases, benchJob, isBilevel } from './cases.js';
@@ -101,7 +101,7 @@ export function bench(name: BenchCaseName, options: BenchOptions): Promise<Bench
     const { engines, rounds, convolution, innerSteps, batch } = options;
     const same = { case: name, engines, rounds, convolution, innerSteps, batch };
     const facts = Object.entries(same).map(
-      ([key, value]): Fact => ({ what: flagOf(key), value, code: 'INVALID_OPTION' }),
+      ([key, value]): Fact => ({ what: named(key, flagOf(key)), value, code: 'INVALID_OPTION' }),
     );
     await group.agree(
       async () => {},

@@ -68,7 +68,7 @@ export async function benchRanks(name: BenchCaseName, options: RanksOptions): Pr
   if (batch % ranks !== 0) {
     throw new L2TError(
       'INVALID_OPTION',
-      `${ranks} ranks cannot share a batch of ${batch} equally: give a --batch that ${ranks} divides.`,
+      `${ranks} ranks cannot share a batch of ${batch} equally: give a {batch} that ${ranks} divides.`,
     );
   }
   const settings = { device: 'cpu', convolution, innerSteps };

@@ -86,11 +86,11 @@ export function selectClasses(dataset: Dataset, classIndices: readonly number[])
       const last = dataset.classNames.length - 1;
       throw new L2TError(
         'INVALID_OPTION',
-        `--classes: there is no class ${index}: they are counted from 0 to ${last}.`,
+        `{classes}: there is no class ${index}: they are counted from 0 to ${last}.`,
       );
     }
     if (relabel.get(index) === position) return name;
-    throw new L2TError('INVALID_OPTION', `--classes: '${shown(name)}' is given twice: leave one out.`);
+    throw new L2TError('INVALID_OPTION', `{classes}: '${shown(name)}' is given twice: leave one out.`);
   });
   const select = (list: ImageList | undefined): ImageList | undefined => {
     if (list === undefined) return undefined;

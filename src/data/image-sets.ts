@@ -54,7 +54,7 @@ export async function makeImageSets(lists: ImageLists, all: ImageList, options: 
   if (cache !== undefined && small.length === present.length) {
     throw new L2TError(
       'INVALID_OPTION',
-      `--cache is for images of at least ${largeSize} pixels: these are decoded once and kept in memory.`,
+      `{cache} is for images of at least ${largeSize} pixels: these are decoded once and kept in memory.`,
     );
   }
   const decoded = await decodeAll(small, folder, { ...options, resize });
@@ -94,7 +94,7 @@ async function prepareAnyOrder(
   const gigabytes = ((list.count * short * short * 4) / 2 ** 30).toFixed(1);
   throw new L2TError(
     'INVALID_OPTION',
-    `${options.folder}: the ${list.count} training images take more than the ${maxHeldBytes / 2 ** 30} GiB that are kept in memory. Give --cache FOLDER that can be written, which keeps them on disk (some ${gigabytes} GiB), or train on fewer with --per-class.`,
+    `${options.folder}: the ${list.count} training images take more than the ${maxHeldBytes / 2 ** 30} GiB that are kept in memory. Give {cache} a folder that can be written, which keeps them on disk (some ${gigabytes} GiB), or train on fewer with {perClass}.`,
   );
 }
 

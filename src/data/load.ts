@@ -52,7 +52,7 @@ function classIndices(classes: string, classNames: readonly string[]): number[] 
     if (/^\d{1,9}$/.test(given) && Number(given) < classNames.length) return Number(given);
     throw new L2TError(
       'INVALID_OPTION',
-      `--classes: '${shown(given)}' is no class of the data set: it must be a name, or an index from 0 to ${classNames.length - 1}.${didYouMean(given, classNames)}`,
+      `{classes}: '${shown(given)}' is no class of the data set: it must be a name, or an index from 0 to ${classNames.length - 1}.${didYouMean(given, classNames)}`,
     );
   });
 }
@@ -65,7 +65,7 @@ function withFold(dataset: Dataset, fold: number): Dataset {
     const has = folds.length === 0 ? 'no folds' : `folds 0 to ${folds.length - 1}`;
     throw new L2TError(
       'INVALID_OPTION',
-      `--fold ${fold}: ${folder} has ${has} (STL-10's are known, where fold_indices.txt is there).`,
+      `{fold=${fold}}: ${folder} has ${has} (STL-10's are known, where fold_indices.txt is there).`,
     );
   }
   return { ...dataset, train: subset(train, positions), folds: [] };

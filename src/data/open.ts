@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import { L2TError } from '../errors.js';
-import { flagOf } from '../options/check.js';
 import type { Layout } from '../options/datasets.js';
 import type { Dataset } from './dataset.js';
 import { type ColumnNames, type LayoutReader, nameSome, unknownLayout } from './layout-reader.js';
@@ -79,6 +78,6 @@ function requireColumns(path: string, { layout, hasColumns }: LayoutReader, { im
   const having = readers.filter((each) => each.hasColumns).map((each) => each.layout);
   throw new L2TError(
     'INVALID_OPTION',
-    `${flagOf(named)}: ${path} is of the layout ${layout}, which has no columns (${having.join(' and ')} have): leave it out.`,
+    `{${named}}: ${path} is of the layout ${layout}, which has no columns (${having.join(' and ')} have): leave it out.`,
   );
 }

@@ -40,6 +40,6 @@ function allocatePixels(count: number, size: number, folder: string): Uint8Array
   const gigabytes = (bytes / 2 ** 30).toFixed(1);
   throw new L2TError(
     'INVALID_DATA',
-    `${folder}: ${count} images of ${size}×${size} take ${gigabytes} GiB, more than can be held at once. Use fewer images or a smaller --size.`,
+    `${folder}: ${count} images of ${size}×${size} take ${gigabytes} GiB, more than can be held at once. Use fewer images or a smaller {size}.`,
   );
 }

@@ -64,7 +64,7 @@ export function splitTrain(
     if (heldOut >= wanted) {
       throw new L2TError(
         'INVALID_DATA',
-        `${folder}: --validation ${validation} leaves nothing to train on of class '${shown(classNames[index] as string)}', which has ${wanted} images: hold out fewer.`,
+        `${folder}: {validation=${validation}} leaves nothing to train on of class '${shown(classNames[index] as string)}', which has ${wanted} images: hold out fewer.`,
       );
     }
     random.shuffle(images);
@@ -125,6 +125,6 @@ export function evaluationSplit(dataset: Dataset, split?: SplitName): ImageList 
   const present = splitNames.filter((other) => dataset[other] !== undefined);
   throw new L2TError(
     'INVALID_DATA',
-    `${dataset.folder} has no ${name} images; it has ${present.join(' and ')}. Choose one with --split, or give the run's own with --split-file RUN/split.json.`,
+    `${dataset.folder} has no ${name} images; it has ${present.join(' and ')}. Choose one with {split}, or give the run's own split.json with {splitFile}.`,
   );
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { L2TError } from '../errors.js';
-import { defaultOf, flagOf, type Given } from '../options/check.js';
+import { defaultOf, type Given } from '../options/check.js';
 import { uselessOptions } from '../options/consistent.js';
 import { type MethodName, needsOf, needsOfRow, type RowName, rowNames } from '../options/methods.js';
 import { compareSchema } from '../options/schemas.js';
@@ -51,7 +51,7 @@ export function methodEntries({ methods, ...options }: Given<typeof compareSchem
   });
   const labels = entries.map(({ label }) => label);
   const twice = labels.find((label, i) => labels.indexOf(label) !== i);
-  if (twice !== undefined) throw new L2TError('INVALID_OPTION', `--methods: ${twice} is listed twice.`);
+  if (twice !== undefined) throw new L2TError('INVALID_OPTION', `{methods}: ${twice} is listed twice.`);
   return entries;
 }
 
@@ -60,13 +60,13 @@ function parseMethod(item: string): { name: RowName; pairs?: string } {
   const name = rowNames.find((known) => known === given);
   if (name === undefined) {
     const why = `'${given}' is no method: use some of ${rowNames.join(', ')}.${didYouMean(given, rowNames)}`;
-    throw new L2TError('INVALID_OPTION', `--methods: ${why}`);
+    throw new L2TError('INVALID_OPTION', `{methods}: ${why}`);
   }
   if (rest.length === 0) return { name };
   const pairs = rest.join(':').trim();
-  if (pairs === '') throw new L2TError('INVALID_OPTION', `--methods: '${item}' names no pairs: leave out the colon.`);
+  if (pairs === '') throw new L2TError('INVALID_OPTION', `{methods}: '${item}' names no pairs: leave out the colon.`);
   if (needsOfRow(name).pairs) return { name, pairs };
-  throw new L2TError('INVALID_OPTION', `--methods: ${name} has no pairs: leave out ':${pairs}'.`);
+  throw new L2TError('INVALID_OPTION', `{methods}: ${name} has no pairs: leave out ':${pairs}'.`);
 }
 
 /** The method, the options that it reads, and those that it does not. */
@@ -79,7 +79,7 @@ function readBy(
   const useless = [...uselessOptions(needs), ...(needs.start ? [] : ['targetInit'])];
   if (needs.start && options.targetInit === undefined) {
     const other = "or list finetune-source, which fine-tunes the first source's own network";
-    throw new L2TError('INVALID_OPTION', `--methods: ${name} starts from --target-init: give it, ${other}.`);
+    throw new L2TError('INVALID_OPTION', `{methods}: ${name} starts from {targetInit}: give it, ${other}.`);
   }
   if (name === 'finetune-source') {
     const read = without(options, [...ofTarget, ...uselessOptions(needsOf('finetune'))]);
@@ -133,8 +133,8 @@ export function requireUseful(entries: readonly Entry[], options: ExperimentOpti
   const [first = [], ...rest] = entries.map((entry) => entry.useless);
   const useless = first.filter((key) => given(key) && rest.every((keys) => keys.includes(key)));
   if (useless.length === 0) return;
-  const flags = useless.map(flagOf).join(', ');
-  throw new L2TError('INVALID_OPTION', `None of the methods has a use for ${flags}: leave out what they do not read.`);
+  const names = useless.map((key) => `{${key}}`).join(', ');
+  throw new L2TError('INVALID_OPTION', `None of the methods has a use for ${names}: leave out what they do not read.`);
 }
 
 type WithPaths = Pick<CheckedTransferOptions, 'data' | 'source' | 'targetInit' | 'splitFile' | 'cache'>;

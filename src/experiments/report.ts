@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { aSignal, requirePath, takeOptions } from '../options/arguments.js';
-import { flagOf, type Written } from '../options/check.js';
+import type { Written } from '../options/check.js';
 import { reportSchema } from '../options/schemas.js';
 import { document } from '../report/page/document.js';
 import { readRunData } from '../report/run-data.js';
@@ -36,7 +36,7 @@ export async function report(folder: string, given: ReportOptions = {}): Promise
   if (useless !== undefined && existsSync(join(path, comparisonName))) {
     throw new L2TError(
       'INVALID_OPTION',
-      `${flagOf(useless)} is for the report of a run: that of an experiment computes nothing, so leave it out.`,
+      `{${useless}} is for the report of a run: that of an experiment computes nothing, so leave it out.`,
     );
   }
   const text = existsSync(join(path, recordName))
@@ -81,12 +81,8 @@ function parseRows(text: string, file: string): ExperimentRow[] {
   try {
     return z.array(row).parse(parseJson(text)) as unknown as ExperimentRow[];
   } catch (cause) {
-    throw new L2TError(
-      'INVALID_RUN',
-      `${file} is damaged: continue the experiment with --resume, which writes it again.`,
-      {
-        cause,
-      },
-    );
+    throw new L2TError('INVALID_RUN', `${file} is damaged: resume the experiment, which writes it again.`, {
+      cause,
+    });
   }
 }

@@ -196,13 +196,13 @@ function requireSources({ name, sources }: Preset, checkpoints: readonly Checkpo
     if (wanted === undefined || network.classes === wanted.classes) return;
     throw new L2TError(
       'INVALID_OPTION',
-      `${name}: --source-weights number ${k + 1} tells ${network.classes} classes apart, but ${wanted.network} trained on ${wanted.trainedOn} has ${wanted.classes}.`,
+      `${name}: {sourceWeights} number ${k + 1} tells ${network.classes} classes apart, but ${wanted.network} trained on ${wanted.trainedOn} has ${wanted.classes}.`,
     );
   });
 }
 
 function wrongSources({ name, sources }: Preset, given: number): L2TError {
   const list = sources.map(({ network, trainedOn, from }) => `${network}, trained on ${trainedOn} (${from})`);
-  const wanted = `${name} needs --source-weights ${sources.length === 1 ? 'once' : `${sources.length} times, in this order`}`;
+  const wanted = `${name} needs {sourceWeights} ${sources.length === 1 ? 'once' : `${sources.length} times, in this order`}`;
   return new L2TError('INVALID_OPTION', `${wanted}, not ${given} times: ${list.join('; ')}.`);
 }

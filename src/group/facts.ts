@@ -3,7 +3,7 @@ import { shown } from '../system/printable.js';
 
 /** Something that all ranks of a group must have in common. */
 export interface Fact {
-  /** Names it in a message, as `--epochs` or 'the data'. */
+  /** Names it in a message, as `{epochs}` or 'the data'. */
   readonly what: string;
   /** JSON can hold it. */
   readonly value: unknown;

@@ -39,6 +39,6 @@ export async function splitOfRun(checkpoint: string, data: string, listing: List
   if (elsewhere) return { otherData: spec.data };
   throw new L2TError(
     'INVALID_DATA',
-    `${data} changed since ${run} began, so ${splitFile} no longer tells its test images from those that it was trained on: put the data back, or say with --split or --split-file which images to evaluate on.`,
+    `${data} changed since ${run} began, so ${splitFile} no longer tells its test images from those that it was trained on: put the data back, or say with {split} or {splitFile} which images to evaluate on.`,
   );
 }

@@ -35,7 +35,7 @@ export function threadsWarning(threads: number | undefined, device: string, core
   if (threads === undefined || threads <= cores || device !== 'cpu') return [];
   const carried = cores === 1 ? 'one core' : `${cores} cores`;
   return [
-    `${threads} threads share ${carried} and wait for each other, which takes several times as long (16 on 2 cores: six times): use --threads ${cores}, or leave it out`,
+    `${threads} threads share ${carried} and wait for each other, which takes several times as long (16 on 2 cores: six times): use {threads=${cores}}, or leave it out`,
   ];
 }
 
@@ -50,6 +50,6 @@ export function sizeWarning(
   const times = Math.round((size / own) ** 2).toLocaleString('en');
   const memory = `a step on ${batch} of them may take up to ${gigabytes(memoryOfRun(needs))} of memory, of which ${gigabytes(free)} are free`;
   return [
-    `an image of ${size} pixels is ${times} times the work of one of ${own}, which ${target} is meant for, and ${memory}: use a smaller --size, or a smaller --batch where memory is short`,
+    `an image of ${size} pixels is ${times} times the work of one of ${own}, which ${target} is meant for, and ${memory}: use a smaller {size}, or a smaller {batch} where memory is short`,
   ];
 }

@@ -62,7 +62,7 @@ export class RateSearch {
     if (diverged !== null && this.tried.length <= beginning) {
       throw new L2TError(
         'DIVERGED',
-        `The loss became NaN or infinite at a learning rate of ${diverged.toPrecision(2)}: no rate can be found. Look at the source's weights and at --beta, or give a lower --lr yourself.`,
+        `The loss became NaN or infinite at a learning rate of ${diverged.toPrecision(2)}: no rate can be found. Look at the source's weights and at {beta}, or give a lower {lr} yourself.`,
       );
     }
     const below = needsOf(this.method).settings.includes('beta') ? margin.matching : margin.other;

@@ -55,7 +55,7 @@ export class Recorder implements RunListener {
     const guessed = chance.accuracy === undefined ? '' : `, where guessing gets ${percent(chance.accuracy)}`;
     const right = `${percent(metrics.trainAccuracy)} of its images right${guessed}`;
     const loss = `the loss is ${metrics.losses.org.toFixed(3)}, that of guessing ${chance.loss.toFixed(3)}`;
-    const rate = this.folder.rate ? `--lr ${this.folder.rate.lr / 4}` : '--lr auto, or a lower --lr';
+    const rate = this.folder.rate ? `{lr=${this.folder.rate.lr / 4}}` : '{lr=auto}, or a lower {lr}';
     const message = `nothing is learned so far: epoch ${metrics.epoch + 1} got ${right}, and ${loss}. Try ${rate}; and see whether the labels are right (l2t-native data check)`;
     this.emit({ type: 'warning', message });
   }
@@ -65,7 +65,7 @@ export class Recorder implements RunListener {
     if (gradPhi <= sensibleGradient || !this.#gradientSensible) return;
     this.#gradientSensible = false;
     const size = Math.round(gradPhi).toLocaleString('en');
-    const message = `the gradient of the meta-networks has the norm ${size}, where about 1 is usual: it is mostly rounding, so w and λ learn little. Deep targets have it on small images and in small batches: use a larger --size or --batch, another --target, or --method fm`;
+    const message = `the gradient of the meta-networks has the norm ${size}, where about 1 is usual: it is mostly rounding, so w and λ learn little. Deep targets have it on small images and in small batches: use a larger {size} or {batch}, another {target}, or {method=fm}`;
     this.emit({ type: 'warning', message });
   }
 }

@@ -11,5 +11,5 @@ export interface CudaReleases {
 export function cudaMismatch({ compiledFor, runtime }: CudaReleases): string | undefined {
   const major = (release: string): string | undefined => release.split('.')[0];
   if (major(compiledFor) === major(runtime)) return undefined;
-  return `it was compiled with CUDA ${compiledFor}, but LibTorch brings CUDA ${runtime}: set CUDA_HOME to a toolkit of CUDA ${major(runtime)} and run \`npx l2t-native build\`, or build without CUDA (--with-cuda off)`;
+  return `it was compiled with CUDA ${compiledFor}, but LibTorch brings CUDA ${runtime}: set CUDA_HOME to a toolkit of CUDA ${major(runtime)} and run \`npx l2t-native build\`, or build without CUDA (\`npx l2t-native build --with-cuda off\`)`;
 }

@@ -25,7 +25,7 @@ export function readSystem(path: string): string {
 function outOfThreads(cause: unknown): L2TError {
   const limit = limitOf('Max processes');
   const named = Number.isFinite(limit) ? limit : 'unlimited';
-  const message = `No more threads can be started: the limit of processes and threads is reached (ulimit -u is ${named}; a container may have its own). Use fewer --threads, end other programs, or raise the limit.`;
+  const message = `No more threads can be started: the limit of processes and threads is reached (ulimit -u is ${named}; a container may have its own). Use fewer {threads}, end other programs, or raise the limit.`;
   return new L2TError('OUT_OF_THREADS', message, { cause });
 }
 
@@ -34,7 +34,7 @@ function outOfMemory(cause: unknown): L2TError {
   const named = Number.isFinite(limit)
     ? `, and the process is limited to ${megabytes(limit)} of address space (ulimit -v)`
     : '';
-  const message = `Out of memory: more than there is was wanted${named}. Use a smaller --batch, --size or --width, or fewer --threads.`;
+  const message = `Out of memory: more than there is was wanted${named}. Use a smaller {batch}, {size} or {width}, or fewer {threads}.`;
   return new L2TError('OUT_OF_MEMORY', message, { cause });
 }
 

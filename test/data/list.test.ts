@@ -87,13 +87,13 @@ describe('a list', () => {
       'no column of labels',
       'images.csv',
       'file,class\na.png,x\n',
-      /images\.csv has no column label: it has file, class\. Name the column with --label-column/,
+      /images\.csv has no column label: it has file, class\. Name the column with labelColumn/,
     ],
     [
       'no column of files',
       'images.jsonl',
       '{"path":"a.png","label":"x"}\n',
-      /images\.jsonl, line 1 has no column file or file_name: it has path, label\. .* --image-column/,
+      /images\.jsonl, line 1 has no column file or file_name: it has path, label\. .* imageColumn\.$/,
     ],
     ['a column twice', 'images.csv', 'file,label,label\na.png,x,y\n', /two columns 'label'/],
     ['a short row', 'images.csv', `${csv}pictures/x.png\n`, /images\.csv, line 5 has 1 cell, the header 2\.$/],
@@ -200,7 +200,7 @@ describe('a list', () => {
     const file = join(folderWith('images.csv', csv), 'images.csv');
     const said = await failure(openDataset(file, { labelColumn: 'class' }));
     expect(said).toMatchObject({ code: 'INVALID_OPTION' });
-    expect(said?.message).toMatch(/--label-column class: .*images\.csv has no such column; it has file, label/);
+    expect(said?.message).toMatch(/^labelColumn: .*images\.csv has no column 'class'; it has file, label/);
   });
 
   it('of any other ending is refused', async () => {

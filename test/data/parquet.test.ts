@@ -175,21 +175,21 @@ describe('columns', () => {
   it('are named where several fit', async () => {
     const said = await failure(open(rows(6), twoImages));
     expect(said).toMatchObject({ code: 'INVALID_OPTION' });
-    expect(said?.message).toMatch(/several columns of images .*: image, mask\. Choose one with --image-column/);
+    expect(said?.message).toMatch(/several columns of images .*: image, mask\. Choose one with imageColumn/);
     const data = await open(rows(6), twoImages, { imageColumn: 'mask' });
     expect(await seen(data.train)).toEqual([0, 1, 2, 3, 4, 5]);
     const labels = await failure(open(rows(6), { more: { coarse: 'label' } }));
-    expect(labels?.message).toMatch(/several columns of labels .*: label, coarse\. Choose one with --label-column/);
+    expect(labels?.message).toMatch(/several columns of labels .*: label, coarse\. Choose one with labelColumn/);
     const filename = { more: { filename: "'a' || label" } };
     const mixed = await failure(open(rows(6), filename));
-    expect(mixed?.message).toMatch(/several columns of labels .*: label, filename\. Choose one with --label-column/);
+    expect(mixed?.message).toMatch(/several columns of labels .*: label, filename\. Choose one with labelColumn/);
     expect((await open(rows(6), filename, { labelColumn: 'label' })).columns).toEqual({
       image: 'image',
       label: 'label',
     });
     const wrong = await failure(open(rows(6), { names }, { labelColumn: 'image' }));
     expect(wrong).toMatchObject({ code: 'INVALID_OPTION' });
-    expect(wrong?.message).toMatch(/--label-column image: .* has no such column of labels .*; it has label/);
+    expect(wrong?.message).toMatch(/^labelColumn: .* has no column 'image' of labels .*; it has label/);
   });
 
   it('are found by their types: an Image among structs, a ClassLabel among whole numbers', async () => {
@@ -258,7 +258,7 @@ describe('columns', () => {
     const said = await failure(openDataset(folder, { labelColumn: 'label' }));
     expect(said).toMatchObject({ code: 'INVALID_OPTION' });
     expect(said?.message).toMatch(
-      /--label-column: .* of the layout folder, which has no columns \(parquet and list have\)/,
+      /^labelColumn: .* of the layout folder, which has no columns \(parquet and list have\)/,
     );
   });
 
@@ -355,7 +355,7 @@ describe('training images that do not fit into memory', () => {
     const { sets, read } = await tooMany();
     const said = await failure(sets());
     expect(said).toMatchObject({ code: 'INVALID_OPTION' });
-    expect(said?.message).toMatch(/the 6 training images take more than the 1 GiB .* Give --cache FOLDER/);
+    expect(said?.message).toMatch(/the 6 training images take more than the 1 GiB .* Give cache a folder/);
     const cache = temporaryFolder();
     const { streamed } = await sets(cache);
     expect([...read].sort()).toEqual([0, 1, 2, 3, 4, 5]);
@@ -368,6 +368,6 @@ describe('training images that do not fit into memory', () => {
     const { sets } = await tooMany();
     const file = join(temporaryFolder(), 'file');
     write(file, '');
-    expect((await failure(sets(file)))?.message).toMatch(/Give --cache FOLDER that can be written/);
+    expect((await failure(sets(file)))?.message).toMatch(/Give cache a folder that can be written/);
   });
 });

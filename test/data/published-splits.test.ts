@@ -130,7 +130,7 @@ describe('which images train and which validate', () => {
     [{ validation: -1 }, /validation is -1: it must be 0/],
     [{ splitFile: 'x', fold: 3 }, /--fold cannot accompany --split-file/],
     [{ fold: 3 }, /has no folds/],
-    [{ cache: 'x' }, /--cache is for images of at least 64 pixels/],
+    [{ cache: 'x' }, /^cache is for images of at least 64 pixels/],
   ])('%j is refused', async (given, message) => {
     const { result } = transfer({ ...options, ...given, data, out: out() });
     await expect(result).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });

@@ -68,7 +68,7 @@ describe('splitTrain', () => {
     );
     expect(() => splitTrain(Int32Array.of(0, 1), classNames, base)).toThrow(/class 'c' has 0/);
     expect(() => splitTrain(labels, classNames, { ...base, validation: 9 })).toThrow(
-      /^DIR: --validation 9 leaves nothing to train on of class 'c', which has 9 images/,
+      /^DIR: validation: 9 leaves nothing to train on of class 'c', which has 9 images/,
     );
   });
 

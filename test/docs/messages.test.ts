@@ -2,15 +2,18 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../scripts/build-native.mjs';
+import { spelled } from '../../src/options/spelling.js';
 
-/** The program's text, with strings that are written in pieces put together. */
+/** The program's text as the command line prints it, with strings that are written in pieces put together. */
 const program = ['src', 'native', 'binding', 'scripts']
   .flatMap((room) => readdirSync(join(packageRoot, room), { recursive: true }).map((file) => join(room, String(file))))
   .filter((file) => /\.(ts|mjs|cc|h)$/.test(file))
   .map((file) => readFileSync(join(packageRoot, file), 'utf8'))
   .join('\n')
   .replaceAll(/['"`](?: \+)?\s*\n?\s*['"`]/g, '')
-  .replaceAll(/\\(['"`])/g, '$1');
+  .replaceAll(/\\(['"`])/g, '$1')
+  .replaceAll(/(?<!\$)\{\w+(=[\w-]+)?\}/g, (option) => spelled(option, 'flags'))
+  .replaceAll(/\$\{resumeCommand\([^`]*?\)\}/g, 'l2t-native … --resume …');
 
 /** The parts of a message that the program does not have. `…` stands for what differs from time to time. */
 function missingParts(message: string): string[] {

@@ -181,9 +181,9 @@ describe('compare', { timeout: 120_000 }, () => {
       'that nothing is to be fine-tuned',
       { source: undefined, methods: 'scratch,finetune-source' },
       'INVALID_OPTION',
-      /--source is missing/,
+      /^source is missing/,
     ],
-    ['that no row trains the target', { methods: 'finetune-source' }, 'INVALID_OPTION', /use for --target, --width:/],
+    ['that no row trains the target', { methods: 'finetune-source' }, 'INVALID_OPTION', /use for target, width:/],
     [
       'images too small for the target',
       { methods: 'scratch', source: undefined, size: 8 },
@@ -197,7 +197,7 @@ describe('compare', { timeout: 120_000 }, () => {
       'options that no method reads',
       { methods: 'scratch,fm', temperature: 3, innerSteps: 4 },
       'INVALID_OPTION',
-      /--inner-steps, --temperature/,
+      /innerSteps, temperature/,
     ],
     [
       'a split file beside --per-class',
@@ -263,7 +263,7 @@ describe('compare', { timeout: 120_000 }, () => {
   it.each([
     ['fit', /'fit' is no method/],
     ['l2t', /Did you mean 'l2t-w/],
-    ['finetune', /finetune starts from --target-init: give it, or list finetune-source/],
+    ['finetune', /finetune starts from targetInit: give it, or list finetune-source/],
     ['finetune-source:single', /finetune-source has no pairs/],
     ['fm,fm', /fm is listed twice/],
     ['lwf:single', /lwf has no pairs/],

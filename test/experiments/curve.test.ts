@@ -52,7 +52,7 @@ describe('curve', { timeout: 120_000 }, () => {
     ['0', /'0' is no count/],
     ['5,,6', /'' is no count/],
     ['5,10,5', /5 is listed twice/],
-    [undefined, /--per-class is missing/],
+    [undefined, /^perClass is missing/],
   ])('counts %s are refused', async (perClass, message) => {
     await expect(curve({ ...tiny(), perClass: perClass as string })).rejects.toMatchObject({
       code: 'INVALID_OPTION',

@@ -214,7 +214,7 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
       /Cannot read .*none\.pth/,
     );
     expect(existsSync(out)).toBe(false);
-    await expect(planComparison(out, { ...given, out: 'x' })).rejects.toThrow(/--out cannot accompany --plan/);
+    await expect(planComparison(out, { ...given, out: 'x' })).rejects.toThrow(/^out cannot accompany a plan/);
     const nowhere = { ...given, engine: 'autograd', convolution: 'winograd' } as const;
     await expect(planComparison(out, nowhere)).rejects.toThrow(/--convolution winograd is the native engine's/);
     await planCurve(out, { ...given, perClass: '5,6' });

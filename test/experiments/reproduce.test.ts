@@ -95,7 +95,7 @@ describe('reproduce', { timeout: 120_000 }, () => {
     ['cifar100', { sourceWeights: undefined, methods: 'finetune-source' }, 'INVALID_OPTION', /once, not 0 times/],
     ['stl10-three-sources', {}, 'INVALID_OPTION', /3 times, in this order, not 1 times: resnet20, .*; resnet32, /],
     ['cifar100', { perClass: '50,100' }, 'INVALID_OPTION', /perClass is '50,100'/],
-    ['cifar100', { data: undefined }, 'INVALID_OPTION', /--data is missing/],
+    ['cifar100', { data: undefined }, 'INVALID_OPTION', /^data is missing/],
     [
       'cifar',
       { data: undefined },
@@ -143,7 +143,7 @@ describe('reproduce', { timeout: 120_000 }, () => {
     ]);
     expect(methods).toEqual(['scratch']);
     const useless = dryRun('cifar10-few-images', { ...given, methods: 'scratch', innerSteps: 3 });
-    await expect(useless).rejects.toThrow(/None of the methods has a use for --inner-steps/);
+    await expect(useless).rejects.toThrow(/None of the methods has a use for innerSteps/);
     const all = await dryRun('cifar10-few-images', { ...given, methods: 'scratch', perClass: '50', validation: 0 });
     expect(all.estimate.entries[0]?.steps).toBe(3 * 25);
   });

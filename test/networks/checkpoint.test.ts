@@ -34,7 +34,7 @@ describe('a checkpoint that does not say which network it holds', () => {
   });
 
   it('has the API ask for its option', async () => {
-    const message = 'give the option network resnet20,';
+    const message = 'give network resnet20,';
     await expect(Network.load(plain)).rejects.toMatchObject(refused(message));
     await expect(evaluate(plain, { data })).rejects.toMatchObject(refused(message));
   });
@@ -43,10 +43,10 @@ describe('a checkpoint that does not say which network it holds', () => {
     const odd = join(temporaryFolder(), 'odd.safetensors');
     const weights = toTensorMap((await loadCheckpoint(described)).weights);
     await writeSafetensors(odd, new Map([...weights].filter(([name]) => name !== 'bn1.weight')));
-    await expect(loadCheckpoint(odd)).rejects.toMatchObject(refused('give the option network, one of resnet20, '));
+    await expect(loadCheckpoint(odd)).rejects.toMatchObject(refused('give network, one of resnet20, '));
     await expect(loadCheckpoint(odd, { network: 'resnet20' })).rejects.toMatchObject({
       code: 'WEIGHTS_MISMATCH',
-      message: `${odd} lacks "bn1.weight" of a resnet20: correct the option network or give another file.`,
+      message: `${odd} lacks "bn1.weight" of a resnet20: correct network or give another file.`,
     });
   });
 });

@@ -68,7 +68,7 @@ describe('a run', { timeout: 120_000 }, () => {
   };
 
   it('that learns nothing says so once, and what to try', async () => {
-    expect(await warnings(1e-9)).toEqual([expect.stringMatching(/guessing gets 33\.3 %.*--lr auto/)]);
+    expect(await warnings(1e-9)).toEqual([expect.stringMatching(/guessing gets 33\.3 %.*lr: 'auto', or a lower lr/)]);
   });
 
   it('that learns says nothing', async () => {

@@ -41,7 +41,7 @@ describe('l2-sp', () => {
   });
 
   it.each([
-    [{ targetInit: undefined }, /--target-init is missing/],
+    [{ targetInit: undefined }, /^targetInit is missing/],
     [{ weightDecay: 1e-4 }, /l2-sp has no use for --weight-decay/],
     [{ sourceLicence: ['MIT', 'CC0'] }, /l2-sp starts from one network: give --source-licence once/],
     [{ source: start }, /l2-sp has no use for --source.*--target-init/],

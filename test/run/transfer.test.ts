@@ -139,7 +139,7 @@ describe('transfer', () => {
     ['fm', ['source', 'pairs', 'innerSteps'], /fm has no use for --inner-steps/],
     ['at', ['source', 'temperature'], /at has no use for --temperature/],
     ['lwf', ['source', 'attentionWeight'], /lwf has no use for --attention-weight/],
-    ['finetune', [], /--target-init is missing/],
+    ['finetune', [], /^targetInit is missing/],
   ] as const)('%s with %j is refused by name', async (method, given, message) => {
     const values = { source, pairs, metaLr: 0.1, beta: 1, innerSteps: 3, temperature: 3, attentionWeight: 1 };
     const options = Object.fromEntries(given.map((key) => [key, values[key]]));

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { L2TError } from '../../errors.js';
-import { flagOf } from '../../options/check.js';
 import { type SplitName, splitNames } from '../../options/datasets.js';
 import { shown } from '../../system/printable.js';
 import { trainAndTest } from '../dataset.js';
@@ -103,17 +102,18 @@ function requireColumn(file: string, has: readonly string[], given: ColumnNames,
   const found = pick(has, given, kind);
   if (found !== undefined) return found;
   const option = kind === 'image' ? 'imageColumn' : 'labelColumn';
-  if (given[option] !== undefined) {
+  const named = given[option];
+  if (named !== undefined) {
     throw new L2TError(
       'INVALID_OPTION',
-      `${flagOf(option)} ${given[option]}: ${file} has no such column; it has ${nameSome(has)}.`,
+      `{${option}}: ${file} has no column '${shown(named)}'; it has ${nameSome(has)}.`,
     );
   }
   // In JSON-lines the first line has the names.
   const where = isJsonLines(file) ? `${file}, line 1` : file;
   throw new L2TError(
     'INVALID_DATA',
-    `${where} has no column ${columnNames[kind].join(' or ')}: it has ${nameSome(has)}. Name the column with ${flagOf(option)}.`,
+    `${where} has no column ${columnNames[kind].join(' or ')}: it has ${nameSome(has)}. Name the column with {${option}}.`,
   );
 }
 

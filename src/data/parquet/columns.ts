@@ -1,6 +1,6 @@
 import type { SchemaTree } from 'hyparquet';
 import { L2TError } from '../../errors.js';
-import { flagOf } from '../../options/check.js';
+import { shown } from '../../system/printable.js';
 import type { ColumnNames } from '../layout-reader.js';
 import { nameSome } from '../layout-reader.js';
 import type { Features } from './features.js';
@@ -104,12 +104,11 @@ function choose(
   where: string,
 ): string {
   const fitting = [...new Set(tiers.flat())];
-  const flag = flagOf(option);
   if (given !== undefined) {
     if (fitting.includes(given)) return given;
     throw new L2TError(
       'INVALID_OPTION',
-      `${flag} ${given}: ${where} has no such column of ${what[option]}; it has ${nameSome(fitting)}.`,
+      `{${option}}: ${where} has no column '${shown(given)}' of ${what[option]}; it has ${nameSome(fitting)}.`,
     );
   }
   const best = tiers.find((names) => names.length > 0);
@@ -120,6 +119,6 @@ function choose(
   if (best.length === 1) return best[0] as string;
   throw new L2TError(
     'INVALID_OPTION',
-    `${where} has several columns of ${what[option]}: ${nameSome(best)}. Choose one with ${flag}.`,
+    `${where} has several columns of ${what[option]}: ${nameSome(best)}. Choose one with {${option}}.`,
   );
 }

@@ -60,7 +60,7 @@ function requireEncodable(tensors: readonly NamedTensor[]): void {
   const size = `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   throw new L2TError(
     'INVALID_OPTION',
-    `The network's weights take ${size}, and an ONNX file holds at most 2 GiB: use --to safetensors.`,
+    `The network's weights take ${size}, and an ONNX file holds at most 2 GiB: use {to=safetensors}.`,
   );
 }
 

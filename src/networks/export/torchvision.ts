@@ -25,7 +25,7 @@ export function toTorchvision({ network, weights }: Pick<Checkpoint, 'network' |
 
 function requireTorchvision({ name, width }: Checkpoint['network']): void {
   const known = torchvisionNetworks.join(', ');
-  const instead = 'use --to safetensors, whose tensors PyTorch loads by name, or --to onnx';
+  const instead = 'use {to=safetensors}, whose tensors PyTorch loads by name, or {to=onnx}';
   if (!torchvisionNetworks.includes(name)) {
     throw new L2TError('INVALID_OPTION', `torchvision has no ${name} (it has ${known}): ${instead}.`);
   }

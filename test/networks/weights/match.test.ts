@@ -35,21 +35,21 @@ describe('matchWeights', () => {
 
   it('names extra entries; strict makes them an error', () => {
     expect(match(expected.slice(0, 1)).extra).toEqual(['fc.bias']);
-    expect(() => match(expected.slice(0, 1), true)).toThrow(mismatch(/x\.pth has "fc.bias".*leave out --strict/));
+    expect(() => match(expected.slice(0, 1), true)).toThrow(mismatch(/x\.pth has "fc.bias".*leave out strict /));
   });
 
   it('names the first missing entries and how many more', () => {
     const many = Array.from({ length: 9 }, (_, i) => ({ name: `conv${i}`, shape: [1] }));
     expect(() => match(many)).toThrow(
       mismatch(
-        /lacks "conv0", .*"conv4" and 4 more of a net, and has "fc.bias", "fc.weight" instead: correct --network/,
+        /lacks "conv0", .*"conv4" and 4 more of a net, and has "fc.bias", "fc.weight" instead: correct network or/,
       ),
     );
   });
 
   it('names both shapes, and a type that is no float', () => {
     expect(() => match([{ name: 'fc.bias', shape: [5] }])).toThrow(
-      mismatch(/"fc.bias" has shape \[2\] .* \[5\]: check --network and --width/),
+      mismatch(/"fc.bias" has shape \[2\] .* \[5\]: check network and width/),
     );
     expect(() => match([{ name: 'bn.num_batches_tracked', shape: [] }])).toThrow(mismatch(/dtype int64/));
   });
