@@ -31,7 +31,7 @@ std::unique_ptr<run::Learner> make_learner(const BenchJob& job, const at::Tensor
   const std::vector<run::SourceConfig> sources{{network, pairs, std::move(weights), job.source_size, {}}};
   run::Decorate decorate;
   if (job.layers.value_or(false)) {
-    if (!options.device().is_cpu()) throw Error("INVALID_OPTION", "Layers are timed on the CPU: use --device cpu.");
+    if (!options.device().is_cpu()) throw Error("INVALID_OPTION", "Layers are timed on the CPU: use {device=cpu}.");
     decorate = [&timed](const backends::Backend& backend) -> const backends::Backend& {
       timed = std::make_unique<backends::Timed>(backend);
       return *timed;

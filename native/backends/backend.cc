@@ -57,8 +57,8 @@ const Backend& backend_for(Convolution convolution, const at::TensorOptions& opt
     return cuda::supports(options) && alone ? cuda::backend(precision) : reference::backend();
   }
   throw Error("INVALID_OPTION",
-              "--convolution winograd is the native engine's on a CPU: use --engine native and --device cpu, or "
-              "--convolution auto.");
+              "{convolution=winograd} is the native engine's on a CPU: use {engine=native} and {device=cpu}, or "
+              "{convolution=auto}.");
 }
 
 }  // namespace l2t::backends

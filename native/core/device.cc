@@ -49,7 +49,7 @@ DeviceChoice choose_device(const std::string& name) {
   if (name == "cpu") return {c10::kCPU, "asked for"};
   const bool any = name == "auto";
   if (!any && name != "cuda" && name.rfind("cuda:", 0) != 0) {
-    throw Error("INVALID_OPTION", "Unknown device '" + name + "': use auto, cpu, cuda, or cuda:N.");
+    throw Error("INVALID_OPTION", "Unknown {device} '" + name + "': use auto, cpu, cuda, or cuda:N.");
   }
   const auto problem = cuda_problem();
   if (any) {
@@ -57,7 +57,7 @@ DeviceChoice choose_device(const std::string& name) {
     return {c10::kCPU, problem};
   }
   if (!problem.empty()) {
-    throw Error("DEVICE_UNAVAILABLE", "Device '" + name + "' is not available: " + problem + ". Use --device cpu.");
+    throw Error("DEVICE_UNAVAILABLE", "Device '" + name + "' is not available: " + problem + ". Use {device=cpu}.");
   }
   const auto digits = name == "cuda" ? std::string("0") : name.substr(5);
   const auto count = c10::impl::VirtualGuardImpl(c10::kCUDA).deviceCount();

@@ -86,14 +86,14 @@ std::string look(const GroupConfig& config, c10d::Store& store, const std::strin
     const auto silent = ranks_where(config, [&](int rank) { return after[rank].beat == before[rank].beat; });
     if (!silent.empty()) {
       return listed(silent) + (silent.size() == 1 ? " has" : " have") +
-             " ended or been stopped. What was saved before is kept: --resume continues it.";
+             " ended or been stopped. What was saved before is kept: a resume continues it.";
     }
     const auto fewest = std::min_element(after.begin(), after.end(), [](auto a, auto b) { return a.calls < b.calls; });
     const auto most = std::max_element(after.begin(), after.end(), [](auto a, auto b) { return a.calls < b.calls; });
     if (fewest->calls < most->calls) {
       const auto slow = ranks_where(config, [&](int rank) { return after[rank].calls == fewest->calls; });
       return listed(slow) + " kept the others waiting for more than " +
-             std::to_string(static_cast<int64_t>(config.timeout)) + " s (--timeout).";
+             std::to_string(static_cast<int64_t>(config.timeout)) + " s, the group's timeout.";
     }
   } catch (const std::exception&) {
     return kFirstIsLost;

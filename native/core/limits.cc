@@ -54,7 +54,7 @@ std::string out_of_threads() {
   const auto limit = limit_of(RLIMIT_NPROC);
   const auto named = limit == RLIM_INFINITY ? "unlimited" : std::to_string(limit);
   return "No more threads can be started: the limit of processes and threads is reached (ulimit -u is " + named +
-         "; a container may have its own). Use fewer --threads, end other programs, or raise the limit.";
+         "; a container may have its own). Use fewer {threads}, end other programs, or raise the limit.";
 }
 
 std::string out_of_memory(size_t bytes) {
@@ -63,7 +63,7 @@ std::string out_of_memory(size_t bytes) {
   const auto named = limit == RLIM_INFINITY
                          ? std::string()
                          : ", and the process is limited to " + megabytes(limit) + " of address space (ulimit -v)";
-  return "Out of memory: " + wanted + named + ". Use a smaller --batch, --size or --width, or fewer --threads.";
+  return "Out of memory: " + wanted + named + ". Use a smaller {batch}, {size} or {width}, or fewer {threads}.";
 }
 
 }  // namespace l2t

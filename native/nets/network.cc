@@ -50,8 +50,8 @@ std::vector<int64_t> value_sides(const Network& network, int64_t size) {
   auto least = size + 1;
   while (!fit(sides_at(network, least))) ++least;
   throw Error("INVALID_OPTION", "Images of " + std::to_string(size) + " pixels are too small for " + network.name +
-                                    ": a feature map would be empty. Use --size " + std::to_string(least) +
-                                    " or more.");
+                                    ": a feature map would be empty. Use {size=" + std::to_string(least) +
+                                    "} or more.");
 }
 
 std::vector<int64_t> feature_sizes(const Network& network, int64_t size) {

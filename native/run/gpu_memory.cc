@@ -31,12 +31,12 @@ int64_t fitting_batch(int64_t batch, size_t room, const std::function<std::optio
 
 std::string out_of_gpu_memory(int64_t batch, std::optional<int64_t> fits) {
   const auto step = "The GPU ran out of memory in a step on " + std::to_string(batch) + " images. ";
-  if (!fits) return step + "Use a smaller --batch, --size or --width, or more processes.";
+  if (!fits) return step + "Use a smaller {batch}, {size} or {width}, or more processes.";
   if (fits == 0) {
-    return step + "Not even 2 fit: use a smaller --size or --width, or end other programs that use the GPU.";
+    return step + "Not even 2 fit: use a smaller {size} or {width}, or end other programs that use the GPU.";
   }
   const auto number = std::to_string(*fits);
-  return step + "About " + number + " would fit: use --batch " + number + ", or a smaller --size or --width.";
+  return step + "About " + number + " would fit: use {batch=" + number + "}, or a smaller {size} or {width}.";
 }
 
 }  // namespace l2t::run

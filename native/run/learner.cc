@@ -59,13 +59,13 @@ backends::Precision set_precision(const Hyperparameters& hyperparameters, const 
   constexpr int kAmpere = 8;
   if (precision != backends::Precision::kFloat32 && device.is_cuda() &&
       backends::cuda::compute_major(device) < kAmpere) {
-    throw Error("INVALID_OPTION", std::string("--precision ") + name_of(precision) +
-                                      " needs a GPU of compute capability 8.0 or newer (Ampere): this one computes in "
+    throw Error("INVALID_OPTION", std::string("{precision=") + name_of(precision) +
+                                      "} needs a GPU of compute capability 8.0 or newer (Ampere): this one computes in "
                                       "float32 alone, so leave it out.");
   }
   if (precision == backends::Precision::kBf16 && !backends::cuda::supports(options)) {
     throw Error("INVALID_OPTION",
-                "--precision bf16 is the CUDA backend's: it needs a build with the CUDA part (l2t-native doctor).");
+                "{precision=bf16} is the CUDA backend's: it needs a build with the CUDA part (l2t-native doctor).");
   }
   if (!device.is_cpu()) backends::cuda::set_arithmetic({precision, hyperparameters.deterministic});
   return precision;

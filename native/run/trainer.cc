@@ -99,10 +99,10 @@ void Trainer::require_enough_for_each_rank() const {
   for (int64_t k = 0; k < batches_.steps(); ++k) {
     if (batches_.images(k) / group().size() >= 2) continue;
     throw Error("INVALID_OPTION",
-                "--batch-norm local needs two images for each rank in every batch, but a batch of each "
+                "{batchNorm=local} needs two images for each rank in every batch, but a batch of each "
                 "epoch has " +
                     std::to_string(batches_.images(k)) + " images for " + std::to_string(group().size()) +
-                    " ranks: use a larger --batch, or --batch-norm global.");
+                    " ranks: use a larger {batch}, or {batchNorm=global}.");
   }
 }
 
@@ -237,7 +237,7 @@ void Trainer::record(const LoggedStep& step, const at::Tensor& row) {
   } catch (const NotFinite& problem) {
     throw Error("DIVERGED", std::string(problem.what()) + " at step " + std::to_string(step.step) + " of epoch " +
                                 std::to_string(step.epoch) +
-                                " (both counted from 0). Train with a lower --lr or --meta-lr.");
+                                " (both counted from 0). Train with a lower {lr} or {metaLr}.");
   }
 }
 

@@ -80,7 +80,7 @@ std::optional<Evaluation> Trainer::evaluate_on(const data::ImageSet& images, con
 void Trainer::require_finite_weights() {
   if (at::isfinite(learner_.state().theta.flat).all().item<bool>()) return;
   throw Error("DIVERGED", "The weights became NaN or infinite by step " + std::to_string(step_) + " of epoch " +
-                              std::to_string(epoch_) + " (both counted from 0). Train with a lower --lr.");
+                              std::to_string(epoch_) + " (both counted from 0). Train with a lower {lr}.");
 }
 
 }  // namespace l2t::run

@@ -78,8 +78,8 @@ void Trainer::require_same_state() const {
     throw Error("GROUP_FAILED",
                 "The state of rank " + std::to_string(rank) + " differs from that of rank 0 at step " +
                     std::to_string(step_) + " of epoch " + std::to_string(epoch_) +
-                    " (both counted from 0), so nothing more is saved. Continue from the last save with "
-                    "--resume; if it happens again, that machine is faulty, or this is a bug.");
+                    " (both counted from 0), so nothing more is saved. Resume from the last save; "
+                    "if it happens again, that machine is faulty, or this is a bug.");
   }
 }
 

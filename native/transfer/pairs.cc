@@ -92,7 +92,7 @@ PairList resolve_pairs(const nets::Network& source, int64_t source_size, const n
     throw Error("INVALID_OPTION", "There is no " + configuration + " pair: no candidate features have equal size. " +
                                       list_candidates(source, source_size) + "; " +
                                       list_candidates(target, target_size) +
-                                      ". Use all-to-all, or a list such as 4-0.");
+                                      ". Use {pairs=all-to-all}, or a list such as 4-0.");
   }
   return pairs;
 }

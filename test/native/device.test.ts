@@ -35,7 +35,7 @@ describe('device', () => {
 
   it.skipIf(cuda)('cuda without CUDA says why and what works (skipped where there is a GPU)', () => {
     expect(() => addon().device('cuda')).toThrow(
-      refused('DEVICE_UNAVAILABLE', /'cuda' is not available: .*(without CUDA|GPU|driver).*--device cpu/),
+      refused('DEVICE_UNAVAILABLE', /'cuda' is not available: .*(without CUDA|GPU|driver).*device: 'cpu'/),
     );
   });
 });

@@ -127,7 +127,7 @@ describe('networks', () => {
     ['no class', spec('resnet20', 0), 32, /classes/],
     ['width 0', spec('resnet20', 10, 0), 32, /width/],
     ['a width that is no number', spec('resnet20', 10, Number.NaN), 32, /width/],
-    ['images too small for it', spec('vgg9_bn'), 16, /16 pixels are too small for vgg9_bn.*--size 32 or more/],
+    ['images too small for it', spec('vgg9_bn'), 16, /16 pixels are too small for vgg9_bn.*size: 32 or more/],
     ['size 0', spec('resnet20'), 0, /size/],
   ])('%s is refused', (_, network, size, message) => {
     const refusal = expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });
