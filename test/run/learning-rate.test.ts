@@ -41,7 +41,9 @@ describe('the search for a learning rate', () => {
   });
 
   it('fails where even the lowest rates are too high', () => {
-    expect(() => search((k) => (k < 2 ? 1e9 : Number.POSITIVE_INFINITY))).toThrow(/at beta, or give a lower lr yourself/);
+    expect(() => search((k) => (k < 2 ? 1e9 : Number.POSITIVE_INFINITY))).toThrow(
+      /at beta, or give a lower lr yourself/,
+    );
   });
 });
 
