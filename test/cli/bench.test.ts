@@ -58,7 +58,7 @@ describe('bench', { timeout: 120_000 }, () => {
   it('refuses a device that is not there', async () => {
     expect(await cli(['bench', '--device', 'tpu'])).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/^error\[INVALID_OPTION\]: Unknown device 'tpu'/),
+      stderr: expect.stringMatching(/^error\[INVALID_OPTION\]: Unknown --device 'tpu'/),
     });
   });
 
