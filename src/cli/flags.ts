@@ -4,7 +4,6 @@ import {
   type About,
   aboutField,
   checkOptions,
-  flagOf,
   type Given,
   helpOf,
   isPath,
@@ -12,7 +11,7 @@ import {
   refused,
 } from '../options/check.js';
 import { yamlOptions } from '../options/options-file.js';
-import { named } from '../options/spelling.js';
+import { flagOf, named } from '../options/spelling.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 

@@ -3,8 +3,9 @@ import { L2TError } from '../errors.js';
 import { groupFromEnvironment, launchedProcesses } from '../group/environment.js';
 import { inGroup } from '../group/group.js';
 import { defaultTimeout, type GroupOptions } from '../group/options.js';
-import { checkOptions, flagOf } from '../options/check.js';
+import { checkOptions } from '../options/check.js';
 import { between, yes } from '../options/row.js';
+import { flagOf } from '../options/spelling.js';
 import { givenFlags } from './flags.js';
 
 /** Flags of the verbs that several processes may carry out together. */

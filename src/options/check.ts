@@ -7,8 +7,6 @@ import type { OptionHelp } from './option-help.js';
 import { flagOf, named, type Spelling, spelled } from './spelling.js';
 import { didYouMean } from './suggest.js';
 
-export { flagOf };
-
 /**
  * Describes an option. `allowed` ends the sentence "it must be …"; `value` is what help shows after the flag. An option
  * that `repeats` takes one value or a list; on the command line the flag is repeated.

@@ -1,7 +1,8 @@
 import type * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { shellWord } from '../system/shell.js';
-import { aboutField, flagOf, longFlagOf } from './check.js';
+import { aboutField, longFlagOf } from './check.js';
+import { flagOf } from './spelling.js';
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 

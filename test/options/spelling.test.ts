@@ -102,12 +102,10 @@ describe('what a caller is told', () => {
 
 describe('the sentences of the program', () => {
   const root = (path: string) => join(packageRoot, path);
-  const later = ['common-facts', 'resolve-options', 'same-options', 'sources', 'start'].map((n) => `src/run/${n}.ts`);
   const files = ['src', 'native', 'binding'].flatMap((room) =>
     readdirSync(root(room), { recursive: true, encoding: 'utf8' })
       .filter((name) => /\.(ts|cc|h|cu|cuh)$/.test(name) && !/^(cli|build)\//.test(name))
-      .map((name) => join(room, name))
-      .filter((name) => !later.includes(name)),
+      .map((name) => join(room, name)),
   );
   const flags = new RegExp(`(?<![\\w-])(?:${optionNames.map(flagOf).join('|')})(?![\\w-])`);
 
