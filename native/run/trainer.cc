@@ -1,5 +1,6 @@
 #include "native/run/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -255,11 +256,12 @@ void Trainer::save_when_due() {
   last_save_ = Clock::now();
 }
 
-/// α_e = α/2 · (1 + cos(π e/E)), constant within an epoch; with a warm-up of W steps, step k of the run (from 0) takes
-/// min(1, (k + 1) / W) of it.
+/// α_e = m + (α − m)/2 · (1 + cos(π e/E)), constant within an epoch, where m is minLr, but at most α; with a
+/// warm-up of W steps, step k of the run (from 0) takes min(1, (k + 1) / W) of it.
 double Trainer::learning_rate(int64_t step) const {
   const double progress = static_cast<double>(epoch_) / static_cast<double>(config_.epochs);
-  const double scheduled = config_.lr / 2 * (1 + std::cos(std::numbers::pi * progress));
+  const double end = std::min(learner_.problem().settings.at("minLr"), config_.lr);
+  const double scheduled = end + (config_.lr - end) / 2 * (1 + std::cos(std::numbers::pi * progress));
   const double warm = std::round(config_.warm_up.value_or(0) * static_cast<double>(config_.epochs * batches_.steps()));
   const auto done = static_cast<double>(epoch_ * batches_.steps() + step + 1);
   return done < warm ? scheduled * done / warm : scheduled;

@@ -23,7 +23,7 @@ export const besideSplitFile = ['perClass', 'validation', 'fold'] as const;
  * @throws L2TError INVALID_OPTION.
  */
 export function requireConsistent(given: GivenOptions): void {
-  requireFitting(given);
+  requireUseful(given);
   const other = besideSplitFile.find((key) => given[key] !== undefined);
   if (given.splitFile !== undefined && other !== undefined) {
     throw new L2TError(
@@ -39,7 +39,7 @@ export const uselessOptions = (needs: Needs): (keyof GivenOptions)[] =>
   rows.filter(({ name, about }) => !isRead(name, about, needs)).map(({ name }) => name);
 
 /** Refuses options that the method does not read, by name, and the lack of those that it needs. */
-function requireFitting(given: GivenOptions): void {
+function requireUseful(given: GivenOptions): void {
   const method = methodIn(given);
   const needs = needsOf(method);
   const useless = uselessOptions(needs).filter((name) => given[name] !== undefined);

@@ -18,17 +18,21 @@ export interface Marks {
   readonly needed?: true;
   /** The field of each source that it fills (spec.ts). */
   readonly fills?: 'path' | 'network' | 'width' | 'size' | 'pairs' | 'licence';
+  /** Why its value does not fit the others, to follow the option in a message; undefined where it fits. */
+  readonly refuses?: (spec: RowSpec) => string | undefined;
   /** Does a method with these needs read it? Absent: each does. */
   readonly of?: (needs: Needs) => boolean;
 }
 
-/** The options that a default may depend on. */
+/** The options that a row's functions may read. */
 export interface RowSpec {
   readonly target: string;
   readonly method: string;
   readonly size: number;
   readonly batch?: number | undefined;
   readonly threads?: number | undefined;
+  readonly lr: number | 'auto';
+  readonly minLr: number;
 }
 
 /** What a default may depend on besides options. */

@@ -71,6 +71,8 @@ export interface OptionHelp {
   readonly out?: unknown;
   /** learning rate of SGD, cosine schedule; auto finds one for this data and warms up to it (auto); auto, or a number above 0 and at most 100 */
   readonly lr?: unknown;
+  /** learning rate at which the cosine ends; with lr: 'auto', at most the rate found (0); from 0 to 100 */
+  readonly minLr?: unknown;
   /** momentum of SGD (0.9); from 0 and below 1 */
   readonly momentum?: unknown;
   /** weight decay of SGD (1e-4); from 0 to 1 */

@@ -36,6 +36,7 @@ export const optionNames: readonly string[] = [
   'graph',
   'out',
   'lr',
+  'minLr',
   'momentum',
   'weightDecay',
   'labelSmoothing',

@@ -19,7 +19,7 @@ import {
   torchvisionNetworks,
   writtenNetwork,
 } from './networks.js';
-import { above, choice, custom, listed, path, repeated, someOf, text, whole, yes } from './row.js';
+import { above, between, choice, custom, listed, path, repeated, someOf, text, whole, yes } from './row.js';
 
 export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
@@ -149,6 +149,12 @@ const training = {
     'learning rate of SGD, cosine schedule; auto finds one for this data and warms up to it',
     { default: 'auto', paper: 0.1 },
   ),
+  minLr: between(0, 100, 'learning rate at which the cosine ends; with {lr=auto}, at most the rate found', {
+    default: 0,
+    paper: 0,
+    refuses: ({ lr, minLr }) =>
+      typeof lr === 'number' && minLr > lr ? `is above {lr=${lr}}, at which the cosine begins: lower it.` : undefined,
+  }),
   momentum: settings.momentum,
   weightDecay: settings.weightDecay,
   labelSmoothing: settings.labelSmoothing,

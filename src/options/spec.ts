@@ -91,13 +91,23 @@ export function read(given: GivenOptions): SpecDraft {
     .map(({ name, about }) => [name, given[name] ?? defaultIn(about, known), about] as const)
     .filter(([, value]) => value !== undefined)
     .map(([name, value, about]) => [name, isPathRow(about) ? absolute(value as string) : value]);
+  const options = Object.fromEntries(values);
+  requireFitting(options);
   const { source, start } = needs;
   const [licence] = [given.sourceLicence].flat();
   return frozen({
-    ...(Object.fromEntries(values) as Omit<SpecDraft, 'sources'>),
+    ...(options as Omit<SpecDraft, 'sources'>),
     sources: source ? listSources(given) : [],
     ...(start && !source && licence !== undefined && { sourceLicence: licence }),
   });
+}
+
+/** Asks each row whether its value fits the others. */
+function requireFitting(options: Readonly<Record<string, unknown>>): void {
+  for (const { name, about } of recordedRows) {
+    const why = about.refuses?.(options as unknown as RowSpec);
+    if (why !== undefined) throw new L2TError('INVALID_OPTION', `{${name}=${options[name]}} ${why}`);
+  }
 }
 
 const defaultIn = ({ default: usual }: Marks, spec: RowSpec): unknown =>
@@ -189,8 +199,11 @@ export function differences(
   { ignorePaths = false }: { readonly ignorePaths?: boolean } = {},
 ): OptionName[] {
   const compared = ignorePaths ? rowsOf('result') : rowsOf('result', 'input');
-  const names = compared.filter((row) => differs(run, wanted, row)).map(({ name }) => name);
-  return run.sources.length === wanted.sources.length || names.includes('source') ? names : [...names, 'source'];
+  const aligned = run.sources.length === wanted.sources.length;
+  const names = compared
+    .filter((row) => (aligned || row.about.fills === undefined) && differs(run, wanted, row))
+    .map(({ name }) => name);
+  return aligned ? names : [...names, 'source'];
 }
 
 function differs(run: RunSpec, wanted: SpecDraft, row: OptionRow): boolean {

@@ -44,6 +44,10 @@ export async function train(
     ...materialsOf(materials, rate),
     ...(saved && { resume: { state: saved.state, best: saved.best } }),
   };
+  if (spec.minLr > native.lr) {
+    const message = `{minLr=${spec.minLr}} is above the learning rate that was found, ${native.lr}: it stays at that rate`;
+    context.emit({ type: 'warning', message });
+  }
   const images = countImages(data);
   context.emit({
     type: 'start',

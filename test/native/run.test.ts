@@ -83,6 +83,15 @@ describe('a run', () => {
     });
   });
 
+  it('a learning rate at which the cosine ends; above the first rate, it stays there', async () => {
+    const rates = async (minLr: number) =>
+      (await train(scratch({ epochs: 4, lr: 0.2, minLr }))).epochs.map(({ metrics }) => metrics.lr);
+    for (const [e, rate] of (await rates(0.05)).entries()) {
+      expect(rate).toBeCloseTo(0.05 + 0.075 * (1 + Math.cos((Math.PI * e) / 4)), 14);
+    }
+    expect(await rates(0.3)).toEqual([0.2, 0.2, 0.2, 0.2]);
+  });
+
   it('with a warm-up the rate grows linearly, step by step, to the schedule', async () => {
     // One step an epoch, the first eight of them warm-up.
     const job = { train: images(16), batch: 16, epochs: 16, lr: 0.2 };

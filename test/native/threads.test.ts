@@ -21,7 +21,7 @@ const longRun = `
   const job = {
     ...common, target: network, train: images, sources: [], resizedCrops: false, evaluationBatch: 256, selectBest: false, seed: 0, saveEvery: 1e6, epochs: 100_000,
     method: 'scratch', engine: 'native', convolution: 'auto', lr: 0.01,
-    precision: "float32", deterministic: true, graph: true, batchNorm: "global", augment: "crop-flip", evalEvery: 1,
+    precision: "float32", deterministic: true, graph: true, batchNorm: "global", augment: "crop-flip", evalEvery: 1, minLr: 0,
     momentum: 0.9, weightDecay: 0, labelSmoothing: 0,
   };
   const start = (begun, changes = {}) => {

@@ -54,7 +54,7 @@ const sourceNetwork = { name: 'resnet20', classes: 6, width: 0.125 };
 const targetNetwork = { name: 'vgg9_bn', classes: 4, width: 0.0625 };
 
 /** A spec and its materials in one: the addon reads each from it. */
-export type RunJob = NativeSpec & RunMaterials;
+export type RunJob = NativeSpec & RunMaterials & { readonly minLr: number };
 
 /** Settings that are not named have their defaults. */
 type TinyChanges = Omit<Partial<RunJob>, 'method' | 'settings'> & {
@@ -75,6 +75,7 @@ export function tinyJob({ method = 'l2t-ww', settings, ...changes }: TinyChanges
     batchNorm: 'global',
     augment: 'crop-flip',
     evalEvery: 1,
+    minLr: 0,
     lr: 0.05,
     target: targetNetwork,
     size: 32,
