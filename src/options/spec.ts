@@ -141,7 +141,7 @@ function frozen<T extends { readonly sources: readonly object[] }>(spec: T): T {
 }
 
 /**
- * The sources in the order of `source`, with absolute paths; the first one's alone where the method matches no pairs.
+ * The sources in the order of `source`, with absolute paths.
  * @throws L2TError INVALID_OPTION if there is none, one is given twice, or another option has too many or few values.
  */
 export function listSources(given: GivenOptions): SourceDraft[] {
@@ -214,11 +214,11 @@ function differs(run: RunSpec, wanted: SpecDraft, row: OptionRow): boolean {
   return value.some((each, k) => each !== undefined && each !== found[k]);
 }
 
-/** The options of these scopes that are given with another value than the run has. */
-export const givenOtherwise = (run: RunSpec, given: GivenOptions, scope: 'output'): OptionName[] =>
-  recordedRows
-    .filter(({ name, about }) => scopeOf(about) === scope && given[name] !== undefined)
-    .filter(({ name }) => JSON.stringify(given[name]) !== JSON.stringify(run[name as keyof RunSpec]))
+/** The options that are given with another value than the run has, and which it keeps as they are. */
+export const keptOptions = (run: RunSpec, given: GivenOptions): OptionName[] =>
+  rowsOf('output')
+    .filter((row) => given[row.name] !== undefined)
+    .filter((row) => JSON.stringify(given[row.name]) !== JSON.stringify(valueIn(run, row)))
     .map(({ name }) => name);
 
 /**
@@ -226,10 +226,9 @@ export const givenOtherwise = (run: RunSpec, given: GivenOptions, scope: 'output
  * elsewhere together with them. `at` returns where a file is now.
  */
 export function withFiles(spec: RunSpec, wanted: SpecDraft, at: (began: string, given: string) => string): RunSpec {
-  const own = recordedRows.filter(({ about }) => scopeOf(about) === 'input').map(({ name }) => name as 'data');
-  const files = own.flatMap((name) => {
-    const [began, given] = [spec[name], wanted[name]];
-    return began === undefined || given === undefined ? [] : [[name, at(began, given)]];
+  const files = rowsOf('input').flatMap((row) => {
+    const [began, given] = [valueIn(spec, row), valueIn(wanted, row)];
+    return typeof began === 'string' && typeof given === 'string' ? [[row.name, at(began, given)]] : [];
   });
   const sources = spec.sources.map((source, k) => {
     const given = wanted.sources[k];

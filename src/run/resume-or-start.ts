@@ -6,7 +6,7 @@ import { required } from '../options/check.js';
 import { resumeCommand } from '../options/command.js';
 import type { RunRecord } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
-import { differences, givenOtherwise, read, type SpecDraft, withFiles } from '../options/spec.js';
+import { differences, keptOptions, read, type SpecDraft, withFiles } from '../options/spec.js';
 import { failureName, readFailure, recordName } from '../report/run-files.js';
 import { fileError, makeFolder, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
@@ -46,7 +46,7 @@ async function goOnOrBegin(out: string, options: CheckedTransferOptions, context
       RunFolder.open(out, locking, (written) => {
         const record = withMovedFiles(written, read(options), warn(context));
         requireSameOptions(out, record, read(options));
-        const kept = givenOtherwise(record.spec, options, 'output').map((name) => `{${name}}`);
+        const kept = keptOptions(record.spec, options).map((name) => `{${name}}`);
         if (kept.length > 0) warn(context)(`${out} goes on with its own ${kept.join(', ')}`);
         return record;
       });
