@@ -103,7 +103,7 @@ export function requireComputable(
     const which = engine === 'autograd' ? '{engine=autograd}' : '{precision=bf16}';
     throw new L2TError(
       'INVALID_OPTION',
-      `${which} computes in one process, and this run has ${ranks}: leave it out, or compute alone.`,
+      `${which} computes in one process, and this run has ${ranks}: leave it out, or compute in one process (on the command line: --no-group).`,
     );
   }
   const onCpu = device === 'cpu';

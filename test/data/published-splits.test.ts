@@ -124,11 +124,11 @@ describe('which images train and which validate', () => {
   });
 
   it.each([
-    [{ splitFile: 'x', perClass: 3 }, /--per-class cannot accompany --split-file/],
-    [{ splitFile: 'x', validation: 0 }, /--validation cannot accompany --split-file/],
+    [{ splitFile: 'x', perClass: 3 }, /perClass cannot accompany splitFile/],
+    [{ splitFile: 'x', validation: 0 }, /validation cannot accompany splitFile/],
     [{ validation: 1.5 }, /validation is 1.5: it must be 0, a fraction below 1, or a whole number/],
     [{ validation: -1 }, /validation is -1: it must be 0/],
-    [{ splitFile: 'x', fold: 3 }, /--fold cannot accompany --split-file/],
+    [{ splitFile: 'x', fold: 3 }, /fold cannot accompany splitFile/],
     [{ fold: 3 }, /has no folds/],
     [{ cache: 'x' }, /^cache is for images of at least 64 pixels/],
   ])('%j is refused', async (given, message) => {

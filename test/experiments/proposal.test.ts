@@ -74,6 +74,6 @@ describe('proposeOptions', () => {
     expect(proposed).toContain('width');
     await expect(
       proposeOptions({ data, method: 'finetune', targetInit, target: 'resnet20', ...rest }),
-    ).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(/a vgg9_bn.*--target/) });
+    ).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(/a vgg9_bn.*correct target/) });
   });
 });

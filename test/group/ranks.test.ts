@@ -96,15 +96,15 @@ describe('a resume by another number of ranks', { timeout: 60_000 }, () => {
 
 describe('ranks that differ', { timeout: 60_000 }, () => {
   it.each([
-    ['an option', { seed: 1 }, 'INVALID_OPTION', 'Rank 1 differs from rank 0 in --seed: 1 there, 0 on rank 0.'],
+    ['an option', { seed: 1 }, 'INVALID_OPTION', 'Rank 1 differs from rank 0 in seed: 1 there, 0 on rank 0.'],
     [
       'an option that one leaves out',
       { patience: 3, validation: 2 },
       'INVALID_OPTION',
-      'in --validation: 2 there, not given on',
+      'in validation: 2 there, not given on',
     ],
-    ['batch norm', { batchNorm: 'local' }, 'INVALID_OPTION', 'in --batch-norm: "local" there, not given on rank 0'],
-    ['the data', { classes: 'left,right' }, 'INVALID_OPTION', 'Rank 1 differs from rank 0 in --classes'],
+    ['batch norm', { batchNorm: 'local' }, 'INVALID_OPTION', 'in batchNorm: "local" there, not given on rank 0'],
+    ['the data', { classes: 'left,right' }, 'INVALID_OPTION', 'Rank 1 differs from rank 0 in classes'],
   ] as const)('in %s are refused, all with the same words', async (_, change, code, message) => {
     const out = join(temporaryFolder(), 'run');
     const errors = errorsOf(await together([{ out }, { ...change }]));

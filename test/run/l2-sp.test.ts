@@ -42,9 +42,9 @@ describe('l2-sp', () => {
 
   it.each([
     [{ targetInit: undefined }, /^targetInit is missing/],
-    [{ weightDecay: 1e-4 }, /l2-sp has no use for --weight-decay/],
-    [{ sourceLicence: ['MIT', 'CC0'] }, /l2-sp starts from one network: give --source-licence once/],
-    [{ source: start }, /l2-sp has no use for --source.*--target-init/],
+    [{ weightDecay: 1e-4 }, /l2-sp has no use for weightDecay:/],
+    [{ sourceLicence: ['MIT', 'CC0'] }, /l2-sp starts from one network: give sourceLicence once/],
+    [{ source: start }, /l2-sp has no use for source:.*targetInit/],
   ])('refuses %j', async (given, message) => {
     await expect(train(given)).rejects.toMatchObject({
       code: 'INVALID_OPTION',

@@ -137,15 +137,15 @@ describe('two sources', { timeout: 120_000 }, () => {
   });
 
   it.each([
-    [{ pairs: ['single', 'single', 'single'] }, /3 --pairs for 2 --source do not fit/],
-    [{ sourceNetwork: ['resnet20', 'vgg9_bn', 'vgg9_bn'] }, /3 --source-network for 2 --source/],
-    [{ sourceSize: [32, 32, 32] }, /3 --source-size for 2 --source/],
-    [{ sourceWidth: [1, 1, 1] }, /3 --source-width for 2 --source/],
-    [{ sourceLicence: ['MIT', 'MIT', 'MIT'] }, /3 --source-licence for 2 --source/],
+    [{ pairs: ['single', 'single', 'single'] }, /3 values of pairs for 2 of source do not fit/],
+    [{ sourceNetwork: ['resnet20', 'vgg9_bn', 'vgg9_bn'] }, /3 values of sourceNetwork for 2 of source/],
+    [{ sourceSize: [32, 32, 32] }, /3 values of sourceSize for 2 of source/],
+    [{ sourceWidth: [1, 1, 1] }, /3 values of sourceWidth for 2 of source/],
+    [{ sourceLicence: ['MIT', 'MIT', 'MIT'] }, /3 values of sourceLicence for 2 of source/],
     [{ sourceNetwork: ['resnet20', 'vgg9'] }, /sourceNetwork is 'vgg9': .* Did you mean 'vgg9_bn'/],
     [{ source: [] }, /source is \[\]: it must be a path/],
     [{ pairs: '99-0', data: damaged }, /Feature 99 does not exist/],
-    [{ method: 'lwf' }, /lwf learns from one source: give --source once/],
+    [{ method: 'lwf' }, /lwf learns from one source: give source once/],
   ])('%j is refused', async (given, message) => {
     const options = { ...common, source, data, out: out(), ...given } as Parameters<typeof transfer>[0];
     const refusal = { code: 'INVALID_OPTION', message: expect.stringMatching(message) };
@@ -155,7 +155,7 @@ describe('two sources', { timeout: 120_000 }, () => {
   it('are two files', async () => {
     const again = `${source[0].replace(/[^/]+$/, '')}./source.safetensors`;
     const { result } = transfer({ ...common, source: [...source, again], data, out: out() });
-    const message = expect.stringContaining(`--source ${source[0]} is given twice`);
+    const message = expect.stringContaining(`source: ${source[0]} is given twice`);
     await expect(result).rejects.toMatchObject({ code: 'INVALID_OPTION', message });
   });
 });

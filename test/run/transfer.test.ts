@@ -91,7 +91,7 @@ describe('transfer', () => {
     expect(scratch).toMatchObject({ method: 'scratch', warnings: [] });
     expect(await train({ method: 'lwf', source })).toMatchObject({ method: 'lwf', warnings: [] });
     const without = await train({ method: 'scratch', validation: 0.05 });
-    expect(without.warnings).toEqual([expect.stringMatching(/--validation 0\.05 holds out no image/)]);
+    expect(without.warnings).toEqual([expect.stringMatching(/validation: 0\.05 holds out no image/)]);
     const few = { method: 'finetune', targetInit: join(scratch.run, 'best.safetensors'), classes: 'left,right' };
     const finetuned = await train(few);
     expect(finetuned.network.network.classes).toBe(2);
@@ -132,13 +132,13 @@ describe('transfer', () => {
   });
 
   it.each([
-    ['scratch', ['source'], /scratch has no use for --source/],
-    ['scratch', ['pairs', 'metaLr'], /scratch has no use for --pairs, --meta-lr/],
-    ['lwf', ['source', 'pairs'], /lwf has no use for --pairs/],
-    ['at', ['source', 'pairs', 'beta'], /at has no use for --beta/],
-    ['fm', ['source', 'pairs', 'innerSteps'], /fm has no use for --inner-steps/],
-    ['at', ['source', 'temperature'], /at has no use for --temperature/],
-    ['lwf', ['source', 'attentionWeight'], /lwf has no use for --attention-weight/],
+    ['scratch', ['source'], /scratch has no use for source/],
+    ['scratch', ['pairs', 'metaLr'], /scratch has no use for pairs, metaLr/],
+    ['lwf', ['source', 'pairs'], /lwf has no use for pairs/],
+    ['at', ['source', 'pairs', 'beta'], /at has no use for beta/],
+    ['fm', ['source', 'pairs', 'innerSteps'], /fm has no use for innerSteps/],
+    ['at', ['source', 'temperature'], /at has no use for temperature/],
+    ['lwf', ['source', 'attentionWeight'], /lwf has no use for attentionWeight/],
     ['finetune', [], /^targetInit is missing/],
   ] as const)('%s with %j is refused by name', async (method, given, message) => {
     const values = { source, pairs, metaLr: 0.1, beta: 1, innerSteps: 3, temperature: 3, attentionWeight: 1 };
@@ -181,13 +181,13 @@ describe('transfer', () => {
     await expect(declared({ sourceNetwork: 'resnet20' })).rejects.toMatchObject({
       code: 'INVALID_OPTION',
       message: expect.stringMatching(
-        /holds a resnet32, where a resnet20 is expected: correct --source-network or give/,
+        /holds a resnet32, where a resnet20 is expected: correct sourceNetwork or give/,
       ),
     });
     await expect(transfer({ ...tinyOptions, source, sourceWidth: 0.5, data, out: out() }).result).rejects.toMatchObject(
       {
         code: 'INVALID_OPTION',
-        message: expect.stringMatching(/has the width 1, where 0.5 is expected: correct --source-width or/),
+        message: expect.stringMatching(/has the width 1, where 0.5 is expected: correct sourceWidth or/),
       },
     );
   });
