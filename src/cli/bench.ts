@@ -54,7 +54,7 @@ export function register(program: Command): void {
       if (name === listingName && group) {
         throw new L2TError(
           'INVALID_OPTION',
-          '--case listing is measured in one process: start one, or give --no-group.',
+          '--case listing is measured in one process: start one alone, or give --no-group.',
         );
       }
       if (name === listingName) return runListing(or('images'), flags.json);
@@ -117,7 +117,8 @@ function requireOnly(
     const list = useless.join(', ');
     throw new L2TError('INVALID_OPTION', `${flag} times the native engine on the CPU: leave out ${list}.`);
   }
-  if (inGroup) throw new L2TError('INVALID_OPTION', `${flag} starts from one process: start one, or give --no-group.`);
+  if (inGroup)
+    throw new L2TError('INVALID_OPTION', `${flag} starts from one process: start one alone, or give --no-group.`);
 }
 
 async function runLayers(name: BenchCaseName, options: LayersOptions, json: boolean | undefined): Promise<void> {

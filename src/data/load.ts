@@ -14,7 +14,7 @@ export interface DataOptions extends DataKind, ListingOptions {
   readonly splitFile?: string | undefined;
   readonly fold?: number | undefined;
   readonly classes?: string | undefined;
-  /** If the data has no test images, is a tenth of each class drawn for the test, as in a run? Else the splits on disk are kept. */
+  /** True for runs: of data without test images, a tenth of each class becomes the test images. */
   readonly drawTest?: boolean | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
