@@ -54,8 +54,9 @@ export function caseJob(
   addon: NativeAddon,
   description: Case,
   method: string,
-  settings: Pick<IterateJob, 'dtype' | 'engine' | 'convolution' | 'device' | 'threads'> &
-    Partial<Pick<IterateJob, 'precision'>>,
+  settings: Pick<IterateJob, 'dtype' | 'engine' | 'convolution' | 'device' | 'threads'> & {
+    readonly precision?: IterateJob['precision'] | undefined;
+  },
 ): IterateJob {
   const { seed, size, sources, what, where } = description;
   const target: NetworkSpec = { name: description.target, classes: description.classes, width: 1 };
@@ -93,8 +94,8 @@ export function caseJob(
   const { beta, lr, momentum, weightDecay, metaLr, metaWeightDecay, iterations, T } = description;
   return {
     deterministic: true,
-    precision: 'float32',
     ...settings,
+    precision: settings.precision ?? 'float32',
     method,
     lr,
     ...settingsOf(method as MethodName, { momentum, weightDecay, beta, innerSteps: T, metaLr, metaWeightDecay }),
