@@ -87,7 +87,7 @@ const ways = {
     try {
       for await (const { type, run: folder } of run) if (type === 'start') rmSync(folder, { recursive: true });
     } catch ({ code }) {
-      if (code !== 'FILE_ACCESS') throw code;
+      if (code !== 'INVALID_RUN') throw code;
     }
   }`,
   compared: `async () => {

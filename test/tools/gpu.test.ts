@@ -95,7 +95,7 @@ describe('bench/gpu.sh', { timeout: 60_000 }, () => {
 
   it('exits 1 where a step cannot run, and says why', async () => {
     expect(await run('--device', 'tpu', '--only', 'sanitize')).toBe(1);
-    expect(results().steps.sanitize?.problems[0]).toMatch(/Unknown --device 'tpu'/);
+    expect(results().steps.sanitize?.problems[0]).toMatch(/Unknown (--)?device 'tpu'/);
   });
 
   it('refuses a step that does not exist', async () => {
