@@ -22,8 +22,14 @@ function note(name, ok) {
 }
 
 function run(name, command, args) {
-  const child = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
-  note(name, child.status === 0);
+  return new Promise((done) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+    child.on('error', (error) => console.error(`[lint] ${error.message}`));
+    child.on('close', (status) => {
+      note(name, status === 0);
+      done();
+    });
+  });
 }
 
 /** Is the tool installed? Its name has the version, because versions differ in what they find and how they format. */
@@ -130,16 +136,19 @@ async function tidy() {
   note(`clang-tidy (${count} of ${cppFiles.filter((path) => path.endsWith('.cc')).length} sources)`, ok);
 }
 
-run('biome', join(root, 'node_modules/.bin/biome'), ['check', '--error-on-warnings', ...(fix ? ['--write'] : [])]);
+await run('biome', join(root, 'node_modules/.bin/biome'), ['check', '--error-on-warnings', ...(fix ? ['--write'] : [])]);
 if (present('clang-format-19', 'clang-format-19')) {
-  run('clang-format', 'clang-format-19', [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...cppFiles]);
+  await run('clang-format', 'clang-format-19', [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...cppFiles]);
 }
 if (!fix) {
   const tsc = join(root, 'node_modules/.bin/tsc');
-  run('tsc', tsc, ['--noEmit']);
-  run('tsc, the page in the browser', tsc, ['--noEmit', '-p', 'tsconfig.browser.json']);
-  // It fails on an export, or a member of an exported type, without a doc comment.
-  run('typedoc', join(root, 'node_modules/.bin/typedoc'), ['--emit', 'none', '--logLevel', 'Warn']);
+  // Each takes one core.
+  await Promise.all([
+    run('tsc', tsc, ['--noEmit']),
+    run('tsc, the page in the browser', tsc, ['--noEmit', '-p', 'tsconfig.browser.json']),
+    // It fails on an export, or a member of an exported type, without a doc comment.
+    run('typedoc', join(root, 'node_modules/.bin/typedoc'), ['--emit', 'none', '--logLevel', 'Warn']),
+  ]);
   await tidy();
 }
 process.exitCode = failed.length === 0 ? 0 : 1;
