@@ -27,7 +27,8 @@ const shells: Readonly<Record<string, (script: string, line: string) => readonly
 
 const isThere = (shell: string): boolean => spawnSync(shell, ['-c', 'exit 0']).status === 0;
 
-describe.each(Object.keys(shells))('completion of %s', (shell) => {
+// A busy machine starts a shell and the program for each word slowly.
+describe.each(Object.keys(shells))('completion of %s', { timeout: 240_000 }, (shell) => {
   const there = isThere(shell);
   const folder = temporaryFolder();
   let script: string;
@@ -39,7 +40,7 @@ describe.each(Object.keys(shells))('completion of %s', (shell) => {
 
   async function offers(line: string): Promise<string[]> {
     const args = shells[shell]?.(script, `l2t-native ${line}`) ?? [];
-    const { stdout } = await promisify(execFile)(shell, args, { cwd: folder, timeout: 20_000 });
+    const { stdout } = await promisify(execFile)(shell, args, { cwd: folder, timeout: 60_000 });
     // fish adds help after a tab, and the flag to the value of --flag=value; it also offers words with these letters elsewhere.
     // zsh offers the last name of a list, the others the whole list.
     const words = stdout.split('\n').map((each) =>
