@@ -136,7 +136,11 @@ async function tidy() {
   note(`clang-tidy (${count} of ${cppFiles.filter((path) => path.endsWith('.cc')).length} sources)`, ok);
 }
 
-await run('biome', join(root, 'node_modules/.bin/biome'), ['check', '--error-on-warnings', ...(fix ? ['--write'] : [])]);
+await run('biome', join(root, 'node_modules/.bin/biome'), [
+  'check',
+  '--error-on-warnings',
+  ...(fix ? ['--write'] : []),
+]);
 if (present('clang-format-19', 'clang-format-19')) {
   await run('clang-format', 'clang-format-19', [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...cppFiles]);
 }
