@@ -103,7 +103,7 @@ describe('ranks that differ', { timeout: 60_000 }, () => {
       'INVALID_OPTION',
       'in validation: 2 there, not given on',
     ],
-    ['batch norm', { batchNorm: 'local' }, 'INVALID_OPTION', 'in batchNorm: "local" there, not given on rank 0'],
+    ['batch norm', { batchNorm: 'local' }, 'INVALID_OPTION', 'in batchNorm: "local" there, "global" on rank 0'],
     ['the data', { classes: 'left,right' }, 'INVALID_OPTION', 'Rank 1 differs from rank 0 in classes'],
   ] as const)('in %s are refused, all with the same words', async (_, change, code, message) => {
     const out = join(temporaryFolder(), 'run');
