@@ -97,11 +97,10 @@ void read(const Napi::Value& value, const Place& place, std::vector<T>& member) 
 template <HasFields T>
 void read(const Napi::Value& value, const Place& place, T& member) {
   const auto object = object_at(value, place);
-  T::fields(member,
-            [&](const char* key, auto& field, auto... rule) {
-              if (*key == '\0') return read(value, place, field, rule...);
-              read(object.Get(key), place.at(key), field, rule...);
-            });
+  T::fields(member, [&](const char* key, auto& field, auto... rule) {
+    if (*key == '\0') return read(value, place, field, rule...);
+    read(object.Get(key), place.at(key), field, rule...);
+  });
 }
 
 /// An argument of a call; messages name it.

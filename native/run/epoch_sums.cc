@@ -167,8 +167,7 @@ std::vector<NamedTensor> EpochSums::tensors() const {
 
 void EpochSums::restore(const std::vector<NamedTensor>& state) {
   for (auto& [name, sums] : sums_) {
-    const auto values =
-        state_entry(state, kPrefix + name, static_cast<int64_t>(sums.size()), at::kDouble).contiguous();
+    const auto values = state_entry(state, kPrefix + name, static_cast<int64_t>(sums.size()), at::kDouble).contiguous();
     std::copy_n(values.const_data_ptr<double>(), sums.size(), sums.begin());
   }
 }

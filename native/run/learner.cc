@@ -117,9 +117,8 @@ void Learner::take_method(const Hyperparameters& hyperparameters, const at::Tens
   state_.theta = make_parameters(setup.theta(), options);
   state_.velocity = at::zeros_like(state_.theta.flat);
   starts_ = setup.starts();
-  sgd_ = {.lr = {},
-          .momentum = settings.at("momentum"),
-          .weight_decay = method.decays ? settings.at("weightDecay") : 0};
+  sgd_ = {
+      .lr = {}, .momentum = settings.at("momentum"), .weight_decay = method.decays ? settings.at("weightDecay") : 0};
 
   if (const auto& weights = hyperparameters.class_weights) {
     require_class_weights(*weights, problem_.target.classes);

@@ -75,11 +75,10 @@ void Trainer::require_same_state() const {
   const auto sums = group().exchange(std::to_string(checksum(learner_.tensors())));
   for (size_t rank = 1; rank < sums.size(); ++rank) {
     if (sums[rank] == sums[0]) continue;
-    throw Error("GROUP_FAILED",
-                "The state of rank " + std::to_string(rank) + " differs from that of rank 0 at step " +
-                    std::to_string(step_) + " of epoch " + std::to_string(epoch_) +
-                    " (both counted from 0), so nothing more is saved. Resume from the last save; "
-                    "if it happens again, that machine is faulty, or this is a bug.");
+    throw Error("GROUP_FAILED", "The state of rank " + std::to_string(rank) + " differs from that of rank 0 at step " +
+                                    std::to_string(step_) + " of epoch " + std::to_string(epoch_) +
+                                    " (both counted from 0), so nothing more is saved. Resume from the last save; "
+                                    "if it happens again, that machine is faulty, or this is a bug.");
   }
 }
 

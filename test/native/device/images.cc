@@ -52,9 +52,12 @@ bool equal_batches(const data::ImageSet& host, const data::ImageSet& device) {
   const auto same = [](const data::ImageBatch& a, const data::ImageBatch& b) {
     return arrives(a.pixels, b.pixels) && arrives(a.labels, b.labels);
   };
-  const data::TrainingBatches::Options options{data::Augment::kCropFlip, /*resized_crops=*/false,
-                                               /*judged=*/true,          kBatch,
-                                               /*seed=*/7,               /*epochs=*/2};
+  const data::TrainingBatches::Options options{data::Augment::kCropFlip,
+                                               /*resized_crops=*/false,
+                                               /*judged=*/true,
+                                               kBatch,
+                                               /*seed=*/7,
+                                               /*epochs=*/2};
   data::TrainingBatches training(host, options, nullptr);
   data::TrainingBatches training_there(device, options, nullptr);
   bool all = true;
@@ -74,9 +77,12 @@ bool equal_batches(const data::ImageSet& host, const data::ImageSet& device) {
 
 /// What an iteration's input asks of the device: a batch, cropped and normalised.
 Counts count_input(const data::ImageSet& set) {
-  const data::TrainingBatches::Options options{data::Augment::kCropFlip, /*resized_crops=*/false,
-                                               /*judged=*/false,         kBatch,
-                                               /*seed=*/7,               /*epochs=*/1};
+  const data::TrainingBatches::Options options{data::Augment::kCropFlip,
+                                               /*resized_crops=*/false,
+                                               /*judged=*/false,
+                                               kBatch,
+                                               /*seed=*/7,
+                                               /*epochs=*/1};
   data::TrainingBatches batches(set, options, nullptr);
   const data::ToInput to_input(set.size, kNormalisation, fake_device());
   reset_counts();

@@ -62,7 +62,8 @@ std::unique_ptr<run::Learner> make_learner(const Training& training, run::Engine
   hyperparameters.convolution = convolution;
   hyperparameters.settings = training.settings;
   if (training.beyond_paper()) hyperparameters.class_weights = {0.5, 1.5, 0.8, 1.2};
-  const bool fused = engine == run::EngineKind::kNative && convolution == backends::Convolution::kAuto && !device.is_cpu();
+  const bool fused =
+      engine == run::EngineKind::kNative && convolution == backends::Convolution::kAuto && !device.is_cpu();
   if (training.bf16 && fused) hyperparameters.precision = backends::Precision::kBf16;
   auto learner = std::make_unique<run::Learner>(hyperparameters, nets::NetworkSpec{training.target, kClasses, kWidth},
                                                 training.size, sources, at::TensorOptions(device).dtype(training.type),
