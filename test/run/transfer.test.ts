@@ -180,9 +180,7 @@ describe('transfer', () => {
     };
     await expect(declared({ sourceNetwork: 'resnet20' })).rejects.toMatchObject({
       code: 'INVALID_OPTION',
-      message: expect.stringMatching(
-        /holds a resnet32, where a resnet20 is expected: correct sourceNetwork or give/,
-      ),
+      message: expect.stringMatching(/holds a resnet32, where a resnet20 is expected: correct sourceNetwork or give/),
     });
     await expect(transfer({ ...tinyOptions, source, sourceWidth: 0.5, data, out: out() }).result).rejects.toMatchObject(
       {
