@@ -63,8 +63,10 @@ std::unique_ptr<run::Learner> make_learner(const std::string& method, run::Engin
 int main(int count, char** words) {
   if (count != 4) return 2;
   set_threads(1);
-  const auto learner =
-      make_learner(words[1], named<run::EngineKind>(words[2]).value(), named<backends::Convolution>(words[3]).value());
+  const auto engine = named<run::EngineKind>(words[2]);
+  const auto convolution = named<backends::Convolution>(words[3]);
+  if (!engine || !convolution) return 2;
+  const auto learner = make_learner(words[1], *engine, *convolution);
   const auto x = at::randn({2, 3, kSize, kSize}, at::kFloat).contiguous(at::MemoryFormat::ChannelsLast);
   const auto y = at::zeros({2}, at::kLong);
   at::addGlobalCallback(at::RecordFunctionCallback(nullptr, note).needsOutputs(true));
