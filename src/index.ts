@@ -9,7 +9,6 @@ export {
 export type { DecodedImage } from './data/decode.js';
 export { listImages } from './data/find-images.js';
 export { type ErrorCode, L2TError } from './errors.js';
-export { type CollectControl, type CollectedExperiment, collect, type UnfinishedRun } from './experiments/collect.js';
 export {
   type CompareOptions,
   compare,
@@ -19,9 +18,17 @@ export {
 } from './experiments/compare.js';
 export { type CurveOptions, curve, type PlanCurveOptions, planCurve, resumeCurve } from './experiments/curve.js';
 export type { EntryEstimate, Estimate } from './experiments/estimate.js';
-export type { ExperimentControl, ExperimentResult, Follow, ResumeControl } from './experiments/experiment.js';
+export {
+  type CollectControl,
+  collect,
+  type ExperimentControl,
+  type ExperimentResult,
+  type Plan,
+  type PlanControl,
+  type ResumeControl,
+} from './experiments/experiment.js';
 export type { InferenceTimes } from './experiments/inference-times.js';
-export type { Plan, PlanControl } from './experiments/plan.js';
+export type { Follow } from './experiments/pool.js';
 export { type Preset, presets } from './experiments/presets.js';
 export { type DataSummary, type Proposal, type ProposeOptions, proposeOptions } from './experiments/proposal.js';
 export { type ReportOptions, report } from './experiments/report.js';
@@ -35,6 +42,7 @@ export {
   resumeReproduction,
 } from './experiments/reproduce.js';
 export type { ExperimentRow } from './experiments/row.js';
+export type { UnfinishedRun } from './experiments/run-states.js';
 export type { GroupOptions } from './group/options.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
 export type { ImageInput } from './inference/image-input.js';

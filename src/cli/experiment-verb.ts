@@ -1,14 +1,16 @@
 import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
-import { collect, unfinishedLines } from '../experiments/collect.js';
 import {
+  collect,
   type ExperimentControl,
   type ExperimentResult,
-  type Follow,
+  type Plan,
+  type PlanControl,
   type ResumeControl,
   resumableSchema,
 } from '../experiments/experiment.js';
-import type { Plan, PlanControl } from '../experiments/plan.js';
+import type { Follow } from '../experiments/pool.js';
+import { unfinishedLines } from '../experiments/run-states.js';
 import { experimentTable } from '../experiments/table.js';
 import { isPath, refused } from '../options/check.js';
 import { collectCommand } from '../options/command.js';
@@ -93,11 +95,8 @@ async function collectRuns(flags: ExperimentFlags): Promise<void> {
   const folder = folderOf('collect', flags);
   requireAlone(flags, 'collect', 'the options of the plan', []);
   const result = await interruptible((signal) => collect(folder, { signal, onWarning }));
-  if (flags.json) process.stdout.write(`${printableJson(result)}\n`);
-  else process.stdout.write(`${format(result)}${unfinishedLines(result.unfinished).map(listed).join('')}`);
+  process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
 }
-
-const listed = (line: string): string => `missing: ${line}\n`;
 
 /** The folder given to a flag. */
 function folderOf(flag: 'plan' | 'collect', flags: ExperimentFlags): string {
@@ -123,8 +122,11 @@ function requireAlone(
   );
 }
 
-function format({ out, rows, conclusions, report }: ExperimentResult): string {
+function format({ out, rows, conclusions, report, unfinished }: ExperimentResult): string {
   const { head, rows: cells } = experimentTable(rows);
+  const missing = unfinishedLines(unfinished)
+    .map((line) => `missing: ${line}\n`)
+    .join('');
   const pictures = report === null ? '' : `The report is ${printable(report)}\n`;
-  return `${[table(head, cells), ...conclusions].join('\n')}\nThe table is in ${printable(out)}/comparison.md, .csv and .json, the runs beside it.\n${pictures}`;
+  return `${[table(head, cells), ...conclusions].join('\n')}\nThe table is in ${printable(out)}/comparison.md, .csv and .json, the runs beside it.\n${pictures}${missing}`;
 }

@@ -5,13 +5,16 @@ import { methodEntries, requireUseful } from './entries.js';
 import {
   beginExperiment,
   type ExperimentControl,
+  type ExperimentKind,
   type ExperimentResult,
   experimentControls,
+  type Plan,
+  type PlanControl,
+  planControls,
+  planExperiment,
   type ResumeControl,
   resumeExperiment,
 } from './experiment.js';
-import { type Plan, type PlanControl, planControls, planExperiment } from './plan.js';
-import type { ExperimentKind } from './prepare.js';
 
 /** Options of `compare`: those of docs/options.md, and what only the API has. */
 export type CompareOptions = Written<typeof compareSchema, 'data'> & ExperimentControl;
@@ -32,7 +35,7 @@ export const comparison: ExperimentKind<Given<typeof compareSchema>> = {
 export async function compare(given: CompareOptions): Promise<ExperimentResult> {
   const { options, control } = takeOptions(compareSchema, given, experimentControls);
   requireUseful(methodEntries(options), options);
-  return beginExperiment(comparison, { ...options, ...control });
+  return beginExperiment(comparison, options, control);
 }
 
 /** Options of `planComparison`: those of `compare`, without `out`, `parallel`, `live` and `follow`. */
@@ -46,9 +49,9 @@ export type PlanComparisonOptions = Written<typeof compareSchema, 'data'> & Plan
 export async function planComparison(folder: string, given: PlanComparisonOptions): Promise<Plan> {
   const { options, control } = takeOptions(compareSchema, given, planControls);
   requireUseful(methodEntries(options), options);
-  return planExperiment(comparison, folder, { ...options, ...control });
+  return planExperiment(comparison, folder, options, control);
 }
 
 /** Continues a comparison: finished runs are read, interrupted ones resume, the others begin. */
 export const resumeComparison = (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
-  resumeExperiment(comparison, out, control);
+  resumeExperiment('compare', out, control);

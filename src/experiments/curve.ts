@@ -6,13 +6,16 @@ import { methodEntries, requireUseful } from './entries.js';
 import {
   beginExperiment,
   type ExperimentControl,
+  type ExperimentKind,
   type ExperimentResult,
   experimentControls,
+  type Plan,
+  type PlanControl,
+  planControls,
+  planExperiment,
   type ResumeControl,
   resumeExperiment,
 } from './experiment.js';
-import { type Plan, type PlanControl, planControls, planExperiment } from './plan.js';
-import type { ExperimentKind } from './prepare.js';
 
 /** Options of `curve`: those of docs/options.md, and what only the API has. */
 export type CurveOptions = Written<typeof curveSchema, 'data' | 'perClass'> & ExperimentControl;
@@ -35,7 +38,7 @@ export const limitedData: ExperimentKind<Given<typeof curveSchema>> = {
 export async function curve(given: CurveOptions): Promise<ExperimentResult> {
   const { options, control } = takeOptions(curveSchema, given, experimentControls);
   requireUseful(limitedData.entries(options), options);
-  return beginExperiment(limitedData, { ...options, ...control });
+  return beginExperiment(limitedData, options, control);
 }
 
 /** Options of `planCurve`: those of `curve`, without `out`, `parallel`, `live` and `follow`. */
@@ -45,12 +48,12 @@ export type PlanCurveOptions = Written<typeof curveSchema, 'data' | 'perClass'> 
 export async function planCurve(folder: string, given: PlanCurveOptions): Promise<Plan> {
   const { options, control } = takeOptions(curveSchema, given, planControls);
   requireUseful(limitedData.entries(options), options);
-  return planExperiment(limitedData, folder, { ...options, ...control });
+  return planExperiment(limitedData, folder, options, control);
 }
 
 /** Continues a curve: finished runs are read, interrupted ones resume, the others begin. */
 export const resumeCurve = (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
-  resumeExperiment(limitedData, out, control);
+  resumeExperiment('curve', out, control);
 
 function parseCounts(list: string): number[] {
   const counts = list.split(',').map((item) => {

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { L2TError } from '../errors.js';
 import { defaultOf, type Given } from '../options/check.js';
 import { uselessOptions } from '../options/consistent.js';
@@ -23,16 +22,6 @@ export interface Entry {
   readonly perClass?: number;
   /** All options but the seed and the folder. */
   readonly options: CheckedTransferOptions;
-}
-
-/** The entry in messages: `fm, 50 a class`. */
-export const titleOf = ({ label, perClass }: Entry): string =>
-  perClass === undefined ? label : `${label}, ${perClass} a class`;
-
-/** The name of the folder of an entry's run with a seed. */
-export function folderName({ label, perClass }: Entry, seed: number): string {
-  const parts = [label.replaceAll(/[^\w+-]/g, '_'), ...(perClass === undefined ? [] : [perClass]), seed];
-  return parts.join('-');
 }
 
 /** A comma between methods, not one within a list of pairs such as fm:4-0,9-1. */
@@ -136,21 +125,3 @@ export function requireUseful(entries: readonly Entry[], options: ExperimentOpti
   const names = useless.map((key) => `{${key}}`).join(', ');
   throw new L2TError('INVALID_OPTION', `None of the methods has a use for ${names}: leave out what they do not read.`);
 }
-
-type WithPaths = Pick<CheckedTransferOptions, 'data' | 'source' | 'targetInit' | 'splitFile' | 'cache'>;
-
-/** The options with each path of a file that is read changed. */
-export function mapPaths<O extends WithPaths>(options: O, change: (path: string) => string): O {
-  const { data, source, targetInit, splitFile, cache } = options;
-  return {
-    ...options,
-    ...(data !== undefined && { data: change(data) }),
-    ...(targetInit !== undefined && { targetInit: change(targetInit) }),
-    ...(splitFile !== undefined && { splitFile: change(splitFile) }),
-    ...(cache !== undefined && { cache: change(cache) }),
-    ...(source !== undefined && { source: [source].flat().map(change) }),
-  };
-}
-
-/** Makes paths absolute, so that a resume may have another working directory. */
-export const absolutePaths = <O extends WithPaths>(options: O): O => mapPaths(options, (path) => resolve(path));

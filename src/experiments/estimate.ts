@@ -7,7 +7,7 @@ import { begin, type RunSpec, read } from '../options/spec.js';
 import { type TimedRun, timeStep } from '../run/step-time.js';
 import { availableCores, defaultThreads } from '../system/threads.js';
 import type { Entry, ExperimentOptions } from './entries.js';
-import { defaultParallel } from './experiment.js';
+import { defaultParallel } from './pool.js';
 
 /** How long the runs of one row would take. */
 export interface EntryEstimate {
@@ -51,13 +51,14 @@ export async function estimate(
 ): Promise<Estimate> {
   const { options, entries, images } = subject;
   const epochs = options.epochs ?? defaultOf(compareSchema, 'epochs');
-  const { seeds = defaultOf(compareSchema, 'seeds'), parallel = defaultParallel(entries) } = options;
+  const specs = entries.map((entry, k) => specOf(entry, images[k] as number, subject.sources));
+  const { seeds = defaultOf(compareSchema, 'seeds'), parallel = defaultParallel(specs) } = options;
   const timed = new Map<string, number>();
   const estimates: EntryEstimate[] = [];
   for (const [index, entry] of entries.entries()) {
     const { label, perClass } = entry;
     const count = images[index] as number;
-    const spec = specOf(entry, count, subject.sources);
+    const spec = specs[index] as RunSpec;
     const { batch } = spec;
     const kind = `${label} ${Math.min(batch, count)}`;
     if (!timed.has(kind)) {

@@ -1,11 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { stringify } from 'yaml';
 import * as z from 'zod';
-import { formatSplit } from '../data/split-file.js';
+import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
-import { countParameters } from '../networks/describe.js';
 import {
   aFunction,
   aListingListener,
@@ -14,32 +12,36 @@ import {
   requirePath,
   takeOptions,
 } from '../options/arguments.js';
-import { absolutePath, defaultOf, type Given, required, type Written } from '../options/check.js';
-import { collectCommand, resumeCommand } from '../options/command.js';
+import { absolutePath, defaultOf, required, type Written } from '../options/check.js';
+import { resumeCommand } from '../options/command.js';
 import { requireComputable } from '../options/consistent.js';
-import { defaultBatch, defaultSize } from '../options/networks.js';
-import { yamlOptions } from '../options/options-file.js';
-import { parseRecord } from '../options/run-record.js';
-import { compareSchema, transferSchema } from '../options/schemas.js';
-import { differences, read } from '../options/spec.js';
+import { compareSchema } from '../options/schemas.js';
+import { read } from '../options/spec.js';
 import { serveLive } from '../report/live.js';
-import { recordName, reportName } from '../report/run-files.js';
-import { firstFree, removeLeftOvers, requireUnusedByRuns } from '../run/new-folder.js';
-import { resume as resumeRun } from '../run/resume.js';
-import type { Run, RunControl, RunResult } from '../run/run.js';
-import { type CheckedTransferOptions, type TransferOptions, transfer } from '../run/transfer.js';
-import { makeFolder, readText, writeFileAtomic } from '../system/files.js';
+import { reportName } from '../report/run-files.js';
+import { firstFree, planName, removeLeftOvers, requireUnusedByRuns } from '../run/new-folder.js';
+import type { RunControl } from '../run/run.js';
+import { makeFolder, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from '../system/folder-lock.js';
-import { parseJson } from '../system/json.js';
 import { defaultThreads } from '../system/threads.js';
 import { conclusionsOf } from './conclusions.js';
-import { type Entry, type ExperimentOptions, folderName, titleOf } from './entries.js';
+import { type Entry, type ExperimentOptions, withSourceNetworks } from './entries.js';
 import { timeNetworks } from './inference-times.js';
+import {
+  arrayName,
+  type Experiment,
+  type PlannedRow,
+  readPlan,
+  runsName,
+  runsOf,
+  splitName,
+  writePlan,
+} from './plan.js';
+import { defaultParallel, type Follow, isOpen, runOpen } from './pool.js';
 import { type Common, preflight } from './preflight.js';
-import { type Checking, type ExperimentKind, planName, prepare, runsName } from './prepare.js';
 import { experimentReport } from './report.js';
-import { type EntryOutcomes, type ExperimentRow, finishedOf, outcomeOf, type RunOutcome, rowsOf } from './row.js';
-import { lanesFor, sideBySide } from './side-by-side.js';
+import { type ExperimentRow, finishedOf, rowsOf } from './row.js';
+import { type RunState, runStates, type UnfinishedRun, unfinishedLines } from './run-states.js';
 import { saveTable } from './table.js';
 
 /** The result of an experiment. */
@@ -55,10 +57,19 @@ export interface ExperimentResult {
   readonly conclusions: readonly string[];
   /** The report, one HTML file in `out`; null if there is none. */
   readonly report: string | null;
+  /** The runs that the table lacks: of `collect`, and those on which other processes work. */
+  readonly unfinished: readonly UnfinishedRun[];
 }
 
-/** Follows a run to its end; it may show the progress. */
-export type Follow = (run: Run, label: string, seed: number) => Promise<RunResult>;
+/** An experiment that was planned: its files are written, and nothing has run. */
+export interface Plan {
+  /** The folder. */
+  readonly out: string;
+  /** The commands, one a run, to be run in that folder, in any order and anywhere. */
+  readonly runs: readonly string[];
+  /** The files in the folder: plan.yaml, runs.txt, array.sbatch, and split.json if a split file was given. */
+  readonly files: readonly string[];
+}
 
 /** Options that only the API has. */
 export interface ExperimentControl extends RunControl {
@@ -75,13 +86,15 @@ export interface ExperimentControl extends RunControl {
   readonly onLive?: ((url: string) => void) | undefined;
 }
 
-export const experimentControls = {
-  signal: aSignal,
-  follow: aFunction<Follow>(),
-  onWarning: aMessageListener,
-  onListed: aListingListener,
-  onLive: aMessageListener,
-};
+/** Options of a plan that only the API has. */
+export type PlanControl = Pick<ExperimentControl, 'signal' | 'onWarning' | 'onListed'>;
+
+/** Options of `collect`. `onWarning` is also told of what else is worth knowing. */
+export type CollectControl = Pick<ExperimentControl, 'signal' | 'onWarning'>;
+
+const collectControls = { signal: aSignal, onWarning: aMessageListener };
+export const planControls = { ...collectControls, onListed: aListingListener };
+export const experimentControls = { ...planControls, follow: aFunction<Follow>(), onLive: aMessageListener };
 
 /** The options that may change when an experiment resumes. */
 export const resumableSchema = compareSchema.pick({ parallel: true, live: true });
@@ -89,52 +102,137 @@ export const resumableSchema = compareSchema.pick({ parallel: true, live: true }
 /** What the caller of a resumed experiment may say. */
 export type ResumeControl = ExperimentControl & Written<typeof resumableSchema>;
 
+/** A kind of experiment: its verb, its options, and the rows that they make. */
+export interface ExperimentKind<O extends ExperimentOptions> {
+  readonly verb: Experiment['verb'];
+  readonly schema: z.ZodObject<Record<string, z.ZodType>>;
+  /** @throws L2TError INVALID_OPTION. */
+  entries(options: O): Entry[];
+}
+
+/** What decides on a new experiment besides its options. */
+interface Beginning extends ExperimentControl {
+  /** A check of the caller's own, of what all runs share. */
+  readonly check?: ((common: Common) => void) | undefined;
+}
+
 /**
- * Checks everything in advance, writes the options for a resume, and runs every entry with every seed. `given` must fit
- * the schema of the kind. Without `out`, the folder is the first free one of RUNS/NAME-1, RUNS/NAME-2, …
+ * Checks everything in advance, plans the experiment, and runs it. `given` must fit the schema of the kind. Without
+ * `out`, the folder is the first free one of RUNS/NAME-1, RUNS/NAME-2, …
  */
 export async function beginExperiment<O extends ExperimentOptions>(
   kind: ExperimentKind<O>,
-  { signal, follow, onWarning, onListed, onLive, check, ...given }: O & ExperimentControl & Pick<Checking, 'check'>,
+  given: O,
+  control: Beginning,
   name: string = kind.verb,
   runs: string = absolutePath('runs'),
 ): Promise<ExperimentResult> {
-  const { out: named } = given as ExperimentOptions;
-  if (named !== undefined) await requireUnusedByRuns(named);
-  const prepared = { ...given, signal, onListed, check } as unknown as O & Checking;
-  const { options: checked, common } = await prepare(kind, prepared);
+  if (given.out !== undefined) await requireUnusedByRuns(given.out);
   // Recorded in full, so that a resume on another machine computes in the same way.
-  const device = addon().device(checked.device ?? 'auto').device;
+  const device = addon().device(given.device ?? 'auto').device;
+  requireComputable(given, device, 1);
+  const located = { ...given, device, threads: given.threads ?? defaultThreads() };
+  const prepared = await prepare(kind, located, control);
   // Chosen now, since the checks may take minutes, in which another experiment may begin.
-  const out = named ?? firstFree(runs, name);
-  requireComputable(checked, device, 1);
-  const { division } = common.dataset;
-  const options = {
-    ...checked,
-    device,
-    threads: checked.threads ?? defaultThreads(),
-    out: undefined,
-    // The experiment's own copy: the given split file may be moved or removed.
-    ...(division && { splitFile: resolve(out, splitName) }),
-  };
+  const out = given.out ?? firstFree(runs, name);
   await makeFolder(out);
-  return alone(out, onWarning, async () => {
+  return alone(out, control.onWarning, async () => {
     await requireUnusedByRuns(out);
-    if (division) await writeFileAtomic(join(out, splitName), formatSplit(division));
-    const { fingerprint, sources } = common;
-    const shared: Shared = { fingerprint, sources };
-    await writeFileAtomic(join(out, commonName), `${JSON.stringify(shared)}\n`);
-    await writeFileAtomic(optionsFile(kind, out), stringify(options));
-    return runAll(kind, out, kind.entries(options), options, { signal, follow, onWarning, onLive });
+    const { experiment, division } = prepared(out);
+    await writePlan(out, experiment, division);
+    return runAll(out, experiment, { live: given.live }, control, true);
   });
 }
 
+/** Options of an experiment in one process. */
+const ofOneProcess = ['out', 'parallel', 'live'] as const;
+
+/**
+ * Checks the experiment as if it began, and writes it into `folder` as commands that any scheduler may run.
+ * @throws L2TError as the experiment; INVALID_RUN if the folder holds an experiment already.
+ */
+export async function planExperiment<O extends ExperimentOptions>(
+  kind: ExperimentKind<O>,
+  folder: string,
+  given: O,
+  control: PlanControl & Beginning,
+): Promise<Plan> {
+  const out = requirePath(folder, 'The folder of the plan');
+  const refused = ofOneProcess.find((key) => given[key] !== undefined);
+  if (refused !== undefined) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      `{${refused}} cannot accompany a plan, whose runs begin elsewhere, each in its own folder below ${out}: leave it out.`,
+    );
+  }
+  requireFreeOfRuns(kind.entries(given), seedsOf(given), out);
+  requireComputableThere(given);
+  const prepared = await prepare(kind, given, control);
+  await makeFolder(out);
+  return alone(out, control.onWarning, async () => {
+    const { experiment, division } = prepared(out);
+    requireFreeOfRuns(experiment.rows, experiment.seeds, out);
+    return { out, ...(await writePlan(out, experiment, division)) };
+  });
+}
+
+/**
+ * Checks the options, the sources and the data of all runs before the first one. Returns a function that makes the
+ * experiment in a folder: a split file is then the experiment's own copy, since the given one may be moved or removed.
+ */
+async function prepare<O extends ExperimentOptions>(
+  kind: ExperimentKind<O>,
+  given: O,
+  { signal, onListed, check }: Beginning & ListingOptions,
+) {
+  required(compareSchema, given, 'data');
+  const entries = kind.entries(await withSourceNetworks(kind.entries(given), given));
+  const rows = entries.map(({ label, perClass, options }): PlannedRow => ({ label, perClass, spec: read(options) }));
+  const common = await preflight(rows, { signal, onListed });
+  check?.(common);
+  const { fingerprint, sources, dataset } = common;
+  const { division } = dataset;
+  const { report = true, parallel } = given;
+  return (out: string) => {
+    const splitFile = division && { splitFile: resolve(out, splitName) };
+    const located = rows.map((row) => ({ ...row, spec: { ...row.spec, ...splitFile } }));
+    const shared = { verb: kind.verb, fingerprint, sources, seeds: seedsOf(given), report, parallel };
+    return { experiment: { ...shared, rows: located } satisfies Experiment, division };
+  };
+}
+
+const seedsOf = ({ seeds = defaultOf(compareSchema, 'seeds') }: ExperimentOptions): number => seeds;
+
+/** Refuses what the device cannot compute. Where none is named, the runs' machines may have either. */
+function requireComputableThere(options: ExperimentOptions) {
+  const { device = 'auto' } = options;
+  const devices = device === 'auto' ? ['cpu', 'cuda'] : [device];
+  const refusals = devices.flatMap((each) => {
+    try {
+      requireComputable(options, each, 1);
+      return [];
+    } catch (error) {
+      return [error];
+    }
+  });
+  if (refusals.length === devices.length) throw refusals[0];
+}
+
+/** Requires a folder without an experiment, and without folders of the names of the runs. Other files may be there. */
+function requireFreeOfRuns(rows: readonly Pick<PlannedRow, 'label' | 'perClass'>[], seeds: number, out: string): void {
+  const runs = runsOf({ rows: rows as readonly PlannedRow[], seeds }, out).map(({ folder }) => folder);
+  const files = [planName, runsName, arrayName].map((name) => join(out, name));
+  const there = [...files, ...runs].find((path) => existsSync(path));
+  if (there === undefined) return;
+  const name = there.slice(out.length + 1);
+  throw new L2TError(
+    'INVALID_RUN',
+    `${out} holds an experiment already (${name}): choose another folder for the plan.`,
+  );
+}
+
 /** Locks the folder during `body`, and removes what killed processes left in it. */
-export async function alone<T>(
-  out: string,
-  onWarning: ExperimentControl['onWarning'],
-  body: () => Promise<T>,
-): Promise<T> {
+async function alone<T>(out: string, onWarning: PlanControl['onWarning'], body: () => Promise<T>): Promise<T> {
   return releaseAfter(await FolderLock.acquire(out, onWarning), async () => {
     await removeLeftOvers(out);
     return body();
@@ -142,90 +240,57 @@ export async function alone<T>(
 }
 
 /**
- * Continues an experiment: finished runs are read, interrupted ones resume, the others begin. `parallel` may change.
+ * Continues an experiment of this verb, or of any: finished runs are read, interrupted ones resume, the others begin.
+ * `parallel` may change.
  */
-export async function resumeExperiment<O extends ExperimentOptions>(
-  kind: ExperimentKind<O>,
+export async function resumeExperiment(
+  verb: Experiment['verb'] | undefined,
   folder: string,
   given?: ResumeControl,
 ): Promise<ExperimentResult> {
-  const out = requireExperimentFolder(folder);
-  const { options: changes, control } = takeOptions(resumableSchema, given, experimentControls);
-  if (!holdsExperiment(kind.verb, out)) {
-    const other = kind.verb === 'compare' ? 'curve' : 'compare';
-    const problem = existsSync(join(out, planName))
-      ? `holds a plan: run the lines of its ${runsName}, then ${collectCommand(kind.verb, out)}`
-      : holdsExperiment(other, out)
-        ? `was begun by l2t-native ${other}: ${resumeCommand(other, out)} goes on with it`
-        : `holds no experiment: there is no ${optionsFile(kind, out)}`;
-    throw new L2TError('INVALID_RUN', `${out} ${problem}.`);
+  const out = requirePath(folder, "The experiment's folder");
+  const { options, control } = takeOptions(resumableSchema, given, experimentControls);
+  const experiment = await readPlan(out);
+  if (verb !== undefined && experiment.verb !== verb) {
+    const command = resumeCommand(experiment.verb, out);
+    throw new L2TError('INVALID_RUN', `${out} was begun by l2t-native ${experiment.verb}: ${command} goes on with it.`);
   }
-  return alone(out, control.onWarning, () => goOn(kind, out, changes, control));
+  return alone(out, control.onWarning, () => runAll(out, experiment, options, control, false));
 }
 
-async function goOn<O extends ExperimentOptions>(
-  kind: ExperimentKind<O>,
+/** `checked`: the data and the sources were looked at just now. */
+async function runAll(
   out: string,
-  changes: Given<typeof resumableSchema>,
+  experiment: Experiment,
+  { live, parallel = experiment.parallel }: Pick<ExperimentOptions, 'live' | 'parallel'>,
   control: ExperimentControl,
+  checked: boolean,
 ): Promise<ExperimentResult> {
-  const options = { ...((await yamlOptions(kind.schema, optionsFile(kind, out))) as O), ...changes };
-  const entries = kind.entries(options);
-  const before = await readShared(out);
-  requireSame(out, before, await preflight(entries, control), options);
-  const { seeds = defaultOf(compareSchema, 'seeds') } = options;
-  for (const entry of entries) {
-    for (const seed of Array(seeds).keys())
-      await requirePlanned(join(out, folderName(entry, seed)), { ...entry.options, seed });
-  }
-  return runAll(kind, out, entries, options, control);
-}
-
-/** @throws L2TError INVALID_RUN if the folder holds a run with other options than its experiment's. */
-async function requirePlanned(folder: string, planned: CheckedTransferOptions): Promise<void> {
-  const file = join(folder, recordName);
-  if (!existsSync(file)) return;
-  const { spec } = parseRecord(await readText(file), file);
-  const flags = differences(spec, read(planned), { ignorePaths: true }).map((name) => `{${name}}`);
-  if (flags.length === 0) return;
-  throw new L2TError(
-    'INVALID_RUN',
-    `${folder} was begun with other options than the experiment has now (${flags.join(', ')}): put them back, or remove the folder.`,
-  );
-}
-
-export const requireExperimentFolder = (out: unknown): string => requirePath(out, "The experiment's folder");
-
-export const splitName = 'split.json';
-const commonName = 'experiment.json';
-const optionsFile = ({ verb }: { readonly verb: string }, out: string): string => join(out, `${verb}.yaml`);
-
-export const holdsExperiment = (verb: ExperimentKind<ExperimentOptions>['verb'], out: string): boolean =>
-  existsSync(optionsFile({ verb }, out));
-
-/** What all runs share. */
-const sharedSchema = z.strictObject({
-  fingerprint: z.string(),
-  sources: z.record(z.string(), z.string()),
-});
-type Shared = z.output<typeof sharedSchema>;
-
-async function readShared(out: string): Promise<Shared> {
-  const file = join(out, commonName);
-  if (!existsSync(file)) throw new L2TError('INVALID_RUN', `${file} is missing: begin again in another folder.`);
-  const text = await readText(file);
+  const states = await runStates(experiment, out, control.onWarning);
+  const foreign = states.find((state) => state.foreign);
+  if (foreign?.foreign) throw foreign.foreign;
+  if (!checked && states.some(isOpen)) requireUnchanged(out, experiment, await preflight(experiment.rows, control));
+  const lanes = parallel ?? defaultParallel(experiment.rows.map(({ spec }) => spec));
+  const page = live === undefined || live === false ? undefined : await serveLive([out], live === true ? 0 : live);
+  if (page) control.onLive?.(page.url);
   try {
-    return sharedSchema.parse(parseJson(text));
-  } catch (cause) {
-    throw new L2TError('INVALID_RUN', `${file} is damaged: begin again in another folder.`, { cause });
+    await runOpen(states, lanes, control, async () => void (await save(out, states)));
+    return await finish(out, experiment, states, control);
+  } catch (error) {
+    if (!(error instanceof L2TError) || error.code !== 'ABORTED') throw error;
+    const command = resumeCommand(experiment.verb, out);
+    const message = `The experiment was interrupted; all is saved. Continue it with: ${command}`;
+    throw new L2TError('ABORTED', message, { cause: error.cause });
+  } finally {
+    await page?.close();
   }
 }
 
-/** Requires unchanged data and sources: all rows of a table must have the same. */
-function requireSame(out: string, parsed: Shared, { fingerprint, sources }: Common, { data }: ExperimentOptions): void {
+/** Requires the data and the sources of the plan: all rows of a table must have the same. */
+function requireUnchanged(out: string, { rows, ...planned }: Experiment, { fingerprint, sources }: Common): void {
   const changed = [
-    ...(parsed.fingerprint === fingerprint ? [] : [`the data in ${data}`]),
-    ...Object.keys(sources).filter((path) => parsed.sources[path] !== sources[path]),
+    ...(planned.fingerprint === fingerprint ? [] : [`the data in ${rows[0]?.spec.data}`]),
+    ...Object.keys(sources).filter((path) => planned.sources[path] !== sources[path]),
   ];
   if (changed.length === 0) return;
   throw new L2TError(
@@ -235,50 +300,62 @@ function requireSame(out: string, parsed: Shared, { fingerprint, sources }: Comm
 }
 
 /**
- * The default number of runs in parallel: as many as there is room for of the largest. On a GPU it is one, since
- * several would share its memory.
+ * Makes the table of an experiment from the runs that are finished, wherever they ran, and writes comparison.md, .csv
+ * and .json into its folder. The networks' speed is measured once all runs have ended.
+ * @throws L2TError INVALID_RUN if the folder holds no experiment, or is damaged; FILE_ACCESS; ABORTED.
  */
-export function defaultParallel(entries: readonly Entry[]): number {
-  const lanes = entries.map(({ options }) => {
-    if (addon().device(options.device ?? 'auto').device !== 'cpu') return 1;
-    const name = required(transferSchema, options, 'target');
-    const { size = defaultSize(name), threads = defaultThreads(), width = 1, innerSteps = 2 } = options;
-    const { batch = defaultBatch(size) } = options;
-    const parameters = countParameters({ name, classes: 1000, width });
-    return lanesFor({ threads, batch, size, width, parameters, innerSteps });
-  });
-  return Math.min(...lanes);
+export async function collect(folder: string, given: CollectControl = {}): Promise<ExperimentResult> {
+  const out = requirePath(folder, 'The folder of the plan');
+  const { control } = takeOptions(z.strictObject({}), given, collectControls);
+  const experiment = await readPlan(out);
+  return alone(out, control.onWarning, async () =>
+    finish(out, experiment, await runStates(experiment, out, control.onWarning), control),
+  );
 }
 
-async function runAll(
-  kind: { readonly verb: string },
+/** Writes the table, with the networks' speed if all runs have ended, and the report. */
+async function finish(
   out: string,
-  entries: readonly Entry[],
-  options: ExperimentOptions,
-  control: ExperimentControl,
+  { rows: [first], report: wanted }: Experiment,
+  states: readonly RunState[],
+  control: CollectControl,
 ): Promise<ExperimentResult> {
-  const { seeds = defaultOf(compareSchema, 'seeds'), device, threads, live } = options;
-  const page = live === undefined || live === false ? undefined : await serveLive([out], live === true ? 0 : live);
-  if (page) control.onLive?.(page.url);
-  const rows = entries.map((entry) => ({ entry, outcomes: new Array<RunOutcome | undefined>(seeds).fill(undefined) }));
+  const unfinished = states.flatMap((state) => state.unfinished ?? []);
+  const { device, threads } = (first as PlannedRow).spec;
+  // No run competes for the machine any more.
+  const times = unfinished.length > 0 ? undefined : await timesOf(states, { device, threads }, control);
+  const rows = await save(out, states, times);
+  const report = wanted ? await saveReport(out, control) : null;
+  return { out, rows, conclusions: conclusionsOf(rows), report, unfinished };
+}
+
+type TimesOf = Awaited<ReturnType<typeof timeNetworks>>;
+
+/** Writes the table as far as it is known. */
+async function save(out: string, states: readonly RunState[], timesOf?: TimesOf): Promise<ExperimentRow[]> {
+  const rows = rowsOf(states, timesOf);
+  const lines = unfinishedLines(states.flatMap(({ unfinished }) => unfinished ?? [])).map((line) => `- ${line}`);
+  await saveTable(out, rows, lines.length > 0 ? ['Missing or failed:', lines.join('\n')] : []);
+  return rows;
+}
+
+/** The networks' speed here; undefined if this machine lacks the experiment's device. */
+async function timesOf(
+  states: readonly RunState[],
+  place: { readonly device: string | undefined; readonly threads: number | undefined },
+  { signal, onWarning }: CollectControl,
+): Promise<TimesOf | undefined> {
   try {
-    await runEach(rows, out, options, control);
-    // No run competes for the machine any more.
-    const trained = rows.flatMap(({ outcomes }) => finishedOf(upToGap(outcomes)));
-    const timesOf = await timeNetworks(trained, { device, threads, signal: control.signal });
-    const finished = rowsOf(known(rows), timesOf);
-    await saveTable(out, finished);
-    const report = options.report === false ? null : await saveReport(out, control);
-    return { out, rows: finished, conclusions: conclusionsOf(finished), report };
+    return await timeNetworks(finishedOf(states.map(({ outcome }) => outcome)), { ...place, signal });
   } catch (error) {
-    throw interrupted(kind, out, error);
-  } finally {
-    await page?.close();
+    if (!(error instanceof L2TError) || error.code !== 'DEVICE_UNAVAILABLE') throw error;
+    onWarning?.(`the networks' speed is not measured: ${error.message}`);
+    return undefined;
   }
 }
 
 /** All runs are done, so a report that cannot be made is a warning. */
-export async function saveReport(out: string, { onWarning }: ExperimentControl): Promise<string | null> {
+async function saveReport(out: string, { onWarning }: CollectControl): Promise<string | null> {
   const file = join(out, reportName);
   try {
     await writeFileAtomic(file, await experimentReport(out));
@@ -287,71 +364,4 @@ export async function saveReport(out: string, { onWarning }: ExperimentControl):
     onWarning?.(`there is no report: ${(error as Error).message}`);
     return null;
   }
-}
-
-/** An entry with its outcomes by seed, filled in as runs end. */
-type Filling = { readonly entry: Entry; readonly outcomes: (RunOutcome | undefined)[] };
-
-async function runEach(
-  rows: readonly Filling[],
-  out: string,
-  { parallel = defaultParallel(rows.map(({ entry }) => entry)) }: ExperimentOptions,
-  { signal, follow = (run) => run.result, onWarning }: ExperimentControl,
-): Promise<void> {
-  const jobs = rows.flatMap((row) => row.outcomes.map((_, seed) => ({ ...row, seed })));
-  let saved: Promise<void> = Promise.resolve();
-  await sideBySide(parallel, jobs, signal, async ({ entry, outcomes, seed }, stop) => {
-    const folder = join(out, folderName(entry, seed));
-    const run = startRun(entry, seed, folder, stop);
-    // If `follow` itself fails, the run is aborted and `result` is not awaited: its rejection must be handled.
-    run.result.catch(() => {});
-    const result = follow(run, titleOf(entry), seed).then(outcomeOf);
-    outcomes[seed] = await result.catch((error: unknown) => unlessDiverged(error, entry, seed, folder, onWarning));
-    // The table is saved after each run, by one writer at a time.
-    saved = saved.then(() => saveTable(out, rowsOf(known(rows))));
-    await saved;
-  });
-}
-
-/** Entries with an outcome before their first gap. */
-const known = (all: readonly Filling[]): EntryOutcomes[] =>
-  all
-    .map(({ entry, outcomes }) => ({ entry, outcomes: upToGap(outcomes) }))
-    .filter(({ outcomes }) => outcomes.length > 0);
-
-/**
- * The outcomes before the first gap. If a later seed is done first, it waits, so that the table's columns are seeds.
- */
-function upToGap(outcomes: readonly (RunOutcome | undefined)[]): RunOutcome[] {
-  const gap = outcomes.indexOf(undefined);
-  return outcomes.slice(0, gap === -1 ? undefined : gap) as RunOutcome[];
-}
-
-function startRun({ options }: Entry, seed: number, folder: string, signal: AbortSignal): Run {
-  const begun = existsSync(join(folder, recordName));
-  return begun
-    ? resumeRun(folder, { signal })
-    : transfer({ ...(options as TransferOptions), seed, out: folder, signal });
-}
-
-/** A diverged run is a result. Any other failure is thrown with the name of its run, and ends the experiment. */
-function unlessDiverged(
-  error: unknown,
-  entry: Entry,
-  seed: number,
-  run: string,
-  onWarning: ExperimentControl['onWarning'],
-): RunOutcome {
-  if (!(error instanceof L2TError) || error.code === 'ABORTED') throw error;
-  const message = `${titleOf(entry)}, seed ${seed} (${run}): ${error.message}`;
-  if (error.code !== 'DIVERGED') throw new L2TError(error.code, message.split('\n'), { cause: error });
-  onWarning?.(message);
-  return { run, ended: 'diverged' };
-}
-
-/** Makes the message of an abort name the experiment, not the run in it. */
-function interrupted({ verb }: { readonly verb: string }, out: string, error: unknown): unknown {
-  if (!(error instanceof L2TError) || error.code !== 'ABORTED') return error;
-  const message = `The experiment was interrupted; all is saved. Continue it with: ${resumeCommand(verb, out)}`;
-  return new L2TError('ABORTED', message, { cause: error.cause });
 }

@@ -2,128 +2,117 @@ import { existsSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import * as z from 'zod';
+import type { Division } from '../data/dataset.js';
 import { formatSplit } from '../data/split-file.js';
 import { L2TError } from '../errors.js';
-import { aListingListener, aMessageListener, aSignal, requirePath } from '../options/arguments.js';
-import { checkOptions, defaultOf } from '../options/check.js';
-import { collectCommand, commandInLine, flagWords, planCommand, resumeCommand } from '../options/command.js';
-import { requireComputable } from '../options/consistent.js';
-import { compareSchema, transferSchema } from '../options/schemas.js';
+import { withPaths } from '../options/arguments.js';
+import { checkOptions } from '../options/check.js';
+import { collectCommand, commandInLine, flagWords, planCommand } from '../options/command.js';
+import { transferSchema } from '../options/schemas.js';
+import { givenOf, read, type SpecDraft } from '../options/spec.js';
 import { parseYaml } from '../options/yaml.js';
-import { makeFolder, readText, writeFileAtomic } from '../system/files.js';
-import { type Entry, type ExperimentOptions, folderName, mapPaths } from './entries.js';
-import { alone, type ExperimentControl, holdsExperiment, splitName } from './experiment.js';
-import { type Checking, type ExperimentKind, planName, prepare, runsName } from './prepare.js';
+import { planName } from '../run/new-folder.js';
+import { readText, writeFileAtomic } from '../system/files.js';
 
-/** An experiment that was planned: its files are written, and nothing has run. */
-export interface Plan {
-  /** The folder. */
-  readonly out: string;
-  /** The commands, one a run, to be run in that folder, in any order and anywhere. */
-  readonly runs: readonly string[];
-  /** The files in the folder: experiment.yaml, runs.txt, array.sbatch, and split.json if a split file was given. */
-  readonly files: readonly string[];
+/** A row of the table: a method, which runs with every seed. */
+export interface PlannedRow {
+  /** The method as it was listed, with its pairs if they were given: fm:all-to-all. */
+  readonly label: string;
+  /** N, training images a class, if rows differ in it. */
+  readonly perClass?: number | undefined;
+  /** The options of its runs, but for the seed. */
+  readonly spec: SpecDraft;
 }
 
-/** Options of a plan that only the API has. */
-export type PlanControl = Pick<ExperimentControl, 'signal' | 'onWarning' | 'onListed'>;
-export const planControls = { signal: aSignal, onWarning: aMessageListener, onListed: aListingListener };
+/** An experiment: what it runs, and what all runs share. plan.yaml holds it, and never changes. */
+export interface Experiment {
+  readonly verb: 'compare' | 'curve';
+  /** SHA-256 of the data set (fingerprint.ts), and of each source's weights, by path. */
+  readonly fingerprint: string;
+  readonly sources: Readonly<Record<string, string>>;
+  /** Each row runs with the seeds 0, 1, … below this. */
+  readonly seeds: number;
+  /** Is a report of the whole made? */
+  readonly report: boolean;
+  /** Runs side by side; absent: as many as there is room for. */
+  readonly parallel?: number | undefined;
+  readonly rows: readonly PlannedRow[];
+}
 
-const arrayName = 'array.sbatch';
+/** A run of an experiment. */
+export interface PlannedRun {
+  readonly row: PlannedRow;
+  readonly seed: number;
+  /** Its folder, absolute. */
+  readonly folder: string;
+}
 
-/** Options of an experiment in one process. */
-const ofOneProcess = ['out', 'parallel', 'live'] as const;
+export const runsName = 'runs.txt';
+export const arrayName = 'array.sbatch';
+export const splitName = 'split.json';
 
-export const requirePlanFolder = (folder: unknown): string => requirePath(folder, 'The folder of the plan');
+/** The row in messages: `fm, 50 a class`. */
+export const titleOf = ({ label, perClass }: Pick<PlannedRow, 'label' | 'perClass'>): string =>
+  perClass === undefined ? label : `${label}, ${perClass} a class`;
+
+/** The runs of an experiment in `out`, by row, then by seed. */
+export const runsOf = ({ rows, seeds }: Pick<Experiment, 'rows' | 'seeds'>, out: string): PlannedRun[] =>
+  rows.flatMap((row) => [...Array(seeds).keys()].map((seed) => ({ row, seed, folder: join(out, nameOf(row, seed)) })));
+
+function nameOf({ label, perClass }: PlannedRow, seed: number): string {
+  const parts = [label.replaceAll(/[^\w+-]/g, '_'), ...(perClass === undefined ? [] : [perClass]), seed];
+  return parts.join('-');
+}
+
+/** The options of `transfer` that train a run. */
+export const optionsOf = ({ row, seed, folder }: PlannedRun) => ({
+  ...givenOf(row.spec, { complete: true }),
+  seed,
+  out: folder,
+});
 
 /**
- * Checks the experiment as if it began, and writes it into `folder` as commands that any scheduler may run. Paths below
- * the folder are written relative to it, so that it may be moved.
- * @throws L2TError as the experiment; INVALID_RUN if the folder holds an experiment already.
+ * Writes the files of an experiment: plan.yaml, runs.txt (its runs as commands, one a line, for any scheduler),
+ * array.sbatch, and split.json if a split file was given. Paths below the folder are written relative to it, so that it
+ * may be moved. Returns the lines and the names of the files.
+ * @throws L2TError INVALID_OPTION if a path holds a line break; FILE_ACCESS.
  */
-export async function planExperiment<O extends ExperimentOptions>(
-  kind: ExperimentKind<O>,
-  folder: string,
-  { onWarning, ...given }: O & Checking & PlanControl,
-): Promise<Plan> {
-  const out = requirePlanFolder(folder);
-  const refused = ofOneProcess.find((key) => (given as ExperimentOptions)[key] !== undefined);
-  if (refused !== undefined) {
-    throw new L2TError(
-      'INVALID_OPTION',
-      `{${refused}} cannot accompany a plan, whose runs begin elsewhere, each in its own folder below ${out}: leave it out.`,
-    );
-  }
-  requireFreeOfRuns(kind.entries(given as unknown as O), given as ExperimentOptions, out);
-  const { options, common } = await prepare(kind, given as unknown as O & Checking);
-  requireComputableThere(options);
-  const { division } = common.dataset;
-  const planned = { ...options, ...(division && { splitFile: resolve(out, splitName) }) };
-  await makeFolder(out);
-  return alone(out, onWarning, async () => {
-    const entries = kind.entries(planned);
-    requireFreeOfRuns(entries, planned, out);
-    const runs = entries.flatMap((entry) => seedsOf(planned).map((seed) => lineOf(entry, seed, out)));
-    const files = new Map([
-      ...(division ? [[splitName, formatSplit(division)] as const] : []),
-      [runsName, runs.map((line) => `${line}\n`).join('')],
-      [arrayName, arrayOf(kind.verb, runs.length, planned)],
-      // Last, so that a folder with it is complete.
-      [planName, formatPlan(kind.verb, planned, common, out)],
-    ]);
-    for (const [name, text] of files) await writeFileAtomic(join(out, name), text);
-    return { out, runs, files: [...files.keys()] };
-  });
-}
-
-/** Refuses what the device cannot compute. Where none is named, the runs' machines may have either. */
-function requireComputableThere(options: ExperimentOptions) {
-  const { device = 'auto' } = options;
-  const devices = device === 'auto' ? ['cpu', 'cuda'] : [device];
-  const refusals = devices.flatMap((each) => {
-    try {
-      requireComputable(options, each, 1);
-      return [];
-    } catch (error) {
-      return [error];
-    }
-  });
-  if (refusals.length === devices.length) throw refusals[0];
-}
-
-export const seedsOf = ({ seeds = defaultOf(compareSchema, 'seeds') }: ExperimentOptions): number[] => [
-  ...Array(seeds).keys(),
-];
-
-/** Requires a folder without an experiment, and without folders of the names of the runs. Other files may be there. */
-function requireFreeOfRuns(entries: readonly Entry[], options: ExperimentOptions, out: string): void {
-  const runs = entries.flatMap((entry) => seedsOf(options).map((seed) => folderName(entry, seed)));
-  const there = [planName, runsName, arrayName, 'compare.yaml', 'curve.yaml', ...runs].find((name) =>
-    existsSync(join(out, name)),
-  );
-  if (there === undefined) return;
-  throw new L2TError(
-    'INVALID_RUN',
-    `${out} holds an experiment already (${there}): choose another folder for the plan.`,
-  );
+export async function writePlan(
+  out: string,
+  experiment: Experiment,
+  division: Division | undefined,
+): Promise<{ readonly runs: readonly string[]; readonly files: readonly string[] }> {
+  const runs = runsOf(experiment, out).map((run) => lineOf(run, out));
+  const files = new Map([
+    ...(division ? [[splitName, formatSplit(division)] as const] : []),
+    [runsName, runs.map((line) => `${line}\n`).join('')],
+    [arrayName, arrayOf(experiment, runs.length)],
+    // Last, so that a folder with it is complete.
+    [planName, formatPlan(experiment, out)],
+  ]);
+  for (const [name, text] of files) await writeFileAtomic(join(out, name), text);
+  return { runs, files: [...files.keys()] };
 }
 
 /** The command of one run. */
-function lineOf(entry: Entry, seed: number, out: string): string {
-  const options = mapPaths(entry.options, (path) => fromFolder(out, path));
-  const words = flagWords(transferSchema, { ...options, seed, out: folderName(entry, seed) });
+function lineOf({ row, seed, folder }: PlannedRun, out: string): string {
+  const options = { ...givenOf(row.spec, { complete: false }), seed, out: folder };
+  const words = flagWords(transferSchema, withPaths(transferSchema, options, fromFolder(out)));
   return commandInLine('transfer', ['--resume-or-start', ...words]);
 }
 
 /** A path below the folder relative to it, any other absolute. */
-function fromFolder(out: string, path: string): string {
-  const below = relative(resolve(out), path);
-  if (below === '..' || below.startsWith('../') || isAbsolute(below)) return path;
-  return below === '' ? '.' : below;
-}
+const fromFolder =
+  (out: string) =>
+  (path: string): string => {
+    const below = relative(resolve(out), resolve(path));
+    if (below === '..' || below.startsWith('../') || isAbsolute(below)) return path;
+    return below === '' ? '.' : below;
+  };
 
 /** The script of a SLURM array with a task for each line. */
-function arrayOf(verb: string, runs: number, { threads, device }: ExperimentOptions): string {
+function arrayOf({ verb, rows }: Experiment, runs: number): string {
+  const { device, threads } = (rows[0] as PlannedRow).spec;
   const gpu = device?.startsWith('cuda') ? ['#SBATCH --gpus=1'] : [];
   // With --threads in the lines, OMP_NUM_THREADS says nothing.
   const cores = threads === undefined ? [`export OMP_NUM_THREADS="\${SLURM_CPUS_PER_TASK:-1}"`] : [];
@@ -157,59 +146,68 @@ const planSchema = z.strictObject({
   verb: z.enum(['compare', 'curve']),
   fingerprint: z.string(),
   sources: z.record(z.string(), z.string()),
+  seeds: z.int().min(1),
+  report: z.boolean(),
+  parallel: z.int().min(1).optional(),
+  /** The options that all rows have. */
   options: z.record(z.string(), z.unknown()),
+  rows: z
+    .array(
+      z.strictObject({
+        label: z.string(),
+        perClass: z.int().optional(),
+        options: z.record(z.string(), z.unknown()),
+      }),
+    )
+    .min(1),
 });
 
-/** What experiment.yaml says. */
-export interface ReadPlan {
-  /** The kind of experiment. */
-  readonly verb: 'compare' | 'curve';
-  /** SHA-256 of each source's weights, by path. */
-  readonly sources: Readonly<Record<string, string>>;
-  /** Not yet checked; paths may be relative to the folder. */
-  readonly options: Readonly<Record<string, unknown>>;
-}
-
-function formatPlan(
-  verb: string,
-  options: ExperimentOptions,
-  { fingerprint, sources }: { fingerprint: string; sources: Readonly<Record<string, string>> },
-  out: string,
-): string {
-  const located = (path: string) => fromFolder(out, path);
+function formatPlan({ verb, rows, sources, ...experiment }: Experiment, out: string): string {
+  const located = fromFolder(out);
+  const options = rows.map(({ spec }) =>
+    Object.entries(withPaths(transferSchema, givenOf(spec, { complete: true }), located)),
+  );
+  const key = ([name, value]: [string, unknown]) => JSON.stringify([name, value]);
+  const [first = [], ...others] = options.map((entries) => new Map(entries.map((entry) => [key(entry), entry])));
+  const shared = [...first].filter(([each]) => others.every((entries) => entries.has(each))).map(([, entry]) => entry);
+  const sharedKeys = new Set(shared.map(key));
   const text = stringify({
     verb,
-    fingerprint,
+    ...experiment,
     sources: Object.fromEntries(Object.entries(sources).map(([path, hash]) => [located(path), hash])),
-    options: mapPaths(options, located),
+    options: Object.fromEntries(shared),
+    rows: rows.map(({ label, perClass }, k) => ({
+      label,
+      perClass,
+      options: Object.fromEntries((options[k] ?? []).filter((entry) => !sharedKeys.has(key(entry)))),
+    })),
   });
   return `# The plan of an experiment. Its runs are the lines of ${runsName}; ${collectCommand(verb, '.')} makes the table.\n${text}`;
 }
 
 /** @throws L2TError INVALID_RUN, FILE_ACCESS. */
-export async function readPlan(folder: string): Promise<ReadPlan> {
+export async function readPlan(folder: string): Promise<Experiment> {
   const file = join(folder, planName);
   if (!existsSync(file)) {
-    const begun = (['compare', 'curve'] as const).find((verb) => holdsExperiment(verb, folder));
-    const problem = begun
-      ? `was begun by l2t-native ${begun}, in one process: ${resumeCommand(begun, folder)} goes on with it`
-      : `holds no plan: there is no ${file}. Write one with ${planCommand('compare', folder)}`;
+    const problem = `holds no experiment: there is no ${file}. Plan one with ${planCommand('compare', folder)}`;
     throw new L2TError('INVALID_RUN', `${folder} ${problem}.`);
   }
   const text = await readText(file);
   try {
-    return planSchema.parse(parseYaml(text));
+    const { sources, options, rows, ...plan } = planSchema.parse(parseYaml(text));
+    const located = (path: string) => resolve(folder, path);
+    return {
+      ...plan,
+      sources: Object.fromEntries(Object.entries(sources).map(([path, hash]) => [located(path), hash])),
+      rows: rows.map(({ label, perClass, options: own }) => {
+        const given = checkOptions(transferSchema, { ...options, ...own }, (key) => `${label}: ${key}`);
+        return { label, perClass, spec: read(withPaths(transferSchema, given, located)) };
+      }),
+    };
   } catch (cause) {
-    throw new L2TError('INVALID_RUN', `${file} is damaged: plan the experiment again in another folder.`, { cause });
+    const why = cause instanceof L2TError ? ` (${cause.message.replace(/\.$/, '')})` : '';
+    throw new L2TError('INVALID_RUN', `${file} is damaged${why}: plan the experiment again in another folder.`, {
+      cause,
+    });
   }
-}
-
-/** The options of a plan, checked, with absolute paths. @throws L2TError INVALID_OPTION. */
-export function plannedOptions<O extends ExperimentOptions>(
-  { schema }: ExperimentKind<O>,
-  { options }: ReadPlan,
-  folder: string,
-): O {
-  const checked = checkOptions(schema, options, (key) => `${join(folder, planName)}: ${key}`) as unknown as O;
-  return mapPaths(checked, (path) => resolve(folder, path));
 }

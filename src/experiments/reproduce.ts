@@ -10,22 +10,24 @@ import { besideSplitFile } from '../options/consistent.js';
 import { oneOrList } from '../options/row.js';
 import { reproduceSchema } from '../options/schemas.js';
 import { readText } from '../system/files.js';
-import { comparison, resumeComparison } from './compare.js';
-import { limitedData, resumeCurve } from './curve.js';
+import { comparison } from './compare.js';
+import { limitedData } from './curve.js';
 import { type Entry, type ExperimentOptions, requireUseful } from './entries.js';
 import { type Estimate, estimate } from './estimate.js';
 import {
   beginExperiment,
   type ExperimentControl,
+  type ExperimentKind,
   type ExperimentResult,
   experimentControls,
-  holdsExperiment,
+  type Plan,
+  type PlanControl,
+  planControls,
+  planExperiment,
   type ResumeControl,
-  requireExperimentFolder,
+  resumeExperiment,
 } from './experiment.js';
-import { type Plan, type PlanControl, planControls, planExperiment, requirePlanFolder } from './plan.js';
 import type { Common } from './preflight.js';
-import type { ExperimentKind } from './prepare.js';
 import { openPresetData, type Preset, presetNamed, withoutDivided } from './presets.js';
 
 /** Options that override the preset's, and those that it lacks: the data, and the sources' weights. */
@@ -51,10 +53,9 @@ export type PlanReproductionOptions = Written<typeof reproduceSchema, 'data'> & 
 /** As `planComparison`, for one of the paper's experiments. */
 export async function planReproduction(name: string, folder: string, given: PlanReproductionOptions): Promise<Plan> {
   const { options: over, control } = takeOptions(reproduceSchema, given, planControls);
-  const out = requirePlanFolder(folder);
   const resolved = await resolvePreset(name, over, control);
   requireComplete(resolved, over);
-  return resolved.plan(out, control);
+  return resolved.plan(folder, control);
 }
 
 /** Requires the data, and the sources' weights if a method reads them. */
@@ -69,8 +70,8 @@ function requireComplete(
 }
 
 /** Continues a reproduction, which is a comparison or a curve. */
-export const resumeReproduction = async (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
-  (holdsExperiment('curve', requireExperimentFolder(out)) ? resumeCurve : resumeComparison)(out, control);
+export const resumeReproduction = (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
+  resumeExperiment(undefined, out, control);
 
 /** What a reproduction would do, and how long it would take here. */
 export interface DryRun {
@@ -180,9 +181,8 @@ function planOf<O extends ExperimentOptions>(
   const check = ({ checkpoints }: Common) => requireSources(preset, checkpoints);
   const options = checkOptions(kind.schema, merged) as O;
   const begin = (control: ExperimentControl, runs: string) =>
-    beginExperiment(kind, { ...options, ...control, check }, preset.name, runs);
-  const plan = (folder: string, control: PlanControl) =>
-    planExperiment(kind, folder, { ...options, ...control, check });
+    beginExperiment(kind, options, { ...control, check }, preset.name, runs);
+  const plan = (folder: string, control: PlanControl) => planExperiment(kind, folder, options, { ...control, check });
   return { options: options as ExperimentOptions, entries: kind.entries(options), begin, plan };
 }
 

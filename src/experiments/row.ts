@@ -4,15 +4,15 @@ import { countParameters } from '../networks/describe.js';
 import type { MethodName } from '../options/methods.js';
 import type { RunResult } from '../run/run.js';
 import { deviation, type Interval, intervalOf, mean } from '../system/statistics.js';
-import type { Entry } from './entries.js';
 import type { InferenceTimes, TrainedNetwork } from './inference-times.js';
+import type { PlannedRow } from './plan.js';
 
 /** What came of a run. */
 export type RunOutcome =
   | FinishedRun
   | {
       readonly run: string;
-      /** `missing`: it is not finished, or failed otherwise; only where an experiment is collected. */
+      /** `missing`: it is not finished, or failed otherwise. */
       readonly ended: 'diverged' | 'missing';
     };
 
@@ -52,7 +52,7 @@ export interface ExperimentRow {
   readonly perClass?: number;
   /** Test accuracy of each seed, in [0, 1]; null for a run that diverged, or is `missing`. */
   readonly accuracies: readonly (number | null)[];
-  /** The seeds whose runs are not finished, or failed otherwise; absent if there are none. Only a collected table has it. */
+  /** The seeds whose runs are not finished, or failed otherwise; absent if there are none. */
   readonly missing?: readonly number[];
   /**
    * Mean test accuracy; null if no run finished. Like the numbers below, it is over the runs that finished.
@@ -83,15 +83,26 @@ export interface ExperimentRow {
 
 type TimesOf = (trained: TrainedNetwork) => InferenceTimes | undefined;
 
-/** Outcomes in the order of the seeds, as far as they are known. */
-export interface EntryOutcomes {
-  readonly entry: Entry;
-  readonly outcomes: readonly RunOutcome[];
+/** A run's place in the table, and what came of it. */
+interface Placed {
+  readonly planned: { readonly row: PlannedRow };
+  readonly outcome: RunOutcome;
 }
 
-/** A row for each entry. `timesOf`: how fast a trained network is, where that was measured. */
-export function rowsOf(entries: readonly EntryOutcomes[], timesOf: TimesOf = () => undefined): ExperimentRow[] {
-  const rows = entries.map(({ entry, outcomes }) => rowOf(entry, outcomes, timesOf));
+/**
+ * The rows of the table, from runs by row, then by seed. `timesOf`: how fast a trained network is, where that was
+ * measured.
+ */
+export function rowsOf(runs: readonly Placed[], timesOf: TimesOf = () => undefined): ExperimentRow[] {
+  const planned = [...new Set(runs.map((run) => run.planned.row))];
+  const rows = planned.map((row) => {
+    const own = runs.filter((run) => run.planned.row === row);
+    return rowOf(
+      row,
+      own.map(({ outcome }) => outcome),
+      timesOf,
+    );
+  });
   return rows.map((row) => {
     const [best] = ranked(rows.filter(({ perClass }) => perClass === row.perClass));
     const toBest = best && best !== row ? (intervalOf(pairedDifferences(row, best)) ?? null) : null;
@@ -119,7 +130,7 @@ export function pairedDifferences({ accuracies: a }: Accuracies, { accuracies: b
 }
 
 function rowOf(
-  { label, method, perClass }: Entry,
+  { label, perClass, spec: { method } }: PlannedRow,
   outcomes: readonly RunOutcome[],
   timesOf: TimesOf,
 ): Omit<ExperimentRow, 'toBest'> {

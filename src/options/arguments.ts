@@ -71,9 +71,10 @@ export function takeBeforeJoining<S extends Schema, C extends Controls>(
 ): { options: () => Given<S>; control: Taken<C> } {
   const { rest, control } = takeControls(given, controls);
   const options = attempted(() =>
-    withAbsolutePaths(
+    withPaths(
       schema,
       guarded('The options argument', () => checkOptions(schema, rest)),
+      absolutePath,
     ),
   );
   return { options, control };
@@ -91,10 +92,11 @@ export function attempted<T>(body: () => T): () => T {
   }
 }
 
-function withAbsolutePaths<S extends Schema>(schema: S, options: Given<S>): Given<S> {
+/** The options with each path changed. */
+export function withPaths<S extends Schema>(schema: S, options: Given<S>, change: (path: string) => string): Given<S> {
   const located = Object.entries(options).map(([key, value]) => {
     if (aboutField(schema, key).allowed !== anyPath) return [key, value];
-    return [key, Array.isArray(value) ? value.map(absolutePath) : absolutePath(value as string)];
+    return [key, Array.isArray(value) ? value.map(change) : change(value as string)];
   });
   return Object.fromEntries(located);
 }

@@ -6,6 +6,7 @@ import { methodIn, requireConsistent, rows } from './consistent.js';
 import type { Marks, RowFacts, RowSpec, Scope } from './marks.js';
 import { isRead, needsOf, type SettingName } from './methods.js';
 import type { NetworkName } from './networks.js';
+import { oneOrList } from './row.js';
 import { transferSchema } from './schemas.js';
 
 // The options of a run, in one shape: what `read` makes of what was given, `begin` completes, options.yaml records, and
@@ -180,6 +181,21 @@ export const firstSource = <O extends GivenOptions>(given: O): WithFirstSource<O
   ...(given as WithFirstSource<O>),
   ...Object.fromEntries(sourceRows.map(({ name }) => [name, [given[name]].flat()[0]])),
 });
+
+/**
+ * The options that `read` makes this spec of. `complete`: also those that have the default of their row, so that a later
+ * version with another default reads the same.
+ */
+export function givenOf(spec: SpecDraft, { complete }: { readonly complete: boolean }): GivenOptions {
+  const given = rowsOf('result', 'input', 'place', 'output').flatMap((row) => {
+    const { name, about } = row;
+    const values = name === 'sourceLicence' && spec.sourceLicence ? [spec.sourceLicence] : [valueIn(spec, row)].flat();
+    const usual = defaultIn(about, spec as RowSpec);
+    if (values.every((value) => value === undefined || (!complete && value === usual))) return [];
+    return [[name, Array.isArray(valueIn(spec, row)) && about.fills === undefined ? values : oneOrList(values)]];
+  });
+  return Object.fromEntries(given);
+}
 
 /** The rows of these scopes. */
 export const rowsOf = (...scopes: readonly Scope[]): readonly OptionRow[] =>

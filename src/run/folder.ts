@@ -104,7 +104,7 @@ export class RunFolder {
     locking: Locking,
     located: (written: RunRecord) => RunRecord = (written) => written,
   ): Promise<RunFolder> {
-    requireRecord(path);
+    await requireRecord(path);
     const file = join(path, recordName);
     return RunFolder.#locked(path, locking, async (lock) => {
       await removeLeftOvers(path);

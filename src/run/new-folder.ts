@@ -38,9 +38,9 @@ export function firstFree(runs: string, name: string): string {
   }
 }
 
-/** Verbs of experiments, whose folders hold runs. Each writes VERB.yaml, after `experimentFiles`. */
-const experimentVerbs = ['compare', 'curve'] as const;
-const experimentFiles = ['split.json', 'experiment.json'];
+/** The plan of an experiment, in its folder; its other files before the first run are written before it. */
+export const planName = 'plan.yaml';
+const experimentFiles = ['split.json', 'runs.txt', 'array.sbatch'];
 
 /**
  * Requires a folder in which a run may begin: it does not exist, or holds only a lock, which must be free, and the
@@ -79,10 +79,10 @@ export async function requireUnusedByRuns(path: string): Promise<void> {
 }
 
 /** @throws L2TError INVALID_RUN. */
-export function requireRecord(path: string): void {
+export async function requireRecord(path: string): Promise<void> {
   const file = join(path, recordName);
   if (existsSync(file)) return;
-  const verb = experimentVerbs.find((known) => existsSync(join(path, `${known}.yaml`)));
+  const verb = await experimentVerb(path);
   const problem = verb
     ? `holds an experiment: continue it with ${resumeCommand(verb, path)}`
     : `holds no run: there is no ${file}. Give it as {out} to start one`;
@@ -111,7 +111,7 @@ async function leftUnsaved(path: string, names: readonly string[]): Promise<read
 }
 
 async function used(path: string, others: readonly string[]): Promise<L2TError> {
-  const verb = experimentVerbs.find((known) => others.includes(`${known}.yaml`));
+  const verb = await experimentVerb(path);
   const advice = others.includes(recordName)
     ? `holds a run already: continue it with ${resumeCommand(await verbOf(path), path)}, or choose another {out}`
     : verb
@@ -128,4 +128,11 @@ async function verbOf(path: string): Promise<RunRecord['verb']> {
   } catch {
     return 'transfer';
   }
+}
+
+/** The verb of the experiment in a folder; undefined if it holds none. */
+async function experimentVerb(path: string): Promise<string | undefined> {
+  const file = join(path, planName);
+  if (!existsSync(file)) return undefined;
+  return /^verb: (\w+)$/m.exec(await readText(file))?.[1] ?? 'compare';
 }

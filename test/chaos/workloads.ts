@@ -95,7 +95,7 @@ export async function makeWorkloads(folder: string): Promise<Workload[]> {
     training(['transfer', 'options.yaml', flags({ ...tiny, ...target, source, pairs: '8-3,5-1', epochs: 3 })]),
     training([
       'compare',
-      'compare.yaml',
+      'plan.yaml',
       flags({ ...tiny, ...target, source, methods: 'scratch,fm', seeds: 1, parallel: 1, epochs: 2 }),
     ]),
     training(['pretrain', 'options.yaml', flags({ ...tiny, network: 'resnet20', batch: 12, epochs: 2 })]),

@@ -141,11 +141,11 @@ describe('compare', { timeout: 120_000 }, () => {
   it('does not mix runs of other options into the table', async () => {
     const options = { ...alone(), out: out() };
     await compare(options);
-    const yaml = join(options.out, 'compare.yaml');
-    writeFileSync(yaml, readFileSync(yaml, 'utf8').replace(/^epochs: \d+$/m, 'epochs: 7'));
+    const yaml = join(options.out, 'plan.yaml');
+    writeFileSync(yaml, readFileSync(yaml, 'utf8').replace(/^ {2}epochs: \d+$/m, '  epochs: 7'));
     await expect(resumeComparison(options.out)).rejects.toMatchObject({
       code: 'INVALID_RUN',
-      message: expect.stringMatching(/was begun with other options .*\(epochs\)/),
+      message: expect.stringMatching(/^its options are not the plan's \(epochs\): remove .*scratch-0/),
     });
   });
 
@@ -171,6 +171,7 @@ describe('compare', { timeout: 120_000 }, () => {
     const { rows } = await resumeComparison(folder);
     expect(rows.map(({ label }) => label)).toEqual(['finetune-source', 'scratch']);
     expect(rows[0]?.parameters).toBe(countParameters({ name: 'resnet20', classes: 3, width: 0.25 }));
+    rmSync(rows[1]?.runs[0] as string, { recursive: true });
     cpSync(await tinySource({ width: 0.25, classes: 5 }, { size: 24 }), small);
     await expect(resumeComparison(folder)).rejects.toThrow(`${small} changed`);
   });
@@ -245,6 +246,9 @@ describe('compare', { timeout: 120_000 }, () => {
     const bytes = readFileSync(file);
     bytes[100] = (bytes[100] as number) ^ 1;
     writeFileSync(file, bytes);
+    // What is complete needs no data; what is not would mix two data sets.
+    expect((await resumeComparison(options.out)).unfinished).toEqual([]);
+    rmSync(run, { recursive: true });
     await expect(resumeComparison(options.out)).rejects.toMatchObject({
       code: 'INVALID_RUN',
       message: expect.stringContaining(`the data in ${own} changed`),

@@ -1,12 +1,20 @@
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../scripts/build-native.mjs';
-import { collect, planComparison, planCurve, resumeOrStart } from '../../src/index.js';
+import {
+  collect,
+  compare,
+  type Follow,
+  planComparison,
+  planCurve,
+  resumeComparison,
+  resumeOrStart,
+} from '../../src/index.js';
 import { encode, pattern } from '../data/generate.js';
 import { cli, cliUntil, main, type Outcome, temporaryFolder, tinyOptions, tinySource, write } from '../tiny.js';
 
@@ -34,7 +42,8 @@ const linesOf = (folder: string) => readFileSync(join(folder, 'runs.txt'), 'utf8
 
 /** The table's three files, without what was measured. */
 function tableOf(folder: string): string[] {
-  const read = (ending: string) => readFileSync(join(folder, `comparison.${ending}`), 'utf8');
+  const read = (ending: string) =>
+    readFileSync(join(folder, `comparison.${ending}`), 'utf8').replaceAll(`${folder}/`, 'FOLDER/');
   return [
     read('json').replaceAll(/("(?:msPerStep|seconds|batch1|batch32)": )[\d.e-]+/g, '$1T'),
     read('csv').replaceAll(/(,[^,\n]*){4}$/gm, ''),
@@ -54,7 +63,7 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     const experiment = ['compare', '--source', source, '--data', fashion, ...flags, ...methods];
     const { code, stdout, stderr } = await cli([...experiment, '--plan', 'exp'], { cwd: planned });
     expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toMatch(/^8 runs are planned in exp: runs\.txt, array\.sbatch, experiment\.yaml\n/);
+    expect(stdout).toMatch(/^8 runs are planned in exp: runs\.txt, array\.sbatch, plan\.yaml\n/);
     const exp = join(planned, 'exp');
     const lines = linesOf(exp);
     expect(lines[7]).toMatch(
@@ -82,6 +91,41 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     const before = readFileSync(join(exp, 'scratch-0/state.safetensors'));
     expect((await runLine(lines[0] as string, exp)).stdout).toMatch(/^test accuracy /);
     expect(readFileSync(join(exp, 'scratch-0/state.safetensors'))).toEqual(before);
+  });
+
+  it('is finished locally where a scheduler began it, and by a scheduler where it began locally', async () => {
+    const [planned, local, whole] = [temporaryFolder(), temporaryFolder(), temporaryFolder()].map((each) =>
+      join(each, 'x'),
+    );
+    const given = { ...options(), threads: 1, source, methods: 'scratch,fm:one-to-one', seeds: 2 };
+    await compare({ ...given, out: whole as string });
+    const { runs } = await planComparison(planned as string, given);
+    // One run is finished, another one is held by somebody else.
+    expect((await runLine(runs[1] as string, planned as string)).code).toBe(0);
+    write(join(planned as string, 'fm_one-to-one-1'), 'lock', '12 345 node01 0123456789ab 0123456789ab\n');
+    const first = await resumeComparison(planned as string);
+    expect(first.unfinished).toMatchObject([{ title: 'fm:one-to-one', seed: 1, state: 'running' }]);
+    rmSync(join(planned as string, 'fm_one-to-one-1'), { recursive: true });
+    expect((await resumeComparison(planned as string)).unfinished).toEqual([]);
+    expect(tableOf(planned as string)).toEqual(tableOf(whole as string));
+
+    const controller = new AbortController();
+    const stop: Follow = async (run, _label, seed) => {
+      if (seed === 1) controller.abort();
+      return run.result;
+    };
+    const interrupted = compare({
+      ...given,
+      parallel: 1,
+      follow: stop,
+      signal: controller.signal,
+      out: local as string,
+    });
+    await expect(interrupted).rejects.toMatchObject({ code: 'ABORTED' });
+    renameSync(local as string, `${local}-moved`);
+    for (const line of linesOf(`${local}-moved`)) expect((await runLine(line, `${local}-moved`)).code).toBe(0);
+    expect((await collect(`${local}-moved`)).unfinished).toEqual([]);
+    expect(tableOf(`${local}-moved`)).toEqual(tableOf(whole as string));
   });
 
   it('says what is missing or failed, and why', async () => {
@@ -219,10 +263,13 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     await expect(planComparison(out, nowhere)).rejects.toThrow(/convolution: 'winograd' is the native engine's/);
     await planCurve(out, { ...given, perClass: '5,6' });
     expect(linesOf(out).map((line) => /--out (\S+)/.exec(line)?.[1])).toEqual(['scratch-5-0', 'scratch-6-0']);
-    await expect(planComparison(out, given)).rejects.toThrow(/holds an experiment already \(experiment\.yaml\)/);
+    await expect(planComparison(out, given)).rejects.toThrow(/holds an experiment already \(plan\.yaml\)/);
     const { code, stderr } = await cli(['compare', '--resume', out]);
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/holds a plan: run the lines of its runs\.txt, then /)]);
-    await expect(collect(temporaryFolder())).rejects.toThrow(/holds no plan/);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/was begun by l2t-native curve: l2t-native curve --resume/),
+    ]);
+    await expect(collect(temporaryFolder())).rejects.toThrow(/holds no experiment/);
   });
 
   it('has a script for sbatch whose tasks are the lines', async () => {

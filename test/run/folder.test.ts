@@ -78,14 +78,10 @@ describe('what is no regular file in the place of one', () => {
     expect((await cli(['eval', 'x', '--config', config])).stderr).toMatch(
       /^error\[FILE_ACCESS\]: .*not a regular file/,
     );
-    for (const name of ['compare.yaml', 'experiment.json']) {
-      const folder = out();
-      mkdirSync(folder);
-      writeFileSync(join(folder, 'compare.yaml'), `data: ${data}\ntarget: vgg9_bn\nmethods: scratch\n`);
-      rmSync(join(folder, name), { force: true });
-      kinds.pipe(join(folder, name));
-      expect(await failureOf(resumeComparison(folder))).toMatch(/^FILE_ACCESS .*not a regular file/);
-    }
+    const folder = out();
+    mkdirSync(folder);
+    kinds.pipe(join(folder, 'plan.yaml'));
+    expect(await failureOf(resumeComparison(folder))).toMatch(/^FILE_ACCESS .*not a regular file/);
   });
 });
 
@@ -181,7 +177,7 @@ describe('what killed processes leave', () => {
     const folder = out();
     mkdirSync(folder);
     leave(folder);
-    writeFileSync(join(folder, 'experiment.json'), '{}\n');
+    writeFileSync(join(folder, 'runs.txt'), 'half');
     const given = { ...common, data, methods: 'scratch', seeds: 1, epochs: 1, out: folder };
     await compare(given);
     const files = readdirSync(folder).sort();
@@ -190,8 +186,9 @@ describe('what killed processes leave', () => {
         'comparison.csv',
         'comparison.json',
         'comparison.md',
-        'compare.yaml',
-        'experiment.json',
+        'array.sbatch',
+        'plan.yaml',
+        'runs.txt',
         'report.html',
         'scratch-0',
       ].sort(),

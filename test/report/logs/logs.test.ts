@@ -279,6 +279,6 @@ describe('logs', { timeout: 120_000 }, () => {
     });
     expect((await cli(['curve', '--help'])).stdout).toContain('--log <list>');
     expect((await cli(['reproduce', '--help'])).stdout).toContain('--log <list>');
-    expect(await readText(join(experiment, 'compare.yaml'))).toMatch(/log:\n {2}- csv\n {2}- tensorboard\n/);
+    expect(await readText(join(experiment, 'plan.yaml'))).toMatch(/log:\n {4}- csv\n {4}- tensorboard\n/);
   });
 });

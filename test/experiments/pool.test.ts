@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { lanesFor, sideBySide } from '../../src/experiments/side-by-side.js';
+import { lanesFor, sideBySide } from '../../src/experiments/pool.js';
 import { memoryOfRun } from '../../src/options/cost.js';
 
 const paper = { batch: 128, size: 32, width: 1, parameters: 9.2e6, innerSteps: 2 };

@@ -1,0 +1,124 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { L2TError } from '../errors.js';
+import { addon } from '../native/addon.js';
+import { countParameters } from '../networks/describe.js';
+import { memoryOfRun, type RunNeeds } from '../options/cost.js';
+import { defaultBatch } from '../options/networks.js';
+import type { SpecDraft } from '../options/spec.js';
+import { reportName } from '../report/run-files.js';
+import { resumeOrStart } from '../run/resume-or-start.js';
+import type { Run, RunResult } from '../run/run.js';
+import type { TransferOptions } from '../run/transfer.js';
+import { holderOf } from '../system/folder-lock.js';
+import { availableCores, defaultThreads } from '../system/threads.js';
+import { optionsOf, type PlannedRun, titleOf } from './plan.js';
+import { outcomeOf } from './row.js';
+import { lacking, type RunState } from './run-states.js';
+
+/** Follows a run to its end; it may show the progress. */
+export type Follow = (run: Run, label: string, seed: number) => Promise<RunResult>;
+
+/** How the runs of a pool are followed. */
+export interface PoolControl {
+  readonly signal?: AbortSignal | undefined;
+  readonly follow?: Follow | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** Must the run be trained, or its report be made? */
+export const isOpen = ({ planned: { row, folder }, outcome }: RunState): boolean =>
+  outcome.ended === 'missing' ||
+  (outcome.ended === 'finished' && row.spec.report && !existsSync(join(folder, reportName)));
+
+/**
+ * Runs what is open, `lanes` at a time, and puts its new state into `states`; `changed` is called after each. A run that
+ * another process works on is passed over.
+ * @throws the error of the first run that fails otherwise than by diverging, once all have ended.
+ */
+export async function runOpen(
+  states: RunState[],
+  lanes: number,
+  control: PoolControl,
+  changed: () => Promise<void>,
+): Promise<void> {
+  const open = states.flatMap((state, k) => (isOpen(state) ? [k] : []));
+  let saved: Promise<void> = Promise.resolve();
+  await sideBySide(lanes, open, control.signal, async (k, stop) => {
+    const { planned, unfinished } = states[k] as RunState;
+    if (unfinished?.state === 'running') return;
+    states[k] = await trained(planned, stop, control);
+    // By one writer at a time.
+    saved = saved.then(changed);
+    await saved;
+  });
+}
+
+async function trained(planned: PlannedRun, signal: AbortSignal, control: PoolControl): Promise<RunState> {
+  const { row, seed, folder } = planned;
+  const { follow = (run: Run) => run.result, onWarning } = control;
+  const run = resumeOrStart({ ...(optionsOf(planned) as TransferOptions), signal });
+  // If `follow` itself fails, the run is aborted and `result` is not awaited: its rejection must be handled.
+  run.result.catch(() => {});
+  try {
+    return { planned, outcome: outcomeOf(await follow(run, titleOf(row), seed)) };
+  } catch (error) {
+    if (!(error instanceof L2TError) || error.code === 'ABORTED') throw error;
+    const message = `${titleOf(row)}, seed ${seed} (${folder}): ${error.message}`;
+    if (error.code === 'DIVERGED') {
+      onWarning?.(message);
+      return { planned, outcome: { run: folder, ended: 'diverged' } };
+    }
+    const holder = error.code === 'INVALID_RUN' ? await holderOf(folder) : undefined;
+    if (holder !== undefined) return lacking(planned, 'running', `by ${holder}`);
+    throw new L2TError(error.code, message.split('\n'), { cause: error });
+  }
+}
+
+/**
+ * The default number of runs in parallel: as many as there is room for of the largest. On a GPU it is one, since
+ * several would share its memory.
+ */
+export function defaultParallel(specs: readonly SpecDraft[]): number {
+  const lanes = specs.map(({ target: name, size, width, device = 'auto', threads, batch, innerSteps = 2 }) => {
+    if (addon().device(device).device !== 'cpu') return 1;
+    const parameters = countParameters({ name, classes: 1000, width });
+    const needs = { batch: batch ?? defaultBatch(size), threads: threads ?? defaultThreads() };
+    return lanesFor({ ...needs, size, width, parameters, innerSteps });
+  });
+  return Math.min(...lanes);
+}
+
+/** How many equal runs a CPU can take in parallel, with `threads` cores and enough memory for each; at least one. */
+export function lanesFor(
+  needs: RunNeeds,
+  { cores = availableCores(), memory = process.availableMemory() }: { cores?: number; memory?: number } = {},
+): number {
+  return Math.max(1, Math.floor(Math.min(cores / needs.threads, memory / memoryOfRun(needs))));
+}
+
+/**
+ * Calls `body` for each item in order, `lanes` at a time. After a failure nothing new starts, and the signal of those
+ * under way fires; the first failure is thrown once all have ended.
+ */
+export async function sideBySide<T>(
+  lanes: number,
+  items: readonly T[],
+  signal: AbortSignal | undefined,
+  body: (item: T, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const stop = new AbortController();
+  const stopped = AbortSignal.any(signal ? [signal, stop.signal] : [stop.signal]);
+  const failures: unknown[] = [];
+  let next = 0;
+  const lane = async () => {
+    while (next < items.length && failures.length === 0) {
+      await body(items[next++] as T, stopped).catch((error: unknown) => {
+        failures.push(error);
+        stop.abort();
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  if (failures.length > 0) throw failures[0];
+}

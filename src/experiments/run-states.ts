@@ -1,0 +1,148 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { L2TError } from '../errors.js';
+import { differences } from '../options/spec.js';
+import { type RunData, readRunData } from '../report/run-data.js';
+import { readFailure, recordName } from '../report/run-files.js';
+import { holderOf } from '../system/folder-lock.js';
+import { printable } from '../system/printable.js';
+import { type Experiment, type PlannedRun, runsOf, titleOf } from './plan.js';
+import { type RunOutcome, requireTested } from './row.js';
+
+/** A run without a result. */
+export interface UnfinishedRun {
+  /** Its folder. */
+  readonly run: string;
+  /** The method as it was listed, and the images a class if rows differ in them. */
+  readonly title: string;
+  /** Its seed. */
+  readonly seed: number;
+  /** How far it is. */
+  readonly state: 'not begun' | 'running' | 'interrupted' | 'failed';
+  /** How many epochs are done, who works on it, or why it failed. */
+  readonly why: string;
+}
+
+/** What the folder of a run holds. */
+export interface RunState {
+  readonly planned: PlannedRun;
+  /** `missing` if it is unfinished. */
+  readonly outcome: RunOutcome;
+  readonly unfinished?: UnfinishedRun;
+  /** Why it is not a run of the experiment, as an error. */
+  readonly foreign?: L2TError;
+}
+
+/** A line for each run that the table lacks. */
+export const unfinishedLines = (unfinished: readonly UnfinishedRun[]): string[] =>
+  unfinished.map(({ title, seed, state, why }) => printable(`${title}, seed ${seed}: ${state}${why && `, ${why}`}`));
+
+/** A run without a result, as the table shows it. */
+export const lacking = (planned: PlannedRun, state: UnfinishedRun['state'], why = ''): RunState => ({
+  planned,
+  outcome: { run: planned.folder, ended: 'missing' },
+  unfinished: {
+    run: planned.folder,
+    title: titleOf(planned.row),
+    seed: planned.seed,
+    state,
+    why: why.split('\n')[0] as string,
+  },
+});
+
+/**
+ * Looks into the folders of an experiment's runs. It writes nothing there, so they may be in progress.
+ * @throws L2TError FILE_ACCESS.
+ */
+export async function runStates(
+  experiment: Experiment,
+  out: string,
+  onWarning: ((message: string) => void) | undefined,
+): Promise<RunState[]> {
+  const finder = new Finder(experiment, onWarning);
+  const states: RunState[] = [];
+  for (const run of runsOf(experiment, out)) states.push(await finder.stateOf(run));
+  return states;
+}
+
+class Finder {
+  /** Hashes of the images, and of how they are divided, by what decides on them; each with the run that had it first. */
+  readonly #images = new Map<string, { readonly hash: string; readonly run: string }>();
+
+  constructor(
+    private readonly experiment: Experiment,
+    private readonly onWarning: ((message: string) => void) | undefined,
+  ) {}
+
+  async stateOf(planned: PlannedRun): Promise<RunState> {
+    const { row, seed, folder: run } = planned;
+    try {
+      const holder = await holderOf(run);
+      const failure = await readFailure(run);
+      const begun = existsSync(join(run, recordName)) ? await readRunData(run) : undefined;
+      const foreign = begun && this.#foreign(begun, planned);
+      if (foreign) return { ...lacking(planned, 'failed', `${foreign.code}: ${foreign.message}`), foreign };
+      if (begun?.result) return { planned, outcome: finished(run, begun) };
+      const far = begun && `${begun.metrics.length} of ${begun.record.spec.epochs} epochs done`;
+      if (holder !== undefined) return lacking(planned, 'running', `${far ?? 'nothing saved yet'}, by ${holder}`);
+      if (failure?.code === 'DIVERGED') {
+        this.onWarning?.(`${titleOf(row)}, seed ${seed} (${run}): ${failure.message}`);
+        return { planned, outcome: { run, ended: 'diverged' } };
+      }
+      if (failure) return lacking(planned, 'failed', `${failure.code}: ${failure.message}`);
+      return far === undefined
+        ? lacking(planned, 'not begun')
+        : lacking(planned, 'interrupted', `${far}: resume the experiment, or run its line again`);
+    } catch (error) {
+      if (!(error instanceof L2TError)) throw error;
+      return lacking(planned, 'failed', `${error.code}: ${error.message}`);
+    }
+  }
+
+  /** Why it is a run of other options, sources or images than the plan's. */
+  #foreign({ folder, record }: RunData, { row, seed }: PlannedRun): L2TError | undefined {
+    const wanted = { ...row.spec, seed };
+    const flags = differences(record.spec, wanted, { ignorePaths: true }).map((name) => `{${name}}`);
+    const hashes = Object.values(this.experiment.sources);
+    const { size, sources } = record.spec;
+    const { split, data, sources: weights } = record.found;
+    const division = `division ${row.perClass} ${seed}`;
+    // Small images are hashed at the size at which they are kept.
+    const images = `images ${row.perClass} ${seed} ${size} ${Math.max(size, ...sources.map((source) => source.size))}`;
+    const other = this.#otherWith(division, split, folder) ?? this.#otherWith(images, data, folder);
+    const problems = [
+      ...(flags.length > 0 ? [`its options are not the plan's (${flags.join(', ')})`] : []),
+      ...(weights.every((hash) => hashes.includes(hash))
+        ? []
+        : ['a source has changed since the experiment was planned']),
+      ...(other === undefined ? [] : [`its images are not those of ${other}: the data has changed between them`]),
+    ];
+    return problems.length === 0
+      ? undefined
+      : new L2TError('INVALID_RUN', `${problems[0]}: remove ${folder}, so that it is trained again.`);
+  }
+
+  /** The first run of which another hash is known. */
+  #otherWith(key: string, hash: string, run: string): string | undefined {
+    const first = this.#images.get(key) ?? { hash, run };
+    this.#images.set(key, first);
+    return first.hash === hash ? undefined : first.run;
+  }
+}
+
+function finished(run: string, { record, rate, timing, result }: RunData): RunOutcome {
+  const { accuracy, best } = result as NonNullable<RunData['result']>;
+  const { lr, target, width, size } = record.spec;
+  const sum = (key: 'seconds' | 'steps') => timing.reduce((total, epoch) => total + epoch[key], 0);
+  return {
+    ended: 'finished',
+    run,
+    accuracy: requireTested(run, accuracy),
+    best,
+    lr: lr === 'auto' ? (rate?.lr ?? Number.NaN) : lr,
+    seconds: sum('seconds'),
+    steps: sum('steps'),
+    network: { name: target, classes: record.found.classNames.length, width },
+    size,
+  };
+}
