@@ -252,7 +252,7 @@ describe('files', () => {
     'bench/peak.ts',
     'native/load-error.ts',
     'system/doctor-cuda.ts',
-    'system/folder-lock.ts',
+    'store/lock.ts',
     'system/limits.ts',
     'system/version.ts',
   ];

@@ -1,12 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addon, type NetworkSpec } from '../src/native/addon.js';
 import { type Checkpoint, saveCheckpoint } from '../src/networks/checkpoint.js';
 import { imagenetNormalisation } from '../src/options/networks.js';
-import { identity, startOf } from '../src/system/lock-holder.js';
 
 /** A data set, a source and options with which a run takes seconds. */
 
@@ -117,9 +116,14 @@ export async function cliUntil(args: readonly string[], ready: RegExp, { cwd, by
   return { child, ended };
 }
 
-/** The lock of another process of this host. */
-export function lockOf(pid: number, start = startOf(pid)): string {
-  return identity('0123456789ab').replace(/^\d+ \d+/, `${pid} ${start}`);
+/** Makes a folder look held by a process of another host that gave its last sign of life so many seconds ago. */
+export function holdElsewhere(folder: string, age = 0): void {
+  write(folder, 'lock', '');
+  const holder = { process: 12, host: 'node01', since: '2026-01-01T00:00:00.000Z', boot: '0123456789ab', id: 'x' };
+  const other = write(folder, 'other', `${JSON.stringify(holder)}\n`);
+  const then = Date.now() / 1000 - age;
+  utimesSync(other, then, then);
+  renameSync(other, join(folder, 'lock.holder'));
 }
 
 export function write(folder: string, name: string, text: string | Uint8Array): string {

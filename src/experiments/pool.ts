@@ -10,7 +10,7 @@ import { reportName } from '../report/run-files.js';
 import { resumeOrStart } from '../run/resume-or-start.js';
 import type { Run, RunResult } from '../run/run.js';
 import type { TransferOptions } from '../run/transfer.js';
-import { holderOf } from '../system/folder-lock.js';
+import { holderOf } from '../store/lock.js';
 import { availableCores, defaultThreads } from '../system/threads.js';
 import { optionsOf, type PlannedRun, titleOf } from './plan.js';
 import { outcomeOf } from './row.js';

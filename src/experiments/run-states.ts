@@ -4,7 +4,7 @@ import { L2TError } from '../errors.js';
 import { differences } from '../options/spec.js';
 import { type RunData, readRunData } from '../report/run-data.js';
 import { readFailure, recordName } from '../report/run-files.js';
-import { holderOf } from '../system/folder-lock.js';
+import { holderOf } from '../store/lock.js';
 import { printable } from '../system/printable.js';
 import { type Experiment, type PlannedRun, runsOf, titleOf } from './plan.js';
 import { type RunOutcome, requireTested } from './row.js';

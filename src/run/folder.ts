@@ -28,8 +28,8 @@ import {
   stateName,
   timingName,
 } from '../report/run-files.js';
+import { FolderLock, releaseAfter } from '../store/lock.js';
 import { listFolder, makeFolder, readText, writeFileAtomic } from '../system/files.js';
-import { FolderLock, releaseAfter } from '../system/folder-lock.js';
 import { parseJson } from '../system/json.js';
 import { removeAll, removeLeftOvers, requireRecord, requireStartable } from './new-folder.js';
 

@@ -7,8 +7,8 @@ import type { LogName } from '../options/logs.js';
 import { parseRecord, type RunRecord } from '../options/run-record.js';
 import { isOfLogs } from '../report/logs/logs.js';
 import { failureName, rateName, readFailure, recordName } from '../report/run-files.js';
+import { requireFree } from '../store/lock.js';
 import { fileError, isTemporary, listFolder, readText } from '../system/files.js';
-import { requireFree } from '../system/folder-lock.js';
 
 // Checks that a run or an experiment may begin in a folder, and removes what killed processes left there.
 
@@ -89,7 +89,7 @@ export async function requireRecord(path: string): Promise<void> {
   throw new L2TError('INVALID_RUN', `${path} ${problem}.`);
 }
 
-const isIgnored = (name: string): boolean => /^lock(\.|$)/.test(name) || isTemporary(name);
+const isIgnored = (name: string): boolean => /^lock(\.holder)?$/.test(name) || isTemporary(name);
 
 /**
  * The files of a run that diverged or was killed before its first save: its record, its learning rate, its logs.

@@ -8,7 +8,6 @@ import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { inspect, type Probe } from '../../scripts/libtorch.mjs';
 import { L2TError } from '../errors.js';
 import { fileError, makeFolder, requireRegular } from './files.js';
-import { FolderLock, releaseAfter } from './folder-lock.js';
 
 /** Limits on the unpacked archive. Official CUDA archives unpack to about 7 GB in 20,000 files. */
 const mostBytes = 2 ** 34;
@@ -27,10 +26,9 @@ export type Progress = (what: string, done: number, total: number | undefined) =
 /**
  * Installs a LibTorch from an official zip archive, or from an unpacked one, in `destination`, replacing its old
  * content. It is unpacked into a temporary folder, checked (headers, version, C++ ABI, does it load), and only then
- * renamed, so a failure or an interruption keeps the old content. The next call removes the temporary folder of a
- * killed process.
- * @throws L2TError LIBTORCH_NOT_FOUND if the archive is damaged, hostile or unfit; FILE_ACCESS; INVALID_RUN if another
- *   process is installing.
+ * renamed, so a failure or an interruption keeps the old content; of several processes, the last one's stays. A call
+ * removes the temporary folders of processes that were killed more than a day ago.
+ * @throws L2TError LIBTORCH_NOT_FOUND if the archive is damaged, hostile or unfit; FILE_ACCESS.
  */
 export async function installLibTorch(options: {
   readonly from: string;
@@ -43,29 +41,32 @@ export async function installLibTorch(options: {
   const { destination } = options;
   const home = dirname(destination);
   await makeFolder(home);
-  return releaseAfter(await FolderLock.acquire(home), async () => {
-    await removeLeftOvers(home, destination);
-    const temporary = await mkdtemp(join(home, temporaryName)).catch((error: unknown) => {
-      throw fileError('write', home, error);
-    });
-    try {
-      return await installThrough(temporary, options);
-    } finally {
-      await rm(temporary, { recursive: true, force: true });
-    }
+  await removeLeftOvers(home, destination);
+  const temporary = await mkdtemp(join(home, temporaryName)).catch((error: unknown) => {
+    throw fileError('write', home, error);
   });
+  try {
+    return await installThrough(temporary, options);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
 }
 
 const temporaryName = '.unpacking-';
 const oldName = 'libtorch.old';
 
-/** Removes temporary folders. The caller holds the lock of `home`, so no other process uses them. */
+/** Milliseconds after which a temporary folder is that of a killed process. */
+const leftOverAfter = 24 * 3600 * 1000;
+
+/** Removes the temporary folders of killed processes, and puts back an old LibTorch that one of them had moved away. */
 async function removeLeftOvers(home: string, destination: string): Promise<void> {
   for (const name of (await readdir(home)).filter((entry) => entry.startsWith(temporaryName))) {
-    // A process that was killed in `replace` has moved the old LibTorch here: put it back.
-    const old = join(home, name, oldName);
+    const folder = join(home, name);
+    const old = join(folder, oldName);
+    // Another process may be just about to put a new one there: `replace` then tries again.
     if (existsSync(old) && !existsSync(destination)) await rename(old, destination);
-    await rm(join(home, name), { recursive: true, force: true });
+    const changed = await stat(folder).catch(() => undefined);
+    if (changed && Date.now() - changed.mtimeMs > leftOverAfter) await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -111,17 +112,21 @@ async function libtorchRoot(folder: string): Promise<string> {
 }
 
 async function replace(root: string, destination: string, old: string): Promise<void> {
-  const hadOne = await rename(destination, old).then(
-    () => true,
-    () => false,
-  );
-  try {
-    await rename(root, destination);
-  } catch (error) {
-    if (hadOne) await rename(old, destination);
-    throw fileError('write', destination, error);
+  for (let attempt = 1; ; attempt++) {
+    const hadOne = await rename(destination, old).then(
+      () => true,
+      () => false,
+    );
+    try {
+      await rename(root, destination);
+      return await rm(old, { recursive: true, force: true });
+    } catch (error) {
+      // Another process has put one there meanwhile.
+      const raced = (error as NodeJS.ErrnoException).code === 'ENOTEMPTY' && attempt < 10;
+      if (hadOne) await (raced ? rm(old, { recursive: true, force: true }) : rename(old, destination));
+      if (!raced) throw fileError('write', destination, error);
+    }
   }
-  await rm(old, { recursive: true, force: true });
 }
 
 async function copyFolder(from: string, to: string, progress: Progress, load?: Probe): Promise<void> {

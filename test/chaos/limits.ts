@@ -98,7 +98,7 @@ export const limits: Part = {
       const bySignal = limit.name === 'time' ? ended.code === 143 : ended.signal === 'SIGXCPU';
       if (!(bySignal && isOut) && !isOrderly(ended))
         context.find(`${limit.name} ${value}, ${args[0]}: ${how(ended)}`, k);
-      if (existsSync(join(folder, 'out', 'lock')))
+      if (existsSync(join(folder, 'out', 'lock.holder')))
         context.find(`${limit.name} ${value}, ${args[0]}: it left its lock`, k);
     }, 2);
   },

@@ -99,7 +99,7 @@ describe('compare', { timeout: 120_000 }, () => {
     expect(existsSync(join(folder, 'l2t-ww_single-1'))).toBe(false);
     for (const run of ['scratch-0', 'scratch-1']) {
       expect(readdirSync(join(folder, run))).toContain('state.safetensors');
-      expect(readdirSync(join(folder, run))).not.toContain('lock');
+      expect(readdirSync(join(folder, run))).not.toContain('lock.holder');
     }
     const { rows } = await resumeComparison(folder, { parallel: 1 });
     expect(rows.map(({ accuracies }) => accuracies)).toEqual(whole.rows.map(({ accuracies }) => accuracies));
@@ -115,7 +115,7 @@ describe('compare', { timeout: 120_000 }, () => {
     const options = { ...alone(), epochs: 500, parallel: 2, out: folder, follow };
     await expect(compare(options)).rejects.toThrow('not followed');
     expect(existsSync(join(folder, 'scratch-0', 'state.safetensors'))).toBe(true);
-    expect(existsSync(join(folder, 'scratch-0', 'lock'))).toBe(false);
+    expect(existsSync(join(folder, 'scratch-0', 'lock.holder'))).toBe(false);
   });
 
   it('of data without test images tests all runs on the same tenth of it, unless a split file divides it', async () => {

@@ -16,7 +16,7 @@ import {
   resumeOrStart,
 } from '../../src/index.js';
 import { encode, pattern } from '../data/generate.js';
-import { cli, cliUntil, main, type Outcome, temporaryFolder, tinyOptions, tinySource, write } from '../tiny.js';
+import { cli, cliUntil, holdElsewhere, main, type Outcome, temporaryFolder, tinyOptions, tinySource } from '../tiny.js';
 
 const fashion = join(packageRoot, 'data/fashion-mnist');
 const { pairs: _, ...common } = tinyOptions;
@@ -102,7 +102,7 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     const { runs } = await planComparison(planned as string, given);
     // One run is finished, another one is held by somebody else.
     expect((await runLine(runs[1] as string, planned as string)).code).toBe(0);
-    write(join(planned as string, 'fm_one-to-one-1'), 'lock', '12 345 node01 0123456789ab 0123456789ab\n');
+    holdElsewhere(join(planned as string, 'fm_one-to-one-1'));
     const first = await resumeComparison(planned as string);
     expect(first.unfinished).toMatchObject([{ title: 'fm:one-to-one', seed: 1, state: 'running' }]);
     rmSync(join(planned as string, 'fm_one-to-one-1'), { recursive: true });
@@ -140,7 +140,7 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     await runLine((runs[3] as string).replace(source, '/no/such.pth'), out);
     await runLine((runs[4] as string).replace('--lr 0.01', '--lr 0.02'), out);
     // Another host works on one, and gave a sign of life just now.
-    write(join(out, 'scratch-2'), 'lock', '12 345 node01 0123456789ab 0123456789ab\n');
+    holdElsewhere(join(out, 'scratch-2'));
     const { rows, unfinished, conclusions } = await collect(out);
     expect(rows.map(({ accuracies, missing }) => [accuracies.map((each) => each !== null), missing])).toEqual([
       [
@@ -215,7 +215,7 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     expect(seen[0]).toMatch(
       new RegExp(`was in use by process ${child.pid} on ${hostname()}, which has ended: it is taken over$`),
     );
-    expect(readdirSync(folder).filter((name) => /^lock|^failure/.test(name))).toEqual([]);
+    expect(readdirSync(folder).filter((name) => /^lock|^failure/.test(name))).toEqual(['lock']);
   });
 
   it('goes on in a folder that was moved together with data and source, where they hold the same', async () => {

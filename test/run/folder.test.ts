@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { compare, L2TError, resume, resumeComparison, transfer } from '../../src/index.js';
 import { inspectRun } from '../../src/report/inspect.js';
-import { cli, lockOf, temporaryFolder, tinyData, tinyOptions } from '../tiny.js';
+import { cli, holdElsewhere, temporaryFolder, tinyData, tinyOptions } from '../tiny.js';
 
 const out = () => join(temporaryFolder(), 'run');
 const { pairs: _, ...common } = tinyOptions;
@@ -117,7 +117,7 @@ describe('a run that ended before its first save', () => {
     expect(await failureOf(transfer({ ...options, out: folder }).result)).toMatch(refused);
     expect(readFileSync(join(folder, 'options.yaml'), 'utf8')).toBe('epochs: 3\n');
     writeFileSync(join(folder, 'options.yaml'), record);
-    writeFileSync(join(folder, 'lock'), lockOf(process.ppid));
+    holdElsewhere(folder);
     expect(await failureOf(transfer({ ...options, out: folder }).result)).toMatch(/^INVALID_RUN .*in use by process/);
   });
 });
@@ -158,8 +158,9 @@ describe('a folder that somebody changes during its run', () => {
 
 describe('what killed processes leave', () => {
   const leftOvers = {
-    'lock.0123456789ab': '999999999 1\n',
-    'lock.ba9876543210': '',
+    lock: '',
+    'lock.holder': 'half',
+    '.lock.0123456789ab.tmp': '',
     '.state.safetensors.0123456789ab.tmp': 'half',
   };
   const leave = (folder: string) => {
@@ -240,7 +241,7 @@ describe('a read-only file system', () => {
     }
     const refused = /^FILE_ACCESS Cannot write .*\.(safetensors|jsonl): the file system is read-only/;
     expect(await failure).toMatch(refused);
-    expect(existsSync(join(run, 'lock'))).toBe(true);
+    expect(existsSync(join(run, 'lock.holder'))).toBe(true);
     const other = transfer({ ...options, out: join(folder, 'a', 'b') });
     expect(await failureOf(other.result)).toMatch(/^FILE_ACCESS Cannot create .*a\/b: the file system is read-only/);
     expect(await failureOf(resume(run).result)).toMatch(

@@ -6,7 +6,16 @@ import { L2TError, resume, transfer } from '../../src/index.js';
 import { readSafetensors, writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { runFormat } from '../../src/options/run-record.js';
 import { inspectRun } from '../../src/report/inspect.js';
-import { cli, cliUntil, lockOf, temporaryFolder, tinyData, tinyFlags, tinyOptions, tinySource } from '../tiny.js';
+import {
+  cli,
+  cliUntil,
+  holdElsewhere,
+  temporaryFolder,
+  tinyData,
+  tinyFlags,
+  tinyOptions,
+  tinySource,
+} from '../tiny.js';
 
 const files = ['options.yaml', 'metrics.jsonl', 'last.safetensors', 'best.safetensors', 'state.safetensors'];
 const contents = (run: string) =>
@@ -67,7 +76,7 @@ describe('resume', { timeout: 120_000 }, () => {
       return signal === 'SIGKILL' && metrics < 3 ? run : killed();
     };
     const run = await killed();
-    expect(existsSync(join(run, 'lock'))).toBe(true);
+    expect(existsSync(join(run, 'lock.holder'))).toBe(true);
     const resumed = await cli(['transfer', '--resume', run, '--json']);
     expect(resumed.stderr).not.toMatch(/error/);
     expect(resumed.code).toBe(0);
@@ -177,7 +186,7 @@ describe('resume', { timeout: 120_000 }, () => {
 
   it('leaves a folder that a living process holds alone, and takes over a dead one', async () => {
     const run = copyOf(half);
-    writeFileSync(join(run, 'lock'), lockOf(999_999_999, '1'));
+    holdElsewhere(run, 70);
     const going = resume(run);
     for await (const event of going) {
       if (event.type !== 'start') continue;
@@ -204,11 +213,11 @@ describe('resume', { timeout: 120_000 }, () => {
     await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
     expect(await failure(run)).toMatch(/^INVALID_RUN .*in use by another run of this process/);
     await worker.terminate();
-    expect(existsSync(join(run, 'lock'))).toBe(true);
+    expect(existsSync(join(run, 'lock.holder'))).toBe(true);
     const stop = new AbortController();
     const going = resume(run, { signal: stop.signal });
     for await (const { type } of going) if (type === 'step') stop.abort();
     await expect(going.result).rejects.toMatchObject({ code: 'ABORTED' });
-    expect(existsSync(join(run, 'lock'))).toBe(false);
+    expect(existsSync(join(run, 'lock.holder'))).toBe(false);
   });
 });
