@@ -78,7 +78,6 @@ export { type NetworkSummary, type NetworksOptions, networks } from './networks/
 export type { MethodName } from './options/methods.js';
 export { type NetworkAlias, type NetworkName, networkNames } from './options/networks.js';
 export { type Live, type LiveOptions, live } from './report/live.js';
-export type { FoundRate, RateTrial } from './report/run-files.js';
 export type {
   CheckpointEvent,
   DataEvent,
@@ -92,8 +91,8 @@ export type {
   WarningEvent,
 } from './run/events.js';
 export { type PretrainOptions, pretrain } from './run/pretrain.js';
-export { type ResumeOptions, resume } from './run/resume.js';
-export { resumeOrStart } from './run/resume-or-start.js';
+export { type ResumeOptions, resume, resumeOrStart } from './run/resume.js';
 export type { Run, RunControl, RunResult } from './run/run.js';
 export { type TransferOptions, transfer } from './run/transfer.js';
+export type { FoundRate, RateTrial } from './store/run-data.js';
 export type { Interval } from './system/statistics.js';

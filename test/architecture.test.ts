@@ -130,6 +130,7 @@ const floors = [
   ['group'],
   ['networks'],
   ['data'],
+  ['store'],
   ['inference'],
   ['report'],
   ['run'],
@@ -225,9 +226,9 @@ describe('the rooms of the TypeScript side', () => {
     expect(circleIn(importsOf(texts))).toEqual(['data/a.ts', 'data/b.ts', 'data/a.ts']);
   });
 
-  it('load the addon in src/native/addon.ts alone', () => {
+  it('load the addon in src/native/addon.ts alone, and its part without LibTorch in environment.ts', () => {
     const loading = sources.filter((path) => loadsAddon.test(withoutComments(read(path))));
-    expect(loading).toEqual([join('src', 'native', 'addon.ts')]);
+    expect(loading).toEqual(['addon.ts', 'environment.ts'].map((name) => join('src', 'native', name)));
   });
 
   it.each(["require('./l2t_native.node')", 'createRequire(import.meta.url)', 'process.dlopen(module, path)'])(

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 /**
  * `benchListing` runs this in a process of its own: `listing-process.js FOLDER` lists the data set in the folder as a run
  * does, and prints, as JSON, how long each part took and the process's peak memory, before and after, in bytes.
@@ -6,7 +7,6 @@ import { divide } from '../data/divide.js';
 import { fingerprint } from '../data/fingerprint.js';
 import { loadData } from '../data/load.js';
 import { formatSplit } from '../data/split-file.js';
-import { hashText } from '../options/run-record.js';
 import { readSystem } from '../system/limits.js';
 import type { ListingMeasured } from './listing.js';
 
@@ -27,7 +27,7 @@ const list = lap();
 await fingerprint(dataset);
 const hashed = lap();
 const { division } = divide(dataset, { data, validation: 0.1, seed: 0 });
-hashText(formatSplit(division));
+hash('sha256', formatSplit(division));
 const measured: ListingMeasured = {
   seconds: { list, fingerprint: hashed, split: lap() },
   peakBytes: peak(),

@@ -17,7 +17,7 @@ import { needsOf } from '../options/methods.js';
 import { defaultSize, type NetworkName, networkNames } from '../options/networks.js';
 import { initSchema, proposeSchema } from '../options/schemas.js';
 import { named } from '../options/spelling.js';
-import { sourceNames, targetNames } from '../run/sources.js';
+import { sourceNames, targetNames } from '../run/materials.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable, printableJson } from '../system/printable.js';
 import { addFlags, flagOptions } from './flags.js';

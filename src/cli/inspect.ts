@@ -5,7 +5,7 @@ import { describeNetwork } from '../networks/describe.js';
 import { evaluateSchema } from '../options/schemas.js';
 import type { RunSpec, SourceSpec } from '../options/spec.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
-import type { FoundRate } from '../report/run-files.js';
+import type { FoundRate } from '../store/run-data.js';
 import { counted, printable, printableJson, shown } from '../system/printable.js';
 import { featureTable } from './feature-table.js';
 import { addFlags, flagOptions, labelOf } from './flags.js';

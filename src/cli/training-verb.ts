@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
 import { formatTop } from '../inference/top-accuracy.js';
-import type { RunRecord } from '../options/run-record.js';
 import { resumeAs, resumeSchema } from '../run/resume.js';
 import type { Run, RunControl, RunResult } from '../run/run.js';
+import type { RunRecord } from '../store/record.js';
 import { printable, printableJson } from '../system/printable.js';
 import { flagOptions, folderToResume, labelOf } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';

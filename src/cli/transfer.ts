@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { transferSchema } from '../options/schemas.js';
-import { resumeOrStart } from '../run/resume-or-start.js';
+import { resumeOrStart } from '../run/resume.js';
 import { type TransferOptions, transfer } from '../run/transfer.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { groupFlags } from './group-flags.js';

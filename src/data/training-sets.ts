@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { splitNames } from '../options/datasets.js';
-import { hashText } from '../options/run-record.js';
 import type { Division } from './dataset.js';
 import { type DivideOptions, divide } from './divide.js';
 import { fingerprint } from './fingerprint.js';
@@ -32,19 +31,19 @@ const mostHashed = 2 ** 30;
 export async function prepareTrainingData(options: TrainingDataOptions): Promise<TrainingData> {
   const dataset = await loadData({ ...options, drawTest: true });
   const { lists, division } = divide(dataset, options);
-  const hash = createHash('sha256').update(await fingerprint(dataset, options.signal));
+  const images = createHash('sha256').update(await fingerprint(dataset, options.signal));
   const sets = await makeImageSets(lists, dataset.train as ImageList, { ...options, folder: options.data });
   // File names and sizes do not detect every change, so the decoded pixels are hashed as well, where there are any.
   for (const name of splitNames) {
     const pixels = sets[name]?.pixels ?? new Uint8Array();
-    for (let at = 0; at < pixels.length; at += mostHashed) hash.update(pixels.subarray(at, at + mostHashed));
+    for (let at = 0; at < pixels.length; at += mostHashed) images.update(pixels.subarray(at, at + mostHashed));
   }
   return {
     classNames: dataset.classNames,
     ...sets,
     division,
     testDrawn: dataset.testDrawn === true,
-    fingerprint: hash.digest('hex'),
-    splitHash: hashText(formatSplit(division)),
+    fingerprint: images.digest('hex'),
+    splitHash: hash('sha256', formatSplit(division)),
   };
 }

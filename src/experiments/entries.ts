@@ -5,7 +5,7 @@ import { type MethodName, needsOf, needsOfRow, type RowName, rowNames } from '..
 import { compareSchema } from '../options/schemas.js';
 import { firstSource, listSources } from '../options/spec.js';
 import { didYouMean } from '../options/suggest.js';
-import { loadSources } from '../run/sources.js';
+import { loadSources } from '../run/materials.js';
 import type { CheckedTransferOptions } from '../run/transfer.js';
 
 /** The options that all kinds of experiments have. */

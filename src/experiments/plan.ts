@@ -11,7 +11,7 @@ import { collectCommand, commandInLine, flagWords, planCommand } from '../option
 import { transferSchema } from '../options/schemas.js';
 import { givenOf, read, type SpecDraft } from '../options/spec.js';
 import { parseYaml } from '../options/yaml.js';
-import { planName } from '../run/new-folder.js';
+import { planName } from '../store/new-folder.js';
 import { readText, writeFileAtomic } from '../system/files.js';
 
 /** A row of the table: a method, which runs with every seed. */

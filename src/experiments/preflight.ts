@@ -9,7 +9,7 @@ import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { requireValidation } from '../options/consistent.js';
-import { loadSources, sourceNames, targetNames } from '../run/sources.js';
+import { loadSources, sourceNames, targetNames } from '../run/materials.js';
 import type { Experiment, PlannedRow } from './plan.js';
 
 /** What all runs of an experiment share. */

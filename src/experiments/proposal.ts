@@ -16,7 +16,7 @@ import { defaultBatch, defaultSize, type NetworkName, paperTarget } from '../opt
 import { oneOrList } from '../options/row.js';
 import { proposeSchema, transferSchema } from '../options/schemas.js';
 import { listSources } from '../options/spec.js';
-import { loadSources, targetNames } from '../run/sources.js';
+import { loadSources, targetNames } from '../run/materials.js';
 import type { TransferOptions } from '../run/transfer.js';
 import { median } from '../system/statistics.js';
 import { type EntryEstimate, estimate } from './estimate.js';

@@ -5,7 +5,7 @@ import { folderFingerprint } from '../data/load.js';
 import type { DataKind } from '../data/open.js';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
-import { parseRecord } from '../options/run-record.js';
+import { parseRecord } from '../store/record.js';
 import { readText } from '../system/files.js';
 
 /** Which images a run tested on, and how its data is read. */

@@ -1,3 +1,9 @@
-/** The kinds of logs that a run may write beside metrics.jsonl; src/report/logs/logs.ts has their writers. */
-export const logNames = ['csv', 'tensorboard'] as const;
-export type LogName = (typeof logNames)[number];
+/** The logs that a run may write beside metrics.jsonl, and the names of their files; report/logs has the writers. */
+const files = { csv: /^metrics\.csv$/, tensorboard: /^events\.out\.tfevents\.\d{10}\.l2t-native$/ };
+
+export type LogName = keyof typeof files;
+export const logNames = Object.keys(files) as [LogName, ...LogName[]];
+
+/** Is it a file that one of these logs writes into a run folder? */
+export const isOfLogs = (names: readonly LogName[], file: string): boolean =>
+  names.some((name) => files[name].test(file));

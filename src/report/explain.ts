@@ -8,9 +8,9 @@ import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { readSafetensors } from '../networks/weights/safetensors.js';
 import { methodOf } from '../options/methods.js';
+import type { RunData } from '../store/run-data.js';
+import { stateName } from '../store/run-data.js';
 import { mean } from '../system/statistics.js';
-import type { RunData } from './run-data.js';
-import { stateName } from './run-files.js';
 import type { Placement } from './test-images.js';
 
 /** A source channel that the meta-networks weight much. */

@@ -9,9 +9,8 @@ import { isOwn } from '../networks/metadata.js';
 import { loadWeights } from '../networks/weights/load.js';
 import type { NetworkName } from '../options/networks.js';
 import type { RunSpec } from '../options/spec.js';
+import { type FoundRate, readRunData, recordName } from '../store/run-data.js';
 import { fileError } from '../system/files.js';
-import { readRunData } from './run-data.js';
-import { type FoundRate, recordName } from './run-files.js';
 
 export interface FileReport {
   readonly file: string;

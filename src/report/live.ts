@@ -9,11 +9,10 @@ import { requirePath, takeOptions } from '../options/arguments.js';
 import type { Written } from '../options/check.js';
 import { guarded } from '../options/guarded.js';
 import { liveSchema } from '../options/schemas.js';
+import { metricsName, type RunData, rateName, readRunData, recordName, stateName } from '../store/run-data.js';
 import { fileError } from '../system/files.js';
 import { livePage } from './overlay.js';
 import { document } from './page/document.js';
-import { type RunData, readRunData } from './run-data.js';
-import { metricsName, rateName, recordName, stateName } from './run-files.js';
 
 /**
  * While a page is open, the folders are looked at this often, in milliseconds; but after a look that took long, the pause

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import type { EpochMetrics } from '../native/addon.js';
+import type { RunData } from '../store/run-data.js';
 import { percent } from '../system/statistics.js';
 import type { Page } from './page/document.js';
 import { type Curves, curves, scrolling, table } from './page/figures.js';
 import { type Content, html } from './page/html.js';
-import type { RunData } from './run-data.js';
 import { featureSections } from './run-features.js';
 import { footer, metricsData, nameOf, runPage, titleOfTerm } from './run-page.js';
 

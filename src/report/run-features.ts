@@ -2,10 +2,10 @@ import { basename } from 'node:path';
 import type { PairMetrics } from '../native/addon.js';
 import { describeNetwork } from '../networks/describe.js';
 import type { SourceSpec } from '../options/spec.js';
+import type { RunData } from '../store/run-data.js';
 import { largest } from '../system/statistics.js';
 import { type Curves, curves } from './page/figures.js';
 import { type Content, type Html, html } from './page/html.js';
-import type { RunData } from './run-data.js';
 
 type FeaturesOf = Pick<SourceSpec, 'network' | 'width' | 'size'>;
 

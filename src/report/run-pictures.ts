@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
 import type { SourceSpec } from '../options/spec.js';
+import type { RunData } from '../store/run-data.js';
 import type { ExplainedPair, ExplainedSource, Saliency } from './explain.js';
 import { scrolling, short, table } from './page/figures.js';
 import { type Content, type Html, html } from './page/html.js';
-import type { RunData } from './run-data.js';
 import { featureNames } from './run-features.js';
 import type { Thumbnails } from './thumbnails.js';
 

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { divide } from '../data/divide.js';
 import type { ImageList } from '../data/image-list.js';
 import { loadData } from '../data/load.js';
@@ -5,8 +6,7 @@ import { formatSplit } from '../data/split-file.js';
 import { L2TError } from '../errors.js';
 import type { Inference } from '../inference/inference.js';
 import { argmax, logSoftmax } from '../inference/logits.js';
-import { hashText } from '../options/run-record.js';
-import type { RunData } from './run-data.js';
+import type { RunData } from '../store/run-data.js';
 
 /** Where a report computes, and what it tells meanwhile. */
 export interface Placement {
@@ -31,7 +31,7 @@ export async function testImagesOf(
   const count = lists.test?.count ?? 0;
   const same =
     String(dataset.classNames) === String(found.classNames) &&
-    hashText(formatSplit(division)) === found.split &&
+    hash('sha256', formatSplit(division)) === found.split &&
     (result === undefined || (result.total ?? 0) === count);
   if (same) return lists.test;
   throw new L2TError('INVALID_RUN', `The data in ${spec.data} changed since ${folder} began.`);

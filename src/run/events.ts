@@ -1,6 +1,6 @@
 import type { EpochMetrics, PairMetrics, StepEvent } from '../native/addon.js';
 import type { MethodName } from '../options/methods.js';
-import type { FoundRate } from '../report/run-files.js';
+import type { FoundRate } from '../store/run-data.js';
 
 /** The data folder is being listed: entries so far. Sent only if listing takes longer than half a second. */
 export interface ListingEvent {

@@ -1,7 +1,12 @@
 import { L2TError } from '../errors.js';
+import type { StepEvent } from '../native/addon.js';
 import { type MethodName, needsOf } from '../options/methods.js';
-import type { FoundRate, RateTrial } from '../report/run-files.js';
+import type { FoundRate, RateTrial } from '../store/run-data.js';
 import { mean } from '../system/statistics.js';
+import { type Materials, nativeMaterials } from './materials.js';
+import { aborted } from './result.js';
+import type { Context } from './run.js';
+import { driveRun, type OpenRun } from './train.js';
 
 /** The most steps of a search. */
 const steps = 40;
@@ -69,4 +74,35 @@ export class RateSearch {
     const lr = Math.min(paperRate, (diverged ?? highest) / below);
     return { lr: Number(lr.toPrecision(2)), warmUp, diverged, tried: this.tried };
   }
+}
+
+/**
+ * The schedule's learning rate: the given one, or the one that a search found. If none is found yet, searches, and
+ * saves the result before training begins.
+ */
+export async function findRate(materials: Materials, run: OpenRun, context: Context): Promise<FoundRate | number> {
+  const { lr, method } = materials.spec;
+  if (lr !== 'auto') return lr;
+  const { emit, group, signal } = context;
+  const known = await group.fromFirst(() => run.store?.rate);
+  if (known) return known;
+  const search = new RateSearch(materials.data.classNames.length, method);
+  let over = false;
+  const step = ({ step: done, losses }: StepEvent, stop: () => void) => {
+    // Ignores steps that were under way when the search ended: the result must not depend on their number.
+    if (over) return;
+    over = search.add(losses.org);
+    emit({ type: 'rate', done, total: triedRates.length, lr: triedRates[done - 1] as number, loss: losses.org });
+    if (over) stop();
+  };
+  // Nothing is saved: the search's native run is discarded with its weights.
+  const listener = { step, save: async () => {} };
+  const { spec, data } = materials;
+  await driveRun(spec, nativeMaterials(materials, 0), data, context, listener, (native) => native.tryRates(triedRates));
+  return group.fromFirst(async () => {
+    if (!over) throw aborted(run, signal);
+    const found = search.result();
+    await run.store?.saveRate(found);
+    return found;
+  });
 }

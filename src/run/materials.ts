@@ -1,15 +1,16 @@
+import { balancedWeights } from '../data/class-weights.js';
+import { evaluationBatch, largeSize } from '../data/fit.js';
 import { prepareTrainingData, type TrainingData } from '../data/training-sets.js';
-import type { Group } from '../group/group.js';
-import { addon, type NamedTensor, type NativeSource } from '../native/addon.js';
-import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
+import { addon, type NamedTensor, type NativeSource, type NetworkSpec, type RunMaterials } from '../native/addon.js';
+import { type Checkpoint, checkpointNames, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork, lastLayerOf } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { methodOf } from '../options/methods.js';
-import { imagenetNormalisation } from '../options/networks.js';
-import type { RunSpec, SpecDraft } from '../options/spec.js';
-import { printable } from '../system/printable.js';
-import type { RunEvent } from './events.js';
-import { nativeSources, targetNames } from './sources.js';
+import { defaultTop, imagenetNormalisation, type NetworkName } from '../options/networks.js';
+import type { Facts, RunSpec, SourceDraft, SpecDraft } from '../options/spec.js';
+import type { FoundRate } from '../store/run-data.js';
+import { enoughToSelect } from './events.js';
+import type { Context } from './run.js';
 
 /** Everything that a run trains with. */
 export interface Materials {
@@ -20,17 +21,6 @@ export interface Materials {
   /** What the target starts from, with a last layer for the data's classes; and the hash of what its file holds. */
   readonly init: Checkpoint | undefined;
   readonly initHash: string | undefined;
-}
-
-export interface Context {
-  /** The processes that compute the run. */
-  readonly group: Group;
-  readonly emit: (event: RunEvent) => void;
-  readonly signal: AbortSignal | undefined;
-  /** Where the run's folder is made if none is named. */
-  readonly runs: string;
-  /** True if the caller holds the lock of the run folder, and releases it. */
-  readonly locked?: true;
 }
 
 /** The network to train, with as many classes as the data. */
@@ -52,11 +42,6 @@ export function trainedNetwork({ spec, data }: Materials, weights: Checkpoint['w
   };
 }
 
-export const warn =
-  ({ emit }: Context) =>
-  (message: string): void =>
-    emit({ type: 'warning', message: printable(message) });
-
 export const onListed =
   ({ emit }: Context) =>
   (entries: number): void =>
@@ -71,7 +56,7 @@ export async function gather(
   check: boolean,
 ): Promise<Omit<Materials, 'spec'>> {
   const { emit, signal } = context;
-  const onWarning = warn(context);
+  const onWarning = context.warn;
   const { size, target, width, targetInit, strict } = spec;
   // Read first, so that a wrong path fails before minutes of decoding.
   const init =
@@ -120,4 +105,66 @@ function withNewHead(
     .initialise(network, seed)
     .map((fresh) => (last.includes(fresh.name) ? fresh : (given.get(fresh.name) as NamedTensor)));
   return { ...init, network, weights };
+}
+
+/** What the addon takes beside the spec. `rate`: the schedule's learning rate. */
+export function nativeMaterials({ spec, data, sources, init }: Materials, rate: FoundRate | number): RunMaterials {
+  const { size, augment, patience, balance } = spec;
+  const classes = data.classNames.length;
+  const validated = data.validation?.labels.length ?? 0;
+  return {
+    target: targetNetwork(spec, data),
+    normalisation: imagenetNormalisation,
+    sources,
+    train: data.train,
+    resizedCrops: data.train.pixels === undefined && size >= largeSize && augment !== 'none',
+    evaluationBatch: evaluationBatch(size),
+    ...(data.validation && { validation: data.validation }),
+    ...(data.test && { test: data.test }),
+    ...(balance && { classWeights: balancedWeights(data.train.labels, classes) }),
+    selectBest: patience !== undefined || validated >= enoughToSelect,
+    ...(classes > defaultTop && { top: defaultTop }),
+    ...(init && { targetWeights: init.weights }),
+    ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, warmUp: rate.warmUp }),
+  };
+}
+
+/** The options that say how to read a source's checkpoint, for messages. */
+export const sourceNames = { ...checkpointNames, network: '{sourceNetwork}', width: '{sourceWidth}' };
+
+/** The same of the weights that the target starts from. */
+export const targetNames = { ...checkpointNames, network: '{target}' };
+
+/** Reads the sources one after the other, so that the first of several errors is always the same. */
+export async function loadSources(
+  sources: readonly SourceDraft[],
+  strict: boolean | undefined,
+  onWarning: (message: string) => void,
+): Promise<Checkpoint[]> {
+  const checkpoints: Checkpoint[] = [];
+  for (const { path, network, width, size } of sources) {
+    const options = { network, width, size, strict, names: sourceNames, onWarning };
+    checkpoints.push(await loadCheckpoint(path, options));
+  }
+  return checkpoints;
+}
+
+/** What a spec records of the sources' checkpoints. */
+export const factsOf = (checkpoints: readonly Checkpoint[]): Facts['sources'] =>
+  checkpoints.map(({ network: { name, width }, size }) => ({ network: name as NetworkName, width, size }));
+
+/**
+ * The sources as the native part takes them, with their pairs: none if the method has none.
+ * @throws L2TError INVALID_OPTION if the networks do not have the pairs.
+ */
+export function nativeSources(
+  { sources, size }: Pick<SpecDraft, 'sources' | 'size'>,
+  checkpoints: readonly Checkpoint[],
+  target: NetworkSpec,
+): NativeSource[] {
+  return checkpoints.map((checkpoint, k) => {
+    const configuration = sources[k]?.pairs;
+    if (configuration === undefined) return { ...checkpoint, pairs: [] };
+    return { ...checkpoint, pairs: addon().pairs(checkpoint.network, checkpoint.size, target, size, configuration) };
+  });
 }

@@ -1,47 +1,66 @@
 import { join } from 'node:path';
 import type { EpochEvent, EpochMetrics, SaveEvent, StepEvent } from '../native/addon.js';
+import type { Log } from '../report/logs/log.js';
+import { openLogs } from '../report/logs/logs.js';
+import type { FinishedResult } from '../store/run-data.js';
+import type { RunStore } from '../store/run-store.js';
 import { percent } from '../system/statistics.js';
 import { guessing, isAtChance, isLookedAt } from './chance.js';
-import type { RunListener } from './drive.js';
-import type { RunFolder } from './folder.js';
-import { type Context, type Materials, trainedNetwork } from './materials.js';
+import { type Materials, trainedNetwork } from './materials.js';
+import type { Context } from './run.js';
+import type { RunListener } from './train.js';
 
 /** ‖∇φ‖ is about 1 where the target suits its images (docs/fidelity.md). Beyond this, it is mostly rounding. */
 const sensibleGradient = 100;
 
-/** Writes a run's events to its folder, and passes them on to the caller. */
+/** Writes a run's events to its folder and its logs, and passes them on to the caller. */
 export class Recorder implements RunListener {
   #stepsPerEpoch: number | undefined;
   #writable = true;
   #gradientSensible = true;
 
-  constructor(
-    private readonly folder: RunFolder,
+  private constructor(
+    private readonly store: RunStore,
     private readonly materials: Materials,
-    private readonly emit: Context['emit'],
-    private readonly ranks: number,
+    private readonly logs: readonly Log[],
+    private readonly context: Context,
   ) {}
+
+  /** Begins the run's logs, or goes on with them after the saved epochs. `lr`: the schedule's learning rate. */
+  static async begin(store: RunStore, materials: Materials, lr: number, context: Context): Promise<Recorder> {
+    const { spec } = store.record;
+    const logs = await openLogs(spec.log ?? [], { folder: store.path, options: spec, lr }, store.epochs);
+    return new Recorder(store, materials, logs, context);
+  }
+
+  /** The run is finished. */
+  async end(result: FinishedResult): Promise<void> {
+    for (const log of this.logs) await log.end(result);
+  }
 
   step(event: StepEvent): void {
     this.#stepsPerEpoch = event.steps;
-    this.emit(event);
+    this.context.emit(event);
   }
 
   /** After a failed write nothing more is written, so the folder keeps its last complete save. */
   async save(event: EpochEvent | SaveEvent): Promise<void> {
     if (!this.#writable) return;
     this.#writable = false;
-    if (event.type === 'save') await this.folder.saveState(event.state);
+    if (event.type === 'save') await this.store.saveState(event.state);
     else {
-      await this.folder.saveEpoch(event, trainedNetwork(this.materials, event.network), this.ranks);
+      const network = trainedNetwork(this.materials, event.network);
+      await this.store.saveEpoch(event, network, this.context.group.size, async (epoch) => {
+        for (const log of this.logs) await log.epoch(epoch);
+      });
       const { metrics, best, seconds } = event;
       const accuracy = metrics.validationAccuracy ?? metrics.trainAccuracy;
-      this.emit({ type: 'epoch', epochs: this.materials.spec.epochs, accuracy, best, seconds, ...metrics });
+      this.context.emit({ type: 'epoch', epochs: this.materials.spec.epochs, accuracy, best, seconds, ...metrics });
       this.#warnOfChance(metrics);
       this.#warnOfGradient(metrics);
     }
     this.#writable = true;
-    this.emit({ type: 'checkpoint', path: join(this.folder.path, 'state.safetensors') });
+    this.context.emit({ type: 'checkpoint', path: join(this.store.path, 'state.safetensors') });
   }
 
   /** Warns once if the run has learned nothing so far, early enough to begin again: such a run seldom learns later. */
@@ -55,9 +74,9 @@ export class Recorder implements RunListener {
     const guessed = chance.accuracy === undefined ? '' : `, where guessing gets ${percent(chance.accuracy)}`;
     const right = `${percent(metrics.trainAccuracy)} of its images right${guessed}`;
     const loss = `the loss is ${metrics.losses.org.toFixed(3)}, that of guessing ${chance.loss.toFixed(3)}`;
-    const rate = this.folder.rate ? `{lr=${this.folder.rate.lr / 4}}` : '{lr=auto}, or a lower {lr}';
+    const rate = this.store.rate ? `{lr=${this.store.rate.lr / 4}}` : '{lr=auto}, or a lower {lr}';
     const message = `nothing is learned so far: epoch ${metrics.epoch + 1} got ${right}, and ${loss}. Try ${rate}; and see whether the labels are right (l2t-native data check)`;
-    this.emit({ type: 'warning', message });
+    this.context.warn(message);
   }
 
   /** Warns once of a hypergradient from which w and λ learn nothing. */
@@ -66,6 +85,6 @@ export class Recorder implements RunListener {
     this.#gradientSensible = false;
     const size = Math.round(gradPhi).toLocaleString('en');
     const message = `the gradient of the meta-networks has the norm ${size}, where about 1 is usual: it is mostly rounding, so w and λ learn little. Deep targets have it on small images and in small batches: use a larger {size} or {batch}, another {target}, or {method=fm}`;
-    this.emit({ type: 'warning', message });
+    this.context.warn(message);
   }
 }

@@ -2,18 +2,19 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { attempted, requirePath } from '../options/arguments.js';
-import type { Given } from '../options/check.js';
+import { type Given, required } from '../options/check.js';
 import { resumeCommand } from '../options/command.js';
-import { parseRecord, type RunRecord } from '../options/run-record.js';
 import { transferSchema } from '../options/schemas.js';
-import { recordName } from '../report/run-files.js';
-import { readText } from '../system/files.js';
-import { RunFolder } from './folder.js';
-import { warn } from './materials.js';
-import { inFolder } from './open-run.js';
-import type { Run, RunControl } from './run.js';
-import { runInGroup } from './run-group.js';
-import { continueRun } from './start.js';
+import { differences, keptOptions, read, type SpecDraft, withFiles } from '../options/spec.js';
+import { FolderLock, releaseAfter } from '../store/lock.js';
+import { removeAll } from '../store/new-folder.js';
+import type { RunRecord } from '../store/record.js';
+import { failureName, readFailure, readRecord, recordName } from '../store/run-data.js';
+import { RunStore } from '../store/run-store.js';
+import { makeFolder, writeFileAtomic } from '../system/files.js';
+import { type Context, newRun, type Run, type RunControl, type RunResult } from './run.js';
+import { continueRun, startRun } from './start.js';
+import type { CheckedTransferOptions, TransferOptions } from './transfer.js';
 
 /** The options that a resume may change. With other threads or another device, the results' last digits may differ. */
 export const resumeSchema = transferSchema.pick({ threads: true, device: true, live: true });
@@ -34,23 +35,91 @@ export function resume(folder: string, given: ResumeOptions = {}): Run {
 /** As `resume`, of a run that `verb` began; undefined: of any. */
 export function resumeAs(verb: RunRecord['verb'] | undefined, folder: string, given: ResumeOptions): Run {
   const path = attempted(() => requirePath(folder, 'The run folder'));
-  return runInGroup(resumeSchema, given, async (changes, context) =>
-    inFolder(
-      context,
-      () => openOwn(verb, path(), warn(context)),
-      (run) => continueRun(run, changes, context),
-    ),
+  return newRun(resumeSchema, given, async (changes, context) =>
+    continueRun(() => openOwn(verb, path(), context), changes, context),
   );
 }
 
-async function openOwn(
-  verb: RunRecord['verb'] | undefined,
-  path: string,
-  onWarning: (message: string) => void,
-): Promise<RunFolder> {
-  const record = join(path, recordName);
-  // Where there is none, opening the folder says what is there.
-  const begun = verb === undefined || !existsSync(record) ? verb : parseRecord(await readText(record), record).verb;
-  if (begun === undefined || begun === verb) return RunFolder.open(path, { onWarning });
-  throw new L2TError('INVALID_RUN', `${path} was begun by ${begun}: ${resumeCommand(begun, path)} goes on with it.`);
+async function openOwn(verb: RunRecord['verb'] | undefined, path: string, { warn }: Context): Promise<RunStore> {
+  // Where there is no record, opening the folder says what is there.
+  const isRun = verb !== undefined && existsSync(join(path, recordName));
+  const begun = isRun ? (await readRecord(path)).verb : verb;
+  if (begun === verb) return RunStore.open(path, { onWarning: warn });
+  const command = resumeCommand(begun as string, path);
+  throw new L2TError('INVALID_RUN', `${path} was begun by ${begun}: ${command} goes on with it.`);
+}
+
+/**
+ * As `transfer` into the folder `out`, as often as it takes: it starts the run, continues it where it was interrupted, or
+ * gives its result where it is finished. Several processes may try at once, also on several hosts that share the folder:
+ * one trains, the others fail with INVALID_RUN. A failure is kept in failure.json in the folder, until the next attempt.
+ * If data or sources with which the run began are gone, those given now stand in for them, if they hold the same.
+ *
+ * Fails as `transfer` and `resume`, and with INVALID_RUN if the folder holds a run with other options.
+ */
+export function resumeOrStart(given: TransferOptions): Run {
+  return newRun(transferSchema, given, async (options, context) => {
+    const out = required(transferSchema, options, 'out');
+    if (!context.group.first) return goOnOrBegin(out, options, context);
+    await makeFolder(out);
+    return releaseAfter(await FolderLock.acquire(out, context.warn), () =>
+      keepingFailure(out, () => goOnOrBegin(out, options, context)),
+    );
+  });
+}
+
+/** The caller holds the folder's lock. */
+async function goOnOrBegin(out: string, options: CheckedTransferOptions, context: Context): Promise<RunResult> {
+  const begun = await context.group.fromFirst(() => existsSync(join(out, recordName)));
+  if (!begun) return startRun('transfer', options, context, true);
+  const { threads, device, live, cache } = options;
+  const open = () =>
+    RunStore.open(out, { locked: true, onWarning: context.warn }, (written) => {
+      const wanted = read(options);
+      const record = withMovedFiles(written, wanted, context.warn);
+      requireSameOptions(out, record, wanted);
+      const kept = keptOptions(record.spec, options).map((name) => `{${name}}`);
+      if (kept.length > 0) context.warn(`${out} goes on with its own ${kept.join(', ')}`);
+      return record;
+    });
+  return continueRun(open, { threads, device, live, cache }, context);
+}
+
+/** The record with the given files in place of those that are not there any more. */
+function withMovedFiles(record: RunRecord, wanted: SpecDraft, onMoved: (message: string) => void): RunRecord {
+  const moved: string[] = [];
+  const spec = withFiles(record.spec, wanted, (began, given) => {
+    if (given === began || existsSync(began)) return began;
+    moved.push(`the run began with ${began}, which is not there any more: it goes on with ${given}`);
+    return given;
+  });
+  moved.forEach(onMoved);
+  return moved.length > 0 ? { ...record, spec } : record;
+}
+
+/** @throws L2TError INVALID_RUN if the folder holds a run with other options. */
+function requireSameOptions(folder: string, { verb, spec }: RunRecord, wanted: SpecDraft): void {
+  const flags = verb === 'transfer' ? differences(spec, wanted).map((name) => `{${name}}`) : ['the verb, pretrain'];
+  if (flags.length === 0) return;
+  throw new L2TError(
+    'INVALID_RUN',
+    `${folder} holds a run with other options (${flags.join(', ')}): choose another {out}, or continue that run: ${resumeCommand(verb, folder)}`,
+  );
+}
+
+/** Removes what an earlier attempt has left of its failure, and writes that of `body`. An abort is none. */
+async function keepingFailure<T>(out: string, body: () => Promise<T>): Promise<T> {
+  // A file of that name that is no record of a failure is somebody's own.
+  await readFailure(out);
+  await removeAll(out, [failureName]);
+  try {
+    return await body();
+  } catch (error) {
+    const { code = 'INTERNAL', message } = error as Partial<L2TError> & Error;
+    if (code !== 'ABORTED') {
+      // The failure itself is the one to report.
+      await writeFileAtomic(join(out, failureName), `${JSON.stringify({ code, message })}\n`).catch(() => {});
+    }
+    throw error;
+  }
 }

@@ -1,10 +1,15 @@
+import type * as z from 'zod';
 import { L2TError } from '../errors.js';
-import type { GroupOptions } from '../group/options.js';
+import { type Group, inGroup } from '../group/group.js';
+import { aGroup, type GroupOptions } from '../group/options.js';
 import type { TopAccuracy } from '../inference/top-accuracy.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
+import { aSignal, takeBeforeJoining } from '../options/arguments.js';
+import { absolutePath, type Given } from '../options/check.js';
 import type { MethodName } from '../options/methods.js';
 import { spelled } from '../options/spelling.js';
 import { limitError } from '../system/limits.js';
+import { printable } from '../system/printable.js';
 import { EventQueue } from './event-queue.js';
 import type { RunEvent } from './events.js';
 
@@ -130,4 +135,36 @@ function forgetFrames(error: unknown): void {
     seen.add(each);
     void each.stack;
   }
+}
+
+/** What accompanies a run on its way. */
+export interface Context {
+  /** The processes that compute it. */
+  readonly group: Group;
+  readonly signal: AbortSignal | undefined;
+  /** Where the run's folder is made if none is named. */
+  readonly runs: string;
+  /** Ranks but 0 emit nothing. */
+  emit(event: RunEvent): void;
+  warn(message: string): void;
+}
+
+type Schema = z.ZodObject<Record<string, z.ZodType>>;
+
+/** A run in the group of `given`, which may be any value. */
+export function newRun<S extends Schema>(
+  schema: S,
+  given: RunControl | undefined,
+  body: (options: Given<S>, context: Context) => Promise<RunResult>,
+): Run {
+  return new Run(async (emitted) => {
+    const { options, control } = takeBeforeJoining(schema, given, { signal: aSignal, group: aGroup });
+    const runs = absolutePath('runs');
+    const { signal } = control;
+    return inGroup(control.group, signal, (group) => {
+      const emit = group.first ? emitted : () => {};
+      const warn = (message: string) => emit({ type: 'warning', message: printable(message) });
+      return body(options(), { group, signal, runs, emit, warn });
+    });
+  });
 }

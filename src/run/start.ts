@@ -8,41 +8,56 @@ import { hashTensors } from '../networks/weights/content-hash.js';
 import type { Given } from '../options/check.js';
 import { requireComputable, requireValidation, validationWarning } from '../options/consistent.js';
 import { sizeWarning, threadsWarning } from '../options/cost.js';
-import { newRecord, type RunRecord } from '../options/run-record.js';
 import type { transferSchema } from '../options/schemas.js';
 import { begin, placedAt, type RunSpec, read, rowsOf, valueIn } from '../options/spec.js';
 import { serveLive } from '../report/live.js';
+import { firstFree, requireStartable, requireUnused } from '../store/new-folder.js';
+import { newRecord, type RunRecord } from '../store/record.js';
+import { RunStore, type SavedRun } from '../store/run-store.js';
 import { shellWord } from '../system/shell.js';
-import { RunFolder, type SavedRun } from './folder.js';
-import { type Context, gather, type Materials, onListed, targetNetwork, warn } from './materials.js';
-import { firstFree, requireStartable, requireUnused } from './new-folder.js';
-import { inFolder, type OpenRun } from './open-run.js';
-import type { RunResult } from './run.js';
-import { factsOf, loadSources } from './sources.js';
-import { finishedRun, train } from './train.js';
+import { findRate } from './learning-rate.js';
+import { factsOf, gather, loadSources, type Materials, onListed, targetNetwork } from './materials.js';
+import { finishedRun } from './result.js';
+import type { Context, RunResult } from './run.js';
+import { type OpenRun, train } from './train.js';
 
-/** Checks everything, makes the run folder, and trains. */
+/** Checks everything, makes the run folder, and trains. `locked`: the caller holds the lock of `out`. */
 export async function startRun(
   verb: RunRecord['verb'],
   given: Given<typeof transferSchema>,
   context: Context,
+  locked?: true,
 ): Promise<RunResult> {
   const { record, materials } = await context.group.agree(
-    () => prepare(verb, given, context),
+    async () => {
+      if (given.out !== undefined && context.group.first) await (locked ? requireStartable : requireUnused)(given.out);
+      return prepare(verb, given, context);
+    },
     (prepared) => commonFacts(prepared.record, prepared.materials.device.device),
   );
   const { target, method } = record.spec;
-  const locking = { locked: context.locked, onWarning: warn(context) };
-  const create = () =>
-    RunFolder.create(
-      given.out ?? firstFree(context.runs, `${target}-${method}`),
-      record,
-      materials.data.division,
-      locking,
-    );
-  return inFolder(context, create, (run) =>
-    withPage(given.live, run, context, () => trainIn(run, materials, undefined, context)),
-  );
+  const create = () => {
+    const path = given.out ?? firstFree(context.runs, `${target}-${method}`);
+    return RunStore.create(path, record, materials.data.division, { locked, onWarning: context.warn });
+  };
+  return inStore(create, context, (run) => trainIn(run, materials, undefined, given.live, context));
+}
+
+/** Opens or makes the run's folder on rank 0, and holds it while `body` runs on all ranks. */
+async function inStore(
+  open: () => Promise<RunStore>,
+  { group }: Context,
+  body: (run: OpenRun) => Promise<RunResult>,
+): Promise<RunResult> {
+  let store: RunStore | undefined;
+  const told = group.fromFirst(async () => {
+    store = await open();
+    return { path: store.path, record: store.record };
+  });
+  const run = told.then((opened) => body({ ...opened, store }));
+  // Where another rank fails, the store that was opened here is released.
+  await told.catch(() => {});
+  return store ? store.use(() => run) : run;
 }
 
 /** Checks everything, and loads what the run trains with. */
@@ -52,24 +67,23 @@ async function prepare(
   context: Context,
 ): Promise<{ readonly record: RunRecord; readonly materials: Materials }> {
   const { group } = context;
-  if (given.out !== undefined && group.first) await (context.locked ? requireStartable : requireUnused)(given.out);
   const draft = read(given);
-  const checkpoints = await loadSources(draft.sources, draft.strict, warn(context));
+  const checkpoints = await loadSources(draft.sources, draft.strict, context.warn);
   const sources = factsOf(checkpoints);
   const place = group.device(given.device ?? 'auto');
   const { device } = place;
   const { threads } = group;
-  threadsWarning(given.threads ?? threads, device).forEach(warn(context));
+  threadsWarning(given.threads ?? threads, device).forEach(context.warn);
   requireComputable(draft, device, group.size);
   const gathered = await gather(draft, place, checkpoints, context, true);
   const { data } = gathered;
   const spec = begin(draft, { device, threads, images: data.train.labels.length, sources });
   const parameters = countParameters(targetNetwork(spec, data));
-  sizeWarning({ ...spec, parameters }).forEach(warn(context));
+  sizeWarning({ ...spec, parameters }).forEach(context.warn);
   const validates = data.validation !== undefined;
   requireValidation(spec, validates);
   const warning = validationWarning(spec, validates);
-  if (warning !== undefined) warn(context)(warning);
+  if (warning !== undefined) context.warn(warning);
   const materials = { ...gathered, spec };
   const record = newRecord({ verb, ranks: group.size, spec, found: await foundIn(materials, checkpoints, context) });
   return { record, materials };
@@ -113,34 +127,32 @@ function commonFacts({ verb, spec, found }: RunRecord, device: string): Fact[] {
   ];
 }
 
-/** With the option `live`, serves the run's page on rank 0 while `body` trains. */
-async function withPage(
-  live: boolean | number | undefined,
-  { folder }: OpenRun,
-  { emit }: Context,
-  body: () => Promise<RunResult>,
-): Promise<RunResult> {
-  if (live === undefined || live === false || folder === undefined) return body();
-  const page = await serveLive([folder.path], live === true ? 0 : live);
-  emit({ type: 'live', url: page.url });
-  return body().finally(page.close);
-}
-
-/** Trains. If the run diverges, the error says how the folder can still be used. */
+/**
+ * Finds the learning rate if there is none yet, and trains. With the option `live`, rank 0 serves the run's page meanwhile.
+ * If the run diverges, the error says how the folder can still be used.
+ */
 async function trainIn(
   run: OpenRun,
   materials: Materials,
   saved: SavedRun | undefined,
+  live: boolean | number | undefined,
   context: Context,
 ): Promise<RunResult> {
-  const { folder } = run;
-  return train(materials, run, saved, context).catch((error: unknown) => {
-    if (!(error instanceof L2TError) || error.code !== 'DIVERGED' || folder === undefined) throw error;
-    const rest = folder.saved
-      ? `What was saved before this is kept in ${folder.path}.`
-      : `Nothing was saved before this: a resume would end in the same way, but {out} may be ${shellWord(folder.path)} again.`;
+  const { store } = run;
+  const served = store !== undefined && live !== undefined && live !== false;
+  const page = served ? await serveLive([store.path], live === true ? 0 : live) : undefined;
+  try {
+    if (page) context.emit({ type: 'live', url: page.url });
+    return await train(materials, run, await findRate(materials, run, context), saved, context);
+  } catch (error) {
+    if (!(error instanceof L2TError) || error.code !== 'DIVERGED' || store === undefined) throw error;
+    const rest = store.saved
+      ? `What was saved before this is kept in ${store.path}.`
+      : `Nothing was saved before this: a resume would end in the same way, but {out} may be ${shellWord(store.path)} again.`;
     throw new L2TError('DIVERGED', `${error.message} ${rest}`, { cause: error });
-  });
+  } finally {
+    await page?.close();
+  }
 }
 
 /** The options that a resume may change. */
@@ -151,26 +163,31 @@ export interface ResumeChanges {
   readonly cache?: string | undefined;
 }
 
-/** Continues an opened run; `changes` are the options that replace the recorded ones. */
-export async function continueRun(run: OpenRun, changes: ResumeChanges, context: Context): Promise<RunResult> {
-  const { group } = context;
-  let saved: SavedRun | undefined;
-  const { result, moved, ranks, timing } = await group.fromFirst(async () => {
-    const folder = run.folder as RunFolder;
-    saved = await folder.load();
-    return { result: saved?.result, moved: folder.moved, ranks: folder.ranks, timing: folder.timing };
+/** Continues the run that `open` opens; `changes` are the options that replace the recorded ones. */
+export const continueRun = (
+  open: () => Promise<RunStore>,
+  changes: ResumeChanges,
+  context: Context,
+): Promise<RunResult> =>
+  inStore(open, context, async (run) => {
+    const { group } = context;
+    let saved: SavedRun | undefined;
+    const { result, moved, ranks, timing } = await group.fromFirst(async () => {
+      const store = run.store as RunStore;
+      saved = await store.load();
+      return { result: saved?.result, moved: store.moved, ranks: store.ranks, timing: store.timing };
+    });
+    const { threads, device, live } = changes;
+    const place = { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }) };
+    if (result && !moved) return finishedRun(run, result, timing, context, place);
+    const materials = await group.agree(
+      () => prepareAgain(run, changes, ranks, context),
+      (prepared) => commonFacts({ ...run.record, spec: prepared.spec }, prepared.device.device),
+    );
+    // The files were moved, and hold what they held.
+    if (result) return finishedRun(run, result, timing, context, place);
+    return trainIn(run, materials, saved, live, context);
   });
-  const { threads, device } = changes;
-  const place = { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }) };
-  if (result && !moved) return finishedRun(run, result, timing, context, place);
-  const materials = await group.agree(
-    () => prepareAgain(run, changes, ranks, context),
-    (prepared) => commonFacts({ ...run.record, spec: prepared.spec }, prepared.device.device),
-  );
-  // The files were moved, and hold what they held.
-  if (result) return finishedRun(run, result, timing, context, place);
-  return withPage(changes.live, run, context, () => trainIn(run, materials, saved, context));
-}
 
 /** Loads what the run trains with, and requires it to be what it was. `ranks`: of the last saved epoch. */
 async function prepareAgain(run: OpenRun, changes: ResumeChanges, ranks: number, context: Context): Promise<Materials> {
@@ -191,8 +208,8 @@ async function prepareAgain(run: OpenRun, changes: ResumeChanges, ranks: number,
     const message = `the run was computed by ${processes(ranks)} so far, and goes on with ${context.group.size}: ${result}`;
     context.emit({ type: 'warning', message });
   }
-  threadsWarning(threads, device).forEach(warn(context));
-  const checkpoints = await loadSources(spec.sources, spec.strict, warn(context));
+  threadsWarning(threads, device).forEach(context.warn);
+  const checkpoints = await loadSources(spec.sources, spec.strict, context.warn);
   const gathered = await gather(spec, addon().device(device), checkpoints, context, false);
   const materials = { ...gathered, spec };
   requireUnchanged(run, materials);

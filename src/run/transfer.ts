@@ -1,7 +1,6 @@
 import type { Given, Written } from '../options/check.js';
 import { transferSchema } from '../options/schemas.js';
-import type { Run, RunControl } from './run.js';
-import { runInGroup } from './run-group.js';
+import { newRun, type Run, type RunControl } from './run.js';
 import { startRun } from './start.js';
 
 /** The options of `transfer`, checked: lists are in one string. */
@@ -19,5 +18,5 @@ export type TransferOptions = Written<typeof transferSchema, 'target' | 'data'> 
  * (the folder is in use or not empty), DEVICE_UNAVAILABLE, FILE_ACCESS, DIVERGED, GROUP_FAILED or ABORTED.
  */
 export function transfer(given: TransferOptions): Run {
-  return runInGroup(transferSchema, given, (options, context) => startRun('transfer', options, context));
+  return newRun(transferSchema, given, (options, context) => startRun('transfer', options, context));
 }

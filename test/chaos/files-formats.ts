@@ -18,8 +18,8 @@ import type { Layout } from '../../src/options/datasets.js';
 import { yamlOptions } from '../../src/options/options-file.js';
 import { compareSchema, curveSchema, transferSchema } from '../../src/options/schemas.js';
 import { type FileReport, inspectFile, inspectRun } from '../../src/report/inspect.js';
-import { RunFolder } from '../../src/run/folder.js';
 import { resume } from '../../src/run/resume.js';
+import { RunStore } from '../../src/store/run-store.js';
 import { cachedImage, tinyNetwork } from './damage/bases.js';
 import { byteMutators } from './damage/bytes.js';
 import type { Draw, Mutators } from './damage/draw.js';
@@ -138,7 +138,7 @@ const image = (kind: string, weight: number): Format => ({ weight, folder: `imag
 
 /** Reads the state and the files beside it, as a resume does. */
 async function loadRun(folder: string): Promise<void> {
-  const opened = await RunFolder.open(join(folder, 'run'), { onWarning: () => {} });
+  const opened = await RunStore.open(join(folder, 'run'), { onWarning: () => {} });
   await opened.use(() => opened.load());
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { methodNames, needsOf } from '../../src/options/methods.js';
-import { formatRecord, newRecord, parseRecord } from '../../src/options/run-record.js';
 import { begin, differences, type Facts, read, recordedRows } from '../../src/options/spec.js';
+import { formatRecord, newRecord, parseRecord } from '../../src/store/record.js';
 
 const facts: Facts = {
   device: 'cpu',

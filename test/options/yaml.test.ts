@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { yamlOptions } from '../../src/options/options-file.js';
-import { parseRecord } from '../../src/options/run-record.js';
 import { transferSchema } from '../../src/options/schemas.js';
 import { parseYaml } from '../../src/options/yaml.js';
+import { parseRecord } from '../../src/store/record.js';
 import { write } from '../tiny.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'l2t-yaml-'));

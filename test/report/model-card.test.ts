@@ -1,10 +1,10 @@
+import { hash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { imagenetNormalisation } from '../../src/options/networks.js';
-import { hashText } from '../../src/options/run-record.js';
 import { begin, read, type SourceSpec } from '../../src/options/spec.js';
 import { codeOf, type ModelCard, modelCard } from '../../src/report/model-card.js';
 
-const hash = hashText('x');
+const digest = hash('sha256', 'x');
 
 const sources = [
   { path: '/home/me/big.pth', network: 'resnet32', width: 1, size: 32, pairs: 'all-to-all' },
@@ -22,7 +22,7 @@ const card = {
     verb: 'transfer',
     ranks: 1,
     spec: { ...spec, sources },
-    found: { classNames: ['cat', 'dog'], data: hash, split: hash, sources: [hash, hash] },
+    found: { classNames: ['cat', 'dog'], data: digest, split: digest, sources: [digest, digest] },
   },
   network: { name: 'vgg9_bn', classes: 2, width: 0.25 },
   normalisation: imagenetNormalisation,
@@ -45,7 +45,7 @@ describe('the model card', () => {
       'mean 0.485, 0.456, 0.406 and std 0.229, 0.224, 0.225',
       '- `photos`: 1,040 training images (20 a class, drawn from more), 0 validation images, 40 test images',
       '- 2 classes: `cat`, `dog`',
-      `- Source: \`big.pth\` (weights ${hash.slice(0, 12)}): resnet32, width 1, images of 32 × 32, pairs \`all-to-all\`. Licence: not stated`,
+      `- Source: \`big.pth\` (weights ${digest.slice(0, 12)}): resnet32, width 1, images of 32 × 32, pairs \`all-to-all\`. Licence: not stated`,
       'resnet20, width 1, images of 32 × 32. Licence: `CC BY 4.0`',
       '`svhn/best.safetensors`',
       '- The weights are those of epoch 12 of 12, the last\n',

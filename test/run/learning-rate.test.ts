@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type RunEvent, type RunResult, resume, type TransferOptions, transfer } from '../../src/index.js';
 import type { MethodName } from '../../src/options/methods.js';
-import type { FoundRate } from '../../src/report/run-files.js';
 import { RateSearch, triedRates } from '../../src/run/learning-rate.js';
+import type { FoundRate } from '../../src/store/run-data.js';
 import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
 
 /** The search on ten classes, where guessing costs 2.3 nats, when the loss at step k is `loss(k)`. */

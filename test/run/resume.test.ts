@@ -4,8 +4,8 @@ import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { L2TError, resume, transfer } from '../../src/index.js';
 import { readSafetensors, writeSafetensors } from '../../src/networks/weights/safetensors.js';
-import { runFormat } from '../../src/options/run-record.js';
 import { inspectRun } from '../../src/report/inspect.js';
+import { runFormat } from '../../src/store/record.js';
 import {
   cli,
   cliUntil,

@@ -109,9 +109,11 @@ describe("a folder's lock", () => {
       const pid = Number.parseInt(text, 10);
       await expect(FolderLock.acquire(folder)).rejects.toThrow(`in use by process ${pid} on ${hostname()}: wait`);
       process.kill(pid, 'SIGKILL');
-      await vi.waitFor(() => expect(readFileSync(`/proc/${pid}/stat`, 'utf8')).toMatch(/\) Z /), 5000);
       const messages: string[] = [];
-      await (await FolderLock.acquire(folder, (message) => messages.push(message))).release();
+      // The kernel closes its files once all of its threads have ended.
+      const lock = await vi.waitFor(() => FolderLock.acquire(folder, (message) => messages.push(message)), 5000);
+      expect(readFileSync(`/proc/${pid}/stat`, 'utf8')).toMatch(/\) Z /);
+      await lock.release();
       expect(messages).toEqual([expect.stringMatching(`process ${pid} on .*, which has ended: it is taken over$`)]);
     } finally {
       parent.kill();

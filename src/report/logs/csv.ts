@@ -1,14 +1,14 @@
 import { join } from 'node:path';
+import type { SavedEpoch } from '../../store/run-store.js';
 import { csvLine } from '../../system/csv.js';
 import { writeFileAtomic } from '../../system/files.js';
-import type { Log, LoggedEpoch, LogKind } from './log.js';
+import type { Log, LogKind } from './log.js';
 import { numbersOf } from './numbers.js';
 
 const name = 'metrics.csv';
 
 /** metrics.csv: a line an epoch, with every number of metrics.jsonl and the speed of timing.jsonl. */
 export const csv: LogKind = {
-  owns: (file) => file === name,
   async open({ folder }, done) {
     const table = new Table(join(folder, name));
     for (const epoch of done) table.add(epoch);
@@ -18,11 +18,11 @@ export const csv: LogKind = {
 };
 
 class Table implements Log {
-  readonly #epochs: LoggedEpoch[] = [];
+  readonly #epochs: SavedEpoch[] = [];
 
   constructor(private readonly path: string) {}
 
-  add(epoch: LoggedEpoch): void {
+  add(epoch: SavedEpoch): void {
     this.#epochs.push(epoch);
   }
 
@@ -38,7 +38,7 @@ class Table implements Log {
     await writeFileAtomic(this.path, [csvLine(['epoch', ...columns, 'seconds', 'imagesPerSecond']), ...lines]);
   }
 
-  async epoch(epoch: LoggedEpoch): Promise<void> {
+  async epoch(epoch: SavedEpoch): Promise<void> {
     this.add(epoch);
     await this.save();
   }

@@ -1,6 +1,5 @@
-import type { EpochMetrics } from '../../native/addon.js';
 import type { RunSpec } from '../../options/spec.js';
-import type { EpochTiming } from '../run-files.js';
+import type { SavedEpoch } from '../../store/run-store.js';
 
 /** The run that a log is about. */
 export interface LoggedRun {
@@ -9,12 +8,6 @@ export interface LoggedRun {
   readonly options: RunSpec;
   /** The learning rate with which the schedule begins: the given one, or the one that was found. */
   readonly lr: number;
-}
-
-/** An epoch as the run folder has it. */
-export interface LoggedEpoch {
-  readonly metrics: EpochMetrics;
-  readonly timing: EpochTiming;
 }
 
 /** What a finished run is logged with. */
@@ -28,19 +21,17 @@ export interface LoggedResult {
 /** A log that is being written. Each function has its data on disk when its promise resolves. */
 export interface Log {
   /** Adds an epoch. The state that a resume continues from is written after this. */
-  epoch(epoch: LoggedEpoch): Promise<void>;
+  epoch(epoch: SavedEpoch): Promise<void>;
   /** The run is finished. After a crash at its very end this may be called again, by the resume. */
   end(result: LoggedResult): Promise<void>;
 }
 
 /** A kind of log. Nothing that it does changes the run's result. */
 export interface LogKind {
-  /** Is it the name of a file that this log writes? */
-  owns(name: string): boolean;
   /**
    * Begins the log of a new run, or goes on with it after the epochs `done`: what the files have of later epochs must
    * go, since the resumed run does them again.
    * @throws L2TError FILE_ACCESS, as do the log's functions.
    */
-  open(run: LoggedRun, done: readonly LoggedEpoch[]): Promise<Log>;
+  open(run: LoggedRun, done: readonly SavedEpoch[]): Promise<Log>;
 }

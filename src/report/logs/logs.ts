@@ -1,6 +1,7 @@
 import type { LogName } from '../../options/logs.js';
+import type { SavedEpoch } from '../../store/run-store.js';
 import { csv } from './csv.js';
-import type { Log, LoggedEpoch, LoggedRun, LogKind } from './log.js';
+import type { Log, LoggedRun, LogKind } from './log.js';
 import { tensorboard } from './tensorboard.js';
 
 /** The kinds of logs, by the names that `--log` takes. */
@@ -10,13 +11,9 @@ const kinds: Readonly<Record<LogName, LogKind>> = { csv, tensorboard };
 export async function openLogs(
   names: readonly LogName[],
   run: LoggedRun,
-  done: readonly LoggedEpoch[],
+  done: readonly SavedEpoch[],
 ): Promise<readonly Log[]> {
   const logs: Log[] = [];
   for (const name of names) logs.push(await kinds[name].open(run, done));
   return logs;
 }
-
-/** Is it a file that one of these logs writes into a run folder? */
-export const isOfLogs = (names: readonly LogName[], file: string): boolean =>
-  names.some((name) => kinds[name].owns(file));

@@ -6,7 +6,6 @@ const form = /^events\.out\.tfevents\.(\d{10})\.l2t-native$/;
 
 /** events.out.tfevents.…: what TensorBoard reads. A resume adds a file, which tells it what to drop of the older ones. */
 export const tensorboard: LogKind = {
-  owns: (file) => form.test(file),
   async open(run, done) {
     const older = (await listFolder(run.folder)).flatMap((name) => form.exec(name)?.[1] ?? []);
     // TensorBoard reads the files in the order of their names, whatever the clock says.

@@ -1,5 +1,6 @@
+import type { SavedEpoch } from '../../../store/run-store.js';
 import { appendToFile } from '../../../system/files.js';
-import type { Log, LoggedEpoch, LoggedResult, LoggedRun } from '../log.js';
+import type { Log, LoggedResult, LoggedRun } from '../log.js';
 import { numbersOf } from '../numbers.js';
 import { experiment, sessionEnd, sessionStart, testAccuracy } from './hparams.js';
 import { lambdaMap } from './lambda-map.js';
@@ -26,7 +27,7 @@ export async function beginEvents(file: string, resumed: boolean, run: LoggedRun
 class EventsFile implements Log {
   constructor(private readonly path: string) {}
 
-  async epoch({ metrics }: LoggedEpoch): Promise<void> {
+  async epoch({ metrics }: SavedEpoch): Promise<void> {
     const value = [...scalars(numbersOf(metrics)), ...(await images(metrics))];
     await appendToFile(this.path, event(metrics.epoch, { summary: { value } }));
   }
@@ -41,7 +42,7 @@ const scalars = (numbers: ReadonlyMap<string, number>) =>
   [...numbers].map(([tag, simple_value]) => ({ tag, simple_value }));
 
 /** A map of λ for each source whose λ is learned. */
-async function images({ pairs }: LoggedEpoch['metrics']) {
+async function images({ pairs }: SavedEpoch['metrics']) {
   const values: Record<string, unknown>[] = [];
   for (const source of new Set(pairs.map((pair) => pair.source))) {
     const map = await lambdaMap(pairs.filter((pair) => pair.source === source));

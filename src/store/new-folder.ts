@@ -3,12 +3,11 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { resumeCommand } from '../options/command.js';
-import type { LogName } from '../options/logs.js';
-import { parseRecord, type RunRecord } from '../options/run-record.js';
-import { isOfLogs } from '../report/logs/logs.js';
-import { failureName, rateName, readFailure, recordName } from '../report/run-files.js';
-import { requireFree } from '../store/lock.js';
+import { isOfLogs } from '../options/logs.js';
 import { fileError, isTemporary, listFolder, readText } from '../system/files.js';
+import { requireFree } from './lock.js';
+import type { RunRecord } from './record.js';
+import { failureName, rateName, readFailure, readRecord, recordName } from './run-data.js';
 
 // Checks that a run or an experiment may begin in a folder, and removes what killed processes left there.
 
@@ -97,15 +96,10 @@ const isIgnored = (name: string): boolean => /^lock(\.holder)?$/.test(name) || i
  */
 async function leftUnsaved(path: string, names: readonly string[]): Promise<readonly string[] | undefined> {
   if (!names.includes(recordName)) return undefined;
-  const file = join(path, recordName);
   // An options.yaml that is not a record may be the user's own file.
-  const text = await readText(file);
-  let logs: readonly LogName[];
-  try {
-    logs = parseRecord(text, file).spec.log ?? [];
-  } catch {
-    return undefined;
-  }
+  const record = await readableRecord(path);
+  if (record === undefined) return undefined;
+  const logs = record.spec.log ?? [];
   const others = names.filter((name) => name !== recordName);
   return others.every((name) => name === rateName || isOfLogs(logs, name)) ? [...others, recordName] : undefined;
 }
@@ -113,22 +107,19 @@ async function leftUnsaved(path: string, names: readonly string[]): Promise<read
 async function used(path: string, others: readonly string[]): Promise<L2TError> {
   const verb = await experimentVerb(path);
   const advice = others.includes(recordName)
-    ? `holds a run already: continue it with ${resumeCommand(await verbOf(path), path)}, or choose another {out}`
+    ? `holds a run already: continue it with ${resumeCommand((await readableRecord(path))?.verb ?? 'transfer', path)}, or choose another {out}`
     : verb
       ? `holds an experiment already: continue it with ${resumeCommand(verb, path)}, or choose another {out}`
       : `is not empty (it holds ${others[0]}) and holds no run: choose another {out}`;
   return new L2TError('INVALID_RUN', `${path} ${advice}.`);
 }
 
-/** The verb that began the run in a folder; transfer where its record is damaged. */
-async function verbOf(path: string): Promise<RunRecord['verb']> {
-  const file = join(path, recordName);
-  try {
-    return parseRecord(await readText(file), file).verb;
-  } catch {
-    return 'transfer';
-  }
-}
+/** The record of the run in a folder; undefined where it is damaged. @throws L2TError FILE_ACCESS. */
+const readableRecord = (path: string): Promise<RunRecord | undefined> =>
+  readRecord(path).catch((error: unknown) => {
+    if (error instanceof L2TError && error.code === 'INVALID_RUN') return undefined;
+    throw error;
+  });
 
 /** The verb of the experiment in a folder; undefined if it holds none. */
 async function experimentVerb(path: string): Promise<string | undefined> {

@@ -184,6 +184,7 @@ describe('what killed processes leave', () => {
     const files = readdirSync(folder).sort();
     expect(files).toEqual([
       ...[
+        'lock',
         'comparison.csv',
         'comparison.json',
         'comparison.md',

@@ -1,18 +1,19 @@
+import { hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type * as z from 'zod';
 import type { Division } from '../data/dataset.js';
 import { formatSplit } from '../data/split-file.js';
 import { L2TError } from '../errors.js';
-import type { EpochEvent, NamedTensor } from '../native/addon.js';
+import type { EpochEvent, EpochMetrics, NamedTensor } from '../native/addon.js';
 import { toNamedTensors, toTensorMap } from '../native/tensor.js';
 import { type Checkpoint, checkpointChunks } from '../networks/checkpoint.js';
 import { hasHash, withHash } from '../networks/weights/content-hash.js';
 import { readSafetensors, writeSafetensors } from '../networks/weights/safetensors.js';
-import { formatRecord, hashText, parseRecord, type RunRecord } from '../options/run-record.js';
-import type { Log } from '../report/logs/log.js';
-import { isOfLogs, openLogs } from '../report/logs/logs.js';
-import { metricsLine, timingLine } from '../report/run-data.js';
+import { isOfLogs } from '../options/logs.js';
+import { listFolder, makeFolder, writeFileAtomic } from '../system/files.js';
+import { FolderLock, releaseAfter } from './lock.js';
+import { removeAll, removeLeftOvers, requireRecord, requireStartable } from './new-folder.js';
+import { formatRecord, type RunRecord } from './record.js';
 import {
   cardName,
   damagedFile,
@@ -22,42 +23,47 @@ import {
   metricsName,
   parseResult,
   rateName,
-  readRate,
+  readProgress,
+  readRecord,
   recordName,
   startAgain,
   stateName,
   timingName,
-} from '../report/run-files.js';
-import { FolderLock, releaseAfter } from '../store/lock.js';
-import { listFolder, makeFolder, readText, writeFileAtomic } from '../system/files.js';
-import { parseJson } from '../system/json.js';
-import { removeAll, removeLeftOvers, requireRecord, requireStartable } from './new-folder.js';
+} from './run-data.js';
 
 const stateFormat = 'l2t-native state';
+const lastName = 'last.safetensors';
+/** The network of the result. */
+export const bestName = 'best.safetensors';
 
+/** An epoch as metrics.jsonl and timing.jsonl have it. */
+export interface SavedEpoch {
+  readonly metrics: EpochMetrics;
+  readonly timing: EpochTiming;
+}
+
+/** What a resume continues from. */
 export interface SavedRun {
   readonly state: readonly NamedTensor[];
   readonly best: readonly NamedTensor[];
   readonly result: FinishedResult | undefined;
 }
 
-/** How a run folder is locked: by the caller already, or here; `onWarning` is then told of a lock that is taken over. */
+/** How a run's folder is locked: by the caller already, or here; `onWarning` is then told of a lock that is taken over. */
 interface Locking {
   readonly locked?: true | undefined;
   readonly onWarning: (message: string) => void;
 }
 
 /**
- * The files of a run: options.yaml, split.json, rate.json (if the learning rate was found by a search), metrics.jsonl,
- * timing.jsonl, last.safetensors, best.safetensors, README.md (the model card, at the end) and state.safetensors. Each is
- * written atomically. state.safetensors is written last, so the files that it depends on exist. Beside them are the logs
- * that the options ask for.
+ * The folder of a run, which alone reads and writes what a resume needs: options.yaml, split.json, rate.json (if the
+ * learning rate was found by a search), metrics.jsonl, timing.jsonl, last.safetensors, best.safetensors, README.md (the
+ * model card, at the end) and state.safetensors. Each is written atomically. state.safetensors is written last, so the
+ * files that it depends on exist.
  */
-export class RunFolder {
+export class RunStore {
   #rate: FoundRate | undefined;
-  #metrics: string[] = [];
-  #timing: string[] = [];
-  #logs: readonly Log[] = [];
+  #epochs: SavedEpoch[] = [];
   #state: readonly NamedTensor[] = [];
   #saved = false;
 
@@ -78,20 +84,16 @@ export class RunFolder {
    * Makes a new run's folder. It must be empty, except for the files of a run that saved nothing.
    * @throws L2TError INVALID_RUN, FILE_ACCESS.
    */
-  static async create(path: string, record: RunRecord, division: Division, locking: Locking): Promise<RunFolder> {
+  static async create(path: string, record: RunRecord, division: Division, locking: Locking): Promise<RunStore> {
     await makeFolder(path);
-    return RunFolder.#locked(path, locking, async (lock) => {
+    return RunStore.#locked(path, locking, async (lock) => {
       const replaced = await requireStartable(path);
       await removeLeftOvers(path);
       // Before anything is written, so that the folder never mixes the files of two runs, even if this is interrupted.
       await removeAll(path, replaced);
-      const file = join(path, recordName);
-      const text = formatRecord(record);
       await writeFileAtomic(join(path, 'split.json'), formatSplit(division));
-      await writeFileAtomic(file, text);
-      // Parsed back as a resume parses it, so that both have exactly the same record.
-      const written = parseRecord(text, file);
-      return new RunFolder(path, written, written, lock);
+      await writeFileAtomic(join(path, recordName), formatRecord(record));
+      return new RunStore(path, record, record, lock);
     });
   }
 
@@ -103,13 +105,12 @@ export class RunFolder {
     path: string,
     locking: Locking,
     located: (written: RunRecord) => RunRecord = (written) => written,
-  ): Promise<RunFolder> {
+  ): Promise<RunStore> {
     await requireRecord(path);
-    const file = join(path, recordName);
-    return RunFolder.#locked(path, locking, async (lock) => {
+    return RunStore.#locked(path, locking, async (lock) => {
       await removeLeftOvers(path);
-      const written = parseRecord(await readText(file), file);
-      return new RunFolder(path, located(written), written, lock);
+      const written = await readRecord(path);
+      return new RunStore(path, located(written), written, lock);
     });
   }
 
@@ -117,8 +118,8 @@ export class RunFolder {
   static async #locked(
     path: string,
     { locked, onWarning }: Locking,
-    body: (lock: FolderLock | undefined) => Promise<RunFolder>,
-  ): Promise<RunFolder> {
+    body: (lock: FolderLock | undefined) => Promise<RunStore>,
+  ): Promise<RunStore> {
     if (locked) return body(undefined);
     const lock = await FolderLock.acquire(path, onWarning);
     try {
@@ -149,42 +150,38 @@ export class RunFolder {
     return this.#saved;
   }
 
+  /** The epochs that are saved. */
+  get epochs(): readonly SavedEpoch[] {
+    return this.#epochs;
+  }
+
   /** Files that a resume needs, and that somebody has removed since they were written. */
   get removed(): string[] {
-    const needed = [recordName, ...(this.#rate ? [rateName] : []), ...(this.#metrics.length > 0 ? [bestName] : [])];
+    const needed = [recordName, ...(this.#rate ? [rateName] : []), ...(this.#epochs.length > 0 ? [bestName] : [])];
     return needed.filter((name) => !existsSync(join(this.path, name)));
   }
 
   /** Sums over the epochs: their seconds, and the steps done in that time. */
   get timing(): { readonly seconds: number; readonly steps: number } {
-    const lines = this.#timing.map(parseTiming);
-    return {
-      seconds: lines.reduce((sum, { seconds }) => sum + seconds, 0),
-      steps: lines.reduce((sum, { steps }) => sum + steps, 0),
-    };
-  }
-
-  /** Begins the run's logs, or goes on with them after the saved epochs. `lr`: the schedule's learning rate. */
-  async openLogs(lr: number): Promise<void> {
-    const { spec } = this.record;
-    const done = this.#metrics.map((line, epoch) => ({
-      metrics: JSON.parse(line),
-      timing: parseTiming(this.#timing[epoch] as string),
-    }));
-    this.#logs = await openLogs(spec.log ?? [], { folder: this.path, options: spec, lr }, done);
+    const sum = (key: 'seconds' | 'steps') => this.#epochs.reduce((total, { timing }) => total + timing[key], 0);
+    return { seconds: sum('seconds'), steps: sum('steps') };
   }
 
   /** Number of processes that computed the last saved epoch, or that began the run. */
   get ranks(): number {
-    const last = this.#timing.at(-1);
-    return (last === undefined ? this.record.ranks : parseTiming(last).ranks) ?? 1;
+    const last = this.#epochs.at(-1);
+    return last === undefined ? this.record.ranks : (last.timing.ranks ?? 1);
   }
 
-  /** Saves the end of an epoch that `ranks` processes computed; `network` is the target as it is now. */
+  /**
+   * Saves the end of an epoch that `ranks` processes computed; `network` is the target as it is now. `log` is called
+   * before the state is written, so that a log lacks no saved epoch.
+   */
   async saveEpoch(
     { metrics, seconds, steps, imagesPerSecond, best, gpuMemory, state }: EpochEvent,
     network: Checkpoint,
     ranks: number,
+    log: (epoch: SavedEpoch) => Promise<void>,
   ): Promise<void> {
     const peakMemory = 1024 * process.resourceUsage().maxRSS;
     const timing = {
@@ -196,13 +193,12 @@ export class RunFolder {
       ...(gpuMemory && { gpuMemory }),
       ...(ranks > 1 && { ranks }),
     };
-    this.#metrics.push(JSON.stringify(metrics));
-    this.#timing.push(JSON.stringify(timing));
+    this.#epochs.push({ metrics, timing });
     const content = checkpointChunks(network);
     if (best) await writeFileAtomic(join(this.path, bestName), content);
     await writeFileAtomic(join(this.path, lastName), content);
     await this.#writeLines();
-    for (const log of this.#logs) await log.epoch({ metrics, timing });
+    await log({ metrics, timing });
     await this.saveState(state);
   }
 
@@ -210,10 +206,10 @@ export class RunFolder {
     this.#state = state;
     const metadata = new Map([
       ['format', stateFormat],
-      ['options', hashText(formatRecord(this.written))],
-      ['epochs', String(this.#metrics.length)],
+      ['options', hash('sha256', formatRecord(this.written))],
+      ['epochs', String(this.#epochs.length)],
     ]);
-    if (this.#rate) metadata.set('rate', hashText(formatRate(this.#rate)));
+    if (this.#rate) metadata.set('rate', hash('sha256', formatRate(this.#rate)));
     if (result) metadata.set('result', JSON.stringify(result));
     const tensors = toTensorMap(state);
     await writeSafetensors(join(this.path, stateName), tensors, withHash(tensors, metadata));
@@ -227,14 +223,13 @@ export class RunFolder {
   async saveResult(result: FinishedResult, card: string): Promise<void> {
     const file = join(this.path, cardName);
     if (!existsSync(file)) await writeFileAtomic(file, card);
-    for (const log of this.#logs) await log.end(result);
     await this.saveState(this.#state, result);
   }
 
   async #writeLines(): Promise<void> {
-    const text = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join('');
-    await writeFileAtomic(join(this.path, metricsName), text(this.#metrics));
-    await writeFileAtomic(join(this.path, timingName), text(this.#timing));
+    const lines = (key: keyof SavedEpoch) => this.#epochs.map((epoch) => `${JSON.stringify(epoch[key])}\n`).join('');
+    await writeFileAtomic(join(this.path, metricsName), lines('metrics'));
+    await writeFileAtomic(join(this.path, timingName), lines('timing'));
   }
 
   /**
@@ -243,39 +238,42 @@ export class RunFolder {
    * @throws L2TError INVALID_RUN, naming the file.
    */
   async load(): Promise<SavedRun | undefined> {
-    this.#rate = await readRate(this.path);
     const file = join(this.path, stateName);
     if (!existsSync(file)) {
-      const epochs = (await this.#written(metricsName)).split('\n').length - 1;
+      const { rate, metrics } = await readProgress(this.path);
+      this.#rate = rate;
       // Each epoch saves a state, so somebody has removed it. What was trained must stay.
-      if (epochs > 1) throw damagedFile(file, 'it is missing');
+      if (metrics.length > 1) throw damagedFile(file, 'it is missing');
       // Left by a process that ended between its first checkpoint and its first state: a fresh start writes them again.
       const logs = (await listFolder(this.path)).filter((name) => isOfLogs(this.record.spec.log ?? [], name));
-      await removeAll(this.path, [...generatedFiles, ...logs]);
+      await removeAll(this.path, [bestName, lastName, metricsName, timingName, ...logs]);
       return undefined;
     }
     const { tensors, metadata } = await this.#read(stateName);
     const epochs = Number(metadata.get('epochs'));
     const isState = metadata.get('format') === stateFormat && hasHash(metadata);
     if (!isState || !Number.isSafeInteger(epochs) || epochs < 0) throw damagedFile(file, 'it is no state of a run');
-    if (metadata.get('options') !== hashText(formatRecord(this.written))) {
+    const { rate, metrics, timing } = await readProgress(this.path, epochs);
+    this.#rate = rate;
+    if (metadata.get('options') !== hash('sha256', formatRecord(this.written))) {
       throw new L2TError(
         'INVALID_RUN',
         `${join(this.path, recordName)} was changed after the run was saved: put it back.`,
       );
     }
-    if (metadata.get('rate') !== (this.#rate && hashText(formatRate(this.#rate)))) {
+    if (metadata.get('rate') !== (rate && hash('sha256', formatRate(rate)))) {
       throw damagedFile(join(this.path, rateName), 'it is missing, or was changed after the run was saved');
     }
-    this.#metrics = await this.#readLines(metricsName, metricsLine, epochs);
-    this.#timing = await this.#readLines(timingName, timingLine, epochs);
-    const state = toNamedTensors(tensors);
-    this.#state = state;
+    for (const [name, lines] of [[metricsName, metrics] as const, [timingName, timing] as const]) {
+      if (lines.length < epochs) throw damagedFile(join(this.path, name), `it lacks one of the first ${epochs} epochs`);
+    }
+    this.#epochs = metrics.map((each, epoch) => ({ metrics: each, timing: timing[epoch] as EpochTiming }));
+    this.#state = toNamedTensors(tensors);
     this.#saved = true;
     await this.#writeLines();
     const best = epochs > 0 ? toNamedTensors((await this.#read(bestName)).tensors) : [];
     if (existsSync(join(this.path, lastName))) await this.#read(lastName);
-    return { state, best, result: parseResult(metadata.get('result'), file) };
+    return { state: this.#state, best, result: parseResult(metadata.get('result'), file) };
   }
 
   async #read(name: string) {
@@ -287,35 +285,6 @@ export class RunFolder {
       throw new L2TError('INVALID_RUN', `${problem} ${advice}`, { cause: error });
     });
   }
-
-  /** The text of a file; empty where it is missing. */
-  async #written(name: string): Promise<string> {
-    const file = join(this.path, name);
-    return existsSync(file) ? readText(file) : '';
-  }
-
-  async #readLines(name: string, form: z.ZodType<{ epoch: number }>, epochs: number): Promise<string[]> {
-    const file = join(this.path, name);
-    const lines = (await this.#written(name)).split('\n').slice(0, epochs);
-    const valid = lines.every((line, epoch) => isLine(line, form, epoch));
-    if (epochs > 0 && !(valid && lines.length === epochs))
-      throw damagedFile(file, `it lacks one of the first ${epochs} epochs`);
-    return epochs > 0 ? lines : [];
-  }
 }
-
-const parseTiming = (line: string): EpochTiming => JSON.parse(line);
 
 const formatRate = (rate: FoundRate): string => `${JSON.stringify(rate, null, 2)}\n`;
-
-const bestName = 'best.safetensors';
-const lastName = 'last.safetensors';
-const generatedFiles = [bestName, lastName, metricsName, timingName];
-
-function isLine(line: string, form: z.ZodType<{ epoch: number }>, epoch: number): boolean {
-  try {
-    return form.parse(parseJson(line)).epoch === epoch;
-  } catch {
-    return false;
-  }
-}

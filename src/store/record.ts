@@ -1,13 +1,12 @@
-import { createHash } from 'node:crypto';
 import { stringify } from 'yaml';
 import * as z from 'zod';
 import { L2TError } from '../errors.js';
+import { isRead, needsOf } from '../options/methods.js';
+import { networkNames } from '../options/networks.js';
+import { transferSchema } from '../options/schemas.js';
+import { type RunSpec, recordedRows } from '../options/spec.js';
+import { parseYaml } from '../options/yaml.js';
 import { shown } from '../system/printable.js';
-import { isRead, needsOf } from './methods.js';
-import { networkNames } from './networks.js';
-import { transferSchema } from './schemas.js';
-import { type RunSpec, recordedRows } from './spec.js';
-import { parseYaml } from './yaml.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -98,5 +97,3 @@ function requireFormat(value: unknown, file: string): void {
     `${file} is of a run folder of format ${format}, and this version of l2t-native reads format ${runFormat}: use the version that made the folder, or start the run again in another folder.`,
   );
 }
-
-export const hashText = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -1,0 +1,191 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { L2TError } from '../errors.js';
+import type { EpochMetrics, GpuMemory } from '../native/contract.js';
+import { readMetadata } from '../networks/weights/safetensors.js';
+import { readText } from '../system/files.js';
+import { parseJson } from '../system/json.js';
+import { parseRecord, type RunRecord } from './record.js';
+
+/** Names of files in a run folder: the options, the learning rate if it was found by a search, the model card. */
+export const recordName = 'options.yaml';
+export const rateName = 'rate.json';
+/** A line for each epoch: what is reproducible, and how long it took. */
+export const metricsName = 'metrics.jsonl';
+export const timingName = 'timing.jsonl';
+/** All that a resume needs, and the result of a finished run. */
+export const stateName = 'state.safetensors';
+export const cardName = 'README.md';
+/** Why the run failed when it was last tried, if it did (`resumeOrStart`). */
+export const failureName = 'failure.json';
+
+/** A learning rate that was found by a search, and what the search measured. */
+export interface FoundRate {
+  /** α of the schedule. */
+  readonly lr: number;
+  /** Fraction of all steps over which the rate grows linearly to the schedule's. */
+  readonly warmUp: number;
+  /** The first rate at which the loss diverged; null if none of the tried rates was too high. */
+  readonly diverged: number | null;
+  /** For each rate, in the order tried: the cross-entropy of the batch before the step at that rate, in nats. */
+  readonly tried: readonly RateTrial[];
+}
+
+/** A step of the search for a learning rate. */
+export interface RateTrial {
+  /** The rate that was tried. */
+  readonly lr: number;
+  /** Cross-entropy of the batch before the step, nats; null: NaN or infinite. */
+  readonly loss: number | null;
+}
+
+const foundRate = z.strictObject({
+  lr: z.number().gt(0),
+  warmUp: z.number().gte(0).lt(1),
+  diverged: z.number().nullable(),
+  tried: z.array(z.strictObject({ lr: z.number(), loss: z.number().nullable() })),
+});
+
+const finished = z.object({
+  correct: z.int().nullable(),
+  total: z.int().nullable(),
+  accuracy: z.number().nullable(),
+  /** Null of fewer classes. */
+  topK: z.object({ k: z.int(), correct: z.int(), accuracy: z.number() }).nullable(),
+  /** Epochs done. */
+  epochs: z.int(),
+  best: z.object({ epoch: z.int(), accuracy: z.number().nullable(), selected: z.boolean() }),
+});
+
+/** The result that a finished run saves in its state's metadata; its times are the sums of timing.jsonl. */
+export type FinishedResult = z.output<typeof finished>;
+
+/** @throws L2TError INVALID_RUN. */
+export const parseResult = (text: string | undefined, file: string): FinishedResult | undefined =>
+  text === undefined ? undefined : parsed(text, finished, file, 'its result cannot be read');
+
+/** A line of timing.jsonl. */
+export interface EpochTiming {
+  readonly epoch: number;
+  /** Time of training and validation. */
+  readonly seconds: number;
+  readonly steps: number;
+  /** Absent where no step was left after a resume. */
+  readonly imagesPerSecond?: number;
+  /** The most memory that the process had used so far, bytes. */
+  readonly peakMemory: number;
+  /** Only on a GPU. */
+  readonly gpuMemory?: GpuMemory;
+  /** Number of processes that computed it; absent: 1. */
+  readonly ranks?: number;
+}
+
+/** The report of a run or an experiment. */
+export const reportName = 'report.html';
+
+export const startAgain = 'Start the run again in another folder.';
+
+export function damagedFile(file: string, problem: string, cause?: unknown): L2TError {
+  return new L2TError('INVALID_RUN', `${file} is damaged: ${problem}. ${startAgain}`, { cause });
+}
+
+const failureSchema = z.object({ code: z.string(), message: z.string() });
+
+/** Why a run failed: the code and the message of its error. */
+export type RunFailure = z.output<typeof failureSchema>;
+
+/**
+ * Why the run in a folder failed when it was last tried; undefined if it did not, or was not tried by `resumeOrStart`.
+ * @throws L2TError INVALID_RUN, FILE_ACCESS.
+ */
+export const readFailure = (folder: string): Promise<RunFailure | undefined> =>
+  readObject(join(folder, failureName), failureSchema, 'it is no record of a failure');
+
+/** The object in a file of one; undefined where there is no such file. */
+const readObject = async <S extends z.ZodType>(file: string, form: S, problem: string) =>
+  existsSync(file) ? parsed(await readText(file), form, file, problem) : undefined;
+
+/** The value as it was written: its keys keep their order. */
+function parsed<S extends z.ZodType>(text: string, form: S, file: string, problem: string): z.output<S> {
+  try {
+    const value = parseJson(text);
+    form.parse(value);
+    return value as z.output<S>;
+  } catch (cause) {
+    throw damagedFile(file, problem, cause);
+  }
+}
+
+/** The text files of a run folder, and its result. */
+export interface RunData {
+  readonly folder: string;
+  readonly record: RunRecord;
+  /** The learning rate that was found; undefined where it was given, or is not found yet. */
+  readonly rate: FoundRate | undefined;
+  /** By epoch, as far as the run is. */
+  readonly metrics: readonly EpochMetrics[];
+  readonly timing: readonly EpochTiming[];
+  /** Undefined until the run is finished. */
+  readonly result: FinishedResult | undefined;
+}
+
+/**
+ * Reads a run folder. It only reads, so the run may be in progress.
+ * @throws L2TError INVALID_RUN, FILE_ACCESS.
+ */
+export async function readRunData(folder: string): Promise<RunData> {
+  const record = await readRecord(folder);
+  const progress = await readProgress(folder);
+  const state = join(folder, stateName);
+  const result = existsSync(state) ? parseResult((await readMetadata(state)).get('result'), state) : undefined;
+  return { folder, record, ...progress, result };
+}
+
+/** What options.yaml says. @throws L2TError INVALID_RUN, FILE_ACCESS. */
+export async function readRecord(folder: string): Promise<RunRecord> {
+  const file = join(folder, recordName);
+  return parseRecord(await readText(file), file);
+}
+
+/** How far a run is. Lines after those of `epochs` epochs are not looked at. @throws L2TError INVALID_RUN, FILE_ACCESS. */
+export async function readProgress(
+  folder: string,
+  epochs?: number,
+): Promise<Pick<RunData, 'rate' | 'metrics' | 'timing'>> {
+  const rate = await readObject(join(folder, rateName), foundRate, 'it is no record of a learning rate');
+  const metrics = await readLines<EpochMetrics>(join(folder, metricsName), metricsLine, epochs);
+  const timing = await readLines<EpochTiming>(join(folder, timingName), timingLine, epochs);
+  return { rate, metrics, timing };
+}
+
+/** What every line must have, so that a page of it can be drawn. */
+const metricsLine = z.looseObject({
+  epoch: z.number(),
+  lr: z.number(),
+  losses: z.record(z.string(), z.number()),
+  trainAccuracy: z.number(),
+  pairs: z.array(z.looseObject({ pair: z.tuple([z.number(), z.number()]) })),
+});
+const timingLine = z.looseObject({
+  epoch: z.number(),
+  seconds: z.number(),
+  steps: z.number(),
+  peakMemory: z.number(),
+});
+
+/** The objects of a file with one JSON object a line, one an epoch; none where there is no such file. */
+async function readLines<T extends { readonly epoch: number }>(
+  file: string,
+  form: z.ZodType,
+  epochs?: number,
+): Promise<T[]> {
+  if (!existsSync(file)) return [];
+  const lines = (await readText(file)).split('\n').filter((line) => line !== '');
+  return lines.slice(0, epochs).map((line, k) => {
+    const problem = `line ${k + 1} is not what a run writes`;
+    const value = parsed(line, form, file, problem) as T;
+    if (value.epoch !== k) throw damagedFile(file, problem);
+    return value;
+  });
+}
