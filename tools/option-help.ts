@@ -1,7 +1,6 @@
 /**
  * `npm run option-help`: writes src/options/option-help.ts from the tables of options, so that an editor shows what an
- * option means where it is used, and src/options/option-names.ts, by which messages know an option's name. A test says
- * when they are not up to date.
+ * option means where it is used. A test says when it is not up to date.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,10 +10,9 @@ import { aboutField, helpOf } from '../src/options/check.js';
 import * as schemas from '../src/options/schemas.js';
 
 export const optionHelpFile = join(packageRoot, 'src/options/option-help.ts');
-export const optionNamesFile = join(packageRoot, 'src/options/option-names.ts');
 
 /** The help of each option. Where verbs mean different things by an option, it has the first one's help. */
-function helpByName(): Map<string, string> {
+export function helpByName(): Map<string, string> {
   const help = new Map<string, string>();
   const byName = Object.entries(schemas).toSorted(([a], [b]) => (a < b ? -1 : 1));
   for (const [, schema] of byName) {
@@ -34,13 +32,6 @@ export function optionHelp(): string {
   return `${head}/** What each option means. */\nexport interface OptionHelp {\n${rows.join('\n')}\n}\n`;
 }
 
-/** The text of option-names.ts. */
-export function optionNames(): string {
-  const names = [...helpByName().keys()].map((key) => `  '${key}',\n`);
-  return `${head}/** The name of each option. */\nexport const optionNames: readonly string[] = [\n${names.join('')}];\n`;
-}
-
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   writeFileSync(optionHelpFile, optionHelp());
-  writeFileSync(optionNamesFile, optionNames());
 }

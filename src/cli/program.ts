@@ -1,6 +1,6 @@
 import { type Command, CommanderError } from 'commander';
 import { L2TError } from '../errors.js';
-import { spellOptionsAs } from '../options/spelling.js';
+import { beCommandLine } from '../options/spelling.js';
 import { exitCodes, report } from './failure.js';
 import { reportAbort, watchOutputs } from './interrupt.js';
 
@@ -15,7 +15,7 @@ export function verbsOf(program: Command): [verb: string, command: Command][] {
 
 /** Parses the command line, runs the verb, prints what fails and sets the exit code. */
 export async function runProgram(program: Command, argv: readonly string[] = process.argv): Promise<void> {
-  spellOptionsAs('flags');
+  beCommandLine();
   watchOutputs();
   process.on('uncaughtException', (error) => process.exit(report(error)));
   try {

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { keepPathsAsWritten } from '../options/check.js';
 import { printableLines } from '../system/printable.js';
 import { packageVersion } from '../system/version.js';
 import { register as bench } from './bench.js';
@@ -62,6 +61,5 @@ export function commandLine(): Command {
 }
 
 export function main(): Promise<void> {
-  keepPathsAsWritten();
   return runProgram(commandLine());
 }

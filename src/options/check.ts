@@ -4,7 +4,7 @@ import type * as z from 'zod';
 import { L2TError } from '../errors.js';
 import type { Marks } from './marks.js';
 import type { OptionHelp } from './option-help.js';
-import { flagOf, named, type Spelling, spelled } from './spelling.js';
+import { flagOf, isCommandLine, named, type Spelling, spelled } from './spelling.js';
 import { didYouMean } from './suggest.js';
 
 /**
@@ -22,15 +22,11 @@ export interface About extends Marks {
 export const anyPath = 'a path';
 export const isPath = (text: string): boolean => text !== '' && !text.includes('\0');
 
-let absolute: (path: string) => string = resolve;
-
-/** A caller's path, made absolute at once: a program may change its working directory while a call goes on. */
-export const absolutePath = (path: string): string => absolute(path);
-
-/** For the command line, which stays in its working directory, and shows paths as they were written. */
-export function keepPathsAsWritten(): void {
-  absolute = (path) => path;
-}
+/**
+ * A caller's path, made absolute at once: a program may change its working directory while a call goes on. The command
+ * line stays in its own.
+ */
+export const absolutePath = (path: string): string => (isCommandLine() ? path : resolve(path));
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 /** A schema's options before defaults are filled in: each may be absent. */

@@ -1,16 +1,23 @@
-import { optionNames } from './option-names.js';
-
 /** How messages name options: as the flags of the command line, or as an object of options in TypeScript. */
 export type Spelling = 'flags' | 'TypeScript';
 
-let inMessages: Spelling = 'TypeScript';
+let commandLine = false;
 
-/** Chooses how all messages of this process name options. The command line calls it once, at its start. */
-export function spellOptionsAs(spelling: Spelling): void {
-  inMessages = spelling;
+/** Is this process the command line? It names options as flags, and shows paths as they were typed. */
+export const isCommandLine = (): boolean => commandLine;
+
+/** Called once, at the start. */
+export function beCommandLine(): void {
+  commandLine = true;
 }
 
-const known = new Set<string>(optionNames);
+const known = new Set<string>();
+
+/** The rows of a table of options, whose names messages may spell. */
+export function table<T extends object>(rows: T): T {
+  for (const name of Object.keys(rows)) known.add(name);
+  return rows;
+}
 
 /** How a message writes an option before it is spelled: `{key}`. A name that is no option's is written as `otherwise`. */
 export const named = (key: string, otherwise = key): string => (known.has(key) ? `{${key}}` : otherwise);
@@ -27,7 +34,7 @@ export const optionsIn = (text: string): string[] => [
 ];
 
 /** The text with each option spelled. Braces that hold no known option stay. */
-export function spelled(text: string, spelling: Spelling = inMessages): string {
+export function spelled(text: string, spelling: Spelling = commandLine ? 'flags' : 'TypeScript'): string {
   const write = spelling === 'flags' ? asFlag : asProperty;
   return text.replaceAll(pattern, (whole: string, key: string, value: string | undefined) =>
     known.has(key) ? write(key, value) : whole,

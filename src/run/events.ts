@@ -1,4 +1,4 @@
-import type { EpochMetrics, PairMetrics, StepEvent } from '../native/addon.js';
+import type { EpochEvent, EpochMetrics, PairMetrics, SaveEvent, StepEvent } from '../native/addon.js';
 import type { MethodName } from '../options/methods.js';
 import type { FoundRate } from '../store/run-data.js';
 
@@ -152,3 +152,11 @@ export type RunEvent =
   | CheckpointEvent
   | ReportEvent
   | LiveEvent;
+
+/** Receives the events of a native run. */
+export interface RunListener {
+  /** `stop` ends the run after the current step. */
+  step(event: StepEvent, stop: () => void): void;
+  /** The run waits until this is done; if it rejects, the run ends and rejects with the same error. */
+  save(event: EpochEvent | SaveEvent): Promise<void>;
+}

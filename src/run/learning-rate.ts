@@ -5,8 +5,8 @@ import type { FoundRate, RateTrial } from '../store/run-data.js';
 import { mean } from '../system/statistics.js';
 import { type Materials, nativeMaterials } from './materials.js';
 import { aborted } from './result.js';
-import type { Context } from './run.js';
-import { driveRun, type OpenRun } from './train.js';
+import type { Context, OpenRun } from './run.js';
+import { driveRun } from './train.js';
 
 /** The most steps of a search. */
 const steps = 40;

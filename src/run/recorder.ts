@@ -6,9 +6,9 @@ import type { FinishedResult } from '../store/run-data.js';
 import type { RunStore } from '../store/run-store.js';
 import { percent } from '../system/statistics.js';
 import { guessing, isAtChance, isLookedAt } from './chance.js';
+import type { RunListener } from './events.js';
 import { type Materials, trainedNetwork } from './materials.js';
 import type { Context } from './run.js';
-import type { RunListener } from './train.js';
 
 /** ‖∇φ‖ is about 1 where the target suits its images (docs/fidelity.md). Beyond this, it is mostly rounding. */
 const sensibleGradient = 100;

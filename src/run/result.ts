@@ -10,8 +10,7 @@ import { runReport } from '../report/run-report.js';
 import { type FinishedResult, type FoundRate, reportName } from '../store/run-data.js';
 import { bestName, type RunStore } from '../store/run-store.js';
 import { writeFileAtomic } from '../system/files.js';
-import type { Context, RunResult } from './run.js';
-import type { OpenRun } from './train.js';
+import type { Context, OpenRun, RunResult } from './run.js';
 
 /** Where something is computed. */
 type Place = Pick<RunSpec, 'threads' | 'device'>;

@@ -8,6 +8,8 @@ import { aSignal, takeBeforeJoining } from '../options/arguments.js';
 import { absolutePath, type Given } from '../options/check.js';
 import type { MethodName } from '../options/methods.js';
 import { spelled } from '../options/spelling.js';
+import type { RunRecord } from '../store/record.js';
+import type { RunStore } from '../store/run-store.js';
 import { limitError } from '../system/limits.js';
 import { printable } from '../system/printable.js';
 import { EventQueue } from './event-queue.js';
@@ -147,6 +149,15 @@ export interface Context {
   /** Ranks but 0 emit nothing. */
   emit(event: RunEvent): void;
   warn(message: string): void;
+}
+
+/** A run that is under way. Ranks but 0 know its record, but need not see its folder. */
+export interface OpenRun {
+  /** Of the folder, on rank 0's host. */
+  readonly path: string;
+  readonly record: RunRecord;
+  /** On rank 0. */
+  readonly store: RunStore | undefined;
 }
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;

@@ -18,8 +18,8 @@ import { shellWord } from '../system/shell.js';
 import { findRate } from './learning-rate.js';
 import { factsOf, gather, loadSources, type Materials, onListed, targetNetwork } from './materials.js';
 import { finishedRun } from './result.js';
-import type { Context, RunResult } from './run.js';
-import { type OpenRun, train } from './train.js';
+import type { Context, OpenRun, RunResult } from './run.js';
+import { train } from './train.js';
 
 /** Checks everything, makes the run folder, and trains. `locked`: the caller holds the lock of `out`. */
 export async function startRun(

@@ -3,34 +3,16 @@ import { join } from 'node:path';
 import { BatchDecoder } from '../data/batch-decoder.js';
 import type { TrainingData } from '../data/training-sets.js';
 import { topAccuracy } from '../inference/top-accuracy.js';
-import {
-  addon,
-  type EpochEvent,
-  type NamedTensor,
-  type NativeRun,
-  type NativeSpec,
-  type RunMaterials,
-  type SaveEvent,
-  type StepEvent,
-} from '../native/addon.js';
+import { addon, type NamedTensor, type NativeRun, type NativeSpec, type RunMaterials } from '../native/addon.js';
 import { modelCard } from '../report/model-card.js';
-import type { RunRecord } from '../store/record.js';
 import { type FinishedResult, type FoundRate, reportName } from '../store/run-data.js';
 import type { RunStore, SavedRun } from '../store/run-store.js';
 import { onAbort } from '../system/abort.js';
+import type { RunListener } from './events.js';
 import { type Materials, nativeMaterials, trainedNetwork } from './materials.js';
 import { Recorder } from './recorder.js';
 import { aborted, readResult, resultOf } from './result.js';
-import type { Context, RunResult } from './run.js';
-
-/** A run that is under way. Ranks but 0 know its record, but need not see its folder. */
-export interface OpenRun {
-  /** Of the folder, on rank 0's host. */
-  readonly path: string;
-  readonly record: RunRecord;
-  /** On rank 0. */
-  readonly store: RunStore | undefined;
-}
+import type { Context, OpenRun, RunResult } from './run.js';
 
 /**
  * Trains from the beginning or from the saved state, writes the run folder on rank 0, and tests. With `lr: 'auto'`, the
@@ -122,14 +104,6 @@ async function runNative(
   const nearly = test?.correctTop === undefined ? null : topAccuracy(native.top as number, test.correctTop, test.total);
   const chosen = { epoch: best.epoch, accuracy: best.accuracy ?? null, selected: native.selectBest };
   return { result: { ...counts, accuracy, topK: nearly, best: chosen, epochs }, network };
-}
-
-/** Receives the events of a native run. */
-export interface RunListener {
-  /** `stop` ends the run after the current step. */
-  step(event: StepEvent, stop: () => void): void;
-  /** The run waits until this is done; if it rejects, the run ends and rejects with the same error. */
-  save(event: EpochEvent | SaveEvent): Promise<void>;
 }
 
 /**
