@@ -2,6 +2,7 @@ import { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
 import { shown } from '../system/printable.js';
 import { type ImageList, subset } from './image-list.js';
+import { invalidData } from './invalid-data.js';
 
 /** A data set on disk, in the common form of all layouts. A split is undefined if the folder does not have it. */
 export interface Dataset {
@@ -41,7 +42,7 @@ export interface Division {
 /** Throws INVALID_DATA, naming the file and the image, if a label is not a valid class. */
 export function checkLabel(label: number, classes: number, file: string, image: number): void {
   if (label >= 0 && label < classes) return;
-  throw new L2TError('INVALID_DATA', `${file}: image ${image} has label ${label}, but there are ${classes} classes.`);
+  throw invalidData(`${file}: image ${image} has label ${label}, but there are ${classes} classes.`);
 }
 
 /** The number of images in each class. */
@@ -55,10 +56,7 @@ export function countPerClass(labels: Int32Array, classes: number): number[] {
 export function checkEveryClass(train: ImageList, classNames: readonly string[], folder: string): void {
   const empty = countPerClass(train.labels, classNames.length).indexOf(0);
   if (empty === -1) return;
-  throw new L2TError(
-    'INVALID_DATA',
-    `${folder}: class '${shown(classNames[empty] as string)}' has no training images.`,
-  );
+  throw invalidData(`${folder}: class '${shown(classNames[empty] as string)}' has no training images.`);
 }
 
 /**

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
-import { L2TError } from '../errors.js';
 import { limitError } from '../system/limits.js';
+import { invalidData } from './invalid-data.js';
 import { readWhole } from './reading.js';
 
 /** An image as raw pixels. */
@@ -72,7 +72,7 @@ export async function decodeBytes(
   limit = maxPixels,
 ): Promise<ReadImage> {
   if (!looksLikeImage(bytes)) {
-    throw new L2TError('INVALID_DATA', `${name} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.`);
+    throw invalidData(`${name} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.`);
   }
   try {
     const input = exifFirst(bytes);
@@ -97,7 +97,7 @@ export async function decodeBytes(
     if (problem) throw problem;
     const [reason = ''] = (cause as Error).message.split('\n');
     const said = /exceeds pixel limit/.test(reason) ? `it has more than ${limit} pixels` : reason;
-    throw new L2TError('INVALID_DATA', `${name} cannot be decoded: ${said}. Replace or remove it.`, { cause });
+    throw invalidData(`${name} cannot be decoded: ${said}. Replace or remove it.`, cause);
   }
 }
 

@@ -1,9 +1,9 @@
-import { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
 import { shown } from '../system/printable.js';
 import { checkEveryClass, countPerClass, type Dataset, type Division } from './dataset.js';
 import { type ImageList, subset } from './image-list.js';
 import type { ImageLists } from './image-sets.js';
+import { invalidData } from './invalid-data.js';
 import { type DataOptions, loadData } from './load.js';
 import { splitTrain } from './split.js';
 
@@ -28,18 +28,15 @@ export function divide(
   const { data } = options;
   if (testDrawn) checkBesideTest(dataset, data);
   if (train === undefined) {
-    throw new L2TError('INVALID_DATA', `${data} has no training images: ${howToGive(layout, 'train')}.`);
+    throw invalidData(`${data} has no training images: ${howToGive(layout, 'train')}.`);
   }
   if (classNames.length < 2) {
-    throw new L2TError(
-      'INVALID_DATA',
-      `${data} has one class, '${shown(classNames[0] as string)}': there is nothing to tell apart.`,
-    );
+    throw invalidData(`${data} has one class, '${shown(classNames[0] as string)}': there is nothing to tell apart.`);
   }
   checkEveryClass(train, classNames, data);
   const lists = division ? { train, validation, test } : split(dataset, train, options);
   if (lists.train.count < 2) {
-    throw new L2TError('INVALID_DATA', `${data} has one training image: batch norm needs at least two.`);
+    throw invalidData(`${data} has one training image: batch norm needs at least two.`);
   }
   const own = division ? division.validation.length === 0 : lists.validation === validation;
   return {
@@ -63,8 +60,7 @@ function howToGive(layout: Layout, split: 'train' | 'test'): string {
 function checkBesideTest({ layout, train, classNames }: Dataset, data: string): void {
   const few = countPerClass(train?.labels ?? new Int32Array(0), classNames.length).indexOf(0);
   if (few === -1) return;
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${data}: class '${shown(classNames[few] as string)}' has too few images: it needs one to train on and one to test on, since the data has no test images. Add images of it, or test images: ${howToGive(layout, 'test')}.`,
   );
 }

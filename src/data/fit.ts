@@ -1,5 +1,5 @@
-import { L2TError } from '../errors.js';
 import { type DecodedImage, maxPixels } from './decode.js';
+import { invalidData } from './invalid-data.js';
 import type { Resize } from './reading.js';
 
 /** Images of at least this side, in pixels, are large: they are decoded when needed, and keep their proportions. */
@@ -31,10 +31,7 @@ export async function fitImage(
   const short = shortSide(size);
   const long = Math.floor((short * Math.max(height, width)) / Math.min(height, width));
   if (short * long > limit) {
-    throw new L2TError(
-      'INVALID_DATA',
-      `${file}: an image of ${width}×${height} is too narrow to be cut to ${size}×${size}. Crop it.`,
-    );
+    throw invalidData(`${file}: an image of ${width}×${height} is too narrow to be cut to ${size}×${size}. Crop it.`);
   }
   const [newHeight, newWidth] = height < width ? [short, long] : [long, short];
   return cropCentre(await resize(pixels, height, width, newHeight, newWidth), newHeight, newWidth, size);

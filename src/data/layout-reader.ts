@@ -1,7 +1,8 @@
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
 import { shown } from '../system/printable.js';
 import type { Dataset } from './dataset.js';
+import { invalidData } from './invalid-data.js';
 import type { Walk } from './walk.js';
 
 /** The columns of images and of labels, as the person names them. */
@@ -55,7 +56,7 @@ const understood = [
 
 /** INVALID_DATA for a folder that is no data set: it states the `problem` and lists the supported layouts. */
 export function unknownLayout(folder: string, problem: string): L2TError {
-  return new L2TError('INVALID_DATA', [`${folder} ${problem}. ${understood[0]}`, ...understood.slice(1)]);
+  return invalidData([`${folder} ${problem}. ${understood[0]}`, ...understood.slice(1)]);
 }
 
 /** The first name that is there twice. */

@@ -1,9 +1,9 @@
 import { join, posix } from 'node:path';
-import { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
 import { shown } from '../system/printable.js';
 import { type Dataset, trainAndTest } from './dataset.js';
 import { type ImageList, imageFiles } from './image-list.js';
+import { invalidData } from './invalid-data.js';
 import type { Walk } from './walk.js';
 
 /** An image in a data set's own lists. */
@@ -38,7 +38,7 @@ export async function listedDataset({ layout, folder, train, test, walk, ...give
   const all = [...train, ...test];
   if (train.length === 0 || test.length === 0) {
     const what = train.length === 0 ? 'training' : 'test';
-    throw new L2TError('INVALID_DATA', `${folder}: its lists name no ${what} images. Extract the archive again.`);
+    throw invalidData(`${folder}: its lists name no ${what} images. Extract the archive again.`);
   }
   checkOnce(folder, all);
   await checkPresent(folder, all, walk);
@@ -51,10 +51,7 @@ function checkOnce(folder: string, images: readonly ListedImage[]): void {
   const seen = new Set<string>();
   const twice = images.find(({ file }) => seen.size === seen.add(file).size);
   if (twice === undefined) return;
-  throw new L2TError(
-    'INVALID_DATA',
-    `${folder}: its lists name ${shown(twice.file)} twice. Extract the archive again.`,
-  );
+  throw invalidData(`${folder}: its lists name ${shown(twice.file)} twice. Extract the archive again.`);
 }
 
 /** Throws if a file is missing. Lists each folder once, because there may be hundreds of thousands of files. */
@@ -66,8 +63,7 @@ async function checkPresent(folder: string, images: readonly ListedImage[], walk
   const missing = images.filter(({ file }) => !present.get(posix.dirname(file))?.has(posix.basename(file)));
   const [first] = missing;
   if (first === undefined) return;
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${folder}: its lists name ${missing.length} images (of ${images.length}) that are not there, first: ${shown(first.file)}. Extract the archive again.`,
   );
 }
@@ -81,8 +77,7 @@ export function sortedList(folder: string, images: readonly ListedImage[], class
   const labelled = images.map(({ file, className }) => {
     const label = labelOf.get(className);
     if (label !== undefined) return { file, label };
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${folder}: ${shown(file)} is of class '${shown(className)}', which is none of the ${classNames.length} classes.`,
     );
   });

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
 import { shown } from '../system/printable.js';
+import { invalidData } from './invalid-data.js';
 import { type LayoutReader, nameSome } from './layout-reader.js';
 import { readWhole } from './reading.js';
 import { mostStrange, type Walk } from './walk.js';
@@ -26,8 +26,7 @@ export async function requireEntries(
 ): Promise<void> {
   const missing = wanted.filter((name) => !existsSync(join(folder, name)));
   if (missing.length === 0) return;
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${folder} is a ${layout} folder without ${nameSome(missing)}: it holds ${nameSome(await walk.names(folder, mostStrange))}. Put them there, or extract the archive again.`,
   );
 }
@@ -45,10 +44,10 @@ export async function readRows(file: string, pattern: RegExp, form: string): Pro
     if (text === '') continue;
     const groups = pattern.exec(text)?.slice(1);
     if (groups === undefined) {
-      throw new L2TError('INVALID_DATA', `${file}, line ${index + 1}: '${shown(text)}' is not of the form ${form}.`);
+      throw invalidData(`${file}, line ${index + 1}: '${shown(text)}' is not of the form ${form}.`);
     }
     rows.push(groups);
   }
-  if (rows.length === 0) throw new L2TError('INVALID_DATA', `${file} is empty. Extract the archive again.`);
+  if (rows.length === 0) throw invalidData(`${file} is empty. Extract the archive again.`);
   return rows;
 }

@@ -1,5 +1,5 @@
-import { L2TError } from '../errors.js';
 import { type ImageList, imageArray } from './image-list.js';
+import { invalidData } from './invalid-data.js';
 
 /** Square images in MATLAB's layout: image × channel × column × row; the row index runs fastest. */
 export function matlabImages(file: string, side: number, pixels: Uint8Array, labels: Int32Array): ImageList {
@@ -16,7 +16,7 @@ export function matlabImages(file: string, side: number, pixels: Uint8Array, lab
 export function classesFromOne(labels: ArrayLike<number>, classes: number, file: string): Int32Array {
   return Int32Array.from(labels, (label, image) => {
     if (Number.isInteger(label) && label >= 1 && label <= classes) return label - 1;
-    throw new L2TError('INVALID_DATA', `${file}: image ${image} has label ${label}, but labels are 1 to ${classes}.`);
+    throw invalidData(`${file}: image ${image} has label ${label}, but labels are 1 to ${classes}.`);
   });
 }
 

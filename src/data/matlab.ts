@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { constants, inflate } from 'node:zlib';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
+import { invalidData } from './invalid-data.js';
 import { readWhole } from './reading.js';
 
 /** A value in a MAT file. Arrays are column-major: the first dimension runs fastest. */
@@ -85,15 +86,15 @@ function isLittleEndian(file: string, bytes: Buffer): boolean {
   const signature = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
   const advice = "In MATLAB, save(…, '-v7') writes one that is read.";
   if ([0, 512].some((at) => bytes.subarray(at, at + 8).equals(signature))) {
-    throw new L2TError('INVALID_DATA', `${file} is a MAT file of version 7.3 (HDF5), which is not read. ${advice}`);
+    throw invalidData(`${file} is a MAT file of version 7.3 (HDF5), which is not read. ${advice}`);
   }
   if (isLevel4(bytes)) {
-    throw new L2TError('INVALID_DATA', `${file} is a MAT file of level 4, which is not read. ${advice}`);
+    throw invalidData(`${file} is a MAT file of level 4, which is not read. ${advice}`);
   }
   const end = bytes.toString('latin1', 124, headerBytes);
   if (end === '\x00\x01IM') return true;
   if (end === '\x01\x00MI') return false;
-  throw new L2TError('INVALID_DATA', `${file} is no MAT file of level 5: its header is not one. Fetch it again.`);
+  throw invalidData(`${file} is no MAT file of level 5: its header is not one. Fetch it again.`);
 }
 
 /** A level 4 header has five int32 of either byte order: type, rows, columns, complex (0 or 1), length of the name. */
@@ -223,6 +224,6 @@ class MatReader {
   }
 
   private damaged(problem: string, cause?: unknown): L2TError {
-    return new L2TError('INVALID_DATA', `${this.file} is damaged: ${problem}. Fetch it again.`, { cause });
+    return invalidData(`${this.file} is damaged: ${problem}. Fetch it again.`, cause);
   }
 }

@@ -1,5 +1,5 @@
-import { L2TError } from '../errors.js';
 import { shown } from '../system/printable.js';
+import { invalidData } from './invalid-data.js';
 import { readWhole } from './reading.js';
 
 /**
@@ -14,9 +14,9 @@ export async function readClassNames(file: string, expected?: number): Promise<s
     .filter((line) => line !== '');
   const seen = new Set<string>();
   const twice = names.find((name) => seen.size === seen.add(name).size);
-  if (twice !== undefined) throw new L2TError('INVALID_DATA', `${file} names the class '${shown(twice)}' twice.`);
+  if (twice !== undefined) throw invalidData(`${file} names the class '${shown(twice)}' twice.`);
   if (names.length === 0 || (expected !== undefined && names.length !== expected)) {
-    throw new L2TError('INVALID_DATA', `${file} names ${names.length} classes, not ${expected ?? 'one or more'}.`);
+    throw invalidData(`${file} names ${names.length} classes, not ${expected ?? 'one or more'}.`);
   }
   return names;
 }

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
 import type { Dataset } from './dataset.js';
+import { invalidData } from './invalid-data.js';
 import { type ColumnNames, type LayoutReader, nameSome, unknownLayout } from './layout-reader.js';
 import { cifar10, cifar100, cifarReader } from './layouts/cifar.js';
 import { cub200 } from './layouts/cub200.js';
@@ -67,7 +68,7 @@ const ofLayout = ({ layout }: DataKind): string => (layout === undefined ? '' : 
 async function isFile(path: string): Promise<boolean> {
   const kind = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== 'ENOENT') return reaching(path, () => Promise.reject(cause));
-    throw new L2TError('INVALID_DATA', `The data folder ${path} does not exist: check the path.`, { cause });
+    throw invalidData(`The data folder ${path} does not exist: check the path.`, cause);
   });
   return !kind.isDirectory();
 }

@@ -1,7 +1,7 @@
 import { constants } from 'node:buffer';
-import { L2TError } from '../errors.js';
 import { fitImage } from './fit.js';
 import type { ImageList } from './image-list.js';
+import { invalidData } from './invalid-data.js';
 import { type DecodeOptions, forEachImage } from './reading.js';
 
 /** Images to decode, and their side in pixels. */
@@ -38,8 +38,7 @@ function allocatePixels(count: number, size: number, folder: string): Uint8Array
     if (!(cause instanceof RangeError)) throw cause;
   }
   const gigabytes = (bytes / 2 ** 30).toFixed(1);
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${folder}: ${count} images of ${size}×${size} take ${gigabytes} GiB, more than can be held at once. Use fewer images or a smaller {size}.`,
   );
 }

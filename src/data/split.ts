@@ -3,6 +3,7 @@ import { type SplitName, splitNames } from '../options/datasets.js';
 import { shown } from '../system/printable.js';
 import type { Dataset } from './dataset.js';
 import { type ImageList, subset } from './image-list.js';
+import { invalidData } from './invalid-data.js';
 import { Random } from './random.js';
 
 export interface SplitOptions {
@@ -55,15 +56,13 @@ export function splitTrain(
     const wanted = perClass ?? images.length;
     if (images.length < Math.max(wanted, 1)) {
       const kept = testDrawn ? ' beside the tenth that is kept for the test' : '';
-      throw new L2TError(
-        'INVALID_DATA',
+      throw invalidData(
         `${folder}: class '${shown(classNames[index] as string)}' has ${images.length} training images${kept}, fewer than the ${Math.max(wanted, 1)} asked for.`,
       );
     }
     const heldOut = countHeldOut(validation, wanted);
     if (heldOut >= wanted) {
-      throw new L2TError(
-        'INVALID_DATA',
+      throw invalidData(
         `${folder}: {validation=${validation}} leaves nothing to train on of class '${shown(classNames[index] as string)}', which has ${wanted} images: hold out fewer.`,
       );
     }
@@ -123,8 +122,7 @@ export function evaluationSplit(dataset: Dataset, split?: SplitName): ImageList 
   const list = dataset[name];
   if (list !== undefined) return list;
   const present = splitNames.filter((other) => dataset[other] !== undefined);
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${dataset.folder} has no ${name} images; it has ${present.join(' and ')}. Choose one with {split}, or give the run's own split.json with {splitFile}.`,
   );
 }

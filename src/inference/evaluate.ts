@@ -2,6 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import { fingerprint } from '../data/fingerprint.js';
 import { evaluationBatch } from '../data/fit.js';
 import type { ImageList } from '../data/image-list.js';
+import { invalidData } from '../data/invalid-data.js';
 import { loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
 import { L2TError } from '../errors.js';
@@ -153,7 +154,7 @@ async function prepare(
     const message = `${data} does not hold what ${own.otherData} held when ${checkpoint} was trained on it: all ${images.count} images are evaluated. Where some of them were trained on, the accuracy is too high`;
     onWarning?.(message);
   }
-  if (images.count === 0) throw new L2TError('INVALID_DATA', `${data} has no images to evaluate on.`);
+  if (images.count === 0) throw invalidData(`${data} has no images to evaluate on.`);
   const { classNames, indices } = classesOf(loaded, dataset);
   const top = topOf(options.top, classNames.length);
   const { batch = evaluationBatch(inference.size) } = options;
@@ -274,8 +275,7 @@ function classesOf(
 ): { readonly classNames: readonly string[]; readonly indices: readonly number[] } {
   if (classNames === undefined) {
     if (present.length === network.classes) return { classNames: present, indices: [...present.keys()] };
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${folder} has ${present.length} classes, but the checkpoint tells ${network.classes} apart: use the data that it was trained for.`,
     );
   }
@@ -286,8 +286,7 @@ function classesOf(
       .slice(0, 10)
       .map((name) => shown(name))
       .join(', ');
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${folder} has the class '${shown(unknown)}', which the checkpoint does not know (it knows ${known}${classNames.length > 10 ? ', …' : ''}): choose known ones with {classes}.`,
     );
   }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { L2TError } from '../../errors.js';
 import { checkLabel, type Dataset, trainAndTest } from '../dataset.js';
 import { type ImageList, imageArray } from '../image-list.js';
+import { invalidData } from '../invalid-data.js';
 import type { LayoutReader } from '../layout-reader.js';
 import { requireEntries } from '../listing.js';
 import { readClassNames } from '../names.js';
@@ -83,8 +83,7 @@ async function readRecords(folder: string, names: readonly string[], variant: Ci
     const file = join(folder, name);
     const bytes = await readWhole(file, maxFileBytes);
     if (bytes.length === 0 || bytes.length % size !== 0) {
-      throw new L2TError(
-        'INVALID_DATA',
+      throw invalidData(
         `${file} has ${bytes.length} bytes, not one or more whole ${variant.layout} records of ${size}: it is cut short or of another format.`,
       );
     }

@@ -1,10 +1,10 @@
 import { realpath, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import { L2TError } from '../../errors.js';
 import { type SplitName, splitNames } from '../../options/datasets.js';
 import { printable, shown } from '../../system/printable.js';
 import { isImageFile } from '../find-images.js';
 import { type ImageList, imageFiles } from '../image-list.js';
+import { invalidData } from '../invalid-data.js';
 import { type LayoutReader, nameSome, unknownLayout } from '../layout-reader.js';
 import { reaching } from '../reading.js';
 import { splitOfFolder } from '../split-names.js';
@@ -103,7 +103,7 @@ async function findSplits(folder: string, search: Search): Promise<Map<SplitName
     const split = splitOfFolder.get(name.toLowerCase()) as SplitName;
     const path = join(folder, name);
     if (found.has(split)) {
-      throw new L2TError('INVALID_DATA', `${found.get(split)} and ${path} are both the ${split} set. Keep one.`);
+      throw invalidData(`${found.get(split)} and ${path} are both the ${split} set. Keep one.`);
     }
     found.set(split, path);
   }
@@ -122,10 +122,7 @@ async function listClasses(folder: string, search: Search): Promise<ClassFolder[
     // Checked after every class, so that the rest is not listed in vain.
     if (classes.at(-1)?.images.length === 0) empty ??= classes.at(-1);
     if (empty && search.foundImage) {
-      throw new L2TError(
-        'INVALID_DATA',
-        `${empty.folder}: class '${shown(empty.name)}' has no images. Add some or remove it.`,
-      );
+      throw invalidData(`${empty.folder}: class '${shown(empty.name)}' has no images. Add some or remove it.`);
     }
   }
   if (classes.every(({ images }) => images.length === 0)) {
@@ -187,7 +184,7 @@ async function listFollowing(folder: string, { walk }: Search): Promise<{ files:
 async function requireBeside(folder: string, link: string): Promise<void> {
   const [from, to] = await reaching(link, () => Promise.all([realpath(folder), realpath(link)]));
   if (!`${from}${sep}`.startsWith(to.endsWith(sep) ? to : `${to}${sep}`)) return;
-  throw new L2TError('INVALID_DATA', `${link} is a link to ${to}, a folder that it lies in: remove it.`);
+  throw invalidData(`${link} is a link to ${to}, a folder that it lies in: remove it.`);
 }
 
 function checkSameClasses(
@@ -203,8 +200,7 @@ function checkSameClasses(
       [...expected].find((name) => !actual.has(name)) ?? [...actual].find((name) => !expected.has(name));
     if (differing === undefined) continue;
     const [has, lacks] = actual.has(differing) ? [split, firstSplit] : [firstSplit, split];
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${folder}: class '${shown(differing)}' is in ${splitFolders.get(has as SplitName)} but not in ${splitFolders.get(lacks as SplitName)} (${expected.size} classes against ${actual.size}). Every split needs the same class folders.`,
     );
   }

@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { constants, gunzip, gunzipSync } from 'node:zlib';
-import { L2TError } from '../../errors.js';
+import type { L2TError } from '../../errors.js';
 import { checkLabel, trainAndTest } from '../dataset.js';
 import { type ImageList, imageArray } from '../image-list.js';
+import { invalidData } from '../invalid-data.js';
 import type { LayoutReader } from '../layout-reader.js';
 import { readClassNames } from '../names.js';
 import { readWhole } from '../reading.js';
@@ -49,7 +50,7 @@ export const idxReader: LayoutReader = {
     const classNames = existsSync(namesFile) ? await readClassNames(namesFile) : [...'0123456789'];
     const train = toList(await readPair(folder, 'train'), classNames);
     const test = toList(await readPair(folder, 't10k'), classNames);
-    if (!train?.count && !test?.count) throw new L2TError('INVALID_DATA', `${folder} holds no images.`);
+    if (!train?.count && !test?.count) throw invalidData(`${folder} holds no images.`);
     return trainAndTest({ layout: 'idx', folder, train, test, classNames });
   },
 };
@@ -65,18 +66,14 @@ async function readPair(folder: string, prefix: 'train' | 't10k'): Promise<IdxPa
   if (imagesFile === undefined && labelsFile === undefined) return undefined;
   if (imagesFile === undefined || labelsFile === undefined) {
     const kind = imagesFile === undefined ? 'images-idx3' : 'labels-idx1';
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${folder} has ${imagesFile ?? labelsFile} but not ${prefix}-${kind}-ubyte or ${prefix}-${kind}-ubyte.gz.`,
     );
   }
   const images = await readIdx(imagesFile, 3);
   const labels = await readIdx(labelsFile, 1);
   if (images.dims[0] === labels.dims[0]) return { images, labels };
-  throw new L2TError(
-    'INVALID_DATA',
-    `${imagesFile} has ${images.dims[0]} images, but ${labelsFile} has ${labels.dims[0]} labels.`,
-  );
+  throw invalidData(`${imagesFile} has ${images.dims[0]} images, but ${labelsFile} has ${labels.dims[0]} labels.`);
 }
 
 /** Reads a file of unsigned bytes with `rank` dimensions. Checks the announced size against the file's length first. */
@@ -88,15 +85,14 @@ async function readIdx(file: string, rank: number): Promise<IdxArray> {
   const magic = 0x0800 + rank;
   if (header.length < headerBytes || header.readUInt32BE(0) !== magic) {
     const what = rank === 3 ? 'images' : 'labels';
-    throw new L2TError('INVALID_DATA', `${file} is not an IDX file of ${what}: it does not begin with ${magic}.`);
+    throw invalidData(`${file} is not an IDX file of ${what}: it does not begin with ${magic}.`);
   }
   const dims = Array.from({ length: rank }, (_, axis) => header.readUInt32BE(4 + 4 * axis));
   const length = headerBytes + dims.reduce((product, dim) => product * dim, 1);
   const mayHold = compressed ? Math.min(packed.length * maxDeflateRatio, maxBytes) : packed.length;
   const bytes = compressed && length <= mayHold ? await inflate(file, packed, length) : packed;
   if (length > mayHold || bytes.length !== length || dims.slice(1).includes(0)) {
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${file} announces ${dims.join(' × ')} bytes after its header, which is not what it holds: it is damaged or cut short.`,
     );
   }
@@ -122,7 +118,7 @@ async function inflate(file: string, packed: Buffer, length: number): Promise<Bu
 
 function notInflatable(file: string, cause: unknown): L2TError {
   const reason = (cause as Error).message;
-  return new L2TError('INVALID_DATA', `${file} cannot be decompressed: ${reason}. Download it again.`, { cause });
+  return invalidData(`${file} cannot be decompressed: ${reason}. Download it again.`, cause);
 }
 
 function toList(pair: IdxPair | undefined, classNames: readonly string[]): ImageList | undefined {

@@ -1,9 +1,9 @@
 import { extname, join } from 'node:path';
-import { L2TError } from '../../errors.js';
 import { printable } from '../../system/printable.js';
 import { trainAndTest } from '../dataset.js';
 import { isImageExtension } from '../decode.js';
 import { type ImageList, imageFiles } from '../image-list.js';
+import { invalidData } from '../invalid-data.js';
 import { type LayoutReader, nameSome } from '../layout-reader.js';
 import type { Walk } from '../walk.js';
 
@@ -73,14 +73,12 @@ function isFlat({ classes, others }: Split): boolean {
 function checkSorted(train: Split, val: Split): void {
   const archive = train.others.find((name) => name.endsWith('.tar') && !train.classes.includes(name.slice(0, -4)));
   if (archive !== undefined) {
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${join(train.folder, archive)} is not extracted. Extract it into a folder ${archive.slice(0, -4)} beside it.`,
     );
   }
   if (!isFlat(val)) return;
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${val.folder} holds ${val.others[0]} and the like without class folders. Sort them into class folders as in ${train.folder}.`,
   );
 }
@@ -90,8 +88,7 @@ function checkSameClasses(train: Split, val: Split): void {
     const there = new Set(one.classes);
     const missing = other.classes.filter((name) => !there.has(name));
     if (missing.length === 0) return;
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${one.folder} lacks ${missing.length} class folders that ${other.folder} has: ${nameSome(missing)}. Extract the archive again.`,
     );
   };
@@ -116,8 +113,7 @@ async function listImages(split: Split, passedOver: string[], walk: Walk): Promi
       }
     }
     if (files.length > before) continue;
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${join(split.folder, className)} has no images: it holds ${nameSome(names)}. Extract the archive again.`,
     );
   }

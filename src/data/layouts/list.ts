@@ -4,6 +4,7 @@ import { L2TError } from '../../errors.js';
 import { type SplitName, splitNames } from '../../options/datasets.js';
 import { shown } from '../../system/printable.js';
 import { trainAndTest } from '../dataset.js';
+import { invalidData } from '../invalid-data.js';
 import { type ColumnNames, type LayoutReader, nameSome } from '../layout-reader.js';
 import { type ListedImage, sortedList } from '../listed-images.js';
 import { splitCalled, splitWords } from '../split-names.js';
@@ -36,10 +37,7 @@ export const list: LayoutReader = {
     if (name === undefined) return undefined;
     if (another !== undefined) {
       if (asked.layout === undefined) return undefined;
-      throw new L2TError(
-        'INVALID_DATA',
-        `${folder} has several lists: ${nameSome(lists)}. Give one of them as the data.`,
-      );
+      throw invalidData(`${folder} has several lists: ${nameSome(lists)}. Give one of them as the data.`);
     }
     // `open` says what is wrong with it.
     if (asked.layout !== undefined) return join(folder, name);
@@ -90,13 +88,13 @@ async function readList(file: string, columns: ColumnNames, walk: Walk): Promise
       line: row.line,
     });
   }
-  if (images.length === 0) throw new L2TError('INVALID_DATA', `${file} lists no images.`);
+  if (images.length === 0) throw invalidData(`${file} lists no images.`);
   return images;
 }
 
 /** JSON-lines may differ in their names; images of a test must not train because the first line has no split. */
 const splitOnlyHere = (file: string, { line }: Row): L2TError =>
-  new L2TError('INVALID_DATA', `${file}, line ${line} has a split, but the first line has none: give each line one.`);
+  invalidData(`${file}, line ${line} has a split, but the first line has none: give each line one.`);
 
 function requireColumn(file: string, has: readonly string[], given: ColumnNames, kind: 'image' | 'label'): string {
   const found = pick(has, given, kind);
@@ -111,8 +109,7 @@ function requireColumn(file: string, has: readonly string[], given: ColumnNames,
   }
   // In JSON-lines the first line has the names.
   const where = isJsonLines(file) ? `${file}, line 1` : file;
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${where} has no column ${columnNames[kind].join(' or ')}: it has ${nameSome(has)}. Name the column with {${option}}.`,
   );
 }
@@ -122,8 +119,8 @@ function cell(file: string, { line, cells }: Row, column: string, allowed = 'a t
   const value = cells.get(column);
   if (typeof value === 'string' && value !== '') return value;
   const named = `${file}, line ${line}: '${shown(column)}'`;
-  if (value === '' || value === undefined || value === null) throw new L2TError('INVALID_DATA', `${named} is empty.`);
-  throw new L2TError('INVALID_DATA', `${named} is ${shown(JSON.stringify(value))}: it must be ${allowed}.`);
+  if (value === '' || value === undefined || value === null) throw invalidData(`${named} is empty.`);
+  throw invalidData(`${named} is ${shown(JSON.stringify(value))}: it must be ${allowed}.`);
 }
 
 /** A label: a text, or in JSON a whole number. JavaScript reads two larger numbers, or two fractions, as the same one. */
@@ -131,8 +128,7 @@ function labelOf(file: string, row: Row, column: string): string {
   const value = row.cells.get(column);
   if (Number.isSafeInteger(value)) return String(value);
   if (typeof value !== 'number') return cell(file, row, column, 'a text or a whole number');
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${file}, line ${row.line}: '${shown(column)}' is a number, but not a whole one from -(2^53 - 1) to 2^53 - 1: write it as a text, in quotes.`,
   );
 }
@@ -140,10 +136,7 @@ function labelOf(file: string, row: Row, column: string): string {
 function splitOf(file: string, { line }: Row, name: string): SplitName {
   const split = splitCalled(name);
   if (split !== undefined) return split;
-  throw new L2TError(
-    'INVALID_DATA',
-    `${file}, line ${line}: '${shown(name)}' is no split: it must be one of ${splitWords}.`,
-  );
+  throw invalidData(`${file}, line ${line}: '${shown(name)}' is no split: it must be one of ${splitWords}.`);
 }
 
 function checkOnce(file: string, images: readonly Listed[]): void {
@@ -151,10 +144,7 @@ function checkOnce(file: string, images: readonly Listed[]): void {
   for (const { file: image, line } of images) {
     const before = lines.get(image);
     if (before !== undefined) {
-      throw new L2TError(
-        'INVALID_DATA',
-        `${file}, line ${line}: ${shown(image)} is in line ${before}, too: remove one.`,
-      );
+      throw invalidData(`${file}, line ${line}: ${shown(image)} is in line ${before}, too: remove one.`);
     }
     lines.set(image, line);
   }
@@ -174,8 +164,7 @@ async function checkPresent(file: string, images: readonly Listed[], walk: Walk)
   const [first] = missing;
   if (first === undefined) return;
   const others = missing.length > 1 ? ` (and ${missing.length - 1} more of the ${images.length} images)` : '';
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${file}, line ${first.line}: there is no image ${shown(join(root, first.file))}${others}. Paths are relative to the list.`,
   );
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { L2TError } from '../../errors.js';
+import { invalidData } from '../invalid-data.js';
 import { type LayoutReader, nameSome } from '../layout-reader.js';
 import { type ListedImage, listedDataset } from '../listed-images.js';
 import { marked, readRows, requireEntries } from '../listing.js';
@@ -17,10 +17,7 @@ export const stanford40: LayoutReader = {
     const names = await walk.names(lists);
     const actions = new Set(names.flatMap((name) => /^(.+)_(?:train|test)\.txt$/.exec(name)?.[1] ?? []));
     if (actions.size === 0) {
-      throw new L2TError(
-        'INVALID_DATA',
-        `${lists} has no ACTION_train.txt: it holds ${nameSome(names)}. Extract the archive again.`,
-      );
+      throw invalidData(`${lists} has no ACTION_train.txt: it holds ${nameSome(names)}. Extract the archive again.`);
     }
     await requireEntries(
       lists,

@@ -1,6 +1,7 @@
 import type { SchemaTree } from 'hyparquet';
 import { L2TError } from '../../errors.js';
 import { shown } from '../../system/printable.js';
+import { invalidData } from '../invalid-data.js';
 import type { ColumnNames } from '../layout-reader.js';
 import { nameSome } from '../layout-reader.js';
 import type { Features } from './features.js';
@@ -114,7 +115,7 @@ function choose(
   const best = tiers.find((names) => names.length > 0);
   if (best === undefined) {
     const all = nameSome(schema.children.map(({ element }) => element.name));
-    throw new L2TError('INVALID_DATA', `${where} has no column of ${what[option]}; its columns are ${all}.`);
+    throw invalidData(`${where} has no column of ${what[option]}; its columns are ${all}.`);
   }
   if (best.length === 1) return best[0] as string;
   throw new L2TError(

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { dirname, relative } from 'node:path';
-import { L2TError } from '../../errors.js';
+import type { L2TError } from '../../errors.js';
 import { type SplitName, splitNames } from '../../options/datasets.js';
 import { printable, shown } from '../../system/printable.js';
 import { type Dataset, trainAndTest } from '../dataset.js';
 import { decodeBytes } from '../decode.js';
 import type { ImageList } from '../image-list.js';
+import { invalidData } from '../invalid-data.js';
 import { type ColumnNames, firstRepeated, nameSome } from '../layout-reader.js';
 import type { Walk } from '../walk.js';
 import { type Columns, chooseColumns, sameColumns } from './columns.js';
@@ -63,7 +64,7 @@ export async function openTables(
     first += countRows(opened);
   }
   const { train, validation, test } = lists;
-  if (!train && !validation && !test) throw new L2TError('INVALID_DATA', `${place} holds no images with labels.`);
+  if (!train && !validation && !test) throw invalidData(`${place} holds no images with labels.`);
   const found = { train, validation, test, classNames, flat, warnings: warnings.map(printable) };
   const { image, label } = columns;
   return trainAndTest({ layout: 'parquet', folder: place, columns: { image, label }, ...found });
@@ -80,11 +81,11 @@ async function columnsOf(
   place: string,
 ): Promise<Columns> {
   const [first, ...others] = files;
-  if (first === undefined) throw new L2TError('INVALID_DATA', `${place} holds no images: its tables have no rows.`);
+  if (first === undefined) throw invalidData(`${place} holds no images: its tables have no rows.`);
   const { features, from } = await readFeatures(first, root);
   const columns = chooseColumns(first.schema, features, given, place);
   const twice = columns.classNames && firstRepeated(columns.classNames);
-  if (twice !== undefined) throw new L2TError('INVALID_DATA', `${from} names the class '${shown(twice)}' twice.`);
+  if (twice !== undefined) throw invalidData(`${from} names the class '${shown(twice)}' twice.`);
   for (const file of others) {
     const own = sameColumns(file.schema, (await readFeatures(file, root)).features, columns);
     if (JSON.stringify(own) !== JSON.stringify(columns)) throw otherColumns(file, first, columns);
@@ -99,7 +100,7 @@ function otherColumns(file: ParquetFile, first: ParquetFile, { image, label }: C
     missing === undefined
       ? `${file.path} and ${first.path} differ in the type of ${shown(image)} or ${shown(label)}, or in the classes`
       : `${file.path} has the columns ${nameSome(has)}, but not ${shown(missing)}, which ${first.path} has`;
-  return new L2TError('INVALID_DATA', `${differing}. All files of a data set must have the same columns and classes.`);
+  return invalidData(`${differing}. All files of a data set must have the same columns and classes.`);
 }
 
 async function readLabels(files: readonly ParquetFile[], { label, labels }: Columns, walk: Walk): Promise<Label[]> {
@@ -122,10 +123,7 @@ async function readLabels(files: readonly ParquetFile[], { label, labels }: Colu
 
 /** As numbers of JavaScript, two such labels may be the same. */
 const tooLarge = ({ path }: ParquetFile, row: number, label: bigint): L2TError =>
-  new L2TError(
-    'INVALID_DATA',
-    `${path}, row ${row} has label ${label}, and labels beyond 2^53 - 1 are not read: write them as texts.`,
-  );
+  invalidData(`${path}, row ${row} has label ${label}, and labels beyond 2^53 - 1 are not read: write them as texts.`);
 
 /** Hugging Face writes −1 for the class of an image whose class is kept secret. */
 function toLabel(value: unknown, labels: Columns['labels']): Label {
@@ -157,7 +155,7 @@ function classesOf(
       label === undefined
         ? 'no label: remove it, or give it one'
         : `label ${label}, but there are ${classNames.length} classes`;
-    throw new L2TError('INVALID_DATA', `${file.path}, row ${row} has ${problem}.`);
+    throw invalidData(`${file.path}, row ${row} has ${problem}.`);
   });
 }
 

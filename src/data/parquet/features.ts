@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
-import { L2TError } from '../../errors.js';
 import { parseJson } from '../../system/json.js';
 import { shown } from '../../system/printable.js';
+import { invalidData } from '../invalid-data.js';
 import { readWhole } from '../reading.js';
 import type { ParquetFile } from './file.js';
 
@@ -55,7 +55,7 @@ function toFeatures(given: Readonly<Record<string, unknown>>, what: string): Fea
     const { success, data } = feature.safeParse(each);
     if (success) features.set(name, data);
     else if ((each as { _type?: unknown } | null)?._type === 'ClassLabel') {
-      throw new L2TError('INVALID_DATA', `${what}: the names of column ${shown(name)} must be a list of texts.`);
+      throw invalidData(`${what}: the names of column ${shown(name)} must be a list of texts.`);
     }
   }
   return features;
@@ -66,12 +66,11 @@ function parse<T>(text: string, what: string, form: z.ZodType<T>): T {
   try {
     value = parseJson(text);
   } catch (cause) {
-    throw new L2TError('INVALID_DATA', `${what} ${(cause as Error).message}. Download it again.`, { cause });
+    throw invalidData(`${what} ${(cause as Error).message}. Download it again.`, cause);
   }
   const { success, data } = form.safeParse(value);
   if (success) return data;
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${what} does not describe the columns as Hugging Face does: it must be an object, and so must its 'features'. Download it again.`,
   );
 }

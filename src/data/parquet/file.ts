@@ -3,6 +3,7 @@ import { assembleAsync, readRowGroup } from 'hyparquet/src/rowgroup.js';
 import { L2TError } from '../../errors.js';
 import { limitError } from '../../system/limits.js';
 import { shown } from '../../system/printable.js';
+import { invalidData } from '../invalid-data.js';
 import { fileSize, readRange } from '../reading.js';
 import { codecs, type Pages, readPages, understood } from './pages.js';
 import { checkThrift } from './thrift.js';
@@ -69,10 +70,9 @@ export async function openParquet(path: string): Promise<ParquetFile> {
 async function readFooter(path: string, size: number): Promise<Uint8Array<ArrayBuffer>> {
   const tail = size < 12 ? undefined : Buffer.from((await readRange(path, size - tailBytes, tailBytes)).buffer);
   const magic = tail?.toString('latin1', 4);
-  if (magic === 'PARE') throw new L2TError('INVALID_DATA', `${path} is encrypted: write it without encryption.`);
+  if (magic === 'PARE') throw invalidData(`${path} is encrypted: write it without encryption.`);
   if (tail === undefined || magic !== 'PAR1') {
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${path} does not end as a Parquet file: it is cut short or of another format. Download it again.`,
     );
   }
@@ -188,14 +188,12 @@ function checkReadable(path: string, group: number, chunk: Chunk): void {
   const { codec, total_compressed_size: packed, total_uncompressed_size: bytes } = chunk;
   if (codec === undefined || !(codec in codecs)) {
     const known = Object.keys(codecs).join(', ').toLowerCase();
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${path}: column ${shown(nameOf(chunk))} is compressed by ${codec ?? 'an unknown method'}, which is not read. Write it with one of ${known}.`,
     );
   }
   if (packed <= maxChunkBytes && bytes <= maxChunkBytes) return;
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${path}: column ${shown(nameOf(chunk))} of row group ${group} has more than 2 GiB, and a row group is read as a whole. Write it with smaller row groups.`,
   );
 }
@@ -227,7 +225,5 @@ function damaged(place: string, error: unknown): L2TError {
   const limit = limitError(error);
   if (limit) return limit;
   const [reason = ''] = (error as Error).message.split('\n');
-  return new L2TError('INVALID_DATA', `${place} is damaged or cut short: ${shown(reason, 200)}. Download it again.`, {
-    cause: error,
-  });
+  return invalidData(`${place} is damaged or cut short: ${shown(reason, 200)}. Download it again.`, error);
 }

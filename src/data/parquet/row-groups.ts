@@ -2,6 +2,7 @@ import { L2TError } from '../../errors.js';
 import { throwIfAborted } from '../../system/abort.js';
 import { shown } from '../../system/printable.js';
 import { maxFileBytes } from '../decode.js';
+import { invalidData } from '../invalid-data.js';
 import type { ParquetFile } from './file.js';
 
 /** Encoded images of one data set stay in memory up to this many bytes, and two row groups more. */
@@ -150,9 +151,9 @@ function requireImage(cell: Cell, { file, row }: { readonly file: ParquetFile; r
   if (bytes instanceof Uint8Array && length > 0 && length <= maxFileBytes) return bytes;
   const place = `${file.path}, row ${row}`;
   if (length > 0) {
-    throw new L2TError('INVALID_DATA', `${place}: the image has ${length} bytes; at most ${maxFileBytes} are read.`);
+    throw invalidData(`${place}: the image has ${length} bytes; at most ${maxFileBytes} are read.`);
   }
   const instead =
     typeof path === 'string' ? `only the path of one, ${shown(path)}: write the images into it` : 'no image';
-  throw new L2TError('INVALID_DATA', `${place} holds ${instead}.`);
+  throw invalidData(`${place} holds ${instead}.`);
 }

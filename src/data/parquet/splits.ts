@@ -1,6 +1,6 @@
 import { basename, dirname, extname, relative } from 'node:path';
-import { L2TError } from '../../errors.js';
 import type { SplitName } from '../../options/datasets.js';
+import { invalidData } from '../invalid-data.js';
 import { nameSome } from '../layout-reader.js';
 import { splitCalled } from '../split-names.js';
 
@@ -45,8 +45,7 @@ function splitOf(path: string): SplitName | undefined {
 function checkTogether(root: string, split: SplitName, files: readonly string[]): void {
   const folders = [...new Set(files.map(dirname))];
   if (folders.length === 1) return;
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${root} has files of the split ${split} in several folders: ${nameSome(folders)}. Name one folder, or move the others away.`,
   );
 }
@@ -62,7 +61,7 @@ export function checkComplete(paths: readonly string[]): void {
     for (let k = 0; k < Number(count); k++) {
       const other = path.replace(numbered, `-${String(k).padStart(5, '0')}-of-${count}`);
       if (there.has(other)) continue;
-      throw new L2TError('INVALID_DATA', `${other} is missing: ${basename(path)} belongs to it. Download it, too.`);
+      throw invalidData(`${other} is missing: ${basename(path)} belongs to it. Download it, too.`);
     }
   }
 }
