@@ -52,6 +52,15 @@ export function countPerClass(labels: Int32Array, classes: number): number[] {
   return counts;
 }
 
+/**
+ * The weight of each of `classes` classes with which all count alike in a mean over the images: N/(K·N_c), for N images
+ * with these labels, K classes of which class c has N_c images; 0 if it has none. Their mean over the images is 1 if
+ * every class has an image.
+ */
+export function balancedWeights(labels: Int32Array, classes: number): number[] {
+  return countPerClass(labels, classes).map((count) => (count === 0 ? 0 : labels.length / (classes * count)));
+}
+
 /** Throws INVALID_DATA if a class has no training image. */
 export function checkEveryClass(train: ImageList, classNames: readonly string[], folder: string): void {
   const empty = countPerClass(train.labels, classNames.length).indexOf(0);
@@ -96,11 +105,10 @@ export function selectClasses(dataset: Dataset, classIndices: readonly number[])
     const labels = Int32Array.from(kept, (image) => relabel.get(list.labels[image] as number) as number);
     return kept.length > 0 ? subset(list, kept, labels) : undefined;
   };
-  const train = select(dataset.train);
   return {
     ...dataset,
     classNames,
-    train,
+    train: select(dataset.train),
     validation: select(dataset.validation),
     test: select(dataset.test),
     // Folds hold indices into the whole training set, which no longer apply.

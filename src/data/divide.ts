@@ -20,13 +20,16 @@ export interface DivideOptions extends DataOptions {
  * Throws INVALID_DATA if there is only one class, or fewer than two training images; or if a class has no training
  * images, fewer than `perClass`, or none left besides those that validate or test.
  */
-export function divide(
-  dataset: Dataset,
-  options: Pick<DivideOptions, 'data' | 'perClass' | 'validation' | 'seed'>,
-): { lists: ImageLists; division: Division } {
+export function divide(dataset: Dataset, options: DivideOptions): { lists: ImageLists; division: Division } {
   const { layout, train, validation, test, classNames, division, testDrawn } = dataset;
   const { data } = options;
-  if (testDrawn) checkBesideTest(dataset, data);
+  // Each class needs an image to train on, besides the one taken for the test.
+  const few = testDrawn && train ? countPerClass(train.labels, classNames.length).indexOf(0) : -1;
+  if (few !== -1) {
+    throw invalidData(
+      `${data}: class '${shown(classNames[few] as string)}' has too few images: it needs one to train on and one to test on, since the data has no test images. Add images of it, or test images: ${howToGive(layout, 'test')}.`,
+    );
+  }
   if (train === undefined) {
     throw invalidData(`${data} has no training images: ${howToGive(layout, 'train')}.`);
   }
@@ -56,20 +59,11 @@ function howToGive(layout: Layout, split: 'train' | 'test'): string {
   return `put them into a folder ${split}/`;
 }
 
-/** Each class needs an image to train on, besides the one taken for the test. */
-function checkBesideTest({ layout, train, classNames }: Dataset, data: string): void {
-  const few = countPerClass(train?.labels ?? new Int32Array(0), classNames.length).indexOf(0);
-  if (few === -1) return;
-  throw invalidData(
-    `${data}: class '${shown(classNames[few] as string)}' has too few images: it needs one to train on and one to test on, since the data has no test images. Add images of it, or test images: ${howToGive(layout, 'test')}.`,
-  );
-}
-
 /** If the option `validation` is given, it replaces the data set's own validation images. */
 function split(
   { validation: own, test, classNames, testDrawn }: Dataset,
   train: ImageList,
-  { data, perClass, validation, seed }: Pick<DivideOptions, 'data' | 'perClass' | 'validation' | 'seed'>,
+  { data, perClass, validation, seed }: DivideOptions,
 ): ImageLists {
   const heldOut = validation ?? 0;
   const drawn = splitTrain(train.labels, classNames, { perClass, validation: heldOut, seed, folder: data, testDrawn });

@@ -28,32 +28,30 @@ export interface FoundImage {
  */
 export async function* findImages(path: string, signal?: AbortSignal): AsyncGenerator<FoundImage, void> {
   const status = await stat(path).catch(() => undefined);
-  if (status?.isDirectory()) yield* orProblem(path, imagesBelow(path, new Walk(path, { signal })), noImages(path));
-  else if (status === undefined && (await patterns()).isDynamicPattern(path)) {
-    yield* orProblem(path, matching(path, signal), noMatch(path));
+  if (status?.isDirectory()) {
+    const problem = `${path} is a folder without images (PNG, JPEG, WebP or GIF): check the path.`;
+    yield* orProblem(path, imagesBelow(path, new Walk(path, { signal })), problem);
+  } else if (status === undefined && (await patterns()).isDynamicPattern(path)) {
+    const problem = `No file matches ${path}: check the folder and the file extension.`;
+    yield* orProblem(path, matching(path, signal), problem);
   } else yield { path };
 }
 
 /** Imported where it is used, because most commands have no pattern. */
 const patterns = () => import('tinyglobby');
 
-const noImages = (path: string) =>
-  new L2TError('FILE_ACCESS', `${path} is a folder without images (PNG, JPEG, WebP or GIF): check the path.`);
-const noMatch = (path: string) =>
-  new L2TError('FILE_ACCESS', `No file matches ${path}: check the folder and the file extension.`);
-
 /** What is found, or `problem` if nothing is. */
 async function* orProblem(
   path: string,
   found: AsyncGenerator<FoundImage, void>,
-  problem: L2TError,
+  problem: string,
 ): AsyncGenerator<FoundImage, void> {
   let none = true;
   for await (const image of found) {
     none = false;
     yield image;
   }
-  if (none) yield { path, problem };
+  if (none) yield { path, problem: new L2TError('FILE_ACCESS', problem) };
 }
 
 async function* matching(pattern: string, signal: AbortSignal | undefined): AsyncGenerator<FoundImage, void> {
@@ -86,22 +84,18 @@ async function* imagesBelow(folder: string, walk: Walk): AsyncGenerator<FoundIma
   } catch (error) {
     yield { path: folder, problem: notAborted(error) };
   }
-  for (const entry of entries.sort((a, b) => (a.path < b.path ? -1 : 1))) {
-    if (entry.isFolder) yield* imagesBelow(entry.path, walk);
-    else yield* imageOrNothing(entry.path);
+  for (const { path, isFolder } of entries.sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    if (isFolder) yield* imagesBelow(path, walk);
+    else {
+      const found = await isImageFile(path).catch(notAborted);
+      if (found instanceof L2TError) yield { path, problem: found };
+      else if (found) yield { path };
+    }
   }
 }
 
 const isFolder = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-
-async function* imageOrNothing(path: string): AsyncGenerator<FoundImage, void> {
-  try {
-    if (await isImageFile(path)) yield { path };
-  } catch (error) {
-    yield { path, problem: notAborted(error) };
-  }
-}
 
 /** A failure that does not end a search. Throws the others. */
 function notAborted(error: unknown): L2TError {

@@ -1,9 +1,10 @@
-import { join, posix } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Layout } from '../options/datasets.js';
 import { shown } from '../system/printable.js';
 import { type Dataset, trainAndTest } from './dataset.js';
 import { type ImageList, imageFiles } from './image-list.js';
 import { invalidData } from './invalid-data.js';
+import { firstRepeated } from './layout-reader.js';
 import type { Walk } from './walk.js';
 
 /** An image in a data set's own lists. */
@@ -40,32 +41,32 @@ export async function listedDataset({ layout, folder, train, test, walk, ...give
     const what = train.length === 0 ? 'training' : 'test';
     throw invalidData(`${folder}: its lists name no ${what} images. Extract the archive again.`);
   }
-  checkOnce(folder, all);
-  await checkPresent(folder, all, walk);
+  const twice = firstRepeated(all.map(({ file }) => file));
+  if (twice !== undefined) {
+    throw invalidData(`${folder}: its lists name ${shown(twice)} twice. Extract the archive again.`);
+  }
+  const missing = await missingFrom(folder, all, walk);
+  if (missing[0] !== undefined) {
+    throw invalidData(
+      `${folder}: its lists name ${missing.length} images (of ${all.length}) that are not there, first: ${shown(missing[0].file)}. Extract the archive again.`,
+    );
+  }
   const classNames = [...(given.classNames ?? new Set(all.map(({ className }) => className)))].sort();
   const split = (images: readonly ListedImage[]) => sortedList(folder, images, classNames);
   return trainAndTest({ layout, folder, train: split(train), test: split(test), classNames });
 }
 
-function checkOnce(folder: string, images: readonly ListedImage[]): void {
-  const seen = new Set<string>();
-  const twice = images.find(({ file }) => seen.size === seen.add(file).size);
-  if (twice === undefined) return;
-  throw invalidData(`${folder}: its lists name ${shown(twice.file)} twice. Extract the archive again.`);
-}
-
-/** Throws if a file is missing. Lists each folder once, because there may be hundreds of thousands of files. */
-async function checkPresent(folder: string, images: readonly ListedImage[], walk: Walk): Promise<void> {
-  const present = new Map<string, Set<string>>();
-  for (const below of new Set(images.map(({ file }) => posix.dirname(file)))) {
+/** The images whose files do not exist. Lists each folder once, because there may be hundreds of thousands of files. */
+export async function missingFrom<I extends ListedImage>(
+  folder: string,
+  images: readonly I[],
+  walk: Walk,
+): Promise<I[]> {
+  const present = new Map<string, ReadonlySet<string>>();
+  for (const below of new Set(images.map(({ file }) => dirname(file)))) {
     present.set(below, new Set(await walk.names(join(folder, below))));
   }
-  const missing = images.filter(({ file }) => !present.get(posix.dirname(file))?.has(posix.basename(file)));
-  const [first] = missing;
-  if (first === undefined) return;
-  throw invalidData(
-    `${folder}: its lists name ${missing.length} images (of ${images.length}) that are not there, first: ${shown(first.file)}. Extract the archive again.`,
-  );
+  return images.filter(({ file }) => !present.get(dirname(file))?.has(basename(file)));
 }
 
 /**
@@ -83,9 +84,6 @@ export function sortedList(folder: string, images: readonly ListedImage[], class
   });
   labelled.sort((a, b) => a.label - b.label || (a.file < b.file ? -1 : 1));
   const files = labelled.map(({ file }) => file);
-  return imageFiles(
-    folder,
-    files,
-    Int32Array.from(labelled, ({ label }) => label),
-  );
+  const labels = labelled.map(({ label }) => label);
+  return imageFiles(folder, files, labels);
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Layout } from '../options/datasets.js';
 import { shown } from '../system/printable.js';
 import { invalidData } from './invalid-data.js';
-import { type LayoutReader, nameSome } from './layout-reader.js';
+import { firstRepeated, type LayoutReader, nameSome } from './layout-reader.js';
 import { readWhole } from './reading.js';
 import { mostStrange, type Walk } from './walk.js';
 
@@ -50,4 +50,17 @@ export async function readRows(file: string, pattern: RegExp, form: string): Pro
   }
   if (rows.length === 0) throw invalidData(`${file} is empty. Extract the archive again.`);
   return rows;
+}
+
+/**
+ * Reads class names from a text file, one a line. Blank lines are ignored.
+ * Throws INVALID_DATA if a name occurs twice, there are no names, or not as many as `expected`; FILE_ACCESS.
+ */
+export async function readClassNames(file: string, expected?: number): Promise<string[]> {
+  const lines = (await readWhole(file, 2 ** 20)).toString('utf8').split('\n');
+  const names = lines.map((line) => line.trim()).filter((line) => line !== '');
+  const twice = firstRepeated(names);
+  if (twice !== undefined) throw invalidData(`${file} names the class '${shown(twice)}' twice.`);
+  if (names.length > 0 && names.length === (expected ?? names.length)) return names;
+  throw invalidData(`${file} names ${names.length} classes, not ${expected ?? 'one or more'}.`);
 }

@@ -37,10 +37,10 @@ export async function loadData(options: DataOptions): Promise<Dataset> {
  * @throws L2TError FILE_ACCESS, INVALID_DATA; ABORTED.
  */
 export async function folderFingerprint(
-  { data, layout, imageColumn, labelColumn }: Pick<DataOptions, 'data' | keyof DataKind>,
+  { data, ...kind }: DataKind & Pick<DataOptions, 'data'>,
   listing: ListingOptions = {},
 ): Promise<string> {
-  return fingerprint(await openDataset(data, { layout, imageColumn, labelColumn, ...listing }), listing.signal);
+  return fingerprint(await openDataset(data, { ...kind, ...listing }), listing.signal);
 }
 
 /** `classes`: names or indices, separated by commas. A name has precedence over an index: a class may be called `7`. */

@@ -1,4 +1,4 @@
-import { type ImageList, imageArray } from './image-list.js';
+import { fromPlanes, type ImageList, imageArray } from './image-list.js';
 import { invalidData } from './invalid-data.js';
 
 /** Square images in MATLAB's layout: image × channel × column × row; the row index runs fastest. */
@@ -8,7 +8,7 @@ export function matlabImages(file: string, side: number, pixels: Uint8Array, lab
     (index) => `${file}, image ${index}`,
     [side, side],
     labels,
-    (index) => toRows(pixels.subarray(index * bytes, (index + 1) * bytes), side),
+    (index) => fromPlanes(pixels.subarray(index * bytes, (index + 1) * bytes), side, 1, side),
   );
 }
 
@@ -18,18 +18,4 @@ export function classesFromOne(labels: ArrayLike<number>, classes: number, file:
     if (Number.isInteger(label) && label >= 1 && label <= classes) return label - 1;
     throw invalidData(`${file}: image ${image} has label ${label}, but labels are 1 to ${classes}.`);
   });
-}
-
-/** channel × column × row → row × column × channel. */
-function toRows(image: Uint8Array, side: number): Uint8Array {
-  const pixels = new Uint8Array(image.length);
-  let to = 0;
-  for (let row = 0; row < side; row++) {
-    for (let column = 0; column < side; column++) {
-      for (let channel = 0; channel < 3; channel++) {
-        pixels[to++] = image[(channel * side + column) * side + row] as number;
-      }
-    }
-  }
-  return pixels;
 }

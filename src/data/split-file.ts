@@ -8,12 +8,7 @@ import type { Dataset, Division } from './dataset.js';
 import { subset } from './image-list.js';
 import { invalidData } from './invalid-data.js';
 
-const positions = z.array(
-  z
-    .int()
-    .min(0)
-    .max(2 ** 31 - 1),
-);
+const positions = z.array(z.int32().min(0));
 const json = z
   .strictObject({ train: positions.optional(), validation: positions.optional(), test: positions.optional() })
   .refine(({ train, validation }) => train !== undefined || validation !== undefined);
@@ -42,12 +37,8 @@ export async function readSplit(path: string, dataset: Dataset): Promise<Divisio
   } else {
     checkPositions(path, 'train, validation and test', [...ofTrain, ...(split.test ?? [])], train?.count ?? 0);
   }
-  for (const [name, indices] of [
-    ['training', split.train],
-    ['test', split.test],
-  ] as const) {
-    if (indices?.length === 0) throw invalidData(`${path} has no ${name} images.`);
-  }
+  if (split.train.length === 0) throw invalidData(`${path} has no training images.`);
+  if (split.test?.length === 0) throw invalidData(`${path} has no test images.`);
   return split;
 }
 

@@ -1,12 +1,12 @@
 import { L2TError } from '../errors.js';
 import { type SplitName, splitNames } from '../options/datasets.js';
 import { shown } from '../system/printable.js';
-import type { Dataset } from './dataset.js';
+import type { Dataset, Division } from './dataset.js';
 import { type ImageList, subset } from './image-list.js';
 import { invalidData } from './invalid-data.js';
 import { Random } from './random.js';
 
-export interface SplitOptions {
+interface SplitOptions {
   readonly seed: number;
   /** N: draw this many training images per class. If absent, all are taken. */
   readonly perClass?: number | undefined;
@@ -16,12 +16,6 @@ export interface SplitOptions {
   readonly folder: string;
   /** True if the test images were drawn from the training images; errors mention it. */
   readonly testDrawn?: boolean | undefined;
-}
-
-/** Indices into the data set's training images. */
-export interface TrainSplit {
-  readonly train: Int32Array;
-  readonly validation: Int32Array;
 }
 
 /**
@@ -45,7 +39,7 @@ export function splitTrain(
   labels: Int32Array,
   classNames: readonly string[],
   { seed, perClass, validation, folder, testDrawn }: SplitOptions,
-): TrainSplit {
+): Pick<Division, 'train' | 'validation'> {
   if (perClass !== undefined && (!Number.isSafeInteger(perClass) || perClass < 1)) {
     throw new L2TError('INVALID_OPTION', `Images per class must be a whole number of at least 1, not ${perClass}.`);
   }
@@ -100,16 +94,8 @@ export function withTest(dataset: Dataset): Dataset {
   });
   const tested = new Set(drawn);
   const rest = [...train.labels.keys()].filter((image) => !tested.has(image));
-  return {
-    ...dataset,
-    folds: [],
-    testDrawn: true,
-    train: subset(train, rest),
-    test: subset(
-      train,
-      drawn.sort((a, b) => a - b),
-    ),
-  };
+  drawn.sort((a, b) => a - b);
+  return { ...dataset, folds: [], testDrawn: true, train: subset(train, rest), test: subset(train, drawn) };
 }
 
 /**

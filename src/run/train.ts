@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { balancedWeights } from '../data/class-weights.js';
+import { balancedWeights } from '../data/dataset.js';
 import { evaluationBatch, largeSize } from '../data/fit.js';
 import type { TrainingData } from '../data/training-sets.js';
 import { L2TError } from '../errors.js';

@@ -7,7 +7,7 @@ import { checkLabel, trainAndTest } from '../dataset.js';
 import { type ImageList, imageArray } from '../image-list.js';
 import { invalidData } from '../invalid-data.js';
 import type { LayoutReader } from '../layout-reader.js';
-import { readClassNames } from '../names.js';
+import { readClassNames } from '../listing.js';
 import { readWhole } from '../reading.js';
 
 /** Both common spellings, plain or compressed: train-images-idx3-ubyte, train-images.idx3-ubyte.gz, … */

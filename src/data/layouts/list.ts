@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { L2TError } from '../../errors.js';
 import { type SplitName, splitNames } from '../../options/datasets.js';
 import { shown } from '../../system/printable.js';
 import { trainAndTest } from '../dataset.js';
 import { invalidData } from '../invalid-data.js';
 import { type ColumnNames, type LayoutReader, nameSome } from '../layout-reader.js';
-import { type ListedImage, sortedList } from '../listed-images.js';
+import { type ListedImage, missingFrom, sortedList } from '../listed-images.js';
 import { splitCalled, splitWords } from '../split-names.js';
 import { isJsonLines, type Row, readHeader, readTable } from '../tables.js';
 import type { Walk } from '../walk.js';
@@ -150,17 +150,10 @@ function checkOnce(file: string, images: readonly Listed[]): void {
   }
 }
 
-/** Throws if an image does not exist. Lists each folder once, because there may be hundreds of thousands of images. */
 async function checkPresent(file: string, images: readonly Listed[], walk: Walk): Promise<void> {
   const root = dirname(file);
-  const present = new Map<string, ReadonlySet<string>>();
-  for (const folder of new Set(images.map(({ file: image }) => dirname(image)))) {
-    present.set(folder, new Set(await walk.names(join(root, folder))));
-  }
-  // Hidden files are not among the names.
-  const isThere = ({ file: image }: Listed) =>
-    present.get(dirname(image))?.has(basename(image)) || existsSync(join(root, image));
-  const missing = images.filter((image) => !isThere(image));
+  // Hidden files are not listed.
+  const missing = (await missingFrom(root, images, walk)).filter((image) => !existsSync(join(root, image.file)));
   const [first] = missing;
   if (first === undefined) return;
   const others = missing.length > 1 ? ` (and ${missing.length - 1} more of the ${images.length} images)` : '';

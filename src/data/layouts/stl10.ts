@@ -4,9 +4,8 @@ import { trainAndTest } from '../dataset.js';
 import type { ImageList } from '../image-list.js';
 import { invalidData } from '../invalid-data.js';
 import type { LayoutReader } from '../layout-reader.js';
-import { marked, readRows, requireEntries } from '../listing.js';
+import { marked, readClassNames, readRows, requireEntries } from '../listing.js';
 import { classesFromOne, matlabImages } from '../matlab-images.js';
-import { readClassNames } from '../names.js';
 import { readWhole } from '../reading.js';
 
 const splitFiles = ['train_X.bin', 'train_y.bin', 'test_X.bin', 'test_y.bin'];
