@@ -1,6 +1,6 @@
 import type { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
-import { shown } from '../system/printable.js';
+import { printable, shown } from '../system/printable.js';
 import type { Dataset } from './dataset.js';
 import { invalidData } from './invalid-data.js';
 import type { Walk } from './walk.js';
@@ -41,7 +41,6 @@ export interface LayoutReader {
 }
 
 const understood = [
-  'Understood are:',
   '  - folder: a folder per class, FOLDER/train/CLASS/*.png with any of train, val and test, or FOLDER/CLASS/*.png (PNG, JPEG, WebP, GIF);',
   '  - parquet: files of Hugging Face (train-00000-of-00001.parquet, train/*.parquet, also in data/) with a column of images;',
   '  - list: one CSV or JSON-lines file with the columns file and label, and split if there are several;',
@@ -56,7 +55,7 @@ const understood = [
 
 /** INVALID_DATA for a folder that is no data set: it states the `problem` and lists the supported layouts. */
 export function unknownLayout(folder: string, problem: string): L2TError {
-  return invalidData([`${folder} ${problem}. ${understood[0]}`, ...understood.slice(1)]);
+  return invalidData([`${folder} ${problem}. Understood are:`, ...understood]);
 }
 
 /** The first name that is there twice. */
@@ -75,3 +74,7 @@ export function nameSome(names: readonly string[]): string {
       .join(', ') + (names.length > 8 ? ` and ${names.length - 8} more` : '')
   );
 }
+
+/** The warning about entries of a folder that are no images, if there are any. `which` says what they are. */
+export const passedOver = (folder: string, count: number, first: string | undefined, which: string): string[] =>
+  count === 0 ? [] : [printable(`${folder}: passed over ${count} entries${which} (first: ${first}).`)];

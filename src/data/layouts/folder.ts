@@ -1,11 +1,11 @@
 import { realpath, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { type SplitName, splitNames } from '../../options/datasets.js';
-import { printable, shown } from '../../system/printable.js';
+import { shown } from '../../system/printable.js';
 import { isImageFile } from '../find-images.js';
 import { type ImageList, imageFiles } from '../image-list.js';
 import { invalidData } from '../invalid-data.js';
-import { type LayoutReader, nameSome, unknownLayout } from '../layout-reader.js';
+import { type LayoutReader, nameSome, passedOver, unknownLayout } from '../layout-reader.js';
 import { reaching } from '../reading.js';
 import { splitOfFolder } from '../split-names.js';
 import { mostStrange, type Walk } from '../walk.js';
@@ -74,12 +74,13 @@ export const folderReader: LayoutReader = {
       listed.set(split, await listClasses(path, search));
     }
     checkSameClasses(folder, splitFolders, listed);
+    const which = ', which are no PNG, JPEG, WebP or GIF image or lie outside the class folders';
     return {
       layout: 'folder',
       folder,
       flat,
       folds: [],
-      warnings: describePassedOver(folder, search),
+      warnings: passedOver(folder, search.passedOver, search.first, which),
       train: toList(folder, listed.get('train')),
       validation: toList(folder, listed.get('validation')),
       test: toList(folder, listed.get('test')),
@@ -211,10 +212,4 @@ function toList(root: string, classes: readonly ClassFolder[] | undefined): Imag
   const files = classes.flatMap(({ folder, images }) => images.map((image) => relative(root, join(folder, image))));
   const labels = classes.flatMap(({ images }, label) => images.map(() => label));
   return imageFiles(root, files, labels);
-}
-
-function describePassedOver(folder: string, { passedOver, first }: Search): string[] {
-  if (passedOver === 0) return [];
-  const what = 'which are no PNG, JPEG, WebP or GIF image or lie outside the class folders';
-  return [printable(`${folder}: passed over ${passedOver} entries, ${what} (first: ${first}).`)];
 }

@@ -1,10 +1,9 @@
 import { extname, join } from 'node:path';
-import { printable } from '../../system/printable.js';
 import { trainAndTest } from '../dataset.js';
 import { isImageExtension } from '../decode.js';
 import { type ImageList, imageFiles } from '../image-list.js';
 import { invalidData } from '../invalid-data.js';
-import { type LayoutReader, nameSome } from '../layout-reader.js';
+import { type LayoutReader, nameSome, passedOver } from '../layout-reader.js';
 import type { Walk } from '../walk.js';
 
 /** A class's WordNet id. */
@@ -37,12 +36,9 @@ export const imagenet: LayoutReader = {
     const val = await listSplit(folder, 'val', walk);
     checkSorted(train, val);
     checkSameClasses(train, val);
-    const passedOver: string[] = [];
-    const images = {
-      train: await listImages(train, passedOver, walk),
-      test: await listImages(val, passedOver, walk),
-    };
-    const warnings = describePassedOver(folder, passedOver);
+    const others: string[] = [];
+    const images = { train: await listImages(train, others, walk), test: await listImages(val, others, walk) };
+    const warnings = passedOver(folder, others.length, others[0], ' that are no images in class folders');
     return trainAndTest({ layout: 'imagenet', folder, ...images, classNames: train.classes, warnings });
   },
 };
@@ -96,9 +92,12 @@ function checkSameClasses(train: Split, val: Split): void {
   missingFrom(val, train);
 }
 
-/** Lists the images of each class, sorted by code unit. There are 1.3 million, so only their names are checked. */
-async function listImages(split: Split, passedOver: string[], walk: Walk): Promise<ImageList> {
-  for (const name of split.others) passedOver.push(join(split.folder, name));
+/**
+ * Lists the images of each class, sorted by code unit; what is no image is added to `others`. There are 1.3 million, so
+ * only their names are checked.
+ */
+async function listImages(split: Split, others: string[], walk: Walk): Promise<ImageList> {
+  for (const name of split.others) others.push(join(split.folder, name));
   const files: string[] = [];
   const labels: number[] = [];
   for (const [label, className] of split.classes.entries()) {
@@ -108,9 +107,7 @@ async function listImages(split: Split, passedOver: string[], walk: Walk): Promi
       if (isImageExtension(extname(name))) {
         files.push(`${className}/${name}`);
         labels.push(label);
-      } else {
-        passedOver.push(join(split.folder, className, name));
-      }
+      } else others.push(join(split.folder, className, name));
     }
     if (files.length > before) continue;
     throw invalidData(
@@ -118,10 +115,4 @@ async function listImages(split: Split, passedOver: string[], walk: Walk): Promi
     );
   }
   return imageFiles(split.folder, files, labels);
-}
-
-function describePassedOver(folder: string, passedOver: readonly string[]): string[] {
-  if (passedOver.length === 0) return [];
-  const what = 'that are no images in class folders';
-  return [printable(`${folder}: passed over ${passedOver.length} entries ${what} (first: ${passedOver[0]}).`)];
 }

@@ -35,19 +35,20 @@ export const list: LayoutReader = {
     const lists = names.filter((each) => isList.test(each));
     const [name, another] = lists;
     if (name === undefined) return undefined;
-    if (another !== undefined) {
-      if (asked.layout === undefined) return undefined;
+    const file = join(folder, name);
+    if (asked.layout !== undefined) {
+      // `open` says what is wrong with it.
+      if (another === undefined) return file;
       throw invalidData(`${folder} has several lists: ${nameSome(lists)}. Give one of them as the data.`);
     }
-    // `open` says what is wrong with it.
-    if (asked.layout !== undefined) return join(folder, name);
+    if (another !== undefined) return undefined;
     walk.check();
     // A table for another purpose may lie beside class folders.
-    const has = await readHeader(join(folder, name)).catch((error: unknown) => {
+    const has = await readHeader(file).catch((error: unknown) => {
       if (error instanceof L2TError) return [];
       throw error;
     });
-    return pick(has, asked, 'image') && pick(has, asked, 'label') ? join(folder, name) : undefined;
+    return pick(has, asked, 'image') && pick(has, asked, 'label') ? file : undefined;
   },
   async open(file, walk, columns) {
     const images = await readList(file, columns, walk);
@@ -79,10 +80,12 @@ async function readList(file: string, columns: ColumnNames, walk: Walk): Promise
   const images: Listed[] = [];
   for await (const row of readTable(file)) {
     walk.check();
-    if (split === undefined && row.cells.has('split')) throw splitOnlyHere(file, row);
-    const path = cell(file, row, image);
+    // JSON-lines may differ in their names; images of a test must not train because the first line has no split.
+    if (split === undefined && row.cells.has('split')) {
+      throw invalidData(`${file}, line ${row.line} has a split, but the first line has none: give each line one.`);
+    }
     images.push({
-      file: relative(dirname(file), resolve(dirname(file), path)),
+      file: relative(dirname(file), resolve(dirname(file), cell(file, row, image))),
       className: labelOf(file, row, label),
       split: split === undefined ? undefined : splitOf(file, row, cell(file, row, split)),
       line: row.line,
@@ -91,10 +94,6 @@ async function readList(file: string, columns: ColumnNames, walk: Walk): Promise
   if (images.length === 0) throw invalidData(`${file} lists no images.`);
   return images;
 }
-
-/** JSON-lines may differ in their names; images of a test must not train because the first line has no split. */
-const splitOnlyHere = (file: string, { line }: Row): L2TError =>
-  invalidData(`${file}, line ${line} has a split, but the first line has none: give each line one.`);
 
 function requireColumn(file: string, has: readonly string[], given: ColumnNames, kind: 'image' | 'label'): string {
   const found = pick(has, given, kind);

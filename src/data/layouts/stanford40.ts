@@ -19,19 +19,15 @@ export const stanford40: LayoutReader = {
     if (actions.size === 0) {
       throw invalidData(`${lists} has no ACTION_train.txt: it holds ${nameSome(names)}. Extract the archive again.`);
     }
-    await requireEntries(
-      lists,
-      'stanford40',
-      [...actions].flatMap((name) => [`${name}_train.txt`, `${name}_test.txt`]),
-      walk,
-    );
-    const train = await readLists(lists, [...actions], 'train');
-    const test = await readLists(lists, [...actions], 'test');
+    const files = [...actions].flatMap((name) => [`${name}_train.txt`, `${name}_test.txt`]);
+    await requireEntries(lists, 'stanford40', files, walk);
+    const train = await readLists(lists, actions, 'train');
+    const test = await readLists(lists, actions, 'test');
     return listedDataset({ layout: 'stanford40', folder, train, test, walk });
   },
 };
 
-async function readLists(folder: string, actions: readonly string[], split: string): Promise<ListedImage[]> {
+async function readLists(folder: string, actions: Iterable<string>, split: string): Promise<ListedImage[]> {
   const images: ListedImage[] = [];
   for (const className of actions) {
     const rows = await readRows(join(folder, `${className}_${split}.txt`), /^([^/.][^/]*)$/, 'FILE.jpg');

@@ -17,12 +17,8 @@ export const tinyimagenet: LayoutReader = {
   async open(folder, walk) {
     await requireEntries(folder, 'tinyimagenet', [classesFile, valFile], walk);
     const classNames = (await readRows(join(folder, classesFile), wnid, 'n01443537')).map(([name = '']) => name);
-    await requireEntries(
-      folder,
-      'tinyimagenet',
-      classNames.map((className) => `train/${className}`),
-      walk,
-    );
+    const folders = classNames.map((className) => `train/${className}`);
+    await requireEntries(folder, 'tinyimagenet', folders, walk);
     const train: ListedImage[] = [];
     for (const className of classNames) {
       for (const name of await namesOf(folder, className, walk)) {

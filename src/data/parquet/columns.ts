@@ -2,8 +2,7 @@ import type { SchemaTree } from 'hyparquet';
 import { L2TError } from '../../errors.js';
 import { shown } from '../../system/printable.js';
 import { invalidData } from '../invalid-data.js';
-import type { ColumnNames } from '../layout-reader.js';
-import { nameSome } from '../layout-reader.js';
+import { type ColumnNames, nameSome } from '../layout-reader.js';
 import type { Features } from './features.js';
 
 /** The columns to read. */
@@ -66,27 +65,22 @@ function describe(schema: SchemaTree, features: Features, named: Pick<Columns, '
 const isClassLabel = (features: Features, name: string): boolean => features.get(name)?._type === 'ClassLabel';
 
 const namesOf = ({ children }: SchemaTree, fits: (column: SchemaTree) => boolean): string[] =>
-  children.filter(fits).map(({ element }) => element.name);
+  children
+    .filter((column) => column.element.repetition_type !== 'REPEATED' && fits(column))
+    .map(({ element }) => element.name);
 
-const isImage = ({ element, children }: SchemaTree): boolean =>
-  element.repetition_type !== 'REPEATED' &&
+const isImage = ({ children }: SchemaTree): boolean =>
   children.some(({ element: { name, type, repetition_type } }) => {
     return name === 'bytes' && type === 'BYTE_ARRAY' && repetition_type !== 'REPEATED';
   });
 
 const isBytes = ({ element }: SchemaTree): boolean =>
-  element.repetition_type !== 'REPEATED' &&
-  element.type === 'BYTE_ARRAY' &&
-  element.converted_type === undefined &&
-  element.logical_type === undefined;
+  element.type === 'BYTE_ARRAY' && element.converted_type === undefined && element.logical_type === undefined;
 
 const isText = ({ element }: SchemaTree): boolean =>
-  element.repetition_type !== 'REPEATED' &&
-  element.type === 'BYTE_ARRAY' &&
-  (element.converted_type === 'UTF8' || element.logical_type?.type === 'STRING');
+  element.type === 'BYTE_ARRAY' && (element.converted_type === 'UTF8' || element.logical_type?.type === 'STRING');
 
 const isInteger = ({ element }: SchemaTree): boolean =>
-  element.repetition_type !== 'REPEATED' &&
   (element.type === 'INT32' || element.type === 'INT64') &&
   /^U?INT_\d+$/.test(element.converted_type ?? 'INT_64') &&
   (element.logical_type?.type ?? 'INTEGER') === 'INTEGER';

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { dirname, relative } from 'node:path';
 import type { L2TError } from '../../errors.js';
 import { type SplitName, splitNames } from '../../options/datasets.js';
@@ -42,36 +41,27 @@ export async function openTables(
     if (opened.some(({ groups }) => groups.some((rows) => rows > 0))) files.set(name, opened);
   }
   const columns = await columnsOf([...files.values()].flat(), root, given, place);
-  const labels = new Map<SplitName, Label[]>();
-  for (const [name, opened] of files) {
-    const read = await readLabels(opened, columns, walk);
-    if (read.some((label) => label !== undefined)) labels.set(name, read);
-    else warnings.push(`${place}: passed over the ${name} images, because none of the ${read.length} has a label.`);
-  }
-  const classNames = columns.classNames ?? namesOf([...labels.values()].flat());
-  const images = new RowGroups([...files.values()].flat(), columns.image);
-  const lists: Partial<Record<SplitName, ImageList>> = {};
+  const splitsRead: { readonly name: SplitName; readonly first: number; readonly labels: readonly Label[] }[] = [];
   let first = 0;
   for (const [name, opened] of files) {
-    const of = labels.get(name);
-    if (of)
-      lists[name] = toList(
-        images,
-        first,
-        classesOf(of, columns, classNames, (row) => images.placeOf(first + row)),
-        root,
-      );
-    first += countRows(opened);
+    const labels = await readLabels(opened, columns, walk);
+    if (labels.some((label) => label !== undefined)) splitsRead.push({ name, first, labels });
+    else warnings.push(`${place}: passed over the ${name} images, because none of the ${labels.length} has a label.`);
+    first += labels.length;
+  }
+  if (splitsRead.length === 0) throw invalidData(`${place} holds no images with labels.`);
+  const classNames = columns.classNames ?? namesOf(splitsRead.flatMap(({ labels }) => labels));
+  const images = new RowGroups([...files.values()].flat(), columns.image);
+  const lists: Partial<Record<SplitName, ImageList>> = {};
+  for (const { name, first, labels } of splitsRead) {
+    const classes = classesOf(labels, columns, classNames, (row) => images.placeOf(first + row));
+    lists[name] = toList(images, first, classes, root);
   }
   const { train, validation, test } = lists;
-  if (!train && !validation && !test) throw invalidData(`${place} holds no images with labels.`);
   const found = { train, validation, test, classNames, flat, warnings: warnings.map(printable) };
   const { image, label } = columns;
   return trainAndTest({ layout: 'parquet', folder: place, columns: { image, label }, ...found });
 }
-
-const countRows = (files: readonly ParquetFile[]): number =>
-  files.reduce((sum, { groups }) => sum + groups.reduce((rows, each) => rows + each, 0), 0);
 
 /** The columns to read. Every file must have them, with the same classes. */
 async function columnsOf(
@@ -112,7 +102,12 @@ async function readLabels(files: readonly ParquetFile[], { label, labels }: Colu
       if (file.groups[group] === 0) continue;
       const { values } = await file.read(group, label);
       values.forEach((value, row) => {
-        if (typeof value === 'bigint' && !Number.isSafeInteger(Number(value))) throw tooLarge(file, first + row, value);
+        // As numbers of JavaScript, two such labels may be the same.
+        if (typeof value === 'bigint' && !Number.isSafeInteger(Number(value))) {
+          throw invalidData(
+            `${file.path}, row ${first + row} has label ${value}, and labels beyond 2^53 - 1 are not read: write them as texts.`,
+          );
+        }
         all.push(toLabel(value, labels));
       });
       first += values.length;
@@ -120,10 +115,6 @@ async function readLabels(files: readonly ParquetFile[], { label, labels }: Colu
   }
   return all;
 }
-
-/** As numbers of JavaScript, two such labels may be the same. */
-const tooLarge = ({ path }: ParquetFile, row: number, label: bigint): L2TError =>
-  invalidData(`${path}, row ${row} has label ${label}, and labels beyond 2^53 - 1 are not read: write them as texts.`);
 
 /** Hugging Face writes −1 for the class of an image whose class is kept secret. */
 function toLabel(value: unknown, labels: Columns['labels']): Label {
@@ -163,12 +154,6 @@ function classesOf(
 function toList(images: RowGroups, first: number, labels: Int32Array, root: string): ImageList {
   const placeOf = (index: number) => images.placeOf(first + index);
   const name = (index: number) => `${placeOf(index).file.path}, row ${placeOf(index).row}`;
-  const digests = new Map<ParquetFile, string>();
-  const digestOf = (file: ParquetFile): string => {
-    const digest = digests.get(file) ?? createHash('sha256').update(file.footer).digest('hex');
-    digests.set(file, digest);
-    return digest;
-  };
   return {
     count: labels.length,
     labels,
@@ -180,13 +165,11 @@ function toList(images: RowGroups, first: number, labels: Int32Array, root: stri
     // The footer has the length of everything in the file, so it is another one if an image is.
     identity: async (index) => {
       const { file, row } = placeOf(index);
-      return JSON.stringify([relative(root, file.path), file.size, digestOf(file), images.column, row]);
+      return JSON.stringify([relative(root, file.path), file.size, file.digest, images.column, row]);
     },
-    hold: (indices, signal) =>
-      images.hold(
-        indices.map((index) => first + index),
-        `Loading ${root}`,
-        signal,
-      ),
+    hold(indices, signal) {
+      const rows = indices.map((index) => first + index);
+      return images.hold(rows, `Loading ${root}`, signal);
+    },
   };
 }

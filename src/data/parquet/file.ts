@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type FileMetaData, flatten, parquetMetadata, parquetSchema, type SchemaTree } from 'hyparquet';
 import { assembleAsync, readRowGroup } from 'hyparquet/src/rowgroup.js';
 import { L2TError } from '../../errors.js';
@@ -21,8 +22,8 @@ const tailBytes = 8;
 export interface ParquetFile {
   readonly path: string;
   readonly size: number;
-  /** The footer, which names the place of everything in the file. */
-  readonly footer: Uint8Array;
+  /** SHA-256 (hex) of the footer, which names the place of everything in the file. */
+  readonly digest: string;
   /** Columns, and the columns in them. */
   readonly schema: SchemaTree;
   /** Rows of each row group. */
@@ -57,7 +58,7 @@ export async function openParquet(path: string): Promise<ParquetFile> {
   return {
     path,
     size,
-    footer,
+    digest: createHash('sha256').update(footer).digest('hex'),
     schema,
     groups: metadata.row_groups.map((group) => Number(group.num_rows)),
     note: (key) => metadata.key_value_metadata?.find((each) => each.key === key)?.value,
@@ -141,15 +142,12 @@ async function readColumn(
     if (Number(chunk.num_values) !== rows) {
       throw damaged(place, new Error(`it announces ${chunk.num_values} values in ${rows} rows`));
     }
-    const {
-      pages,
-      bytes: ofPages,
-      end,
-    } = intact(place, () => readPages(bytes, { codec: chunk.codec, rows, optional, mostBytes: maxChunkBytes - size }));
-    const buffer = end === bytes.length ? bytes.buffer : bytes.buffer.slice(0, end);
-    size += ofPages;
+    const facts = { codec: chunk.codec, rows, optional, mostBytes: maxChunkBytes - size };
+    const found = intact(place, () => readPages(bytes, facts));
+    const buffer = found.end === bytes.length ? bytes.buffer : bytes.buffer.slice(0, found.end);
+    size += found.bytes;
     read.set(startOf(chunk), buffer);
-    decompressed.set(buffer, pages);
+    decompressed.set(buffer, found.pages);
   }
   const decompress = (input: Uint8Array) => decompressed.get(input.buffer)?.get(input.byteOffset) as Uint8Array;
   const options = {

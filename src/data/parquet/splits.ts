@@ -28,7 +28,13 @@ export function sortBySplit(root: string, paths: readonly string[]): SortedFiles
   }
   const flat = splits.size === 0;
   if (flat) splits.set('train', without);
-  for (const [name, files] of splits) checkTogether(root, name, files);
+  for (const [split, files] of splits) {
+    const folders = [...new Set(files.map(dirname))];
+    if (folders.length === 1) continue;
+    throw invalidData(
+      `${root} has files of the split ${split} in several folders: ${nameSome(folders)}. Name one folder, or move the others away.`,
+    );
+  }
   if (flat || without.length === 0) return { splits, flat, warnings: [] };
   const some = nameSome(without.map((path) => relative(root, path)));
   return { splits, flat, warnings: [`${root}: passed over files whose names tell no split: ${some}.`] };
@@ -40,14 +46,6 @@ function splitOf(path: string): SplitName | undefined {
   const [split, another] = new Set(words.map(splitCalled).filter((each) => each !== undefined));
   if (split !== undefined && another === undefined) return split;
   return splitCalled(words[0] as string) ?? splitCalled(basename(dirname(path)));
-}
-
-function checkTogether(root: string, split: SplitName, files: readonly string[]): void {
-  const folders = [...new Set(files.map(dirname))];
-  if (folders.length === 1) return;
-  throw invalidData(
-    `${root} has files of the split ${split} in several folders: ${nameSome(folders)}. Name one folder, or move the others away.`,
-  );
 }
 
 /** The end of the name of one of several files: train-00000-of-00002.parquet. */
