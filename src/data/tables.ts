@@ -71,7 +71,9 @@ async function* csvRows(file: string, bytes: Buffer): AsyncGenerator<Row, void> 
       else yield { line: info.lines, cells: cellsOf(file, info.lines, header, record) };
     }
   } catch (error) {
-    throw csvError(file, error);
+    const { code = '', lines } = error as { readonly code?: string; readonly lines?: number };
+    const problem = csvProblems[code];
+    throw problem === undefined ? error : invalidData(`${file}, line ${lines}: ${problem}.`, error);
   }
 }
 
@@ -95,13 +97,6 @@ const csvProblems: Readonly<Record<string, string>> = {
   INVALID_OPENING_QUOTE: 'a quote is in the middle of a cell: put the whole cell in quotes, and double the one in it',
   CSV_MAX_RECORD_SIZE: `the row is longer than ${longestRow} characters: is a quote not closed?`,
 };
-
-function csvError(file: string, error: unknown): unknown {
-  const { code = '', lines } = error as { readonly code?: string; readonly lines?: number };
-  const problem = csvProblems[code];
-  if (problem === undefined) return error;
-  return invalidData(`${file}, line ${lines}: ${problem}.`, error);
-}
 
 function checkHeader(file: string, names: readonly string[]): readonly string[] {
   const [only = ''] = names;

@@ -49,12 +49,13 @@ export async function openParquet(path: string): Promise<ParquetFile> {
   const footer = await readFooter(path, size);
   const { metadata, schema } = intact(path, () => {
     checkThrift(new DataView(footer.buffer), 0);
-    return understood('its footer', () => {
-      const parsed = parquetMetadata(footer.buffer, { geoparquet: false });
-      return { metadata: parsed, schema: parquetSchema(parsed) };
+    const parsed = understood('its footer', () => {
+      const metadata = parquetMetadata(footer.buffer, { geoparquet: false });
+      return { metadata, schema: parquetSchema(metadata) };
     });
+    checkPlaces(parsed.metadata, size, size - footer.length);
+    return parsed;
   });
-  intact(path, () => checkPlaces(metadata, size, size - footer.length));
   return {
     path,
     size,
