@@ -1,6 +1,6 @@
 import type { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
-import { printable, shown } from '../system/printable.js';
+import { printable, someOf } from '../system/printable.js';
 import type { Dataset } from './dataset.js';
 import { invalidData } from './invalid-data.js';
 import type { Walk } from './walk.js';
@@ -65,15 +65,7 @@ export function firstRepeated(names: readonly string[]): string | undefined {
 }
 
 /** The first few names, for an error message. */
-export function nameSome(names: readonly string[]): string {
-  if (names.length === 0) return 'nothing';
-  return (
-    names
-      .slice(0, 8)
-      .map((name) => shown(name))
-      .join(', ') + (names.length > 8 ? ` and ${names.length - 8} more` : '')
-  );
-}
+export const nameSome = (names: readonly string[]): string => (names.length === 0 ? 'nothing' : someOf(names, 8));
 
 /** The warning about entries of a folder that are no images, if there are any. `which` says what they are. */
 export const passedOver = (folder: string, count: number, first: string | undefined, which: string): string[] =>

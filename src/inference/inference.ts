@@ -5,6 +5,7 @@ import { forEachParallel } from '../data/reading.js';
 import { L2TError } from '../errors.js';
 import { addon, type ImportanceJob, type NamedTensor, type NativeNetwork } from '../native/addon.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
+import { invalidWeights } from '../networks/weights/failures.js';
 import { throwIfAborted } from '../system/abort.js';
 import { isLimitError } from '../system/limits.js';
 import { median } from '../system/statistics.js';
@@ -140,8 +141,7 @@ export class Inference {
     if (logits === undefined || logits.every(Number.isFinite)) {
       return { logits, features: named('feature/'), w: named('w/'), lambda: named('lambda/') };
     }
-    throw new L2TError(
-      'INVALID_WEIGHTS',
+    throw invalidWeights(
       "The network's outputs are NaN or infinite: its weights are damaged, or diverged in training. Use others.",
     );
   }

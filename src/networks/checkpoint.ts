@@ -16,7 +16,7 @@ import {
 } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
 import { writeFileAtomic } from '../system/files.js';
-import { printable, shown } from '../system/printable.js';
+import { printable, someOf } from '../system/printable.js';
 import { describeNetwork, lastLayerOf } from './describe.js';
 import {
   type Described,
@@ -29,6 +29,7 @@ import {
   widthSchema,
 } from './metadata.js';
 import { withHash } from './weights/content-hash.js';
+import { weightsMismatch } from './weights/failures.js';
 import { loadWeights, type Weights } from './weights/load.js';
 import { classesOf, isBatchCount, matchWeights, type OptionNames } from './weights/match.js';
 import { safetensorsChunks } from './weights/safetensors.js';
@@ -69,7 +70,7 @@ export interface CheckpointOptions {
 const loadingSchema = networkSchema.pick({ network: true, width: true, size: true, strict: true });
 
 /** The API's test for `names`. */
-export const optionNamesControl = anObject<OptionNames>('an object with the strings network, width and strict', {
+const optionNamesControl = anObject<OptionNames>('an object with the strings network, width and strict', {
   network: 'string',
   width: 'string',
   strict: 'string',
@@ -145,7 +146,11 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   const more = said ?? exportedBy(metadata, path);
   const match = { file: path, network: name, names, strict: options.strict ?? false };
   const { weights, extra } = matchWeights(tensors, tensorsOf(network), match);
-  if (extra.length > 0) options.onWarning?.(extraEntries(path, extra, names));
+  if (extra.length > 0) {
+    options.onWarning?.(
+      `${printable(path)} has entries that the network does not: ${someOf(extra, 10)} (${names.strict} refuses them)`,
+    );
+  }
   return {
     network,
     size: options.size ?? more?.size ?? defaultSize(name),
@@ -161,8 +166,7 @@ function refuseTimm(tensors: TensorMap, path: string, wanted?: NetworkName): voi
   const found = having.filter((name) => name === wanted);
   const [first, ...others] = found.length > 0 ? found : having;
   if (first === undefined) return;
-  throw new L2TError(
-    'WEIGHTS_MISMATCH',
+  throw weightsMismatch(
     `${path} has timm's names of tensors, such as ${networks[first].timmTensor}, which are not read: use torchvision's ` +
       `weights of ${[first, ...others].join(' or ')}, such as torchvision.models.${first}(weights='DEFAULT').state_dict().`,
   );
@@ -235,12 +239,6 @@ function networkOf(tensors: TensorMap, width: number): NetworkName | undefined {
     const fits = wanted.every((entry) => String(tensors.get(entry.name)?.shape) === String(entry.shape));
     return fits && wanted.length === count;
   });
-}
-
-function extraEntries(path: string, extra: readonly string[], { strict }: OptionNames): string {
-  const more = extra.length > 10 ? ` and ${extra.length - 10} more` : '';
-  const names = extra.slice(0, 10).map((name) => shown(name));
-  return `${printable(path)} has entries that the network does not: ${names.join(', ')}${more} (${strict} refuses them)`;
 }
 
 /**

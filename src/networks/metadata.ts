@@ -1,11 +1,12 @@
 import * as z from 'zod';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { networkNames } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
 import { parseJson } from '../system/json.js';
 import { describeNetwork } from './describe.js';
 import { lostHash } from './weights/content-hash.js';
+import { invalidWeights } from './weights/failures.js';
 
 /** Means and deviations of an image's three channels. */
 const three = z.tuple([z.number(), z.number(), z.number()]);
@@ -65,7 +66,7 @@ function parsed<S extends z.ZodType>(schema: S, metadata: ReadonlyMap<string, st
 
 /** The error for a file with a wrong entry in its metadata. */
 export function damaged(file: string, entry: string): L2TError {
-  return new L2TError('INVALID_WEIGHTS', `${file}: its metadata entry '${entry}' is damaged. Fetch or save it again.`);
+  return invalidWeights(`${file}: its metadata entry '${entry}' is damaged. Fetch or save it again.`);
 }
 
 /** The metadata for a checkpoint. It holds no time, path or host, so equal runs give equal bytes. */

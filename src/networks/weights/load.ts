@@ -1,10 +1,10 @@
-import { L2TError } from '../../errors.js';
 import type { TensorMap } from '../../native/tensor.js';
 import { readFileBytes } from '../../system/files.js';
 import { quoted } from '../../system/printable.js';
+import { invalidWeights } from './failures.js';
 import { type PickleValue, TensorRef } from './pickle-values.js';
 import { isPth, openPth } from './pth.js';
-import type { PthFile } from './pth-file.js';
+import type { PthFile } from './pth-storages.js';
 import { isSafetensors, parseSafetensors } from './safetensors.js';
 
 export interface Weights {
@@ -34,8 +34,7 @@ export async function loadWeights(path: string): Promise<Weights> {
     const { tensors, metadata } = parseSafetensors(bytes, path);
     return { tensors: withoutWrappers(tensors), metadata, format: 'safetensors' };
   }
-  throw new L2TError(
-    'INVALID_WEIGHTS',
+  throw invalidWeights(
     `${path} holds no weights: it is neither a safetensors file nor one of PyTorch's torch.save, or it is damaged.`,
   );
 }
@@ -54,8 +53,7 @@ function findStateDict(value: PickleValue, path: string): Map<string, TensorRef>
   }
   const keys = [...root.keys()].filter((key) => typeof key === 'string').slice(0, 10);
   const held = keys.length > 0 ? `a dict of ${keys.map(quoted).join(', ')}` : 'no dict';
-  throw new L2TError(
-    'INVALID_WEIGHTS',
+  throw invalidWeights(
     `${path} holds ${held}, and no tensors by name, neither at its top nor under ${wrappers.join(', ')}: ` +
       'save model.state_dict() instead.',
   );

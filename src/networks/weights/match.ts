@@ -1,7 +1,7 @@
-import { L2TError } from '../../errors.js';
 import type { NamedTensor } from '../../native/addon.js';
 import { type DType, itemSize, type Tensor, type TensorMap } from '../../native/tensor.js';
-import { quoted } from '../../system/printable.js';
+import { quoted, someOf } from '../../system/printable.js';
+import { invalidWeights, weightsMismatch } from './failures.js';
 import { isFiniteInFloat32 } from './float32.js';
 import { elementCount } from './strided.js';
 
@@ -12,7 +12,7 @@ export interface OptionNames {
   readonly strict: string;
 }
 
-export interface MatchOptions {
+interface MatchOptions {
   /** The file's name, for messages. */
   readonly file: string;
   /** The network's name, for messages. */
@@ -22,7 +22,7 @@ export interface MatchOptions {
   readonly strict: boolean;
 }
 
-export interface MatchedWeights {
+interface MatchedWeights {
   /** One for each expected entry, in that order, of any float type. */
   readonly weights: NamedTensor[];
   /** Entries that the network does not have, for a warning. */
@@ -30,9 +30,6 @@ export interface MatchedWeights {
 }
 
 const floats: ReadonlySet<DType> = new Set<DType>(['float16', 'bfloat16', 'float32', 'float64']);
-
-/** Names listed in one message at most: with the wrong network, hundreds are missing. */
-const mostNamed = 5;
 
 /**
  * Selects a network's parameters and buffers (`expected`) from a file's `tensors`. `num_batches_tracked` is unused
@@ -50,18 +47,17 @@ export function matchWeights(
   const extra = [...tensors.keys()].filter((name) => !names.has(name) && !isBatchCount(name));
   if (missing.length > 0) {
     const others = extra.length > 0 ? `, and has ${list(extra)} instead` : '';
-    throw new L2TError(
-      'WEIGHTS_MISMATCH',
+    throw weightsMismatch(
       `${file} lacks ${list(missing)} of a ${network}${others}: correct ${options.network} or give another file.`,
     );
   }
-  const weights = expected.map(({ name, shape }) => ({
-    name,
-    ...fitting(tensors.get(name) as Tensor, name, shape, { file, network, names: options }),
-  }));
+  const weights = expected.map(({ name, shape }) => {
+    const tensor = tensors.get(name) as Tensor;
+    requireFitting(tensor, name, shape, { file, network, names: options });
+    return { name, ...tensor };
+  });
   if (strict && extra.length > 0) {
-    throw new L2TError(
-      'WEIGHTS_MISMATCH',
+    throw weightsMismatch(
       `${file} has ${list(extra)}, which a ${network} does not: leave out ${options.strict} or give another file.`,
     );
   }
@@ -69,46 +65,38 @@ export function matchWeights(
 }
 
 /** Is it `num_batches_tracked` of PyTorch's batch norm, which is unused here? */
-export function isBatchCount(name: string): boolean {
-  return name === 'num_batches_tracked' || name.endsWith('.num_batches_tracked');
-}
+export const isBatchCount = (name: string): boolean => /^(.*\.)?num_batches_tracked$/s.test(name);
 
-function fitting(
+function requireFitting(
   tensor: Tensor,
   name: string,
   shape: readonly number[],
   { file, network, names }: Omit<MatchOptions, 'strict'>,
-): Tensor {
+): void {
   if (tensor.shape.length !== shape.length || tensor.shape.some((length, i) => length !== shape[i])) {
     const [has, needs] = [tensor.shape, shape].map((sizes) => `[${sizes.join(', ')}]`);
-    throw new L2TError(
-      'WEIGHTS_MISMATCH',
+    throw weightsMismatch(
       `${file}: ${quoted(name)} has shape ${has} where a ${network} needs ${needs}: check ${names.network} and ${names.width}.`,
     );
   }
   if (!floats.has(tensor.dtype)) {
-    throw new L2TError(
-      'WEIGHTS_MISMATCH',
+    throw weightsMismatch(
       `${file}: ${quoted(name)} has dtype ${tensor.dtype}, which is no float type: save it as float32.`,
     );
   }
   if (elementCount(shape) * itemSize[tensor.dtype] !== tensor.data.length) {
-    throw new L2TError(
-      'WEIGHTS_MISMATCH',
+    throw weightsMismatch(
       `${file}: ${quoted(name)} has ${tensor.data.length} bytes, which are not those of its shape and dtype.`,
     );
   }
-  if (isFiniteInFloat32(tensor)) return tensor;
-  throw new L2TError(
-    'INVALID_WEIGHTS',
+  if (isFiniteInFloat32(tensor)) return;
+  throw invalidWeights(
     `${file}: ${quoted(name)} has numbers that are NaN or infinite in float32: they are damaged, or diverged in training. Use other weights.`,
   );
 }
 
-function list(names: readonly string[]): string {
-  const shown = names.slice(0, mostNamed).map(quoted).join(', ');
-  return names.length > mostNamed ? `${shown} and ${names.length - mostNamed} more` : shown;
-}
+/** With the wrong network, hundreds are missing. */
+const list = (names: readonly string[]): string => someOf(names, 5, quoted);
 
 /**
  * The number of classes: the rows of the last linear layer, which is the first of `layers` that the file has.
@@ -118,8 +106,7 @@ export function classesOf(tensors: TensorMap, file: string, layers: readonly str
   const layer = layers.map((name) => tensors.get(name)).find((tensor) => tensor?.shape.length === 2);
   const rows = layer?.shape[0] ?? 0;
   if (rows > 0) return rows;
-  throw new L2TError(
-    'WEIGHTS_MISMATCH',
+  throw weightsMismatch(
     `${file} has no ${layers.join(' or ')} of two dimensions, so its number of classes is unknown: is it a network of this package?`,
   );
 }

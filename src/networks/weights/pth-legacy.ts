@@ -1,10 +1,9 @@
-import { L2TError } from '../../errors.js';
 import { itemSize } from '../../native/tensor.js';
 import { quoted } from '../../system/printable.js';
+import { invalidWeights } from './failures.js';
 import { unpickle } from './pickle.js';
 import { isSequence, type PickleValue } from './pickle-values.js';
-import type { PthFile } from './pth-file.js';
-import { Storages } from './pth-storages.js';
+import { type PthFile, Storages } from './pth-storages.js';
 
 /** A file of torch.save before 1.6 begins with 0x1950a86a20f9469cfc6c as a pickle (protocol 2, LONG1 of 10 bytes). */
 const magic = [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
@@ -81,5 +80,5 @@ function locateStorages(
 }
 
 function fail(file: string, problem: string): never {
-  throw new L2TError('INVALID_WEIGHTS', `${file}: ${problem}. Fetch or save the file again.`);
+  throw invalidWeights(`${file}: ${problem}. Fetch or save the file again.`);
 }

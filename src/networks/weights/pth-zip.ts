@@ -1,13 +1,13 @@
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { type Entry, fromBufferPromise, type ZipFile } from 'yauzl';
-import { L2TError } from '../../errors.js';
+import type { L2TError } from '../../errors.js';
 import { itemSize } from '../../native/tensor.js';
 import { quoted, shown } from '../../system/printable.js';
+import { invalidWeights } from './failures.js';
 import { unpickle } from './pickle.js';
 import type { StorageRef } from './pickle-values.js';
-import type { PthFile } from './pth-file.js';
-import { Storages } from './pth-storages.js';
+import { type PthFile, Storages } from './pth-storages.js';
 
 const inflate = promisify(inflateRaw);
 
@@ -51,17 +51,14 @@ export async function openZipPth(bytes: Uint8Array, file: string): Promise<PthFi
 
 /** A zip archive in memory. Sizes are checked before anything is inflated. */
 class Archive {
-  readonly #bytes: Uint8Array;
-  readonly #file: string;
-  readonly #zip: ZipFile;
-  readonly #entries: ReadonlyMap<string, Entry>;
   #mayInflate: number;
 
-  private constructor(bytes: Uint8Array, file: string, zip: ZipFile, entries: ReadonlyMap<string, Entry>) {
-    this.#bytes = bytes;
-    this.#file = file;
-    this.#zip = zip;
-    this.#entries = entries;
+  private constructor(
+    private readonly bytes: Uint8Array,
+    private readonly file: string,
+    private readonly zip: ZipFile,
+    private readonly entries: ReadonlyMap<string, Entry>,
+  ) {
     this.#mayInflate = inflateAllowance + inflatePerByte * bytes.length;
   }
 
@@ -82,12 +79,11 @@ class Archive {
 
   /** The only top-level folder, with its slash. The writer chooses its name. */
   root(): string {
-    const roots = [...this.#entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
+    const roots = [...this.entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
     const [pickle] = roots;
     if (pickle === undefined || roots.length > 1) {
-      throw new L2TError(
-        'INVALID_WEIGHTS',
-        `${this.#file} is a zip archive but not one of torch.save: it needs one entry NAME/data.pkl.`,
+      throw invalidWeights(
+        `${this.file} is a zip archive but not one of torch.save: it needs one entry NAME/data.pkl.`,
       );
     }
     return pickle.slice(0, -'data.pkl'.length);
@@ -95,12 +91,11 @@ class Archive {
 
   /** Files from before PyTorch 2.1 do not have this entry; in practice they are little-endian. */
   async requireLittleEndian(name: string): Promise<void> {
-    if (!this.#entries.has(name)) return;
+    if (!this.entries.has(name)) return;
     const order = Buffer.from(await this.read(name, (size) => size <= 16)).toString('latin1');
     if (order !== 'little') {
-      throw new L2TError(
-        'INVALID_WEIGHTS',
-        `${this.#file}: its byte order is ${quoted(order)}, and only little-endian files are read: save it again on such a machine.`,
+      throw invalidWeights(
+        `${this.file}: its byte order is ${quoted(order)}, and only little-endian files are read: save it again on such a machine.`,
       );
     }
   }
@@ -108,14 +103,14 @@ class Archive {
   /** An entry's content: a view if it is stored, as by PyTorch, else inflated. Throws unless its size `fits`. */
   async read(name: string, fits: (size: number) => boolean): Promise<Uint8Array> {
     try {
-      const entry = this.#entries.get(name);
+      const entry = this.entries.get(name);
       if (entry === undefined) throw new Error(`it has no entry ${quoted(name)}`);
       if (entry.isEncrypted()) throw new Error(`its entry ${quoted(name)} is encrypted`);
       if (!fits(entry.uncompressedSize)) {
         throw new Error(`its entry ${quoted(name)} has an unexpected size of ${entry.uncompressedSize} bytes`);
       }
-      const { fileDataStart } = await this.#zip.readLocalFileHeaderPromise(entry, { minimal: true });
-      const raw = this.#bytes.subarray(fileDataStart, fileDataStart + entry.compressedSize);
+      const { fileDataStart } = await this.zip.readLocalFileHeaderPromise(entry, { minimal: true });
+      const raw = this.bytes.subarray(fileDataStart, fileDataStart + entry.compressedSize);
       const data = entry.compressionMethod === 0 ? raw : await this.#inflate(raw, entry);
       if (data.length !== entry.uncompressedSize) throw new Error(`its entry ${quoted(name)} has a wrong size`);
       // 0 means that the checksum was not computed: torch.serialization.set_crc32_options(False).
@@ -124,7 +119,7 @@ class Archive {
       }
       return data;
     } catch (error) {
-      throw damaged(this.#file, error);
+      throw damaged(this.file, error);
     }
   }
 
@@ -143,7 +138,5 @@ class Archive {
  */
 function damaged(file: string, error: unknown): L2TError {
   const problem = shown(error instanceof Error ? error.message : String(error), 300);
-  return new L2TError('INVALID_WEIGHTS', `${file}: the zip archive is damaged: ${problem}. Fetch or save it again.`, {
-    cause: error,
-  });
+  return invalidWeights(`${file}: the zip archive is damaged: ${problem}. Fetch or save it again.`, error);
 }

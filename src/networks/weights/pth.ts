@@ -1,7 +1,7 @@
-import { L2TError } from '../../errors.js';
+import { invalidWeights } from './failures.js';
 import { PickleFunction, type PickleValue, StorageRef, StorageType, TensorRef } from './pickle-values.js';
-import type { PthFile } from './pth-file.js';
 import { isLegacyPth, openLegacyPth } from './pth-legacy.js';
+import type { PthFile } from './pth-storages.js';
 import { isZip, openZipPth } from './pth-zip.js';
 
 /** Do the bytes begin like a file of torch.save? */
@@ -28,7 +28,7 @@ export async function readPthValue(bytes: Uint8Array, file: string): Promise<Pic
   const parts = Array.isArray(value) ? value : [value];
   for (const part of parts) {
     if ([TensorRef, StorageRef, StorageType, PickleFunction].some((kind) => part instanceof kind)) {
-      throw new L2TError('INVALID_WEIGHTS', `${file} holds a tensor where plain numbers or texts are expected.`);
+      throw invalidWeights(`${file} holds a tensor where plain numbers or texts are expected.`);
     }
   }
   return value;

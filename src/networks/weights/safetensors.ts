@@ -3,10 +3,11 @@ import { type DType, itemSize, type TensorMap } from '../../native/tensor.js';
 import { readAll, readFileBytes, withFile, writeFileAtomic } from '../../system/files.js';
 import { quoted } from '../../system/printable.js';
 import { isIntact } from './content-hash.js';
+import { invalidWeights } from './failures.js';
 import { type Header, type HeaderEntry, parseHeader } from './safetensors-header.js';
 import { elementCount } from './strided.js';
 
-export interface Safetensors {
+interface Safetensors {
   /** In the order of the data in the file. Each tensor is a view into the file's bytes. */
   readonly tensors: TensorMap;
   readonly metadata: ReadonlyMap<string, string>;
@@ -59,20 +60,15 @@ export async function readMetadata(path: string): Promise<ReadonlyMap<string, st
 
 /** Like readSafetensors, for bytes in memory. `file` is their name in messages. */
 export function parseSafetensors(bytes: Uint8Array, file: string): Safetensors {
-  const content = parse(bytes, file);
-  if (isIntact(content.tensors, content.metadata)) return content;
-  throw new L2TError(
-    'INVALID_WEIGHTS',
-    `${file} is damaged: its content does not have the checksum in its metadata. Fetch or save it again. (A program that changes a checkpoint must remove the metadata entry sha256.)`,
-  );
-}
-
-function parse(bytes: Uint8Array, file: string): Safetensors {
-  return orInvalid(file, () => {
+  const content = orInvalid(file, () => {
     const { entries, metadata } = readHeader(bytes);
     const data = bytes.subarray(8 + headerLength(bytes));
     return { tensors: sliceTensors(entries, data), metadata };
   });
+  if (isIntact(content.tensors, content.metadata)) return content;
+  throw invalidWeights(
+    `${file} is damaged: its content does not have the checksum in its metadata. Fetch or save it again. (A program that changes a checkpoint must remove the metadata entry sha256.)`,
+  );
 }
 
 /** Makes an error of `body` say which file is invalid. */
@@ -80,12 +76,8 @@ function orInvalid<T>(file: string, body: () => T): T {
   try {
     return body();
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    throw new L2TError(
-      'INVALID_WEIGHTS',
-      `${file} is no valid safetensors file: ${problem}. Fetch or save the file again.`,
-      { cause: error },
-    );
+    const { message } = error as Error;
+    throw invalidWeights(`${file} is no valid safetensors file: ${message}. Fetch or save the file again.`, error);
   }
 }
 
