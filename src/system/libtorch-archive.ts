@@ -131,17 +131,14 @@ async function copyFolder(from: string, to: string, progress: Progress, load?: P
   // The LibTorch of a system or of a Python environment lies among many unrelated files, so it is not copied.
   if (seen.libDir !== join(root, 'lib')) throw unfit(from, `it is no unpacked archive; use it with LIBTORCH=${root}`);
   let files = 0;
+  const filter = (path: string): boolean => {
+    progress(`copying ${basename(path)}`, ++files, undefined);
+    return true;
+  };
   try {
-    for (const part of await readdir(root)) {
+    for (const part of (await readdir(root)).filter((name) => ['include', 'lib', 'share'].includes(name))) {
       // `dereference`: a link may lead out of the folder, so its target is copied.
-      const filter = (path: string): boolean => {
-        files += 1;
-        progress(`copying ${basename(path)}`, files, undefined);
-        return true;
-      };
-      if (['include', 'lib', 'share'].includes(part)) {
-        await cp(join(root, part), join(to, part), { recursive: true, dereference: true, filter });
-      }
+      await cp(join(root, part), join(to, part), { recursive: true, dereference: true, filter });
     }
   } catch (error) {
     throw fileError('read', root, error);
