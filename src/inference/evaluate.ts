@@ -9,7 +9,6 @@ import { L2TError } from '../errors.js';
 import type { Fact } from '../group/facts.js';
 import { type Group, inGroup } from '../group/group.js';
 import { aGroup, type GroupOptions } from '../group/options.js';
-import type { NamedTensor } from '../native/addon.js';
 import { type Checkpoint, readCheckpoint } from '../networks/checkpoint.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import {
@@ -101,10 +100,9 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
   const subject = attempted(() =>
     typeof checkpoint === 'string' ? requirePath(checkpoint, 'The checkpoint') : checkpoint,
   );
-  return inGroup(control.group, control.signal, async (group) => {
-    const { signal } = control;
-    const listeners = group.first ? control : {};
-    const context = { ...listeners, signal, group };
+  const { signal } = control;
+  return inGroup(control.group, signal, async (group) => {
+    const context = { ...(group.first && control), signal, group };
     const prepared = await group.agree(
       () => prepare(subject(), options(), context),
       ({ facts }) => facts,
@@ -158,28 +156,17 @@ async function prepare(
   const { classNames, indices } = classesOf(loaded, dataset);
   const top = topOf(options.top, classNames.length);
   const { batch = evaluationBatch(inference.size) } = options;
-  const shared = (): Fact[] => [
-    ...(['split', 'top', 'batch', 'size'] as const).map((key) => ({
-      what: `{${key}}`,
-      value: options[key],
-      code: 'INVALID_OPTION' as const,
-    })),
-    {
-      what: 'the checkpoint',
-      value: hashTensors(loaded.weights as NamedTensor[]),
-      code: 'INVALID_WEIGHTS',
-      hidden: true,
-    },
+  const subject = { inference, network: loaded.network.name, images, classNames, indices, top, batch };
+  if (group.size === 1) return { ...subject, facts: [] };
+  const facts: Fact[] = [
+    ...(['split', 'top', 'batch', 'size'] as const).map((key): Fact => {
+      return { what: `{${key}}`, value: options[key], code: 'INVALID_OPTION' };
+    }),
+    { what: 'the checkpoint', value: hashTensors(loaded.weights), code: 'INVALID_WEIGHTS', hidden: true },
     { what: 'the number of images', value: images.count, code: 'INVALID_DATA' },
+    { what: 'the data', value: await fingerprint(dataset, signal), code: 'INVALID_DATA', hidden: true },
   ];
-  const facts =
-    group.size === 1
-      ? []
-      : [
-          ...shared(),
-          { what: 'the data', value: await fingerprint(dataset, signal), code: 'INVALID_DATA', hidden: true } as const,
-        ];
-  return { inference, network: loaded.network.name, images, classNames, indices, top, batch, facts };
+  return { ...subject, facts };
 }
 
 /** What is found of each image of a share, in their order. */

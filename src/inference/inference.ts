@@ -29,7 +29,12 @@ export interface InferredBatch {
   readonly lambda: readonly Float32Array[];
 }
 
-export interface InferenceSettings {
+interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly maxPixels?: number | undefined;
+}
+
+interface InferenceSettings {
   readonly size?: number | undefined;
   readonly device?: string | undefined;
   readonly threads?: number | undefined;
@@ -64,16 +69,22 @@ export class Inference {
    */
   async *batches(
     source: ImageSource,
-    options: { batch?: number | undefined; signal?: AbortSignal | undefined; maxPixels?: number; features?: boolean },
+    options: ReadOptions & { batch?: number | undefined; features?: boolean },
   ): AsyncGenerator<InferredBatch, void> {
-    const { batch = evaluationBatch(this.size), signal, maxPixels, features = false } = options;
-    const read = (first: number) => this.#read(source, first, batch, signal, maxPixels);
+    const { batch = evaluationBatch(this.size), signal, features = false } = options;
+    const read = (first: number) => this.#read(source, first, batch, options);
     let images = await read(0);
     for (let first = 0; first < source.count; first += batch) {
       throwIfAborted('The inference', signal);
       const [{ logits, ...others }, next] = await Promise.all([this.#infer(images, features), read(first + batch)]);
       throwIfAborted('The inference', signal);
-      yield { first, outcomes: toOutcomes(images, logits, this.#classes), ...others };
+      let row = 0;
+      const outcomes = images.map((image) => {
+        if (!isReadable(image)) return image;
+        const start = this.#classes * row++;
+        return (logits as Float32Array).subarray(start, start + this.#classes);
+      });
+      yield { first, outcomes, ...others };
       images = next;
     }
   }
@@ -112,8 +123,7 @@ export class Inference {
     source: ImageSource,
     first: number,
     batch: number,
-    signal: AbortSignal | undefined,
-    maxPixels: number | undefined,
+    { signal, maxPixels }: ReadOptions,
   ): Promise<(Uint8Array | L2TError)[]> {
     const images: (Uint8Array | L2TError)[] = [];
     await forEachParallel(Math.min(batch, source.count - first), async (k) => {
@@ -145,20 +155,6 @@ export class Inference {
       "The network's outputs are NaN or infinite: its weights are damaged, or diverged in training. Use others.",
     );
   }
-}
-
-/** Each image's row of the logits, or the error why it could not be read. */
-function toOutcomes(
-  images: readonly (Uint8Array | L2TError)[],
-  logits: Float32Array | undefined,
-  classes: number,
-): (Float32Array | L2TError)[] {
-  let row = 0;
-  return images.map((image) => {
-    if (!isReadable(image)) return image;
-    const start = classes * row++;
-    return (logits as Float32Array).subarray(start, start + classes);
-  });
 }
 
 const isReadable = (image: Uint8Array | L2TError): image is Uint8Array => !(image instanceof L2TError);

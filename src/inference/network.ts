@@ -3,6 +3,7 @@ import { L2TError } from '../errors.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { type Checkpoint, loadCheckpoint, requireCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
+import { elementCount } from '../networks/weights/strided.js';
 import { aMessageListener, aSignal, attempted, takeOptions } from '../options/arguments.js';
 import type { Given } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
@@ -206,7 +207,7 @@ function orThrow<T>(outcome: T | L2TError): T {
 }
 
 function allocate(shape: FeatureMap['shape']): Float32Array {
-  const length = shape.reduce((product, side) => product * side, 1);
+  const length = elementCount(shape);
   try {
     return new Float32Array(length);
   } catch (cause) {

@@ -32,7 +32,13 @@ export function toOnnx(checkpoint: Checkpoint, normaliser: Normaliser): Uint8Arr
   const first = normaliser === 'inside' ? normalisation(checkpoint) : { nodes: [], tensors: [], output: imagesName };
   const rest = operationNodes(describeNetwork(network, size), first.output);
   const tensors = [...first.tensors, ...rest.tensors, ...checkpoint.weights.map(toFloat32)];
-  requireEncodable(tensors);
+  const bytes = tensors.reduce((sum, { data }) => sum + data.length, 0);
+  if (bytes > mostBytes) {
+    throw new L2TError(
+      'INVALID_OPTION',
+      `The network's weights take ${(bytes / 2 ** 30).toFixed(1)} GiB, and an ONNX file holds at most 2 GiB: use {to=safetensors}.`,
+    );
+  }
   return encodeModel({
     irVersion,
     producerName: 'l2t-native',
@@ -52,16 +58,6 @@ export function toOnnx(checkpoint: Checkpoint, normaliser: Normaliser): Uint8Arr
       output: [valueMessage(logitsName, ['batch', network.classes])],
     },
   });
-}
-
-function requireEncodable(tensors: readonly NamedTensor[]): void {
-  const bytes = tensors.reduce((sum, { data }) => sum + data.length, 0);
-  if (bytes <= mostBytes) return;
-  const size = `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  throw new L2TError(
-    'INVALID_OPTION',
-    `The network's weights take ${size}, and an ONNX file holds at most 2 GiB: use {to=safetensors}.`,
-  );
 }
 
 /** Nodes of a graph, and the constants that they read. */
