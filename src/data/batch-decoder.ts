@@ -15,7 +15,7 @@ export interface StreamedImages {
 
 /** Decodes the batches that a run requests, one after another, each on the threads of libuv's pool. */
 export class BatchDecoder {
-  #last: Promise<void> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
   #ended = false;
 
   constructor(
@@ -35,10 +35,7 @@ export class BatchDecoder {
    */
   decode(event: DecodeEvent): Promise<Uint8Array | undefined> {
     const batch = this.#last.then(() => this.#decode(event));
-    this.#last = batch.then(
-      () => {},
-      () => {},
-    );
+    this.#last = batch.catch(() => {});
     return batch;
   }
 

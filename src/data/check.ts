@@ -11,16 +11,14 @@ import { countPerClass } from './dataset.js';
 import type { ImageList } from './image-list.js';
 import { loadData } from './load.js';
 import { forEachImage } from './reading.js';
+import type { ListingOptions } from './walk.js';
 
 /** Options of `checkData`: `data`, `layout` and `classes` of docs/options.md, and what only the API has. */
-export type DataCheckOptions = Written<typeof dataCheckSchema> & {
-  /** Aborts the check: it throws L2TError ABORTED. */
-  readonly signal?: AbortSignal | undefined;
-  /** Called with the number of folder entries looked at so far, but only if listing takes longer than half a second. */
-  readonly onListed?: ((entries: number) => void) | undefined;
-  /** Called with the number of images decoded so far. */
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
-};
+export type DataCheckOptions = Written<typeof dataCheckSchema> &
+  ListingOptions & {
+    /** Called with the number of images decoded so far. */
+    readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  };
 
 /** An image that cannot be decoded. */
 export interface DamagedImage {

@@ -22,7 +22,7 @@ export interface DivideOptions extends DataOptions {
  */
 export function divide(dataset: Dataset, options: DivideOptions): { lists: ImageLists; division: Division } {
   const { layout, train, validation, test, classNames, division, testDrawn } = dataset;
-  const { data } = options;
+  const { data, perClass, validation: share, seed } = options;
   // Each class needs an image to train on, besides the one taken for the test.
   const few = testDrawn && train ? countPerClass(train.labels, classNames.length).indexOf(0) : -1;
   if (few !== -1) {
@@ -37,7 +37,15 @@ export function divide(dataset: Dataset, options: DivideOptions): { lists: Image
     throw invalidData(`${data} has one class, '${shown(classNames[0] as string)}': there is nothing to tell apart.`);
   }
   checkEveryClass(train, classNames, data);
-  const lists = division ? { train, validation, test } : split(dataset, train, options);
+  const lists = { train, validation, test };
+  if (division === undefined) {
+    const split = { perClass, validation: share ?? 0, seed, folder: data, testDrawn };
+    const drawn = splitTrain(train.labels, classNames, split);
+    lists.train = subset(train, drawn.train);
+    const held = drawn.validation.length > 0 ? subset(train, drawn.validation) : undefined;
+    // The option `validation` replaces the data set's own validation images.
+    if (share !== undefined) lists.validation = held;
+  }
   if (lists.train.count < 2) {
     throw invalidData(`${data} has one training image: batch norm needs at least two.`);
   }
@@ -57,18 +65,6 @@ function howToGive(layout: Layout, split: 'train' | 'test'): string {
   if (layout === 'list') return `write ${split} in the column split of their lines`;
   if (layout === 'parquet') return `put them into a file ${split}.parquet, and give the folder`;
   return `put them into a folder ${split}/`;
-}
-
-/** If the option `validation` is given, it replaces the data set's own validation images. */
-function split(
-  { validation: own, test, classNames, testDrawn }: Dataset,
-  train: ImageList,
-  { data, perClass, validation, seed }: DivideOptions,
-): ImageLists {
-  const heldOut = validation ?? 0;
-  const drawn = splitTrain(train.labels, classNames, { perClass, validation: heldOut, seed, folder: data, testDrawn });
-  const held = drawn.validation.length > 0 ? subset(train, drawn.validation) : undefined;
-  return { train: subset(train, drawn.train), validation: validation === undefined ? own : held, test };
 }
 
 const positions = (list: ImageList | undefined): Int32Array =>

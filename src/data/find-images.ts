@@ -63,11 +63,7 @@ async function* matching(pattern: string, signal: AbortSignal | undefined): Asyn
     ...(signal && { signal }),
   };
   const { glob } = await patterns();
-  const names = await glob(pattern, given).catch((error: unknown) => {
-    throwIfAborted(`Looking for ${pattern}`, signal);
-    throw error;
-  });
-  throwIfAborted(`Looking for ${pattern}`, signal);
+  const names = await glob(pattern, given).finally(() => throwIfAborted(`Looking for ${pattern}`, signal));
   for (const path of names.sort()) yield { path };
 }
 

@@ -33,7 +33,7 @@ export class ImageCache {
     return {
       ...list,
       read: async (index, reduction) => {
-        const file = join(this.folder, await entryName(list, index, short));
+        const file = await this.#file(list, index, short);
         const entry = await readFileBytes(file).catch(() => undefined);
         let image = entry && parseEntry(Buffer.from(entry.buffer));
         if (image === undefined) {
@@ -48,10 +48,23 @@ export class ImageCache {
 
   /** Writes the entry of an image if there is none. Throws the errors of `ImageList.read`. */
   async fill(list: ImageList, short: number, index: number): Promise<void> {
-    const file = join(this.folder, await entryName(list, index, short));
+    const file = await this.#file(list, index, short);
     const there = await stat(file).catch(() => undefined);
     if (there || !this.writable) return;
     await this.#write(file, await shrunk(await list.read(index), short, this.resize));
+  }
+
+  /**
+   * An entry's path: the hash of the image's name, its identity, the file's modification time (0 for an image in an
+   * array), and `short`. Entries are spread over 256 folders.
+   */
+  async #file(list: ImageList, index: number, short: number): Promise<string> {
+    const path = list.file(index);
+    const changed = path === undefined ? 0 : (await reaching(path, () => stat(path))).mtimeMs;
+    const key = JSON.stringify(['l2t-native 2', absolute(list.name(index)), changed, short]);
+    const hash = createHash('sha256').update(key);
+    const digest = hash.update(await list.identity(index)).digest('hex');
+    return join(this.folder, digest.slice(0, 2), digest);
   }
 
   async #write(file: string, image: DecodedImage): Promise<void> {
@@ -67,19 +80,6 @@ export class ImageCache {
       this.writable = false;
     });
   }
-}
-
-/**
- * An entry's path: the hash of the image's name, its identity, the file's modification time (0 for an image in an
- * array), and `short`. Entries are spread over 256 folders.
- */
-async function entryName(list: ImageList, index: number, short: number): Promise<string> {
-  const name = list.name(index);
-  const path = list.file(index);
-  const changed = path === undefined ? 0 : (await reaching(path, () => stat(path))).mtimeMs;
-  const key = createHash('sha256').update(JSON.stringify(['l2t-native 2', absolute(name), changed, short]));
-  const digest = key.update(await list.identity(index)).digest('hex');
-  return join(digest.slice(0, 2), digest);
 }
 
 function parseEntry(entry: Buffer): DecodedImage | undefined {

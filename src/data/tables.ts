@@ -37,15 +37,8 @@ export async function* readTable(file: string): AsyncGenerator<Row, void> {
 }
 
 function notUtf8(file: string, bytes: Buffer): L2TError {
-  let [line, from] = [1, 0];
-  for (
-    let end = bytes.indexOf('\n');
-    end !== -1 && isUtf8(bytes.subarray(from, end));
-    end = bytes.indexOf('\n', from)
-  ) {
-    line++;
-    from = end + 1;
-  }
+  const lines = bytes.toString('latin1').split('\n');
+  const line = 1 + lines.findIndex((text) => !isUtf8(Buffer.from(text, 'latin1')));
   return invalidData(`${file}, line ${line}: this is not UTF-8. Save the file as UTF-8.`);
 }
 

@@ -1,7 +1,6 @@
 import type { Dataset } from '../data/dataset.js';
 import { fingerprint } from '../data/fingerprint.js';
 import { evaluationBatch } from '../data/fit.js';
-import type { ImageList } from '../data/image-list.js';
 import { invalidData } from '../data/invalid-data.js';
 import { loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
@@ -111,28 +110,18 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
   });
 }
 
-type Listeners = Pick<EvaluateOptions, 'onListed' | 'onProgress' | 'onWarning' | 'onNote'>;
-type Context = Listeners & Pick<EvaluateOptions, 'signal'> & { readonly group: Group };
+type Context = Pick<EvaluateOptions, 'signal' | 'onListed' | 'onProgress' | 'onWarning' | 'onNote'> & {
+  readonly group: Group;
+};
 
-/** What is evaluated, and how. */
-interface Subject {
-  readonly inference: Inference;
-  readonly network: string;
-  readonly images: ImageList;
-  readonly classNames: readonly string[];
-  /** The class of each of the data set's labels. */
-  readonly indices: readonly number[];
-  /** K of the top-K accuracy. */
-  readonly top: number | undefined;
-  readonly batch: number;
-  readonly facts: readonly Fact[];
-}
+/** What is evaluated, and how; `facts`: what all ranks must have in common. */
+type Subject = Awaited<ReturnType<typeof prepare>>;
 
 async function prepare(
   checkpoint: string | Checkpoint,
   options: Given<typeof evaluateSchema>,
   { signal, onListed, onWarning, onNote, group }: Context,
-): Promise<Subject> {
+) {
   const data = required(evaluateSchema, options, 'data');
   const { network, width, size, strict, classes, split, device = 'auto', threads = group.threads } = options;
   const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, onWarning });
@@ -169,19 +158,9 @@ async function prepare(
   return { ...subject, facts };
 }
 
-/** What is found of each image of a share, in their order. */
-interface Findings {
-  /** The predicted classes. */
-  readonly predicted: number[];
-  /** Cross-entropies, nats. */
-  readonly nats: number[];
-  /** Images whose class is among the `top` likeliest. */
-  near: number;
-}
-
-async function measure(subject: Subject, { signal, onProgress, group }: Context): Promise<EvaluationResult> {
+async function measure(subject: Subject, context: Context): Promise<EvaluationResult> {
   const { images, classNames, indices, top, network } = subject;
-  const found = await group.all(() => findings(subject, shareOf(subject, group), signal, onProgress));
+  const found = await context.group.all(() => findings(subject, context));
   const predicted = found.flatMap((share) => share.predicted);
   // Added up in the order of the images, so that the sum does not depend on the number of ranks.
   const loss = found.flatMap((share) => share.nats).reduce((sum, nats) => sum + nats, 0) / images.count;
@@ -202,13 +181,14 @@ function shareOf({ images: { count }, batch }: Subject, { rank, size }: Group): 
   return { from: begin(rank), to: begin(rank + 1) };
 }
 
-async function findings(
-  { inference, images, indices, top, batch }: Subject,
-  { from, to }: { from: number; to: number },
-  signal: AbortSignal | undefined,
-  onProgress: Listeners['onProgress'],
-): Promise<Findings> {
-  const found: Findings = { predicted: [], nats: [], near: 0 };
+/**
+ * Of each image of this rank's share, in order: the predicted class, and the cross-entropy, nats; and of how many of them
+ * the class is among the `top` likeliest (`near`).
+ */
+async function findings(subject: Subject, { signal, onProgress, group }: Context) {
+  const { inference, images, indices, top, batch } = subject;
+  const { from, to } = shareOf(subject, group);
+  const found = { predicted: [] as number[], nats: [] as number[], near: 0 };
   const share = {
     count: to - from,
     name: (index: number) => images.name(from + index),

@@ -55,22 +55,16 @@ function taken(image: unknown): ImageInput | undefined {
 const isWhole = ({ pixels, height, width }: DecodedImage): boolean =>
   types.isUint8Array(pixels) && pixels.length === height * width * 3;
 
-async function read(image: ImageInput, name: string, limit: number | undefined): Promise<DecodedImage> {
-  if (typeof image !== 'string') return readBytes(image, name, limit);
-  return decodeImage(image, undefined, limit).catch(async (error: unknown) => {
-    throw (await wrongPath(image)) ?? error;
-  });
-}
-
 /**
- * Copies the image, because native code reads it on another thread: the process would end if the caller transferred the
- * buffer meanwhile.
+ * Copies what is in memory, because native code reads it on another thread: the process would end if the caller
+ * transferred the buffer meanwhile.
  */
-async function readBytes(
-  image: Uint8Array | DecodedImage,
-  name: string,
-  limit: number | undefined,
-): Promise<DecodedImage> {
+async function read(image: ImageInput, name: string, limit: number | undefined): Promise<DecodedImage> {
+  if (typeof image === 'string') {
+    return decodeImage(image, undefined, limit).catch(async (error: unknown) => {
+      throw (await wrongPath(image)) ?? error;
+    });
+  }
   if (types.isUint8Array(image)) return decodeBytes(copyOf(image, name), name, undefined, limit);
   const copy = { ...image, pixels: copyOf(image.pixels, name) };
   if (isWhole(copy)) return copy;

@@ -69,15 +69,17 @@ export interface CheckpointOptions {
 
 const loadingSchema = networkSchema.pick({ network: true, width: true, size: true, strict: true });
 
-/** The API's test for `names`. */
-const optionNamesControl = anObject<OptionNames>('an object with the strings network, width and strict', {
-  network: 'string',
-  width: 'string',
-  strict: 'string',
-});
-
 /** The options as messages name them (options/spelling.ts). */
 export const checkpointNames: OptionNames = { network: '{network}', width: '{width}', strict: '{strict}' };
+
+const loadingControls = {
+  names: anObject<OptionNames>('an object with the strings network, width and strict', {
+    network: 'string',
+    width: 'string',
+    strict: 'string',
+  }),
+  onWarning: aMessageListener,
+};
 
 /**
  * Reads a checkpoint. A safetensors file of this package describes its network completely. For other safetensors files
@@ -86,10 +88,7 @@ export const checkpointNames: OptionNames = { network: '{network}', width: '{wid
  *   options contradict the file.
  */
 export async function loadCheckpoint(path: string, given: CheckpointOptions = {}): Promise<Checkpoint> {
-  const { options, control } = takeOptions(loadingSchema, given, {
-    names: optionNamesControl,
-    onWarning: aMessageListener,
-  });
+  const { options, control } = takeOptions(loadingSchema, given, loadingControls);
   const file = requirePath(path, 'The checkpoint');
   return toCheckpoint(await loadWeights(file), file, { ...options, ...control });
 }
@@ -252,9 +251,9 @@ export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Prom
 }
 
 /** The bytes of a checkpoint's file, in parts. */
-export function checkpointChunks(checkpoint: Checkpoint): Uint8Array[] {
-  const tensors = toTensorMap(checkpoint.weights);
-  return safetensorsChunks(tensors, withHash(tensors, metadataOf(checkpoint)));
+export function checkpointChunks({ network, size, classNames, normalisation, weights }: Checkpoint): Uint8Array[] {
+  const tensors = toTensorMap(weights);
+  return safetensorsChunks(tensors, withHash(tensors, metadataOf(network, size, classNames, normalisation)));
 }
 
 /** As the metadata of a file, so that what is written can be read again. */

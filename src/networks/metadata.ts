@@ -70,17 +70,12 @@ export function damaged(file: string, entry: string): L2TError {
 }
 
 /** The metadata for a checkpoint. It holds no time, path or host, so equal runs give equal bytes. */
-export function metadataOf({
-  network,
-  size,
-  classNames,
-  normalisation,
-}: {
-  readonly network: NetworkSpec;
-  readonly size: number;
-  readonly classNames: readonly string[] | undefined;
-  readonly normalisation: Normalisation;
-}): Map<string, string> {
+export function metadataOf(
+  network: NetworkSpec,
+  size: number,
+  classNames: readonly string[] | undefined,
+  normalisation: Normalisation,
+): Map<string, string> {
   const { features } = describeNetwork(network, size);
   return new Map([
     ['format', formatName],

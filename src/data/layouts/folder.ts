@@ -12,8 +12,7 @@ import { mostStrange, type Walk } from '../walk.js';
 
 interface ClassFolder {
   readonly name: string;
-  readonly folder: string;
-  /** Paths below `folder`, sorted. */
+  /** Paths below the data set's folder, sorted. */
   readonly images: readonly string[];
 }
 
@@ -26,7 +25,7 @@ class Search {
   #looked = 0;
 
   constructor(
-    private readonly folder: string,
+    readonly folder: string,
     readonly walk: Walk,
   ) {}
 
@@ -116,14 +115,14 @@ async function listClasses(folder: string, search: Search): Promise<ClassFolder[
   const { files, folders } = await listFollowing(folder, search);
   for (const name of files) search.passOver(join(folder, name));
   const classes: ClassFolder[] = [];
-  let empty: ClassFolder | undefined;
+  let empty: string | undefined;
   for (const name of folders) {
-    const path = join(folder, name);
-    classes.push({ name, folder: path, images: (await listImages(path, '', search)).sort() });
+    const images = await listImages(relative(search.folder, join(folder, name)), search);
+    classes.push({ name, images: images.sort() });
+    if (images.length === 0) empty ??= name;
     // Checked after every class, so that the rest is not listed in vain.
-    if (classes.at(-1)?.images.length === 0) empty ??= classes.at(-1);
-    if (empty && search.foundImage) {
-      throw invalidData(`${empty.folder}: class '${shown(empty.name)}' has no images. Add some or remove it.`);
+    if (empty !== undefined && search.foundImage) {
+      throw invalidData(`${join(folder, empty)}: class '${shown(empty)}' has no images. Add some or remove it.`);
     }
   }
   if (classes.every(({ images }) => images.length === 0)) {
@@ -135,23 +134,21 @@ async function listClasses(folder: string, search: Search): Promise<ClassFolder[
   return classes;
 }
 
-/**
- * Image files anywhere below a class folder, relative to it. Does not follow links to folders: they may form a cycle.
- */
-async function listImages(folder: string, below: string, search: Search): Promise<string[]> {
+/** Image files anywhere in a folder `below` that of the search. Does not follow links to folders: they may form a cycle. */
+async function listImages(below: string, search: Search): Promise<string[]> {
   let images: string[] = [];
   const folders: string[] = [];
-  for await (const { name, kind } of kindsOf(join(folder, below), search.walk)) {
-    const path = join(folder, below, name);
-    if (kind === 'folder') folders.push(name);
-    else if (kind === 'file' && (await isImageFile(path))) {
-      images.push(join(below, name));
+  for await (const { name, kind } of kindsOf(join(search.folder, below), search.walk)) {
+    const path = join(below, name);
+    if (kind === 'folder') folders.push(path);
+    else if (kind === 'file' && (await isImageFile(join(search.folder, path)))) {
+      images.push(path);
       search.foundImage = true;
-    } else search.passOver(path);
+    } else search.passOver(join(search.folder, path));
   }
-  for (const name of folders) {
+  for (const path of folders) {
     search.look();
-    images = images.concat(await listImages(folder, join(below, name), search));
+    images = images.concat(await listImages(path, search));
   }
   return images;
 }
@@ -209,7 +206,10 @@ function checkSameClasses(
 
 function toList(root: string, classes: readonly ClassFolder[] | undefined): ImageList | undefined {
   if (classes === undefined) return undefined;
-  const files = classes.flatMap(({ folder, images }) => images.map((image) => relative(root, join(folder, image))));
   const labels = classes.flatMap(({ images }, label) => images.map(() => label));
-  return imageFiles(root, files, labels);
+  return imageFiles(
+    root,
+    classes.flatMap(({ images }) => images),
+    labels,
+  );
 }

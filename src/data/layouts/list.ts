@@ -13,8 +13,8 @@ import type { Walk } from '../walk.js';
 
 const isList = /\.(csv|jsonl)$/i;
 
-/** The columns of a list. The first name of each is the usual one; file_name is Hugging Face's. */
-const columnNames = { image: ['file', 'file_name'], label: ['label'], split: ['split'] };
+/** The columns of images and of labels where none is named; file_name is Hugging Face's. */
+const usual = { imageColumn: ['file', 'file_name'], labelColumn: ['label'] };
 
 /** An image of a list. */
 interface Listed extends ListedImage {
@@ -48,7 +48,7 @@ export const list: LayoutReader = {
       if (error instanceof L2TError) return [];
       throw error;
     });
-    return pick(has, asked, 'image') && pick(has, asked, 'label') ? file : undefined;
+    return pick(has, asked, 'imageColumn') && pick(has, asked, 'labelColumn') ? file : undefined;
   },
   async open(file, walk, columns) {
     const images = await readList(file, columns, walk);
@@ -66,28 +66,28 @@ export const list: LayoutReader = {
   },
 };
 
-/** The name of the column of `kind`: the given one, or the first usual one that the table has. */
-function pick(has: readonly string[], given: ColumnNames, kind: keyof typeof columnNames): string | undefined {
-  const asked = { image: given.imageColumn, label: given.labelColumn, split: undefined }[kind];
-  return (asked === undefined ? columnNames[kind] : [asked]).find((name) => has.includes(name));
+/** The column that the person names, or else the first usual one; undefined if the table does not have it. */
+function pick(has: readonly string[], given: ColumnNames, option: keyof ColumnNames): string | undefined {
+  const asked = given[option];
+  return (asked === undefined ? usual[option] : [asked]).find((name) => has.includes(name));
 }
 
 async function readList(file: string, columns: ColumnNames, walk: Walk): Promise<Listed[]> {
   const has = await readHeader(file);
-  const split = pick(has, columns, 'split');
-  const image = requireColumn(file, has, columns, 'image');
-  const label = requireColumn(file, has, columns, 'label');
+  const hasSplits = has.includes('split');
+  const image = requireColumn(file, has, columns, 'imageColumn');
+  const label = requireColumn(file, has, columns, 'labelColumn');
   const images: Listed[] = [];
   for await (const row of readTable(file)) {
     walk.check();
     // JSON-lines may differ in their names; images of a test must not train because the first line has no split.
-    if (split === undefined && row.cells.has('split')) {
+    if (!hasSplits && row.cells.has('split')) {
       throw invalidData(`${file}, line ${row.line} has a split, but the first line has none: give each line one.`);
     }
     images.push({
       file: relative(dirname(file), resolve(dirname(file), cell(file, row, image))),
       className: labelOf(file, row, label),
-      split: split === undefined ? undefined : splitOf(file, row, cell(file, row, split)),
+      split: hasSplits ? splitOf(file, row, cell(file, row, 'split')) : undefined,
       line: row.line,
     });
   }
@@ -95,10 +95,9 @@ async function readList(file: string, columns: ColumnNames, walk: Walk): Promise
   return images;
 }
 
-function requireColumn(file: string, has: readonly string[], given: ColumnNames, kind: 'image' | 'label'): string {
-  const found = pick(has, given, kind);
+function requireColumn(file: string, has: readonly string[], given: ColumnNames, option: keyof ColumnNames): string {
+  const found = pick(has, given, option);
   if (found !== undefined) return found;
-  const option = kind === 'image' ? 'imageColumn' : 'labelColumn';
   const named = given[option];
   if (named !== undefined) {
     throw new L2TError(
@@ -109,7 +108,7 @@ function requireColumn(file: string, has: readonly string[], given: ColumnNames,
   // In JSON-lines the first line has the names.
   const where = isJsonLines(file) ? `${file}, line 1` : file;
   throw invalidData(
-    `${where} has no column ${columnNames[kind].join(' or ')}: it has ${nameSome(has)}. Name the column with {${option}}.`,
+    `${where} has no column ${usual[option].join(' or ')}: it has ${nameSome(has)}. Name the column with {${option}}.`,
   );
 }
 

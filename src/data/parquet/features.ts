@@ -15,22 +15,16 @@ const note = z.looseObject({ info: info.nullish() });
 /** Columns by name. Empty if nothing describes them. */
 export type Features = ReadonlyMap<string, z.output<typeof feature>>;
 
-/** Columns, and the file that describes them. */
-interface Described {
-  readonly features: Features;
-  readonly from: string;
-}
-
 const infoFile = 'dataset_info.json';
 const maxInfoBytes = 2 ** 26;
 
 /**
  * What the writer said of the columns: under the key `huggingface` of the file's own footer; or else in
- * dataset_info.json beside the file or above it, up to `root`.
+ * dataset_info.json beside the file or above it, up to `root`. `from`: the file that describes the columns.
  *
  * Throws INVALID_DATA if that is no JSON, or is of another form; FILE_ACCESS.
  */
-export async function readFeatures(file: ParquetFile, root: string): Promise<Described> {
+export async function readFeatures(file: ParquetFile, root: string): Promise<{ features: Features; from: string }> {
   const own = file.note('huggingface');
   if (own !== undefined) {
     const what = `${file.path}: its entry 'huggingface'`;

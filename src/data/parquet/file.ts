@@ -139,12 +139,12 @@ async function readColumn(
   for (const chunk of chunks) {
     checkReadable(path, group, chunk);
     const bytes = await readRange(path, startOf(chunk), Number(chunk.total_compressed_size));
-    const optional = intact(place, () => countOptional(schema, chunk.path_in_schema));
-    if (Number(chunk.num_values) !== rows) {
-      throw damaged(place, new Error(`it announces ${chunk.num_values} values in ${rows} rows`));
-    }
-    const facts = { codec: chunk.codec, rows, optional, mostBytes: maxChunkBytes - size };
-    const found = intact(place, () => readPages(bytes, facts));
+    const found = intact(place, () => {
+      const optional = countOptional(schema, chunk.path_in_schema);
+      const { codec, num_values: values } = chunk;
+      if (Number(values) !== rows) throw new Error(`it announces ${values} values in ${rows} rows`);
+      return readPages(bytes, { codec, rows, optional, mostBytes: maxChunkBytes - size });
+    });
     const buffer = found.end === bytes.length ? bytes.buffer : bytes.buffer.slice(0, found.end);
     size += found.bytes;
     read.set(startOf(chunk), buffer);
@@ -156,10 +156,7 @@ async function readColumn(
     utf8: false,
     compressors: Object.fromEntries(Object.keys(codecs).map((codec) => [codec, decompress])),
   };
-  const ranges = chunks.map((columnMetadata) => ({
-    columnMetadata,
-    range: { startByte: startOf(columnMetadata), endByte: 0 },
-  }));
+  const ranges = chunks.map((chunk) => ({ columnMetadata: chunk, range: { startByte: startOf(chunk), endByte: 0 } }));
   const span = { groupStart: 0, groupRows: rows, selectStart: 0, selectEnd: rows };
   const plan = { metadata, rowStart: 0, fetches: [], groups: [] };
   let values: ArrayLike<unknown> | undefined;

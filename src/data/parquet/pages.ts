@@ -133,20 +133,15 @@ function levelBytes({ data_page_header_v2: page }: PageHeader, length: number): 
   return definition;
 }
 
-/** What is known of a column chunk before a page. `rows`: how many values there may still be. */
-interface Before extends Pick<ChunkFacts, 'rows' | 'optional'> {
-  readonly hasDictionary: boolean;
-}
-
 const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView =>
   new DataView(buffer, byteOffset, byteLength);
 
-/** The number of values of a data page; 0 for a dictionary. */
+/** The number of values of a data page; 0 for a dictionary. `rows`: how many values there may still be. */
 function checkPage(
   header: PageHeader,
   levels: Uint8Array,
   page: Uint8Array,
-  { rows, optional, hasDictionary }: Before,
+  { rows, optional, hasDictionary }: Pick<ChunkFacts, 'rows' | 'optional'> & { readonly hasDictionary: boolean },
 ): number {
   const { dictionary_page_header: dictionary, data_page_header: first, data_page_header_v2: second } = header;
   if (header.type === 'DICTIONARY_PAGE' && dictionary) {

@@ -4,21 +4,13 @@ import { invalidData } from '../invalid-data.js';
 import { nameSome } from '../layout-reader.js';
 import { splitCalled } from '../split-names.js';
 
-/** Files by their splits. */
-interface SortedFiles {
-  readonly splits: ReadonlyMap<SplitName, readonly string[]>;
-  /** True if no name tells a split: then all files are of `train`. */
-  readonly flat: boolean;
-  readonly warnings: string[];
-}
-
 /**
  * Sorts files by the split that their names tell, or else the name of their folder. If no name tells one, all are of
- * `train`; else those that tell none are passed over.
+ * `train` (`flat`); else those that tell none are passed over, with a warning.
  *
  * Throws INVALID_DATA if a split's files are in several folders.
  */
-export function sortBySplit(root: string, paths: readonly string[]): SortedFiles {
+export function sortBySplit(root: string, paths: readonly string[]) {
   const splits = new Map<SplitName, string[]>();
   const without: string[] = [];
   for (const path of paths) {
@@ -35,9 +27,12 @@ export function sortBySplit(root: string, paths: readonly string[]): SortedFiles
       `${root} has files of the split ${split} in several folders: ${nameSome(folders)}. Name one folder, or move the others away.`,
     );
   }
-  if (flat || without.length === 0) return { splits, flat, warnings: [] };
-  const some = nameSome(without.map((path) => relative(root, path)));
-  return { splits, flat, warnings: [`${root}: passed over files whose names tell no split: ${some}.`] };
+  const warnings: string[] = [];
+  if (!flat && without.length > 0) {
+    const some = nameSome(without.map((path) => relative(root, path)));
+    warnings.push(`${root}: passed over files whose names tell no split: ${some}.`);
+  }
+  return { splits, flat, warnings };
 }
 
 /** By a word of the file's name, the first of which counts most, or by its folder. */

@@ -1,8 +1,8 @@
 import type { NamedTensor } from '../../native/addon.js';
-import { type DType, itemSize, type Tensor, type TensorMap } from '../../native/tensor.js';
+import { itemSize, type Tensor, type TensorMap } from '../../native/tensor.js';
 import { quoted, someOf } from '../../system/printable.js';
 import { invalidWeights, weightsMismatch } from './failures.js';
-import { isFiniteInFloat32 } from './float32.js';
+import { isFiniteInFloat32, isFloat } from './float32.js';
 import { elementCount } from './strided.js';
 
 /** The options that describe a weights file, as messages name them. */
@@ -22,18 +22,10 @@ interface MatchOptions {
   readonly strict: boolean;
 }
 
-interface MatchedWeights {
-  /** One for each expected entry, in that order, of any float type. */
-  readonly weights: NamedTensor[];
-  /** Entries that the network does not have, for a warning. */
-  readonly extra: string[];
-}
-
-const floats: ReadonlySet<DType> = new Set<DType>(['float16', 'bfloat16', 'float32', 'float64']);
-
 /**
- * Selects a network's parameters and buffers (`expected`) from a file's `tensors`. `num_batches_tracked` is unused
- * here, so it is neither expected nor extra.
+ * Selects a network's parameters and buffers (`expected`) from a file's `tensors`. `weights` has one tensor for each, in
+ * that order, of any float type; `extra` has the names that the network does not have, for a warning.
+ * `num_batches_tracked` is unused here, so it is neither expected nor extra.
  * @throws L2TError WEIGHTS_MISMATCH, naming what is missing, misshapen or (strict) extra; INVALID_WEIGHTS for a NaN or
  * an infinity.
  */
@@ -41,7 +33,7 @@ export function matchWeights(
   tensors: TensorMap,
   expected: readonly { readonly name: string; readonly shape: readonly number[] }[],
   { file, network, names: options, strict }: MatchOptions,
-): MatchedWeights {
+) {
   const names = new Set(expected.map(({ name }) => name));
   const missing = [...names].filter((name) => !tensors.has(name));
   const extra = [...tensors.keys()].filter((name) => !names.has(name) && !isBatchCount(name));
@@ -51,7 +43,7 @@ export function matchWeights(
       `${file} lacks ${list(missing)} of a ${network}${others}: correct ${options.network} or give another file.`,
     );
   }
-  const weights = expected.map(({ name, shape }) => {
+  const weights = expected.map(({ name, shape }): NamedTensor => {
     const tensor = tensors.get(name) as Tensor;
     requireFitting(tensor, name, shape, { file, network, names: options });
     return { name, ...tensor };
@@ -79,7 +71,7 @@ function requireFitting(
       `${file}: ${quoted(name)} has shape ${has} where a ${network} needs ${needs}: check ${names.network} and ${names.width}.`,
     );
   }
-  if (!floats.has(tensor.dtype)) {
+  if (!isFloat(tensor.dtype)) {
     throw weightsMismatch(
       `${file}: ${quoted(name)} has dtype ${tensor.dtype}, which is no float type: save it as float32.`,
     );
