@@ -1,8 +1,7 @@
-import { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
+import { invalidData, invalidOption } from '../system/failures.js';
 import { shown } from '../system/printable.js';
 import { type ImageList, subset } from './image-list.js';
-import { invalidData } from './invalid-data.js';
 
 /** A data set on disk, in the common form of all layouts. A split is undefined if the folder does not have it. */
 export interface Dataset {
@@ -91,13 +90,10 @@ export function selectClasses(dataset: Dataset, classIndices: readonly number[])
     const name = dataset.classNames[index];
     if (name === undefined) {
       const last = dataset.classNames.length - 1;
-      throw new L2TError(
-        'INVALID_OPTION',
-        `{classes}: there is no class ${index}: they are counted from 0 to ${last}.`,
-      );
+      throw invalidOption(`{classes}: there is no class ${index}: they are counted from 0 to ${last}.`);
     }
     if (relabel.get(index) === position) return name;
-    throw new L2TError('INVALID_OPTION', `{classes}: '${shown(name)}' is given twice: leave one out.`);
+    throw invalidOption(`{classes}: '${shown(name)}' is given twice: leave one out.`);
   });
   const select = (list: ImageList | undefined): ImageList | undefined => {
     if (list === undefined) return undefined;

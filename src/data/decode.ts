@@ -1,6 +1,6 @@
 import sharp from 'sharp';
+import { invalidData } from '../system/failures.js';
 import { limitError } from '../system/limits.js';
-import { invalidData } from './invalid-data.js';
 import { readWhole } from './reading.js';
 
 /** An image as raw pixels. */

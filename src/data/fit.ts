@@ -1,5 +1,5 @@
+import { invalidData } from '../system/failures.js';
 import { type DecodedImage, maxPixels } from './decode.js';
-import { invalidData } from './invalid-data.js';
 import type { Box } from './random-resized-crop.js';
 import type { Resize } from './reading.js';
 

@@ -1,12 +1,11 @@
 import { constants } from 'node:buffer';
-import { L2TError } from '../errors.js';
 import { addon, type NativeImages } from '../native/addon.js';
 import { type SplitName, splitNames } from '../options/datasets.js';
+import { invalidData, invalidOption } from '../system/failures.js';
 import { fitWhole, type StreamedImages } from './batch-decoder.js';
 import { fitImage, largeSize, shortSide } from './fit.js';
 import { ImageCache } from './image-cache.js';
 import type { ImageList } from './image-list.js';
-import { invalidData } from './invalid-data.js';
 import { maxHeldBytes } from './parquet/row-groups.js';
 import { type DecodeOptions, forEachImage, forEachParallel } from './reading.js';
 
@@ -51,8 +50,7 @@ export async function makeImageSets(lists: ImageLists, all: ImageList, options: 
   });
   const small = present.filter((set) => set.size < largeSize);
   if (cache !== undefined && small.length === present.length) {
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `{cache} is for images of at least ${largeSize} pixels: these are decoded once and kept in memory.`,
     );
   }
@@ -97,8 +95,7 @@ async function prepareAnyOrder(
   }
   if (await list.hold([...Array(list.count).keys()], options.signal)) return;
   const gigabytes = ((list.count * short * short * 4) / 2 ** 30).toFixed(1);
-  throw new L2TError(
-    'INVALID_OPTION',
+  throw invalidOption(
     `${options.folder}: the ${list.count} training images take more than the ${maxHeldBytes / 2 ** 30} GiB that are kept in memory. Give {cache} a folder that can be written, which keeps them on disk (some ${gigabytes} GiB), or train on fewer with {perClass}.`,
   );
 }

@@ -1,8 +1,8 @@
 import type { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
+import { invalidData } from '../system/failures.js';
 import { printable, someOf } from '../system/printable.js';
 import type { Dataset } from './dataset.js';
-import { invalidData } from './invalid-data.js';
 import type { Walk } from './walk.js';
 
 /** The columns of images and of labels, as the person names them. */

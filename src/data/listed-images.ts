@@ -1,9 +1,9 @@
 import { basename, dirname, join } from 'node:path';
 import type { Layout } from '../options/datasets.js';
+import { invalidData } from '../system/failures.js';
 import { shown } from '../system/printable.js';
 import { type Dataset, trainAndTest } from './dataset.js';
 import { type ImageList, imageFiles } from './image-list.js';
-import { invalidData } from './invalid-data.js';
 import { firstRepeated } from './layout-reader.js';
 import type { Walk } from './walk.js';
 

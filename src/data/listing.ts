@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Layout } from '../options/datasets.js';
+import { invalidData } from '../system/failures.js';
 import { shown } from '../system/printable.js';
-import { invalidData } from './invalid-data.js';
 import { firstRepeated, type LayoutReader, nameSome } from './layout-reader.js';
 import { readWhole } from './reading.js';
 import { mostStrange, type Walk } from './walk.js';

@@ -1,5 +1,5 @@
+import { invalidData } from '../system/failures.js';
 import { fromPlanes, type ImageList, imageArray } from './image-list.js';
-import { invalidData } from './invalid-data.js';
 
 /** Square images in MATLAB's layout: image × channel × column × row; the row index runs fastest. */
 export function matlabImages(file: string, side: number, pixels: Uint8Array, labels: Int32Array): ImageList {

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { constants, inflate } from 'node:zlib';
 import type { L2TError } from '../errors.js';
-import { invalidData } from './invalid-data.js';
+import { invalidData } from '../system/failures.js';
 import { readWhole } from './reading.js';
 
 /** A value in a MAT file. Arrays are column-major: the first dimension runs fastest. */

@@ -1,8 +1,7 @@
 import { stat } from 'node:fs/promises';
-import { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
+import { invalidData, invalidOption } from '../system/failures.js';
 import type { Dataset } from './dataset.js';
-import { invalidData } from './invalid-data.js';
 import { type ColumnNames, type LayoutReader, nameSome, unknownLayout } from './layout-reader.js';
 import { cifar10, cifar100, cifarReader } from './layouts/cifar.js';
 import { cub200 } from './layouts/cub200.js';
@@ -77,8 +76,7 @@ function requireColumns(path: string, { layout, hasColumns }: LayoutReader, { im
   const named = imageColumn !== undefined ? 'imageColumn' : labelColumn !== undefined ? 'labelColumn' : undefined;
   if (named === undefined || hasColumns) return;
   const having = readers.filter((each) => each.hasColumns).map((each) => each.layout);
-  throw new L2TError(
-    'INVALID_OPTION',
+  throw invalidOption(
     `{${named}}: ${path} is of the layout ${layout}, which has no columns (${having.join(' and ')} have): leave it out.`,
   );
 }

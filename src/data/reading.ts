@@ -2,9 +2,9 @@ import { type FileHandle, stat } from 'node:fs/promises';
 import type { L2TError } from '../errors.js';
 import type { NativeAddon } from '../native/addon.js';
 import { throwIfAborted } from '../system/abort.js';
+import { invalidData } from '../system/failures.js';
 import { fileError, NotRegularFile, readAll, withFile } from '../system/files.js';
 import { availableCores } from '../system/threads.js';
-import { invalidData } from './invalid-data.js';
 
 /** The addon's antialiased bilinear resize of uint8 pixels. */
 export type Resize = NativeAddon['resize'];

@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { readPthValue } from '../networks/weights/pth.js';
+import { invalidData } from '../system/failures.js';
 import { readFileBytes } from '../system/files.js';
 import { parseJson } from '../system/json.js';
 import type { Dataset, Division } from './dataset.js';
 import { subset } from './image-list.js';
-import { invalidData } from './invalid-data.js';
 
 const positions = z.array(z.int32().min(0));
 const json = z

@@ -1,9 +1,8 @@
-import { L2TError } from '../errors.js';
 import { type SplitName, splitNames } from '../options/datasets.js';
+import { invalidData, invalidOption } from '../system/failures.js';
 import { shown } from '../system/printable.js';
 import type { Dataset, Division } from './dataset.js';
 import { type ImageList, subset } from './image-list.js';
-import { invalidData } from './invalid-data.js';
 import { Random } from './random.js';
 
 interface SplitOptions {
@@ -41,7 +40,7 @@ export function splitTrain(
   { seed, perClass, validation, folder, testDrawn }: SplitOptions,
 ): Pick<Division, 'train' | 'validation'> {
   if (perClass !== undefined && (!Number.isSafeInteger(perClass) || perClass < 1)) {
-    throw new L2TError('INVALID_OPTION', `Images per class must be a whole number of at least 1, not ${perClass}.`);
+    throw invalidOption(`Images per class must be a whole number of at least 1, not ${perClass}.`);
   }
   const random = new Random(seed);
   const train: number[][] = [];

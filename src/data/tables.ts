@@ -2,9 +2,9 @@ import { isUtf8 } from 'node:buffer';
 import { Readable } from 'node:stream';
 import type { Info } from 'csv-parse';
 import type { L2TError } from '../errors.js';
+import { invalidData } from '../system/failures.js';
 import { parseJson } from '../system/json.js';
 import { counted, shown } from '../system/printable.js';
-import { invalidData } from './invalid-data.js';
 import { firstRepeated } from './layout-reader.js';
 import { readWhole } from './reading.js';
 

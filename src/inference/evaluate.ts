@@ -1,7 +1,6 @@
 import type { Dataset } from '../data/dataset.js';
 import { fingerprint } from '../data/fingerprint.js';
 import { evaluationBatch } from '../data/fit.js';
-import { invalidData } from '../data/invalid-data.js';
 import { loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
 import { L2TError } from '../errors.js';
@@ -23,6 +22,7 @@ import { type Given, required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { defaultTop } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
+import { invalidData, invalidOption } from '../system/failures.js';
 import { printable, shown } from '../system/printable.js';
 import { Inference } from './inference.js';
 import { argmax, logSoftmax, rankOf } from './logits.js';
@@ -214,8 +214,7 @@ async function findings(subject: Subject, { signal, onProgress, group }: Context
 function topOf(given: number | undefined, classes: number): number | undefined {
   if (given === undefined) return classes > defaultTop ? defaultTop : undefined;
   if (given < classes) return given;
-  throw new L2TError(
-    'INVALID_OPTION',
+  throw invalidOption(
     `{top=${given}} counts every image as right, because the network has ${classes} classes: give a smaller number.`,
   );
 }

@@ -5,6 +5,7 @@ import { L2TError } from '../errors.js';
 import type { Control } from '../options/arguments.js';
 import { absolutePath, isPath } from '../options/check.js';
 import { guarded } from '../options/guarded.js';
+import { invalidOption } from '../system/failures.js';
 import type { ImageSource } from './inference.js';
 
 /**
@@ -28,10 +29,10 @@ export const aPixelLimit: Control<number> = {
 export function imageSource(images: readonly ImageInput[], limit?: number): ImageSource {
   const kinds = 'paths, Buffers of encoded images, or {pixels: Uint8Array (height × width × 3), height, width}';
   const inputs = guarded('The list of images', () => {
-    if (!Array.isArray(images)) throw new L2TError('INVALID_OPTION', `Images are given as a list of ${kinds}.`);
+    if (!Array.isArray(images)) throw invalidOption(`Images are given as a list of ${kinds}.`);
     return Array.from({ length: images.length }, (_, index) => {
       const input = taken(images[index]);
-      if (input === undefined) throw new L2TError('INVALID_OPTION', `Image ${index} is not one of ${kinds}.`);
+      if (input === undefined) throw invalidOption(`Image ${index} is not one of ${kinds}.`);
       return input;
     });
   });
@@ -69,7 +70,7 @@ async function read(image: ImageInput, name: string, limit: number | undefined):
   const copy = { ...image, pixels: copyOf(image.pixels, name) };
   if (isWhole(copy)) return copy;
   const problem = `${name} has changed since it was given: its pixels are not height × width × 3.`;
-  throw new L2TError('INVALID_OPTION', problem);
+  throw invalidOption(problem);
 }
 
 /** A buffer that was transferred has length 0, and copying it would throw. */

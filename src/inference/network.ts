@@ -8,6 +8,7 @@ import { aMessageListener, aSignal, attempted, takeOptions } from '../options/ar
 import type { Given } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { networkSchema, predictSchema } from '../options/schemas.js';
+import { invalidOption } from '../system/failures.js';
 import { aPixelLimit, type ImageInput, imageSource } from './image-input.js';
 import { type ImageSource, Inference } from './inference.js';
 import { logSoftmax, ranked } from './logits.js';
@@ -213,6 +214,6 @@ function allocate(shape: FeatureMap['shape']): Float32Array {
   } catch (cause) {
     const gigabytes = ((4 * length) / 2 ** 30).toFixed(1);
     const message = `A feature map of ${shape[0]} images takes ${gigabytes} GiB, more than can be held: give fewer at a time.`;
-    throw new L2TError('INVALID_OPTION', message, { cause });
+    throw invalidOption(message, cause);
   }
 }

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { invalidData } from '../data/invalid-data.js';
 import { folderFingerprint } from '../data/load.js';
 import type { DataKind } from '../data/open.js';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import { parseRecord } from '../options/run-record.js';
+import { invalidData } from '../system/failures.js';
 import { readText } from '../system/files.js';
 
 /** Which images a run tested on, and how its data is read. */

@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import { L2TError } from '../errors.js';
 import type { NamedTensor, NetworkSpec, Normalisation } from '../native/addon.js';
 import { type TensorMap, toTensorMap } from '../native/tensor.js';
 import { aMessageListener, anObject, requirePath, takeOptions } from '../options/arguments.js';
@@ -15,6 +14,7 @@ import {
   networks,
 } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
+import { invalidOption, weightsMismatch } from '../system/failures.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable, someOf } from '../system/printable.js';
 import { describeNetwork, lastLayerOf } from './describe.js';
@@ -29,7 +29,6 @@ import {
   widthSchema,
 } from './metadata.js';
 import { withHash } from './weights/content-hash.js';
-import { weightsMismatch } from './weights/failures.js';
 import { loadWeights, type Weights } from './weights/load.js';
 import { classesOf, isBatchCount, matchWeights, type OptionNames } from './weights/match.js';
 import { safetensorsChunks } from './weights/safetensors.js';
@@ -101,10 +100,7 @@ export async function readCheckpoint(given: string | Checkpoint, options: Checkp
   if (typeof given === 'string') return loadCheckpoint(given, options);
   const { network: name, width, strict, size, names = checkpointNames } = options;
   if ((name ?? width ?? strict) !== undefined) {
-    throw new L2TError(
-      'INVALID_OPTION',
-      '{network}, {width} and {strict} say how a file is read: a checkpoint in memory needs none.',
-    );
+    throw invalidOption('{network}, {width} and {strict} say how a file is read: a checkpoint in memory needs none.');
   }
   const checkpoint = ownCheckpoint(given, "a path, or a run's result.network", names);
   return { ...checkpoint, size: size ?? checkpoint.size };
@@ -139,7 +135,7 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   const classes = countClasses(tensors, path, said, name);
   if (name === undefined) {
     const which = held === undefined ? `, one of ${networkNames.join(', ')}` : ` ${held}, which its entries fit`;
-    throw new L2TError('INVALID_OPTION', `${path} does not say which network it holds: give ${names.network}${which}.`);
+    throw invalidOption(`${path} does not say which network it holds: give ${names.network}${which}.`);
   }
   const network = { name, classes, width: options.width ?? said?.width ?? 1 };
   const more = said ?? exportedBy(metadata, path);
@@ -222,10 +218,7 @@ function requireExpected<T extends string | number>(
   option: string,
 ): void {
   if (found === undefined || expected === undefined || found === expected) return;
-  throw new L2TError(
-    'INVALID_OPTION',
-    `${what} ${found}, where ${expected} is expected: correct ${option} or give another file.`,
-  );
+  throw invalidOption(`${what} ${found}, where ${expected} is expected: correct ${option} or give another file.`);
 }
 
 /** The network that has exactly the file's entries; undefined if there is none. */
@@ -278,5 +271,5 @@ export function requireCheckpoint(
   if (parsed.success) return parsed.data as Checkpoint;
   const path = parsed.error.issues[0]?.path.map(String) ?? [];
   if (path.length === 0) throw refused('The checkpoint', value, allowed);
-  throw new L2TError('INVALID_OPTION', `The checkpoint's ${path.join('.')} is missing or wrong: give ${allowed}.`);
+  throw invalidOption(`The checkpoint's ${path.join('.')} is missing or wrong: give ${allowed}.`);
 }

@@ -3,10 +3,10 @@ import type { L2TError } from '../errors.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { networkNames } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
+import { invalidWeights } from '../system/failures.js';
 import { parseJson } from '../system/json.js';
 import { describeNetwork } from './describe.js';
 import { lostHash } from './weights/content-hash.js';
-import { invalidWeights } from './weights/failures.js';
 
 /** Means and deviations of an image's three channels. */
 const three = z.tuple([z.number(), z.number(), z.number()]);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { invalidData } from '../../system/failures.js';
 import { checkLabel, trainAndTest } from '../dataset.js';
 import { fromPlanes, type ImageList, imageArray } from '../image-list.js';
-import { invalidData } from '../invalid-data.js';
 import type { LayoutReader } from '../layout-reader.js';
 import { readClassNames, requireEntries } from '../listing.js';
 import { readWhole } from '../reading.js';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
+import { invalidData } from '../../system/failures.js';
 import { shown } from '../../system/printable.js';
-import { invalidData } from '../invalid-data.js';
 import type { LayoutReader } from '../layout-reader.js';
 import { listedDataset } from '../listed-images.js';
 import { marked, readRows, requireEntries } from '../listing.js';

@@ -1,8 +1,8 @@
 import { extname, join } from 'node:path';
+import { invalidData } from '../../system/failures.js';
 import { trainAndTest } from '../dataset.js';
 import { isImageExtension } from '../decode.js';
 import { type ImageList, imageFiles } from '../image-list.js';
-import { invalidData } from '../invalid-data.js';
 import { type LayoutReader, nameSome, passedOver } from '../layout-reader.js';
 import type { Walk } from '../walk.js';
 

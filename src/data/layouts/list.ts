@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { L2TError } from '../../errors.js';
 import { type SplitName, splitNames } from '../../options/datasets.js';
+import { invalidData, invalidOption } from '../../system/failures.js';
 import { shown } from '../../system/printable.js';
 import { trainAndTest } from '../dataset.js';
-import { invalidData } from '../invalid-data.js';
 import { type ColumnNames, type LayoutReader, nameSome } from '../layout-reader.js';
 import { type ListedImage, missingFrom, sortedList } from '../listed-images.js';
 import { splitCalled, splitWords } from '../split-names.js';
@@ -100,10 +100,7 @@ function requireColumn(file: string, has: readonly string[], given: ColumnNames,
   if (found !== undefined) return found;
   const named = given[option];
   if (named !== undefined) {
-    throw new L2TError(
-      'INVALID_OPTION',
-      `{${option}}: ${file} has no column '${shown(named)}'; it has ${nameSome(has)}.`,
-    );
+    throw invalidOption(`{${option}}: ${file} has no column '${shown(named)}'; it has ${nameSome(has)}.`);
   }
   // In JSON-lines the first line has the names.
   const where = isJsonLines(file) ? `${file}, line 1` : file;

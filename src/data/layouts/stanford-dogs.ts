@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { invalidData } from '../invalid-data.js';
+import { invalidData } from '../../system/failures.js';
 import type { LayoutReader } from '../layout-reader.js';
 import { classAndFile, type ListedImage, listedDataset } from '../listed-images.js';
 import { requireEntries } from '../listing.js';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { invalidData } from '../invalid-data.js';
+import { invalidData } from '../../system/failures.js';
 import { type LayoutReader, nameSome } from '../layout-reader.js';
 import { type ListedImage, listedDataset } from '../listed-images.js';
 import { marked, readRows, requireEntries } from '../listing.js';

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { invalidData } from '../../system/failures.js';
 import { trainAndTest } from '../dataset.js';
 import type { ImageList } from '../image-list.js';
-import { invalidData } from '../invalid-data.js';
 import type { LayoutReader } from '../layout-reader.js';
 import { marked, readClassNames, readRows, requireEntries } from '../listing.js';
 import { classesFromOne, matlabImages } from '../matlab-images.js';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { invalidData } from '../../system/failures.js';
 import { trainAndTest } from '../dataset.js';
 import type { ImageList } from '../image-list.js';
-import { invalidData } from '../invalid-data.js';
 import type { LayoutReader } from '../layout-reader.js';
 import { marked, requireEntries } from '../listing.js';
 import { readMat } from '../matlab.js';

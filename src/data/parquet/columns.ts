@@ -1,7 +1,6 @@
 import type { SchemaTree } from 'hyparquet';
-import { L2TError } from '../../errors.js';
+import { invalidData, invalidOption } from '../../system/failures.js';
 import { shown } from '../../system/printable.js';
-import { invalidData } from '../invalid-data.js';
 import { type ColumnNames, nameSome } from '../layout-reader.js';
 import type { Features } from './features.js';
 
@@ -101,8 +100,7 @@ function choose(
   const fitting = [...new Set(tiers.flat())];
   if (given !== undefined) {
     if (fitting.includes(given)) return given;
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `{${option}}: ${where} has no column '${shown(given)}' of ${what[option]}; it has ${nameSome(fitting)}.`,
     );
   }
@@ -112,8 +110,7 @@ function choose(
     throw invalidData(`${where} has no column of ${what[option]}; its columns are ${all}.`);
   }
   if (best.length === 1) return best[0] as string;
-  throw new L2TError(
-    'INVALID_OPTION',
+  throw invalidOption(
     `${where} has several columns of ${what[option]}: ${nameSome(best)}. Choose one with {${option}}.`,
   );
 }

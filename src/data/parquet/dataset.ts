@@ -1,11 +1,11 @@
 import { dirname, relative } from 'node:path';
 import type { L2TError } from '../../errors.js';
 import { type SplitName, splitNames } from '../../options/datasets.js';
+import { invalidData } from '../../system/failures.js';
 import { printable, shown } from '../../system/printable.js';
 import { type Dataset, trainAndTest } from '../dataset.js';
 import { decodeBytes } from '../decode.js';
 import type { ImageList } from '../image-list.js';
-import { invalidData } from '../invalid-data.js';
 import { type ColumnNames, firstRepeated, nameSome } from '../layout-reader.js';
 import type { Walk } from '../walk.js';
 import { type Columns, chooseColumns, sameColumns } from './columns.js';

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
+import { invalidData } from '../../system/failures.js';
 import { parseJson } from '../../system/json.js';
 import { shown } from '../../system/printable.js';
-import { invalidData } from '../invalid-data.js';
 import { readWhole } from '../reading.js';
 import type { ParquetFile } from './file.js';
 

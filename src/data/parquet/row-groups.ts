@@ -1,8 +1,8 @@
 import { L2TError } from '../../errors.js';
 import { throwIfAborted } from '../../system/abort.js';
+import { invalidData } from '../../system/failures.js';
 import { shown } from '../../system/printable.js';
 import { maxFileBytes } from '../decode.js';
-import { invalidData } from '../invalid-data.js';
 import type { ParquetFile } from './file.js';
 
 /** Encoded images of one data set stay in memory up to this many bytes, and two row groups more. */

@@ -1,6 +1,6 @@
 import { basename, dirname, extname, relative } from 'node:path';
 import type { SplitName } from '../../options/datasets.js';
-import { invalidData } from '../invalid-data.js';
+import { invalidData } from '../../system/failures.js';
 import { nameSome } from '../layout-reader.js';
 import { splitCalled } from '../split-names.js';
 

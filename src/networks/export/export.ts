@@ -4,6 +4,7 @@ import { L2TError } from '../../errors.js';
 import { aMessageListener, takeOptions } from '../../options/arguments.js';
 import { defaultOf, required, type Written } from '../../options/check.js';
 import { type ExportFormat, exportSchema } from '../../options/schemas.js';
+import { invalidOption } from '../../system/failures.js';
 import { writeFileAtomic } from '../../system/files.js';
 import { type Checkpoint, checkpointChunks, readCheckpoint } from '../checkpoint.js';
 import { toFloat32 } from '../weights/float32.js';
@@ -71,7 +72,7 @@ export async function exportNetwork(checkpoint: string | Checkpoint, given: Expo
   const out = required(exportSchema, options, 'out');
   const { normalise, network, width, size, strict } = options;
   if (normalise !== undefined && format !== 'onnx') {
-    throw new L2TError('INVALID_OPTION', '{normalise} is for {to=onnx}, whose file holds a graph: leave it out.');
+    throw invalidOption('{normalise} is for {to=onnx}, whose file holds a graph: leave it out.');
   }
   // As for the folders of runs: what is there may be somebody's work, even the checkpoint itself.
   if (existsSync(out)) {

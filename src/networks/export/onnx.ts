@@ -1,6 +1,7 @@
 import { L2TError } from '../../errors.js';
 import type { NetworkDescription } from '../../native/addon.js';
 import type { NamedTensor } from '../../native/tensor.js';
+import { invalidOption } from '../../system/failures.js';
 import { packageVersion } from '../../system/version.js';
 import type { Checkpoint } from '../checkpoint.js';
 import { describeNetwork } from '../describe.js';
@@ -34,8 +35,7 @@ export function toOnnx(checkpoint: Checkpoint, normaliser: Normaliser): Uint8Arr
   const tensors = [...first.tensors, ...rest.tensors, ...checkpoint.weights.map(toFloat32)];
   const bytes = tensors.reduce((sum, { data }) => sum + data.length, 0);
   if (bytes > mostBytes) {
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `The network's weights take ${(bytes / 2 ** 30).toFixed(1)} GiB, and an ONNX file holds at most 2 GiB: use {to=safetensors}.`,
     );
   }

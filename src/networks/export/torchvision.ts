@@ -1,6 +1,6 @@
-import { L2TError } from '../../errors.js';
 import { type Tensor, type TensorMap, toTensorMap } from '../../native/tensor.js';
 import { torchvisionNetworks } from '../../options/networks.js';
+import { invalidOption } from '../../system/failures.js';
 import type { Checkpoint } from '../checkpoint.js';
 import { toFloat32 } from '../weights/float32.js';
 
@@ -17,11 +17,10 @@ export function toTorchvision({ network: { name, width }, weights }: Checkpoint)
   const known = torchvisionNetworks.join(', ');
   const instead = 'use {to=safetensors}, whose tensors PyTorch loads by name, or {to=onnx}';
   if (!torchvisionNetworks.includes(name)) {
-    throw new L2TError('INVALID_OPTION', `torchvision has no ${name} (it has ${known}): ${instead}.`);
+    throw invalidOption(`torchvision has no ${name} (it has ${known}): ${instead}.`);
   }
   if (width !== 1) {
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `torchvision's ${name} has the width 1, this one has ${width} (it has ${known}, of width 1): ${instead}.`,
     );
   }

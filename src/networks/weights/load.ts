@@ -1,7 +1,7 @@
 import type { TensorMap } from '../../native/tensor.js';
+import { invalidWeights } from '../../system/failures.js';
 import { readFileBytes } from '../../system/files.js';
 import { quoted } from '../../system/printable.js';
-import { invalidWeights } from './failures.js';
 import { type PickleValue, TensorRef } from './pickle-values.js';
 import { isPth, openPth } from './pth.js';
 import type { PthFile } from './pth-storages.js';

@@ -1,7 +1,7 @@
 import type { NamedTensor } from '../../native/addon.js';
 import { itemSize, type Tensor, type TensorMap } from '../../native/tensor.js';
+import { invalidWeights, weightsMismatch } from '../../system/failures.js';
 import { quoted, someOf } from '../../system/printable.js';
-import { invalidWeights, weightsMismatch } from './failures.js';
 import { isFiniteInFloat32, isFloat } from './float32.js';
 import { elementCount } from './strided.js';
 

@@ -1,5 +1,5 @@
+import { invalidWeights } from '../../system/failures.js';
 import { quoted } from '../../system/printable.js';
-import { invalidWeights } from './failures.js';
 import { PickleBytes } from './pickle-bytes.js';
 import { pickleGlobals } from './pickle-globals.js';
 import {

@@ -1,6 +1,6 @@
 import { itemSize } from '../../native/tensor.js';
+import { invalidWeights } from '../../system/failures.js';
 import { quoted } from '../../system/printable.js';
-import { invalidWeights } from './failures.js';
 import { unpickle } from './pickle.js';
 import { isSequence, type PickleValue } from './pickle-values.js';
 import { type PthFile, Storages } from './pth-storages.js';

@@ -1,6 +1,6 @@
 import { itemSize, type Tensor } from '../../native/tensor.js';
+import { invalidWeights } from '../../system/failures.js';
 import { quoted } from '../../system/printable.js';
-import { invalidWeights } from './failures.js';
 import {
   type Fail,
   isCount,

@@ -1,4 +1,4 @@
-import { invalidWeights } from './failures.js';
+import { invalidWeights } from '../../system/failures.js';
 import { PickleFunction, type PickleValue, StorageRef, StorageType, TensorRef } from './pickle-values.js';
 import { isLegacyPth, openLegacyPth } from './pth-legacy.js';
 import type { PthFile } from './pth-storages.js';

@@ -1,9 +1,9 @@
 import { L2TError } from '../../errors.js';
 import { type DType, itemSize, type TensorMap } from '../../native/tensor.js';
+import { invalidWeights } from '../../system/failures.js';
 import { readAll, readFileBytes, withFile, writeFileAtomic } from '../../system/files.js';
 import { quoted } from '../../system/printable.js';
 import { isIntact } from './content-hash.js';
-import { invalidWeights } from './failures.js';
 import { type Header, type HeaderEntry, parseHeader } from './safetensors-header.js';
 import { elementCount } from './strided.js';
 
