@@ -28,31 +28,25 @@ export interface FoundImage {
  */
 export async function* findImages(path: string, signal?: AbortSignal): AsyncGenerator<FoundImage, void> {
   const status = await stat(path).catch(() => undefined);
-  if (status?.isDirectory()) {
-    const problem = `${path} is a folder without images (PNG, JPEG, WebP or GIF): check the path.`;
-    yield* orProblem(path, imagesBelow(path, new Walk(path, { signal })), problem);
-  } else if (status === undefined && (await patterns()).isDynamicPattern(path)) {
-    const problem = `No file matches ${path}: check the folder and the file extension.`;
-    yield* orProblem(path, matching(path, signal), problem);
-  } else yield { path };
+  const isPattern = status === undefined && (await patterns()).isDynamicPattern(path);
+  if (!isPattern && !status?.isDirectory()) {
+    yield { path };
+    return;
+  }
+  let none = true;
+  for await (const image of isPattern ? matching(path, signal) : imagesBelow(path, new Walk(path, { signal }))) {
+    none = false;
+    yield image;
+  }
+  if (!none) return;
+  const problem = isPattern
+    ? `No file matches ${path}: check the folder and the file extension.`
+    : `${path} is a folder without images (PNG, JPEG, WebP or GIF): check the path.`;
+  yield { path, problem: new L2TError('FILE_ACCESS', problem) };
 }
 
 /** Imported where it is used, because most commands have no pattern. */
 const patterns = () => import('tinyglobby');
-
-/** What is found, or `problem` if nothing is. */
-async function* orProblem(
-  path: string,
-  found: AsyncGenerator<FoundImage, void>,
-  problem: string,
-): AsyncGenerator<FoundImage, void> {
-  let none = true;
-  for await (const image of found) {
-    none = false;
-    yield image;
-  }
-  if (none) yield { path, problem: new L2TError('FILE_ACCESS', problem) };
-}
 
 async function* matching(pattern: string, signal: AbortSignal | undefined): AsyncGenerator<FoundImage, void> {
   const given = {

@@ -129,8 +129,8 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   const wanted = options.network && (networkNamed(options.network) as NetworkName);
   refuseTimm(tensors, path, wanted);
   const held = said?.network ?? networkOf(tensors, options.width ?? 1);
-  requireExpected(`${path} holds`, held && `a ${held}`, wanted && `a ${wanted}`, names.network);
-  requireExpected(`${path} has the width`, said?.width, options.width, names.width);
+  requireExpected(`${path} holds`, names.network, held && `a ${held}`, wanted && `a ${wanted}`);
+  requireExpected(`${path} has the width`, names.width, said?.width, options.width);
   const name = wanted ?? said?.network;
   const classes = countClasses(tensors, path, said, name);
   if (name === undefined) {
@@ -177,12 +177,7 @@ function lastWeights(network: NetworkName | undefined): string[] {
  * The number of classes of the weights.
  * @throws L2TError WEIGHTS_MISMATCH if they hold no classifier; INVALID_WEIGHTS if the metadata says another number.
  */
-function countClasses(
-  tensors: TensorMap,
-  path: string,
-  said: Described | undefined,
-  network: NetworkName | undefined,
-): number {
+function countClasses(tensors: TensorMap, path: string, said?: Described, network?: NetworkName): number {
   const classes = classesOf(tensors, path, lastWeights(network));
   if (said !== undefined && said.classes !== classes) throw damaged(path, 'classes');
   return classes;
@@ -211,12 +206,7 @@ export async function networkIn(path: string, width = 1): Promise<HeldNetwork> {
 }
 
 /** Throws if the file's value `found` is not the caller's `expected`. The message is `what` followed by `found`. */
-function requireExpected<T extends string | number>(
-  what: string,
-  found: T | undefined,
-  expected: T | undefined,
-  option: string,
-): void {
+function requireExpected(what: string, option: string, found?: string | number, expected?: string | number): void {
   if (found === undefined || expected === undefined || found === expected) return;
   throw invalidOption(`${what} ${found}, where ${expected} is expected: correct ${option} or give another file.`);
 }

@@ -16,11 +16,6 @@ const mostEntries = 200_000;
 /** Unpacked size over packed size: 3 or 4 for shared libraries, 1000 for a zip bomb. */
 const mostExpansion = 100;
 
-export interface Installation {
-  readonly path: string;
-  readonly version: string;
-}
-
 /** Called as work proceeds: `done` of `total` bytes or files; `total` is undefined if it is unknown. */
 export type Progress = (what: string, done: number, total: number | undefined) => void;
 
@@ -32,15 +27,20 @@ export type Progress = (what: string, done: number, total: number | undefined) =
  * @throws L2TError LIBTORCH_NOT_FOUND if the archive is damaged, hostile or unfit; FILE_ACCESS; INVALID_RUN if another
  *   process is installing.
  */
-export async function installLibTorch(options: {
+export async function installLibTorch({
+  from,
+  fetch,
+  destination,
+  load,
+  progress,
+}: {
   readonly from: string;
   /** Downloads the archive from the URL `from` to `path`. If absent, `from` is a path. */
   readonly fetch?: (path: string) => Promise<void>;
   readonly destination: string;
   readonly load?: Probe;
   readonly progress: Progress;
-}): Promise<Installation> {
-  const { destination } = options;
+}): Promise<{ path: string; version: string }> {
   const home = dirname(destination);
   await makeFolder(home);
   return releaseAfter(await FolderLock.acquire(home), async () => {
@@ -49,7 +49,15 @@ export async function installLibTorch(options: {
       throw fileError('write', home, error);
     });
     try {
-      return await installThrough(temporary, options);
+      const archive = fetch ? join(temporary, 'libtorch.zip') : from;
+      await fetch?.(archive);
+      if (await isFolderOrFile(archive)) await copyFolder(archive, join(temporary, 'libtorch'), progress, load);
+      else await unzip(archive, temporary, progress);
+      const root = await libtorchRoot(temporary);
+      const seen = inspect(root, load);
+      if (seen.reason !== undefined) throw unfit(from, seen.reason);
+      await replace(root, destination, join(temporary, oldName));
+      return { path: destination, version: seen.version };
     } finally {
       await rm(temporary, { recursive: true, force: true });
     }
@@ -67,21 +75,6 @@ async function removeLeftOvers(home: string, destination: string): Promise<void>
     if (existsSync(old) && !existsSync(destination)) await rename(old, destination);
     await rm(join(home, name), { recursive: true, force: true });
   }
-}
-
-async function installThrough(
-  temporary: string,
-  { from, fetch, destination, load, progress }: Parameters<typeof installLibTorch>[0],
-): Promise<Installation> {
-  const archive = fetch ? join(temporary, 'libtorch.zip') : from;
-  await fetch?.(archive);
-  if (await isFolderOrFile(archive)) await copyFolder(archive, join(temporary, 'libtorch'), progress, load);
-  else await unzip(archive, temporary, progress);
-  const root = await libtorchRoot(temporary);
-  const seen = inspect(root, load);
-  if (seen.reason !== undefined) throw unfit(from, seen.reason);
-  await replace(root, destination, join(temporary, oldName));
-  return { path: destination, version: seen.version };
 }
 
 /** True for a folder, false for a file. @throws L2TError FILE_ACCESS otherwise: reading a pipe might never end. */

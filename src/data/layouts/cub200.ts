@@ -2,8 +2,7 @@ import { join } from 'node:path';
 import { invalidData } from '../../system/failures.js';
 import { shown } from '../../system/printable.js';
 import type { LayoutReader } from '../layout-reader.js';
-import { listedDataset } from '../listed-images.js';
-import { marked, readRows, requireEntries } from '../listing.js';
+import { listedDataset, marked, readRows, requireEntries } from '../listing.js';
 
 const imagesFile = 'images.txt';
 const labelsFile = 'image_class_labels.txt';
@@ -51,12 +50,7 @@ async function readById(folder: string, name: string, pattern: RegExp, form: str
   return said;
 }
 
-function checkSameImages(
-  folder: string,
-  paths: ReadonlyMap<string, string>,
-  name: string,
-  said: ReadonlyMap<string, string>,
-): void {
+function checkSameImages(folder: string, paths: Map<string, string>, name: string, said: Map<string, string>): void {
   const id = [...paths.keys()].find((key) => !said.has(key)) ?? [...said.keys()].find((key) => !paths.has(key));
   if (id === undefined) return;
   const [has, lacks] = paths.has(id) ? [imagesFile, name] : [name, imagesFile];

@@ -6,7 +6,7 @@ import { invalidData, invalidOption } from '../../system/failures.js';
 import { shown } from '../../system/printable.js';
 import { trainAndTest } from '../dataset.js';
 import { type ColumnNames, type LayoutReader, nameSome } from '../layout-reader.js';
-import { type ListedImage, missingFrom, sortedList } from '../listed-images.js';
+import { type ListedImage, missingFrom, sortedList } from '../listing.js';
 import { splitCalled, splitWords } from '../split-names.js';
 import { isJsonLines, type Row, readHeader, readTable } from '../tables.js';
 import type { Walk } from '../walk.js';

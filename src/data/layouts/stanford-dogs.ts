@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalidData } from '../../system/failures.js';
 import type { LayoutReader } from '../layout-reader.js';
-import { classAndFile, type ListedImage, listedDataset } from '../listed-images.js';
-import { requireEntries } from '../listing.js';
+import { classAndFile, type ListedImage, listedDataset, requireEntries } from '../listing.js';
 import { readMat } from '../matlab.js';
 
 const trainFile = 'train_list.mat';

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { invalidData } from '../../system/failures.js';
 import { type LayoutReader, nameSome } from '../layout-reader.js';
-import { type ListedImage, listedDataset } from '../listed-images.js';
-import { marked, readRows, requireEntries } from '../listing.js';
+import { type ListedImage, listedDataset, marked, readRows, requireEntries } from '../listing.js';
 
 const listsFolder = 'ImageSplits';
 const imagesFolder = 'JPEGImages';

@@ -5,7 +5,7 @@ import { trainAndTest } from '../dataset.js';
 import type { ImageList } from '../image-list.js';
 import type { LayoutReader } from '../layout-reader.js';
 import { marked, readClassNames, readRows, requireEntries } from '../listing.js';
-import { classesFromOne, matlabImages } from '../matlab-images.js';
+import { classesFromOne, matlabImages } from '../matlab.js';
 import { readWhole } from '../reading.js';
 
 const splitFiles = ['train_X.bin', 'train_y.bin', 'test_X.bin', 'test_y.bin'];

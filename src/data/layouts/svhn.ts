@@ -4,8 +4,7 @@ import { trainAndTest } from '../dataset.js';
 import type { ImageList } from '../image-list.js';
 import type { LayoutReader } from '../layout-reader.js';
 import { marked, requireEntries } from '../listing.js';
-import { readMat } from '../matlab.js';
-import { classesFromOne, matlabImages } from '../matlab-images.js';
+import { classesFromOne, matlabImages, readMat } from '../matlab.js';
 
 const files = ['train_32x32.mat', 'test_32x32.mat'] as const;
 const side = 32;

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LayoutReader } from '../layout-reader.js';
-import { type ListedImage, listedDataset } from '../listed-images.js';
-import { marked, readRows, requireEntries } from '../listing.js';
+import { type ListedImage, listedDataset, marked, readRows, requireEntries } from '../listing.js';
 import type { Walk } from '../walk.js';
 
 const classesFile = 'wnids.txt';

@@ -8,8 +8,7 @@ import { decodeBytes } from '../decode.js';
 import type { ImageList } from '../image-list.js';
 import { type ColumnNames, firstRepeated, nameSome } from '../layout-reader.js';
 import type { Walk } from '../walk.js';
-import { type Columns, chooseColumns, sameColumns } from './columns.js';
-import { readFeatures } from './features.js';
+import { type Columns, chooseColumns, readFeatures, sameColumns } from './columns.js';
 import { openParquet, type ParquetFile } from './file.js';
 import { RowGroups } from './row-groups.js';
 import { checkComplete, sortBySplit } from './splits.js';
@@ -54,7 +53,7 @@ export async function openTables(
   const images = new RowGroups([...files.values()].flat(), columns.image);
   const lists: Partial<Record<SplitName, ImageList>> = {};
   for (const { name, first, labels } of splitsRead) {
-    const classes = classesOf(labels, columns, classNames, (row) => images.placeOf(first + row));
+    const classes = classesOf(labels, columns, classNames, (row) => images.name(first + row));
     lists[name] = toList(images, first, classes, root);
   }
   const { train, validation, test } = lists;
@@ -134,37 +133,32 @@ function classesOf(
   labels: readonly Label[],
   { classNames: given }: Columns,
   classNames: readonly string[],
-  placeOf: (row: number) => { readonly file: ParquetFile; readonly row: number },
+  name: (row: number) => string,
 ): Int32Array {
-  const index = new Map(classNames.map((name, k) => [name, k]));
+  const index = new Map(classNames.map((className, k) => [className, k]));
   return Int32Array.from(labels, (label, k) => {
     if (given === undefined && label !== undefined) return index.get(String(label)) as number;
     const number = Number(label);
     if (number >= 0 && number < classNames.length) return number;
-    const { file, row } = placeOf(k);
-    const problem =
-      label === undefined
-        ? 'no label: remove it, or give it one'
-        : `label ${label}, but there are ${classNames.length} classes`;
-    throw invalidData(`${file.path}, row ${row} has ${problem}.`);
+    if (label === undefined) throw invalidData(`${name(k)} has no label: remove it, or give it one.`);
+    throw invalidData(`${name(k)} has label ${label}, but there are ${classNames.length} classes.`);
   });
 }
 
 /** The images from row `first` on. */
 function toList(images: RowGroups, first: number, labels: Int32Array, root: string): ImageList {
-  const placeOf = (index: number) => images.placeOf(first + index);
-  const name = (index: number) => `${placeOf(index).file.path}, row ${placeOf(index).row}`;
+  const name = (index: number) => images.name(first + index);
   return {
     count: labels.length,
     labels,
     sides: undefined,
     name,
-    file: (index) => placeOf(index).file.path,
+    file: (index) => images.placeOf(first + index).file.path,
     read: async (index, reduction) => decodeBytes(await images.image(first + index), name(index), reduction),
     position: (index) => index,
     // The footer has the length of everything in the file, so it is another one if an image is.
     identity: async (index) => {
-      const { file, row } = placeOf(index);
+      const { file, row } = images.placeOf(first + index);
       return JSON.stringify([relative(root, file.path), file.size, file.digest, images.column, row]);
     },
     hold(indices, signal) {

@@ -37,7 +37,24 @@ export function openLegacyPth(bytes: Uint8Array, file: string): PthFile {
   }
   const value = next('object');
   const keys = next('storage keys');
-  const data = locateStorages(bytes, at, keys, storages, file);
+  // The bytes of each storage, by its key, as views into the file.
+  const data = new Map<string, Uint8Array>();
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (const key of isSequence(keys) ? keys : fail(file, 'it has no list of storages')) {
+    const root = typeof key === 'string' ? storages.roots.get(key) : undefined;
+    if (root === undefined || data.has(root.key)) return fail(file, 'its list of storages is not that of its tensors');
+    if (bytes.length - at < 8) fail(file, `it ends before storage ${quoted(root.key)}: it is cut short`);
+    const count = view.getBigInt64(at, true);
+    if (count !== BigInt(root.size)) {
+      fail(file, `storage ${quoted(root.key)} at byte ${at} has ${count} elements where ${root.size} are announced`);
+    }
+    const end = at + 8 + root.size * itemSize[root.dtype];
+    if (end > bytes.length) {
+      fail(file, `storage ${quoted(root.key)} ends at byte ${end} of ${bytes.length}: the file is cut short`);
+    }
+    data.set(root.key, bytes.subarray(at + 8, end));
+    at = end;
+  }
   return {
     format: 'pth-legacy',
     value,
@@ -48,35 +65,6 @@ export function openLegacyPth(bytes: Uint8Array, file: string): PthFile {
         : storages.tensor(name, ref, storage);
     },
   };
-}
-
-/** The bytes of each storage, by its key, as views into the file. */
-function locateStorages(
-  bytes: Uint8Array,
-  start: number,
-  keys: PickleValue,
-  storages: Storages,
-  file: string,
-): Map<string, Uint8Array> {
-  const found = new Map<string, Uint8Array>();
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = start;
-  for (const key of isSequence(keys) ? keys : fail(file, 'it has no list of storages')) {
-    const root = typeof key === 'string' ? storages.roots.get(key) : undefined;
-    if (root === undefined || found.has(root.key)) return fail(file, 'its list of storages is not that of its tensors');
-    if (bytes.length - at < 8) fail(file, `it ends before storage ${quoted(root.key)}: it is cut short`);
-    const count = view.getBigInt64(at, true);
-    if (count !== BigInt(root.size)) {
-      fail(file, `storage ${quoted(root.key)} at byte ${at} has ${count} elements where ${root.size} are announced`);
-    }
-    const end = at + 8 + root.size * itemSize[root.dtype];
-    if (end > bytes.length) {
-      fail(file, `storage ${quoted(root.key)} ends at byte ${end} of ${bytes.length}: the file is cut short`);
-    }
-    found.set(root.key, bytes.subarray(at + 8, end));
-    at = end;
-  }
-  return found;
 }
 
 function fail(file: string, problem: string): never {
