@@ -251,7 +251,6 @@ describe('files', () => {
   const trusted = [
     'bench/peak.ts',
     'native/load-error.ts',
-    'system/doctor-cuda.ts',
     'system/folder-lock.ts',
     'system/limits.ts',
     'system/version.ts',

@@ -26,11 +26,10 @@ export interface Dataset {
   readonly testDrawn?: true;
 }
 
-/** The content of a split file: indices into the data set's own lists. `validation` may be empty. */
+/** The content of a split file: indices into the data set's own lists. */
 export interface Division {
-  /** Indices into the training images. */
+  /** This and `validation`, which may be empty: indices into the training images. */
   readonly train: Int32Array;
-  /** Indices into the training images. */
   readonly validation: Int32Array;
   /**
    * Indices into the test images, or the training images if the data has no test images. Undefined: all test images.
@@ -44,7 +43,6 @@ export function checkLabel(label: number, classes: number, file: string, image: 
   throw invalidData(`${file}: image ${image} has label ${label}, but there are ${classes} classes.`);
 }
 
-/** The number of images in each class. */
 export function countPerClass(labels: Int32Array, classes: number): number[] {
   const counts = new Array<number>(classes).fill(0);
   for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;

@@ -27,7 +27,7 @@ export interface FoundImage {
  * @throws L2TError ABORTED. Everything else is told by `problem`, and does not end the iteration.
  */
 export async function* findImages(path: string, signal?: AbortSignal): AsyncGenerator<FoundImage, void> {
-  const status = await stat(path).catch(() => undefined);
+  const status = await statusOf(path);
   const isPattern = status === undefined && (await patterns()).isDynamicPattern(path);
   if (!isPattern && !status?.isDirectory()) {
     yield { path };
@@ -67,7 +67,7 @@ async function* imagesBelow(folder: string, walk: Walk): AsyncGenerator<FoundIma
     for await (const entry of walk.each(folder)) {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) entries.push({ path, isFolder: true });
-      else if (entry.isFile() || (entry.isSymbolicLink() && !(await isFolder(path)))) {
+      else if (entry.isFile() || (entry.isSymbolicLink() && !(await statusOf(path))?.isDirectory())) {
         entries.push({ path, isFolder: false });
       }
     }
@@ -84,8 +84,7 @@ async function* imagesBelow(folder: string, walk: Walk): AsyncGenerator<FoundIma
   }
 }
 
-const isFolder = async (path: string): Promise<boolean> =>
-  (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+const statusOf = (path: string) => stat(path).catch(() => undefined);
 
 /** A failure that does not end a search. Throws the others. */
 function notAborted(error: unknown): L2TError {

@@ -58,7 +58,6 @@ export function unknownLayout(folder: string, problem: string): L2TError {
   return invalidData([`${folder} ${problem}. Understood are:`, ...understood]);
 }
 
-/** The first name that is there twice. */
 export function firstRepeated(names: readonly string[]): string | undefined {
   const seen = new Set<string>();
   return names.find((name) => seen.size === seen.add(name).size);

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { Layout } from '../options/datasets.js';
 import { invalidData, invalidOption } from '../system/failures.js';
+import { fileError } from '../system/files.js';
 import type { Dataset } from './dataset.js';
 import { type ColumnNames, type LayoutReader, nameSome, unknownLayout } from './layout-reader.js';
 import { cifar10, cifar100, cifarReader } from './layouts/cifar.js';
@@ -16,7 +17,6 @@ import { stanford40 } from './layouts/stanford40.js';
 import { stl10 } from './layouts/stl10.js';
 import { svhn } from './layouts/svhn.js';
 import { tinyimagenet } from './layouts/tinyimagenet.js';
-import { reaching } from './reading.js';
 import { type ListingOptions, mostStrange, Walk } from './walk.js';
 
 /** In order of certainty: layouts with files of specific names come before those recognised only by their folders. */
@@ -47,10 +47,8 @@ export async function openDataset(path: string, options: DataKind & ListingOptio
   if (await isFile(path)) {
     const reader = asked.find(({ file }) => file?.test(path));
     if (reader) return open(reader, path);
-    throw unknownLayout(
-      path,
-      `is a file, not a data folder${ofLayout(options)}: name the folder, or extract the archive`,
-    );
+    const advice = 'name the folder, or extract the archive';
+    throw unknownLayout(path, `is a file, not a data folder${ofLayout(options)}: ${advice}`);
   }
   const names = await walk.names(path, mostStrange);
   for (const reader of asked) {
@@ -66,7 +64,7 @@ const ofLayout = ({ layout }: DataKind): string => (layout === undefined ? '' : 
 
 async function isFile(path: string): Promise<boolean> {
   const kind = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== 'ENOENT') return reaching(path, () => Promise.reject(cause));
+    if (cause.code !== 'ENOENT') throw fileError('read', path, cause);
     throw invalidData(`The data folder ${path} does not exist: check the path.`, cause);
   });
   return !kind.isDirectory();

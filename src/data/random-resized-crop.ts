@@ -36,10 +36,6 @@ export function randomResizedCrop(height: number, width: number, draws: Float64A
     const left = Math.floor(forLeft * (width - wanted.width + 1));
     return { top, left, ...wanted };
   }
-  return central(height, width);
-}
-
-function central(height: number, width: number): Box {
   const ratio = width / height;
   const box = {
     height: ratio < proportions.least ? Math.min(height, Math.round(width / proportions.least)) : height,

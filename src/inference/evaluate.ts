@@ -170,8 +170,15 @@ async function measure(subject: Subject, context: Context): Promise<EvaluationRe
     const row = confusion[indices[images.labels[image] as number] as number] as number[];
     row[index] = (row[index] as number) + 1;
   });
-  const topK = top === undefined ? null : topAccuracy(top, near, images.count);
-  return { ...summarise(confusion, classNames), topK, loss, network };
+  const classes = confusion.map((row, k) => {
+    const total = row.reduce((sum, images) => sum + images, 0);
+    const correct = row[k] as number;
+    return { name: classNames[k] as string, correct, total, accuracy: total > 0 ? correct / total : null };
+  });
+  const correct = classes.reduce((sum, { correct }) => sum + correct, 0);
+  const total = images.count;
+  const topK = top === undefined ? null : topAccuracy(top, near, total);
+  return { correct, total, accuracy: correct / total, classes, confusion, topK, loss, network };
 }
 
 /** The images of this rank: whole batches, so that each image is in the same batch for any number of ranks. */
@@ -219,26 +226,11 @@ function topOf(given: number | undefined, classes: number): number | undefined {
   );
 }
 
-/** `confusion`: rows are the true classes. */
-function summarise(confusion: readonly (readonly number[])[], classNames: readonly string[]) {
-  const classes = confusion.map((row, k) => {
-    const total = row.reduce((sum, images) => sum + images, 0);
-    const correct = row[k] as number;
-    return { name: classNames[k] as string, correct, total, accuracy: total > 0 ? correct / total : null };
-  });
-  const correct = classes.reduce((sum, { correct }) => sum + correct, 0);
-  const total = classes.reduce((sum, { total }) => sum + total, 0);
-  return { correct, total, accuracy: correct / total, classes, confusion };
-}
-
 /**
  * The checkpoint's classes, and the index among them of each class of the data set: by name if the checkpoint has
  * names, else in the data set's order.
  */
-function classesOf(
-  { classNames, network }: Checkpoint,
-  { classNames: present, folder }: Dataset,
-): { readonly classNames: readonly string[]; readonly indices: readonly number[] } {
+function classesOf({ classNames, network }: Checkpoint, { classNames: present, folder }: Dataset) {
   if (classNames === undefined) {
     if (present.length === network.classes) return { classNames: present, indices: [...present.keys()] };
     throw invalidData(

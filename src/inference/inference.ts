@@ -29,11 +29,6 @@ export interface InferredBatch {
   readonly lambda: readonly Float32Array[];
 }
 
-interface ReadOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly maxPixels?: number | undefined;
-}
-
 interface InferenceSettings {
   readonly size?: number | undefined;
   readonly device?: string | undefined;
@@ -69,10 +64,23 @@ export class Inference {
    */
   async *batches(
     source: ImageSource,
-    options: ReadOptions & { batch?: number | undefined; features?: boolean },
+    options: { batch?: number | undefined; signal?: AbortSignal | undefined; maxPixels?: number; features?: boolean },
   ): AsyncGenerator<InferredBatch, void> {
-    const { batch = evaluationBatch(this.size), signal, features = false } = options;
-    const read = (first: number) => this.#read(source, first, batch, options);
+    const { batch = evaluationBatch(this.size), signal, maxPixels, features = false } = options;
+    // The images from `first` on, fitted to the network's size. An image that cannot be read gives its error.
+    const read = async (first: number) => {
+      const images: (Uint8Array | L2TError)[] = [];
+      await forEachParallel(Math.min(batch, source.count - first), async (k) => {
+        throwIfAborted('The inference', signal);
+        try {
+          images[k] = await this.fit(source, first + k, maxPixels);
+        } catch (error) {
+          if (!(error instanceof L2TError) || isLimitError(error)) throw error;
+          images[k] = error;
+        }
+      });
+      return images;
+    };
     let images = await read(0);
     for (let first = 0; first < source.count; first += batch) {
       throwIfAborted('The inference', signal);
@@ -113,29 +121,6 @@ export class Inference {
       if (warm >= warmUps || before - begin > measured / 4) times.push((performance.now() - before) / batch);
     }
     return median(times);
-  }
-
-  /**
-   * Reads images `first` … `first` + `batch` − 1 (fewer at the end), fitted to the network's size. An image that cannot
-   * be read gives its error.
-   */
-  async #read(
-    source: ImageSource,
-    first: number,
-    batch: number,
-    { signal, maxPixels }: ReadOptions,
-  ): Promise<(Uint8Array | L2TError)[]> {
-    const images: (Uint8Array | L2TError)[] = [];
-    await forEachParallel(Math.min(batch, source.count - first), async (k) => {
-      throwIfAborted('The inference', signal);
-      try {
-        images[k] = await this.fit(source, first + k, maxPixels);
-      } catch (error) {
-        if (!(error instanceof L2TError) || isLimitError(error)) throw error;
-        images[k] = error;
-      }
-    });
-    return images;
   }
 
   /** The outputs for the images that could be read; empty if none could. */

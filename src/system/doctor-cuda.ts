@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import type { CudaPart } from '../../scripts/build-native.mjs';
 import { type CudaReleases, cudaMismatch } from './cuda-versions.js';
 import { type Check, check, firstLine } from './doctor-check.js';
+import { readSystem } from './limits.js';
 
 interface Gpu {
   readonly name: string;
@@ -35,13 +35,7 @@ export const driverInFile = (text: string): string | undefined =>
 
 /** The NVIDIA driver's version, or undefined if there is none. */
 export function nvidiaDriver(file = '/proc/driver/nvidia/version', smi = 'nvidia-smi'): string | undefined {
-  const said = firstLine(smi, ['--query-gpu=driver_version', '--format=csv,noheader']);
-  if (said) return said;
-  try {
-    return driverInFile(readFileSync(file, 'utf8'));
-  } catch {
-    return undefined;
-  }
+  return firstLine(smi, ['--query-gpu=driver_version', '--format=csv,noheader']) || driverInFile(readSystem(file));
 }
 
 function checkDriver({ driver }: CudaFacts): Check {
@@ -74,7 +68,6 @@ function checkGpu({ name, computeCapability, freeBytes, totalBytes }: Gpu, index
   return check('ok', `cuda:${index}`, `${name}, compute capability ${computeCapability}, ${memory}`);
 }
 
-/** The report's lines about GPUs. */
 export function cudaChecks(facts: CudaFacts): Check[] {
   return [checkDriver(facts), checkCuda(facts), ...(facts.found?.gpus ?? []).map(checkGpu)];
 }

@@ -33,10 +33,8 @@ class Search {
   look(): void {
     this.walk.check();
     if (this.foundImage || ++this.#looked <= mostStrange) return;
-    throw unknownLayout(
-      this.folder,
-      `is no data set of a known layout: of the first ${mostStrange} entries in its folders none is an image`,
-    );
+    const found = `of the first ${mostStrange} entries in its folders none is an image`;
+    throw unknownLayout(this.folder, `is no data set of a known layout: ${found}`);
   }
 
   passOver(path: string): void {
@@ -126,10 +124,8 @@ async function listClasses(folder: string, search: Search): Promise<ClassFolder[
     }
   }
   if (classes.every(({ images }) => images.length === 0)) {
-    throw unknownLayout(
-      folder,
-      `has no PNG, JPEG, WebP or GIF images in class folders: it holds ${nameSome([...folders, ...files])}`,
-    );
+    const found = nameSome([...folders, ...files]);
+    throw unknownLayout(folder, `has no PNG, JPEG, WebP or GIF images in class folders: it holds ${found}`);
   }
   return classes;
 }

@@ -13,7 +13,6 @@ const flatValidation = /^ILSVRC2012_val_\d+\.JPEG$/i;
 interface Split {
   readonly folder: string;
   readonly classes: readonly string[];
-  /** The other entries. */
   readonly others: readonly string[];
 }
 

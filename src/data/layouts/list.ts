@@ -16,7 +16,6 @@ const isList = /\.(csv|jsonl)$/i;
 /** The columns of images and of labels where none is named; file_name is Hugging Face's. */
 const usual = { imageColumn: ['file', 'file_name'], labelColumn: ['label'] };
 
-/** An image of a list. */
 interface Listed extends ListedImage {
   readonly split: SplitName | undefined;
   readonly line: number;

@@ -70,30 +70,24 @@ export function readPages(chunk: Uint8Array, { codec, rows, optional, mostBytes 
   while (values < rows) {
     checkThrift(reader.view, reader.offset);
     const header = understood("a page's header", () => parquetHeader(reader));
-    const bytes = chunk.subarray(reader.offset, reader.offset + header.compressed_page_size);
-    checkSizes(header, bytes);
-    total += header.uncompressed_page_size;
+    const { compressed_page_size: packedSize, uncompressed_page_size: size, crc } = header;
+    const bytes = chunk.subarray(reader.offset, reader.offset + packedSize);
+    if (bytes.length !== packedSize) throw new Error('a page is cut short');
+    if (!isWithin(size, maxPageBytes)) throw new Error(`a page announces ${size} bytes`);
+    if (crc !== undefined && crc32(bytes) !== crc >>> 0) throw new Error("a page's checksum does not fit");
+    total += size;
     if (total > mostBytes) throw new Error(`its pages announce more than ${mostBytes} bytes`);
     const levels = levelBytes(header, bytes.length);
     const packed = bytes.subarray(levels);
-    const length = header.uncompressed_page_size - levels;
+    const length = size - levels;
     const plain = header.data_page_header_v2?.is_compressed === false || length === 0;
     const page = plain ? packed : decompress(packed, length, codec);
     pages.set(reader.offset + levels, page);
     values += checkPage(header, bytes.subarray(0, levels), page, { rows: rows - values, optional, hasDictionary });
     hasDictionary ||= header.type === 'DICTIONARY_PAGE';
-    reader.offset += header.compressed_page_size;
+    reader.offset += packedSize;
   }
   return { pages, bytes: total, end: reader.offset };
-}
-
-function checkSizes(
-  { compressed_page_size: packed, uncompressed_page_size: size, crc }: PageHeader,
-  bytes: Uint8Array,
-) {
-  if (bytes.length !== packed) throw new Error('a page is cut short');
-  if (!isWithin(size, maxPageBytes)) throw new Error(`a page announces ${size} bytes`);
-  if (crc !== undefined && crc32(bytes) !== crc >>> 0) throw new Error("a page's checksum does not fit");
 }
 
 /** Is it from 0 to `most`? A damaged header may lack the number. */

@@ -45,7 +45,14 @@ export function matchWeights(
   }
   const weights = expected.map(({ name, shape }): NamedTensor => {
     const tensor = tensors.get(name) as Tensor;
-    requireFitting(tensor, name, shape, { file, network, names: options });
+    const where = `${file}: ${quoted(name)}`;
+    if (tensor.shape.length !== shape.length || tensor.shape.some((length, i) => length !== shape[i])) {
+      const [has, needs] = [tensor.shape, shape].map((sizes) => `[${sizes.join(', ')}]`);
+      throw weightsMismatch(
+        `${where} has shape ${has} where a ${network} needs ${needs}: check ${options.network} and ${options.width}.`,
+      );
+    }
+    requireFloats(tensor, where);
     return { name, ...tensor };
   });
   if (strict && extra.length > 0) {
@@ -59,31 +66,17 @@ export function matchWeights(
 /** Is it `num_batches_tracked` of PyTorch's batch norm, which is unused here? */
 export const isBatchCount = (name: string): boolean => /^(.*\.)?num_batches_tracked$/s.test(name);
 
-function requireFitting(
-  tensor: Tensor,
-  name: string,
-  shape: readonly number[],
-  { file, network, names }: Omit<MatchOptions, 'strict'>,
-): void {
-  if (tensor.shape.length !== shape.length || tensor.shape.some((length, i) => length !== shape[i])) {
-    const [has, needs] = [tensor.shape, shape].map((sizes) => `[${sizes.join(', ')}]`);
-    throw weightsMismatch(
-      `${file}: ${quoted(name)} has shape ${has} where a ${network} needs ${needs}: check ${names.network} and ${names.width}.`,
-    );
+function requireFloats(tensor: Tensor, where: string): void {
+  const { dtype, shape, data } = tensor;
+  if (!isFloat(dtype)) {
+    throw weightsMismatch(`${where} has dtype ${dtype}, which is no float type: save it as float32.`);
   }
-  if (!isFloat(tensor.dtype)) {
-    throw weightsMismatch(
-      `${file}: ${quoted(name)} has dtype ${tensor.dtype}, which is no float type: save it as float32.`,
-    );
-  }
-  if (elementCount(shape) * itemSize[tensor.dtype] !== tensor.data.length) {
-    throw weightsMismatch(
-      `${file}: ${quoted(name)} has ${tensor.data.length} bytes, which are not those of its shape and dtype.`,
-    );
+  if (elementCount(shape) * itemSize[dtype] !== data.length) {
+    throw weightsMismatch(`${where} has ${data.length} bytes, which are not those of its shape and dtype.`);
   }
   if (isFiniteInFloat32(tensor)) return;
   throw invalidWeights(
-    `${file}: ${quoted(name)} has numbers that are NaN or infinite in float32: they are damaged, or diverged in training. Use other weights.`,
+    `${where} has numbers that are NaN or infinite in float32: they are damaged, or diverged in training. Use other weights.`,
   );
 }
 

@@ -5,9 +5,7 @@ import type { PthFile } from './pth-storages.js';
 import { isZip, openZipPth } from './pth-zip.js';
 
 /** Do the bytes begin like a file of torch.save? */
-export function isPth(bytes: Uint8Array): boolean {
-  return isZip(bytes) || isLegacyPth(bytes);
-}
+export const isPth = (bytes: Uint8Array): boolean => isZip(bytes) || isLegacyPth(bytes);
 
 /**
  * Opens a file of torch.save, in either of its formats. `file` is its name in messages.

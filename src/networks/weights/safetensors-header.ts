@@ -12,17 +12,12 @@ export interface HeaderEntry {
   readonly end: number;
 }
 
-export interface Header {
-  readonly entries: ReadonlyMap<string, HeaderEntry>;
-  readonly metadata: ReadonlyMap<string, string>;
-}
-
 /**
  * Parses a safetensors header. This parser reads only the format's grammar. JSON.parse would drop duplicate keys,
  * reorder numeric keys, and turn a hostile header of 100 MB into gigabytes of objects. Throws an Error with the
  * character's index.
  */
-export function parseHeader(json: string): Header {
+export function parseHeader(json: string) {
   const scanner = new Scanner(json);
   const entries = new Map<string, HeaderEntry>();
   const metadata = new Map<string, string>();

@@ -4,7 +4,7 @@ import { invalidWeights } from '../../system/failures.js';
 import { readAll, readFileBytes, withFile, writeFileAtomic } from '../../system/files.js';
 import { quoted } from '../../system/printable.js';
 import { isIntact } from './content-hash.js';
-import { type Header, type HeaderEntry, parseHeader } from './safetensors-header.js';
+import { type HeaderEntry, parseHeader } from './safetensors-header.js';
 import { elementCount } from './strided.js';
 
 interface Safetensors {
@@ -88,7 +88,7 @@ function headerLength(bytes: Uint8Array): number {
   return view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
 }
 
-function readHeader(bytes: Uint8Array): Header {
+function readHeader(bytes: Uint8Array) {
   if (bytes.length < 8) throw new Error(`it has ${bytes.length} bytes, not even a header's length`);
   const length = headerLength(bytes);
   if (length > longestHeader) throw new Error(`its header of ${length} bytes is longer than the format allows`);
