@@ -11,6 +11,11 @@ export interface ColumnNames {
   readonly labelColumn?: string | undefined;
 }
 
+/** What a data set is, where its files do not show it. */
+export interface DataKind extends ColumnNames {
+  readonly layout?: Layout | undefined;
+}
+
 /** Recognises and lists data sets of one layout. */
 export interface LayoutReader {
   readonly layout: Layout;
@@ -25,12 +30,7 @@ export interface LayoutReader {
    *
    * Throws INVALID_DATA if the person named this layout and it is clear what is wrong.
    */
-  find(
-    folder: string,
-    names: readonly string[],
-    walk: Walk,
-    asked: ColumnNames & { readonly layout?: Layout | undefined },
-  ): Promise<string | undefined>;
+  find(folder: string, names: readonly string[], walk: Walk, asked: DataKind): Promise<string | undefined>;
   /**
    * Lists the images without decoding any. `folder` is the result of `find`, or a file whose name matches `file`.
    *

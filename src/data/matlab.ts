@@ -3,7 +3,7 @@ import { constants, inflate } from 'node:zlib';
 import type { L2TError } from '../errors.js';
 import { invalidData } from '../system/failures.js';
 import { fromPlanes, type ImageList, imageArray } from './image-list.js';
-import { readWhole } from './reading.js';
+import { maxDeflateRatio, readWhole } from './reading.js';
 
 /** A value in a MAT file. Arrays are column-major: the first dimension runs fastest. */
 export type MatValue =
@@ -22,8 +22,6 @@ interface Element {
 const headerBytes = 128;
 const matrix = 14;
 const compressed = 15;
-/** Deflate cannot compress better than this, so an element that announces more data is damaged. */
-const maxDeflateRatio = 1032;
 /** Nesting depth of cells. */
 const maxDepth = 16;
 /** Cells of a file: each takes some 400 bytes, and the sets that are read have 100,000. */

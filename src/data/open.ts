@@ -1,9 +1,8 @@
 import { stat } from 'node:fs/promises';
-import type { Layout } from '../options/datasets.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { fileError } from '../system/files.js';
 import type { Dataset } from './dataset.js';
-import { type ColumnNames, type LayoutReader, nameSome, unknownLayout } from './layout-reader.js';
+import { type ColumnNames, type DataKind, type LayoutReader, nameSome, unknownLayout } from './layout-reader.js';
 import { cifar10, cifar100, cifarReader } from './layouts/cifar.js';
 import { cub200 } from './layouts/cub200.js';
 import { folderReader } from './layouts/folder.js';
@@ -24,11 +23,6 @@ const readers: readonly LayoutReader[] = [
   ...[cifarReader(cifar10), cifarReader(cifar100), stl10, svhn, cub200, mit67, stanford40, stanfordDogs, idxReader],
   ...[parquet, list, tinyimagenet, imagenet, folderReader],
 ];
-
-/** What a data set is, where its files do not show it. */
-export interface DataKind extends ColumnNames {
-  readonly layout?: Layout | undefined;
-}
 
 /**
  * Lists the data set in a folder or a file. Its layout is `layout`, or the first that is recognised.

@@ -9,6 +9,9 @@ import { availableCores } from '../system/threads.js';
 /** The addon's antialiased bilinear resize of uint8 pixels. */
 export type Resize = NativeAddon['resize'];
 
+/** Deflate cannot compress better than this, so what announces more data is damaged. */
+export const maxDeflateRatio = 1032;
+
 /** Options of decoding. */
 export interface DecodeOptions {
   readonly resize: Resize;
@@ -114,10 +117,8 @@ const notAFile = (file: string, found: NotRegularFile['found']): L2TError =>
   invalidData(`${file} is ${found}, where a file is expected.`);
 
 /** Runs a file-system call. Its failure becomes FILE_ACCESS. */
-export async function reaching<T>(file: string, call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (cause) {
+export function reaching<T>(file: string, call: () => Promise<T>): Promise<T> {
+  return call().catch((cause: unknown) => {
     throw fileError('read', file, cause);
-  }
+  });
 }

@@ -123,7 +123,7 @@ async function prepare(
   { signal, onListed, onWarning, onNote, group }: Context,
 ) {
   const data = required(evaluateSchema, options, 'data');
-  const { network, width, size, strict, classes, split, device = 'auto', threads = group.threads } = options;
+  const { network, width, size, strict, split, device = 'auto', threads = group.threads } = options;
   const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, onWarning });
   const inference = new Inference(loaded, { size, device: group.device(device).device, threads });
   const listing = { signal, onListed };
@@ -131,10 +131,7 @@ async function prepare(
   const divided = options.split ?? options.splitFile;
   const own =
     typeof checkpoint === 'string' && divided === undefined ? await splitOfRun(checkpoint, data, listing) : {};
-  const { layout = own.layout, splitFile = own.splitFile } = options;
-  const { imageColumn = own.imageColumn, labelColumn = own.labelColumn } = options;
-  const kind = { layout, imageColumn, labelColumn };
-  const dataset = await loadData({ data, ...kind, splitFile, classes, onWarning, ...listing });
+  const dataset = await loadData({ ...own, ...options, data, onWarning, ...listing });
   const images = evaluationSplit(dataset, split);
   if (own.splitFile) onNote?.(printable(`evaluating on the ${images.count} test images that ${own.splitFile} names`));
   if (own.otherData !== undefined && dataset.flat) {

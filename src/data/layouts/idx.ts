@@ -7,7 +7,7 @@ import { checkLabel, trainAndTest } from '../dataset.js';
 import { type ImageList, imageArray } from '../image-list.js';
 import type { LayoutReader } from '../layout-reader.js';
 import { readClassNames } from '../listing.js';
-import { readWhole } from '../reading.js';
+import { maxDeflateRatio, readWhole } from '../reading.js';
 
 /** Both common spellings, plain or compressed: train-images-idx3-ubyte, train-images.idx3-ubyte.gz, … */
 const idxFileName = /^(train|t10k)-(images[-.]idx3|labels[-.]idx1)-ubyte(\.gz)?$/;
@@ -16,8 +16,6 @@ const classNamesFile = 'classes.txt';
 const maxFileBytes = 2 ** 30;
 /** Limit for one decompressed file. */
 const maxBytes = 2 ** 31;
-/** Deflate cannot compress better than this, so a header that announces more data is damaged. */
-const maxDeflateRatio = 1032;
 
 interface IdxArray {
   /** Lengths of the dimensions; the last runs fastest. */

@@ -4,6 +4,7 @@ import { parquetHeader } from 'hyparquet/src/column.js';
 import { readRleBitPackedHybrid } from 'hyparquet/src/encoding.js';
 import { decompressGzip, decompressSnappy, decompressZstd } from 'hyparquet-compressors';
 import { limitError } from '../../system/limits.js';
+import { maxDeflateRatio } from '../reading.js';
 import { checkThrift } from './thrift.js';
 
 /** A page that is larger once it is decompressed is refused, bytes. */
@@ -19,7 +20,7 @@ interface Codec {
 export const codecs: Readonly<Record<string, Codec>> = {
   UNCOMPRESSED: { decompress: (input) => input, maxRatio: 1 },
   SNAPPY: { decompress: decompressSnappy, maxRatio: 22 },
-  GZIP: { decompress: decompressGzip, maxRatio: 1032 },
+  GZIP: { decompress: decompressGzip, maxRatio: maxDeflateRatio },
   ZSTD: { decompress: unzstd, maxRatio: Number.POSITIVE_INFINITY },
 };
 

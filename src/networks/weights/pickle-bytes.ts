@@ -1,10 +1,9 @@
+import { isUtf8 } from 'node:buffer';
 import type { Fail } from './pickle-values.js';
 
 const longestText = 2 ** 24;
 const longestInteger = 256;
 const longestLine = 512;
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Reads the arguments of a pickle's opcodes, one after another. Calls `fail` if they are invalid or the file ends. */
 export abstract class PickleBytes {
@@ -55,12 +54,8 @@ export abstract class PickleBytes {
 
   text(length: number): string {
     if (length > longestText) this.fail(`a text has ${length} bytes`);
-    const bytes = this.take(length);
-    try {
-      return utf8.decode(bytes);
-    } catch {
-      return this.fail('a text is not UTF-8');
-    }
+    const bytes = Buffer.from(this.take(length));
+    return isUtf8(bytes) ? bytes.toString('utf8') : this.fail('a text is not UTF-8');
   }
 
   /** A str of Python 2: nearly always ASCII; latin1 keeps all other bytes. */

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { L2TError } from '../../errors.js';
 import { type DType, itemSize, type TensorMap } from '../../native/tensor.js';
 import { invalidWeights } from '../../system/failures.js';
@@ -94,13 +95,9 @@ function readHeader(bytes: Uint8Array) {
   if (length > longestHeader) throw new Error(`its header of ${length} bytes is longer than the format allows`);
   if (length > bytes.length - 8) throw new Error(`it is cut short: its header has ${length} bytes`);
   if (bytes[8] !== 0x7b) throw new Error('its header does not begin with {');
-  let json: string;
-  try {
-    json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, 8 + length));
-  } catch {
-    throw new Error('its header is not UTF-8');
-  }
-  return parseHeader(json);
+  const json = Buffer.from(bytes.buffer, bytes.byteOffset + 8, length);
+  if (!isUtf8(json)) throw new Error('its header is not UTF-8');
+  return parseHeader(json.toString('utf8'));
 }
 
 /** The tensors must fill the data one after another: without gap, overlap or remainder. */
