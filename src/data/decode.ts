@@ -71,9 +71,7 @@ export async function decodeBytes(
   reduction?: Reduction,
   limit = maxPixels,
 ): Promise<ReadImage> {
-  if (!looksLikeImage(bytes)) {
-    throw invalidData(`${name} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.`);
-  }
+  if (!looksLikeImage(bytes)) throw invalidData(`${name} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.`);
   try {
     const input = exifFirst(bytes);
     const image = sharp(input, { failOn: 'error', ignoreIcc: true, limitInputPixels: limit, autoOrient: true });

@@ -24,15 +24,13 @@ export function divide(dataset: Dataset, options: DivideOptions): { lists: Image
   const { layout, train, validation, test, classNames, division, testDrawn } = dataset;
   const { data, perClass, validation: share, seed } = options;
   // Each class needs an image to train on, besides the one taken for the test.
-  const few = testDrawn && train ? countPerClass(train.labels, classNames.length).indexOf(0) : -1;
+  const few = testDrawn ? countPerClass(train?.labels ?? new Int32Array(0), classNames.length).indexOf(0) : -1;
   if (few !== -1) {
     throw invalidData(
       `${data}: class '${shown(classNames[few] as string)}' has too few images: it needs one to train on and one to test on, since the data has no test images. Add images of it, or test images: ${howToGive(layout, 'test')}.`,
     );
   }
-  if (train === undefined) {
-    throw invalidData(`${data} has no training images: ${howToGive(layout, 'train')}.`);
-  }
+  if (train === undefined) throw invalidData(`${data} has no training images: ${howToGive(layout, 'train')}.`);
   if (classNames.length < 2) {
     throw invalidData(`${data} has one class, '${shown(classNames[0] as string)}': there is nothing to tell apart.`);
   }
@@ -46,9 +44,7 @@ export function divide(dataset: Dataset, options: DivideOptions): { lists: Image
     // The option `validation` replaces the data set's own validation images.
     if (share !== undefined) lists.validation = held;
   }
-  if (lists.train.count < 2) {
-    throw invalidData(`${data} has one training image: batch norm needs at least two.`);
-  }
+  if (lists.train.count < 2) throw invalidData(`${data} has one training image: batch norm needs at least two.`);
   const own = division ? division.validation.length === 0 : lists.validation === validation;
   return {
     lists,

@@ -87,9 +87,7 @@ function isLittleEndian(file: string, bytes: Buffer): boolean {
   if ([0, 512].some((at) => bytes.subarray(at, at + 8).equals(signature))) {
     throw invalidData(`${file} is a MAT file of version 7.3 (HDF5), which is not read. ${advice}`);
   }
-  if (isLevel4(bytes)) {
-    throw invalidData(`${file} is a MAT file of level 4, which is not read. ${advice}`);
-  }
+  if (isLevel4(bytes)) throw invalidData(`${file} is a MAT file of level 4, which is not read. ${advice}`);
   const end = bytes.toString('latin1', 124, headerBytes);
   if (end === '\x00\x01IM') return true;
   if (end === '\x01\x00MI') return false;

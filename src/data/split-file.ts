@@ -89,9 +89,7 @@ async function readAuthors(path: string, classes: number): Promise<Division> {
   const read = async (ending: string): Promise<Int32Array> => {
     const file = path + ending;
     const parsed = z.tuple([positions, positions]).safeParse(await readPthValue(await readFileBytes(file), file));
-    if (!parsed.success) {
-      throw invalidData(`${file} is no split: it must hold two lists of whole numbers.`);
-    }
+    if (!parsed.success) throw invalidData(`${file} is no split: it must hold two lists of whole numbers.`);
     const [listed, images] = parsed.data;
     if (listed.length !== classes) {
       throw invalidData(`${file} is of a data set with ${listed.length} classes, but this one has ${classes}.`);

@@ -100,9 +100,7 @@ async function findSplits(folder: string, search: Search): Promise<Map<SplitName
   for (const name of candidates) {
     const split = splitOfFolder.get(name.toLowerCase()) as SplitName;
     const path = join(folder, name);
-    if (found.has(split)) {
-      throw invalidData(`${found.get(split)} and ${path} are both the ${split} set. Keep one.`);
-    }
+    if (found.has(split)) throw invalidData(`${found.get(split)} and ${path} are both the ${split} set. Keep one.`);
     found.set(split, path);
   }
   if (found.size > 0) for (const name of [...files, ...others]) search.passOver(join(folder, name));

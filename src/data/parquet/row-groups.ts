@@ -155,9 +155,7 @@ function requireImage(cell: Cell, place: string): Uint8Array {
   const { bytes, path } = cell instanceof Uint8Array ? { bytes: cell, path: undefined } : (cell ?? {});
   const length = bytes?.length ?? 0;
   if (bytes instanceof Uint8Array && length > 0 && length <= maxFileBytes) return bytes;
-  if (length > 0) {
-    throw invalidData(`${place}: the image has ${length} bytes; at most ${maxFileBytes} are read.`);
-  }
+  if (length > 0) throw invalidData(`${place}: the image has ${length} bytes; at most ${maxFileBytes} are read.`);
   const instead =
     typeof path === 'string' ? `only the path of one, ${shown(path)}: write the images into it` : 'no image';
   throw invalidData(`${place} holds ${instead}.`);
