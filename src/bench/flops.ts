@@ -1,5 +1,5 @@
 import { addon, type BenchJob, type NetworkSpec } from '../native/addon.js';
-import { forwardFlops } from '../networks/flops.js';
+import { forwardFlops } from '../networks/describe.js';
 
 /**
  * GFLOP of an iteration, with T virtual steps, undefined where the method has none: the products of convolutions and linear layers, done directly; a

@@ -1,6 +1,6 @@
 import type { DecodeEvent } from '../native/contract.js';
 import type { SplitName } from '../options/datasets.js';
-import { fitImage } from './fit.js';
+import { crop, fitImage } from './fit.js';
 import type { ImageList } from './image-list.js';
 import { type Box, drawsPerCrop, randomResizedCrop, reductionFor } from './random-resized-crop.js';
 import { forEachParallel, type Resize } from './reading.js';
@@ -15,7 +15,7 @@ export interface StreamedImages {
 
 /** Decodes the batches that a run requests, one after another, each on the threads of libuv's pool. */
 export class BatchDecoder {
-  #last: Promise<void> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
   #ended = false;
 
   constructor(
@@ -35,10 +35,7 @@ export class BatchDecoder {
    */
   decode(event: DecodeEvent): Promise<Uint8Array | undefined> {
     const batch = this.#last.then(() => this.#decode(event));
-    this.#last = batch.then(
-      () => {},
-      () => {},
-    );
+    this.#last = batch.catch(() => {});
     return batch;
   }
 
@@ -67,11 +64,7 @@ export class BatchDecoder {
     });
     const { top, height } = scaled(box.top, box.height, whole.height, image.height);
     const { top: left, height: width } = scaled(box.left, box.width, whole.width, image.width);
-    const pixels = new Uint8Array(height * width * 3);
-    for (let row = 0; row < height; row++) {
-      const start = ((top + row) * image.width + left) * 3;
-      pixels.set(image.pixels.subarray(start, start + width * 3), row * width * 3);
-    }
+    const pixels = crop(image.pixels, image.width, { top, left, height, width });
     return this.resize(pixels, height, width, size, size);
   }
 }

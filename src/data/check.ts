@@ -7,20 +7,18 @@ import { dataCheckSchema } from '../options/schemas.js';
 import { spelled } from '../options/spelling.js';
 import { isLimitError } from '../system/limits.js';
 import { median } from '../system/statistics.js';
-import { countPerClass, type Dataset } from './dataset.js';
+import { countPerClass } from './dataset.js';
 import type { ImageList } from './image-list.js';
 import { loadData } from './load.js';
 import { forEachImage } from './reading.js';
+import type { ListingOptions } from './walk.js';
 
 /** Options of `checkData`: `data`, `layout` and `classes` of docs/options.md, and what only the API has. */
-export type DataCheckOptions = Written<typeof dataCheckSchema> & {
-  /** Aborts the check: it throws L2TError ABORTED. */
-  readonly signal?: AbortSignal | undefined;
-  /** Called with the number of folder entries looked at so far, but only if listing takes longer than half a second. */
-  readonly onListed?: ((entries: number) => void) | undefined;
-  /** Called with the number of images decoded so far. */
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
-};
+export type DataCheckOptions = Written<typeof dataCheckSchema> &
+  ListingOptions & {
+    /** Called with the number of images decoded so far. */
+    readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  };
 
 /** An image that cannot be decoded. */
 export interface DamagedImage {
@@ -102,17 +100,19 @@ export async function checkData(given: DataCheckOptions = {}): Promise<DataRepor
     onListed: aListingListener,
     onProgress: aProgressListener,
   });
+  const { signal, onListed } = control;
   const warnings: string[] = [];
+  const onWarning = (message: string) => warnings.push(spelled(message));
   const data = required(dataCheckSchema, options, 'data');
-  const dataset = await loadData({
-    ...options,
-    data,
-    signal: control.signal,
-    onListed: control.onListed,
-    onWarning: (message) => warnings.push(spelled(message)),
-  });
+  const dataset = await loadData({ ...options, data, signal, onListed, onWarning });
   const start = performance.now();
-  const decoded = await decodeEvery(dataset, control);
+  const decoded = splitNames.flatMap((split): DecodedSplit[] => {
+    const list = dataset[split];
+    return list ? [{ split, list, images: new Array(list.count) }] : [];
+  });
+  await forEachImage(decoded, dataset.folder, control, async ({ list, images }, index) => {
+    images[index] = await see(list, index);
+  });
   const seconds = (performance.now() - start) / 1000;
   const total = decoded.reduce((sum, { list }) => sum + list.count, 0);
   return {
@@ -140,21 +140,7 @@ interface DecodedSplit {
   readonly split: SplitName;
   readonly list: ImageList;
   /** One entry per image: an error if it could not be decoded. */
-  readonly images: readonly (Seen | L2TError)[];
-}
-
-async function decodeEvery(
-  dataset: Dataset,
-  { signal, onProgress }: Pick<DataCheckOptions, 'signal' | 'onProgress'>,
-): Promise<DecodedSplit[]> {
-  const splits = splitNames.flatMap((split) => {
-    const list = dataset[split];
-    return list ? [{ split, list, images: new Array<Seen | L2TError>(list.count) }] : [];
-  });
-  await forEachImage(splits, dataset.folder, { signal, onProgress }, async ({ list, images }, index) => {
-    images[index] = await see(list, index);
-  });
-  return splits;
+  readonly images: (Seen | L2TError)[];
 }
 
 async function see(list: ImageList, index: number): Promise<Seen | L2TError> {
@@ -176,15 +162,14 @@ function isForWantOfFiles({ cause }: L2TError): boolean {
 
 function describe({ split, list, images }: DecodedSplit, classes: number): SplitReport {
   const sound = images.filter((image): image is Seen => !(image instanceof L2TError));
-  const damaged = images.flatMap((image, index) =>
-    image instanceof L2TError ? [{ image: list.name(index), problem: image.message }] : [],
-  );
   return {
     split,
     images: list.count,
     perClass: countPerClass(list.labels, classes),
     turned: sound.filter(({ turned }) => turned).length,
-    damaged,
+    damaged: images.flatMap((image, index) =>
+      image instanceof L2TError ? [{ image: list.name(index), problem: image.message }] : [],
+    ),
     ...(sound.length > 0 && {
       short: range(sound.map(({ short }) => short)),
       long: range(sound.map(({ long }) => long)),

@@ -1,5 +1,5 @@
-import { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
+import { invalidData, invalidOption } from '../system/failures.js';
 import { shown } from '../system/printable.js';
 import { type ImageList, subset } from './image-list.js';
 
@@ -26,11 +26,10 @@ export interface Dataset {
   readonly testDrawn?: true;
 }
 
-/** The content of a split file: indices into the data set's own lists. `validation` may be empty. */
+/** The content of a split file: indices into the data set's own lists. */
 export interface Division {
-  /** Indices into the training images. */
+  /** This and `validation`, which may be empty: indices into the training images. */
   readonly train: Int32Array;
-  /** Indices into the training images. */
   readonly validation: Int32Array;
   /**
    * Indices into the test images, or the training images if the data has no test images. Undefined: all test images.
@@ -41,24 +40,29 @@ export interface Division {
 /** Throws INVALID_DATA, naming the file and the image, if a label is not a valid class. */
 export function checkLabel(label: number, classes: number, file: string, image: number): void {
   if (label >= 0 && label < classes) return;
-  throw new L2TError('INVALID_DATA', `${file}: image ${image} has label ${label}, but there are ${classes} classes.`);
+  throw invalidData(`${file}: image ${image} has label ${label}, but there are ${classes} classes.`);
 }
 
-/** The number of images in each class. */
 export function countPerClass(labels: Int32Array, classes: number): number[] {
   const counts = new Array<number>(classes).fill(0);
   for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
   return counts;
 }
 
+/**
+ * The weight of each of `classes` classes with which all count alike in a mean over the images: N/(K·N_c), for N images
+ * with these labels, K classes of which class c has N_c images; 0 if it has none. Their mean over the images is 1 if
+ * every class has an image.
+ */
+export function balancedWeights(labels: Int32Array, classes: number): number[] {
+  return countPerClass(labels, classes).map((count) => (count === 0 ? 0 : labels.length / (classes * count)));
+}
+
 /** Throws INVALID_DATA if a class has no training image. */
 export function checkEveryClass(train: ImageList, classNames: readonly string[], folder: string): void {
   const empty = countPerClass(train.labels, classNames.length).indexOf(0);
   if (empty === -1) return;
-  throw new L2TError(
-    'INVALID_DATA',
-    `${folder}: class '${shown(classNames[empty] as string)}' has no training images.`,
-  );
+  throw invalidData(`${folder}: class '${shown(classNames[empty] as string)}' has no training images.`);
 }
 
 /**
@@ -84,13 +88,10 @@ export function selectClasses(dataset: Dataset, classIndices: readonly number[])
     const name = dataset.classNames[index];
     if (name === undefined) {
       const last = dataset.classNames.length - 1;
-      throw new L2TError(
-        'INVALID_OPTION',
-        `{classes}: there is no class ${index}: they are counted from 0 to ${last}.`,
-      );
+      throw invalidOption(`{classes}: there is no class ${index}: they are counted from 0 to ${last}.`);
     }
     if (relabel.get(index) === position) return name;
-    throw new L2TError('INVALID_OPTION', `{classes}: '${shown(name)}' is given twice: leave one out.`);
+    throw invalidOption(`{classes}: '${shown(name)}' is given twice: leave one out.`);
   });
   const select = (list: ImageList | undefined): ImageList | undefined => {
     if (list === undefined) return undefined;
@@ -98,11 +99,10 @@ export function selectClasses(dataset: Dataset, classIndices: readonly number[])
     const labels = Int32Array.from(kept, (image) => relabel.get(list.labels[image] as number) as number);
     return kept.length > 0 ? subset(list, kept, labels) : undefined;
   };
-  const train = select(dataset.train);
   return {
     ...dataset,
     classNames,
-    train,
+    train: select(dataset.train),
     validation: select(dataset.validation),
     test: select(dataset.test),
     // Folds hold indices into the whole training set, which no longer apply.

@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { L2TError } from '../errors.js';
+import { invalidData } from '../system/failures.js';
 import { limitError } from '../system/limits.js';
 import { readWhole } from './reading.js';
 
@@ -71,9 +71,7 @@ export async function decodeBytes(
   reduction?: Reduction,
   limit = maxPixels,
 ): Promise<ReadImage> {
-  if (!looksLikeImage(bytes)) {
-    throw new L2TError('INVALID_DATA', `${name} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.`);
-  }
+  if (!looksLikeImage(bytes)) throw invalidData(`${name} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.`);
   try {
     const input = exifFirst(bytes);
     const image = sharp(input, { failOn: 'error', ignoreIcc: true, limitInputPixels: limit, autoOrient: true });
@@ -97,7 +95,7 @@ export async function decodeBytes(
     if (problem) throw problem;
     const [reason = ''] = (cause as Error).message.split('\n');
     const said = /exceeds pixel limit/.test(reason) ? `it has more than ${limit} pixels` : reason;
-    throw new L2TError('INVALID_DATA', `${name} cannot be decoded: ${said}. Replace or remove it.`, { cause });
+    throw invalidData(`${name} cannot be decoded: ${said}. Replace or remove it.`, cause);
   }
 }
 

@@ -1,5 +1,5 @@
-import { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
+import { invalidData } from '../system/failures.js';
 import { shown } from '../system/printable.js';
 import { checkEveryClass, countPerClass, type Dataset, type Division } from './dataset.js';
 import { type ImageList, subset } from './image-list.js';
@@ -20,27 +20,31 @@ export interface DivideOptions extends DataOptions {
  * Throws INVALID_DATA if there is only one class, or fewer than two training images; or if a class has no training
  * images, fewer than `perClass`, or none left besides those that validate or test.
  */
-export function divide(
-  dataset: Dataset,
-  options: Pick<DivideOptions, 'data' | 'perClass' | 'validation' | 'seed'>,
-): { lists: ImageLists; division: Division } {
+export function divide(dataset: Dataset, options: DivideOptions): { lists: ImageLists; division: Division } {
   const { layout, train, validation, test, classNames, division, testDrawn } = dataset;
-  const { data } = options;
-  if (testDrawn) checkBesideTest(dataset, data);
-  if (train === undefined) {
-    throw new L2TError('INVALID_DATA', `${data} has no training images: ${howToGive(layout, 'train')}.`);
-  }
-  if (classNames.length < 2) {
-    throw new L2TError(
-      'INVALID_DATA',
-      `${data} has one class, '${shown(classNames[0] as string)}': there is nothing to tell apart.`,
+  const { data, perClass, validation: share, seed } = options;
+  // Each class needs an image to train on, besides the one taken for the test.
+  const few = testDrawn ? countPerClass(train?.labels ?? new Int32Array(0), classNames.length).indexOf(0) : -1;
+  if (few !== -1) {
+    throw invalidData(
+      `${data}: class '${shown(classNames[few] as string)}' has too few images: it needs one to train on and one to test on, since the data has no test images. Add images of it, or test images: ${howToGive(layout, 'test')}.`,
     );
   }
-  checkEveryClass(train, classNames, data);
-  const lists = division ? { train, validation, test } : split(dataset, train, options);
-  if (lists.train.count < 2) {
-    throw new L2TError('INVALID_DATA', `${data} has one training image: batch norm needs at least two.`);
+  if (train === undefined) throw invalidData(`${data} has no training images: ${howToGive(layout, 'train')}.`);
+  if (classNames.length < 2) {
+    throw invalidData(`${data} has one class, '${shown(classNames[0] as string)}': there is nothing to tell apart.`);
   }
+  checkEveryClass(train, classNames, data);
+  const lists = { train, validation, test };
+  if (division === undefined) {
+    const split = { perClass, validation: share ?? 0, seed, folder: data, testDrawn };
+    const drawn = splitTrain(train.labels, classNames, split);
+    lists.train = subset(train, drawn.train);
+    const held = drawn.validation.length > 0 ? subset(train, drawn.validation) : undefined;
+    // The option `validation` replaces the data set's own validation images.
+    if (share !== undefined) lists.validation = held;
+  }
+  if (lists.train.count < 2) throw invalidData(`${data} has one training image: batch norm needs at least two.`);
   const own = division ? division.validation.length === 0 : lists.validation === validation;
   return {
     lists,
@@ -57,28 +61,6 @@ function howToGive(layout: Layout, split: 'train' | 'test'): string {
   if (layout === 'list') return `write ${split} in the column split of their lines`;
   if (layout === 'parquet') return `put them into a file ${split}.parquet, and give the folder`;
   return `put them into a folder ${split}/`;
-}
-
-/** Each class needs an image to train on, besides the one taken for the test. */
-function checkBesideTest({ layout, train, classNames }: Dataset, data: string): void {
-  const few = countPerClass(train?.labels ?? new Int32Array(0), classNames.length).indexOf(0);
-  if (few === -1) return;
-  throw new L2TError(
-    'INVALID_DATA',
-    `${data}: class '${shown(classNames[few] as string)}' has too few images: it needs one to train on and one to test on, since the data has no test images. Add images of it, or test images: ${howToGive(layout, 'test')}.`,
-  );
-}
-
-/** If the option `validation` is given, it replaces the data set's own validation images. */
-function split(
-  { validation: own, test, classNames, testDrawn }: Dataset,
-  train: ImageList,
-  { data, perClass, validation, seed }: Pick<DivideOptions, 'data' | 'perClass' | 'validation' | 'seed'>,
-): ImageLists {
-  const heldOut = validation ?? 0;
-  const drawn = splitTrain(train.labels, classNames, { perClass, validation: heldOut, seed, folder: data, testDrawn });
-  const held = drawn.validation.length > 0 ? subset(train, drawn.validation) : undefined;
-  return { train: subset(train, drawn.train), validation: validation === undefined ? own : held, test };
 }
 
 const positions = (list: ImageList | undefined): Int32Array =>

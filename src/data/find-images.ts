@@ -27,34 +27,26 @@ export interface FoundImage {
  * @throws L2TError ABORTED. Everything else is told by `problem`, and does not end the iteration.
  */
 export async function* findImages(path: string, signal?: AbortSignal): AsyncGenerator<FoundImage, void> {
-  const status = await stat(path).catch(() => undefined);
-  if (status?.isDirectory()) yield* orProblem(path, imagesBelow(path, new Walk(path, { signal })), noImages(path));
-  else if (status === undefined && (await patterns()).isDynamicPattern(path)) {
-    yield* orProblem(path, matching(path, signal), noMatch(path));
-  } else yield { path };
+  const status = await statusOf(path);
+  const isPattern = status === undefined && (await patterns()).isDynamicPattern(path);
+  if (!isPattern && !status?.isDirectory()) {
+    yield { path };
+    return;
+  }
+  let none = true;
+  for await (const image of isPattern ? matching(path, signal) : imagesBelow(path, new Walk(path, { signal }))) {
+    none = false;
+    yield image;
+  }
+  if (!none) return;
+  const problem = isPattern
+    ? `No file matches ${path}: check the folder and the file extension.`
+    : `${path} is a folder without images (PNG, JPEG, WebP or GIF): check the path.`;
+  yield { path, problem: new L2TError('FILE_ACCESS', problem) };
 }
 
 /** Imported where it is used, because most commands have no pattern. */
 const patterns = () => import('tinyglobby');
-
-const noImages = (path: string) =>
-  new L2TError('FILE_ACCESS', `${path} is a folder without images (PNG, JPEG, WebP or GIF): check the path.`);
-const noMatch = (path: string) =>
-  new L2TError('FILE_ACCESS', `No file matches ${path}: check the folder and the file extension.`);
-
-/** What is found, or `problem` if nothing is. */
-async function* orProblem(
-  path: string,
-  found: AsyncGenerator<FoundImage, void>,
-  problem: L2TError,
-): AsyncGenerator<FoundImage, void> {
-  let none = true;
-  for await (const image of found) {
-    none = false;
-    yield image;
-  }
-  if (none) yield { path, problem };
-}
 
 async function* matching(pattern: string, signal: AbortSignal | undefined): AsyncGenerator<FoundImage, void> {
   const given = {
@@ -65,11 +57,7 @@ async function* matching(pattern: string, signal: AbortSignal | undefined): Asyn
     ...(signal && { signal }),
   };
   const { glob } = await patterns();
-  const names = await glob(pattern, given).catch((error: unknown) => {
-    throwIfAborted(`Looking for ${pattern}`, signal);
-    throw error;
-  });
-  throwIfAborted(`Looking for ${pattern}`, signal);
+  const names = await glob(pattern, given).finally(() => throwIfAborted(`Looking for ${pattern}`, signal));
   for (const path of names.sort()) yield { path };
 }
 
@@ -79,29 +67,24 @@ async function* imagesBelow(folder: string, walk: Walk): AsyncGenerator<FoundIma
     for await (const entry of walk.each(folder)) {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) entries.push({ path, isFolder: true });
-      else if (entry.isFile() || (entry.isSymbolicLink() && !(await isFolder(path)))) {
+      else if (entry.isFile() || (entry.isSymbolicLink() && !(await statusOf(path))?.isDirectory())) {
         entries.push({ path, isFolder: false });
       }
     }
   } catch (error) {
     yield { path: folder, problem: notAborted(error) };
   }
-  for (const entry of entries.sort((a, b) => (a.path < b.path ? -1 : 1))) {
-    if (entry.isFolder) yield* imagesBelow(entry.path, walk);
-    else yield* imageOrNothing(entry.path);
+  for (const { path, isFolder } of entries.sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    if (isFolder) yield* imagesBelow(path, walk);
+    else {
+      const found = await isImageFile(path).catch(notAborted);
+      if (found instanceof L2TError) yield { path, problem: found };
+      else if (found) yield { path };
+    }
   }
 }
 
-const isFolder = async (path: string): Promise<boolean> =>
-  (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-
-async function* imageOrNothing(path: string): AsyncGenerator<FoundImage, void> {
-  try {
-    if (await isImageFile(path)) yield { path };
-  } catch (error) {
-    yield { path, problem: notAborted(error) };
-  }
-}
+const statusOf = (path: string) => stat(path).catch(() => undefined);
 
 /** A failure that does not end a search. Throws the others. */
 function notAborted(error: unknown): L2TError {

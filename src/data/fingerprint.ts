@@ -3,7 +3,7 @@ import { splitNames } from '../options/datasets.js';
 import { throwIfAborted } from '../system/abort.js';
 import type { Dataset } from './dataset.js';
 
-/** Number of files whose sizes are read at once. */
+/** Files whose sizes are read at once. */
 const together = 256;
 
 /**

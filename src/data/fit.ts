@@ -1,5 +1,6 @@
-import { L2TError } from '../errors.js';
+import { invalidData } from '../system/failures.js';
 import { type DecodedImage, maxPixels } from './decode.js';
+import type { Box } from './random-resized-crop.js';
 import type { Resize } from './reading.js';
 
 /** Images of at least this side, in pixels, are large: they are decoded when needed, and keep their proportions. */
@@ -31,30 +32,26 @@ export async function fitImage(
   const short = shortSide(size);
   const long = Math.floor((short * Math.max(height, width)) / Math.min(height, width));
   if (short * long > limit) {
-    throw new L2TError(
-      'INVALID_DATA',
-      `${file}: an image of ${width}×${height} is too narrow to be cut to ${size}×${size}. Crop it.`,
-    );
+    throw invalidData(`${file}: an image of ${width}×${height} is too narrow to be cut to ${size}×${size}. Crop it.`);
   }
   const [newHeight, newWidth] = height < width ? [short, long] : [long, short];
-  return cropCentre(await resize(pixels, height, width, newHeight, newWidth), newHeight, newWidth, size);
+  const resized = await resize(pixels, height, width, newHeight, newWidth);
+  const [top, left] = [halfToEven(newHeight - size), halfToEven(newWidth - size)];
+  return crop(resized, newWidth, { top, left, height: size, width: size });
 }
 
 /** The short side to which an image is resized before its centre is cropped: 256 for 224. */
 export const shortSide = (size: number): number => Math.round((size * 256) / 224);
 
-function cropCentre(pixels: Uint8Array, height: number, width: number, size: number): Uint8Array {
-  const top = halfToEven(height - size);
-  const left = halfToEven(width - size);
-  const cropped = new Uint8Array(size * size * 3);
-  for (let row = 0; row < size; row++) {
-    const start = ((top + row) * width + left) * 3;
-    cropped.set(pixels.subarray(start, start + size * 3), row * size * 3);
+/** The part `box` of an image of this width: box height × box width × 3. */
+export function crop(pixels: Uint8Array, wholeWidth: number, { top, left, height, width }: Box): Uint8Array {
+  const cropped = new Uint8Array(height * width * 3);
+  for (let row = 0; row < height; row++) {
+    const start = ((top + row) * wholeWidth + left) * 3;
+    cropped.set(pixels.subarray(start, start + width * 3), row * width * 3);
   }
   return cropped;
 }
 
 /** n/2, with halves rounded to the even neighbour, as for the offset of torchvision's centre crop. */
-function halfToEven(n: number): number {
-  return n % 2 === 0 ? n / 2 : 2 * Math.round(n / 4);
-}
+const halfToEven = (n: number): number => (n % 2 === 0 ? n / 2 : 2 * Math.round(n / 4));

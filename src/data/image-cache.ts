@@ -16,7 +16,8 @@ const headerBytes = 12;
  * cache. A damaged entry is replaced. If entries cannot be written, images without one are resized on every read.
  */
 export class ImageCache {
-  #writable = true;
+  /** False once an entry could not be written. */
+  writable = true;
   /** Folders from which the temporary files of killed processes were removed. */
   readonly #cleared = new Set<string>();
 
@@ -32,7 +33,7 @@ export class ImageCache {
     return {
       ...list,
       read: async (index, reduction) => {
-        const file = join(this.folder, await entryName(list, index, short));
+        const file = await this.#file(list, index, short);
         const entry = await readFileBytes(file).catch(() => undefined);
         let image = entry && parseEntry(Buffer.from(entry.buffer));
         if (image === undefined) {
@@ -45,45 +46,40 @@ export class ImageCache {
     };
   }
 
-  /** False once an entry could not be written. */
-  get writable(): boolean {
-    return this.#writable;
-  }
-
   /** Writes the entry of an image if there is none. Throws the errors of `ImageList.read`. */
   async fill(list: ImageList, short: number, index: number): Promise<void> {
-    const file = join(this.folder, await entryName(list, index, short));
+    const file = await this.#file(list, index, short);
     const there = await stat(file).catch(() => undefined);
-    if (there || !this.#writable) return;
+    if (there || !this.writable) return;
     await this.#write(file, await shrunk(await list.read(index), short, this.resize));
   }
 
+  /**
+   * An entry's path: the hash of the image's name, its identity, the file's modification time (0 for an image in an
+   * array), and `short`. Entries are spread over 256 folders.
+   */
+  async #file(list: ImageList, index: number, short: number): Promise<string> {
+    const path = list.file(index);
+    const changed = path === undefined ? 0 : (await reaching(path, () => stat(path))).mtimeMs;
+    const key = JSON.stringify(['l2t-native 2', absolute(list.name(index)), changed, short]);
+    const hash = createHash('sha256').update(key);
+    const digest = hash.update(await list.identity(index)).digest('hex');
+    return join(this.folder, digest.slice(0, 2), digest);
+  }
+
   async #write(file: string, image: DecodedImage): Promise<void> {
-    if (!this.#writable) return;
+    if (!this.writable) return;
     const folder = dirname(file);
     if (!this.#cleared.has(folder)) {
       this.#cleared.add(folder);
       await removeOld(folder);
     }
     await writeEntry(file, image).catch((error: unknown) => {
-      if (this.#writable)
+      if (this.writable)
         this.onWarning?.(`${fileError('write', file, error).message} The run goes on without the cache.`);
-      this.#writable = false;
+      this.writable = false;
     });
   }
-}
-
-/**
- * An entry's path: the hash of the image's name, its identity, the file's modification time (0 for an image in an
- * array), and `short`. Entries are spread over 256 folders.
- */
-async function entryName(list: ImageList, index: number, short: number): Promise<string> {
-  const name = list.name(index);
-  const path = list.file(index);
-  const changed = path === undefined ? 0 : (await reaching(path, () => stat(path))).mtimeMs;
-  const key = createHash('sha256').update(JSON.stringify(['l2t-native 2', absolute(name), changed, short]));
-  const digest = key.update(await list.identity(index)).digest('hex');
-  return join(digest.slice(0, 2), digest);
 }
 
 function parseEntry(entry: Buffer): DecodedImage | undefined {
@@ -100,8 +96,8 @@ async function shrunk(image: DecodedImage, short: number, resize: Resize): Promi
   const least = Math.min(height, width);
   if (least <= short) return image;
   // The same rounding as in fitImage, so that evaluation gives the same result with and without a cache.
-  const sides = [height, width].map((side) => Math.floor((short * side) / least)) as [number, number];
-  return { pixels: await resize(pixels, height, width, ...sides), height: sides[0], width: sides[1] };
+  const sides = { height: Math.floor((short * height) / least), width: Math.floor((short * width) / least) };
+  return { pixels: await resize(pixels, height, width, sides.height, sides.width), ...sides };
 }
 
 /** Milliseconds after which a temporary file is removed: a newer one may belong to another process. */

@@ -68,6 +68,25 @@ export function imageArray(
   };
 }
 
+/**
+ * Three planes of side × side bytes → side × side × 3. `row` and `column`: bytes in a plane from a pixel to the one below
+ * it, and to the one on its right.
+ */
+export function fromPlanes(planes: Uint8Array, side: number, row: number, column: number): Uint8Array {
+  const plane = side * side;
+  const pixels = new Uint8Array(3 * plane);
+  let to = 0;
+  for (let y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++) {
+      const at = y * row + x * column;
+      pixels[to++] = planes[at] as number;
+      pixels[to++] = planes[plane + at] as number;
+      pixels[to++] = planes[2 * plane + at] as number;
+    }
+  }
+  return pixels;
+}
+
 /** The images `indices` of a list, in that order. `labels`, if given, replaces their labels. */
 export function subset(list: ImageList, indices: ArrayLike<number>, labels?: Int32Array): ImageList {
   const at = (index: number) => indices[index] as number;

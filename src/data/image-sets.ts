@@ -1,18 +1,18 @@
-import { L2TError } from '../errors.js';
+import { constants } from 'node:buffer';
 import { addon, type NativeImages } from '../native/addon.js';
 import { type SplitName, splitNames } from '../options/datasets.js';
+import { invalidData, invalidOption } from '../system/failures.js';
 import { fitWhole, type StreamedImages } from './batch-decoder.js';
-import { largeSize, shortSide } from './fit.js';
+import { fitImage, largeSize, shortSide } from './fit.js';
 import { ImageCache } from './image-cache.js';
 import type { ImageList } from './image-list.js';
 import { maxHeldBytes } from './parquet/row-groups.js';
-import { forEachImage, forEachParallel } from './reading.js';
-import { decodeAll } from './resident.js';
+import { type DecodeOptions, forEachImage, forEachParallel } from './reading.js';
 
 /** The images of each set, not yet decoded. */
 export type ImageLists = { readonly [name in SplitName]: ImageList | undefined } & { readonly train: ImageList };
 
-export interface ImageSetOptions {
+export interface ImageSetOptions extends Omit<DecodeOptions, 'resize'> {
   readonly folder: string;
   /** Side of the target's images, pixels. */
   readonly size: number;
@@ -22,8 +22,6 @@ export interface ImageSetOptions {
   readonly cache?: string | undefined;
   /** Decode large validation and test images once before training, so that damaged ones are found early. */
   readonly check: boolean;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -52,8 +50,7 @@ export async function makeImageSets(lists: ImageLists, all: ImageList, options: 
   });
   const small = present.filter((set) => set.size < largeSize);
   if (cache !== undefined && small.length === present.length) {
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `{cache} is for images of at least ${largeSize} pixels: these are decoded once and kept in memory.`,
     );
   }
@@ -67,7 +64,13 @@ export async function makeImageSets(lists: ImageLists, all: ImageList, options: 
     const through = imageCache?.list(list, shortSide(side)) ?? list;
     streamed[name] = { list: through, size: side, squash: size < largeSize };
   }
-  if (options.check) await checkEvaluated(streamed, options);
+  if (options.check) {
+    // Training images need no check, because the first epoch reads all of them; test images are read after the last.
+    const evaluated = [streamed.validation, streamed.test].filter((set) => set !== undefined);
+    await forEachImage(evaluated, folder, options, async (set, index) => {
+      await fitWhole(set, index, resize);
+    });
+  }
   const set = (name: SplitName): NativeImages | undefined => {
     const list = lists[name];
     return list && { pixels: pixels.get(name), labels: list.labels, size: sizes[name] };
@@ -92,8 +95,7 @@ async function prepareAnyOrder(
   }
   if (await list.hold([...Array(list.count).keys()], options.signal)) return;
   const gigabytes = ((list.count * short * short * 4) / 2 ** 30).toFixed(1);
-  throw new L2TError(
-    'INVALID_OPTION',
+  throw invalidOption(
     `${options.folder}: the ${list.count} training images take more than the ${maxHeldBytes / 2 ** 30} GiB that are kept in memory. Give {cache} a folder that can be written, which keeps them on disk (some ${gigabytes} GiB), or train on fewer with {perClass}.`,
   );
 }
@@ -105,10 +107,9 @@ const sampled = 32;
 async function trainingSide(all: ImageList, { size, sourceSizes }: ImageSetOptions): Promise<number> {
   const wanted = Math.max(size, ...sourceSizes);
   if (wanted === size) return size;
-  return Math.min(wanted, Math.max(size, medianOf(await sampleShortSides(all))));
+  const sides = await sampleShortSides(all);
+  return Math.min(wanted, Math.max(size, sides[Math.floor(sides.length / 2)] as number));
 }
-
-const medianOf = (sorted: readonly number[]): number => sorted[Math.floor(sorted.length / 2)] as number;
 
 /**
  * The short sides of some images, pixels, in ascending order; of one, where all are in one array.
@@ -127,13 +128,34 @@ export async function sampleShortSides(list: ImageList): Promise<readonly number
 }
 
 /**
- * Decodes all large validation and test images. Training images need no check, because the first epoch reads all of
- * them; the test images are read only after the last epoch.
+ * Decodes small images, which are kept in memory: for each list, all its images in order, as size × size × 3
+ * (fitImage). `onProgress` counts the images of all lists.
+ *
+ * Throws the errors of `ImageList.read`; INVALID_DATA if the images do not fit in memory or in one array; ABORTED.
  */
-async function checkEvaluated({ validation, test }: ImageSets['streamed'], options: ImageSetOptions): Promise<void> {
-  const { resize } = addon();
-  const sets = [validation, test].filter((set) => set !== undefined);
-  await forEachImage(sets, options.folder, options, async (set, index) => {
-    await fitWhole(set, index, resize);
+export async function decodeAll(
+  wanted: readonly { readonly list: ImageList; readonly size: number }[],
+  folder: string,
+  { resize, ...options }: DecodeOptions,
+): Promise<Uint8Array[]> {
+  const sets = wanted.map((each) => ({ ...each, pixels: allocatePixels(each.list.count, each.size, folder) }));
+  await forEachImage(sets, folder, options, async ({ list, size, pixels }, index) => {
+    const image = await list.read(index);
+    pixels.set(await fitImage(image, size, resize, list.name(index)), index * size * size * 3);
   });
+  return sets.map(({ pixels }) => pixels);
+}
+
+function allocatePixels(count: number, size: number, folder: string): Uint8Array {
+  const bytes = count * size * size * 3;
+  try {
+    // The addon takes one array, and V8 limits its length to far less than the address space.
+    if (bytes <= constants.MAX_LENGTH) return new Uint8Array(bytes);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+  }
+  const gigabytes = (bytes / 2 ** 30).toFixed(1);
+  throw invalidData(
+    `${folder}: ${count} images of ${size}×${size} take ${gigabytes} GiB, more than can be held at once. Use fewer images or a smaller {size}.`,
+  );
 }

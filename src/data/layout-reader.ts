@@ -1,6 +1,7 @@
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
-import { shown } from '../system/printable.js';
+import { invalidData } from '../system/failures.js';
+import { printable, someOf } from '../system/printable.js';
 import type { Dataset } from './dataset.js';
 import type { Walk } from './walk.js';
 
@@ -8,6 +9,11 @@ import type { Walk } from './walk.js';
 export interface ColumnNames {
   readonly imageColumn?: string | undefined;
   readonly labelColumn?: string | undefined;
+}
+
+/** What a data set is, where its files do not show it. */
+export interface DataKind extends ColumnNames {
+  readonly layout?: Layout | undefined;
 }
 
 /** Recognises and lists data sets of one layout. */
@@ -24,12 +30,7 @@ export interface LayoutReader {
    *
    * Throws INVALID_DATA if the person named this layout and it is clear what is wrong.
    */
-  find(
-    folder: string,
-    names: readonly string[],
-    walk: Walk,
-    asked: ColumnNames & { readonly layout?: Layout | undefined },
-  ): Promise<string | undefined>;
+  find(folder: string, names: readonly string[], walk: Walk, asked: DataKind): Promise<string | undefined>;
   /**
    * Lists the images without decoding any. `folder` is the result of `find`, or a file whose name matches `file`.
    *
@@ -40,7 +41,6 @@ export interface LayoutReader {
 }
 
 const understood = [
-  'Understood are:',
   '  - folder: a folder per class, FOLDER/train/CLASS/*.png with any of train, val and test, or FOLDER/CLASS/*.png (PNG, JPEG, WebP, GIF);',
   '  - parquet: files of Hugging Face (train-00000-of-00001.parquet, train/*.parquet, also in data/) with a column of images;',
   '  - list: one CSV or JSON-lines file with the columns file and label, and split if there are several;',
@@ -55,22 +55,17 @@ const understood = [
 
 /** INVALID_DATA for a folder that is no data set: it states the `problem` and lists the supported layouts. */
 export function unknownLayout(folder: string, problem: string): L2TError {
-  return new L2TError('INVALID_DATA', [`${folder} ${problem}. ${understood[0]}`, ...understood.slice(1)]);
+  return invalidData([`${folder} ${problem}. Understood are:`, ...understood]);
 }
 
-/** The first name that is there twice. */
 export function firstRepeated(names: readonly string[]): string | undefined {
   const seen = new Set<string>();
   return names.find((name) => seen.size === seen.add(name).size);
 }
 
 /** The first few names, for an error message. */
-export function nameSome(names: readonly string[]): string {
-  if (names.length === 0) return 'nothing';
-  return (
-    names
-      .slice(0, 8)
-      .map((name) => shown(name))
-      .join(', ') + (names.length > 8 ? ` and ${names.length - 8} more` : '')
-  );
-}
+export const nameSome = (names: readonly string[]): string => (names.length === 0 ? 'nothing' : someOf(names, 8));
+
+/** The warning about entries of a folder that are no images, if there are any. `which` says what they are. */
+export const passedOver = (folder: string, count: number, first: string | undefined, which: string): string[] =>
+  count === 0 ? [] : [printable(`${folder}: passed over ${count} entries${which} (first: ${first}).`)];

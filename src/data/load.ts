@@ -1,10 +1,11 @@
-import { L2TError } from '../errors.js';
 import { didYouMean } from '../options/suggest.js';
+import { invalidOption } from '../system/failures.js';
 import { shown } from '../system/printable.js';
 import { type Dataset, selectClasses } from './dataset.js';
 import { fingerprint } from './fingerprint.js';
 import { subset } from './image-list.js';
-import { type DataKind, openDataset } from './open.js';
+import type { DataKind } from './layout-reader.js';
+import { openDataset } from './open.js';
 import { withTest } from './split.js';
 import { divided, readSplit } from './split-file.js';
 import type { ListingOptions } from './walk.js';
@@ -37,10 +38,10 @@ export async function loadData(options: DataOptions): Promise<Dataset> {
  * @throws L2TError FILE_ACCESS, INVALID_DATA; ABORTED.
  */
 export async function folderFingerprint(
-  { data, layout, imageColumn, labelColumn }: Pick<DataOptions, 'data' | keyof DataKind>,
+  { data, ...kind }: DataKind & Pick<DataOptions, 'data'>,
   listing: ListingOptions = {},
 ): Promise<string> {
-  return fingerprint(await openDataset(data, { layout, imageColumn, labelColumn, ...listing }), listing.signal);
+  return fingerprint(await openDataset(data, { ...kind, ...listing }), listing.signal);
 }
 
 /** `classes`: names or indices, separated by commas. A name has precedence over an index: a class may be called `7`. */
@@ -50,8 +51,7 @@ function classIndices(classes: string, classNames: readonly string[]): number[] 
     const named = classNames.indexOf(given);
     if (named !== -1) return named;
     if (/^\d{1,9}$/.test(given) && Number(given) < classNames.length) return Number(given);
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `{classes}: '${shown(given)}' is no class of the data set: it must be a name, or an index from 0 to ${classNames.length - 1}.${didYouMean(given, classNames)}`,
     );
   });
@@ -63,10 +63,7 @@ function withFold(dataset: Dataset, fold: number): Dataset {
   const positions = folds[fold];
   if (positions === undefined || train === undefined) {
     const has = folds.length === 0 ? 'no folds' : `folds 0 to ${folds.length - 1}`;
-    throw new L2TError(
-      'INVALID_OPTION',
-      `{fold=${fold}}: ${folder} has ${has} (STL-10's are known, where fold_indices.txt is there).`,
-    );
+    throw invalidOption(`{fold=${fold}}: ${folder} has ${has} (STL-10's are known, where fold_indices.txt is there).`);
   }
   return { ...dataset, train: subset(train, positions), folds: [] };
 }

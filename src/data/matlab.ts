@@ -1,7 +1,9 @@
 import { promisify } from 'node:util';
 import { constants, inflate } from 'node:zlib';
-import { L2TError } from '../errors.js';
-import { readWhole } from './reading.js';
+import type { L2TError } from '../errors.js';
+import { invalidData } from '../system/failures.js';
+import { fromPlanes, type ImageList, imageArray } from './image-list.js';
+import { maxDeflateRatio, readWhole } from './reading.js';
 
 /** A value in a MAT file. Arrays are column-major: the first dimension runs fastest. */
 export type MatValue =
@@ -20,8 +22,6 @@ interface Element {
 const headerBytes = 128;
 const matrix = 14;
 const compressed = 15;
-/** Deflate cannot compress better than this, so an element that announces more data is damaged. */
-const maxDeflateRatio = 1032;
 /** Nesting depth of cells. */
 const maxDepth = 16;
 /** Cells of a file: each takes some 400 bytes, and the sets that are read have 100,000. */
@@ -85,15 +85,13 @@ function isLittleEndian(file: string, bytes: Buffer): boolean {
   const signature = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
   const advice = "In MATLAB, save(…, '-v7') writes one that is read.";
   if ([0, 512].some((at) => bytes.subarray(at, at + 8).equals(signature))) {
-    throw new L2TError('INVALID_DATA', `${file} is a MAT file of version 7.3 (HDF5), which is not read. ${advice}`);
+    throw invalidData(`${file} is a MAT file of version 7.3 (HDF5), which is not read. ${advice}`);
   }
-  if (isLevel4(bytes)) {
-    throw new L2TError('INVALID_DATA', `${file} is a MAT file of level 4, which is not read. ${advice}`);
-  }
+  if (isLevel4(bytes)) throw invalidData(`${file} is a MAT file of level 4, which is not read. ${advice}`);
   const end = bytes.toString('latin1', 124, headerBytes);
   if (end === '\x00\x01IM') return true;
   if (end === '\x01\x00MI') return false;
-  throw new L2TError('INVALID_DATA', `${file} is no MAT file of level 5: its header is not one. Fetch it again.`);
+  throw invalidData(`${file} is no MAT file of level 5: its header is not one. Fetch it again.`);
 }
 
 /** A level 4 header has five int32 of either byte order: type, rows, columns, complex (0 or 1), length of the name. */
@@ -223,6 +221,25 @@ class MatReader {
   }
 
   private damaged(problem: string, cause?: unknown): L2TError {
-    return new L2TError('INVALID_DATA', `${this.file} is damaged: ${problem}. Fetch it again.`, { cause });
+    return invalidData(`${this.file} is damaged: ${problem}. Fetch it again.`, cause);
   }
+}
+
+/** Square images in MATLAB's layout: image × channel × column × row; the row index runs fastest. */
+export function matlabImages(file: string, side: number, pixels: Uint8Array, labels: Int32Array): ImageList {
+  const bytes = 3 * side * side;
+  return imageArray(
+    (index) => `${file}, image ${index}`,
+    [side, side],
+    labels,
+    (index) => fromPlanes(pixels.subarray(index * bytes, (index + 1) * bytes), side, 1, side),
+  );
+}
+
+/** Converts labels from 1, as in MATLAB, to classes from 0. Throws INVALID_DATA if one is out of range. */
+export function classesFromOne(labels: ArrayLike<number>, classes: number, file: string): Int32Array {
+  return Int32Array.from(labels, (label, image) => {
+    if (Number.isInteger(label) && label >= 1 && label <= classes) return label - 1;
+    throw invalidData(`${file}: image ${image} has label ${label}, but labels are 1 to ${classes}.`);
+  });
 }

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
-import { L2TError } from '../errors.js';
-import type { Layout } from '../options/datasets.js';
+import { invalidData, invalidOption } from '../system/failures.js';
+import { fileError } from '../system/files.js';
 import type { Dataset } from './dataset.js';
-import { type ColumnNames, type LayoutReader, nameSome, unknownLayout } from './layout-reader.js';
+import { type ColumnNames, type DataKind, type LayoutReader, nameSome, unknownLayout } from './layout-reader.js';
 import { cifar10, cifar100, cifarReader } from './layouts/cifar.js';
 import { cub200 } from './layouts/cub200.js';
 import { folderReader } from './layouts/folder.js';
@@ -16,7 +16,6 @@ import { stanford40 } from './layouts/stanford40.js';
 import { stl10 } from './layouts/stl10.js';
 import { svhn } from './layouts/svhn.js';
 import { tinyimagenet } from './layouts/tinyimagenet.js';
-import { reaching } from './reading.js';
 import { type ListingOptions, mostStrange, Walk } from './walk.js';
 
 /** In order of certainty: layouts with files of specific names come before those recognised only by their folders. */
@@ -24,11 +23,6 @@ const readers: readonly LayoutReader[] = [
   ...[cifarReader(cifar10), cifarReader(cifar100), stl10, svhn, cub200, mit67, stanford40, stanfordDogs, idxReader],
   ...[parquet, list, tinyimagenet, imagenet, folderReader],
 ];
-
-/** What a data set is, where its files do not show it. */
-export interface DataKind extends ColumnNames {
-  readonly layout?: Layout | undefined;
-}
 
 /**
  * Lists the data set in a folder or a file. Its layout is `layout`, or the first that is recognised.
@@ -47,10 +41,8 @@ export async function openDataset(path: string, options: DataKind & ListingOptio
   if (await isFile(path)) {
     const reader = asked.find(({ file }) => file?.test(path));
     if (reader) return open(reader, path);
-    throw unknownLayout(
-      path,
-      `is a file, not a data folder${ofLayout(options)}: name the folder, or extract the archive`,
-    );
+    const advice = 'name the folder, or extract the archive';
+    throw unknownLayout(path, `is a file, not a data folder${ofLayout(options)}: ${advice}`);
   }
   const names = await walk.names(path, mostStrange);
   for (const reader of asked) {
@@ -66,8 +58,8 @@ const ofLayout = ({ layout }: DataKind): string => (layout === undefined ? '' : 
 
 async function isFile(path: string): Promise<boolean> {
   const kind = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== 'ENOENT') return reaching(path, () => Promise.reject(cause));
-    throw new L2TError('INVALID_DATA', `The data folder ${path} does not exist: check the path.`, { cause });
+    if (cause.code !== 'ENOENT') throw fileError('read', path, cause);
+    throw invalidData(`The data folder ${path} does not exist: check the path.`, cause);
   });
   return !kind.isDirectory();
 }
@@ -76,8 +68,7 @@ function requireColumns(path: string, { layout, hasColumns }: LayoutReader, { im
   const named = imageColumn !== undefined ? 'imageColumn' : labelColumn !== undefined ? 'labelColumn' : undefined;
   if (named === undefined || hasColumns) return;
   const having = readers.filter((each) => each.hasColumns).map((each) => each.layout);
-  throw new L2TError(
-    'INVALID_OPTION',
+  throw invalidOption(
     `{${named}}: ${path} is of the layout ${layout}, which has no columns (${having.join(' and ')} have): leave it out.`,
   );
 }

@@ -21,9 +21,9 @@ const proportions = { least: 3 / 4, most: 4 / 3 };
  * log-uniform in [3/4, 4/3], and the position is uniform. After ten boxes that do not fit, it is the largest central
  * box of allowed proportions. Deterministic for given `draws`.
  */
-export function randomResizedCrop(height: number, width: number, draws: ArrayLike<number>): Box {
+export function randomResizedCrop(height: number, width: number, draws: Float64Array): Box {
   for (let k = 0; k < tries; k++) {
-    const [forArea, forRatio, forTop, forLeft] = [0, 1, 2, 3].map((i) => draws[4 * k + i] as number) as Four;
+    const [forArea = 0, forRatio = 0, forTop = 0, forLeft = 0] = draws.subarray(4 * k, 4 * k + 4);
     const share = area.least + (area.most - area.least) * forArea;
     const [low, high] = [Math.log(proportions.least), Math.log(proportions.most)];
     const ratio = Math.exp(low + (high - low) * forRatio);
@@ -36,12 +36,6 @@ export function randomResizedCrop(height: number, width: number, draws: ArrayLik
     const left = Math.floor(forLeft * (width - wanted.width + 1));
     return { top, left, ...wanted };
   }
-  return central(height, width);
-}
-
-type Four = [number, number, number, number];
-
-function central(height: number, width: number): Box {
   const ratio = width / height;
   const box = {
     height: ratio < proportions.least ? Math.min(height, Math.round(width / proportions.least)) : height,

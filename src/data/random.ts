@@ -1,4 +1,4 @@
-import { L2TError } from '../errors.js';
+import { invalidOption } from '../system/failures.js';
 
 /** High 32 bits of the 64-bit product of two unsigned 32-bit numbers, as a signed number. */
 function multiplyHigh(a: number, b: number): number {
@@ -28,7 +28,7 @@ export class Random {
    */
   constructor(seed: number | bigint) {
     if (typeof seed === 'number' && (!Number.isSafeInteger(seed) || seed < 0)) {
-      throw new L2TError('INVALID_OPTION', `The seed must be a whole number from 0 to 2^53 - 1, not ${seed}.`);
+      throw invalidOption(`The seed must be a whole number from 0 to 2^53 - 1, not ${seed}.`);
     }
     const bits = BigInt.asUintN(64, BigInt(seed));
     this.#stateHigh = Number(bits >> 32n) | 0;

@@ -1,12 +1,16 @@
 import { type FileHandle, stat } from 'node:fs/promises';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
 import type { NativeAddon } from '../native/addon.js';
 import { throwIfAborted } from '../system/abort.js';
+import { invalidData } from '../system/failures.js';
 import { fileError, NotRegularFile, readAll, withFile } from '../system/files.js';
 import { availableCores } from '../system/threads.js';
 
 /** The addon's antialiased bilinear resize of uint8 pixels. */
 export type Resize = NativeAddon['resize'];
+
+/** Deflate cannot compress better than this, so what announces more data is damaged. */
+export const maxDeflateRatio = 1032;
 
 /** Options of decoding. */
 export interface DecodeOptions {
@@ -77,7 +81,7 @@ export async function fileSize(file: string): Promise<number> {
 /** Reads a whole regular file. Throws like `fileSize`, and INVALID_DATA if it has more than `limit` bytes. */
 export async function readWhole(file: string, limit: number): Promise<Buffer> {
   return reading(file, async (handle, size) => {
-    if (size > limit) throw new L2TError('INVALID_DATA', `${file} has ${size} bytes; at most ${limit} are read.`);
+    if (size > limit) throw invalidData(`${file} has ${size} bytes; at most ${limit} are read.`);
     return Buffer.from((await readAll(handle, size)).buffer);
   });
 }
@@ -94,7 +98,7 @@ export async function readStart(file: string, length: number): Promise<Buffer> {
 export async function readRange(file: string, start: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
   return reading(file, async (handle, size) => {
     if (start + length > size) {
-      throw new L2TError('INVALID_DATA', `${file} has ${size} bytes, fewer than when it was opened: read it again.`);
+      throw invalidData(`${file} has ${size} bytes, fewer than when it was opened: read it again.`);
     }
     return readAll(handle, length, start);
   });
@@ -110,13 +114,11 @@ async function reading<T>(file: string, body: (handle: FileHandle, size: number)
 }
 
 const notAFile = (file: string, found: NotRegularFile['found']): L2TError =>
-  new L2TError('INVALID_DATA', `${file} is ${found}, where a file is expected.`);
+  invalidData(`${file} is ${found}, where a file is expected.`);
 
 /** Runs a file-system call. Its failure becomes FILE_ACCESS. */
-export async function reaching<T>(file: string, call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (cause) {
+export function reaching<T>(file: string, call: () => Promise<T>): Promise<T> {
+  return call().catch((cause: unknown) => {
     throw fileError('read', file, cause);
-  }
+  });
 }

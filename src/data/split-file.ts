@@ -2,17 +2,13 @@ import { existsSync } from 'node:fs';
 import * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { readPthValue } from '../networks/weights/pth.js';
+import { invalidData } from '../system/failures.js';
 import { readFileBytes } from '../system/files.js';
 import { parseJson } from '../system/json.js';
 import type { Dataset, Division } from './dataset.js';
 import { subset } from './image-list.js';
 
-const positions = z.array(
-  z
-    .int()
-    .min(0)
-    .max(2 ** 31 - 1),
-);
+const positions = z.array(z.int32().min(0));
 const json = z
   .strictObject({ train: positions.optional(), validation: positions.optional(), test: positions.optional() })
   .refine(({ train, validation }) => train !== undefined || validation !== undefined);
@@ -41,12 +37,8 @@ export async function readSplit(path: string, dataset: Dataset): Promise<Divisio
   } else {
     checkPositions(path, 'train, validation and test', [...ofTrain, ...(split.test ?? [])], train?.count ?? 0);
   }
-  for (const [name, indices] of [
-    ['training', split.train],
-    ['test', split.test],
-  ] as const) {
-    if (indices?.length === 0) throw new L2TError('INVALID_DATA', `${path} has no ${name} images.`);
-  }
+  if (split.train.length === 0) throw invalidData(`${path} has no training images.`);
+  if (split.test?.length === 0) throw invalidData(`${path} has no test images.`);
   return split;
 }
 
@@ -85,10 +77,9 @@ async function readJson(path: string, dataset: Dataset): Promise<Division> {
       test: test && Int32Array.from(test),
     };
   } catch (cause) {
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${path} is no split: it must be JSON such as {"train": [0, 2], "validation": [1], "test": [0]}. (Of the authors' files it must be what their names have in common: there is no ${path}${endings.train}.)`,
-      { cause },
+      cause,
     );
   }
 }
@@ -98,15 +89,10 @@ async function readAuthors(path: string, classes: number): Promise<Division> {
   const read = async (ending: string): Promise<Int32Array> => {
     const file = path + ending;
     const parsed = z.tuple([positions, positions]).safeParse(await readPthValue(await readFileBytes(file), file));
-    if (!parsed.success) {
-      throw new L2TError('INVALID_DATA', `${file} is no split: it must hold two lists of whole numbers.`);
-    }
+    if (!parsed.success) throw invalidData(`${file} is no split: it must hold two lists of whole numbers.`);
     const [listed, images] = parsed.data;
     if (listed.length !== classes) {
-      throw new L2TError(
-        'INVALID_DATA',
-        `${file} is of a data set with ${listed.length} classes, but this one has ${classes}.`,
-      );
+      throw invalidData(`${file} is of a data set with ${listed.length} classes, but this one has ${classes}.`);
     }
     return Int32Array.from(images);
   };
@@ -121,10 +107,7 @@ async function readAuthors(path: string, classes: number): Promise<Division> {
 function checkPositions(path: string, what: string, indices: readonly number[], count: number): void {
   const beyond = indices.find((index) => index >= count);
   if (beyond !== undefined) {
-    throw new L2TError(
-      'INVALID_DATA',
-      `${path}: ${what} name image ${beyond}, but the data set has ${count}, counted from 0.`,
-    );
+    throw invalidData(`${path}: ${what} name image ${beyond}, but the data set has ${count}, counted from 0.`);
   }
   // A byte an image takes far less than a set of a million numbers.
   const seen = new Uint8Array(count);
@@ -133,6 +116,5 @@ function checkPositions(path: string, what: string, indices: readonly number[], 
     seen[index] = 1;
     return again;
   });
-  if (twice !== undefined)
-    throw new L2TError('INVALID_DATA', `${path}: ${what} name image ${twice} twice: an image serves once.`);
+  if (twice !== undefined) throw invalidData(`${path}: ${what} name image ${twice} twice: an image serves once.`);
 }

@@ -1,11 +1,11 @@
-import { L2TError } from '../errors.js';
 import { type SplitName, splitNames } from '../options/datasets.js';
+import { invalidData, invalidOption } from '../system/failures.js';
 import { shown } from '../system/printable.js';
-import type { Dataset } from './dataset.js';
+import type { Dataset, Division } from './dataset.js';
 import { type ImageList, subset } from './image-list.js';
 import { Random } from './random.js';
 
-export interface SplitOptions {
+interface SplitOptions {
   readonly seed: number;
   /** N: draw this many training images per class. If absent, all are taken. */
   readonly perClass?: number | undefined;
@@ -15,12 +15,6 @@ export interface SplitOptions {
   readonly folder: string;
   /** True if the test images were drawn from the training images; errors mention it. */
   readonly testDrawn?: boolean | undefined;
-}
-
-/** Indices into the data set's training images. */
-export interface TrainSplit {
-  readonly train: Int32Array;
-  readonly validation: Int32Array;
 }
 
 /**
@@ -44,9 +38,9 @@ export function splitTrain(
   labels: Int32Array,
   classNames: readonly string[],
   { seed, perClass, validation, folder, testDrawn }: SplitOptions,
-): TrainSplit {
+): Pick<Division, 'train' | 'validation'> {
   if (perClass !== undefined && (!Number.isSafeInteger(perClass) || perClass < 1)) {
-    throw new L2TError('INVALID_OPTION', `Images per class must be a whole number of at least 1, not ${perClass}.`);
+    throw invalidOption(`Images per class must be a whole number of at least 1, not ${perClass}.`);
   }
   const random = new Random(seed);
   const train: number[][] = [];
@@ -55,15 +49,13 @@ export function splitTrain(
     const wanted = perClass ?? images.length;
     if (images.length < Math.max(wanted, 1)) {
       const kept = testDrawn ? ' beside the tenth that is kept for the test' : '';
-      throw new L2TError(
-        'INVALID_DATA',
+      throw invalidData(
         `${folder}: class '${shown(classNames[index] as string)}' has ${images.length} training images${kept}, fewer than the ${Math.max(wanted, 1)} asked for.`,
       );
     }
     const heldOut = countHeldOut(validation, wanted);
     if (heldOut >= wanted) {
-      throw new L2TError(
-        'INVALID_DATA',
+      throw invalidData(
         `${folder}: {validation=${validation}} leaves nothing to train on of class '${shown(classNames[index] as string)}', which has ${wanted} images: hold out fewer.`,
       );
     }
@@ -101,16 +93,8 @@ export function withTest(dataset: Dataset): Dataset {
   });
   const tested = new Set(drawn);
   const rest = [...train.labels.keys()].filter((image) => !tested.has(image));
-  return {
-    ...dataset,
-    folds: [],
-    testDrawn: true,
-    train: subset(train, rest),
-    test: subset(
-      train,
-      drawn.sort((a, b) => a - b),
-    ),
-  };
+  drawn.sort((a, b) => a - b);
+  return { ...dataset, folds: [], testDrawn: true, train: subset(train, rest), test: subset(train, drawn) };
 }
 
 /**
@@ -123,8 +107,7 @@ export function evaluationSplit(dataset: Dataset, split?: SplitName): ImageList 
   const list = dataset[name];
   if (list !== undefined) return list;
   const present = splitNames.filter((other) => dataset[other] !== undefined);
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${dataset.folder} has no ${name} images; it has ${present.join(' and ')}. Choose one with {split}, or give the run's own split.json with {splitFile}.`,
   );
 }

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { Readable } from 'node:stream';
 import type { Info } from 'csv-parse';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
+import { invalidData } from '../system/failures.js';
 import { parseJson } from '../system/json.js';
 import { counted, shown } from '../system/printable.js';
 import { firstRepeated } from './layout-reader.js';
@@ -36,22 +37,15 @@ export async function* readTable(file: string): AsyncGenerator<Row, void> {
 }
 
 function notUtf8(file: string, bytes: Buffer): L2TError {
-  let [line, from] = [1, 0];
-  for (
-    let end = bytes.indexOf('\n');
-    end !== -1 && isUtf8(bytes.subarray(from, end));
-    end = bytes.indexOf('\n', from)
-  ) {
-    line++;
-    from = end + 1;
-  }
-  return new L2TError('INVALID_DATA', `${file}, line ${line}: this is not UTF-8. Save the file as UTF-8.`);
+  const lines = bytes.toString('latin1').split('\n');
+  const line = 1 + lines.findIndex((text) => !isUtf8(Buffer.from(text, 'latin1')));
+  return invalidData(`${file}, line ${line}: this is not UTF-8. Save the file as UTF-8.`);
 }
 
 /** The names of a table's columns; of JSON-lines those of the first line. Throws as `readTable`. */
 export async function readHeader(file: string): Promise<string[]> {
   for await (const { cells } of readTable(file)) return [...cells.keys()];
-  throw new L2TError('INVALID_DATA', `${file} has no rows.`);
+  throw invalidData(`${file} has no rows.`);
 }
 
 async function* csvRows(file: string, bytes: Buffer): AsyncGenerator<Row, void> {
@@ -70,7 +64,9 @@ async function* csvRows(file: string, bytes: Buffer): AsyncGenerator<Row, void> 
       else yield { line: info.lines, cells: cellsOf(file, info.lines, header, record) };
     }
   } catch (error) {
-    throw csvError(file, error);
+    const { code = '', lines } = error as { readonly code?: string; readonly lines?: number };
+    const problem = csvProblems[code];
+    throw problem === undefined ? error : invalidData(`${file}, line ${lines}: ${problem}.`, error);
   }
 }
 
@@ -78,7 +74,7 @@ function cellsOf(file: string, line: number, header: readonly string[], record: 
   if (record.length === header.length) return new Map(header.map((name, k) => [name, record[k]]));
   const cells = counted(record.length, 'cell');
   const advice = record.length > header.length ? ' Put a cell that contains a comma in quotes.' : '';
-  throw new L2TError('INVALID_DATA', `${file}, line ${line} has ${cells}, the header ${header.length}.${advice}`);
+  throw invalidData(`${file}, line ${line} has ${cells}, the header ${header.length}.${advice}`);
 }
 
 /** Few rows at a time, so that only these are in memory as cells. */
@@ -95,25 +91,15 @@ const csvProblems: Readonly<Record<string, string>> = {
   CSV_MAX_RECORD_SIZE: `the row is longer than ${longestRow} characters: is a quote not closed?`,
 };
 
-function csvError(file: string, error: unknown): unknown {
-  const { code = '', lines } = error as { readonly code?: string; readonly lines?: number };
-  const problem = csvProblems[code];
-  if (problem === undefined) return error;
-  return new L2TError('INVALID_DATA', `${file}, line ${lines}: ${problem}.`, { cause: error });
-}
-
 function checkHeader(file: string, names: readonly string[]): readonly string[] {
   const [only = ''] = names;
   if (names.length === 1 && /[;\t]/.test(only)) {
     const found = only.includes(';') ? 'semicolons' : 'tabs';
-    throw new L2TError(
-      'INVALID_DATA',
-      `${file}: its header, ${shown(only)}, has ${found}. Columns must be separated by commas.`,
-    );
+    throw invalidData(`${file}: its header, ${shown(only)}, has ${found}. Columns must be separated by commas.`);
   }
   const twice = firstRepeated(names);
   if (twice === undefined) return names;
-  throw new L2TError('INVALID_DATA', `${file} has two columns '${shown(twice)}': rename one.`);
+  throw invalidData(`${file} has two columns '${shown(twice)}': rename one.`);
 }
 
 function* jsonRows(file: string, bytes: Buffer): Generator<Row, void> {
@@ -129,10 +115,8 @@ function parseObject(file: string, line: number, text: string): object {
   try {
     value = parseJson(text);
   } catch (cause) {
-    throw new L2TError('INVALID_DATA', `${file}, line ${line}: '${shown(text)}' ${(cause as Error).message}.`, {
-      cause,
-    });
+    throw invalidData(`${file}, line ${line}: '${shown(text)}' ${(cause as Error).message}.`, cause);
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new L2TError('INVALID_DATA', `${file}, line ${line}: '${shown(text)}' is no JSON object.`);
+  throw invalidData(`${file}, line ${line}: '${shown(text)}' is no JSON object.`);
 }

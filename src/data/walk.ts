@@ -3,11 +3,11 @@ import { opendir } from 'node:fs/promises';
 import { throwIfAborted } from '../system/abort.js';
 import { fileError } from '../system/files.js';
 
-/** Options for listing a data folder. */
+/** Options of a call that lists a data folder. */
 export interface ListingOptions {
-  /** Aborts the listing: it throws ABORTED. */
+  /** Aborts the call: it throws L2TError ABORTED. */
   readonly signal?: AbortSignal | undefined;
-  /** Called about twice a second with the number of folder entries looked at so far. */
+  /** Called with the number of folder entries looked at so far, but only if listing takes longer than half a second. */
   readonly onListed?: ((entries: number) => void) | undefined;
 }
 

@@ -1,14 +1,12 @@
 import type { Dataset } from '../data/dataset.js';
 import { fingerprint } from '../data/fingerprint.js';
 import { evaluationBatch } from '../data/fit.js';
-import type { ImageList } from '../data/image-list.js';
 import { loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
 import { L2TError } from '../errors.js';
 import type { Fact } from '../group/facts.js';
 import { type Group, inGroup } from '../group/group.js';
 import { aGroup, type GroupOptions } from '../group/options.js';
-import type { NamedTensor } from '../native/addon.js';
 import { type Checkpoint, readCheckpoint } from '../networks/checkpoint.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import {
@@ -24,6 +22,7 @@ import { type Given, required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { defaultTop } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
+import { invalidData, invalidOption } from '../system/failures.js';
 import { printable, shown } from '../system/printable.js';
 import { Inference } from './inference.js';
 import { argmax, logSoftmax, rankOf } from './logits.js';
@@ -100,10 +99,9 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
   const subject = attempted(() =>
     typeof checkpoint === 'string' ? requirePath(checkpoint, 'The checkpoint') : checkpoint,
   );
-  return inGroup(control.group, control.signal, async (group) => {
-    const { signal } = control;
-    const listeners = group.first ? control : {};
-    const context = { ...listeners, signal, group };
+  const { signal } = control;
+  return inGroup(control.group, signal, async (group) => {
+    const context = { ...(group.first && control), signal, group };
     const prepared = await group.agree(
       () => prepare(subject(), options(), context),
       ({ facts }) => facts,
@@ -112,30 +110,20 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
   });
 }
 
-type Listeners = Pick<EvaluateOptions, 'onListed' | 'onProgress' | 'onWarning' | 'onNote'>;
-type Context = Listeners & Pick<EvaluateOptions, 'signal'> & { readonly group: Group };
+type Context = Pick<EvaluateOptions, 'signal' | 'onListed' | 'onProgress' | 'onWarning' | 'onNote'> & {
+  readonly group: Group;
+};
 
-/** What is evaluated, and how. */
-interface Subject {
-  readonly inference: Inference;
-  readonly network: string;
-  readonly images: ImageList;
-  readonly classNames: readonly string[];
-  /** The class of each of the data set's labels. */
-  readonly indices: readonly number[];
-  /** K of the top-K accuracy. */
-  readonly top: number | undefined;
-  readonly batch: number;
-  readonly facts: readonly Fact[];
-}
+/** What is evaluated, and how; `facts`: what all ranks must have in common. */
+type Subject = Awaited<ReturnType<typeof prepare>>;
 
 async function prepare(
   checkpoint: string | Checkpoint,
   options: Given<typeof evaluateSchema>,
   { signal, onListed, onWarning, onNote, group }: Context,
-): Promise<Subject> {
+) {
   const data = required(evaluateSchema, options, 'data');
-  const { network, width, size, strict, classes, split, device = 'auto', threads = group.threads } = options;
+  const { network, width, size, strict, split, device = 'auto', threads = group.threads } = options;
   const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, onWarning });
   const inference = new Inference(loaded, { size, device: group.device(device).device, threads });
   const listing = { signal, onListed };
@@ -143,57 +131,33 @@ async function prepare(
   const divided = options.split ?? options.splitFile;
   const own =
     typeof checkpoint === 'string' && divided === undefined ? await splitOfRun(checkpoint, data, listing) : {};
-  const { layout = own.layout, splitFile = own.splitFile } = options;
-  const { imageColumn = own.imageColumn, labelColumn = own.labelColumn } = options;
-  const kind = { layout, imageColumn, labelColumn };
-  const dataset = await loadData({ data, ...kind, splitFile, classes, onWarning, ...listing });
+  const dataset = await loadData({ ...own, ...options, data, onWarning, ...listing });
   const images = evaluationSplit(dataset, split);
   if (own.splitFile) onNote?.(printable(`evaluating on the ${images.count} test images that ${own.splitFile} names`));
   if (own.otherData !== undefined && dataset.flat) {
     const message = `${data} does not hold what ${own.otherData} held when ${checkpoint} was trained on it: all ${images.count} images are evaluated. Where some of them were trained on, the accuracy is too high`;
     onWarning?.(message);
   }
-  if (images.count === 0) throw new L2TError('INVALID_DATA', `${data} has no images to evaluate on.`);
+  if (images.count === 0) throw invalidData(`${data} has no images to evaluate on.`);
   const { classNames, indices } = classesOf(loaded, dataset);
   const top = topOf(options.top, classNames.length);
   const { batch = evaluationBatch(inference.size) } = options;
-  const shared = (): Fact[] => [
-    ...(['split', 'top', 'batch', 'size'] as const).map((key) => ({
-      what: `{${key}}`,
-      value: options[key],
-      code: 'INVALID_OPTION' as const,
-    })),
-    {
-      what: 'the checkpoint',
-      value: hashTensors(loaded.weights as NamedTensor[]),
-      code: 'INVALID_WEIGHTS',
-      hidden: true,
-    },
+  const subject = { inference, network: loaded.network.name, images, classNames, indices, top, batch };
+  if (group.size === 1) return { ...subject, facts: [] };
+  const facts: Fact[] = [
+    ...(['split', 'top', 'batch', 'size'] as const).map((key): Fact => {
+      return { what: `{${key}}`, value: options[key], code: 'INVALID_OPTION' };
+    }),
+    { what: 'the checkpoint', value: hashTensors(loaded.weights), code: 'INVALID_WEIGHTS', hidden: true },
     { what: 'the number of images', value: images.count, code: 'INVALID_DATA' },
+    { what: 'the data', value: await fingerprint(dataset, signal), code: 'INVALID_DATA', hidden: true },
   ];
-  const facts =
-    group.size === 1
-      ? []
-      : [
-          ...shared(),
-          { what: 'the data', value: await fingerprint(dataset, signal), code: 'INVALID_DATA', hidden: true } as const,
-        ];
-  return { inference, network: loaded.network.name, images, classNames, indices, top, batch, facts };
+  return { ...subject, facts };
 }
 
-/** What is found of each image of a share, in their order. */
-interface Findings {
-  /** The predicted classes. */
-  readonly predicted: number[];
-  /** Cross-entropies, nats. */
-  readonly nats: number[];
-  /** Images whose class is among the `top` likeliest. */
-  near: number;
-}
-
-async function measure(subject: Subject, { signal, onProgress, group }: Context): Promise<EvaluationResult> {
+async function measure(subject: Subject, context: Context): Promise<EvaluationResult> {
   const { images, classNames, indices, top, network } = subject;
-  const found = await group.all(() => findings(subject, shareOf(subject, group), signal, onProgress));
+  const found = await context.group.all(() => findings(subject, context));
   const predicted = found.flatMap((share) => share.predicted);
   // Added up in the order of the images, so that the sum does not depend on the number of ranks.
   const loss = found.flatMap((share) => share.nats).reduce((sum, nats) => sum + nats, 0) / images.count;
@@ -203,8 +167,15 @@ async function measure(subject: Subject, { signal, onProgress, group }: Context)
     const row = confusion[indices[images.labels[image] as number] as number] as number[];
     row[index] = (row[index] as number) + 1;
   });
-  const topK = top === undefined ? null : topAccuracy(top, near, images.count);
-  return { ...summarise(confusion, classNames), topK, loss, network };
+  const classes = confusion.map((row, k) => {
+    const total = row.reduce((sum, images) => sum + images, 0);
+    const correct = row[k] as number;
+    return { name: classNames[k] as string, correct, total, accuracy: total > 0 ? correct / total : null };
+  });
+  const correct = classes.reduce((sum, { correct }) => sum + correct, 0);
+  const total = images.count;
+  const topK = top === undefined ? null : topAccuracy(top, near, total);
+  return { correct, total, accuracy: correct / total, classes, confusion, topK, loss, network };
 }
 
 /** The images of this rank: whole batches, so that each image is in the same batch for any number of ranks. */
@@ -214,13 +185,14 @@ function shareOf({ images: { count }, batch }: Subject, { rank, size }: Group): 
   return { from: begin(rank), to: begin(rank + 1) };
 }
 
-async function findings(
-  { inference, images, indices, top, batch }: Subject,
-  { from, to }: { from: number; to: number },
-  signal: AbortSignal | undefined,
-  onProgress: Listeners['onProgress'],
-): Promise<Findings> {
-  const found: Findings = { predicted: [], nats: [], near: 0 };
+/**
+ * Of each image of this rank's share, in order: the predicted class, and the cross-entropy, nats; and of how many of them
+ * the class is among the `top` likeliest (`near`).
+ */
+async function findings(subject: Subject, { signal, onProgress, group }: Context) {
+  const { inference, images, indices, top, batch } = subject;
+  const { from, to } = shareOf(subject, group);
+  const found = { predicted: [] as number[], nats: [] as number[], near: 0 };
   const share = {
     count: to - from,
     name: (index: number) => images.name(from + index),
@@ -246,36 +218,19 @@ async function findings(
 function topOf(given: number | undefined, classes: number): number | undefined {
   if (given === undefined) return classes > defaultTop ? defaultTop : undefined;
   if (given < classes) return given;
-  throw new L2TError(
-    'INVALID_OPTION',
+  throw invalidOption(
     `{top=${given}} counts every image as right, because the network has ${classes} classes: give a smaller number.`,
   );
-}
-
-/** `confusion`: rows are the true classes. */
-function summarise(confusion: readonly (readonly number[])[], classNames: readonly string[]) {
-  const classes = confusion.map((row, k) => {
-    const total = row.reduce((sum, images) => sum + images, 0);
-    const correct = row[k] as number;
-    return { name: classNames[k] as string, correct, total, accuracy: total > 0 ? correct / total : null };
-  });
-  const correct = classes.reduce((sum, { correct }) => sum + correct, 0);
-  const total = classes.reduce((sum, { total }) => sum + total, 0);
-  return { correct, total, accuracy: correct / total, classes, confusion };
 }
 
 /**
  * The checkpoint's classes, and the index among them of each class of the data set: by name if the checkpoint has
  * names, else in the data set's order.
  */
-function classesOf(
-  { classNames, network }: Checkpoint,
-  { classNames: present, folder }: Dataset,
-): { readonly classNames: readonly string[]; readonly indices: readonly number[] } {
+function classesOf({ classNames, network }: Checkpoint, { classNames: present, folder }: Dataset) {
   if (classNames === undefined) {
     if (present.length === network.classes) return { classNames: present, indices: [...present.keys()] };
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${folder} has ${present.length} classes, but the checkpoint tells ${network.classes} apart: use the data that it was trained for.`,
     );
   }
@@ -286,8 +241,7 @@ function classesOf(
       .slice(0, 10)
       .map((name) => shown(name))
       .join(', ');
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${folder} has the class '${shown(unknown)}', which the checkpoint does not know (it knows ${known}${classNames.length > 10 ? ', …' : ''}): choose known ones with {classes}.`,
     );
   }

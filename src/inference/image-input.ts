@@ -5,6 +5,7 @@ import { L2TError } from '../errors.js';
 import type { Control } from '../options/arguments.js';
 import { absolutePath, isPath } from '../options/check.js';
 import { guarded } from '../options/guarded.js';
+import { invalidOption } from '../system/failures.js';
 import type { ImageSource } from './inference.js';
 
 /**
@@ -28,10 +29,10 @@ export const aPixelLimit: Control<number> = {
 export function imageSource(images: readonly ImageInput[], limit?: number): ImageSource {
   const kinds = 'paths, Buffers of encoded images, or {pixels: Uint8Array (height × width × 3), height, width}';
   const inputs = guarded('The list of images', () => {
-    if (!Array.isArray(images)) throw new L2TError('INVALID_OPTION', `Images are given as a list of ${kinds}.`);
+    if (!Array.isArray(images)) throw invalidOption(`Images are given as a list of ${kinds}.`);
     return Array.from({ length: images.length }, (_, index) => {
       const input = taken(images[index]);
-      if (input === undefined) throw new L2TError('INVALID_OPTION', `Image ${index} is not one of ${kinds}.`);
+      if (input === undefined) throw invalidOption(`Image ${index} is not one of ${kinds}.`);
       return input;
     });
   });
@@ -55,27 +56,21 @@ function taken(image: unknown): ImageInput | undefined {
 const isWhole = ({ pixels, height, width }: DecodedImage): boolean =>
   types.isUint8Array(pixels) && pixels.length === height * width * 3;
 
-async function read(image: ImageInput, name: string, limit: number | undefined): Promise<DecodedImage> {
-  if (typeof image !== 'string') return readBytes(image, name, limit);
-  return decodeImage(image, undefined, limit).catch(async (error: unknown) => {
-    throw (await wrongPath(image)) ?? error;
-  });
-}
-
 /**
- * Copies the image, because native code reads it on another thread: the process would end if the caller transferred the
- * buffer meanwhile.
+ * Copies what is in memory, because native code reads it on another thread: the process would end if the caller
+ * transferred the buffer meanwhile.
  */
-async function readBytes(
-  image: Uint8Array | DecodedImage,
-  name: string,
-  limit: number | undefined,
-): Promise<DecodedImage> {
+async function read(image: ImageInput, name: string, limit: number | undefined): Promise<DecodedImage> {
+  if (typeof image === 'string') {
+    return decodeImage(image, undefined, limit).catch(async (error: unknown) => {
+      throw (await wrongPath(image)) ?? error;
+    });
+  }
   if (types.isUint8Array(image)) return decodeBytes(copyOf(image, name), name, undefined, limit);
   const copy = { ...image, pixels: copyOf(image.pixels, name) };
   if (isWhole(copy)) return copy;
   const problem = `${name} has changed since it was given: its pixels are not height × width × 3.`;
-  throw new L2TError('INVALID_OPTION', problem);
+  throw invalidOption(problem);
 }
 
 /** A buffer that was transferred has length 0, and copying it would throw. */

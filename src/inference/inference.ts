@@ -6,6 +6,7 @@ import { L2TError } from '../errors.js';
 import { addon, type ImportanceJob, type NamedTensor, type NativeNetwork } from '../native/addon.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
 import { throwIfAborted } from '../system/abort.js';
+import { invalidWeights } from '../system/failures.js';
 import { isLimitError } from '../system/limits.js';
 import { median } from '../system/statistics.js';
 import { defaultThreads } from '../system/threads.js';
@@ -28,7 +29,7 @@ export interface InferredBatch {
   readonly lambda: readonly Float32Array[];
 }
 
-export interface InferenceSettings {
+interface InferenceSettings {
   readonly size?: number | undefined;
   readonly device?: string | undefined;
   readonly threads?: number | undefined;
@@ -66,13 +67,32 @@ export class Inference {
     options: { batch?: number | undefined; signal?: AbortSignal | undefined; maxPixels?: number; features?: boolean },
   ): AsyncGenerator<InferredBatch, void> {
     const { batch = evaluationBatch(this.size), signal, maxPixels, features = false } = options;
-    const read = (first: number) => this.#read(source, first, batch, signal, maxPixels);
+    // The images from `first` on, fitted to the network's size. An image that cannot be read gives its error.
+    const read = async (first: number) => {
+      const images: (Uint8Array | L2TError)[] = [];
+      await forEachParallel(Math.min(batch, source.count - first), async (k) => {
+        throwIfAborted('The inference', signal);
+        try {
+          images[k] = await this.fit(source, first + k, maxPixels);
+        } catch (error) {
+          if (!(error instanceof L2TError) || isLimitError(error)) throw error;
+          images[k] = error;
+        }
+      });
+      return images;
+    };
     let images = await read(0);
     for (let first = 0; first < source.count; first += batch) {
       throwIfAborted('The inference', signal);
       const [{ logits, ...others }, next] = await Promise.all([this.#infer(images, features), read(first + batch)]);
       throwIfAborted('The inference', signal);
-      yield { first, outcomes: toOutcomes(images, logits, this.#classes), ...others };
+      let row = 0;
+      const outcomes = images.map((image) => {
+        if (!isReadable(image)) return image;
+        const start = this.#classes * row++;
+        return (logits as Float32Array).subarray(start, start + this.#classes);
+      });
+      yield { first, outcomes, ...others };
       images = next;
     }
   }
@@ -103,30 +123,6 @@ export class Inference {
     return median(times);
   }
 
-  /**
-   * Reads images `first` … `first` + `batch` − 1 (fewer at the end), fitted to the network's size. An image that cannot
-   * be read gives its error.
-   */
-  async #read(
-    source: ImageSource,
-    first: number,
-    batch: number,
-    signal: AbortSignal | undefined,
-    maxPixels: number | undefined,
-  ): Promise<(Uint8Array | L2TError)[]> {
-    const images: (Uint8Array | L2TError)[] = [];
-    await forEachParallel(Math.min(batch, source.count - first), async (k) => {
-      throwIfAborted('The inference', signal);
-      try {
-        images[k] = await this.fit(source, first + k, maxPixels);
-      } catch (error) {
-        if (!(error instanceof L2TError) || isLimitError(error)) throw error;
-        images[k] = error;
-      }
-    });
-    return images;
-  }
-
   /** The outputs for the images that could be read; empty if none could. */
   async #infer(images: readonly (Uint8Array | L2TError)[], features: boolean) {
     const readable = images.filter(isReadable);
@@ -140,25 +136,10 @@ export class Inference {
     if (logits === undefined || logits.every(Number.isFinite)) {
       return { logits, features: named('feature/'), w: named('w/'), lambda: named('lambda/') };
     }
-    throw new L2TError(
-      'INVALID_WEIGHTS',
+    throw invalidWeights(
       "The network's outputs are NaN or infinite: its weights are damaged, or diverged in training. Use others.",
     );
   }
-}
-
-/** Each image's row of the logits, or the error why it could not be read. */
-function toOutcomes(
-  images: readonly (Uint8Array | L2TError)[],
-  logits: Float32Array | undefined,
-  classes: number,
-): (Float32Array | L2TError)[] {
-  let row = 0;
-  return images.map((image) => {
-    if (!isReadable(image)) return image;
-    const start = classes * row++;
-    return (logits as Float32Array).subarray(start, start + classes);
-  });
 }
 
 const isReadable = (image: Uint8Array | L2TError): image is Uint8Array => !(image instanceof L2TError);

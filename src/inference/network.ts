@@ -3,10 +3,12 @@ import { L2TError } from '../errors.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { type Checkpoint, loadCheckpoint, requireCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
+import { elementCount } from '../networks/weights/strided.js';
 import { aMessageListener, aSignal, attempted, takeOptions } from '../options/arguments.js';
 import type { Given } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { networkSchema, predictSchema } from '../options/schemas.js';
+import { invalidOption } from '../system/failures.js';
 import { aPixelLimit, type ImageInput, imageSource } from './image-input.js';
 import { type ImageSource, Inference } from './inference.js';
 import { logSoftmax, ranked } from './logits.js';
@@ -206,12 +208,12 @@ function orThrow<T>(outcome: T | L2TError): T {
 }
 
 function allocate(shape: FeatureMap['shape']): Float32Array {
-  const length = shape.reduce((product, side) => product * side, 1);
+  const length = elementCount(shape);
   try {
     return new Float32Array(length);
   } catch (cause) {
     const gigabytes = ((4 * length) / 2 ** 30).toFixed(1);
     const message = `A feature map of ${shape[0]} images takes ${gigabytes} GiB, more than can be held: give fewer at a time.`;
-    throw new L2TError('INVALID_OPTION', message, { cause });
+    throw invalidOption(message, cause);
   }
 }

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import type { DataKind } from '../data/layout-reader.js';
 import { folderFingerprint } from '../data/load.js';
-import type { DataKind } from '../data/open.js';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import { parseRecord } from '../store/record.js';
+import { invalidData } from '../system/failures.js';
 import { readText } from '../system/files.js';
 
 /** Which images a run tested on, and how its data is read. */
@@ -37,8 +38,7 @@ export async function splitOfRun(checkpoint: string, data: string, listing: List
   });
   if (fingerprint === found.folder) return { ...kind, splitFile };
   if (elsewhere) return { otherData: spec.data };
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${data} changed since ${run} began, so ${splitFile} no longer tells its test images from those that it was trained on: put the data back, or say with {split} or {splitFile} which images to evaluate on.`,
   );
 }

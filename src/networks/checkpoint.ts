@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import { L2TError } from '../errors.js';
 import type { NamedTensor, NetworkSpec, Normalisation } from '../native/addon.js';
 import { type TensorMap, toTensorMap } from '../native/tensor.js';
 import { aMessageListener, anObject, requirePath, takeOptions } from '../options/arguments.js';
@@ -15,8 +14,9 @@ import {
   networks,
 } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
+import { invalidOption, weightsMismatch } from '../system/failures.js';
 import { writeFileAtomic } from '../system/files.js';
-import { printable, shown } from '../system/printable.js';
+import { printable, someOf } from '../system/printable.js';
 import { describeNetwork, lastLayerOf } from './describe.js';
 import {
   type Described,
@@ -68,15 +68,17 @@ export interface CheckpointOptions {
 
 const loadingSchema = networkSchema.pick({ network: true, width: true, size: true, strict: true });
 
-/** The API's test for `names`. */
-export const optionNamesControl = anObject<OptionNames>('an object with the strings network, width and strict', {
-  network: 'string',
-  width: 'string',
-  strict: 'string',
-});
-
 /** The options as messages name them (options/spelling.ts). */
 export const checkpointNames: OptionNames = { network: '{network}', width: '{width}', strict: '{strict}' };
+
+const loadingControls = {
+  names: anObject<OptionNames>('an object with the strings network, width and strict', {
+    network: 'string',
+    width: 'string',
+    strict: 'string',
+  }),
+  onWarning: aMessageListener,
+};
 
 /**
  * Reads a checkpoint. A safetensors file of this package describes its network completely. For other safetensors files
@@ -85,10 +87,7 @@ export const checkpointNames: OptionNames = { network: '{network}', width: '{wid
  *   options contradict the file.
  */
 export async function loadCheckpoint(path: string, given: CheckpointOptions = {}): Promise<Checkpoint> {
-  const { options, control } = takeOptions(loadingSchema, given, {
-    names: optionNamesControl,
-    onWarning: aMessageListener,
-  });
+  const { options, control } = takeOptions(loadingSchema, given, loadingControls);
   const file = requirePath(path, 'The checkpoint');
   return toCheckpoint(await loadWeights(file), file, { ...options, ...control });
 }
@@ -101,10 +100,7 @@ export async function readCheckpoint(given: string | Checkpoint, options: Checkp
   if (typeof given === 'string') return loadCheckpoint(given, options);
   const { network: name, width, strict, size, names = checkpointNames } = options;
   if ((name ?? width ?? strict) !== undefined) {
-    throw new L2TError(
-      'INVALID_OPTION',
-      '{network}, {width} and {strict} say how a file is read: a checkpoint in memory needs none.',
-    );
+    throw invalidOption('{network}, {width} and {strict} say how a file is read: a checkpoint in memory needs none.');
   }
   const checkpoint = ownCheckpoint(given, "a path, or a run's result.network", names);
   return { ...checkpoint, size: size ?? checkpoint.size };
@@ -133,19 +129,23 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   const wanted = options.network && (networkNamed(options.network) as NetworkName);
   refuseTimm(tensors, path, wanted);
   const held = said?.network ?? networkOf(tensors, options.width ?? 1);
-  requireExpected(`${path} holds`, held && `a ${held}`, wanted && `a ${wanted}`, names.network);
-  requireExpected(`${path} has the width`, said?.width, options.width, names.width);
+  requireExpected(`${path} holds`, names.network, held && `a ${held}`, wanted && `a ${wanted}`);
+  requireExpected(`${path} has the width`, names.width, said?.width, options.width);
   const name = wanted ?? said?.network;
   const classes = countClasses(tensors, path, said, name);
   if (name === undefined) {
     const which = held === undefined ? `, one of ${networkNames.join(', ')}` : ` ${held}, which its entries fit`;
-    throw new L2TError('INVALID_OPTION', `${path} does not say which network it holds: give ${names.network}${which}.`);
+    throw invalidOption(`${path} does not say which network it holds: give ${names.network}${which}.`);
   }
   const network = { name, classes, width: options.width ?? said?.width ?? 1 };
   const more = said ?? exportedBy(metadata, path);
   const match = { file: path, network: name, names, strict: options.strict ?? false };
   const { weights, extra } = matchWeights(tensors, tensorsOf(network), match);
-  if (extra.length > 0) options.onWarning?.(extraEntries(path, extra, names));
+  if (extra.length > 0) {
+    options.onWarning?.(
+      `${printable(path)} has entries that the network does not: ${someOf(extra, 10)} (${names.strict} refuses them)`,
+    );
+  }
   return {
     network,
     size: options.size ?? more?.size ?? defaultSize(name),
@@ -161,8 +161,7 @@ function refuseTimm(tensors: TensorMap, path: string, wanted?: NetworkName): voi
   const found = having.filter((name) => name === wanted);
   const [first, ...others] = found.length > 0 ? found : having;
   if (first === undefined) return;
-  throw new L2TError(
-    'WEIGHTS_MISMATCH',
+  throw weightsMismatch(
     `${path} has timm's names of tensors, such as ${networks[first].timmTensor}, which are not read: use torchvision's ` +
       `weights of ${[first, ...others].join(' or ')}, such as torchvision.models.${first}(weights='DEFAULT').state_dict().`,
   );
@@ -178,12 +177,7 @@ function lastWeights(network: NetworkName | undefined): string[] {
  * The number of classes of the weights.
  * @throws L2TError WEIGHTS_MISMATCH if they hold no classifier; INVALID_WEIGHTS if the metadata says another number.
  */
-function countClasses(
-  tensors: TensorMap,
-  path: string,
-  said: Described | undefined,
-  network: NetworkName | undefined,
-): number {
+function countClasses(tensors: TensorMap, path: string, said?: Described, network?: NetworkName): number {
   const classes = classesOf(tensors, path, lastWeights(network));
   if (said !== undefined && said.classes !== classes) throw damaged(path, 'classes');
   return classes;
@@ -212,17 +206,9 @@ export async function networkIn(path: string, width = 1): Promise<HeldNetwork> {
 }
 
 /** Throws if the file's value `found` is not the caller's `expected`. The message is `what` followed by `found`. */
-function requireExpected<T extends string | number>(
-  what: string,
-  found: T | undefined,
-  expected: T | undefined,
-  option: string,
-): void {
+function requireExpected(what: string, option: string, found?: string | number, expected?: string | number): void {
   if (found === undefined || expected === undefined || found === expected) return;
-  throw new L2TError(
-    'INVALID_OPTION',
-    `${what} ${found}, where ${expected} is expected: correct ${option} or give another file.`,
-  );
+  throw invalidOption(`${what} ${found}, where ${expected} is expected: correct ${option} or give another file.`);
 }
 
 /** The network that has exactly the file's entries; undefined if there is none. */
@@ -237,12 +223,6 @@ function networkOf(tensors: TensorMap, width: number): NetworkName | undefined {
   });
 }
 
-function extraEntries(path: string, extra: readonly string[], { strict }: OptionNames): string {
-  const more = extra.length > 10 ? ` and ${extra.length - 10} more` : '';
-  const names = extra.slice(0, 10).map((name) => shown(name));
-  return `${printable(path)} has entries that the network does not: ${names.join(', ')}${more} (${strict} refuses them)`;
-}
-
 /**
  * Writes a checkpoint as a safetensors file, completely or not at all. The file has the weights of the moment of the
  * call.
@@ -254,9 +234,9 @@ export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Prom
 }
 
 /** The bytes of a checkpoint's file, in parts. */
-export function checkpointChunks(checkpoint: Checkpoint): Uint8Array[] {
-  const tensors = toTensorMap(checkpoint.weights);
-  return safetensorsChunks(tensors, withHash(tensors, metadataOf(checkpoint)));
+export function checkpointChunks({ network, size, classNames, normalisation, weights }: Checkpoint): Uint8Array[] {
+  const tensors = toTensorMap(weights);
+  return safetensorsChunks(tensors, withHash(tensors, metadataOf(network, size, classNames, normalisation)));
 }
 
 /** As the metadata of a file, so that what is written can be read again. */
@@ -281,5 +261,5 @@ export function requireCheckpoint(
   if (parsed.success) return parsed.data as Checkpoint;
   const path = parsed.error.issues[0]?.path.map(String) ?? [];
   if (path.length === 0) throw refused('The checkpoint', value, allowed);
-  throw new L2TError('INVALID_OPTION', `The checkpoint's ${path.join('.')} is missing or wrong: give ${allowed}.`);
+  throw invalidOption(`The checkpoint's ${path.join('.')} is missing or wrong: give ${allowed}.`);
 }

@@ -2,11 +2,25 @@ import { addon, type NetworkDescription, type NetworkSpec } from '../native/addo
 import { refused } from '../options/check.js';
 import { guarded } from '../options/guarded.js';
 import { defaultSize, networkNamed } from '../options/networks.js';
+import { elementCount } from './weights/strided.js';
 
 /** The number of trained parameters, without running statistics. */
 export function countParameters(network: NetworkSpec): number {
   const { parameters } = describeNetwork(network);
-  return parameters.reduce((sum, { shape }) => sum + shape.reduce((total, side) => total * side, 1), 0);
+  return parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+}
+
+/**
+ * Operations of a forward sweep of one image: the products of convolutions and linear layers, done directly; a
+ * multiplication and an addition count as two.
+ */
+export function forwardFlops({ operations, parameters, sides }: NetworkDescription): number {
+  const shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
+  return operations.reduce((sum, { kind, tensors }, i) => {
+    if (kind !== 'conv2d' && kind !== 'linear') return sum;
+    const products = elementCount(shapes.get(tensors.weight as string) as readonly number[]);
+    return sum + 2 * products * (sides[i + 1] as number) ** 2;
+  }, 0);
 }
 
 /** The names of the last layer's parameters. */

@@ -1,8 +1,9 @@
 import * as z from 'zod';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { networkNames } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
+import { invalidWeights } from '../system/failures.js';
 import { parseJson } from '../system/json.js';
 import { describeNetwork } from './describe.js';
 import { lostHash } from './weights/content-hash.js';
@@ -65,21 +66,16 @@ function parsed<S extends z.ZodType>(schema: S, metadata: ReadonlyMap<string, st
 
 /** The error for a file with a wrong entry in its metadata. */
 export function damaged(file: string, entry: string): L2TError {
-  return new L2TError('INVALID_WEIGHTS', `${file}: its metadata entry '${entry}' is damaged. Fetch or save it again.`);
+  return invalidWeights(`${file}: its metadata entry '${entry}' is damaged. Fetch or save it again.`);
 }
 
 /** The metadata for a checkpoint. It holds no time, path or host, so equal runs give equal bytes. */
-export function metadataOf({
-  network,
-  size,
-  classNames,
-  normalisation,
-}: {
-  readonly network: NetworkSpec;
-  readonly size: number;
-  readonly classNames: readonly string[] | undefined;
-  readonly normalisation: Normalisation;
-}): Map<string, string> {
+export function metadataOf(
+  network: NetworkSpec,
+  size: number,
+  classNames: readonly string[] | undefined,
+  normalisation: Normalisation,
+): Map<string, string> {
   const { features } = describeNetwork(network, size);
   return new Map([
     ['format', formatName],

@@ -4,8 +4,7 @@ import { takeOptions } from '../options/arguments.js';
 import type { Written } from '../options/check.js';
 import { defaultSize, type NetworkName, networkNames, networks as rows } from '../options/networks.js';
 import { networksSchema } from '../options/schemas.js';
-import { countParameters, describeNetwork } from './describe.js';
-import { forwardFlops } from './flops.js';
+import { countParameters, describeNetwork, forwardFlops } from './describe.js';
 
 /** `l2t-native networks --help` says what each option is. */
 export type NetworksOptions = Written<typeof networksSchema>;

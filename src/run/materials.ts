@@ -1,4 +1,4 @@
-import { balancedWeights } from '../data/class-weights.js';
+import { balancedWeights } from '../data/dataset.js';
 import { evaluationBatch, largeSize } from '../data/fit.js';
 import { prepareTrainingData, type TrainingData } from '../data/training-sets.js';
 import { addon, type NamedTensor, type NativeSource, type NetworkSpec, type RunMaterials } from '../native/addon.js';

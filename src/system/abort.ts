@@ -1,12 +1,7 @@
 import { L2TError } from '../errors.js';
 
-interface Listening {
-  readonly stops: Set<() => void>;
-  readonly stopAll: () => void;
-}
-
 /** There is one listener per signal, because Node warns of a leak when a signal has more than ten. */
-const listening = new WeakMap<AbortSignal, Listening>();
+const listening = new WeakMap<AbortSignal, { readonly stops: Set<() => void>; readonly stopAll: () => void }>();
 
 /**
  * Calls `stop` when the signal fires. Returns a function that unsubscribes, so that a long-lived signal keeps no
@@ -24,15 +19,14 @@ export function onAbort(signal: AbortSignal | undefined, stop: () => void): () =
   };
 }
 
-function listen(signal: AbortSignal): Listening {
+function listen(signal: AbortSignal) {
   const stops = new Set<() => void>();
   const stopAll = () => {
     for (const stop of stops) stop();
   };
   signal.addEventListener('abort', stopAll);
-  const entry = { stops, stopAll };
-  listening.set(signal, entry);
-  return entry;
+  listening.set(signal, { stops, stopAll });
+  return { stops, stopAll };
 }
 
 /** Throws L2TError ABORTED if the signal has fired; the message says that `what` was interrupted. */

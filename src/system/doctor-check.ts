@@ -6,8 +6,15 @@ export interface Check {
   readonly state: 'ok' | 'note' | 'broken';
   readonly detail: string;
   /** What to do about it. */
-  readonly fix?: string;
+  readonly fix?: string | undefined;
 }
+
+export const check = (state: Check['state'], name: string, detail: string, fix?: string): Check => ({
+  name,
+  state,
+  detail,
+  fix,
+});
 
 /** The first line of a program's output, or undefined if the program fails or cannot be run. */
 export function firstLine(command: string, args: readonly string[]): string | undefined {

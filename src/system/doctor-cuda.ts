@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import type { CudaPart } from '../../scripts/build-native.mjs';
 import { type CudaReleases, cudaMismatch } from './cuda-versions.js';
-import { type Check, firstLine } from './doctor-check.js';
+import { type Check, check, firstLine } from './doctor-check.js';
+import { readSystem } from './limits.js';
 
 interface Gpu {
   readonly name: string;
@@ -35,50 +35,39 @@ export const driverInFile = (text: string): string | undefined =>
 
 /** The NVIDIA driver's version, or undefined if there is none. */
 export function nvidiaDriver(file = '/proc/driver/nvidia/version', smi = 'nvidia-smi'): string | undefined {
-  const said = firstLine(smi, ['--query-gpu=driver_version', '--format=csv,noheader']);
-  if (said) return said;
-  try {
-    return driverInFile(readFileSync(file, 'utf8'));
-  } catch {
-    return undefined;
-  }
+  return firstLine(smi, ['--query-gpu=driver_version', '--format=csv,noheader']) || driverInFile(readSystem(file));
 }
 
 function checkDriver({ driver }: CudaFacts): Check {
-  const detail = driver ?? 'no NVIDIA driver (neither nvidia-smi nor /proc/driver/nvidia/version says one)';
-  return { name: 'GPU driver', state: 'ok', detail };
+  const none = 'no NVIDIA driver (neither nvidia-smi nor /proc/driver/nvidia/version says one)';
+  return check('ok', 'GPU driver', driver ?? none);
 }
 
 /** Why CUDA is or isn't usable. Without a driver, a machine is not meant for it, and nothing has to be done. */
 function checkCuda({ driver, part, versions, found }: CudaFacts): Check {
   const mismatch = cudaMismatch(versions);
   if (mismatch !== undefined || found === undefined) {
-    return { name: 'CUDA', state: 'broken', detail: mismatch ?? 'the addon does not describe it' };
+    return check('broken', 'CUDA', mismatch ?? 'the addon does not describe it');
   }
   if (found.problem !== '') {
-    return { name: 'CUDA', state: driver === undefined ? 'ok' : 'note', detail: `not usable: ${found.problem}` };
+    return check(driver === undefined ? 'ok' : 'note', 'CUDA', `not usable: ${found.problem}`);
   }
-  if (versions.compiledFor === '') {
-    const detail = `usable, but slow: the addon has no CUDA part${because(part)}`;
-    return { name: 'CUDA', state: 'note', detail, fix: 'npx l2t-native build --with-cuda on' };
+  const { compiledFor, runtime } = versions;
+  if (compiledFor === '') {
+    const because = part === undefined ? '' : ` (${part.reason})`;
+    const detail = `usable, but slow: the addon has no CUDA part${because}`;
+    return check('note', 'CUDA', detail, 'npx l2t-native build --with-cuda on');
   }
-  const detail = `usable: compiled with CUDA ${versions.compiledFor}, LibTorch brings CUDA ${versions.runtime}, cuDNN ${found.cudnn}`;
-  return { name: 'CUDA', state: 'ok', detail };
+  const detail = `usable: compiled with CUDA ${compiledFor}, LibTorch brings CUDA ${runtime}, cuDNN ${found.cudnn}`;
+  return check('ok', 'CUDA', detail);
 }
 
-const because = (part: CudaPart | undefined): string => (part === undefined ? '' : ` (${part.reason})`);
-
-function checkGpu(gpu: Gpu, index: number): Check {
+function checkGpu({ name, computeCapability, freeBytes, totalBytes }: Gpu, index: number): Check {
   const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1);
-  const memory = `${gigabytes(gpu.freeBytes)} of ${gigabytes(gpu.totalBytes)} GB free`;
-  return {
-    name: `cuda:${index}`,
-    state: 'ok',
-    detail: `${gpu.name}, compute capability ${gpu.computeCapability}, ${memory}`,
-  };
+  const memory = `${gigabytes(freeBytes)} of ${gigabytes(totalBytes)} GB free`;
+  return check('ok', `cuda:${index}`, `${name}, compute capability ${computeCapability}, ${memory}`);
 }
 
-/** The report's lines about GPUs. */
 export function cudaChecks(facts: CudaFacts): Check[] {
   return [checkDriver(facts), checkCuda(facts), ...(facts.found?.gpus ?? []).map(checkGpu)];
 }

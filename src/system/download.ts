@@ -9,21 +9,6 @@ const largestDownload = 2 ** 33;
 /** Milliseconds without any data after which the download fails. */
 const patience = 60_000;
 
-function unreachable(url: string, reason: string, cause?: unknown): L2TError {
-  const proxied = Object.keys(process.env).some((name) => /^https?_proxy$/i.test(name));
-  return new L2TError(
-    'LIBTORCH_NOT_FOUND',
-    `Cannot fetch ${url}: ${reason}. Fetch the archive ${proxied ? 'through the proxy, which Node does not use, such as with curl -LO' : 'on a machine that can'}, then: l2t-native setup --from FILE.`,
-    { cause },
-  );
-}
-
-/** The reason of a failed fetch: `fetch` itself only says "fetch failed", so the message of its cause is taken. */
-function why(error: unknown): string {
-  const { cause, message } = error as Error;
-  return cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code || message : message;
-}
-
 /** Fetches `url` into `path`. @throws L2TError LIBTORCH_NOT_FOUND with the server's or the network's reason. */
 export async function download(url: string, path: string, progress: Progress): Promise<void> {
   const abort = new AbortController();
@@ -48,7 +33,15 @@ export async function download(url: string, path: string, progress: Progress): P
     };
     await pipeline(Readable.fromWeb(response.body), counted, createWriteStream(path));
   } catch (error) {
-    throw unreachable(url, why(error), error);
+    // `fetch` itself only says "fetch failed": its cause has the reason.
+    const { cause, message } = error as Error;
+    const reason = (cause instanceof Error && (cause.message || (cause as NodeJS.ErrnoException).code)) || message;
+    const proxied = Object.keys(process.env).some((name) => /^https?_proxy$/i.test(name));
+    throw new L2TError(
+      'LIBTORCH_NOT_FOUND',
+      `Cannot fetch ${url}: ${reason}. Fetch the archive ${proxied ? 'through the proxy, which Node does not use, such as with curl -LO' : 'on a machine that can'}, then: l2t-native setup --from FILE.`,
+      { cause: error },
+    );
   } finally {
     clearTimeout(timer);
   }

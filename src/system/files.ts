@@ -76,19 +76,27 @@ export function requireRegular(stats: Stats, path: string): void {
  * @throws L2TError FILE_ACCESS, naming the path and what to do; its cause is NotRegularFile if the path is none.
  */
 export async function withFile<T>(path: string, body: (handle: FileHandle, size: number) => Promise<T>): Promise<T> {
-  let handle: FileHandle | undefined;
   try {
     // Opening some devices has side effects, so the type is checked before the file is opened.
     requireRegular(await stat(path), path);
     // Another process may have put a pipe there since. Without O_NONBLOCK, opening it would wait for a writer.
-    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stats = await handle.stat();
-    requireRegular(stats, path);
-    return await body(handle, stats.size);
+    return await withOpen(path, constants.O_RDONLY | constants.O_NONBLOCK, async (handle) => {
+      const stats = await handle.stat();
+      requireRegular(stats, path);
+      return body(handle, stats.size);
+    });
   } catch (error) {
     throw fileError('read', path, error);
+  }
+}
+
+/** Opens a file, calls `body`, and closes the file. */
+async function withOpen<T>(path: string, flags: string | number, body: (handle: FileHandle) => Promise<T>): Promise<T> {
+  const handle = await open(path, flags);
+  try {
+    return await body(handle);
   } finally {
-    await handle?.close();
+    await handle.close();
   }
 }
 
@@ -201,15 +209,12 @@ export async function writeFileAtomic(
   let created = false;
   try {
     await requireReplaceable(path);
-    const handle = await open(temporary, 'wx');
-    created = true;
-    try {
+    await withOpen(temporary, 'wx', async (handle) => {
+      created = true;
       // The cast: writeFile's documentation allows iterables, but its types do not.
       await handle.writeFile(data as string);
       await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    });
     await checkGuard(path);
     await rename(temporary, path);
     created = false;
@@ -230,8 +235,8 @@ export async function appendToFile(path: string, data: Uint8Array): Promise<void
   try {
     await requireReplaceable(path);
     await checkGuard(path);
-    const handle = await open(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK);
-    try {
+    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
+    await withOpen(path, flags, async (handle) => {
       const { size } = await handle.stat();
       await handle.writeFile(data).catch(async (error: unknown) => {
         // The first failure is the one to report.
@@ -239,9 +244,7 @@ export async function appendToFile(path: string, data: Uint8Array): Promise<void
         throw error;
       });
       await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    });
     await syncFolder(dirname(path));
   } catch (error) {
     throw await writeError(path, error);
@@ -274,11 +277,4 @@ async function requireReplaceable(path: string): Promise<void> {
 }
 
 /** A rename is on disk only after its folder is synced. */
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
+const syncFolder = (path: string): Promise<void> => withOpen(path, 'r', (handle) => handle.sync());

@@ -15,11 +15,6 @@ const mostEntries = 200_000;
 /** Unpacked size over packed size: 3 or 4 for shared libraries, 1000 for a zip bomb. */
 const mostExpansion = 100;
 
-export interface Installation {
-  readonly path: string;
-  readonly version: string;
-}
-
 /** Called as work proceeds: `done` of `total` bytes or files; `total` is undefined if it is unknown. */
 export type Progress = (what: string, done: number, total: number | undefined) => void;
 
@@ -30,15 +25,20 @@ export type Progress = (what: string, done: number, total: number | undefined) =
  * removes the temporary folders of processes that were killed more than a day ago.
  * @throws L2TError LIBTORCH_NOT_FOUND if the archive is damaged, hostile or unfit; FILE_ACCESS.
  */
-export async function installLibTorch(options: {
+export async function installLibTorch({
+  from,
+  fetch,
+  destination,
+  load,
+  progress,
+}: {
   readonly from: string;
   /** Downloads the archive from the URL `from` to `path`. If absent, `from` is a path. */
   readonly fetch?: (path: string) => Promise<void>;
   readonly destination: string;
   readonly load?: Probe;
   readonly progress: Progress;
-}): Promise<Installation> {
-  const { destination } = options;
+}): Promise<{ path: string; version: string }> {
   const home = dirname(destination);
   await makeFolder(home);
   await removeLeftOvers(home, destination);
@@ -46,7 +46,15 @@ export async function installLibTorch(options: {
     throw fileError('write', home, error);
   });
   try {
-    return await installThrough(temporary, options);
+    const archive = fetch ? join(temporary, 'libtorch.zip') : from;
+    await fetch?.(archive);
+    if (await isFolderOrFile(archive)) await copyFolder(archive, join(temporary, 'libtorch'), progress, load);
+    else await unzip(archive, temporary, progress);
+    const root = await libtorchRoot(temporary);
+    const seen = inspect(root, load);
+    if (seen.reason !== undefined) throw unfit(from, seen.reason);
+    await replace(root, destination, join(temporary, oldName));
+    return { path: destination, version: seen.version };
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
@@ -68,21 +76,6 @@ async function removeLeftOvers(home: string, destination: string): Promise<void>
     const changed = await stat(folder).catch(() => undefined);
     if (changed && Date.now() - changed.mtimeMs > leftOverAfter) await rm(folder, { recursive: true, force: true });
   }
-}
-
-async function installThrough(
-  temporary: string,
-  { from, fetch, destination, load, progress }: Parameters<typeof installLibTorch>[0],
-): Promise<Installation> {
-  const archive = fetch ? join(temporary, 'libtorch.zip') : from;
-  await fetch?.(archive);
-  if (await isFolderOrFile(archive)) await copyFolder(archive, join(temporary, 'libtorch'), progress, load);
-  else await unzip(archive, temporary, progress);
-  const root = await libtorchRoot(temporary);
-  const seen = inspect(root, load);
-  if (seen.reason !== undefined) throw unfit(from, seen.reason);
-  await replace(root, destination, join(temporary, oldName));
-  return { path: destination, version: seen.version };
 }
 
 /** True for a folder, false for a file. @throws L2TError FILE_ACCESS otherwise: reading a pipe might never end. */
@@ -136,17 +129,14 @@ async function copyFolder(from: string, to: string, progress: Progress, load?: P
   // The LibTorch of a system or of a Python environment lies among many unrelated files, so it is not copied.
   if (seen.libDir !== join(root, 'lib')) throw unfit(from, `it is no unpacked archive; use it with LIBTORCH=${root}`);
   let files = 0;
+  const filter = (path: string): boolean => {
+    progress(`copying ${basename(path)}`, ++files, undefined);
+    return true;
+  };
   try {
-    for (const part of await readdir(root)) {
+    for (const part of (await readdir(root)).filter((name) => ['include', 'lib', 'share'].includes(name))) {
       // `dereference`: a link may lead out of the folder, so its target is copied.
-      const filter = (path: string): boolean => {
-        files += 1;
-        progress(`copying ${basename(path)}`, files, undefined);
-        return true;
-      };
-      if (['include', 'lib', 'share'].includes(part)) {
-        await cp(join(root, part), join(to, part), { recursive: true, dereference: true, filter });
-      }
+      await cp(join(root, part), join(to, part), { recursive: true, dereference: true, filter });
     }
   } catch (error) {
     throw fileError('read', root, error);

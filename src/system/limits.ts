@@ -40,18 +40,18 @@ function outOfMemory(cause: unknown): L2TError {
 
 const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`;
 
-/** Error messages of Node, V8 and libvips that mean that the system refused memory or a thread. */
-const refusals: readonly [pattern: RegExp, toError: (cause: unknown) => L2TError][] = [
-  [/Array buffer allocation failed|ENOMEM|[Oo]ut of memory|Failed to allocate memory/, outOfMemory],
-  [/unable to create thread|Resource temporarily unavailable/, outOfThreads],
-];
-
-/** The L2TError for an error that means "no memory" or "no threads"; undefined for other errors. */
+/**
+ * The L2TError for an error that means "no memory" or "no threads"; undefined for other errors. Node, V8 and libvips say
+ * it in their messages.
+ */
 export function limitError(error: unknown): L2TError | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof L2TError) return isLimitError(error) ? error : undefined;
-  const found = refusals.find(([pattern]) => pattern.test(error.message));
-  return found?.[1](error);
+  const { message } = error;
+  if (/Array buffer allocation failed|ENOMEM|[Oo]ut of memory|Failed to allocate memory/.test(message)) {
+    return outOfMemory(error);
+  }
+  return /unable to create thread|Resource temporarily unavailable/.test(message) ? outOfThreads(error) : undefined;
 }
 
 export const isLimitError = (error: unknown): boolean =>

@@ -14,15 +14,12 @@ function escaped(char: string): string {
 /** `text` on one line, safe for a terminal: dangerous characters become JavaScript escapes such as \u001b. */
 export const printable = (text: string): string => text.replace(dangerous, escaped);
 
-const escapedUnits = (text: string): string =>
-  text
-    .split('')
-    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-    .join('');
-
 /** A JSON document, safe for a terminal: its dangerous characters are escaped as JSON does it, so it is read as the same. */
 export const printableJson = (value: unknown, indent?: number): string =>
   JSON.stringify(value, null, indent).replace(dangerous, (char) => (char === '\n' ? char : escapedUnits(char)));
+
+const escapedUnits = (text: string): string =>
+  text.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** Characters of a name that are shown at most. */
 const longestName = 80;
@@ -40,6 +37,12 @@ export const counted = (count: number, one: string, many = `${one}s`): string =>
 
 /** The same as `shown`, in quotes. */
 export const quoted = (name: string): string => `"${shown(name)}"`;
+
+/** The first `most` names, each written by `write`, and how many there are besides: "a, b and 3 more". */
+export function someOf(names: readonly string[], most: number, write: (name: string) => string = shown): string {
+  const some = names.slice(0, most).map((name) => write(name));
+  return some.join(', ') + (names.length > most ? ` and ${names.length - most} more` : '');
+}
 
 /** Characters of a message's line that are shown at most: this package's own messages are shorter. */
 const longestLine = 4000;

@@ -2,9 +2,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { readSystem } from './limits.js';
 
-/**
- * The default number of CPU threads: OMP_NUM_THREADS (at most 1024), else `availableCores`.
- */
+/** The default number of CPU threads: OMP_NUM_THREADS (at most 1024), else `availableCores`. */
 export function defaultThreads(env: NodeJS.ProcessEnv = process.env, root = '/'): number {
   const wish = /^\s*(\d+)\s*(?:,.*)?$/.exec(env.OMP_NUM_THREADS ?? '')?.[1];
   if (wish !== undefined && Number(wish) >= 1) return Math.min(Number(wish), 1024);

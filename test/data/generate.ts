@@ -5,10 +5,10 @@ import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { onTestFinished } from 'vitest';
 import type { Dataset } from '../../src/data/dataset.js';
+import { decodeAll } from '../../src/data/image-sets.js';
 import { type CifarVariant, cifar10, cifar100 } from '../../src/data/layouts/cifar.js';
 import { openDataset } from '../../src/data/open.js';
 import type { DecodeOptions, Resize } from '../../src/data/reading.js';
-import { decodeAll } from '../../src/data/resident.js';
 import { type ErrorCode, L2TError } from '../../src/errors.js';
 import { splitNames } from '../../src/options/datasets.js';
 

@@ -1,12 +1,10 @@
 import { join } from 'node:path';
-import { L2TError } from '../../errors.js';
-import { checkLabel, type Dataset, trainAndTest } from '../dataset.js';
-import { type ImageList, imageArray } from '../image-list.js';
+import { invalidData } from '../../system/failures.js';
+import { checkLabel, trainAndTest } from '../dataset.js';
+import { fromPlanes, type ImageList, imageArray } from '../image-list.js';
 import type { LayoutReader } from '../layout-reader.js';
-import { requireEntries } from '../listing.js';
-import { readClassNames } from '../names.js';
+import { readClassNames, requireEntries } from '../listing.js';
 import { readWhole } from '../reading.js';
-import type { Walk } from '../walk.js';
 
 /** One of the two binary data sets: its files and the format of its records. */
 export interface CifarVariant {
@@ -43,11 +41,7 @@ export const cifar100: CifarVariant = {
 };
 
 const side = 32;
-const plane = side * side;
 const maxFileBytes = 2 ** 30;
-
-/** All files of a variant, in the order in which error messages list them. */
-const cifarFiles = ({ train, test, names }: CifarVariant): string[] => [...train, test, names];
 
 /**
  * Reads the binary version of CIFAR-10 or CIFAR-100: records of 1 (CIFAR-100: 2) label bytes and 3 × 32 × 32 pixels,
@@ -57,34 +51,33 @@ const cifarFiles = ({ train, test, names }: CifarVariant): string[] => [...train
  * or a class without training images; FILE_ACCESS.
  */
 export function cifarReader(variant: CifarVariant): LayoutReader {
+  // In the order in which error messages list them.
+  const files = [...variant.train, variant.test, variant.names];
   return {
     layout: variant.layout,
     async find(folder, names) {
       if (names.includes(variant.archiveFolder)) return join(folder, variant.archiveFolder);
-      return cifarFiles(variant).some((name) => names.includes(name)) ? folder : undefined;
+      return files.some((name) => names.includes(name)) ? folder : undefined;
     },
-    open: (folder, walk) => open(folder, variant, walk),
+    async open(folder, walk) {
+      await requireEntries(folder, variant.layout, files, walk);
+      const classNames = await readClassNames(join(folder, variant.names), variant.classes);
+      const train = await readRecords(folder, variant.train, variant);
+      const test = await readRecords(folder, [variant.test], variant);
+      return trainAndTest({ layout: variant.layout, folder, train, test, classNames });
+    },
   };
-}
-
-async function open(folder: string, variant: CifarVariant, walk: Walk): Promise<Dataset> {
-  await requireEntries(folder, variant.layout, cifarFiles(variant), walk);
-  const classNames = await readClassNames(join(folder, variant.names), variant.classes);
-  const train = await readRecords(folder, variant.train, variant);
-  const test = await readRecords(folder, [variant.test], variant);
-  return trainAndTest({ layout: variant.layout, folder, train, test, classNames });
 }
 
 async function readRecords(folder: string, names: readonly string[], variant: CifarVariant): Promise<ImageList> {
   const { classes, labelBytes } = variant;
-  const size = labelBytes + 3 * plane;
+  const size = labelBytes + 3 * side * side;
   const records: { readonly file: string; readonly bytes: Uint8Array; readonly position: number }[] = [];
   for (const name of names) {
     const file = join(folder, name);
     const bytes = await readWhole(file, maxFileBytes);
     if (bytes.length === 0 || bytes.length % size !== 0) {
-      throw new L2TError(
-        'INVALID_DATA',
+      throw invalidData(
         `${file} has ${bytes.length} bytes, not one or more whole ${variant.layout} records of ${size}: it is cut short or of another format.`,
       );
     }
@@ -102,17 +95,6 @@ async function readRecords(folder: string, names: readonly string[], variant: Ci
     (index) => `${at(index).file}, image ${at(index).position}`,
     [side, side],
     labels,
-    (index) => interleave(at(index).bytes.subarray(labelBytes)),
+    (index) => fromPlanes(at(index).bytes.subarray(labelBytes), side, side, 1),
   );
-}
-
-/** 3 × 32 × 32 → 32 × 32 × 3. */
-function interleave(planar: Uint8Array): Uint8Array {
-  const pixels = new Uint8Array(3 * plane);
-  for (let place = 0, to = 0; place < plane; place++) {
-    pixels[to++] = planar[place] as number;
-    pixels[to++] = planar[plane + place] as number;
-    pixels[to++] = planar[2 * plane + place] as number;
-  }
-  return pixels;
 }

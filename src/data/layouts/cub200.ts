@@ -1,9 +1,8 @@
 import { join } from 'node:path';
-import { L2TError } from '../../errors.js';
+import { invalidData } from '../../system/failures.js';
 import { shown } from '../../system/printable.js';
 import type { LayoutReader } from '../layout-reader.js';
-import { listedDataset } from '../listed-images.js';
-import { marked, readRows, requireEntries } from '../listing.js';
+import { listedDataset, marked, readRows, requireEntries } from '../listing.js';
 
 const imagesFile = 'images.txt';
 const labelsFile = 'image_class_labels.txt';
@@ -25,8 +24,7 @@ export const cub200: LayoutReader = {
     const images = [...paths].map(([id, path]) => {
       const className = classes.get(labels.get(id) as string) ?? '';
       if (path.startsWith(`${className}/`)) return { id, className, file: `images/${path}` };
-      throw new L2TError(
-        'INVALID_DATA',
+      throw invalidData(
         `${folder}: image ${shown(id)} is ${shown(path)}, but ${labelsFile} gives it the class ${shown(labels.get(id) ?? '')}, ${shown(className) || 'which is none'}. Extract the archive again.`,
       );
     });
@@ -46,24 +44,15 @@ async function readById(folder: string, name: string, pattern: RegExp, form: str
   const file = join(folder, name);
   const said = new Map<string, string>();
   for (const [id = '', text = ''] of await readRows(file, pattern, form)) {
-    if (said.has(id))
-      throw new L2TError('INVALID_DATA', `${file} has id ${shown(id)} twice. Extract the archive again.`);
+    if (said.has(id)) throw invalidData(`${file} has id ${shown(id)} twice. Extract the archive again.`);
     said.set(id, text);
   }
   return said;
 }
 
-function checkSameImages(
-  folder: string,
-  paths: ReadonlyMap<string, string>,
-  name: string,
-  said: ReadonlyMap<string, string>,
-): void {
+function checkSameImages(folder: string, paths: Map<string, string>, name: string, said: Map<string, string>): void {
   const id = [...paths.keys()].find((key) => !said.has(key)) ?? [...said.keys()].find((key) => !paths.has(key));
   if (id === undefined) return;
   const [has, lacks] = paths.has(id) ? [imagesFile, name] : [name, imagesFile];
-  throw new L2TError(
-    'INVALID_DATA',
-    `${folder}: image ${shown(id)} is in ${has} but not in ${lacks}. Extract the archive again.`,
-  );
+  throw invalidData(`${folder}: image ${shown(id)} is in ${has} but not in ${lacks}. Extract the archive again.`);
 }

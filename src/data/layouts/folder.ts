@@ -1,19 +1,18 @@
 import { realpath, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import { L2TError } from '../../errors.js';
 import { type SplitName, splitNames } from '../../options/datasets.js';
-import { printable, shown } from '../../system/printable.js';
+import { invalidData } from '../../system/failures.js';
+import { shown } from '../../system/printable.js';
 import { isImageFile } from '../find-images.js';
 import { type ImageList, imageFiles } from '../image-list.js';
-import { type LayoutReader, nameSome, unknownLayout } from '../layout-reader.js';
+import { type LayoutReader, nameSome, passedOver, unknownLayout } from '../layout-reader.js';
 import { reaching } from '../reading.js';
 import { splitOfFolder } from '../split-names.js';
 import { mostStrange, type Walk } from '../walk.js';
 
 interface ClassFolder {
   readonly name: string;
-  readonly folder: string;
-  /** Paths below `folder`, sorted. */
+  /** Paths below the data set's folder, sorted. */
   readonly images: readonly string[];
 }
 
@@ -26,7 +25,7 @@ class Search {
   #looked = 0;
 
   constructor(
-    private readonly folder: string,
+    readonly folder: string,
     readonly walk: Walk,
   ) {}
 
@@ -34,10 +33,8 @@ class Search {
   look(): void {
     this.walk.check();
     if (this.foundImage || ++this.#looked <= mostStrange) return;
-    throw unknownLayout(
-      this.folder,
-      `is no data set of a known layout: of the first ${mostStrange} entries in its folders none is an image`,
-    );
+    const found = `of the first ${mostStrange} entries in its folders none is an image`;
+    throw unknownLayout(this.folder, `is no data set of a known layout: ${found}`);
   }
 
   passOver(path: string): void {
@@ -74,12 +71,13 @@ export const folderReader: LayoutReader = {
       listed.set(split, await listClasses(path, search));
     }
     checkSameClasses(folder, splitFolders, listed);
+    const which = ', which are no PNG, JPEG, WebP or GIF image or lie outside the class folders';
     return {
       layout: 'folder',
       folder,
       flat,
       folds: [],
-      warnings: describePassedOver(folder, search),
+      warnings: passedOver(folder, search.passedOver, search.first, which),
       train: toList(folder, listed.get('train')),
       validation: toList(folder, listed.get('validation')),
       test: toList(folder, listed.get('test')),
@@ -102,9 +100,7 @@ async function findSplits(folder: string, search: Search): Promise<Map<SplitName
   for (const name of candidates) {
     const split = splitOfFolder.get(name.toLowerCase()) as SplitName;
     const path = join(folder, name);
-    if (found.has(split)) {
-      throw new L2TError('INVALID_DATA', `${found.get(split)} and ${path} are both the ${split} set. Keep one.`);
-    }
+    if (found.has(split)) throw invalidData(`${found.get(split)} and ${path} are both the ${split} set. Keep one.`);
     found.set(split, path);
   }
   if (found.size > 0) for (const name of [...files, ...others]) search.passOver(join(folder, name));
@@ -115,45 +111,38 @@ async function listClasses(folder: string, search: Search): Promise<ClassFolder[
   const { files, folders } = await listFollowing(folder, search);
   for (const name of files) search.passOver(join(folder, name));
   const classes: ClassFolder[] = [];
-  let empty: ClassFolder | undefined;
+  let empty: string | undefined;
   for (const name of folders) {
-    const path = join(folder, name);
-    classes.push({ name, folder: path, images: (await listImages(path, '', search)).sort() });
+    const images = await listImages(relative(search.folder, join(folder, name)), search);
+    classes.push({ name, images: images.sort() });
+    if (images.length === 0) empty ??= name;
     // Checked after every class, so that the rest is not listed in vain.
-    if (classes.at(-1)?.images.length === 0) empty ??= classes.at(-1);
-    if (empty && search.foundImage) {
-      throw new L2TError(
-        'INVALID_DATA',
-        `${empty.folder}: class '${shown(empty.name)}' has no images. Add some or remove it.`,
-      );
+    if (empty !== undefined && search.foundImage) {
+      throw invalidData(`${join(folder, empty)}: class '${shown(empty)}' has no images. Add some or remove it.`);
     }
   }
   if (classes.every(({ images }) => images.length === 0)) {
-    throw unknownLayout(
-      folder,
-      `has no PNG, JPEG, WebP or GIF images in class folders: it holds ${nameSome([...folders, ...files])}`,
-    );
+    const found = nameSome([...folders, ...files]);
+    throw unknownLayout(folder, `has no PNG, JPEG, WebP or GIF images in class folders: it holds ${found}`);
   }
   return classes;
 }
 
-/**
- * Image files anywhere below a class folder, relative to it. Does not follow links to folders: they may form a cycle.
- */
-async function listImages(folder: string, below: string, search: Search): Promise<string[]> {
+/** Image files anywhere in a folder `below` that of the search. Does not follow links to folders: they may form a cycle. */
+async function listImages(below: string, search: Search): Promise<string[]> {
   let images: string[] = [];
   const folders: string[] = [];
-  for await (const { name, kind } of kindsOf(join(folder, below), search.walk)) {
-    const path = join(folder, below, name);
-    if (kind === 'folder') folders.push(name);
-    else if (kind === 'file' && (await isImageFile(path))) {
-      images.push(join(below, name));
+  for await (const { name, kind } of kindsOf(join(search.folder, below), search.walk)) {
+    const path = join(below, name);
+    if (kind === 'folder') folders.push(path);
+    else if (kind === 'file' && (await isImageFile(join(search.folder, path)))) {
+      images.push(path);
       search.foundImage = true;
-    } else search.passOver(path);
+    } else search.passOver(join(search.folder, path));
   }
-  for (const name of folders) {
+  for (const path of folders) {
     search.look();
-    images = images.concat(await listImages(folder, join(below, name), search));
+    images = images.concat(await listImages(path, search));
   }
   return images;
 }
@@ -187,7 +176,7 @@ async function listFollowing(folder: string, { walk }: Search): Promise<{ files:
 async function requireBeside(folder: string, link: string): Promise<void> {
   const [from, to] = await reaching(link, () => Promise.all([realpath(folder), realpath(link)]));
   if (!`${from}${sep}`.startsWith(to.endsWith(sep) ? to : `${to}${sep}`)) return;
-  throw new L2TError('INVALID_DATA', `${link} is a link to ${to}, a folder that it lies in: remove it.`);
+  throw invalidData(`${link} is a link to ${to}, a folder that it lies in: remove it.`);
 }
 
 function checkSameClasses(
@@ -203,8 +192,7 @@ function checkSameClasses(
       [...expected].find((name) => !actual.has(name)) ?? [...actual].find((name) => !expected.has(name));
     if (differing === undefined) continue;
     const [has, lacks] = actual.has(differing) ? [split, firstSplit] : [firstSplit, split];
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${folder}: class '${shown(differing)}' is in ${splitFolders.get(has as SplitName)} but not in ${splitFolders.get(lacks as SplitName)} (${expected.size} classes against ${actual.size}). Every split needs the same class folders.`,
     );
   }
@@ -212,13 +200,10 @@ function checkSameClasses(
 
 function toList(root: string, classes: readonly ClassFolder[] | undefined): ImageList | undefined {
   if (classes === undefined) return undefined;
-  const files = classes.flatMap(({ folder, images }) => images.map((image) => relative(root, join(folder, image))));
   const labels = classes.flatMap(({ images }, label) => images.map(() => label));
-  return imageFiles(root, files, labels);
-}
-
-function describePassedOver(folder: string, { passedOver, first }: Search): string[] {
-  if (passedOver === 0) return [];
-  const what = 'which are no PNG, JPEG, WebP or GIF image or lie outside the class folders';
-  return [printable(`${folder}: passed over ${passedOver} entries, ${what} (first: ${first}).`)];
+  return imageFiles(
+    root,
+    classes.flatMap(({ images }) => images),
+    labels,
+  );
 }

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { constants, gunzip, gunzipSync } from 'node:zlib';
-import { L2TError } from '../../errors.js';
+import { constants, gunzip, type ZlibOptions } from 'node:zlib';
+import { invalidData } from '../../system/failures.js';
 import { checkLabel, trainAndTest } from '../dataset.js';
 import { type ImageList, imageArray } from '../image-list.js';
 import type { LayoutReader } from '../layout-reader.js';
-import { readClassNames } from '../names.js';
-import { readWhole } from '../reading.js';
+import { readClassNames } from '../listing.js';
+import { maxDeflateRatio, readWhole } from '../reading.js';
 
 /** Both common spellings, plain or compressed: train-images-idx3-ubyte, train-images.idx3-ubyte.gz, … */
 const idxFileName = /^(train|t10k)-(images[-.]idx3|labels[-.]idx1)-ubyte(\.gz)?$/;
@@ -16,20 +16,12 @@ const classNamesFile = 'classes.txt';
 const maxFileBytes = 2 ** 30;
 /** Limit for one decompressed file. */
 const maxBytes = 2 ** 31;
-/** Deflate cannot compress better than this, so a header that announces more data is damaged. */
-const maxDeflateRatio = 1032;
 
 interface IdxArray {
-  readonly file: string;
   /** Lengths of the dimensions; the last runs fastest. */
   readonly dims: readonly number[];
   /** uint8, product(dims). */
   readonly data: Uint8Array;
-}
-
-interface IdxPair {
-  readonly images: IdxArray;
-  readonly labels: IdxArray;
 }
 
 /**
@@ -47,15 +39,15 @@ export const idxReader: LayoutReader = {
   async open(folder) {
     const namesFile = join(folder, classNamesFile);
     const classNames = existsSync(namesFile) ? await readClassNames(namesFile) : [...'0123456789'];
-    const train = toList(await readPair(folder, 'train'), classNames);
-    const test = toList(await readPair(folder, 't10k'), classNames);
-    if (!train?.count && !test?.count) throw new L2TError('INVALID_DATA', `${folder} holds no images.`);
+    const train = await readSplit(folder, 'train', classNames.length);
+    const test = await readSplit(folder, 't10k', classNames.length);
+    if (!train?.count && !test?.count) throw invalidData(`${folder} holds no images.`);
     return trainAndTest({ layout: 'idx', folder, train, test, classNames });
   },
 };
 
-/** One split's images and labels; undefined if the folder has neither. */
-async function readPair(folder: string, prefix: 'train' | 't10k'): Promise<IdxPair | undefined> {
+/** One split's images; undefined if the folder has neither images nor labels of it. */
+async function readSplit(folder: string, prefix: 'train' | 't10k', classes: number): Promise<ImageList | undefined> {
   const find = (kind: string) =>
     ['-', '.']
       .flatMap((dot) => ['', '.gz'].map((ending) => join(folder, `${prefix}-${kind.replace('-', dot)}-ubyte${ending}`)))
@@ -65,17 +57,24 @@ async function readPair(folder: string, prefix: 'train' | 't10k'): Promise<IdxPa
   if (imagesFile === undefined && labelsFile === undefined) return undefined;
   if (imagesFile === undefined || labelsFile === undefined) {
     const kind = imagesFile === undefined ? 'images-idx3' : 'labels-idx1';
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${folder} has ${imagesFile ?? labelsFile} but not ${prefix}-${kind}-ubyte or ${prefix}-${kind}-ubyte.gz.`,
     );
   }
-  const images = await readIdx(imagesFile, 3);
-  const labels = await readIdx(labelsFile, 1);
-  if (images.dims[0] === labels.dims[0]) return { images, labels };
-  throw new L2TError(
-    'INVALID_DATA',
-    `${imagesFile} has ${images.dims[0]} images, but ${labelsFile} has ${labels.dims[0]} labels.`,
+  const { dims, data } = await readIdx(imagesFile, 3);
+  const labels = Int32Array.from((await readIdx(labelsFile, 1)).data);
+  const [count, height = 0, width = 0] = dims;
+  if (count !== labels.length) {
+    throw invalidData(`${imagesFile} has ${count} images, but ${labelsFile} has ${labels.length} labels.`);
+  }
+  for (const [image, label] of labels.entries()) checkLabel(label, classes, labelsFile, image);
+  const margin = height === 28 && width === 28 ? 2 : 0;
+  const grey = height * width;
+  return imageArray(
+    (index) => `${imagesFile}, image ${index}`,
+    [height + 2 * margin, width + 2 * margin],
+    labels,
+    (index) => padToColour(data.subarray(index * grey, (index + 1) * grey), height, width, margin),
   );
 }
 
@@ -83,64 +82,33 @@ async function readPair(folder: string, prefix: 'train' | 't10k'): Promise<IdxPa
 async function readIdx(file: string, rank: number): Promise<IdxArray> {
   const packed = await readWhole(file, maxFileBytes);
   const compressed = file.endsWith('.gz');
-  const header = compressed ? inflateStart(file, packed) : packed;
+  // The first 4 kB are inflated as far as possible.
+  const start = { finishFlush: constants.Z_SYNC_FLUSH };
+  const header = compressed ? await inflate(file, packed.subarray(0, 4096), start) : packed;
   const headerBytes = 4 + 4 * rank;
   const magic = 0x0800 + rank;
   if (header.length < headerBytes || header.readUInt32BE(0) !== magic) {
     const what = rank === 3 ? 'images' : 'labels';
-    throw new L2TError('INVALID_DATA', `${file} is not an IDX file of ${what}: it does not begin with ${magic}.`);
+    throw invalidData(`${file} is not an IDX file of ${what}: it does not begin with ${magic}.`);
   }
   const dims = Array.from({ length: rank }, (_, axis) => header.readUInt32BE(4 + 4 * axis));
   const length = headerBytes + dims.reduce((product, dim) => product * dim, 1);
   const mayHold = compressed ? Math.min(packed.length * maxDeflateRatio, maxBytes) : packed.length;
-  const bytes = compressed && length <= mayHold ? await inflate(file, packed, length) : packed;
+  const bytes = compressed && length <= mayHold ? await inflate(file, packed, { maxOutputLength: length }) : packed;
   if (length > mayHold || bytes.length !== length || dims.slice(1).includes(0)) {
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${file} announces ${dims.join(' × ')} bytes after its header, which is not what it holds: it is damaged or cut short.`,
     );
   }
-  return { file, dims, data: bytes.subarray(headerBytes) };
+  return { dims, data: bytes.subarray(headerBytes) };
 }
 
-/** The decompressed beginning of a file: its first 4 kB are inflated as far as possible. */
-function inflateStart(file: string, packed: Buffer): Buffer {
+async function inflate(file: string, packed: Buffer, options: ZlibOptions): Promise<Buffer> {
   try {
-    return gunzipSync(packed.subarray(0, 4096), { finishFlush: constants.Z_SYNC_FLUSH });
+    return await promisify(gunzip)(packed, options);
   } catch (cause) {
-    throw notInflatable(file, cause);
+    throw invalidData(`${file} cannot be decompressed: ${(cause as Error).message}. Download it again.`, cause);
   }
-}
-
-async function inflate(file: string, packed: Buffer, length: number): Promise<Buffer> {
-  try {
-    return await promisify(gunzip)(packed, { maxOutputLength: length });
-  } catch (cause) {
-    throw notInflatable(file, cause);
-  }
-}
-
-function notInflatable(file: string, cause: unknown): L2TError {
-  const reason = (cause as Error).message;
-  return new L2TError('INVALID_DATA', `${file} cannot be decompressed: ${reason}. Download it again.`, { cause });
-}
-
-function toList(pair: IdxPair | undefined, classNames: readonly string[]): ImageList | undefined {
-  if (pair === undefined) return undefined;
-  const { images, labels } = pair;
-  const [, height = 0, width = 0] = images.dims;
-  const classes = Int32Array.from(labels.data);
-  classes.forEach((label, image) => {
-    checkLabel(label, classNames.length, labels.file, image);
-  });
-  const margin = height === 28 && width === 28 ? 2 : 0;
-  const grey = height * width;
-  return imageArray(
-    (index) => `${images.file}, image ${index}`,
-    [height + 2 * margin, width + 2 * margin],
-    classes,
-    (index) => padToColour(images.data.subarray(index * grey, (index + 1) * grey), height, width, margin),
-  );
 }
 
 /** height × width → (height + 2 margin) × (width + 2 margin) × 3, with a black margin. */

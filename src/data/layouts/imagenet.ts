@@ -1,10 +1,9 @@
 import { extname, join } from 'node:path';
-import { L2TError } from '../../errors.js';
-import { printable } from '../../system/printable.js';
+import { invalidData } from '../../system/failures.js';
 import { trainAndTest } from '../dataset.js';
 import { isImageExtension } from '../decode.js';
 import { type ImageList, imageFiles } from '../image-list.js';
-import { type LayoutReader, nameSome } from '../layout-reader.js';
+import { type LayoutReader, nameSome, passedOver } from '../layout-reader.js';
 import type { Walk } from '../walk.js';
 
 /** A class's WordNet id. */
@@ -14,7 +13,6 @@ const flatValidation = /^ILSVRC2012_val_\d+\.JPEG$/i;
 interface Split {
   readonly folder: string;
   readonly classes: readonly string[];
-  /** The other entries. */
   readonly others: readonly string[];
 }
 
@@ -37,12 +35,9 @@ export const imagenet: LayoutReader = {
     const val = await listSplit(folder, 'val', walk);
     checkSorted(train, val);
     checkSameClasses(train, val);
-    const passedOver: string[] = [];
-    const images = {
-      train: await listImages(train, passedOver, walk),
-      test: await listImages(val, passedOver, walk),
-    };
-    const warnings = describePassedOver(folder, passedOver);
+    const others: string[] = [];
+    const images = { train: await listImages(train, others, walk), test: await listImages(val, others, walk) };
+    const warnings = passedOver(folder, others.length, others[0], ' that are no images in class folders');
     return trainAndTest({ layout: 'imagenet', folder, ...images, classNames: train.classes, warnings });
   },
 };
@@ -73,14 +68,12 @@ function isFlat({ classes, others }: Split): boolean {
 function checkSorted(train: Split, val: Split): void {
   const archive = train.others.find((name) => name.endsWith('.tar') && !train.classes.includes(name.slice(0, -4)));
   if (archive !== undefined) {
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${join(train.folder, archive)} is not extracted. Extract it into a folder ${archive.slice(0, -4)} beside it.`,
     );
   }
   if (!isFlat(val)) return;
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${val.folder} holds ${val.others[0]} and the like without class folders. Sort them into class folders as in ${train.folder}.`,
   );
 }
@@ -90,8 +83,7 @@ function checkSameClasses(train: Split, val: Split): void {
     const there = new Set(one.classes);
     const missing = other.classes.filter((name) => !there.has(name));
     if (missing.length === 0) return;
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${one.folder} lacks ${missing.length} class folders that ${other.folder} has: ${nameSome(missing)}. Extract the archive again.`,
     );
   };
@@ -99,9 +91,12 @@ function checkSameClasses(train: Split, val: Split): void {
   missingFrom(val, train);
 }
 
-/** Lists the images of each class, sorted by code unit. There are 1.3 million, so only their names are checked. */
-async function listImages(split: Split, passedOver: string[], walk: Walk): Promise<ImageList> {
-  for (const name of split.others) passedOver.push(join(split.folder, name));
+/**
+ * Lists the images of each class, sorted by code unit; what is no image is added to `others`. There are 1.3 million, so
+ * only their names are checked.
+ */
+async function listImages(split: Split, others: string[], walk: Walk): Promise<ImageList> {
+  for (const name of split.others) others.push(join(split.folder, name));
   const files: string[] = [];
   const labels: number[] = [];
   for (const [label, className] of split.classes.entries()) {
@@ -111,21 +106,12 @@ async function listImages(split: Split, passedOver: string[], walk: Walk): Promi
       if (isImageExtension(extname(name))) {
         files.push(`${className}/${name}`);
         labels.push(label);
-      } else {
-        passedOver.push(join(split.folder, className, name));
-      }
+      } else others.push(join(split.folder, className, name));
     }
     if (files.length > before) continue;
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${join(split.folder, className)} has no images: it holds ${nameSome(names)}. Extract the archive again.`,
     );
   }
   return imageFiles(split.folder, files, labels);
-}
-
-function describePassedOver(folder: string, passedOver: readonly string[]): string[] {
-  if (passedOver.length === 0) return [];
-  const what = 'that are no images in class folders';
-  return [printable(`${folder}: passed over ${passedOver.length} entries ${what} (first: ${passedOver[0]}).`)];
 }

@@ -1,21 +1,21 @@
 import { existsSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { L2TError } from '../../errors.js';
 import { type SplitName, splitNames } from '../../options/datasets.js';
+import { invalidData, invalidOption } from '../../system/failures.js';
 import { shown } from '../../system/printable.js';
 import { trainAndTest } from '../dataset.js';
 import { type ColumnNames, type LayoutReader, nameSome } from '../layout-reader.js';
-import { type ListedImage, sortedList } from '../listed-images.js';
+import { type ListedImage, missingFrom, sortedList } from '../listing.js';
 import { splitCalled, splitWords } from '../split-names.js';
 import { isJsonLines, type Row, readHeader, readTable } from '../tables.js';
 import type { Walk } from '../walk.js';
 
 const isList = /\.(csv|jsonl)$/i;
 
-/** The columns of a list. The first name of each is the usual one; file_name is Hugging Face's. */
-const columnNames = { image: ['file', 'file_name'], label: ['label'], split: ['split'] };
+/** The columns of images and of labels where none is named; file_name is Hugging Face's. */
+const usual = { imageColumn: ['file', 'file_name'], labelColumn: ['label'] };
 
-/** An image of a list. */
 interface Listed extends ListedImage {
   readonly split: SplitName | undefined;
   readonly line: number;
@@ -34,22 +34,20 @@ export const list: LayoutReader = {
     const lists = names.filter((each) => isList.test(each));
     const [name, another] = lists;
     if (name === undefined) return undefined;
-    if (another !== undefined) {
-      if (asked.layout === undefined) return undefined;
-      throw new L2TError(
-        'INVALID_DATA',
-        `${folder} has several lists: ${nameSome(lists)}. Give one of them as the data.`,
-      );
+    const file = join(folder, name);
+    if (asked.layout !== undefined) {
+      // `open` says what is wrong with it.
+      if (another === undefined) return file;
+      throw invalidData(`${folder} has several lists: ${nameSome(lists)}. Give one of them as the data.`);
     }
-    // `open` says what is wrong with it.
-    if (asked.layout !== undefined) return join(folder, name);
+    if (another !== undefined) return undefined;
     walk.check();
     // A table for another purpose may lie beside class folders.
-    const has = await readHeader(join(folder, name)).catch((error: unknown) => {
+    const has = await readHeader(file).catch((error: unknown) => {
       if (error instanceof L2TError) return [];
       throw error;
     });
-    return pick(has, asked, 'image') && pick(has, asked, 'label') ? join(folder, name) : undefined;
+    return pick(has, asked, 'imageColumn') && pick(has, asked, 'labelColumn') ? file : undefined;
   },
   async open(file, walk, columns) {
     const images = await readList(file, columns, walk);
@@ -67,53 +65,46 @@ export const list: LayoutReader = {
   },
 };
 
-/** The name of the column of `kind`: the given one, or the first usual one that the table has. */
-function pick(has: readonly string[], given: ColumnNames, kind: keyof typeof columnNames): string | undefined {
-  const asked = { image: given.imageColumn, label: given.labelColumn, split: undefined }[kind];
-  return (asked === undefined ? columnNames[kind] : [asked]).find((name) => has.includes(name));
+/** The column that the person names, or else the first usual one; undefined if the table does not have it. */
+function pick(has: readonly string[], given: ColumnNames, option: keyof ColumnNames): string | undefined {
+  const asked = given[option];
+  return (asked === undefined ? usual[option] : [asked]).find((name) => has.includes(name));
 }
 
 async function readList(file: string, columns: ColumnNames, walk: Walk): Promise<Listed[]> {
   const has = await readHeader(file);
-  const split = pick(has, columns, 'split');
-  const image = requireColumn(file, has, columns, 'image');
-  const label = requireColumn(file, has, columns, 'label');
+  const hasSplits = has.includes('split');
+  const image = requireColumn(file, has, columns, 'imageColumn');
+  const label = requireColumn(file, has, columns, 'labelColumn');
   const images: Listed[] = [];
   for await (const row of readTable(file)) {
     walk.check();
-    if (split === undefined && row.cells.has('split')) throw splitOnlyHere(file, row);
-    const path = cell(file, row, image);
+    // JSON-lines may differ in their names; images of a test must not train because the first line has no split.
+    if (!hasSplits && row.cells.has('split')) {
+      throw invalidData(`${file}, line ${row.line} has a split, but the first line has none: give each line one.`);
+    }
     images.push({
-      file: relative(dirname(file), resolve(dirname(file), path)),
+      file: relative(dirname(file), resolve(dirname(file), cell(file, row, image))),
       className: labelOf(file, row, label),
-      split: split === undefined ? undefined : splitOf(file, row, cell(file, row, split)),
+      split: hasSplits ? splitOf(file, row, cell(file, row, 'split')) : undefined,
       line: row.line,
     });
   }
-  if (images.length === 0) throw new L2TError('INVALID_DATA', `${file} lists no images.`);
+  if (images.length === 0) throw invalidData(`${file} lists no images.`);
   return images;
 }
 
-/** JSON-lines may differ in their names; images of a test must not train because the first line has no split. */
-const splitOnlyHere = (file: string, { line }: Row): L2TError =>
-  new L2TError('INVALID_DATA', `${file}, line ${line} has a split, but the first line has none: give each line one.`);
-
-function requireColumn(file: string, has: readonly string[], given: ColumnNames, kind: 'image' | 'label'): string {
-  const found = pick(has, given, kind);
+function requireColumn(file: string, has: readonly string[], given: ColumnNames, option: keyof ColumnNames): string {
+  const found = pick(has, given, option);
   if (found !== undefined) return found;
-  const option = kind === 'image' ? 'imageColumn' : 'labelColumn';
   const named = given[option];
   if (named !== undefined) {
-    throw new L2TError(
-      'INVALID_OPTION',
-      `{${option}}: ${file} has no column '${shown(named)}'; it has ${nameSome(has)}.`,
-    );
+    throw invalidOption(`{${option}}: ${file} has no column '${shown(named)}'; it has ${nameSome(has)}.`);
   }
   // In JSON-lines the first line has the names.
   const where = isJsonLines(file) ? `${file}, line 1` : file;
-  throw new L2TError(
-    'INVALID_DATA',
-    `${where} has no column ${columnNames[kind].join(' or ')}: it has ${nameSome(has)}. Name the column with {${option}}.`,
+  throw invalidData(
+    `${where} has no column ${usual[option].join(' or ')}: it has ${nameSome(has)}. Name the column with {${option}}.`,
   );
 }
 
@@ -122,8 +113,8 @@ function cell(file: string, { line, cells }: Row, column: string, allowed = 'a t
   const value = cells.get(column);
   if (typeof value === 'string' && value !== '') return value;
   const named = `${file}, line ${line}: '${shown(column)}'`;
-  if (value === '' || value === undefined || value === null) throw new L2TError('INVALID_DATA', `${named} is empty.`);
-  throw new L2TError('INVALID_DATA', `${named} is ${shown(JSON.stringify(value))}: it must be ${allowed}.`);
+  if (value === '' || value === undefined || value === null) throw invalidData(`${named} is empty.`);
+  throw invalidData(`${named} is ${shown(JSON.stringify(value))}: it must be ${allowed}.`);
 }
 
 /** A label: a text, or in JSON a whole number. JavaScript reads two larger numbers, or two fractions, as the same one. */
@@ -131,8 +122,7 @@ function labelOf(file: string, row: Row, column: string): string {
   const value = row.cells.get(column);
   if (Number.isSafeInteger(value)) return String(value);
   if (typeof value !== 'number') return cell(file, row, column, 'a text or a whole number');
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${file}, line ${row.line}: '${shown(column)}' is a number, but not a whole one from -(2^53 - 1) to 2^53 - 1: write it as a text, in quotes.`,
   );
 }
@@ -140,10 +130,7 @@ function labelOf(file: string, row: Row, column: string): string {
 function splitOf(file: string, { line }: Row, name: string): SplitName {
   const split = splitCalled(name);
   if (split !== undefined) return split;
-  throw new L2TError(
-    'INVALID_DATA',
-    `${file}, line ${line}: '${shown(name)}' is no split: it must be one of ${splitWords}.`,
-  );
+  throw invalidData(`${file}, line ${line}: '${shown(name)}' is no split: it must be one of ${splitWords}.`);
 }
 
 function checkOnce(file: string, images: readonly Listed[]): void {
@@ -151,31 +138,20 @@ function checkOnce(file: string, images: readonly Listed[]): void {
   for (const { file: image, line } of images) {
     const before = lines.get(image);
     if (before !== undefined) {
-      throw new L2TError(
-        'INVALID_DATA',
-        `${file}, line ${line}: ${shown(image)} is in line ${before}, too: remove one.`,
-      );
+      throw invalidData(`${file}, line ${line}: ${shown(image)} is in line ${before}, too: remove one.`);
     }
     lines.set(image, line);
   }
 }
 
-/** Throws if an image does not exist. Lists each folder once, because there may be hundreds of thousands of images. */
 async function checkPresent(file: string, images: readonly Listed[], walk: Walk): Promise<void> {
   const root = dirname(file);
-  const present = new Map<string, ReadonlySet<string>>();
-  for (const folder of new Set(images.map(({ file: image }) => dirname(image)))) {
-    present.set(folder, new Set(await walk.names(join(root, folder))));
-  }
-  // Hidden files are not among the names.
-  const isThere = ({ file: image }: Listed) =>
-    present.get(dirname(image))?.has(basename(image)) || existsSync(join(root, image));
-  const missing = images.filter((image) => !isThere(image));
+  // Hidden files are not listed.
+  const missing = (await missingFrom(root, images, walk)).filter((image) => !existsSync(join(root, image.file)));
   const [first] = missing;
   if (first === undefined) return;
   const others = missing.length > 1 ? ` (and ${missing.length - 1} more of the ${images.length} images)` : '';
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${file}, line ${first.line}: there is no image ${shown(join(root, first.file))}${others}. Paths are relative to the list.`,
   );
 }

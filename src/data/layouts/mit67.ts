@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import type { LayoutReader } from '../layout-reader.js';
-import { classAndFile, type ListedImage, listedDataset } from '../listed-images.js';
-import { marked, readRows, requireEntries } from '../listing.js';
+import { classAndFile, type ListedImage, listedDataset, marked, readRows, requireEntries } from '../listing.js';
 
 const trainFile = 'TrainImages.txt';
 const testFile = 'TestImages.txt';

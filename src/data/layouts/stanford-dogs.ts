@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { L2TError } from '../../errors.js';
+import { invalidData } from '../../system/failures.js';
 import type { LayoutReader } from '../layout-reader.js';
-import { classAndFile, type ListedImage, listedDataset } from '../listed-images.js';
-import { requireEntries } from '../listing.js';
+import { classAndFile, type ListedImage, listedDataset, requireEntries } from '../listing.js';
 import { readMat } from '../matlab.js';
 
 const trainFile = 'train_list.mat';
@@ -42,15 +41,12 @@ async function readList(file: string): Promise<LabelledImage[]> {
   const paths = variables.get('file_list');
   const labels = variables.get('labels');
   if (paths?.kind !== 'cells' || labels?.kind !== 'numbers' || labels.data.length !== paths.cells.length) {
-    throw new L2TError(
-      'INVALID_DATA',
-      `${file} has no file_list with as many labels: it is no list of Stanford Dogs, or damaged.`,
-    );
+    throw invalidData(`${file} has no file_list with as many labels: it is no list of Stanford Dogs, or damaged.`);
   }
   return paths.cells.map((cell, index) => {
     const [, className, name] = (cell.kind === 'text' && classAndFile.exec(cell.text)) || [];
     if (className === undefined) {
-      throw new L2TError('INVALID_DATA', `${file}: entry ${index} of file_list is not of the form CLASS/FILE.jpg.`);
+      throw invalidData(`${file}: entry ${index} of file_list is not of the form CLASS/FILE.jpg.`);
     }
     return { className, file: `${imagesFolder}/${className}/${name}`, label: labels.data[index] as number };
   });
@@ -62,8 +58,7 @@ function checkLabels(folder: string, images: readonly LabelledImage[]): void {
   const labels = new Set(images.map(({ label }) => label)).size;
   const pairs = new Set(images.map(({ className, label }) => `${label} ${className}`)).size;
   if (pairs === classes && pairs === labels) return;
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${folder}: in ${trainFile} and ${testFile} ${labels} labels do not go one to one with ${classes} class folders. Fetch them again.`,
   );
 }

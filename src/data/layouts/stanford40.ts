@@ -1,8 +1,7 @@
 import { join } from 'node:path';
-import { L2TError } from '../../errors.js';
+import { invalidData } from '../../system/failures.js';
 import { type LayoutReader, nameSome } from '../layout-reader.js';
-import { type ListedImage, listedDataset } from '../listed-images.js';
-import { marked, readRows, requireEntries } from '../listing.js';
+import { type ListedImage, listedDataset, marked, readRows, requireEntries } from '../listing.js';
 
 const listsFolder = 'ImageSplits';
 const imagesFolder = 'JPEGImages';
@@ -17,24 +16,17 @@ export const stanford40: LayoutReader = {
     const names = await walk.names(lists);
     const actions = new Set(names.flatMap((name) => /^(.+)_(?:train|test)\.txt$/.exec(name)?.[1] ?? []));
     if (actions.size === 0) {
-      throw new L2TError(
-        'INVALID_DATA',
-        `${lists} has no ACTION_train.txt: it holds ${nameSome(names)}. Extract the archive again.`,
-      );
+      throw invalidData(`${lists} has no ACTION_train.txt: it holds ${nameSome(names)}. Extract the archive again.`);
     }
-    await requireEntries(
-      lists,
-      'stanford40',
-      [...actions].flatMap((name) => [`${name}_train.txt`, `${name}_test.txt`]),
-      walk,
-    );
-    const train = await readLists(lists, [...actions], 'train');
-    const test = await readLists(lists, [...actions], 'test');
+    const files = [...actions].flatMap((name) => [`${name}_train.txt`, `${name}_test.txt`]);
+    await requireEntries(lists, 'stanford40', files, walk);
+    const train = await readLists(lists, actions, 'train');
+    const test = await readLists(lists, actions, 'test');
     return listedDataset({ layout: 'stanford40', folder, train, test, walk });
   },
 };
 
-async function readLists(folder: string, actions: readonly string[], split: string): Promise<ListedImage[]> {
+async function readLists(folder: string, actions: Iterable<string>, split: string): Promise<ListedImage[]> {
   const images: ListedImage[] = [];
   for (const className of actions) {
     const rows = await readRows(join(folder, `${className}_${split}.txt`), /^([^/.][^/]*)$/, 'FILE.jpg');

@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { L2TError } from '../../errors.js';
+import { invalidData } from '../../system/failures.js';
 import { trainAndTest } from '../dataset.js';
 import type { ImageList } from '../image-list.js';
 import type { LayoutReader } from '../layout-reader.js';
-import { marked, readRows, requireEntries } from '../listing.js';
-import { classesFromOne, matlabImages } from '../matlab-images.js';
-import { readClassNames } from '../names.js';
+import { marked, readClassNames, readRows, requireEntries } from '../listing.js';
+import { classesFromOne, matlabImages } from '../matlab.js';
 import { readWhole } from '../reading.js';
 
 const splitFiles = ['train_X.bin', 'train_y.bin', 'test_X.bin', 'test_y.bin'];
@@ -40,8 +39,7 @@ async function readSplit(folder: string, split: 'train' | 'test'): Promise<Image
   const pixels = await readWhole(file, maxFileBytes);
   const expected = labels.length * 3 * side * side;
   if (pixels.length === expected && expected > 0) return matlabImages(file, side, pixels, labels);
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${file} has ${pixels.length} bytes, but the ${labels.length} labels of ${labelsFile} ask for ${expected}. Extract the archive again.`,
   );
 }
@@ -55,8 +53,8 @@ async function readFolds(file: string, count: number): Promise<Int32Array[]> {
     const wrong = indices.find((index) => index >= count || seen.size === seen.add(index).size);
     if (wrong === undefined) continue;
     const problem = wrong >= count ? `there are ${count} training images` : 'it comes twice';
-    throw new L2TError('INVALID_DATA', `${file}, fold ${fold}: it has image ${wrong}, but ${problem}.`);
+    throw invalidData(`${file}, fold ${fold}: it has image ${wrong}, but ${problem}.`);
   }
   if (read.length === folds && read.every(({ length }) => length === read[0]?.length)) return read;
-  throw new L2TError('INVALID_DATA', `${file} is not ${folds} folds of equal size. Extract the archive again.`);
+  throw invalidData(`${file} is not ${folds} folds of equal size. Extract the archive again.`);
 }

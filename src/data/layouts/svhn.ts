@@ -1,11 +1,10 @@
 import { join } from 'node:path';
-import { L2TError } from '../../errors.js';
+import { invalidData } from '../../system/failures.js';
 import { trainAndTest } from '../dataset.js';
 import type { ImageList } from '../image-list.js';
 import type { LayoutReader } from '../layout-reader.js';
 import { marked, requireEntries } from '../listing.js';
-import { readMat } from '../matlab.js';
-import { classesFromOne, matlabImages } from '../matlab-images.js';
+import { classesFromOne, matlabImages, readMat } from '../matlab.js';
 
 const files = ['train_32x32.mat', 'test_32x32.mat'] as const;
 const side = 32;
@@ -31,11 +30,11 @@ async function readDigits(file: string): Promise<ImageList> {
   const [height, width, channels, count = 1] = images?.kind === 'numbers' ? images.dims : [];
   const fits = height === side && width === side && channels === 3;
   if (images?.kind !== 'numbers' || !(images.data instanceof Uint8Array) || !fits) {
-    throw new L2TError('INVALID_DATA', `${file} has no X of 32 × 32 × 3 × N bytes: it is not SVHN's cropped digits.`);
+    throw invalidData(`${file} has no X of 32 × 32 × 3 × N bytes: it is not SVHN's cropped digits.`);
   }
   const labels = variables.get('y');
   if (labels?.kind !== 'numbers' || labels.data.length !== count || count === 0) {
-    throw new L2TError('INVALID_DATA', `${file} has ${count} images in X, but not one label for each in y.`);
+    throw invalidData(`${file} has ${count} images in X, but not one label for each in y.`);
   }
   // Label 10 is the digit 0.
   const digits = classesFromOne(labels.data, 10, file).map((index) => (index + 1) % 10);

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LayoutReader } from '../layout-reader.js';
-import { type ListedImage, listedDataset } from '../listed-images.js';
-import { marked, readRows, requireEntries } from '../listing.js';
+import { type ListedImage, listedDataset, marked, readRows, requireEntries } from '../listing.js';
 import type { Walk } from '../walk.js';
 
 const classesFile = 'wnids.txt';
@@ -17,12 +16,8 @@ export const tinyimagenet: LayoutReader = {
   async open(folder, walk) {
     await requireEntries(folder, 'tinyimagenet', [classesFile, valFile], walk);
     const classNames = (await readRows(join(folder, classesFile), wnid, 'n01443537')).map(([name = '']) => name);
-    await requireEntries(
-      folder,
-      'tinyimagenet',
-      classNames.map((className) => `train/${className}`),
-      walk,
-    );
+    const folders = classNames.map((className) => `train/${className}`);
+    await requireEntries(folder, 'tinyimagenet', folders, walk);
     const train: ListedImage[] = [];
     for (const className of classNames) {
       for (const name of await namesOf(folder, className, walk)) {

@@ -1,9 +1,75 @@
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import type { SchemaTree } from 'hyparquet';
-import { L2TError } from '../../errors.js';
+import * as z from 'zod';
+import { invalidData, invalidOption } from '../../system/failures.js';
+import { parseJson } from '../../system/json.js';
 import { shown } from '../../system/printable.js';
-import type { ColumnNames } from '../layout-reader.js';
-import { nameSome } from '../layout-reader.js';
-import type { Features } from './features.js';
+import { type ColumnNames, nameSome } from '../layout-reader.js';
+import { readWhole } from '../reading.js';
+import type { ParquetFile } from './file.js';
+
+/** What Hugging Face's `datasets` calls a column: `Image`, `ClassLabel` with its classes' names, `Value`, … */
+const feature = z.looseObject({ _type: z.string(), names: z.array(z.string()).optional() });
+const info = z.looseObject({ features: z.record(z.string(), z.unknown()).nullish() });
+const note = z.looseObject({ info: info.nullish() });
+
+/** Columns by name. Empty if nothing describes them. */
+export type Features = ReadonlyMap<string, z.output<typeof feature>>;
+
+const infoFile = 'dataset_info.json';
+const maxInfoBytes = 2 ** 26;
+
+/**
+ * What the writer said of the columns: under the key `huggingface` of the file's own footer; or else in
+ * dataset_info.json beside the file or above it, up to `root`. `from`: the file that describes the columns.
+ *
+ * Throws INVALID_DATA if that is no JSON, or is of another form; FILE_ACCESS.
+ */
+export async function readFeatures(file: ParquetFile, root: string): Promise<{ features: Features; from: string }> {
+  const own = file.note('huggingface');
+  if (own !== undefined) {
+    const what = `${file.path}: its entry 'huggingface'`;
+    const given = parse(own, what, note).info?.features;
+    if (given) return { features: toFeatures(given, what), from: file.path };
+  }
+  for (let folder = dirname(file.path); ; folder = dirname(folder)) {
+    const path = join(folder, infoFile);
+    if (existsSync(path)) {
+      const given = parse((await readWhole(path, maxInfoBytes)).toString('utf8'), path, info).features;
+      if (given) return { features: toFeatures(given, path), from: path };
+    }
+    if (resolve(folder) === resolve(root) || folder === dirname(folder))
+      return { features: new Map(), from: file.path };
+  }
+}
+
+/** What is no column of its own (a list, a struct of columns) is left out: it is no image and no label. */
+function toFeatures(given: Readonly<Record<string, unknown>>, what: string): Features {
+  const features = new Map<string, z.output<typeof feature>>();
+  for (const [name, each] of Object.entries(given)) {
+    const { success, data } = feature.safeParse(each);
+    if (success) features.set(name, data);
+    else if ((each as { _type?: unknown } | null)?._type === 'ClassLabel') {
+      throw invalidData(`${what}: the names of column ${shown(name)} must be a list of texts.`);
+    }
+  }
+  return features;
+}
+
+function parse<T>(text: string, what: string, form: z.ZodType<T>): T {
+  let value: unknown;
+  try {
+    value = parseJson(text);
+  } catch (cause) {
+    throw invalidData(`${what} ${(cause as Error).message}. Download it again.`, cause);
+  }
+  const { success, data } = form.safeParse(value);
+  if (success) return data;
+  throw invalidData(
+    `${what} does not describe the columns as Hugging Face does: it must be an object, and so must its 'features'. Download it again.`,
+  );
+}
 
 /** The columns to read. */
 export interface Columns {
@@ -65,27 +131,22 @@ function describe(schema: SchemaTree, features: Features, named: Pick<Columns, '
 const isClassLabel = (features: Features, name: string): boolean => features.get(name)?._type === 'ClassLabel';
 
 const namesOf = ({ children }: SchemaTree, fits: (column: SchemaTree) => boolean): string[] =>
-  children.filter(fits).map(({ element }) => element.name);
+  children
+    .filter((column) => column.element.repetition_type !== 'REPEATED' && fits(column))
+    .map(({ element }) => element.name);
 
-const isImage = ({ element, children }: SchemaTree): boolean =>
-  element.repetition_type !== 'REPEATED' &&
+const isImage = ({ children }: SchemaTree): boolean =>
   children.some(({ element: { name, type, repetition_type } }) => {
     return name === 'bytes' && type === 'BYTE_ARRAY' && repetition_type !== 'REPEATED';
   });
 
 const isBytes = ({ element }: SchemaTree): boolean =>
-  element.repetition_type !== 'REPEATED' &&
-  element.type === 'BYTE_ARRAY' &&
-  element.converted_type === undefined &&
-  element.logical_type === undefined;
+  element.type === 'BYTE_ARRAY' && element.converted_type === undefined && element.logical_type === undefined;
 
 const isText = ({ element }: SchemaTree): boolean =>
-  element.repetition_type !== 'REPEATED' &&
-  element.type === 'BYTE_ARRAY' &&
-  (element.converted_type === 'UTF8' || element.logical_type?.type === 'STRING');
+  element.type === 'BYTE_ARRAY' && (element.converted_type === 'UTF8' || element.logical_type?.type === 'STRING');
 
 const isInteger = ({ element }: SchemaTree): boolean =>
-  element.repetition_type !== 'REPEATED' &&
   (element.type === 'INT32' || element.type === 'INT64') &&
   /^U?INT_\d+$/.test(element.converted_type ?? 'INT_64') &&
   (element.logical_type?.type ?? 'INTEGER') === 'INTEGER';
@@ -106,19 +167,17 @@ function choose(
   const fitting = [...new Set(tiers.flat())];
   if (given !== undefined) {
     if (fitting.includes(given)) return given;
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `{${option}}: ${where} has no column '${shown(given)}' of ${what[option]}; it has ${nameSome(fitting)}.`,
     );
   }
   const best = tiers.find((names) => names.length > 0);
   if (best === undefined) {
     const all = nameSome(schema.children.map(({ element }) => element.name));
-    throw new L2TError('INVALID_DATA', `${where} has no column of ${what[option]}; its columns are ${all}.`);
+    throw invalidData(`${where} has no column of ${what[option]}; its columns are ${all}.`);
   }
   if (best.length === 1) return best[0] as string;
-  throw new L2TError(
-    'INVALID_OPTION',
+  throw invalidOption(
     `${where} has several columns of ${what[option]}: ${nameSome(best)}. Choose one with {${option}}.`,
   );
 }

@@ -1,15 +1,14 @@
-import { createHash } from 'node:crypto';
 import { dirname, relative } from 'node:path';
-import { L2TError } from '../../errors.js';
+import type { L2TError } from '../../errors.js';
 import { type SplitName, splitNames } from '../../options/datasets.js';
+import { invalidData } from '../../system/failures.js';
 import { printable, shown } from '../../system/printable.js';
 import { type Dataset, trainAndTest } from '../dataset.js';
 import { decodeBytes } from '../decode.js';
 import type { ImageList } from '../image-list.js';
 import { type ColumnNames, firstRepeated, nameSome } from '../layout-reader.js';
 import type { Walk } from '../walk.js';
-import { type Columns, chooseColumns, sameColumns } from './columns.js';
-import { readFeatures } from './features.js';
+import { type Columns, chooseColumns, readFeatures, sameColumns } from './columns.js';
 import { openParquet, type ParquetFile } from './file.js';
 import { RowGroups } from './row-groups.js';
 import { checkComplete, sortBySplit } from './splits.js';
@@ -41,36 +40,27 @@ export async function openTables(
     if (opened.some(({ groups }) => groups.some((rows) => rows > 0))) files.set(name, opened);
   }
   const columns = await columnsOf([...files.values()].flat(), root, given, place);
-  const labels = new Map<SplitName, Label[]>();
-  for (const [name, opened] of files) {
-    const read = await readLabels(opened, columns, walk);
-    if (read.some((label) => label !== undefined)) labels.set(name, read);
-    else warnings.push(`${place}: passed over the ${name} images, because none of the ${read.length} has a label.`);
-  }
-  const classNames = columns.classNames ?? namesOf([...labels.values()].flat());
-  const images = new RowGroups([...files.values()].flat(), columns.image);
-  const lists: Partial<Record<SplitName, ImageList>> = {};
+  const splitsRead: { readonly name: SplitName; readonly first: number; readonly labels: readonly Label[] }[] = [];
   let first = 0;
   for (const [name, opened] of files) {
-    const of = labels.get(name);
-    if (of)
-      lists[name] = toList(
-        images,
-        first,
-        classesOf(of, columns, classNames, (row) => images.placeOf(first + row)),
-        root,
-      );
-    first += countRows(opened);
+    const labels = await readLabels(opened, columns, walk);
+    if (labels.some((label) => label !== undefined)) splitsRead.push({ name, first, labels });
+    else warnings.push(`${place}: passed over the ${name} images, because none of the ${labels.length} has a label.`);
+    first += labels.length;
+  }
+  if (splitsRead.length === 0) throw invalidData(`${place} holds no images with labels.`);
+  const classNames = columns.classNames ?? namesOf(splitsRead.flatMap(({ labels }) => labels));
+  const images = new RowGroups([...files.values()].flat(), columns.image);
+  const lists: Partial<Record<SplitName, ImageList>> = {};
+  for (const { name, first, labels } of splitsRead) {
+    const classes = classesOf(labels, columns, classNames, (row) => images.name(first + row));
+    lists[name] = toList(images, first, classes, root);
   }
   const { train, validation, test } = lists;
-  if (!train && !validation && !test) throw new L2TError('INVALID_DATA', `${place} holds no images with labels.`);
   const found = { train, validation, test, classNames, flat, warnings: warnings.map(printable) };
   const { image, label } = columns;
   return trainAndTest({ layout: 'parquet', folder: place, columns: { image, label }, ...found });
 }
-
-const countRows = (files: readonly ParquetFile[]): number =>
-  files.reduce((sum, { groups }) => sum + groups.reduce((rows, each) => rows + each, 0), 0);
 
 /** The columns to read. Every file must have them, with the same classes. */
 async function columnsOf(
@@ -80,11 +70,11 @@ async function columnsOf(
   place: string,
 ): Promise<Columns> {
   const [first, ...others] = files;
-  if (first === undefined) throw new L2TError('INVALID_DATA', `${place} holds no images: its tables have no rows.`);
+  if (first === undefined) throw invalidData(`${place} holds no images: its tables have no rows.`);
   const { features, from } = await readFeatures(first, root);
   const columns = chooseColumns(first.schema, features, given, place);
   const twice = columns.classNames && firstRepeated(columns.classNames);
-  if (twice !== undefined) throw new L2TError('INVALID_DATA', `${from} names the class '${shown(twice)}' twice.`);
+  if (twice !== undefined) throw invalidData(`${from} names the class '${shown(twice)}' twice.`);
   for (const file of others) {
     const own = sameColumns(file.schema, (await readFeatures(file, root)).features, columns);
     if (JSON.stringify(own) !== JSON.stringify(columns)) throw otherColumns(file, first, columns);
@@ -99,7 +89,7 @@ function otherColumns(file: ParquetFile, first: ParquetFile, { image, label }: C
     missing === undefined
       ? `${file.path} and ${first.path} differ in the type of ${shown(image)} or ${shown(label)}, or in the classes`
       : `${file.path} has the columns ${nameSome(has)}, but not ${shown(missing)}, which ${first.path} has`;
-  return new L2TError('INVALID_DATA', `${differing}. All files of a data set must have the same columns and classes.`);
+  return invalidData(`${differing}. All files of a data set must have the same columns and classes.`);
 }
 
 async function readLabels(files: readonly ParquetFile[], { label, labels }: Columns, walk: Walk): Promise<Label[]> {
@@ -111,7 +101,12 @@ async function readLabels(files: readonly ParquetFile[], { label, labels }: Colu
       if (file.groups[group] === 0) continue;
       const { values } = await file.read(group, label);
       values.forEach((value, row) => {
-        if (typeof value === 'bigint' && !Number.isSafeInteger(Number(value))) throw tooLarge(file, first + row, value);
+        // As numbers of JavaScript, two such labels may be the same.
+        if (typeof value === 'bigint' && !Number.isSafeInteger(Number(value))) {
+          throw invalidData(
+            `${file.path}, row ${first + row} has label ${value}, and labels beyond 2^53 - 1 are not read: write them as texts.`,
+          );
+        }
         all.push(toLabel(value, labels));
       });
       first += values.length;
@@ -119,13 +114,6 @@ async function readLabels(files: readonly ParquetFile[], { label, labels }: Colu
   }
   return all;
 }
-
-/** As numbers of JavaScript, two such labels may be the same. */
-const tooLarge = ({ path }: ParquetFile, row: number, label: bigint): L2TError =>
-  new L2TError(
-    'INVALID_DATA',
-    `${path}, row ${row} has label ${label}, and labels beyond 2^53 - 1 are not read: write them as texts.`,
-  );
 
 /** Hugging Face writes −1 for the class of an image whose class is kept secret. */
 function toLabel(value: unknown, labels: Columns['labels']): Label {
@@ -145,50 +133,37 @@ function classesOf(
   labels: readonly Label[],
   { classNames: given }: Columns,
   classNames: readonly string[],
-  placeOf: (row: number) => { readonly file: ParquetFile; readonly row: number },
+  name: (row: number) => string,
 ): Int32Array {
-  const index = new Map(classNames.map((name, k) => [name, k]));
+  const index = new Map(classNames.map((className, k) => [className, k]));
   return Int32Array.from(labels, (label, k) => {
     if (given === undefined && label !== undefined) return index.get(String(label)) as number;
     const number = Number(label);
     if (number >= 0 && number < classNames.length) return number;
-    const { file, row } = placeOf(k);
-    const problem =
-      label === undefined
-        ? 'no label: remove it, or give it one'
-        : `label ${label}, but there are ${classNames.length} classes`;
-    throw new L2TError('INVALID_DATA', `${file.path}, row ${row} has ${problem}.`);
+    if (label === undefined) throw invalidData(`${name(k)} has no label: remove it, or give it one.`);
+    throw invalidData(`${name(k)} has label ${label}, but there are ${classNames.length} classes.`);
   });
 }
 
 /** The images from row `first` on. */
 function toList(images: RowGroups, first: number, labels: Int32Array, root: string): ImageList {
-  const placeOf = (index: number) => images.placeOf(first + index);
-  const name = (index: number) => `${placeOf(index).file.path}, row ${placeOf(index).row}`;
-  const digests = new Map<ParquetFile, string>();
-  const digestOf = (file: ParquetFile): string => {
-    const digest = digests.get(file) ?? createHash('sha256').update(file.footer).digest('hex');
-    digests.set(file, digest);
-    return digest;
-  };
+  const name = (index: number) => images.name(first + index);
   return {
     count: labels.length,
     labels,
     sides: undefined,
     name,
-    file: (index) => placeOf(index).file.path,
+    file: (index) => images.placeOf(first + index).file.path,
     read: async (index, reduction) => decodeBytes(await images.image(first + index), name(index), reduction),
     position: (index) => index,
     // The footer has the length of everything in the file, so it is another one if an image is.
     identity: async (index) => {
-      const { file, row } = placeOf(index);
-      return JSON.stringify([relative(root, file.path), file.size, digestOf(file), images.column, row]);
+      const { file, row } = images.placeOf(first + index);
+      return JSON.stringify([relative(root, file.path), file.size, file.digest, images.column, row]);
     },
-    hold: (indices, signal) =>
-      images.hold(
-        indices.map((index) => first + index),
-        `Loading ${root}`,
-        signal,
-      ),
+    hold(indices, signal) {
+      const rows = indices.map((index) => first + index);
+      return images.hold(rows, `Loading ${root}`, signal);
+    },
   };
 }

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { type FileMetaData, flatten, parquetMetadata, parquetSchema, type SchemaTree } from 'hyparquet';
 import { assembleAsync, readRowGroup } from 'hyparquet/src/rowgroup.js';
 import { L2TError } from '../../errors.js';
+import { invalidData } from '../../system/failures.js';
 import { limitError } from '../../system/limits.js';
 import { shown } from '../../system/printable.js';
 import { fileSize, readRange } from '../reading.js';
@@ -20,8 +22,8 @@ const tailBytes = 8;
 export interface ParquetFile {
   readonly path: string;
   readonly size: number;
-  /** The footer, which names the place of everything in the file. */
-  readonly footer: Uint8Array;
+  /** SHA-256 (hex) of the footer, which names the place of everything in the file. */
+  readonly digest: string;
   /** Columns, and the columns in them. */
   readonly schema: SchemaTree;
   /** Rows of each row group. */
@@ -47,16 +49,17 @@ export async function openParquet(path: string): Promise<ParquetFile> {
   const footer = await readFooter(path, size);
   const { metadata, schema } = intact(path, () => {
     checkThrift(new DataView(footer.buffer), 0);
-    return understood('its footer', () => {
-      const parsed = parquetMetadata(footer.buffer, { geoparquet: false });
-      return { metadata: parsed, schema: parquetSchema(parsed) };
+    const parsed = understood('its footer', () => {
+      const metadata = parquetMetadata(footer.buffer, { geoparquet: false });
+      return { metadata, schema: parquetSchema(metadata) };
     });
+    checkPlaces(parsed.metadata, size, size - footer.length);
+    return parsed;
   });
-  intact(path, () => checkPlaces(metadata, size, size - footer.length));
   return {
     path,
     size,
-    footer,
+    digest: createHash('sha256').update(footer).digest('hex'),
     schema,
     groups: metadata.row_groups.map((group) => Number(group.num_rows)),
     note: (key) => metadata.key_value_metadata?.find((each) => each.key === key)?.value,
@@ -69,10 +72,9 @@ export async function openParquet(path: string): Promise<ParquetFile> {
 async function readFooter(path: string, size: number): Promise<Uint8Array<ArrayBuffer>> {
   const tail = size < 12 ? undefined : Buffer.from((await readRange(path, size - tailBytes, tailBytes)).buffer);
   const magic = tail?.toString('latin1', 4);
-  if (magic === 'PARE') throw new L2TError('INVALID_DATA', `${path} is encrypted: write it without encryption.`);
+  if (magic === 'PARE') throw invalidData(`${path} is encrypted: write it without encryption.`);
   if (tail === undefined || magic !== 'PAR1') {
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${path} does not end as a Parquet file: it is cut short or of another format. Download it again.`,
     );
   }
@@ -137,19 +139,16 @@ async function readColumn(
   for (const chunk of chunks) {
     checkReadable(path, group, chunk);
     const bytes = await readRange(path, startOf(chunk), Number(chunk.total_compressed_size));
-    const optional = intact(place, () => countOptional(schema, chunk.path_in_schema));
-    if (Number(chunk.num_values) !== rows) {
-      throw damaged(place, new Error(`it announces ${chunk.num_values} values in ${rows} rows`));
-    }
-    const {
-      pages,
-      bytes: ofPages,
-      end,
-    } = intact(place, () => readPages(bytes, { codec: chunk.codec, rows, optional, mostBytes: maxChunkBytes - size }));
-    const buffer = end === bytes.length ? bytes.buffer : bytes.buffer.slice(0, end);
-    size += ofPages;
+    const found = intact(place, () => {
+      const optional = countOptional(schema, chunk.path_in_schema);
+      const { codec, num_values: values } = chunk;
+      if (Number(values) !== rows) throw new Error(`it announces ${values} values in ${rows} rows`);
+      return readPages(bytes, { codec, rows, optional, mostBytes: maxChunkBytes - size });
+    });
+    const buffer = found.end === bytes.length ? bytes.buffer : bytes.buffer.slice(0, found.end);
+    size += found.bytes;
     read.set(startOf(chunk), buffer);
-    decompressed.set(buffer, pages);
+    decompressed.set(buffer, found.pages);
   }
   const decompress = (input: Uint8Array) => decompressed.get(input.buffer)?.get(input.byteOffset) as Uint8Array;
   const options = {
@@ -157,10 +156,7 @@ async function readColumn(
     utf8: false,
     compressors: Object.fromEntries(Object.keys(codecs).map((codec) => [codec, decompress])),
   };
-  const ranges = chunks.map((columnMetadata) => ({
-    columnMetadata,
-    range: { startByte: startOf(columnMetadata), endByte: 0 },
-  }));
+  const ranges = chunks.map((chunk) => ({ columnMetadata: chunk, range: { startByte: startOf(chunk), endByte: 0 } }));
   const span = { groupStart: 0, groupRows: rows, selectStart: 0, selectEnd: rows };
   const plan = { metadata, rowStart: 0, fetches: [], groups: [] };
   let values: ArrayLike<unknown> | undefined;
@@ -188,14 +184,12 @@ function checkReadable(path: string, group: number, chunk: Chunk): void {
   const { codec, total_compressed_size: packed, total_uncompressed_size: bytes } = chunk;
   if (codec === undefined || !(codec in codecs)) {
     const known = Object.keys(codecs).join(', ').toLowerCase();
-    throw new L2TError(
-      'INVALID_DATA',
+    throw invalidData(
       `${path}: column ${shown(nameOf(chunk))} is compressed by ${codec ?? 'an unknown method'}, which is not read. Write it with one of ${known}.`,
     );
   }
   if (packed <= maxChunkBytes && bytes <= maxChunkBytes) return;
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `${path}: column ${shown(nameOf(chunk))} of row group ${group} has more than 2 GiB, and a row group is read as a whole. Write it with smaller row groups.`,
   );
 }
@@ -227,7 +221,5 @@ function damaged(place: string, error: unknown): L2TError {
   const limit = limitError(error);
   if (limit) return limit;
   const [reason = ''] = (error as Error).message.split('\n');
-  return new L2TError('INVALID_DATA', `${place} is damaged or cut short: ${shown(reason, 200)}. Download it again.`, {
-    cause: error,
-  });
+  return invalidData(`${place} is damaged or cut short: ${shown(reason, 200)}. Download it again.`, error);
 }

@@ -4,6 +4,7 @@ import { parquetHeader } from 'hyparquet/src/column.js';
 import { readRleBitPackedHybrid } from 'hyparquet/src/encoding.js';
 import { decompressGzip, decompressSnappy, decompressZstd } from 'hyparquet-compressors';
 import { limitError } from '../../system/limits.js';
+import { maxDeflateRatio } from '../reading.js';
 import { checkThrift } from './thrift.js';
 
 /** A page that is larger once it is decompressed is refused, bytes. */
@@ -19,7 +20,7 @@ interface Codec {
 export const codecs: Readonly<Record<string, Codec>> = {
   UNCOMPRESSED: { decompress: (input) => input, maxRatio: 1 },
   SNAPPY: { decompress: decompressSnappy, maxRatio: 22 },
-  GZIP: { decompress: decompressGzip, maxRatio: 1032 },
+  GZIP: { decompress: decompressGzip, maxRatio: maxDeflateRatio },
   ZSTD: { decompress: unzstd, maxRatio: Number.POSITIVE_INFINITY },
 };
 
@@ -31,8 +32,6 @@ export function understood<T>(what: string, call: () => T): T {
     throw limitError(cause) ?? new Error(`${what} cannot be read`, { cause });
   }
 }
-
-type DataPageHeaderV2 = NonNullable<PageHeader['data_page_header_v2']>;
 
 /** Of dictionaries and of the values in data pages. */
 const encodings = ['PLAIN', 'PLAIN_DICTIONARY', 'RLE_DICTIONARY', 'DELTA_BINARY_PACKED', 'DELTA_LENGTH_BYTE_ARRAY'];
@@ -65,37 +64,31 @@ export interface Pages {
  */
 export function readPages(chunk: Uint8Array, { codec, rows, optional, mostBytes }: ChunkFacts): Pages {
   const pages = new Map<number, Uint8Array>();
-  const reader = { view: new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength), offset: 0 };
+  const reader = { view: viewOf(chunk), offset: 0 };
   let values = 0;
   let total = 0;
   let hasDictionary = false;
   while (values < rows) {
     checkThrift(reader.view, reader.offset);
     const header = understood("a page's header", () => parquetHeader(reader));
-    const bytes = chunk.subarray(reader.offset, reader.offset + header.compressed_page_size);
-    checkSizes(header, bytes);
-    total += header.uncompressed_page_size;
+    const { compressed_page_size: packedSize, uncompressed_page_size: size, crc } = header;
+    const bytes = chunk.subarray(reader.offset, reader.offset + packedSize);
+    if (bytes.length !== packedSize) throw new Error('a page is cut short');
+    if (!isWithin(size, maxPageBytes)) throw new Error(`a page announces ${size} bytes`);
+    if (crc !== undefined && crc32(bytes) !== crc >>> 0) throw new Error("a page's checksum does not fit");
+    total += size;
     if (total > mostBytes) throw new Error(`its pages announce more than ${mostBytes} bytes`);
-    const levels = header.data_page_header_v2 ? levelBytes(header.data_page_header_v2, bytes.length) : 0;
+    const levels = levelBytes(header, bytes.length);
     const packed = bytes.subarray(levels);
-    const length = header.uncompressed_page_size - levels;
+    const length = size - levels;
     const plain = header.data_page_header_v2?.is_compressed === false || length === 0;
     const page = plain ? packed : decompress(packed, length, codec);
     pages.set(reader.offset + levels, page);
     values += checkPage(header, bytes.subarray(0, levels), page, { rows: rows - values, optional, hasDictionary });
     hasDictionary ||= header.type === 'DICTIONARY_PAGE';
-    reader.offset += header.compressed_page_size;
+    reader.offset += packedSize;
   }
   return { pages, bytes: total, end: reader.offset };
-}
-
-function checkSizes(
-  { compressed_page_size: packed, uncompressed_page_size: size, crc }: PageHeader,
-  bytes: Uint8Array,
-) {
-  if (bytes.length !== packed) throw new Error('a page is cut short');
-  if (!isWithin(size, maxPageBytes)) throw new Error(`a page announces ${size} bytes`);
-  if (crc !== undefined && crc32(bytes) !== crc >>> 0) throw new Error("a page's checksum does not fit");
 }
 
 /** Is it from 0 to `most`? A damaged header may lack the number. */
@@ -112,7 +105,7 @@ function decompress(packed: Uint8Array, length: number, codec: string): Uint8Arr
 
 /** Checks the frame's own length first: fzstd allocates what the frame announces. */
 function unzstd(input: Uint8Array, length: number): Uint8Array {
-  const view = new DataView(input.buffer, input.byteOffset, input.byteLength);
+  const view = viewOf(input);
   if (view.getUint32(0, true) !== 0xfd2fb528) throw new Error('a page is no zstd frame');
   const flags = view.getUint8(4);
   const singleSegment = (flags >> 5) & 1;
@@ -128,23 +121,22 @@ function unzstd(input: Uint8Array, length: number): Uint8Array {
 }
 
 /** Bytes of the levels before the values, which a page of version 2 does not compress. */
-function levelBytes(page: DataPageHeaderV2, length: number): number {
+function levelBytes({ data_page_header_v2: page }: PageHeader, length: number): number {
+  if (page === undefined) return 0;
   const { repetition_levels_byte_length: repetition, definition_levels_byte_length: definition } = page;
   if (repetition !== 0 || !isWithin(definition, length)) throw new Error("a page's levels do not fit");
   return definition;
 }
 
-/** What is known of a column chunk before a page. `rows`: how many values there may still be. */
-interface Before extends Pick<ChunkFacts, 'rows' | 'optional'> {
-  readonly hasDictionary: boolean;
-}
+const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView =>
+  new DataView(buffer, byteOffset, byteLength);
 
-/** The number of values of a data page; 0 for a dictionary. */
+/** The number of values of a data page; 0 for a dictionary. `rows`: how many values there may still be. */
 function checkPage(
   header: PageHeader,
   levels: Uint8Array,
   page: Uint8Array,
-  { rows, optional, hasDictionary }: Before,
+  { rows, optional, hasDictionary }: Pick<ChunkFacts, 'rows' | 'optional'> & { readonly hasDictionary: boolean },
 ): number {
   const { dictionary_page_header: dictionary, data_page_header: first, data_page_header_v2: second } = header;
   if (header.type === 'DICTIONARY_PAGE' && dictionary) {
@@ -157,7 +149,9 @@ function checkPage(
   const { num_values: values, encoding } = data;
   if (!isWithin(values, rows)) throw new Error(`a page announces ${values} values where there are ${rows}`);
   if (!encodings.includes(encoding)) throw new Error(`a page is encoded as ${encoding}, which is not read`);
-  const from = optional > 0 && !second ? 4 + levelsLength(page) : 0;
+  // A page of version 1 begins with the length of its definition levels.
+  const from = optional > 0 && !second ? 4 + viewOf(page).getUint32(0, true) : 0;
+  if (from > page.length) throw new Error("a page's levels do not fit");
   const present = optional > 0 ? countPresent(second ? levels : page.subarray(4, from), optional, values) : values;
   if (second && second.num_nulls !== values - present) throw new Error('its nulls do not fit');
   if (second && second.num_rows !== values) throw new Error(`a page announces ${second.num_rows} rows for ${values}`);
@@ -173,20 +167,13 @@ function checkPage(
   return values;
 }
 
-/** Bytes of the definition levels of a page of version 1. */
-function levelsLength(page: Uint8Array): number {
-  const length = new DataView(page.buffer, page.byteOffset, page.byteLength).getUint32(0, true);
-  if (length > page.length - 4) throw new Error("a page's levels do not fit");
-  return length;
-}
-
 /** Checks the definition levels of a page, and counts the values that are not null. */
 function countPresent(levels: Uint8Array, optional: number, values: number): number {
   const width = 32 - Math.clz32(optional);
   checkRuns(levels, width, values);
   const decoded = new Array<number>(values);
-  const view = new DataView(levels.buffer, levels.byteOffset, levels.byteLength);
-  understood("a page's levels", () => readRleBitPackedHybrid({ view, offset: 0 }, width, decoded, levels.length));
+  const reader = { view: viewOf(levels), offset: 0 };
+  understood("a page's levels", () => readRleBitPackedHybrid(reader, width, decoded, levels.length));
   return decoded.filter((level) => level === optional).length;
 }
 
@@ -200,15 +187,8 @@ function checkDelta(page: Uint8Array, from: number, present: number): void {
   const { value: count } = varint(page, afterParts);
   if (count !== present) throw new Error(`a page announces ${count} differences for ${present} values`);
   // hyparquet reads numbers of 32 bits with a sign.
-  if (
-    block > 0 &&
-    block < 2 ** 31 &&
-    block % 128 === 0 &&
-    parts > 0 &&
-    parts <= page.length &&
-    block % (32 * parts) === 0
-  )
-    return;
+  const isBlock = block > 0 && block < 2 ** 31 && block % 128 === 0;
+  if (isBlock && parts > 0 && parts <= page.length && block % (32 * parts) === 0) return;
   throw new Error(`a block has ${block} differences in ${parts} parts`);
 }
 

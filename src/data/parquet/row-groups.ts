@@ -1,5 +1,6 @@
 import { L2TError } from '../../errors.js';
 import { throwIfAborted } from '../../system/abort.js';
+import { invalidData } from '../../system/failures.js';
 import { shown } from '../../system/printable.js';
 import { maxFileBytes } from '../decode.js';
 import type { ParquetFile } from './file.js';
@@ -60,12 +61,18 @@ export class RowGroups {
     return { file, row: firstInFile + row - first };
   }
 
+  /** A row in messages: its file, and its number in it. */
+  name(row: number): string {
+    const place = this.placeOf(row);
+    return `${place.file.path}, row ${place.row}`;
+  }
+
   /** The encoded image of a row. Throws INVALID_DATA if it is damaged, missing or too large; FILE_ACCESS. */
   async image(row: number): Promise<Uint8Array> {
     const held = this.#held.get(row);
     if (held) return held;
     const group = this.#groupOf(row);
-    return requireImage((await this.#read(group))[row - group.first], this.placeOf(row));
+    return requireImage((await this.#read(group))[row - group.first], this.name(row));
   }
 
   /**
@@ -144,15 +151,12 @@ export class RowGroups {
   }
 }
 
-function requireImage(cell: Cell, { file, row }: { readonly file: ParquetFile; readonly row: number }): Uint8Array {
+function requireImage(cell: Cell, place: string): Uint8Array {
   const { bytes, path } = cell instanceof Uint8Array ? { bytes: cell, path: undefined } : (cell ?? {});
   const length = bytes?.length ?? 0;
   if (bytes instanceof Uint8Array && length > 0 && length <= maxFileBytes) return bytes;
-  const place = `${file.path}, row ${row}`;
-  if (length > 0) {
-    throw new L2TError('INVALID_DATA', `${place}: the image has ${length} bytes; at most ${maxFileBytes} are read.`);
-  }
+  if (length > 0) throw invalidData(`${place}: the image has ${length} bytes; at most ${maxFileBytes} are read.`);
   const instead =
     typeof path === 'string' ? `only the path of one, ${shown(path)}: write the images into it` : 'no image';
-  throw new L2TError('INVALID_DATA', `${place} holds ${instead}.`);
+  throw invalidData(`${place} holds ${instead}.`);
 }

@@ -1,24 +1,16 @@
 import { basename, dirname, extname, relative } from 'node:path';
-import { L2TError } from '../../errors.js';
 import type { SplitName } from '../../options/datasets.js';
+import { invalidData } from '../../system/failures.js';
 import { nameSome } from '../layout-reader.js';
 import { splitCalled } from '../split-names.js';
 
-/** Files by their splits. */
-interface SortedFiles {
-  readonly splits: ReadonlyMap<SplitName, readonly string[]>;
-  /** True if no name tells a split: then all files are of `train`. */
-  readonly flat: boolean;
-  readonly warnings: string[];
-}
-
 /**
  * Sorts files by the split that their names tell, or else the name of their folder. If no name tells one, all are of
- * `train`; else those that tell none are passed over.
+ * `train` (`flat`); else those that tell none are passed over, with a warning.
  *
  * Throws INVALID_DATA if a split's files are in several folders.
  */
-export function sortBySplit(root: string, paths: readonly string[]): SortedFiles {
+export function sortBySplit(root: string, paths: readonly string[]) {
   const splits = new Map<SplitName, string[]>();
   const without: string[] = [];
   for (const path of paths) {
@@ -28,10 +20,19 @@ export function sortBySplit(root: string, paths: readonly string[]): SortedFiles
   }
   const flat = splits.size === 0;
   if (flat) splits.set('train', without);
-  for (const [name, files] of splits) checkTogether(root, name, files);
-  if (flat || without.length === 0) return { splits, flat, warnings: [] };
-  const some = nameSome(without.map((path) => relative(root, path)));
-  return { splits, flat, warnings: [`${root}: passed over files whose names tell no split: ${some}.`] };
+  for (const [split, files] of splits) {
+    const folders = [...new Set(files.map(dirname))];
+    if (folders.length === 1) continue;
+    throw invalidData(
+      `${root} has files of the split ${split} in several folders: ${nameSome(folders)}. Name one folder, or move the others away.`,
+    );
+  }
+  const warnings: string[] = [];
+  if (!flat && without.length > 0) {
+    const some = nameSome(without.map((path) => relative(root, path)));
+    warnings.push(`${root}: passed over files whose names tell no split: ${some}.`);
+  }
+  return { splits, flat, warnings };
 }
 
 /** By a word of the file's name, the first of which counts most, or by its folder. */
@@ -40,15 +41,6 @@ function splitOf(path: string): SplitName | undefined {
   const [split, another] = new Set(words.map(splitCalled).filter((each) => each !== undefined));
   if (split !== undefined && another === undefined) return split;
   return splitCalled(words[0] as string) ?? splitCalled(basename(dirname(path)));
-}
-
-function checkTogether(root: string, split: SplitName, files: readonly string[]): void {
-  const folders = [...new Set(files.map(dirname))];
-  if (folders.length === 1) return;
-  throw new L2TError(
-    'INVALID_DATA',
-    `${root} has files of the split ${split} in several folders: ${nameSome(folders)}. Name one folder, or move the others away.`,
-  );
 }
 
 /** The end of the name of one of several files: train-00000-of-00002.parquet. */
@@ -62,7 +54,7 @@ export function checkComplete(paths: readonly string[]): void {
     for (let k = 0; k < Number(count); k++) {
       const other = path.replace(numbered, `-${String(k).padStart(5, '0')}-of-${count}`);
       if (there.has(other)) continue;
-      throw new L2TError('INVALID_DATA', `${other} is missing: ${basename(path)} belongs to it. Download it, too.`);
+      throw invalidData(`${other} is missing: ${basename(path)} belongs to it. Download it, too.`);
     }
   }
 }

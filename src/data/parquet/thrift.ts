@@ -1,18 +1,3 @@
-/** Thrift's compact protocol: the types of a field. */
-const types = {
-  stop: 0,
-  true: 1,
-  false: 2,
-  byte: 3,
-  int16: 4,
-  int32: 5,
-  int64: 6,
-  double: 7,
-  bytes: 8,
-  list: 9,
-  struct: 12,
-};
-
 /** Parquet's own structs are less deep. */
 const maxDepth = 16;
 
@@ -44,27 +29,36 @@ export function checkThrift(view: DataView, from: number): void {
   const list = (depth: number): void => {
     const header = byte();
     const size = header >> 4 === 15 ? varint() : header >> 4;
-    const type = header & 15;
     // Each element takes a byte at least.
     if (size > view.byteLength - at) throw new Error(`a list of ${size} is announced`);
-    for (let k = 0; k < size; k++) element(type === types.true || type === types.false ? types.byte : type, depth + 1);
-  };
-  const element = (type: number, depth: number): void => {
-    if (depth > maxDepth) throw new Error('its structs are too deep');
-    if (type === types.true || type === types.false) return;
-    if (type === types.byte) skip(1);
-    else if (type === types.int16 || type === types.int32 || type === types.int64) varint();
-    else if (type === types.double) skip(8);
-    else if (type === types.bytes) skip(varint());
-    else if (type === types.list) list(depth);
-    else if (type === types.struct) struct(depth);
-    else throw new Error(`a field is of the unknown type ${type}`);
+    const type = header & 15;
+    const isBoolean = type === 1 || type === 2;
+    for (let k = 0; k < size; k++) element(isBoolean ? 3 : type, depth + 1);
   };
   const struct = (depth: number): void => {
-    for (let field = byte(); (field & 15) !== types.stop; field = byte()) {
+    for (let field = byte(); (field & 15) !== 0; field = byte()) {
       if (field >> 4 === 0) varint();
       element(field & 15, depth + 1);
     }
+  };
+  /** What a value takes, by the number of its type in Thrift's compact protocol. */
+  const values: Readonly<Record<number, (depth: number) => void>> = {
+    1: () => {}, // true, which a field's header says
+    2: () => {}, // false
+    3: () => skip(1), // a byte
+    4: varint, // integers of 16 bits,
+    5: varint, // of 32,
+    6: varint, // of 64
+    7: () => skip(8), // a double
+    8: () => skip(varint()), // bytes
+    9: list,
+    12: struct,
+  };
+  const element = (type: number, depth: number): void => {
+    if (depth > maxDepth) throw new Error('its structs are too deep');
+    const value = values[type];
+    if (value === undefined) throw new Error(`a field is of the unknown type ${type}`);
+    value(depth);
   };
   struct(0);
 }

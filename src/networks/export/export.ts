@@ -4,8 +4,9 @@ import { L2TError } from '../../errors.js';
 import { aMessageListener, takeOptions } from '../../options/arguments.js';
 import { defaultOf, required, type Written } from '../../options/check.js';
 import { type ExportFormat, exportSchema } from '../../options/schemas.js';
+import { invalidOption } from '../../system/failures.js';
 import { writeFileAtomic } from '../../system/files.js';
-import { type Checkpoint, type CheckpointOptions, checkpointChunks, readCheckpoint } from '../checkpoint.js';
+import { type Checkpoint, checkpointChunks, readCheckpoint } from '../checkpoint.js';
 import { toFloat32 } from '../weights/float32.js';
 import { safetensorsChunks } from '../weights/safetensors.js';
 import type { Normaliser } from './onnx.js';
@@ -15,8 +16,6 @@ import { toTorchvision } from './torchvision.js';
 export type ExportOptions = Written<typeof exportSchema, 'to' | 'out'> & {
   /** Called with a message for each problem that does not stop the export. */
   readonly onWarning?: ((message: string) => void) | undefined;
-  /** The names that messages use for the options that say how to read the checkpoint. */
-  readonly names?: CheckpointOptions['names'] | undefined;
 };
 
 /** What was written. */
@@ -55,7 +54,7 @@ function torchvisionMetadata({ size, classNames, normalisation }: Checkpoint): M
   return new Map([
     ['format', 'pt'],
     ['size', String(size)],
-    ...(classNames ? ([['class_names', JSON.stringify(classNames)]] as const) : []),
+    ...(classNames ? [['class_names', JSON.stringify(classNames)] as const] : []),
     ['normalisation', JSON.stringify(normalisation)],
   ]);
 }
@@ -73,7 +72,7 @@ export async function exportNetwork(checkpoint: string | Checkpoint, given: Expo
   const out = required(exportSchema, options, 'out');
   const { normalise, network, width, size, strict } = options;
   if (normalise !== undefined && format !== 'onnx') {
-    throw new L2TError('INVALID_OPTION', '{normalise} is for {to=onnx}, whose file holds a graph: leave it out.');
+    throw invalidOption('{normalise} is for {to=onnx}, whose file holds a graph: leave it out.');
   }
   // As for the folders of runs: what is there may be somebody's work, even the checkpoint itself.
   if (existsSync(out)) {

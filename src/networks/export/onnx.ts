@@ -1,6 +1,7 @@
 import { L2TError } from '../../errors.js';
 import type { NetworkDescription } from '../../native/addon.js';
 import type { NamedTensor } from '../../native/tensor.js';
+import { invalidOption } from '../../system/failures.js';
 import { packageVersion } from '../../system/version.js';
 import type { Checkpoint } from '../checkpoint.js';
 import { describeNetwork } from '../describe.js';
@@ -32,7 +33,12 @@ export function toOnnx(checkpoint: Checkpoint, normaliser: Normaliser): Uint8Arr
   const first = normaliser === 'inside' ? normalisation(checkpoint) : { nodes: [], tensors: [], output: imagesName };
   const rest = operationNodes(describeNetwork(network, size), first.output);
   const tensors = [...first.tensors, ...rest.tensors, ...checkpoint.weights.map(toFloat32)];
-  requireEncodable(tensors);
+  const bytes = tensors.reduce((sum, { data }) => sum + data.length, 0);
+  if (bytes > mostBytes) {
+    throw invalidOption(
+      `The network's weights take ${(bytes / 2 ** 30).toFixed(1)} GiB, and an ONNX file holds at most 2 GiB: use {to=safetensors}.`,
+    );
+  }
   return encodeModel({
     irVersion,
     producerName: 'l2t-native',
@@ -52,16 +58,6 @@ export function toOnnx(checkpoint: Checkpoint, normaliser: Normaliser): Uint8Arr
       output: [valueMessage(logitsName, ['batch', network.classes])],
     },
   });
-}
-
-function requireEncodable(tensors: readonly NamedTensor[]): void {
-  const bytes = tensors.reduce((sum, { data }) => sum + data.length, 0);
-  if (bytes <= mostBytes) return;
-  const size = `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  throw new L2TError(
-    'INVALID_OPTION',
-    `The network's weights take ${size}, and an ONNX file holds at most 2 GiB: use {to=safetensors}.`,
-  );
 }
 
 /** Nodes of a graph, and the constants that they read. */
@@ -90,37 +86,26 @@ function normalisation({ normalisation: { mean, std } }: Checkpoint): Nodes & { 
 /** Each operation's nodes. `images`: the name of value 0. */
 function operationNodes({ operations, sides }: NetworkDescription, images: string): Nodes {
   const values = [images];
-  const parts = operations.map((operation, i) => {
-    const output = i === operations.length - 1 ? logitsName : `value_${i + 1}`;
-    values.push(output);
-    const inputs = operation.inputs.map((value) => values[value] as string);
-    return nodesOfOne(operation, sides[operation.inputs[0] as number] as number, inputs, output);
-  });
-  return { nodes: parts.flatMap(({ nodes }) => nodes), tensors: parts.flatMap(({ tensors }) => tensors) };
-}
-
-/** `side`: of the first of `inputs`. */
-function nodesOfOne(
-  { kind, tensors, settings }: NetworkDescription['operations'][number],
-  side: number,
-  inputs: readonly string[],
-  output: string,
-): Nodes {
-  const rows = onnxOperations[kind];
-  if (rows === undefined) throw new L2TError('INTERNAL', `The operation ${kind} has no row in the table for ONNX.`);
-  let read = inputs;
+  const nodes: Node[] = [];
   const made: NamedTensor[] = [];
-  const nodes = rows.map(({ opType, tensors: parts = [], attributes, constants }, k): Node => {
-    const result = k === rows.length - 1 ? output : `${output}_${k}`;
-    const own = (constants?.(settings, side) ?? []).map(({ shape, values }, i) =>
-      constant(`${result}_constant_${i}`, shape, values),
-    );
-    made.push(...own);
-    const given = [...parts.flatMap((part) => tensors[part] ?? []), ...own.map(({ name }) => name)];
-    const node = { opType, input: [...read, ...given], output: [result], attributes: attributes?.(settings) ?? {} };
-    read = [result];
-    return node;
-  });
+  for (const [i, { kind, inputs, tensors, settings }] of operations.entries()) {
+    const rows = onnxOperations[kind];
+    if (rows === undefined) throw new L2TError('INTERNAL', `The operation ${kind} has no row in the table for ONNX.`);
+    const output = i === operations.length - 1 ? logitsName : `value_${i + 1}`;
+    const side = sides[inputs[0] as number] as number;
+    let read = inputs.map((value) => values[value] as string);
+    for (const [k, { opType, tensors: parts = [], attributes, constants }] of rows.entries()) {
+      const result = k === rows.length - 1 ? output : `${output}_${k}`;
+      const own = (constants?.(settings, side) ?? []).map((each, n) =>
+        constant(`${result}_constant_${n}`, each.shape, each.values),
+      );
+      const input = [...read, ...parts.flatMap((part) => tensors[part] ?? []), ...own.map(({ name }) => name)];
+      nodes.push({ opType, input, output: [result], attributes: attributes?.(settings) ?? {} });
+      made.push(...own);
+      read = [result];
+    }
+    values.push(output);
+  }
   return { nodes, tensors: made };
 }
 

@@ -1,6 +1,6 @@
-import { L2TError } from '../../errors.js';
 import { type Tensor, type TensorMap, toTensorMap } from '../../native/tensor.js';
 import { torchvisionNetworks } from '../../options/networks.js';
+import { invalidOption } from '../../system/failures.js';
 import type { Checkpoint } from '../checkpoint.js';
 import { toFloat32 } from '../weights/float32.js';
 
@@ -13,25 +13,21 @@ const variance = /running_var$/;
  * torchvision's; what is missing is the count of each batch norm.
  * @throws L2TError INVALID_OPTION if torchvision has no such network.
  */
-export function toTorchvision({ network, weights }: Pick<Checkpoint, 'network' | 'weights'>): TensorMap {
-  requireTorchvision(network);
+export function toTorchvision({ network: { name, width }, weights }: Checkpoint): TensorMap {
+  const known = torchvisionNetworks.join(', ');
+  const instead = 'use {to=safetensors}, whose tensors PyTorch loads by name, or {to=onnx}';
+  if (!torchvisionNetworks.includes(name)) {
+    throw invalidOption(`torchvision has no ${name} (it has ${known}): ${instead}.`);
+  }
+  if (width !== 1) {
+    throw invalidOption(
+      `torchvision's ${name} has the width 1, this one has ${width} (it has ${known}, of width 1): ${instead}.`,
+    );
+  }
   const tensors: TensorMap = new Map();
   for (const [name, tensor] of toTensorMap(weights)) {
     tensors.set(name, toFloat32(tensor));
     if (variance.test(name)) tensors.set(name.replace(variance, 'num_batches_tracked'), noUpdates);
   }
   return tensors;
-}
-
-function requireTorchvision({ name, width }: Checkpoint['network']): void {
-  const known = torchvisionNetworks.join(', ');
-  const instead = 'use {to=safetensors}, whose tensors PyTorch loads by name, or {to=onnx}';
-  if (!torchvisionNetworks.includes(name)) {
-    throw new L2TError('INVALID_OPTION', `torchvision has no ${name} (it has ${known}): ${instead}.`);
-  }
-  if (width === 1) return;
-  throw new L2TError(
-    'INVALID_OPTION',
-    `torchvision's ${name} has the width 1, this one has ${width} (it has ${known}, of width 1): ${instead}.`,
-  );
 }

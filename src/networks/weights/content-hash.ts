@@ -5,12 +5,10 @@ import type { Tensor, TensorMap } from '../../native/tensor.js';
 /** The metadata entry with a file's own hash. */
 const entry = 'sha256';
 
-const isSha256 = (text: string): boolean => /^[0-9a-f]{64}$/.test(text);
 const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
 
 function addTensor(hash: Hash, name: string, { dtype, shape, data }: Tensor): void {
-  hash.update(JSON.stringify([name, dtype, shape]));
-  hash.update(data);
+  hash.update(JSON.stringify([name, dtype, shape])).update(data);
 }
 
 /** SHA-256, hex, of tensors in their order. It detects a flipped bit in a number, which no format check would find. */
@@ -31,7 +29,7 @@ export function hashTensors(tensors: readonly NamedTensor[]): string {
  * JSON is the output of JSON.stringify in UTF-8. Names and keys are sorted by UTF-16 code units. The order of the
  * tensors in the file does not matter, because other programs may change it when they copy a file.
  */
-export function contentHash(tensors: TensorMap, metadata: ReadonlyMap<string, string>): string {
+function contentHash(tensors: TensorMap, metadata: ReadonlyMap<string, string>): string {
   const hash = createHash('sha256');
   hash.update(JSON.stringify([...metadata].filter(([key]) => key !== entry).sort(byName)));
   for (const [name, tensor] of [...tensors].sort(byName)) addTensor(hash, name, tensor);
@@ -61,4 +59,4 @@ function isOwn(metadata: ReadonlyMap<string, string>): boolean {
 
 /** Is a hash stored under another key? Then the key `sha256` is damaged, and `isIntact` would not check the content. */
 export const lostHash = (metadata: ReadonlyMap<string, string>): boolean =>
-  !hasHash(metadata) && [...metadata.values()].some(isSha256);
+  !hasHash(metadata) && [...metadata.values()].some((text) => /^[0-9a-f]{64}$/.test(text));

@@ -30,6 +30,8 @@ function fromHalf(bits: number): number {
 /** Bytes that are tested at once. */
 const part = 2 ** 20;
 
+export const isFloat = (dtype: DType): boolean => tests.has(dtype);
+
 /** Is every number of the tensor, which has a float type, finite once it is in float32? */
 export function isFiniteInFloat32({ dtype, data }: Tensor): boolean {
   const test = tests.get(dtype);

@@ -1,10 +1,9 @@
-import { L2TError } from '../../errors.js';
 import type { TensorMap } from '../../native/tensor.js';
+import { invalidWeights } from '../../system/failures.js';
 import { readFileBytes } from '../../system/files.js';
 import { quoted } from '../../system/printable.js';
 import { type PickleValue, TensorRef } from './pickle-values.js';
 import { isPth, openPth } from './pth.js';
-import type { PthFile } from './pth-file.js';
 import { isSafetensors, parseSafetensors } from './safetensors.js';
 
 export interface Weights {
@@ -28,44 +27,36 @@ export async function loadWeights(path: string): Promise<Weights> {
   const bytes = await readFileBytes(path);
   if (isPth(bytes)) {
     const pth = await openPth(bytes, path);
-    return { tensors: withoutWrappers(await readStateDict(pth, path)), metadata: new Map(), format: pth.format };
+    const tensors: TensorMap = new Map();
+    for (const [name, ref] of findStateDict(pth.value, path)) tensors.set(name, await pth.readTensor(name, ref));
+    return { tensors: withoutWrappers(tensors), metadata: new Map(), format: pth.format };
   }
   if (isSafetensors(bytes)) {
     const { tensors, metadata } = parseSafetensors(bytes, path);
     return { tensors: withoutWrappers(tensors), metadata, format: 'safetensors' };
   }
-  throw new L2TError(
-    'INVALID_WEIGHTS',
+  throw invalidWeights(
     `${path} holds no weights: it is neither a safetensors file nor one of PyTorch's torch.save, or it is damaged.`,
   );
 }
 
-async function readStateDict(pth: PthFile, path: string): Promise<TensorMap> {
-  const tensors: TensorMap = new Map();
-  for (const [name, ref] of findStateDict(pth.value, path)) tensors.set(name, await pth.readTensor(name, ref));
-  return tensors;
-}
-
-function findStateDict(value: PickleValue, path: string): Map<string, TensorRef> {
+function findStateDict(value: PickleValue, path: string): [string, TensorRef][] {
   const root = value instanceof Map ? value : new Map<PickleValue, PickleValue>();
   for (const candidate of [...wrappers.map((key) => root.get(key)), root]) {
-    const found = candidate instanceof Map ? tensorsOf(candidate) : new Map<string, TensorRef>();
-    if (found.size > 0) return found;
+    const entries = candidate instanceof Map ? [...candidate] : [];
+    const found = entries.filter(isNamedTensor);
+    if (found.length > 0) return found;
   }
   const keys = [...root.keys()].filter((key) => typeof key === 'string').slice(0, 10);
   const held = keys.length > 0 ? `a dict of ${keys.map(quoted).join(', ')}` : 'no dict';
-  throw new L2TError(
-    'INVALID_WEIGHTS',
+  throw invalidWeights(
     `${path} holds ${held}, and no tensors by name, neither at its top nor under ${wrappers.join(', ')}: ` +
       'save model.state_dict() instead.',
   );
 }
 
-function tensorsOf(dict: Map<PickleValue, PickleValue>): Map<string, TensorRef> {
-  const found = new Map<string, TensorRef>();
-  for (const [name, value] of dict) if (typeof name === 'string' && value instanceof TensorRef) found.set(name, value);
-  return found;
-}
+const isNamedTensor = (entry: [PickleValue, PickleValue]): entry is [string, TensorRef] =>
+  typeof entry[0] === 'string' && entry[1] instanceof TensorRef;
 
 /** Of DataParallel and AveragedModel, and of torch.compile; either may be around the other. */
 const prefixes = ['module.', '_orig_mod.'];

@@ -1,8 +1,8 @@
-import { L2TError } from '../../errors.js';
 import type { NamedTensor } from '../../native/addon.js';
-import { type DType, itemSize, type Tensor, type TensorMap } from '../../native/tensor.js';
-import { quoted } from '../../system/printable.js';
-import { isFiniteInFloat32 } from './float32.js';
+import { itemSize, type Tensor, type TensorMap } from '../../native/tensor.js';
+import { invalidWeights, weightsMismatch } from '../../system/failures.js';
+import { quoted, someOf } from '../../system/printable.js';
+import { isFiniteInFloat32, isFloat } from './float32.js';
 import { elementCount } from './strided.js';
 
 /** The options that describe a weights file, as messages name them. */
@@ -12,7 +12,7 @@ export interface OptionNames {
   readonly strict: string;
 }
 
-export interface MatchOptions {
+interface MatchOptions {
   /** The file's name, for messages. */
   readonly file: string;
   /** The network's name, for messages. */
@@ -22,21 +22,10 @@ export interface MatchOptions {
   readonly strict: boolean;
 }
 
-export interface MatchedWeights {
-  /** One for each expected entry, in that order, of any float type. */
-  readonly weights: NamedTensor[];
-  /** Entries that the network does not have, for a warning. */
-  readonly extra: string[];
-}
-
-const floats: ReadonlySet<DType> = new Set<DType>(['float16', 'bfloat16', 'float32', 'float64']);
-
-/** Names listed in one message at most: with the wrong network, hundreds are missing. */
-const mostNamed = 5;
-
 /**
- * Selects a network's parameters and buffers (`expected`) from a file's `tensors`. `num_batches_tracked` is unused
- * here, so it is neither expected nor extra.
+ * Selects a network's parameters and buffers (`expected`) from a file's `tensors`. `weights` has one tensor for each, in
+ * that order, of any float type; `extra` has the names that the network does not have, for a warning.
+ * `num_batches_tracked` is unused here, so it is neither expected nor extra.
  * @throws L2TError WEIGHTS_MISMATCH, naming what is missing, misshapen or (strict) extra; INVALID_WEIGHTS for a NaN or
  * an infinity.
  */
@@ -44,24 +33,30 @@ export function matchWeights(
   tensors: TensorMap,
   expected: readonly { readonly name: string; readonly shape: readonly number[] }[],
   { file, network, names: options, strict }: MatchOptions,
-): MatchedWeights {
+) {
   const names = new Set(expected.map(({ name }) => name));
   const missing = [...names].filter((name) => !tensors.has(name));
   const extra = [...tensors.keys()].filter((name) => !names.has(name) && !isBatchCount(name));
   if (missing.length > 0) {
     const others = extra.length > 0 ? `, and has ${list(extra)} instead` : '';
-    throw new L2TError(
-      'WEIGHTS_MISMATCH',
+    throw weightsMismatch(
       `${file} lacks ${list(missing)} of a ${network}${others}: correct ${options.network} or give another file.`,
     );
   }
-  const weights = expected.map(({ name, shape }) => ({
-    name,
-    ...fitting(tensors.get(name) as Tensor, name, shape, { file, network, names: options }),
-  }));
+  const weights = expected.map(({ name, shape }): NamedTensor => {
+    const tensor = tensors.get(name) as Tensor;
+    const where = `${file}: ${quoted(name)}`;
+    if (tensor.shape.length !== shape.length || tensor.shape.some((length, i) => length !== shape[i])) {
+      const [has, needs] = [tensor.shape, shape].map((sizes) => `[${sizes.join(', ')}]`);
+      throw weightsMismatch(
+        `${where} has shape ${has} where a ${network} needs ${needs}: check ${options.network} and ${options.width}.`,
+      );
+    }
+    requireFloats(tensor, where);
+    return { name, ...tensor };
+  });
   if (strict && extra.length > 0) {
-    throw new L2TError(
-      'WEIGHTS_MISMATCH',
+    throw weightsMismatch(
       `${file} has ${list(extra)}, which a ${network} does not: leave out ${options.strict} or give another file.`,
     );
   }
@@ -69,46 +64,24 @@ export function matchWeights(
 }
 
 /** Is it `num_batches_tracked` of PyTorch's batch norm, which is unused here? */
-export function isBatchCount(name: string): boolean {
-  return name === 'num_batches_tracked' || name.endsWith('.num_batches_tracked');
-}
+export const isBatchCount = (name: string): boolean => /^(.*\.)?num_batches_tracked$/s.test(name);
 
-function fitting(
-  tensor: Tensor,
-  name: string,
-  shape: readonly number[],
-  { file, network, names }: Omit<MatchOptions, 'strict'>,
-): Tensor {
-  if (tensor.shape.length !== shape.length || tensor.shape.some((length, i) => length !== shape[i])) {
-    const [has, needs] = [tensor.shape, shape].map((sizes) => `[${sizes.join(', ')}]`);
-    throw new L2TError(
-      'WEIGHTS_MISMATCH',
-      `${file}: ${quoted(name)} has shape ${has} where a ${network} needs ${needs}: check ${names.network} and ${names.width}.`,
-    );
+function requireFloats(tensor: Tensor, where: string): void {
+  const { dtype, shape, data } = tensor;
+  if (!isFloat(dtype)) {
+    throw weightsMismatch(`${where} has dtype ${dtype}, which is no float type: save it as float32.`);
   }
-  if (!floats.has(tensor.dtype)) {
-    throw new L2TError(
-      'WEIGHTS_MISMATCH',
-      `${file}: ${quoted(name)} has dtype ${tensor.dtype}, which is no float type: save it as float32.`,
-    );
+  if (elementCount(shape) * itemSize[dtype] !== data.length) {
+    throw weightsMismatch(`${where} has ${data.length} bytes, which are not those of its shape and dtype.`);
   }
-  if (elementCount(shape) * itemSize[tensor.dtype] !== tensor.data.length) {
-    throw new L2TError(
-      'WEIGHTS_MISMATCH',
-      `${file}: ${quoted(name)} has ${tensor.data.length} bytes, which are not those of its shape and dtype.`,
-    );
-  }
-  if (isFiniteInFloat32(tensor)) return tensor;
-  throw new L2TError(
-    'INVALID_WEIGHTS',
-    `${file}: ${quoted(name)} has numbers that are NaN or infinite in float32: they are damaged, or diverged in training. Use other weights.`,
+  if (isFiniteInFloat32(tensor)) return;
+  throw invalidWeights(
+    `${where} has numbers that are NaN or infinite in float32: they are damaged, or diverged in training. Use other weights.`,
   );
 }
 
-function list(names: readonly string[]): string {
-  const shown = names.slice(0, mostNamed).map(quoted).join(', ');
-  return names.length > mostNamed ? `${shown} and ${names.length - mostNamed} more` : shown;
-}
+/** With the wrong network, hundreds are missing. */
+const list = (names: readonly string[]): string => someOf(names, 5, quoted);
 
 /**
  * The number of classes: the rows of the last linear layer, which is the first of `layers` that the file has.
@@ -118,8 +91,7 @@ export function classesOf(tensors: TensorMap, file: string, layers: readonly str
   const layer = layers.map((name) => tensors.get(name)).find((tensor) => tensor?.shape.length === 2);
   const rows = layer?.shape[0] ?? 0;
   if (rows > 0) return rows;
-  throw new L2TError(
-    'WEIGHTS_MISMATCH',
+  throw weightsMismatch(
     `${file} has no ${layers.join(' or ')} of two dimensions, so its number of classes is unknown: is it a network of this package?`,
   );
 }

@@ -1,38 +1,33 @@
+import { isUtf8 } from 'node:buffer';
 import type { Fail } from './pickle-values.js';
 
 const longestText = 2 ** 24;
 const longestInteger = 256;
 const longestLine = 512;
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 /** Reads the arguments of a pickle's opcodes, one after another. Calls `fail` if they are invalid or the file ends. */
-export class PickleBytes {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  readonly #fail: Fail;
-  /** Offset of the byte to read next. */
-  at: number;
+export abstract class PickleBytes {
+  abstract readonly fail: Fail;
 
-  constructor(bytes: Uint8Array, start: number, fail: Fail) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#fail = fail;
-    this.at = start;
-  }
+  /** `at`: the offset of the byte to read next. */
+  constructor(
+    private readonly bytes: Uint8Array,
+    protected at: number,
+  ) {}
 
   take(length: number): Uint8Array {
-    const left = this.#bytes.length - this.at;
-    if (length > left) this.#fail(left === 0 ? 'the file ends here' : `${length} bytes should follow, ${left} do`);
+    const left = this.bytes.length - this.at;
+    if (length > left) this.fail(left === 0 ? 'the file ends here' : `${length} bytes should follow, ${left} do`);
     this.at += length;
-    return this.#bytes.subarray(this.at - length, this.at);
+    return this.bytes.subarray(this.at - length, this.at);
   }
 
   uint(size: 1 | 2 | 4): number {
-    const at = this.at;
+    const from = this.at;
     this.take(size);
-    if (size === 1) return this.#view.getUint8(at);
-    return size === 2 ? this.#view.getUint16(at, true) : this.#view.getUint32(at, true);
+    let value = 0;
+    for (let k = size - 1; k >= 0; k--) value = value * 256 + (this.bytes[from + k] as number);
+    return value;
   }
 
   int32(): number {
@@ -46,32 +41,26 @@ export class PickleBytes {
   }
 
   float(): number {
-    const at = this.at;
-    this.take(8);
-    return this.#view.getFloat64(at, false);
+    return Buffer.from(this.take(8)).readDoubleBE();
   }
 
   /** An integer in two's complement, little-endian; a bigint if a number would be inexact. */
   integer(length: number): number | bigint {
-    if (length < 0 || length > longestInteger) this.#fail(`an integer has ${length} bytes`);
+    if (length < 0 || length > longestInteger) this.fail(`an integer has ${length} bytes`);
     const digits = Buffer.from(this.take(length)).reverse().toString('hex');
     const value = length === 0 ? 0n : BigInt.asIntN(8 * length, BigInt(`0x${digits}`));
     return BigInt.asIntN(53, value) === value ? Number(value) : value;
   }
 
   text(length: number): string {
-    if (length > longestText) this.#fail(`a text has ${length} bytes`);
-    const bytes = this.take(length);
-    try {
-      return utf8.decode(bytes);
-    } catch {
-      return this.#fail('a text is not UTF-8');
-    }
+    if (length > longestText) this.fail(`a text has ${length} bytes`);
+    const bytes = Buffer.from(this.take(length));
+    return isUtf8(bytes) ? bytes.toString('utf8') : this.fail('a text is not UTF-8');
   }
 
   /** A str of Python 2: nearly always ASCII; latin1 keeps all other bytes. */
   byteText(length: number): string {
-    if (length < 0 || length > longestText) this.#fail(`a text has ${length} bytes`);
+    if (length < 0 || length > longestText) this.fail(`a text has ${length} bytes`);
     return Buffer.from(this.take(length)).toString('latin1');
   }
 
@@ -81,8 +70,8 @@ export class PickleBytes {
   }
 
   #line(): string {
-    const length = this.#bytes.subarray(this.at, this.at + longestLine).indexOf(0x0a);
-    if (length < 0) this.#fail('the name of a global does not end');
+    const length = this.bytes.subarray(this.at, this.at + longestLine).indexOf(0x0a);
+    if (length < 0) this.fail('the name of a global does not end');
     const line = this.text(length);
     this.at += 1;
     return line;

@@ -36,10 +36,7 @@ const mostDimensions = 64;
  * Every global that a weights file may use, by "module.name": those that torch.save writes for state dicts and
  * checkpoints. Nothing is imported. Any other name is an error.
  */
-export const pickleGlobals: ReadonlyMap<string, PickleFunction | StorageType> = new Map<
-  string,
-  PickleFunction | StorageType
->([
+export const pickleGlobals = new Map<string, PickleFunction | StorageType>([
   ...functions({
     'collections.OrderedDict': orderedDict,
     // torch.optim.lr_scheduler.MultiStepLR keeps its milestones in a Counter.

@@ -65,15 +65,11 @@ export class OpaqueValue {
   constructor(readonly name: string) {}
 }
 
-export function isSequence(value: PickleValue | undefined): value is readonly PickleValue[] {
-  return Array.isArray(value);
-}
+export const isSequence = (value: PickleValue | undefined): value is readonly PickleValue[] => Array.isArray(value);
 
-export function isTuple(value: PickleValue | undefined): value is readonly PickleValue[] {
-  return Array.isArray(value) && Object.isFrozen(value);
-}
+export const isTuple = (value: PickleValue | undefined): value is readonly PickleValue[] =>
+  Array.isArray(value) && Object.isFrozen(value);
 
 /** A size, offset or stride: a whole number from 0 to 2^53 − 1. */
-export function isCount(value: PickleValue | undefined): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
+export const isCount = (value: PickleValue | undefined): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;

@@ -1,4 +1,4 @@
-import { L2TError } from '../../errors.js';
+import { invalidWeights } from '../../system/failures.js';
 import { quoted } from '../../system/printable.js';
 import { PickleBytes } from './pickle-bytes.js';
 import { pickleGlobals } from './pickle-globals.js';
@@ -17,7 +17,7 @@ import {
 const mostOpcodes = 4_000_000;
 const mostContainers = 1_000_000;
 
-export interface PickleOptions {
+interface PickleOptions {
   /** The name of the pickle in messages: the file, and its entry if the file has several. */
   readonly where: string;
   /** Resolves a persistent id. If absent, the opcode BINPERSID is refused. */
@@ -41,9 +41,7 @@ export function unpickle(
 const sizeOf = (value: PickleValue): number =>
   value instanceof Map || value instanceof Set ? value.size : isSequence(value) ? value.length : 0;
 
-class PickleMachine {
-  readonly bytes: PickleBytes;
-  readonly #options: PickleOptions;
+class PickleMachine extends PickleBytes {
   /** Offset of the current opcode. */
   #opcodeAt: number;
   #containers = 0;
@@ -53,17 +51,20 @@ class PickleMachine {
   /** A Map, not an array, so that a high index takes no more memory than a low one. */
   readonly #memo = new Map<number, PickleValue>();
 
-  constructor(bytes: Uint8Array, start: number, options: PickleOptions) {
-    this.bytes = new PickleBytes(bytes, start, this.fail);
-    this.#options = options;
+  constructor(
+    bytes: Uint8Array,
+    start: number,
+    private readonly options: PickleOptions,
+  ) {
+    super(bytes, start);
     this.#opcodeAt = start;
   }
 
   run(): { value: PickleValue; end: number } {
     for (let count = 0; count < mostOpcodes; count++) {
-      this.#opcodeAt = this.bytes.at;
-      const code = this.bytes.uint(1);
-      if (code === STOP) return { value: this.#result(), end: this.bytes.at };
+      this.#opcodeAt = this.at;
+      const code = this.uint(1);
+      if (code === STOP) return { value: this.#result(), end: this.at };
       const opcode = opcodes.get(code);
       if (opcode === undefined) this.#refuse(code);
       else opcode(this);
@@ -72,9 +73,8 @@ class PickleMachine {
   }
 
   readonly fail: Fail = (problem) => {
-    throw new L2TError(
-      'INVALID_WEIGHTS',
-      `${this.#options.where}: ${problem} (pickle offset ${this.#opcodeAt}). ` +
+    throw invalidWeights(
+      `${this.options.where}: ${problem} (pickle offset ${this.#opcodeAt}). ` +
         'Nothing was executed. If you trust the file, save only its state dict, or convert it to safetensors.',
     );
   };
@@ -87,7 +87,7 @@ class PickleMachine {
 
   #refuse(code: number): never {
     const name = refusedOpcodes.get(code);
-    if (name === 'INST') this.fail(`the opcode INST, which would call ${quoted(this.bytes.globalName())}, is not read`);
+    if (name === 'INST') this.fail(`the opcode INST, which would call ${quoted(this.globalName())}, is not read`);
     const hex = `0x${code.toString(16).padStart(2, '0')}`;
     return this.fail(name ? `the opcode ${name} is not read` : `the byte ${hex} is no opcode`);
   }
@@ -114,9 +114,7 @@ class PickleMachine {
 
   /** All values since the last MARK. */
   popMark(): PickleValue[] {
-    const height = this.#marks.pop();
-    if (height === undefined) return this.fail('there is no MARK');
-    return this.#stack.splice(height);
+    return this.#stack.splice(this.#marks.pop() ?? this.fail('there is no MARK'));
   }
 
   /** The last `count` values, in the order in which they were pushed. */
@@ -173,9 +171,8 @@ class PickleMachine {
   }
 
   global(name: string): void {
-    const value = pickleGlobals.get(name);
-    if (value === undefined) this.fail(`it asks for the Python object ${quoted(name)}, which is not one that is read`);
-    else this.push(value);
+    const refuse = () => this.fail(`it asks for the Python object ${quoted(name)}, which is not one that is read`);
+    this.push(pickleGlobals.get(name) ?? refuse());
   }
 
   stackGlobal(): void {
@@ -204,13 +201,13 @@ class PickleMachine {
   }
 
   persistent(): void {
-    const { persistentLoad } = this.#options;
+    const { persistentLoad } = this.options;
     if (persistentLoad === undefined) this.fail('the opcode BINPERSID has no meaning here');
     this.pushContainer(persistentLoad(this.pop(), this.fail));
   }
 
   protocol(): void {
-    const version = this.bytes.uint(1);
+    const version = this.uint(1);
     if (version < 2 || version > 5) this.fail(`pickle protocol ${version} is not read, only 2 to 5`);
   }
 }
@@ -220,31 +217,28 @@ const tuple = (items: PickleValue[]): PickleValue => Object.freeze(items);
 const STOP = 0x2e;
 
 /** Every allowed opcode, by its code. The names are those of Python's pickletools. */
-const opcodes: ReadonlyMap<number, (machine: PickleMachine) => void> = new Map<
-  number,
-  (machine: PickleMachine) => void
->([
+const opcodes = new Map<number, (machine: PickleMachine) => void>([
   [0x80, (m) => m.protocol()], // PROTO
-  [0x95, (m) => void m.bytes.length8()], // FRAME: a hint for buffering
+  [0x95, (m) => void m.length8()], // FRAME: a hint for buffering
   [0x28, (m) => m.mark()], // MARK
   [0x4e, (m) => m.push(null)], // NONE
   [0x88, (m) => m.push(true)], // NEWTRUE
   [0x89, (m) => m.push(false)], // NEWFALSE
-  [0x4a, (m) => m.push(m.bytes.int32())], // BININT
-  [0x4b, (m) => m.push(m.bytes.uint(1))], // BININT1
-  [0x4d, (m) => m.push(m.bytes.uint(2))], // BININT2
-  [0x8a, (m) => m.push(m.bytes.integer(m.bytes.uint(1)))], // LONG1
-  [0x8b, (m) => m.push(m.bytes.integer(m.bytes.int32()))], // LONG4
-  [0x47, (m) => m.push(m.bytes.float())], // BINFLOAT
-  [0x8c, (m) => m.push(m.bytes.text(m.bytes.uint(1)))], // SHORT_BINUNICODE
-  [0x58, (m) => m.push(m.bytes.text(m.bytes.uint(4)))], // BINUNICODE
-  [0x8d, (m) => m.push(m.bytes.text(m.bytes.length8()))], // BINUNICODE8
-  [0x55, (m) => m.push(m.bytes.byteText(m.bytes.uint(1)))], // SHORT_BINSTRING
-  [0x54, (m) => m.push(m.bytes.byteText(m.bytes.int32()))], // BINSTRING
-  [0x43, (m) => m.push(m.bytes.take(m.bytes.uint(1)))], // SHORT_BINBYTES
-  [0x42, (m) => m.push(m.bytes.take(m.bytes.uint(4)))], // BINBYTES
-  [0x8e, (m) => m.push(m.bytes.take(m.bytes.length8()))], // BINBYTES8
-  [0x96, (m) => m.push(m.bytes.take(m.bytes.length8()))], // BYTEARRAY8
+  [0x4a, (m) => m.push(m.int32())], // BININT
+  [0x4b, (m) => m.push(m.uint(1))], // BININT1
+  [0x4d, (m) => m.push(m.uint(2))], // BININT2
+  [0x8a, (m) => m.push(m.integer(m.uint(1)))], // LONG1
+  [0x8b, (m) => m.push(m.integer(m.int32()))], // LONG4
+  [0x47, (m) => m.push(m.float())], // BINFLOAT
+  [0x8c, (m) => m.push(m.text(m.uint(1)))], // SHORT_BINUNICODE
+  [0x58, (m) => m.push(m.text(m.uint(4)))], // BINUNICODE
+  [0x8d, (m) => m.push(m.text(m.length8()))], // BINUNICODE8
+  [0x55, (m) => m.push(m.byteText(m.uint(1)))], // SHORT_BINSTRING
+  [0x54, (m) => m.push(m.byteText(m.int32()))], // BINSTRING
+  [0x43, (m) => m.push(m.take(m.uint(1)))], // SHORT_BINBYTES
+  [0x42, (m) => m.push(m.take(m.uint(4)))], // BINBYTES
+  [0x8e, (m) => m.push(m.take(m.length8()))], // BINBYTES8
+  [0x96, (m) => m.push(m.take(m.length8()))], // BYTEARRAY8
   [0x5d, (m) => m.pushContainer([])], // EMPTY_LIST
   [0x61, (m) => m.append(m.popLast(1))], // APPEND
   [0x65, (m) => m.append(m.popMark())], // APPENDS
@@ -259,12 +253,12 @@ const opcodes: ReadonlyMap<number, (machine: PickleMachine) => void> = new Map<
   [0x8f, (m) => m.pushContainer(new Set())], // EMPTY_SET
   [0x90, (m) => m.addItems(m.popMark())], // ADDITEMS
   [0x91, (m) => m.pushContainer(new Set(m.popMark()))], // FROZENSET
-  [0x68, (m) => m.get(m.bytes.uint(1))], // BINGET
-  [0x6a, (m) => m.get(m.bytes.uint(4))], // LONG_BINGET
-  [0x71, (m) => m.put(m.bytes.uint(1))], // BINPUT
-  [0x72, (m) => m.put(m.bytes.uint(4))], // LONG_BINPUT
+  [0x68, (m) => m.get(m.uint(1))], // BINGET
+  [0x6a, (m) => m.get(m.uint(4))], // LONG_BINGET
+  [0x71, (m) => m.put(m.uint(1))], // BINPUT
+  [0x72, (m) => m.put(m.uint(4))], // LONG_BINPUT
   [0x94, (m) => m.memoize()], // MEMOIZE
-  [0x63, (m) => m.global(m.bytes.globalName())], // GLOBAL
+  [0x63, (m) => m.global(m.globalName())], // GLOBAL
   [0x93, (m) => m.stackGlobal()], // STACK_GLOBAL
   [0x52, (m) => m.reduce()], // REDUCE
   [0x62, (m) => m.build()], // BUILD

@@ -1,10 +1,9 @@
-import { L2TError } from '../../errors.js';
 import { itemSize } from '../../native/tensor.js';
+import { invalidWeights } from '../../system/failures.js';
 import { quoted } from '../../system/printable.js';
 import { unpickle } from './pickle.js';
 import { isSequence, type PickleValue } from './pickle-values.js';
-import type { PthFile } from './pth-file.js';
-import { Storages } from './pth-storages.js';
+import { type PthFile, Storages } from './pth-storages.js';
 
 /** A file of torch.save before 1.6 begins with 0x1950a86a20f9469cfc6c as a pickle (protocol 2, LONG1 of 10 bytes). */
 const magic = [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
@@ -38,7 +37,24 @@ export function openLegacyPth(bytes: Uint8Array, file: string): PthFile {
   }
   const value = next('object');
   const keys = next('storage keys');
-  const data = locateStorages(bytes, at, keys, storages, file);
+  // The bytes of each storage, by its key, as views into the file.
+  const data = new Map<string, Uint8Array>();
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (const key of isSequence(keys) ? keys : fail(file, 'it has no list of storages')) {
+    const root = typeof key === 'string' ? storages.roots.get(key) : undefined;
+    if (root === undefined || data.has(root.key)) return fail(file, 'its list of storages is not that of its tensors');
+    if (bytes.length - at < 8) fail(file, `it ends before storage ${quoted(root.key)}: it is cut short`);
+    const count = view.getBigInt64(at, true);
+    if (count !== BigInt(root.size)) {
+      fail(file, `storage ${quoted(root.key)} at byte ${at} has ${count} elements where ${root.size} are announced`);
+    }
+    const end = at + 8 + root.size * itemSize[root.dtype];
+    if (end > bytes.length) {
+      fail(file, `storage ${quoted(root.key)} ends at byte ${end} of ${bytes.length}: the file is cut short`);
+    }
+    data.set(root.key, bytes.subarray(at + 8, end));
+    at = end;
+  }
   return {
     format: 'pth-legacy',
     value,
@@ -51,35 +67,6 @@ export function openLegacyPth(bytes: Uint8Array, file: string): PthFile {
   };
 }
 
-/** The bytes of each storage, by its key, as views into the file. */
-function locateStorages(
-  bytes: Uint8Array,
-  start: number,
-  keys: PickleValue,
-  storages: Storages,
-  file: string,
-): Map<string, Uint8Array> {
-  const found = new Map<string, Uint8Array>();
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = start;
-  for (const key of isSequence(keys) ? keys : fail(file, 'it has no list of storages')) {
-    const root = typeof key === 'string' ? storages.roots.get(key) : undefined;
-    if (root === undefined || found.has(root.key)) return fail(file, 'its list of storages is not that of its tensors');
-    if (bytes.length - at < 8) fail(file, `it ends before storage ${quoted(root.key)}: it is cut short`);
-    const count = view.getBigInt64(at, true);
-    if (count !== BigInt(root.size)) {
-      fail(file, `storage ${quoted(root.key)} at byte ${at} has ${count} elements where ${root.size} are announced`);
-    }
-    const end = at + 8 + root.size * itemSize[root.dtype];
-    if (end > bytes.length) {
-      fail(file, `storage ${quoted(root.key)} ends at byte ${end} of ${bytes.length}: the file is cut short`);
-    }
-    found.set(root.key, bytes.subarray(at + 8, end));
-    at = end;
-  }
-  return found;
-}
-
 function fail(file: string, problem: string): never {
-  throw new L2TError('INVALID_WEIGHTS', `${file}: ${problem}. Fetch or save the file again.`);
+  throw invalidWeights(`${file}: ${problem}. Fetch or save the file again.`);
 }

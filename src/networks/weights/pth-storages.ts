@@ -1,5 +1,5 @@
-import { L2TError } from '../../errors.js';
 import { itemSize, type Tensor } from '../../native/tensor.js';
+import { invalidWeights } from '../../system/failures.js';
 import { quoted } from '../../system/printable.js';
 import {
   type Fail,
@@ -10,21 +10,30 @@ import {
   StorageType,
   type TensorRef,
 } from './pickle-values.js';
-import { elementCount, isContiguous, materialise } from './strided.js';
+import { elementCount, gather, isContiguous } from './strided.js';
 
 /** Bytes that copies may take, besides twice the file's size: enough for transposed and small expanded tensors. */
 const copyAllowance = 2 ** 24;
 
+/** A file of torch.save: the object in it, with tensors that are read on demand. */
+export interface PthFile {
+  readonly format: 'pth-zip' | 'pth-legacy';
+  readonly value: PickleValue;
+  /** Returns the tensor row-major: a view into the file's bytes if it is stored like that. `name` is for messages. */
+  readTensor(name: string, ref: TensorRef): Promise<Tensor>;
+}
+
 /** The storages that a pickle names, and the tensors over them. */
 export class Storages {
-  readonly #file: string;
   /** Whole storages by key: element type and number of elements. */
   readonly roots = new Map<string, StorageRef>();
   /** Bytes that may still be copied. Without a limit, a tiny file with strides of 0 could request terabytes. */
   #mayCopy: number;
 
-  constructor(file: string, fileSize: number) {
-    this.#file = file;
+  constructor(
+    private readonly file: string,
+    fileSize: number,
+  ) {
     this.#mayCopy = copyAllowance + 2 * fileSize;
   }
 
@@ -51,16 +60,16 @@ export class Storages {
 
   /** The tensor `ref`, row-major, from the `bytes` of its whole storage. `name` is for messages. */
   tensor(name: string, ref: TensorRef, bytes: Uint8Array): Tensor {
-    if (!isContiguous(ref)) {
-      this.#mayCopy -= elementCount(ref.shape) * itemSize[ref.storage.dtype];
-      if (this.#mayCopy < 0) {
-        throw new L2TError(
-          'INVALID_WEIGHTS',
-          `${this.#file}: ${quoted(name)} has shape [${ref.shape.join(', ')}] with strides [${ref.strides.join(', ')}], ` +
-            'which repeats its storage beyond reason: save a contiguous copy of the tensor.',
-        );
-      }
-    }
-    return materialise(ref, bytes);
+    const { storage, shape, strides } = ref;
+    const { dtype } = storage;
+    const length = elementCount(shape) * itemSize[dtype];
+    const source = bytes.subarray((storage.offset + ref.offset) * itemSize[dtype]);
+    if (isContiguous(ref)) return { dtype, shape, data: source.subarray(0, length) };
+    this.#mayCopy -= length;
+    if (this.#mayCopy >= 0) return { dtype, shape, data: gather(ref, source) };
+    throw invalidWeights(
+      `${this.file}: ${quoted(name)} has shape [${shape.join(', ')}] with strides [${strides.join(', ')}], ` +
+        'which repeats its storage beyond reason: save a contiguous copy of the tensor.',
+    );
   }
 }

@@ -1,13 +1,11 @@
-import { L2TError } from '../../errors.js';
+import { invalidWeights } from '../../system/failures.js';
 import { PickleFunction, type PickleValue, StorageRef, StorageType, TensorRef } from './pickle-values.js';
-import type { PthFile } from './pth-file.js';
 import { isLegacyPth, openLegacyPth } from './pth-legacy.js';
+import type { PthFile } from './pth-storages.js';
 import { isZip, openZipPth } from './pth-zip.js';
 
 /** Do the bytes begin like a file of torch.save? */
-export function isPth(bytes: Uint8Array): boolean {
-  return isZip(bytes) || isLegacyPth(bytes);
-}
+export const isPth = (bytes: Uint8Array): boolean => isZip(bytes) || isLegacyPth(bytes);
 
 /**
  * Opens a file of torch.save, in either of its formats. `file` is its name in messages.
@@ -28,7 +26,7 @@ export async function readPthValue(bytes: Uint8Array, file: string): Promise<Pic
   const parts = Array.isArray(value) ? value : [value];
   for (const part of parts) {
     if ([TensorRef, StorageRef, StorageType, PickleFunction].some((kind) => part instanceof kind)) {
-      throw new L2TError('INVALID_WEIGHTS', `${file} holds a tensor where plain numbers or texts are expected.`);
+      throw invalidWeights(`${file} holds a tensor where plain numbers or texts are expected.`);
     }
   }
   return value;

@@ -12,46 +12,28 @@ export interface HeaderEntry {
   readonly end: number;
 }
 
-export interface Header {
-  readonly entries: ReadonlyMap<string, HeaderEntry>;
-  readonly metadata: ReadonlyMap<string, string>;
-}
-
 /**
  * Parses a safetensors header. This parser reads only the format's grammar. JSON.parse would drop duplicate keys,
  * reorder numeric keys, and turn a hostile header of 100 MB into gigabytes of objects. Throws an Error with the
  * character's index.
  */
-export function parseHeader(json: string): Header {
+export function parseHeader(json: string) {
   const scanner = new Scanner(json);
   const entries = new Map<string, HeaderEntry>();
-  let metadata: Map<string, string> | undefined;
+  const metadata = new Map<string, string>();
   scanner.object((key) => {
-    if (entries.has(key) || (key === '__metadata__' && metadata)) scanner.fail(`${quoted(key)} is there twice`);
-    if (key === '__metadata__') metadata = parseMetadata(scanner);
+    if (key === '__metadata__') scanner.object((name) => metadata.set(name, scanner.string()));
     else entries.set(key, parseEntry(scanner, key));
   });
   scanner.end();
-  return { entries, metadata: metadata ?? new Map() };
-}
-
-function parseMetadata(scanner: Scanner): Map<string, string> {
-  const metadata = new Map<string, string>();
-  scanner.object((key) => {
-    if (metadata.has(key)) scanner.fail(`${quoted(key)} is there twice`);
-    metadata.set(key, scanner.string());
-  });
-  return metadata;
+  return { entries, metadata };
 }
 
 function parseEntry(scanner: Scanner, name: string): HeaderEntry {
   let dtype: string | undefined;
   let shape: number[] | undefined;
   let offsets: number[] | undefined;
-  const seen = new Set<string>();
   scanner.object((key) => {
-    if (seen.has(key)) scanner.fail(`${quoted(key)} is there twice`);
-    seen.add(key);
     if (key === 'dtype') dtype = scanner.string();
     else if (key === 'shape') shape = scanner.integers();
     else if (key === 'data_offsets') offsets = scanner.integers();
@@ -66,22 +48,22 @@ function parseEntry(scanner: Scanner, name: string): HeaderEntry {
 
 /** Reads JSON tokens one after another. Whitespace may precede each. */
 class Scanner {
-  readonly #text: string;
   #at = 0;
 
-  constructor(text: string) {
-    this.#text = text;
-  }
+  constructor(private readonly text: string) {}
 
   fail(problem: string): never {
     throw new Error(`${problem}, near character ${this.#at} of the header`);
   }
 
-  /** Reads an object; `member` reads the value of each key. */
+  /** Reads an object; `member` reads the value of each key, none of which may be there twice. */
   object(member: (key: string) => void): void {
+    const seen = new Set<string>();
     this.#list('{', '}', mostMembers, () => {
       const key = this.string();
       if (!this.#accept(':')) this.fail('a colon is missing');
+      if (seen.has(key)) this.fail(`${quoted(key)} is there twice`);
+      seen.add(key);
       member(key);
     });
   }
@@ -95,12 +77,12 @@ class Scanner {
   string(): string {
     if (!this.#accept('"')) this.fail('a text is missing');
     const start = this.#at - 1;
-    for (; this.#at < this.#text.length; this.#at++) {
-      const char = this.#text[this.#at];
+    for (; this.#at < this.text.length; this.#at++) {
+      const char = this.text[this.#at];
       if (char === '\\') this.#at++;
       else if (char === '"') {
         this.#at++;
-        return this.#unescape(this.#text.slice(start, this.#at));
+        return this.#unescape(this.text.slice(start, this.#at));
       }
     }
     return this.fail('a text does not end');
@@ -108,7 +90,7 @@ class Scanner {
 
   end(): void {
     this.#skipSpace();
-    if (this.#at < this.#text.length) this.fail('something follows the header');
+    if (this.#at < this.text.length) this.fail('something follows the header');
   }
 
   #list(open: string, close: string, most: number, item: () => void): void {
@@ -125,8 +107,8 @@ class Scanner {
   #integer(): number {
     this.#skipSpace();
     const start = this.#at;
-    while ('0123456789'.includes(this.#text[this.#at] ?? 'end')) this.#at++;
-    const digits = this.#text.slice(start, this.#at);
+    while ('0123456789'.includes(this.text[this.#at] ?? 'end')) this.#at++;
+    const digits = this.text.slice(start, this.#at);
     const value = Number(digits);
     if (!/^(0|[1-9][0-9]*)$/.test(digits) || !Number.isSafeInteger(value)) {
       this.#at = start;
@@ -145,12 +127,12 @@ class Scanner {
 
   #accept(char: string): boolean {
     this.#skipSpace();
-    if (this.#text[this.#at] !== char) return false;
+    if (this.text[this.#at] !== char) return false;
     this.#at++;
     return true;
   }
 
   #skipSpace(): void {
-    while (' \t\r\n'.includes(this.#text[this.#at] ?? 'end')) this.#at++;
+    while (' \t\r\n'.includes(this.text[this.#at] ?? 'end')) this.#at++;
   }
 }

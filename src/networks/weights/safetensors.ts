@@ -1,12 +1,14 @@
+import { isUtf8 } from 'node:buffer';
 import { L2TError } from '../../errors.js';
 import { type DType, itemSize, type TensorMap } from '../../native/tensor.js';
+import { invalidWeights } from '../../system/failures.js';
 import { readAll, readFileBytes, withFile, writeFileAtomic } from '../../system/files.js';
 import { quoted } from '../../system/printable.js';
 import { isIntact } from './content-hash.js';
-import { type Header, type HeaderEntry, parseHeader } from './safetensors-header.js';
+import { type HeaderEntry, parseHeader } from './safetensors-header.js';
 import { elementCount } from './strided.js';
 
-export interface Safetensors {
+interface Safetensors {
   /** In the order of the data in the file. Each tensor is a view into the file's bytes. */
   readonly tensors: TensorMap;
   readonly metadata: ReadonlyMap<string, string>;
@@ -59,20 +61,15 @@ export async function readMetadata(path: string): Promise<ReadonlyMap<string, st
 
 /** Like readSafetensors, for bytes in memory. `file` is their name in messages. */
 export function parseSafetensors(bytes: Uint8Array, file: string): Safetensors {
-  const content = parse(bytes, file);
-  if (isIntact(content.tensors, content.metadata)) return content;
-  throw new L2TError(
-    'INVALID_WEIGHTS',
-    `${file} is damaged: its content does not have the checksum in its metadata. Fetch or save it again. (A program that changes a checkpoint must remove the metadata entry sha256.)`,
-  );
-}
-
-function parse(bytes: Uint8Array, file: string): Safetensors {
-  return orInvalid(file, () => {
+  const content = orInvalid(file, () => {
     const { entries, metadata } = readHeader(bytes);
     const data = bytes.subarray(8 + headerLength(bytes));
     return { tensors: sliceTensors(entries, data), metadata };
   });
+  if (isIntact(content.tensors, content.metadata)) return content;
+  throw invalidWeights(
+    `${file} is damaged: its content does not have the checksum in its metadata. Fetch or save it again. (A program that changes a checkpoint must remove the metadata entry sha256.)`,
+  );
 }
 
 /** Makes an error of `body` say which file is invalid. */
@@ -80,12 +77,8 @@ function orInvalid<T>(file: string, body: () => T): T {
   try {
     return body();
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    throw new L2TError(
-      'INVALID_WEIGHTS',
-      `${file} is no valid safetensors file: ${problem}. Fetch or save the file again.`,
-      { cause: error },
-    );
+    const { message } = error as Error;
+    throw invalidWeights(`${file} is no valid safetensors file: ${message}. Fetch or save the file again.`, error);
   }
 }
 
@@ -96,19 +89,15 @@ function headerLength(bytes: Uint8Array): number {
   return view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
 }
 
-function readHeader(bytes: Uint8Array): Header {
+function readHeader(bytes: Uint8Array) {
   if (bytes.length < 8) throw new Error(`it has ${bytes.length} bytes, not even a header's length`);
   const length = headerLength(bytes);
   if (length > longestHeader) throw new Error(`its header of ${length} bytes is longer than the format allows`);
   if (length > bytes.length - 8) throw new Error(`it is cut short: its header has ${length} bytes`);
   if (bytes[8] !== 0x7b) throw new Error('its header does not begin with {');
-  let json: string;
-  try {
-    json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, 8 + length));
-  } catch {
-    throw new Error('its header is not UTF-8');
-  }
-  return parseHeader(json);
+  const json = Buffer.from(bytes.buffer, bytes.byteOffset + 8, length);
+  if (!isUtf8(json)) throw new Error('its header is not UTF-8');
+  return parseHeader(json.toString('utf8'));
 }
 
 /** The tensors must fill the data one after another: without gap, overlap or remainder. */

@@ -1,4 +1,4 @@
-import { itemSize, type Tensor } from '../../native/tensor.js';
+import { itemSize } from '../../native/tensor.js';
 import type { TensorRef } from './pickle-values.js';
 
 /** Number of elements of `shape`; inexact above 2^53. */
@@ -18,19 +18,9 @@ export function isContiguous({ shape, strides }: TensorRef): boolean {
   return true;
 }
 
-/** The tensor, row-major, from its storage's bytes: a view if the elements lie row-major already, else a copy. */
-export function materialise(ref: TensorRef, storage: Uint8Array): Tensor {
-  const { dtype } = ref.storage;
-  const size = itemSize[dtype];
-  const start = (ref.storage.offset + ref.offset) * size;
-  const length = elementCount(ref.shape) * size;
-  if (length === 0) return { dtype, shape: ref.shape, data: new Uint8Array(0) };
-  const data = isContiguous(ref) ? storage.subarray(start, start + length) : gather(ref, storage.subarray(start), size);
-  return { dtype, shape: ref.shape, data };
-}
-
-/** Copies the elements into row-major order; `index` counts through the shape like an odometer. */
-function gather({ shape, strides }: TensorRef, source: Uint8Array, size: number): Uint8Array {
+/** The elements, of which the first is at the start of `source`, in row-major order; `index` counts through the shape like an odometer. */
+export function gather({ storage, shape, strides }: TensorRef, source: Uint8Array): Uint8Array {
+  const size = itemSize[storage.dtype];
   const out = new Uint8Array(elementCount(shape) * size);
   const index = new Array<number>(shape.length).fill(0);
   let from = 0;
