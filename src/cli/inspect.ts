@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
 import type { PairMetrics } from '../native/addon.js';
-import { describeNetwork } from '../networks/describe.js';
 import { evaluateSchema } from '../options/schemas.js';
 import type { RunSpec, SourceSpec } from '../options/spec.js';
+import { featureNames } from '../report/features.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
 import type { FoundRate } from '../report/run-files.js';
 import { counted, printable, printableJson, shown } from '../system/printable.js';
@@ -100,7 +100,7 @@ function formatPairs(source: SourceSpec, options: RunSpec, pairs: readonly PairM
   );
   const asTable = (title: string, cells: readonly PairCell[]) => {
     if (cells.length === 0) return [];
-    const target = { network: options.target, width: options.width, size: options.size };
+    const target = { ...options, network: options.target };
     const corner = `${source.network} \\ ${options.target}`;
     return ['', title, pairTable(corner, cells, featureNames(source), featureNames(target))];
   };
@@ -109,12 +109,4 @@ function formatPairs(source: SourceSpec, options: RunSpec, pairs: readonly PairM
     ...asTable(`λ, mean ± deviation over the images (${where}):`, lambda),
     ...asTable(`entropy of w, nats; ln(channels) is that of equal weights (${where}):`, entropy),
   ];
-}
-
-/** Index → "8: 64@8×8". */
-function featureNames({ network, width, size: side }: Pick<SourceSpec, 'network' | 'width' | 'size'>) {
-  // Features do not depend on the count of classes.
-  const { features } = describeNetwork({ name: network, classes: 1, width }, side);
-  const names = new Map(features.map(({ index, channels, size }) => [index, `${index}: ${channels}@${size}×${size}`]));
-  return (index: number): string => names.get(index) ?? String(index);
 }

@@ -1,4 +1,5 @@
 import type { Pair } from '../native/addon.js';
+import { featuresOf } from '../report/features.js';
 import { table } from './table.js';
 
 export interface PairCell {
@@ -13,11 +14,10 @@ export function pairTable(
   nameOfSource: (feature: number) => string = String,
   nameOfTarget: (feature: number) => string = String,
 ): string {
-  const features = (side: 0 | 1) => [...new Set(cells.map(({ pair }) => pair[side]))].sort((a, b) => a - b);
   const cell = (m: number, n: number) => cells.find(({ pair }) => pair[0] === m && pair[1] === n)?.text ?? '';
-  const targets = features(1);
+  const targets = featuresOf(cells, 1);
   return table(
     [corner, ...targets.map(nameOfTarget)],
-    features(0).map((m) => [nameOfSource(m), ...targets.map((n) => cell(m, n))]),
+    featuresOf(cells, 0).map((m) => [nameOfSource(m), ...targets.map((n) => cell(m, n))]),
   );
 }

@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
 import type { SourceSpec } from '../options/spec.js';
 import type { ExplainedPair, ExplainedSource, Saliency } from './explain.js';
+import { featureNames } from './features.js';
 import { scrolling, short, table } from './page/figures.js';
 import { type Content, type Html, html } from './page/html.js';
 import type { RunData } from './run-data.js';
-import { featureNames } from './run-features.js';
 import type { Thumbnails } from './thumbnails.js';
 
 /** Pairs of a source whose channels are shown, and whose saliency is. */
