@@ -164,14 +164,13 @@ export class RunFolder {
     };
   }
 
-  /** Begins the run's logs, or goes on with them after the saved epochs. `lr`: the schedule's learning rate. */
-  async openLogs(lr: number): Promise<void> {
-    const { spec } = this.record;
+  /** Begins the run's logs, or goes on with them after the saved epochs. */
+  async openLogs(): Promise<void> {
     const done = this.#metrics.map((line, epoch) => ({
       metrics: JSON.parse(line),
       timing: parseTiming(this.#timing[epoch] as string),
     }));
-    this.#logs = await openLogs(spec.log ?? [], { folder: this.path, options: spec, lr }, done);
+    this.#logs = await openLogs(this.record.spec.log ?? [], this.path, done);
   }
 
   /** Number of processes that computed the last saved epoch, or that began the run. */

@@ -39,7 +39,7 @@ export async function train(
   const { spec, data, sources } = materials;
   const { device, reason } = materials.device;
   const rate = await findRate(materials, run, context);
-  await context.group.fromFirst(() => run.folder?.openLogs(typeof rate === 'number' ? rate : rate.lr));
+  await context.group.fromFirst(() => run.folder?.openLogs());
   const native = {
     ...materialsOf(materials, rate),
     ...(saved && { resume: { state: saved.state, best: saved.best } }),

@@ -1,15 +1,5 @@
 import type { EpochMetrics } from '../../native/addon.js';
-import type { RunSpec } from '../../options/spec.js';
 import type { EpochTiming } from '../run-files.js';
-
-/** The run that a log is about. */
-export interface LoggedRun {
-  /** The run folder, where the log's files lie. */
-  readonly folder: string;
-  readonly options: RunSpec;
-  /** The learning rate with which the schedule begins: the given one, or the one that was found. */
-  readonly lr: number;
-}
 
 /** An epoch as the run folder has it. */
 export interface LoggedEpoch {
@@ -38,9 +28,24 @@ export interface LogKind {
   /** Is it the name of a file that this log writes? */
   owns(name: string): boolean;
   /**
-   * Begins the log of a new run, or goes on with it after the epochs `done`: what the files have of later epochs must
-   * go, since the resumed run does them again.
+   * Begins the log of a new run in its folder, or goes on with it after the epochs `done`: what the files have of later
+   * epochs must go, since the resumed run does them again.
    * @throws L2TError FILE_ACCESS, as do the log's functions.
    */
-  open(run: LoggedRun, done: readonly LoggedEpoch[]): Promise<Log>;
+  open(folder: string, done: readonly LoggedEpoch[]): Promise<Log>;
+}
+
+/**
+ * Every number of a line of metrics.jsonl but the epoch, by a name that says where it stands there: `lr`, `losses/org`,
+ * `trainAccuracy`; those of a pair end with its source and its features, as in `lambdaMean/0/4-1`. All epochs of a run
+ * have the same names, in the same order; those that are not validated lack two.
+ */
+export function numbersOf({ epoch: _, losses, pairs, ...single }: EpochMetrics): Map<string, number> {
+  return new Map([
+    ...Object.entries(single),
+    ...Object.entries(losses).map(([term, loss]) => [`losses/${term}`, loss] as const),
+    ...pairs.flatMap(({ source, pair, ...learned }) =>
+      Object.entries(learned).map(([name, value]) => [`${name}/${source}/${pair.join('-')}`, value] as const),
+    ),
+  ]);
 }

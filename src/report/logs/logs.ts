@@ -1,19 +1,15 @@
 import type { LogName } from '../../options/logs.js';
 import { csv } from './csv.js';
-import type { Log, LoggedEpoch, LoggedRun, LogKind } from './log.js';
+import type { Log, LoggedEpoch, LogKind } from './log.js';
 import { tensorboard } from './tensorboard.js';
 
 /** The kinds of logs, by the names that `--log` takes. */
 const kinds: Readonly<Record<LogName, LogKind>> = { csv, tensorboard };
 
 /** Opens the logs of a run in the order of `names`; `done` are the epochs that it has saved. */
-export async function openLogs(
-  names: readonly LogName[],
-  run: LoggedRun,
-  done: readonly LoggedEpoch[],
-): Promise<readonly Log[]> {
+export async function openLogs(names: readonly LogName[], folder: string, done: readonly LoggedEpoch[]) {
   const logs: Log[] = [];
-  for (const name of names) logs.push(await kinds[name].open(run, done));
+  for (const name of names) logs.push(await kinds[name].open(folder, done));
   return logs;
 }
 
