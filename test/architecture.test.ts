@@ -249,7 +249,6 @@ describe('files', () => {
     /\b(readFile|readFileSync|createReadStream|mkdir|mkdirSync|open|openSync|openAsBlob)\b(?=[^}]*\} from 'node:fs)/g;
   // They read what the package itself brings, or the system's own files.
   const trusted = [
-    'bench/peak.ts',
     'native/load-error.ts',
     'system/doctor-cuda.ts',
     'system/folder-lock.ts',

@@ -1,4 +1,4 @@
-import { addon, type BenchJob, type NetworkSpec } from '../native/addon.js';
+import { addon, type BenchJob, type EngineName, type NetworkSpec } from '../native/addon.js';
 import { type MethodName, needsOf, settingsOf } from '../options/methods.js';
 import type { NetworkName } from '../options/networks.js';
 
@@ -64,6 +64,16 @@ export const benchCase = (name: BenchCaseName): BenchCase => benchCases[name];
 
 /** Whether an iteration of the case has virtual steps. */
 export const isBilevel = (name: BenchCaseName): boolean => needsOf(benchCases[name].method).learns;
+
+/** Does training run an iteration as one CUDA graph? The autograd engine is never captured. */
+export const runsAsGraph = (engine: EngineName, device: string): boolean => engine === 'native' && device !== 'cpu';
+
+/** The iterations that warm up before a graph is captured: what CUDA graphs ask for. */
+export const iterationsBeforeGraph = 3;
+
+/** Seconds of an iteration, from those of its phases. */
+export const secondsIn = (phases: Readonly<Record<string, number>>): number =>
+  Object.values(phases).reduce((sum, seconds) => sum + seconds, 0);
 
 /** How a case is run. */
 export interface BenchSettings extends Pick<BenchJob, 'device' | 'threads' | 'convolution'> {

@@ -1,12 +1,10 @@
-import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { throwIfAborted } from '../system/abort.js';
 import { fileError, makeFolder } from '../system/files.js';
+import { inOwnProcess } from './process.js';
 
 /** What a run does with a large data set before it decodes an image, measured in a process of its own. */
 export interface ListingResult {
@@ -40,9 +38,12 @@ export async function benchListing(
   try {
     const classes = Math.max(2, Math.min(mostClasses, Math.floor(images / (2 * perTest))));
     await generate(folder, images, classes, signal, onGenerated);
-    const { beforeBytes, ...measured } = await measure(folder, signal);
+    const { beforeBytes, ...measured } = await inOwnProcess<ListingMeasured>('listing-process', [folder], signal);
     const bytesPerImage = (measured.peakBytes - beforeBytes) / images;
     return { case: 'listing', images, classes, ...measured, bytesPerImage };
+  } catch (error) {
+    throwIfAborted('The measurement', signal);
+    throw error;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -71,20 +72,8 @@ async function generate(
     } catch (error) {
       throw fileError('write', folder, error);
     }
-    throwIfAborted('The measurement', signal);
+    signal?.throwIfAborted();
     onGenerated?.(Math.round(((label + 1) * images) / classes), images);
     await new Promise(setImmediate);
-  }
-}
-
-async function measure(folder: string, signal: AbortSignal | undefined): Promise<ListingMeasured> {
-  // The compiled file, or the source under a TypeScript loader, whose flags the child takes over.
-  const script = fileURLToPath(new URL(`./listing-process${extname(import.meta.url)}`, import.meta.url));
-  try {
-    const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, script, folder], { signal });
-    return JSON.parse(stdout) as ListingMeasured;
-  } catch (error) {
-    throwIfAborted('The measurement', signal);
-    throw error;
   }
 }
