@@ -4,17 +4,19 @@ import type { Command } from 'commander';
 import { countPerClass } from '../data/dataset.js';
 import { loadData } from '../data/load.js';
 import { L2TError } from '../errors.js';
-import type { EpochMetrics } from '../native/addon.js';
+import type { Given } from '../options/check.js';
 import { demoSchema } from '../options/schemas.js';
+import { inspectRun } from '../report/inspect.js';
 import { firstFree, requireUnusedByRuns } from '../run/new-folder.js';
 import { pretrain } from '../run/pretrain.js';
 import { transfer } from '../run/transfer.js';
-import { readText } from '../system/files.js';
-import { printableJson, shown } from '../system/printable.js';
-import { type DemoReport, formatDemo, type MethodReport } from './demo-report.js';
+import { printable, printableJson, shown } from '../system/printable.js';
+import { mean, percentOf } from '../system/statistics.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
+import { pairTable } from './pair-table.js';
 import { Stage } from './stage.js';
+import { table } from './table.js';
 
 const embedded = fileURLToPath(new URL('../../data/fashion-mnist', import.meta.url));
 
@@ -43,20 +45,11 @@ export function register(program: Command): void {
     .action(async ({ quick: short, json, ...flags }: { quick?: boolean; json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(demoSchema, flags);
       const report = await interruptible((signal) => demo({ ...options, quick: short === true, signal }));
-      process.stdout.write(json ? `${printableJson(report)}\n` : formatDemo(report));
+      process.stdout.write(json ? `${printableJson(report)}\n` : format(report));
     });
 }
 
-interface DemoOptions {
-  readonly data?: string | undefined;
-  readonly out?: string | undefined;
-  readonly threads?: number | undefined;
-  readonly seeds?: number | undefined;
-  readonly quick: boolean;
-  readonly signal: AbortSignal;
-}
-
-async function demo(options: DemoOptions): Promise<DemoReport> {
+async function demo(options: Given<typeof demoSchema> & { readonly quick: boolean; readonly signal: AbortSignal }) {
   const start = performance.now();
   const { threads, signal, data = embedded } = options;
   const out = options.out ?? firstFree('runs', 'demo');
@@ -80,10 +73,7 @@ async function demo(options: DemoOptions): Promise<DemoReport> {
     }),
   );
   const checkpoint = join(pretrained.run, 'best.safetensors');
-  const methods: MethodReport[] = [
-    { method: 'scratch', accuracies: [], seconds: [], runs: [] },
-    { method: 'l2t-ww', accuracies: [], seconds: [], runs: [] },
-  ];
+  const methods = (['scratch', 'l2t-ww'] as const).map((method) => ({ method, ...emptyResults() }));
   for (let seed = 0; seed < seeds; seed++) {
     for (const report of methods) {
       const { method } = report;
@@ -96,14 +86,10 @@ async function demo(options: DemoOptions): Promise<DemoReport> {
       report.runs.push(result.run);
     }
   }
+  const { accuracy, run } = pretrained;
   return {
     data,
-    source: {
-      network: source.network,
-      classes: parts.source.names,
-      accuracy: pretrained.accuracy,
-      run: pretrained.run,
-    },
+    source: { network: source.network, classes: parts.source.names, accuracy, run },
     target: {
       network: target.target,
       width: target.width,
@@ -112,11 +98,18 @@ async function demo(options: DemoOptions): Promise<DemoReport> {
     },
     metaLr,
     methods,
-    lambda: await learnedLambda(methods[1]?.runs ?? []),
+    lambda: await learnedLambda(methods.at(-1)?.runs ?? []),
     out,
     seconds: (performance.now() - start) / 1000,
   };
 }
+
+/** What the runs of a method give, one a seed: accuracies are on the test images, in [0, 1]. */
+const emptyResults = (): { accuracies: number[]; seconds: number[]; runs: string[] } => ({
+  accuracies: [],
+  seconds: [],
+  runs: [],
+});
 
 const listed = (names: readonly string[]): string => names.map((name) => shown(name)).join(', ');
 
@@ -152,16 +145,40 @@ async function divideClasses(data: string, signal: AbortSignal): Promise<{ sourc
 }
 
 /** λ of each pair at the end, mean over the seeds. */
-async function learnedLambda(runs: readonly string[]): Promise<DemoReport['lambda']> {
-  const sums = new Map<string, { source: number; target: number; sum: number }>();
-  for (const run of runs) {
-    const lines = (await readText(join(run, 'metrics.jsonl'))).trimEnd().split('\n');
-    const { pairs } = JSON.parse(lines.at(-1) as string) as EpochMetrics;
-    for (const { pair, lambdaMean = 0 } of pairs) {
-      const [m, n] = pair;
-      const entry = sums.get(`${m}-${n}`) ?? { source: m, target: n, sum: 0 };
-      sums.set(`${m}-${n}`, { ...entry, sum: entry.sum + lambdaMean });
-    }
-  }
-  return [...sums.values()].map(({ source, target, sum }) => ({ source, target, mean: sum / runs.length }));
+async function learnedLambda(runs: readonly string[]) {
+  const last = await Promise.all(runs.map(async (run) => (await inspectRun(run)).pairs));
+  return (last[0] ?? []).map(({ pair: [source, target] }, i) => ({
+    source,
+    target,
+    mean: mean(last.map((pairs) => pairs[i]?.lambdaMean ?? 0)),
+  }));
+}
+
+function format({ source, target, metaLr, methods, lambda, out, seconds }: Awaited<ReturnType<typeof demo>>): string {
+  const percent = (value: number) => (100 * value).toFixed(1);
+  const rows = methods.map(({ method, accuracies, seconds: times }) => {
+    const each = accuracies.map(percent).join(', ');
+    return [method, `${percentOf(accuracies)} %`, each, `${mean(times).toFixed(1)} s`];
+  });
+  return [
+    '',
+    `${target.network} (width ${target.width}) on ${target.classes.map((name) => shown(name)).join(', ')}, ${target.perClass} images a class:`,
+    '',
+    table(['method', 'test accuracy', 'each seed', 'time a run'], rows),
+    '',
+    'Learned λ, how much each feature of the source (rows) is transferred to each of the target (columns):',
+    '',
+    pairTable(
+      `${source.network} \\ ${target.network}`,
+      lambda.map(({ source: m, target: n, mean: value }) => ({ pair: [m, n], text: value.toFixed(2) })),
+    ),
+    '',
+    `(The meta-networks' learning rate was ${metaLr}: at the paper's 1e-4 they hardly move in so short a run.)`,
+    '',
+    `All in ${seconds.toFixed(0)} s; the runs are in ${printable(out)}, each with a report to look at: ${printable(out)}/l2t-ww-0/report.html.`,
+    'Next, with your own images in folders DIR/train/CLASS and DIR/test/CLASS:',
+    `  l2t-native transfer --source CHECKPOINT --source-network resnet32 --target vgg9_bn --data DIR --out RUN`,
+    '  l2t-native eval RUN/best.safetensors --data DIR',
+    '',
+  ].join('\n');
 }
