@@ -13,15 +13,6 @@ import type { RunData } from './run-data.js';
 import { stateName } from './run-files.js';
 import type { Placement } from './test-images.js';
 
-/** A source channel that the meta-networks weight much. */
-export interface Channel {
-  readonly channel: number;
-  /** Mean w over the images; 1/C is the weight of a channel among C equal ones. */
-  readonly weight: number;
-  /** Positions of the images with the highest mean activation of the channel, the highest first. */
-  readonly images: readonly number[];
-}
-
 /** Σ_c w_c S_c of one image, row-major. */
 export interface Saliency {
   readonly image: number;
@@ -29,20 +20,8 @@ export interface Saliency {
   readonly values: Float32Array;
 }
 
-/** What the meta-networks make of a pair of features, on some images. */
-export interface ExplainedPair {
-  readonly pair: Pair;
-  readonly channels: number;
-  /** Mean λ over the images; undefined if the method does not learn it. */
-  readonly lambda: number | undefined;
-  /** The most weighted channels. */
-  readonly top: readonly Channel[];
-  /** Of the first images. */
-  readonly saliency: readonly Saliency[];
-}
-
 /** A source's pairs in the order of their mean λ, the largest first. */
-export type ExplainedSource = readonly ExplainedPair[];
+export type ExplainedSource = readonly ReturnType<Gathered['summary']>[];
 
 const [topChannels, topImages] = [4, 4];
 
@@ -122,14 +101,17 @@ class Gathered {
     }
   }
 
-  summary(): ExplainedPair {
+  /** What the meta-networks make of the pair; λ is its mean over the images, undefined if the method does not learn it. */
+  summary() {
     const channels = this.#weights[0]?.length ?? 0;
     const weight = Array.from({ length: channels }, (_, c) => mean(this.#weights.map((each) => each[c] as number)));
     const best = (count: number, length: number, score: (index: number) => number) =>
       [...Array(length).keys()].sort((a, b) => score(b) - score(a)).slice(0, count);
+    /** The most weighted channels. 1/C is the weight of a channel among C equal ones. */
     const top = best(topChannels, channels, (c) => weight[c] as number).map((channel) => ({
       channel,
       weight: weight[channel] as number,
+      /** Positions of the images with the highest mean activation of the channel, the highest first. */
       images: best(topImages, this.#activations.length, (k) => this.#activations[k]?.[channel] as number).map(
         (k) => this.sample.positions[k] as number,
       ),

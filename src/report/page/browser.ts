@@ -36,10 +36,8 @@ function columnsOf(table: HTMLTableElement): (number | null)[][] {
 function drawCurves(): void {
   for (const { plot } of drawn) plot.destroy();
   drawn = all<HTMLElement>('figure.curves').flatMap((figure) => {
-    const [place, table] = [
-      figure.querySelector<HTMLElement>('.plot'),
-      figure.querySelector<HTMLTableElement>('details table'),
-    ];
+    const place = figure.querySelector<HTMLElement>('.plot');
+    const table = figure.querySelector<HTMLTableElement>('details table');
     return place && table ? [{ place, plot: draw(place, table) }] : [];
   });
 }
@@ -50,11 +48,12 @@ function draw(place: HTMLElement, table: HTMLTableElement): Plot {
   const values = others.flat().filter((value) => value !== null);
   const least = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   const spread = least > 0 && values.some((value) => value > 30 * least);
+  const colours = colour('series').split(' ');
   const axis = { stroke: colour('ink'), grid: { stroke: colour('line'), width: 1 }, ticks: { stroke: colour('line') } };
   const series = names.slice(1).map((label, i) => ({
     label,
-    stroke: colour(`series-${i % 8}`),
-    dash: dashes[Math.floor(i / 8) % dashes.length] as number[],
+    stroke: colours[i % colours.length] as string,
+    dash: dashes[Math.floor(i / colours.length) % dashes.length] as number[],
     width: 2,
     points: { show: x.length < 2 },
     spanGaps: true, // epochs that are not validated
