@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Fact } from '../group/facts.js';
 import { type Group, inGroup } from '../group/group.js';
 import type { GroupOptions } from '../group/options.js';
@@ -124,9 +125,10 @@ async function measure(name: BenchCaseName, options: BenchOptions, group: Group)
   const gflop = iterationGflop(benchJob(name, 'native', settings), innerSteps);
   const memoryBefore = addon().memory().now;
   const subjects = engines.map((engine) => new Subject(name, engine, settings, group));
-  const timer = watchTimer();
+  const timer = monitorEventLoopDelay({ resolution: timerPeriod });
+  timer.enable();
   await takeTurns(subjects, place.gpu ? iterationsBeforeGraph + 1 : 1, options);
-  const timerDelayP99 = timer.stop();
+  timer.disable();
   const alone = group.size === 1;
   const decodedPerSecond = alone ? await measureDecoding(benchCases[name].size, batch) : undefined;
   const cases: EngineTiming[] = [];
@@ -149,10 +151,13 @@ async function measure(name: BenchCaseName, options: BenchOptions, group: Group)
     iterationGflop: gflop,
     cases,
     ratio: native !== undefined && autograd !== undefined ? autograd / native : undefined,
-    timerDelayP99,
+    timerDelayP99: Math.max(0, timer.percentile(99) / 1e6 - timerPeriod),
     decodedPerSecond,
   };
 }
+
+/** Milliseconds between two firings of the timer that shows how free the event loop is. */
+const timerPeriod = 10;
 
 /** One engine on a case, with what was measured. */
 class Subject {
@@ -211,22 +216,4 @@ async function takeTurns(subjects: readonly Subject[], warmUps: number, { rounds
       onRound?.(round, subject.engine, seconds);
     }
   }
-}
-
-function watchTimer(): { stop(): number } {
-  const period = 10;
-  const delays: number[] = [];
-  let last = performance.now();
-  const timer = setInterval(() => {
-    const now = performance.now();
-    delays.push(Math.max(0, now - last - period));
-    last = now;
-  }, period);
-  return {
-    stop() {
-      clearInterval(timer);
-      delays.sort((a, b) => a - b);
-      return delays[Math.floor(delays.length * 0.99)] ?? 0;
-    },
-  };
 }
