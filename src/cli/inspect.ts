@@ -25,31 +25,23 @@ export function register(program: Command): void {
     .action(async (path: string, flags: { json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(schema, flags);
       const folder = await isFolder(path);
-      if (folder) requireNone(path, options);
+      const [first] = Object.keys(options);
+      if (folder && first !== undefined) {
+        const message = `${labelOf(first)} is for weights files, and ${path} is a folder: leave it out.`;
+        throw new L2TError('INVALID_OPTION', message);
+      }
       const report = folder ? await inspectRun(path) : await inspectFile(path, options);
       if (flags.json) process.stdout.write(`${printableJson(report)}\n`);
       else process.stdout.write(`${'run' in report ? formatRun(report) : formatFile(report)}\n`);
     });
 }
 
-function requireNone(folder: string, options: Readonly<Record<string, unknown>>): void {
-  const [first] = Object.keys(options);
-  if (first === undefined) return;
-  throw new L2TError(
-    'INVALID_OPTION',
-    `${labelOf(first)} is for weights files, and ${folder} is a folder: leave it out.`,
-  );
-}
-
 function formatFile({ file, format, network, tensors }: FileReport): string {
   if (network === undefined) {
     const rows = tensors.map(({ name, dtype, shape }) => [shown(name), dtype, shape.join(' × ')]);
     const advice = 'The file does not say which network it holds: --network NAME lists its features.';
-    return [
-      `${printable(file)}: ${format}, ${tensors.length} tensors`,
-      table(['tensor', 'type', 'shape'], rows),
-      advice,
-    ].join('\n');
+    const head = `${printable(file)}: ${format}, ${tensors.length} tensors`;
+    return [head, table(['tensor', 'type', 'shape'], rows), advice].join('\n');
   }
   const { name, classes, width, size, classNames, parameters, features } = network;
   return [
@@ -69,7 +61,10 @@ function formatRun({ run, verb, options, rate, epochs, endedEarly, pairs, checkp
   const pairsOf = (k: number) => pairs.filter(({ source }) => source === k);
   const given = [
     ...Object.entries(others).map(([key, value]) => [key, key === 'lr' && rate ? describeRate(rate) : String(value)]),
-    ...sources.map((source) => ['source', describeSource(source)]),
+    ...sources.map(({ path, network, width, size, pairs: matched }) => [
+      'source',
+      `${path}: ${network}, width ${width}, images of ${size}×${size}${matched === undefined ? '' : `, pairs ${matched}`}`,
+    ]),
   ];
   return [
     `${printable(run)}: ${verb}, ${epochs} of ${options.epochs} epochs${endedEarly ? ', ended early by --patience' : ''}`,
@@ -83,11 +78,6 @@ function describeRate({ lr, warmUp, diverged }: FoundRate): string {
   const why =
     diverged === null ? 'the loss held at every rate tried' : `the loss was lost at ${diverged.toPrecision(2)}`;
   return `auto: ${lr} (${why}), after a warm-up over ${100 * warmUp} % of the steps`;
-}
-
-function describeSource({ path, network, width, size, pairs }: SourceSpec): string {
-  const matched = pairs === undefined ? '' : `, pairs ${pairs}`;
-  return `${path}: ${network}, width ${width}, images of ${size}×${size}${matched}`;
 }
 
 /** Tables of what the meta-networks learned for a source: λ, and the entropy of w. Not every method has both. */

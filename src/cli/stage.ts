@@ -1,8 +1,9 @@
-import { Presets, SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 import type { RunEvent } from '../run/events.js';
 import type { Run, RunResult } from '../run/run.js';
 import { printable } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
+import { newBar } from './progress.js';
 
 /** Without a bar: the least time between two lines, milliseconds. */
 const lineEvery = 10_000;
@@ -63,8 +64,7 @@ export class Stage {
 
   #show(done: number, total: number): void {
     if (this.#bar === undefined) {
-      const format = `${this.title} {bar} {percentage} %, {eta_formatted} left`;
-      this.#bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, barsize: 30 }, Presets.legacy);
+      this.#bar = newBar(`${this.title} {bar} {percentage} %, {eta_formatted} left`);
       this.#bar.start(total, done);
     }
     this.#bar.update(done);
