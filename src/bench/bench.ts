@@ -127,7 +127,12 @@ async function measure(name: BenchCaseName, options: BenchOptions, group: Group)
   const subjects = engines.map((engine) => new Subject(name, engine, settings, group));
   const timer = monitorEventLoopDelay({ resolution: timerPeriod });
   timer.enable();
-  await takeTurns(subjects, place.gpu ? iterationsBeforeGraph + 1 : 1, options);
+  for (let round = place.gpu ? -iterationsBeforeGraph : 0; round <= rounds; round++) {
+    for (const subject of subjects) {
+      const seconds = await subject.iterate(round <= 0);
+      options.onRound?.(round, subject.engine, seconds);
+    }
+  }
   timer.disable();
   const alone = group.size === 1;
   const decodedPerSecond = alone ? await measureDecoding(benchCases[name].size, batch) : undefined;
@@ -208,12 +213,3 @@ class Subject {
 }
 
 export const secondsOf = (all: readonly number[]): Seconds => ({ min: Math.min(...all), median: median(all) });
-
-async function takeTurns(subjects: readonly Subject[], warmUps: number, { rounds, onRound }: BenchOptions) {
-  for (let round = 1 - warmUps; round <= rounds; round++) {
-    for (const subject of subjects) {
-      const seconds = await subject.iterate(round <= 0);
-      onRound?.(round, subject.engine, seconds);
-    }
-  }
-}

@@ -23,6 +23,11 @@ export interface ListingResult {
 /** What the process of its own prints (listing-process.ts). */
 export type ListingMeasured = Pick<ListingResult, 'seconds' | 'peakBytes'> & { readonly beforeBytes: number };
 
+interface ListingControl {
+  readonly signal: AbortSignal;
+  onGenerated(done: number, total: number): void;
+}
+
 /** ImageNet has this many classes, and about a twenty-sixth of its labelled images are for the test. */
 const [mostClasses, perTest] = [1000, 26];
 
@@ -30,14 +35,12 @@ const [mostClasses, perTest] = [1000, 26];
  * Generates a tree of empty files in ImageNet's layout, lists it as a run does, and removes it.
  * @throws L2TError FILE_ACCESS; ABORTED through `signal`.
  */
-export async function benchListing(
-  images: number,
-  { signal, onGenerated }: { signal?: AbortSignal; onGenerated?: (done: number, total: number) => void } = {},
-): Promise<ListingResult> {
+export async function benchListing(images: number, control: ListingControl): Promise<ListingResult> {
+  const { signal } = control;
   const folder = await mkdtemp(join(tmpdir(), 'l2t-listing-'));
   try {
     const classes = Math.max(2, Math.min(mostClasses, Math.floor(images / (2 * perTest))));
-    await generate(folder, images, classes, signal, onGenerated);
+    await generate(folder, images, classes, control);
     const { beforeBytes, ...measured } = await inOwnProcess<ListingMeasured>('listing-process', [folder], signal);
     const bytesPerImage = (measured.peakBytes - beforeBytes) / images;
     return { case: 'listing', images, classes, ...measured, bytesPerImage };
@@ -50,13 +53,7 @@ export async function benchListing(
 }
 
 /** Writes train/n01440764/n01440764_10026.JPEG and the like: every 26th file is a test image. */
-async function generate(
-  folder: string,
-  images: number,
-  classes: number,
-  signal: AbortSignal | undefined,
-  onGenerated: ((done: number, total: number) => void) | undefined,
-): Promise<void> {
+async function generate(folder: string, images: number, classes: number, { signal, onGenerated }: ListingControl) {
   for (let label = 0; label < classes; label++) {
     const id = `n${String(1_440_764 + 37 * label).padStart(8, '0')}`;
     const [train, test] = [join(folder, 'train', id), join(folder, 'val', id)];
@@ -72,8 +69,8 @@ async function generate(
     } catch (error) {
       throw fileError('write', folder, error);
     }
-    signal?.throwIfAborted();
-    onGenerated?.(Math.round(((label + 1) * images) / classes), images);
+    signal.throwIfAborted();
+    onGenerated(Math.round(((label + 1) * images) / classes), images);
     await new Promise(setImmediate);
   }
 }

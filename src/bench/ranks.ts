@@ -43,10 +43,9 @@ export interface RanksResult {
   readonly bytes: number;
 }
 
-export interface RanksOptions extends Omit<BenchSettings, 'device' | 'threads'> {
+/** `threads`: of each rank. */
+export interface RanksOptions extends Omit<BenchSettings, 'device'> {
   readonly ranks: number;
-  /** Of each rank. */
-  readonly threads: number;
   readonly rounds: number;
   readonly onTurn?: (turn: number, turns: number) => void;
 }
