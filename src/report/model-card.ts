@@ -33,7 +33,11 @@ export interface ModelCard {
  */
 export function modelCard(card: ModelCard): string {
   const { record, network, normalisation, images } = card;
-  const { perClass, data, size } = record.spec;
+  const { perClass, data, size, method } = record.spec;
+  const how =
+    record.verb === 'pretrain'
+      ? 'from random weights.'
+      : `by the method ${method}; the program implements [Learning What and Where to Transfer](https://arxiv.org/abs/1905.05901).`;
   const { classNames } = record.found;
   const drawn = perClass === undefined ? '' : ` (${grouped(perClass)} a class, drawn from more)`;
   const more = classNames.length > mostClasses ? `, and ${grouped(classNames.length - mostClasses)} more` : '';
@@ -46,7 +50,7 @@ tags:
 
 # ${network.name}, ${grouped(network.classes)} classes
 
-An image classifier, trained with l2t-native ${packageVersion()}${howOf(record)}
+An image classifier, trained with l2t-native ${packageVersion()} ${how}
 
 ${accuracyOf(card)}
 
@@ -110,11 +114,6 @@ export function codeOf(text: string): string {
 const longestText = 200;
 /** Classes that are listed. */
 const mostClasses = 200;
-
-function howOf({ verb, spec: { method } }: RunRecord): string {
-  if (verb === 'pretrain') return ' from random weights.';
-  return ` by the method ${method}; the program implements [Learning What and Where to Transfer](https://arxiv.org/abs/1905.05901).`;
-}
 
 function accuracyOf({ result: { correct, total, topK }, testDrawn }: ModelCard): string {
   if (correct === null || total === null) return 'Its accuracy was not measured: the data has no test images.';

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { GpuMemory } from '../native/contract.js';
 import { countParameters } from '../networks/describe.js';
 import { methodOf } from '../options/methods.js';
+import type { SourceSpec } from '../options/spec.js';
 import { largest, median, percent, probabilityInterval } from '../system/statistics.js';
 import type { ExplainedSource } from './explain.js';
 import type { Page } from './page/document.js';
@@ -37,13 +38,14 @@ export function runPage(
   run: RunData,
   { tested, explained = [], leftOut, thumbnails }: RunPictures = { leftOut: [] },
 ): Page {
+  const { sources } = run.record.spec;
   const main = html`<header><h1>${titleOf(run)}</h1>
 ${headline(run, tested)}
 ${leftOut.map((sentence) => html`<p class="left-out">${sentence}</p>`)}</header>
 ${thumbnails?.definitions}
 ${trainingSections(run)}
 ${featureSections(run)}
-${thumbnails && explainedSections(run, explained, thumbnails)}
+${thumbnails && explained.map((pairs, k) => explainedSections(sources[k] as SourceSpec, pairs, thumbnails))}
 ${tested && testedSections(tested, thumbnails)}
 ${timeSection(run)}
 ${optionsSection(run)}
@@ -154,16 +156,12 @@ function optionsSection({ record, rate, folder }: RunData): Html {
     rate && ` (auto: found in ${rate.tried.length} steps, after a warm-up over ${100 * rate.warmUp} % of the steps)`;
   const value = (key: string, given: unknown) => (key === 'lr' && rate ? `${rate.lr}${found}` : String(given));
   const rows = Object.entries(options).map(([key, given]) => [key, html`<span>${value(key, given)}</span>`]);
-  const sourceRows = sources.map(({ path, network, width, size, pairs = '–' }, k) => [
-    String(k),
-    path,
-    network,
-    String(width),
-    `${size}×${size}`,
-    pairs,
-  ]);
+  const sourceHead = ['source', 'checkpoint', 'network', 'width', 'images', 'pairs'];
+  const sourceRows = sources.map(({ path, network, width, size, pairs = '–' }, k) => {
+    return [k, path, network, width, `${size}×${size}`, pairs];
+  });
   return html`<section><h2>Options</h2>
-${sources.length > 0 && scrolling('Sources', table(['source', 'checkpoint', 'network', 'width', 'images', 'pairs'], sourceRows, 'words'))}
+${sources.length > 0 && scrolling('Sources', table(sourceHead, sourceRows, 'words'))}
 ${scrolling('Options', table(['option', 'value'], rows, 'words'))}
 <p class="note">${folder}: ${metricsName} has the numbers of this page, best.safetensors the network.</p></section>`;
 }

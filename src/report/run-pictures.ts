@@ -5,7 +5,6 @@ import type { ExplainedSource, Saliency } from './explain.js';
 import { featureNames } from './features.js';
 import { scrolling, short, table } from './page/figures.js';
 import { type Content, type Html, html } from './page/html.js';
-import type { RunData } from './run-data.js';
 import type { Thumbnails } from './thumbnails.js';
 
 /** Pairs of a source whose channels are shown, and whose saliency is. */
@@ -14,17 +13,11 @@ const [pairsWithChannels, pairsWithSaliency] = [15, 6];
 /** The pairs of a source whose saliency is shown. */
 export const salientPairs = (pairs: ExplainedSource): ExplainedSource => pairs.slice(0, pairsWithSaliency);
 
-/** The most weighted channels of each source, and where the weighted channels are active in some images. */
-export function explainedSections(
-  { record }: RunData,
-  explained: readonly ExplainedSource[],
-  thumbnails: Thumbnails,
-): Content {
-  return explained.map((pairs, k) => {
-    const source = record.spec.sources[k] as SourceSpec;
-    return [channelSection(source, pairs, thumbnails), saliencySection(source, salientPairs(pairs), thumbnails)];
-  });
-}
+/** A source's most weighted channels, and where the weighted channels are active in some images. */
+export const explainedSections = (source: SourceSpec, pairs: ExplainedSource, thumbnails: Thumbnails): Content => [
+  channelSection(source, pairs, thumbnails),
+  saliencySection(source, salientPairs(pairs), thumbnails),
+];
 
 function channelSection(source: SourceSpec, pairs: ExplainedSource, thumbnails: Thumbnails): Html {
   const nameOf = featureNames(source);

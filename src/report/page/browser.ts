@@ -79,14 +79,12 @@ function showEpoch(figure: HTMLElement): void {
   const rows = figure.closest('section')?.querySelector('figure.curves details tbody')?.children;
   const row = rows?.[Number(slider?.value) - 1] as HTMLTableRowElement | undefined;
   if (!slider || !row) return;
-  const output = figure.querySelector('output');
-  if (output) output.textContent = row.cells[0]?.textContent ?? '';
+  figure.querySelector('output')?.replaceChildren(row.cells[0]?.textContent ?? '');
   const most = Number(figure.dataset.most);
   for (const cell of all<SVGGElement>('[data-column]', figure)) {
     const value = numberOf(row.cells[Number(cell.dataset.column)]) ?? 0;
     cell.style.setProperty('--share', String(most > 0 ? value / most : 0));
-    const text = cell.querySelector('text');
-    if (text) text.textContent = value.toFixed(2);
+    cell.querySelector('text')?.replaceChildren(value.toFixed(2));
   }
 }
 
@@ -120,15 +118,13 @@ new ResizeObserver(() => {
 function replaceMain(text: string): void {
   const main = document.querySelector('main');
   if (!main) return;
-  const open = all<HTMLDetailsElement>('details', main).map((details) => details.open);
-  const chosen = all<HTMLInputElement>('input[type=range]', main).map(({ value, max }) => (value === max ? '' : value));
+  const details = () => all<HTMLDetailsElement>('details', main);
+  const sliders = () => all<HTMLInputElement>('input[type=range]', main);
+  const open = details().map((each) => each.open);
+  const chosen = sliders().map(({ value, max }) => (value === max ? '' : value));
   main.innerHTML = text;
-  all<HTMLDetailsElement>('details', main).forEach((details, i) => {
-    details.open = open[i] ?? false;
-  });
-  all<HTMLInputElement>('input[type=range]', main).forEach((slider, i) => {
-    if (chosen[i]) slider.value = chosen[i];
-  });
+  for (const [i, each] of details().entries()) each.open = open[i] ?? false;
+  for (const [i, each] of sliders().entries()) if (chosen[i]) each.value = chosen[i];
   redraw();
 }
 
