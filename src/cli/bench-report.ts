@@ -28,8 +28,16 @@ export function formatBench(result: BenchResult): string {
     `${result.case}: ${about}${other}; ${deviceTitle(result)}, ${processes}${result.threads} threads, ${result.rounds} rounds`,
     enginesTable(cases),
     phasesTable(cases),
-    ...cases.flatMap(graphLine),
-    ...cases.flatMap(trafficLine),
+    ...cases.flatMap(({ engine, eagerSeconds, launches }) => {
+      if (eagerSeconds === undefined) return [];
+      const count = launches ? `; a graph of ${launches} launches` : '';
+      return [`${engine} without its graph: ${eagerSeconds.min.toFixed(3)} s at best${count}; phases are without it`];
+    }),
+    ...cases.flatMap(({ engine, traffic }) =>
+      traffic
+        ? [`${engine}: a rank sends ${megabytes(traffic.bytes)} MB in ${traffic.calls} exchanges an iteration`]
+        : [],
+    ),
     ...(result.gpu ? cases.map((timing) => gpuLine(timing, result)) : []),
     ...(decodedPerSecond === undefined
       ? []
@@ -58,17 +66,6 @@ function phasesTable(cases: readonly EngineTiming[]): string {
     ...cases.map((timing) => (1000 * (timing.phases[phase] ?? 0)).toFixed(1)),
   ]);
   return table(['phase, ms', ...cases.map(({ engine }) => engine)], rows);
-}
-
-function graphLine({ engine, eagerSeconds, launches }: EngineTiming): string[] {
-  if (eagerSeconds === undefined) return [];
-  const count = launches ? `; a graph of ${launches} launches` : '';
-  return [`${engine} without its graph: ${eagerSeconds.min.toFixed(3)} s at best${count}; phases are without it`];
-}
-
-function trafficLine({ engine, traffic }: EngineTiming): string[] {
-  if (traffic === undefined) return [];
-  return [`${engine}: a rank sends ${megabytes(traffic.bytes)} MB in ${traffic.calls} exchanges an iteration`];
 }
 
 function gpuLine({ engine, gpuMemory, peakShare }: EngineTiming, { gpu, iterationGflop }: BenchResult): string {

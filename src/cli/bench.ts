@@ -16,6 +16,7 @@ import { formatBench, formatLayers, formatListing, formatRanks } from './bench-r
 import { addFlags, flagOptions, labelOf } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { interruptible } from './interrupt.js';
+import { say } from './progress.js';
 
 const caseNames = Object.keys(benchCases) as BenchCaseName[];
 /** The case that is no iteration: a large set of images is listed. */
@@ -82,8 +83,6 @@ export function register(program: Command): void {
       show(result, formatBench);
     });
 }
-
-const say = (line: string) => process.stderr.write(`${line}\n`);
 
 const caseLines = (): string[] => [
   ...caseNames.map((name) => `  ${name}: ${benchCases[name].about}`),

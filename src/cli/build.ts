@@ -5,6 +5,7 @@ import { L2TError } from '../errors.js';
 import { refused } from '../options/check.js';
 import { fileError } from '../system/files.js';
 import { printableJson } from '../system/printable.js';
+import { say } from './progress.js';
 
 interface BuildOptions {
   readonly libtorch?: string;
@@ -24,9 +25,6 @@ function build(options: BuildOptions): void {
   if (!['auto', 'on', 'off', undefined].includes(options.withCuda)) {
     throw refused('--with-cuda', options.withCuda, 'auto, on or off');
   }
-  const say = (line: string): void => {
-    process.stderr.write(`${line}\n`);
-  };
   const start = performance.now();
   try {
     say('Looking for LibTorch …');

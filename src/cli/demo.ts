@@ -14,9 +14,9 @@ import { printable, printableJson, shown } from '../system/printable.js';
 import { mean, percentOf } from '../system/statistics.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
-import { pairTable } from './pair-table.js';
+import { say } from './progress.js';
 import { Stage } from './stage.js';
-import { table } from './table.js';
+import { pairTable, table } from './table.js';
 
 const embedded = fileURLToPath(new URL('../../data/fashion-mnist', import.meta.url));
 
@@ -57,8 +57,8 @@ async function demo(options: Given<typeof demoSchema> & { readonly quick: boolea
   const length = options.quick ? quick : full;
   const seeds = options.seeds ?? length.seeds;
   const parts = await divideClasses(data, signal);
-  process.stderr.write(
-    `${source.network} learns ${listed(parts.source.names)}; then ${target.target} learns ${listed(parts.target.names)} from ${length.target.perClass} images each, by each method ${seeds === 1 ? 'once' : `${seeds} times`}.\n`,
+  say(
+    `${source.network} learns ${listed(parts.source.names)}; then ${target.target} learns ${listed(parts.target.names)} from ${length.target.perClass} images each, by each method ${seeds === 1 ? 'once' : `${seeds} times`}.`,
   );
   const common = { data, size, threads, signal };
   const { perClass: most, ...network } = source;
@@ -73,7 +73,9 @@ async function demo(options: Given<typeof demoSchema> & { readonly quick: boolea
     }),
   );
   const checkpoint = join(pretrained.run, 'best.safetensors');
-  const methods = (['scratch', 'l2t-ww'] as const).map((method) => ({ method, ...emptyResults() }));
+  // Of each seed; accuracies are on the test images, in [0, 1].
+  const empty = () => ({ accuracies: [] as number[], seconds: [] as number[], runs: [] as string[] });
+  const methods = (['scratch', 'l2t-ww'] as const).map((method) => ({ method, ...empty() }));
   for (let seed = 0; seed < seeds; seed++) {
     for (const report of methods) {
       const { method } = report;
@@ -104,41 +106,25 @@ async function demo(options: Given<typeof demoSchema> & { readonly quick: boolea
   };
 }
 
-/** What the runs of a method give, one a seed: accuracies are on the test images, in [0, 1]. */
-const emptyResults = (): { accuracies: number[]; seconds: number[]; runs: string[] } => ({
-  accuracies: [],
-  seconds: [],
-  runs: [],
-});
-
 const listed = (names: readonly string[]): string => names.map((name) => shown(name)).join(', ');
 
-interface Part {
-  readonly names: readonly string[];
-  /** The names in the form of the option `classes`. */
-  readonly list: string;
-  /** Training images of the class that has the fewest. */
-  readonly smallest: number;
-}
-
 /** Half of the classes for the source, the others for the target. */
-async function divideClasses(data: string, signal: AbortSignal): Promise<{ source: Part; target: Part }> {
+async function divideClasses(data: string, signal: AbortSignal) {
   const { classNames, train } = await loadData({ data, drawTest: true, signal });
   if (train === undefined || classNames.length < 4) {
-    throw new L2TError(
-      'INVALID_DATA',
-      `${data} does not suit the demo: it needs training images of at least four classes.`,
-    );
+    const message = `${data} does not suit the demo: it needs training images of at least four classes.`;
+    throw new L2TError('INVALID_DATA', message);
   }
   const counts = countPerClass(train.labels, classNames.length);
   const all = classNames.map((_, index) => index);
   // For Fashion-MNIST: clothes and shoes in both halves, so that they are related.
   const forSource = classNames.length === 10 ? [0, 1, 3, 5, 7] : all.filter((index) => index % 2 === 0);
-  // A list of names is separated by commas.
+  // The option `classes` separates names by commas.
   const nameOrIndex = (index: number) => ((classNames[index] as string).includes(',') ? index : classNames[index]);
-  const part = (indices: readonly number[]): Part => ({
+  const part = (indices: readonly number[]) => ({
     names: indices.map((index) => classNames[index] as string),
     list: indices.map(nameOrIndex).join(','),
+    /** Training images of the class that has the fewest. */
     smallest: Math.min(...indices.map((index) => counts[index] as number)),
   });
   return { source: part(forSource), target: part(all.filter((index) => !forSource.includes(index))) };

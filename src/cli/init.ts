@@ -23,7 +23,7 @@ import { printable, printableJson } from '../system/printable.js';
 import { addFlags, flagOptions } from './flags.js';
 import { describeData, describeTime, proposalFile } from './init-file.js';
 import { interruptible } from './interrupt.js';
-import { Progress } from './progress.js';
+import { Progress, say } from './progress.js';
 import { onTerminal, Questions } from './questions.js';
 
 type Options = Given<typeof proposeSchema>;
@@ -85,21 +85,21 @@ async function completed(given: Options, yes: boolean, control: Control): Promis
   const needed = ['data', ...(source ? ['source'] : []), ...(start ? ['targetInit'] : []), ...(yes ? [] : ['target'])];
   const missing = needed.filter((key) => given[key as keyof Options] === undefined);
   if (missing.length === 0) return given;
-  if (yes || !onTerminal()) throw notAsked(missing, yes);
+  const names = missing.map((key) => `{${key}}`).join(', ');
+  if (yes) {
+    const message = `There is no proposal for ${names}: give what is missing, or leave out --yes to be asked.`;
+    throw new L2TError('INVALID_OPTION', message);
+  }
+  if (!onTerminal()) {
+    const choice = missing.includes('target') ? ' (or --yes, to take the proposed target)' : '';
+    throw new L2TError('INVALID_OPTION', `There is no terminal to ask at: give ${names}${choice}.`);
+  }
   const questions = new Questions(control.signal);
   try {
     return await ask(questions, given, missing, control);
   } finally {
     questions.close();
   }
-}
-
-function notAsked(missing: readonly string[], yes: boolean): L2TError {
-  const names = missing.map((key) => `{${key}}`).join(', ');
-  const message = yes
-    ? `There is no proposal for ${names}: give what is missing, or leave out --yes to be asked.`
-    : `There is no terminal to ask at: give ${names}${missing.includes('target') ? ' (or --yes, to take the proposed target)' : ''}.`;
-  return new L2TError('INVALID_OPTION', message);
 }
 
 /** Asks for what is missing; a wrong answer is said to be wrong, and the question comes again. */
@@ -111,7 +111,7 @@ async function ask(
 ): Promise<Options> {
   const look = async (data: string) => {
     const found = await lookAtData({ ...given, data: checked('data', data) as string }, control);
-    questions.note(describeData(found));
+    say(printable(describeData(found)));
     return found;
   };
   const images = 'Your images: a folder with a folder for each class, or a published data set';

@@ -7,10 +7,8 @@ import { featureNames } from '../report/features.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
 import type { FoundRate } from '../report/run-files.js';
 import { counted, printable, printableJson, shown } from '../system/printable.js';
-import { featureTable } from './feature-table.js';
 import { addFlags, flagOptions, labelOf } from './flags.js';
-import { type PairCell, pairTable } from './pair-table.js';
-import { table } from './table.js';
+import { featureTable, pairTable, table } from './table.js';
 
 const schema = evaluateSchema.pick({ network: true, width: true, size: true });
 
@@ -82,21 +80,23 @@ function describeRate({ lr, warmUp, diverged }: FoundRate): string {
 
 /** Tables of what the meta-networks learned for a source: λ, and the entropy of w. Not every method has both. */
 function formatPairs(source: SourceSpec, options: RunSpec, pairs: readonly PairMetrics[]): string[] {
-  const lambda = pairs.flatMap(({ pair, lambdaMean, lambdaStd }) =>
-    lambdaMean === undefined ? [] : [{ pair, text: `${lambdaMean.toFixed(4)} ± ${(lambdaStd ?? 0).toFixed(4)}` }],
-  );
-  const entropy = pairs.flatMap(({ pair, weightEntropy }) =>
-    weightEntropy === undefined ? [] : [{ pair, text: weightEntropy.toFixed(4) }],
-  );
-  const asTable = (title: string, cells: readonly PairCell[]) => {
+  const target = { ...options, network: options.target };
+  const asTable = (title: string, textOf: (pair: PairMetrics) => string | undefined) => {
+    const cells = pairs.flatMap((each) => {
+      const text = textOf(each);
+      return text === undefined ? [] : [{ pair: each.pair, text }];
+    });
     if (cells.length === 0) return [];
-    const target = { ...options, network: options.target };
     const corner = `${source.network} \\ ${options.target}`;
-    return ['', title, pairTable(corner, cells, featureNames(source), featureNames(target))];
+    const head = `${title} (${printable(source.path)}, last epoch):`;
+    return ['', head, pairTable(corner, cells, featureNames(source), featureNames(target))];
   };
-  const where = `${printable(source.path)}, last epoch`;
   return [
-    ...asTable(`λ, mean ± deviation over the images (${where}):`, lambda),
-    ...asTable(`entropy of w, nats; ln(channels) is that of equal weights (${where}):`, entropy),
+    ...asTable('λ, mean ± deviation over the images', ({ lambdaMean, lambdaStd = 0 }) =>
+      lambdaMean === undefined ? undefined : `${lambdaMean.toFixed(4)} ± ${lambdaStd.toFixed(4)}`,
+    ),
+    ...asTable('entropy of w, nats; ln(channels) is that of equal weights', ({ weightEntropy }) =>
+      weightEntropy?.toFixed(4),
+    ),
   ];
 }

@@ -72,8 +72,8 @@ async function predict(given: readonly string[], flags: Flags, progress: Progres
 async function load({ checkpoint, device, threads, ...options }: Options, progress: Progress): Promise<Network> {
   const { network: name, width, size, strict } = options;
   const path = required(predictSchema, { checkpoint }, 'checkpoint');
-  const said = { network: name, width, size, strict, onWarning: progress.warn };
-  const network = Network.from(await loadCheckpoint(path, said), { device, threads });
+  const expected = { network: name, width, size, strict, onWarning: progress.warn };
+  const network = Network.from(await loadCheckpoint(path, expected), { device, threads });
   threadsWarning(threads, network.device).forEach(progress.warn);
   return network;
 }

@@ -1,9 +1,11 @@
 import { Presets, SingleBar } from 'cli-progress';
-import type { StepEvent } from '../native/addon.js';
 import { spelled } from '../options/spelling.js';
 import { enoughToSelect, type RateEvent, type RunEpochEvent, type RunEvent, type StartEvent } from '../run/events.js';
 import { counted, printable } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
+
+/** Prints a line on stderr. */
+export const say = (line: string): boolean => process.stderr.write(`${line}\n`);
 
 /** A bar on stderr that is not started yet. */
 export const newBar = (format: string): SingleBar =>
@@ -27,7 +29,7 @@ export class Progress {
   readonly note = (text: string): void => {
     this.stop();
     this.#said = Date.now();
-    process.stderr.write(`${this.label}${printable(text)}\n`);
+    say(`${this.label}${printable(text)}`);
   };
 
   /** Shows how many entries of the data folder are listed; without a terminal a line every few seconds. */
@@ -49,7 +51,8 @@ export class Progress {
     else if (event.type === 'live') this.note(`live: ${event.url}`);
     else if (event.type === 'rate') this.#rate(event);
     else if (event.type === 'start') this.#start(event);
-    else if (event.type === 'step') this.#step(event);
+    else if (event.type === 'step' && process.stderr.isTTY)
+      this.#show(`epoch ${event.epoch + 1}`, event.step, event.steps, `loss ${event.losses.org.toFixed(3)}`);
     else if (event.type === 'epoch') this.note(describeEpoch(event, this.#selectBest));
   }
 
@@ -67,10 +70,6 @@ export class Progress {
   #tell(line: string, what: string, done: number, total = 0, note = ''): void {
     if (process.stderr.isTTY) this.#show(what, done, total, note);
     else if (Date.now() - this.#said > 5000) this.note(line);
-  }
-
-  #step({ epoch, step, steps, losses }: StepEvent): void {
-    if (process.stderr.isTTY) this.#show(`epoch ${epoch + 1}`, step, steps, `loss ${losses.org.toFixed(3)}`);
   }
 
   /** Shows a bar, or only a count if the total is unknown. */

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline/promises';
 import { L2TError } from '../errors.js';
 import { throwIfAborted } from '../system/abort.js';
 import { printable } from '../system/printable.js';
+import { say } from './progress.js';
 
 /** Can a person be asked? */
 export const onTerminal = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
@@ -37,15 +38,11 @@ export class Questions {
         return await accept(answer === '' ? usual : answer);
       } catch (error) {
         if (!(error instanceof L2TError) || error.code === 'ABORTED') throw error;
-        process.stderr.write(`${error.message}\n`);
+        say(error.message);
         // Lines that were pasted behind a refused one would answer other questions than they were meant for.
         this.#early.length = 0;
       }
     }
-  }
-
-  note(text: string): void {
-    process.stderr.write(`${printable(text)}\n`);
   }
 
   close(): void {
@@ -55,7 +52,7 @@ export class Questions {
   /** A line; ~ is replaced, because no shell has read it. */
   async #answer(prompt: string): Promise<string> {
     let line = this.#early.shift();
-    if (line !== undefined) process.stderr.write(`${prompt}${printable(line)}\n`);
+    if (line !== undefined) say(`${prompt}${printable(line)}`);
     try {
       // After the end a question would be refused as a mistake of the program, so #ended comes first.
       line ??= await Promise.race([this.#ended, this.#lines.question(prompt, { signal: this.signal })]);

@@ -1,3 +1,5 @@
+import type { NetworkDescription, Pair } from '../native/addon.js';
+import { featuresOf } from '../report/features.js';
 import { printable } from '../system/printable.js';
 import { largest } from '../system/statistics.js';
 
@@ -23,3 +25,29 @@ export const tableRow = (cells: readonly string[], widths: readonly number[]): s
     .map((cell, i) => printable(cell) + ' '.repeat(i < widths.length ? (widths[i] as number) - columnsOf(cell) + 2 : 0))
     .join('')
     .trimEnd();
+
+/** A network's feature maps, a row each. */
+export function featureTable(features: NetworkDescription['features']): string {
+  const rows = features.map(({ index, channels, size, candidate }) => [
+    String(index),
+    String(channels),
+    `${size}×${size}`,
+    candidate ? 'yes' : '',
+  ]);
+  return table(['feature', 'channels', 'size', 'candidate'], rows);
+}
+
+/** A row for each feature of the source, a column for each of the target, by index; cells without a pair are empty. */
+export function pairTable(
+  corner: string,
+  cells: readonly { readonly pair: Pair; readonly text: string }[],
+  nameOfSource: (feature: number) => string = String,
+  nameOfTarget: (feature: number) => string = String,
+): string {
+  const cell = (m: number, n: number) => cells.find(({ pair }) => pair[0] === m && pair[1] === n)?.text ?? '';
+  const targets = featuresOf(cells, 1);
+  return table(
+    [corner, ...targets.map(nameOfTarget)],
+    featuresOf(cells, 0).map((m) => [nameOfSource(m), ...targets.map((n) => cell(m, n))]),
+  );
+}

@@ -32,11 +32,11 @@ export interface Verb {
   readonly argument: Place | undefined;
 }
 
-/** The names of presets, by the verb that takes them. */
-export type PresetNames = Readonly<Record<string, readonly string[]>>;
-
-/** All that can be typed after `l2t-native`, from the command line itself and the tables of options. */
-export const wordsOf = (program: Command, presets: PresetNames): Verb[] =>
+/**
+ * All that can be typed after `l2t-native`, from the command line itself and the tables of options. `presets`: their
+ * names, by the verb that takes them.
+ */
+export const wordsOf = (program: Command, presets: Readonly<Record<string, readonly string[]>>): Verb[] =>
   verbsOf(program).map(([typed, command]) => {
     const [argument] = command.registeredArguments;
     const names = (placeholder: string, choices: readonly string[] = []) =>
