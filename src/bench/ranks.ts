@@ -15,7 +15,7 @@ export interface RankTiming {
 }
 
 /** An iteration by one process, and by several that share its batch. Seconds are those of the fastest iteration. */
-export interface RanksResult {
+export interface RanksResult extends Omit<RankTiming, 'seconds'> {
   readonly case: BenchCaseName;
   /** Images of the whole batch. */
   readonly batch: number;
@@ -37,10 +37,6 @@ export interface RanksResult {
   readonly repeated: number;
   /** Exchanges, with the waits for other ranks: shared − share, seconds. */
   readonly exchanges: number;
-  /** Exchanges of an iteration. */
-  readonly calls: number;
-  /** Bytes that a rank gives to them. */
-  readonly bytes: number;
 }
 
 /** `threads`: of each rank. */
