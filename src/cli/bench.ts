@@ -21,6 +21,7 @@ import { say } from './progress.js';
 const caseNames = Object.keys(benchCases) as BenchCaseName[];
 /** The case that is no iteration: a large set of images is listed. */
 const listingName = 'listing';
+const listingHelp = `  ${listingName}: lists a generated tree of --images empty files, in the layout of ImageNet: time and memory`;
 const someEngines = 'native, autograd, or native,autograd';
 
 const schema = z.strictObject({
@@ -44,7 +45,10 @@ export function register(program: Command): void {
   addFlags(command, schema.extend(groupFlags));
   command
     .option('--json', 'print the result as one JSON document')
-    .addHelpText('after', `\nCases:\n${caseLines().join('\n')}`)
+    .addHelpText(
+      'after',
+      `\nCases:\n${caseNames.map((name) => `  ${name}: ${benchCases[name].about}\n`).join('')}${listingHelp}`,
+    )
     .action(async (flags: { json?: boolean } & Record<string, unknown>) => {
       const group = groupOf(flags);
       const given = await beforeJoining(group, async () => flagOptions(schema, flags));
@@ -83,11 +87,6 @@ export function register(program: Command): void {
       show(result, formatBench);
     });
 }
-
-const caseLines = (): string[] => [
-  ...caseNames.map((name) => `  ${name}: ${benchCases[name].about}`),
-  `  ${listingName}: lists a generated tree of --images empty files, in the layout of ImageNet: time and memory`,
-];
 
 /** Refuses options that the measurement does not read, and a group where it starts from one process. */
 function requireUseful(given: Given<typeof schema>, inGroup: boolean): void {

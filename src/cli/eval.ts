@@ -28,14 +28,8 @@ export function register(program: Command): void {
         return merged;
       });
       const progress = new Progress();
-      const told = {
-        onListed: progress.listing,
-        onProgress: progress.data,
-        onWarning: progress.warn,
-        onNote: progress.note,
-      };
       const result = await interruptible((signal) =>
-        evaluate(checkpoint, { ...(options as EvaluateOptions), ...told, signal, group }),
+        evaluate(checkpoint, { ...(options as EvaluateOptions), ...progress.listeners, signal, group }),
       ).finally(() => progress.stop());
       if (reports(group)) process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
     });

@@ -46,15 +46,12 @@ const reasons: Readonly<Record<string, (proposal: Proposal) => string>> = {
   epochs: (proposal) => `the default; ${describeTime(proposal)}`,
 };
 
-/** Lines of a comment, broken between words. */
+/** Lines of a comment, of some 110 characters, broken between words. */
 const comment = (text: string): string[] =>
   new Help()
-    .boxWrap(printable(text), longest)
+    .boxWrap(printable(text), 108)
     .split('\n')
     .map((line) => `# ${line}`);
-
-/** Characters of a line of a comment, without its beginning. */
-const longest = 108;
 
 /** The text of the YAML file: each option with its help, and why it is proposed. `file`: its name. */
 export function proposalFile(proposal: Proposal, file: string): string {

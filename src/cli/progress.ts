@@ -44,6 +44,9 @@ export class Progress {
     if (done === total) this.stop();
   };
 
+  /** What `evaluate` calls. */
+  readonly listeners = { onListed: this.listing, onProgress: this.data, onWarning: this.warn, onNote: this.note };
+
   on(event: RunEvent): void {
     if (event.type === 'warning') this.warn(event.message);
     else if (event.type === 'listing') this.listing(event.entries);

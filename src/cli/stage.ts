@@ -62,11 +62,9 @@ export class Stage {
   }
 
   #show(done: number, total: number): void {
-    if (this.#bar === undefined) {
-      this.#bar = newBar(`${this.title} {bar} {percentage} %, {eta_formatted} left`);
-      this.#bar.start(total, done);
-    }
-    this.#bar.update(done);
+    this.#bar ??= newBar(`${this.title} {bar} {percentage} %, {eta_formatted} left`);
+    if (this.#bar.isActive) this.#bar.update(done);
+    else this.#bar.start(total, done);
   }
 
   #clear(): void {

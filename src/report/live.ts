@@ -41,10 +41,8 @@ export interface Live {
 export function live(folders: string | readonly string[], given: LiveOptions = {}): Promise<Live> {
   const { port } = takeOptions(liveSchema, given, {}).options;
   const listed = guarded('The list of folders', () => [folders].flat());
-  return serveLive(
-    listed.map((folder) => requirePath(folder, 'The folder of the runs')),
-    port,
-  );
+  const paths = listed.map((folder) => requirePath(folder, 'The folder of the runs'));
+  return serveLive(paths, port);
 }
 
 /** As `live`; `port` 0 is a free one. */

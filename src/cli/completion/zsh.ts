@@ -15,7 +15,7 @@ export function zshScript(verbs: readonly Verb[]): string {
       '      fi ;;',
     ].join('\n'),
   );
-  const others = verbs.filter(({ words }) => words.length === 1);
+  const others = verbs.filter(({ words }) => words.length === 1).map(verbCase);
   return `#compdef l2t-native
 # Completion of l2t-native for zsh, written by: l2t-native completion zsh
 _l2t-native() {
@@ -30,7 +30,7 @@ _l2t-native() {
     _describe 'verb' verbs ;;
   rest)
     case $words[1] in
-${[...second, ...others.map(verbCase)].join('\n')}
+${[...second, ...others].join('\n')}
     esac ;;
   esac
 }
