@@ -7,12 +7,6 @@ import { fileError } from '../system/files.js';
 import { printableJson } from '../system/printable.js';
 import { say } from './progress.js';
 
-interface BuildOptions {
-  readonly libtorch?: string;
-  readonly withCuda?: string;
-  readonly json?: boolean;
-}
-
 /** The set-up scripts run before L2TError is compiled, so their errors carry a code only. */
 function asL2TError(error: unknown): L2TError {
   const { code, message, syscall, path } = error as NodeJS.ErrnoException;
@@ -21,7 +15,7 @@ function asL2TError(error: unknown): L2TError {
   return new L2TError(known, message.split('\n'), { cause: error });
 }
 
-function build(options: BuildOptions): void {
+function build(options: { readonly libtorch?: string; readonly withCuda?: string; readonly json?: boolean }): void {
   if (!['auto', 'on', 'off', undefined].includes(options.withCuda)) {
     throw refused('--with-cuda', options.withCuda, 'auto, on or off');
   }

@@ -13,7 +13,6 @@ import { gatherInputs, type Input } from './predict-inputs.js';
 import { Progress } from './progress.js';
 
 type Flags = { readonly json?: boolean; readonly csv?: boolean } & Record<string, unknown>;
-type Options = Given<typeof predictSchema>;
 
 const images =
   'image files (PNG, JPEG, WebP or GIF); folders, for all images in them and in their folders, sorted; patterns in ' +
@@ -69,7 +68,10 @@ async function predict(given: readonly string[], flags: Flags, progress: Progres
   });
 }
 
-async function load({ checkpoint, device, threads, ...options }: Options, progress: Progress): Promise<Network> {
+async function load(
+  { checkpoint, device, threads, ...options }: Given<typeof predictSchema>,
+  progress: Progress,
+): Promise<Network> {
   const { network: name, width, size, strict } = options;
   const path = required(predictSchema, { checkpoint }, 'checkpoint');
   const expected = { network: name, width, size, strict, onWarning: progress.warn };
