@@ -249,7 +249,7 @@ describe('files', () => {
   const opening =
     /\b(readFile|readFileSync|createReadStream|mkdir|mkdirSync|open|openSync|openAsBlob)\b(?=[^}]*\} from 'node:fs)/g;
   // They read what the package itself brings, or the system's own files.
-  const trusted = ['bench/peak.ts', 'native/load-error.ts', 'store/lock.ts', 'system/limits.ts', 'system/version.ts'];
+  const trusted = ['native/load-error.ts', 'store/lock.ts', 'system/limits.ts', 'system/version.ts'];
 
   it('are opened, and folders made, by src/system/files.ts alone', () => {
     const using = filesBelow('src')

@@ -1,7 +1,4 @@
-import { execFile } from 'node:child_process';
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Fact } from '../group/facts.js';
 import { type Group, inGroup } from '../group/group.js';
 import type { GroupOptions } from '../group/options.js';
@@ -14,13 +11,21 @@ import {
   type Traffic,
 } from '../native/addon.js';
 import { flagOf, named } from '../options/spelling.js';
-import { readSystem } from '../system/limits.js';
 import { median } from '../system/statistics.js';
-import { type BenchCaseName, type BenchSettings, benchCases, benchJob, isBilevel } from './cases.js';
+import {
+  type BenchCaseName,
+  type BenchSettings,
+  benchCases,
+  benchJob,
+  isBilevel,
+  iterationsBeforeGraph,
+  runsAsGraph,
+  secondsIn,
+} from './cases.js';
 import { measureDecoding } from './decoding.js';
 import { type BenchDevice, benchDevice } from './device.js';
 import { iterationGflop } from './flops.js';
-import { iterationsBeforeGraph, runsAsGraph } from './graph.js';
+import { inOwnProcess, peakOfProcess } from './process.js';
 
 /** Seconds of one iteration. */
 export interface Seconds {
@@ -35,7 +40,7 @@ export interface PeakMemory {
   /** Peak memory of an iteration's tensors, without weights and images. */
   readonly iterationBytes: number;
   /** On a GPU: the most that the process held there, weights and images included. */
-  readonly gpuMemory?: GpuMemory;
+  readonly gpuMemory?: GpuMemory | undefined;
 }
 
 /** One engine's figures on one case. */
@@ -44,15 +49,15 @@ export interface EngineTiming extends PeakMemory {
   /** As training runs it: on a GPU, the native engine's iteration is one CUDA graph. */
   readonly seconds: Seconds;
   /** Of several processes: what rank 0 sends to the others in an iteration. */
-  readonly traffic?: Traffic;
+  readonly traffic?: Traffic | undefined;
   /** Where `seconds` are a graph's: of the same iteration without a graph. */
-  readonly eagerSeconds?: Seconds;
+  readonly eagerSeconds?: Seconds | undefined;
   /** What the graph holds: kernels, copies and fills. */
-  readonly launches?: number;
+  readonly launches?: number | undefined;
   /** Images trained on per second, in the fastest iteration. */
   readonly imagesPerSecond: number;
   /** On a GPU: the share of its float32 peak that `iterationGflop` in the fastest iteration is. */
-  readonly peakShare?: number;
+  readonly peakShare?: number | undefined;
   /** Median seconds of each phase; without a graph. */
   readonly phases: Readonly<Record<string, number>>;
 }
@@ -60,22 +65,22 @@ export interface EngineTiming extends PeakMemory {
 export interface BenchResult extends Omit<BenchSettings, 'device' | 'batch' | 'innerSteps'>, BenchDevice {
   readonly case: BenchCaseName;
   /** Absent of a method without virtual steps. */
-  readonly innerSteps?: number;
+  readonly innerSteps?: number | undefined;
   readonly batch: number;
   /** Number of processes that shared each batch; the figures are rank 0's. Absent: 1. */
-  readonly ranks?: number;
+  readonly ranks?: number | undefined;
   readonly rounds: number;
   readonly cases: readonly EngineTiming[];
   /** autograd ÷ native, of the minimum times; absent unless both ran. */
-  readonly ratio?: number;
+  readonly ratio?: number | undefined;
   /** Products of an iteration, done directly. */
   readonly iterationGflop: number;
   /**
    * Images decoded per second for training, on all cores; absent for small images, which are decoded before training.
    */
-  readonly decodedPerSecond?: number;
+  readonly decodedPerSecond?: number | undefined;
   /** The CPU's peak speed, measured before the iterations; absent on a GPU. */
-  readonly machine?: MachineSpeed;
+  readonly machine?: MachineSpeed | undefined;
   /** How late a 10 ms timer fired while iterations ran, 99th percentile, milliseconds. */
   readonly timerDelayP99: number;
 }
@@ -112,43 +117,52 @@ export function bench(name: BenchCaseName, options: BenchOptions): Promise<Bench
 }
 
 async function measure(name: BenchCaseName, options: BenchOptions, group: Group): Promise<BenchResult> {
-  const { engines, rounds, threads = group.threads, convolution, innerSteps } = options;
+  const { engines, rounds, threads = group.threads, convolution, batch = benchCases[name].batch } = options;
+  const innerSteps = isBilevel(name) ? options.innerSteps : undefined;
   const place = benchDevice(group.device(options.device).device);
-  const { size } = benchCases[name];
-  const batch = options.batch ?? benchCases[name].batch;
-  const settings = { device: place.device, threads, convolution, innerSteps, batch };
+  const settings = { device: place.device, threads, convolution, innerSteps: options.innerSteps, batch };
   const machine = place.gpu ? undefined : await addon().measureMachine(threads);
-  const gflop = iterationGflop(benchJob(name, 'native', settings), isBilevel(name) ? innerSteps : undefined);
+  const gflop = iterationGflop(benchJob(name, 'native', settings), innerSteps);
   const memoryBefore = addon().memory().now;
   const subjects = engines.map((engine) => new Subject(name, engine, settings, group));
-  const timer = watchTimer();
-  await takeTurns(subjects, place.gpu ? iterationsBeforeGraph + 1 : 1, options);
-  const timerDelayP99 = timer.stop();
+  const timer = monitorEventLoopDelay({ resolution: timerPeriod });
+  timer.enable();
+  for (let round = place.gpu ? -iterationsBeforeGraph : 0; round <= rounds; round++) {
+    for (const subject of subjects) {
+      const seconds = await subject.iterate(round <= 0);
+      options.onRound?.(round, subject.engine, seconds);
+    }
+  }
+  timer.disable();
   const alone = group.size === 1;
-  const decodedPerSecond = alone ? await measureDecoding(size, batch) : undefined;
+  const decodedPerSecond = alone ? await measureDecoding(benchCases[name].size, batch) : undefined;
   const cases: EngineTiming[] = [];
   for (const subject of subjects) {
-    const memory = alone ? await peak(name, subject.engine, settings) : peakSoFar(memoryBefore);
-    const timing = { ...subject.timing(batch), ...memory };
-    const share = place.gpu?.float32Gflops ? gflop / timing.seconds.min / place.gpu.float32Gflops : undefined;
-    cases.push({ ...timing, ...(share !== undefined && { peakShare: share }) });
+    const memory = alone
+      ? await inOwnProcess<PeakMemory>('peak', [name, subject.engine, JSON.stringify(settings)])
+      : { peakBytes: peakOfProcess(), iterationBytes: addon().memory().peak - memoryBefore };
+    const timing = subject.timing(batch);
+    const peakShare = place.gpu?.float32Gflops ? gflop / timing.seconds.min / place.gpu.float32Gflops : undefined;
+    cases.push({ ...timing, ...memory, peakShare });
   }
   const fastest = (engine: EngineName) => cases.find((timing) => timing.engine === engine)?.seconds.min;
   const [native, autograd] = [fastest('native'), fastest('autograd')];
   return {
     case: name,
     ...place,
-    ...{ batch, threads, convolution, rounds },
-    ...(isBilevel(name) && { innerSteps }),
-    ...(!alone && { ranks: group.size }),
-    ...(machine && { machine }),
+    ...{ batch, threads, convolution, rounds, innerSteps },
+    ranks: alone ? undefined : group.size,
+    machine,
     iterationGflop: gflop,
     cases,
-    ...(native !== undefined && autograd !== undefined && { ratio: autograd / native }),
-    timerDelayP99,
-    ...(decodedPerSecond !== undefined && { decodedPerSecond }),
+    ratio: native !== undefined && autograd !== undefined ? autograd / native : undefined,
+    timerDelayP99: Math.max(0, timer.percentile(99) / 1e6 - timerPeriod),
+    decodedPerSecond,
   };
 }
+
+/** Milliseconds between two firings of the timer that shows how free the event loop is. */
+const timerPeriod = 10;
 
 /** One engine on a case, with what was measured. */
 class Subject {
@@ -162,9 +176,8 @@ class Subject {
     name: BenchCaseName,
     readonly engine: EngineName,
     settings: BenchSettings,
-    private readonly group: Group,
+    { native }: Group,
   ) {
-    const { native } = group;
     this.#bench = new (addon().Bench)({ ...benchJob(name, engine, settings), ...(native && { group: native }) });
     // A group's sums go through the host, which a graph cannot capture.
     this.#asGraph = native === undefined && runsAsGraph(engine, settings.device);
@@ -172,79 +185,31 @@ class Subject {
 
   /** An iteration, and where training would run it as a graph, one more. Returns the seconds of the first. */
   async iterate(warmUp: boolean): Promise<number> {
-    const before = this.#sent();
+    const before = this.#bench.traffic();
     const phases = await this.#bench.iterate();
     if (!warmUp) this.#phases.push(phases);
-    const after = this.#sent();
+    const after = this.#bench.traffic();
     this.#traffic = { calls: after.calls - before.calls, bytes: after.bytes - before.bytes };
     const graph = this.#asGraph ? await this.#bench.iterateAsGraph() : undefined;
     if (graph && !warmUp) this.#graphs.push(graph);
-    return total(phases);
+    return secondsIn(phases);
   }
 
-  /** What this rank has sent so far. */
-  #sent(): Traffic {
-    return this.group.native ? this.#bench.traffic() : { calls: 0, bytes: 0 };
-  }
-
-  timing(batch: number): Omit<EngineTiming, keyof PeakMemory> {
-    const eager = secondsOf(this.#phases.map(total));
+  timing(batch: number): Omit<EngineTiming, keyof PeakMemory | 'peakShare'> {
+    const eager = secondsOf(this.#phases.map(secondsIn));
     const graph = this.#asGraph ? secondsOf(this.#graphs.map(({ seconds }) => seconds)) : undefined;
     const seconds = graph ?? eager;
     const medianOf = (phase: string) => median(this.#phases.map((measured) => measured[phase] ?? 0));
     return {
       engine: this.engine,
       seconds,
-      ...(graph && { eagerSeconds: eager, launches: this.#graphs[0]?.launches ?? 0 }),
+      eagerSeconds: graph && eager,
+      launches: graph && (this.#graphs[0]?.launches ?? 0),
       imagesPerSecond: batch / seconds.min,
-      ...(this.#traffic.calls > 0 && { traffic: this.#traffic }),
+      traffic: this.#traffic.calls > 0 ? this.#traffic : undefined,
       phases: Object.fromEntries(Object.keys(this.#phases[0] ?? {}).map((phase) => [phase, medianOf(phase)])),
     };
   }
 }
 
 export const secondsOf = (all: readonly number[]): Seconds => ({ min: Math.min(...all), median: median(all) });
-
-const total = (phases: Readonly<Record<string, number>>): number =>
-  Object.values(phases).reduce((sum, seconds) => sum + seconds, 0);
-
-async function takeTurns(subjects: readonly Subject[], warmUps: number, { rounds, onRound }: BenchOptions) {
-  for (let round = 1 - warmUps; round <= rounds; round++) {
-    for (const subject of subjects) {
-      const seconds = await subject.iterate(round <= 0);
-      onRound?.(round, subject.engine, seconds);
-    }
-  }
-}
-
-async function peak(name: BenchCaseName, engine: EngineName, settings: BenchSettings): Promise<PeakMemory> {
-  // The compiled file, or the source under a TypeScript loader, whose flags the child takes over.
-  const script = fileURLToPath(new URL(`./peak${extname(import.meta.url)}`, import.meta.url));
-  const words = [...process.execArgv, script, name, engine, JSON.stringify(settings)];
-  const { stdout } = await promisify(execFile)(process.execPath, words);
-  return JSON.parse(stdout) as PeakMemory;
-}
-
-/** Of this process. `before`: bytes in tensors before the engines were made. */
-function peakSoFar(before: number): PeakMemory {
-  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readSystem('/proc/self/status'))?.[1];
-  return { peakBytes: Number(kilobytes) * 1024, iterationBytes: addon().memory().peak - before };
-}
-
-function watchTimer(): { stop(): number } {
-  const period = 10;
-  const delays: number[] = [];
-  let last = performance.now();
-  const timer = setInterval(() => {
-    const now = performance.now();
-    delays.push(Math.max(0, now - last - period));
-    last = now;
-  }, period);
-  return {
-    stop() {
-      clearInterval(timer);
-      delays.sort((a, b) => a - b);
-      return delays[Math.floor(delays.length * 0.99)] ?? 0;
-    },
-  };
-}

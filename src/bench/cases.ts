@@ -1,4 +1,4 @@
-import { addon, type BenchJob, type NetworkSpec } from '../native/addon.js';
+import { addon, type BenchJob, type EngineName, type NetworkSpec } from '../native/addon.js';
 import { type MethodName, needsOf, settingsOf } from '../options/methods.js';
 import type { NetworkName } from '../options/networks.js';
 
@@ -14,6 +14,15 @@ export interface BenchCase {
   readonly batch: number;
 }
 
+const large = {
+  about: "the paper's 224 x 224 experiments: ResNet-34 to ResNet-18, batch 8, 16 pairs",
+  method: 'l2t-ww',
+  source: { name: 'resnet34', classes: 1000, width: 1 },
+  target: { name: 'resnet18', classes: 200, width: 1 },
+  size: 224,
+  batch: 8,
+} as const;
+
 export const benchCases = {
   'resnet32-vgg9': {
     about: "the paper's 32 x 32 experiment: ResNet-32 to VGG-9, batch 128, 15 pairs",
@@ -23,20 +32,10 @@ export const benchCases = {
     size: 32,
     batch: 128,
   },
-  'resnet34-resnet18': {
-    about: "the paper's 224 x 224 experiments: ResNet-34 to ResNet-18, batch 8, 16 pairs",
-    method: 'l2t-ww',
-    source: { name: 'resnet34', classes: 1000, width: 1 },
-    target: { name: 'resnet18', classes: 200, width: 1 },
-    size: 224,
-    batch: 8,
-  },
+  'resnet34-resnet18': large,
   'resnet34-resnet18-64': {
+    ...large,
     about: 'the same networks at a batch for a GPU: ResNet-34 to ResNet-18, batch 64, 16 pairs',
-    method: 'l2t-ww',
-    source: { name: 'resnet34', classes: 1000, width: 1 },
-    target: { name: 'resnet18', classes: 200, width: 1 },
-    size: 224,
     batch: 64,
   },
   demo: {
@@ -64,6 +63,16 @@ export const benchCase = (name: BenchCaseName): BenchCase => benchCases[name];
 
 /** Whether an iteration of the case has virtual steps. */
 export const isBilevel = (name: BenchCaseName): boolean => needsOf(benchCases[name].method).learns;
+
+/** Does training run an iteration as one CUDA graph? The autograd engine is never captured. */
+export const runsAsGraph = (engine: EngineName, device: string): boolean => engine === 'native' && device !== 'cpu';
+
+/** The iterations that warm up before a graph is captured: what CUDA graphs ask for. */
+export const iterationsBeforeGraph = 3;
+
+/** Seconds of an iteration, from those of its phases. */
+export const secondsIn = (phases: Readonly<Record<string, number>>): number =>
+  Object.values(phases).reduce((sum, seconds) => sum + seconds, 0);
 
 /** How a case is run. */
 export interface BenchSettings extends Pick<BenchJob, 'device' | 'threads' | 'convolution'> {

@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import { BatchDecoder } from '../data/batch-decoder.js';
 import { decodeBytes } from '../data/decode.js';
 import { largeSize } from '../data/fit.js';
-import type { ImageList } from '../data/image-list.js';
+import { type ImageList, imageArray } from '../data/image-list.js';
 import { Random } from '../data/random.js';
 import { drawsPerCrop } from '../data/random-resized-crop.js';
 import { addon } from '../native/addon.js';
@@ -45,14 +45,11 @@ async function photographs(count: number): Promise<ImageList> {
   const bytes = await sharp(pixels, { raw: { width, height, channels: 3 } })
     .jpeg({ quality: 90 })
     .toBuffer();
-  return {
-    count,
-    labels: new Int32Array(count),
-    sides: undefined,
-    file: () => undefined,
-    name: (index) => `picture ${index}`,
-    read: (index, reduction) => decodeBytes(bytes, `picture ${index}`, reduction),
-    position: (index) => index,
-    identity: async () => bytes,
-  };
+  const list = imageArray(
+    (index) => `picture ${index}`,
+    [height, width],
+    new Int32Array(count),
+    () => bytes,
+  );
+  return { ...list, sides: undefined, read: (index, reduction) => decodeBytes(bytes, list.name(index), reduction) };
 }

@@ -1,5 +1,5 @@
 import { addon, type LayerTiming, type MachineSpeed } from '../native/addon.js';
-import { type BenchCaseName, type BenchSettings, benchCases, benchJob, isBilevel } from './cases.js';
+import { type BenchCaseName, type BenchSettings, benchCases, benchJob, isBilevel, secondsIn } from './cases.js';
 
 /** One row of the table: a kind of work of an iteration, such as a sweep of one of the target's units. */
 export interface Layer extends Omit<LayerTiming, 'flop' | 'bytes'> {
@@ -19,7 +19,7 @@ export interface LayersResult extends Omit<BenchSettings, 'device' | 'batch' | '
   readonly case: BenchCaseName;
   readonly batch: number;
   /** Absent of a method without virtual steps. */
-  readonly innerSteps?: number;
+  readonly innerSteps?: number | undefined;
   readonly rounds: number;
   /** The machine's peak speed, the better of before and after. */
   readonly machine: MachineSpeed;
@@ -46,8 +46,7 @@ export async function benchLayers(name: BenchCaseName, options: LayersOptions): 
   const subject = new Bench({ ...job, layers: true });
   let seconds = Number.POSITIVE_INFINITY;
   for (let round = 0; round <= rounds; round++) {
-    const phases = await subject.iterate();
-    const taken = Object.values(phases).reduce((sum, part) => sum + part, 0);
+    const taken = secondsIn(await subject.iterate());
     if (round > 0) seconds = Math.min(seconds, taken);
     onRound?.(round, taken);
   }
@@ -61,7 +60,7 @@ export async function benchLayers(name: BenchCaseName, options: LayersOptions): 
   return {
     case: name,
     ...{ batch, threads, convolution, rounds, machine, layers },
-    ...(isBilevel(name) && { innerSteps }),
+    innerSteps: isBilevel(name) ? innerSteps : undefined,
     total: totalOf(layers),
     iteration: { seconds, rest: Math.max(0, seconds - inLayers) },
   };

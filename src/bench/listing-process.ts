@@ -7,30 +7,24 @@ import { divide } from '../data/divide.js';
 import { fingerprint } from '../data/fingerprint.js';
 import { loadData } from '../data/load.js';
 import { formatSplit } from '../data/split-file.js';
-import { readSystem } from '../system/limits.js';
 import type { ListingMeasured } from './listing.js';
+import { peakOfProcess } from './process.js';
 
 const [data = ''] = process.argv.slice(2);
-const peak = (): number => 1024 * Number(/^VmHWM:\s+(\d+) kB$/m.exec(readSystem('/proc/self/status'))?.[1]);
 
-let last = performance.now();
-function lap(): number {
-  const [before, now] = [last, performance.now()];
-  last = now;
-  return (now - before) / 1000;
-}
-
-const beforeBytes = peak();
-lap();
+const beforeBytes = peakOfProcess();
+const times = [performance.now()];
 const dataset = await loadData({ data, drawTest: true });
-const list = lap();
+times.push(performance.now());
 await fingerprint(dataset);
-const hashed = lap();
+times.push(performance.now());
 const { division } = divide(dataset, { data, validation: 0.1, seed: 0 });
 hash('sha256', formatSplit(division));
+times.push(performance.now());
+const [list = 0, hashed = 0, split = 0] = times.slice(1).map((time, k) => (time - (times[k] as number)) / 1000);
 const measured: ListingMeasured = {
-  seconds: { list, fingerprint: hashed, split: lap() },
-  peakBytes: peak(),
+  seconds: { list, fingerprint: hashed, split },
+  peakBytes: peakOfProcess(),
   beforeBytes,
 };
 process.stdout.write(JSON.stringify(measured));

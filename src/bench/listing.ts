@@ -1,12 +1,10 @@
-import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { throwIfAborted } from '../system/abort.js';
 import { fileError, makeFolder } from '../system/files.js';
+import { inOwnProcess } from './process.js';
 
 /** What a run does with a large data set before it decodes an image, measured in a process of its own. */
 export interface ListingResult {
@@ -25,6 +23,11 @@ export interface ListingResult {
 /** What the process of its own prints (listing-process.ts). */
 export type ListingMeasured = Pick<ListingResult, 'seconds' | 'peakBytes'> & { readonly beforeBytes: number };
 
+interface ListingControl {
+  readonly signal: AbortSignal;
+  onGenerated(done: number, total: number): void;
+}
+
 /** ImageNet has this many classes, and about a twenty-sixth of its labelled images are for the test. */
 const [mostClasses, perTest] = [1000, 26];
 
@@ -32,30 +35,25 @@ const [mostClasses, perTest] = [1000, 26];
  * Generates a tree of empty files in ImageNet's layout, lists it as a run does, and removes it.
  * @throws L2TError FILE_ACCESS; ABORTED through `signal`.
  */
-export async function benchListing(
-  images: number,
-  { signal, onGenerated }: { signal?: AbortSignal; onGenerated?: (done: number, total: number) => void } = {},
-): Promise<ListingResult> {
+export async function benchListing(images: number, control: ListingControl): Promise<ListingResult> {
+  const { signal } = control;
   const folder = await mkdtemp(join(tmpdir(), 'l2t-listing-'));
   try {
     const classes = Math.max(2, Math.min(mostClasses, Math.floor(images / (2 * perTest))));
-    await generate(folder, images, classes, signal, onGenerated);
-    const { beforeBytes, ...measured } = await measure(folder, signal);
+    await generate(folder, images, classes, control);
+    const { beforeBytes, ...measured } = await inOwnProcess<ListingMeasured>('listing-process', [folder], signal);
     const bytesPerImage = (measured.peakBytes - beforeBytes) / images;
     return { case: 'listing', images, classes, ...measured, bytesPerImage };
+  } catch (error) {
+    throwIfAborted('The measurement', signal);
+    throw error;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
 /** Writes train/n01440764/n01440764_10026.JPEG and the like: every 26th file is a test image. */
-async function generate(
-  folder: string,
-  images: number,
-  classes: number,
-  signal: AbortSignal | undefined,
-  onGenerated: ((done: number, total: number) => void) | undefined,
-): Promise<void> {
+async function generate(folder: string, images: number, classes: number, { signal, onGenerated }: ListingControl) {
   for (let label = 0; label < classes; label++) {
     const id = `n${String(1_440_764 + 37 * label).padStart(8, '0')}`;
     const [train, test] = [join(folder, 'train', id), join(folder, 'val', id)];
@@ -71,20 +69,8 @@ async function generate(
     } catch (error) {
       throw fileError('write', folder, error);
     }
-    throwIfAborted('The measurement', signal);
-    onGenerated?.(Math.round(((label + 1) * images) / classes), images);
+    signal.throwIfAborted();
+    onGenerated(Math.round(((label + 1) * images) / classes), images);
     await new Promise(setImmediate);
-  }
-}
-
-async function measure(folder: string, signal: AbortSignal | undefined): Promise<ListingMeasured> {
-  // The compiled file, or the source under a TypeScript loader, whose flags the child takes over.
-  const script = fileURLToPath(new URL(`./listing-process${extname(import.meta.url)}`, import.meta.url));
-  try {
-    const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, script, folder], { signal });
-    return JSON.parse(stdout) as ListingMeasured;
-  } catch (error) {
-    throwIfAborted('The measurement', signal);
-    throw error;
   }
 }

@@ -2,17 +2,11 @@
  * `bench --nproc` runs this for each rank: `rank.js JOB` times iterations of the native engine, alone or in a group,
  * and prints a RankTiming as JSON.
  */
-import { addon, type GroupConfig } from '../native/addon.js';
-import { type BenchCaseName, type BenchSettings, benchJob } from './cases.js';
-import type { RankTiming } from './ranks.js';
+import { addon } from '../native/addon.js';
+import { benchJob, secondsIn } from './cases.js';
+import type { RankJob, RankTiming } from './ranks.js';
 
-const { name, settings, rounds, config } = JSON.parse(process.argv[2] as string) as {
-  readonly name: BenchCaseName;
-  readonly settings: BenchSettings;
-  readonly rounds: number;
-  readonly config?: GroupConfig;
-};
-
+const { name, settings, rounds, config } = JSON.parse(process.argv[2] as string) as RankJob;
 const { Bench, Group } = addon();
 const group = config && new Group(config);
 await group?.join();
@@ -21,11 +15,7 @@ await subject.iterate(); // warms up
 let seconds = Number.POSITIVE_INFINITY;
 const before = subject.traffic();
 for (let round = 0; round < rounds; round++) {
-  const phases = await subject.iterate();
-  seconds = Math.min(
-    seconds,
-    Object.values(phases).reduce((sum, part) => sum + part, 0),
-  );
+  seconds = Math.min(seconds, secondsIn(await subject.iterate()));
 }
 const after = subject.traffic();
 const timing: RankTiming = {

@@ -1,10 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { L2TError } from '../errors.js';
 import { addon, type GroupConfig } from '../native/addon.js';
 import { freePort, loopback } from '../system/free-port.js';
 import { type BenchCaseName, type BenchSettings, benchCases } from './cases.js';
+import { inOwnProcess } from './process.js';
 
 /** What one rank measured. */
 export interface RankTiming {
@@ -17,7 +15,7 @@ export interface RankTiming {
 }
 
 /** An iteration by one process, and by several that share its batch. Seconds are those of the fastest iteration. */
-export interface RanksResult {
+export interface RanksResult extends Omit<RankTiming, 'seconds'> {
   readonly case: BenchCaseName;
   /** Images of the whole batch. */
   readonly batch: number;
@@ -39,16 +37,11 @@ export interface RanksResult {
   readonly repeated: number;
   /** Exchanges, with the waits for other ranks: shared − share, seconds. */
   readonly exchanges: number;
-  /** Exchanges of an iteration. */
-  readonly calls: number;
-  /** Bytes that a rank gives to them. */
-  readonly bytes: number;
 }
 
-export interface RanksOptions extends Omit<BenchSettings, 'device' | 'threads'> {
+/** `threads`: of each rank. */
+export interface RanksOptions extends Omit<BenchSettings, 'device'> {
   readonly ranks: number;
-  /** Of each rank. */
-  readonly threads: number;
   readonly rounds: number;
   readonly onTurn?: (turn: number, turns: number) => void;
 }
@@ -71,22 +64,26 @@ export async function benchRanks(name: BenchCaseName, options: RanksOptions): Pr
       `${ranks} ranks cannot share a batch of ${batch} equally: give a {batch} that ${ranks} divides.`,
     );
   }
-  const settings = { device: 'cpu', convolution, innerSteps };
-  const job = (count: number, images: number) => ({
+  const job = (threads: number, images: number): RankJob => ({
     name,
-    settings: { ...settings, threads: count, batch: images },
+    settings: { device: 'cpu', convolution, innerSteps, threads, batch: images },
     rounds,
   });
-  const best = { together: 1 / 0, shared: 1 / 0, whole: 1 / 0, share: 1 / 0 };
+  const alone = {
+    together: job(threads * ranks, batch),
+    whole: job(threads, batch),
+    share: job(threads, batch / ranks),
+  };
+  const best = { shared: 1 / 0, together: 1 / 0, whole: 1 / 0, share: 1 / 0 };
   let sent = { calls: 0, bytes: 0 };
   for (let turn = 1; turn <= turns; turn++) {
     onTurn?.(turn, turns);
-    const shared = await inRanks(ranks, job(threads, batch));
-    sent = shared;
-    best.shared = Math.min(best.shared, shared.seconds);
-    best.together = Math.min(best.together, (await output(start(job(threads * ranks, batch)))).seconds);
-    best.whole = Math.min(best.whole, (await output(start(job(threads, batch)))).seconds);
-    best.share = Math.min(best.share, (await output(start(job(threads, batch / ranks)))).seconds);
+    const { seconds, ...traffic } = await inRanks(ranks, job(threads, batch));
+    best.shared = Math.min(best.shared, seconds);
+    sent = traffic;
+    for (const what of ['together', 'whole', 'share'] as const) {
+      best[what] = Math.min(best[what], (await timingOf(alone[what])).seconds);
+    }
   }
   return {
     case: name,
@@ -95,46 +92,37 @@ export async function benchRanks(name: BenchCaseName, options: RanksOptions): Pr
     ratio: best.shared / best.together,
     repeated: best.share - best.whole / ranks,
     exchanges: best.shared - best.share,
-    calls: sent.calls,
-    bytes: sent.bytes,
+    ...sent,
   };
 }
+
+/** What a process of the measurement (rank.ts) is given. */
+export interface RankJob {
+  readonly name: BenchCaseName;
+  readonly settings: BenchSettings;
+  readonly rounds: number;
+  /** Absent of a process alone. */
+  readonly config?: GroupConfig;
+}
+
+const timingOf = (job: RankJob, signal?: AbortSignal): Promise<RankTiming> =>
+  inOwnProcess('rank', [JSON.stringify(job)], signal);
 
 /** Seconds that a rank waits for another. */
 const timeout = 300;
 
-/** The timing of the slowest of `size` processes of this host. */
-async function inRanks(size: number, job: object): Promise<RankTiming> {
+/** The timing of the slowest of `size` processes of this host. If one fails, the others end. */
+async function inRanks(size: number, job: RankJob): Promise<RankTiming> {
   const port = await freePort();
-  const children = Array.from({ length: size }, (_, rank) => {
-    const config: GroupConfig = { rank, size, host: loopback, port, timeout };
-    return start({ ...job, config });
-  });
+  const controller = new AbortController();
+  const timings = Array.from({ length: size }, (_, rank) =>
+    timingOf({ ...job, config: { rank, size, host: loopback, port, timeout } }, controller.signal),
+  );
   try {
-    const timings = await Promise.all(children.map(output));
-    return timings.reduce((slowest, timing) => (timing.seconds > slowest.seconds ? timing : slowest));
+    return (await Promise.all(timings)).reduce((slowest, timing) =>
+      timing.seconds > slowest.seconds ? timing : slowest,
+    );
   } finally {
-    for (const child of children) child.kill();
+    controller.abort();
   }
-}
-
-function start(job: object): ChildProcess {
-  // The compiled file, or the source under a TypeScript loader, whose flags the child takes over.
-  const script = fileURLToPath(new URL(`./rank${extname(import.meta.url)}`, import.meta.url));
-  return spawn(process.execPath, [...process.execArgv, script, JSON.stringify(job)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-}
-
-async function output(child: ChildProcess): Promise<RankTiming> {
-  let text = '';
-  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
-    text += chunk;
-  });
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
-  if (code !== 0) throw new L2TError('INTERNAL', 'A process of the measurement failed; its message is above.');
-  return JSON.parse(text) as RankTiming;
 }

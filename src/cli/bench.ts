@@ -2,25 +2,26 @@ import type { Command } from 'commander';
 import * as z from 'zod';
 import { bench } from '../bench/bench.js';
 import { type BenchCaseName, benchCases, isBilevel } from '../bench/cases.js';
-import { benchLayers, type LayersOptions } from '../bench/layers.js';
-import { benchListing } from '../bench/listing.js';
-import { benchRanks, type RanksOptions } from '../bench/ranks.js';
+import { benchLayers } from '../bench/layers.js';
+import { benchListing, type ListingResult } from '../bench/listing.js';
+import { benchRanks } from '../bench/ranks.js';
 import { L2TError } from '../errors.js';
 import type { EngineName } from '../native/addon.js';
 import { convolutionNames, engineNames } from '../native/contract/names.js';
-import { defaultOf, refused } from '../options/check.js';
+import { defaultOf, type Given, refused } from '../options/check.js';
 import { choice, listed, text, whole, yes } from '../options/row.js';
 import { printableJson } from '../system/printable.js';
 import { availableCores } from '../system/threads.js';
-import { formatLayers } from './bench-layers-report.js';
-import { formatBench, formatListing, formatRanks } from './bench-report.js';
+import { formatBench, formatLayers, formatListing, formatRanks } from './bench-report.js';
 import { addFlags, flagOptions, labelOf } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { interruptible } from './interrupt.js';
+import { say } from './progress.js';
 
 const caseNames = Object.keys(benchCases) as BenchCaseName[];
 /** The case that is no iteration: a large set of images is listed. */
 const listingName = 'listing';
+const listingHelp = `  ${listingName}: lists a generated tree of --images empty files, in the layout of ImageNet: time and memory`;
 const someEngines = 'native, autograd, or native,autograd';
 
 const schema = z.strictObject({
@@ -44,109 +45,83 @@ export function register(program: Command): void {
   addFlags(command, schema.extend(groupFlags));
   command
     .option('--json', 'print the result as one JSON document')
-    .addHelpText('after', `\nCases:\n${caseLines().join('\n')}`)
+    .addHelpText(
+      'after',
+      `\nCases:\n${caseNames.map((name) => `  ${name}: ${benchCases[name].about}\n`).join('')}${listingHelp}`,
+    )
     .action(async (flags: { json?: boolean } & Record<string, unknown>) => {
       const group = groupOf(flags);
       const given = await beforeJoining(group, async () => flagOptions(schema, flags));
+      requireUseful(given, group !== undefined);
       const or = <K extends keyof typeof given>(key: K) => given[key] ?? defaultOf(schema, key);
-      const name = or('case');
-      requireRead(name, Object.keys(given));
-      if (name === listingName && group) {
-        throw new L2TError(
-          'INVALID_OPTION',
-          '--case listing is measured in one process: start one alone, or give --no-group.',
-        );
-      }
-      if (name === listingName) return runListing(or('images'), flags.json);
-      const rounds = or('rounds');
+      const show = <T>(result: T, format: (result: T) => string) => {
+        if (reports(group)) process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
+      };
+      const [name, rounds] = [or('case'), or('rounds')];
+      const onRound = (round: number, engine: string, seconds: number) => {
+        const what = round <= 0 ? 'warm-up' : `round ${round} of ${rounds}`;
+        if (reports(group)) say(`${what}: ${engine}${seconds.toFixed(3)} s`);
+      };
+      if (name === listingName) return show(await listing(or('images')), formatListing);
       const same = { rounds, batch: given.batch, convolution: or('convolution'), innerSteps: or('innerSteps') };
+      const { nproc: ranks, threads } = given;
       if (given.layers) {
-        requireOnly('--layers', ['engines', 'device', 'nproc'], given, group !== undefined);
-        return runLayers(name, { ...same, threads: given.threads ?? availableCores() }, flags.json);
+        const layers = { ...same, threads: threads ?? availableCores() };
+        const result = await benchLayers(name, { ...layers, onRound: (round, seconds) => onRound(round, '', seconds) });
+        return show(result, formatLayers);
       }
-      if (given.nproc !== undefined) {
-        requireOnly('--nproc', ['engines', 'device'], given, group !== undefined);
-        const threads = given.threads ?? Math.max(1, Math.floor(availableCores() / given.nproc));
-        return runRanks(name, { ...same, ranks: given.nproc, threads }, flags.json);
+      if (ranks !== undefined) {
+        const each = threads ?? Math.max(1, Math.floor(availableCores() / ranks));
+        const onTurn = (turn: number, turns: number) => say(`turn ${turn} of ${turns}`);
+        return show(await benchRanks(name, { ...same, ranks, threads: each, onTurn }), formatRanks);
       }
       const result = await bench(name, {
         // Automatic differentiation computes in one process only.
         engines: engines(given.engines ?? (group ? 'native' : defaultOf(schema, 'engines'))),
         ...same,
         device: or('device'),
-        threads: given.threads,
+        threads,
         group,
-        onRound: (round, engine, seconds) => {
-          if (!reports(group)) return;
-          const what = round <= 0 ? 'warm-up' : `round ${round} of ${rounds}`;
-          process.stderr.write(`${what}: ${engine} ${seconds.toFixed(3)} s\n`);
-        },
+        onRound: (round, engine, seconds) => onRound(round, `${engine} `, seconds),
       });
-      if (reports(group)) process.stdout.write(flags.json ? `${printableJson(result)}\n` : formatBench(result));
+      show(result, formatBench);
     });
 }
 
-const caseLines = (): string[] => [
-  ...caseNames.map((name) => `  ${name}: ${benchCases[name].about}`),
-  `  ${listingName}: lists a generated tree of --images empty files, in the layout of ImageNet: time and memory`,
-];
-
-/** Refuses options that the case does not read. */
-function requireRead(name: BenchCaseName | typeof listingName, given: readonly string[]): void {
+/** Refuses options that the measurement does not read, and a group where it starts from one process. */
+function requireUseful(given: Given<typeof schema>, inGroup: boolean): void {
+  const name = given.case ?? defaultOf(schema, 'case');
   const isListing = name === listingName;
   const isRead = (key: string) => {
     if (key === 'case') return true;
     if (isListing || key === 'images') return isListing && key === 'images';
     return key !== 'innerSteps' || isBilevel(name);
   };
-  const useless = given.filter((key) => !isRead(key));
-  if (useless.length === 0) return;
-  const list = useless.map(labelOf).join(', ');
-  throw new L2TError('INVALID_OPTION', `--case ${name} has no use for ${list}: leave out what it does not read.`);
-}
-
-/** Refuses what does not go with a flag that times the native engine on the CPU, in processes of its own choice. */
-function requireOnly(
-  flag: string,
-  others: readonly string[],
-  given: Readonly<Record<string, unknown>>,
-  inGroup: boolean,
-): void {
-  const useless = others.filter((key) => given[key] !== undefined).map(labelOf);
+  const refuse = (message: string) => {
+    throw new L2TError('INVALID_OPTION', message);
+  };
+  const labels = (keys: readonly string[]) => keys.map(labelOf).join(', ');
+  const useless = Object.keys(given).filter((key) => !isRead(key));
   if (useless.length > 0) {
-    const list = useless.join(', ');
-    throw new L2TError('INVALID_OPTION', `${flag} times the native engine on the CPU: leave out ${list}.`);
+    refuse(`--case ${name} has no use for ${labels(useless)}: leave out what it does not read.`);
   }
-  if (inGroup)
-    throw new L2TError('INVALID_OPTION', `${flag} starts from one process: start one alone, or give --no-group.`);
+  const alone = 'start one alone, or give --no-group.';
+  if (isListing && inGroup) refuse(`--case listing is measured in one process: ${alone}`);
+  const flag = given.layers ? '--layers' : given.nproc !== undefined ? '--nproc' : undefined;
+  if (flag === undefined) return;
+  const chosen = (given.layers ? ['engines', 'device', 'nproc'] : ['engines', 'device']).filter((key) => key in given);
+  if (chosen.length > 0) refuse(`${flag} times the native engine on the CPU: leave out ${labels(chosen)}.`);
+  if (inGroup) refuse(`${flag} starts from one process: ${alone}`);
 }
 
-async function runLayers(name: BenchCaseName, options: LayersOptions, json: boolean | undefined): Promise<void> {
-  const onRound = (round: number, seconds: number) => {
-    const what = round === 0 ? 'warm-up' : `round ${round} of ${options.rounds}`;
-    process.stderr.write(`${what}: ${seconds.toFixed(3)} s\n`);
-  };
-  const result = await benchLayers(name, { ...options, onRound });
-  process.stdout.write(json ? `${printableJson(result)}\n` : formatLayers(result));
-}
-
-async function runRanks(name: BenchCaseName, options: RanksOptions, json: boolean | undefined): Promise<void> {
-  const onTurn = (turn: number, turns: number) => {
-    process.stderr.write(`turn ${turn} of ${turns}\n`);
-  };
-  const result = await benchRanks(name, { ...options, onTurn });
-  process.stdout.write(json ? `${printableJson(result)}\n` : formatRanks(result));
-}
-
-async function runListing(images: number, json: boolean | undefined): Promise<void> {
+function listing(images: number): Promise<ListingResult> {
   let said = performance.now();
   const onGenerated = (done: number, total: number) => {
     if (performance.now() - said < sayEvery) return;
     said = performance.now();
-    process.stderr.write(`generating files: ${done} of ${total}\n`);
+    say(`generating files: ${done} of ${total}`);
   };
-  const result = await interruptible((signal) => benchListing(images, { signal, onGenerated }));
-  process.stdout.write(json ? `${printableJson(result)}\n` : formatListing(result));
+  return interruptible((signal) => benchListing(images, { signal, onGenerated }));
 }
 
 /** Milliseconds between two lines of progress. */

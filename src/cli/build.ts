@@ -1,35 +1,24 @@
 import type { Command } from 'commander';
 import { addonPath, buildNative } from '../../scripts/build-native.mjs';
 import { requireLibTorch } from '../../scripts/libtorch.mjs';
-import { type ErrorCode, L2TError } from '../errors.js';
+import { L2TError } from '../errors.js';
 import { refused } from '../options/check.js';
 import { fileError } from '../system/files.js';
 import { printableJson } from '../system/printable.js';
-
-interface BuildOptions {
-  readonly libtorch?: string;
-  readonly withCuda?: string;
-  readonly json?: boolean;
-}
-
-const scriptCodes: readonly ErrorCode[] = ['ADDON_NOT_BUILT', 'LIBTORCH_NOT_FOUND'];
+import { say } from './progress.js';
 
 /** The set-up scripts run before L2TError is compiled, so their errors carry a code only. */
 function asL2TError(error: unknown): L2TError {
   const { code, message, syscall, path } = error as NodeJS.ErrnoException;
   if (syscall !== undefined && path !== undefined) return fileError('write', path, error);
-  return new L2TError(scriptCodes.find((known) => known === code) ?? 'INTERNAL', message.split('\n'), { cause: error });
+  const known = code === 'ADDON_NOT_BUILT' || code === 'LIBTORCH_NOT_FOUND' ? code : 'INTERNAL';
+  return new L2TError(known, message.split('\n'), { cause: error });
 }
 
-const cudaChoices = ['auto', 'on', 'off'];
-
-function build(options: BuildOptions): void {
-  if (options.withCuda !== undefined && !cudaChoices.includes(options.withCuda)) {
+function build(options: { readonly libtorch?: string; readonly withCuda?: string; readonly json?: boolean }): void {
+  if (!['auto', 'on', 'off', undefined].includes(options.withCuda)) {
     throw refused('--with-cuda', options.withCuda, 'auto, on or off');
   }
-  const say = (line: string): void => {
-    process.stderr.write(`${line}\n`);
-  };
   const start = performance.now();
   try {
     say('Looking for LibTorch …');

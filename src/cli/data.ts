@@ -37,17 +37,8 @@ export function register(program: Command): void {
     });
 }
 
-function format({
-  folder,
-  layout,
-  columns,
-  classNames,
-  folds,
-  splits,
-  shared,
-  warnings,
-  imagesPerSecond,
-}: DataReport): string {
+function format(report: DataReport): string {
+  const { columns, folds, splits } = report;
   const head = ['split', 'images', 'a class', 'short side', 'long side', 'turned', 'damaged', 'repeated'];
   const rows = splits.map((split) => [
     split.split,
@@ -59,22 +50,20 @@ function format({
     String(split.damaged.length),
     String(split.repeated),
   ]);
+  const classes = counted(report.classNames.length, 'class', 'classes');
+  const lines = [`${printable(report.folder)}: ${report.layout}, ${classes}${folds > 0 ? `, ${folds} folds` : ''}`];
+  if (columns) lines.push(`images in the column ${shown(columns.image)}, labels in ${shown(columns.label)}`);
+  lines.push(table(head, rows));
+  if (splits.some((split) => split.turned > 0))
+    lines.push('turned: stored turned or mirrored, with an EXIF orientation that says so; they are read upright');
   // A damaged row group is the problem of each of its images.
-  const damaged = [...new Set(splits.flatMap((split) => split.damaged.map(({ problem }) => problem)))];
-  const twice = shared.map(({ images, splits: [one, other] }) => `${images[0]} (${one}) and ${images[1]} (${other})`);
-  const turned = splits.some((split) => split.turned > 0);
-  return `${[
-    `${printable(folder)}: ${layout}, ${counted(classNames.length, 'class', 'classes')}${folds > 0 ? `, ${folds} folds` : ''}`,
-    ...(columns ? [`images in the column ${shown(columns.image)}, labels in ${shown(columns.label)}`] : []),
-    table(head, rows),
-    ...(turned
-      ? ['turned: stored turned or mirrored, with an EXIF orientation that says so; they are read upright']
-      : []),
-    ...listed('damaged', damaged),
-    ...listed('in two splits', twice),
-    ...warnings.map((warning) => `warning: ${printable(warning)}`),
-    `${imagesPerSecond.toFixed(0)} images decoded a second`,
-  ].join('\n')}\n`;
+  const damaged = new Set(splits.flatMap((split) => split.damaged.map(({ problem }) => problem)));
+  const twice = report.shared.map(
+    ({ images, splits: [one, other] }) => `${images[0]} (${one}) and ${images[1]} (${other})`,
+  );
+  lines.push(...listed('damaged', [...damaged]), ...listed('in two splits', twice));
+  lines.push(...report.warnings.map((warning) => `warning: ${printable(warning)}`));
+  return `${lines.join('\n')}\n${report.imagesPerSecond.toFixed(0)} images decoded a second\n`;
 }
 
 /** Least and most images of a class. */

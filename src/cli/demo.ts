@@ -4,17 +4,19 @@ import type { Command } from 'commander';
 import { countPerClass } from '../data/dataset.js';
 import { loadData } from '../data/load.js';
 import { L2TError } from '../errors.js';
-import type { EpochMetrics } from '../native/addon.js';
+import type { Given } from '../options/check.js';
 import { demoSchema } from '../options/schemas.js';
+import { inspectRun } from '../report/inspect.js';
 import { pretrain } from '../run/pretrain.js';
 import { transfer } from '../run/transfer.js';
 import { firstFree, requireUnusedByRuns } from '../store/new-folder.js';
-import { readText } from '../system/files.js';
-import { printableJson, shown } from '../system/printable.js';
-import { type DemoReport, formatDemo, type MethodReport } from './demo-report.js';
+import { printable, printableJson, shown } from '../system/printable.js';
+import { mean, percentOf } from '../system/statistics.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
+import { say } from './progress.js';
 import { Stage } from './stage.js';
+import { pairTable, table } from './table.js';
 
 const embedded = fileURLToPath(new URL('../../data/fashion-mnist', import.meta.url));
 
@@ -43,20 +45,11 @@ export function register(program: Command): void {
     .action(async ({ quick: short, json, ...flags }: { quick?: boolean; json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(demoSchema, flags);
       const report = await interruptible((signal) => demo({ ...options, quick: short === true, signal }));
-      process.stdout.write(json ? `${printableJson(report)}\n` : formatDemo(report));
+      process.stdout.write(json ? `${printableJson(report)}\n` : format(report));
     });
 }
 
-interface DemoOptions {
-  readonly data?: string | undefined;
-  readonly out?: string | undefined;
-  readonly threads?: number | undefined;
-  readonly seeds?: number | undefined;
-  readonly quick: boolean;
-  readonly signal: AbortSignal;
-}
-
-async function demo(options: DemoOptions): Promise<DemoReport> {
+async function demo(options: Given<typeof demoSchema> & { readonly quick: boolean; readonly signal: AbortSignal }) {
   const start = performance.now();
   const { threads, signal, data = embedded } = options;
   const out = options.out ?? firstFree('runs', 'demo');
@@ -64,8 +57,8 @@ async function demo(options: DemoOptions): Promise<DemoReport> {
   const length = options.quick ? quick : full;
   const seeds = options.seeds ?? length.seeds;
   const parts = await divideClasses(data, signal);
-  process.stderr.write(
-    `${source.network} learns ${listed(parts.source.names)}; then ${target.target} learns ${listed(parts.target.names)} from ${length.target.perClass} images each, by each method ${seeds === 1 ? 'once' : `${seeds} times`}.\n`,
+  say(
+    `${source.network} learns ${listed(parts.source.names)}; then ${target.target} learns ${listed(parts.target.names)} from ${length.target.perClass} images each, by each method ${seeds === 1 ? 'once' : `${seeds} times`}.`,
   );
   const common = { data, size, threads, signal };
   const { perClass: most, ...network } = source;
@@ -80,10 +73,9 @@ async function demo(options: DemoOptions): Promise<DemoReport> {
     }),
   );
   const checkpoint = join(pretrained.run, 'best.safetensors');
-  const methods: MethodReport[] = [
-    { method: 'scratch', accuracies: [], seconds: [], runs: [] },
-    { method: 'l2t-ww', accuracies: [], seconds: [], runs: [] },
-  ];
+  // Of each seed; accuracies are on the test images, in [0, 1].
+  const empty = () => ({ accuracies: [] as number[], seconds: [] as number[], runs: [] as string[] });
+  const methods = (['scratch', 'l2t-ww'] as const).map((method) => ({ method, ...empty() }));
   for (let seed = 0; seed < seeds; seed++) {
     for (const report of methods) {
       const { method } = report;
@@ -96,14 +88,10 @@ async function demo(options: DemoOptions): Promise<DemoReport> {
       report.runs.push(result.run);
     }
   }
+  const { accuracy, run } = pretrained;
   return {
     data,
-    source: {
-      network: source.network,
-      classes: parts.source.names,
-      accuracy: pretrained.accuracy,
-      run: pretrained.run,
-    },
+    source: { network: source.network, classes: parts.source.names, accuracy, run },
     target: {
       network: target.target,
       width: target.width,
@@ -112,7 +100,7 @@ async function demo(options: DemoOptions): Promise<DemoReport> {
     },
     metaLr,
     methods,
-    lambda: await learnedLambda(methods[1]?.runs ?? []),
+    lambda: await learnedLambda(methods.at(-1)?.runs ?? []),
     out,
     seconds: (performance.now() - start) / 1000,
   };
@@ -120,48 +108,63 @@ async function demo(options: DemoOptions): Promise<DemoReport> {
 
 const listed = (names: readonly string[]): string => names.map((name) => shown(name)).join(', ');
 
-interface Part {
-  readonly names: readonly string[];
-  /** The names in the form of the option `classes`. */
-  readonly list: string;
-  /** Training images of the class that has the fewest. */
-  readonly smallest: number;
-}
-
 /** Half of the classes for the source, the others for the target. */
-async function divideClasses(data: string, signal: AbortSignal): Promise<{ source: Part; target: Part }> {
+async function divideClasses(data: string, signal: AbortSignal) {
   const { classNames, train } = await loadData({ data, drawTest: true, signal });
   if (train === undefined || classNames.length < 4) {
-    throw new L2TError(
-      'INVALID_DATA',
-      `${data} does not suit the demo: it needs training images of at least four classes.`,
-    );
+    const message = `${data} does not suit the demo: it needs training images of at least four classes.`;
+    throw new L2TError('INVALID_DATA', message);
   }
   const counts = countPerClass(train.labels, classNames.length);
   const all = classNames.map((_, index) => index);
   // For Fashion-MNIST: clothes and shoes in both halves, so that they are related.
   const forSource = classNames.length === 10 ? [0, 1, 3, 5, 7] : all.filter((index) => index % 2 === 0);
-  // A list of names is separated by commas.
+  // The option `classes` separates names by commas.
   const nameOrIndex = (index: number) => ((classNames[index] as string).includes(',') ? index : classNames[index]);
-  const part = (indices: readonly number[]): Part => ({
+  const part = (indices: readonly number[]) => ({
     names: indices.map((index) => classNames[index] as string),
     list: indices.map(nameOrIndex).join(','),
+    /** Training images of the class that has the fewest. */
     smallest: Math.min(...indices.map((index) => counts[index] as number)),
   });
   return { source: part(forSource), target: part(all.filter((index) => !forSource.includes(index))) };
 }
 
 /** λ of each pair at the end, mean over the seeds. */
-async function learnedLambda(runs: readonly string[]): Promise<DemoReport['lambda']> {
-  const sums = new Map<string, { source: number; target: number; sum: number }>();
-  for (const run of runs) {
-    const lines = (await readText(join(run, 'metrics.jsonl'))).trimEnd().split('\n');
-    const { pairs } = JSON.parse(lines.at(-1) as string) as EpochMetrics;
-    for (const { pair, lambdaMean = 0 } of pairs) {
-      const [m, n] = pair;
-      const entry = sums.get(`${m}-${n}`) ?? { source: m, target: n, sum: 0 };
-      sums.set(`${m}-${n}`, { ...entry, sum: entry.sum + lambdaMean });
-    }
-  }
-  return [...sums.values()].map(({ source, target, sum }) => ({ source, target, mean: sum / runs.length }));
+async function learnedLambda(runs: readonly string[]) {
+  const last = await Promise.all(runs.map(async (run) => (await inspectRun(run)).pairs));
+  return (last[0] ?? []).map(({ pair: [source, target] }, i) => ({
+    source,
+    target,
+    mean: mean(last.map((pairs) => pairs[i]?.lambdaMean ?? 0)),
+  }));
+}
+
+function format({ source, target, metaLr, methods, lambda, out, seconds }: Awaited<ReturnType<typeof demo>>): string {
+  const percent = (value: number) => (100 * value).toFixed(1);
+  const rows = methods.map(({ method, accuracies, seconds: times }) => {
+    const each = accuracies.map(percent).join(', ');
+    return [method, `${percentOf(accuracies)} %`, each, `${mean(times).toFixed(1)} s`];
+  });
+  return [
+    '',
+    `${target.network} (width ${target.width}) on ${target.classes.map((name) => shown(name)).join(', ')}, ${target.perClass} images a class:`,
+    '',
+    table(['method', 'test accuracy', 'each seed', 'time a run'], rows),
+    '',
+    'Learned λ, how much each feature of the source (rows) is transferred to each of the target (columns):',
+    '',
+    pairTable(
+      `${source.network} \\ ${target.network}`,
+      lambda.map(({ source: m, target: n, mean: value }) => ({ pair: [m, n], text: value.toFixed(2) })),
+    ),
+    '',
+    `(The meta-networks' learning rate was ${metaLr}: at the paper's 1e-4 they hardly move in so short a run.)`,
+    '',
+    `All in ${seconds.toFixed(0)} s; the runs are in ${printable(out)}, each with a report to look at: ${printable(out)}/l2t-ww-0/report.html.`,
+    'Next, with your own images in folders DIR/train/CLASS and DIR/test/CLASS:',
+    `  l2t-native transfer --source CHECKPOINT --source-network resnet32 --target vgg9_bn --data DIR --out RUN`,
+    '  l2t-native eval RUN/best.safetensors --data DIR',
+    '',
+  ].join('\n');
 }

@@ -4,7 +4,7 @@ import { formatTop } from '../inference/top-accuracy.js';
 import { required } from '../options/check.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { printableJson, shown } from '../system/printable.js';
-import { percent } from '../system/statistics.js';
+import { largest, percent } from '../system/statistics.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { interruptible } from './interrupt.js';
@@ -28,14 +28,8 @@ export function register(program: Command): void {
         return merged;
       });
       const progress = new Progress();
-      const told = {
-        onListed: progress.listing,
-        onProgress: progress.data,
-        onWarning: progress.warn,
-        onNote: progress.note,
-      };
       const result = await interruptible((signal) =>
-        evaluate(checkpoint, { ...(options as EvaluateOptions), ...told, signal, group }),
+        evaluate(checkpoint, { ...(options as EvaluateOptions), ...progress.listeners, signal, group }),
       ).finally(() => progress.stop());
       if (reports(group)) process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
     });
@@ -44,12 +38,10 @@ export function register(program: Command): void {
 function format({ correct, total, accuracy, topK, loss, classes, confusion }: EvaluationResult): string {
   const rows = classes.flatMap(({ name, correct: right, total: all, accuracy: share }, k) => {
     if (share === null) return [];
-    const row = confusion[k] as readonly number[];
-    const mistakes = row
-      .map((images, other) => ({ images, other }))
-      .filter(({ images, other }) => other !== k && images > 0);
-    const worst = mistakes.sort((a, b) => b.images - a.images)[0];
-    const taken = worst ? `${shown(classes[worst.other]?.name ?? String(worst.other))} (${worst.images})` : '';
+    const mistakes = (confusion[k] as readonly number[]).with(k, 0);
+    const most = largest(mistakes);
+    const other = mistakes.indexOf(most);
+    const taken = most > 0 ? `${shown(classes[other]?.name ?? String(other))} (${most})` : '';
     return [[shown(name), `${right} of ${all}`, percent(share), taken]];
   });
   const lines = table(['class', 'right', '', 'most taken for'], rows);

@@ -25,7 +25,9 @@ export function addFlags(command: Command, schema: Schema, defaults = 'Defaults 
   for (const key of Object.keys(schema.shape)) {
     const about = aboutField(schema, key);
     const { value, repeats } = about;
-    const option = new Option(flagWith(key, about), helpOf(about, 'flags'));
+    // `--size <n>`, `--live [port]`, `--strict`, or `--no-report` for a switch that is on by default.
+    const placeholder = value === '' || value.startsWith('[') ? value : `<${value}>`;
+    const option = new Option(`${longFlagOf(key, about)} ${placeholder}`.trimEnd(), helpOf(about, 'flags'));
     // 'n' and 'x' are numbers. Other text stays as it was typed, so that the error message can show it.
     const read = (text: string) => (['n', 'x', '[port]'].includes(value) && isNumber(text) ? Number(text) : text);
     option.argParser((text, before) => (repeats && before !== undefined ? [before, read(text)].flat() : read(text)));
@@ -35,13 +37,6 @@ export function addFlags(command: Command, schema: Schema, defaults = 'Defaults 
     if (option.negate) command.setOptionValueWithSource(key, undefined, undefined);
   }
   command.addHelpText('after', `\n${defaults} <n> is a whole number, <x> any number.`);
-}
-
-/** `--size <n>`, `--live [port]`, `--strict`, or `--no-report` for a switch that is on by default. */
-function flagWith(key: string, about: About): string {
-  const flag = longFlagOf(key, about);
-  if (about.value === '') return flag;
-  return `${flag} ${about.value.startsWith('[') ? about.value : `<${about.value}>`}`;
 }
 
 /** The flags that were given. */

@@ -1,3 +1,4 @@
+import { Help } from 'commander';
 import { stringify } from 'yaml';
 import type { DataSummary, Proposal } from '../experiments/proposal.js';
 import { aboutField, helpOf } from '../options/check.js';
@@ -45,19 +46,12 @@ const reasons: Readonly<Record<string, (proposal: Proposal) => string>> = {
   epochs: (proposal) => `the default; ${describeTime(proposal)}`,
 };
 
-/** Characters of a line of a comment. */
-const longest = 110;
-
-/** Lines of a comment, broken between words. */
-function comment(text: string): string[] {
-  const lines: string[] = [];
-  for (const word of printable(text).split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length < longest) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(`# ${word}`);
-  }
-  return lines;
-}
+/** Lines of a comment, of some 110 characters, broken between words. */
+const comment = (text: string): string[] =>
+  new Help()
+    .boxWrap(printable(text), 108)
+    .split('\n')
+    .map((line) => `# ${line}`);
 
 /** The text of the YAML file: each option with its help, and why it is proposed. `file`: its name. */
 export function proposalFile(proposal: Proposal, file: string): string {

@@ -23,7 +23,7 @@ import { printable, printableJson } from '../system/printable.js';
 import { addFlags, flagOptions } from './flags.js';
 import { describeData, describeTime, proposalFile } from './init-file.js';
 import { interruptible } from './interrupt.js';
-import { Progress } from './progress.js';
+import { Progress, say } from './progress.js';
 import { onTerminal, Questions } from './questions.js';
 
 type Options = Given<typeof proposeSchema>;
@@ -85,21 +85,21 @@ async function completed(given: Options, yes: boolean, control: Control): Promis
   const needed = ['data', ...(source ? ['source'] : []), ...(start ? ['targetInit'] : []), ...(yes ? [] : ['target'])];
   const missing = needed.filter((key) => given[key as keyof Options] === undefined);
   if (missing.length === 0) return given;
-  if (yes || !onTerminal()) throw notAsked(missing, yes);
+  const names = missing.map((key) => `{${key}}`).join(', ');
+  if (yes) {
+    const message = `There is no proposal for ${names}: give what is missing, or leave out --yes to be asked.`;
+    throw new L2TError('INVALID_OPTION', message);
+  }
+  if (!onTerminal()) {
+    const choice = missing.includes('target') ? ' (or --yes, to take the proposed target)' : '';
+    throw new L2TError('INVALID_OPTION', `There is no terminal to ask at: give ${names}${choice}.`);
+  }
   const questions = new Questions(control.signal);
   try {
     return await ask(questions, given, missing, control);
   } finally {
     questions.close();
   }
-}
-
-function notAsked(missing: readonly string[], yes: boolean): L2TError {
-  const names = missing.map((key) => `{${key}}`).join(', ');
-  const message = yes
-    ? `There is no proposal for ${names}: give what is missing, or leave out --yes to be asked.`
-    : `There is no terminal to ask at: give ${names}${missing.includes('target') ? ' (or --yes, to take the proposed target)' : ''}.`;
-  return new L2TError('INVALID_OPTION', message);
 }
 
 /** Asks for what is missing; a wrong answer is said to be wrong, and the question comes again. */
@@ -111,58 +111,56 @@ async function ask(
 ): Promise<Options> {
   const look = async (data: string) => {
     const found = await lookAtData({ ...given, data: checked('data', data) as string }, control);
-    questions.note(describeData(found));
+    say(printable(describeData(found)));
     return found;
   };
-  const found = given.data === undefined ? await questions.ask(wanted.data, look) : await look(given.data);
-  const [width, named] = [[given.sourceWidth].flat()[0], [given.sourceNetwork].flat()[0]];
-  const askedSource = async (answer: string) => {
-    const path = await readable(answer);
-    if (named !== undefined) await requireNetwork(path, { network: named, width, names: sourceNames });
-    return path;
-  };
-  const source = missing.includes('source') ? await questions.ask(wanted.source, askedSource) : given.source;
-  const targetInit = missing.includes('targetInit')
-    ? await questions.ask(wanted.targetInit, readable)
-    : given.targetInit;
-  const [first] = [source].flat();
-  const held = first === undefined ? undefined : await networkIn(first, width);
-  const asked =
-    missing.includes('source') && given.sourceNetwork === undefined
-      ? (held?.network ??
-        (await askNetwork(questions, 'sourceNetwork', undefined, async (network) =>
-          requireNetwork(first, { network, width, names: sourceNames }),
-        )))
-      : undefined;
-  const sourceNetwork = given.sourceNetwork ?? asked;
-  const options = { ...given, data: found.data, source, sourceNetwork, targetInit };
+  const images = 'Your images: a folder with a folder for each class, or a published data set';
+  const found = given.data === undefined ? await questions.ask(images, look) : await look(given.data);
+  const options: Options = { ...given, data: found.data };
+  const [width] = [given.sourceWidth].flat();
+  let [network] = [given.sourceNetwork].flat();
+  if (missing.includes('source')) {
+    const question = 'The source: the checkpoint of a pretrained network (.pth or safetensors)';
+    const path = await questions.ask(question, async (answer) => {
+      const file = await readable(answer);
+      if (network !== undefined) await loadCheckpoint(file, { network, width, names: sourceNames });
+      return file;
+    });
+    network ??=
+      (await networkIn(path, width)).network ??
+      (await askNetwork(questions, 'sourceNetwork', 'Its network, which the file does not say', (answer) =>
+        loadCheckpoint(path, { network: answer, width, names: sourceNames }),
+      ));
+    options.source = path;
+    options.sourceNetwork ??= network;
+  }
+  if (missing.includes('targetInit')) {
+    const question = 'The weights to start from: a checkpoint of the target (.pth or safetensors)';
+    options.targetInit = await questions.ask(question, readable);
+  }
   if (!missing.includes('target')) return options;
-  const network = [sourceNetwork].flat()[0] ?? held?.network;
-  const sourceSize = held?.size ?? (network && defaultSize(network));
+  const [source] = [options.source].flat();
+  const held = source === undefined ? undefined : await networkIn(source, width);
+  network ??= held?.network;
   const start = await startOf(options);
-  const usual = start?.network ?? proposedTarget(sourceSize, found);
-  const target = await askNetwork(questions, 'target', usual, async (answer) =>
-    requireNetwork(targetInit, { network: answer, width: given.width ?? start?.width, names: targetNames }),
-  );
-  return { ...options, target };
+  const usual = start?.network ?? proposedTarget(held?.size ?? (network && defaultSize(network)), found);
+  const isTarget = async (answer: NetworkName) => {
+    const expected = { network: answer, width: given.width ?? start?.width, names: targetNames };
+    if (options.targetInit !== undefined) await loadCheckpoint(options.targetInit, expected);
+  };
+  options.target = await askNetwork(questions, 'target', 'The target: the network to train', isTarget, usual);
+  return options;
 }
-
-const wanted = {
-  data: 'Your images: a folder with a folder for each class, or a published data set',
-  source: 'The source: the checkpoint of a pretrained network (.pth or safetensors)',
-  targetInit: 'The weights to start from: a checkpoint of the target (.pth or safetensors)',
-  sourceNetwork: 'Its network, which the file does not say',
-  target: 'The target: the network to train',
-} as const;
 
 const askNetwork = (
   questions: Questions,
   key: 'sourceNetwork' | 'target',
-  usual?: string,
-  check: (network: NetworkName) => Promise<unknown> = async () => {},
+  question: string,
+  check: (network: NetworkName) => Promise<unknown>,
+  usual?: NetworkName,
 ): Promise<NetworkName> =>
   questions.ask(
-    `${wanted[key]}, one of ${networkNames.join(', ')}`,
+    `${question}, one of ${networkNames.join(', ')}`,
     async (answer) => {
       const network = checked(key, answer) as NetworkName;
       await check(network);
@@ -170,14 +168,6 @@ const askNetwork = (
     },
     usual,
   );
-
-/** @throws L2TError if the file is of another network. */
-const requireNetwork = async (
-  path: string | undefined,
-  wanted: Parameters<typeof loadCheckpoint>[1],
-): Promise<void> => {
-  if (path !== undefined) await loadCheckpoint(path, wanted);
-};
 
 /** An answer, as the flag would be checked. */
 const checked = (key: keyof Options, answer: string) => checkOptions(proposeSchema, { [key]: answer }, named)[key];

@@ -1,16 +1,14 @@
 import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
 import type { PairMetrics } from '../native/addon.js';
-import { describeNetwork } from '../networks/describe.js';
 import { evaluateSchema } from '../options/schemas.js';
 import type { RunSpec, SourceSpec } from '../options/spec.js';
+import { featureNames } from '../report/features.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
 import type { FoundRate } from '../store/run-data.js';
 import { counted, printable, printableJson, shown } from '../system/printable.js';
-import { featureTable } from './feature-table.js';
 import { addFlags, flagOptions, labelOf } from './flags.js';
-import { type PairCell, pairTable } from './pair-table.js';
-import { table } from './table.js';
+import { featureTable, pairTable, table } from './table.js';
 
 const schema = evaluateSchema.pick({ network: true, width: true, size: true });
 
@@ -25,31 +23,23 @@ export function register(program: Command): void {
     .action(async (path: string, flags: { json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(schema, flags);
       const folder = await isFolder(path);
-      if (folder) requireNone(path, options);
+      const [first] = Object.keys(options);
+      if (folder && first !== undefined) {
+        const message = `${labelOf(first)} is for weights files, and ${path} is a folder: leave it out.`;
+        throw new L2TError('INVALID_OPTION', message);
+      }
       const report = folder ? await inspectRun(path) : await inspectFile(path, options);
       if (flags.json) process.stdout.write(`${printableJson(report)}\n`);
       else process.stdout.write(`${'run' in report ? formatRun(report) : formatFile(report)}\n`);
     });
 }
 
-function requireNone(folder: string, options: Readonly<Record<string, unknown>>): void {
-  const [first] = Object.keys(options);
-  if (first === undefined) return;
-  throw new L2TError(
-    'INVALID_OPTION',
-    `${labelOf(first)} is for weights files, and ${folder} is a folder: leave it out.`,
-  );
-}
-
 function formatFile({ file, format, network, tensors }: FileReport): string {
   if (network === undefined) {
     const rows = tensors.map(({ name, dtype, shape }) => [shown(name), dtype, shape.join(' × ')]);
     const advice = 'The file does not say which network it holds: --network NAME lists its features.';
-    return [
-      `${printable(file)}: ${format}, ${tensors.length} tensors`,
-      table(['tensor', 'type', 'shape'], rows),
-      advice,
-    ].join('\n');
+    const head = `${printable(file)}: ${format}, ${tensors.length} tensors`;
+    return [head, table(['tensor', 'type', 'shape'], rows), advice].join('\n');
   }
   const { name, classes, width, size, classNames, parameters, features } = network;
   return [
@@ -69,7 +59,10 @@ function formatRun({ run, verb, options, rate, epochs, endedEarly, pairs, checkp
   const pairsOf = (k: number) => pairs.filter(({ source }) => source === k);
   const given = [
     ...Object.entries(others).map(([key, value]) => [key, key === 'lr' && rate ? describeRate(rate) : String(value)]),
-    ...sources.map((source) => ['source', describeSource(source)]),
+    ...sources.map(({ path, network, width, size, pairs: matched }) => [
+      'source',
+      `${path}: ${network}, width ${width}, images of ${size}×${size}${matched === undefined ? '' : `, pairs ${matched}`}`,
+    ]),
   ];
   return [
     `${printable(run)}: ${verb}, ${epochs} of ${options.epochs} epochs${endedEarly ? ', ended early by --patience' : ''}`,
@@ -85,36 +78,25 @@ function describeRate({ lr, warmUp, diverged }: FoundRate): string {
   return `auto: ${lr} (${why}), after a warm-up over ${100 * warmUp} % of the steps`;
 }
 
-function describeSource({ path, network, width, size, pairs }: SourceSpec): string {
-  const matched = pairs === undefined ? '' : `, pairs ${pairs}`;
-  return `${path}: ${network}, width ${width}, images of ${size}×${size}${matched}`;
-}
-
 /** Tables of what the meta-networks learned for a source: λ, and the entropy of w. Not every method has both. */
 function formatPairs(source: SourceSpec, options: RunSpec, pairs: readonly PairMetrics[]): string[] {
-  const lambda = pairs.flatMap(({ pair, lambdaMean, lambdaStd }) =>
-    lambdaMean === undefined ? [] : [{ pair, text: `${lambdaMean.toFixed(4)} ± ${(lambdaStd ?? 0).toFixed(4)}` }],
-  );
-  const entropy = pairs.flatMap(({ pair, weightEntropy }) =>
-    weightEntropy === undefined ? [] : [{ pair, text: weightEntropy.toFixed(4) }],
-  );
-  const asTable = (title: string, cells: readonly PairCell[]) => {
+  const target = { ...options, network: options.target };
+  const asTable = (title: string, textOf: (pair: PairMetrics) => string | undefined) => {
+    const cells = pairs.flatMap((each) => {
+      const text = textOf(each);
+      return text === undefined ? [] : [{ pair: each.pair, text }];
+    });
     if (cells.length === 0) return [];
-    const target = { network: options.target, width: options.width, size: options.size };
     const corner = `${source.network} \\ ${options.target}`;
-    return ['', title, pairTable(corner, cells, featureNames(source), featureNames(target))];
+    const head = `${title} (${printable(source.path)}, last epoch):`;
+    return ['', head, pairTable(corner, cells, featureNames(source), featureNames(target))];
   };
-  const where = `${printable(source.path)}, last epoch`;
   return [
-    ...asTable(`λ, mean ± deviation over the images (${where}):`, lambda),
-    ...asTable(`entropy of w, nats; ln(channels) is that of equal weights (${where}):`, entropy),
+    ...asTable('λ, mean ± deviation over the images', ({ lambdaMean, lambdaStd = 0 }) =>
+      lambdaMean === undefined ? undefined : `${lambdaMean.toFixed(4)} ± ${lambdaStd.toFixed(4)}`,
+    ),
+    ...asTable('entropy of w, nats; ln(channels) is that of equal weights', ({ weightEntropy }) =>
+      weightEntropy?.toFixed(4),
+    ),
   ];
-}
-
-/** Index → "8: 64@8×8". */
-function featureNames({ network, width, size: side }: Pick<SourceSpec, 'network' | 'width' | 'size'>) {
-  // Features do not depend on the count of classes.
-  const { features } = describeNetwork({ name: network, classes: 1, width }, side);
-  const names = new Map(features.map(({ index, channels, size }) => [index, `${index}: ${channels}@${size}×${size}`]));
-  return (index: number): string => names.get(index) ?? String(index);
 }

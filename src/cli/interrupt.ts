@@ -60,21 +60,19 @@ export function reportAbort(error: Error): number {
 
 /** Keeps the process alive if stdout or stderr cannot be written, and sets the exit code for that. */
 export function watchOutputs(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') endUnread();
-    else process.exitCode = report(fileError('write', 'the standard output', error));
-  });
-  // Other errors of stderr, such as a full disk, are no reason to end: the result goes to stdout.
-  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') endUnread();
-  });
+  for (const output of [process.stdout, process.stderr]) {
+    output.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') {
+        process.exitCode = closedPipe;
+        end(closedPipe, true);
+        // Other errors of stderr, such as a full disk, are no reason to end: the result goes to stdout.
+      } else if (output === process.stdout) {
+        process.exitCode = report(fileError('write', 'the standard output', error));
+      }
+    });
+  }
   const terminals = [0, 1, 2].filter(isatty);
   process.on('exit', () => terminals.forEach(closeIfGone));
-}
-
-function endUnread(): void {
-  process.exitCode = closedPipe;
-  end(closedPipe, true);
 }
 
 /**

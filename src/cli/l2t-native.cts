@@ -7,10 +7,12 @@ import os = require('node:os');
 const wanted = Math.max(4, os.availableParallelism());
 
 /**
- * libuv ends the process if it cannot start all of them. So the pool takes at most a quarter of the threads that are
- * left; a run and its decoders need the others.
+ * libuv ends the process if it cannot start all of them. So the pool takes at most a quarter of the threads that this
+ * process may start; a run and its decoders need the others.
  */
-process.env.UV_THREADPOOL_SIZE ??= String(Math.max(1, Math.min(wanted, Math.floor(threadsLeft() / 4))));
+process.env.UV_THREADPOOL_SIZE ??= String(
+  Math.max(1, Math.min(wanted, Math.floor(Math.min(leftToUser(), leftToContainer()) / 4))),
+);
 
 /** Address space that loading the program takes, bytes. V8 ends the process, with a stack, where it gets less. */
 const loading = 450e6;
@@ -24,49 +26,39 @@ else {
 }
 
 function addressSpaceLeft(): number {
-  const limit = Number(/^Max address space\s+(\d+)/m.exec(read('/proc/self/limits'))?.[1] ?? Number.POSITIVE_INFINITY);
-  const taken = Number(/^VmSize:\s*(\d+) kB/m.exec(read('/proc/self/status'))?.[1] ?? 0) * 1024;
-  return limit - taken;
-}
-
-/** How many threads this process may start. */
-function threadsLeft(): number {
-  return Math.min(leftToUser(), leftToContainer());
+  const limit = numberIn('/proc/self/limits', /^Max address space\s+(\d+)/m) ?? Number.POSITIVE_INFINITY;
+  return limit - 1024 * (numberIn('/proc/self/status', /^VmSize:\s*(\d+) kB/m) ?? 0);
 }
 
 function leftToUser(): number {
-  const limit = Number(/^Max processes\s+(\d+)/m.exec(read('/proc/self/limits'))?.[1] ?? Number.POSITIVE_INFINITY);
+  const limit = numberIn('/proc/self/limits', /^Max processes\s+(\d+)/m) ?? Number.POSITIVE_INFINITY;
   const user = process.getuid?.();
   // Root has no limit. With a high limit, counting is not worth the time.
   if (user === 0 || limit > 10_000) return Number.POSITIVE_INFINITY;
-  let taken = 0;
-  for (const name of processes()) {
-    if (!/^\d+$/.test(name)) continue;
-    const status = read(`/proc/${name}/status`);
-    if (Number(/^Uid:\s+(\d+)/m.exec(status)?.[1]) === user)
-      taken += Number(/^Threads:\s+(\d+)/m.exec(status)?.[1] ?? 0);
-  }
-  return limit - taken;
+  const processes = namesIn('/proc').filter((name) => /^\d+$/.test(name));
+  const own = processes.filter((name) => numberIn(`/proc/${name}/status`, /^Uid:\s+(\d+)/m) === user);
+  return own.reduce((left, name) => left - (numberIn(`/proc/${name}/status`, /^Threads:\s+(\d+)/m) ?? 0), limit);
 }
 
 function leftToContainer(): number {
-  const limit = Number(read('/sys/fs/cgroup/pids.max') || Number.NaN);
-  const taken = Number(read('/sys/fs/cgroup/pids.current'));
-  return Number.isFinite(limit) ? limit - taken : Number.POSITIVE_INFINITY;
+  const limit = numberIn('/sys/fs/cgroup/pids.max', /^(\d+)/) ?? Number.POSITIVE_INFINITY;
+  return limit - (numberIn('/sys/fs/cgroup/pids.current', /^(\d+)/) ?? 0);
 }
 
-function processes(): string[] {
+function namesIn(folder: string): string[] {
   try {
-    return fs.readdirSync('/proc');
+    return fs.readdirSync(folder);
   } catch {
     return [];
   }
 }
 
-function read(path: string): string {
+/** The number that a pattern finds in a file of the system; undefined if there is none. */
+function numberIn(path: string, pattern: RegExp): number | undefined {
   try {
-    return fs.readFileSync(path, 'utf8');
+    const found = pattern.exec(fs.readFileSync(path, 'utf8'))?.[1];
+    return found === undefined ? undefined : Number(found);
   } catch {
-    return '';
+    return undefined;
   }
 }

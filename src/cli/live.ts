@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Command } from 'commander';
 import { liveSchema } from '../options/schemas.js';
 import { live } from '../report/live.js';
@@ -5,13 +6,6 @@ import { printable } from '../system/printable.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { open } from './report.js';
-
-/** Its reader may be gone already. */
-const untilAborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve());
-  });
 
 export function register(program: Command): void {
   const command = program
@@ -27,7 +21,7 @@ export function register(program: Command): void {
       // The page is served all the same.
       const warn = ({ message }: Error) => process.stderr.write(`warning: ${printable(message)}\n`);
       if (flags.open) await open(page.url).catch(warn);
-      await interruptible((signal) => untilAborted(signal));
+      await interruptible(async (signal) => signal.aborted || once(signal, 'abort')); // The reader may be gone already.
       await page.close();
     });
 }

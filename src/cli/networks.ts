@@ -4,9 +4,8 @@ import { checkOptions } from '../options/check.js';
 import { networkNames } from '../options/networks.js';
 import { networksSchema } from '../options/schemas.js';
 import { printableJson } from '../system/printable.js';
-import { featureTable } from './feature-table.js';
 import { addFlags, flagOptions } from './flags.js';
-import { table } from './table.js';
+import { featureTable, table } from './table.js';
 
 const schema = networksSchema.omit({ network: true });
 
@@ -45,19 +44,14 @@ function formatAll(found: readonly NetworkSummary[]): string {
       .join(', '),
   ]);
   const head = ['network', 'images', 'parameters', 'GFLOP', 'features that can be paired (channels@size)'];
-  const omitted = networkNames.filter((known) => !found.some(({ name }) => name === known));
-  const small =
-    omitted.length > 0 ? [`Left out, because the images are too small for them: ${omitted.join(', ')}.`] : [];
-  return [table(head, rows), '', ...small, explanation].join('\n');
+  const omitted = networkNames.filter((known) => !found.some(({ name }) => name === known)).join(', ');
+  const small = omitted && `Left out, because the images are too small for them: ${omitted}.\n`;
+  return `${table(head, rows)}\n\n${small}${explanation}`;
 }
 
 function formatOne({ name, alias, size, width, parameters, flops, torchvision, features }: NetworkSummary): string {
   const files = torchvision ? "torchvision's weight files are read as they are" : 'torchvision has no such network';
   const about = `width ${width}, ${inMillions(parameters)} parameters, ${inBillions(flops)} GFLOP an image of ${size}×${size}`;
-  return [
-    `${name}${alias ? ` (timm: ${alias})` : ''}: ${about}; ${files}`,
-    featureTable(features),
-    '',
-    explanation,
-  ].join('\n');
+  const title = `${name}${alias ? ` (timm: ${alias})` : ''}: ${about}; ${files}`;
+  return [title, featureTable(features), '', explanation].join('\n');
 }

@@ -1,7 +1,8 @@
+import { addAbortSignal } from 'node:stream';
 import { type DecodedImage, decodeBytes, maxFileBytes } from '../data/decode.js';
 import { findImages } from '../data/find-images.js';
 import { L2TError } from '../errors.js';
-import { onAbort, throwIfAborted } from '../system/abort.js';
+import { throwIfAborted } from '../system/abort.js';
 import { fileError } from '../system/files.js';
 import { isLimitError } from '../system/limits.js';
 
@@ -49,23 +50,18 @@ async function fromStandardInput(signal: AbortSignal): Promise<DecodedImage | L2
 async function readStandardInput(signal: AbortSignal): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  const forget = onAbort(signal, () => process.stdin.destroy());
   try {
-    for await (const chunk of process.stdin) {
+    for await (const chunk of addAbortSignal(signal, process.stdin)) {
       chunks.push(chunk);
       bytes += chunk.length;
       if (bytes > maxFileBytes) {
-        throw new L2TError(
-          'INVALID_DATA',
-          `The standard input has more than ${maxFileBytes} bytes, the most that are read.`,
-        );
+        const message = `The standard input has more than ${maxFileBytes} bytes, the most that are read.`;
+        throw new L2TError('INVALID_DATA', message);
       }
     }
   } catch (error) {
     throwIfAborted('Reading the standard input', signal);
     throw fileError('read', 'the standard input', error);
-  } finally {
-    forget();
   }
   return Buffer.concat(chunks);
 }

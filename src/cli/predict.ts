@@ -13,7 +13,6 @@ import { gatherInputs, type Input } from './predict-inputs.js';
 import { Progress } from './progress.js';
 
 type Flags = { readonly json?: boolean; readonly csv?: boolean } & Record<string, unknown>;
-type Options = Given<typeof predictSchema>;
 
 const images =
   'image files (PNG, JPEG, WebP or GIF); folders, for all images in them and in their folders, sorted; patterns in ' +
@@ -48,29 +47,35 @@ async function predict(given: readonly string[], flags: Flags, progress: Progres
     const top = Math.min(options.top ?? defaultOf(predictSchema, 'top'), network.classNames.length);
     const known = { files: inputs.map(({ file }) => file), labels: network.classNames, top };
     const format = formats[flags.json ? 'json' : flags.csv ? 'csv' : 'table'](known);
-    const failures = new Failures(inputs.length, options.stopOnError);
-    let done = 0;
-    let printed = true;
+    const failures: L2TError[] = [];
+    let [done, rows, printed] = [0, 0, true];
     try {
       for await (const outcome of outcomesOf(network, inputs, { batch: options.batch, top, signal })) {
-        printed = await print(format.row((inputs[done] as Input).file, outcome), progress, signal);
+        const row = format.row((inputs[done] as Input).file, outcome);
+        const before = rows === 0 ? format.first : format.between;
+        if (row !== '') rows++;
+        printed = await print(row && `${before ?? ''}${row}`, progress, signal);
         throwIfAborted('The prediction', signal);
         if (!printed) return;
-        if (outcome instanceof L2TError) failures.add(outcome);
+        if (outcome instanceof L2TError) failures.push(outcome);
+        if (options.stopOnError && failures[0]) throw failures[0];
         progress.data(++done, inputs.length);
       }
     } finally {
-      if (printed) await print(format.end(), progress, signal);
+      if (printed && rows > 0) await print(format.last ?? '', progress, signal);
     }
-    failures.throwIfAny();
+    throwFailures(failures, inputs.length);
   });
 }
 
-async function load({ checkpoint, device, threads, ...options }: Options, progress: Progress): Promise<Network> {
+async function load(
+  { checkpoint, device, threads, ...options }: Given<typeof predictSchema>,
+  progress: Progress,
+): Promise<Network> {
   const { network: name, width, size, strict } = options;
   const path = required(predictSchema, { checkpoint }, 'checkpoint');
-  const said = { network: name, width, size, strict, onWarning: progress.warn };
-  const network = Network.from(await loadCheckpoint(path, said), { device, threads });
+  const expected = { network: name, width, size, strict, onWarning: progress.warn };
+  const network = Network.from(await loadCheckpoint(path, expected), { device, threads });
   threadsWarning(threads, network.device).forEach(progress.warn);
   return network;
 }
@@ -112,27 +117,11 @@ function print(text: string, progress: Progress, signal: AbortSignal): Promise<b
   });
 }
 
-/** The images that could not be read, out of `total`. */
-class Failures {
-  readonly #messages: string[] = [];
-  #first: L2TError | undefined;
-
-  constructor(
-    private readonly total: number,
-    private readonly stopAtFirst = false,
-  ) {}
-
-  /** Throws it, if the first failure is to end the command. */
-  add(error: L2TError): void {
-    if (this.stopAtFirst) throw error;
-    this.#first ??= error;
-    this.#messages.push(error.message);
-  }
-
-  throwIfAny(): void {
-    if (this.#first === undefined) return;
-    if (this.total === 1) throw this.#first;
-    const summary = `${this.#messages.length} of ${this.total} images could not be read:`;
-    throw new L2TError(this.#first.code, [summary, ...this.#messages]);
-  }
+/** Throws what a command ends with that could not read some of its `total` images. */
+function throwFailures(failures: readonly L2TError[], total: number): void {
+  const [first] = failures;
+  if (first === undefined) return;
+  if (total === 1) throw first;
+  const summary = `${failures.length} of ${total} images could not be read:`;
+  throw new L2TError(first.code, [summary, ...failures.map(({ message }) => message)]);
 }

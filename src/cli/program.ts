@@ -6,11 +6,10 @@ import { reportAbort, watchOutputs } from './interrupt.js';
 
 /** The verbs as they are typed (`data check`), each with its command. */
 export function verbsOf(program: Command): [verb: string, command: Command][] {
-  return program.commands.flatMap((command) =>
-    command.commands.length > 0
-      ? verbsOf(command).map(([verb, inner]): [string, Command] => [`${command.name()} ${verb}`, inner])
-      : [[command.name(), command] as [string, Command]],
-  );
+  return program.commands.flatMap((command): [string, Command][] => {
+    if (command.commands.length === 0) return [[command.name(), command]];
+    return verbsOf(command).map(([verb, inner]) => [`${command.name()} ${verb}`, inner]);
+  });
 }
 
 /** Parses the command line, runs the verb, prints what fails and sets the exit code. */

@@ -1,9 +1,15 @@
 import { Presets, SingleBar } from 'cli-progress';
-import type { StepEvent } from '../native/addon.js';
 import { spelled } from '../options/spelling.js';
 import { enoughToSelect, type RateEvent, type RunEpochEvent, type RunEvent, type StartEvent } from '../run/events.js';
 import { counted, printable } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
+
+/** Prints a line on stderr. */
+export const say = (line: string): boolean => process.stderr.write(`${line}\n`);
+
+/** A bar on stderr that is not started yet. */
+export const newBar = (format: string): SingleBar =>
+  new SingleBar({ format, stream: process.stderr, clearOnComplete: true, barsize: 30 }, Presets.legacy);
 
 /** Progress on stderr: bars on a terminal, plain lines otherwise. */
 export class Progress {
@@ -23,31 +29,33 @@ export class Progress {
   readonly note = (text: string): void => {
     this.stop();
     this.#said = Date.now();
-    process.stderr.write(`${this.label}${printable(text)}\n`);
+    say(`${this.label}${printable(text)}`);
   };
 
   /** Shows how many entries of the data folder are listed; without a terminal a line every few seconds. */
   readonly listing = (entries: number): void => {
-    if (process.stderr.isTTY) this.#show('entries of the data folder listed', entries);
-    else if (Date.now() - this.#said > 5000) this.note(`${entries} entries of the data folder listed`);
+    const what = 'entries of the data folder listed';
+    this.#tell(`${entries} ${what}`, what, entries);
   };
 
   /** Shows how many images are decoded; without a terminal a line every few seconds. */
   readonly data = (done: number, total: number): void => {
-    if (process.stderr.isTTY) this.#show('images', done, total);
-    else if (Date.now() - this.#said > 5000) this.note(`${done} of ${total} images read`);
+    this.#tell(`${done} of ${total} images read`, 'images', done, total);
     if (done === total) this.stop();
   };
+
+  /** What `evaluate` calls. */
+  readonly listeners = { onListed: this.listing, onProgress: this.data, onWarning: this.warn, onNote: this.note };
 
   on(event: RunEvent): void {
     if (event.type === 'warning') this.warn(event.message);
     else if (event.type === 'listing') this.listing(event.entries);
-    else if (event.type === 'data') this.data(event.done, event.total);
-    else if (event.type === 'report') this.data(event.done, event.total);
+    else if (event.type === 'data' || event.type === 'report') this.data(event.done, event.total);
     else if (event.type === 'live') this.note(`live: ${event.url}`);
     else if (event.type === 'rate') this.#rate(event);
     else if (event.type === 'start') this.#start(event);
-    else if (event.type === 'step') this.#step(event);
+    else if (event.type === 'step' && process.stderr.isTTY)
+      this.#show(`epoch ${event.epoch + 1}`, event.step, event.steps, `loss ${event.losses.org.toFixed(3)}`);
     else if (event.type === 'epoch') this.note(describeEpoch(event, this.#selectBest));
   }
 
@@ -57,12 +65,14 @@ export class Progress {
   }
 
   #rate({ done, total, lr, loss }: RateEvent): void {
-    if (process.stderr.isTTY) this.#show('learning rate', done, total, `${lr.toPrecision(2)}: loss ${loss.toFixed(3)}`);
-    else if (Date.now() - this.#said > 5000) this.note(`${done} of at most ${total} learning rates tried`);
+    const about = `${lr.toPrecision(2)}: loss ${loss.toFixed(3)}`;
+    this.#tell(`${done} of at most ${total} learning rates tried`, 'learning rate', done, total, about);
   }
 
-  #step({ epoch, step, steps, losses }: StepEvent): void {
-    if (process.stderr.isTTY) this.#show(`epoch ${epoch + 1}`, step, steps, `loss ${losses.org.toFixed(3)}`);
+  /** Shows a bar on a terminal; without one, prints the line if the last one is a few seconds old. */
+  #tell(line: string, what: string, done: number, total = 0, note = ''): void {
+    if (process.stderr.isTTY) this.#show(what, done, total, note);
+    else if (Date.now() - this.#said > 5000) this.note(line);
   }
 
   /** Shows a bar, or only a count if the total is unknown. */
@@ -70,8 +80,7 @@ export class Progress {
     if (this.#counts !== (total === 0)) this.stop();
     this.#counts = total === 0;
     if (this.#bar === undefined) {
-      const format = `${this.label}${this.#counts ? '{value} {what}' : '{what} {bar} {value}/{total} {note}'}`;
-      this.#bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, barsize: 30 }, Presets.legacy);
+      this.#bar = newBar(`${this.label}${this.#counts ? '{value} {what}' : '{what} {bar} {value}/{total} {note}'}`);
       this.#bar.start(total, done, { what, note });
     }
     this.#bar.setTotal(total);

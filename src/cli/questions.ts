@@ -3,11 +3,10 @@ import { createInterface } from 'node:readline/promises';
 import { L2TError } from '../errors.js';
 import { throwIfAborted } from '../system/abort.js';
 import { printable } from '../system/printable.js';
+import { say } from './progress.js';
 
 /** Can a person be asked? */
 export const onTerminal = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
-
-const aborted = (error: unknown): boolean => error instanceof L2TError && error.code === 'ABORTED';
 
 /** Asks on stderr, one question after the other. Close it after the last. */
 export class Questions {
@@ -38,40 +37,29 @@ export class Questions {
       try {
         return await accept(answer === '' ? usual : answer);
       } catch (error) {
-        if (!(error instanceof L2TError) || aborted(error)) throw error;
-        process.stderr.write(`${error.message}\n`);
+        if (!(error instanceof L2TError) || error.code === 'ABORTED') throw error;
+        say(error.message);
         // Lines that were pasted behind a refused one would answer other questions than they were meant for.
         this.#early.length = 0;
       }
     }
   }
 
-  note(text: string): void {
-    process.stderr.write(`${printable(text)}\n`);
-  }
-
   close(): void {
     this.#lines.close();
   }
 
-  #line(prompt: string): Promise<string> {
-    const early = this.#early.shift();
-    // After the end a question would be refused as a mistake of the program, so #ended comes first.
-    if (early === undefined) {
-      return Promise.race([this.#ended, this.#lines.question(prompt, { signal: this.signal })]);
-    }
-    process.stderr.write(`${prompt}${printable(early)}\n`);
-    return Promise.resolve(early);
-  }
-
-  /** No shell has read it, so ~ is replaced here. */
+  /** A line; ~ is replaced, because no shell has read it. */
   async #answer(prompt: string): Promise<string> {
+    let line = this.#early.shift();
+    if (line !== undefined) say(`${prompt}${printable(line)}`);
     try {
-      const line = await this.#line(prompt);
-      return line.trim().replace(/^~(?=\/|$)/, homedir());
+      // After the end a question would be refused as a mistake of the program, so #ended comes first.
+      line ??= await Promise.race([this.#ended, this.#lines.question(prompt, { signal: this.signal })]);
     } catch (error) {
       throwIfAborted('The command', this.signal);
       throw error;
     }
+    return line.trim().replace(/^~(?=\/|$)/, homedir());
   }
 }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { Command } from 'commander';
 import { L2TError } from '../errors.js';
 import { report } from '../experiments/report.js';
@@ -27,12 +28,9 @@ export function register(program: Command): void {
 /** Opens a file or an address with the program that the desktop has for it. */
 export async function open(what: string): Promise<void> {
   const child = spawn('xdg-open', [what], { detached: true, stdio: 'ignore' });
-  await new Promise<void>((resolve, reject) => {
-    child.once('spawn', resolve);
-    child.once('error', (cause) => {
-      const advice = 'it needs xdg-open (Debian: xdg-utils). Open the file yourself';
-      reject(new L2TError('FILE_ACCESS', `Cannot open ${what}: ${advice}.`, { cause }));
-    });
+  await once(child, 'spawn').catch((cause) => {
+    const advice = 'it needs xdg-open (Debian: xdg-utils). Open the file yourself';
+    throw new L2TError('FILE_ACCESS', `Cannot open ${what}: ${advice}.`, { cause });
   });
   child.unref();
 }

@@ -9,9 +9,9 @@ import { printable, printableJson } from '../system/printable.js';
 function reporter(): Progress {
   let last = -1;
   return (what, done, total) => {
-    const tenth = total === undefined ? Math.floor(done / 1000) : Math.floor((10 * done) / Math.max(total, 1));
-    const line =
-      total === undefined ? `${what} (${done})` : `${what}: ${Math.floor((100 * done) / Math.max(total, 1))} %`;
+    const share = total === undefined ? undefined : done / Math.max(total, 1);
+    const tenth = Math.floor(share === undefined ? done / 1000 : 10 * share);
+    const line = share === undefined ? `${what} (${done})` : `${what}: ${Math.floor(100 * share)} %`;
     if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}${done === total ? '\n' : ''}`);
     else if (tenth !== last) process.stderr.write(`${line}\n`);
     last = tenth;

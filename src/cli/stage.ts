@@ -1,8 +1,9 @@
-import { Presets, SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 import type { RunEvent } from '../run/events.js';
 import type { Run, RunResult } from '../run/run.js';
 import { printable } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
+import { newBar, say } from './progress.js';
 
 /** Without a bar: the least time between two lines, milliseconds. */
 const lineEvery = 10_000;
@@ -34,7 +35,7 @@ export class Stage {
     }
     const result = await run.result;
     const tested = result.accuracy === null ? 'no test images' : `${percent(result.accuracy)} of the test images`;
-    process.stderr.write(`${this.title}: ${tested}, ${result.seconds.toFixed(0)} s\n`);
+    say(`${this.title}: ${tested}, ${result.seconds.toFixed(0)} s`);
     return result;
   }
 
@@ -47,10 +48,9 @@ export class Stage {
       this.#show(event.epoch * event.steps + event.step, this.#epochs * event.steps);
     }
     if (event.type === 'epoch' && !barred && Date.now() - this.#said > lineEvery) {
+      const { epoch, epochs, losses } = event;
       this.#said = Date.now();
-      process.stderr.write(
-        `${this.title}: epoch ${event.epoch + 1} of ${event.epochs}, loss ${event.losses.org.toFixed(3)}\n`,
-      );
+      say(`${this.title}: epoch ${epoch + 1} of ${epochs}, loss ${losses.org.toFixed(3)}`);
     }
   }
 
@@ -58,16 +58,13 @@ export class Stage {
     // Before they begin, all runs say the same.
     if (!this.#began && Stage.#warnings.has(message)) return;
     Stage.#warnings.add(message);
-    process.stderr.write(`warning: ${this.#began ? `${this.title}: ` : ''}${printable(message)}\n`);
+    say(`warning: ${this.#began ? `${this.title}: ` : ''}${printable(message)}`);
   }
 
   #show(done: number, total: number): void {
-    if (this.#bar === undefined) {
-      const format = `${this.title} {bar} {percentage} %, {eta_formatted} left`;
-      this.#bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, barsize: 30 }, Presets.legacy);
-      this.#bar.start(total, done);
-    }
-    this.#bar.update(done);
+    this.#bar ??= newBar(`${this.title} {bar} {percentage} %, {eta_formatted} left`);
+    if (this.#bar.isActive) this.#bar.update(done);
+    else this.#bar.start(total, done);
   }
 
   #clear(): void {

@@ -1,19 +1,13 @@
-import Table from 'cli-table3';
+import type { NetworkDescription, Pair } from '../native/addon.js';
+import { featuresOf } from '../report/features.js';
 import { printable } from '../system/printable.js';
-
-const borders = ['top', 'bottom', 'left', 'right', 'mid', 'middle', 'top-mid', 'top-left', 'top-right'] as const;
-const corners = ['bottom-mid', 'bottom-left', 'bottom-right', 'left-mid', 'mid-mid', 'right-mid'] as const;
-const noBorders = Object.fromEntries([...borders, ...corners].map((name) => [name, '']));
+import { largest } from '../system/statistics.js';
 
 /** A plain table: aligned columns, no lines, each cell on one line. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const plain = new Table({
-    head: head.map(printable),
-    style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 2 },
-    chars: noBorders,
-  });
-  for (const row of rows) plain.push(row.map(printable));
-  return plain.toString();
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => largest(all.map((row) => columnsOf(row[column] ?? ''))));
+  return all.map((row) => tableRow(row, widths)).join('\n');
 }
 
 /** Characters that take two columns of a terminal, and characters that take none. */
@@ -25,9 +19,35 @@ const none = /[\p{M}\u200c\u200d]/u;
 export const columnsOf = (text: string): number =>
   [...printable(text)].reduce((sum, char) => sum + (wide.test(char) ? 2 : none.test(char) ? 0 : 1), 0);
 
-/** A row of a table whose rows are printed as they come. `widths`: the columns of each cell but the last. */
+/** A row of a table, which may be printed before the others are known. `widths`: the columns of each cell. */
 export const tableRow = (cells: readonly string[], widths: readonly number[]): string =>
   cells
     .map((cell, i) => printable(cell) + ' '.repeat(i < widths.length ? (widths[i] as number) - columnsOf(cell) + 2 : 0))
     .join('')
     .trimEnd();
+
+/** A network's feature maps, a row each. */
+export function featureTable(features: NetworkDescription['features']): string {
+  const rows = features.map(({ index, channels, size, candidate }) => [
+    String(index),
+    String(channels),
+    `${size}×${size}`,
+    candidate ? 'yes' : '',
+  ]);
+  return table(['feature', 'channels', 'size', 'candidate'], rows);
+}
+
+/** A row for each feature of the source, a column for each of the target, by index; cells without a pair are empty. */
+export function pairTable(
+  corner: string,
+  cells: readonly { readonly pair: Pair; readonly text: string }[],
+  nameOfSource: (feature: number) => string = String,
+  nameOfTarget: (feature: number) => string = String,
+): string {
+  const cell = (m: number, n: number) => cells.find(({ pair }) => pair[0] === m && pair[1] === n)?.text ?? '';
+  const targets = featuresOf(cells, 1);
+  return table(
+    [corner, ...targets.map(nameOfTarget)],
+    featuresOf(cells, 0).map((m) => [nameOfSource(m), ...targets.map((n) => cell(m, n))]),
+  );
+}

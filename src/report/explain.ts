@@ -13,15 +13,6 @@ import { stateName } from '../store/run-data.js';
 import { mean } from '../system/statistics.js';
 import type { Placement } from './test-images.js';
 
-/** A source channel that the meta-networks weight much. */
-export interface Channel {
-  readonly channel: number;
-  /** Mean w over the images; 1/C is the weight of a channel among C equal ones. */
-  readonly weight: number;
-  /** Positions of the images with the highest mean activation of the channel, the highest first. */
-  readonly images: readonly number[];
-}
-
 /** Σ_c w_c S_c of one image, row-major. */
 export interface Saliency {
   readonly image: number;
@@ -29,22 +20,8 @@ export interface Saliency {
   readonly values: Float32Array;
 }
 
-/** What the meta-networks make of a pair of features, on some images. */
-export interface ExplainedPair {
-  readonly pair: Pair;
-  readonly channels: number;
-  /** Mean λ over the images; undefined if the method does not learn it. */
-  readonly lambda: number | undefined;
-  /** The most weighted channels. */
-  readonly top: readonly Channel[];
-  /** Of the first images. */
-  readonly saliency: readonly Saliency[];
-}
-
-export interface ExplainedSource {
-  readonly source: number;
-  readonly pairs: readonly ExplainedPair[];
-}
+/** A source's pairs in the order of their mean λ, the largest first. */
+export type ExplainedSource = readonly ReturnType<Gathered['summary']>[];
 
 const [topChannels, topImages] = [4, 4];
 
@@ -56,8 +33,7 @@ export interface Sample {
 }
 
 /**
- * Applies a run's sources and meta-networks to images: for each source, its pairs in the order of their mean λ, the
- * largest first. None if the method learns no channel weights.
+ * Applies a run's sources and meta-networks to images, for each source. None if the method learns no channel weights.
  * @throws L2TError INVALID_RUN if a source is no longer what the run began with; what loading it throws; ABORTED.
  */
 export async function explainSources(run: RunData, sample: Sample, placement: Placement): Promise<ExplainedSource[]> {
@@ -74,7 +50,7 @@ export async function explainSources(run: RunData, sample: Sample, placement: Pl
     const own = pairs.filter(({ source }) => source === k).map(({ pair }) => pair);
     const first = pairs.findIndex(({ source }) => source === k);
     const importance = { method, features: own.map(([m]) => m), phi: phiOf(state, first, own.length) };
-    explained.push({ source: k, pairs: await explain(checkpoint, own, importance, sample, placement) });
+    explained.push(await explain(checkpoint, own, importance, sample, placement));
   }
   return explained;
 }
@@ -88,14 +64,61 @@ function phiOf(state: readonly NamedTensor[], first: number, count: number): Nam
   });
 }
 
-/** What is gathered of a pair, batch by batch. */
-interface Gathered {
-  /** By image. */
-  readonly lambda: number[];
-  /** By image and channel. */
-  readonly weights: Float32Array[];
-  readonly activations: Float32Array[];
-  readonly saliency: Saliency[];
+/** What is gathered of a pair, batch by batch, by image; of weights and activations, by channel. */
+class Gathered {
+  readonly #lambda: number[] = [];
+  readonly #weights: Float32Array[] = [];
+  readonly #activations: Float32Array[] = [];
+  readonly #saliency: Saliency[] = [];
+
+  constructor(
+    private readonly pair: Pair,
+    private readonly sample: Sample,
+  ) {}
+
+  /** Adds a batch, in which the pair is the `i`th. */
+  add({ first, outcomes, features, w, lambda }: InferredBatch, i: number): void {
+    const count = outcomes.length;
+    const [map, weights] = [features[this.pair[0]] as Float32Array, w[i] as Float32Array];
+    const channels = weights.length / count;
+    const area = map.length / count / channels;
+    for (let k = 0; k < count; k++) {
+      const own = weights.slice(k * channels, (k + 1) * channels);
+      const channelOf = (c: number) => map.subarray((k * channels + c) * area).subarray(0, area);
+      this.#weights.push(own);
+      if (lambda[i]) this.#lambda.push(lambda[i][k] as number);
+      this.#activations.push(
+        Float32Array.from(own, (_, c) => channelOf(c).reduce((sum, value) => sum + value, 0) / area),
+      );
+      if (first + k >= this.sample.salient) continue;
+      const values = new Float32Array(area);
+      own.forEach((weight, c) => {
+        channelOf(c).forEach((value, place) => {
+          values[place] = (values[place] as number) + weight * value;
+        });
+      });
+      this.#saliency.push({ image: this.sample.positions[first + k] as number, side: Math.sqrt(area), values });
+    }
+  }
+
+  /** What the meta-networks make of the pair; λ is its mean over the images, undefined if the method does not learn it. */
+  summary() {
+    const channels = this.#weights[0]?.length ?? 0;
+    const weight = Array.from({ length: channels }, (_, c) => mean(this.#weights.map((each) => each[c] as number)));
+    const best = (count: number, length: number, score: (index: number) => number) =>
+      [...Array(length).keys()].sort((a, b) => score(b) - score(a)).slice(0, count);
+    /** The most weighted channels. 1/C is the weight of a channel among C equal ones. */
+    const top = best(topChannels, channels, (c) => weight[c] as number).map((channel) => ({
+      channel,
+      weight: weight[channel] as number,
+      /** Positions of the images with the highest mean activation of the channel, the highest first. */
+      images: best(topImages, this.#activations.length, (k) => this.#activations[k]?.[channel] as number).map(
+        (k) => this.sample.positions[k] as number,
+      ),
+    }));
+    const lambda = this.#lambda.length > 0 ? mean(this.#lambda) : undefined;
+    return { pair: this.pair, channels, lambda, top, saliency: this.#saliency };
+  }
 }
 
 async function explain(
@@ -104,67 +127,16 @@ async function explain(
   importance: ImportanceJob,
   sample: Sample,
   { signal, device, threads }: Placement,
-): Promise<ExplainedPair[]> {
+): Promise<ExplainedSource> {
   const inference = new Inference(checkpoint, { device, threads, importance });
   const images = subset(sample.images, sample.positions);
-  const gathered = pairs.map((): Gathered => ({ lambda: [], weights: [], activations: [], saliency: [] }));
+  const gathered = pairs.map((pair) => new Gathered(pair, sample));
   // Feature maps are larger than images by far.
   const batch = Math.max(1, Math.floor(2 ** 15 / inference.size ** 2));
   for await (const inferred of inference.batches(images, { batch, features: true, signal })) {
     const failed = inferred.outcomes.find((outcome) => outcome instanceof L2TError);
     if (failed) throw failed;
-    pairs.forEach(([m], i) => {
-      gather(gathered[i] as Gathered, inferred, m, i, sample);
-    });
+    for (const [i, each] of gathered.entries()) each.add(inferred, i);
   }
-  return pairs
-    .map((pair, i) => summarise(pair, gathered[i] as Gathered, sample.positions))
-    .toSorted((a, b) => (b.lambda ?? 0) - (a.lambda ?? 0));
-}
-
-function gather(
-  into: Gathered,
-  { first, outcomes, features, w, lambda }: InferredBatch,
-  m: number,
-  i: number,
-  { positions, salient }: Sample,
-) {
-  const count = outcomes.length;
-  const [map, weights] = [features[m] as Float32Array, w[i] as Float32Array];
-  const channels = weights.length / count;
-  const area = map.length / count / channels;
-  for (let k = 0; k < count; k++) {
-    const own = weights.slice(k * channels, (k + 1) * channels);
-    const channelOf = (c: number) => map.subarray((k * channels + c) * area).subarray(0, area);
-    into.weights.push(own);
-    if (lambda[i]) into.lambda.push(lambda[i][k] as number);
-    into.activations.push(Float32Array.from(own, (_, c) => channelOf(c).reduce((sum, value) => sum + value, 0) / area));
-    if (first + k >= salient) continue;
-    const values = new Float32Array(area);
-    own.forEach((weight, c) => {
-      channelOf(c).forEach((value, place) => {
-        values[place] = (values[place] as number) + weight * value;
-      });
-    });
-    into.saliency.push({ image: positions[first + k] as number, side: Math.sqrt(area), values });
-  }
-}
-
-function summarise(
-  pair: Pair,
-  { lambda, weights, activations, saliency }: Gathered,
-  positions: readonly number[],
-): ExplainedPair {
-  const channels = weights[0]?.length ?? 0;
-  const meanWeight = Array.from({ length: channels }, (_, c) => mean(weights.map((each) => each[c] as number)));
-  const best = <T>(items: readonly T[], score: (item: T) => number, count: number) =>
-    items.toSorted((a, b) => score(b) - score(a)).slice(0, count);
-  const top = best([...meanWeight.keys()], (c) => meanWeight[c] as number, topChannels).map((channel) => ({
-    channel,
-    weight: meanWeight[channel] as number,
-    images: best([...activations.keys()], (k) => activations[k]?.[channel] as number, topImages).map(
-      (k) => positions[k] as number,
-    ),
-  }));
-  return { pair, channels, lambda: lambda.length > 0 ? mean(lambda) : undefined, top, saliency };
+  return gathered.map((each) => each.summary()).sort((a, b) => (b.lambda ?? 0) - (a.lambda ?? 0));
 }

@@ -1,4 +1,5 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -39,10 +40,8 @@ export interface Live {
 export function live(folders: string | readonly string[], given: LiveOptions = {}): Promise<Live> {
   const { port } = takeOptions(liveSchema, given, {}).options;
   const listed = guarded('The list of folders', () => [folders].flat());
-  return serveLive(
-    listed.map((folder) => requirePath(folder, 'The folder of the runs')),
-    port,
-  );
+  const paths = listed.map((folder) => requirePath(folder, 'The folder of the runs'));
+  return serveLive(paths, port);
 }
 
 /** As `live`; `port` 0 is a free one. */
@@ -58,13 +57,10 @@ export async function serveLive(folders: readonly string[], port = 0): Promise<L
     else if (request.url?.endsWith('/events')) viewer.follow(response);
     else void viewer.page(response);
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', ({ code, message }: NodeJS.ErrnoException) => {
-      const why =
-        code === 'EADDRINUSE' ? 'another program uses it' : code === 'EACCES' ? 'permission is denied' : message;
-      reject(new L2TError('INVALID_OPTION', `Port ${port} cannot be used: ${why}. Name another one, or none.`));
-    });
-    server.listen(port, '127.0.0.1', resolve);
+  await once(server.listen(port, '127.0.0.1'), 'listening').catch(({ code, message }: NodeJS.ErrnoException) => {
+    const known: Record<string, string> = { EADDRINUSE: 'another program uses it', EACCES: 'permission is denied' };
+    const why = known[code ?? ''] ?? message;
+    throw new L2TError('INVALID_OPTION', `Port ${port} cannot be used: ${why}. Name another one, or none.`);
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/${token}/`;
   const close = async () => {
@@ -88,9 +84,8 @@ function refusalOf({ method, url = '', headers }: IncomingMessage, token: string
   const from = headers['sec-fetch-site'] ?? 'none';
   if (!['none', 'same-origin'].includes(String(from)) && headers['sec-fetch-dest'] !== 'document') return 403;
   if (method !== 'GET') return 405;
-  const [, given = '', rest] = /^\/([^/]*)\/(events)?$/.exec(url) ?? [];
-  if (given.length !== token.length || !timingSafeEqual(Buffer.from(given), Buffer.from(token))) return 404;
-  return rest === undefined || rest === 'events' ? undefined : 404;
+  const [, given = ''] = /^\/([^/]*)\/(?:events)?$/.exec(url) ?? [];
+  return given.length === token.length && timingSafeEqual(Buffer.from(given), Buffer.from(token)) ? undefined : 404;
 }
 
 /** Reads the runs, and sends each change to the pages that are open. */
@@ -123,15 +118,14 @@ class Viewer {
   follow(response: ServerResponse): void {
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
     this.#open.add(response);
-    response.on('close', () => this.#open.delete(response));
-    response.on('drain', () => {
-      if (!this.#behind.delete(response)) return;
+    const sendAgain = () => {
       this.#sent = '';
       this.#lookAfter(every);
-    });
-    // What changed between the page and this request is sent at once.
-    this.#sent = '';
-    this.#lookAfter(every);
+    };
+    response.on('close', () => this.#open.delete(response));
+    response.on('drain', () => this.#behind.delete(response) && sendAgain());
+    // What changed between the page and this request is sent, too.
+    sendAgain();
   }
 
   async end(): Promise<void> {
@@ -156,25 +150,22 @@ class Viewer {
     this.#timer = setTimeout(look, pause).unref();
   }
 
+  /** Sends the page, if it is another than was sent, to the pages that are open. */
   async #look(): Promise<void> {
     if (this.#open.size === 0) return;
-    const found = await this.#draw().catch(() => undefined);
-    if (found === undefined) return;
-    this.#sent = found.version;
-    for (const response of this.#open) {
-      if (response.writableNeedDrain) this.#behind.add(response);
-      else response.write(found.event);
+    try {
+      const { version, runs } = await this.#read();
+      if (version === this.#sent) return;
+      const event = `event: page\ndata: ${JSON.stringify(livePage(runs).main.text)}\n\n`;
+      this.#sent = version;
+      for (const response of this.#open) {
+        if (response.writableNeedDrain) this.#behind.add(response);
+        else response.write(event);
+      }
+    } catch {
+      // Files may be damaged, or unreadable for a moment while a folder is moved. The next look may find them, and a run
+      // that is shown here must go on.
     }
-  }
-
-  /**
-   * The page, if it is another than was sent. It may fail: files may be damaged, or unreadable for a moment while a folder
-   * is moved. The next look may find them, and a run that is shown here must go on.
-   */
-  async #draw(): Promise<{ readonly version: string; readonly event: string } | undefined> {
-    const { version, runs } = await this.#read();
-    if (version === this.#sent) return undefined;
-    return { version, event: `event: page\ndata: ${JSON.stringify(livePage(runs).main.text)}\n\n` };
   }
 
   /** Runs whose files are as they were are not read again. */
@@ -207,11 +198,7 @@ async function runsIn(folder: string): Promise<string[]> {
 
 /** Changes whenever the run's options, learning rate, metrics or result do. */
 async function versionOf(folder: string): Promise<string> {
-  const times = [recordName, rateName, metricsName, stateName].map((name) =>
-    stat(join(folder, name)).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => 0,
-    ),
-  );
-  return (await Promise.all(times)).join(' ');
+  const names = [recordName, rateName, metricsName, stateName];
+  const found = await Promise.all(names.map((name) => stat(join(folder, name)).catch(() => undefined)));
+  return found.map((file) => file?.mtimeMs ?? 0).join(' ');
 }

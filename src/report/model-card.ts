@@ -1,5 +1,5 @@
 import { basename, dirname, join } from 'node:path';
-import { formatTop, type TopAccuracy } from '../inference/top-accuracy.js';
+import { formatTop } from '../inference/top-accuracy.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
 import { type About, type Given, namesOf } from '../options/check.js';
@@ -8,6 +8,7 @@ import { torchvisionNetworks } from '../options/networks.js';
 import { exportSchema } from '../options/schemas.js';
 import { type RunSpec, recordedRows, type SourceSpec, scopeOf } from '../options/spec.js';
 import type { RunRecord } from '../store/record.js';
+import type { FinishedResult } from '../store/run-data.js';
 import { shown } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
 import { packageVersion } from '../system/version.js';
@@ -23,14 +24,7 @@ export interface ModelCard {
   readonly images: { readonly train: number; readonly validation: number; readonly test: number };
   /** True if the data has no test images: a tenth of each class was held out. */
   readonly testDrawn: boolean;
-  readonly result: {
-    readonly correct: number | null;
-    readonly total: number | null;
-    readonly topK: TopAccuracy | null;
-    readonly best: { readonly epoch: number; readonly accuracy: number | null; readonly selected: boolean };
-    /** Epochs done. */
-    readonly epochs?: number | undefined;
-  };
+  readonly result: Pick<FinishedResult, 'correct' | 'total' | 'topK' | 'best'> & Partial<FinishedResult>;
 }
 
 /**
@@ -38,8 +32,69 @@ export interface ModelCard {
  * host, and of the person's paths only the last names, so that it can be published.
  */
 export function modelCard(card: ModelCard): string {
-  const sections = [header(card), networkSection(card), dataSection(card), trainingSection(card), usage(card)];
-  return `${sections.flat().join('\n')}\n`;
+  const { record, network, normalisation, images } = card;
+  const { perClass, data, size, method } = record.spec;
+  const how =
+    record.verb === 'pretrain'
+      ? 'from random weights.'
+      : `by the method ${method}; the program implements [Learning What and Where to Transfer](https://arxiv.org/abs/1905.05901).`;
+  const { classNames } = record.found;
+  const drawn = perClass === undefined ? '' : ` (${grouped(perClass)} a class, drawn from more)`;
+  const more = classNames.length > mostClasses ? `, and ${grouped(classNames.length - mostClasses)} more` : '';
+  return `---
+pipeline_tag: image-classification
+tags:
+- image-classification
+- l2t-native
+---
+
+# ${network.name}, ${grouped(network.classes)} classes
+
+An image classifier, trained with l2t-native ${packageVersion()} ${how}
+
+${accuracyOf(card)}
+
+## Network
+
+- ${network.name}, width ${network.width}: ${grouped(countParameters(network))} parameters
+- Input: RGB images of ${size} × ${size} pixels. Values in [0, 1] are normalised per channel: (value − mean) / std, with
+  mean ${normalisation.mean.join(', ')} and std ${normalisation.std.join(', ')}
+- Output: a logit for each class
+
+## Data
+
+- ${codeOf(basename(data))}: ${grouped(images.train)} training images${drawn}, ${grouped(images.validation)} validation images, ${grouped(images.test)} test images
+- ${grouped(network.classes)} classes: ${classNames.slice(0, mostClasses).map(codeOf).join(', ')}${more}
+
+## Training
+
+${training(card)}
+
+## Use
+
+In Node, with l2t-native:
+
+\`\`\`js
+import { Network } from 'l2t-native';
+const network = await Network.load('best.safetensors');
+const [image] = await network.predict(['photo.jpg']);
+console.log(image.label, image.probability);
+\`\`\`
+
+In ONNX Runtime:
+
+\`\`\`sh
+${exporting({ to: 'onnx', out: 'model.onnx' })}
+\`\`\`
+
+\`\`\`python
+import onnxruntime
+session = onnxruntime.InferenceSession("model.onnx")
+[logits] = session.run(None, {"images": images})  # images: float32, B × 3 × ${size} × ${size}, normalised as above
+\`\`\`
+
+${pytorch(network)}
+`;
 }
 
 const grouped = (count: number): string => count.toLocaleString('en-US');
@@ -60,53 +115,14 @@ const longestText = 200;
 /** Classes that are listed. */
 const mostClasses = 200;
 
-function header({ record, network, result, testDrawn }: ModelCard): string[] {
-  const { correct, total, topK } = result;
+function accuracyOf({ result: { correct, total, topK }, testDrawn }: ModelCard): string {
+  if (correct === null || total === null) return 'Its accuracy was not measured: the data has no test images.';
   const near = topK ? `; ${formatTop(topK, 1)}` : '';
   const held = testDrawn ? ', a tenth of each class that was held out' : '';
-  const accuracy =
-    correct === null || total === null
-      ? 'Its accuracy was not measured: the data has no test images.'
-      : `**Test accuracy ${percent(correct / total)}** (${grouped(correct)} of ${grouped(total)} images${held}${near}).`;
-  return [
-    ...['---', 'pipeline_tag: image-classification', 'tags:', '- image-classification', '- l2t-native', '---', ''],
-    `# ${network.name}, ${grouped(network.classes)} classes`,
-    '',
-    `An image classifier, trained with l2t-native ${packageVersion()}${howOf(record)}`,
-    '',
-    accuracy,
-  ];
+  return `**Test accuracy ${percent(correct / total)}** (${grouped(correct)} of ${grouped(total)} images${held}${near}).`;
 }
 
-function howOf({ verb, spec: { method } }: RunRecord): string {
-  if (verb === 'pretrain') return ' from random weights.';
-  return ` by the method ${method}; the program implements [Learning What and Where to Transfer](https://arxiv.org/abs/1905.05901).`;
-}
-
-function networkSection({ network, record: { spec }, normalisation: { mean, std } }: ModelCard): string[] {
-  const { size } = spec;
-  return [
-    ...['', '## Network', ''],
-    `- ${network.name}, width ${network.width}: ${grouped(countParameters(network))} parameters`,
-    `- Input: RGB images of ${size} × ${size} pixels. Values in [0, 1] are normalised per channel: (value − mean) / std, with`,
-    `  mean ${mean.join(', ')} and std ${std.join(', ')}`,
-    '- Output: a logit for each class',
-  ];
-}
-
-function dataSection({ record, images, network }: ModelCard): string[] {
-  const { classNames } = record.found;
-  const { perClass } = record.spec;
-  const more = classNames.length > mostClasses ? `, and ${grouped(classNames.length - mostClasses)} more` : '';
-  const drawn = perClass === undefined ? '' : ` (${grouped(perClass)} a class, drawn from more)`;
-  return [
-    ...['', '## Data', ''],
-    `- ${codeOf(basename(record.spec.data))}: ${grouped(images.train)} training images${drawn}, ${grouped(images.validation)} validation images, ${grouped(images.test)} test images`,
-    `- ${grouped(network.classes)} classes: ${classNames.slice(0, mostClasses).map(codeOf).join(', ')}${more}`,
-  ];
-}
-
-function trainingSection({ record: { spec, found }, lr, result: { best, epochs: done } }: ModelCard): string[] {
+function training({ record: { spec, found }, lr, result: { best, epochs: done } }: ModelCard): string {
   const { epochs, targetInit, sourceLicence, sources } = spec;
   const sourceless = sources.length === 0 && targetInit === undefined;
   const which = best.selected ? 'the best on the validation images' : 'the last';
@@ -116,18 +132,15 @@ function trainingSection({ record: { spec, found }, lr, result: { best, epochs: 
     const value = name === 'lr' ? lr : spec[name as keyof RunSpec];
     return isShared(about, value) ? [`${name} ${value}`] : [];
   });
-  return [
-    ...['', '## Training', ''],
-    ...sources.map((source, k) => sourceLine(source, found.sources[k])),
-    ...(targetInit === undefined
-      ? []
-      : [`- Starts from ${codeOf(fileName(targetInit))}. Licence: ${licenceOf(sourceLicence)}`]),
-    ...(sourceless ? ['- Starts from random weights, without a source'] : []),
-    `- The weights are those of epoch ${best.epoch + 1} of ${epochs}, ${which}${validated}${early}`,
-    `- Options: ${shared.join(', ')}`,
-    '',
-    `Whether this network may be passed on depends on the licence of its data${sourceless ? '' : ', and on those of the networks named above'}.`,
-  ];
+  const beginnings = sources.map((source, k) => sourceLine(source, found.sources[k]));
+  if (targetInit !== undefined)
+    beginnings.push(`- Starts from ${codeOf(fileName(targetInit))}. Licence: ${licenceOf(sourceLicence)}`);
+  if (sourceless) beginnings.push('- Starts from random weights, without a source');
+  return `${beginnings.join('\n')}
+- The weights are those of epoch ${best.epoch + 1} of ${epochs}, ${which}${validated}${early}
+- Options: ${shared.join(', ')}
+
+Whether this network may be passed on depends on the licence of its data${sourceless ? '' : ', and on those of the networks named above'}.`;
 }
 
 /** Numbers, yes or no, and names of the program. Other texts may be paths, or names of a person's files. */
@@ -154,37 +167,24 @@ const fileName = (path: string): string =>
 const exporting = (options: Given<typeof exportSchema>): string =>
   `npx ${command('export', 'best.safetensors', ...flagWords(exportSchema, options))}`;
 
-function usage({ network, record: { spec } }: ModelCard): string[] {
-  const { size } = spec;
-  return [
-    ...['', '## Use', '', 'In Node, with l2t-native:', '', '```js'],
-    "import { Network } from 'l2t-native';",
-    "const network = await Network.load('best.safetensors');",
-    "const [image] = await network.predict(['photo.jpg']);",
-    'console.log(image.label, image.probability);',
-    ...['```', '', 'In ONNX Runtime:', '', '```sh'],
-    exporting({ to: 'onnx', out: 'model.onnx' }),
-    ...['```', '', '```python', 'import onnxruntime'],
-    'session = onnxruntime.InferenceSession("model.onnx")',
-    `[logits] = session.run(None, {"images": images})  # images: float32, B × 3 × ${size} × ${size}, normalised as above`,
-    ...['```', '', ...pytorch(network)],
-  ];
-}
+const pytorch = ({ name, width, classes }: NetworkSpec): string =>
+  torchvisionNetworks.some((known) => known === name) && width === 1
+    ? `In PyTorch, with torchvision:
 
-function pytorch({ name, width, classes }: NetworkSpec): string[] {
-  const load = 'from safetensors.torch import load_file';
-  if (torchvisionNetworks.some((known) => known === name) && width === 1) {
-    return [
-      ...['In PyTorch, with torchvision:', '', '```sh'],
-      exporting({ to: 'torchvision', out: 'weights.safetensors' }),
-      ...['```', '', '```python', 'import torchvision', load],
-      `network = torchvision.models.${name}(num_classes=${classes})`,
-      'network.load_state_dict(load_file("weights.safetensors"), strict=True)',
-      ...['network.eval()', '```'],
-    ];
-  }
-  return [
-    `In PyTorch: torchvision has no ${name}${width === 1 ? '' : ` of width ${width}`}. The file has each tensor by its name, for a module of your own:`,
-    ...['', '```python', load, 'tensors = load_file("best.safetensors")', '```'],
-  ];
-}
+\`\`\`sh
+${exporting({ to: 'torchvision', out: 'weights.safetensors' })}
+\`\`\`
+
+\`\`\`python
+import torchvision
+from safetensors.torch import load_file
+network = torchvision.models.${name}(num_classes=${classes})
+network.load_state_dict(load_file("weights.safetensors"), strict=True)
+network.eval()
+\`\`\``
+    : `In PyTorch: torchvision has no ${name}${width === 1 ? '' : ` of width ${width}`}. The file has each tensor by its name, for a module of your own:
+
+\`\`\`python
+from safetensors.torch import load_file
+tensors = load_file("best.safetensors")
+\`\`\``;

@@ -2,12 +2,12 @@ import { basename } from 'node:path';
 import type { GpuMemory } from '../native/contract.js';
 import { countParameters } from '../networks/describe.js';
 import { methodOf } from '../options/methods.js';
-import type { RunData } from '../store/run-data.js';
-import { metricsName } from '../store/run-data.js';
+import type { SourceSpec } from '../options/spec.js';
+import { metricsName, type RunData } from '../store/run-data.js';
 import { largest, median, percent, probabilityInterval } from '../system/statistics.js';
 import type { ExplainedSource } from './explain.js';
 import type { Page } from './page/document.js';
-import { curves, scrolling, table } from './page/figures.js';
+import { type Column, curves, scrolling, table } from './page/figures.js';
 import { type Content, type Html, html, json } from './page/html.js';
 import { featureSections } from './run-features.js';
 import { explainedSections } from './run-pictures.js';
@@ -17,11 +17,9 @@ import type { Thumbnails } from './thumbnails.js';
 
 /** What a report shows of a run beside its own files. */
 export interface RunPictures {
-  readonly tested?: Tested;
+  readonly tested?: Tested | undefined;
   readonly explained?: readonly ExplainedSource[];
   readonly thumbnails?: Thumbnails;
-  /** Heat maps of the explained sources' saliency, in their order. */
-  readonly heat?: ReadonlyMap<Float32Array, Html>;
   /** Sentences: which parts are left out, and why. */
   readonly leftOut: readonly string[];
 }
@@ -35,15 +33,18 @@ export const nameOf = ({ folder }: RunData): string => basename(folder);
 const titleOf = ({ record: { spec } }: RunData): string => `${spec.method}: ${spec.target} on ${basename(spec.data)}`;
 
 /** The page of one run. */
-export function runPage(run: RunData, pictures: RunPictures = { leftOut: [] }): Page {
-  const { tested, explained = [], leftOut, thumbnails } = pictures;
+export function runPage(
+  run: RunData,
+  { tested, explained = [], leftOut, thumbnails }: RunPictures = { leftOut: [] },
+): Page {
+  const { sources } = run.record.spec;
   const main = html`<header><h1>${titleOf(run)}</h1>
 ${headline(run, tested)}
 ${leftOut.map((sentence) => html`<p class="left-out">${sentence}</p>`)}</header>
 ${thumbnails?.definitions}
 ${trainingSections(run)}
 ${featureSections(run)}
-${thumbnails && explainedSections(run, explained, thumbnails, pictures.heat ?? new Map())}
+${thumbnails && explained.map((pairs, k) => explainedSections(sources[k] as SourceSpec, pairs, thumbnails))}
 ${tested && testedSections(tested, thumbnails)}
 ${timeSection(run)}
 ${optionsSection(run)}
@@ -96,65 +97,53 @@ function trainingSections({ metrics, record }: RunData): Content {
     values: metrics.map(value),
     exact: true,
   });
+  const figure = (title: string, columns: readonly Column[], note?: string) => curves({ title, note, x, columns });
   const terms = [...new Set(metrics.flatMap(({ losses }) => Object.keys(losses)))].filter((term) => term !== 'org');
   const figures = [
-    curves({
-      title: 'Cross-entropy, nats',
-      note: 'Of the training images while they train; of the validation images after the epoch; and the meta-objective: of the same batch after the virtual steps.',
-      x,
-      columns: [
+    figure(
+      'Cross-entropy, nats',
+      [
         column('org (training)', ({ losses }) => losses.org),
         column('validation', ({ validationLoss }) => validationLoss),
         column('meta-objective', ({ metaObjective }) => metaObjective),
       ],
-    }),
-    curves({
-      title: 'Accuracy',
-      note: 'The share of images that are right, from 0 to 1.',
-      x,
-      columns: [
+      'Of the training images while they train; of the validation images after the epoch; and the meta-objective: of the same batch after the virtual steps.',
+    ),
+    figure(
+      'Accuracy',
+      [
         column('training', ({ trainAccuracy }) => trainAccuracy),
         column('validation', ({ validationAccuracy }) => validationAccuracy),
       ],
-    }),
-    ...terms.map((term) =>
-      curves({
-        title: titleOfTerm(term),
-        x,
-        columns: [column(term, ({ losses }) => losses[term])],
-      }),
+      'The share of images that are right, from 0 to 1.',
     ),
-    curves({ title: 'Learning rate', x, columns: [column('lr', ({ lr }) => lr)] }),
-    ...(methodOf(record.spec.method).learns === undefined
-      ? []
-      : [curves({ title: 'Norm of the gradient of φ', x, columns: [column('gradPhi', ({ gradPhi }) => gradPhi)] })]),
+    ...terms.map((term) => figure(titleOfTerm(term), [column(term, ({ losses }) => losses[term])])),
+    figure('Learning rate', [column('lr', ({ lr }) => lr)]),
+    methodOf(record.spec.method).learns !== undefined &&
+      figure('Norm of the gradient of φ', [column('gradPhi', ({ gradPhi }) => gradPhi)]),
   ];
   return html`<section><h2>Training</h2><div class="charts">${figures}</div></section>`;
 }
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
-function gpuMemory(epochs: readonly GpuMemory[]): string {
-  const most = (key: keyof GpuMemory) => megabytes(largest(epochs.map((memory) => memory[key])));
-  return `${most('allocated')} in tensors, ${most('reserved')} reserved`;
-}
-
 function timeSection({ timing }: RunData): Content {
   if (timing.length === 0) return undefined;
-  const seconds = timing.reduce((sum, line) => sum + line.seconds, 0);
-  const steps = timing.reduce((sum, line) => sum + line.steps, 0);
+  const sum = (key: 'seconds' | 'steps') => timing.reduce((total, line) => total + line[key], 0);
+  const [seconds, steps] = [sum('seconds'), sum('steps')];
   const speeds = timing.flatMap(({ imagesPerSecond }) => imagesPerSecond ?? []);
   const memory = timing.map(({ peakMemory }) => peakMemory);
   const gpu = timing.flatMap(({ gpuMemory }) => gpuMemory ?? []);
-  const rows = [
-    ['training and validation', `${seconds.toFixed(1)} s`],
-    ...(steps > 0
-      ? [['a step, with its share of the validation', `${((1000 * seconds) / steps).toFixed(1)} ms (${steps} steps)`]]
-      : []),
-    ...(speeds.length > 0 ? [['training images a second, median epoch', median(speeds).toFixed(1)]] : []),
-    ['most memory of the process', megabytes(largest(memory))],
-    ...(gpu.length > 0 ? [['most memory of the GPU', gpuMemory(gpu)]] : []),
-  ];
+  const onGpu = (key: keyof GpuMemory) => megabytes(largest(gpu.map((each) => each[key])));
+  const rows = [['training and validation', `${seconds.toFixed(1)} s`]];
+  if (steps > 0) {
+    const step = `${((1000 * seconds) / steps).toFixed(1)} ms (${steps} steps)`;
+    rows.push(['a step, with its share of the validation', step]);
+  }
+  if (speeds.length > 0) rows.push(['training images a second, median epoch', median(speeds).toFixed(1)]);
+  rows.push(['most memory of the process', megabytes(largest(memory))]);
+  if (gpu.length > 0)
+    rows.push(['most memory of the GPU', `${onGpu('allocated')} in tensors, ${onGpu('reserved')} reserved`]);
   return html`<section><h2>Time and memory</h2>${table(['', ''], rows, 'words')}
 <p class="note">Runs side by side in one process share its memory. The time of each epoch is in timing.jsonl.</p></section>`;
 }
@@ -166,16 +155,12 @@ function optionsSection({ record, rate, folder }: RunData): Html {
     rate && ` (auto: found in ${rate.tried.length} steps, after a warm-up over ${100 * rate.warmUp} % of the steps)`;
   const value = (key: string, given: unknown) => (key === 'lr' && rate ? `${rate.lr}${found}` : String(given));
   const rows = Object.entries(options).map(([key, given]) => [key, html`<span>${value(key, given)}</span>`]);
-  const sourceRows = sources.map(({ path, network, width, size, pairs = '–' }, k) => [
-    String(k),
-    path,
-    network,
-    String(width),
-    `${size}×${size}`,
-    pairs,
-  ]);
+  const sourceHead = ['source', 'checkpoint', 'network', 'width', 'images', 'pairs'];
+  const sourceRows = sources.map(({ path, network, width, size, pairs = '–' }, k) => {
+    return [k, path, network, width, `${size}×${size}`, pairs];
+  });
   return html`<section><h2>Options</h2>
-${sources.length > 0 && scrolling('Sources', table(['source', 'checkpoint', 'network', 'width', 'images', 'pairs'], sourceRows, 'words'))}
+${sources.length > 0 && scrolling('Sources', table(sourceHead, sourceRows, 'words'))}
 ${scrolling('Options', table(['option', 'value'], rows, 'words'))}
 <p class="note">${folder}: ${metricsName} has the numbers of this page, best.safetensors the network.</p></section>`;
 }

@@ -1,32 +1,25 @@
 import { basename } from 'node:path';
 import type { SourceSpec } from '../options/spec.js';
-import type { RunData } from '../store/run-data.js';
-import type { ExplainedPair, ExplainedSource, Saliency } from './explain.js';
+import { largest } from '../system/statistics.js';
+import type { ExplainedSource, Saliency } from './explain.js';
+import { featureNames } from './features.js';
 import { scrolling, short, table } from './page/figures.js';
 import { type Content, type Html, html } from './page/html.js';
-import { featureNames } from './run-features.js';
 import type { Thumbnails } from './thumbnails.js';
 
 /** Pairs of a source whose channels are shown, and whose saliency is. */
 const [pairsWithChannels, pairsWithSaliency] = [15, 6];
 
 /** The pairs of a source whose saliency is shown. */
-export const salientPairs = ({ pairs }: ExplainedSource): readonly ExplainedPair[] => pairs.slice(0, pairsWithSaliency);
+export const salientPairs = (pairs: ExplainedSource): ExplainedSource => pairs.slice(0, pairsWithSaliency);
 
-/** The most weighted channels of each source, and where the weighted channels are active in some images. */
-export function explainedSections(
-  { record }: RunData,
-  explained: readonly ExplainedSource[],
-  thumbnails: Thumbnails,
-  heat: ReadonlyMap<Float32Array, Html>,
-): Content {
-  return explained.map((each) => {
-    const source = record.spec.sources[each.source] as SourceSpec;
-    return html`${channelSection(source, each, thumbnails)}${saliencySection(source, each, thumbnails, heat)}`;
-  });
-}
+/** A source's most weighted channels, and where the weighted channels are active in some images. */
+export const explainedSections = (source: SourceSpec, pairs: ExplainedSource, thumbnails: Thumbnails): Content => [
+  channelSection(source, pairs, thumbnails),
+  saliencySection(source, salientPairs(pairs), thumbnails),
+];
 
-function channelSection(source: SourceSpec, { pairs }: ExplainedSource, thumbnails: Thumbnails): Html {
+function channelSection(source: SourceSpec, pairs: ExplainedSource, thumbnails: Thumbnails): Html {
   const nameOf = featureNames(source);
   const rows = pairs
     .slice(0, pairsWithChannels)
@@ -44,19 +37,13 @@ function channelSection(source: SourceSpec, { pairs }: ExplainedSource, thumbnai
 ${scrolling('Most weighted channels', table(['source feature → target', 'λ', 'channel', 'w', 'images'], rows))}</section>`;
 }
 
-function saliencySection(
-  source: SourceSpec,
-  explained: ExplainedSource,
-  thumbnails: Thumbnails,
-  heat: ReadonlyMap<Float32Array, Html>,
-): Html {
-  const pairs = salientPairs(explained);
+function saliencySection(source: SourceSpec, pairs: ExplainedSource, thumbnails: Thumbnails): Html {
   const nameOf = featureNames(source);
   const images = pairs[0]?.saliency.map(({ image }) => image) ?? [];
   const head = ['image', ...pairs.map(({ pair }) => `${nameOf(pair[0])} → ${pair[1]}`)];
   const pictures = images.map((image, k) => [
     thumbnails.show(image),
-    ...pairs.map(({ saliency }) => thumbnails.show(image, heat.get((saliency[k] as Saliency).values))),
+    ...pairs.map(({ saliency }) => thumbnails.show(image, saliency[k])),
   ]);
   const places = images.map((image, k) => [
     thumbnails.name(image),
@@ -70,6 +57,6 @@ ${scrolling('Saliency', table(head, pictures))}
 
 /** "row 3, column 5 of 8". */
 function placeOf({ values, side }: Saliency): string {
-  const highest = values.indexOf(values.reduce((a, b) => Math.max(a, b)));
+  const highest = values.indexOf(largest([...values]));
   return `row ${Math.floor(highest / side) + 1}, column ${(highest % side) + 1} of ${side}`;
 }

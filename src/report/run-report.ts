@@ -8,11 +8,10 @@ import type { RunRecord } from '../store/record.js';
 import { type RunData, readRunData } from '../store/run-data.js';
 import { type ExplainedSource, explainSources } from './explain.js';
 import { document } from './page/document.js';
-import type { Html } from './page/html.js';
 import { type RunPictures, runPage } from './run-page.js';
 import { salientPairs } from './run-pictures.js';
 import { type Placement, testImagesOf, testOn } from './test-images.js';
-import { heatMap, Thumbnails } from './thumbnails.js';
+import { Thumbnails } from './thumbnails.js';
 
 /** Test images to which the meta-networks are applied, and how many of them get saliency maps. */
 const [sampled, salient] = [96, 6];
@@ -33,7 +32,7 @@ export async function runReport(folder: string, placement: Placement, record?: R
   if (Buffer.byteLength(whole) < mostBytes || pictures.thumbnails === undefined) return whole;
   const { tested } = pictures;
   const sentence = 'The pictures of images are left out: with them, this file would be larger than 1 MB.';
-  return document(runPage(run, { ...(tested && { tested }), leftOut: [...pictures.leftOut, sentence] }));
+  return document(runPage(run, { tested, leftOut: [...pictures.leftOut, sentence] }));
 }
 
 async function picturesOf(run: RunData, placement: Placement): Promise<RunPictures> {
@@ -58,10 +57,12 @@ async function picturesOf(run: RunData, placement: Placement): Promise<RunPictur
   const sample = { images, positions: spread(images.count), salient };
   const explained = (await part('what the sources see', () => explainSources(run, sample, placement))) ?? [];
   const shown = [...explained.flatMap(imagesOf), ...(tested?.mistakes ?? []).map(({ image }) => image)];
-  const thumbnails = await Thumbnails.of(images, shown, run.record.spec.size < largeSize, (image) => {
-    return `${run.record.found.classNames[images.labels[image] as number]}, test image ${image}`;
+  const maps = explained.flatMap(salientPairs).flatMap(({ saliency }) => saliency);
+  const { spec, found } = run.record;
+  const thumbnails = await Thumbnails.of(images, shown, maps, spec.size < largeSize, (image) => {
+    return `${found.classNames[images.labels[image] as number]}, test image ${image}`;
   });
-  return { ...(tested && { tested }), explained, thumbnails, heat: await heatOf(explained), leftOut };
+  return { tested, explained, thumbnails, leftOut };
 }
 
 /** Positions all over a list of `count` images, so that all classes are among them; so are the first `salient`. */
@@ -70,12 +71,5 @@ function spread(count: number): number[] {
   return [...new Set([...evenly(Math.min(salient, count)), ...evenly(Math.min(sampled, count))])];
 }
 
-const imagesOf = ({ pairs }: ExplainedSource): number[] =>
+const imagesOf = (pairs: ExplainedSource): number[] =>
   pairs.flatMap(({ top, saliency }) => [...top.flatMap(({ images }) => images), ...saliency.map(({ image }) => image)]);
-
-async function heatOf(explained: readonly ExplainedSource[]): Promise<Map<Float32Array, Html>> {
-  const maps = explained.flatMap((source) => salientPairs(source).flatMap(({ saliency }) => saliency));
-  return new Map(
-    await Promise.all(maps.map(async ({ values, side }) => [values, await heatMap(values, side)] as const)),
-  );
-}

@@ -8,17 +8,11 @@ import type { Thumbnails } from './thumbnails.js';
 const mostClasses = 30;
 const mostConfusions = 50;
 
-const percentOrDash = (share: number | undefined): string => (share === undefined ? '–' : percent(share));
-
 /** What the network gets right and wrong on the test images. */
 export function testedSections(tested: Tested, thumbnails: Thumbnails | undefined): Content {
   const { classes } = tested;
-  const rows = classes.map(({ name, images, precision, recall }) => [
-    name,
-    String(images),
-    percentOrDash(recall),
-    percentOrDash(precision),
-  ]);
+  const rate = (share: number | undefined) => (share === undefined ? '–' : percent(share));
+  const rows = classes.map(({ name, images, precision, recall }) => [name, images, rate(recall), rate(precision)]);
   return html`<section><h2>Test images, by class</h2>
 <p>Recall: the share of a class’s images that are called so. Precision: of the images that are called so, the share that is of the class.</p>
 ${scrolling('Classes', table(['class', 'images', 'recall', 'precision'], rows))}
@@ -44,7 +38,7 @@ function confusions({ classes, confusion }: Tested): Html {
   );
   const most = wrong.sort((a, b) => b.count - a.count).slice(0, mostConfusions);
   const name = (k: number) => classes[k]?.name ?? '';
-  const rows = most.map(({ truth, predicted, count }) => [name(truth), name(predicted), String(count)]);
+  const rows = most.map(({ truth, predicted, count }) => [name(truth), name(predicted), count]);
   return html`<p>With ${classes.length} classes, only the ${most.length} most frequent confusions are listed.</p>
 ${scrolling('Most frequent confusions', table(['true', 'called', 'images'], rows, 'words'))}`;
 }

@@ -37,14 +37,6 @@ export async function testImagesOf(
   throw new L2TError('INVALID_RUN', `The data in ${spec.data} changed since ${folder} began.`);
 }
 
-export interface TestedClass {
-  readonly name: string;
-  readonly images: number;
-  /** Images of the class that are called so; of those that are called so, the images of the class. Undefined: 0/0. */
-  readonly recall: number | undefined;
-  readonly precision: number | undefined;
-}
-
 export interface Mistake {
   /** The image's position in the list. */
   readonly image: number;
@@ -54,14 +46,8 @@ export interface Mistake {
   readonly probability: number;
 }
 
-export interface Tested {
-  readonly correct: number;
-  /** Rows: true class; columns: predicted class. */
-  readonly confusion: readonly (readonly number[])[];
-  readonly classes: readonly TestedClass[];
-  /** The most confident mistakes, the worst first. */
-  readonly mistakes: readonly Mistake[];
-}
+/** What the network gets right and wrong. In `confusion`, a row is a true class and a column a predicted one. */
+export type Tested = Awaited<ReturnType<typeof testOn>>;
 
 /** How many of the most confident mistakes are shown. */
 const shownMistakes = 24;
@@ -75,8 +61,9 @@ export async function testOn(
   classNames: readonly string[],
   inference: Inference,
   { signal, onProgress }: Pick<Placement, 'signal' | 'onProgress'>,
-): Promise<Tested> {
+) {
   const confusion = classNames.map(() => new Array<number>(classNames.length).fill(0));
+  /** The most confident ones, the worst first. */
   let mistakes: Mistake[] = [];
   for await (const { first, outcomes } of inference.batches(images, { signal })) {
     const wrong = outcomes.flatMap((logits, k): Mistake[] => {
@@ -92,14 +79,16 @@ export async function testOn(
     mistakes = [...mistakes, ...wrong].sort((a, b) => b.probability - a.probability).slice(0, shownMistakes);
   }
   const correct = confusion.reduce((sum, row, k) => sum + (row[k] as number), 0);
-  return { correct, confusion, classes: classNames.map((name, k) => ({ name, ...rates(confusion, k) })), mistakes };
+  const classes = classNames.map((name, k) => ({ name, ...rates(confusion, k) }));
+  return { correct, confusion, classes, mistakes };
 }
 
-function rates(confusion: Tested['confusion'], k: number): Omit<TestedClass, 'name'> {
-  const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
-  const hits = confusion[k]?.[k] as number;
-  const images = sum(confusion[k] as readonly number[]);
-  const called = sum(confusion.map((row) => row[k] as number));
-  const share = (of: number) => (of > 0 ? hits / of : undefined);
+/** Of a class: the share of its images that are called so, and of the images called so, its share. Undefined: 0/0. */
+function rates(confusion: readonly (readonly number[])[], k: number) {
+  const sum = (counts: readonly (number | undefined)[]) =>
+    counts.reduce<number>((total, count) => total + (count ?? 0), 0);
+  const images = sum(confusion[k] ?? []);
+  const called = sum(confusion.map((row) => row[k]));
+  const share = (of: number) => (of > 0 ? (confusion[k]?.[k] as number) / of : undefined);
   return { images, recall: share(images), precision: share(called) };
 }

@@ -26,10 +26,10 @@ export class Recorder implements RunListener {
     private readonly context: Context,
   ) {}
 
-  /** Begins the run's logs, or goes on with them after the saved epochs. `lr`: the schedule's learning rate. */
-  static async begin(store: RunStore, materials: Materials, lr: number, context: Context): Promise<Recorder> {
+  /** Begins the run's logs, or goes on with them after the saved epochs. */
+  static async begin(store: RunStore, materials: Materials, context: Context): Promise<Recorder> {
     const { spec } = store.record;
-    const logs = await openLogs(spec.log ?? [], { folder: store.path, options: spec, lr }, store.epochs);
+    const logs = await openLogs(spec.log ?? [], store.path, store.epochs);
     return new Recorder(store, materials, logs, context);
   }
 

@@ -38,7 +38,7 @@ export async function train(
     );
   let recorder: Recorder | undefined;
   await context.group.fromFirst(async () => {
-    recorder = await Recorder.begin(run.store as RunStore, materials, native.lr, context);
+    recorder = await Recorder.begin(run.store as RunStore, materials, context);
   });
   const images = countImages(data);
   context.emit({

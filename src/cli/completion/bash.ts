@@ -43,7 +43,9 @@ _l2t_native() {
     before=\${COMP_WORDS[at - 2]}
   fi
   if ((COMP_CWORD == 1)); then
-    _l2t_native_names '${[...firstWords(verbs).keys()].join(' ')} --help --version' "$current"
+    _l2t_native_names '${firstWords(verbs)
+      .map(([word]) => word)
+      .join(' ')} --help --version' "$current"
     return
   fi
 ${ofTwoWords(verbs).map(secondWord).join('\n')}
@@ -74,20 +76,17 @@ function verbCase({ words, flags, argument }: Verb): string {
     lines.set(line, [...(lines.get(line) ?? []), long]);
   }
   const cases = [...lines].map(([line, longs]) => `    ${longs.join(' | ')}) ${line}; return ;;`);
-  const repeated = flags.filter(({ repeats }) => repeats);
   const names = (some: readonly Flag[]) => `'${some.map(({ long }) => long).join(' ')}'`;
-  const flagsLine = `_l2t_native_flags ${names(flags)} ${names(repeated)} "$current"`;
-  const rest =
-    argument === undefined
-      ? `    ${flagsLine} ;;`
-      : `    if [[ $current == -* ]]; then ${flagsLine}; else ${offer(argument)}; fi ;;`;
+  const repeated = flags.filter(({ repeats }) => repeats);
+  const offerFlags = `_l2t_native_flags ${names(flags)} ${names(repeated)} "$current"`;
+  const rest = argument
+    ? `    if [[ $current == -* ]]; then ${offerFlags}; else ${offer(argument)}; fi ;;`
+    : `    ${offerFlags} ;;`;
   return [`  '${words.join(' ')}')`, '    case $before in', ...cases, '    esac', rest].join('\n');
 }
 
-function offer(place: Place): string {
-  if (place === 'any') return ':';
-  if (typeof place === 'string') return `_l2t_native_${place} "$current"`;
-  return 'several' in place
-    ? `_l2t_native_several '${place.several.join(' ')}' "$list"`
-    : `_l2t_native_names '${place.join(' ')}' "$current"`;
+function offer({ kind, names }: Place): string {
+  if (kind === 'any') return ':';
+  if (kind === 'several') return `_l2t_native_several '${names}' "$list"`;
+  return kind === 'names' ? `_l2t_native_names '${names}' "$current"` : `_l2t_native_${kind} "$current"`;
 }

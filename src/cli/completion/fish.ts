@@ -2,7 +2,7 @@ import { type Flag, firstWords, ofTwoWords, type Place, type Verb } from './word
 
 /** A script for fish, from version 3. */
 export function fishScript(verbs: readonly Verb[]): string {
-  const first = [...firstWords(verbs)].map(([word, help]) => line('__l2t_native_words', `-a ${word}`, help));
+  const first = firstWords(verbs).map(([word, help]) => line('__l2t_native_words', `-a ${word}`, help));
   const second = ofTwoWords(verbs).map(({ words: [group, word], help }) =>
     line(`__l2t_native_words ${group}`, `-a ${word}`, help),
   );
@@ -35,21 +35,21 @@ function verbLines({ words, flags, argument }: Verb): string[] {
   const condition = `__l2t_native_verb ${words.join(' ')}`;
   return [
     ...flags.map((flag) => line(condition, `-l ${flag.long.slice(2)}${valueFlags(flag)}`, flag.help)),
-    ...(argument === undefined || argument === 'any' ? [] : [line(condition, placed(argument))]),
+    ...(argument === undefined || argument.kind === 'any' ? [] : [line(condition, placed(argument))]),
   ];
 }
 
 /** fish itself offers no value where it may be left out. */
 function valueFlags({ value, optional }: Flag): string {
   if (value === undefined || optional) return '';
-  if (value === 'file') return ' -r -F';
-  return value === 'any' ? ' -x' : ` -x ${placed(value)}`;
+  if (value.kind === 'any') return ' -x';
+  return ` ${value.kind === 'file' ? '-r' : '-x'} ${placed(value)}`;
 }
 
-function placed(place: Exclude<Place, 'any'>): string {
-  if (place === 'file') return '-F';
-  if (place === 'folder') return "-a '(__fish_complete_directories)'";
-  return 'several' in place ? `-a '(__l2t_native_several ${place.several.join(' ')})'` : `-a '${place.join(' ')}'`;
+function placed({ kind, names }: Place): string {
+  if (kind === 'file') return '-F';
+  if (kind === 'folder') return "-a '(__fish_complete_directories)'";
+  return kind === 'several' ? `-a '(__l2t_native_several ${names})'` : `-a '${names}'`;
 }
 
 const line = (condition: string, what: string, help?: string): string =>

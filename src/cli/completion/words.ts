@@ -1,22 +1,26 @@
-import type { Argument, Command, Option } from 'commander';
+import type { Command, Option } from 'commander';
 import { namesOf, takesSome } from '../../options/check.js';
 import { spelled } from '../../options/spelling.js';
 import { rowOfFlag } from '../flags.js';
 import { verbsOf } from '../program.js';
 
-/** What may stand in a place: one of some names, several separated by commas, a file, a folder, or what cannot be known. */
-export type Place = readonly string[] | { readonly several: readonly string[] } | 'file' | 'folder' | 'any';
+/** What may stand in a place: one of some names, several of them separated by commas, a file, a folder, or anything. */
+export interface Place {
+  readonly kind: 'names' | 'several' | 'file' | 'folder' | 'any';
+  /** Separated by spaces. */
+  readonly names: string;
+}
 
 export interface Flag {
   /** --method */
   readonly long: string;
   readonly help: string;
   /** What its value is; undefined for a switch. */
-  readonly value: Place | undefined;
+  readonly value?: Place | undefined;
   /** The value may be left out. */
-  readonly optional: boolean;
+  readonly optional?: boolean;
   /** It may be given more than once. */
-  readonly repeats: boolean;
+  readonly repeats?: boolean;
 }
 
 export interface Verb {
@@ -28,61 +32,56 @@ export interface Verb {
   readonly argument: Place | undefined;
 }
 
-/** The names of presets, by the verb that takes them. */
-export type PresetNames = Readonly<Record<string, readonly string[]>>;
-
-/** All that can be typed after `l2t-native`, from the command line itself and the tables of options. */
-export function wordsOf(program: Command, presets: PresetNames): Verb[] {
-  return verbsOf(program).map(([typed, command]) => {
-    const ofPresets = presets[typed] ?? [];
+/**
+ * All that can be typed after `l2t-native`, from the command line itself and the tables of options. `presets`: their
+ * names, by the verb that takes them.
+ */
+export const wordsOf = (program: Command, presets: Readonly<Record<string, readonly string[]>>): Verb[] =>
+  verbsOf(program).map(([typed, command]) => {
     const [argument] = command.registeredArguments;
+    const names = (placeholder: string, choices: readonly string[] = []) =>
+      // A name that no table has is that of a preset.
+      choices.length === 0 && /^<?name>?$/.test(placeholder) ? (presets[typed] ?? []) : choices;
     return {
       words: typed.split(' '),
       help: command.description(),
-      flags: [...command.options.map((option) => flagFrom(option, ofPresets)), helpFlag],
-      argument: argument && argumentPlace(argument, ofPresets),
+      flags: [...command.options.map((option) => flagFrom(option, names)), { long: '--help', help: 'show the help' }],
+      argument: argument && placeOf(argument.name(), names(argument.name(), argument.argChoices)),
     };
   });
-}
 
-const helpFlag: Flag = { long: '--help', help: 'show the help', value: undefined, optional: false, repeats: false };
-
-function flagFrom(option: Option, presets: readonly string[]): Flag {
+function flagFrom(
+  option: Option,
+  presetsOr: (placeholder: string, choices?: readonly string[]) => readonly string[],
+): Flag {
   const row = rowOfFlag(option);
-  const names = option.argChoices ?? namesOf(row?.allowed ?? '');
   const [, placeholder = ''] = option.flags.split(' ');
-  const takesValue = option.required || option.optional;
-  const place =
-    row !== undefined && takesSome(row.allowed)
-      ? { several: names }
-      : placeOf(placeholder, row ? names : namesOr(names, placeholder, presets));
+  const place = row
+    ? placeOf(placeholder, namesOf(row.allowed), takesSome(row.allowed))
+    : placeOf(placeholder, presetsOr(placeholder, option.argChoices));
   return {
     long: option.long ?? option.flags,
     help: row ? spelled(row.help, 'flags') : option.description,
-    value: takesValue ? place : undefined,
+    value: option.required || option.optional ? place : undefined,
     optional: option.optional,
     repeats: row?.repeats === true,
   };
 }
 
-const argumentPlace = (argument: Argument, presets: readonly string[]): Place =>
-  placeOf(argument.name(), namesOr(argument.argChoices ?? [], argument.name(), presets));
-
-/** A name that no table has is that of a preset. */
-const namesOr = (names: readonly string[], placeholder: string, presets: readonly string[]): readonly string[] =>
-  names.length === 0 && /^<?name>?$/.test(placeholder) ? presets : names;
-
 /** A value's placeholder says whether it is a file (or either), or a folder. */
-function placeOf(placeholder: string, names: readonly string[]): Place {
-  if (names.length > 0) return names;
-  if (/file|checkpoint|images|zip|path/.test(placeholder)) return 'file';
-  return /dir|folder|run/.test(placeholder) ? 'folder' : 'any';
+function placeOf(placeholder: string, names: readonly string[], several = false): Place {
+  const kind = () => {
+    if (names.length > 0) return several ? 'several' : 'names';
+    if (/file|checkpoint|images|zip|path/.test(placeholder)) return 'file';
+    return /dir|folder|run/.test(placeholder) ? 'folder' : 'any';
+  };
+  return { kind: kind(), names: names.join(' ') };
 }
 
 /** What may stand first, with its help: a verb, or the first of a verb's two words. */
-export function firstWords(verbs: readonly Verb[]): ReadonlyMap<string, string> {
-  return new Map(verbs.map(({ words: [first = ''], help: about }) => [first, about]));
-}
+export const firstWords = (verbs: readonly Verb[]): [word: string, help: string][] => [
+  ...new Map(verbs.map(({ words: [first = ''], help }) => [first, help])),
+];
 
 /** The verbs of two words, such as `data check`. */
 export const ofTwoWords = (verbs: readonly Verb[]): Verb[] => verbs.filter(({ words }) => words.length === 2);

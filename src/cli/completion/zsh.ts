@@ -2,7 +2,7 @@ import { type Flag, firstWords, ofTwoWords, type Place, type Verb } from './word
 
 /** A script for zsh: a file of its fpath, or sourced. */
 export function zshScript(verbs: readonly Verb[]): string {
-  const first = [...firstWords(verbs)].map(([word, help]) => described(word, help));
+  const first = firstWords(verbs).map(([word, help]) => described(word, help));
   const second = ofTwoWords(verbs).map(({ words: [group, word = ''], help, ...verb }) =>
     [
       `    ${group})`,
@@ -15,7 +15,7 @@ export function zshScript(verbs: readonly Verb[]): string {
       '      fi ;;',
     ].join('\n'),
   );
-  const others = verbs.filter(({ words }) => words.length === 1);
+  const others = verbs.filter(({ words }) => words.length === 1).map(verbCase);
   return `#compdef l2t-native
 # Completion of l2t-native for zsh, written by: l2t-native completion zsh
 _l2t-native() {
@@ -30,7 +30,7 @@ _l2t-native() {
     _describe 'verb' verbs ;;
   rest)
     case $words[1] in
-${[...second, ...others.map(verbCase)].join('\n')}
+${[...second, ...others].join('\n')}
     esac ;;
   esac
 }
@@ -47,21 +47,20 @@ const verbCase = (verb: Verb): string =>
 
 /** `'--method=[how to learn]:name:(l2t-ww fm)'` and so on, for _arguments. */
 function specsOf({ flags, argument }: Pick<Verb, 'flags' | 'argument'>): string[] {
-  return [...flags.map(flagSpec), ...(argument === undefined ? [] : [quoted(`*:argument:${action(argument)}`)])];
+  return [...flags.map(flagSpec), ...(argument ? [`*:argument:${action(argument)}`] : [])].map(quoted);
 }
 
 function flagSpec({ long, help, value, optional, repeats }: Flag): string {
   const about = `[${help.replaceAll(/[\\\]]/g, '\\$&')}]`;
-  if (value === undefined) return quoted(`${long}${about}`);
+  if (value === undefined) return `${long}${about}`;
   const times = repeats ? '*' : '';
-  return quoted(`${times}${long}${optional ? '' : '='}${about}:${optional ? ':' : ''}value:${action(value)}`);
+  return `${times}${long}${optional ? '' : '='}${about}:${optional ? ':' : ''}value:${action(value)}`;
 }
 
-function action(place: Place): string {
-  if (place === 'any') return ' ';
-  if (place === 'file') return '_files';
-  if (place === 'folder') return '_files -/';
-  return 'several' in place ? `_sequence compadd - ${place.several.join(' ')}` : `(${place.join(' ')})`;
+function action({ kind, names }: Place): string {
+  if (kind === 'any') return ' ';
+  if (kind === 'several') return `_sequence compadd - ${names}`;
+  return kind === 'names' ? `(${names})` : `_files${kind === 'folder' ? ' -/' : ''}`;
 }
 
 /** A word with its help, for _describe. */

@@ -1,14 +1,5 @@
-import type { RunSpec } from '../../options/spec.js';
+import type { EpochMetrics } from '../../native/addon.js';
 import type { SavedEpoch } from '../../store/run-store.js';
-
-/** The run that a log is about. */
-export interface LoggedRun {
-  /** The run folder, where the log's files lie. */
-  readonly folder: string;
-  readonly options: RunSpec;
-  /** The learning rate with which the schedule begins: the given one, or the one that was found. */
-  readonly lr: number;
-}
 
 /** What a finished run is logged with. */
 export interface LoggedResult {
@@ -29,9 +20,24 @@ export interface Log {
 /** A kind of log. Nothing that it does changes the run's result. */
 export interface LogKind {
   /**
-   * Begins the log of a new run, or goes on with it after the epochs `done`: what the files have of later epochs must
-   * go, since the resumed run does them again.
+   * Begins the log of a new run in its folder, or goes on with it after the epochs `done`: what the files have of later
+   * epochs must go, since the resumed run does them again.
    * @throws L2TError FILE_ACCESS, as do the log's functions.
    */
-  open(run: LoggedRun, done: readonly SavedEpoch[]): Promise<Log>;
+  open(folder: string, done: readonly SavedEpoch[]): Promise<Log>;
+}
+
+/**
+ * Every number of a line of metrics.jsonl but the epoch, by a name that says where it stands there: `lr`, `losses/org`,
+ * `trainAccuracy`; those of a pair end with its source and its features, as in `lambdaMean/0/4-1`. All epochs of a run
+ * have the same names, in the same order; those that are not validated lack two.
+ */
+export function numbersOf({ epoch: _, losses, pairs, ...single }: EpochMetrics): Map<string, number> {
+  return new Map([
+    ...Object.entries(single),
+    ...Object.entries(losses).map(([term, loss]) => [`losses/${term}`, loss] as const),
+    ...pairs.flatMap(({ source, pair, ...learned }) =>
+      Object.entries(learned).map(([name, value]) => [`${name}/${source}/${pair.join('-')}`, value] as const),
+    ),
+  ]);
 }

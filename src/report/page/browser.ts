@@ -36,10 +36,8 @@ function columnsOf(table: HTMLTableElement): (number | null)[][] {
 function drawCurves(): void {
   for (const { plot } of drawn) plot.destroy();
   drawn = all<HTMLElement>('figure.curves').flatMap((figure) => {
-    const [place, table] = [
-      figure.querySelector<HTMLElement>('.plot'),
-      figure.querySelector<HTMLTableElement>('details table'),
-    ];
+    const place = figure.querySelector<HTMLElement>('.plot');
+    const table = figure.querySelector<HTMLTableElement>('details table');
     return place && table ? [{ place, plot: draw(place, table) }] : [];
   });
 }
@@ -50,11 +48,12 @@ function draw(place: HTMLElement, table: HTMLTableElement): Plot {
   const values = others.flat().filter((value) => value !== null);
   const least = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   const spread = least > 0 && values.some((value) => value > 30 * least);
+  const colours = colour('series').split(' ');
   const axis = { stroke: colour('ink'), grid: { stroke: colour('line'), width: 1 }, ticks: { stroke: colour('line') } };
   const series = names.slice(1).map((label, i) => ({
     label,
-    stroke: colour(`series-${i % 8}`),
-    dash: dashes[Math.floor(i / 8) % dashes.length] as number[],
+    stroke: colours[i % colours.length] as string,
+    dash: dashes[Math.floor(i / colours.length) % dashes.length] as number[],
     width: 2,
     points: { show: x.length < 2 },
     spanGaps: true, // epochs that are not validated
@@ -80,14 +79,12 @@ function showEpoch(figure: HTMLElement): void {
   const rows = figure.closest('section')?.querySelector('figure.curves details tbody')?.children;
   const row = rows?.[Number(slider?.value) - 1] as HTMLTableRowElement | undefined;
   if (!slider || !row) return;
-  const output = figure.querySelector('output');
-  if (output) output.textContent = row.cells[0]?.textContent ?? '';
+  figure.querySelector('output')?.replaceChildren(row.cells[0]?.textContent ?? '');
   const most = Number(figure.dataset.most);
   for (const cell of all<SVGGElement>('[data-column]', figure)) {
     const value = numberOf(row.cells[Number(cell.dataset.column)]) ?? 0;
     cell.style.setProperty('--share', String(most > 0 ? value / most : 0));
-    const text = cell.querySelector('text');
-    if (text) text.textContent = value.toFixed(2);
+    cell.querySelector('text')?.replaceChildren(value.toFixed(2));
   }
 }
 
@@ -121,15 +118,13 @@ new ResizeObserver(() => {
 function replaceMain(text: string): void {
   const main = document.querySelector('main');
   if (!main) return;
-  const open = all<HTMLDetailsElement>('details', main).map((details) => details.open);
-  const chosen = all<HTMLInputElement>('input[type=range]', main).map(({ value, max }) => (value === max ? '' : value));
+  const details = () => all<HTMLDetailsElement>('details', main);
+  const sliders = () => all<HTMLInputElement>('input[type=range]', main);
+  const open = details().map((each) => each.open);
+  const chosen = sliders().map(({ value, max }) => (value === max ? '' : value));
   main.innerHTML = text;
-  all<HTMLDetailsElement>('details', main).forEach((details, i) => {
-    details.open = open[i] ?? false;
-  });
-  all<HTMLInputElement>('input[type=range]', main).forEach((slider, i) => {
-    if (chosen[i]) slider.value = chosen[i];
-  });
+  for (const [i, each] of details().entries()) each.open = open[i] ?? false;
+  for (const [i, each] of sliders().entries()) if (chosen[i]) each.value = chosen[i];
   redraw();
 }
 

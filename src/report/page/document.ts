@@ -3,20 +3,13 @@ import { fileURLToPath } from 'node:url';
 import { readText } from '../../system/files.js';
 import { Html, html } from './html.js';
 
-const own = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
-const plots = (file: string): string => fileURLToPath(import.meta.resolve(`uplot/dist/${file}`));
-
 /** What every page carries in itself: the charts' library (uPlot), the page's script and the style. */
-async function assets() {
-  const files = [
-    plots('uPlot.iife.min.js'),
-    own('dist/report/page/browser.js'),
-    plots('uPlot.min.css'),
-    own('src/report/page/style.css'),
-  ];
-  const texts = await Promise.all(files.map(async (file) => (await readText(file)).trim()));
-  return { scripts: texts.slice(0, 2), style: texts.slice(2).join('\n') };
-}
+const plots = (file: string): string => import.meta.resolve(`uplot/dist/${file}`);
+const own = (path: string): string => new URL(`../../../${path}`, import.meta.url).href;
+const scriptFiles = [plots('uPlot.iife.min.js'), own('dist/report/page/browser.js')];
+const styleFiles = [plots('uPlot.min.css'), own('src/report/page/style.css')];
+const textsOf = (urls: readonly string[]): Promise<string[]> =>
+  Promise.all(urls.map(async (url) => (await readText(fileURLToPath(url))).trim()));
 
 export interface Page {
   readonly title: string;
@@ -30,7 +23,7 @@ export interface Page {
  * person's files could not become one.
  */
 export async function document({ title, main, events }: Page): Promise<string> {
-  const { scripts, style } = await assets();
+  const [scripts, styles] = await Promise.all([textsOf(scriptFiles), textsOf(styleFiles)]);
   const hashes = scripts.map((script) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`);
   const connect = events === undefined ? '' : "; connect-src 'self'";
   const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src ${hashes.join(' ')}; base-uri 'none'; form-action 'none'${connect}`;
@@ -44,7 +37,7 @@ export async function document({ title, main, events }: Page): Promise<string> {
 <meta name="referrer" content="no-referrer">
 <title>${title}</title>
 <link rel="icon" href="data:,">
-<style>${new Html(style)}</style>
+<style>${new Html(styles.join('\n'))}</style>
 </head>
 <body${events !== undefined && html` data-events="${events}"`}>
 <main>

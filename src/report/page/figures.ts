@@ -14,18 +14,14 @@ export const short = (value: number): string => String(Number(value.toPrecision(
 export const scrolling = (label: string, content: Content): Html =>
   html`<div class="scroll" tabindex="0" role="region" aria-label="${label}">${content}</div>`;
 
-function numberCell(value: number | undefined, exact: boolean | undefined): Html {
-  if (value === undefined) return html`<td></td>`;
-  return exact ? html`<td><data value="${value}">${short(value)}</data></td>` : html`<td>${short(value)}</td>`;
+function numberCell(value: number | undefined, exact: boolean | undefined): Content {
+  if (value === undefined) return undefined;
+  return exact ? html`<data value="${value}">${short(value)}</data>` : short(value);
 }
 
-/** Header cells, then rows: the first cell of each is its header. */
-export function table(
-  head: readonly Content[],
-  rows: readonly (readonly Content[])[],
-  align: 'numbers' | 'words' = 'numbers',
-): Html {
-  return html`<table class="${align}"><thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
+/** Header cells, then rows of numbers or `words`: the first cell of each is its header. */
+export function table(head: readonly Content[], rows: readonly (readonly Content[])[], align?: 'words'): Html {
+  return html`<table${align && html` class="${align}"`}><thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
 <tbody>${rows.map(
     ([first, ...cells]) => html`<tr><th scope="row">${first}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>\n`,
   )}</tbody></table>`;
@@ -34,7 +30,7 @@ export function table(
 export interface Curves {
   readonly title: string;
   /** A sentence about what is drawn. */
-  readonly note?: string;
+  readonly note?: string | undefined;
   /** The x axis: epochs, images a class. */
   readonly x: { readonly name: string; readonly values: readonly number[] };
   readonly columns: readonly Column[];
@@ -46,12 +42,8 @@ export interface Curves {
  */
 export function curves({ title, note, x, columns }: Curves): Html {
   const known = columns.filter(({ values }) => values.some((value) => value !== undefined));
-  const rows = x.values.map(
-    (at, row) =>
-      html`<tr><th scope="row">${at}</th>${known.map(({ values, exact }) => numberCell(values[row], exact))}</tr>\n`,
-  );
-  const numbers = html`<table><thead><tr><th scope="col">${x.name}</th>${known.map(({ name }) => html`<th scope="col">${name}</th>`)}</tr></thead>
-<tbody>${rows}</tbody></table>`;
+  const rows = x.values.map((at, row) => [at, ...known.map(({ values, exact }) => numberCell(values[row], exact))]);
+  const numbers = table([x.name, ...known.map(({ name }) => name)], rows);
   return html`<figure class="curves"><figcaption>${title}</figcaption>${note !== undefined && html`<p class="note">${note}</p>`}
 <div class="plot" aria-hidden="true"></div>
 <details><summary>Table: ${title}</summary>${scrolling(title, numbers)}</details></figure>`;

@@ -19,13 +19,7 @@ function render(content: Content): string {
   return escaped(String(content));
 }
 
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
+const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
 const escaped = (text: string): string => printable(text).replaceAll(/[&<>"']/g, (char) => entities[char] as string);
 

@@ -96,8 +96,6 @@ export interface ReadEvent {
   readonly session?: number;
   readonly scalars: ReadonlyMap<string, number>;
   readonly images: ReadonlyMap<string, Image>;
-  /** The HParams plugin's messages by tag. */
-  readonly hparams: ReadonlyMap<string, Message>;
 }
 
 function read(record: Buffer): ReadEvent {
@@ -122,10 +120,6 @@ function read(record: Buffer): ReadEvent {
     images: tagged(
       values.filter((value) => pluginOf(value) === 'images'),
       image,
-    ),
-    hparams: tagged(
-      values.filter((value) => pluginOf(value) === 'hparams'),
-      (value) => value.message(9).message(1).message(2),
     ),
   };
 }

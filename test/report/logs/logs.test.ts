@@ -153,39 +153,6 @@ describe('the log tensorboard', () => {
     }
   });
 
-  it('has the hyper-parameters, and that the run is finished', () => {
-    const hparams = new Map(eventFiles(whole).flatMap((events) => events.flatMap((event) => [...event.hparams])));
-    const start = hparams.get('_hparams_/session_start_info')?.message(3);
-    const given = new Map(
-      start?.messages(1).map((entry) => {
-        const value = entry.message(2);
-        return [entry.text(1), value.has(3) ? value.text(3) : value.double(2)];
-      }),
-    );
-    expect(Object.fromEntries(given)).toMatchObject({
-      ...{ method: 'l2t-ww', target: 'vgg9_bn', sources: 'resnet20 resnet20', pairs: '8-3,5-1 8-3,5-1' },
-      ...{
-        epochs: 3,
-        batch: 3,
-        lr: 0.01,
-        width: 0.125,
-        seed: 0,
-        validation: 2,
-        beta: 0.5,
-        innerSteps: 2,
-        metaLr: 1e-4,
-      },
-    });
-    const experiment = hparams.get('_hparams_/experiment')?.message(2);
-    const names = experiment?.messages(4).map((info) => info.text(1)) ?? [];
-    expect([...given.keys()].filter((name) => !names.includes(name))).toEqual([]);
-    expect(experiment?.messages(5).map((metric) => metric.message(1).text(2))).toEqual([
-      'testAccuracy',
-      'validationAccuracy',
-    ]);
-    expect(hparams.get('_hparams_/session_end_info')?.message(4).integer(1)).toBe(1);
-  });
-
   it('begins a new file at a resume, which drops what the state does not know', async () => {
     const run = copyOf(half);
     const [before] = readdirSync(run).filter((name) => name.includes('tfevents')) as [string];

@@ -4,15 +4,10 @@ import json
 import sys
 
 from tensorboard.backend.event_processing import event_accumulator
-from tensorboard.plugins.hparams import metadata
 
 guidance = {event_accumulator.SCALARS: 0, event_accumulator.TENSORS: 0}
 events = event_accumulator.EventAccumulator(sys.argv[1], size_guidance=guidance)
 events.Reload()
-
-
-def content(tag):
-    return events.SummaryMetadata(f"_hparams_/{tag}").plugin_data.content
 
 
 def maps(tag):
@@ -25,9 +20,6 @@ def maps(tag):
     return found
 
 
-start = metadata.parse_session_start_info_plugin_data(content("session_start_info"))
-experiment = metadata.parse_experiment_plugin_data(content("experiment"))
-end = metadata.parse_session_end_info_plugin_data(content("session_end_info"))
 print(
     json.dumps(
         {
@@ -38,13 +30,6 @@ print(
             "images": {
                 tag: maps(tag) for tag in events.PluginTagToContent("images")
             },
-            "hparams": {
-                name: value.string_value or value.number_value
-                for name, value in start.hparams.items()
-            },
-            "columns": [info.name for info in experiment.hparam_infos],
-            "metrics": [info.name.tag for info in experiment.metric_infos],
-            "status": end.status,
         }
     )
 )

@@ -34,9 +34,6 @@ it.skipIf(missing)(
     const sizes = maps.map(([step, { width, height }]) => [step, [width, height, width, height]]);
     expect(seen.images).toEqual({ 'lambda/0': Object.fromEntries(sizes) });
     expect(Object.keys(seen.images['lambda/0'])).toEqual(['0', '1', '2']);
-    expect(seen).toMatchObject({ hparams: { method: 'l2t-ww', lr: 0.01, epochs: 3, sources: 'resnet20' }, status: 1 });
-    expect(seen.columns).toEqual(expect.arrayContaining(Object.keys(seen.hparams)));
-    expect(seen.metrics).toEqual(['testAccuracy', 'validationAccuracy']);
   },
   60_000,
 );

@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import type { PairMetrics } from '../../../native/addon.js';
+import { featuresOf } from '../../features.js';
 
 /** λ is the output of a ReLU6, so it lies in [0, 6]: all maps of all runs have this scale. */
 const largest = 6;
@@ -16,23 +17,15 @@ const [low, middle, high, unmatched, line] = [
 /** The side of a cell and the width of the lines around it, pixels. */
 const [side, gap] = [40, 2];
 
-export interface LambdaMap {
-  readonly png: Uint8Array;
-  readonly width: number;
-  readonly height: number;
-  /** What its rows, columns and colours mean. */
-  readonly description: string;
-}
-
-/** λ of one source's pairs: source features down, target features across. Undefined if the method learns no λ. */
-export async function lambdaMap(pairs: readonly PairMetrics[]): Promise<LambdaMap | undefined> {
+/**
+ * λ of one source's pairs as a PNG, with what its rows, columns and colours mean: source features down, target features
+ * across. Undefined if the method learns no λ.
+ */
+export async function lambdaMap(pairs: readonly PairMetrics[]) {
   const lambda = new Map(pairs.map(({ pair, lambdaMean }) => [pair.join('-'), lambdaMean]));
   if ([...lambda.values()].every((value) => value === undefined)) return undefined;
-  const [rows, columns] = [0, 1].map((end) => sorted(pairs.map(({ pair }) => pair[end] as number))) as [
-    number[],
-    number[],
-  ];
-  const [width, height] = [columns, rows].map((all) => gap + all.length * (side + gap)) as [number, number];
+  const [rows, columns] = [featuresOf(pairs, 0), featuresOf(pairs, 1)];
+  const [width, height] = [gap + columns.length * (side + gap), gap + rows.length * (side + gap)];
   const pixels = Buffer.alloc(width * height * 3);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -48,7 +41,6 @@ export async function lambdaMap(pairs: readonly PairMetrics[]): Promise<LambdaMa
   return { png, width, height, description };
 }
 
-const sorted = (features: readonly number[]): number[] => [...new Set(features)].sort((a, b) => a - b);
 const isLine = (at: number): boolean => at % (side + gap) < gap;
 const cellAt = (at: number): number => Math.floor(at / (side + gap));
 
