@@ -214,7 +214,7 @@ describe('logs', { timeout: 120_000 }, () => {
     mkdirSync(file);
     const message = `Cannot write ${file}: it is a folder: name a file.`;
     await expect(resume(run).result).rejects.toMatchObject({ code: 'FILE_ACCESS', message });
-    expect(readdirSync(run).filter((name) => name === 'lock' || name.endsWith('.tmp'))).toEqual([]);
+    expect(readdirSync(run).filter((name) => name === 'lock.holder' || name.endsWith('.tmp'))).toEqual([]);
   });
 
   it('are options of every verb that trains, as a list or in one string', async () => {
