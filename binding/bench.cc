@@ -6,12 +6,10 @@
 
 #include "binding/marshal.h"
 #include "binding/worker.h"
-#include "native/backends/cpu/machine.h"
 #include "native/backends/cuda/cuda.h"
 #include "native/backends/timed.h"
 #include "native/core/device.h"
 #include "native/core/error.h"
-#include "native/core/memory.h"
 #include "native/core/threads.h"
 #include "native/nets/initialise.h"
 #include "native/run/captured_step.h"
@@ -121,24 +119,16 @@ Bench::Bench(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Bench>(info) {
 }
 
 Napi::Value Bench::iterate(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    return Worker::start(info.Env(), std::make_shared<Worker>(), {},
-                         [subject = subject_](Worker& /*worker*/) -> MakeValue {
-                           take_threads(subject->threads);
-                           const auto phases = subject->iterate();
-                           return [phases](Napi::Env env) { return write(env, phases); };
-                         });
+  return in_background(info.Env(), [subject = subject_] {
+    take_threads(subject->threads);
+    return subject->iterate();
   });
 }
 
 Napi::Value Bench::iterate_as_graph(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    return Worker::start(info.Env(), std::make_shared<Worker>(), {},
-                         [subject = subject_](Worker& /*worker*/) -> MakeValue {
-                           take_threads(subject->threads);
-                           const auto timing = subject->iterate_as_graph();
-                           return [timing](Napi::Env env) { return write(env, timing); };
-                         });
+  return in_background(info.Env(), [subject = subject_] {
+    take_threads(subject->threads);
+    return subject->iterate_as_graph();
   });
 }
 
@@ -150,16 +140,5 @@ Napi::Value Bench::layers(const Napi::CallbackInfo& info) {
   const auto& timed = subject_->timed;
   return write(info.Env(), timed ? timed->stopwatch().timings() : std::vector<backends::Timing>());
 }
-
-Napi::Value measure_machine(const Napi::CallbackInfo& info) {
-  const auto threads = argument<int>(info[0], "threads", kThreads);
-  return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [threads](Worker& /*worker*/) -> MakeValue {
-    take_threads(threads);
-    const auto speed = backends::cpu::measure_machine();
-    return [speed](Napi::Env env) { return write(env, speed); };
-  });
-}
-
-Napi::Value memory(const Napi::CallbackInfo& info) { return write(info.Env(), memory_use()); }
 
 }  // namespace l2t::binding

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "binding/marshal.h"
-#include "native/core/error.h"
 
 namespace l2t::binding {
 namespace {

@@ -1,7 +1,6 @@
 #include "binding/network.h"
 
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/mean.h>
 
 #include "binding/worker.h"
 #include "native/backends/cuda/cuda.h"
@@ -114,7 +113,7 @@ Napi::Value Network::infer(const Napi::CallbackInfo& info) {
     const bool want_features = info[1].ToBoolean();
     KeptValues keep;
     keep.push_back(Napi::Reference<Napi::Value>::New(pixels, 1));
-    auto body = [loaded = loaded_, images, want_features](Worker& /*worker*/) -> MakeValue {
+    const auto work = [loaded = loaded_, images, want_features] {
       const KeptMemory memory;
       take_threads(loaded->threads);
       const auto [logits, features] = run::infer(loaded->network, loaded->parameters.views, loaded->buffers,
@@ -126,9 +125,9 @@ Napi::Value Network::infer(const Napi::CallbackInfo& info) {
         for (const auto& [name, value] : importance_of(*loaded->importance, features))
           tensors.push_back({name, to_host(value)});
       }
-      return [tensors = std::move(tensors)](Napi::Env env) { return write(env, tensors); };
+      return tensors;
     };
-    return Worker::start(info.Env(), std::make_shared<Worker>(), std::move(keep), std::move(body));
+    return in_background(info.Env(), work, std::move(keep));
   });
 }
 

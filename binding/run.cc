@@ -138,7 +138,7 @@ Napi::Value Run::on_worker(Napi::Env env, const std::function<MakeValue(run::Tra
   const auto config = std::make_shared<run::RunConfig>(std::move(config_));
   return Worker::start(
       env, worker_, std::move(keep_),
-      [listener, decoder, config, body](Worker& /*worker*/) -> MakeValue {
+      [listener, decoder, config, body]() -> MakeValue {
         run::Trainer trainer(std::move(*config), *listener, decoder.get());
         return [make = body(trainer), listener, decoder](Napi::Env now) {
           const auto thrown = listener->take_thrown();

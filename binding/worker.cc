@@ -33,7 +33,7 @@ void Worker::run_call(Napi::Env env, Napi::Function /*unused*/, std::nullptr_t* 
 }
 
 Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker, KeptValues keep,
-                            std::function<MakeValue(Worker&)> body, std::function<void()> finished) {
+                            std::function<MakeValue()> body, std::function<void()> finished) {
   const auto deferred = Napi::Promise::Deferred::New(env);
   const auto held = std::make_shared<KeptValues>(std::move(keep));
   const auto settle = [deferred, held, finished = std::move(finished)](Napi::Env now, const MakeValue& value,
@@ -72,7 +72,7 @@ Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker
       MakeValue value;
       std::optional<Failure> failure;
       try {
-        value = body(*worker);
+        value = body();
       } catch (...) {
         failure = current_failure();
       }

@@ -25,7 +25,7 @@ class Worker {
   /// what `body` throws, or if no thread can be started. `keep` and the worker live until then. Then `finished` runs on
   /// the JavaScript thread, after every call that was posted.
   static Napi::Promise start(
-      Napi::Env env, const std::shared_ptr<Worker>& worker, KeptValues keep, std::function<MakeValue(Worker&)> body,
+      Napi::Env env, const std::shared_ptr<Worker>& worker, KeptValues keep, std::function<MakeValue()> body,
       std::function<void()> finished = [] {});
 
   // From the worker's own thread:
@@ -71,5 +71,13 @@ class Worker {
   std::thread thread_;
   std::vector<std::unique_ptr<Call>> refused_;  // calls refused by an environment that goes away
 };
+
+/// Runs `work` on a thread of its own. The promise resolves with its result.
+template <class Work>
+Napi::Promise in_background(Napi::Env env, Work work, KeptValues keep = {}) {
+  return Worker::start(env, std::make_shared<Worker>(), std::move(keep), [work = std::move(work)]() -> MakeValue {
+    return [result = work()](Napi::Env now) { return write(now, result); };
+  });
+}
 
 }  // namespace l2t::binding

@@ -148,22 +148,16 @@ void Learner::start() {
 }
 
 Iteration Learner::iterate(const Labelled& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr,
-                           const std::optional<Labelled>& judge) {
+                           const std::optional<Labelled>& judge, bool move_phi) {
   const auto ended = c10::make_scope_exit([this] { end(); });
   auto batch = begin(images, source_x);
   auto result = real_step(batch, lr);
-  if (bilevel()) {
+  if (bilevel() && move_phi) {
     result.meta = engine_->meta_step(batch, judge ? labelled(*judge) : batch, sgd_, state_, phi_);
     problem_.backend->adam_step(adam_, phi_.flat, result.meta->phi_gradient, adam_state_);
     mark(problem_.phases, "phi-step");
   }
   return result;
-}
-
-Iteration Learner::real_step(const Labelled& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr) {
-  const auto ended = c10::make_scope_exit([this] { end(); });
-  auto batch = begin(images, source_x);
-  return real_step(batch, lr);
 }
 
 bilevel::Batch Learner::labelled(const Labelled& images) const {
@@ -175,7 +169,10 @@ bilevel::Batch Learner::labelled(const Labelled& images) const {
 bilevel::Batch Learner::begin(const Labelled& images, const std::vector<at::Tensor>& source_x) {
   auto batch = labelled(images);
   if (!sources_.empty()) {
-    batch.sources = transfer::source_activations(*problem_.backend, sources_, source_x);
+    for (size_t k = 0; k < sources_.size(); ++k) {
+      const auto& [network, parameters, buffers] = sources_[k];
+      batch.sources.push_back(problem_.backend->infer(network, parameters, buffers, source_x[k]));
+    }
     batch.maps = transfer::make_source_maps(batch.sources, problem_.pairs);
     if (reads_resized()) batch.maps.resized = transfer::resized_maps(batch.sources, problem_.pairs, target_sizes_);
     batch.importance = transfer::importance(*problem_.backend, problem_.meta_networks, phi_.views, batch.maps.pooled);

@@ -53,12 +53,9 @@ class Learner {
   void start();
 
   /// `images`: the target's; source_x: each source's; lr: 0-dim, float64, on the device. `judge`: what the
-  /// meta-objective is evaluated on; the batch itself unless given.
+  /// meta-objective is evaluated on; the batch itself unless given. Without `move_phi`, the real step only.
   Iteration iterate(const Labelled& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr,
-                    const std::optional<Labelled>& judge = {});
-
-  /// The real step only: φ stays as it is.
-  Iteration real_step(const Labelled& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr);
+                    const std::optional<Labelled>& judge = {}, bool move_phi = true);
 
   /// Whether the run's step `step`, from 0, moves φ, too.
   [[nodiscard]] bool moves_phi(int64_t step) const { return bilevel() && step % meta_every_ == 0; }

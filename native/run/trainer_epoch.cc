@@ -35,7 +35,7 @@ bool Trainer::finish_epoch() {
   step_ = 0;
   sums_.reset();
   if (group().first()) {
-    event.network = network();
+    event.network = network(learner_.network_parameters(), learner_.state().buffers);
     event.state = state();
     event.seconds = seconds_since(epoch_start_);
     event.steps = epoch_steps_;

@@ -11,17 +11,6 @@ const at::Tensor& map_of(const std::vector<nets::Activations>& sources, const Pa
   return sources[pair.source].features[pair.source_feature];
 }
 
-std::vector<nets::Activations> source_activations(const backends::Backend& backend, const std::vector<Source>& sources,
-                                                  const std::vector<at::Tensor>& x) {
-  std::vector<nets::Activations> result;
-  result.reserve(sources.size());
-  for (size_t k = 0; k < sources.size(); ++k) {
-    const auto& [network, parameters, buffers] = sources[k];
-    result.push_back(backend.infer(network, parameters, buffers, x[k]));
-  }
-  return result;
-}
-
 SourceMaps make_source_maps(const std::vector<nets::Activations>& sources, const std::vector<Pair>& pairs) {
   SourceMaps maps;
   maps.logits = sources.front().logits;

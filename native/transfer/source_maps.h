@@ -29,10 +29,6 @@ struct SourceMaps {
 /// The source map of a pair, at its own size.
 const at::Tensor& map_of(const std::vector<nets::Activations>& sources, const Pair& pair);
 
-/// Forward pass of every source k, in evaluation mode, on its images x[k].
-std::vector<nets::Activations> source_activations(const backends::Backend& backend, const std::vector<Source>& sources,
-                                                  const std::vector<at::Tensor>& x);
-
 /// Without the resized maps.
 SourceMaps make_source_maps(const std::vector<nets::Activations>& sources, const std::vector<Pair>& pairs);
 

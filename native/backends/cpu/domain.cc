@@ -42,8 +42,6 @@ std::vector<Doubles> over_images(const Doubles& sums, int64_t images, int64_t ki
 
 }  // namespace
 
-at::Tensor channels_last(const at::Tensor& map) { return map.contiguous(at::MemoryFormat::ChannelsLast); }
-
 template <class T>
 AffineOf<T>::AffineOf(std::vector<at::Tensor> maps, int64_t channels)
     : maps_(std::move(maps)), values_(maps_.size() + 1, std::vector<T>(channels)) {}
@@ -142,7 +140,7 @@ template <class T>
 at::Tensor Domain<T>::inference(const Rows<T>& v, const Weights<T>& u, const at::Tensor& bias, const at::Tensor& skip,
                                 bool relu) const {
   auto y = map(out_, x_.side);
-  const auto added = skip.defined() ? channels_last(skip) : at::Tensor();
+  const auto added = channels_last(skip);
   const Read read = [&](Strips strips, Planes<const T> m) {
     loops_.inference(y_, strips, m, bias.const_data_ptr<T>(), data_or_null<T>(added), relu, y.template data_ptr<T>());
   };
@@ -192,7 +190,7 @@ std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::gated_sums(MapAndPool y, 
   const auto before = z.get();
   // Without a gate nothing is written, and the sums may be of somebody else's map.
   auto map = !seeded ? this->map(out_, x_.side) : before.terms > 0 ? own(std::move(y.map)) : channels_last(y.map);
-  const auto pooled = y.pooled.defined() ? channels_last(y.pooled) : at::Tensor();
+  const auto pooled = channels_last(y.pooled);
   Doubles sums(x_.images * 3 * out_);
   parallel(x_.images, [&](int64_t begin, int64_t end) {
     const Images images{begin, end};

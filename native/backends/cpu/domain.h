@@ -7,12 +7,11 @@
 #include <vector>
 
 #include "native/backends/cpu/loops.h"
+#include "native/backends/unit.h"
 
 namespace l2t::backends::cpu {
 
 using Doubles = std::vector<double>;
-
-at::Tensor channels_last(const at::Tensor& map);
 
 /// A map and its 2×2 max-pool (undefined where no max-pool follows); or the tangents of both, or their cotangents.
 struct MapAndPool {

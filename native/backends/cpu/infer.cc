@@ -61,7 +61,7 @@ nets::Activations Cpu::infer(const nets::Network& network, Tensors parameters, T
     if (unit.end.pool) maps.push_back(at::max_pool2d(maps[0], {2, 2}));
     return maps;
   };
-  return FusedInference(network, parameters, buffers, x, run)();
+  return fused_inference(network, parameters, buffers, x, run);
 }
 
 }  // namespace l2t::backends::cpu

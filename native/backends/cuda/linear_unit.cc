@@ -1,4 +1,4 @@
-#include "native/backends/cuda/linear_unit.h"
+#include "native/backends/cuda/units.h"
 
 namespace l2t::backends::cuda {
 namespace {

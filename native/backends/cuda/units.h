@@ -16,4 +16,8 @@ using Gradients = std::vector<Gradient>;
 std::unique_ptr<Unit> make_conv_unit(const FusedUnit& spec, Sweeps sweeps, const Products& products,
                                      std::shared_ptr<Gradients> gradients);
 
+/// A linear layer. It comes before the unit that writes `gradients` in a backward sweep, and adds its own.
+std::unique_ptr<Unit> make_linear_unit(const nets::Linear& op, const Products& products,
+                                       std::shared_ptr<Gradients> gradients);
+
 }  // namespace l2t::backends::cuda
