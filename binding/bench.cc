@@ -15,7 +15,6 @@
 #include "native/run/captured_step.h"
 
 namespace l2t::binding {
-
 namespace {
 
 const Group& group_of(const BenchJob& job) { return job.group ? *job.group : alone(); }
@@ -48,11 +47,6 @@ at::Tensor random_images(const BenchJob& job, int64_t side, const at::TensorOpti
       .contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-/// None for a group: its sums go through the host, which a graph cannot capture.
-std::unique_ptr<backends::Graphs> graphs_for(const BenchJob& job, c10::Device device) {
-  return job.group ? nullptr : backends::cuda::graphs(device);
-}
-
 }  // namespace
 
 struct Bench::Subject {
@@ -66,10 +60,12 @@ struct Bench::Subject {
         source_x(job.source_size == job.size ? x : random_images(job, job.source_size, options)),
         y(at::randint(job.target.classes, {x.size(0)}, options.dtype(at::kLong))),
         lr(at::scalar_tensor(job.lr, options.dtype(at::kDouble))),
-        step(graphs_for(job, options.device()), [this](auto /*kind*/, const run::CapturedStep::Inputs& inputs) {
-          const auto& images = inputs[2];
-          return learner->iterate({images, inputs[0], batch}, {inputs.back()}, inputs[1]).real.losses.front().second;
-        }) {}
+        // A group's sums go through the host, which a graph cannot capture.
+        step(job.group ? nullptr : backends::cuda::graphs(options.device()),
+             [this](auto /*kind*/, const run::CapturedStep::Inputs& inputs) {
+               const run::Labelled images{inputs[2], inputs[0], batch};
+               return learner->iterate(images, {inputs.back()}, inputs[1]).real.losses.front().second;
+             }) {}
 
   std::vector<std::pair<std::string, double>> iterate() {
     learner->measure(&phases);

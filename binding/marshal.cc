@@ -183,10 +183,7 @@ Napi::Uint8Array bytes_at(const Napi::Value& value, const Place& place, const ch
 }
 
 Napi::Value write(Napi::Env env, const std::pair<int, int>& value) {
-  auto pair = Napi::Array::New(env, 2);
-  pair.Set(0U, value.first);
-  pair.Set(1U, value.second);
-  return pair;
+  return write(env, std::vector{value.first, value.second});
 }
 
 Napi::Value write(Napi::Env env, const at::Tensor& value) {

@@ -89,10 +89,11 @@ void read(const Napi::Value& value, const Place& place, std::optional<T>& member
   if (!value.IsUndefined()) read(value, place, member.emplace(), rule...);
 }
 
-template <class T>
-void read(const Napi::Value& value, const Place& place, std::vector<T>& member) {
+/// Stops at the first bad entry: a sparse array may be four billion long.
+template <class T, class... Rule>
+void read(const Napi::Value& value, const Place& place, std::vector<T>& member, Rule... rule) {
   const auto array = array_at(value, place);
-  for (uint32_t i = 0; i < array.Length(); ++i) read(array.Get(i), place.at(i), member.emplace_back());
+  for (uint32_t i = 0; i < array.Length(); ++i) read(array.Get(i), place.at(i), member.emplace_back(), rule...);
 }
 
 template <HasFields T>

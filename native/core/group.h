@@ -75,6 +75,7 @@ class Group : public Interface {
 
  private:
   void count(const at::Tensor& values) const;
+  void in_place(const at::Tensor& values, void (Group::*call)(const at::Tensor&) const) const;
 
   int rank_ = 0;
   int size_ = 1;

@@ -44,7 +44,6 @@ class Learner {
           const Sharing& sharing = {}, const Decorate& decorate = {});
   Learner(const Learner&) = delete;
   Learner& operator=(const Learner&) = delete;
-  ~Learner();
 
   /// Sets θ and φ to method.md's initialisation.
   void initialise(uint64_t seed);
@@ -84,11 +83,9 @@ class Learner {
   [[nodiscard]] bool bilevel() const { return problem_.meta_networks.learned.any(); }
   /// A batch without what the sources give.
   [[nodiscard]] bilevel::Batch labelled(const Labelled& images) const;
-  /// What all steps on a batch share, made once; end() drops what the terms keep of it, also after a failure.
+  /// What all steps on a batch share, made once.
   bilevel::Batch begin(const Labelled& images, const std::vector<at::Tensor>& source_x);
   [[nodiscard]] bool reads_resized() const;
-  void end();
-  Iteration real_step(const bilevel::Batch& batch, const at::Tensor& lr);
   void share_running_statistics(const bilevel::Batch& batch);
 
   bilevel::Problem problem_;

@@ -39,7 +39,6 @@ class Trainer {
   };
   using Kind = CapturedStep::Kind;
   bool finish_epoch();
-  [[nodiscard]] bool validates_epoch() const;
   [[nodiscard]] bool out_of_patience() const;
   bool step();
   /// A step's tensors on the device: its plan and, where the images are not resident, its pixels; then, where another

@@ -16,6 +16,9 @@ struct Source {
   std::vector<at::Tensor> buffers;
 };
 
+/// `weights`: under the names of the network's parameters and buffers.
+Source load_source(nets::Network network, const std::vector<NamedTensor>& weights, const at::TensorOptions& options);
+
 /// All that a batch needs from the sources, computed once per iteration.
 struct SourceMaps {
   /// By pair: S^m averaged over places, before any resizing: B × C_m.

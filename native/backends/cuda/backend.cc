@@ -1,7 +1,7 @@
 #include <ATen/ops/mm.h>
 
+#include "native/backends/cuda/conv_unit.h"
 #include "native/backends/cuda/cuda.h"
-#include "native/backends/cuda/units.h"
 #include "native/backends/fused_inference.h"
 #include "native/backends/reference/backend.h"
 
@@ -26,7 +26,12 @@ class Cuda final : public Backend {
         auto unit = make_conv_unit(*fused, part.sweeps, products_, gradients);
         steps.push_back({fused->inputs, fused->outputs, std::move(unit)});
       } else if (const auto* const linear = std::get_if<nets::Linear>(&operation.kind)) {
-        steps.push_back({operation.inputs, {static_cast<int>(i) + 1}, make_linear_unit(*linear, products_, gradients)});
+        // It comes before the unit that writes `gradients` in a backward sweep.
+        const auto write = [gradients](const at::Tensor& to, const at::Tensor& bar) {
+          gradients->push_back({to, bar, {}});
+        };
+        auto unit = reference::linear_unit(*linear, products_, write);
+        steps.push_back({operation.inputs, {static_cast<int>(i) + 1}, std::move(unit)});
       } else {
         steps.push_back(reference::unit_of(part, i));
       }

@@ -1,4 +1,4 @@
-#include "native/backends/cuda/units.h"
+#include "native/backends/cuda/conv_unit.h"
 
 namespace l2t::backends::cuda {
 namespace {

@@ -2,7 +2,7 @@
 #include <memory>
 
 #include "native/backends/cuda/kernels.h"
-#include "native/backends/cuda/products.h"
+#include "native/backends/products.h"
 #include "native/backends/unit_end.h"
 
 namespace l2t::backends::cuda {
@@ -15,9 +15,5 @@ using Gradients = std::vector<Gradient>;
 /// backward sweep and writes them all.
 std::unique_ptr<Unit> make_conv_unit(const FusedUnit& spec, Sweeps sweeps, const Products& products,
                                      std::shared_ptr<Gradients> gradients);
-
-/// A linear layer. It comes before the unit that writes `gradients` in a backward sweep, and adds its own.
-std::unique_ptr<Unit> make_linear_unit(const nets::Linear& op, const Products& products,
-                                       std::shared_ptr<Gradients> gradients);
 
 }  // namespace l2t::backends::cuda

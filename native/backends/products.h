@@ -2,7 +2,7 @@
 #include "native/ops/conv2d.h"
 #include "native/ops/linear.h"
 
-namespace l2t::backends::cuda {
+namespace l2t::backends {
 
 /// Convolutions and linear layers by LibTorch (ops/conv2d.h, ops/linear.h). In bfloat16 their inputs are cast, and
 /// their results cast back; all else stays as it is.
@@ -54,4 +54,4 @@ class Products {
   bool bf16_;
 };
 
-}  // namespace l2t::backends::cuda
+}  // namespace l2t::backends
