@@ -18,7 +18,9 @@
 #include "native/backends/backend.h"
 #include "native/backends/cpu/gemm.h"
 #include "native/backends/cpu/loops.h"
+#include "native/backends/cpu/machine.h"
 #include "native/core/device.h"
+#include "native/core/error.h"
 #include "native/core/memory.h"
 #include "native/core/threads.h"
 
@@ -53,6 +55,38 @@ Napi::Value backend(const Napi::CallbackInfo& call) {
       call.Env(),
       std::string(backends::backend_for(convolution, options, backends::Precision::kFloat32, ranks == 1).name()));
 }
+
+/// The loader compares them. Starts nothing on a GPU.
+Napi::Value cuda_versions(const Napi::CallbackInfo& call) {
+  return write(call.Env(), CudaVersions{backends::cuda::compiled_for(), backends::cuda::runtime_version()});
+}
+
+/// For `doctor`.
+Napi::Value cuda(const Napi::CallbackInfo& call) {
+  CudaDescription found{cuda_problem(), {}, {}};
+  if (found.problem.empty()) {
+    found.cudnn = backends::cuda::cudnn_version();
+    found.gpus = backends::cuda::gpus();
+  }
+  return write(call.Env(), found);
+}
+
+Napi::Value cuda_memory(const Napi::CallbackInfo& call) {
+  const auto device = choose_device(argument<std::string>(call[0], "device")).device;
+  if (!device.is_cuda()) throw Error("INVALID_OPTION", "Device '" + device.str() + "' is no GPU.");
+  return write(call.Env(), backends::cuda::memory(device));
+}
+
+Napi::Value measure_machine(const Napi::CallbackInfo& call) {
+  return in_background(call.Env(), [threads = argument<int>(call[0], "threads", kThreads)] {
+    take_threads(threads);
+    return backends::cpu::measure_machine();
+  });
+}
+
+Napi::Value memory(const Napi::CallbackInfo& call) { return write(call.Env(), memory_use()); }
+
+Napi::Value groups(const Napi::CallbackInfo& call) { return write(call.Env(), has_groups()); }
 
 /// For process.exit() during a run: exit() destroys LibTorch's static objects, so no thread may use them any more. If a
 /// thread is in a long step, the process ends at once instead: what matters is on disk already. The handler for that

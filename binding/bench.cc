@@ -6,18 +6,15 @@
 
 #include "binding/marshal.h"
 #include "binding/worker.h"
-#include "native/backends/cpu/machine.h"
 #include "native/backends/cuda/cuda.h"
 #include "native/backends/timed.h"
 #include "native/core/device.h"
 #include "native/core/error.h"
-#include "native/core/memory.h"
 #include "native/core/threads.h"
 #include "native/nets/initialise.h"
 #include "native/run/captured_step.h"
 
 namespace l2t::binding {
-
 namespace {
 
 const Group& group_of(const BenchJob& job) { return job.group ? *job.group : alone(); }
@@ -50,11 +47,6 @@ at::Tensor random_images(const BenchJob& job, int64_t side, const at::TensorOpti
       .contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-/// None for a group: its sums go through the host, which a graph cannot capture.
-std::unique_ptr<backends::Graphs> graphs_for(const BenchJob& job, c10::Device device) {
-  return job.group ? nullptr : backends::cuda::graphs(device);
-}
-
 }  // namespace
 
 struct Bench::Subject {
@@ -68,10 +60,12 @@ struct Bench::Subject {
         source_x(job.source_size == job.size ? x : random_images(job, job.source_size, options)),
         y(at::randint(job.target.classes, {x.size(0)}, options.dtype(at::kLong))),
         lr(at::scalar_tensor(job.lr, options.dtype(at::kDouble))),
-        step(graphs_for(job, options.device()), [this](auto /*kind*/, const run::CapturedStep::Inputs& inputs) {
-          const auto& images = inputs[2];
-          return learner->iterate({images, inputs[0], batch}, {inputs.back()}, inputs[1]).real.losses.front().second;
-        }) {}
+        // A group's sums go through the host, which a graph cannot capture.
+        step(job.group ? nullptr : backends::cuda::graphs(options.device()),
+             [this](auto /*kind*/, const run::CapturedStep::Inputs& inputs) {
+               const run::Labelled images{inputs[2], inputs[0], batch};
+               return learner->iterate(images, {inputs.back()}, inputs[1]).real.losses.front().second;
+             }) {}
 
   std::vector<std::pair<std::string, double>> iterate() {
     learner->measure(&phases);
@@ -121,24 +115,16 @@ Bench::Bench(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Bench>(info) {
 }
 
 Napi::Value Bench::iterate(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    return Worker::start(info.Env(), std::make_shared<Worker>(), {},
-                         [subject = subject_](Worker& /*worker*/) -> MakeValue {
-                           take_threads(subject->threads);
-                           const auto phases = subject->iterate();
-                           return [phases](Napi::Env env) { return write(env, phases); };
-                         });
+  return in_background(info.Env(), [subject = subject_] {
+    take_threads(subject->threads);
+    return subject->iterate();
   });
 }
 
 Napi::Value Bench::iterate_as_graph(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    return Worker::start(info.Env(), std::make_shared<Worker>(), {},
-                         [subject = subject_](Worker& /*worker*/) -> MakeValue {
-                           take_threads(subject->threads);
-                           const auto timing = subject->iterate_as_graph();
-                           return [timing](Napi::Env env) { return write(env, timing); };
-                         });
+  return in_background(info.Env(), [subject = subject_] {
+    take_threads(subject->threads);
+    return subject->iterate_as_graph();
   });
 }
 
@@ -150,16 +136,5 @@ Napi::Value Bench::layers(const Napi::CallbackInfo& info) {
   const auto& timed = subject_->timed;
   return write(info.Env(), timed ? timed->stopwatch().timings() : std::vector<backends::Timing>());
 }
-
-Napi::Value measure_machine(const Napi::CallbackInfo& info) {
-  const auto threads = argument<int>(info[0], "threads", kThreads);
-  return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [threads](Worker& /*worker*/) -> MakeValue {
-    take_threads(threads);
-    const auto speed = backends::cpu::measure_machine();
-    return [speed](Napi::Env env) { return write(env, speed); };
-  });
-}
-
-Napi::Value memory(const Napi::CallbackInfo& info) { return write(info.Env(), memory_use()); }
 
 }  // namespace l2t::binding

@@ -67,10 +67,4 @@ class Bench : public Napi::ObjectWrap<Bench> {
   std::shared_ptr<Subject> subject_;
 };
 
-/// measureMachine() of src/native/contract.ts.
-Napi::Value measure_machine(const Napi::CallbackInfo& info);
-
-/// memory() of src/native/contract.ts.
-Napi::Value memory(const Napi::CallbackInfo& info);
-
 }  // namespace l2t::binding

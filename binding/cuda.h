@@ -1,6 +1,4 @@
 #pragma once
-#include <napi.h>
-
 #include <string>
 #include <vector>
 
@@ -31,12 +29,5 @@ struct CudaDescription {
     visit("gpus", self.gpus);
   }
 };
-
-/// cudaVersions() → CudaVersions: the loader compares them. Starts nothing on a GPU.
-Napi::Value cuda_versions(const Napi::CallbackInfo& call);
-/// cuda() → CudaDescription, for `doctor`.
-Napi::Value cuda(const Napi::CallbackInfo& call);
-/// cudaMemory() of src/native/contract.ts.
-Napi::Value cuda_memory(const Napi::CallbackInfo& call);
 
 }  // namespace l2t::binding

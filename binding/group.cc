@@ -43,17 +43,16 @@ GroupMember::GroupMember(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Grou
 }
 
 Napi::Value GroupMember::join(const Napi::CallbackInfo& info) {
-  return Worker::start(info.Env(), std::make_shared<Worker>(), {},
-                       [membership = membership_](Worker& /*worker*/) -> MakeValue {
-                         auto group = join_group(membership->config);
-                         const std::scoped_lock lock(membership->mutex);
-                         if (membership->left) {
-                           if (!membership->left->empty()) group->fail(*membership->left);
-                           throw Error("GROUP_FAILED", "This process left the group before all had joined.");
-                         }
-                         membership->group = std::move(group);
-                         return [](Napi::Env env) { return env.Undefined(); };
-                       });
+  return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [membership = membership_]() -> MakeValue {
+    auto group = join_group(membership->config);
+    const std::scoped_lock lock(membership->mutex);
+    if (membership->left) {
+      if (!membership->left->empty()) group->fail(*membership->left);
+      throw Error("GROUP_FAILED", "This process left the group before all had joined.");
+    }
+    membership->group = std::move(group);
+    return [](Napi::Env env) { return env.Undefined(); };
+  });
 }
 
 Napi::Value GroupMember::joined(const Napi::CallbackInfo& info) {
@@ -67,11 +66,7 @@ Napi::Value GroupMember::joined(const Napi::CallbackInfo& info) {
 Napi::Value GroupMember::exchange(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto text = argument<std::string>(info[0], "text");
-    return Worker::start(info.Env(), std::make_shared<Worker>(), {},
-                         [membership = membership_, text](Worker& /*worker*/) -> MakeValue {
-                           const auto texts = membership->joined()->exchange(text);
-                           return [texts](Napi::Env env) { return write(env, texts); };
-                         });
+    return in_background(info.Env(), [membership = membership_, text] { return membership->joined()->exchange(text); });
   });
 }
 
@@ -95,7 +90,5 @@ void read(const Napi::Value& value, const Place& place, std::shared_ptr<JoinedGr
   // Moved out, since the External lives until it is collected, and the group ends with its last owner.
   member = std::move(*external.As<Napi::External<std::shared_ptr<JoinedGroup>>>().Data());
 }
-
-Napi::Value groups(const Napi::CallbackInfo& info) { return write(info.Env(), has_groups()); }
 
 }  // namespace l2t::binding

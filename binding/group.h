@@ -25,7 +25,4 @@ class GroupMember : public Napi::ObjectWrap<GroupMember> {
   std::shared_ptr<Membership> membership_;
 };
 
-/// groups() of src/native/contract.ts.
-Napi::Value groups(const Napi::CallbackInfo& info);
-
 }  // namespace l2t::binding

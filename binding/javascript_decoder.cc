@@ -8,20 +8,8 @@
 #include <utility>
 
 #include "binding/marshal.h"
-#include "native/core/error.h"
 
 namespace l2t::binding {
-namespace {
-
-DecodeEvent to_event(int64_t ticket, const data::Decoder::Request& request) {
-  DecodeEvent event{ticket, request.set, at::tensor(request.positions, at::kInt), {}};
-  if (!request.draws.empty()) event.draws = at::tensor(request.draws, at::kDouble);
-  return event;
-}
-
-}  // namespace
-
-JavascriptDecoder::JavascriptDecoder(Worker& worker, Deliver deliver) : worker_(worker), deliver_(std::move(deliver)) {}
 
 int64_t JavascriptDecoder::request(Request request) {
   const auto ticket = next_ticket_++;
@@ -30,7 +18,11 @@ int64_t JavascriptDecoder::request(Request request) {
         static_cast<int64_t>(request.positions.size()), request.size, request.device.is_cuda(), false, {}};
   });
   worker_.post([this, ticket, request = std::move(request)](Napi::Env env) {
-    deliver_(env, [&] { return write(env, to_event(ticket, request)); });
+    deliver_(env, [&] {
+      DecodeEvent event{ticket, request.set, at::tensor(request.positions, at::kInt), {}};
+      if (!request.draws.empty()) event.draws = at::tensor(request.draws, at::kDouble);
+      return write(env, event);
+    });
   });
   return ticket;
 }

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <utility>
 
 #include "binding/worker.h"
 #include "native/data/batches.h"
@@ -30,7 +31,7 @@ class JavascriptDecoder final : public data::Decoder {
   /// Calls the callback with the event that the function makes, on the JavaScript thread.
   using Deliver = std::function<void(Napi::Env, const std::function<Napi::Value()>&)>;
 
-  JavascriptDecoder(Worker& worker, Deliver deliver);
+  JavascriptDecoder(Worker& worker, Deliver deliver) : worker_(worker), deliver_(std::move(deliver)) {}
 
   // From the worker's own thread:
   int64_t request(Request request) override;

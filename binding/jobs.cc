@@ -5,8 +5,8 @@
 
 #include <cstring>
 
-#include "binding/worker.h"
-#include "native/core/error.h"
+#include "binding/guard.h"
+#include "binding/marshal.h"
 #include "native/core/threads.h"
 
 namespace l2t::binding {

@@ -2,7 +2,6 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
-#include <c10/util/accumulate.h>
 
 #include <algorithm>
 #include <cmath>
@@ -184,29 +183,7 @@ Napi::Uint8Array bytes_at(const Napi::Value& value, const Place& place, const ch
 }
 
 Napi::Value write(Napi::Env env, const std::pair<int, int>& value) {
-  auto pair = Napi::Array::New(env, 2);
-  pair.Set(0U, value.first);
-  pair.Set(1U, value.second);
-  return pair;
-}
-
-namespace {
-
-template <class T>
-Napi::Value object_of(Napi::Env env, const std::vector<std::pair<std::string, T>>& entries) {
-  auto object = Napi::Object::New(env);
-  for (const auto& [key, value] : entries) object.Set(key, value);
-  return object;
-}
-
-}  // namespace
-
-Napi::Value write(Napi::Env env, const std::vector<std::pair<std::string, double>>& value) {
-  return object_of(env, value);
-}
-
-Napi::Value write(Napi::Env env, const std::vector<std::pair<std::string, std::string>>& value) {
-  return object_of(env, value);
+  return write(env, std::vector{value.first, value.second});
 }
 
 Napi::Value write(Napi::Env env, const at::Tensor& value) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -73,7 +74,7 @@ void read(const Napi::Value& value, const Place& place, E& member) {
     return;
   }
   std::string names;
-  for (const auto& [known, _] : Names<E>::kAll) names += (names.empty() ? "" : ", ") + std::string(known);
+  for (const char* const known : names_of(E())) names += (names.empty() ? "" : ", ") + std::string(known);
   place.refuse("one of " + names);
 }
 
@@ -88,10 +89,11 @@ void read(const Napi::Value& value, const Place& place, std::optional<T>& member
   if (!value.IsUndefined()) read(value, place, member.emplace(), rule...);
 }
 
-template <class T>
-void read(const Napi::Value& value, const Place& place, std::vector<T>& member) {
+/// Stops at the first bad entry: a sparse array may be four billion long.
+template <class T, class... Rule>
+void read(const Napi::Value& value, const Place& place, std::vector<T>& member, Rule... rule) {
   const auto array = array_at(value, place);
-  for (uint32_t i = 0; i < array.Length(); ++i) read(array.Get(i), place.at(i), member.emplace_back());
+  for (uint32_t i = 0; i < array.Length(); ++i) read(array.Get(i), place.at(i), member.emplace_back(), rule...);
 }
 
 template <HasFields T>
@@ -121,22 +123,27 @@ T read_job(const Napi::Value& value, KeptValues* keep = nullptr) {
 
 // To JavaScript. An absent optional and an undefined tensor have no key.
 
-inline Napi::Value write(Napi::Env env, double value) { return Napi::Number::New(env, value); }
-inline Napi::Value write(Napi::Env env, size_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
-inline Napi::Value write(Napi::Env env, int64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
-inline Napi::Value write(Napi::Env env, int value) { return Napi::Number::New(env, value); }
-inline Napi::Value write(Napi::Env env, bool value) { return Napi::Boolean::New(env, value); }
-inline Napi::Value write(Napi::Env env, const std::string& value) { return Napi::String::New(env, value); }
+/// A number, true or false, or a text.
+template <class T>
+  requires std::is_arithmetic_v<T> || std::is_same_v<T, std::string>
+Napi::Value write(Napi::Env env, const T& value) {
+  return Napi::Value::From(env, value);
+}
 Napi::Value write(Napi::Env env, const std::pair<int, int>& value);
-/// Objects with these keys.
-Napi::Value write(Napi::Env env, const std::vector<std::pair<std::string, double>>& value);
-Napi::Value write(Napi::Env env, const std::vector<std::pair<std::string, std::string>>& value);
 /// A typed array of an int32 or float64 tensor on the CPU.
 Napi::Value write(Napi::Env env, const at::Tensor& value);
 /// Hands the tensor's memory to JavaScript without a copy: it must be contiguous, on the CPU, and not change again.
 Napi::Value write(Napi::Env env, const NamedTensor& value);
 template <HasFields T>
 Napi::Value write(Napi::Env env, const T& value);
+
+/// An object with these keys.
+template <class T>
+Napi::Value write(Napi::Env env, const std::vector<std::pair<std::string, T>>& entries) {
+  auto object = Napi::Object::New(env);
+  for (const auto& [key, value] : entries) object.Set(key, value);
+  return object;
+}
 
 template <class T>
 Napi::Value write(Napi::Env env, const std::vector<T>& values) {

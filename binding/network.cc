@@ -1,7 +1,6 @@
 #include "binding/network.h"
 
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/mean.h>
 
 #include "binding/worker.h"
 #include "native/backends/cuda/cuda.h"
@@ -9,13 +8,12 @@
 #include "native/core/device.h"
 #include "native/core/memory.h"
 #include "native/core/threads.h"
-#include "native/nets/initialise.h"
 #include "native/run/evaluation.h"
 #include "native/terms/methods.h"
 #include "native/transfer/meta_networks.h"
+#include "native/transfer/source_maps.h"
 
 namespace l2t::binding {
-
 namespace {
 
 /// The meta-networks of an ImportanceJob, with φ on the network's device.
@@ -57,16 +55,14 @@ at::Tensor to_host(const at::Tensor& tensor) { return tensor.to(at::kCPU).contig
 }  // namespace
 
 struct Network::Loaded {
-  nets::Network network;
-  ParameterVector parameters;
-  std::vector<at::Tensor> buffers;
+  transfer::Source network;
   int64_t size;
   data::ToInput to_input;
   int threads;
   std::optional<LoadedImportance> importance;
 
-  [[nodiscard]] c10::Device device() const { return parameters.flat.device(); }
-  [[nodiscard]] int64_t bytes() const { return static_cast<int64_t>(parameters.flat.nbytes()); }
+  /// Of all parameters, which lie in one vector.
+  [[nodiscard]] int64_t bytes() const { return static_cast<int64_t>(network.parameters.front().storage().nbytes()); }
 };
 
 Napi::Function Network::constructor(Napi::Env env) {
@@ -76,20 +72,15 @@ Napi::Function Network::constructor(Napi::Env env) {
 Network::Network(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Network>(info) {
   guarded(info.Env(), [&] {
     auto job = read_job<NetworkJob>(info[0]);
-    auto network = nets::make_network(job.network);
-    (void)nets::value_sides(network, job.size);  // throws where the images are too small
+    auto made = nets::make_network(job.network);
+    (void)nets::value_sides(made, job.size);  // throws where the images are too small
     const auto options = at::TensorOptions().dtype(at::kFloat).device(choose_device(job.device).device);
     // It is the whole process's, and a run may be under way on the CPU.
     if (options.device().is_cuda()) backends::cuda::set_arithmetic({});
-    auto parameters = make_parameters(Layout(network.parameters), options);
-    auto buffers = nets::make_buffers(network, options);
-    copy_by_name(network.parameters, parameters.views, job.weights);
-    copy_by_name(network.buffers, buffers, job.weights);
+    auto network = transfer::load_source(std::move(made), job.weights, options);
     std::optional<LoadedImportance> importance;
-    if (job.importance) importance = load_importance(*job.importance, network, options);
+    if (job.importance) importance = load_importance(*job.importance, network.network, options);
     loaded_ = std::make_shared<const Loaded>(Loaded{.network = std::move(network),
-                                                    .parameters = std::move(parameters),
-                                                    .buffers = std::move(buffers),
                                                     .size = job.size,
                                                     .to_input = {job.size, job.normalisation, options.device()},
                                                     .threads = job.threads,
@@ -114,11 +105,12 @@ Napi::Value Network::infer(const Napi::CallbackInfo& info) {
     const bool want_features = info[1].ToBoolean();
     KeptValues keep;
     keep.push_back(Napi::Reference<Napi::Value>::New(pixels, 1));
-    auto body = [loaded = loaded_, images, want_features](Worker& /*worker*/) -> MakeValue {
+    const auto work = [loaded = loaded_, images, want_features] {
       const KeptMemory memory;
       take_threads(loaded->threads);
-      const auto [logits, features] = run::infer(loaded->network, loaded->parameters.views, loaded->buffers,
-                                                 images.to(loaded->device()), loaded->to_input);
+      const auto& [network, parameters, buffers] = loaded->network;
+      const auto moved = images.to(parameters.front().device());
+      const auto [logits, features] = run::infer(network, parameters, buffers, moved, loaded->to_input);
       std::vector<NamedTensor> tensors{{"logits", to_host(logits)}};
       for (size_t n = 0; want_features && n < features.size(); ++n)
         tensors.push_back({"feature/" + std::to_string(n), to_host(features[n])});
@@ -126,9 +118,9 @@ Napi::Value Network::infer(const Napi::CallbackInfo& info) {
         for (const auto& [name, value] : importance_of(*loaded->importance, features))
           tensors.push_back({name, to_host(value)});
       }
-      return [tensors = std::move(tensors)](Napi::Env env) { return write(env, tensors); };
+      return tensors;
     };
-    return Worker::start(info.Env(), std::make_shared<Worker>(), std::move(keep), std::move(body));
+    return in_background(info.Env(), work, std::move(keep));
   });
 }
 

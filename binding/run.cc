@@ -27,17 +27,9 @@ class EventListener final : public run::Listener {
     }
     worker_.post([this](Napi::Env env) { deliver(env, [&] { return write(env, next_step()); }); });
   }
-  void on_trial(const run::StepEvent& event) override {
-    worker_.post([this, event](Napi::Env env) { deliver(env, [&] { return write(env, event); }); });
-  }
-  void on_epoch(run::EpochEvent event) override {
-    worker_.post_and_wait(
-        [this, event = std::move(event)](Napi::Env env) { deliver(env, [&] { return write(env, event); }); });
-  }
-  void on_save(run::SaveEvent event) override {
-    worker_.post_and_wait(
-        [this, event = std::move(event)](Napi::Env env) { deliver(env, [&] { return write(env, event); }); });
-  }
+  void on_trial(const run::StepEvent& event) override { worker_.post(delivery(event)); }
+  void on_epoch(run::EpochEvent event) override { worker_.post_and_wait(delivery(std::move(event))); }
+  void on_save(run::SaveEvent event) override { worker_.post_and_wait(delivery(std::move(event))); }
   [[nodiscard]] bool stopped() const override { return worker_.stopped(); }
 
   // On the JavaScript thread:
@@ -66,6 +58,11 @@ class EventListener final : public run::Listener {
  private:
   /// How many steps may wait for the event loop.
   static constexpr size_t kMostSteps = 256;
+
+  template <class Event>
+  std::function<void(Napi::Env)> delivery(Event event) {
+    return [this, event = std::move(event)](Napi::Env env) { deliver(env, [&] { return write(env, event); }); };
+  }
 
   run::StepEvent next_step() {
     const std::scoped_lock lock(steps_mutex_);
@@ -112,12 +109,7 @@ Napi::Value Run::start(const Napi::CallbackInfo& info) {
 
 Napi::Value Run::try_rates(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    std::vector<double> rates;
-    // Stops at the first bad entry: a sparse array may be four billion long.
-    const auto list = array_at(info[0], Place{"rates", nullptr});
-    for (uint32_t k = 0; k < list.Length(); ++k) {
-      read(list.Get(k), Place{"rates", nullptr}.at(k), rates.emplace_back(), Within{1e-30, 1e30});
-    }
+    const auto rates = argument<std::vector<double>>(info[0], "rates", Within{1e-30, 1e30});
     if (rates.empty()) throw Error("INVALID_OPTION", "rates must be a list of learning rates.");
     return on_worker(info.Env(), [rates](run::Trainer& trainer) -> MakeValue {
       trainer.try_rates(rates);
@@ -138,7 +130,7 @@ Napi::Value Run::on_worker(Napi::Env env, const std::function<MakeValue(run::Tra
   const auto config = std::make_shared<run::RunConfig>(std::move(config_));
   return Worker::start(
       env, worker_, std::move(keep_),
-      [listener, decoder, config, body](Worker& /*worker*/) -> MakeValue {
+      [listener, decoder, config, body]() -> MakeValue {
         run::Trainer trainer(std::move(*config), *listener, decoder.get());
         return [make = body(trainer), listener, decoder](Napi::Env now) {
           const auto thrown = listener->take_thrown();

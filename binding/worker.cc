@@ -33,7 +33,7 @@ void Worker::run_call(Napi::Env env, Napi::Function /*unused*/, std::nullptr_t* 
 }
 
 Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker, KeptValues keep,
-                            std::function<MakeValue(Worker&)> body, std::function<void()> finished) {
+                            std::function<MakeValue()> body, std::function<void()> finished) {
   const auto deferred = Napi::Promise::Deferred::New(env);
   const auto held = std::make_shared<KeptValues>(std::move(keep));
   const auto settle = [deferred, held, finished = std::move(finished)](Napi::Env now, const MakeValue& value,
@@ -72,7 +72,7 @@ Napi::Promise Worker::start(Napi::Env env, const std::shared_ptr<Worker>& worker
       MakeValue value;
       std::optional<Failure> failure;
       try {
-        value = body(*worker);
+        value = body();
       } catch (...) {
         failure = current_failure();
       }
@@ -99,19 +99,9 @@ void Worker::post(std::function<void(Napi::Env)> call) {
 }
 
 void Worker::post_and_wait(std::function<void(Napi::Env)> call) {
-  {
-    const std::scoped_lock lock(mutex_);
-    waiting_ = true;
-  }
+  change([this] { waiting_ = true; });
   post(std::move(call));
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !waiting_ || abandoned_; });
-}
-
-void Worker::resume() {
-  const std::scoped_lock lock(mutex_);
-  waiting_ = false;
-  changed_.notify_all();
+  wait([this] { return !waiting_; });
 }
 
 void Worker::wait(const std::function<bool()>& ready) {
@@ -126,10 +116,7 @@ void Worker::change(const std::function<void()>& change) {
 }
 
 void Worker::abandon() {
-  stopped_ = true;
-  const std::scoped_lock lock(mutex_);
-  abandoned_ = true;
-  changed_.notify_all();
+  change([this] { stopped_ = abandoned_ = true; });
 }
 
 void Worker::mark_done() {
@@ -138,14 +125,7 @@ void Worker::mark_done() {
     const std::scoped_lock lock(registry().mutex);
     std::erase_if(registry().workers, [this](const auto& other) { return other.get() == this; });
   }
-  const std::scoped_lock lock(mutex_);
-  done_ = true;
-  changed_.notify_all();
-}
-
-bool Worker::wait_done(std::chrono::milliseconds patience) {
-  std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, patience, [this] { return done_; });
+  change([this] { done_ = true; });
 }
 
 bool Worker::abandon_all() {
@@ -156,7 +136,10 @@ bool Worker::abandon_all() {
     workers = registry().workers;
   }
   for (const auto& worker : workers) worker->abandon();
-  return std::all_of(workers.begin(), workers.end(), [&](const auto& worker) { return worker->wait_done(kPatience); });
+  return std::all_of(workers.begin(), workers.end(), [&](const auto& worker) {
+    std::unique_lock lock(worker->mutex_);
+    return worker->changed_.wait_for(lock, kPatience, [&] { return worker->done_; });
+  });
 }
 
 }  // namespace l2t::binding

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "binding/guard.h"
@@ -25,7 +26,7 @@ class Worker {
   /// what `body` throws, or if no thread can be started. `keep` and the worker live until then. Then `finished` runs on
   /// the JavaScript thread, after every call that was posted.
   static Napi::Promise start(
-      Napi::Env env, const std::shared_ptr<Worker>& worker, KeptValues keep, std::function<MakeValue(Worker&)> body,
+      Napi::Env env, const std::shared_ptr<Worker>& worker, KeptValues keep, std::function<MakeValue()> body,
       std::function<void()> finished = [] {});
 
   // From the worker's own thread:
@@ -44,7 +45,9 @@ class Worker {
   void stop() {
     change([this] { stopped_ = true; });
   }
-  void resume();
+  void resume() {
+    change([this] { waiting_ = false; });
+  }
   /// Runs `change` under the lock, then wakes wait(). From any thread.
   void change(const std::function<void()>& change);
 
@@ -59,7 +62,6 @@ class Worker {
 
   void abandon();
   void mark_done();
-  bool wait_done(std::chrono::milliseconds patience);
 
   std::atomic<bool> stopped_ = false;
   std::mutex mutex_;
@@ -71,5 +73,14 @@ class Worker {
   std::thread thread_;
   std::vector<std::unique_ptr<Call>> refused_;  // calls refused by an environment that goes away
 };
+
+/// Runs `work` on a thread of its own. The promise resolves with its result.
+template <class Work>
+Napi::Promise in_background(Napi::Env env, Work&& work, KeptValues&& keep = {}) {
+  return Worker::start(env, std::make_shared<Worker>(), std::move(keep),
+                       [work = std::forward<Work>(work)]() -> MakeValue {
+                         return [result = work()](Napi::Env now) { return write(now, result); };
+                       });
+}
 
 }  // namespace l2t::binding

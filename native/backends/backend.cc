@@ -6,7 +6,6 @@
 #include "native/backends/cuda/cuda.h"
 #include "native/backends/reference/backend.h"
 #include "native/core/error.h"
-#include "native/ops/cross_entropy.h"
 
 namespace l2t::backends {
 
@@ -24,30 +23,11 @@ bool Part::reads_alone(size_t i) const {
   return readers == 1;
 }
 
-nets::Activations Backend::infer(const nets::Network& network, Tensors parameters, Tensors buffers,
-                                 const at::Tensor& x) const {
-  return nets::forward(network, parameters, buffers, x, nets::Statistics::kRunning);
-}
-
 CrossEntropy Backend::cross_entropy(const at::Tensor& z, const ops::Labels& labels) const {
   CrossEntropy result;
   result.loss = ops::cross_entropy(z, labels, result.log_p);
   result.z_bar = ops::cross_entropy_backward(result.log_p, labels);
   return result;
-}
-
-at::Tensor Backend::cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Tensor& z_dot,
-                                                   const ops::Labels& labels) const {
-  return ops::cross_entropy_tangent_backward(log_p, z_dot, labels);
-}
-
-ops::Importance Backend::importance(const at::Tensor& s, const ops::ImportanceNetworks& networks) const {
-  return ops::importance(s, networks);
-}
-
-void Backend::importance_backward(const at::Tensor& k_bar, const at::Tensor& s, const ops::Importance& importance,
-                                  double scale, const ops::ImportanceNetworks& bar) const {
-  ops::importance_backward(k_bar, s, importance, scale, bar);
 }
 
 const Backend& backend_for(Convolution convolution, const at::TensorOptions& options, Precision precision, bool alone) {

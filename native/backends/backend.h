@@ -6,6 +6,7 @@
 #include "native/backends/matching.h"
 #include "native/backends/unit.h"
 #include "native/core/group.h"
+#include "native/core/interface.h"
 #include "native/core/names.h"
 #include "native/nets/forward.h"
 #include "native/nets/network.h"
@@ -17,10 +18,12 @@ namespace l2t::backends {
 /// How a GPU multiplies in convolutions and linear layers: in float32; on tensor cores with inputs rounded to TF32; or
 /// with inputs cast to bfloat16. Everything else stays float32.
 enum class Precision { kFloat32, kTf32, kBf16 };
+constexpr auto names_of(Precision) { return std::array{"float32", "tf32", "bf16"}; }
 
 /// How the native engine computes convolutions: by the kernels of the CPU or of CUDA where the device has them, else by
 /// the reference (auto); by those of the CPU, an error elsewhere (winograd); by the reference (direct).
 enum class Convolution { kAuto, kWinograd, kDirect };
+constexpr auto names_of(Convolution) { return std::array{"auto", "winograd", "direct"}; }
 
 /// The first `operations` of a network, for images x, and how far the sweeps go.
 struct Part {
@@ -74,13 +77,8 @@ struct CrossEntropy {
 
 /// How the native engine computes on a kind of device. Vectors of SGD and Adam are flat, contiguous and of equal
 /// length.
-class Backend {
+class Backend : public Interface {
  public:
-  Backend() = default;
-  Backend(const Backend&) = delete;
-  Backend& operator=(const Backend&) = delete;
-  virtual ~Backend() = default;
-
   [[nodiscard]] virtual const char* name() const = 0;
   /// The units of a part of a network, in the order of the forward sweep.
   [[nodiscard]] virtual std::vector<Step> units(const Part& part) const = 0;
@@ -95,14 +93,21 @@ class Backend {
 
   /// A network with running statistics: logits and features.
   [[nodiscard]] virtual nets::Activations infer(const nets::Network& network, Tensors parameters, Tensors buffers,
-                                                const at::Tensor& x) const;
+                                                const at::Tensor& x) const {
+    return nets::forward(network, parameters, buffers, x, nets::Statistics::kRunning);
+  }
   [[nodiscard]] virtual CrossEntropy cross_entropy(const at::Tensor& z, const ops::Labels& labels) const;
   [[nodiscard]] virtual at::Tensor cross_entropy_tangent_backward(const at::Tensor& log_p, const at::Tensor& z_dot,
-                                                                  const ops::Labels& labels) const;
-  /// Of ops/importance.h.
-  [[nodiscard]] virtual ops::Importance importance(const at::Tensor& s, const ops::ImportanceNetworks& networks) const;
+                                                                  const ops::Labels& labels) const {
+    return ops::cross_entropy_tangent_backward(log_p, z_dot, labels);
+  }
+  [[nodiscard]] virtual ops::Importance importance(const at::Tensor& s, const ops::ImportanceNetworks& networks) const {
+    return ops::importance(s, networks);
+  }
   virtual void importance_backward(const at::Tensor& k_bar, const at::Tensor& s, const ops::Importance& importance,
-                                   double scale, const ops::ImportanceNetworks& bar) const;
+                                   double scale, const ops::ImportanceNetworks& bar) const {
+    ops::importance_backward(k_bar, s, importance, scale, bar);
+  }
 
   /// The matching loss at a target map of t's shape; `sources` and `coefficient` as of MatchedMap. By default it
   /// resizes the sources' maps and takes the direct form below.
@@ -139,21 +144,3 @@ const Backend& backend_for(Convolution convolution, const at::TensorOptions& opt
                            bool alone = true);
 
 }  // namespace l2t::backends
-
-namespace l2t {
-
-template <>
-struct Names<backends::Precision> {
-  static constexpr std::array kAll{std::pair{"float32", backends::Precision::kFloat32},
-                                   std::pair{"tf32", backends::Precision::kTf32},
-                                   std::pair{"bf16", backends::Precision::kBf16}};
-};
-
-template <>
-struct Names<backends::Convolution> {
-  static constexpr std::array kAll{std::pair{"auto", backends::Convolution::kAuto},
-                                   std::pair{"winograd", backends::Convolution::kWinograd},
-                                   std::pair{"direct", backends::Convolution::kDirect}};
-};
-
-}  // namespace l2t

@@ -12,18 +12,6 @@ double elements_of(const std::vector<int64_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), 1.0, std::multiplies<>());
 }
 
-/// Visits an operation's parts and counts the elements of its parameters.
-struct ParameterCount {
-  const nets::Network& network;
-  double& elements;
-
-  void parameter(const char* /*name*/, int index) const {
-    if (index >= 0) elements += elements_of(network.parameters[index].shape);
-  }
-  void buffer(const char* /*name*/, int /*index*/) const {}
-  void setting(const char* /*name*/, double /*value*/) const {}
-};
-
 /// Shapes and sizes of a network's values and operations, of one image.
 class Sizes {
  public:
@@ -40,8 +28,8 @@ class Sizes {
 
   [[nodiscard]] double parameters(size_t operation) const {
     double elements = 0;
-    std::visit([&](const auto& kind) { kind.parts(ParameterCount{network_, elements}); },
-               network_.operations[operation].kind);
+    nets::for_parameters(network_, operation, operation + 1,
+                         [&](int index) { elements += elements_of(network_.parameters[index].shape); });
     return elements;
   }
 

@@ -9,57 +9,36 @@ namespace l2t::backends {
 /// nets::forward with running statistics, in which a convolution, its batch norm and what follows are one step.
 /// run(unit, x, skip) returns that unit's outputs; skip is undefined where none is added.
 template <class RunFused>
-class FusedInference {
- public:
-  FusedInference(const nets::Network& network, Tensors parameters, Tensors buffers, const at::Tensor& x,
-                 const RunFused& run)
-      : network_(network),
-        parameters_(parameters),
-        buffers_(buffers),
-        run_(run),
-        part_{network, network.operations.size(), x, Sweeps::kGradient, {&alone(), x.size(0)}},
-        sides_(nets::value_sides(network, x.size(2))),
-        last_readers_(nets::last_readers(network)),
-        values_(network.operations.size() + 1) {
-    values_[0] = x;
-  }
-
-  nets::Activations operator()() {
-    for (size_t i = 0; i < network_.operations.size();) {
-      const auto fused = fused_unit_at(part_, sides_, i);
-      const auto next = static_cast<size_t>(fused ? fused->outputs.back() : static_cast<int>(i) + 1);
-      if (fused) {
-        auto maps = run_(*fused, values_[fused->inputs[0]], fused->end.add ? values_[fused->inputs[1]] : at::Tensor());
-        for (size_t k = 0; k < fused->outputs.size(); ++k) values_[fused->outputs[k]] = std::move(maps[k]);
-      } else {
-        const auto& [kind, inputs] = network_.operations[i];
-        values_[next] = nets::apply(kind, parameters_, buffers_, nets::Statistics::kRunning, values_[inputs.front()],
-                                    values_[inputs.back()]);
+nets::Activations fused_inference(const nets::Network& network, Tensors parameters, Tensors buffers,
+                                  const at::Tensor& x, const RunFused& run) {
+  const auto& operations = network.operations;
+  const Part part{network, operations.size(), x, Sweeps::kGradient, {&alone(), x.size(0)}};
+  const auto sides = nets::value_sides(network, x.size(2));
+  const auto last_readers = nets::last_readers(network);
+  std::vector<at::Tensor> values(operations.size() + 1);
+  values[0] = x;
+  for (size_t i = 0; i < operations.size();) {
+    const auto fused = fused_unit_at(part, sides, i);
+    const auto next = static_cast<size_t>(fused ? fused->outputs.back() : static_cast<int>(i) + 1);
+    if (fused) {
+      auto maps = run(*fused, values[fused->inputs[0]], fused->end.add ? values[fused->inputs[1]] : at::Tensor());
+      for (size_t k = 0; k < fused->outputs.size(); ++k) values[fused->outputs[k]] = std::move(maps[k]);
+    } else {
+      const auto& [kind, inputs] = operations[i];
+      values[next] = nets::apply(kind, parameters, buffers, nets::Statistics::kRunning, values[inputs.front()],
+                                 values[inputs.back()]);
+    }
+    // Drops what was read for the last time. Features stay.
+    for (; i < next; ++i) {
+      for (const int input : operations[i].inputs) {
+        if (last_readers[input] == static_cast<int>(i) && !part.is_feature(input)) values[input].reset();
       }
-      for (; i < next; ++i) drop_after(static_cast<int>(i));
-    }
-    nets::Activations result;
-    for (const auto& feature : network_.features) result.features.push_back(values_[feature.value]);
-    result.logits = values_.back();
-    return result;
-  }
-
- private:
-  /// Drops what operation i read last. Features stay.
-  void drop_after(int i) {
-    for (const int input : network_.operations[i].inputs) {
-      if (last_readers_[input] == i && !part_.is_feature(input)) values_[input].reset();
     }
   }
-
-  const nets::Network& network_;
-  Tensors parameters_;
-  Tensors buffers_;
-  const RunFused& run_;
-  Part part_;
-  std::vector<int64_t> sides_;
-  std::vector<int> last_readers_;
-  std::vector<at::Tensor> values_;
-};
+  nets::Activations result;
+  for (const auto& feature : network.features) result.features.push_back(values[feature.value]);
+  result.logits = values.back();
+  return result;
+}
 
 }  // namespace l2t::backends

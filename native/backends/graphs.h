@@ -4,18 +4,15 @@
 #include <cstddef>
 #include <functional>
 
+#include "native/core/interface.h"
+
 namespace l2t::backends {
 
 /// What a run asks of a device that can capture work once and repeat it at the cost of one launch (CUDA graphs). Work
 /// that is captured reads nothing on the host, and reads and writes the same tensors each time.
-class Graphs {
+class Graphs : public Interface {
  public:
   using Work = std::function<void()>;
-
-  Graphs() = default;
-  Graphs(const Graphs&) = delete;
-  Graphs& operator=(const Graphs&) = delete;
-  virtual ~Graphs() = default;
 
   /// Runs work as a capture would, but at once: libraries make what they keep between calls.
   virtual void warm_up(const Work& work) = 0;

@@ -10,26 +10,18 @@ namespace {
 
 class DirectPoint final : public MatchingPoint {
  public:
-  DirectPoint(const Backend& backend, const MatchingInputs& inputs, const Pointwise& branches)
-      : backend_(backend),
-        t_(inputs.t),
-        source_(inputs.source),
-        coefficient_(inputs.coefficient),
-        branches_(branches) {}
+  DirectPoint(const Backend& backend, MatchingInputs inputs, const Pointwise& branches)
+      : backend_(backend), inputs_(std::move(inputs)), branches_(branches) {}
 
-  MatchingSweep gradient() override { return backend_.matching_gradient(inputs(), branches_); }
+  MatchingSweep gradient() override { return backend_.matching_gradient(inputs_, branches_); }
 
   MatchingSweep tangent(const at::Tensor& t_dot, const Pointwise& branches_dot, bool product) override {
-    return backend_.matching_tangent(inputs(), t_dot, branches_, branches_dot, product);
+    return backend_.matching_tangent(inputs_, t_dot, branches_, branches_dot, product);
   }
 
  private:
-  [[nodiscard]] MatchingInputs inputs() const { return {t_, source_, coefficient_}; }
-
   const Backend& backend_;
-  at::Tensor t_;
-  at::Tensor source_;
-  at::Tensor coefficient_;
+  MatchingInputs inputs_;
   Pointwise branches_;
 };
 

@@ -4,6 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include "native/core/interface.h"
+
 /// The matching loss at one target map, as a backend computes it; terms/matching.h has the formulas.
 namespace l2t::backends {
 
@@ -23,19 +25,14 @@ struct MatchingSweep {
 
 /// What the direct form reads. T: B × C_n × H × W; S, of T's size: B × C × H × W; k: B × C.
 struct MatchingInputs {
-  const at::Tensor& t;
-  const at::Tensor& source;
-  const at::Tensor& coefficient;
+  at::Tensor t;
+  at::Tensor source;
+  at::Tensor coefficient;
 };
 
 /// The sweeps at one θ. The tangent reads what the gradient kept, so call the gradient first.
-class MatchingPoint {
+class MatchingPoint : public Interface {
  public:
-  MatchingPoint() = default;
-  MatchingPoint(const MatchingPoint&) = delete;
-  MatchingPoint& operator=(const MatchingPoint&) = delete;
-  virtual ~MatchingPoint() = default;
-
   /// L, T̄, W̄ and b̄.
   virtual MatchingSweep gradient() = 0;
   /// ė and, where `product`, T̄̇, W̄̇ and b̄̇ (undefined otherwise).
@@ -44,13 +41,8 @@ class MatchingPoint {
 
 /// One target map on one batch: what all points share. It is made from the source maps that are matched with the
 /// target's map, each at its own size (B × C_m × h × w; their channels, side by side, are the C), and from k (B × C).
-class MatchedMap {
+class MatchedMap : public Interface {
  public:
-  MatchedMap() = default;
-  MatchedMap(const MatchedMap&) = delete;
-  MatchedMap& operator=(const MatchedMap&) = delete;
-  virtual ~MatchedMap() = default;
-
   /// The map must outlive the point.
   [[nodiscard]] virtual std::unique_ptr<MatchingPoint> at(const at::Tensor& t, const Pointwise& branches) const = 0;
 };

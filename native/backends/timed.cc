@@ -1,5 +1,7 @@
 #include "native/backends/timed.h"
 
+#include <c10/util/ScopeExit.h>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -9,38 +11,13 @@ namespace {
 
 using Section = Stopwatch::Section;
 
-const char* name_of(Section section) {
-  switch (section) {
-    case Section::kSource:
-      return "source";
-    case Section::kUnit:
-      return "unit";
-    case Section::kMatching:
-      return "matching";
-    case Section::kLoss:
-      return "loss";
-    case Section::kImportance:
-      return "importance";
-    case Section::kVectors:
-      return "vectors";
-  }
-  return "";
-}
-
 /// Runs `work` and adds the time that it took.
 template <class Work>
 auto timed(Stopwatch& stopwatch, const Stopwatch::Place& place, const Stopwatch::What& what, const Work& work) {
-  struct Running {
-    Stopwatch& stopwatch;
-    const Stopwatch::Place& place;
-    const Stopwatch::What& what;
-    std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
-
-    ~Running() {
-      stopwatch.add(place, what, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    }
-  };
-  const Running running{stopwatch, place, what};
+  using Clock = std::chrono::steady_clock;
+  const auto ended = c10::make_scope_exit([&, start = Clock::now()] {
+    stopwatch.add(place, what, std::chrono::duration<double>(Clock::now() - start).count());
+  });
   return work();
 }
 
@@ -77,42 +54,46 @@ class TimedUnit final : public Unit {
   UnitCost cost_;
 };
 
+/// A target map's place in the table, and the cost of its sweeps.
+struct Matched {
+  Stopwatch& stopwatch;
+  size_t index;
+  MatchingCost cost;
+};
+
 class TimedPoint final : public MatchingPoint {
  public:
-  TimedPoint(std::unique_ptr<MatchingPoint> inner, Stopwatch& stopwatch, size_t index, const MatchingCost& cost)
-      : inner_(std::move(inner)), stopwatch_(stopwatch), index_(index), cost_(cost) {}
+  TimedPoint(std::unique_ptr<MatchingPoint> inner, const Matched& matched)
+      : inner_(std::move(inner)), matched_(matched) {}
 
   MatchingSweep gradient() override {
-    return timed(stopwatch_, {Section::kMatching, index_, 1}, {cost_.name(), {}, "forward, backward", cost_.gradient()},
+    const auto& [stopwatch, index, cost] = matched_;
+    return timed(stopwatch, {Section::kMatching, index, 1}, {cost.name(), {}, "forward, backward", cost.gradient()},
                  [&] { return inner_->gradient(); });
   }
   MatchingSweep tangent(const at::Tensor& t_dot, const Pointwise& branches_dot, bool product) override {
-    return timed(stopwatch_, {Section::kMatching, index_, product ? size_t{3} : size_t{2}},
-                 {cost_.name(), {}, product ? "tangent, tangent-backward" : "tangent", cost_.tangent(product)},
+    const auto& [stopwatch, index, cost] = matched_;
+    return timed(stopwatch, {Section::kMatching, index, product ? size_t{3} : size_t{2}},
+                 {cost.name(), {}, product ? "tangent, tangent-backward" : "tangent", cost.tangent(product)},
                  [&] { return inner_->tangent(t_dot, branches_dot, product); });
   }
 
  private:
   std::unique_ptr<MatchingPoint> inner_;
-  Stopwatch& stopwatch_;
-  size_t index_;
-  MatchingCost cost_;
+  Matched matched_;
 };
 
 class TimedMap final : public MatchedMap {
  public:
-  TimedMap(std::unique_ptr<MatchedMap> inner, Stopwatch& stopwatch, size_t index, const MatchingCost& cost)
-      : inner_(std::move(inner)), stopwatch_(stopwatch), index_(index), cost_(cost) {}
+  TimedMap(std::unique_ptr<MatchedMap> inner, const Matched& matched) : inner_(std::move(inner)), matched_(matched) {}
 
   [[nodiscard]] std::unique_ptr<MatchingPoint> at(const at::Tensor& t, const Pointwise& branches) const override {
-    return std::make_unique<TimedPoint>(inner_->at(t, branches), stopwatch_, index_, cost_);
+    return std::make_unique<TimedPoint>(inner_->at(t, branches), matched_);
   }
 
  private:
   std::unique_ptr<MatchedMap> inner_;
-  Stopwatch& stopwatch_;
-  size_t index_;
-  MatchingCost cost_;
+  Matched matched_;
 };
 
 /// Of flat vectors that are read or written `times` times in all.
@@ -121,7 +102,9 @@ Cost vectors_cost(const at::Tensor& vector, double times) { return {0, times * s
 }  // namespace
 
 void Stopwatch::add(const Place& place, const What& what, double seconds) {
-  auto& entry = entries_.try_emplace(place, Entry{what}).first->second;
+  const auto& [name, operations, sweep, cost] = what;
+  const Timing none{name_of(place.section), name, operations, sweep, 0, 0, cost.flop, cost.bytes};
+  auto& entry = entries_.try_emplace(place, Entry{none}).first->second;
   entry.calls += 1;
   entry.seconds += seconds;
 }
@@ -130,9 +113,9 @@ void Stopwatch::lap() {
   for (auto& [place, entry] : entries_) {
     if (entry.calls == 0) continue;
     const double seconds = entry.seconds / static_cast<double>(entry.calls);
-    if (entry.best_calls == 0 || seconds < entry.best) {
-      entry.best = seconds;
-      entry.best_calls = entry.calls;
+    if (entry.best.calls == 0 || seconds < entry.best.seconds) {
+      entry.best.seconds = seconds;
+      entry.best.calls = entry.calls;
     }
     entry.calls = 0;
     entry.seconds = 0;
@@ -141,11 +124,7 @@ void Stopwatch::lap() {
 
 std::vector<Timing> Stopwatch::timings() const {
   std::vector<Timing> timings;
-  for (const auto& [place, entry] : entries_) {
-    const auto& [name, operations, sweep, cost] = entry.what;
-    timings.push_back(
-        {name_of(place.section), name, operations, sweep, entry.best_calls, entry.best, cost.flop, cost.bytes});
-  }
+  for (const auto& [place, entry] : entries_) timings.push_back(entry.best);
   return timings;
 }
 
@@ -198,7 +177,7 @@ std::unique_ptr<MatchedMap> Timed::matched_map(const std::vector<at::Tensor>& so
   const MatchingCost cost(t, sources);
   const auto index = matched(cost.name());
   return timed(stopwatch_, {Section::kMatching, index, 0}, {cost.name(), {}, "of a batch", {}}, [&] {
-    return std::make_unique<TimedMap>(inner_.matched_map(sources, coefficient, t), stopwatch_, index, cost);
+    return std::make_unique<TimedMap>(inner_.matched_map(sources, coefficient, t), Matched{stopwatch_, index, cost});
   });
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 #include <map>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "native/backends/cost.h"
@@ -60,14 +59,16 @@ class Stopwatch {
 
  private:
   struct Entry {
-    What what;
+    Timing best;
     int64_t calls = 0;  // of this iteration
     double seconds = 0;
-    int64_t best_calls = 0;
-    double best = 0;  // of a call
   };
   std::map<Place, Entry> entries_;
 };
+
+constexpr auto names_of(Stopwatch::Section) {
+  return std::array{"source", "unit", "matching", "loss", "importance", "vectors"};
+}
 
 /// A backend that computes what another does, and times it by the host's clock: for the CPU, which computes within the
 /// call.

@@ -2,11 +2,17 @@
 #include <memory>
 #include <vector>
 
+#include "native/core/interface.h"
 #include "native/core/layout.h"
 
 namespace l2t::backends {
 
 using Values = std::vector<at::Tensor>;
+
+/// An undefined map stays undefined.
+inline at::Tensor channels_last(const at::Tensor& map) {
+  return map.defined() ? map.contiguous(at::MemoryFormat::ChannelsLast) : map;
+}
 
 /// How far the sweeps at a point go: to the gradient, to the tangent, or to the tangent of the gradient. A unit keeps
 /// what the sweeps to come read, and drops it after the last.
@@ -15,13 +21,8 @@ enum class Sweeps { kGradient, kTangent, kProduct };
 /// One or several operations of a network, computed together at one θ, with batch statistics. It has the four sweeps
 /// of its operations (ops/), called in this order, each at most once. An input that nothing else holds may be
 /// overwritten. `theta` and so on are the tensors of the network's parameters, of their gradients, and so on.
-class Unit {
+class Unit : public Interface {
  public:
-  Unit() = default;
-  Unit(const Unit&) = delete;
-  Unit& operator=(const Unit&) = delete;
-  virtual ~Unit() = default;
-
   /// Inputs → outputs. Moves batch norm's running statistics `running` unless null.
   virtual Values forward(Values x, Tensors theta, const Values* running) = 0;
   /// Cotangents of the outputs (undefined: zero) → of the inputs (undefined: not wanted). Writes the parameters'.

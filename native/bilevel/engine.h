@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "native/bilevel/problem.h"
+#include "native/core/interface.h"
 
 /// What every engine computes: the two gradients of an iteration of method.md.
 namespace l2t::bilevel {
@@ -37,13 +38,8 @@ struct MetaStep {
   at::Tensor virtual_theta;            // θ_{T+1}, flat
 };
 
-class Engine {
+class Engine : public Interface {
  public:
-  Engine() = default;
-  Engine(const Engine&) = delete;
-  Engine& operator=(const Engine&) = delete;
-  virtual ~Engine() = default;
-
   /// Step 1: moves θ, v and the running statistics by one SGD step on the sum of all terms, which have begun the batch.
   virtual RealStep real_step(const Batch& batch, const Sgd& sgd, TargetState& state) = 0;
 

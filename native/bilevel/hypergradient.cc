@@ -37,7 +37,7 @@ void run_adjoint(const Problem& problem, Trajectory& trajectory, const Sgd& sgd,
     auto& point = *trajectory.points[t];
     point.tangent(d);
     if (t > 0) a.add_(point.hessian_product());
-    point.release();
+    trajectory.points[t].reset();
   }
 }
 

@@ -19,7 +19,7 @@ Trajectory run_trajectory(const Problem& problem, const Batch& batch, const Sgd&
 
 /// Goes back along the trajectory. Afterwards the terms have their part of the meta-objective's gradient with respect
 /// to φ (Term::phi_gradient): Σ_{t<T} of ∂⟨∇θ L_t, d_t⟩/∂φ along the adjoint directions d_t. `a`: ∇θ of the
-/// meta-objective at θ_{T+1}, flat; it is overwritten. Releases the points.
+/// meta-objective at θ_{T+1}, flat; it is overwritten. Drops the points.
 void run_adjoint(const Problem& problem, Trajectory& trajectory, const Sgd& sgd, const at::Tensor& a);
 
 }  // namespace l2t::bilevel

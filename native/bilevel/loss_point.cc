@@ -65,15 +65,6 @@ at::Tensor LossPoint::new_gradient() const {
   return flat;
 }
 
-void LossPoint::release() {
-  tape_.release();
-  points_.clear();
-  theta_flat_.reset();
-  theta_.clear();
-  theta_dot_.clear();
-  activations_ = {};
-}
-
 tape::Tape::Wanted LossPoint::wanted() const {
   tape::Tape::Wanted wanted{0, false};
   for (const auto* const term : terms_) {

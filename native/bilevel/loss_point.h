@@ -15,7 +15,8 @@ class LossPoint {
  public:
   LossPoint(const Problem& problem, std::vector<terms::Term*> terms, backends::Sweeps sweeps);
 
-  /// L at flat θ, which must not change until release(). Moves batch norm's running statistics `running` unless null.
+  /// L at flat θ, which must not change as long as the point lives. Moves batch norm's running statistics `running`
+  /// unless null.
   void forward(const at::Tensor& theta, const Layout& layout, const Batch& batch,
                const std::vector<at::Tensor>* running);
 
@@ -31,8 +32,6 @@ class LossPoint {
 
   /// ∇²θθ L d, flat, for tangent's d.
   at::Tensor hessian_product();
-
-  void release();
 
  private:
   /// How far to run the network for the terms: all operations where one reads the logits, else up to the last feature.

@@ -1,7 +1,5 @@
 #include "native/bilevel/native_engine.h"
 
-#include <ATen/TensorOperators.h>
-
 #include "native/bilevel/hypergradient.h"
 
 namespace l2t::bilevel {
@@ -25,11 +23,12 @@ MetaStep NativeEngine::meta_step(const Batch& batch, const Batch& judge, const S
   step.virtual_losses.pop_back();
   step.virtual_theta = trajectory.theta;
 
-  LossPoint objective(problem_, {problem_.cross_entropy.get()}, backends::Sweeps::kGradient);
-  objective.forward(trajectory.theta, state.theta.layout, judge, /*running=*/nullptr);
-  step.objective = objective.losses().front().second;
-  const auto a = objective.gradient();
-  objective.release();
+  const std::vector terms{problem_.cross_entropy.get()};
+  auto objective = std::make_unique<LossPoint>(problem_, terms, backends::Sweeps::kGradient);
+  objective->forward(trajectory.theta, state.theta.layout, judge, /*running=*/nullptr);
+  step.objective = objective->losses().front().second;
+  const auto a = objective->gradient();
+  objective.reset();
   mark(problem_.phases, "meta-objective");
 
   run_adjoint(problem_, trajectory, sgd, a);

@@ -16,22 +16,20 @@ const Group& alone() {
   return group;
 }
 
-void Group::all_reduce(const at::Tensor& /*values*/) const {}
-void Group::broadcast_from_first(const at::Tensor& /*values*/) const {}
-void Group::all_gather(const at::Tensor& all, const at::Tensor& values) const { all.copy_(values.unsqueeze(0)); }
-
 void Group::count(const at::Tensor& values) const {
   ++traffic_.calls;
   traffic_.bytes += static_cast<int64_t>(values.nbytes());
 }
 
-void Group::sum(const at::Tensor& values) const {
+void Group::in_place(const at::Tensor& values, void (Group::*call)(const at::Tensor&) const) const {
   if (alone()) return;
   count(values);
   const auto contiguous = values.contiguous();
-  all_reduce(contiguous);
+  (this->*call)(contiguous);
   if (!contiguous.is_same(values)) values.copy_(contiguous);
 }
+
+void Group::sum(const at::Tensor& values) const { in_place(values, &Group::all_reduce); }
 
 void Group::sum(std::vector<std::vector<double>>& rows) const {
   if (alone()) return;
@@ -71,13 +69,7 @@ at::Tensor Group::gather(const at::Tensor& rows, int64_t count) const {
   return at::cat(parts);
 }
 
-void Group::broadcast(const at::Tensor& values) const {
-  if (alone()) return;
-  count(values);
-  const auto contiguous = values.contiguous();
-  broadcast_from_first(contiguous);
-  if (!contiguous.is_same(values)) values.copy_(contiguous);
-}
+void Group::broadcast(const at::Tensor& values) const { in_place(values, &Group::broadcast_from_first); }
 
 std::vector<std::string> Group::exchange(const std::string& text) const {
   if (alone()) return {text};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "native/core/fields.h"
+#include "native/core/interface.h"
 
 namespace l2t {
 
@@ -15,7 +16,7 @@ namespace l2t {
 ///
 /// All ranks make the same calls in the same order. Where a rank ends, or does not answer within the group's timeout,
 /// the calls of the others throw GROUP_FAILED, which names that rank.
-class Group {
+class Group : public Interface {
  public:
   /// Items `begin` to `end`, without `end`.
   struct Share {
@@ -26,9 +27,6 @@ class Group {
   };
 
   Group() = default;
-  Group(const Group&) = delete;
-  Group& operator=(const Group&) = delete;
-  virtual ~Group() = default;
 
   [[nodiscard]] int rank() const { return rank_; }
   [[nodiscard]] int size() const { return size_; }
@@ -69,14 +67,15 @@ class Group {
  protected:
   Group(int rank, int size) : rank_(rank), size_(size) {}
 
-  /// Of contiguous tensors.
-  virtual void all_reduce(const at::Tensor& values) const;
-  virtual void broadcast_from_first(const at::Tensor& values) const;
+  // Of contiguous tensors, called only in a group of several.
+  virtual void all_reduce(const at::Tensor& /*values*/) const {}
+  virtual void broadcast_from_first(const at::Tensor& /*values*/) const {}
   /// `all`: size × (the shape of `values`).
-  virtual void all_gather(const at::Tensor& all, const at::Tensor& values) const;
+  virtual void all_gather(const at::Tensor& /*all*/, const at::Tensor& /*values*/) const {}
 
  private:
   void count(const at::Tensor& values) const;
+  void in_place(const at::Tensor& values, void (Group::*call)(const at::Tensor&) const) const;
 
   int rank_ = 0;
   int size_ = 1;

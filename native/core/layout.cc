@@ -52,22 +52,27 @@ ParameterVector make_parameters(Layout layout, const at::TensorOptions& options)
   return result;
 }
 
-void copy_by_name(const std::vector<TensorSpec>& specs, Tensors destination, const std::vector<NamedTensor>& source,
-                  const std::string& prefix) {
+void copy_by_name(const std::vector<NamedTensor>& to, const std::vector<NamedTensor>& from) {
   std::unordered_map<std::string, at::Tensor> by_name;
-  for (const auto& entry : source) by_name.emplace(entry.name, entry.tensor);
-  for (size_t i = 0; i < specs.size(); ++i) {
-    const auto name = prefix + specs[i].name;
+  for (const auto& entry : from) by_name.emplace(entry.name, entry.tensor);
+  for (const auto& [name, tensor] : to) {
     const auto found = by_name.find(name);
     if (found == by_name.end()) throw Error("WEIGHTS_MISMATCH", "The weights have no entry " + name + ".");
-    if (found->second.sizes() != destination[i].sizes()) {
+    if (found->second.sizes() != tensor.sizes()) {
       std::ostringstream message;
       message << name << " has shape " << found->second.sizes() << " in the weights, but the network wants "
-              << destination[i].sizes() << ".";
+              << tensor.sizes() << ".";
       throw Error("WEIGHTS_MISMATCH", message.str());
     }
-    destination[i].copy_(found->second);
+    tensor.copy_(found->second);
   }
+}
+
+void copy_by_name(const std::vector<TensorSpec>& specs, Tensors to, const std::vector<NamedTensor>& from,
+                  const std::string& prefix) {
+  std::vector<NamedTensor> named;
+  append_named(named, specs, to, prefix);
+  copy_by_name(named, from);
 }
 
 }  // namespace l2t

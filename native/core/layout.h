@@ -73,9 +73,10 @@ struct ParameterVector {
 /// All values are zero.
 ParameterVector make_parameters(Layout layout, const at::TensorOptions& options);
 
-/// Fills every tensor of `specs` from `source` by name, casting and moving as needed.
+/// Fills every tensor of `to` by name, casting and moving as needed.
 /// Throws WEIGHTS_MISMATCH where one is missing or has another shape; ignores entries of other names.
-void copy_by_name(const std::vector<TensorSpec>& specs, Tensors destination, const std::vector<NamedTensor>& source,
+void copy_by_name(const std::vector<NamedTensor>& to, const std::vector<NamedTensor>& from);
+void copy_by_name(const std::vector<TensorSpec>& specs, Tensors to, const std::vector<NamedTensor>& from,
                   const std::string& prefix = "");
 
 }  // namespace l2t

@@ -1,35 +1,30 @@
 #pragma once
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string_view>
-#include <utility>
 
 namespace l2t {
 
-/// The names of an enumeration's values, as the options spell them (src/options). Specialised beside each enumeration,
-/// with a list `kAll` of pairs of a name and its value. binding/marshal.h reads enumerations by it.
+/// An enumeration whose values have names, as the options spell them (src/options). Beside it stands a function
+///
+///     constexpr auto names_of(E) { return std::array{"name of the first value", …}; }
+///
+/// binding/marshal.h reads enumerations by it.
 template <class E>
-struct Names;
-
-/// An enumeration that has names.
-template <class E>
-concept HasNames = requires { Names<E>::kAll; };
+concept HasNames = requires(E value) { names_of(value); };
 
 /// The value of that name; none where no value has it.
 template <HasNames E>
 constexpr std::optional<E> named(std::string_view name) {
-  for (const auto& [known, value] : Names<E>::kAll) {
-    if (known == name) return value;
-  }
-  return std::nullopt;
+  const auto names = names_of(E());
+  const auto found = std::find(names.begin(), names.end(), name);
+  return found == names.end() ? std::nullopt : std::optional(static_cast<E>(found - names.begin()));
 }
 
 template <HasNames E>
 constexpr const char* name_of(E value) {
-  for (const auto& [name, known] : Names<E>::kAll) {
-    if (known == value) return name;
-  }
-  return "";
+  return names_of(value)[static_cast<size_t>(value)];
 }
 
 }  // namespace l2t

@@ -49,8 +49,8 @@ SideStream::Download SideStream::download(const at::Tensor& values) const {
 }
 
 const at::Tensor& SideStream::Download::wait() const {
-  if (copied_) copied_->synchronize();
-  return host_;
+  if (copied) copied->synchronize();
+  return host;
 }
 
 at::TensorOptions upload_options(c10::Device device, at::ScalarType type) {

@@ -21,15 +21,12 @@ class SideStream {
   [[nodiscard]] at::Tensor upload(const at::Tensor& host) const;
 
   /// A copy on its way to the host.
-  class Download {
-   public:
-    Download(at::Tensor host, std::optional<c10::Event> copied) : host_(std::move(host)), copied_(std::move(copied)) {}
+  struct Download {
+    at::Tensor host;
+    std::optional<c10::Event> copied;
+
     /// Waits for the copy.
     [[nodiscard]] const at::Tensor& wait() const;
-
-   private:
-    at::Tensor host_;
-    std::optional<c10::Event> copied_;
   };
 
   /// Begins to copy values, once the current stream has computed them.

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "native/core/error.h"
 #include "native/core/side_stream.h"
 
 namespace l2t::data {
@@ -24,13 +23,7 @@ TrainingBatches::TrainingBatches(ImageSet set, const Options& options, Decoder* 
     : set_(std::move(set)),
       options_(options),
       sampler_(set_.count(), set_.size, options.batch, options.seed),
-      decoder_(decoder) {
-  if (!options.resized_crops) return;
-  if (set_.resident())
-    throw Error("INVALID_OPTION", "Resized crops are drawn while images are decoded, so such a set has no pixels.");
-  if (options.augment == Augment::kNone)
-    throw Error("INVALID_OPTION", "Images that are not augmented have no resized crops.");
-}
+      decoder_(decoder) {}
 
 std::optional<StepInput> TrainingBatches::prepare(int64_t epoch, int64_t step, double lr) {
   while (!asked_.empty() && (asked_.front().epoch < epoch || asked_.front().step < step)) {
@@ -97,13 +90,8 @@ ImageBatch TrainingBatches::batch(const StepInput& input) const {
   const auto pixels = set_.resident() ? at::index_select(set_.pixels, 0, rows) : input.pixels;
   if (rows.size(0) == 0) return {pixels, labels};  // a batch of fewer images than ranks
   if (options_.augment == Augment::kNone) return {pixels, labels};
-  return {cropped(pixels, places.slice(0, 1)), labels};
-}
-
-/// `numbers`: int64, tops, lefts, flips.
-at::Tensor TrainingBatches::cropped(const at::Tensor& pixels, const at::Tensor& numbers) const {
-  if (options_.resized_crops) return mirror(pixels, numbers[2]);
-  return random_crops(pixels, numbers[0], numbers[1], numbers[2]);
+  if (options_.resized_crops) return {mirror(pixels, places[3]), labels};
+  return {random_crops(pixels, places[1], places[2], places[3]), labels};
 }
 
 /// Returns the batch; before that, requests the kAhead batches after it.

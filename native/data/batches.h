@@ -2,11 +2,10 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "native/core/group.h"
-#include "native/data/augment.h"
+#include "native/core/interface.h"
 #include "native/data/image_set.h"
 #include "native/data/sampler.h"
 
@@ -29,7 +28,7 @@ struct ImageBatch {
 };
 
 /// Decodes images on other threads while training goes on.
-class Decoder {
+class Decoder : public Interface {
  public:
   struct Request {
     const char* set;                 // train, validation or test
@@ -39,10 +38,6 @@ class Decoder {
     c10::Device device;              // where the batch will be copied
   };
 
-  Decoder() = default;
-  Decoder(const Decoder&) = delete;
-  Decoder& operator=(const Decoder&) = delete;
-  virtual ~Decoder() = default;
   /// Starts to decode a batch and returns its ticket.
   virtual int64_t request(Request request) = 0;
   /// Waits for a batch: uint8, B × S × S × 3, on the CPU; undefined where decoding was stopped.
@@ -105,8 +100,6 @@ class TrainingBatches {
   [[nodiscard]] std::vector<T> own(const std::vector<T>& batch, int64_t each = 1) const;
   /// Each number of the batch's images in turn: tops, then lefts, …
   void plan_crops(int64_t epoch, int64_t step, double* top, int64_t batch) const;
-
-  [[nodiscard]] at::Tensor cropped(const at::Tensor& pixels, const at::Tensor& numbers) const;
 
   ImageSet set_;
   Options options_;

@@ -2,9 +2,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <array>
-#include <vector>
 
 #include "native/core/fields.h"
+#include "native/core/names.h"
 
 namespace l2t::data {
 
@@ -28,6 +28,10 @@ struct Normalisation {
     visit("std", self.std, Within{1e-6, 1e6});
   }
 };
+
+/// How training images are changed: not at all, or cropped and mirrored.
+enum class Augment { kNone, kCropFlip };
+constexpr auto names_of(Augment) { return std::array{"none", "crop-flip"}; }
 
 /// Where a crop starts in the padded image and whether it is mirrored.
 struct Crop {

@@ -1,6 +1,5 @@
 #include "native/data/sampler.h"
 
-#include <algorithm>
 #include <numeric>
 
 #include "native/core/error.h"

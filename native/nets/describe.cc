@@ -18,11 +18,6 @@ struct Parts {
   }
 };
 
-template <class... Kinds>
-std::vector<std::string> names_of(const std::variant<Kinds...>* /*unused*/) {
-  return {Kinds::kKind...};
-}
-
 }  // namespace
 
 std::vector<OperationDescription> describe(const Network& network) {
@@ -39,7 +34,5 @@ std::vector<OperationDescription> describe(const Network& network) {
   }
   return descriptions;
 }
-
-std::vector<std::string> operation_kinds() { return names_of(static_cast<const OperationKind*>(nullptr)); }
 
 }  // namespace l2t::nets

@@ -25,7 +25,4 @@ struct OperationDescription {
 
 std::vector<OperationDescription> describe(const Network& network);
 
-/// The names of all kinds of operations.
-std::vector<std::string> operation_kinds();
-
 }  // namespace l2t::nets

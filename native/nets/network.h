@@ -137,6 +137,22 @@ struct Network {
   std::vector<Feature> features;
 };
 
+/// Calls body(index) for the parameters of operations `begin` to `end`.
+template <class Body>
+void for_parameters(const Network& network, size_t begin, size_t end, const Body& body) {
+  struct Visit {
+    const Body& body;
+    void parameter(const char* /*name*/, int index) const {
+      if (index >= 0) body(index);
+    }
+    void buffer(const char* /*name*/, int /*index*/) const {}
+    void setting(const char* /*name*/, double /*value*/) const {}
+  };
+  for (size_t i = begin; i < end; ++i) {
+    std::visit([&](const auto& kind) { kind.parts(Visit{body}); }, network.operations[i].kind);
+  }
+}
+
 /// Indices of the last layer's parameters.
 std::set<int> last_layer(const Network& network);
 

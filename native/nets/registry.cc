@@ -1,6 +1,5 @@
 #include "native/nets/registry.h"
 
-#include <algorithm>
 #include <functional>
 
 #include "native/core/error.h"
@@ -49,10 +48,6 @@ std::vector<std::string> network_names() {
 }
 
 Network make_network(const NetworkSpec& spec) {
-  if (spec.classes < 1 || spec.classes > 1000000) {
-    throw Error("INVALID_OPTION",
-                "A network needs between 1 and 1000000 classes, not " + std::to_string(spec.classes) + ".");
-  }
   if (!(spec.width > 0 && spec.width <= 8)) {
     throw Error("INVALID_OPTION", "A width must be above 0 and at most 8, not " + std::to_string(spec.width) + ".");
   }

@@ -23,7 +23,7 @@ struct NetworkSpec {
 
 std::vector<std::string> network_names();
 
-/// Throws INVALID_OPTION for an unknown name, fewer than 1 class, or a width outside (0, 8].
+/// Throws INVALID_OPTION for an unknown name, or a width outside (0, 8].
 Network make_network(const NetworkSpec& spec);
 
 /// Blocks of an ImageNet ResNet's four stages. `inner`: 0 for basic blocks, else a bottleneck's inner channels as a

@@ -1,6 +1,5 @@
 #pragma once
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/clone.h>
 
 /// flatten, B × C × H × W → B × CHW, channel by channel. Linear, so every sweep is a copy in another shape:
 ///

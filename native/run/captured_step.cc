@@ -16,7 +16,12 @@ void CapturedStep::reset() {
 
 at::Tensor CapturedStep::run(Kind kind, const Inputs& inputs) {
   if (!graphs_) return work_(kind, inputs);
-  auto& fixed = fixed_for(kind, inputs);
+  Shapes shapes;
+  for (const auto& input : inputs) shapes.push_back(input.sizes().vec());
+  auto& fixed = fixed_[{kind, shapes}];
+  if (fixed.inputs.empty()) {
+    for (const auto& input : inputs) fixed.inputs.push_back(at::empty_like(input));
+  }
   for (size_t i = 0; i < inputs.size(); ++i) graphs_->copy_in(fixed.inputs[i], inputs[i]);
   // A test's graphs call it again at each replay, so it must outlive this call.
   const auto work = [this, kind, &fixed] {
@@ -39,16 +44,6 @@ size_t CapturedStep::launches() const {
   size_t sum = 0;
   for (const auto& [key, fixed] : fixed_) sum += fixed.graph ? graphs_->launches(*fixed.graph) : 0;
   return sum;
-}
-
-CapturedStep::Fixed& CapturedStep::fixed_for(Kind kind, const Inputs& inputs) {
-  Shapes shapes;
-  for (const auto& input : inputs) shapes.push_back(input.sizes().vec());
-  auto& fixed = fixed_[{kind, shapes}];
-  if (fixed.inputs.empty()) {
-    for (const auto& input : inputs) fixed.inputs.push_back(at::empty_like(input));
-  }
-  return fixed;
 }
 
 }  // namespace l2t::run

@@ -48,7 +48,6 @@ class CapturedStep {
     int warm_ups = 0;
     std::optional<size_t> graph;
   };
-  [[nodiscard]] Fixed& fixed_for(Kind kind, const Inputs& inputs);
 
   std::unique_ptr<backends::Graphs> graphs_;
   Work work_;

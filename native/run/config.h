@@ -11,7 +11,6 @@
 #include "native/core/fields.h"
 #include "native/core/group.h"
 #include "native/core/layout.h"
-#include "native/data/augment.h"
 #include "native/data/image_set.h"
 #include "native/nets/registry.h"
 
@@ -19,13 +18,16 @@ namespace l2t::run {
 
 /// What computes gradients: the native engine, or the oracle, by automatic differentiation.
 enum class EngineKind { kNative, kAutograd };
+constexpr auto names_of(EngineKind) { return std::array{"native", "autograd"}; }
 
 /// What the meta-objective is evaluated on: the batch of the steps, or the next batch of the epoch's order, after its
 /// last the first.
 enum class MetaBatch { kSame, kOther };
+constexpr auto names_of(MetaBatch) { return std::array{"same", "other"}; }
 
 /// What batch norm's statistics are of, where ranks share a batch: the whole batch, or each rank's images.
 enum class NormScope { kGlobal, kLocal };
+constexpr auto names_of(NormScope) { return std::array{"global", "local"}; }
 
 /// How to learn, whatever the data.
 struct Hyperparameters {
@@ -178,30 +180,4 @@ struct RunMaterials {
 
 struct RunConfig : RunSpec, RunMaterials {};
 
-/// Throws INVALID_DATA for a set without images, or with a label that is no class; INVALID_OPTION for a patience
-/// without a best epoch.
-void require_valid(const RunConfig& config);
-
 }  // namespace l2t::run
-
-namespace l2t {
-
-template <>
-struct Names<run::EngineKind> {
-  static constexpr std::array kAll{std::pair{"native", run::EngineKind::kNative},
-                                   std::pair{"autograd", run::EngineKind::kAutograd}};
-};
-
-template <>
-struct Names<run::MetaBatch> {
-  static constexpr std::array kAll{std::pair{"same", run::MetaBatch::kSame},
-                                   std::pair{"other", run::MetaBatch::kOther}};
-};
-
-template <>
-struct Names<run::NormScope> {
-  static constexpr std::array kAll{std::pair{"global", run::NormScope::kGlobal},
-                                   std::pair{"local", run::NormScope::kLocal}};
-};
-
-}  // namespace l2t

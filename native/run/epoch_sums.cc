@@ -49,13 +49,6 @@ void require_finite(const std::string& name, double value) {
 
 EpochSums::EpochSums(const bilevel::Problem& problem)
     : group_(*problem.group), learned_(problem.meta_networks.learned), pairs_(problem.pairs) {
-  add_columns(problem);
-  sums_[kImages].resize(1);
-  if (learned_.any()) sums_[kMetaImages].resize(1);
-  for (const auto& column : columns_) sums_[column.name].resize(column.count);
-}
-
-void EpochSums::add_columns(const bilevel::Problem& problem) {
   const auto logits_right = [](const Iteration& iteration, const at::Tensor& y) {
     return (at::argmax(iteration.real.activations.logits, 1) == y).sum();
   };
@@ -80,13 +73,19 @@ void EpochSums::add_columns(const bilevel::Problem& problem) {
   }
   if (learned_.what) add_pairs(kEntropy, true, [](const at::Tensor& p) { return -at::xlogy(p, p).sum(); });
   real_columns_ = columns_.size();
-  if (!learned_.any()) return;
-  const auto objective = [](const Iteration& iteration, const at::Tensor& /*y*/) { return iteration.meta->objective; };
-  const auto norm = [](const Iteration& iteration, const at::Tensor& /*y*/) {
-    return iteration.meta->phi_gradient.norm();
-  };
-  columns_.push_back({kObjective, 1, /*mean=*/true, /*part=*/true, objective});
-  columns_.push_back({kGradPhi, 1, /*mean=*/true, /*part=*/false, norm});
+  if (learned_.any()) {
+    const auto objective = [](const Iteration& iteration, const at::Tensor& /*y*/) {
+      return iteration.meta->objective;
+    };
+    const auto norm = [](const Iteration& iteration, const at::Tensor& /*y*/) {
+      return iteration.meta->phi_gradient.norm();
+    };
+    columns_.push_back({kObjective, 1, /*mean=*/true, /*part=*/true, objective});
+    columns_.push_back({kGradPhi, 1, /*mean=*/true, /*part=*/false, norm});
+    sums_[kMetaImages].resize(1);
+  }
+  sums_[kImages].resize(1);
+  for (const auto& column : columns_) sums_[column.name].resize(column.count);
 }
 
 at::Tensor EpochSums::row(const Iteration& iteration, const at::Tensor& y) const {

@@ -52,7 +52,6 @@ class EpochSums {
     bool part;  // of a sum over the ranks; false: all ranks have the same value
     std::function<at::Tensor(const Iteration&, const at::Tensor& y)> value;
   };
-  void add_columns(const bilevel::Problem& problem);
 
   const Group& group_;
   std::vector<std::string> terms_;

@@ -11,8 +11,6 @@
 
 #include <cmath>
 
-#include "native/core/error.h"
-
 namespace l2t::run {
 namespace {
 
@@ -54,7 +52,6 @@ std::optional<Evaluation> evaluate(const nets::Network& network, const std::vect
                                    const std::vector<at::Tensor>& buffers, data::EvaluationBatches batches,
                                    int64_t size, const data::Normalisation& normalisation,
                                    const std::function<bool()>& stopped, std::optional<int64_t> top) {
-  if (batches.images() == 0) throw Error("INVALID_DATA", "There are no images to evaluate on.");
   const auto& group = batches.group();
   const data::ToInput to_input(size, normalisation, parameters.front().device());
   at::Tensor loss;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "native/core/interface.h"
 #include "native/core/layout.h"
 #include "native/run/evaluation.h"
 
@@ -141,12 +142,8 @@ struct RunResult {
 
 /// Receives a trainer's events: in a group, those of the first rank do. on_epoch and on_save return when their data is
 /// on disk.
-class Listener {
+class Listener : public Interface {
  public:
-  Listener() = default;
-  Listener(const Listener&) = delete;
-  Listener& operator=(const Listener&) = delete;
-  virtual ~Listener() = default;
   /// If many steps wait to be delivered, the oldest may be dropped.
   virtual void on_step(const StepEvent& event) = 0;
   /// A step of try_rates: none is dropped.

@@ -2,21 +2,7 @@
 
 #include <algorithm>
 
-#include "native/backends/cuda/cuda.h"
-
 namespace l2t::run {
-
-std::optional<GpuMemory> gpu_memory(c10::Device device) {
-  if (!device.is_cuda()) return std::nullopt;
-  const auto memory = backends::cuda::memory(device);
-  return GpuMemory{memory.peak_allocated, memory.peak_reserved};
-}
-
-size_t gpu_room(c10::Device device) {
-  const auto memory = backends::cuda::memory(device);
-  // LibTorch gives what it holds without use back to the driver before it refuses.
-  return backends::cuda::free_bytes(device) + memory.reserved - memory.allocated;
-}
 
 int64_t fitting_batch(int64_t batch, size_t room, const std::function<std::optional<size_t>(int64_t)>& memory_of) {
   for (int64_t images = std::max<int64_t>(2, batch / 2); images >= 2 && images < batch; images /= 2) {

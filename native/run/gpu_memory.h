@@ -1,20 +1,11 @@
 #pragma once
-#include <c10/core/Device.h>
-
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 
-#include "native/run/events.h"
-
 namespace l2t::run {
-
-/// The most that the process held on the device; nothing where that is no GPU.
-std::optional<GpuMemory> gpu_memory(c10::Device device);
-
-/// Bytes that more tensors can take on a GPU.
-size_t gpu_room(c10::Device device);
 
 /// The largest batch below `batch` whose step fits into `room` bytes, estimated from a step on fewer images; 0 where
 /// not even two fit. `memory_of`: bytes that a step on so many images takes, nothing where they do not fit.

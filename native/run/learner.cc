@@ -20,15 +20,6 @@
 namespace l2t::run {
 namespace {
 
-transfer::Source load_source(const SourceConfig& config, const at::TensorOptions& options) {
-  auto network = nets::make_network(config.network);
-  auto parameters = make_parameters(Layout(network.parameters), options);
-  auto buffers = nets::make_buffers(network, options);
-  copy_by_name(network.parameters, parameters.views, config.weights);
-  copy_by_name(network.buffers, buffers, config.weights);
-  return {std::move(network), std::move(parameters.views), std::move(buffers)};
-}
-
 std::vector<transfer::Pair> all_pairs(const std::vector<SourceConfig>& configs,
                                       const std::vector<transfer::Source>& sources, const nets::Network& target) {
   std::vector<transfer::Pair> pairs;
@@ -78,15 +69,6 @@ void require_class_weights(const std::vector<double>& weights, int64_t classes) 
               "classWeights must be " + std::to_string(classes) + " numbers, one for each class, none below 0.");
 }
 
-/// C_m of every pair.
-std::vector<int> source_channels(const std::vector<transfer::Source>& sources,
-                                 const std::vector<transfer::Pair>& pairs) {
-  std::vector<int> channels;
-  for (const auto& pair : pairs)
-    channels.push_back(sources[pair.source].network.features[pair.source_feature].channels);
-  return channels;
-}
-
 }  // namespace
 
 Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec& target, int64_t size,
@@ -99,7 +81,9 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
   const auto precision = set_precision(hyperparameters, options);
   problem_.backend = &backends::backend_for(hyperparameters.convolution, options, precision, problem_.group->alone());
   if (decorate) problem_.backend = &decorate(*problem_.backend);
-  for (const auto& config : sources) sources_.push_back(load_source(config, options));
+  for (const auto& config : sources) {
+    sources_.push_back(transfer::load_source(nets::make_network(config.network), config.weights, options));
+  }
   problem_.pairs = all_pairs(sources, sources_, problem_.target);
   target_sizes_ = nets::feature_sizes(problem_.target, size);
   state_.buffers = nets::make_buffers(problem_.target, options);
@@ -124,7 +108,9 @@ void Learner::take_method(const Hyperparameters& hyperparameters, const at::Tens
     require_class_weights(*weights, problem_.target.classes);
     class_weights_ = at::tensor(*weights, at::kDouble).to(options);
   }
-  problem_.meta_networks = transfer::make_meta_networks(method.learned, source_channels(sources_, problem_.pairs));
+  std::vector<int> channels;  // C_m of every pair
+  for (const auto& [source, m, n] : problem_.pairs) channels.push_back(sources_[source].network.features[m].channels);
+  problem_.meta_networks = transfer::make_meta_networks(method.learned, channels);
   phi_ = make_parameters(problem_.meta_networks.phi, options);
   adam_state_ = {at::zeros_like(phi_.flat), at::zeros_like(phi_.flat), at::zeros({}, options.dtype(at::kDouble))};
   if (bilevel()) {
@@ -133,8 +119,6 @@ void Learner::take_method(const Hyperparameters& hyperparameters, const at::Tens
     meta_every_ = settings.count("metaEvery");
   }
 }
-
-Learner::~Learner() = default;
 
 void Learner::initialise(uint64_t seed) {
   for (const auto& start : starts_) {
@@ -148,22 +132,26 @@ void Learner::start() {
 }
 
 Iteration Learner::iterate(const Labelled& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr,
-                           const std::optional<Labelled>& judge) {
-  const auto ended = c10::make_scope_exit([this] { end(); });
+                           const std::optional<Labelled>& judge, bool move_phi) {
+  // Drops what the terms keep of the batch, also after a failure.
+  const auto ended = c10::make_scope_exit([this] {
+    for (auto* const term : problem_.all_terms()) term->end();
+  });
   auto batch = begin(images, source_x);
-  auto result = real_step(batch, lr);
-  if (bilevel()) {
+  sgd_.lr = lr;
+  Iteration result;
+  result.importance = batch.importance;
+  if (observe_) result.sources = batch.sources;
+  result.real = engine_->real_step(batch, sgd_, state_);
+  if (problem_.local_norm) share_running_statistics(batch);
+  if (!observe_) result.real.activations.features.clear();
+  mark(problem_.phases, "real");
+  if (bilevel() && move_phi) {
     result.meta = engine_->meta_step(batch, judge ? labelled(*judge) : batch, sgd_, state_, phi_);
     problem_.backend->adam_step(adam_, phi_.flat, result.meta->phi_gradient, adam_state_);
     mark(problem_.phases, "phi-step");
   }
   return result;
-}
-
-Iteration Learner::real_step(const Labelled& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr) {
-  const auto ended = c10::make_scope_exit([this] { end(); });
-  auto batch = begin(images, source_x);
-  return real_step(batch, lr);
 }
 
 bilevel::Batch Learner::labelled(const Labelled& images) const {
@@ -175,7 +163,10 @@ bilevel::Batch Learner::labelled(const Labelled& images) const {
 bilevel::Batch Learner::begin(const Labelled& images, const std::vector<at::Tensor>& source_x) {
   auto batch = labelled(images);
   if (!sources_.empty()) {
-    batch.sources = transfer::source_activations(*problem_.backend, sources_, source_x);
+    for (size_t k = 0; k < sources_.size(); ++k) {
+      const auto& [network, parameters, buffers] = sources_[k];
+      batch.sources.push_back(problem_.backend->infer(network, parameters, buffers, source_x[k]));
+    }
     batch.maps = transfer::make_source_maps(batch.sources, problem_.pairs);
     if (reads_resized()) batch.maps.resized = transfer::resized_maps(batch.sources, problem_.pairs, target_sizes_);
     batch.importance = transfer::importance(*problem_.backend, problem_.meta_networks, phi_.views, batch.maps.pooled);
@@ -196,22 +187,6 @@ bool Learner::reads_resized() const {
   const auto terms = problem_.all_terms();
   return engine_->reads_resized() ||
          std::any_of(terms.begin(), terms.end(), [](const auto* term) { return term->reads_resized(); });
-}
-
-void Learner::end() {
-  for (auto* const term : problem_.all_terms()) term->end();
-}
-
-Iteration Learner::real_step(const bilevel::Batch& batch, const at::Tensor& lr) {
-  sgd_.lr = lr;
-  Iteration result;
-  result.importance = batch.importance;
-  if (observe_) result.sources = batch.sources;
-  result.real = engine_->real_step(batch, sgd_, state_);
-  if (problem_.local_norm) share_running_statistics(batch);
-  if (!observe_) result.real.activations.features.clear();
-  mark(problem_.phases, "real");
-  return result;
 }
 
 /// Each rank has moved them by the statistics of its own images: their mean over the images goes to all.

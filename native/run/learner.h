@@ -44,7 +44,6 @@ class Learner {
           const Sharing& sharing = {}, const Decorate& decorate = {});
   Learner(const Learner&) = delete;
   Learner& operator=(const Learner&) = delete;
-  ~Learner();
 
   /// Sets θ and φ to method.md's initialisation.
   void initialise(uint64_t seed);
@@ -53,12 +52,9 @@ class Learner {
   void start();
 
   /// `images`: the target's; source_x: each source's; lr: 0-dim, float64, on the device. `judge`: what the
-  /// meta-objective is evaluated on; the batch itself unless given.
+  /// meta-objective is evaluated on; the batch itself unless given. Without `move_phi`, the real step only.
   Iteration iterate(const Labelled& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr,
-                    const std::optional<Labelled>& judge = {});
-
-  /// The real step only: φ stays as it is.
-  Iteration real_step(const Labelled& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr);
+                    const std::optional<Labelled>& judge = {}, bool move_phi = true);
 
   /// Whether the run's step `step`, from 0, moves φ, too.
   [[nodiscard]] bool moves_phi(int64_t step) const { return bilevel() && step % meta_every_ == 0; }
@@ -87,11 +83,9 @@ class Learner {
   [[nodiscard]] bool bilevel() const { return problem_.meta_networks.learned.any(); }
   /// A batch without what the sources give.
   [[nodiscard]] bilevel::Batch labelled(const Labelled& images) const;
-  /// What all steps on a batch share, made once; end() drops what the terms keep of it, also after a failure.
+  /// What all steps on a batch share, made once.
   bilevel::Batch begin(const Labelled& images, const std::vector<at::Tensor>& source_x);
   [[nodiscard]] bool reads_resized() const;
-  void end();
-  Iteration real_step(const bilevel::Batch& batch, const at::Tensor& lr);
   void share_running_statistics(const bilevel::Batch& batch);
 
   bilevel::Problem problem_;

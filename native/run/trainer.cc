@@ -48,9 +48,28 @@ RunConfig with_class_weights(RunConfig config) {
   return config;
 }
 
+void require_valid(const data::ImageSet& images, const char* set, int64_t classes) {
+  if (images.count() == 0) {
+    throw Error("INVALID_DATA", std::string("The ") + set + " set has no images: leave it out, or give some.");
+  }
+  const auto* const labels = images.labels.const_data_ptr<int64_t>();
+  for (int64_t i = 0; i < images.count(); ++i) {
+    if (labels[i] >= 0 && labels[i] < classes) continue;
+    throw Error("INVALID_DATA", "Image " + std::to_string(i) + " of the " + set + " set has label " +
+                                    std::to_string(labels[i]) + ", but there are only " + std::to_string(classes) +
+                                    " classes.");
+  }
+}
+
 /// Checks the data, sets the calling thread's thread count and returns the device. A trainer does this first.
 c10::Device prepare(const RunConfig& config) {
-  require_valid(config);
+  const auto classes = config.target.classes;
+  require_valid(config.train, "training", classes);
+  if (config.validation) require_valid(*config.validation, "validation", classes);
+  if (config.test) require_valid(*config.test, "test", classes);
+  if (config.patience && !config.select_best) {
+    throw Error("INVALID_OPTION", "patience counts from the best epoch: it needs selectBest.");
+  }
   take_threads(config.threads);
   const auto device = choose_device(config.device).device;
   if (device.is_cuda()) backends::cuda::reset_peak_memory(device);
@@ -70,14 +89,11 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
       to_input_(config_.size, config_.normalisation, device_),
       to_source_input_(source_inputs(config_.sources, device_)),
       sums_(learner_.problem()),
-      other_judges_(other_judges(config_)),
       uploads_(device_),
       log_(device_, [this](const LoggedStep& step, const at::Tensor& row) { record(step, row); }),
       iterate_(graphs_for(config_, device_), [this](Kind kind, const CapturedStep::Inputs& uploaded) {
         const auto [images, source_x, lr, judge] = input(uploaded, step_);
-        const auto iteration = kind == Kind::kMeta ? learner_.iterate(images, source_x, lr, judge)
-                                                   : learner_.real_step(images, source_x, lr);
-        return sums_.row(iteration, images.y);
+        return sums_.row(learner_.iterate(images, source_x, lr, judge, kind == Kind::kMeta), images.y);
       }) {
   if (config_.validation) config_.validation = on_device(std::move(*config_.validation), device_);
   if (config_.test) config_.test = on_device(std::move(*config_.test), device_);
@@ -123,10 +139,14 @@ RunResult Trainer::run() {
     epoch_start_ = Clock::now();
     epoch_images_ = 0;
     epoch_steps_ = 0;
-    if (!train_epoch() || !finish_epoch()) return stop();
+    while (step_ < batches_.steps()) {
+      if (!step()) return stop();
+      save_when_due();
+    }
+    if (!finish_epoch()) return stop();
   }
   RunResult result{false, epoch_, best_, {}, {}};
-  if (!group().first()) result.network = best_network();
+  if (!group().first()) result.network = network(best_parameters_, best_buffers_);
   if (!config_.test) return result;
   result.test = evaluate_on(*config_.test, "test", best_parameters_, best_buffers_, config_.top);
   return result.test ? result : stop();
@@ -145,15 +165,6 @@ void Trainer::save() {
   if (group().first()) listener_.on_save({state()});
 }
 
-/// False where the run was asked to end before the epoch's last step.
-bool Trainer::train_epoch() {
-  while (step_ < batches_.steps()) {
-    if (!step()) return false;
-    save_when_due();
-  }
-  return true;
-}
-
 void Trainer::try_rates(const std::vector<double>& rates) {
   const auto steps = static_cast<int64_t>(rates.size());
   for (int64_t k = 0; k < steps; ++k) {
@@ -161,12 +172,13 @@ void Trainer::try_rates(const std::vector<double>& rates) {
     const auto uploaded = upload(k / batches_.steps(), step, rates[k], Kind::kReal);
     if (!agreed(uploaded.has_value()) || !uploaded) return;
     const auto [images, source_x, lr, judge] = input(*uploaded, step);
+    const auto real_step = [&] {
+      return sums_.row(learner_.iterate(images, source_x, lr, judge, /*move_phi=*/false), images.y);
+    };
     StepEvent event{};
     bool finite = true;
     try {
-      const auto row =
-          within_memory(images.images, [&] { return sums_.row(learner_.real_step(images, source_x, lr), images.y); });
-      event = sums_.add(row.cpu(), images.images, /*meta=*/false);
+      event = sums_.add(within_memory(images.images, real_step).cpu(), images.images, /*meta=*/false);
     } catch (const NotFinite&) {
       finite = false;
       event.losses = {{terms::kCrossEntropy, std::numeric_limits<double>::infinity()}};
@@ -178,15 +190,11 @@ void Trainer::try_rates(const std::vector<double>& rates) {
   }
 }
 
-Trainer::Kind Trainer::next_kind() const {
-  return learner_.moves_phi(epoch_ * batches_.steps() + step_) ? Kind::kMeta : Kind::kReal;
-}
-
 std::optional<CapturedStep::Inputs> Trainer::upload(int64_t epoch, int64_t step, double lr, Kind kind) {
   CapturedStep::Inputs uploaded;
   if (listener_.stopped()) return std::nullopt;
   if (!upload(batches_.prepare(epoch, step, lr), uploaded)) return std::nullopt;
-  const bool judge = other_judges_ && kind == Kind::kMeta;
+  const bool judge = other_judges(config_) && kind == Kind::kMeta;
   if (judge && !upload(batches_.prepare_next(epoch, step), uploaded)) return std::nullopt;
   return uploaded;
 }
@@ -216,7 +224,7 @@ Trainer::Input Trainer::input(const CapturedStep::Inputs& uploaded, int64_t step
 
 /// One iteration of method.md on the next batch; false where the run was asked to end, or decoding was stopped.
 bool Trainer::step() {
-  const auto kind = next_kind();
+  const auto kind = learner_.moves_phi(epoch_ * batches_.steps() + step_) ? Kind::kMeta : Kind::kReal;
   const auto uploaded = upload(epoch_, step_, learning_rate(step_), kind);
   if (!agreed(uploaded.has_value())) return false;
   const LoggedStep logged{epoch_, step_, batches_.images(step_), kind == Kind::kMeta};

@@ -38,13 +38,9 @@ class Trainer {
     std::optional<Labelled> judge;
   };
   using Kind = CapturedStep::Kind;
-  bool train_epoch();
   bool finish_epoch();
-  [[nodiscard]] bool validates_epoch() const;
   [[nodiscard]] bool out_of_patience() const;
   bool step();
-  /// Whether the run's next step moves φ.
-  [[nodiscard]] Kind next_kind() const;
   /// A step's tensors on the device: its plan and, where the images are not resident, its pixels; then, where another
   /// batch judges φ, the same of that. Nothing where decoding was stopped.
   [[nodiscard]] std::optional<CapturedStep::Inputs> upload(int64_t epoch, int64_t step, double lr, Kind kind);
@@ -57,7 +53,6 @@ class Trainer {
   void require_same_state() const;
   void share_start();
   void require_enough_for_each_rank() const;
-  [[nodiscard]] std::vector<NamedTensor> best_network() const;
   void record(const LoggedStep& step, const at::Tensor& row);
   /// Runs a step; where the GPU's memory ends, throws OUT_OF_MEMORY, naming the batch and what would fit.
   at::Tensor within_memory(int64_t images, const std::function<at::Tensor()>& step);
@@ -76,7 +71,8 @@ class Trainer {
   [[nodiscard]] std::vector<NamedTensor> state() const;
   void start();
   void restore(const Resume& resume);
-  [[nodiscard]] std::vector<NamedTensor> network() const;
+  /// Copies on the CPU, under the target's names.
+  [[nodiscard]] std::vector<NamedTensor> network(Tensors parameters, Tensors buffers) const;
 
   using Clock = std::chrono::steady_clock;
   [[nodiscard]] static double seconds_since(Clock::time_point start);
@@ -90,7 +86,6 @@ class Trainer {
   data::ToInput to_input_;
   std::vector<data::ToInput> to_source_input_;
   EpochSums sums_;
-  bool other_judges_;  // another batch judges φ
   SideStream uploads_;
   StepLog log_;
   CapturedStep iterate_;

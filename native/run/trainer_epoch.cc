@@ -2,8 +2,8 @@
 
 #include <cmath>
 
+#include "native/backends/cuda/cuda.h"
 #include "native/core/error.h"
-#include "native/run/gpu_memory.h"
 #include "native/run/trainer.h"
 
 /// The end of an epoch: validation, and whether it is the best so far.
@@ -17,10 +17,15 @@ bool Trainer::finish_epoch() {
   event.images_per_second = static_cast<double>(epoch_images_) / seconds_since(epoch_start_);
   // Until an epoch is validated, the last one is the best.
   event.best = !config_.select_best || !best_ || !best_->accuracy;
-  event.gpu_memory = gpu_memory(device_);
+  if (device_.is_cuda()) {
+    const auto memory = backends::cuda::memory(device_);
+    event.gpu_memory = GpuMemory{memory.peak_allocated, memory.peak_reserved};
+  }
   event.metrics.epoch = epoch_;
   event.metrics.lr = learning_rate(batches_.steps() - 1);
-  if (const auto& images = config_.validation; images && validates_epoch()) {
+  const auto done = epoch_ + 1;
+  const bool due = done % config_.eval_every == 0 || done == config_.epochs;
+  if (const auto& images = config_.validation; images && due) {
     const auto validation = evaluate_on(*images, "validation", learner_.network_parameters(), learner_.state().buffers);
     if (!validation) return false;
     event.metrics.validation_accuracy = validation->accuracy();
@@ -35,7 +40,7 @@ bool Trainer::finish_epoch() {
   step_ = 0;
   sums_.reset();
   if (group().first()) {
-    event.network = network();
+    event.network = network(learner_.network_parameters(), learner_.state().buffers);
     event.state = state();
     event.seconds = seconds_since(epoch_start_);
     event.steps = epoch_steps_;
@@ -43,11 +48,6 @@ bool Trainer::finish_epoch() {
   }
   last_save_ = Clock::now();
   return true;
-}
-
-bool Trainer::validates_epoch() const {
-  const auto done = epoch_ + 1;
-  return done % config_.eval_every == 0 || done == config_.epochs;
 }
 
 /// The validations since the best epoch's are counted from the epochs alone, so a resumed run counts the same.

@@ -19,7 +19,9 @@ at::Tensor Trainer::within_memory(int64_t images, const std::function<at::Tensor
   // The run is over: its graphs may go, and its weights may change.
   iterate_.reset();
   if (!group().alone()) throw Error("OUT_OF_MEMORY", out_of_gpu_memory(images, std::nullopt));
-  const auto room = gpu_room(device_);
+  const auto memory = backends::cuda::memory(device_);
+  // LibTorch gives what it holds without use back to the driver before it refuses.
+  const auto room = backends::cuda::free_bytes(device_) + memory.reserved - memory.allocated;
   const auto fits = fitting_batch(images, room, [this](int64_t fewer) { return memory_of_step(fewer); });
   throw Error("OUT_OF_MEMORY", out_of_gpu_memory(images, fits));
 }

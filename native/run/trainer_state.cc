@@ -8,26 +8,6 @@
 namespace l2t::run {
 namespace {
 
-std::vector<TensorSpec> named_specs(const std::vector<NamedTensor>& tensors) {
-  std::vector<TensorSpec> specs;
-  for (const auto& [name, tensor] : tensors) specs.push_back({name, tensor.sizes().vec()});
-  return specs;
-}
-
-std::vector<at::Tensor> values(const std::vector<NamedTensor>& tensors) {
-  std::vector<at::Tensor> result;
-  for (const auto& named : tensors) result.push_back(named.tensor);
-  return result;
-}
-
-std::vector<NamedTensor> network_of(const nets::Network& network, Tensors parameters, Tensors buffers) {
-  std::vector<NamedTensor> tensors;
-  append_named(tensors, network.parameters, parameters);
-  append_named(tensors, network.buffers, buffers);
-  for (auto& named : tensors) named.tensor = named.tensor.to(at::kCPU).clone();
-  return tensors;
-}
-
 /// FNV-1a of all bytes.
 uint64_t checksum(const std::vector<NamedTensor>& tensors) {
   uint64_t sum = 14695981039346656037U;
@@ -60,12 +40,12 @@ std::vector<NamedTensor> Trainer::state() const {
   return tensors;
 }
 
-std::vector<NamedTensor> Trainer::network() const {
-  return network_of(learner_.problem().target, learner_.network_parameters(), learner_.state().buffers);
-}
-
-std::vector<NamedTensor> Trainer::best_network() const {
-  return network_of(learner_.problem().target, best_parameters_, best_buffers_);
+std::vector<NamedTensor> Trainer::network(Tensors parameters, Tensors buffers) const {
+  std::vector<NamedTensor> tensors;
+  append_named(tensors, learner_.problem().target.parameters, parameters);
+  append_named(tensors, learner_.problem().target.buffers, buffers);
+  for (auto& named : tensors) named.tensor = named.tensor.to(at::kCPU).clone();
+  return tensors;
 }
 
 /// The updates of all ranks are the same numbers, so their states are: another checksum means a bug or a faulty
@@ -106,8 +86,7 @@ void Trainer::share_start() {
 }
 
 void Trainer::restore(const Resume& resume) {
-  const auto tensors = learner_.tensors();
-  copy_by_name(named_specs(tensors), values(tensors), resume.state);
+  copy_by_name(learner_.tensors(), resume.state);
   const auto progress = state_entry(resume.state, "progress", 4, at::kLong).contiguous();
   const auto* counters = progress.const_data_ptr<int64_t>();
   const int64_t best_epoch = counters[3];

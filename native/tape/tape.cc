@@ -20,22 +20,6 @@ void accumulate(at::Tensor& sum, at::Tensor term) {
   }
 }
 
-/// Calls body(index) for the parameters of operations `begin` to `end`.
-template <class Body>
-void for_parameters(const nets::Network& network, size_t begin, size_t end, const Body& body) {
-  struct Visit {
-    const Body& body;
-    void parameter(const char* /*name*/, int index) const {
-      if (index >= 0) body(index);
-    }
-    void buffer(const char* /*name*/, int /*index*/) const {}
-    void setting(const char* /*name*/, double /*value*/) const {}
-  };
-  for (size_t i = begin; i < end; ++i) {
-    std::visit([&](const auto& kind) { kind.parts(Visit{body}); }, network.operations[i].kind);
-  }
-}
-
 }  // namespace
 
 void Tape::plan(const at::Tensor& x, const GroupBatch& norm, Wanted wanted) {
@@ -85,7 +69,8 @@ void Tape::run_back(Activations bar, Tensors theta_bar,
     for (const int value : step->outputs) outputs.push_back(std::move(bars[value]));
     if (std::none_of(outputs.begin(), outputs.end(), [](const auto& output) { return output.defined(); })) {
       const auto before = std::next(step);
-      clear(before == steps_.rend() ? 0 : before->outputs.back(), step->outputs.back(), theta_bar);
+      nets::for_parameters(network_, before == steps_.rend() ? 0 : before->outputs.back(), step->outputs.back(),
+                           [&](int index) { theta_bar[index].zero_(); });
       continue;
     }
     auto inputs = sweep(*step->unit, std::move(outputs));
@@ -93,15 +78,11 @@ void Tape::run_back(Activations bar, Tensors theta_bar,
   }
 }
 
-void Tape::clear(size_t begin, size_t end, Tensors theta_bar) const {
-  for_parameters(network_, begin, end, [&](int index) { theta_bar[index].zero_(); });
-}
-
 size_t Tape::parameters() const {
   const size_t end = steps_.empty() ? 0 : steps_.back().outputs.back();
   int count = 0;
-  for_parameters(network_, 0, end, [&](int index) { count = std::max(count, index + 1); });
-  for_parameters(network_, end, network_.operations.size(), [&](int index) {
+  nets::for_parameters(network_, 0, end, [&](int index) { count = std::max(count, index + 1); });
+  nets::for_parameters(network_, end, network_.operations.size(), [&](int index) {
     if (index < count) count = 0;
   });
   return count;

@@ -23,7 +23,7 @@ class Tape {
       : network_(network), backend_(backend), sweeps_(sweeps) {}
 
   /// Runs on images x; outputs that are not wanted are undefined. Batch norm's statistics are of `norm`. `theta` must
-  /// stay as it is until release(). Moves the running statistics where `running` is given.
+  /// stay as it is as long as the tape lives. Moves the running statistics where `running` is given.
   Activations forward(Tensors theta, const at::Tensor& x, const GroupBatch& norm, Wanted wanted, const Values* running);
 
   /// How many parameters, from the first one on, all belong to operations that ran; 0 where the parameters do not lie
@@ -41,17 +41,12 @@ class Tape {
   /// product of the Hessian with tangent's `theta_dot`.
   void tangent_backward(Activations bar_dot, Tensors theta_bar_dot);
 
-  /// Drops everything that is kept.
-  void release() { steps_.clear(); }
-
  private:
   void plan(const at::Tensor& x, const GroupBatch& norm, Wanted wanted);
   /// From the images on: values or tangents.
   Activations run(at::Tensor x, const std::function<Values(backends::Unit&, Values)>& sweep) const;
   /// From the outputs back: cotangents or their tangents. Clears the gradients of operations that they do not reach.
   void run_back(Activations bar, Tensors theta_bar, const std::function<Values(backends::Unit&, Values)>& sweep) const;
-  /// Clears the gradients of the parameters of operations `begin` to `end`.
-  void clear(size_t begin, size_t end, Tensors theta_bar) const;
 
   const nets::Network& network_;
   const backends::Backend& backend_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "native/core/group.h"
+#include "native/core/interface.h"
 #include "native/core/layout.h"
 #include "native/core/random.h"
 #include "native/core/settings.h"
@@ -39,13 +40,8 @@ struct Reads {
 /// A term's sweeps at one θ on one batch. Call them in this order: each reads what the earlier ones kept. `theta` and
 /// `theta_dot` are all tensors of θ and of its tangent; a term finds its own by its slices. Only a term of virtual
 /// steps has the tangents.
-class TermPoint {
+class TermPoint : public Interface {
  public:
-  TermPoint() = default;
-  TermPoint(const TermPoint&) = delete;
-  TermPoint& operator=(const TermPoint&) = delete;
-  virtual ~TermPoint() = default;
-
   /// The term's value, a scalar, with its weight.
   virtual at::Tensor forward(const nets::Activations& target, Tensors theta) = 0;
   /// Adds the cotangents of the target's outputs to `bar`.
@@ -61,12 +57,9 @@ class TermPoint {
 };
 
 /// One summand of L, made once a run.
-class Term {
+class Term : public Interface {
  public:
   explicit Term(std::string name) : name_(std::move(name)) {}
-  Term(const Term&) = delete;
-  Term& operator=(const Term&) = delete;
-  virtual ~Term() = default;
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] virtual Reads reads() const = 0;

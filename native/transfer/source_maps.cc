@@ -5,21 +5,20 @@
 #include <map>
 #include <utility>
 
+#include "native/nets/initialise.h"
+
 namespace l2t::transfer {
+
+Source load_source(nets::Network network, const std::vector<NamedTensor>& weights, const at::TensorOptions& options) {
+  auto parameters = make_parameters(Layout(network.parameters), options).views;
+  auto buffers = nets::make_buffers(network, options);
+  copy_by_name(network.parameters, parameters, weights);
+  copy_by_name(network.buffers, buffers, weights);
+  return {std::move(network), std::move(parameters), std::move(buffers)};
+}
 
 const at::Tensor& map_of(const std::vector<nets::Activations>& sources, const Pair& pair) {
   return sources[pair.source].features[pair.source_feature];
-}
-
-std::vector<nets::Activations> source_activations(const backends::Backend& backend, const std::vector<Source>& sources,
-                                                  const std::vector<at::Tensor>& x) {
-  std::vector<nets::Activations> result;
-  result.reserve(sources.size());
-  for (size_t k = 0; k < sources.size(); ++k) {
-    const auto& [network, parameters, buffers] = sources[k];
-    result.push_back(backend.infer(network, parameters, buffers, x[k]));
-  }
-  return result;
 }
 
 SourceMaps make_source_maps(const std::vector<nets::Activations>& sources, const std::vector<Pair>& pairs) {

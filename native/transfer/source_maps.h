@@ -16,6 +16,9 @@ struct Source {
   std::vector<at::Tensor> buffers;
 };
 
+/// `weights`: under the names of the network's parameters and buffers.
+Source load_source(nets::Network network, const std::vector<NamedTensor>& weights, const at::TensorOptions& options);
+
 /// All that a batch needs from the sources, computed once per iteration.
 struct SourceMaps {
   /// By pair: S^m averaged over places, before any resizing: B × C_m.
@@ -28,10 +31,6 @@ struct SourceMaps {
 
 /// The source map of a pair, at its own size.
 const at::Tensor& map_of(const std::vector<nets::Activations>& sources, const Pair& pair);
-
-/// Forward pass of every source k, in evaluation mode, on its images x[k].
-std::vector<nets::Activations> source_activations(const backends::Backend& backend, const std::vector<Source>& sources,
-                                                  const std::vector<at::Tensor>& x);
 
 /// Without the resized maps.
 SourceMaps make_source_maps(const std::vector<nets::Activations>& sources, const std::vector<Pair>& pairs);

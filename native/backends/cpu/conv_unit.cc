@@ -20,9 +20,6 @@ void write(const at::Tensor& to, const Doubles& values) {
   std::transform(values.begin(), values.end(), to.data_ptr<T>(), [](double value) { return static_cast<T>(value); });
 }
 
-MapAndPool to_output(Values z) { return {std::move(z[0]), z.size() > 1 ? std::move(z[1]) : at::Tensor()}; }
-Values to_values(MapAndPool z) { return {std::move(z.map), std::move(z.pooled)}; }
-
 /// Once their sums are known, batch norm's sweeps are affine maps, channel by channel. With s the inverse standard
 /// deviation, n the places of a channel and g = z̄ where z > 0,
 ///
@@ -65,12 +62,12 @@ class ConvUnit final : public Unit {
       z.set(c, with_skip({slope}), shift[c] - slope * mean_[c]);
     }
     auto result = domain_->affine(z, spec_.end.relu ? Gate::kRelu : Gate::kNone, {}, spec_.end.pool);
-    z_ = gate(z, result.map);
-    return to_values(std::move(result));
+    z_ = gate(z, result[0]);
+    return result;
   }
 
   Values backward(Values z_bar, Tensors theta_bar) override {
-    auto [g, sums] = domain_->gated_sums(to_output(std::move(z_bar)), z_, y_, {}, {});
+    auto [g, sums] = domain_->gated_sums(std::move(z_bar), z_, y_, {}, {});
     spec_.whole.group->sum(sums);
     for (int64_t c = 0; c < out_; ++c) sums[1][c] = invstd_[c] * (sums[1][c] - mean_[c] * sums[0][c]);
     write_norm(theta_bar, sums[1], sums[0]);
@@ -80,8 +77,9 @@ class ConvUnit final : public Unit {
                spec_.end.add ? g : at::Tensor()};
     if (spec_.sweeps == Sweeps::kGradient) {
       drop();
-    } else {
-      drop_large();
+    } else if (domain_->large()) {
+      v_.reset();
+      u_.reset();
     }
     if (keep()) {
       g_ = std::move(g);
@@ -122,11 +120,11 @@ class ConvUnit final : public Unit {
       sum_y_dot_ = std::move(sums[0]);
       sum_y_dot_x_hat_ = std::move(sums[1]);
     }
-    return to_values(std::move(result));
+    return result;
   }
 
   Values tangent_backward(Values z_bar_dot, Tensors theta_bar_dot) override {
-    auto [g_dot, sums] = domain_->gated_sums(to_output(std::move(z_bar_dot)), z_, y_, g_, y_dot_);
+    auto [g_dot, sums] = domain_->gated_sums(std::move(z_bar_dot), z_, y_, g_, y_dot_);
     spec_.whole.group->sum(sums);
     Doubles scale_bar_dot(out_);
     AffineOf<T> y_bar_dot({g_dot, g_, y_dot_, y_}, out_);
@@ -168,12 +166,6 @@ class ConvUnit final : public Unit {
  private:
   /// Whether tangent_backward will follow.
   [[nodiscard]] bool keep() const { return spec_.sweeps == Sweeps::kProduct; }
-
-  void drop_large() {
-    if (!domain_->large()) return;
-    v_.reset();
-    u_.reset();
-  }
 
   /// After the last sweep.
   void drop() {

@@ -42,8 +42,6 @@ std::vector<Doubles> over_images(const Doubles& sums, int64_t images, int64_t ki
 
 }  // namespace
 
-at::Tensor channels_last(const at::Tensor& map) { return map.contiguous(at::MemoryFormat::ChannelsLast); }
-
 template <class T>
 AffineOf<T>::AffineOf(std::vector<at::Tensor> maps, int64_t channels)
     : maps_(std::move(maps)), values_(maps_.size() + 1, std::vector<T>(channels)) {}
@@ -107,12 +105,12 @@ at::Tensor Domain<T>::map(int64_t channels, int64_t side) const {
 }
 
 template <class T>
-Rows<T> Domain<T>::rows(int64_t width, typename Rows<T>::Make make) const {
-  if (in_cache_) return Rows<T>(std::move(make));
+Rows<T> Domain<T>::rows(int64_t width, std::function<void(Strips, Planes<T>)> make) const {
+  if (in_cache_) return {std::move(make), {}};
   auto all = empty_planes(x_.frequencies(), rows_, width, options_);
   const Planes<T> planes{all.template data_ptr<T>(), all.size(1), 0};
   parallel(x_.images * x_.tiles(), [&](int64_t begin, int64_t end) { make({begin, end}, planes); });
-  return Rows<T>({}, std::move(all));
+  return {{}, std::move(all)};
 }
 
 template <class T>
@@ -142,7 +140,7 @@ template <class T>
 at::Tensor Domain<T>::inference(const Rows<T>& v, const Weights<T>& u, const at::Tensor& bias, const at::Tensor& skip,
                                 bool relu) const {
   auto y = map(out_, x_.side);
-  const auto added = skip.defined() ? channels_last(skip) : at::Tensor();
+  const auto added = channels_last(skip);
   const Read read = [&](Strips strips, Planes<const T> m) {
     loops_.inference(y_, strips, m, bias.const_data_ptr<T>(), data_or_null<T>(added), relu, y.template data_ptr<T>());
   };
@@ -167,13 +165,13 @@ at::Tensor Domain<T>::adjoint(const AdjointTerms& terms, const at::Tensor& w_bar
 }
 
 template <class T>
-MapAndPool Domain<T>::affine(const AffineOf<T>& from, Gate gate, const AffineOf<T>& z, bool pool) const {
-  MapAndPool result{map(out_, x_.side), pool ? map(out_, x_.side / 2) : at::Tensor()};
+Values Domain<T>::affine(const AffineOf<T>& from, Gate gate, const AffineOf<T>& z, bool pool) const {
+  Values result{map(out_, x_.side), pool ? map(out_, x_.side / 2) : at::Tensor()};
   const auto affine = from.get();
   const auto before = z.get();
-  auto* const y = result.map.template data_ptr<T>();
+  auto* const y = result[0].template data_ptr<T>();
   if (pool) {
-    auto* const p = result.pooled.template data_ptr<T>();
+    auto* const p = result[1].template data_ptr<T>();
     parallel(x_.images, [&](int64_t begin, int64_t end) {
       loops_.pooled_affine(y_, {begin, end}, affine, gate, before, y, p, past_);
     });
@@ -185,14 +183,13 @@ MapAndPool Domain<T>::affine(const AffineOf<T>& from, Gate gate, const AffineOf<
 }
 
 template <class T>
-std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::gated_sums(MapAndPool y, const AffineOf<T>& z,
-                                                                  const at::Tensor& u, const at::Tensor& v,
-                                                                  const at::Tensor& v_with) const {
-  const bool seeded = y.map.defined();
+std::pair<at::Tensor, std::vector<Doubles>> Domain<T>::gated_sums(Values y, const AffineOf<T>& z, const at::Tensor& u,
+                                                                  const at::Tensor& v, const at::Tensor& v_with) const {
+  const bool seeded = y[0].defined();
   const auto before = z.get();
   // Without a gate nothing is written, and the sums may be of somebody else's map.
-  auto map = !seeded ? this->map(out_, x_.side) : before.terms > 0 ? own(std::move(y.map)) : channels_last(y.map);
-  const auto pooled = y.pooled.defined() ? channels_last(y.pooled) : at::Tensor();
+  auto map = !seeded ? this->map(out_, x_.side) : before.terms > 0 ? own(std::move(y[0])) : channels_last(y[0]);
+  const auto pooled = y.size() > 1 ? channels_last(y[1]) : at::Tensor();
   Doubles sums(x_.images * 3 * out_);
   parallel(x_.images, [&](int64_t begin, int64_t end) {
     const Images images{begin, end};

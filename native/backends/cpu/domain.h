@@ -7,18 +7,11 @@
 #include <vector>
 
 #include "native/backends/cpu/loops.h"
+#include "native/backends/unit.h"
 
 namespace l2t::backends::cpu {
 
 using Doubles = std::vector<double>;
-
-at::Tensor channels_last(const at::Tensor& map);
-
-/// A map and its 2×2 max-pool (undefined where no max-pool follows); or the tangents of both, or their cotangents.
-struct MapAndPool {
-  at::Tensor map;
-  at::Tensor pooled;
-};
 
 /// Slopes and constant of an affine combination of maps (B × C × H × H), in the maps' type.
 template <class T>
@@ -36,23 +29,12 @@ class AffineOf {
 
 /// V or Ȳ, a row a tile: in memory for all images, or made from the maps for some strips at a time.
 template <class T>
-class Rows {
- public:
-  using Make = std::function<void(Strips, Planes<T>)>;
+struct Rows {
+  std::function<void(Strips, Planes<T>)> make;  // only where `all` is undefined
+  at::Tensor all;                               // of all images, one matrix a frequency
 
-  Rows() = default;
-  explicit Rows(Make make, at::Tensor all = {}) : make_(std::move(make)), all_(std::move(all)) {}
-
-  [[nodiscard]] bool defined() const { return make_ != nullptr || all_.defined(); }
+  [[nodiscard]] bool defined() const { return make != nullptr || all.defined(); }
   void reset() { *this = {}; }
-  /// Of all images, one matrix a frequency; undefined where they are made for some strips at a time.
-  [[nodiscard]] const at::Tensor& all() const { return all_; }
-  /// Only where all() is undefined.
-  void make(Strips strips, Planes<T> planes) const { make_(strips, planes); }
-
- private:
-  Make make_;
-  at::Tensor all_;
 };
 
 /// U = G W Gᵀ, made when it is first read.
@@ -119,12 +101,15 @@ class Domain {
   /// Writes W̄ = Gᵀ (Σ Ȳᵀ V) G and returns x̄ = B (Σ Ȳ U) Bᵀ; undefined if no term has a U.
   [[nodiscard]] at::Tensor adjoint(const AdjointTerms& terms, const at::Tensor& w_bar) const;
 
+  // A map and its 2×2 max-pool (undefined where no max-pool follows) are Values; or the tangents of both, or their
+  // cotangents.
+
   /// The affine map, gated by z (of one map under Gate::kMask, else of none). With `pool` also its 2×2 max-pool; under
   /// Gate::kMask the pool takes the value at the place where z is greatest.
-  [[nodiscard]] MapAndPool affine(const AffineOf<T>& from, Gate gate, const AffineOf<T>& z, bool pool) const;
+  [[nodiscard]] Values affine(const AffineOf<T>& from, Gate gate, const AffineOf<T>& z, bool pool) const;
   /// The cotangent of the map before its gate, from the cotangents of the gated map and of its max-pool (each may be
   /// undefined): zero where z ≤ 0 (z of no map: no gate). And by channel Σ y, Σ y u and, where given, Σ v v_with.
-  [[nodiscard]] std::pair<at::Tensor, std::vector<Doubles>> gated_sums(MapAndPool y, const AffineOf<T>& z,
+  [[nodiscard]] std::pair<at::Tensor, std::vector<Doubles>> gated_sums(Values y, const AffineOf<T>& z,
                                                                        const at::Tensor& u, const at::Tensor& v,
                                                                        const at::Tensor& v_with) const;
 
@@ -132,7 +117,7 @@ class Domain {
   using Read = std::function<void(Strips, Planes<const T>)>;
 
   [[nodiscard]] at::Tensor map(int64_t channels, int64_t side) const;
-  [[nodiscard]] Rows<T> rows(int64_t width, typename Rows<T>::Make make) const;
+  [[nodiscard]] Rows<T> rows(int64_t width, std::function<void(Strips, Planes<T>)> make) const;
 
   // domain_in_cache.cc
   template <class Body>

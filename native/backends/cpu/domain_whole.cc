@@ -58,8 +58,8 @@ void Domain<T>::output_whole(Terms terms, const Read& read) const {
   const auto product = [&, multiply = gemm<T>()](int64_t f, int64_t row, int64_t count, T* m) {
     bool accumulate = false;
     for (const auto& [v, u] : terms) {
-      multiply(count, out_, in_, in<T>(v.all(), in_).operand(f, row, false),
-               in<T>(u.matrices(), in_).operand(f, 0, true), accumulate, m, out_);
+      multiply(count, out_, in_, in<T>(v.all, in_).operand(f, row, false), in<T>(u.matrices(), in_).operand(f, 0, true),
+               accumulate, m, out_);
       accumulate = true;
     }
   };
@@ -75,7 +75,7 @@ void Domain<T>::input_adjoint_whole(const AdjointTerms& terms, const Read& read)
     bool accumulate = false;
     for (const auto& term : terms) {
       if (term.u == nullptr) continue;
-      multiply(count, in_, out_, in<T>(term.y_bar.all(), out_).operand(f, row, false),
+      multiply(count, in_, out_, in<T>(term.y_bar.all, out_).operand(f, row, false),
                in<T>(term.u->matrices(), in_).operand(f, 0, false), accumulate, v_bar, in_);
       accumulate = true;
     }
@@ -92,9 +92,9 @@ void Domain<T>::weights_adjoint_whole(const AdjointTerms& terms, const at::Tenso
     bool accumulate = false;
     for (const auto& term : terms) {
       if (term.v == nullptr) continue;
-      auto left = in<T>(term.y_bar.all(), out_).operand(f, 0, true);
+      auto left = in<T>(term.y_bar.all, out_).operand(f, 0, true);
       left.data += row;
-      multiply(count, in_, rows_, left, in<T>(term.v->all(), in_).operand(f, 0, false), accumulate, u_bar.at(f, row),
+      multiply(count, in_, rows_, left, in<T>(term.v->all, in_).operand(f, 0, false), accumulate, u_bar.at(f, row),
                in_);
       accumulate = true;
     }

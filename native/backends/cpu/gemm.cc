@@ -1,6 +1,5 @@
 #include "native/backends/cpu/gemm.h"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
 

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "native/backends/cpu/domain.h"
 #include "native/backends/matching.h"
+#include "native/backends/unit.h"
 
 namespace l2t::backends::cpu {
 

@@ -35,25 +35,20 @@ at::Tensor in_domain(const Geometry& geometry, const at::Tensor& x, const Folded
   return domain.inference(domain.input(x), domain.weights(conv.weight), conv.bias, skip, relu);
 }
 
-at::Tensor by_libtorch(const nets::Conv2d& conv, const at::Tensor& x, const Folded& folded, const at::Tensor& skip,
-                       bool relu) {
-  auto y = ops::conv2d(x, folded.weight, folded.bias, {conv.stride, conv.padding, conv.groups});
-  if (skip.defined()) y.add_(skip);
-  if (relu) y.relu_();
-  return y;
-}
-
 }  // namespace
 
 nets::Activations Cpu::infer(const nets::Network& network, Tensors parameters, Tensors buffers,
                              const at::Tensor& x) const {
   const auto run = [&](const FusedUnit& unit, const at::Tensor& map, const at::Tensor& skip) {
-    const auto folded = fold(unit.conv, unit.norm, parameters, buffers);
-    const auto geometry = geometry_of(unit.conv, network.parameters[unit.conv.weight].shape, map.size(0), map.size(2));
+    const auto& conv = unit.conv;
+    const auto folded = fold(conv, unit.norm, parameters, buffers);
+    const auto geometry = geometry_of(conv, network.parameters[conv.weight].shape, map.size(0), map.size(2));
     const bool relu = unit.end.relu;
     Values maps(1);
     if (!geometry) {
-      maps[0] = by_libtorch(unit.conv, map, folded, skip, relu);
+      maps[0] = ops::conv2d(map, folded.weight, folded.bias, {conv.stride, conv.padding, conv.groups});
+      if (skip.defined()) maps[0].add_(skip);
+      if (relu) maps[0].relu_();
     } else {
       maps[0] = map.scalar_type() == at::kFloat ? in_domain<float>(*geometry, map, folded, skip, relu)
                                                 : in_domain<double>(*geometry, map, folded, skip, relu);
@@ -61,7 +56,7 @@ nets::Activations Cpu::infer(const nets::Network& network, Tensors parameters, T
     if (unit.end.pool) maps.push_back(at::max_pool2d(maps[0], {2, 2}));
     return maps;
   };
-  return FusedInference(network, parameters, buffers, x, run)();
+  return fused_inference(network, parameters, buffers, x, run);
 }
 
 }  // namespace l2t::backends::cpu

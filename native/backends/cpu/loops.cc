@@ -1,7 +1,6 @@
 #include "native/backends/cpu/loops.h"
 
 #include <cstring>
-#include <initializer_list>
 #include <type_traits>
 
 namespace l2t::backends::cpu {

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "native/backends/cpu/backend.h"
-#include "native/backends/cpu/domain.h"
 #include "native/backends/cpu/gemm.h"
 #include "native/backends/cpu/loops.h"
 #include "native/backends/cpu/matching_gram.h"

@@ -10,10 +10,10 @@
 #include <numeric>
 #include <utility>
 
-#include "native/backends/cpu/domain.h"
 #include "native/backends/cpu/gemm.h"
 #include "native/backends/cpu/gram_sources.h"
 #include "native/backends/cpu/loops.h"
+#include "native/backends/unit.h"
 
 namespace l2t::backends::cpu {
 namespace {

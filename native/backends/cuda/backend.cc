@@ -2,9 +2,7 @@
 
 #include "native/backends/cuda/conv_unit.h"
 #include "native/backends/cuda/cuda.h"
-#include "native/backends/cuda/infer.h"
-#include "native/backends/cuda/kernels.h"
-#include "native/backends/cuda/linear_unit.h"
+#include "native/backends/fused_inference.h"
 #include "native/backends/reference/backend.h"
 
 namespace l2t::backends::cuda {
@@ -28,7 +26,12 @@ class Cuda final : public Backend {
         auto unit = make_conv_unit(*fused, part.sweeps, products_, gradients);
         steps.push_back({fused->inputs, fused->outputs, std::move(unit)});
       } else if (const auto* const linear = std::get_if<nets::Linear>(&operation.kind)) {
-        steps.push_back({operation.inputs, {static_cast<int>(i) + 1}, make_linear_unit(*linear, products_, gradients)});
+        // It comes before the unit that writes `gradients` in a backward sweep.
+        const auto write = [gradients](const at::Tensor& to, const at::Tensor& bar) {
+          gradients->push_back({to, bar, {}});
+        };
+        auto unit = reference::linear_unit(*linear, products_, write);
+        steps.push_back({operation.inputs, {static_cast<int>(i) + 1}, std::move(unit)});
       } else {
         steps.push_back(reference::unit_of(part, i));
       }
@@ -38,7 +41,15 @@ class Cuda final : public Backend {
 
   [[nodiscard]] nets::Activations infer(const nets::Network& network, Tensors parameters, Tensors buffers,
                                         const at::Tensor& x) const override {
-    return cuda::infer(network, parameters, buffers, x, products_);
+    // Batch norm and what follows a convolution are one own kernel.
+    const auto run = [&](const FusedUnit& unit, const at::Tensor& map, const at::Tensor& skip) {
+      const auto& [conv, norm, end, input, inputs, outputs] = unit;
+      const auto y = products_.conv2d(map, parameters[conv.weight], {}, {conv.stride, conv.padding, conv.groups});
+      const auto bias = conv.bias < 0 ? at::Tensor() : parameters[conv.bias];
+      return norm_inference(y, end.relu, end.pool, parameters[norm.scale], parameters[norm.shift], channels_last(skip),
+                            {buffers[norm.mean], buffers[norm.variance], bias});
+    };
+    return fused_inference(network, parameters, buffers, x, run);
   }
 
   [[nodiscard]] CrossEntropy cross_entropy(const at::Tensor& z, const ops::Labels& labels) const override {
@@ -70,7 +81,7 @@ class Cuda final : public Backend {
   [[nodiscard]] MatchingSweep matching_gradient(const MatchingInputs& maps, const Pointwise& branches) const override {
     const auto inputs = dense(maps);
     const auto d = products_.conv2d(maps.t, branches.weight, branches.bias, ops::kPointwise);
-    auto loss = cuda::matching_gradient(inputs.with(maps.t), d);
+    auto loss = cuda::matching_gradient(inputs, d);
     const auto bar = ops::conv2d_backward(d, maps.t, branches.weight, /*bias=*/true, /*input=*/true, ops::kPointwise);
     return {std::move(loss), bar.x_bar, {bar.w_bar, bar.b_bar}};
   }
@@ -83,7 +94,7 @@ class Cuda final : public Backend {
     const auto d = products_.conv2d(maps.t, branches.weight, branches.bias, ops::kPointwise);
     const auto d_dot = products_.conv2d(t_dot, branches.weight, {}, ops::kPointwise);
     const auto d_dot_2 = products_.conv2d(maps.t, branches_dot.weight, branches_dot.bias, ops::kPointwise);
-    MatchingSweep result{cuda::matching_tangent(inputs.with(maps.t), d, d_dot, d_dot_2, product), {}, {}};
+    MatchingSweep result{cuda::matching_tangent(inputs, d, d_dot, d_dot_2, product), {}, {}};
     if (!product) return result;
     const auto on_t = products_.conv2d_backward(d_dot, maps.t, branches.weight, true, true, ops::kPointwise);
     const auto on_t_dot = products_.conv2d_backward(d, t_dot, branches_dot.weight, false, true, ops::kPointwise);
@@ -109,16 +120,9 @@ class Cuda final : public Backend {
  private:
   Products products_;
 
-  static at::Tensor channels_last(const at::Tensor& map) { return map.contiguous(at::MemoryFormat::ChannelsLast); }
-
   /// The kernels read S channels last and k row by row.
-  struct DenseInputs {
-    at::Tensor source;
-    at::Tensor coefficient;
-    [[nodiscard]] MatchingInputs with(const at::Tensor& t) const { return {t, source, coefficient}; }
-  };
-  static DenseInputs dense(const MatchingInputs& maps) {
-    return {channels_last(maps.source), maps.coefficient.contiguous()};
+  static MatchingInputs dense(const MatchingInputs& maps) {
+    return {maps.t, channels_last(maps.source), maps.coefficient.contiguous()};
   }
 };
 

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "native/backends/cuda/channel_sums.h"
+#include "native/nets/network.h"
 
 /// The four sweeps of batch norm with batch statistics, of the residual, ReLU and 2×2 max-pool that follow it, as
 /// bodies for SumsThenMap. y: the convolution's output; z = ReLU(γ s (y − μ) + β + skip); the pooled map takes z at
@@ -57,8 +58,6 @@ struct NormForward {
   const T* bias;    // of the convolution, which batch norm would subtract again: it moves the running mean alone
   T* running_mean;  // null: they do not move
   T* running_variance;
-  double momentum;
-  double epsilon;
   T* z;
   T* pooled;
   uint8_t* places;
@@ -77,7 +76,7 @@ struct NormForward {
     const double raw = sums[1] / n - moved * moved;
     const double variance = raw < 0 ? 0 : raw;  // NaN stays
     mean[c] = static_cast<double>(maps.y[c]) + moved;
-    invstd[c] = 1 / std::sqrt(variance + epsilon);
+    invstd[c] = 1 / std::sqrt(variance + nets::kBatchNormEpsilon);
     if (running_mean == nullptr) return;
     move(running_mean[c], mean[c] + (bias != nullptr ? static_cast<double>(bias[c]) : 0.0));
     move(running_variance[c], variance * n / (n - 1));
@@ -105,7 +104,8 @@ struct NormForward {
 
  private:
   L2T_BODY void move(T& to, double value) const {
-    to = static_cast<T>((1 - momentum) * static_cast<double>(to) + momentum * value);
+    constexpr double kMomentum = nets::kRunningMomentum;
+    to = static_cast<T>((1 - kMomentum) * static_cast<double>(to) + kMomentum * value);
   }
 };
 
@@ -321,7 +321,6 @@ struct NormInference {
   const T* mean;  // of y, without the convolution's bias
   const T* variance;
   const T* bias;  // of the convolution; null: none
-  double epsilon;
   T* z;
   T* pooled;
 
@@ -330,7 +329,7 @@ struct NormInference {
   L2T_BODY void run(int /*phase*/, int64_t thread) const {
     const int64_t cell = thread / channels;
     const int64_t c = thread % channels;
-    const double slope = scale[c] / std::sqrt(static_cast<double>(variance[c]) + epsilon);
+    const double slope = scale[c] / std::sqrt(static_cast<double>(variance[c]) + nets::kBatchNormEpsilon);
     const T centre = mean[c] - (bias != nullptr ? bias[c] : T(0));
     T best = 0;
     for (int k = 0; k < cells.places(); ++k) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
 #include "native/backends/cuda/launch.h"
@@ -38,10 +39,8 @@ struct SumPlan {
     constexpr int64_t kFewestCells = 8;
     constexpr int64_t kMostChunks = 1024;
     constexpr int64_t kGroup = 32;
-    const auto at_most = [](int64_t a, int64_t b) { return a < b ? a : b; };
-    const auto at_least = [](int64_t a, int64_t b) { return a < b ? b : a; };
     const auto split = [](int64_t n, int64_t parts) { return (n + parts - 1) / parts; };
-    const auto wanted = at_least(1, at_most(at_most(kThreads / channels, cells / kFewestCells), kMostChunks));
+    const auto wanted = std::clamp(std::min(kThreads / channels, cells / kFewestCells), int64_t{1}, kMostChunks);
     const auto per_chunk = split(cells, wanted);
     const auto chunks = split(cells, per_chunk);
     return {channels, cells, chunks, per_chunk, split(chunks, kGroup), kGroup};

@@ -1,13 +1,7 @@
 #include "native/backends/cuda/conv_unit.h"
 
-#include <ATen/ops/add.h>
-
 namespace l2t::backends::cuda {
 namespace {
-
-at::Tensor channels_last(const at::Tensor& map) {
-  return map.defined() ? map.contiguous(at::MemoryFormat::ChannelsLast) : map;
-}
 
 class ConvUnit final : public Unit {
  public:

@@ -2,7 +2,7 @@
 #include <memory>
 
 #include "native/backends/cuda/kernels.h"
-#include "native/backends/cuda/products.h"
+#include "native/backends/products.h"
 #include "native/backends/unit_end.h"
 
 namespace l2t::backends::cuda {

@@ -114,17 +114,8 @@ at::Tensor sgd_adjoint(const Sgd& sgd, const at::Tensor& a, const at::Tensor& b)
 
 void adam_step(const Adam& adam, const at::Tensor& phi, const at::Tensor& gradient, const AdamState& state) {
   by_type(phi.scalar_type(), [&]<class T>(T /*type*/) {
-    const AdamStep<T> body{phi.numel(),
-                           adam.lr,
-                           adam.weight_decay,
-                           Adam::kBeta1,
-                           Adam::kBeta2,
-                           Adam::kEpsilon,
-                           write<double>(state.steps),
-                           read<T>(gradient),
-                           write<T>(phi),
-                           write<T>(state.mean),
-                           write<T>(state.square)};
+    const AdamStep<T> body{phi.numel(),       adam.lr,       adam.weight_decay,    write<double>(state.steps),
+                           read<T>(gradient), write<T>(phi), write<T>(state.mean), write<T>(state.square)};
     launch(body, {phi, gradient, state.mean, state.square, state.steps});
   });
 }

@@ -7,7 +7,6 @@
 #include "native/backends/cuda/batch_norm.h"
 #include "native/backends/cuda/kernels.h"
 #include "native/backends/cuda/pointers.h"
-#include "native/nets/network.h"
 
 namespace l2t::backends::cuda {
 namespace {
@@ -56,19 +55,10 @@ void norm_forward(Norm& norm, const at::Tensor& shift, const at::Tensor& skip, c
     norm.places = pooled_like(norm.y, at::kByte);
   }
   by_type(norm.y.scalar_type(), [&]<class T>(T /*type*/) {
-    const NormForward<T> sweep{maps_of<T>(norm),
-                               write<double>(norm.mean),
-                               write<double>(norm.invstd),
-                               read<T>(shift),
-                               read<T>(skip),
-                               read<T>(running.bias),
-                               write<T>(running.mean),
-                               write<T>(running.variance),
-                               nets::kRunningMomentum,
-                               nets::kBatchNormEpsilon,
-                               write<T>(norm.z),
-                               write<T>(norm.pooled),
-                               write<uint8_t>(norm.places)};
+    const NormForward<T> sweep{
+        maps_of<T>(norm), write<double>(norm.mean), write<double>(norm.invstd), read<T>(shift),
+        read<T>(skip),    read<T>(running.bias),    write<T>(running.mean),     write<T>(running.variance),
+        write<T>(norm.z), write<T>(norm.pooled),    write<uint8_t>(norm.places)};
     launch_sums(sweep, norm, {shift, skip, running.bias, running.mean, running.variance, norm.pooled});
   });
 }
@@ -167,7 +157,6 @@ std::vector<at::Tensor> norm_inference(const at::Tensor& y, bool relu, bool pool
                                 read<T>(running.mean),
                                 read<T>(running.variance),
                                 read<T>(running.bias),
-                                nets::kBatchNormEpsilon,
                                 write<T>(results[0]),
                                 write<T>(pooled)};
     launch(body, {y, skip, scale, shift, running.mean, running.variance, running.bias, results[0], pooled});

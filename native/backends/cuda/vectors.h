@@ -1,6 +1,7 @@
 #pragma once
 #include <cmath>
 
+#include "native/backends/backend.h"
 #include "native/backends/cuda/launch.h"
 
 /// Bodies for flat vectors: SGD, its adjoint, Adam (backend.h has the formulas), and the gradient of many tensors.
@@ -58,9 +59,6 @@ struct AdamStep {
   int64_t length;
   double lr;
   double weight_decay;
-  double beta1;
-  double beta2;
-  double epsilon;
   double* steps;
   const T* gradient;
   T* phi;
@@ -74,10 +72,10 @@ struct AdamStep {
       return;
     }
     const double decayed = gradient[i] + weight_decay * phi[i];
-    mean[i] = static_cast<T>(beta1 * mean[i] + (1 - beta1) * decayed);
-    square[i] = static_cast<T>(beta2 * square[i] + (1 - beta2) * decayed * decayed);
-    const double denominator = std::sqrt(square[i] / (1 - std::pow(beta2, *steps))) + epsilon;
-    phi[i] = static_cast<T>(phi[i] - lr / (1 - std::pow(beta1, *steps)) * mean[i] / denominator);
+    mean[i] = static_cast<T>(Adam::kBeta1 * mean[i] + (1 - Adam::kBeta1) * decayed);
+    square[i] = static_cast<T>(Adam::kBeta2 * square[i] + (1 - Adam::kBeta2) * decayed * decayed);
+    const double denominator = std::sqrt(square[i] / (1 - std::pow(Adam::kBeta2, *steps))) + Adam::kEpsilon;
+    phi[i] = static_cast<T>(phi[i] - lr / (1 - std::pow(Adam::kBeta1, *steps)) * mean[i] / denominator);
   }
 };
 

@@ -9,7 +9,6 @@
 #include "native/ops/batch_norm.h"
 #include "native/ops/conv2d.h"
 #include "native/ops/flatten.h"
-#include "native/ops/linear.h"
 #include "native/ops/max_pool.h"
 #include "native/ops/relu.h"
 #include "native/ops/relu6.h"
@@ -187,36 +186,39 @@ class ParameterlessLinear final : public Unit {
 
 class Linear final : public Unit {
  public:
-  explicit Linear(const nets::Linear& op) : op_(op) {}
+  Linear(const nets::Linear& op, const Products& products, Write write)
+      : op_(op), products_(products), write_(std::move(write)) {}
 
   Values forward(Values x, Tensors theta, const Values* /*running*/) override {
     x_ = std::move(x[0]);
     theta_ = theta;
-    return {ops::linear(x_, theta[op_.weight], theta[op_.bias])};
+    return {products_.linear(x_, theta[op_.weight], theta[op_.bias])};
   }
   Values backward(Values y_bar, Tensors theta_bar) override {
     y_bar_ = std::move(y_bar[0]);
-    return written(ops::linear_backward(y_bar_, x_, theta_[op_.weight]), theta_bar);
+    return written(products_.linear_backward(y_bar_, x_, theta_[op_.weight]), theta_bar);
   }
   Values tangent(Values x_dot, Tensors theta_dot) override {
     theta_dot_ = theta_dot;
     x_dot_ = std::move(x_dot[0]);
-    return {ops::linear_tangent(x_, x_dot_, theta_[op_.weight], theta_dot[op_.weight], theta_dot[op_.bias])};
+    return {products_.linear_tangent(x_, x_dot_, theta_[op_.weight], theta_dot[op_.weight], theta_dot[op_.bias])};
   }
   Values tangent_backward(Values y_bar_dot, Tensors theta_bar_dot) override {
     return written(
-        ops::linear_tangent_backward(y_bar_, y_bar_dot[0], x_, x_dot_, theta_[op_.weight], theta_dot_[op_.weight]),
+        products_.linear_tangent_backward(y_bar_, y_bar_dot[0], x_, x_dot_, theta_[op_.weight], theta_dot_[op_.weight]),
         theta_bar_dot);
   }
 
  private:
   [[nodiscard]] Values written(const ops::LinearGradient& bar, Tensors theta_bar) const {
-    theta_bar[op_.weight].copy_(bar.w_bar);
-    theta_bar[op_.bias].copy_(bar.b_bar);
+    write_(theta_bar[op_.weight], bar.w_bar);
+    write_(theta_bar[op_.bias], bar.b_bar);
     return {bar.x_bar};
   }
 
   nets::Linear op_;
+  const Products& products_;
+  Write write_;
   Tensors theta_;
   Tensors theta_dot_;
   at::Tensor x_;
@@ -252,10 +254,17 @@ struct MakeUnit {
   std::unique_ptr<Unit> operator()(const nets::Flatten& /*op*/) const {
     return std::make_unique<ParameterlessLinear>(ops::flatten, ops::flatten_backward);
   }
-  std::unique_ptr<Unit> operator()(const nets::Linear& op) const { return std::make_unique<Linear>(op); }
+  std::unique_ptr<Unit> operator()(const nets::Linear& op) const {
+    static const Products products(/*bf16=*/false);
+    return linear_unit(op, products, [](const at::Tensor& to, const at::Tensor& bar) { to.copy_(bar); });
+  }
 };
 
 }  // namespace
+
+std::unique_ptr<Unit> linear_unit(const nets::Linear& op, const Products& products, Write write) {
+  return std::make_unique<Linear>(op, products, std::move(write));
+}
 
 Step unit_of(const Part& part, size_t first) {
   const auto& operation = part.network.operations[first];

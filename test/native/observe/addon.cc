@@ -10,11 +10,11 @@ namespace {
 
 Napi::Value iterate(const Napi::CallbackInfo& info) {
   const auto config = read_job<test::ObserveConfig>(info[0]);
-  return Worker::start(info.Env(), std::make_shared<Worker>(), {}, [config](Worker& /*worker*/) -> MakeValue {
+  return in_background(info.Env(), [config] {
     auto tensors = test::observe(config);
     for (auto& named : tensors)
       named.tensor = named.tensor.to(at::kCPU).contiguous().clone(at::MemoryFormat::Contiguous);
-    return [tensors](Napi::Env env) { return write(env, tensors); };
+    return tensors;
   });
 }
 

@@ -29,9 +29,14 @@ std::vector<std::string> field_names() {
 /// The names of an enumeration's values.
 template <HasNames E>
 std::vector<std::string> value_names() {
-  std::vector<std::string> names;
-  for (const auto& [name, _] : Names<E>::kAll) names.emplace_back(name);
-  return names;
+  const auto names = names_of(E());
+  return {names.begin(), names.end()};
+}
+
+/// The names of all kinds of operations.
+template <class... Kinds>
+std::vector<std::string> kinds_of(const std::variant<Kinds...>* /*unused*/) {
+  return {Kinds::kKind...};
 }
 
 }  // namespace
@@ -71,7 +76,7 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<backends::cuda::Memory>("CudaMemory");
   auto result = Napi::Object::New(env);
   result.Set("methods", write(env, terms::methods()));
-  result.Set("operations", write(env, nets::operation_kinds()));
+  result.Set("operations", write(env, kinds_of(static_cast<const nets::OperationKind*>(nullptr))));
   result.Set("structs", structs);
   auto choices = Napi::Object::New(env);
   choices.Set("engine", write(env, value_names<run::EngineKind>()));
