@@ -31,6 +31,7 @@ export function addFlags(command: Command, schema: Schema, defaults = 'Defaults 
     // 'n' and 'x' are numbers. Other text stays as it was typed, so that the error message can show it.
     const read = (text: string) => (['n', 'x', '[port]'].includes(value) && isNumber(text) ? Number(text) : text);
     option.argParser((text, before) => (repeats && before !== undefined ? [before, read(text)].flat() : read(text)));
+    if (about.group) option.helpGroup(`${about.group}:`);
     rows.set(option, about);
     command.addOption(option);
     // Commander gives an option with a --no- flag the value true; here, what is not given is absent.

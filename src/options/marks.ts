@@ -14,6 +14,8 @@ export interface Marks {
   readonly paper?: number | string;
   /** Absent: `result`. */
   readonly scope?: Scope;
+  /** The heading of the help under which it stands. */
+  readonly group?: 'Data' | 'Source' | 'Method' | 'Training' | 'Where it runs' | 'Output';
   /** It must be given. */
   readonly needed?: true;
   /** The field of each source that it fills (spec.ts). */

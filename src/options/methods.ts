@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Marks, Needs } from './marks.js';
-import { between, custom, whole } from './row.js';
+import { between, custom, grouped, whole } from './row.js';
 import { type Term, type TermName, terms } from './terms.js';
 
 /** What a method adds to the cross-entropy, and what it learns about that. */
@@ -77,11 +77,8 @@ const termSettings = Object.assign({}, ...Object.values(terms).map(({ settings }
 
 /** All settings: the options that the native part takes by name. Their order is that of help and of options.yaml. */
 export const settings = {
-  ...optimiserSettings,
-  ...lossSettings,
-  ...terms.matching.settings,
-  ...metaSettings,
-  ...termSettings,
+  ...grouped('Training', { ...optimiserSettings, ...lossSettings }),
+  ...grouped('Method', { ...terms.matching.settings, ...metaSettings, ...termSettings }),
 };
 export type SettingName = keyof typeof settings;
 export type SettingValues = { readonly [name in SettingName]?: number | undefined };

@@ -31,6 +31,12 @@ export const between = <const M extends Marks>(min: number, max: number, help: s
 export const yes = <const M extends Marks>(help: string, marks?: M) =>
   about(z.boolean(), '', 'true or false', help, marks);
 
+/** Rows that help shows together, under this heading. */
+export const grouped = <R extends Readonly<Record<string, z.ZodType>>>(
+  group: NonNullable<Marks['group']>,
+  rows: R,
+): R => Object.fromEntries(Object.entries(rows).map(([name, row]) => [name, row.meta({ ...row.meta(), group })])) as R;
+
 /** One value or a list; on the command line the flag is repeated. */
 export const repeated = <S extends z.ZodType, M extends Marks>(
   schema: Row<S, M>,

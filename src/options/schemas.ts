@@ -3,7 +3,7 @@ import { metaBatches } from '../native/contract/names.js';
 import { splitNames } from './datasets.js';
 import { type MethodName, methodNames, methodOf, rowNames, settings } from './methods.js';
 import { defaultTop, torchvisionNetworks } from './networks.js';
-import { above, choice, listed, path, repeated, text, whole, yes } from './row.js';
+import { above, choice, grouped, listed, path, repeated, text, whole, yes } from './row.js';
 import { table } from './spelling.js';
 import { common, network, training } from './training-rows.js';
 
@@ -24,54 +24,63 @@ const perSource = '; one for all sources, or one for each';
 /** Options of `transfer`. */
 export const transferSchema = z.strictObject(
   table({
-    source: repeated(
-      path('checkpoint', 'pretrained network to learn from: safetensors or .pth; repeat it for several', {
-        scope: 'input',
-        fills: 'path',
-        of: ({ source }) => source,
-      }),
-    ),
-    sourceNetwork: repeated(
-      network(`the source's network, where its checkpoint does not say${perSource}`, {
-        fills: 'network',
-        of: ({ source }) => source,
-      }),
-    ),
-    sourceSize: repeated(
-      whole(8, 1024, `side of the source's images, pixels (what its checkpoint says, else its network's)${perSource}`, {
-        fills: 'size',
-        of: ({ source }) => source,
-      }),
-    ),
-    sourceWidth: repeated(
-      above(0, 8, `the source's width, where its checkpoint does not say (1)${perSource}`, {
-        fills: 'width',
-        of: ({ source }) => source,
-      }),
-    ),
-    sourceLicence: repeated(
-      text('text', 'a text', `the source's licence, for the model card beside the result (not stated)${perSource}`, {
-        fills: 'licence',
-        // What a method starts from has a licence, too.
-        of: ({ source, start }) => source || start,
-      }),
-    ),
-    target: network('network to train', { needed: true }),
-    method: choice(methodNames, 'how to learn from the source', { default: 'l2t-ww' }),
-    pairs: repeated(
-      text(
-        'config',
-        'all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1',
-        `which features to match (all-to-all for ${matchingAll.join(' and ')}, else one-to-one)${perSource}`,
-        { fills: 'pairs', default: ({ method }) => methodOf(method as MethodName).pairs, of: ({ pairs }) => pairs },
+    ...grouped('Source', {
+      source: repeated(
+        path('checkpoint', 'pretrained network to learn from: safetensors or .pth; repeat it for several', {
+          scope: 'input',
+          fills: 'path',
+          of: ({ source }) => source,
+        }),
       ),
-    ),
-    targetInit: path('checkpoint', "weights of the target's network to start from (the seed's)", { scope: 'input' }),
-    metaBatch: choice(
-      metaBatches,
-      "which training images judge the meta-networks: the step's own batch, or the next one of the epoch",
-      { default: 'same', paper: 'same', of: ({ learns }) => learns },
-    ),
+      sourceNetwork: repeated(
+        network(`the source's network, where its checkpoint does not say${perSource}`, {
+          fills: 'network',
+          of: ({ source }) => source,
+        }),
+      ),
+      sourceSize: repeated(
+        whole(
+          8,
+          1024,
+          `side of the source's images, pixels (what its checkpoint says, else its network's)${perSource}`,
+          {
+            fills: 'size',
+            of: ({ source }) => source,
+          },
+        ),
+      ),
+      sourceWidth: repeated(
+        above(0, 8, `the source's width, where its checkpoint does not say (1)${perSource}`, {
+          fills: 'width',
+          of: ({ source }) => source,
+        }),
+      ),
+      sourceLicence: repeated(
+        text('text', 'a text', `the source's licence, for the model card beside the result (not stated)${perSource}`, {
+          fills: 'licence',
+          // What a method starts from has a licence, too.
+          of: ({ source, start }) => source || start,
+        }),
+      ),
+    }),
+    target: network('network to train', { needed: true }),
+    ...grouped('Method', {
+      method: choice(methodNames, 'how to learn from the source', { default: 'l2t-ww' }),
+      pairs: repeated(
+        text(
+          'config',
+          'all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1',
+          `which features to match (all-to-all for ${matchingAll.join(' and ')}, else one-to-one)${perSource}`,
+          { fills: 'pairs', default: ({ method }) => methodOf(method as MethodName).pairs, of: ({ pairs }) => pairs },
+        ),
+      ),
+      targetInit: path('checkpoint', "weights of the target's network to start from (the seed's)", { scope: 'input' }),
+      metaBatch: choice(
+        metaBatches,
+        "which training images judge the meta-networks: the step's own batch, or the next one of the epoch",
+        { default: 'same', paper: 'same', of: ({ learns }) => learns },
+      ),
+    }),
     strict: yes('refuse checkpoints that hold entries which the network does not have', {
       default: false,
       scope: 'output',

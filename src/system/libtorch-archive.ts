@@ -70,11 +70,11 @@ const leftOverAfter = 24 * 3600 * 1000;
 async function removeLeftOvers(home: string, destination: string): Promise<void> {
   for (const name of (await readdir(home)).filter((entry) => entry.startsWith(temporaryName))) {
     const folder = join(home, name);
+    const found = await stat(folder).catch(() => undefined);
     const old = join(folder, oldName);
     // Another process may be just about to put a new one there: `replace` then tries again.
     if (existsSync(old) && !existsSync(destination)) await rename(old, destination);
-    const changed = await stat(folder).catch(() => undefined);
-    if (changed && Date.now() - changed.mtimeMs > leftOverAfter) await rm(folder, { recursive: true, force: true });
+    if (found && Date.now() - found.mtimeMs > leftOverAfter) await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -29,6 +29,15 @@ describe('setup --from', () => {
     const { root, destination, done } = unpack(inArchive(libtorchFiles('2.7.1')));
     expect(await done).toEqual({ path: destination, version: '2.7.1' });
     expect(readFileSync(join(destination, versionHeader), 'utf8')).toContain('MINOR 7');
+    expect(readdirSync(join(root, 'data')).sort()).toEqual(['.unpacking-now', 'libtorch']);
+  });
+
+  test('of several at once leaves one whole, and no process fails', async () => {
+    const root = temporaryFolder();
+    const from = join(root, 'new.zip');
+    writeFileSync(from, zip(inArchive(libtorchFiles('2.9.0'))));
+    const installs = Array.from({ length: 4 }, () => install(root, from));
+    for (const { done } of installs) expect((await done).version).toBe('2.9.0');
     expect(readdirSync(join(root, 'data'))).toEqual(['libtorch']);
   });
 
@@ -46,10 +55,14 @@ describe('setup --from', () => {
   test('removes what a killed one left, and puts back what that had moved aside', async () => {
     const root = temporaryFolder();
     makeLibTorch(join(root, 'data/.unpacking-killed/libtorch.old'), libtorchFiles('2.7.0'));
+    const days = Date.now() / 1000 - 2 * 24 * 3600;
+    utimesSync(join(root, 'data/.unpacking-killed'), days, days);
+    // That of a process which may go on.
+    mkdirSync(join(root, 'data/.unpacking-now'));
     const { destination, done } = install(root, join(root, 'absent.zip'));
     await expect(done).rejects.toMatchObject({ code: 'FILE_ACCESS' });
     expect(readFileSync(join(destination, versionHeader), 'utf8')).toContain('MINOR 7');
-    expect(readdirSync(join(root, 'data'))).toEqual(['libtorch']);
+    expect(readdirSync(join(root, 'data')).sort()).toEqual(['.unpacking-now', 'libtorch']);
   });
 
   test('one that does not load leaves the one before in place', async () => {
@@ -63,7 +76,7 @@ describe('setup --from', () => {
       message: expect.stringContaining('libgomp.so.1: cannot open shared object file'),
     });
     expect(readFileSync(join(destination, versionHeader), 'utf8')).toContain('MINOR 6');
-    expect(readdirSync(join(root, 'data'))).toEqual(['libtorch']);
+    expect(readdirSync(join(root, 'data')).sort()).toEqual(['.unpacking-now', 'libtorch']);
   });
 });
 
