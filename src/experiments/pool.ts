@@ -9,7 +9,7 @@ import type { SpecDraft } from '../options/spec.js';
 import { resumeOrStart } from '../run/resume.js';
 import type { Run, RunResult } from '../run/run.js';
 import type { TransferOptions } from '../run/transfer.js';
-import { holderOf } from '../store/lock.js';
+import { holderName, holderOf } from '../store/lock.js';
 import { reportName } from '../store/run-data.js';
 import { availableCores, defaultThreads } from '../system/threads.js';
 import { optionsOf, type PlannedRun, titleOf } from './plan.js';
@@ -26,10 +26,11 @@ export interface PoolControl {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** Must the run be trained, or its report be made? */
+/** Must the run be trained, its report be made, or its folder be tidied, since a process was killed at its very end? */
 export const isOpen = ({ planned: { row, folder }, outcome }: RunState): boolean =>
   outcome.ended === 'missing' ||
-  (outcome.ended === 'finished' && row.spec.report && !existsSync(join(folder, reportName)));
+  (outcome.ended === 'finished' && row.spec.report && !existsSync(join(folder, reportName))) ||
+  existsSync(join(folder, holderName));
 
 /**
  * Runs what is open, `lanes` at a time, and puts its new state into `states`; `changed` is called after each. A run that

@@ -31,7 +31,8 @@ interface Holder extends z.output<typeof holderSchema> {
 }
 
 const lockOf = (folder: string): string => join(folder, 'lock');
-const holderFileOf = (folder: string): string => join(folder, 'lock.holder');
+export const holderName = 'lock.holder';
+const holderFileOf = (folder: string): string => join(folder, holderName);
 
 const thisBoot = (): string =>
   createHash('sha256').update(readSystem('/proc/sys/kernel/random/boot_id')).digest('hex').slice(0, 12);
