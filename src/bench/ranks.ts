@@ -1,5 +1,6 @@
 import { L2TError } from '../errors.js';
 import { addon, type GroupConfig } from '../native/addon.js';
+import { invalidOption } from '../system/failures.js';
 import { freePort, loopback } from '../system/free-port.js';
 import { type BenchCaseName, type BenchSettings, benchCases } from './cases.js';
 import { inOwnProcess } from './process.js';
@@ -59,8 +60,7 @@ export async function benchRanks(name: BenchCaseName, options: RanksOptions): Pr
   const { ranks, threads, rounds, convolution, innerSteps, onTurn } = options;
   const batch = options.batch ?? benchCases[name].batch;
   if (batch % ranks !== 0) {
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `${ranks} ranks cannot share a batch of ${batch} equally: give a {batch} that ${ranks} divides.`,
     );
   }

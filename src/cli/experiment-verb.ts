@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { L2TError } from '../errors.js';
 import {
   collect,
   type ExperimentControl,
@@ -14,6 +13,7 @@ import { unfinishedLines } from '../experiments/run-states.js';
 import { experimentTable } from '../experiments/table.js';
 import { isPath, refused } from '../options/check.js';
 import { collectCommand } from '../options/command.js';
+import { invalidOption } from '../system/failures.js';
 import { printable, printableJson } from '../system/printable.js';
 import { flagOptions, folderToResume, givenFlags, labelOf } from './flags.js';
 import { requireNoLauncher } from './group-flags.js';
@@ -75,7 +75,7 @@ export async function runExperiment(flags: ExperimentFlags, actions: ExperimentA
 /** `--plan`: checks everything, and writes the commands. */
 async function writePlan(flags: ExperimentFlags, { plan }: ExperimentActions): Promise<void> {
   const other = (['resume', 'collect'] as const).find((key) => flags[key] !== undefined);
-  if (other !== undefined) throw new L2TError('INVALID_OPTION', `--${other} cannot accompany --plan: leave one out.`);
+  if (other !== undefined) throw invalidOption(`--${other} cannot accompany --plan: leave one out.`);
   const progress = new Progress();
   const result = await interruptible((signal) =>
     plan(folderOf('plan', flags), { signal, onWarning, onListed: progress.listing }),
@@ -116,10 +116,7 @@ function requireAlone(
   if (first === undefined) return;
   const only = [...others, 'json'].map(labelOf);
   const list = only.length === 1 ? only[0] : `${only.slice(0, -1).join(', ')} and ${only.at(-1)}`;
-  throw new L2TError(
-    'INVALID_OPTION',
-    `${labelOf(first[0])} cannot accompany --${alone}, which goes on with ${own}: only ${list} can.`,
-  );
+  throw invalidOption(`${labelOf(first[0])} cannot accompany --${alone}, which goes on with ${own}: only ${list} can.`);
 }
 
 function format({ out, rows, conclusions, report, unfinished }: ExperimentResult): string {

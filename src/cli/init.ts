@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { L2TError } from '../errors.js';
 import {
   lookAtData,
   type Proposal,
@@ -18,6 +17,7 @@ import { defaultSize, type NetworkName, networkNames } from '../options/networks
 import { initSchema, proposeSchema } from '../options/schemas.js';
 import { named } from '../options/spelling.js';
 import { sourceNames, targetNames } from '../run/materials.js';
+import { fileAccess, invalidOption } from '../system/failures.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable, printableJson } from '../system/printable.js';
 import { addFlags, flagOptions } from './flags.js';
@@ -59,7 +59,7 @@ async function init(flags: Flags): Promise<void> {
 /** What is there may be somebody's work. */
 function requireNew(out: string): void {
   if (!existsSync(out)) return;
-  throw new L2TError('FILE_ACCESS', `Cannot write ${out}: it exists already: remove it, or choose another {out}.`);
+  throw fileAccess(`Cannot write ${out}: it exists already: remove it, or choose another {out}.`);
 }
 
 function summary(out: string, proposal: Proposal): string {
@@ -88,11 +88,11 @@ async function completed(given: Options, yes: boolean, control: Control): Promis
   const names = missing.map((key) => `{${key}}`).join(', ');
   if (yes) {
     const message = `There is no proposal for ${names}: give what is missing, or leave out --yes to be asked.`;
-    throw new L2TError('INVALID_OPTION', message);
+    throw invalidOption(message);
   }
   if (!onTerminal()) {
     const choice = missing.includes('target') ? ' (or --yes, to take the proposed target)' : '';
-    throw new L2TError('INVALID_OPTION', `There is no terminal to ask at: give ${names}${choice}.`);
+    throw invalidOption(`There is no terminal to ask at: give ${names}${choice}.`);
   }
   const questions = new Questions(control.signal);
   try {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Command } from 'commander';
-import { L2TError } from '../errors.js';
 import { report } from '../experiments/report.js';
 import { reportSchema } from '../options/schemas.js';
+import { fileAccess } from '../system/failures.js';
 import { printable, printableJson } from '../system/printable.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
@@ -30,7 +30,7 @@ export async function open(what: string): Promise<void> {
   const child = spawn('xdg-open', [what], { detached: true, stdio: 'ignore' });
   await once(child, 'spawn').catch((cause) => {
     const advice = 'it needs xdg-open (Debian: xdg-utils). Open the file yourself';
-    throw new L2TError('FILE_ACCESS', `Cannot open ${what}: ${advice}.`, { cause });
+    throw fileAccess(`Cannot open ${what}: ${advice}.`, cause);
   });
   child.unref();
 }

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
-import { L2TError } from '../errors.js';
 import { type Preset, presetNamed, presets } from '../experiments/presets.js';
 import {
   type DryRun,
@@ -13,6 +12,7 @@ import {
 } from '../experiments/reproduce.js';
 import { defaultOf } from '../options/check.js';
 import { reproduceSchema } from '../options/schemas.js';
+import { invalidOption } from '../system/failures.js';
 import { printableJson, printableLines } from '../system/printable.js';
 import { duration } from './duration.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
@@ -38,12 +38,12 @@ export function register(program: Command): void {
     if (flags.list) return showList(name, flags);
     const other = (['plan', 'collect'] as const).find((key) => flags.dryRun && flags[key] !== undefined);
     if (other !== undefined) {
-      throw new L2TError('INVALID_OPTION', `--dry-run trains and writes nothing: leave out --${other}, or --dry-run.`);
+      throw invalidOption(`--dry-run trains and writes nothing: leave out --${other}, or --dry-run.`);
     }
     if (flags.dryRun && flags.resume === undefined) return showDryRun(requireName(name), flags);
     const known = (['resume', 'collect'] as const).find((key) => flags[key] !== undefined);
     if (known !== undefined && name !== undefined) {
-      throw new L2TError('INVALID_OPTION', `--${known} knows which experiment it is: leave out ${name}.`);
+      throw invalidOption(`--${known} knows which experiment it is: leave out ${name}.`);
     }
     return runExperiment(flags, {
       begin: async (control) =>
@@ -63,14 +63,12 @@ export function register(program: Command): void {
 
 function requireName(name: string | undefined): string {
   if (name !== undefined) return name;
-  throw new L2TError('INVALID_OPTION', 'The name of an experiment is missing: l2t-native reproduce --list shows them.');
+  throw invalidOption('The name of an experiment is missing: l2t-native reproduce --list shows them.');
 }
 
 async function showList(name: string | undefined, { json, ...flags }: ExperimentFlags): Promise<void> {
   const [first] = givenFlags(flags).find(([key]) => key !== 'list') ?? [];
-  if (first !== undefined) {
-    throw new L2TError('INVALID_OPTION', `--list only shows what there is: leave out ${labelOf(first)}.`);
-  }
+  if (first !== undefined) throw invalidOption(`--list only shows what there is: leave out ${labelOf(first)}.`);
   const all = name === undefined ? await presets() : [await presetNamed(name, ['compare', 'curve', 'pretrain'])];
   process.stdout.write(json ? `${printableJson(all)}\n` : `${all.map(describe).join('\n\n')}\n`);
 }

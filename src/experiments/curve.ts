@@ -1,7 +1,7 @@
-import { L2TError } from '../errors.js';
 import { takeOptions } from '../options/arguments.js';
 import { type Given, required, type Written } from '../options/check.js';
 import { curveSchema } from '../options/schemas.js';
+import { invalidOption } from '../system/failures.js';
 import { methodEntries, requireUseful } from './entries.js';
 import {
   beginExperiment,
@@ -59,9 +59,9 @@ function parseCounts(list: string): number[] {
   const counts = list.split(',').map((item) => {
     const count = Number(item);
     if (/^\s*\d{1,8}\s*$/.test(item) && count >= 1) return count;
-    throw new L2TError('INVALID_OPTION', `{perClass}: '${item.trim()}' is no count: it must be a whole number from 1.`);
+    throw invalidOption(`{perClass}: '${item.trim()}' is no count: it must be a whole number from 1.`);
   });
   const twice = counts.find((count, i) => counts.indexOf(count) !== i);
-  if (twice !== undefined) throw new L2TError('INVALID_OPTION', `{perClass}: ${twice} is listed twice: leave one out.`);
+  if (twice !== undefined) throw invalidOption(`{perClass}: ${twice} is listed twice: leave one out.`);
   return counts;
 }

@@ -22,6 +22,7 @@ import type { RunControl } from '../run/run.js';
 import { FolderLock, releaseAfter } from '../store/lock.js';
 import { firstFree, planName, removeLeftOvers, requireUnusedByRuns } from '../store/new-folder.js';
 import { reportName } from '../store/run-data.js';
+import { invalidOption, invalidRun } from '../system/failures.js';
 import { makeFolder, writeFileAtomic } from '../system/files.js';
 import { defaultThreads } from '../system/threads.js';
 import { conclusionsOf } from './conclusions.js';
@@ -160,8 +161,7 @@ export async function planExperiment<O extends ExperimentOptions>(
   const out = requirePath(folder, 'The folder of the plan');
   const refused = ofOneProcess.find((key) => given[key] !== undefined);
   if (refused !== undefined) {
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `{${refused}} cannot accompany a plan, whose runs begin elsewhere, each in its own folder below ${out}: leave it out.`,
     );
   }
@@ -225,10 +225,7 @@ function requireFreeOfRuns(rows: readonly Pick<PlannedRow, 'label' | 'perClass'>
   const there = [...files, ...runs].find((path) => existsSync(path));
   if (there === undefined) return;
   const name = there.slice(out.length + 1);
-  throw new L2TError(
-    'INVALID_RUN',
-    `${out} holds an experiment already (${name}): choose another folder for the plan.`,
-  );
+  throw invalidRun(`${out} holds an experiment already (${name}): choose another folder for the plan.`);
 }
 
 /** Locks the folder during `body`, and removes what killed processes left in it. */
@@ -253,7 +250,7 @@ export async function resumeExperiment(
   const experiment = await readPlan(out);
   if (verb !== undefined && experiment.verb !== verb) {
     const command = resumeCommand(experiment.verb, out);
-    throw new L2TError('INVALID_RUN', `${out} was begun by l2t-native ${experiment.verb}: ${command} goes on with it.`);
+    throw invalidRun(`${out} was begun by l2t-native ${experiment.verb}: ${command} goes on with it.`);
   }
   return alone(out, control.onWarning, () => runAll(out, experiment, options, control, false));
 }
@@ -293,10 +290,7 @@ function requireUnchanged(out: string, { rows, ...planned }: Experiment, { finge
     ...Object.keys(sources).filter((path) => planned.sources[path] !== sources[path]),
   ];
   if (changed.length === 0) return;
-  throw new L2TError(
-    'INVALID_RUN',
-    `Since ${out} began, ${changed.join(' and ')} changed: put it back, or begin again.`,
-  );
+  throw invalidRun(`Since ${out} began, ${changed.join(' and ')} changed: put it back, or begin again.`);
 }
 
 /**

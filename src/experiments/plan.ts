@@ -12,6 +12,7 @@ import { transferSchema } from '../options/schemas.js';
 import { givenOf, read, type SpecDraft } from '../options/spec.js';
 import { parseYaml } from '../options/yaml.js';
 import { planName } from '../store/new-folder.js';
+import { invalidRun } from '../system/failures.js';
 import { readText, writeFileAtomic } from '../system/files.js';
 
 /** A row of the table: a method, which runs with every seed. */
@@ -190,7 +191,7 @@ export async function readPlan(folder: string): Promise<Experiment> {
   const file = join(folder, planName);
   if (!existsSync(file)) {
     const problem = `holds no experiment: there is no ${file}. Plan one with ${planCommand('compare', folder)}`;
-    throw new L2TError('INVALID_RUN', `${folder} ${problem}.`);
+    throw invalidRun(`${folder} ${problem}.`);
   }
   const text = await readText(file);
   try {
@@ -206,8 +207,6 @@ export async function readPlan(folder: string): Promise<Experiment> {
     };
   } catch (cause) {
     const why = cause instanceof L2TError ? ` (${cause.message.replace(/\.$/, '')})` : '';
-    throw new L2TError('INVALID_RUN', `${file} is damaged${why}: plan the experiment again in another folder.`, {
-      cause,
-    });
+    throw invalidRun(`${file} is damaged${why}: plan the experiment again in another folder.`, cause);
   }
 }

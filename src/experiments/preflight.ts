@@ -10,6 +10,7 @@ import { describeNetwork } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { requireValidation } from '../options/consistent.js';
 import { loadSources, sourceNames, targetNames } from '../run/materials.js';
+import { invalidData } from '../system/failures.js';
 import type { Experiment, PlannedRow } from './plan.js';
 
 /** What all runs of an experiment share. */
@@ -28,9 +29,7 @@ export async function preflight(rows: readonly PlannedRow[], listing: ListingOpt
   const [{ spec: first }] = rows as readonly [PlannedRow, ...PlannedRow[]];
   const { data, validation } = first;
   const dataset = await loadData({ ...first, drawTest: true, ...listing });
-  if (dataset.test === undefined) {
-    throw new L2TError('INVALID_DATA', `A comparison is of test images, and ${data} has none: add some.`);
-  }
+  if (dataset.test === undefined) throw invalidData(`A comparison is of test images, and ${data} has none: add some.`);
   for (const perClass of new Set(rows.map(({ spec }) => spec.perClass))) {
     const { lists } = divide(dataset, { data, perClass, validation, seed: 0 });
     requireValidation(first, lists.validation !== undefined);

@@ -2,13 +2,14 @@ import type { Dataset } from '../data/dataset.js';
 import { countTrained } from '../data/divide.js';
 import { countHeldOut } from '../data/split.js';
 import type { ListingOptions } from '../data/walk.js';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
 import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
 import { absolutePath, checkOptions, type Given, required, type Written } from '../options/check.js';
 import { besideSplitFile } from '../options/consistent.js';
 import { oneOrList } from '../options/row.js';
 import { reproduceSchema } from '../options/schemas.js';
+import { invalidOption } from '../system/failures.js';
 import { readText } from '../system/files.js';
 import { comparison } from './compare.js';
 import { limitedData } from './curve.js';
@@ -194,8 +195,7 @@ function requireSources({ name, sources }: Preset, checkpoints: readonly Checkpo
   checkpoints.forEach(({ network }, k) => {
     const wanted = sources[k];
     if (wanted === undefined || network.classes === wanted.classes) return;
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `${name}: {sourceWeights} number ${k + 1} tells ${network.classes} classes apart, but ${wanted.network} trained on ${wanted.trainedOn} has ${wanted.classes}.`,
     );
   });
@@ -204,5 +204,5 @@ function requireSources({ name, sources }: Preset, checkpoints: readonly Checkpo
 function wrongSources({ name, sources }: Preset, given: number): L2TError {
   const list = sources.map(({ network, trainedOn, from }) => `${network}, trained on ${trainedOn} (${from})`);
   const wanted = `${name} needs {sourceWeights} ${sources.length === 1 ? 'once' : `${sources.length} times, in this order`}`;
-  return new L2TError('INVALID_OPTION', `${wanted}, not ${given} times: ${list.join('; ')}.`);
+  return invalidOption(`${wanted}, not ${given} times: ${list.join('; ')}.`);
 }

@@ -1,8 +1,8 @@
-import { L2TError } from '../errors.js';
 import type { NetworkSpec } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
 import type { MethodName } from '../options/methods.js';
 import type { RunResult } from '../run/run.js';
+import { invalidData } from '../system/failures.js';
 import { deviation, type Interval, intervalOf, mean } from '../system/statistics.js';
 import type { InferenceTimes, TrainedNetwork } from './inference-times.js';
 import type { PlannedRow } from './plan.js';
@@ -39,7 +39,7 @@ export function outcomeOf({ run, accuracy, best, lr, seconds, steps, network }: 
 /** @throws L2TError INVALID_DATA where there were no test images. */
 export function requireTested(run: string, accuracy: number | null): number {
   if (accuracy !== null) return accuracy;
-  throw new L2TError('INVALID_DATA', `A comparison is of test images, and the data of ${run} has none.`);
+  throw invalidData(`A comparison is of test images, and the data of ${run} has none.`);
 }
 
 /** The results of one method over its seeds. */

@@ -4,6 +4,7 @@ import { L2TError } from '../errors.js';
 import { differences } from '../options/spec.js';
 import { holderOf } from '../store/lock.js';
 import { type RunData, readFailure, readRunData, recordName } from '../store/run-data.js';
+import { invalidRun } from '../system/failures.js';
 import { printable } from '../system/printable.js';
 import { type Experiment, type PlannedRun, runsOf, titleOf } from './plan.js';
 import { type RunOutcome, requireTested } from './row.js';
@@ -118,7 +119,7 @@ class Finder {
     ];
     return problems.length === 0
       ? undefined
-      : new L2TError('INVALID_RUN', `${problems[0]}: remove ${folder}, so that it is trained again.`);
+      : invalidRun(`${problems[0]}: remove ${folder}, so that it is trained again.`);
   }
 
   /** The first run of which another hash is known. */

@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { types } from 'node:util';
 import { type DecodedImage, decodeBytes, decodeImage, maxPixels } from '../data/decode.js';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
 import type { Control } from '../options/arguments.js';
 import { absolutePath, isPath } from '../options/check.js';
 import { guarded } from '../options/guarded.js';
-import { invalidOption } from '../system/failures.js';
+import { fileAccess, invalidOption } from '../system/failures.js';
 import type { ImageSource } from './inference.js';
 
 /**
@@ -80,9 +80,7 @@ const copyOf = (bytes: Uint8Array, name: string): Uint8Array =>
 /** An error that says what to give instead of a folder, or of a pattern; else undefined. */
 async function wrongPath(path: string): Promise<L2TError | undefined> {
   const status = await stat(path).catch(() => undefined);
-  if (status?.isDirectory()) {
-    return new L2TError('FILE_ACCESS', `${path} is a folder: give its images, which listImages finds.`);
-  }
+  if (status?.isDirectory()) return fileAccess(`${path} is a folder: give its images, which listImages finds.`);
   if (status !== undefined || !/[*?[]/.test(path)) return undefined;
-  return new L2TError('FILE_ACCESS', `There is no file ${path}: for a pattern, give the images that listImages finds.`);
+  return fileAccess(`There is no file ${path}: for a pattern, give the images that listImages finds.`);
 }

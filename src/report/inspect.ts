@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { L2TError } from '../errors.js';
 import { type Checkpoint, toCheckpoint } from '../networks/checkpoint.js';
 import { countParameters, describeNetwork } from '../networks/describe.js';
 import { isOwn } from '../networks/metadata.js';
 import { loadWeights } from '../networks/weights/load.js';
 import type { NetworkName } from '../options/networks.js';
 import { readRunData, recordName } from '../store/run-data.js';
+import { invalidRun } from '../system/failures.js';
 import { fileError } from '../system/files.js';
 
 export type FileReport = Awaited<ReturnType<typeof inspectFile>>;
@@ -43,7 +43,7 @@ export async function inspectRun(run: string) {
   if (!existsSync(file)) {
     const table = join(run, 'comparison.md');
     const hint = existsSync(table) ? ` It is an experiment's: its runs are in it, and its table is ${table}.` : '';
-    throw new L2TError('INVALID_RUN', `${run} holds no run: there is no ${file}.${hint}`);
+    throw invalidRun(`${run} holds no run: there is no ${file}.${hint}`);
   }
   const { record, rate, metrics, result } = await readRunData(run);
   const best = join(run, 'best.safetensors');

@@ -7,6 +7,7 @@ import { L2TError } from '../errors.js';
 import type { Inference } from '../inference/inference.js';
 import { argmax, logSoftmax } from '../inference/logits.js';
 import type { RunData } from '../store/run-data.js';
+import { invalidRun } from '../system/failures.js';
 
 /** Where a report computes, and what it tells meanwhile. */
 export interface Placement {
@@ -34,7 +35,7 @@ export async function testImagesOf(
     hash('sha256', formatSplit(division)) === found.split &&
     (result === undefined || (result.total ?? 0) === count);
   if (same) return lists.test;
-  throw new L2TError('INVALID_RUN', `The data in ${spec.data} changed since ${folder} began.`);
+  throw invalidRun(`The data in ${spec.data} changed since ${folder} began.`);
 }
 
 export interface Mistake {

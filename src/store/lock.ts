@@ -5,8 +5,9 @@ import { constants, hostname } from 'node:os';
 import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import * as z from 'zod';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
 import { environment } from '../native/environment.js';
+import { invalidRun } from '../system/failures.js';
 import { fileError, guardWrites, requireRegular, temporaryOf, withFile, writeFileAtomic } from '../system/files.js';
 import { readSystem } from '../system/limits.js';
 
@@ -117,7 +118,7 @@ export async function requireFree(folder: string): Promise<void> {
 }
 
 const inUse = (folder: string, holder: string): L2TError =>
-  new L2TError('INVALID_RUN', `${folder} is in use by ${holder}: wait for it to end, or stop it.`);
+  invalidRun(`${folder} is in use by ${holder}: wait for it to end, or stop it.`);
 
 /**
  * Prevents two runs from using the same folder. It is the kernel's lock on the file `lock`, which ends with the thread or
@@ -196,7 +197,7 @@ export class FolderLock {
     const why = holder
       ? `${nameOf(holder)} has taken it over, because this process gave no sign of life for ${goneAfter / 1000} s`
       : lost;
-    throw new L2TError('INVALID_RUN', `${this.folder} is no longer this process's: ${why}. Nothing more is written.`);
+    throw invalidRun(`${this.folder} is no longer this process's: ${why}. Nothing more is written.`);
   }
 
   /** @throws L2TError FILE_ACCESS. */

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
 import type { EpochMetrics, GpuMemory } from '../native/contract.js';
 import { readMetadata } from '../networks/weights/safetensors.js';
+import { invalidRun } from '../system/failures.js';
 import { readText } from '../system/files.js';
 import { parseJson } from '../system/json.js';
 import { parseRecord, type RunRecord } from './record.js';
@@ -87,7 +88,7 @@ export const reportName = 'report.html';
 export const startAgain = 'Start the run again in another folder.';
 
 export function damagedFile(file: string, problem: string, cause?: unknown): L2TError {
-  return new L2TError('INVALID_RUN', `${file} is damaged: ${problem}. ${startAgain}`, { cause });
+  return invalidRun(`${file} is damaged: ${problem}. ${startAgain}`, cause);
 }
 
 const failureSchema = z.object({ code: z.string(), message: z.string() });

@@ -10,6 +10,7 @@ import { type Checkpoint, checkpointChunks } from '../networks/checkpoint.js';
 import { hasHash, withHash } from '../networks/weights/content-hash.js';
 import { readSafetensors, writeSafetensors } from '../networks/weights/safetensors.js';
 import { isOfLogs } from '../options/logs.js';
+import { invalidRun } from '../system/failures.js';
 import { listFolder, makeFolder, writeFileAtomic } from '../system/files.js';
 import { FolderLock, releaseAfter } from './lock.js';
 import { removeAll, removeLeftOvers, requireRecord, requireStartable } from './new-folder.js';
@@ -256,10 +257,7 @@ export class RunStore {
     const { rate, metrics, timing } = await readProgress(this.path, epochs);
     this.#rate = rate;
     if (metadata.get('options') !== hash('sha256', formatRecord(this.written))) {
-      throw new L2TError(
-        'INVALID_RUN',
-        `${join(this.path, recordName)} was changed after the run was saved: put it back.`,
-      );
+      throw invalidRun(`${join(this.path, recordName)} was changed after the run was saved: put it back.`);
     }
     if (metadata.get('rate') !== (rate && hash('sha256', formatRate(rate)))) {
       throw damagedFile(join(this.path, rateName), 'it is missing, or was changed after the run was saved');
@@ -282,7 +280,7 @@ export class RunStore {
       if (!(error instanceof L2TError) || error.code !== 'INVALID_WEIGHTS') throw error;
       const problem = error.message.replace(/ Fetch or save .*$/s, '');
       const advice = name === lastName ? 'The run can go on without it: remove it.' : startAgain;
-      throw new L2TError('INVALID_RUN', `${problem} ${advice}`, { cause: error });
+      throw invalidRun(`${problem} ${advice}`, error);
     });
   }
 }

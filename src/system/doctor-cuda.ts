@@ -49,9 +49,7 @@ function checkCuda({ driver, part, versions, found }: CudaFacts): Check {
   if (mismatch !== undefined || found === undefined) {
     return check('broken', 'CUDA', mismatch ?? 'the addon does not describe it');
   }
-  if (found.problem !== '') {
-    return check(driver === undefined ? 'ok' : 'note', 'CUDA', `not usable: ${found.problem}`);
-  }
+  if (found.problem !== '') return check(driver === undefined ? 'ok' : 'note', 'CUDA', `not usable: ${found.problem}`);
   const { compiledFor, runtime } = versions;
   if (compiledFor === '') {
     const because = part === undefined ? '' : ` (${part.reason})`;

@@ -3,6 +3,7 @@ import { constants, existsSync, type Stats } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { L2TError } from '../errors.js';
+import { fileAccess } from './failures.js';
 import { limitError } from './limits.js';
 
 /** What to tell the user for each of the system's error codes. */
@@ -38,7 +39,7 @@ export function fileError(verb: string, path: string, error: unknown): L2TError 
   const reason = foreign
     ? 'its name is not UTF-8: rename it'
     : ((code && advice.get(code)) ?? (error instanceof Error ? error.message : String(error)));
-  return new L2TError('FILE_ACCESS', `Cannot ${verb} ${path || "''"}: ${reason}.`, { cause: error });
+  return fileAccess(`Cannot ${verb} ${path || "''"}: ${reason}.`, error);
 }
 
 /** Bytes that one read call asks for at most (Linux transfers at most 2 GiB − 4 KiB at once). */

@@ -7,6 +7,7 @@ import { crc32 } from 'node:zlib';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { inspect, type Probe } from '../../scripts/libtorch.mjs';
 import { L2TError } from '../errors.js';
+import { fileAccess } from './failures.js';
 import { fileError, makeFolder, requireRegular } from './files.js';
 
 /** Limits on the unpacked archive. Official CUDA archives unpack to about 7 GB in 20,000 files. */
@@ -206,8 +207,7 @@ function judge(entries: readonly Entry[], archiveSize: number, from: string): nu
 async function requireSpace(folder: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize > bytes) return;
-  throw new L2TError(
-    'FILE_ACCESS',
+  throw fileAccess(
     `LibTorch unpacks to ${Math.ceil(bytes / 1e6)} MB, and ${dirname(folder)} has ${Math.floor((bavail * bsize) / 1e6)} MB ` +
       'free: make room, or set XDG_DATA_HOME to a folder on another disk.',
   );
