@@ -11,12 +11,16 @@ export { listImages } from './data/find-images.js';
 export { type ErrorCode, L2TError } from './errors.js';
 export {
   type CompareOptions,
+  type CurveOptions,
   compare,
+  curve,
   type PlanComparisonOptions,
+  type PlanCurveOptions,
   planComparison,
+  planCurve,
   resumeComparison,
+  resumeCurve,
 } from './experiments/compare.js';
-export { type CurveOptions, curve, type PlanCurveOptions, planCurve, resumeCurve } from './experiments/curve.js';
 export type { EntryEstimate, Estimate } from './experiments/estimate.js';
 export {
   type CollectControl,

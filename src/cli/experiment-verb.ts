@@ -1,10 +1,8 @@
 import type { Command } from 'commander';
 import {
   collect,
-  type ExperimentControl,
   type ExperimentResult,
   type Plan,
-  type PlanControl,
   type ResumeControl,
   resumableSchema,
 } from '../experiments/experiment.js';
@@ -15,7 +13,7 @@ import { isPath, refused } from '../options/check.js';
 import { collectCommand } from '../options/command.js';
 import { invalidOption } from '../system/failures.js';
 import { printable, printableJson } from '../system/printable.js';
-import { flagOptions, folderToResume, givenFlags, labelOf } from './flags.js';
+import { addFlags, flagOptions, folderToResume, givenFlags, labelOf, mergedOptions, type Schema } from './flags.js';
 import { requireNoLauncher } from './group-flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
@@ -30,9 +28,10 @@ export interface ExperimentFlags {
   readonly [key: string]: unknown;
 }
 
-/** The flags that all experiments have beside their options. */
-export const addExperimentFlags = (command: Command): Command =>
-  command
+/** Adds an experiment's options, and the flags that all experiments have. `defaults` as in `addFlags`. */
+export function addExperimentFlags(command: Command, schema: Schema, defaults?: string): Command {
+  addFlags(command, schema, defaults);
+  return command
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--resume <folder>', 'continue an interrupted experiment')
     .option(
@@ -41,20 +40,25 @@ export const addExperimentFlags = (command: Command): Command =>
     )
     .option('--collect <folder>', 'make the table of an experiment that was planned, from the runs that are finished')
     .option('--json', 'print the result as one JSON document');
+}
 
 const onWarning = (message: string) => process.stderr.write(`warning: ${printable(message)}\n`);
 const onLive = (url: string) => process.stderr.write(`live: ${url}\n`);
 
 /** What the verb of an experiment may do. */
-interface ExperimentActions {
-  begin(control: ExperimentControl): Promise<ExperimentResult>;
+interface ExperimentActions<Options, PlanOptions> {
+  begin(options: Options): Promise<ExperimentResult>;
   resume(out: string, control: ResumeControl): Promise<ExperimentResult>;
-  plan(folder: string, control: PlanControl): Promise<Plan>;
+  plan(folder: string, options: PlanOptions): Promise<Plan>;
 }
 
 /** Runs the verb of an experiment, with progress, Ctrl-C and the table. */
-export async function runExperiment(flags: ExperimentFlags, actions: ExperimentActions): Promise<void> {
-  if (flags.plan !== undefined) return writePlan(flags, actions);
+export async function runExperiment<Options, PlanOptions>(
+  schema: Schema,
+  flags: ExperimentFlags,
+  actions: ExperimentActions<Options, PlanOptions>,
+): Promise<void> {
+  if (flags.plan !== undefined) return writePlan(schema, flags, actions.plan);
   if (flags.collect !== undefined) return collectRuns(flags);
   requireNoLauncher();
   const progress = new Progress();
@@ -65,7 +69,9 @@ export async function runExperiment(flags: ExperimentFlags, actions: ExperimentA
   const told = { follow, onWarning, onLive, onListed: progress.listing };
   const result = await interruptible(async (signal) => {
     const folder = folderToResume(flags);
-    if (folder === undefined) return actions.begin({ ...told, signal });
+    if (folder === undefined) {
+      return actions.begin({ ...(await mergedOptions(schema, flags)), ...told, signal } as Options);
+    }
     requireAlone(flags);
     return actions.resume(folder, { ...flagOptions(resumableSchema, flags), ...told, signal });
   }).finally(() => progress.stop());
@@ -73,13 +79,19 @@ export async function runExperiment(flags: ExperimentFlags, actions: ExperimentA
 }
 
 /** `--plan`: checks everything, and writes the commands. */
-async function writePlan(flags: ExperimentFlags, { plan }: ExperimentActions): Promise<void> {
+async function writePlan<PlanOptions>(
+  schema: Schema,
+  flags: ExperimentFlags,
+  plan: ExperimentActions<unknown, PlanOptions>['plan'],
+): Promise<void> {
   const other = (['resume', 'collect'] as const).find((key) => flags[key] !== undefined);
   if (other !== undefined) throw invalidOption(`--${other} cannot accompany --plan: leave one out.`);
   const progress = new Progress();
-  const result = await interruptible((signal) =>
-    plan(folderOf('plan', flags), { signal, onWarning, onListed: progress.listing }),
-  ).finally(() => progress.stop());
+  const result = await interruptible(async (signal) => {
+    const folder = folderOf('plan', flags);
+    const control = { signal, onWarning, onListed: progress.listing };
+    return plan(folder, { ...(await mergedOptions(schema, flags)), ...control } as PlanOptions);
+  }).finally(() => progress.stop());
   process.stdout.write(flags.json ? `${printableJson(result)}\n` : formatPlan(result));
 }
 

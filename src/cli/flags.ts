@@ -13,7 +13,7 @@ import {
 import { yamlOptions } from '../options/options-file.js';
 import { flagOf, named } from '../options/spelling.js';
 
-type Schema = z.ZodObject<Record<string, z.ZodType>>;
+export type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
 /** The row that each flag was made from, for completion. */
 const rows = new WeakMap<Option, About>();

@@ -16,7 +16,7 @@ import { invalidOption } from '../system/failures.js';
 import { printableJson, printableLines } from '../system/printable.js';
 import { duration } from './duration.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
-import { addFlags, givenFlags, labelOf, mergedOptions } from './flags.js';
+import { givenFlags, labelOf, mergedOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { table } from './table.js';
 
@@ -29,12 +29,11 @@ export function register(program: Command): void {
     .argument('[name]', 'the experiment; --list shows all')
     .option('--list', 'show all experiments, and which data and sources each needs, and where to get them')
     .option('--dry-run', 'print the options, and how long it would take here: a few steps of each method are timed');
-  addFlags(
+  addExperimentFlags(
     command,
     reproduceSchema,
     "The experiment's own values are the defaults (--dry-run prints them); those in parentheses hold where it has none.",
-  );
-  addExperimentFlags(command).action((name: string | undefined, flags: ExperimentFlags) => {
+  ).action((name: string | undefined, flags: ExperimentFlags) => {
     if (flags.list) return showList(name, flags);
     const other = (['plan', 'collect'] as const).find((key) => flags.dryRun && flags[key] !== undefined);
     if (other !== undefined) {
@@ -45,17 +44,9 @@ export function register(program: Command): void {
     if (known !== undefined && name !== undefined) {
       throw invalidOption(`--${known} knows which experiment it is: leave out ${name}.`);
     }
-    return runExperiment(flags, {
-      begin: async (control) =>
-        reproduce(requireName(name), {
-          ...(await mergedOptions(reproduceSchema, flags)),
-          ...control,
-        } as ReproduceOptions),
-      plan: async (folder, control) =>
-        planReproduction(requireName(name), folder, {
-          ...(await mergedOptions(reproduceSchema, flags)),
-          ...control,
-        } as PlanReproductionOptions),
+    return runExperiment(reproduceSchema, flags, {
+      begin: (options: ReproduceOptions) => reproduce(requireName(name), options),
+      plan: (folder, options: PlanReproductionOptions) => planReproduction(requireName(name), folder, options),
       resume: resumeReproduction,
     });
   });

@@ -1,3 +1,4 @@
+import type * as z from 'zod';
 import { defaultOf, type Given } from '../options/check.js';
 import { uselessOptions } from '../options/consistent.js';
 import { type MethodName, needsOf, needsOfRow, type RowName, rowNames } from '../options/methods.js';
@@ -7,6 +8,7 @@ import { didYouMean } from '../options/suggest.js';
 import { loadSources } from '../run/materials.js';
 import type { CheckedTransferOptions } from '../run/transfer.js';
 import { invalidOption } from '../system/failures.js';
+import type { Experiment } from './plan.js';
 
 /** The options that all kinds of experiments have. */
 export type ExperimentOptions = Omit<Given<typeof compareSchema>, 'perClass'>;
@@ -22,6 +24,14 @@ export interface Entry {
   readonly perClass?: number;
   /** All options but the seed and the folder. */
   readonly options: CheckedTransferOptions;
+}
+
+/** A kind of experiment: its verb, its options, and the rows that they make. */
+export interface ExperimentKind<O extends ExperimentOptions> {
+  readonly verb: Experiment['verb'];
+  readonly schema: z.ZodObject<Record<string, z.ZodType>>;
+  /** @throws L2TError INVALID_OPTION. */
+  entries(options: O): Entry[];
 }
 
 /** A comma between methods, not one within a list of pairs such as fm:4-0,9-1. */

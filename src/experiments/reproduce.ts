@@ -11,14 +11,12 @@ import { oneOrList } from '../options/row.js';
 import { reproduceSchema } from '../options/schemas.js';
 import { invalidOption } from '../system/failures.js';
 import { readText } from '../system/files.js';
-import { comparison } from './compare.js';
-import { limitedData } from './curve.js';
-import { type Entry, type ExperimentOptions, requireUseful } from './entries.js';
+import { comparison, limitedData } from './compare.js';
+import { type Entry, type ExperimentKind, type ExperimentOptions, requireUseful } from './entries.js';
 import { type Estimate, estimate } from './estimate.js';
 import {
   beginExperiment,
   type ExperimentControl,
-  type ExperimentKind,
   type ExperimentResult,
   experimentControls,
   type Plan,

@@ -4,7 +4,7 @@ import type { MethodName } from '../options/methods.js';
 import type { RunResult } from '../run/run.js';
 import { invalidData } from '../system/failures.js';
 import { deviation, type Interval, intervalOf, mean } from '../system/statistics.js';
-import type { InferenceTimes, TrainedNetwork } from './inference-times.js';
+import type { InferenceTimes, TimesOf } from './inference-times.js';
 import type { PlannedRow } from './plan.js';
 
 /** What came of a run. */
@@ -81,18 +81,13 @@ export interface ExperimentRow {
   readonly runs: readonly string[];
 }
 
-type TimesOf = (trained: TrainedNetwork) => InferenceTimes | undefined;
-
 /** A run's place in the table, and what came of it. */
 interface Placed {
   readonly planned: { readonly row: PlannedRow };
   readonly outcome: RunOutcome;
 }
 
-/**
- * The rows of the table, from runs by row, then by seed. `timesOf`: how fast a trained network is, where that was
- * measured.
- */
+/** The rows of the table, from runs by row, then by seed. */
 export function rowsOf(runs: readonly Placed[], timesOf: TimesOf = () => undefined): ExperimentRow[] {
   const planned = [...new Set(runs.map((run) => run.planned.row))];
   const rows = planned.map((row) => {
