@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import * as z from 'zod';
+import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import {
@@ -26,7 +27,7 @@ import { conclusionsOf } from './conclusions.js';
 import { type ExperimentKind, type ExperimentOptions, requireUseful } from './entries.js';
 import { type TimesOf, timeNetworks } from './inference-times.js';
 import { type Experiment, type PlannedRow, readPlan, writePlan } from './plan.js';
-import { defaultParallel, type Follow, isOpen, runOpen } from './pool.js';
+import { defaultParallel, type Follow, isOpen, type PoolControl, runOpen } from './pool.js';
 import {
   type Checking,
   preflight,
@@ -69,16 +70,7 @@ export interface Plan {
 }
 
 /** Options that only the API has. */
-export interface ExperimentControl extends RunControl {
-  /** Takes each run as it begins, instead of waiting for its result alone. */
-  readonly follow?: Follow | undefined;
-  /**
-   * Called with the number of entries of the data folder listed so far, before the first run; only if listing takes
-   * longer than half a second.
-   */
-  readonly onListed?: ((entries: number) => void) | undefined;
-  /** Called with a message for each run that diverged; the others continue. */
-  readonly onWarning?: ((message: string) => void) | undefined;
+export interface ExperimentControl extends RunControl, ListingOptions, PoolControl {
   /** Called with the address of the live page (option `live`). */
   readonly onLive?: ((url: string) => void) | undefined;
 }

@@ -25,18 +25,32 @@ export interface PlannedRow {
   readonly spec: SpecDraft;
 }
 
-/** An experiment: what it runs, and what all runs share. plan.yaml holds it, and never changes. */
-export interface Experiment {
-  readonly verb: 'compare' | 'curve';
+const planSchema = z.strictObject({
+  verb: z.enum(['compare', 'curve']),
   /** SHA-256 of the data set (fingerprint.ts), and of each source's weights, by path. */
-  readonly fingerprint: string;
-  readonly sources: Readonly<Record<string, string>>;
+  fingerprint: z.string(),
+  sources: z.record(z.string(), z.string()),
   /** Each row runs with the seeds 0, 1, … below this. */
-  readonly seeds: number;
+  seeds: z.int().min(1),
   /** Is a report of the whole made? */
-  readonly report: boolean;
+  report: z.boolean(),
   /** Runs side by side; absent: as many as there is room for. */
-  readonly parallel?: number | undefined;
+  parallel: z.int().min(1).optional(),
+  /** The options that all rows have. */
+  options: z.record(z.string(), z.unknown()),
+  rows: z
+    .array(
+      z.strictObject({
+        label: z.string(),
+        perClass: z.int().optional(),
+        options: z.record(z.string(), z.unknown()),
+      }),
+    )
+    .min(1),
+});
+
+/** An experiment: what it runs, and what all runs share. plan.yaml holds it, and never changes. */
+export interface Experiment extends Readonly<Omit<z.output<typeof planSchema>, 'options' | 'rows'>> {
   readonly rows: readonly PlannedRow[];
 }
 
@@ -142,26 +156,6 @@ function arrayOf({ verb, rows }: Experiment, runs: number): string {
     '',
   ].join('\n');
 }
-
-const planSchema = z.strictObject({
-  verb: z.enum(['compare', 'curve']),
-  fingerprint: z.string(),
-  sources: z.record(z.string(), z.string()),
-  seeds: z.int().min(1),
-  report: z.boolean(),
-  parallel: z.int().min(1).optional(),
-  /** The options that all rows have. */
-  options: z.record(z.string(), z.unknown()),
-  rows: z
-    .array(
-      z.strictObject({
-        label: z.string(),
-        perClass: z.int().optional(),
-        options: z.record(z.string(), z.unknown()),
-      }),
-    )
-    .min(1),
-});
 
 function formatPlan({ verb, rows, sources, ...experiment }: Experiment, out: string): string {
   const located = fromFolder(out);

@@ -7,7 +7,7 @@ import { memoryOfRun, type RunNeeds } from '../options/cost.js';
 import { defaultBatch } from '../options/networks.js';
 import type { SpecDraft } from '../options/spec.js';
 import { resumeOrStart } from '../run/resume.js';
-import type { Run, RunResult } from '../run/run.js';
+import type { Run, RunControl, RunResult } from '../run/run.js';
 import type { TransferOptions } from '../run/transfer.js';
 import { holderOf } from '../store/lock.js';
 import { reportName } from '../store/run-data.js';
@@ -20,9 +20,10 @@ import { lacking, type RunState } from './run-states.js';
 export type Follow = (run: Run, label: string, seed: number) => Promise<RunResult>;
 
 /** How the runs of a pool are followed. */
-export interface PoolControl {
-  readonly signal?: AbortSignal | undefined;
+export interface PoolControl extends Pick<RunControl, 'signal'> {
+  /** Takes each run as it begins, instead of waiting for its result alone. */
   readonly follow?: Follow | undefined;
+  /** Called with a message for each run that diverged; the others continue. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 

@@ -4,6 +4,7 @@ import { largeSize } from '../data/fit.js';
 import { sampleShortSides } from '../data/image-sets.js';
 import type { DataKind } from '../data/layout-reader.js';
 import { loadData } from '../data/load.js';
+import type { ListingOptions } from '../data/walk.js';
 import { addon } from '../native/addon.js';
 import { type Checkpoint, type HeldNetwork, loadCheckpoint, networkIn } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
@@ -21,12 +22,8 @@ import type { TransferOptions } from '../run/transfer.js';
 import { median } from '../system/statistics.js';
 import { type EntryEstimate, estimate } from './estimate.js';
 
-/** What only the API has. */
-export interface ProposeControl {
-  /** Ends the look at the data, or the timing, with L2TError ABORTED. */
-  readonly signal?: AbortSignal | undefined;
-  /** Called with the number of entries of the data folder listed so far; only if listing takes longer than half a second. */
-  readonly onListed?: ((entries: number) => void) | undefined;
+/** What only the API has. The signal also ends the timing. */
+export interface ProposeControl extends ListingOptions {
   /** Called with a message for each problem that does not stop a run. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }

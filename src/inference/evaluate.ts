@@ -3,6 +3,7 @@ import { fingerprint } from '../data/fingerprint.js';
 import { evaluationBatch } from '../data/fit.js';
 import { loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
+import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import type { Fact } from '../group/facts.js';
 import { type Group, inGroup } from '../group/group.js';
@@ -30,23 +31,21 @@ import { splitOfRun } from './run-split.js';
 import { type TopAccuracy, topAccuracy } from './top-accuracy.js';
 
 /** Options of `evaluate`: those of `eval` in docs/options.md, and what only the API has. */
-export type EvaluateOptions = Written<typeof evaluateSchema, 'data'> & {
-  /** Ends the evaluation with L2TError ABORTED, at the next batch. */
-  readonly signal?: AbortSignal | undefined;
+export type EvaluateOptions = Written<typeof evaluateSchema, 'data'> & EvaluateControl;
+
+interface EvaluateControl extends ListingOptions {
   /**
    * Shares the images with other processes, each of which makes the same call (docs/scale.md). All have the result; the
    * listeners below are called on rank 0 alone.
    */
   readonly group?: GroupOptions | undefined;
-  /** Called with the number of entries of the data folder listed so far, if listing takes longer than half a second. */
-  readonly onListed?: ((entries: number) => void) | undefined;
   /** Images evaluated so far. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Called with a message for each problem that does not stop the evaluation. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Called with a message if the images to evaluate come from the split of the checkpoint's run. */
   readonly onNote?: ((message: string) => void) | undefined;
-};
+}
 
 /** How well a network classifies a set of images. */
 export interface EvaluationResult {
@@ -110,9 +109,7 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
   });
 }
 
-type Context = Pick<EvaluateOptions, 'signal' | 'onListed' | 'onProgress' | 'onWarning' | 'onNote'> & {
-  readonly group: Group;
-};
+type Context = Omit<EvaluateControl, 'group'> & { readonly group: Group };
 
 /** What is evaluated, and how; `facts`: what all ranks must have in common. */
 type Subject = Awaited<ReturnType<typeof prepare>>;

@@ -21,32 +21,29 @@ export const cardName = 'README.md';
 /** Why the run failed when it was last tried, if it did (`resumeOrStart`). */
 export const failureName = 'failure.json';
 
-/** A learning rate that was found by a search, and what the search measured. */
-export interface FoundRate {
-  /** α of the schedule. */
-  readonly lr: number;
-  /** Fraction of all steps over which the rate grows linearly to the schedule's. */
-  readonly warmUp: number;
-  /** The first rate at which the loss diverged; null if none of the tried rates was too high. */
-  readonly diverged: number | null;
-  /** For each rate, in the order tried: the cross-entropy of the batch before the step at that rate, in nats. */
-  readonly tried: readonly RateTrial[];
-}
-
-/** A step of the search for a learning rate. */
-export interface RateTrial {
+const rateTrial = z.strictObject({
   /** The rate that was tried. */
-  readonly lr: number;
+  lr: z.number(),
   /** Cross-entropy of the batch before the step, nats; null: NaN or infinite. */
-  readonly loss: number | null;
-}
+  loss: z.number().nullable(),
+});
 
 const foundRate = z.strictObject({
+  /** α of the schedule. */
   lr: z.number().gt(0),
+  /** Fraction of all steps over which the rate grows linearly to the schedule's. */
   warmUp: z.number().gte(0).lt(1),
+  /** The first rate at which the loss diverged; null if none of the tried rates was too high. */
   diverged: z.number().nullable(),
-  tried: z.array(z.strictObject({ lr: z.number(), loss: z.number().nullable() })),
+  /** For each rate, in the order tried: the cross-entropy of the batch before the step at that rate, in nats. */
+  tried: z.array(rateTrial).readonly(),
 });
+
+/** A step of the search for a learning rate. */
+export type RateTrial = Readonly<z.output<typeof rateTrial>>;
+
+/** A learning rate that was found by a search, and what the search measured. */
+export type FoundRate = Readonly<z.output<typeof foundRate>>;
 
 const finished = z.object({
   correct: z.int().nullable(),
