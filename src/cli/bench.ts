@@ -42,8 +42,7 @@ export function register(program: Command): void {
   const command = program
     .command('bench')
     .description('measure how long an iteration takes and how much memory, of one engine or of both in one run');
-  addFlags(command, schema.extend(groupFlags));
-  command
+  addFlags(command, schema.extend(groupFlags))
     .option('--json', 'print the result as one JSON document')
     .addHelpText(
       'after',

@@ -23,8 +23,7 @@ export function register(program: Command): void {
       'check a data set: count and decode its images, and list damaged files and images that are in two splits',
     )
     .argument('<dir>', 'the data set');
-  addFlags(command, schema);
-  command
+  addFlags(command, schema)
     .option('--json', 'print it as one JSON document')
     .action(async (data: string, flags: { json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(schema, flags);

@@ -39,8 +39,7 @@ export function register(program: Command): void {
       'show what transfer gives with few images: pretrain a small source on half of the classes, then learn the others',
     )
     .option('--quick', 'one seed and shorter runs');
-  addFlags(command, demoSchema);
-  command
+  addFlags(command, demoSchema)
     .option('--json', 'print the result as one JSON document')
     .action(async ({ quick: short, json, ...flags }: { quick?: boolean; json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(demoSchema, flags);

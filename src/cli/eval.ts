@@ -16,8 +16,7 @@ export function register(program: Command): void {
     .command('eval')
     .description('measure how well a trained network classifies the images of a data set')
     .argument('<checkpoint>', 'safetensors or .pth');
-  addFlags(command, evaluateSchema.extend(groupFlags));
-  command
+  addFlags(command, evaluateSchema.extend(groupFlags))
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print the result as one JSON document')
     .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {

@@ -30,8 +30,7 @@ export interface ExperimentFlags {
 
 /** Adds an experiment's options, and the flags that all experiments have. `defaults` as in `addFlags`. */
 export function addExperimentFlags(command: Command, schema: Schema, defaults?: string): Command {
-  addFlags(command, schema, defaults);
-  return command
+  return addFlags(command, schema, defaults)
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--resume <folder>', 'continue an interrupted experiment')
     .option(

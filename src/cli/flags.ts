@@ -21,7 +21,7 @@ const rows = new WeakMap<Option, About>();
 export const rowOfFlag = (option: Option): About | undefined => rows.get(option);
 
 /** Adds a flag for every option of a schema. `defaults`: the help's sentence about the values in parentheses. */
-export function addFlags(command: Command, schema: Schema, defaults = 'Defaults are in parentheses.'): void {
+export function addFlags(command: Command, schema: Schema, defaults = 'Defaults are in parentheses.'): Command {
   for (const key of Object.keys(schema.shape)) {
     const about = aboutField(schema, key);
     const { value, repeats } = about;
@@ -36,7 +36,7 @@ export function addFlags(command: Command, schema: Schema, defaults = 'Defaults 
     // Commander gives an option with a --no- flag the value true; here, what is not given is absent.
     if (option.negate) command.setOptionValueWithSource(key, undefined, undefined);
   }
-  command.addHelpText('after', `\n${defaults} <n> is a whole number, <x> any number.`);
+  return command.addHelpText('after', `\n${defaults} <n> is a whole number, <x> any number.`);
 }
 
 /** The flags that were given. */

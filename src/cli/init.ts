@@ -33,8 +33,7 @@ export function register(program: Command): void {
   const command = program
     .command('init')
     .description('look at your images, ask what to learn from, and write the options of a run to a YAML file');
-  addFlags(command, initSchema, 'What is not given is asked or proposed.');
-  command
+  addFlags(command, initSchema, 'What is not given is asked or proposed.')
     .option('--yes', 'ask nothing, and take what is proposed')
     .option('--json', 'print what was written as one JSON document')
     .action((flags: Flags) => init(flags));

@@ -17,8 +17,7 @@ export function register(program: Command): void {
     .command('inspect')
     .description('show what a weights file or a run folder holds: network, features, options, λ and w')
     .argument('<file>', 'safetensors, .pth, or a run folder');
-  addFlags(command, schema);
-  command
+  addFlags(command, schema)
     .option('--json', 'print it as one JSON document')
     .action(async (path: string, flags: { json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(schema, flags);

@@ -8,8 +8,7 @@ import { runTraining, type TrainingFlags } from './training-verb.js';
 
 export function register(program: Command): void {
   const command = program.command('pretrain').description('train a network by itself, to be a source later');
-  addFlags(command, pretrainSchema.extend(groupFlags));
-  command
+  addFlags(command, pretrainSchema.extend(groupFlags))
     .option('--preset <name>', 'options of one of the sources that the paper trains (l2t-native reproduce --list)')
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--resume <run>', 'continue an interrupted run')

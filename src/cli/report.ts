@@ -13,8 +13,7 @@ export function register(program: Command): void {
     .command('report')
     .description('write the report of a run or an experiment: one HTML file with curves, λ, pictures and errors')
     .argument('<dir>', "a run folder, or an experiment's");
-  addFlags(command, reportSchema);
-  command
+  addFlags(command, reportSchema)
     .option('--open', 'open it in the browser')
     .option('--json', 'print the path as JSON')
     .action(async (folder: string, flags: { open?: boolean; json?: boolean } & Record<string, unknown>) => {

@@ -5,6 +5,7 @@ import { defaultSize, type NetworkName } from '../options/networks.js';
 import { compareSchema } from '../options/schemas.js';
 import { begin, type RunSpec, read } from '../options/spec.js';
 import { type TimedRun, timeStep } from '../run/step-time.js';
+import { sum } from '../system/statistics.js';
 import { availableCores, defaultThreads } from '../system/threads.js';
 import type { Entry, ExperimentOptions } from './entries.js';
 import { defaultParallel } from './pool.js';
@@ -69,10 +70,10 @@ export async function estimate(
     const steps = epochs * stepsPerEpoch(count, batch);
     estimates.push({ label, ...(perClass && { perClass }), msPerStep: 1000 * step, steps, seconds: steps * step });
   }
-  const sum = estimates.reduce((total, { seconds }) => total + seconds, 0);
+  const total = sum(estimates.map(({ seconds }) => seconds));
   // More runs in parallel than the cores can carry save no time.
   const carried = Math.max(1, availableCores() / (options.threads ?? defaultThreads()));
-  return { entries: estimates, seconds: (sum * seeds) / Math.min(parallel, carried, entries.length * seeds) };
+  return { entries: estimates, seconds: (total * seeds) / Math.min(parallel, carried, entries.length * seeds) };
 }
 
 /** The last short batch counts; a remainder of one image joins the batch before it. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { forEachParallel } from '../data/reading.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
@@ -110,16 +111,10 @@ export async function sideBySide<T>(
 ): Promise<void> {
   const stop = new AbortController();
   const stopped = AbortSignal.any(signal ? [signal, stop.signal] : [stop.signal]);
-  const failures: unknown[] = [];
-  let next = 0;
-  const lane = async () => {
-    while (next < items.length && failures.length === 0) {
-      await body(items[next++] as T, stopped).catch((error: unknown) => {
-        failures.push(error);
-        stop.abort();
-      });
-    }
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
-  if (failures.length > 0) throw failures[0];
+  const run = (index: number) =>
+    body(items[index] as T, stopped).catch((error: unknown) => {
+      stop.abort();
+      throw error;
+    });
+  await forEachParallel(items.length, run, lanes);
 }

@@ -6,7 +6,6 @@ import * as z from 'zod';
 import type { Dataset } from '../data/dataset.js';
 import type { DataKind } from '../data/layout-reader.js';
 import { openDataset } from '../data/open.js';
-import { reaching } from '../data/reading.js';
 import type { ListingOptions } from '../data/walk.js';
 import { checkOptions, type Given, paperOptions, refused, required } from '../options/check.js';
 import { command } from '../options/command.js';
@@ -15,7 +14,7 @@ import { defaultBatch, defaultSize, type NetworkName, networkNames } from '../op
 import { compareSchema, curveSchema, pretrainSchema } from '../options/schemas.js';
 import { didYouMean } from '../options/suggest.js';
 import { invalidData, invalidOption } from '../system/failures.js';
-import { readText } from '../system/files.js';
+import { reaching, readText } from '../system/files.js';
 
 type PretrainGiven = Given<typeof pretrainSchema>;
 type CompletePretrain = PretrainGiven & { readonly network: NetworkName; readonly data: string };

@@ -209,9 +209,8 @@ function countPairs(
   size: number,
 ): number {
   if (pairs === undefined) return 0;
-  const counts = checkpoints.map(({ network, size: side }, k) => {
+  return checkpoints.flatMap(({ network, size: side }, k) => {
     const configuration = typeof pairs === 'string' ? pairs : (pairs[k] ?? (pairs[0] as string));
-    return addon().pairs(network, side, target, size, configuration).length;
-  });
-  return counts.reduce((sum, count) => sum + count, 0);
+    return addon().pairs(network, side, target, size, configuration);
+  }).length;
 }

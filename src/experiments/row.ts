@@ -3,7 +3,7 @@ import { countParameters } from '../networks/describe.js';
 import type { MethodName } from '../options/methods.js';
 import type { RunResult } from '../run/run.js';
 import { invalidData } from '../system/failures.js';
-import { deviation, type Interval, intervalOf, mean } from '../system/statistics.js';
+import { deviation, type Interval, intervalOf, mean, sum } from '../system/statistics.js';
 import type { InferenceTimes, TimesOf } from './inference-times.js';
 import type { PlannedRow } from './plan.js';
 
@@ -135,7 +135,6 @@ function rowOf(
   const validation = finished.map(({ best }) => best.accuracy).filter((accuracy) => accuracy !== null);
   const spread = deviation(accuracies);
   const missing = [...outcomes.keys()].filter((seed) => outcomes[seed]?.ended === 'missing');
-  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const [seconds, steps] = [sum(finished.map((run) => run.seconds)), sum(finished.map((run) => run.steps))];
   return {
     label,

@@ -25,6 +25,7 @@ import { defaultTop } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { printable, shown } from '../system/printable.js';
+import { mean, sum } from '../system/statistics.js';
 import { Inference } from './inference.js';
 import { argmax, logSoftmax, rankOf } from './logits.js';
 import { splitOfRun } from './run-split.js';
@@ -157,19 +158,19 @@ async function measure(subject: Subject, context: Context): Promise<EvaluationRe
   const found = await context.group.all(() => findings(subject, context));
   const predicted = found.flatMap((share) => share.predicted);
   // Added up in the order of the images, so that the sum does not depend on the number of ranks.
-  const loss = found.flatMap((share) => share.nats).reduce((sum, nats) => sum + nats, 0) / images.count;
-  const near = found.reduce((sum, share) => sum + share.near, 0);
+  const loss = mean(found.flatMap((share) => share.nats));
+  const near = sum(found.map((share) => share.near));
   const confusion = classNames.map(() => classNames.map(() => 0));
   predicted.forEach((index, image) => {
     const row = confusion[indices[images.labels[image] as number] as number] as number[];
     row[index] = (row[index] as number) + 1;
   });
   const classes = confusion.map((row, k) => {
-    const total = row.reduce((sum, images) => sum + images, 0);
+    const total = sum(row);
     const correct = row[k] as number;
     return { name: classNames[k] as string, correct, total, accuracy: total > 0 ? correct / total : null };
   });
-  const correct = classes.reduce((sum, { correct }) => sum + correct, 0);
+  const correct = sum(confusion.map((row, k) => row[k] as number));
   const total = images.count;
   const topK = top === undefined ? null : topAccuracy(top, near, total);
   return { correct, total, accuracy: correct / total, classes, confusion, topK, loss, network };

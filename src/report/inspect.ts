@@ -8,7 +8,7 @@ import { loadWeights } from '../networks/weights/load.js';
 import type { NetworkName } from '../options/networks.js';
 import { readRunData, recordName } from '../store/run-data.js';
 import { invalidRun } from '../system/failures.js';
-import { fileError } from '../system/files.js';
+import { reaching } from '../system/files.js';
 
 export type FileReport = Awaited<ReturnType<typeof inspectFile>>;
 export type RunReport = Awaited<ReturnType<typeof inspectRun>>;
@@ -67,9 +67,5 @@ export async function inspectRun(run: string) {
 }
 
 /** @throws L2TError FILE_ACCESS. */
-export async function isFolder(path: string): Promise<boolean> {
-  const status = await stat(path).catch((error: unknown) => {
-    throw fileError('read', path, error);
-  });
-  return status.isDirectory();
-}
+export const isFolder = async (path: string): Promise<boolean> =>
+  (await reaching(path, () => stat(path))).isDirectory();

@@ -11,7 +11,7 @@ import { guarded } from '../options/guarded.js';
 import { liveSchema } from '../options/schemas.js';
 import { metricsName, type RunData, rateName, readRunData, recordName, stateName } from '../store/run-data.js';
 import { invalidOption, invalidRun } from '../system/failures.js';
-import { fileError } from '../system/files.js';
+import { reaching } from '../system/files.js';
 import { livePage } from './overlay.js';
 import { document } from './page/document.js';
 
@@ -186,9 +186,7 @@ class Viewer {
 /** The folder itself if it is a run's, else the runs in it. */
 async function runsIn(folder: string): Promise<string[]> {
   if (existsSync(join(folder, recordName))) return [folder];
-  const names = await readdir(folder).catch((error: unknown) => {
-    throw fileError('read', folder, error);
-  });
+  const names = await reaching(folder, () => readdir(folder));
   return names
     .sort()
     .map((name) => join(folder, name))

@@ -3,7 +3,7 @@ import type { GpuMemory } from '../native/contract.js';
 import { countParameters } from '../networks/describe.js';
 import { methodOf } from '../options/methods.js';
 import type { SourceSpec } from '../options/spec.js';
-import { metricsName, type RunData } from '../store/run-data.js';
+import { metricsName, type RunData, totalOf } from '../store/run-data.js';
 import { largest, median, percent, probabilityInterval } from '../system/statistics.js';
 import type { ExplainedSource } from './explain.js';
 import type { Page } from './page/document.js';
@@ -129,8 +129,7 @@ const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
 function timeSection({ timing }: RunData): Content {
   if (timing.length === 0) return undefined;
-  const sum = (key: 'seconds' | 'steps') => timing.reduce((total, line) => total + line[key], 0);
-  const [seconds, steps] = [sum('seconds'), sum('steps')];
+  const { seconds, steps } = totalOf(timing);
   const speeds = timing.flatMap(({ imagesPerSecond }) => imagesPerSecond ?? []);
   const memory = timing.map(({ peakMemory }) => peakMemory);
   const gpu = timing.flatMap(({ gpuMemory }) => gpuMemory ?? []);

@@ -7,6 +7,7 @@ import { readMetadata } from '../networks/weights/safetensors.js';
 import { invalidRun } from '../system/failures.js';
 import { readText } from '../system/files.js';
 import { parseJson } from '../system/json.js';
+import { sum } from '../system/statistics.js';
 import { parseRecord, type RunRecord } from './record.js';
 
 /** Names of files in a run folder: the options, the learning rate if it was found by a search, the model card. */
@@ -78,6 +79,12 @@ export interface EpochTiming {
   /** Number of processes that computed it; absent: 1. */
   readonly ranks?: number;
 }
+
+/** Sums over epochs: their seconds, and the steps done in that time. */
+export const totalOf = (timing: readonly EpochTiming[]): { readonly seconds: number; readonly steps: number } => ({
+  seconds: sum(timing.map(({ seconds }) => seconds)),
+  steps: sum(timing.map(({ steps }) => steps)),
+});
 
 /** The report of a run or an experiment. */
 export const reportName = 'report.html';

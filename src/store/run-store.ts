@@ -30,6 +30,7 @@ import {
   startAgain,
   stateName,
   timingName,
+  totalOf,
 } from './run-data.js';
 
 const stateFormat = 'l2t-native state';
@@ -162,10 +163,8 @@ export class RunStore {
     return needed.filter((name) => !existsSync(join(this.path, name)));
   }
 
-  /** Sums over the epochs: their seconds, and the steps done in that time. */
-  get timing(): { readonly seconds: number; readonly steps: number } {
-    const sum = (key: 'seconds' | 'steps') => this.#epochs.reduce((total, { timing }) => total + timing[key], 0);
-    return { seconds: sum('seconds'), steps: sum('steps') };
+  get timing(): ReturnType<typeof totalOf> {
+    return totalOf(this.#epochs.map(({ timing }) => timing));
   }
 
   /** Number of processes that computed the last saved epoch, or that began the run. */

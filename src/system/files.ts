@@ -42,6 +42,13 @@ export function fileError(verb: string, path: string, error: unknown): L2TError 
   return fileAccess(`Cannot ${verb} ${path || "''"}: ${reason}.`, error);
 }
 
+/** Runs a file-system call. Its failure becomes FILE_ACCESS. */
+export function reaching<T>(file: string, call: () => Promise<T>): Promise<T> {
+  return call().catch((cause: unknown) => {
+    throw fileError('read', file, cause);
+  });
+}
+
 /** Bytes that one read call asks for at most (Linux transfers at most 2 GiB − 4 KiB at once). */
 const readChunk = 2 ** 30;
 
