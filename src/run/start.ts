@@ -157,12 +157,7 @@ async function trainIn(
 }
 
 /** The options that a resume may change. */
-export interface ResumeChanges {
-  readonly threads?: number | undefined;
-  readonly device?: string | undefined;
-  readonly live?: boolean | number | undefined;
-  readonly cache?: string | undefined;
-}
+export type ResumeChanges = Pick<Given<typeof transferSchema>, 'threads' | 'device' | 'live' | 'cache'>;
 
 /** Continues the run that `open` opens; `changes` are the options that replace the recorded ones. */
 export const continueRun = (
