@@ -140,7 +140,7 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
   [['inspect', join(folder, 'none')], 1, /error\[FILE_ACCESS\]/],
   [['inspect', folder], 1, /error\[INVALID_RUN\]: .*holds no run/],
   [['inspect', pretrained, '--width', '1'], 2, /--width is for weights files, and .* is a folder: leave it out/],
-  [['compare', '--resume', folder], 1, /error\[INVALID_RUN\]: .* holds no experiment: there is no .*compare\.yaml/],
+  [['compare', '--resume', folder], 1, /error\[INVALID_RUN\]: .* holds no experiment: there is no .*plan\.yaml/],
   [['demo', '--seeds', 'x'], 2, /--seeds is 'x': it must be a whole number from 1/],
   [['demo', '--seeds', '0'], 2, /--seeds is 0: it must be a whole number from 1/],
   [['demo', '--out', folder], 1, /error\[INVALID_RUN\]: .*is not empty/],

@@ -57,7 +57,7 @@ describe('an output', { timeout: 120_000 }, () => {
     const { codes, stdout, stderr } = shell('l2t-native "$@" 2>&1 | head -1', args);
     expect([codes, stdout.split('\n').length, stderr]).toEqual(['141 0', 2, '']);
     expect(existsSync(join(run, 'state.safetensors'))).toBe(true);
-    expect(existsSync(join(run, 'lock'))).toBe(false);
+    expect(existsSync(join(run, 'lock.holder'))).toBe(false);
   });
 
   it('whose reader is gone is no failure of a verb that only prints', async () => {

@@ -26,7 +26,7 @@ const underWay = /epoch +1\/500/;
 
 function expectSaved(run: string): void {
   expect(existsSync(join(run, 'state.safetensors'))).toBe(true);
-  expect(existsSync(join(run, 'lock'))).toBe(false);
+  expect(existsSync(join(run, 'lock.holder'))).toBe(false);
 }
 
 describe('a signal', { timeout: 120_000 }, () => {

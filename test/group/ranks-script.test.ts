@@ -197,7 +197,7 @@ describe.skipIf(!joins)(`a run that examples/ranks.sh starts${without}`, { timeo
     expect(outcome).toMatchObject({ code, stdout: '' });
     expect(stderr).toContain(`l2t-native transfer --resume ${run}\n`);
     expect(existsSync(join(run, 'state.safetensors'))).toBe(true);
-    expect(existsSync(join(run, 'lock'))).toBe(false);
+    expect(existsSync(join(run, 'lock.holder'))).toBe(false);
     const resumed = await cliUntil(['transfer', '--resume', run], /epoch/);
     launchers.add(resumed.child);
     resumed.child.kill('SIGTERM');
@@ -240,7 +240,7 @@ describe.skipIf(!joins)(`a run that examples/ranks.sh starts${without}`, { timeo
     expect((await ended).signal).toBe('SIGKILL');
     await untilGone(run);
     expect(existsSync(join(run, 'state.safetensors'))).toBe(true);
-    expect(existsSync(join(run, 'lock'))).toBe(false);
+    expect(existsSync(join(run, 'lock.holder'))).toBe(false);
   });
 
   it('ends if a rank is refused', async () => {

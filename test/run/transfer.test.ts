@@ -167,7 +167,7 @@ describe('transfer', () => {
     }
     expect(await code(run.result)).toBe('ABORTED');
     expect(existsSync(join(folder, 'state.safetensors'))).toBe(true);
-    expect(existsSync(join(folder, 'lock'))).toBe(false);
+    expect(existsSync(join(folder, 'lock.holder'))).toBe(false);
   });
 
   it('names the network that a source really is, where it is declared as a part of it', async () => {
