@@ -16,7 +16,7 @@ import { printable, printableJson } from '../system/printable.js';
 import { addFlags, flagOptions, folderToResume, givenFlags, labelOf, mergedOptions, type Schema } from './flags.js';
 import { requireNoLauncher } from './group-flags.js';
 import { interruptible } from './interrupt.js';
-import { Progress } from './progress.js';
+import { withProgress } from './progress.js';
 import { Stage } from './stage.js';
 import { table } from './table.js';
 
@@ -60,20 +60,19 @@ export async function runExperiment<Options, PlanOptions>(
   if (flags.plan !== undefined) return writePlan(schema, flags, actions.plan);
   if (flags.collect !== undefined) return collectRuns(flags);
   requireNoLauncher();
-  const progress = new Progress();
-  const follow: Follow = (run, label, seed) => {
-    progress.stop();
-    return new Stage(`${label}, seed ${seed}`).follow(run);
-  };
-  const told = { follow, onWarning, onLive, onListed: progress.listing };
-  const result = await interruptible(async (signal) => {
+  const result = await withProgress(async (progress, signal) => {
+    const follow: Follow = (run, label, seed) => {
+      progress.stop();
+      return new Stage(`${label}, seed ${seed}`).follow(run);
+    };
+    const told = { signal, follow, onWarning, onLive, onListed: progress.listing };
     const folder = folderToResume(flags);
     if (folder === undefined) {
-      return actions.begin({ ...(await mergedOptions(schema, flags)), ...told, signal } as Options);
+      return actions.begin({ ...(await mergedOptions(schema, flags)), ...told } as Options);
     }
     requireAlone(flags);
-    return actions.resume(folder, { ...flagOptions(resumableSchema, flags), ...told, signal });
-  }).finally(() => progress.stop());
+    return actions.resume(folder, { ...flagOptions(resumableSchema, flags), ...told });
+  });
   process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
 }
 
@@ -85,12 +84,11 @@ async function writePlan<PlanOptions>(
 ): Promise<void> {
   const other = (['resume', 'collect'] as const).find((key) => flags[key] !== undefined);
   if (other !== undefined) throw invalidOption(`--${other} cannot accompany --plan: leave one out.`);
-  const progress = new Progress();
-  const result = await interruptible(async (signal) => {
+  const result = await withProgress(async ({ listing }, signal) => {
     const folder = folderOf('plan', flags);
-    const control = { signal, onWarning, onListed: progress.listing };
+    const control = { signal, onWarning, onListed: listing };
     return plan(folder, { ...(await mergedOptions(schema, flags)), ...control } as PlanOptions);
-  }).finally(() => progress.stop());
+  });
   process.stdout.write(flags.json ? `${printableJson(result)}\n` : formatPlan(result));
 }
 

@@ -22,8 +22,7 @@ import { writeFileAtomic } from '../system/files.js';
 import { printable, printableJson } from '../system/printable.js';
 import { addFlags, flagOptions } from './flags.js';
 import { describeData, describeTime, proposalFile } from './init-file.js';
-import { interruptible } from './interrupt.js';
-import { Progress, say } from './progress.js';
+import { say, withProgress } from './progress.js';
 import { onTerminal, Questions } from './questions.js';
 
 type Options = Given<typeof proposeSchema>;
@@ -42,8 +41,7 @@ export function register(program: Command): void {
 async function init(flags: Flags): Promise<void> {
   const { out = defaultOf(initSchema, 'out'), ...given } = flagOptions(initSchema, flags);
   requireNew(out);
-  const progress = new Progress();
-  const proposal = await interruptible(async (signal) => {
+  const proposal = await withProgress(async (progress, signal) => {
     const control = { signal, onListed: progress.listing, onWarning: progress.warn };
     const options = await completed(given, flags.yes === true, control);
     progress.note('timing a few steps');
@@ -51,7 +49,7 @@ async function init(flags: Flags): Promise<void> {
     requireNew(out);
     await writeFileAtomic(out, proposalFile(proposed, out));
     return proposed;
-  }).finally(() => progress.stop());
+  });
   process.stdout.write(flags.json ? `${printableJson({ file: out, ...proposal })}\n` : summary(out, proposal));
 }
 

@@ -1,9 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { extname, isAbsolute, join } from 'node:path';
 import { L2TError } from '../errors.js';
-import { requirePath } from '../options/arguments.js';
+import { guarded, requirePath } from '../options/arguments.js';
 import { refused } from '../options/check.js';
-import { guarded } from '../options/guarded.js';
 import { throwIfAborted } from '../system/abort.js';
 import { fileAccess } from '../system/failures.js';
 import { isImageExtension, looksLikeImage } from './decode.js';

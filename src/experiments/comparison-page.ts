@@ -5,7 +5,7 @@ import { curves, scrolling, table } from '../report/page/figures.js';
 import { type Content, type Html, html } from '../report/page/html.js';
 import { footer, metricsData, nameOf } from '../report/run-page.js';
 import type { RunData } from '../store/run-data.js';
-import { type Interval, intervalOf, mean } from '../system/statistics.js';
+import { intervalOf, mean } from '../system/statistics.js';
 import { conclusionsOf, sentenceOf } from './conclusions.js';
 import { dotPlot, scatter } from './drawings.js';
 import { type ExperimentRow, pairedDifferences } from './row.js';
@@ -39,9 +39,7 @@ function aboutOf({ record: { spec, found } }: RunData): string {
 }
 
 /** Rows that can be compared: those with the same number of images a class. */
-function groupsOf(
-  rows: readonly ExperimentRow[],
-): { readonly count: number | undefined; readonly rows: ExperimentRow[] }[] {
+function groupsOf(rows: readonly ExperimentRow[]) {
   const counts = [...new Set(rows.map(({ perClass }) => perClass))];
   return counts.map((count) => ({ count, rows: rows.filter(({ perClass }) => perClass === count) }));
 }
@@ -80,17 +78,13 @@ function differenceSection(rows: readonly ExperimentRow[], where: string): Html 
 ${parts}`;
 }
 
-/** How far a row is from a baseline, over the seeds that both finished. Differences are of accuracies in [0, 1]. */
-interface Difference {
-  readonly label: string;
-  readonly differences: readonly number[];
-  readonly mean: number;
-  /** Undefined for one seed. */
-  readonly interval: Interval | undefined;
-}
+type Difference = NonNullable<ReturnType<typeof differenceTo>>;
 
-/** Undefined without a seed that both finished. */
-function differenceTo(baseline: ExperimentRow, row: ExperimentRow): Difference | undefined {
+/**
+ * How far a row is from a baseline, over the seeds that both finished; undefined without any. Differences are of
+ * accuracies in [0, 1]. The interval is undefined for one seed.
+ */
+function differenceTo(baseline: ExperimentRow, row: ExperimentRow) {
   const differences = pairedDifferences(row, baseline);
   if (differences.length === 0) return undefined;
   return { label: row.label, differences, mean: mean(differences), interval: intervalOf(differences) };

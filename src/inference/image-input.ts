@@ -2,9 +2,8 @@ import { stat } from 'node:fs/promises';
 import { types } from 'node:util';
 import { type DecodedImage, decodeBytes, decodeImage, maxPixels } from '../data/decode.js';
 import type { L2TError } from '../errors.js';
-import type { Control } from '../options/arguments.js';
+import { type Control, guarded } from '../options/arguments.js';
 import { absolutePath, isPath } from '../options/check.js';
-import { guarded } from '../options/guarded.js';
 import { fileAccess, invalidOption } from '../system/failures.js';
 import type { ImageSource } from './inference.js';
 
