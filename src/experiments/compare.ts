@@ -17,11 +17,11 @@ import {
 export type CompareOptions = Written<typeof compareSchema, 'data'> & ExperimentControl;
 
 /** Methods × seeds. */
-export const comparison: ExperimentKind<Given<typeof compareSchema>> = {
+export const comparison = {
   verb: 'compare',
   schema: compareSchema,
   entries: methodEntries,
-};
+} as const satisfies ExperimentKind;
 
 /**
  * Runs several methods with several seeds, all else equal, in folders below `out`, and writes the table there
@@ -50,14 +50,14 @@ export const resumeComparison = (out: string, control?: ResumeControl): Promise<
 export type CurveOptions = Written<typeof curveSchema, 'data' | 'perClass'> & ExperimentControl;
 
 /** Images a class × methods × seeds. Runs begin in the order in which the numbers of images are listed. */
-export const limitedData: ExperimentKind<Given<typeof curveSchema>> = {
+export const limitedData = {
   verb: 'curve',
   schema: curveSchema,
-  entries: ({ perClass, ...options }) =>
+  entries: ({ perClass, ...options }: Given<typeof curveSchema>) =>
     parseCounts(required(curveSchema, { perClass }, 'perClass')).flatMap((count) =>
       methodEntries({ ...options, perClass: count }).map((entry) => ({ ...entry, perClass: count })),
     ),
-};
+} as const satisfies ExperimentKind;
 
 function parseCounts(list: string): number[] {
   const counts = list.split(',').map((item) => {

@@ -27,11 +27,11 @@ export interface Entry {
 }
 
 /** A kind of experiment: its verb, its options, and the rows that they make. */
-export interface ExperimentKind<O extends ExperimentOptions> {
+export interface ExperimentKind {
   readonly verb: Experiment['verb'];
   readonly schema: z.ZodObject<Record<string, z.ZodType>>;
   /** @throws L2TError INVALID_OPTION. */
-  entries(options: O): Entry[];
+  entries(options: ExperimentOptions): Entry[];
 }
 
 /** A comma between methods, not one within a list of pairs such as fm:4-0,9-1. */

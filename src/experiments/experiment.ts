@@ -95,9 +95,9 @@ export type ResumeControl = ExperimentControl & Written<typeof resumableSchema>;
  * Checks everything in advance, plans the experiment, and runs it. `given` must fit the schema of the kind. Without
  * `out`, the folder is the first free one of RUNS/NAME-1, RUNS/NAME-2, …
  */
-export async function beginExperiment<O extends ExperimentOptions>(
-  kind: ExperimentKind<O>,
-  given: O,
+export async function beginExperiment(
+  kind: ExperimentKind,
+  given: ExperimentOptions,
   control: ExperimentControl & Checking,
   name: string = kind.verb,
   runs: string = absolutePath('runs'),
@@ -120,24 +120,17 @@ export async function beginExperiment<O extends ExperimentOptions>(
 }
 
 /** Begins an experiment with the options argument of its API call. */
-export async function beginChecked<O extends ExperimentOptions>(
-  kind: ExperimentKind<O>,
-  given: unknown,
-): Promise<ExperimentResult> {
+export async function beginChecked(kind: ExperimentKind, given: unknown): Promise<ExperimentResult> {
   const { options, control } = takeOptions(kind.schema, given, experimentControls);
-  requireUseful(kind.entries(options as O), options);
-  return beginExperiment(kind, options as O, control);
+  requireUseful(kind.entries(options), options);
+  return beginExperiment(kind, options, control);
 }
 
 /** Plans an experiment with the options argument of its API call. */
-export async function planChecked<O extends ExperimentOptions>(
-  kind: ExperimentKind<O>,
-  folder: string,
-  given: unknown,
-): Promise<Plan> {
+export async function planChecked(kind: ExperimentKind, folder: string, given: unknown): Promise<Plan> {
   const { options, control } = takeOptions(kind.schema, given, planControls);
-  requireUseful(kind.entries(options as O), options);
-  return planExperiment(kind, folder, options as O, control);
+  requireUseful(kind.entries(options), options);
+  return planExperiment(kind, folder, options, control);
 }
 
 /** Options of an experiment in one process. */
@@ -147,10 +140,10 @@ const ofOneProcess = ['out', 'parallel', 'live'] as const;
  * Checks the experiment as if it began, and writes it into `folder` as commands that any scheduler may run.
  * @throws L2TError as the experiment; INVALID_RUN if the folder holds an experiment already.
  */
-export async function planExperiment<O extends ExperimentOptions>(
-  kind: ExperimentKind<O>,
+export async function planExperiment(
+  kind: ExperimentKind,
   folder: string,
-  given: O,
+  given: ExperimentOptions,
   control: PlanControl & Checking,
 ): Promise<Plan> {
   const out = requirePath(folder, 'The folder of the plan');

@@ -36,9 +36,9 @@ export interface Checking {
  * Checks the options, the sources and the data of all runs before the first one. Returns a function that makes the
  * experiment in a folder: a split file is then the experiment's own copy, since the given one may be moved or removed.
  */
-export async function prepare<O extends ExperimentOptions>(
-  kind: ExperimentKind<O>,
-  given: O,
+export async function prepare(
+  kind: ExperimentKind,
+  given: ExperimentOptions,
   { signal, onListed, check }: Checking & ListingOptions,
 ) {
   required(compareSchema, given, 'data');

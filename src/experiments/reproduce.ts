@@ -41,9 +41,8 @@ export type ReproduceOptions = Written<typeof reproduceSchema, 'data'> & Experim
 export async function reproduce(name: string, given: ReproduceOptions): Promise<ExperimentResult> {
   const { options: over, control } = takeOptions(reproduceSchema, given, experimentControls);
   const runs = absolutePath('runs');
-  const resolved = await resolvePreset(name, over, control);
-  requireComplete(resolved, over);
-  return resolved.begin(control, runs);
+  const { kind, options, check } = await completePreset(name, over, control);
+  return beginExperiment(kind, options, { ...control, check }, name, runs);
 }
 
 /** Options of `planReproduction`: those of `reproduce`, without `out`, `parallel`, `live` and `follow`. */
@@ -52,20 +51,19 @@ export type PlanReproductionOptions = Written<typeof reproduceSchema, 'data'> & 
 /** As `planComparison`, for one of the paper's experiments. */
 export async function planReproduction(name: string, folder: string, given: PlanReproductionOptions): Promise<Plan> {
   const { options: over, control } = takeOptions(reproduceSchema, given, planControls);
-  const resolved = await resolvePreset(name, over, control);
-  requireComplete(resolved, over);
-  return resolved.plan(folder, control);
+  const { kind, options, check } = await completePreset(name, over, control);
+  return planExperiment(kind, folder, options, { ...control, check });
 }
 
-/** Requires the data, and the sources' weights if a method reads them. */
-function requireComplete(
-  { preset, options, entries }: Awaited<ReturnType<typeof resolvePreset>>,
-  given: Given<typeof reproduceSchema>,
-): void {
+/** Resolves the options, and requires the data, and the sources' weights if a method reads them. */
+async function completePreset(name: string, given: Given<typeof reproduceSchema>, listing: ListingOptions) {
+  const resolved = await resolvePreset(name, given, listing);
+  const { preset, options, entries } = resolved;
   required(reproduceSchema, given, 'data');
   if (entries.some(({ useless }) => !useless.includes('source')) && options.source === undefined)
     throw wrongSources(preset, 0);
   requireUseful(entries, given);
+  return resolved;
 }
 
 /** Continues a reproduction, which is a comparison or a curve. */
@@ -162,27 +160,16 @@ async function resolvePreset(name: string, given: Given<typeof reproduceSchema>,
     ...over,
     ...(count !== undefined && { perClass: count }),
   };
-  const plan = preset.verb === 'curve' ? planOf(limitedData, merged, preset) : planOf(comparison, merged, preset);
-  return { preset, dataset, ...plan };
+  const kind: ExperimentKind = preset.verb === 'curve' ? limitedData : comparison;
+  const options: ExperimentOptions = checkOptions(kind.schema, merged);
+  const check = ({ checkpoints }: Common) => requireSources(preset, checkpoints);
+  return { preset, dataset, kind, options, entries: kind.entries(options), check };
 }
 
 /** The authors' validation images: places in the data as distributed, so no other option may divide the data. */
 function splitOf({ data }: Preset, given: Given<typeof reproduceSchema>, dataset: Dataset | undefined) {
   const divided = besideSplitFile.some((key) => given[key] !== undefined);
   return divided || (dataset !== undefined && dataset.layout !== data.layout) ? undefined : data.split;
-}
-
-function planOf<O extends ExperimentOptions>(
-  kind: ExperimentKind<O>,
-  merged: Readonly<Record<string, unknown>>,
-  preset: Preset,
-) {
-  const check = ({ checkpoints }: Common) => requireSources(preset, checkpoints);
-  const options = checkOptions(kind.schema, merged) as O;
-  const begin = (control: ExperimentControl, runs: string) =>
-    beginExperiment(kind, options, { ...control, check }, preset.name, runs);
-  const plan = (folder: string, control: PlanControl) => planExperiment(kind, folder, options, { ...control, check });
-  return { options: options as ExperimentOptions, entries: kind.entries(options), begin, plan };
 }
 
 /**

@@ -224,18 +224,16 @@ async function requireRegularIfThere(path: string): Promise<void> {
   }
 }
 
-/**
- * Calls `body`, then releases the lock. If `body` fails, only its error is reported: a failing release has the same
- * cause.
- */
-export async function releaseAfter<T>(lock: FolderLock, body: () => Promise<T>): Promise<T> {
-  let result: T;
-  try {
-    result = await body();
-  } catch (error) {
+/** Calls `body`, and releases the lock if it fails. Only its error is reported: a failing release has the same cause. */
+export const releaseOnFailure = <T>(lock: FolderLock, body: () => Promise<T>): Promise<T> =>
+  body().catch(async (error: unknown) => {
     await lock.release().catch(() => {});
     throw error;
-  }
+  });
+
+/** Calls `body`, then releases the lock. */
+export async function releaseAfter<T>(lock: FolderLock, body: () => Promise<T>): Promise<T> {
+  const result = await releaseOnFailure(lock, body);
   await lock.release();
   return result;
 }

@@ -12,7 +12,7 @@ import { readSafetensors, writeSafetensors } from '../networks/weights/safetenso
 import { isOfLogs } from '../options/logs.js';
 import { invalidRun } from '../system/failures.js';
 import { listFolder, makeFolder, writeFileAtomic } from '../system/files.js';
-import { FolderLock, releaseAfter } from './lock.js';
+import { FolderLock, releaseAfter, releaseOnFailure } from './lock.js';
 import { removeAll, removeLeftOvers, requireRecord, requireStartable } from './new-folder.js';
 import { formatRecord, type RunRecord } from './record.js';
 import {
@@ -124,12 +124,7 @@ export class RunStore {
   ): Promise<RunStore> {
     if (locked) return body(undefined);
     const lock = await FolderLock.acquire(path, onWarning);
-    try {
-      return await body(lock);
-    } catch (error) {
-      await lock.release().catch(() => {});
-      throw error;
-    }
+    return releaseOnFailure(lock, () => body(lock));
   }
 
   /** Runs `body`, then releases the lock, unless it is the caller's. */
