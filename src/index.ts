@@ -94,9 +94,8 @@ export type {
   StartEvent,
   WarningEvent,
 } from './run/events.js';
-export { type PretrainOptions, pretrain } from './run/pretrain.js';
 export { type ResumeOptions, resume, resumeOrStart } from './run/resume.js';
 export type { Run, RunControl, RunResult } from './run/run.js';
-export { type TransferOptions, transfer } from './run/transfer.js';
+export { type PretrainOptions, pretrain, type TransferOptions, transfer } from './run/transfer.js';
 export type { FoundRate, RateTrial } from './store/run-data.js';
 export type { Interval } from './system/statistics.js';

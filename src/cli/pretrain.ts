@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { pretrainPreset } from '../experiments/presets.js';
 import { pretrainSchema } from '../options/schemas.js';
-import { type PretrainOptions, pretrain } from '../run/pretrain.js';
+import { type PretrainOptions, pretrain } from '../run/transfer.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { groupFlags } from './group-flags.js';
 import { runTraining, type TrainingFlags } from './training-verb.js';
