@@ -3,6 +3,7 @@ import { formatTop } from '../inference/top-accuracy.js';
 import { resumeAs, resumeSchema } from '../run/resume.js';
 import type { Run, RunControl, RunResult } from '../run/run.js';
 import type { RunRecord } from '../store/record.js';
+import { whichOf } from '../store/run-data.js';
 import { invalidOption } from '../system/failures.js';
 import { printable, printableJson } from '../system/printable.js';
 import { flagOptions, folderToResume, labelOf } from './flags.js';
@@ -84,6 +85,5 @@ function summary({ checkpoint, correct, total, accuracy, topK, best, lr, seconds
     ? `; ended early, after epoch ${result.epochs}: no validation after epoch ${best.epoch + 1} was better (--patience)`
     : '';
   const validated = best.accuracy === null ? '' : ` (validation ${(100 * best.accuracy).toFixed(2)} %)`;
-  const which = best.selected ? 'the best on the validation images' : 'the last';
-  return `${tested}${near}; weights of epoch ${best.epoch + 1}, ${which}${validated}${early}; learning rate ${lr}; ${seconds.toFixed(1)} s; ${printable(checkpoint)}\n`;
+  return `${tested}${near}; weights of epoch ${best.epoch + 1}, ${whichOf(best)}${validated}${early}; learning rate ${lr}; ${seconds.toFixed(1)} s; ${printable(checkpoint)}\n`;
 }

@@ -60,6 +60,10 @@ const finished = z.object({
 /** The result that a finished run saves in its state's metadata; its times are the sums of timing.jsonl. */
 export type FinishedResult = z.output<typeof finished>;
 
+/** Which epoch's weights the result has, to follow its number. */
+export const whichOf = ({ selected }: FinishedResult['best']): string =>
+  selected ? 'the best on the validation images' : 'the last';
+
 /** @throws L2TError INVALID_RUN. */
 export const parseResult = (text: string | undefined, file: string): FinishedResult | undefined =>
   text === undefined ? undefined : parsed(text, finished, file, 'its result cannot be read');
