@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
+import { titleOf } from '../experiments/plan.js';
 import { type Preset, presetNamed, presets } from '../experiments/presets.js';
 import {
   type DryRun,
@@ -86,8 +87,8 @@ async function showDryRun(name: string, flags: ExperimentFlags): Promise<void> {
 
 function formatDryRun({ preset, options, counted, estimate }: DryRun): string {
   const { seeds = defaultOf(reproduceSchema, 'seeds') } = options;
-  const rows = estimate.entries.map(({ label, perClass, msPerStep, steps, seconds }) => [
-    perClass === undefined ? label : `${label}, ${perClass} a class`,
+  const rows = estimate.entries.map(({ msPerStep, steps, seconds, ...row }) => [
+    titleOf(row),
     `${msPerStep.toFixed(1)} ms`,
     steps.toLocaleString('en'),
     duration(seconds),

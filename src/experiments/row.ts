@@ -105,6 +105,12 @@ export function rowsOf(runs: readonly Placed[], timesOf: TimesOf = () => undefin
   });
 }
 
+/** The rows that can be compared: those with the same number of images a class, by that number. */
+export function byCount<Row extends Pick<ExperimentRow, 'perClass'>>(rows: readonly Row[]) {
+  const counts = [...new Set(rows.map(({ perClass }) => perClass))];
+  return counts.map((count) => ({ count, rows: rows.filter(({ perClass }) => perClass === count) }));
+}
+
 /** The rows with a finished run, the highest mean first. */
 export function ranked<Row extends Pick<ExperimentRow, 'mean'>>(rows: readonly Row[]): Row[] {
   const known = rows.filter(({ mean: accuracy }) => accuracy !== null);

@@ -5,7 +5,7 @@ import { L2TError } from '../errors.js';
 import { resumeCommand } from '../options/command.js';
 import { isOfLogs } from '../options/logs.js';
 import { invalidRun } from '../system/failures.js';
-import { fileError, isTemporary, listFolder, readText } from '../system/files.js';
+import { isTemporary, listFolder, reaching, readText } from '../system/files.js';
 import { requireFree } from './lock.js';
 import type { RunRecord } from './record.js';
 import { failureName, rateName, readFailure, readRecord, recordName } from './run-data.js';
@@ -24,9 +24,7 @@ export async function removeLeftOvers(path: string): Promise<void> {
 export async function removeAll(path: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
     const file = join(path, name);
-    await rm(file, { force: true }).catch((error: unknown) => {
-      throw fileError('remove', file, error);
-    });
+    await reaching(file, () => rm(file, { force: true }), 'remove');
   }
 }
 

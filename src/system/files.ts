@@ -43,9 +43,9 @@ export function fileError(verb: string, path: string, error: unknown): L2TError 
 }
 
 /** Runs a file-system call. Its failure becomes FILE_ACCESS. */
-export function reaching<T>(file: string, call: () => Promise<T>): Promise<T> {
+export function reaching<T>(file: string, call: () => Promise<T>, verb = 'read'): Promise<T> {
   return call().catch((cause: unknown) => {
-    throw fileError('read', file, cause);
+    throw fileError(verb, file, cause);
   });
 }
 

@@ -8,7 +8,7 @@ import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { inspect, type Probe } from '../../scripts/libtorch.mjs';
 import { L2TError } from '../errors.js';
 import { fileAccess } from './failures.js';
-import { fileError, makeFolder, requireRegular } from './files.js';
+import { fileError, makeFolder, reaching, requireRegular } from './files.js';
 
 /** Limits on the unpacked archive. Official CUDA archives unpack to about 7 GB in 20,000 files. */
 const mostBytes = 2 ** 34;
@@ -43,9 +43,7 @@ export async function installLibTorch({
   const home = dirname(destination);
   await makeFolder(home);
   await removeLeftOvers(home, destination);
-  const temporary = await mkdtemp(join(home, temporaryName)).catch((error: unknown) => {
-    throw fileError('write', home, error);
-  });
+  const temporary = await reaching(home, () => mkdtemp(join(home, temporaryName)), 'write');
   try {
     const archive = fetch ? join(temporary, 'libtorch.zip') : from;
     await fetch?.(archive);
