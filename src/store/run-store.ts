@@ -45,11 +45,7 @@ export interface SavedEpoch {
 }
 
 /** What a resume continues from. */
-export interface SavedRun {
-  readonly state: readonly NamedTensor[];
-  readonly best: readonly NamedTensor[];
-  readonly result: FinishedResult | undefined;
-}
+export type SavedRun = NonNullable<Awaited<ReturnType<RunStore['load']>>>;
 
 /** How a run's folder is locked: by the caller already, or here; `onWarning` is then told of a lock that is taken over. */
 interface Locking {
@@ -232,7 +228,7 @@ export class RunStore {
    * epochs that the state knows.
    * @throws L2TError INVALID_RUN, naming the file.
    */
-  async load(): Promise<SavedRun | undefined> {
+  async load() {
     const file = join(this.path, stateName);
     if (!existsSync(file)) {
       const { rate, metrics } = await readProgress(this.path);

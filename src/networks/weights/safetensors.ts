@@ -8,12 +8,6 @@ import { isIntact } from './content-hash.js';
 import { type HeaderEntry, parseHeader } from './safetensors-header.js';
 import { elementCount } from './strided.js';
 
-interface Safetensors {
-  /** In the order of the data in the file. Each tensor is a view into the file's bytes. */
-  readonly tensors: TensorMap;
-  readonly metadata: ReadonlyMap<string, string>;
-}
-
 const dtypeNamed = dtypesBy('safetensors');
 
 /** The official library's own limit. */
@@ -25,10 +19,11 @@ export function isSafetensors(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads a safetensors file and checks every rule of the format, and the content hash of files of this package.
+ * Reads a safetensors file and checks every rule of the format, and the content hash of files of this package. The
+ * tensors are in the order of the data in the file, and views into its bytes.
  * @throws L2TError INVALID_WEIGHTS, naming the file and the entry; FILE_ACCESS if the path cannot be read.
  */
-export async function readSafetensors(path: string): Promise<Safetensors> {
+export async function readSafetensors(path: string) {
   return parseSafetensors(await readFileBytes(path), path);
 }
 
@@ -45,7 +40,7 @@ export async function readMetadata(path: string): Promise<ReadonlyMap<string, st
 }
 
 /** Like readSafetensors, for bytes in memory. `file` is their name in messages. */
-export function parseSafetensors(bytes: Uint8Array, file: string): Safetensors {
+export function parseSafetensors(bytes: Uint8Array, file: string) {
   const content = orInvalid(file, () => {
     const { entries, metadata } = readHeader(bytes);
     const data = bytes.subarray(8 + headerLength(bytes));
