@@ -110,8 +110,7 @@ const listed = (names: readonly string[]): string => names.map((name) => shown(n
 async function divideClasses(data: string, signal: AbortSignal) {
   const { classNames, train } = await loadData({ data, drawTest: true, signal });
   if (train === undefined || classNames.length < 4) {
-    const message = `${data} does not suit the demo: it needs training images of at least four classes.`;
-    throw invalidData(message);
+    throw invalidData(`${data} does not suit the demo: it needs training images of at least four classes.`);
   }
   const counts = countPerClass(train.labels, classNames.length);
   const all = classNames.map((_, index) => index);

@@ -67,9 +67,7 @@ export async function runExperiment<Options, PlanOptions>(
     };
     const told = { signal, follow, onWarning, onLive, onListed: progress.listing };
     const folder = folderToResume(flags);
-    if (folder === undefined) {
-      return actions.begin({ ...(await mergedOptions(schema, flags)), ...told } as Options);
-    }
+    if (folder === undefined) return actions.begin({ ...(await mergedOptions(schema, flags)), ...told } as Options);
     requireAlone(flags);
     return actions.resume(folder, { ...flagOptions(resumableSchema, flags), ...told });
   });

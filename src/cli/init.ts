@@ -84,8 +84,7 @@ async function completed(given: Options, yes: boolean, control: Control): Promis
   if (missing.length === 0) return given;
   const names = missing.map((key) => `{${key}}`).join(', ');
   if (yes) {
-    const message = `There is no proposal for ${names}: give what is missing, or leave out --yes to be asked.`;
-    throw invalidOption(message);
+    throw invalidOption(`There is no proposal for ${names}: give what is missing, or leave out --yes to be asked.`);
   }
   if (!onTerminal()) {
     const choice = missing.includes('target') ? ' (or --yes, to take the proposed target)' : '';

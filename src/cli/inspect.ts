@@ -24,8 +24,7 @@ export function register(program: Command): void {
       const folder = await isFolder(path);
       const [first] = Object.keys(options);
       if (folder && first !== undefined) {
-        const message = `${labelOf(first)} is for weights files, and ${path} is a folder: leave it out.`;
-        throw invalidOption(message);
+        throw invalidOption(`${labelOf(first)} is for weights files, and ${path} is a folder: leave it out.`);
       }
       const report = folder ? await inspectRun(path) : await inspectFile(path, options);
       if (flags.json) process.stdout.write(`${printableJson(report)}\n`);

@@ -56,8 +56,7 @@ async function readStandardInput(signal: AbortSignal): Promise<Uint8Array> {
       chunks.push(chunk);
       bytes += chunk.length;
       if (bytes > maxFileBytes) {
-        const message = `The standard input has more than ${maxFileBytes} bytes, the most that are read.`;
-        throw invalidData(message);
+        throw invalidData(`The standard input has more than ${maxFileBytes} bytes, the most that are read.`);
       }
     }
   } catch (error) {

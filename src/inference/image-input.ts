@@ -68,8 +68,7 @@ async function read(image: ImageInput, name: string, limit: number | undefined):
   if (types.isUint8Array(image)) return decodeBytes(copyOf(image, name), name, undefined, limit);
   const copy = { ...image, pixels: copyOf(image.pixels, name) };
   if (isWhole(copy)) return copy;
-  const problem = `${name} has changed since it was given: its pixels are not height × width × 3.`;
-  throw invalidOption(problem);
+  throw invalidOption(`${name} has changed since it was given: its pixels are not height × width × 3.`);
 }
 
 /** A buffer that was transferred has length 0, and copying it would throw. */

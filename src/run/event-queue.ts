@@ -48,8 +48,7 @@ export class EventQueue<T> implements AsyncIterable<T> {
   /** @throws L2TError INVALID_OPTION the second time: two loops would each get a part of the events. */
   [Symbol.asyncIterator](): AsyncIterator<T, void, undefined> {
     if (this.#taken) {
-      const message = 'A run can be iterated over once: share the events of the one loop, or await its result.';
-      throw invalidOption(message);
+      throw invalidOption('A run can be iterated over once: share the events of the one loop, or await its result.');
     }
     this.#taken = true;
     const events = this.#events();
