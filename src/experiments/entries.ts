@@ -8,20 +8,16 @@ import { didYouMean } from '../options/suggest.js';
 import { loadSources } from '../run/materials.js';
 import type { CheckedTransferOptions } from '../run/transfer.js';
 import { invalidOption } from '../system/failures.js';
-import type { Experiment } from './plan.js';
+import type { Experiment, RowTitle } from './plan.js';
 
 /** The options that all kinds of experiments have. */
 export type ExperimentOptions = Omit<Given<typeof compareSchema>, 'perClass'>;
 
 /** A method with its options, which runs with every seed. */
-export interface Entry {
-  /** The name as it was listed, with its pairs if they were given: fm:all-to-all. */
-  readonly label: string;
+export interface Entry extends RowTitle {
   readonly method: MethodName;
   /** Options of the experiment that the method does not read. */
   readonly useless: readonly string[];
-  /** N, training images a class, if entries differ in it. */
-  readonly perClass?: number;
   /** All options but the seed and the folder. */
   readonly options: CheckedTransferOptions;
 }

@@ -8,14 +8,11 @@ import { type TimedRun, timeStep } from '../run/step-time.js';
 import { sum } from '../system/statistics.js';
 import { availableCores, defaultThreads } from '../system/threads.js';
 import type { Entry, ExperimentOptions } from './entries.js';
+import type { RowTitle } from './plan.js';
 import { defaultParallel } from './pool.js';
 
 /** How long the runs of one row would take. */
-export interface EntryEstimate {
-  /** The method as it was listed, with its pairs if they were given: fm:all-to-all. */
-  readonly label: string;
-  /** N, training images a class, if rows differ in it. */
-  readonly perClass?: number;
+export interface EntryEstimate extends RowTitle {
   /** Milliseconds of a step, measured here. */
   readonly msPerStep: number;
   /** Steps of one run. */

@@ -15,12 +15,16 @@ import { planName } from '../store/new-folder.js';
 import { invalidRun } from '../system/failures.js';
 import { readText, writeFileAtomic } from '../system/files.js';
 
-/** A row of the table: a method, which runs with every seed. */
-export interface PlannedRow {
+/** What tells a row of the table from the others. */
+export interface RowTitle {
   /** The method as it was listed, with its pairs if they were given: fm:all-to-all. */
   readonly label: string;
   /** N, training images a class, if rows differ in it. */
   readonly perClass?: number | undefined;
+}
+
+/** A row of the table: a method, which runs with every seed. */
+export interface PlannedRow extends RowTitle {
   /** The options of its runs, but for the seed. */
   readonly spec: SpecDraft;
 }
@@ -67,7 +71,7 @@ export const arrayName = 'array.sbatch';
 export const splitName = 'split.json';
 
 /** The row in messages: `fm, 50 a class`. */
-export const titleOf = ({ label, perClass }: Pick<PlannedRow, 'label' | 'perClass'>): string =>
+export const titleOf = ({ label, perClass }: RowTitle): string =>
   perClass === undefined ? label : `${label}, ${perClass} a class`;
 
 /** The runs of an experiment in `out`, by row, then by seed. */

@@ -18,7 +18,7 @@ import { loadSources, sourceNames, targetNames } from '../run/materials.js';
 import { planName } from '../store/new-folder.js';
 import { invalidData, invalidRun } from '../system/failures.js';
 import { type ExperimentKind, type ExperimentOptions, withSourceNetworks } from './entries.js';
-import { arrayName, type Experiment, type PlannedRow, runsName, runsOf, splitName } from './plan.js';
+import { arrayName, type Experiment, type PlannedRow, type RowTitle, runsName, runsOf, splitName } from './plan.js';
 
 /** What all runs of an experiment share. */
 export interface Common extends Pick<Experiment, 'fingerprint' | 'sources'> {
@@ -137,11 +137,7 @@ export function requireComputableThere(options: ExperimentOptions) {
 }
 
 /** Requires a folder without an experiment, and without folders of the names of the runs. Other files may be there. */
-export function requireFreeOfRuns(
-  rows: readonly Pick<PlannedRow, 'label' | 'perClass'>[],
-  seeds: number,
-  out: string,
-): void {
+export function requireFreeOfRuns(rows: readonly RowTitle[], seeds: number, out: string): void {
   const runs = runsOf({ rows: rows as readonly PlannedRow[], seeds }, out).map(({ folder }) => folder);
   const files = [planName, runsName, arrayName].map((name) => join(out, name));
   const there = [...files, ...runs].find((path) => existsSync(path));

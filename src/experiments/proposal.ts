@@ -17,6 +17,7 @@ import { defaultBatch, defaultSize, type NetworkName, paperTarget } from '../opt
 import { oneOrList } from '../options/row.js';
 import { proposeSchema, transferSchema } from '../options/schemas.js';
 import { listSources } from '../options/spec.js';
+import type { StartEvent } from '../run/events.js';
 import { loadSources, targetNames } from '../run/materials.js';
 import type { TransferOptions } from '../run/transfer.js';
 import { median } from '../system/statistics.js';
@@ -32,24 +33,13 @@ export interface ProposeControl extends ListingOptions {
 export type ProposeOptions = Written<typeof proposeSchema, 'data'> & ProposeControl;
 
 /** What a data set holds, as a run with the defaults would divide it. */
-export interface DataSummary {
+export interface DataSummary extends Pick<StartEvent, 'images' | 'testDrawn'> {
   /** The folder that was given. */
   readonly data: string;
   /** The layout that was recognised or given; docs/data.md lists them. */
   readonly layout: Layout;
   /** The classes, by index. */
   readonly classNames: readonly string[];
-  /** Number of images of each set. */
-  readonly images: {
-    /** Those that train. */
-    readonly train: number;
-    /** Those that validate. */
-    readonly validation: number;
-    /** Those that test. */
-    readonly test: number;
-  };
-  /** The data has no test images, so that a tenth of each class is kept for the test. */
-  readonly testDrawn: boolean;
   /** Short sides of a few training images, pixels. */
   readonly shortSides: Sides;
 }

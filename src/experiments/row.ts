@@ -5,7 +5,7 @@ import type { RunResult } from '../run/run.js';
 import { invalidData } from '../system/failures.js';
 import { deviation, type Interval, intervalOf, mean, sum } from '../system/statistics.js';
 import type { InferenceTimes, TimesOf } from './inference-times.js';
-import type { PlannedRow } from './plan.js';
+import type { PlannedRow, RowTitle } from './plan.js';
 
 /** What came of a run. */
 export type RunOutcome =
@@ -43,13 +43,9 @@ export function requireTested(run: string, accuracy: number | null): number {
 }
 
 /** The results of one method over its seeds. */
-export interface ExperimentRow {
-  /** The name as it was listed, with its pairs if they were given: fm:all-to-all. */
-  readonly label: string;
+export interface ExperimentRow extends RowTitle {
   /** The method that ran; for the row finetune-source it is 'finetune'. */
   readonly method: MethodName;
-  /** N, training images a class, if rows differ in it. */
-  readonly perClass?: number;
   /** Test accuracy of each seed, in [0, 1]; null for a run that diverged, or is `missing`. */
   readonly accuracies: readonly (number | null)[];
   /** The seeds whose runs are not finished, or failed otherwise; absent if there are none. */
