@@ -8,7 +8,15 @@ import * as z from 'zod';
 import type { L2TError } from '../errors.js';
 import { environment } from '../native/environment.js';
 import { invalidRun } from '../system/failures.js';
-import { fileError, guardWrites, requireRegular, temporaryOf, withFile, writeFileAtomic } from '../system/files.js';
+import {
+  fileError,
+  guardWrites,
+  reaching,
+  requireReplaceable,
+  temporaryOf,
+  withFile,
+  writeFileAtomic,
+} from '../system/files.js';
 import { readSystem } from '../system/limits.js';
 
 /** Milliseconds between two signs of life of a holder, and without one until a holder on another host counts as gone. */
@@ -147,7 +155,7 @@ export class FolderLock {
    */
   static async acquire(folder: string, onWarning: (message: string) => void = () => {}): Promise<FolderLock> {
     const path = lockOf(folder);
-    await requireRegularIfThere(path);
+    await reaching(path, () => requireReplaceable(path));
     const taken = environment().lock(path);
     if (taken < 0 && taken !== -EAGAIN && !lacksLocks(taken)) throw fileError('write', path, systemError(taken));
     const descriptor = taken < 0 ? undefined : taken;
@@ -212,15 +220,6 @@ export class FolderLock {
     } finally {
       if (this.descriptor !== undefined) environment().unlock(this.descriptor);
     }
-  }
-}
-
-/** @throws L2TError FILE_ACCESS. */
-async function requireRegularIfThere(path: string): Promise<void> {
-  try {
-    requireRegular(await stat(path), path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError('read', path, error);
   }
 }
 

@@ -83,19 +83,17 @@ export function requireRegular(stats: Stats, path: string): void {
  * there is read through this function.
  * @throws L2TError FILE_ACCESS, naming the path and what to do; its cause is NotRegularFile if the path is none.
  */
-export async function withFile<T>(path: string, body: (handle: FileHandle, size: number) => Promise<T>): Promise<T> {
-  try {
+export function withFile<T>(path: string, body: (handle: FileHandle, size: number) => Promise<T>): Promise<T> {
+  return reaching(path, async () => {
     // Opening some devices has side effects, so the type is checked before the file is opened.
     requireRegular(await stat(path), path);
     // Another process may have put a pipe there since. Without O_NONBLOCK, opening it would wait for a writer.
-    return await withOpen(path, constants.O_RDONLY | constants.O_NONBLOCK, async (handle) => {
+    return withOpen(path, constants.O_RDONLY | constants.O_NONBLOCK, async (handle) => {
       const stats = await handle.stat();
       requireRegular(stats, path);
       return body(handle, stats.size);
     });
-  } catch (error) {
-    throw fileError('read', path, error);
-  }
+  });
 }
 
 /** Opens a file, calls `body`, and closes the file. */
@@ -147,14 +145,13 @@ export async function readAll(handle: FileHandle, size: number, start = 0): Prom
  * folder such as /proc, which exists but answers mkdir with ENOENT.
  * @throws L2TError FILE_ACCESS, naming the path and what to do.
  */
-export async function makeFolder(path: string): Promise<void> {
-  try {
+export function makeFolder(path: string): Promise<void> {
+  const make = async () => {
     const missing: string[] = [];
     for (let at = resolve(path); !(await isFolderThere(at)); at = dirname(at)) missing.push(at);
     for (const folder of missing.reverse()) await makeOne(folder);
-  } catch (error) {
-    throw fileError('create the folder', path, error);
-  }
+  };
+  return reaching(path, make, 'create the folder');
 }
 
 /** False if nothing exists at the path. @throws the system's error, or an Error if it is not a folder. */
@@ -276,7 +273,8 @@ export async function listFolder(path: string): Promise<string[]> {
   });
 }
 
-async function requireReplaceable(path: string): Promise<void> {
+/** Requires a regular file, or nothing. */
+export async function requireReplaceable(path: string): Promise<void> {
   const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;

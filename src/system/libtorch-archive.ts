@@ -78,16 +78,12 @@ async function removeLeftOvers(home: string, destination: string): Promise<void>
 }
 
 /** True for a folder, false for a file. @throws L2TError FILE_ACCESS otherwise: reading a pipe might never end. */
-async function isFolderOrFile(path: string): Promise<boolean> {
-  try {
+const isFolderOrFile = (path: string): Promise<boolean> =>
+  reaching(path, async () => {
     const status = await stat(path);
-    if (status.isDirectory()) return true;
-    requireRegular(status, path);
-    return false;
-  } catch (error) {
-    throw fileError('read', path, error);
-  }
-}
+    if (!status.isDirectory()) requireRegular(status, path);
+    return status.isDirectory();
+  });
 
 function unfit(from: string, reason: string): L2TError {
   return new L2TError(
