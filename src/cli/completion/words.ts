@@ -5,11 +5,7 @@ import { rowOfFlag } from '../flags.js';
 import { verbsOf } from '../program.js';
 
 /** What may stand in a place: one of some names, several of them separated by commas, a file, a folder, or anything. */
-export interface Place {
-  readonly kind: 'names' | 'several' | 'file' | 'folder' | 'any';
-  /** Separated by spaces. */
-  readonly names: string;
-}
+export type Place = ReturnType<typeof placeOf>;
 
 export interface Flag {
   /** --method */
@@ -65,13 +61,14 @@ function flagFrom(
 }
 
 /** A value's placeholder says whether it is a file (or either), or a folder. */
-function placeOf(placeholder: string, names: readonly string[], several = false): Place {
+function placeOf(placeholder: string, names: readonly string[], several = false) {
   const kind = () => {
     if (names.length > 0) return several ? 'several' : 'names';
     if (/file|checkpoint|images|zip|path/.test(placeholder)) return 'file';
     return /dir|folder|run/.test(placeholder) ? 'folder' : 'any';
   };
-  return { kind: kind(), names: names.join(' ') };
+  /** `names`: separated by spaces. */
+  return { kind: kind(), names: names.join(' ') } as const;
 }
 
 /** What may stand first, with its help: a verb, or the first of a verb's two words. */
