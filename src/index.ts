@@ -11,12 +11,16 @@ export { listImages } from './data/find-images.js';
 export { type ErrorCode, L2TError } from './errors.js';
 export {
   type CompareOptions,
+  type CurveOptions,
   compare,
+  curve,
   type PlanComparisonOptions,
+  type PlanCurveOptions,
   planComparison,
+  planCurve,
   resumeComparison,
+  resumeCurve,
 } from './experiments/compare.js';
-export { type CurveOptions, curve, type PlanCurveOptions, planCurve, resumeCurve } from './experiments/curve.js';
 export type { EntryEstimate, Estimate } from './experiments/estimate.js';
 export {
   type CollectControl,
@@ -90,9 +94,8 @@ export type {
   StartEvent,
   WarningEvent,
 } from './run/events.js';
-export { type PretrainOptions, pretrain } from './run/pretrain.js';
 export { type ResumeOptions, resume, resumeOrStart } from './run/resume.js';
 export type { Run, RunControl, RunResult } from './run/run.js';
-export { type TransferOptions, transfer } from './run/transfer.js';
+export { type PretrainOptions, pretrain, type TransferOptions, transfer } from './run/transfer.js';
 export type { FoundRate, RateTrial } from './store/run-data.js';
 export type { Interval } from './system/statistics.js';

@@ -2,14 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Fact } from '../group/facts.js';
 import { type Group, inGroup } from '../group/group.js';
 import type { GroupOptions } from '../group/options.js';
-import {
-  addon,
-  type EngineName,
-  type GpuMemory,
-  type GraphTiming,
-  type MachineSpeed,
-  type Traffic,
-} from '../native/addon.js';
+import { addon, type EngineName, type GpuMemory, type GraphTiming, type Traffic } from '../native/addon.js';
 import { flagOf, named } from '../options/spelling.js';
 import { median } from '../system/statistics.js';
 import {
@@ -23,7 +16,7 @@ import {
   secondsIn,
 } from './cases.js';
 import { measureDecoding } from './decoding.js';
-import { type BenchDevice, benchDevice } from './device.js';
+import { benchDevice } from './device.js';
 import { iterationGflop } from './flops.js';
 import { inOwnProcess, peakOfProcess } from './process.js';
 
@@ -44,46 +37,12 @@ export interface PeakMemory {
 }
 
 /** One engine's figures on one case. */
-export interface EngineTiming extends PeakMemory {
-  readonly engine: EngineName;
-  /** As training runs it: on a GPU, the native engine's iteration is one CUDA graph. */
-  readonly seconds: Seconds;
-  /** Of several processes: what rank 0 sends to the others in an iteration. */
-  readonly traffic?: Traffic | undefined;
-  /** Where `seconds` are a graph's: of the same iteration without a graph. */
-  readonly eagerSeconds?: Seconds | undefined;
-  /** What the graph holds: kernels, copies and fills. */
-  readonly launches?: number | undefined;
-  /** Images trained on per second, in the fastest iteration. */
-  readonly imagesPerSecond: number;
+export interface EngineTiming extends PeakMemory, ReturnType<Subject['timing']> {
   /** On a GPU: the share of its float32 peak that `iterationGflop` in the fastest iteration is. */
   readonly peakShare?: number | undefined;
-  /** Median seconds of each phase; without a graph. */
-  readonly phases: Readonly<Record<string, number>>;
 }
 
-export interface BenchResult extends Omit<BenchSettings, 'device' | 'batch' | 'innerSteps'>, BenchDevice {
-  readonly case: BenchCaseName;
-  /** Absent of a method without virtual steps. */
-  readonly innerSteps?: number | undefined;
-  readonly batch: number;
-  /** Number of processes that shared each batch; the figures are rank 0's. Absent: 1. */
-  readonly ranks?: number | undefined;
-  readonly rounds: number;
-  readonly cases: readonly EngineTiming[];
-  /** autograd ÷ native, of the minimum times; absent unless both ran. */
-  readonly ratio?: number | undefined;
-  /** Products of an iteration, done directly. */
-  readonly iterationGflop: number;
-  /**
-   * Images decoded per second for training, on all cores; absent for small images, which are decoded before training.
-   */
-  readonly decodedPerSecond?: number | undefined;
-  /** The CPU's peak speed, measured before the iterations; absent on a GPU. */
-  readonly machine?: MachineSpeed | undefined;
-  /** How late a 10 ms timer fired while iterations ran, 99th percentile, milliseconds. */
-  readonly timerDelayP99: number;
-}
+export type BenchResult = Awaited<ReturnType<typeof measure>>;
 
 export interface BenchOptions extends Omit<BenchSettings, 'threads'> {
   /** Absent: all cores, or this process's share of them. */
@@ -116,7 +75,7 @@ export function bench(name: BenchCaseName, options: BenchOptions): Promise<Bench
   });
 }
 
-async function measure(name: BenchCaseName, options: BenchOptions, group: Group): Promise<BenchResult> {
+async function measure(name: BenchCaseName, options: BenchOptions, group: Group) {
   const { engines, rounds, threads = group.threads, convolution, batch = benchCases[name].batch } = options;
   const innerSteps = isBilevel(name) ? options.innerSteps : undefined;
   const place = benchDevice(group.device(options.device).device);
@@ -150,13 +109,21 @@ async function measure(name: BenchCaseName, options: BenchOptions, group: Group)
   return {
     case: name,
     ...place,
-    ...{ batch, threads, convolution, rounds, innerSteps },
+    ...{ batch, threads, convolution, rounds },
+    /** Undefined for a method without virtual steps. */
+    innerSteps,
+    /** Number of processes that shared each batch; the figures are rank 0's. */
     ranks: alone ? undefined : group.size,
+    /** The CPU's peak speed, measured before the iterations; undefined on a GPU. */
     machine,
+    /** Products of an iteration, done directly. */
     iterationGflop: gflop,
     cases,
+    /** autograd ÷ native, of the minimum times; undefined unless both ran. */
     ratio: native !== undefined && autograd !== undefined ? autograd / native : undefined,
+    /** How late a 10 ms timer fired while iterations ran, 99th percentile, milliseconds. */
     timerDelayP99: Math.max(0, timer.percentile(99) / 1e6 - timerPeriod),
+    /** Images decoded per second for training, on all cores; undefined for small images, which are decoded before training. */
     decodedPerSecond,
   };
 }
@@ -195,18 +162,24 @@ class Subject {
     return secondsIn(phases);
   }
 
-  timing(batch: number): Omit<EngineTiming, keyof PeakMemory | 'peakShare'> {
+  timing(batch: number) {
     const eager = secondsOf(this.#phases.map(secondsIn));
     const graph = this.#asGraph ? secondsOf(this.#graphs.map(({ seconds }) => seconds)) : undefined;
     const seconds = graph ?? eager;
     const medianOf = (phase: string) => median(this.#phases.map((measured) => measured[phase] ?? 0));
     return {
       engine: this.engine,
+      /** As training runs it: on a GPU, the native engine's iteration is one CUDA graph. */
       seconds,
+      /** Where `seconds` are a graph's: of the same iteration without a graph. */
       eagerSeconds: graph && eager,
+      /** What the graph holds: kernels, copies and fills. */
       launches: graph && (this.#graphs[0]?.launches ?? 0),
+      /** Images trained on per second, in the fastest iteration. */
       imagesPerSecond: batch / seconds.min,
+      /** Of several processes: what rank 0 sends to the others in an iteration. */
       traffic: this.#traffic.calls > 0 ? this.#traffic : undefined,
+      /** Median seconds of each phase; without a graph. */
       phases: Object.fromEntries(Object.keys(this.#phases[0] ?? {}).map((phase) => [phase, medianOf(phase)])),
     };
   }

@@ -1,6 +1,7 @@
 import { addon, type BenchJob, type EngineName, type NetworkSpec } from '../native/addon.js';
 import { type MethodName, needsOf, settingsOf } from '../options/methods.js';
 import type { NetworkName } from '../options/networks.js';
+import { sum } from '../system/statistics.js';
 
 /** Work that is timed: one iteration of a method, all pairs, float32. */
 export interface BenchCase {
@@ -71,8 +72,7 @@ export const runsAsGraph = (engine: EngineName, device: string): boolean => engi
 export const iterationsBeforeGraph = 3;
 
 /** Seconds of an iteration, from those of its phases. */
-export const secondsIn = (phases: Readonly<Record<string, number>>): number =>
-  Object.values(phases).reduce((sum, seconds) => sum + seconds, 0);
+export const secondsIn = (phases: Readonly<Record<string, number>>): number => sum(Object.values(phases));
 
 /** How a case is run. */
 export interface BenchSettings extends Pick<BenchJob, 'device' | 'threads' | 'convolution'> {

@@ -1,4 +1,5 @@
 import { addon, type LayerTiming, type MachineSpeed } from '../native/addon.js';
+import { sum } from '../system/statistics.js';
 import { type BenchCaseName, type BenchSettings, benchCases, benchJob, isBilevel, secondsIn } from './cases.js';
 
 /** One row of the table: a kind of work of an iteration, such as a sweep of one of the target's units. */
@@ -15,20 +16,7 @@ export interface Layer extends Omit<LayerTiming, 'flop' | 'bytes'> {
 }
 
 /** An iteration of the native engine on the CPU, layer by layer. */
-export interface LayersResult extends Omit<BenchSettings, 'device' | 'batch' | 'innerSteps'> {
-  readonly case: BenchCaseName;
-  readonly batch: number;
-  /** Absent of a method without virtual steps. */
-  readonly innerSteps?: number | undefined;
-  readonly rounds: number;
-  /** The machine's peak speed, the better of before and after. */
-  readonly machine: MachineSpeed;
-  readonly layers: readonly Layer[];
-  /** Sums over the layers with a floor, each as often as an iteration runs it, seconds. */
-  readonly total: { readonly seconds: number; readonly floor: number; readonly share: number };
-  /** The fastest iteration, and what of it is in no layer: resizing the source's maps, sums of cotangents and the like. */
-  readonly iteration: { readonly seconds: number; readonly rest: number };
-}
+export type LayersResult = Awaited<ReturnType<typeof benchLayers>>;
 
 /** How layers are timed. */
 export interface LayersOptions extends Omit<BenchSettings, 'device'> {
@@ -38,7 +26,7 @@ export interface LayersOptions extends Omit<BenchSettings, 'device'> {
 }
 
 /** Times an iteration of the native engine on the CPU, layer by layer. */
-export async function benchLayers(name: BenchCaseName, options: LayersOptions): Promise<LayersResult> {
+export async function benchLayers(name: BenchCaseName, options: LayersOptions) {
   const { threads, convolution, innerSteps, rounds, onRound, batch = benchCases[name].batch } = options;
   const { Bench, measureMachine } = addon();
   const job = benchJob(name, 'native', { device: 'cpu', threads, convolution, innerSteps, batch });
@@ -56,12 +44,16 @@ export async function benchLayers(name: BenchCaseName, options: LayersOptions): 
     bandwidthGBs: Math.max(before.bandwidthGBs, after.bandwidthGBs),
   };
   const layers = subject.layers().map((timing) => layerOf(timing, machine));
-  const inLayers = layers.reduce((sum, layer) => sum + layer.calls * layer.seconds, 0);
+  const inLayers = sum(layers.map(({ calls, seconds: each }) => calls * each));
   return {
     case: name,
-    ...{ batch, threads, convolution, rounds, machine, layers },
+    ...{ batch, threads, convolution, rounds },
+    /** The machine's peak speed, the better of before and after. */
+    machine,
+    layers,
     innerSteps: isBilevel(name) ? innerSteps : undefined,
     total: totalOf(layers),
+    /** The fastest iteration, and what of it is in no layer: resizing the source's maps, sums of cotangents and the like. */
     iteration: { seconds, rest: Math.max(0, seconds - inLayers) },
   };
 }
@@ -74,9 +66,10 @@ export function layerOf({ flop, bytes, ...timing }: LayerTiming, machine: Machin
   return { ...timing, floor, bound: products >= memory ? 'products' : 'memory', share: floor / timing.seconds };
 }
 
-export function totalOf(layers: readonly Layer[]): LayersResult['total'] {
+/** Sums over the layers with a floor, each as often as an iteration runs it, seconds. */
+export function totalOf(layers: readonly Layer[]) {
   const withFloor = layers.filter(({ floor }) => floor !== undefined);
-  const sum = (of: (layer: Layer) => number) => withFloor.reduce((total, layer) => total + layer.calls * of(layer), 0);
-  const [seconds, floor] = [sum((layer) => layer.seconds), sum((layer) => layer.floor ?? 0)];
+  const seconds = sum(withFloor.map((layer) => layer.calls * layer.seconds));
+  const floor = sum(withFloor.map((layer) => layer.calls * (layer.floor ?? 0)));
   return { seconds, floor, share: floor / seconds };
 }

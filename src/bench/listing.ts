@@ -6,22 +6,17 @@ import { throwIfAborted } from '../system/abort.js';
 import { fileError, makeFolder } from '../system/files.js';
 import { inOwnProcess } from './process.js';
 
-/** What a run does with a large data set before it decodes an image, measured in a process of its own. */
-export interface ListingResult {
-  readonly case: 'listing';
-  /** Files of the generated tree: of training images and of test images. */
-  readonly images: number;
-  readonly classes: number;
+/** What the process of its own prints (listing-process.ts). */
+export interface ListingMeasured {
   /** Seconds of each part: reading the folders, the data's fingerprint (every file's size), dividing and writing the split. */
   readonly seconds: { readonly list: number; readonly fingerprint: number; readonly split: number };
-  /** VmHWM of the process, Node included. */
+  /** VmHWM of the process, Node included: in all, and before it listed anything. */
   readonly peakBytes: number;
-  /** What the process took over what it had before, for each file. */
-  readonly bytesPerImage: number;
+  readonly beforeBytes: number;
 }
 
-/** What the process of its own prints (listing-process.ts). */
-export type ListingMeasured = Pick<ListingResult, 'seconds' | 'peakBytes'> & { readonly beforeBytes: number };
+/** What a run does with a large data set before it decodes an image, measured in a process of its own. */
+export type ListingResult = Awaited<ReturnType<typeof benchListing>>;
 
 interface ListingControl {
   readonly signal: AbortSignal;
@@ -35,13 +30,14 @@ const [mostClasses, perTest] = [1000, 26];
  * Generates a tree of empty files in ImageNet's layout, lists it as a run does, and removes it.
  * @throws L2TError FILE_ACCESS; ABORTED through `signal`.
  */
-export async function benchListing(images: number, control: ListingControl): Promise<ListingResult> {
+export async function benchListing(images: number, control: ListingControl) {
   const { signal } = control;
   const folder = await mkdtemp(join(tmpdir(), 'l2t-listing-'));
   try {
     const classes = Math.max(2, Math.min(mostClasses, Math.floor(images / (2 * perTest))));
     await generate(folder, images, classes, control);
     const { beforeBytes, ...measured } = await inOwnProcess<ListingMeasured>('listing-process', [folder], signal);
+    /** What the process took over what it had before, for each file. */
     const bytesPerImage = (measured.peakBytes - beforeBytes) / images;
     return { case: 'listing', images, classes, ...measured, bytesPerImage };
   } catch (error) {

@@ -1,43 +1,17 @@
 import { L2TError } from '../errors.js';
-import { addon, type GroupConfig } from '../native/addon.js';
+import { addon, type GroupConfig, type Traffic } from '../native/addon.js';
+import { invalidOption } from '../system/failures.js';
 import { freePort, loopback } from '../system/free-port.js';
 import { type BenchCaseName, type BenchSettings, benchCases } from './cases.js';
 import { inOwnProcess } from './process.js';
 
-/** What one rank measured. */
-export interface RankTiming {
-  /** Of the fastest iteration. */
+/** What one rank measured: what it sent in an iteration, and the seconds of the fastest one. */
+export interface RankTiming extends Traffic {
   readonly seconds: number;
-  /** Exchanges with the other ranks in an iteration. */
-  readonly calls: number;
-  /** Bytes of what it gave to them. */
-  readonly bytes: number;
 }
 
 /** An iteration by one process, and by several that share its batch. Seconds are those of the fastest iteration. */
-export interface RanksResult extends Omit<RankTiming, 'seconds'> {
-  readonly case: BenchCaseName;
-  /** Images of the whole batch. */
-  readonly batch: number;
-  readonly ranks: number;
-  /** Of each rank. */
-  readonly threads: number;
-  readonly rounds: number;
-  /** One process with the threads of all ranks. */
-  readonly together: number;
-  /** The ranks, each with its share of the batch. */
-  readonly shared: number;
-  /** One process with one rank's threads and the whole batch. */
-  readonly whole: number;
-  /** One process with one rank's threads and one rank's share of the batch: the ranks' computation without exchanges. */
-  readonly share: number;
-  /** shared ÷ together. */
-  readonly ratio: number;
-  /** What each rank computes that others compute, too: share − whole ÷ ranks, seconds. */
-  readonly repeated: number;
-  /** Exchanges, with the waits for other ranks: shared − share, seconds. */
-  readonly exchanges: number;
-}
+export type RanksResult = Awaited<ReturnType<typeof benchRanks>>;
 
 /** `threads`: of each rank. */
 export interface RanksOptions extends Omit<BenchSettings, 'device'> {
@@ -54,13 +28,12 @@ const turns = 3;
  * @throws L2TError DEVICE_UNAVAILABLE where this build cannot join processes; INVALID_OPTION for a batch that ranks
  * cannot share equally.
  */
-export async function benchRanks(name: BenchCaseName, options: RanksOptions): Promise<RanksResult> {
+export async function benchRanks(name: BenchCaseName, options: RanksOptions) {
   if (!addon().groups()) throw new L2TError('DEVICE_UNAVAILABLE', 'This build computes in one process only.');
   const { ranks, threads, rounds, convolution, innerSteps, onTurn } = options;
   const batch = options.batch ?? benchCases[name].batch;
   if (batch % ranks !== 0) {
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `${ranks} ranks cannot share a batch of ${batch} equally: give a {batch} that ${ranks} divides.`,
     );
   }
@@ -74,7 +47,16 @@ export async function benchRanks(name: BenchCaseName, options: RanksOptions): Pr
     whole: job(threads, batch),
     share: job(threads, batch / ranks),
   };
-  const best = { shared: 1 / 0, together: 1 / 0, whole: 1 / 0, share: 1 / 0 };
+  const best = {
+    /** The ranks, each with its share of the batch. */
+    shared: Number.POSITIVE_INFINITY,
+    /** One process with the threads of all ranks. */
+    together: Number.POSITIVE_INFINITY,
+    /** One process with one rank's threads and the whole batch. */
+    whole: Number.POSITIVE_INFINITY,
+    /** One process with one rank's threads and one rank's share of the batch: the ranks' computation without exchanges. */
+    share: Number.POSITIVE_INFINITY,
+  };
   let sent = { calls: 0, bytes: 0 };
   for (let turn = 1; turn <= turns; turn++) {
     onTurn?.(turn, turns);
@@ -87,10 +69,17 @@ export async function benchRanks(name: BenchCaseName, options: RanksOptions): Pr
   }
   return {
     case: name,
-    ...{ batch, ranks, threads, rounds },
+    /** Images of the whole batch. */
+    batch,
+    ranks,
+    /** Of each rank. */
+    threads,
+    rounds,
     ...best,
     ratio: best.shared / best.together,
+    /** What each rank computes that others compute, too, seconds. */
     repeated: best.share - best.whole / ranks,
+    /** Exchanges, with the waits for other ranks, seconds. */
     exchanges: best.shared - best.share,
     ...sent,
   };

@@ -5,11 +5,11 @@ import { type BenchCaseName, benchCases, isBilevel } from '../bench/cases.js';
 import { benchLayers } from '../bench/layers.js';
 import { benchListing, type ListingResult } from '../bench/listing.js';
 import { benchRanks } from '../bench/ranks.js';
-import { L2TError } from '../errors.js';
 import type { EngineName } from '../native/addon.js';
 import { convolutionNames, engineNames } from '../native/contract/names.js';
 import { defaultOf, type Given, refused } from '../options/check.js';
 import { choice, listed, text, whole, yes } from '../options/row.js';
+import { invalidOption } from '../system/failures.js';
 import { printableJson } from '../system/printable.js';
 import { availableCores } from '../system/threads.js';
 import { formatBench, formatLayers, formatListing, formatRanks } from './bench-report.js';
@@ -42,8 +42,7 @@ export function register(program: Command): void {
   const command = program
     .command('bench')
     .description('measure how long an iteration takes and how much memory, of one engine or of both in one run');
-  addFlags(command, schema.extend(groupFlags));
-  command
+  addFlags(command, schema.extend(groupFlags))
     .option('--json', 'print the result as one JSON document')
     .addHelpText(
       'after',
@@ -98,7 +97,7 @@ function requireUseful(given: Given<typeof schema>, inGroup: boolean): void {
     return key !== 'innerSteps' || isBilevel(name);
   };
   const refuse = (message: string) => {
-    throw new L2TError('INVALID_OPTION', message);
+    throw invalidOption(message);
   };
   const labels = (keys: readonly string[]) => keys.map(labelOf).join(', ');
   const useless = Object.keys(given).filter((key) => !isRead(key));

@@ -5,8 +5,7 @@ import { counted, printable, printableJson, shown } from '../system/printable.js
 import { largest, smallest } from '../system/statistics.js';
 import { exitCodes } from './failure.js';
 import { addFlags, flagOptions } from './flags.js';
-import { interruptible } from './interrupt.js';
-import { Progress } from './progress.js';
+import { withProgress } from './progress.js';
 import { table } from './table.js';
 
 const schema = dataCheckSchema.omit({ data: true });
@@ -23,15 +22,13 @@ export function register(program: Command): void {
       'check a data set: count and decode its images, and list damaged files and images that are in two splits',
     )
     .argument('<dir>', 'the data set');
-  addFlags(command, schema);
-  command
+  addFlags(command, schema)
     .option('--json', 'print it as one JSON document')
     .action(async (data: string, flags: { json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(schema, flags);
-      const progress = new Progress();
-      const report = await interruptible((signal) =>
-        checkData({ ...options, data, signal, onListed: progress.listing, onProgress: progress.data }),
-      ).finally(() => progress.stop());
+      const report = await withProgress(({ listing, data: read }, signal) =>
+        checkData({ ...options, data, signal, onListed: listing, onProgress: read }),
+      );
       process.stdout.write(flags.json ? `${printableJson(report)}\n` : format(report));
       if (report.splits.some(({ damaged }) => damaged.length > 0)) process.exitCode = exitCodes.failure;
     });

@@ -3,13 +3,12 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { countPerClass } from '../data/dataset.js';
 import { loadData } from '../data/load.js';
-import { L2TError } from '../errors.js';
 import type { Given } from '../options/check.js';
 import { demoSchema } from '../options/schemas.js';
 import { inspectRun } from '../report/inspect.js';
-import { pretrain } from '../run/pretrain.js';
-import { transfer } from '../run/transfer.js';
+import { pretrain, transfer } from '../run/transfer.js';
 import { firstFree, requireUnusedByRuns } from '../store/new-folder.js';
+import { invalidData } from '../system/failures.js';
 import { printable, printableJson, shown } from '../system/printable.js';
 import { mean, percentOf } from '../system/statistics.js';
 import { addFlags, flagOptions } from './flags.js';
@@ -39,8 +38,7 @@ export function register(program: Command): void {
       'show what transfer gives with few images: pretrain a small source on half of the classes, then learn the others',
     )
     .option('--quick', 'one seed and shorter runs');
-  addFlags(command, demoSchema);
-  command
+  addFlags(command, demoSchema)
     .option('--json', 'print the result as one JSON document')
     .action(async ({ quick: short, json, ...flags }: { quick?: boolean; json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(demoSchema, flags);
@@ -112,8 +110,7 @@ const listed = (names: readonly string[]): string => names.map((name) => shown(n
 async function divideClasses(data: string, signal: AbortSignal) {
   const { classNames, train } = await loadData({ data, drawTest: true, signal });
   if (train === undefined || classNames.length < 4) {
-    const message = `${data} does not suit the demo: it needs training images of at least four classes.`;
-    throw new L2TError('INVALID_DATA', message);
+    throw invalidData(`${data} does not suit the demo: it needs training images of at least four classes.`);
   }
   const counts = countPerClass(train.labels, classNames.length);
   const all = classNames.map((_, index) => index);

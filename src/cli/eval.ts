@@ -7,8 +7,7 @@ import { printableJson, shown } from '../system/printable.js';
 import { largest, percent } from '../system/statistics.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
-import { interruptible } from './interrupt.js';
-import { Progress } from './progress.js';
+import { withProgress } from './progress.js';
 import { table } from './table.js';
 
 export function register(program: Command): void {
@@ -16,8 +15,7 @@ export function register(program: Command): void {
     .command('eval')
     .description('measure how well a trained network classifies the images of a data set')
     .argument('<checkpoint>', 'safetensors or .pth');
-  addFlags(command, evaluateSchema.extend(groupFlags));
-  command
+  addFlags(command, evaluateSchema.extend(groupFlags))
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print the result as one JSON document')
     .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {
@@ -27,10 +25,9 @@ export function register(program: Command): void {
         required(evaluateSchema, merged, 'data');
         return merged;
       });
-      const progress = new Progress();
-      const result = await interruptible((signal) =>
-        evaluate(checkpoint, { ...(options as EvaluateOptions), ...progress.listeners, signal, group }),
-      ).finally(() => progress.stop());
+      const result = await withProgress(({ listeners }, signal) =>
+        evaluate(checkpoint, { ...(options as EvaluateOptions), ...listeners, signal, group }),
+      );
       if (reports(group)) process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
     });
 }

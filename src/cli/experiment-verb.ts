@@ -1,11 +1,8 @@
 import type { Command } from 'commander';
-import { L2TError } from '../errors.js';
 import {
   collect,
-  type ExperimentControl,
   type ExperimentResult,
   type Plan,
-  type PlanControl,
   type ResumeControl,
   resumableSchema,
 } from '../experiments/experiment.js';
@@ -14,11 +11,12 @@ import { unfinishedLines } from '../experiments/run-states.js';
 import { experimentTable } from '../experiments/table.js';
 import { isPath, refused } from '../options/check.js';
 import { collectCommand } from '../options/command.js';
+import { invalidOption } from '../system/failures.js';
 import { printable, printableJson } from '../system/printable.js';
-import { flagOptions, folderToResume, givenFlags, labelOf } from './flags.js';
+import { addFlags, flagOptions, folderToResume, givenFlags, labelOf, mergedOptions, type Schema } from './flags.js';
 import { requireNoLauncher } from './group-flags.js';
 import { interruptible } from './interrupt.js';
-import { Progress } from './progress.js';
+import { withProgress } from './progress.js';
 import { Stage } from './stage.js';
 import { table } from './table.js';
 
@@ -30,9 +28,9 @@ export interface ExperimentFlags {
   readonly [key: string]: unknown;
 }
 
-/** The flags that all experiments have beside their options. */
-export const addExperimentFlags = (command: Command): Command =>
-  command
+/** Adds an experiment's options, and the flags that all experiments have. `defaults` as in `addFlags`. */
+export function addExperimentFlags(command: Command, schema: Schema, defaults?: string): Command {
+  return addFlags(command, schema, defaults)
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--resume <folder>', 'continue an interrupted experiment')
     .option(
@@ -41,45 +39,54 @@ export const addExperimentFlags = (command: Command): Command =>
     )
     .option('--collect <folder>', 'make the table of an experiment that was planned, from the runs that are finished')
     .option('--json', 'print the result as one JSON document');
+}
 
 const onWarning = (message: string) => process.stderr.write(`warning: ${printable(message)}\n`);
 const onLive = (url: string) => process.stderr.write(`live: ${url}\n`);
 
 /** What the verb of an experiment may do. */
-interface ExperimentActions {
-  begin(control: ExperimentControl): Promise<ExperimentResult>;
+interface ExperimentActions<Options, PlanOptions> {
+  begin(options: Options): Promise<ExperimentResult>;
   resume(out: string, control: ResumeControl): Promise<ExperimentResult>;
-  plan(folder: string, control: PlanControl): Promise<Plan>;
+  plan(folder: string, options: PlanOptions): Promise<Plan>;
 }
 
 /** Runs the verb of an experiment, with progress, Ctrl-C and the table. */
-export async function runExperiment(flags: ExperimentFlags, actions: ExperimentActions): Promise<void> {
-  if (flags.plan !== undefined) return writePlan(flags, actions);
+export async function runExperiment<Options, PlanOptions>(
+  schema: Schema,
+  flags: ExperimentFlags,
+  actions: ExperimentActions<Options, PlanOptions>,
+): Promise<void> {
+  if (flags.plan !== undefined) return writePlan(schema, flags, actions.plan);
   if (flags.collect !== undefined) return collectRuns(flags);
   requireNoLauncher();
-  const progress = new Progress();
-  const follow: Follow = (run, label, seed) => {
-    progress.stop();
-    return new Stage(`${label}, seed ${seed}`).follow(run);
-  };
-  const told = { follow, onWarning, onLive, onListed: progress.listing };
-  const result = await interruptible(async (signal) => {
+  const result = await withProgress(async (progress, signal) => {
+    const follow: Follow = (run, label, seed) => {
+      progress.stop();
+      return new Stage(`${label}, seed ${seed}`).follow(run);
+    };
+    const told = { signal, follow, onWarning, onLive, onListed: progress.listing };
     const folder = folderToResume(flags);
-    if (folder === undefined) return actions.begin({ ...told, signal });
+    if (folder === undefined) return actions.begin({ ...(await mergedOptions(schema, flags)), ...told } as Options);
     requireAlone(flags);
-    return actions.resume(folder, { ...flagOptions(resumableSchema, flags), ...told, signal });
-  }).finally(() => progress.stop());
+    return actions.resume(folder, { ...flagOptions(resumableSchema, flags), ...told });
+  });
   process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
 }
 
 /** `--plan`: checks everything, and writes the commands. */
-async function writePlan(flags: ExperimentFlags, { plan }: ExperimentActions): Promise<void> {
+async function writePlan<PlanOptions>(
+  schema: Schema,
+  flags: ExperimentFlags,
+  plan: ExperimentActions<unknown, PlanOptions>['plan'],
+): Promise<void> {
   const other = (['resume', 'collect'] as const).find((key) => flags[key] !== undefined);
-  if (other !== undefined) throw new L2TError('INVALID_OPTION', `--${other} cannot accompany --plan: leave one out.`);
-  const progress = new Progress();
-  const result = await interruptible((signal) =>
-    plan(folderOf('plan', flags), { signal, onWarning, onListed: progress.listing }),
-  ).finally(() => progress.stop());
+  if (other !== undefined) throw invalidOption(`--${other} cannot accompany --plan: leave one out.`);
+  const result = await withProgress(async ({ listing }, signal) => {
+    const folder = folderOf('plan', flags);
+    const control = { signal, onWarning, onListed: listing };
+    return plan(folder, { ...(await mergedOptions(schema, flags)), ...control } as PlanOptions);
+  });
   process.stdout.write(flags.json ? `${printableJson(result)}\n` : formatPlan(result));
 }
 
@@ -116,10 +123,7 @@ function requireAlone(
   if (first === undefined) return;
   const only = [...others, 'json'].map(labelOf);
   const list = only.length === 1 ? only[0] : `${only.slice(0, -1).join(', ')} and ${only.at(-1)}`;
-  throw new L2TError(
-    'INVALID_OPTION',
-    `${labelOf(first[0])} cannot accompany --${alone}, which goes on with ${own}: only ${list} can.`,
-  );
+  throw invalidOption(`${labelOf(first[0])} cannot accompany --${alone}, which goes on with ${own}: only ${list} can.`);
 }
 
 function format({ out, rows, conclusions, report, unfinished }: ExperimentResult): string {

@@ -12,8 +12,7 @@ export function register(program: Command): void {
     .command('export')
     .description('write a network for other programs: ONNX, safetensors in float32, torchvision')
     .argument('<checkpoint>', 'safetensors or .pth');
-  addFlags(command, exportSchema);
-  command
+  addFlags(command, exportSchema)
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print what was written as one JSON document')
     .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {

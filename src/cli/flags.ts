@@ -13,7 +13,7 @@ import {
 import { yamlOptions } from '../options/options-file.js';
 import { flagOf, named } from '../options/spelling.js';
 
-type Schema = z.ZodObject<Record<string, z.ZodType>>;
+export type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
 /** The row that each flag was made from, for completion. */
 const rows = new WeakMap<Option, About>();
@@ -21,7 +21,7 @@ const rows = new WeakMap<Option, About>();
 export const rowOfFlag = (option: Option): About | undefined => rows.get(option);
 
 /** Adds a flag for every option of a schema. `defaults`: the help's sentence about the values in parentheses. */
-export function addFlags(command: Command, schema: Schema, defaults = 'Defaults are in parentheses.'): void {
+export function addFlags(command: Command, schema: Schema, defaults = 'Defaults are in parentheses.'): Command {
   for (const key of Object.keys(schema.shape)) {
     const about = aboutField(schema, key);
     const { value, repeats } = about;
@@ -37,7 +37,7 @@ export function addFlags(command: Command, schema: Schema, defaults = 'Defaults 
     // Commander gives an option with a --no- flag the value true; here, what is not given is absent.
     if (option.negate) command.setOptionValueWithSource(key, undefined, undefined);
   }
-  command.addHelpText('after', `\n${defaults} <n> is a whole number, <x> any number.`);
+  return command.addHelpText('after', `\n${defaults} <n> is a whole number, <x> any number.`);
 }
 
 /** The flags that were given. */

@@ -1,11 +1,11 @@
 import * as z from 'zod';
-import { L2TError } from '../errors.js';
 import { groupFromEnvironment, launchedProcesses } from '../group/environment.js';
 import { inGroup } from '../group/group.js';
 import { defaultTimeout, type GroupOptions } from '../group/options.js';
 import { checkOptions } from '../options/check.js';
 import { between, yes } from '../options/row.js';
 import { flagOf } from '../options/spelling.js';
+import { invalidOption } from '../system/failures.js';
 import { givenFlags } from './flags.js';
 
 /** Flags of the verbs that several processes may carry out together. */
@@ -32,8 +32,7 @@ export function groupOf(parsed: Readonly<Record<string, unknown>>): GroupOptions
 export function requireNoLauncher(): void {
   const processes = launchedProcesses();
   if (processes === undefined) return;
-  throw new L2TError(
-    'INVALID_OPTION',
+  throw invalidOption(
     `A launcher (torchrun, mpirun, srun) started ${processes} processes, and each would compute the whole experiment: start it once without the launcher, or spread its runs with --plan.`,
   );
 }

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { L2TError } from '../errors.js';
 import {
   lookAtData,
   type Proposal,
@@ -18,12 +17,12 @@ import { defaultSize, type NetworkName, networkNames } from '../options/networks
 import { initSchema, proposeSchema } from '../options/schemas.js';
 import { named } from '../options/spelling.js';
 import { sourceNames, targetNames } from '../run/materials.js';
+import { fileAccess, invalidOption } from '../system/failures.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable, printableJson } from '../system/printable.js';
 import { addFlags, flagOptions } from './flags.js';
 import { describeData, describeTime, proposalFile } from './init-file.js';
-import { interruptible } from './interrupt.js';
-import { Progress, say } from './progress.js';
+import { say, withProgress } from './progress.js';
 import { onTerminal, Questions } from './questions.js';
 
 type Options = Given<typeof proposeSchema>;
@@ -33,8 +32,7 @@ export function register(program: Command): void {
   const command = program
     .command('init')
     .description('look at your images, ask what to learn from, and write the options of a run to a YAML file');
-  addFlags(command, initSchema, 'What is not given is asked or proposed.');
-  command
+  addFlags(command, initSchema, 'What is not given is asked or proposed.')
     .option('--yes', 'ask nothing, and take what is proposed')
     .option('--json', 'print what was written as one JSON document')
     .action((flags: Flags) => init(flags));
@@ -43,8 +41,7 @@ export function register(program: Command): void {
 async function init(flags: Flags): Promise<void> {
   const { out = defaultOf(initSchema, 'out'), ...given } = flagOptions(initSchema, flags);
   requireNew(out);
-  const progress = new Progress();
-  const proposal = await interruptible(async (signal) => {
+  const proposal = await withProgress(async (progress, signal) => {
     const control = { signal, onListed: progress.listing, onWarning: progress.warn };
     const options = await completed(given, flags.yes === true, control);
     progress.note('timing a few steps');
@@ -52,14 +49,14 @@ async function init(flags: Flags): Promise<void> {
     requireNew(out);
     await writeFileAtomic(out, proposalFile(proposed, out));
     return proposed;
-  }).finally(() => progress.stop());
+  });
   process.stdout.write(flags.json ? `${printableJson({ file: out, ...proposal })}\n` : summary(out, proposal));
 }
 
 /** What is there may be somebody's work. */
 function requireNew(out: string): void {
   if (!existsSync(out)) return;
-  throw new L2TError('FILE_ACCESS', `Cannot write ${out}: it exists already: remove it, or choose another {out}.`);
+  throw fileAccess(`Cannot write ${out}: it exists already: remove it, or choose another {out}.`);
 }
 
 function summary(out: string, proposal: Proposal): string {
@@ -87,12 +84,11 @@ async function completed(given: Options, yes: boolean, control: Control): Promis
   if (missing.length === 0) return given;
   const names = missing.map((key) => `{${key}}`).join(', ');
   if (yes) {
-    const message = `There is no proposal for ${names}: give what is missing, or leave out --yes to be asked.`;
-    throw new L2TError('INVALID_OPTION', message);
+    throw invalidOption(`There is no proposal for ${names}: give what is missing, or leave out --yes to be asked.`);
   }
   if (!onTerminal()) {
     const choice = missing.includes('target') ? ' (or --yes, to take the proposed target)' : '';
-    throw new L2TError('INVALID_OPTION', `There is no terminal to ask at: give ${names}${choice}.`);
+    throw invalidOption(`There is no terminal to ask at: give ${names}${choice}.`);
   }
   const questions = new Questions(control.signal);
   try {

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { L2TError } from '../errors.js';
 import type { PairMetrics } from '../native/addon.js';
 import { evaluateSchema } from '../options/schemas.js';
 import type { RunSpec, SourceSpec } from '../options/spec.js';
 import { featureNames } from '../report/features.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
 import type { FoundRate } from '../store/run-data.js';
+import { invalidOption } from '../system/failures.js';
 import { counted, printable, printableJson, shown } from '../system/printable.js';
 import { addFlags, flagOptions, labelOf } from './flags.js';
 import { featureTable, pairTable, table } from './table.js';
@@ -17,16 +17,14 @@ export function register(program: Command): void {
     .command('inspect')
     .description('show what a weights file or a run folder holds: network, features, options, λ and w')
     .argument('<file>', 'safetensors, .pth, or a run folder');
-  addFlags(command, schema);
-  command
+  addFlags(command, schema)
     .option('--json', 'print it as one JSON document')
     .action(async (path: string, flags: { json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(schema, flags);
       const folder = await isFolder(path);
       const [first] = Object.keys(options);
       if (folder && first !== undefined) {
-        const message = `${labelOf(first)} is for weights files, and ${path} is a folder: leave it out.`;
-        throw new L2TError('INVALID_OPTION', message);
+        throw invalidOption(`${labelOf(first)} is for weights files, and ${path} is a folder: leave it out.`);
       }
       const report = folder ? await inspectRun(path) : await inspectFile(path, options);
       if (flags.json) process.stdout.write(`${printableJson(report)}\n`);

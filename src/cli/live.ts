@@ -12,8 +12,7 @@ export function register(program: Command): void {
     .command('live')
     .description('serve a page that shows runs while they train, or afterwards, until Ctrl-C')
     .argument('<dirs...>', "run folders, or experiments' folders; the runs' curves are drawn over each other");
-  addFlags(command, liveSchema);
-  command
+  addFlags(command, liveSchema)
     .option('--open', 'open it in the browser')
     .action(async (folders: string[], flags: { open?: boolean } & Record<string, unknown>) => {
       const page = await live(folders, flagOptions(liveSchema, flags));

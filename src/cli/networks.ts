@@ -14,8 +14,7 @@ export function register(program: Command): void {
     .command('networks')
     .description('list the networks: parameters, operations and feature maps')
     .argument('[name]', 'only this network, with its feature maps one by one');
-  addFlags(command, schema);
-  command
+  addFlags(command, schema)
     .option('--json', 'print them as one JSON document')
     .action((name: string | undefined, flags: { json?: boolean } & Record<string, unknown>) => {
       const { network } = checkOptions(networksSchema.pick({ network: true }), { network: name }, () => 'The network');

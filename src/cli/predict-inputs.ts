@@ -3,6 +3,7 @@ import { type DecodedImage, decodeBytes, maxFileBytes } from '../data/decode.js'
 import { findImages } from '../data/find-images.js';
 import { L2TError } from '../errors.js';
 import { throwIfAborted } from '../system/abort.js';
+import { invalidData, invalidOption } from '../system/failures.js';
 import { fileError } from '../system/files.js';
 import { isLimitError } from '../system/limits.js';
 
@@ -21,7 +22,7 @@ const standard = '-';
  */
 export async function gatherInputs(given: readonly string[], signal: AbortSignal): Promise<Input[]> {
   if (given.filter((path) => path === standard).length > 1) {
-    throw new L2TError('INVALID_OPTION', '- is given twice: the standard input has one image.');
+    throw invalidOption('- is given twice: the standard input has one image.');
   }
   const inputs: Input[] = [];
   for (const path of given) {
@@ -37,7 +38,7 @@ export async function gatherInputs(given: readonly string[], signal: AbortSignal
 async function fromStandardInput(signal: AbortSignal): Promise<DecodedImage | L2TError> {
   if (process.stdin.isTTY) {
     const advice = 'give it one, as in: l2t-native predict - < photo.jpg';
-    throw new L2TError('INVALID_OPTION', `- is an image on the standard input, which is a terminal here: ${advice}`);
+    throw invalidOption(`- is an image on the standard input, which is a terminal here: ${advice}`);
   }
   try {
     return await decodeBytes(await readStandardInput(signal), 'The standard input');
@@ -55,8 +56,7 @@ async function readStandardInput(signal: AbortSignal): Promise<Uint8Array> {
       chunks.push(chunk);
       bytes += chunk.length;
       if (bytes > maxFileBytes) {
-        const message = `The standard input has more than ${maxFileBytes} bytes, the most that are read.`;
-        throw new L2TError('INVALID_DATA', message);
+        throw invalidData(`The standard input has more than ${maxFileBytes} bytes, the most that are read.`);
       }
     }
   } catch (error) {

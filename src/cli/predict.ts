@@ -23,8 +23,7 @@ export function register(program: Command): void {
     .command('predict')
     .description('classify images with a trained network')
     .argument('<images...>', images);
-  addFlags(command, predictSchema);
-  command
+  addFlags(command, predictSchema)
     .option('--json', 'print the predictions as one JSON document')
     .addOption(
       new Option(

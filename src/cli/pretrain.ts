@@ -1,15 +1,14 @@
 import type { Command } from 'commander';
 import { pretrainPreset } from '../experiments/presets.js';
 import { pretrainSchema } from '../options/schemas.js';
-import { type PretrainOptions, pretrain } from '../run/pretrain.js';
+import { type PretrainOptions, pretrain } from '../run/transfer.js';
 import { addFlags, mergedOptions } from './flags.js';
 import { groupFlags } from './group-flags.js';
 import { runTraining, type TrainingFlags } from './training-verb.js';
 
 export function register(program: Command): void {
   const command = program.command('pretrain').description('train a network by itself, to be a source later');
-  addFlags(command, pretrainSchema.extend(groupFlags));
-  command
+  addFlags(command, pretrainSchema.extend(groupFlags))
     .option('--preset <name>', 'options of one of the sources that the paper trains (l2t-native reproduce --list)')
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--resume <run>', 'continue an interrupted run')

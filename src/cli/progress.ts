@@ -3,6 +3,7 @@ import { spelled } from '../options/spelling.js';
 import { enoughToSelect, type RateEvent, type RunEpochEvent, type RunEvent, type StartEvent } from '../run/events.js';
 import { counted, printable } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
+import { interruptible } from './interrupt.js';
 
 /** Prints a line on stderr. */
 export const say = (line: string): boolean => process.stderr.write(`${line}\n`);
@@ -91,6 +92,12 @@ export class Progress {
     this.#bar?.stop();
     this.#bar = undefined;
   }
+}
+
+/** Runs `body`, as `interruptible` does, with progress that stops at its end. */
+export async function withProgress<T>(body: (progress: Progress, signal: AbortSignal) => Promise<T>): Promise<T> {
+  const progress = new Progress();
+  return interruptible((signal) => body(progress, signal)).finally(() => progress.stop());
 }
 
 function describeStart(event: StartEvent): string {

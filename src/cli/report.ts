@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Command } from 'commander';
-import { L2TError } from '../errors.js';
 import { report } from '../experiments/report.js';
 import { reportSchema } from '../options/schemas.js';
+import { fileAccess } from '../system/failures.js';
 import { printable, printableJson } from '../system/printable.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
@@ -13,8 +13,7 @@ export function register(program: Command): void {
     .command('report')
     .description('write the report of a run or an experiment: one HTML file with curves, λ, pictures and errors')
     .argument('<dir>', "a run folder, or an experiment's");
-  addFlags(command, reportSchema);
-  command
+  addFlags(command, reportSchema)
     .option('--open', 'open it in the browser')
     .option('--json', 'print the path as JSON')
     .action(async (folder: string, flags: { open?: boolean; json?: boolean } & Record<string, unknown>) => {
@@ -30,7 +29,7 @@ export async function open(what: string): Promise<void> {
   const child = spawn('xdg-open', [what], { detached: true, stdio: 'ignore' });
   await once(child, 'spawn').catch((cause) => {
     const advice = 'it needs xdg-open (Debian: xdg-utils). Open the file yourself';
-    throw new L2TError('FILE_ACCESS', `Cannot open ${what}: ${advice}.`, { cause });
+    throw fileAccess(`Cannot open ${what}: ${advice}.`, cause);
   });
   child.unref();
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
-import { L2TError } from '../errors.js';
+import { titleOf } from '../experiments/plan.js';
 import { type Preset, presetNamed, presets } from '../experiments/presets.js';
 import {
   type DryRun,
@@ -13,10 +13,11 @@ import {
 } from '../experiments/reproduce.js';
 import { defaultOf } from '../options/check.js';
 import { reproduceSchema } from '../options/schemas.js';
+import { invalidOption } from '../system/failures.js';
 import { printableJson, printableLines } from '../system/printable.js';
 import { duration } from './duration.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
-import { addFlags, givenFlags, labelOf, mergedOptions } from './flags.js';
+import { givenFlags, labelOf, mergedOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { table } from './table.js';
 
@@ -29,33 +30,24 @@ export function register(program: Command): void {
     .argument('[name]', 'the experiment; --list shows all')
     .option('--list', 'show all experiments, and which data and sources each needs, and where to get them')
     .option('--dry-run', 'print the options, and how long it would take here: a few steps of each method are timed');
-  addFlags(
+  addExperimentFlags(
     command,
     reproduceSchema,
     "The experiment's own values are the defaults (--dry-run prints them); those in parentheses hold where it has none.",
-  );
-  addExperimentFlags(command).action((name: string | undefined, flags: ExperimentFlags) => {
+  ).action((name: string | undefined, flags: ExperimentFlags) => {
     if (flags.list) return showList(name, flags);
     const other = (['plan', 'collect'] as const).find((key) => flags.dryRun && flags[key] !== undefined);
     if (other !== undefined) {
-      throw new L2TError('INVALID_OPTION', `--dry-run trains and writes nothing: leave out --${other}, or --dry-run.`);
+      throw invalidOption(`--dry-run trains and writes nothing: leave out --${other}, or --dry-run.`);
     }
     if (flags.dryRun && flags.resume === undefined) return showDryRun(requireName(name), flags);
     const known = (['resume', 'collect'] as const).find((key) => flags[key] !== undefined);
     if (known !== undefined && name !== undefined) {
-      throw new L2TError('INVALID_OPTION', `--${known} knows which experiment it is: leave out ${name}.`);
+      throw invalidOption(`--${known} knows which experiment it is: leave out ${name}.`);
     }
-    return runExperiment(flags, {
-      begin: async (control) =>
-        reproduce(requireName(name), {
-          ...(await mergedOptions(reproduceSchema, flags)),
-          ...control,
-        } as ReproduceOptions),
-      plan: async (folder, control) =>
-        planReproduction(requireName(name), folder, {
-          ...(await mergedOptions(reproduceSchema, flags)),
-          ...control,
-        } as PlanReproductionOptions),
+    return runExperiment(reproduceSchema, flags, {
+      begin: (options: ReproduceOptions) => reproduce(requireName(name), options),
+      plan: (folder, options: PlanReproductionOptions) => planReproduction(requireName(name), folder, options),
       resume: resumeReproduction,
     });
   });
@@ -63,14 +55,12 @@ export function register(program: Command): void {
 
 function requireName(name: string | undefined): string {
   if (name !== undefined) return name;
-  throw new L2TError('INVALID_OPTION', 'The name of an experiment is missing: l2t-native reproduce --list shows them.');
+  throw invalidOption('The name of an experiment is missing: l2t-native reproduce --list shows them.');
 }
 
 async function showList(name: string | undefined, { json, ...flags }: ExperimentFlags): Promise<void> {
   const [first] = givenFlags(flags).find(([key]) => key !== 'list') ?? [];
-  if (first !== undefined) {
-    throw new L2TError('INVALID_OPTION', `--list only shows what there is: leave out ${labelOf(first)}.`);
-  }
+  if (first !== undefined) throw invalidOption(`--list only shows what there is: leave out ${labelOf(first)}.`);
   const all = name === undefined ? await presets() : [await presetNamed(name, ['compare', 'curve', 'pretrain'])];
   process.stdout.write(json ? `${printableJson(all)}\n` : `${all.map(describe).join('\n\n')}\n`);
 }
@@ -97,8 +87,8 @@ async function showDryRun(name: string, flags: ExperimentFlags): Promise<void> {
 
 function formatDryRun({ preset, options, counted, estimate }: DryRun): string {
   const { seeds = defaultOf(reproduceSchema, 'seeds') } = options;
-  const rows = estimate.entries.map(({ label, perClass, msPerStep, steps, seconds }) => [
-    perClass === undefined ? label : `${label}, ${perClass} a class`,
+  const rows = estimate.entries.map(({ msPerStep, steps, seconds, ...row }) => [
+    titleOf(row),
     `${msPerStep.toFixed(1)} ms`,
     steps.toLocaleString('en'),
     duration(seconds),

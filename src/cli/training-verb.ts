@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
-import { L2TError } from '../errors.js';
 import { formatTop } from '../inference/top-accuracy.js';
 import { resumeAs, resumeSchema } from '../run/resume.js';
 import type { Run, RunControl, RunResult } from '../run/run.js';
 import type { RunRecord } from '../store/record.js';
+import { whichOf } from '../store/run-data.js';
+import { invalidOption } from '../system/failures.js';
 import { printable, printableJson } from '../system/printable.js';
 import { flagOptions, folderToResume, labelOf } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
@@ -65,8 +66,7 @@ function requireAlone(command: Command): void {
     .filter((key) => command.getOptionValueSource(key) === 'cli' && !besideResume.includes(key));
   if (given.length === 0) return;
   const [first] = given as [string];
-  throw new L2TError(
-    'INVALID_OPTION',
+  throw invalidOption(
     `${labelOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --live, --json, --timeout and --no-group can.`,
   );
 }
@@ -85,6 +85,5 @@ function summary({ checkpoint, correct, total, accuracy, topK, best, lr, seconds
     ? `; ended early, after epoch ${result.epochs}: no validation after epoch ${best.epoch + 1} was better (--patience)`
     : '';
   const validated = best.accuracy === null ? '' : ` (validation ${(100 * best.accuracy).toFixed(2)} %)`;
-  const which = best.selected ? 'the best on the validation images' : 'the last';
-  return `${tested}${near}; weights of epoch ${best.epoch + 1}, ${which}${validated}${early}; learning rate ${lr}; ${seconds.toFixed(1)} s; ${printable(checkpoint)}\n`;
+  return `${tested}${near}; weights of epoch ${best.epoch + 1}, ${whichOf(best)}${validated}${early}; learning rate ${lr}; ${seconds.toFixed(1)} s; ${printable(checkpoint)}\n`;
 }

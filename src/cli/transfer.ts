@@ -12,8 +12,7 @@ export function register(program: Command): void {
     .description(
       'train a target network with the help of a pretrained source, by L2T-ww or another method, or without one',
     );
-  addFlags(command, transferSchema.extend(groupFlags));
-  command
+  addFlags(command, transferSchema.extend(groupFlags))
     .option(
       '--config <file.yaml>',
       'options from a YAML file, named as in TypeScript (weightDecay); flags go over them',

@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { extname, isAbsolute, join } from 'node:path';
 import { L2TError } from '../errors.js';
-import { requirePath } from '../options/arguments.js';
+import { guarded, requirePath } from '../options/arguments.js';
 import { refused } from '../options/check.js';
-import { guarded } from '../options/guarded.js';
 import { throwIfAborted } from '../system/abort.js';
+import { fileAccess } from '../system/failures.js';
 import { isImageExtension, looksLikeImage } from './decode.js';
 import { readStart } from './reading.js';
 import { Walk } from './walk.js';
@@ -42,7 +42,7 @@ export async function* findImages(path: string, signal?: AbortSignal): AsyncGene
   const problem = isPattern
     ? `No file matches ${path}: check the folder and the file extension.`
     : `${path} is a folder without images (PNG, JPEG, WebP or GIF): check the path.`;
-  yield { path, problem: new L2TError('FILE_ACCESS', problem) };
+  yield { path, problem: fileAccess(problem) };
 }
 
 /** Imported where it is used, because most commands have no pattern. */

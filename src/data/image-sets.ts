@@ -25,22 +25,14 @@ export interface ImageSetOptions extends Omit<DecodeOptions, 'resize'> {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** The images of a run: small ones in memory, large ones decoded when they are needed. */
-export interface ImageSets {
-  readonly train: NativeImages;
-  readonly validation: NativeImages | undefined;
-  readonly test: NativeImages | undefined;
-  /** The image lists of the sets that have no `pixels`. */
-  readonly streamed: Partial<Record<SplitName, StreamedImages>>;
-}
-
 /**
- * `all`: the training images before they were split. Their sizes decide the side at which training images are kept.
+ * The images of a run: small ones in memory, large ones decoded when they are needed. `all`: the training images before
+ * they were split. Their sizes decide the side at which training images are kept.
  *
  * Throws INVALID_DATA for a damaged image; FILE_ACCESS; INVALID_OPTION if there is a cache but no large images, or none
  * although the training images do not fit into memory; ABORTED.
  */
-export async function makeImageSets(lists: ImageLists, all: ImageList, options: ImageSetOptions): Promise<ImageSets> {
+export async function makeImageSets(lists: ImageLists, all: ImageList, options: ImageSetOptions) {
   const { resize } = addon();
   const { folder, size, cache, onWarning } = options;
   const sizes = { train: await trainingSide(all, options), validation: size, test: size };
@@ -57,6 +49,7 @@ export async function makeImageSets(lists: ImageLists, all: ImageList, options: 
   const decoded = await decodeAll(small, folder, { ...options, resize });
   const pixels = new Map(small.map(({ name }, k) => [name, decoded[k]]));
   const imageCache = cache === undefined ? undefined : new ImageCache(cache, resize, onWarning);
+  /** The image lists of the sets that have no `pixels`. */
   const streamed: Partial<Record<SplitName, StreamedImages>> = {};
   for (const { name, list, size: side } of present) {
     if (side < largeSize) continue;

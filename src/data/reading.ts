@@ -3,7 +3,7 @@ import type { L2TError } from '../errors.js';
 import type { NativeAddon } from '../native/addon.js';
 import { throwIfAborted } from '../system/abort.js';
 import { invalidData } from '../system/failures.js';
-import { fileError, NotRegularFile, readAll, withFile } from '../system/files.js';
+import { NotRegularFile, reaching, readAll, withFile } from '../system/files.js';
 import { availableCores } from '../system/threads.js';
 
 /** The addon's antialiased bilinear resize of uint8 pixels. */
@@ -22,12 +22,16 @@ export interface DecodeOptions {
 }
 
 /**
- * Calls `body` for 0 … count − 1, starting in that order, at most one call per core at a time: this limits the memory
- * of images that are decoded but not yet stored. (Decoding runs on libuv's pool, which has 4 threads unless
- * UV_THREADPOOL_SIZE was set before the process used it.) After a failure no new call starts; the failure is thrown
- * when all calls have ended.
+ * Calls `body` for 0 … count − 1, starting in that order, at most `lanes` calls at a time, by default one per core: this
+ * limits the memory of images that are decoded but not yet stored. (Decoding runs on libuv's pool, which has 4 threads
+ * unless UV_THREADPOOL_SIZE was set before the process used it.) After a failure no new call starts; the failure is
+ * thrown when all calls have ended.
  */
-export async function forEachParallel(count: number, body: (index: number) => Promise<void>): Promise<void> {
+export async function forEachParallel(
+  count: number,
+  body: (index: number) => Promise<void>,
+  lanes = availableCores(),
+): Promise<void> {
   let next = 0;
   const failures: unknown[] = [];
   const lane = async () => {
@@ -39,7 +43,7 @@ export async function forEachParallel(count: number, body: (index: number) => Pr
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(count, availableCores()) }, lane));
+  await Promise.all(Array.from({ length: Math.min(count, lanes) }, lane));
   if (failures.length > 0) throw failures[0];
 }
 
@@ -115,10 +119,3 @@ async function reading<T>(file: string, body: (handle: FileHandle, size: number)
 
 const notAFile = (file: string, found: NotRegularFile['found']): L2TError =>
   invalidData(`${file} is ${found}, where a file is expected.`);
-
-/** Runs a file-system call. Its failure becomes FILE_ACCESS. */
-export function reaching<T>(file: string, call: () => Promise<T>): Promise<T> {
-  return call().catch((cause: unknown) => {
-    throw fileError('read', file, cause);
-  });
-}

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import * as z from 'zod';
-import { L2TError } from '../errors.js';
 import { readPthValue } from '../networks/weights/pth.js';
-import { invalidData } from '../system/failures.js';
+import { fileAccess, invalidData } from '../system/failures.js';
 import { readFileBytes } from '../system/files.js';
 import { parseJson } from '../system/json.js';
 import type { Dataset, Division } from './dataset.js';
@@ -64,7 +63,7 @@ export function formatSplit({ train, validation, test }: Division): string {
 
 async function readJson(path: string, dataset: Dataset): Promise<Division> {
   if (!existsSync(path)) {
-    throw new L2TError('FILE_ACCESS', `Cannot read ${path}: there is neither such a file nor ${path}${endings.train}.`);
+    throw fileAccess(`Cannot read ${path}: there is neither such a file nor ${path}${endings.train}.`);
   }
   const bytes = await readFileBytes(path);
   try {

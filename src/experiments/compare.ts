@@ -1,17 +1,14 @@
-import { takeOptions } from '../options/arguments.js';
-import type { Given, Written } from '../options/check.js';
-import { compareSchema } from '../options/schemas.js';
-import { methodEntries, requireUseful } from './entries.js';
+import { type Given, required, type Written } from '../options/check.js';
+import { compareSchema, curveSchema } from '../options/schemas.js';
+import { invalidOption } from '../system/failures.js';
+import { type ExperimentKind, methodEntries } from './entries.js';
 import {
-  beginExperiment,
+  beginChecked,
   type ExperimentControl,
-  type ExperimentKind,
   type ExperimentResult,
-  experimentControls,
   type Plan,
   type PlanControl,
-  planControls,
-  planExperiment,
+  planChecked,
   type ResumeControl,
   resumeExperiment,
 } from './experiment.js';
@@ -20,11 +17,11 @@ import {
 export type CompareOptions = Written<typeof compareSchema, 'data'> & ExperimentControl;
 
 /** Methods × seeds. */
-export const comparison: ExperimentKind<Given<typeof compareSchema>> = {
+export const comparison = {
   verb: 'compare',
   schema: compareSchema,
   entries: methodEntries,
-};
+} as const satisfies ExperimentKind;
 
 /**
  * Runs several methods with several seeds, all else equal, in folders below `out`, and writes the table there
@@ -32,11 +29,7 @@ export const comparison: ExperimentKind<Given<typeof compareSchema>> = {
  * @throws L2TError as `transfer`; INVALID_OPTION for an unknown method. If a run fails, the others are saved, and it
  * throws the error of that run.
  */
-export async function compare(given: CompareOptions): Promise<ExperimentResult> {
-  const { options, control } = takeOptions(compareSchema, given, experimentControls);
-  requireUseful(methodEntries(options), options);
-  return beginExperiment(comparison, options, control);
-}
+export const compare = (given: CompareOptions): Promise<ExperimentResult> => beginChecked(comparison, given);
 
 /** Options of `planComparison`: those of `compare`, without `out`, `parallel`, `live` and `follow`. */
 export type PlanComparisonOptions = Written<typeof compareSchema, 'data'> & PlanControl;
@@ -46,12 +39,51 @@ export type PlanComparisonOptions = Written<typeof compareSchema, 'data'> & Plan
  * SLURM array of them, and `collect` makes the table. Checks everything as `compare` does before its first run.
  * @throws L2TError as `compare` before it trains; INVALID_RUN if the folder holds an experiment already.
  */
-export async function planComparison(folder: string, given: PlanComparisonOptions): Promise<Plan> {
-  const { options, control } = takeOptions(compareSchema, given, planControls);
-  requireUseful(methodEntries(options), options);
-  return planExperiment(comparison, folder, options, control);
-}
+export const planComparison = (folder: string, given: PlanComparisonOptions): Promise<Plan> =>
+  planChecked(comparison, folder, given);
 
 /** Continues a comparison: finished runs are read, interrupted ones resume, the others begin. */
 export const resumeComparison = (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
   resumeExperiment('compare', out, control);
+
+/** Options of `curve`: those of docs/options.md, and what only the API has. */
+export type CurveOptions = Written<typeof curveSchema, 'data' | 'perClass'> & ExperimentControl;
+
+/** Images a class × methods × seeds. Runs begin in the order in which the numbers of images are listed. */
+export const limitedData = {
+  verb: 'curve',
+  schema: curveSchema,
+  entries: ({ perClass, ...options }: Given<typeof curveSchema>) =>
+    parseCounts(required(curveSchema, { perClass }, 'perClass')).flatMap((count) =>
+      methodEntries({ ...options, perClass: count }).map((entry) => ({ ...entry, perClass: count })),
+    ),
+} as const satisfies ExperimentKind;
+
+function parseCounts(list: string): number[] {
+  const counts = list.split(',').map((item) => {
+    const count = Number(item);
+    if (/^\s*\d{1,8}\s*$/.test(item) && count >= 1) return count;
+    throw invalidOption(`{perClass}: '${item.trim()}' is no count: it must be a whole number from 1.`);
+  });
+  const twice = counts.find((count, i) => counts.indexOf(count) !== i);
+  if (twice !== undefined) throw invalidOption(`{perClass}: ${twice} is listed twice: leave one out.`);
+  return counts;
+}
+
+/**
+ * Measures accuracy against the number of training images a class: several methods, counts and seeds, all else equal,
+ * in folders below `out`, and one table with the counts as columns (comparison.md; in .csv and .json each count has its
+ * own rows). Fails as `compare`.
+ */
+export const curve = (given: CurveOptions): Promise<ExperimentResult> => beginChecked(limitedData, given);
+
+/** Options of `planCurve`: those of `curve`, without `out`, `parallel`, `live` and `follow`. */
+export type PlanCurveOptions = Written<typeof curveSchema, 'data' | 'perClass'> & PlanControl;
+
+/** As `planComparison`, for a curve. */
+export const planCurve = (folder: string, given: PlanCurveOptions): Promise<Plan> =>
+  planChecked(limitedData, folder, given);
+
+/** Continues a curve: finished runs are read, interrupted ones resume, the others begin. */
+export const resumeCurve = (out: string, control?: ResumeControl): Promise<ExperimentResult> =>
+  resumeExperiment('curve', out, control);

@@ -5,10 +5,10 @@ import { curves, scrolling, table } from '../report/page/figures.js';
 import { type Content, type Html, html } from '../report/page/html.js';
 import { footer, metricsData, nameOf } from '../report/run-page.js';
 import type { RunData } from '../store/run-data.js';
-import { type Interval, intervalOf, mean } from '../system/statistics.js';
+import { intervalOf, mean } from '../system/statistics.js';
 import { conclusionsOf, sentenceOf } from './conclusions.js';
 import { dotPlot, scatter } from './drawings.js';
-import { type ExperimentRow, pairedDifferences } from './row.js';
+import { byCount, type ExperimentRow, pairedDifferences } from './row.js';
 import { experimentTable } from './table.js';
 
 /** The page of an experiment. `runs`: those whose files are there. */
@@ -22,7 +22,7 @@ ${first && html`<p>${aboutOf(first)}</p>`}
 ${conclusionsOf(rows).map((sentence) => html`<p class="result">${sentence}</p>`)}</header>
 <section><h2>Results</h2>${scrolling('Results', table(head, cells))}
 <p class="note">Mean ± standard deviation over the seeds. comparison.csv has the same columns as plain numbers.</p></section>
-${groupsOf(rows).map((group) => accuracySections(group))}
+${byCount(rows).map((group) => accuracySections(group))}
 ${curveSection(rows)}
 ${scatter(rows)}
 ${runs.length > mostCurves && html`<p class="note">Of ${runs.length} runs, the curves of the first ${mostCurves} are shown.</p>`}
@@ -38,15 +38,7 @@ function aboutOf({ record: { spec, found } }: RunData): string {
   return `${target} at width ${width} on ${found.classNames.length} classes of ${basename(spec.data)}, images of ${size}×${size} pixels, ${epochs} epochs of batch ${batch}${from === '' ? '' : `; source: ${from}`}.`;
 }
 
-/** Rows that can be compared: those with the same number of images a class. */
-function groupsOf(
-  rows: readonly ExperimentRow[],
-): { readonly count: number | undefined; readonly rows: ExperimentRow[] }[] {
-  const counts = [...new Set(rows.map(({ perClass }) => perClass))];
-  return counts.map((count) => ({ count, rows: rows.filter(({ perClass }) => perClass === count) }));
-}
-
-function accuracySections({ count, rows }: ReturnType<typeof groupsOf>[number]): Html {
+function accuracySections({ count, rows }: ReturnType<typeof byCount<ExperimentRow>>[number]): Html {
   const where = count === undefined ? '' : `, ${count} images a class`;
   const known = rows.filter(({ mean }) => mean !== null);
   if (known.length === 0) return html`<section><h2>Accuracy${where}</h2><p>No run finished.</p></section>`;
@@ -80,17 +72,13 @@ function differenceSection(rows: readonly ExperimentRow[], where: string): Html 
 ${parts}`;
 }
 
-/** How far a row is from a baseline, over the seeds that both finished. Differences are of accuracies in [0, 1]. */
-interface Difference {
-  readonly label: string;
-  readonly differences: readonly number[];
-  readonly mean: number;
-  /** Undefined for one seed. */
-  readonly interval: Interval | undefined;
-}
+type Difference = NonNullable<ReturnType<typeof differenceTo>>;
 
-/** Undefined without a seed that both finished. */
-function differenceTo(baseline: ExperimentRow, row: ExperimentRow): Difference | undefined {
+/**
+ * How far a row is from a baseline, over the seeds that both finished; undefined without any. Differences are of
+ * accuracies in [0, 1]. The interval is undefined for one seed.
+ */
+function differenceTo(baseline: ExperimentRow, row: ExperimentRow) {
   const differences = pairedDifferences(row, baseline);
   if (differences.length === 0) return undefined;
   return { label: row.label, differences, mean: mean(differences), interval: intervalOf(differences) };

@@ -1,5 +1,5 @@
 import { intervalOf } from '../system/statistics.js';
-import { type ExperimentRow, pairedDifferences, ranked } from './row.js';
+import { byCount, type ExperimentRow, pairedDifferences, ranked } from './row.js';
 
 type Row = Pick<ExperimentRow, 'label' | 'accuracies'>;
 
@@ -8,9 +8,8 @@ type Row = Pick<ExperimentRow, 'label' | 'accuracies'>;
  * number of images a class; none if fewer than two methods finished a run.
  */
 export function conclusionsOf(rows: readonly (Row & Pick<ExperimentRow, 'perClass' | 'mean'>)[]): string[] {
-  const counts = [...new Set(rows.map(({ perClass }) => perClass))];
-  return counts.flatMap((count) => {
-    const [best, next] = ranked(rows.filter(({ perClass }) => perClass === count));
+  return byCount(rows).flatMap(({ count, rows: comparable }) => {
+    const [best, next] = ranked(comparable);
     if (best === undefined || next === undefined) return [];
     const sentence = sentenceOf(best, next);
     return [count === undefined ? sentence : `With ${count} images a class, ${sentence}`];

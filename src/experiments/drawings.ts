@@ -1,5 +1,6 @@
 import { scrolling, table } from '../report/page/figures.js';
 import { type Content, type Html, html } from '../report/page/html.js';
+import { titleOf } from './plan.js';
 import type { ExperimentRow } from './row.js';
 
 /** A line of a dot plot. */
@@ -59,8 +60,8 @@ export function dotPlot(title: string, rows: readonly Dots[], zero?: number): Ht
 
 /** Mean test accuracy against the time of a run, a point for each row. */
 export function scatter(rows: readonly ExperimentRow[]): Content {
-  const points = rows.flatMap(({ label, perClass, mean, seconds }) =>
-    mean === null || seconds === null ? [] : [{ label: titleOf(label, perClass), x: seconds, y: 100 * mean }],
+  const points = rows.flatMap(({ mean, seconds, ...row }) =>
+    mean === null || seconds === null ? [] : [{ label: titleOf(row), x: seconds, y: 100 * mean }],
   );
   if (points.length < 2) return undefined;
   const [plotHeight, bottom] = [320, 280];
@@ -84,6 +85,3 @@ ${points.map((point) => html`<circle class="dot" cx="${x.at(point.x)}" cy="${y.a
 </svg><details><summary>Table: ${title}</summary>${scrolling(title, table(['method', 'seconds', 'accuracy, %'], numbers))}</details></figure>
 <p class="note">Training and validation, mean over the seeds. Runs side by side slow each other down.</p></section>`;
 }
-
-const titleOf = (label: string, perClass: number | undefined): string =>
-  perClass === undefined ? label : `${label}, ${perClass} a class`;

@@ -1,4 +1,4 @@
-import { L2TError } from '../errors.js';
+import type * as z from 'zod';
 import { defaultOf, type Given } from '../options/check.js';
 import { uselessOptions } from '../options/consistent.js';
 import { type MethodName, needsOf, needsOfRow, type RowName, rowNames } from '../options/methods.js';
@@ -7,21 +7,27 @@ import { firstSource, listSources } from '../options/spec.js';
 import { didYouMean } from '../options/suggest.js';
 import { loadSources } from '../run/materials.js';
 import type { CheckedTransferOptions } from '../run/transfer.js';
+import { invalidOption } from '../system/failures.js';
+import type { Experiment, RowTitle } from './plan.js';
 
 /** The options that all kinds of experiments have. */
 export type ExperimentOptions = Omit<Given<typeof compareSchema>, 'perClass'>;
 
 /** A method with its options, which runs with every seed. */
-export interface Entry {
-  /** The name as it was listed, with its pairs if they were given: fm:all-to-all. */
-  readonly label: string;
+export interface Entry extends RowTitle {
   readonly method: MethodName;
   /** Options of the experiment that the method does not read. */
   readonly useless: readonly string[];
-  /** N, training images a class, if entries differ in it. */
-  readonly perClass?: number;
   /** All options but the seed and the folder. */
   readonly options: CheckedTransferOptions;
+}
+
+/** A kind of experiment: its verb, its options, and the rows that they make. */
+export interface ExperimentKind {
+  readonly verb: Experiment['verb'];
+  readonly schema: z.ZodObject<Record<string, z.ZodType>>;
+  /** @throws L2TError INVALID_OPTION. */
+  entries(options: ExperimentOptions): Entry[];
 }
 
 /** A comma between methods, not one within a list of pairs such as fm:4-0,9-1. */
@@ -40,7 +46,7 @@ export function methodEntries({ methods, ...options }: Given<typeof compareSchem
   });
   const labels = entries.map(({ label }) => label);
   const twice = labels.find((label, i) => labels.indexOf(label) !== i);
-  if (twice !== undefined) throw new L2TError('INVALID_OPTION', `{methods}: ${twice} is listed twice.`);
+  if (twice !== undefined) throw invalidOption(`{methods}: ${twice} is listed twice.`);
   return entries;
 }
 
@@ -49,13 +55,13 @@ function parseMethod(item: string): { name: RowName; pairs?: string } {
   const name = rowNames.find((known) => known === given);
   if (name === undefined) {
     const why = `'${given}' is no method: use some of ${rowNames.join(', ')}.${didYouMean(given, rowNames)}`;
-    throw new L2TError('INVALID_OPTION', `{methods}: ${why}`);
+    throw invalidOption(`{methods}: ${why}`);
   }
   if (rest.length === 0) return { name };
   const pairs = rest.join(':').trim();
-  if (pairs === '') throw new L2TError('INVALID_OPTION', `{methods}: '${item}' names no pairs: leave out the colon.`);
+  if (pairs === '') throw invalidOption(`{methods}: '${item}' names no pairs: leave out the colon.`);
   if (needsOfRow(name).pairs) return { name, pairs };
-  throw new L2TError('INVALID_OPTION', `{methods}: ${name} has no pairs: leave out ':${pairs}'.`);
+  throw invalidOption(`{methods}: ${name} has no pairs: leave out ':${pairs}'.`);
 }
 
 /** The method, the options that it reads, and those that it does not. */
@@ -68,7 +74,7 @@ function readBy(
   const useless = [...uselessOptions(needs), ...(needs.start ? [] : ['targetInit'])];
   if (needs.start && options.targetInit === undefined) {
     const other = "or list finetune-source, which fine-tunes the first source's own network";
-    throw new L2TError('INVALID_OPTION', `{methods}: ${name} starts from {targetInit}: give it, ${other}.`);
+    throw invalidOption(`{methods}: ${name} starts from {targetInit}: give it, ${other}.`);
   }
   if (name === 'finetune-source') {
     const read = without(options, [...ofTarget, ...uselessOptions(needsOf('finetune'))]);
@@ -123,5 +129,5 @@ export function requireUseful(entries: readonly Entry[], options: ExperimentOpti
   const useless = first.filter((key) => given(key) && rest.every((keys) => keys.includes(key)));
   if (useless.length === 0) return;
   const names = useless.map((key) => `{${key}}`).join(', ');
-  throw new L2TError('INVALID_OPTION', `None of the methods has a use for ${names}: leave out what they do not read.`);
+  throw invalidOption(`None of the methods has a use for ${names}: leave out what they do not read.`);
 }

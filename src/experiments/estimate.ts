@@ -5,16 +5,14 @@ import { defaultSize, type NetworkName } from '../options/networks.js';
 import { compareSchema } from '../options/schemas.js';
 import { begin, type RunSpec, read } from '../options/spec.js';
 import { type TimedRun, timeStep } from '../run/step-time.js';
+import { sum } from '../system/statistics.js';
 import { availableCores, defaultThreads } from '../system/threads.js';
 import type { Entry, ExperimentOptions } from './entries.js';
+import type { RowTitle } from './plan.js';
 import { defaultParallel } from './pool.js';
 
 /** How long the runs of one row would take. */
-export interface EntryEstimate {
-  /** The method as it was listed, with its pairs if they were given: fm:all-to-all. */
-  readonly label: string;
-  /** N, training images a class, if rows differ in it. */
-  readonly perClass?: number;
+export interface EntryEstimate extends RowTitle {
   /** Milliseconds of a step, measured here. */
   readonly msPerStep: number;
   /** Steps of one run. */
@@ -69,10 +67,10 @@ export async function estimate(
     const steps = epochs * stepsPerEpoch(count, batch);
     estimates.push({ label, ...(perClass && { perClass }), msPerStep: 1000 * step, steps, seconds: steps * step });
   }
-  const sum = estimates.reduce((total, { seconds }) => total + seconds, 0);
+  const total = sum(estimates.map(({ seconds }) => seconds));
   // More runs in parallel than the cores can carry save no time.
   const carried = Math.max(1, availableCores() / (options.threads ?? defaultThreads()));
-  return { entries: estimates, seconds: (sum * seeds) / Math.min(parallel, carried, entries.length * seeds) };
+  return { entries: estimates, seconds: (total * seeds) / Math.min(parallel, carried, entries.length * seeds) };
 }
 
 /** The last short batch counts; a remainder of one image joins the batch before it. */

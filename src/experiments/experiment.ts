@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import * as z from 'zod';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
@@ -12,33 +11,32 @@ import {
   requirePath,
   takeOptions,
 } from '../options/arguments.js';
-import { absolutePath, defaultOf, required, type Written } from '../options/check.js';
+import { absolutePath, type Written } from '../options/check.js';
 import { resumeCommand } from '../options/command.js';
 import { requireComputable } from '../options/consistent.js';
 import { compareSchema } from '../options/schemas.js';
-import { read } from '../options/spec.js';
 import { serveLive } from '../report/live.js';
 import type { RunControl } from '../run/run.js';
 import { FolderLock, releaseAfter } from '../store/lock.js';
-import { firstFree, planName, removeLeftOvers, requireUnusedByRuns } from '../store/new-folder.js';
+import { firstFree, removeLeftOvers, requireUnusedByRuns } from '../store/new-folder.js';
 import { reportName } from '../store/run-data.js';
+import { invalidOption, invalidRun } from '../system/failures.js';
 import { makeFolder, writeFileAtomic } from '../system/files.js';
 import { defaultThreads } from '../system/threads.js';
 import { conclusionsOf } from './conclusions.js';
-import { type Entry, type ExperimentOptions, withSourceNetworks } from './entries.js';
-import { timeNetworks } from './inference-times.js';
+import { type ExperimentKind, type ExperimentOptions, requireUseful } from './entries.js';
+import { type TimesOf, timeNetworks } from './inference-times.js';
+import { type Experiment, type PlannedRow, readPlan, writePlan } from './plan.js';
+import { defaultParallel, type Follow, isOpen, type PoolControl, runOpen } from './pool.js';
 import {
-  arrayName,
-  type Experiment,
-  type PlannedRow,
-  readPlan,
-  runsName,
-  runsOf,
-  splitName,
-  writePlan,
-} from './plan.js';
-import { defaultParallel, type Follow, isOpen, runOpen } from './pool.js';
-import { type Common, preflight } from './preflight.js';
+  type Checking,
+  preflight,
+  prepare,
+  requireComputableThere,
+  requireFreeOfRuns,
+  requireUnchanged,
+  seedsOf,
+} from './preflight.js';
 import { experimentReport } from './report.js';
 import { type ExperimentRow, finishedOf, rowsOf } from './row.js';
 import { type RunState, runStates, type UnfinishedRun, unfinishedLines } from './run-states.js';
@@ -72,16 +70,7 @@ export interface Plan {
 }
 
 /** Options that only the API has. */
-export interface ExperimentControl extends RunControl {
-  /** Takes each run as it begins, instead of waiting for its result alone. */
-  readonly follow?: Follow | undefined;
-  /**
-   * Called with the number of entries of the data folder listed so far, before the first run; only if listing takes
-   * longer than half a second.
-   */
-  readonly onListed?: ((entries: number) => void) | undefined;
-  /** Called with a message for each run that diverged; the others continue. */
-  readonly onWarning?: ((message: string) => void) | undefined;
+export interface ExperimentControl extends RunControl, ListingOptions, PoolControl {
   /** Called with the address of the live page (option `live`). */
   readonly onLive?: ((url: string) => void) | undefined;
 }
@@ -102,28 +91,14 @@ export const resumableSchema = compareSchema.pick({ parallel: true, live: true }
 /** What the caller of a resumed experiment may say. */
 export type ResumeControl = ExperimentControl & Written<typeof resumableSchema>;
 
-/** A kind of experiment: its verb, its options, and the rows that they make. */
-export interface ExperimentKind<O extends ExperimentOptions> {
-  readonly verb: Experiment['verb'];
-  readonly schema: z.ZodObject<Record<string, z.ZodType>>;
-  /** @throws L2TError INVALID_OPTION. */
-  entries(options: O): Entry[];
-}
-
-/** What decides on a new experiment besides its options. */
-interface Beginning extends ExperimentControl {
-  /** A check of the caller's own, of what all runs share. */
-  readonly check?: ((common: Common) => void) | undefined;
-}
-
 /**
  * Checks everything in advance, plans the experiment, and runs it. `given` must fit the schema of the kind. Without
  * `out`, the folder is the first free one of RUNS/NAME-1, RUNS/NAME-2, …
  */
-export async function beginExperiment<O extends ExperimentOptions>(
-  kind: ExperimentKind<O>,
-  given: O,
-  control: Beginning,
+export async function beginExperiment(
+  kind: ExperimentKind,
+  given: ExperimentOptions,
+  control: ExperimentControl & Checking,
   name: string = kind.verb,
   runs: string = absolutePath('runs'),
 ): Promise<ExperimentResult> {
@@ -144,6 +119,20 @@ export async function beginExperiment<O extends ExperimentOptions>(
   });
 }
 
+/** Begins an experiment with the options argument of its API call. */
+export async function beginChecked(kind: ExperimentKind, given: unknown): Promise<ExperimentResult> {
+  const { options, control } = takeOptions(kind.schema, given, experimentControls);
+  requireUseful(kind.entries(options), options);
+  return beginExperiment(kind, options, control);
+}
+
+/** Plans an experiment with the options argument of its API call. */
+export async function planChecked(kind: ExperimentKind, folder: string, given: unknown): Promise<Plan> {
+  const { options, control } = takeOptions(kind.schema, given, planControls);
+  requireUseful(kind.entries(options), options);
+  return planExperiment(kind, folder, options, control);
+}
+
 /** Options of an experiment in one process. */
 const ofOneProcess = ['out', 'parallel', 'live'] as const;
 
@@ -151,17 +140,16 @@ const ofOneProcess = ['out', 'parallel', 'live'] as const;
  * Checks the experiment as if it began, and writes it into `folder` as commands that any scheduler may run.
  * @throws L2TError as the experiment; INVALID_RUN if the folder holds an experiment already.
  */
-export async function planExperiment<O extends ExperimentOptions>(
-  kind: ExperimentKind<O>,
+export async function planExperiment(
+  kind: ExperimentKind,
   folder: string,
-  given: O,
-  control: PlanControl & Beginning,
+  given: ExperimentOptions,
+  control: PlanControl & Checking,
 ): Promise<Plan> {
   const out = requirePath(folder, 'The folder of the plan');
   const refused = ofOneProcess.find((key) => given[key] !== undefined);
   if (refused !== undefined) {
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `{${refused}} cannot accompany a plan, whose runs begin elsewhere, each in its own folder below ${out}: leave it out.`,
     );
   }
@@ -174,61 +162,6 @@ export async function planExperiment<O extends ExperimentOptions>(
     requireFreeOfRuns(experiment.rows, experiment.seeds, out);
     return { out, ...(await writePlan(out, experiment, division)) };
   });
-}
-
-/**
- * Checks the options, the sources and the data of all runs before the first one. Returns a function that makes the
- * experiment in a folder: a split file is then the experiment's own copy, since the given one may be moved or removed.
- */
-async function prepare<O extends ExperimentOptions>(
-  kind: ExperimentKind<O>,
-  given: O,
-  { signal, onListed, check }: Beginning & ListingOptions,
-) {
-  required(compareSchema, given, 'data');
-  const entries = kind.entries(await withSourceNetworks(kind.entries(given), given));
-  const rows = entries.map(({ label, perClass, options }): PlannedRow => ({ label, perClass, spec: read(options) }));
-  const common = await preflight(rows, { signal, onListed });
-  check?.(common);
-  const { fingerprint, sources, dataset } = common;
-  const { division } = dataset;
-  const { report = true, parallel } = given;
-  return (out: string) => {
-    const splitFile = division && { splitFile: resolve(out, splitName) };
-    const located = rows.map((row) => ({ ...row, spec: { ...row.spec, ...splitFile } }));
-    const shared = { verb: kind.verb, fingerprint, sources, seeds: seedsOf(given), report, parallel };
-    return { experiment: { ...shared, rows: located } satisfies Experiment, division };
-  };
-}
-
-const seedsOf = ({ seeds = defaultOf(compareSchema, 'seeds') }: ExperimentOptions): number => seeds;
-
-/** Refuses what the device cannot compute. Where none is named, the runs' machines may have either. */
-function requireComputableThere(options: ExperimentOptions) {
-  const { device = 'auto' } = options;
-  const devices = device === 'auto' ? ['cpu', 'cuda'] : [device];
-  const refusals = devices.flatMap((each) => {
-    try {
-      requireComputable(options, each, 1);
-      return [];
-    } catch (error) {
-      return [error];
-    }
-  });
-  if (refusals.length === devices.length) throw refusals[0];
-}
-
-/** Requires a folder without an experiment, and without folders of the names of the runs. Other files may be there. */
-function requireFreeOfRuns(rows: readonly Pick<PlannedRow, 'label' | 'perClass'>[], seeds: number, out: string): void {
-  const runs = runsOf({ rows: rows as readonly PlannedRow[], seeds }, out).map(({ folder }) => folder);
-  const files = [planName, runsName, arrayName].map((name) => join(out, name));
-  const there = [...files, ...runs].find((path) => existsSync(path));
-  if (there === undefined) return;
-  const name = there.slice(out.length + 1);
-  throw new L2TError(
-    'INVALID_RUN',
-    `${out} holds an experiment already (${name}): choose another folder for the plan.`,
-  );
 }
 
 /** Locks the folder during `body`, and removes what killed processes left in it. */
@@ -253,7 +186,7 @@ export async function resumeExperiment(
   const experiment = await readPlan(out);
   if (verb !== undefined && experiment.verb !== verb) {
     const command = resumeCommand(experiment.verb, out);
-    throw new L2TError('INVALID_RUN', `${out} was begun by l2t-native ${experiment.verb}: ${command} goes on with it.`);
+    throw invalidRun(`${out} was begun by l2t-native ${experiment.verb}: ${command} goes on with it.`);
   }
   return alone(out, control.onWarning, () => runAll(out, experiment, options, control, false));
 }
@@ -286,19 +219,6 @@ async function runAll(
   }
 }
 
-/** Requires the data and the sources of the plan: all rows of a table must have the same. */
-function requireUnchanged(out: string, { rows, ...planned }: Experiment, { fingerprint, sources }: Common): void {
-  const changed = [
-    ...(planned.fingerprint === fingerprint ? [] : [`the data in ${rows[0]?.spec.data}`]),
-    ...Object.keys(sources).filter((path) => planned.sources[path] !== sources[path]),
-  ];
-  if (changed.length === 0) return;
-  throw new L2TError(
-    'INVALID_RUN',
-    `Since ${out} began, ${changed.join(' and ')} changed: put it back, or begin again.`,
-  );
-}
-
 /**
  * Makes the table of an experiment from the runs that are finished, wherever they ran, and writes comparison.md, .csv
  * and .json into its folder. The networks' speed is measured once all runs have ended.
@@ -323,13 +243,12 @@ async function finish(
   const unfinished = states.flatMap((state) => state.unfinished ?? []);
   const { device, threads } = (first as PlannedRow).spec;
   // No run competes for the machine any more.
-  const times = unfinished.length > 0 ? undefined : await timesOf(states, { device, threads }, control);
+  const trained = finishedOf(states.map(({ outcome }) => outcome));
+  const times = unfinished.length > 0 ? undefined : await timeNetworks(trained, { device, threads }, control);
   const rows = await save(out, states, times);
   const report = wanted ? await saveReport(out, control) : null;
   return { out, rows, conclusions: conclusionsOf(rows), report, unfinished };
 }
-
-type TimesOf = Awaited<ReturnType<typeof timeNetworks>>;
 
 /** Writes the table as far as it is known. */
 async function save(out: string, states: readonly RunState[], timesOf?: TimesOf): Promise<ExperimentRow[]> {
@@ -337,21 +256,6 @@ async function save(out: string, states: readonly RunState[], timesOf?: TimesOf)
   const lines = unfinishedLines(states.flatMap(({ unfinished }) => unfinished ?? [])).map((line) => `- ${line}`);
   await saveTable(out, rows, lines.length > 0 ? ['Missing or failed:', lines.join('\n')] : []);
   return rows;
-}
-
-/** The networks' speed here; undefined if this machine lacks the experiment's device. */
-async function timesOf(
-  states: readonly RunState[],
-  place: { readonly device: string | undefined; readonly threads: number | undefined },
-  { signal, onWarning }: CollectControl,
-): Promise<TimesOf | undefined> {
-  try {
-    return await timeNetworks(finishedOf(states.map(({ outcome }) => outcome)), { ...place, signal });
-  } catch (error) {
-    if (!(error instanceof L2TError) || error.code !== 'DEVICE_UNAVAILABLE') throw error;
-    onWarning?.(`the networks' speed is not measured: ${error.message}`);
-    return undefined;
-  }
 }
 
 /** All runs are done, so a report that cannot be made is a warning. */

@@ -12,30 +12,49 @@ import { transferSchema } from '../options/schemas.js';
 import { givenOf, read, type SpecDraft } from '../options/spec.js';
 import { parseYaml } from '../options/yaml.js';
 import { planName } from '../store/new-folder.js';
+import { invalidRun } from '../system/failures.js';
 import { readText, writeFileAtomic } from '../system/files.js';
 
-/** A row of the table: a method, which runs with every seed. */
-export interface PlannedRow {
+/** What tells a row of the table from the others. */
+export interface RowTitle {
   /** The method as it was listed, with its pairs if they were given: fm:all-to-all. */
   readonly label: string;
   /** N, training images a class, if rows differ in it. */
   readonly perClass?: number | undefined;
+}
+
+/** A row of the table: a method, which runs with every seed. */
+export interface PlannedRow extends RowTitle {
   /** The options of its runs, but for the seed. */
   readonly spec: SpecDraft;
 }
 
-/** An experiment: what it runs, and what all runs share. plan.yaml holds it, and never changes. */
-export interface Experiment {
-  readonly verb: 'compare' | 'curve';
+const planSchema = z.strictObject({
+  verb: z.enum(['compare', 'curve']),
   /** SHA-256 of the data set (fingerprint.ts), and of each source's weights, by path. */
-  readonly fingerprint: string;
-  readonly sources: Readonly<Record<string, string>>;
+  fingerprint: z.string(),
+  sources: z.record(z.string(), z.string()),
   /** Each row runs with the seeds 0, 1, … below this. */
-  readonly seeds: number;
+  seeds: z.int().min(1),
   /** Is a report of the whole made? */
-  readonly report: boolean;
+  report: z.boolean(),
   /** Runs side by side; absent: as many as there is room for. */
-  readonly parallel?: number | undefined;
+  parallel: z.int().min(1).optional(),
+  /** The options that all rows have. */
+  options: z.record(z.string(), z.unknown()),
+  rows: z
+    .array(
+      z.strictObject({
+        label: z.string(),
+        perClass: z.int().optional(),
+        options: z.record(z.string(), z.unknown()),
+      }),
+    )
+    .min(1),
+});
+
+/** An experiment: what it runs, and what all runs share. plan.yaml holds it, and never changes. */
+export interface Experiment extends Readonly<Omit<z.output<typeof planSchema>, 'options' | 'rows'>> {
   readonly rows: readonly PlannedRow[];
 }
 
@@ -52,7 +71,7 @@ export const arrayName = 'array.sbatch';
 export const splitName = 'split.json';
 
 /** The row in messages: `fm, 50 a class`. */
-export const titleOf = ({ label, perClass }: Pick<PlannedRow, 'label' | 'perClass'>): string =>
+export const titleOf = ({ label, perClass }: RowTitle): string =>
   perClass === undefined ? label : `${label}, ${perClass} a class`;
 
 /** The runs of an experiment in `out`, by row, then by seed. */
@@ -142,26 +161,6 @@ function arrayOf({ verb, rows }: Experiment, runs: number): string {
   ].join('\n');
 }
 
-const planSchema = z.strictObject({
-  verb: z.enum(['compare', 'curve']),
-  fingerprint: z.string(),
-  sources: z.record(z.string(), z.string()),
-  seeds: z.int().min(1),
-  report: z.boolean(),
-  parallel: z.int().min(1).optional(),
-  /** The options that all rows have. */
-  options: z.record(z.string(), z.unknown()),
-  rows: z
-    .array(
-      z.strictObject({
-        label: z.string(),
-        perClass: z.int().optional(),
-        options: z.record(z.string(), z.unknown()),
-      }),
-    )
-    .min(1),
-});
-
 function formatPlan({ verb, rows, sources, ...experiment }: Experiment, out: string): string {
   const located = fromFolder(out);
   const options = rows.map(({ spec }) =>
@@ -190,7 +189,7 @@ export async function readPlan(folder: string): Promise<Experiment> {
   const file = join(folder, planName);
   if (!existsSync(file)) {
     const problem = `holds no experiment: there is no ${file}. Plan one with ${planCommand('compare', folder)}`;
-    throw new L2TError('INVALID_RUN', `${folder} ${problem}.`);
+    throw invalidRun(`${folder} ${problem}.`);
   }
   const text = await readText(file);
   try {
@@ -206,8 +205,6 @@ export async function readPlan(folder: string): Promise<Experiment> {
     };
   } catch (cause) {
     const why = cause instanceof L2TError ? ` (${cause.message.replace(/\.$/, '')})` : '';
-    throw new L2TError('INVALID_RUN', `${file} is damaged${why}: plan the experiment again in another folder.`, {
-      cause,
-    });
+    throw invalidRun(`${file} is damaged${why}: plan the experiment again in another folder.`, cause);
   }
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { forEachParallel } from '../data/reading.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
@@ -7,7 +8,7 @@ import { memoryOfRun, type RunNeeds } from '../options/cost.js';
 import { defaultBatch } from '../options/networks.js';
 import type { SpecDraft } from '../options/spec.js';
 import { resumeOrStart } from '../run/resume.js';
-import type { Run, RunResult } from '../run/run.js';
+import type { Run, RunControl, RunResult } from '../run/run.js';
 import type { TransferOptions } from '../run/transfer.js';
 import { holderName, holderOf } from '../store/lock.js';
 import { reportName } from '../store/run-data.js';
@@ -20,9 +21,10 @@ import { lacking, type RunState } from './run-states.js';
 export type Follow = (run: Run, label: string, seed: number) => Promise<RunResult>;
 
 /** How the runs of a pool are followed. */
-export interface PoolControl {
-  readonly signal?: AbortSignal | undefined;
+export interface PoolControl extends Pick<RunControl, 'signal'> {
+  /** Takes each run as it begins, instead of waiting for its result alone. */
   readonly follow?: Follow | undefined;
+  /** Called with a message for each run that diverged; the others continue. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -110,16 +112,10 @@ export async function sideBySide<T>(
 ): Promise<void> {
   const stop = new AbortController();
   const stopped = AbortSignal.any(signal ? [signal, stop.signal] : [stop.signal]);
-  const failures: unknown[] = [];
-  let next = 0;
-  const lane = async () => {
-    while (next < items.length && failures.length === 0) {
-      await body(items[next++] as T, stopped).catch((error: unknown) => {
-        failures.push(error);
-        stop.abort();
-      });
-    }
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
-  if (failures.length > 0) throw failures[0];
+  const run = (index: number) =>
+    body(items[index] as T, stopped).catch((error: unknown) => {
+      stop.abort();
+      throw error;
+    });
+  await forEachParallel(items.length, run, lanes);
 }

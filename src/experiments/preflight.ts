@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { divide } from '../data/divide.js';
 import { fingerprint } from '../data/fingerprint.js';
@@ -8,9 +10,15 @@ import { addon } from '../native/addon.js';
 import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
-import { requireValidation } from '../options/consistent.js';
+import { defaultOf, required } from '../options/check.js';
+import { requireComputable, requireValidation } from '../options/consistent.js';
+import { compareSchema } from '../options/schemas.js';
+import { read } from '../options/spec.js';
 import { loadSources, sourceNames, targetNames } from '../run/materials.js';
-import type { Experiment, PlannedRow } from './plan.js';
+import { planName } from '../store/new-folder.js';
+import { invalidData, invalidRun } from '../system/failures.js';
+import { type ExperimentKind, type ExperimentOptions, withSourceNetworks } from './entries.js';
+import { arrayName, type Experiment, type PlannedRow, type RowTitle, runsName, runsOf, splitName } from './plan.js';
 
 /** What all runs of an experiment share. */
 export interface Common extends Pick<Experiment, 'fingerprint' | 'sources'> {
@@ -18,6 +26,38 @@ export interface Common extends Pick<Experiment, 'fingerprint' | 'sources'> {
   /** In the order of `source`; empty if no row reads one. */
   readonly checkpoints: readonly Checkpoint[];
 }
+
+/** What the caller of a new experiment checks itself. */
+export interface Checking {
+  readonly check?: ((common: Common) => void) | undefined;
+}
+
+/**
+ * Checks the options, the sources and the data of all runs before the first one. Returns a function that makes the
+ * experiment in a folder: a split file is then the experiment's own copy, since the given one may be moved or removed.
+ */
+export async function prepare(
+  kind: ExperimentKind,
+  given: ExperimentOptions,
+  { signal, onListed, check }: Checking & ListingOptions,
+) {
+  required(compareSchema, given, 'data');
+  const entries = kind.entries(await withSourceNetworks(kind.entries(given), given));
+  const rows = entries.map(({ label, perClass, options }): PlannedRow => ({ label, perClass, spec: read(options) }));
+  const common = await preflight(rows, { signal, onListed });
+  check?.(common);
+  const { fingerprint, sources, dataset } = common;
+  const { division } = dataset;
+  const { report = true, parallel } = given;
+  return (out: string) => {
+    const splitFile = division && { splitFile: resolve(out, splitName) };
+    const located = rows.map((row) => ({ ...row, spec: { ...row.spec, ...splitFile } }));
+    const shared = { verb: kind.verb, fingerprint, sources, seeds: seedsOf(given), report, parallel };
+    return { experiment: { ...shared, rows: located } satisfies Experiment, division };
+  };
+}
+
+export const seedsOf = ({ seeds = defaultOf(compareSchema, 'seeds') }: ExperimentOptions): number => seeds;
 
 /**
  * Finds errors that would end a later run before the first one begins: data without test images or with too few of a
@@ -28,9 +68,7 @@ export async function preflight(rows: readonly PlannedRow[], listing: ListingOpt
   const [{ spec: first }] = rows as readonly [PlannedRow, ...PlannedRow[]];
   const { data, validation } = first;
   const dataset = await loadData({ ...first, drawTest: true, ...listing });
-  if (dataset.test === undefined) {
-    throw new L2TError('INVALID_DATA', `A comparison is of test images, and ${data} has none: add some.`);
-  }
+  if (dataset.test === undefined) throw invalidData(`A comparison is of test images, and ${data} has none: add some.`);
   for (const perClass of new Set(rows.map(({ spec }) => spec.perClass))) {
     const { lists } = divide(dataset, { data, perClass, validation, seed: 0 });
     requireValidation(first, lists.validation !== undefined);
@@ -67,4 +105,43 @@ async function checkNetworks({ label, spec }: PlannedRow, classes: number, known
   if (targetInit === undefined || known.has(targetInit)) return;
   const names = label === 'finetune-source' ? sourceNames : targetNames;
   known.set(targetInit, await loadCheckpoint(targetInit, { network: name, width, size, strict, names }));
+}
+
+/** Requires the data and the sources of the plan: all rows of a table must have the same. */
+export function requireUnchanged(
+  out: string,
+  { rows, ...planned }: Experiment,
+  { fingerprint, sources }: Common,
+): void {
+  const changed = [
+    ...(planned.fingerprint === fingerprint ? [] : [`the data in ${rows[0]?.spec.data}`]),
+    ...Object.keys(sources).filter((path) => planned.sources[path] !== sources[path]),
+  ];
+  if (changed.length === 0) return;
+  throw invalidRun(`Since ${out} began, ${changed.join(' and ')} changed: put it back, or begin again.`);
+}
+
+/** Refuses what the device cannot compute. Where none is named, the runs' machines may have either. */
+export function requireComputableThere(options: ExperimentOptions) {
+  const { device = 'auto' } = options;
+  const devices = device === 'auto' ? ['cpu', 'cuda'] : [device];
+  const refusals = devices.flatMap((each) => {
+    try {
+      requireComputable(options, each, 1);
+      return [];
+    } catch (error) {
+      return [error];
+    }
+  });
+  if (refusals.length === devices.length) throw refusals[0];
+}
+
+/** Requires a folder without an experiment, and without folders of the names of the runs. Other files may be there. */
+export function requireFreeOfRuns(rows: readonly RowTitle[], seeds: number, out: string): void {
+  const runs = runsOf({ rows: rows as readonly PlannedRow[], seeds }, out).map(({ folder }) => folder);
+  const files = [planName, runsName, arrayName].map((name) => join(out, name));
+  const there = [...files, ...runs].find((path) => existsSync(path));
+  if (there === undefined) return;
+  const name = there.slice(out.length + 1);
+  throw invalidRun(`${out} holds an experiment already (${name}): choose another folder for the plan.`);
 }

@@ -6,16 +6,15 @@ import * as z from 'zod';
 import type { Dataset } from '../data/dataset.js';
 import type { DataKind } from '../data/layout-reader.js';
 import { openDataset } from '../data/open.js';
-import { reaching } from '../data/reading.js';
 import type { ListingOptions } from '../data/walk.js';
-import { L2TError } from '../errors.js';
 import { checkOptions, type Given, paperOptions, refused, required } from '../options/check.js';
 import { command } from '../options/command.js';
 import { layouts } from '../options/datasets.js';
 import { defaultBatch, defaultSize, type NetworkName, networkNames } from '../options/networks.js';
 import { compareSchema, curveSchema, pretrainSchema } from '../options/schemas.js';
 import { didYouMean } from '../options/suggest.js';
-import { readText } from '../system/files.js';
+import { invalidData, invalidOption } from '../system/failures.js';
+import { reaching, readText } from '../system/files.js';
 
 type PretrainGiven = Given<typeof pretrainSchema>;
 type CompletePretrain = PretrainGiven & { readonly network: NetworkName; readonly data: string };
@@ -110,14 +109,14 @@ export async function presetNamed(name: string, verbs: readonly Preset['verb'][]
   const names = all.filter(({ verb }) => verbs.includes(verb)).map((known) => known.name);
   if (preset === undefined) {
     const known = `there are ${names.join(', ')}`;
-    throw new L2TError('INVALID_OPTION', `'${name}' is no preset: ${known}.${didYouMean(name, names)}`);
+    throw invalidOption(`'${name}' is no preset: ${known}.${didYouMean(name, names)}`);
   }
   if (verbs.includes(preset.verb)) return preset;
   const other =
     preset.verb === 'pretrain'
       ? `trains a source: ${command('pretrain', '--preset', name, '--data', 'DIR')}`
       : `is an experiment: ${command('reproduce', name, '--data', 'DIR')}`;
-  throw new L2TError('INVALID_OPTION', `The preset ${name} ${other}.`);
+  throw invalidOption(`The preset ${name} ${other}.`);
 }
 
 /**
@@ -134,8 +133,7 @@ export async function openPresetData(
   const ofFolders = ['folder', 'imagenet', 'parquet', 'list'].includes(dataset.layout);
   if (ofFolders && classes === wanted.classes) return dataset;
   const found = ofFolders ? `holds ${classes} classes` : `is of the layout ${dataset.layout}`;
-  throw new L2TError(
-    'INVALID_DATA',
+  throw invalidData(
     `The preset ${name} needs ${wanted.name} (${wanted.from}), or its ${wanted.classes} classes as folders, Parquet files or a list; ${data} ${found}.`,
   );
 }

@@ -4,6 +4,7 @@ import { largeSize } from '../data/fit.js';
 import { sampleShortSides } from '../data/image-sets.js';
 import type { DataKind } from '../data/layout-reader.js';
 import { loadData } from '../data/load.js';
+import type { ListingOptions } from '../data/walk.js';
 import { addon } from '../native/addon.js';
 import { type Checkpoint, type HeldNetwork, loadCheckpoint, networkIn } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
@@ -16,17 +17,14 @@ import { defaultBatch, defaultSize, type NetworkName, paperTarget } from '../opt
 import { oneOrList } from '../options/row.js';
 import { proposeSchema, transferSchema } from '../options/schemas.js';
 import { listSources } from '../options/spec.js';
+import type { StartEvent } from '../run/events.js';
 import { loadSources, targetNames } from '../run/materials.js';
 import type { TransferOptions } from '../run/transfer.js';
 import { median } from '../system/statistics.js';
 import { type EntryEstimate, estimate } from './estimate.js';
 
-/** What only the API has. */
-export interface ProposeControl {
-  /** Ends the look at the data, or the timing, with L2TError ABORTED. */
-  readonly signal?: AbortSignal | undefined;
-  /** Called with the number of entries of the data folder listed so far; only if listing takes longer than half a second. */
-  readonly onListed?: ((entries: number) => void) | undefined;
+/** What only the API has. The signal also ends the timing. */
+export interface ProposeControl extends ListingOptions {
   /** Called with a message for each problem that does not stop a run. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -35,24 +33,13 @@ export interface ProposeControl {
 export type ProposeOptions = Written<typeof proposeSchema, 'data'> & ProposeControl;
 
 /** What a data set holds, as a run with the defaults would divide it. */
-export interface DataSummary {
+export interface DataSummary extends Pick<StartEvent, 'images' | 'testDrawn'> {
   /** The folder that was given. */
   readonly data: string;
   /** The layout that was recognised or given; docs/data.md lists them. */
   readonly layout: Layout;
   /** The classes, by index. */
   readonly classNames: readonly string[];
-  /** Number of images of each set. */
-  readonly images: {
-    /** Those that train. */
-    readonly train: number;
-    /** Those that validate. */
-    readonly validation: number;
-    /** Those that test. */
-    readonly test: number;
-  };
-  /** The data has no test images, so that a tenth of each class is kept for the test. */
-  readonly testDrawn: boolean;
   /** Short sides of a few training images, pixels. */
   readonly shortSides: Sides;
 }
@@ -212,9 +199,8 @@ function countPairs(
   size: number,
 ): number {
   if (pairs === undefined) return 0;
-  const counts = checkpoints.map(({ network, size: side }, k) => {
+  return checkpoints.flatMap(({ network, size: side }, k) => {
     const configuration = typeof pairs === 'string' ? pairs : (pairs[k] ?? (pairs[0] as string));
-    return addon().pairs(network, side, target, size, configuration).length;
-  });
-  return counts.reduce((sum, count) => sum + count, 0);
+    return addon().pairs(network, side, target, size, configuration);
+  }).length;
 }

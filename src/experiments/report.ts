@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { L2TError } from '../errors.js';
 import { aSignal, requirePath, takeOptions } from '../options/arguments.js';
 import type { Written } from '../options/check.js';
 import { reportSchema } from '../options/schemas.js';
 import { document } from '../report/page/document.js';
 import { runReport } from '../report/run-report.js';
 import { readRunData, recordName, reportName } from '../store/run-data.js';
+import { invalidOption, invalidRun } from '../system/failures.js';
 import { readText, writeFileAtomic } from '../system/files.js';
 import { parseJson } from '../system/json.js';
 import { defaultThreads } from '../system/threads.js';
@@ -33,8 +33,7 @@ export async function report(folder: string, given: ReportOptions = {}): Promise
   const { out = join(path, reportName), device = 'auto', threads = defaultThreads() } = options;
   const useless = (['device', 'threads'] as const).find((key) => options[key] !== undefined);
   if (useless !== undefined && existsSync(join(path, comparisonName))) {
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `{${useless}} is for the report of a run: that of an experiment computes nothing, so leave it out.`,
     );
   }
@@ -67,7 +66,7 @@ export async function experimentReport(folder: string): Promise<string> {
   const file = join(folder, comparisonName);
   if (!existsSync(file)) {
     const problem = existsSync(folder) ? `holds no run and no experiment with a finished run` : 'does not exist';
-    throw new L2TError('INVALID_RUN', `${folder} ${problem}: name a run folder, or an experiment's.`);
+    throw invalidRun(`${folder} ${problem}: name a run folder, or an experiment's.`);
   }
   const rows = parseRows(await readText(file), file);
   // A run is looked for in the folder itself, since the folder may have been moved.
@@ -80,8 +79,6 @@ function parseRows(text: string, file: string): ExperimentRow[] {
   try {
     return z.array(row).parse(parseJson(text)) as unknown as ExperimentRow[];
   } catch (cause) {
-    throw new L2TError('INVALID_RUN', `${file} is damaged: resume the experiment, which writes it again.`, {
-      cause,
-    });
+    throw invalidRun(`${file} is damaged: resume the experiment, which writes it again.`, cause);
   }
 }

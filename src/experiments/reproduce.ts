@@ -2,22 +2,21 @@ import type { Dataset } from '../data/dataset.js';
 import { countTrained } from '../data/divide.js';
 import { countHeldOut } from '../data/split.js';
 import type { ListingOptions } from '../data/walk.js';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
 import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
 import { absolutePath, checkOptions, type Given, required, type Written } from '../options/check.js';
 import { besideSplitFile } from '../options/consistent.js';
 import { oneOrList } from '../options/row.js';
 import { reproduceSchema } from '../options/schemas.js';
+import { invalidOption } from '../system/failures.js';
 import { readText } from '../system/files.js';
-import { comparison } from './compare.js';
-import { limitedData } from './curve.js';
-import { type Entry, type ExperimentOptions, requireUseful } from './entries.js';
+import { comparison, limitedData } from './compare.js';
+import { type Entry, type ExperimentKind, type ExperimentOptions, requireUseful } from './entries.js';
 import { type Estimate, estimate } from './estimate.js';
 import {
   beginExperiment,
   type ExperimentControl,
-  type ExperimentKind,
   type ExperimentResult,
   experimentControls,
   type Plan,
@@ -42,9 +41,8 @@ export type ReproduceOptions = Written<typeof reproduceSchema, 'data'> & Experim
 export async function reproduce(name: string, given: ReproduceOptions): Promise<ExperimentResult> {
   const { options: over, control } = takeOptions(reproduceSchema, given, experimentControls);
   const runs = absolutePath('runs');
-  const resolved = await resolvePreset(name, over, control);
-  requireComplete(resolved, over);
-  return resolved.begin(control, runs);
+  const { kind, options, check } = await completePreset(name, over, control);
+  return beginExperiment(kind, options, { ...control, check }, name, runs);
 }
 
 /** Options of `planReproduction`: those of `reproduce`, without `out`, `parallel`, `live` and `follow`. */
@@ -53,20 +51,19 @@ export type PlanReproductionOptions = Written<typeof reproduceSchema, 'data'> & 
 /** As `planComparison`, for one of the paper's experiments. */
 export async function planReproduction(name: string, folder: string, given: PlanReproductionOptions): Promise<Plan> {
   const { options: over, control } = takeOptions(reproduceSchema, given, planControls);
-  const resolved = await resolvePreset(name, over, control);
-  requireComplete(resolved, over);
-  return resolved.plan(folder, control);
+  const { kind, options, check } = await completePreset(name, over, control);
+  return planExperiment(kind, folder, options, { ...control, check });
 }
 
-/** Requires the data, and the sources' weights if a method reads them. */
-function requireComplete(
-  { preset, options, entries }: Awaited<ReturnType<typeof resolvePreset>>,
-  given: Given<typeof reproduceSchema>,
-): void {
+/** Resolves the options, and requires the data, and the sources' weights if a method reads them. */
+async function completePreset(name: string, given: Given<typeof reproduceSchema>, listing: ListingOptions) {
+  const resolved = await resolvePreset(name, given, listing);
+  const { preset, options, entries } = resolved;
   required(reproduceSchema, given, 'data');
   if (entries.some(({ useless }) => !useless.includes('source')) && options.source === undefined)
     throw wrongSources(preset, 0);
   requireUseful(entries, given);
+  return resolved;
 }
 
 /** Continues a reproduction, which is a comparison or a curve. */
@@ -163,27 +160,16 @@ async function resolvePreset(name: string, given: Given<typeof reproduceSchema>,
     ...over,
     ...(count !== undefined && { perClass: count }),
   };
-  const plan = preset.verb === 'curve' ? planOf(limitedData, merged, preset) : planOf(comparison, merged, preset);
-  return { preset, dataset, ...plan };
+  const kind: ExperimentKind = preset.verb === 'curve' ? limitedData : comparison;
+  const options: ExperimentOptions = checkOptions(kind.schema, merged);
+  const check = ({ checkpoints }: Common) => requireSources(preset, checkpoints);
+  return { preset, dataset, kind, options, entries: kind.entries(options), check };
 }
 
 /** The authors' validation images: places in the data as distributed, so no other option may divide the data. */
 function splitOf({ data }: Preset, given: Given<typeof reproduceSchema>, dataset: Dataset | undefined) {
   const divided = besideSplitFile.some((key) => given[key] !== undefined);
   return divided || (dataset !== undefined && dataset.layout !== data.layout) ? undefined : data.split;
-}
-
-function planOf<O extends ExperimentOptions>(
-  kind: ExperimentKind<O>,
-  merged: Readonly<Record<string, unknown>>,
-  preset: Preset,
-) {
-  const check = ({ checkpoints }: Common) => requireSources(preset, checkpoints);
-  const options = checkOptions(kind.schema, merged) as O;
-  const begin = (control: ExperimentControl, runs: string) =>
-    beginExperiment(kind, options, { ...control, check }, preset.name, runs);
-  const plan = (folder: string, control: PlanControl) => planExperiment(kind, folder, options, { ...control, check });
-  return { options: options as ExperimentOptions, entries: kind.entries(options), begin, plan };
 }
 
 /**
@@ -194,8 +180,7 @@ function requireSources({ name, sources }: Preset, checkpoints: readonly Checkpo
   checkpoints.forEach(({ network }, k) => {
     const wanted = sources[k];
     if (wanted === undefined || network.classes === wanted.classes) return;
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `${name}: {sourceWeights} number ${k + 1} tells ${network.classes} classes apart, but ${wanted.network} trained on ${wanted.trainedOn} has ${wanted.classes}.`,
     );
   });
@@ -204,5 +189,5 @@ function requireSources({ name, sources }: Preset, checkpoints: readonly Checkpo
 function wrongSources({ name, sources }: Preset, given: number): L2TError {
   const list = sources.map(({ network, trainedOn, from }) => `${network}, trained on ${trainedOn} (${from})`);
   const wanted = `${name} needs {sourceWeights} ${sources.length === 1 ? 'once' : `${sources.length} times, in this order`}`;
-  return new L2TError('INVALID_OPTION', `${wanted}, not ${given} times: ${list.join('; ')}.`);
+  return invalidOption(`${wanted}, not ${given} times: ${list.join('; ')}.`);
 }

@@ -1,11 +1,11 @@
-import { L2TError } from '../errors.js';
 import type { NetworkSpec } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
 import type { MethodName } from '../options/methods.js';
 import type { RunResult } from '../run/run.js';
-import { deviation, type Interval, intervalOf, mean } from '../system/statistics.js';
-import type { InferenceTimes, TrainedNetwork } from './inference-times.js';
-import type { PlannedRow } from './plan.js';
+import { invalidData } from '../system/failures.js';
+import { deviation, type Interval, intervalOf, mean, sum } from '../system/statistics.js';
+import type { InferenceTimes, TimesOf } from './inference-times.js';
+import type { PlannedRow, RowTitle } from './plan.js';
 
 /** What came of a run. */
 export type RunOutcome =
@@ -39,17 +39,13 @@ export function outcomeOf({ run, accuracy, best, lr, seconds, steps, network }: 
 /** @throws L2TError INVALID_DATA where there were no test images. */
 export function requireTested(run: string, accuracy: number | null): number {
   if (accuracy !== null) return accuracy;
-  throw new L2TError('INVALID_DATA', `A comparison is of test images, and the data of ${run} has none.`);
+  throw invalidData(`A comparison is of test images, and the data of ${run} has none.`);
 }
 
 /** The results of one method over its seeds. */
-export interface ExperimentRow {
-  /** The name as it was listed, with its pairs if they were given: fm:all-to-all. */
-  readonly label: string;
+export interface ExperimentRow extends RowTitle {
   /** The method that ran; for the row finetune-source it is 'finetune'. */
   readonly method: MethodName;
-  /** N, training images a class, if rows differ in it. */
-  readonly perClass?: number;
   /** Test accuracy of each seed, in [0, 1]; null for a run that diverged, or is `missing`. */
   readonly accuracies: readonly (number | null)[];
   /** The seeds whose runs are not finished, or failed otherwise; absent if there are none. */
@@ -81,18 +77,13 @@ export interface ExperimentRow {
   readonly runs: readonly string[];
 }
 
-type TimesOf = (trained: TrainedNetwork) => InferenceTimes | undefined;
-
 /** A run's place in the table, and what came of it. */
 interface Placed {
   readonly planned: { readonly row: PlannedRow };
   readonly outcome: RunOutcome;
 }
 
-/**
- * The rows of the table, from runs by row, then by seed. `timesOf`: how fast a trained network is, where that was
- * measured.
- */
+/** The rows of the table, from runs by row, then by seed. */
 export function rowsOf(runs: readonly Placed[], timesOf: TimesOf = () => undefined): ExperimentRow[] {
   const planned = [...new Set(runs.map((run) => run.planned.row))];
   const rows = planned.map((row) => {
@@ -108,6 +99,12 @@ export function rowsOf(runs: readonly Placed[], timesOf: TimesOf = () => undefin
     const toBest = best && best !== row ? (intervalOf(pairedDifferences(row, best)) ?? null) : null;
     return { ...row, toBest };
   });
+}
+
+/** The rows that can be compared: those with the same number of images a class, by that number. */
+export function byCount<Row extends Pick<ExperimentRow, 'perClass'>>(rows: readonly Row[]) {
+  const counts = [...new Set(rows.map(({ perClass }) => perClass))];
+  return counts.map((count) => ({ count, rows: rows.filter(({ perClass }) => perClass === count) }));
 }
 
 /** The rows with a finished run, the highest mean first. */
@@ -140,7 +137,6 @@ function rowOf(
   const validation = finished.map(({ best }) => best.accuracy).filter((accuracy) => accuracy !== null);
   const spread = deviation(accuracies);
   const missing = [...outcomes.keys()].filter((seed) => outcomes[seed]?.ended === 'missing');
-  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const [seconds, steps] = [sum(finished.map((run) => run.seconds)), sum(finished.map((run) => run.steps))];
   return {
     label,

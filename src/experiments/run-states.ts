@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { differences } from '../options/spec.js';
 import { holderOf } from '../store/lock.js';
-import { type RunData, readFailure, readRunData, recordName } from '../store/run-data.js';
+import { type RunData, readFailure, readRunData, recordName, totalOf } from '../store/run-data.js';
+import { invalidRun } from '../system/failures.js';
 import { printable } from '../system/printable.js';
 import { type Experiment, type PlannedRun, runsOf, titleOf } from './plan.js';
 import { type RunOutcome, requireTested } from './row.js';
@@ -118,7 +119,7 @@ class Finder {
     ];
     return problems.length === 0
       ? undefined
-      : new L2TError('INVALID_RUN', `${problems[0]}: remove ${folder}, so that it is trained again.`);
+      : invalidRun(`${problems[0]}: remove ${folder}, so that it is trained again.`);
   }
 
   /** The first run of which another hash is known. */
@@ -132,15 +133,13 @@ class Finder {
 function finished(run: string, { record, rate, timing, result }: RunData): RunOutcome {
   const { accuracy, best } = result as NonNullable<RunData['result']>;
   const { lr, target, width, size } = record.spec;
-  const sum = (key: 'seconds' | 'steps') => timing.reduce((total, epoch) => total + epoch[key], 0);
   return {
     ended: 'finished',
     run,
     accuracy: requireTested(run, accuracy),
     best,
     lr: lr === 'auto' ? (rate?.lr ?? Number.NaN) : lr,
-    seconds: sum('seconds'),
-    steps: sum('steps'),
+    ...totalOf(timing),
     network: { name: target, classes: record.found.classNames.length, width },
     size,
   };

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
+import { invalidOption } from '../system/failures.js';
 import { loopback, ownPorts } from '../system/free-port.js';
 import type { GroupOptions } from './options.js';
 
@@ -91,8 +92,7 @@ function launcherOf(env: Environment): Launcher | undefined {
 function masterOfMpi(env: Environment): string {
   const oneHost = env.OMPI_COMM_WORLD_LOCAL_SIZE === env.OMPI_COMM_WORLD_SIZE;
   if (!isSet(env, 'MASTER_ADDR') && !oneHost) {
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `MASTER_ADDR is not set, and the processes of mpirun are on several hosts: give the name or address of rank 0's host by mpirun -x MASTER_ADDR=HOST, or --no-group to ignore the others. ${where}`,
     );
   }
@@ -138,7 +138,7 @@ const isSet = (env: Environment, name: string): boolean => (env[name] ?? '') !==
 function needed(env: Environment, name: string): string {
   const value = env[name] ?? '';
   if (value !== '') return value;
-  throw new L2TError('INVALID_OPTION', `${name} is not set: set it, or ${toComputeAlone}. ${where}`);
+  throw invalidOption(`${name} is not set: set it, or ${toComputeAlone}. ${where}`);
 }
 
 function port(env: Environment, name: string): number {
@@ -154,4 +154,4 @@ function whole(env: Environment, name: string, least = 0): number {
 }
 
 const wrong = (name: string, value: string | undefined, allowed: string): L2TError =>
-  new L2TError('INVALID_OPTION', `${name} is '${value}': it must be ${allowed}; or ${toComputeAlone}. ${where}`);
+  invalidOption(`${name} is '${value}': it must be ${allowed}; or ${toComputeAlone}. ${where}`);

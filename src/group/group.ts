@@ -9,12 +9,7 @@ import { type Fact, requireSame } from './facts.js';
 import { type CheckedGroup, checkGroup, type GroupOptions } from './options.js';
 
 /** What each rank says of itself first. */
-interface Hello {
-  readonly version: string;
-  readonly host: string;
-  /** The cores on which it may run, as Linux writes them. */
-  readonly cores: string;
-}
+type Hello = ReturnType<typeof hello>;
 
 /** What a rank sends after a part of the work: its result, or why it failed. */
 type Outcome<T> = { readonly ok: T } | { readonly failed: { readonly code: ErrorCode; readonly message: string } };
@@ -176,7 +171,8 @@ function failed(error: unknown): Outcome<never> {
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-function hello(): Hello {
+function hello() {
+  /** The cores on which it may run, as Linux writes them. */
   const cores = /^Cpus_allowed_list:\s*(\S+)/m.exec(readSystem('/proc/self/status'))?.[1] ?? '';
   return { version: packageVersion(), host: hostname(), cores };
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { GroupConfig } from '../native/addon.js';
 import { anObject, type Control } from '../options/arguments.js';
 import { checkOptions, refused, required } from '../options/check.js';
 import { between, text, whole } from '../options/row.js';
@@ -42,15 +43,7 @@ export const aGroup: Control<GroupOptions> = anObject<Pick<GroupOptions, 'rank' 
 );
 
 /** The options of a group with the master's address taken apart. */
-export interface CheckedGroup {
-  readonly rank: number;
-  readonly size: number;
-  readonly host: string;
-  readonly port: number;
-  readonly timeout: number;
-  readonly localRank: number | undefined;
-  readonly localSize: number | undefined;
-}
+export type CheckedGroup = GroupConfig & Pick<GroupOptions, 'localRank' | 'localSize'>;
 
 export const defaultTimeout = 300;
 

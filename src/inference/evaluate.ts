@@ -3,6 +3,7 @@ import { fingerprint } from '../data/fingerprint.js';
 import { evaluationBatch } from '../data/fit.js';
 import { loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
+import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import type { Fact } from '../group/facts.js';
 import { type Group, inGroup } from '../group/group.js';
@@ -24,29 +25,28 @@ import { defaultTop } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { printable, shown } from '../system/printable.js';
+import { mean, sum } from '../system/statistics.js';
 import { Inference } from './inference.js';
 import { argmax, logSoftmax, rankOf } from './logits.js';
 import { splitOfRun } from './run-split.js';
 import { type TopAccuracy, topAccuracy } from './top-accuracy.js';
 
 /** Options of `evaluate`: those of `eval` in docs/options.md, and what only the API has. */
-export type EvaluateOptions = Written<typeof evaluateSchema, 'data'> & {
-  /** Ends the evaluation with L2TError ABORTED, at the next batch. */
-  readonly signal?: AbortSignal | undefined;
+export type EvaluateOptions = Written<typeof evaluateSchema, 'data'> & EvaluateControl;
+
+interface EvaluateControl extends ListingOptions {
   /**
    * Shares the images with other processes, each of which makes the same call (docs/scale.md). All have the result; the
    * listeners below are called on rank 0 alone.
    */
   readonly group?: GroupOptions | undefined;
-  /** Called with the number of entries of the data folder listed so far, if listing takes longer than half a second. */
-  readonly onListed?: ((entries: number) => void) | undefined;
   /** Images evaluated so far. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Called with a message for each problem that does not stop the evaluation. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Called with a message if the images to evaluate come from the split of the checkpoint's run. */
   readonly onNote?: ((message: string) => void) | undefined;
-};
+}
 
 /** How well a network classifies a set of images. */
 export interface EvaluationResult {
@@ -110,9 +110,7 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
   });
 }
 
-type Context = Pick<EvaluateOptions, 'signal' | 'onListed' | 'onProgress' | 'onWarning' | 'onNote'> & {
-  readonly group: Group;
-};
+type Context = Omit<EvaluateControl, 'group'> & { readonly group: Group };
 
 /** What is evaluated, and how; `facts`: what all ranks must have in common. */
 type Subject = Awaited<ReturnType<typeof prepare>>;
@@ -160,19 +158,19 @@ async function measure(subject: Subject, context: Context): Promise<EvaluationRe
   const found = await context.group.all(() => findings(subject, context));
   const predicted = found.flatMap((share) => share.predicted);
   // Added up in the order of the images, so that the sum does not depend on the number of ranks.
-  const loss = found.flatMap((share) => share.nats).reduce((sum, nats) => sum + nats, 0) / images.count;
-  const near = found.reduce((sum, share) => sum + share.near, 0);
+  const loss = mean(found.flatMap((share) => share.nats));
+  const near = sum(found.map((share) => share.near));
   const confusion = classNames.map(() => classNames.map(() => 0));
   predicted.forEach((index, image) => {
     const row = confusion[indices[images.labels[image] as number] as number] as number[];
     row[index] = (row[index] as number) + 1;
   });
   const classes = confusion.map((row, k) => {
-    const total = row.reduce((sum, images) => sum + images, 0);
+    const total = sum(row);
     const correct = row[k] as number;
     return { name: classNames[k] as string, correct, total, accuracy: total > 0 ? correct / total : null };
   });
-  const correct = classes.reduce((sum, { correct }) => sum + correct, 0);
+  const correct = sum(confusion.map((row, k) => row[k] as number));
   const total = images.count;
   const topK = top === undefined ? null : topAccuracy(top, near, total);
   return { correct, total, accuracy: correct / total, classes, confusion, topK, loss, network };

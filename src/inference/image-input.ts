@@ -1,11 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { types } from 'node:util';
 import { type DecodedImage, decodeBytes, decodeImage, maxPixels } from '../data/decode.js';
-import { L2TError } from '../errors.js';
-import type { Control } from '../options/arguments.js';
+import type { L2TError } from '../errors.js';
+import { type Control, guarded } from '../options/arguments.js';
 import { absolutePath, isPath } from '../options/check.js';
-import { guarded } from '../options/guarded.js';
-import { invalidOption } from '../system/failures.js';
+import { fileAccess, invalidOption } from '../system/failures.js';
 import type { ImageSource } from './inference.js';
 
 /**
@@ -69,8 +68,7 @@ async function read(image: ImageInput, name: string, limit: number | undefined):
   if (types.isUint8Array(image)) return decodeBytes(copyOf(image, name), name, undefined, limit);
   const copy = { ...image, pixels: copyOf(image.pixels, name) };
   if (isWhole(copy)) return copy;
-  const problem = `${name} has changed since it was given: its pixels are not height × width × 3.`;
-  throw invalidOption(problem);
+  throw invalidOption(`${name} has changed since it was given: its pixels are not height × width × 3.`);
 }
 
 /** A buffer that was transferred has length 0, and copying it would throw. */
@@ -80,9 +78,7 @@ const copyOf = (bytes: Uint8Array, name: string): Uint8Array =>
 /** An error that says what to give instead of a folder, or of a pattern; else undefined. */
 async function wrongPath(path: string): Promise<L2TError | undefined> {
   const status = await stat(path).catch(() => undefined);
-  if (status?.isDirectory()) {
-    return new L2TError('FILE_ACCESS', `${path} is a folder: give its images, which listImages finds.`);
-  }
+  if (status?.isDirectory()) return fileAccess(`${path} is a folder: give its images, which listImages finds.`);
   if (status !== undefined || !/[*?[]/.test(path)) return undefined;
-  return new L2TError('FILE_ACCESS', `There is no file ${path}: for a pattern, give the images that listImages finds.`);
+  return fileAccess(`There is no file ${path}: for a pattern, give the images that listImages finds.`);
 }

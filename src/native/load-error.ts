@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { type ErrorCode, L2TError } from '../errors.js';
-import { cudaMismatch } from '../system/cuda-versions.js';
 import { isLoadingOutOfRoom } from '../system/limits.js';
 import type { CudaVersions } from './contract.js';
 
@@ -56,6 +55,16 @@ export function loadError(path: string, cause: unknown): L2TError {
     `The native part ${path}${builtFor(path)} cannot be loaded; ${problem?.[2] ?? rebuild}. The loader said: ${text}`,
     { cause },
   );
+}
+
+/**
+ * Why an addon of one CUDA does not work with a LibTorch of another: between major releases, CUDA's structs and
+ * functions change. Undefined if the two fit, or the addon has no CUDA part.
+ */
+export function cudaMismatch({ compiledFor, runtime }: CudaVersions): string | undefined {
+  const major = (release: string): string | undefined => release.split('.')[0];
+  if (major(compiledFor) === major(runtime)) return undefined;
+  return `it was compiled with CUDA ${compiledFor}, but LibTorch brings CUDA ${runtime}: set CUDA_HOME to a toolkit of CUDA ${major(runtime)} and run \`npx l2t-native build\`, or build without CUDA (\`npx l2t-native build --with-cuda off\`)`;
 }
 
 /** Refuses an addon of another major release of CUDA. L2T_CUDA_ANY_VERSION=1, which check:cuda sets, lets it pass. */

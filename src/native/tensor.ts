@@ -1,31 +1,29 @@
-/** Element types that weights files and the addon share. */
-export type DType =
-  | 'float16'
-  | 'bfloat16'
-  | 'float32'
-  | 'float64'
-  | 'int64'
-  | 'int32'
-  | 'int16'
-  | 'int8'
-  | 'uint8'
-  | 'bool';
+/**
+ * Element types that weights files and the addon share: their bytes per element, and what they are called by safetensors
+ * and in the names of PyTorch's storages.
+ */
+export const dtypes = {
+  float16: { bytes: 2, safetensors: 'F16', torch: 'Half' },
+  bfloat16: { bytes: 2, safetensors: 'BF16', torch: 'BFloat16' },
+  float32: { bytes: 4, safetensors: 'F32', torch: 'Float' },
+  float64: { bytes: 8, safetensors: 'F64', torch: 'Double' },
+  int64: { bytes: 8, safetensors: 'I64', torch: 'Long' },
+  int32: { bytes: 4, safetensors: 'I32', torch: 'Int' },
+  int16: { bytes: 2, safetensors: 'I16', torch: 'Short' },
+  int8: { bytes: 1, safetensors: 'I8', torch: 'Char' },
+  uint8: { bytes: 1, safetensors: 'U8', torch: 'Byte' },
+  bool: { bytes: 1, safetensors: 'BOOL', torch: 'Bool' },
+} as const;
 
-/** Bytes per element of each dtype. */
-export const itemSize: Readonly<Record<DType, number>> = {
-  float16: 2,
-  bfloat16: 2,
-  float32: 4,
-  float64: 8,
-  int64: 8,
-  int32: 4,
-  int16: 2,
-  int8: 1,
-  uint8: 1,
-  bool: 1,
-};
+export type DType = keyof typeof dtypes;
 
-/** A dense tensor. `data` holds the elements, row-major and little-endian; its length is product(shape) · itemSize. */
+export const itemSize = (dtype: DType): number => dtypes[dtype].bytes;
+
+/** The dtype of each name that safetensors or PyTorch gives. */
+export const dtypesBy = (names: 'safetensors' | 'torch'): ReadonlyMap<string, DType> =>
+  new Map(Object.entries(dtypes).map(([dtype, entry]) => [entry[names], dtype as DType]));
+
+/** A dense tensor. `data` holds the elements, row-major and little-endian; its length is product(shape) · itemSize(dtype). */
 export interface Tensor {
   /** Its elements' type. */
   readonly dtype: DType;

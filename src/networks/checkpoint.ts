@@ -1,9 +1,8 @@
 import * as z from 'zod';
 import type { NamedTensor, NetworkSpec, Normalisation } from '../native/addon.js';
 import { type TensorMap, toTensorMap } from '../native/tensor.js';
-import { aMessageListener, anObject, requirePath, takeOptions } from '../options/arguments.js';
+import { aMessageListener, anObject, guarded, requirePath, takeOptions } from '../options/arguments.js';
 import { refused } from '../options/check.js';
-import { guarded } from '../options/guarded.js';
 import {
   defaultSize,
   imagenetNormalisation,
@@ -184,20 +183,14 @@ function countClasses(tensors: TensorMap, path: string, said?: Described, networ
 }
 
 /** What a weights file shows of its network. */
-export interface HeldNetwork {
-  /** The network that it names, or whose entries it has. */
-  readonly network: NetworkName | undefined;
-  /** Side of the network's images, pixels, where the file says it. */
-  readonly size: number | undefined;
-  /** Where the file says it. */
-  readonly width: number | undefined;
-}
+export type HeldNetwork = Awaited<ReturnType<typeof networkIn>>;
 
 /**
- * Looks into a weights file for its network, of this width.
+ * Looks into a weights file for its network, of this width: the one that it names, or whose entries it has. Size, pixels,
+ * and width are those that the file says.
  * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS.
  */
-export async function networkIn(path: string, width = 1): Promise<HeldNetwork> {
+export async function networkIn(path: string, width = 1) {
   const { tensors, metadata } = await loadWeights(path);
   refuseTimm(tensors, path);
   const said = describedBy(metadata, path);

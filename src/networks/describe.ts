@@ -1,6 +1,6 @@
 import { addon, type NetworkDescription, type NetworkSpec } from '../native/addon.js';
+import { guarded } from '../options/arguments.js';
 import { refused } from '../options/check.js';
-import { guarded } from '../options/guarded.js';
 import { defaultSize, networkNamed } from '../options/networks.js';
 import { elementCount } from './weights/strided.js';
 

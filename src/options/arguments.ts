@@ -1,7 +1,18 @@
 import type * as z from 'zod';
+import { L2TError } from '../errors.js';
+import { invalidOption } from '../system/failures.js';
 import { aboutField, absolutePath, anyPath, checkOptions, type Given, isPath, refused } from './check.js';
-import { guarded } from './guarded.js';
 import { spelled } from './spelling.js';
+
+/** Calls `read`, which reads a caller's value. If a getter or proxy of it throws, throws INVALID_OPTION instead. */
+export function guarded<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof L2TError) throw cause;
+    throw invalidOption(`${what} cannot be read: its properties throw an error.`, cause);
+  }
+}
 
 /** An argument that only the API has, not the command line or YAML: what it must be, and a test for it. */
 export interface Control<T> {

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { inspect } from 'node:util';
 import type * as z from 'zod';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
+import { invalidOption } from '../system/failures.js';
 import type { Marks } from './marks.js';
 import type { OptionHelp } from './option-help.js';
 import { flagOf, isCommandLine, named, type Spelling, spelled } from './spelling.js';
@@ -105,7 +106,7 @@ export function checkOptions<S extends Schema>(
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0] as string;
     const hint = didYouMean(key, Object.keys(schema.shape));
-    throw new L2TError('INVALID_OPTION', `${label(key)} is unknown: correct its name or leave it out.${hint}`);
+    throw invalidOption(`${label(key)} is unknown: correct its name or leave it out.${hint}`);
   }
   const key = String(issue.path[0]);
   const { allowed, repeats } = aboutField(schema, key);
@@ -123,7 +124,7 @@ function misfit(schema: z.ZodType, value: unknown): unknown {
 
 /** An INVALID_OPTION error. `what` names the option or argument; `allowed` ends the sentence "it must be …". */
 export function refused(what: string, value: unknown, allowed: string, hint = ''): L2TError {
-  return new L2TError('INVALID_OPTION', `${what} is ${shown(value)}: it must be ${allowed}.${hint}`);
+  return invalidOption(`${what} is ${shown(value)}: it must be ${allowed}.${hint}`);
 }
 
 function shown(value: unknown): string {
@@ -142,5 +143,5 @@ export function required<S extends Schema, K extends keyof Given<S> & string>(
   const value = given[key];
   if (value !== undefined && value !== null) return value;
   const { allowed, help } = aboutField(schema, key);
-  throw new L2TError('INVALID_OPTION', `${named(key)} is missing (${help}): it must be ${allowed}.`);
+  throw invalidOption(`${named(key)} is missing (${help}): it must be ${allowed}.`);
 }

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { L2TError } from '../errors.js';
+import { invalidOption } from '../system/failures.js';
 import { shellWord } from '../system/shell.js';
 import { aboutField, longFlagOf } from './check.js';
 import { flagOf } from './spelling.js';
@@ -48,5 +48,5 @@ export const collectCommand = (verb: string, folder: string): string =>
 export function commandInLine(verb: string, words: readonly string[]): string {
   const broken = words.find((word) => /[\n\r]/.test(word));
   if (broken === undefined) return command(verb, ...words);
-  throw new L2TError('INVALID_OPTION', `${broken} holds a line break, but each run is one line: rename it.`);
+  throw invalidOption(`${broken} holds a line break, but each run is one line: rename it.`);
 }

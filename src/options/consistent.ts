@@ -1,4 +1,4 @@
-import { L2TError } from '../errors.js';
+import { invalidOption } from '../system/failures.js';
 import { type About, defaultOf, type Given, required } from './check.js';
 import type { Needs } from './marks.js';
 import { isRead, needsOf } from './methods.js';
@@ -26,8 +26,7 @@ export function requireConsistent(given: GivenOptions): void {
   requireUseful(given);
   const other = besideSplitFile.find((key) => given[key] !== undefined);
   if (given.splitFile !== undefined && other !== undefined) {
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `{${other}} cannot accompany {splitFile}, which names the images by their places in the whole data set.`,
     );
   }
@@ -46,18 +45,15 @@ function requireUseful(given: GivenOptions): void {
   if (useless.length > 0) {
     const names = useless.map((name) => `{${name}}`).join(', ');
     const hint = needs.start && given.source !== undefined ? ' (It starts from {targetInit}.)' : '';
-    throw new L2TError(
-      'INVALID_OPTION',
-      `Method ${method} has no use for ${names}: leave out what it does not read.${hint}`,
-    );
+    throw invalidOption(`Method ${method} has no use for ${names}: leave out what it does not read.${hint}`);
   }
   if (needs.source && !needs.pairs && [given.source].flat().length > 1) {
-    throw new L2TError('INVALID_OPTION', `Method ${method} learns from one source: give {source} once.`);
+    throw invalidOption(`Method ${method} learns from one source: give {source} once.`);
   }
   if (!needs.start) return;
   required(transferSchema, given, 'targetInit');
   if ([given.sourceLicence].flat().length > 1) {
-    throw new L2TError('INVALID_OPTION', `Method ${method} starts from one network: give {sourceLicence} once.`);
+    throw invalidOption(`Method ${method} starts from one network: give {sourceLicence} once.`);
   }
 }
 
@@ -73,8 +69,7 @@ export function requireValidation(options: Validation, validates: boolean): void
     options.splitFile === undefined
       ? 'hold some out with {validation=0.1}'
       : 'name some in the list validation of {splitFile}';
-  throw new L2TError(
-    'INVALID_OPTION',
+  throw invalidOption(
     `{${first}} needs validation images, and ${none ?? `this run has none: ${advice}`}, or leave {${first}} out.`,
   );
 }
@@ -101,28 +96,22 @@ export function requireComputable(
 ): void {
   if (ranks > 1 && (engine === 'autograd' || precision === 'bf16')) {
     const which = engine === 'autograd' ? '{engine=autograd}' : '{precision=bf16}';
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `${which} computes in one process, and this run has ${ranks}: leave it out, or compute in one process (on the command line: --no-group).`,
     );
   }
   const onCpu = device === 'cpu';
   if (convolution === 'winograd' && !(engine === 'native' && onCpu)) {
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       "{convolution=winograd} is the native engine's on a CPU: use {engine=native} and {device=cpu}, or {convolution=auto}.",
     );
   }
   if (precision !== 'float32' && onCpu) {
-    throw new L2TError(
-      'INVALID_OPTION',
+    throw invalidOption(
       `{precision=${precision}} is a GPU's, and this run is on the CPU, which computes in float32: leave it out.`,
     );
   }
   if (precision === 'bf16' && !(engine === 'native' && convolution === 'auto')) {
-    throw new L2TError(
-      'INVALID_OPTION',
-      "{precision=bf16} is the native engine's: use {engine=native} and {convolution=auto}.",
-    );
+    throw invalidOption("{precision=bf16} is the native engine's: use {engine=native} and {convolution=auto}.");
   }
 }

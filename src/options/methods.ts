@@ -1,6 +1,5 @@
-import * as z from 'zod';
 import type { Marks, Needs } from './marks.js';
-import { between, custom, grouped, whole } from './row.js';
+import { below, between, grouped, whole } from './row.js';
 import { type Term, type TermName, terms } from './terms.js';
 
 /** What a method adds to the cross-entropy, and what it learns about that. */
@@ -41,22 +40,13 @@ export const methodOf = (name: MethodName): Method => methods[name];
 
 /** Settings of SGD. */
 const optimiserSettings = {
-  momentum: custom(z.number().gte(0).lt(1), 'x', 'a number from 0 and below 1', 'momentum of SGD', {
-    default: 0.9,
-    paper: 0.9,
-  }),
+  momentum: below(0, 1, 'momentum of SGD', { default: 0.9, paper: 0.9 }),
   weightDecay: between(0, 1, 'weight decay of SGD', { default: 1e-4, paper: 1e-4 }),
 };
 
 /** Settings of the cross-entropy. */
 const lossSettings = {
-  labelSmoothing: custom(
-    z.number().gte(0).lt(1),
-    'x',
-    'a number from 0 and below 1',
-    'spreads this part of each label evenly over all classes',
-    { default: 0, paper: 0 },
-  ),
+  labelSmoothing: below(0, 1, 'spreads this part of each label evenly over all classes', { default: 0, paper: 0 }),
 };
 
 /** Settings of the meta-networks and of the steps that train them: of the methods that learn. */

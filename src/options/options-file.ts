@@ -1,5 +1,6 @@
 import type * as z from 'zod';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
+import { fileAccess, invalidOption } from '../system/failures.js';
 import { NotRegularFile, readText } from '../system/files.js';
 import { shown } from '../system/printable.js';
 import { checkOptions, type Given } from './check.js';
@@ -15,17 +16,17 @@ export async function yamlOptions<S extends Schema>(schema: S, file: string): Pr
   const text = await readText(file).catch((error: unknown) => {
     const { cause } = error as L2TError;
     if (!(cause instanceof NotRegularFile) || cause.found !== 'a folder') throw error;
-    throw new L2TError('FILE_ACCESS', `Cannot read ${file}: it is a folder: name a YAML file.`, { cause });
+    throw fileAccess(`Cannot read ${file}: it is a folder: name a YAML file.`, cause);
   });
   let value: unknown;
   try {
     value = parseYaml(text);
   } catch (cause) {
-    throw new L2TError('INVALID_OPTION', `${file} is no valid YAML: ${(cause as Error).message}.`, { cause });
+    throw invalidOption(`${file} is no valid YAML: ${(cause as Error).message}.`, cause);
   }
   if (value === null || value === undefined) return checkOptions(schema, {});
   if (typeof value !== 'object' || Array.isArray(value)) {
-    throw new L2TError('INVALID_OPTION', `${file} must be a map of options, such as 'epochs: 100'.`);
+    throw invalidOption(`${file} must be a map of options, such as 'epochs: 100'.`);
   }
   return checkOptions(schema, value as Record<string, unknown>, (key) => `${file}: ${shown(key)}`);
 }

@@ -27,6 +27,8 @@ export const above = <const M extends Marks>(min: number, max: number, help: str
   about(z.number().gt(min).lte(max), 'x', `a number above ${min} and at most ${max}`, help, marks);
 export const between = <const M extends Marks>(min: number, max: number, help: string, marks?: M) =>
   about(z.number().gte(min).lte(max), 'x', `a number from ${min} to ${max}`, help, marks);
+export const below = <const M extends Marks>(min: number, max: number, help: string, marks?: M) =>
+  about(z.number().gte(min).lt(max), 'x', `a number from ${min} and below ${max}`, help, marks);
 /** A switch. With the default true, its flag says no: --no-report. */
 export const yes = <const M extends Marks>(help: string, marks?: M) =>
   about(z.boolean(), '', 'true or false', help, marks);

@@ -1,6 +1,6 @@
 import { resolve as absolute } from 'node:path';
 import type * as z from 'zod';
-import { L2TError } from '../errors.js';
+import { invalidOption } from '../system/failures.js';
 import { type About, anyPath, type Given, required } from './check.js';
 import { methodIn, requireConsistent, rows } from './consistent.js';
 import type { Marks, RowFacts, RowSpec, Scope } from './marks.js';
@@ -107,7 +107,7 @@ export function read(given: GivenOptions): SpecDraft {
 function requireFitting(options: Readonly<Record<string, unknown>>): void {
   for (const { name, about } of recordedRows) {
     const why = about.refuses?.(options as unknown as RowSpec);
-    if (why !== undefined) throw new L2TError('INVALID_OPTION', `{${name}=${options[name]}} ${why}`);
+    if (why !== undefined) throw invalidOption(`{${name}=${options[name]}} ${why}`);
   }
 }
 
@@ -148,7 +148,7 @@ function frozen<T extends { readonly sources: readonly object[] }>(spec: T): T {
 export function listSources(given: GivenOptions): SourceDraft[] {
   const paths = [required(transferSchema, given, 'source')].flat().map((path) => absolute(path));
   const twice = paths.find((path, k) => paths.indexOf(path) !== k);
-  if (twice !== undefined) throw new L2TError('INVALID_OPTION', `{source}: ${twice} is given twice: leave one out.`);
+  if (twice !== undefined) throw invalidOption(`{source}: ${twice} is given twice: leave one out.`);
   const method = methodIn(given);
   const needs = needsOf(method);
   const columns = sourceRows
@@ -169,7 +169,7 @@ function onePerSource(name: string, given: unknown, count: number): readonly unk
   if (values.length === count) return values;
   if (values.length === 1) return Array(count).fill(values[0]);
   const counts = `${values.length} values of {${name}} for ${count} of {source}`;
-  throw new L2TError('INVALID_OPTION', `${counts} do not fit: give one for all, or one for each.`);
+  throw invalidOption(`${counts} do not fit: give one for all, or one for each.`);
 }
 
 type WithFirstSource<O> = {

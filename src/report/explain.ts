@@ -10,6 +10,7 @@ import { readSafetensors } from '../networks/weights/safetensors.js';
 import { methodOf } from '../options/methods.js';
 import type { RunData } from '../store/run-data.js';
 import { stateName } from '../store/run-data.js';
+import { invalidRun } from '../system/failures.js';
 import { mean } from '../system/statistics.js';
 import type { Placement } from './test-images.js';
 
@@ -45,7 +46,7 @@ export async function explainSources(run: RunData, sample: Sample, placement: Pl
   for (const [k, { path, network, width, size }] of sources.entries()) {
     const checkpoint = await loadCheckpoint(path, { network, width, size, strict });
     if (hashTensors(checkpoint.weights) !== run.record.found.sources[k]) {
-      throw new L2TError('INVALID_RUN', `The source ${path} changed since ${run.folder} began.`);
+      throw invalidRun(`The source ${path} changed since ${run.folder} began.`);
     }
     const own = pairs.filter(({ source }) => source === k).map(({ pair }) => pair);
     const first = pairs.findIndex(({ source }) => source === k);

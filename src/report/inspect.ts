@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { L2TError } from '../errors.js';
 import { type Checkpoint, toCheckpoint } from '../networks/checkpoint.js';
 import { countParameters, describeNetwork } from '../networks/describe.js';
 import { isOwn } from '../networks/metadata.js';
 import { loadWeights } from '../networks/weights/load.js';
 import type { NetworkName } from '../options/networks.js';
 import { readRunData, recordName } from '../store/run-data.js';
-import { fileError } from '../system/files.js';
+import { invalidRun } from '../system/failures.js';
+import { reaching } from '../system/files.js';
 
 export type FileReport = Awaited<ReturnType<typeof inspectFile>>;
 export type RunReport = Awaited<ReturnType<typeof inspectRun>>;
@@ -43,7 +43,7 @@ export async function inspectRun(run: string) {
   if (!existsSync(file)) {
     const table = join(run, 'comparison.md');
     const hint = existsSync(table) ? ` It is an experiment's: its runs are in it, and its table is ${table}.` : '';
-    throw new L2TError('INVALID_RUN', `${run} holds no run: there is no ${file}.${hint}`);
+    throw invalidRun(`${run} holds no run: there is no ${file}.${hint}`);
   }
   const { record, rate, metrics, result } = await readRunData(run);
   const best = join(run, 'best.safetensors');
@@ -67,9 +67,5 @@ export async function inspectRun(run: string) {
 }
 
 /** @throws L2TError FILE_ACCESS. */
-export async function isFolder(path: string): Promise<boolean> {
-  const status = await stat(path).catch((error: unknown) => {
-    throw fileError('read', path, error);
-  });
-  return status.isDirectory();
-}
+export const isFolder = async (path: string): Promise<boolean> =>
+  (await reaching(path, () => stat(path))).isDirectory();

@@ -5,13 +5,12 @@ import { readdir, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { L2TError } from '../errors.js';
-import { requirePath, takeOptions } from '../options/arguments.js';
+import { guarded, requirePath, takeOptions } from '../options/arguments.js';
 import type { Written } from '../options/check.js';
-import { guarded } from '../options/guarded.js';
 import { liveSchema } from '../options/schemas.js';
 import { metricsName, type RunData, rateName, readRunData, recordName, stateName } from '../store/run-data.js';
-import { fileError } from '../system/files.js';
+import { invalidOption, invalidRun } from '../system/failures.js';
+import { reaching } from '../system/files.js';
 import { livePage } from './overlay.js';
 import { document } from './page/document.js';
 
@@ -47,8 +46,7 @@ export function live(folders: string | readonly string[], given: LiveOptions = {
 /** As `live`; `port` 0 is a free one. */
 export async function serveLive(folders: readonly string[], port = 0): Promise<Live> {
   const missing = folders.find((folder) => !existsSync(folder));
-  if (missing !== undefined)
-    throw new L2TError('INVALID_RUN', `There is no folder ${missing} to show: check the path.`);
+  if (missing !== undefined) throw invalidRun(`There is no folder ${missing} to show: check the path.`);
   const token = randomBytes(16).toString('hex');
   const viewer = new Viewer(folders);
   const server = createServer((request, response) => {
@@ -60,7 +58,7 @@ export async function serveLive(folders: readonly string[], port = 0): Promise<L
   await once(server.listen(port, '127.0.0.1'), 'listening').catch(({ code, message }: NodeJS.ErrnoException) => {
     const known: Record<string, string> = { EADDRINUSE: 'another program uses it', EACCES: 'permission is denied' };
     const why = known[code ?? ''] ?? message;
-    throw new L2TError('INVALID_OPTION', `Port ${port} cannot be used: ${why}. Name another one, or none.`);
+    throw invalidOption(`Port ${port} cannot be used: ${why}. Name another one, or none.`);
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/${token}/`;
   const close = async () => {
@@ -187,9 +185,7 @@ class Viewer {
 /** The folder itself if it is a run's, else the runs in it. */
 async function runsIn(folder: string): Promise<string[]> {
   if (existsSync(join(folder, recordName))) return [folder];
-  const names = await readdir(folder).catch((error: unknown) => {
-    throw fileError('read', folder, error);
-  });
+  const names = await reaching(folder, () => readdir(folder));
   return names
     .sort()
     .map((name) => join(folder, name))

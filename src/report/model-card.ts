@@ -8,7 +8,7 @@ import { torchvisionNetworks } from '../options/networks.js';
 import { exportSchema } from '../options/schemas.js';
 import { type RunSpec, recordedRows, type SourceSpec, scopeOf } from '../options/spec.js';
 import type { RunRecord } from '../store/record.js';
-import type { FinishedResult } from '../store/run-data.js';
+import { type FinishedResult, whichOf } from '../store/run-data.js';
 import { shown } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
 import { packageVersion } from '../system/version.js';
@@ -125,7 +125,6 @@ function accuracyOf({ result: { correct, total, topK }, testDrawn }: ModelCard):
 function training({ record: { spec, found }, lr, result: { best, epochs: done } }: ModelCard): string {
   const { epochs, targetInit, sourceLicence, sources } = spec;
   const sourceless = sources.length === 0 && targetInit === undefined;
-  const which = best.selected ? 'the best on the validation images' : 'the last';
   const validated = best.accuracy === null ? '' : `; validation accuracy ${percent(best.accuracy)}`;
   const early = done === undefined || done === epochs ? '' : `; the run ended after epoch ${done}, by patience`;
   const shared = recordedRows.flatMap(({ name, about }) => {
@@ -137,7 +136,7 @@ function training({ record: { spec, found }, lr, result: { best, epochs: done } 
     beginnings.push(`- Starts from ${codeOf(fileName(targetInit))}. Licence: ${licenceOf(sourceLicence)}`);
   if (sourceless) beginnings.push('- Starts from random weights, without a source');
   return `${beginnings.join('\n')}
-- The weights are those of epoch ${best.epoch + 1} of ${epochs}, ${which}${validated}${early}
+- The weights are those of epoch ${best.epoch + 1} of ${epochs}, ${whichOf(best)}${validated}${early}
 - Options: ${shared.join(', ')}
 
 Whether this network may be passed on depends on the licence of its data${sourceless ? '' : ', and on those of the networks named above'}.`;

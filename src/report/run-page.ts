@@ -3,7 +3,7 @@ import type { GpuMemory } from '../native/contract.js';
 import { countParameters } from '../networks/describe.js';
 import { methodOf } from '../options/methods.js';
 import type { SourceSpec } from '../options/spec.js';
-import { metricsName, type RunData } from '../store/run-data.js';
+import { metricsName, type RunData, totalOf, whichOf } from '../store/run-data.js';
 import { largest, median, percent, probabilityInterval } from '../system/statistics.js';
 import type { ExplainedSource } from './explain.js';
 import type { Page } from './page/document.js';
@@ -83,9 +83,8 @@ function accuracySentence(
     tested && tested.correct !== correct
       ? ` (Evaluated again for this page, on another machine or with other threads: ${tested.correct}.)`
       : '';
-  const which = best.selected ? 'the best on the validation images' : 'the last';
   return html`<p class="result"><strong>${percent(mean)}</strong> of the test images are right: ${correct} of ${total}.${topK !== null && ` For ${percent(topK.accuracy)} the class is among the ${topK.k} likeliest.`}</p>
-<p>The 95 % interval is ${percent(low)} to ${percent(high)} (Wilson’s; it is about the choice of test images, not about the seed). The weights are those of epoch ${best.epoch + 1}, ${which}.${again}</p>`;
+<p>The 95 % interval is ${percent(low)} to ${percent(high)} (Wilson’s; it is about the choice of test images, not about the seed). The weights are those of epoch ${best.epoch + 1}, ${whichOf(best)}.${again}</p>`;
 }
 
 /** Losses, accuracies, and the learning rate, by epoch. */
@@ -129,8 +128,7 @@ const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
 function timeSection({ timing }: RunData): Content {
   if (timing.length === 0) return undefined;
-  const sum = (key: 'seconds' | 'steps') => timing.reduce((total, line) => total + line[key], 0);
-  const [seconds, steps] = [sum('seconds'), sum('steps')];
+  const { seconds, steps } = totalOf(timing);
   const speeds = timing.flatMap(({ imagesPerSecond }) => imagesPerSecond ?? []);
   const memory = timing.map(({ peakMemory }) => peakMemory);
   const gpu = timing.flatMap(({ gpuMemory }) => gpuMemory ?? []);

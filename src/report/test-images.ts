@@ -7,6 +7,8 @@ import { L2TError } from '../errors.js';
 import type { Inference } from '../inference/inference.js';
 import { argmax, logSoftmax } from '../inference/logits.js';
 import type { RunData } from '../store/run-data.js';
+import { invalidRun } from '../system/failures.js';
+import { sum } from '../system/statistics.js';
 
 /** Where a report computes, and what it tells meanwhile. */
 export interface Placement {
@@ -34,7 +36,7 @@ export async function testImagesOf(
     hash('sha256', formatSplit(division)) === found.split &&
     (result === undefined || (result.total ?? 0) === count);
   if (same) return lists.test;
-  throw new L2TError('INVALID_RUN', `The data in ${spec.data} changed since ${folder} began.`);
+  throw invalidRun(`The data in ${spec.data} changed since ${folder} began.`);
 }
 
 export interface Mistake {
@@ -78,17 +80,15 @@ export async function testOn(
     onProgress?.(first + outcomes.length, images.count);
     mistakes = [...mistakes, ...wrong].sort((a, b) => b.probability - a.probability).slice(0, shownMistakes);
   }
-  const correct = confusion.reduce((sum, row, k) => sum + (row[k] as number), 0);
+  const correct = sum(confusion.map((row, k) => row[k] as number));
   const classes = classNames.map((name, k) => ({ name, ...rates(confusion, k) }));
   return { correct, confusion, classes, mistakes };
 }
 
 /** Of a class: the share of its images that are called so, and of the images called so, its share. Undefined: 0/0. */
 function rates(confusion: readonly (readonly number[])[], k: number) {
-  const sum = (counts: readonly (number | undefined)[]) =>
-    counts.reduce<number>((total, count) => total + (count ?? 0), 0);
   const images = sum(confusion[k] ?? []);
-  const called = sum(confusion.map((row) => row[k]));
+  const called = sum(confusion.map((row) => row[k] as number));
   const share = (of: number) => (of > 0 ? (confusion[k]?.[k] as number) / of : undefined);
   return { images, recall: share(images), precision: share(called) };
 }

@@ -1,7 +1,7 @@
 import { countPerClass } from '../data/dataset.js';
 import type { EpochMetrics } from '../native/addon.js';
 import type { RunSpec } from '../options/spec.js';
-import { largest, probabilityOfAtLeast } from '../system/statistics.js';
+import { largest, probabilityOfAtLeast, sum } from '../system/statistics.js';
 
 /** A run is checked once: after this fraction of its steps, but not before this many steps. */
 const [lookAfter, fewestSteps] = [0.1, 50];
@@ -10,29 +10,20 @@ const significance = 0.01;
 /** The loss counts as better than guessing if it is lower by more than this fraction. */
 const moved = 0.02;
 
-/** The accuracy and loss of a network that knows only how frequent each class is. */
-export interface Guessing {
-  /** Of always guessing the most frequent class, in [0, 1]; undefined where balanced training gives that up. */
-  readonly accuracy: number | undefined;
-  /** The entropy of the classes' shares, nats: ln(classes) where they are equal. */
-  readonly loss: number;
-}
-
 /** What the training loss counts: each class alike with `balance`, and a share of each with `labelSmoothing`. */
 type Counting = Partial<Pick<RunSpec, 'balance' | 'labelSmoothing'>>;
 
-export function guessing(
-  labels: Int32Array,
-  classes: number,
-  { balance, labelSmoothing = 0 }: Counting = {},
-): Guessing {
+/** The accuracy and loss of a network that knows only how frequent each class is. */
+export function guessing(labels: Int32Array, classes: number, { balance, labelSmoothing = 0 }: Counting = {}) {
   const counts = countPerClass(labels, classes);
   const present = counts.filter((count) => count > 0).length;
   const shares = counts.map((count) => (balance ? Number(count > 0) / present : count / labels.length));
   const smooth = shares.map((share) => (1 - labelSmoothing) * share + labelSmoothing / classes);
   return {
+    /** Of always guessing the most frequent class, in [0, 1]; undefined where balanced training gives that up. */
     accuracy: balance ? undefined : largest(shares),
-    loss: -smooth.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0),
+    /** The entropy of the classes' shares, nats: ln(classes) where they are equal. */
+    loss: -sum(smooth.map((share) => (share > 0 ? share * Math.log(share) : 0))),
   };
 }
 
@@ -46,7 +37,7 @@ export function isLookedAt(epoch: number, { epochs, steps }: { epochs: number; s
 export function isAtChance(
   { trainAccuracy, losses }: Pick<EpochMetrics, 'trainAccuracy' | 'losses'>,
   images: number,
-  { accuracy, loss }: Guessing,
+  { accuracy, loss }: ReturnType<typeof guessing>,
 ): boolean {
   if (losses.org < (1 - moved) * loss) return false;
   if (accuracy === undefined) return true;

@@ -1,4 +1,4 @@
-import { L2TError } from '../errors.js';
+import { invalidOption } from '../system/failures.js';
 
 /**
  * The events between a run and the one loop that may iterate over it. If the loop is slow, or there is none, the oldest
@@ -48,8 +48,7 @@ export class EventQueue<T> implements AsyncIterable<T> {
   /** @throws L2TError INVALID_OPTION the second time: two loops would each get a part of the events. */
   [Symbol.asyncIterator](): AsyncIterator<T, void, undefined> {
     if (this.#taken) {
-      const message = 'A run can be iterated over once: share the events of the one loop, or await its result.';
-      throw new L2TError('INVALID_OPTION', message);
+      throw invalidOption('A run can be iterated over once: share the events of the one loop, or await its result.');
     }
     this.#taken = true;
     const events = this.#events();

@@ -2,18 +2,20 @@ import type { EpochEvent, EpochMetrics, PairMetrics, SaveEvent, StepEvent } from
 import type { MethodName } from '../options/methods.js';
 import type { FoundRate } from '../store/run-data.js';
 
-/** The data folder is being listed: entries so far. Sent only if listing takes longer than half a second. */
-export interface ListingEvent {
+/** What tells the events apart. */
+interface Typed<Type extends string> {
   /** Which event it is. */
-  readonly type: 'listing';
+  readonly type: Type;
+}
+
+/** The data folder is being listed: entries so far. Sent only if listing takes longer than half a second. */
+export interface ListingEvent extends Typed<'listing'> {
   /** Files and folders looked at so far. */
   readonly entries: number;
 }
 
 /** Images decoded so far. */
-export interface DataEvent {
-  /** Which event it is. */
-  readonly type: 'data';
+export interface DataEvent extends Typed<'data'> {
   /** Images decoded. */
   readonly done: number;
   /** Images to decode. */
@@ -21,9 +23,7 @@ export interface DataEvent {
 }
 
 /** A step of the search for the learning rate (`lr: 'auto'`). */
-export interface RateEvent {
-  /** Which event it is. */
-  readonly type: 'rate';
+export interface RateEvent extends Typed<'rate'> {
   /** Rates tried so far. */
   readonly done: number;
   /** The most that the search tries. */
@@ -35,9 +35,7 @@ export interface RateEvent {
 }
 
 /** A problem that does not stop the run. */
-export interface WarningEvent {
-  /** Which event it is. */
-  readonly type: 'warning';
+export interface WarningEvent extends Typed<'warning'> {
   /** What is wrong, and what to do. */
   readonly message: string;
 }
@@ -50,9 +48,7 @@ export interface WarningEvent {
 export const enoughToSelect = 400;
 
 /** Everything is ready: training begins, or continues after a resume. */
-export interface StartEvent {
-  /** Which event it is. */
-  readonly type: 'start';
+export interface StartEvent extends Typed<'start'> {
   /** The run folder. */
   readonly run: string;
   /** The method. */
@@ -96,9 +92,7 @@ export interface StartEvent {
 }
 
 /** The end of an epoch; its files are on disk. */
-export interface RunEpochEvent extends EpochMetrics {
-  /** Which event it is. */
-  readonly type: 'epoch';
+export interface RunEpochEvent extends EpochMetrics, Typed<'epoch'> {
   /** Epochs of the whole run. */
   readonly epochs: number;
   /**
@@ -115,9 +109,7 @@ export interface RunEpochEvent extends EpochMetrics {
 }
 
 /** Test images looked at for the report, after the last epoch. */
-export interface ReportEvent {
-  /** Tells the events apart. */
-  readonly type: 'report';
+export interface ReportEvent extends Typed<'report'> {
   /** Test images looked at so far. */
   readonly done: number;
   /** All test images. */
@@ -125,17 +117,13 @@ export interface ReportEvent {
 }
 
 /** A page that shows the run while it grows (option `live`), until the run ends. */
-export interface LiveEvent {
-  /** Tells the events apart. */
-  readonly type: 'live';
+export interface LiveEvent extends Typed<'live'> {
   /** The page's address, with its token. */
   readonly url: string;
 }
 
 /** state.safetensors was written: a resume would continue from here. */
-export interface CheckpointEvent {
-  /** Which event it is. */
-  readonly type: 'checkpoint';
+export interface CheckpointEvent extends Typed<'checkpoint'> {
   /** The file. */
   readonly path: string;
 }

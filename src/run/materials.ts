@@ -13,14 +13,8 @@ import { enoughToSelect } from './events.js';
 import type { Context } from './run.js';
 
 /** Everything that a run trains with. */
-export interface Materials {
+export interface Materials extends Awaited<ReturnType<typeof gather>> {
   readonly spec: RunSpec;
-  readonly device: { readonly device: string; readonly reason: string };
-  readonly data: TrainingData;
-  readonly sources: readonly NativeSource[];
-  /** What the target starts from, with a last layer for the data's classes; and the hash of what its file holds. */
-  readonly init: Checkpoint | undefined;
-  readonly initHash: string | undefined;
 }
 
 /** The network to train, with as many classes as the data. */
@@ -50,11 +44,11 @@ export const onListed =
 /** Loads everything that a run trains with. `check`: check the test images first, which a resume need not do again. */
 export async function gather(
   spec: SpecDraft,
-  device: Materials['device'],
+  device: { readonly device: string; readonly reason: string },
   checkpoints: readonly Checkpoint[],
   context: Context,
   check: boolean,
-): Promise<Omit<Materials, 'spec'>> {
+) {
   const { emit, signal } = context;
   const onWarning = context.warn;
   const { size, target, width, targetInit, strict } = spec;
@@ -73,9 +67,14 @@ export async function gather(
     onListed: onListed(context),
     onProgress: (done, total) => emit({ type: 'data', done, total }),
   });
-  const fitted = init && withNewHead(init, spec, prepared.classNames.length, onWarning);
-  const sources = nativeSources(spec, checkpoints, targetNetwork(spec, prepared));
-  return { device, data: prepared, sources, init: fitted, initHash: init && hashTensors(init.weights) };
+  return {
+    device,
+    data: prepared,
+    /** What the target starts from, with a last layer for the data's classes; and the hash of what its file holds. */
+    init: init && withNewHead(init, spec, prepared.classNames.length, onWarning),
+    initHash: init && hashTensors(init.weights),
+    sources: nativeSources(spec, checkpoints, targetNetwork(spec, prepared)),
+  };
 }
 
 /** Checks sizes and pairs before images are decoded. One class will do: features do not depend on the classes. */

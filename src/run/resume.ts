@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
 import { attempted, requirePath } from '../options/arguments.js';
 import { type Given, required } from '../options/check.js';
 import { resumeCommand } from '../options/command.js';
@@ -11,6 +11,7 @@ import { removeAll } from '../store/new-folder.js';
 import type { RunRecord } from '../store/record.js';
 import { failureName, readFailure, readRecord, recordName } from '../store/run-data.js';
 import { RunStore } from '../store/run-store.js';
+import { invalidRun } from '../system/failures.js';
 import { makeFolder, writeFileAtomic } from '../system/files.js';
 import { type Context, newRun, type Run, type RunControl, type RunResult } from './run.js';
 import { continueRun, startRun } from './start.js';
@@ -46,7 +47,7 @@ async function openOwn(verb: RunRecord['verb'] | undefined, path: string, { warn
   const begun = isRun ? (await readRecord(path)).verb : verb;
   if (begun === verb) return RunStore.open(path, { onWarning: warn });
   const command = resumeCommand(begun as string, path);
-  throw new L2TError('INVALID_RUN', `${path} was begun by ${begun}: ${command} goes on with it.`);
+  throw invalidRun(`${path} was begun by ${begun}: ${command} goes on with it.`);
 }
 
 /**
@@ -101,8 +102,7 @@ function withMovedFiles(record: RunRecord, wanted: SpecDraft, onMoved: (message:
 function requireSameOptions(folder: string, { verb, spec }: RunRecord, wanted: SpecDraft): void {
   const flags = verb === 'transfer' ? differences(spec, wanted).map((name) => `{${name}}`) : ['the verb, pretrain'];
   if (flags.length === 0) return;
-  throw new L2TError(
-    'INVALID_RUN',
+  throw invalidRun(
     `${folder} holds a run with other options (${flags.join(', ')}): choose another {out}, or continue that run: ${resumeCommand(verb, folder)}`,
   );
 }

@@ -14,6 +14,7 @@ import { serveLive } from '../report/live.js';
 import { firstFree, requireStartable, requireUnused } from '../store/new-folder.js';
 import { newRecord, type RunRecord } from '../store/record.js';
 import { RunStore, type SavedRun } from '../store/run-store.js';
+import { invalidRun } from '../system/failures.js';
 import { shellWord } from '../system/shell.js';
 import { findRate } from './learning-rate.js';
 import { factsOf, gather, loadSources, type Materials, onListed, targetNetwork } from './materials.js';
@@ -156,12 +157,7 @@ async function trainIn(
 }
 
 /** The options that a resume may change. */
-export interface ResumeChanges {
-  readonly threads?: number | undefined;
-  readonly device?: string | undefined;
-  readonly live?: boolean | number | undefined;
-  readonly cache?: string | undefined;
-}
+export type ResumeChanges = Pick<Given<typeof transferSchema>, 'threads' | 'device' | 'live' | 'cache'>;
 
 /** Continues the run that `open` opens; `changes` are the options that replace the recorded ones. */
 export const continueRun = (
@@ -233,7 +229,7 @@ const processes = (count: number): string => (count === 1 ? 'one process' : `${c
 
 function requireUnchanged({ path, record: { found } }: OpenRun, { data, sources, spec, initHash }: Materials): void {
   const changed = (what: string, where: string | undefined) =>
-    new L2TError('INVALID_RUN', `${what} in ${where} changed since ${path} began: put it back, or start a new run.`);
+    invalidRun(`${what} in ${where} changed since ${path} began: put it back, or start a new run.`);
   if (data.fingerprint !== found.data || data.splitHash !== found.split) throw changed('The data', spec.data);
   sources.forEach(({ weights }, k) => {
     if (hashTensors(weights) !== found.sources[k]) throw changed('The source', spec.sources[k]?.path);

@@ -3,6 +3,7 @@ import { addon, type NativeSource, type NetworkSpec, type RunMaterials } from '.
 import { imagenetNormalisation } from '../options/networks.js';
 import type { RunSpec } from '../options/spec.js';
 import { onAbort, throwIfAborted } from '../system/abort.js';
+import { sum } from '../system/statistics.js';
 
 /** What to time: a run's spec, the target with its classes, and the sources without weights. */
 export interface TimedRun {
@@ -27,7 +28,7 @@ export async function timeStep(timed: TimedRun, signal?: AbortSignal): Promise<n
   const run = new (addon().Run)(spec, materialsOf(timed), (event) => {
     if (event.type === 'step') return;
     if (event.type === 'epoch') seconds.push(event.seconds);
-    if (seconds.reduce((sum, each) => sum + each, 0) > limits.seconds || signal?.aborted) run.stop();
+    if (sum(seconds) > limits.seconds || signal?.aborted) run.stop();
     run.saved();
   });
   const stop = () => run.stop();

@@ -1,5 +1,5 @@
-import type { Given, Written } from '../options/check.js';
-import { transferSchema } from '../options/schemas.js';
+import { type Given, required, type Written } from '../options/check.js';
+import { pretrainSchema, transferSchema } from '../options/schemas.js';
 import { newRun, type Run, type RunControl } from './run.js';
 import { startRun } from './start.js';
 
@@ -19,4 +19,15 @@ export type TransferOptions = Written<typeof transferSchema, 'target' | 'data'> 
  */
 export function transfer(given: TransferOptions): Run {
   return newRun(transferSchema, given, (options, context) => startRun('transfer', options, context));
+}
+
+/** `l2t-native pretrain --help` says what each option is, its range and its default. */
+export type PretrainOptions = Written<typeof pretrainSchema, 'network' | 'data'> & RunControl;
+
+/** Trains `network` on `data` without a source, to be a source later. Fails as `transfer`. */
+export function pretrain(given: PretrainOptions): Run {
+  return newRun(pretrainSchema, given, async ({ network, ...options }, context) => {
+    const target = required(pretrainSchema, { network }, 'network');
+    return startRun('pretrain', { ...options, target, method: 'scratch' }, context);
+  });
 }

@@ -3,11 +3,21 @@ import { existsSync } from 'node:fs';
 import { open, rm, stat, writeFile } from 'node:fs/promises';
 import { constants, hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import * as z from 'zod';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
 import { environment } from '../native/environment.js';
-import { fileError, guardWrites, requireRegular, temporaryOf, withFile, writeFileAtomic } from '../system/files.js';
+import { invalidRun } from '../system/failures.js';
+import {
+  fileError,
+  guardWrites,
+  reaching,
+  requireReplaceable,
+  temporaryOf,
+  withFile,
+  writeFileAtomic,
+} from '../system/files.js';
 import { readSystem } from '../system/limits.js';
 
 /** Milliseconds between two signs of life of a holder, and without one until a holder on another host counts as gone. */
@@ -78,8 +88,13 @@ const isOfThisProcess = (holder: Holder): boolean =>
  * gives signs of life.
  */
 async function judge(folder: string, locked: boolean | undefined) {
-  const holder = await readHolder(folder);
+  let holder = await readHolder(folder);
   if (locked) {
+    // Who has just taken the lock writes its name in a moment.
+    for (let attempt = 0; attempt < 10 && holder === undefined; attempt++) {
+      await wait(50);
+      holder = await readHolder(folder);
+    }
     const name = holder === undefined ? 'another process' : nameOf(holder);
     return { alive: true, name: holder && isOfThisProcess(holder) ? 'another run of this process' : name };
   }
@@ -118,7 +133,7 @@ export async function requireFree(folder: string): Promise<void> {
 }
 
 const inUse = (folder: string, holder: string): L2TError =>
-  new L2TError('INVALID_RUN', `${folder} is in use by ${holder}: wait for it to end, or stop it.`);
+  invalidRun(`${folder} is in use by ${holder}: wait for it to end, or stop it.`);
 
 /**
  * Prevents two runs from using the same folder. It is the kernel's lock on the file `lock`, which ends with the thread or
@@ -147,7 +162,7 @@ export class FolderLock {
    */
   static async acquire(folder: string, onWarning: (message: string) => void = () => {}): Promise<FolderLock> {
     const path = lockOf(folder);
-    await requireRegularIfThere(path);
+    await reaching(path, () => requireReplaceable(path));
     const taken = environment().lock(path);
     if (taken < 0 && taken !== -EAGAIN && !lacksLocks(taken)) throw fileError('write', path, systemError(taken));
     const descriptor = taken < 0 ? undefined : taken;
@@ -197,7 +212,7 @@ export class FolderLock {
     const why = holder
       ? `${nameOf(holder)} has taken it over, because this process gave no sign of life for ${goneAfter / 1000} s`
       : lost;
-    throw new L2TError('INVALID_RUN', `${this.folder} is no longer this process's: ${why}. Nothing more is written.`);
+    throw invalidRun(`${this.folder} is no longer this process's: ${why}. Nothing more is written.`);
   }
 
   /** @throws L2TError FILE_ACCESS. */
@@ -215,27 +230,16 @@ export class FolderLock {
   }
 }
 
-/** @throws L2TError FILE_ACCESS. */
-async function requireRegularIfThere(path: string): Promise<void> {
-  try {
-    requireRegular(await stat(path), path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError('read', path, error);
-  }
-}
-
-/**
- * Calls `body`, then releases the lock. If `body` fails, only its error is reported: a failing release has the same
- * cause.
- */
-export async function releaseAfter<T>(lock: FolderLock, body: () => Promise<T>): Promise<T> {
-  let result: T;
-  try {
-    result = await body();
-  } catch (error) {
+/** Calls `body`, and releases the lock if it fails. Only its error is reported: a failing release has the same cause. */
+export const releaseOnFailure = <T>(lock: FolderLock, body: () => Promise<T>): Promise<T> =>
+  body().catch(async (error: unknown) => {
     await lock.release().catch(() => {});
     throw error;
-  }
+  });
+
+/** Calls `body`, then releases the lock. */
+export async function releaseAfter<T>(lock: FolderLock, body: () => Promise<T>): Promise<T> {
+  const result = await releaseOnFailure(lock, body);
   await lock.release();
   return result;
 }

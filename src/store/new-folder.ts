@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { resumeCommand } from '../options/command.js';
 import { isOfLogs } from '../options/logs.js';
-import { fileError, isTemporary, listFolder, readText } from '../system/files.js';
+import { invalidRun } from '../system/failures.js';
+import { isTemporary, listFolder, reaching, readText } from '../system/files.js';
 import { requireFree } from './lock.js';
 import type { RunRecord } from './record.js';
 import { failureName, rateName, readFailure, readRecord, recordName } from './run-data.js';
@@ -23,9 +24,7 @@ export async function removeLeftOvers(path: string): Promise<void> {
 export async function removeAll(path: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
     const file = join(path, name);
-    await rm(file, { force: true }).catch((error: unknown) => {
-      throw fileError('remove', file, error);
-    });
+    await reaching(file, () => rm(file, { force: true }), 'remove');
   }
 }
 
@@ -85,7 +84,7 @@ export async function requireRecord(path: string): Promise<void> {
   const problem = verb
     ? `holds an experiment: continue it with ${resumeCommand(verb, path)}`
     : `holds no run: there is no ${file}. Give it as {out} to start one`;
-  throw new L2TError('INVALID_RUN', `${path} ${problem}.`);
+  throw invalidRun(`${path} ${problem}.`);
 }
 
 const isIgnored = (name: string): boolean => /^lock(\.holder)?$/.test(name) || isTemporary(name);
@@ -111,7 +110,7 @@ async function used(path: string, others: readonly string[]): Promise<L2TError> 
     : verb
       ? `holds an experiment already: continue it with ${resumeCommand(verb, path)}, or choose another {out}`
       : `is not empty (it holds ${others[0]}) and holds no run: choose another {out}`;
-  return new L2TError('INVALID_RUN', `${path} ${advice}.`);
+  return invalidRun(`${path} ${advice}.`);
 }
 
 /** The record of the run in a folder; undefined where it is damaged. @throws L2TError FILE_ACCESS. */

@@ -1,11 +1,11 @@
 import { stringify } from 'yaml';
 import * as z from 'zod';
-import { L2TError } from '../errors.js';
 import { isRead, needsOf } from '../options/methods.js';
 import { networkNames } from '../options/networks.js';
 import { transferSchema } from '../options/schemas.js';
 import { type RunSpec, recordedRows } from '../options/spec.js';
 import { parseYaml } from '../options/yaml.js';
+import { invalidRun } from '../system/failures.js';
 import { shown } from '../system/printable.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -78,22 +78,21 @@ export function parseRecord(text: string, file: string): RunRecord {
     value = parseYaml(text);
   } catch (cause) {
     const [problem = ''] = (cause as Error).message.split('\n');
-    throw new L2TError('INVALID_RUN', `${file} is damaged: ${shown(problem, 200)}.`, { cause });
+    throw invalidRun(`${file} is damaged: ${shown(problem, 200)}.`, cause);
   }
   requireFormat(value, file);
   const parsed = record.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const where = issue?.path.join('.') || 'its top';
-  throw new L2TError('INVALID_RUN', `${file} is damaged: ${shown(where)}: ${shown(issue?.message ?? '', 200)}.`);
+  throw invalidRun(`${file} is damaged: ${shown(where)}: ${shown(issue?.message ?? '', 200)}.`);
 }
 
 /** Where there is no number, the file is damaged. */
 function requireFormat(value: unknown, file: string): void {
   const { format } = (value ?? {}) as { readonly format?: unknown };
   if (typeof format !== 'number' || format === runFormat) return;
-  throw new L2TError(
-    'INVALID_RUN',
+  throw invalidRun(
     `${file} is of a run folder of format ${format}, and this version of l2t-native reads format ${runFormat}: use the version that made the folder, or start the run again in another folder.`,
   );
 }

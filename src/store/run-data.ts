@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { L2TError } from '../errors.js';
+import type { L2TError } from '../errors.js';
 import type { EpochMetrics, GpuMemory } from '../native/contract.js';
 import { readMetadata } from '../networks/weights/safetensors.js';
+import { invalidRun } from '../system/failures.js';
 import { readText } from '../system/files.js';
 import { parseJson } from '../system/json.js';
+import { sum } from '../system/statistics.js';
 import { parseRecord, type RunRecord } from './record.js';
 
 /** Names of files in a run folder: the options, the learning rate if it was found by a search, the model card. */
@@ -20,32 +22,29 @@ export const cardName = 'README.md';
 /** Why the run failed when it was last tried, if it did (`resumeOrStart`). */
 export const failureName = 'failure.json';
 
-/** A learning rate that was found by a search, and what the search measured. */
-export interface FoundRate {
-  /** α of the schedule. */
-  readonly lr: number;
-  /** Fraction of all steps over which the rate grows linearly to the schedule's. */
-  readonly warmUp: number;
-  /** The first rate at which the loss diverged; null if none of the tried rates was too high. */
-  readonly diverged: number | null;
-  /** For each rate, in the order tried: the cross-entropy of the batch before the step at that rate, in nats. */
-  readonly tried: readonly RateTrial[];
-}
-
-/** A step of the search for a learning rate. */
-export interface RateTrial {
+const rateTrial = z.strictObject({
   /** The rate that was tried. */
-  readonly lr: number;
+  lr: z.number(),
   /** Cross-entropy of the batch before the step, nats; null: NaN or infinite. */
-  readonly loss: number | null;
-}
+  loss: z.number().nullable(),
+});
 
 const foundRate = z.strictObject({
+  /** α of the schedule. */
   lr: z.number().gt(0),
+  /** Fraction of all steps over which the rate grows linearly to the schedule's. */
   warmUp: z.number().gte(0).lt(1),
+  /** The first rate at which the loss diverged; null if none of the tried rates was too high. */
   diverged: z.number().nullable(),
-  tried: z.array(z.strictObject({ lr: z.number(), loss: z.number().nullable() })),
+  /** For each rate, in the order tried: the cross-entropy of the batch before the step at that rate, in nats. */
+  tried: z.array(rateTrial).readonly(),
 });
+
+/** A step of the search for a learning rate. */
+export type RateTrial = Readonly<z.output<typeof rateTrial>>;
+
+/** A learning rate that was found by a search, and what the search measured. */
+export type FoundRate = Readonly<z.output<typeof foundRate>>;
 
 const finished = z.object({
   correct: z.int().nullable(),
@@ -60,6 +59,10 @@ const finished = z.object({
 
 /** The result that a finished run saves in its state's metadata; its times are the sums of timing.jsonl. */
 export type FinishedResult = z.output<typeof finished>;
+
+/** Which epoch's weights the result has, to follow its number. */
+export const whichOf = ({ selected }: FinishedResult['best']): string =>
+  selected ? 'the best on the validation images' : 'the last';
 
 /** @throws L2TError INVALID_RUN. */
 export const parseResult = (text: string | undefined, file: string): FinishedResult | undefined =>
@@ -81,13 +84,19 @@ export interface EpochTiming {
   readonly ranks?: number;
 }
 
+/** Sums over epochs: their seconds, and the steps done in that time. */
+export const totalOf = (timing: readonly EpochTiming[]): { readonly seconds: number; readonly steps: number } => ({
+  seconds: sum(timing.map(({ seconds }) => seconds)),
+  steps: sum(timing.map(({ steps }) => steps)),
+});
+
 /** The report of a run or an experiment. */
 export const reportName = 'report.html';
 
 export const startAgain = 'Start the run again in another folder.';
 
 export function damagedFile(file: string, problem: string, cause?: unknown): L2TError {
-  return new L2TError('INVALID_RUN', `${file} is damaged: ${problem}. ${startAgain}`, { cause });
+  return invalidRun(`${file} is damaged: ${problem}. ${startAgain}`, cause);
 }
 
 const failureSchema = z.object({ code: z.string(), message: z.string() });

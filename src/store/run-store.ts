@@ -10,8 +10,9 @@ import { type Checkpoint, checkpointChunks } from '../networks/checkpoint.js';
 import { hasHash, withHash } from '../networks/weights/content-hash.js';
 import { readSafetensors, writeSafetensors } from '../networks/weights/safetensors.js';
 import { isOfLogs } from '../options/logs.js';
+import { invalidRun } from '../system/failures.js';
 import { listFolder, makeFolder, writeFileAtomic } from '../system/files.js';
-import { FolderLock, releaseAfter } from './lock.js';
+import { FolderLock, releaseAfter, releaseOnFailure } from './lock.js';
 import { removeAll, removeLeftOvers, requireRecord, requireStartable } from './new-folder.js';
 import { formatRecord, type RunRecord } from './record.js';
 import {
@@ -29,6 +30,7 @@ import {
   startAgain,
   stateName,
   timingName,
+  totalOf,
 } from './run-data.js';
 
 const stateFormat = 'l2t-native state';
@@ -43,11 +45,7 @@ export interface SavedEpoch {
 }
 
 /** What a resume continues from. */
-export interface SavedRun {
-  readonly state: readonly NamedTensor[];
-  readonly best: readonly NamedTensor[];
-  readonly result: FinishedResult | undefined;
-}
+export type SavedRun = NonNullable<Awaited<ReturnType<RunStore['load']>>>;
 
 /** How a run's folder is locked: by the caller already, or here; `onWarning` is then told of a lock that is taken over. */
 interface Locking {
@@ -122,12 +120,7 @@ export class RunStore {
   ): Promise<RunStore> {
     if (locked) return body(undefined);
     const lock = await FolderLock.acquire(path, onWarning);
-    try {
-      return await body(lock);
-    } catch (error) {
-      await lock.release().catch(() => {});
-      throw error;
-    }
+    return releaseOnFailure(lock, () => body(lock));
   }
 
   /** Runs `body`, then releases the lock, unless it is the caller's. */
@@ -161,10 +154,8 @@ export class RunStore {
     return needed.filter((name) => !existsSync(join(this.path, name)));
   }
 
-  /** Sums over the epochs: their seconds, and the steps done in that time. */
-  get timing(): { readonly seconds: number; readonly steps: number } {
-    const sum = (key: 'seconds' | 'steps') => this.#epochs.reduce((total, { timing }) => total + timing[key], 0);
-    return { seconds: sum('seconds'), steps: sum('steps') };
+  get timing(): ReturnType<typeof totalOf> {
+    return totalOf(this.#epochs.map(({ timing }) => timing));
   }
 
   /** Number of processes that computed the last saved epoch, or that began the run. */
@@ -237,7 +228,7 @@ export class RunStore {
    * epochs that the state knows.
    * @throws L2TError INVALID_RUN, naming the file.
    */
-  async load(): Promise<SavedRun | undefined> {
+  async load() {
     const file = join(this.path, stateName);
     if (!existsSync(file)) {
       const { rate, metrics } = await readProgress(this.path);
@@ -256,10 +247,7 @@ export class RunStore {
     const { rate, metrics, timing } = await readProgress(this.path, epochs);
     this.#rate = rate;
     if (metadata.get('options') !== hash('sha256', formatRecord(this.written))) {
-      throw new L2TError(
-        'INVALID_RUN',
-        `${join(this.path, recordName)} was changed after the run was saved: put it back.`,
-      );
+      throw invalidRun(`${join(this.path, recordName)} was changed after the run was saved: put it back.`);
     }
     if (metadata.get('rate') !== (rate && hash('sha256', formatRate(rate)))) {
       throw damagedFile(join(this.path, rateName), 'it is missing, or was changed after the run was saved');
@@ -282,7 +270,7 @@ export class RunStore {
       if (!(error instanceof L2TError) || error.code !== 'INVALID_WEIGHTS') throw error;
       const problem = error.message.replace(/ Fetch or save .*$/s, '');
       const advice = name === lastName ? 'The run can go on without it: remove it.' : startAgain;
-      throw new L2TError('INVALID_RUN', `${problem} ${advice}`, { cause: error });
+      throw invalidRun(`${problem} ${advice}`, error);
     });
   }
 }

@@ -10,3 +10,5 @@ export const invalidOption = maker('INVALID_OPTION');
 export const invalidData = maker('INVALID_DATA');
 export const invalidWeights = maker('INVALID_WEIGHTS');
 export const weightsMismatch = maker('WEIGHTS_MISMATCH');
+export const invalidRun = maker('INVALID_RUN');
+export const fileAccess = maker('FILE_ACCESS');

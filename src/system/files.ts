@@ -3,6 +3,7 @@ import { constants, existsSync, type Stats } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { L2TError } from '../errors.js';
+import { fileAccess } from './failures.js';
 import { limitError } from './limits.js';
 
 /** What to tell the user for each of the system's error codes. */
@@ -38,7 +39,14 @@ export function fileError(verb: string, path: string, error: unknown): L2TError 
   const reason = foreign
     ? 'its name is not UTF-8: rename it'
     : ((code && advice.get(code)) ?? (error instanceof Error ? error.message : String(error)));
-  return new L2TError('FILE_ACCESS', `Cannot ${verb} ${path || "''"}: ${reason}.`, { cause: error });
+  return fileAccess(`Cannot ${verb} ${path || "''"}: ${reason}.`, error);
+}
+
+/** Runs a file-system call. Its failure becomes FILE_ACCESS. */
+export function reaching<T>(file: string, call: () => Promise<T>, verb = 'read'): Promise<T> {
+  return call().catch((cause: unknown) => {
+    throw fileError(verb, file, cause);
+  });
 }
 
 /** Bytes that one read call asks for at most (Linux transfers at most 2 GiB − 4 KiB at once). */
@@ -75,19 +83,17 @@ export function requireRegular(stats: Stats, path: string): void {
  * there is read through this function.
  * @throws L2TError FILE_ACCESS, naming the path and what to do; its cause is NotRegularFile if the path is none.
  */
-export async function withFile<T>(path: string, body: (handle: FileHandle, size: number) => Promise<T>): Promise<T> {
-  try {
+export function withFile<T>(path: string, body: (handle: FileHandle, size: number) => Promise<T>): Promise<T> {
+  return reaching(path, async () => {
     // Opening some devices has side effects, so the type is checked before the file is opened.
     requireRegular(await stat(path), path);
     // Another process may have put a pipe there since. Without O_NONBLOCK, opening it would wait for a writer.
-    return await withOpen(path, constants.O_RDONLY | constants.O_NONBLOCK, async (handle) => {
+    return withOpen(path, constants.O_RDONLY | constants.O_NONBLOCK, async (handle) => {
       const stats = await handle.stat();
       requireRegular(stats, path);
       return body(handle, stats.size);
     });
-  } catch (error) {
-    throw fileError('read', path, error);
-  }
+  });
 }
 
 /** Opens a file, calls `body`, and closes the file. */
@@ -139,14 +145,13 @@ export async function readAll(handle: FileHandle, size: number, start = 0): Prom
  * folder such as /proc, which exists but answers mkdir with ENOENT.
  * @throws L2TError FILE_ACCESS, naming the path and what to do.
  */
-export async function makeFolder(path: string): Promise<void> {
-  try {
+export function makeFolder(path: string): Promise<void> {
+  const make = async () => {
     const missing: string[] = [];
     for (let at = resolve(path); !(await isFolderThere(at)); at = dirname(at)) missing.push(at);
     for (const folder of missing.reverse()) await makeOne(folder);
-  } catch (error) {
-    throw fileError('create the folder', path, error);
-  }
+  };
+  return reaching(path, make, 'create the folder');
 }
 
 /** False if nothing exists at the path. @throws the system's error, or an Error if it is not a folder. */
@@ -268,7 +273,8 @@ export async function listFolder(path: string): Promise<string[]> {
   });
 }
 
-async function requireReplaceable(path: string): Promise<void> {
+/** Requires a regular file, or nothing. */
+export async function requireReplaceable(path: string): Promise<void> {
   const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;

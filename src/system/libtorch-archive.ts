@@ -7,7 +7,8 @@ import { crc32 } from 'node:zlib';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { inspect, type Probe } from '../../scripts/libtorch.mjs';
 import { L2TError } from '../errors.js';
-import { fileError, makeFolder, requireRegular } from './files.js';
+import { fileAccess } from './failures.js';
+import { fileError, makeFolder, reaching, requireRegular } from './files.js';
 
 /** Limits on the unpacked archive. Official CUDA archives unpack to about 7 GB in 20,000 files. */
 const mostBytes = 2 ** 34;
@@ -42,9 +43,7 @@ export async function installLibTorch({
   const home = dirname(destination);
   await makeFolder(home);
   await removeLeftOvers(home, destination);
-  const temporary = await mkdtemp(join(home, temporaryName)).catch((error: unknown) => {
-    throw fileError('write', home, error);
-  });
+  const temporary = await reaching(home, () => mkdtemp(join(home, temporaryName)), 'write');
   try {
     const archive = fetch ? join(temporary, 'libtorch.zip') : from;
     await fetch?.(archive);
@@ -79,16 +78,12 @@ async function removeLeftOvers(home: string, destination: string): Promise<void>
 }
 
 /** True for a folder, false for a file. @throws L2TError FILE_ACCESS otherwise: reading a pipe might never end. */
-async function isFolderOrFile(path: string): Promise<boolean> {
-  try {
+const isFolderOrFile = (path: string): Promise<boolean> =>
+  reaching(path, async () => {
     const status = await stat(path);
-    if (status.isDirectory()) return true;
-    requireRegular(status, path);
-    return false;
-  } catch (error) {
-    throw fileError('read', path, error);
-  }
-}
+    if (!status.isDirectory()) requireRegular(status, path);
+    return status.isDirectory();
+  });
 
 function unfit(from: string, reason: string): L2TError {
   return new L2TError(
@@ -206,8 +201,7 @@ function judge(entries: readonly Entry[], archiveSize: number, from: string): nu
 async function requireSpace(folder: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize > bytes) return;
-  throw new L2TError(
-    'FILE_ACCESS',
+  throw fileAccess(
     `LibTorch unpacks to ${Math.ceil(bytes / 1e6)} MB, and ${dirname(folder)} has ${Math.floor((bavail * bsize) / 1e6)} MB ` +
       'free: make room, or set XDG_DATA_HOME to a folder on another disk.',
   );

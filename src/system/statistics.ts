@@ -1,5 +1,6 @@
-export const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
+export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+export const mean = (values: readonly number[]): number => sum(values) / values.length;
 
 /** The largest; of any number of values, where Math.max(...values) has a limit. −∞ of none. */
 export const largest = (values: readonly number[]): number =>

@@ -8,6 +8,7 @@ import { makeImageSets } from '../../src/data/image-sets.js';
 import { openDataset } from '../../src/data/open.js';
 import { openParquet } from '../../src/data/parquet/file.js';
 import { RowGroups } from '../../src/data/parquet/row-groups.js';
+import '../../src/options/schemas.js'; // Messages name the options of the tables that are loaded.
 import { type ImageRow, noteOf, writeParquet } from '../fixtures/parquet.js';
 import { failure, pattern, temporaryFolder, write } from './generate.js';
 import { images, names, row, rows } from './parquet-rows.js';

@@ -1,10 +1,16 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type CudaFacts, cudaChecks, driverInFile, nvidiaDriver } from '../../src/system/doctor-cuda.js';
+import { type CudaFacts, cudaChecks, driverInFile, nvidiaDriver } from '../../src/native/doctor-cuda.js';
 import { temporaryFolder } from './places.js';
 
-const gpu = { name: 'NVIDIA A100', computeCapability: '8.0', freeBytes: 41.2e9, totalBytes: 42.4e9 };
+const gpu = {
+  name: 'NVIDIA A100',
+  computeCapability: '8.0',
+  freeBytes: 41.2e9,
+  totalBytes: 42.4e9,
+  float32Gflops: 19_500,
+};
 const ready: CudaFacts = {
   driver: '550.54.15',
   part: { built: true, reason: 'CUDA 12.4 of /usr/bin/nvcc' },

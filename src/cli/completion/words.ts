@@ -5,11 +5,7 @@ import { rowOfFlag } from '../flags.js';
 import { verbsOf } from '../program.js';
 
 /** What may stand in a place: one of some names, several of them separated by commas, a file, a folder, or anything. */
-export interface Place {
-  readonly kind: 'names' | 'several' | 'file' | 'folder' | 'any';
-  /** Separated by spaces. */
-  readonly names: string;
-}
+export type Place = ReturnType<typeof placeOf>;
 
 export interface Flag {
   /** --method */
@@ -23,29 +19,25 @@ export interface Flag {
   readonly repeats?: boolean;
 }
 
-export interface Verb {
-  /** As it is typed: `data check` has two words. */
-  readonly words: readonly string[];
-  readonly help: string;
-  readonly flags: readonly Flag[];
-  /** What its argument is; undefined if it takes none. */
-  readonly argument: Place | undefined;
-}
+export type Verb = ReturnType<typeof wordsOf>[number];
 
 /**
  * All that can be typed after `l2t-native`, from the command line itself and the tables of options. `presets`: their
  * names, by the verb that takes them.
  */
-export const wordsOf = (program: Command, presets: Readonly<Record<string, readonly string[]>>): Verb[] =>
+export const wordsOf = (program: Command, presets: Readonly<Record<string, readonly string[]>>) =>
   verbsOf(program).map(([typed, command]) => {
     const [argument] = command.registeredArguments;
     const names = (placeholder: string, choices: readonly string[] = []) =>
       // A name that no table has is that of a preset.
       choices.length === 0 && /^<?name>?$/.test(placeholder) ? (presets[typed] ?? []) : choices;
+    const flags: Flag[] = command.options.map((option) => flagFrom(option, names));
     return {
+      /** As it is typed: `data check` has two words. */
       words: typed.split(' '),
       help: command.description(),
-      flags: [...command.options.map((option) => flagFrom(option, names)), { long: '--help', help: 'show the help' }],
+      flags: [...flags, { long: '--help', help: 'show the help' }],
+      /** What its argument is; undefined if it takes none. */
       argument: argument && placeOf(argument.name(), names(argument.name(), argument.argChoices)),
     };
   });
@@ -69,13 +61,14 @@ function flagFrom(
 }
 
 /** A value's placeholder says whether it is a file (or either), or a folder. */
-function placeOf(placeholder: string, names: readonly string[], several = false): Place {
+function placeOf(placeholder: string, names: readonly string[], several = false) {
   const kind = () => {
     if (names.length > 0) return several ? 'several' : 'names';
     if (/file|checkpoint|images|zip|path/.test(placeholder)) return 'file';
     return /dir|folder|run/.test(placeholder) ? 'folder' : 'any';
   };
-  return { kind: kind(), names: names.join(' ') };
+  /** `names`: separated by spaces. */
+  return { kind: kind(), names: names.join(' ') } as const;
 }
 
 /** What may stand first, with its help: a verb, or the first of a verb's two words. */

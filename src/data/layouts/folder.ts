@@ -2,11 +2,11 @@ import { realpath, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { type SplitName, splitNames } from '../../options/datasets.js';
 import { invalidData } from '../../system/failures.js';
+import { reaching } from '../../system/files.js';
 import { shown } from '../../system/printable.js';
 import { isImageFile } from '../find-images.js';
 import { type ImageList, imageFiles } from '../image-list.js';
 import { type LayoutReader, nameSome, passedOver, unknownLayout } from '../layout-reader.js';
-import { reaching } from '../reading.js';
 import { splitOfFolder } from '../split-names.js';
 import { mostStrange, type Walk } from '../walk.js';
 

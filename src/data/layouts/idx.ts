@@ -17,13 +17,6 @@ const maxFileBytes = 2 ** 30;
 /** Limit for one decompressed file. */
 const maxBytes = 2 ** 31;
 
-interface IdxArray {
-  /** Lengths of the dimensions; the last runs fastest. */
-  readonly dims: readonly number[];
-  /** uint8, product(dims). */
-  readonly data: Uint8Array;
-}
-
 /**
  * MNIST's format: grey images and their labels, in train-… and t10k-… (which becomes `test`), or in only one of the
  * two. Grey becomes three equal channels. Images of 28×28 are padded with zeros to 32×32, for the networks for small
@@ -78,8 +71,11 @@ async function readSplit(folder: string, prefix: 'train' | 't10k', classes: numb
   );
 }
 
-/** Reads a file of unsigned bytes with `rank` dimensions. Checks the announced size against the file's length first. */
-async function readIdx(file: string, rank: number): Promise<IdxArray> {
+/**
+ * Reads a file of unsigned bytes with `rank` dimensions, of which the last runs fastest. Checks the announced size against
+ * the file's length first.
+ */
+async function readIdx(file: string, rank: number) {
   const packed = await readWhole(file, maxFileBytes);
   const compressed = file.endsWith('.gz');
   // The first 4 kB are inflated as far as possible.

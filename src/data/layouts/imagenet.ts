@@ -10,11 +10,7 @@ import type { Walk } from '../walk.js';
 const wnid = /^n\d{8}$/;
 const flatValidation = /^ILSVRC2012_val_\d+\.JPEG$/i;
 
-interface Split {
-  readonly folder: string;
-  readonly classes: readonly string[];
-  readonly others: readonly string[];
-}
+type Split = Awaited<ReturnType<typeof listSplit>>;
 
 /**
  * ImageNet (ILSVRC 2012) with a folder per class, train/n01440764/*.JPEG and val/n01440764/*.JPEG. The validation
@@ -42,7 +38,7 @@ export const imagenet: LayoutReader = {
   },
 };
 
-async function listSplit(folder: string, split: string, walk: Walk): Promise<Split> {
+async function listSplit(folder: string, split: string, walk: Walk) {
   const path = join(folder, split);
   const names = await walk.names(path);
   return {

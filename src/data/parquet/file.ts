@@ -5,8 +5,9 @@ import { L2TError } from '../../errors.js';
 import { invalidData } from '../../system/failures.js';
 import { limitError } from '../../system/limits.js';
 import { shown } from '../../system/printable.js';
+import { sum } from '../../system/statistics.js';
 import { fileSize, readRange } from '../reading.js';
-import { codecs, type Pages, readPages, understood } from './pages.js';
+import { codecs, readPages, understood } from './pages.js';
 import { checkThrift } from './thrift.js';
 
 /** Bytes of a footer, and of a column in one row group, also once it is decompressed. Files of images have far less. */
@@ -19,22 +20,7 @@ const maxGroupRows = 2 ** 21;
 const tailBytes = 8;
 
 /** A Parquet file, of which the footer has been read and checked against the file's size. */
-export interface ParquetFile {
-  readonly path: string;
-  readonly size: number;
-  /** SHA-256 (hex) of the footer, which names the place of everything in the file. */
-  readonly digest: string;
-  /** Columns, and the columns in them. */
-  readonly schema: SchemaTree;
-  /** Rows of each row group. */
-  readonly groups: readonly number[];
-  /** The text that its writer left under a key, for example `huggingface`. */
-  note(key: string): string | undefined;
-  /** Bytes of a column in a row group after decompression, as the footer announces them. */
-  bytes(group: number, column: string): number;
-  /** A top-level column of one row group. Throws INVALID_DATA if it is damaged; FILE_ACCESS. */
-  read(group: number, column: string): Promise<Column>;
-}
+export type ParquetFile = Awaited<ReturnType<typeof openParquet>>;
 
 /** Of one row group. */
 export interface Column {
@@ -44,7 +30,7 @@ export interface Column {
 }
 
 /** Throws INVALID_DATA if it is no Parquet file, is damaged, cut short or encrypted; FILE_ACCESS. */
-export async function openParquet(path: string): Promise<ParquetFile> {
+export async function openParquet(path: string) {
   const size = await fileSize(path);
   const footer = await readFooter(path, size);
   const { metadata, schema } = intact(path, () => {
@@ -59,13 +45,19 @@ export async function openParquet(path: string): Promise<ParquetFile> {
   return {
     path,
     size,
+    /** SHA-256 (hex) of the footer, which names the place of everything in the file. */
     digest: createHash('sha256').update(footer).digest('hex'),
+    /** Columns, and the columns in them. */
     schema,
+    /** Rows of each row group. */
     groups: metadata.row_groups.map((group) => Number(group.num_rows)),
-    note: (key) => metadata.key_value_metadata?.find((each) => each.key === key)?.value,
-    bytes: (group, column) =>
-      chunksOf(metadata, group, column).reduce((sum, each) => sum + Number(each.total_uncompressed_size), 0),
-    read: (group, column) => readColumn(path, { metadata, schema }, group, column),
+    /** The text that its writer left under a key, for example `huggingface`. */
+    note: (key: string) => metadata.key_value_metadata?.find((each) => each.key === key)?.value,
+    /** Bytes of a column in a row group after decompression, as the footer announces them. */
+    bytes: (group: number, column: string) =>
+      sum(chunksOf(metadata, group, column).map((chunk) => Number(chunk.total_uncompressed_size))),
+    /** A top-level column of one row group. Throws INVALID_DATA if it is damaged; FILE_ACCESS. */
+    read: (group: number, column: string) => readColumn(path, { metadata, schema }, group, column),
   };
 }
 
@@ -133,7 +125,7 @@ async function readColumn(
   const rows = Number(described.num_rows);
   const place = placeOf(path, metadata, group, column);
   const read = new Map<number, ArrayBuffer>();
-  const decompressed = new Map<ArrayBufferLike, Pages['pages']>();
+  const decompressed = new Map<ArrayBufferLike, ReturnType<typeof readPages>['pages']>();
   const chunks = chunksOf(metadata, group, column);
   let size = 0;
   for (const chunk of chunks) {
@@ -175,7 +167,7 @@ async function readColumn(
 
 /** A column of a row group, for messages. All images in it have the same message. */
 function placeOf(path: string, { row_groups: groups }: FileMetaData, group: number, column: string): string {
-  const first = groups.slice(0, group).reduce((sum, each) => sum + Number(each.num_rows), 0);
+  const first = sum(groups.slice(0, group).map((each) => Number(each.num_rows)));
   const last = first + Number(groups[group]?.num_rows) - 1;
   return `${path}: column ${shown(column)} of row group ${group} (rows ${first} to ${last})`;
 }

@@ -46,23 +46,14 @@ export interface ChunkFacts {
   readonly mostBytes: number;
 }
 
-/** The pages of a column chunk. */
-export interface Pages {
-  /** Decompressed bytes, by the place in the chunk at which the compressed ones begin. */
-  readonly pages: ReadonlyMap<number, Uint8Array>;
-  /** Decompressed, with their levels. */
-  readonly bytes: number;
-  /** Where the last page ends in the chunk. */
-  readonly end: number;
-}
-
 /**
  * Decompresses the pages of a column without repetition, and checks all lengths in them: hyparquet believes them, and a
  * wrong one would make it fill memory.
  *
  * Throws an Error that says what is wrong.
  */
-export function readPages(chunk: Uint8Array, { codec, rows, optional, mostBytes }: ChunkFacts): Pages {
+export function readPages(chunk: Uint8Array, { codec, rows, optional, mostBytes }: ChunkFacts) {
+  /** Decompressed bytes, by the place in the chunk at which the compressed ones begin. */
   const pages = new Map<number, Uint8Array>();
   const reader = { view: viewOf(chunk), offset: 0 };
   let values = 0;
@@ -88,6 +79,7 @@ export function readPages(chunk: Uint8Array, { codec, rows, optional, mostBytes 
     hasDictionary ||= header.type === 'DICTIONARY_PAGE';
     reader.offset += packedSize;
   }
+  /** `bytes`: decompressed, with their levels; `end`: where the last page ends in the chunk. */
   return { pages, bytes: total, end: reader.offset };
 }
 

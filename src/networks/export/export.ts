@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { L2TError } from '../../errors.js';
 import { aMessageListener, takeOptions } from '../../options/arguments.js';
 import { defaultOf, required, type Written } from '../../options/check.js';
 import { type ExportFormat, exportSchema } from '../../options/schemas.js';
-import { invalidOption } from '../../system/failures.js';
+import { fileAccess, invalidOption } from '../../system/failures.js';
 import { writeFileAtomic } from '../../system/files.js';
 import { type Checkpoint, checkpointChunks, readCheckpoint } from '../checkpoint.js';
 import { toFloat32 } from '../weights/float32.js';
@@ -75,9 +74,7 @@ export async function exportNetwork(checkpoint: string | Checkpoint, given: Expo
     throw invalidOption('{normalise} is for {to=onnx}, whose file holds a graph: leave it out.');
   }
   // As for the folders of runs: what is there may be somebody's work, even the checkpoint itself.
-  if (existsSync(out)) {
-    throw new L2TError('FILE_ACCESS', `Cannot write ${out}: it exists already: remove it, or choose another {out}.`);
-  }
+  if (existsSync(out)) throw fileAccess(`Cannot write ${out}: it exists already: remove it, or choose another {out}.`);
   const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, ...control });
   const content = await writers[format](loaded, normalise ?? defaultOf(exportSchema, 'normalise'));
   await writeFileAtomic(out, content);

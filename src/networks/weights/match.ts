@@ -71,7 +71,7 @@ function requireFloats(tensor: Tensor, where: string): void {
   if (!isFloat(dtype)) {
     throw weightsMismatch(`${where} has dtype ${dtype}, which is no float type: save it as float32.`);
   }
-  if (elementCount(shape) * itemSize[dtype] !== data.length) {
+  if (elementCount(shape) * itemSize(dtype) !== data.length) {
     throw weightsMismatch(`${where} has ${data.length} bytes, which are not those of its shape and dtype.`);
   }
   if (isFiniteInFloat32(tensor)) return;

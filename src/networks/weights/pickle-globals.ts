@@ -1,4 +1,4 @@
-import type { DType } from '../../native/tensor.js';
+import { dtypesBy } from '../../native/tensor.js';
 import { quoted } from '../../system/printable.js';
 import {
   type Fail,
@@ -15,19 +15,6 @@ import {
 } from './pickle-values.js';
 
 type Arguments = readonly PickleValue[];
-
-const storageTypes: Readonly<Record<string, DType>> = {
-  FloatStorage: 'float32',
-  DoubleStorage: 'float64',
-  HalfStorage: 'float16',
-  BFloat16Storage: 'bfloat16',
-  LongStorage: 'int64',
-  IntStorage: 'int32',
-  ShortStorage: 'int16',
-  CharStorage: 'int8',
-  ByteStorage: 'uint8',
-  BoolStorage: 'bool',
-};
 
 /** PyTorch's own limit: a tensor with more dimensions means a damaged file. */
 const mostDimensions = 64;
@@ -53,7 +40,7 @@ export const pickleGlobals = new Map<string, PickleFunction | StorageType>([
     'numpy.core.multiarray.scalar': () => new OpaqueValue('numpy scalar'),
     'numpy._core.multiarray.scalar': () => new OpaqueValue('numpy scalar'),
   }),
-  ...Object.entries(storageTypes).map(([name, dtype]) => [`torch.${name}`, new StorageType(dtype)] as const),
+  ...[...dtypesBy('torch')].map(([name, dtype]) => [`torch.${name}Storage`, new StorageType(dtype)] as const),
 ]);
 
 function functions(table: Record<string, PickleFunction['apply']>): [string, PickleFunction][] {

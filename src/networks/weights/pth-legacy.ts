@@ -48,7 +48,7 @@ export function openLegacyPth(bytes: Uint8Array, file: string): PthFile {
     if (count !== BigInt(root.size)) {
       fail(file, `storage ${quoted(root.key)} at byte ${at} has ${count} elements where ${root.size} are announced`);
     }
-    const end = at + 8 + root.size * itemSize[root.dtype];
+    const end = at + 8 + root.size * itemSize(root.dtype);
     if (end > bytes.length) {
       fail(file, `storage ${quoted(root.key)} ends at byte ${end} of ${bytes.length}: the file is cut short`);
     }

@@ -62,8 +62,8 @@ export class Storages {
   tensor(name: string, ref: TensorRef, bytes: Uint8Array): Tensor {
     const { storage, shape, strides } = ref;
     const { dtype } = storage;
-    const length = elementCount(shape) * itemSize[dtype];
-    const source = bytes.subarray((storage.offset + ref.offset) * itemSize[dtype]);
+    const length = elementCount(shape) * itemSize(dtype);
+    const source = bytes.subarray((storage.offset + ref.offset) * itemSize(dtype));
     if (isContiguous(ref)) return { dtype, shape, data: source.subarray(0, length) };
     this.#mayCopy -= length;
     if (this.#mayCopy >= 0) return { dtype, shape, data: gather(ref, source) };

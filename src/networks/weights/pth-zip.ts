@@ -50,7 +50,7 @@ export async function openZipPth(bytes: Uint8Array, file: string): Promise<PthFi
 
   const loaded = new Map<string, Uint8Array>();
   const load = async ({ key, dtype, size }: StorageRef): Promise<Uint8Array> => {
-    const data = loaded.get(key) ?? (await read(`${root}data/${key}`, (found) => found === size * itemSize[dtype]));
+    const data = loaded.get(key) ?? (await read(`${root}data/${key}`, (found) => found === size * itemSize(dtype)));
     loaded.set(key, data);
     return data;
   };

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { L2TError } from '../../errors.js';
-import { type DType, itemSize, type TensorMap } from '../../native/tensor.js';
+import { dtypes, dtypesBy, itemSize, type TensorMap } from '../../native/tensor.js';
 import { invalidWeights } from '../../system/failures.js';
 import { readAll, readFileBytes, withFile, writeFileAtomic } from '../../system/files.js';
 import { quoted } from '../../system/printable.js';
@@ -8,28 +8,7 @@ import { isIntact } from './content-hash.js';
 import { type HeaderEntry, parseHeader } from './safetensors-header.js';
 import { elementCount } from './strided.js';
 
-interface Safetensors {
-  /** In the order of the data in the file. Each tensor is a view into the file's bytes. */
-  readonly tensors: TensorMap;
-  readonly metadata: ReadonlyMap<string, string>;
-}
-
-const formatNames: Readonly<Record<DType, string>> = {
-  float16: 'F16',
-  bfloat16: 'BF16',
-  float32: 'F32',
-  float64: 'F64',
-  int64: 'I64',
-  int32: 'I32',
-  int16: 'I16',
-  int8: 'I8',
-  uint8: 'U8',
-  bool: 'BOOL',
-};
-
-const dtypes: ReadonlyMap<string, DType> = new Map(
-  Object.entries(formatNames).map(([dtype, name]) => [name, dtype as DType]),
-);
+const dtypeNamed = dtypesBy('safetensors');
 
 /** The official library's own limit. */
 const longestHeader = 100_000_000;
@@ -40,10 +19,11 @@ export function isSafetensors(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads a safetensors file and checks every rule of the format, and the content hash of files of this package.
+ * Reads a safetensors file and checks every rule of the format, and the content hash of files of this package. The
+ * tensors are in the order of the data in the file, and views into its bytes.
  * @throws L2TError INVALID_WEIGHTS, naming the file and the entry; FILE_ACCESS if the path cannot be read.
  */
-export async function readSafetensors(path: string): Promise<Safetensors> {
+export async function readSafetensors(path: string) {
   return parseSafetensors(await readFileBytes(path), path);
 }
 
@@ -60,7 +40,7 @@ export async function readMetadata(path: string): Promise<ReadonlyMap<string, st
 }
 
 /** Like readSafetensors, for bytes in memory. `file` is their name in messages. */
-export function parseSafetensors(bytes: Uint8Array, file: string): Safetensors {
+export function parseSafetensors(bytes: Uint8Array, file: string) {
   const content = orInvalid(file, () => {
     const { entries, metadata } = readHeader(bytes);
     const data = bytes.subarray(8 + headerLength(bytes));
@@ -106,13 +86,13 @@ function sliceTensors(entries: ReadonlyMap<string, HeaderEntry>, data: Uint8Arra
   const ordered = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let at = 0;
   for (const [name, { dtype: formatName, shape, begin, end }] of ordered) {
-    const dtype = dtypes.get(formatName);
+    const dtype = dtypeNamed.get(formatName);
     if (dtype === undefined) throw new Error(`${quoted(name)} has the dtype ${quoted(formatName)}, which is not read`);
     if (begin !== at || end < begin) throw new Error(`${quoted(name)} does not begin where the tensor before it ends`);
     if (end > data.length) {
       throw new Error(`it is cut short: ${quoted(name)} ends at byte ${end} of its data's ${data.length}`);
     }
-    if (elementCount(shape) * itemSize[dtype] !== end - begin) {
+    if (elementCount(shape) * itemSize(dtype) !== end - begin) {
       throw new Error(`${quoted(name)} of shape [${shape.join(', ')}] and dtype ${dtype} has ${end - begin} bytes`);
     }
     tensors.set(name, { dtype, shape, data: data.subarray(begin, end) });
@@ -143,10 +123,10 @@ export function safetensorsChunks(tensors: TensorMap, metadata: ReadonlyMap<stri
   }
   let at = 0;
   for (const [name, { dtype, shape, data }] of tensors) {
-    if (elementCount(shape) * itemSize[dtype] !== data.length || name === '__metadata__') {
+    if (elementCount(shape) * itemSize(dtype) !== data.length || name === '__metadata__') {
       throw new L2TError('INTERNAL', `The tensor ${quoted(name)} cannot be written: its data does not fit its shape.`);
     }
-    const entry = { dtype: formatNames[dtype], shape, data_offsets: [at, at + data.length] };
+    const entry = { dtype: dtypes[dtype].safetensors, shape, data_offsets: [at, at + data.length] };
     members.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
     at += data.length;
   }

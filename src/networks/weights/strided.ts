@@ -20,7 +20,7 @@ export function isContiguous({ shape, strides }: TensorRef): boolean {
 
 /** The elements, of which the first is at the start of `source`, in row-major order; `index` counts through the shape like an odometer. */
 export function gather({ storage, shape, strides }: TensorRef, source: Uint8Array): Uint8Array {
-  const size = itemSize[storage.dtype];
+  const size = itemSize(storage.dtype);
   const out = new Uint8Array(elementCount(shape) * size);
   const index = new Array<number>(shape.length).fill(0);
   let from = 0;

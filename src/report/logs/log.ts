@@ -1,20 +1,13 @@
 import type { EpochMetrics } from '../../native/addon.js';
+import type { FinishedResult } from '../../store/run-data.js';
 import type { SavedEpoch } from '../../store/run-store.js';
-
-/** What a finished run is logged with. */
-export interface LoggedResult {
-  /** On the test images, in [0, 1]; null without any. */
-  readonly accuracy: number | null;
-  /** The epoch whose weights were tested. */
-  readonly best: { readonly epoch: number };
-}
 
 /** A log that is being written. Each function has its data on disk when its promise resolves. */
 export interface Log {
   /** Adds an epoch. The state that a resume continues from is written after this. */
   epoch(epoch: SavedEpoch): Promise<void>;
   /** The run is finished. After a crash at its very end this may be called again, by the resume. */
-  end(result: LoggedResult): Promise<void>;
+  end(result: FinishedResult): Promise<void>;
 }
 
 /** A kind of log. Nothing that it does changes the run's result. */

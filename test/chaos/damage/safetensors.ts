@@ -1,4 +1,4 @@
-import { type DType, itemSize, type TensorMap } from '../../../src/native/tensor.js';
+import { type DType, dtypes as elementTypes, itemSize, type TensorMap } from '../../../src/native/tensor.js';
 import { withHash } from '../../../src/networks/weights/content-hash.js';
 import { parseSafetensors, safetensorsChunks } from '../../../src/networks/weights/safetensors.js';
 import { byteMutators } from './bytes.js';
@@ -117,7 +117,7 @@ function otherMetadata(metadata: Map<string, string>, draw: Draw): void {
 function otherTensor(tensors: TensorMap, draw: Draw): TensorMap {
   const name = draw.pick([...tensors.keys()]);
   const tensor = tensors.get(name) as NonNullable<ReturnType<TensorMap['get']>>;
-  const count = tensor.data.length / itemSize[tensor.dtype];
+  const count = tensor.data.length / itemSize(tensor.dtype);
   const rest = new Map(tensors);
   const put = (value: typeof tensor, key = name) => rest.set(key, value);
   const kind = draw.below(8);
@@ -126,8 +126,8 @@ function otherTensor(tensors: TensorMap, draw: Draw): TensorMap {
   else if (kind === 2) put({ ...tensor, shape: draw.pick([[count], [1, count], [count, 1], [...tensor.shape, 1]]) });
   else if (kind === 3) put({ ...tensor, shape: [0, ...tensor.shape], data: new Uint8Array(0) });
   else if (kind === 4) {
-    const dtype = draw.pick(Object.keys(itemSize) as DType[]);
-    put({ ...tensor, dtype, data: draw.bytes(count * itemSize[dtype]) });
+    const dtype = draw.pick(Object.keys(elementTypes) as DType[]);
+    put({ ...tensor, dtype, data: draw.bytes(count * itemSize(dtype)) });
   } else if (kind === 5)
     put({ ...tensor, data: new Uint8Array(tensor.data.length).fill(draw.pick([0, 0x7f, 0xff, 0x80])) });
   else if (kind === 6) put(tensors.get(draw.pick([...tensors.keys()])) as typeof tensor);

@@ -7,7 +7,7 @@ import { elementCount } from '../../../src/networks/weights/strided.js';
 const zeros = (shape: number[], dtype: DType = 'float32') => ({
   dtype,
   shape,
-  data: new Uint8Array(elementCount(shape) * itemSize[dtype]),
+  data: new Uint8Array(elementCount(shape) * itemSize(dtype)),
 });
 const tensors: TensorMap = new Map([
   ['fc.bias', zeros([2])],

@@ -1,21 +1,29 @@
+import { spawnSync } from 'node:child_process';
 import type { CudaPart } from '../../scripts/build-native.mjs';
-import { type CudaReleases, cudaMismatch } from './cuda-versions.js';
-import { type Check, check, firstLine } from './doctor-check.js';
-import { readSystem } from './limits.js';
+import { readSystem } from '../system/limits.js';
+import type { CudaDescription, CudaVersions, GpuDescription } from './contract.js';
+import { cudaMismatch } from './load-error.js';
 
-interface Gpu {
+/** One line of the report. 'note': it works, but could be better; 'broken': something cannot work. */
+export interface Check {
   readonly name: string;
-  readonly computeCapability: string;
-  readonly freeBytes: number;
-  readonly totalBytes: number;
+  readonly state: 'ok' | 'note' | 'broken';
+  readonly detail: string;
+  /** What to do about it. */
+  readonly fix?: string | undefined;
 }
 
-/** What the addon says of CUDA. */
-export interface CudaReport {
-  /** Why no GPU can be used; '' if one can. */
-  readonly problem: string;
-  readonly cudnn: string;
-  readonly gpus: readonly Gpu[];
+export const check = (state: Check['state'], name: string, detail: string, fix?: string): Check => ({
+  name,
+  state,
+  detail,
+  fix,
+});
+
+/** The first line of a program's output, or undefined if the program fails or cannot be run. */
+export function firstLine(command: string, args: readonly string[]): string | undefined {
+  const child = spawnSync(command, args, { encoding: 'utf8', timeout: 10_000 });
+  return child.status === 0 ? child.stdout.split('\n')[0]?.trim() : undefined;
 }
 
 /** What doctor knows of CUDA here. */
@@ -24,9 +32,9 @@ export interface CudaFacts {
   readonly driver: string | undefined;
   /** Whether the addon has its CUDA part; undefined if nothing says how it was built. */
   readonly part: CudaPart | undefined;
-  readonly versions: CudaReleases;
+  readonly versions: CudaVersions;
   /** Undefined where addon and LibTorch are of different CUDA releases: then nothing of CUDA may be called. */
-  readonly found: CudaReport | undefined;
+  readonly found: CudaDescription | undefined;
 }
 
 /** The version in /proc/driver/nvidia/version: the first number with dots in the line of the kernel module. */
@@ -49,9 +57,7 @@ function checkCuda({ driver, part, versions, found }: CudaFacts): Check {
   if (mismatch !== undefined || found === undefined) {
     return check('broken', 'CUDA', mismatch ?? 'the addon does not describe it');
   }
-  if (found.problem !== '') {
-    return check(driver === undefined ? 'ok' : 'note', 'CUDA', `not usable: ${found.problem}`);
-  }
+  if (found.problem !== '') return check(driver === undefined ? 'ok' : 'note', 'CUDA', `not usable: ${found.problem}`);
   const { compiledFor, runtime } = versions;
   if (compiledFor === '') {
     const because = part === undefined ? '' : ` (${part.reason})`;
@@ -62,7 +68,7 @@ function checkCuda({ driver, part, versions, found }: CudaFacts): Check {
   return check('ok', 'CUDA', detail);
 }
 
-function checkGpu({ name, computeCapability, freeBytes, totalBytes }: Gpu, index: number): Check {
+function checkGpu({ name, computeCapability, freeBytes, totalBytes }: GpuDescription, index: number): Check {
   const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1);
   const memory = `${gigabytes(freeBytes)} of ${gigabytes(totalBytes)} GB free`;
   return check('ok', `cuda:${index}`, `${name}, compute capability ${computeCapability}, ${memory}`);

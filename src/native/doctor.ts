@@ -2,21 +2,15 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { addonPath, isNativeCurrent, readBuildStamp } from '../../scripts/build-native.mjs';
 import { explain, findLibTorch, loadEnvironment } from '../../scripts/libtorch.mjs';
-import type { CudaReleases } from './cuda-versions.js';
-import { type Check, check, firstLine } from './doctor-check.js';
-import { type CudaReport, cudaChecks, nvidiaDriver } from './doctor-cuda.js';
-import { defaultThreads } from './threads.js';
+import { defaultThreads } from '../system/threads.js';
+import type { CudaDescription, CudaVersions, NativeAddon } from './contract.js';
+import { type Check, check, cudaChecks, firstLine, nvidiaDriver } from './doctor-cuda.js';
 
-export interface SelfTest {
-  readonly libtorch: string;
-  readonly cuda: boolean;
-  readonly cudaVersions: CudaReleases;
+interface SelfTest extends ReturnType<NativeAddon['info']> {
+  readonly cudaVersions: CudaVersions;
   /** Undefined if addon and LibTorch are of different CUDA releases. */
-  readonly cudaDescription?: CudaReport;
-  readonly parallel: string;
-  readonly gemm: string;
-  readonly vectors: string;
-  readonly device: { readonly device: string; readonly reason: string };
+  readonly cudaDescription?: CudaDescription;
+  readonly device: ReturnType<NativeAddon['device']>;
   readonly backend: string;
   /** Can a run use several processes? */
   readonly groups: boolean;
