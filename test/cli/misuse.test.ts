@@ -134,7 +134,7 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
   ],
   // Before the images are decoded, which would end it as well.
   [[...transfer, ...scratch, '--size', '8'], 2, /Images of 8 pixels are too small for vgg9_bn/],
-  [[...transfer, ...scratch], 1, /1\.png is not a PNG/],
+  [[...transfer, ...scratch], 1, /[12]\.png is not a PNG/],
   [[...transfer, '--data', data, '--source', join(folder, 'none')], 1, /error\[FILE_ACCESS\]: Cannot read .*none/],
   [['eval', write(folder, 'junk', 'junk'), '--data', data], 1, /error\[INVALID_WEIGHTS\]: .*junk/],
   [['inspect', join(folder, 'none')], 1, /error\[FILE_ACCESS\]/],
