@@ -1,6 +1,7 @@
 /**
  * `npm run option-help`: writes src/options/option-help.ts from the tables of options, so that an editor shows what an
- * option means where it is used. A test says when it is not up to date.
+ * option means where it is used, and src/options/option-names.ts, by which messages know an option's name wherever they
+ * are made. A test says when they are not up to date.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import { aboutField, helpOf } from '../src/options/check.js';
 import * as schemas from '../src/options/schemas.js';
 
 export const optionHelpFile = join(packageRoot, 'src/options/option-help.ts');
+export const optionNamesFile = join(packageRoot, 'src/options/option-names.ts');
 
 /** The help of each option. Where verbs mean different things by an option, it has the first one's help. */
 export function helpByName(): Map<string, string> {
@@ -32,6 +34,18 @@ export function optionHelp(): string {
   return `${head}/** What each option means. */\nexport interface OptionHelp {\n${rows.join('\n')}\n}\n`;
 }
 
+/** The text of option-names.ts. */
+export function optionNames(): string {
+  const lines = [''];
+  for (const key of helpByName().keys()) {
+    if ((lines.at(-1) as string).length + key.length > 110) lines.push('');
+    lines[lines.length - 1] += `${key} `;
+  }
+  const text = lines.map((line, k) => `  '${k === lines.length - 1 ? line.trimEnd() : line}'`).join(' +\n');
+  return `${head}/** The name of each option, separated by blanks. */\nexport const optionNames =\n${text};\n`;
+}
+
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   writeFileSync(optionHelpFile, optionHelp());
+  writeFileSync(optionNamesFile, optionNames());
 }

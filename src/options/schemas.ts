@@ -4,91 +4,81 @@ import { splitNames } from './datasets.js';
 import { type MethodName, methodNames, methodOf, rowNames, settings } from './methods.js';
 import { defaultTop, torchvisionNetworks } from './networks.js';
 import { above, choice, grouped, listed, path, repeated, text, whole, yes } from './row.js';
-import { table } from './spelling.js';
 import { common, network, training } from './training-rows.js';
 
 export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
 /** Options of `pretrain`. API, command line and YAML use the same schema. */
-export const pretrainSchema = z.strictObject(
-  table({
-    network: network('network to train', { needed: true }),
-    ...training,
-  }),
-);
+export const pretrainSchema = z.strictObject({
+  network: network('network to train', { needed: true }),
+  ...training,
+});
 
 const matchingAll = methodNames.filter((method) => methodOf(method).pairs === 'all-to-all');
 const perSource = '; one for all sources, or one for each';
 
 /** Options of `transfer`. */
-export const transferSchema = z.strictObject(
-  table({
-    ...grouped('Source', {
-      source: repeated(
-        path('checkpoint', 'pretrained network to learn from: safetensors or .pth; repeat it for several', {
-          scope: 'input',
-          fills: 'path',
-          of: ({ source }) => source,
-        }),
-      ),
-      sourceNetwork: repeated(
-        network(`the source's network, where its checkpoint does not say${perSource}`, {
-          fills: 'network',
-          of: ({ source }) => source,
-        }),
-      ),
-      sourceSize: repeated(
-        whole(
-          8,
-          1024,
-          `side of the source's images, pixels (what its checkpoint says, else its network's)${perSource}`,
-          {
-            fills: 'size',
-            of: ({ source }) => source,
-          },
-        ),
-      ),
-      sourceWidth: repeated(
-        above(0, 8, `the source's width, where its checkpoint does not say (1)${perSource}`, {
-          fills: 'width',
-          of: ({ source }) => source,
-        }),
-      ),
-      sourceLicence: repeated(
-        text('text', 'a text', `the source's licence, for the model card beside the result (not stated)${perSource}`, {
-          fills: 'licence',
-          // What a method starts from has a licence, too.
-          of: ({ source, start }) => source || start,
-        }),
-      ),
-    }),
-    target: network('network to train', { needed: true }),
-    ...grouped('Method', {
-      method: choice(methodNames, 'how to learn from the source', { default: 'l2t-ww' }),
-      pairs: repeated(
-        text(
-          'config',
-          'all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1',
-          `which features to match (all-to-all for ${matchingAll.join(' and ')}, else one-to-one)${perSource}`,
-          { fills: 'pairs', default: ({ method }) => methodOf(method as MethodName).pairs, of: ({ pairs }) => pairs },
-        ),
-      ),
-      targetInit: path('checkpoint', "weights of the target's network to start from (the seed's)", { scope: 'input' }),
-      metaBatch: choice(
-        metaBatches,
-        "which training images judge the meta-networks: the step's own batch, or the next one of the epoch",
-        { default: 'same', paper: 'same', of: ({ learns }) => learns },
-      ),
-    }),
-    strict: yes('refuse checkpoints that hold entries which the network does not have', {
-      default: false,
-      scope: 'output',
-    }),
-    ...training,
-    ...settings,
+export const transferSchema = z.strictObject({
+  ...grouped('Source', {
+    source: repeated(
+      path('checkpoint', 'pretrained network to learn from: safetensors or .pth; repeat it for several', {
+        scope: 'input',
+        fills: 'path',
+        of: ({ source }) => source,
+      }),
+    ),
+    sourceNetwork: repeated(
+      network(`the source's network, where its checkpoint does not say${perSource}`, {
+        fills: 'network',
+        of: ({ source }) => source,
+      }),
+    ),
+    sourceSize: repeated(
+      whole(8, 1024, `side of the source's images, pixels (what its checkpoint says, else its network's)${perSource}`, {
+        fills: 'size',
+        of: ({ source }) => source,
+      }),
+    ),
+    sourceWidth: repeated(
+      above(0, 8, `the source's width, where its checkpoint does not say (1)${perSource}`, {
+        fills: 'width',
+        of: ({ source }) => source,
+      }),
+    ),
+    sourceLicence: repeated(
+      text('text', 'a text', `the source's licence, for the model card beside the result (not stated)${perSource}`, {
+        fills: 'licence',
+        // What a method starts from has a licence, too.
+        of: ({ source, start }) => source || start,
+      }),
+    ),
   }),
-);
+  target: network('network to train', { needed: true }),
+  ...grouped('Method', {
+    method: choice(methodNames, 'how to learn from the source', { default: 'l2t-ww' }),
+    pairs: repeated(
+      text(
+        'config',
+        'all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1',
+        `which features to match (all-to-all for ${matchingAll.join(' and ')}, else one-to-one)${perSource}`,
+        { fills: 'pairs', default: ({ method }) => methodOf(method as MethodName).pairs, of: ({ pairs }) => pairs },
+      ),
+    ),
+    targetInit: path('checkpoint', "weights of the target's network to start from (the seed's)", { scope: 'input' }),
+    metaBatch: choice(
+      metaBatches,
+      "which training images judge the meta-networks: the step's own batch, or the next one of the epoch",
+      { default: 'same', paper: 'same', of: ({ learns }) => learns },
+    ),
+  }),
+  strict: yes('refuse checkpoints that hold entries which the network does not have', {
+    default: false,
+    scope: 'output',
+  }),
+  ...training,
+  ...settings,
+});
 
 /** Options of `proposeOptions`: what a person may know already. The others are proposed. */
 export const proposeSchema = transferSchema.pick({
@@ -112,53 +102,45 @@ export const proposeSchema = transferSchema.pick({
 });
 
 /** Options of `init`. */
-export const initSchema = proposeSchema.extend(
-  table({
-    out: path('file', 'YAML file to write, which must not exist', { default: 'l2t.yaml' }),
-  }),
-);
+export const initSchema = proposeSchema.extend({
+  out: path('file', 'YAML file to write, which must not exist', { default: 'l2t.yaml' }),
+});
 
 /** Options of `compare`: the options of `transfer` that are the same for every method, and the methods. */
-export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true, batchNorm: true }).extend(
-  table({
-    methods: listed(
-      'list',
-      `some of ${rowNames.join(', ')}, separated by commas; a method's pairs follow a colon, as in fm:all-to-all`,
-      `methods to compare; finetune-source fine-tunes the first source's own network`,
-      {
-        default: 'scratch,fm,at,l2t-w,l2t-ww,finetune-source',
-        paper:
-          'scratch, lwf, at:one-to-one, lwf+at:one-to-one, fm:single, fm:one-to-one, l2t-w:single, l2t-w:one-to-one, l2t-ww:all-to-all',
-      },
-    ),
-    seeds: whole(1, 100, 'runs of each method, with seeds 0, 1, …', { default: 3 }),
-    reportRuns: yes('make the report of each run, too, not of the whole alone'),
-    parallel: whole(1, 64, 'runs side by side (as many as have their {threads} in cores, and memory; 1 on a GPU)'),
-  }),
-);
+export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true, batchNorm: true }).extend({
+  methods: listed(
+    'list',
+    `some of ${rowNames.join(', ')}, separated by commas; a method's pairs follow a colon, as in fm:all-to-all`,
+    `methods to compare; finetune-source fine-tunes the first source's own network`,
+    {
+      default: 'scratch,fm,at,l2t-w,l2t-ww,finetune-source',
+      paper:
+        'scratch, lwf, at:one-to-one, lwf+at:one-to-one, fm:single, fm:one-to-one, l2t-w:single, l2t-w:one-to-one, l2t-ww:all-to-all',
+    },
+  ),
+  seeds: whole(1, 100, 'runs of each method, with seeds 0, 1, …', { default: 3 }),
+  reportRuns: yes('make the report of each run, too, not of the whole alone'),
+  parallel: whole(1, 64, 'runs side by side (as many as have their {threads} in cores, and memory; 1 on a GPU)'),
+});
 
 /** Options of `curve`: those of `compare`, with several numbers of images per class. */
-export const curveSchema = compareSchema.extend(
-  table({
-    perClass: listed(
-      'list',
-      'whole numbers separated by commas, such as 50,100,250',
-      'training images a class; the table has a column for each number',
-    ),
-  }),
-);
+export const curveSchema = compareSchema.extend({
+  perClass: listed(
+    'list',
+    'whole numbers separated by commas, such as 50,100,250',
+    'training images a class; the table has a column for each number',
+  ),
+});
 
 /** Options of `reproduce`, which override those of the preset. */
-export const reproduceSchema = curveSchema.omit({ source: true, targetInit: true }).extend(
-  table({
-    sourceWeights: repeated(
-      path(
-        'file',
-        "the preset's pretrained source: safetensors or .pth; once for each source, in the order of l2t-native reproduce --list",
-      ),
+export const reproduceSchema = curveSchema.omit({ source: true, targetInit: true }).extend({
+  sourceWeights: repeated(
+    path(
+      'file',
+      "the preset's pretrained source: safetensors or .pth; once for each source, in the order of l2t-native reproduce --list",
     ),
-  }),
-);
+  ),
+});
 
 const inference = {
   width: above(0, 8, "the network's width, where the checkpoint does not say (1)"),
@@ -168,19 +150,17 @@ const inference = {
 };
 
 /** Options of `evaluate`. */
-export const evaluateSchema = z.strictObject(
-  table({
-    network: network("the checkpoint's network, where it does not say"),
-    ...common,
-    split: choice(splitNames, 'which images (test, or the folder itself where it is flat)'),
-    top: whole(
-      1,
-      1_000_000,
-      `also count images whose class is among the n likeliest (${defaultTop}; not counted with that many classes or fewer)`,
-    ),
-    ...inference,
-  }),
-);
+export const evaluateSchema = z.strictObject({
+  network: network("the checkpoint's network, where it does not say"),
+  ...common,
+  split: choice(splitNames, 'which images (test, or the folder itself where it is flat)'),
+  top: whole(
+    1,
+    1_000_000,
+    `also count images whose class is among the n likeliest (${defaultTop}; not counted with that many classes or fewer)`,
+  ),
+  ...inference,
+});
 
 /** Options of `Network.load`. */
 export const networkSchema = evaluateSchema.pick({
@@ -193,80 +173,66 @@ export const networkSchema = evaluateSchema.pick({
 });
 
 /** Options of the command `predict`; `batch` and `top` are those of `Network.predict`. */
-export const predictSchema = z.strictObject(
-  table({
-    checkpoint: path('file', 'trained network: safetensors or .pth'),
-    network: network("the checkpoint's network, where it does not say"),
-    top: whole(1, 1_000_000, 'labels an image', { default: 5 }),
-    stopOnError: yes('end at the first image that cannot be read'),
-    device: common.device,
-    threads: common.threads,
-    ...inference,
-  }),
-);
+export const predictSchema = z.strictObject({
+  checkpoint: path('file', 'trained network: safetensors or .pth'),
+  network: network("the checkpoint's network, where it does not say"),
+  top: whole(1, 1_000_000, 'labels an image', { default: 5 }),
+  stopOnError: yes('end at the first image that cannot be read'),
+  device: common.device,
+  threads: common.threads,
+  ...inference,
+});
 
 /** Options of `report`. */
-export const reportSchema = z.strictObject(
-  table({
-    out: path('file', 'where to write the report (report.html in the folder)'),
-    device: common.device,
-    threads: common.threads,
-  }),
-);
+export const reportSchema = z.strictObject({
+  out: path('file', 'where to write the report (report.html in the folder)'),
+  device: common.device,
+  threads: common.threads,
+});
 
 /** Options of `live`. */
-export const liveSchema = z.strictObject(
-  table({
-    port: whole(0, 65_535, 'the port at 127.0.0.1 (0: a free one)', { default: 0 }),
-  }),
-);
+export const liveSchema = z.strictObject({
+  port: whole(0, 65_535, 'the port at 127.0.0.1 (0: a free one)', { default: 0 }),
+});
 
 /** Options of `exportNetwork`. */
-export const exportSchema = z.strictObject(
-  table({
-    to: choice(
-      exportFormats,
-      `onnx: a graph from images to logits; safetensors: this package's checkpoint, in float32; torchvision: the state dict of torchvision's network (${torchvisionNetworks.join(', ')}, of width 1)`,
-    ),
-    out: path('file', 'file to write, which must not exist'),
-    normalise: choice(
-      ['outside', 'inside'],
-      'of onnx: the graph takes normalised images (outside), or pixels from 0 to 1, which it normalises (inside)',
-      { default: 'outside' },
-    ),
-    network: network("the checkpoint's network, where it does not say"),
-    width: inference.width,
-    size: inference.size,
-    strict: inference.strict,
-  }),
-);
+export const exportSchema = z.strictObject({
+  to: choice(
+    exportFormats,
+    `onnx: a graph from images to logits; safetensors: this package's checkpoint, in float32; torchvision: the state dict of torchvision's network (${torchvisionNetworks.join(', ')}, of width 1)`,
+  ),
+  out: path('file', 'file to write, which must not exist'),
+  normalise: choice(
+    ['outside', 'inside'],
+    'of onnx: the graph takes normalised images (outside), or pixels from 0 to 1, which it normalises (inside)',
+    { default: 'outside' },
+  ),
+  network: network("the checkpoint's network, where it does not say"),
+  width: inference.width,
+  size: inference.size,
+  strict: inference.strict,
+});
 
 /** Options of `networks`. */
-export const networksSchema = z.strictObject(
-  table({
-    network: network('only this network'),
-    size: common.size,
-    width: common.width,
-  }),
-);
+export const networksSchema = z.strictObject({
+  network: network('only this network'),
+  size: common.size,
+  width: common.width,
+});
 
 /** Options of `data check`. */
-export const dataCheckSchema = z.strictObject(
-  table({
-    data: common.data,
-    layout: common.layout,
-    imageColumn: common.imageColumn,
-    labelColumn: common.labelColumn,
-    classes: common.classes,
-  }),
-);
+export const dataCheckSchema = z.strictObject({
+  data: common.data,
+  layout: common.layout,
+  imageColumn: common.imageColumn,
+  labelColumn: common.labelColumn,
+  classes: common.classes,
+});
 
 /** Options of `demo`. */
-export const demoSchema = z.strictObject(
-  table({
-    data: path('dir', 'another data set (a small subset of Fashion-MNIST)'),
-    seeds: whole(1, 100, 'runs of each method (3; 1 with --quick)'),
-    threads: common.threads,
-    out: path('dir', 'where the runs go (runs/demo-…, the first free)'),
-  }),
-);
+export const demoSchema = z.strictObject({
+  data: path('dir', 'another data set (a small subset of Fashion-MNIST)'),
+  seeds: whole(1, 100, 'runs of each method (3; 1 with --quick)'),
+  threads: common.threads,
+  out: path('dir', 'where the runs go (runs/demo-…, the first free)'),
+});

@@ -1,3 +1,5 @@
+import { optionNames } from './option-names.js';
+
 /** How messages name options: as the flags of the command line, or as an object of options in TypeScript. */
 export type Spelling = 'flags' | 'TypeScript';
 
@@ -11,13 +13,7 @@ export function beCommandLine(): void {
   commandLine = true;
 }
 
-const known = new Set<string>();
-
-/** The rows of a table of options, whose names messages may spell. */
-export function table<T extends object>(rows: T): T {
-  for (const name of Object.keys(rows)) known.add(name);
-  return rows;
-}
+const known = new Set<string>(optionNames.split(' '));
 
 /** How a message writes an option before it is spelled: `{key}`. A name that is no option's is written as `otherwise`. */
 export const named = (key: string, otherwise = key): string => (known.has(key) ? `{${key}}` : otherwise);

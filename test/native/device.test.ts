@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import '../../src/options/schemas.js'; // Messages know the options' names.
 import { addon } from '../../src/native/addon.js';
 
 describe('device', () => {

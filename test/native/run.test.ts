@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import '../../src/options/schemas.js'; // Messages know the options' names.
 import { argmax } from '../../src/inference/logits.js';
 import { addon, type EpochEvent, type NamedTensor } from '../../src/native/addon.js';
 import { digest, floats, images, named, type Recorded, type RunJob, scratch, stepsOf, tinyJob, train } from './tiny.js';
