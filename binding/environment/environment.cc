@@ -55,6 +55,7 @@ struct flock whole_file() {
 
 void close_file(void* descriptor) { close(static_cast<int>(reinterpret_cast<intptr_t>(descriptor))); }
 
+/// A hook's data is the number itself: nothing is freed. NOLINTNEXTLINE(performance-no-int-to-ptr)
 void* as_data(int descriptor) { return reinterpret_cast<void*>(static_cast<intptr_t>(descriptor)); }
 
 /// lock(path): the descriptor that holds the lock, or the negative error number; EAGAIN where another holds it. The
