@@ -1,6 +1,7 @@
 #include "native/backends/cpu/loops.h"
 
 #include <cstring>
+#include <initializer_list>
 #include <type_traits>
 
 namespace l2t::backends::cpu {
