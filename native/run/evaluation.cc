@@ -30,8 +30,7 @@ double count_true(const std::vector<at::Tensor>& parts) {
 
 /// int32 on the CPU: a class for each image of the set, from this rank's batches.
 at::Tensor of_all_ranks(const std::vector<at::Tensor>& predictions, const data::EvaluationBatches& batches) {
-  const auto own =
-      predictions.empty() ? at::empty({0}, at::kInt) : at::cat(predictions).to(at::kCPU, at::kInt).contiguous();
+  auto own = predictions.empty() ? at::empty({0}, at::kInt) : at::cat(predictions).to(at::kCPU, at::kInt).contiguous();
   if (batches.group().alone()) return own;
   const auto all = at::zeros({batches.images()}, at::kInt);
   const auto [begin, end] = batches.share();
