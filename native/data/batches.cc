@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "native/core/error.h"
 #include "native/core/side_stream.h"
 
 namespace l2t::data {
@@ -23,7 +24,13 @@ TrainingBatches::TrainingBatches(ImageSet set, const Options& options, Decoder* 
     : set_(std::move(set)),
       options_(options),
       sampler_(set_.count(), set_.size, options.batch, options.seed),
-      decoder_(decoder) {}
+      decoder_(decoder) {
+  if (!options.resized_crops) return;
+  if (set_.resident())
+    throw Error("INVALID_OPTION", "Resized crops are drawn while images are decoded, so such a set has no pixels.");
+  if (options.augment == Augment::kNone)
+    throw Error("INVALID_OPTION", "Images that are not augmented have no resized crops.");
+}
 
 std::optional<StepInput> TrainingBatches::prepare(int64_t epoch, int64_t step, double lr) {
   while (!asked_.empty() && (asked_.front().epoch < epoch || asked_.front().step < step)) {

@@ -89,6 +89,7 @@ describe('a run whose images are decoded as they are needed', () => {
     expect(Math.min(...all)).toBeGreaterThanOrEqual(0);
     expect(Math.max(...all)).toBeLessThan(1);
     expect(new Set(all).size).toBe(all.length);
+    await expect(train(scratch({ resizedCrops: true }))).rejects.toMatchObject({ code: 'INVALID_OPTION' });
   });
 
   it('ends, with its state saved, where a batch will not come, and soon where it is told to', async () => {
