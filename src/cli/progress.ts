@@ -50,6 +50,7 @@ export class Progress {
 
   on(event: RunEvent): void {
     if (event.type === 'warning') this.warn(event.message);
+    else if (event.type === 'note') this.note(event.message);
     else if (event.type === 'listing') this.listing(event.entries);
     else if (event.type === 'data' || event.type === 'report') this.data(event.done, event.total);
     else if (event.type === 'live') this.note(`live: ${event.url}`);

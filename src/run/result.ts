@@ -7,8 +7,8 @@ import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { resumeCommand } from '../options/command.js';
 import type { RunSpec } from '../options/spec.js';
 import { runReport } from '../report/run-report.js';
-import { type FinishedResult, type FoundRate, reportName } from '../store/run-data.js';
-import { bestName, type RunStore } from '../store/run-store.js';
+import { bestName, type FinishedResult, type FoundRate, reportName } from '../store/run-data.js';
+import type { RunStore } from '../store/run-store.js';
 import { writeFileAtomic } from '../system/files.js';
 import type { Context, OpenRun, RunResult } from './run.js';
 

@@ -124,9 +124,9 @@ export class Run implements AsyncIterable<RunEvent> {
   }
 }
 
-/** A warning's options are spelled; other events stay as they are. */
+/** The options in messages are spelled; other events stay as they are. */
 const spelledEvent = (event: RunEvent): RunEvent =>
-  event.type === 'warning' ? { ...event, message: spelled(event.message) } : event;
+  event.type === 'warning' || event.type === 'note' ? { ...event, message: spelled(event.message) } : event;
 
 /**
  * Reads the stacks of an error and its causes: until then, they keep their frames' objects alive, such as all images.
@@ -149,6 +149,7 @@ export interface Context {
   /** Ranks but 0 emit nothing. */
   emit(event: RunEvent): void;
   warn(message: string): void;
+  note(message: string): void;
 }
 
 /** A run that is under way. Ranks but 0 know its record, but need not see its folder. */
@@ -175,7 +176,8 @@ export function newRun<S extends Schema>(
     return inGroup(control.group, signal, (group) => {
       const emit = group.first ? emitted : () => {};
       const warn = (message: string) => emit({ type: 'warning', message: printable(message) });
-      return body(options(), { group, signal, runs, emit, warn });
+      const note = (message: string) => emit({ type: 'note', message: printable(message) });
+      return body(options(), { group, signal, runs, emit, warn, note });
     });
   });
 }
