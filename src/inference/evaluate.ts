@@ -5,9 +5,6 @@ import { loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
-import type { Fact } from '../group/facts.js';
-import { type Group, inGroup } from '../group/group.js';
-import { aGroup, type GroupOptions } from '../group/options.js';
 import { type Checkpoint, readCheckpoint, weightsFile } from '../networks/checkpoint.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import {
@@ -23,6 +20,9 @@ import { type Given, required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { defaultTop } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
+import type { Fact } from '../ranks/facts.js';
+import { aGroup, type GroupOptions } from '../ranks/options.js';
+import { Ranks } from '../ranks/ranks.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { printable, shown } from '../system/printable.js';
 import { mean, sum } from '../system/statistics.js';
@@ -100,9 +100,9 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
     typeof checkpoint === 'string' ? requirePath(checkpoint, 'The checkpoint') : checkpoint,
   );
   const { signal } = control;
-  return inGroup(control.group, signal, async (group) => {
-    const context = { ...(group.first && control), signal, group };
-    const prepared = await group.agree(
+  return Ranks.use(control.group, signal, async (ranks) => {
+    const context = { ...(ranks.first && control), signal, ranks };
+    const prepared = await ranks.agree(
       () => prepare(subject(), options(), context),
       ({ facts }) => facts,
     );
@@ -110,7 +110,7 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
   });
 }
 
-type Context = Omit<EvaluateControl, 'group'> & { readonly group: Group };
+type Context = Omit<EvaluateControl, 'group'> & { readonly ranks: Ranks };
 
 /** What is evaluated, and how; `facts`: what all ranks must have in common. */
 type Subject = Awaited<ReturnType<typeof prepare>>;
@@ -118,12 +118,12 @@ type Subject = Awaited<ReturnType<typeof prepare>>;
 async function prepare(
   checkpoint: string | Checkpoint,
   options: Given<typeof evaluateSchema>,
-  { signal, onListed, onWarning, onNote, group }: Context,
+  { signal, onListed, onWarning, onNote, ranks }: Context,
 ) {
-  const { network, width, size, strict, split, device = 'auto', threads = group.threads } = options;
+  const { network, width, size, strict, split, device = 'auto', threads = ranks.threads } = options;
   const file = typeof checkpoint === 'string' ? await weightsFile(checkpoint, onWarning) : undefined;
   const loaded = await readCheckpoint(file ?? checkpoint, { network, width, size, strict, onWarning, onNote });
-  const inference = new Inference(loaded, { size, device: group.device(device).device, threads });
+  const inference = new Inference(loaded, { size, device: ranks.device(device).device, threads });
   const listing = { signal, onListed };
   for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);
   const divided = options.split ?? options.splitFile;
@@ -143,7 +143,7 @@ async function prepare(
   const top = topOf(options.top, classNames.length);
   const { batch = evaluationBatch(inference.size) } = options;
   const subject = { inference, network: loaded.network.name, images, classNames, indices, top, batch };
-  if (group.size === 1) return { ...subject, facts: [] };
+  if (ranks.size === 1) return { ...subject, facts: [] };
   const facts: Fact[] = [
     ...(['split', 'top', 'batch', 'size'] as const).map((key): Fact => {
       return { what: `{${key}}`, value: options[key], code: 'INVALID_OPTION' };
@@ -157,7 +157,7 @@ async function prepare(
 
 async function measure(subject: Subject, context: Context): Promise<EvaluationResult> {
   const { images, classNames, indices, top, network } = subject;
-  const found = await context.group.all(() => findings(subject, context));
+  const found = await context.ranks.all(() => findings(subject, context));
   const predicted = found.flatMap((share) => share.predicted);
   // Added up in the order of the images, so that the sum does not depend on the number of ranks.
   const loss = mean(found.flatMap((share) => share.nats));
@@ -179,7 +179,7 @@ async function measure(subject: Subject, context: Context): Promise<EvaluationRe
 }
 
 /** The images of this rank: whole batches, so that each image is in the same batch for any number of ranks. */
-function shareOf({ images: { count }, batch }: Subject, { rank, size }: Group): { from: number; to: number } {
+function shareOf({ images: { count }, batch }: Subject, { rank, size }: Ranks): { from: number; to: number } {
   const batches = Math.ceil(count / batch);
   const begin = (place: number) => Math.min(count, batch * Math.floor((place * batches) / size));
   return { from: begin(rank), to: begin(rank + 1) };
@@ -189,9 +189,9 @@ function shareOf({ images: { count }, batch }: Subject, { rank, size }: Group): 
  * Of each image of this rank's share, in order: the predicted class, and the cross-entropy, nats; and of how many of them
  * the class is among the `top` likeliest (`near`).
  */
-async function findings(subject: Subject, { signal, onProgress, group }: Context) {
+async function findings(subject: Subject, { signal, onProgress, ranks }: Context) {
   const { inference, images, indices, top, batch } = subject;
-  const { from, to } = shareOf(subject, group);
+  const { from, to } = shareOf(subject, ranks);
   const found = { predicted: [] as number[], nats: [] as number[], near: 0 };
   const share = {
     count: to - from,

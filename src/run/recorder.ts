@@ -50,7 +50,7 @@ export class Recorder implements RunListener {
     if (event.type === 'save') await this.store.saveState(event.state);
     else {
       const network = trainedNetwork(this.materials, event.network);
-      await this.store.saveEpoch(event, network, this.context.group.size, async (epoch) => {
+      await this.store.saveEpoch(event, network, this.context.ranks.size, async (epoch) => {
         for (const log of this.logs) await log.epoch(epoch);
       });
       const { metrics, best, seconds } = event;

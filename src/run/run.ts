@@ -1,13 +1,13 @@
 import type * as z from 'zod';
 import { L2TError } from '../errors.js';
-import { type Group, inGroup } from '../group/group.js';
-import { aGroup, type GroupOptions } from '../group/options.js';
 import type { TopAccuracy } from '../inference/top-accuracy.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
 import { aSignal, takeBeforeJoining } from '../options/arguments.js';
 import { absolutePath, type Given } from '../options/check.js';
 import type { MethodName } from '../options/methods.js';
 import { spelled } from '../options/spelling.js';
+import { aGroup, type GroupOptions } from '../ranks/options.js';
+import { Ranks } from '../ranks/ranks.js';
 import type { RunRecord } from '../store/record.js';
 import type { RunStore } from '../store/run-store.js';
 import { limitError } from '../system/limits.js';
@@ -142,7 +142,7 @@ function forgetFrames(error: unknown): void {
 /** What accompanies a run on its way. */
 export interface Context {
   /** The processes that compute it. */
-  readonly group: Group;
+  readonly ranks: Ranks;
   readonly signal: AbortSignal | undefined;
   /** Where the run's folder is made if none is named. */
   readonly runs: string;
@@ -163,7 +163,7 @@ export interface OpenRun {
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
-/** A run in the group of `given`, which may be any value. */
+/** A run by the ranks of `given`, which may be any value. */
 export function newRun<S extends Schema>(
   schema: S,
   given: RunControl | undefined,
@@ -173,11 +173,11 @@ export function newRun<S extends Schema>(
     const { options, control } = takeBeforeJoining(schema, given, { signal: aSignal, group: aGroup });
     const runs = absolutePath('runs');
     const { signal } = control;
-    return inGroup(control.group, signal, (group) => {
-      const emit = group.first ? emitted : () => {};
+    return Ranks.use(control.group, signal, (ranks) => {
+      const emit = ranks.first ? emitted : () => {};
       const warn = (message: string) => emit({ type: 'warning', message: printable(message) });
       const note = (message: string) => emit({ type: 'note', message: printable(message) });
-      return body(options(), { group, signal, runs, emit, warn, note });
+      return body(options(), { ranks, signal, runs, emit, warn, note });
     });
   });
 }
