@@ -27,11 +27,14 @@ export class Stage {
 
   constructor(private readonly title: string) {}
 
-  /** Follows the run to its end and prints its result. */
-  async follow(run: Run): Promise<RunResult> {
+  /** Follows the run to its end and prints its result; `also` has its events, too. */
+  async follow(run: Run, also?: (event: RunEvent) => void): Promise<RunResult> {
     Stage.#underWay++;
     try {
-      for await (const event of run) this.#on(event);
+      for await (const event of run) {
+        this.#on(event);
+        also?.(event);
+      }
     } finally {
       Stage.#underWay--;
       this.#clear();

@@ -5,6 +5,7 @@ import { formatTop } from '../inference/top-accuracy.js';
 import { flagWords, command as startCommand } from '../options/command.js';
 import { transferSchema } from '../options/schemas.js';
 import { givenOf } from '../options/spec.js';
+import type { RunEvent } from '../run/events.js';
 import { resumeAs, resumeSchema } from '../run/resume.js';
 import type { Run, RunControl, RunResult } from '../run/run.js';
 import type { RunRecord } from '../store/record.js';
@@ -15,12 +16,16 @@ import { duration } from './duration.js';
 import { flagOptions, folderToResume, labelOf } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { interruptible } from './interrupt.js';
+import { printJsonLine, withLastLine } from './json-lines.js';
 import { Progress } from './progress.js';
 
-/** Shows a run's progress on stderr until its end. */
-export async function follow(run: Run, progress: Progress): Promise<RunResult> {
+/** Shows a run's progress on stderr until its end; `also` has its events, too. */
+export async function follow(run: Run, progress: Progress, also?: (event: RunEvent) => void): Promise<RunResult> {
   try {
-    for await (const event of run) progress.on(event);
+    for await (const event of run) {
+      progress.on(event);
+      also?.(event);
+    }
   } finally {
     progress.stop();
   }
@@ -30,6 +35,7 @@ export async function follow(run: Run, progress: Progress): Promise<RunResult> {
 export interface TrainingFlags {
   readonly resume?: string;
   readonly json?: boolean;
+  readonly jsonLines?: boolean;
   readonly [key: string]: unknown;
 }
 
@@ -44,27 +50,31 @@ export async function runTraining<T>(
   begin: (options: T, control: RunControl) => Run,
 ): Promise<void> {
   const group = groupOf(flags);
-  const result = await interruptible(async (signal) => {
-    const start = await beforeJoining(group, async (): Promise<() => Run> => {
-      const folder = folderToResume(flags);
-      if (folder === undefined) {
-        const options = await read();
-        return () => begin(options, { signal, group });
-      }
-      await requireAlone(command, folder, flags);
-      const changes = { ...flagOptions(resumeSchema, flags), signal, group };
-      return () => resumeAs(command.name() as RunRecord['verb'], folder, changes);
+  const lines = flags.jsonLines && reports(group);
+  const body = () =>
+    interruptible(async (signal) => {
+      const start = await beforeJoining(group, async (): Promise<() => Run> => {
+        const folder = folderToResume(flags);
+        if (folder === undefined) {
+          const options = await read();
+          return () => begin(options, { signal, group });
+        }
+        await requireAlone(command, folder, flags);
+        const changes = { ...flagOptions(resumeSchema, flags), signal, group };
+        return () => resumeAs(command.name() as RunRecord['verb'], folder, changes);
+      });
+      const progress = new Progress();
+      const done = await follow(start(), progress, lines ? printJsonLine : undefined);
+      if (reports(group) && done.report !== null) progress.note(`report: ${done.report}`);
+      return done;
     });
-    const progress = new Progress();
-    const done = await follow(start(), progress);
-    if (reports(group) && done.report !== null) progress.note(`report: ${done.report}`);
-    return done;
-  });
+  if (lines) return withLastLine(async () => toJson(await body()));
+  const result = await body();
   if (reports(group)) process.stdout.write(flags.json ? `${printableJson(toJson(result))}\n` : summary(result));
 }
 
 /** The options that may accompany --resume; all others belong to the start of a run. */
-const besideResume = ['resume', 'json', ...Object.keys(resumeSchema.shape), ...Object.keys(groupFlags)];
+const besideResume = ['resume', 'json', 'jsonLines', ...Object.keys(resumeSchema.shape), ...Object.keys(groupFlags)];
 
 async function requireAlone(command: Command, folder: string, flags: TrainingFlags): Promise<void> {
   const given = command.options
@@ -81,7 +91,7 @@ async function requireAlone(command: Command, folder: string, flags: TrainingFla
     );
   }
   throw invalidOption(
-    `${labelOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --live, --json, --timeout and --no-group can.`,
+    `${labelOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --live, --json, --json-lines, --timeout and --no-group can.`,
   );
 }
 

@@ -76,7 +76,8 @@ export interface RunResult {
  * left early, the run continues.
  *
  * A failure rejects `result`, and the iteration throws it. An abort rejects `result` with ABORTED after everything is
- * saved, and ends the iteration. If the caller neither iterates nor awaits `result`, both are unhandled rejections.
+ * saved, and ends the iteration. If the caller neither iterates nor awaits `result`, a failure is an unhandled rejection;
+ * an abort, for which the caller asked, is not.
  */
 export class Run implements AsyncIterable<RunEvent> {
   readonly #result: Promise<RunResult>;
@@ -98,8 +99,8 @@ export class Run implements AsyncIterable<RunEvent> {
         const error = limitError(thrown) ?? thrown;
         forgetFrames(error);
         const aborted = error instanceof L2TError && error.code === 'ABORTED';
-        // A caller that iterates need not await `result`, too.
-        if (this.#events.end(aborted ? undefined : { error })) this.#result.catch(() => {});
+        // A caller that iterates need not await `result`, too; nor need one that aborted the run.
+        if (this.#events.end(aborted ? undefined : { error }) || aborted) this.#result.catch(() => {});
         throw error;
       },
     );
