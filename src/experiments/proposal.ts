@@ -97,7 +97,7 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
   const method = options.method ?? defaultOf(transferSchema, 'method');
   requireConsistent(options);
   const data = await lookAtData({ ...options, data: required(proposeSchema, options, 'data') }, control);
-  const checkpoints = needsOf(method).source ? await loadSources(listSources(options), false, control) : [];
+  const checkpoints = needsOf(method).source ? await loadSources(listSources(options), false, { onWarning: control.onWarning }) : [];
   const start = await startOf(options);
   const target = options.target ?? start?.network ?? proposedTarget(checkpoints[0]?.size, data);
   const size = options.size ?? start?.size ?? defaultSize(target);
