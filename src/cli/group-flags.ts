@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { checkOptions } from '../options/check.js';
-import { between, yes } from '../options/row.js';
+import { between, grouped, yes } from '../options/row.js';
 import { flagOf } from '../options/spelling.js';
 import { groupFromEnvironment, launchedProcesses } from '../ranks/environment.js';
 import { defaultTimeout, type GroupOptions } from '../ranks/options.js';
@@ -9,14 +9,14 @@ import { invalidOption } from '../system/failures.js';
 import { givenFlags } from './flags.js';
 
 /** Flags of the verbs that several processes may carry out together. */
-export const groupFlags = {
+export const groupFlags = grouped('Where it runs', {
   group: yes('compute alone, even where a launcher (torchrun, mpirun, srun) started several processes', {
     default: true,
   }),
   timeout: between(1, 86_400, 'of several processes: seconds to wait for one that does not answer', {
     default: defaultTimeout,
   }),
-};
+});
 
 const schema = z.strictObject(groupFlags);
 

@@ -2,16 +2,17 @@ import type { Command } from 'commander';
 import { transferSchema } from '../options/schemas.js';
 import { resumeOrStart } from '../run/resume.js';
 import { type TransferOptions, transfer } from '../run/transfer.js';
-import { addFlags, mergedOptions } from './flags.js';
+import { addFlags, describeWith, mergedOptions } from './flags.js';
 import { groupFlags } from './group-flags.js';
 import { runTraining, type TrainingFlags } from './training-verb.js';
 
 export function register(program: Command): void {
-  const command = program
-    .command('transfer')
-    .description(
-      'train a target network with the help of a pretrained source, by L2T-ww or another method, or without one',
-    );
+  const command = describeWith(
+    program.command('transfer'),
+    'train a target network with the help of a pretrained source, or without one',
+    '--data photos --source resnet34.pth --target mobilenet_v2',
+    '--data photos --target resnet18 --method scratch',
+  );
   addFlags(command, transferSchema.extend(groupFlags))
     .option(
       '--config <file.yaml>',

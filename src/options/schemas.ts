@@ -11,7 +11,7 @@ export type ExportFormat = (typeof exportFormats)[number];
 
 /** Options of `pretrain`. API, command line and YAML use the same schema. */
 export const pretrainSchema = z.strictObject({
-  network: network('network to train', { needed: true }),
+  ...grouped('Training', { network: network('network to train', { needed: true, first: true }) }),
   ...training,
 });
 
@@ -25,6 +25,7 @@ export const transferSchema = z.strictObject({
       path('checkpoint', 'pretrained network to learn from: safetensors or .pth; repeat it for several', {
         scope: 'input',
         fills: 'path',
+        first: true,
         of: ({ source }) => source,
       }),
     ),
@@ -54,9 +55,9 @@ export const transferSchema = z.strictObject({
       }),
     ),
   }),
-  target: network('network to train', { needed: true }),
+  ...grouped('Training', { target: network('network to train', { needed: true, first: true }) }),
   ...grouped('Method', {
-    method: choice(methodNames, 'how to learn from the source', { default: 'l2t-ww' }),
+    method: choice(methodNames, 'how to learn from the source', { default: 'l2t-ww', first: true }),
     pairs: repeated(
       text(
         'config',
@@ -72,9 +73,11 @@ export const transferSchema = z.strictObject({
       { default: 'same', paper: 'same', of: ({ learns }) => learns },
     ),
   }),
-  strict: yes('refuse checkpoints that hold entries which the network does not have', {
-    default: false,
-    scope: 'output',
+  ...grouped('Source', {
+    strict: yes('refuse checkpoints that hold entries which the network does not have', {
+      default: false,
+      scope: 'output',
+    }),
   }),
   ...training,
   ...settings,
@@ -108,38 +111,49 @@ export const initSchema = proposeSchema.extend({
 
 /** Options of `compare`: the options of `transfer` that are the same for every method, and the methods. */
 export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true, batchNorm: true }).extend({
-  methods: listed(
-    'list',
-    `some of ${rowNames.join(', ')}, separated by commas; a method's pairs follow a colon, as in fm:all-to-all`,
-    `methods to compare; finetune-source fine-tunes the first source's own network`,
-    {
-      default: 'scratch,fm,at,l2t-w,l2t-ww,finetune-source',
-      paper:
-        'scratch, lwf, at:one-to-one, lwf+at:one-to-one, fm:single, fm:one-to-one, l2t-w:single, l2t-w:one-to-one, l2t-ww:all-to-all',
-    },
-  ),
-  seeds: whole(1, 100, 'runs of each method, with seeds 0, 1, …', { default: 3 }),
-  reportRuns: yes('make the report of each run, too, not of the whole alone'),
-  parallel: whole(1, 64, 'runs side by side (as many as have their {threads} in cores, and memory; 1 on a GPU)'),
+  ...grouped('Method', {
+    methods: listed(
+      'list',
+      `some of ${rowNames.join(', ')}, separated by commas; a method's pairs follow a colon, as in fm:all-to-all`,
+      `methods to compare; finetune-source fine-tunes the first source's own network`,
+      {
+        default: 'scratch,fm,at,l2t-w,l2t-ww,finetune-source',
+        paper:
+          'scratch, lwf, at:one-to-one, lwf+at:one-to-one, fm:single, fm:one-to-one, l2t-w:single, l2t-w:one-to-one, l2t-ww:all-to-all',
+        first: true,
+      },
+    ),
+    seeds: whole(1, 100, 'runs of each method, with seeds 0, 1, …', { default: 3, first: true }),
+  }),
+  ...grouped('Output', { reportRuns: yes('make the report of each run, too, not of the whole alone') }),
+  ...grouped('Where it runs', {
+    parallel: whole(1, 64, 'runs side by side (as many as have their {threads} in cores, and memory; 1 on a GPU)'),
+  }),
 });
 
 /** Options of `curve`: those of `compare`, with several numbers of images per class. */
 export const curveSchema = compareSchema.extend({
-  perClass: listed(
-    'list',
-    'whole numbers separated by commas, such as 50,100,250',
-    'training images a class; the table has a column for each number',
-  ),
+  ...grouped('Data', {
+    perClass: listed(
+      'list',
+      'whole numbers separated by commas, such as 50,100,250',
+      'training images a class; the table has a column for each number',
+      { first: true },
+    ),
+  }),
 });
 
 /** Options of `reproduce`, which override those of the preset. */
 export const reproduceSchema = curveSchema.omit({ source: true, targetInit: true }).extend({
-  sourceWeights: repeated(
-    path(
-      'file',
-      "the preset's pretrained source: safetensors or .pth; once for each source, in the order of l2t-native reproduce --list",
+  ...grouped('Source', {
+    sourceWeights: repeated(
+      path(
+        'file',
+        "the preset's pretrained source: safetensors or .pth; once for each source, in the order of l2t-native reproduce --list",
+        { first: true },
+      ),
     ),
-  ),
+  }),
 });
 
 const inference = {
