@@ -87,6 +87,7 @@ export type {
   DataEvent,
   ListingEvent,
   LiveEvent,
+  NoteEvent,
   RateEvent,
   ReportEvent,
   RunEpochEvent,

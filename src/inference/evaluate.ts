@@ -5,7 +5,7 @@ import { loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
-import { type Checkpoint, readCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, readCheckpoint, weightsFile } from '../networks/checkpoint.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import {
   aListingListener,
@@ -32,7 +32,7 @@ import { splitOfRun } from './run-split.js';
 import { type TopAccuracy, topAccuracy } from './top-accuracy.js';
 
 /** Options of `evaluate`: those of `eval` in docs/options.md, and what only the API has. */
-export type EvaluateOptions = Written<typeof evaluateSchema, 'data'> & EvaluateControl;
+export type EvaluateOptions = Written<typeof evaluateSchema> & EvaluateControl;
 
 interface EvaluateControl extends ListingOptions {
   /**
@@ -88,7 +88,7 @@ const controls = {
 
 /**
  * Measures how well a checkpoint (a path, or one in memory) classifies the images in `data`: those of `split`, by
- * default the test images. For a file in the folder of a run on the same data, at whatever path, the default is the test
+ * default the test images. Without `data`, they are those of the run in whose folder the checkpoint is. For a file in the folder of a run on the same data, at whatever path, the default is the test
  * images in the run's split.json, if it names any. Otherwise a flat folder is evaluated whole: for a checkpoint in memory that was
  * trained on one, give `splitFile` (RUN/split.json).
  * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, WEIGHTS_MISMATCH; INVALID_DATA, also if its classes are not the
@@ -120,20 +120,22 @@ async function prepare(
   options: Given<typeof evaluateSchema>,
   { signal, onListed, onWarning, onNote, ranks }: Context,
 ) {
-  const data = required(evaluateSchema, options, 'data');
   const { network, width, size, strict, split, device = 'auto', threads = ranks.threads } = options;
-  const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, onWarning });
+  const file = typeof checkpoint === 'string' ? await weightsFile(checkpoint, onWarning) : undefined;
+  const loaded = await readCheckpoint(file ?? checkpoint, { network, width, size, strict, onWarning, onNote });
   const inference = new Inference(loaded, { size, device: ranks.device(device).device, threads });
   const listing = { signal, onListed };
   for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);
   const divided = options.split ?? options.splitFile;
-  const own =
-    typeof checkpoint === 'string' && divided === undefined ? await splitOfRun(checkpoint, data, listing) : {};
+  const asked = file !== undefined && (options.data === undefined || divided === undefined);
+  const own = asked ? await splitOfRun(file, options.data, listing) : {};
+  const data = options.data ?? own.data ?? required(evaluateSchema, options, 'data');
+  if (own.data !== undefined) onNote?.(printable(`the data is the run's: ${data}`));
   const dataset = await loadData({ ...own, ...options, data, onWarning, ...listing });
   const images = evaluationSplit(dataset, split);
   if (own.splitFile) onNote?.(printable(`evaluating on the ${images.count} test images that ${own.splitFile} names`));
   if (own.otherData !== undefined && dataset.flat) {
-    const message = `${data} does not hold what ${own.otherData} held when ${checkpoint} was trained on it: all ${images.count} images are evaluated. Where some of them were trained on, the accuracy is too high`;
+    const message = `${data} does not hold what ${own.otherData} held when ${file} was trained on it: all ${images.count} images are evaluated. Where some of them were trained on, the accuracy is too high`;
     onWarning?.(message);
   }
   if (images.count === 0) throw invalidData(`${data} has no images to evaluate on.`);

@@ -4,8 +4,8 @@ import { L2TError } from '../errors.js';
 import { resumeCommand } from '../options/command.js';
 import type { RunSpec } from '../options/spec.js';
 import { runReport } from '../report/run-report.js';
-import { type FinishedResult, reportName } from '../store/run-data.js';
-import { bestName, type RunStore } from '../store/run-store.js';
+import { bestName, type FinishedResult, reportName } from '../store/run-data.js';
+import type { RunStore } from '../store/run-store.js';
 import { writeFileAtomic } from '../system/files.js';
 import type { Context, OpenRun, RunResult } from './run.js';
 

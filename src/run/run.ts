@@ -76,7 +76,8 @@ export interface RunResult {
  * left early, the run continues.
  *
  * A failure rejects `result`, and the iteration throws it. An abort rejects `result` with ABORTED after everything is
- * saved, and ends the iteration. If the caller neither iterates nor awaits `result`, both are unhandled rejections.
+ * saved, and ends the iteration. If the caller neither iterates nor awaits `result`, a failure is an unhandled rejection;
+ * an abort, for which the caller asked, is not.
  */
 export class Run implements AsyncIterable<RunEvent> {
   readonly #result: Promise<RunResult>;
@@ -98,8 +99,8 @@ export class Run implements AsyncIterable<RunEvent> {
         const error = limitError(thrown) ?? thrown;
         forgetFrames(error);
         const aborted = error instanceof L2TError && error.code === 'ABORTED';
-        // A caller that iterates need not await `result`, too.
-        if (this.#events.end(aborted ? undefined : { error })) this.#result.catch(() => {});
+        // A caller that iterates need not await `result`, too; nor need one that aborted the run.
+        if (this.#events.end(aborted ? undefined : { error }) || aborted) this.#result.catch(() => {});
         throw error;
       },
     );
@@ -124,9 +125,9 @@ export class Run implements AsyncIterable<RunEvent> {
   }
 }
 
-/** A warning's options are spelled; other events stay as they are. */
+/** The options in messages are spelled; other events stay as they are. */
 const spelledEvent = (event: RunEvent): RunEvent =>
-  event.type === 'warning' ? { ...event, message: spelled(event.message) } : event;
+  event.type === 'warning' || event.type === 'note' ? { ...event, message: spelled(event.message) } : event;
 
 /**
  * Reads the stacks of an error and its causes: until then, they keep their frames' objects alive, such as all images.
@@ -149,6 +150,7 @@ export interface Context {
   /** Ranks but 0 emit nothing. */
   emit(event: RunEvent): void;
   warn(message: string): void;
+  note(message: string): void;
 }
 
 /** A run that is under way. Ranks but 0 know its record, but need not see its folder. */
@@ -175,7 +177,8 @@ export function newRun<S extends Schema>(
     return Ranks.use(control.group, signal, (ranks) => {
       const emit = ranks.first ? emitted : () => {};
       const warn = (message: string) => emit({ type: 'warning', message: printable(message) });
-      return body(options(), { ranks, signal, runs, emit, warn });
+      const note = (message: string) => emit({ type: 'note', message: printable(message) });
+      return body(options(), { ranks, signal, runs, emit, warn, note });
     });
   });
 }

@@ -69,7 +69,7 @@ async function prepare(
 ): Promise<{ readonly record: RunRecord; readonly materials: Materials }> {
   const { ranks } = context;
   const draft = read(given);
-  const checkpoints = await loadSources(draft.sources, draft.strict, context.warn);
+  const checkpoints = await loadSources(draft.sources, draft.strict, { onWarning: context.warn, onNote: context.note });
   const sources = factsOf(checkpoints);
   const place = ranks.device(given.device ?? 'auto');
   const { device } = place;
@@ -210,7 +210,7 @@ async function prepareAgain(
     context.emit({ type: 'warning', message });
   }
   threadsWarning(threads, device).forEach(context.warn);
-  const checkpoints = await loadSources(spec.sources, spec.strict, context.warn);
+  const checkpoints = await loadSources(spec.sources, spec.strict, { onWarning: context.warn });
   const gathered = await gather(spec, addon().device(device), checkpoints, context, false);
   const materials = { ...gathered, spec };
   requireUnchanged(run, materials);
