@@ -8,7 +8,7 @@ import { L2TError } from '../errors.js';
 import type { Fact } from '../group/facts.js';
 import { type Group, inGroup } from '../group/group.js';
 import { aGroup, type GroupOptions } from '../group/options.js';
-import { type Checkpoint, readCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, readCheckpoint, requireLastLayer } from '../networks/checkpoint.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import {
   aListingListener,
@@ -123,6 +123,7 @@ async function prepare(
   const data = required(evaluateSchema, options, 'data');
   const { network, width, size, strict, split, device = 'auto', threads = group.threads } = options;
   const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, onWarning });
+  requireLastLayer(loaded.network);
   const inference = new Inference(loaded, { size, device: group.device(device).device, threads });
   const listing = { signal, onListed };
   for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);

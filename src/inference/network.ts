@@ -1,7 +1,7 @@
 import type { DecodedImage } from '../data/decode.js';
 import { L2TError } from '../errors.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
-import { type Checkpoint, loadCheckpoint, requireCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, loadCheckpoint, requireCheckpoint, requireLastLayer } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
 import { elementCount } from '../networks/weights/strided.js';
 import { aMessageListener, aSignal, attempted, takeOptions } from '../options/arguments.js';
@@ -150,6 +150,7 @@ export class Network {
     // Taken now, and not when the iteration begins.
     return this.#predictEach(
       attempted(() => {
+        requireLastLayer(this.spec);
         const taken = takeOptions(rankingSchema, given, inferenceControls);
         return { ...taken, source: imageSource(images, taken.control.maxPixels) };
       }),

@@ -25,6 +25,8 @@ const rows = {
   vgg11_bn: { size: 224, torchvision: true, timmTensor: 'pre_logits.fc1.weight' },
   vgg16_bn: { size: 224, torchvision: true, timmTensor: 'pre_logits.fc1.weight' },
   mobilenet_v2: { size: 224, torchvision: true, alias: 'mobilenetv2_100', timmTensor: 'conv_stem.weight' },
+  resnet20_a: { size: 32 },
+  resnet32_a: { size: 32 },
 } as const satisfies Readonly<Record<string, NetworkRow>>;
 
 /** The name of a network. */

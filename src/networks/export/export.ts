@@ -5,7 +5,7 @@ import { defaultOf, required, type Written } from '../../options/check.js';
 import { type ExportFormat, exportSchema } from '../../options/schemas.js';
 import { fileAccess, invalidOption } from '../../system/failures.js';
 import { writeFileAtomic } from '../../system/files.js';
-import { type Checkpoint, checkpointChunks, readCheckpoint } from '../checkpoint.js';
+import { type Checkpoint, checkpointChunks, readCheckpoint, requireLastLayer } from '../checkpoint.js';
 import { toFloat32 } from '../weights/float32.js';
 import { safetensorsChunks } from '../weights/safetensors.js';
 import type { Normaliser } from './onnx.js';
@@ -76,6 +76,7 @@ export async function exportNetwork(checkpoint: string | Checkpoint, given: Expo
   // As for the folders of runs: what is there may be somebody's work, even the checkpoint itself.
   if (existsSync(out)) throw fileAccess(`Cannot write ${out}: it exists already: remove it, or choose another {out}.`);
   const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, ...control });
+  if (format !== 'safetensors') requireLastLayer(loaded.network);
   const content = await writers[format](loaded, normalise ?? defaultOf(exportSchema, 'normalise'));
   await writeFileAtomic(out, content);
   const bytes = content.reduce((sum, { length }) => sum + length, 0);
