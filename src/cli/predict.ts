@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { L2TError } from '../errors.js';
 import { Network } from '../inference/network.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
+import { withClassNames } from '../networks/class-names.js';
 import { defaultOf, type Given, required } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { predictSchema } from '../options/schemas.js';
@@ -68,13 +69,14 @@ async function predict(given: readonly string[], flags: Flags, progress: Progres
 }
 
 async function load(
-  { checkpoint, device, threads, ...options }: Given<typeof predictSchema>,
+  { checkpoint, classNames, device, threads, ...options }: Given<typeof predictSchema>,
   progress: Progress,
 ): Promise<Network> {
   const { network: name, width, size, strict } = options;
   const path = required(predictSchema, { checkpoint }, 'checkpoint');
   const expected = { network: name, width, size, strict, onWarning: progress.warn };
-  const network = Network.from(await loadCheckpoint(path, expected), { device, threads });
+  const named = await withClassNames(await loadCheckpoint(path, expected), classNames);
+  const network = Network.from(named, { device, threads });
   threadsWarning(threads, network.device).forEach(progress.warn);
   return network;
 }

@@ -1,6 +1,5 @@
 import type { Sides } from '../data/check.js';
 import { divide } from '../data/divide.js';
-import { largeSize } from '../data/fit.js';
 import { sampleShortSides } from '../data/image-sets.js';
 import type { DataKind } from '../data/layout-reader.js';
 import { loadData } from '../data/load.js';
@@ -13,7 +12,7 @@ import { defaultOf, type Given, required, type Written } from '../options/check.
 import { requireConsistent } from '../options/consistent.js';
 import type { Layout } from '../options/datasets.js';
 import { methodOf, needsOf } from '../options/methods.js';
-import { defaultBatch, defaultSize, type NetworkName, paperTarget } from '../options/networks.js';
+import { defaultBatch, defaultSize, largeSize, type NetworkName, paperTarget } from '../options/networks.js';
 import { oneOrList } from '../options/row.js';
 import { proposeSchema, transferSchema } from '../options/schemas.js';
 import { listSources } from '../options/spec.js';

@@ -2,6 +2,7 @@ import type { DecodedImage } from '../data/decode.js';
 import { L2TError } from '../errors.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { type Checkpoint, loadCheckpoint, requireCheckpoint, requireLastLayer } from '../networks/checkpoint.js';
+import { withClassNames } from '../networks/class-names.js';
 import { describeNetwork } from '../networks/describe.js';
 import { elementCount } from '../networks/weights/strided.js';
 import { aMessageListener, aSignal, attempted, takeOptions } from '../options/arguments.js';
@@ -106,7 +107,7 @@ export class Network {
   static async load(path: string, given: NetworkOptions = {}): Promise<Network> {
     const { options, control } = takeOptions(networkSchema, given, { onWarning: aMessageListener });
     const { device, threads, ...said } = options;
-    const checkpoint = await loadCheckpoint(path, { ...said, ...control });
+    const checkpoint = await withClassNames(await loadCheckpoint(path, { ...said, ...control }));
     const network = new Network(checkpoint, { device, threads });
     for (const message of threadsWarning(threads, network.device)) control.onWarning?.(message);
     return network;

@@ -63,6 +63,12 @@ export function defaultSize(network: string): number {
   return networks[networkNamed(network) as NetworkName]?.size ?? 32;
 }
 
+/** Images of at least this side, in pixels, are large: they are decoded when needed, and keep their proportions. */
+export const largeSize = 64;
+
+/** The short side to which a large image is resized before its centre is cropped: 256 for 224. */
+export const shortSide = (size: number): number => Math.round((size * 256) / 224);
+
 /** The target that the paper trains on images of this side, pixels: one for small images, or one for large ones. */
 export const paperTarget = (side: number): NetworkName => (side < 64 ? 'vgg9_bn' : 'resnet18');
 

@@ -133,6 +133,8 @@ export interface OptionHelp {
   readonly to?: unknown;
   /** of onnx: the graph takes normalised images (outside), or pixels from 0 to 1, which it normalises (inside) (outside); one of outside, inside */
   readonly normalise?: unknown;
+  /** names of the classes, UTF-8, one a line in the order of the outputs (the checkpoint's; ImageNet's for torchvision's networks with 1,000 classes) */
+  readonly classNames?: unknown;
   /** how to learn from the source (l2t-ww); one of l2t-ww, l2t-w, amounts-only, fm, at, lwf, lwf+at, sp, vid, l2-sp, finetune, scratch */
   readonly method?: unknown;
   /** which features to match (all-to-all for l2t-ww and fm, else one-to-one); one for all sources, or one for each; all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1 */

@@ -1,12 +1,12 @@
 import { balancedWeights } from '../data/dataset.js';
-import { evaluationBatch, largeSize } from '../data/fit.js';
+import { evaluationBatch } from '../data/fit.js';
 import { prepareTrainingData, type TrainingData } from '../data/training-sets.js';
 import { addon, type NamedTensor, type NativeSource, type NetworkSpec, type RunMaterials } from '../native/addon.js';
 import { type Checkpoint, checkpointNames, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork, lastLayerOf } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { methodOf } from '../options/methods.js';
-import { defaultTop, imagenetNormalisation, type NetworkName } from '../options/networks.js';
+import { defaultTop, imagenetNormalisation, largeSize, type NetworkName } from '../options/networks.js';
 import type { Facts, RunSpec, SourceDraft, SpecDraft } from '../options/spec.js';
 import { terms } from '../options/terms.js';
 import type { FoundRate } from '../store/run-data.js';

@@ -6,6 +6,7 @@ import { type ExportFormat, exportSchema } from '../../options/schemas.js';
 import { fileAccess, invalidOption } from '../../system/failures.js';
 import { writeFileAtomic } from '../../system/files.js';
 import { type Checkpoint, checkpointChunks, readCheckpoint, requireLastLayer } from '../checkpoint.js';
+import { withClassNames } from '../class-names.js';
 import { toFloat32 } from '../weights/float32.js';
 import { safetensorsChunks } from '../weights/safetensors.js';
 import type { Normaliser } from './onnx.js';
@@ -69,7 +70,7 @@ export async function exportNetwork(checkpoint: string | Checkpoint, given: Expo
   const { options, control } = takeOptions(exportSchema, given, { onWarning: aMessageListener });
   const format = required(exportSchema, options, 'to');
   const out = required(exportSchema, options, 'out');
-  const { normalise, network, width, size, strict } = options;
+  const { normalise, classNames, network, width, size, strict } = options;
   if (normalise !== undefined && format !== 'onnx') {
     throw invalidOption('{normalise} is for {to=onnx}, whose file holds a graph: leave it out.');
   }
@@ -77,7 +78,8 @@ export async function exportNetwork(checkpoint: string | Checkpoint, given: Expo
   if (existsSync(out)) throw fileAccess(`Cannot write ${out}: it exists already: remove it, or choose another {out}.`);
   const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, ...control });
   if (format !== 'safetensors') requireLastLayer(loaded.network);
-  const content = await writers[format](loaded, normalise ?? defaultOf(exportSchema, 'normalise'));
+  const named = format === 'onnx' || classNames !== undefined ? await withClassNames(loaded, classNames) : loaded;
+  const content = await writers[format](named, normalise ?? defaultOf(exportSchema, 'normalise'));
   await writeFileAtomic(out, content);
   const bytes = content.reduce((sum, { length }) => sum + length, 0);
   const { name, ...shape } = loaded.network;

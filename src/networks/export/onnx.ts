@@ -1,6 +1,7 @@
 import { L2TError } from '../../errors.js';
 import type { NetworkDescription } from '../../native/addon.js';
 import type { NamedTensor } from '../../native/tensor.js';
+import { largeSize, shortSide } from '../../options/networks.js';
 import { invalidOption } from '../../system/failures.js';
 import { packageVersion } from '../../system/version.js';
 import type { Checkpoint } from '../checkpoint.js';
@@ -116,6 +117,7 @@ function metadata({ network, size, classNames, normalisation: by }: Checkpoint, 
     ...(classNames && { class_names: JSON.stringify(classNames) }),
     normalisation: JSON.stringify(by),
     normalise: normaliser,
+    resize: JSON.stringify(size < largeSize ? { square: size } : { short_side: shortSide(size), crop: size }),
   };
   return Object.entries(entries).map(([key, value]) => ({ key, value }));
 }
