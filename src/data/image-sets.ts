@@ -1,9 +1,10 @@
 import { constants } from 'node:buffer';
 import { addon, type NativeImages } from '../native/addon.js';
 import { type SplitName, splitNames } from '../options/datasets.js';
+import { largeSize, shortSide } from '../options/networks.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { fitWhole, type StreamedImages } from './batch-decoder.js';
-import { fitImage, largeSize, shortSide } from './fit.js';
+import { fitImage } from './fit.js';
 import { ImageCache } from './image-cache.js';
 import type { ImageList } from './image-list.js';
 import { maxHeldBytes } from './parquet/row-groups.js';
