@@ -1,4 +1,4 @@
-import type { Layout } from '../options/datasets.js';
+import type { Layout, SplitName } from '../options/datasets.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { shown } from '../system/printable.js';
 import { type ImageList, subset } from './image-list.js';
@@ -25,6 +25,9 @@ export interface Dataset {
   /** `test` was drawn from the training images (`withTest`). */
   readonly testDrawn?: true;
 }
+
+/** The images of each set of a run, not yet decoded. */
+export type ImageLists = { readonly [name in SplitName]: ImageList | undefined } & { readonly train: ImageList };
 
 /** The content of a split file: indices into the data set's own lists. */
 export interface Division {

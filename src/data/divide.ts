@@ -1,9 +1,8 @@
 import type { Layout } from '../options/datasets.js';
 import { invalidData } from '../system/failures.js';
 import { shown } from '../system/printable.js';
-import { checkEveryClass, countPerClass, type Dataset, type Division } from './dataset.js';
+import { checkEveryClass, countPerClass, type Dataset, type Division, type ImageLists } from './dataset.js';
 import { type ImageList, subset } from './image-list.js';
-import type { ImageLists } from './image-sets.js';
 import { type DataOptions, loadData } from './load.js';
 import { splitTrain } from './split.js';
 

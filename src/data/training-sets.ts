@@ -1,13 +1,17 @@
 import { createHash, hash } from 'node:crypto';
 import { splitNames } from '../options/datasets.js';
+import { type SkippedImage, withoutSkipped } from './damaged.js';
 import { type DivideOptions, divide } from './divide.js';
 import { fingerprint } from './fingerprint.js';
-import type { ImageList } from './image-list.js';
 import { type ImageSetOptions, makeImageSets } from './image-sets.js';
 import { loadData } from './load.js';
 import { formatSplit } from './split-file.js';
 
-export type TrainingDataOptions = DivideOptions & Omit<ImageSetOptions, 'folder'>;
+export type TrainingDataOptions = DivideOptions &
+  Omit<ImageSetOptions, 'folder' | 'check'> & {
+    /** Of a resume: the damaged images that the run left out when it began. Nothing is then looked for. */
+    readonly skipped?: readonly SkippedImage[] | undefined;
+  };
 
 export type TrainingData = Awaited<ReturnType<typeof prepareTrainingData>>;
 
@@ -20,9 +24,13 @@ const mostHashed = 2 ** 30;
  */
 export async function prepareTrainingData(options: TrainingDataOptions) {
   const dataset = await loadData({ ...options, drawTest: true });
+  const { data: folder, skipped: known } = options;
   const { lists, division } = divide(dataset, options);
+  const left = withoutSkipped(lists, known ?? [], { ...dataset, folder });
   const images = createHash('sha256').update(await fingerprint(dataset, options.signal));
-  const sets = await makeImageSets(lists, dataset.train as ImageList, { ...options, folder: options.data });
+  const check = known === undefined;
+  const skipDamaged = check && options.skipDamaged;
+  const { skipped, ...sets } = await makeImageSets(left, dataset, { ...options, folder, check, skipDamaged });
   // File names and sizes do not detect every change, so the decoded pixels are hashed as well, where there are any.
   for (const name of splitNames) {
     const pixels = sets[name]?.pixels ?? new Uint8Array();
@@ -32,6 +40,7 @@ export async function prepareTrainingData(options: TrainingDataOptions) {
     classNames: dataset.classNames,
     ...sets,
     division,
+    skipped: known ?? skipped,
     /** True if the data has no test images, so that a tenth of each class was drawn for the test. */
     testDrawn: dataset.testDrawn === true,
     /** SHA-256 that identifies the data. */

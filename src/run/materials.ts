@@ -1,3 +1,4 @@
+import type { SkippedImage } from '../data/damaged.js';
 import { balancedWeights } from '../data/dataset.js';
 import { evaluationBatch, largeSize } from '../data/fit.js';
 import { prepareTrainingData, type TrainingData } from '../data/training-sets.js';
@@ -41,13 +42,13 @@ export const onListed =
   (entries: number): void =>
     emit({ type: 'listing', entries });
 
-/** Loads everything that a run trains with. `check`: check the test images first, which a resume need not do again. */
+/** Loads everything that a run trains with. `skipped`: of a resume, the damaged images that the run left out. */
 export async function gather(
   spec: SpecDraft,
   device: { readonly device: string; readonly reason: string },
   checkpoints: readonly Checkpoint[],
   context: Context,
-  check: boolean,
+  skipped?: readonly SkippedImage[],
 ) {
   const { emit, signal } = context;
   const onWarning = context.warn;
@@ -61,7 +62,7 @@ export async function gather(
   const prepared = await prepareTrainingData({
     ...spec,
     sourceSizes: checkpoints.map(({ size: side }) => side),
-    check,
+    skipped,
     signal,
     onWarning,
     onListed: onListed(context),

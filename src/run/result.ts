@@ -7,6 +7,7 @@ import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { resumeCommand } from '../options/command.js';
 import type { RunSpec } from '../options/spec.js';
 import { runReport } from '../report/run-report.js';
+import { skippedTests } from '../store/record.js';
 import { type FinishedResult, type FoundRate, reportName } from '../store/run-data.js';
 import { bestName, type RunStore } from '../store/run-store.js';
 import { writeFileAtomic } from '../system/files.js';
@@ -47,7 +48,7 @@ export function resultOf(
     report: report ? join(path, reportName) : null,
     checkpoint: join(path, bestName),
   };
-  return { ...result, ...trained, method, lr, ...files, ...timing };
+  return { ...result, skipped: skippedTests(record), ...trained, method, lr, ...files, ...timing };
 }
 
 /** The result of a run that was finished before. */

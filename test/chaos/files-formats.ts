@@ -81,7 +81,7 @@ async function readData(folder: string, layout: Layout, draw: Draw): Promise<voi
     seed: 1,
     size: draw.pick([8, 32, 64]),
     sourceSizes: [],
-    check: true,
+    skipDamaged: draw.once(2),
     validation: 0,
   });
 }

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { onTestFinished } from 'vitest';
+import type { Damaged } from '../../src/data/damaged.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { decodeAll } from '../../src/data/image-sets.js';
 import { type CifarVariant, cifar10, cifar100 } from '../../src/data/layouts/cifar.js';
@@ -119,10 +120,12 @@ export async function decodeDataset(
 > {
   const data = await openDataset(folder);
   const present = splitNames.flatMap((name) => (data[name] ? [{ name, list: data[name], size }] : []));
-  const decoded = await decodeAll(present, folder, options);
+  const damaged: Damaged[] = [];
+  const decoded = await decodeAll(present, folder, options, damaged);
+  if (damaged[0]) throw damaged[0].error;
   const splits = present.map(({ name, list }, k) => [
     name,
-    { count: list.count, labels: list.labels, pixels: decoded[k] },
+    { count: list.count, labels: list.labels, pixels: decoded[k]?.[1] },
   ]);
   return { ...data, train: undefined, validation: undefined, test: undefined, ...Object.fromEntries(splits) };
 }

@@ -346,8 +346,12 @@ describe('training images that do not fit into memory', () => {
       },
     };
     const sets = (cache?: string) => {
-      const options = { folder, size: 64, sourceSizes: [], check: false, cache };
-      return makeImageSets({ train: spied, validation: undefined, test: undefined }, spied, options);
+      const options = { folder, size: 64, sourceSizes: [], check: false, skipDamaged: false, cache };
+      return makeImageSets(
+        { train: spied, validation: undefined, test: undefined },
+        { train: spied, classNames: ['a', 'b'] },
+        options,
+      );
     };
     return { sets, read };
   }
