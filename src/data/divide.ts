@@ -1,4 +1,5 @@
-import type { Layout } from '../options/datasets.js';
+import { dirname, relative, sep } from 'node:path';
+import { type Layout, splitNames } from '../options/datasets.js';
 import { invalidData } from '../system/failures.js';
 import { shown } from '../system/printable.js';
 import { checkEveryClass, countPerClass, type Dataset, type Division, type ImageLists } from './dataset.js';
@@ -31,7 +32,8 @@ export function divide(dataset: Dataset, options: DivideOptions): { lists: Image
   }
   if (train === undefined) throw invalidData(`${data} has no training images: ${howToGive(layout, 'train')}.`);
   if (classNames.length < 2) {
-    throw invalidData(`${data} has one class, '${shown(classNames[0] as string)}': there is nothing to tell apart.`);
+    const one = `${data} has one class, '${shown(classNames[0] as string)}': there is nothing to tell apart.`;
+    throw invalidData(`${one}${nestedClasses(dataset)}`);
   }
   checkEveryClass(train, classNames, data);
   const lists = { train, validation, test };
@@ -53,6 +55,21 @@ export function divide(dataset: Dataset, options: DivideOptions): { lists: Image
       test: division?.test || testDrawn ? positions(test) : undefined,
     },
   };
+}
+
+/** The folder that may be meant by the one above it, whose only class it became: all images lie in folders of it. */
+function nestedClasses({ layout, folder, ...lists }: Dataset): string {
+  if (layout !== 'folder') return '';
+  const folders = splitNames.flatMap((split) => {
+    const list = lists[split];
+    return Array.from({ length: list?.count ?? 0 }, (_, k) => dirname(list?.file(k) as string).split(sep));
+  });
+  const [first = []] = folders;
+  const common = first.findIndex((part, depth) => folders.some((parts) => parts[depth] !== part));
+  const meant = first.slice(0, common).join(sep);
+  return common === -1 || relative(folder, meant) === ''
+    ? ''
+    : ` Did you mean ${meant}, whose folders hold the images?`;
 }
 
 /** How the person gives the images of a split, to end a message. */

@@ -1,8 +1,11 @@
+import { extname } from 'node:path';
 import type { L2TError } from '../errors.js';
 import type { Layout } from '../options/datasets.js';
 import { invalidData } from '../system/failures.js';
-import { printable, someOf } from '../system/printable.js';
+import { printable, shown, someOf } from '../system/printable.js';
+import { sum } from '../system/statistics.js';
 import type { Dataset } from './dataset.js';
+import { heicAdvice, imageFormats } from './decode.js';
 import type { Walk } from './walk.js';
 
 /** The columns of images and of labels, as the person names them. */
@@ -41,7 +44,7 @@ export interface LayoutReader {
 }
 
 const understood = [
-  '  - folder: a folder per class, FOLDER/train/CLASS/*.png with any of train, val and test, or FOLDER/CLASS/*.png (PNG, JPEG, WebP, GIF);',
+  `  - folder: a folder per class, FOLDER/train/CLASS/*.png with any of train, val and test, or FOLDER/CLASS/*.png (${imageFormats});`,
   '  - parquet: files of Hugging Face (train-00000-of-00001.parquet, train/*.parquet, also in data/) with a column of images;',
   '  - list: one CSV or JSON-lines file with the columns file and label, and split if there are several;',
   '  - imagenet: train/ and val/ with folders such as n01440764; tinyimagenet: tiny-imagenet-200 as distributed;',
@@ -54,8 +57,8 @@ const understood = [
 ];
 
 /** INVALID_DATA for a folder that is no data set: it states the `problem` and lists the supported layouts. */
-export function unknownLayout(folder: string, problem: string): L2TError {
-  return invalidData([`${folder} ${problem}. Understood are:`, ...understood]);
+export function unknownLayout(folder: string, problem: string, advice = ''): L2TError {
+  return invalidData([`${folder} ${problem}.${advice} Understood are:`, ...understood]);
 }
 
 export function firstRepeated(names: readonly string[]): string | undefined {
@@ -66,6 +69,33 @@ export function firstRepeated(names: readonly string[]): string | undefined {
 /** The first few names, for an error message. */
 export const nameSome = (names: readonly string[]): string => (names.length === 0 ? 'nothing' : someOf(names, 8));
 
-/** The warning about entries of a folder that are no images, if there are any. `which` says what they are. */
-export const passedOver = (folder: string, count: number, first: string | undefined, which: string): string[] =>
-  count === 0 ? [] : [printable(`${folder}: passed over ${count} entries${which} (first: ${first}).`)];
+/** Entries of a data folder that are no images, by type. */
+export class PassedOver {
+  #first = '';
+  readonly #types = new Map<string, number>();
+
+  add(path: string): void {
+    this.#first ||= path;
+    const type = shown(extname(path).toLowerCase()) || 'without an extension';
+    this.#types.set(type, (this.#types.get(type) ?? 0) + 1);
+  }
+
+  /** Follows a sentence: ` (12 .heic, 3 .tiff)`; empty if there are none. */
+  get types(): string {
+    const byCount = [...this.#types].sort(([, a], [, b]) => b - a).map(([type, count]) => `${count} ${type}`);
+    return byCount.length === 0 ? '' : ` (${nameSome(byCount)})`;
+  }
+
+  /** How to read what can be converted, after a sentence. */
+  get advice(): string {
+    return this.#types.has('.heic') || this.#types.has('.heif') ? ` ${heicAdvice}` : '';
+  }
+
+  /** The warning about them, if there are any. `which` says what they are. */
+  warning(folder: string, which: string): string[] {
+    const count = sum([...this.#types.values()]);
+    if (count === 0) return [];
+    const passed = `${folder}: passed over ${count} entries${this.types}${which} (first: ${this.#first}).`;
+    return [printable(passed) + this.advice];
+  }
+}

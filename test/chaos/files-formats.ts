@@ -23,7 +23,7 @@ import { RunStore } from '../../src/store/run-store.js';
 import { cachedImage, tinyNetwork } from './damage/bases.js';
 import { byteMutators } from './damage/bytes.js';
 import type { Draw, Mutators } from './damage/draw.js';
-import { gifMutators, jpegMutators, pngMutators, webpMutators } from './damage/images.js';
+import { avifMutators, gifMutators, jpegMutators, pngMutators, webpMutators } from './damage/images.js';
 import { gzMutators, idxMutators, matMutators } from './damage/packed.js';
 import { expectedLabels, parquetMutators } from './damage/parquet.js';
 import { legacyMutators } from './damage/pickle.js';
@@ -214,6 +214,7 @@ export const formats: Readonly<Record<string, Format>> = {
   JPEG: image('jpeg', 60),
   WebP: image('webp', 60),
   GIF: image('gif', 40),
+  AVIF: image('avif', 40),
   'image cache': {
     weight: 15,
     folder: 'cache',
@@ -245,6 +246,7 @@ export function mutatorsOf(format: string, name: string, bytes: Uint8Array): Mut
     [/\.jpe?g$/i, bytes[0] === 0xff ? jpegMutators : pngMutators],
     [/\.webp$/, webpMutators],
     [/\.gif$/, gifMutators],
+    [/\.avif$/, avifMutators],
   ];
   return byEnding.find(([ending]) => ending.test(name))?.[1] ?? byteMutators;
 }

@@ -34,12 +34,13 @@ export function pattern(seed: number, height = 32, width = height, channels = 3)
   );
 }
 
-type Format = 'png' | 'jpeg' | 'webp';
+type Format = 'png' | 'jpeg' | 'webp' | 'avif';
 
-/** The pixels as a real image file; PNG and WebP lossless. */
+/** The pixels as a real image file; PNG and WebP lossless, AVIF nearly. */
 export async function encode(pixels: Uint8Array, height: number, width: number, format: Format): Promise<Buffer> {
   const channels = (pixels.length / (height * width)) as 1 | 2 | 3 | 4;
   const image = sharp(pixels, { raw: { height, width, channels } });
+  if (format === 'avif') return image.avif({ lossless: true, effort: 0 }).toBuffer();
   return image.toFormat(format, format === 'webp' ? { lossless: true, exact: true } : {}).toBuffer();
 }
 

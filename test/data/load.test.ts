@@ -133,7 +133,7 @@ describe('what is wrong is named', () => {
       },
       /both the validation set/,
     ],
-    ['not an image', (f) => write(join(f, 'a', '1.png'), 'BM'), /1\.png is not a PNG, JPEG, WebP or GIF image/],
+    ['not an image', (f) => write(join(f, 'a', '1.png'), 'BM'), /1\.png is not a PNG, JPEG, WebP, GIF or AVIF image/],
     [
       'truncated image',
       async (f) => write(join(f, 'a', '1.png'), (await png()).subarray(0, 200)),

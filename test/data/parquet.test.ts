@@ -314,7 +314,7 @@ describe('rows', () => {
       /train\.parquet, row 2 holds no image/,
     );
     expect((await failure(train?.read(3) as Promise<unknown>))?.message).toMatch(
-      /row 3 is not a PNG, JPEG, WebP or GIF/,
+      /row 3 is not a PNG, JPEG, WebP, GIF or AVIF/,
     );
   });
 
