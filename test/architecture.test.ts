@@ -127,8 +127,8 @@ const loadsAddon = /\.node['"`]|createRequire|process\.dlopen|\bbindings\(/;
 const floors = [
   ['native', 'system'],
   ['options'],
-  ['group'],
   ['networks'],
+  ['ranks'],
   ['data'],
   ['store'],
   ['inference'],

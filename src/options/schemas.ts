@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { metaBatches } from '../native/contract/names.js';
 import { splitNames } from './datasets.js';
 import { type MethodName, methodNames, methodOf, rowNames, settings } from './methods.js';
-import { defaultTop, torchvisionNetworks } from './networks.js';
+import { checkpointForms, defaultTop, torchvisionNetworks } from './networks.js';
 import { above, choice, grouped, listed, path, repeated, text, whole, yes } from './row.js';
 import { common, network, training } from './training-rows.js';
 
@@ -22,7 +22,7 @@ const perSource = '; one for all sources, or one for each';
 export const transferSchema = z.strictObject({
   ...grouped('Source', {
     source: repeated(
-      path('checkpoint', 'pretrained network to learn from: safetensors or .pth; repeat it for several', {
+      path('checkpoint', `pretrained network to learn from: ${checkpointForms}; repeat it for several`, {
         scope: 'input',
         fills: 'path',
         first: true,
@@ -30,7 +30,7 @@ export const transferSchema = z.strictObject({
       }),
     ),
     sourceNetwork: repeated(
-      network(`the source's network, where its checkpoint does not say${perSource}`, {
+      network(`the source's network, where its checkpoint does not show it${perSource}`, {
         fills: 'network',
         of: ({ source }) => source,
       }),
@@ -66,7 +66,9 @@ export const transferSchema = z.strictObject({
         { fills: 'pairs', default: ({ method }) => methodOf(method as MethodName).pairs, of: ({ pairs }) => pairs },
       ),
     ),
-    targetInit: path('checkpoint', "weights of the target's network to start from (the seed's)", { scope: 'input' }),
+    targetInit: path('checkpoint', `weights of the target's network to start from, ${checkpointForms} (the seed's)`, {
+      scope: 'input',
+    }),
     metaBatch: choice(
       metaBatches,
       "which training images judge the meta-networks: the step's own batch, or the next one of the epoch",
@@ -166,7 +168,7 @@ const inference = {
 
 /** Options of `evaluate`. */
 export const evaluateSchema = z.strictObject({
-  network: network("the checkpoint's network, where it does not say"),
+  network: network("the checkpoint's network, where it does not show it"),
   ...common,
   split: choice(splitNames, 'which images (test, or the folder itself where it is flat)'),
   top: whole(
@@ -189,8 +191,8 @@ export const networkSchema = evaluateSchema.pick({
 
 /** Options of the command `predict`; `batch` and `top` are those of `Network.predict`. */
 export const predictSchema = z.strictObject({
-  checkpoint: path('file', 'trained network: safetensors or .pth'),
-  network: network("the checkpoint's network, where it does not say"),
+  checkpoint: path('checkpoint', `trained network: ${checkpointForms} (the first argument)`),
+  network: network("the checkpoint's network, where it does not show it"),
   top: whole(1, 1_000_000, 'labels an image', { default: 5 }),
   stopOnError: yes('end at the first image that cannot be read'),
   device: common.device,
@@ -222,7 +224,7 @@ export const exportSchema = z.strictObject({
     'of onnx: the graph takes normalised images (outside), or pixels from 0 to 1, which it normalises (inside)',
     { default: 'outside' },
   ),
-  network: network("the checkpoint's network, where it does not say"),
+  network: network("the checkpoint's network, where it does not show it"),
   width: inference.width,
   size: inference.size,
   strict: inference.strict,
