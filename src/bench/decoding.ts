@@ -1,10 +1,9 @@
 import sharp from 'sharp';
 import { BatchDecoder } from '../data/batch-decoder.js';
+import { type ImageList, imageArray } from '../data/dataset.js';
 import { decodeBytes } from '../data/decode.js';
-import { largeSize } from '../data/fit.js';
-import { type ImageList, imageArray } from '../data/image-list.js';
+import { drawsPerCrop, largeSize } from '../data/fit.js';
 import { Random } from '../data/random.js';
-import { drawsPerCrop } from '../data/random-resized-crop.js';
 import { addon } from '../native/addon.js';
 
 /** Average size of ImageNet's photographs, pixels. */

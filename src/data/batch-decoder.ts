@@ -1,9 +1,8 @@
 import type { DecodeEvent } from '../native/contract.js';
 import type { SplitName } from '../options/datasets.js';
 import { firstDamaged, isDamage } from './damaged.js';
-import { crop, fitImage } from './fit.js';
-import type { ImageList } from './image-list.js';
-import { type Box, drawsPerCrop, randomResizedCrop, reductionFor } from './random-resized-crop.js';
+import type { ImageList } from './dataset.js';
+import { type Box, crop, drawsPerCrop, fitImage, randomResizedCrop, reductionFor } from './fit.js';
 import { forEachParallel, type Resize } from './reading.js';
 
 /** Images that are decoded when they are needed, and their side in pixels. */

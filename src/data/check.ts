@@ -7,13 +7,12 @@ import { dataCheckSchema } from '../options/schemas.js';
 import { spelled } from '../options/spelling.js';
 import { isLimitError } from '../system/limits.js';
 import { median } from '../system/statistics.js';
+import type { ImageList } from './dataset.js';
 import { countPerClass } from './dataset.js';
-import { divide } from './divide.js';
-import type { ImageList } from './image-list.js';
+import type { ListingOptions } from './layout-reader.js';
 import { loadData } from './load.js';
 import { forEachImage } from './reading.js';
-import { withTest } from './split.js';
-import type { ListingOptions } from './walk.js';
+import { divide, withTest } from './split.js';
 
 /** Options of `checkData`: `data`, `layout` and `classes` of docs/options.md, and what only the API has. */
 export type DataCheckOptions = Written<typeof dataCheckSchema> &

@@ -3,8 +3,7 @@ import { command } from '../options/command.js';
 import { type SplitName, splitNames } from '../options/datasets.js';
 import { invalidData } from '../system/failures.js';
 import { counted } from '../system/printable.js';
-import { checkEveryClass, type Dataset, type ImageLists } from './dataset.js';
-import { type ImageList, subset } from './image-list.js';
+import { checkEveryClass, type Dataset, type ImageList, type ImageLists, subset } from './dataset.js';
 
 /** An image that a run leaves out because it is damaged. */
 export interface SkippedImage {

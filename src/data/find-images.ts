@@ -6,8 +6,8 @@ import { refused } from '../options/check.js';
 import { throwIfAborted } from '../system/abort.js';
 import { fileAccess } from '../system/failures.js';
 import { imageFormats, isImageExtension, looksLikeImage, startBytes } from './decode.js';
+import { Walk } from './layout-reader.js';
 import { readStart } from './reading.js';
-import { Walk } from './walk.js';
 
 /** Has the file a known extension, or else a content that looks like an image? */
 export const isImageFile = async (path: string): Promise<boolean> =>

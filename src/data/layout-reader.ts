@@ -1,12 +1,15 @@
+import type { Dirent } from 'node:fs';
+import { opendir } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { L2TError } from '../errors.js';
-import type { Layout } from '../options/datasets.js';
+import type { Layout, SplitName } from '../options/datasets.js';
+import { throwIfAborted } from '../system/abort.js';
 import { invalidData } from '../system/failures.js';
+import { fileError } from '../system/files.js';
 import { printable, shown, someOf } from '../system/printable.js';
 import { sum } from '../system/statistics.js';
 import type { Dataset } from './dataset.js';
 import { heicAdvice, imageFormats } from './decode.js';
-import type { Walk } from './walk.js';
 
 /** The columns of images and of labels, as the person names them. */
 export interface ColumnNames {
@@ -99,3 +102,92 @@ export class PassedOver {
     return [printable(passed) + this.advice];
   }
 }
+
+/** Options of a call that lists a data folder. */
+export interface ListingOptions {
+  /** Aborts the call: it throws L2TError ABORTED. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the number of folder entries looked at so far, but only if listing takes longer than half a second. */
+  readonly onListed?: ((entries: number) => void) | undefined;
+}
+
+/** The search for a layout ends after this many entries if nothing fits: the folder may be a whole disk. */
+export const mostStrange = 10_000;
+
+/** Milliseconds between two calls of `onListed`. */
+const saidEvery = 500;
+/** Number of entries read from the system at once. */
+const together = 1024;
+
+/** Lists the folders of one data set. There may be millions of entries, so it reports progress and can be aborted. */
+export class Walk {
+  #entries = 0;
+  #said = performance.now();
+
+  constructor(
+    private readonly folder: string,
+    private readonly options: ListingOptions = {},
+  ) {}
+
+  /** Throws ABORTED if the signal has fired, and reports progress. Call it in every loop over entries. */
+  check(): void {
+    throwIfAborted(`Loading ${this.folder}`, this.options.signal);
+    if (performance.now() - this.#said < saidEvery) return;
+    this.#said = performance.now();
+    this.options.onListed?.(this.#entries);
+  }
+
+  /** A folder's entries, one by one in the system's order, without hidden ones. */
+  async *each(folder: string): AsyncGenerator<Dirent, void> {
+    try {
+      for await (const entry of await opendir(folder, { bufferSize: together })) {
+        this.#entries++;
+        this.check();
+        if (!entry.name.startsWith('.')) yield entry;
+      }
+      this.check();
+    } catch (error) {
+      throw fileError('read', folder, error);
+    }
+  }
+
+  /** The names of a folder's entries, at most `most`, sorted by code unit; empty if the folder does not exist. */
+  async names(folder: string, most?: number): Promise<string[]> {
+    const names: string[] = [];
+    try {
+      for await (const { name } of this.each(folder)) {
+        names.push(name);
+        if (names.length === most) break;
+      }
+    } catch (error) {
+      const { code } = (error as { cause?: NodeJS.ErrnoException }).cause ?? {};
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+    }
+    return names.sort();
+  }
+}
+
+/** The splits that folders beside one another may be called, in lower case. */
+export const splitOfFolder: ReadonlyMap<string, SplitName> = new Map([
+  ['train', 'train'],
+  ['val', 'validation'],
+  ['valid', 'validation'],
+  ['validation', 'validation'],
+  ['test', 'test'],
+]);
+
+/** What a table, or the name of a file of tables, may call a split besides: the names that Hugging Face's `datasets` knows. */
+const inTables: ReadonlyMap<string, SplitName> = new Map([
+  ...splitOfFolder,
+  ['training', 'train'],
+  ['dev', 'validation'],
+  ['testing', 'test'],
+  ['eval', 'test'],
+  ['evaluation', 'test'],
+]);
+
+/** The split that a table's cell, or a word of a file's name, means. */
+export const splitCalled = (name: string): SplitName | undefined => inTables.get(name.toLowerCase());
+
+/** All names that `splitCalled` knows, for messages. */
+export const splitWords = [...inTables.keys()].join(', ');

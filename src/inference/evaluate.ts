@@ -1,10 +1,9 @@
 import { firstDamaged, isDamage } from '../data/damaged.js';
 import type { Dataset } from '../data/dataset.js';
-import { fingerprint } from '../data/fingerprint.js';
 import { evaluationBatch } from '../data/fit.js';
-import { loadData } from '../data/load.js';
+import type { ListingOptions } from '../data/layout-reader.js';
+import { fingerprint, loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
-import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import { type Checkpoint, readCheckpoint, weightsFile } from '../networks/checkpoint.js';
 import { hashTensors } from '../networks/weights/content-hash.js';

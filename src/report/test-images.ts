@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { withoutSkipped } from '../data/damaged.js';
-import { divide } from '../data/divide.js';
-import type { ImageList } from '../data/image-list.js';
+import type { ImageList } from '../data/dataset.js';
 import { loadData } from '../data/load.js';
+import { divide } from '../data/split.js';
 import { formatSplit } from '../data/split-file.js';
 import { L2TError } from '../errors.js';
 import type { Inference } from '../inference/inference.js';

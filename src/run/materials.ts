@@ -1,7 +1,7 @@
 import type { SkippedImage } from '../data/damaged.js';
 import { balancedWeights } from '../data/dataset.js';
 import { evaluationBatch, largeSize } from '../data/fit.js';
-import { prepareTrainingData, type TrainingData } from '../data/training-sets.js';
+import { prepareTrainingData, type TrainingData } from '../data/image-sets.js';
 import { addon, type NamedTensor, type NativeSource, type NetworkSpec, type RunMaterials } from '../native/addon.js';
 import { type Checkpoint, type CheckpointOptions, checkpointNames, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork, lastLayerOf } from '../networks/describe.js';

@@ -1,14 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { checkData } from '../../src/data/check.js';
-import type { Dataset } from '../../src/data/dataset.js';
+import type { Dataset, ImageList } from '../../src/data/dataset.js';
 import { decodeImage } from '../../src/data/decode.js';
 import { fitImage } from '../../src/data/fit.js';
-import type { ImageList } from '../../src/data/image-list.js';
-import { openDataset } from '../../src/data/open.js';
+import { prepareTrainingData } from '../../src/data/image-sets.js';
+import { openDataset } from '../../src/data/load.js';
 import { readWhole } from '../../src/data/reading.js';
 import { readSplit } from '../../src/data/split-file.js';
-import { prepareTrainingData } from '../../src/data/training-sets.js';
 import { Network } from '../../src/inference/network.js';
 import { addon } from '../../src/native/addon.js';
 import { isOwn } from '../../src/networks/metadata.js';

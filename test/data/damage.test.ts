@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cifar10 } from '../../src/data/layouts/cifar.js';
+import { cifar10 } from '../../src/data/layouts/arrays.js';
 import { Random } from '../../src/data/random.js';
 import { splitNames } from '../../src/options/datasets.js';
 import {

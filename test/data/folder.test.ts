@@ -6,13 +6,10 @@ import { describe, expect, it, vi } from 'vitest';
 import { checkData } from '../../src/data/check.js';
 import { selectClasses } from '../../src/data/dataset.js';
 import { decodeImage } from '../../src/data/decode.js';
-import { countTrained } from '../../src/data/divide.js';
-import { fingerprint } from '../../src/data/fingerprint.js';
 import { fitImage } from '../../src/data/fit.js';
-import { cifar10 } from '../../src/data/layouts/cifar.js';
-import { folderFingerprint, loadData } from '../../src/data/load.js';
-import { openDataset } from '../../src/data/open.js';
-import { evaluationSplit } from '../../src/data/split.js';
+import { cifar10 } from '../../src/data/layouts/arrays.js';
+import { fingerprint, folderFingerprint, loadData, openDataset } from '../../src/data/load.js';
+import { countTrained, evaluationSplit } from '../../src/data/split.js';
 import { addon } from '../../src/native/addon.js';
 import {
   decodeDataset,

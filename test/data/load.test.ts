@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cifar10, cifar100 } from '../../src/data/layouts/cifar.js';
-import { openDataset } from '../../src/data/open.js';
+import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
+import { openDataset } from '../../src/data/load.js';
 import {
   cifarVariants,
   decodeDataset,

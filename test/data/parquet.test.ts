@@ -1,11 +1,9 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Dataset } from '../../src/data/dataset.js';
-import { fingerprint } from '../../src/data/fingerprint.js';
-import type { ImageList } from '../../src/data/image-list.js';
+import type { Dataset, ImageList } from '../../src/data/dataset.js';
 import { makeImageSets } from '../../src/data/image-sets.js';
-import { openDataset } from '../../src/data/open.js';
+import { fingerprint, openDataset } from '../../src/data/load.js';
 import { openParquet } from '../../src/data/parquet/file.js';
 import { RowGroups } from '../../src/data/parquet/row-groups.js';
 import '../../src/options/schemas.js'; // Messages name the options of the tables that are loaded.

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import type { ImageList } from '../../src/data/image-list.js';
+import type { ImageList } from '../../src/data/dataset.js';
 import { makeImageSets } from '../../src/data/image-sets.js';
 import { evaluate, resume, transfer } from '../../src/index.js';
 import { cli } from '../tiny.js';

@@ -4,12 +4,18 @@ import { type SplitName, splitNames } from '../../options/datasets.js';
 import { invalidData } from '../../system/failures.js';
 import { reaching } from '../../system/files.js';
 import { shown } from '../../system/printable.js';
+import { type ImageList, imageFiles } from '../dataset.js';
 import { imageFormats } from '../decode.js';
 import { isImageFile } from '../find-images.js';
-import { type ImageList, imageFiles } from '../image-list.js';
-import { type LayoutReader, nameSome, PassedOver, unknownLayout } from '../layout-reader.js';
-import { splitOfFolder } from '../split-names.js';
-import { mostStrange, type Walk } from '../walk.js';
+import {
+  type LayoutReader,
+  mostStrange,
+  nameSome,
+  PassedOver,
+  splitOfFolder,
+  unknownLayout,
+  type Walk,
+} from '../layout-reader.js';
 
 interface ClassFolder {
   readonly name: string;

@@ -1,10 +1,9 @@
 import { extname, join } from 'node:path';
 import { invalidData } from '../../system/failures.js';
-import { trainAndTest } from '../dataset.js';
+import { type ImageList, imageFiles, trainAndTest } from '../dataset.js';
 import { isImageExtension } from '../decode.js';
-import { type ImageList, imageFiles } from '../image-list.js';
+import type { Walk } from '../layout-reader.js';
 import { type LayoutReader, nameSome, PassedOver } from '../layout-reader.js';
-import type { Walk } from '../walk.js';
 
 /** A class's WordNet id. */
 const wnid = /^n\d{8}$/;
