@@ -3,11 +3,9 @@ import { basename, dirname, join } from 'node:path';
 import type { Layout } from '../options/datasets.js';
 import { invalidData } from '../system/failures.js';
 import { shown } from '../system/printable.js';
-import { type Dataset, trainAndTest } from './dataset.js';
-import { type ImageList, imageFiles } from './image-list.js';
-import { firstRepeated, type LayoutReader, nameSome } from './layout-reader.js';
+import { type Dataset, type ImageList, imageFiles, trainAndTest } from './dataset.js';
+import { firstRepeated, type LayoutReader, mostStrange, nameSome, type Walk } from './layout-reader.js';
 import { readWhole } from './reading.js';
-import { mostStrange, type Walk } from './walk.js';
 
 const maxListBytes = 2 ** 26;
 
@@ -77,9 +75,7 @@ export interface ListedImage {
 /** CLASS/FILE, neither of them hidden. File names may contain spaces. */
 export const classAndFile = /^([^/.][^/]*)\/([^/.][^/]*)$/;
 
-interface ListedDataset {
-  readonly layout: Layout;
-  readonly folder: string;
+interface ListedDataset extends Pick<Dataset, 'layout' | 'folder'> {
   readonly train: readonly ListedImage[];
   readonly test: readonly ListedImage[];
   /** If absent, the classes are those of the images. */

@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { constants, inflate } from 'node:zlib';
 import type { L2TError } from '../errors.js';
 import { invalidData } from '../system/failures.js';
-import { fromPlanes, type ImageList, imageArray } from './image-list.js';
+import { fromPlanes, type ImageList, imageArray } from './dataset.js';
 import { maxDeflateRatio, readWhole } from './reading.js';
 
 /** A value in a MAT file. Arrays are column-major: the first dimension runs fastest. */

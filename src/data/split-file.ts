@@ -5,7 +5,7 @@ import { fileAccess, invalidData } from '../system/failures.js';
 import { readFileBytes } from '../system/files.js';
 import { parseJson } from '../system/json.js';
 import type { Dataset, Division } from './dataset.js';
-import { subset } from './image-list.js';
+import { subset } from './dataset.js';
 
 const positions = z.array(z.int32().min(0));
 const json = z

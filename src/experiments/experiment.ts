@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import * as z from 'zod';
-import type { ListingOptions } from '../data/walk.js';
+import type { ListingOptions } from '../data/layout-reader.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import {

@@ -1,7 +1,6 @@
 import type { Dataset } from '../data/dataset.js';
-import { countTrained } from '../data/divide.js';
-import { countHeldOut } from '../data/split.js';
-import type { ListingOptions } from '../data/walk.js';
+import type { ListingOptions } from '../data/layout-reader.js';
+import { countHeldOut, countTrained } from '../data/split.js';
 import type { L2TError } from '../errors.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
 import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js';

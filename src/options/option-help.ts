@@ -31,6 +31,8 @@ export interface OptionHelp {
   readonly classes?: unknown;
   /** file that says which images train, validate and test: a run's split.json, or the authors' files by the beginning of their names */
   readonly splitFile?: unknown;
+  /** leave out damaged images and record which they are, instead of ending with an error */
+  readonly skipDamaged?: unknown;
   /** side of the network's images, pixels (32 for resnet20, resnet32, vgg9_bn, resnet20_a, resnet32_a, else 224); from 8 to 1024 */
   readonly size?: unknown;
   /** multiplies the network's channel counts (1); above 0 and at most 8 */

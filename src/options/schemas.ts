@@ -91,6 +91,7 @@ export const proposeSchema = transferSchema.pick({
   layout: true,
   imageColumn: true,
   labelColumn: true,
+  skipDamaged: true,
   source: true,
   sourceNetwork: true,
   sourceWidth: true,

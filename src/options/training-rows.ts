@@ -47,6 +47,9 @@ export const common = {
       "file that says which images train, validate and test: a run's split.json, or the authors' files by the beginning of their names",
       { scope: 'input' },
     ),
+    skipDamaged: yes('leave out damaged images and record which they are, instead of ending with an error', {
+      default: false,
+    }),
   }),
   size: whole(8, 1024, `side of the network's images, pixels (32 for ${small.join(', ')}, else 224)`, {
     default: ({ target }) => defaultSize(target),

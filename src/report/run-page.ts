@@ -3,7 +3,9 @@ import type { GpuMemory } from '../native/contract.js';
 import { countParameters } from '../networks/describe.js';
 import { methodOf } from '../options/methods.js';
 import type { SourceSpec } from '../options/spec.js';
+import { skippedTests } from '../store/record.js';
 import { metricsName, type RunData, totalOf, whichOf } from '../store/run-data.js';
+import { counted } from '../system/printable.js';
 import { largest, median, percent, probabilityInterval } from '../system/statistics.js';
 import type { ExplainedSource } from './explain.js';
 import type { Page } from './page/document.js';
@@ -70,11 +72,12 @@ function headline({ record, result, metrics }: RunData, tested: Tested | undefin
   const progress = result ? '' : ` ${metrics.length} of ${epochs} epochs are done.`;
   const early =
     result && result.epochs < epochs ? ` Patience ended the run after epoch ${result.epochs} of ${epochs}.` : '';
-  return html`<p>${what}${progress}${early}</p>${result && accuracySentence(result, tested)}`;
+  return html`<p>${what}${progress}${early}</p>${result && accuracySentence(result, skippedTests(record), tested)}`;
 }
 
 function accuracySentence(
   { correct, total, topK, best }: NonNullable<RunData['result']>,
+  skipped: number,
   tested: Tested | undefined,
 ): Html {
   if (correct === null || total === null) return html`<p>The run has no test images.</p>`;
@@ -83,7 +86,7 @@ function accuracySentence(
     tested && tested.correct !== correct
       ? ` (Evaluated again for this page, on another machine or with other threads: ${tested.correct}.)`
       : '';
-  return html`<p class="result"><strong>${percent(mean)}</strong> of the test images are right: ${correct} of ${total}.${topK !== null && ` For ${percent(topK.accuracy)} the class is among the ${topK.k} likeliest.`}</p>
+  return html`<p class="result"><strong>${percent(mean)}</strong> of the test images are right: ${correct} of ${total}.${skipped > 0 && ` ${counted(skipped, 'damaged image')} left out.`}${topK !== null && ` For ${percent(topK.accuracy)} the class is among the ${topK.k} likeliest.`}</p>
 <p>The 95 % interval is ${percent(low)} to ${percent(high)} (Wilson’s; it is about the choice of test images, not about the seed). The weights are those of epoch ${best.epoch + 1}, ${whichOf(best)}.${again}</p>`;
 }
 

@@ -4,6 +4,7 @@ import { L2TError } from '../errors.js';
 import { resumeCommand } from '../options/command.js';
 import type { RunSpec } from '../options/spec.js';
 import { runReport } from '../report/run-report.js';
+import { skippedTests } from '../store/record.js';
 import { bestName, type FinishedResult, reportName } from '../store/run-data.js';
 import type { RunStore } from '../store/run-store.js';
 import { writeFileAtomic } from '../system/files.js';
@@ -31,6 +32,7 @@ export async function resultOf(
   return {
     network,
     ...result,
+    skipped: skippedTests(record),
     epochs,
     endedEarly: epochs < planned,
     method,

@@ -15,6 +15,7 @@ import { firstFree, requireStartable, requireUnused } from '../store/new-folder.
 import { newRecord, type RunRecord } from '../store/record.js';
 import { RunStore, type SavedRun } from '../store/run-store.js';
 import { invalidRun } from '../system/failures.js';
+import { counted, someOf } from '../system/printable.js';
 import { shellWord } from '../system/shell.js';
 import { findRate } from './learning-rate.js';
 import { factsOf, gather, loadSources, type Materials, onListed, targetNetwork } from './materials.js';
@@ -76,8 +77,15 @@ async function prepare(
   const { threads } = ranks;
   threadsWarning(given.threads ?? threads, device).forEach(context.warn);
   requireComputable(draft, device, ranks.size);
-  const gathered = await gather(draft, place, checkpoints, context, true);
+  const gathered = await gather(draft, place, checkpoints, context);
   const { data } = gathered;
+  if (data.skipped.length > 0) {
+    const some = someOf(
+      data.skipped.map(({ name }) => name),
+      3,
+    );
+    context.warn(`${counted(data.skipped.length, 'damaged image')} left out: ${some}`);
+  }
   const spec = begin(draft, { device, threads, images: data.train.labels.length, sources });
   const parameters = countParameters(targetNetwork(spec, data));
   sizeWarning({ ...spec, parameters }).forEach(context.warn);
@@ -96,13 +104,14 @@ async function foundIn(
   checkpoints: readonly Pick<Materials['sources'][number], 'weights'>[],
   context: Context,
 ): Promise<RunRecord['found']> {
-  const { classNames, fingerprint, division, splitHash } = data;
+  const { classNames, fingerprint, division, splitHash, skipped } = data;
   const folder =
     division.test && (await folderFingerprint(spec, { signal: context.signal, onListed: onListed(context) }));
   return {
     classNames: [...classNames],
     data: fingerprint,
     split: splitHash,
+    ...(skipped.length > 0 && { skipped }),
     ...(folder !== undefined && { folder }),
     sources: checkpoints.map(({ weights }) => hashTensors(weights)),
     ...(initHash !== undefined && { targetInit: initHash }),
@@ -114,7 +123,7 @@ async function foundIn(
  * which each rank may see elsewhere.
  */
 function commonFacts({ verb, spec, found }: RunRecord, device: string): Fact[] {
-  const hash = (what: string, value: string | undefined): Fact => ({ what, value, code: 'INVALID_DATA', hidden: true });
+  const hash = (what: string, value: unknown): Fact => ({ what, value, code: 'INVALID_DATA', hidden: true });
   const option = (what: string, value: unknown): Fact => ({ what, value, code: 'INVALID_OPTION' });
   return [
     option('the verb', verb),
@@ -123,6 +132,10 @@ function commonFacts({ verb, spec, found }: RunRecord, device: string): Fact[] {
     option('the kind of device', device.replace(/:.*/, '')),
     hash('the data', found.data),
     hash('the division of the data into training, validation and test images', found.split),
+    hash(
+      'the damaged images that are left out',
+      found.skipped?.map(({ set, image }) => [set, image]),
+    ),
     ...found.sources.map((value, k) => hash(`the weights of source ${k + 1}`, value)),
     hash('the weights to start from', found.targetInit),
   ];
@@ -211,7 +224,7 @@ async function prepareAgain(
   }
   threadsWarning(threads, device).forEach(context.warn);
   const checkpoints = await loadSources(spec.sources, spec.strict, { onWarning: context.warn });
-  const gathered = await gather(spec, addon().device(device), checkpoints, context, false);
+  const gathered = await gather(spec, addon().device(device), checkpoints, context, run.record.found.skipped ?? []);
   const materials = { ...gathered, spec };
   requireUnchanged(run, materials);
   return materials;

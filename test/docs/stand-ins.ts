@@ -2,7 +2,7 @@ import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { packageRoot } from '../../scripts/build-native.mjs';
-import { cifar10, cifar100 } from '../../src/data/layouts/cifar.js';
+import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
 import { encode, pattern, write, writeCifar, writeClasses } from '../data/generate.js';
 import { writeSvhn } from '../fixtures/layouts.js';
 import { writeParquet } from '../fixtures/parquet.js';

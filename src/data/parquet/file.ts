@@ -7,8 +7,7 @@ import { limitError } from '../../system/limits.js';
 import { shown } from '../../system/printable.js';
 import { sum } from '../../system/statistics.js';
 import { fileSize, readRange } from '../reading.js';
-import { codecs, readPages, understood } from './pages.js';
-import { checkThrift } from './thrift.js';
+import { checkThrift, codecs, readPages, understood } from './pages.js';
 
 /** Bytes of a footer, and of a column in one row group, also once it is decompressed. Files of images have far less. */
 const maxFooterBytes = 2 ** 28;
