@@ -25,11 +25,11 @@ export function addFlags(command: Command, schema: Schema, defaults = 'Defaults 
   for (const key of Object.keys(schema.shape)) {
     const about = aboutField(schema, key);
     const { value, repeats } = about;
-    // `--size <n>`, `--live [port]`, `--strict`, or `--no-report` for a switch that is on by default.
-    const placeholder = value === '' || value.startsWith('[') ? value : `<${value}>`;
+    // `--size <n>`, `--strict`, or `--no-report` for a switch that is on by default.
+    const placeholder = value === '' ? '' : `<${value}>`;
     const option = new Option(`${longFlagOf(key, about)} ${placeholder}`.trimEnd(), helpOf(about, 'flags'));
     // 'n' and 'x' are numbers. Other text stays as it was typed, so that the error message can show it.
-    const read = (text: string) => (['n', 'x', '[port]'].includes(value) && isNumber(text) ? Number(text) : text);
+    const read = (text: string) => (['n', 'x'].includes(value) && isNumber(text) ? Number(text) : text);
     option.argParser((text, before) => (repeats && before !== undefined ? [before, read(text)].flat() : read(text)));
     if (about.group) option.helpGroup(`${about.group}:`);
     rows.set(option, about);

@@ -52,7 +52,6 @@ export class Progress {
     if (event.type === 'warning') this.warn(event.message);
     else if (event.type === 'listing') this.listing(event.entries);
     else if (event.type === 'data' || event.type === 'report') this.data(event.done, event.total);
-    else if (event.type === 'live') this.note(`live: ${event.url}`);
     else if (event.type === 'rate') this.#rate(event);
     else if (event.type === 'start') this.#start(event);
     else if (event.type === 'step' && process.stderr.isTTY)

@@ -67,7 +67,7 @@ function requireAlone(command: Command): void {
   if (given.length === 0) return;
   const [first] = given as [string];
   throw invalidOption(
-    `${labelOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --live, --json, --timeout and --no-group can.`,
+    `${labelOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --json, --timeout and --no-group can.`,
   );
 }
 

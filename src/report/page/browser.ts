@@ -1,13 +1,15 @@
-// The script of a page. It draws each figure from the table that stands in it, and follows a live page's events.
+// The script of a page. It draws each figure from the table that stands in it, and loads a page that grows again.
 import type Plot from 'uplot';
 
 declare const uPlot: typeof Plot;
 
 type Figure = { readonly plot: Plot; readonly place: HTMLElement };
 
-const dashes = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
+/** The names of the colours in the style sheet, and the dashes: together they tell the columns of a figure apart. */
+const colours = [0, 1, 2, 3, 4, 5, 6, 7].map((k) => `c${k}`);
+const dashes = [[], [7, 4], [2, 3], [10, 3, 2, 3], [14, 5], [2, 3, 2, 8]];
 const height = 260;
-/** Distances of ticks on an x axis: epochs and images are whole. */
+/** Distances of ticks on an axis of epochs or images: they are whole. */
 const wholeSteps = [1, 10, 100, 1000, 10_000].flatMap((power) => [power, 2 * power, 5 * power]);
 let drawn: Figure[] = [];
 
@@ -24,7 +26,9 @@ function numberOf(cell: Element | undefined): number | null {
   return text.trim() === '' ? null : Number(text);
 }
 
-const rounded = (value: number | null): string => (value === null ? '' : String(Number(value.toPrecision(4))));
+const rounded = (value: number): string =>
+  Number.isInteger(value) ? value.toLocaleString('en') : String(Number(value.toPrecision(4)));
+const percent = (value: number): string => `${Number((100 * value).toFixed(2))} %`;
 
 /** A table's columns of numbers. */
 function columnsOf(table: HTMLTableElement): (number | null)[][] {
@@ -38,39 +42,93 @@ function drawCurves(): void {
   drawn = all<HTMLElement>('figure.curves').flatMap((figure) => {
     const place = figure.querySelector<HTMLElement>('.plot');
     const table = figure.querySelector<HTMLTableElement>('details table');
-    return place && table ? [{ place, plot: draw(place, table) }] : [];
+    return place && table ? [{ place, plot: draw(place, table, figure.classList) }] : [];
   });
 }
 
-function draw(place: HTMLElement, table: HTMLTableElement): Plot {
-  const names = [...(table.tHead?.rows[0]?.cells ?? [])].map((cell) => cell.textContent ?? '');
+function draw(place: HTMLElement, table: HTMLTableElement, kind: DOMTokenList): Plot {
+  const heads = [...(table.tHead?.rows[0]?.cells ?? [])];
   const [x = [], ...others] = columnsOf(table);
   const values = others.flat().filter((value) => value !== null);
-  const least = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const spread = least > 0 && values.some((value) => value > 30 * least);
-  const colours = colour('series').split(' ');
+  const min = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const [parts, points] = [kind.contains('parts'), kind.contains('points')];
+  const logarithmic = !parts && min > 0 && values.some((value) => value > 30 * min);
+  const format = parts ? percent : rounded;
   const axis = { stroke: colour('ink'), grid: { stroke: colour('line'), width: 1 }, ticks: { stroke: colour('line') } };
-  const series = names.slice(1).map((label, i) => ({
-    label,
-    stroke: colours[i % colours.length] as string,
-    dash: dashes[Math.floor(i / colours.length) % dashes.length] as number[],
-    width: 2,
-    points: { show: x.length < 2 },
-    spanGaps: true, // epochs that are not validated
-    value: (_: Plot, value: number | null) => rounded(value),
-  }));
+  const series = heads.slice(1).map((head): Plot.Series => {
+    const style = Number(head.querySelector<HTMLElement>('[data-style]')?.dataset.style);
+    const stroke = colour(colours[style % colours.length] as string);
+    const dash = dashes[Math.floor(style / colours.length) % dashes.length] as number[];
+    const lines = { dash, width: 2, points: { show: x.length < 2 } };
+    // Points beyond the first eight columns are hollow.
+    const dots = {
+      paths: () => null,
+      points: { show: true, size: 11, width: 2, stroke, fill: dash.length > 0 ? colour('paper') : stroke },
+    };
+    // Epochs that are not validated lack a value.
+    return { label: head.textContent ?? '', stroke, spanGaps: true, ...(points ? dots : lines) };
+  });
+  const name = heads[0]?.textContent ?? '';
   const options: Plot.Options = {
     width: place.clientWidth,
     height,
-    scales: { x: { time: false }, y: { distr: spread ? 3 : 1 } },
-    series: [{ label: names[0] ?? '' }, ...series],
+    scales: { x: { time: false, ...(points ? { range: widened } : {}) }, y: { distr: logarithmic ? 3 : 1 } },
+    series: [{}, ...series],
     axes: [
-      { ...axis, label: names[0] ?? '', incrs: wholeSteps },
-      { ...axis, size: 64, values: (_, ticks) => ticks.map(rounded) },
+      { ...axis, label: name, ...(points ? {} : { incrs: wholeSteps }) },
+      { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : format(tick))) },
     ],
-    legend: { live: names.length < 12 },
+    cursor: { drag: { x: false, y: false } },
+    legend: { show: false },
+    hooks: { setCursor: [(plot) => tell(plot, name, points, format)] },
   };
-  return new uPlot(options, [x as number[], ...others], place);
+  const plot = new uPlot(options, [x as number[], ...others], place);
+  plot.root.append(legendOf(plot, points));
+  tell(plot, name, points, format);
+  return plot;
+}
+
+/** Points stand off the edges. */
+function widened(_: Plot, min: number, max: number): Plot.Range.MinMax {
+  const spare = 0.08 * (max - min || Math.abs(max) || 1);
+  return [min - spare, max + spare];
+}
+
+/** A button for each column, which hides it and shows it again. */
+function legendOf(plot: Plot, points: boolean): HTMLElement {
+  const legend = document.createElement('div');
+  legend.className = 'legend';
+  if (!points) legend.append(document.createElement('output'));
+  plot.series.slice(1).forEach(({ label, stroke, dash }, k) => {
+    const button = document.createElement('button');
+    button.type = 'button';
+    const line = `<svg viewBox="0 0 32 8" aria-hidden="true"><path d="M0 4H32" stroke-dasharray="${dash ?? ''}"/></svg>`;
+    const dot = '<svg viewBox="0 0 8 8" aria-hidden="true"><circle cx="4" cy="4" r="3"/></svg>';
+    button.innerHTML = points ? dot : line;
+    const colour = typeof stroke === 'function' ? stroke(plot, k + 1) : stroke;
+    button.style.setProperty('--colour', String(colour));
+    button.append(` ${label} `, document.createElement('output'));
+    button.addEventListener('click', () => {
+      const show = !plot.series[k + 1]?.show;
+      plot.setSeries(k + 1, { show });
+      button.classList.toggle('hidden', !show);
+    });
+    legend.append(button);
+  });
+  return legend;
+}
+
+/** Writes the values into the legend: those under the pointer, else the last ones. */
+function tell({ root, cursor, data }: Plot, name: string, points: boolean, format: typeof rounded): void {
+  const [x = [], ...columns] = data.map((column) => [...column]);
+  const at = points ? x.length - 1 : (cursor.idx ?? x.length - 1);
+  const where = root.querySelector('.legend > output');
+  if (where) where.textContent = `${name} ${x[at]}`;
+  all<HTMLElement>('.legend button output', root).forEach((output, k) => {
+    const row = columns[k]?.slice(0, at + 1).findLastIndex((each) => each != null) ?? -1;
+    const value = columns[k]?.[row];
+    output.textContent = value == null ? '' : `${format(value)}${points ? ` at ${rounded(x[row] as number)}` : ''}`;
+  });
 }
 
 /** The cells of a λ map take the values of one row of the table beside it. */
@@ -80,11 +138,11 @@ function showEpoch(figure: HTMLElement): void {
   const row = rows?.[Number(slider?.value) - 1] as HTMLTableRowElement | undefined;
   if (!slider || !row) return;
   figure.querySelector('output')?.replaceChildren(row.cells[0]?.textContent ?? '');
-  const most = Number(figure.dataset.most);
-  for (const cell of all<SVGGElement>('[data-column]', figure)) {
+  const max = Number(figure.dataset.max);
+  for (const cell of all<HTMLElement>('[data-column]', figure)) {
     const value = numberOf(row.cells[Number(cell.dataset.column)]) ?? 0;
-    cell.style.setProperty('--share', String(most > 0 ? value / most : 0));
-    cell.querySelector('text')?.replaceChildren(value.toFixed(2));
+    cell.style.setProperty('--share', String(max > 0 ? value / max : 0));
+    cell.textContent = value.toFixed(2);
   }
 }
 
@@ -92,12 +150,6 @@ function showEpoch(figure: HTMLElement): void {
 function choose(select: HTMLSelectElement): void {
   for (const part of all<HTMLElement>(`[data-choice="${select.id}"]`))
     part.hidden = part.dataset.value !== select.value;
-}
-
-function redraw(): void {
-  drawCurves();
-  for (const figure of all<HTMLElement>('figure.where')) showEpoch(figure);
-  for (const select of all<HTMLSelectElement>('select')) choose(select);
 }
 
 document.addEventListener('input', ({ target }) => {
@@ -114,24 +166,72 @@ new ResizeObserver(() => {
   }
 }).observe(document.body);
 
-/** Keeps what the reader opened and chose while a section is replaced. */
-function replaceMain(text: string): void {
-  const main = document.querySelector('main');
-  if (!main) return;
-  const details = () => all<HTMLDetailsElement>('details', main);
-  const sliders = () => all<HTMLInputElement>('input[type=range]', main);
-  const open = details().map((each) => each.open);
-  const chosen = sliders().map(({ value, max }) => (value === max ? '' : value));
-  main.innerHTML = text;
-  for (const [i, each] of details().entries()) each.open = open[i] ?? false;
-  for (const [i, each] of sliders().entries()) if (chosen[i]) each.value = chosen[i];
-  redraw();
+/** What the reader opened, chose and looked at. It stays with the page's entry in the history when it loads again. */
+interface Place {
+  readonly open: readonly string[];
+  readonly chosen: readonly string[];
+  /** The number of the control with the focus; -1: none. */
+  readonly focus: number;
+  /** The heading above the upper edge of the window, and how far above, pixels. */
+  readonly heading: string;
+  readonly above: number;
 }
 
-const { events } = document.body.dataset;
-if (events !== undefined) {
-  const source = new EventSource(events);
-  source.addEventListener('page', ({ data }) => replaceMain(JSON.parse(data)));
-  source.addEventListener('end', () => source.close());
+const details = () => all<HTMLDetailsElement>('details');
+const nameOf = (each: HTMLDetailsElement): string => each.querySelector('summary')?.textContent ?? '';
+const choices = () => all<HTMLInputElement | HTMLSelectElement>('input[type=range], select');
+const controls = () => all<HTMLElement>('summary, input, select, button, [tabindex]');
+const headings = () => all<HTMLElement>('h1, h2, figcaption');
+const topOf = (each: HTMLElement): number => each.getBoundingClientRect().top;
+
+function keepPlace(): void {
+  const heading = headings().findLast((each) => topOf(each) <= 0);
+  const open = details().flatMap((each) => (each.open ? [nameOf(each)] : []));
+  // A slider at its end follows the newest epoch.
+  const chosen = choices().map((each) => ('max' in each && each.value === each.max ? '' : each.value));
+  const focus = controls().indexOf(document.activeElement as HTMLElement);
+  const above = heading ? -topOf(heading) : scrollY;
+  history.replaceState({ open, chosen, focus, heading: heading?.textContent ?? '', above } satisfies Place, '');
 }
-redraw();
+
+function findPlace({ open, chosen, focus, heading, above }: Place): void {
+  for (const each of details()) each.open = open.includes(nameOf(each));
+  for (const [k, each] of choices().entries()) if (chosen[k]) each.value = chosen[k];
+  controls()[focus]?.focus({ preventScroll: true });
+  const found = headings().find((each) => each.textContent === heading);
+  // Once the figures have their heights.
+  requestAnimationFrame(() => scrollTo(0, above + (found ? scrollY + topOf(found) : 0)));
+}
+
+/** Says how long ago the page was written, and loads it again, unless the reader is busy with it or wants it to stay. */
+function follow(status: HTMLElement, time: HTMLTimeElement): void {
+  const every = Number(status.dataset.every ?? Number.NaN);
+  const began = Date.now();
+  const age = () => Math.max(0, Math.round((Date.now() - Date.parse(time.dateTime)) / 1000));
+  status.classList.toggle('silent', age() > 60 + 3 * every);
+  const wanted = document.createElement('input');
+  wanted.type = 'checkbox';
+  wanted.checked = true;
+  const label = document.createElement('label');
+  label.append(wanted, ' load this page again as it grows');
+  status.append(label);
+  const look = () => {
+    const ago = age() < 120 ? `${age()} s` : `${Math.round(age() / 60)} min`;
+    time.textContent = `${new Date(time.dateTime).toLocaleTimeString()}, ${ago} ago`;
+    const busy = document.hidden || getSelection()?.isCollapsed === false || document.querySelector('input:active');
+    const shown = (Date.now() - began) / 1000;
+    if (wanted.checked && !busy && shown >= Math.min(60, Math.max(3, every || 0))) location.reload();
+  };
+  setInterval(look, 1000);
+  look();
+}
+
+history.scrollRestoration = 'manual';
+addEventListener('beforeunload', keepPlace);
+if (history.state !== null) findPlace(history.state);
+drawCurves();
+for (const figure of all<HTMLElement>('figure.where')) showEpoch(figure);
+for (const select of all<HTMLSelectElement>('select')) choose(select);
+const status = document.querySelector<HTMLElement>('.status.running');
+const time = status?.querySelector('time');
+if (status && time) follow(status, time);
