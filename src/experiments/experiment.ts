@@ -206,7 +206,7 @@ async function runAll(
   if (!checked && open.length > 0) requireUnchanged(out, experiment, await preflight(experiment.rows, control));
   const lanes = parallel ?? defaultParallel(experiment.rows.map(({ spec }) => spec));
   const page = experiment.report ? new GrowingPage(join(out, reportName), control.onWarning) : undefined;
-  const draw = (state: Status['state'], last = false) => page?.write(() => experimentPage(out, state), last);
+  const draw = async (state: Status['state'], last = false) => page?.write(() => experimentPage(out, state), last);
   try {
     const train = () => runOpen(states, open, lanes, control, async () => void (await save(out, states)));
     await repeatedly(() => draw('running'), pageEvery, train);
@@ -222,8 +222,9 @@ async function runAll(
 }
 
 /** Calls `act` now and every so many milliseconds, never twice at once, until `body` is over. */
-async function repeatedly<T>(act: () => Promise<void> | undefined, every: number, body: () => Promise<T>): Promise<T> {
-  let acting = Promise.resolve(act());
+async function repeatedly<T>(act: () => Promise<void>, every: number, body: () => Promise<T>): Promise<T> {
+  await act();
+  let acting = Promise.resolve();
   const timer = setInterval(() => {
     acting = acting.then(act);
   }, every);

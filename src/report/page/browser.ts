@@ -180,7 +180,7 @@ interface Place {
 const details = () => all<HTMLDetailsElement>('details');
 const nameOf = (each: HTMLDetailsElement): string => each.querySelector('summary')?.textContent ?? '';
 const choices = () => all<HTMLInputElement | HTMLSelectElement>('input[type=range], select');
-const controls = () => all<HTMLElement>('summary, input, select, button, [tabindex]');
+const controls = () => all<HTMLElement>('summary, input[type=range], select, button, [tabindex]');
 const headings = () => all<HTMLElement>('h1, h2, figcaption');
 const topOf = (each: HTMLElement): number => each.getBoundingClientRect().top;
 
@@ -228,8 +228,8 @@ function follow(status: HTMLElement, time: HTMLTimeElement): void {
 
 history.scrollRestoration = 'manual';
 addEventListener('beforeunload', keepPlace);
-if (history.state !== null) findPlace(history.state);
 drawCurves();
+if (history.state !== null) findPlace(history.state);
 for (const figure of all<HTMLElement>('figure.where')) showEpoch(figure);
 for (const select of all<HTMLSelectElement>('select')) choose(select);
 const status = document.querySelector<HTMLElement>('.status.running');
