@@ -7,6 +7,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -203,6 +204,30 @@ describe('the report of a run', () => {
     expect(existsSync(join(out, 'report.html'))).toBe(false);
     expect(JSON.parse((await cli(['report', out, '--json'])).stdout)).toEqual({ report: join(out, 'report.html') });
     expect(read(join(out, 'report.html'))).not.toContain('Where: λ');
+  });
+
+  it.each([
+    [
+      'no xdg-open',
+      undefined,
+      /^No browser was opened: there is no xdg-open \(Debian: xdg-utils\)\. The report is \/.*\/run\/report\.html: /,
+    ],
+    [
+      'an xdg-open without a browser',
+      'exit 3',
+      /^No browser was opened: xdg-open found no program for it\. The report is \//,
+    ],
+    ['a browser', 'exec sleep 30', /^$/],
+  ])('--open, where there is %s, ends in good order', async (_, script, message) => {
+    const path = temporaryFolder();
+    if (script !== undefined) writeFileSync(join(path, 'xdg-open'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    symlinkSync('/usr/bin/sleep', join(path, 'sleep'));
+    const ended = await cli(['report', run, '--open'], { by: ['/usr/bin/env', `PATH=${path}`] });
+    expect(ended).toMatchObject({
+      code: 0,
+      stdout: `${join(run, 'report.html')}\n`,
+      stderr: expect.stringMatching(message),
+    });
   });
 
   it.each([
