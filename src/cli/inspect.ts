@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { PairMetrics } from '../native/addon.js';
+import { featureMaps, featureNames } from '../networks/describe.js';
 import { evaluateSchema } from '../options/schemas.js';
 import type { RunSpec, SourceSpec } from '../options/spec.js';
-import { featureMaps, featureNames } from '../report/features.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
 import type { FoundRate } from '../store/run-data.js';
 import { invalidOption } from '../system/failures.js';

@@ -1,11 +1,10 @@
 import { basename } from 'node:path';
 import type { Pair, PairMetrics } from '../native/addon.js';
+import { featureMaps, featureNames, featuresOf } from '../networks/describe.js';
 import type { SourceSpec } from '../options/spec.js';
 import type { RunData } from '../store/run-data.js';
 import { largest } from '../system/statistics.js';
-import { featureMaps, featureNames, featuresOf } from './features.js';
-import { curves, scrolling } from './page/figures.js';
-import { type Content, type Html, html } from './page/html.js';
+import { type Content, curves, type Html, html, scrolling } from './page/html.js';
 
 /** A source's pairs in each epoch. */
 type Epochs = readonly (readonly PairMetrics[])[];

@@ -1,10 +1,9 @@
 import { basename } from 'node:path';
+import { featureNames } from '../networks/describe.js';
 import type { SourceSpec } from '../options/spec.js';
 import { largest } from '../system/statistics.js';
 import type { ExplainedSource, Saliency } from './explain.js';
-import { featureNames } from './features.js';
-import { scrolling, short, table } from './page/figures.js';
-import { type Content, type Html, html } from './page/html.js';
+import { type Content, type Html, html, scrolling, short, table } from './page/html.js';
 import type { Thumbnails } from './thumbnails.js';
 
 /** Pairs of a source whose channels are shown, and whose saliency is. */

@@ -1,6 +1,5 @@
 import { percent } from '../system/statistics.js';
-import { scrolling, table } from './page/figures.js';
-import { type Content, type Html, html } from './page/html.js';
+import { type Content, type Html, html, scrolling, table } from './page/html.js';
 import type { Tested } from './test-images.js';
 import type { Thumbnails } from './thumbnails.js';
 

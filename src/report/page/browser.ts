@@ -5,8 +5,8 @@ declare const uPlot: typeof Plot;
 
 type Figure = { readonly plot: Plot; readonly place: HTMLElement };
 
-/** The names of the colours in the style sheet, and the dashes: together they tell the columns of a figure apart. */
-const colours = [0, 1, 2, 3, 4, 5, 6, 7].map((k) => `c${k}`);
+/** The number of colours in the style sheet, and the dashes: together they tell the columns of a figure apart. */
+const colours = 8;
 const dashes = [[], [7, 4], [2, 3], [10, 3, 2, 3], [14, 5], [2, 3, 2, 8]];
 const height = 260;
 /** Distances of ticks on an axis of epochs or images: they are whole. */
@@ -55,36 +55,45 @@ function draw(place: HTMLElement, table: HTMLTableElement, kind: DOMTokenList): 
   const logarithmic = !parts && min > 0 && values.some((value) => value > 30 * min);
   const format = parts ? percent : rounded;
   const axis = { stroke: colour('ink'), grid: { stroke: colour('line'), width: 1 }, ticks: { stroke: colour('line') } };
-  const series = heads.slice(1).map((head): Plot.Series => {
-    const style = Number(head.querySelector<HTMLElement>('[data-style]')?.dataset.style);
-    const stroke = colour(colours[style % colours.length] as string);
-    const dash = dashes[Math.floor(style / colours.length) % dashes.length] as number[];
-    const lines = { dash, width: 2, points: { show: x.length < 2 } };
-    // Points beyond the first eight columns are hollow.
-    const dots = {
-      paths: () => null,
-      points: { show: true, size: 11, width: 2, stroke, fill: dash.length > 0 ? colour('paper') : stroke },
-    };
-    // Epochs that are not validated lack a value.
-    return { label: head.textContent ?? '', stroke, spanGaps: true, ...(points ? dots : lines) };
-  });
   const name = heads[0]?.textContent ?? '';
-  const options: Plot.Options = {
-    width: place.clientWidth,
-    height,
-    scales: { x: { time: false, ...(points ? { range: widened } : {}) }, y: { distr: logarithmic ? 3 : 1 } },
-    series: [{}, ...series],
-    axes: [
-      { ...axis, label: name, ...(points ? {} : { incrs: wholeSteps }) },
-      { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : format(tick))) },
-    ],
-    cursor: { drag: { x: false, y: false } },
-    legend: { show: false },
-    hooks: { setCursor: [(plot) => tell(plot, name, points, format)] },
+  const series = heads.slice(1).map((head, k): Plot.Series => {
+    const style = Number(head.querySelector<HTMLElement>('[data-style]')?.dataset.style);
+    const stroke = colour(`c${style % colours}`);
+    const dash = dashes[Math.floor(style / colours) % dashes.length] as number[];
+    const fill = dash.length > 0 ? colour('paper') : stroke;
+    const shown = points
+      ? { paths: () => null, points: { show: true, size: 11, width: 2, stroke, fill } }
+      : { dash, width: 2, points: { show: x.length < 2 } };
+    const label = legendLabel(head.textContent ?? '', stroke, points ? 'dot' : dash);
+    // Without a pointer, the last value; epochs that are not validated lack one.
+    const lastRow = others[k]?.findLastIndex((value) => value !== null) ?? 0;
+    const value = (_: Plot, at: number | null, __: number, row: number | null): string => {
+      const told = row === null ? others[k]?.[lastRow] : at;
+      return told == null ? '' : `${format(told)}${points ? ` at ${rounded(x[lastRow] ?? 0)}` : ''}`;
+    };
+    return { label, value, stroke, spanGaps: true, ...shown };
+  });
+  const where = {
+    label: points ? '' : name,
+    value: (_: Plot, at: number | null) => (points ? '' : String(at ?? x.at(-1))),
   };
-  const plot = new uPlot(options, [x as number[], ...others], place);
-  plot.root.append(legendOf(plot, points));
-  tell(plot, name, points, format);
+  const plot = new uPlot(
+    {
+      width: place.clientWidth,
+      height,
+      scales: { x: { time: false, ...(points && { range: widened }) }, y: { distr: logarithmic ? 3 : 1 } },
+      series: [where, ...series],
+      axes: [
+        { ...axis, label: name, ...(!points && { incrs: wholeSteps }) },
+        { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : format(tick))) },
+      ],
+      cursor: { drag: { x: false, y: false } },
+      legend: { markers: { show: false } },
+    },
+    [x as number[], ...others],
+    place,
+  );
+  plot.setLegend({ idxs: heads.map(() => null) });
   return plot;
 }
 
@@ -94,41 +103,16 @@ function widened(_: Plot, min: number, max: number): Plot.Range.MinMax {
   return [min - spare, max + spare];
 }
 
-/** A button for each column, which hides it and shows it again. */
-function legendOf(plot: Plot, points: boolean): HTMLElement {
-  const legend = document.createElement('div');
-  legend.className = 'legend';
-  if (!points) legend.append(document.createElement('output'));
-  plot.series.slice(1).forEach(({ label, stroke, dash }, k) => {
-    const button = document.createElement('button');
-    button.type = 'button';
-    const line = `<svg viewBox="0 0 32 8" aria-hidden="true"><path d="M0 4H32" stroke-dasharray="${dash ?? ''}"/></svg>`;
-    const dot = '<svg viewBox="0 0 8 8" aria-hidden="true"><circle cx="4" cy="4" r="3"/></svg>';
-    button.innerHTML = points ? dot : line;
-    const colour = typeof stroke === 'function' ? stroke(plot, k + 1) : stroke;
-    button.style.setProperty('--colour', String(colour));
-    button.append(` ${label} `, document.createElement('output'));
-    button.addEventListener('click', () => {
-      const show = !plot.series[k + 1]?.show;
-      plot.setSeries(k + 1, { show });
-      button.classList.toggle('hidden', !show);
-    });
-    legend.append(button);
-  });
-  return legend;
-}
-
-/** Writes the values into the legend: those under the pointer, else the last ones. */
-function tell({ root, cursor, data }: Plot, name: string, points: boolean, format: typeof rounded): void {
-  const [x = [], ...columns] = data.map((column) => [...column]);
-  const at = points ? x.length - 1 : (cursor.idx ?? x.length - 1);
-  const where = root.querySelector('.legend > output');
-  if (where) where.textContent = `${name} ${x[at]}`;
-  all<HTMLElement>('.legend button output', root).forEach((output, k) => {
-    const row = columns[k]?.slice(0, at + 1).findLastIndex((each) => each != null) ?? -1;
-    const value = columns[k]?.[row];
-    output.textContent = value == null ? '' : `${format(value)}${points ? ` at ${rounded(x[row] as number)}` : ''}`;
-  });
+/** The name of a column, with a piece of its line or a dot. */
+function legendLabel(name: string, stroke: string, dash: readonly number[] | 'dot'): HTMLElement {
+  const label = document.createElement('span');
+  const line =
+    dash === 'dot'
+      ? '<circle cx="16" cy="5" r="4" fill="currentColor"/>'
+      : `<path d="M1 5H31" stroke="currentColor" stroke-width="2" stroke-dasharray="${dash}"/>`;
+  label.innerHTML = `<svg viewBox="0 0 32 10" aria-hidden="true" style="color:${stroke}">${line}</svg> `;
+  label.append(name);
+  return label;
 }
 
 /** The cells of a λ map take the values of one row of the table beside it. */
