@@ -11,8 +11,7 @@ import type { Run, RunControl, RunResult } from '../run/run.js';
 import type { RunRecord } from '../store/record.js';
 import { readRunData, recordName, whichOf } from '../store/run-data.js';
 import { invalidOption } from '../system/failures.js';
-import { counted, printable, printableJson } from '../system/printable.js';
-import { duration } from './duration.js';
+import { counted, duration, printable, printableJson } from '../system/printable.js';
 import { flagOptions, folderToResume, labelOf } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { interruptible } from './interrupt.js';
@@ -91,7 +90,7 @@ async function requireAlone(command: Command, folder: string, flags: TrainingFla
     );
   }
   throw invalidOption(
-    `${labelOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --live, --json, --json-lines, --timeout and --no-group can.`,
+    `${labelOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --json, --json-lines, --timeout and --no-group can.`,
   );
 }
 

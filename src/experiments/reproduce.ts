@@ -44,7 +44,7 @@ export async function reproduce(name: string, given: ReproduceOptions): Promise<
   return beginExperiment(kind, options, { ...control, check }, name, runs);
 }
 
-/** Options of `planReproduction`: those of `reproduce`, without `out`, `parallel`, `live` and `follow`. */
+/** Options of `planReproduction`: those of `reproduce`, without `out`, `parallel` and `follow`. */
 export type PlanReproductionOptions = Written<typeof reproduceSchema, 'data'> & PlanControl;
 
 /** As `planComparison`, for one of the paper's experiments. */

@@ -85,10 +85,8 @@ export interface OptionHelp {
   readonly balance?: unknown;
   /** seconds between saves within an epoch (60); above 0 and at most 1000000 */
   readonly saveEvery?: unknown;
-  /** make report.html, a page with curves and pictures, at the end */
+  /** write report.html, a page with curves and pictures: after each epoch, and at the end */
   readonly report?: unknown;
-  /** serve a page at 127.0.0.1 that shows the curves while they grow (at a free port); a port from 0 to 65535, in YAML and TypeScript also true or false */
-  readonly live?: unknown;
   /** logs for other programs, in the run folder: csv writes metrics.csv, tensorboard events.out.tfevents.… (none); some of csv, tensorboard, separated by commas */
   readonly log?: unknown;
   /** weight of the matching loss (0.5); from 0 to 1000000 */
@@ -141,8 +139,6 @@ export interface OptionHelp {
   readonly method?: unknown;
   /** which features to match (all-to-all for l2t-ww and fm, else one-to-one); one for all sources, or one for each; all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1 */
   readonly pairs?: unknown;
-  /** the port at 127.0.0.1 (0: a free one) (0); from 0 to 65535 */
-  readonly port?: unknown;
   /** trained network: a weights file (safetensors or .pth), or a run's folder (the first argument) */
   readonly checkpoint?: unknown;
   /** end at the first image that cannot be read */

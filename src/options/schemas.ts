@@ -213,11 +213,6 @@ export const reportSchema = z.strictObject({
   threads: common.threads,
 });
 
-/** Options of `live`. */
-export const liveSchema = z.strictObject({
-  port: whole(0, 65_535, 'the port at 127.0.0.1 (0: a free one)', { default: 0 }),
-});
-
 /** Options of `exportNetwork`. */
 export const exportSchema = z.strictObject({
   to: choice(

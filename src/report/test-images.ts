@@ -48,6 +48,8 @@ export interface Mistake {
   readonly predicted: number;
   /** Of the predicted class. */
   readonly probability: number;
+  /** Its file, and its row or number in a file of several, as messages name it. */
+  readonly name: string;
 }
 
 /** What the network gets right and wrong. In `confusion`, a row is a true class and a column a predicted one. */
@@ -77,7 +79,9 @@ export async function testOn(
       const row = confusion[truth] as number[];
       row[predicted] = (row[predicted] as number) + 1;
       const probability = Math.exp(logSoftmax(logits)[predicted] as number);
-      return predicted === truth ? [] : [{ image: first + k, truth, predicted, probability }];
+      return predicted === truth
+        ? []
+        : [{ image: first + k, truth, predicted, probability, name: images.name(first + k) }];
     });
     onProgress?.(first + outcomes.length, images.count);
     mistakes = [...mistakes, ...wrong].sort((a, b) => b.probability - a.probability).slice(0, shownMistakes);

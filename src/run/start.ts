@@ -10,7 +10,6 @@ import { sizeWarning, threadsWarning } from '../options/cost.js';
 import type { transferSchema } from '../options/schemas.js';
 import { begin, placedAt, type RunSpec, read, rowsOf, valueIn } from '../options/spec.js';
 import type { Fact } from '../ranks/facts.js';
-import { serveLive } from '../report/live.js';
 import { firstFree, requireStartable, requireUnused } from '../store/new-folder.js';
 import { newRecord, type RunRecord } from '../store/record.js';
 import { RunStore, type SavedRun } from '../store/run-store.js';
@@ -42,7 +41,7 @@ export async function startRun(
     const path = given.out ?? firstFree(context.runs, `${target}-${method}`);
     return RunStore.create(path, record, materials.data.division, { locked, onWarning: context.warn });
   };
-  return inStore(create, context, (run) => trainIn(run, materials, undefined, given.live, context));
+  return inStore(create, context, (run) => trainIn(run, materials, undefined, context));
 }
 
 /** Opens or makes the run's folder on rank 0, and holds it while `body` runs on all ranks. */
@@ -142,21 +141,17 @@ function commonFacts({ verb, spec, found }: RunRecord, device: string): Fact[] {
 }
 
 /**
- * Finds the learning rate if there is none yet, and trains. With the option `live`, rank 0 serves the run's page meanwhile.
- * If the run diverges, the error says how the folder can still be used.
+ * Finds the learning rate if there is none yet, and trains. If the run diverges, the error says how the folder can still
+ * be used.
  */
 async function trainIn(
   run: OpenRun,
   materials: Materials,
   saved: SavedRun | undefined,
-  live: boolean | number | undefined,
   context: Context,
 ): Promise<RunResult> {
   const { store } = run;
-  const served = store !== undefined && live !== undefined && live !== false;
-  const page = served ? await serveLive([store.path], live === true ? 0 : live) : undefined;
   try {
-    if (page) context.emit({ type: 'live', url: page.url });
     return await train(materials, run, await findRate(materials, run, context), saved, context);
   } catch (error) {
     if (!(error instanceof L2TError) || error.code !== 'DIVERGED' || store === undefined) throw error;
@@ -164,13 +159,11 @@ async function trainIn(
       ? `What was saved before this is kept in ${store.path}.`
       : `Nothing was saved before this: a resume would end in the same way, but {out} may be ${shellWord(store.path)} again.`;
     throw new L2TError('DIVERGED', `${error.message} ${rest}`, { cause: error });
-  } finally {
-    await page?.close();
   }
 }
 
 /** The options that a resume may change. */
-export type ResumeChanges = Pick<Given<typeof transferSchema>, 'threads' | 'device' | 'live' | 'cache'>;
+export type ResumeChanges = Pick<Given<typeof transferSchema>, 'threads' | 'device' | 'cache'>;
 
 /** Continues the run that `open` opens; `changes` are the options that replace the recorded ones. */
 export const continueRun = (
@@ -186,7 +179,7 @@ export const continueRun = (
       saved = await store.load();
       return { result: saved?.result, moved: store.moved, before: store.ranks, timing: store.timing };
     });
-    const { threads, device, live } = changes;
+    const { threads, device } = changes;
     const place = { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }) };
     if (result && !moved) return finishedRun(run, result, timing, context, place);
     const materials = await ranks.agree(
@@ -195,7 +188,7 @@ export const continueRun = (
     );
     // The files were moved, and hold what they held.
     if (result) return finishedRun(run, result, timing, context, place);
-    return trainIn(run, materials, saved, live, context);
+    return trainIn(run, materials, saved, context);
   });
 
 /** Loads what the run trains with, and requires it to be what it was. `before`: the number of ranks of the last saved epoch. */
