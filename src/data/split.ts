@@ -196,7 +196,7 @@ function howToGive(layout: Layout, split: 'train' | 'test'): string {
 const positions = (list: ImageList | undefined): Int32Array =>
   Int32Array.from({ length: list?.count ?? 0 }, (_, index) => list?.position(index) as number);
 
-/** How many images a run with these options trains on. Decodes nothing. Throws like `loadData` and `divide`. */
+/** How many images a run with these options trains on. Decodes nothing. */
 export async function countTrained(options: DivideOptions): Promise<number> {
   return divide(await loadData({ ...options, drawTest: true }), options).lists.train.count;
 }
