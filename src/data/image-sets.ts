@@ -18,7 +18,7 @@ import type { Dataset, ImageLists } from './dataset.js';
 import { type ImageList, subset } from './dataset.js';
 import { fitImage, largeSize, shortSide } from './fit.js';
 import { ImageCache } from './image-cache.js';
-import { fingerprint, loadData } from './load.js';
+import { type DataOptions, fingerprint, loadData } from './load.js';
 import { maxHeldBytes } from './parquet/row-groups.js';
 import { type DecodeOptions, forEachImage, forEachParallel } from './reading.js';
 import { type DivideOptions, divide } from './split.js';
@@ -224,7 +224,8 @@ function allocatePixels(count: number, size: number, folder: string): Uint8Array
   );
 }
 
-export type TrainingDataOptions = DivideOptions &
+export type TrainingDataOptions = DataOptions &
+  DivideOptions &
   Omit<ImageSetOptions, 'folder' | 'check'> & {
     /** Of a resume: the damaged images that the run left out when it began. Nothing is then looked for. */
     readonly skipped?: readonly SkippedImage[] | undefined;
