@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type * as z from 'zod';
 import {
@@ -13,6 +14,7 @@ import {
 import { helpGroups } from '../options/marks.js';
 import { yamlOptions } from '../options/options-file.js';
 import { flagOf, named } from '../options/spelling.js';
+import { fileAccess } from '../system/failures.js';
 
 export type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
@@ -94,5 +96,19 @@ export async function mergedOptions<S extends Schema>(
   parsed: Readonly<Record<string, unknown>>,
 ): Promise<Given<S>> {
   const flags = flagOptions(schema, parsed);
-  return typeof parsed.config === 'string' ? { ...(await yamlOptions(schema, parsed.config)), ...flags } : flags;
+  if (typeof parsed.config !== 'string') return flags;
+  const written = { ...(await yamlOptions(schema, parsed.config)), ...flags };
+  for (const [key, value] of Object.entries(written)) {
+    if (aboutField(schema, key).scope === 'input' && !(key in flags)) requireThere(parsed.config, key, value);
+  }
+  return written;
+}
+
+/** @throws L2TError FILE_ACCESS if a path in a YAML file leads nowhere. */
+function requireThere(file: string, key: string, value: unknown): void {
+  const path = [value].flat().find((each) => typeof each === 'string' && !existsSync(each));
+  if (path === undefined) return;
+  throw fileAccess(
+    `${file}: ${key} is ${path}, which is not in ${process.cwd()}: correct it, or call this in the folder from where the path leads there.`,
+  );
 }

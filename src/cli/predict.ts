@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { L2TError } from '../errors.js';
 import { Network } from '../inference/network.js';
 import { loadCheckpoint, weightsFile } from '../networks/checkpoint.js';
+import { withClassNames } from '../networks/class-names.js';
 import { holdsWeights } from '../networks/weights/load.js';
 import { defaultOf, type Given } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
@@ -84,11 +85,12 @@ async function requireWeights(path: string): Promise<void> {
 
 async function load(
   path: string,
-  { device, threads, network: name, width, size, strict }: Given<typeof predictSchema>,
+  { classNames, device, threads, network: name, width, size, strict }: Given<typeof predictSchema>,
   progress: Progress,
 ): Promise<Network> {
   const expected = { network: name, width, size, strict, onWarning: progress.warn, onNote: progress.note };
-  const network = Network.from(await loadCheckpoint(path, expected), { device, threads });
+  const named = await withClassNames(await loadCheckpoint(path, expected), classNames);
+  const network = Network.from(named, { device, threads });
   threadsWarning(threads, network.device).forEach(progress.warn);
   return network;
 }

@@ -1,9 +1,7 @@
+import { largeSize, shortSide } from '../options/networks.js';
 import { invalidData } from '../system/failures.js';
 import { type DecodedImage, maxPixels } from './decode.js';
 import type { Resize } from './reading.js';
-
-/** Images of at least this side, in pixels, are large: they are decoded when needed, and keep their proportions. */
-export const largeSize = 64;
 
 /** Batch size of evaluation. With 32 images of 224×224, a ResNet's first map (64 channels at 112×112) takes 103 MB. */
 export const evaluationBatch = (size: number): number => (size < largeSize ? 256 : 32);
@@ -38,9 +36,6 @@ export async function fitImage(
   const [top, left] = [halfToEven(newHeight - size), halfToEven(newWidth - size)];
   return crop(resized, newWidth, { top, left, height: size, width: size });
 }
-
-/** The short side to which an image is resized before its centre is cropped: 256 for 224. */
-export const shortSide = (size: number): number => Math.round((size * 256) / 224);
 
 /** The part `box` of an image of this width: box height × box width × 3. */
 export function crop(pixels: Uint8Array, wholeWidth: number, { top, left, height, width }: Box): Uint8Array {

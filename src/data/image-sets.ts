@@ -2,6 +2,7 @@ import { constants } from 'node:buffer';
 import { createHash, hash } from 'node:crypto';
 import { addon, type NativeImages } from '../native/addon.js';
 import { type SplitName, splitNames } from '../options/datasets.js';
+import { largeSize, shortSide } from '../options/networks.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { sum } from '../system/statistics.js';
 import { fitWhole, type StreamedImages } from './batch-decoder.js';
@@ -16,7 +17,7 @@ import {
 } from './damaged.js';
 import type { Dataset, ImageLists } from './dataset.js';
 import { type ImageList, subset } from './dataset.js';
-import { fitImage, largeSize, shortSide } from './fit.js';
+import { fitImage } from './fit.js';
 import { ImageCache } from './image-cache.js';
 import { type DataOptions, fingerprint, loadData } from './load.js';
 import { maxHeldBytes } from './parquet/row-groups.js';

@@ -13,7 +13,7 @@ import { defaultOf } from '../options/check.js';
 import { requireComputable, requireValidation } from '../options/consistent.js';
 import { compareSchema } from '../options/schemas.js';
 import { read } from '../options/spec.js';
-import { loadSources, sourceNames, targetNames } from '../run/materials.js';
+import { loadSources, requireOutputs, sourceNames, targetNames } from '../run/materials.js';
 import { planName } from '../store/new-folder.js';
 import { invalidData, invalidRun } from '../system/failures.js';
 import { type ExperimentKind, type ExperimentOptions, withSourceNetworks } from './entries.js';
@@ -91,6 +91,7 @@ async function checkNetworks({ label, spec }: PlannedRow, classes: number, known
       const [checkpoint] = await loadSources([source], strict);
       known.set(source.path, checkpoint as Checkpoint);
     }
+    if (source === spec.sources[0]) requireOutputs(spec, known.get(source.path));
     if (source.pairs === undefined) continue;
     const { network, size: side } = known.get(source.path) as Checkpoint;
     try {

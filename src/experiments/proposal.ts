@@ -1,5 +1,4 @@
 import type { Sides } from '../data/check.js';
-import { largeSize } from '../data/fit.js';
 import { sampleShortSides } from '../data/image-sets.js';
 import type { DataKind, ListingOptions } from '../data/layout-reader.js';
 import { loadData } from '../data/load.js';
@@ -12,7 +11,7 @@ import { defaultOf, type Given, required, type Written } from '../options/check.
 import { requireConsistent } from '../options/consistent.js';
 import type { Layout } from '../options/datasets.js';
 import { methodOf, needsOf } from '../options/methods.js';
-import { defaultBatch, defaultSize, type NetworkName, paperTarget } from '../options/networks.js';
+import { defaultBatch, defaultSize, largeSize, type NetworkName, paperTarget } from '../options/networks.js';
 import { oneOrList } from '../options/row.js';
 import { proposeSchema, transferSchema } from '../options/schemas.js';
 import { listSources } from '../options/spec.js';
@@ -96,7 +95,9 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
   const method = options.method ?? defaultOf(transferSchema, 'method');
   requireConsistent(options);
   const data = await lookAtData({ ...options, data: required(proposeSchema, options, 'data') }, control);
-  const checkpoints = needsOf(method).source ? await loadSources(listSources(options), false, control) : [];
+  const checkpoints = needsOf(method).source
+    ? await loadSources(listSources(options), false, { onWarning: control.onWarning })
+    : [];
   const start = await startOf(options);
   const target = options.target ?? start?.network ?? proposedTarget(checkpoints[0]?.size, data);
   const size = options.size ?? start?.size ?? defaultSize(target);

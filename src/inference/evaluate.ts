@@ -5,7 +5,7 @@ import type { ListingOptions } from '../data/layout-reader.js';
 import { fingerprint, loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
 import { L2TError } from '../errors.js';
-import { type Checkpoint, readCheckpoint, weightsFile } from '../networks/checkpoint.js';
+import { type Checkpoint, readCheckpoint, requireLastLayer, weightsFile } from '../networks/checkpoint.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import {
   aListingListener,
@@ -134,6 +134,7 @@ async function prepare(
   } = options;
   const file = typeof checkpoint === 'string' ? await weightsFile(checkpoint, onWarning) : undefined;
   const loaded = await readCheckpoint(file ?? checkpoint, { network, width, size, strict, onWarning, onNote });
+  requireLastLayer(loaded.network);
   const inference = new Inference(loaded, { size, device: ranks.device(device).device, threads });
   const listing = { signal, onListed };
   for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);

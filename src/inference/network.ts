@@ -1,7 +1,8 @@
 import type { DecodedImage } from '../data/decode.js';
 import { L2TError } from '../errors.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
-import { type Checkpoint, loadCheckpoint, requireCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, loadCheckpoint, requireCheckpoint, requireLastLayer } from '../networks/checkpoint.js';
+import { withClassNames } from '../networks/class-names.js';
 import { describeNetwork } from '../networks/describe.js';
 import { elementCount } from '../networks/weights/strided.js';
 import { aMessageListener, aSignal, attempted, takeOptions } from '../options/arguments.js';
@@ -111,7 +112,7 @@ export class Network {
       onNote: aMessageListener,
     });
     const { device, threads, ...said } = options;
-    const checkpoint = await loadCheckpoint(path, { ...said, ...control });
+    const checkpoint = await withClassNames(await loadCheckpoint(path, { ...said, ...control }));
     const network = new Network(checkpoint, { device, threads });
     for (const message of threadsWarning(threads, network.device)) control.onWarning?.(message);
     return network;
@@ -155,6 +156,7 @@ export class Network {
     // Taken now, and not when the iteration begins.
     return this.#predictEach(
       attempted(() => {
+        requireLastLayer(this.spec);
         const taken = takeOptions(rankingSchema, given, inferenceControls);
         return { ...taken, source: imageSource(images, taken.control.maxPixels) };
       }),

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { NamedTensor, NetworkSpec, Normalisation } from '../native/addon.js';
-import { type TensorMap, toTensorMap } from '../native/tensor.js';
+import { type Tensor, type TensorMap, toTensorMap } from '../native/tensor.js';
 import { aMessageListener, anObject, guarded, requirePath, takeOptions } from '../options/arguments.js';
 import { refused } from '../options/check.js';
 import {
@@ -30,13 +30,13 @@ import {
   widthSchema,
 } from './metadata.js';
 import { withHash } from './weights/content-hash.js';
-import { loadWeights, type Weights } from './weights/load.js';
+import { isOfHead, loadWeights, type Weights } from './weights/load.js';
 import { classesOf, isBatchCount, matchWeights, type OptionNames } from './weights/match.js';
 import { readMetadata, safetensorsChunks } from './weights/safetensors.js';
 
 /** A network with its weights and everything needed to use it. */
 export interface Checkpoint {
-  /** The network's name, number of classes and width. */
+  /** The network's name, number of classes (0: its file has no last layer) and width. */
   readonly network: NetworkSpec & {
     /** Its name. */
     readonly name: NetworkName;
@@ -166,7 +166,11 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   const network = { name, classes, width: options.width ?? said?.width ?? 1 };
   const more = said ?? exportedBy(metadata, path);
   const match = { file: path, network: name, names, strict: options.strict ?? false };
-  const { weights, extra } = matchWeights(tensors, tensorsOf(network), match);
+  const expected = tensorsOf(network);
+  const empty = expected
+    .filter(({ shape }) => shape.includes(0))
+    .map(({ name, shape }) => [name, emptyOf(shape)] as const);
+  const { weights, extra } = matchWeights(new Map([...tensors, ...empty]), expected, match);
   if (extra.length > 0) {
     options.onWarning?.(
       `${printable(path)} has entries that the network does not: ${someOf(extra, 10)} (${names.strict} refuses them)`,
@@ -199,14 +203,28 @@ function lastWeights(network: NetworkName | undefined): string[] {
   return [...new Set(names.map((name) => lastLayerOf({ name, classes: 1, width: 1 })[0] as string))];
 }
 
+/** A tensor of a last layer that a file does not have. */
+const emptyOf = (shape: readonly number[]): Tensor => ({ dtype: 'float32', shape, data: new Uint8Array(0) });
+
 /**
- * The number of classes of the weights.
- * @throws L2TError WEIGHTS_MISMATCH if they hold no classifier; INVALID_WEIGHTS if the metadata says another number.
+ * The number of classes of the weights; 0 if a network is known, and they hold no last layer.
+ * @throws L2TError WEIGHTS_MISMATCH if they hold no network; INVALID_WEIGHTS if the metadata says another number.
  */
 function countClasses(tensors: TensorMap, path: string, said?: Described, network?: NetworkName): number {
-  const classes = classesOf(tensors, path, lastWeights(network));
+  const layers = lastWeights(network);
+  const classes = classesOf(tensors, path, layers);
   if (said !== undefined && said.classes !== classes) throw damaged(path, 'classes');
-  return classes;
+  if (classes > 0 || network !== undefined) return classes;
+  throw weightsMismatch(`${path} has no ${layers.join(' or ')}: is it a network of this package?`);
+}
+
+/** @throws L2TError WEIGHTS_MISMATCH if the network has no last layer. */
+export function requireLastLayer({ name, classes }: NetworkSpec): void {
+  if (classes > 0) return;
+  const [weight] = lastLayerOf({ name, classes: 1, width: 1 });
+  throw weightsMismatch(
+    `The ${name} has no last layer (${weight}), so it tells no classes apart: use a file that has one, or train one with {targetInit}.`,
+  );
 }
 
 /** What a weights file shows of its network. */
@@ -222,8 +240,9 @@ export async function networkIn(given: string, width = 1) {
   const { tensors, metadata } = await loadWeights(path);
   refuseTimm(tensors, path);
   const said = describedBy(metadata, path);
-  countClasses(tensors, path, said, said?.network);
-  return { network: said?.network ?? networkOf(tensors, width), size: said?.size, width: said?.width };
+  const network = said?.network ?? networkOf(tensors, width);
+  countClasses(tensors, path, said, network);
+  return { network, size: said?.size, width: said?.width };
 }
 
 /** Throws if the file's value `found` is not the caller's `expected`. The message is `what` followed by `found`. */
@@ -232,15 +251,16 @@ function requireExpected(what: string, option: string, found?: string | number, 
   throw invalidOption(`${what} ${found}, where ${expected} is expected: correct ${option} or give another file.`);
 }
 
-/** The network that has exactly the file's entries; undefined if there is none. */
-function networkOf(tensors: TensorMap, width: number): NetworkName | undefined {
-  const count = [...tensors.keys()].filter((name) => !isBatchCount(name)).length;
+/** The network that has exactly the file's entries, apart from a last layer or another head; undefined if there is none. */
+export function networkOf(tensors: TensorMap, width: number): NetworkName | undefined {
   return networkNames.find((name) => {
     const [classes = 0] = lastWeights(name).map((layer) => tensors.get(layer)?.shape[0]);
-    if (classes === 0) return false;
-    const wanted = tensorsOf({ name, classes, width });
-    const fits = wanted.every((entry) => String(tensors.get(entry.name)?.shape) === String(entry.shape));
-    return fits && wanted.length === count;
+    const expected = tensorsOf({ name, classes, width }).filter(({ shape }) => !shape.includes(0));
+    const names = new Set(expected.map((entry) => entry.name));
+    return (
+      expected.every((entry) => String(tensors.get(entry.name)?.shape) === String(entry.shape)) &&
+      [...tensors.keys()].every((entry) => names.has(entry) || isBatchCount(entry) || isOfHead(entry))
+    );
   });
 }
 
@@ -263,7 +283,7 @@ export function checkpointChunks({ network, size, classNames, normalisation, wei
 /** As the metadata of a file, so that what is written can be read again. */
 const checkpointSchema = z
   .object({
-    network: z.object({ name: z.enum(networkNames), classes: z.int().min(1), width: widthSchema }),
+    network: z.object({ name: z.enum(networkNames), classes: z.int().min(0), width: widthSchema }),
     size: sizeSchema,
     classNames: z.array(z.string()).optional(),
     normalisation: normalisationSchema,

@@ -3,7 +3,7 @@
 export interface OptionHelp {
   /** pretrained network to learn from: a weights file (safetensors or .pth), or a run's folder; repeat it for several */
   readonly source?: unknown;
-  /** the source's network, where its checkpoint does not show it; one for all sources, or one for each; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2 */
+  /** the source's network, where its checkpoint does not show it; one for all sources, or one for each; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a */
   readonly sourceNetwork?: unknown;
   /** side of the source's images, pixels (what its checkpoint says, else its network's); one for all sources, or one for each; from 8 to 1024 */
   readonly sourceSize?: unknown;
@@ -11,7 +11,7 @@ export interface OptionHelp {
   readonly sourceWidth?: unknown;
   /** the source's licence, for the model card beside the result (not stated); one for all sources, or one for each; a text */
   readonly sourceLicence?: unknown;
-  /** network to train; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2 */
+  /** network to train; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a */
   readonly target?: unknown;
   /** weights of the target's network to start from, a weights file (safetensors or .pth), or a run's folder (the seed's) */
   readonly targetInit?: unknown;
@@ -33,7 +33,7 @@ export interface OptionHelp {
   readonly splitFile?: unknown;
   /** leave out damaged images and record which they are, instead of ending with an error */
   readonly skipDamaged?: unknown;
-  /** side of the network's images, pixels (32 for resnet20, resnet32, vgg9_bn, else 224); from 8 to 1024 */
+  /** side of the network's images, pixels (32 for resnet20, resnet32, vgg9_bn, resnet20_a, resnet32_a, else 224); from 8 to 1024 */
   readonly size?: unknown;
   /** multiplies the network's channel counts (1); above 0 and at most 8 */
   readonly width?: unknown;
@@ -125,7 +125,7 @@ export interface OptionHelp {
   readonly reportRuns?: unknown;
   /** runs side by side (as many as have their threads in cores, and memory; 1 on a GPU); from 1 to 64 */
   readonly parallel?: unknown;
-  /** the checkpoint's network, where it does not show it; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2 */
+  /** the checkpoint's network, where it does not show it; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a */
   readonly network?: unknown;
   /** which images (test, or the folder itself where it is flat); one of train, validation, test */
   readonly split?: unknown;
@@ -135,6 +135,8 @@ export interface OptionHelp {
   readonly to?: unknown;
   /** of onnx: the graph takes normalised images (outside), or pixels from 0 to 1, which it normalises (inside) (outside); one of outside, inside */
   readonly normalise?: unknown;
+  /** names of the classes, UTF-8, one a line in the order of the outputs (the checkpoint's; ImageNet's for torchvision's networks with 1,000 classes) */
+  readonly classNames?: unknown;
   /** how to learn from the source (l2t-ww); one of l2t-ww, l2t-w, amounts-only, fm, at, lwf, lwf+at, sp, vid, l2-sp, finetune, scratch */
   readonly method?: unknown;
   /** which features to match (all-to-all for l2t-ww and fm, else one-to-one); one for all sources, or one for each; all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1 */

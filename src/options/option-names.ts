@@ -6,5 +6,5 @@ export const optionNames =
   'epochs batch augment evalEvery patience engine convolution precision deterministic graph out lr minLr momentum ' +
   'weightDecay labelSmoothing balance saveEvery report live log beta innerSteps metaLr metaWeightDecay metaEvery ' +
   'attentionWeight distillationWeight temperature l2SpAlpha l2SpBeta spWeight vidWeight vidVariance methods seeds ' +
-  'reportRuns parallel network split top to normalise method pairs port checkpoint stopOnError seed batchNorm ' +
-  'sourceWeights';
+  'reportRuns parallel network split top to normalise classNames method pairs port checkpoint stopOnError seed ' +
+  'batchNorm sourceWeights';

@@ -166,6 +166,11 @@ const inference = {
   strict: yes('refuse a checkpoint that holds entries which the network does not have'),
 };
 
+const classNames = path(
+  'file',
+  "names of the classes, UTF-8, one a line in the order of the outputs (the checkpoint's; ImageNet's for torchvision's networks with 1,000 classes)",
+);
+
 /** Options of `evaluate`. */
 export const evaluateSchema = z.strictObject({
   network: network("the checkpoint's network, where it does not show it"),
@@ -193,6 +198,7 @@ export const networkSchema = evaluateSchema.pick({
 export const predictSchema = z.strictObject({
   checkpoint: path('checkpoint', `trained network: ${checkpointForms} (the first argument)`),
   network: network("the checkpoint's network, where it does not show it"),
+  classNames,
   top: whole(1, 1_000_000, 'labels an image', { default: 5 }),
   stopOnError: yes('end at the first image that cannot be read'),
   device: common.device,
@@ -224,6 +230,7 @@ export const exportSchema = z.strictObject({
     'of onnx: the graph takes normalised images (outside), or pixels from 0 to 1, which it normalises (inside)',
     { default: 'outside' },
   ),
+  classNames,
   network: network("the checkpoint's network, where it does not show it"),
   width: inference.width,
   size: inference.size,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Checkpoint, toCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, networkOf, toCheckpoint } from '../networks/checkpoint.js';
 import { countParameters, describeNetwork } from '../networks/describe.js';
 import { isOwn } from '../networks/metadata.js';
 import { loadWeights } from '../networks/weights/load.js';
@@ -26,7 +26,9 @@ export async function inspectFile(
   const tensors = [...weights.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   const nothingGiven = Object.values(given).every((value) => value === undefined);
   const network = nothingGiven && !isOwn(weights.metadata) ? undefined : describe(toCheckpoint(weights, file, given));
-  return { file, format: weights.format, tensors, network };
+  /** The network whose entries the file has, where it does not name one. */
+  const fits = network === undefined ? networkOf(weights.tensors, 1) : undefined;
+  return { file, format: weights.format, tensors, network, fits };
 }
 
 function describe({ network, size, classNames, normalisation }: Checkpoint) {

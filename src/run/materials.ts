@@ -1,15 +1,17 @@
 import type { SkippedImage } from '../data/damaged.js';
 import { balancedWeights } from '../data/dataset.js';
-import { evaluationBatch, largeSize } from '../data/fit.js';
+import { evaluationBatch } from '../data/fit.js';
 import { prepareTrainingData, type TrainingData } from '../data/image-sets.js';
 import { addon, type NamedTensor, type NativeSource, type NetworkSpec, type RunMaterials } from '../native/addon.js';
 import { type Checkpoint, type CheckpointOptions, checkpointNames, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork, lastLayerOf } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { methodOf } from '../options/methods.js';
-import { defaultTop, imagenetNormalisation, type NetworkName } from '../options/networks.js';
+import { defaultTop, imagenetNormalisation, largeSize, type NetworkName } from '../options/networks.js';
 import type { Facts, RunSpec, SourceDraft, SpecDraft } from '../options/spec.js';
+import { terms } from '../options/terms.js';
 import type { FoundRate } from '../store/run-data.js';
+import { invalidOption } from '../system/failures.js';
 import { enoughToSelect } from './events.js';
 import type { Context } from './run.js';
 
@@ -58,6 +60,7 @@ export async function gather(
     targetInit === undefined
       ? undefined
       : await loadCheckpoint(targetInit, { network: target, width, size, strict, names: targetNames, onWarning });
+  requireOutputs(spec, checkpoints[0]);
   requirePairs(spec, checkpoints);
   const prepared = await prepareTrainingData({
     ...spec,
@@ -76,6 +79,15 @@ export async function gather(
     initHash: init && hashTensors(init.weights),
     sources: nativeSources(spec, checkpoints, targetNetwork(spec, prepared)),
   };
+}
+
+/** @throws L2TError INVALID_OPTION if the method learns from the outputs of the first source, which has no last layer. */
+export function requireOutputs({ method, sources }: Pick<SpecDraft, 'method' | 'sources'>, first?: Checkpoint): void {
+  const reads = methodOf(method).terms.some((name) => terms[name].reads === 'outputs');
+  if (!reads || first === undefined || first.network.classes > 0) return;
+  throw invalidOption(
+    `{method=${method}} learns from the outputs of the source, and ${sources[0]?.path} has no last layer: use a file that has one, or a method that reads features alone, such as {method=l2t-ww}.`,
+  );
 }
 
 /** Checks sizes and pairs before images are decoded. One class will do: features do not depend on the classes. */

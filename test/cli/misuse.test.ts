@@ -76,6 +76,12 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
   [['bench', '--engines', 'native,native'], 2, /it must be native, autograd, or native,autograd/],
   [['bench', '--rounds', '0'], 2, /it must be a whole number from 1/],
   [['transfer', '--config', yaml('epocs: 3')], 2, /\.yaml: epocs is unknown: .*\. Did you mean 'epochs'\?/],
+  [
+    ['transfer', '--config', yaml('data: gone/photos')],
+    1,
+    /\.yaml: data is gone\/photos, which is not in \/.*: correct it/,
+  ],
+  [['transfer', '--config', yaml('data: gone/photos'), '--data', data], 2, /--source and --target are missing/],
   [['transfer', '--config', yaml('epochs: x')], 2, /\.yaml: epochs is 'x': it must be a whole number/],
   [['transfer', '--config', yaml('a: [')], 2, /is no valid YAML/],
   [['transfer', '--config', yaml('- 1')], 2, /must be a map of options/],
@@ -116,7 +122,7 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
   [['pretrain', '--resume', run, '--lr', '0.1'], 2, /--lr cannot accompany --resume/],
   [['transfer', '--resume', pretrained], 1, /was begun by pretrain: l2t-native pretrain --resume/],
   [['build', '--with-cuda', 'maybe'], 2, /error\[INVALID_OPTION\]: --with-cuda is 'maybe': it must be auto, on or off/],
-  [['eval', pretrained, '--data', folder], 1, /is a run folder: name its best\.safetensors/],
+  [['eval', data, '--data', data], 1, /it is a folder: name a file/],
   [[...transfer, '--method', 'scratch', '--data', join(folder, 'none')], 1, /error\[INVALID_DATA\]: .*does not exist/],
   [[...transfer, '--method', 'scratch', '--data', folder], 1, /error\[INVALID_DATA\]/],
   [

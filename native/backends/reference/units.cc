@@ -10,6 +10,7 @@
 #include "native/ops/conv2d.h"
 #include "native/ops/flatten.h"
 #include "native/ops/max_pool.h"
+#include "native/ops/padded_shortcut.h"
 #include "native/ops/relu.h"
 #include "native/ops/relu6.h"
 
@@ -165,9 +166,10 @@ class MaxPool final : public Unit {
 class ParameterlessLinear final : public Unit {
  public:
   using Forward = std::function<at::Tensor(const at::Tensor& x)>;
-  using Backward = at::Tensor (*)(const at::Tensor& y_bar, const at::Tensor& x);
+  using Backward = std::function<at::Tensor(const at::Tensor& y_bar, const at::Tensor& x)>;
 
-  ParameterlessLinear(Forward forward, Backward backward) : forward_(std::move(forward)), backward_(backward) {}
+  ParameterlessLinear(Forward forward, Backward backward)
+      : forward_(std::move(forward)), backward_(std::move(backward)) {}
 
   Values forward(Values x, Tensors /*theta*/, const Values* /*running*/) override {
     x_ = std::move(x[0]);
@@ -243,6 +245,14 @@ struct MakeUnit {
   std::unique_ptr<Unit> operator()(const nets::Relu& /*op*/) const { return std::make_unique<Relu>(); }
   std::unique_ptr<Unit> operator()(const nets::Relu6& /*op*/) const { return std::make_unique<Relu6>(); }
   std::unique_ptr<Unit> operator()(const nets::Add& /*op*/) const { return std::make_unique<Add>(); }
+  std::unique_ptr<Unit> operator()(const nets::PaddedShortcut& op) const {
+    const ops::ShortcutShape shape{op.stride, op.before, op.after};
+    return std::make_unique<ParameterlessLinear>(
+        [shape](const at::Tensor& x) { return ops::padded_shortcut(x, shape); },
+        [shape](const at::Tensor& y_bar, const at::Tensor& x) {
+          return ops::padded_shortcut_backward(y_bar, x, shape);
+        });
+  }
   std::unique_ptr<Unit> operator()(const nets::MaxPool& op) const { return std::make_unique<MaxPool>(op); }
   std::unique_ptr<Unit> operator()(const nets::GlobalAveragePool& /*op*/) const {
     return std::make_unique<ParameterlessLinear>(ops::avg_pool, ops::avg_pool_backward);
