@@ -73,11 +73,7 @@ export class BatchDecoder {
   }
 }
 
-/**
- * The whole image, resized to the set's size.
- *
- * Throws the errors of `ImageList.read`; INVALID_DATA if the image is too narrow to be cropped.
- */
+/** The whole image, resized to the set's size. */
 export async function fitWhole(
   { list, size, squash }: StreamedImages,
   index: number,

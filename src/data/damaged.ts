@@ -78,11 +78,7 @@ export function indicesLeft(set: SplitName, list: ImageList, skipped: readonly S
   return [...Array(list.count).keys()].filter((index) => !images.has(list.position(index)));
 }
 
-/**
- * The sets without the skipped images.
- *
- * Throws INVALID_DATA if nothing is left of a set, or of a class to train on.
- */
+/** The sets without the skipped images. */
 export function withoutSkipped(
   lists: ImageLists,
   skipped: readonly SkippedImage[],

@@ -84,8 +84,6 @@ export function trainAndTest(
 /**
  * Keeps only the images of some classes and relabels them: class `classIndices[k]` becomes class k in every split.
  * Images keep their order. A split without remaining images becomes undefined.
- *
- * Throws INVALID_OPTION if a class is given twice or does not exist.
  */
 export function selectClasses(dataset: Dataset, classIndices: readonly number[]): Dataset {
   const relabel = new Map(classIndices.map((index, position) => [index, position]));

@@ -1,7 +1,8 @@
+import { extname } from 'node:path';
 import sharp from 'sharp';
 import { invalidData } from '../system/failures.js';
 import { limitError } from '../system/limits.js';
-import { readWhole } from './reading.js';
+import { readStart, readWhole } from './reading.js';
 
 /** An image as raw pixels. */
 export interface DecodedImage {
@@ -45,10 +46,14 @@ export const heicAdvice =
 export const isImageExtension = (extension: string): boolean => /^\.(png|jpe?g|webp|gif|avif)$/i.test(extension);
 
 /** Number of bytes at a file's start that show its format. */
-export const startBytes = 64;
+const startBytes = 64;
+
+/** Has the file a known extension, or else a content that looks like an image? */
+export const isImageFile = async (path: string): Promise<boolean> =>
+  isImageExtension(extname(path)) || looksLikeImage(await readStart(path, startBytes));
 
 /** Do the first bytes look like an image that can be decoded? */
-export function looksLikeImage(start: Uint8Array): boolean {
+function looksLikeImage(start: Uint8Array): boolean {
   const text = Buffer.from(start.subarray(0, 12)).toString('latin1');
   return (
     text.startsWith('\x89PNG\r\n\x1a\n') ||
@@ -74,11 +79,7 @@ function hasBrand(start: Uint8Array, brand: RegExp): boolean {
   );
 }
 
-/**
- * Decodes an image file to 8-bit RGB by `decodeBytes`.
- *
- * Throws its errors; FILE_ACCESS if the file cannot be read.
- */
+/** Decodes an image file to 8-bit RGB by `decodeBytes`. */
 export async function decodeImage(file: string, reduction?: Reduction, limit?: number): Promise<ReadImage> {
   return decodeBytes(await readWhole(file, maxFileBytes), file, reduction, limit);
 }

@@ -1,17 +1,12 @@
 import { stat } from 'node:fs/promises';
-import { extname, isAbsolute, join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { guarded, requirePath } from '../options/arguments.js';
 import { refused } from '../options/check.js';
 import { throwIfAborted } from '../system/abort.js';
 import { fileAccess } from '../system/failures.js';
-import { imageFormats, isImageExtension, looksLikeImage, startBytes } from './decode.js';
+import { imageFormats, isImageFile } from './decode.js';
 import { Walk } from './layout-reader.js';
-import { readStart } from './reading.js';
-
-/** Has the file a known extension, or else a content that looks like an image? */
-export const isImageFile = async (path: string): Promise<boolean> =>
-  isImageExtension(extname(path)) || looksLikeImage(await readStart(path, startBytes));
 
 /** A file to read as an image; or a path at which there is none, and why. */
 export interface FoundImage {

@@ -46,7 +46,7 @@ export class ImageCache {
     };
   }
 
-  /** Writes the entry of an image if there is none. Throws the errors of `ImageList.read`. */
+  /** Writes the entry of an image if there is none. */
   async fill(list: ImageList, short: number, index: number): Promise<void> {
     const file = await this.#file(list, index, short);
     const there = await stat(file).catch(() => undefined);

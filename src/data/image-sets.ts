@@ -4,6 +4,7 @@ import { addon, type NativeImages } from '../native/addon.js';
 import { type SplitName, splitNames } from '../options/datasets.js';
 import { largeSize, shortSide } from '../options/networks.js';
 import { invalidData, invalidOption } from '../system/failures.js';
+import { sum } from '../system/statistics.js';
 import { fitWhole, type StreamedImages } from './batch-decoder.js';
 import {
   type Damaged,
@@ -18,7 +19,7 @@ import type { Dataset, ImageLists } from './dataset.js';
 import { type ImageList, subset } from './dataset.js';
 import { fitImage } from './fit.js';
 import { ImageCache } from './image-cache.js';
-import { fingerprint, loadData } from './load.js';
+import { type DataOptions, fingerprint, loadData } from './load.js';
 import { maxHeldBytes } from './parquet/row-groups.js';
 import { type DecodeOptions, forEachImage, forEachParallel } from './reading.js';
 import { type DivideOptions, divide } from './split.js';
@@ -39,9 +40,11 @@ export interface ImageSetOptions extends Omit<DecodeOptions, 'resize'> {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
+type ImageSet = StreamedImages & { readonly name: SplitName };
+
 /**
- * The images of a run: small ones in memory, large ones decoded when they are needed. The sizes of the
- * training images before they were split (`all`) decide the side at which training images are kept.
+ * The images of a run: small ones in memory, large ones decoded when they are needed. The sizes of the training images
+ * before they were split (`all`) decide the side at which training images are kept.
  *
  * Throws INVALID_DATA that names the damaged images; FILE_ACCESS; INVALID_OPTION if there is a cache but no large
  * images, or none although the training images do not fit into memory; ABORTED.
@@ -53,13 +56,13 @@ export async function makeImageSets(
 ) {
   const { resize } = addon();
   const { folder, size, cache, onWarning } = options;
-  const sizes = { train: await trainingSide(all as ImageList, options), validation: size, test: size };
-  const present = splitNames.flatMap((name) => {
+  const trainSize = await trainingSide(all as ImageList, options);
+  const sets = splitNames.flatMap((name): ImageSet[] => {
     const list = lists[name];
-    return list === undefined ? [] : [{ name, list, size: sizes[name] }];
+    return list ? [{ name, list, size: name === 'train' ? trainSize : size, squash: size < largeSize }] : [];
   });
-  const small = present.filter((set) => set.size < largeSize);
-  if (cache !== undefined && small.length === present.length) {
+  const [small, large] = [sets.filter((set) => set.size < largeSize), sets.filter((set) => set.size >= largeSize)];
+  if (cache !== undefined && large.length === 0) {
     throw invalidOption(
       `{cache} is for images of at least ${largeSize} pixels: these are decoded once and kept in memory.`,
     );
@@ -67,38 +70,39 @@ export async function makeImageSets(
   const damaged: Damaged[] = [];
   const pixels = new Map(await decodeAll(small, folder, { ...options, resize }, damaged));
   const imageCache = cache === undefined ? undefined : new ImageCache(cache, resize, onWarning);
-  /** The image lists of the sets that have no `pixels`. */
-  const streamed: Partial<Record<SplitName, StreamedImages>> = {};
-  let unseen: readonly SplitName[] = options.check ? splitNames : [];
-  for (const { name, list, size: side } of present) {
-    if (side < largeSize) continue;
-    if (name === 'train' && (await prepareAnyOrder({ name, list }, shortSide(side), imageCache, options, damaged))) {
-      unseen = unseen.filter((other) => other !== name);
-    }
-    const through = imageCache?.list(list, shortSide(side)) ?? list;
-    streamed[name] = { list: through, size: side, squash: size < largeSize };
+  const train = large.find(({ name }) => name === 'train');
+  const seen = train && (await prepareAnyOrder(train, imageCache, options, damaged));
+  const cached = large.map((set) => ({ ...set, list: imageCache?.list(set.list, shortSide(set.size)) ?? set.list }));
+  if (options.check) {
+    const unseen = cached.filter(({ name }) => name !== 'train' || !seen);
+    await lookAt(unseen, options, damaged);
   }
-  await lookAt(streamed, unseen, options, damaged);
-  const total = present.reduce((sum, { list }) => sum + list.count, 0);
-  if (damaged.length > 0 && !options.skipDamaged) throw damagedImages(folder, damaged, total);
+  if (damaged.length > 0 && !options.skipDamaged) {
+    throw damagedImages(folder, damaged, sum(sets.map(({ list }) => list.count)));
+  }
   const skipped = toSkipped(damaged, lists);
   const left = withoutSkipped(lists, skipped, { classNames, folder });
-  const set = (name: SplitName): NativeImages | undefined => {
-    const list = left[name];
-    return list && { pixels: pixels.get(name), labels: list.labels, size: sizes[name] };
-  };
-  for (const { name, list } of skipped.length > 0 ? present : []) {
+  const native: Partial<Record<SplitName, NativeImages>> = {};
+  /** The image lists of the sets that have no `pixels`. */
+  const streamed: Partial<Record<SplitName, StreamedImages>> = {};
+  for (const { name, list, ...set } of [...small, ...cached]) {
     const indices = indicesLeft(name, list, skipped);
-    const { [name]: images } = streamed;
-    if (images) streamed[name] = { ...images, list: subset(images.list, indices) };
-    else pixels.set(name, rowsOf(pixels.get(name) as Uint8Array, indices, 3 * sizes[name] ** 2));
+    const decoded = pixels.get(name);
+    native[name] = {
+      pixels: decoded && rowsOf(decoded, indices, list.count),
+      labels: (left[name] as ImageList).labels,
+      size: set.size,
+    };
+    if (!decoded) streamed[name] = { ...set, list: subset(list, indices) };
   }
-  const sets = { train: set('train') as NativeImages, validation: set('validation'), test: set('test') };
-  return { ...sets, streamed, skipped };
+  const { validation, test } = native;
+  return { train: native.train as NativeImages, validation, test, streamed, skipped };
 }
 
-/** Moves the rows `indices`, which ascend, to the front, and returns them. */
-function rowsOf(pixels: Uint8Array, indices: readonly number[], stride: number): Uint8Array {
+/** The rows `indices`, which ascend, of `count`: they are moved to the front. */
+function rowsOf(pixels: Uint8Array, indices: readonly number[], count: number): Uint8Array {
+  if (indices.length === count) return pixels;
+  const stride = pixels.length / count;
   for (const [row, index] of indices.entries()) pixels.copyWithin(row * stride, index * stride, (index + 1) * stride);
   return pixels.subarray(0, indices.length * stride);
 }
@@ -109,32 +113,23 @@ const longestLook = 120_000;
 const timed = 64;
 
 /**
- * Decodes the images of the sets `names`, and adds those that are damaged to `damaged`. Validation and test images are
- * all decoded, since they are needed after an epoch; training images only if that does not take long.
+ * Decodes images, and adds those that are damaged to `damaged`. Validation and test images are all decoded, since they
+ * are needed after an epoch; training images only if that does not take long.
  */
-async function lookAt(
-  streamed: Partial<Record<SplitName, StreamedImages>>,
-  names: readonly SplitName[],
-  options: ImageSetOptions,
-  damaged: Damaged[],
-): Promise<void> {
+async function lookAt(sets: readonly ImageSet[], options: ImageSetOptions, damaged: Damaged[]): Promise<void> {
   const { resize } = addon();
   const tooLong = new Error();
   let began = 0;
-  const body = noting(damaged, async ({ name, ...set }: StreamedImages & { readonly name: SplitName }, index) => {
-    if (name !== 'train') {
-      await fitWhole(set, index, resize);
-      return;
-    }
+  const look = noting(damaged, async ({ name, ...set }: ImageSet, index) => {
+    if (name !== 'train') return void (await fitWhole(set, index, resize));
     if (index === 0) began = performance.now();
     const estimate = ((performance.now() - began) / timed) * set.list.count;
     if (index === timed && !options.skipDamaged && estimate > longestLook) throw tooLong;
     // A reduced image takes half the time, and shows the same damage.
     await set.list.read(index, () => 5);
   });
-  const order = ['validation', 'test', 'train'] as const;
-  const sets = order.flatMap((name) => (names.includes(name) && streamed[name] ? [{ name, ...streamed[name] }] : []));
-  await forEachImage(sets, options.folder, options, body).catch((error: unknown) => {
+  const trainLast = sets.toSorted((a, b) => Number(a.name === 'train') - Number(b.name === 'train'));
+  await forEachImage(trainLast, options.folder, options, look).catch((error: unknown) => {
     if (error !== tooLong) throw error;
   });
 }
@@ -144,16 +139,16 @@ async function lookAt(
  * first read in the order of the groups: into the cache, or else into memory. Returns whether all were decoded.
  */
 async function prepareAnyOrder(
-  set: { readonly name: SplitName; readonly list: ImageList },
-  short: number,
+  set: ImageSet,
   cache: ImageCache | undefined,
   options: ImageSetOptions,
   damaged: Damaged[],
 ): Promise<boolean> {
   const { list } = set;
+  const short = shortSide(set.size);
   if (list.hold === undefined) return false;
   if (cache) {
-    const fill = noting(damaged, (_: typeof set, index) => cache.fill(list, short, index));
+    const fill = noting(damaged, (_: ImageSet, index) => cache.fill(list, short, index));
     await forEachImage([set], options.folder, options, fill);
     if (cache.writable) return true;
   }
@@ -230,7 +225,8 @@ function allocatePixels(count: number, size: number, folder: string): Uint8Array
   );
 }
 
-export type TrainingDataOptions = DivideOptions &
+export type TrainingDataOptions = DataOptions &
+  DivideOptions &
   Omit<ImageSetOptions, 'folder' | 'check'> & {
     /** Of a resume: the damaged images that the run left out when it began. Nothing is then looked for. */
     readonly skipped?: readonly SkippedImage[] | undefined;

@@ -31,11 +31,7 @@ export async function requireEntries(
   );
 }
 
-/**
- * The groups of `pattern` in each line of a text file. Blank lines are ignored.
- * Throws INVALID_DATA, naming the line, if a line does not match (`form` describes the pattern), or if there are no
- * lines; FILE_ACCESS.
- */
+/** The groups of `pattern`, which messages call `form`, in each line of a text file. Blank lines are ignored. */
 export async function readRows(file: string, pattern: RegExp, form: string): Promise<string[][]> {
   const lines = (await readWhole(file, maxListBytes)).toString('utf8').split('\n');
   const rows: string[][] = [];
@@ -87,9 +83,6 @@ interface ListedDataset extends Pick<Dataset, 'layout' | 'folder'> {
  * A data set whose own lists name the images and classes of each split. Classes are sorted by name, the images of each
  * split by class, then by file, all by code unit. Published splits use indices into this order, which is that of class
  * folders.
- *
- * Throws INVALID_DATA if a split has no images, an image is listed twice, is missing or has no valid class, or a class
- * has no training images; FILE_ACCESS.
  */
 export async function listedDataset({ layout, folder, train, test, walk, ...given }: ListedDataset): Promise<Dataset> {
   const all = [...train, ...test];

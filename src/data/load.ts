@@ -146,8 +146,6 @@ const together = 256;
  * SHA-256 (hex) that identifies a data set: of its class names, and of each split's labels and images (pixels of an
  * array, names and sizes of files). The folder's path and its layout are not part of it, so data may be moved between a
  * run and its resume.
- *
- * Throws FILE_ACCESS; ABORTED if `signal` fires.
  */
 export async function fingerprint(dataset: Dataset, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');

@@ -21,8 +21,6 @@ const endings = { train: '-train', validation: '-val', test: '-test' } as const;
  * paper's authors published (`splits/cifar100` for splits/cifar100-train, …). If the data set has no test images,
  * `test` holds indices into the training images. Every index must exist in the data set and occur only once; the
  * authors' files must have its number of classes.
- *
- * Throws INVALID_DATA, naming the file; FILE_ACCESS.
  */
 export async function readSplit(path: string, dataset: Dataset): Promise<Division> {
   const { train, test, classNames } = dataset;

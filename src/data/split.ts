@@ -11,7 +11,6 @@ import {
   type ImageLists,
   subset,
 } from './dataset.js';
-import { type DataOptions, loadData } from './load.js';
 import { Random } from './random.js';
 
 interface SplitOptions {
@@ -122,7 +121,8 @@ export function evaluationSplit(dataset: Dataset, split?: SplitName): ImageList 
 }
 
 /** The options that decide which images train and which validate. */
-export interface DivideOptions extends DataOptions {
+export interface DivideOptions {
+  readonly data: string;
   readonly perClass?: number | undefined;
   readonly validation?: number | undefined;
   readonly seed: number;
@@ -195,8 +195,3 @@ function howToGive(layout: Layout, split: 'train' | 'test'): string {
 
 const positions = (list: ImageList | undefined): Int32Array =>
   Int32Array.from({ length: list?.count ?? 0 }, (_, index) => list?.position(index) as number);
-
-/** How many images a run with these options trains on. Decodes nothing. Throws like `loadData` and `divide`. */
-export async function countTrained(options: DivideOptions): Promise<number> {
-  return divide(await loadData({ ...options, drawTest: true }), options).lists.train.count;
-}

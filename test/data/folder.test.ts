@@ -9,7 +9,7 @@ import { decodeImage } from '../../src/data/decode.js';
 import { fitImage } from '../../src/data/fit.js';
 import { cifar10 } from '../../src/data/layouts/arrays.js';
 import { fingerprint, folderFingerprint, loadData, openDataset } from '../../src/data/load.js';
-import { countTrained, evaluationSplit } from '../../src/data/split.js';
+import { divide, evaluationSplit } from '../../src/data/split.js';
 import { addon } from '../../src/native/addon.js';
 import {
   decodeDataset,
@@ -84,7 +84,7 @@ describe('a folder per class', () => {
 describe('a folder that is not what was meant', () => {
   const messageOf = async (data: string) => [
     (await failure(checkData({ data })))?.message,
-    (await failure(countTrained({ data, seed: 0 })))?.message,
+    (await failure(loadData({ data, drawTest: true }).then((dataset) => divide(dataset, { data, seed: 0 }))))?.message,
   ];
 
   it('is told where its classes are if they are nested too deep, by data check as by a run', async () => {

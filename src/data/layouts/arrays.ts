@@ -48,12 +48,7 @@ export const cifar100: CifarVariant = {
   labelBytes: 2,
 };
 
-/**
- * Records of label bytes and 3 × 32 × 32 pixels, plane by plane. A file may have any number of records.
- *
- * `open` throws INVALID_DATA for a missing file, a file with no records or an incomplete one, a label that is no class,
- * or a class without training images; FILE_ACCESS.
- */
+/** Records of label bytes and 3 × 32 × 32 pixels, plane by plane. A file may have any number of records. */
 export function cifarReader(variant: CifarVariant): LayoutReader {
   const { layout, archiveFolder } = variant;
   // In the order in which error messages list them.
@@ -109,10 +104,6 @@ const maxIdxBytes = 2 ** 31;
  * MNIST's format: grey images and their labels, in train-… and t10k-… (which becomes `test`), or in only one of the
  * two. Grey becomes three equal channels. Images of 28×28 are padded with zeros to 32×32, for the networks for small
  * images. Class names are read from classes.txt, one a line; without it there are ten classes, '0' to '9'.
- *
- * `open` throws INVALID_DATA for images without labels or labels without images, a wrong magic number, dimensions that
- * do not fit the file, different numbers of images and labels, a label that is no class, or a class without training
- * images; FILE_ACCESS.
  */
 export const idxReader: LayoutReader = {
   layout: 'idx',

@@ -5,8 +5,7 @@ import { invalidData } from '../../system/failures.js';
 import { reaching } from '../../system/files.js';
 import { shown } from '../../system/printable.js';
 import { type ImageList, imageFiles } from '../dataset.js';
-import { imageFormats } from '../decode.js';
-import { isImageFile } from '../find-images.js';
+import { imageFormats, isImageFile } from '../decode.js';
 import {
   type LayoutReader,
   mostStrange,
@@ -54,8 +53,6 @@ class Search {
  * FOLDER/CLASS/…, which becomes `train`. Images may lie in subfolders of a class folder. Classes and images are sorted
  * by code unit. A file is an image if it has a known extension or, else, if its content looks like one. Other files are
  * ignored with a warning, hidden ones without.
- *
- * `open` throws INVALID_DATA for an empty class, splits with different classes, or no images at all; FILE_ACCESS.
  */
 export const folderReader: LayoutReader = {
   layout: 'folder',

@@ -183,11 +183,7 @@ const longestRow = 2 ** 20;
 /** Is a file JSON-lines, by its name? */
 export const isJsonLines = (file: string): boolean => /\.jsonl$/i.test(file);
 
-/**
- * The rows of a CSV file with a header, or of a file of JSON-lines: one object a line.
- *
- * Throws INVALID_DATA, naming the line; FILE_ACCESS.
- */
+/** The rows of a CSV file with a header, or of a file of JSON-lines: one object a line. */
 export async function* readTable(file: string): AsyncGenerator<Row, void> {
   const bytes = await readWhole(file, maxFileBytes);
   if (!isUtf8(bytes)) throw notUtf8(file, bytes);
@@ -200,7 +196,7 @@ function notUtf8(file: string, bytes: Buffer): L2TError {
   return invalidData(`${file}, line ${line}: this is not UTF-8. Save the file as UTF-8.`);
 }
 
-/** The names of a table's columns; of JSON-lines those of the first line. Throws as `readTable`. */
+/** The names of a table's columns; of JSON-lines those of the first line. */
 export async function readHeader(file: string): Promise<string[]> {
   for await (const { cells } of readTable(file)) return [...cells.keys()];
   throw invalidData(`${file} has no rows.`);

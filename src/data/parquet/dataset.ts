@@ -13,11 +13,7 @@ import { RowGroups } from './row-groups.js';
 /** A label as the file has it; undefined if there is none. */
 type Label = string | number | undefined;
 
-/**
- * Lists the images in Parquet files, `paths`, of the folder or file `place`. Reads their footers and their labels.
- *
- * Throws INVALID_DATA, naming the file; INVALID_OPTION if the columns must be named; FILE_ACCESS; ABORTED.
- */
+/** Lists the images in Parquet files, `paths`, of the folder or file `place`. Reads their footers and their labels. */
 export async function openTables(
   place: string,
   paths: readonly string[],

@@ -48,8 +48,6 @@ export interface ChunkFacts {
 /**
  * Decompresses the pages of a column without repetition, and checks all lengths in them: hyparquet believes them, and a
  * wrong one would make it fill memory.
- *
- * Throws an Error that says what is wrong.
  */
 export function readPages(chunk: Uint8Array, { codec, rows, optional, mostBytes }: ChunkFacts) {
   /** Decompressed bytes, by the place in the chunk at which the compressed ones begin. */

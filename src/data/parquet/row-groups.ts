@@ -67,7 +67,7 @@ export class RowGroups {
     return `${place.file.path}, row ${place.row}`;
   }
 
-  /** The encoded image of a row. Throws INVALID_DATA if it is damaged, missing or too large; FILE_ACCESS. */
+  /** The encoded image of a row. */
   async image(row: number): Promise<Uint8Array> {
     const held = this.#held.get(row);
     if (held) return held;
