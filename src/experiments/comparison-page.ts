@@ -6,10 +6,11 @@ import { type Column, type Content, colours, curves, type Html, html, scrolling,
 import { footer, helpOf, metricsData, nameOf, titleOfTerm } from '../report/run-page.js';
 import type { RunData } from '../store/run-data.js';
 import { duration } from '../system/printable.js';
-import { intervalOf, largest, mean, percent, smallest } from '../system/statistics.js';
+import { intervalOf, largest, mean, smallest } from '../system/statistics.js';
 import { conclusionsOf, sentenceOf } from './conclusions.js';
 import { type Experiment, titleOf } from './plan.js';
 import { byCount, type ExperimentRow, pairedDifferences } from './row.js';
+import { type UnfinishedRun, unfinishedLines } from './run-states.js';
 import { experimentTable } from './table.js';
 
 /** More runs than this would make the curves unreadable, and the page large. */
@@ -23,21 +24,23 @@ export interface Shown {
   readonly rows: readonly ExperimentRow[];
   /** The runs whose files are there. */
   readonly runs: readonly RunData[];
+  readonly unfinished: readonly UnfinishedRun[];
 }
 
 /** The page of an experiment. A method has one colour in all of its figures, and a run one kind of line. */
 export function comparisonPage(shown: Shown): Page {
-  const { folder, rows, runs, state } = shown;
+  const { folder, rows, runs, unfinished } = shown;
   const title = `Comparison: ${basename(folder)}`;
   const { head, rows: cells } = experimentTable(rows);
   const first = runs.find(({ record }) => record.spec.sources.length > 0) ?? runs[0];
   const drawn = runs.slice(0, mostCurves);
+  const missing = unfinishedLines(unfinished).map((line) => html`<li>${line}</li>`);
   const main = html`<header><h1>${title}</h1>
 ${conclusionsOf(rows).map((sentence) => html`<p class="result">${sentence}</p>`)}
 ${first && html`<p>${aboutOf(first)}</p>`}</header>
 <section><h2>Results</h2>${scrolling('Results', table(head, cells, 'cards'))}
-<p class="note">Mean ± standard deviation over the seeds. comparison.csv has the same columns as plain numbers.</p></section>
-${state !== 'finished' && runSection(shown)}
+<p class="note">Mean ± standard deviation over the seeds. comparison.csv has the same columns as plain numbers.</p>
+${missing.length > 0 && html`<h3>Missing or failed</h3><ul>${missing}</ul>`}</section>
 ${byCount(rows).map((group) => accuracySections(group, rows))}
 ${curveSection(rows)}
 ${costSection(rows)}
@@ -49,59 +52,30 @@ ${metricsData(Object.fromEntries(drawn.map((run) => [nameOf(run), run.metrics]))
 }
 
 /** How many runs are done, and how long the others will take. */
-function statusOf({ folder, verb, state, rows, runs }: Shown): Status {
-  const path = resolve(folder);
-  const total = rows.flatMap((row) => row.runs).length;
-  const left = rows.flatMap(({ missing = [] }) => missing).length;
-  const far = `${total - left} of ${total} runs are done`;
-  const seconds = secondsLeft(rows, runs);
-  const remaining =
-    left === 0 ? '; the speed of the networks is measured' : seconds && `; about ${duration(seconds)} left`;
+function statusOf({ folder, verb, state, rows, runs, unfinished }: Shown): Status {
+  const [path, total] = [resolve(folder), rows.flatMap((row) => row.runs).length];
+  const done = total - unfinished.length;
+  const far = `${done} of ${total} runs are done`;
+  const seconds = secondsLeft(runs, unfinished);
+  const next = done === total ? '; the speed of the networks is next' : seconds && `; about ${duration(seconds)} left`;
+  const resume = html`<code>${resumeCommand(verb, path)}</code>`;
   const texts = {
-    running: html`<strong>The experiment goes on:</strong> ${far}${remaining}.`,
-    interrupted: html`<strong>The experiment is not finished:</strong> ${far}. To go on: <code>${resumeCommand(verb, path)}</code>.`,
-    failed: html`<strong>The experiment failed:</strong> ${far}. To try again: <code>${resumeCommand(verb, path)}</code>.`,
+    running: html`<strong>The experiment goes on:</strong> ${far}${next}.`,
+    interrupted: html`<strong>The experiment is not finished:</strong> ${far}. To go on: ${resume}.`,
+    failed: html`<strong>The experiment failed:</strong> ${far}. To try again: ${resume}.`,
     finished: html`<strong>The experiment is finished:</strong> ${far}.`,
   };
-  return { state, text: texts[state], done: (total - left) / total, again: command('report', path), every: 10 };
+  return { state, text: texts[state], done: done / total, again: command('report', path), every: 10 };
 }
 
 /** An estimate from the epochs that are done; undefined before the first. */
-function secondsLeft(rows: readonly ExperimentRow[], runs: readonly RunData[]): number | undefined {
-  const secondsOf = (some: readonly RunData[]) => some.flatMap(({ timing }) => timing.map(({ seconds }) => seconds));
-  const [all, [first]] = [secondsOf(runs), runs];
-  if (first === undefined || all.length === 0) return undefined;
-  const { epochs } = first.record.spec;
-  const work = rows.map((row) => {
-    const begun = runs.filter((run) => row.runs.some((path) => basename(path) === nameOf(run)));
-    const unfinished = begun.filter(({ status }) => status.state === 'running' || status.state === 'interrupted');
-    const open = (row.missing?.length ?? 0) * epochs - unfinished.flatMap(({ metrics }) => metrics).length;
-    const known = secondsOf(begun);
-    return Math.max(0, open) * mean(known.length > 0 ? known : all);
-  });
-  const lanes = runs.filter(({ status }) => status.state === 'running').length;
-  return work.reduce((sum, each) => sum + each, 0) / Math.max(1, lanes);
-}
-
-/** How far each run is. */
-function runSection({ rows, runs }: Shown): Html {
-  const lines = rows.flatMap((row) =>
-    row.runs.map((path, seed) => {
-      const run = runs.find((each) => nameOf(each) === basename(path));
-      if (run === undefined) return [basename(path), 'not begun', '', ''];
-      const { status, metrics, record } = run;
-      const diverged = row.accuracies[seed] === null && !row.missing?.includes(seed);
-      const failure = status.state === 'failed' && `: ${status.failure.message}`;
-      const accuracy = run.result?.accuracy ?? null;
-      return [
-        basename(path),
-        html`${diverged ? 'diverged' : status.state}${failure}`,
-        `${metrics.length} of ${record.spec.epochs}`,
-        accuracy === null ? '' : percent(accuracy),
-      ];
-    }),
-  );
-  return html`<section><h2>Runs</h2>${scrolling('Runs', table(['run', 'is', 'epochs', 'test accuracy'], lines, 'cards'))}</section>`;
+function secondsLeft(runs: readonly RunData[], unfinished: readonly UnfinishedRun[]): number | undefined {
+  const seconds = runs.flatMap(({ timing }) => timing.map((epoch) => epoch.seconds));
+  if (seconds.length === 0) return undefined;
+  const epochs = (runs[0] as RunData).record.spec.epochs;
+  const begun = runs.filter(({ status }) => status.state !== 'finished').flatMap(({ metrics }) => metrics).length;
+  const lanes = unfinished.filter(({ state }) => state === 'running').length;
+  return (mean(seconds) * Math.max(0, unfinished.length * epochs - begun)) / Math.max(1, lanes);
 }
 
 function aboutOf({ record: { spec, found } }: RunData): string {

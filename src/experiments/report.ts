@@ -77,23 +77,18 @@ export async function experimentPage(folder: string, state?: Status['state']): P
     throw invalidRun(`${folder} ${problem}: name a run folder, or an experiment's.`);
   }
   const table = existsSync(file) ? parseRows(await readText(file), file) : [];
+  const states = plan ? await runStates(plan, folder, undefined) : [];
   // The table may be older than its runs. It alone has the speed of the networks.
-  const inferenceOf = (row: ExperimentRow) =>
+  const timeOf = (row: ExperimentRow) =>
     table.find(({ label, perClass }) => label === row.label && perClass === row.perClass)?.inference ?? null;
-  const rows = plan
-    ? rowsOf(await runStates(plan, folder, undefined)).map((row) => ({ ...row, inference: inferenceOf(row) }))
-    : table;
+  const rows = plan ? rowsOf(states).map((row) => ({ ...row, inference: timeOf(row) })) : table;
+  const unfinished = states.flatMap((each) => each.unfinished ?? []);
   // A run is looked for in the folder itself, since the folder may have been moved.
   const names = rows.flatMap(({ runs }) => runs.map((run) => join(folder, basename(run))));
-  const present = names.filter((run) => existsSync(join(run, recordName)));
-  const runs = await Promise.all(present.map(readRunData));
-  const lacking = rows.some(({ missing }) => missing !== undefined);
-  const shown = runs.some(({ status }) => status.state === 'running')
-    ? 'running'
-    : lacking
-      ? 'interrupted'
-      : 'finished';
-  return comparisonPage({ folder, verb: plan?.verb ?? 'compare', state: state ?? shown, rows, runs });
+  const runs = await Promise.all(names.filter((run) => existsSync(join(run, recordName))).map(readRunData));
+  const running = unfinished.some((run) => run.state === 'running');
+  const shown = running ? 'running' : unfinished.length > 0 ? 'interrupted' : 'finished';
+  return comparisonPage({ folder, verb: plan?.verb ?? 'compare', state: state ?? shown, rows, runs, unfinished });
 }
 
 function parseRows(text: string, file: string): ExperimentRow[] {

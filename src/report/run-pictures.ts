@@ -1,8 +1,7 @@
 import { basename } from 'node:path';
 import { featureNames } from '../networks/describe.js';
 import type { SourceSpec } from '../options/spec.js';
-import { largest } from '../system/statistics.js';
-import type { ExplainedSource, Saliency } from './explain.js';
+import type { ExplainedSource } from './explain.js';
 import { type Content, type Html, html, scrolling, short, table } from './page/html.js';
 import type { Thumbnails } from './thumbnails.js';
 
@@ -43,18 +42,7 @@ function saliencySection(source: SourceSpec, pairs: ExplainedSource, thumbnails:
     thumbnails.show(image),
     ...pairs.map(({ saliency }) => thumbnails.show(image, saliency[k])),
   ]);
-  const places = images.map((image, k) => [
-    thumbnails.name(image),
-    ...pairs.map(({ saliency }) => placeOf(saliency[k] as Saliency)),
-  ]);
   return html`<section><h2>Where ${basename(source.path)} looks, weighted by w</h2>
 <p>Σ<sub>c</sub> w<sub>c</sub> S<sub>c</sub>: the source’s activation with its channels weighted as the meta-network f weights them for that image (as in the paper’s Figure). A column is a pair, source feature → target feature. Red is high; each map has its own scale.</p>
-${scrolling('Saliency', table(head, pictures, 'saliency'))}
-<details><summary>Table: where each map is highest</summary>${scrolling('Where each map is highest', table(head, places))}</details></section>`;
-}
-
-/** "row 3, column 5 of 8". */
-function placeOf({ values, side }: Saliency): string {
-  const highest = values.indexOf(largest([...values]));
-  return `row ${Math.floor(highest / side) + 1}, column ${(highest % side) + 1} of ${side}`;
+${scrolling('Saliency', table(head, pictures, 'saliency'))}</section>`;
 }

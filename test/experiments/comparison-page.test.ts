@@ -18,7 +18,7 @@ const row = (label: string, accuracies: number[]): ExperimentRow => ({
   runs: [],
 });
 
-const shown = { folder: 'runs/compare', verb: 'compare', state: 'finished', runs: [] } as const;
+const shown = { folder: 'runs/compare', verb: 'compare', state: 'finished', runs: [], unfinished: [] } as const;
 
 // The best is ahead of fm by 35.4 and 35.2 points, and of scratch by 34.1 and 42.1.
 const rows = [row('scratch', [0.4587, 0.4193]), row('fm', [0.446, 0.488]), row('fine-tuned', [0.8, 0.84])];

@@ -129,13 +129,13 @@ describe.skipIf(!mustRun && !existsSync(executablePath))(
 
     it('a legend has the last values until the pointer is over the curves', async () => {
       const { page } = await opened(file(run), 1000);
-      const legend = page.locator('figure.curves:has(figcaption:text-is("Accuracy")) .legend');
-      expect(await legend.textContent()).toMatch(/^epoch 3 training [\d.]+ %$/);
+      const legend = page.locator('figure.curves:has(figcaption:text-is("Accuracy")) .u-legend');
+      expect(await legend.textContent()).toMatch(/^epoch3 training[\d.]+ %$/);
       await page
         .locator('figure.curves .u-over')
         .nth(1)
         .hover({ position: { x: 1, y: 50 } });
-      expect(await legend.textContent()).toMatch(/^epoch 1 /);
+      expect(await legend.textContent()).toMatch(/^epoch1 /);
       await page.close();
     });
 

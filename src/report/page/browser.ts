@@ -73,10 +73,7 @@ function draw(place: HTMLElement, table: HTMLTableElement, kind: DOMTokenList): 
     };
     return { label, value, stroke, spanGaps: true, ...shown };
   });
-  const where = {
-    label: points ? '' : name,
-    value: (_: Plot, at: number | null) => (points ? '' : String(at ?? x.at(-1))),
-  };
+  const where = { label: name, value: (_: Plot, at: number | null) => String(at ?? x.at(-1)) };
   const plot = new uPlot(
     {
       width: place.clientWidth,
