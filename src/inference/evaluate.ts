@@ -23,6 +23,7 @@ import { type Given, required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { defaultTop } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
+import { checkpointPath } from '../options/sources.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { printable, shown } from '../system/printable.js';
 import { mean, sum } from '../system/statistics.js';
@@ -97,7 +98,7 @@ const controls = {
 export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateOptions): Promise<EvaluationResult> {
   const { options, control } = takeBeforeJoining(evaluateSchema, given, controls);
   const subject = attempted(() =>
-    typeof checkpoint === 'string' ? requirePath(checkpoint, 'The checkpoint') : checkpoint,
+    typeof checkpoint === 'string' ? requirePath(checkpoint, 'The checkpoint', checkpointPath) : checkpoint,
   );
   const { signal } = control;
   return inGroup(control.group, signal, async (group) => {

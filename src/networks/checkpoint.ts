@@ -13,6 +13,7 @@ import {
   networks,
 } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
+import { checkpointPath, sourceAt } from '../options/sources.js';
 import { invalidOption, weightsMismatch } from '../system/failures.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable, someOf } from '../system/printable.js';
@@ -81,14 +82,16 @@ const loadingControls = {
 
 /**
  * Reads a checkpoint. A safetensors file of this package describes its network completely. For other safetensors files
- * and .pth files, the number of classes comes from the weights, and the rest from the options or from defaults.
+ * and .pth files, the number of classes comes from the weights, and the rest from the options or from defaults. `path`
+ * may be the name of a source that `l2t-native source get` has fetched.
  * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_OPTION if the network is unknown, or the
  *   options contradict the file.
  */
 export async function loadCheckpoint(path: string, given: CheckpointOptions = {}): Promise<Checkpoint> {
   const { options, control } = takeOptions(loadingSchema, given, loadingControls);
-  const file = requirePath(path, 'The checkpoint');
-  return toCheckpoint(await loadWeights(file), file, { ...options, ...control });
+  const file = requirePath(path, 'The checkpoint', checkpointPath);
+  const network = options.network ?? sourceAt(file)?.network;
+  return toCheckpoint(await loadWeights(file), file, { ...options, ...control, network });
 }
 
 /**

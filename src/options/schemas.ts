@@ -136,7 +136,7 @@ export const curveSchema = compareSchema.extend({
 export const reproduceSchema = curveSchema.omit({ source: true, targetInit: true }).extend({
   sourceWeights: repeated(
     path(
-      'file',
+      'checkpoint',
       "the preset's pretrained source: safetensors or .pth; once for each source, in the order of l2t-native reproduce --list",
     ),
   ),

@@ -6,6 +6,7 @@ import { countParameters, describeNetwork } from '../networks/describe.js';
 import { isOwn } from '../networks/metadata.js';
 import { loadWeights } from '../networks/weights/load.js';
 import type { NetworkName } from '../options/networks.js';
+import { sourceAt } from '../options/sources.js';
 import { readRunData, recordName } from '../store/run-data.js';
 import { invalidRun } from '../system/failures.js';
 import { reaching } from '../system/files.js';
@@ -20,8 +21,9 @@ export type RunReport = Awaited<ReturnType<typeof inspectRun>>;
  */
 export async function inspectFile(
   file: string,
-  given: { network?: NetworkName | undefined; width?: number | undefined; size?: number | undefined } = {},
+  options: { network?: NetworkName | undefined; width?: number | undefined; size?: number | undefined } = {},
 ) {
+  const given = { ...options, network: options.network ?? sourceAt(file)?.network };
   const weights = await loadWeights(file);
   const tensors = [...weights.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   const nothingGiven = Object.values(given).every((value) => value === undefined);
