@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type EvaluateOptions, type EvaluationResult, evaluate } from '../inference/evaluate.js';
 import { formatTop } from '../inference/top-accuracy.js';
-import { required } from '../options/check.js';
+import { checkpointForms } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { printableJson, shown } from '../system/printable.js';
 import { largest, percent } from '../system/statistics.js';
@@ -14,17 +14,13 @@ export function register(program: Command): void {
   const command = program
     .command('eval')
     .description('measure how well a trained network classifies the images of a data set')
-    .argument('<checkpoint>', 'safetensors or .pth');
+    .argument('<checkpoint>', checkpointForms);
   addFlags(command, evaluateSchema.extend(groupFlags))
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print the result as one JSON document')
     .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {
       const group = groupOf(flags);
-      const options = await beforeJoining(group, async () => {
-        const merged = await mergedOptions(evaluateSchema, flags);
-        required(evaluateSchema, merged, 'data');
-        return merged;
-      });
+      const options = await beforeJoining(group, () => mergedOptions(evaluateSchema, flags));
       const result = await withProgress(({ listeners }, signal) =>
         evaluate(checkpoint, { ...(options as EvaluateOptions), ...listeners, signal, group }),
       );

@@ -34,11 +34,10 @@ export function register(program: Command): void {
     });
 }
 
-function formatFile({ file, format, network, tensors, fits }: FileReport): string {
+function formatFile({ file, format, network, tensors }: FileReport): string {
   if (network === undefined) {
     const rows = tensors.map(({ name, dtype, shape }) => [shown(name), dtype, shape.join(' × ')]);
-    const which = fits === undefined ? ': --network NAME' : `, and its entries fit a ${fits}: --network ${fits}`;
-    const advice = `The file does not say which network it holds${which} lists its features.`;
+    const advice = 'The file does not say which network it holds: --network NAME lists its features.';
     const head = `${printable(file)}: ${format}, ${tensors.length} tensors`;
     return [head, table(['tensor', 'type', 'shape'], rows), advice].join('\n');
   }

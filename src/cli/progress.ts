@@ -3,7 +3,9 @@ import { spelled } from '../options/spelling.js';
 import { enoughToSelect, type RateEvent, type RunEpochEvent, type RunEvent, type StartEvent } from '../run/events.js';
 import { counted, printable } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
+import { duration } from './duration.js';
 import { interruptible } from './interrupt.js';
+import { TimeLeft } from './time-left.js';
 
 /** Prints a line on stderr. */
 export const say = (line: string): boolean => process.stderr.write(`${line}\n`);
@@ -19,6 +21,7 @@ export class Progress {
   #bar: SingleBar | undefined;
   #counts = false;
   #said = Date.now();
+  readonly #time = new TimeLeft();
 
   constructor(
     /** Begins each line, to tell several runs apart. */
@@ -49,15 +52,34 @@ export class Progress {
   readonly listeners = { onListed: this.listing, onProgress: this.data, onWarning: this.warn, onNote: this.note };
 
   on(event: RunEvent): void {
+    const takes = this.#time.on(event);
+    this.#print(event);
+    if (takes !== undefined) this.note(takes);
+  }
+
+  /** How long the run still takes, to end a line. */
+  get #left(): string {
+    const seconds = this.#time.seconds;
+    return seconds === undefined ? '' : `, ${duration(seconds)} left`;
+  }
+
+  #print(event: RunEvent): void {
     if (event.type === 'warning') this.warn(event.message);
+    else if (event.type === 'note') this.note(event.message);
     else if (event.type === 'listing') this.listing(event.entries);
     else if (event.type === 'data' || event.type === 'report') this.data(event.done, event.total);
     else if (event.type === 'live') this.note(`live: ${event.url}`);
     else if (event.type === 'rate') this.#rate(event);
     else if (event.type === 'start') this.#start(event);
     else if (event.type === 'step' && process.stderr.isTTY)
-      this.#show(`epoch ${event.epoch + 1}`, event.step, event.steps, `loss ${event.losses.org.toFixed(3)}`);
-    else if (event.type === 'epoch') this.note(describeEpoch(event, this.#selectBest));
+      this.#show(
+        `epoch ${event.epoch + 1}`,
+        event.step,
+        event.steps,
+        `loss ${event.losses.org.toFixed(3)}${this.#left}`,
+      );
+    else if (event.type === 'epoch')
+      this.note(describeEpoch(event, this.#selectBest) + (event.epoch + 1 < event.epochs ? this.#left : ''));
   }
 
   #start(event: StartEvent): void {

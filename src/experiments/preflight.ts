@@ -10,7 +10,7 @@ import { addon } from '../native/addon.js';
 import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
-import { defaultOf, required } from '../options/check.js';
+import { defaultOf } from '../options/check.js';
 import { requireComputable, requireValidation } from '../options/consistent.js';
 import { compareSchema } from '../options/schemas.js';
 import { read } from '../options/spec.js';
@@ -41,7 +41,6 @@ export async function prepare(
   given: ExperimentOptions,
   { signal, onListed, check }: Checking & ListingOptions,
 ) {
-  required(compareSchema, given, 'data');
   const entries = kind.entries(await withSourceNetworks(kind.entries(given), given));
   const rows = entries.map(({ label, perClass, options }): PlannedRow => ({ label, perClass, spec: read(options) }));
   const common = await preflight(rows, { signal, onListed });
@@ -90,7 +89,7 @@ async function checkNetworks({ label, spec }: PlannedRow, classes: number, known
   describeNetwork(target, size); // throws where the images are too small
   for (const source of spec.sources) {
     if (!known.has(source.path)) {
-      const [checkpoint] = await loadSources([source], strict, () => {});
+      const [checkpoint] = await loadSources([source], strict);
       known.set(source.path, checkpoint as Checkpoint);
     }
     if (source === spec.sources[0]) requireOutputs(spec, known.get(source.path));

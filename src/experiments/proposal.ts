@@ -96,7 +96,9 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
   const method = options.method ?? defaultOf(transferSchema, 'method');
   requireConsistent(options);
   const data = await lookAtData({ ...options, data: required(proposeSchema, options, 'data') }, control);
-  const checkpoints = needsOf(method).source ? await readSources(options, control.onWarning) : [];
+  const checkpoints = needsOf(method).source
+    ? await loadSources(listSources(options), false, { onWarning: control.onWarning })
+    : [];
   const start = await startOf(options);
   const target = options.target ?? start?.network ?? proposedTarget(checkpoints[0]?.size, data);
   const size = options.size ?? start?.size ?? defaultSize(target);
@@ -132,18 +134,6 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
     pairs: countPairs(proposal, checkpoints, { name: target, classes: data.classNames.length, width }, size),
     estimate: first as EntryEstimate,
   };
-}
-
-/** The sources, whose networks need not be given where the entries of their files show them. */
-async function readSources(
-  options: Given<typeof proposeSchema>,
-  onWarning: (message: string) => void = () => {},
-): Promise<Checkpoint[]> {
-  const known = [];
-  for (const source of listSources(options)) {
-    known.push({ ...source, network: source.network ?? (await networkIn(source.path, source.width)).network });
-  }
-  return loadSources(known, false, onWarning);
 }
 
 /** The network that the target starts from; undefined if it starts from random weights. */

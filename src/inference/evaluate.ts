@@ -5,10 +5,7 @@ import { loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
 import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
-import type { Fact } from '../group/facts.js';
-import { type Group, inGroup } from '../group/group.js';
-import { aGroup, type GroupOptions } from '../group/options.js';
-import { type Checkpoint, readCheckpoint, requireLastLayer } from '../networks/checkpoint.js';
+import { type Checkpoint, readCheckpoint, requireLastLayer, weightsFile } from '../networks/checkpoint.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import {
   aListingListener,
@@ -24,6 +21,9 @@ import { threadsWarning } from '../options/cost.js';
 import { defaultTop } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { checkpointPath } from '../options/sources.js';
+import type { Fact } from '../ranks/facts.js';
+import { aGroup, type GroupOptions } from '../ranks/options.js';
+import { Ranks } from '../ranks/ranks.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { printable, shown } from '../system/printable.js';
 import { mean, sum } from '../system/statistics.js';
@@ -33,7 +33,7 @@ import { splitOfRun } from './run-split.js';
 import { type TopAccuracy, topAccuracy } from './top-accuracy.js';
 
 /** Options of `evaluate`: those of `eval` in docs/options.md, and what only the API has. */
-export type EvaluateOptions = Written<typeof evaluateSchema, 'data'> & EvaluateControl;
+export type EvaluateOptions = Written<typeof evaluateSchema> & EvaluateControl;
 
 interface EvaluateControl extends ListingOptions {
   /**
@@ -89,7 +89,7 @@ const controls = {
 
 /**
  * Measures how well a checkpoint (a path, or one in memory) classifies the images in `data`: those of `split`, by
- * default the test images. For a file in the folder of a run on the same data, at whatever path, the default is the test
+ * default the test images. Without `data`, they are those of the run in whose folder the checkpoint is. For a file in the folder of a run on the same data, at whatever path, the default is the test
  * images in the run's split.json, if it names any. Otherwise a flat folder is evaluated whole: for a checkpoint in memory that was
  * trained on one, give `splitFile` (RUN/split.json).
  * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, WEIGHTS_MISMATCH; INVALID_DATA, also if its classes are not the
@@ -101,9 +101,9 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
     typeof checkpoint === 'string' ? requirePath(checkpoint, 'The checkpoint', checkpointPath) : checkpoint,
   );
   const { signal } = control;
-  return inGroup(control.group, signal, async (group) => {
-    const context = { ...(group.first && control), signal, group };
-    const prepared = await group.agree(
+  return Ranks.use(control.group, signal, async (ranks) => {
+    const context = { ...(ranks.first && control), signal, ranks };
+    const prepared = await ranks.agree(
       () => prepare(subject(), options(), context),
       ({ facts }) => facts,
     );
@@ -111,7 +111,7 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
   });
 }
 
-type Context = Omit<EvaluateControl, 'group'> & { readonly group: Group };
+type Context = Omit<EvaluateControl, 'group'> & { readonly ranks: Ranks };
 
 /** What is evaluated, and how; `facts`: what all ranks must have in common. */
 type Subject = Awaited<ReturnType<typeof prepare>>;
@@ -119,23 +119,25 @@ type Subject = Awaited<ReturnType<typeof prepare>>;
 async function prepare(
   checkpoint: string | Checkpoint,
   options: Given<typeof evaluateSchema>,
-  { signal, onListed, onWarning, onNote, group }: Context,
+  { signal, onListed, onWarning, onNote, ranks }: Context,
 ) {
-  const data = required(evaluateSchema, options, 'data');
-  const { network, width, size, strict, split, device = 'auto', threads = group.threads } = options;
-  const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, onWarning });
+  const { network, width, size, strict, split, device = 'auto', threads = ranks.threads } = options;
+  const file = typeof checkpoint === 'string' ? await weightsFile(checkpoint, onWarning) : undefined;
+  const loaded = await readCheckpoint(file ?? checkpoint, { network, width, size, strict, onWarning, onNote });
   requireLastLayer(loaded.network);
-  const inference = new Inference(loaded, { size, device: group.device(device).device, threads });
+  const inference = new Inference(loaded, { size, device: ranks.device(device).device, threads });
   const listing = { signal, onListed };
   for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);
   const divided = options.split ?? options.splitFile;
-  const own =
-    typeof checkpoint === 'string' && divided === undefined ? await splitOfRun(checkpoint, data, listing) : {};
+  const asked = file !== undefined && (options.data === undefined || divided === undefined);
+  const own = asked ? await splitOfRun(file, options.data, listing) : {};
+  const data = options.data ?? own.data ?? required(evaluateSchema, options, 'data');
+  if (own.data !== undefined) onNote?.(printable(`the data is the run's: ${data}`));
   const dataset = await loadData({ ...own, ...options, data, onWarning, ...listing });
   const images = evaluationSplit(dataset, split);
   if (own.splitFile) onNote?.(printable(`evaluating on the ${images.count} test images that ${own.splitFile} names`));
   if (own.otherData !== undefined && dataset.flat) {
-    const message = `${data} does not hold what ${own.otherData} held when ${checkpoint} was trained on it: all ${images.count} images are evaluated. Where some of them were trained on, the accuracy is too high`;
+    const message = `${data} does not hold what ${own.otherData} held when ${file} was trained on it: all ${images.count} images are evaluated. Where some of them were trained on, the accuracy is too high`;
     onWarning?.(message);
   }
   if (images.count === 0) throw invalidData(`${data} has no images to evaluate on.`);
@@ -143,7 +145,7 @@ async function prepare(
   const top = topOf(options.top, classNames.length);
   const { batch = evaluationBatch(inference.size) } = options;
   const subject = { inference, network: loaded.network.name, images, classNames, indices, top, batch };
-  if (group.size === 1) return { ...subject, facts: [] };
+  if (ranks.size === 1) return { ...subject, facts: [] };
   const facts: Fact[] = [
     ...(['split', 'top', 'batch', 'size'] as const).map((key): Fact => {
       return { what: `{${key}}`, value: options[key], code: 'INVALID_OPTION' };
@@ -157,7 +159,7 @@ async function prepare(
 
 async function measure(subject: Subject, context: Context): Promise<EvaluationResult> {
   const { images, classNames, indices, top, network } = subject;
-  const found = await context.group.all(() => findings(subject, context));
+  const found = await context.ranks.all(() => findings(subject, context));
   const predicted = found.flatMap((share) => share.predicted);
   // Added up in the order of the images, so that the sum does not depend on the number of ranks.
   const loss = mean(found.flatMap((share) => share.nats));
@@ -179,7 +181,7 @@ async function measure(subject: Subject, context: Context): Promise<EvaluationRe
 }
 
 /** The images of this rank: whole batches, so that each image is in the same batch for any number of ranks. */
-function shareOf({ images: { count }, batch }: Subject, { rank, size }: Group): { from: number; to: number } {
+function shareOf({ images: { count }, batch }: Subject, { rank, size }: Ranks): { from: number; to: number } {
   const batches = Math.ceil(count / batch);
   const begin = (place: number) => Math.min(count, batch * Math.floor((place * batches) / size));
   return { from: begin(rank), to: begin(rank + 1) };
@@ -189,9 +191,9 @@ function shareOf({ images: { count }, batch }: Subject, { rank, size }: Group): 
  * Of each image of this rank's share, in order: the predicted class, and the cross-entropy, nats; and of how many of them
  * the class is among the `top` likeliest (`near`).
  */
-async function findings(subject: Subject, { signal, onProgress, group }: Context) {
+async function findings(subject: Subject, { signal, onProgress, ranks }: Context) {
   const { inference, images, indices, top, batch } = subject;
-  const { from, to } = shareOf(subject, group);
+  const { from, to } = shareOf(subject, ranks);
   const found = { predicted: [] as number[], nats: [] as number[], near: 0 };
   const share = {
     count: to - from,

@@ -27,6 +27,8 @@ export type PlacementOptions = Given<typeof placementSchema>;
 export type NetworkOptions = Given<typeof networkSchema> & {
   /** Called with a message for each problem that does not stop the loading. */
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Called with a message if the file does not name its network, and its tensors show it. */
+  readonly onNote?: ((message: string) => void) | undefined;
 };
 
 /** How an image is decoded. */
@@ -100,12 +102,15 @@ export class Network {
   }
 
   /**
-   * Loads a checkpoint: safetensors or .pth.
+   * Loads a checkpoint: safetensors, .pth, or a run's folder.
    * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS, DEVICE_UNAVAILABLE; INVALID_OPTION, also if
    * neither the checkpoint nor `network` says which network it holds.
    */
   static async load(path: string, given: NetworkOptions = {}): Promise<Network> {
-    const { options, control } = takeOptions(networkSchema, given, { onWarning: aMessageListener });
+    const { options, control } = takeOptions(networkSchema, given, {
+      onWarning: aMessageListener,
+      onNote: aMessageListener,
+    });
     const { device, threads, ...said } = options;
     const checkpoint = await withClassNames(await loadCheckpoint(path, { ...said, ...control }));
     const network = new Network(checkpoint, { device, threads });

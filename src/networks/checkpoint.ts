@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import * as z from 'zod';
 import type { NamedTensor, NetworkSpec, Normalisation } from '../native/addon.js';
 import { type Tensor, type TensorMap, toTensorMap } from '../native/tensor.js';
@@ -13,8 +15,8 @@ import {
   networks,
 } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
-import { checkpointPath, sourceAt } from '../options/sources.js';
-import { invalidOption, weightsMismatch } from '../system/failures.js';
+import { checkpointPath } from '../options/sources.js';
+import { invalidOption, invalidRun, weightsMismatch } from '../system/failures.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable, someOf } from '../system/printable.js';
 import { describeNetwork, lastLayerOf } from './describe.js';
@@ -31,7 +33,7 @@ import {
 import { withHash } from './weights/content-hash.js';
 import { isOfHead, loadWeights, type Weights } from './weights/load.js';
 import { classesOf, isBatchCount, matchWeights, type OptionNames } from './weights/match.js';
-import { safetensorsChunks } from './weights/safetensors.js';
+import { readMetadata, safetensorsChunks } from './weights/safetensors.js';
 
 /** A network with its weights and everything needed to use it. */
 export interface Checkpoint {
@@ -64,7 +66,13 @@ export interface CheckpointOptions {
   readonly names?: OptionNames | undefined;
   /** Called with a message for each problem that does not stop the loading. */
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Called with a message if the file does not name its network, and its tensors show it. */
+  readonly onNote?: ((message: string) => void) | undefined;
 }
+
+/** The files of a run's folder with the network of its result, and with its state. */
+export const bestName = 'best.safetensors';
+export const stateName = 'state.safetensors';
 
 const loadingSchema = networkSchema.pick({ network: true, width: true, size: true, strict: true });
 
@@ -78,20 +86,37 @@ const loadingControls = {
     strict: 'string',
   }),
   onWarning: aMessageListener,
+  onNote: aMessageListener,
 };
 
 /**
- * Reads a checkpoint. A safetensors file of this package describes its network completely. For other safetensors files
- * and .pth files, the number of classes comes from the weights, and the rest from the options or from defaults. `path`
- * may be the name of a source that `l2t-native source get` has fetched.
- * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_OPTION if the network is unknown, or the
- *   options contradict the file.
+ * Reads a checkpoint: a weights file, or the folder of a run, whose best network it then is. A safetensors file of this
+ * package describes its network completely. For other safetensors files and .pth files, the network and its number of
+ * classes come from the weights, and the rest from the options or from defaults. `path` may also be the name of a source
+ * that `l2t-native source get` has fetched.
+ * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_RUN if the run has saved no network yet;
+ *   INVALID_OPTION if the network is unknown, or the options contradict the file.
  */
 export async function loadCheckpoint(path: string, given: CheckpointOptions = {}): Promise<Checkpoint> {
   const { options, control } = takeOptions(loadingSchema, given, loadingControls);
-  const file = requirePath(path, 'The checkpoint', checkpointPath);
-  const network = options.network ?? sourceAt(file)?.network;
-  return toCheckpoint(await loadWeights(file), file, { ...options, ...control, network });
+  const file = await weightsFile(requirePath(path, 'The checkpoint', checkpointPath), control.onWarning);
+  return toCheckpoint(await loadWeights(file), file, { ...options, ...control });
+}
+
+/**
+ * The file that the path of a checkpoint means: in a run's folder, that of its best network. Warns if the run is not
+ * finished.
+ * @throws L2TError INVALID_RUN if the run has saved no network yet.
+ */
+export async function weightsFile(path: string, onWarning?: (message: string) => void): Promise<string> {
+  const [best, state] = [join(path, bestName), join(path, stateName)];
+  if (existsSync(best)) {
+    const unfinished = existsSync(state) && !(await readMetadata(state)).has('result');
+    if (unfinished) onWarning?.(`the run in ${printable(path)} is not finished: this is its best network so far`);
+    return best;
+  }
+  if (!existsSync(join(path, 'options.yaml'))) return path;
+  throw invalidRun(`${path} holds a run that has saved no network yet: wait for its first epoch, or give another one.`);
 }
 
 /**
@@ -133,12 +158,13 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   const held = said?.network ?? networkOf(tensors, options.width ?? 1);
   requireExpected(`${path} holds`, names.network, held && `a ${held}`, wanted && `a ${wanted}`);
   requireExpected(`${path} has the width`, names.width, said?.width, options.width);
-  const name = wanted ?? said?.network;
-  const classes = countClasses(tensors, path, said, name ?? held);
+  const name = wanted ?? held;
+  const classes = countClasses(tensors, path, said, name);
   if (name === undefined) {
-    const which = held === undefined ? `, one of ${networkNames.join(', ')}` : ` ${held}, which its entries fit`;
-    throw invalidOption(`${path} does not say which network it holds: give ${names.network}${which}.`);
+    const which = `${names.network}, one of ${networkNames.join(', ')}`;
+    throw invalidOption(`${path} does not say which network it holds, and its entries fit none: give ${which}.`);
   }
+  if (wanted === undefined && said === undefined) options.onNote?.(`${printable(path)} has the entries of a ${name}`);
   const network = { name, classes, width: options.width ?? said?.width ?? 1 };
   const more = said ?? exportedBy(metadata, path);
   const match = { file: path, network: name, names, strict: options.strict ?? false };
@@ -211,7 +237,8 @@ export type HeldNetwork = Awaited<ReturnType<typeof networkIn>>;
  * and width are those that the file says.
  * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS.
  */
-export async function networkIn(path: string, width = 1) {
+export async function networkIn(given: string, width = 1) {
+  const path = await weightsFile(given);
   const { tensors, metadata } = await loadWeights(path);
   refuseTimm(tensors, path);
   const said = describedBy(metadata, path);

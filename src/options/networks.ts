@@ -89,3 +89,6 @@ export function defaultBatch(size: number, images = Number.POSITIVE_INFINITY): n
 
 /** K of the top-K accuracy. It is measured where there are more classes. */
 export const defaultTop = 5;
+
+/** What an option or an argument of a checkpoint takes. */
+export const checkpointForms = "a weights file (safetensors or .pth), or a run's folder";

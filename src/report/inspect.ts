@@ -6,7 +6,6 @@ import { countParameters, describeNetwork } from '../networks/describe.js';
 import { isOwn } from '../networks/metadata.js';
 import { loadWeights } from '../networks/weights/load.js';
 import type { NetworkName } from '../options/networks.js';
-import { sourceAt } from '../options/sources.js';
 import { readRunData, recordName } from '../store/run-data.js';
 import { invalidRun } from '../system/failures.js';
 import { reaching } from '../system/files.js';
@@ -15,22 +14,20 @@ export type FileReport = Awaited<ReturnType<typeof inspectFile>>;
 export type RunReport = Awaited<ReturnType<typeof inspectRun>>;
 
 /**
- * Describes a weights file: its tensors and, if the file or `network` and `width` name the network, its features.
+ * Describes a weights file: its tensors and, if its entries show the network, or it or `network` names it, its features.
  * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_OPTION if `width` or `size` is given without
  * `network`, for a file that does not name its network.
  */
 export async function inspectFile(
   file: string,
-  options: { network?: NetworkName | undefined; width?: number | undefined; size?: number | undefined } = {},
+  given: { network?: NetworkName | undefined; width?: number | undefined; size?: number | undefined } = {},
 ) {
-  const given = { ...options, network: options.network ?? sourceAt(file)?.network };
   const weights = await loadWeights(file);
   const tensors = [...weights.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-  const nothingGiven = Object.values(given).every((value) => value === undefined);
-  const network = nothingGiven && !isOwn(weights.metadata) ? undefined : describe(toCheckpoint(weights, file, given));
-  /** The network whose entries the file has, where it does not name one. */
-  const fits = network === undefined ? networkOf(weights.tensors, 1) : undefined;
-  return { file, format: weights.format, tensors, network, fits };
+  const isGiven = Object.values(given).some((value) => value !== undefined);
+  const isShown = isGiven || isOwn(weights.metadata) || networkOf(weights.tensors, 1) !== undefined;
+  const network = isShown ? describe(toCheckpoint(weights, file, given)) : undefined;
+  return { file, format: weights.format, tensors, network };
 }
 
 function describe({ network, size, classNames, normalisation }: Checkpoint) {

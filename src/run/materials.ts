@@ -2,7 +2,7 @@ import { balancedWeights } from '../data/dataset.js';
 import { evaluationBatch } from '../data/fit.js';
 import { prepareTrainingData, type TrainingData } from '../data/training-sets.js';
 import { addon, type NamedTensor, type NativeSource, type NetworkSpec, type RunMaterials } from '../native/addon.js';
-import { type Checkpoint, checkpointNames, loadCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, type CheckpointOptions, checkpointNames, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork, lastLayerOf } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { methodOf } from '../options/methods.js';
@@ -150,11 +150,11 @@ export const targetNames = { ...checkpointNames, network: '{target}' };
 export async function loadSources(
   sources: readonly SourceDraft[],
   strict: boolean | undefined,
-  onWarning: (message: string) => void,
+  listeners: Pick<CheckpointOptions, 'onWarning' | 'onNote'> = {},
 ): Promise<Checkpoint[]> {
   const checkpoints: Checkpoint[] = [];
   for (const { path, network, width, size } of sources) {
-    const options = { network, width, size, strict, names: sourceNames, onWarning };
+    const options = { network, width, size, strict, names: sourceNames, ...listeners };
     checkpoints.push(await loadCheckpoint(path, options));
   }
   return checkpoints;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { EpochEvent, EpochMetrics, SaveEvent, StepEvent } from '../native/addon.js';
 import type { Log } from '../report/logs/log.js';
 import { openLogs } from '../report/logs/logs.js';
-import type { FinishedResult } from '../store/run-data.js';
+import { type FinishedResult, stateName } from '../store/run-data.js';
 import type { RunStore } from '../store/run-store.js';
 import { percent } from '../system/statistics.js';
 import { guessing, isAtChance, isLookedAt } from './chance.js';
@@ -50,7 +50,7 @@ export class Recorder implements RunListener {
     if (event.type === 'save') await this.store.saveState(event.state);
     else {
       const network = trainedNetwork(this.materials, event.network);
-      await this.store.saveEpoch(event, network, this.context.group.size, async (epoch) => {
+      await this.store.saveEpoch(event, network, this.context.ranks.size, async (epoch) => {
         for (const log of this.logs) await log.epoch(epoch);
       });
       const { metrics, best, seconds } = event;
@@ -60,7 +60,7 @@ export class Recorder implements RunListener {
       this.#warnOfGradient(metrics);
     }
     this.#writable = true;
-    this.context.emit({ type: 'checkpoint', path: join(this.store.path, 'state.safetensors') });
+    this.context.emit({ type: 'checkpoint', path: join(this.store.path, stateName) });
   }
 
   /** Warns once if the run has learned nothing so far, early enough to begin again: such a run seldom learns later. */

@@ -24,7 +24,8 @@ at::Tensor at_index(Tensors tensors, int index) { return index < 0 ? at::Tensor(
 /// cheap and large, so it is computed again there and not kept.
 class Convolution final : public Unit {
  public:
-  Convolution(const nets::Conv2d& conv, const nets::BatchNorm& norm, bool input, Sweeps sweeps, const GroupBatch& whole)
+  Convolution(const nets::Conv2d& conv, const nets::BatchNorm& norm, bool input, Sweeps sweeps,
+              const SharedBatch& whole)
       : conv_(conv),
         norm_(norm),
         window_{conv.stride, conv.padding, conv.groups},
@@ -79,7 +80,7 @@ class Convolution final : public Unit {
  private:
   /// Batch norm's sums are over all ranks already, so the first one alone adds them to the sum over ranks.
   void write(const ops::BatchNormGradient& bar, Tensors theta_bar) const {
-    if (whole_.group->first()) {
+    if (whole_.reducer->first()) {
       theta_bar[norm_.scale].copy_(bar.scale_bar);
       theta_bar[norm_.shift].copy_(bar.shift_bar);
     } else {
@@ -98,7 +99,7 @@ class Convolution final : public Unit {
   ops::Conv2dWindow window_;
   bool input_;  // x̄ is wanted
   Sweeps sweeps_;
-  GroupBatch whole_;
+  SharedBatch whole_;
   Tensors theta_;
   Tensors theta_dot_;
   at::Tensor x_;

@@ -35,7 +35,7 @@ export const wordsOf = (program: Command, others: Readonly<Record<string, readon
     return {
       /** As it is typed: `data check` has two words. */
       words: typed.split(' '),
-      help: command.description(),
+      help: command.summary() || command.description(),
       flags: [...flags, { long: '--help', help: 'show the help' }],
       /** What its argument is; undefined if it takes none. */
       argument: argument && placeOf(argument.name(), names(argument.name(), argument.argChoices)),

@@ -16,6 +16,8 @@ import { toTorchvision } from './torchvision.js';
 export type ExportOptions = Written<typeof exportSchema, 'to' | 'out'> & {
   /** Called with a message for each problem that does not stop the export. */
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Called with a message if the file does not name its network, and its tensors show it. */
+  readonly onNote?: ((message: string) => void) | undefined;
 };
 
 /** What was written. */
@@ -67,7 +69,10 @@ function torchvisionMetadata({ size, classNames, normalisation }: Checkpoint): M
  *   than ONNX; FILE_ACCESS, also if `out` exists; INVALID_WEIGHTS, WEIGHTS_MISMATCH.
  */
 export async function exportNetwork(checkpoint: string | Checkpoint, given: ExportOptions): Promise<ExportResult> {
-  const { options, control } = takeOptions(exportSchema, given, { onWarning: aMessageListener });
+  const { options, control } = takeOptions(exportSchema, given, {
+    onWarning: aMessageListener,
+    onNote: aMessageListener,
+  });
   const format = required(exportSchema, options, 'to');
   const out = required(exportSchema, options, 'out');
   const { normalise, classNames, network, width, size, strict } = options;

@@ -1,3 +1,4 @@
+import { L2TError } from '../../errors.js';
 import { itemSize, type TensorMap } from '../../native/tensor.js';
 import { invalidWeights } from '../../system/failures.js';
 import { readFileBytes } from '../../system/files.js';
@@ -39,6 +40,17 @@ export async function loadWeights(path: string): Promise<Weights> {
   throw invalidWeights(
     `${path} holds no weights: it is neither a safetensors file nor one of PyTorch's torch.save, or it is damaged.`,
   );
+}
+
+/** Does the file begin as those do that `loadWeights` reads? False if there is no such file. */
+export async function holdsWeights(path: string): Promise<boolean> {
+  try {
+    const bytes = await readFileBytes(path);
+    return isPth(bytes) || isSafetensors(bytes);
+  } catch (error) {
+    if (error instanceof L2TError && error.code === 'FILE_ACCESS') return false;
+    throw error;
+  }
 }
 
 function findStateDict(value: PickleValue, path: string): [string, TensorRef][] {

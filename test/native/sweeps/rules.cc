@@ -59,7 +59,8 @@ Rule batch_norm(const Shape& s) {
           [](const Tensors& x) { return at::batch_norm(x[0], x[1], x[2], {}, {}, true, 0.1, kEpsilon, false); },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
             ops::BatchStatistics statistics;
-            const auto y = ops::batch_norm(x[0], x[1], x[2], {}, {}, 0.1, kEpsilon, {&alone(), s.batch}, statistics);
+            const auto y =
+                ops::batch_norm(x[0], x[1], x[2], {}, {}, 0.1, kEpsilon, {&single_process(), s.batch}, statistics);
             auto g = ops::batch_norm_backward(bar, x[0], x[1], statistics);
             const auto x_bar = std::exchange(g.x_bar, at::Tensor());
             const auto t = ops::batch_norm_tangent(x[0], dot[0], x[1], dot[1], dot[2], statistics);
@@ -250,7 +251,7 @@ Rule sp(const Shape& s) {
           [=](const Tensors& x) { return (similarity(x[0]) - g_source).square().mean() * 30; },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
             const auto value =
-                terms::sp_value(g_source.to(x[0].scalar_type()), x[0], /*weight=*/30, {&alone(), s.batch});
+                terms::sp_value(g_source.to(x[0].scalar_type()), x[0], /*weight=*/30, {&single_process(), s.batch});
             return of_gradient(value.loss, {value.t_bar}, dot, bar);
           }};
 }

@@ -2,19 +2,18 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { L2TError } from '../../src/errors.js';
-import { inGroup } from '../../src/group/group.js';
 import { evaluate } from '../../src/inference/evaluate.js';
+import { Ranks } from '../../src/ranks/ranks.js';
 import type { RunEvent } from '../../src/run/events.js';
-import { sharedNetwork } from '../../src/run/result.js';
 import { resume } from '../../src/run/resume.js';
 import type { Run, RunResult } from '../../src/run/run.js';
 import { type TransferOptions, transfer } from '../../src/run/transfer.js';
 import { temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
-import { placesOf } from './fake-group.js';
+import { placesOf } from './fake-ranks.js';
 
 // What ranks have to agree on, and who writes, does not depend on how they compute: here each computes all.
 vi.mock('../../src/native/addon.js', async (original) =>
-  (await import('./fake-group.js')).fakeAddonModule(original as never),
+  (await import('./fake-ranks.js')).fakeAddonModule(original as never),
 );
 
 let data: string;
@@ -205,7 +204,7 @@ async function sentTo(checkpoint: string) {
   const places = placesOf(2);
   const paths = [checkpoint, '/no/such/best.safetensors'];
   const [, network] = await Promise.all(
-    paths.map((path, rank) => inGroup(places[rank], undefined, (group) => sharedNetwork(path, group))),
+    paths.map((path, rank) => Ranks.use(places[rank], undefined, (ranks) => ranks.network(path))),
   );
   return network;
 }
