@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { PairMetrics } from '../native/addon.js';
 import { featureMaps, featureNames } from '../networks/describe.js';
 import { evaluateSchema } from '../options/schemas.js';
+import { checkpointPath } from '../options/sources.js';
 import type { RunSpec, SourceSpec } from '../options/spec.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
 import type { FoundRate } from '../store/run-data.js';
@@ -19,8 +20,9 @@ export function register(program: Command): void {
     .argument('<file>', 'safetensors, .pth, or a run folder');
   addFlags(command, schema)
     .option('--json', 'print it as one JSON document')
-    .action(async (path: string, flags: { json?: boolean } & Record<string, unknown>) => {
+    .action(async (given: string, flags: { json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(schema, flags);
+      const path = checkpointPath(given);
       const folder = await isFolder(path);
       const [first] = Object.keys(options);
       if (folder && first !== undefined) {
@@ -32,11 +34,10 @@ export function register(program: Command): void {
     });
 }
 
-function formatFile({ file, format, network, tensors, fits }: FileReport): string {
+function formatFile({ file, format, network, tensors }: FileReport): string {
   if (network === undefined) {
     const rows = tensors.map(({ name, dtype, shape }) => [shown(name), dtype, shape.join(' × ')]);
-    const which = fits === undefined ? ': --network NAME' : `, and its entries fit a ${fits}: --network ${fits}`;
-    const advice = `The file does not say which network it holds${which} lists its features.`;
+    const advice = 'The file does not say which network it holds: --network NAME lists its features.';
     const head = `${printable(file)}: ${format}, ${tensors.length} tensors`;
     return [head, table(['tensor', 'type', 'shape'], rows), advice].join('\n');
   }

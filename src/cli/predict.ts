@@ -8,6 +8,7 @@ import { defaultOf, type Given } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { checkpointForms } from '../options/networks.js';
 import { predictSchema } from '../options/schemas.js';
+import { checkpointPath } from '../options/sources.js';
 import { onAbort, throwIfAborted } from '../system/abort.js';
 import { invalidOption } from '../system/failures.js';
 import { addFlags, flagOptions } from './flags.js';
@@ -77,7 +78,7 @@ async function predict(words: readonly string[], flags: Flags, progress: Progres
 
 /** @throws L2TError INVALID_OPTION if the first argument is no checkpoint, such as an image. */
 async function requireWeights(path: string): Promise<void> {
-  if (await holdsWeights(await weightsFile(path))) return;
+  if (await holdsWeights(await weightsFile(checkpointPath(path)))) return;
   throw invalidOption(
     `${path} is no checkpoint: name ${checkpointForms} before the images, or give it by --checkpoint.`,
   );

@@ -114,6 +114,19 @@ export class Progress {
   }
 }
 
+/** Shows how much of something is done: one changing line on a terminal, else a plain line every tenth. */
+export function shares(): (what: string, done: number, total: number | undefined) => void {
+  let last = -1;
+  return (what, done, total) => {
+    const share = total === undefined ? undefined : done / Math.max(total, 1);
+    const tenth = Math.floor(share === undefined ? done / 1000 : 10 * share);
+    const line = share === undefined ? `${what} (${done})` : `${what}: ${Math.floor(100 * share)} %`;
+    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}${done === total ? '\n' : ''}`);
+    else if (tenth !== last) say(line);
+    last = tenth;
+  };
+}
+
 /** Runs `body`, as `interruptible` does, with progress that stops at its end. */
 export async function withProgress<T>(body: (progress: Progress, signal: AbortSignal) => Promise<T>): Promise<T> {
   const progress = new Progress();

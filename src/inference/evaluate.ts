@@ -20,6 +20,7 @@ import { type Given, required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { defaultTop } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
+import { checkpointPath } from '../options/sources.js';
 import type { Fact } from '../ranks/facts.js';
 import { aGroup, type GroupOptions } from '../ranks/options.js';
 import { Ranks } from '../ranks/ranks.js';
@@ -99,7 +100,7 @@ const controls = {
 export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateOptions): Promise<EvaluationResult> {
   const { options, control } = takeBeforeJoining(evaluateSchema, given, controls);
   const subject = attempted(() =>
-    typeof checkpoint === 'string' ? requirePath(checkpoint, 'The checkpoint') : checkpoint,
+    typeof checkpoint === 'string' ? requirePath(checkpoint, 'The checkpoint', checkpointPath) : checkpoint,
   );
   const { signal } = control;
   return Ranks.use(control.group, signal, async (ranks) => {

@@ -15,6 +15,7 @@ import {
   networks,
 } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
+import { checkpointPath } from '../options/sources.js';
 import { invalidOption, invalidRun, weightsMismatch } from '../system/failures.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable, someOf } from '../system/printable.js';
@@ -91,13 +92,14 @@ const loadingControls = {
 /**
  * Reads a checkpoint: a weights file, or the folder of a run, whose best network it then is. A safetensors file of this
  * package describes its network completely. For other safetensors files and .pth files, the network and its number of
- * classes come from the weights, and the rest from the options or from defaults.
+ * classes come from the weights, and the rest from the options or from defaults. `path` may also be the name of a source
+ * that `l2t-native source get` has fetched.
  * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_RUN if the run has saved no network yet;
  *   INVALID_OPTION if the network is unknown, or the options contradict the file.
  */
 export async function loadCheckpoint(path: string, given: CheckpointOptions = {}): Promise<Checkpoint> {
   const { options, control } = takeOptions(loadingSchema, given, loadingControls);
-  const file = await weightsFile(requirePath(path, 'The checkpoint'), control.onWarning);
+  const file = await weightsFile(requirePath(path, 'The checkpoint', checkpointPath), control.onWarning);
   return toCheckpoint(await loadWeights(file), file, { ...options, ...control });
 }
 

@@ -151,7 +151,7 @@ export const reproduceSchema = curveSchema.omit({ source: true, targetInit: true
   ...grouped('Source', {
     sourceWeights: repeated(
       path(
-        'file',
+        'checkpoint',
         "the preset's pretrained source: safetensors or .pth; once for each source, in the order of l2t-native reproduce --list",
         { first: true },
       ),

@@ -32,6 +32,7 @@ export const rows: readonly Row[] = [
   { fits: /^npm run (lint|format|option-help|docs:api)\b/, not: 'works on the repository itself' },
   { fits: /^npm run (test:\w+|check:cuda|hashes|operations|bench:(serving|decoding|against))\b/, not: 'takes minutes' },
   { fits: /^npm run (test:\w+|check:(cuda|arm)|hashes|operations|bench:serving)\b/, not: 'takes minutes' },
+  { fits: /^l2t-native source get /, not: 'fetches a file: test/networks/sources.test.ts does, from this machine' },
   { fits: /^\.ci\/run$/, not: 'runs these tests' },
   { fits: /^\/\/ server\.ts\n|^curl .*\/classify$/, not: 'test/docs/serving.test.ts runs the server' },
   { fits: /^(srun|torchrun|mpirun) /, not: 'npm run test:cluster runs these' },
@@ -103,6 +104,7 @@ export const files: Readonly<Record<string, (path: string) => unknown>> = {
   'resnet32.pth': resnet32,
   'tinyimagenet.pth': resnet32,
   'resnet32-tinyimagenet.pth.tar': resnet32,
+  resnet34: async (file) => copyFileSync(await tinySource({ name: 'resnet34', width: 0.0625 }), file),
   'svhn.pth': async (file) => copyFileSync(await tinySource({ name: 'resnet20', width: 0.0625 }), file),
   'runs/first': async (out) => {
     const data = join(dirname(dirname(out)), 'photos');
