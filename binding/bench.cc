@@ -17,8 +17,6 @@
 namespace l2t::binding {
 namespace {
 
-const Group& group_of(const BenchJob& job) { return job.group ? *job.group : alone(); }
-
 /// `timed`: set where the job times layers.
 std::unique_ptr<run::Learner> make_learner(const BenchJob& job, const at::TensorOptions& options,
                                            std::unique_ptr<backends::Timed>& timed) {
@@ -35,7 +33,7 @@ std::unique_ptr<run::Learner> make_learner(const BenchJob& job, const at::Tensor
     };
   }
   auto learner = std::make_unique<run::Learner>(job.hyperparameters, job.target, job.size, sources, options,
-                                                /*observe=*/false, run::Sharing{&group_of(job)}, decorate);
+                                                /*observe=*/false, run::Sharing{job.reducer.get()}, decorate);
   learner->initialise(/*seed=*/1);
   learner->start();
   return learner;
@@ -43,7 +41,7 @@ std::unique_ptr<run::Learner> make_learner(const BenchJob& job, const at::Tensor
 
 /// As many images as this rank has of a batch, channels last.
 at::Tensor random_images(const BenchJob& job, int64_t side, const at::TensorOptions& options) {
-  return at::randn({group_of(job).share(job.batch).count(), 3, side, side}, options)
+  return at::randn({job.reducer->share(job.batch).count(), 3, side, side}, options)
       .contiguous(at::MemoryFormat::ChannelsLast);
 }
 
@@ -52,7 +50,7 @@ at::Tensor random_images(const BenchJob& job, int64_t side, const at::TensorOpti
 struct Bench::Subject {
   Subject(const BenchJob& job, const at::TensorOptions& options)
       : threads(job.threads),
-        group(job.group),
+        reducer(job.reducer),
         batch(job.batch),
         phases(options.device()),
         learner(make_learner(job, options, timed)),
@@ -60,8 +58,8 @@ struct Bench::Subject {
         source_x(job.source_size == job.size ? x : random_images(job, job.source_size, options)),
         y(at::randint(job.target.classes, {x.size(0)}, options.dtype(at::kLong))),
         lr(at::scalar_tensor(job.lr, options.dtype(at::kDouble))),
-        // A group's sums go through the host, which a graph cannot capture.
-        step(job.group ? nullptr : backends::cuda::graphs(options.device()),
+        // The sums over ranks go through the host, which a graph cannot capture.
+        step(job.reducer->single() ? backends::cuda::graphs(options.device()) : nullptr,
              [this](auto /*kind*/, const run::CapturedStep::Inputs& inputs) {
                const run::Labelled images{inputs[2], inputs[0], batch};
                return learner->iterate(images, {inputs.back()}, inputs[1]).real.losses.front().second;
@@ -87,7 +85,7 @@ struct Bench::Subject {
   }
 
   int threads;
-  std::shared_ptr<JoinedGroup> group;
+  std::shared_ptr<const Reducer> reducer;
   int64_t batch;  // images of all ranks
   Phases phases;
   std::unique_ptr<backends::Timed> timed;
@@ -128,9 +126,7 @@ Napi::Value Bench::iterate_as_graph(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value Bench::traffic(const Napi::CallbackInfo& info) {
-  return write(info.Env(), subject_->group ? subject_->group->traffic() : Group::Traffic());
-}
+Napi::Value Bench::traffic(const Napi::CallbackInfo& info) { return write(info.Env(), subject_->reducer->traffic()); }
 
 Napi::Value Bench::layers(const Napi::CallbackInfo& info) {
   const auto& timed = subject_->timed;

@@ -19,7 +19,7 @@ struct BenchJob {
   double lr;
   std::string device;
   int threads;
-  std::shared_ptr<JoinedGroup> group;
+  std::shared_ptr<const Reducer> reducer = std::make_shared<Reducer>();
   /// Times each layer, too.
   std::optional<bool> layers;
 
@@ -33,7 +33,7 @@ struct BenchJob {
     visit("lr", self.lr);
     visit("device", self.device);
     visit("threads", self.threads, kThreads);
-    visit("group", self.group);
+    visit("reducer", self.reducer);
     visit("layers", self.layers);
   }
 };

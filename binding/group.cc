@@ -27,7 +27,7 @@ struct GroupMember::Membership {
 };
 
 Napi::Function GroupMember::constructor(Napi::Env env) {
-  // `joined` is for jobs, which are given a group as their member `group`.
+  // `joined` is for jobs, which take it as their member `reducer`.
   return DefineClass(
       env, "Group",
       {InstanceMethod<&GroupMember::join>("join"), InstanceMethod<&GroupMember::joined>("joined"),
@@ -57,9 +57,9 @@ Napi::Value GroupMember::join(const Napi::CallbackInfo& info) {
 
 Napi::Value GroupMember::joined(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    return Napi::External<std::shared_ptr<JoinedGroup>>::New(
-        info.Env(), new std::shared_ptr<JoinedGroup>(membership_->joined()),
-        [](Napi::Env /*env*/, std::shared_ptr<JoinedGroup>* group) { delete group; });
+    return Napi::External<std::shared_ptr<const Reducer>>::New(
+        info.Env(), new std::shared_ptr<const Reducer>(membership_->joined()),
+        [](Napi::Env /*env*/, std::shared_ptr<const Reducer>* reducer) { delete reducer; });
   });
 }
 
@@ -81,14 +81,14 @@ Napi::Value GroupMember::leave(const Napi::CallbackInfo& info) {
   });
 }
 
-void read(const Napi::Value& value, const Place& place, std::shared_ptr<JoinedGroup>& member) {
+void read(const Napi::Value& value, const Place& place, std::shared_ptr<const Reducer>& member) {
   if (value.IsUndefined()) return;
   const auto joined = value.IsObject() ? value.As<Napi::Object>().Get("joined") : value.Env().Undefined();
   if (!joined.IsFunction()) place.refuse("a Group");
   const auto external = joined.As<Napi::Function>().Call(value, {});
   if (!external.IsExternal()) place.refuse("a Group");
   // Moved out, since the External lives until it is collected, and the group ends with its last owner.
-  member = std::move(*external.As<Napi::External<std::shared_ptr<JoinedGroup>>>().Data());
+  member = std::move(*external.As<Napi::External<std::shared_ptr<const Reducer>>>().Data());
 }
 
 }  // namespace l2t::binding

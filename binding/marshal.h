@@ -12,9 +12,9 @@
 
 #include "native/core/error.h"
 #include "native/core/fields.h"
-#include "native/core/group.h"
 #include "native/core/layout.h"
 #include "native/core/names.h"
+#include "native/core/reducer.h"
 #include "native/data/image_set.h"
 
 /// Converts structs that name their fields (core/fields.h) from JavaScript and to it; src/native/contract/ documents
@@ -62,8 +62,8 @@ void read(const Napi::Value& value, const Place& place, NamedTensor& member);
 /// Uses the pixels without a copy, and keeps them.
 void read(const Napi::Value& value, const Place& place, data::ImageSet& member);
 
-/// A group that has been joined; binding/group.cc.
-void read(const Napi::Value& value, const Place& place, std::shared_ptr<JoinedGroup>& member);
+/// The ranks that this process has joined; binding/group.cc.
+void read(const Napi::Value& value, const Place& place, std::shared_ptr<const Reducer>& member);
 
 template <HasNames E>
 void read(const Napi::Value& value, const Place& place, E& member) {

@@ -47,7 +47,6 @@ export {
 } from './experiments/reproduce.js';
 export type { ExperimentRow } from './experiments/row.js';
 export type { UnfinishedRun } from './experiments/run-states.js';
-export type { GroupOptions } from './group/options.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
 export type { ImageInput } from './inference/image-input.js';
 export {
@@ -81,10 +80,12 @@ export { type ExportOptions, type ExportResult, exportNetwork } from './networks
 export { type NetworkSummary, type NetworksOptions, networks } from './networks/summary.js';
 export type { MethodName } from './options/methods.js';
 export { type NetworkAlias, type NetworkName, networkNames } from './options/networks.js';
+export type { GroupOptions } from './ranks/options.js';
 export type {
   CheckpointEvent,
   DataEvent,
   ListingEvent,
+  NoteEvent,
   RateEvent,
   ReportEvent,
   RunEpochEvent,

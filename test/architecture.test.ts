@@ -26,6 +26,10 @@ const autograd =
   /torch\/csrc\/autograd|\bautograd::|requires_grad|GradMode|NoGradGuard|EnableGradGuard|InferenceMode|\bbackward\(\)|\bgrad_fn\b/;
 const cudaHeaders = /^(cuda|cu(blas|dnn|fft|rand|solver|sparse)|nccl|nvtx|nvToolsExt|(ATen|c10|torch\/csrc)\/cuda\/)/;
 
+/** Joining the other processes of a run: what computes knows them as a Reducer. */
+const joining = /\b(JoinedGroup|GroupConfig|join_group)\b|core\/group\.h/;
+const joins = /^(native\/core\/group\w*|binding\/group)\.(cc|h)$/;
+
 /** Comments say what they like. */
 const withoutComments = (text: string): string => text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
 
@@ -50,6 +54,7 @@ function violations(path: string, text: string): string[] {
   }
   const autogradUse = room === 'oracle' ? null : autograd.exec(code);
   if (autogradUse) found.push(`${path}: only native/oracle uses autograd (${autogradUse[0]})`);
+  if (!joins.test(path) && joining.test(code)) found.push(`${path}: only core/group and binding/group join ranks`);
   return found;
 }
 
@@ -98,6 +103,7 @@ describe('the doors between the rooms of the native part', () => {
     ['native/run/x.cc', 'at::NoGradGuard guard;', /only native\/oracle/],
     ['native/core/x.cc', 'c10::InferenceMode guard;', /only native\/oracle/],
     ['native/core/device.cc', '#include <c10/cuda/CUDAStream.h>', /only native\/backends\/cuda/],
+    ['native/run/x.cc', '#include "native/core/group.h"', /only core\/group and binding\/group/],
     ['native/backends/cpu/x.cc', '#include <cuda_runtime_api.h>', /only native\/backends\/cuda/],
   ])('an offence is seen: %s, %s', (path, text, message) => {
     const found = violations(path, `#pragma once\n${text}\n`);
@@ -127,8 +133,8 @@ const loadsAddon = /\.node['"`]|createRequire|process\.dlopen|\bbindings\(/;
 const floors = [
   ['native', 'system'],
   ['options'],
-  ['group'],
   ['networks'],
+  ['ranks'],
   ['data'],
   ['store'],
   ['inference'],

@@ -30,11 +30,12 @@ CrossEntropy Backend::cross_entropy(const at::Tensor& z, const ops::Labels& labe
   return result;
 }
 
-const Backend& backend_for(Convolution convolution, const at::TensorOptions& options, Precision precision, bool alone) {
+const Backend& backend_for(Convolution convolution, const at::TensorOptions& options, Precision precision,
+                           bool single) {
   if (convolution == Convolution::kDirect) return reference::backend();
   if (cpu::supports(options)) return cpu::backend();
   if (convolution == Convolution::kAuto) {
-    return cuda::supports(options) && alone ? cuda::backend(precision) : reference::backend();
+    return cuda::supports(options) && single ? cuda::backend(precision) : reference::backend();
   }
   throw Error("INVALID_OPTION",
               "{convolution=winograd} is the native engine's on a CPU: use {engine=native} and {device=cpu}, or "

@@ -5,9 +5,9 @@
 
 #include "native/backends/matching.h"
 #include "native/backends/unit.h"
-#include "native/core/group.h"
 #include "native/core/interface.h"
 #include "native/core/names.h"
+#include "native/core/reducer.h"
 #include "native/nets/forward.h"
 #include "native/nets/network.h"
 #include "native/ops/cross_entropy.h"
@@ -31,7 +31,7 @@ struct Part {
   size_t operations;
   const at::Tensor& x;
   Sweeps sweeps;
-  GroupBatch norm;  // what batch norm's statistics are of
+  SharedBatch norm;  // what batch norm's statistics are of
 
   [[nodiscard]] bool is_feature(size_t value) const;
 
@@ -138,9 +138,9 @@ class Backend : public Interface {
 };
 
 /// The backend for tensors with these options. Throws INVALID_OPTION for kWinograd where the CPU's kernels cannot
-/// compute with them. Among several ranks (not `alone`), a GPU takes the reference: the kernels of CUDA's backend
+/// compute with them. Among several ranks (not `single`), a GPU takes the reference: the kernels of CUDA's backend
 /// exchange no sums.
 const Backend& backend_for(Convolution convolution, const at::TensorOptions& options, Precision precision,
-                           bool alone = true);
+                           bool single = true);
 
 }  // namespace l2t::backends

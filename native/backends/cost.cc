@@ -53,6 +53,9 @@ class Sizes {
       return network_.parameters[linear->weight].shape[0];
     }
     const auto from = static_cast<size_t>(inputs.front());
+    if (const auto* const shortcut = std::get_if<nets::PaddedShortcut>(&kind)) {
+      return channels_[from] + shortcut->before + shortcut->after;
+    }
     const bool flat = std::holds_alternative<nets::Flatten>(kind);
     return flat ? channels_[from] * sides_[from] * sides_[from] : channels_[from];
   }

@@ -12,7 +12,7 @@ template <class RunFused>
 nets::Activations fused_inference(const nets::Network& network, Tensors parameters, Tensors buffers,
                                   const at::Tensor& x, const RunFused& run) {
   const auto& operations = network.operations;
-  const Part part{network, operations.size(), x, Sweeps::kGradient, {&alone(), x.size(0)}};
+  const Part part{network, operations.size(), x, Sweeps::kGradient, {&single_process(), x.size(0)}};
   const auto sides = nets::value_sides(network, x.size(2));
   const auto last_readers = nets::last_readers(network);
   std::vector<at::Tensor> values(operations.size() + 1);

@@ -20,7 +20,7 @@ struct TargetState {
   std::vector<at::Tensor> buffers;
 };
 
-/// Scalars by the names of their terms, in the order of the method: where the ranks of a group share the batch, this
+/// Scalars by the names of their terms, in the order of the method: where the ranks share the batch, this
 /// rank's parts of them. Gradients are sums over the ranks.
 using Losses = std::vector<std::pair<std::string, at::Tensor>>;
 

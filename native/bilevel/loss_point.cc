@@ -31,7 +31,7 @@ at::Tensor LossPoint::gradient() {
   for (const auto& point : points_) point->backward(bar);
   tape_.backward(std::move(bar), target_.of(theta_bar));
   for (const auto& point : points_) point->add_gradient(theta_bar);
-  problem_.group->sum(flat);
+  problem_.reducer->sum(flat);
   return flat;
 }
 
@@ -48,7 +48,7 @@ at::Tensor LossPoint::hessian_product() {
   for (const auto& point : points_) point->tangent_backward(bar_dot);
   tape_.tangent_backward(std::move(bar_dot), target_.of(theta_bar_dot));
   for (const auto& point : points_) point->add_gradient(theta_bar_dot);
-  problem_.group->sum(flat);
+  problem_.reducer->sum(flat);
   return flat;
 }
 

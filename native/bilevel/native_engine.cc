@@ -35,7 +35,7 @@ MetaStep NativeEngine::meta_step(const Batch& batch, const Batch& judge, const S
   for (const auto* const term : problem_.virtual_terms()) {
     terms::add_to(step.phi_gradient, term->phi_gradient(batch, problem_.meta_networks));
   }
-  problem_.group->sum(step.phi_gradient);
+  problem_.reducer->sum(step.phi_gradient);
   mark(problem_.phases, "hypergradient");
   return step;
 }

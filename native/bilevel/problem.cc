@@ -16,8 +16,8 @@ std::vector<terms::Term*> Problem::virtual_terms() const {
   return weighted;
 }
 
-GroupBatch Problem::norm(const Batch& batch) const {
-  return local_norm ? GroupBatch{&alone(), batch.x.size(0)} : batch.whole;
+SharedBatch Problem::norm(const Batch& batch) const {
+  return local_norm ? SharedBatch{&single_process(), batch.x.size(0)} : batch.whole;
 }
 
 }  // namespace l2t::bilevel

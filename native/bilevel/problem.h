@@ -22,7 +22,7 @@ struct Problem {
   Settings settings;
   int inner_steps = 0;  // T
   const backends::Backend* backend = nullptr;
-  const Group* group = &alone();
+  const Reducer* reducer = &single_process();
   bool local_norm = false;   // batch norm's statistics are of a rank's own images, not of the whole batch
   Phases* phases = nullptr;  // null: not measured
 
@@ -32,7 +32,7 @@ struct Problem {
   /// alone.
   [[nodiscard]] std::vector<terms::Term*> virtual_terms() const;
   /// What batch norm's statistics are of.
-  [[nodiscard]] GroupBatch norm(const Batch& batch) const;
+  [[nodiscard]] SharedBatch norm(const Batch& batch) const;
 };
 
 }  // namespace l2t::bilevel

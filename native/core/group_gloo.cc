@@ -25,9 +25,11 @@ std::shared_ptr<JoinedGroup> join_group(const GroupConfig& /*config*/) {
 #include <unistd.h>
 
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 
@@ -135,6 +137,23 @@ class GlooGroup final : public JoinedGroup {
     guarded([&] {
       gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(watch_.store(), config.rank, config.size, options);
     });
+  }
+
+  std::vector<std::string> exchange(const std::string& text) const override {
+    const auto lengths = at::zeros({size()}, at::kLong);
+    lengths[rank()].fill_(static_cast<int64_t>(text.size()));
+    sum(lengths);
+    const auto* length = lengths.const_data_ptr<int64_t>();
+    const auto longest = std::max<int64_t>(1, *std::max_element(length, length + size()));
+    const auto row = at::zeros({1, longest}, at::kByte);
+    std::copy(text.begin(), text.end(), row.mutable_data_ptr<uint8_t>());
+    const auto all = gather(row, size());
+    std::vector<std::string> texts;
+    for (int64_t rank = 0; rank < size(); ++rank) {
+      const auto* begin = all.const_data_ptr<uint8_t>() + rank * longest;
+      texts.emplace_back(begin, begin + length[rank]);
+    }
+    return texts;
   }
 
   void fail(const std::string& reason) override { watch_.fail(reason); }

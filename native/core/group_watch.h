@@ -11,7 +11,7 @@
 
 namespace l2t {
 
-/// Watches the ranks of a group through the store that rank 0 serves: each writes a sign of life there every second, so
+/// Watches the ranks through the store that rank 0 serves: each writes a sign of life there every second, so
 /// that a call which fails can name the rank that ended, stopped or fell behind.
 class GroupWatch {
  public:

@@ -65,7 +65,7 @@ at::Tensor TrainingBatches::plan(int64_t epoch, int64_t step, double lr) {
 
 template <class T>
 std::vector<T> TrainingBatches::own(const std::vector<T>& batch, int64_t each) const {
-  const auto [begin, end] = options_.group->share(static_cast<int64_t>(batch.size()) / each);
+  const auto [begin, end] = options_.reducer->share(static_cast<int64_t>(batch.size()) / each);
   return {batch.begin() + begin * each, batch.begin() + end * each};
 }
 
@@ -144,10 +144,10 @@ void TrainingBatches::ask(int64_t epoch, int64_t step) {
 }
 
 EvaluationBatches::EvaluationBatches(const ImageSet& set, const char* name, int64_t batch, Decoder* decoder,
-                                     const Group& group)
-    : set_(set), name_(name), batch_(batch), decoder_(decoder), group_(group), share_(group.share(set.count())) {}
+                                     const Reducer& reducer)
+    : set_(set), name_(name), batch_(batch), decoder_(decoder), reducer_(reducer), share_(reducer.share(set.count())) {}
 
-Group::Share EvaluationBatches::images_of(int64_t k) const {
+Reducer::Share EvaluationBatches::images_of(int64_t k) const {
   const int64_t begin = share_.begin + k * batch_;
   return {begin, std::min(begin + batch_, share_.end)};
 }

@@ -4,8 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include "native/core/group.h"
 #include "native/core/interface.h"
+#include "native/core/reducer.h"
 #include "native/data/image_set.h"
 #include "native/data/sampler.h"
 
@@ -45,7 +45,7 @@ class Decoder : public Interface {
 };
 
 /// The batches for training. Images are cropped by random resized crop, or by pad and crop. A set that is not resident
-/// is decoded two batches ahead. Where the ranks of a group share a batch, each prepares its own images alone.
+/// is decoded two batches ahead. Where the ranks share a batch, each prepares its own images alone.
 class TrainingBatches {
  public:
   struct Options {
@@ -55,7 +55,7 @@ class TrainingBatches {
     int64_t batch;
     uint64_t seed;
     int64_t epochs;
-    const Group* group = &alone();
+    const Reducer* reducer = &single_process();
   };
   /// `decoder` may be null where the set is resident.
   TrainingBatches(ImageSet set, const Options& options, Decoder* decoder);
@@ -114,17 +114,15 @@ class EvaluationBatches {
  public:
   /// `name`: validation or test. `decoder` may be null where the set is resident.
   EvaluationBatches(const ImageSet& set, const char* name, int64_t batch, Decoder* decoder,
-                    const Group& group = alone());
+                    const Reducer& reducer = single_process());
 
-  [[nodiscard]] const Group& group() const { return group_; }
+  [[nodiscard]] const Reducer& reducer() const { return reducer_; }
   /// Of the set.
   [[nodiscard]] int64_t images() const { return set_.count(); }
-  /// This rank's images.
-  [[nodiscard]] const Group::Share& share() const { return share_; }
   /// The number of this rank's batches.
   [[nodiscard]] int64_t count() const { return batches(share_.count()); }
   /// The number of batches of the rank that has most.
-  [[nodiscard]] int64_t most() const { return batches((set_.count() + group_.size() - 1) / group_.size()); }
+  [[nodiscard]] int64_t most() const { return batches((set_.count() + reducer_.size() - 1) / reducer_.size()); }
 
   /// Batch `k`; read them in order, from 0.
   ImageBatch read(int64_t k);
@@ -133,14 +131,14 @@ class EvaluationBatches {
   void ask(int64_t k);
   [[nodiscard]] int64_t batches(int64_t images) const { return (images + batch_ - 1) / batch_; }
   /// The images of batch k, in the set.
-  [[nodiscard]] Group::Share images_of(int64_t k) const;
+  [[nodiscard]] Reducer::Share images_of(int64_t k) const;
 
   const ImageSet& set_;
   const char* name_;
   int64_t batch_;
   Decoder* decoder_;
-  const Group& group_;
-  Group::Share share_;
+  const Reducer& reducer_;
+  Reducer::Share share_;
   std::deque<int64_t> asked_;
 };
 

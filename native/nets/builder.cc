@@ -38,6 +38,11 @@ int Builder::relu6(int x) { return append({Relu6{}, {x}}, channels_[x]); }
 
 int Builder::add(int x, int skip) { return append({Add{}, {x, skip}}, channels_[x]); }
 
+int Builder::padded_shortcut(int x, int out, int stride) {
+  const int added = out - channels_[x];
+  return append({PaddedShortcut{stride, added / 2, added - added / 2}, {x}}, out);
+}
+
 int Builder::max_pool(int x, int kernel, int stride, int padding) {
   return append({MaxPool{kernel, stride, padding}, {x}}, channels_[x]);
 }
@@ -63,6 +68,13 @@ void Builder::feature(int x, bool stem) { network_.features.push_back({x, channe
 int Builder::basic_block(int x, const std::string& name, int out, int stride) {
   const int y = conv_norm_relu(x, name, "1", out, 3, stride);
   return add_skip(x, batch_norm(conv2d(y, name + ".conv2", out, 3, 1, false), name + ".bn2"), name, stride);
+}
+
+int Builder::padded_block(int x, const std::string& name, int out, int stride) {
+  // The shortcut comes before the convolutions: backends fuse a sum that follows batch norm at once.
+  const int skip = stride != 1 || channels_[x] != out ? padded_shortcut(x, out, stride) : x;
+  const int y = conv_norm_relu(x, name, "1", out, 3, stride);
+  return relu(add(batch_norm(conv2d(y, name + ".conv2", out, 3, 1, false), name + ".bn2"), skip));
 }
 
 int Builder::bottleneck(int x, const std::string& name, int inner, int out, int stride) {

@@ -19,6 +19,8 @@ class Builder {
   int relu(int x);
   int relu6(int x);
   int add(int x, int skip);
+  /// `out`: channels, not fewer than x has.
+  int padded_shortcut(int x, int out, int stride);
   int max_pool(int x, int kernel, int stride, int padding);
   int global_average_pool(int x);
   int adaptive_average_pool(int x, int side);
@@ -34,8 +36,11 @@ class Builder {
   /// skip is a 1×1 convolution with BN (`downsample`) only where stride or channels change.
   int basic_block(int x, const std::string& name, int out, int stride);
 
+  /// The same, but where stride or channels change the skip is a padded shortcut.
+  int padded_block(int x, const std::string& name, int out, int stride);
+
   /// A residual block of 1×1, 3×3 and 1×1 convolutions, with `inner` channels between them; the stride is in conv2, as
-  /// torchvision has it. The skip is as above.
+  /// torchvision has it. The skip is that of a basic block.
   int bottleneck(int x, const std::string& name, int inner, int out, int stride);
 
   Network finish() && { return std::move(network_); }

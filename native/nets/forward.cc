@@ -11,6 +11,7 @@
 
 #include "native/ops/adaptive_avg_pool.h"
 #include "native/ops/conv2d.h"
+#include "native/ops/padded_shortcut.h"
 
 namespace l2t::nets {
 namespace {
@@ -37,6 +38,9 @@ struct Apply {
   at::Tensor operator()(const Relu& /*op*/) const { return at::relu(x); }
   at::Tensor operator()(const Relu6& /*op*/) const { return at::hardtanh(x, 0, 6); }
   at::Tensor operator()(const Add& /*op*/) const { return at::add(x, skip); }
+  at::Tensor operator()(const PaddedShortcut& op) const {
+    return ops::padded_shortcut(x, {op.stride, op.before, op.after});
+  }
   at::Tensor operator()(const MaxPool& op) const {
     return at::max_pool2d(x, {op.kernel, op.kernel}, {op.stride, op.stride}, {op.padding, op.padding});
   }

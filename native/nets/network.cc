@@ -15,6 +15,9 @@ int64_t side_of(const Network& network, const Operation& operation, int64_t side
   if (const auto* conv = std::get_if<Conv2d>(&operation.kind)) {
     return side_after(side, network.parameters[conv->weight].shape[2], conv->stride, conv->padding);
   }
+  if (const auto* shortcut = std::get_if<PaddedShortcut>(&operation.kind)) {
+    return side_after(side, 1, shortcut->stride, 0);
+  }
   if (const auto* pool = std::get_if<MaxPool>(&operation.kind)) {
     return side_after(side, pool->kernel, pool->stride, pool->padding);
   }

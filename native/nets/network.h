@@ -59,6 +59,19 @@ struct Add {
   static constexpr auto kKind = "add";
   void parts(auto&& /*visit*/) const {}
 };
+/// A residual block's shortcut without weights (ops/padded_shortcut.h): `before` and `after` are the channels of zeros.
+struct PaddedShortcut {
+  int stride;
+  int before;
+  int after;
+
+  static constexpr auto kKind = "padded_shortcut";
+  void parts(auto&& visit) const {
+    visit.setting("stride", stride);
+    visit.setting("before", before);
+    visit.setting("after", after);
+  }
+};
 struct MaxPool {
   int kernel;
   int stride;
@@ -99,8 +112,8 @@ struct Linear {
   }
 };
 
-using OperationKind =
-    std::variant<Conv2d, BatchNorm, Relu, Relu6, Add, MaxPool, GlobalAveragePool, AdaptiveAveragePool, Flatten, Linear>;
+using OperationKind = std::variant<Conv2d, BatchNorm, Relu, Relu6, Add, PaddedShortcut, MaxPool, GlobalAveragePool,
+                                   AdaptiveAveragePool, Flatten, Linear>;
 
 /// Operation i reads the values `inputs` and makes value i + 1; value 0 is the images.
 struct Operation {

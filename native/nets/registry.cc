@@ -13,6 +13,11 @@ Maker cifar(int blocks_per_stage) {
   return
       [=](const auto& name, auto classes, auto width) { return resnet_cifar(name, blocks_per_stage, classes, width); };
 }
+Maker cifar_a(int blocks_per_stage) {
+  return [=](const auto& name, auto classes, auto width) {
+    return resnet_cifar_a(name, blocks_per_stage, classes, width);
+  };
+}
 Maker imagenet(const ResNetShape& shape) {
   return [=](const auto& name, auto classes, auto width) { return resnet_imagenet(name, shape, classes, width); };
 }
@@ -35,6 +40,8 @@ const std::vector<std::pair<std::string, Maker>>& table() {
       {"vgg11_bn", vgg({64, M, 128, M, 256, 256, M, 512, 512, M, 512, 512, M})},
       {"vgg16_bn", vgg({64, 64, M, 128, 128, M, 256, 256, 256, M, 512, 512, 512, M, 512, 512, 512, M})},
       {"mobilenet_v2", mobilenet_v2},
+      {"resnet20_a", cifar_a(3)},
+      {"resnet32_a", cifar_a(5)},
   };
   return networks;
 }

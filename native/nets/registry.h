@@ -11,12 +11,13 @@ namespace l2t::nets {
 
 struct NetworkSpec {
   std::string name;
+  /// 0: the network has no last layer, and its logits are empty.
   int64_t classes;
   double width;
 
   static void fields(auto& self, auto&& visit) {
     visit("name", self.name);
-    visit("classes", self.classes, Whole{1, 1000000});
+    visit("classes", self.classes, Whole{0, 1000000});
     visit("width", self.width);
   }
 };
@@ -37,6 +38,7 @@ struct ResNetShape {
 constexpr int kMaxPool = 0;
 
 Network resnet_cifar(const std::string& name, int blocks_per_stage, int64_t classes, double width);
+Network resnet_cifar_a(const std::string& name, int blocks_per_stage, int64_t classes, double width);
 Network resnet_imagenet(const std::string& name, const ResNetShape& shape, int64_t classes, double width);
 Network vgg9_bn(const std::string& name, int64_t classes, double width);
 Network vgg_imagenet(const std::string& name, const std::vector<int>& layers, int64_t classes, double width);

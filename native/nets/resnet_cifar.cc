@@ -23,4 +23,21 @@ Network resnet_cifar(const std::string& name, int blocks_per_stage, int64_t clas
   return std::move(net).finish();
 }
 
+/// The same with shortcuts without weights (He et al. 2016, section 4.2, option A), with the names of the tensors that
+/// akamaster/pytorch_resnet_cifar10 gives them; its first convolution has no bias.
+Network resnet_cifar_a(const std::string& name, int blocks_per_stage, int64_t classes, double width) {
+  Builder net(name, classes, width);
+  int x = net.relu(net.batch_norm(net.conv2d(Builder::kImages, "conv1", net.scaled(16), 3, 1, false), "bn1"));
+  for (int stage = 0; stage < 3; ++stage) {
+    for (int k = 0; k < blocks_per_stage; ++k) {
+      const auto block = "layer" + std::to_string(stage + 1) + "." + std::to_string(k);
+      x = net.padded_block(x, block, net.scaled(16 << stage), stage > 0 && k == 0 ? 2 : 1);
+      net.feature(x);
+    }
+  }
+  net.linear(net.global_average_pool(x), "linear", net.classes(), Initialisation::kUniformFanIn,
+             Initialisation::kUniformFanIn);
+  return std::move(net).finish();
+}
+
 }  // namespace l2t::nets

@@ -20,15 +20,15 @@ constexpr double kUnused = 0;  // ε of a backward sweep that is given s
 at::Tensor per_channel(const at::Tensor& values) { return values.view({1, -1, 1, 1}); }
 
 /// N.
-double places(const at::Tensor& x, const GroupBatch& whole) {
+double places(const at::Tensor& x, const SharedBatch& whole) {
   return static_cast<double>(whole.images * x.size(2) * x.size(3));
 }
 
 /// Σ over the ranks of each of these (C), in one exchange.
-std::vector<at::Tensor> summed(const Group& group, const std::vector<at::Tensor>& sums) {
-  if (group.alone()) return sums;
+std::vector<at::Tensor> summed(const Reducer& reducer, const std::vector<at::Tensor>& sums) {
+  if (reducer.single()) return sums;
   const auto all = at::stack(sums).to(at::kDouble);
-  group.sum(all);
+  reducer.sum(all);
   return all.to(sums.front().scalar_type()).unbind();
 }
 
@@ -51,12 +51,12 @@ at::Tensor sum_of_products(const at::Tensor& z, const at::Tensor& u, const Batch
 BatchNormGradient project(const at::Tensor& z, const at::Tensor& x, const at::Tensor& scale,
                           const BatchStatistics& statistics, at::Tensor* with = nullptr) {
   const auto& [mean, s, whole] = statistics;
-  if (whole.group->alone()) return native_backward(z, x, scale, statistics, {true, true, true});
+  if (whole.reducer->single()) return native_backward(z, x, scale, statistics, {true, true, true});
   const auto zero = at::zeros_like(mean);
   const auto own = x.size(0) == 0 ? BatchNormGradient{{}, zero, zero}
                                   : native_backward(z, x, scale, statistics, {false, true, true});
-  const auto sums = summed(*whole.group, with == nullptr ? std::vector{own.scale_bar, own.shift_bar}
-                                                         : std::vector{own.scale_bar, own.shift_bar, *with});
+  const auto sums = summed(*whole.reducer, with == nullptr ? std::vector{own.scale_bar, own.shift_bar}
+                                                           : std::vector{own.scale_bar, own.shift_bar, *with});
   if (with != nullptr) *with = sums[2];
   const double count = places(x, whole);
   const auto on_z = scale * s;
@@ -77,7 +77,7 @@ at::Tensor shared_batch_norm(const at::Tensor& x, const at::Tensor& scale, const
     const auto n = static_cast<double>(x.numel()) / static_cast<double>(x.size(1));
     moments = at::stack({m * n, (variance.to(at::kDouble) + m.square()) * n});
   }
-  statistics.whole.group->sum(moments);
+  statistics.whole.reducer->sum(moments);
   const double count = places(x, statistics.whole);
   const auto mean = moments[0] / count;
   const auto variance = (moments[1] / count - mean.square()).clamp_min(0);
@@ -96,9 +96,9 @@ at::Tensor shared_batch_norm(const at::Tensor& x, const at::Tensor& scale, const
 
 at::Tensor batch_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
                       const at::Tensor& running_mean, const at::Tensor& running_var, double momentum, double epsilon,
-                      const GroupBatch& whole, BatchStatistics& statistics) {
+                      const SharedBatch& whole, BatchStatistics& statistics) {
   statistics.whole = whole;
-  if (!whole.group->alone())
+  if (!whole.reducer->single())
     return shared_batch_norm(x, scale, shift, running_mean, running_var, momentum, epsilon, statistics);
   auto [y, mean, invstd] =
       at::native_batch_norm(x, scale, shift, running_mean, running_var, /*training=*/true, momentum, epsilon);

@@ -1,7 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include "native/core/group.h"
+#include "native/core/reducer.h"
 
 /// Batch normalisation with batch statistics, per channel over the N = B·H·W places of x: B × C × H × W.
 /// m = mean x, s = 1/√(var x + ε) (biased), x̂ = (x − m) s.
@@ -12,8 +12,8 @@
 ///   tangent_backward   β̄̇  = Σ ȳ̇        γ̄̇ = Σ ȳ̇ x̂ + Σ ȳ x̂̇
 ///                      x̄̇  = γ s P(ȳ̇) + (γ̇ s + γ ṡ) P(ȳ) − γ s (x̂̇ γ̄ + x̂ Σ ȳ x̂̇)/N,    ṡ = −s² mean(x̂ ẋ)
 ///
-/// Once its sums are known, every tangent is an affine function of the maps, channel by channel. Where the ranks of a
-/// group share the batch, B is the whole batch's, and every mean and Σ is over all ranks: one exchange a sweep, of two
+/// Once its sums are known, every tangent is an affine function of the maps, channel by channel. Where the ranks
+/// share the batch, B is the whole batch's, and every mean and Σ is over all ranks: one exchange a sweep, of two
 /// or three numbers a channel.
 namespace l2t::ops {
 
@@ -21,7 +21,7 @@ namespace l2t::ops {
 struct BatchStatistics {
   at::Tensor mean;
   at::Tensor invstd;
-  GroupBatch whole;
+  SharedBatch whole;
 };
 
 struct BatchNormGradient {
@@ -40,7 +40,7 @@ struct BatchNormTangent {
 /// Moves running_mean and running_var (momentum, unbiased variance) where they are defined.
 at::Tensor batch_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
                       const at::Tensor& running_mean, const at::Tensor& running_var, double momentum, double epsilon,
-                      const GroupBatch& whole, BatchStatistics& statistics);
+                      const SharedBatch& whole, BatchStatistics& statistics);
 
 BatchNormGradient batch_norm_backward(const at::Tensor& y_bar, const at::Tensor& x, const at::Tensor& scale,
                                       const BatchStatistics& statistics);

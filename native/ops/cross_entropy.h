@@ -2,8 +2,8 @@
 #include <ATen/core/Tensor.h>
 
 /// Cross-entropy of logits z (B × K) with labels y (B, int64), in nats; p = softmax(z). Images may have weights ω (1 by
-/// default), and labels may be smoothed by ε (0 by default): q = (1 − ε) onehot(y) + ε/K. Where the ranks of a group
-/// share the batch, B is the whole batch's, and z and L are a rank's own parts.
+/// default), and labels may be smoothed by ε (0 by default): q = (1 − ε) onehot(y) + ε/K. Where the ranks share
+/// the batch, B is the whole batch's, and z and L are a rank's own parts.
 ///
 ///   forward            L  = 1/B Σ_b ω_b ℓ_b,  ℓ = −Σ_c q_c log p_c = (1 − ε)(−log p_y) + ε/K Σ_c −log p_c
 ///   backward           z̄  = ω (p − q) / B                           (for L̄ = 1)

@@ -9,8 +9,8 @@
 
 #include "native/backends/backend.h"
 #include "native/core/fields.h"
-#include "native/core/group.h"
 #include "native/core/layout.h"
+#include "native/core/reducer.h"
 #include "native/data/image_set.h"
 #include "native/nets/registry.h"
 
@@ -155,8 +155,8 @@ struct RunMaterials {
   /// Fraction of all steps during which the learning rate grows linearly to the schedule's; 0: no warm-up.
   std::optional<double> warm_up;
   std::optional<Resume> resume;
-  /// The processes that share the run; none: this one alone.
-  std::shared_ptr<JoinedGroup> group;
+  /// The processes that share the run.
+  std::shared_ptr<const Reducer> reducer = std::make_shared<Reducer>();
 
   static void fields(auto& self, auto&& visit) {
     visit("target", self.target);
@@ -174,7 +174,7 @@ struct RunMaterials {
     visit("lr", self.lr);
     visit("warmUp", self.warm_up);
     visit("resume", self.resume);
-    visit("group", self.group);
+    visit("reducer", self.reducer);
   }
 };
 

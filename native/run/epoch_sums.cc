@@ -48,7 +48,7 @@ void require_finite(const std::string& name, double value) {
 }  // namespace
 
 EpochSums::EpochSums(const bilevel::Problem& problem)
-    : group_(*problem.group), learned_(problem.meta_networks.learned), pairs_(problem.pairs) {
+    : reducer_(*problem.reducer), learned_(problem.meta_networks.learned), pairs_(problem.pairs) {
   const auto logits_right = [](const Iteration& iteration, const at::Tensor& y) {
     return (at::argmax(iteration.real.activations.logits, 1) == y).sum();
   };
@@ -93,14 +93,14 @@ at::Tensor EpochSums::row(const Iteration& iteration, const at::Tensor& y) const
   const auto count = iteration.meta ? columns_.size() : real_columns_;
   for (size_t i = 0; i < count; ++i) {
     values.push_back(columns_[i].value(iteration, y).to(at::kDouble).flatten());
-    if (!columns_[i].part && !group_.first()) values.back().zero_();
+    if (!columns_[i].part && !reducer_.first()) values.back().zero_();
   }
   if (count < columns_.size()) {
     const auto missing = static_cast<int64_t>(columns_.size() - count);  // each is one number
     values.push_back(at::zeros({missing}, values.front().options()));
   }
   const auto row = at::cat(values);
-  group_.sum(row);
+  reducer_.sum(row);
   return row;
 }
 

@@ -27,7 +27,7 @@ class EpochSums {
   explicit EpochSums(const bilevel::Problem& problem);
 
   /// The iteration's numbers in one vector on the device, float64; 0 for those of a meta-step that it does not have.
-  /// Where the ranks of a group share the batch, the whole batch's, on every rank. Reads nothing on the host.
+  /// Where the ranks share the batch, the whole batch's, on every rank. Reads nothing on the host.
   [[nodiscard]] at::Tensor row(const Iteration& iteration, const at::Tensor& y) const;
 
   /// Adds a step's row, which is on the CPU; `meta`: it has a meta-step. Returns its losses as a step event (epoch and
@@ -53,7 +53,7 @@ class EpochSums {
     std::function<at::Tensor(const Iteration&, const at::Tensor& y)> value;
   };
 
-  const Group& group_;
+  const Reducer& reducer_;
   std::vector<std::string> terms_;
   transfer::Learned learned_;
   std::vector<transfer::Pair> pairs_;

@@ -7,7 +7,6 @@
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gather.h>
-#include <ATen/ops/zeros.h>
 
 #include <cmath>
 
@@ -28,15 +27,9 @@ double count_true(const std::vector<at::Tensor>& parts) {
   return parts.empty() ? 0 : static_cast<double>(at::cat(parts).sum().item<int64_t>());
 }
 
-/// int32 on the CPU: a class for each image of the set, from this rank's batches.
-at::Tensor of_all_ranks(const std::vector<at::Tensor>& predictions, const data::EvaluationBatches& batches) {
-  auto own = predictions.empty() ? at::empty({0}, at::kInt) : at::cat(predictions).to(at::kCPU, at::kInt).contiguous();
-  if (batches.group().alone()) return own;
-  const auto all = at::zeros({batches.images()}, at::kInt);
-  const auto [begin, end] = batches.share();
-  all.slice(0, begin, end).copy_(own);
-  batches.group().sum(all);
-  return all;
+/// int32 on the CPU.
+at::Tensor on_host(const std::vector<at::Tensor>& predictions) {
+  return predictions.empty() ? at::empty({0}, at::kInt) : at::cat(predictions).to(at::kCPU, at::kInt).contiguous();
 }
 
 }  // namespace
@@ -51,7 +44,7 @@ std::optional<Evaluation> evaluate(const nets::Network& network, const std::vect
                                    const std::vector<at::Tensor>& buffers, data::EvaluationBatches batches,
                                    int64_t size, const data::Normalisation& normalisation,
                                    const std::function<bool()>& stopped, std::optional<int64_t> top) {
-  const auto& group = batches.group();
+  const auto& reducer = batches.reducer();
   const data::ToInput to_input(size, normalisation, parameters.front().device());
   at::Tensor loss;
   std::vector<at::Tensor> predictions;
@@ -60,7 +53,7 @@ std::optional<Evaluation> evaluate(const nets::Network& network, const std::vect
   bool ended = false;
   for (int64_t k = 0; k < batches.most(); ++k) {
     ended = ended || stopped();
-    if (group.sum(ended ? 1 : 0) > 0) return std::nullopt;
+    if (reducer.sum(ended ? 1 : 0) > 0) return std::nullopt;
     if (k >= batches.count()) continue;
     const auto [pixels, labels] = batches.read(k);
     ended = !pixels.defined();
@@ -72,14 +65,14 @@ std::optional<Evaluation> evaluate(const nets::Network& network, const std::vect
     hits.push_back(predictions.back() == labels);
     if (top) near_hits.push_back(among(logits, labels, *top));
   }
-  if (group.sum(ended ? 1 : 0) > 0) return std::nullopt;
+  if (reducer.sum(ended ? 1 : 0) > 0) return std::nullopt;
   Evaluation result;
   result.total = batches.images();
-  result.predictions = of_all_ranks(predictions, batches);
+  result.predictions = reducer.gather(on_host(predictions), batches.images());
   // A rank without images adds nothing.
   std::vector<std::vector<double>> sums{
       {loss.defined() ? loss.item<double>() : 0, count_true(hits), top ? count_true(near_hits) : 0}};
-  group.sum(sums);
+  reducer.sum(sums);
   result.loss = sums[0][0] / static_cast<double>(result.total);
   result.correct = std::llround(sums[0][1]);
   if (top) result.correct_top = std::llround(sums[0][2]);

@@ -31,9 +31,9 @@ struct Evaluation {
   [[nodiscard]] double accuracy() const { return static_cast<double>(correct) / static_cast<double>(total); }
 };
 
-/// Evaluates the network on every image, of which there is at least one; `top`: K of `correct_top`. The ranks of a
-/// group evaluate a share each, and all return the whole set's. Returns nothing where `stopped`, called between
-/// batches, returns true on a rank, or where decoding was stopped.
+/// Evaluates the network on every image, of which there is at least one; `top`: K of `correct_top`. Each rank
+/// evaluates its share, and all return the whole set's. Returns nothing where `stopped`, called between batches,
+/// returns true on a rank, or where decoding was stopped.
 std::optional<Evaluation> evaluate(const nets::Network& network, const std::vector<at::Tensor>& parameters,
                                    const std::vector<at::Tensor>& buffers, data::EvaluationBatches batches,
                                    int64_t size, const data::Normalisation& normalisation,

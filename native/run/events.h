@@ -140,7 +140,7 @@ struct RunResult {
   }
 };
 
-/// Receives a trainer's events: in a group, those of the first rank do. on_epoch and on_save return when their data is
+/// Receives a trainer's events: of several ranks, those of the first. on_epoch and on_save return when their data is
 /// on disk.
 class Listener : public Interface {
  public:

@@ -75,11 +75,12 @@ Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec
                  const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe,
                  const Sharing& sharing, const Decorate& decorate)
     : observe_(observe), engine_(make_engine(hyperparameters, problem_)) {
-  problem_.group = sharing.group;
+  problem_.reducer = sharing.reducer;
   problem_.local_norm = sharing.local_norm;
   problem_.target = nets::make_network(target);
   const auto precision = set_precision(hyperparameters, options);
-  problem_.backend = &backends::backend_for(hyperparameters.convolution, options, precision, problem_.group->alone());
+  problem_.backend =
+      &backends::backend_for(hyperparameters.convolution, options, precision, problem_.reducer->single());
   if (decorate) problem_.backend = &decorate(*problem_.backend);
   for (const auto& config : sources) {
     sources_.push_back(transfer::load_source(nets::make_network(config.network), config.weights, options));
@@ -157,7 +158,7 @@ Iteration Learner::iterate(const Labelled& images, const std::vector<at::Tensor>
 bilevel::Batch Learner::labelled(const Labelled& images) const {
   const auto& [x, y, count] = images;
   const auto weights = class_weights_.defined() ? at::index_select(class_weights_, 0, y) : at::Tensor();
-  return {x, y, weights, {}, {}, {}, {problem_.group, count}};
+  return {x, y, weights, {}, {}, {}, {problem_.reducer, count}};
 }
 
 bilevel::Batch Learner::begin(const Labelled& images, const std::vector<at::Tensor>& source_x) {
@@ -194,7 +195,7 @@ void Learner::share_running_statistics(const bilevel::Batch& batch) {
   std::vector<at::Tensor> flat;
   for (const auto& buffer : state_.buffers) flat.push_back(buffer.flatten());
   const auto all = at::cat(flat) * (static_cast<double>(batch.x.size(0)) / static_cast<double>(batch.whole.images));
-  problem_.group->sum(all);
+  problem_.reducer->sum(all);
   int64_t begin = 0;
   for (const auto& buffer : state_.buffers) {
     buffer.copy_(all.narrow(0, begin, buffer.numel()).view_as(buffer));
@@ -203,15 +204,15 @@ void Learner::share_running_statistics(const bilevel::Batch& batch) {
 }
 
 void Learner::share_state() {
-  const auto& group = *problem_.group;
-  if (group.alone()) return;
+  const auto& reducer = *problem_.reducer;
+  if (reducer.single()) return;
   for (const auto& vector :
        {state_.theta.flat, state_.velocity, phi_.flat, adam_state_.mean, adam_state_.square, adam_state_.steps}) {
-    group.broadcast(vector);
+    reducer.broadcast(vector);
   }
-  for (const auto& buffer : state_.buffers) group.broadcast(buffer);
+  for (const auto& buffer : state_.buffers) reducer.broadcast(buffer);
   for (const auto* const term : problem_.all_terms()) {
-    for (const auto& constant : term->constants()) group.broadcast(constant.tensor);
+    for (const auto& constant : term->constants()) reducer.broadcast(constant.tensor);
   }
 }
 

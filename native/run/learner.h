@@ -9,7 +9,7 @@
 
 namespace l2t::run {
 
-/// Images with labels, on the device: x: B × 3 × H × W; y: B, int64. Where the ranks of a group share a batch, these
+/// Images with labels, on the device: x: B × 3 × H × W; y: B, int64. Where the ranks share a batch, these
 /// are this rank's.
 struct Labelled {
   at::Tensor x;
@@ -17,9 +17,9 @@ struct Labelled {
   int64_t images;  // of the whole batch
 };
 
-/// How the ranks of a group compute together.
+/// How the ranks compute together.
 struct Sharing {
-  const Group* group = &alone();
+  const Reducer* reducer = &single_process();
   bool local_norm = false;  // batch norm's statistics are of a rank's own images, not of the whole batch
 };
 
@@ -38,7 +38,7 @@ struct Iteration {
 class Learner {
  public:
   /// Loads sources from their weights; θ and φ are zero until `initialise` or a copy into `state()` and `phi()`.
-  /// `observe`: keep all activations, for the parity checks. The group must outlive the learner.
+  /// `observe`: keep all activations, for the parity checks. The reducer must outlive the learner.
   Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec& target, int64_t size,
           const std::vector<SourceConfig>& sources, const at::TensorOptions& options, bool observe,
           const Sharing& sharing = {}, const Decorate& decorate = {});

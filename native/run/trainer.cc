@@ -27,21 +27,19 @@ std::vector<data::ToInput> source_inputs(const std::vector<SourceConfig>& source
 
 /// The oracle is never captured: it shall stay simple.
 std::unique_ptr<backends::Graphs> graphs_for(const RunConfig& config, c10::Device device) {
-  // A group's sums go through the host, which a graph cannot capture.
-  const bool wanted = config.graph && config.hyperparameters.engine == EngineKind::kNative && !config.group;
+  // The sums over ranks go through the host, which a graph cannot capture.
+  const bool wanted = config.graph && config.hyperparameters.engine == EngineKind::kNative && config.reducer->single();
   return wanted ? backends::cuda::graphs(device) : nullptr;
 }
 
 bool other_judges(const RunConfig& config) { return config.meta_batch == MetaBatch::kOther; }
 
 data::TrainingBatches::Options batch_options(const RunConfig& config) {
-  const auto* const group = config.group ? config.group.get() : &alone();
-  return {config.augment, config.resized_crops, other_judges(config), config.batch, config.seed, config.epochs, group};
+  return {config.augment, config.resized_crops, other_judges(config), config.batch,
+          config.seed,    config.epochs,        config.reducer.get()};
 }
 
-Sharing sharing(const RunConfig& config) {
-  return config.group ? Sharing{config.group.get(), config.batch_norm == NormScope::kLocal} : Sharing{};
-}
+Sharing sharing(const RunConfig& config) { return {config.reducer.get(), config.batch_norm == NormScope::kLocal}; }
 
 RunConfig with_class_weights(RunConfig config) {
   config.hyperparameters.class_weights = std::move(config.class_weights);
@@ -114,11 +112,11 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
 void Trainer::require_enough_for_each_rank() const {
   if (!learner_.problem().local_norm) return;
   for (int64_t k = 0; k < batches_.steps(); ++k) {
-    if (batches_.images(k) / group().size() >= 2) continue;
+    if (batches_.images(k) / reducer().size() >= 2) continue;
     throw Error("INVALID_OPTION",
                 "{batchNorm=local} needs two images for each rank in every batch, but a batch of each "
                 "epoch has " +
-                    std::to_string(batches_.images(k)) + " images for " + std::to_string(group().size()) +
+                    std::to_string(batches_.images(k)) + " images for " + std::to_string(reducer().size()) +
                     " ranks: use a larger {batch}, or {batchNorm=global}.");
   }
 }
@@ -146,7 +144,7 @@ RunResult Trainer::run() {
     if (!finish_epoch()) return stop();
   }
   RunResult result{false, epoch_, best_, {}, {}};
-  if (!group().first()) result.network = network(best_parameters_, best_buffers_);
+  if (!reducer().first()) result.network = network(best_parameters_, best_buffers_);
   if (!config_.test) return result;
   result.test = evaluate_on(*config_.test, "test", best_parameters_, best_buffers_, config_.top);
   return result.test ? result : stop();
@@ -162,7 +160,7 @@ void Trainer::save() {
   log_.flush();
   require_finite_weights();
   require_same_state();
-  if (group().first()) listener_.on_save({state()});
+  if (reducer().first()) listener_.on_save({state()});
 }
 
 void Trainer::try_rates(const std::vector<double>& rates) {
@@ -185,7 +183,7 @@ void Trainer::try_rates(const std::vector<double>& rates) {
     }
     event.step = k + 1;
     event.steps = steps;
-    if (group().first()) listener_.on_trial(event);
+    if (reducer().first()) listener_.on_trial(event);
     if (!finite) return;
   }
 }
@@ -242,7 +240,7 @@ void Trainer::record(const LoggedStep& step, const at::Tensor& row) {
     event.epoch = step.epoch;
     event.step = step.step + 1;
     event.steps = batches_.steps();
-    if (group().first()) listener_.on_step(event);
+    if (reducer().first()) listener_.on_step(event);
   } catch (const NotFinite& problem) {
     throw Error("DIVERGED", std::string(problem.what()) + " at step " + std::to_string(step.step) + " of epoch " +
                                 std::to_string(step.epoch) +
@@ -258,7 +256,7 @@ void Trainer::save_when_due() {
   // After its last step the epoch is saved anyway.
   if (step_ == batches_.steps()) return;
   // Clocks differ: the first rank's counts.
-  const bool due = group().first() && seconds_since(last_save_) >= config_.save_every;
+  const bool due = reducer().first() && seconds_since(last_save_) >= config_.save_every;
   if (agreed(!due)) return;
   save();
   last_save_ = Clock::now();

@@ -15,8 +15,8 @@
 
 namespace l2t::run {
 
-/// A whole run: epochs of iterations, validation, the best epoch, saves; then the test images, once. In a group, every
-/// rank has a trainer; the first reports and saves, and every decision is taken from numbers that all ranks have alike.
+/// A whole run: epochs of iterations, validation, the best epoch, saves; then the test images, once. Every rank
+/// has a trainer; the first reports and saves, and every decision is taken from numbers that all ranks have alike.
 class Trainer {
  public:
   /// Moves the images to the device and sets the calling thread's LibTorch thread count, so call run() on this thread.
@@ -47,9 +47,9 @@ class Trainer {
   bool upload(const std::optional<data::StepInput>& host, CapturedStep::Inputs& uploaded);
   /// Of the epoch's step `step`.
   [[nodiscard]] Input input(const CapturedStep::Inputs& uploaded, int64_t step) const;
-  [[nodiscard]] const Group& group() const { return config_.group ? *config_.group : alone(); }
+  [[nodiscard]] const Reducer& reducer() const { return *config_.reducer; }
   /// Whether it is so on every rank.
-  [[nodiscard]] bool agreed(bool here) const { return group().sum(here ? 0 : 1) == 0; }
+  [[nodiscard]] bool agreed(bool here) const { return reducer().sum(here ? 0 : 1) == 0; }
   void require_same_state() const;
   void share_start();
   void require_enough_for_each_rank() const;

@@ -39,7 +39,7 @@ bool Trainer::finish_epoch() {
   ++epoch_;
   step_ = 0;
   sums_.reset();
-  if (group().first()) {
+  if (reducer().first()) {
     event.network = network(learner_.network_parameters(), learner_.state().buffers);
     event.state = state();
     event.seconds = seconds_since(epoch_start_);
@@ -72,7 +72,7 @@ std::optional<Evaluation> Trainer::evaluate_on(const data::ImageSet& images, con
                                                const std::vector<at::Tensor>& buffers,
                                                std::optional<int64_t> top) const {
   return evaluate(
-      learner_.problem().target, parameters, buffers, {images, name, config_.evaluation_batch, decoder_, group()},
+      learner_.problem().target, parameters, buffers, {images, name, config_.evaluation_batch, decoder_, reducer()},
       config_.size, config_.normalisation, [this] { return listener_.stopped(); }, top);
 }
 

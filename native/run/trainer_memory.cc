@@ -18,7 +18,7 @@ at::Tensor Trainer::within_memory(int64_t images, const std::function<at::Tensor
   }
   // The run is over: its graphs may go, and its weights may change.
   iterate_.reset();
-  if (!group().alone()) throw Error("OUT_OF_MEMORY", out_of_gpu_memory(images, std::nullopt));
+  if (!reducer().single()) throw Error("OUT_OF_MEMORY", out_of_gpu_memory(images, std::nullopt));
   const auto memory = backends::cuda::memory(device_);
   // LibTorch gives what it holds without use back to the driver before it refuses.
   const auto room = backends::cuda::free_bytes(device_) + memory.reserved - memory.allocated;

@@ -51,9 +51,11 @@ std::vector<NamedTensor> Trainer::network(Tensors parameters, Tensors buffers) c
 /// The updates of all ranks are the same numbers, so their states are: another checksum means a bug or a faulty
 /// machine.
 void Trainer::require_same_state() const {
-  if (group().alone()) return;
-  const auto sums = group().exchange(std::to_string(checksum(learner_.tensors())));
-  for (size_t rank = 1; rank < sums.size(); ++rank) {
+  if (reducer().single()) return;
+  const auto own = at::tensor({static_cast<int64_t>(checksum(learner_.tensors()))}, at::kLong);
+  const auto all = reducer().gather(own, reducer().size());
+  const auto* const sums = all.const_data_ptr<int64_t>();
+  for (int rank = 1; rank < reducer().size(); ++rank) {
     if (sums[rank] == sums[0]) continue;
     throw Error("GROUP_FAILED", "The state of rank " + std::to_string(rank) + " differs from that of rank 0 at step " +
                                     std::to_string(step_) + " of epoch " + std::to_string(epoch_) +
@@ -64,25 +66,25 @@ void Trainer::require_same_state() const {
 
 /// Gives all ranks the start, or the resumed state, of rank 0.
 void Trainer::share_start() {
-  if (group().alone()) return;
+  if (reducer().single()) return;
   learner_.share_state();
   const auto progress =
       at::tensor({static_cast<double>(epoch_), static_cast<double>(step_),
                   best_ ? static_cast<double>(best_->epoch) : -1, best_ ? best_->accuracy.value_or(-1) : -1},
                  at::kDouble);
-  group().broadcast(progress);
+  reducer().broadcast(progress);
   const auto* const numbers = progress.const_data_ptr<double>();
   epoch_ = static_cast<int64_t>(numbers[0]);
   step_ = static_cast<int64_t>(numbers[1]);
   const auto sums = sums_.tensors();
-  for (const auto& sum : sums) group().broadcast(sum.tensor);
+  for (const auto& sum : sums) reducer().broadcast(sum.tensor);
   sums_.restore(sums);
   if (numbers[2] < 0) return;
   if (!best_) {
     keep_best({static_cast<int64_t>(numbers[2]), numbers[3] < 0 ? std::nullopt : std::optional<double>(numbers[3])});
   }
-  for (const auto& tensor : best_parameters_) group().broadcast(tensor);
-  for (const auto& tensor : best_buffers_) group().broadcast(tensor);
+  for (const auto& tensor : best_parameters_) reducer().broadcast(tensor);
+  for (const auto& tensor : best_buffers_) reducer().broadcast(tensor);
 }
 
 void Trainer::restore(const Resume& resume) {

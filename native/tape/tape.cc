@@ -22,7 +22,7 @@ void accumulate(at::Tensor& sum, at::Tensor term) {
 
 }  // namespace
 
-void Tape::plan(const at::Tensor& x, const GroupBatch& norm, Wanted wanted) {
+void Tape::plan(const at::Tensor& x, const SharedBatch& norm, Wanted wanted) {
   steps_ = backend_.units({network_, wanted.operations, x, sweeps_, norm});
   const auto values = network_.operations.size() + 1;
   last_reader_.assign(values, 0);
@@ -88,7 +88,7 @@ size_t Tape::parameters() const {
   return count;
 }
 
-Activations Tape::forward(Tensors theta, const at::Tensor& x, const GroupBatch& norm, Wanted wanted,
+Activations Tape::forward(Tensors theta, const at::Tensor& x, const SharedBatch& norm, Wanted wanted,
                           const Values* running) {
   plan(x, norm, wanted);
   return run(x, [&](auto& unit, Values values) { return unit.forward(std::move(values), theta, running); });

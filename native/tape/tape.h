@@ -24,7 +24,8 @@ class Tape {
 
   /// Runs on images x; outputs that are not wanted are undefined. Batch norm's statistics are of `norm`. `theta` must
   /// stay as it is as long as the tape lives. Moves the running statistics where `running` is given.
-  Activations forward(Tensors theta, const at::Tensor& x, const GroupBatch& norm, Wanted wanted, const Values* running);
+  Activations forward(Tensors theta, const at::Tensor& x, const SharedBatch& norm, Wanted wanted,
+                      const Values* running);
 
   /// How many parameters, from the first one on, all belong to operations that ran; 0 where the parameters do not lie
   /// in the order of the operations.
@@ -42,7 +43,7 @@ class Tape {
   void tangent_backward(Activations bar_dot, Tensors theta_bar_dot);
 
  private:
-  void plan(const at::Tensor& x, const GroupBatch& norm, Wanted wanted);
+  void plan(const at::Tensor& x, const SharedBatch& norm, Wanted wanted);
   /// From the images on: values or tangents.
   Activations run(at::Tensor x, const std::function<Values(backends::Unit&, Values)>& sweep) const;
   /// From the outputs back: cotangents or their tangents. Clears the gradients of operations that they do not reach.

@@ -27,7 +27,7 @@ class L2Sp final : public RealTerm {
   at::Tensor evaluate(const Batch& batch, const nets::Activations& /*target*/, Tensors theta,
                       Gradient& gradient) const override {
     // It does not depend on the images, so one rank adds it to the sums.
-    if (!batch.whole.group->first()) return at::zeros({}, start_.front().tensor.options());
+    if (!batch.whole.reducer->first()) return at::zeros({}, start_.front().tensor.options());
     at::Tensor loss;
     for (size_t i = 0; i < start_.size(); ++i) {
       const bool fresh = last_layer_.contains(static_cast<int>(i));

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "native/core/group.h"
 #include "native/core/interface.h"
 #include "native/core/layout.h"
 #include "native/core/random.h"
+#include "native/core/reducer.h"
 #include "native/core/settings.h"
 #include "native/nets/forward.h"
 #include "native/transfer/meta_networks.h"
@@ -19,7 +19,7 @@
 /// sweeps; terms.h lists them.
 namespace l2t::terms {
 
-/// What an iteration reads, made once for all its steps. Where the ranks of a group share a batch, its tensors have
+/// What an iteration reads, made once for all its steps. Where the ranks share a batch, its tensors have
 /// this rank's images, every divisor B is `whole.images`, and losses and gradients are parts of sums over the ranks.
 struct Batch {
   at::Tensor x;                            // images, B × 3 × H × W
@@ -28,7 +28,7 @@ struct Batch {
   std::vector<nets::Activations> sources;  // of each source; gone after Term::begin where nothing reads them later
   transfer::SourceMaps maps;
   transfer::Importance importance;
-  GroupBatch whole;
+  SharedBatch whole;
 };
 
 /// Outputs of the target that a term reads.

@@ -1,9 +1,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { Fact } from '../group/facts.js';
-import { type Group, inGroup } from '../group/group.js';
-import type { GroupOptions } from '../group/options.js';
 import { addon, type EngineName, type GpuMemory, type GraphTiming, type Traffic } from '../native/addon.js';
 import { flagOf, named } from '../options/spelling.js';
+import type { Fact } from '../ranks/facts.js';
+import type { GroupOptions } from '../ranks/options.js';
+import { Ranks } from '../ranks/ranks.js';
 import { median } from '../system/statistics.js';
 import {
   type BenchCaseName,
@@ -61,29 +61,29 @@ export interface BenchOptions extends Omit<BenchSettings, 'threads'> {
  * it is that of rank 0 so far.
  */
 export function bench(name: BenchCaseName, options: BenchOptions): Promise<BenchResult> {
-  return inGroup(options.group, undefined, async (group) => {
+  return Ranks.use(options.group, undefined, async (ranks) => {
     const { engines, rounds, convolution, innerSteps, batch } = options;
     const same = { case: name, engines, rounds, convolution, innerSteps, batch };
     const facts = Object.entries(same).map(
       ([key, value]): Fact => ({ what: named(key, flagOf(key)), value, code: 'INVALID_OPTION' }),
     );
-    await group.agree(
+    await ranks.agree(
       async () => {},
       () => facts,
     );
-    return measure(name, options, group);
+    return measure(name, options, ranks);
   });
 }
 
-async function measure(name: BenchCaseName, options: BenchOptions, group: Group) {
-  const { engines, rounds, threads = group.threads, convolution, batch = benchCases[name].batch } = options;
+async function measure(name: BenchCaseName, options: BenchOptions, ranks: Ranks) {
+  const { engines, rounds, threads = ranks.threads, convolution, batch = benchCases[name].batch } = options;
   const innerSteps = isBilevel(name) ? options.innerSteps : undefined;
-  const place = benchDevice(group.device(options.device).device);
+  const place = benchDevice(ranks.device(options.device).device);
   const settings = { device: place.device, threads, convolution, innerSteps: options.innerSteps, batch };
   const machine = place.gpu ? undefined : await addon().measureMachine(threads);
   const gflop = iterationGflop(benchJob(name, 'native', settings), innerSteps);
   const memoryBefore = addon().memory().now;
-  const subjects = engines.map((engine) => new Subject(name, engine, settings, group));
+  const subjects = engines.map((engine) => new Subject(name, engine, settings, ranks));
   const timer = monitorEventLoopDelay({ resolution: timerPeriod });
   timer.enable();
   for (let round = place.gpu ? -iterationsBeforeGraph : 0; round <= rounds; round++) {
@@ -93,7 +93,7 @@ async function measure(name: BenchCaseName, options: BenchOptions, group: Group)
     }
   }
   timer.disable();
-  const alone = group.size === 1;
+  const alone = ranks.size === 1;
   const decodedPerSecond = alone ? await measureDecoding(benchCases[name].size, batch) : undefined;
   const cases: EngineTiming[] = [];
   for (const subject of subjects) {
@@ -113,7 +113,7 @@ async function measure(name: BenchCaseName, options: BenchOptions, group: Group)
     /** Undefined for a method without virtual steps. */
     innerSteps,
     /** Number of processes that shared each batch; the figures are rank 0's. */
-    ranks: alone ? undefined : group.size,
+    ranks: alone ? undefined : ranks.size,
     /** The CPU's peak speed, measured before the iterations; undefined on a GPU. */
     machine,
     /** Products of an iteration, done directly. */
@@ -143,10 +143,10 @@ class Subject {
     name: BenchCaseName,
     readonly engine: EngineName,
     settings: BenchSettings,
-    { native }: Group,
+    { native }: Ranks,
   ) {
-    this.#bench = new (addon().Bench)({ ...benchJob(name, engine, settings), ...(native && { group: native }) });
-    // A group's sums go through the host, which a graph cannot capture.
+    this.#bench = new (addon().Bench)({ ...benchJob(name, engine, settings), reducer: native });
+    // The sums over ranks go through the host, which a graph cannot capture.
     this.#asGraph = native === undefined && runsAsGraph(engine, settings.device);
   }
 

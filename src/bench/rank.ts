@@ -1,5 +1,5 @@
 /**
- * `bench --nproc` runs this for each rank: `rank.js JOB` times iterations of the native engine, alone or in a group,
+ * `bench --nproc` runs this for each rank: `rank.js JOB` times iterations of the native engine, alone or with others,
  * and prints a RankTiming as JSON.
  */
 import { addon } from '../native/addon.js';
@@ -10,7 +10,7 @@ const { name, settings, rounds, config } = JSON.parse(process.argv[2] as string)
 const { Bench, Group } = addon();
 const group = config && new Group(config);
 await group?.join();
-const subject = new Bench({ ...benchJob(name, 'native', settings), ...(group && { group }) });
+const subject = new Bench({ ...benchJob(name, 'native', settings), reducer: group });
 await subject.iterate(); // warms up
 let seconds = Number.POSITIVE_INFINITY;
 const before = subject.traffic();

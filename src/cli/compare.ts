@@ -2,11 +2,15 @@ import type { Command } from 'commander';
 import { compare, planComparison, resumeComparison } from '../experiments/compare.js';
 import { compareSchema } from '../options/schemas.js';
 import { addExperimentFlags, runExperiment } from './experiment-verb.js';
+import { describeWith } from './flags.js';
 
 export function register(program: Command): void {
-  const command = program
-    .command('compare')
-    .description('run several methods with several seeds on one data set, all else equal, and print a table');
+  const command = describeWith(
+    program.command('compare'),
+    'run several methods with several seeds on one data set, and print a table',
+    '--data photos --source resnet34.pth --target mobilenet_v2',
+    '--data photos --target resnet18 --methods scratch --seeds 5',
+  );
   addExperimentFlags(command, compareSchema).action((flags) =>
     runExperiment(compareSchema, flags, { begin: compare, plan: planComparison, resume: resumeComparison }),
   );

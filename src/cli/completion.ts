@@ -1,5 +1,6 @@
 import { Argument, type Command } from 'commander';
 import { presets } from '../experiments/presets.js';
+import { publishedNames } from '../options/sources.js';
 import { bashScript } from './completion/bash.js';
 import { fishScript } from './completion/fish.js';
 import { wordsOf } from './completion/words.js';
@@ -16,7 +17,8 @@ export function register(program: Command): void {
       const all = await presets();
       const named = (pretrain: boolean) =>
         all.filter(({ verb }) => (verb === 'pretrain') === pretrain).map(({ name }) => name);
-      const words = wordsOf(program, { reproduce: named(false), pretrain: named(true) });
+      const sources = { 'source get': publishedNames };
+      const words = wordsOf(program, { reproduce: named(false), pretrain: named(true), ...sources });
       process.stdout.write(scripts[shell](words));
     });
 }

@@ -2,11 +2,15 @@ import type { Command } from 'commander';
 import { curve, planCurve, resumeCurve } from '../experiments/compare.js';
 import { curveSchema } from '../options/schemas.js';
 import { addExperimentFlags, runExperiment } from './experiment-verb.js';
+import { describeWith } from './flags.js';
 
 export function register(program: Command): void {
-  const command = program
-    .command('curve')
-    .description('run several methods and seeds with several numbers of training images a class, and print a table');
+  const command = describeWith(
+    program.command('curve'),
+    'run several methods with several numbers of training images, and print a table',
+    '--data photos --target resnet18 --source resnet34.pth --per-class 10,20',
+    '--data photos --target resnet18 --methods scratch --per-class 10,20',
+  );
   addExperimentFlags(command, curveSchema).action((flags) =>
     runExperiment(curveSchema, flags, { begin: curve, plan: planCurve, resume: resumeCurve }),
   );

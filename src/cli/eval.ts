@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type EvaluateOptions, type EvaluationResult, evaluate } from '../inference/evaluate.js';
 import { formatTop } from '../inference/top-accuracy.js';
-import { required } from '../options/check.js';
+import { checkpointForms } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { printableJson, shown } from '../system/printable.js';
 import { largest, percent } from '../system/statistics.js';
@@ -9,22 +9,19 @@ import { addFlags, mergedOptions } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { withProgress } from './progress.js';
 import { table } from './table.js';
+import { leftOut } from './training-verb.js';
 
 export function register(program: Command): void {
   const command = program
     .command('eval')
     .description('measure how well a trained network classifies the images of a data set')
-    .argument('<checkpoint>', 'safetensors or .pth');
+    .argument('<checkpoint>', checkpointForms);
   addFlags(command, evaluateSchema.extend(groupFlags))
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print the result as one JSON document')
     .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {
       const group = groupOf(flags);
-      const options = await beforeJoining(group, async () => {
-        const merged = await mergedOptions(evaluateSchema, flags);
-        required(evaluateSchema, merged, 'data');
-        return merged;
-      });
+      const options = await beforeJoining(group, () => mergedOptions(evaluateSchema, flags));
       const result = await withProgress(({ listeners }, signal) =>
         evaluate(checkpoint, { ...(options as EvaluateOptions), ...listeners, signal, group }),
       );
@@ -32,7 +29,7 @@ export function register(program: Command): void {
     });
 }
 
-function format({ correct, total, accuracy, topK, loss, classes, confusion }: EvaluationResult): string {
+function format({ correct, total, accuracy, topK, loss, classes, confusion, skipped }: EvaluationResult): string {
   const rows = classes.flatMap(({ name, correct: right, total: all, accuracy: share }, k) => {
     if (share === null) return [];
     const mistakes = (confusion[k] as readonly number[]).with(k, 0);
@@ -42,5 +39,5 @@ function format({ correct, total, accuracy, topK, loss, classes, confusion }: Ev
     return [[shown(name), `${right} of ${all}`, percent(share), taken]];
   });
   const lines = table(['class', 'right', '', 'most taken for'], rows);
-  return `${lines}\naccuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total})${topK ? `, ${formatTop(topK)}` : ''}, mean loss ${loss.toFixed(4)} nats\n`;
+  return `${lines}\naccuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total}${leftOut({ skipped })})${topK ? `, ${formatTop(topK)}` : ''}, mean loss ${loss.toFixed(4)} nats\n`;
 }

@@ -11,11 +11,13 @@ import { unfinishedLines } from '../experiments/run-states.js';
 import { experimentTable } from '../experiments/table.js';
 import { isPath, refused } from '../options/check.js';
 import { collectCommand } from '../options/command.js';
+import type { RunEvent } from '../run/events.js';
 import { invalidOption } from '../system/failures.js';
 import { printable, printableJson } from '../system/printable.js';
 import { addFlags, flagOptions, folderToResume, givenFlags, labelOf, mergedOptions, type Schema } from './flags.js';
 import { requireNoLauncher } from './group-flags.js';
 import { interruptible } from './interrupt.js';
+import { addJsonFlags, printJsonLine, withLastLine } from './json-lines.js';
 import { withProgress } from './progress.js';
 import { Stage } from './stage.js';
 import { table } from './table.js';
@@ -25,20 +27,21 @@ export interface ExperimentFlags {
   readonly plan?: string;
   readonly collect?: string;
   readonly json?: boolean;
+  readonly jsonLines?: boolean;
   readonly [key: string]: unknown;
 }
 
 /** Adds an experiment's options, and the flags that all experiments have. `defaults` as in `addFlags`. */
 export function addExperimentFlags(command: Command, schema: Schema, defaults?: string): Command {
-  return addFlags(command, schema, defaults)
+  addFlags(command, schema, defaults)
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--resume <folder>', 'continue an interrupted experiment')
     .option(
       '--plan <folder>',
       'run nothing: write the runs as commands for any scheduler, one a line of runs.txt, and a script for sbatch',
     )
-    .option('--collect <folder>', 'make the table of an experiment that was planned, from the runs that are finished')
-    .option('--json', 'print the result as one JSON document');
+    .option('--collect <folder>', 'make the table of an experiment that was planned, from the runs that are finished');
+  return addJsonFlags(command);
 }
 
 const onWarning = (message: string) => process.stderr.write(`warning: ${printable(message)}\n`);
@@ -56,20 +59,26 @@ export async function runExperiment<Options, PlanOptions>(
   flags: ExperimentFlags,
   actions: ExperimentActions<Options, PlanOptions>,
 ): Promise<void> {
+  if (flags.jsonLines && (flags.plan ?? flags.collect) !== undefined)
+    throw invalidOption('--json-lines prints the events of runs, and nothing runs here: use --json.');
   if (flags.plan !== undefined) return writePlan(schema, flags, actions.plan);
   if (flags.collect !== undefined) return collectRuns(flags);
   requireNoLauncher();
-  const result = await withProgress(async (progress, signal) => {
-    const follow: Follow = (run, label, seed) => {
-      progress.stop();
-      return new Stage(`${label}, seed ${seed}`).follow(run);
-    };
-    const told = { signal, follow, onWarning, onListed: progress.listing };
-    const folder = folderToResume(flags);
-    if (folder === undefined) return actions.begin({ ...(await mergedOptions(schema, flags)), ...told } as Options);
-    requireAlone(flags);
-    return actions.resume(folder, { ...flagOptions(resumableSchema, flags), ...told });
-  });
+  const body = () =>
+    withProgress(async (progress, signal) => {
+      const follow: Follow = (run, label, seed) => {
+        progress.stop();
+        const also = (event: RunEvent) => printJsonLine({ label, seed, ...event });
+        return new Stage(`${label}, seed ${seed}`).follow(run, flags.jsonLines ? also : undefined);
+      };
+      const told = { signal, follow, onWarning, onListed: progress.listing };
+      const folder = folderToResume(flags);
+      if (folder === undefined) return actions.begin({ ...(await mergedOptions(schema, flags)), ...told } as Options);
+      requireAlone(flags);
+      return actions.resume(folder, { ...flagOptions(resumableSchema, flags), ...told });
+    });
+  if (flags.jsonLines) return withLastLine(body);
+  const result = await body();
   process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
 }
 
@@ -117,7 +126,7 @@ function requireAlone(
   own = "the experiment's own options",
   others = Object.keys(resumableSchema.shape),
 ): void {
-  const beside = [alone, 'json', ...others];
+  const beside = [alone, 'json', ...(alone === 'resume' ? ['jsonLines'] : []), ...others];
   const first = givenFlags(flags).find(([key]) => !beside.includes(key));
   if (first === undefined) return;
   const only = [...others, 'json'].map(labelOf);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type ExportOptions, type ExportResult, exportNetwork } from '../networks/export/export.js';
 import { required } from '../options/check.js';
+import { checkpointForms } from '../options/networks.js';
 import { exportSchema } from '../options/schemas.js';
 import { counted, printable, printableJson } from '../system/printable.js';
 import { addFlags, mergedOptions } from './flags.js';
@@ -11,16 +12,16 @@ export function register(program: Command): void {
   const command = program
     .command('export')
     .description('write a network for other programs: ONNX, safetensors in float32, torchvision')
-    .argument('<checkpoint>', 'safetensors or .pth');
+    .argument('<checkpoint>', checkpointForms);
   addFlags(command, exportSchema)
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print what was written as one JSON document')
     .action(async (checkpoint: string, flags: { json?: boolean } & Record<string, unknown>) => {
       const options = await mergedOptions(exportSchema, flags);
       required(exportSchema, options, 'to');
-      const { warn } = new Progress();
+      const { warn, note } = new Progress();
       // Ended by a signal, it ends with the whole file.
-      const given = { ...(options as ExportOptions), onWarning: warn };
+      const given = { ...(options as ExportOptions), onWarning: warn, onNote: note };
       const result = await interruptible(() => exportNetwork(checkpoint, given));
       process.stdout.write(flags.json ? `${printableJson(result)}\n` : format(result));
     });

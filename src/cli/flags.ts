@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type * as z from 'zod';
 import {
@@ -10,8 +11,10 @@ import {
   longFlagOf,
   refused,
 } from '../options/check.js';
+import { helpGroups } from '../options/marks.js';
 import { yamlOptions } from '../options/options-file.js';
 import { flagOf, named } from '../options/spelling.js';
+import { fileAccess } from '../system/failures.js';
 
 export type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
@@ -20,10 +23,15 @@ const rows = new WeakMap<Option, About>();
 /** The row of the tables that a flag was made from; undefined for a flag that only the command line has. */
 export const rowOfFlag = (option: Option): About | undefined => rows.get(option);
 
+/** Describes a command, with examples: the words after `l2t-native` and the verb. */
+export function describeWith(command: Command, summary: string, ...examples: readonly string[]): Command {
+  const lines = examples.map((words) => `  l2t-native ${command.name()} ${words}`);
+  return command.summary(summary).description(`${summary}\n\nExamples:\n${lines.join('\n')}`);
+}
+
 /** Adds a flag for every option of a schema. `defaults`: the help's sentence about the values in parentheses. */
 export function addFlags(command: Command, schema: Schema, defaults = 'Defaults are in parentheses.'): Command {
-  for (const key of Object.keys(schema.shape)) {
-    const about = aboutField(schema, key);
+  for (const { key, about, heading } of inHelpOrder(schema)) {
     const { value, repeats } = about;
     // `--size <n>`, `--strict`, or `--no-report` for a switch that is on by default.
     const placeholder = value === '' ? '' : `<${value}>`;
@@ -31,13 +39,34 @@ export function addFlags(command: Command, schema: Schema, defaults = 'Defaults 
     // 'n' and 'x' are numbers. Other text stays as it was typed, so that the error message can show it.
     const read = (text: string) => (['n', 'x'].includes(value) && isNumber(text) ? Number(text) : text);
     option.argParser((text, before) => (repeats && before !== undefined ? [before, read(text)].flat() : read(text)));
-    if (about.group) option.helpGroup(`${about.group}:`);
+    if (heading !== undefined) option.helpGroup(`${heading}:`);
     rows.set(option, about);
     command.addOption(option);
     // Commander gives an option with a --no- flag the value true; here, what is not given is absent.
     if (option.negate) command.setOptionValueWithSource(key, undefined, undefined);
   }
+  if (command.options.every(({ helpGroupHeading }) => helpGroupHeading !== undefined)) {
+    command.optionsGroup('Other:').helpOption('-h, --help', 'display help for command');
+  }
   return command.addHelpText('after', `\n${defaults} <n> is a whole number, <x> any number.`);
+}
+
+/** A help with more options than this begins with those that people need first. */
+const shortHelp = 20;
+
+/** The options under their headings, in the order of the help. */
+function inHelpOrder(schema: Schema) {
+  const keys = Object.keys(schema.shape);
+  const groups = [...helpGroups, undefined];
+  const options = groups.flatMap((group) =>
+    keys.map((key) => ({ key, about: aboutField(schema, key) })).filter(({ about }) => about.group === group),
+  );
+  const first = keys.length > shortHelp ? options.filter(({ about }) => about.first) : [];
+  const others = options.filter((option) => !first.includes(option));
+  return [
+    ...first.map((option) => ({ ...option, heading: 'Needed first' })),
+    ...others.map((option) => ({ ...option, heading: option.about.group })),
+  ];
 }
 
 /** The flags that were given. */
@@ -67,5 +96,19 @@ export async function mergedOptions<S extends Schema>(
   parsed: Readonly<Record<string, unknown>>,
 ): Promise<Given<S>> {
   const flags = flagOptions(schema, parsed);
-  return typeof parsed.config === 'string' ? { ...(await yamlOptions(schema, parsed.config)), ...flags } : flags;
+  if (typeof parsed.config !== 'string') return flags;
+  const written = { ...(await yamlOptions(schema, parsed.config)), ...flags };
+  for (const [key, value] of Object.entries(written)) {
+    if (aboutField(schema, key).scope === 'input' && !(key in flags)) requireThere(parsed.config, key, value);
+  }
+  return written;
+}
+
+/** @throws L2TError FILE_ACCESS if a path in a YAML file leads nowhere. */
+function requireThere(file: string, key: string, value: unknown): void {
+  const path = [value].flat().find((each) => typeof each === 'string' && !existsSync(each));
+  if (path === undefined) return;
+  throw fileAccess(
+    `${file}: ${key} is ${path}, which is not in ${process.cwd()}: correct it, or call this in the folder from where the path leads there.`,
+  );
 }

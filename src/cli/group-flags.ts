@@ -1,22 +1,22 @@
 import * as z from 'zod';
-import { groupFromEnvironment, launchedProcesses } from '../group/environment.js';
-import { inGroup } from '../group/group.js';
-import { defaultTimeout, type GroupOptions } from '../group/options.js';
 import { checkOptions } from '../options/check.js';
-import { between, yes } from '../options/row.js';
+import { between, grouped, yes } from '../options/row.js';
 import { flagOf } from '../options/spelling.js';
+import { groupFromEnvironment, launchedProcesses } from '../ranks/environment.js';
+import { defaultTimeout, type GroupOptions } from '../ranks/options.js';
+import { Ranks } from '../ranks/ranks.js';
 import { invalidOption } from '../system/failures.js';
 import { givenFlags } from './flags.js';
 
 /** Flags of the verbs that several processes may carry out together. */
-export const groupFlags = {
+export const groupFlags = grouped('Where it runs', {
   group: yes('compute alone, even where a launcher (torchrun, mpirun, srun) started several processes', {
     default: true,
   }),
   timeout: between(1, 86_400, 'of several processes: seconds to wait for one that does not answer', {
     default: defaultTimeout,
   }),
-};
+});
 
 const schema = z.strictObject(groupFlags);
 
@@ -44,7 +44,7 @@ export const reports = (group: GroupOptions | undefined): boolean => (group?.ran
 export async function beforeJoining<T>(group: GroupOptions | undefined, body: () => Promise<T>): Promise<T> {
   return body().catch(async (error: unknown) => {
     // Where the group cannot be joined, what failed first is still the cause.
-    await inGroup(group, undefined, () => Promise.reject(error)).catch(() => {});
+    await Ranks.use(group, undefined, () => Promise.reject(error)).catch(() => {});
     throw error;
   });
 }

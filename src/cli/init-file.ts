@@ -17,12 +17,19 @@ export function describeData({ data, layout, classNames, images, testDrawn, shor
   return `${data}: ${layout}, ${counted(classNames.length, 'class', 'classes')}, ${train} training${validating} and ${test} test images${drawn}, short sides of ${sides} pixels`;
 }
 
-/** `about 1 h 12 min: 2,600 steps of 1.66 s` */
-export function describeTime({ estimate: { seconds, steps, msPerStep } }: Proposal): string {
-  const step = msPerStep < 1000 ? `${msPerStep.toFixed(0)} ms` : `${(msPerStep / 1000).toFixed(2)} s`;
-  const about = seconds < 1 ? '' : 'about ';
-  return `${about}${duration(seconds)}: ${steps.toLocaleString('en')} steps of ${step}`;
+/** `1 h 12 min to 1 h 20 min: 2,600 steps of 1.66 to 1.84 s`; one value where both are the same. */
+export function describeTime({ estimate: { steps, msPerStep, maxMsPerStep } }: Proposal): string {
+  const [fastest, slowest] = [msPerStep, maxMsPerStep].map((ms) =>
+    ms < 1000 ? ms.toFixed(0) : (ms / 1000).toFixed(2),
+  );
+  const unit = maxMsPerStep < 1000 ? 'ms' : 's';
+  const step = msPerStep < 1000 && unit === 's' ? `${fastest} ms to ${slowest}` : range(fastest, slowest);
+  const [least, most] = [msPerStep, maxMsPerStep].map((ms) => duration((steps * ms) / 1000));
+  return `${range(least, most)}: ${steps.toLocaleString('en')} steps of ${step} ${unit}`;
 }
+
+const range = (min: string | undefined, max: string | undefined): string =>
+  min === max ? `${min}` : `${min} to ${max}`;
 
 /** Why an option is proposed. */
 const reasons: Readonly<Record<string, (proposal: Proposal) => string>> = {

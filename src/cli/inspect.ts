@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { PairMetrics } from '../native/addon.js';
 import { featureMaps, featureNames } from '../networks/describe.js';
 import { evaluateSchema } from '../options/schemas.js';
+import { checkpointPath } from '../options/sources.js';
 import type { RunSpec, SourceSpec } from '../options/spec.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
 import type { FoundRate } from '../store/run-data.js';
@@ -19,8 +20,9 @@ export function register(program: Command): void {
     .argument('<file>', 'safetensors, .pth, or a run folder');
   addFlags(command, schema)
     .option('--json', 'print it as one JSON document')
-    .action(async (path: string, flags: { json?: boolean } & Record<string, unknown>) => {
+    .action(async (given: string, flags: { json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(schema, flags);
+      const path = checkpointPath(given);
       const folder = await isFolder(path);
       const [first] = Object.keys(options);
       if (folder && first !== undefined) {

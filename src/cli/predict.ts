@@ -1,11 +1,16 @@
 import { type Command, Option } from 'commander';
 import { L2TError } from '../errors.js';
 import { Network } from '../inference/network.js';
-import { loadCheckpoint } from '../networks/checkpoint.js';
-import { defaultOf, type Given, required } from '../options/check.js';
+import { loadCheckpoint, weightsFile } from '../networks/checkpoint.js';
+import { withClassNames } from '../networks/class-names.js';
+import { holdsWeights } from '../networks/weights/load.js';
+import { defaultOf, type Given } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
+import { checkpointForms } from '../options/networks.js';
 import { predictSchema } from '../options/schemas.js';
+import { checkpointPath } from '../options/sources.js';
 import { onAbort, throwIfAborted } from '../system/abort.js';
+import { invalidOption } from '../system/failures.js';
 import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { formats, type Outcome } from './predict-formats.js';
@@ -15,14 +20,15 @@ import { Progress } from './progress.js';
 type Flags = { readonly json?: boolean; readonly csv?: boolean } & Record<string, unknown>;
 
 const images =
-  'image files (PNG, JPEG, WebP or GIF); folders, for all images in them and in their folders, sorted; patterns in ' +
+  'image files (PNG, JPEG, WebP, GIF or AVIF); folders, for all images in them and in their folders, sorted; patterns in ' +
   "quotes, such as 'new/**/*.jpg'; - for one image on the standard input";
 
 export function register(program: Command): void {
   const command = program
     .command('predict')
     .description('classify images with a trained network')
-    .argument('<images...>', images);
+    .argument('<checkpoint>', `${checkpointForms}; left out with --checkpoint`)
+    .argument('[images...]', images);
   addFlags(command, predictSchema)
     .option('--json', 'print the predictions as one JSON document')
     .addOption(
@@ -32,15 +38,18 @@ export function register(program: Command): void {
       ).conflicts('json'),
     )
     .addHelpText('after', '\nImages that cannot be read are listed at the end, and the exit code is then 1.')
-    .action(async (given: string[], flags: Flags) => {
+    .action(async (first: string, images: string[], flags: Flags) => {
       const progress = new Progress();
-      await predict(given, flags, progress).finally(() => progress.stop());
+      await predict([first, ...images], flags, progress).finally(() => progress.stop());
     });
 }
 
-async function predict(given: readonly string[], flags: Flags, progress: Progress): Promise<void> {
+async function predict(words: readonly string[], flags: Flags, progress: Progress): Promise<void> {
   const options = flagOptions(predictSchema, flags);
-  const network = await load(options, progress);
+  const [path = '', ...given] = options.checkpoint === undefined ? words : [options.checkpoint, ...words];
+  if (options.checkpoint === undefined) await requireWeights(path);
+  if (given.length === 0) throw invalidOption('The images are missing: name them after the checkpoint.');
+  const network = await load(path, options, progress);
   await interruptible(async (signal) => {
     const inputs = await gatherInputs(given, signal);
     const top = Math.min(options.top ?? defaultOf(predictSchema, 'top'), network.classNames.length);
@@ -67,14 +76,22 @@ async function predict(given: readonly string[], flags: Flags, progress: Progres
   });
 }
 
+/** @throws L2TError INVALID_OPTION if the first argument is no checkpoint, such as an image. */
+async function requireWeights(path: string): Promise<void> {
+  if (await holdsWeights(await weightsFile(checkpointPath(path)))) return;
+  throw invalidOption(
+    `${path} is no checkpoint: name ${checkpointForms} before the images, or give it by --checkpoint.`,
+  );
+}
+
 async function load(
-  { checkpoint, device, threads, ...options }: Given<typeof predictSchema>,
+  path: string,
+  { classNames, device, threads, network: name, width, size, strict }: Given<typeof predictSchema>,
   progress: Progress,
 ): Promise<Network> {
-  const { network: name, width, size, strict } = options;
-  const path = required(predictSchema, { checkpoint }, 'checkpoint');
-  const expected = { network: name, width, size, strict, onWarning: progress.warn };
-  const network = Network.from(await loadCheckpoint(path, expected), { device, threads });
+  const expected = { network: name, width, size, strict, onWarning: progress.warn, onNote: progress.note };
+  const named = await withClassNames(await loadCheckpoint(path, expected), classNames);
+  const network = Network.from(named, { device, threads });
   threadsWarning(threads, network.device).forEach(progress.warn);
   return network;
 }

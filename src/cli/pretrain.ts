@@ -2,27 +2,33 @@ import type { Command } from 'commander';
 import { pretrainPreset } from '../experiments/presets.js';
 import { pretrainSchema } from '../options/schemas.js';
 import { type PretrainOptions, pretrain } from '../run/transfer.js';
-import { addFlags, mergedOptions } from './flags.js';
+import { addFlags, describeWith, mergedOptions } from './flags.js';
 import { groupFlags } from './group-flags.js';
+import { addJsonFlags } from './json-lines.js';
 import { runTraining, type TrainingFlags } from './training-verb.js';
 
 export function register(program: Command): void {
-  const command = program.command('pretrain').description('train a network by itself, to be a source later');
-  addFlags(command, pretrainSchema.extend(groupFlags))
-    .option('--preset <name>', 'options of one of the sources that the paper trains (l2t-native reproduce --list)')
-    .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
-    .option('--resume <run>', 'continue an interrupted run')
-    .option('--json', 'print the result as one JSON document')
-    .action((flags: TrainingFlags) =>
-      runTraining(
-        command,
-        flags,
-        async () => {
-          const { preset } = flags;
-          const given = await mergedOptions(pretrainSchema, flags);
-          return typeof preset === 'string' ? pretrainPreset(preset, given) : given;
-        },
-        (options, control) => pretrain({ ...(options as PretrainOptions), ...control }),
-      ),
-    );
+  const command = describeWith(
+    program.command('pretrain'),
+    'train a network by itself, to be a source later',
+    '--data photos --network resnet18',
+    '--data photos --network resnet32 --size 64 --epochs 100',
+  );
+  addJsonFlags(
+    addFlags(command, pretrainSchema.extend(groupFlags))
+      .option('--preset <name>', 'options of one of the sources that the paper trains (l2t-native reproduce --list)')
+      .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
+      .option('--resume <run>', 'continue an interrupted run'),
+  ).action((flags: TrainingFlags) =>
+    runTraining(
+      command,
+      flags,
+      async () => {
+        const { preset } = flags;
+        const given = await mergedOptions(pretrainSchema, flags);
+        return typeof preset === 'string' ? pretrainPreset(preset, given) : given;
+      },
+      (options, control) => pretrain({ ...(options as PretrainOptions), ...control }),
+    ),
+  );
 }

@@ -1,9 +1,10 @@
 import { Presets, SingleBar } from 'cli-progress';
 import { spelled } from '../options/spelling.js';
 import { enoughToSelect, type RateEvent, type RunEpochEvent, type RunEvent, type StartEvent } from '../run/events.js';
-import { counted, printable } from '../system/printable.js';
+import { counted, duration, printable } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
 import { interruptible } from './interrupt.js';
+import { TimeLeft } from './time-left.js';
 
 /** Prints a line on stderr. */
 export const say = (line: string): boolean => process.stderr.write(`${line}\n`);
@@ -19,6 +20,7 @@ export class Progress {
   #bar: SingleBar | undefined;
   #counts = false;
   #said = Date.now();
+  readonly #time = new TimeLeft();
 
   constructor(
     /** Begins each line, to tell several runs apart. */
@@ -49,14 +51,33 @@ export class Progress {
   readonly listeners = { onListed: this.listing, onProgress: this.data, onWarning: this.warn, onNote: this.note };
 
   on(event: RunEvent): void {
+    const takes = this.#time.on(event);
+    this.#print(event);
+    if (takes !== undefined) this.note(takes);
+  }
+
+  /** How long the run still takes, to end a line. */
+  get #left(): string {
+    const seconds = this.#time.seconds;
+    return seconds === undefined ? '' : `, ${duration(seconds)} left`;
+  }
+
+  #print(event: RunEvent): void {
     if (event.type === 'warning') this.warn(event.message);
+    else if (event.type === 'note') this.note(event.message);
     else if (event.type === 'listing') this.listing(event.entries);
     else if (event.type === 'data' || event.type === 'report') this.data(event.done, event.total);
     else if (event.type === 'rate') this.#rate(event);
     else if (event.type === 'start') this.#start(event);
     else if (event.type === 'step' && process.stderr.isTTY)
-      this.#show(`epoch ${event.epoch + 1}`, event.step, event.steps, `loss ${event.losses.org.toFixed(3)}`);
-    else if (event.type === 'epoch') this.note(describeEpoch(event, this.#selectBest));
+      this.#show(
+        `epoch ${event.epoch + 1}`,
+        event.step,
+        event.steps,
+        `loss ${event.losses.org.toFixed(3)}${this.#left}`,
+      );
+    else if (event.type === 'epoch')
+      this.note(describeEpoch(event, this.#selectBest) + (event.epoch + 1 < event.epochs ? this.#left : ''));
   }
 
   #start(event: StartEvent): void {
@@ -91,6 +112,19 @@ export class Progress {
     this.#bar?.stop();
     this.#bar = undefined;
   }
+}
+
+/** Shows how much of something is done: one changing line on a terminal, else a plain line every tenth. */
+export function shares(): (what: string, done: number, total: number | undefined) => void {
+  let last = -1;
+  return (what, done, total) => {
+    const share = total === undefined ? undefined : done / Math.max(total, 1);
+    const tenth = Math.floor(share === undefined ? done / 1000 : 10 * share);
+    const line = share === undefined ? `${what} (${done})` : `${what}: ${Math.floor(100 * share)} %`;
+    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}${done === total ? '\n' : ''}`);
+    else if (tenth !== last) say(line);
+    last = tenth;
+  };
 }
 
 /** Runs `body`, as `interruptible` does, with progress that stops at its end. */

@@ -35,9 +35,9 @@ export function register(program: Command): void {
     "The experiment's own values are the defaults (--dry-run prints them); those in parentheses hold where it has none.",
   ).action((name: string | undefined, flags: ExperimentFlags) => {
     if (flags.list) return showList(name, flags);
-    const other = (['plan', 'collect'] as const).find((key) => flags.dryRun && flags[key] !== undefined);
+    const other = (['plan', 'collect', 'jsonLines'] as const).find((key) => flags.dryRun && flags[key] !== undefined);
     if (other !== undefined) {
-      throw invalidOption(`--dry-run trains and writes nothing: leave out --${other}, or --dry-run.`);
+      throw invalidOption(`--dry-run trains and writes nothing: leave out ${labelOf(other)}, or --dry-run.`);
     }
     if (flags.dryRun && flags.resume === undefined) return showDryRun(requireName(name), flags);
     const known = (['resume', 'collect'] as const).find((key) => flags[key] !== undefined);

@@ -2,26 +2,14 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { setupFolder } from '../../scripts/libtorch.mjs';
 import { download } from '../system/download.js';
-import { installLibTorch, type Progress } from '../system/libtorch-archive.js';
+import { installLibTorch } from '../system/libtorch-archive.js';
 import { printable, printableJson } from '../system/printable.js';
-
-/** Shows progress: one changing line on a terminal, else a plain line every tenth. */
-function reporter(): Progress {
-  let last = -1;
-  return (what, done, total) => {
-    const share = total === undefined ? undefined : done / Math.max(total, 1);
-    const tenth = Math.floor(share === undefined ? done / 1000 : 10 * share);
-    const line = share === undefined ? `${what} (${done})` : `${what}: ${Math.floor(100 * share)} %`;
-    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}${done === total ? '\n' : ''}`);
-    else if (tenth !== last) process.stderr.write(`${line}\n`);
-    last = tenth;
-  };
-}
+import { shares } from './progress.js';
 
 /** As installLibTorch, but `from` may also be a URL. */
 async function setup(options: { readonly from: string; readonly json?: boolean }): Promise<void> {
   const destination = setupFolder();
-  const progress = reporter();
+  const progress = shares();
   const isUrl = /^https?:\/\//.test(options.from);
   const { path, version } = await installLibTorch({
     from: isUrl ? options.from : resolve(options.from),

@@ -1,9 +1,10 @@
 import type { SingleBar } from 'cli-progress';
 import type { RunEvent } from '../run/events.js';
 import type { Run, RunResult } from '../run/run.js';
-import { printable } from '../system/printable.js';
+import { duration, printable } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
 import { newBar, say } from './progress.js';
+import { TimeLeft } from './time-left.js';
 
 /** Without a bar: the least time between two lines, milliseconds. */
 const lineEvery = 10_000;
@@ -21,14 +22,18 @@ export class Stage {
   #said = Date.now();
   #epochs = 1;
   #began = false;
+  readonly #time = new TimeLeft();
 
   constructor(private readonly title: string) {}
 
-  /** Follows the run to its end and prints its result. */
-  async follow(run: Run): Promise<RunResult> {
+  /** Follows the run to its end and prints its result; `also` has its events, too. */
+  async follow(run: Run, also?: (event: RunEvent) => void): Promise<RunResult> {
     Stage.#underWay++;
     try {
-      for await (const event of run) this.#on(event);
+      for await (const event of run) {
+        this.#on(event);
+        also?.(event);
+      }
     } finally {
       Stage.#underWay--;
       this.#clear();
@@ -40,6 +45,7 @@ export class Stage {
   }
 
   #on(event: RunEvent): void {
+    this.#time.on(event);
     if (event.type === 'warning') this.#warn(event.message);
     if (event.type === 'start') [this.#epochs, this.#began] = [event.epochs, true];
     const barred = process.stderr.isTTY && Stage.#underWay === 1;
@@ -50,7 +56,9 @@ export class Stage {
     if (event.type === 'epoch' && !barred && Date.now() - this.#said > lineEvery) {
       const { epoch, epochs, losses } = event;
       this.#said = Date.now();
-      say(`${this.title}: epoch ${epoch + 1} of ${epochs}, loss ${losses.org.toFixed(3)}`);
+      const left = this.#time.seconds;
+      const rest = left === undefined ? '' : `, ${duration(left)} left`;
+      say(`${this.title}: epoch ${epoch + 1} of ${epochs}, loss ${losses.org.toFixed(3)}${rest}`);
     }
   }
 

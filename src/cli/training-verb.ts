@@ -1,20 +1,30 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { formatTop } from '../inference/top-accuracy.js';
+import { flagWords, command as startCommand } from '../options/command.js';
+import { transferSchema } from '../options/schemas.js';
+import { givenOf } from '../options/spec.js';
+import type { RunEvent } from '../run/events.js';
 import { resumeAs, resumeSchema } from '../run/resume.js';
 import type { Run, RunControl, RunResult } from '../run/run.js';
 import type { RunRecord } from '../store/record.js';
-import { whichOf } from '../store/run-data.js';
+import { readRunData, recordName, whichOf } from '../store/run-data.js';
 import { invalidOption } from '../system/failures.js';
-import { printable, printableJson } from '../system/printable.js';
+import { counted, duration, printable, printableJson } from '../system/printable.js';
 import { flagOptions, folderToResume, labelOf } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { interruptible } from './interrupt.js';
+import { printJsonLine, withLastLine } from './json-lines.js';
 import { Progress } from './progress.js';
 
-/** Shows a run's progress on stderr until its end. */
-export async function follow(run: Run, progress: Progress): Promise<RunResult> {
+/** Shows a run's progress on stderr until its end; `also` has its events, too. */
+export async function follow(run: Run, progress: Progress, also?: (event: RunEvent) => void): Promise<RunResult> {
   try {
-    for await (const event of run) progress.on(event);
+    for await (const event of run) {
+      progress.on(event);
+      also?.(event);
+    }
   } finally {
     progress.stop();
   }
@@ -24,6 +34,7 @@ export async function follow(run: Run, progress: Progress): Promise<RunResult> {
 export interface TrainingFlags {
   readonly resume?: string;
   readonly json?: boolean;
+  readonly jsonLines?: boolean;
   readonly [key: string]: unknown;
 }
 
@@ -38,52 +49,71 @@ export async function runTraining<T>(
   begin: (options: T, control: RunControl) => Run,
 ): Promise<void> {
   const group = groupOf(flags);
-  const result = await interruptible(async (signal) => {
-    const start = await beforeJoining(group, async (): Promise<() => Run> => {
-      const folder = folderToResume(flags);
-      if (folder === undefined) {
-        const options = await read();
-        return () => begin(options, { signal, group });
-      }
-      requireAlone(command);
-      const changes = { ...flagOptions(resumeSchema, flags), signal, group };
-      return () => resumeAs(command.name() as RunRecord['verb'], folder, changes);
+  const lines = flags.jsonLines && reports(group);
+  const body = () =>
+    interruptible(async (signal) => {
+      const start = await beforeJoining(group, async (): Promise<() => Run> => {
+        const folder = folderToResume(flags);
+        if (folder === undefined) {
+          const options = await read();
+          return () => begin(options, { signal, group });
+        }
+        await requireAlone(command, folder, flags);
+        const changes = { ...flagOptions(resumeSchema, flags), signal, group };
+        return () => resumeAs(command.name() as RunRecord['verb'], folder, changes);
+      });
+      const progress = new Progress();
+      const done = await follow(start(), progress, lines ? printJsonLine : undefined);
+      if (reports(group) && done.report !== null) progress.note(`report: ${done.report}`);
+      return done;
     });
-    const progress = new Progress();
-    const done = await follow(start(), progress);
-    if (reports(group) && done.report !== null) progress.note(`report: ${done.report}`);
-    return done;
-  });
+  if (lines) return withLastLine(async () => toJson(await body()));
+  const result = await body();
   if (reports(group)) process.stdout.write(flags.json ? `${printableJson(toJson(result))}\n` : summary(result));
 }
 
 /** The options that may accompany --resume; all others belong to the start of a run. */
-const besideResume = ['resume', 'json', ...Object.keys(resumeSchema.shape), ...Object.keys(groupFlags)];
+const besideResume = ['resume', 'json', 'jsonLines', ...Object.keys(resumeSchema.shape), ...Object.keys(groupFlags)];
 
-function requireAlone(command: Command): void {
+async function requireAlone(command: Command, folder: string, flags: TrainingFlags): Promise<void> {
   const given = command.options
     .map((option) => option.attributeName())
     .filter((key) => command.getOptionValueSource(key) === 'cli' && !besideResume.includes(key));
   if (given.length === 0) return;
   const [first] = given as [string];
+  const { record, result } = existsSync(join(folder, recordName)) ? await readRunData(folder) : {};
+  if (record !== undefined && result !== undefined) {
+    const changes = flagOptions(transferSchema, Object.fromEntries(given.map((key) => [key, flags[key]])));
+    const options = { ...givenOf(record.spec, { complete: false }), ...changes, targetInit: folder };
+    throw invalidOption(
+      `${folder} is complete, after ${counted(result.epochs, 'epoch')}. This trains on from its network, in a new run: ${startCommand('transfer', ...flagWords(transferSchema, options))}`,
+    );
+  }
   throw invalidOption(
-    `${labelOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --json, --timeout and --no-group can.`,
+    `${labelOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --json, --json-lines, --timeout and --no-group can.`,
   );
 }
 
 export function toJson(result: RunResult): Record<string, unknown> {
-  const { run, checkpoint, report, method, lr, correct, total, accuracy, topK, best, epochs, endedEarly } = result;
-  const { seconds } = result;
-  return { run, checkpoint, report, method, lr, correct, total, accuracy, topK, best, epochs, endedEarly, seconds };
+  const { run, checkpoint, report, method, lr, correct, total, skipped, accuracy, topK, best, epochs } = result;
+  const { endedEarly, seconds } = result;
+  const tested = { correct, total, skipped, accuracy, topK };
+  return { run, checkpoint, report, method, lr, ...tested, best, epochs, endedEarly, seconds };
 }
 
-function summary({ checkpoint, correct, total, accuracy, topK, best, lr, seconds, ...result }: RunResult): string {
+/** Follows the number of images that were tested. */
+export const leftOut = ({ skipped }: Pick<RunResult, 'skipped'>): string =>
+  skipped > 0 ? `; ${counted(skipped, 'damaged image')} left out` : '';
+
+function summary({ checkpoint, correct, total, accuracy, topK, best, lr, ...result }: RunResult): string {
   const tested =
-    accuracy === null ? 'no test images' : `test accuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total})`;
+    accuracy === null
+      ? 'no test images'
+      : `test accuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total}${leftOut(result)})`;
   const near = topK === null ? '' : `, ${formatTop(topK)}`;
   const early = result.endedEarly
     ? `; ended early, after epoch ${result.epochs}: no validation after epoch ${best.epoch + 1} was better (--patience)`
     : '';
   const validated = best.accuracy === null ? '' : ` (validation ${(100 * best.accuracy).toFixed(2)} %)`;
-  return `${tested}${near}; weights of epoch ${best.epoch + 1}, ${whichOf(best)}${validated}${early}; learning rate ${lr}; ${seconds.toFixed(1)} s; ${printable(checkpoint)}\n`;
+  return `${tested}${near}; weights of epoch ${best.epoch + 1}, ${whichOf(best)}${validated}${early}; learning rate ${lr}; ${duration(process.uptime())}; ${printable(checkpoint)}\n`;
 }

@@ -2,34 +2,36 @@ import type { Command } from 'commander';
 import { transferSchema } from '../options/schemas.js';
 import { resumeOrStart } from '../run/resume.js';
 import { type TransferOptions, transfer } from '../run/transfer.js';
-import { addFlags, mergedOptions } from './flags.js';
+import { addFlags, describeWith, mergedOptions } from './flags.js';
 import { groupFlags } from './group-flags.js';
+import { addJsonFlags } from './json-lines.js';
 import { runTraining, type TrainingFlags } from './training-verb.js';
 
 export function register(program: Command): void {
-  const command = program
-    .command('transfer')
-    .description(
-      'train a target network with the help of a pretrained source, by L2T-ww or another method, or without one',
-    );
-  addFlags(command, transferSchema.extend(groupFlags))
-    .option(
-      '--config <file.yaml>',
-      'options from a YAML file, named as in TypeScript (weightDecay); flags go over them',
-    )
-    .option('--resume <run>', 'continue an interrupted run')
-    .option(
-      '--resume-or-start',
-      'start the run in --out, continue it if it was interrupted, or print its result if it is finished',
-    )
-    .option('--json', 'print the result as one JSON document')
-    .action((flags: TrainingFlags) =>
-      runTraining(
-        command,
-        flags,
-        () => mergedOptions(transferSchema, flags),
-        (options, control) =>
-          (flags.resumeOrStart ? resumeOrStart : transfer)({ ...(options as TransferOptions), ...control }),
+  const command = describeWith(
+    program.command('transfer'),
+    'train a target network with the help of a pretrained source, or without one',
+    '--data photos --source resnet34.pth --target mobilenet_v2',
+    '--data photos --target resnet18 --method scratch',
+  );
+  addJsonFlags(
+    addFlags(command, transferSchema.extend(groupFlags))
+      .option(
+        '--config <file.yaml>',
+        'options from a YAML file, named as in TypeScript (weightDecay); flags go over them',
+      )
+      .option('--resume <run>', 'continue an interrupted run')
+      .option(
+        '--resume-or-start',
+        'start the run in --out, continue it if it was interrupted, or print its result if it is finished',
       ),
-    );
+  ).action((flags: TrainingFlags) =>
+    runTraining(
+      command,
+      flags,
+      () => mergedOptions(transferSchema, flags),
+      (options, control) =>
+        (flags.resumeOrStart ? resumeOrStart : transfer)({ ...(options as TransferOptions), ...control }),
+    ),
+  );
 }

@@ -20,6 +20,7 @@ import { runProgram } from './program.js';
 import { register as report } from './report.js';
 import { register as reproduce } from './reproduce.js';
 import { register as setup } from './setup.js';
+import { register as source } from './source.js';
 import { register as transfer } from './transfer.js';
 
 /** The command line with all its verbs, not yet run. */
@@ -44,6 +45,7 @@ export function commandLine(): Command {
     evaluation,
     predict,
     networks,
+    source,
     inspect,
     report,
     exportTo,

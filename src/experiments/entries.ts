@@ -110,7 +110,7 @@ export async function withSourceNetworks<O extends ExperimentOptions>(
   options: O,
 ): Promise<O> {
   if (entries.every(({ label }) => label !== 'finetune-source')) return options;
-  const checkpoints = await loadSources(listSources(options), options.strict, () => {});
+  const checkpoints = await loadSources(listSources(options), options.strict);
   return {
     ...options,
     sourceNetwork: checkpoints.map(({ network }) => network.name),

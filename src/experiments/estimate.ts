@@ -4,7 +4,7 @@ import { needsOf } from '../options/methods.js';
 import { defaultSize, type NetworkName } from '../options/networks.js';
 import { compareSchema } from '../options/schemas.js';
 import { begin, type RunSpec, read } from '../options/spec.js';
-import { type TimedRun, timeStep } from '../run/step-time.js';
+import { type StepTime, type TimedRun, timeStep } from '../run/step-time.js';
 import { sum } from '../system/statistics.js';
 import { availableCores, defaultThreads } from '../system/threads.js';
 import type { Entry, ExperimentOptions } from './entries.js';
@@ -13,8 +13,10 @@ import { defaultParallel } from './pool.js';
 
 /** How long the runs of one row would take. */
 export interface EntryEstimate extends RowTitle {
-  /** Milliseconds of a step, measured here. */
+  /** Milliseconds of the fastest step that was timed here. */
   readonly msPerStep: number;
+  /** Milliseconds of the slowest one. */
+  readonly maxMsPerStep: number;
   /** Steps of one run. */
   readonly steps: number;
   /** Seconds of these steps. */
@@ -51,7 +53,7 @@ export async function estimate(
   const epochs = options.epochs ?? defaultOf(compareSchema, 'epochs');
   const specs = entries.map((entry, k) => specOf(entry, images[k] as number, subject.sources));
   const { seeds = defaultOf(compareSchema, 'seeds'), parallel = defaultParallel(specs) } = options;
-  const timed = new Map<string, number>();
+  const timed = new Map<string, StepTime>();
   const estimates: EntryEstimate[] = [];
   for (const [index, entry] of entries.entries()) {
     const { label, perClass } = entry;
@@ -63,9 +65,10 @@ export async function estimate(
       onMethod?.(label);
       timed.set(kind, await timeStep(timedRun(spec, count, subject), signal));
     }
-    const step = timed.get(kind) as number;
+    const { min: step, max } = timed.get(kind) as StepTime;
     const steps = epochs * stepsPerEpoch(count, batch);
-    estimates.push({ label, ...(perClass && { perClass }), msPerStep: 1000 * step, steps, seconds: steps * step });
+    const times = { msPerStep: 1000 * step, maxMsPerStep: 1000 * max, steps, seconds: steps * step };
+    estimates.push({ label, ...(perClass && { perClass }), ...times });
   }
   const total = sum(estimates.map(({ seconds }) => seconds));
   // More runs in parallel than the cores can carry save no time.

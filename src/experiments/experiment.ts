@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import * as z from 'zod';
-import type { ListingOptions } from '../data/walk.js';
+import type { ListingOptions } from '../data/layout-reader.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import {
@@ -14,8 +14,10 @@ import {
 import { absolutePath, type Written } from '../options/check.js';
 import { resumeCommand } from '../options/command.js';
 import { requireComputable } from '../options/consistent.js';
+import { needsOfRow } from '../options/methods.js';
 import { compareSchema } from '../options/schemas.js';
 import { document, GrowingPage, type Status } from '../report/page/document.js';
+import { requireComplete } from '../run/missing.js';
 import type { RunControl } from '../run/run.js';
 import { FolderLock, releaseAfter } from '../store/lock.js';
 import { firstFree, removeLeftOvers, requireUnusedByRuns } from '../store/new-folder.js';
@@ -88,6 +90,15 @@ export const resumableSchema = compareSchema.pick({ parallel: true });
 /** What the caller of a resumed experiment may say. */
 export type ResumeControl = ExperimentControl & Written<typeof resumableSchema>;
 
+/** Requires what the methods of an experiment read. */
+function requireAll(kind: ExperimentKind, given: ExperimentOptions, { signal }: PlanControl): Promise<void> {
+  const needs = kind
+    .entries(given)
+    .map(({ label, method }) => needsOfRow(label === 'finetune-source' ? label : method));
+  const [source, start] = [needs.some((each) => each.source), needs.some((each) => each.start)];
+  return requireComplete(kind.verb, kind.schema, given, { source, start }, signal);
+}
+
 /**
  * Checks everything in advance, plans the experiment, and runs it. `given` must fit the schema of the kind. Without
  * `out`, the folder is the first free one of RUNS/NAME-1, RUNS/NAME-2, …
@@ -99,6 +110,7 @@ export async function beginExperiment(
   name: string = kind.verb,
   runs: string = absolutePath('runs'),
 ): Promise<ExperimentResult> {
+  await requireAll(kind, given, control);
   if (given.out !== undefined) await requireUnusedByRuns(given.out);
   // Recorded in full, so that a resume on another machine computes in the same way.
   const device = addon().device(given.device ?? 'auto').device;
@@ -150,6 +162,7 @@ export async function planExperiment(
       `{${refused}} cannot accompany a plan, whose runs begin elsewhere, each in its own folder below ${out}: leave it out.`,
     );
   }
+  await requireAll(kind, given, control);
   requireFreeOfRuns(kind.entries(given), seedsOf(given), out);
   requireComputableThere(given);
   const prepared = await prepare(kind, given, control);

@@ -1,20 +1,19 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
-import { divide } from '../data/divide.js';
-import { fingerprint } from '../data/fingerprint.js';
-import { loadData } from '../data/load.js';
-import type { ListingOptions } from '../data/walk.js';
+import type { ListingOptions } from '../data/layout-reader.js';
+import { fingerprint, loadData } from '../data/load.js';
+import { divide } from '../data/split.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
-import { defaultOf, required } from '../options/check.js';
+import { defaultOf } from '../options/check.js';
 import { requireComputable, requireValidation } from '../options/consistent.js';
 import { compareSchema } from '../options/schemas.js';
 import { read } from '../options/spec.js';
-import { loadSources, sourceNames, targetNames } from '../run/materials.js';
+import { loadSources, requireOutputs, sourceNames, targetNames } from '../run/materials.js';
 import { planName } from '../store/new-folder.js';
 import { invalidData, invalidRun } from '../system/failures.js';
 import { type ExperimentKind, type ExperimentOptions, withSourceNetworks } from './entries.js';
@@ -41,7 +40,6 @@ export async function prepare(
   given: ExperimentOptions,
   { signal, onListed, check }: Checking & ListingOptions,
 ) {
-  required(compareSchema, given, 'data');
   const entries = kind.entries(await withSourceNetworks(kind.entries(given), given));
   const rows = entries.map(({ label, perClass, options }): PlannedRow => ({ label, perClass, spec: read(options) }));
   const common = await preflight(rows, { signal, onListed });
@@ -90,9 +88,10 @@ async function checkNetworks({ label, spec }: PlannedRow, classes: number, known
   describeNetwork(target, size); // throws where the images are too small
   for (const source of spec.sources) {
     if (!known.has(source.path)) {
-      const [checkpoint] = await loadSources([source], strict, () => {});
+      const [checkpoint] = await loadSources([source], strict);
       known.set(source.path, checkpoint as Checkpoint);
     }
+    if (source === spec.sources[0]) requireOutputs(spec, known.get(source.path));
     if (source.pairs === undefined) continue;
     const { network, size: side } = known.get(source.path) as Checkpoint;
     try {

@@ -1,10 +1,8 @@
 import type { Sides } from '../data/check.js';
-import { divide } from '../data/divide.js';
-import { largeSize } from '../data/fit.js';
 import { sampleShortSides } from '../data/image-sets.js';
-import type { DataKind } from '../data/layout-reader.js';
+import type { DataKind, ListingOptions } from '../data/layout-reader.js';
 import { loadData } from '../data/load.js';
-import type { ListingOptions } from '../data/walk.js';
+import { divide } from '../data/split.js';
 import { addon } from '../native/addon.js';
 import { type Checkpoint, type HeldNetwork, loadCheckpoint, networkIn } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
@@ -13,7 +11,7 @@ import { defaultOf, type Given, required, type Written } from '../options/check.
 import { requireConsistent } from '../options/consistent.js';
 import type { Layout } from '../options/datasets.js';
 import { methodOf, needsOf } from '../options/methods.js';
-import { defaultBatch, defaultSize, type NetworkName, paperTarget } from '../options/networks.js';
+import { defaultBatch, defaultSize, largeSize, type NetworkName, paperTarget } from '../options/networks.js';
 import { oneOrList } from '../options/row.js';
 import { proposeSchema, transferSchema } from '../options/schemas.js';
 import { listSources } from '../options/spec.js';
@@ -97,7 +95,9 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
   const method = options.method ?? defaultOf(transferSchema, 'method');
   requireConsistent(options);
   const data = await lookAtData({ ...options, data: required(proposeSchema, options, 'data') }, control);
-  const checkpoints = needsOf(method).source ? await readSources(options, control.onWarning) : [];
+  const checkpoints = needsOf(method).source
+    ? await loadSources(listSources(options), false, { onWarning: control.onWarning })
+    : [];
   const start = await startOf(options);
   const target = options.target ?? start?.network ?? proposedTarget(checkpoints[0]?.size, data);
   const size = options.size ?? start?.size ?? defaultSize(target);
@@ -133,18 +133,6 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
     pairs: countPairs(proposal, checkpoints, { name: target, classes: data.classNames.length, width }, size),
     estimate: first as EntryEstimate,
   };
-}
-
-/** The sources, whose networks need not be given where the entries of their files show them. */
-async function readSources(
-  options: Given<typeof proposeSchema>,
-  onWarning: (message: string) => void = () => {},
-): Promise<Checkpoint[]> {
-  const known = [];
-  for (const source of listSources(options)) {
-    known.push({ ...source, network: source.network ?? (await networkIn(source.path, source.width)).network });
-  }
-  return loadSources(known, false, onWarning);
 }
 
 /** The network that the target starts from; undefined if it starts from random weights. */

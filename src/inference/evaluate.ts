@@ -1,14 +1,11 @@
+import { firstDamaged, isDamage } from '../data/damaged.js';
 import type { Dataset } from '../data/dataset.js';
-import { fingerprint } from '../data/fingerprint.js';
 import { evaluationBatch } from '../data/fit.js';
-import { loadData } from '../data/load.js';
+import type { ListingOptions } from '../data/layout-reader.js';
+import { fingerprint, loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
-import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
-import type { Fact } from '../group/facts.js';
-import { type Group, inGroup } from '../group/group.js';
-import { aGroup, type GroupOptions } from '../group/options.js';
-import { type Checkpoint, readCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, readCheckpoint, requireLastLayer, weightsFile } from '../networks/checkpoint.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import {
   aListingListener,
@@ -23,6 +20,10 @@ import { type Given, required, type Written } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';
 import { defaultTop } from '../options/networks.js';
 import { evaluateSchema } from '../options/schemas.js';
+import { checkpointPath } from '../options/sources.js';
+import type { Fact } from '../ranks/facts.js';
+import { aGroup, type GroupOptions } from '../ranks/options.js';
+import { Ranks } from '../ranks/ranks.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { printable, shown } from '../system/printable.js';
 import { mean, sum } from '../system/statistics.js';
@@ -32,7 +33,7 @@ import { splitOfRun } from './run-split.js';
 import { type TopAccuracy, topAccuracy } from './top-accuracy.js';
 
 /** Options of `evaluate`: those of `eval` in docs/options.md, and what only the API has. */
-export type EvaluateOptions = Written<typeof evaluateSchema, 'data'> & EvaluateControl;
+export type EvaluateOptions = Written<typeof evaluateSchema> & EvaluateControl;
 
 interface EvaluateControl extends ListingOptions {
   /**
@@ -54,6 +55,8 @@ export interface EvaluationResult {
   readonly correct: number;
   /** Number of images. */
   readonly total: number;
+  /** Number of damaged images that were left out (`skipDamaged`); `total` does not count them. */
+  readonly skipped: number;
   /** In [0, 1]. */
   readonly accuracy: number;
   /** Top-K accuracy: K is `top`, by default 5; null without `top` where there are five classes or fewer. */
@@ -88,21 +91,24 @@ const controls = {
 
 /**
  * Measures how well a checkpoint (a path, or one in memory) classifies the images in `data`: those of `split`, by
- * default the test images. For a file in the folder of a run on the same data, at whatever path, the default is the test
+ * default the test images. Without `data`, they are those of the run in whose folder the checkpoint is. For a file in the folder of a run on the same data, at whatever path, the default is the test
  * images in the run's split.json, if it names any. Otherwise a flat folder is evaluated whole: for a checkpoint in memory that was
  * trained on one, give `splitFile` (RUN/split.json).
  * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, WEIGHTS_MISMATCH; INVALID_DATA, also if its classes are not the
  * checkpoint's; DEVICE_UNAVAILABLE, FILE_ACCESS, ABORTED.
  */
-export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateOptions): Promise<EvaluationResult> {
+export async function evaluate(
+  checkpoint: string | Checkpoint,
+  given: EvaluateOptions = {},
+): Promise<EvaluationResult> {
   const { options, control } = takeBeforeJoining(evaluateSchema, given, controls);
   const subject = attempted(() =>
-    typeof checkpoint === 'string' ? requirePath(checkpoint, 'The checkpoint') : checkpoint,
+    typeof checkpoint === 'string' ? requirePath(checkpoint, 'The checkpoint', checkpointPath) : checkpoint,
   );
   const { signal } = control;
-  return inGroup(control.group, signal, async (group) => {
-    const context = { ...(group.first && control), signal, group };
-    const prepared = await group.agree(
+  return Ranks.use(control.group, signal, async (ranks) => {
+    const context = { ...(ranks.first && control), signal, ranks };
+    const prepared = await ranks.agree(
       () => prepare(subject(), options(), context),
       ({ facts }) => facts,
     );
@@ -110,7 +116,7 @@ export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateO
   });
 }
 
-type Context = Omit<EvaluateControl, 'group'> & { readonly group: Group };
+type Context = Omit<EvaluateControl, 'group'> & { readonly ranks: Ranks };
 
 /** What is evaluated, and how; `facts`: what all ranks must have in common. */
 type Subject = Awaited<ReturnType<typeof prepare>>;
@@ -118,32 +124,44 @@ type Subject = Awaited<ReturnType<typeof prepare>>;
 async function prepare(
   checkpoint: string | Checkpoint,
   options: Given<typeof evaluateSchema>,
-  { signal, onListed, onWarning, onNote, group }: Context,
+  { signal, onListed, onWarning, onNote, ranks }: Context,
 ) {
-  const data = required(evaluateSchema, options, 'data');
-  const { network, width, size, strict, split, device = 'auto', threads = group.threads } = options;
-  const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, onWarning });
-  const inference = new Inference(loaded, { size, device: group.device(device).device, threads });
+  const {
+    network,
+    width,
+    size,
+    strict,
+    split,
+    skipDamaged = false,
+    device = 'auto',
+    threads = ranks.threads,
+  } = options;
+  const file = typeof checkpoint === 'string' ? await weightsFile(checkpoint, onWarning) : undefined;
+  const loaded = await readCheckpoint(file ?? checkpoint, { network, width, size, strict, onWarning, onNote });
+  requireLastLayer(loaded.network);
+  const inference = new Inference(loaded, { size, device: ranks.device(device).device, threads });
   const listing = { signal, onListed };
   for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);
   const divided = options.split ?? options.splitFile;
-  const own =
-    typeof checkpoint === 'string' && divided === undefined ? await splitOfRun(checkpoint, data, listing) : {};
+  const asked = file !== undefined && (options.data === undefined || divided === undefined);
+  const own = asked ? await splitOfRun(file, options.data, listing) : {};
+  const data = options.data ?? own.data ?? required(evaluateSchema, options, 'data');
+  if (own.data !== undefined) onNote?.(printable(`the data is the run's: ${data}`));
   const dataset = await loadData({ ...own, ...options, data, onWarning, ...listing });
   const images = evaluationSplit(dataset, split);
   if (own.splitFile) onNote?.(printable(`evaluating on the ${images.count} test images that ${own.splitFile} names`));
   if (own.otherData !== undefined && dataset.flat) {
-    const message = `${data} does not hold what ${own.otherData} held when ${checkpoint} was trained on it: all ${images.count} images are evaluated. Where some of them were trained on, the accuracy is too high`;
+    const message = `${data} does not hold what ${own.otherData} held when ${file} was trained on it: all ${images.count} images are evaluated. Where some of them were trained on, the accuracy is too high`;
     onWarning?.(message);
   }
   if (images.count === 0) throw invalidData(`${data} has no images to evaluate on.`);
   const { classNames, indices } = classesOf(loaded, dataset);
   const top = topOf(options.top, classNames.length);
   const { batch = evaluationBatch(inference.size) } = options;
-  const subject = { inference, network: loaded.network.name, images, classNames, indices, top, batch };
-  if (group.size === 1) return { ...subject, facts: [] };
+  const subject = { inference, network: loaded.network.name, images, classNames, indices, top, batch, skipDamaged };
+  if (ranks.size === 1) return { ...subject, facts: [] };
   const facts: Fact[] = [
-    ...(['split', 'top', 'batch', 'size'] as const).map((key): Fact => {
+    ...(['split', 'top', 'batch', 'size', 'skipDamaged'] as const).map((key): Fact => {
       return { what: `{${key}}`, value: options[key], code: 'INVALID_OPTION' };
     }),
     { what: 'the checkpoint', value: hashTensors(loaded.weights), code: 'INVALID_WEIGHTS', hidden: true },
@@ -155,13 +173,14 @@ async function prepare(
 
 async function measure(subject: Subject, context: Context): Promise<EvaluationResult> {
   const { images, classNames, indices, top, network } = subject;
-  const found = await context.group.all(() => findings(subject, context));
+  const found = await context.ranks.all(() => findings(subject, context));
   const predicted = found.flatMap((share) => share.predicted);
   // Added up in the order of the images, so that the sum does not depend on the number of ranks.
-  const loss = mean(found.flatMap((share) => share.nats));
+  const nats = found.flatMap((share) => share.nats);
   const near = sum(found.map((share) => share.near));
   const confusion = classNames.map(() => classNames.map(() => 0));
   predicted.forEach((index, image) => {
+    if (index === null) return;
     const row = confusion[indices[images.labels[image] as number] as number] as number[];
     row[index] = (row[index] as number) + 1;
   });
@@ -171,26 +190,28 @@ async function measure(subject: Subject, context: Context): Promise<EvaluationRe
     return { name: classNames[k] as string, correct, total, accuracy: total > 0 ? correct / total : null };
   });
   const correct = sum(confusion.map((row, k) => row[k] as number));
-  const total = images.count;
+  const total = nats.length;
+  if (total === 0) throw invalidData(`None of the ${images.count} images to evaluate on can be read.`);
   const topK = top === undefined ? null : topAccuracy(top, near, total);
-  return { correct, total, accuracy: correct / total, classes, confusion, topK, loss, network };
+  const skipped = images.count - total;
+  return { correct, total, skipped, accuracy: correct / total, classes, confusion, topK, loss: mean(nats), network };
 }
 
 /** The images of this rank: whole batches, so that each image is in the same batch for any number of ranks. */
-function shareOf({ images: { count }, batch }: Subject, { rank, size }: Group): { from: number; to: number } {
+function shareOf({ images: { count }, batch }: Subject, { rank, size }: Ranks): { from: number; to: number } {
   const batches = Math.ceil(count / batch);
   const begin = (place: number) => Math.min(count, batch * Math.floor((place * batches) / size));
   return { from: begin(rank), to: begin(rank + 1) };
 }
 
 /**
- * Of each image of this rank's share, in order: the predicted class, and the cross-entropy, nats; and of how many of them
- * the class is among the `top` likeliest (`near`).
+ * Of each image of this rank's share, in order: the predicted class (null if the image is left out); of those that are
+ * not, the cross-entropy, nats; and of how many of them the class is among the `top` likeliest (`near`).
  */
-async function findings(subject: Subject, { signal, onProgress, group }: Context) {
-  const { inference, images, indices, top, batch } = subject;
-  const { from, to } = shareOf(subject, group);
-  const found = { predicted: [] as number[], nats: [] as number[], near: 0 };
+async function findings(subject: Subject, { signal, onProgress, ranks }: Context) {
+  const { inference, images, indices, top, batch, skipDamaged } = subject;
+  const { from, to } = shareOf(subject, ranks);
+  const found = { predicted: [] as (number | null)[], nats: [] as number[], near: 0 };
   const share = {
     count: to - from,
     name: (index: number) => images.name(from + index),
@@ -198,7 +219,12 @@ async function findings(subject: Subject, { signal, onProgress, group }: Context
   };
   for await (const { first, outcomes } of inference.batches(share, { batch, signal })) {
     outcomes.forEach((logits, k) => {
-      if (logits instanceof L2TError) throw logits;
+      if (logits instanceof L2TError) {
+        if (!isDamage(logits)) throw logits;
+        if (!skipDamaged) throw firstDamaged(logits);
+        found.predicted.push(null);
+        return;
+      }
       const label = indices[images.labels[from + first + k] as number] as number;
       found.predicted.push(argmax(logits));
       found.nats.push(-(logSoftmax(logits)[label] as number));

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import type { ImageList } from '../data/dataset.js';
 import { evaluationBatch, fitImage } from '../data/fit.js';
-import type { ImageList } from '../data/image-list.js';
 import { forEachParallel } from '../data/reading.js';
 import { L2TError } from '../errors.js';
 import { addon, type ImportanceJob, type NamedTensor, type NativeNetwork } from '../native/addon.js';
@@ -129,7 +129,7 @@ export class Inference {
     const tensors = readable.length === 0 ? [] : await this.#network.infer(Buffer.concat(readable), features);
     const named = (start: string) => tensors.filter(({ name }) => name.startsWith(start)).map(toFloats);
     const [logits] = named('logits');
-    const rows = (logits?.length ?? 0) / this.#classes;
+    const rows = this.#classes === 0 ? readable.length : (logits?.length ?? 0) / this.#classes;
     if (rows !== readable.length) {
       throw new L2TError('INTERNAL', `The network gave ${rows} rows of outputs for ${readable.length} images.`);
     }
@@ -144,5 +144,6 @@ export class Inference {
 
 const isReadable = (image: Uint8Array | L2TError): image is Uint8Array => !(image instanceof L2TError);
 
+/** The buffer of an empty tensor is detached. */
 const toFloats = ({ data }: NamedTensor): Float32Array =>
-  new Float32Array(data.buffer, data.byteOffset, data.byteLength / 4);
+  data.length === 0 ? new Float32Array() : new Float32Array(data.buffer, data.byteOffset, data.length / 4);

@@ -1,7 +1,8 @@
 import type { DecodedImage } from '../data/decode.js';
 import { L2TError } from '../errors.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
-import { type Checkpoint, loadCheckpoint, requireCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, loadCheckpoint, requireCheckpoint, requireLastLayer } from '../networks/checkpoint.js';
+import { withClassNames } from '../networks/class-names.js';
 import { describeNetwork } from '../networks/describe.js';
 import { elementCount } from '../networks/weights/strided.js';
 import { aMessageListener, aSignal, attempted, takeOptions } from '../options/arguments.js';
@@ -26,6 +27,8 @@ export type PlacementOptions = Given<typeof placementSchema>;
 export type NetworkOptions = Given<typeof networkSchema> & {
   /** Called with a message for each problem that does not stop the loading. */
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Called with a message if the file does not name its network, and its tensors show it. */
+  readonly onNote?: ((message: string) => void) | undefined;
 };
 
 /** How an image is decoded. */
@@ -99,14 +102,17 @@ export class Network {
   }
 
   /**
-   * Loads a checkpoint: safetensors or .pth.
+   * Loads a checkpoint: safetensors, .pth, or a run's folder.
    * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS, DEVICE_UNAVAILABLE; INVALID_OPTION, also if
    * neither the checkpoint nor `network` says which network it holds.
    */
   static async load(path: string, given: NetworkOptions = {}): Promise<Network> {
-    const { options, control } = takeOptions(networkSchema, given, { onWarning: aMessageListener });
+    const { options, control } = takeOptions(networkSchema, given, {
+      onWarning: aMessageListener,
+      onNote: aMessageListener,
+    });
     const { device, threads, ...said } = options;
-    const checkpoint = await loadCheckpoint(path, { ...said, ...control });
+    const checkpoint = await withClassNames(await loadCheckpoint(path, { ...said, ...control }));
     const network = new Network(checkpoint, { device, threads });
     for (const message of threadsWarning(threads, network.device)) control.onWarning?.(message);
     return network;
@@ -150,6 +156,7 @@ export class Network {
     // Taken now, and not when the iteration begins.
     return this.#predictEach(
       attempted(() => {
+        requireLastLayer(this.spec);
         const taken = takeOptions(rankingSchema, given, inferenceControls);
         return { ...taken, source: imageSource(images, taken.control.maxPixels) };
       }),

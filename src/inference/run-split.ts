@@ -1,16 +1,20 @@
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import type { DataKind } from '../data/layout-reader.js';
+import type { DataKind, ListingOptions } from '../data/layout-reader.js';
 import { folderFingerprint } from '../data/load.js';
-import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
+import { required } from '../options/check.js';
+import { evaluateSchema } from '../options/schemas.js';
 import { parseRecord } from '../store/record.js';
 import { invalidData } from '../system/failures.js';
 import { readText } from '../system/files.js';
 
 /** Which images a run tested on, and how its data is read. */
 export interface RunSplit extends DataKind {
+  /** What the run was trained on, and the classes of it. */
+  readonly data?: string | undefined;
+  readonly classes?: string | undefined;
   readonly splitFile?: string | undefined;
   /** What the run was trained on, if that is not this data. */
   readonly otherData?: string | undefined;
@@ -18,18 +22,28 @@ export interface RunSplit extends DataKind {
 
 /**
  * The split.json, the layout and the columns of the checkpoint's run, if the checkpoint is in the folder of a run on this
- * data, at whatever path, whose split.json names test images; else nothing.
- * @throws L2TError INVALID_DATA if the data is at the run's path, and has changed.
+ * data, at whatever path, whose split.json names test images; else nothing. Without `data`, it is the run's, which the
+ * result then names.
+ * @throws L2TError INVALID_DATA if the data is at the run's path, and has changed; INVALID_OPTION if no data is given and
+ * the checkpoint is not in a run's folder.
  */
-export async function splitOfRun(checkpoint: string, data: string, listing: ListingOptions): Promise<RunSplit> {
+export async function splitOfRun(
+  checkpoint: string,
+  given: string | undefined,
+  listing: ListingOptions,
+): Promise<RunSplit> {
   // A link may lead to it.
   const run = dirname(await realpath(checkpoint).catch(() => checkpoint));
   const [file, splitFile] = [join(run, 'options.yaml'), join(run, 'split.json')];
-  if (!existsSync(file) || !existsSync(splitFile)) return {};
+  if (!existsSync(file) || !existsSync(splitFile)) {
+    if (given === undefined) required(evaluateSchema, {}, 'data');
+    return {};
+  }
   const { spec, found } = parseRecord(await readText(file), file);
-  if (found.folder === undefined) return {};
-  const { layout, imageColumn, labelColumn } = spec;
-  const kind = { layout, imageColumn, labelColumn };
+  const { layout, imageColumn, labelColumn, classes } = spec;
+  const data = given ?? spec.data;
+  const kind = { layout, imageColumn, labelColumn, ...(given === undefined && { data, classes }) };
+  if (found.folder === undefined) return given === undefined ? kind : {};
   const elsewhere = spec.data !== resolve(data);
   const fingerprint = await folderFingerprint({ data, ...kind }, listing).catch((error: unknown) => {
     // Other data may be of another kind.

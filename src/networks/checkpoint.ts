@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import * as z from 'zod';
 import type { NamedTensor, NetworkSpec, Normalisation } from '../native/addon.js';
-import { type TensorMap, toTensorMap } from '../native/tensor.js';
+import { type Tensor, type TensorMap, toTensorMap } from '../native/tensor.js';
 import { aMessageListener, anObject, guarded, requirePath, takeOptions } from '../options/arguments.js';
 import { refused } from '../options/check.js';
 import {
@@ -13,7 +15,8 @@ import {
   networks,
 } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
-import { invalidOption, weightsMismatch } from '../system/failures.js';
+import { checkpointPath } from '../options/sources.js';
+import { invalidOption, invalidRun, weightsMismatch } from '../system/failures.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable, someOf } from '../system/printable.js';
 import { describeNetwork, lastLayerOf } from './describe.js';
@@ -28,13 +31,13 @@ import {
   widthSchema,
 } from './metadata.js';
 import { withHash } from './weights/content-hash.js';
-import { loadWeights, type Weights } from './weights/load.js';
+import { isOfHead, loadWeights, type Weights } from './weights/load.js';
 import { classesOf, isBatchCount, matchWeights, type OptionNames } from './weights/match.js';
-import { safetensorsChunks } from './weights/safetensors.js';
+import { readMetadata, safetensorsChunks } from './weights/safetensors.js';
 
 /** A network with its weights and everything needed to use it. */
 export interface Checkpoint {
-  /** The network's name, number of classes and width. */
+  /** The network's name, number of classes (0: its file has no last layer) and width. */
   readonly network: NetworkSpec & {
     /** Its name. */
     readonly name: NetworkName;
@@ -63,7 +66,13 @@ export interface CheckpointOptions {
   readonly names?: OptionNames | undefined;
   /** Called with a message for each problem that does not stop the loading. */
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Called with a message if the file does not name its network, and its tensors show it. */
+  readonly onNote?: ((message: string) => void) | undefined;
 }
+
+/** The files of a run's folder with the network of its result, and with its state. */
+export const bestName = 'best.safetensors';
+export const stateName = 'state.safetensors';
 
 const loadingSchema = networkSchema.pick({ network: true, width: true, size: true, strict: true });
 
@@ -77,18 +86,37 @@ const loadingControls = {
     strict: 'string',
   }),
   onWarning: aMessageListener,
+  onNote: aMessageListener,
 };
 
 /**
- * Reads a checkpoint. A safetensors file of this package describes its network completely. For other safetensors files
- * and .pth files, the number of classes comes from the weights, and the rest from the options or from defaults.
- * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_OPTION if the network is unknown, or the
- *   options contradict the file.
+ * Reads a checkpoint: a weights file, or the folder of a run, whose best network it then is. A safetensors file of this
+ * package describes its network completely. For other safetensors files and .pth files, the network and its number of
+ * classes come from the weights, and the rest from the options or from defaults. `path` may also be the name of a source
+ * that `l2t-native source get` has fetched.
+ * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_RUN if the run has saved no network yet;
+ *   INVALID_OPTION if the network is unknown, or the options contradict the file.
  */
 export async function loadCheckpoint(path: string, given: CheckpointOptions = {}): Promise<Checkpoint> {
   const { options, control } = takeOptions(loadingSchema, given, loadingControls);
-  const file = requirePath(path, 'The checkpoint');
+  const file = await weightsFile(requirePath(path, 'The checkpoint', checkpointPath), control.onWarning);
   return toCheckpoint(await loadWeights(file), file, { ...options, ...control });
+}
+
+/**
+ * The file that the path of a checkpoint means: in a run's folder, that of its best network. Warns if the run is not
+ * finished.
+ * @throws L2TError INVALID_RUN if the run has saved no network yet.
+ */
+export async function weightsFile(path: string, onWarning?: (message: string) => void): Promise<string> {
+  const [best, state] = [join(path, bestName), join(path, stateName)];
+  if (existsSync(best)) {
+    const unfinished = existsSync(state) && !(await readMetadata(state)).has('result');
+    if (unfinished) onWarning?.(`the run in ${printable(path)} is not finished: this is its best network so far`);
+    return best;
+  }
+  if (!existsSync(join(path, 'options.yaml'))) return path;
+  throw invalidRun(`${path} holds a run that has saved no network yet: wait for its first epoch, or give another one.`);
 }
 
 /**
@@ -130,16 +158,21 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   const held = said?.network ?? networkOf(tensors, options.width ?? 1);
   requireExpected(`${path} holds`, names.network, held && `a ${held}`, wanted && `a ${wanted}`);
   requireExpected(`${path} has the width`, names.width, said?.width, options.width);
-  const name = wanted ?? said?.network;
+  const name = wanted ?? held;
   const classes = countClasses(tensors, path, said, name);
   if (name === undefined) {
-    const which = held === undefined ? `, one of ${networkNames.join(', ')}` : ` ${held}, which its entries fit`;
-    throw invalidOption(`${path} does not say which network it holds: give ${names.network}${which}.`);
+    const which = `${names.network}, one of ${networkNames.join(', ')}`;
+    throw invalidOption(`${path} does not say which network it holds, and its entries fit none: give ${which}.`);
   }
+  if (wanted === undefined && said === undefined) options.onNote?.(`${printable(path)} has the entries of a ${name}`);
   const network = { name, classes, width: options.width ?? said?.width ?? 1 };
   const more = said ?? exportedBy(metadata, path);
   const match = { file: path, network: name, names, strict: options.strict ?? false };
-  const { weights, extra } = matchWeights(tensors, tensorsOf(network), match);
+  const expected = tensorsOf(network);
+  const empty = expected
+    .filter(({ shape }) => shape.includes(0))
+    .map(({ name, shape }) => [name, emptyOf(shape)] as const);
+  const { weights, extra } = matchWeights(new Map([...tensors, ...empty]), expected, match);
   if (extra.length > 0) {
     options.onWarning?.(
       `${printable(path)} has entries that the network does not: ${someOf(extra, 10)} (${names.strict} refuses them)`,
@@ -172,14 +205,28 @@ function lastWeights(network: NetworkName | undefined): string[] {
   return [...new Set(names.map((name) => lastLayerOf({ name, classes: 1, width: 1 })[0] as string))];
 }
 
+/** A tensor of a last layer that a file does not have. */
+const emptyOf = (shape: readonly number[]): Tensor => ({ dtype: 'float32', shape, data: new Uint8Array(0) });
+
 /**
- * The number of classes of the weights.
- * @throws L2TError WEIGHTS_MISMATCH if they hold no classifier; INVALID_WEIGHTS if the metadata says another number.
+ * The number of classes of the weights; 0 if a network is known, and they hold no last layer.
+ * @throws L2TError WEIGHTS_MISMATCH if they hold no network; INVALID_WEIGHTS if the metadata says another number.
  */
 function countClasses(tensors: TensorMap, path: string, said?: Described, network?: NetworkName): number {
-  const classes = classesOf(tensors, path, lastWeights(network));
+  const layers = lastWeights(network);
+  const classes = classesOf(tensors, path, layers);
   if (said !== undefined && said.classes !== classes) throw damaged(path, 'classes');
-  return classes;
+  if (classes > 0 || network !== undefined) return classes;
+  throw weightsMismatch(`${path} has no ${layers.join(' or ')}: is it a network of this package?`);
+}
+
+/** @throws L2TError WEIGHTS_MISMATCH if the network has no last layer. */
+export function requireLastLayer({ name, classes }: NetworkSpec): void {
+  if (classes > 0) return;
+  const [weight] = lastLayerOf({ name, classes: 1, width: 1 });
+  throw weightsMismatch(
+    `The ${name} has no last layer (${weight}), so it tells no classes apart: use a file that has one, or train one with {targetInit}.`,
+  );
 }
 
 /** What a weights file shows of its network. */
@@ -190,12 +237,14 @@ export type HeldNetwork = Awaited<ReturnType<typeof networkIn>>;
  * and width are those that the file says.
  * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS.
  */
-export async function networkIn(path: string, width = 1) {
+export async function networkIn(given: string, width = 1) {
+  const path = await weightsFile(given);
   const { tensors, metadata } = await loadWeights(path);
   refuseTimm(tensors, path);
   const said = describedBy(metadata, path);
-  countClasses(tensors, path, said, said?.network);
-  return { network: said?.network ?? networkOf(tensors, width), size: said?.size, width: said?.width };
+  const network = said?.network ?? networkOf(tensors, width);
+  countClasses(tensors, path, said, network);
+  return { network, size: said?.size, width: said?.width };
 }
 
 /** Throws if the file's value `found` is not the caller's `expected`. The message is `what` followed by `found`. */
@@ -204,15 +253,16 @@ function requireExpected(what: string, option: string, found?: string | number, 
   throw invalidOption(`${what} ${found}, where ${expected} is expected: correct ${option} or give another file.`);
 }
 
-/** The network that has exactly the file's entries; undefined if there is none. */
-function networkOf(tensors: TensorMap, width: number): NetworkName | undefined {
-  const count = [...tensors.keys()].filter((name) => !isBatchCount(name)).length;
+/** The network that has exactly the file's entries, apart from a last layer or another head; undefined if there is none. */
+export function networkOf(tensors: TensorMap, width: number): NetworkName | undefined {
   return networkNames.find((name) => {
     const [classes = 0] = lastWeights(name).map((layer) => tensors.get(layer)?.shape[0]);
-    if (classes === 0) return false;
-    const wanted = tensorsOf({ name, classes, width });
-    const fits = wanted.every((entry) => String(tensors.get(entry.name)?.shape) === String(entry.shape));
-    return fits && wanted.length === count;
+    const expected = tensorsOf({ name, classes, width }).filter(({ shape }) => !shape.includes(0));
+    const names = new Set(expected.map((entry) => entry.name));
+    return (
+      expected.every((entry) => String(tensors.get(entry.name)?.shape) === String(entry.shape)) &&
+      [...tensors.keys()].every((entry) => names.has(entry) || isBatchCount(entry) || isOfHead(entry))
+    );
   });
 }
 
@@ -235,7 +285,7 @@ export function checkpointChunks({ network, size, classNames, normalisation, wei
 /** As the metadata of a file, so that what is written can be read again. */
 const checkpointSchema = z
   .object({
-    network: z.object({ name: z.enum(networkNames), classes: z.int().min(1), width: widthSchema }),
+    network: z.object({ name: z.enum(networkNames), classes: z.int().min(0), width: widthSchema }),
     size: sizeSchema,
     classNames: z.array(z.string()).optional(),
     normalisation: normalisationSchema,

@@ -27,7 +27,7 @@ const json = <S extends z.ZodType>(schema: S) =>
 /** The metadata of a safetensors file written by this package. */
 const described = z.object({
   network: z.enum(networkNames),
-  classes: json(z.int().min(1)),
+  classes: json(z.int().min(0)),
   width: json(widthSchema),
   size: json(sizeSchema),
   class_names: json(z.array(z.string())),

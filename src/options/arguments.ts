@@ -1,7 +1,8 @@
 import type * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { invalidOption } from '../system/failures.js';
-import { aboutField, absolutePath, anyPath, checkOptions, type Given, isPath, refused } from './check.js';
+import { type About, aboutField, absolutePath, anyPath, checkOptions, type Given, isPath, refused } from './check.js';
+import { checkpointPath } from './sources.js';
 import { spelled } from './spelling.js';
 
 /** Calls `read`, which reads a caller's value. If a getter or proxy of it throws, throws INVALID_OPTION instead. */
@@ -85,7 +86,7 @@ export function takeBeforeJoining<S extends Schema, C extends Controls>(
     withPaths(
       schema,
       guarded('The options argument', () => checkOptions(schema, rest)),
-      absolutePath,
+      (path, { value }) => (value === 'checkpoint' ? checkpointPath(path) : absolutePath(path)),
     ),
   );
   return { options, control };
@@ -104,10 +105,15 @@ export function attempted<T>(body: () => T): () => T {
 }
 
 /** The options with each path changed. */
-export function withPaths<S extends Schema>(schema: S, options: Given<S>, change: (path: string) => string): Given<S> {
+export function withPaths<S extends Schema>(
+  schema: S,
+  options: Given<S>,
+  change: (path: string, about: About) => string,
+): Given<S> {
   const located = Object.entries(options).map(([key, value]) => {
-    if (aboutField(schema, key).allowed !== anyPath) return [key, value];
-    return [key, Array.isArray(value) ? value.map(change) : change(value as string)];
+    const about = aboutField(schema, key);
+    if (about.allowed !== anyPath) return [key, value];
+    return [key, Array.isArray(value) ? value.map((path) => change(path, about)) : change(value as string, about)];
   });
   return Object.fromEntries(located);
 }
@@ -137,8 +143,8 @@ function copyOf(value: unknown, what: string, allowed: string): Record<string, u
   });
 }
 
-/** A path argument of an API call, made absolute. @throws L2TError INVALID_OPTION. */
-export function requirePath(value: unknown, what: string): string {
-  if (typeof value === 'string' && isPath(value)) return absolutePath(value);
+/** A path argument of an API call, made absolute by `locate`. @throws L2TError INVALID_OPTION. */
+export function requirePath(value: unknown, what: string, locate = absolutePath): string {
+  if (typeof value === 'string' && isPath(value)) return locate(value);
   throw refused(what, value, 'a path');
 }

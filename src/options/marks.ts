@@ -5,6 +5,9 @@
  */
 export type Scope = 'result' | 'input' | 'place' | 'output' | 'call';
 
+/** The headings of the help, in its order. */
+export const helpGroups = ['Data', 'Source', 'Method', 'Training', 'Where it runs', 'Output'] as const;
+
 /** What a row says of its option besides its values and its meaning. */
 export interface Marks {
   /** The value where none is given, or the function of the other options that gives it. */
@@ -15,7 +18,9 @@ export interface Marks {
   /** Absent: `result`. */
   readonly scope?: Scope;
   /** The heading of the help under which it stands. */
-  readonly group?: 'Data' | 'Source' | 'Method' | 'Training' | 'Where it runs' | 'Output';
+  readonly group?: (typeof helpGroups)[number];
+  /** People need it first: a long help begins with it. */
+  readonly first?: true;
   /** It must be given. */
   readonly needed?: true;
   /** The field of each source that it fills (spec.ts). */

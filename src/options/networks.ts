@@ -25,6 +25,8 @@ const rows = {
   vgg11_bn: { size: 224, torchvision: true, timmTensor: 'pre_logits.fc1.weight' },
   vgg16_bn: { size: 224, torchvision: true, timmTensor: 'pre_logits.fc1.weight' },
   mobilenet_v2: { size: 224, torchvision: true, alias: 'mobilenetv2_100', timmTensor: 'conv_stem.weight' },
+  resnet20_a: { size: 32 },
+  resnet32_a: { size: 32 },
 } as const satisfies Readonly<Record<string, NetworkRow>>;
 
 /** The name of a network. */
@@ -61,6 +63,12 @@ export function defaultSize(network: string): number {
   return networks[networkNamed(network) as NetworkName]?.size ?? 32;
 }
 
+/** Images of at least this side, in pixels, are large: they are decoded when needed, and keep their proportions. */
+export const largeSize = 64;
+
+/** The short side to which a large image is resized before its centre is cropped: 256 for 224. */
+export const shortSide = (size: number): number => Math.round((size * 256) / 224);
+
 /** The target that the paper trains on images of this side, pixels: one for small images, or one for large ones. */
 export const paperTarget = (side: number): NetworkName => (side < 64 ? 'vgg9_bn' : 'resnet18');
 
@@ -81,3 +89,6 @@ export function defaultBatch(size: number, images = Number.POSITIVE_INFINITY): n
 
 /** K of the top-K accuracy. It is measured where there are more classes. */
 export const defaultTop = 5;
+
+/** What an option or an argument of a checkpoint takes. */
+export const checkpointForms = "a weights file (safetensors or .pth), or a run's folder";

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { metaBatches } from '../native/contract/names.js';
 import { splitNames } from './datasets.js';
 import { type MethodName, methodNames, methodOf, rowNames, settings } from './methods.js';
-import { defaultTop, torchvisionNetworks } from './networks.js';
+import { checkpointForms, defaultTop, torchvisionNetworks } from './networks.js';
 import { above, choice, grouped, listed, path, repeated, text, whole, yes } from './row.js';
 import { common, network, training } from './training-rows.js';
 
@@ -11,7 +11,7 @@ export type ExportFormat = (typeof exportFormats)[number];
 
 /** Options of `pretrain`. API, command line and YAML use the same schema. */
 export const pretrainSchema = z.strictObject({
-  network: network('network to train', { needed: true }),
+  ...grouped('Training', { network: network('network to train', { needed: true, first: true }) }),
   ...training,
 });
 
@@ -22,14 +22,15 @@ const perSource = '; one for all sources, or one for each';
 export const transferSchema = z.strictObject({
   ...grouped('Source', {
     source: repeated(
-      path('checkpoint', 'pretrained network to learn from: safetensors or .pth; repeat it for several', {
+      path('checkpoint', `pretrained network to learn from: ${checkpointForms}; repeat it for several`, {
         scope: 'input',
         fills: 'path',
+        first: true,
         of: ({ source }) => source,
       }),
     ),
     sourceNetwork: repeated(
-      network(`the source's network, where its checkpoint does not say${perSource}`, {
+      network(`the source's network, where its checkpoint does not show it${perSource}`, {
         fills: 'network',
         of: ({ source }) => source,
       }),
@@ -54,9 +55,9 @@ export const transferSchema = z.strictObject({
       }),
     ),
   }),
-  target: network('network to train', { needed: true }),
+  ...grouped('Training', { target: network('network to train', { needed: true, first: true }) }),
   ...grouped('Method', {
-    method: choice(methodNames, 'how to learn from the source', { default: 'l2t-ww' }),
+    method: choice(methodNames, 'how to learn from the source', { default: 'l2t-ww', first: true }),
     pairs: repeated(
       text(
         'config',
@@ -65,16 +66,20 @@ export const transferSchema = z.strictObject({
         { fills: 'pairs', default: ({ method }) => methodOf(method as MethodName).pairs, of: ({ pairs }) => pairs },
       ),
     ),
-    targetInit: path('checkpoint', "weights of the target's network to start from (the seed's)", { scope: 'input' }),
+    targetInit: path('checkpoint', `weights of the target's network to start from, ${checkpointForms} (the seed's)`, {
+      scope: 'input',
+    }),
     metaBatch: choice(
       metaBatches,
       "which training images judge the meta-networks: the step's own batch, or the next one of the epoch",
       { default: 'same', paper: 'same', of: ({ learns }) => learns },
     ),
   }),
-  strict: yes('refuse checkpoints that hold entries which the network does not have', {
-    default: false,
-    scope: 'output',
+  ...grouped('Source', {
+    strict: yes('refuse checkpoints that hold entries which the network does not have', {
+      default: false,
+      scope: 'output',
+    }),
   }),
   ...training,
   ...settings,
@@ -86,6 +91,7 @@ export const proposeSchema = transferSchema.pick({
   layout: true,
   imageColumn: true,
   labelColumn: true,
+  skipDamaged: true,
   source: true,
   sourceNetwork: true,
   sourceWidth: true,
@@ -108,38 +114,49 @@ export const initSchema = proposeSchema.extend({
 
 /** Options of `compare`: the options of `transfer` that are the same for every method, and the methods. */
 export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true, batchNorm: true }).extend({
-  methods: listed(
-    'list',
-    `some of ${rowNames.join(', ')}, separated by commas; a method's pairs follow a colon, as in fm:all-to-all`,
-    `methods to compare; finetune-source fine-tunes the first source's own network`,
-    {
-      default: 'scratch,fm,at,l2t-w,l2t-ww,finetune-source',
-      paper:
-        'scratch, lwf, at:one-to-one, lwf+at:one-to-one, fm:single, fm:one-to-one, l2t-w:single, l2t-w:one-to-one, l2t-ww:all-to-all',
-    },
-  ),
-  seeds: whole(1, 100, 'runs of each method, with seeds 0, 1, …', { default: 3 }),
-  reportRuns: yes('make the report of each run, too, not of the whole alone'),
-  parallel: whole(1, 64, 'runs side by side (as many as have their {threads} in cores, and memory; 1 on a GPU)'),
+  ...grouped('Method', {
+    methods: listed(
+      'list',
+      `some of ${rowNames.join(', ')}, separated by commas; a method's pairs follow a colon, as in fm:all-to-all`,
+      `methods to compare; finetune-source fine-tunes the first source's own network`,
+      {
+        default: 'scratch,fm,at,l2t-w,l2t-ww,finetune-source',
+        paper:
+          'scratch, lwf, at:one-to-one, lwf+at:one-to-one, fm:single, fm:one-to-one, l2t-w:single, l2t-w:one-to-one, l2t-ww:all-to-all',
+        first: true,
+      },
+    ),
+    seeds: whole(1, 100, 'runs of each method, with seeds 0, 1, …', { default: 3, first: true }),
+  }),
+  ...grouped('Output', { reportRuns: yes('make the report of each run, too, not of the whole alone') }),
+  ...grouped('Where it runs', {
+    parallel: whole(1, 64, 'runs side by side (as many as have their {threads} in cores, and memory; 1 on a GPU)'),
+  }),
 });
 
 /** Options of `curve`: those of `compare`, with several numbers of images per class. */
 export const curveSchema = compareSchema.extend({
-  perClass: listed(
-    'list',
-    'whole numbers separated by commas, such as 50,100,250',
-    'training images a class; the table has a column for each number',
-  ),
+  ...grouped('Data', {
+    perClass: listed(
+      'list',
+      'whole numbers separated by commas, such as 50,100,250',
+      'training images a class; the table has a column for each number',
+      { first: true },
+    ),
+  }),
 });
 
 /** Options of `reproduce`, which override those of the preset. */
 export const reproduceSchema = curveSchema.omit({ source: true, targetInit: true }).extend({
-  sourceWeights: repeated(
-    path(
-      'file',
-      "the preset's pretrained source: safetensors or .pth; once for each source, in the order of l2t-native reproduce --list",
+  ...grouped('Source', {
+    sourceWeights: repeated(
+      path(
+        'checkpoint',
+        "the preset's pretrained source: safetensors or .pth; once for each source, in the order of l2t-native reproduce --list",
+        { first: true },
+      ),
     ),
-  ),
+  }),
 });
 
 const inference = {
@@ -149,9 +166,14 @@ const inference = {
   strict: yes('refuse a checkpoint that holds entries which the network does not have'),
 };
 
+const classNames = path(
+  'file',
+  "names of the classes, UTF-8, one a line in the order of the outputs (the checkpoint's; ImageNet's for torchvision's networks with 1,000 classes)",
+);
+
 /** Options of `evaluate`. */
 export const evaluateSchema = z.strictObject({
-  network: network("the checkpoint's network, where it does not say"),
+  network: network("the checkpoint's network, where it does not show it"),
   ...common,
   split: choice(splitNames, 'which images (test, or the folder itself where it is flat)'),
   top: whole(
@@ -174,8 +196,9 @@ export const networkSchema = evaluateSchema.pick({
 
 /** Options of the command `predict`; `batch` and `top` are those of `Network.predict`. */
 export const predictSchema = z.strictObject({
-  checkpoint: path('file', 'trained network: safetensors or .pth'),
-  network: network("the checkpoint's network, where it does not say"),
+  checkpoint: path('checkpoint', `trained network: ${checkpointForms} (the first argument)`),
+  network: network("the checkpoint's network, where it does not show it"),
+  classNames,
   top: whole(1, 1_000_000, 'labels an image', { default: 5 }),
   stopOnError: yes('end at the first image that cannot be read'),
   device: common.device,
@@ -202,7 +225,8 @@ export const exportSchema = z.strictObject({
     'of onnx: the graph takes normalised images (outside), or pixels from 0 to 1, which it normalises (inside)',
     { default: 'outside' },
   ),
-  network: network("the checkpoint's network, where it does not say"),
+  classNames,
+  network: network("the checkpoint's network, where it does not show it"),
   width: inference.width,
   size: inference.size,
   strict: inference.strict,

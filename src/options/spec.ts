@@ -8,6 +8,7 @@ import { isRead, needsOf, type SettingName } from './methods.js';
 import type { NetworkName } from './networks.js';
 import { oneOrList } from './row.js';
 import { transferSchema } from './schemas.js';
+import { sourceAt } from './sources.js';
 
 // The options of a run, in one shape: what `read` makes of what was given, `begin` completes, options.yaml records, and
 // the native part takes.
@@ -159,7 +160,8 @@ export function listSources(given: GivenOptions): SourceDraft[] {
     });
   return paths.map((path, k) => {
     const fields = columns.map(([field, values]) => [field, values[k]]).filter(([, value]) => value !== undefined);
-    return { path, ...Object.fromEntries(fields) } as SourceDraft;
+    const licence = sourceAt(path)?.licence;
+    return { path, ...(licence && { licence }), ...Object.fromEntries(fields) } as SourceDraft;
   });
 }
 

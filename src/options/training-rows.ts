@@ -28,7 +28,7 @@ export const common = {
       'path',
       'data set: class folders (train/, val/, test/ or flat), Parquet files of Hugging Face, a CSV or JSON-lines file, or a ' +
         'published one as distributed (docs/data.md)',
-      { scope: 'input', needed: true },
+      { scope: 'input', needed: true, first: true },
     ),
     layout: choice(layouts, "the data set's layout (what its files show)"),
     imageColumn: text(
@@ -47,9 +47,13 @@ export const common = {
       "file that says which images train, validate and test: a run's split.json, or the authors' files by the beginning of their names",
       { scope: 'input' },
     ),
+    skipDamaged: yes('leave out damaged images and record which they are, instead of ending with an error', {
+      default: false,
+    }),
   }),
   size: whole(8, 1024, `side of the network's images, pixels (32 for ${small.join(', ')}, else 224)`, {
     default: ({ target }) => defaultSize(target),
+    first: true,
   }),
   width: above(0, 8, "multiplies the network's channel counts", { default: 1 }),
   ...grouped('Where it runs', {
@@ -69,7 +73,7 @@ export const common = {
 export const training = {
   ...common,
   ...grouped('Data', {
-    perClass: whole(1, 10_000_000, 'draw this many training images a class'),
+    perClass: whole(1, 10_000_000, 'draw this many training images a class', { first: true }),
     validation: custom(
       z
         .number()
@@ -90,14 +94,16 @@ export const training = {
     ),
   }),
   ...grouped('Training', {
-    epochs: whole(1, 1_000_000, 'passes over the training images', { default: 200, paper: 200 }),
+    size: common.size,
+    width: common.width,
+    epochs: whole(1, 1_000_000, 'passes over the training images', { default: 200, paper: 200, first: true }),
     batch: whole(
       2,
       65_536,
       'images a step (128, or 64 for sizes from 224; 64 or 32 for fewer than 2,048 or 1,024 training images)',
       { found: ({ batch, size }, { images }) => batch ?? defaultBatch(size, images) },
     ),
-    seed: whole(0, 2 ** 32 - 1, 'seed of all random numbers', { default: 0 }),
+    seed: whole(0, 2 ** 32 - 1, 'seed of all random numbers', { default: 0, first: true }),
     augment: choice(
       augmentNames,
       'how training images are varied: crop-flip crops at random and mirrors half of them; none takes what ' +
@@ -146,7 +152,7 @@ export const training = {
     ),
   }),
   ...grouped('Output', {
-    out: path('dir', 'run folder to create (runs/…, the first free)', { scope: 'call' }),
+    out: path('dir', 'run folder to create (runs/…, the first free)', { scope: 'call', first: true }),
   }),
   ...grouped('Training', {
     lr: custom(
@@ -154,7 +160,7 @@ export const training = {
       'x',
       'auto, or a number above 0 and at most 100',
       'learning rate of SGD, cosine schedule; auto finds one for this data and warms up to it',
-      { default: 'auto', paper: 0.1 },
+      { default: 'auto', paper: 0.1, first: true },
     ),
     minLr: between(0, 100, 'learning rate at which the cosine ends; with {lr=auto}, at most the rate found', {
       default: 0,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Checkpoint, toCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, networkOf, toCheckpoint } from '../networks/checkpoint.js';
 import { countParameters, describeNetwork } from '../networks/describe.js';
 import { isOwn } from '../networks/metadata.js';
 import { loadWeights } from '../networks/weights/load.js';
@@ -14,7 +14,7 @@ export type FileReport = Awaited<ReturnType<typeof inspectFile>>;
 export type RunReport = Awaited<ReturnType<typeof inspectRun>>;
 
 /**
- * Describes a weights file: its tensors and, if the file or `network` and `width` name the network, its features.
+ * Describes a weights file: its tensors and, if its entries show the network, or it or `network` names it, its features.
  * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS; INVALID_OPTION if `width` or `size` is given without
  * `network`, for a file that does not name its network.
  */
@@ -24,8 +24,9 @@ export async function inspectFile(
 ) {
   const weights = await loadWeights(file);
   const tensors = [...weights.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-  const nothingGiven = Object.values(given).every((value) => value === undefined);
-  const network = nothingGiven && !isOwn(weights.metadata) ? undefined : describe(toCheckpoint(weights, file, given));
+  const isGiven = Object.values(given).some((value) => value !== undefined);
+  const isShown = isGiven || isOwn(weights.metadata) || networkOf(weights.tensors, 1) !== undefined;
+  const network = isShown ? describe(toCheckpoint(weights, file, given)) : undefined;
   return { file, format: weights.format, tensors, network };
 }
 

@@ -5,6 +5,7 @@ import { command, resumeCommand } from '../options/command.js';
 import { methodOf } from '../options/methods.js';
 import type { RunSpec, SourceSpec } from '../options/spec.js';
 import { terms } from '../options/terms.js';
+import { skippedTests } from '../store/record.js';
 import { metricsName, type RunData, totalOf, whichOf } from '../store/run-data.js';
 import { counted, duration } from '../system/printable.js';
 import { largest, median, percent, probabilityInterval } from '../system/statistics.js';
@@ -102,7 +103,7 @@ function headline({ record, result }: RunData, tested: Tested | undefined): Cont
   const { target, width, method, size } = spec;
   const parameters = countParameters({ name: target, classes: found.classNames.length, width });
   const what = `${target} at width ${width} (${parameters.toLocaleString('en')} parameters) learns ${found.classNames.length} classes of ${basename(spec.data)} in images of ${size}×${size} pixels, ${helpOf(spec)}, by the method ${method}.`;
-  return html`${result && accuracySentence(result, tested)}<p>${what}</p>`;
+  return html`${result && accuracySentence(result, skippedTests(record), tested)}<p>${what}</p>`;
 }
 
 /** What the run begins with, and what helps it. */
@@ -115,6 +116,7 @@ export function helpOf({ sources, targetInit }: RunSpec): string {
 
 function accuracySentence(
   { correct, total, topK, best }: NonNullable<RunData['result']>,
+  skipped: number,
   tested: Tested | undefined,
 ): Html {
   if (correct === null || total === null) return html`<p>The run has no test images.</p>`;
@@ -123,7 +125,7 @@ function accuracySentence(
     tested && tested.correct !== correct
       ? ` (Evaluated again for this page, on another machine or with other threads: ${tested.correct}.)`
       : '';
-  return html`<p class="result"><strong>${percent(mean)}</strong> of the test images are right: ${correct} of ${total}.${topK !== null && ` For ${percent(topK.accuracy)} the class is among the ${topK.k} likeliest.`}</p>
+  return html`<p class="result"><strong>${percent(mean)}</strong> of the test images are right: ${correct} of ${total}.${skipped > 0 && ` ${counted(skipped, 'damaged image')} left out.`}${topK !== null && ` For ${percent(topK.accuracy)} the class is among the ${topK.k} likeliest.`}</p>
 <p>The 95 % interval is ${percent(low)} to ${percent(high)} (Wilson’s; it is about the choice of test images, not about the seed). The weights are those of epoch ${best.epoch + 1}, ${whichOf(best)}.${again}</p>`;
 }
 

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { largeSize } from '../data/fit.js';
 import { L2TError } from '../errors.js';
 import { Inference } from '../inference/inference.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
+import { largeSize } from '../options/networks.js';
 import type { RunRecord } from '../store/record.js';
 import { type RunData, readRunData } from '../store/run-data.js';
 import { type ExplainedSource, explainSources } from './explain.js';

@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import type { ImageList } from '../data/image-list.js';
+import type { ImageList } from '../data/dataset.js';
 import { forEachParallel } from '../data/reading.js';
 import { largest, smallest } from '../system/statistics.js';
 import { dataUrl, type Html, html } from './page/html.js';

@@ -40,6 +40,12 @@ export interface WarningEvent extends Typed<'warning'> {
   readonly message: string;
 }
 
+/** What was found out about files that were given. */
+export interface NoteEvent extends Typed<'note'> {
+  /** One sentence. */
+  readonly message: string;
+}
+
 /**
  * With at least this many validation images, the result is the epoch with the best accuracy on them; else the last. The
  * standard error of an accuracy is then at most √(0.25 / 400) = 2.5 percentage points, and every validation set of the
@@ -128,6 +134,7 @@ export type RunEvent =
   | DataEvent
   | RateEvent
   | WarningEvent
+  | NoteEvent
   | StartEvent
   | StepEvent
   | RunEpochEvent

@@ -83,8 +83,8 @@ export class RateSearch {
 export async function findRate(materials: Materials, run: OpenRun, context: Context): Promise<FoundRate | number> {
   const { lr, method } = materials.spec;
   if (lr !== 'auto') return lr;
-  const { emit, group, signal } = context;
-  const known = await group.fromFirst(() => run.store?.rate);
+  const { emit, ranks, signal } = context;
+  const known = await ranks.once(() => run.store?.rate);
   if (known) return known;
   const search = new RateSearch(materials.data.classNames.length, method);
   let over = false;
@@ -99,7 +99,7 @@ export async function findRate(materials: Materials, run: OpenRun, context: Cont
   const listener = { step, save: async () => {} };
   const { spec, data } = materials;
   await driveRun(spec, nativeMaterials(materials, 0), data, context, listener, (native) => native.tryRates(triedRates));
-  return group.fromFirst(async () => {
+  return ranks.once(async () => {
     if (!over) throw aborted(run, signal);
     const found = search.result();
     await run.store?.saveRate(found);

@@ -1,14 +1,17 @@
+import type { SkippedImage } from '../data/damaged.js';
 import { balancedWeights } from '../data/dataset.js';
-import { evaluationBatch, largeSize } from '../data/fit.js';
-import { prepareTrainingData, type TrainingData } from '../data/training-sets.js';
+import { evaluationBatch } from '../data/fit.js';
+import { prepareTrainingData, type TrainingData } from '../data/image-sets.js';
 import { addon, type NamedTensor, type NativeSource, type NetworkSpec, type RunMaterials } from '../native/addon.js';
-import { type Checkpoint, checkpointNames, loadCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, type CheckpointOptions, checkpointNames, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork, lastLayerOf } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { methodOf } from '../options/methods.js';
-import { defaultTop, imagenetNormalisation, type NetworkName } from '../options/networks.js';
+import { defaultTop, imagenetNormalisation, largeSize, type NetworkName } from '../options/networks.js';
 import type { Facts, RunSpec, SourceDraft, SpecDraft } from '../options/spec.js';
+import { terms } from '../options/terms.js';
 import type { FoundRate } from '../store/run-data.js';
+import { invalidOption } from '../system/failures.js';
 import { enoughToSelect } from './events.js';
 import type { Context } from './run.js';
 
@@ -41,13 +44,13 @@ export const onListed =
   (entries: number): void =>
     emit({ type: 'listing', entries });
 
-/** Loads everything that a run trains with. `check`: check the test images first, which a resume need not do again. */
+/** Loads everything that a run trains with. `skipped`: of a resume, the damaged images that the run left out. */
 export async function gather(
   spec: SpecDraft,
   device: { readonly device: string; readonly reason: string },
   checkpoints: readonly Checkpoint[],
   context: Context,
-  check: boolean,
+  skipped?: readonly SkippedImage[],
 ) {
   const { emit, signal } = context;
   const onWarning = context.warn;
@@ -57,11 +60,12 @@ export async function gather(
     targetInit === undefined
       ? undefined
       : await loadCheckpoint(targetInit, { network: target, width, size, strict, names: targetNames, onWarning });
+  requireOutputs(spec, checkpoints[0]);
   requirePairs(spec, checkpoints);
   const prepared = await prepareTrainingData({
     ...spec,
     sourceSizes: checkpoints.map(({ size: side }) => side),
-    check,
+    skipped,
     signal,
     onWarning,
     onListed: onListed(context),
@@ -75,6 +79,15 @@ export async function gather(
     initHash: init && hashTensors(init.weights),
     sources: nativeSources(spec, checkpoints, targetNetwork(spec, prepared)),
   };
+}
+
+/** @throws L2TError INVALID_OPTION if the method learns from the outputs of the first source, which has no last layer. */
+export function requireOutputs({ method, sources }: Pick<SpecDraft, 'method' | 'sources'>, first?: Checkpoint): void {
+  const reads = methodOf(method).terms.some((name) => terms[name].reads === 'outputs');
+  if (!reads || first === undefined || first.network.classes > 0) return;
+  throw invalidOption(
+    `{method=${method}} learns from the outputs of the source, and ${sources[0]?.path} has no last layer: use a file that has one, or a method that reads features alone, such as {method=l2t-ww}.`,
+  );
 }
 
 /** Checks sizes and pairs before images are decoded. One class will do: features do not depend on the classes. */
@@ -138,11 +151,11 @@ export const targetNames = { ...checkpointNames, network: '{target}' };
 export async function loadSources(
   sources: readonly SourceDraft[],
   strict: boolean | undefined,
-  onWarning: (message: string) => void,
+  listeners: Pick<CheckpointOptions, 'onWarning' | 'onNote'> = {},
 ): Promise<Checkpoint[]> {
   const checkpoints: Checkpoint[] = [];
   for (const { path, network, width, size } of sources) {
-    const options = { network, width, size, strict, names: sourceNames, onWarning };
+    const options = { network, width, size, strict, names: sourceNames, ...listeners };
     checkpoints.push(await loadCheckpoint(path, options));
   }
   return checkpoints;

@@ -5,7 +5,7 @@ import type { Log } from '../report/logs/log.js';
 import { openLogs } from '../report/logs/logs.js';
 import { GrowingPage } from '../report/page/document.js';
 import { runPage } from '../report/run-page.js';
-import { type FinishedResult, type RunStatus, reportName } from '../store/run-data.js';
+import { type FinishedResult, type RunStatus, reportName, stateName } from '../store/run-data.js';
 import type { RunStore } from '../store/run-store.js';
 import { percent } from '../system/statistics.js';
 import { guessing, isAtChance, isLookedAt } from './chance.js';
@@ -67,7 +67,7 @@ export class Recorder implements RunListener {
     if (event.type === 'save') await this.store.saveState(event.state);
     else {
       const network = trainedNetwork(this.materials, event.network);
-      await this.store.saveEpoch(event, network, this.context.group.size, async (epoch) => {
+      await this.store.saveEpoch(event, network, this.context.ranks.size, async (epoch) => {
         for (const log of this.logs) await log.epoch(epoch);
       });
       const { metrics, best, seconds } = event;
@@ -78,7 +78,7 @@ export class Recorder implements RunListener {
     }
     this.#writable = true;
     await this.#page?.write(() => runPage(this.store.data));
-    this.context.emit({ type: 'checkpoint', path: join(this.store.path, 'state.safetensors') });
+    this.context.emit({ type: 'checkpoint', path: join(this.store.path, stateName) });
   }
 
   /** Warns once if the run has learned nothing so far, early enough to begin again: such a run seldom learns later. */

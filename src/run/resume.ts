@@ -61,7 +61,7 @@ async function openOwn(verb: RunRecord['verb'] | undefined, path: string, { warn
 export function resumeOrStart(given: TransferOptions): Run {
   return newRun(transferSchema, given, async (options, context) => {
     const out = required(transferSchema, options, 'out');
-    if (!context.group.first) return goOnOrBegin(out, options, context);
+    if (!context.ranks.first) return goOnOrBegin(out, options, context);
     await makeFolder(out);
     return releaseAfter(await FolderLock.acquire(out, context.warn), () =>
       keepingFailure(out, () => goOnOrBegin(out, options, context)),
@@ -71,7 +71,7 @@ export function resumeOrStart(given: TransferOptions): Run {
 
 /** The caller holds the folder's lock. */
 async function goOnOrBegin(out: string, options: CheckedTransferOptions, context: Context): Promise<RunResult> {
-  const begun = await context.group.fromFirst(() => existsSync(join(out, recordName)));
+  const begun = await context.ranks.once(() => existsSync(join(out, recordName)));
   if (!begun) return startRun('transfer', options, context, true);
   const { threads, device, cache } = options;
   const open = () =>

@@ -1,13 +1,13 @@
 import type * as z from 'zod';
 import { L2TError } from '../errors.js';
-import { type Group, inGroup } from '../group/group.js';
-import { aGroup, type GroupOptions } from '../group/options.js';
 import type { TopAccuracy } from '../inference/top-accuracy.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
 import { aSignal, takeBeforeJoining } from '../options/arguments.js';
 import { absolutePath, type Given } from '../options/check.js';
 import type { MethodName } from '../options/methods.js';
 import { spelled } from '../options/spelling.js';
+import { aGroup, type GroupOptions } from '../ranks/options.js';
+import { Ranks } from '../ranks/ranks.js';
 import type { RunRecord } from '../store/record.js';
 import type { RunStore } from '../store/run-store.js';
 import { limitError } from '../system/limits.js';
@@ -38,6 +38,8 @@ export interface RunResult {
   readonly correct: number | null;
   /** Number of test images. */
   readonly total: number | null;
+  /** Number of damaged test images that were left out (`skipDamaged`); `total` does not count them. */
+  readonly skipped: number;
   /** Top-5 accuracy on the test images; null without any, and with five classes or fewer. */
   readonly topK: TopAccuracy | null;
   /** The epoch of the result. */
@@ -76,7 +78,8 @@ export interface RunResult {
  * left early, the run continues.
  *
  * A failure rejects `result`, and the iteration throws it. An abort rejects `result` with ABORTED after everything is
- * saved, and ends the iteration. If the caller neither iterates nor awaits `result`, both are unhandled rejections.
+ * saved, and ends the iteration. If the caller neither iterates nor awaits `result`, a failure is an unhandled rejection;
+ * an abort, for which the caller asked, is not.
  */
 export class Run implements AsyncIterable<RunEvent> {
   readonly #result: Promise<RunResult>;
@@ -98,8 +101,8 @@ export class Run implements AsyncIterable<RunEvent> {
         const error = limitError(thrown) ?? thrown;
         forgetFrames(error);
         const aborted = error instanceof L2TError && error.code === 'ABORTED';
-        // A caller that iterates need not await `result`, too.
-        if (this.#events.end(aborted ? undefined : { error })) this.#result.catch(() => {});
+        // A caller that iterates need not await `result`, too; nor need one that aborted the run.
+        if (this.#events.end(aborted ? undefined : { error }) || aborted) this.#result.catch(() => {});
         throw error;
       },
     );
@@ -124,9 +127,9 @@ export class Run implements AsyncIterable<RunEvent> {
   }
 }
 
-/** A warning's options are spelled; other events stay as they are. */
+/** The options in messages are spelled; other events stay as they are. */
 const spelledEvent = (event: RunEvent): RunEvent =>
-  event.type === 'warning' ? { ...event, message: spelled(event.message) } : event;
+  event.type === 'warning' || event.type === 'note' ? { ...event, message: spelled(event.message) } : event;
 
 /**
  * Reads the stacks of an error and its causes: until then, they keep their frames' objects alive, such as all images.
@@ -142,13 +145,14 @@ function forgetFrames(error: unknown): void {
 /** What accompanies a run on its way. */
 export interface Context {
   /** The processes that compute it. */
-  readonly group: Group;
+  readonly ranks: Ranks;
   readonly signal: AbortSignal | undefined;
   /** Where the run's folder is made if none is named. */
   readonly runs: string;
   /** Ranks but 0 emit nothing. */
   emit(event: RunEvent): void;
   warn(message: string): void;
+  note(message: string): void;
 }
 
 /** A run that is under way. Ranks but 0 know its record, but need not see its folder. */
@@ -162,7 +166,7 @@ export interface OpenRun {
 
 type Schema = z.ZodObject<Record<string, z.ZodType>>;
 
-/** A run in the group of `given`, which may be any value. */
+/** A run by the ranks of `given`, which may be any value. */
 export function newRun<S extends Schema>(
   schema: S,
   given: RunControl | undefined,
@@ -172,10 +176,11 @@ export function newRun<S extends Schema>(
     const { options, control } = takeBeforeJoining(schema, given, { signal: aSignal, group: aGroup });
     const runs = absolutePath('runs');
     const { signal } = control;
-    return inGroup(control.group, signal, (group) => {
-      const emit = group.first ? emitted : () => {};
+    return Ranks.use(control.group, signal, (ranks) => {
+      const emit = ranks.first ? emitted : () => {};
       const warn = (message: string) => emit({ type: 'warning', message: printable(message) });
-      return body(options(), { group, signal, runs, emit, warn });
+      const note = (message: string) => emit({ type: 'note', message: printable(message) });
+      return body(options(), { ranks, signal, runs, emit, warn, note });
     });
   });
 }

@@ -1,7 +1,6 @@
 import { resolve as absolute } from 'node:path';
 import { folderFingerprint } from '../data/load.js';
 import { L2TError } from '../errors.js';
-import type { Fact } from '../group/facts.js';
 import { addon } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
@@ -10,10 +9,12 @@ import { requireComputable, requireValidation, validationWarning } from '../opti
 import { sizeWarning, threadsWarning } from '../options/cost.js';
 import type { transferSchema } from '../options/schemas.js';
 import { begin, placedAt, type RunSpec, read, rowsOf, valueIn } from '../options/spec.js';
+import type { Fact } from '../ranks/facts.js';
 import { firstFree, requireStartable, requireUnused } from '../store/new-folder.js';
 import { newRecord, type RunRecord } from '../store/record.js';
 import { RunStore, type SavedRun } from '../store/run-store.js';
 import { invalidRun } from '../system/failures.js';
+import { counted, someOf } from '../system/printable.js';
 import { shellWord } from '../system/shell.js';
 import { findRate } from './learning-rate.js';
 import { factsOf, gather, loadSources, type Materials, onListed, targetNetwork } from './materials.js';
@@ -28,9 +29,9 @@ export async function startRun(
   context: Context,
   locked?: true,
 ): Promise<RunResult> {
-  const { record, materials } = await context.group.agree(
+  const { record, materials } = await context.ranks.agree(
     async () => {
-      if (given.out !== undefined && context.group.first) await (locked ? requireStartable : requireUnused)(given.out);
+      if (given.out !== undefined && context.ranks.first) await (locked ? requireStartable : requireUnused)(given.out);
       return prepare(verb, given, context);
     },
     (prepared) => commonFacts(prepared.record, prepared.materials.device.device),
@@ -46,11 +47,11 @@ export async function startRun(
 /** Opens or makes the run's folder on rank 0, and holds it while `body` runs on all ranks. */
 async function inStore(
   open: () => Promise<RunStore>,
-  { group }: Context,
+  { ranks }: Context,
   body: (run: OpenRun) => Promise<RunResult>,
 ): Promise<RunResult> {
   let store: RunStore | undefined;
-  const told = group.fromFirst(async () => {
+  const told = ranks.once(async () => {
     store = await open();
     return { path: store.path, record: store.record };
   });
@@ -66,17 +67,24 @@ async function prepare(
   given: Given<typeof transferSchema>,
   context: Context,
 ): Promise<{ readonly record: RunRecord; readonly materials: Materials }> {
-  const { group } = context;
+  const { ranks } = context;
   const draft = read(given);
-  const checkpoints = await loadSources(draft.sources, draft.strict, context.warn);
+  const checkpoints = await loadSources(draft.sources, draft.strict, { onWarning: context.warn, onNote: context.note });
   const sources = factsOf(checkpoints);
-  const place = group.device(given.device ?? 'auto');
+  const place = ranks.device(given.device ?? 'auto');
   const { device } = place;
-  const { threads } = group;
+  const { threads } = ranks;
   threadsWarning(given.threads ?? threads, device).forEach(context.warn);
-  requireComputable(draft, device, group.size);
-  const gathered = await gather(draft, place, checkpoints, context, true);
+  requireComputable(draft, device, ranks.size);
+  const gathered = await gather(draft, place, checkpoints, context);
   const { data } = gathered;
+  if (data.skipped.length > 0) {
+    const some = someOf(
+      data.skipped.map(({ name }) => name),
+      3,
+    );
+    context.warn(`${counted(data.skipped.length, 'damaged image')} left out: ${some}`);
+  }
   const spec = begin(draft, { device, threads, images: data.train.labels.length, sources });
   const parameters = countParameters(targetNetwork(spec, data));
   sizeWarning({ ...spec, parameters }).forEach(context.warn);
@@ -85,7 +93,7 @@ async function prepare(
   const warning = validationWarning(spec, validates);
   if (warning !== undefined) context.warn(warning);
   const materials = { ...gathered, spec };
-  const record = newRecord({ verb, ranks: group.size, spec, found: await foundIn(materials, checkpoints, context) });
+  const record = newRecord({ verb, ranks: ranks.size, spec, found: await foundIn(materials, checkpoints, context) });
   return { record, materials };
 }
 
@@ -95,13 +103,14 @@ async function foundIn(
   checkpoints: readonly Pick<Materials['sources'][number], 'weights'>[],
   context: Context,
 ): Promise<RunRecord['found']> {
-  const { classNames, fingerprint, division, splitHash } = data;
+  const { classNames, fingerprint, division, splitHash, skipped } = data;
   const folder =
     division.test && (await folderFingerprint(spec, { signal: context.signal, onListed: onListed(context) }));
   return {
     classNames: [...classNames],
     data: fingerprint,
     split: splitHash,
+    ...(skipped.length > 0 && { skipped }),
     ...(folder !== undefined && { folder }),
     sources: checkpoints.map(({ weights }) => hashTensors(weights)),
     ...(initHash !== undefined && { targetInit: initHash }),
@@ -113,7 +122,7 @@ async function foundIn(
  * which each rank may see elsewhere.
  */
 function commonFacts({ verb, spec, found }: RunRecord, device: string): Fact[] {
-  const hash = (what: string, value: string | undefined): Fact => ({ what, value, code: 'INVALID_DATA', hidden: true });
+  const hash = (what: string, value: unknown): Fact => ({ what, value, code: 'INVALID_DATA', hidden: true });
   const option = (what: string, value: unknown): Fact => ({ what, value, code: 'INVALID_OPTION' });
   return [
     option('the verb', verb),
@@ -122,6 +131,10 @@ function commonFacts({ verb, spec, found }: RunRecord, device: string): Fact[] {
     option('the kind of device', device.replace(/:.*/, '')),
     hash('the data', found.data),
     hash('the division of the data into training, validation and test images', found.split),
+    hash(
+      'the damaged images that are left out',
+      found.skipped?.map(({ set, image }) => [set, image]),
+    ),
     ...found.sources.map((value, k) => hash(`the weights of source ${k + 1}`, value)),
     hash('the weights to start from', found.targetInit),
   ];
@@ -159,18 +172,18 @@ export const continueRun = (
   context: Context,
 ): Promise<RunResult> =>
   inStore(open, context, async (run) => {
-    const { group } = context;
+    const { ranks } = context;
     let saved: SavedRun | undefined;
-    const { result, moved, ranks, timing } = await group.fromFirst(async () => {
+    const { result, moved, before, timing } = await ranks.once(async () => {
       const store = run.store as RunStore;
       saved = await store.load();
-      return { result: saved?.result, moved: store.moved, ranks: store.ranks, timing: store.timing };
+      return { result: saved?.result, moved: store.moved, before: store.ranks, timing: store.timing };
     });
     const { threads, device } = changes;
     const place = { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }) };
     if (result && !moved) return finishedRun(run, result, timing, context, place);
-    const materials = await group.agree(
-      () => prepareAgain(run, changes, ranks, context),
+    const materials = await ranks.agree(
+      () => prepareAgain(run, changes, before, context),
       (prepared) => commonFacts({ ...run.record, spec: prepared.spec }, prepared.device.device),
     );
     // The files were moved, and hold what they held.
@@ -178,28 +191,33 @@ export const continueRun = (
     return trainIn(run, materials, saved, context);
   });
 
-/** Loads what the run trains with, and requires it to be what it was. `ranks`: of the last saved epoch. */
-async function prepareAgain(run: OpenRun, changes: ResumeChanges, ranks: number, context: Context): Promise<Materials> {
+/** Loads what the run trains with, and requires it to be what it was. `before`: the number of ranks of the last saved epoch. */
+async function prepareAgain(
+  run: OpenRun,
+  changes: ResumeChanges,
+  before: number,
+  context: Context,
+): Promise<Materials> {
   const recorded = run.record.spec;
   const cache = changes.cache === undefined ? {} : { cache: absolute(changes.cache) };
-  const spec = placedAt(recorded, { ...cache, ...placeAgain(recorded, changes, ranks, context) });
+  const spec = placedAt(recorded, { ...cache, ...placeAgain(recorded, changes, before, context) });
   const { threads, device } = spec;
-  requireComputable(spec, device, context.group.size);
-  if (threads !== recorded.threads || (device !== recorded.device && context.group.first)) {
+  requireComputable(spec, device, context.ranks.size);
+  if (threads !== recorded.threads || (device !== recorded.device && context.ranks.first)) {
     const message = `the run began with ${recorded.threads} threads on ${recorded.device}: with others its last digits may differ`;
     context.emit({ type: 'warning', message });
   }
-  if (context.group.size !== ranks) {
+  if (context.ranks.size !== before) {
     const result =
       spec.batchNorm === 'local'
         ? 'batch norm takes its statistics over other parts of a batch ({batchNorm=local}), so the result is another one'
         : 'its last digits may differ';
-    const message = `the run was computed by ${processes(ranks)} so far, and goes on with ${context.group.size}: ${result}`;
+    const message = `the run was computed by ${processes(before)} so far, and goes on with ${context.ranks.size}: ${result}`;
     context.emit({ type: 'warning', message });
   }
   threadsWarning(threads, device).forEach(context.warn);
-  const checkpoints = await loadSources(spec.sources, spec.strict, context.warn);
-  const gathered = await gather(spec, addon().device(device), checkpoints, context, false);
+  const checkpoints = await loadSources(spec.sources, spec.strict, { onWarning: context.warn });
+  const gathered = await gather(spec, addon().device(device), checkpoints, context, run.record.found.skipped ?? []);
   const materials = { ...gathered, spec };
   requireUnchanged(run, materials);
   return materials;
@@ -209,13 +227,13 @@ async function prepareAgain(run: OpenRun, changes: ResumeChanges, ranks: number,
 function placeAgain(
   recorded: RunSpec,
   changes: ResumeChanges,
-  ranks: number,
-  { group }: Context,
+  before: number,
+  { ranks }: Context,
 ): Pick<RunSpec, 'threads' | 'device'> {
-  const threads = changes.threads ?? (group.size === ranks ? recorded.threads : group.threads);
-  if (changes.device !== undefined) return { threads, device: group.device(changes.device).device };
-  const ownGpu = group.size > 1 && recorded.device.startsWith('cuda');
-  return { threads, device: ownGpu ? group.device('cuda').device : recorded.device };
+  const threads = changes.threads ?? (ranks.size === before ? recorded.threads : ranks.threads);
+  if (changes.device !== undefined) return { threads, device: ranks.device(changes.device).device };
+  const ownGpu = ranks.size > 1 && recorded.device.startsWith('cuda');
+  return { threads, device: ownGpu ? ranks.device('cuda').device : recorded.device };
 }
 
 const processes = (count: number): string => (count === 1 ? 'one process' : `${count} processes`);

@@ -12,16 +12,22 @@ export interface TimedRun {
   readonly sources: readonly Pick<NativeSource, 'network' | 'size' | 'pairs'>[];
 }
 
+/** Seconds of the fastest and of the slowest of a few steps. */
+export interface StepTime {
+  readonly min: number;
+  readonly max: number;
+}
+
 /** The most steps, and the seconds after which no further step begins. */
 const limits = { steps: 4, seconds: 10 };
 
 /**
- * Seconds of a training step: the fastest of a few, on random images with initial weights. The trainer itself runs
+ * Times a few training steps, on random images with initial weights. The trainer itself runs
  * them, with any number of sources, as in a run. The first step counts only if it is the only one. Images are in
  * memory, so decoding is not included.
  * @throws L2TError INVALID_OPTION, DEVICE_UNAVAILABLE; ABORTED through `signal`.
  */
-export async function timeStep(timed: TimedRun, signal?: AbortSignal): Promise<number> {
+export async function timeStep(timed: TimedRun, signal?: AbortSignal): Promise<StepTime> {
   const seconds: number[] = [];
   // The data is one batch, so that every epoch is one step. Nothing is validated.
   const spec = { ...timed.spec, epochs: limits.steps, saveEvery: 1e6, patience: undefined, seed: 1 };
@@ -39,7 +45,8 @@ export async function timeStep(timed: TimedRun, signal?: AbortSignal): Promise<n
     forget();
   }
   throwIfAborted('The measurement', signal);
-  return Math.min(...(seconds.length > 1 ? seconds.slice(1) : seconds));
+  const counted = seconds.length > 1 ? seconds.slice(1) : seconds;
+  return { min: Math.min(...counted), max: Math.max(...counted) };
 }
 
 function materialsOf({ spec: { batch, size }, target, sources }: TimedRun): RunMaterials {

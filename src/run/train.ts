@@ -1,15 +1,17 @@
+import { join } from 'node:path';
 import { BatchDecoder } from '../data/batch-decoder.js';
-import type { TrainingData } from '../data/training-sets.js';
+import type { TrainingData } from '../data/image-sets.js';
 import { topAccuracy } from '../inference/top-accuracy.js';
 import { addon, type NamedTensor, type NativeRun, type NativeSpec, type RunMaterials } from '../native/addon.js';
+import { loadCheckpoint } from '../networks/checkpoint.js';
 import { modelCard } from '../report/model-card.js';
-import type { FinishedResult, FoundRate } from '../store/run-data.js';
+import { bestName, type FinishedResult, type FoundRate } from '../store/run-data.js';
 import type { RunStore, SavedRun } from '../store/run-store.js';
 import { onAbort } from '../system/abort.js';
 import type { RunListener } from './events.js';
 import { type Materials, nativeMaterials, trainedNetwork } from './materials.js';
 import { Recorder } from './recorder.js';
-import { aborted, readResult, resultOf } from './result.js';
+import { aborted, resultOf } from './result.js';
 import type { Context, OpenRun, RunResult } from './run.js';
 
 /**
@@ -35,7 +37,7 @@ export async function train(
       `{minLr=${spec.minLr}} is above the learning rate that was found, ${native.lr}: it stays at that rate`,
     );
   let recorder: Recorder | undefined;
-  await context.group.fromFirst(async () => {
+  await context.ranks.once(async () => {
     recorder = await Recorder.begin(run.store as RunStore, materials, context);
   });
   const images = countImages(data);
@@ -51,7 +53,7 @@ export async function train(
     selectBest: native.selectBest,
     device,
     reason,
-    backend: spec.engine === 'native' ? addon().backend(device, spec.convolution, context.group.size) : spec.engine,
+    backend: spec.engine === 'native' ? addon().backend(device, spec.convolution, context.ranks.size) : spec.engine,
     threads: spec.threads,
     epochs: spec.epochs,
     ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, rate }),
@@ -71,11 +73,11 @@ export async function train(
       result,
       modelCard({ record, network: target, normalisation, lr, images, testDrawn, result }),
     );
-    return { timing: store.timing };
+    return store.timing;
   };
-  const end = await context.group.fromFirst(save).catch(fail);
-  if (run.store) return readResult(run.store, result, context, spec);
-  return { network: trainedNetwork(materials, network), ...resultOf(run, native.lr, result, end.timing) };
+  const timing = await context.ranks.once(save).catch(fail);
+  const best = run.store ? await loadCheckpoint(join(run.path, bestName)) : trainedNetwork(materials, network);
+  return resultOf(run, { network: best, lr: native.lr, result, timing }, context, spec);
 }
 
 const countImages = ({ train, validation, test }: TrainingData) => ({
@@ -109,14 +111,14 @@ async function runNative(
 
 /**
  * Makes a native run, starts it through `begin`, decodes the images that it requests, and stops it on the signal. A
- * failure here reaches the group's other ranks; theirs reaches this one.
+ * failure here reaches the other ranks; theirs reaches this one.
  * @throws the error that `begin` or the listener's `save` rejects with; L2TError for an image that cannot be decoded.
  */
 export async function driveRun<T>(
   spec: NativeSpec,
   materials: RunMaterials,
   { streamed }: Pick<TrainingData, 'streamed'>,
-  { signal, group }: Pick<Context, 'signal' | 'group'>,
+  { signal, ranks }: Pick<Context, 'signal' | 'ranks'>,
   listener: RunListener,
   begin: (run: NativeRun) => Promise<T>,
 ): Promise<T> {
@@ -130,7 +132,7 @@ export async function driveRun<T>(
     failure ??= { error };
     stop();
   };
-  const run = new (addon().Run)(spec, { ...materials, ...(group.native && { group: group.native }) }, (event) => {
+  const run = new (addon().Run)(spec, { ...materials, reducer: ranks.native }, (event) => {
     if (event.type === 'step') listener.step(event, stop);
     else if (event.type === 'decode') {
       decoder
@@ -152,7 +154,7 @@ export async function driveRun<T>(
     const result = await begin(run).catch((error: unknown) => {
       throw failure ? failure.error : error;
     });
-    await group.all(() => {
+    await ranks.all(() => {
       if (failure) throw failure.error;
     });
     return result;

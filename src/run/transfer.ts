@@ -1,5 +1,8 @@
 import { type Given, required, type Written } from '../options/check.js';
+import { methodIn } from '../options/consistent.js';
+import { needsOf } from '../options/methods.js';
 import { pretrainSchema, transferSchema } from '../options/schemas.js';
+import { requireComplete } from './missing.js';
 import { newRun, type Run, type RunControl } from './run.js';
 import { startRun } from './start.js';
 
@@ -18,7 +21,10 @@ export type TransferOptions = Written<typeof transferSchema, 'target' | 'data'> 
  * (the folder is in use or not empty), DEVICE_UNAVAILABLE, FILE_ACCESS, DIVERGED, GROUP_FAILED or ABORTED.
  */
 export function transfer(given: TransferOptions): Run {
-  return newRun(transferSchema, given, (options, context) => startRun('transfer', options, context));
+  return newRun(transferSchema, given, async (options, context) => {
+    await requireComplete('transfer', transferSchema, options, needsOf(methodIn(options)), context.signal);
+    return startRun('transfer', options, context);
+  });
 }
 
 /** `l2t-native pretrain --help` says what each option is, its range and its default. */
@@ -27,6 +33,7 @@ export type PretrainOptions = Written<typeof pretrainSchema, 'network' | 'data'>
 /** Trains `network` on `data` without a source, to be a source later. Fails as `transfer`. */
 export function pretrain(given: PretrainOptions): Run {
   return newRun(pretrainSchema, given, async ({ network, ...options }, context) => {
+    await requireComplete('pretrain', pretrainSchema, { ...options, network }, needsOf('scratch'), context.signal);
     const target = required(pretrainSchema, { network }, 'network');
     return startRun('pretrain', { ...options, target, method: 'scratch' }, context);
   });

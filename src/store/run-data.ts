@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import type { L2TError } from '../errors.js';
 import type { EpochMetrics, GpuMemory } from '../native/contract.js';
+import { bestName, stateName } from '../networks/checkpoint.js';
 import { readMetadata } from '../networks/weights/safetensors.js';
 import { invalidRun } from '../system/failures.js';
 import { readText } from '../system/files.js';
@@ -18,7 +19,7 @@ export const rateName = 'rate.json';
 export const metricsName = 'metrics.jsonl';
 export const timingName = 'timing.jsonl';
 /** All that a resume needs, and the result of a finished run. */
-export const stateName = 'state.safetensors';
+export { bestName, stateName };
 export const cardName = 'README.md';
 /** Why the run failed when it was last tried, if it did (`resumeOrStart`). */
 export const failureName = 'failure.json';

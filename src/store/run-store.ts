@@ -16,6 +16,7 @@ import { FolderLock, releaseAfter, releaseOnFailure } from './lock.js';
 import { removeAll, removeLeftOvers, requireRecord, requireStartable } from './new-folder.js';
 import { formatRecord, type RunRecord } from './record.js';
 import {
+  bestName,
   cardName,
   damagedFile,
   type EpochTiming,
@@ -36,8 +37,6 @@ import {
 
 const stateFormat = 'l2t-native state';
 const lastName = 'last.safetensors';
-/** The network of the result. */
-export const bestName = 'best.safetensors';
 
 /** An epoch as metrics.jsonl and timing.jsonl have it. */
 export interface SavedEpoch {

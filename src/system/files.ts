@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { constants, existsSync, type Stats } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { L2TError } from '../errors.js';
@@ -69,11 +69,9 @@ export class NotRegularFile extends Error {
 }
 
 /** @throws NotRegularFile. */
-export function requireRegular(stats: Stats, path: string): void {
+export function requireRegular(stats: Stats): void {
   if (stats.isDirectory()) {
-    const run = existsSync(join(path, 'best.safetensors'));
-    const advice = run ? 'it is a run folder: name its best.safetensors' : 'it is a folder: name a file';
-    throw new NotRegularFile('a folder', advice);
+    throw new NotRegularFile('a folder', 'it is a folder: name a file');
   }
   if (!stats.isFile()) throw new NotRegularFile('no regular file', 'it is not a regular file: name a file');
 }
@@ -86,11 +84,11 @@ export function requireRegular(stats: Stats, path: string): void {
 export function withFile<T>(path: string, body: (handle: FileHandle, size: number) => Promise<T>): Promise<T> {
   return reaching(path, async () => {
     // Opening some devices has side effects, so the type is checked before the file is opened.
-    requireRegular(await stat(path), path);
+    requireRegular(await stat(path));
     // Another process may have put a pipe there since. Without O_NONBLOCK, opening it would wait for a writer.
     return withOpen(path, constants.O_RDONLY | constants.O_NONBLOCK, async (handle) => {
       const stats = await handle.stat();
-      requireRegular(stats, path);
+      requireRegular(stats);
       return body(handle, stats.size);
     });
   });
@@ -279,7 +277,7 @@ export async function requireReplaceable(path: string): Promise<void> {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  if (stats) requireRegular(stats, path);
+  if (stats) requireRegular(stats);
 }
 
 /** A rename is on disk only after its folder is synced. */

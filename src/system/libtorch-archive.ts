@@ -81,7 +81,7 @@ async function removeLeftOvers(home: string, destination: string): Promise<void>
 const isFolderOrFile = (path: string): Promise<boolean> =>
   reaching(path, async () => {
     const status = await stat(path);
-    if (!status.isDirectory()) requireRegular(status, path);
+    if (!status.isDirectory()) requireRegular(status);
     return status.isDirectory();
   });
 

@@ -3,7 +3,7 @@ import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rm
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { maxPixels } from '../../src/data/decode.js';
-import { shortSide } from '../../src/data/fit.js';
+import { shortSide } from '../../src/options/networks.js';
 import { answer } from './children.js';
 import { wrongError } from './codes.js';
 import { byteMutators } from './damage/bytes.js';

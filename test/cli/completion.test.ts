@@ -57,6 +57,10 @@ describe.each(Object.keys(shells))('completion of %s', { timeout: 240_000 }, (sh
   it.skipIf(!there)(`offers verbs, flags and values (skipped where ${shell} is not installed)`, async () => {
     expect(await offers('tra')).toEqual(['transfer']);
     expect(await offers('data ch')).toEqual(['check']);
+    expect(await offers('source ge')).toEqual(['get']);
+    expect(await offers('source li')).toEqual(['list']);
+    expect(await offers('source get resnet32-')).toEqual(['resnet32-tinyimagenet']);
+    expect(await offers('source get --fr')).toEqual(['--from']);
     expect(await offers('transfer --meth')).toEqual(['--method']);
     expect(await offers('transfer --no-rep')).toEqual(['--no-report']);
     expect(await offers('data check --lay')).toEqual(['--layout']);

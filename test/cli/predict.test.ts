@@ -44,8 +44,8 @@ describe('predict', { timeout: 60_000 }, () => {
     const files = [first, none, empty, second, junk, pattern];
     const problems = [
       `Cannot read ${none}: it, or its folder, does not exist: check the path.`,
-      `${empty} is a folder without images (PNG, JPEG, WebP or GIF): check the path.`,
-      `${junk} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.`,
+      `${empty} is a folder without images (PNG, JPEG, WebP, GIF or AVIF): check the path.`,
+      `${junk} is not a PNG, JPEG, WebP, GIF or AVIF image. Replace or remove it.`,
       `No file matches ${pattern}: check the folder and the file extension.`,
     ];
     const list = ['error[FILE_ACCESS]: 4 of 6 images could not be read:', ...problems].join('\n');
@@ -121,7 +121,7 @@ describe('predict', { timeout: 60_000 }, () => {
       1,
       'file,label,index,probability,label_2,probability_2,error\n' +
         `"${strange.replaceAll('"', '""')}",${one[0]},${best[0].index},${one[1]},${two[0]},${two[1]},\n` +
-        `${junk},,,,,,"${junk} is not a PNG, JPEG, WebP or GIF image. Replace or remove it."\n`,
+        `${junk},,,,,,"${junk} is not a PNG, JPEG, WebP, GIF or AVIF image. Replace or remove it."\n`,
     ]);
     expect(await cli([...args, '--csv', '--json'])).toMatchObject({ code: 2, stdout: '' });
   });
@@ -145,16 +145,28 @@ describe('predict', { timeout: 60_000 }, () => {
     }
   });
 
-  it('asks for the network where the checkpoint does not say it', async () => {
+  it('takes the network whose entries the file has, and says so; another one is refused', async () => {
     const foreign = join(folder, 'foreign.safetensors');
     await writeSafetensors(foreign, toTensorMap((await loadCheckpoint(source)).weights), new Map());
-    const args = ['predict', images[0] as string, '--checkpoint', foreign, '--json'];
-    expect((await cli(args)).stderr).toMatch(/does not say which network it holds: give --network resnet20, which its/);
-    const { code, stdout } = await cli([...args, '--network', 'resnet20']);
+    const args = ['predict', foreign, images[0] as string, '--json'];
+    const { code, stdout, stderr } = await cli(args);
     expect([code, JSON.parse(stdout)[0].label]).toEqual([0, expect.stringMatching(/^[0-3]$/)]);
+    expect(stderr).toContain('foreign.safetensors has the entries of a resnet20\n');
+    expect((await cli([...args, '--network', 'vgg9_bn'])).stderr).toMatch(
+      /holds a resnet20, where a vgg9_bn is expected/,
+    );
+  });
+
+  it('needs a checkpoint, and images after it', async () => {
     expect(await cli(['predict', images[0] as string])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('--checkpoint is missing (trained network'),
+      stderr: expect.stringMatching(
+        /\.png is no checkpoint: name a weights file .* or a run's folder before the images/,
+      ),
+    });
+    expect(await cli(['predict', source])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('The images are missing'),
     });
   });
 });

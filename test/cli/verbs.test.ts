@@ -33,7 +33,20 @@ describe('the command line', { timeout: 120_000 }, () => {
     const more = ['--pairs', 'one-to-one', '--per-class', '10', '--seed', '3', '--engine', 'autograd', '--out', run];
     const second = await cli(['transfer', ...flags, ...more, ...small]);
     expect(Object.keys(JSON.parse(second.stdout))).toEqual([
-      ...['run', 'checkpoint', 'report', 'method', 'lr', 'correct', 'total', 'accuracy', 'topK', 'best', 'epochs'],
+      ...[
+        'run',
+        'checkpoint',
+        'report',
+        'method',
+        'lr',
+        'correct',
+        'total',
+        'skipped',
+        'accuracy',
+        'topK',
+        'best',
+        'epochs',
+      ],
       ...['endedEarly', 'seconds'],
     ]);
     const evaluated = await cli(['eval', join(run, 'best.safetensors'), '--data', data, '--json']);
@@ -46,6 +59,25 @@ describe('the command line', { timeout: 120_000 }, () => {
     expect(folderReport).toMatchObject({ verb: 'transfer', epochs: 1, options: { perClass: 10, seed: 3 } });
     expect(folderReport.pairs.map(({ pair }: { pair: unknown }) => pair)[0]).toEqual([0, 0]);
     expect((await cli(['inspect', run])).stdout).toMatch(/λ, mean/);
+  });
+
+  it('says how long a run takes and how much is left, and how a finished one is trained further', async () => {
+    const run = join(temporaryFolder(), 'run');
+    const args = ['--method', 'scratch', '--target', 'vgg9_bn', '--width', '0.125', '--batch', '6', '--threads', '1'];
+    const started = Date.now();
+    const first = await cli(['transfer', ...args, '--data', data, '--epochs', '3', '--lr', '0.01', '--out', run]);
+    const seconds = (Date.now() - started) / 1000;
+    expect(first.stderr).toMatch(/\n[23] epochs of about .* s: .*\n/);
+    expect(first.stderr).toMatch(/\nepoch 2\/3 .* s, .* left\nepoch 3\/3 .* s\nreport: /);
+    // The last line has the time of the command, of which training is a part.
+    const [, told = ''] = /learning rate 0\.01; (\d+) s; /.exec(first.stdout) ?? [];
+    expect(Number(told)).toBeGreaterThan(0.5 * seconds - 1);
+    const again = await cli(['transfer', '--resume', run, '--epochs', '4']);
+    expect([again.code, again.stderr]).toEqual([2, expect.stringMatching(/run is complete, after 3 epochs\. /)]);
+    const [, words = ''] = /l2t-native (transfer .*)\n$/.exec(again.stderr) ?? [];
+    expect(words).toContain(`--target-init ${run}`);
+    const further = await cli([...words.split(' '), '--out', join(run, '..', 'further'), '--json']);
+    expect(JSON.parse(further.stdout)).toMatchObject({ epochs: 4, method: 'scratch', lr: 0.01 });
   });
 
   it('says in words which images test, which epoch is the result, and what eval takes from its run', async () => {

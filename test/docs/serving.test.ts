@@ -110,6 +110,13 @@ describe('the server of docs/serving.md', { timeout: 60_000 }, () => {
     expect(await answer.json()).toEqual((await network.predict([image]))[0]);
   });
 
+  it('takes the file of a form, as a browser sends it', async () => {
+    const form = new FormData();
+    form.set('image', new Blob([image], { type: 'image/png' }), 'photo.png');
+    const answer = await fetch(server.url, { method: 'POST', body: form });
+    expect([answer.status, await answer.json()]).toEqual([200, await (await post(image)).json()]);
+  });
+
   it('makes batches of images that arrive together, of which a damaged one spoils no other', async () => {
     const before = server.lines.length;
     const bodies = Array.from({ length: 80 }, (_, k) => (k % 8 === 7 ? 'no image' : image));
@@ -123,8 +130,27 @@ describe('the server of docs/serving.md', { timeout: 60_000 }, () => {
   });
 
   it('refuses other bodies, and too large ones', async () => {
-    expect((await post('{}', 'application/json')).status).toBe(415);
-    expect((await fetch(server.url, { method: 'POST' })).status).toBe(415);
+    const asked = { error: expect.stringMatching(/^Send one image, as image\/png, .* or as the file of a form/) };
+    const form = new FormData();
+    form.set('name', 'no file');
+    for (const [body, type] of [
+      ['{}', 'application/json'],
+      [undefined, undefined],
+      [form, undefined],
+    ] as const) {
+      const answer = await fetch(server.url, {
+        method: 'POST',
+        body,
+        ...(type && { headers: { 'content-type': type } }),
+      });
+      expect([answer.status, await answer.json()]).toEqual([415, asked]);
+    }
+    const elsewhere = await fetch(server.url.replace('classify', 'elsewhere'));
+    expect([elsewhere.status, await elsewhere.json()]).toEqual([404, { error: 'POST an image to /classify.' }]);
+    const heavy = new FormData();
+    heavy.set('image', new Blob([new Uint8Array(4 * 2 ** 20 + 1)], { type: 'image/png' }));
+    const refused = await fetch(server.url, { method: 'POST', body: heavy });
+    expect([refused.status, await refused.json()]).toEqual([413, { error: expect.any(String) }]);
     // The head alone: a client that still sends may see the connection end before it reads the answer.
     const large = connect(Number(new URL(server.url).port), '127.0.0.1');
     large.write(head(4 * 2 ** 20 + 1));

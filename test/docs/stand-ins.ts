@@ -2,7 +2,7 @@ import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { packageRoot } from '../../scripts/build-native.mjs';
-import { cifar10, cifar100 } from '../../src/data/layouts/cifar.js';
+import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
 import { encode, pattern, write, writeCifar, writeClasses } from '../data/generate.js';
 import { writeSvhn } from '../fixtures/layouts.js';
 import { writeParquet } from '../fixtures/parquet.js';
@@ -32,6 +32,7 @@ export const rows: readonly Row[] = [
   { fits: /^npm run (lint|format|option-help|docs:api)\b/, not: 'works on the repository itself' },
   { fits: /^npm run (test:\w+|check:cuda|hashes|operations|bench:(serving|decoding|against))\b/, not: 'takes minutes' },
   { fits: /^npm run (test:\w+|check:(cuda|arm)|hashes|operations|bench:serving)\b/, not: 'takes minutes' },
+  { fits: /^l2t-native source get /, not: 'fetches a file: test/networks/sources.test.ts does, from this machine' },
   { fits: /^\.ci\/run$/, not: 'runs these tests' },
   { fits: /^\/\/ server\.ts\n|^curl .*\/classify$/, not: 'test/docs/serving.test.ts runs the server' },
   { fits: /^(srun|torchrun|mpirun) /, not: 'npm run test:cluster runs these' },
@@ -103,6 +104,7 @@ export const files: Readonly<Record<string, (path: string) => unknown>> = {
   'resnet32.pth': resnet32,
   'tinyimagenet.pth': resnet32,
   'resnet32-tinyimagenet.pth.tar': resnet32,
+  resnet34: async (file) => copyFileSync(await tinySource({ name: 'resnet34', width: 0.0625 }), file),
   'svhn.pth': async (file) => copyFileSync(await tinySource({ name: 'resnet20', width: 0.0625 }), file),
   'runs/first': async (out) => {
     const data = join(dirname(dirname(out)), 'photos');
@@ -110,8 +112,8 @@ export const files: Readonly<Record<string, (path: string) => unknown>> = {
     const { code, stderr } = await cli(['transfer', ...options, ...small.split(' '), '--data', data, '--out', out]);
     if (code !== 0) throw new Error(stderr);
   },
-  'runs/big/best.safetensors': async (file) =>
-    write(file, readFileSync(await tinySource({ name: 'resnet18' }, { size: 224 }))),
+  'runs/big': async (out) =>
+    write(join(out, 'best.safetensors'), readFileSync(await tinySource({ name: 'resnet18' }, { size: 224 }))),
   'runs/compare': async (out) => {
     const data = join(dirname(dirname(out)), 'photos');
     const options = [

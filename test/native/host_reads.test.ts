@@ -7,6 +7,7 @@ const iterate = (...words: string[]) => outcome('meta', ...words);
 test.each([
   ['vgg9_bn', '32'],
   ['resnet20', '32'],
+  ['resnet20_a', '32'],
   ['resnet18', '64'],
   ['resnet50', '64'],
   ['vgg11_bn', '64'],

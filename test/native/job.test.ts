@@ -193,7 +193,7 @@ describe('a wrong job', () => {
 });
 
 describe('a batch to iterate on', () => {
-  const { lr: _, group: __, ...scratchJob } = scratch();
+  const { lr: _, reducer: __, ...scratchJob } = scratch();
   const x = { name: 'x', dtype: 'float32', shape: [2, 3, 8, 8], data: new Uint8Array(2 * 3 * 8 * 8 * 4) } as const;
   const y = { name: 'y', dtype: 'int64', shape: [2], data: new Uint8Array(16) } as const;
   const labels = (...values: bigint[]) => new Uint8Array(BigInt64Array.from(values).buffer);

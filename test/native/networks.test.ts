@@ -19,6 +19,8 @@ describe('networks', () => {
   it.each([
     ['resnet20', 10, 32, 272_490, 66, 42],
     ['resnet32', 200, 32, 479_272, 102, 66],
+    ['resnet20_a', 10, 32, 269_722, 59, 38],
+    ['resnet32_a', 10, 32, 464_154, 95, 62],
     ['vgg9_bn', 10, 32, 9_231_114, 34, 16],
     ['resnet18', 1000, 224, 11_689_512, 62, 40],
     ['resnet34', 1000, 224, 21_797_672, 110, 72],
@@ -48,6 +50,18 @@ describe('networks', () => {
       'fc.weight': [200, 64],
     });
     expect(shapes(addon().describe(spec('resnet32'), 32))).not.toHaveProperty('block1.downsample.0.weight');
+  });
+
+  it("those with shortcuts without weights have akamaster's", () => {
+    const names = shapes(addon().describe(spec('resnet20_a', 10), 32));
+    expect(names).toMatchObject({
+      'conv1.weight': [16, 3, 3, 3],
+      'layer1.0.conv1.weight': [16, 16, 3, 3],
+      'layer2.0.conv1.weight': [32, 16, 3, 3],
+      'layer3.2.bn2.running_var': [64],
+      'linear.weight': [10, 64],
+    });
+    expect(Object.keys(names).filter((name) => /conv1\.bias|downsample|shortcut/.test(name))).toEqual([]);
   });
 
   it("ImageNet ResNets have torchvision's names", () => {
@@ -124,7 +138,7 @@ describe('networks', () => {
 
   it.each([
     ['an unknown name', spec('resnet19'), 32, /'resnet19'.*resnet20, resnet32, vgg9_bn, resnet18, resnet34/],
-    ['no class', spec('resnet20', 0), 32, /classes/],
+    ['fewer classes than none', spec('resnet20', -1), 32, /classes/],
     ['width 0', spec('resnet20', 10, 0), 32, /width/],
     ['a width that is no number', spec('resnet20', 10, Number.NaN), 32, /width/],
     ['images too small for it', spec('vgg9_bn'), 16, /16 pixels are too small for vgg9_bn.*size: 32 or more/],

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { evaluate, exportNetwork, Network } from '../../src/index.js';
+import { exportNetwork, Network } from '../../src/index.js';
 import { toTensorMap } from '../../src/native/tensor.js';
 import { loadCheckpoint, networkIn, saveCheckpoint } from '../../src/networks/checkpoint.js';
 import { withHash } from '../../src/networks/weights/content-hash.js';
@@ -20,23 +20,12 @@ beforeAll(async () => {
 const refused = (message: string) => ({ code: 'INVALID_OPTION', message: expect.stringContaining(message) });
 
 describe('a checkpoint that does not say which network it holds', () => {
-  it.each<[string, (file: string) => string[]]>([
-    ['--network', (file) => ['eval', file, '--data', data]],
-    ['--network', (file) => ['predict', 'x.png', '--checkpoint', file]],
-    ['--network', (file) => ['inspect', file, '--width', '1']],
-    ['--source-network', (file) => ['transfer', '--target', 'vgg9_bn', '--data', data, '--source', file]],
-  ])('has the verb ask for %s', async (flag, args) => {
-    const { code, stderr } = await cli(args(plain));
-    expect([code, stderr]).toEqual([
-      2,
-      `error[INVALID_OPTION]: ${plain} does not say which network it holds: give ${flag} resnet20, which its entries fit.\n`,
-    ]);
-  });
-
-  it('has the API ask for its option', async () => {
-    const message = 'give network resnet20,';
-    await expect(Network.load(plain)).rejects.toMatchObject(refused(message));
-    await expect(evaluate(plain, { data })).rejects.toMatchObject(refused(message));
+  it('is read as the network whose entries it has, with a note', async () => {
+    const notes: string[] = [];
+    const onNote = (message: string) => notes.push(message);
+    expect((await Network.load(plain, { onNote })).spec).toEqual({ name: 'resnet20', classes: 4, width: 1 });
+    expect(notes).toEqual([`${plain} has the entries of a resnet20`]);
+    expect((await cli(['inspect', plain, '--width', '1'])).stdout).toMatch(/resnet20/);
   });
 
   it('names all networks where its entries fit none', async () => {

@@ -40,6 +40,7 @@ function checkContents({ files, size }) {
     /^cmake\/.+\.cmake$/,
     /^scripts\/(apt|build-gyp|build-native|libtorch|stamps)\.mjs$/,
     /^data\/fashion-mnist\/.+/,
+    /^src\/networks\/imagenet-classes\.(txt|LICENSE)$/,
     /^src\/report\/page\/style\.css$/,
     /^docs\/(.+\.md|pictures\/[\w-]+\.(png|jpg))$/,
     /^bench\/README\.md$/,

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import ts from 'typescript';
 import { packageRoot } from '../../scripts/build-native.mjs';
 
 /** The line of the documented server that loads its network. */
@@ -30,11 +29,13 @@ export async function startServer(text: string, folder: string, imports: readonl
   const modules = join(folder, 'node_modules');
   mkdirSync(modules, { recursive: true });
   symlinkSync(packageRoot, join(modules, 'l2t-native'));
-  for (const name of ['fastify', ...imports]) symlinkSync(join(packageRoot, 'node_modules', name), join(modules, name));
-  const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext };
-  writeFileSync(join(folder, 'server.mjs'), ts.transpileModule(text, { compilerOptions }).outputText);
+  for (const name of ['fastify', '@fastify', 'tsx', ...imports])
+    symlinkSync(join(packageRoot, 'node_modules', name), join(modules, name));
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(folder, 'server.ts'), text);
+  const args = ['--import', 'tsx', 'server.ts'];
   const env = { ...process.env, PORT: '0' };
-  const child = spawn(process.execPath, ['server.mjs'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
   const lines: string[] = [];
   const printed = createInterface({ input: child.stdout });
   printed.on('line', (line) => lines.push(line));

@@ -41,7 +41,7 @@ class ConvUnit final : public Unit {
     v_ = domain_->input(map_);
     u_ = domain_->weights(theta[spec_.conv.weight]);
     auto [y, sums] = domain_->output({{v_, u_}}, {});
-    spec_.whole.group->sum(sums);
+    spec_.whole.reducer->sum(sums);
     y_ = std::move(y);
     Doubles variance(out_);
     mean_.resize(out_);
@@ -68,7 +68,7 @@ class ConvUnit final : public Unit {
 
   Values backward(Values z_bar, Tensors theta_bar) override {
     auto [g, sums] = domain_->gated_sums(std::move(z_bar), z_, y_, {}, {});
-    spec_.whole.group->sum(sums);
+    spec_.whole.reducer->sum(sums);
     for (int64_t c = 0; c < out_; ++c) sums[1][c] = invstd_[c] * (sums[1][c] - mean_[c] * sums[0][c]);
     write_norm(theta_bar, sums[1], sums[0]);
 
@@ -96,7 +96,7 @@ class ConvUnit final : public Unit {
     auto [y_dot, sums] =
         v_dot.defined() ? domain_->output({{v_, u_dot}, {v_dot, u_}}, y_) : domain_->output({{v_, u_dot}}, y_);
     if (domain_->large()) u_.reset();
-    spec_.whole.group->sum(sums);
+    spec_.whole.reducer->sum(sums);
     for (int64_t c = 0; c < out_; ++c) sums[1][c] = invstd_[c] * (sums[1][c] - mean_[c] * sums[0][c]);
 
     auto scale_dot = read<T>(theta_dot[spec_.norm.scale]);
@@ -125,7 +125,7 @@ class ConvUnit final : public Unit {
 
   Values tangent_backward(Values z_bar_dot, Tensors theta_bar_dot) override {
     auto [g_dot, sums] = domain_->gated_sums(std::move(z_bar_dot), z_, y_, g_, y_dot_);
-    spec_.whole.group->sum(sums);
+    spec_.whole.reducer->sum(sums);
     Doubles scale_bar_dot(out_);
     AffineOf<T> y_bar_dot({g_dot, g_, y_dot_, y_}, out_);
     for (int64_t c = 0; c < out_; ++c) {
@@ -219,7 +219,7 @@ class ConvUnit final : public Unit {
   /// Writes γ̄ and β̄, or their tangents. They are over all ranks already, so the first one alone adds them to the sum
   /// over ranks. A bias before batch norm has no gradient.
   void write_norm(Tensors theta_bar, const Doubles& scale_bar, const Doubles& shift_bar) const {
-    const auto mine = [first = spec_.whole.group->first()](const Doubles& bar) {
+    const auto mine = [first = spec_.whole.reducer->first()](const Doubles& bar) {
       return first ? bar : Doubles(bar.size());
     };
     write<T>(theta_bar[spec_.norm.scale], mine(scale_bar));

@@ -11,7 +11,7 @@ struct ConvUnitSpec {
   nets::BatchNorm norm;
   bool input;  // x̄ is wanted
   Sweeps sweeps;
-  GroupBatch whole;  // what batch norm's statistics are of
+  SharedBatch whole;  // what batch norm's statistics are of
 };
 
 /// A fused unit: a convolution, batch norm with batch statistics, and a residual, ReLU and a max-pool where they
@@ -27,7 +27,7 @@ struct ConvUnitSpec {
 ///
 /// Its inputs are x and, where one is added, the residual; its outputs z and, where one follows, the max-pool. Maps are
 /// B × C × H × H, channels last; parameters and their gradients contiguous. The unit may keep the residual's cotangent,
-/// so that must not be changed. Each sweep exchanges batch norm's sums with the other ranks of a group. `type`: float
+/// so that must not be changed. Each sweep exchanges batch norm's sums with the other ranks. `type`: float
 /// or double.
 std::unique_ptr<Unit> make_conv_unit(const ConvUnitSpec& spec, at::ScalarType type);
 

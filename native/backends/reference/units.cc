@@ -10,6 +10,7 @@
 #include "native/ops/conv2d.h"
 #include "native/ops/flatten.h"
 #include "native/ops/max_pool.h"
+#include "native/ops/padded_shortcut.h"
 #include "native/ops/relu.h"
 #include "native/ops/relu6.h"
 
@@ -23,7 +24,8 @@ at::Tensor at_index(Tensors tensors, int index) { return index < 0 ? at::Tensor(
 /// cheap and large, so it is computed again there and not kept.
 class Convolution final : public Unit {
  public:
-  Convolution(const nets::Conv2d& conv, const nets::BatchNorm& norm, bool input, Sweeps sweeps, const GroupBatch& whole)
+  Convolution(const nets::Conv2d& conv, const nets::BatchNorm& norm, bool input, Sweeps sweeps,
+              const SharedBatch& whole)
       : conv_(conv),
         norm_(norm),
         window_{conv.stride, conv.padding, conv.groups},
@@ -78,7 +80,7 @@ class Convolution final : public Unit {
  private:
   /// Batch norm's sums are over all ranks already, so the first one alone adds them to the sum over ranks.
   void write(const ops::BatchNormGradient& bar, Tensors theta_bar) const {
-    if (whole_.group->first()) {
+    if (whole_.reducer->first()) {
       theta_bar[norm_.scale].copy_(bar.scale_bar);
       theta_bar[norm_.shift].copy_(bar.shift_bar);
     } else {
@@ -97,7 +99,7 @@ class Convolution final : public Unit {
   ops::Conv2dWindow window_;
   bool input_;  // x̄ is wanted
   Sweeps sweeps_;
-  GroupBatch whole_;
+  SharedBatch whole_;
   Tensors theta_;
   Tensors theta_dot_;
   at::Tensor x_;
@@ -164,9 +166,10 @@ class MaxPool final : public Unit {
 class ParameterlessLinear final : public Unit {
  public:
   using Forward = std::function<at::Tensor(const at::Tensor& x)>;
-  using Backward = at::Tensor (*)(const at::Tensor& y_bar, const at::Tensor& x);
+  using Backward = std::function<at::Tensor(const at::Tensor& y_bar, const at::Tensor& x)>;
 
-  ParameterlessLinear(Forward forward, Backward backward) : forward_(std::move(forward)), backward_(backward) {}
+  ParameterlessLinear(Forward forward, Backward backward)
+      : forward_(std::move(forward)), backward_(std::move(backward)) {}
 
   Values forward(Values x, Tensors /*theta*/, const Values* /*running*/) override {
     x_ = std::move(x[0]);
@@ -242,6 +245,14 @@ struct MakeUnit {
   std::unique_ptr<Unit> operator()(const nets::Relu& /*op*/) const { return std::make_unique<Relu>(); }
   std::unique_ptr<Unit> operator()(const nets::Relu6& /*op*/) const { return std::make_unique<Relu6>(); }
   std::unique_ptr<Unit> operator()(const nets::Add& /*op*/) const { return std::make_unique<Add>(); }
+  std::unique_ptr<Unit> operator()(const nets::PaddedShortcut& op) const {
+    const ops::ShortcutShape shape{op.stride, op.before, op.after};
+    return std::make_unique<ParameterlessLinear>(
+        [shape](const at::Tensor& x) { return ops::padded_shortcut(x, shape); },
+        [shape](const at::Tensor& y_bar, const at::Tensor& x) {
+          return ops::padded_shortcut_backward(y_bar, x, shape);
+        });
+  }
   std::unique_ptr<Unit> operator()(const nets::MaxPool& op) const { return std::make_unique<MaxPool>(op); }
   std::unique_ptr<Unit> operator()(const nets::GlobalAveragePool& /*op*/) const {
     return std::make_unique<ParameterlessLinear>(ops::avg_pool, ops::avg_pool_backward);

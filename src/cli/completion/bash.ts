@@ -1,4 +1,4 @@
-import { type Flag, firstWords, ofTwoWords, type Place, type Verb } from './words.js';
+import { type Flag, firstWords, groupsOf, type Place, type Verb } from './words.js';
 
 /** A script for bash, from version 4. */
 export function bashScript(verbs: readonly Verb[]): string {
@@ -48,7 +48,7 @@ _l2t_native() {
       .join(' ')} --help --version' "$current"
     return
   fi
-${ofTwoWords(verbs).map(secondWord).join('\n')}
+${groupsOf(verbs).map(secondWord).join('\n')}
   case $verb in
 ${verbs.map(verbCase).join('\n')}
   esac
@@ -57,11 +57,12 @@ complete -F _l2t_native l2t-native
 `;
 }
 
-function secondWord({ words: [first, second] }: Verb): string {
+function secondWord([first, verbs]: [string, readonly Verb[]]): string {
+  const seconds = verbs.map(({ words }) => words[1]).join(' ');
   return `  if [[ $verb == ${first} ]]; then
     verb="${first} \${COMP_WORDS[2]}"
     if ((COMP_CWORD == 2)); then
-      _l2t_native_names '${second} --help' "$current"
+      _l2t_native_names '${seconds} --help' "$current"
       return
     fi
   fi`;

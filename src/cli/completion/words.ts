@@ -22,20 +22,20 @@ export interface Flag {
 export type Verb = ReturnType<typeof wordsOf>[number];
 
 /**
- * All that can be typed after `l2t-native`, from the command line itself and the tables of options. `presets`: their
- * names, by the verb that takes them.
+ * All that can be typed after `l2t-native`, from the command line itself and the tables of options. `others`: the names
+ * of presets and sources, by the verb that takes them.
  */
-export const wordsOf = (program: Command, presets: Readonly<Record<string, readonly string[]>>) =>
+export const wordsOf = (program: Command, others: Readonly<Record<string, readonly string[]>>) =>
   verbsOf(program).map(([typed, command]) => {
     const [argument] = command.registeredArguments;
     const names = (placeholder: string, choices: readonly string[] = []) =>
-      // A name that no table has is that of a preset.
-      choices.length === 0 && /^<?name>?$/.test(placeholder) ? (presets[typed] ?? []) : choices;
+      // A name that no table of options has is that of a preset, or of a source.
+      choices.length === 0 && /^<?name>?$/.test(placeholder) ? (others[typed] ?? []) : choices;
     const flags: Flag[] = command.options.map((option) => flagFrom(option, names));
     return {
       /** As it is typed: `data check` has two words. */
       words: typed.split(' '),
-      help: command.description(),
+      help: command.summary() || command.description(),
       flags: [...flags, { long: '--help', help: 'show the help' }],
       /** What its argument is; undefined if it takes none. */
       argument: argument && placeOf(argument.name(), names(argument.name(), argument.argChoices)),
@@ -78,3 +78,10 @@ export const firstWords = (verbs: readonly Verb[]): [word: string, help: string]
 
 /** The verbs of two words, such as `data check`. */
 export const ofTwoWords = (verbs: readonly Verb[]): Verb[] => verbs.filter(({ words }) => words.length === 2);
+
+/** The same by their first word. */
+export function groupsOf(verbs: readonly Verb[]): [first: string, verbs: Verb[]][] {
+  const two = ofTwoWords(verbs);
+  const firsts = [...new Set(two.map(({ words: [first = ''] }) => first))];
+  return firsts.map((first) => [first, two.filter(({ words }) => words[0] === first)]);
+}

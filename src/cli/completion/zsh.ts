@@ -1,17 +1,19 @@
-import { type Flag, firstWords, ofTwoWords, type Place, type Verb } from './words.js';
+import { type Flag, firstWords, groupsOf, type Place, type Verb } from './words.js';
 
 /** A script for zsh: a file of its fpath, or sourced. */
 export function zshScript(verbs: readonly Verb[]): string {
   const first = firstWords(verbs).map(([word, help]) => described(word, help));
-  const second = ofTwoWords(verbs).map(({ words: [group, word = ''], help, ...verb }) =>
+  const second = groupsOf(verbs).map(([group, inner]) =>
     [
       `    ${group})`,
       `      if ((CURRENT == 2)); then`,
-      `        local -a verbs=(${described(word, help)})`,
+      `        local -a verbs=(${inner.map(({ words: [, word = ''], help }) => described(word, help)).join(' ')})`,
       "        _describe 'verb' verbs",
       '      else',
       '        shift words; ((CURRENT--))',
-      `        _arguments ${specsOf(verb).join(' ')}`,
+      '        case $words[1] in',
+      ...inner.map((verb) => `        ${verb.words[1]}) _arguments ${specsOf(verb).join(' ')} ;;`),
+      '        esac',
       '      fi ;;',
     ].join('\n'),
   );

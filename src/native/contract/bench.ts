@@ -15,13 +15,13 @@ export interface BenchJob extends Hyperparameters {
   readonly device: string;
   readonly threads: number;
   /** The processes that share each batch. */
-  readonly group?: NativeGroup | undefined;
+  readonly reducer?: NativeGroup | undefined;
   /** Times each layer, too (`layers()`); on the CPU. */
   readonly layers?: boolean;
 }
 
 export interface NativeBench {
-  /** 0 without a group. */
+  /** 0 in a single process. */
   traffic(): Traffic;
   /** Of all iterations so far, where the job asks for it; otherwise empty. */
   layers(): LayerTiming[];
@@ -52,7 +52,7 @@ export interface LayerTiming {
   readonly bytes: number;
 }
 
-/** What a rank has sent to its group so far. */
+/** What a rank has sent to the others so far. */
 export interface Traffic {
   /** Sums and other exchanges. */
   readonly calls: number;

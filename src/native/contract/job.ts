@@ -96,5 +96,5 @@ export interface RunMaterials {
    * images. The first rank alone receives 'step', 'epoch' and 'save' events, and needs `resume`. stop() on a rank stops
    * all at the same step.
    */
-  readonly group?: NativeGroup | undefined;
+  readonly reducer?: NativeGroup | undefined;
 }

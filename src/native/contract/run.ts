@@ -153,6 +153,6 @@ export interface RunResult {
   readonly best?: { readonly epoch: number; readonly accuracy?: number };
   /** Evaluation of the best epoch's weights on the test images; absent if there are none or the run was stopped. */
   readonly test?: Evaluation;
-  /** In a group, on ranks but the first: the network of the best epoch. */
+  /** On ranks but the first: the network of the best epoch. */
   readonly network?: readonly NamedTensor[];
 }

@@ -5,7 +5,8 @@ import { defaultOf, required, type Written } from '../../options/check.js';
 import { type ExportFormat, exportSchema } from '../../options/schemas.js';
 import { fileAccess, invalidOption } from '../../system/failures.js';
 import { writeFileAtomic } from '../../system/files.js';
-import { type Checkpoint, checkpointChunks, readCheckpoint } from '../checkpoint.js';
+import { type Checkpoint, checkpointChunks, readCheckpoint, requireLastLayer } from '../checkpoint.js';
+import { withClassNames } from '../class-names.js';
 import { toFloat32 } from '../weights/float32.js';
 import { safetensorsChunks } from '../weights/safetensors.js';
 import type { Normaliser } from './onnx.js';
@@ -15,6 +16,8 @@ import { toTorchvision } from './torchvision.js';
 export type ExportOptions = Written<typeof exportSchema, 'to' | 'out'> & {
   /** Called with a message for each problem that does not stop the export. */
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Called with a message if the file does not name its network, and its tensors show it. */
+  readonly onNote?: ((message: string) => void) | undefined;
 };
 
 /** What was written. */
@@ -66,17 +69,22 @@ function torchvisionMetadata({ size, classNames, normalisation }: Checkpoint): M
  *   than ONNX; FILE_ACCESS, also if `out` exists; INVALID_WEIGHTS, WEIGHTS_MISMATCH.
  */
 export async function exportNetwork(checkpoint: string | Checkpoint, given: ExportOptions): Promise<ExportResult> {
-  const { options, control } = takeOptions(exportSchema, given, { onWarning: aMessageListener });
+  const { options, control } = takeOptions(exportSchema, given, {
+    onWarning: aMessageListener,
+    onNote: aMessageListener,
+  });
   const format = required(exportSchema, options, 'to');
   const out = required(exportSchema, options, 'out');
-  const { normalise, network, width, size, strict } = options;
+  const { normalise, classNames, network, width, size, strict } = options;
   if (normalise !== undefined && format !== 'onnx') {
     throw invalidOption('{normalise} is for {to=onnx}, whose file holds a graph: leave it out.');
   }
   // As for the folders of runs: what is there may be somebody's work, even the checkpoint itself.
   if (existsSync(out)) throw fileAccess(`Cannot write ${out}: it exists already: remove it, or choose another {out}.`);
   const loaded = await readCheckpoint(checkpoint, { network, width, size, strict, ...control });
-  const content = await writers[format](loaded, normalise ?? defaultOf(exportSchema, 'normalise'));
+  if (format !== 'safetensors') requireLastLayer(loaded.network);
+  const named = format === 'onnx' || classNames !== undefined ? await withClassNames(loaded, classNames) : loaded;
+  const content = await writers[format](named, normalise ?? defaultOf(exportSchema, 'normalise'));
   await writeFileAtomic(out, content);
   const bytes = content.reduce((sum, { length }) => sum + length, 0);
   const { name, ...shape } = loaded.network;

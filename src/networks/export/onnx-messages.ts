@@ -58,8 +58,8 @@ for (const [name, fields] of Object.entries(messages)) {
   root.add(type);
 }
 
-/** `elem_type` and `data_type` of float32 tensors (TensorProto.DataType). */
-export const float32Type = 1;
+/** `elem_type` and `data_type` of tensors (TensorProto.DataType). */
+export const dataTypes = { float32: 1, int64: 7 } as const;
 
 /** Kinds of attributes (AttributeProto.AttributeType). */
 const attributeTypes = { f: 1, i: 2, ints: 7 } as const;
@@ -86,7 +86,7 @@ export function nodeMessage({ opType, input, output, attributes }: Node) {
 /** A value of the graph: a number fixes a dimension, a text names one that is free. */
 export function valueMessage(name: string, shape: readonly (number | string)[]) {
   const dim = shape.map((side) => (typeof side === 'number' ? { dimValue: side } : { dimParam: side }));
-  return { name, type: { tensorType: { elemType: float32Type, shape: { dim } } } };
+  return { name, type: { tensorType: { elemType: dataTypes.float32, shape: { dim } } } };
 }
 
 /** The bytes of a ModelProto. */

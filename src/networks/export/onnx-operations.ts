@@ -11,8 +11,9 @@ interface NodeRow {
   readonly constants?: (settings: Settings, side: number) => readonly Constant[];
 }
 
-/** A constant tensor of float32. */
-interface Constant {
+/** A constant tensor. */
+export interface Constant {
+  readonly dtype: 'float32' | 'int64';
   readonly shape: readonly number[];
   readonly values: readonly number[];
 }
@@ -22,7 +23,8 @@ type Settings = OperationDescription['settings'];
 /** The setting in both directions, or on all four sides. */
 const both = (value: number | undefined): Attribute => ({ ints: [value as number, value as number] });
 const around = (value: number | undefined): Attribute => ({ ints: Array(4).fill(value) });
-const scalar = (value: number): Constant => ({ shape: [], values: [value] });
+const scalar = (value: number): Constant => ({ dtype: 'float32', shape: [], values: [value] });
+const integers = (...values: number[]): Constant => ({ dtype: 'int64', shape: [values.length], values });
 
 /** Pᵀ of native/ops/adaptive_avg_pool.h, length × k: column i takes the mean over bin i. */
 function bins(k: number, length: number): Constant {
@@ -32,7 +34,7 @@ function bins(k: number, length: number): Constant {
       return place >= begin && place < end ? 1 / (end - begin) : 0;
     }),
   );
-  return { shape: [length, k], values: values.flat() };
+  return { dtype: 'float32', shape: [length, k], values: values.flat() };
 }
 
 /** Means over the columns' bins, then the map transposed: twice, they pool both sides. Opset 17 has no such operation. */
@@ -64,6 +66,20 @@ export const onnxOperations: Readonly<Record<string, readonly NodeRow[]>> = {
   relu: [{ opType: 'Relu' }],
   relu6: [{ opType: 'Clip', constants: () => [scalar(0), scalar(6)] }],
   add: [{ opType: 'Add' }],
+  padded_shortcut: [
+    {
+      opType: 'Slice',
+      // Starts, ends, axes, steps.
+      constants: ({ stride }, side) => [
+        ...[integers(0, 0), integers(side, side), integers(2, 3)],
+        integers(stride as number, stride as number),
+      ],
+    },
+    {
+      opType: 'Pad',
+      constants: ({ before, after }) => [integers(0, before as number, 0, 0, 0, after as number, 0, 0)],
+    },
+  ],
   max_pool: [
     {
       opType: 'MaxPool',

@@ -1,13 +1,14 @@
 import { L2TError } from '../../errors.js';
 import type { NetworkDescription } from '../../native/addon.js';
 import type { NamedTensor } from '../../native/tensor.js';
+import { largeSize, shortSide } from '../../options/networks.js';
 import { invalidOption } from '../../system/failures.js';
 import { packageVersion } from '../../system/version.js';
 import type { Checkpoint } from '../checkpoint.js';
 import { describeNetwork } from '../describe.js';
 import { toFloat32 } from '../weights/float32.js';
-import { encodeModel, float32Type, type Node, nodeMessage, valueMessage } from './onnx-messages.js';
-import { onnxOperations } from './onnx-operations.js';
+import { dataTypes, encodeModel, type Node, nodeMessage, valueMessage } from './onnx-messages.js';
+import { type Constant, onnxOperations } from './onnx-operations.js';
 
 /** Opset 17, and the version of the format that came with it (ONNX 1.12). */
 const opset = 17;
@@ -48,10 +49,10 @@ export function toOnnx(checkpoint: Checkpoint, normaliser: Normaliser): Uint8Arr
     graph: {
       name: network.name,
       node: [...first.nodes, ...rest.nodes].map(nodeMessage),
-      initializer: tensors.map(({ name, shape, data }) => ({
+      initializer: tensors.map(({ name, dtype, shape, data }) => ({
         name,
         dims: shape,
-        dataType: float32Type,
+        dataType: dataTypes[dtype as Constant['dtype']],
         rawData: data,
       })),
       input: [valueMessage(imagesName, ['batch', 3, size, size])],
@@ -66,12 +67,10 @@ interface Nodes {
   readonly tensors: readonly NamedTensor[];
 }
 
-const constant = (name: string, shape: readonly number[], values: readonly number[]): NamedTensor => ({
-  name,
-  dtype: 'float32',
-  shape,
-  data: new Uint8Array(Float32Array.from(values).buffer),
-});
+function constant(name: string, { dtype, shape, values }: Constant): NamedTensor {
+  const numbers = dtype === 'float32' ? Float32Array.from(values) : BigInt64Array.from(values, BigInt);
+  return { name, dtype, shape, data: new Uint8Array(numbers.buffer) };
+}
 
 /** (pixels − mean) / std, per channel. */
 function normalisation({ normalisation: { mean, std } }: Checkpoint): Nodes & { readonly output: string } {
@@ -80,7 +79,9 @@ function normalisation({ normalisation: { mean, std } }: Checkpoint): Nodes & { 
     { opType: 'Sub', input: [imagesName, 'mean'], output: ['centred'], attributes: {} },
     { opType: 'Div', input: ['centred', 'std'], output: [output], attributes: {} },
   ];
-  return { nodes, tensors: [constant('mean', [1, 3, 1, 1], mean), constant('std', [1, 3, 1, 1], std)], output };
+  const byChannel = { dtype: 'float32', shape: [1, 3, 1, 1] } as const;
+  const tensors = [constant('mean', { ...byChannel, values: mean }), constant('std', { ...byChannel, values: std })];
+  return { nodes, tensors, output };
 }
 
 /** Each operation's nodes. `images`: the name of value 0. */
@@ -96,9 +97,7 @@ function operationNodes({ operations, sides }: NetworkDescription, images: strin
     let read = inputs.map((value) => values[value] as string);
     for (const [k, { opType, tensors: parts = [], attributes, constants }] of rows.entries()) {
       const result = k === rows.length - 1 ? output : `${output}_${k}`;
-      const own = (constants?.(settings, side) ?? []).map((each, n) =>
-        constant(`${result}_constant_${n}`, each.shape, each.values),
-      );
+      const own = (constants?.(settings, side) ?? []).map((each, n) => constant(`${result}_constant_${n}`, each));
       const input = [...read, ...parts.flatMap((part) => tensors[part] ?? []), ...own.map(({ name }) => name)];
       nodes.push({ opType, input, output: [result], attributes: attributes?.(settings) ?? {} });
       made.push(...own);
@@ -118,6 +117,7 @@ function metadata({ network, size, classNames, normalisation: by }: Checkpoint, 
     ...(classNames && { class_names: JSON.stringify(classNames) }),
     normalisation: JSON.stringify(by),
     normalise: normaliser,
+    resize: JSON.stringify(size < largeSize ? { square: size } : { short_side: shortSide(size), crop: size }),
   };
   return Object.entries(entries).map(([key, value]) => ({ key, value }));
 }

@@ -84,13 +84,14 @@ function requireFloats(tensor: Tensor, where: string): void {
 const list = (names: readonly string[]): string => someOf(names, 5, quoted);
 
 /**
- * The number of classes: the rows of the last linear layer, which is the first of `layers` that the file has.
- * @throws L2TError WEIGHTS_MISMATCH if there is none.
+ * The number of classes: the rows of the last linear layer, which is the first of `layers` that the file has; 0 if it has
+ * none.
+ * @throws L2TError WEIGHTS_MISMATCH if it does not have two dimensions.
  */
 export function classesOf(tensors: TensorMap, file: string, layers: readonly string[]): number {
-  const layer = layers.map((name) => tensors.get(name)).find((tensor) => tensor?.shape.length === 2);
-  const rows = layer?.shape[0] ?? 0;
-  if (rows > 0) return rows;
+  const found = layers.flatMap((name) => tensors.get(name) ?? []);
+  const layer = found.find(({ shape }) => shape.length === 2);
+  if (layer !== undefined || found.length === 0) return layer?.shape[0] ?? 0;
   throw weightsMismatch(
     `${file} has no ${layers.join(' or ')} of two dimensions, so its number of classes is unknown: is it a network of this package?`,
   );

@@ -39,10 +39,11 @@ interface Target {
 
 /** A term asks the same of a device whatever the target, so one target has every method. */
 const vgg: Target = { target: 'vgg9_bn', size: 32, methods: methodNames };
-export const targets: readonly [Target, Target, Target] = [
+export const targets: readonly [Target, ...Target[]] = [
   vgg,
   { target: 'resnet20', size: 32, methods: ['l2t-ww', 'fm'] },
   { target: 'resnet18', size: 64, methods: ['l2t-ww', 'scratch'] },
+  { target: 'resnet20_a', size: 32, methods: ['l2t-ww'] },
 ];
 
 /** Trains a small target. `sources`: where the method needs any. */

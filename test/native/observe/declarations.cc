@@ -7,6 +7,7 @@
 #include "binding/networks.h"
 #include "native/backends/cpu/machine.h"
 #include "native/backends/timed.h"
+#include "native/core/group.h"
 #include "native/core/memory.h"
 #include "native/run/events.h"
 #include "native/terms/methods.h"
@@ -67,7 +68,7 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<GraphTiming>("GraphTiming");
   add.operator()<backends::Timing>("LayerTiming");
   add.operator()<GroupConfig>("GroupConfig");
-  add.operator()<Group::Traffic>("Traffic");
+  add.operator()<Reducer::Traffic>("Traffic");
   add.operator()<backends::cpu::MachineSpeed>("MachineSpeed");
   add.operator()<MemoryUse>("MemoryUse");
   add.operator()<CudaVersions>("CudaVersions");

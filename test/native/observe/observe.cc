@@ -58,20 +58,20 @@ void fill(Learner& learner, const std::vector<NamedTensor>& tensors) {
   copy_by_name(learner.phi().layout.specs(), learner.phi().views, tensors);
 }
 
-/// The group of this process, joined once.
-const Group& group_of(const std::optional<GroupConfig>& config) {
+/// The ranks of this process's group, which is joined once.
+const Reducer& reducer_of(const std::optional<GroupConfig>& config) {
   static std::shared_ptr<JoinedGroup> group;
-  if (!config) return alone();
+  if (!config) return single_process();
   if (!group) group = join_group(*config);
   return *group;
 }
 
 /// Adds the whole batch's losses.
-void add_losses(const Iteration& iteration, const Group& group, const std::string& prefix,
+void add_losses(const Iteration& iteration, const Reducer& reducer, const std::string& prefix,
                 std::vector<NamedTensor>& out) {
   const auto add = [&](const char* kind, const std::string& name, const at::Tensor& value) {
     const auto whole = value.clone();
-    group.sum(whole);
+    reducer.sum(whole);
     out.push_back({std::string(prefix).append(kind).append(name), whole});
   };
   for (const auto& [term, value] : iteration.real.losses) add("loss/", term, value);
@@ -84,8 +84,9 @@ void add_losses(const Iteration& iteration, const Group& group, const std::strin
   add("meta/", "objective", iteration.meta->objective);
 }
 
-void add_details(const Iteration& iteration, Learner& learner, const GroupBatch& whole, std::vector<NamedTensor>& out) {
-  const auto rows = [&](const at::Tensor& tensor) { return whole.group->gather(tensor, whole.images); };
+void add_details(const Iteration& iteration, Learner& learner, const SharedBatch& whole,
+                 std::vector<NamedTensor>& out) {
+  const auto rows = [&](const at::Tensor& tensor) { return whole.reducer->gather(tensor, whole.images); };
   const auto add_all = [&](const std::string& prefix, const std::vector<at::Tensor>& tensors) {
     for (size_t i = 0; i < tensors.size(); ++i) out.push_back({prefix + std::to_string(i), rows(tensors[i])});
   };
@@ -124,8 +125,8 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
     check_batch(find(config.tensors, "x" + suffix), find(config.tensors, "y" + suffix), config.target.classes);
   }
   const int64_t size = find(config.tensors, "x").size(-1);
-  const auto& group = group_of(config.group);
-  Learner learner(config.hyperparameters, config.target, size, sources, options, /*observe=*/true, {&group});
+  const auto& reducer = reducer_of(config.group);
+  Learner learner(config.hyperparameters, config.target, size, sources, options, /*observe=*/true, {&reducer});
   fill(learner, config.tensors);
   learner.start();
 
@@ -133,7 +134,7 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
   // This rank's images.
   const auto labelled = [&](const std::string& x_name, const std::string& y_name) {
     const auto& x = find(config.tensors, x_name);
-    const auto [begin, end] = group.share(x.size(0));
+    const auto [begin, end] = reducer.share(x.size(0));
     return run::Labelled{x.slice(0, begin, end).to(options).contiguous(at::MemoryFormat::ChannelsLast),
                          find(config.tensors, y_name).slice(0, begin, end).to(options.device()), x.size(0)};
   };
@@ -146,8 +147,8 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
     }
     const auto images = labelled("x" + suffix, "y" + suffix);
     const auto iteration = learner.iterate(images, std::vector<at::Tensor>(sources.size(), images.x), lr, judge);
-    add_losses(iteration, group, config.iterations == 1 ? "" : "iteration" + std::to_string(k) + "/", out);
-    if (config.iterations == 1) add_details(iteration, learner, {&group, images.images}, out);
+    add_losses(iteration, reducer, config.iterations == 1 ? "" : "iteration" + std::to_string(k) + "/", out);
+    if (config.iterations == 1) add_details(iteration, learner, {&reducer, images.images}, out);
   }
   const auto state = learner.tensors();
   out.insert(out.end(), state.begin(), state.end());

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "native/core/group.h"
 #include "native/run/config.h"
 
 namespace l2t::test {

@@ -113,9 +113,14 @@ Rule unit(const Shape& s, const backends::UnitEnd& end) {
             const auto own = [](const Tensors& all) { return Tensors{all[1].contiguous(), all[2], all[3]}; };
             const auto [theta, theta_dot] = std::pair{own(x), own(dot)};
             const auto [g, g_dot] = std::pair{own(zeros(x)), own(zeros(x))};
-            const auto unit = backends::cpu::make_conv_unit(
-                {geometry, end, conv, {1, 2, 0, 1}, /*input=*/true, backends::Sweeps::kProduct, {&alone(), s.batch}},
-                x[0].scalar_type());
+            const auto unit = backends::cpu::make_conv_unit({geometry,
+                                                             end,
+                                                             conv,
+                                                             {1, 2, 0, 1},
+                                                             /*input=*/true,
+                                                             backends::Sweeps::kProduct,
+                                                             {&single_process(), s.batch}},
+                                                            x[0].scalar_type());
             const auto z = unit->forward({x[0], skip(x)}, theta, nullptr);
             const auto input_bar = unit->backward(split(bar), g);
             const auto z_dot = unit->tangent({dot[0], skip(dot)}, theta_dot);

@@ -11,6 +11,7 @@
 #include "native/ops/flatten.h"
 #include "native/ops/linear.h"
 #include "native/ops/max_pool.h"
+#include "native/ops/padded_shortcut.h"
 #include "native/ops/relu.h"
 #include "native/ops/relu6.h"
 #include "native/terms/attention.h"
@@ -58,7 +59,8 @@ Rule batch_norm(const Shape& s) {
           [](const Tensors& x) { return at::batch_norm(x[0], x[1], x[2], {}, {}, true, 0.1, kEpsilon, false); },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
             ops::BatchStatistics statistics;
-            const auto y = ops::batch_norm(x[0], x[1], x[2], {}, {}, 0.1, kEpsilon, {&alone(), s.batch}, statistics);
+            const auto y =
+                ops::batch_norm(x[0], x[1], x[2], {}, {}, 0.1, kEpsilon, {&single_process(), s.batch}, statistics);
             auto g = ops::batch_norm_backward(bar, x[0], x[1], statistics);
             const auto x_bar = std::exchange(g.x_bar, at::Tensor());
             const auto t = ops::batch_norm_tangent(x[0], dot[0], x[1], dot[1], dot[2], statistics);
@@ -93,6 +95,25 @@ Rule add(const Shape& s) {
           [](const Tensors& x) { return x[0] + x[1]; },
           [](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
             return {ops::add(x[0], x[1]), {bar, bar}, ops::add(dot[0], dot[1]), {bar_dot, bar_dot}};
+          }};
+}
+
+/// `out`: channels; an odd number of new ones has one more after than before.
+Rule padded_shortcut(const Shape& s) {
+  const ops::ShortcutShape shape{s.stride, (s.out - s.in) / 2, s.out - s.in - (s.out - s.in) / 2};
+  return {{draw({s.batch, s.in, s.side, s.side})},
+          [=](const Tensors& x) {
+            using at::indexing::Slice;
+            const auto y =
+                x[0].index({Slice(), Slice(), Slice(0, at::nullopt, s.stride), Slice(0, at::nullopt, s.stride)});
+            const auto zeros = [&](int64_t c) { return at::zeros({s.batch, c, y.size(2), y.size(3)}, y.options()); };
+            return at::cat({zeros(shape.before), y, zeros(shape.after)}, 1);
+          },
+          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& bar_dot) -> Sweeps {
+            return {ops::padded_shortcut(x[0], shape),
+                    {ops::padded_shortcut_backward(bar, x[0], shape)},
+                    ops::padded_shortcut(dot[0], shape),
+                    {ops::padded_shortcut_backward(bar_dot, x[0], shape)}};
           }};
 }
 
@@ -230,7 +251,7 @@ Rule sp(const Shape& s) {
           [=](const Tensors& x) { return (similarity(x[0]) - g_source).square().mean() * 30; },
           [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
             const auto value =
-                terms::sp_value(g_source.to(x[0].scalar_type()), x[0], /*weight=*/30, {&alone(), s.batch});
+                terms::sp_value(g_source.to(x[0].scalar_type()), x[0], /*weight=*/30, {&single_process(), s.batch});
             return of_gradient(value.loss, {value.t_bar}, dot, bar);
           }};
 }
@@ -262,6 +283,7 @@ Rule make_rule(const std::string& operation, const Shape& shape) {
   if (operation == "relu") return relu(shape);
   if (operation == "relu6") return relu6(shape);
   if (operation == "add") return add(shape);
+  if (operation == "padded_shortcut") return padded_shortcut(shape);
   if (operation == "max_pool") return max_pool(shape);
   if (operation == "avg_pool") return avg_pool(shape);
   if (operation == "adaptive_avg_pool") return adaptive_avg_pool(shape);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { firstHost, groupFromEnvironment, launchedProcesses } from '../../src/group/environment.js';
-import { checkGroup } from '../../src/group/options.js';
+import { firstHost, groupFromEnvironment, launchedProcesses } from '../../src/ranks/environment.js';
+import { checkGroup } from '../../src/ranks/options.js';
 
 const torchrun = {
   ...{ RANK: '5', WORLD_SIZE: '8', LOCAL_RANK: '1', LOCAL_WORLD_SIZE: '4' },

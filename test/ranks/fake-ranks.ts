@@ -39,8 +39,8 @@ export function withFakeGroups(real: NativeAddon): NativeAddon {
     readonly run: InstanceType<NativeAddon['Run']>;
     readonly aside: boolean;
     #network: RunMaterials['targetWeights'];
-    constructor(spec: NativeSpec, { group, ...materials }: RunMaterials, onEvent: (event: NativeEvent) => void) {
-      this.aside = group instanceof Group && group.config.rank > 0;
+    constructor(spec: NativeSpec, { reducer, ...materials }: RunMaterials, onEvent: (event: NativeEvent) => void) {
+      this.aside = reducer instanceof Group && reducer.config.rank > 0;
       this.run = new real.Run({ ...spec, batchNorm: 'global' }, materials, (event) => {
         if (this.aside && event.type !== 'decode') this.#discard(event);
         else onEvent(event);

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { type ErrorCode, L2TError } from '../errors.js';
-import { addon, type NativeGroup } from '../native/addon.js';
+import { addon, type NamedTensor, type NativeGroup } from '../native/addon.js';
+import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { onAbort } from '../system/abort.js';
 import { readSystem } from '../system/limits.js';
 import { availableCores, defaultThreads } from '../system/threads.js';
@@ -14,36 +16,54 @@ type Hello = ReturnType<typeof hello>;
 /** What a rank sends after a part of the work: its result, or why it failed. */
 type Outcome<T> = { readonly ok: T } | { readonly failed: { readonly code: ErrorCode; readonly message: string } };
 
+/** Bytes of a network that are sent at once. */
+const most = 2 ** 23;
+
 /**
- * The processes that compute one run together, as one of them sees it. A process alone is a group of one, in which
- * nothing is sent. All ranks must call `all`, `fromFirst` and `agree` in the same order.
+ * The processes that compute one run together, as one of them sees it. In a run of a single process, nothing is sent. All
+ * ranks must call `all`, `once`, `agree` and `network` in the same order.
  */
-export class Group {
-  /** For messages: has this rank sent anything since it joined? */
+export class Ranks {
+  /** Has this rank sent anything since it joined? */
   #spoke = false;
 
   private constructor(
     readonly rank: number,
     readonly size: number,
     /** Its place among those on this host. */
-    readonly localRank: number,
+    private readonly localRank: number,
     /** Number of ranks that may run on the same cores as this one, itself included. */
     private readonly sharing: number,
-    /** What jobs take; undefined alone. */
+    /** What native jobs take; undefined in a single process. */
     readonly native: NativeGroup | undefined,
   ) {}
 
-  /** A process alone. */
-  static readonly alone = new Group(0, 1, 0, 1, undefined);
-
   /**
-   * Waits for the other ranks.
+   * Waits for the other ranks of `group`, if there is one, and leaves them after `body`. A failure reaches all ranks.
    * @throws L2TError GROUP_FAILED if some do not come; DEVICE_UNAVAILABLE where this build cannot join processes;
    * INVALID_OPTION, also if the ranks are of different versions; ABORTED.
    */
-  static async join(given: GroupOptions, signal: AbortSignal | undefined): Promise<Group> {
-    const { localRank, localSize, ...config } = checkGroup(given);
-    if (config.size === 1) return Group.alone;
+  static async use<T>(
+    group: GroupOptions | undefined,
+    signal: AbortSignal | undefined,
+    body: (ranks: Ranks) => Promise<T>,
+  ): Promise<T> {
+    const ranks = await Ranks.#join(group, signal);
+    try {
+      const result = await body(ranks);
+      ranks.native?.leave();
+      return result;
+    } catch (error) {
+      await ranks.#tell(error);
+      ranks.native?.leave(messageOf(error));
+      throw error;
+    }
+  }
+
+  static async #join(group: GroupOptions | undefined, signal: AbortSignal | undefined): Promise<Ranks> {
+    const checked = group && checkGroup(group);
+    if (checked === undefined || checked.size === 1) return new Ranks(0, 1, 0, 1, undefined);
+    const { localRank, localSize, ...config } = checked;
     const native = new (addon().Group)(config);
     try {
       await unlessAborted(native.join(), signal);
@@ -51,7 +71,7 @@ export class Group {
       const all = said.map((text): Hello => JSON.parse(text));
       requireSame(all.map(({ version }) => [{ what: 'version', value: version, code: 'INVALID_OPTION' }]));
       const { rank, size } = config;
-      return new Group(rank, size, localRank ?? placeOf(rank, all), sharingOf(rank, all, localSize), native);
+      return new Ranks(rank, size, localRank ?? placeOf(rank, all), sharingOf(rank, all, localSize), native);
     } catch (error) {
       native.leave(messageOf(error));
       throw error;
@@ -100,8 +120,8 @@ export class Group {
     });
   }
 
-  /** Does a part of the work on rank 0 alone. All ranks return its result, which must be JSON. */
-  async fromFirst<T>(body: () => Promise<T> | T): Promise<T> {
+  /** Does a part of the work on rank 0. All ranks return its result, which must be JSON. */
+  async once<T>(body: () => Promise<T> | T): Promise<T> {
     const [result] = await this.all(() => (this.first ? body() : undefined));
     return result as T;
   }
@@ -120,15 +140,39 @@ export class Group {
     return (result as { readonly own: T }).own;
   }
 
-  /** Tells a failure to the other ranks, if they may still wait for what this rank says first. */
-  async tell(error: unknown): Promise<void> {
-    if (this.native === undefined || this.#spoke || isLost(error)) return;
-    await this.#exchange(failed(error)).catch(() => {});
+  /** The network in a file: each rank reads it, or, if some do not see the file, rank 0 does, and sends it to the others. */
+  async network(path: string): Promise<Checkpoint> {
+    const seen = await this.all(() => existsSync(path));
+    if (seen.every((here) => here)) return loadCheckpoint(path);
+    let read: Checkpoint | undefined;
+    const { weights, ...head } = await this.once(async () => {
+      read = await loadCheckpoint(path);
+      return {
+        ...read,
+        weights: read.weights.map(({ name, dtype, shape, data }) => ({ name, dtype, shape, bytes: data.length })),
+      };
+    });
+    const sent: NamedTensor[] = [];
+    for (const [k, { bytes, ...tensor }] of weights.entries()) {
+      sent.push({ ...tensor, data: await this.#send(read?.weights[k]?.data, bytes) });
+    }
+    return { ...head, weights: sent };
   }
 
-  /** `error`: why this rank leaves, which the messages of the others then say. */
-  leave(error?: unknown): void {
-    this.native?.leave(error === undefined ? undefined : messageOf(error));
+  /** `data`: on rank 0. */
+  async #send(data: Uint8Array | undefined, bytes: number): Promise<Uint8Array> {
+    const parts: Buffer[] = [];
+    for (let start = 0; start < bytes; start += most) {
+      const part = await this.once(() => Buffer.from(data?.subarray(start, start + most) ?? []).toString('base64'));
+      parts.push(Buffer.from(part, 'base64'));
+    }
+    return new Uint8Array(Buffer.concat(parts));
+  }
+
+  /** Tells a failure to the other ranks, if they may still wait for what this rank says first. */
+  async #tell(error: unknown): Promise<void> {
+    if (this.native === undefined || this.#spoke || isLost(error)) return;
+    await this.#exchange(failed(error)).catch(() => {});
   }
 
   async #exchange<T>(outcome: Outcome<T>): Promise<Outcome<T>[]> {
@@ -139,25 +183,6 @@ export class Group {
       const value = JSON.parse(text) as Partial<Outcome<T>>;
       return ('failed' in value ? value : { ok: undefined, ...value }) as Outcome<T>;
     });
-  }
-}
-
-/** Joins the group, if there is one, and leaves it after `body`. A failure reaches the other ranks. */
-export async function inGroup<T>(
-  options: GroupOptions | undefined,
-  signal: AbortSignal | undefined,
-  body: (group: Group) => Promise<T>,
-): Promise<T> {
-  if (options === undefined) return body(Group.alone);
-  const group = await Group.join(options, signal);
-  try {
-    const result = await body(group);
-    group.leave();
-    return result;
-  } catch (error) {
-    await group.tell(error);
-    group.leave(error);
-    throw error;
   }
 }
 

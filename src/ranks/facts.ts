@@ -1,7 +1,7 @@
 import { type ErrorCode, L2TError } from '../errors.js';
 import { shown } from '../system/printable.js';
 
-/** Something that all ranks of a group must have in common. */
+/** Something that all ranks must have in common. */
 export interface Fact {
   /** Names it in a message, as `{epochs}` or 'the data'. */
   readonly what: string;

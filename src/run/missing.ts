@@ -1,0 +1,89 @@
+import type * as z from 'zod';
+import { sampleShortSides } from '../data/image-sets.js';
+import { loadData } from '../data/load.js';
+import { L2TError } from '../errors.js';
+import { networkIn } from '../networks/checkpoint.js';
+import { aboutField, type Given } from '../options/check.js';
+import { command, flagWords } from '../options/command.js';
+import type { Needs } from '../options/marks.js';
+import { defaultSize, type NetworkName, paperTarget } from '../options/networks.js';
+import type { transferSchema } from '../options/schemas.js';
+import { isCommandLine } from '../options/spelling.js';
+import { median } from '../system/statistics.js';
+
+type Schema = z.ZodObject<Record<string, z.ZodType>>;
+type GivenOptions = Given<typeof transferSchema>;
+
+/** What stands in a proposed command for what is not known. */
+const examples = {
+  data: 'photos',
+  source: 'resnet34.pth',
+  target: 'resnet18',
+  network: 'resnet18',
+  targetInit: 'resnet18.pth',
+};
+
+/**
+ * Refuses options in which something is missing that a verb or a method with these needs reads. The error names all of
+ * it, proposes a target if that is missing, and on the command line has a command to copy.
+ * @throws L2TError INVALID_OPTION; also as `loadData` and `loadCheckpoint`.
+ */
+export async function requireComplete(
+  verb: string,
+  schema: Schema,
+  given: Readonly<Record<string, unknown>>,
+  needs: Pick<Needs, 'source' | 'start'>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const reads: Readonly<Record<string, boolean>> = { source: needs.source, targetInit: needs.start };
+  const missing = Object.keys(schema.shape).filter(
+    (key) => given[key] === undefined && (aboutField(schema, key).needed || reads[key]),
+  );
+  if (missing.length === 0) return;
+  const fitting = missing.includes('target') ? await fittingTarget(given, signal) : undefined;
+  const names = new Intl.ListFormat('en-GB').format(missing.map((key) => `{${key}}`));
+  const lines = [
+    `${names} ${missing.length === 1 ? 'is' : 'are'} missing.`,
+    ...missing.map((key) => {
+      const { help, allowed } = aboutField(schema, key);
+      const fits = key === 'target' && fitting !== undefined ? `${fitting.target} fits ${fitting.why}` : undefined;
+      const range = fits ?? (allowed.startsWith('one of') ? allowed : undefined);
+      return `{${key}}: ${help}${range === undefined ? '' : `; ${range}`}`;
+    }),
+  ];
+  if (isCommandLine()) {
+    const proposed: Readonly<Record<string, string>> = { ...examples, ...(fitting && { target: fitting.target }) };
+    const added = Object.fromEntries(missing.map((key) => [key, proposed[key]]));
+    lines.push(`As in: ${command(verb, ...flagWords(schema, { ...given, ...added }))}`);
+  }
+  throw new L2TError('INVALID_OPTION', lines);
+}
+
+/**
+ * The network that the target starts from, or else the paper's target for the images of the source and the data, as far
+ * as they are given; undefined if nothing is.
+ */
+async function fittingTarget(
+  given: GivenOptions,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly target: NetworkName; readonly why: string } | undefined> {
+  const { data, targetInit, layout, imageColumn, labelColumn } = given;
+  if (targetInit !== undefined) {
+    const { network } = await networkIn(targetInit, given.width);
+    return network && { target: network, why: targetInit };
+  }
+  const [source] = [given.source].flat();
+  const held = source === undefined ? undefined : await networkIn(source, [given.sourceWidth].flat()[0]);
+  const network = [given.sourceNetwork].flat()[0] ?? held?.network;
+  const side = [given.sourceSize].flat()[0] ?? held?.size ?? (network && defaultSize(network));
+  const kind = { layout, imageColumn, labelColumn, drawTest: true };
+  const dataset = data === undefined ? undefined : await loadData({ data, ...kind, signal });
+  const images = dataset?.train && median(await sampleShortSides(dataset.train));
+  const facts = [
+    ...(network === undefined ? [] : [`the source, a ${network},`]),
+    ...(images === undefined ? [] : [`images of ${images} pixels`]),
+  ];
+  if (facts.length === 0) return undefined;
+  const target = paperTarget(Math.min(side ?? Number.POSITIVE_INFINITY, images ?? Number.POSITIVE_INFINITY));
+  return { target, why: facts.join(' and ').replace(/,$/, '') };
+}
