@@ -1,8 +1,8 @@
 import { addon, type NetworkDescription, type NetworkSpec } from '../native/addon.js';
+import { elementCount } from '../native/tensor.js';
 import { guarded } from '../options/arguments.js';
 import { refused } from '../options/check.js';
 import { defaultSize, networkNamed } from '../options/networks.js';
-import { elementCount } from './weights/strided.js';
 
 /** The number of trained parameters, without running statistics. */
 export function countParameters(network: NetworkSpec): number {

@@ -11,7 +11,7 @@ import { readSplit } from '../../src/data/split-file.js';
 import { prepareTrainingData } from '../../src/data/training-sets.js';
 import { Network } from '../../src/inference/network.js';
 import { addon } from '../../src/native/addon.js';
-import { isOwn } from '../../src/networks/metadata.js';
+import { isOwn } from '../../src/networks/checkpoint.js';
 import { hasHash } from '../../src/networks/weights/content-hash.js';
 import { parseSafetensors, readMetadata } from '../../src/networks/weights/safetensors.js';
 import type { Layout } from '../../src/options/datasets.js';
