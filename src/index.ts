@@ -81,12 +81,10 @@ export { type NetworkSummary, type NetworksOptions, networks } from './networks/
 export type { MethodName } from './options/methods.js';
 export { type NetworkAlias, type NetworkName, networkNames } from './options/networks.js';
 export type { GroupOptions } from './ranks/options.js';
-export { type Live, type LiveOptions, live } from './report/live.js';
 export type {
   CheckpointEvent,
   DataEvent,
   ListingEvent,
-  LiveEvent,
   NoteEvent,
   RateEvent,
   ReportEvent,

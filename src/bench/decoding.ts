@@ -1,9 +1,9 @@
 import sharp from 'sharp';
 import { BatchDecoder } from '../data/batch-decoder.js';
+import { type ImageList, imageArray } from '../data/dataset.js';
 import { decodeBytes } from '../data/decode.js';
-import { type ImageList, imageArray } from '../data/image-list.js';
+import { drawsPerCrop } from '../data/fit.js';
 import { Random } from '../data/random.js';
-import { drawsPerCrop } from '../data/random-resized-crop.js';
 import { addon } from '../native/addon.js';
 import { largeSize } from '../options/networks.js';
 

@@ -1,11 +1,10 @@
 import { hash } from 'node:crypto';
+import { fingerprint, loadData } from '../data/load.js';
 /**
  * `benchListing` runs this in a process of its own: `listing-process.js FOLDER` lists the data set in the folder as a run
  * does, and prints, as JSON, how long each part took and the process's peak memory, before and after, in bytes.
  */
-import { divide } from '../data/divide.js';
-import { fingerprint } from '../data/fingerprint.js';
-import { loadData } from '../data/load.js';
+import { divide } from '../data/split.js';
 import { formatSplit } from '../data/split-file.js';
 import type { ListingMeasured } from './listing.js';
 import { peakOfProcess } from './process.js';

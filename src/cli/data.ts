@@ -10,8 +10,8 @@ import { table } from './table.js';
 
 const schema = dataCheckSchema.omit({ data: true });
 
-/** The most damaged files, and the most images in two splits, that are listed by name. */
-const mostListed = 20;
+/** The most damaged files, and images in two splits or classes, that are listed by name; and the most classes. */
+const [mostListed, mostClasses] = [20, 50];
 
 export function register(program: Command): void {
   const command = program
@@ -19,7 +19,7 @@ export function register(program: Command): void {
     .description('look at data sets')
     .command('check')
     .description(
-      'check a data set: count and decode its images, and list damaged files and images that are in two splits',
+      'check a data set: count and decode its images, and list damaged files and images that are in two splits or classes',
     )
     .argument('<dir>', 'the data set');
   addFlags(command, schema)
@@ -55,12 +55,24 @@ function format(report: DataReport): string {
     lines.push('turned: stored turned or mirrored, with an EXIF orientation that says so; they are read upright');
   // A damaged row group is the problem of each of its images.
   const damaged = new Set(splits.flatMap((split) => split.damaged.map(({ problem }) => problem)));
-  const twice = report.shared.map(
-    ({ images, splits: [one, other] }) => `${images[0]} (${one}) and ${images[1]} (${other})`,
-  );
-  lines.push(...listed('damaged', [...damaged]), ...listed('in two splits', twice));
+  const pair = ([image, other]: readonly [string, string], [one, two]: readonly [string, string]) =>
+    `${image} (${shown(one)}) and ${other} (${shown(two)})`;
+  const twice = report.shared.map((each) => pair(each.images, each.splits));
+  const contradictory = report.inTwoClasses.map((each) => pair(each.images, each.classes));
+  lines.push(classTable(report), ...listed('damaged', [...damaged]), ...listed('in two splits', twice));
+  lines.push(...listed('in two classes', contradictory));
   lines.push(...report.warnings.map((warning) => `warning: ${printable(warning)}`));
   return `${lines.join('\n')}\n${report.imagesPerSecond.toFixed(0)} images decoded a second\n`;
+}
+
+/** The number of images of each class in each split. */
+function classTable({ classNames, splits }: DataReport): string {
+  const rows = classNames
+    .slice(0, mostClasses)
+    .map((name, k) => [shown(name), ...splits.map(({ perClass }) => String(perClass[k]))]);
+  const more =
+    classNames.length > mostClasses ? `\nand ${classNames.length - mostClasses} more (--json lists all)` : '';
+  return table(['class', ...splits.map(({ split }) => split)], rows) + more;
 }
 
 /** Least and most images of a class. */

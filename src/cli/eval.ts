@@ -9,6 +9,7 @@ import { addFlags, mergedOptions } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { withProgress } from './progress.js';
 import { table } from './table.js';
+import { leftOut } from './training-verb.js';
 
 export function register(program: Command): void {
   const command = program
@@ -28,7 +29,7 @@ export function register(program: Command): void {
     });
 }
 
-function format({ correct, total, accuracy, topK, loss, classes, confusion }: EvaluationResult): string {
+function format({ correct, total, accuracy, topK, loss, classes, confusion, skipped }: EvaluationResult): string {
   const rows = classes.flatMap(({ name, correct: right, total: all, accuracy: share }, k) => {
     if (share === null) return [];
     const mistakes = (confusion[k] as readonly number[]).with(k, 0);
@@ -38,5 +39,5 @@ function format({ correct, total, accuracy, topK, loss, classes, confusion }: Ev
     return [[shown(name), `${right} of ${all}`, percent(share), taken]];
   });
   const lines = table(['class', 'right', '', 'most taken for'], rows);
-  return `${lines}\naccuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total})${topK ? `, ${formatTop(topK)}` : ''}, mean loss ${loss.toFixed(4)} nats\n`;
+  return `${lines}\naccuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total}${leftOut({ skipped })})${topK ? `, ${formatTop(topK)}` : ''}, mean loss ${loss.toFixed(4)} nats\n`;
 }

@@ -45,7 +45,6 @@ export function addExperimentFlags(command: Command, schema: Schema, defaults?: 
 }
 
 const onWarning = (message: string) => process.stderr.write(`warning: ${printable(message)}\n`);
-const onLive = (url: string) => process.stderr.write(`live: ${url}\n`);
 
 /** What the verb of an experiment may do. */
 interface ExperimentActions<Options, PlanOptions> {
@@ -72,7 +71,7 @@ export async function runExperiment<Options, PlanOptions>(
         const also = (event: RunEvent) => printJsonLine({ label, seed, ...event });
         return new Stage(`${label}, seed ${seed}`).follow(run, flags.jsonLines ? also : undefined);
       };
-      const told = { signal, follow, onWarning, onLive, onListed: progress.listing };
+      const told = { signal, follow, onWarning, onListed: progress.listing };
       const folder = folderToResume(flags);
       if (folder === undefined) return actions.begin({ ...(await mergedOptions(schema, flags)), ...told } as Options);
       requireAlone(flags);

@@ -33,11 +33,11 @@ export function describeWith(command: Command, summary: string, ...examples: rea
 export function addFlags(command: Command, schema: Schema, defaults = 'Defaults are in parentheses.'): Command {
   for (const { key, about, heading } of inHelpOrder(schema)) {
     const { value, repeats } = about;
-    // `--size <n>`, `--live [port]`, `--strict`, or `--no-report` for a switch that is on by default.
-    const placeholder = value === '' || value.startsWith('[') ? value : `<${value}>`;
+    // `--size <n>`, `--strict`, or `--no-report` for a switch that is on by default.
+    const placeholder = value === '' ? '' : `<${value}>`;
     const option = new Option(`${longFlagOf(key, about)} ${placeholder}`.trimEnd(), helpOf(about, 'flags'));
     // 'n' and 'x' are numbers. Other text stays as it was typed, so that the error message can show it.
-    const read = (text: string) => (['n', 'x', '[port]'].includes(value) && isNumber(text) ? Number(text) : text);
+    const read = (text: string) => (['n', 'x'].includes(value) && isNumber(text) ? Number(text) : text);
     option.argParser((text, before) => (repeats && before !== undefined ? [before, read(text)].flat() : read(text)));
     if (heading !== undefined) option.helpGroup(`${heading}:`);
     rows.set(option, about);

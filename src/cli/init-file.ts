@@ -5,8 +5,7 @@ import { aboutField, helpOf } from '../options/check.js';
 import { command } from '../options/command.js';
 import { defaultSize } from '../options/networks.js';
 import { transferSchema } from '../options/schemas.js';
-import { counted, printable } from '../system/printable.js';
-import { duration } from './duration.js';
+import { counted, duration, printable } from '../system/printable.js';
 
 /** `photos: folder, 10 classes, 400 training and 290 test images, short sides of 400 pixels` */
 export function describeData({ data, layout, classNames, images, testDrawn, shortSides }: DataSummary): string {

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { PairMetrics } from '../native/addon.js';
+import { featureMaps, featureNames } from '../networks/describe.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { checkpointPath } from '../options/sources.js';
 import type { RunSpec, SourceSpec } from '../options/spec.js';
-import { featureNames } from '../report/features.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
 import type { FoundRate } from '../store/run-data.js';
 import { invalidOption } from '../system/failures.js';
@@ -81,6 +81,8 @@ function describeRate({ lr, warmUp, diverged }: FoundRate): string {
 /** Tables of what the meta-networks learned for a source: λ, and the entropy of w. Not every method has both. */
 function formatPairs(source: SourceSpec, options: RunSpec, pairs: readonly PairMetrics[]): string[] {
   const target = { ...options, network: options.target };
+  const features = featureMaps(source);
+  const equal = (m: number) => Math.log(features[m]?.channels ?? Number.NaN);
   const asTable = (title: string, textOf: (pair: PairMetrics) => string | undefined) => {
     const cells = pairs.flatMap((each) => {
       const text = textOf(each);
@@ -95,8 +97,8 @@ function formatPairs(source: SourceSpec, options: RunSpec, pairs: readonly PairM
     ...asTable('λ, mean ± deviation over the images', ({ lambdaMean, lambdaStd = 0 }) =>
       lambdaMean === undefined ? undefined : `${lambdaMean.toFixed(4)} ± ${lambdaStd.toFixed(4)}`,
     ),
-    ...asTable('entropy of w, nats; ln(channels) is that of equal weights', ({ weightEntropy }) =>
-      weightEntropy?.toFixed(4),
+    ...asTable('entropy of w, nats, of what equal weights have', ({ weightEntropy, pair: [m] }) =>
+      weightEntropy === undefined ? undefined : `${weightEntropy.toFixed(4)} of ${equal(m).toFixed(4)}`,
     ),
   ];
 }

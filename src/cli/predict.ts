@@ -20,7 +20,7 @@ import { Progress } from './progress.js';
 type Flags = { readonly json?: boolean; readonly csv?: boolean } & Record<string, unknown>;
 
 const images =
-  'image files (PNG, JPEG, WebP or GIF); folders, for all images in them and in their folders, sorted; patterns in ' +
+  'image files (PNG, JPEG, WebP, GIF or AVIF); folders, for all images in them and in their folders, sorted; patterns in ' +
   "quotes, such as 'new/**/*.jpg'; - for one image on the standard input";
 
 export function register(program: Command): void {

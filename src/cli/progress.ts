@@ -1,9 +1,8 @@
 import { Presets, SingleBar } from 'cli-progress';
 import { spelled } from '../options/spelling.js';
 import { enoughToSelect, type RateEvent, type RunEpochEvent, type RunEvent, type StartEvent } from '../run/events.js';
-import { counted, printable } from '../system/printable.js';
+import { counted, duration, printable } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
-import { duration } from './duration.js';
 import { interruptible } from './interrupt.js';
 import { TimeLeft } from './time-left.js';
 
@@ -68,7 +67,6 @@ export class Progress {
     else if (event.type === 'note') this.note(event.message);
     else if (event.type === 'listing') this.listing(event.entries);
     else if (event.type === 'data' || event.type === 'report') this.data(event.done, event.total);
-    else if (event.type === 'live') this.note(`live: ${event.url}`);
     else if (event.type === 'rate') this.#rate(event);
     else if (event.type === 'start') this.#start(event);
     else if (event.type === 'step' && process.stderr.isTTY)

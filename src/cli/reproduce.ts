@@ -14,8 +14,7 @@ import {
 import { defaultOf } from '../options/check.js';
 import { reproduceSchema } from '../options/schemas.js';
 import { invalidOption } from '../system/failures.js';
-import { printableJson, printableLines } from '../system/printable.js';
-import { duration } from './duration.js';
+import { duration, printableJson, printableLines } from '../system/printable.js';
 import { addExperimentFlags, type ExperimentFlags, runExperiment } from './experiment-verb.js';
 import { givenFlags, labelOf, mergedOptions } from './flags.js';
 import { interruptible } from './interrupt.js';

@@ -1,9 +1,8 @@
 import type { SingleBar } from 'cli-progress';
 import type { RunEvent } from '../run/events.js';
 import type { Run, RunResult } from '../run/run.js';
-import { printable } from '../system/printable.js';
+import { duration, printable } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
-import { duration } from './duration.js';
 import { newBar, say } from './progress.js';
 import { TimeLeft } from './time-left.js';
 

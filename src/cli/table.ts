@@ -1,5 +1,5 @@
 import type { NetworkDescription, Pair } from '../native/addon.js';
-import { featuresOf } from '../report/features.js';
+import { featuresOf } from '../networks/describe.js';
 import { printable } from '../system/printable.js';
 import { largest } from '../system/statistics.js';
 

@@ -1,7 +1,6 @@
 import type { RunEvent, StartEvent } from '../run/events.js';
-import { counted } from '../system/printable.js';
+import { counted, duration } from '../system/printable.js';
 import { mean } from '../system/statistics.js';
-import { duration } from './duration.js';
 
 /** The first estimate takes so many steps, or so many seconds of steps. The first step of all is not counted. */
 const enough = { steps: 5, seconds: 5 };

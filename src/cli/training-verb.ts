@@ -11,8 +11,7 @@ import type { Run, RunControl, RunResult } from '../run/run.js';
 import type { RunRecord } from '../store/record.js';
 import { readRunData, recordName, whichOf } from '../store/run-data.js';
 import { invalidOption } from '../system/failures.js';
-import { counted, printable, printableJson } from '../system/printable.js';
-import { duration } from './duration.js';
+import { counted, duration, printable, printableJson } from '../system/printable.js';
 import { flagOptions, folderToResume, labelOf } from './flags.js';
 import { beforeJoining, groupFlags, groupOf, reports } from './group-flags.js';
 import { interruptible } from './interrupt.js';
@@ -91,19 +90,26 @@ async function requireAlone(command: Command, folder: string, flags: TrainingFla
     );
   }
   throw invalidOption(
-    `${labelOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --live, --json, --json-lines, --timeout and --no-group can.`,
+    `${labelOf(first)} cannot accompany --resume, which goes on with the run's own options: only --threads, --device, --json, --json-lines, --timeout and --no-group can.`,
   );
 }
 
 export function toJson(result: RunResult): Record<string, unknown> {
-  const { run, checkpoint, report, method, lr, correct, total, accuracy, topK, best, epochs, endedEarly } = result;
-  const { seconds } = result;
-  return { run, checkpoint, report, method, lr, correct, total, accuracy, topK, best, epochs, endedEarly, seconds };
+  const { run, checkpoint, report, method, lr, correct, total, skipped, accuracy, topK, best, epochs } = result;
+  const { endedEarly, seconds } = result;
+  const tested = { correct, total, skipped, accuracy, topK };
+  return { run, checkpoint, report, method, lr, ...tested, best, epochs, endedEarly, seconds };
 }
+
+/** Follows the number of images that were tested. */
+export const leftOut = ({ skipped }: Pick<RunResult, 'skipped'>): string =>
+  skipped > 0 ? `; ${counted(skipped, 'damaged image')} left out` : '';
 
 function summary({ checkpoint, correct, total, accuracy, topK, best, lr, ...result }: RunResult): string {
   const tested =
-    accuracy === null ? 'no test images' : `test accuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total})`;
+    accuracy === null
+      ? 'no test images'
+      : `test accuracy ${(100 * accuracy).toFixed(2)} % (${correct} of ${total}${leftOut(result)})`;
   const near = topK === null ? '' : `, ${formatTop(topK)}`;
   const early = result.endedEarly
     ? `; ended early, after epoch ${result.epochs}: no validation after epoch ${best.epoch + 1} was better (--patience)`

@@ -13,7 +13,6 @@ import { register as evaluation } from './eval.js';
 import { register as exportTo } from './export.js';
 import { register as init } from './init.js';
 import { register as inspect } from './inspect.js';
-import { register as live } from './live.js';
 import { register as networks } from './networks.js';
 import { register as predict } from './predict.js';
 import { register as pretrain } from './pretrain.js';
@@ -49,7 +48,6 @@ export function commandLine(): Command {
     source,
     inspect,
     report,
-    live,
     exportTo,
     data,
     bench,

@@ -1,8 +1,8 @@
 import type { DecodeEvent } from '../native/contract.js';
 import type { SplitName } from '../options/datasets.js';
-import { crop, fitImage } from './fit.js';
-import type { ImageList } from './image-list.js';
-import { type Box, drawsPerCrop, randomResizedCrop, reductionFor } from './random-resized-crop.js';
+import { firstDamaged, isDamage } from './damaged.js';
+import type { ImageList } from './dataset.js';
+import { type Box, crop, drawsPerCrop, fitImage, randomResizedCrop, reductionFor } from './fit.js';
 import { forEachParallel, type Resize } from './reading.js';
 
 /** Images that are decoded when they are needed, and their side in pixels. */
@@ -34,7 +34,11 @@ export class BatchDecoder {
    * Rejects with the errors of `ImageList.read`, which name the image.
    */
   decode(event: DecodeEvent): Promise<Uint8Array | undefined> {
-    const batch = this.#last.then(() => this.#decode(event));
+    const batch = this.#last
+      .then(() => this.#decode(event))
+      .catch((error: unknown) => {
+        throw isDamage(error) ? firstDamaged(error) : error;
+      });
     this.#last = batch.catch(() => {});
     return batch;
   }
@@ -69,11 +73,7 @@ export class BatchDecoder {
   }
 }
 
-/**
- * The whole image, resized to the set's size.
- *
- * Throws the errors of `ImageList.read`; INVALID_DATA if the image is too narrow to be cropped.
- */
+/** The whole image, resized to the set's size. */
 export async function fitWhole(
   { list, size, squash }: StreamedImages,
   index: number,

@@ -7,11 +7,12 @@ import { dataCheckSchema } from '../options/schemas.js';
 import { spelled } from '../options/spelling.js';
 import { isLimitError } from '../system/limits.js';
 import { median } from '../system/statistics.js';
+import type { ImageList } from './dataset.js';
 import { countPerClass } from './dataset.js';
-import type { ImageList } from './image-list.js';
+import type { ListingOptions } from './layout-reader.js';
 import { loadData } from './load.js';
 import { forEachImage } from './reading.js';
-import type { ListingOptions } from './walk.js';
+import { divide, withTest } from './split.js';
 
 /** Options of `checkData`: `data`, `layout` and `classes` of docs/options.md, and what only the API has. */
 export type DataCheckOptions = Written<typeof dataCheckSchema> &
@@ -84,6 +85,13 @@ export interface DataReport {
     /** Their splits, in the same order. */
     readonly splits: readonly [SplitName, SplitName];
   }[];
+  /** Pairs of images of different classes with exactly equal pixels. */
+  readonly inTwoClasses: readonly {
+    /** One image of each class. */
+    readonly images: readonly [string, string];
+    /** Their classes, in the same order. */
+    readonly classes: readonly [string, string];
+  }[];
   /** Problems that do not stop a run, one sentence each. */
   readonly warnings: readonly string[];
   /** Images decoded per second. */
@@ -91,8 +99,10 @@ export interface DataReport {
 }
 
 /**
- * Decodes every image of a data set and reports counts, sizes, damaged files, and images that are in two splits.
- * @throws L2TError INVALID_DATA if the folder has no known layout or is incomplete; FILE_ACCESS; ABORTED.
+ * Decodes every image of a data set and reports counts, sizes, damaged files, and images that are in two splits or
+ * classes.
+ * @throws L2TError INVALID_DATA if the folder has no known layout or is incomplete, or if nothing can be trained on its
+ * training images, such as those of a single class; FILE_ACCESS; ABORTED.
  */
 export async function checkData(given: DataCheckOptions = {}): Promise<DataReport> {
   const { options, control } = takeOptions(dataCheckSchema, given, {
@@ -105,6 +115,7 @@ export async function checkData(given: DataCheckOptions = {}): Promise<DataRepor
   const onWarning = (message: string) => warnings.push(spelled(message));
   const data = required(dataCheckSchema, options, 'data');
   const dataset = await loadData({ ...options, data, signal, onListed, onWarning });
+  if (dataset.train) divide(withTest(dataset), { data, seed: 0 });
   const start = performance.now();
   const decoded = splitNames.flatMap((split): DecodedSplit[] => {
     const list = dataset[split];
@@ -122,7 +133,7 @@ export async function checkData(given: DataCheckOptions = {}): Promise<DataRepor
     folds: dataset.folds.length,
     ...(dataset.columns && { columns: dataset.columns }),
     splits: decoded.map((split) => describe(split, dataset.classNames.length)),
-    shared: findShared(decoded),
+    ...findEqual(decoded, dataset.classNames),
     warnings,
     imagesPerSecond: total / seconds,
   };
@@ -183,17 +194,25 @@ function range(values: readonly number[]): Sides {
   return { min: sorted[0] as number, median: median(sorted), max: sorted.at(-1) as number };
 }
 
-function findShared(splits: readonly DecodedSplit[]): DataReport['shared'] {
-  const first = new Map<string, { readonly split: SplitName; readonly image: string }>();
+/** Compares each image with the first that has the same pixels. */
+function findEqual(
+  splits: readonly DecodedSplit[],
+  classNames: readonly string[],
+): Pick<DataReport, 'shared' | 'inTwoClasses'> {
+  const first = new Map<string, { readonly split: SplitName; readonly image: string; readonly name: string }>();
   const shared: DataReport['shared'][number][] = [];
+  const inTwoClasses: DataReport['inTwoClasses'][number][] = [];
   for (const { split, list, images } of splits) {
     images.forEach((seen, index) => {
       if (seen instanceof L2TError) return;
-      const image = list.name(index);
+      const [image, name] = [list.name(index), classNames[list.labels[index] as number] as string];
       const other = first.get(seen.content);
-      if (other === undefined) first.set(seen.content, { split, image });
-      else if (other.split !== split) shared.push({ images: [other.image, image], splits: [other.split, split] });
+      if (other === undefined) first.set(seen.content, { split, image, name });
+      else {
+        if (other.split !== split) shared.push({ images: [other.image, image], splits: [other.split, split] });
+        if (other.name !== name) inTwoClasses.push({ images: [other.image, image], classes: [other.name, name] });
+      }
     });
   }
-  return shared;
+  return { shared, inTwoClasses };
 }

@@ -1,7 +1,9 @@
-import type { Layout } from '../options/datasets.js';
+import { join } from 'node:path';
+import type { Layout, SplitName } from '../options/datasets.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { shown } from '../system/printable.js';
-import { type ImageList, subset } from './image-list.js';
+import { decodeImage, type ReadImage, type Reduction } from './decode.js';
+import { fileSize } from './reading.js';
 
 /** A data set on disk, in the common form of all layouts. A split is undefined if the folder does not have it. */
 export interface Dataset {
@@ -26,6 +28,9 @@ export interface Dataset {
   readonly testDrawn?: true;
 }
 
+/** The images of each set of a run, not yet decoded. */
+export type ImageLists = { readonly [name in SplitName]: ImageList | undefined } & { readonly train: ImageList };
+
 /** The content of a split file: indices into the data set's own lists. */
 export interface Division {
   /** This and `validation`, which may be empty: indices into the training images. */
@@ -37,9 +42,9 @@ export interface Division {
   readonly test: Int32Array | undefined;
 }
 
-/** Throws INVALID_DATA, naming the file and the image, if a label is not a valid class. */
-export function checkLabel(label: number, classes: number, file: string, image: number): void {
-  if (label >= 0 && label < classes) return;
+/** Returns the label. Throws INVALID_DATA, naming the file and the image, if it is not a valid class. */
+export function checkLabel(label: number, classes: number, file: string, image: number): number {
+  if (label >= 0 && label < classes) return label;
   throw invalidData(`${file}: image ${image} has label ${label}, but there are ${classes} classes.`);
 }
 
@@ -79,8 +84,6 @@ export function trainAndTest(
 /**
  * Keeps only the images of some classes and relabels them: class `classIndices[k]` becomes class k in every split.
  * Images keep their order. A split without remaining images becomes undefined.
- *
- * Throws INVALID_OPTION if a class is given twice or does not exist.
  */
 export function selectClasses(dataset: Dataset, classIndices: readonly number[]): Dataset {
   const relabel = new Map(classIndices.map((index, position) => [index, position]));
@@ -107,5 +110,106 @@ export function selectClasses(dataset: Dataset, classIndices: readonly number[])
     test: select(dataset.test),
     // Folds hold indices into the whole training set, which no longer apply.
     folds: [],
+  };
+}
+
+/** The labelled images of one split. An image is decoded only when it is read. */
+export interface ImageList {
+  readonly count: number;
+  /** The class index of each image. */
+  readonly labels: Int32Array;
+  /** Height and width of all images if they are in one array; undefined if each image is a file. */
+  readonly sides: readonly [height: number, width: number] | undefined;
+  /** The file that holds image `index`; undefined if its pixels are in an array. */
+  file(index: number): string | undefined;
+  /** The name of image `index` in messages: its file, and its index in the file if it holds several images. */
+  name(index: number): string;
+  /**
+   * Image `index`, whole and upright, as 8-bit RGB. `reduction` is called once; a JPEG is reduced by its result.
+   *
+   * Throws INVALID_DATA if the image is damaged, of another format or too large; FILE_ACCESS.
+   */
+  read(index: number, reduction?: Reduction): Promise<ReadImage>;
+  /** The index of image `index` in the data set's own list; a subset keeps it. */
+  position(index: number): number;
+  /** Identifies image `index` without decoding it: the name and size of its file, or its pixels. */
+  identity(index: number): Promise<string | Uint8Array>;
+  /**
+   * Reads images, still encoded, into memory, so that they can be read in any order. False if they do not fit into
+   * `maxHeldBytes` (parquet/row-groups.ts). Undefined if every order takes the same time anyway.
+   */
+  readonly hold?: ((indices: readonly number[], signal: AbortSignal | undefined) => Promise<boolean>) | undefined;
+}
+
+/** Images that are separate files below `folder`. */
+export function imageFiles(folder: string, files: readonly string[], labels: ArrayLike<number>): ImageList {
+  const path = (index: number) => join(folder, files[index] as string);
+  return {
+    count: files.length,
+    labels: Int32Array.from(labels),
+    sides: undefined,
+    file: path,
+    name: path,
+    read: (index, reduction) => decodeImage(path(index), reduction),
+    position: (index) => index,
+    identity: async (index) => JSON.stringify([files[index], await fileSize(path(index))]),
+  };
+}
+
+/** Images in memory. `pixels` returns one as height × width × 3, RGB; `file` returns its name for messages. */
+export function imageArray(
+  file: (index: number) => string,
+  sides: readonly [height: number, width: number],
+  labels: Int32Array,
+  pixels: (index: number) => Uint8Array,
+): ImageList {
+  const [height, width] = sides;
+  return {
+    count: labels.length,
+    labels,
+    sides,
+    file: () => undefined,
+    name: file,
+    async read(index, reduction) {
+      reduction?.(height, width);
+      return { pixels: pixels(index), height, width };
+    },
+    position: (index) => index,
+    identity: async (index) => pixels(index),
+  };
+}
+
+/**
+ * Three planes of side × side bytes → side × side × 3. `row` and `column`: bytes in a plane from a pixel to the one below
+ * it, and to the one on its right.
+ */
+export function fromPlanes(planes: Uint8Array, side: number, row: number, column: number): Uint8Array {
+  const plane = side * side;
+  const pixels = new Uint8Array(3 * plane);
+  let to = 0;
+  for (let y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++) {
+      const at = y * row + x * column;
+      pixels[to++] = planes[at] as number;
+      pixels[to++] = planes[plane + at] as number;
+      pixels[to++] = planes[2 * plane + at] as number;
+    }
+  }
+  return pixels;
+}
+
+/** The images `indices` of a list, in that order. `labels`, if given, replaces their labels. */
+export function subset(list: ImageList, indices: ArrayLike<number>, labels?: Int32Array): ImageList {
+  const at = (index: number) => indices[index] as number;
+  return {
+    count: indices.length,
+    labels: labels ?? Int32Array.from(indices, (index) => list.labels[index] as number),
+    sides: list.sides,
+    file: (index) => list.file(at(index)),
+    name: (index) => list.name(at(index)),
+    read: (index, reduction) => list.read(at(index), reduction),
+    position: (index) => list.position(at(index)),
+    identity: (index) => list.identity(at(index)),
+    hold: list.hold && ((wanted, signal) => (list.hold as NonNullable<ImageList['hold']>)(wanted.map(at), signal)),
   };
 }

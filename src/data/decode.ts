@@ -1,7 +1,8 @@
+import { extname } from 'node:path';
 import sharp from 'sharp';
 import { invalidData } from '../system/failures.js';
 import { limitError } from '../system/limits.js';
-import { readWhole } from './reading.js';
+import { readStart, readWhole } from './reading.js';
 
 /** An image as raw pixels. */
 export interface DecodedImage {
@@ -25,44 +26,75 @@ export interface ReadImage extends DecodedImage {
  */
 export type Reduction = (height: number, width: number) => 1 | 3 | 5;
 
-/** 64 megapixels: docs/serving.md lists how much memory an image of that size takes while it is decoded. */
+/**
+ * 64 megapixels: docs/serving.md lists how much memory an image of that size takes while it is decoded. An AVIF takes
+ * twice as much as others of its size, so it may have half the pixels.
+ */
 export const maxPixels = 2 ** 26;
 /** The longest side that the addon can resize, pixels. */
 const maxSide = 100_000;
 export const maxFileBytes = 2 ** 28;
 
-/** Is it the extension (with its dot) of a format that can be decoded? */
-export const isImageExtension = (extension: string): boolean => /^\.(png|jpe?g|webp|gif)$/i.test(extension);
+/** The formats that can be decoded, for messages and help. */
+export const imageFormats = 'PNG, JPEG, WebP, GIF or AVIF';
 
-/** Do the first 12 bytes look like a PNG, JPEG, WebP or GIF? */
-export function looksLikeImage(start: Uint8Array): boolean {
+/** How to get images of a common format that cannot be decoded. */
+export const heicAdvice =
+  'HEIC is not read. Convert such images to JPEG: heif-convert IN.heic OUT.jpg (libheif), or magick IN.heic OUT.jpg (ImageMagick).';
+
+/** Is it the extension (with its dot) of a format that can be decoded? */
+export const isImageExtension = (extension: string): boolean => /^\.(png|jpe?g|webp|gif|avif)$/i.test(extension);
+
+/** Number of bytes at a file's start that show its format. */
+const startBytes = 64;
+
+/** Has the file a known extension, or else a content that looks like an image? */
+export const isImageFile = async (path: string): Promise<boolean> =>
+  isImageExtension(extname(path)) || looksLikeImage(await readStart(path, startBytes));
+
+/** Do the first bytes look like an image that can be decoded? */
+function looksLikeImage(start: Uint8Array): boolean {
   const text = Buffer.from(start.subarray(0, 12)).toString('latin1');
   return (
     text.startsWith('\x89PNG\r\n\x1a\n') ||
     text.startsWith('\xff\xd8\xff') ||
     /^GIF8[79]a/.test(text) ||
-    (text.startsWith('RIFF') && text.endsWith('WEBP'))
+    (text.startsWith('RIFF') && text.endsWith('WEBP')) ||
+    isAvif(start)
   );
 }
 
-/**
- * Decodes an image file to 8-bit RGB by `decodeBytes`.
- *
- * Throws its errors; FILE_ACCESS if the file cannot be read.
- */
+const isAvif = (start: Uint8Array): boolean => hasBrand(start, /^avi[fs]$/);
+
+/** Is one of the brands of a HEIF file (AVIF and HEIC are of this kind) such a one? */
+function hasBrand(start: Uint8Array, brand: RegExp): boolean {
+  const text = Buffer.from(start.subarray(0, startBytes)).toString('latin1');
+  if (text.length < 12 || text.slice(4, 8) !== 'ftyp') return false;
+  const length = Buffer.from(text, 'latin1').readUInt32BE(0);
+  return (
+    text
+      .slice(8, length)
+      .match(/.{4}/gs)
+      ?.some((each) => brand.test(each)) ?? false
+  );
+}
+
+/** Decodes an image file to 8-bit RGB by `decodeBytes`. */
 export async function decodeImage(file: string, reduction?: Reduction, limit?: number): Promise<ReadImage> {
   return decodeBytes(await readWhole(file, maxFileBytes), file, reduction, limit);
 }
 
 /**
- * Decodes the bytes of a PNG, JPEG, WebP or GIF file to 8-bit RGB, with the same result as Pillow's `exif_transpose` and
- * `convert('RGB')`: the EXIF orientation is applied, as far as it can be read; embedded colour profiles are ignored;
+ * Decodes the bytes of an image file to 8-bit RGB, with the same result as Pillow's `exif_transpose` and
+ * `convert('RGB')`: the EXIF orientation is applied, as far as it can be read (for an AVIF, which says it in properties
+ * of its own, these instead); embedded colour profiles are ignored;
  * alpha is dropped, not blended (transparent parts of a GIF become black); grey is repeated three times; 16 bits keep
  * their upper 8; CMYK is multiplied out; of an animation, the first picture is taken. `reduction` is called for every
  * format; only a JPEG is reduced by its result. A JPEG of 12 megapixels then takes four fifths of the time (factor 3) or
  * half of it (factor 5). Messages call the image `name`.
  *
- * Throws INVALID_DATA if the content is damaged, of another format, above `limit` pixels or 100,000 pixels a side;
+ * Throws INVALID_DATA if the content is damaged, of another format, above `limit` pixels (an AVIF: half of them) or
+ * 100,000 pixels a side;
  * OUT_OF_MEMORY, OUT_OF_THREADS.
  */
 export async function decodeBytes(
@@ -71,10 +103,14 @@ export async function decodeBytes(
   reduction?: Reduction,
   limit = maxPixels,
 ): Promise<ReadImage> {
-  if (!looksLikeImage(bytes)) throw invalidData(`${name} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.`);
+  if (!looksLikeImage(bytes)) {
+    if (hasBrand(bytes, /^(hei[cmsx]|hev[cx]|mif1)$/)) throw invalidData(`${name} is a HEIC image. ${heicAdvice}`);
+    throw invalidData(`${name} is not a ${imageFormats} image. Replace or remove it.`);
+  }
+  const limitInputPixels = isAvif(bytes) ? Math.floor(limit / 2) : limit;
   try {
     const input = exifFirst(bytes);
-    const image = sharp(input, { failOn: 'error', ignoreIcc: true, limitInputPixels: limit, autoOrient: true });
+    const image = sharp(input, { failOn: 'error', ignoreIcc: true, limitInputPixels, autoOrient: true });
     const isJpeg = bytes[0] === 0xff;
     const { autoOrient: upright, orientation = 1, space } = await image.metadata();
     const cmyk = isJpeg && space === 'cmyk';
@@ -93,8 +129,9 @@ export async function decodeBytes(
   } catch (cause) {
     const problem = limitError(cause);
     if (problem) throw problem;
-    const [reason = ''] = (cause as Error).message.split('\n');
-    const said = /exceeds pixel limit/.test(reason) ? `it has more than ${limit} pixels` : reason;
+    // Before its reason, libvips lists where it could not go on reading.
+    const reason = (cause as Error).message.split('\n').find((line) => !line.startsWith('source: ')) ?? '';
+    const said = /exceeds pixel limit/.test(reason) ? `it has more than ${limitInputPixels} pixels` : reason;
     throw invalidData(`${name} cannot be decoded: ${said}. Replace or remove it.`, cause);
   }
 }

@@ -1,17 +1,12 @@
 import { stat } from 'node:fs/promises';
-import { extname, isAbsolute, join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { guarded, requirePath } from '../options/arguments.js';
 import { refused } from '../options/check.js';
 import { throwIfAborted } from '../system/abort.js';
 import { fileAccess } from '../system/failures.js';
-import { isImageExtension, looksLikeImage } from './decode.js';
-import { readStart } from './reading.js';
-import { Walk } from './walk.js';
-
-/** Has the file a known extension (.png, .jpg, .jpeg, .webp, .gif), or else a content that looks like an image? */
-export const isImageFile = async (path: string): Promise<boolean> =>
-  isImageExtension(extname(path)) || looksLikeImage(await readStart(path, 12));
+import { imageFormats, isImageFile } from './decode.js';
+import { Walk } from './layout-reader.js';
 
 /** A file to read as an image; or a path at which there is none, and why. */
 export interface FoundImage {
@@ -41,7 +36,7 @@ export async function* findImages(path: string, signal?: AbortSignal): AsyncGene
   if (!none) return;
   const problem = isPattern
     ? `No file matches ${path}: check the folder and the file extension.`
-    : `${path} is a folder without images (PNG, JPEG, WebP or GIF): check the path.`;
+    : `${path} is a folder without images (${imageFormats}): check the path.`;
   yield { path, problem: fileAccess(problem) };
 }
 
@@ -93,7 +88,7 @@ function notAborted(error: unknown): L2TError {
 }
 
 /**
- * The image files that paths stand for, to give to `Network.predict`: a folder for all images (PNG, JPEG, WebP, GIF) in
+ * The image files that paths stand for, to give to `Network.predict`: a folder for all images (PNG, JPEG, WebP, GIF, AVIF) in
  * it and in its folders, sorted; a pattern such as new/*.jpg for the files that match it, sorted; any other path for
  * itself, whether or not it exists. What exists under the very name is taken before a pattern. Hidden files, and links
  * to folders inside a folder, are left out.

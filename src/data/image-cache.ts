@@ -3,8 +3,8 @@ import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { resolve as absolute, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { fileError, isTemporary, makeFolder, reaching, readFileBytes, temporaryOf } from '../system/files.js';
+import type { ImageList } from './dataset.js';
 import type { DecodedImage } from './decode.js';
-import type { ImageList } from './image-list.js';
 import type { Resize } from './reading.js';
 
 /** An entry's header, before the pixels: height, width and the pixels' CRC-32, as little-endian 32-bit words. */
@@ -46,7 +46,7 @@ export class ImageCache {
     };
   }
 
-  /** Writes the entry of an image if there is none. Throws the errors of `ImageList.read`. */
+  /** Writes the entry of an image if there is none. */
   async fill(list: ImageList, short: number, index: number): Promise<void> {
     const file = await this.#file(list, index, short);
     const there = await stat(file).catch(() => undefined);

@@ -1,17 +1,29 @@
 import { constants } from 'node:buffer';
+import { createHash, hash } from 'node:crypto';
 import { addon, type NativeImages } from '../native/addon.js';
 import { type SplitName, splitNames } from '../options/datasets.js';
 import { largeSize, shortSide } from '../options/networks.js';
 import { invalidData, invalidOption } from '../system/failures.js';
+import { sum } from '../system/statistics.js';
 import { fitWhole, type StreamedImages } from './batch-decoder.js';
+import {
+  type Damaged,
+  damagedImages,
+  indicesLeft,
+  noting,
+  type SkippedImage,
+  toSkipped,
+  withoutSkipped,
+} from './damaged.js';
+import type { Dataset, ImageLists } from './dataset.js';
+import { type ImageList, subset } from './dataset.js';
 import { fitImage } from './fit.js';
 import { ImageCache } from './image-cache.js';
-import type { ImageList } from './image-list.js';
+import { type DataOptions, fingerprint, loadData } from './load.js';
 import { maxHeldBytes } from './parquet/row-groups.js';
 import { type DecodeOptions, forEachImage, forEachParallel } from './reading.js';
-
-/** The images of each set, not yet decoded. */
-export type ImageLists = { readonly [name in SplitName]: ImageList | undefined } & { readonly train: ImageList };
+import { type DivideOptions, divide } from './split.js';
+import { formatSplit } from './split-file.js';
 
 export interface ImageSetOptions extends Omit<DecodeOptions, 'resize'> {
   readonly folder: string;
@@ -21,73 +33,126 @@ export interface ImageSetOptions extends Omit<DecodeOptions, 'resize'> {
   readonly sourceSizes: readonly number[];
   /** Folder that keeps resized images (ImageCache). */
   readonly cache?: string | undefined;
-  /** Decode large validation and test images once before training, so that damaged ones are found early. */
+  /** Decode large images once before training, so that damaged ones are found early. */
   readonly check: boolean;
+  /** Leave damaged images out, instead of throwing an error that names them. */
+  readonly skipDamaged: boolean;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
+type ImageSet = StreamedImages & { readonly name: SplitName };
+
 /**
- * The images of a run: small ones in memory, large ones decoded when they are needed. `all`: the training images before
- * they were split. Their sizes decide the side at which training images are kept.
+ * The images of a run: small ones in memory, large ones decoded when they are needed. The sizes of the training images
+ * before they were split (`all`) decide the side at which training images are kept.
  *
- * Throws INVALID_DATA for a damaged image; FILE_ACCESS; INVALID_OPTION if there is a cache but no large images, or none
- * although the training images do not fit into memory; ABORTED.
+ * Throws INVALID_DATA that names the damaged images; FILE_ACCESS; INVALID_OPTION if there is a cache but no large
+ * images, or none although the training images do not fit into memory; ABORTED.
  */
-export async function makeImageSets(lists: ImageLists, all: ImageList, options: ImageSetOptions) {
+export async function makeImageSets(
+  lists: ImageLists,
+  { train: all, classNames }: Pick<Dataset, 'train' | 'classNames'>,
+  options: ImageSetOptions,
+) {
   const { resize } = addon();
   const { folder, size, cache, onWarning } = options;
-  const sizes = { train: await trainingSide(all, options), validation: size, test: size };
-  const present = splitNames.flatMap((name) => {
+  const trainSize = await trainingSide(all as ImageList, options);
+  const sets = splitNames.flatMap((name): ImageSet[] => {
     const list = lists[name];
-    return list === undefined ? [] : [{ name, list, size: sizes[name] }];
+    return list ? [{ name, list, size: name === 'train' ? trainSize : size, squash: size < largeSize }] : [];
   });
-  const small = present.filter((set) => set.size < largeSize);
-  if (cache !== undefined && small.length === present.length) {
+  const [small, large] = [sets.filter((set) => set.size < largeSize), sets.filter((set) => set.size >= largeSize)];
+  if (cache !== undefined && large.length === 0) {
     throw invalidOption(
       `{cache} is for images of at least ${largeSize} pixels: these are decoded once and kept in memory.`,
     );
   }
-  const decoded = await decodeAll(small, folder, { ...options, resize });
-  const pixels = new Map(small.map(({ name }, k) => [name, decoded[k]]));
+  const damaged: Damaged[] = [];
+  const pixels = new Map(await decodeAll(small, folder, { ...options, resize }, damaged));
   const imageCache = cache === undefined ? undefined : new ImageCache(cache, resize, onWarning);
+  const train = large.find(({ name }) => name === 'train');
+  const seen = train && (await prepareAnyOrder(train, imageCache, options, damaged));
+  const cached = large.map((set) => ({ ...set, list: imageCache?.list(set.list, shortSide(set.size)) ?? set.list }));
+  if (options.check) {
+    const unseen = cached.filter(({ name }) => name !== 'train' || !seen);
+    await lookAt(unseen, options, damaged);
+  }
+  if (damaged.length > 0 && !options.skipDamaged) {
+    throw damagedImages(folder, damaged, sum(sets.map(({ list }) => list.count)));
+  }
+  const skipped = toSkipped(damaged, lists);
+  const left = withoutSkipped(lists, skipped, { classNames, folder });
+  const native: Partial<Record<SplitName, NativeImages>> = {};
   /** The image lists of the sets that have no `pixels`. */
   const streamed: Partial<Record<SplitName, StreamedImages>> = {};
-  for (const { name, list, size: side } of present) {
-    if (side < largeSize) continue;
-    if (name === 'train') await prepareAnyOrder(list, shortSide(side), imageCache, options);
-    const through = imageCache?.list(list, shortSide(side)) ?? list;
-    streamed[name] = { list: through, size: side, squash: size < largeSize };
+  for (const { name, list, ...set } of [...small, ...cached]) {
+    const indices = indicesLeft(name, list, skipped);
+    const decoded = pixels.get(name);
+    native[name] = {
+      pixels: decoded && rowsOf(decoded, indices, list.count),
+      labels: (left[name] as ImageList).labels,
+      size: set.size,
+    };
+    if (!decoded) streamed[name] = { ...set, list: subset(list, indices) };
   }
-  if (options.check) {
-    // Training images need no check, because the first epoch reads all of them; test images are read after the last.
-    const evaluated = [streamed.validation, streamed.test].filter((set) => set !== undefined);
-    await forEachImage(evaluated, folder, options, async (set, index) => {
-      await fitWhole(set, index, resize);
-    });
-  }
-  const set = (name: SplitName): NativeImages | undefined => {
-    const list = lists[name];
-    return list && { pixels: pixels.get(name), labels: list.labels, size: sizes[name] };
-  };
-  return { train: set('train') as NativeImages, validation: set('validation'), test: set('test'), streamed };
+  const { validation, test } = native;
+  return { train: native.train as NativeImages, validation, test, streamed, skipped };
+}
+
+/** The rows `indices`, which ascend, of `count`: they are moved to the front. */
+function rowsOf(pixels: Uint8Array, indices: readonly number[], count: number): Uint8Array {
+  if (indices.length === count) return pixels;
+  const stride = pixels.length / count;
+  for (const [row, index] of indices.entries()) pixels.copyWithin(row * stride, index * stride, (index + 1) * stride);
+  return pixels.subarray(0, indices.length * stride);
+}
+
+/** Milliseconds that a look at the training images may take, unless damaged ones are left out. */
+const longestLook = 120_000;
+/** The number of first images whose time tells how long the others take. */
+const timed = 64;
+
+/**
+ * Decodes images, and adds those that are damaged to `damaged`. Validation and test images are all decoded, since they
+ * are needed after an epoch; training images only if that does not take long.
+ */
+async function lookAt(sets: readonly ImageSet[], options: ImageSetOptions, damaged: Damaged[]): Promise<void> {
+  const { resize } = addon();
+  const tooLong = new Error();
+  let began = 0;
+  const look = noting(damaged, async ({ name, ...set }: ImageSet, index) => {
+    if (name !== 'train') return void (await fitWhole(set, index, resize));
+    if (index === 0) began = performance.now();
+    const estimate = ((performance.now() - began) / timed) * set.list.count;
+    if (index === timed && !options.skipDamaged && estimate > longestLook) throw tooLong;
+    // A reduced image takes half the time, and shows the same damage.
+    await set.list.read(index, () => 5);
+  });
+  const trainLast = sets.toSorted((a, b) => Number(a.name === 'train') - Number(b.name === 'train'));
+  await forEachImage(trainLast, options.folder, options, look).catch((error: unknown) => {
+    if (error !== tooLong) throw error;
+  });
 }
 
 /**
  * Training reads its images in a new order each epoch. Where they are stored in groups that are read as a whole, they are
- * first read in the order of the groups: into the cache, or else into memory.
+ * first read in the order of the groups: into the cache, or else into memory. Returns whether all were decoded.
  */
 async function prepareAnyOrder(
-  list: ImageList,
-  short: number,
+  set: ImageSet,
   cache: ImageCache | undefined,
   options: ImageSetOptions,
-): Promise<void> {
-  if (list.hold === undefined) return;
+  damaged: Damaged[],
+): Promise<boolean> {
+  const { list } = set;
+  const short = shortSide(set.size);
+  if (list.hold === undefined) return false;
   if (cache) {
-    await forEachImage([{ list }], options.folder, options, (_, index) => cache.fill(list, short, index));
-    if (cache.writable) return;
+    const fill = noting(damaged, (_: ImageSet, index) => cache.fill(list, short, index));
+    await forEachImage([set], options.folder, options, fill);
+    if (cache.writable) return true;
   }
-  if (await list.hold([...Array(list.count).keys()], options.signal)) return;
+  if (await list.hold([...Array(list.count).keys()], options.signal)) return false;
   const gigabytes = ((list.count * short * short * 4) / 2 ** 30).toFixed(1);
   throw invalidOption(
     `${options.folder}: the ${list.count} training images take more than the ${maxHeldBytes / 2 ** 30} GiB that are kept in memory. Give {cache} a folder that can be written, which keeps them on disk (some ${gigabytes} GiB), or train on fewer with {perClass}.`,
@@ -106,38 +171,44 @@ async function trainingSide(all: ImageList, { size, sourceSizes }: ImageSetOptio
 }
 
 /**
- * The short sides of some images, pixels, in ascending order; of one, where all are in one array.
+ * The short sides of some images, pixels, in ascending order; of one, where all are in one array. Damaged images are
+ * passed over.
  *
- * Throws like `ImageList.read`.
+ * Throws like `ImageList.read`, INVALID_DATA only if none of them can be read.
  */
 export async function sampleShortSides(list: ImageList): Promise<readonly number[]> {
   if (list.sides) return [Math.min(...list.sides)];
   const count = Math.min(sampled, list.count);
-  const sides = new Array<number>(count);
-  await forEachParallel(count, async (k) => {
-    const { height, width } = await list.read(Math.floor((k * list.count) / count));
-    sides[k] = Math.min(height, width);
+  const sides: number[] = [];
+  const damaged: Damaged[] = [];
+  const read = noting(damaged, async (_: { readonly name: SplitName }, index) => {
+    const { height, width } = await list.read(index);
+    sides.push(Math.min(height, width));
   });
+  await forEachParallel(count, (k) => read({ name: 'train' }, Math.floor((k * list.count) / count)));
+  if (sides.length === 0) throw damaged[0]?.error;
   return sides.sort((a, b) => a - b);
 }
 
 /**
- * Decodes small images, which are kept in memory: for each list, all its images in order, as size × size × 3
- * (fitImage). `onProgress` counts the images of all lists.
+ * Decodes small images, which are kept in memory: for each set, all its images in order, as size × size × 3 (fitImage).
+ * `onProgress` counts the images of all sets. Damaged images stay black, and are added to `damaged`.
  *
- * Throws the errors of `ImageList.read`; INVALID_DATA if the images do not fit in memory or in one array; ABORTED.
+ * Throws the other errors of `ImageList.read`; INVALID_DATA if the images do not fit in memory or in one array; ABORTED.
  */
 export async function decodeAll(
-  wanted: readonly { readonly list: ImageList; readonly size: number }[],
+  wanted: readonly { readonly name: SplitName; readonly list: ImageList; readonly size: number }[],
   folder: string,
   { resize, ...options }: DecodeOptions,
-): Promise<Uint8Array[]> {
+  damaged: Damaged[],
+): Promise<(readonly [SplitName, Uint8Array])[]> {
   const sets = wanted.map((each) => ({ ...each, pixels: allocatePixels(each.list.count, each.size, folder) }));
-  await forEachImage(sets, folder, options, async ({ list, size, pixels }, index) => {
+  const decode = noting(damaged, async ({ list, size, pixels }: (typeof sets)[number], index) => {
     const image = await list.read(index);
     pixels.set(await fitImage(image, size, resize, list.name(index)), index * size * size * 3);
   });
-  return sets.map(({ pixels }) => pixels);
+  await forEachImage(sets, folder, options, decode);
+  return sets.map(({ name, pixels }) => [name, pixels] as const);
 }
 
 function allocatePixels(count: number, size: number, folder: string): Uint8Array {
@@ -152,4 +223,48 @@ function allocatePixels(count: number, size: number, folder: string): Uint8Array
   throw invalidData(
     `${folder}: ${count} images of ${size}×${size} take ${gigabytes} GiB, more than can be held at once. Use fewer images or a smaller {size}.`,
   );
+}
+
+export type TrainingDataOptions = DataOptions &
+  DivideOptions &
+  Omit<ImageSetOptions, 'folder' | 'check'> & {
+    /** Of a resume: the damaged images that the run left out when it began. Nothing is then looked for. */
+    readonly skipped?: readonly SkippedImage[] | undefined;
+  };
+
+export type TrainingData = Awaited<ReturnType<typeof prepareTrainingData>>;
+
+/** Node hashes fewer than 2 GiB in one call. */
+const mostHashed = 2 ** 30;
+
+/**
+ * Loads a data set for training and splits its training images into those that train and those that validate. Small
+ * images are decoded here, once; images from 64 pixels on are decoded when training needs them.
+ */
+export async function prepareTrainingData(options: TrainingDataOptions) {
+  const dataset = await loadData({ ...options, drawTest: true });
+  const { data: folder, skipped: known } = options;
+  const { lists, division } = divide(dataset, options);
+  const left = withoutSkipped(lists, known ?? [], { ...dataset, folder });
+  const images = createHash('sha256').update(await fingerprint(dataset, options.signal));
+  const check = known === undefined;
+  const skipDamaged = check && options.skipDamaged;
+  const { skipped, ...sets } = await makeImageSets(left, dataset, { ...options, folder, check, skipDamaged });
+  // File names and sizes do not detect every change, so the decoded pixels are hashed as well, where there are any.
+  for (const name of splitNames) {
+    const pixels = sets[name]?.pixels ?? new Uint8Array();
+    for (let at = 0; at < pixels.length; at += mostHashed) images.update(pixels.subarray(at, at + mostHashed));
+  }
+  return {
+    classNames: dataset.classNames,
+    ...sets,
+    division,
+    skipped: known ?? skipped,
+    /** True if the data has no test images, so that a tenth of each class was drawn for the test. */
+    testDrawn: dataset.testDrawn === true,
+    /** SHA-256 that identifies the data. */
+    fingerprint: images.digest('hex'),
+    /** SHA-256 of the division: which images train, validate and test. */
+    splitHash: hash('sha256', formatSplit(division)),
+  };
 }

@@ -1,9 +1,15 @@
+import type { Dirent } from 'node:fs';
+import { opendir } from 'node:fs/promises';
+import { extname } from 'node:path';
 import type { L2TError } from '../errors.js';
-import type { Layout } from '../options/datasets.js';
+import type { Layout, SplitName } from '../options/datasets.js';
+import { throwIfAborted } from '../system/abort.js';
 import { invalidData } from '../system/failures.js';
-import { printable, someOf } from '../system/printable.js';
+import { fileError } from '../system/files.js';
+import { printable, shown, someOf } from '../system/printable.js';
+import { sum } from '../system/statistics.js';
 import type { Dataset } from './dataset.js';
-import type { Walk } from './walk.js';
+import { heicAdvice, imageFormats } from './decode.js';
 
 /** The columns of images and of labels, as the person names them. */
 export interface ColumnNames {
@@ -41,7 +47,7 @@ export interface LayoutReader {
 }
 
 const understood = [
-  '  - folder: a folder per class, FOLDER/train/CLASS/*.png with any of train, val and test, or FOLDER/CLASS/*.png (PNG, JPEG, WebP, GIF);',
+  `  - folder: a folder per class, FOLDER/train/CLASS/*.png with any of train, val and test, or FOLDER/CLASS/*.png (${imageFormats});`,
   '  - parquet: files of Hugging Face (train-00000-of-00001.parquet, train/*.parquet, also in data/) with a column of images;',
   '  - list: one CSV or JSON-lines file with the columns file and label, and split if there are several;',
   '  - imagenet: train/ and val/ with folders such as n01440764; tinyimagenet: tiny-imagenet-200 as distributed;',
@@ -54,8 +60,8 @@ const understood = [
 ];
 
 /** INVALID_DATA for a folder that is no data set: it states the `problem` and lists the supported layouts. */
-export function unknownLayout(folder: string, problem: string): L2TError {
-  return invalidData([`${folder} ${problem}. Understood are:`, ...understood]);
+export function unknownLayout(folder: string, problem: string, advice = ''): L2TError {
+  return invalidData([`${folder} ${problem}.${advice} Understood are:`, ...understood]);
 }
 
 export function firstRepeated(names: readonly string[]): string | undefined {
@@ -66,6 +72,122 @@ export function firstRepeated(names: readonly string[]): string | undefined {
 /** The first few names, for an error message. */
 export const nameSome = (names: readonly string[]): string => (names.length === 0 ? 'nothing' : someOf(names, 8));
 
-/** The warning about entries of a folder that are no images, if there are any. `which` says what they are. */
-export const passedOver = (folder: string, count: number, first: string | undefined, which: string): string[] =>
-  count === 0 ? [] : [printable(`${folder}: passed over ${count} entries${which} (first: ${first}).`)];
+/** Entries of a data folder that are no images, by type. */
+export class PassedOver {
+  #first = '';
+  readonly #types = new Map<string, number>();
+
+  add(path: string): void {
+    this.#first ||= path;
+    const type = shown(extname(path).toLowerCase()) || 'without an extension';
+    this.#types.set(type, (this.#types.get(type) ?? 0) + 1);
+  }
+
+  /** Follows a sentence: ` (12 .heic, 3 .tiff)`; empty if there are none. */
+  get types(): string {
+    const byCount = [...this.#types].sort(([, a], [, b]) => b - a).map(([type, count]) => `${count} ${type}`);
+    return byCount.length === 0 ? '' : ` (${nameSome(byCount)})`;
+  }
+
+  /** How to read what can be converted, after a sentence. */
+  get advice(): string {
+    return this.#types.has('.heic') || this.#types.has('.heif') ? ` ${heicAdvice}` : '';
+  }
+
+  /** The warning about them, if there are any. `which` says what they are. */
+  warning(folder: string, which: string): string[] {
+    const count = sum([...this.#types.values()]);
+    if (count === 0) return [];
+    const passed = `${folder}: passed over ${count} entries${this.types}${which} (first: ${this.#first}).`;
+    return [printable(passed) + this.advice];
+  }
+}
+
+/** Options of a call that lists a data folder. */
+export interface ListingOptions {
+  /** Aborts the call: it throws L2TError ABORTED. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the number of folder entries looked at so far, but only if listing takes longer than half a second. */
+  readonly onListed?: ((entries: number) => void) | undefined;
+}
+
+/** The search for a layout ends after this many entries if nothing fits: the folder may be a whole disk. */
+export const mostStrange = 10_000;
+
+/** Milliseconds between two calls of `onListed`. */
+const saidEvery = 500;
+/** Number of entries read from the system at once. */
+const together = 1024;
+
+/** Lists the folders of one data set. There may be millions of entries, so it reports progress and can be aborted. */
+export class Walk {
+  #entries = 0;
+  #said = performance.now();
+
+  constructor(
+    private readonly folder: string,
+    private readonly options: ListingOptions = {},
+  ) {}
+
+  /** Throws ABORTED if the signal has fired, and reports progress. Call it in every loop over entries. */
+  check(): void {
+    throwIfAborted(`Loading ${this.folder}`, this.options.signal);
+    if (performance.now() - this.#said < saidEvery) return;
+    this.#said = performance.now();
+    this.options.onListed?.(this.#entries);
+  }
+
+  /** A folder's entries, one by one in the system's order, without hidden ones. */
+  async *each(folder: string): AsyncGenerator<Dirent, void> {
+    try {
+      for await (const entry of await opendir(folder, { bufferSize: together })) {
+        this.#entries++;
+        this.check();
+        if (!entry.name.startsWith('.')) yield entry;
+      }
+      this.check();
+    } catch (error) {
+      throw fileError('read', folder, error);
+    }
+  }
+
+  /** The names of a folder's entries, at most `most`, sorted by code unit; empty if the folder does not exist. */
+  async names(folder: string, most?: number): Promise<string[]> {
+    const names: string[] = [];
+    try {
+      for await (const { name } of this.each(folder)) {
+        names.push(name);
+        if (names.length === most) break;
+      }
+    } catch (error) {
+      const { code } = (error as { cause?: NodeJS.ErrnoException }).cause ?? {};
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+    }
+    return names.sort();
+  }
+}
+
+/** The splits that folders beside one another may be called, in lower case. */
+export const splitOfFolder: ReadonlyMap<string, SplitName> = new Map([
+  ['train', 'train'],
+  ['val', 'validation'],
+  ['valid', 'validation'],
+  ['validation', 'validation'],
+  ['test', 'test'],
+]);
+
+/** What a table, or the name of a file of tables, may call a split besides: the names that Hugging Face's `datasets` knows. */
+const inTables: ReadonlyMap<string, SplitName> = new Map([
+  ...splitOfFolder,
+  ['training', 'train'],
+  ['dev', 'validation'],
+  ['testing', 'test'],
+  ['eval', 'test'],
+  ['evaluation', 'test'],
+]);
+
+/** The split that a table's cell, or a word of a file's name, means. */
+export const splitCalled = (name: string): SplitName | undefined => inTables.get(name.toLowerCase());
+
+/** All names that `splitCalled` knows, for messages. */
+export const splitWords = [...inTables.keys()].join(', ');

@@ -3,11 +3,9 @@ import { basename, dirname, join } from 'node:path';
 import type { Layout } from '../options/datasets.js';
 import { invalidData } from '../system/failures.js';
 import { shown } from '../system/printable.js';
-import { type Dataset, trainAndTest } from './dataset.js';
-import { type ImageList, imageFiles } from './image-list.js';
-import { firstRepeated, type LayoutReader, nameSome } from './layout-reader.js';
+import { type Dataset, type ImageList, imageFiles, trainAndTest } from './dataset.js';
+import { firstRepeated, type LayoutReader, mostStrange, nameSome, type Walk } from './layout-reader.js';
 import { readWhole } from './reading.js';
-import { mostStrange, type Walk } from './walk.js';
 
 const maxListBytes = 2 ** 26;
 
@@ -33,11 +31,7 @@ export async function requireEntries(
   );
 }
 
-/**
- * The groups of `pattern` in each line of a text file. Blank lines are ignored.
- * Throws INVALID_DATA, naming the line, if a line does not match (`form` describes the pattern), or if there are no
- * lines; FILE_ACCESS.
- */
+/** The groups of `pattern`, which messages call `form`, in each line of a text file. Blank lines are ignored. */
 export async function readRows(file: string, pattern: RegExp, form: string): Promise<string[][]> {
   const lines = (await readWhole(file, maxListBytes)).toString('utf8').split('\n');
   const rows: string[][] = [];
@@ -77,9 +71,7 @@ export interface ListedImage {
 /** CLASS/FILE, neither of them hidden. File names may contain spaces. */
 export const classAndFile = /^([^/.][^/]*)\/([^/.][^/]*)$/;
 
-interface ListedDataset {
-  readonly layout: Layout;
-  readonly folder: string;
+interface ListedDataset extends Pick<Dataset, 'layout' | 'folder'> {
   readonly train: readonly ListedImage[];
   readonly test: readonly ListedImage[];
   /** If absent, the classes are those of the images. */
@@ -91,9 +83,6 @@ interface ListedDataset {
  * A data set whose own lists name the images and classes of each split. Classes are sorted by name, the images of each
  * split by class, then by file, all by code unit. Published splits use indices into this order, which is that of class
  * folders.
- *
- * Throws INVALID_DATA if a split has no images, an image is listed twice, is missing or has no valid class, or a class
- * has no training images; FILE_ACCESS.
  */
 export async function listedDataset({ layout, folder, train, test, walk, ...given }: ListedDataset): Promise<Dataset> {
   const all = [...train, ...test];

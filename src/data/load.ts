@@ -1,14 +1,30 @@
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { splitNames } from '../options/datasets.js';
 import { didYouMean } from '../options/suggest.js';
-import { invalidOption } from '../system/failures.js';
+import { throwIfAborted } from '../system/abort.js';
+import { invalidData, invalidOption } from '../system/failures.js';
+import { fileError } from '../system/files.js';
 import { shown } from '../system/printable.js';
-import { type Dataset, selectClasses } from './dataset.js';
-import { fingerprint } from './fingerprint.js';
-import { subset } from './image-list.js';
-import type { DataKind } from './layout-reader.js';
-import { openDataset } from './open.js';
+import { type Dataset, selectClasses, subset } from './dataset.js';
+import {
+  type ColumnNames,
+  type DataKind,
+  type LayoutReader,
+  type ListingOptions,
+  mostStrange,
+  nameSome,
+  unknownLayout,
+  Walk,
+} from './layout-reader.js';
+import { cifar10, cifar100, cifarReader, idxReader, stl10, svhn } from './layouts/arrays.js';
+import { folderReader } from './layouts/folder.js';
+import { imagenet } from './layouts/imagenet.js';
+import { list } from './layouts/list.js';
+import { cub200, mit67, stanford40, stanfordDogs, tinyimagenet } from './layouts/listed.js';
+import { parquet } from './layouts/parquet.js';
 import { withTest } from './split.js';
 import { divided, readSplit } from './split-file.js';
-import type { ListingOptions } from './walk.js';
 
 export interface DataOptions extends DataKind, ListingOptions {
   readonly data: string;
@@ -66,4 +82,87 @@ function withFold(dataset: Dataset, fold: number): Dataset {
     throw invalidOption(`{fold=${fold}}: ${folder} has ${has} (STL-10's are known, where fold_indices.txt is there).`);
   }
   return { ...dataset, train: subset(train, positions), folds: [] };
+}
+
+/** In order of certainty: layouts with files of specific names come before those recognised only by their folders. */
+const readers: readonly LayoutReader[] = [
+  ...[cifarReader(cifar10), cifarReader(cifar100), stl10, svhn, cub200, mit67, stanford40, stanfordDogs, idxReader],
+  ...[parquet, list, tinyimagenet, imagenet, folderReader],
+];
+
+/**
+ * Lists the data set in a folder or a file. Its layout is `layout`, or the first that is recognised.
+ *
+ * Throws INVALID_DATA, naming the file or class, if the folder is missing, has no known layout, is incomplete or
+ * damaged, or if none of its first 10,000 entries fits a layout; INVALID_OPTION if columns are named that it does not
+ * have; FILE_ACCESS if it cannot be read; ABORTED.
+ */
+export async function openDataset(path: string, options: DataKind & ListingOptions = {}): Promise<Dataset> {
+  const walk = new Walk(path, options);
+  const asked = readers.filter(({ layout }) => options.layout === undefined || options.layout === layout);
+  const open = (reader: LayoutReader, place: string) => {
+    requireColumns(path, reader, options);
+    return reader.open(place, walk, options);
+  };
+  if (await isFile(path)) {
+    const reader = asked.find(({ file }) => file?.test(path));
+    if (reader) return open(reader, path);
+    const advice = 'name the folder, or extract the archive';
+    throw unknownLayout(path, `is a file, not a data folder${ofLayout(options)}: ${advice}`);
+  }
+  const names = await walk.names(path, mostStrange);
+  for (const reader of asked) {
+    const place = await reader.find(path, names, walk, options);
+    if (place !== undefined) return open(reader, place);
+  }
+  const known = options.layout === undefined ? ' of a known layout' : ofLayout(options);
+  if (names.length < mostStrange) throw unknownLayout(path, `is no data set${known}: it holds ${nameSome(names)}`);
+  throw unknownLayout(path, `is no data set${known}, by its first ${mostStrange} entries: ${nameSome(names)}`);
+}
+
+const ofLayout = ({ layout }: DataKind): string => (layout === undefined ? '' : ` of the layout '${layout}'`);
+
+async function isFile(path: string): Promise<boolean> {
+  const kind = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'ENOENT') throw fileError('read', path, cause);
+    throw invalidData(`The data folder ${path} does not exist: check the path.`, cause);
+  });
+  return !kind.isDirectory();
+}
+
+function requireColumns(path: string, { layout, hasColumns }: LayoutReader, { imageColumn, labelColumn }: ColumnNames) {
+  const named = imageColumn !== undefined ? 'imageColumn' : labelColumn !== undefined ? 'labelColumn' : undefined;
+  if (named === undefined || hasColumns) return;
+  const having = readers.filter((each) => each.hasColumns).map((each) => each.layout);
+  throw invalidOption(
+    `{${named}}: ${path} is of the layout ${layout}, which has no columns (${having.join(' and ')} have): leave it out.`,
+  );
+}
+
+/** Files whose sizes are read at once. */
+const together = 256;
+
+/**
+ * SHA-256 (hex) that identifies a data set: of its class names, and of each split's labels and images (pixels of an
+ * array, names and sizes of files). The folder's path and its layout are not part of it, so data may be moved between a
+ * run and its resume.
+ */
+export async function fingerprint(dataset: Dataset, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  const lists = splitNames.map((name) => dataset[name]);
+  // The lengths come first, so that different data sets cannot give the same stream of bytes.
+  hash.update(JSON.stringify([dataset.classNames, lists.map((list) => list && [list.count, list.sides])]));
+  for (const list of lists) {
+    if (list === undefined) continue;
+    hash.update(new Uint8Array(list.labels.buffer, list.labels.byteOffset, list.labels.byteLength));
+    for (let start = 0; start < list.count; start += together) {
+      const identities = Array.from({ length: Math.min(together, list.count - start) }, (_, k) =>
+        list.identity(start + k),
+      );
+      for (const identity of await Promise.all(identities)) hash.update(identity);
+      throwIfAborted(`Loading ${dataset.folder}`, signal);
+      await new Promise(setImmediate);
+    }
+  }
+  return hash.digest('hex');
 }

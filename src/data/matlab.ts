@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { constants, inflate } from 'node:zlib';
 import type { L2TError } from '../errors.js';
 import { invalidData } from '../system/failures.js';
-import { fromPlanes, type ImageList, imageArray } from './image-list.js';
+import { fromPlanes, type ImageList, imageArray } from './dataset.js';
 import { maxDeflateRatio, readWhole } from './reading.js';
 
 /** A value in a MAT file. Arrays are column-major: the first dimension runs fastest. */
@@ -59,8 +59,6 @@ const textTypes: ReadonlyMap<number, BufferEncoding> = new Map([
  * The variables of a MAT file of level 5 (MATLAB's -v6 and -v7), by name. Arrays of bytes are views of the file or of
  * the decompressed data; other numbers become float64. At most `limit` bytes are read, and at most `limit`
  * decompressed.
- *
- * Throws INVALID_DATA if the file is damaged, of another level or too large; FILE_ACCESS.
  */
 export async function readMat(file: string, limit: number): Promise<ReadonlyMap<string, MatValue>> {
   const bytes = await readWhole(file, limit);
@@ -236,7 +234,7 @@ export function matlabImages(file: string, side: number, pixels: Uint8Array, lab
   );
 }
 
-/** Converts labels from 1, as in MATLAB, to classes from 0. Throws INVALID_DATA if one is out of range. */
+/** Converts labels from 1, as in MATLAB, to classes from 0. */
 export function classesFromOne(labels: ArrayLike<number>, classes: number, file: string): Int32Array {
   return Int32Array.from(labels, (label, image) => {
     if (Number.isInteger(label) && label >= 1 && label <= classes) return label - 1;

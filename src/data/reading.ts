@@ -90,7 +90,7 @@ export async function readWhole(file: string, limit: number): Promise<Buffer> {
   });
 }
 
-/** The first `length` bytes of a regular file, or fewer if it is shorter. Throws like `fileSize`. */
+/** The first `length` bytes of a regular file, or fewer if it is shorter. */
 export async function readStart(file: string, length: number): Promise<Buffer> {
   return reading(file, async (handle) => {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, 0);

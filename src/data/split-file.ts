@@ -5,7 +5,7 @@ import { fileAccess, invalidData } from '../system/failures.js';
 import { readFileBytes } from '../system/files.js';
 import { parseJson } from '../system/json.js';
 import type { Dataset, Division } from './dataset.js';
-import { subset } from './image-list.js';
+import { subset } from './dataset.js';
 
 const positions = z.array(z.int32().min(0));
 const json = z
@@ -21,8 +21,6 @@ const endings = { train: '-train', validation: '-val', test: '-test' } as const;
  * paper's authors published (`splits/cifar100` for splits/cifar100-train, …). If the data set has no test images,
  * `test` holds indices into the training images. Every index must exist in the data set and occur only once; the
  * authors' files must have its number of classes.
- *
- * Throws INVALID_DATA, naming the file; FILE_ACCESS.
  */
 export async function readSplit(path: string, dataset: Dataset): Promise<Division> {
   const { train, test, classNames } = dataset;

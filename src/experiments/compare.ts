@@ -31,7 +31,7 @@ export const comparison = {
  */
 export const compare = (given: CompareOptions): Promise<ExperimentResult> => beginChecked(comparison, given);
 
-/** Options of `planComparison`: those of `compare`, without `out`, `parallel`, `live` and `follow`. */
+/** Options of `planComparison`: those of `compare`, without `out`, `parallel` and `follow`. */
 export type PlanComparisonOptions = Written<typeof compareSchema, 'data'> & PlanControl;
 
 /**
@@ -77,7 +77,7 @@ function parseCounts(list: string): number[] {
  */
 export const curve = (given: CurveOptions): Promise<ExperimentResult> => beginChecked(limitedData, given);
 
-/** Options of `planCurve`: those of `curve`, without `out`, `parallel`, `live` and `follow`. */
+/** Options of `planCurve`: those of `curve`, without `out`, `parallel` and `follow`. */
 export type PlanCurveOptions = Written<typeof curveSchema, 'data' | 'perClass'> & PlanControl;
 
 /** As `planComparison`, for a curve. */

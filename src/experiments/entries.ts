@@ -90,7 +90,7 @@ function readBy(
 const ofTarget = ['target', 'width', 'size'] as const;
 
 function without(options: Given<typeof compareSchema>, useless: readonly string[]): CheckedTransferOptions {
-  const { seeds: _, parallel: __, out: ___, live: ____, report: _____, reportRuns = false, ...shared } = options;
+  const { seeds: _, parallel: __, out: ___, report: ____, reportRuns = false, ...shared } = options;
   const read = Object.entries(shared).filter(([key]) => !useless.includes(key));
   return { ...Object.fromEntries(read), report: reportRuns };
 }

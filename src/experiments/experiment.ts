@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import * as z from 'zod';
-import type { ListingOptions } from '../data/walk.js';
+import type { ListingOptions } from '../data/layout-reader.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import {
@@ -16,7 +16,7 @@ import { resumeCommand } from '../options/command.js';
 import { requireComputable } from '../options/consistent.js';
 import { needsOfRow } from '../options/methods.js';
 import { compareSchema } from '../options/schemas.js';
-import { serveLive } from '../report/live.js';
+import { document, GrowingPage, type Status } from '../report/page/document.js';
 import { requireComplete } from '../run/missing.js';
 import type { RunControl } from '../run/run.js';
 import { FolderLock, releaseAfter } from '../store/lock.js';
@@ -29,7 +29,7 @@ import { conclusionsOf } from './conclusions.js';
 import { type ExperimentKind, type ExperimentOptions, requireUseful } from './entries.js';
 import { type TimesOf, timeNetworks } from './inference-times.js';
 import { type Experiment, type PlannedRow, readPlan, writePlan } from './plan.js';
-import { defaultParallel, type Follow, isOpen, type PoolControl, runOpen } from './pool.js';
+import { defaultParallel, type Follow, openRuns, type PoolControl, runOpen } from './pool.js';
 import {
   type Checking,
   preflight,
@@ -39,7 +39,7 @@ import {
   requireUnchanged,
   seedsOf,
 } from './preflight.js';
-import { experimentReport } from './report.js';
+import { experimentPage } from './report.js';
 import { type ExperimentRow, finishedOf, rowsOf } from './row.js';
 import { type RunState, runStates, type UnfinishedRun, unfinishedLines } from './run-states.js';
 import { saveTable } from './table.js';
@@ -72,10 +72,7 @@ export interface Plan {
 }
 
 /** Options that only the API has. */
-export interface ExperimentControl extends RunControl, ListingOptions, PoolControl {
-  /** Called with the address of the live page (option `live`). */
-  readonly onLive?: ((url: string) => void) | undefined;
-}
+export interface ExperimentControl extends RunControl, ListingOptions, PoolControl {}
 
 /** Options of a plan that only the API has. */
 export type PlanControl = Pick<ExperimentControl, 'signal' | 'onWarning' | 'onListed'>;
@@ -85,10 +82,10 @@ export type CollectControl = Pick<ExperimentControl, 'signal' | 'onWarning'>;
 
 const collectControls = { signal: aSignal, onWarning: aMessageListener };
 export const planControls = { ...collectControls, onListed: aListingListener };
-export const experimentControls = { ...planControls, follow: aFunction<Follow>(), onLive: aMessageListener };
+export const experimentControls = { ...planControls, follow: aFunction<Follow>() };
 
 /** The options that may change when an experiment resumes. */
-export const resumableSchema = compareSchema.pick({ parallel: true, live: true });
+export const resumableSchema = compareSchema.pick({ parallel: true });
 
 /** What the caller of a resumed experiment may say. */
 export type ResumeControl = ExperimentControl & Written<typeof resumableSchema>;
@@ -127,7 +124,7 @@ export async function beginExperiment(
     await requireUnusedByRuns(out);
     const { experiment, division } = prepared(out);
     await writePlan(out, experiment, division);
-    return runAll(out, experiment, { live: given.live }, control, true);
+    return runAll(out, experiment, {}, control, true);
   });
 }
 
@@ -146,7 +143,7 @@ export async function planChecked(kind: ExperimentKind, folder: string, given: u
 }
 
 /** Options of an experiment in one process. */
-const ofOneProcess = ['out', 'parallel', 'live'] as const;
+const ofOneProcess = ['out', 'parallel'] as const;
 
 /**
  * Checks the experiment as if it began, and writes it into `folder` as commands that any scheduler may run.
@@ -204,31 +201,51 @@ export async function resumeExperiment(
   return alone(out, control.onWarning, () => runAll(out, experiment, options, control, false));
 }
 
+/** How often the page of an experiment is written while it goes on, milliseconds. */
+const pageEvery = 10_000;
+
 /** `checked`: the data and the sources were looked at just now. */
 async function runAll(
   out: string,
   experiment: Experiment,
-  { live, parallel = experiment.parallel }: Pick<ExperimentOptions, 'live' | 'parallel'>,
+  { parallel = experiment.parallel }: Pick<ExperimentOptions, 'parallel'>,
   control: ExperimentControl,
   checked: boolean,
 ): Promise<ExperimentResult> {
   const states = await runStates(experiment, out, control.onWarning);
   const foreign = states.find((state) => state.foreign);
   if (foreign?.foreign) throw foreign.foreign;
-  if (!checked && states.some(isOpen)) requireUnchanged(out, experiment, await preflight(experiment.rows, control));
+  const open = await openRuns(states);
+  if (!checked && open.length > 0) requireUnchanged(out, experiment, await preflight(experiment.rows, control));
   const lanes = parallel ?? defaultParallel(experiment.rows.map(({ spec }) => spec));
-  const page = live === undefined || live === false ? undefined : await serveLive([out], live === true ? 0 : live);
-  if (page) control.onLive?.(page.url);
+  const page = experiment.report ? new GrowingPage(join(out, reportName), control.onWarning) : undefined;
+  const draw = async (state: Status['state'], last = false) => page?.write(() => experimentPage(out, state), last);
   try {
-    await runOpen(states, lanes, control, async () => void (await save(out, states)));
+    const train = () => runOpen(states, open, lanes, control, async () => void (await save(out, states)));
+    await repeatedly(() => draw('running'), pageEvery, train);
     return await finish(out, experiment, states, control);
   } catch (error) {
-    if (!(error instanceof L2TError) || error.code !== 'ABORTED') throw error;
+    const aborted = error instanceof L2TError && error.code === 'ABORTED';
+    await draw(aborted ? 'interrupted' : 'failed', true);
+    if (!aborted) throw error;
     const command = resumeCommand(experiment.verb, out);
     const message = `The experiment was interrupted; all is saved. Continue it with: ${command}`;
     throw new L2TError('ABORTED', message, { cause: error.cause });
+  }
+}
+
+/** Calls `act` now and every so many milliseconds, never twice at once, until `body` is over. */
+async function repeatedly<T>(act: () => Promise<void>, every: number, body: () => Promise<T>): Promise<T> {
+  await act();
+  let acting = Promise.resolve();
+  const timer = setInterval(() => {
+    acting = acting.then(act);
+  }, every);
+  try {
+    return await body();
   } finally {
-    await page?.close();
+    clearInterval(timer);
+    await acting;
   }
 }
 
@@ -275,7 +292,7 @@ async function save(out: string, states: readonly RunState[], timesOf?: TimesOf)
 async function saveReport(out: string, { onWarning }: CollectControl): Promise<string | null> {
   const file = join(out, reportName);
   try {
-    await writeFileAtomic(file, await experimentReport(out));
+    await writeFileAtomic(file, await document(await experimentPage(out)));
     return file;
   } catch (error) {
     onWarning?.(`there is no report: ${(error as Error).message}`);

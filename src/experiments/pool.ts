@@ -7,6 +7,7 @@ import { countParameters } from '../networks/describe.js';
 import { memoryOfRun, type RunNeeds } from '../options/cost.js';
 import { defaultBatch } from '../options/networks.js';
 import type { SpecDraft } from '../options/spec.js';
+import { isOfFinished } from '../report/page/document.js';
 import { resumeOrStart } from '../run/resume.js';
 import type { Run, RunControl, RunResult } from '../run/run.js';
 import type { TransferOptions } from '../run/transfer.js';
@@ -29,23 +30,29 @@ export interface PoolControl extends Pick<RunControl, 'signal'> {
 }
 
 /** Must the run be trained, its report be made, or its folder be tidied, since a process was killed at its very end? */
-export const isOpen = ({ planned: { row, folder }, outcome }: RunState): boolean =>
-  outcome.ended === 'missing' ||
-  (outcome.ended === 'finished' && row.spec.report && !existsSync(join(folder, reportName))) ||
-  existsSync(join(folder, holderName));
+async function isOpen({ planned: { row, folder }, outcome }: RunState): Promise<boolean> {
+  if (outcome.ended === 'missing' || existsSync(join(folder, holderName))) return true;
+  return outcome.ended === 'finished' && row.spec.report && !(await isOfFinished(join(folder, reportName)));
+}
+
+/** The numbers of the states whose runs are not done. */
+export async function openRuns(states: readonly RunState[]): Promise<number[]> {
+  const open = await Promise.all(states.map(isOpen));
+  return [...open.keys()].filter((k) => open[k]);
+}
 
 /**
- * Runs what is open, `lanes` at a time, and puts its new state into `states`; `changed` is called after each. A run that
- * another process works on is passed over.
+ * Runs those of `states` that are `open`, `lanes` at a time, and puts their new states there; `changed` is called after
+ * each. A run that another process works on is passed over.
  * @throws the error of the first run that fails otherwise than by diverging, once all have ended.
  */
 export async function runOpen(
   states: RunState[],
+  open: readonly number[],
   lanes: number,
   control: PoolControl,
   changed: () => Promise<void>,
 ): Promise<void> {
-  const open = states.flatMap((state, k) => (isOpen(state) ? [k] : []));
   let saved: Promise<void> = Promise.resolve();
   await sideBySide(lanes, open, control.signal, async (k, stop) => {
     const { planned, unfinished } = states[k] as RunState;

@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
-import { divide } from '../data/divide.js';
-import { fingerprint } from '../data/fingerprint.js';
-import { loadData } from '../data/load.js';
-import type { ListingOptions } from '../data/walk.js';
+import type { ListingOptions } from '../data/layout-reader.js';
+import { fingerprint, loadData } from '../data/load.js';
+import { divide } from '../data/split.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';

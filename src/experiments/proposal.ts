@@ -1,9 +1,8 @@
 import type { Sides } from '../data/check.js';
-import { divide } from '../data/divide.js';
 import { sampleShortSides } from '../data/image-sets.js';
-import type { DataKind } from '../data/layout-reader.js';
+import type { DataKind, ListingOptions } from '../data/layout-reader.js';
 import { loadData } from '../data/load.js';
-import type { ListingOptions } from '../data/walk.js';
+import { divide } from '../data/split.js';
 import { addon } from '../native/addon.js';
 import { type Checkpoint, type HeldNetwork, loadCheckpoint, networkIn } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';

@@ -1,18 +1,22 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as z from 'zod';
 import { aSignal, requirePath, takeOptions } from '../options/arguments.js';
 import type { Written } from '../options/check.js';
 import { reportSchema } from '../options/schemas.js';
-import { document } from '../report/page/document.js';
+import { document, type Page, type Status } from '../report/page/document.js';
 import { runReport } from '../report/run-report.js';
+import { holderOf } from '../store/lock.js';
+import { planName } from '../store/new-folder.js';
 import { readRunData, recordName, reportName } from '../store/run-data.js';
 import { invalidOption, invalidRun } from '../system/failures.js';
 import { readText, writeFileAtomic } from '../system/files.js';
 import { parseJson } from '../system/json.js';
 import { defaultThreads } from '../system/threads.js';
 import { comparisonPage } from './comparison-page.js';
-import type { ExperimentRow } from './row.js';
+import { readPlan } from './plan.js';
+import { type ExperimentRow, rowsOf } from './row.js';
+import { runStates } from './run-states.js';
 
 /** `l2t-native report --help` says what each option is. */
 export type ReportOptions = Written<typeof reportSchema> & {
@@ -39,7 +43,7 @@ export async function report(folder: string, given: ReportOptions = {}): Promise
   }
   const text = existsSync(join(path, recordName))
     ? await runReport(path, { device, threads, ...control })
-    : await experimentReport(path);
+    : await document(await experimentPage(path, (await holderOf(path)) === undefined ? undefined : 'running'));
   await writeFileAtomic(out, text);
   return out;
 }
@@ -61,18 +65,30 @@ const row = z.looseObject({
   runs: z.array(z.string()),
 });
 
-/** The report of an experiment's folder, as one HTML document. */
-export async function experimentReport(folder: string): Promise<string> {
+/**
+ * The report of an experiment's folder. `state`: what its process knows of it; undefined: what its runs show.
+ * @throws L2TError INVALID_RUN, FILE_ACCESS.
+ */
+export async function experimentPage(folder: string, state?: Status['state']): Promise<Page> {
+  const plan = existsSync(join(folder, planName)) ? await readPlan(folder) : undefined;
   const file = join(folder, comparisonName);
-  if (!existsSync(file)) {
-    const problem = existsSync(folder) ? `holds no run and no experiment with a finished run` : 'does not exist';
+  if (!existsSync(file) && plan === undefined) {
+    const problem = existsSync(folder) ? `holds no run and no experiment` : 'does not exist';
     throw invalidRun(`${folder} ${problem}: name a run folder, or an experiment's.`);
   }
-  const rows = parseRows(await readText(file), file);
+  const table = existsSync(file) ? parseRows(await readText(file), file) : [];
+  const states = plan ? await runStates(plan, folder, undefined) : [];
+  // The table may be older than its runs. It alone has the speed of the networks.
+  const timeOf = (row: ExperimentRow) =>
+    table.find(({ label, perClass }) => label === row.label && perClass === row.perClass)?.inference ?? null;
+  const rows = plan ? rowsOf(states).map((row) => ({ ...row, inference: timeOf(row) })) : table;
+  const unfinished = states.flatMap((each) => each.unfinished ?? []);
   // A run is looked for in the folder itself, since the folder may have been moved.
-  const names = rows.flatMap(({ runs }) => runs.map((run) => join(folder, run.split('/').at(-1) as string)));
-  const present = names.filter((run) => existsSync(join(run, recordName)));
-  return document(comparisonPage(folder, rows, await Promise.all(present.map(readRunData))));
+  const names = rows.flatMap(({ runs }) => runs.map((run) => join(folder, basename(run))));
+  const runs = await Promise.all(names.filter((run) => existsSync(join(run, recordName))).map(readRunData));
+  const running = unfinished.some((run) => run.state === 'running');
+  const shown = running ? 'running' : unfinished.length > 0 ? 'interrupted' : 'finished';
+  return comparisonPage({ folder, verb: plan?.verb ?? 'compare', state: state ?? shown, rows, runs, unfinished });
 }
 
 function parseRows(text: string, file: string): ExperimentRow[] {

@@ -1,7 +1,7 @@
 import type { Dataset } from '../data/dataset.js';
-import { countTrained } from '../data/divide.js';
-import { countHeldOut } from '../data/split.js';
-import type { ListingOptions } from '../data/walk.js';
+import type { ListingOptions } from '../data/layout-reader.js';
+import { loadData } from '../data/load.js';
+import { countHeldOut, divide } from '../data/split.js';
 import type { L2TError } from '../errors.js';
 import type { Checkpoint } from '../networks/checkpoint.js';
 import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
@@ -45,7 +45,7 @@ export async function reproduce(name: string, given: ReproduceOptions): Promise<
   return beginExperiment(kind, options, { ...control, check }, name, runs);
 }
 
-/** Options of `planReproduction`: those of `reproduce`, without `out`, `parallel`, `live` and `follow`. */
+/** Options of `planReproduction`: those of `reproduce`, without `out`, `parallel` and `follow`. */
 export type PlanReproductionOptions = Written<typeof reproduceSchema, 'data'> & PlanControl;
 
 /** As `planComparison`, for one of the paper's experiments. */
@@ -106,11 +106,11 @@ export async function dryRun(
   requireUseful(entries, over);
   const { data } = options;
   const classes = options.classes?.split(',').length ?? dataset?.classNames.length ?? preset.data.classes;
-  const images = await countEach(entries, (run) =>
-    data === undefined
-      ? published(preset, classes, run)
-      : countTrained({ ...run, data, seed: 0, signal: control.signal }),
-  );
+  const images = await countEach(entries, async (run) => {
+    if (data === undefined) return published(preset, classes, run);
+    const listed = await loadData({ ...run, data, drawTest: true, signal: control.signal });
+    return divide(listed, { ...run, data, seed: 0 }).lists.train.count;
+  });
   const times = await estimate({ entries, options, classes, images, sources: preset.sources }, control);
   return { preset: name, verb: preset.verb, options, counted: dataset !== undefined, estimate: times };
 }

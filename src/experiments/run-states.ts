@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { differences } from '../options/spec.js';
-import { holderOf } from '../store/lock.js';
-import { type RunData, readFailure, readRunData, recordName, totalOf } from '../store/run-data.js';
+import { type RunData, readRunData, readStatus, recordName, totalOf } from '../store/run-data.js';
 import { invalidRun } from '../system/failures.js';
 import { printable } from '../system/printable.js';
 import { type Experiment, type PlannedRun, runsOf, titleOf } from './plan.js';
@@ -77,19 +76,21 @@ class Finder {
   async stateOf(planned: PlannedRun): Promise<RunState> {
     const { row, seed, folder: run } = planned;
     try {
-      const holder = await holderOf(run);
-      const failure = await readFailure(run);
+      const status = await readStatus(run);
       const begun = existsSync(join(run, recordName)) ? await readRunData(run) : undefined;
       const foreign = begun && this.#foreign(begun, planned);
       if (foreign) return { ...lacking(planned, 'failed', `${foreign.code}: ${foreign.message}`), foreign };
       if (begun?.result) return { planned, outcome: finished(run, begun) };
       const far = begun && `${begun.metrics.length} of ${begun.record.spec.epochs} epochs done`;
-      if (holder !== undefined) return lacking(planned, 'running', `${far ?? 'nothing saved yet'}, by ${holder}`);
-      if (failure?.code === 'DIVERGED') {
-        this.onWarning?.(`${titleOf(row)}, seed ${seed} (${run}): ${failure.message}`);
+      if (status.state === 'running') {
+        return lacking(planned, 'running', `${far ?? 'nothing saved yet'}, by ${status.holder}`);
+      }
+      if (status.state === 'failed') {
+        const { code, message } = status.failure;
+        if (code !== 'DIVERGED') return lacking(planned, 'failed', `${code}: ${message}`);
+        this.onWarning?.(`${titleOf(row)}, seed ${seed} (${run}): ${message}`);
         return { planned, outcome: { run, ended: 'diverged' } };
       }
-      if (failure) return lacking(planned, 'failed', `${failure.code}: ${failure.message}`);
       return far === undefined
         ? lacking(planned, 'not begun')
         : lacking(planned, 'interrupted', `${far}: resume the experiment, or run its line again`);

@@ -1,9 +1,9 @@
+import { firstDamaged, isDamage } from '../data/damaged.js';
 import type { Dataset } from '../data/dataset.js';
-import { fingerprint } from '../data/fingerprint.js';
 import { evaluationBatch } from '../data/fit.js';
-import { loadData } from '../data/load.js';
+import type { ListingOptions } from '../data/layout-reader.js';
+import { fingerprint, loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
-import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import { type Checkpoint, readCheckpoint, weightsFile } from '../networks/checkpoint.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
@@ -56,6 +56,8 @@ export interface EvaluationResult {
   readonly correct: number;
   /** Number of images. */
   readonly total: number;
+  /** Number of damaged images that were left out (`skipDamaged`); `total` does not count them. */
+  readonly skipped: number;
   /** In [0, 1]. */
   readonly accuracy: number;
   /** Top-K accuracy: K is `top`, by default 5; null without `top` where there are five classes or fewer. */
@@ -122,7 +124,16 @@ async function prepare(
   options: Given<typeof evaluateSchema>,
   { signal, onListed, onWarning, onNote, ranks }: Context,
 ) {
-  const { network, width, size, strict, split, device = 'auto', threads = ranks.threads } = options;
+  const {
+    network,
+    width,
+    size,
+    strict,
+    split,
+    skipDamaged = false,
+    device = 'auto',
+    threads = ranks.threads,
+  } = options;
   const file = typeof checkpoint === 'string' ? await weightsFile(checkpoint, onWarning) : undefined;
   const loaded = await readCheckpoint(file ?? checkpoint, { network, width, size, strict, onWarning, onNote });
   requireLastLayer(loaded.network);
@@ -145,10 +156,10 @@ async function prepare(
   const { classNames, indices } = classesOf(loaded, dataset);
   const top = topOf(options.top, classNames.length);
   const { batch = evaluationBatch(inference.size) } = options;
-  const subject = { inference, network: loaded.network.name, images, classNames, indices, top, batch };
+  const subject = { inference, network: loaded.network.name, images, classNames, indices, top, batch, skipDamaged };
   if (ranks.size === 1) return { ...subject, facts: [] };
   const facts: Fact[] = [
-    ...(['split', 'top', 'batch', 'size'] as const).map((key): Fact => {
+    ...(['split', 'top', 'batch', 'size', 'skipDamaged'] as const).map((key): Fact => {
       return { what: `{${key}}`, value: options[key], code: 'INVALID_OPTION' };
     }),
     { what: 'the checkpoint', value: hashTensors(loaded.weights), code: 'INVALID_WEIGHTS', hidden: true },
@@ -163,10 +174,11 @@ async function measure(subject: Subject, context: Context): Promise<EvaluationRe
   const found = await context.ranks.all(() => findings(subject, context));
   const predicted = found.flatMap((share) => share.predicted);
   // Added up in the order of the images, so that the sum does not depend on the number of ranks.
-  const loss = mean(found.flatMap((share) => share.nats));
+  const nats = found.flatMap((share) => share.nats);
   const near = sum(found.map((share) => share.near));
   const confusion = classNames.map(() => classNames.map(() => 0));
   predicted.forEach((index, image) => {
+    if (index === null) return;
     const row = confusion[indices[images.labels[image] as number] as number] as number[];
     row[index] = (row[index] as number) + 1;
   });
@@ -176,9 +188,11 @@ async function measure(subject: Subject, context: Context): Promise<EvaluationRe
     return { name: classNames[k] as string, correct, total, accuracy: total > 0 ? correct / total : null };
   });
   const correct = sum(confusion.map((row, k) => row[k] as number));
-  const total = images.count;
+  const total = nats.length;
+  if (total === 0) throw invalidData(`None of the ${images.count} images to evaluate on can be read.`);
   const topK = top === undefined ? null : topAccuracy(top, near, total);
-  return { correct, total, accuracy: correct / total, classes, confusion, topK, loss, network };
+  const skipped = images.count - total;
+  return { correct, total, skipped, accuracy: correct / total, classes, confusion, topK, loss: mean(nats), network };
 }
 
 /** The images of this rank: whole batches, so that each image is in the same batch for any number of ranks. */
@@ -189,13 +203,13 @@ function shareOf({ images: { count }, batch }: Subject, { rank, size }: Ranks): 
 }
 
 /**
- * Of each image of this rank's share, in order: the predicted class, and the cross-entropy, nats; and of how many of them
- * the class is among the `top` likeliest (`near`).
+ * Of each image of this rank's share, in order: the predicted class (null if the image is left out); of those that are
+ * not, the cross-entropy, nats; and of how many of them the class is among the `top` likeliest (`near`).
  */
 async function findings(subject: Subject, { signal, onProgress, ranks }: Context) {
-  const { inference, images, indices, top, batch } = subject;
+  const { inference, images, indices, top, batch, skipDamaged } = subject;
   const { from, to } = shareOf(subject, ranks);
-  const found = { predicted: [] as number[], nats: [] as number[], near: 0 };
+  const found = { predicted: [] as (number | null)[], nats: [] as number[], near: 0 };
   const share = {
     count: to - from,
     name: (index: number) => images.name(from + index),
@@ -203,7 +217,12 @@ async function findings(subject: Subject, { signal, onProgress, ranks }: Context
   };
   for await (const { first, outcomes } of inference.batches(share, { batch, signal })) {
     outcomes.forEach((logits, k) => {
-      if (logits instanceof L2TError) throw logits;
+      if (logits instanceof L2TError) {
+        if (!isDamage(logits)) throw logits;
+        if (!skipDamaged) throw firstDamaged(logits);
+        found.predicted.push(null);
+        return;
+      }
       const label = indices[images.labels[from + first + k] as number] as number;
       found.predicted.push(argmax(logits));
       found.nats.push(-(logSoftmax(logits)[label] as number));

@@ -8,7 +8,7 @@ import { fileAccess, invalidOption } from '../system/failures.js';
 import type { ImageSource } from './inference.js';
 
 /**
- * An image: a path, the bytes of an image file (PNG, JPEG, WebP, GIF), or raw pixels, uint8, height × width × 3, RGB.
+ * An image: a path, the bytes of an image file (PNG, JPEG, WebP, GIF, AVIF), or raw pixels, uint8, height × width × 3, RGB.
  * Bytes and pixels are copied when their batch is read: do not change them before that.
  */
 export type ImageInput = string | Uint8Array | DecodedImage;

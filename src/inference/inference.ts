@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import type { ImageList } from '../data/dataset.js';
 import { evaluationBatch, fitImage } from '../data/fit.js';
-import type { ImageList } from '../data/image-list.js';
 import { forEachParallel } from '../data/reading.js';
 import { L2TError } from '../errors.js';
 import { addon, type ImportanceJob, type NamedTensor, type NativeNetwork } from '../native/addon.js';

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import type { DataKind } from '../data/layout-reader.js';
+import type { DataKind, ListingOptions } from '../data/layout-reader.js';
 import { folderFingerprint } from '../data/load.js';
-import type { ListingOptions } from '../data/walk.js';
 import { L2TError } from '../errors.js';
 import { required } from '../options/check.js';
 import { evaluateSchema } from '../options/schemas.js';

@@ -1,8 +1,9 @@
-import { addon, type NetworkDescription, type NetworkSpec } from '../native/addon.js';
+import { addon, type NetworkDescription, type NetworkSpec, type Pair } from '../native/addon.js';
 import { elementCount } from '../native/tensor.js';
 import { guarded } from '../options/arguments.js';
 import { refused } from '../options/check.js';
 import { defaultSize, networkNamed } from '../options/networks.js';
+import type { SourceSpec } from '../options/spec.js';
 
 /** The number of trained parameters, without running statistics. */
 export function countParameters(network: NetworkSpec): number {
@@ -42,4 +43,21 @@ export function describeNetwork(network: NetworkSpec, size?: number): NetworkDes
   const given = guarded('The network', () => ({ ...network }));
   const spec = { ...given, name: networkNamed(given.name) };
   return addon().describe(spec, size === undefined ? defaultSize(spec.name) : size);
+}
+
+/** The features of one side of pairs (0: the source's, 1: the target's), each once, in order. */
+export const featuresOf = (pairs: readonly { readonly pair: Pair }[], side: 0 | 1): number[] =>
+  [...new Set(pairs.map(({ pair }) => pair[side]))].sort((a, b) => a - b);
+
+/** The feature maps of a network. They do not depend on the count of classes. */
+export const featureMaps = ({ network, width, size }: Pick<SourceSpec, 'network' | 'width' | 'size'>) =>
+  describeNetwork({ name: network, classes: 1, width }, size).features;
+
+/** Names a network's feature by its index: "8: 64@8×8". */
+export function featureNames(network: Parameters<typeof featureMaps>[0]): (index: number) => string {
+  const features = featureMaps(network);
+  return (index) => {
+    const { channels, size } = features[index] ?? {};
+    return channels === undefined ? String(index) : `${index}: ${channels}@${size}×${size}`;
+  };
 }

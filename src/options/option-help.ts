@@ -31,6 +31,8 @@ export interface OptionHelp {
   readonly classes?: unknown;
   /** file that says which images train, validate and test: a run's split.json, or the authors' files by the beginning of their names */
   readonly splitFile?: unknown;
+  /** leave out damaged images and record which they are, instead of ending with an error */
+  readonly skipDamaged?: unknown;
   /** side of the network's images, pixels (32 for resnet20, resnet32, vgg9_bn, resnet20_a, resnet32_a, else 224); from 8 to 1024 */
   readonly size?: unknown;
   /** multiplies the network's channel counts (1); above 0 and at most 8 */
@@ -83,10 +85,8 @@ export interface OptionHelp {
   readonly balance?: unknown;
   /** seconds between saves within an epoch (60); above 0 and at most 1000000 */
   readonly saveEvery?: unknown;
-  /** make report.html, a page with curves and pictures, at the end */
+  /** write report.html, a page with curves and pictures: after each epoch, and at the end */
   readonly report?: unknown;
-  /** serve a page at 127.0.0.1 that shows the curves while they grow (at a free port); a port from 0 to 65535, in YAML and TypeScript also true or false */
-  readonly live?: unknown;
   /** logs for other programs, in the run folder: csv writes metrics.csv, tensorboard events.out.tfevents.… (none); some of csv, tensorboard, separated by commas */
   readonly log?: unknown;
   /** weight of the matching loss (0.5); from 0 to 1000000 */
@@ -139,8 +139,6 @@ export interface OptionHelp {
   readonly method?: unknown;
   /** which features to match (all-to-all for l2t-ww and fm, else one-to-one); one for all sources, or one for each; all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1 */
   readonly pairs?: unknown;
-  /** the port at 127.0.0.1 (0: a free one) (0); from 0 to 65535 */
-  readonly port?: unknown;
   /** trained network: a weights file (safetensors or .pth), or a run's folder (the first argument) */
   readonly checkpoint?: unknown;
   /** end at the first image that cannot be read */

@@ -2,9 +2,9 @@
 /** The name of each option, separated by blanks. */
 export const optionNames =
   'source sourceNetwork sourceSize sourceWidth sourceLicence target targetInit metaBatch strict data layout ' +
-  'imageColumn labelColumn classes splitFile size width device threads perClass validation fold cache epochs ' +
-  'batch augment evalEvery patience engine convolution precision deterministic graph out lr minLr momentum ' +
-  'weightDecay labelSmoothing balance saveEvery report live log beta innerSteps metaLr metaWeightDecay metaEvery ' +
+  'imageColumn labelColumn classes splitFile skipDamaged size width device threads perClass validation fold cache ' +
+  'epochs batch augment evalEvery patience engine convolution precision deterministic graph out lr minLr momentum ' +
+  'weightDecay labelSmoothing balance saveEvery report log beta innerSteps metaLr metaWeightDecay metaEvery ' +
   'attentionWeight distillationWeight temperature l2SpAlpha l2SpBeta spWeight vidWeight vidVariance methods seeds ' +
-  'reportRuns parallel network split top to normalise classNames method pairs port checkpoint stopOnError seed ' +
+  'reportRuns parallel network split top to normalise classNames method pairs checkpoint stopOnError seed ' +
   'batchNorm sourceWeights';

@@ -91,6 +91,7 @@ export const proposeSchema = transferSchema.pick({
   layout: true,
   imageColumn: true,
   labelColumn: true,
+  skipDamaged: true,
   source: true,
   sourceNetwork: true,
   sourceWidth: true,
@@ -210,11 +211,6 @@ export const reportSchema = z.strictObject({
   out: path('file', 'where to write the report (report.html in the folder)'),
   device: common.device,
   threads: common.threads,
-});
-
-/** Options of `live`. */
-export const liveSchema = z.strictObject({
-  port: whole(0, 65_535, 'the port at 127.0.0.1 (0: a free one)', { default: 0 }),
 });
 
 /** Options of `exportNetwork`. */

@@ -47,6 +47,9 @@ export const common = {
       "file that says which images train, validate and test: a run's split.json, or the authors' files by the beginning of their names",
       { scope: 'input' },
     ),
+    skipDamaged: yes('leave out damaged images and record which they are, instead of ending with an error', {
+      default: false,
+    }),
   }),
   size: whole(8, 1024, `side of the network's images, pixels (32 for ${small.join(', ')}, else 224)`, {
     default: ({ target }) => defaultSize(target),
@@ -175,14 +178,10 @@ export const training = {
   }),
   ...grouped('Output', {
     saveEvery: above(0, 1e6, 'seconds between saves within an epoch', { default: 60, scope: 'output' }),
-    report: yes('make report.html, a page with curves and pictures, at the end', { default: true, scope: 'output' }),
-    live: custom(
-      z.union([z.boolean(), z.int().min(0).max(65_535)]),
-      '[port]',
-      'a port from 0 to 65535, in YAML and TypeScript also true or false',
-      'serve a page at 127.0.0.1 that shows the curves while they grow (at a free port)',
-      { scope: 'call' },
-    ),
+    report: yes('write report.html, a page with curves and pictures: after each epoch, and at the end', {
+      default: true,
+      scope: 'output',
+    }),
     log: someOf(
       logNames,
       'logs for other programs, in the run folder: csv writes metrics.csv, tensorboard events.out.tfevents.… (none)',

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type ImageList, subset } from '../data/image-list.js';
+import { type ImageList, subset } from '../data/dataset.js';
 import { L2TError } from '../errors.js';
 import { Inference, type InferredBatch } from '../inference/inference.js';
 import type { ImportanceJob, NamedTensor, Pair } from '../native/addon.js';

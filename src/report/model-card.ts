@@ -7,9 +7,9 @@ import { command, flagWords } from '../options/command.js';
 import { torchvisionNetworks } from '../options/networks.js';
 import { exportSchema } from '../options/schemas.js';
 import { type RunSpec, recordedRows, type SourceSpec, scopeOf } from '../options/spec.js';
-import type { RunRecord } from '../store/record.js';
+import { type RunRecord, skippedTests } from '../store/record.js';
 import { type FinishedResult, whichOf } from '../store/run-data.js';
-import { shown } from '../system/printable.js';
+import { counted, shown } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
 import { packageVersion } from '../system/version.js';
 
@@ -115,11 +115,13 @@ const longestText = 200;
 /** Classes that are listed. */
 const mostClasses = 200;
 
-function accuracyOf({ result: { correct, total, topK }, testDrawn }: ModelCard): string {
+function accuracyOf({ record, result: { correct, total, topK }, testDrawn }: ModelCard): string {
   if (correct === null || total === null) return 'Its accuracy was not measured: the data has no test images.';
   const near = topK ? `; ${formatTop(topK, 1)}` : '';
   const held = testDrawn ? ', a tenth of each class that was held out' : '';
-  return `**Test accuracy ${percent(correct / total)}** (${grouped(correct)} of ${grouped(total)} images${held}${near}).`;
+  const skipped = skippedTests(record);
+  const left = skipped > 0 ? `; ${counted(skipped, 'damaged image')} left out` : '';
+  return `**Test accuracy ${percent(correct / total)}** (${grouped(correct)} of ${grouped(total)} images${held}${left}${near}).`;
 }
 
 function training({ record: { spec, found }, lr, result: { best, epochs: done } }: ModelCard): string {

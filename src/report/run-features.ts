@@ -1,11 +1,10 @@
 import { basename } from 'node:path';
 import type { Pair, PairMetrics } from '../native/addon.js';
+import { featureMaps, featureNames, featuresOf } from '../networks/describe.js';
 import type { SourceSpec } from '../options/spec.js';
 import type { RunData } from '../store/run-data.js';
 import { largest } from '../system/statistics.js';
-import { featureMaps, featureNames, featuresOf } from './features.js';
-import { curves } from './page/figures.js';
-import { type Content, type Html, html } from './page/html.js';
+import { type Content, curves, type Html, html, scrolling } from './page/html.js';
 
 /** A source's pairs in each epoch. */
 type Epochs = readonly (readonly PairMetrics[])[];
@@ -17,7 +16,7 @@ export function featureSections(run: RunData): Content {
     const learned = (value: 'lambdaMean' | 'weightEntropy') => epochs[0]?.some((pair) => pair[value] !== undefined);
     return [
       learned('lambdaMean') && whereSection(run, source, epochs),
-      learned('weightEntropy') && whatSection(run, source, epochs),
+      learned('weightEntropy') && whatSection(source, epochs),
     ];
   });
 }
@@ -36,7 +35,12 @@ const whereSection = (run: RunData, source: SourceSpec, epochs: Epochs): Html =>
 <p>λ is the amount by which a feature map of the source is matched by one of the target, from 0 to 6. The meta-network g gives it for each image.</p>
 ${lambdaMap(run, source, epochs)}
 <div class="charts">${[
-    byPair(epochs, 'λ of each pair, by epoch', 'Mean over the epoch’s images.', ({ lambdaMean }) => lambdaMean),
+    byPair(
+      epochs,
+      'λ of each pair, by epoch',
+      'Mean over the epoch’s images. A pair is named source feature-target feature.',
+      ({ lambdaMean }) => lambdaMean,
+    ),
     byPair(
       epochs,
       'How much λ differs from image to image',
@@ -45,33 +49,36 @@ ${lambdaMap(run, source, epochs)}
     ),
   ]}</div></section>`;
 
-const cell = { width: 104, height: 40, left: 130, top: 50 };
-
 /** λ as a map of source × target features at one epoch; the page's script moves it by the table of λ beside it. */
 function lambdaMap({ record }: RunData, source: SourceSpec, epochs: Epochs): Html {
   const last = epochs.at(-1) as readonly PairMetrics[];
-  const [rows, columns] = [featuresOf(last, 0), featuresOf(last, 1)];
-  const most = largest(epochs.flat().map(({ lambdaMean = 0 }) => lambdaMean));
+  const max = largest(epochs.flat().map(({ lambdaMean = 0 }) => lambdaMean));
   const { target } = record.spec;
   const [nameOfSource, nameOfTarget] = [featureNames(source), featureNames({ ...record.spec, network: target })];
-  const x = (n: number) => cell.left + cell.width * columns.indexOf(n);
-  const y = (m: number) => cell.top + cell.height * rows.indexOf(m);
-  const [width, height] = [cell.left + cell.width * columns.length, cell.top + cell.height * rows.length];
-  const cells = last.map(({ pair: [m, n], lambdaMean = 0 }, i) => {
-    const share = most > 0 ? lambdaMean / most : 0;
-    return html`<g data-column="${i + 1}" style="--share:${share}"><rect x="${x(n)}" y="${y(m)}" width="${cell.width - 2}" height="${cell.height - 2}"/><text x="${x(n) + cell.width / 2}" y="${y(m) + cell.height / 2 + 4}" text-anchor="middle">${lambdaMean.toFixed(2)}</text></g>`;
-  });
-  return html`<figure class="where" data-most="${most}"><figcaption>λ at epoch <output>${epochs.length}</output></figcaption>
+  const columns = featuresOf(last, 1);
+  const cellOf = (m: number, n: number): Html => {
+    const index = last.findIndex(({ pair }) => pair[0] === m && pair[1] === n);
+    if (index < 0) return html`<td style="--share:0"></td>`;
+    const { lambdaMean = 0 } = last[index] as PairMetrics;
+    return html`<td data-column="${index + 1}" style="--share:${max > 0 ? lambdaMean / max : 0}">${lambdaMean.toFixed(2)}</td>`;
+  };
+  const rows = featuresOf(last, 0).map(
+    (m) => html`<tr><th scope="row">${twoLines(nameOfSource(m))}</th>${columns.map((n) => cellOf(m, n))}</tr>\n`,
+  );
+  const head = html`<th scope="col">${source.network} ↓<small>${target} →</small></th>${columns.map((n) => html`<th scope="col">${twoLines(nameOfTarget(n))}</th>`)}`;
+  return html`<figure class="where" data-max="${max}"><figcaption>λ at epoch <output>${epochs.length}</output></figcaption>
 <p><label>Epoch <input type="range" min="1" max="${epochs.length}" value="${epochs.length}"></label></p>
-<svg class="drawing" viewBox="0 0 ${width} ${height}" role="img" aria-label="λ of each pair of a source feature (row) and a target feature (column); the table of λ has the numbers">
-<text x="0" y="16">${source.network} ↓ ${target} →</text>
-${rows.map((m) => html`<text x="0" y="${y(m) + cell.height / 2 + 4}">${nameOfSource(m)}</text>`)}
-${columns.map((n) => html`<text x="${x(n) + cell.width / 2}" y="${cell.top - 10}" text-anchor="middle">${nameOfTarget(n)}</text>`)}
-${cells}</svg>
-<p class="note">A feature’s name is its index, its channels and its size. The full colour is ${most.toFixed(2)}, the largest λ of the run.</p></figure>`;
+${scrolling('Map of λ', html`<table class="map"><thead><tr>${head}</tr></thead><tbody>${rows}</tbody></table>`)}
+<p class="note">A row is a feature map of the source, a column one of the target: its index, and below it its channels and its size. The full colour is ${max.toFixed(2)}, the largest λ of the run.</p></figure>`;
 }
 
-function whatSection({ record }: RunData, source: SourceSpec, epochs: Epochs): Html {
+/** "8: 64@8×8" with what follows the index below it. */
+function twoLines(name: string): Html {
+  const [index, size] = name.split(': ');
+  return html`${index}<small>${size}</small>`;
+}
+
+function whatSection(source: SourceSpec, epochs: Epochs): Html {
   const features = featureMaps(source);
   const ofEqual = ([m]: Pair) => Math.log(features[m]?.channels as number);
   return html`<section><h2>What: channel weights of ${basename(source.path)}</h2>
@@ -80,14 +87,9 @@ function whatSection({ record }: RunData, source: SourceSpec, epochs: Epochs): H
     byPair(
       epochs,
       'Entropy of w below that of equal weights, nats',
-      `${record.spec.method}; 0: all channels count the same.`,
-      ({ pair, weightEntropy }) => (weightEntropy === undefined ? undefined : ofEqual(pair) - weightEntropy),
-    ),
-    byPair(
-      epochs,
-      'Entropy of w of each pair, nats',
-      'Mean over the epoch’s images; ln(channels) is that of equal weights.',
-      ({ weightEntropy }) => weightEntropy,
+      'Mean over the epoch’s images. 0: all channels count the same; their entropy is then ln(channels).',
+      ({ pair, weightEntropy }) =>
+        weightEntropy === undefined ? undefined : Math.max(0, ofEqual(pair) - weightEntropy),
     ),
   ]}</div></section>`;
 }

@@ -1,14 +1,17 @@
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { GpuMemory } from '../native/contract.js';
 import { countParameters } from '../networks/describe.js';
+import { command, resumeCommand } from '../options/command.js';
 import { methodOf } from '../options/methods.js';
-import type { SourceSpec } from '../options/spec.js';
+import type { RunSpec, SourceSpec } from '../options/spec.js';
+import { terms } from '../options/terms.js';
+import { skippedTests } from '../store/record.js';
 import { metricsName, type RunData, totalOf, whichOf } from '../store/run-data.js';
+import { counted, duration } from '../system/printable.js';
 import { largest, median, percent, probabilityInterval } from '../system/statistics.js';
 import type { ExplainedSource } from './explain.js';
-import type { Page } from './page/document.js';
-import { type Column, curves, scrolling, table } from './page/figures.js';
-import { type Content, type Html, html, json } from './page/html.js';
+import type { Page, Status } from './page/document.js';
+import { type Column, type Content, curves, type Html, html, json, scrolling, table } from './page/html.js';
 import { featureSections } from './run-features.js';
 import { explainedSections } from './run-pictures.js';
 import { testedSections } from './run-tested.js';
@@ -24,13 +27,48 @@ export interface RunPictures {
   readonly leftOut: readonly string[];
 }
 
+/** A term of the loss, by its name in metrics.jsonl. */
 export const titleOfTerm = (term: string): string =>
-  term === 'org' ? 'Cross-entropy of the training images (org), nats' : `The term ${term}, weighted as it is summed`;
+  term in terms
+    ? `${terms[term as keyof typeof terms].title}, weighted as it is summed`
+    : 'Cross-entropy of the training images, nats';
 
 /** The name of a run's folder. */
 export const nameOf = ({ folder }: RunData): string => basename(folder);
 
 const titleOf = ({ record: { spec } }: RunData): string => `${spec.method}: ${spec.target} on ${basename(spec.data)}`;
+
+/** Epochs from which the speed of a run is taken. */
+const recent = 10;
+
+/** Whether the run goes on, how fast it is, and how long it will take. */
+function statusOf({ folder, record: { verb, spec }, timing, metrics, result, status }: RunData): Status {
+  const [done, { epochs, patience }, path] = [metrics.length, spec, resolve(folder)];
+  const last = timing.slice(-recent);
+  const seconds = last.length > 0 ? median(last.map((epoch) => epoch.seconds)) : undefined;
+  const far = `${done} of ${counted(epochs, 'epoch')} done`;
+  const left = `${patience === undefined ? 'about' : 'at most'} ${duration((epochs - done) * (seconds ?? 0))} left`;
+  const next = done === epochs ? 'the test images are next' : left;
+  const pace = seconds === undefined ? [] : [`${secondsOf(seconds)} an epoch${speedOf(last)}`, next];
+  const early =
+    result && result.epochs < epochs && ` Patience ended the run after epoch ${result.epochs} of ${epochs}.`;
+  const texts = {
+    running: html`<strong>The run goes on:</strong> ${[far, ...pace].join('; ')}.`,
+    interrupted: html`<strong>The run was interrupted:</strong> ${far}. To go on: <code>${resumeCommand(verb, path)}</code>.`,
+    failed: html`<strong>The run failed:</strong> ${far}. ${status.state === 'failed' && status.failure.message}`,
+    finished: html`<strong>The run is finished:</strong> ${counted(done, 'epoch')} in ${secondsOf(totalOf(timing).seconds)}.${early}`,
+  };
+  const { state } = status;
+  return { state, text: texts[state], done: done / epochs, again: command('report', path), every: seconds };
+}
+
+function speedOf(timing: RunData['timing']): string {
+  const speeds = timing.flatMap(({ imagesPerSecond }) => imagesPerSecond ?? []);
+  if (speeds.length === 0) return '';
+  return ` (${Number(median(speeds).toPrecision(3)).toLocaleString('en')} training images a second)`;
+}
+
+const secondsOf = (seconds: number): string => (seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds));
 
 /** The page of one run. */
 export function runPage(
@@ -42,15 +80,15 @@ export function runPage(
 ${headline(run, tested)}
 ${leftOut.map((sentence) => html`<p class="left-out">${sentence}</p>`)}</header>
 ${thumbnails?.definitions}
+${tested && testedSections(tested, run.record.spec.data, thumbnails)}
 ${trainingSections(run)}
 ${featureSections(run)}
 ${thumbnails && explained.map((pairs, k) => explainedSections(sources[k] as SourceSpec, pairs, thumbnails))}
-${tested && testedSections(tested, thumbnails)}
 ${timeSection(run)}
 ${optionsSection(run)}
 ${footer()}
 ${metricsData(run.metrics)}`;
-  return { title: titleOf(run), main };
+  return { title: titleOf(run), status: statusOf(run), main };
 }
 
 /** All of metrics.jsonl, as an array of its lines, for programs that read the page; of several runs, by name. */
@@ -60,21 +98,25 @@ export const metricsData = (metrics: unknown): Html =>
 export const footer = (): Html =>
   html`<footer><p class="note">Made by l2t-native. The method: <a href="https://arxiv.org/abs/1905.05901">Learning What and Where to Transfer</a> (Jang, Lee, Hwang, Shin; ICML 2019).</p></footer>`;
 
-function headline({ record, result, metrics }: RunData, tested: Tested | undefined): Content {
+function headline({ record, result }: RunData, tested: Tested | undefined): Content {
   const { spec, found } = record;
-  const { target, width, method, sources, epochs, size } = spec;
+  const { target, width, method, size } = spec;
   const parameters = countParameters({ name: target, classes: found.classNames.length, width });
-  const helpers = sources.map(({ path, network }) => `${basename(path)} (${network})`).join(' and ');
-  const help = helpers === '' ? 'without a source' : `with the help of ${helpers}`;
-  const what = `${target} at width ${width} (${parameters.toLocaleString('en')} parameters) learns ${found.classNames.length} classes of ${basename(spec.data)} in images of ${size}×${size} pixels, ${help}, by the method ${method}.`;
-  const progress = result ? '' : ` ${metrics.length} of ${epochs} epochs are done.`;
-  const early =
-    result && result.epochs < epochs ? ` Patience ended the run after epoch ${result.epochs} of ${epochs}.` : '';
-  return html`<p>${what}${progress}${early}</p>${result && accuracySentence(result, tested)}`;
+  const what = `${target} at width ${width} (${parameters.toLocaleString('en')} parameters) learns ${found.classNames.length} classes of ${basename(spec.data)} in images of ${size}×${size} pixels, ${helpOf(spec)}, by the method ${method}.`;
+  return html`${result && accuracySentence(result, skippedTests(record), tested)}<p>${what}</p>`;
+}
+
+/** What the run begins with, and what helps it. */
+export function helpOf({ sources, targetInit }: RunSpec): string {
+  const start = targetInit === undefined ? [] : [`starting from the weights in ${basename(targetInit)}`];
+  const names = sources.map(({ path, network }) => `${basename(path)} (${network})`).join(' and ');
+  const help = names === '' ? [] : [`with the help of ${names}`];
+  return [...start, ...help].join(', ') || 'from random weights, without a source';
 }
 
 function accuracySentence(
   { correct, total, topK, best }: NonNullable<RunData['result']>,
+  skipped: number,
   tested: Tested | undefined,
 ): Html {
   if (correct === null || total === null) return html`<p>The run has no test images.</p>`;
@@ -83,7 +125,7 @@ function accuracySentence(
     tested && tested.correct !== correct
       ? ` (Evaluated again for this page, on another machine or with other threads: ${tested.correct}.)`
       : '';
-  return html`<p class="result"><strong>${percent(mean)}</strong> of the test images are right: ${correct} of ${total}.${topK !== null && ` For ${percent(topK.accuracy)} the class is among the ${topK.k} likeliest.`}</p>
+  return html`<p class="result"><strong>${percent(mean)}</strong> of the test images are right: ${correct} of ${total}.${skipped > 0 && ` ${counted(skipped, 'damaged image')} left out.`}${topK !== null && ` For ${percent(topK.accuracy)} the class is among the ${topK.k} likeliest.`}</p>
 <p>The 95 % interval is ${percent(low)} to ${percent(high)} (Wilson’s; it is about the choice of test images, not about the seed). The weights are those of epoch ${best.epoch + 1}, ${whichOf(best)}.${again}</p>`;
 }
 
@@ -96,13 +138,14 @@ function trainingSections({ metrics, record }: RunData): Content {
     values: metrics.map(value),
     exact: true,
   });
-  const figure = (title: string, columns: readonly Column[], note?: string) => curves({ title, note, x, columns });
-  const terms = [...new Set(metrics.flatMap(({ losses }) => Object.keys(losses)))].filter((term) => term !== 'org');
+  const figure = (title: string, columns: readonly Column[], note?: string, parts = false) =>
+    curves({ title, note, x, columns, parts });
+  const added = [...new Set(metrics.flatMap(({ losses }) => Object.keys(losses)))].filter((term) => term !== 'org');
   const figures = [
     figure(
       'Cross-entropy, nats',
       [
-        column('org (training)', ({ losses }) => losses.org),
+        column('training', ({ losses }) => losses.org),
         column('validation', ({ validationLoss }) => validationLoss),
         column('meta-objective', ({ metaObjective }) => metaObjective),
       ],
@@ -114,12 +157,13 @@ function trainingSections({ metrics, record }: RunData): Content {
         column('training', ({ trainAccuracy }) => trainAccuracy),
         column('validation', ({ validationAccuracy }) => validationAccuracy),
       ],
-      'The share of images that are right, from 0 to 1.',
+      'Of the training images while they train; of the validation images after the epoch.',
+      true,
     ),
-    ...terms.map((term) => figure(titleOfTerm(term), [column(term, ({ losses }) => losses[term])])),
-    figure('Learning rate', [column('lr', ({ lr }) => lr)]),
+    ...added.map((term) => figure(titleOfTerm(term), [column('training', ({ losses }) => losses[term])])),
+    figure('Learning rate', [column('learning rate', ({ lr }) => lr)]),
     methodOf(record.spec.method).learns !== undefined &&
-      figure('Norm of the gradient of φ', [column('gradPhi', ({ gradPhi }) => gradPhi)]),
+      figure('Norm of the gradient of the meta-networks', [column('norm', ({ gradPhi }) => gradPhi)]),
   ];
   return html`<section><h2>Training</h2><div class="charts">${figures}</div></section>`;
 }
@@ -155,10 +199,10 @@ function optionsSection({ record, rate, folder }: RunData): Html {
   const rows = Object.entries(options).map(([key, given]) => [key, html`<span>${value(key, given)}</span>`]);
   const sourceHead = ['source', 'checkpoint', 'network', 'width', 'images', 'pairs'];
   const sourceRows = sources.map(({ path, network, width, size, pairs = '–' }, k) => {
-    return [k, path, network, width, `${size}×${size}`, pairs];
+    return [`source ${k}`, path, network, width, `${size}×${size}`, pairs];
   });
   return html`<section><h2>Options</h2>
-${sources.length > 0 && scrolling('Sources', table(sourceHead, sourceRows, 'words'))}
+${sources.length > 0 && scrolling('Sources', table(sourceHead, sourceRows, 'cards'))}
 ${scrolling('Options', table(['option', 'value'], rows, 'words'))}
 <p class="note">${folder}: ${metricsName} has the numbers of this page, best.safetensors the network.</p></section>`;
 }

@@ -1,10 +1,8 @@
 import { basename } from 'node:path';
+import { featureNames } from '../networks/describe.js';
 import type { SourceSpec } from '../options/spec.js';
-import { largest } from '../system/statistics.js';
-import type { ExplainedSource, Saliency } from './explain.js';
-import { featureNames } from './features.js';
-import { scrolling, short, table } from './page/figures.js';
-import { type Content, type Html, html } from './page/html.js';
+import type { ExplainedSource } from './explain.js';
+import { type Content, type Html, html, scrolling, short, table } from './page/html.js';
 import type { Thumbnails } from './thumbnails.js';
 
 /** Pairs of a source whose channels are shown, and whose saliency is. */
@@ -34,29 +32,17 @@ function channelSection(source: SourceSpec, pairs: ExplainedSource, thumbnails: 
     );
   return html`<section><h2>The channels of ${basename(source.path)} that count most</h2>
 <p>For each pair of features, in the order of λ: the channels with the highest mean w, as a multiple of the weight of equal channels, and the test images that excite each of them most.</p>
-${scrolling('Most weighted channels', table(['source feature → target', 'λ', 'channel', 'w', 'images'], rows))}</section>`;
+${scrolling('Most weighted channels', table(['source feature → target', 'λ', 'channel', 'w', 'images'], rows, 'cards'))}</section>`;
 }
 
 function saliencySection(source: SourceSpec, pairs: ExplainedSource, thumbnails: Thumbnails): Html {
-  const nameOf = featureNames(source);
   const images = pairs[0]?.saliency.map(({ image }) => image) ?? [];
-  const head = ['image', ...pairs.map(({ pair }) => `${nameOf(pair[0])} → ${pair[1]}`)];
+  const head = ['image', ...pairs.map(({ pair }) => pair.join(' → '))];
   const pictures = images.map((image, k) => [
     thumbnails.show(image),
     ...pairs.map(({ saliency }) => thumbnails.show(image, saliency[k])),
   ]);
-  const places = images.map((image, k) => [
-    thumbnails.name(image),
-    ...pairs.map(({ saliency }) => placeOf(saliency[k] as Saliency)),
-  ]);
   return html`<section><h2>Where ${basename(source.path)} looks, weighted by w</h2>
-<p>Σ<sub>c</sub> w<sub>c</sub> S<sub>c</sub>: the source’s activation with its channels weighted as the meta-network f weights them for that image (as in the paper’s Figure). Red is high; each map has its own scale.</p>
-${scrolling('Saliency', table(head, pictures))}
-<details><summary>Table: where each map is highest</summary>${scrolling('Where each map is highest', table(head, places))}</details></section>`;
-}
-
-/** "row 3, column 5 of 8". */
-function placeOf({ values, side }: Saliency): string {
-  const highest = values.indexOf(largest([...values]));
-  return `row ${Math.floor(highest / side) + 1}, column ${(highest % side) + 1} of ${side}`;
+<p>Σ<sub>c</sub> w<sub>c</sub> S<sub>c</sub>: the source’s activation with its channels weighted as the meta-network f weights them for that image (as in the paper’s Figure). A column is a pair, source feature → target feature. Red is high; each map has its own scale.</p>
+${scrolling('Saliency', table(head, pictures, 'saliency'))}</section>`;
 }

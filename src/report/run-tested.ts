@@ -1,6 +1,5 @@
 import { percent } from '../system/statistics.js';
-import { scrolling, table } from './page/figures.js';
-import { type Content, type Html, html } from './page/html.js';
+import { type Content, type Html, html, scrolling, table } from './page/html.js';
 import type { Tested } from './test-images.js';
 import type { Thumbnails } from './thumbnails.js';
 
@@ -8,8 +7,8 @@ import type { Thumbnails } from './thumbnails.js';
 const mostClasses = 30;
 const mostConfusions = 50;
 
-/** What the network gets right and wrong on the test images. */
-export function testedSections(tested: Tested, thumbnails: Thumbnails | undefined): Content {
+/** What the network gets right and wrong on the test images of `data`. */
+export function testedSections(tested: Tested, data: string, thumbnails: Thumbnails | undefined): Content {
   const { classes } = tested;
   const rate = (share: number | undefined) => (share === undefined ? '–' : percent(share));
   const rows = classes.map(({ name, images, precision, recall }) => [name, images, rate(recall), rate(precision)]);
@@ -17,11 +16,11 @@ export function testedSections(tested: Tested, thumbnails: Thumbnails | undefine
 <p>Recall: the share of a class’s images that are called so. Precision: of the images that are called so, the share that is of the class.</p>
 ${scrolling('Classes', table(['class', 'images', 'recall', 'precision'], rows))}
 <h3>Confusion</h3>${classes.length <= mostClasses ? matrix(tested) : confusions(tested)}</section>
-${thumbnails && mistakesSection(tested, thumbnails)}`;
+${mistakesSection(tested, data, thumbnails)}`;
 }
 
 function matrix({ classes, confusion }: Tested): Html {
-  const head = html`<tr><th scope="col">true ↓ called →</th>${classes.map(({ name }) => html`<th scope="col">${name}</th>`)}</tr>`;
+  const head = html`<tr><th scope="col">true ↓ called →</th>${classes.map(({ name }) => html`<th scope="col"><span>${name}</span></th>`)}</tr>`;
   const rows = confusion.map((row, truth) => {
     const images = Math.max(1, classes[truth]?.images ?? 0);
     const cells = row.map(
@@ -29,7 +28,10 @@ function matrix({ classes, confusion }: Tested): Html {
     );
     return html`<tr><th scope="row">${classes[truth]?.name}</th>${cells}</tr>\n`;
   });
-  return scrolling('Confusion matrix', html`<table><thead>${head}</thead><tbody>${rows}</tbody></table>`);
+  return scrolling(
+    'Confusion matrix',
+    html`<table class="matrix"><thead>${head}</thead><tbody>${rows}</tbody></table>`,
+  );
 }
 
 function confusions({ classes, confusion }: Tested): Html {
@@ -43,11 +45,19 @@ function confusions({ classes, confusion }: Tested): Html {
 ${scrolling('Most frequent confusions', table(['true', 'called', 'images'], rows, 'words'))}`;
 }
 
-function mistakesSection({ mistakes, classes }: Tested, thumbnails: Thumbnails): Content {
+function mistakesSection({ mistakes, classes }: Tested, data: string, thumbnails: Thumbnails | undefined): Content {
   if (mistakes.length === 0) return undefined;
-  const items = mistakes.map(({ image, truth, predicted, probability }) => {
-    return html`<li>${thumbnails.show(image)}${classes[truth]?.name} → ${classes[predicted]?.name}, ${percent(probability)}</li>`;
+  const wrong = mistakes.map(({ name, truth, predicted, probability, image }) => ({
+    name: name.startsWith(`${data}/`) ? name.slice(data.length + 1) : name,
+    words: [classes[truth]?.name, classes[predicted]?.name, percent(probability)],
+    picture: thumbnails?.show(image),
+  }));
+  const items = wrong.map(({ name, words: [truth, called, sure], picture }) => {
+    return html`<li>${picture}${truth} → ${called}, ${sure}<small>${name}</small></li>`;
   });
-  return html`<section><h2>The most confident errors</h2><p>True class → what the network says, and how sure it is.</p>
-<ul class="gallery">${items}</ul></section>`;
+  const rows = wrong.map(({ name, words }) => [name, ...words]);
+  return html`<section><h2>The most confident errors</h2>
+<p>Label → what the network says, how sure it is, and the image in ${data}${wrong.some(({ name }) => /, row \d+$/.test(name)) && ' (rows of a file count from 0)'}. Where the label is wrong, put it right there, and train again.</p>
+${thumbnails && html`<ul class="gallery">${items}</ul>`}
+<details${!thumbnails && html` open`}><summary>Table: the most confident errors</summary>${scrolling('The most confident errors', table(['image', 'label', 'called', 'how sure'], rows, 'cards'))}</details></section>`;
 }

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
-import { divide } from '../data/divide.js';
-import type { ImageList } from '../data/image-list.js';
+import { withoutSkipped } from '../data/damaged.js';
+import type { ImageList } from '../data/dataset.js';
 import { loadData } from '../data/load.js';
+import { divide } from '../data/split.js';
 import { formatSplit } from '../data/split-file.js';
 import { L2TError } from '../errors.js';
 import type { Inference } from '../inference/inference.js';
@@ -30,12 +31,13 @@ export async function testImagesOf(
   const { spec, found } = record;
   const dataset = await loadData({ ...spec, drawTest: true, signal });
   const { lists, division } = divide(dataset, spec);
-  const count = lists.test?.count ?? 0;
+  const { test } = withoutSkipped(lists, found.skipped ?? [], dataset);
+  const count = test?.count ?? 0;
   const same =
     String(dataset.classNames) === String(found.classNames) &&
     hash('sha256', formatSplit(division)) === found.split &&
     (result === undefined || (result.total ?? 0) === count);
-  if (same) return lists.test;
+  if (same) return test;
   throw invalidRun(`The data in ${spec.data} changed since ${folder} began.`);
 }
 
@@ -46,6 +48,8 @@ export interface Mistake {
   readonly predicted: number;
   /** Of the predicted class. */
   readonly probability: number;
+  /** Its file, and its row or number in a file of several, as messages name it. */
+  readonly name: string;
 }
 
 /** What the network gets right and wrong. In `confusion`, a row is a true class and a column a predicted one. */
@@ -75,7 +79,9 @@ export async function testOn(
       const row = confusion[truth] as number[];
       row[predicted] = (row[predicted] as number) + 1;
       const probability = Math.exp(logSoftmax(logits)[predicted] as number);
-      return predicted === truth ? [] : [{ image: first + k, truth, predicted, probability }];
+      return predicted === truth
+        ? []
+        : [{ image: first + k, truth, predicted, probability, name: images.name(first + k) }];
     });
     onProgress?.(first + outcomes.length, images.count);
     mistakes = [...mistakes, ...wrong].sort((a, b) => b.probability - a.probability).slice(0, shownMistakes);

@@ -1,9 +1,8 @@
 import sharp from 'sharp';
-import type { ImageList } from '../data/image-list.js';
+import type { ImageList } from '../data/dataset.js';
 import { forEachParallel } from '../data/reading.js';
 import { largest, smallest } from '../system/statistics.js';
-import { dataUrl } from './page/figures.js';
-import { type Html, html } from './page/html.js';
+import { dataUrl, type Html, html } from './page/html.js';
 
 /** Side of a thumbnail in the file, pixels. */
 const side = 48;

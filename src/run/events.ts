@@ -122,12 +122,6 @@ export interface ReportEvent extends Typed<'report'> {
   readonly total: number;
 }
 
-/** A page that shows the run while it grows (option `live`), until the run ends. */
-export interface LiveEvent extends Typed<'live'> {
-  /** The page's address, with its token. */
-  readonly url: string;
-}
-
 /** state.safetensors was written: a resume would continue from here. */
 export interface CheckpointEvent extends Typed<'checkpoint'> {
   /** The file. */
@@ -145,8 +139,7 @@ export type RunEvent =
   | StepEvent
   | RunEpochEvent
   | CheckpointEvent
-  | ReportEvent
-  | LiveEvent;
+  | ReportEvent;
 
 /** Receives the events of a native run. */
 export interface RunListener {

@@ -1,6 +1,7 @@
+import type { SkippedImage } from '../data/damaged.js';
 import { balancedWeights } from '../data/dataset.js';
 import { evaluationBatch } from '../data/fit.js';
-import { prepareTrainingData, type TrainingData } from '../data/training-sets.js';
+import { prepareTrainingData, type TrainingData } from '../data/image-sets.js';
 import { addon, type NamedTensor, type NativeSource, type NetworkSpec, type RunMaterials } from '../native/addon.js';
 import { type Checkpoint, type CheckpointOptions, checkpointNames, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork, lastLayerOf } from '../networks/describe.js';
@@ -43,13 +44,13 @@ export const onListed =
   (entries: number): void =>
     emit({ type: 'listing', entries });
 
-/** Loads everything that a run trains with. `check`: check the test images first, which a resume need not do again. */
+/** Loads everything that a run trains with. `skipped`: of a resume, the damaged images that the run left out. */
 export async function gather(
   spec: SpecDraft,
   device: { readonly device: string; readonly reason: string },
   checkpoints: readonly Checkpoint[],
   context: Context,
-  check: boolean,
+  skipped?: readonly SkippedImage[],
 ) {
   const { emit, signal } = context;
   const onWarning = context.warn;
@@ -64,7 +65,7 @@ export async function gather(
   const prepared = await prepareTrainingData({
     ...spec,
     sourceSizes: checkpoints.map(({ size: side }) => side),
-    check,
+    skipped,
     signal,
     onWarning,
     onListed: onListed(context),

@@ -1,8 +1,11 @@
 import { join } from 'node:path';
+import { L2TError } from '../errors.js';
 import type { EpochEvent, EpochMetrics, SaveEvent, StepEvent } from '../native/addon.js';
 import type { Log } from '../report/logs/log.js';
 import { openLogs } from '../report/logs/logs.js';
-import { type FinishedResult, stateName } from '../store/run-data.js';
+import { GrowingPage } from '../report/page/document.js';
+import { runPage } from '../report/run-page.js';
+import { type FinishedResult, type RunStatus, reportName, stateName } from '../store/run-data.js';
 import type { RunStore } from '../store/run-store.js';
 import { percent } from '../system/statistics.js';
 import { guessing, isAtChance, isLookedAt } from './chance.js';
@@ -13,29 +16,43 @@ import type { Context } from './run.js';
 /** ‖∇φ‖ is about 1 where the target suits its images (docs/fidelity.md). Beyond this, it is mostly rounding. */
 const sensibleGradient = 100;
 
-/** Writes a run's events to its folder and its logs, and passes them on to the caller. */
+/** Writes a run's events to its folder, its logs and its report, and passes them on to the caller. */
 export class Recorder implements RunListener {
   #stepsPerEpoch: number | undefined;
   #writable = true;
   #gradientSensible = true;
+  readonly #page: GrowingPage | undefined;
 
   private constructor(
     private readonly store: RunStore,
     private readonly materials: Materials,
     private readonly logs: readonly Log[],
     private readonly context: Context,
-  ) {}
+  ) {
+    const { path, record } = store;
+    this.#page = record.spec.report ? new GrowingPage(join(path, reportName), context.warn) : undefined;
+  }
 
-  /** Begins the run's logs, or goes on with them after the saved epochs. */
+  /** Begins the run's logs and its report, or goes on with them after the saved epochs. */
   static async begin(store: RunStore, materials: Materials, context: Context): Promise<Recorder> {
     const { spec } = store.record;
     const logs = await openLogs(spec.log ?? [], store.path, store.epochs);
-    return new Recorder(store, materials, logs, context);
+    const recorder = new Recorder(store, materials, logs, context);
+    await recorder.#page?.write(() => runPage(store.data));
+    return recorder;
   }
 
   /** The run is finished. */
   async end(result: FinishedResult): Promise<void> {
     for (const log of this.logs) await log.end(result);
+  }
+
+  /** The run ends before its last epoch. */
+  async fail(error: Error): Promise<void> {
+    const [{ message }, code] = [error, error instanceof L2TError ? error.code : 'INTERNAL'];
+    const status: RunStatus =
+      code === 'ABORTED' ? { state: 'interrupted' } : { state: 'failed', failure: { code, message } };
+    await this.#page?.write(() => runPage({ ...this.store.data, status }), true);
   }
 
   step(event: StepEvent): void {
@@ -60,6 +77,7 @@ export class Recorder implements RunListener {
       this.#warnOfGradient(metrics);
     }
     this.#writable = true;
+    await this.#page?.write(() => runPage(this.store.data));
     this.context.emit({ type: 'checkpoint', path: join(this.store.path, stateName) });
   }
 

@@ -1,9 +1,12 @@
-import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { resumeCommand } from '../options/command.js';
 import type { RunSpec } from '../options/spec.js';
+import { GrowingPage, isOfFinished } from '../report/page/document.js';
+import { runPage } from '../report/run-page.js';
 import { runReport } from '../report/run-report.js';
+import { skippedTests } from '../store/record.js';
 import { bestName, type FinishedResult, reportName } from '../store/run-data.js';
 import type { RunStore } from '../store/run-store.js';
 import { writeFileAtomic } from '../system/files.js';
@@ -31,6 +34,7 @@ export async function resultOf(
   return {
     network,
     ...result,
+    skipped: skippedTests(record),
     epochs,
     endedEarly: epochs < planned,
     method,
@@ -57,22 +61,25 @@ export async function finishedRun(
   return resultOf(run, { network, lr, result, timing }, context, { ...spec, ...place });
 }
 
-/** The run is finished, so a report that cannot be made is a warning. */
+/** The run is finished, so a report that cannot be made is a warning. One that was made before the end is not enough. */
 async function ensureReport(
   store: RunStore,
   { threads, device }: Place,
-  { emit, signal }: Context,
+  { emit, signal, warn }: Context,
 ): Promise<string | null> {
   const file = join(store.path, reportName);
-  if (existsSync(file)) return file;
   const onProgress = (done: number, total: number) => emit({ type: 'report', done, total });
   try {
+    if (await isOfFinished(file)) return file;
     await writeFileAtomic(file, await runReport(store.path, { threads, device, signal, onProgress }, store.record));
     return file;
   } catch (error) {
-    if (error instanceof L2TError && error.code === 'ABORTED')
+    if (error instanceof L2TError && error.code === 'ABORTED') {
+      await new GrowingPage(file, warn).write(() => runPage({ ...store.data, status: { state: 'interrupted' } }), true);
       throw aborted({ path: store.path, record: store.record, store }, signal);
-    emit({ type: 'warning', message: `there is no report: ${(error as Error).message}` });
+    }
+    await rm(file, { force: true }).catch(() => {});
+    warn(`there is no report: ${(error as Error).message}`);
     return null;
   }
 }

@@ -18,7 +18,7 @@ import { continueRun, startRun } from './start.js';
 import type { CheckedTransferOptions, TransferOptions } from './transfer.js';
 
 /** The options that a resume may change. With other threads or another device, the results' last digits may differ. */
-export const resumeSchema = transferSchema.pick({ threads: true, device: true, live: true });
+export const resumeSchema = transferSchema.pick({ threads: true, device: true });
 
 /** Options of `resume`: `threads`, `device`, and what only the API has. */
 export type ResumeOptions = Given<typeof resumeSchema> & RunControl;
@@ -73,7 +73,7 @@ export function resumeOrStart(given: TransferOptions): Run {
 async function goOnOrBegin(out: string, options: CheckedTransferOptions, context: Context): Promise<RunResult> {
   const begun = await context.ranks.once(() => existsSync(join(out, recordName)));
   if (!begun) return startRun('transfer', options, context, true);
-  const { threads, device, live, cache } = options;
+  const { threads, device, cache } = options;
   const open = () =>
     RunStore.open(out, { locked: true, onWarning: context.warn }, (written) => {
       const wanted = read(options);
@@ -83,7 +83,7 @@ async function goOnOrBegin(out: string, options: CheckedTransferOptions, context
       if (kept.length > 0) context.warn(`${out} goes on with its own ${kept.join(', ')}`);
       return record;
     });
-  return continueRun(open, { threads, device, live, cache }, context);
+  return continueRun(open, { threads, device, cache }, context);
 }
 
 /** The record with the given files in place of those that are not there any more. */

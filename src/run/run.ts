@@ -38,6 +38,8 @@ export interface RunResult {
   readonly correct: number | null;
   /** Number of test images. */
   readonly total: number | null;
+  /** Number of damaged test images that were left out (`skipDamaged`); `total` does not count them. */
+  readonly skipped: number;
   /** Top-5 accuracy on the test images; null without any, and with five classes or fewer. */
   readonly topK: TopAccuracy | null;
   /** The epoch of the result. */

@@ -10,11 +10,11 @@ import { sizeWarning, threadsWarning } from '../options/cost.js';
 import type { transferSchema } from '../options/schemas.js';
 import { begin, placedAt, type RunSpec, read, rowsOf, valueIn } from '../options/spec.js';
 import type { Fact } from '../ranks/facts.js';
-import { serveLive } from '../report/live.js';
 import { firstFree, requireStartable, requireUnused } from '../store/new-folder.js';
 import { newRecord, type RunRecord } from '../store/record.js';
 import { RunStore, type SavedRun } from '../store/run-store.js';
 import { invalidRun } from '../system/failures.js';
+import { counted, someOf } from '../system/printable.js';
 import { shellWord } from '../system/shell.js';
 import { findRate } from './learning-rate.js';
 import { factsOf, gather, loadSources, type Materials, onListed, targetNetwork } from './materials.js';
@@ -41,7 +41,7 @@ export async function startRun(
     const path = given.out ?? firstFree(context.runs, `${target}-${method}`);
     return RunStore.create(path, record, materials.data.division, { locked, onWarning: context.warn });
   };
-  return inStore(create, context, (run) => trainIn(run, materials, undefined, given.live, context));
+  return inStore(create, context, (run) => trainIn(run, materials, undefined, context));
 }
 
 /** Opens or makes the run's folder on rank 0, and holds it while `body` runs on all ranks. */
@@ -76,8 +76,15 @@ async function prepare(
   const { threads } = ranks;
   threadsWarning(given.threads ?? threads, device).forEach(context.warn);
   requireComputable(draft, device, ranks.size);
-  const gathered = await gather(draft, place, checkpoints, context, true);
+  const gathered = await gather(draft, place, checkpoints, context);
   const { data } = gathered;
+  if (data.skipped.length > 0) {
+    const some = someOf(
+      data.skipped.map(({ name }) => name),
+      3,
+    );
+    context.warn(`${counted(data.skipped.length, 'damaged image')} left out: ${some}`);
+  }
   const spec = begin(draft, { device, threads, images: data.train.labels.length, sources });
   const parameters = countParameters(targetNetwork(spec, data));
   sizeWarning({ ...spec, parameters }).forEach(context.warn);
@@ -96,13 +103,14 @@ async function foundIn(
   checkpoints: readonly Pick<Materials['sources'][number], 'weights'>[],
   context: Context,
 ): Promise<RunRecord['found']> {
-  const { classNames, fingerprint, division, splitHash } = data;
+  const { classNames, fingerprint, division, splitHash, skipped } = data;
   const folder =
     division.test && (await folderFingerprint(spec, { signal: context.signal, onListed: onListed(context) }));
   return {
     classNames: [...classNames],
     data: fingerprint,
     split: splitHash,
+    ...(skipped.length > 0 && { skipped }),
     ...(folder !== undefined && { folder }),
     sources: checkpoints.map(({ weights }) => hashTensors(weights)),
     ...(initHash !== undefined && { targetInit: initHash }),
@@ -114,7 +122,7 @@ async function foundIn(
  * which each rank may see elsewhere.
  */
 function commonFacts({ verb, spec, found }: RunRecord, device: string): Fact[] {
-  const hash = (what: string, value: string | undefined): Fact => ({ what, value, code: 'INVALID_DATA', hidden: true });
+  const hash = (what: string, value: unknown): Fact => ({ what, value, code: 'INVALID_DATA', hidden: true });
   const option = (what: string, value: unknown): Fact => ({ what, value, code: 'INVALID_OPTION' });
   return [
     option('the verb', verb),
@@ -123,27 +131,27 @@ function commonFacts({ verb, spec, found }: RunRecord, device: string): Fact[] {
     option('the kind of device', device.replace(/:.*/, '')),
     hash('the data', found.data),
     hash('the division of the data into training, validation and test images', found.split),
+    hash(
+      'the damaged images that are left out',
+      found.skipped?.map(({ set, image }) => [set, image]),
+    ),
     ...found.sources.map((value, k) => hash(`the weights of source ${k + 1}`, value)),
     hash('the weights to start from', found.targetInit),
   ];
 }
 
 /**
- * Finds the learning rate if there is none yet, and trains. With the option `live`, rank 0 serves the run's page meanwhile.
- * If the run diverges, the error says how the folder can still be used.
+ * Finds the learning rate if there is none yet, and trains. If the run diverges, the error says how the folder can still
+ * be used.
  */
 async function trainIn(
   run: OpenRun,
   materials: Materials,
   saved: SavedRun | undefined,
-  live: boolean | number | undefined,
   context: Context,
 ): Promise<RunResult> {
   const { store } = run;
-  const served = store !== undefined && live !== undefined && live !== false;
-  const page = served ? await serveLive([store.path], live === true ? 0 : live) : undefined;
   try {
-    if (page) context.emit({ type: 'live', url: page.url });
     return await train(materials, run, await findRate(materials, run, context), saved, context);
   } catch (error) {
     if (!(error instanceof L2TError) || error.code !== 'DIVERGED' || store === undefined) throw error;
@@ -151,13 +159,11 @@ async function trainIn(
       ? `What was saved before this is kept in ${store.path}.`
       : `Nothing was saved before this: a resume would end in the same way, but {out} may be ${shellWord(store.path)} again.`;
     throw new L2TError('DIVERGED', `${error.message} ${rest}`, { cause: error });
-  } finally {
-    await page?.close();
   }
 }
 
 /** The options that a resume may change. */
-export type ResumeChanges = Pick<Given<typeof transferSchema>, 'threads' | 'device' | 'live' | 'cache'>;
+export type ResumeChanges = Pick<Given<typeof transferSchema>, 'threads' | 'device' | 'cache'>;
 
 /** Continues the run that `open` opens; `changes` are the options that replace the recorded ones. */
 export const continueRun = (
@@ -173,7 +179,7 @@ export const continueRun = (
       saved = await store.load();
       return { result: saved?.result, moved: store.moved, before: store.ranks, timing: store.timing };
     });
-    const { threads, device, live } = changes;
+    const { threads, device } = changes;
     const place = { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }) };
     if (result && !moved) return finishedRun(run, result, timing, context, place);
     const materials = await ranks.agree(
@@ -182,7 +188,7 @@ export const continueRun = (
     );
     // The files were moved, and hold what they held.
     if (result) return finishedRun(run, result, timing, context, place);
-    return trainIn(run, materials, saved, live, context);
+    return trainIn(run, materials, saved, context);
   });
 
 /** Loads what the run trains with, and requires it to be what it was. `before`: the number of ranks of the last saved epoch. */
@@ -211,7 +217,7 @@ async function prepareAgain(
   }
   threadsWarning(threads, device).forEach(context.warn);
   const checkpoints = await loadSources(spec.sources, spec.strict, { onWarning: context.warn });
-  const gathered = await gather(spec, addon().device(device), checkpoints, context, false);
+  const gathered = await gather(spec, addon().device(device), checkpoints, context, run.record.found.skipped ?? []);
   const materials = { ...gathered, spec };
   requireUnchanged(run, materials);
   return materials;

@@ -1,12 +1,11 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BatchDecoder } from '../data/batch-decoder.js';
-import type { TrainingData } from '../data/training-sets.js';
+import type { TrainingData } from '../data/image-sets.js';
 import { topAccuracy } from '../inference/top-accuracy.js';
 import { addon, type NamedTensor, type NativeRun, type NativeSpec, type RunMaterials } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
 import { modelCard } from '../report/model-card.js';
-import { bestName, type FinishedResult, type FoundRate, reportName } from '../store/run-data.js';
+import { bestName, type FinishedResult, type FoundRate } from '../store/run-data.js';
 import type { RunStore, SavedRun } from '../store/run-store.js';
 import { onAbort } from '../system/abort.js';
 import type { RunListener } from './events.js';
@@ -59,21 +58,24 @@ export async function train(
     epochs: spec.epochs,
     ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, rate }),
   });
-  const { result, network } = await runNative(native, materials, run, recorder, context);
-  const timing = await context.ranks.once(async () => {
+  const fail = async (error: Error): Promise<never> => {
+    await recorder?.fail(error);
+    throw error;
+  };
+  const { result, network } = await runNative(native, materials, run, recorder, context).catch(fail);
+  const save = async () => {
     const store = run.store as RunStore;
     const { target, normalisation, lr } = native;
     const { testDrawn } = data;
     const { record } = run;
-    // A report that was made during the run is incomplete.
-    if (spec.report) await rm(join(run.path, reportName), { force: true });
     await recorder?.end(result);
     await store.saveResult(
       result,
       modelCard({ record, network: target, normalisation, lr, images, testDrawn, result }),
     );
     return store.timing;
-  });
+  };
+  const timing = await context.ranks.once(save).catch(fail);
   const best = run.store ? await loadCheckpoint(join(run.path, bestName)) : trainedNetwork(materials, network);
   return resultOf(run, { network: best, lr: native.lr, result, timing }, context, spec);
 }

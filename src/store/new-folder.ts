@@ -8,7 +8,7 @@ import { invalidRun } from '../system/failures.js';
 import { isTemporary, listFolder, reaching, readText } from '../system/files.js';
 import { requireFree } from './lock.js';
 import type { RunRecord } from './record.js';
-import { failureName, rateName, readFailure, readRecord, recordName } from './run-data.js';
+import { failureName, rateName, readFailure, readRecord, recordName, reportName } from './run-data.js';
 
 // Checks that a run or an experiment may begin in a folder, and removes what killed processes left there.
 
@@ -90,7 +90,8 @@ export async function requireRecord(path: string): Promise<void> {
 const isIgnored = (name: string): boolean => /^lock(\.holder)?$/.test(name) || isTemporary(name);
 
 /**
- * The files of a run that diverged or was killed before its first save: its record, its learning rate, its logs.
+ * The files of a run that diverged or was killed before its first save: its record, its learning rate, its
+ * logs and its report.
  * Undefined if the folder holds no record, or anything else.
  */
 async function leftUnsaved(path: string, names: readonly string[]): Promise<readonly string[] | undefined> {
@@ -98,9 +99,10 @@ async function leftUnsaved(path: string, names: readonly string[]): Promise<read
   // An options.yaml that is not a record may be the user's own file.
   const record = await readableRecord(path);
   if (record === undefined) return undefined;
-  const logs = record.spec.log ?? [];
+  const { log = [], report } = record.spec;
+  const files = [rateName, ...(report ? [reportName] : [])];
   const others = names.filter((name) => name !== recordName);
-  return others.every((name) => name === rateName || isOfLogs(logs, name)) ? [...others, recordName] : undefined;
+  return others.every((name) => files.includes(name) || isOfLogs(log, name)) ? [...others, recordName] : undefined;
 }
 
 async function used(path: string, others: readonly string[]): Promise<L2TError> {

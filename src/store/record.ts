@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
 import * as z from 'zod';
+import { splitNames } from '../options/datasets.js';
 import { isRead, needsOf } from '../options/methods.js';
 import { networkNames } from '../options/networks.js';
 import { transferSchema } from '../options/schemas.js';
@@ -56,6 +57,11 @@ const record = z.strictObject({
     classNames: z.array(z.string()),
     data: sha256,
     split: sha256,
+    /** The damaged images that are left out of their sets: their positions in the data set's own lists. */
+    skipped: z
+      .array(z.strictObject({ set: z.enum(splitNames), image: z.int().min(0), name: z.string() }))
+      .readonly()
+      .optional(),
     folder: sha256.optional(),
     sources: z.array(sha256),
     targetInit: sha256.optional(),
@@ -64,6 +70,10 @@ const record = z.strictObject({
 
 /** The content of options.yaml in a run folder. */
 export type RunRecord = z.output<typeof record>;
+
+/** Number of test images that were left out. */
+export const skippedTests = ({ found: { skipped = [] } }: RunRecord): number =>
+  skipped.filter(({ set }) => set === 'test').length;
 
 export const newRecord = (content: Omit<RunRecord, 'format'>): RunRecord => ({ format: runFormat, ...content });
 

@@ -9,6 +9,7 @@ import { invalidRun } from '../system/failures.js';
 import { readText } from '../system/files.js';
 import { parseJson } from '../system/json.js';
 import { sum } from '../system/statistics.js';
+import { holderOf } from './lock.js';
 import { parseRecord, type RunRecord } from './record.js';
 
 /** Names of files in a run folder: the options, the learning rate if it was found by a search, the model card. */
@@ -127,6 +128,23 @@ function parsed<S extends z.ZodType>(text: string, form: S, file: string, proble
   }
 }
 
+/** How a run stands. A killed one is interrupted. */
+export type RunStatus =
+  | { readonly state: 'running'; readonly holder?: string }
+  | { readonly state: 'failed'; readonly failure: RunFailure }
+  | { readonly state: 'interrupted' | 'finished' };
+
+/**
+ * How the unfinished run in a folder stands.
+ * @throws L2TError INVALID_RUN, FILE_ACCESS.
+ */
+export async function readStatus(folder: string): Promise<RunStatus> {
+  const holder = await holderOf(folder);
+  if (holder !== undefined) return { state: 'running', holder };
+  const failure = await readFailure(folder);
+  return failure ? { state: 'failed', failure } : { state: 'interrupted' };
+}
+
 /** The text files of a run folder, and its result. */
 export interface RunData {
   readonly folder: string;
@@ -138,6 +156,7 @@ export interface RunData {
   readonly timing: readonly EpochTiming[];
   /** Undefined until the run is finished. */
   readonly result: FinishedResult | undefined;
+  readonly status: RunStatus;
 }
 
 /**
@@ -146,10 +165,12 @@ export interface RunData {
  */
 export async function readRunData(folder: string): Promise<RunData> {
   const record = await readRecord(folder);
+  // Before the result: a run may end meanwhile.
+  const status = await readStatus(folder);
   const progress = await readProgress(folder);
   const state = join(folder, stateName);
   const result = existsSync(state) ? parseResult((await readMetadata(state)).get('result'), state) : undefined;
-  return { folder, record, ...progress, result };
+  return { folder, record, ...progress, result, status: result ? { state: 'finished' } : status };
 }
 
 /** What options.yaml says. @throws L2TError INVALID_RUN, FILE_ACCESS. */

@@ -24,6 +24,7 @@ import {
   type FoundRate,
   metricsName,
   parseResult,
+  type RunData,
   rateName,
   readProgress,
   readRecord,
@@ -145,6 +146,13 @@ export class RunStore {
   /** The epochs that are saved. */
   get epochs(): readonly SavedEpoch[] {
     return this.#epochs;
+  }
+
+  /** What a report shows of the run while it goes on. */
+  get data(): RunData {
+    const [metrics, timing] = [this.#epochs.map((epoch) => epoch.metrics), this.#epochs.map((epoch) => epoch.timing)];
+    const { path: folder, record } = this;
+    return { folder, record, rate: this.#rate, metrics, timing, result: undefined, status: { state: 'running' } };
   }
 
   /** Files that a resume needs, and that somebody has removed since they were written. */

@@ -1,14 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { checkData } from '../../src/data/check.js';
-import type { Dataset } from '../../src/data/dataset.js';
+import type { Dataset, ImageList } from '../../src/data/dataset.js';
 import { decodeImage } from '../../src/data/decode.js';
 import { fitImage } from '../../src/data/fit.js';
-import type { ImageList } from '../../src/data/image-list.js';
-import { openDataset } from '../../src/data/open.js';
+import { prepareTrainingData } from '../../src/data/image-sets.js';
+import { openDataset } from '../../src/data/load.js';
 import { readWhole } from '../../src/data/reading.js';
 import { readSplit } from '../../src/data/split-file.js';
-import { prepareTrainingData } from '../../src/data/training-sets.js';
 import { Network } from '../../src/inference/network.js';
 import { addon } from '../../src/native/addon.js';
 import { isOwn } from '../../src/networks/checkpoint.js';
@@ -23,7 +22,7 @@ import { RunStore } from '../../src/store/run-store.js';
 import { cachedImage, tinyNetwork } from './damage/bases.js';
 import { byteMutators } from './damage/bytes.js';
 import type { Draw, Mutators } from './damage/draw.js';
-import { gifMutators, jpegMutators, pngMutators, webpMutators } from './damage/images.js';
+import { avifMutators, gifMutators, jpegMutators, pngMutators, webpMutators } from './damage/images.js';
 import { gzMutators, idxMutators, matMutators } from './damage/packed.js';
 import { expectedLabels, parquetMutators } from './damage/parquet.js';
 import { legacyMutators } from './damage/pickle.js';
@@ -81,7 +80,7 @@ async function readData(folder: string, layout: Layout, draw: Draw): Promise<voi
     seed: 1,
     size: draw.pick([8, 32, 64]),
     sourceSizes: [],
-    check: true,
+    skipDamaged: draw.once(2),
     validation: 0,
   });
 }
@@ -214,6 +213,7 @@ export const formats: Readonly<Record<string, Format>> = {
   JPEG: image('jpeg', 60),
   WebP: image('webp', 60),
   GIF: image('gif', 40),
+  AVIF: image('avif', 40),
   'image cache': {
     weight: 15,
     folder: 'cache',
@@ -245,6 +245,7 @@ export function mutatorsOf(format: string, name: string, bytes: Uint8Array): Mut
     [/\.jpe?g$/i, bytes[0] === 0xff ? jpegMutators : pngMutators],
     [/\.webp$/, webpMutators],
     [/\.gif$/, gifMutators],
+    [/\.avif$/, avifMutators],
   ];
   return byEnding.find(([ending]) => ending.test(name))?.[1] ?? byteMutators;
 }

@@ -38,7 +38,16 @@ describe('inspect of a run', () => {
     for (const line of tables(({ lambdaMean, lambdaStd }) => `${lambdaMean.toFixed(4)} ± ${lambdaStd.toFixed(4)}`)) {
       expect(words).toContainEqual(line);
     }
-    for (const line of tables(({ weightEntropy }) => weightEntropy.toFixed(4))) expect(words).toContainEqual(line);
+    // Equal weights of C channels have the entropy ln C.
+    const channels = new Map([
+      [early, 32],
+      [late, 64],
+      [other, 32],
+    ]);
+    const entropy = (pair: typeof early) =>
+      `${pair.weightEntropy.toFixed(4)} of ${Math.log(channels.get(pair) as number).toFixed(4)}`;
+    for (const line of tables(entropy)) expect(words).toContainEqual(line);
+    expect(text.split('\n').filter((line) => line !== line.trimEnd())).toEqual([]);
     // Feature 8 is matched by 3, not by 1.
     expect(text).toMatch(/^8: 64@8×8 {12,}\d/m);
     expect(words).toContainEqual(['source', `${source[1]}: resnet18, width 0.0625, images of 64×64, pairs 4-4`]);

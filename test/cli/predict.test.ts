@@ -44,8 +44,8 @@ describe('predict', { timeout: 60_000 }, () => {
     const files = [first, none, empty, second, junk, pattern];
     const problems = [
       `Cannot read ${none}: it, or its folder, does not exist: check the path.`,
-      `${empty} is a folder without images (PNG, JPEG, WebP or GIF): check the path.`,
-      `${junk} is not a PNG, JPEG, WebP or GIF image. Replace or remove it.`,
+      `${empty} is a folder without images (PNG, JPEG, WebP, GIF or AVIF): check the path.`,
+      `${junk} is not a PNG, JPEG, WebP, GIF or AVIF image. Replace or remove it.`,
       `No file matches ${pattern}: check the folder and the file extension.`,
     ];
     const list = ['error[FILE_ACCESS]: 4 of 6 images could not be read:', ...problems].join('\n');
@@ -121,7 +121,7 @@ describe('predict', { timeout: 60_000 }, () => {
       1,
       'file,label,index,probability,label_2,probability_2,error\n' +
         `"${strange.replaceAll('"', '""')}",${one[0]},${best[0].index},${one[1]},${two[0]},${two[1]},\n` +
-        `${junk},,,,,,"${junk} is not a PNG, JPEG, WebP or GIF image. Replace or remove it."\n`,
+        `${junk},,,,,,"${junk} is not a PNG, JPEG, WebP, GIF or AVIF image. Replace or remove it."\n`,
     ]);
     expect(await cli([...args, '--csv', '--json'])).toMatchObject({ code: 2, stdout: '' });
   });

@@ -33,7 +33,20 @@ describe('the command line', { timeout: 120_000 }, () => {
     const more = ['--pairs', 'one-to-one', '--per-class', '10', '--seed', '3', '--engine', 'autograd', '--out', run];
     const second = await cli(['transfer', ...flags, ...more, ...small]);
     expect(Object.keys(JSON.parse(second.stdout))).toEqual([
-      ...['run', 'checkpoint', 'report', 'method', 'lr', 'correct', 'total', 'accuracy', 'topK', 'best', 'epochs'],
+      ...[
+        'run',
+        'checkpoint',
+        'report',
+        'method',
+        'lr',
+        'correct',
+        'total',
+        'skipped',
+        'accuracy',
+        'topK',
+        'best',
+        'epochs',
+      ],
       ...['endedEarly', 'seconds'],
     ]);
     const evaluated = await cli(['eval', join(run, 'best.safetensors'), '--data', data, '--json']);

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { BatchDecoder } from '../../src/data/batch-decoder.js';
+import { imageFiles } from '../../src/data/dataset.js';
 import { decodeImage } from '../../src/data/decode.js';
-import { imageFiles } from '../../src/data/image-list.js';
-import { drawsPerCrop } from '../../src/data/random-resized-crop.js';
+import { drawsPerCrop } from '../../src/data/fit.js';
 import { addon } from '../../src/native/addon.js';
 import { failure, temporaryFolder, write } from './generate.js';
 

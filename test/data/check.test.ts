@@ -71,6 +71,20 @@ describe('data check', () => {
     expect(stdout).toMatch(/^turned: stored turned or mirrored/m);
   });
 
+  it('lists the classes, and images that stand in two of them', async () => {
+    const data = await photos();
+    write(join(data, 'train', 'b', 'again.webp'), await encode(pattern(2), 32, 32, 'webp'));
+    const { inTwoClasses } = await checkData({ data });
+    const at = (...path: string[]) => join(data, ...path);
+    expect(inTwoClasses).toContainEqual({
+      images: [at('train', 'a', '2.png'), at('train', 'b', 'again.webp')],
+      classes: ['a', 'b'],
+    });
+    const { stdout } = await cli(['data', 'check', data]);
+    expect(stdout).toMatch(/^class +train +test\na +5 +1\nb +3 +1$/m);
+    expect(stdout).toContain(`  ${at('train', 'a', '2.png')} (a) and ${at('train', 'b', 'again.webp')} (b)\n`);
+  });
+
   it('stops when aborted', async () => {
     const signal = AbortSignal.abort();
     await expect(checkData({ data: await photos(), signal })).rejects.toMatchObject({ code: 'ABORTED' });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cifar10 } from '../../src/data/layouts/cifar.js';
+import { cifar10 } from '../../src/data/layouts/arrays.js';
 import { Random } from '../../src/data/random.js';
 import { splitNames } from '../../src/options/datasets.js';
 import {
@@ -18,7 +18,7 @@ import {
 } from './generate.js';
 
 const options = { size: 32, resize: nearest };
-const image = (format: 'png' | 'jpeg') => async (folder: string) =>
+const image = (format: 'png' | 'jpeg' | 'avif') => async (folder: string) =>
   write(join(folder, 'a', '1'), await encode(pattern(1), 32, 32, format));
 
 /** [layout, writer, does the format notice every change (checksums)?] */
@@ -28,6 +28,7 @@ const cases: [string, (folder: string) => unknown, boolean][] = [
   ['IDX.gz', (folder) => writeIdx(folder, { compressed: true }), true],
   ['PNG', image('png'), true],
   ['JPEG', image('jpeg'), false],
+  ['AVIF', image('avif'), false],
 ];
 
 function filesBelow(folder: string): string[] {

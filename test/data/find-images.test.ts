@@ -23,7 +23,7 @@ describe('listImages', () => {
       listImages(paths as string[]).catch(({ code, message }) => `${code} ${message}`);
     const empty = temporaryFolder();
     expect(await failure([folder, empty])).toBe(
-      `FILE_ACCESS ${empty} is a folder without images (PNG, JPEG, WebP or GIF): check the path.`,
+      `FILE_ACCESS ${empty} is a folder without images (PNG, JPEG, WebP, GIF or AVIF): check the path.`,
     );
     expect(await failure([`${folder}/*.png`])).toMatch(/^FILE_ACCESS No file matches /);
     expect(await failure(folder)).toMatch(/^INVALID_OPTION The list of paths is '.*': it must be an array of paths\.$/);

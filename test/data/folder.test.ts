@@ -6,12 +6,10 @@ import { describe, expect, it, vi } from 'vitest';
 import { checkData } from '../../src/data/check.js';
 import { selectClasses } from '../../src/data/dataset.js';
 import { decodeImage } from '../../src/data/decode.js';
-import { fingerprint } from '../../src/data/fingerprint.js';
 import { fitImage } from '../../src/data/fit.js';
-import { cifar10 } from '../../src/data/layouts/cifar.js';
-import { folderFingerprint, loadData } from '../../src/data/load.js';
-import { openDataset } from '../../src/data/open.js';
-import { evaluationSplit } from '../../src/data/split.js';
+import { cifar10 } from '../../src/data/layouts/arrays.js';
+import { fingerprint, folderFingerprint, loadData, openDataset } from '../../src/data/load.js';
+import { divide, evaluationSplit } from '../../src/data/split.js';
 import { addon } from '../../src/native/addon.js';
 import {
   decodeDataset,
@@ -80,6 +78,54 @@ describe('a folder per class', () => {
     const loading = decodeDataset(folder, { ...options, onProgress, signal: controller.signal });
     expect(await failure(loading)).toMatchObject({ code: 'ABORTED' });
     expect(last).toBeLessThan(60);
+  });
+});
+
+describe('a folder that is not what was meant', () => {
+  const messageOf = async (data: string) => [
+    (await failure(checkData({ data })))?.message,
+    (await failure(loadData({ data, drawTest: true }).then((dataset) => divide(dataset, { data, seed: 0 }))))?.message,
+  ];
+
+  it('is told where its classes are if they are nested too deep, by data check as by a run', async () => {
+    const folder = temporaryFolder();
+    const photos = join(folder, 'photos');
+    await writeClasses(photos, { cat: 2, dog: 2 });
+    const [checked, trained] = await messageOf(folder);
+    expect(checked).toBe(trained);
+    expect(checked).toBe(
+      `${folder} has one class, 'photos': there is nothing to tell apart. Did you mean ${photos}, whose folders hold the images?`,
+    );
+    const deeper = temporaryFolder();
+    await writeClasses(join(deeper, 'a', 'b', 'train'), { cat: 2, dog: 2 });
+    await writeClasses(join(deeper, 'a', 'b', 'test'), { cat: 1, dog: 1 });
+    expect((await messageOf(deeper))[0]).toContain(`Did you mean ${join(deeper, 'a', 'b')}, whose`);
+    const one = temporaryFolder();
+    await writeClasses(one, { cat: 3 });
+    expect((await messageOf(one))[0]).toMatch(/one class, 'cat': there is nothing to tell apart\.$/);
+  });
+
+  it('is refused by data check, too, if a class has one image and there are no test images', async () => {
+    const folder = temporaryFolder();
+    await writeClasses(folder, { cat: 2, dog: 1 });
+    const [checked, trained] = await messageOf(folder);
+    expect(checked).toBe(trained);
+    expect(checked).toMatch(/class 'dog' has too few images/);
+  });
+
+  it('is told what was passed over, by type, and how to convert it', async () => {
+    const folder = temporaryFolder();
+    await writeClasses(folder, { cat: 2, dog: 2 });
+    for (const name of ['1.HEIC', '2.heic', '3.tiff', '4.tiff', '5.heif', 'notes'])
+      write(join(folder, 'dog', name), 'x');
+    const { warnings } = await openDataset(folder);
+    expect(warnings).toEqual([
+      expect.stringMatching(/passed over 6 entries \(2 \.\w+, 2 \.\w+, 1 .*\), .* heif-convert /),
+    ]);
+    write(join(folder, 'emu', '1.heic'), 'x');
+    expect((await failure(openDataset(folder)))?.message).toMatch(
+      /class 'emu' has no images \(3 \.heic, 2 \.tiff, .*\)\. .*heif-convert /,
+    );
   });
 });
 

@@ -4,10 +4,11 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { onTestFinished } from 'vitest';
+import type { Damaged } from '../../src/data/damaged.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { decodeAll } from '../../src/data/image-sets.js';
-import { type CifarVariant, cifar10, cifar100 } from '../../src/data/layouts/cifar.js';
-import { openDataset } from '../../src/data/open.js';
+import { type CifarVariant, cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
+import { openDataset } from '../../src/data/load.js';
 import type { DecodeOptions, Resize } from '../../src/data/reading.js';
 import { type ErrorCode, L2TError } from '../../src/errors.js';
 import { splitNames } from '../../src/options/datasets.js';
@@ -33,12 +34,13 @@ export function pattern(seed: number, height = 32, width = height, channels = 3)
   );
 }
 
-type Format = 'png' | 'jpeg' | 'webp';
+type Format = 'png' | 'jpeg' | 'webp' | 'avif';
 
-/** The pixels as a real image file; PNG and WebP lossless. */
+/** The pixels as a real image file; PNG and WebP lossless, AVIF nearly. */
 export async function encode(pixels: Uint8Array, height: number, width: number, format: Format): Promise<Buffer> {
   const channels = (pixels.length / (height * width)) as 1 | 2 | 3 | 4;
   const image = sharp(pixels, { raw: { height, width, channels } });
+  if (format === 'avif') return image.avif({ lossless: true, effort: 0 }).toBuffer();
   return image.toFormat(format, format === 'webp' ? { lossless: true, exact: true } : {}).toBuffer();
 }
 
@@ -119,10 +121,12 @@ export async function decodeDataset(
 > {
   const data = await openDataset(folder);
   const present = splitNames.flatMap((name) => (data[name] ? [{ name, list: data[name], size }] : []));
-  const decoded = await decodeAll(present, folder, options);
+  const damaged: Damaged[] = [];
+  const decoded = await decodeAll(present, folder, options, damaged);
+  if (damaged[0]) throw damaged[0].error;
   const splits = present.map(({ name, list }, k) => [
     name,
-    { count: list.count, labels: list.labels, pixels: decoded[k] },
+    { count: list.count, labels: list.labels, pixels: decoded[k]?.[1] },
   ]);
   return { ...data, train: undefined, validation: undefined, test: undefined, ...Object.fromEntries(splits) };
 }

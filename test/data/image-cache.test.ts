@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { expect, it } from 'vitest';
+import { imageFiles } from '../../src/data/dataset.js';
 import { ImageCache } from '../../src/data/image-cache.js';
-import { imageFiles } from '../../src/data/image-list.js';
 import { encode, nearest, pattern, temporaryFolder, write } from './generate.js';
 
 it.each([

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cifar10, cifar100 } from '../../src/data/layouts/cifar.js';
+import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
 import { loadCheckpoint } from '../../src/networks/checkpoint.js';
 import { hashTensors } from '../../src/networks/weights/content-hash.js';
 import { layouts } from '../../src/options/datasets.js';

@@ -2,15 +2,10 @@ import { readdirSync, readFileSync, renameSync, rmSync, truncateSync } from 'nod
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { LayoutReader } from '../../src/data/layout-reader.js';
-import { cub200 } from '../../src/data/layouts/cub200.js';
+import { Walk } from '../../src/data/layout-reader.js';
+import { stl10, svhn } from '../../src/data/layouts/arrays.js';
 import { imagenet } from '../../src/data/layouts/imagenet.js';
-import { mit67 } from '../../src/data/layouts/mit67.js';
-import { stanfordDogs } from '../../src/data/layouts/stanford-dogs.js';
-import { stanford40 } from '../../src/data/layouts/stanford40.js';
-import { stl10 } from '../../src/data/layouts/stl10.js';
-import { svhn } from '../../src/data/layouts/svhn.js';
-import { tinyimagenet } from '../../src/data/layouts/tinyimagenet.js';
-import { Walk } from '../../src/data/walk.js';
+import { cub200, mit67, stanford40, stanfordDogs, tinyimagenet } from '../../src/data/layouts/listed.js';
 import {
   dogList,
   writeCub200,

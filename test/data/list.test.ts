@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { divide } from '../../src/data/divide.js';
-import type { ImageList } from '../../src/data/image-list.js';
-import { openDataset } from '../../src/data/open.js';
+import type { ImageList } from '../../src/data/dataset.js';
+import { openDataset } from '../../src/data/load.js';
+import { divide } from '../../src/data/split.js';
 import { encode, failure, pattern, temporaryFolder, write, writeClasses } from './generate.js';
 
 let image: Uint8Array;

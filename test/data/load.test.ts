@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cifar10, cifar100 } from '../../src/data/layouts/cifar.js';
-import { openDataset } from '../../src/data/open.js';
+import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
+import { openDataset } from '../../src/data/load.js';
 import {
   cifarVariants,
   decodeDataset,
@@ -133,7 +133,7 @@ describe('what is wrong is named', () => {
       },
       /both the validation set/,
     ],
-    ['not an image', (f) => write(join(f, 'a', '1.png'), 'BM'), /1\.png is not a PNG, JPEG, WebP or GIF image/],
+    ['not an image', (f) => write(join(f, 'a', '1.png'), 'BM'), /1\.png is not a PNG, JPEG, WebP, GIF or AVIF image/],
     [
       'truncated image',
       async (f) => write(join(f, 'a', '1.png'), (await png()).subarray(0, 200)),

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { decodeBytes } from '../../src/data/decode.js';
-import { openDataset } from '../../src/data/open.js';
+import { openDataset } from '../../src/data/load.js';
 import { checkData, type DecodedImage, Network } from '../../src/index.js';
 import { writeParquet } from '../fixtures/parquet.js';
 import { tinySource } from '../tiny.js';

@@ -2,7 +2,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parquetMetadata, type RowGroup } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
-import { openDataset } from '../../src/data/open.js';
+import { openDataset } from '../../src/data/load.js';
 import { readPages } from '../../src/data/parquet/pages.js';
 import { writeParquet } from '../fixtures/parquet.js';
 import { failure, temporaryFolder } from './generate.js';

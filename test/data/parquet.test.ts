@@ -1,11 +1,9 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Dataset } from '../../src/data/dataset.js';
-import { fingerprint } from '../../src/data/fingerprint.js';
-import type { ImageList } from '../../src/data/image-list.js';
+import type { Dataset, ImageList } from '../../src/data/dataset.js';
 import { makeImageSets } from '../../src/data/image-sets.js';
-import { openDataset } from '../../src/data/open.js';
+import { fingerprint, openDataset } from '../../src/data/load.js';
 import { openParquet } from '../../src/data/parquet/file.js';
 import { RowGroups } from '../../src/data/parquet/row-groups.js';
 import '../../src/options/schemas.js'; // Messages name the options of the tables that are loaded.
@@ -314,7 +312,7 @@ describe('rows', () => {
       /train\.parquet, row 2 holds no image/,
     );
     expect((await failure(train?.read(3) as Promise<unknown>))?.message).toMatch(
-      /row 3 is not a PNG, JPEG, WebP or GIF/,
+      /row 3 is not a PNG, JPEG, WebP, GIF or AVIF/,
     );
   });
 
@@ -346,8 +344,12 @@ describe('training images that do not fit into memory', () => {
       },
     };
     const sets = (cache?: string) => {
-      const options = { folder, size: 64, sourceSizes: [], check: false, cache };
-      return makeImageSets({ train: spied, validation: undefined, test: undefined }, spied, options);
+      const options = { folder, size: 64, sourceSizes: [], check: false, skipDamaged: false, cache };
+      return makeImageSets(
+        { train: spied, validation: undefined, test: undefined },
+        { train: spied, classNames: ['a', 'b'] },
+        options,
+      );
     };
     return { sets, read };
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { drawsPerCrop, randomResizedCrop, reductionFor } from '../../src/data/fit.js';
 import { Random } from '../../src/data/random.js';
-import { drawsPerCrop, randomResizedCrop, reductionFor } from '../../src/data/random-resized-crop.js';
 
 const random = new Random(3);
 const draws = () => Float64Array.from({ length: drawsPerCrop }, () => random.uniform());

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Dataset } from '../../src/data/dataset.js';
-import { imageFiles } from '../../src/data/image-list.js';
+import { imageFiles } from '../../src/data/dataset.js';
 import { divided, formatSplit, readSplit } from '../../src/data/split-file.js';
 import { readPthValue } from '../../src/networks/weights/pth.js';
 import { failure, temporaryFolder, write } from './generate.js';

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { countPerClass, type Dataset, selectClasses } from '../../src/data/dataset.js';
-import { imageFiles } from '../../src/data/image-list.js';
+import { countPerClass, type Dataset, imageFiles, selectClasses } from '../../src/data/dataset.js';
 import { Random } from '../../src/data/random.js';
 import { countHeldOut, splitTrain, withTest } from '../../src/data/split.js';
 

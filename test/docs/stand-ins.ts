@@ -2,7 +2,7 @@ import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { packageRoot } from '../../scripts/build-native.mjs';
-import { cifar10, cifar100 } from '../../src/data/layouts/cifar.js';
+import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
 import { encode, pattern, write, writeCifar, writeClasses } from '../data/generate.js';
 import { writeSvhn } from '../fixtures/layouts.js';
 import { writeParquet } from '../fixtures/parquet.js';
@@ -34,7 +34,6 @@ export const rows: readonly Row[] = [
   { fits: /^npm run (test:\w+|check:(cuda|arm)|hashes|operations|bench:serving)\b/, not: 'takes minutes' },
   { fits: /^l2t-native source get /, not: 'fetches a file: test/networks/sources.test.ts does, from this machine' },
   { fits: /^\.ci\/run$/, not: 'runs these tests' },
-  { fits: /^l2t-native live /, not: 'serves a page until Ctrl-C' },
   { fits: /^\/\/ server\.ts\n|^curl .*\/classify$/, not: 'test/docs/serving.test.ts runs the server' },
   { fits: /^(srun|torchrun|mpirun) /, not: 'npm run test:cluster runs these' },
   { fits: /^export (RANK|WORLD_SIZE|MASTER_ADDR)=/, not: 'is for a process that waits for the other host' },

@@ -18,11 +18,13 @@ const row = (label: string, accuracies: number[]): ExperimentRow => ({
   runs: [],
 });
 
+const shown = { folder: 'runs/compare', verb: 'compare', state: 'finished', runs: [], unfinished: [] } as const;
+
 // The best is ahead of fm by 35.4 and 35.2 points, and of scratch by 34.1 and 42.1.
 const rows = [row('scratch', [0.4587, 0.4193]), row('fm', [0.446, 0.488]), row('fine-tuned', [0.8, 0.84])];
 
 it('says, draws and lists of a pair what the conclusion says of it', () => {
-  const page = comparisonPage('runs/compare', rows, []).main.text;
+  const page = comparisonPage({ ...shown, rows }).main.text;
   expect(conclusionsOf(rows)).toEqual([
     'fine-tuned is 35.3 points ahead of fm (95 % interval of the 2 paired differences: 34.0 to 36.6): settled.',
   ]);
@@ -32,14 +34,14 @@ it('says, draws and lists of a pair what the conclusion says of it', () => {
     '<p>fine-tuned is 38.1 points ahead of scratch (95 % interval of the 2 paired differences: −12.3 to 88.5): not settled.</p>',
   );
   // What is not settled is drawn across zero.
-  const zero = Number(/x1="([\d.]+)"[^>]*stroke-dasharray/.exec(toScratch)?.[1]);
-  const ranges = [...toScratch.matchAll(/class="range" x1="([\d.]+)" x2="([\d.]+)"/g)];
-  expect(ranges.map(([, low, high]) => Number(low) < zero && zero < Number(high))).toEqual([true, true]);
+  const zero = Number(/class="zero" style="left:([\d.]+)%"/.exec(toScratch)?.[1]);
+  const ranges = [...toScratch.matchAll(/class="range" style="left:([\d.]+)%;right:([\d.]+)%"/g)];
+  expect(ranges.map(([, low, high]) => Number(low) < zero && zero < 100 - Number(high))).toEqual([true, true]);
   expect(toScratch).toContain('<td>-12.34 to 88.54</td>');
 });
 
 it('names a pair that no seed settles', () => {
-  const page = comparisonPage('runs/compare', [row('at', [0.4]), row('fm', [0.5])], []).main.text;
+  const page = comparisonPage({ ...shown, rows: [row('at', [0.4]), row('fm', [0.5])] }).main.text;
   expect(page).toContain(
     '<p>fm is 10.0 points ahead of at (one seed that both finished): one seed settles nothing.</p>',
   );

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { cifar10, cifar100 } from '../../src/data/layouts/cifar.js';
+import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
 import { dryRun, type Follow, reproduce, resumeReproduction } from '../../src/index.js';
 import { addon } from '../../src/native/addon.js';
 import { saveCheckpoint } from '../../src/networks/checkpoint.js';

@@ -1,9 +1,9 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compare, live, report, transfer } from '../../src/index.js';
+import { compare, report, transfer } from '../../src/index.js';
 import { writeClasses } from '../data/generate.js';
 import { temporaryFolder, tinyOptions, tinySource } from '../tiny.js';
 import { mustRun } from './python.js';
@@ -18,7 +18,7 @@ const comparison = join(folder, 'comparison');
 let browser: Browser;
 
 /** What went wrong in a page: errors in its console, exceptions, requests to anywhere else, dialogs. */
-async function opened(address: string, width: number, allowed: string): Promise<{ page: Page; wrong: string[] }> {
+async function opened(address: string, width: number): Promise<{ page: Page; wrong: string[] }> {
   const page = await browser.newPage({ viewport: { width, height: 800 } });
   const wrong: string[] = [];
   page.on('console', (message) => {
@@ -27,13 +27,23 @@ async function opened(address: string, width: number, allowed: string): Promise<
   page.on('pageerror', (error) => wrong.push(`exception: ${error.message}`));
   page.on('dialog', (dialog) => wrong.push(`dialog: ${dialog.message()}`));
   page.on('request', (request) => {
-    if (!request.url().startsWith(allowed) && !request.url().startsWith('data:'))
-      wrong.push(`request: ${request.url()}`);
+    if (!/^(file|data):/.test(request.url())) wrong.push(`request: ${request.url()}`);
   });
   await page.goto(address);
   await page.waitForSelector('.uplot canvas');
   return { page, wrong };
 }
+
+/** Texts that are cut off, or that one has to scroll sideways to; of what is not folded away. */
+const hiddenTexts = `[...document.querySelectorAll('main *')].flatMap((each) => {
+  const text = [...each.childNodes].find(({ nodeType, data = '' }) => nodeType === 3 && data.trim() !== '');
+  if (text === undefined || !each.checkVisibility()) return [];
+  const range = document.createRange();
+  range.selectNodeContents(each);
+  const { left, right } = range.getBoundingClientRect();
+  const box = each.closest('.scroll')?.getBoundingClientRect() ?? { left: 0, right: innerWidth };
+  return left < box.left - 1 || right > box.right + 1 ? [text.data.trim()] : [];
+})`;
 
 const file = (path: string) => pathToFileURL(join(path, 'report.html')).href;
 
@@ -52,19 +62,22 @@ describe.skipIf(!mustRun && !existsSync(executablePath))(
       const rows: { label: string }[] = JSON.parse(readFileSync(file, 'utf8'));
       const accuracies = (label: string) => (label === 'scratch' ? [0.5, 0.6] : [0.7, 0.9]);
       writeFileSync(file, JSON.stringify(rows.map((row) => ({ ...row, accuracies: accuracies(row.label) }))));
+      // Without its plan, the table is what comparison.json says.
+      rmSync(join(comparison, 'plan.yaml'));
       await report(comparison);
       browser = await chromium.launch({ executablePath, args });
     }, 120_000);
     afterAll(() => browser?.close());
 
     it.each([
-      ['a run', run, 360],
+      ['a run', run, 400],
       ['a run', run, 1400],
-      ['a comparison', comparison, 360],
+      ['a comparison', comparison, 400],
       ['a comparison', comparison, 1400],
-    ])('of %s, %s, %d pixels wide: no errors, no requests, nothing wider than the page', async (_, path, width) => {
-      const { page, wrong } = await opened(file(path), width, 'file:');
+    ])('of %s, %s, %d pixels wide: no errors, no requests, no text that is cut off', async (_, path, width) => {
+      const { page, wrong } = await opened(file(path), width);
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+      expect(await page.evaluate(hiddenTexts)).toEqual([]);
       // Every figure with curves is drawn.
       expect(await page.locator('.uplot canvas').count()).toBe(await page.locator('figure.curves').count());
       await page.emulateMedia({ colorScheme: 'dark' });
@@ -74,8 +87,8 @@ describe.skipIf(!mustRun && !existsSync(executablePath))(
     });
 
     it('the slider moves the map of λ, by the keyboard', async () => {
-      const { page, wrong } = await opened(file(run), 1000, 'file:');
-      const cells = page.locator('figure.where [data-column] text');
+      const { page, wrong } = await opened(file(run), 1000);
+      const cells = page.locator('figure.where [data-column]');
       const row = async (epoch: number) =>
         page
           .locator('section:has(figure.where) figure.curves details table')
@@ -98,7 +111,7 @@ describe.skipIf(!mustRun && !existsSync(executablePath))(
     });
 
     it('the baseline of a comparison can be chosen', async () => {
-      const { page } = await opened(file(comparison), 1000, 'file:');
+      const { page } = await opened(file(comparison), 1000);
       const sentence = page.locator('[data-choice="baseline"]:visible p').first();
       expect(await sentence.textContent()).toContain('fm:8-3 is 25.0 points ahead of scratch');
       await page.locator('select').selectOption('fm:8-3');
@@ -107,18 +120,46 @@ describe.skipIf(!mustRun && !existsSync(executablePath))(
     });
 
     it('every picture has a name for a screen reader, and its numbers in a table', async () => {
-      const { page } = await opened(file(run), 1000, 'file:');
+      const { page } = await opened(file(run), 1000);
       const unnamed = await page.locator('svg:not([aria-label]):not([aria-hidden])').count();
       expect(unnamed).toBe(0);
       expect(await page.locator('figure.curves:not(:has(details table tbody tr))').count()).toBe(0);
       await page.close();
     });
 
-    it('the live page follows the runs without errors', async () => {
-      const shown = await live([run, comparison]);
-      const { page, wrong } = await opened(shown.url, 800, new URL(shown.url).origin);
-      expect(await page.locator('h1').textContent()).toBe('5 runs');
-      await shown.close();
+    it('a legend has the last values until the pointer is over the curves', async () => {
+      const { page } = await opened(file(run), 1000);
+      const legend = page.locator('figure.curves:has(figcaption:text-is("Accuracy")) .u-legend');
+      expect(await legend.textContent()).toMatch(/^epoch3 training[\d.]+ %$/);
+      await page
+        .locator('figure.curves .u-over')
+        .nth(1)
+        .hover({ position: { x: 1, y: 50 } });
+      expect(await legend.textContent()).toMatch(/^epoch1 /);
+      await page.close();
+    });
+
+    it('a page that goes on loads itself again, and keeps its place', async () => {
+      const path = join(folder, 'report.html');
+      const text = readFileSync(join(run, 'report.html'), 'utf8').replace('status finished', 'status running');
+      writeFileSync(path, text);
+      const { page, wrong } = await opened(file(folder), 1000);
+      await page.locator('summary:has-text("Table: Accuracy")').click();
+      await page.locator('figure.where input').focus();
+      await page.keyboard.press('Home');
+      const place = `(document.querySelector('figure.where').getBoundingClientRect().top)`;
+      const before = await page.evaluate(place);
+      // What is new is above what is being read.
+      writeFileSync(path, text.replace('<h1>', `${'<p>New</p>'.repeat(9)}<h1>`));
+      await page.waitForSelector('p:text-is("New")', { timeout: 20_000, state: 'attached' });
+      await page.waitForSelector('.uplot canvas');
+      await page.waitForTimeout(200);
+      expect(await page.locator('figure.where output').textContent()).toBe('1');
+      expect(await page.locator('details[open] summary').allTextContents()).toEqual(['Table: Accuracy']);
+      expect(await page.evaluate(place)).toBeCloseTo(before as number, -1);
+      // The chosen epoch has the focus.
+      await page.keyboard.press('End');
+      expect(await page.locator('figure.where output').textContent()).toBe('3');
       expect(wrong).toEqual([]);
       await page.close();
     });

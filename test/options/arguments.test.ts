@@ -143,7 +143,6 @@ const calls: Readonly<Record<string, Ways>> = {
   },
   collect: { needed: [(v) => api.collect(v)], optional: [(v) => api.collect(empty, v)] },
   report: { needed: [(v) => api.report(v)], optional: [(v) => api.report(empty, v)] },
-  live: { needed: [(v) => api.live(v)], optional: [(v) => api.live(empty, v)] },
   resume: { needed: [(v) => api.resume(v).result], optional: [(v) => api.resume(empty, v).result] },
   resumeOrStart: { needed: [(v) => api.resumeOrStart(v).result] },
   transfer: { needed: [(v) => api.transfer(v).result] },

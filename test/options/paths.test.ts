@@ -88,15 +88,6 @@ const calls: Call[] = [
   ['exportNetwork', () => api.exportNetwork('source.safetensors', { to: 'onnx', out: 'x.onnx' }), 'x.onnx'],
   ['report', () => api.report('finished'), 'finished/report.html'],
   ['report elsewhere', () => api.report('finished', { out: 'page.html' }), 'page.html'],
-  [
-    'live',
-    () =>
-      api.live('finished').then(async (page) =>
-        fetch(page.url)
-          .then(({ status }) => expect(status).toBe(200))
-          .finally(page.close),
-      ),
-  ],
 ];
 
 /** The source tells other classes apart than the data has: the file was found. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { L2TError } from '../../src/errors.js';
@@ -8,6 +8,7 @@ import type { RunEvent } from '../../src/run/events.js';
 import { resume } from '../../src/run/resume.js';
 import type { Run, RunResult } from '../../src/run/run.js';
 import { type TransferOptions, transfer } from '../../src/run/transfer.js';
+import { encode, pattern, write } from '../data/generate.js';
 import { temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
 import { placesOf } from './fake-ranks.js';
 
@@ -94,6 +95,32 @@ describe('a resume by another number of ranks', { timeout: 60_000 }, () => {
 });
 
 describe('ranks that differ', { timeout: 60_000 }, () => {
+  it('in the damaged images that they leave out are refused, wherever each has its data', async () => {
+    const here = temporaryFolder();
+    for (const path of ['train/a/0', 'train/a/1', 'train/b/2', 'train/b/3', 'test/a/4', 'test/b/5']) {
+      write(join(here, `${path}.jpg`), await encode(pattern(Number(path.at(-1)), 70), 70, 70, 'jpeg'));
+    }
+    const { length } = readFileSync(join(here, 'train/a/1.jpg'));
+    writeFileSync(join(here, 'train/a/1.jpg'), new Uint8Array(length));
+    const [copy, other] = [temporaryFolder(), temporaryFolder()];
+    for (const folder of [copy, other]) cpSync(here, folder, { recursive: true });
+    writeFileSync(join(other, 'test/a/4.jpg'), new Uint8Array(readFileSync(join(here, 'test/a/4.jpg')).length));
+    const network = { target: 'resnet18', size: 64, width: 0.0625, method: 'scratch' } as const;
+    const train = (folders: readonly string[]) => {
+      const out = join(temporaryFolder(), 'run');
+      const options = { ...network, batch: 2, threads: 1, lr: 0.01, epochs: 1, report: false, skipDamaged: true, out };
+      const groups = placesOf(2);
+      return Promise.allSettled(
+        folders.map((folder, k) => transfer({ ...options, data: folder, group: groups[k] }).result),
+      );
+    };
+    const results = await train([here, copy]);
+    expect(results.map((each) => each.status === 'fulfilled' && each.value.total)).toEqual([2, 2]);
+    for (const error of errorsOf(await train([here, other]))) {
+      expect(error?.message).toMatch(/Rank 1 differs from rank 0 in the damaged images that are left out/);
+    }
+  });
+
   it.each([
     ['an option', { seed: 1 }, 'INVALID_OPTION', 'Rank 1 differs from rank 0 in seed: 1 there, 0 on rank 0.'],
     [

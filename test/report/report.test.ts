@@ -7,14 +7,20 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { compare, report, transfer } from '../../src/index.js';
+import { compare, type Follow, report, resume, resumeComparison, transfer } from '../../src/index.js';
 import type { EpochMetrics } from '../../src/native/addon.js';
+import { GrowingPage } from '../../src/report/page/document.js';
+import { html } from '../../src/report/page/html.js';
 import { writeClasses } from '../data/generate.js';
-import { cli, temporaryFolder, tinyOptions, tinySource } from '../tiny.js';
+import { rows } from '../data/parquet-rows.js';
+import { writeParquet } from '../fixtures/parquet.js';
+import { cli, cliUntil, temporaryFolder, tinyData, tinyFlags, tinyOptions, tinySource } from '../tiny.js';
 
 const hostile = '<script>alert(1)<!--';
 const folder = temporaryFolder();
@@ -45,7 +51,9 @@ const embedded = (page: string) =>
 function columnsOf(page: string): Map<string, number[]> {
   const columns = new Map<string, number[]>();
   for (const [table] of page.matchAll(/<table>.*?<\/table>/gs)) {
-    const names = [...table.matchAll(/<th scope="col">(.*?)<\/th>/g)].map(([, name]) => name as string);
+    const names = [...table.matchAll(/<th scope="col">(.*?)<\/th>/g)].map(
+      ([, name]) => name?.replaceAll(/<.*?>/g, '') ?? '',
+    );
     const rows = [...table.matchAll(/<tr><th scope="row">\d+<\/th>(.*)/g)].map(([, cells]) =>
       [...(cells as string).matchAll(/<td>(?:<data value="(.*?)">)?([^<]*)/g)].map(([, exact, text]) =>
         Number(exact ?? text),
@@ -61,19 +69,20 @@ function columnsOf(page: string): Map<string, number[]> {
   return columns;
 }
 
+const stateOf = (page: string) => /<meta name="state" content="(\w+)">/.exec(page)?.[1];
+
 describe('the report of a run', () => {
   it('has every loss and accuracy in a table, with all digits, and all of metrics.jsonl as JSON', () => {
     const [lines, page] = [linesOf(run), read()];
     expect(embedded(page)).toEqual(lines);
     const columns = columnsOf(page);
-    expect(columns.get('org (training)')).toEqual(lines.map(({ losses }) => losses.org));
-    expect(columns.get('matching')).toEqual(lines.map(({ losses }) => losses.matching));
-    expect(columns.get('validation')).toBeDefined();
     expect(columns.get('meta-objective')).toEqual(lines.map(({ metaObjective }) => metaObjective));
-    expect(columns.get('training')).toEqual(lines.map(({ trainAccuracy }) => trainAccuracy));
+    expect(page).toContain(`<data value="${lines[0]?.losses.org}">`);
+    expect(page).toContain(`<data value="${lines[0]?.losses.matching}">`);
+    expect(page).toContain(`<data value="${lines[0]?.trainAccuracy}">`);
     expect(page).toContain(`<data value="${lines[0]?.validationLoss}">`);
     expect(page).toContain(`<data value="${lines[0]?.validationAccuracy}">`);
-    expect(columns.get('lr')).toEqual(lines.map(({ lr }) => lr));
+    expect(columns.get('learning rate')).toEqual(lines.map(({ lr }) => lr));
   });
 
   it('is one file below 1 MB whose only address outside is the paper’s', () => {
@@ -108,9 +117,44 @@ describe('the report of a run', () => {
     ]) {
       expect(page).toContain(part);
     }
-    expect(page.match(/<g data-column=/g)).toHaveLength(2);
+    expect(page.match(/<td data-column=/g)).toHaveLength(2);
     expect(page).toMatch(/95 % interval is [\d.]+ % to [\d.]+ %/);
     expect(page).not.toContain('class="left-out"');
+  });
+
+  it('has the result first, and names the files of the images that are wrong', () => {
+    const page = read();
+    const parts = ['of the test images are right', 'Confusion', 'most confident errors', '<h2>Training', 'Where: λ of'];
+    const places = parts.map((part) => page.indexOf(part));
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+    expect(places[0]).toBeGreaterThan(0);
+    const names = [...page.matchAll(/<small>((?:coat|shoe)\/.*?)<\/small>/g)].map(([, name]) => name as string);
+    expect(names.length).toBeGreaterThan(0);
+    expect(names.filter((name) => !existsSync(join(data, name)))).toEqual([]);
+    expect(page).not.toMatch(/data-style="\d+">(org|lr|gradPhi)\b/);
+  });
+
+  it('names the row of an image in a Parquet file', async () => {
+    const out = join(folder, 'rows');
+    const parquet = join(folder, 'parquet');
+    for (const split of ['train', 'test']) {
+      await writeParquet(join(parquet, `${split}.parquet`), rows(6), { names: ['cat', 'ant', 'bee'] });
+    }
+    await transfer({ ...tinyOptions, pairs: undefined, method: 'scratch', epochs: 1, batch: 2, data: parquet, out })
+      .result;
+    const page = read(join(out, 'report.html'));
+    expect(page).toMatch(/<small>test\.parquet, row [0-5]<\/small>/);
+    expect(page).toContain('rows of a file count from 0');
+  });
+
+  it('says what a fine-tuned network starts from', async () => {
+    const out = join(folder, 'tuned');
+    const targetInit = join(run, 'best.safetensors');
+    const { pairs: _, ...options } = tinyOptions;
+    await transfer({ ...options, method: 'l2-sp', targetInit, epochs: 1, data, out }).result;
+    const page = read(join(out, 'report.html'));
+    expect(page).toContain('starting from the weights in best.safetensors, by the method l2-sp');
+    expect(page).not.toContain('without a source');
   });
 
   it('of a run in progress is what its files give', async () => {
@@ -119,7 +163,9 @@ describe('the report of a run', () => {
     for (const name of ['state.safetensors', 'best.safetensors', 'report.html']) rmSync(join(begun, name));
     writeFileSync(join(begun, 'metrics.jsonl'), `${JSON.stringify(linesOf(run)[0])}\n`);
     const page = read(await report(begun));
-    expect(page).toContain('1 of 2 epochs are done');
+    expect(page).toContain(
+      'The run was interrupted:</strong> 1 of 2 epochs done. To go on: <code>l2t-native transfer --resume',
+    );
     expect(embedded(page)).toEqual(linesOf(run).slice(0, 1));
   });
 
@@ -161,6 +207,30 @@ describe('the report of a run', () => {
   });
 
   it.each([
+    [
+      'no xdg-open',
+      undefined,
+      /^No browser was opened: there is no xdg-open \(Debian: xdg-utils\)\. The report is \/.*\/run\/report\.html: /,
+    ],
+    [
+      'an xdg-open without a browser',
+      'exit 3',
+      /^No browser was opened: xdg-open found no program for it\. The report is \//,
+    ],
+    ['a browser', 'exec sleep 30', /^$/],
+  ])('--open, where there is %s, ends in good order', async (_, script, message) => {
+    const path = temporaryFolder();
+    if (script !== undefined) writeFileSync(join(path, 'xdg-open'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    symlinkSync('/usr/bin/sleep', join(path, 'sleep'));
+    const ended = await cli(['report', run, '--open'], { by: ['/usr/bin/env', `PATH=${path}`] });
+    expect(ended).toMatchObject({
+      code: 0,
+      stdout: `${join(run, 'report.html')}\n`,
+      stderr: expect.stringMatching(message),
+    });
+  });
+
+  it.each([
     ['a folder that does not exist', 'missing', /does not exist/],
     ['a folder without a run', 'photos', /holds no run and no experiment/],
   ])('refuses %s', async (_, name, message) => {
@@ -175,6 +245,104 @@ describe('the report of a run', () => {
     const out = join(folder, 'no', 'such', 'folder.html');
     await expect(report(run, { out })).rejects.toMatchObject({ code: 'FILE_ACCESS' });
     expect(existsSync(join(folder, 'no'))).toBe(false);
+  });
+});
+
+describe('the report of a run that goes on', () => {
+  const endless = { ...tinyOptions, pairs: undefined, method: 'scratch', epochs: 100_000 } as const;
+
+  it('is written again after epochs, and says that the run was interrupted, goes on, and is finished', async () => {
+    const out = join(folder, 'growing');
+    const stop = new AbortController();
+    const growing = transfer({ ...endless, data: tinyData(4), out, patience: undefined, signal: stop.signal });
+    let page = '';
+    for await (const { type } of growing) {
+      if (type === 'start') expect(stateOf(read(join(out, 'report.html')))).toBe('running');
+      if (type === 'epoch') page = read(join(out, 'report.html'));
+      if (
+        /<strong>The run goes on:<\/strong> [1-9]\d* of 100000 epochs done; [\d.]+ s an epoch .*; about .* left\./.test(
+          page,
+        )
+      )
+        stop.abort();
+    }
+    await expect(growing.result).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(stateOf(page)).toBe('running');
+    expect(embedded(page).length).toBeGreaterThan(0);
+    const interrupted = read(join(out, 'report.html'));
+    expect(stateOf(interrupted)).toBe('interrupted');
+    expect(embedded(interrupted)).toEqual(linesOf(out));
+  });
+
+  it('of a killed run says so once it is made again; a resume goes on with it to its end', async () => {
+    const out = join(folder, 'killed');
+    const args = ['transfer', ...tinyFlags, '--method', 'scratch', '--data', tinyData(4), '--out', out];
+    const flags = [...args, '--epochs', '60'].filter((word, k, all) => word !== '--pairs' && all[k - 1] !== '--pairs');
+    const { child, ended } = await cliUntil(flags, /epoch +1\/60/);
+    child.kill('SIGKILL');
+    await ended;
+    expect(stateOf(read(join(out, 'report.html')))).toBe('running');
+    expect(stateOf(read(await report(out)))).toBe('interrupted');
+    const again = resume(out);
+    for await (const { type } of again)
+      if (type === 'start') expect(stateOf(read(join(out, 'report.html')))).toBe('running');
+    expect((await again.result).report).toBe(join(out, 'report.html'));
+    expect(read(join(out, 'report.html'))).toMatch(/<strong>The run is finished:<\/strong> 60 epochs in/);
+  });
+
+  it('of a run that was killed at its very end is made by the resume', async () => {
+    const out = join(folder, 'nearly');
+    cpSync(run, out, { recursive: true });
+    const file = join(out, 'report.html');
+    writeFileSync(file, read(file).replace('content="finished"', 'content="running"'));
+    await resume(out).result;
+    expect(stateOf(read(file))).toBe('finished');
+  });
+
+  it('that failed says why', async () => {
+    const out = join(folder, 'diverged');
+    const failing = transfer({ ...endless, lr: 100, data: tinyData(4), out });
+    await expect(failing.result).rejects.toMatchObject({ code: 'DIVERGED' });
+    expect(stateOf(read(join(out, 'report.html')))).toBe('failed');
+    expect(read(join(out, 'report.html'))).toMatch(
+      /<strong>The run failed:<\/strong> \d+ of 100000 epochs done\. The cross-entropy became NaN/,
+    );
+  });
+
+  it('takes less than a hundredth of the time', async () => {
+    const file = join(folder, 'seldom.html');
+    const page = new GrowingPage(file, undefined);
+    const status = { state: 'running', text: '', done: 0, again: '' } as const;
+    const began = performance.now();
+    let [drawing, made] = [0, 0];
+    while (performance.now() - began < 3000) {
+      const start = performance.now();
+      await page.write(async () => {
+        made++;
+        await wait(5);
+        return { title: 'x', status, main: html`` };
+      });
+      drawing += performance.now() - start;
+      await wait(1);
+    }
+    expect(made).toBeGreaterThan(0);
+    // The last drawing's pause may not be over yet.
+    expect(drawing).toBeLessThan((performance.now() - began) / 100 + drawing / made + 20);
+  });
+
+  it('that cannot be written is a warning, and the run goes on', async () => {
+    const out = join(folder, 'unwritable');
+    const stuck = transfer({ ...tinyOptions, pairs: undefined, method: 'scratch', data: tinyData(4), out });
+    const warnings: string[] = [];
+    for await (const event of stuck) {
+      if (event.type === 'start') {
+        rmSync(join(out, 'report.html'));
+        mkdirSync(join(out, 'report.html'));
+      }
+      if (event.type === 'warning') warnings.push(event.message);
+    }
+    expect(await stuck.result).toMatchObject({ epochs: 2 });
+    expect(warnings.join()).toMatch(/report\.html/);
   });
 });
 
@@ -194,10 +362,51 @@ describe('the report of an experiment', () => {
       /<p>fm:8-3 (is [\d.]+ points (ahead of|behind) scratch|and scratch are .*) \(95 % interval of the 2 paired differences: .*\): (not )?settled\.<\/p>/,
     );
     expect(page.match(/data-choice="baseline"/g)).toHaveLength(rows.length);
-    // Two seeds of each row, their differences to each of two baselines, and a point for each row's time.
-    expect(page.match(/class="dot"/g)).toHaveLength(4 + 4 + 2);
+    // Two seeds of each row, and their differences to each of two baselines.
+    expect(page.match(/class="dot"/g)).toHaveLength(4 + 4);
+    for (const cost of ['ms an image', 'parameters', 'seconds of a run']) {
+      expect(page).toContain(`<th scope="col">${cost}`);
+    }
     expect(Object.keys(embedded(page)).sort()).toEqual(['fm_8-3-0', 'fm_8-3-1', 'scratch-0', 'scratch-1']);
     expect(embedded(page)['fm_8-3-1']).toEqual(linesOf(join(out, 'fm_8-3-1')));
+  });
+
+  it('goes on with the experiment, whose table it has while runs are missing', async () => {
+    const going = join(folder, 'going');
+    const options = { ...tinyOptions, pairs: undefined, epochs: 1, data, seeds: 2, parallel: 1, out: going };
+    const pages: string[] = [];
+    const stop = new AbortController();
+    const follow: Follow = async (one) => {
+      pages.push(read(join(going, 'report.html')));
+      if (pages.length === 2) stop.abort();
+      return one.result;
+    };
+    const begun = compare({ ...options, methods: 'scratch', follow, signal: stop.signal });
+    await expect(begun).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(pages[0]).toContain('<strong>The experiment goes on:</strong> 0 of 2 runs are done');
+    expect(read(join(going, 'report.html'))).toMatch(
+      /<strong>The experiment is not finished:<\/strong> 1 of 2 runs are done\. To go on: <code>l2t-native compare --resume/,
+    );
+    await resumeComparison(going);
+    expect(stateOf(read(join(going, 'report.html')))).toBe('finished');
+  });
+
+  it('gives a method one colour in all figures, and each of its runs its own line', () => {
+    const page = read(join(out, 'report.html'));
+    const styles = [...page.matchAll(/<span data-style="(\d+)">(.*?)<\/span>/g)].map(
+      ([, style, name]) => `${name} ${style}`,
+    );
+    // Colour is the style modulo 8.
+    expect([...new Set(styles)].sort()).toEqual([
+      'fm:8-3 1',
+      'fm_8-3-0 1',
+      'fm_8-3-1 9',
+      'scratch 0',
+      'scratch-0 0',
+      'scratch-1 8',
+    ]);
+    expect(page.match(/--colour:var\(--c0\)/g)?.length).toBe(2);
+    expect(page.match(/--colour:var\(--c1\)/g)?.length).toBe(2);
   });
 
   it('is made for the whole alone, and again from a folder that was moved', async () => {

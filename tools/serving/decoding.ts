@@ -24,6 +24,8 @@ const kinds: Readonly<Record<string, (image: Sharp) => Sharp>> = {
     image.ensureAlpha().toColourspace('rgb16').png({ progressive: true }),
   WebP: (image) => image.webp({ lossless: true, effort: 0 }),
   GIF: (image) => image.gif(),
+  'AVIF, half as high': (image) => image.avif({ effort: 0 }),
+  'AVIF, 12 bits, half as high': (image) => image.avif({ effort: 0, bitdepth: 12, chromaSubsampling: '4:4:4' }),
 };
 const sides = [
   [6000, 4000],
@@ -72,7 +74,8 @@ else {
   process.stdout.write(`| image | ${columns.join(' | ')} |\n|---${'|---'.repeat(columns.length)}|\n`);
   for (const [kind, encode] of Object.entries(kinds)) {
     const cells: string[] = [];
-    for (const [width, height] of sides) {
+    for (const [width, whole] of sides) {
+      const height = kind.endsWith('half as high') ? whole / 2 : whole;
       const image = encode(sharp({ create: { width, height, channels: 3, background: 'crimson' } }));
       const bytes = await image.clone().toBuffer();
       cells.push(await measured(bytes), await measured(await turned(image, bytes)));

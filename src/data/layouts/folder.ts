@@ -4,11 +4,17 @@ import { type SplitName, splitNames } from '../../options/datasets.js';
 import { invalidData } from '../../system/failures.js';
 import { reaching } from '../../system/files.js';
 import { shown } from '../../system/printable.js';
-import { isImageFile } from '../find-images.js';
-import { type ImageList, imageFiles } from '../image-list.js';
-import { type LayoutReader, nameSome, passedOver, unknownLayout } from '../layout-reader.js';
-import { splitOfFolder } from '../split-names.js';
-import { mostStrange, type Walk } from '../walk.js';
+import { type ImageList, imageFiles } from '../dataset.js';
+import { imageFormats, isImageFile } from '../decode.js';
+import {
+  type LayoutReader,
+  mostStrange,
+  nameSome,
+  PassedOver,
+  splitOfFolder,
+  unknownLayout,
+  type Walk,
+} from '../layout-reader.js';
 
 interface ClassFolder {
   readonly name: string;
@@ -18,9 +24,8 @@ interface ClassFolder {
 
 /** The state of the search for images in one data set's folders. */
 class Search {
-  /** Number of ignored paths, for one warning at the end; `first` is the first of them. */
-  passedOver = 0;
-  first: string | undefined;
+  /** Ignored paths, for one warning at the end. */
+  readonly passedOver = new PassedOver();
   foundImage = false;
   #looked = 0;
 
@@ -38,8 +43,7 @@ class Search {
   }
 
   passOver(path: string): void {
-    this.passedOver++;
-    this.first ??= path;
+    this.passedOver.add(path);
     this.look();
   }
 }
@@ -47,10 +51,8 @@ class Search {
 /**
  * One folder per class: FOLDER/train/CLASS/… with any of train, val (valid, validation) and test; or flat,
  * FOLDER/CLASS/…, which becomes `train`. Images may lie in subfolders of a class folder. Classes and images are sorted
- * by code unit. A file is an image if it has a known extension (.png, .jpg, .jpeg, .webp, .gif) or, else, if its
- * content looks like one. Other files are ignored with a warning, hidden ones without.
- *
- * `open` throws INVALID_DATA for an empty class, splits with different classes, or no images at all; FILE_ACCESS.
+ * by code unit. A file is an image if it has a known extension or, else, if its content looks like one. Other files are
+ * ignored with a warning, hidden ones without.
  */
 export const folderReader: LayoutReader = {
   layout: 'folder',
@@ -71,13 +73,15 @@ export const folderReader: LayoutReader = {
       listed.set(split, await listClasses(path, search));
     }
     checkSameClasses(folder, splitFolders, listed);
-    const which = ', which are no PNG, JPEG, WebP or GIF image or lie outside the class folders';
     return {
       layout: 'folder',
       folder,
       flat,
       folds: [],
-      warnings: passedOver(folder, search.passedOver, search.first, which),
+      warnings: search.passedOver.warning(
+        folder,
+        `, which are no ${imageFormats} image or lie outside the class folders`,
+      ),
       train: toList(folder, listed.get('train')),
       validation: toList(folder, listed.get('validation')),
       test: toList(folder, listed.get('test')),
@@ -110,6 +114,7 @@ async function findSplits(folder: string, search: Search): Promise<Map<SplitName
 async function listClasses(folder: string, search: Search): Promise<ClassFolder[]> {
   const { files, folders } = await listFollowing(folder, search);
   for (const name of files) search.passOver(join(folder, name));
+  const { passedOver } = search;
   const classes: ClassFolder[] = [];
   let empty: string | undefined;
   for (const name of folders) {
@@ -118,12 +123,15 @@ async function listClasses(folder: string, search: Search): Promise<ClassFolder[
     if (images.length === 0) empty ??= name;
     // Checked after every class, so that the rest is not listed in vain.
     if (empty !== undefined && search.foundImage) {
-      throw invalidData(`${join(folder, empty)}: class '${shown(empty)}' has no images. Add some or remove it.`);
+      throw invalidData(
+        `${join(folder, empty)}: class '${shown(empty)}' has no images${passedOver.types}. Add some or remove it.${passedOver.advice}`,
+      );
     }
   }
   if (classes.every(({ images }) => images.length === 0)) {
     const found = nameSome([...folders, ...files]);
-    throw unknownLayout(folder, `has no PNG, JPEG, WebP or GIF images in class folders: it holds ${found}`);
+    const held = `it holds ${found}${passedOver.types}`;
+    throw unknownLayout(folder, `has no ${imageFormats} images in class folders: ${held}`, passedOver.advice);
   }
   return classes;
 }

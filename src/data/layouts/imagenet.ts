@@ -1,10 +1,9 @@
 import { extname, join } from 'node:path';
 import { invalidData } from '../../system/failures.js';
-import { trainAndTest } from '../dataset.js';
+import { type ImageList, imageFiles, trainAndTest } from '../dataset.js';
 import { isImageExtension } from '../decode.js';
-import { type ImageList, imageFiles } from '../image-list.js';
-import { type LayoutReader, nameSome, passedOver } from '../layout-reader.js';
-import type { Walk } from '../walk.js';
+import type { Walk } from '../layout-reader.js';
+import { type LayoutReader, nameSome, PassedOver } from '../layout-reader.js';
 
 /** A class's WordNet id. */
 const wnid = /^n\d{8}$/;
@@ -31,9 +30,9 @@ export const imagenet: LayoutReader = {
     const val = await listSplit(folder, 'val', walk);
     checkSorted(train, val);
     checkSameClasses(train, val);
-    const others: string[] = [];
+    const others = new PassedOver();
     const images = { train: await listImages(train, others, walk), test: await listImages(val, others, walk) };
-    const warnings = passedOver(folder, others.length, others[0], ' that are no images in class folders');
+    const warnings = others.warning(folder, ' that are no images in class folders');
     return trainAndTest({ layout: 'imagenet', folder, ...images, classNames: train.classes, warnings });
   },
 };
@@ -91,8 +90,8 @@ function checkSameClasses(train: Split, val: Split): void {
  * Lists the images of each class, sorted by code unit; what is no image is added to `others`. There are 1.3 million, so
  * only their names are checked.
  */
-async function listImages(split: Split, others: string[], walk: Walk): Promise<ImageList> {
-  for (const name of split.others) others.push(join(split.folder, name));
+async function listImages(split: Split, others: PassedOver, walk: Walk): Promise<ImageList> {
+  for (const name of split.others) others.add(join(split.folder, name));
   const files: string[] = [];
   const labels: number[] = [];
   for (const [label, className] of split.classes.entries()) {
@@ -102,7 +101,7 @@ async function listImages(split: Split, others: string[], walk: Walk): Promise<I
       if (isImageExtension(extname(name))) {
         files.push(`${className}/${name}`);
         labels.push(label);
-      } else others.push(join(split.folder, className, name));
+      } else others.add(join(split.folder, className, name));
     }
     if (files.length > before) continue;
     throw invalidData(

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
-import type { LayoutReader } from '../layout-reader.js';
-import { splitOfFolder } from '../split-names.js';
-import type { Walk } from '../walk.js';
+import type { LayoutReader, Walk } from '../layout-reader.js';
+import { splitOfFolder } from '../layout-reader.js';
 
 const isParquet = /\.parquet$/i;
 

@@ -23,8 +23,6 @@ const maxInfoBytes = 2 ** 26;
 /**
  * What the writer said of the columns: under the key `huggingface` of the file's own footer; or else in
  * dataset_info.json beside the file or above it, up to `root`. `from`: the file that describes the columns.
- *
- * Throws INVALID_DATA if that is no JSON, or is of another form; FILE_ACCESS.
  */
 export async function readFeatures(file: ParquetFile, root: string): Promise<{ features: Features; from: string }> {
   const own = file.note('huggingface');
@@ -84,8 +82,6 @@ export interface Columns {
 /**
  * Finds the column of images (`Image`, a struct of `bytes` and `path`, or else plain bytes) and that of labels:
  * `ClassLabel`, or else texts or whole numbers. `given` names them instead.
- *
- * Throws INVALID_OPTION, naming the columns, if several fit or a given one does not; INVALID_DATA if none fits.
  */
 export function chooseColumns(schema: SchemaTree, features: Features, given: ColumnNames, where: string): Columns {
   const { images, labels } = fittingOf(schema, features);

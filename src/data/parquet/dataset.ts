@@ -1,26 +1,19 @@
-import { dirname, relative } from 'node:path';
+import { basename, dirname, extname, relative } from 'node:path';
 import type { L2TError } from '../../errors.js';
 import { type SplitName, splitNames } from '../../options/datasets.js';
 import { invalidData } from '../../system/failures.js';
 import { printable, shown } from '../../system/printable.js';
-import { type Dataset, trainAndTest } from '../dataset.js';
+import { type Dataset, type ImageList, trainAndTest } from '../dataset.js';
 import { decodeBytes } from '../decode.js';
-import type { ImageList } from '../image-list.js';
-import { type ColumnNames, firstRepeated, nameSome } from '../layout-reader.js';
-import type { Walk } from '../walk.js';
+import { type ColumnNames, firstRepeated, nameSome, splitCalled, type Walk } from '../layout-reader.js';
 import { type Columns, chooseColumns, readFeatures, sameColumns } from './columns.js';
 import { openParquet, type ParquetFile } from './file.js';
 import { RowGroups } from './row-groups.js';
-import { checkComplete, sortBySplit } from './splits.js';
 
 /** A label as the file has it; undefined if there is none. */
 type Label = string | number | undefined;
 
-/**
- * Lists the images in Parquet files, `paths`, of the folder or file `place`. Reads their footers and their labels.
- *
- * Throws INVALID_DATA, naming the file; INVALID_OPTION if the columns must be named; FILE_ACCESS; ABORTED.
- */
+/** Lists the images in Parquet files, `paths`, of the folder or file `place`. Reads their footers and their labels. */
 export async function openTables(
   place: string,
   paths: readonly string[],
@@ -166,4 +159,59 @@ function toList(images: RowGroups, first: number, labels: Int32Array, root: stri
       return images.hold(rows, `Loading ${root}`, signal);
     },
   };
+}
+
+/**
+ * Sorts files by the split that their names tell, or else the name of their folder. If no name tells one, all are of
+ * `train` (`flat`); else those that tell none are passed over, with a warning.
+ *
+ * Throws INVALID_DATA if a split's files are in several folders.
+ */
+export function sortBySplit(root: string, paths: readonly string[]) {
+  const splits = new Map<SplitName, string[]>();
+  const without: string[] = [];
+  for (const path of paths) {
+    const split = splitOf(relative(root, path));
+    if (split === undefined) without.push(path);
+    else splits.set(split, [...(splits.get(split) ?? []), path]);
+  }
+  const flat = splits.size === 0;
+  if (flat) splits.set('train', without);
+  for (const [split, files] of splits) {
+    const folders = [...new Set(files.map(dirname))];
+    if (folders.length === 1) continue;
+    throw invalidData(
+      `${root} has files of the split ${split} in several folders: ${nameSome(folders)}. Name one folder, or move the others away.`,
+    );
+  }
+  const warnings: string[] = [];
+  if (!flat && without.length > 0) {
+    const some = nameSome(without.map((path) => relative(root, path)));
+    warnings.push(`${root}: passed over files whose names tell no split: ${some}.`);
+  }
+  return { splits, flat, warnings };
+}
+
+/** By a word of the file's name, the first of which counts most, or by its folder. */
+function splitOf(path: string): SplitName | undefined {
+  const words = basename(path, extname(path)).split(/[^a-z]+/i);
+  const [split, another] = new Set(words.map(splitCalled).filter((each) => each !== undefined));
+  if (split !== undefined && another === undefined) return split;
+  return splitCalled(words[0] as string) ?? splitCalled(basename(dirname(path)));
+}
+
+/** The end of the name of one of several files: train-00000-of-00002.parquet. */
+const numbered = /-(\d{5})-of-(\d{5})(?=\.parquet$)/i;
+
+/** Throws INVALID_DATA, naming the file, if one of several that belong together is missing. */
+export function checkComplete(paths: readonly string[]): void {
+  const there = new Set(paths);
+  for (const path of paths) {
+    const [, , count = '0'] = numbered.exec(path) ?? [];
+    for (let k = 0; k < Number(count); k++) {
+      const other = path.replace(numbered, `-${String(k).padStart(5, '0')}-of-${count}`);
+      if (there.has(other)) continue;
+      throw invalidData(`${other} is missing: ${basename(path)} belongs to it. Download it, too.`);
+    }
+  }
 }

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { type FileMetaData, flatten, parquetMetadata, parquetSchema, type SchemaTree } from 'hyparquet';
 import { assembleAsync, readRowGroup } from 'hyparquet/src/rowgroup.js';
+import { getMaxDefinitionLevel, getMaxRepetitionLevel, getTreePath } from 'hyparquet/src/schema.js';
 import { L2TError } from '../../errors.js';
 import { invalidData } from '../../system/failures.js';
 import { limitError } from '../../system/limits.js';
 import { shown } from '../../system/printable.js';
 import { sum } from '../../system/statistics.js';
 import { fileSize, readRange } from '../reading.js';
-import { codecs, readPages, understood } from './pages.js';
-import { checkThrift } from './thrift.js';
+import { checkThrift, codecs, readPages, understood } from './pages.js';
 
 /** Bytes of a footer, and of a column in one row group, also once it is decompressed. Files of images have far less. */
 const maxFooterBytes = 2 ** 28;
@@ -29,7 +29,6 @@ export interface Column {
   readonly bytes: number;
 }
 
-/** Throws INVALID_DATA if it is no Parquet file, is damaged, cut short or encrypted; FILE_ACCESS. */
 export async function openParquet(path: string) {
   const size = await fileSize(path);
   const footer = await readFooter(path, size);
@@ -56,7 +55,7 @@ export async function openParquet(path: string) {
     /** Bytes of a column in a row group after decompression, as the footer announces them. */
     bytes: (group: number, column: string) =>
       sum(chunksOf(metadata, group, column).map((chunk) => Number(chunk.total_uncompressed_size))),
-    /** A top-level column of one row group. Throws INVALID_DATA if it is damaged; FILE_ACCESS. */
+    /** A top-level column of one row group. */
     read: (group: number, column: string) => readColumn(path, { metadata, schema }, group, column),
   };
 }
@@ -132,7 +131,9 @@ async function readColumn(
     checkReadable(path, group, chunk);
     const bytes = await readRange(path, startOf(chunk), Number(chunk.total_compressed_size));
     const found = intact(place, () => {
-      const optional = countOptional(schema, chunk.path_in_schema);
+      const levels = getTreePath(schema, chunk.path_in_schema);
+      if (getMaxRepetitionLevel(levels) > 0) throw new Error(`${shown(nameOf(chunk))} is a list`);
+      const optional = getMaxDefinitionLevel(levels);
       const { codec, num_values: values } = chunk;
       if (Number(values) !== rows) throw new Error(`it announces ${values} values in ${rows} rows`);
       return readPages(bytes, { codec, rows, optional, mostBytes: maxChunkBytes - size });
@@ -184,19 +185,6 @@ function checkReadable(path: string, group: number, chunk: Chunk): void {
   throw invalidData(
     `${path}: column ${shown(nameOf(chunk))} of row group ${group} has more than 2 GiB, and a row group is read as a whole. Write it with smaller row groups.`,
   );
-}
-
-/** How many of a column and the structs around it may be null, as hyparquet counts them. Throws an Error at a list. */
-function countOptional(schema: SchemaTree, path: readonly string[]): number {
-  let at: SchemaTree | undefined = schema;
-  let optional = 0;
-  for (const name of path) {
-    at = at?.children.find(({ element }) => element.name === name);
-    const repetition = at?.element.repetition_type;
-    if (repetition === 'REPEATED') throw new Error(`${shown(name)} is a list`);
-    if (repetition !== 'REQUIRED') optional++;
-  }
-  return optional;
 }
 
 /** Runs `body`. Its failure means that `place`, the file or a part of it, is damaged. */

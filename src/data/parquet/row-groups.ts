@@ -1,7 +1,7 @@
-import { L2TError } from '../../errors.js';
 import { throwIfAborted } from '../../system/abort.js';
 import { invalidData } from '../../system/failures.js';
 import { shown } from '../../system/printable.js';
+import { isDamage } from '../damaged.js';
 import { maxFileBytes } from '../decode.js';
 import type { ParquetFile } from './file.js';
 
@@ -67,7 +67,7 @@ export class RowGroups {
     return `${place.file.path}, row ${place.row}`;
   }
 
-  /** The encoded image of a row. Throws INVALID_DATA if it is damaged, missing or too large; FILE_ACCESS. */
+  /** The encoded image of a row. */
   async image(row: number): Promise<Uint8Array> {
     const held = this.#held.get(row);
     if (held) return held;
@@ -77,7 +77,7 @@ export class RowGroups {
 
   /**
    * Reads the images of `rows` into memory, in the order of the files, for later reads in any order. False if they take
-   * more than may be kept: then none is held.
+   * more than may be kept: then none is held. Damaged images are passed over.
    */
   async hold(rows: readonly number[], what: string, signal: AbortSignal | undefined): Promise<boolean> {
     let last: Group | undefined;
@@ -88,7 +88,10 @@ export class RowGroups {
       // What is wanted of the last row group is held by now.
       if (last && last !== group) this.#recent.delete(last);
       last = group;
-      const image = await this.image(row);
+      const image = await this.image(row).catch((error: unknown) => {
+        if (!isDamage(error)) throw error;
+      });
+      if (image === undefined) continue;
       this.#heldBytes += image.length;
       if (this.#heldBytes > this.most) {
         this.#held.clear();
@@ -134,7 +137,7 @@ export class RowGroups {
       },
       (error: unknown) => {
         // Damage stays; anything else may be gone when it is asked for again.
-        if (!(error instanceof L2TError && error.code === 'INVALID_DATA')) this.#recent.delete(group);
+        if (!isDamage(error)) this.#recent.delete(group);
       },
     );
     return recent;

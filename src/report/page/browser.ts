@@ -1,13 +1,15 @@
-// The script of a page. It draws each figure from the table that stands in it, and follows a live page's events.
+// The script of a page. It draws each figure from the table that stands in it, and loads a page that grows again.
 import type Plot from 'uplot';
 
 declare const uPlot: typeof Plot;
 
 type Figure = { readonly plot: Plot; readonly place: HTMLElement };
 
-const dashes = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
+/** The number of colours in the style sheet, and the dashes: together they tell the columns of a figure apart. */
+const colours = 8;
+const dashes = [[], [7, 4], [2, 3], [10, 3, 2, 3], [14, 5], [2, 3, 2, 8]];
 const height = 260;
-/** Distances of ticks on an x axis: epochs and images are whole. */
+/** Distances of ticks on an axis of epochs or images: they are whole. */
 const wholeSteps = [1, 10, 100, 1000, 10_000].flatMap((power) => [power, 2 * power, 5 * power]);
 let drawn: Figure[] = [];
 
@@ -24,7 +26,9 @@ function numberOf(cell: Element | undefined): number | null {
   return text.trim() === '' ? null : Number(text);
 }
 
-const rounded = (value: number | null): string => (value === null ? '' : String(Number(value.toPrecision(4))));
+const rounded = (value: number): string =>
+  Number.isInteger(value) ? value.toLocaleString('en') : String(Number(value.toPrecision(4)));
+const percent = (value: number): string => `${Number((100 * value).toFixed(2))} %`;
 
 /** A table's columns of numbers. */
 function columnsOf(table: HTMLTableElement): (number | null)[][] {
@@ -38,39 +42,74 @@ function drawCurves(): void {
   drawn = all<HTMLElement>('figure.curves').flatMap((figure) => {
     const place = figure.querySelector<HTMLElement>('.plot');
     const table = figure.querySelector<HTMLTableElement>('details table');
-    return place && table ? [{ place, plot: draw(place, table) }] : [];
+    return place && table ? [{ place, plot: draw(place, table, figure.classList) }] : [];
   });
 }
 
-function draw(place: HTMLElement, table: HTMLTableElement): Plot {
-  const names = [...(table.tHead?.rows[0]?.cells ?? [])].map((cell) => cell.textContent ?? '');
+function draw(place: HTMLElement, table: HTMLTableElement, kind: DOMTokenList): Plot {
+  const heads = [...(table.tHead?.rows[0]?.cells ?? [])];
   const [x = [], ...others] = columnsOf(table);
   const values = others.flat().filter((value) => value !== null);
-  const least = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const spread = least > 0 && values.some((value) => value > 30 * least);
-  const colours = colour('series').split(' ');
+  const min = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const [parts, points] = [kind.contains('parts'), kind.contains('points')];
+  const logarithmic = !parts && min > 0 && values.some((value) => value > 30 * min);
+  const format = parts ? percent : rounded;
   const axis = { stroke: colour('ink'), grid: { stroke: colour('line'), width: 1 }, ticks: { stroke: colour('line') } };
-  const series = names.slice(1).map((label, i) => ({
-    label,
-    stroke: colours[i % colours.length] as string,
-    dash: dashes[Math.floor(i / colours.length) % dashes.length] as number[],
-    width: 2,
-    points: { show: x.length < 2 },
-    spanGaps: true, // epochs that are not validated
-    value: (_: Plot, value: number | null) => rounded(value),
-  }));
-  const options: Plot.Options = {
-    width: place.clientWidth,
-    height,
-    scales: { x: { time: false }, y: { distr: spread ? 3 : 1 } },
-    series: [{ label: names[0] ?? '' }, ...series],
-    axes: [
-      { ...axis, label: names[0] ?? '', incrs: wholeSteps },
-      { ...axis, size: 64, values: (_, ticks) => ticks.map(rounded) },
-    ],
-    legend: { live: names.length < 12 },
-  };
-  return new uPlot(options, [x as number[], ...others], place);
+  const name = heads[0]?.textContent ?? '';
+  const series = heads.slice(1).map((head, k): Plot.Series => {
+    const style = Number(head.querySelector<HTMLElement>('[data-style]')?.dataset.style);
+    const stroke = colour(`c${style % colours}`);
+    const dash = dashes[Math.floor(style / colours) % dashes.length] as number[];
+    const fill = dash.length > 0 ? colour('paper') : stroke;
+    const shown = points
+      ? { paths: () => null, points: { show: true, size: 11, width: 2, stroke, fill } }
+      : { dash, width: 2, points: { show: x.length < 2 } };
+    const label = legendLabel(head.textContent ?? '', stroke, points ? 'dot' : dash);
+    // Without a pointer, the last value; epochs that are not validated lack one.
+    const lastRow = others[k]?.findLastIndex((value) => value !== null) ?? 0;
+    const value = (_: Plot, at: number | null, __: number, row: number | null): string => {
+      const told = row === null ? others[k]?.[lastRow] : at;
+      return told == null ? '' : `${format(told)}${points ? ` at ${rounded(x[lastRow] ?? 0)}` : ''}`;
+    };
+    return { label, value, stroke, spanGaps: true, ...shown };
+  });
+  const where = { label: name, value: (_: Plot, at: number | null) => String(at ?? x.at(-1)) };
+  const plot = new uPlot(
+    {
+      width: place.clientWidth,
+      height,
+      scales: { x: { time: false, ...(points && { range: widened }) }, y: { distr: logarithmic ? 3 : 1 } },
+      series: [where, ...series],
+      axes: [
+        { ...axis, label: name, ...(!points && { incrs: wholeSteps }) },
+        { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : format(tick))) },
+      ],
+      cursor: { drag: { x: false, y: false } },
+      legend: { markers: { show: false } },
+    },
+    [x as number[], ...others],
+    place,
+  );
+  plot.setLegend({ idxs: heads.map(() => null) });
+  return plot;
+}
+
+/** Points stand off the edges. */
+function widened(_: Plot, min: number, max: number): Plot.Range.MinMax {
+  const spare = 0.08 * (max - min || Math.abs(max) || 1);
+  return [min - spare, max + spare];
+}
+
+/** The name of a column, with a piece of its line or a dot. */
+function legendLabel(name: string, stroke: string, dash: readonly number[] | 'dot'): HTMLElement {
+  const label = document.createElement('span');
+  const line =
+    dash === 'dot'
+      ? '<circle cx="16" cy="5" r="4" fill="currentColor"/>'
+      : `<path d="M1 5H31" stroke="currentColor" stroke-width="2" stroke-dasharray="${dash}"/>`;
+  label.innerHTML = `<svg viewBox="0 0 32 10" aria-hidden="true" style="color:${stroke}">${line}</svg> `;
+  label.append(name);
+  return label;
 }
 
 /** The cells of a λ map take the values of one row of the table beside it. */
@@ -80,11 +119,11 @@ function showEpoch(figure: HTMLElement): void {
   const row = rows?.[Number(slider?.value) - 1] as HTMLTableRowElement | undefined;
   if (!slider || !row) return;
   figure.querySelector('output')?.replaceChildren(row.cells[0]?.textContent ?? '');
-  const most = Number(figure.dataset.most);
-  for (const cell of all<SVGGElement>('[data-column]', figure)) {
+  const max = Number(figure.dataset.max);
+  for (const cell of all<HTMLElement>('[data-column]', figure)) {
     const value = numberOf(row.cells[Number(cell.dataset.column)]) ?? 0;
-    cell.style.setProperty('--share', String(most > 0 ? value / most : 0));
-    cell.querySelector('text')?.replaceChildren(value.toFixed(2));
+    cell.style.setProperty('--share', String(max > 0 ? value / max : 0));
+    cell.textContent = value.toFixed(2);
   }
 }
 
@@ -92,12 +131,6 @@ function showEpoch(figure: HTMLElement): void {
 function choose(select: HTMLSelectElement): void {
   for (const part of all<HTMLElement>(`[data-choice="${select.id}"]`))
     part.hidden = part.dataset.value !== select.value;
-}
-
-function redraw(): void {
-  drawCurves();
-  for (const figure of all<HTMLElement>('figure.where')) showEpoch(figure);
-  for (const select of all<HTMLSelectElement>('select')) choose(select);
 }
 
 document.addEventListener('input', ({ target }) => {
@@ -114,24 +147,72 @@ new ResizeObserver(() => {
   }
 }).observe(document.body);
 
-/** Keeps what the reader opened and chose while a section is replaced. */
-function replaceMain(text: string): void {
-  const main = document.querySelector('main');
-  if (!main) return;
-  const details = () => all<HTMLDetailsElement>('details', main);
-  const sliders = () => all<HTMLInputElement>('input[type=range]', main);
-  const open = details().map((each) => each.open);
-  const chosen = sliders().map(({ value, max }) => (value === max ? '' : value));
-  main.innerHTML = text;
-  for (const [i, each] of details().entries()) each.open = open[i] ?? false;
-  for (const [i, each] of sliders().entries()) if (chosen[i]) each.value = chosen[i];
-  redraw();
+/** What the reader opened, chose and looked at. It stays with the page's entry in the history when it loads again. */
+interface Place {
+  readonly open: readonly string[];
+  readonly chosen: readonly string[];
+  /** The number of the control with the focus; -1: none. */
+  readonly focus: number;
+  /** The heading above the upper edge of the window, and how far above, pixels. */
+  readonly heading: string;
+  readonly above: number;
 }
 
-const { events } = document.body.dataset;
-if (events !== undefined) {
-  const source = new EventSource(events);
-  source.addEventListener('page', ({ data }) => replaceMain(JSON.parse(data)));
-  source.addEventListener('end', () => source.close());
+const details = () => all<HTMLDetailsElement>('details');
+const nameOf = (each: HTMLDetailsElement): string => each.querySelector('summary')?.textContent ?? '';
+const choices = () => all<HTMLInputElement | HTMLSelectElement>('input[type=range], select');
+const controls = () => all<HTMLElement>('summary, input[type=range], select, button, [tabindex]');
+const headings = () => all<HTMLElement>('h1, h2, figcaption');
+const topOf = (each: HTMLElement): number => each.getBoundingClientRect().top;
+
+function keepPlace(): void {
+  const heading = headings().findLast((each) => topOf(each) <= 0);
+  const open = details().flatMap((each) => (each.open ? [nameOf(each)] : []));
+  // A slider at its end follows the newest epoch.
+  const chosen = choices().map((each) => ('max' in each && each.value === each.max ? '' : each.value));
+  const focus = controls().indexOf(document.activeElement as HTMLElement);
+  const above = heading ? -topOf(heading) : scrollY;
+  history.replaceState({ open, chosen, focus, heading: heading?.textContent ?? '', above } satisfies Place, '');
 }
-redraw();
+
+function findPlace({ open, chosen, focus, heading, above }: Place): void {
+  for (const each of details()) each.open = open.includes(nameOf(each));
+  for (const [k, each] of choices().entries()) if (chosen[k]) each.value = chosen[k];
+  controls()[focus]?.focus({ preventScroll: true });
+  const found = headings().find((each) => each.textContent === heading);
+  // Once the figures have their heights.
+  requestAnimationFrame(() => scrollTo(0, above + (found ? scrollY + topOf(found) : 0)));
+}
+
+/** Says how long ago the page was written, and loads it again, unless the reader is busy with it or wants it to stay. */
+function follow(status: HTMLElement, time: HTMLTimeElement): void {
+  const every = Number(status.dataset.every ?? Number.NaN);
+  const began = Date.now();
+  const age = () => Math.max(0, Math.round((Date.now() - Date.parse(time.dateTime)) / 1000));
+  status.classList.toggle('silent', age() > 60 + 3 * every);
+  const wanted = document.createElement('input');
+  wanted.type = 'checkbox';
+  wanted.checked = true;
+  const label = document.createElement('label');
+  label.append(wanted, ' load this page again as it grows');
+  status.append(label);
+  const look = () => {
+    const ago = age() < 120 ? `${age()} s` : `${Math.round(age() / 60)} min`;
+    time.textContent = `${new Date(time.dateTime).toLocaleTimeString()}, ${ago} ago`;
+    const busy = document.hidden || getSelection()?.isCollapsed === false || document.querySelector('input:active');
+    const shown = (Date.now() - began) / 1000;
+    if (wanted.checked && !busy && shown >= Math.min(60, Math.max(3, every || 0))) location.reload();
+  };
+  setInterval(look, 1000);
+  look();
+}
+
+history.scrollRestoration = 'manual';
+addEventListener('beforeunload', keepPlace);
+drawCurves();
+if (history.state !== null) findPlace(history.state);
+for (const figure of all<HTMLElement>('figure.where')) showEpoch(figure);
+for (const select of all<HTMLSelectElement>('select')) choose(select);
+const status = document.querySelector<HTMLElement>('.status.running');
+const time = status?.querySelector('time');
+if (status && time) follow(status, time);

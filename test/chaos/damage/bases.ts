@@ -2,8 +2,8 @@ import { copyFileSync, cpSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { stringify } from 'yaml';
+import { imageFiles } from '../../../src/data/dataset.js';
 import { ImageCache } from '../../../src/data/image-cache.js';
-import { imageFiles } from '../../../src/data/image-list.js';
 import { addon } from '../../../src/native/addon.js';
 import { saveCheckpoint } from '../../../src/networks/checkpoint.js';
 import { writeSafetensors } from '../../../src/networks/weights/safetensors.js';
@@ -181,6 +181,9 @@ async function writeImages(folder: string): Promise<void> {
   await put('webp/b/moving.webp', sharp(two, frames).webp({ loop: 0, delay: [100, 100] }));
   await put('gif/a/still.gif', sharp(rgb, raw).gif());
   await put('gif/b/moving.gif', sharp(two, frames).gif({ loop: 0, delay: [100, 100] }));
+  await put('avif/a/lossy.avif', sharp(rgb, raw).avif());
+  await put('avif/a/turned.avif', sharp(rgb, raw).withMetadata({ orientation: 6 }).avif({ lossless: true }));
+  await put('avif/b/alpha.avif', sharp(pattern(3, height, width, 4), layer).avif({ bitdepth: 10 }));
   await writeCacheEntry(join(folder, '../cache'), join(folder, 'png/a/rgb.png'));
 }
 

@@ -236,3 +236,24 @@ export const gifMutators: Mutators = {
       data[draw.pick([10, 11, 12, data.indexOf(0x2c, 13) + 9, data.indexOf(0x2c, 13) + 10])] = draw.below(256);
     }),
 };
+
+/** The boxes of an AVIF whose fields are worth changing, and how many bytes each has. */
+const boxes = { ispe: 16, irot: 1, iloc: 30, ipma: 16, av1C: 4, pixi: 8, colr: 11, pitm: 6, iinf: 30 } as const;
+
+export const avifMutators: Mutators = {
+  ...byteMutators,
+  'AVIF sides': (bytes, draw) =>
+    written(bytes, (data) => data.writeUInt32BE(draw.pick(sides) >>> 0, data.indexOf('ispe') + draw.pick([8, 12]))),
+  'AVIF length': (bytes, draw) =>
+    written(bytes, (data) => {
+      const box = draw.pick(['ftyp', 'meta', 'iprp', 'ipco', 'mdat', ...Object.keys(boxes)]);
+      const at = data.indexOf(box);
+      if (at !== -1) data.writeUInt32BE(Number(BigInt.asUintN(32, draw.pick(extremes))), at - 4);
+    }),
+  'AVIF field': (bytes, draw) =>
+    written(bytes, (data) => {
+      const [box, length] = draw.pick(Object.entries(boxes));
+      const at = data.indexOf(box);
+      if (at !== -1) data[Math.min(data.length - 1, at + 4 + draw.below(length))] = draw.below(256);
+    }),
+};

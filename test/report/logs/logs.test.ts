@@ -205,6 +205,11 @@ describe('logs', { timeout: 120_000 }, () => {
     expect(eventFiles(run).length).toBe(1);
     expectEvents(run);
     expect(readdirSync(run)).not.toContain('metrics.csv');
+    // So is its report; where it makes none, a file of that name is the user's own.
+    const silent = out();
+    expect(await code(transfer({ ...diverging, report: false, out: silent }).result)).toBe('DIVERGED');
+    write(silent, 'report.html', 'somebody’s');
+    expect(await code(transfer({ ...scratch, out: silent }).result)).toBe('INVALID_RUN');
   });
 
   it('that cannot be written end the run as any file of it does', async () => {

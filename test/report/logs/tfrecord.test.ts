@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { crc32c, tfrecord } from '../../../src/report/logs/tensorboard/tfrecord.js';
+import { crc32c, tfrecord } from '../../../src/report/logs/tensorboard.js';
 import { records, slowCrc32c } from './events-reader.js';
 
 const bytes = (value: (i: number) => number) => Uint8Array.from({ length: 32 }, (_, i) => value(i));
