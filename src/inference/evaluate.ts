@@ -5,8 +5,9 @@ import type { ListingOptions } from '../data/layout-reader.js';
 import { fingerprint, loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
 import { L2TError } from '../errors.js';
-import { type Checkpoint, readCheckpoint, requireLastLayer, weightsFile } from '../networks/checkpoint.js';
+import { type Checkpoint, readCheckpoint, weightsFile } from '../networks/checkpoint.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
+import { requireLastLayer } from '../networks/weights/match.js';
 import {
   aListingListener,
   aMessageListener,
