@@ -76,7 +76,9 @@ export async function fetchFile(url: string, path: string, fetching: Fetching): 
       if (total !== undefined && done !== total) throw new Error(`it ended after ${done} of ${total} bytes`);
     };
     const file = createWriteStream(path, { flags: begin > 0 ? 'a' : 'w', flush: true });
-    await pipeline(Readable.fromWeb(response.body), counted, file);
+    // After a failure, too, the file is as it stays.
+    const closed = new Promise<void>((done) => file.once('close', () => done()));
+    await pipeline(Readable.fromWeb(response.body), counted, file).finally(() => closed);
   } catch (error) {
     if (done > maxBytes) await rm(path, { force: true });
     const { cause, code, message } = error as NodeJS.ErrnoException;
