@@ -136,10 +136,12 @@ const threeDigits = (value: number | undefined): string | undefined =>
 const withUnit = (value: string | undefined, unit: string): string => (value === undefined ? '' : `${value} ${unit}`);
 
 /**
- * Header and rows of the printed table. If rows differ in images a class, each number is a column, before the others.
+ * Header and rows of the printed table, without columns that no row fills. If rows differ in images a class, each number
+ * is a column, before the others.
  */
 export function experimentTable(rows: readonly ExperimentRow[]): { head: string[]; rows: string[][] } {
-  const columns = columnsOf(0).flatMap(({ printed }) => printed ?? []);
+  const filled = ({ cell }: NonNullable<Column['printed']>) => rows.some((row) => cell([row]) !== '');
+  const columns = columnsOf(0).flatMap(({ printed }) => (printed && filled(printed) ? printed : []));
   const counts = [...new Set(rows.flatMap(({ perClass }) => perClass ?? []))];
   if (counts.length === 0) {
     return { head: columns.map(({ head }) => head), rows: rows.map((row) => columns.map(({ cell }) => cell([row]))) };

@@ -98,7 +98,10 @@ const controls = {
  * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, WEIGHTS_MISMATCH; INVALID_DATA, also if its classes are not the
  * checkpoint's; DEVICE_UNAVAILABLE, FILE_ACCESS, ABORTED.
  */
-export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateOptions): Promise<EvaluationResult> {
+export async function evaluate(
+  checkpoint: string | Checkpoint,
+  given: EvaluateOptions = {},
+): Promise<EvaluationResult> {
   const { options, control } = takeBeforeJoining(evaluateSchema, given, controls);
   const subject = attempted(() =>
     typeof checkpoint === 'string' ? requirePath(checkpoint, 'The checkpoint', checkpointPath) : checkpoint,

@@ -2,18 +2,15 @@ import { basename, dirname, join } from 'node:path';
 import { formatTop } from '../inference/top-accuracy.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
-import { type About, type Given, namesOf } from '../options/check.js';
-import { command, flagWords } from '../options/command.js';
 import { torchvisionNetworks } from '../options/networks.js';
-import { exportSchema } from '../options/schemas.js';
-import { type RunSpec, recordedRows, type SourceSpec, scopeOf } from '../options/spec.js';
+import type { SourceSpec } from '../options/spec.js';
 import { type RunRecord, skippedTests } from '../store/record.js';
 import { type FinishedResult, whichOf } from '../store/run-data.js';
 import { counted, shown } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
 import { packageVersion } from '../system/version.js';
 
-/** What the card of a finished run tells, besides its options. */
+/** What the card of a finished run tells. */
 export interface ModelCard {
   readonly record: RunRecord;
   readonly network: NetworkSpec;
@@ -31,16 +28,20 @@ export interface ModelCard {
  * The README.md beside a run's result, in Markdown; its head is what the hub of Hugging Face reads. It has no time or
  * host, and of the person's paths only the last names, so that it can be published.
  */
-export function modelCard(card: ModelCard): string {
-  const { record, network, normalisation, images } = card;
-  const { perClass, data, size, method } = record.spec;
-  const how =
-    record.verb === 'pretrain'
-      ? 'from random weights.'
-      : `by the method ${method}; the program implements [Learning What and Where to Transfer](https://arxiv.org/abs/1905.05901).`;
-  const { classNames } = record.found;
+export function modelCard({ record, network, normalisation, images, lr, testDrawn, result }: ModelCard): string {
+  const { perClass, data, size, method, epochs, batch, seed, targetInit, sourceLicence, sources } = record.spec;
+  const { name, width, classes } = network;
+  const { classNames, sources: hashes } = record.found;
   const drawn = perClass === undefined ? '' : ` (${grouped(perClass)} a class, drawn from more)`;
   const more = classNames.length > mostClasses ? `, and ${grouped(classNames.length - mostClasses)} more` : '';
+  const beginnings = sources.map((source, k) => sourceLine(source, hashes[k]));
+  if (targetInit !== undefined) {
+    beginnings.push(`- Starts from ${codeOf(fileName(targetInit))}. Licence: ${licenceOf(sourceLicence)}`);
+  }
+  const sourceless = beginnings.length === 0;
+  const { best, epochs: done = epochs } = result;
+  const validated = best.accuracy === null ? '' : `; validation accuracy ${percent(best.accuracy)}`;
+  const inTorchvision = torchvisionNetworks.some((known) => known === name) && width === 1;
   return `---
 pipeline_tag: image-classification
 tags:
@@ -48,31 +49,26 @@ tags:
 - l2t-native
 ---
 
-# ${network.name}, ${grouped(network.classes)} classes
+# ${name}, ${grouped(classes)} classes
 
-An image classifier, trained with l2t-native ${packageVersion()} ${how}
+An image classifier, trained with l2t-native ${packageVersion()} ${record.verb === 'pretrain' ? 'from random weights.' : `by the method ${method}; the program implements [Learning What and Where to Transfer](https://arxiv.org/abs/1905.05901).`}
 
-${accuracyOf(card)}
-
-## Network
-
-- ${network.name}, width ${network.width}: ${grouped(countParameters(network))} parameters
-- Input: RGB images of ${size} × ${size} pixels. Values in [0, 1] are normalised per channel: (value − mean) / std, with
-  mean ${normalisation.mean.join(', ')} and std ${normalisation.std.join(', ')}
-- Output: a logit for each class
-
-## Data
-
-- ${codeOf(basename(data))}: ${grouped(images.train)} training images${drawn}, ${grouped(images.validation)} validation images, ${grouped(images.test)} test images
-- ${grouped(network.classes)} classes: ${classNames.slice(0, mostClasses).map(codeOf).join(', ')}${more}
+${accuracyOf(record, result, testDrawn)}
 
 ## Training
 
-${training(card)}
+- Network: ${name}, width ${width}, ${grouped(countParameters(network))} parameters
+- Data: ${codeOf(basename(data))}, ${grouped(images.train)} training images${drawn}, ${grouped(images.validation)} validation images, ${grouped(images.test)} test images
+- ${grouped(classes)} classes: ${classNames.slice(0, mostClasses).map(codeOf).join(', ')}${more}
+${sourceless ? '- Starts from random weights, without a source' : beginnings.join('\n')}
+- Batch ${batch}, learning rate ${lr}, seed ${seed}
+- The weights are those of epoch ${best.epoch + 1} of ${epochs}, ${whichOf(best)}${validated}${done === epochs ? '' : `; the run ended after epoch ${done}, by patience`}
+
+Whether this network may be passed on depends on the licence of its data${sourceless ? '' : ', and on those of the networks named above'}.
 
 ## Use
 
-In Node, with l2t-native:
+In Node:
 
 \`\`\`js
 import { Network } from 'l2t-native';
@@ -81,19 +77,14 @@ const [image] = await network.predict(['photo.jpg']);
 console.log(image.label, image.probability);
 \`\`\`
 
-In ONNX Runtime:
+For ONNX Runtime${inTorchvision ? ', and for torchvision in PyTorch' : ''}:
 
 \`\`\`sh
-${exporting({ to: 'onnx', out: 'model.onnx' })}
+npx l2t-native export best.safetensors --to onnx --out model.onnx${inTorchvision ? '\nnpx l2t-native export best.safetensors --to torchvision --out weights.safetensors' : ''}
 \`\`\`
 
-\`\`\`python
-import onnxruntime
-session = onnxruntime.InferenceSession("model.onnx")
-[logits] = session.run(None, {"images": images})  # images: float32, B × 3 × ${size} × ${size}, normalised as above
-\`\`\`
-
-${pytorch(network)}
+Input: RGB images of ${size} × ${size} pixels. Values in [0, 1] are normalised per channel: (value − mean) / std, with
+mean ${normalisation.mean.join(', ')} and std ${normalisation.std.join(', ')}. Output: a logit for each class.
 `;
 }
 
@@ -115,40 +106,13 @@ const longestText = 200;
 /** Classes that are listed. */
 const mostClasses = 200;
 
-function accuracyOf({ record, result: { correct, total, topK }, testDrawn }: ModelCard): string {
+function accuracyOf(record: RunRecord, { correct, total, topK }: ModelCard['result'], testDrawn: boolean): string {
   if (correct === null || total === null) return 'Its accuracy was not measured: the data has no test images.';
   const near = topK ? `; ${formatTop(topK, 1)}` : '';
   const held = testDrawn ? ', a tenth of each class that was held out' : '';
   const skipped = skippedTests(record);
   const left = skipped > 0 ? `; ${counted(skipped, 'damaged image')} left out` : '';
   return `**Test accuracy ${percent(correct / total)}** (${grouped(correct)} of ${grouped(total)} images${held}${left}${near}).`;
-}
-
-function training({ record: { spec, found }, lr, result: { best, epochs: done } }: ModelCard): string {
-  const { epochs, targetInit, sourceLicence, sources } = spec;
-  const sourceless = sources.length === 0 && targetInit === undefined;
-  const validated = best.accuracy === null ? '' : `; validation accuracy ${percent(best.accuracy)}`;
-  const early = done === undefined || done === epochs ? '' : `; the run ended after epoch ${done}, by patience`;
-  const shared = recordedRows.flatMap(({ name, about }) => {
-    const value = name === 'lr' ? lr : spec[name as keyof RunSpec];
-    return isShared(about, value) ? [`${name} ${value}`] : [];
-  });
-  const beginnings = sources.map((source, k) => sourceLine(source, found.sources[k]));
-  if (targetInit !== undefined)
-    beginnings.push(`- Starts from ${codeOf(fileName(targetInit))}. Licence: ${licenceOf(sourceLicence)}`);
-  if (sourceless) beginnings.push('- Starts from random weights, without a source');
-  return `${beginnings.join('\n')}
-- The weights are those of epoch ${best.epoch + 1} of ${epochs}, ${whichOf(best)}${validated}${early}
-- Options: ${shared.join(', ')}
-
-Whether this network may be passed on depends on the licence of its data${sourceless ? '' : ', and on those of the networks named above'}.`;
-}
-
-/** Numbers, yes or no, and names of the program. Other texts may be paths, or names of a person's files. */
-function isShared(about: About, value: unknown): boolean {
-  if (scopeOf(about) === 'output') return false;
-  if (typeof value !== 'string') return typeof value === 'number' || typeof value === 'boolean';
-  return namesOf(about.allowed).includes(value);
 }
 
 function sourceLine({ path, network, width, size, pairs, licence }: SourceSpec, hash?: string): string {
@@ -163,29 +127,3 @@ const licenceOf = (licence: string | undefined): string => (licence === undefine
 /** A file's name; for a run's result, whose name says nothing, that of its folder, too. */
 const fileName = (path: string): string =>
   /^(best|last)\.safetensors$/.test(basename(path)) ? join(basename(dirname(path)), basename(path)) : basename(path);
-
-/** The command that writes the network in another format. */
-const exporting = (options: Given<typeof exportSchema>): string =>
-  `npx ${command('export', 'best.safetensors', ...flagWords(exportSchema, options))}`;
-
-const pytorch = ({ name, width, classes }: NetworkSpec): string =>
-  torchvisionNetworks.some((known) => known === name) && width === 1
-    ? `In PyTorch, with torchvision:
-
-\`\`\`sh
-${exporting({ to: 'torchvision', out: 'weights.safetensors' })}
-\`\`\`
-
-\`\`\`python
-import torchvision
-from safetensors.torch import load_file
-network = torchvision.models.${name}(num_classes=${classes})
-network.load_state_dict(load_file("weights.safetensors"), strict=True)
-network.eval()
-\`\`\``
-    : `In PyTorch: torchvision has no ${name}${width === 1 ? '' : ` of width ${width}`}. The file has each tensor by its name, for a module of your own:
-
-\`\`\`python
-from safetensors.torch import load_file
-tensors = load_file("best.safetensors")
-\`\`\``;

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import type { EpochEvent, EpochMetrics, SaveEvent, StepEvent } from '../native/addon.js';
-import type { Log } from '../report/logs/log.js';
-import { openLogs } from '../report/logs/logs.js';
+import { type Log, openLogs } from '../report/logs/logs.js';
 import { GrowingPage } from '../report/page/document.js';
 import { runPage } from '../report/run-page.js';
 import { type FinishedResult, type RunStatus, reportName, stateName } from '../store/run-data.js';
@@ -44,7 +43,7 @@ export class Recorder implements RunListener {
 
   /** The run is finished. */
   async end(result: FinishedResult): Promise<void> {
-    for (const log of this.logs) await log.end(result);
+    for (const log of this.logs) await log.end?.(result);
   }
 
   /** The run ends before its last epoch. */

@@ -41,32 +41,29 @@ describe('the model card', () => {
     const text = modelCard(card);
     for (const part of [
       '**Test accuracy 77.5 %** (31 of 40 images, a tenth of each class that was held out).',
-      '- vgg9_bn, width 0.25: 578,754 parameters',
+      '- Network: vgg9_bn, width 0.25, 578,754 parameters',
       'mean 0.485, 0.456, 0.406 and std 0.229, 0.224, 0.225',
-      '- `photos`: 1,040 training images (20 a class, drawn from more), 0 validation images, 40 test images',
+      '- Data: `photos`, 1,040 training images (20 a class, drawn from more), 0 validation images, 40 test images',
       '- 2 classes: `cat`, `dog`',
       `- Source: \`big.pth\` (weights ${digest.slice(0, 12)}): resnet32, width 1, images of 32 × 32, pairs \`all-to-all\`. Licence: not stated`,
       'resnet20, width 1, images of 32 × 32. Licence: `CC BY 4.0`',
       '`svhn/best.safetensors`',
       '- The weights are those of epoch 12 of 12, the last\n',
-      'batch 32, seed 7',
-      'lr 0.02',
-      'torchvision has no vgg9_bn of width 0.25.',
+      '- Batch 32, learning rate 0.02, seed 7\n',
     ]) {
       expect(text).toContain(part);
     }
     // Where the files were is nobody's business.
     expect(text).not.toContain('/home');
-    expect(text).toMatch(/method l2t-ww.* metaBatch other/);
-    // What does not change the result is left out.
-    expect(text).not.toMatch(/saveEvery|strict |report false/);
+    // torchvision has no such network.
+    expect(text).not.toContain('torchvision');
     // No value is lost on the way.
     expect(text).not.toMatch(/undefined|NaN|\[object|null/);
   });
 
   it('of a network that torchvision has says how it loads there', () => {
     const text = cardWith({}, { network: { name: 'resnet18', classes: 2, width: 1 } });
-    expect(text).toContain('network = torchvision.models.resnet18(num_classes=2)');
+    expect(text).toContain('l2t-native export best.safetensors --to torchvision --out weights.safetensors');
   });
 
   it('says where there is no test, no source, or another start', () => {

@@ -1,23 +1,6 @@
-import { join } from 'node:path';
 import sharp from 'sharp';
 import type { PairMetrics } from '../../native/addon.js';
 import { featuresOf } from '../../networks/describe.js';
-import type { SavedEpoch } from '../../store/run-store.js';
-import { appendToFile, listFolder } from '../../system/files.js';
-import { type Log, type LogKind, numbersOf } from './log.js';
-
-const form = /^events\.out\.tfevents\.(\d{10})\.l2t-native$/;
-
-/** events.out.tfevents.…: what TensorBoard reads. A resume adds a file, which tells it what to drop of the older ones. */
-export const tensorboard: LogKind = {
-  async open(folder, done) {
-    const older = (await listFolder(folder)).flatMap((name) => form.exec(name)?.[1] ?? []);
-    // TensorBoard reads the files in the order of their names, whatever the clock says.
-    const seconds = Math.max(Math.floor(Date.now() / 1000), ...older.map((each) => Number(each) + 1));
-    const file = join(folder, `events.out.tfevents.${String(seconds).padStart(10, '0')}.l2t-native`);
-    return beginEvents(file, older.length > 0 ? done.length : undefined);
-  },
-};
 
 /** The fields that are written, by the names and numbers of TensorFlow's event.proto, summary.proto and tensor.proto. */
 const fields = `
@@ -54,40 +37,25 @@ message Shape { repeated Dim dim = 2; }
 message Dim { int64 size = 1; }
 `;
 
-/**
- * Begins an events file. `next`: the next epoch where there are older files, so it begins with the start of a session,
- * which makes TensorBoard drop what they have of that epoch and later ones.
- */
-async function beginEvents(file: string, next: number | undefined): Promise<Log> {
+/** Makes records of what happened at a step. A step is an epoch, counted from 0 as in metrics.jsonl. */
+export async function events() {
   // Imported here, because the library takes a while to load and most runs have no such log.
   const { default: protobuf } = await import('protobufjs');
   const type = protobuf.parse(fields, { keepCase: true }).root.lookupType('Event');
-  /** A record of what happened at a step. A step is an epoch, counted from 0 as in metrics.jsonl. */
-  const event = (step: number, what: Readonly<Record<string, unknown>>): Buffer =>
+  return (step: number, what: Readonly<Record<string, unknown>>): Buffer =>
     tfrecord(type.encode(type.fromObject({ wall_time: Date.now() / 1000, step, ...what })).finish());
-  const start = next === undefined ? [] : [event(next, { session_log: { status: 'START' } })];
-  await appendToFile(file, Buffer.concat([event(0, { file_version: 'brain.Event:2' }), ...start]));
-  return {
-    async epoch({ metrics }) {
-      const value = [...[...numbersOf(metrics)].map(scalar), ...(await images(metrics))];
-      await appendToFile(file, event(metrics.epoch, { summary: { value } }));
-    },
-    async end({ accuracy, best }) {
-      if (accuracy === null) return;
-      await appendToFile(file, event(best.epoch, { summary: { value: [scalar(['testAccuracy', accuracy])] } }));
-    },
-  };
 }
 
-const scalar = ([tag, simple_value]: readonly [string, number]) => ({ tag, simple_value });
+export const scalar = ([tag, simple_value]: readonly [string, number]) => ({ tag, simple_value });
 
-/** A map of λ for each source whose λ is learned. */
-async function images({ pairs }: SavedEpoch['metrics']) {
+/** The picture of λ for each source whose λ is learned. */
+export async function lambdaMaps(pairs: readonly PairMetrics[]) {
   const values: Record<string, unknown>[] = [];
   for (const source of new Set(pairs.map((pair) => pair.source))) {
-    const map = await lambdaMap(pairs.filter((pair) => pair.source === source));
+    const map = lambdaMap(pairs.filter((pair) => pair.source === source));
     if (map === undefined) continue;
-    const { png, width, height, description } = map;
+    const { svg, width, height, description } = map;
+    const png = await sharp(Buffer.from(svg)).removeAlpha().png().toBuffer();
     values.push({
       tag: `lambda/${source}`,
       metadata: {
@@ -105,47 +73,40 @@ async function images({ pairs }: SavedEpoch['metrics']) {
   return values;
 }
 
-/** λ is the output of a ReLU6, so it lies in [0, 6]: all maps of all runs have this scale. */
-const largest = 6;
-
-/** Colours of λ = 0, 3 and 6, between which is interpolated; of pairs that are not matched; of the lines. */
-const [low, middle, high, unmatched, line] = [
-  [247, 251, 255],
-  [66, 146, 198],
-  [8, 48, 107],
-  [150, 150, 150],
-  [205, 205, 205],
-] as const;
-
 /** The side of a cell and the width of the lines around it, pixels. */
 const [side, gap] = [40, 2];
 
 /**
- * λ of one source's pairs as a PNG, with what its rows, columns and colours mean: source features down, target features
- * across. Undefined if the method learns no λ.
+ * λ of one source's pairs as a picture, with what its rows, columns and colours mean: source features down, target
+ * features across. Undefined if the method learns no λ.
  */
-async function lambdaMap(pairs: readonly PairMetrics[]) {
+function lambdaMap(pairs: readonly PairMetrics[]) {
   const lambda = new Map(pairs.map(({ pair, lambdaMean }) => [pair.join('-'), lambdaMean]));
   if ([...lambda.values()].every((value) => value === undefined)) return undefined;
   const [rows, columns] = [featuresOf(pairs, 0), featuresOf(pairs, 1)];
   const [width, height] = [gap + columns.length * (side + gap), gap + rows.length * (side + gap)];
-  const pixels = Buffer.alloc(width * height * 3);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const [m, n] = [rows[cellAt(y)], columns[cellAt(x)]];
-      const colour = isLine(x) || isLine(y) ? line : colourOf(lambda.get(`${m}-${n}`));
-      pixels.set(colour, (y * width + x) * 3);
-    }
-  }
-  const png = await sharp(pixels, { raw: { width, height, channels: 3 } })
-    .png()
-    .toBuffer();
+  const at = (k: number) => gap + k * (side + gap);
+  const cells = rows.flatMap((m, y) =>
+    columns.map((n, x) => {
+      const colour = colourOf(lambda.get(`${m}-${n}`));
+      return `<rect x="${at(x)}" y="${at(y)}" width="${side}" height="${side}" fill="rgb(${colour})"/>`;
+    }),
+  );
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><rect width="100%" height="100%" fill="#cdcdcd"/>${cells.join('')}</svg>`;
   const description = `Mean λ. Rows: source features ${rows.join(', ')}, downwards. Columns: target features ${columns.join(', ')}. White is 0, dark blue 6; grey: not matched.`;
-  return { png, width, height, description };
+  return { svg, width, height, description };
 }
 
-const isLine = (at: number): boolean => at % (side + gap) < gap;
-const cellAt = (at: number): number => Math.floor(at / (side + gap));
+/** λ is the output of a ReLU6, so it lies in [0, 6]: all maps of all runs have this scale. */
+const largest = 6;
+
+/** Colours of λ = 0, 3 and 6, between which is interpolated; of pairs that are not matched. */
+const [low, middle, high, unmatched] = [
+  [247, 251, 255],
+  [66, 146, 198],
+  [8, 48, 107],
+  [150, 150, 150],
+] as const;
 
 function colourOf(lambda: number | undefined): readonly number[] {
   if (lambda === undefined) return unmatched;
