@@ -56,7 +56,10 @@ export async function fetchFile(url: string, path: string, fetching: Fetching): 
     );
     let response = await ask(url, there, { ...fetching, signal });
     // What is there is not the beginning of the file.
-    if (response.statusCode === 416) response = await ask(url, 0, { ...fetching, signal });
+    if (response.statusCode === 416) {
+      response.destroy();
+      response = await ask(url, 0, { ...fetching, signal });
+    }
     const { statusCode = 0, statusMessage = '', headers } = response;
     if (statusCode < 200 || statusCode >= 300) {
       response.destroy();
@@ -82,7 +85,9 @@ export async function fetchFile(url: string, path: string, fetching: Fetching): 
       if (total !== undefined && done !== total) throw new Error(`it ended after ${done} of ${total} bytes`);
     };
     const file = createWriteStream(path, { flags: begin > 0 ? 'a' : 'w', flush: true });
-    await pipeline(response, counted, file);
+    // After a failure, too, the file is as it stays.
+    const closed = new Promise<void>((resolve) => file.once('close', () => resolve()));
+    await pipeline(response, counted, file).finally(() => closed);
   } catch (error) {
     if (done > maxBytes) await rm(path, { force: true });
     const { code, message } = error as NodeJS.ErrnoException;
