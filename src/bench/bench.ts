@@ -14,12 +14,12 @@ import {
   benchDevice,
   benchJob,
   isBilevel,
+  iterationGflop,
   iterationsBeforeGraph,
   runsAsGraph,
   secondsIn,
 } from './cases.js';
 import { measureDecoding } from './decoding.js';
-import { iterationGflop } from './flops.js';
 import { inOwnProcess } from './process.js';
 
 /** Seconds of one iteration. */
