@@ -1,10 +1,9 @@
 import { join } from 'node:path';
+import { type CsvValue, csvLine } from '../system/csv.js';
 import { writeFileAtomic } from '../system/files.js';
 import { deviation, mean, percentOf } from '../system/statistics.js';
 import { conclusionsOf } from './conclusions.js';
 import type { ExperimentRow } from './row.js';
-
-type CsvValue = string | number | null | undefined;
 
 /** A column of the printed table, and the CSV's columns for it. */
 interface Column {
@@ -20,7 +19,7 @@ interface Column {
 
 /** `seeds`: the largest number of seeds of a row; an unfinished row has fewer. */
 const columnsOf = (seeds: number): readonly Column[] => [
-  { head: 'method', cell: ([row]) => row?.label ?? '', csv: { method: ({ label }) => `"${label}"` } },
+  { head: 'method', cell: ([row]) => row?.label ?? '', csv: { method: ({ label }) => label } },
   // In the printed table each number of images a class is a column, if rows differ in it.
   { csv: { 'images a class': ({ perClass }) => perClass } },
   {
@@ -156,7 +155,7 @@ export async function saveTable(
 ): Promise<void> {
   await writeFileAtomic(join(out, 'comparison.json'), `${JSON.stringify(rows, null, 2)}\n`);
   await writeFileAtomic(join(out, 'comparison.md'), `${[markdown(rows), ...notes].join('\n\n')}\n`);
-  await writeFileAtomic(join(out, 'comparison.csv'), `${csvLines(rows).join('\n')}\n`);
+  await writeFileAtomic(join(out, 'comparison.csv'), csvLines(rows));
 }
 
 function markdown(rows: readonly ExperimentRow[]): string {
@@ -167,11 +166,7 @@ function markdown(rows: readonly ExperimentRow[]): string {
 }
 
 function csvLines(rows: readonly ExperimentRow[]): string[] {
-  const columns = columnsOf(Math.max(0, ...rows.map(({ accuracies }) => accuracies.length))).flatMap(({ csv }) =>
-    Object.entries(csv),
-  );
-  return [
-    columns.map(([name]) => name).join(','),
-    ...rows.map((row) => columns.map(([, value]) => value(row) ?? '').join(',')),
-  ];
+  const columns = columnsOf(Math.max(0, ...rows.map(({ accuracies }) => accuracies.length)));
+  const values = columns.flatMap(({ csv }) => Object.entries(csv));
+  return [csvLine(values.map(([name]) => name)), ...rows.map((row) => csvLine(values.map(([, value]) => value(row))))];
 }
