@@ -33,6 +33,7 @@ export class TimeLeft {
     if (this.#told || perEpoch === undefined || left === undefined || this.#start === undefined) return undefined;
     this.#told = true;
     const epochs = this.#start.epochs - Math.floor(this.#done);
+    if (epochs === 0) return undefined;
     const each = perEpoch < 1 ? `${perEpoch.toFixed(2)} s` : duration(perEpoch);
     return `${counted(epochs, 'epoch')} of about ${each}: ${duration(left)}`;
   }

@@ -40,7 +40,7 @@ ${conclusionsOf(rows).map((sentence) => html`<p class="result">${sentence}</p>`)
 ${first && html`<p>${aboutOf(first)}</p>`}</header>
 <section><h2>Results</h2>${scrolling('Results', table(head, cells, 'cards'))}
 <p class="note">Mean ± standard deviation over the seeds. comparison.csv has the same columns as plain numbers.</p>
-${missing.length > 0 && html`<h3>Missing or failed</h3><ul>${missing}</ul>`}</section>
+${missing.length > 0 && html`<h3>Not done</h3><ul>${missing}</ul>`}</section>
 ${byCount(rows).map((group) => accuracySections(group, rows))}
 ${curveSection(rows)}
 ${costSection(rows)}

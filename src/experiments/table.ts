@@ -124,10 +124,14 @@ const threeDigits = (value: number | undefined): string | undefined =>
 const withUnit = (value: string | undefined, unit: string): string => (value === undefined ? '' : `${value} ${unit}`);
 
 /**
- * Header and rows of the printed table. If rows differ in images a class, each number is a column, before the others.
+ * Header and rows of the printed table, without columns that no row fills. If rows differ in images a class, each number
+ * is a column, before the others.
  */
 export function experimentTable(rows: readonly ExperimentRow[]): { head: string[]; rows: string[][] } {
-  const columns = columnsOf(0).flatMap(({ head, cell, ofCount }) => (head && cell ? [{ head, cell, ofCount }] : []));
+  const columns = columnsOf(0).flatMap(({ head, cell, ofCount }) => {
+    const filled = head && cell && rows.some((row) => cell([row]) !== '');
+    return filled ? [{ head, cell, ofCount }] : [];
+  });
   const counts = [...new Set(rows.flatMap(({ perClass }) => perClass ?? []))];
   if (counts.length === 0) {
     return { head: columns.map(({ head }) => head), rows: rows.map((row) => columns.map(({ cell }) => cell([row]))) };

@@ -5,8 +5,9 @@ import type { ListingOptions } from '../data/layout-reader.js';
 import { fingerprint, loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
 import { L2TError } from '../errors.js';
-import { type Checkpoint, readCheckpoint, requireLastLayer, weightsFile } from '../networks/checkpoint.js';
+import { type Checkpoint, readCheckpoint, weightsFile } from '../networks/checkpoint.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
+import { requireLastLayer } from '../networks/weights/match.js';
 import {
   aListingListener,
   aMessageListener,
@@ -97,7 +98,10 @@ const controls = {
  * @throws L2TError INVALID_OPTION, INVALID_WEIGHTS, WEIGHTS_MISMATCH; INVALID_DATA, also if its classes are not the
  * checkpoint's; DEVICE_UNAVAILABLE, FILE_ACCESS, ABORTED.
  */
-export async function evaluate(checkpoint: string | Checkpoint, given: EvaluateOptions): Promise<EvaluationResult> {
+export async function evaluate(
+  checkpoint: string | Checkpoint,
+  given: EvaluateOptions = {},
+): Promise<EvaluationResult> {
   const { options, control } = takeBeforeJoining(evaluateSchema, given, controls);
   const subject = attempted(() =>
     typeof checkpoint === 'string' ? requirePath(checkpoint, 'The checkpoint', checkpointPath) : checkpoint,

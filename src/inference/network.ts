@@ -1,10 +1,11 @@
 import type { DecodedImage } from '../data/decode.js';
 import { L2TError } from '../errors.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
-import { type Checkpoint, loadCheckpoint, requireCheckpoint, requireLastLayer } from '../networks/checkpoint.js';
+import { elementCount } from '../native/tensor.js';
+import { type Checkpoint, loadCheckpoint, requireCheckpoint } from '../networks/checkpoint.js';
 import { withClassNames } from '../networks/class-names.js';
 import { describeNetwork } from '../networks/describe.js';
-import { elementCount } from '../networks/weights/strided.js';
+import { requireLastLayer } from '../networks/weights/match.js';
 import { aMessageListener, aSignal, attempted, takeOptions } from '../options/arguments.js';
 import type { Given } from '../options/check.js';
 import { threadsWarning } from '../options/cost.js';

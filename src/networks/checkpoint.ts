@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
+import type { L2TError } from '../errors.js';
 import type { NamedTensor, NetworkSpec, Normalisation } from '../native/addon.js';
-import { type Tensor, type TensorMap, toTensorMap } from '../native/tensor.js';
+import { toTensorMap } from '../native/tensor.js';
 import { aMessageListener, anObject, guarded, requirePath, takeOptions } from '../options/arguments.js';
 import { refused } from '../options/check.js';
 import {
@@ -12,27 +13,25 @@ import {
   type NetworkName,
   networkNamed,
   networkNames,
-  networks,
 } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
 import { checkpointPath } from '../options/sources.js';
-import { invalidOption, invalidRun, weightsMismatch } from '../system/failures.js';
+import { invalidOption, invalidRun, invalidWeights, weightsMismatch } from '../system/failures.js';
 import { writeFileAtomic } from '../system/files.js';
+import { parseJson } from '../system/json.js';
 import { printable, someOf } from '../system/printable.js';
-import { describeNetwork, lastLayerOf } from './describe.js';
+import { describeNetwork } from './describe.js';
+import { lostHash, withHash } from './weights/content-hash.js';
+import { loadWeights, type Weights } from './weights/load.js';
 import {
-  type Described,
-  damaged,
-  describedBy,
-  exportedBy,
-  metadataOf,
-  normalisationSchema,
-  sizeSchema,
-  widthSchema,
-} from './metadata.js';
-import { withHash } from './weights/content-hash.js';
-import { isOfHead, loadWeights, type Weights } from './weights/load.js';
-import { classesOf, isBatchCount, matchWeights, type OptionNames } from './weights/match.js';
+  classesOf,
+  lastWeights,
+  matchWeights,
+  networkOf,
+  type OptionNames,
+  refuseTimm,
+  tensorsOf,
+} from './weights/match.js';
 import { readMetadata, safetensorsChunks } from './weights/safetensors.js';
 
 /** A network with its weights and everything needed to use it. */
@@ -144,22 +143,14 @@ function ownCheckpoint(given: unknown, allowed?: string, names = checkpointNames
   return { ...checkpoint, weights: matchWeights(toTensorMap(copies), tensorsOf(network), match).weights };
 }
 
-/** The parameters and running statistics of a network. */
-function tensorsOf(network: Checkpoint['network']) {
-  const { parameters, buffers } = describeNetwork(network, defaultSize(network.name));
-  return [...parameters, ...buffers];
-}
-
-export function toCheckpoint({ tensors, metadata }: Weights, path: string, options: CheckpointOptions): Checkpoint {
-  const said = describedBy(metadata, path);
+export function toCheckpoint(file: Weights, path: string, options: CheckpointOptions): Checkpoint {
+  const { tensors, metadata } = file;
   const names = options.names ?? checkpointNames;
   const wanted = options.network && (networkNamed(options.network) as NetworkName);
-  refuseTimm(tensors, path, wanted);
-  const held = said?.network ?? networkOf(tensors, options.width ?? 1);
+  const { said, held, classes } = shownBy(file, path, options.width, wanted);
   requireExpected(`${path} holds`, names.network, held && `a ${held}`, wanted && `a ${wanted}`);
   requireExpected(`${path} has the width`, names.width, said?.width, options.width);
   const name = wanted ?? held;
-  const classes = countClasses(tensors, path, said, name);
   if (name === undefined) {
     const which = `${names.network}, one of ${networkNames.join(', ')}`;
     throw invalidOption(`${path} does not say which network it holds, and its entries fit none: give ${which}.`);
@@ -168,11 +159,7 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   const network = { name, classes, width: options.width ?? said?.width ?? 1 };
   const more = said ?? exportedBy(metadata, path);
   const match = { file: path, network: name, names, strict: options.strict ?? false };
-  const expected = tensorsOf(network);
-  const empty = expected
-    .filter(({ shape }) => shape.includes(0))
-    .map(({ name, shape }) => [name, emptyOf(shape)] as const);
-  const { weights, extra } = matchWeights(new Map([...tensors, ...empty]), expected, match);
+  const { weights, extra } = matchWeights(tensors, tensorsOf(network), match);
   if (extra.length > 0) {
     options.onWarning?.(
       `${printable(path)} has entries that the network does not: ${someOf(extra, 10)} (${names.strict} refuses them)`,
@@ -187,46 +174,17 @@ export function toCheckpoint({ tensors, metadata }: Weights, path: string, optio
   };
 }
 
-/** timm calls the tensors of some networks by other names than torchvision. `wanted`: the network that is expected. */
-function refuseTimm(tensors: TensorMap, path: string, wanted?: NetworkName): void {
-  const having = networkNames.filter((name) => tensors.has(networks[name].timmTensor ?? ''));
-  const found = having.filter((name) => name === wanted);
-  const [first, ...others] = found.length > 0 ? found : having;
-  if (first === undefined) return;
-  throw weightsMismatch(
-    `${path} has timm's names of tensors, such as ${networks[first].timmTensor}, which are not read: use torchvision's ` +
-      `weights of ${[first, ...others].join(' or ')}, such as torchvision.models.${first}(weights='DEFAULT').state_dict().`,
-  );
-}
-
-/** The names of the last layer's weight, of this network or of all. */
-function lastWeights(network: NetworkName | undefined): string[] {
-  const names = network === undefined ? networkNames : [network];
-  return [...new Set(names.map((name) => lastLayerOf({ name, classes: 1, width: 1 })[0] as string))];
-}
-
-/** A tensor of a last layer that a file does not have. */
-const emptyOf = (shape: readonly number[]): Tensor => ({ dtype: 'float32', shape, data: new Uint8Array(0) });
-
-/**
- * The number of classes of the weights; 0 if a network is known, and they hold no last layer.
- * @throws L2TError WEIGHTS_MISMATCH if they hold no network; INVALID_WEIGHTS if the metadata says another number.
- */
-function countClasses(tensors: TensorMap, path: string, said?: Described, network?: NetworkName): number {
-  const layers = lastWeights(network);
+/** What a file says of its network, and the network and number of classes that its metadata or its tensors show. */
+function shownBy({ tensors, metadata }: Weights, path: string, width = 1, wanted?: NetworkName) {
+  const said = describedBy(metadata, path);
+  refuseTimm(tensors, path, wanted);
+  const held = said?.network ?? networkOf(tensors, width);
+  const layers = lastWeights(held ?? wanted);
   const classes = classesOf(tensors, path, layers);
   if (said !== undefined && said.classes !== classes) throw damaged(path, 'classes');
-  if (classes > 0 || network !== undefined) return classes;
-  throw weightsMismatch(`${path} has no ${layers.join(' or ')}: is it a network of this package?`);
-}
-
-/** @throws L2TError WEIGHTS_MISMATCH if the network has no last layer. */
-export function requireLastLayer({ name, classes }: NetworkSpec): void {
-  if (classes > 0) return;
-  const [weight] = lastLayerOf({ name, classes: 1, width: 1 });
-  throw weightsMismatch(
-    `The ${name} has no last layer (${weight}), so it tells no classes apart: use a file that has one, or train one with {targetInit}.`,
-  );
+  if (classes === 0 && (held ?? wanted) === undefined)
+    throw weightsMismatch(`${path} has no ${layers.join(' or ')}: is it a network of this package?`);
+  return { said, held, classes };
 }
 
 /** What a weights file shows of its network. */
@@ -237,33 +195,16 @@ export type HeldNetwork = Awaited<ReturnType<typeof networkIn>>;
  * and width are those that the file says.
  * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS.
  */
-export async function networkIn(given: string, width = 1) {
+export async function networkIn(given: string, width?: number) {
   const path = await weightsFile(given);
-  const { tensors, metadata } = await loadWeights(path);
-  refuseTimm(tensors, path);
-  const said = describedBy(metadata, path);
-  const network = said?.network ?? networkOf(tensors, width);
-  countClasses(tensors, path, said, network);
-  return { network, size: said?.size, width: said?.width };
+  const { said, held } = shownBy(await loadWeights(path), path, width);
+  return { network: held, size: said?.size, width: said?.width };
 }
 
 /** Throws if the file's value `found` is not the caller's `expected`. The message is `what` followed by `found`. */
 function requireExpected(what: string, option: string, found?: string | number, expected?: string | number): void {
   if (found === undefined || expected === undefined || found === expected) return;
   throw invalidOption(`${what} ${found}, where ${expected} is expected: correct ${option} or give another file.`);
-}
-
-/** The network that has exactly the file's entries, apart from a last layer or another head; undefined if there is none. */
-export function networkOf(tensors: TensorMap, width: number): NetworkName | undefined {
-  return networkNames.find((name) => {
-    const [classes = 0] = lastWeights(name).map((layer) => tensors.get(layer)?.shape[0]);
-    const expected = tensorsOf({ name, classes, width }).filter(({ shape }) => !shape.includes(0));
-    const names = new Set(expected.map((entry) => entry.name));
-    return (
-      expected.every((entry) => String(tensors.get(entry.name)?.shape) === String(entry.shape)) &&
-      [...tensors.keys()].every((entry) => names.has(entry) || isBatchCount(entry) || isOfHead(entry))
-    );
-  });
 }
 
 /**
@@ -276,10 +217,86 @@ export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Prom
   await writeFileAtomic(requirePath(path, 'The file to write'), checkpointChunks(own));
 }
 
-/** The bytes of a checkpoint's file, in parts. */
-export function checkpointChunks({ network, size, classNames, normalisation, weights }: Checkpoint): Uint8Array[] {
+/** The bytes of a checkpoint's file, in parts. They hold no time, path or host, so equal runs give equal bytes. */
+export function checkpointChunks({ network, size, classNames = [], normalisation, weights }: Checkpoint): Uint8Array[] {
   const tensors = toTensorMap(weights);
-  return safetensorsChunks(tensors, withHash(tensors, metadataOf(network, size, classNames, normalisation)));
+  const features = describeNetwork(network, size).features.map(({ index, channels, size }) => ({
+    index,
+    channels,
+    size,
+  }));
+  const metadata = {
+    format: formatName,
+    network: network.name,
+    classes: String(network.classes),
+    width: String(network.width),
+    size: String(size),
+    class_names: JSON.stringify(classNames),
+    normalisation: JSON.stringify(normalisation),
+    features: JSON.stringify(features),
+  };
+  return safetensorsChunks(tensors, withHash(tensors, new Map(Object.entries(metadata))));
+}
+
+/** Means and deviations of an image's three channels. */
+const three = z.tuple([z.number(), z.number(), z.number()]);
+const normalisationSchema = z.object({ mean: three, std: three });
+/** The ranges are those of the options. */
+const { width: widthSchema, size: sizeSchema } = networkSchema.shape;
+
+const json = <S extends z.ZodType>(schema: S) =>
+  z.string().transform((text, context): z.output<S> => {
+    try {
+      return schema.parse(parseJson(text)) as z.output<S>;
+    } catch {
+      context.addIssue('it is no JSON of the expected form');
+      return z.NEVER;
+    }
+  });
+
+/** The metadata of a safetensors file written by this package. */
+const described = z.object({
+  network: z.enum(networkNames),
+  classes: json(z.int().min(0)),
+  width: json(widthSchema),
+  size: json(sizeSchema),
+  class_names: json(z.array(z.string())),
+  normalisation: json(normalisationSchema),
+});
+type Described = z.output<typeof described>;
+
+/** What `export --to torchvision` says beside PyTorch's names. */
+const exported = described.pick({ size: true, class_names: true, normalisation: true }).partial({ class_names: true });
+
+const formatName = 'l2t-native checkpoint 1';
+
+/** Did this package write the file? */
+export const isOwn = (metadata: ReadonlyMap<string, string>): boolean => metadata.get('format') === formatName;
+
+/** The network's description in a file's metadata; undefined if another program wrote the file. */
+function describedBy(metadata: ReadonlyMap<string, string>, file: string): Described | undefined {
+  if (!isOwn(metadata)) return undefined;
+  if (lostHash(metadata)) throw damaged(file, 'sha256');
+  const found = parsed(described, metadata, file);
+  // No names: a network from a file without any was written.
+  if ([0, found.classes].includes(found.class_names.length)) return found;
+  throw damaged(file, 'class_names');
+}
+
+/** The same of a file of `export --to torchvision`. */
+function exportedBy(metadata: ReadonlyMap<string, string>, file: string): z.output<typeof exported> | undefined {
+  return metadata.has('size') && metadata.has('normalisation') ? parsed(exported, metadata, file) : undefined;
+}
+
+function parsed<S extends z.ZodType>(schema: S, metadata: ReadonlyMap<string, string>, file: string): z.output<S> {
+  const result = schema.safeParse(Object.fromEntries(metadata));
+  if (result.success) return result.data;
+  throw damaged(file, String(result.error.issues[0]?.path[0]));
+}
+
+/** The error for a file with a wrong entry in its metadata. */
+function damaged(file: string, entry: string): L2TError {
+  return invalidWeights(`${file}: its metadata entry '${entry}' is damaged. Fetch or save it again.`);
 }
 
 /** As the metadata of a file, so that what is written can be read again. */

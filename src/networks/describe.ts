@@ -1,9 +1,9 @@
 import { addon, type NetworkDescription, type NetworkSpec, type Pair } from '../native/addon.js';
+import { elementCount } from '../native/tensor.js';
 import { guarded } from '../options/arguments.js';
 import { refused } from '../options/check.js';
 import { defaultSize, networkNamed } from '../options/networks.js';
 import type { SourceSpec } from '../options/spec.js';
-import { elementCount } from './weights/strided.js';
 
 /** The number of trained parameters, without running statistics. */
 export function countParameters(network: NetworkSpec): number {

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Checkpoint, networkOf, toCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, isOwn, toCheckpoint } from '../networks/checkpoint.js';
 import { countParameters, describeNetwork } from '../networks/describe.js';
-import { isOwn } from '../networks/metadata.js';
 import { loadWeights } from '../networks/weights/load.js';
+import { networkOf } from '../networks/weights/match.js';
 import type { NetworkName } from '../options/networks.js';
 import { readRunData, recordName } from '../store/run-data.js';
 import { invalidRun } from '../system/failures.js';

@@ -2,10 +2,12 @@ import { basename, dirname, join } from 'node:path';
 import { formatTop } from '../inference/top-accuracy.js';
 import type { NetworkSpec, Normalisation } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
+import { command, flagWords } from '../options/command.js';
 import { torchvisionNetworks } from '../options/networks.js';
+import { type ExportFormat, exportSchema } from '../options/schemas.js';
 import type { SourceSpec } from '../options/spec.js';
 import { type RunRecord, skippedTests } from '../store/record.js';
-import { type FinishedResult, whichOf } from '../store/run-data.js';
+import { bestName, type FinishedResult, whichOf } from '../store/run-data.js';
 import { counted, shown } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
 import { packageVersion } from '../system/version.js';
@@ -80,7 +82,7 @@ console.log(image.label, image.probability);
 For ONNX Runtime${inTorchvision ? ', and for torchvision in PyTorch' : ''}:
 
 \`\`\`sh
-npx l2t-native export best.safetensors --to onnx --out model.onnx${inTorchvision ? '\nnpx l2t-native export best.safetensors --to torchvision --out weights.safetensors' : ''}
+${exporting('onnx', 'model.onnx')}${inTorchvision ? `\n${exporting('torchvision', 'weights.safetensors')}` : ''}
 \`\`\`
 
 Input: RGB images of ${size} × ${size} pixels. Values in [0, 1] are normalised per channel: (value − mean) / std, with
@@ -127,3 +129,6 @@ const licenceOf = (licence: string | undefined): string => (licence === undefine
 /** A file's name; for a run's result, whose name says nothing, that of its folder, too. */
 const fileName = (path: string): string =>
   /^(best|last)\.safetensors$/.test(basename(path)) ? join(basename(dirname(path)), basename(path)) : basename(path);
+
+const exporting = (to: ExportFormat, out: string): string =>
+  `npx ${command('export', bestName, ...flagWords(exportSchema, { to, out }))}`;

@@ -1,8 +1,9 @@
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
-import { Readable } from 'node:stream';
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
 import { pipeline } from 'node:stream/promises';
-import type { Response } from 'undici';
 import { L2TError } from '../errors.js';
 import { fileError } from './files.js';
 import type { Progress } from './libtorch-archive.js';
@@ -55,13 +56,21 @@ export async function fetchFile(url: string, path: string, fetching: Fetching): 
     );
     let response = await ask(url, there, { ...fetching, signal });
     // What is there is not the beginning of the file.
-    if (response.status === 416) response = await ask(url, 0, { ...fetching, signal });
-    if (!response.ok || response.body === null)
-      throw new Error(`the server answers ${response.status} ${response.statusText}`.trim());
-    const begin = response.status === 206 ? there : 0;
-    if (begin > 0 && !response.headers.get('content-range')?.startsWith(`bytes ${begin}-`))
+    if (response.statusCode === 416) {
+      response.destroy();
+      response = await ask(url, 0, { ...fetching, signal });
+    }
+    const { statusCode = 0, statusMessage = '', headers } = response;
+    if (statusCode < 200 || statusCode >= 300) {
+      response.destroy();
+      throw new Error(`the server answers ${statusCode} ${statusMessage}`.trim());
+    }
+    const begin = statusCode === 206 ? there : 0;
+    if (begin > 0 && !headers['content-range']?.startsWith(`bytes ${begin}-`)) {
+      response.destroy();
       throw new Error('the server sends another part than it was asked for');
-    const length = Number(response.headers.get('content-length')) || undefined;
+    }
+    const length = Number(headers['content-length']) || undefined;
     const total = length && begin + length;
     done = begin;
     const counted = async function* (source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -76,41 +85,48 @@ export async function fetchFile(url: string, path: string, fetching: Fetching): 
       if (total !== undefined && done !== total) throw new Error(`it ended after ${done} of ${total} bytes`);
     };
     const file = createWriteStream(path, { flags: begin > 0 ? 'a' : 'w', flush: true });
-    await pipeline(Readable.fromWeb(response.body), counted, file);
+    // After a failure, too, the file is as it stays.
+    const closed = new Promise<void>((resolve) => file.once('close', () => resolve()));
+    await pipeline(response, counted, file).finally(() => closed);
   } catch (error) {
     if (done > maxBytes) await rm(path, { force: true });
-    const { cause, code, message } = error as NodeJS.ErrnoException;
+    const { code, message } = error as NodeJS.ErrnoException;
     if (code !== undefined && ofDisk.test(code)) throw fileError('write', path, error);
-    // `fetch` itself only says "fetch failed": its cause has the reason.
-    const reason = cause instanceof Error && (cause.message || (cause as NodeJS.ErrnoException).code);
-    throw new Error(reason || message, { cause: error });
+    const reason = signal.aborted
+      ? (signal.reason as Error).message
+      : code === 'ECONNRESET'
+        ? 'the connection ended'
+        : message;
+    throw new Error(reason || code, { cause: error });
   } finally {
     clearTimeout(timer);
   }
 }
 
 /** Asks for the file from byte `begin` on, and follows redirects. */
-async function ask(url: string, begin: number, { secure, signal }: Fetching): Promise<Response> {
-  // Loaded when it is needed: it takes as long as the rest of the command line.
-  const { fetch, ProxyAgent } = await import('undici');
+async function ask(url: string, begin: number, { secure, signal }: Fetching): Promise<IncomingMessage> {
   const headers = { 'accept-encoding': 'identity', ...(begin > 0 && { range: `bytes=${begin}-` }) };
   let at = new URL(url);
   for (let redirects = 0; redirects <= mostRedirects; redirects++) {
     if (secure && at.protocol !== 'https:' && !(at.protocol === 'http:' && at.hostname === '127.0.0.1'))
       throw new Error(`${at.href} is not https`);
     const proxy = proxyFor(at);
-    const response = await fetch(at, {
-      headers,
-      redirect: 'manual',
-      ...(signal && { signal }),
-      ...(proxy !== undefined && { dispatcher: new ProxyAgent(proxy) }),
-    });
-    const location = response.headers.get('location');
-    if (location === null || response.status < 300 || response.status >= 400) return response;
-    await response.body?.cancel();
+    const agent = proxy === undefined ? undefined : await tunnel(proxy);
+    const get = at.protocol === 'https:' ? https.get : http.get;
+    const [response] = (await once(get(at, { headers, signal, agent }), 'response')) as [IncomingMessage];
+    const { statusCode = 0 } = response;
+    const { location } = response.headers;
+    if (location === undefined || statusCode < 300 || statusCode >= 400) return response;
+    response.destroy();
     at = new URL(location, at);
   }
   throw new Error(`it redirects more than ${mostRedirects} times`);
+}
+
+/** Loaded when it is needed: it takes a part of the time in which the command line starts. */
+async function tunnel(proxy: string): Promise<http.Agent> {
+  const { HttpsProxyAgent } = await import('https-proxy-agent');
+  return new HttpsProxyAgent(proxy);
 }
 
 /** The proxy that HTTPS_PROXY or HTTP_PROXY names, unless NO_PROXY names the host. This machine itself needs none. */

@@ -10,7 +10,7 @@ import { readWhole } from '../../src/data/reading.js';
 import { readSplit } from '../../src/data/split-file.js';
 import { Network } from '../../src/inference/network.js';
 import { addon } from '../../src/native/addon.js';
-import { isOwn } from '../../src/networks/metadata.js';
+import { isOwn } from '../../src/networks/checkpoint.js';
 import { hasHash } from '../../src/networks/weights/content-hash.js';
 import { parseSafetensors, readMetadata } from '../../src/networks/weights/safetensors.js';
 import type { Layout } from '../../src/options/datasets.js';

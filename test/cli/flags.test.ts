@@ -14,9 +14,7 @@ describe('help', () => {
     expect(text).toContain('--momentum <x> momentum of SGD (0.9); from 0 and below 1');
     expect(text).toContain('--device <name> where to compute (auto); auto, cpu, cuda or cuda:N');
     expect(text).toMatch(/--method <name> [^;]*; one of l2t-ww, .*, scratch --target/);
-    expect(text).toContain(
-      "--target-init <checkpoint> weights of the target's network to start from (the seed's) --meta-batch",
-    );
+    expect(text).toContain("a weights file (safetensors or .pth), or a run's folder (the seed's) --meta-batch");
   });
 
   it('begins with the ten options that people need first and two examples; the others follow in groups', async () => {

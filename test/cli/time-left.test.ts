@@ -40,6 +40,9 @@ it('says it after five seconds, or at the end of an epoch that is shorter', () =
   short.step(0, 1, 0.1);
   short.step(0, 2, 0.1);
   expect(short.epoch(0, 0.25)).toBe('20 epochs of about 0.25 s: 5 s');
+  const single = run({ epochs: 1 });
+  single.step(0, 1, 0.1);
+  expect(single.epoch(0, 0.25)).toBeUndefined();
 });
 
 it('counts what an epoch takes beyond its steps', () => {

@@ -68,6 +68,7 @@ export function typeErrorsOf(snippets: readonly Planned[], folder: string, types
   );
   const program = ts.createProgram([...placeOf.keys()], {
     strict: true,
+    noUncheckedIndexedAccess: true,
     noEmit: true,
     skipLibCheck: true,
     target: ts.ScriptTarget.ES2023,

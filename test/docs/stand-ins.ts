@@ -112,8 +112,8 @@ export const files: Readonly<Record<string, (path: string) => unknown>> = {
     const { code, stderr } = await cli(['transfer', ...options, ...small.split(' '), '--data', data, '--out', out]);
     if (code !== 0) throw new Error(stderr);
   },
-  'runs/big/best.safetensors': async (file) =>
-    write(file, readFileSync(await tinySource({ name: 'resnet18' }, { size: 224 }))),
+  'runs/big': async (out) =>
+    write(join(out, 'best.safetensors'), readFileSync(await tinySource({ name: 'resnet18' }, { size: 224 }))),
   'runs/compare': async (out) => {
     const data = join(dirname(dirname(out)), 'photos');
     const options = [

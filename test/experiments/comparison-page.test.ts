@@ -46,3 +46,10 @@ it('names a pair that no seed settles', () => {
     '<p>fm is 10.0 points ahead of at (one seed that both finished): one seed settles nothing.</p>',
   );
 });
+
+it('has no column that no row fills', () => {
+  const headsOf = (validation?: number[]) =>
+    comparisonPage({ ...shown, rows: [{ ...row('at', [0.4]), ...(validation && { validation }) }] }).main.text;
+  expect(headsOf()).not.toContain('validation, %');
+  expect(headsOf([0.5])).toContain('<th scope="col">validation, %</th>');
+});

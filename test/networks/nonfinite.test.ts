@@ -2,9 +2,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { evaluate, exportNetwork, Network, transfer } from '../../src/index.js';
 import type { DType, Tensor } from '../../src/native/tensor.js';
-import { toTensorMap } from '../../src/native/tensor.js';
+import { isFiniteInFloat32, toTensorMap } from '../../src/native/tensor.js';
 import { loadCheckpoint } from '../../src/networks/checkpoint.js';
-import { isFiniteInFloat32 } from '../../src/networks/weights/float32.js';
 import { writeSafetensors } from '../../src/networks/weights/safetensors.js';
 import { temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
 

@@ -90,6 +90,19 @@ describe('source get', () => {
     expect(readFileSync(path)).toEqual(content);
   });
 
+  it('takes all of a server that ends its connection with the file, as python3 -m http.server does', async () => {
+    const path = newPath();
+    const large = Buffer.alloc(8 * 2 ** 20, 7);
+    const sha256 = createHash('sha256').update(large).digest('hex').slice(0, 8);
+    const { url } = await serve((_, response) => {
+      response.shouldKeepAlive = false;
+      response.writeHead(200, { 'content-length': large.length });
+      response.end(large);
+    });
+    await getSource('net', { ...row, mebibytes: 8, sha256 }, path, { from: url, onProgress: () => {} });
+    expect(readFileSync(path).equals(large)).toBe(true);
+  });
+
   it.each<[string, Answer]>([
     ['that can send parts', parts(content)],
     ['that always sends all', (_, response) => response.end(content)],

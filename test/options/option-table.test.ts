@@ -19,7 +19,9 @@ it('is what the command line says (npm run option-help)', () => {
 it('has the name, default and range of every option that comes from the tables of options', () => {
   const [transfer] = verbsOf(commandLine()).flatMap(([verb, command]) => (verb === 'transfer' ? [command] : []));
   const onlyFlags = transfer?.options.filter((option) => rowOf(option) === undefined).map(({ long }) => long);
-  expect(onlyFlags).toEqual(['--no-group', '--timeout', '--config', '--resume', '--resume-or-start', '--json']);
+  expect(onlyFlags).toEqual([
+    ...['--no-group', '--timeout', '--config', '--resume', '--resume-or-start', '--json', '--json-lines'],
+  ]);
   expect(rowsOf('lr')[0]?.slice(2, 6)).toEqual(['auto, or a number above 0 and at most 100', 'auto', '0.1', verbs]);
 });
 const verbs = 'transfer, compare, curve, reproduce, pretrain';

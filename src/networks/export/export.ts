@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { toFloat32 } from '../../native/tensor.js';
 import { aMessageListener, takeOptions } from '../../options/arguments.js';
 import { defaultOf, required, type Written } from '../../options/check.js';
 import { type ExportFormat, exportSchema } from '../../options/schemas.js';
 import { fileAccess, invalidOption } from '../../system/failures.js';
 import { writeFileAtomic } from '../../system/files.js';
-import { type Checkpoint, checkpointChunks, readCheckpoint, requireLastLayer } from '../checkpoint.js';
+import { type Checkpoint, checkpointChunks, readCheckpoint } from '../checkpoint.js';
 import { withClassNames } from '../class-names.js';
-import { toFloat32 } from '../weights/float32.js';
+import { requireLastLayer } from '../weights/match.js';
 import { safetensorsChunks } from '../weights/safetensors.js';
 import type { Normaliser } from './onnx.js';
 import { toTorchvision } from './torchvision.js';

@@ -1,12 +1,11 @@
 import { L2TError } from '../../errors.js';
 import type { NetworkDescription } from '../../native/addon.js';
-import type { NamedTensor } from '../../native/tensor.js';
+import { type NamedTensor, toFloat32 } from '../../native/tensor.js';
 import { largeSize, shortSide } from '../../options/networks.js';
 import { invalidOption } from '../../system/failures.js';
 import { packageVersion } from '../../system/version.js';
 import type { Checkpoint } from '../checkpoint.js';
 import { describeNetwork } from '../describe.js';
-import { toFloat32 } from '../weights/float32.js';
 import { dataTypes, encodeModel, type Node, nodeMessage, valueMessage } from './onnx-messages.js';
 import { type Constant, onnxOperations } from './onnx-operations.js';
 

@@ -1,8 +1,7 @@
-import { type Tensor, type TensorMap, toTensorMap } from '../../native/tensor.js';
+import { type Tensor, type TensorMap, toFloat32, toTensorMap } from '../../native/tensor.js';
 import { torchvisionNetworks } from '../../options/networks.js';
 import { invalidOption } from '../../system/failures.js';
 import type { Checkpoint } from '../checkpoint.js';
-import { toFloat32 } from '../weights/float32.js';
 
 /** PyTorch's batch norm counts its updates in a scalar. Nothing reads it where the momentum is a number. */
 const noUpdates: Tensor = { dtype: 'int64', shape: [], data: new Uint8Array(8) };

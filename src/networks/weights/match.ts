@@ -1,9 +1,17 @@
-import type { NamedTensor } from '../../native/addon.js';
-import { itemSize, type Tensor, type TensorMap } from '../../native/tensor.js';
+import type { NamedTensor, NetworkSpec } from '../../native/addon.js';
+import {
+  elementCount,
+  isFiniteInFloat32,
+  isFloat,
+  itemSize,
+  type Tensor,
+  type TensorMap,
+} from '../../native/tensor.js';
+import { defaultSize, type NetworkName, networkNames, networks } from '../../options/networks.js';
 import { invalidWeights, weightsMismatch } from '../../system/failures.js';
 import { quoted, someOf } from '../../system/printable.js';
-import { isFiniteInFloat32, isFloat } from './float32.js';
-import { elementCount } from './strided.js';
+import { describeNetwork, lastLayerOf } from '../describe.js';
+import { isOfHead } from './load.js';
 
 /** The options that describe a weights file, as messages name them. */
 export interface OptionNames {
@@ -24,8 +32,8 @@ interface MatchOptions {
 
 /**
  * Selects a network's parameters and buffers (`expected`) from a file's `tensors`. `weights` has one tensor for each, in
- * that order, of any float type; `extra` has the names that the network does not have, for a warning.
- * `num_batches_tracked` is unused here, so it is neither expected nor extra.
+ * that order, of any float type; `extra` has the names that the network does not have, for a warning. Of a last layer
+ * without classes, no tensor need be there. `num_batches_tracked` is unused here, so it is neither expected nor extra.
  * @throws L2TError WEIGHTS_MISMATCH, naming what is missing, misshapen or (strict) extra; INVALID_WEIGHTS for a NaN or
  * an infinity.
  */
@@ -35,7 +43,9 @@ export function matchWeights(
   { file, network, names: options, strict }: MatchOptions,
 ) {
   const names = new Set(expected.map(({ name }) => name));
-  const missing = [...names].filter((name) => !tensors.has(name));
+  const missing = expected
+    .filter(({ name, shape }) => !tensors.has(name) && !shape.includes(0))
+    .map(({ name }) => name);
   const extra = [...tensors.keys()].filter((name) => !names.has(name) && !isBatchCount(name));
   if (missing.length > 0) {
     const others = extra.length > 0 ? `, and has ${list(extra)} instead` : '';
@@ -44,7 +54,7 @@ export function matchWeights(
     );
   }
   const weights = expected.map(({ name, shape }): NamedTensor => {
-    const tensor = tensors.get(name) as Tensor;
+    const tensor = tensors.get(name) ?? { dtype: 'float32', shape, data: new Uint8Array() };
     const where = `${file}: ${quoted(name)}`;
     if (tensor.shape.length !== shape.length || tensor.shape.some((length, i) => length !== shape[i])) {
       const [has, needs] = [tensor.shape, shape].map((sizes) => `[${sizes.join(', ')}]`);
@@ -95,4 +105,50 @@ export function classesOf(tensors: TensorMap, file: string, layers: readonly str
   throw weightsMismatch(
     `${file} has no ${layers.join(' or ')} of two dimensions, so its number of classes is unknown: is it a network of this package?`,
   );
+}
+
+/** The parameters and running statistics of a network. */
+export function tensorsOf(network: NetworkSpec) {
+  const { parameters, buffers } = describeNetwork(network, defaultSize(network.name));
+  return [...parameters, ...buffers];
+}
+
+/** timm calls the tensors of some networks by other names than torchvision. `wanted`: the network that is expected. */
+export function refuseTimm(tensors: TensorMap, path: string, wanted?: NetworkName): void {
+  const having = networkNames.filter((name) => tensors.has(networks[name].timmTensor ?? ''));
+  const found = having.filter((name) => name === wanted);
+  const [first, ...others] = found.length > 0 ? found : having;
+  if (first === undefined) return;
+  throw weightsMismatch(
+    `${path} has timm's names of tensors, such as ${networks[first].timmTensor}, which are not read: use torchvision's ` +
+      `weights of ${[first, ...others].join(' or ')}, such as torchvision.models.${first}(weights='DEFAULT').state_dict().`,
+  );
+}
+
+/** The names of the last layer's weight, of this network or of all. */
+export function lastWeights(network: NetworkName | undefined): string[] {
+  const names = network === undefined ? networkNames : [network];
+  return [...new Set(names.map((name) => lastLayerOf({ name, classes: 1, width: 1 })[0] as string))];
+}
+
+/** @throws L2TError WEIGHTS_MISMATCH if the network has no last layer. */
+export function requireLastLayer({ name, classes }: NetworkSpec): void {
+  if (classes > 0) return;
+  const [weight] = lastLayerOf({ name, classes: 1, width: 1 });
+  throw weightsMismatch(
+    `The ${name} has no last layer (${weight}), so it tells no classes apart: use a file that has one, or train one with {targetInit}.`,
+  );
+}
+
+/** The network that has exactly the file's entries, apart from a last layer or another head; undefined if there is none. */
+export function networkOf(tensors: TensorMap, width: number): NetworkName | undefined {
+  return networkNames.find((name) => {
+    const [classes = 0] = lastWeights(name).map((layer) => tensors.get(layer)?.shape[0]);
+    const expected = tensorsOf({ name, classes, width }).filter(({ shape }) => !shape.includes(0));
+    const names = new Set(expected.map((entry) => entry.name));
+    return (
+      expected.every((entry) => String(tensors.get(entry.name)?.shape) === String(entry.shape)) &&
+      [...tensors.keys()].every((entry) => names.has(entry) || isBatchCount(entry) || isOfHead(entry))
+    );
+  });
 }

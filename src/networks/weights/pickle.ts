@@ -1,7 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import { invalidWeights } from '../../system/failures.js';
 import { quoted } from '../../system/printable.js';
-import { PickleBytes } from './pickle-bytes.js';
-import { pickleGlobals } from './pickle-globals.js';
 import {
   type Fail,
   isSequence,
@@ -10,12 +9,16 @@ import {
   OrderedDict,
   PickleFunction,
   type PickleValue,
+  pickleGlobals,
 } from './pickle-values.js';
 
 // Limits far above any real checkpoint (ResNet-32 with its optimiser: 8,000 opcodes, 1,200 containers). They keep the
 // memory for a hostile one, about 200 bytes a container and 50 an opcode, below half a gigabyte.
 const mostOpcodes = 4_000_000;
 const mostContainers = 1_000_000;
+const longestText = 2 ** 24;
+const longestInteger = 256;
+const longestLine = 512;
 
 interface PickleOptions {
   /** The name of the pickle in messages: the file, and its entry if the file has several. */
@@ -41,7 +44,8 @@ export function unpickle(
 const sizeOf = (value: PickleValue): number =>
   value instanceof Map || value instanceof Set ? value.size : isSequence(value) ? value.length : 0;
 
-class PickleMachine extends PickleBytes {
+class PickleMachine {
+  readonly #buffer: Buffer;
   /** Offset of the current opcode. */
   #opcodeAt: number;
   #containers = 0;
@@ -51,13 +55,14 @@ class PickleMachine extends PickleBytes {
   /** A Map, not an array, so that a high index takes no more memory than a low one. */
   readonly #memo = new Map<number, PickleValue>();
 
+  /** `at`: the offset of the byte to read next. */
   constructor(
-    bytes: Uint8Array,
-    start: number,
+    private readonly bytes: Uint8Array,
+    private at: number,
     private readonly options: PickleOptions,
   ) {
-    super(bytes, start);
-    this.#opcodeAt = start;
+    this.#opcodeAt = at;
+    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   run(): { value: PickleValue; end: number } {
@@ -86,11 +91,75 @@ class PickleMachine extends PickleBytes {
   }
 
   #refuse(code: number): never {
-    const name = refusedOpcodes.get(code);
-    if (name === 'INST') this.fail(`the opcode INST, which would call ${quoted(this.globalName())}, is not read`);
     const hex = `0x${code.toString(16).padStart(2, '0')}`;
+    const name = refusedOpcodes.get(hex);
+    if (name === 'INST') this.fail(`the opcode INST, which would call ${quoted(this.globalName())}, is not read`);
     return this.fail(name ? `the opcode ${name} is not read` : `the byte ${hex} is no opcode`);
   }
+
+  // Arguments of opcodes.
+
+  take(length: number): Uint8Array {
+    const left = this.bytes.length - this.at;
+    if (length > left) this.fail(left === 0 ? 'the file ends here' : `${length} bytes should follow, ${left} do`);
+    this.at += length;
+    return this.bytes.subarray(this.at - length, this.at);
+  }
+
+  uint(size: 1 | 2 | 4): number {
+    this.take(size);
+    return this.#buffer.readUIntLE(this.at - size, size);
+  }
+
+  int32(): number {
+    return this.uint(4) | 0;
+  }
+
+  /** A length stored in 8 bytes. Inexact above 2^53, but such a length is refused anyway. */
+  length8(): number {
+    this.take(8);
+    return Number(this.#buffer.readBigUInt64LE(this.at - 8));
+  }
+
+  float(): number {
+    this.take(8);
+    return this.#buffer.readDoubleBE(this.at - 8);
+  }
+
+  /** An integer in two's complement, little-endian; a bigint if a number would be inexact. */
+  integer(length: number): number | bigint {
+    if (length < 0 || length > longestInteger) this.fail(`an integer has ${length} bytes`);
+    const digits = Buffer.from(this.take(length)).reverse().toString('hex');
+    const value = length === 0 ? 0n : BigInt.asIntN(8 * length, BigInt(`0x${digits}`));
+    return BigInt.asIntN(53, value) === value ? Number(value) : value;
+  }
+
+  text(length: number): string {
+    if (length > longestText) this.fail(`a text has ${length} bytes`);
+    const bytes = Buffer.from(this.take(length));
+    return isUtf8(bytes) ? bytes.toString('utf8') : this.fail('a text is not UTF-8');
+  }
+
+  /** A str of Python 2: nearly always ASCII; latin1 keeps all other bytes. */
+  byteText(length: number): string {
+    if (length < 0 || length > longestText) this.fail(`a text has ${length} bytes`);
+    return Buffer.from(this.take(length)).toString('latin1');
+  }
+
+  /** "module.name" from the two lines after GLOBAL. */
+  globalName(): string {
+    return `${this.#line()}.${this.#line()}`;
+  }
+
+  #line(): string {
+    const length = this.bytes.subarray(this.at, this.at + longestLine).indexOf(0x0a);
+    if (length < 0) this.fail('the name of a global does not end');
+    const line = this.text(length);
+    this.at += 1;
+    return line;
+  }
+
+  // The stack.
 
   push(value: PickleValue): void {
     this.#stack.push(value);
@@ -265,28 +334,13 @@ const opcodes = new Map<number, (machine: PickleMachine) => void>([
   [0x51, (m) => m.persistent()], // BINPERSID
 ]);
 
-/** Python's other opcodes, so that error messages can name them. */
-const refusedOpcodes: ReadonlyMap<number, string> = new Map([
-  [0x30, 'POP'],
-  [0x31, 'POP_MARK'],
-  [0x32, 'DUP'],
-  [0x46, 'FLOAT'],
-  [0x49, 'INT'],
-  [0x4c, 'LONG'],
-  [0x50, 'PERSID'],
-  [0x53, 'STRING'],
-  [0x56, 'UNICODE'],
-  [0x64, 'DICT'],
-  [0x67, 'GET'],
-  [0x69, 'INST'],
-  [0x6c, 'LIST'],
-  [0x6f, 'OBJ'],
-  [0x70, 'PUT'],
-  [0x81, 'NEWOBJ'],
-  [0x82, 'EXT1'],
-  [0x83, 'EXT2'],
-  [0x84, 'EXT4'],
-  [0x92, 'NEWOBJ_EX'],
-  [0x97, 'NEXT_BUFFER'],
-  [0x98, 'READONLY_BUFFER'],
-]);
+/** Python's other opcodes, each after its code, so that error messages can name them. */
+const refusedOpcodes = new Map(
+  (
+    '0x30 POP, 0x31 POP_MARK, 0x32 DUP, 0x46 FLOAT, 0x49 INT, 0x4c LONG, 0x50 PERSID, 0x53 STRING, 0x56 UNICODE, ' +
+    '0x64 DICT, 0x67 GET, 0x69 INST, 0x6c LIST, 0x6f OBJ, 0x70 PUT, 0x81 NEWOBJ, 0x82 EXT1, 0x83 EXT2, 0x84 EXT4, ' +
+    '0x92 NEWOBJ_EX, 0x97 NEXT_BUFFER, 0x98 READONLY_BUFFER'
+  )
+    .split(', ')
+    .map((each) => each.split(' ') as [code: string, name: string]),
+);

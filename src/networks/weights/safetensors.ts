@@ -1,12 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { L2TError } from '../../errors.js';
-import { dtypes, dtypesBy, itemSize, type TensorMap } from '../../native/tensor.js';
+import { dtypes, dtypesBy, elementCount, itemSize, type TensorMap } from '../../native/tensor.js';
 import { invalidWeights } from '../../system/failures.js';
 import { readAll, readFileBytes, withFile, writeFileAtomic } from '../../system/files.js';
 import { quoted } from '../../system/printable.js';
 import { isIntact } from './content-hash.js';
-import { type HeaderEntry, parseHeader } from './safetensors-header.js';
-import { elementCount } from './strided.js';
 
 const dtypeNamed = dtypesBy('safetensors');
 
@@ -141,4 +139,131 @@ function encodeHeader(json: string): Uint8Array {
   header.writeBigUInt64LE(BigInt(length));
   header.set(text, 8);
   return header;
+}
+
+// Limits far above any network. Without them, a header of 100 MB could take gigabytes of memory.
+const mostMembers = 250_000;
+const mostIntegers = 64;
+
+/** One tensor as the header describes it. `begin` and `end` are in bytes from the end of the header. */
+interface HeaderEntry {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/**
+ * Parses a safetensors header. This parser reads only the format's grammar. JSON.parse would drop duplicate keys,
+ * reorder numeric keys, and turn a hostile header of 100 MB into gigabytes of objects. Throws an Error with the
+ * character's index.
+ */
+function parseHeader(json: string) {
+  const scanner = new Scanner(json);
+  const entries = new Map<string, HeaderEntry>();
+  const metadata = new Map<string, string>();
+  scanner.object((key) => {
+    if (key === '__metadata__') scanner.object((name) => metadata.set(name, scanner.string()));
+    else entries.set(key, parseEntry(scanner, key));
+  });
+  scanner.end();
+  return { entries, metadata };
+}
+
+function parseEntry(scanner: Scanner, name: string): HeaderEntry {
+  let dtype: string | undefined;
+  let shape: number[] | undefined;
+  let offsets: number[] | undefined;
+  scanner.object((key) => {
+    if (key === 'dtype') dtype = scanner.string();
+    else if (key === 'shape') shape = scanner.integers();
+    else if (key === 'data_offsets') offsets = scanner.integers();
+    else scanner.fail(`${quoted(name)} has an unknown property ${quoted(key)}`);
+  });
+  const [begin, end] = offsets ?? [];
+  if (dtype === undefined || shape === undefined || begin === undefined || end === undefined || offsets?.length !== 2) {
+    return scanner.fail(`${quoted(name)} lacks a dtype, a shape or two data_offsets`);
+  }
+  return { dtype, shape, begin, end };
+}
+
+const space = /[ \t\r\n]*/y;
+const literal = /"[^"\\]*(?:\\.[^"\\]*)*"/y;
+const digits = /0|[1-9][0-9]*/y;
+
+/** Reads JSON tokens one after another. White space may precede each. */
+class Scanner {
+  #at = 0;
+
+  constructor(private readonly text: string) {}
+
+  fail(problem: string): never {
+    throw new Error(`${problem}, near character ${this.#at} of the header`);
+  }
+
+  /** Reads an object; `member` reads the value of each key, none of which may be there twice. */
+  object(member: (key: string) => void): void {
+    const seen = new Set<string>();
+    this.#list('{', '}', mostMembers, () => {
+      const key = this.string();
+      this.#require(':');
+      if (seen.has(key)) this.fail(`${quoted(key)} is there twice`);
+      seen.add(key);
+      member(key);
+    });
+  }
+
+  integers(): number[] {
+    const values: number[] = [];
+    this.#list('[', ']', mostIntegers, () => {
+      const value = Number(this.#take(digits) ?? Number.NaN);
+      values.push(Number.isSafeInteger(value) ? value : this.fail('a whole number from 0 to 2^53 - 1 is missing'));
+    });
+    return values;
+  }
+
+  string(): string {
+    const text = this.#take(literal) ?? this.fail('a text is missing, or does not end');
+    try {
+      return JSON.parse(text) as string;
+    } catch {
+      return this.fail('a text is not well formed');
+    }
+  }
+
+  end(): void {
+    this.#take(space);
+    if (this.#at < this.text.length) this.fail('something follows the header');
+  }
+
+  #list(open: string, close: string, most: number, item: () => void): void {
+    this.#require(open);
+    if (this.#accept(close)) return;
+    let count = 0;
+    do {
+      if (++count > most) this.fail(`more than ${most} members`);
+      item();
+    } while (this.#accept(','));
+    this.#require(close);
+  }
+
+  #require(char: string): void {
+    if (!this.#accept(char)) this.fail(`${char} is missing`);
+  }
+
+  #accept(char: string): boolean {
+    this.#take(space);
+    if (this.text[this.#at] !== char) return false;
+    this.#at++;
+    return true;
+  }
+
+  /** What the pattern matches here, after white space; undefined if it does not. */
+  #take(pattern: RegExp): string | undefined {
+    if (pattern !== space) this.#take(space);
+    pattern.lastIndex = this.#at;
+    const [found] = pattern.exec(this.text) ?? [];
+    this.#at += found?.length ?? 0;
+    return found;
+  }
 }

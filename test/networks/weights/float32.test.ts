@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { DType } from '../../../src/native/tensor.js';
-import { toFloat32 } from '../../../src/networks/weights/float32.js';
+import { toFloat32 } from '../../../src/native/tensor.js';
 
 const converted = (dtype: DType, values: { readonly buffer: ArrayBufferLike; readonly length: number }) => {
   const bytes = new Uint8Array(values.buffer);

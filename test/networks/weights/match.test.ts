@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type DType, itemSize, type TensorMap } from '../../../src/native/tensor.js';
+import { type DType, elementCount, itemSize, type TensorMap } from '../../../src/native/tensor.js';
 import { checkpointNames } from '../../../src/networks/checkpoint.js';
 import { classesOf, matchWeights } from '../../../src/networks/weights/match.js';
-import { elementCount } from '../../../src/networks/weights/strided.js';
 
 const zeros = (shape: number[], dtype: DType = 'float32') => ({
   dtype,
