@@ -1,39 +1,31 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { addon, type EngineName, type GpuMemory, type GraphTiming, type Traffic } from '../native/addon.js';
+import { addon, type EngineName, type GraphTiming, type Traffic } from '../native/addon.js';
 import { flagOf, named } from '../options/spelling.js';
 import type { Fact } from '../ranks/facts.js';
 import type { GroupOptions } from '../ranks/options.js';
 import { Ranks } from '../ranks/ranks.js';
+import { peakOfProcess } from '../system/limits.js';
 import { median } from '../system/statistics.js';
+import type { PeakMemory } from './alone.js';
 import {
   type BenchCaseName,
   type BenchSettings,
   benchCases,
+  benchDevice,
   benchJob,
   isBilevel,
+  iterationGflop,
   iterationsBeforeGraph,
   runsAsGraph,
   secondsIn,
 } from './cases.js';
 import { measureDecoding } from './decoding.js';
-import { benchDevice } from './device.js';
-import { iterationGflop } from './flops.js';
-import { inOwnProcess, peakOfProcess } from './process.js';
+import { inOwnProcess } from './process.js';
 
 /** Seconds of one iteration. */
 export interface Seconds {
   readonly min: number;
   readonly median: number;
-}
-
-/** The peak memory of a process that runs one engine alone. */
-export interface PeakMemory {
-  /** VmHWM of the process, weights, images and Node included. */
-  readonly peakBytes: number;
-  /** Peak memory of an iteration's tensors, without weights and images. */
-  readonly iterationBytes: number;
-  /** On a GPU: the most that the process held there, weights and images included. */
-  readonly gpuMemory?: GpuMemory | undefined;
 }
 
 /** One engine's figures on one case. */
@@ -98,7 +90,7 @@ async function measure(name: BenchCaseName, options: BenchOptions, ranks: Ranks)
   const cases: EngineTiming[] = [];
   for (const subject of subjects) {
     const memory = alone
-      ? await inOwnProcess<PeakMemory>('peak', [name, subject.engine, JSON.stringify(settings)])
+      ? await inOwnProcess('peak', { name, engine: subject.engine, settings })
       : { peakBytes: peakOfProcess(), iterationBytes: addon().memory().peak - memoryBefore };
     const timing = subject.timing(batch);
     const peakShare = place.gpu?.float32Gflops ? gflop / timing.seconds.min / place.gpu.float32Gflops : undefined;

@@ -1,4 +1,5 @@
-import { addon, type BenchJob, type EngineName, type NetworkSpec } from '../native/addon.js';
+import { addon, type BenchJob, type EngineName, type GpuDescription, type NetworkSpec } from '../native/addon.js';
+import { forwardFlops } from '../networks/describe.js';
 import { type MethodName, needsOf, settingsOf } from '../options/methods.js';
 import type { NetworkName } from '../options/networks.js';
 import { sum } from '../system/statistics.js';
@@ -15,21 +16,23 @@ export interface BenchCase {
   readonly batch: number;
 }
 
+const network = <Name extends NetworkName>(name: Name, classes: number, width = 1) => ({ name, classes, width });
+
 const large = {
   about: "the paper's 224 x 224 experiments: ResNet-34 to ResNet-18, batch 8, 16 pairs",
   method: 'l2t-ww',
-  source: { name: 'resnet34', classes: 1000, width: 1 },
-  target: { name: 'resnet18', classes: 200, width: 1 },
+  source: network('resnet34', 1000),
+  target: network('resnet18', 200),
   size: 224,
   batch: 8,
 } as const;
 
-export const benchCases = {
+const cases = {
   'resnet32-vgg9': {
     about: "the paper's 32 x 32 experiment: ResNet-32 to VGG-9, batch 128, 15 pairs",
     method: 'l2t-ww',
-    source: { name: 'resnet32', classes: 200, width: 1 },
-    target: { name: 'vgg9_bn', classes: 10, width: 1 },
+    source: network('resnet32', 200),
+    target: network('vgg9_bn', 10),
     size: 32,
     batch: 128,
   },
@@ -42,25 +45,24 @@ export const benchCases = {
   demo: {
     about: "the demo's networks: ResNet-20 to VGG-9 at a quarter of its width, batch 25",
     method: 'l2t-ww',
-    source: { name: 'resnet20', classes: 5, width: 1 },
-    target: { name: 'vgg9_bn', classes: 5, width: 0.25 },
+    source: network('resnet20', 5),
+    target: network('vgg9_bn', 5, 0.25),
     size: 32,
     batch: 25,
   },
   fm: {
     about: 'feature matching: ResNet-18 on images of 128 pixels to ResNet-20 on 64 pixels, batch 32, 12 pairs',
     method: 'fm',
-    source: { name: 'resnet18', classes: 1000, width: 1 },
-    target: { name: 'resnet20', classes: 10, width: 1 },
+    source: network('resnet18', 1000),
+    target: network('resnet20', 10),
     size: 64,
     sourceSize: 128,
     batch: 32,
   },
 } as const satisfies Record<string, BenchCase>;
 
-export type BenchCaseName = keyof typeof benchCases;
-
-export const benchCase = (name: BenchCaseName): BenchCase => benchCases[name];
+export type BenchCaseName = keyof typeof cases;
+export const benchCases: Readonly<Record<BenchCaseName, BenchCase>> = cases;
 
 /** Whether an iteration of the case has virtual steps. */
 export const isBilevel = (name: BenchCaseName): boolean => needsOf(benchCases[name].method).learns;
@@ -87,7 +89,7 @@ export function benchJob(
   engine: BenchJob['engine'],
   { device, threads, convolution, innerSteps, batch }: BenchSettings,
 ): BenchJob {
-  const { method, source, target, size, sourceSize = size } = benchCase(name);
+  const { method, source, target, size, sourceSize = size } = benchCases[name];
   return {
     method,
     engine,
@@ -106,3 +108,56 @@ export function benchJob(
     convolution: engine === 'native' ? convolution : 'auto',
   };
 }
+
+/**
+ * GFLOP of an iteration, with T virtual steps, undefined where the method has none: the products of convolutions and linear layers, done directly; a
+ * multiplication and an addition count as two.
+ */
+export function iterationGflop({ source, sourceSize, target, size, batch }: BenchJob, T: number | undefined): number {
+  const image =
+    forwardFlops(addon().describe(source.network, sourceSize)) +
+    forwardFlops(addon().describe(target, size)) * (T ? targetSweeps(T) : forwardAndBackward) +
+    matchingFlops(source, target, size) * (T ? matchingSweeps(T) : forwardAndBackward);
+  return (batch * image) / 1e9;
+}
+
+/** A backward sweep costs two forward sweeps, a tangent two, and its backward sweep four. */
+const forwardAndBackward = 3;
+const tangent = 2;
+const tangentBackward = 4;
+
+/** The real step, T virtual ones, the last one on L_org, the meta-objective; a tangent at each of T + 1 points. */
+const targetSweeps = (T: number): number => forwardAndBackward * (T + 3) + tangent * (T + 1) + tangentBackward * T;
+
+/** The loss of the matching term is in the real and in T virtual steps; the adjoint ends before the first Hessian. */
+const matchingSweeps = (T: number): number => forwardAndBackward * (T + 1) + tangent * T + tangentBackward * (T - 1);
+
+/** A forward sweep of the 1×1 convolutions from the target's features to the source's, for one image. */
+function matchingFlops(source: BenchJob['source'], target: NetworkSpec, size: number): number {
+  const from = addon().describe(source.network, size).features;
+  const to = addon().describe(target, size).features;
+  return sum(
+    source.pairs.map(([m, n]) => {
+      const { channels = 0, size: side = 0 } = to[n] ?? {};
+      return 2 * (from[m]?.channels ?? 0) * channels * side ** 2;
+    }),
+  );
+}
+
+/** Where a measurement computes. */
+export interface BenchDevice {
+  /** cpu, or cuda:N. */
+  readonly device: string;
+  /** Of cuda:N. */
+  readonly gpu?: GpuDescription | undefined;
+}
+
+/** @throws L2TError DEVICE_UNAVAILABLE or INVALID_OPTION, as the addon says of such a name. */
+export function benchDevice(name: string): BenchDevice {
+  const { device } = addon().device(name);
+  const gpu = device === 'cpu' ? undefined : addon().cuda().gpus[Number(device.split(':')[1] ?? 0)];
+  return { device, gpu };
+}
+
+/** `cpu`, or `NVIDIA A100 (cuda:0)`. */
+export const deviceTitle = ({ device, gpu }: BenchDevice): string => (gpu ? `${gpu.name} (${device})` : device);

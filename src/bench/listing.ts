@@ -6,15 +6,6 @@ import { throwIfAborted } from '../system/abort.js';
 import { fileError, makeFolder } from '../system/files.js';
 import { inOwnProcess } from './process.js';
 
-/** What the process of its own prints (listing-process.ts). */
-export interface ListingMeasured {
-  /** Seconds of each part: reading the folders, the data's fingerprint (every file's size), dividing and writing the split. */
-  readonly seconds: { readonly list: number; readonly fingerprint: number; readonly split: number };
-  /** VmHWM of the process, Node included: in all, and before it listed anything. */
-  readonly peakBytes: number;
-  readonly beforeBytes: number;
-}
-
 /** What a run does with a large data set before it decodes an image, measured in a process of its own. */
 export type ListingResult = Awaited<ReturnType<typeof benchListing>>;
 
@@ -36,7 +27,7 @@ export async function benchListing(images: number, control: ListingControl) {
   try {
     const classes = Math.max(2, Math.min(mostClasses, Math.floor(images / (2 * perTest))));
     await generate(folder, images, classes, control);
-    const { beforeBytes, ...measured } = await inOwnProcess<ListingMeasured>('listing-process', [folder], signal);
+    const { beforeBytes, ...measured } = await inOwnProcess('listing', folder, signal);
     /** What the process took over what it had before, for each file. */
     const bytesPerImage = (measured.peakBytes - beforeBytes) / images;
     return { case: 'listing', images, classes, ...measured, bytesPerImage };

@@ -1,14 +1,10 @@
 import { L2TError } from '../errors.js';
-import { addon, type GroupConfig, type Traffic } from '../native/addon.js';
+import { addon } from '../native/addon.js';
 import { invalidOption } from '../system/failures.js';
 import { freePort, loopback } from '../system/free-port.js';
+import type { RankJob, RankTiming } from './alone.js';
 import { type BenchCaseName, type BenchSettings, benchCases } from './cases.js';
 import { inOwnProcess } from './process.js';
-
-/** What one rank measured: what it sent in an iteration, and the seconds of the fastest one. */
-export interface RankTiming extends Traffic {
-  readonly seconds: number;
-}
 
 /** An iteration by one process, and by several that share its batch. Seconds are those of the fastest iteration. */
 export type RanksResult = Awaited<ReturnType<typeof benchRanks>>;
@@ -64,7 +60,7 @@ export async function benchRanks(name: BenchCaseName, options: RanksOptions) {
     best.shared = Math.min(best.shared, seconds);
     sent = traffic;
     for (const what of ['together', 'whole', 'share'] as const) {
-      best[what] = Math.min(best[what], (await timingOf(alone[what])).seconds);
+      best[what] = Math.min(best[what], (await inOwnProcess('rank', alone[what])).seconds);
     }
   }
   return {
@@ -85,18 +81,6 @@ export async function benchRanks(name: BenchCaseName, options: RanksOptions) {
   };
 }
 
-/** What a process of the measurement (rank.ts) is given. */
-export interface RankJob {
-  readonly name: BenchCaseName;
-  readonly settings: BenchSettings;
-  readonly rounds: number;
-  /** Absent of a process alone. */
-  readonly config?: GroupConfig;
-}
-
-const timingOf = (job: RankJob, signal?: AbortSignal): Promise<RankTiming> =>
-  inOwnProcess('rank', [JSON.stringify(job)], signal);
-
 /** Seconds that a rank waits for another. */
 const timeout = 300;
 
@@ -105,7 +89,7 @@ async function inRanks(size: number, job: RankJob): Promise<RankTiming> {
   const port = await freePort();
   const controller = new AbortController();
   const timings = Array.from({ length: size }, (_, rank) =>
-    timingOf({ ...job, config: { rank, size, host: loopback, port, timeout } }, controller.signal),
+    inOwnProcess('rank', { ...job, config: { rank, size, host: loopback, port, timeout } }, controller.signal),
   );
   try {
     return (await Promise.all(timings)).reduce((slowest, timing) =>

@@ -1,6 +1,5 @@
 import type { BenchResult, EngineTiming } from '../bench/bench.js';
-import { benchCases } from '../bench/cases.js';
-import { deviceTitle } from '../bench/device.js';
+import { benchCases, deviceTitle } from '../bench/cases.js';
 import type { Layer, LayersResult } from '../bench/layers.js';
 import type { ListingResult } from '../bench/listing.js';
 import type { RanksResult } from '../bench/ranks.js';

@@ -1,92 +1,80 @@
 import { join } from 'node:path';
+import { type CsvValue, csvLine } from '../system/csv.js';
 import { writeFileAtomic } from '../system/files.js';
 import { deviation, mean, percentOf } from '../system/statistics.js';
 import { conclusionsOf } from './conclusions.js';
 import type { ExperimentRow } from './row.js';
 
-type CsvValue = string | number | null | undefined;
-
 /** A column of the printed table, and the CSV's columns for it. */
 interface Column {
-  /** Absent if only the CSV has it. */
-  readonly printed?: {
-    readonly head: string;
-    /** True if it depends on the images a class: a curve's table, which has one line for each method, leaves it out. */
-    readonly ofCount?: true;
-    /** `rows`: the rows of one method, one for each number of images a class. */
-    cell(rows: readonly ExperimentRow[]): string;
-  };
-  /** Names and plain values. */
-  readonly csv: readonly (readonly [name: string, value: (row: ExperimentRow) => CsvValue])[];
+  /** Its head in the printed table, if it is there; else only the CSV has it. */
+  readonly head?: string;
+  /** True if it depends on the images a class: a curve's table, which has one line for each method, leaves it out. */
+  readonly ofCount?: true;
+  /** `rows`: the rows of one method, one for each number of images a class. */
+  cell?(rows: readonly ExperimentRow[]): string;
+  /** Plain values by name. */
+  readonly csv: Readonly<Record<string, (row: ExperimentRow) => CsvValue>>;
 }
 
 /** `seeds`: the largest number of seeds of a row; an unfinished row has fewer. */
 const columnsOf = (seeds: number): readonly Column[] => [
-  {
-    printed: { head: 'method', cell: ([row]) => row?.label ?? '' },
-    csv: [['method', ({ label }) => `"${label}"`]],
-  },
+  { head: 'method', cell: ([row]) => row?.label ?? '', csv: { method: ({ label }) => label } },
   // In the printed table each number of images a class is a column, if rows differ in it.
-  { csv: [['images a class', ({ perClass }) => perClass]] },
+  { csv: { 'images a class': ({ perClass }) => perClass } },
   {
-    printed: { head: 'test accuracy, %', ofCount: true, cell: ([row]) => accuracyOf(row) },
-    csv: [
-      ['mean', (row) => row.mean],
-      ['deviation', (row) => row.deviation],
-    ],
+    head: 'test accuracy, %',
+    ofCount: true,
+    cell: ([row]) => accuracyOf(row),
+    csv: { mean: (row) => row.mean, deviation: (row) => row.deviation },
   },
   {
-    printed: {
-      head: 'each seed',
-      ofCount: true,
-      cell: ([row]) => row?.accuracies.map((_, seed) => percentOrWhy(row, seed)).join(', ') ?? '',
+    head: 'each seed',
+    ofCount: true,
+    cell: ([row]) => row?.accuracies.map((_, seed) => percentOrWhy(row, seed)).join(', ') ?? '',
+    csv: Object.fromEntries(
+      Array.from({ length: seeds }, (_, seed) => [`seed ${seed}`, ({ accuracies }) => accuracies[seed]]),
+    ),
+  },
+  {
+    head: 'validation, %',
+    ofCount: true,
+    cell: ([row]) => (row?.validation ? percentOf(row.validation) : ''),
+    csv: {
+      'validation mean': ({ validation }) => validation && mean(validation),
+      'validation deviation': ({ validation }) => validation && deviation(validation),
     },
-    csv: Array.from({ length: seeds }, (_, seed) => [`seed ${seed}`, ({ accuracies }) => accuracies[seed]]),
   },
   {
-    printed: {
-      head: 'validation, %',
-      ofCount: true,
-      cell: ([row]) => (row?.validation ? percentOf(row.validation) : ''),
+    head: 'learning rate',
+    cell: (rows) => rangeOf(rows.flatMap(({ learningRates }) => learningRates)),
+    csv: {
+      'lowest learning rate': ({ learningRates }) => extremes(learningRates)?.[0],
+      'highest learning rate': ({ learningRates }) => extremes(learningRates)?.[1],
     },
-    csv: [
-      ['validation mean', ({ validation }) => validation && mean(validation)],
-      ['validation deviation', ({ validation }) => validation && deviation(validation)],
-    ],
   },
   {
-    printed: { head: 'learning rate', cell: (rows) => rangeOf(rows.flatMap(({ learningRates }) => learningRates)) },
-    csv: [
-      ['lowest learning rate', ({ learningRates }) => extremes(learningRates)?.[0]],
-      ['highest learning rate', ({ learningRates }) => extremes(learningRates)?.[1]],
-    ],
+    head: 'parameters',
+    cell: (rows) => firstOf(rows, 'parameters')?.toLocaleString('en') ?? '',
+    csv: { parameters: ({ parameters }) => parameters },
   },
   {
-    printed: { head: 'parameters', cell: (rows) => firstOf(rows, 'parameters')?.toLocaleString('en') ?? '' },
-    csv: [['parameters', ({ parameters }) => parameters]],
+    head: 'time a step',
+    cell: (rows) => withUnit(meanStep(rows)?.toFixed(1), 'ms'),
+    csv: { 'ms a step': ({ msPerStep }) => msPerStep },
   },
   {
-    printed: { head: 'time a step', cell: (rows) => withUnit(meanStep(rows)?.toFixed(1), 'ms') },
-    csv: [['ms a step', ({ msPerStep }) => msPerStep]],
+    head: 'time a run',
+    ofCount: true,
+    cell: ([row]) => withUnit(row?.seconds?.toFixed(0), 's'),
+    csv: { 'seconds a run': ({ seconds }) => seconds },
   },
-  {
-    printed: { head: 'time a run', ofCount: true, cell: ([row]) => withUnit(row?.seconds?.toFixed(0), 's') },
-    csv: [['seconds a run', ({ seconds }) => seconds]],
-  },
-  {
-    printed: {
-      head: 'an image, batch 1',
-      cell: (rows) => withUnit(threeDigits(firstOf(rows, 'inference')?.batch1), 'ms'),
-    },
-    csv: [['ms an image at batch 1', ({ inference }) => inference?.batch1]],
-  },
-  {
-    printed: {
-      head: 'an image, batch 32',
-      cell: (rows) => withUnit(threeDigits(firstOf(rows, 'inference')?.batch32), 'ms'),
-    },
-    csv: [['ms an image at batch 32', ({ inference }) => inference?.batch32]],
-  },
+  ...([1, 32] as const).map((batch) => ({
+    head: `an image, batch ${batch}`,
+    cell: (rows: readonly ExperimentRow[]) =>
+      withUnit(threeDigits(firstOf(rows, 'inference')?.[`batch${batch}`]), 'ms'),
+    csv: { [`ms an image at batch ${batch}`]: ({ inference }: ExperimentRow) => inference?.[`batch${batch}`] },
+  })),
 ];
 
 function percentOrWhy({ accuracies, missing }: ExperimentRow, seed: number): string {
@@ -140,8 +128,10 @@ const withUnit = (value: string | undefined, unit: string): string => (value ===
  * is a column, before the others.
  */
 export function experimentTable(rows: readonly ExperimentRow[]): { head: string[]; rows: string[][] } {
-  const filled = ({ cell }: NonNullable<Column['printed']>) => rows.some((row) => cell([row]) !== '');
-  const columns = columnsOf(0).flatMap(({ printed }) => (printed && filled(printed) ? printed : []));
+  const columns = columnsOf(0).flatMap(({ head, cell, ofCount }) => {
+    const filled = head && cell && rows.some((row) => cell([row]) !== '');
+    return filled ? [{ head, cell, ofCount }] : [];
+  });
   const counts = [...new Set(rows.flatMap(({ perClass }) => perClass ?? []))];
   if (counts.length === 0) {
     return { head: columns.map(({ head }) => head), rows: rows.map((row) => columns.map(({ cell }) => cell([row]))) };
@@ -169,7 +159,7 @@ export async function saveTable(
 ): Promise<void> {
   await writeFileAtomic(join(out, 'comparison.json'), `${JSON.stringify(rows, null, 2)}\n`);
   await writeFileAtomic(join(out, 'comparison.md'), `${[markdown(rows), ...notes].join('\n\n')}\n`);
-  await writeFileAtomic(join(out, 'comparison.csv'), `${csvLines(rows).join('\n')}\n`);
+  await writeFileAtomic(join(out, 'comparison.csv'), csvLines(rows));
 }
 
 function markdown(rows: readonly ExperimentRow[]): string {
@@ -180,9 +170,7 @@ function markdown(rows: readonly ExperimentRow[]): string {
 }
 
 function csvLines(rows: readonly ExperimentRow[]): string[] {
-  const columns = columnsOf(Math.max(0, ...rows.map(({ accuracies }) => accuracies.length))).flatMap(({ csv }) => csv);
-  return [
-    columns.map(([name]) => name).join(','),
-    ...rows.map((row) => columns.map(([, value]) => value(row) ?? '').join(',')),
-  ];
+  const columns = columnsOf(Math.max(0, ...rows.map(({ accuracies }) => accuracies.length)));
+  const values = columns.flatMap(({ csv }) => Object.entries(csv));
+  return [csvLine(values.map(([name]) => name)), ...rows.map((row) => csvLine(values.map(([, value]) => value(row))))];
 }

@@ -21,6 +21,10 @@ export function readSystem(path: string): string {
   }
 }
 
+/** The most memory that this process has had (VmHWM), in bytes. */
+export const peakOfProcess = (): number =>
+  1024 * Number(/^VmHWM:\s+(\d+) kB$/m.exec(readSystem('/proc/self/status'))?.[1]);
+
 /** The messages are the same as in native/core/limits.cc. */
 function outOfThreads(cause: unknown): L2TError {
   const limit = limitOf('Max processes');

@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../scripts/build-native.mjs';
-import { type BenchCaseName, benchJob, isBilevel } from '../../src/bench/cases.js';
+import { type BenchCaseName, benchJob, isBilevel, iterationGflop } from '../../src/bench/cases.js';
 import { measureDecoding } from '../../src/bench/decoding.js';
-import { iterationGflop } from '../../src/bench/flops.js';
 import { cli } from '../tiny.js';
 
 describe('bench', { timeout: 120_000 }, () => {

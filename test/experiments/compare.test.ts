@@ -49,7 +49,7 @@ describe('compare', { timeout: 120_000 }, () => {
       /^\| scratch \| \d+\.\d ± \d+\.\d \| \d+\.\d, \d+\.\d \| 0\.01 \| [\d,]+ \| \d+\.\d ms \| \d+ s \| [\d.]+ ms \| [\d.]+ ms \|$/,
     );
     expect(readFileSync(join(options.out, 'comparison.csv'), 'utf8')).toMatch(
-      /^method,images a class,mean,deviation,seed 0,seed 1,validation mean,.*\n"scratch",,0\.\d+,/,
+      /^method,images a class,mean,deviation,seed 0,seed 1,validation mean,.*\nscratch,,0\.\d+,/,
     );
     // Against the best row, of which there is one.
     const best = first.rows.toSorted((a, b) => (b.mean as number) - (a.mean as number))[0] as ExperimentRow;

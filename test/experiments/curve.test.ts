@@ -39,7 +39,7 @@ describe('curve', { timeout: 120_000 }, () => {
       '',
       expect.stringMatching(/^With 10 images a class, .* 2 paired differences/),
     ]);
-    expect(readFileSync(join(options.out, 'comparison.csv'), 'utf8').split('\n')[3]).toMatch(/^"scratch",10,0\.\d+,/);
+    expect(readFileSync(join(options.out, 'comparison.csv'), 'utf8').split('\n')[3]).toMatch(/^scratch,10,0\.\d+,/);
 
     rmSync(rows[1]?.runs[0] as string, { recursive: true });
     const again = await resumeCurve(options.out);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { type BenchResult, type Seconds, secondsOf } from '../../src/bench/bench.js';
-import { type BenchCaseName, benchCase } from '../../src/bench/cases.js';
+import { type BenchCaseName, benchCases } from '../../src/bench/cases.js';
 import { addon } from '../../src/native/addon.js';
 import { saveCheckpoint } from '../../src/networks/checkpoint.js';
 import { imagenetNormalisation } from '../../src/options/networks.js';
@@ -48,7 +48,7 @@ const steps = 4;
 
 /** Trains on generated images, from a source with initial weights. The first epoch warms up. */
 async function byTraining(name: BenchCaseName): Promise<Measurement> {
-  const { method, target, size, sourceSize = size, batch } = benchCase(name);
+  const { method, target, size, sourceSize = size, batch } = benchCases[name];
   const folder = mkdtempSync(join(tmpdir(), 'l2t-against-'));
   const end = () => rmSync(folder, { recursive: true, force: true });
   try {
@@ -88,7 +88,7 @@ export function timesOf(timing: string): Seconds {
 }
 
 async function writeSource(name: BenchCaseName, path: string): Promise<void> {
-  const { source: network, size, sourceSize = size } = benchCase(name);
+  const { source: network, size, sourceSize = size } = benchCases[name];
   const classNames = Array.from({ length: network.classes }, (_, k) => `class ${k}`);
   const weights = addon().initialise(network, 1);
   await saveCheckpoint(path, { network, size: sourceSize, classNames, normalisation: imagenetNormalisation, weights });

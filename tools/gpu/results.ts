@@ -1,5 +1,5 @@
 import type { BenchResult } from '../../src/bench/bench.js';
-import { type BenchDevice, deviceTitle } from '../../src/bench/device.js';
+import { type BenchDevice, deviceTitle } from '../../src/bench/cases.js';
 
 export const stepNames = ['build', 'parity', 'graph', 'bench', 'train', 'sanitize'] as const;
 export type StepName = (typeof stepNames)[number];

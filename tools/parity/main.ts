@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { benchDevice } from '../../src/bench/device.js';
+import { benchDevice } from '../../src/bench/cases.js';
 import { runProgram } from '../../src/cli/program.js';
 import { convolutionNames, engineNames } from '../../src/native/contract/names.js';
 import { type ParityOptions, parity } from './parity.js';

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BenchDevice, benchDevice } from '../../src/bench/device.js';
+import { type BenchDevice, benchDevice } from '../../src/bench/cases.js';
 import { L2TError } from '../../src/errors.js';
 import {
   addon,

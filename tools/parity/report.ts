@@ -1,4 +1,4 @@
-import { deviceTitle } from '../../src/bench/device.js';
+import { deviceTitle } from '../../src/bench/cases.js';
 import { table } from '../../src/cli/table.js';
 import { groups } from './compare.js';
 import type { CaseResult, ParityReport } from './parity.js';

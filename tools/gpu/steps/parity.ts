@@ -1,4 +1,4 @@
-import { benchDevice } from '../../../src/bench/device.js';
+import { benchDevice } from '../../../src/bench/cases.js';
 import { type ParityReport, parity } from '../../parity/parity.js';
 import { precisionEffects } from '../../parity/precisions.js';
 import type { Findings } from '../results.js';
