@@ -41,7 +41,7 @@ const spec = z
   });
 
 /** The format of a run folder. A folder of another format is refused. */
-export const runFormat = 3;
+export const runFormat = 4;
 
 const record = z.strictObject({
   format: z.literal(runFormat),

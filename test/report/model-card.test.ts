@@ -18,7 +18,7 @@ const spec = begin({ ...draft, batch: 32 }, { device: 'cpu', threads: 2, images:
 
 const card = {
   record: {
-    format: 3,
+    format: 4,
     verb: 'transfer',
     ranks: 1,
     spec: { ...spec, sources },
