@@ -178,7 +178,7 @@ export function toCheckpoint(file: Weights, path: string, options: CheckpointOpt
 function shownBy({ tensors, metadata }: Weights, path: string, width = 1, wanted?: NetworkName) {
   const said = describedBy(metadata, path);
   refuseTimm(tensors, path, wanted);
-  const held = said?.network ?? networkOf(tensors, width);
+  const held = said?.network ?? networkOf(tensors, width, wanted);
   const layers = lastWeights(held ?? wanted);
   const classes = classesOf(tensors, path, layers);
   if (said !== undefined && said.classes !== classes) throw damaged(path, 'classes');

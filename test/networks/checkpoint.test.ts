@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { exportNetwork, Network } from '../../src/index.js';
+import { addon } from '../../src/native/addon.js';
 import { toTensorMap } from '../../src/native/tensor.js';
 import { loadCheckpoint, networkIn, saveCheckpoint } from '../../src/networks/checkpoint.js';
 import { withHash } from '../../src/networks/weights/content-hash.js';
 import { readSafetensors, writeSafetensors } from '../../src/networks/weights/safetensors.js';
+import { networkNames } from '../../src/options/networks.js';
 import { cli, temporaryFolder, tinyData, tinySource } from '../tiny.js';
 
 const data = tinyData();
@@ -26,6 +28,15 @@ describe('a checkpoint that does not say which network it holds', () => {
     expect((await Network.load(plain, { onNote })).spec).toEqual({ name: 'resnet20', classes: 4, width: 1 });
     expect(notes).toEqual([`${plain} has the entries of a resnet20`]);
     expect((await cli(['inspect', plain, '--width', '1'])).stdout).toMatch(/resnet20/);
+  });
+
+  it.each(networkNames)('is told by its entries: %s', async (name) => {
+    const file = join(temporaryFolder(), 'plain.safetensors');
+    const tensors = toTensorMap(addon().initialise({ name, classes: 3, width: 0.0625 }, 1));
+    await writeSafetensors(file, tensors);
+    expect((await networkIn(file, 0.0625)).network).toBe(name);
+    const { network } = await loadCheckpoint(file, { network: name, width: 0.0625, strict: true });
+    expect(network).toEqual({ name, classes: 3, width: 0.0625 });
   });
 
   it('names all networks where its entries fit none', async () => {

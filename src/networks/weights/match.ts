@@ -140,15 +140,23 @@ export function requireLastLayer({ name, classes }: NetworkSpec): void {
   );
 }
 
-/** The network that has exactly the file's entries, apart from a last layer or another head; undefined if there is none. */
-export function networkOf(tensors: TensorMap, width: number): NetworkName | undefined {
-  return networkNames.find((name) => {
+/**
+ * The network that has exactly the file's entries, or else one that has them apart from the head, such as `wanted`;
+ * undefined if there is none.
+ */
+export function networkOf(tensors: TensorMap, width: number, wanted?: NetworkName): NetworkName | undefined {
+  const fits = (name: NetworkName, otherHead: boolean): boolean => {
     const [classes = 0] = lastWeights(name).map((layer) => tensors.get(layer)?.shape[0]);
     const expected = tensorsOf({ name, classes, width }).filter(({ shape }) => !shape.includes(0));
     const names = new Set(expected.map((entry) => entry.name));
+    const isKnown = (entry: string) => names.has(entry) || isBatchCount(entry) || (otherHead && isOfHead(entry));
     return (
+      (otherHead || classes > 0) &&
       expected.every((entry) => String(tensors.get(entry.name)?.shape) === String(entry.shape)) &&
-      [...tensors.keys()].every((entry) => names.has(entry) || isBatchCount(entry) || isOfHead(entry))
+      [...tensors.keys()].every(isKnown)
     );
-  });
+  };
+  const exact = networkNames.find((name) => fits(name, false));
+  if (exact !== undefined) return exact;
+  return [...(wanted === undefined ? [] : [wanted]), ...networkNames].find((name) => fits(name, true));
 }
