@@ -160,8 +160,8 @@ function format({ source, target, metaLr, methods, lambda, out, seconds }: Await
     '',
     `All in ${seconds.toFixed(0)} s; the runs are in ${printable(out)}, each with a report to look at: ${printable(out)}/l2t-ww-0/report.html.`,
     'Next, with your own images in folders DIR/train/CLASS and DIR/test/CLASS:',
-    `  l2t-native transfer --source CHECKPOINT --source-network resnet32 --target vgg9_bn --data DIR --out RUN`,
-    '  l2t-native eval RUN/best.safetensors --data DIR',
+    '  l2t-native transfer --source CHECKPOINT --target vgg9_bn --data DIR --out RUN',
+    '  l2t-native eval RUN',
     '',
   ].join('\n');
 }
