@@ -180,9 +180,12 @@ async function writeImages(folder: string): Promise<void> {
   const two = pattern(4, 2 * height, width);
   await put('webp/b/moving.webp', sharp(two, frames).webp({ loop: 0, delay: [100, 100] }));
   await put('gif/a/still.gif', sharp(rgb, raw).gif());
+  await put('gif/a/grey.gif', sharp(rgb, raw).greyscale().gif());
+  await put('gif/b/few.gif', sharp(rgb, raw).gif({ colours: 4 }));
   await put('gif/b/moving.gif', sharp(two, frames).gif({ loop: 0, delay: [100, 100] }));
   await put('avif/a/lossy.avif', sharp(rgb, raw).avif());
   await put('avif/a/turned.avif', sharp(rgb, raw).withMetadata({ orientation: 6 }).avif({ lossless: true }));
+  await put('avif/b/grey.avif', sharp(rgb, raw).greyscale().avif());
   await put('avif/b/alpha.avif', sharp(pattern(3, height, width, 4), layer).avif({ bitdepth: 10 }));
   await writeCacheEntry(join(folder, '../cache'), join(folder, 'png/a/rgb.png'));
 }
