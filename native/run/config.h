@@ -13,6 +13,7 @@
 #include "native/core/reducer.h"
 #include "native/data/image_set.h"
 #include "native/nets/registry.h"
+#include "native/transfer/meta_networks.h"
 
 namespace l2t::run {
 
@@ -37,6 +38,8 @@ struct Hyperparameters {
   backends::Precision precision;
   /// False: a GPU may take faster algorithms whose results differ from run to run.
   bool deterministic = true;
+  /// Of a method that learns λ.
+  std::optional<transfer::LambdaInit> lambda_init;
   /// Every number by its name: momentum, the settings of the method's terms and of its meta-networks.
   std::map<std::string, double> settings;
   /// Of each class's images in the cross-entropy; none: 1 each. It follows from the data.
@@ -48,6 +51,7 @@ struct Hyperparameters {
     visit("convolution", self.convolution);
     visit("precision", self.precision);
     visit("deterministic", self.deterministic);
+    visit("lambdaInit", self.lambda_init);
     visit(kItself, self.settings);
   }
 };
@@ -137,6 +141,8 @@ struct RunMaterials {
   data::Normalisation normalisation;
   /// None: initialised from the seed.
   std::optional<std::vector<NamedTensor>> target_weights;
+  /// φ to begin with; none: initialised from the seed.
+  std::optional<std::vector<NamedTensor>> phi;
   std::vector<SourceConfig> sources;
   data::ImageSet train;
   /// Crops training images by random resized crops, while they are decoded; else by padding and cropping.
@@ -152,6 +158,8 @@ struct RunMaterials {
   int64_t evaluation_batch;
   /// The learning rate at which the schedule begins.
   double lr;
+  /// η_φ, of a method that has meta-networks; none: that of the settings.
+  std::optional<double> meta_lr;
   /// Fraction of all steps during which the learning rate grows linearly to the schedule's; 0: no warm-up.
   std::optional<double> warm_up;
   std::optional<Resume> resume;
@@ -162,6 +170,7 @@ struct RunMaterials {
     visit("target", self.target);
     visit("normalisation", self.normalisation);
     visit("targetWeights", self.target_weights);
+    visit("phi", self.phi);
     visit("sources", self.sources);
     visit("train", self.train);
     visit("resizedCrops", self.resized_crops);
@@ -172,6 +181,7 @@ struct RunMaterials {
     visit("top", self.top, Whole{1, 1000000});
     visit("evaluationBatch", self.evaluation_batch, Whole{1, 1000000});
     visit("lr", self.lr);
+    visit("metaLr", self.meta_lr);
     visit("warmUp", self.warm_up);
     visit("resume", self.resume);
     visit("reducer", self.reducer);

@@ -24,6 +24,7 @@ constexpr const char* kObjective = "meta_objective";
 constexpr const char* kGradPhi = "grad_phi";
 constexpr const char* kLambda = "lambda";
 constexpr const char* kLambdaSquare = "lambda_square";
+constexpr const char* kLambdaStart = "lambda_start";
 constexpr const char* kEntropy = "weight_entropy";
 
 std::string loss_key(const std::string& term) { return "losses/" + term; }
@@ -61,17 +62,23 @@ EpochSums::EpochSums(const bilevel::Problem& problem)
     columns_.push_back({loss_key(term->name()), 1, /*mean=*/true, /*part=*/true, value});
   }
   // Of each pair, a sum over the images.
-  const auto add_pairs = [&](const char* name, bool what, auto sum) {
-    const auto value = [what, sum](const Iteration& iteration, const at::Tensor& /*y*/) {
-      return sum_each(what ? iteration.importance.w : iteration.importance.lambda, sum);
+  const auto add_pairs = [&](const char* name, auto by_pair, auto sum) {
+    const auto value = [by_pair, sum](const Iteration& iteration, const at::Tensor& /*y*/) {
+      return sum_each(by_pair(iteration), sum);
     };
     columns_.push_back({name, pairs_.size(), /*mean=*/false, /*part=*/true, value});
   };
   if (learned_.where) {
-    add_pairs(kLambda, false, [](const at::Tensor& l) { return l.to(at::kDouble).sum(); });
-    add_pairs(kLambdaSquare, false, [](const at::Tensor& l) { return l.to(at::kDouble).square().sum(); });
+    const auto sum = [](const at::Tensor& l) { return l.to(at::kDouble).sum(); };
+    const auto lambda = [](const Iteration& iteration) { return iteration.importance.lambda; };
+    add_pairs(kLambda, lambda, sum);
+    add_pairs(kLambdaSquare, lambda, [](const at::Tensor& l) { return l.to(at::kDouble).square().sum(); });
+    add_pairs(kLambdaStart, [](const Iteration& iteration) { return iteration.lambda_start; }, sum);
   }
-  if (learned_.what) add_pairs(kEntropy, true, [](const at::Tensor& p) { return -at::xlogy(p, p).sum(); });
+  if (learned_.what) {
+    const auto w = [](const Iteration& iteration) { return iteration.importance.w; };
+    add_pairs(kEntropy, w, [](const at::Tensor& p) { return -at::xlogy(p, p).sum(); });
+  }
   real_columns_ = columns_.size();
   if (learned_.any()) {
     const auto objective = [](const Iteration& iteration, const at::Tensor& /*y*/) {
@@ -138,11 +145,12 @@ EpochMetrics EpochSums::metrics() const {
   }
   for (size_t i = 0; i < pairs_.size(); ++i) {
     const auto& [source, m, n] = pairs_[i];
-    PairMetrics pair{source, {m, n}, {}, {}, {}};
+    PairMetrics pair{source, {m, n}, {}, {}, {}, {}};
     if (learned_.where) {
       const double lambda = mean(kLambda, i);
       pair.lambda_mean = lambda;
       pair.lambda_std = std::sqrt(std::max(0.0, mean(kLambdaSquare, i) - lambda * lambda));
+      pair.lambda_start = mean(kLambdaStart, i);
     }
     if (learned_.what) pair.weight_entropy = mean(kEntropy, i);
     metrics.pairs.push_back(pair);

@@ -37,6 +37,7 @@ struct PairMetrics {
   std::pair<int, int> pair;
   std::optional<double> lambda_mean;
   std::optional<double> lambda_std;
+  std::optional<double> lambda_start;
   std::optional<double> weight_entropy;
 
   static void fields(auto& self, auto&& visit) {
@@ -44,6 +45,7 @@ struct PairMetrics {
     visit("pair", self.pair);
     visit("lambdaMean", self.lambda_mean);
     visit("lambdaStd", self.lambda_std);
+    visit("lambdaStart", self.lambda_start);
     visit("weightEntropy", self.weight_entropy);
   }
 };

@@ -111,12 +111,12 @@ void Learner::take_method(const Hyperparameters& hyperparameters, const at::Tens
   }
   std::vector<int> channels;  // C_m of every pair
   for (const auto& [source, m, n] : problem_.pairs) channels.push_back(sources_[source].network.features[m].channels);
-  problem_.meta_networks = transfer::make_meta_networks(method.learned, channels);
+  problem_.meta_networks = transfer::make_meta_networks(
+      method.learned, channels, hyperparameters.lambda_init.value_or(transfer::LambdaInit::kPaper));
   phi_ = make_parameters(problem_.meta_networks.phi, options);
-  adam_state_ = {at::zeros_like(phi_.flat), at::zeros_like(phi_.flat), at::zeros({}, options.dtype(at::kDouble))};
+  meta_optimiser_.emplace(problem_.meta_networks, settings, phi_);
   if (bilevel()) {
     problem_.inner_steps = settings.count("innerSteps");
-    adam_ = {.lr = settings.at("metaLr"), .weight_decay = settings.at("metaWeightDecay")};
     meta_every_ = settings.count("metaEvery");
   }
 }
@@ -130,6 +130,7 @@ void Learner::initialise(uint64_t seed) {
 
 void Learner::start() {
   for (auto* const term : problem_.all_terms()) term->start(state_.theta.views);
+  meta_optimiser_->start();
 }
 
 Iteration Learner::iterate(const Labelled& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr,
@@ -142,6 +143,8 @@ Iteration Learner::iterate(const Labelled& images, const std::vector<at::Tensor>
   sgd_.lr = lr;
   Iteration result;
   result.importance = batch.importance;
+  result.lambda_start =
+      transfer::amounts(*problem_.backend, problem_.meta_networks, meta_optimiser_->phi_start(), batch.maps.pooled);
   if (observe_) result.sources = batch.sources;
   result.real = engine_->real_step(batch, sgd_, state_);
   if (problem_.local_norm) share_running_statistics(batch);
@@ -149,7 +152,7 @@ Iteration Learner::iterate(const Labelled& images, const std::vector<at::Tensor>
   mark(problem_.phases, "real");
   if (bilevel() && move_phi) {
     result.meta = engine_->meta_step(batch, judge ? labelled(*judge) : batch, sgd_, state_, phi_);
-    problem_.backend->adam_step(adam_, phi_.flat, result.meta->phi_gradient, adam_state_);
+    meta_optimiser_->step(*problem_.backend, result.meta->phi_gradient);
     mark(problem_.phases, "phi-step");
   }
   return result;
@@ -206,10 +209,10 @@ void Learner::share_running_statistics(const bilevel::Batch& batch) {
 void Learner::share_state() {
   const auto& reducer = *problem_.reducer;
   if (reducer.single()) return;
-  for (const auto& vector :
-       {state_.theta.flat, state_.velocity, phi_.flat, adam_state_.mean, adam_state_.square, adam_state_.steps}) {
+  for (const auto& vector : {state_.theta.flat, state_.velocity, phi_.flat, meta_optimiser_->steps()}) {
     reducer.broadcast(vector);
   }
+  for (const auto& vector : meta_optimiser_->vectors()) reducer.broadcast(vector);
   for (const auto& buffer : state_.buffers) reducer.broadcast(buffer);
   for (const auto* const term : problem_.all_terms()) {
     for (const auto& constant : term->constants()) reducer.broadcast(constant.tensor);
@@ -229,8 +232,7 @@ std::vector<NamedTensor> Learner::tensors() const {
   append_named(result, theta.specs(), theta.views(state_.velocity), "momentum/");
   append_named(result, problem_.target.buffers, state_.buffers, "buffer/target.");
   append_named(result, phi.specs(), phi_.views, "phi/");
-  append_named(result, phi.specs(), phi.views(adam_state_.mean), "adam_mean/");
-  append_named(result, phi.specs(), phi.views(adam_state_.square), "adam_square/");
+  for (auto& named : meta_optimiser_->tensors()) result.push_back(std::move(named));
   for (const auto* const term : problem_.all_terms()) {
     for (const auto& [name, tensor] : term->constants()) result.push_back({"constant/" + name, tensor});
   }

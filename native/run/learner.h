@@ -6,6 +6,7 @@
 
 #include "native/bilevel/engine.h"
 #include "native/run/config.h"
+#include "native/run/meta_optimiser.h"
 
 namespace l2t::run {
 
@@ -30,6 +31,8 @@ using Decorate = std::function<const backends::Backend&(const backends::Backend&
 struct Iteration {
   std::vector<nets::Activations> sources;  // kept only where the learner observes
   transfer::Importance importance;
+  /// λ by φ₀, for the same images: by pair; empty where λ is not learned.
+  std::vector<at::Tensor> lambda_start;
   bilevel::RealStep real;
   std::optional<bilevel::MetaStep> meta;  // of a bilevel method's iterations with a φ step
 };
@@ -48,7 +51,7 @@ class Learner {
   /// Sets θ and φ to method.md's initialisation.
   void initialise(uint64_t seed);
 
-  /// Call it once a new run's θ has its first values, from the seed or a checkpoint.
+  /// Call it once a new run's θ and φ have their first values, from the seed or a checkpoint.
   void start();
 
   /// `images`: the target's; source_x: each source's; lr: 0-dim, float64, on the device. `judge`: what the
@@ -62,9 +65,8 @@ class Learner {
   [[nodiscard]] const bilevel::Problem& problem() const { return problem_; }
   [[nodiscard]] bilevel::TargetState& state() { return state_; }
   [[nodiscard]] ParameterVector& phi() { return phi_; }
-  [[nodiscard]] backends::AdamState& adam() { return adam_state_; }
   [[nodiscard]] const bilevel::TargetState& state() const { return state_; }
-  [[nodiscard]] const backends::AdamState& adam() const { return adam_state_; }
+  [[nodiscard]] const MetaOptimiser& meta_optimiser() const { return *meta_optimiser_; }
 
   /// From now on iterations record the time of each phase.
   void measure(Phases* phases) { problem_.phases = phases; }
@@ -75,7 +77,7 @@ class Learner {
   /// Gives all ranks the state of rank 0.
   void share_state();
 
-  /// theta/…, momentum/…, buffer/target.…, phi/…, adam_mean/…, adam_square/…, constant/…: views, not copies.
+  /// theta/…, momentum/…, buffer/target.…, phi/…, those of the meta-optimiser, constant/…: views, not copies.
   [[nodiscard]] std::vector<NamedTensor> tensors() const;
 
  private:
@@ -94,9 +96,8 @@ class Learner {
   bilevel::TargetState state_;
   std::vector<terms::Start> starts_;  // of θ
   ParameterVector phi_;
-  backends::AdamState adam_state_;
+  std::optional<MetaOptimiser> meta_optimiser_;
   backends::Sgd sgd_{};
-  backends::Adam adam_{};
   int meta_every_ = 1;
   at::Tensor class_weights_;  // K; undefined: 1
   bool observe_;

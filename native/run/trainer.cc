@@ -41,8 +41,10 @@ data::TrainingBatches::Options batch_options(const RunConfig& config) {
 
 Sharing sharing(const RunConfig& config) { return {config.reducer.get(), config.batch_norm == NormScope::kLocal}; }
 
-RunConfig with_class_weights(RunConfig config) {
+/// With what the materials say of the hyperparameters.
+RunConfig completed(RunConfig config) {
   config.hyperparameters.class_weights = std::move(config.class_weights);
+  if (config.meta_lr) config.hyperparameters.settings["metaLr"] = *config.meta_lr;
   return config;
 }
 
@@ -77,7 +79,7 @@ c10::Device prepare(const RunConfig& config) {
 }  // namespace
 
 Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
-    : config_(with_class_weights(std::move(config))),
+    : config_(completed(std::move(config))),
       listener_(listener),
       device_(prepare(config_)),
       learner_(config_.hyperparameters, config_.target, config_.size, config_.sources,
@@ -105,6 +107,7 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
   // These have been copied.
   for (auto& source : config_.sources) source.weights.clear();
   config_.target_weights.reset();
+  config_.phi.reset();
   config_.resume.reset();
 }
 
@@ -129,6 +132,7 @@ void Trainer::start() {
     copy_by_name(target.parameters, learner_.network_parameters(), *config_.target_weights);
     copy_by_name(target.buffers, learner_.state().buffers, *config_.target_weights);
   }
+  if (config_.phi) copy_by_name(learner_.phi().layout.specs(), learner_.phi().views, *config_.phi);
   learner_.start();
 }
 

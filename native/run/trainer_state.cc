@@ -33,7 +33,7 @@ std::vector<NamedTensor> Trainer::state() const {
   auto tensors = learner_.tensors();
   for (auto& named : tensors) named.tensor = named.tensor.to(at::kCPU).clone();
   const int64_t best_epoch = best_ ? best_->epoch : -1;
-  const auto adam_steps = static_cast<int64_t>(learner_.adam().steps.item<double>());
+  const auto adam_steps = static_cast<int64_t>(learner_.meta_optimiser().steps().item<double>());
   tensors.push_back({"progress", at::tensor({epoch_, step_, adam_steps, best_epoch}, at::kLong)});
   tensors.push_back({"best_accuracy", at::tensor({best_ ? best_->accuracy.value_or(-1) : -1}, at::kDouble)});
   for (auto& sum : sums_.tensors()) tensors.push_back(std::move(sum));
@@ -94,7 +94,7 @@ void Trainer::restore(const Resume& resume) {
   const int64_t best_epoch = counters[3];
   epoch_ = counters[0];
   step_ = counters[1];
-  learner_.adam().steps.fill_(counters[2]);
+  learner_.meta_optimiser().steps().fill_(counters[2]);
   const bool in_range = epoch_ >= 0 && epoch_ <= config_.epochs && step_ >= 0 && step_ <= batches_.steps() &&
                         counters[2] >= 0 && best_epoch >= -1 && best_epoch < epoch_ &&
                         (best_epoch >= 0) == (epoch_ > 0);

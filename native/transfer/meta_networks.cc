@@ -6,9 +6,10 @@
 
 namespace l2t::transfer {
 
-MetaNetworks make_meta_networks(Learned learned, const std::vector<int>& channels) {
+MetaNetworks make_meta_networks(Learned learned, const std::vector<int>& channels, LambdaInit lambda_init) {
   using nets::Initialisation;
-  MetaNetworks result{learned, {}, {}, {}, {}};
+  MetaNetworks result{learned, lambda_init, {}, {}, {}, {}};
+  const auto weight_of_g = lambda_init == LambdaInit::kEqual ? Initialisation::kZeros : Initialisation::kUniformFanIn;
   auto& inits = result.initialisation;
   for (size_t i = 0; i < channels.size(); ++i) {
     const int64_t c = channels[i];
@@ -19,7 +20,7 @@ MetaNetworks make_meta_networks(Learned learned, const std::vector<int>& channel
     }
     if (learned.where) {
       result.g.push_back(result.phi.add("lambda_net." + index, {{"weight", {1, c}}, {"bias", {1}}}));
-      inits.insert(inits.end(), {{Initialisation::kUniformFanIn, c}, {Initialisation::kOnes, 0}});
+      inits.insert(inits.end(), {{weight_of_g, c}, {Initialisation::kOnes, 0}});
     }
   }
   return result;
@@ -52,6 +53,16 @@ Importance importance(const backends::Backend& backend, const MetaNetworks& netw
     if (lambda.defined()) result.lambda.push_back(std::move(lambda));
   }
   return result;
+}
+
+std::vector<at::Tensor> amounts(const backends::Backend& backend, const MetaNetworks& networks, Tensors phi,
+                                Tensors pooled) {
+  std::vector<at::Tensor> lambda;
+  for (size_t i = 0; i < networks.g.size(); ++i) {
+    const auto g = networks.g[i].of(phi);
+    lambda.push_back(backend.importance(pooled[i], {{}, {}, g[0], g[1]}).lambda);
+  }
+  return lambda;
 }
 
 at::Tensor coefficient(const Importance& importance, size_t pair, double scale, const at::Tensor& pooled) {

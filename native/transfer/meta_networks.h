@@ -5,6 +5,7 @@
 
 #include "native/backends/backend.h"
 #include "native/core/layout.h"
+#include "native/core/names.h"
 #include "native/nets/network.h"
 
 namespace l2t::transfer {
@@ -20,19 +21,26 @@ struct Learned {
   [[nodiscard]] bool any() const { return what || where; }
 };
 
+/// How g begins. kPaper: its weight is uniform ± 1/√fan_in and its bias 1, as in the authors' code. kEqual: its weight
+/// is 0 and its bias 1, so that λ = 1 for every pair and image.
+enum class LambdaInit { kPaper, kEqual };
+constexpr auto names_of(LambdaInit) { return std::array{"paper", "equal"}; }
+
 /// φ: for pair i the slices `weight_net.i` (f: Linear C_m → C_m, where w is learned) and `lambda_net.i` (g: Linear C_m
 /// → 1, where λ is).
 struct MetaNetworks {
   Learned learned;
+  LambdaInit lambda_init = LambdaInit::kPaper;
   Layout phi;
-  /// Of each tensor of φ: f zero (uniform w), g's weight uniform ± 1/√fan_in and its bias 1.
+  /// Of each tensor of φ: f zero (uniform w), g as `lambda_init` says.
   std::vector<nets::ParameterInit> initialisation;
   std::vector<Slice> f;  // one for each pair, or none
   std::vector<Slice> g;
 };
 
 /// `channels[i]`: C_m of pair i.
-MetaNetworks make_meta_networks(Learned learned, const std::vector<int>& channels);
+MetaNetworks make_meta_networks(Learned learned, const std::vector<int>& channels,
+                                LambdaInit lambda_init = LambdaInit::kPaper);
 
 /// The meta-networks' outputs for a batch, by pair; empty where they are not learned.
 struct Importance {
@@ -42,6 +50,10 @@ struct Importance {
 
 /// `phi`: the tensors of φ; `pooled[i]`: B × C_m. Each pair by ops/importance.h.
 Importance importance(const backends::Backend& backend, const MetaNetworks& networks, Tensors phi, Tensors pooled);
+
+/// λ alone, of each pair; empty where λ is not learned.
+std::vector<at::Tensor> amounts(const backends::Backend& backend, const MetaNetworks& networks, Tensors phi,
+                                Tensors pooled);
 
 /// k of pair i, B × C_m, with L_wfm = Σ_pairs Σ_{b,c} k_{b,c} e_{b,c}, e the mean squared difference over places:
 /// k = β/B · λ_b · w_{b,c}; λ = 1 where amounts are fixed; w = 1 where only amounts are learned, 1/C_m where nothing

@@ -65,7 +65,7 @@ export type BenchCaseName = keyof typeof cases;
 export const benchCases: Readonly<Record<BenchCaseName, BenchCase>> = cases;
 
 /** Whether an iteration of the case has virtual steps. */
-export const isBilevel = (name: BenchCaseName): boolean => needsOf(benchCases[name].method).learns;
+export const isBilevel = (name: BenchCaseName): boolean => needsOf(benchCases[name].method).learns.length > 0;
 
 /** Does training run an iteration as one CUDA graph? The autograd engine is never captured. */
 export const runsAsGraph = (engine: EngineName, device: string): boolean => engine === 'native' && device !== 'cpu';

@@ -54,11 +54,16 @@ function shorten(names: readonly string[]): string {
   return names.length > 10 ? `${some.join(', ')}, …` : some.join(', ');
 }
 
-function formatRun({ run, verb, options, rate, epochs, endedEarly, pairs, checkpoint }: RunReport): string {
+function formatRun({ run, verb, options, rates, epochs, endedEarly, pairs, checkpoint }: RunReport): string {
   const { sources, ...others } = options;
   const pairsOf = (k: number) => pairs.filter(({ source }) => source === k);
+  const { lr, metaLr } = rates ?? {};
+  const found: Record<string, string | undefined> = {
+    lr: lr && describeRate(lr),
+    metaLr: metaLr === undefined ? undefined : `auto: ${metaLr}`,
+  };
   const given = [
-    ...Object.entries(others).map(([key, value]) => [key, key === 'lr' && rate ? describeRate(rate) : String(value)]),
+    ...Object.entries(others).map(([key, value]) => [key, found[key] ?? String(value)]),
     ...sources.map(({ path, network, width, size, pairs: matched }) => [
       'source',
       `${path}: ${network}, width ${width}, images of ${size}×${size}${matched === undefined ? '' : `, pairs ${matched}`}`,

@@ -4,6 +4,7 @@ import { needsOf } from '../options/methods.js';
 import { defaultSize, type NetworkName } from '../options/networks.js';
 import { compareSchema } from '../options/schemas.js';
 import { begin, type RunSpec, read } from '../options/spec.js';
+import { stepsPerEpoch } from '../run/learning-rate.js';
 import { type StepTime, type TimedRun, timeStep } from '../run/step-time.js';
 import { sum } from '../system/statistics.js';
 import { availableCores, defaultThreads } from '../system/threads.js';
@@ -75,10 +76,6 @@ export async function estimate(
   const carried = Math.max(1, availableCores() / (options.threads ?? defaultThreads()));
   return { entries: estimates, seconds: (total * seeds) / Math.min(parallel, carried, entries.length * seeds) };
 }
-
-/** The last short batch counts; a remainder of one image joins the batch before it. */
-const stepsPerEpoch = (images: number, batch: number): number =>
-  Math.max(1, Math.ceil(images / batch) - (images % batch === 1 ? 1 : 0));
 
 /** The spec of a run that is timed. Where no files are given, as in a dry run, names stand for them: none is opened. */
 function specOf({ method, options }: Entry, images: number, sources: Estimated['sources']): RunSpec {

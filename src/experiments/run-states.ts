@@ -131,7 +131,7 @@ class Finder {
   }
 }
 
-function finished(run: string, { record, rate, timing, result }: RunData): RunOutcome {
+function finished(run: string, { record, rates, timing, result }: RunData): RunOutcome {
   const { accuracy, best } = result as NonNullable<RunData['result']>;
   const { lr, target, width, size } = record.spec;
   return {
@@ -139,7 +139,7 @@ function finished(run: string, { record, rate, timing, result }: RunData): RunOu
     run,
     accuracy: requireTested(run, accuracy),
     best,
-    lr: lr === 'auto' ? (rate?.lr ?? Number.NaN) : lr,
+    lr: lr === 'auto' ? (rates?.lr?.lr ?? Number.NaN) : lr,
     ...totalOf(timing),
     network: { name: target, classes: record.found.classNames.length, width },
     size,

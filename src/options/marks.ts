@@ -56,8 +56,8 @@ export interface Needs {
   readonly pairs: boolean;
   /** --target-init. */
   readonly start: boolean;
-  /** Whether it trains meta-networks. */
-  readonly learns: boolean;
+  /** What its meta-networks give: none of a method that trains none. */
+  readonly learns: readonly ('what' | 'where')[];
   /** The names of its settings (methods.ts). */
   readonly settings: readonly string[];
 }

@@ -1,5 +1,6 @@
+import * as z from 'zod';
 import type { Marks, Needs } from './marks.js';
-import { below, between, grouped, whole } from './row.js';
+import { below, between, custom, grouped, whole } from './row.js';
 import { type Term, type TermName, terms } from './terms.js';
 
 /** What a method adds to the cross-entropy, and what it learns about that. */
@@ -52,12 +53,29 @@ const lossSettings = {
 /** Settings of the meta-networks and of the steps that train them: of the methods that learn. */
 const metaSettings = {
   innerSteps: whole(1, 100, 'T, virtual steps on the matching loss', { default: 2, paper: 2 }),
-  metaLr: between(0, 10, 'learning rate of Adam on the meta-networks', { default: 1e-4, paper: 1e-4 }),
+  metaLr: custom(
+    z.union([z.literal('auto'), z.number().gte(0).lte(10)]),
+    'x',
+    'auto, or a number from 0 to 10',
+    'learning rate of Adam on the meta-networks; auto takes one for the number of their steps',
+    { default: 1e-4, paper: 1e-4 },
+  ),
   metaWeightDecay: between(0, 1, 'weight decay of Adam on the meta-networks', { default: 1e-4, paper: 1e-4 }),
+  metaClip: between(
+    0,
+    1e6,
+    "clip the meta-networks' gradient at this multiple of the running mean of its norm; 0: do not clip",
+    { default: 0, paper: 0 },
+  ),
   metaEvery: whole(1, 1_000_000, 'train the meta-networks in every n-th step, from the first; 1: in each', {
     default: 1,
     paper: 1,
   }),
+};
+
+/** Of the methods that learn both. */
+const bothSettings = {
+  wLrRatio: between(0, 1, "learning rate of w's network, as a part of that of λ's", { default: 1, paper: 1 }),
 };
 
 type Intersection<U> = (U extends unknown ? (each: U) => void : never) extends (all: infer I) => void ? I : never;
@@ -68,19 +86,20 @@ const termSettings = Object.assign({}, ...Object.values(terms).map(({ settings }
 /** All settings: the options that the native part takes by name. Their order is that of help and of options.yaml. */
 export const settings = {
   ...grouped('Training', { ...optimiserSettings, ...lossSettings }),
-  ...grouped('Method', { ...terms.matching.settings, ...metaSettings, ...termSettings }),
+  ...grouped('Method', { ...terms.matching.settings, ...metaSettings, ...bothSettings, ...termSettings }),
 };
 export type SettingName = keyof typeof settings;
 export type SettingValues = { readonly [name in SettingName]?: number | undefined };
 
 /** What the method uses besides the data. */
 export function needsOf(name: MethodName): Needs {
-  const { learns, start, decays = true, ...method } = methodOf(name);
+  const { learns = [], start, decays = true, ...method } = methodOf(name);
   const added: readonly Term[] = method.terms.map((term) => terms[term]);
   const groups = [
     optimiserSettings,
     lossSettings,
-    ...(learns ? [metaSettings] : []),
+    ...(learns.length > 0 ? [metaSettings] : []),
+    ...(learns.length > 1 ? [bothSettings] : []),
     ...added.map((term) => term.settings),
   ];
   const names = groups.flatMap((group) => Object.keys(group) as SettingName[]);
@@ -88,7 +107,7 @@ export function needsOf(name: MethodName): Needs {
     source: added.some(({ reads }) => reads !== 'start'),
     pairs: added.some(({ reads }) => reads === 'pairs'),
     start: start !== undefined,
-    learns: learns !== undefined,
+    learns,
     settings: names.filter((setting) => decays || setting !== 'weightDecay'),
   };
 }

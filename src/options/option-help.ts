@@ -17,6 +17,10 @@ export interface OptionHelp {
   readonly targetInit?: unknown;
   /** which training images judge the meta-networks: the step's own batch, or the next one of the epoch (same); one of same, other */
   readonly metaBatch?: unknown;
+  /** how λ's networks begin: with random weights, as in the paper, or so that λ is 1 for every pair and image (equal) (paper); one of paper, equal */
+  readonly lambdaInit?: unknown;
+  /** run folder whose meta-networks this run begins with: one with the same sources and pairs */
+  readonly metaInit?: unknown;
   /** refuse checkpoints that hold entries which the network does not have */
   readonly strict?: unknown;
   /** data set: class folders (train/, val/, test/ or flat), Parquet files of Hugging Face, a CSV or JSON-lines file, or a published one as distributed (docs/data.md) */
@@ -93,12 +97,16 @@ export interface OptionHelp {
   readonly beta?: unknown;
   /** T, virtual steps on the matching loss (2); from 1 to 100 */
   readonly innerSteps?: unknown;
-  /** learning rate of Adam on the meta-networks (1e-4); from 0 to 10 */
+  /** learning rate of Adam on the meta-networks; auto takes one for the number of their steps (1e-4); auto, or a number from 0 to 10 */
   readonly metaLr?: unknown;
   /** weight decay of Adam on the meta-networks (1e-4); from 0 to 1 */
   readonly metaWeightDecay?: unknown;
+  /** clip the meta-networks' gradient at this multiple of the running mean of its norm; 0: do not clip (0); from 0 to 1000000 */
+  readonly metaClip?: unknown;
   /** train the meta-networks in every n-th step, from the first; 1: in each (1); from 1 to 1000000 */
   readonly metaEvery?: unknown;
+  /** learning rate of w's network, as a part of that of λ's (1); from 0 to 1 */
+  readonly wLrRatio?: unknown;
   /** weight of the attention loss (1000); from 0 to 1000000000 */
   readonly attentionWeight?: unknown;
   /** weight of the distillation loss of lwf (1); from 0 to 1000000 */

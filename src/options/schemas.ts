@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { metaBatches } from '../native/contract/names.js';
+import { lambdaInits, metaBatches } from '../native/contract/names.js';
 import { splitNames } from './datasets.js';
 import { type MethodName, methodNames, methodOf, rowNames, settings } from './methods.js';
 import { checkpointForms, defaultTop, torchvisionNetworks } from './networks.js';
@@ -72,8 +72,17 @@ export const transferSchema = z.strictObject({
     metaBatch: choice(
       metaBatches,
       "which training images judge the meta-networks: the step's own batch, or the next one of the epoch",
-      { default: 'same', paper: 'same', of: ({ learns }) => learns },
+      { default: 'same', paper: 'same', of: ({ learns }) => learns.length > 0 },
     ),
+    lambdaInit: choice(
+      lambdaInits,
+      "how λ's networks begin: with random weights, as in the paper, or so that λ is 1 for every pair and image (equal)",
+      { default: 'paper', paper: 'paper', of: ({ learns }) => learns.includes('where') },
+    ),
+    metaInit: path('run', 'run folder whose meta-networks this run begins with: one with the same sources and pairs', {
+      scope: 'input',
+      of: ({ learns }) => learns.length > 0,
+    }),
   }),
   ...grouped('Source', {
     strict: yes('refuse checkpoints that hold entries which the network does not have', {

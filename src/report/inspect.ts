@@ -46,7 +46,7 @@ export async function inspectRun(run: string) {
     const hint = existsSync(table) ? ` It is an experiment's: its runs are in it, and its table is ${table}.` : '';
     throw invalidRun(`${run} holds no run: there is no ${file}.${hint}`);
   }
-  const { record, rate, metrics, result } = await readRunData(run);
+  const { record, rates, metrics, result } = await readRunData(run);
   const best = join(run, 'best.safetensors');
   const last = metrics.at(-1);
   const { verb, spec: options } = record;
@@ -54,8 +54,8 @@ export async function inspectRun(run: string) {
     run,
     verb,
     options,
-    /** Undefined where the learning rate was given, or is not found yet. */
-    rate,
+    /** Undefined where the learning rates were given, or are not found yet. */
+    rates,
     /** Epochs done. */
     epochs: metrics.length,
     /** True if `patience` ended the run before its last epoch. */

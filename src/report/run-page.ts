@@ -191,11 +191,15 @@ function timeSection({ timing }: RunData): Content {
 }
 
 /** Every option, and the sources. */
-function optionsSection({ record, rate, folder }: RunData): Html {
+function optionsSection({ record, rates, folder }: RunData): Html {
   const { sources, ...options } = record.spec;
-  const found =
-    rate && ` (auto: found in ${rate.tried.length} steps, after a warm-up over ${100 * rate.warmUp} % of the steps)`;
-  const value = (key: string, given: unknown) => (key === 'lr' && rate ? `${rate.lr}${found}` : String(given));
+  const { lr, metaLr } = rates ?? {};
+  const found = (key: string) => {
+    if (key === 'metaLr' && metaLr) return `${metaLr} (auto)`;
+    if (key !== 'lr' || !lr) return undefined;
+    return `${lr.lr} (auto: found in ${lr.tried.length} steps, after a warm-up over ${100 * lr.warmUp} % of the steps)`;
+  };
+  const value = (key: string, given: unknown) => found(key) ?? String(given);
   const rows = Object.entries(options).map(([key, given]) => [key, html`<span>${value(key, given)}</span>`]);
   const sourceHead = ['source', 'checkpoint', 'network', 'width', 'images', 'pairs'];
   const sourceRows = sources.map(({ path, network, width, size, pairs = '–' }, k) => {

@@ -95,6 +95,8 @@ export interface StartEvent extends Typed<'start'> {
   readonly lr: number;
   /** How it was found; absent where it was given. */
   readonly rate?: FoundRate;
+  /** The learning rate of the meta-networks; absent if the method trains none. */
+  readonly metaLr?: number;
 }
 
 /** The end of an epoch; its files are on disk. */

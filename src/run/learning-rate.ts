@@ -76,16 +76,56 @@ export class RateSearch {
   }
 }
 
+/** The last short batch counts; a remainder of one image joins the batch before it. */
+export const stepsPerEpoch = (images: number, batch: number): number =>
+  Math.max(1, Math.ceil(images / batch) - (images % batch === 1 ? 1 : 0));
+
+/** How far Adam may move a weight of the meta-networks in a whole run: about its rate in each of their steps. */
+const metaDistance = 2;
+
+/** η_φ for so many steps of the meta-networks: `metaDistance` in all, within the bounds in which a step is useful. */
+export const metaRateFor = (steps: number): number =>
+  Number(Math.min(0.01, Math.max(1e-4, metaDistance / steps)).toPrecision(2));
+
+/** The learning rates of a run. */
+export interface Rates {
+  /** The schedule's. */
+  readonly lr: number;
+  /** How it was found; absent where it was given. */
+  readonly found?: FoundRate | undefined;
+  /** Of the meta-networks; absent if the method trains none. */
+  readonly metaLr?: number | undefined;
+}
+
 /**
- * The schedule's learning rate: the given one, or the one that a search found. If none is found yet, searches, and
- * saves the result before training begins.
+ * The learning rates: those that were given, and those that are found. What is found is saved before training begins,
+ * and a resume takes what was saved.
  */
-export async function findRate(materials: Materials, run: OpenRun, context: Context): Promise<FoundRate | number> {
-  const { lr, method } = materials.spec;
-  if (lr !== 'auto') return lr;
+export async function findRates(materials: Materials, run: OpenRun, context: Context): Promise<Rates> {
+  const { spec, data } = materials;
+  const { lr, metaLr } = spec;
+  let found = await context.ranks.once(() => run.store?.rates);
+  if (found === undefined && (lr === 'auto' || metaLr === 'auto')) {
+    const metaSteps = Math.ceil(
+      (spec.epochs * stepsPerEpoch(data.train.labels.length, spec.batch)) / (spec.metaEvery ?? 1),
+    );
+    found = {
+      ...(lr === 'auto' && { lr: await searchRate(materials, run, context) }),
+      ...(metaLr === 'auto' && { metaLr: metaRateFor(metaSteps) }),
+    };
+    const rates = found;
+    await context.ranks.once(() => run.store?.saveRates(rates));
+  }
+  return {
+    lr: lr === 'auto' ? (found?.lr?.lr as number) : lr,
+    found: found?.lr,
+    metaLr: metaLr === 'auto' ? found?.metaLr : metaLr,
+  };
+}
+
+async function searchRate(materials: Materials, run: OpenRun, context: Context): Promise<FoundRate> {
+  const { method } = materials.spec;
   const { emit, ranks, signal } = context;
-  const known = await ranks.once(() => run.store?.rate);
-  if (known) return known;
   const search = new RateSearch(materials.data.classNames.length, method);
   let over = false;
   const step = ({ step: done, losses }: StepEvent, stop: () => void) => {
@@ -98,11 +138,11 @@ export async function findRate(materials: Materials, run: OpenRun, context: Cont
   // Nothing is saved: the search's native run is discarded with its weights.
   const listener = { step, save: async () => {} };
   const { spec, data } = materials;
-  await driveRun(spec, nativeMaterials(materials, 0), data, context, listener, (native) => native.tryRates(triedRates));
+  await driveRun(spec, nativeMaterials(materials, { lr: 0, metaLr: 0 }), data, context, listener, (native) =>
+    native.tryRates(triedRates),
+  );
   return ranks.once(async () => {
     if (!over) throw aborted(run, signal);
-    const found = search.result();
-    await run.store?.saveRate(found);
-    return found;
+    return search.result();
   });
 }

@@ -1,18 +1,22 @@
+import { join } from 'node:path';
 import type { SkippedImage } from '../data/damaged.js';
 import { balancedWeights } from '../data/dataset.js';
 import { evaluationBatch } from '../data/fit.js';
 import { prepareTrainingData, type TrainingData } from '../data/image-sets.js';
 import { addon, type NamedTensor, type NativeSource, type NetworkSpec, type RunMaterials } from '../native/addon.js';
+import { toNamedTensors } from '../native/tensor.js';
 import { type Checkpoint, type CheckpointOptions, checkpointNames, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork, lastLayerOf } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
-import { methodOf } from '../options/methods.js';
+import { readSafetensors } from '../networks/weights/safetensors.js';
+import { type MethodName, methodOf } from '../options/methods.js';
 import { defaultTop, imagenetNormalisation, largeSize, type NetworkName } from '../options/networks.js';
 import type { Facts, RunSpec, SourceDraft, SpecDraft } from '../options/spec.js';
 import { terms } from '../options/terms.js';
-import type { FoundRate } from '../store/run-data.js';
+import { readRunData, stateName } from '../store/run-data.js';
 import { invalidOption } from '../system/failures.js';
 import { enoughToSelect } from './events.js';
+import type { Rates } from './learning-rate.js';
 import type { Context } from './run.js';
 
 /** Everything that a run trains with. */
@@ -61,7 +65,7 @@ export async function gather(
       ? undefined
       : await loadCheckpoint(targetInit, { network: target, width, size, strict, names: targetNames, onWarning });
   requireOutputs(spec, checkpoints[0]);
-  requirePairs(spec, checkpoints);
+  const phi = await phiOfRun(spec, checkpoints, requirePairs(spec, checkpoints));
   const prepared = await prepareTrainingData({
     ...spec,
     sourceSizes: checkpoints.map(({ size: side }) => side),
@@ -77,6 +81,8 @@ export async function gather(
     /** What the target starts from, with a last layer for the data's classes; and the hash of what its file holds. */
     init: init && withNewHead(init, spec, prepared.classNames.length, onWarning),
     initHash: init && hashTensors(init.weights),
+    /** The meta-networks to begin with, where they are another run's. */
+    phi,
     sources: nativeSources(spec, checkpoints, targetNetwork(spec, prepared)),
   };
 }
@@ -91,11 +97,44 @@ export function requireOutputs({ method, sources }: Pick<SpecDraft, 'method' | '
 }
 
 /** Checks sizes and pairs before images are decoded. One class will do: features do not depend on the classes. */
-function requirePairs(spec: SpecDraft, checkpoints: readonly Checkpoint[]): void {
+function requirePairs(spec: SpecDraft, checkpoints: readonly Checkpoint[]): NativeSource[] {
   const target = { name: spec.target, classes: 1, width: spec.width };
   describeNetwork(target, spec.size);
-  nativeSources(spec, checkpoints, target);
+  return nativeSources(spec, checkpoints, target);
 }
+
+/** φ of the run `metaInit`. @throws L2TError INVALID_OPTION if that run's sources, pairs or meta-networks are others. */
+async function phiOfRun(
+  { metaInit: folder, method }: SpecDraft,
+  checkpoints: readonly Checkpoint[],
+  sources: readonly NativeSource[],
+): Promise<NamedTensor[] | undefined> {
+  if (folder === undefined) return undefined;
+  const { record, metrics } = await readRunData(folder);
+  const same = (theirs: unknown, here: unknown, what: string) => {
+    if (JSON.stringify(theirs) === JSON.stringify(here)) return;
+    throw invalidOption(`{metaInit=${folder}} is a run with ${what}, so its meta-networks do not fit: leave it out.`);
+  };
+  const learned = (name: MethodName) => methodOf(name).learns ?? [];
+  same(learned(record.spec.method), learned(method), `the method ${record.spec.method}`);
+  same(
+    record.found.sources,
+    checkpoints.map(({ weights }) => hashTensors(weights)),
+    'other sources',
+  );
+  const pairs = sources.flatMap((each, source) => each.pairs.map((pair) => ({ source, pair })));
+  const last = metrics.at(-1);
+  same(
+    last?.pairs.map(({ source, pair }) => ({ source, pair })),
+    pairs,
+    last ? 'other pairs' : 'no epoch that is saved',
+  );
+  const { tensors } = await readSafetensors(join(folder, stateName));
+  const phi = toNamedTensors(tensors).filter(({ name }) => name.startsWith(phiPrefix));
+  return phi.map((tensor) => ({ ...tensor, name: tensor.name.slice(phiPrefix.length) }));
+}
+
+const phiPrefix = 'phi/';
 
 /** If the number of classes differs, or the method wants it so, the last layer starts from the seed's random weights. */
 function withNewHead(
@@ -119,8 +158,11 @@ function withNewHead(
   return { ...init, network, weights };
 }
 
-/** What the addon takes beside the spec. `rate`: the schedule's learning rate. */
-export function nativeMaterials({ spec, data, sources, init }: Materials, rate: FoundRate | number): RunMaterials {
+/** What the addon takes beside the spec. */
+export function nativeMaterials(
+  { spec, data, sources, init, phi }: Materials,
+  { lr, found, metaLr }: Rates,
+): RunMaterials {
   const { size, augment, patience, balance } = spec;
   const classes = data.classNames.length;
   const validated = data.validation?.labels.length ?? 0;
@@ -137,7 +179,10 @@ export function nativeMaterials({ spec, data, sources, init }: Materials, rate: 
     selectBest: patience !== undefined || validated >= enoughToSelect,
     ...(classes > defaultTop && { top: defaultTop }),
     ...(init && { targetWeights: init.weights }),
-    ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, warmUp: rate.warmUp }),
+    ...(phi && { phi }),
+    lr,
+    ...(metaLr !== undefined && { metaLr }),
+    ...(found && { warmUp: found.warmUp }),
   };
 }
 

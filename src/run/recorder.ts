@@ -91,7 +91,8 @@ export class Recorder implements RunListener {
     const guessed = chance.accuracy === undefined ? '' : `, where guessing gets ${percent(chance.accuracy)}`;
     const right = `${percent(metrics.trainAccuracy)} of its images right${guessed}`;
     const loss = `the loss is ${metrics.losses.org.toFixed(3)}, that of guessing ${chance.loss.toFixed(3)}`;
-    const rate = this.store.rate ? `{lr=${this.store.rate.lr / 4}}` : '{lr=auto}, or a lower {lr}';
+    const { lr } = this.store.rates ?? {};
+    const rate = lr ? `{lr=${lr.lr / 4}}` : '{lr=auto}, or a lower {lr}';
     const message = `nothing is learned so far: epoch ${metrics.epoch + 1} got ${right}, and ${loss}. Try ${rate}; and see whether the labels are right (l2t-native data check)`;
     this.context.warn(message);
   }

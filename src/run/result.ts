@@ -55,7 +55,7 @@ export async function finishedRun(
   place: Partial<Place>,
 ): Promise<RunResult> {
   const { spec } = run.record;
-  const found = await context.ranks.once(() => run.store?.rate?.lr);
+  const found = await context.ranks.once(() => run.store?.rates?.lr?.lr);
   const network = await context.ranks.network(join(run.path, bestName));
   const lr = spec.lr === 'auto' ? (found as number) : spec.lr;
   return resultOf(run, { network, lr, result, timing }, context, { ...spec, ...place });

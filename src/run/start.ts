@@ -16,7 +16,7 @@ import { RunStore, type SavedRun } from '../store/run-store.js';
 import { invalidRun } from '../system/failures.js';
 import { counted, someOf } from '../system/printable.js';
 import { shellWord } from '../system/shell.js';
-import { findRate } from './learning-rate.js';
+import { findRates } from './learning-rate.js';
 import { factsOf, gather, loadSources, type Materials, onListed, targetNetwork } from './materials.js';
 import { finishedRun } from './result.js';
 import type { Context, OpenRun, RunResult } from './run.js';
@@ -99,7 +99,7 @@ async function prepare(
 
 /** What a run's record says of its files. */
 async function foundIn(
-  { data, spec, initHash }: Materials,
+  { data, spec, initHash, phi }: Materials,
   checkpoints: readonly Pick<Materials['sources'][number], 'weights'>[],
   context: Context,
 ): Promise<RunRecord['found']> {
@@ -114,6 +114,7 @@ async function foundIn(
     ...(folder !== undefined && { folder }),
     sources: checkpoints.map(({ weights }) => hashTensors(weights)),
     ...(initHash !== undefined && { targetInit: initHash }),
+    ...(phi !== undefined && { metaInit: hashTensors(phi) }),
   };
 }
 
@@ -137,6 +138,7 @@ function commonFacts({ verb, spec, found }: RunRecord, device: string): Fact[] {
     ),
     ...found.sources.map((value, k) => hash(`the weights of source ${k + 1}`, value)),
     hash('the weights to start from', found.targetInit),
+    hash('the meta-networks to begin with', found.metaInit),
   ];
 }
 
@@ -152,7 +154,7 @@ async function trainIn(
 ): Promise<RunResult> {
   const { store } = run;
   try {
-    return await train(materials, run, await findRate(materials, run, context), saved, context);
+    return await train(materials, run, await findRates(materials, run, context), saved, context);
   } catch (error) {
     if (!(error instanceof L2TError) || error.code !== 'DIVERGED' || store === undefined) throw error;
     const rest = store.saved
@@ -238,7 +240,10 @@ function placeAgain(
 
 const processes = (count: number): string => (count === 1 ? 'one process' : `${count} processes`);
 
-function requireUnchanged({ path, record: { found } }: OpenRun, { data, sources, spec, initHash }: Materials): void {
+function requireUnchanged(
+  { path, record: { found } }: OpenRun,
+  { data, sources, spec, initHash, phi }: Materials,
+): void {
   const changed = (what: string, where: string | undefined) =>
     invalidRun(`${what} in ${where} changed since ${path} began: put it back, or start a new run.`);
   if (data.fingerprint !== found.data || data.splitHash !== found.split) throw changed('The data', spec.data);
@@ -246,4 +251,5 @@ function requireUnchanged({ path, record: { found } }: OpenRun, { data, sources,
     if (hashTensors(weights) !== found.sources[k]) throw changed('The source', spec.sources[k]?.path);
   });
   if (initHash !== found.targetInit) throw changed('The network to start from', spec.targetInit);
+  if ((phi && hashTensors(phi)) !== found.metaInit) throw changed('The meta-networks to begin with', spec.metaInit);
 }

@@ -52,6 +52,7 @@ export async function timeStep(timed: TimedRun, signal?: AbortSignal): Promise<S
 function materialsOf({ spec: { batch, size }, target, sources }: TimedRun): RunMaterials {
   return {
     lr: 1e-3, // on random images, 0.1 diverges within five steps
+    metaLr: 1e-4,
     target,
     sources: sources.map((source) => ({
       ...source,

@@ -5,10 +5,11 @@ import { topAccuracy } from '../inference/top-accuracy.js';
 import { addon, type NamedTensor, type NativeRun, type NativeSpec, type RunMaterials } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
 import { modelCard } from '../report/model-card.js';
-import { bestName, type FinishedResult, type FoundRate } from '../store/run-data.js';
+import { bestName, type FinishedResult } from '../store/run-data.js';
 import type { RunStore, SavedRun } from '../store/run-store.js';
 import { onAbort } from '../system/abort.js';
 import type { RunListener } from './events.js';
+import type { Rates } from './learning-rate.js';
 import { type Materials, nativeMaterials, trainedNetwork } from './materials.js';
 import { Recorder } from './recorder.js';
 import { aborted, resultOf } from './result.js';
@@ -22,14 +23,14 @@ import type { Context, OpenRun, RunResult } from './run.js';
 export async function train(
   materials: Materials,
   run: OpenRun,
-  rate: FoundRate | number,
+  rates: Rates,
   saved: SavedRun | undefined,
   context: Context,
 ): Promise<RunResult> {
   const { spec, data, sources } = materials;
   const { device, reason } = materials.device;
   const native = {
-    ...nativeMaterials(materials, rate),
+    ...nativeMaterials(materials, rates),
     ...(saved && { resume: { state: saved.state, best: saved.best } }),
   };
   if (spec.minLr > native.lr)
@@ -56,7 +57,9 @@ export async function train(
     backend: spec.engine === 'native' ? addon().backend(device, spec.convolution, context.ranks.size) : spec.engine,
     threads: spec.threads,
     epochs: spec.epochs,
-    ...(typeof rate === 'number' ? { lr: rate } : { lr: rate.lr, rate }),
+    lr: rates.lr,
+    ...(rates.found && { rate: rates.found }),
+    ...(rates.metaLr !== undefined && { metaLr: rates.metaLr }),
   });
   const fail = async (error: Error): Promise<never> => {
     await recorder?.fail(error);

@@ -41,7 +41,7 @@ const spec = z
   });
 
 /** The format of a run folder. A folder of another format is refused. */
-export const runFormat = 4;
+export const runFormat = 5;
 
 const record = z.strictObject({
   format: z.literal(runFormat),
@@ -65,6 +65,7 @@ const record = z.strictObject({
     folder: sha256.optional(),
     sources: z.array(sha256),
     targetInit: sha256.optional(),
+    metaInit: sha256.optional(),
   }),
 });
 

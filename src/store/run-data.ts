@@ -12,7 +12,7 @@ import { sum } from '../system/statistics.js';
 import { holderOf } from './lock.js';
 import { parseRecord, type RunRecord } from './record.js';
 
-/** Names of files in a run folder: the options, the learning rate if it was found by a search, the model card. */
+/** Names of files in a run folder: the options, the learning rates that were found, the model card. */
 export const recordName = 'options.yaml';
 export const rateName = 'rate.json';
 /** A line for each epoch: what is reproducible, and how long it took. */
@@ -42,11 +42,16 @@ const foundRate = z.strictObject({
   tried: z.array(rateTrial).readonly(),
 });
 
+const foundRates = z.strictObject({ lr: foundRate.optional(), metaLr: z.number().gt(0).optional() });
+
 /** A step of the search for a learning rate. */
 export type RateTrial = Readonly<z.output<typeof rateTrial>>;
 
 /** A learning rate that was found by a search, and what the search measured. */
 export type FoundRate = Readonly<z.output<typeof foundRate>>;
+
+/** The learning rates that were not given: that of SGD by a search, and that of the meta-networks. */
+export type FoundRates = Readonly<z.output<typeof foundRates>>;
 
 const finished = z.object({
   correct: z.int().nullable(),
@@ -149,8 +154,8 @@ export async function readStatus(folder: string): Promise<RunStatus> {
 export interface RunData {
   readonly folder: string;
   readonly record: RunRecord;
-  /** The learning rate that was found; undefined where it was given, or is not found yet. */
-  readonly rate: FoundRate | undefined;
+  /** Undefined where both were given, or are not found yet. */
+  readonly rates: FoundRates | undefined;
   /** By epoch, as far as the run is. */
   readonly metrics: readonly EpochMetrics[];
   readonly timing: readonly EpochTiming[];
@@ -183,11 +188,11 @@ export async function readRecord(folder: string): Promise<RunRecord> {
 export async function readProgress(
   folder: string,
   epochs?: number,
-): Promise<Pick<RunData, 'rate' | 'metrics' | 'timing'>> {
-  const rate = await readObject(join(folder, rateName), foundRate, 'it is no record of a learning rate');
+): Promise<Pick<RunData, 'rates' | 'metrics' | 'timing'>> {
+  const rates = await readObject(join(folder, rateName), foundRates, 'it is no record of learning rates');
   const metrics = await readLines<EpochMetrics>(join(folder, metricsName), metricsLine, epochs);
   const timing = await readLines<EpochTiming>(join(folder, timingName), timingLine, epochs);
-  return { rate, metrics, timing };
+  return { rates, metrics, timing };
 }
 
 /** What every line must have, so that a page of it can be drawn. */

@@ -21,7 +21,7 @@ import {
   damagedFile,
   type EpochTiming,
   type FinishedResult,
-  type FoundRate,
+  type FoundRates,
   metricsName,
   parseResult,
   type RunData,
@@ -54,13 +54,13 @@ interface Locking {
 }
 
 /**
- * The folder of a run, which alone reads and writes what a resume needs: options.yaml, split.json, rate.json (if the
- * learning rate was found by a search), metrics.jsonl, timing.jsonl, last.safetensors, best.safetensors, README.md (the
+ * The folder of a run, which alone reads and writes what a resume needs: options.yaml, split.json, rate.json (learning
+ * rates that were found), metrics.jsonl, timing.jsonl, last.safetensors, best.safetensors, README.md (the
  * model card, at the end) and state.safetensors. Each is written atomically. state.safetensors is written last, so the
  * files that it depends on exist.
  */
 export class RunStore {
-  #rate: FoundRate | undefined;
+  #rates: FoundRates | undefined;
   #epochs: SavedEpoch[] = [];
   #state: readonly NamedTensor[] = [];
   #saved = false;
@@ -128,14 +128,14 @@ export class RunStore {
     return this.lock ? releaseAfter(this.lock, body) : body();
   }
 
-  /** The learning rate that was found for this run, if any. */
-  get rate(): FoundRate | undefined {
-    return this.#rate;
+  /** The learning rates that were found for this run, if any. */
+  get rates(): FoundRates | undefined {
+    return this.#rates;
   }
 
-  async saveRate(rate: FoundRate): Promise<void> {
-    await writeFileAtomic(join(this.path, rateName), formatRate(rate));
-    this.#rate = rate;
+  async saveRates(rates: FoundRates): Promise<void> {
+    await writeFileAtomic(join(this.path, rateName), formatRates(rates));
+    this.#rates = rates;
   }
 
   /** Has anything been saved from which a resume can continue? */
@@ -152,12 +152,12 @@ export class RunStore {
   get data(): RunData {
     const [metrics, timing] = [this.#epochs.map((epoch) => epoch.metrics), this.#epochs.map((epoch) => epoch.timing)];
     const { path: folder, record } = this;
-    return { folder, record, rate: this.#rate, metrics, timing, result: undefined, status: { state: 'running' } };
+    return { folder, record, rates: this.#rates, metrics, timing, result: undefined, status: { state: 'running' } };
   }
 
   /** Files that a resume needs, and that somebody has removed since they were written. */
   get removed(): string[] {
-    const needed = [recordName, ...(this.#rate ? [rateName] : []), ...(this.#epochs.length > 0 ? [bestName] : [])];
+    const needed = [recordName, ...(this.#rates ? [rateName] : []), ...(this.#epochs.length > 0 ? [bestName] : [])];
     return needed.filter((name) => !existsSync(join(this.path, name)));
   }
 
@@ -207,7 +207,7 @@ export class RunStore {
       ['options', hash('sha256', formatRecord(this.written))],
       ['epochs', String(this.#epochs.length)],
     ]);
-    if (this.#rate) metadata.set('rate', hash('sha256', formatRate(this.#rate)));
+    if (this.#rates) metadata.set('rate', hash('sha256', formatRates(this.#rates)));
     if (result) metadata.set('result', JSON.stringify(result));
     const tensors = toTensorMap(state);
     await writeSafetensors(join(this.path, stateName), tensors, withHash(tensors, metadata));
@@ -238,8 +238,8 @@ export class RunStore {
   async load() {
     const file = join(this.path, stateName);
     if (!existsSync(file)) {
-      const { rate, metrics } = await readProgress(this.path);
-      this.#rate = rate;
+      const { rates, metrics } = await readProgress(this.path);
+      this.#rates = rates;
       // Each epoch saves a state, so somebody has removed it. What was trained must stay.
       if (metrics.length > 1) throw damagedFile(file, 'it is missing');
       // Left by a process that ended between its first checkpoint and its first state: a fresh start writes them again.
@@ -251,12 +251,12 @@ export class RunStore {
     const epochs = Number(metadata.get('epochs'));
     const isState = metadata.get('format') === stateFormat && hasHash(metadata);
     if (!isState || !Number.isSafeInteger(epochs) || epochs < 0) throw damagedFile(file, 'it is no state of a run');
-    const { rate, metrics, timing } = await readProgress(this.path, epochs);
-    this.#rate = rate;
+    const { rates, metrics, timing } = await readProgress(this.path, epochs);
+    this.#rates = rates;
     if (metadata.get('options') !== hash('sha256', formatRecord(this.written))) {
       throw invalidRun(`${join(this.path, recordName)} was changed after the run was saved: put it back.`);
     }
-    if (metadata.get('rate') !== (rate && hash('sha256', formatRate(rate)))) {
+    if (metadata.get('rate') !== (rates && hash('sha256', formatRates(rates)))) {
       throw damagedFile(join(this.path, rateName), 'it is missing, or was changed after the run was saved');
     }
     for (const [name, lines] of [[metricsName, metrics] as const, [timingName, timing] as const]) {
@@ -282,4 +282,4 @@ export class RunStore {
   }
 }
 
-const formatRate = (rate: FoundRate): string => `${JSON.stringify(rate, null, 2)}\n`;
+const formatRates = (rates: FoundRates): string => `${JSON.stringify(rates, null, 2)}\n`;

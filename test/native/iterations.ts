@@ -1,4 +1,4 @@
-import type { EngineName, GroupConfig, NamedTensor } from '../../src/native/addon.js';
+import type { EngineName, GroupConfig, LambdaInit, NamedTensor } from '../../src/native/addon.js';
 import { type MethodName, needsOf, type SettingValues } from '../../src/options/methods.js';
 import { declarations, iterate } from '../../tools/parity/observe.js';
 import { uniform } from '../../tools/parity/uniform.js';
@@ -61,15 +61,16 @@ function error(a: Float64Array, b: Float64Array): number {
 export interface Changes {
   readonly settings?: SettingValues;
   readonly classWeights?: readonly number[];
+  readonly lambdaInit?: LambdaInit;
   readonly judge?: readonly NamedTensor[];
 }
 
 /** A short training by one engine, alone or in a group. */
-export async function trained(method: MethodName, { settings = {}, classWeights, judge = [] }: Changes) {
+export async function trained(method: MethodName, { settings = {}, classWeights, lambdaInit, judge = [] }: Changes) {
   const { job, tensors } = await begin(method, settings);
   const { target, lr: _, ...rest } = job;
   const sources = job.sources.map(({ network, pairs }) => ({ network, pairs }));
-  const common = { ...rest, method, classWeights, target, sources };
+  const common = { ...rest, method, classWeights, lambdaInit, target, sources };
   return (engine: EngineName, group?: GroupConfig) =>
     iterate({ ...common, engine, tensors: [...tensors, ...judge], iterations, lr: 0.02, dtype: 'float64', group });
 }

@@ -66,7 +66,8 @@ it.each([2, 6])('a resume goes on with the same steps and judges (after %i saves
     train: images(18),
     metaBatch: 'other',
     classWeights: [0.5, 1.5, 1, 1],
-    settings: { metaEvery: 2, labelSmoothing: 0.1 },
+    lambdaInit: 'equal',
+    settings: { metaEvery: 2, labelSmoothing: 0.1, metaClip: 0.5, wLrRatio: 0.5, metaWeightDecay: 0.1 },
   });
   expect(everything(await resumedAt(save, job))).toEqual(everything((await train(job)).epochs));
 });

@@ -15,6 +15,9 @@ describe('losses, θ, momentum and φ are, in float64, what automatic differenti
     expectEqual(method, { settings: { labelSmoothing: 0.1 }, classWeights: [0.4, 2, 0, 1.6] }),
   );
 
+  it('l2t-ww with clipped gradients, a slower w, and decay to the start', () =>
+    expectEqual('l2t-ww', { settings: { metaClip: 0.5, wLrRatio: 0.5, metaWeightDecay: 0.1 }, lambdaInit: 'equal' }));
+
   it('l2t-ww with another batch that judges φ, of fewer images', () =>
     expectEqual('l2t-ww', { judge: batches('judge_', batch - 2) }));
 });

@@ -18,7 +18,7 @@ const spec = begin({ ...draft, batch: 32 }, { device: 'cpu', threads: 2, images:
 
 const card = {
   record: {
-    format: 4,
+    format: 5,
     verb: 'transfer',
     ranks: 1,
     spec: { ...spec, sources },

@@ -2,7 +2,15 @@
 
 import type { NamedTensor } from '../tensor.js';
 import type { NativeGroup } from './group.js';
-import type { AugmentName, BatchNormName, ConvolutionName, EngineName, MetaBatch, PrecisionName } from './names.js';
+import type {
+  AugmentName,
+  BatchNormName,
+  ConvolutionName,
+  EngineName,
+  LambdaInit,
+  MetaBatch,
+  PrecisionName,
+} from './names.js';
 import type { NetworkSpec, Normalisation, Pair } from './networks.js';
 
 /** How to learn. Beside these entries stand the numbers that the method takes, by the names of options/methods.ts. */
@@ -14,6 +22,8 @@ export interface Hyperparameters {
   readonly precision: PrecisionName;
   /** False: a GPU may take faster algorithms whose results differ from run to run. */
   readonly deterministic: boolean;
+  /** Of a method that learns λ. */
+  readonly lambdaInit?: LambdaInit | undefined;
 }
 
 export interface NativeSource {
@@ -64,6 +74,8 @@ export interface RunMaterials {
   readonly normalisation: Normalisation;
   /** Initial parameters and buffers of the target. If absent, they are drawn from the seed. */
   readonly targetWeights?: readonly NamedTensor[];
+  /** The meta-networks to begin with, by the names in the state without `phi/`. Absent: they are drawn from the seed. */
+  readonly phi?: readonly NamedTensor[] | undefined;
   readonly sources: readonly NativeSource[];
   readonly train: NativeImages;
   /**
@@ -86,6 +98,8 @@ export interface RunMaterials {
   readonly evaluationBatch: number;
   /** The learning rate at which the schedule begins. */
   readonly lr: number;
+  /** Of a method that trains meta-networks: their learning rate, in place of the spec's. */
+  readonly metaLr?: number | undefined;
   /** The fraction of all steps during which the learning rate grows linearly to the schedule's. Absent: no warm-up. */
   readonly warmUp?: number;
   /** Continues a run: `state` is that of its last 'save' or 'epoch' event, `best` the `network` of its best epoch. */

@@ -23,6 +23,13 @@ export const metaBatches = ['same', 'other'] as const;
 export type MetaBatch = (typeof metaBatches)[number];
 
 /**
+ * λ's network before the first step. 'paper': random weights and bias 1. 'equal': weights 0 and bias 1, so λ = 1 for each
+ * pair and image; the meta-networks' weight decay then pulls to that start, not to 0.
+ */
+export const lambdaInits = ['paper', 'equal'] as const;
+export type LambdaInit = (typeof lambdaInits)[number];
+
+/**
  * How a training image is changed before each step on it. 'none': not at all. 'crop-flip': cropped at random as
  * `resizedCrops` says, and mirrored with probability 1/2.
  */

@@ -57,6 +57,8 @@ export interface PairMetrics {
   readonly lambdaMean?: number;
   /** Standard deviation of λ over the epoch's images. */
   readonly lambdaStd?: number;
+  /** Mean of λ over the same images by the meta-networks with which the run began. */
+  readonly lambdaStart?: number;
   /** Mean entropy of w over the epoch's images, nats; absent if the method does not learn w. */
   readonly weightEntropy?: number;
 }

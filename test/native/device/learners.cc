@@ -61,7 +61,10 @@ std::unique_ptr<run::Learner> make_learner(const Training& training, run::Engine
   hyperparameters.engine = engine;
   hyperparameters.convolution = convolution;
   hyperparameters.settings = training.settings;
-  if (training.beyond_paper()) hyperparameters.class_weights = {0.5, 1.5, 0.8, 1.2};
+  if (training.beyond_paper()) {
+    hyperparameters.class_weights = {0.5, 1.5, 0.8, 1.2};
+    hyperparameters.lambda_init = transfer::LambdaInit::kEqual;
+  }
   const bool fused =
       engine == run::EngineKind::kNative && convolution == backends::Convolution::kAuto && !device.is_cpu();
   if (training.bf16 && fused) hyperparameters.precision = backends::Precision::kBf16;

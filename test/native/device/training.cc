@@ -53,7 +53,7 @@ std::unique_ptr<run::Learner> resumed(std::unique_ptr<run::Learner> fresh, const
     tensors.push_back(tensor);
   }
   copy_by_name(specs, tensors, state);
-  fresh->adam().steps.copy_(adam_steps);
+  fresh->meta_optimiser().steps().copy_(adam_steps);
   return fresh;
 }
 
@@ -87,7 +87,7 @@ class Check {
   /// Saves, resumes in another learner, trains both for one iteration more.
   [[nodiscard]] std::vector<std::string> unequal_after_resume(run::Learner& learner) const {
     const auto other = resumed(make_learner(training_, engine_, convolution_, fake_device()),
-                               on_host(learner.tensors()), learner.adam().steps);
+                               on_host(learner.tensors()), learner.meta_optimiser().steps());
     const auto batch = batch_of(training_, kIterations, fake_device());
     const auto iteration = iterate(learner, batch);
     const auto same = iterate(*other, batch);

@@ -27,7 +27,8 @@ void iterate(const std::string& target, int64_t size, bool read) {
   run::Hyperparameters hyperparameters{};
   hyperparameters.method = "l2t-ww";
   hyperparameters.settings = {{"momentum", 0.9}, {"weightDecay", 1e-4},     {"beta", 0.5},    {"innerSteps", 2},
-                              {"metaLr", 1e-4},  {"metaWeightDecay", 1e-4}, {"metaEvery", 1}, {"labelSmoothing", 0}};
+                              {"metaLr", 1e-4},  {"metaWeightDecay", 1e-4}, {"metaEvery", 1}, {"labelSmoothing", 0},
+                              {"metaClip", 0.5}, {"wLrRatio", 0.5}};
   run::Learner learner(hyperparameters, {target, 4, 0.25}, size, {source(size, options)}, options, /*observe=*/false);
   const auto x = at::empty({3, 3, size, size}, options, at::MemoryFormat::ChannelsLast);
   const auto y = at::empty({3}, options.dtype(at::kLong));

@@ -83,6 +83,7 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   choices.Set("engine", write(env, value_names<run::EngineKind>()));
   choices.Set("convolution", write(env, value_names<backends::Convolution>()));
   choices.Set("precision", write(env, value_names<backends::Precision>()));
+  choices.Set("lambdaInit", write(env, value_names<transfer::LambdaInit>()));
   choices.Set("metaBatch", write(env, value_names<run::MetaBatch>()));
   choices.Set("augment", write(env, value_names<data::Augment>()));
   choices.Set("batchNorm", write(env, value_names<run::NormScope>()));

@@ -27,7 +27,8 @@ std::vector<at::Tensor> state_after(const run::Decorate& decorate) {
   run::Hyperparameters hyperparameters{};
   hyperparameters.method = "l2t-ww";
   hyperparameters.settings = {{"momentum", 0.9}, {"weightDecay", 1e-4},     {"beta", 0.5},    {"innerSteps", 2},
-                              {"metaLr", 1e-4},  {"metaWeightDecay", 1e-4}, {"metaEvery", 1}, {"labelSmoothing", 0}};
+                              {"metaLr", 1e-4},  {"metaWeightDecay", 1e-4}, {"metaEvery", 1}, {"labelSmoothing", 0},
+                              {"metaClip", 0.5}, {"wLrRatio", 0.5}};
   run::Learner learner(hyperparameters, {"vgg9_bn", 4, 0.25}, kSide, {source}, options, /*observe=*/false, {},
                        decorate);
   learner.initialise(/*seed=*/1);
