@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/lerp.h>
 #include <ATen/ops/ones_like.h>
-#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -49,7 +48,7 @@ void MetaOptimiser::step(const backends::Backend& backend, const at::Tensor& gra
 at::Tensor MetaOptimiser::clipped(const at::Tensor& gradient) const {
   constexpr double kKept = 0.99;
   const auto norm = gradient.norm(2, at::kDouble);
-  clip_norm_.copy_(at::where(clip_norm_ == 0, norm, clip_norm_));
+  clip_norm_.add_(norm * (clip_norm_ == 0));
   const auto scale = (clip_norm_ * clip_ / norm.clamp_min(std::numeric_limits<double>::min())).clamp_max(1);
   clip_norm_.mul_(kKept).add_(norm * scale, 1 - kKept);
   return gradient * scale.to(gradient.scalar_type());
