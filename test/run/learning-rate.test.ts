@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type RunEvent, type RunResult, resume, type TransferOptions, transfer } from '../../src/index.js';
 import type { MethodName } from '../../src/options/methods.js';
-import { RateSearch, triedRates } from '../../src/run/learning-rate.js';
+import { metaRateFor, RateSearch, stepsPerEpoch, triedRates } from '../../src/run/learning-rate.js';
 import type { FoundRate } from '../../src/store/run-data.js';
 import { cli, temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
 
@@ -47,6 +47,10 @@ describe('the search for a learning rate', () => {
   });
 });
 
+it("the meta-networks' rate is the lower the more steps they have, from 0.01 to the paper's 1e-4", () => {
+  expect([10, 500, 640, 1000, 1e6].map(metaRateFor)).toEqual([0.01, 0.004, 0.0031, 0.002, 1e-4]);
+});
+
 describe('lr: auto', { timeout: 120_000 }, () => {
   const { lr: _, ...tiny } = { ...tinyOptions, batch: 5, epochs: 3 };
   const files = ['options.yaml', 'rate.json', 'metrics.jsonl', 'best.safetensors', 'state.safetensors'];
@@ -56,7 +60,7 @@ describe('lr: auto', { timeout: 120_000 }, () => {
   let options: TransferOptions;
   let whole: { readonly events: RunEvent[]; readonly result: RunResult };
   beforeAll(async () => {
-    options = { ...tiny, data: tinyData(), source: await tinySource() };
+    options = { ...tiny, metaLr: 'auto', data: tinyData(), source: await tinySource() };
     const run = transfer({ ...options, out: out() });
     const events: RunEvent[] = [];
     for await (const event of run) {
@@ -75,6 +79,13 @@ describe('lr: auto', { timeout: 120_000 }, () => {
     expect(types.lastIndexOf('rate')).toBeLessThan(types.indexOf('start'));
     expect(events.find(({ type }) => type === 'start')).toMatchObject({ lr: result.lr, rate: { lr: result.lr } });
     expect(readFileSync(join(result.run, 'options.yaml'), 'utf8')).toMatch(/^ {2}lr: auto$/m);
+  });
+
+  it("the meta-networks' rate follows from the number of their steps, and is said and kept, too", () => {
+    const start = whole.events.find((event) => event.type === 'start');
+    const metaLr = metaRateFor(3 * stepsPerEpoch(start?.images.train as number, 5));
+    expect(start?.metaLr).toBe(metaLr);
+    expect(JSON.parse(readFileSync(join(whole.result.run, 'rate.json'), 'utf8'))).toMatchObject({ metaLr });
   });
 
   it('trains with that rate: a warm-up over a tenth of the steps, then the cosine', () => {
@@ -105,7 +116,9 @@ describe('lr: auto', { timeout: 120_000 }, () => {
 
   it('inspect says it; a changed record is refused', async () => {
     const { run, lr } = whole.result;
-    expect((await cli(['inspect', run])).stdout).toMatch(new RegExp(`lr .*auto: ${lr} `));
+    const { stdout } = await cli(['inspect', run]);
+    expect(stdout).toMatch(new RegExp(`lr .*auto: ${lr} `));
+    expect(stdout).toMatch(/metaLr .*auto: 0\.01/);
     const file = join(run, 'rate.json');
     const text = readFileSync(file, 'utf8');
     writeFileSync(file, text.replace(`"lr": ${lr}`, '"lr": 0.5'));
