@@ -19,8 +19,6 @@ export interface OptionHelp {
   readonly metaBatch?: unknown;
   /** how λ's networks begin: with random weights, as in the paper, or so that λ is 1 for every pair and image (equal) (paper); one of paper, equal */
   readonly lambdaInit?: unknown;
-  /** run folder whose meta-networks this run begins with: one with the same sources and pairs */
-  readonly metaInit?: unknown;
   /** refuse checkpoints that hold entries which the network does not have */
   readonly strict?: unknown;
   /** data set: class folders (train/, val/, test/ or flat), Parquet files of Hugging Face, a CSV or JSON-lines file, or a published one as distributed (docs/data.md) */
@@ -157,4 +155,6 @@ export interface OptionHelp {
   readonly batchNorm?: unknown;
   /** the preset's pretrained source: safetensors or .pth; once for each source, in the order of l2t-native reproduce --list */
   readonly sourceWeights?: unknown;
+  /** run folder whose meta-networks this run begins with: one with the same sources and pairs */
+  readonly metaInit?: unknown;
 }

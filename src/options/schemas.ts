@@ -121,8 +121,10 @@ export const initSchema = proposeSchema.extend({
   out: path('file', 'YAML file to write, which must not exist', { default: 'l2t.yaml' }),
 });
 
+const ofAllMethods = transferSchema.omit({ method: true, pairs: true, metaInit: true, seed: true, batchNorm: true });
+
 /** Options of `compare`: the options of `transfer` that are the same for every method, and the methods. */
-export const compareSchema = transferSchema.omit({ method: true, pairs: true, seed: true, batchNorm: true }).extend({
+export const compareSchema = ofAllMethods.extend({
   ...grouped('Method', {
     methods: listed(
       'list',
