@@ -81,6 +81,7 @@ export { type NetworkSummary, type NetworksOptions, networks } from './networks/
 export type { MethodName } from './options/methods.js';
 export { type NetworkAlias, type NetworkName, networkNames } from './options/networks.js';
 export type { GroupOptions } from './ranks/options.js';
+export type { Learned } from './report/learned.js';
 export type {
   CheckpointEvent,
   DataEvent,

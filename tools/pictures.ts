@@ -20,7 +20,7 @@ const picture = (name: string, part: Locator) => {
 };
 const region = (label: string) => page.locator(`.scroll[aria-label="${label}"] > table`);
 
-await picture('where.png', page.locator('figure.where svg'));
+await picture('where.png', page.locator('figure.where table'));
 await picture('saliency.jpg', region('Saliency'));
 await picture('training.png', page.locator('section:has(h2:text-is("Training")) .charts > figure'));
 await picture('confusion.png', region('Confusion matrix'));

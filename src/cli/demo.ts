@@ -6,6 +6,7 @@ import { loadData } from '../data/load.js';
 import type { Given } from '../options/check.js';
 import { demoSchema } from '../options/schemas.js';
 import { inspectRun } from '../report/inspect.js';
+import type { Learned } from '../report/learned.js';
 import { pretrain, transfer } from '../run/transfer.js';
 import { firstFree, requireUnusedByRuns } from '../store/new-folder.js';
 import { invalidData } from '../system/failures.js';
@@ -74,6 +75,7 @@ async function demo(options: Given<typeof demoSchema> & { readonly quick: boolea
   // Of each seed; accuracies are on the test images, in [0, 1].
   const empty = () => ({ accuracies: [] as number[], seconds: [] as number[], runs: [] as string[] });
   const methods = (['scratch', 'l2t-ww'] as const).map((method) => ({ method, ...empty() }));
+  const learned: Learned[] = [];
   for (let seed = 0; seed < seeds; seed++) {
     for (const report of methods) {
       const { method } = report;
@@ -84,6 +86,7 @@ async function demo(options: Given<typeof demoSchema> & { readonly quick: boolea
       report.accuracies.push(result.accuracy ?? Number.NaN);
       report.seconds.push(result.seconds);
       report.runs.push(result.run);
+      if (result.learned) learned.push(result.learned);
     }
   }
   const { accuracy, run } = pretrained;
@@ -98,6 +101,7 @@ async function demo(options: Given<typeof demoSchema> & { readonly quick: boolea
     },
     metaLr,
     methods,
+    learned,
     lambda: await learnedLambda(methods.at(-1)?.runs ?? []),
     out,
     seconds: (performance.now() - start) / 1000,
@@ -127,17 +131,19 @@ async function divideClasses(data: string, signal: AbortSignal) {
   return { source: part(forSource), target: part(all.filter((index) => !forSource.includes(index))) };
 }
 
-/** λ of each pair at the end, mean over the seeds. */
+/** λ of each pair at the start and at the end, means over the seeds. */
 async function learnedLambda(runs: readonly string[]) {
   const last = await Promise.all(runs.map(async (run) => (await inspectRun(run)).pairs));
   return (last[0] ?? []).map(({ pair: [source, target] }, i) => ({
     source,
     target,
+    start: mean(last.map((pairs) => pairs[i]?.lambdaStart ?? 0)),
     mean: mean(last.map((pairs) => pairs[i]?.lambdaMean ?? 0)),
   }));
 }
 
-function format({ source, target, metaLr, methods, lambda, out, seconds }: Awaited<ReturnType<typeof demo>>): string {
+function format(report: Awaited<ReturnType<typeof demo>>): string {
+  const { source, target, metaLr, methods, learned, lambda, out, seconds } = report;
   const percent = (value: number) => (100 * value).toFixed(1);
   const rows = methods.map(({ method, accuracies, seconds: times }) => {
     const each = accuracies.map(percent).join(', ');
@@ -149,12 +155,17 @@ function format({ source, target, metaLr, methods, lambda, out, seconds }: Await
     '',
     table(['method', 'test accuracy', 'each seed', 'time a run'], rows),
     '',
-    'Learned λ, how much each feature of the source (rows) is transferred to each of the target (columns):',
+    'λ from its start to its end: how much each feature of the source (rows) is transferred to each of the target (columns):',
     '',
     pairTable(
       `${source.network} \\ ${target.network}`,
-      lambda.map(({ source: m, target: n, mean: value }) => ({ pair: [m, n], text: value.toFixed(2) })),
+      lambda.map(({ source: m, target: n, start, mean: end }) => ({
+        pair: [m, n],
+        text: `${start.toFixed(2)} → ${end.toFixed(2)}`,
+      })),
     ),
+    '',
+    ...learned.map(({ sentence }, seed) => `${learned.length > 1 ? `Seed ${seed}: ` : ''}${printable(sentence)}`),
     '',
     `(The meta-networks' learning rate was ${metaLr}: at the paper's 1e-4 they hardly move in so short a run.)`,
     '',

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import type { PairMetrics } from '../native/addon.js';
-import { featureMaps, featureNames } from '../networks/describe.js';
+import { featureNames } from '../networks/describe.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { checkpointPath } from '../options/sources.js';
 import type { RunSpec, SourceSpec } from '../options/spec.js';
 import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
+import { equalEntropy } from '../report/learned.js';
 import type { FoundRate } from '../store/run-data.js';
 import { invalidOption } from '../system/failures.js';
 import { counted, printable, printableJson, shown } from '../system/printable.js';
@@ -54,7 +55,7 @@ function shorten(names: readonly string[]): string {
   return names.length > 10 ? `${some.join(', ')}, …` : some.join(', ');
 }
 
-function formatRun({ run, verb, options, rates, epochs, endedEarly, pairs, checkpoint }: RunReport): string {
+function formatRun({ run, verb, options, rates, epochs, endedEarly, pairs, learned, checkpoint }: RunReport): string {
   const { sources, ...others } = options;
   const pairsOf = (k: number) => pairs.filter(({ source }) => source === k);
   const { lr, metaLr } = rates ?? {};
@@ -73,6 +74,7 @@ function formatRun({ run, verb, options, rates, epochs, endedEarly, pairs, check
     `${printable(run)}: ${verb}, ${epochs} of ${options.epochs} epochs${endedEarly ? ', ended early by --patience' : ''}`,
     table(['option', ''], given),
     ...sources.flatMap((source, k) => formatPairs(source, options, pairsOf(k))),
+    ...(learned ? ['', printable(learned.sentence)] : []),
     ...(checkpoint ? ['', formatFile(checkpoint)] : []),
   ].join('\n');
 }
@@ -86,8 +88,7 @@ function describeRate({ lr, warmUp, diverged }: FoundRate): string {
 /** Tables of what the meta-networks learned for a source: λ, and the entropy of w. Not every method has both. */
 function formatPairs(source: SourceSpec, options: RunSpec, pairs: readonly PairMetrics[]): string[] {
   const target = { ...options, network: options.target };
-  const features = featureMaps(source);
-  const equal = (m: number) => Math.log(features[m]?.channels ?? Number.NaN);
+  const equal = equalEntropy(source);
   const asTable = (title: string, textOf: (pair: PairMetrics) => string | undefined) => {
     const cells = pairs.flatMap((each) => {
       const text = textOf(each);
@@ -99,8 +100,12 @@ function formatPairs(source: SourceSpec, options: RunSpec, pairs: readonly PairM
     return ['', head, pairTable(corner, cells, featureNames(source), featureNames(target))];
   };
   return [
-    ...asTable('λ, mean ± deviation over the images', ({ lambdaMean, lambdaStd = 0 }) =>
-      lambdaMean === undefined ? undefined : `${lambdaMean.toFixed(4)} ± ${lambdaStd.toFixed(4)}`,
+    ...asTable(
+      'λ at the start of the run → now ± deviation over the images',
+      ({ lambdaStart = 0, lambdaMean, lambdaStd = 0 }) =>
+        lambdaMean === undefined
+          ? undefined
+          : `${lambdaStart.toFixed(2)} → ${lambdaMean.toFixed(2)} ± ${lambdaStd.toFixed(2)}`,
     ),
     ...asTable('entropy of w, nats, of what equal weights have', ({ weightEntropy, pair: [m] }) =>
       weightEntropy === undefined ? undefined : `${weightEntropy.toFixed(4)} of ${equal(m).toFixed(4)}`,

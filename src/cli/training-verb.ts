@@ -64,6 +64,7 @@ export async function runTraining<T>(
       });
       const progress = new Progress();
       const done = await follow(start(), progress, lines ? printJsonLine : undefined);
+      if (reports(group) && done.learned !== null) progress.note(done.learned.sentence);
       if (reports(group) && done.report !== null) progress.note(`report: ${done.report}`);
       return done;
     });
@@ -96,9 +97,9 @@ async function requireAlone(command: Command, folder: string, flags: TrainingFla
 
 export function toJson(result: RunResult): Record<string, unknown> {
   const { run, checkpoint, report, method, lr, correct, total, skipped, accuracy, topK, best, epochs } = result;
-  const { endedEarly, seconds } = result;
+  const { endedEarly, learned, seconds } = result;
   const tested = { correct, total, skipped, accuracy, topK };
-  return { run, checkpoint, report, method, lr, ...tested, best, epochs, endedEarly, seconds };
+  return { run, checkpoint, report, method, lr, ...tested, best, epochs, endedEarly, learned, seconds };
 }
 
 /** Follows the number of images that were tested. */

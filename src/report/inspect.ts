@@ -9,6 +9,7 @@ import type { NetworkName } from '../options/networks.js';
 import { readRunData, recordName } from '../store/run-data.js';
 import { invalidRun } from '../system/failures.js';
 import { reaching } from '../system/files.js';
+import { learnedOf } from './learned.js';
 
 export type FileReport = Awaited<ReturnType<typeof inspectFile>>;
 export type RunReport = Awaited<ReturnType<typeof inspectRun>>;
@@ -62,6 +63,8 @@ export async function inspectRun(run: string) {
     endedEarly: result !== undefined && metrics.length < options.epochs,
     /** λ and the entropy of w in the last epoch. */
     pairs: last?.pairs ?? [],
+    /** Undefined where the method has no meta-networks, or no epoch is done. */
+    learned: learnedOf({ record, metrics }),
     last,
     checkpoint: existsSync(best) ? await inspectFile(best) : undefined,
   };

@@ -127,7 +127,7 @@ function sourceLine({ path, network, width, size, pairs, licence }: SourceSpec, 
 const licenceOf = (licence: string | undefined): string => (licence === undefined ? 'not stated' : codeOf(licence));
 
 /** A file's name; for a run's result, whose name says nothing, that of its folder, too. */
-const fileName = (path: string): string =>
+export const fileName = (path: string): string =>
   /^(best|last)\.safetensors$/.test(basename(path)) ? join(basename(dirname(path)), basename(path)) : basename(path);
 
 const exporting = (to: ExportFormat, out: string): string =>

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { L2TError } from '../errors.js';
 import { resumeCommand } from '../options/command.js';
 import type { RunSpec } from '../options/spec.js';
+import { learnedOf } from '../report/learned.js';
 import { GrowingPage, isOfFinished } from '../report/page/document.js';
 import { runPage } from '../report/run-page.js';
 import { runReport } from '../report/run-report.js';
@@ -37,6 +38,7 @@ export async function resultOf(
     skipped: skippedTests(record),
     epochs,
     endedEarly: epochs < planned,
+    learned: await context.ranks.once(() => (store && learnedOf(store.data)) ?? null),
     method,
     lr,
     run: path,

@@ -8,6 +8,7 @@ import type { MethodName } from '../options/methods.js';
 import { spelled } from '../options/spelling.js';
 import { aGroup, type GroupOptions } from '../ranks/options.js';
 import { Ranks } from '../ranks/ranks.js';
+import type { Learned } from '../report/learned.js';
 import type { RunRecord } from '../store/record.js';
 import type { RunStore } from '../store/run-store.js';
 import { limitError } from '../system/limits.js';
@@ -58,6 +59,8 @@ export interface RunResult {
   readonly epochs: number;
   /** True if `patience` ended the run before its last epoch. */
   readonly endedEarly: boolean;
+  /** What its meta-networks learned, in its last epoch; null if the method has none. */
+  readonly learned: Learned | null;
   /** The method. */
   readonly method: MethodName;
   /** The learning rate that its schedule began with. */

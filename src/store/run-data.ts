@@ -201,7 +201,14 @@ const metricsLine = z.looseObject({
   lr: z.number(),
   losses: z.record(z.string(), z.number()),
   trainAccuracy: z.number(),
-  pairs: z.array(z.looseObject({ pair: z.tuple([z.number(), z.number()]) })),
+  pairs: z.array(
+    z.looseObject({
+      pair: z.tuple([z.number(), z.number()]),
+      lambdaMean: z.number().optional(),
+      lambdaStart: z.number().optional(),
+      weightEntropy: z.number().optional(),
+    }),
+  ),
 });
 const timingLine = z.looseObject({
   epoch: z.number(),

@@ -19,13 +19,13 @@ async function inspected(method: 'l2t-ww' | 'l2t-w' | 'fm') {
   const run = join(temporaryFolder(), 'run');
   const options = { ...tinyOptions, lr: 1e-3, epochs: 1, method, source, data, out: run };
   await transfer({ ...options, pairs: ['8-3,5-1', '4-4'] }).result;
-  const { pairs } = await inspectRun(run);
-  return { run, pairs: pairs as Required<PairMetrics>[], text: (await cli(['inspect', run])).stdout };
+  const { pairs, learned } = await inspectRun(run);
+  return { run, pairs: pairs as Required<PairMetrics>[], learned, text: (await cli(['inspect', run])).stdout };
 }
 
 describe('inspect of a run', () => {
   it('has a table of λ and one of the entropies of w for each source, with what the features are', async () => {
-    const { pairs, text } = await inspected('l2t-ww');
+    const { pairs, learned, text } = await inspected('l2t-ww');
     const [late, early, other] = pairs as [(typeof pairs)[0], (typeof pairs)[0], (typeof pairs)[0]];
     const tables = (cell: (pair: (typeof pairs)[0]) => string) => [
       ['resnet20 \\ vgg9_bn', '1: 16@16×16', '3: 64@4×4'],
@@ -35,7 +35,9 @@ describe('inspect of a run', () => {
       ['4: 32@2×2', cell(other)],
     ];
     const words = wordsOf(text);
-    for (const line of tables(({ lambdaMean, lambdaStd }) => `${lambdaMean.toFixed(4)} ± ${lambdaStd.toFixed(4)}`)) {
+    const range = ({ lambdaStart, lambdaMean, lambdaStd }: (typeof pairs)[0]) =>
+      `${lambdaStart.toFixed(2)} → ${lambdaMean.toFixed(2)} ± ${lambdaStd.toFixed(2)}`;
+    for (const line of tables(range)) {
       expect(words).toContainEqual(line);
     }
     // Equal weights of C channels have the entropy ln C.
@@ -48,6 +50,8 @@ describe('inspect of a run', () => {
       `${pair.weightEntropy.toFixed(4)} of ${Math.log(channels.get(pair) as number).toFixed(4)}`;
     for (const line of tables(entropy)) expect(words).toContainEqual(line);
     expect(text.split('\n').filter((line) => line !== line.trimEnd())).toEqual([]);
+    expect(learned?.sentence).toContain('λ');
+    expect(words).toContainEqual([learned?.sentence]);
     // Feature 8 is matched by 3, not by 1.
     expect(text).toMatch(/^8: 64@8×8 {12,}\d/m);
     expect(words).toContainEqual(['source', `${source[1]}: resnet18, width 0.0625, images of 64×64, pairs 4-4`]);
@@ -55,17 +59,17 @@ describe('inspect of a run', () => {
 
   it('has what the method learns', async () => {
     const weights = await inspected('l2t-w');
-    expect([/λ/.test(weights.text), weights.text.match(/entropy of w/g)?.length]).toEqual([false, 2]);
+    expect([/λ/.test(weights.text), weights.text.match(/entropy of w, nats/g)?.length]).toEqual([false, 2]);
     const { run, text } = await inspected('fm');
-    expect(text).not.toMatch(/λ|entropy/);
+    expect(text).not.toMatch(/λ|entropy|meta-networks/);
 
-    // Deeply nested metrics are damage, whatever prints them.
+    // Deeply nested metrics are damage, whatever prints them; and so is a λ that is no number.
     const file = join(run, 'metrics.jsonl');
-    writeFileSync(
-      file,
-      readFileSync(file, 'utf8').replace('"pair":', `"more":${'['.repeat(10_000)}${']'.repeat(10_000)},$&`),
-    );
+    const metrics = readFileSync(file, 'utf8');
     const stderr = `error[INVALID_RUN]: ${file} is damaged: line 1 is not what a run writes. Start the run again in another folder.\n`;
-    expect(await cli(['inspect', run, '--json'])).toMatchObject({ code: 1, stdout: '', stderr });
+    for (const more of [`"more":${'['.repeat(10_000)}${']'.repeat(10_000)},`, '"lambdaMean":"1",']) {
+      writeFileSync(file, metrics.replace('"pair":', `${more}$&`));
+      expect(await cli(['inspect', run, '--json'])).toMatchObject({ code: 1, stdout: '', stderr });
+    }
   });
 });

@@ -47,10 +47,12 @@ describe('the command line', { timeout: 120_000 }, () => {
         'best',
         'epochs',
       ],
-      ...['endedEarly', 'seconds'],
+      ...['endedEarly', 'learned', 'seconds'],
     ]);
     const evaluated = await cli(['eval', join(run, 'best.safetensors'), '--data', data, '--json']);
-    const { correct, total } = JSON.parse(second.stdout);
+    const { correct, total, learned } = JSON.parse(second.stdout);
+    expect(second.stderr).toContain(`\n${learned.sentence}\n`);
+    expect(JSON.parse(first.stdout).learned).toBeNull();
     expect(JSON.parse(evaluated.stdout)).toMatchObject({ correct, total, accuracy: correct / total });
     const file = JSON.parse((await cli(['inspect', checkpoint, '--json'])).stdout);
     expect(file.network).toMatchObject({ name: 'vgg9_bn', classes: 3, width: 0.125, size: 32 });
@@ -58,7 +60,7 @@ describe('the command line', { timeout: 120_000 }, () => {
     const folderReport = JSON.parse((await cli(['inspect', run, '--json'])).stdout);
     expect(folderReport).toMatchObject({ verb: 'transfer', epochs: 1, options: { perClass: 10, seed: 3 } });
     expect(folderReport.pairs.map(({ pair }: { pair: unknown }) => pair)[0]).toEqual([0, 0]);
-    expect((await cli(['inspect', run])).stdout).toMatch(/λ, mean/);
+    expect((await cli(['inspect', run])).stdout).toMatch(/λ at the start of the run/);
   });
 
   it('says how long a run takes and how much is left, and how a finished one is trained further', async () => {

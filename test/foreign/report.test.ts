@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compare, report, transfer } from '../../src/index.js';
+import { compare, type EpochMetrics, report, transfer } from '../../src/index.js';
 import { writeClasses } from '../data/generate.js';
 import { temporaryFolder, tinyOptions, tinySource } from '../tiny.js';
 import { mustRun } from './python.js';
@@ -86,9 +86,9 @@ describe.skipIf(!mustRun && !existsSync(executablePath))(
       await page.close();
     });
 
-    it('the slider moves the map of λ, by the keyboard', async () => {
+    it('the slider moves the map of λ, from start to end, by the keyboard', async () => {
       const { page, wrong } = await opened(file(run), 1000);
-      const cells = page.locator('figure.where [data-column]');
+      const cells = page.locator('figure.where [data-pair]');
       const row = async (epoch: number) =>
         page
           .locator('section:has(figure.where) figure.curves details table')
@@ -97,14 +97,25 @@ describe.skipIf(!mustRun && !existsSync(executablePath))(
           .nth(epoch - 1)
           .locator('td')
           .allTextContents();
-      const shown = async () => (await cells.allTextContents()).map(Number);
+      const texts = async () => (await cells.allTextContents()).map((text) => text.split(' →').map(Number));
+      const shown = async () => (await texts()).map(([, end]) => end);
+      const starts = async (epoch: number) => {
+        const metrics = readFileSync(join(run, 'metrics.jsonl'), 'utf8').split('\n');
+        const { pairs }: EpochMetrics = JSON.parse(metrics[epoch - 1] as string);
+        const start = (n: number) => Number(pairs.find(({ pair }) => pair[1] === n)?.lambdaStart?.toFixed(2));
+        // The map has the rows 2, 5, 8 and the columns 0, 1, 3, 4.
+        return [0, 1, 3, 4].map(start);
+      };
       const rounded = (texts: readonly string[]) => texts.map((text) => Number(Number(text).toFixed(2)));
       expect(await page.locator('figure.where output').textContent()).toBe('3');
       expect(await shown()).toEqual(rounded(await row(3)));
+      expect((await texts()).map(([start]) => start)).toEqual(await starts(3));
       await page.locator('figure.where input').focus();
       await page.keyboard.press('Home');
       expect(await page.locator('figure.where output').textContent()).toBe('1');
       expect(await shown()).toEqual(rounded(await row(1)));
+      expect((await texts()).map(([start]) => start)).toEqual(await starts(1));
+      expect(await starts(1)).not.toEqual(await starts(3));
       expect(await shown()).not.toEqual(rounded(await row(3)));
       expect(wrong).toEqual([]);
       await page.close();

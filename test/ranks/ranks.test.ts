@@ -58,7 +58,12 @@ describe('a run of two ranks', { timeout: 60_000 }, () => {
     expect(untold).toEqual([]);
     const [{ network, ...result }, { network: other, ...same }] = await Promise.all([runs[0].result, runs[1].result]);
     expect(same).toEqual(result);
-    expect(same).toMatchObject({ run: out, checkpoint: join(out, 'best.safetensors'), report: null });
+    expect(same).toMatchObject({
+      run: out,
+      checkpoint: join(out, 'best.safetensors'),
+      report: null,
+      learned: { pairs: 2 },
+    });
     expect({ ...other, weights: other.weights.length }).toEqual({ ...network, weights: network.weights.length });
     expect(existsSync(join(out, 'no'))).toBe(false);
     expect(readFileSync(join(out, 'options.yaml'), 'utf8')).toMatch(/^ranks: 2$/m);

@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { compare, type Follow, report, resume, resumeComparison, transfer } from '../../src/index.js';
+import { compare, type Follow, type RunResult, report, resume, resumeComparison, transfer } from '../../src/index.js';
 import type { EpochMetrics } from '../../src/native/addon.js';
 import { GrowingPage } from '../../src/report/page/document.js';
 import { html } from '../../src/report/page/html.js';
@@ -27,13 +27,14 @@ const folder = temporaryFolder();
 const data = join(folder, 'photos');
 const run = join(folder, 'run');
 let source = '';
+let result: RunResult;
 
 /** The run, made once: l2t-ww with validation images, on classes one of which has a hostile name. */
 beforeAll(async () => {
   source = join(folder, '"><b>source.safetensors');
   renameSync(await tinySource({ width: 0.25 }), source);
   await writeClasses(data, { [hostile]: 30, coat: 30, shoe: 30 });
-  await transfer({ ...tinyOptions, data, source, validation: 3, out: run }).result;
+  result = await transfer({ ...tinyOptions, data, source, validation: 3, out: run }).result;
 }, 60_000);
 
 const read = (path = join(run, 'report.html')) => readFileSync(path, 'utf8');
@@ -117,9 +118,22 @@ describe('the report of a run', () => {
     ]) {
       expect(page).toContain(part);
     }
-    expect(page.match(/<td data-column=/g)).toHaveLength(2);
+    const cells = [...page.matchAll(/<td data-pair="(\d)" .*?><small>(.*?) →<\/small>(.*?)<\/td>/g)];
+    const pairs = linesOf(run).at(-1)?.pairs ?? [];
+    const texts = pairs.map(({ lambdaStart, lambdaMean }) => [lambdaStart?.toFixed(2), lambdaMean?.toFixed(2)]);
+    expect(cells.map(([, place, ...each]) => [Number(place), each]).sort()).toEqual([...texts.entries()]);
     expect(page).toMatch(/95 % interval is [\d.]+ % to [\d.]+ %/);
     expect(page).not.toContain('class="left-out"');
+  });
+
+  it('says in a sentence what was learned, before λ; the result has it, too', async () => {
+    const page = read();
+    const sentence = result.learned?.sentence ?? '';
+    expect(sentence).toMatch(/^(The meta-networks hardly moved \(λ|λ) .*\.$/);
+    expect(page.indexOf(`learned in 2 epochs</h2>\n<p>${sentence}<`)).toBeGreaterThan(0);
+    expect(page.indexOf(sentence)).toBeLessThan(page.indexOf('Where: λ of'));
+    // So has the result of a run that was finished before.
+    expect((await resume(run).result).learned).toEqual(result.learned);
   });
 
   it('has the result first, and names the files of the images that are wrong', () => {

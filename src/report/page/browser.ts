@@ -112,18 +112,19 @@ function legendLabel(name: string, stroke: string, dash: readonly number[] | 'do
   return label;
 }
 
-/** The cells of a λ map take the values of one row of the table beside it. */
+/** What the page has of metrics.jsonl: of each epoch the pairs, with λ. */
+type Epochs = readonly { readonly pairs: readonly { readonly lambdaMean?: number; readonly lambdaStart?: number }[] }[];
+
+/** The cells of a λ map take λ of one epoch, and λ at the start, from the metrics in the page. */
 function showEpoch(figure: HTMLElement): void {
-  const slider = figure.querySelector<HTMLInputElement>('input[type=range]');
-  const rows = figure.closest('section')?.querySelector('figure.curves details tbody')?.children;
-  const row = rows?.[Number(slider?.value) - 1] as HTMLTableRowElement | undefined;
-  if (!slider || !row) return;
-  figure.querySelector('output')?.replaceChildren(row.cells[0]?.textContent ?? '');
+  const epoch = figure.querySelector<HTMLInputElement>('input[type=range]')?.value ?? '';
+  const epochs: Epochs = JSON.parse(document.getElementById('metrics')?.textContent ?? '[]');
+  figure.querySelector('output')?.replaceChildren(epoch);
   const max = Number(figure.dataset.max);
-  for (const cell of all<HTMLElement>('[data-column]', figure)) {
-    const value = numberOf(row.cells[Number(cell.dataset.column)]) ?? 0;
-    cell.style.setProperty('--share', String(max > 0 ? value / max : 0));
-    cell.textContent = value.toFixed(2);
+  for (const cell of all<HTMLElement>('[data-pair]', figure)) {
+    const { lambdaStart = 0, lambdaMean = 0 } = epochs[Number(epoch) - 1]?.pairs[Number(cell.dataset.pair)] ?? {};
+    cell.style.setProperty('--share', String(max > 0 ? lambdaMean / max : 0));
+    cell.innerHTML = `<small>${lambdaStart.toFixed(2)} →</small>${lambdaMean.toFixed(2)}`;
   }
 }
 
