@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { packageRoot } from '../../scripts/build-native.mjs';
 import { pretrain } from '../../src/index.js';
-import { cli, temporaryFolder, tinyData, write } from '../tiny.js';
+import { cli, type Outcome, temporaryFolder, tinyData, write } from '../tiny.js';
 
 const folder = temporaryFolder();
 const data = tinyData(4);
@@ -82,6 +84,21 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
     /\.yaml: data is gone\/photos, which is not in \/.*: correct it/,
   ],
   [['transfer', '--config', yaml('data: gone/photos'), '--data', data], 2, /--source and --target are missing/],
+  // What a person writes in YAML instead of a list in one string, or of a value twice, is read.
+  [
+    [
+      'compare',
+      '--config',
+      yaml(`methods: [scratch, scratch]\nclasses: [left, 2]\ndata: &there ${data}\ncache: *there\ntarget: vgg9_bn`),
+    ],
+    2,
+    /--methods: scratch is listed twice/,
+  ],
+  [
+    ['compare', '--config', yaml(`methods: [scratch]\nclasses: [left, rihgt]\ndata: ${data}\ntarget: vgg9_bn`)],
+    2,
+    /'rihgt' is no class.*'right'/,
+  ],
   [['transfer', '--config', yaml('epochs: x')], 2, /\.yaml: epochs is 'x': it must be a whole number/],
   [['transfer', '--config', yaml('a: [')], 2, /is no valid YAML/],
   [['transfer', '--config', yaml('- 1')], 2, /must be a map of options/],
@@ -151,9 +168,34 @@ const misuses: readonly [args: readonly string[], code: number, message: RegExp]
   [['demo', '--out', folder], 1, /error\[INVALID_RUN\]: .*is not empty/],
 ];
 
+/** What becomes of command lines in one process, one after the other: a process for each takes half a second. */
+function inOneProcess(lines: readonly (readonly string[])[]): Partial<Outcome>[] {
+  const script = `
+    const { main } = await import(${JSON.stringify(join(packageRoot, 'dist/cli/verbs.js'))});
+    const print = process.stdout.write.bind(process.stdout);
+    const outcomes = [];
+    for (const each of [process, process.stdout, process.stderr]) each.setMaxListeners(0);
+    for (const args of ${JSON.stringify(lines)}) {
+      const printed = { stdout: '', stderr: '' };
+      for (const name of ['stdout', 'stderr']) process[name].write = (text) => !!(printed[name] += text);
+      process.argv.splice(2, Infinity, ...args);
+      process.exitCode = 0;
+      await main();
+      outcomes.push({ code: process.exitCode, ...printed });
+    }
+    process.exitCode = 0;
+    print(JSON.stringify(outcomes));`;
+  const words = ['--input-type=module', '--eval', script, '--', 'l2t-native'];
+  return JSON.parse(execFileSync(process.execPath, words, { encoding: 'utf8' }));
+}
+
+// What fails by itself may have begun something, and its process must end, so it has one.
+const refusals = misuses.filter(([, code]) => code === 2);
+const outcomes = inOneProcess(refusals.map(([args]) => args));
+
 describe('misuse', () => {
   it.each(misuses)('%j exits with %i', async (args, code, message) => {
-    const outcome = await cli(args);
+    const outcome = outcomes[refusals.findIndex((refusal) => refusal[0] === args)] ?? (await cli(args));
     expect(outcome.stderr).toMatch(message);
     expect(outcome).toMatchObject({ code, stdout: '' });
     expect(outcome.stderr).not.toMatch(/\n\s+at .*:\d+/);
@@ -168,15 +210,6 @@ describe('misuse', () => {
       stdout: '',
       stderr: expect.stringMatching(/^error\[INVALID_RUN\]: .*options\.yaml is damaged: Unresolved tag: .*\n$/),
     });
-  });
-
-  it('is not what a person writes in YAML instead of a list in one string, or of a value twice', async () => {
-    const config = yaml(
-      `methods: [scratch, scratch]\nclasses: [left, 2]\ndata: &there ${data}\ncache: *there\ntarget: vgg9_bn`,
-    );
-    expect((await cli(['compare', '--config', config])).stderr).toMatch(/--methods: scratch is listed twice/);
-    const once = yaml(`methods: [scratch]\nclasses: [left, rihgt]\ndata: ${data}\ntarget: vgg9_bn`);
-    expect((await cli(['compare', '--config', once])).stderr).toMatch(/'rihgt' is no class.*'right'/);
   });
 
   it('shows a stack where it is asked for', async () => {

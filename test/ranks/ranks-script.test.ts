@@ -109,7 +109,8 @@ describe('the ranks of a command', { timeout: 60_000 }, () => {
     expect(given.lines).toEqual(['0 0 1 1 127.0.0.1 29500 5']);
   });
 
-  it.each([
+  // Side by side, because each lasts the 20 s until SIGKILL.
+  it.concurrent.each([
     ['fails', 'exit 7', 7],
     ['is killed', 'kill -KILL $$', 137],
   ])('end where one %s, by SIGKILL if need be, and its exit code is returned', async (_, how, code) => {
@@ -139,10 +140,14 @@ describe('the ranks of a command', { timeout: 60_000 }, () => {
 });
 
 describe.skipIf(!joins)(`a run that examples/ranks.sh starts${without}`, { timeout: 120_000 }, () => {
+  let alone: string;
+  beforeAll(async () => {
+    alone = join(temporaryFolder(), 'alone');
+    expect(await cli(training(alone, '--seed', '1'))).toMatchObject({ code: 0 });
+  });
+
   it.each([1, 2, 3])('by %i processes has the losses of one process', async (nproc) => {
-    const folder = temporaryFolder();
-    const [one, several] = [join(folder, 'one'), join(folder, 'several')];
-    expect(await cli(training(one, '--seed', '1'))).toMatchObject({ code: 0 });
+    const several = join(temporaryFolder(), 'several');
     const { code, stdout, stderr } = await cli(training(several, '--seed', '1', '--json'), ranks(nproc));
     expect([code, stderr]).toEqual([0, expect.stringContaining('l2t-ww: vgg9_bn')]);
     expect(JSON.parse(stdout)).toMatchObject({ run: several, total: 30 });
@@ -152,7 +157,7 @@ describe.skipIf(!joins)(`a run that examples/ranks.sh starts${without}`, { timeo
         .split('\n')
         .map((line) => JSON.parse(line).losses.org as number);
     lossesOf(several).forEach((loss, epoch) => {
-      expect(Math.abs(loss - (lossesOf(one)[epoch] as number))).toBeLessThan(1e-3);
+      expect(Math.abs(loss - (lossesOf(alone)[epoch] as number))).toBeLessThan(1e-3);
     });
   });
 
@@ -168,19 +173,8 @@ describe.skipIf(!joins)(`a run that examples/ranks.sh starts${without}`, { timeo
   });
 
   it('and evaluated gives what one process gives', async () => {
-    const run = join(temporaryFolder(), 'run');
-    await cli(training(run));
-    const evaluation = [
-      'eval',
-      join(run, 'best.safetensors'),
-      '--data',
-      data,
-      '--batch',
-      '7',
-      '--threads',
-      '1',
-      '--json',
-    ];
+    const network = join(alone, 'best.safetensors');
+    const evaluation = ['eval', network, '--data', data, '--batch', '7', '--threads', '1', '--json'];
     const [one, several] = [await cli(evaluation), await cli(evaluation, ranks(3))];
     expect(several).toMatchObject({ code: 0, stdout: one.stdout });
     expect(one.code).toBe(0);
@@ -222,12 +216,15 @@ describe.skipIf(!joins)(`a run that examples/ranks.sh starts${without}`, { timeo
   });
 
   // Rank 0 serves the store in which the others look for the rank to blame.
-  it.each([1, 0])('ends if rank %i stands still for longer than --timeout', async (still) => {
-    const { ended, run, pids } = await longRun('--timeout', '10');
-    process.kill(pids[still] as number, 'SIGSTOP');
-    const { code, stderr } = await ended;
-    expect([code, stderr]).toEqual([1, expect.stringContaining(`error[GROUP_FAILED]: Rank ${still} `)]);
-    await untilGone(run);
+  it('ends if rank 1, or rank 0, stands still for longer than --timeout', async () => {
+    const still = async (rank: number) => {
+      const { ended, run, pids } = await longRun('--timeout', '10');
+      process.kill(pids[rank] as number, 'SIGSTOP');
+      const { code, stderr } = await ended;
+      expect([code, stderr]).toEqual([1, expect.stringContaining(`error[GROUP_FAILED]: Rank ${rank} `)]);
+      await untilGone(run);
+    };
+    await Promise.all([still(1), still(0)]);
   });
 
   it('goes on if the script is killed, until a signal to one of its ranks', async () => {
