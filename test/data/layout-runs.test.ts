@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
+import { checkData, evaluate, transfer } from '../../src/index.js';
 import { loadCheckpoint } from '../../src/networks/checkpoint.js';
 import { hashTensors } from '../../src/networks/weights/content-hash.js';
 import { layouts } from '../../src/options/datasets.js';
@@ -16,7 +17,7 @@ import {
   writeTinyImagenet,
 } from '../fixtures/layouts.js';
 import { type ImageRow, writeParquet } from '../fixtures/parquet.js';
-import { cli, temporaryFolder } from '../tiny.js';
+import { temporaryFolder } from '../tiny.js';
 import { encode, pattern, write, writeCifar, writeClasses, writeIdx } from './generate.js';
 
 const picture = (seed: number): Promise<Buffer> => encode(pattern(seed), 32, 32, 'png');
@@ -56,18 +57,17 @@ const writers: Record<(typeof layouts)[number], (folder: string) => unknown> = {
   },
 };
 
-describe('every layout, from the command line', () => {
+const options = { method: 'scratch', target: 'vgg9_bn', width: 0.0625, lr: 0.01, threads: 1 } as const;
+
+describe('every layout', () => {
   it.each(layouts)('%s: recognised, trained on and tested', async (layout) => {
     const data = temporaryFolder();
     await writers[layout](data);
-    const checked = JSON.parse((await cli(['data', 'check', data, '--json'])).stdout);
+    const { splits, ...checked } = await checkData({ data });
     expect(checked.layout).toBe(layout);
-    const test = checked.splits.find(({ split }: { split: string }) => split === 'test');
-    const options = ['--method', 'scratch', '--target', 'vgg9_bn', '--width', '0.0625', '--epochs', '1'];
-    const out = ['--out', join(temporaryFolder(), 'run'), '--threads', '1', '--json'];
-    const { code, stdout, stderr } = await cli(['transfer', ...options, '--data', data, ...out]);
-    expect(code, stderr).toBe(0);
-    expect(JSON.parse(stdout).total).toBe(test.images);
+    const out = join(temporaryFolder(), 'run');
+    const { total } = await transfer({ ...options, data, epochs: 1, out }).result;
+    expect(total).toBe(splits.find(({ split }) => split === 'test')?.images);
   });
 });
 
@@ -96,29 +96,14 @@ describe('the same images in another layout', () => {
     return [folders, tables, join(listed, 'images.jsonl')];
   }
 
-  it.each(['32', '64'])('gives the same weights, bit for bit: size %s', async (size) => {
+  it.each([32, 64])('gives the same weights, bit for bit: size %i', async (size) => {
     const results: unknown[] = [];
     for (const data of await threeLayouts()) {
       const out = join(temporaryFolder(), 'run');
-      const options = [
-        '--method',
-        'scratch',
-        '--target',
-        'vgg9_bn',
-        '--width',
-        '0.0625',
-        '--size',
-        size,
-        '--batch',
-        '4',
-      ];
-      const runs = ['--epochs', '2', '--validation', '1', '--per-class', '4', '--lr', '0.01', '--threads', '1'];
-      const { code, stderr } = await cli(['transfer', ...options, ...runs, '--data', data, '--out', out]);
-      expect(code, stderr).toBe(0);
-      results.push(hashTensors((await loadCheckpoint(join(out, 'best.safetensors'))).weights));
-      const evaluated = await cli(['eval', join(out, 'best.safetensors'), '--data', data, '--json']);
-      expect(evaluated.code, evaluated.stderr).toBe(0);
-      expect(JSON.parse(evaluated.stdout).total).toBe(4);
+      await transfer({ ...options, data, size, batch: 4, epochs: 2, validation: 1, perClass: 4, out }).result;
+      const network = join(out, 'best.safetensors');
+      results.push(hashTensors((await loadCheckpoint(network)).weights));
+      expect((await evaluate(network, { data })).total).toBe(4);
       expect(existsSync(join(out, 'report.html'))).toBe(true);
     }
     expect(new Set(results).size).toBe(1);
