@@ -19,7 +19,6 @@ namespace l2t::test {
 namespace {
 
 constexpr int64_t kImages = 11;
-constexpr int64_t kClasses = 4;
 constexpr int64_t kBatch = 4;
 const data::Normalisation kNormalisation{{0.48, 0.45, 0.4}, {0.22, 0.23, 0.24}};
 

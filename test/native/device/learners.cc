@@ -14,7 +14,6 @@
 namespace l2t::test {
 namespace {
 
-constexpr int64_t kClasses = 4;
 constexpr double kWidth = 0.125;
 constexpr double kRate = 0.01;
 

@@ -9,6 +9,9 @@
 
 namespace l2t::test {
 
+/// Of every target.
+constexpr int64_t kClasses = 4;
+
 /// What is trained in a check, small.
 struct Training {
   std::string target;
