@@ -24,35 +24,36 @@ export class Uniform {
 
   /** Overwrites `out` with the next values. */
   fill(out: Float64Array): void {
-    let [stateHigh, stateLow] = [this.#high, this.#low];
-    let high = 0;
-    let low = 0;
-    /** bits ^= bits >> count */
-    const mix = (count: number) => {
-      low = (low ^ ((high << (32 - count)) | (low >>> count))) >>> 0;
-      high = (high ^ (high >>> count)) >>> 0;
-    };
-    /** bits *= factor, mod 2⁶⁴: a product of 16 and 32 bits is exact in a double. */
-    const multiply = (factorHigh: number, factorLow: number) => {
-      const upper = (low >>> 16) * factorLow;
-      const sum = (low & 0xffff) * factorLow + (upper & 0xffff) * 2 ** 16;
-      const carry = Math.floor(sum / 2 ** 32) + Math.floor(upper / 2 ** 16);
-      high = (Math.imul(high, factorLow) + Math.imul(low, factorHigh) + carry) >>> 0;
-      low = sum >>> 0;
-    };
+    let stateHigh = this.#high | 0;
+    let stateLow = this.#low | 0;
     for (let i = 0; i < out.length; i++) {
-      const sum = stateLow + 0x7f4a7c15;
-      stateLow = low = sum >>> 0;
-      stateHigh = high = (stateHigh + 0x9e3779b9 + Math.floor(sum / 2 ** 32)) >>> 0;
-      mix(30);
-      multiply(0xbf58476d, 0x1ce4e5b9);
-      mix(27);
-      multiply(0x94d049bb, 0x133111eb);
-      mix(31);
-      out[i] = (high * 2 ** 21 + (low >>> 11)) * 2 ** -52 - 1;
+      const sum = (stateLow >>> 0) + 0x7f4a7c15;
+      stateLow = sum | 0;
+      stateHigh = (stateHigh + (0x9e3779b9 | 0) + (sum >= 2 ** 32 ? 1 : 0)) | 0;
+      // bits ^= bits >> 30; bits *= 0xbf58476d1ce4e5b9
+      let low = stateLow ^ ((stateHigh << 2) | (stateLow >>> 30));
+      let high = stateHigh ^ (stateHigh >>> 30);
+      high = (upperProduct(low, 0x1ce4e5b9) + Math.imul(high, 0x1ce4e5b9) + Math.imul(low, 0xbf58476d)) | 0;
+      low = Math.imul(low, 0x1ce4e5b9);
+      // bits ^= bits >> 27; bits *= 0x94d049bb133111eb
+      low ^= (high << 5) | (low >>> 27);
+      high ^= high >>> 27;
+      high = (upperProduct(low, 0x133111eb) + Math.imul(high, 0x133111eb) + Math.imul(low, 0x94d049bb)) | 0;
+      low = Math.imul(low, 0x133111eb);
+      // bits ^= bits >> 31, and of these the upper 53
+      low ^= (high << 1) | (low >>> 31);
+      high ^= high >>> 31;
+      out[i] = ((high >>> 0) * 2 ** 21 + (low >>> 11)) * 2 ** -52 - 1;
     }
-    [this.#high, this.#low] = [stateHigh, stateLow];
+    this.#high = stateHigh;
+    this.#low = stateLow;
   }
+}
+
+/** The upper 32 bits of the product of two numbers of 32 bits. A product of 16 and 32 bits is exact in a double. */
+function upperProduct(a: number, b: number): number {
+  const upper = (a >>> 16) * b;
+  return Math.floor((upper + Math.floor(((a & 0xffff) * b) / 2 ** 16)) / 2 ** 16);
 }
 
 /** `count` values of uniform(seed, name). */
