@@ -87,10 +87,12 @@ One table for all verbs, made from the tables that the program itself reads. \`l
 |---|---|---|---|---|---|---|---|
 `;
 
+const verbs = verbsOf(await commandLine());
+
 /** The text of docs/options.md. An option that means different things for different verbs has a row for each meaning. */
 export function optionTable(): string {
   const lines = new Map<string, { option: Option; verbs: string[] }>();
-  for (const [verb, command] of verbsOf(commandLine())) {
+  for (const [verb, command] of verbs) {
     for (const option of command.options) {
       const key = `${option.flags} ${option.description}`;
       const line = lines.get(key) ?? { option, verbs: [] };

@@ -38,10 +38,7 @@ const schema = z.strictObject({
   images: whole(100, 10_000_000, 'files that the case listing generates', { default: 1_300_000 }),
 });
 
-export function register(program: Command): void {
-  const command = program
-    .command('bench')
-    .description('measure how long an iteration takes and how much memory, of one engine or of both in one run');
+export function register(command: Command): void {
   addFlags(command, schema.extend(groupFlags))
     .option('--json', 'print the result as one JSON document')
     .addHelpText(

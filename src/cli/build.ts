@@ -37,10 +37,8 @@ function build(options: { readonly libtorch?: string; readonly withCuda?: string
   }
 }
 
-export function register(program: Command): void {
-  program
-    .command('build')
-    .description('compile the native part against LibTorch')
+export function register(command: Command): void {
+  command
     .option('--libtorch <dir>', 'LibTorch to use: a folder that holds include/ and lib/')
     .option(
       '--with-cuda <when>',

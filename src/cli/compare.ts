@@ -2,12 +2,11 @@ import type { Command } from 'commander';
 import { compare, planComparison, resumeComparison } from '../experiments/compare.js';
 import { compareSchema } from '../options/schemas.js';
 import { addExperimentFlags, runExperiment } from './experiment-verb.js';
-import { describeWith } from './flags.js';
+import { addExamples } from './flags.js';
 
-export function register(program: Command): void {
-  const command = describeWith(
-    program.command('compare'),
-    'run several methods with several seeds on one data set, and print a table',
+export function register(command: Command): void {
+  addExamples(
+    command,
     '--data photos --source resnet34.pth --target mobilenet_v2',
     '--data photos --target resnet18 --methods scratch --seeds 5',
   );

@@ -38,17 +38,16 @@ type Flag = Verb['flags'][number];
 
 const scripts = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 
-export function register(program: Command): void {
-  program
-    .command('completion')
-    .description('print a script with which a shell completes verbs, flags and their values')
+/** `whole`: the command line with all that its verbs take. */
+export function register(command: Command, whole: () => Promise<Command>): void {
+  command
     .addArgument(new Argument('<shell>', 'for which shell').choices(Object.keys(scripts)))
     .action(async (shell: keyof typeof scripts) => {
       const all = await presets();
       const named = (pretrain: boolean) =>
         all.filter(({ verb }) => (verb === 'pretrain') === pretrain).map(({ name }) => name);
       const others = { reproduce: named(false), pretrain: named(true), 'source get': publishedNames };
-      process.stdout.write(scripts[shell](wordsOf(program, others)));
+      process.stdout.write(scripts[shell](wordsOf(await whole(), others)));
     });
 }
 

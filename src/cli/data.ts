@@ -13,16 +13,14 @@ const schema = dataCheckSchema.omit({ data: true });
 /** The most damaged files, and images in two splits or classes, that are listed by name; and the most classes. */
 const [mostListed, mostClasses] = [20, 50];
 
-export function register(program: Command): void {
-  const command = program
-    .command('data')
-    .description('look at data sets')
+export function register(command: Command): void {
+  const check = command
     .command('check')
     .description(
       'check a data set: count and decode its images, and list damaged files and images that are in two splits or classes',
     )
     .argument('<dir>', 'the data set');
-  addFlags(command, schema)
+  addFlags(check, schema)
     .option('--json', 'print it as one JSON document')
     .action(async (data: string, flags: { json?: boolean } & Record<string, unknown>) => {
       const options = flagOptions(schema, flags);

@@ -32,13 +32,8 @@ const metaLr = 1e-3;
 const full = { sourceEpochs: 6, seeds: 3, target: { epochs: 100, batch: 45, perClass: 9, lr: 0.03 } };
 const quick = { sourceEpochs: 3, seeds: 1, target: { epochs: 60, batch: 25, perClass: 5, lr: 0.1 } };
 
-export function register(program: Command): void {
-  const command = program
-    .command('demo')
-    .description(
-      'show what transfer gives with few images: pretrain a small source on half of the classes, then learn the others',
-    )
-    .option('--quick', 'one seed and shorter runs');
+export function register(command: Command): void {
+  command.option('--quick', 'one seed and shorter runs');
   addFlags(command, demoSchema)
     .option('--json', 'print the result as one JSON document')
     .action(async ({ quick: short, json, ...flags }: { quick?: boolean; json?: boolean } & Record<string, unknown>) => {

@@ -16,10 +16,6 @@ function doctor(options: { readonly json?: boolean }): void {
   }
 }
 
-export function register(program: Command): void {
-  program
-    .command('doctor')
-    .description('check what is installed, and say what to do about what is missing')
-    .option('--json', 'print the report as one JSON document')
-    .action(doctor);
+export function register(command: Command): void {
+  command.option('--json', 'print the report as one JSON document').action(doctor);
 }

@@ -11,11 +11,8 @@ import { withProgress } from './progress.js';
 import { table } from './table.js';
 import { leftOut } from './training-verb.js';
 
-export function register(program: Command): void {
-  const command = program
-    .command('eval')
-    .description('measure how well a trained network classifies the images of a data set')
-    .argument('<checkpoint>', checkpointForms);
+export function register(command: Command): void {
+  command.argument('<checkpoint>', checkpointForms);
   addFlags(command, evaluateSchema.extend(groupFlags))
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print the result as one JSON document')

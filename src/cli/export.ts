@@ -8,11 +8,8 @@ import { addFlags, mergedOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { Progress } from './progress.js';
 
-export function register(program: Command): void {
-  const command = program
-    .command('export')
-    .description('write a network for other programs: ONNX, safetensors in float32, torchvision')
-    .argument('<checkpoint>', checkpointForms);
+export function register(command: Command): void {
+  command.argument('<checkpoint>', checkpointForms);
   addFlags(command, exportSchema)
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print what was written as one JSON document')

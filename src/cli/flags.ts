@@ -23,10 +23,10 @@ const rows = new WeakMap<Option, About>();
 /** The row of the tables that a flag was made from; undefined for a flag that only the command line has. */
 export const rowOfFlag = (option: Option): About | undefined => rows.get(option);
 
-/** Describes a command, with examples: the words after `l2t-native` and the verb. */
-export function describeWith(command: Command, summary: string, ...examples: readonly string[]): Command {
+/** Adds examples to a verb's description: the words after `l2t-native` and the verb. */
+export function addExamples(command: Command, ...examples: readonly string[]): Command {
   const lines = examples.map((words) => `  l2t-native ${command.name()} ${words}`);
-  return command.summary(summary).description(`${summary}\n\nExamples:\n${lines.join('\n')}`);
+  return command.description(`${command.summary()}\n\nExamples:\n${lines.join('\n')}`);
 }
 
 /** Adds a flag for every option of a schema. `defaults`: the help's sentence about the values in parentheses. */

@@ -28,10 +28,7 @@ import { onTerminal, Questions } from './questions.js';
 type Options = Given<typeof proposeSchema>;
 type Flags = { readonly yes?: boolean; readonly json?: boolean } & Record<string, unknown>;
 
-export function register(program: Command): void {
-  const command = program
-    .command('init')
-    .description('look at your images, ask what to learn from, and write the options of a run to a YAML file');
+export function register(command: Command): void {
   addFlags(command, initSchema, 'What is not given is asked or proposed.')
     .option('--yes', 'ask nothing, and take what is proposed')
     .option('--json', 'print what was written as one JSON document')

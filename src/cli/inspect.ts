@@ -14,11 +14,8 @@ import { featureTable, pairTable, table } from './table.js';
 
 const schema = evaluateSchema.pick({ network: true, width: true, size: true });
 
-export function register(program: Command): void {
-  const command = program
-    .command('inspect')
-    .description('show what a weights file or a run folder holds: network, features, options, λ and w')
-    .argument('<file>', 'safetensors, .pth, or a run folder');
+export function register(command: Command): void {
+  command.argument('<file>', 'safetensors, .pth, or a run folder');
   addFlags(command, schema)
     .option('--json', 'print it as one JSON document')
     .action(async (given: string, flags: { json?: boolean } & Record<string, unknown>) => {

@@ -9,11 +9,8 @@ import { featureTable, table } from './table.js';
 
 const schema = networksSchema.omit({ network: true });
 
-export function register(program: Command): void {
-  const command = program
-    .command('networks')
-    .description('list the networks: parameters, operations and feature maps')
-    .argument('[name]', 'only this network, with its feature maps one by one');
+export function register(command: Command): void {
+  command.argument('[name]', 'only this network, with its feature maps one by one');
   addFlags(command, schema)
     .option('--json', 'print them as one JSON document')
     .action((name: string | undefined, flags: { json?: boolean } & Record<string, unknown>) => {

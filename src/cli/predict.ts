@@ -23,12 +23,8 @@ const images =
   'image files (PNG, JPEG, WebP, GIF or AVIF); folders, for all images in them and in their folders, sorted; patterns in ' +
   "quotes, such as 'new/**/*.jpg'; - for one image on the standard input";
 
-export function register(program: Command): void {
-  const command = program
-    .command('predict')
-    .description('classify images with a trained network')
-    .argument('<checkpoint>', `${checkpointForms}; left out with --checkpoint`)
-    .argument('[images...]', images);
+export function register(command: Command): void {
+  command.argument('<checkpoint>', `${checkpointForms}; left out with --checkpoint`).argument('[images...]', images);
   addFlags(command, predictSchema)
     .option('--json', 'print the predictions as one JSON document')
     .addOption(

@@ -2,18 +2,13 @@ import type { Command } from 'commander';
 import { pretrainPreset } from '../experiments/presets.js';
 import { pretrainSchema } from '../options/schemas.js';
 import { type PretrainOptions, pretrain } from '../run/transfer.js';
-import { addFlags, describeWith, mergedOptions } from './flags.js';
+import { addExamples, addFlags, mergedOptions } from './flags.js';
 import { groupFlags } from './group-flags.js';
 import { addJsonFlags } from './json-lines.js';
 import { runTraining, type TrainingFlags } from './training-verb.js';
 
-export function register(program: Command): void {
-  const command = describeWith(
-    program.command('pretrain'),
-    'train a network by itself, to be a source later',
-    '--data photos --network resnet18',
-    '--data photos --network resnet32 --size 64 --epochs 100',
-  );
+export function register(command: Command): void {
+  addExamples(command, '--data photos --network resnet18', '--data photos --network resnet32 --size 64 --epochs 100');
   addJsonFlags(
     addFlags(command, pretrainSchema.extend(groupFlags))
       .option('--preset <name>', 'options of one of the sources that the paper trains (l2t-native reproduce --list)')

@@ -10,11 +10,8 @@ import { addFlags, flagOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { say } from './progress.js';
 
-export function register(program: Command): void {
-  const command = program
-    .command('report')
-    .description('write the report of a run or an experiment: one HTML file with curves, λ, pictures and errors')
-    .argument('<dir>', "a run folder, or an experiment's");
+export function register(command: Command): void {
+  command.argument('<dir>', "a run folder, or an experiment's");
   addFlags(command, reportSchema)
     .option('--open', 'open it in the browser')
     .option('--json', 'print the path as JSON')

@@ -20,12 +20,8 @@ import { givenFlags, labelOf, mergedOptions } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { table } from './table.js';
 
-export function register(program: Command): void {
-  const command = program
-    .command('reproduce')
-    .description(
-      'run an experiment of the paper by its name: its networks, methods and schedule, on your copy of its data',
-    )
+export function register(command: Command): void {
+  command
     .argument('[name]', 'the experiment; --list shows all')
     .option('--list', 'show all experiments, and which data and sources each needs, and where to get them')
     .option('--dry-run', 'print the options, and how long it would take here: a few steps of each method are timed');

@@ -21,10 +21,8 @@ async function setup(options: { readonly from: string; readonly json?: boolean }
   else console.log(`LibTorch ${version} is in ${printable(path)}. Next: npx l2t-native build`);
 }
 
-export function register(program: Command): void {
-  program
-    .command('setup')
-    .description('install LibTorch from an official archive, without root')
+export function register(command: Command): void {
+  command
     .requiredOption('--from <zip|dir|url>', 'the archive, the folder it was unpacked to, or its address')
     .option('--json', 'print the result as one JSON document')
     .action(setup);

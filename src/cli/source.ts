@@ -9,8 +9,7 @@ import { interruptible } from './interrupt.js';
 import { shares } from './progress.js';
 import { table } from './table.js';
 
-export function register(program: Command): void {
-  const command = program.command('source').description('pretrained networks: list their weight files, and fetch one');
+export function register(command: Command): void {
   command
     .command('list')
     .description('list published weight files: size, licence, checksum, address')

@@ -2,15 +2,14 @@ import type { Command } from 'commander';
 import { transferSchema } from '../options/schemas.js';
 import { resumeOrStart } from '../run/resume.js';
 import { type TransferOptions, transfer } from '../run/transfer.js';
-import { addFlags, describeWith, mergedOptions } from './flags.js';
+import { addExamples, addFlags, mergedOptions } from './flags.js';
 import { groupFlags } from './group-flags.js';
 import { addJsonFlags } from './json-lines.js';
 import { runTraining, type TrainingFlags } from './training-verb.js';
 
-export function register(program: Command): void {
-  const command = describeWith(
-    program.command('transfer'),
-    'train a target network with the help of a pretrained source, or without one',
+export function register(command: Command): void {
+  addExamples(
+    command,
     '--data photos --source resnet34.pth --target mobilenet_v2',
     '--data photos --target resnet18 --method scratch',
   );

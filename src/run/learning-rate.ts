@@ -3,7 +3,7 @@ import type { StepEvent } from '../native/addon.js';
 import { type MethodName, needsOf } from '../options/methods.js';
 import type { FoundRate, RateTrial } from '../store/run-data.js';
 import { mean } from '../system/statistics.js';
-import { type Materials, nativeMaterials } from './materials.js';
+import { type Materials, nativeMaterials, type Rates } from './materials.js';
 import { aborted } from './result.js';
 import type { Context, OpenRun } from './run.js';
 import { driveRun } from './train.js';
@@ -86,16 +86,6 @@ const metaDistance = 2;
 /** η_φ for so many steps of the meta-networks: `metaDistance` in all, within the bounds in which a step is useful. */
 export const metaRateFor = (steps: number): number =>
   Number(Math.min(0.01, Math.max(1e-4, metaDistance / steps)).toPrecision(2));
-
-/** The learning rates of a run. */
-export interface Rates {
-  /** The schedule's. */
-  readonly lr: number;
-  /** How it was found; absent where it was given. */
-  readonly found?: FoundRate | undefined;
-  /** Of the meta-networks; absent if the method trains none. */
-  readonly metaLr?: number | undefined;
-}
 
 /**
  * The learning rates: those that were given, and those that are found. What is found is saved before training begins,

@@ -13,10 +13,9 @@ import { type MethodName, methodOf } from '../options/methods.js';
 import { defaultTop, imagenetNormalisation, largeSize, type NetworkName } from '../options/networks.js';
 import type { Facts, RunSpec, SourceDraft, SpecDraft } from '../options/spec.js';
 import { terms } from '../options/terms.js';
-import { readRunData, stateName } from '../store/run-data.js';
+import { type FoundRate, readRunData, stateName } from '../store/run-data.js';
 import { invalidOption } from '../system/failures.js';
 import { enoughToSelect } from './events.js';
-import type { Rates } from './learning-rate.js';
 import type { Context } from './run.js';
 
 /** Everything that a run trains with. */
@@ -156,6 +155,16 @@ function withNewHead(
     .initialise(network, seed)
     .map((fresh) => (last.includes(fresh.name) ? fresh : (given.get(fresh.name) as NamedTensor)));
   return { ...init, network, weights };
+}
+
+/** The learning rates of a run. */
+export interface Rates {
+  /** The schedule's. */
+  readonly lr: number;
+  /** How it was found; absent where it was given. */
+  readonly found?: FoundRate | undefined;
+  /** Of the meta-networks; absent if the method trains none. */
+  readonly metaLr?: number | undefined;
 }
 
 /** What the addon takes beside the spec. */

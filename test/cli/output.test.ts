@@ -75,7 +75,7 @@ describe('an output', { timeout: 120_000 }, () => {
 
 describe('few open files', { timeout: 120_000 }, () => {
   it.each([20, 40, 64])('%i are too few to load the program: one sentence', (limit) => {
-    for (const verb of ['doctor', 'transfer']) {
+    for (const verb of ['compare', 'transfer']) {
       expect(shell(`ulimit -n ${limit}; l2t-native ${verb}`)).toEqual({
         codes: '1',
         stdout: '',

@@ -24,8 +24,9 @@ export function refusalOf(command: string): string | undefined {
   return undefined;
 }
 
+const program = await commandLine();
+
 function refusalOfVerb(args: readonly string[]): string | undefined {
-  const program = commandLine();
   let wrong: string | undefined;
   for (const command of [program, ...program.commands, ...verbsOf(program).map(([, inner]) => inner)]) {
     command.exitOverride().configureOutput({ writeOut: () => {}, writeErr: () => {} });
@@ -66,7 +67,6 @@ function refusalOfScript([first, ...rest]: readonly string[]): string | undefine
   return unknown && `the script ${name} has no flag ${unknown}`;
 }
 
-const program = commandLine();
 const flagsOf = (command: Command): (string | undefined)[] => ['--help', ...command.options.map(({ long }) => long)];
 const allFlags = verbsOf(program).flatMap(([, command]) => flagsOf(command));
 

@@ -16,8 +16,8 @@ it('is what the command line says (npm run option-help)', () => {
   expect(readFileSync(optionTableFile, 'utf8')).toBe(optionTable());
 });
 
-it('has the name, default and range of every option that comes from the tables of options', () => {
-  const [transfer] = verbsOf(commandLine()).flatMap(([verb, command]) => (verb === 'transfer' ? [command] : []));
+it('has the name, default and range of every option that comes from the tables of options', async () => {
+  const [transfer] = verbsOf(await commandLine()).flatMap(([verb, command]) => (verb === 'transfer' ? [command] : []));
   const onlyFlags = transfer?.options.filter((option) => rowOf(option) === undefined).map(({ long }) => long);
   expect(onlyFlags).toEqual([
     ...['--no-group', '--timeout', '--config', '--resume', '--resume-or-start', '--json', '--json-lines'],
