@@ -114,7 +114,7 @@ void Learner::take_method(const Hyperparameters& hyperparameters, const at::Tens
   problem_.meta_networks = transfer::make_meta_networks(
       method.learned, channels, hyperparameters.lambda_init.value_or(transfer::LambdaInit::kPaper));
   phi_ = make_parameters(problem_.meta_networks.phi, options);
-  meta_optimiser_.emplace(problem_.meta_networks, settings, phi_);
+  meta_optimiser_ = std::make_unique<MetaOptimiser>(problem_.meta_networks, settings, phi_);
   if (bilevel()) {
     problem_.inner_steps = settings.count("innerSteps");
     meta_every_ = settings.count("metaEvery");

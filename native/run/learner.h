@@ -96,7 +96,7 @@ class Learner {
   bilevel::TargetState state_;
   std::vector<terms::Start> starts_;  // of θ
   ParameterVector phi_;
-  std::optional<MetaOptimiser> meta_optimiser_;
+  std::unique_ptr<MetaOptimiser> meta_optimiser_;
   backends::Sgd sgd_{};
   int meta_every_ = 1;
   at::Tensor class_weights_;  // K; undefined: 1
