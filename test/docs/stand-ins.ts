@@ -47,6 +47,7 @@ export const rows: readonly Row[] = [
   { fits: /(?<=^l2t-native completion \w+) \| .*install .*/, becomes: '' },
   { fits: /^l2t-native init$/, adds: '--yes --data photos --source resnet32.pth' },
   { fits: /^l2t-native transfer (?!--resume)/, adds: small },
+  { fits: /^l2t-native transfer .*--per-class/, adds: '--per-class 1' },
   { fits: /^examples\/ranks\.sh .* transfer (?!--resume)/, adds: small },
   { fits: /^l2t-native pretrain (?!--resume)/, adds: small },
   { fits: /^cd exp && (sbatch|parallel) /, not: 'needs a scheduler; the commands of a plan are run by a test' },
