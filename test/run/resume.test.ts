@@ -99,7 +99,7 @@ describe('resume', { timeout: 120_000 }, () => {
     const path = join(run, 'options.yaml');
     writeFileSync(path, readFileSync(path, 'utf8').replace(`format: ${runFormat}\n`, 'format: 2\n'));
     const sentence =
-      /^INVALID_RUN .*options\.yaml is of a run folder of format 2, and this version of l2t-native reads format 4: use the version that made the folder, or start the run again in another folder\.$/;
+      /^INVALID_RUN .*options\.yaml is of a run folder of format 2, and this version of l2t-native reads format 5: use the version that made the folder, or start the run again in another folder\.$/;
     expect(await failure(run)).toMatch(sentence);
     await expect(inspectRun(run)).rejects.toThrow('of format 2');
   });
