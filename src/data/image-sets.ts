@@ -230,6 +230,8 @@ export type TrainingDataOptions = DataOptions &
   Omit<ImageSetOptions, 'folder' | 'check'> & {
     /** Of a resume: the damaged images that the run left out when it began. Nothing is then looked for. */
     readonly skipped?: readonly SkippedImage[] | undefined;
+    /** Called before images are decoded. */
+    readonly onClasses?: ((classNames: readonly string[]) => void) | undefined;
   };
 
 export type TrainingData = Awaited<ReturnType<typeof prepareTrainingData>>;
@@ -244,6 +246,7 @@ const mostHashed = 2 ** 30;
 export async function prepareTrainingData(options: TrainingDataOptions) {
   const dataset = await loadData({ ...options, drawTest: true });
   const { data: folder, skipped: known } = options;
+  options.onClasses?.(dataset.classNames);
   const { lists, division } = divide(dataset, options);
   const left = withoutSkipped(lists, known ?? [], { ...dataset, folder });
   const images = createHash('sha256').update(await fingerprint(dataset, options.signal));

@@ -13,7 +13,7 @@ import { defaultOf } from '../options/check.js';
 import { requireComputable, requireValidation } from '../options/consistent.js';
 import { compareSchema } from '../options/schemas.js';
 import { read } from '../options/spec.js';
-import { loadSources, requireOutputs, sourceNames, targetNames } from '../run/materials.js';
+import { loadSources, requireOutputs, sourceClasses, sourceNames, targetNames } from '../run/materials.js';
 import { planName } from '../store/new-folder.js';
 import { invalidData, invalidRun } from '../system/failures.js';
 import { type ExperimentKind, type ExperimentOptions, withSourceNetworks } from './entries.js';
@@ -72,7 +72,7 @@ export async function preflight(rows: readonly PlannedRow[], listing: ListingOpt
     requireValidation(first, lists.validation !== undefined);
   }
   const known = new Map<string, Checkpoint>();
-  for (const row of rows) await checkNetworks(row, dataset.classNames.length, known);
+  for (const row of rows) await checkNetworks(row, dataset.classNames, known);
   return {
     dataset,
     fingerprint: await fingerprint(dataset, listing.signal),
@@ -82,16 +82,23 @@ export async function preflight(rows: readonly PlannedRow[], listing: ListingOpt
 }
 
 /** Checks a row's target, sources and pairs. `known`: checkpoints that were read already, by path. */
-async function checkNetworks({ label, spec }: PlannedRow, classes: number, known: Map<string, Checkpoint>) {
+async function checkNetworks(
+  { label, spec }: PlannedRow,
+  classNames: readonly string[],
+  known: Map<string, Checkpoint>,
+) {
   const { target: name, width, size, strict, targetInit } = spec;
-  const target = { name, classes, width };
+  const target = { name, classes: classNames.length, width };
   describeNetwork(target, size); // throws where the images are too small
   for (const source of spec.sources) {
     if (!known.has(source.path)) {
       const [checkpoint] = await loadSources([source], strict);
       known.set(source.path, checkpoint as Checkpoint);
     }
-    if (source === spec.sources[0]) requireOutputs(spec, known.get(source.path));
+    if (source === spec.sources[0]) {
+      requireOutputs(spec, known.get(source.path));
+      sourceClasses(spec, known.get(source.path), classNames);
+    }
     if (source.pairs === undefined) continue;
     const { network, size: side } = known.get(source.path) as Checkpoint;
     try {

@@ -61,16 +61,17 @@ function error(a: Float64Array, b: Float64Array): number {
 export interface Changes {
   readonly settings?: SettingValues;
   readonly classWeights?: readonly number[];
+  readonly sourceClasses?: readonly number[];
   readonly lambdaInit?: LambdaInit;
   readonly judge?: readonly NamedTensor[];
 }
 
 /** A short training by one engine, alone or in a group. */
-export async function trained(method: MethodName, { settings = {}, classWeights, lambdaInit, judge = [] }: Changes) {
+export async function trained(method: MethodName, { settings = {}, judge = [], ...changes }: Changes) {
   const { job, tensors } = await begin(method, settings);
   const { target, lr: _, ...rest } = job;
   const sources = job.sources.map(({ network, pairs }) => ({ network, pairs }));
-  const common = { ...rest, method, classWeights, lambdaInit, target, sources };
+  const common = { ...rest, ...changes, method, target, sources };
   return (engine: EngineName, group?: GroupConfig) =>
     iterate({ ...common, engine, tensors: [...tensors, ...judge], iterations, lr: 0.02, dtype: 'float64', group });
 }

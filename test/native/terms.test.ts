@@ -15,6 +15,10 @@ describe('losses, θ, momentum and φ are, in float64, what automatic differenti
     expectEqual(method, { settings: { labelSmoothing: 0.1 }, classWeights: [0.4, 2, 0, 1.6] }),
   );
 
+  it.each(['kd', 'kd+l2t-ww'] as const)('%s of a source with another order of classes', (method) =>
+    expectEqual(method, { settings: { labelSmoothing: 0.1, kdWeight: 0.7 }, sourceClasses: [2, 0, 3, 1] }),
+  );
+
   it('l2t-ww with clipped gradients, a slower w, and decay to the start', () =>
     expectEqual('l2t-ww', { settings: { metaClip: 0.5, wLrRatio: 0.5, metaWeightDecay: 0.1 }, lambdaInit: 'equal' }));
 
