@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadData } from '../../src/data/load.js';
-import { type RunEvent, resume, type TransferOptions, transfer } from '../../src/index.js';
+import { compare, planComparison, type RunEvent, resume, type TransferOptions, transfer } from '../../src/index.js';
 import { encode, pattern, write } from '../data/generate.js';
 import { writeParquet } from '../fixtures/parquet.js';
 import { temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
@@ -109,6 +109,29 @@ describe('--unlabelled', { timeout: 120_000 }, () => {
       expect(weights((await resume(out).result).run)).toBe(weights(whole.result.run));
     },
   );
+
+  it('is left out in compare for methods that read no source, and is in the lines of a plan', async () => {
+    const [out, other] = [join(temporaryFolder(), 'exp'), join(temporaryFolder(), 'plan')];
+    const { pairs: _, lr, ...options } = tinyOptions;
+    const given = {
+      ...options,
+      lr,
+      data,
+      source,
+      perClass: 5,
+      methods: 'scratch,fm',
+      seeds: 1,
+      unlabelled: ['rest', folder],
+    };
+    const { rows } = await compare({ ...given, out, report: false });
+    expect(rows.map(({ accuracies }) => accuracies.length)).toEqual([1, 1]);
+    const recorded = (run: string) => readFileSync(join(out, run, 'options.yaml'), 'utf8');
+    expect(recorded('scratch-0')).not.toContain('unlabelled');
+    expect(recorded('fm-0')).toContain(`unlabelled:\n    - rest\n    - ${folder}\n`);
+    const plan = await planComparison(other, given);
+    expect(plan.runs[0]).not.toContain('--unlabelled');
+    expect(plan.runs[1]).toContain(`--unlabelled rest --unlabelled ${folder}`);
+  });
 
   it('names damaged images, and leaves them out where that is asked', async () => {
     const some = await photographs();
