@@ -21,6 +21,8 @@ export interface Marks {
   readonly group?: (typeof helpGroups)[number];
   /** People need it first: a long help begins with it. */
   readonly first?: true;
+  /** Values of a path's row that are no path. */
+  readonly words?: readonly string[];
   /** It must be given. */
   readonly needed?: true;
   /** The field of each source that it fills (spec.ts). */
@@ -40,6 +42,8 @@ export interface RowSpec {
   readonly threads?: number | undefined;
   readonly lr: number | 'auto';
   readonly minLr: number;
+  readonly perClass?: number | undefined;
+  readonly unlabelled?: readonly string[] | undefined;
 }
 
 /** What a default may depend on besides options. */

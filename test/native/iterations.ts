@@ -26,6 +26,10 @@ export function batches(prefix = '', images = batch): NamedTensor[] {
   });
 }
 
+/** As many images without labels. */
+export const unlabelled = (prefix = '', images = batch): NamedTensor[] =>
+  batches(`${prefix}unlabelled_`, images).filter(({ name }) => name.includes('unlabelled_x'));
+
 /** The state of a short run by the names of `iterate`. */
 const toInputs = (state: readonly NamedTensor[]): NamedTensor[] =>
   state.flatMap((tensor) => {
@@ -63,17 +67,18 @@ export interface Changes {
   readonly classWeights?: readonly number[];
   readonly sourceClasses?: readonly number[];
   readonly lambdaInit?: LambdaInit;
-  readonly judge?: readonly NamedTensor[];
+  /** What judges φ, or images without labels. */
+  readonly images?: readonly NamedTensor[];
 }
 
 /** A short training by one engine, alone or in a group. */
-export async function trained(method: MethodName, { settings = {}, judge = [], ...changes }: Changes) {
+export async function trained(method: MethodName, { settings = {}, images = [], ...changes }: Changes) {
   const { job, tensors } = await begin(method, settings);
   const { target, lr: _, ...rest } = job;
   const sources = job.sources.map(({ network, pairs }) => ({ network, pairs }));
   const common = { ...rest, ...changes, method, target, sources };
   return (engine: EngineName, group?: GroupConfig) =>
-    iterate({ ...common, engine, tensors: [...tensors, ...judge], iterations, lr: 0.02, dtype: 'float64', group });
+    iterate({ ...common, engine, tensors: [...tensors, ...images], iterations, lr: 0.02, dtype: 'float64', group });
 }
 
 /**
