@@ -41,7 +41,7 @@ const toInputs = (state: readonly NamedTensor[]): NamedTensor[] =>
 /** A method's job, with pairs only where it reads them, and the tensors to begin from. */
 async function begin(method: MethodName, settings: SettingValues) {
   const needs = needsOf(method);
-  const [source] = tinyJob().sources;
+  const [source] = tinyJob({ method }).sources;
   const sources = source && needs.source ? [needs.pairs ? source : { ...source, pairs: [] }] : [];
   const job = tinyJob({ method, sources, epochs: 1, settings });
   const { epochs } = await train(job);
