@@ -86,10 +86,16 @@ export async function gather(
   };
 }
 
-/** @throws L2TError INVALID_OPTION if the method learns from the outputs of the first source, which has no last layer. */
-export function requireOutputs({ method, sources }: Pick<SpecDraft, 'method' | 'sources'>, first?: Checkpoint): void {
+/**
+ * A source that is fine-tuned first gets a last layer.
+ * @throws L2TError INVALID_OPTION if the method learns from the outputs of the first source, which has no last layer.
+ */
+export function requireOutputs(
+  { method, sources, sourceFinetune }: Pick<SpecDraft, 'method' | 'sources' | 'sourceFinetune'>,
+  first?: Checkpoint,
+): void {
   const reads = methodOf(method).terms.some((name) => terms[name].reads === 'outputs');
-  if (!reads || first === undefined || first.network.classes > 0) return;
+  if (!reads || sourceFinetune !== undefined || first === undefined || first.network.classes > 0) return;
   throw invalidOption(
     `{method=${method}} learns from the outputs of the source, and ${sources[0]?.path} has no last layer: use a file that has one, or a method that reads features alone, such as {method=l2t-ww}.`,
   );
@@ -104,7 +110,7 @@ function requirePairs(spec: SpecDraft, checkpoints: readonly Checkpoint[]): Nati
 
 /** φ of the run `metaInit`. @throws L2TError INVALID_OPTION if that run's sources, pairs or meta-networks are others. */
 async function phiOfRun(
-  { metaInit: folder, method }: SpecDraft,
+  { metaInit: folder, method, sourceFinetune }: SpecDraft,
   checkpoints: readonly Checkpoint[],
   sources: readonly NativeSource[],
 ): Promise<NamedTensor[] | undefined> {
@@ -116,6 +122,7 @@ async function phiOfRun(
   };
   const learned = (name: MethodName) => methodOf(name).learns ?? [];
   same(learned(record.spec.method), learned(method), `the method ${record.spec.method}`);
+  same(record.spec.sourceFinetune, sourceFinetune, 'sources that were fine-tuned otherwise');
   same(
     record.found.sources,
     checkpoints.map(({ weights }) => hashTensors(weights)),
