@@ -10,10 +10,9 @@ import { makeFolder } from '../system/files.js';
 import { type Materials, nativeSources, targetNetwork } from './materials.js';
 import { aborted } from './result.js';
 import type { Context, OpenRun, RunResult } from './run.js';
-import type { CheckedTransferOptions } from './transfer.js';
 
 /** Starts the run in a folder, or goes on with it, or reads its result. The caller holds the folder's lock on rank 0. */
-type Train = (folder: string, options: CheckedTransferOptions, context: Context) => Promise<RunResult>;
+type Train = (folder: string, options: ReturnType<typeof finetuneOptions>, context: Context) => Promise<RunResult>;
 
 /** Milliseconds between two looks at a folder that another process holds. */
 const lookEvery = 1000;

@@ -56,10 +56,10 @@ interface Locking {
 }
 
 /**
- * The folder of a run, which alone reads and writes what a resume needs: options.yaml, split.json, sources.json (of the
- * sources that were fine-tuned first), rate.json (learning rates that were found), metrics.jsonl, timing.jsonl, last.safetensors, best.safetensors, README.md (the
- * model card, at the end) and state.safetensors. Each is written atomically. state.safetensors is written last, so the
- * files that it depends on exist.
+ * The folder of a run, which alone reads and writes what a resume needs: options.yaml, split.json, sources.json (of
+ * sources that were fine-tuned first), rate.json (learning rates that were found), metrics.jsonl, timing.jsonl,
+ * last.safetensors, best.safetensors, README.md (the model card, at the end) and state.safetensors. Each is written
+ * atomically. state.safetensors is written last, so the files that it depends on exist.
  */
 export class RunStore {
   #rates: FoundRates | undefined;
