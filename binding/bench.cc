@@ -61,7 +61,7 @@ struct Bench::Subject {
         // The sums over ranks go through the host, which a graph cannot capture.
         step(job.reducer->single() ? backends::cuda::graphs(options.device()) : nullptr,
              [this](auto /*kind*/, const run::CapturedStep::Inputs& inputs) {
-               const run::Labelled images{inputs[2], inputs[0], batch};
+               const run::StepImages images{inputs[2], inputs[0], batch};
                return learner->iterate(images, {inputs.back()}, inputs[1]).real.losses.front().second;
              }) {}
 

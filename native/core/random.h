@@ -31,6 +31,15 @@ class Random {
 };
 
 /// What a draw is for: each purpose has its own sequence.
-enum class Purpose : uint64_t { kTarget = 1, kBranches, kMetaNetworks, kOrder, kAugmentation, kHead };
+enum class Purpose : uint64_t {
+  kTarget = 1,
+  kBranches,
+  kMetaNetworks,
+  kOrder,
+  kAugmentation,
+  kHead,
+  kUnlabelledOrder,
+  kUnlabelledAugmentation
+};
 
 }  // namespace l2t

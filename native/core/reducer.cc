@@ -11,6 +11,19 @@
 
 namespace l2t {
 
+Reducer::Share SharedBatch::share() const {
+  const auto [begin, end] = reducer->share(labelled());
+  return {begin * kinds, end * kinds};
+}
+
+at::Tensor SharedBatch::gather(const at::Tensor& rows) const {
+  auto sizes = rows.sizes().vec();
+  const auto numbers = rows.numel() / std::max<int64_t>(1, rows.size(0));
+  const auto all = reducer->gather(rows.reshape({rows.size(0) / kinds, kinds * numbers}), labelled());
+  sizes.front() = images;
+  return all.view(sizes);
+}
+
 const Reducer& single_process() {
   static const Reducer reducer;
   return reducer;

@@ -79,10 +79,18 @@ class Reducer : public Interface {
 /// For a run in a single process.
 const Reducer& single_process();
 
-/// A batch of which each rank has a share of the images.
+/// A batch of which each rank has a share of the images: of each kind, where there are two, and then as many of one as
+/// of the other, with labels and without.
 struct SharedBatch {
   const Reducer* reducer;
   int64_t images;  // of the whole batch
+  int64_t kinds = 1;
+
+  [[nodiscard]] int64_t labelled() const { return images / kinds; }
+  /// This rank's images in the order of `gather`.
+  [[nodiscard]] Reducer::Share share() const;
+  /// The rows of all images, rank by rank, from each rank's rows: B × …
+  [[nodiscard]] at::Tensor gather(const at::Tensor& rows) const;
 };
 
 }  // namespace l2t

@@ -1,9 +1,11 @@
 #include "native/data/batches.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/index_select.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "native/core/error.h"
@@ -18,15 +20,22 @@ constexpr size_t kAhead = 2;
 /// Row, top, left, flip.
 constexpr int64_t kNumbersPerCrop = 4;
 
+constexpr std::array kSetNames{"train", "unlabelled"};  // by kind
+
 }  // namespace
 
-TrainingBatches::TrainingBatches(ImageSet set, const Options& options, Decoder* decoder)
-    : set_(std::move(set)),
-      options_(options),
-      sampler_(set_.count(), set_.size, options.batch, options.seed),
+TrainingBatches::TrainingBatches(ImageSet set, std::optional<ImageSet> unlabelled, const Options& options,
+                                 Decoder* decoder)
+    : options_(options),
+      sampler_(set.count(), unlabelled ? unlabelled->count() : 0, set.size, options.batch, options.seed),
       decoder_(decoder) {
+  if (unlabelled &&
+      (unlabelled->count() == 0 || unlabelled->size != set.size || unlabelled->resident() != set.resident()))
+    throw Error("INVALID_DATA", "The images without labels must be some, and prepared as the training images are.");
+  sets_.push_back(std::move(set));
+  if (unlabelled) sets_.push_back(std::move(*unlabelled));
   if (!options.resized_crops) return;
-  if (set_.resident())
+  if (resident())
     throw Error("INVALID_OPTION", "Resized crops are drawn while images are decoded, so such a set has no pixels.");
   if (options.augment == Augment::kNone)
     throw Error("INVALID_OPTION", "Images that are not augmented have no resized crops.");
@@ -46,20 +55,23 @@ std::optional<StepInput> TrainingBatches::prepare_next(int64_t epoch, int64_t st
 
 std::optional<StepInput> TrainingBatches::input(int64_t epoch, int64_t step, double lr) {
   StepInput input{plan(epoch, step % steps(), lr), {}};
-  if (set_.resident()) return input;
+  if (resident()) return input;
   input.pixels = decoded(epoch, step);
   return input.pixels.defined() ? std::optional(std::move(input)) : std::nullopt;
 }
 
 at::Tensor TrainingBatches::plan(int64_t epoch, int64_t step, double lr) {
-  const auto rows = own(sampler_.positions(epoch, step));
-  const auto batch = static_cast<int64_t>(rows.size());
-  const auto plan = at::empty({1 + numbers_per_image() * batch}, upload_options(set_.labels.device(), at::kDouble));
-  auto* const numbers = plan.mutable_data_ptr<double>();
-  numbers[0] = lr;
-  auto* const row = numbers + 1;
-  std::copy(rows.begin(), rows.end(), row);
-  if (options_.augment != Augment::kNone) plan_crops(epoch, step, row + batch, batch);
+  const auto images = options_.reducer->share(labelled(step)).count();
+  const auto batch = images * kinds();
+  const auto plan = at::empty({1 + numbers_per_image() * batch}, upload_options(device(), at::kDouble));
+  auto* row = plan.mutable_data_ptr<double>();
+  *row++ = lr;
+  for (int64_t k = 0; k < kinds(); ++k, row += images) {
+    const auto kind = static_cast<Kind>(k);
+    const auto rows = own(sampler_.positions(kind, epoch, step));
+    std::copy(rows.begin(), rows.end(), row);
+    if (options_.augment != Augment::kNone) plan_crops(kind, epoch, step, row + batch, images, batch);
+  }
   return plan;
 }
 
@@ -71,17 +83,19 @@ std::vector<T> TrainingBatches::own(const std::vector<T>& batch, int64_t each) c
 
 int64_t TrainingBatches::numbers_per_image() const { return options_.augment == Augment::kNone ? 1 : kNumbersPerCrop; }
 
-void TrainingBatches::plan_crops(int64_t epoch, int64_t step, double* top, int64_t batch) const {
+void TrainingBatches::plan_crops(Kind kind, int64_t epoch, int64_t step, double* top, int64_t images,
+                                 int64_t batch) const {
   auto* const left = top + batch;
   auto* const flip = left + batch;
   if (options_.resized_crops) {
-    std::fill(top, flip, 0.0);
-    const auto flips = own(sampler_.resized_crops(epoch, step).flips);
+    std::fill_n(top, images, 0.0);
+    std::fill_n(left, images, 0.0);
+    const auto flips = own(sampler_.resized_crops(kind, epoch, step).flips);
     std::copy(flips.begin(), flips.end(), flip);
     return;
   }
-  const auto crops = own(sampler_.crops(epoch, step));
-  for (int64_t b = 0; b < batch; ++b) {
+  const auto crops = own(sampler_.crops(kind, epoch, step));
+  for (int64_t b = 0; b < images; ++b) {
     top[b] = static_cast<double>(crops[b].top);
     left[b] = static_cast<double>(crops[b].left);
     flip[b] = crops[b].flip ? 1 : 0;
@@ -92,10 +106,15 @@ ImageBatch TrainingBatches::batch(const StepInput& input) const {
   const auto each = numbers_per_image();
   const auto numbers = input.plan.slice(0, 1).view({each, (input.plan.size(0) - 1) / each});
   const auto places = numbers.to(at::kLong);
-  const auto rows = places[0];
-  const auto labels = at::index_select(set_.labels, 0, rows);
-  const auto pixels = set_.resident() ? at::index_select(set_.pixels, 0, rows) : input.pixels;
-  if (rows.size(0) == 0) return {pixels, labels};  // a batch of fewer images than ranks
+  const auto rows = places[0].chunk(kinds());
+  const auto labels = at::index_select(sets_.front().labels, 0, rows.front());
+  auto pixels = input.pixels;
+  if (resident()) {
+    std::vector<at::Tensor> by_kind;
+    for (size_t k = 0; k < sets_.size(); ++k) by_kind.push_back(at::index_select(sets_[k].pixels, 0, rows[k]));
+    pixels = by_kind.size() == 1 ? by_kind.front() : at::cat(by_kind);
+  }
+  if (labels.size(0) == 0) return {pixels, labels};  // a batch of fewer images than ranks
   if (options_.augment == Augment::kNone) return {pixels, labels};
   if (options_.resized_crops) return {mirror(pixels, places[3]), labels};
   return {random_crops(pixels, places[1], places[2], places[3]), labels};
@@ -120,7 +139,14 @@ at::Tensor TrainingBatches::decoded(int64_t epoch, int64_t step) {
 }
 
 void TrainingBatches::take(Asked& batch) {
-  if (!batch.pixels.defined()) batch.pixels = decoder_->take(batch.ticket);
+  if (batch.pixels.defined()) return;
+  std::vector<at::Tensor> by_kind;
+  bool stopped = false;
+  for (const auto ticket : batch.tickets) {
+    by_kind.push_back(decoder_->take(ticket));
+    stopped |= !by_kind.back().defined();
+  }
+  if (!stopped) batch.pixels = by_kind.size() == 1 ? by_kind.front() : at::cat(by_kind);
 }
 
 bool TrainingBatches::ask_next() {
@@ -138,9 +164,13 @@ bool TrainingBatches::ask_next() {
 
 void TrainingBatches::ask(int64_t epoch, int64_t step) {
   const auto of_epoch = step % steps();
-  Decoder::Request request{"train", own(sampler_.positions(epoch, of_epoch)), set_.size, {}, set_.labels.device()};
-  if (options_.resized_crops) request.draws = own(sampler_.resized_crops(epoch, of_epoch).draws, kDrawsPerCrop);
-  asked_.push_back({epoch, step, decoder_->request(std::move(request)), {}});
+  auto& asked = asked_.emplace_back(Asked{epoch, step, {}, {}});
+  for (size_t k = 0; k < sets_.size(); ++k) {
+    const auto kind = static_cast<Kind>(k);
+    Decoder::Request request{kSetNames[k], own(sampler_.positions(kind, epoch, of_epoch)), sets_[k].size, {}, device()};
+    if (options_.resized_crops) request.draws = own(sampler_.resized_crops(kind, epoch, of_epoch).draws, kDrawsPerCrop);
+    asked.tickets.push_back(decoder_->request(std::move(request)));
+  }
 }
 
 EvaluationBatches::EvaluationBatches(const ImageSet& set, const char* name, int64_t batch, Decoder* decoder,

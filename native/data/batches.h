@@ -14,24 +14,24 @@ namespace l2t::data {
 /// A step's part of the host: one small tensor, so that one upload carries it, and pixels where the set is not
 /// resident.
 struct StepInput {
-  /// float64: the learning rate; then of the B images their rows in the set; and unless they are not augmented, the
-  /// tops and lefts of their crops (0 for resized crops) and 1 for those that are mirrored. float64 holds every row
-  /// exactly.
+  /// float64: the learning rate; then of the B images, the labelled ones first, their rows in their sets; and unless
+  /// they are not augmented, the tops and lefts of their crops (0 for resized crops) and 1 for those that are mirrored.
+  /// float64 holds every row exactly.
   at::Tensor plan;
   at::Tensor pixels;  // uint8, B × S × S × 3; undefined: resident
 };
 
-/// Images on the device with their labels.
+/// Images on the device, and the labels of the first of them, which have one.
 struct ImageBatch {
   at::Tensor pixels;  // uint8, B × S × S × 3; undefined where decoding was stopped
-  at::Tensor labels;  // int64, B
+  at::Tensor labels;  // int64
 };
 
 /// Decodes images on other threads while training goes on.
 class Decoder : public Interface {
  public:
   struct Request {
-    const char* set;                 // train, validation or test
+    const char* set;                 // train, unlabelled, validation or test
     std::vector<int64_t> positions;  // in the set
     int64_t size;                    // S
     std::vector<double> draws;       // for random resized crops (Sampler::resized_crops); empty: whole images
@@ -45,7 +45,8 @@ class Decoder : public Interface {
 };
 
 /// The batches for training. Images are cropped by random resized crop, or by pad and crop. A set that is not resident
-/// is decoded two batches ahead. Where the ranks share a batch, each prepares its own images alone.
+/// is decoded two batches ahead. Where the ranks share a batch, each prepares its own images alone: its share of the
+/// labelled ones, and as many of those without labels.
 class TrainingBatches {
  public:
   struct Options {
@@ -57,12 +58,14 @@ class TrainingBatches {
     int64_t epochs;
     const Reducer* reducer = &single_process();
   };
-  /// `decoder` may be null where the set is resident.
-  TrainingBatches(ImageSet set, const Options& options, Decoder* decoder);
+  /// `unlabelled`: a set of the same size, resident or not as `set` is. `decoder` may be null where they are resident.
+  TrainingBatches(ImageSet set, std::optional<ImageSet> unlabelled, const Options& options, Decoder* decoder);
 
   [[nodiscard]] int64_t steps() const { return sampler_.steps(); }
-  /// Of the whole batch `step` of every epoch.
-  [[nodiscard]] int64_t images(int64_t step) const { return sampler_.images(step); }
+  /// Labelled images of the whole batch `step` of every epoch.
+  [[nodiscard]] int64_t labelled(int64_t step) const { return sampler_.images(step); }
+  /// 2 with images without labels, else 1.
+  [[nodiscard]] int64_t kinds() const { return static_cast<int64_t>(sets_.size()); }
 
   /// What step `step` of `epoch` reads, on the host, in pinned memory for a GPU. Nothing where decoding was stopped.
   std::optional<StepInput> prepare(int64_t epoch, int64_t step, double lr);
@@ -71,7 +74,7 @@ class TrainingBatches {
   /// augmented as in that batch's own step; the learning rate is 0.
   std::optional<StepInput> prepare_next(int64_t epoch, int64_t step);
 
-  [[nodiscard]] bool resident() const { return set_.resident(); }
+  [[nodiscard]] bool resident() const { return sets_.front().resident(); }
 
   /// The batch itself, from its StepInput on the device. Reads nothing on the host.
   [[nodiscard]] ImageBatch batch(const StepInput& input) const;
@@ -84,8 +87,8 @@ class TrainingBatches {
   struct Asked {
     int64_t epoch;
     int64_t step;
-    int64_t ticket;
-    at::Tensor pixels;  // undefined: not taken yet
+    std::vector<int64_t> tickets;  // of each kind
+    at::Tensor pixels;             // undefined: not taken yet
   };
   std::optional<StepInput> input(int64_t epoch, int64_t step, double lr);
   [[nodiscard]] at::Tensor decoded(int64_t epoch, int64_t step);
@@ -94,14 +97,15 @@ class TrainingBatches {
   bool ask_next();
   void take(Asked& batch);
   at::Tensor plan(int64_t epoch, int64_t step, double lr);
+  [[nodiscard]] c10::Device device() const { return sets_.front().labels.device(); }
   [[nodiscard]] int64_t numbers_per_image() const;
   /// This rank's part of what the sampler gives for a batch; `each`: entries for an image.
   template <class T>
   [[nodiscard]] std::vector<T> own(const std::vector<T>& batch, int64_t each = 1) const;
-  /// Each number of the batch's images in turn: tops, then lefts, …
-  void plan_crops(int64_t epoch, int64_t step, double* top, int64_t batch) const;
+  /// Of the `images` of a kind. The next number of each image stands `batch` behind: top, left, flip.
+  void plan_crops(Kind kind, int64_t epoch, int64_t step, double* top, int64_t images, int64_t batch) const;
 
-  ImageSet set_;
+  std::vector<ImageSet> sets_;  // by kind
   Options options_;
   Sampler sampler_;
   Decoder* decoder_;

@@ -3,39 +3,59 @@
 #include <numeric>
 
 #include "native/core/error.h"
-#include "native/core/random.h"
 
 namespace l2t::data {
 
-Sampler::Sampler(int64_t count, int64_t size, int64_t batch, uint64_t seed)
-    : count_(count), size_(size), batch_(batch), seed_(seed), steps_((count + batch - 1) / batch) {
-  if (count < 2) {
+Sampler::Sampler(int64_t labelled, int64_t unlabelled, int64_t size, int64_t batch, uint64_t seed)
+    : labelled_(labelled),
+      unlabelled_(unlabelled),
+      size_(size),
+      batch_(batch),
+      seed_(seed),
+      steps_((labelled + batch - 1) / batch) {
+  if (labelled < 2) {
     throw Error("INVALID_DATA",
-                "Training needs at least two images, but the training set has " + std::to_string(count) + ".");
+                "Training needs at least two images, but the training set has " + std::to_string(labelled) + ".");
   }
-  if (steps_ > 1 && count % batch == 1) --steps_;
+  if (steps_ > 1 && labelled % batch == 1) --steps_;
 }
 
-const std::vector<int64_t>& Sampler::order(int64_t epoch) {
-  auto& [of_epoch, images] = orders_[epoch % 2];
-  if (epoch == of_epoch) return images;
-  images.resize(count_);
-  std::iota(images.begin(), images.end(), 0);
-  Random random(seed_, static_cast<uint64_t>(Purpose::kOrder), epoch);
-  for (int64_t i = count_ - 1; i > 0; --i) std::swap(images[i], images[random.below(i + 1)]);
-  of_epoch = epoch;
-  return images;
+const std::vector<int64_t>& Sampler::order(Kind kind, int64_t number) {
+  const bool labelled = kind == Kind::kLabelled;
+  auto& order = orders_[labelled ? 0 : 1][number % 2];
+  if (number == order.number) return order.images;
+  order.images.resize(labelled ? labelled_ : unlabelled_);
+  std::iota(order.images.begin(), order.images.end(), 0);
+  const auto purpose = labelled ? Purpose::kOrder : Purpose::kUnlabelledOrder;
+  Random random(seed_, static_cast<uint64_t>(purpose), number);
+  for (size_t i = order.images.size() - 1; i > 0; --i) std::swap(order.images[i], order.images[random.below(i + 1)]);
+  order.number = number;
+  return order.images;
 }
 
-std::vector<int64_t> Sampler::positions(int64_t epoch, int64_t step) {
-  const auto& images = order(epoch);
-  return {images.begin() + begin(step), images.begin() + end(step)};
+std::vector<int64_t> Sampler::positions(Kind kind, int64_t epoch, int64_t step) {
+  if (kind == Kind::kLabelled) {
+    const auto& images = order(kind, epoch);
+    return {images.begin() + begin(step), images.begin() + end(step)};
+  }
+  std::vector<int64_t> positions(images(step));
+  auto k = epoch * labelled_ + begin(step);
+  for (auto& position : positions) {
+    position = order(kind, k / unlabelled_)[k % unlabelled_];
+    ++k;
+  }
+  return positions;
 }
 
-std::vector<Crop> Sampler::crops(int64_t epoch, int64_t step) const {
+Random Sampler::augmentation(Kind kind, int64_t epoch, int64_t step) const {
+  const auto purpose = kind == Kind::kLabelled ? Purpose::kAugmentation : Purpose::kUnlabelledAugmentation;
+  return {seed_, static_cast<uint64_t>(purpose), static_cast<uint64_t>(epoch * steps_ + step)};
+}
+
+std::vector<Crop> Sampler::crops(Kind kind, int64_t epoch, int64_t step) const {
   const auto offsets = static_cast<uint64_t>(2 * crop_padding(size_) + 1);
-  Random random(seed_, static_cast<uint64_t>(Purpose::kAugmentation), epoch * steps_ + step);
-  std::vector<Crop> crops(end(step) - begin(step));
+  auto random = augmentation(kind, epoch, step);
+  std::vector<Crop> crops(images(step));
   for (auto& crop : crops) {
     crop.top = static_cast<int64_t>(random.below(offsets));
     crop.left = static_cast<int64_t>(random.below(offsets));
@@ -44,9 +64,9 @@ std::vector<Crop> Sampler::crops(int64_t epoch, int64_t step) const {
   return crops;
 }
 
-Sampler::ResizedCrops Sampler::resized_crops(int64_t epoch, int64_t step) const {
-  Random random(seed_, static_cast<uint64_t>(Purpose::kAugmentation), epoch * steps_ + step);
-  const auto batch = static_cast<size_t>(end(step) - begin(step));
+Sampler::ResizedCrops Sampler::resized_crops(Kind kind, int64_t epoch, int64_t step) const {
+  auto random = augmentation(kind, epoch, step);
+  const auto batch = static_cast<size_t>(images(step));
   ResizedCrops crops{std::vector<double>(batch * kDrawsPerCrop), std::vector<bool>(batch)};
   for (size_t b = 0; b < batch; ++b) {
     for (int64_t k = 0; k < kDrawsPerCrop; ++k) {

@@ -20,9 +20,12 @@ namespace {
 
 at::Tensor cross_entropy(const Point& point) {
   const auto& batch = point.batch;
+  // Images without labels have none of it.
+  const bool all = batch.whole.kinds == 1;
+  const auto logits = all ? point.target.logits : point.target.logits.slice(0, 0, batch.y.size(0));
   const auto loss = [&](int64_t reduction) {
-    return at::cross_entropy_loss(point.target.logits, batch.y, /*weight=*/{}, reduction, /*ignore_index=*/-100,
-                                  point.problem.settings.at("labelSmoothing"));
+    return at::cross_entropy_loss(logits, batch.y, /*weight=*/{}, reduction,
+                                  /*ignore_index=*/-100, point.problem.settings.at("labelSmoothing"));
   };
   if (!batch.weights.defined()) return loss(at::Reduction::Mean);
   return (batch.weights * loss(at::Reduction::None)).mean();

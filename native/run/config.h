@@ -145,6 +145,8 @@ struct RunMaterials {
   std::optional<std::vector<NamedTensor>> phi;
   std::vector<SourceConfig> sources;
   data::ImageSet train;
+  /// Images without labels, which every step sees beside as many of `train`. Their labels are −1.
+  std::optional<data::ImageSet> unlabelled;
   /// Crops training images by random resized crops, while they are decoded; else by padding and cropping.
   bool resized_crops;
   std::optional<data::ImageSet> validation;
@@ -173,6 +175,7 @@ struct RunMaterials {
     visit("phi", self.phi);
     visit("sources", self.sources);
     visit("train", self.train);
+    visit("unlabelled", self.unlabelled);
     visit("resizedCrops", self.resized_crops);
     visit("validation", self.validation);
     visit("test", self.test);

@@ -48,10 +48,10 @@ void require_finite(const std::string& name, double value) {
 
 }  // namespace
 
-EpochSums::EpochSums(const bilevel::Problem& problem)
-    : reducer_(*problem.reducer), learned_(problem.meta_networks.learned), pairs_(problem.pairs) {
+EpochSums::EpochSums(const bilevel::Problem& problem, int64_t kinds)
+    : reducer_(*problem.reducer), kinds_(kinds), learned_(problem.meta_networks.learned), pairs_(problem.pairs) {
   const auto logits_right = [](const Iteration& iteration, const at::Tensor& y) {
-    return (at::argmax(iteration.real.activations.logits, 1) == y).sum();
+    return (at::argmax(iteration.real.activations.logits.slice(0, 0, y.size(0)), 1) == y).sum();
   };
   columns_.push_back({kCorrect, 1, /*mean=*/false, /*part=*/true, logits_right});
   for (const auto* const term : problem.all_terms()) {
@@ -111,7 +111,7 @@ at::Tensor EpochSums::row(const Iteration& iteration, const at::Tensor& y) const
   return row;
 }
 
-StepEvent EpochSums::add(const at::Tensor& row, int64_t images, bool meta) {
+StepEvent EpochSums::add(const at::Tensor& row, int64_t labelled, bool meta) {
   std::map<std::string, const double*> data;
   const auto* next = row.const_data_ptr<double>();
   for (size_t i = 0; i < (meta ? columns_.size() : real_columns_); ++i) {
@@ -119,7 +119,7 @@ StepEvent EpochSums::add(const at::Tensor& row, int64_t images, bool meta) {
     data[columns_[i].name] = next;
     next += columns_[i].count;
   }
-  const auto batch = static_cast<double>(images);
+  const auto batch = static_cast<double>(labelled);
   sums_.at(kImages)[0] += batch;
   if (meta) sums_.at(kMetaImages)[0] += batch;
   for (const auto& column : columns_) {
@@ -134,8 +134,11 @@ StepEvent EpochSums::add(const at::Tensor& row, int64_t images, bool meta) {
 }
 
 EpochMetrics EpochSums::metrics() const {
-  const double images = sums_.at(kImages)[0];
-  const auto mean = [&](const std::string& name, size_t i = 0) { return sums_.at(name)[i] / images; };
+  const double images = sums_.at(kImages)[0];  // those with labels
+  const auto mean = [&](const std::string& name) { return sums_.at(name)[0] / images; };
+  const auto mean_of_all = [&](const std::string& name, size_t i) {
+    return sums_.at(name)[i] / (images * static_cast<double>(kinds_));
+  };
   EpochMetrics metrics;
   metrics.train_accuracy = mean(kCorrect);
   for (const auto& term : terms_) metrics.losses.emplace_back(term, mean(loss_key(term)));
@@ -147,12 +150,12 @@ EpochMetrics EpochSums::metrics() const {
     const auto& [source, m, n] = pairs_[i];
     PairMetrics pair{source, {m, n}, {}, {}, {}, {}};
     if (learned_.where) {
-      const double lambda = mean(kLambda, i);
+      const double lambda = mean_of_all(kLambda, i);
       pair.lambda_mean = lambda;
-      pair.lambda_std = std::sqrt(std::max(0.0, mean(kLambdaSquare, i) - lambda * lambda));
-      pair.lambda_start = mean(kLambdaStart, i);
+      pair.lambda_std = std::sqrt(std::max(0.0, mean_of_all(kLambdaSquare, i) - lambda * lambda));
+      pair.lambda_start = mean_of_all(kLambdaStart, i);
     }
-    if (learned_.what) pair.weight_entropy = mean(kEntropy, i);
+    if (learned_.what) pair.weight_entropy = mean_of_all(kEntropy, i);
     metrics.pairs.push_back(pair);
   }
   return metrics;

@@ -24,7 +24,8 @@ const at::Tensor& state_entry(const std::vector<NamedTensor>& state, const std::
 /// same means.
 class EpochSums {
  public:
-  explicit EpochSums(const bilevel::Problem& problem);
+  /// `kinds`: of a step's images (StepImages).
+  EpochSums(const bilevel::Problem& problem, int64_t kinds);
 
   /// The iteration's numbers in one vector on the device, float64; 0 for those of a meta-step that it does not have.
   /// Where the ranks share the batch, the whole batch's, on every rank. Reads nothing on the host.
@@ -32,7 +33,7 @@ class EpochSums {
 
   /// Adds a step's row, which is on the CPU; `meta`: it has a meta-step. Returns its losses as a step event (epoch and
   /// step unset). Throws NotFinite.
-  StepEvent add(const at::Tensor& row, int64_t images, bool meta);
+  StepEvent add(const at::Tensor& row, int64_t labelled, bool meta);
 
   /// Means over the epoch; the other fields (epoch, rate, validation) are unset.
   [[nodiscard]] EpochMetrics metrics() const;
@@ -54,6 +55,7 @@ class EpochSums {
   };
 
   const Reducer& reducer_;
+  int64_t kinds_;
   std::vector<std::string> terms_;
   transfer::Learned learned_;
   std::vector<transfer::Pair> pairs_;

@@ -133,8 +133,8 @@ void Learner::start() {
   meta_optimiser_->start();
 }
 
-Iteration Learner::iterate(const Labelled& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr,
-                           const std::optional<Labelled>& judge, bool move_phi) {
+Iteration Learner::iterate(const StepImages& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr,
+                           const std::optional<StepImages>& judge, bool move_phi) {
   // Drops what the terms keep of the batch, also after a failure.
   const auto ended = c10::make_scope_exit([this] {
     for (auto* const term : problem_.all_terms()) term->end();
@@ -151,21 +151,21 @@ Iteration Learner::iterate(const Labelled& images, const std::vector<at::Tensor>
   if (!observe_) result.real.activations.features.clear();
   mark(problem_.phases, "real");
   if (bilevel() && move_phi) {
-    result.meta = engine_->meta_step(batch, judge ? labelled(*judge) : batch, sgd_, state_, phi_);
+    result.meta = engine_->meta_step(batch, judge ? batch_of(*judge) : batch, sgd_, state_, phi_);
     meta_optimiser_->step(*problem_.backend, result.meta->phi_gradient);
     mark(problem_.phases, "phi-step");
   }
   return result;
 }
 
-bilevel::Batch Learner::labelled(const Labelled& images) const {
-  const auto& [x, y, count] = images;
+bilevel::Batch Learner::batch_of(const StepImages& images) const {
+  const auto& [x, y, labelled, kinds] = images;
   const auto weights = class_weights_.defined() ? at::index_select(class_weights_, 0, y) : at::Tensor();
-  return {x, y, weights, {}, {}, {}, {problem_.reducer, count}};
+  return {x, y, weights, {}, {}, {}, {problem_.reducer, images.all(), kinds}};
 }
 
-bilevel::Batch Learner::begin(const Labelled& images, const std::vector<at::Tensor>& source_x) {
-  auto batch = labelled(images);
+bilevel::Batch Learner::begin(const StepImages& images, const std::vector<at::Tensor>& source_x) {
+  auto batch = batch_of(images);
   if (!sources_.empty()) {
     for (size_t k = 0; k < sources_.size(); ++k) {
       const auto& [network, parameters, buffers] = sources_[k];

@@ -10,12 +10,14 @@
 
 namespace l2t::run {
 
-/// Images with labels, on the device: x: B × 3 × H × W; y: B, int64. Where the ranks share a batch, these
-/// are this rank's.
-struct Labelled {
-  at::Tensor x;
-  at::Tensor y;
-  int64_t images;  // of the whole batch
+/// The images of a step, on the device. Where the ranks share a batch, these are this rank's.
+struct StepImages {
+  at::Tensor x;       // N × 3 × H × W: those with labels, then as many without, or none
+  at::Tensor y;       // labels, int64
+  int64_t labelled;   // of the whole batch
+  int64_t kinds = 1;  // 2: with images without labels
+
+  [[nodiscard]] int64_t all() const { return labelled * kinds; }
 };
 
 /// How the ranks compute together.
@@ -56,8 +58,8 @@ class Learner {
 
   /// `images`: the target's; source_x: each source's; lr: 0-dim, float64, on the device. `judge`: what the
   /// meta-objective is evaluated on; the batch itself unless given. Without `move_phi`, the real step only.
-  Iteration iterate(const Labelled& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr,
-                    const std::optional<Labelled>& judge = {}, bool move_phi = true);
+  Iteration iterate(const StepImages& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr,
+                    const std::optional<StepImages>& judge = {}, bool move_phi = true);
 
   /// Whether the run's step `step`, from 0, moves φ, too.
   [[nodiscard]] bool moves_phi(int64_t step) const { return bilevel() && step % meta_every_ == 0; }
@@ -84,9 +86,9 @@ class Learner {
   void take_method(const Hyperparameters& hyperparameters, const at::TensorOptions& options);
   [[nodiscard]] bool bilevel() const { return problem_.meta_networks.learned.any(); }
   /// A batch without what the sources give.
-  [[nodiscard]] bilevel::Batch labelled(const Labelled& images) const;
+  [[nodiscard]] bilevel::Batch batch_of(const StepImages& images) const;
   /// What all steps on a batch share, made once.
-  bilevel::Batch begin(const Labelled& images, const std::vector<at::Tensor>& source_x);
+  bilevel::Batch begin(const StepImages& images, const std::vector<at::Tensor>& source_x);
   [[nodiscard]] bool reads_resized() const;
   void share_running_statistics(const bilevel::Batch& batch);
 

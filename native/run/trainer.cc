@@ -19,6 +19,11 @@ data::ImageSet on_device(data::ImageSet images, c10::Device device) {
   return images;
 }
 
+std::optional<data::ImageSet> on_device(std::optional<data::ImageSet> images, c10::Device device) {
+  if (images) *images = on_device(std::move(*images), device);
+  return images;
+}
+
 std::vector<data::ToInput> source_inputs(const std::vector<SourceConfig>& sources, c10::Device device) {
   std::vector<data::ToInput> inputs;
   for (const auto& source : sources) inputs.emplace_back(source.size, source.normalisation, device);
@@ -85,18 +90,19 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
       learner_(config_.hyperparameters, config_.target, config_.size, config_.sources,
                at::TensorOptions().dtype(at::kFloat).device(device_), /*observe=*/false, sharing(config_)),
       decoder_(decoder),
-      batches_(on_device(std::move(config_.train), device_), batch_options(config_), decoder),
+      batches_(on_device(std::move(config_.train), device_), on_device(std::move(config_.unlabelled), device_),
+               batch_options(config_), decoder),
       to_input_(config_.size, config_.normalisation, device_),
       to_source_input_(source_inputs(config_.sources, device_)),
-      sums_(learner_.problem()),
+      sums_(learner_.problem(), batches_.kinds()),
       uploads_(device_),
       log_(device_, [this](const LoggedStep& step, const at::Tensor& row) { record(step, row); }),
       iterate_(graphs_for(config_, device_), [this](Kind kind, const CapturedStep::Inputs& uploaded) {
         const auto [images, source_x, lr, judge] = input(uploaded, step_);
         return sums_.row(learner_.iterate(images, source_x, lr, judge, kind == Kind::kMeta), images.y);
       }) {
-  if (config_.validation) config_.validation = on_device(std::move(*config_.validation), device_);
-  if (config_.test) config_.test = on_device(std::move(*config_.test), device_);
+  config_.validation = on_device(std::move(config_.validation), device_);
+  config_.test = on_device(std::move(config_.test), device_);
   require_enough_for_each_rank();
   if (config_.resume) {
     restore(*config_.resume);
@@ -115,11 +121,11 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
 void Trainer::require_enough_for_each_rank() const {
   if (!learner_.problem().local_norm) return;
   for (int64_t k = 0; k < batches_.steps(); ++k) {
-    if (batches_.images(k) / reducer().size() >= 2) continue;
+    if (batches_.labelled(k) / reducer().size() * batches_.kinds() >= 2) continue;
     throw Error("INVALID_OPTION",
                 "{batchNorm=local} needs two images for each rank in every batch, but a batch of each "
                 "epoch has " +
-                    std::to_string(batches_.images(k)) + " images for " + std::to_string(reducer().size()) +
+                    std::to_string(batches_.labelled(k)) + " images for " + std::to_string(reducer().size()) +
                     " ranks: use a larger {batch}, or {batchNorm=global}.");
   }
 }
@@ -180,7 +186,7 @@ void Trainer::try_rates(const std::vector<double>& rates) {
     StepEvent event{};
     bool finite = true;
     try {
-      event = sums_.add(within_memory(images.images, real_step).cpu(), images.images, /*meta=*/false);
+      event = sums_.add(within_memory(images.labelled, real_step).cpu(), images.labelled, /*meta=*/false);
     } catch (const NotFinite&) {
       finite = false;
       event.losses = {{terms::kCrossEntropy, std::numeric_limits<double>::infinity()}};
@@ -215,11 +221,14 @@ Trainer::Input Trainer::input(const CapturedStep::Inputs& uploaded, int64_t step
     return data::StepInput{uploaded[first], each > 1 ? uploaded[first + 1] : at::Tensor()};
   };
   const auto [pixels, y] = batches_.batch(at(0));
-  Input batch{{to_input_(pixels), y, batches_.images(step)}, {}, data::TrainingBatches::learning_rate(at(0)), {}};
+  Input batch{{to_input_(pixels), y, batches_.labelled(step), batches_.kinds()},
+              {},
+              data::TrainingBatches::learning_rate(at(0)),
+              {}};
   for (const auto& to_source_input : to_source_input_) batch.source_x.push_back(to_source_input(pixels));
   if (uploaded.size() > each) {
     const auto [judge, labels] = batches_.batch(at(each));
-    batch.judge = {to_input_(judge), labels, batches_.images((step + 1) % batches_.steps())};
+    batch.judge = {to_input_(judge), labels, batches_.labelled((step + 1) % batches_.steps()), batches_.kinds()};
   }
   return batch;
 }
@@ -229,7 +238,7 @@ bool Trainer::step() {
   const auto kind = learner_.moves_phi(epoch_ * batches_.steps() + step_) ? Kind::kMeta : Kind::kReal;
   const auto uploaded = upload(epoch_, step_, learning_rate(step_), kind);
   if (!agreed(uploaded.has_value())) return false;
-  const LoggedStep logged{epoch_, step_, batches_.images(step_), kind == Kind::kMeta};
+  const LoggedStep logged{epoch_, step_, batches_.labelled(step_), kind == Kind::kMeta};
   log_.add(logged, within_memory(logged.images, [&] { return iterate_.run(kind, *uploaded); }));
   epoch_images_ += logged.images;
   ++epoch_steps_;

@@ -32,10 +32,10 @@ class Trainer {
  private:
   /// What an iteration reads: the target's images, each source's, the learning rate, and what judges φ.
   struct Input {
-    Labelled images;
+    StepImages images;
     std::vector<at::Tensor> source_x;
     at::Tensor lr;
-    std::optional<Labelled> judge;
+    std::optional<StepImages> judge;
   };
   using Kind = CapturedStep::Kind;
   bool finish_epoch();
@@ -55,8 +55,8 @@ class Trainer {
   void require_enough_for_each_rank() const;
   void record(const LoggedStep& step, const at::Tensor& row);
   /// Runs a step; where the GPU's memory ends, throws OUT_OF_MEMORY, naming the batch and what would fit.
-  at::Tensor within_memory(int64_t images, const std::function<at::Tensor()>& step);
-  [[nodiscard]] std::optional<size_t> memory_of_step(int64_t images);
+  at::Tensor within_memory(int64_t labelled, const std::function<at::Tensor()>& step);
+  [[nodiscard]] std::optional<size_t> memory_of_step(int64_t labelled);
   RunResult stop();
   void save();
   void save_when_due();

@@ -10,7 +10,7 @@
 /// What a trainer does where a GPU's memory ends.
 namespace l2t::run {
 
-at::Tensor Trainer::within_memory(int64_t images, const std::function<at::Tensor()>& step) {
+at::Tensor Trainer::within_memory(int64_t labelled, const std::function<at::Tensor()>& step) {
   try {
     return step();
   } catch (const c10::OutOfMemoryError&) {
@@ -18,27 +18,28 @@ at::Tensor Trainer::within_memory(int64_t images, const std::function<at::Tensor
   }
   // The run is over: its graphs may go, and its weights may change.
   iterate_.reset();
-  if (!reducer().single()) throw Error("OUT_OF_MEMORY", out_of_gpu_memory(images, std::nullopt));
+  if (!reducer().single()) throw Error("OUT_OF_MEMORY", out_of_gpu_memory(labelled, std::nullopt));
   const auto memory = backends::cuda::memory(device_);
   // LibTorch gives what it holds without use back to the driver before it refuses.
   const auto room = backends::cuda::free_bytes(device_) + memory.reserved - memory.allocated;
-  const auto fits = fitting_batch(images, room, [this](int64_t fewer) { return memory_of_step(fewer); });
-  throw Error("OUT_OF_MEMORY", out_of_gpu_memory(images, fits));
+  const auto fits = fitting_batch(labelled, room, [this](int64_t fewer) { return memory_of_step(fewer); });
+  throw Error("OUT_OF_MEMORY", out_of_gpu_memory(labelled, fits));
 }
 
 /// Of a whole iteration, also where it was a step of try_rates that failed; nothing where the memory ends again.
-std::optional<size_t> Trainer::memory_of_step(int64_t images) {
+std::optional<size_t> Trainer::memory_of_step(int64_t labelled) {
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device_);
   const auto blank = [&](int64_t size) {
-    return at::empty({images, 3, size, size}, options, at::MemoryFormat::ChannelsLast).zero_();
+    return at::empty({labelled * batches_.kinds(), 3, size, size}, options, at::MemoryFormat::ChannelsLast).zero_();
   };
   const auto before = backends::cuda::memory(device_).allocated;
   backends::cuda::reset_peak_memory(device_);
   try {
     std::vector<at::Tensor> source_x;
     for (const auto& source : config_.sources) source_x.push_back(blank(source.size));
-    const auto y = at::zeros({images}, options.dtype(at::kLong));
-    learner_.iterate({blank(config_.size), y, images}, source_x, at::zeros({}, options.dtype(at::kDouble)));
+    const auto y = at::zeros({labelled}, options.dtype(at::kLong));
+    learner_.iterate({blank(config_.size), y, labelled, batches_.kinds()}, source_x,
+                     at::zeros({}, options.dtype(at::kDouble)));
   } catch (const c10::OutOfMemoryError&) {
     return std::nullopt;
   }

@@ -39,26 +39,25 @@ class Sp final : public PairTerm {
 
 at::Tensor similarity(const at::Tensor& map, const SharedBatch& whole) {
   const auto q = rows(map);
-  const auto g = at::mm(q, whole.reducer->gather(q, whole.images).t());
+  const auto g = at::mm(q, whole.gather(q).t());
   return g / length(g).clamp_min(kSmallestLength);
 }
 
 MapLoss sp_value(const at::Tensor& g_source, const at::Tensor& t, double weight, const SharedBatch& whole) {
-  const auto& [reducer, images] = whole;
   const auto q = rows(t);
-  const auto all_q = reducer->gather(q, images);
+  const auto all_q = whole.gather(q);
   const auto g = at::mm(q, all_q.t());
   const auto norm = length(g);
   const auto divisor = norm.clamp_min(kSmallestLength);
   const auto normed = g / divisor;
   const auto difference = normed - g_source;
-  const double scale = weight / static_cast<double>(images * images);
+  const double scale = weight / static_cast<double>(whole.images * whole.images);
   const auto normed_bar = difference * (2 * scale);
   // Where the divisor is the bound, it is a constant.
   const auto along = (normed * normed_bar).sum(1, /*keepdim=*/true) * (norm > kSmallestLength);
   const auto g_bar = (normed_bar - normed * along) / divisor;
-  const auto all_g_bar = reducer->gather(g_bar, images);
-  const auto [begin, end] = reducer->share(images);
+  const auto all_g_bar = whole.gather(g_bar);
+  const auto [begin, end] = whole.share();
   const auto q_bar = at::mm(g_bar + all_g_bar.slice(1, begin, end).t(), all_q);
   const auto channels_last = t.permute({0, 2, 3, 1});
   return {difference.square().sum() * scale, q_bar.view(channels_last.sizes()).permute({0, 3, 1, 2})};

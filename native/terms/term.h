@@ -21,10 +21,11 @@ namespace l2t::terms {
 
 /// What an iteration reads, made once for all its steps. Where the ranks share a batch, its tensors have
 /// this rank's images, every divisor B is `whole.images`, and losses and gradients are parts of sums over the ranks.
+/// The first L images have labels: B, or B/2 with images without labels. The cross-entropy is of these alone.
 struct Batch {
   at::Tensor x;                            // images, B × 3 × H × W
-  at::Tensor y;                            // labels, B, int64
-  at::Tensor weights;                      // of the images in the cross-entropy, B; undefined: 1
+  at::Tensor y;                            // labels, L, int64
+  at::Tensor weights;                      // of the images in the cross-entropy, L; undefined: 1
   std::vector<nets::Activations> sources;  // of each source; gone after Term::begin where nothing reads them later
   transfer::SourceMaps maps;
   transfer::Importance importance;

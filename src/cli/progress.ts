@@ -162,11 +162,16 @@ function describeStart(event: StartEvent): string {
   return `${method}: ${target}, ${counted(classes, 'class', 'classes')}${matched}; ${describeImages(event)}; learning rate ${lr}${rate ? ' (found)' : ''}; ${counted(threads, 'thread')} on ${device} (backend ${backend}); ${run}`;
 }
 
-function describeImages({ images: { train, validation, test }, testDrawn, selectBest }: StartEvent): string {
+function describeImages({
+  images: { train, unlabelled, validation, test },
+  testDrawn,
+  selectBest,
+}: StartEvent): string {
   const drawn = testDrawn ? ' (a tenth of each class: the data has none)' : '';
   const few = validation > 0 ? ` (it takes ${enoughToSelect} validation images to choose one)` : '';
   const result = selectBest ? 'the epoch with the best validation accuracy' : `the last epoch${few}`;
-  return `${train} training, ${validation} validation, ${test} test images${drawn}; the result is ${result}`;
+  const without = unlabelled === undefined ? '' : `, ${unlabelled} without labels`;
+  return `${train} training${without}, ${validation} validation, ${test} test images${drawn}; the result is ${result}`;
 }
 
 function describeEpoch({ epoch, epochs, best, seconds, ...metrics }: RunEpochEvent, selectBest: boolean): string {

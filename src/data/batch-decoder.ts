@@ -1,5 +1,5 @@
 import type { DecodeEvent } from '../native/contract.js';
-import type { SplitName } from '../options/datasets.js';
+import type { SetName } from '../options/datasets.js';
 import { firstDamaged, isDamage } from './damaged.js';
 import type { ImageList } from './dataset.js';
 import { type Box, crop, drawsPerCrop, fitImage, randomResizedCrop, reductionFor } from './fit.js';
@@ -19,7 +19,7 @@ export class BatchDecoder {
   #ended = false;
 
   constructor(
-    private readonly sets: Partial<Record<SplitName, StreamedImages>>,
+    private readonly sets: Partial<Record<SetName, StreamedImages>>,
     private readonly resize: Resize,
   ) {}
 

@@ -1,13 +1,13 @@
 import { L2TError } from '../errors.js';
 import { command } from '../options/command.js';
-import { type SplitName, splitNames } from '../options/datasets.js';
+import { type SetName, setNames } from '../options/datasets.js';
 import { invalidData } from '../system/failures.js';
 import { counted } from '../system/printable.js';
 import { checkEveryClass, type Dataset, type ImageList, type ImageLists, subset } from './dataset.js';
 
 /** An image that a run leaves out because it is damaged. */
 export interface SkippedImage {
-  readonly set: SplitName;
+  readonly set: SetName;
   /** Its position in the data set's own list. */
   readonly image: number;
   /** Its file, or its place in a file. */
@@ -16,7 +16,7 @@ export interface SkippedImage {
 
 /** An image of a set that cannot be read, and why. */
 export interface Damaged {
-  readonly set: SplitName;
+  readonly set: SetName;
   /** Its index in the set. */
   readonly index: number;
   readonly error: L2TError;
@@ -28,7 +28,7 @@ export const isDamage = (error: unknown): error is L2TError =>
 
 /** `body`, with which a loop goes on after a damaged image: the image is added to `damaged`. */
 export const noting =
-  <S extends { readonly name: SplitName }>(damaged: Damaged[], body: (set: S, index: number) => Promise<void>) =>
+  <S extends { readonly name: SetName }>(damaged: Damaged[], body: (set: S, index: number) => Promise<void>) =>
   async (set: S, index: number): Promise<void> => {
     try {
       await body(set, index);
@@ -66,14 +66,14 @@ export const firstDamaged = (error: L2TError): L2TError =>
 
 /** Damaged images as a run records them, in the order of the sets. */
 export const toSkipped = (damaged: readonly Damaged[], lists: ImageLists): SkippedImage[] =>
-  splitNames.flatMap((set) => {
+  setNames.flatMap((set) => {
     const list = lists[set] as ImageList;
     const indices = damaged.filter((each) => each.set === set).map(({ index }) => index);
     return indices.sort((a, b) => a - b).map((k) => ({ set, image: list.position(k), name: list.name(k) }));
   });
 
 /** The indices of a set's images without the skipped ones. */
-export function indicesLeft(set: SplitName, list: ImageList, skipped: readonly SkippedImage[]): number[] {
+export function indicesLeft(set: SetName, list: ImageList, skipped: readonly SkippedImage[]): number[] {
   const images = new Set(skipped.filter((each) => each.set === set).map(({ image }) => image));
   return [...Array(list.count).keys()].filter((index) => !images.has(list.position(index)));
 }
@@ -85,7 +85,7 @@ export function withoutSkipped(
   { classNames, folder }: Pick<Dataset, 'classNames' | 'folder'>,
 ): ImageLists {
   if (skipped.length === 0) return lists;
-  const left = (set: SplitName) => {
+  const left = (set: SetName) => {
     const list = lists[set];
     const indices = list && indicesLeft(set, list, skipped);
     if (indices?.length === 0) throw invalidData(`${folder}: none of the ${list?.count} ${set} images can be read.`);
@@ -93,5 +93,5 @@ export function withoutSkipped(
   };
   const train = left('train') as ImageList;
   checkEveryClass(train, classNames, folder);
-  return { train, validation: left('validation'), test: left('test') };
+  return { train, unlabelled: left('unlabelled'), validation: left('validation'), test: left('test') };
 }

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
-import type { Layout, SplitName } from '../options/datasets.js';
+import type { Layout, SetName } from '../options/datasets.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { shown } from '../system/printable.js';
+import { sum } from '../system/statistics.js';
 import { decodeImage, type ReadImage, type Reduction } from './decode.js';
 import { fileSize } from './reading.js';
 
@@ -29,7 +30,7 @@ export interface Dataset {
 }
 
 /** The images of each set of a run, not yet decoded. */
-export type ImageLists = { readonly [name in SplitName]: ImageList | undefined } & { readonly train: ImageList };
+export type ImageLists = { readonly [name in SetName]?: ImageList | undefined } & { readonly train: ImageList };
 
 /** The content of a split file: indices into the data set's own lists. */
 export interface Division {
@@ -139,6 +140,36 @@ export interface ImageList {
    * `maxHeldBytes` (parquet/row-groups.ts). Undefined if every order takes the same time anyway.
    */
   readonly hold?: ((indices: readonly number[], signal: AbortSignal | undefined) => Promise<boolean>) | undefined;
+}
+
+/** The images of several lists one after the other, without labels: −1. */
+export function concatenated(lists: readonly ImageList[]): ImageList {
+  const starts = lists.map((_, k) => sum(lists.slice(0, k).map(({ count }) => count)));
+  const listAt = (index: number) => starts.findLastIndex((start) => start <= index);
+  const at = <T>(index: number, body: (list: ImageList, index: number) => T): T => {
+    const k = listAt(index);
+    return body(lists[k] as ImageList, index - (starts[k] as number));
+  };
+  const count = sum(lists.map((list) => list.count));
+  return {
+    count,
+    labels: new Int32Array(count).fill(-1),
+    sides: undefined,
+    file: (index) => at(index, (list, k) => list.file(k)),
+    name: (index) => at(index, (list, k) => list.name(k)),
+    read: (index, reduction) => at(index, (list, k) => list.read(k, reduction)),
+    position: (index) => index,
+    identity: (index) => at(index, (list, k) => list.identity(k)),
+    hold: lists.every(({ hold }) => hold === undefined)
+      ? undefined
+      : async (wanted, signal) => {
+          for (const [l, { hold }] of lists.entries()) {
+            const rows = wanted.filter((index) => listAt(index) === l).map((index) => index - (starts[l] as number));
+            if (hold && !(await hold(rows, signal))) return false;
+          }
+          return true;
+        },
+  };
 }
 
 /** Images that are separate files below `folder`. */

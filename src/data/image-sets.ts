@@ -1,7 +1,7 @@
 import { constants } from 'node:buffer';
 import { createHash, hash } from 'node:crypto';
 import { addon, type NativeImages } from '../native/addon.js';
-import { type SplitName, splitNames } from '../options/datasets.js';
+import { restName, type SetName, setNames } from '../options/datasets.js';
 import { largeSize, shortSide } from '../options/networks.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { sum } from '../system/statistics.js';
@@ -16,10 +16,10 @@ import {
   withoutSkipped,
 } from './damaged.js';
 import type { Dataset, ImageLists } from './dataset.js';
-import { type ImageList, subset } from './dataset.js';
+import { concatenated, type ImageList, subset } from './dataset.js';
 import { fitImage } from './fit.js';
 import { ImageCache } from './image-cache.js';
-import { type DataOptions, fingerprint, loadData } from './load.js';
+import { addIdentities, type DataOptions, fingerprint, loadData, loadUnlabelled } from './load.js';
 import { maxHeldBytes } from './parquet/row-groups.js';
 import { type DecodeOptions, forEachImage, forEachParallel } from './reading.js';
 import { type DivideOptions, divide } from './split.js';
@@ -40,7 +40,10 @@ export interface ImageSetOptions extends Omit<DecodeOptions, 'resize'> {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-type ImageSet = StreamedImages & { readonly name: SplitName };
+type ImageSet = StreamedImages & { readonly name: SetName };
+
+/** Do steps read it? Its images are kept at the side that the largest network needs. */
+const trains = (name: SetName): boolean => name === 'train' || name === 'unlabelled';
 
 /**
  * The images of a run: small ones in memory, large ones decoded when they are needed. The sizes of the training images
@@ -57,9 +60,9 @@ export async function makeImageSets(
   const { resize } = addon();
   const { folder, size, cache, onWarning } = options;
   const trainSize = await trainingSide(all as ImageList, options);
-  const sets = splitNames.flatMap((name): ImageSet[] => {
+  const sets = setNames.flatMap((name): ImageSet[] => {
     const list = lists[name];
-    return list ? [{ name, list, size: name === 'train' ? trainSize : size, squash: size < largeSize }] : [];
+    return list ? [{ name, list, size: trains(name) ? trainSize : size, squash: size < largeSize }] : [];
   });
   const [small, large] = [sets.filter((set) => set.size < largeSize), sets.filter((set) => set.size >= largeSize)];
   if (cache !== undefined && large.length === 0) {
@@ -70,11 +73,13 @@ export async function makeImageSets(
   const damaged: Damaged[] = [];
   const pixels = new Map(await decodeAll(small, folder, { ...options, resize }, damaged));
   const imageCache = cache === undefined ? undefined : new ImageCache(cache, resize, onWarning);
-  const train = large.find(({ name }) => name === 'train');
-  const seen = train && (await prepareAnyOrder(train, imageCache, options, damaged));
+  const seen = new Set<SetName>();
+  for (const set of large.filter(({ name }) => trains(name))) {
+    if (await prepareAnyOrder(set, imageCache, options, damaged)) seen.add(set.name);
+  }
   const cached = large.map((set) => ({ ...set, list: imageCache?.list(set.list, shortSide(set.size)) ?? set.list }));
   if (options.check) {
-    const unseen = cached.filter(({ name }) => name !== 'train' || !seen);
+    const unseen = cached.filter(({ name }) => !seen.has(name));
     await lookAt(unseen, options, damaged);
   }
   if (damaged.length > 0 && !options.skipDamaged) {
@@ -82,21 +87,75 @@ export async function makeImageSets(
   }
   const skipped = toSkipped(damaged, lists);
   const left = withoutSkipped(lists, skipped, { classNames, folder });
-  const native: Partial<Record<SplitName, NativeImages>> = {};
+  const native: Partial<Record<SetName, NativeImages>> = {};
   /** The image lists of the sets that have no `pixels`. */
-  const streamed: Partial<Record<SplitName, StreamedImages>> = {};
-  for (const { name, list, ...set } of [...small, ...cached]) {
-    const indices = indicesLeft(name, list, skipped);
-    const decoded = pixels.get(name);
-    native[name] = {
-      pixels: decoded && rowsOf(decoded, indices, list.count),
-      labels: (left[name] as ImageList).labels,
-      size: set.size,
-    };
+  const streamed: Partial<Record<SetName, StreamedImages>> = {};
+  const keep = (
+    name: SetName,
+    { list, ...set }: StreamedImages,
+    decoded: Uint8Array | undefined,
+    indices: number[],
+  ) => {
+    const labels = Int32Array.from(indices, (index) => list.labels[index] as number);
+    native[name] = { pixels: decoded && rowsOf(decoded, indices, list.count), labels, size: set.size };
     if (!decoded) streamed[name] = { ...set, list: subset(list, indices) };
+  };
+  for (const { name, ...set } of [...small, ...cached]) {
+    keep(name, set, pixels.get(name), indicesLeft(name, set.list, skipped));
   }
-  const { validation, test } = native;
-  return { train: native.train as NativeImages, validation, test, streamed, skipped };
+  if (left.unlabelled && native.unlabelled) {
+    const untested = await indicesOfUntested(left, native, options);
+    const list = streamed.unlabelled?.list ?? left.unlabelled;
+    const squash = size < largeSize;
+    keep('unlabelled', { list, size: trainSize, squash }, native.unlabelled.pixels, untested);
+  }
+  const { unlabelled, validation, test } = native;
+  const tested = (left.unlabelled?.count ?? 0) - (unlabelled?.labels.length ?? 0);
+  return {
+    train: native.train as NativeImages,
+    unlabelled,
+    validation,
+    test,
+    streamed,
+    skipped,
+    /** Number of images without labels that were left out, since they are validation or test images. */
+    tested,
+  };
+}
+
+/**
+ * The indices of the images without labels that are no validation or test images: after resizing to an image that the
+ * target is evaluated on, a pixel differs. @throws L2TError INVALID_DATA if none is left.
+ */
+async function indicesOfUntested(
+  left: ImageLists,
+  native: Partial<Record<SetName, NativeImages>>,
+  { folder, size, onProgress, signal }: ImageSetOptions,
+): Promise<number[]> {
+  const { resize } = addon();
+  const stride = size * size * 3;
+  const hashOf = async (name: SetName, index: number): Promise<string> => {
+    const kept = native[name];
+    const list = left[name] as ImageList;
+    const image =
+      kept?.pixels && kept.size === size
+        ? kept.pixels.subarray(index * stride, (index + 1) * stride)
+        : await fitImage(await list.read(index), size, resize, list.name(index));
+    return hash('sha256', image, 'base64');
+  };
+  const tested = new Set<string>();
+  const untested: number[] = [];
+  const sets = (['validation', 'test', 'unlabelled'] as const).flatMap((name) => {
+    const list = left[name];
+    return list ? [{ name, list }] : [];
+  });
+  await forEachImage(sets, folder, { onProgress, signal }, async ({ name }, index) => {
+    const image = await hashOf(name, index);
+    if (name !== 'unlabelled') tested.add(image);
+    else if (!tested.has(image)) untested.push(index);
+  });
+  if (untested.length > 0) return untested.sort((a, b) => a - b);
+  throw invalidData('Every image of {unlabelled} is a validation or test image: give others.');
 }
 
 /** The rows `indices`, which ascend, of `count`: they are moved to the front. */
@@ -121,14 +180,14 @@ async function lookAt(sets: readonly ImageSet[], options: ImageSetOptions, damag
   const tooLong = new Error();
   let began = 0;
   const look = noting(damaged, async ({ name, ...set }: ImageSet, index) => {
-    if (name !== 'train') return void (await fitWhole(set, index, resize));
+    if (!trains(name)) return void (await fitWhole(set, index, resize));
     if (index === 0) began = performance.now();
     const estimate = ((performance.now() - began) / timed) * set.list.count;
     if (index === timed && !options.skipDamaged && estimate > longestLook) throw tooLong;
     // A reduced image takes half the time, and shows the same damage.
     await set.list.read(index, () => 5);
   });
-  const trainLast = sets.toSorted((a, b) => Number(a.name === 'train') - Number(b.name === 'train'));
+  const trainLast = sets.toSorted((a, b) => Number(trains(a.name)) - Number(trains(b.name)));
   await forEachImage(trainLast, options.folder, options, look).catch((error: unknown) => {
     if (error !== tooLong) throw error;
   });
@@ -181,7 +240,7 @@ export async function sampleShortSides(list: ImageList): Promise<readonly number
   const count = Math.min(sampled, list.count);
   const sides: number[] = [];
   const damaged: Damaged[] = [];
-  const read = noting(damaged, async (_: { readonly name: SplitName }, index) => {
+  const read = noting(damaged, async (_: { readonly name: SetName }, index) => {
     const { height, width } = await list.read(index);
     sides.push(Math.min(height, width));
   });
@@ -197,11 +256,11 @@ export async function sampleShortSides(list: ImageList): Promise<readonly number
  * Throws the other errors of `ImageList.read`; INVALID_DATA if the images do not fit in memory or in one array; ABORTED.
  */
 export async function decodeAll(
-  wanted: readonly { readonly name: SplitName; readonly list: ImageList; readonly size: number }[],
+  wanted: readonly { readonly name: SetName; readonly list: ImageList; readonly size: number }[],
   folder: string,
   { resize, ...options }: DecodeOptions,
   damaged: Damaged[],
-): Promise<(readonly [SplitName, Uint8Array])[]> {
+): Promise<(readonly [SetName, Uint8Array])[]> {
   const sets = wanted.map((each) => ({ ...each, pixels: allocatePixels(each.list.count, each.size, folder) }));
   const decode = noting(damaged, async ({ list, size, pixels }: (typeof sets)[number], index) => {
     const image = await list.read(index);
@@ -228,9 +287,23 @@ function allocatePixels(count: number, size: number, folder: string): Uint8Array
 export type TrainingDataOptions = DataOptions &
   DivideOptions &
   Omit<ImageSetOptions, 'folder' | 'check'> & {
+    /** Paths of images without labels, or `rest`: the training images that `perClass` leaves out. */
+    readonly unlabelled?: readonly string[] | undefined;
     /** Of a resume: the damaged images that the run left out when it began. Nothing is then looked for. */
     readonly skipped?: readonly SkippedImage[] | undefined;
   };
+
+async function unlabelledImages(
+  paths: readonly string[],
+  rest: ImageList | undefined,
+  { signal, onListed }: TrainingDataOptions,
+): Promise<ImageList> {
+  const files = paths.filter((path) => path !== restName);
+  const lists = await loadUnlabelled(files, { signal, onListed });
+  if (files.length === paths.length) return concatenated(lists);
+  if (rest !== undefined && rest.count > 0) return concatenated([rest, ...lists]);
+  throw invalidOption('{unlabelled=rest}: {perClass} leaves no training images: leave it out, or draw fewer.');
+}
 
 export type TrainingData = Awaited<ReturnType<typeof prepareTrainingData>>;
 
@@ -244,16 +317,21 @@ const mostHashed = 2 ** 30;
 export async function prepareTrainingData(options: TrainingDataOptions) {
   const dataset = await loadData({ ...options, drawTest: true });
   const { data: folder, skipped: known } = options;
-  const { lists, division } = divide(dataset, options);
+  const { lists: labelled, division, rest } = divide(dataset, options);
+  const unlabelled = options.unlabelled && (await unlabelledImages(options.unlabelled, rest, options));
+  const lists = { ...labelled, unlabelled };
   const left = withoutSkipped(lists, known ?? [], { ...dataset, folder });
   const images = createHash('sha256').update(await fingerprint(dataset, options.signal));
   const check = known === undefined;
   const skipDamaged = check && options.skipDamaged;
   const { skipped, ...sets } = await makeImageSets(left, dataset, { ...options, folder, check, skipDamaged });
   // File names and sizes do not detect every change, so the decoded pixels are hashed as well, where there are any.
-  for (const name of splitNames) {
+  const without = createHash('sha256');
+  if (unlabelled) await addIdentities(without, unlabelled, folder, options.signal);
+  for (const name of setNames) {
     const pixels = sets[name]?.pixels ?? new Uint8Array();
-    for (let at = 0; at < pixels.length; at += mostHashed) images.update(pixels.subarray(at, at + mostHashed));
+    const into = name === 'unlabelled' ? without : images;
+    for (let at = 0; at < pixels.length; at += mostHashed) into.update(pixels.subarray(at, at + mostHashed));
   }
   return {
     classNames: dataset.classNames,
@@ -264,6 +342,8 @@ export async function prepareTrainingData(options: TrainingDataOptions) {
     testDrawn: dataset.testDrawn === true,
     /** SHA-256 that identifies the data. */
     fingerprint: images.digest('hex'),
+    /** The same of the images without labels; undefined without any. */
+    unlabelledHash: unlabelled && without.digest('hex'),
     /** SHA-256 of the division: which images train, validate and test. */
     splitHash: hash('sha256', formatSplit(division)),
   };

@@ -17,8 +17,14 @@ export interface ColumnNames {
   readonly labelColumn?: string | undefined;
 }
 
+/** How to read a data set. */
+export interface ReadingKind extends ColumnNames {
+  /** False: the images need no labels, and none is read. */
+  readonly labels?: false | undefined;
+}
+
 /** What a data set is, where its files do not show it. */
-export interface DataKind extends ColumnNames {
+export interface DataKind extends ReadingKind {
   readonly layout?: Layout | undefined;
 }
 
@@ -43,7 +49,7 @@ export interface LayoutReader {
    * Throws INVALID_DATA, naming what is missing or wrong and what was found; INVALID_OPTION about columns; FILE_ACCESS;
    * ABORTED by `walk`.
    */
-  open(folder: string, walk: Walk, columns: ColumnNames): Promise<Dataset>;
+  open(folder: string, walk: Walk, columns: ReadingKind): Promise<Dataset>;
 }
 
 const understood = [

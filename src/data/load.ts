@@ -1,12 +1,14 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import { relative } from 'node:path';
 import { splitNames } from '../options/datasets.js';
 import { didYouMean } from '../options/suggest.js';
 import { throwIfAborted } from '../system/abort.js';
 import { invalidData, invalidOption } from '../system/failures.js';
 import { fileError } from '../system/files.js';
 import { shown } from '../system/printable.js';
-import { type Dataset, selectClasses, subset } from './dataset.js';
+import { type Dataset, type ImageList, imageFiles, selectClasses, subset, trainAndTest } from './dataset.js';
+import { findImages } from './find-images.js';
 import {
   type ColumnNames,
   type DataKind,
@@ -84,11 +86,27 @@ function withFold(dataset: Dataset, fold: number): Dataset {
   return { ...dataset, train: subset(train, positions), folds: [] };
 }
 
+/** Of images that need no labels: all in a folder and in its folders. */
+const anyImages: LayoutReader = {
+  layout: 'folder',
+  find: async (folder) => folder,
+  async open(folder) {
+    const files: string[] = [];
+    for await (const { path, problem } of findImages(folder)) {
+      if (problem) throw problem;
+      files.push(relative(folder, path));
+    }
+    const train = imageFiles(folder, files, new Int32Array(files.length));
+    return trainAndTest({ layout: 'folder', folder, train, test: undefined, classNames: [''], flat: true });
+  },
+};
+
 /** In order of certainty: layouts with files of specific names come before those recognised only by their folders. */
 const readers: readonly LayoutReader[] = [
   ...[cifarReader(cifar10), cifarReader(cifar100), stl10, svhn, cub200, mit67, stanford40, stanfordDogs, idxReader],
   ...[parquet, list, tinyimagenet, imagenet, folderReader],
 ];
+const withoutLabels = readers.map((reader) => (reader === folderReader ? anyImages : reader));
 
 /**
  * Lists the data set in a folder or a file. Its layout is `layout`, or the first that is recognised.
@@ -99,7 +117,8 @@ const readers: readonly LayoutReader[] = [
  */
 export async function openDataset(path: string, options: DataKind & ListingOptions = {}): Promise<Dataset> {
   const walk = new Walk(path, options);
-  const asked = readers.filter(({ layout }) => options.layout === undefined || options.layout === layout);
+  const known = options.labels === false ? withoutLabels : readers;
+  const asked = known.filter(({ layout }) => options.layout === undefined || options.layout === layout);
   const open = (reader: LayoutReader, place: string) => {
     requireColumns(path, reader, options);
     return reader.open(place, walk, options);
@@ -115,9 +134,9 @@ export async function openDataset(path: string, options: DataKind & ListingOptio
     const place = await reader.find(path, names, walk, options);
     if (place !== undefined) return open(reader, place);
   }
-  const known = options.layout === undefined ? ' of a known layout' : ofLayout(options);
-  if (names.length < mostStrange) throw unknownLayout(path, `is no data set${known}: it holds ${nameSome(names)}`);
-  throw unknownLayout(path, `is no data set${known}, by its first ${mostStrange} entries: ${nameSome(names)}`);
+  const kind = options.layout === undefined ? ' of a known layout' : ofLayout(options);
+  if (names.length < mostStrange) throw unknownLayout(path, `is no data set${kind}: it holds ${nameSome(names)}`);
+  throw unknownLayout(path, `is no data set${kind}, by its first ${mostStrange} entries: ${nameSome(names)}`);
 }
 
 const ofLayout = ({ layout }: DataKind): string => (layout === undefined ? '' : ` of the layout '${layout}'`);
@@ -142,6 +161,16 @@ function requireColumns(path: string, { layout, hasColumns }: LayoutReader, { im
 /** Files whose sizes are read at once. */
 const together = 256;
 
+/** The images of paths, one list after the other, all their splits. None needs a label. */
+export async function loadUnlabelled(paths: readonly string[], listing: ListingOptions): Promise<ImageList[]> {
+  const lists: ImageList[] = [];
+  for (const path of paths) {
+    const dataset = await openDataset(path, { ...listing, labels: false });
+    lists.push(...splitNames.flatMap((name) => dataset[name] ?? []));
+  }
+  return lists;
+}
+
 /**
  * SHA-256 (hex) that identifies a data set: of its class names, and of each split's labels and images (pixels of an
  * array, names and sizes of files). The folder's path and its layout are not part of it, so data may be moved between a
@@ -155,14 +184,18 @@ export async function fingerprint(dataset: Dataset, signal?: AbortSignal): Promi
   for (const list of lists) {
     if (list === undefined) continue;
     hash.update(new Uint8Array(list.labels.buffer, list.labels.byteOffset, list.labels.byteLength));
-    for (let start = 0; start < list.count; start += together) {
-      const identities = Array.from({ length: Math.min(together, list.count - start) }, (_, k) =>
-        list.identity(start + k),
-      );
-      for (const identity of await Promise.all(identities)) hash.update(identity);
-      throwIfAborted(`Loading ${dataset.folder}`, signal);
-      await new Promise(setImmediate);
-    }
+    await addIdentities(hash, list, dataset.folder, signal);
   }
   return hash.digest('hex');
+}
+
+/** Adds what identifies each image. */
+export async function addIdentities(hash: Hash, list: ImageList, folder: string, signal?: AbortSignal): Promise<void> {
+  for (let start = 0; start < list.count; start += together) {
+    const count = Math.min(together, list.count - start);
+    const identities = Array.from({ length: count }, (_, k) => list.identity(start + k));
+    for (const identity of await Promise.all(identities)) hash.update(identity);
+    throwIfAborted(`Loading ${folder}`, signal);
+    await new Promise(setImmediate);
+  }
 }

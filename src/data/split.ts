@@ -37,7 +37,7 @@ export function countHeldOut(validation: number, images: number): number {
 /**
  * Splits the training images into those that train and those held out for validation: ascending, disjoint indices. With
  * `perClass` N, N images per class are drawn first, including those held out. Each class is shuffled once,
- * independently of N, so the N drawn images are among the N + 1 drawn with the same seed.
+ * independently of N, so the N drawn images are among the N + 1 drawn with the same seed. `rest`: those not drawn.
  *
  * Throws INVALID_DATA if a class has no images, fewer than N, or none left to train on; INVALID_OPTION if N is not a
  * whole number of at least 1.
@@ -46,13 +46,14 @@ export function splitTrain(
   labels: Int32Array,
   classNames: readonly string[],
   { seed, perClass, validation, folder, testDrawn }: SplitOptions,
-): Pick<Division, 'train' | 'validation'> {
+): Pick<Division, 'train' | 'validation'> & { readonly rest: Int32Array } {
   if (perClass !== undefined && (!Number.isSafeInteger(perClass) || perClass < 1)) {
     throw invalidOption(`Images per class must be a whole number of at least 1, not ${perClass}.`);
   }
   const random = new Random(seed);
   const train: number[][] = [];
   const held: number[][] = [];
+  const rest: number[][] = [];
   imagesOf(labels, classNames.length).forEach((images, index) => {
     const wanted = perClass ?? images.length;
     if (images.length < Math.max(wanted, 1)) {
@@ -70,8 +71,10 @@ export function splitTrain(
     random.shuffle(images);
     held.push(images.slice(0, heldOut));
     train.push(images.slice(heldOut, wanted));
+    rest.push(images.slice(wanted));
   });
-  return { train: Int32Array.from(train.flat()).sort(), validation: Int32Array.from(held.flat()).sort() };
+  const sorted = (parts: number[][]) => Int32Array.from(parts.flat()).sort();
+  return { train: sorted(train), validation: sorted(held), rest: sorted(rest) };
 }
 
 /** The indices of each class's images, ascending. */
@@ -134,7 +137,7 @@ export interface DivideOptions {
  * Throws INVALID_DATA if there is only one class, or fewer than two training images; or if a class has no training
  * images, fewer than `perClass`, or none left besides those that validate or test.
  */
-export function divide(dataset: Dataset, options: DivideOptions): { lists: ImageLists; division: Division } {
+export function divide(dataset: Dataset, options: DivideOptions) {
   const { layout, train, validation, test, classNames, division, testDrawn } = dataset;
   const { data, perClass, validation: share, seed } = options;
   // Each class needs an image to train on, besides the one taken for the test.
@@ -150,11 +153,13 @@ export function divide(dataset: Dataset, options: DivideOptions): { lists: Image
     throw invalidData(`${one}${nestedClasses(dataset)}`);
   }
   checkEveryClass(train, classNames, data);
-  const lists = { train, validation, test };
+  const lists: { -readonly [name in keyof ImageLists]: ImageLists[name] } = { train, validation, test };
+  let rest: ImageList | undefined;
   if (division === undefined) {
     const split = { perClass, validation: share ?? 0, seed, folder: data, testDrawn };
     const drawn = splitTrain(train.labels, classNames, split);
     lists.train = subset(train, drawn.train);
+    rest = subset(train, drawn.rest);
     const held = drawn.validation.length > 0 ? subset(train, drawn.validation) : undefined;
     // The option `validation` replaces the data set's own validation images.
     if (share !== undefined) lists.validation = held;
@@ -163,6 +168,8 @@ export function divide(dataset: Dataset, options: DivideOptions): { lists: Image
   const own = division ? division.validation.length === 0 : lists.validation === validation;
   return {
     lists,
+    /** The training images that `perClass` leaves out; undefined with a split file. */
+    rest,
     division: {
       train: positions(lists.train),
       validation: own ? new Int32Array(0) : positions(lists.validation),

@@ -1,7 +1,16 @@
 import type * as z from 'zod';
 import { L2TError } from '../errors.js';
 import { invalidOption } from '../system/failures.js';
-import { type About, aboutField, absolutePath, anyPath, checkOptions, type Given, isPath, refused } from './check.js';
+import {
+  type About,
+  aboutField,
+  absolutePath,
+  changePaths,
+  checkOptions,
+  type Given,
+  isPath,
+  refused,
+} from './check.js';
 import { checkpointPath } from './sources.js';
 import { spelled } from './spelling.js';
 
@@ -112,8 +121,7 @@ export function withPaths<S extends Schema>(
 ): Given<S> {
   const located = Object.entries(options).map(([key, value]) => {
     const about = aboutField(schema, key);
-    if (about.allowed !== anyPath) return [key, value];
-    return [key, Array.isArray(value) ? value.map((path) => change(path, about)) : change(value as string, about)];
+    return [key, changePaths(about, value, (path) => change(path, about))];
   });
   return Object.fromEntries(located);
 }

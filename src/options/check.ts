@@ -23,6 +23,13 @@ export interface About extends Marks {
 export const anyPath = 'a path';
 export const isPath = (text: string): boolean => text !== '' && !text.includes('\0');
 
+/** The value of an option, with each path changed if it holds any. */
+export function changePaths({ allowed, words = [] }: About, value: unknown, change: (path: string) => string): unknown {
+  if (allowed !== anyPath) return value;
+  const changed = (path: string) => (words.includes(path) ? path : change(path));
+  return Array.isArray(value) ? value.map(changed) : changed(value as string);
+}
+
 /**
  * A caller's path, made absolute at once: a program may change its working directory while a call goes on. The command
  * line stays in its own.

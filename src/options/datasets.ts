@@ -20,3 +20,10 @@ export type Layout = (typeof layouts)[number];
 /** The splits of a data set. */
 export const splitNames = ['train', 'validation', 'test'] as const;
 export type SplitName = (typeof splitNames)[number];
+
+/** Among the paths of images without labels: the training images that `perClass` leaves out. */
+export const restName = 'rest';
+
+/** The sets of images of a run. */
+export const setNames = ['train', 'unlabelled', 'validation', 'test'] as const;
+export type SetName = (typeof setNames)[number];

@@ -21,6 +21,8 @@ export interface Marks {
   readonly group?: (typeof helpGroups)[number];
   /** People need it first: a long help begins with it. */
   readonly first?: true;
+  /** Values of a path's row that are no path. */
+  readonly words?: readonly string[];
   /** It must be given. */
   readonly needed?: true;
   /** Its value may be left out; `true` in YAML and TypeScript. */
@@ -44,6 +46,8 @@ export interface RowSpec {
   readonly minLr: number;
   readonly sourceFinetune?: number | undefined;
   readonly shareSource?: boolean | undefined;
+  readonly perClass?: number | undefined;
+  readonly unlabelled?: readonly string[] | undefined;
 }
 
 /** What a default may depend on besides options. */

@@ -93,6 +93,8 @@ export interface OptionHelp {
   readonly report?: unknown;
   /** logs for other programs, in the run folder: csv writes metrics.csv, tensorboard events.out.tfevents.… (none); some of csv, tensorboard, separated by commas */
   readonly log?: unknown;
+  /** images without labels, which each step sees beside its labelled ones: a folder, a CSV or JSON-lines file or Parquet files (labels are not read), or rest: the training images that perClass leaves out; repeat it for several */
+  readonly unlabelled?: unknown;
   /** weight of the matching loss (0.5); from 0 to 1000000 */
   readonly beta?: unknown;
   /** T, virtual steps on the matching loss (2); from 1 to 100 */

@@ -45,6 +45,14 @@ export const repeated = <S extends z.ZodType, M extends Marks>(
 ): Row<z.ZodType<z.output<S> | readonly z.output<S>[], z.input<S> | readonly z.input<S>[]>, M> =>
   z.union([schema, z.array(schema).min(1).readonly()]).meta({ ...(schema.meta() as About), repeats: true });
 
+/** The same, as a list in any case. */
+export const repeatedList = <S extends z.ZodType, M extends Marks>(
+  schema: Row<S, M>,
+): Row<z.ZodType<readonly z.output<S>[], z.input<S> | readonly z.input<S>[]>, M> =>
+  repeated(schema)
+    .transform((values) => [values].flat() as readonly z.output<S>[])
+    .meta(repeated(schema).meta() as About);
+
 /** What an option of `repeated` takes, in its shorter form: a single value by itself. */
 export const oneOrList = <T>(values: readonly T[]): T | readonly T[] =>
   values.length === 1 ? (values[0] as T) : values;

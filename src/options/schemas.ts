@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { lambdaInits, metaBatches } from '../native/contract/names.js';
-import { splitNames } from './datasets.js';
+import { restName, splitNames } from './datasets.js';
 import { type MethodName, methodNames, methodOf, rowNames, settings } from './methods.js';
 import { checkpointForms, defaultTop, torchvisionNetworks } from './networks.js';
-import { above, choice, custom, grouped, listed, path, repeated, text, whole, yes } from './row.js';
+import { above, choice, custom, grouped, listed, path, repeated, repeatedList, text, whole, yes } from './row.js';
 import { common, network, training } from './training-rows.js';
 
 export const exportFormats = ['onnx', 'safetensors', 'torchvision'] as const;
@@ -111,6 +111,23 @@ export const transferSchema = z.strictObject({
     }),
   }),
   ...training,
+  ...grouped('Data', {
+    unlabelled: repeatedList(
+      path(
+        'dir|rest',
+        'images without labels, which each step sees beside its labelled ones: a folder, a CSV or JSON-lines file or Parquet files (labels are not read), or rest: the training images that {perClass} leaves out; repeat it for several',
+        {
+          scope: 'input',
+          words: [restName],
+          of: ({ source }) => source,
+          refuses: ({ unlabelled, perClass }) =>
+            unlabelled?.includes(restName) && perClass === undefined
+              ? 'is what {perClass} leaves: give it, or a folder of images'
+              : undefined,
+        },
+      ),
+    ),
+  }),
   ...settings,
 });
 

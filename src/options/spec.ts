@@ -1,7 +1,7 @@
 import { resolve as absolute } from 'node:path';
 import type * as z from 'zod';
 import { invalidOption } from '../system/failures.js';
-import { type About, anyPath, type Given, required } from './check.js';
+import { changePaths, type Given, required } from './check.js';
 import { methodIn, requireConsistent, rows, uselessOptions } from './consistent.js';
 import type { Marks, RowFacts, RowSpec, Scope } from './marks.js';
 import { isRead, needsOf, type SettingName } from './methods.js';
@@ -76,8 +76,6 @@ export const scopeOf = ({ scope = 'result' }: Marks) => scope;
 export const recordedRows = rows.filter(({ about }) => about.fills === undefined && scopeOf(about) !== 'call');
 const sourceRows = rows.filter(({ about }) => about.fills !== undefined);
 
-const isPathRow = ({ allowed }: About): boolean => allowed === anyPath;
-
 /**
  * Checks the options of a run together, and fills in every default that needs no data.
  * @throws L2TError INVALID_OPTION.
@@ -92,7 +90,7 @@ export function read(given: GivenOptions): SpecDraft {
     .filter(({ name, about }) => isRead(name, about, needs))
     .map(({ name, about }) => [name, given[name] ?? defaultIn(about, known), about] as const)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value, about]) => [name, isPathRow(about) ? absolute(value as string) : value]);
+    .map(([name, value, about]) => [name, changePaths(about, value, absolute)]);
   const options = Object.fromEntries(values);
   requireFitting(options);
   const { source, start } = needs;
@@ -257,7 +255,8 @@ function differs(run: RunSpec, wanted: SpecDraft, row: OptionRow): boolean {
   const [value, found] = [valueIn(wanted, row), valueIn(run, row)];
   // What `begin` found may be any value.
   if (value === undefined && row.about.found !== undefined) return false;
-  if (!Array.isArray(value) || !Array.isArray(found)) return JSON.stringify(value) !== JSON.stringify(found);
+  if (row.about.fills === undefined || !Array.isArray(value) || !Array.isArray(found))
+    return JSON.stringify(value) !== JSON.stringify(found);
   return value.some((each, k) => each !== undefined && each !== found[k]);
 }
 
@@ -274,8 +273,9 @@ export const keptOptions = (run: RunSpec, given: GivenOptions): OptionName[] =>
  */
 export function withFiles(spec: RunSpec, wanted: SpecDraft, at: (began: string, given: string) => string): RunSpec {
   const files = rowsOf('input').flatMap((row) => {
-    const [began, given] = [valueIn(spec, row), valueIn(wanted, row)];
-    return typeof began === 'string' && typeof given === 'string' ? [[row.name, at(began, given)]] : [];
+    const [began, given] = [spec, wanted].map((each) => [valueIn(each, row) ?? []].flat() as string[]);
+    const moved = began?.map((path, k) => (given?.[k] === undefined ? path : at(path, given[k])));
+    return moved?.length ? [[row.name, row.about.repeats ? moved : moved[0]]] : [];
   });
   const sources = spec.sources.map((source, k) => {
     const given = wanted.sources[k];

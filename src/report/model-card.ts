@@ -20,7 +20,7 @@ export interface ModelCard {
   /** The learning rate that the schedule began with. */
   readonly lr: number;
   /** Numbers of images. */
-  readonly images: { readonly train: number; readonly validation: number; readonly test: number };
+  readonly images: Readonly<Record<'train' | 'validation' | 'test', number>> & { readonly unlabelled?: number };
   /** True if the data has no test images: a tenth of each class was held out. */
   readonly testDrawn: boolean;
   readonly result: Pick<FinishedResult, 'correct' | 'total' | 'topK' | 'best'> & Partial<FinishedResult>;
@@ -36,6 +36,7 @@ export function modelCard({ record, network, normalisation, images, lr, testDraw
   const { name, width, classes } = network;
   const { classNames, sources: hashes } = record.found;
   const drawn = perClass === undefined ? '' : ` (${grouped(perClass)} a class, drawn from more)`;
+  const without = images.unlabelled === undefined ? '' : `, ${grouped(images.unlabelled)} images without labels`;
   const more = classNames.length > mostClasses ? `, and ${grouped(classNames.length - mostClasses)} more` : '';
   const beginnings = sources.map((source, k) => sourceLine(source, hashes[k]));
   if (targetInit !== undefined) {
@@ -66,7 +67,7 @@ ${accuracyOf(record, result, testDrawn)}
 ## Training
 
 - Network: ${name}, width ${width}, ${grouped(countParameters(network))} parameters
-- Data: ${codeOf(basename(data))}, ${grouped(images.train)} training images${drawn}, ${grouped(images.validation)} validation images, ${grouped(images.test)} test images
+- Data: ${codeOf(basename(data))}, ${grouped(images.train)} training images${drawn}${without}, ${grouped(images.validation)} validation images, ${grouped(images.test)} test images
 - ${grouped(classes)} classes: ${classNames.slice(0, mostClasses).map(codeOf).join(', ')}${more}
 ${sourceless ? '- Starts from random weights, without a source' : beginnings.join('\n')}
 - Batch ${batch}, learning rate ${lr}, seed ${seed}

@@ -69,6 +69,8 @@ export interface StartEvent extends Typed<'start'> {
   readonly images: {
     /** Trained on. */
     readonly train: number;
+    /** Without labels, of which each step sees as many as it has labelled ones; absent without any. */
+    readonly unlabelled?: number | undefined;
     /** Held out, or the data set's own; 0: no validation. */
     readonly validation: number;
     /** Evaluated once, at the end. */

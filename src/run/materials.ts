@@ -189,6 +189,7 @@ export function nativeMaterials(
     train: data.train,
     resizedCrops: data.train.pixels === undefined && size >= largeSize && augment !== 'none',
     evaluationBatch: evaluationBatch(size),
+    ...(data.unlabelled && { unlabelled: data.unlabelled }),
     ...(data.validation && { validation: data.validation }),
     ...(data.test && { test: data.test }),
     ...(balance && { classWeights: balancedWeights(data.train.labels, classes) }),

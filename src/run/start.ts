@@ -103,6 +103,9 @@ async function prepare(
     );
     context.warn(`${counted(data.skipped.length, 'damaged image')} left out: ${some}`);
   }
+  if (data.tested > 0) {
+    context.note(`${counted(data.tested, 'image')} without labels left out: they are validation or test images, too`);
+  }
   const spec = begin(draft, { device, threads, images: data.train.labels.length, sources });
   const parameters = countParameters(targetNetwork(spec, data));
   sizeWarning({ ...spec, parameters }).forEach(context.warn);
@@ -121,7 +124,7 @@ async function foundIn(
   checkpoints: readonly Pick<Materials['sources'][number], 'weights'>[],
   context: Context,
 ): Promise<RunRecord['found']> {
-  const { classNames, fingerprint, division, splitHash, skipped } = data;
+  const { classNames, fingerprint, division, splitHash, skipped, unlabelledHash } = data;
   const folder =
     division.test && (await folderFingerprint(spec, { signal: context.signal, onListed: onListed(context) }));
   return {
@@ -130,6 +133,7 @@ async function foundIn(
     split: splitHash,
     ...(skipped.length > 0 && { skipped }),
     ...(folder !== undefined && { folder }),
+    ...(unlabelledHash !== undefined && { unlabelled: unlabelledHash }),
     sources: checkpoints.map(({ weights }) => hashTensors(weights)),
     ...(initHash !== undefined && { targetInit: initHash }),
     ...(phi !== undefined && { metaInit: hashTensors(phi) }),
@@ -155,6 +159,7 @@ function commonFacts({ verb, spec, found }: RunRecord, device: string): Fact[] {
       found.skipped?.map(({ set, image }) => [set, image]),
     ),
     ...found.sources.map((value, k) => hash(`the weights of source ${k + 1}`, value)),
+    hash('the images without labels', found.unlabelled),
     hash('the weights to start from', found.targetInit),
     hash('the meta-networks to begin with', found.metaInit),
   ];
@@ -266,6 +271,8 @@ function requireUnchanged(
   const changed = (what: string, where: string | undefined) =>
     invalidRun(`${what} in ${where} changed since ${path} began: put it back, or start a new run.`);
   if (data.fingerprint !== found.data || data.splitHash !== found.split) throw changed('The data', spec.data);
+  if (data.unlabelledHash !== found.unlabelled)
+    throw changed('The images without labels', spec.unlabelled?.join(' and '));
   sources.forEach(({ weights }, k) => {
     if (hashTensors(weights) !== found.sources[k]) throw changed('The source', spec.sources[k]?.path);
   });

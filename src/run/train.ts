@@ -82,8 +82,9 @@ export async function train(
   return resultOf(run, { network: best, lr: native.lr, result, timing }, context, spec);
 }
 
-const countImages = ({ train, validation, test }: TrainingData) => ({
+const countImages = ({ train, unlabelled, validation, test }: TrainingData) => ({
   train: train.labels.length,
+  ...(unlabelled && { unlabelled: unlabelled.labels.length }),
   validation: validation?.labels.length ?? 0,
   test: test?.labels.length ?? 0,
 });

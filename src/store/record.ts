@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import * as z from 'zod';
-import { splitNames } from '../options/datasets.js';
+import { setNames } from '../options/datasets.js';
 import { isRead, needsOf } from '../options/methods.js';
 import { networkNames } from '../options/networks.js';
 import { transferSchema } from '../options/schemas.js';
@@ -59,10 +59,11 @@ const record = z.strictObject({
     split: sha256,
     /** The damaged images that are left out of their sets: their positions in the data set's own lists. */
     skipped: z
-      .array(z.strictObject({ set: z.enum(splitNames), image: z.int().min(0), name: z.string() }))
+      .array(z.strictObject({ set: z.enum(setNames), image: z.int().min(0), name: z.string() }))
       .readonly()
       .optional(),
     folder: sha256.optional(),
+    unlabelled: sha256.optional(),
     sources: z.array(sha256),
     targetInit: sha256.optional(),
     metaInit: sha256.optional(),

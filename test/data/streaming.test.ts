@@ -78,6 +78,22 @@ describe('a run whose images are decoded as they are needed', () => {
     for (const k of [0, 1]) expect(epoch(k).sort((a, b) => a - b)).toEqual([...Array(16).keys()]);
   });
 
+  it('with images without labels it is the same, too, and sees each as often as the others', async () => {
+    const [some, others] = [images(16), images(5, { seed: 3 })];
+    const job = { metaBatch: 'other', epochs: 3 } as const;
+    const resident = await train(tinyJob({ ...job, train: some, unlabelled: others }));
+    const [of, from] = [streamed(some), streamed(others)];
+    const run = await trainStreaming(tinyJob({ ...job, train: of.set, unlabelled: from.set }), (event) =>
+      (event.set === 'train' ? of : from).answer(event),
+    );
+    expect(run.epochs).toEqual(resident.epochs.map(({ state }) => digest(state)));
+    // The last of an epoch's five batches is decoded again, as the judge.
+    const asked = run.asked.filter(({ set }, k) => set === 'unlabelled' && Math.floor(k / 2) % 5 !== 4);
+    const seen = asked.flatMap((event) => [...event.images]);
+    expect(seen.length).toBe(3 * 16);
+    for (let k = 0; k + 5 <= seen.length; k += 5) expect(seen.slice(k, k + 5).sort()).toEqual([0, 1, 2, 3, 4]);
+  });
+
   it('asks for random resized crops where the job wants them', async () => {
     const size = 64;
     const target = { name: 'resnet18', classes: 4, width: 0.0625 };

@@ -1,6 +1,6 @@
 import type { GroupConfig, NamedTensor } from '../../src/native/addon.js';
 import { type MethodName, methodNames } from '../../src/options/methods.js';
-import { batches, type Changes, trained } from './iterations.js';
+import { batches, type Changes, trained, unlabelled } from './iterations.js';
 
 /** What several ranks compute, in this order. */
 export const groupCases: readonly (readonly [method: MethodName, changes: Changes])[] = [
@@ -8,7 +8,9 @@ export const groupCases: readonly (readonly [method: MethodName, changes: Change
   ['lwf+at', { settings: { labelSmoothing: 0.1 }, classWeights: [0.4, 2, 0, 1.6] }],
   ['l2t-ww', { settings: { metaClip: 0.5, wLrRatio: 0.5 }, lambdaInit: 'equal' }],
   // Of two images, one of three ranks has none.
-  ['l2t-ww', { judge: batches('judge_', 2) }],
+  ['l2t-ww', { images: batches('judge_', 2) }],
+  ['l2t-ww', { images: [...batches('judge_', 2), ...unlabelled(), ...unlabelled('judge_', 2)] }],
+  ['sp', { images: unlabelled() }],
 ];
 
 /** All cases by the native engine, as one rank of a group. */

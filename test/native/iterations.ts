@@ -26,6 +26,10 @@ export function batches(prefix = '', images = batch): NamedTensor[] {
   });
 }
 
+/** As many images without labels. */
+export const unlabelled = (prefix = '', images = batch): NamedTensor[] =>
+  batches(`${prefix}unlabelled_`, images).filter(({ name }) => name.includes('unlabelled_x'));
+
 /** The state of a short run by the names of `iterate`. */
 const toInputs = (state: readonly NamedTensor[]): NamedTensor[] =>
   state.flatMap((tensor) => {
@@ -62,17 +66,18 @@ export interface Changes {
   readonly settings?: SettingValues;
   readonly classWeights?: readonly number[];
   readonly lambdaInit?: LambdaInit;
-  readonly judge?: readonly NamedTensor[];
+  /** What judges φ, or images without labels. */
+  readonly images?: readonly NamedTensor[];
 }
 
 /** A short training by one engine, alone or in a group. */
-export async function trained(method: MethodName, { settings = {}, classWeights, lambdaInit, judge = [] }: Changes) {
+export async function trained(method: MethodName, { settings = {}, classWeights, lambdaInit, images = [] }: Changes) {
   const { job, tensors } = await begin(method, settings);
   const { target, lr: _, ...rest } = job;
   const sources = job.sources.map(({ network, pairs }) => ({ network, pairs }));
   const common = { ...rest, method, classWeights, lambdaInit, target, sources };
   return (engine: EngineName, group?: GroupConfig) =>
-    iterate({ ...common, engine, tensors: [...tensors, ...judge], iterations, lr: 0.02, dtype: 'float64', group });
+    iterate({ ...common, engine, tensors: [...tensors, ...images], iterations, lr: 0.02, dtype: 'float64', group });
 }
 
 /**

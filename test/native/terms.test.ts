@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import type { NamedTensor } from '../../src/native/addon.js';
 import { type MethodName, methodNames } from '../../src/options/methods.js';
-import { batch, batches, type Changes, differences, trained, values } from './iterations.js';
+import { batch, batches, type Changes, differences, trained, unlabelled, values } from './iterations.js';
 
 async function expectEqual(method: MethodName, changes: Changes = {}): Promise<void> {
   const by = await trained(method, changes);
@@ -19,7 +19,16 @@ describe('losses, θ, momentum and φ are, in float64, what automatic differenti
     expectEqual('l2t-ww', { settings: { metaClip: 0.5, wLrRatio: 0.5, metaWeightDecay: 0.1 }, lambdaInit: 'equal' }));
 
   it('l2t-ww with another batch that judges φ, of fewer images', () =>
-    expectEqual('l2t-ww', { judge: batches('judge_', batch - 2) }));
+    expectEqual('l2t-ww', { images: batches('judge_', batch - 2) }));
+
+  it.each(['l2t-ww', 'lwf+at', 'sp', 'vid'] as const)('%s with as many images without labels', (method) =>
+    expectEqual(method, { images: unlabelled(), settings: { labelSmoothing: 0.1 }, classWeights: [0.4, 2, 0, 1.6] }),
+  );
+
+  it('l2t-ww with images without labels, and others beside what judges φ', () =>
+    expectEqual('l2t-ww', {
+      images: [...batches('judge_', batch - 2), ...unlabelled(), ...unlabelled('judge_', batch - 2)],
+    }));
 });
 
 const objective = (tensors: readonly NamedTensor[]) =>
@@ -28,7 +37,8 @@ const objective = (tensors: readonly NamedTensor[]) =>
 test('another judge, weights and smoothed labels change the meta-objective', async () => {
   const plain = objective(await (await trained('l2t-ww', {}))('autograd'));
   for (const changes of [
-    { judge: batches('judge_') },
+    { images: batches('judge_') },
+    { images: unlabelled() },
     { classWeights: [0.4, 2, 0, 1.6] },
     { settings: { labelSmoothing: 0.1 } },
   ]) {

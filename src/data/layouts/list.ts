@@ -14,6 +14,7 @@ import {
   firstRepeated,
   type LayoutReader,
   nameSome,
+  type ReadingKind,
   splitCalled,
   splitWords,
   type Walk,
@@ -57,7 +58,8 @@ export const list: LayoutReader = {
       if (error instanceof L2TError) return [];
       throw error;
     });
-    return pick(has, asked, 'imageColumn') && pick(has, asked, 'labelColumn') ? file : undefined;
+    const labelled = asked.labels === false || pick(has, asked, 'labelColumn');
+    return pick(has, asked, 'imageColumn') && labelled ? file : undefined;
   },
   async open(file, walk, columns) {
     const images = await readList(file, columns, walk);
@@ -81,11 +83,11 @@ function pick(has: readonly string[], given: ColumnNames, option: keyof ColumnNa
   return (asked === undefined ? usual[option] : [asked]).find((name) => has.includes(name));
 }
 
-async function readList(file: string, columns: ColumnNames, walk: Walk): Promise<Listed[]> {
+async function readList(file: string, columns: ReadingKind, walk: Walk): Promise<Listed[]> {
   const has = await readHeader(file);
   const hasSplits = has.includes('split');
   const image = requireColumn(file, has, columns, 'imageColumn');
-  const label = requireColumn(file, has, columns, 'labelColumn');
+  const label = columns.labels === false ? undefined : requireColumn(file, has, columns, 'labelColumn');
   const images: Listed[] = [];
   for await (const row of readTable(file)) {
     walk.check();
@@ -95,7 +97,7 @@ async function readList(file: string, columns: ColumnNames, walk: Walk): Promise
     }
     images.push({
       file: relative(dirname(file), resolve(dirname(file), cell(file, row, image))),
-      className: labelOf(file, row, label),
+      className: label === undefined ? '' : labelOf(file, row, label),
       split: hasSplits ? splitOf(file, row, cell(file, row, 'split')) : undefined,
       line: row.line,
     });

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { invalidData, invalidOption } from '../../system/failures.js';
 import { parseJson } from '../../system/json.js';
 import { shown } from '../../system/printable.js';
-import { type ColumnNames, nameSome } from '../layout-reader.js';
+import { type ColumnNames, nameSome, type ReadingKind } from '../layout-reader.js';
 import { readWhole } from '../reading.js';
 import type { ParquetFile } from './file.js';
 
@@ -72,7 +72,8 @@ function parse<T>(text: string, what: string, form: z.ZodType<T>): T {
 /** The columns to read. */
 export interface Columns {
   readonly image: string;
-  readonly label: string;
+  /** Undefined: none is read. */
+  readonly label: string | undefined;
   /** Labels are indices of `classNames` (ClassLabel), texts, or whole numbers. */
   readonly labels: 'classes' | 'texts' | 'numbers';
   /** Of ClassLabel. */
@@ -83,10 +84,10 @@ export interface Columns {
  * Finds the column of images (`Image`, a struct of `bytes` and `path`, or else plain bytes) and that of labels:
  * `ClassLabel`, or else texts or whole numbers. `given` names them instead.
  */
-export function chooseColumns(schema: SchemaTree, features: Features, given: ColumnNames, where: string): Columns {
+export function chooseColumns(schema: SchemaTree, features: Features, given: ReadingKind, where: string): Columns {
   const { images, labels } = fittingOf(schema, features);
   const image = choose('imageColumn', given.imageColumn, images, schema, where);
-  const label = choose('labelColumn', given.labelColumn, labels, schema, where);
+  const label = given.labels === false ? undefined : choose('labelColumn', given.labelColumn, labels, schema, where);
   return describe(schema, features, { image, label });
 }
 
@@ -97,7 +98,8 @@ export function sameColumns(
   named: Pick<Columns, 'image' | 'label'>,
 ): Columns | undefined {
   const { images, labels } = fittingOf(schema, features);
-  const there = images.flat().includes(named.image) && labels.flat().includes(named.label);
+  const { image, label } = named;
+  const there = images.flat().includes(image) && (label === undefined || labels.flat().includes(label));
   return there ? describe(schema, features, named) : undefined;
 }
 
@@ -115,7 +117,8 @@ function fittingOf(schema: SchemaTree, features: Features) {
 
 function describe(schema: SchemaTree, features: Features, named: Pick<Columns, 'image' | 'label'>): Columns {
   const { label } = named;
-  if (namesOf(schema, isText).includes(label)) return { ...named, labels: 'texts', classNames: undefined };
+  if (label === undefined || namesOf(schema, isText).includes(label))
+    return { ...named, labels: 'texts', classNames: undefined };
   const classes = isClassLabel(features, label);
   return {
     ...named,

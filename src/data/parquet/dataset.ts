@@ -5,7 +5,7 @@ import { invalidData } from '../../system/failures.js';
 import { printable, shown } from '../../system/printable.js';
 import { type Dataset, type ImageList, trainAndTest } from '../dataset.js';
 import { decodeBytes } from '../decode.js';
-import { type ColumnNames, firstRepeated, nameSome, splitCalled, type Walk } from '../layout-reader.js';
+import { firstRepeated, nameSome, type ReadingKind, splitCalled, type Walk } from '../layout-reader.js';
 import { type Columns, chooseColumns, readFeatures, sameColumns } from './columns.js';
 import { openParquet, type ParquetFile } from './file.js';
 import { RowGroups } from './row-groups.js';
@@ -17,7 +17,7 @@ type Label = string | number | undefined;
 export async function openTables(
   place: string,
   paths: readonly string[],
-  given: ColumnNames,
+  given: ReadingKind,
   walk: Walk,
 ): Promise<Dataset> {
   const root = paths[0] === place ? dirname(place) : place;
@@ -52,14 +52,14 @@ export async function openTables(
   const { train, validation, test } = lists;
   const found = { train, validation, test, classNames, flat, warnings: warnings.map(printable) };
   const { image, label } = columns;
-  return trainAndTest({ layout: 'parquet', folder: place, columns: { image, label }, ...found });
+  return trainAndTest({ layout: 'parquet', folder: place, ...(label && { columns: { image, label } }), ...found });
 }
 
 /** The columns to read. Every file must have them, with the same classes. */
 async function columnsOf(
   files: readonly ParquetFile[],
   root: string,
-  given: ColumnNames,
+  given: ReadingKind,
   place: string,
 ): Promise<Columns> {
   const [first, ...others] = files;
@@ -77,13 +77,16 @@ async function columnsOf(
 
 function otherColumns(file: ParquetFile, first: ParquetFile, { image, label }: Columns): L2TError {
   const has = file.schema.children.map(({ element }) => element.name);
-  const missing = [image, label].find((name) => !has.includes(name));
+  const missing = [image, label].find((name) => name !== undefined && !has.includes(name));
   const differing =
     missing === undefined
-      ? `${file.path} and ${first.path} differ in the type of ${shown(image)} or ${shown(label)}, or in the classes`
+      ? `${file.path} and ${first.path} differ in the type of ${shown(image)}${label === undefined ? '' : ` or ${shown(label)}, or in the classes`}`
       : `${file.path} has the columns ${nameSome(has)}, but not ${shown(missing)}, which ${first.path} has`;
   return invalidData(`${differing}. All files of a data set must have the same columns and classes.`);
 }
+
+/** The class of every image whose label is not read. */
+const unlabelled = 'none';
 
 async function readLabels(files: readonly ParquetFile[], { label, labels }: Columns, walk: Walk): Promise<Label[]> {
   const all: Label[] = [];
@@ -91,7 +94,12 @@ async function readLabels(files: readonly ParquetFile[], { label, labels }: Colu
     let first = 0;
     for (const group of file.groups.keys()) {
       walk.check();
-      if (file.groups[group] === 0) continue;
+      const rows = file.groups[group] as number;
+      if (rows === 0) continue;
+      if (label === undefined) {
+        all.push(...new Array<string>(rows).fill(unlabelled));
+        continue;
+      }
       const { values } = await file.read(group, label);
       values.forEach((value, row) => {
         // As numbers of JavaScript, two such labels may be the same.

@@ -78,6 +78,8 @@ export interface RunMaterials {
   readonly phi?: readonly NamedTensor[] | undefined;
   readonly sources: readonly NativeSource[];
   readonly train: NativeImages;
+  /** Images without labels, which every step sees beside as many of `train`. Their labels are −1. */
+  readonly unlabelled?: NativeImages | undefined;
   /**
    * True: a random box of each training image is cropped and resized while it is decoded, so `train` has no pixels.
    * False: images are padded, then cropped to their size.

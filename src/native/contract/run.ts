@@ -127,7 +127,7 @@ export interface SaveEvent {
 export interface DecodeEvent {
   readonly type: 'decode';
   readonly ticket: number;
-  readonly set: 'train' | 'validation' | 'test';
+  readonly set: 'train' | 'unlabelled' | 'validation' | 'test';
   /** Positions in the set. */
   readonly images: Int32Array;
   /** images × 40 uniform numbers in [0, 1) for the random resized crops. Absent: whole images, fitted to the size. */

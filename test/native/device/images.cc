@@ -57,8 +57,9 @@ bool equal_batches(const data::ImageSet& host, const data::ImageSet& device) {
                                                kBatch,
                                                /*seed=*/7,
                                                /*epochs=*/2};
-  data::TrainingBatches training(host, options, nullptr);
-  data::TrainingBatches training_there(device, options, nullptr);
+  // The images without labels may be the same ones.
+  data::TrainingBatches training(host, host, options, nullptr);
+  data::TrainingBatches training_there(device, device, options, nullptr);
   bool all = true;
   for (int64_t step = 0; step < 2 * training.steps(); ++step) {
     const auto epoch = step / training.steps();
@@ -82,7 +83,7 @@ Counts count_input(const data::ImageSet& set) {
                                                kBatch,
                                                /*seed=*/7,
                                                /*epochs=*/1};
-  data::TrainingBatches batches(set, options, nullptr);
+  data::TrainingBatches batches(set, std::nullopt, options, nullptr);
   const data::ToInput to_input(set.size, kNormalisation, fake_device());
   reset_counts();
   const auto [pixels, labels] = read(batches, 0, 0, fake_device());

@@ -76,26 +76,29 @@ std::unique_ptr<run::Learner> make_learner(const Training& training, run::Engine
 }
 
 TrainingBatch batch_of(const Training& training, int64_t k, c10::Device device) {
-  const int64_t images = k % 4 == 3 ? 3 : 4;
+  const int64_t labelled = k % 4 == 3 ? 3 : 4;
+  const int64_t kinds = training.beyond_paper() ? 2 : 1;
   const auto generator = at::detail::createCPUGenerator(/*seed=*/k);
   const auto draw = [&](int64_t size) {
-    const auto x = at::randn({images, 3, size, size}, generator, at::kDouble);
+    const auto x = at::randn({labelled * kinds, 3, size, size}, generator, at::kDouble);
     return x.to(training.type).contiguous(at::MemoryFormat::ChannelsLast).to(device);
   };
   TrainingBatch batch{draw(training.size), {}, {}, at::full({}, kRate, at::kDouble).to(device), {}};
   for (int64_t source = 0; source < training.sources; ++source) {
     batch.source_x.push_back(draw(training.size * (source + 1)));
   }
-  batch.y = at::randint(kClasses, {images}, generator, at::kLong).to(device);
+  batch.y = at::randint(kClasses, {labelled}, generator, at::kLong).to(device);
   if (training.beyond_paper()) {
     const auto judge = draw(training.size);
-    batch.judge = {judge, at::randint(kClasses, {images}, generator, at::kLong).to(device), images};
+    batch.judge = {judge, at::randint(kClasses, {labelled}, generator, at::kLong).to(device), labelled, kinds};
   }
   return batch;
 }
 
 run::Iteration iterate(run::Learner& learner, const TrainingBatch& batch) {
-  return learner.iterate({batch.x, batch.y, batch.x.size(0)}, batch.source_x, batch.lr, batch.judge);
+  const auto labelled = batch.y.size(0);
+  return learner.iterate({batch.x, batch.y, labelled, batch.x.size(0) / labelled}, batch.source_x, batch.lr,
+                         batch.judge);
 }
 
 }  // namespace l2t::test

@@ -43,7 +43,7 @@ struct TrainingBatch {
   std::vector<at::Tensor> source_x;
   at::Tensor y;
   at::Tensor lr;  // 0-dim, float64
-  std::optional<run::Labelled> judge;
+  std::optional<run::StepImages> judge;
 };
 TrainingBatch batch_of(const Training& training, int64_t k, c10::Device device);
 

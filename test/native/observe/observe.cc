@@ -1,5 +1,6 @@
 #include "test/native/observe/observe.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/max.h>
 #include <ATen/ops/min.h>
 #include <ATen/ops/scalar_tensor.h>
@@ -86,7 +87,7 @@ void add_losses(const Iteration& iteration, const Reducer& reducer, const std::s
 
 void add_details(const Iteration& iteration, Learner& learner, const SharedBatch& whole,
                  std::vector<NamedTensor>& out) {
-  const auto rows = [&](const at::Tensor& tensor) { return whole.reducer->gather(tensor, whole.images); };
+  const auto rows = [&](const at::Tensor& tensor) { return whole.gather(tensor); };
   const auto add_all = [&](const std::string& prefix, const std::vector<at::Tensor>& tensors) {
     for (size_t i = 0; i < tensors.size(); ++i) out.push_back({prefix + std::to_string(i), rows(tensors[i])});
   };
@@ -131,24 +132,27 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
   learner.start();
 
   const auto lr = at::scalar_tensor(config.lr, options.dtype(at::kDouble));
-  // This rank's images.
-  const auto labelled = [&](const std::string& x_name, const std::string& y_name) {
-    const auto& x = find(config.tensors, x_name);
-    const auto [begin, end] = reducer.share(x.size(0));
-    return run::Labelled{x.slice(0, begin, end).to(options).contiguous(at::MemoryFormat::ChannelsLast),
-                         find(config.tensors, y_name).slice(0, begin, end).to(options.device()), x.size(0)};
+  // This rank's images: x and y, and unlabelled_x where there is one.
+  const auto images_of = [&](const std::string& judge, const std::string& suffix) {
+    const auto& y = find(config.tensors, judge + "y" + suffix);
+    const auto [begin, end] = reducer.share(y.size(0));
+    std::vector<at::Tensor> kinds{find(config.tensors, judge + "x" + suffix).slice(0, begin, end)};
+    const auto unlabelled = judge + "unlabelled_x" + suffix;
+    if (has(config.tensors, unlabelled)) kinds.push_back(find(config.tensors, unlabelled).slice(0, begin, end));
+    return run::StepImages{at::cat(kinds).to(options).contiguous(at::MemoryFormat::ChannelsLast),
+                           y.slice(0, begin, end).to(options.device()), y.size(0), static_cast<int64_t>(kinds.size())};
   };
   std::vector<NamedTensor> out;
   for (int k = 0; k < config.iterations; ++k) {
     const auto suffix = k == 0 ? std::string() : "@" + std::to_string(k);
-    std::optional<run::Labelled> judge;
+    std::optional<run::StepImages> judge;
     if (has(config.tensors, "judge_x" + suffix)) {
-      judge = labelled("judge_x" + suffix, "judge_y" + suffix);
+      judge = images_of("judge_", suffix);
     }
-    const auto images = labelled("x" + suffix, "y" + suffix);
+    const auto images = images_of("", suffix);
     const auto iteration = learner.iterate(images, std::vector<at::Tensor>(sources.size(), images.x), lr, judge);
     add_losses(iteration, reducer, config.iterations == 1 ? "" : "iteration" + std::to_string(k) + "/", out);
-    if (config.iterations == 1) add_details(iteration, learner, {&reducer, images.images}, out);
+    if (config.iterations == 1) add_details(iteration, learner, {&reducer, images.all(), images.kinds}, out);
   }
   const auto state = learner.tensors();
   out.insert(out.end(), state.begin(), state.end());
