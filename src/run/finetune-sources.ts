@@ -58,7 +58,9 @@ async function finetuned(
   } catch (error) {
     if (!(error instanceof L2TError)) throw error;
     if (error.code === 'ABORTED') throw aborted(run, context.signal);
-    throw new L2TError(error.code, `${what}: ${error.message}`.split('\n'), { cause: error });
+    // The cause, since what else it says is about going on with the source's own folder.
+    const { message } = error.code === 'DIVERGED' && error.cause instanceof L2TError ? error.cause : error;
+    throw new L2TError(error.code, `${what}: ${message}`.split('\n'), { cause: error });
   }
 }
 
@@ -79,7 +81,8 @@ async function lockWhenFree(folder: string, { ranks, signal, warn }: Context): P
         throw error;
       });
     if (holder === null) return lock;
-    if (looks === 0) warn(`${folder} is in use by ${holder}: this run waits for it`);
+    // Who only reads a finished one holds it for a moment.
+    if (looks === 1) warn(`${folder} is in use by ${holder}: this run waits for it`);
     await wait(lookEvery);
     await ranks.all(() => {
       if (signal?.aborted) throw new L2TError('ABORTED', 'The run was interrupted.', { cause: signal.reason });
