@@ -43,15 +43,15 @@ export function tinyData(perClass = 12): string {
   return folder;
 }
 
-/** A source with random weights: its accuracy does not matter here. */
+/** A source with random weights: its accuracy does not matter here. Its classes are numbered, or have the names. */
 export async function tinySource(
   changes: Partial<NetworkSpec> = {},
-  { size = 32, normalisation = imagenetNormalisation } = {},
+  { size = 32, normalisation = imagenetNormalisation, names = [] as readonly string[] } = {},
 ): Promise<string> {
   const path = join(temporaryFolder(), 'source.safetensors');
-  const network = { name: 'resnet20', classes: 4, width: 1, ...changes } as Checkpoint['network'];
+  const network = { name: 'resnet20', classes: names.length || 4, width: 1, ...changes } as Checkpoint['network'];
   const weights = addon().initialise(network, 1);
-  const classNames = Array.from({ length: network.classes }, (_, k) => `class ${k}`);
+  const classNames = Array.from({ length: network.classes }, (_, k) => names[k] ?? `class ${k}`);
   await saveCheckpoint(path, { network, size, classNames, normalisation, weights });
   return path;
 }

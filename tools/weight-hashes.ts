@@ -17,7 +17,7 @@ import { addon, type NetworkSpec } from '../src/native/addon.js';
 import { type Checkpoint, saveCheckpoint } from '../src/networks/checkpoint.js';
 import { hashTensors } from '../src/networks/weights/content-hash.js';
 import { loadWeights } from '../src/networks/weights/load.js';
-import { methodNames, needsOf } from '../src/options/methods.js';
+import { methodNames, methodOf, needsOf } from '../src/options/methods.js';
 import { imagenetNormalisation } from '../src/options/networks.js';
 import { freePort, loopback } from '../src/system/free-port.js';
 import { writeParquet } from '../test/fixtures/parquet.js';
@@ -71,9 +71,10 @@ async function asParquet(images: string): Promise<string> {
   return out;
 }
 
+/** Its classes are named as the data's, the last first. */
 async function writeSource(network: NetworkSpec, size: number, seed: number): Promise<string> {
   const path = join(folder, `${network.name}-${seed}.safetensors`);
-  const classNames = Array.from({ length: network.classes }, (_, k) => `class ${k}`);
+  const classNames = Array.from({ length: network.classes }, (_, k) => `class-${network.classes - 1 - k}`);
   const weights = addon().initialise(network, seed);
   const checkpoint = { network, size, classNames, normalisation: imagenetNormalisation, weights };
   await saveCheckpoint(path, checkpoint as Checkpoint);
@@ -118,12 +119,13 @@ try {
   const source = await writeSource({ name: 'resnet20', classes: 4, width: 1 }, 32, 1);
   const second = await writeSource({ name: 'resnet32', classes: 5, width: 0.5 }, 32, 2);
   const third = await writeSource({ name: 'resnet34', classes: 4, width: 0.25 }, 64, 3);
+  const ofClasses = await writeSource({ name: 'resnet20', classes, width: 1 }, 32, 5);
   const base = { target: 'vgg9_bn', data: small, width: 0.25, epochs: 2, batch: 12, lr: 0.02 } as const;
   const started = (options: TransferOptions) => transfer({ ...options, out: nextFolder() });
 
   for (const method of methodNames) {
     const from = needsOf(method).source
-      ? { source }
+      ? { source: methodOf(method).terms.includes('kd') ? ofClasses : source }
       : needsOf(method).start
         ? { targetInit: await writeSource({ name: 'vgg9_bn', classes: 4, width: 0.25 }, 32, 4) }
         : {};

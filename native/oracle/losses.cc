@@ -61,14 +61,23 @@ at::Tensor attention(const Point& point) {
   return loss;
 }
 
+/// κ τ² mean KL(softmax(z_S/τ) ‖ softmax(z/τ)).
+at::Tensor distilled(const Point& point, const at::Tensor& z, double weight, double temperature) {
+  const auto log_p = at::log_softmax(z / temperature, 1);
+  const auto log_p_source = at::log_softmax(point.batch.maps.logits / temperature, 1);
+  return (log_p_source.exp() * (log_p_source - log_p)).sum(1).mean() * (weight * temperature * temperature);
+}
+
 at::Tensor distillation(const Point& point) {
-  const double t = point.problem.settings.at("temperature");
+  const auto& settings = point.problem.settings;
   const auto head = point.slice("lwf_head");
-  const auto& feature = point.target.features.back();
-  const auto log_p = at::log_softmax(at::linear(feature.mean({2, 3}), head[0], head[1]) / t, 1);
-  const auto log_p_source = at::log_softmax(point.batch.maps.logits / t, 1);
-  return (log_p_source.exp() * (log_p_source - log_p)).sum(1).mean() *
-         (point.problem.settings.at("distillationWeight") * t * t);
+  const auto z = at::linear(point.target.features.back().mean({2, 3}), head[0], head[1]);
+  return distilled(point, z, settings.at("distillationWeight"), settings.at("temperature"));
+}
+
+at::Tensor kd(const Point& point) {
+  const auto& settings = point.problem.settings;
+  return distilled(point, point.target.logits, settings.at("kdWeight"), settings.at("kdTemperature"));
 }
 
 at::Tensor l2_sp(const Point& point) {
@@ -119,6 +128,7 @@ const std::map<std::string, at::Tensor (*)(const Point&)> kLosses{
     {"matching", matching},
     {"attention", attention},
     {"distillation", distillation},
+    {"kd", kd},
     {"l2-sp", l2_sp},
     {"sp", sp},
     {"vid", vid},

@@ -44,6 +44,9 @@ struct Hyperparameters {
   std::map<std::string, double> settings;
   /// Of each class's images in the cross-entropy; none: 1 each. It follows from the data.
   std::optional<std::vector<double>> class_weights;
+  /// For each class of the data, the index of the first source's output; none: the order is the same. It follows from
+  /// the data.
+  std::optional<std::vector<int64_t>> source_classes;
 
   static void fields(auto& self, auto&& visit) {
     visit("method", self.method);
@@ -152,6 +155,7 @@ struct RunMaterials {
   std::optional<data::ImageSet> validation;
   std::optional<data::ImageSet> test;
   std::optional<std::vector<double>> class_weights;
+  std::optional<std::vector<int64_t>> source_classes;
   /// The best epoch is the first with the highest validation accuracy. False, or no validation set: the last epoch.
   bool select_best;
   /// K of the top-K accuracy of the test images.
@@ -180,6 +184,7 @@ struct RunMaterials {
     visit("validation", self.validation);
     visit("test", self.test);
     visit("classWeights", self.class_weights);
+    visit("sourceClasses", self.source_classes);
     visit("selectBest", self.select_best);
     visit("top", self.top, Whole{1, 1000000});
     visit("evaluationBatch", self.evaluation_batch, Whole{1, 1000000});

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "native/backends/cuda/cuda.h"
 #include "native/bilevel/native_engine.h"
@@ -69,6 +70,17 @@ void require_class_weights(const std::vector<double>& weights, int64_t classes) 
               "classWeights must be " + std::to_string(classes) + " numbers, one for each class, none below 0.");
 }
 
+/// A permutation of the first source's outputs.
+void require_source_classes(std::vector<int64_t> outputs, const std::vector<transfer::Source>& sources) {
+  const size_t classes = sources.empty() ? 0 : sources.front().network.classes;
+  std::vector<int64_t> all(classes);
+  std::iota(all.begin(), all.end(), 0);
+  std::sort(outputs.begin(), outputs.end());
+  if (classes > 0 && outputs == all) return;
+  throw Error("INVALID_OPTION",
+              "sourceClasses must name each of the first source's " + std::to_string(classes) + " outputs once.");
+}
+
 }  // namespace
 
 Learner::Learner(const Hyperparameters& hyperparameters, const nets::NetworkSpec& target, int64_t size,
@@ -108,6 +120,10 @@ void Learner::take_method(const Hyperparameters& hyperparameters, const at::Tens
   if (const auto& weights = hyperparameters.class_weights) {
     require_class_weights(*weights, problem_.target.classes);
     class_weights_ = at::tensor(*weights, at::kDouble).to(options);
+  }
+  if (const auto& outputs = hyperparameters.source_classes) {
+    require_source_classes(*outputs, sources_);
+    source_classes_ = at::tensor(*outputs, at::kLong).to(options.device());
   }
   std::vector<int> channels;  // C_m of every pair
   for (const auto& [source, m, n] : problem_.pairs) channels.push_back(sources_[source].network.features[m].channels);
@@ -172,6 +188,7 @@ bilevel::Batch Learner::begin(const StepImages& images, const std::vector<at::Te
       batch.sources.push_back(problem_.backend->infer(network, parameters, buffers, source_x[k]));
     }
     batch.maps = transfer::make_source_maps(batch.sources, problem_.pairs);
+    if (source_classes_.defined()) batch.maps.logits = at::index_select(batch.maps.logits, 1, source_classes_);
     if (reads_resized()) batch.maps.resized = transfer::resized_maps(batch.sources, problem_.pairs, target_sizes_);
     batch.importance = transfer::importance(*problem_.backend, problem_.meta_networks, phi_.views, batch.maps.pooled);
     mark(problem_.phases, "source");

@@ -101,7 +101,8 @@ class Learner {
   std::unique_ptr<MetaOptimiser> meta_optimiser_;
   backends::Sgd sgd_{};
   int meta_every_ = 1;
-  at::Tensor class_weights_;  // K; undefined: 1
+  at::Tensor class_weights_;   // K; undefined: 1
+  at::Tensor source_classes_;  // K: the first source's output for each class; undefined: in this order
   bool observe_;
   std::unique_ptr<bilevel::Engine> engine_;
 };

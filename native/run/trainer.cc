@@ -49,6 +49,7 @@ Sharing sharing(const RunConfig& config) { return {config.reducer.get(), config.
 /// With what the materials say of the hyperparameters.
 RunConfig completed(RunConfig config) {
   config.hyperparameters.class_weights = std::move(config.class_weights);
+  config.hyperparameters.source_classes = std::move(config.source_classes);
   if (config.meta_lr) config.hyperparameters.settings["metaLr"] = *config.meta_lr;
   return config;
 }

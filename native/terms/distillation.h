@@ -1,22 +1,17 @@
 #pragma once
-#include "native/terms/terms.h"
+#include "native/terms/kd.h"
 
 namespace l2t::terms {
 
 /// Learning without forgetting (Li & Hoiem 2016): an extra linear head learns the outputs of the first source. It reads
-/// f, the target's last feature T averaged over places. With z = W f + b, p = softmax(z/τ), p_S = softmax(z_S/τ):
+/// f, the target's last feature T averaged over places. With z = W f + b, L and z̄ are those of kd.h, and
 ///
-///   forward    L = κ τ² mean_b KL(p_S ‖ p)
-///   backward   z̄ = κ τ (p − p_S) / B ;  W̄ = z̄ᵀ f ;  b̄ = Σ_b z̄ ;  T̄ = Wᵀ z̄ / (H W) at every place
+///   backward   W̄ = z̄ᵀ f ;  b̄ = Σ_b z̄ ;  T̄ = Wᵀ z̄ / (H W) at every place
 ///
 /// z_S: B × classes of the source; T: B × C × H × W; the slice `lwf_head`: W (classes × C) and b (classes), uniform
 /// ± 1/√C; κ: `distillationWeight`; τ: `temperature`.
 std::unique_ptr<Term> make_distillation(const std::string& name, Setup& setup);
 
-struct Distillation {
-  double weight;
-  double temperature;
-};
 struct DistillationValue {
   at::Tensor loss;
   at::Tensor t_bar;

@@ -28,6 +28,10 @@ const nets::Network& Setup::first_source() const {
   return sources_.front().network;
 }
 
+void Setup::require_source_of_classes() const {
+  if (first_source().classes != target_.classes) refuse(" needs a source with the classes of the data.");
+}
+
 Slice Setup::add_parameters(const std::string& slice, const std::vector<TensorSpec>& specs,
                             const std::vector<nets::ParameterInit>& initialisation, Purpose purpose) {
   const auto added = theta_.add(slice, specs);

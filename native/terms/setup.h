@@ -39,6 +39,8 @@ class Setup {
   [[nodiscard]] const nets::Network& source(const transfer::Pair& pair) const { return sources_[pair.source].network; }
   /// Throws INVALID_OPTION where there is no source.
   [[nodiscard]] const nets::Network& first_source() const;
+  /// Throws INVALID_OPTION where the first source has not as many classes as the target.
+  void require_source_of_classes() const;
 
   /// Appends a slice to θ. Its tensors train with the rest and are not part of the trained network.
   Slice add_parameters(const std::string& slice, const std::vector<TensorSpec>& specs,

@@ -6,6 +6,7 @@
 #include "native/terms/attention.h"
 #include "native/terms/cross_entropy.h"
 #include "native/terms/distillation.h"
+#include "native/terms/kd.h"
 #include "native/terms/l2_sp.h"
 #include "native/terms/matching.h"
 #include "native/terms/sp.h"
@@ -22,6 +23,7 @@ const std::map<std::string, Make> kTerms{
     {"matching", make_matching},
     {"attention", make_attention},
     {"distillation", make_distillation},
+    {"kd", make_kd},
     {"l2-sp", make_l2_sp},
     {"sp", make_sp},
     {"vid", make_vid},

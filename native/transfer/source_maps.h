@@ -25,7 +25,7 @@ struct SourceMaps {
   std::vector<at::Tensor> pooled;
   /// By pair: S^m at the target map's size, B × C_m × H_n × W_n (backends/matching.h). Empty where nothing reads it.
   std::vector<at::Tensor> resized;
-  /// Of the first source, B × classes.
+  /// Of the first source, B × classes: in the order of the data's classes where the run names it.
   at::Tensor logits;
 };
 

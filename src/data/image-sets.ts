@@ -291,6 +291,8 @@ export type TrainingDataOptions = DataOptions &
     readonly unlabelled?: readonly string[] | undefined;
     /** Of a resume: the damaged images that the run left out when it began. Nothing is then looked for. */
     readonly skipped?: readonly SkippedImage[] | undefined;
+    /** Called before images are decoded. */
+    readonly onClasses?: ((classNames: readonly string[]) => void) | undefined;
   };
 
 async function unlabelledImages(
@@ -317,6 +319,7 @@ const mostHashed = 2 ** 30;
 export async function prepareTrainingData(options: TrainingDataOptions) {
   const dataset = await loadData({ ...options, drawTest: true });
   const { data: folder, skipped: known } = options;
+  options.onClasses?.(dataset.classNames);
   const { lists: labelled, division, rest } = divide(dataset, options);
   const unlabelled = options.unlabelled && (await unlabelledImages(options.unlabelled, rest, options));
   const lists = { ...labelled, unlabelled };

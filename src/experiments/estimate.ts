@@ -123,7 +123,8 @@ function timedRun(spec: RunSpec, images: number, { classes, sources }: Estimated
     spec: { ...spec, batch: Math.min(spec.batch, images) },
     target,
     sources: spec.sources.map(({ network: name, width, size, pairs }, k) => {
-      const network = { name, width, classes: sources[k]?.classes as number };
+      const known = spec.sourceFinetune === undefined ? (sources[k]?.classes as number) : classes;
+      const network = { name, width, classes: known };
       return { network, size, pairs: pairs ? addon().pairs(network, size, target, spec.size, pairs) : [] };
     }),
   };

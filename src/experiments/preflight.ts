@@ -14,7 +14,7 @@ import { requireComputable, requireValidation } from '../options/consistent.js';
 import { defaultBatch } from '../options/networks.js';
 import { compareSchema } from '../options/schemas.js';
 import { read } from '../options/spec.js';
-import { loadSources, requireOutputs, sourceNames, targetNames } from '../run/materials.js';
+import { loadSources, requireOutputs, sourceClasses, sourceNames, targetNames } from '../run/materials.js';
 import { planName } from '../store/new-folder.js';
 import { invalidData, invalidRun } from '../system/failures.js';
 import { type ExperimentKind, type ExperimentOptions, withSourceNetworks } from './entries.js';
@@ -91,7 +91,7 @@ export async function preflight(rows: readonly PlannedRow[], listing: ListingOpt
   }
   const known = new Map<string, Checkpoint>();
   for (const row of rows.flatMap((each) => [each, ...finetunings(each)])) {
-    await checkNetworks(row, dataset.classNames.length, known);
+    await checkNetworks(row, dataset.classNames, known);
   }
   return {
     dataset,
@@ -103,16 +103,23 @@ export async function preflight(rows: readonly PlannedRow[], listing: ListingOpt
 }
 
 /** Checks a row's target, sources and pairs. `known`: checkpoints that were read already, by path. */
-async function checkNetworks({ label, spec }: PlannedRow, classes: number, known: Map<string, Checkpoint>) {
+async function checkNetworks(
+  { label, spec }: PlannedRow,
+  classNames: readonly string[],
+  known: Map<string, Checkpoint>,
+) {
   const { target: name, width, size, strict, targetInit } = spec;
-  const target = { name, classes, width };
+  const target = { name, classes: classNames.length, width };
   describeNetwork(target, size); // throws where the images are too small
   for (const source of spec.sources) {
     if (!known.has(source.path)) {
       const [checkpoint] = await loadSources([source], strict);
       known.set(source.path, checkpoint as Checkpoint);
     }
-    if (source === spec.sources[0]) requireOutputs(spec, known.get(source.path));
+    if (source === spec.sources[0]) {
+      requireOutputs(spec, known.get(source.path));
+      sourceClasses(spec, known.get(source.path), classNames);
+    }
     if (source.pairs === undefined) continue;
     const { network, size: side } = known.get(source.path) as Checkpoint;
     try {

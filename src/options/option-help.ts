@@ -115,6 +115,10 @@ export interface OptionHelp {
   readonly distillationWeight?: unknown;
   /** temperature of the softmax in lwf's distillation loss (2); above 0 and at most 1000 */
   readonly temperature?: unknown;
+  /** weight of the distillation loss of kd (1); from 0 to 1000000 */
+  readonly kdWeight?: unknown;
+  /** temperature of the softmax in kd's distillation loss (4); above 0 and at most 1000 */
+  readonly kdTemperature?: unknown;
   /** weight of the distance to targetInit in l2-sp (0.1); from 0 to 1000000 */
   readonly l2SpAlpha?: unknown;
   /** weight decay of the new last layer in l2-sp (0.01); from 0 to 1000000 */
@@ -125,7 +129,7 @@ export interface OptionHelp {
   readonly vidWeight?: unknown;
   /** the variance of vid with which a run starts (5); from 0.001 to 1000000 */
   readonly vidVariance?: unknown;
-  /** methods to compare; finetune-source fine-tunes the first source's own network (scratch,fm,at,l2t-w,l2t-ww,finetune-source); some of l2t-ww, l2t-w, amounts-only, fm, at, lwf, lwf+at, sp, vid, l2-sp, finetune, scratch, finetune-source, separated by commas; a method's pairs follow a colon, as in fm:all-to-all */
+  /** methods to compare; finetune-source fine-tunes the first source's own network (scratch,fm,at,l2t-w,l2t-ww,finetune-source); some of l2t-ww, l2t-w, amounts-only, fm, at, lwf, lwf+at, kd, kd+fm, kd+l2t-ww, sp, vid, l2-sp, finetune, scratch, finetune-source, separated by commas; a method's pairs follow a colon, as in fm:all-to-all */
   readonly methods?: unknown;
   /** runs of each method, with seeds 0, 1, … (3); from 1 to 100 */
   readonly seeds?: unknown;
@@ -145,9 +149,9 @@ export interface OptionHelp {
   readonly normalise?: unknown;
   /** names of the classes, UTF-8, one a line in the order of the outputs (the checkpoint's; ImageNet's for torchvision's networks with 1,000 classes) */
   readonly classNames?: unknown;
-  /** how to learn from the source (l2t-ww); one of l2t-ww, l2t-w, amounts-only, fm, at, lwf, lwf+at, sp, vid, l2-sp, finetune, scratch */
+  /** how to learn from the source (l2t-ww); one of l2t-ww, l2t-w, amounts-only, fm, at, lwf, lwf+at, kd, kd+fm, kd+l2t-ww, sp, vid, l2-sp, finetune, scratch */
   readonly method?: unknown;
-  /** which features to match (all-to-all for l2t-ww and fm, else one-to-one); one for all sources, or one for each; all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1 */
+  /** which features to match (all-to-all for l2t-ww, fm, kd+fm, kd+l2t-ww; else one-to-one); one for all sources, or one for each; all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1 */
   readonly pairs?: unknown;
   /** trained network: a weights file (safetensors or .pth), or a run's folder (the first argument) */
   readonly checkpoint?: unknown;

@@ -6,6 +6,6 @@ export const optionNames =
   'perClass validation fold cache epochs batch augment evalEvery patience engine convolution precision ' +
   'deterministic graph out lr minLr momentum weightDecay labelSmoothing balance saveEvery report log unlabelled ' +
   'beta innerSteps metaLr metaWeightDecay metaClip metaEvery wLrRatio attentionWeight distillationWeight ' +
-  'temperature l2SpAlpha l2SpBeta spWeight vidWeight vidVariance methods seeds reportRuns parallel network split ' +
-  'top to normalise classNames method pairs checkpoint stopOnError seed batchNorm sourceWeights shareSource ' +
-  'metaInit';
+  'temperature kdWeight kdTemperature l2SpAlpha l2SpBeta spWeight vidWeight vidVariance methods seeds reportRuns ' +
+  'parallel network split top to normalise classNames method pairs checkpoint stopOnError seed batchNorm ' +
+  'sourceWeights shareSource metaInit';

@@ -82,7 +82,7 @@ export const transferSchema = z.strictObject({
       text(
         'config',
         'all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1',
-        `which features to match (all-to-all for ${matchingAll.join(' and ')}, else one-to-one)${perSource}`,
+        `which features to match (all-to-all for ${matchingAll.join(', ')}; else one-to-one)${perSource}`,
         { fills: 'pairs', default: ({ method }) => methodOf(method as MethodName).pairs, of: ({ pairs }) => pairs },
       ),
     ),

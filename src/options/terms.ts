@@ -3,8 +3,11 @@ import { above, between } from './row.js';
 
 /** A term that a method adds to the cross-entropy. native/terms/ has its formula. */
 export interface Term {
-  /** What it reads: the sources' features, in pairs; the outputs of the first source; or --target-init. */
-  readonly reads: 'pairs' | 'outputs' | 'start';
+  /**
+   * What it reads: the sources' features, in pairs; the outputs of the first source, whatever its classes; its outputs
+   * for the data's classes; or --target-init.
+   */
+  readonly reads: 'pairs' | 'outputs' | 'classes' | 'start';
   /** Its name in reports. */
   readonly title: string;
   /** Its settings, under the names by which the native term takes them. */
@@ -29,6 +32,14 @@ export const terms = {
     settings: {
       distillationWeight: between(0, 1e6, 'weight of the distillation loss of lwf', { default: 1, paper: 1 }),
       temperature: above(0, 1000, "temperature of the softmax in lwf's distillation loss", { default: 2, paper: 2 }),
+    },
+  },
+  kd: {
+    reads: 'classes',
+    title: 'Loss of knowledge distillation',
+    settings: {
+      kdWeight: between(0, 1e6, 'weight of the distillation loss of kd', { default: 1 }),
+      kdTemperature: above(0, 1000, "temperature of the softmax in kd's distillation loss", { default: 4 }),
     },
   },
   'l2-sp': {

@@ -12,9 +12,10 @@ import { readSafetensors } from '../networks/weights/safetensors.js';
 import { type MethodName, methodOf } from '../options/methods.js';
 import { defaultTop, imagenetNormalisation, largeSize, type NetworkName } from '../options/networks.js';
 import type { Facts, RunSpec, SourceDraft, SpecDraft } from '../options/spec.js';
-import { terms } from '../options/terms.js';
+import { type Term, terms } from '../options/terms.js';
 import { type FoundRate, readRunData, stateName } from '../store/run-data.js';
 import { invalidOption } from '../system/failures.js';
+import { quoted, someOf } from '../system/printable.js';
 import { enoughToSelect } from './events.js';
 import type { Context } from './run.js';
 
@@ -73,6 +74,9 @@ export async function gather(
     onWarning,
     onListed: onListed(context),
     onProgress: (done, total) => emit({ type: 'data', done, total }),
+    onClasses: (classNames) => {
+      sourceClasses(spec, checkpoints[0], classNames);
+    },
   });
   return {
     device,
@@ -83,21 +87,51 @@ export async function gather(
     /** The meta-networks to begin with, where they are another run's. */
     phi,
     sources: nativeSources(spec, checkpoints, targetNetwork(spec, prepared)),
+    sourceClasses: sourceClasses(spec, checkpoints[0], prepared.classNames),
   };
 }
 
-/**
- * A source that is fine-tuned first gets a last layer.
- * @throws L2TError INVALID_OPTION if the method learns from the outputs of the first source, which has no last layer.
- */
-export function requireOutputs(
-  { method, sources, sourceFinetune }: Pick<SpecDraft, 'method' | 'sources' | 'sourceFinetune'>,
-  first?: Checkpoint,
-): void {
-  const reads = methodOf(method).terms.some((name) => terms[name].reads === 'outputs');
-  if (!reads || sourceFinetune !== undefined || first === undefined || first.network.classes > 0) return;
+const reads = (method: MethodName, what: Term['reads']) =>
+  methodOf(method).terms.some((name) => terms[name].reads === what);
+
+/** What decides whether a source suits a method. One that is fine-tuned first gets a last layer for the data's classes. */
+type Suiting = Pick<SpecDraft, 'method' | 'sources' | 'sourceFinetune'>;
+
+/** @throws L2TError INVALID_OPTION if the method learns from the outputs of the first source, which has no last layer. */
+export function requireOutputs({ method, sources, sourceFinetune }: Suiting, first?: Checkpoint): void {
+  if (sourceFinetune !== undefined || (!reads(method, 'outputs') && !reads(method, 'classes'))) return;
+  if (first === undefined || first.network.classes > 0) return;
   throw invalidOption(
     `{method=${method}} learns from the outputs of the source, and ${sources[0]?.path} has no last layer: use a file that has one, or a method that reads features alone, such as {method=l2t-ww}.`,
+  );
+}
+
+/**
+ * For each class of the data, the index of the first source's output, found by the names. Undefined if the order is the
+ * same, as of a source that is fine-tuned first, or the method does not ask for it.
+ * @throws L2TError INVALID_OPTION if the method learns these outputs, and the source names no classes, or others.
+ */
+export function sourceClasses(
+  { method, sources, sourceFinetune }: Suiting,
+  first: Checkpoint | undefined,
+  classNames: readonly string[],
+): number[] | undefined {
+  if (first === undefined || sourceFinetune !== undefined || !reads(method, 'classes')) return undefined;
+  const indices = new Map(first.classNames?.map((name, k) => [name, k]));
+  const classes = new Set(classNames);
+  const missing = classNames.filter((name) => !indices.has(name));
+  const extra = [...indices.keys()].filter((name) => !classes.has(name));
+  if (missing.length + extra.length === 0) {
+    const order = classNames.map((name) => indices.get(name) as number);
+    return order.every((output, k) => output === k) ? undefined : order;
+  }
+  const differs = [
+    ...(missing.length > 0 ? [`lacks ${someOf(missing, 3, quoted)}`] : []),
+    ...(extra.length > 0 ? [`also has ${someOf(extra, 3, quoted)}`] : []),
+  ].join(', and ');
+  const what = first.classNames ? `other classes than the data (it ${differs})` : 'no names of classes';
+  throw invalidOption(
+    `{method=${method}} needs a source that tells the classes of the data apart, under the same names, and ${sources[0]?.path} has ${what}: fine-tune it on this data first ({sourceFinetune}), or use a method that reads any source, such as {method=l2t-ww}.`,
   );
 }
 
@@ -176,7 +210,7 @@ export interface Rates {
 
 /** What the addon takes beside the spec. */
 export function nativeMaterials(
-  { spec, data, sources, init, phi }: Materials,
+  { spec, data, sources, sourceClasses, init, phi }: Materials,
   { lr, found, metaLr }: Rates,
 ): RunMaterials {
   const { size, augment, patience, balance } = spec;
@@ -193,6 +227,7 @@ export function nativeMaterials(
     ...(data.validation && { validation: data.validation }),
     ...(data.test && { test: data.test }),
     ...(balance && { classWeights: balancedWeights(data.train.labels, classes) }),
+    ...(sourceClasses && { sourceClasses }),
     selectBest: patience !== undefined || validated >= enoughToSelect,
     ...(classes > defaultTop && { top: defaultTop }),
     ...(init && { targetWeights: init.weights }),

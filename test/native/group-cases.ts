@@ -6,6 +6,7 @@ import { batches, type Changes, trained, unlabelled } from './iterations.js';
 export const groupCases: readonly (readonly [method: MethodName, changes: Changes])[] = [
   ...methodNames.map((method) => [method, {}] as const),
   ['lwf+at', { settings: { labelSmoothing: 0.1 }, classWeights: [0.4, 2, 0, 1.6] }],
+  ['kd+fm', { sourceClasses: [2, 0, 3, 1], images: unlabelled() }],
   ['l2t-ww', { settings: { metaClip: 0.5, wLrRatio: 0.5 }, lambdaInit: 'equal' }],
   // Of two images, one of three ranks has none.
   ['l2t-ww', { images: batches('judge_', 2) }],

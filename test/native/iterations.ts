@@ -65,17 +65,18 @@ function error(a: Float64Array, b: Float64Array): number {
 export interface Changes {
   readonly settings?: SettingValues;
   readonly classWeights?: readonly number[];
+  readonly sourceClasses?: readonly number[];
   readonly lambdaInit?: LambdaInit;
   /** What judges φ, or images without labels. */
   readonly images?: readonly NamedTensor[];
 }
 
 /** A short training by one engine, alone or in a group. */
-export async function trained(method: MethodName, { settings = {}, classWeights, lambdaInit, images = [] }: Changes) {
+export async function trained(method: MethodName, { settings = {}, images = [], ...changes }: Changes) {
   const { job, tensors } = await begin(method, settings);
   const { target, lr: _, ...rest } = job;
   const sources = job.sources.map(({ network, pairs }) => ({ network, pairs }));
-  const common = { ...rest, method, classWeights, lambdaInit, target, sources };
+  const common = { ...rest, ...changes, method, target, sources };
   return (engine: EngineName, group?: GroupConfig) =>
     iterate({ ...common, engine, tensors: [...tensors, ...images], iterations, lr: 0.02, dtype: 'float64', group });
 }

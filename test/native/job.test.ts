@@ -126,6 +126,21 @@ const wrong: [what: string, changes: object, message: RegExp][] = [
     { targetWeights: [{ name: 'x', dtype: 'float32', shape: [0, 1e12, 1e12], data: new Uint8Array() }] },
     /^targetWeights\[0\].shape/,
   ],
+  ...[
+    [0, 1, 2, 3, 4],
+    [0, 1, 2, 3, 4, 4],
+    [1, 2, 3, 4, 5, 6],
+  ].map((sourceClasses): [string, object, RegExp] => [
+    `outputs of the source that are no permutation: ${sourceClasses}`,
+    { sourceClasses },
+    /^sourceClasses must name each of the first source's 6 outputs once/,
+  ]),
+  ['an output that is none', { sourceClasses: [0.5] }, /^sourceClasses\[0\] must be a whole number/],
+  [
+    'kd from a source of other classes',
+    { method: 'kd', kdWeight: 1, kdTemperature: 4 },
+    /^Method kd needs a source with the classes of the data/,
+  ],
   ['pairs for scratch', { method: 'scratch' }, /scratch matches no features/],
   ['no pairs for l2t-ww', withSource({ pairs: [] }), /l2t-ww needs a source and pairs/],
   ['no source for l2t-ww', { sources: [] }, /l2t-ww needs a source and pairs/],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { argmax } from '../../src/inference/logits.js';
 import { addon, type EpochEvent, type NamedTensor } from '../../src/native/addon.js';
+import { methods, needsOf } from '../../src/options/methods.js';
 import { digest, floats, images, named, type Recorded, type RunJob, scratch, stepsOf, tinyJob, train } from './tiny.js';
 
 const last = (epochs: readonly EpochEvent[]): EpochEvent => epochs.at(-1) as EpochEvent;
@@ -164,11 +165,13 @@ describe('the meta-networks', () => {
     ['l2t-w', true, false],
     ['amounts-only', false, true],
     ['fm', false, false],
+    ['kd+l2t-ww', true, true],
+    ['kd+fm', false, false],
   ] as const)('%s learns what: %s, where: %s', async (method, what, where) => {
     const { events, epochs } = await train(tinyJob({ method, epochs: 1 }));
     const bilevel = what || where;
     const [step] = stepsOf(events);
-    expect(Object.keys(step?.losses ?? {})).toEqual(['org', 'matching']);
+    expect(Object.keys(step?.losses ?? {})).toEqual(['org', ...methods[method].terms]);
     expect(step?.metaObjective !== undefined).toBe(bilevel);
     for (const { lambdaMean, lambdaStd, weightEntropy } of pairsOf(epochs[0])) {
       expect([lambdaMean, lambdaStd].map((value) => value !== undefined)).toEqual([where, where]);
@@ -182,8 +185,11 @@ describe('the meta-networks', () => {
     ['at', ['org', 'attention']],
     ['lwf', ['org', 'distillation']],
     ['lwf+at', ['org', 'attention', 'distillation']],
+    ['kd', ['org', 'kd']],
   ] as const)('%s has its losses, the same by either engine, and no meta-networks', async (method, losses) => {
-    const sources = tinyJob().sources.map((source) => (method === 'lwf' ? { ...source, pairs: [] } : source));
+    const sources = tinyJob({ method }).sources.map((source) =>
+      needsOf(method).pairs ? source : { ...source, pairs: [] },
+    );
     const [native, autograd] = [
       await train(tinyJob({ method, sources })),
       await train(tinyJob({ method, sources, engine: 'autograd' })),
@@ -195,7 +201,7 @@ describe('the meta-networks', () => {
     });
     const names = last(native.epochs).state.map(({ name }) => name);
     expect(names.filter((name) => /phi\/|branch/.test(name))).toEqual([]);
-    expect(names.includes('theta/lwf_head.weight')).toBe(method !== 'at');
+    expect(names.includes('theta/lwf_head.weight')).toBe(method.startsWith('lwf'));
   });
 
   it('scratch matches nothing', async () => {

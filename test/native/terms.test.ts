@@ -15,13 +15,17 @@ describe('losses, θ, momentum and φ are, in float64, what automatic differenti
     expectEqual(method, { settings: { labelSmoothing: 0.1 }, classWeights: [0.4, 2, 0, 1.6] }),
   );
 
+  it.each(['kd', 'kd+l2t-ww'] as const)('%s of a source with another order of classes', (method) =>
+    expectEqual(method, { settings: { labelSmoothing: 0.1, kdWeight: 0.7 }, sourceClasses: [2, 0, 3, 1] }),
+  );
+
   it('l2t-ww with clipped gradients, a slower w, and decay to the start', () =>
     expectEqual('l2t-ww', { settings: { metaClip: 0.5, wLrRatio: 0.5, metaWeightDecay: 0.1 }, lambdaInit: 'equal' }));
 
   it('l2t-ww with another batch that judges φ, of fewer images', () =>
     expectEqual('l2t-ww', { images: batches('judge_', batch - 2) }));
 
-  it.each(['l2t-ww', 'lwf+at', 'sp', 'vid'] as const)('%s with as many images without labels', (method) =>
+  it.each(['l2t-ww', 'lwf+at', 'kd', 'sp', 'vid'] as const)('%s with as many images without labels', (method) =>
     expectEqual(method, { images: unlabelled(), settings: { labelSmoothing: 0.1 }, classWeights: [0.4, 2, 0, 1.6] }),
   );
 

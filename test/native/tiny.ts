@@ -11,7 +11,7 @@ import {
   type SaveEvent,
   type StepEvent,
 } from '../../src/native/addon.js';
-import { type MethodName, type SettingValues, settingsOf } from '../../src/options/methods.js';
+import { type MethodName, methodOf, type SettingValues, settingsOf } from '../../src/options/methods.js';
 import { imagenetNormalisation } from '../../src/options/networks.js';
 import { uniform } from '../../tools/parity/uniform.js';
 
@@ -50,7 +50,6 @@ export function images(
   };
 }
 
-const sourceNetwork = { name: 'resnet20', classes: 6, width: 0.125 };
 const targetNetwork = { name: 'vgg9_bn', classes: 4, width: 0.0625 };
 
 /** A spec and its materials in one: the addon reads each from it. */
@@ -62,8 +61,16 @@ type TinyChanges = Omit<Partial<RunJob>, 'method' | 'settings'> & {
   readonly settings?: SettingValues;
 };
 
+/** A source of other classes than the data's, unless the method needs the same. */
+const sourceFor = (method: MethodName) => ({
+  name: 'resnet20',
+  classes: methodOf(method).terms.includes('kd') ? 4 : 6,
+  width: 0.125,
+});
+
 /** A short L2T-ww run: an untrained source, 16 images, 4 steps an epoch, two epochs. */
 export function tinyJob({ method = 'l2t-ww', settings, ...changes }: TinyChanges = {}): RunJob {
+  const sourceNetwork = sourceFor(method);
   return {
     ...settingsOf(method, { metaLr: 1e-3, ...settings }),
     method,

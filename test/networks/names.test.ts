@@ -242,7 +242,7 @@ describe('a source without a last layer', async () => {
     expect(hashes[0]).toBe(hashes[1]);
   });
 
-  it.each(['lwf', 'lwf+at'] as const)('is refused for %s, which reads its outputs', async (method) => {
+  it.each(['lwf', 'lwf+at', 'kd'] as const)('is refused for %s, which reads its outputs', async (method) => {
     const { pairs, ...others } = tinyOptions;
     const options = { ...others, ...(method === 'lwf+at' && { pairs }), data, method, source: headless } as const;
     const run = transfer({ ...options, sourceNetwork: network, out: join(temporaryFolder(), 'run') });

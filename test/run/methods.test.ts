@@ -7,7 +7,7 @@ import { temporaryFolder, tinyData, tinyOptions, tinySource } from '../tiny.js';
 
 const data = tinyData();
 const [source, targetInit] = [
-  await tinySource(),
+  await tinySource({}, { names: ['right', 'left', 'middle'] }),
   await tinySource({ name: tinyOptions.target, width: tinyOptions.width, classes: 3 }),
 ];
 const out = () => join(temporaryFolder(), 'run');

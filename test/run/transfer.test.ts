@@ -113,7 +113,7 @@ describe('transfer', () => {
     expect(distance(last, seeded)).toBeLessThan(1e-5);
   });
 
-  it('weighs the losses of at and lwf: without weight they train as scratch does', async () => {
+  it('weighs the losses of at, lwf and kd: without weight they train as scratch does', async () => {
     const losses = async (given: object) => {
       const options = { ...withoutPairs, ...given, data, out: out(), epochs: 1 };
       const org: number[] = [];
@@ -123,6 +123,9 @@ describe('transfer', () => {
     const scratch = await losses({ method: 'scratch' });
     expect(await losses({ method: 'at', source, pairs, attentionWeight: 0 })).toEqual(scratch);
     expect(await losses({ method: 'lwf', source, distillationWeight: 0 })).toEqual(scratch);
+    const named = await tinySource({}, { names: ['left', 'middle', 'right'] });
+    expect(await losses({ method: 'kd', source: named, kdWeight: 0 })).toEqual(scratch);
+    expect(await losses({ method: 'kd', source: named })).not.toEqual(scratch);
     const [cold, warm] = [
       await losses({ method: 'lwf', source, temperature: 1 }),
       await losses({ method: 'lwf', source }),

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { L2TError } from '../../src/errors.js';
 import type { Pair } from '../../src/native/addon.js';
+import type { MethodName } from '../../src/options/methods.js';
 import { readText } from '../../src/system/files.js';
 
 const count = z.int().min(1);
@@ -14,6 +15,8 @@ const description = z.object({
   classes: count,
   source: z.string().optional(),
   sourceClasses: count.optional(),
+  /** For each class, the index of the first source's output, of the method kd. */
+  sourceOrder: z.array(z.int().min(0)).optional(),
   pairs,
   sources: z.array(z.object({ network: z.string(), classes: count, pairs })).optional(),
   target: z.string(),
@@ -62,8 +65,8 @@ export async function readCase(path: string): Promise<Case> {
 }
 
 /** The package's name for a case's method; undefined where it has none yet. */
-export function methodOf({ method, what, where }: Case): string | undefined {
-  if (['scratch', 'at', 'lwf', 'lwf+at'].includes(method)) return method;
+export function methodOf({ method, what, where }: Case): MethodName | undefined {
+  if (['scratch', 'at', 'lwf', 'lwf+at', 'kd'].includes(method)) return method as MethodName;
   if (method !== 'l2t') return undefined;
   if (what && where) return 'l2t-ww';
   if (what) return 'l2t-w';

@@ -1,5 +1,5 @@
 import type { NamedTensor, NativeAddon, NetworkSpec } from '../../src/native/addon.js';
-import { type MethodName, settingsOf } from '../../src/options/methods.js';
+import { type MethodName, methodOf, needsOf, settingsOf } from '../../src/options/methods.js';
 import type { Case } from './case.js';
 import type { IterateJob } from './observe.js';
 import { fnv1a, uniform } from './uniform.js';
@@ -53,7 +53,7 @@ function batch({ seed, batch, size, classes }: Case, iteration: number): NamedTe
 export function caseJob(
   addon: NativeAddon,
   description: Case,
-  method: string,
+  method: MethodName,
   settings: Pick<IterateJob, 'dtype' | 'engine' | 'convolution' | 'device' | 'threads'> & {
     readonly precision?: IterateJob['precision'] | undefined;
   },
@@ -66,7 +66,7 @@ export function caseJob(
   const theta = targetNetwork.parameters.map(({ name, shape }) => generate(seed, `target.${name}`, shape));
   tensors.push(...targetNetwork.buffers.map(({ name, shape }) => generate(seed, `target.${name}`, shape)));
 
-  const matches = !['scratch', 'at', 'lwf', 'lwf+at'].includes(method);
+  const matches = methodOf(method).terms.includes('matching');
   let pair = 0;
   sources.forEach((source, k) => {
     const network = addon.describe(networks[k] as NetworkSpec, size);
@@ -98,13 +98,14 @@ export function caseJob(
     precision: settings.precision ?? 'float32',
     method,
     lr,
-    ...settingsOf(method as MethodName, { momentum, weightDecay, beta, innerSteps: T, metaLr, metaWeightDecay }),
+    ...settingsOf(method, { momentum, weightDecay, beta, innerSteps: T, metaLr, metaWeightDecay }),
     iterations,
+    sourceClasses: description.sourceOrder,
     target,
     tensors,
     sources: sources.map((source, k) => ({
       network: networks[k] as NetworkSpec,
-      pairs: ['scratch', 'lwf'].includes(method) ? [] : source.pairs,
+      pairs: needsOf(method).pairs ? source.pairs : [],
     })),
   };
 }

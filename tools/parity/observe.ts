@@ -25,6 +25,8 @@ export interface IterateJob extends Hyperparameters {
   /** source.…, target.…, branch.i.…, weight_net.i.…, lambda_net.i.…, momentum.…; x, y; x@k, y@k of iteration k. */
   readonly tensors: readonly NamedTensor[];
   readonly iterations: number;
+  /** For each class of the data, the index of the first source's output. */
+  readonly sourceClasses?: readonly number[] | undefined;
   /** The processes that share each batch. */
   readonly group?: GroupConfig | undefined;
 }

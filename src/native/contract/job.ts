@@ -90,6 +90,8 @@ export interface RunMaterials {
   readonly test?: NativeImages;
   /** Weights of the classes' images in the cross-entropy, one for each class. Absent: 1 each. */
   readonly classWeights?: readonly number[] | undefined;
+  /** For each class of the data, the index of the first source's output. Absent: the order is the same. */
+  readonly sourceClasses?: readonly number[] | undefined;
   /**
    * True: the best epoch is the first with the highest validation accuracy. False, or no validation images: the last.
    */

@@ -17,9 +17,13 @@ namespace {
 constexpr double kWidth = 0.125;
 constexpr double kRate = 0.01;
 
-/// The second source has other classes, and reads larger images.
+/// Distillation of the target's own logits needs a source with the same classes, here in another order.
+bool needs_classes(const Training& training) { return training.method.starts_with("kd"); }
+
+/// The second source has other classes than the first, and reads larger images.
 run::SourceConfig source(const Training& training, int64_t k) {
-  run::SourceConfig config{{"resnet20", k == 0 ? 5 : 7, 0.25}, {}, {}, training.size * (k + 1), {}};
+  const int64_t classes = k > 0 ? 7 : needs_classes(training) ? kClasses : 5;
+  run::SourceConfig config{{"resnet20", classes, 0.25}, {}, {}, training.size * (k + 1), {}};
   const auto network = nets::make_network(config.network);
   config.weights = fixed_weights(network, /*seed=*/k + 1);
   if (training.pairs == "none") return config;
@@ -60,6 +64,7 @@ std::unique_ptr<run::Learner> make_learner(const Training& training, run::Engine
   hyperparameters.engine = engine;
   hyperparameters.convolution = convolution;
   hyperparameters.settings = training.settings;
+  if (needs_classes(training)) hyperparameters.source_classes = {2, 0, 3, 1};
   if (training.beyond_paper()) {
     hyperparameters.class_weights = {0.5, 1.5, 0.8, 1.2};
     hyperparameters.lambda_init = transfer::LambdaInit::kEqual;

@@ -26,6 +26,7 @@ struct ObserveConfig {
   static void fields(auto& self, auto&& visit) {
     run::Hyperparameters::fields(self.hyperparameters, visit);
     visit("classWeights", self.hyperparameters.class_weights);
+    visit("sourceClasses", self.hyperparameters.source_classes);
     visit("lr", self.lr);
     visit("dtype", self.dtype);
     visit("device", self.device);

@@ -51,6 +51,7 @@ const cases: readonly [operation: string, shape: Shape][] = [
   ['attention_loss', [1, 1, 3, 1, 0, 0, 0]],
   ['distillation_loss', [3, 5, 7, 4, 0, 0, 0]],
   ['distillation_loss', [1, 3, 2, 1, 0, 0, 0]],
+  ['kd_loss', [3, 0, 7, 0, 0, 0, 0]],
   ['sp_loss', [5, 5, 7, 4, 0, 0, 0]],
   ['vid_loss', [3, 5, 7, 4, 0, 0, 0]],
   // Form 0: F(4×4), 1: 2×2 maps, 2: patches; then 0: nothing, 1: ReLU, 2: ReLU and max-pool, 3: a residual and ReLU.

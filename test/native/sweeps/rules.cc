@@ -240,6 +240,20 @@ Rule distillation(const Shape& s) {
           }};
 }
 
+/// Distillation of the target's own logits, which are the input.
+Rule kd(const Shape& s) {
+  const auto source_logits = draw({s.batch, s.out}) * 3;
+  return {{draw({s.batch, s.out})},
+          [=](const Tensors& x) {
+            const auto p_source = at::softmax(source_logits / 4, 1);
+            return 0.7 * 16 * at::kl_div(at::log_softmax(x[0] / 4, 1), p_source, at::Reduction::Sum) / s.batch;
+          },
+          [=](const Tensors& x, const Tensors& dot, const at::Tensor& bar, const at::Tensor& /*bar_dot*/) -> Sweeps {
+            const auto value = terms::distilled_logits(source_logits.to(x[0].scalar_type()), x[0], {0.7, 4}, s.batch);
+            return of_gradient(value.loss, {value.z_bar}, dot, bar);
+          }};
+}
+
 /// One pair's loss of sp; inputs: T.
 Rule sp(const Shape& s) {
   const auto similarity = [](const at::Tensor& map) {
@@ -297,6 +311,7 @@ Rule make_rule(const std::string& operation, const Shape& shape) {
   if (operation == "unit with residual") return unit(shape, {.add = true, .relu = true, .pool = false});
   if (operation == "attention_loss") return attention(shape);
   if (operation == "distillation_loss") return distillation(shape);
+  if (operation == "kd_loss") return kd(shape);
   if (operation == "sp_loss") return sp(shape);
   if (operation == "vid_loss") return vid(shape);
   if (operation == "matching_loss") return matching(shape, backends::reference::backend());
