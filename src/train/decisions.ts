@@ -63,6 +63,14 @@ const fileSchema = z.object({
 
 export type CheckedTrainOptions = Given<typeof trainSchema>;
 
+/** What accompanies a training on its way. */
+export interface Context {
+  readonly signal: AbortSignal | undefined;
+  readonly began: number;
+  warn(message: string): void;
+  note(message: string): void;
+}
+
 /** What was decided, in decisions.json of a folder, or in memory alone. */
 export class Decisions {
   private constructor(

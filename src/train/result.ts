@@ -9,7 +9,7 @@ import { duration } from '../system/printable.js';
 import { type Interval, percent, probabilityInterval } from '../system/statistics.js';
 import { type Candidate, nameOf } from './candidates.js';
 import type { CheckedTrainOptions } from './decisions.js';
-import type { TrainPlan } from './train.js';
+import type { TrainPlan } from './plan.js';
 
 /** A network that was trained: a row of the table. */
 export interface TrainedRow {

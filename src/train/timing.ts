@@ -9,6 +9,7 @@ import { defaultBatch, largeSize } from '../options/networks.js';
 import { throwIfAborted } from '../system/abort.js';
 import { largest, median, smallest } from '../system/statistics.js';
 import { type Candidate, nameOf } from './candidates.js';
+import type { Context } from './decisions.js';
 import type { Work } from './schedule.js';
 
 /** The compiled file, since a child has no loader of TypeScript. */
@@ -19,14 +20,11 @@ const processes = 3;
  * Milliseconds for one image on one CPU thread: the median of three fresh processes.
  * @throws L2TError INTERNAL if a process fails; ABORTED.
  */
-export async function msOf(
-  candidate: Candidate,
-  classes: number,
-  { signal, warn }: { signal: AbortSignal | undefined; warn(message: string): void },
-): Promise<number> {
+export async function msOf(candidate: Candidate, classes: number, { signal, warn, note }: Context): Promise<number> {
   const { network: name, width, size } = candidate;
   const job = JSON.stringify({ network: { name, width, classes }, size });
   const times: number[] = [];
+  note(`timing ${nameOf(candidate)}`);
   for (let k = 0; k < processes; k++) {
     throwIfAborted('The timing', signal);
     const child = spawn(process.execPath, [script, job], { stdio: ['ignore', 'pipe', 'inherit'] });
