@@ -91,13 +91,14 @@ export type {
   ReportEvent,
   RunEpochEvent,
   RunEvent,
+  SourceEvent,
   StartEvent,
   WarningEvent,
 } from './run/events.js';
 export { type ResumeOptions, resume, resumeOrStart } from './run/resume.js';
 export type { Run, RunControl, RunResult } from './run/run.js';
 export { type PretrainOptions, pretrain, type TransferOptions, transfer } from './run/transfer.js';
-export type { FoundRate, RateTrial } from './store/run-data.js';
+export type { FinetunedSource, FoundRate, RateTrial } from './store/run-data.js';
 export type { Interval } from './system/statistics.js';
 export type { TrainPlan } from './train/plan.js';
 export type { TrainedRow } from './train/result.js';

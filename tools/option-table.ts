@@ -79,7 +79,7 @@ One table for all verbs, made from the tables that the program itself reads. \`l
 - **default** is the value used if you give none. If it depends on other options, it is in parentheses under *meaning*.
 - **paper** is the paper's value, where it is another. The presets of \`reproduce\` and \`pretrain --preset\` have it.
 - **methods** are those that read the option; nothing there means all. An option that a method does not read is refused with \`transfer\`. In
-  \`compare\`, \`curve\` and \`reproduce\` one method must read it. \`finetune-source\` reads what \`finetune\` reads, and the source's options.
+  \`compare\`, \`curve\` and \`reproduce\` one method must read it. \`finetune-source\` reads what \`finetune\` reads, and the source's options but \`sourceFinetune\`.
 - Any method of \`transfer\` may start from \`targetInit\`; in \`compare\` and \`curve\` only \`finetune\` and \`l2-sp\` read it.
 - An option that may be repeated is given once for each source; in YAML and TypeScript it is a list.
 

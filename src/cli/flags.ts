@@ -33,8 +33,8 @@ export function addExamples(command: Command, ...examples: readonly string[]): C
 export function addFlags(command: Command, schema: Schema, defaults = 'Defaults are in parentheses.'): Command {
   for (const { key, about, heading } of inHelpOrder(schema)) {
     const { value, repeats } = about;
-    // `--size <n>`, `--strict`, or `--no-report` for a switch that is on by default.
-    const placeholder = value === '' ? '' : `<${value}>`;
+    // `--size <n>`, `--source-finetune [n]`, `--strict`, or `--no-report` for a switch that is on by default.
+    const placeholder = value === '' ? '' : about.bare ? `[${value}]` : `<${value}>`;
     const option = new Option(`${longFlagOf(key, about)} ${placeholder}`.trimEnd(), helpOf(about, 'flags'));
     // 'n' and 'x' are numbers. Other text stays as it was typed, so that the error message can show it.
     const read = (text: string) => (['n', 'x'].includes(value) && isNumber(text) ? Number(text) : text);

@@ -1,6 +1,13 @@
 import { Presets, SingleBar } from 'cli-progress';
 import { spelled } from '../options/spelling.js';
-import { enoughToSelect, type RateEvent, type RunEpochEvent, type RunEvent, type StartEvent } from '../run/events.js';
+import {
+  enoughToSelect,
+  type RateEvent,
+  type RunEpochEvent,
+  type RunEvent,
+  type SourceEvent,
+  type StartEvent,
+} from '../run/events.js';
 import { counted, duration, printable } from '../system/printable.js';
 import { percent } from '../system/statistics.js';
 import { interruptible } from './interrupt.js';
@@ -20,6 +27,8 @@ export class Progress {
   #bar: SingleBar | undefined;
   #counts = false;
   #said = Date.now();
+  /** The source that is fine-tuned first, which has lines and bars of its own. */
+  #source: { readonly index: number; readonly progress: Progress } | undefined;
   readonly #time = new TimeLeft();
 
   constructor(
@@ -69,6 +78,7 @@ export class Progress {
     else if (event.type === 'data' || event.type === 'report') this.data(event.done, event.total);
     else if (event.type === 'rate') this.#rate(event);
     else if (event.type === 'start') this.#start(event);
+    else if (event.type === 'source') this.#finetuning(event);
     else if (event.type === 'step' && process.stderr.isTTY)
       this.#show(
         `epoch ${event.epoch + 1}`,
@@ -78,6 +88,14 @@ export class Progress {
       );
     else if (event.type === 'epoch')
       this.note(describeEpoch(event, this.#selectBest) + (event.epoch + 1 < event.epochs ? this.#left : ''));
+  }
+
+  #finetuning({ source, sources, event }: SourceEvent): void {
+    if (this.#source?.index !== source) {
+      this.note(`fine-tuning the source${sources > 1 ? ` (${source + 1} of ${sources})` : ''}`);
+      this.#source = { index: source, progress: new Progress(this.label) };
+    }
+    this.#source.progress.on(event);
   }
 
   #start(event: StartEvent): void {
@@ -109,6 +127,7 @@ export class Progress {
   }
 
   stop(): void {
+    this.#source?.progress.stop();
     this.#bar?.stop();
     this.#bar = undefined;
   }

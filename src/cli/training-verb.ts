@@ -97,9 +97,9 @@ async function requireAlone(command: Command, folder: string, flags: TrainingFla
 
 export function toJson(result: RunResult): Record<string, unknown> {
   const { run, checkpoint, report, method, lr, correct, total, skipped, accuracy, topK, best, epochs } = result;
-  const { endedEarly, learned, seconds } = result;
+  const { endedEarly, finetuned, learned, seconds } = result;
   const tested = { correct, total, skipped, accuracy, topK };
-  return { run, checkpoint, report, method, lr, ...tested, best, epochs, endedEarly, learned, seconds };
+  return { run, checkpoint, report, method, lr, ...tested, best, epochs, endedEarly, finetuned, learned, seconds };
 }
 
 /** Follows the number of images that were tested. */

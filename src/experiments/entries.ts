@@ -79,11 +79,16 @@ function readBy(
   if (name === 'finetune-source') {
     const read = without(options, [...ofTarget, ...uselessOptions(needsOf('finetune'))]);
     const method = 'finetune';
-    return { method, useless: [...ofTarget, ...useless], options: { ...read, ...sourceAsTarget(options), method } };
+    const unread = [...ofTarget, 'sourceFinetune', ...useless];
+    return { method, useless: unread, options: { ...read, ...sourceAsTarget(options), method } };
   }
   const read = without(options, useless);
   const fitting = needs.source && !needs.pairs ? firstSource(read) : read;
-  return { method: name, useless, options: { ...fitting, method: name, ...(pairs !== undefined && { pairs }) } };
+  const more = {
+    ...(read.sourceFinetune !== undefined && { shareSource: true }),
+    ...(pairs !== undefined && { pairs }),
+  };
+  return { method: name, useless, options: { ...fitting, method: name, ...more } };
 }
 
 /** Options of the target, which finetune-source takes from the source instead. */
@@ -102,14 +107,15 @@ function sourceAsTarget(options: Given<typeof compareSchema>): CheckedTransferOp
 }
 
 /**
- * If an entry trains a source's own network, adds each source's network, width and size from its checkpoint.
+ * If an entry trains a source's own network, also first, adds each source's network, width and size from its checkpoint.
  * @throws L2TError as `loadCheckpoint`; INVALID_OPTION if there is no source.
  */
 export async function withSourceNetworks<O extends ExperimentOptions>(
   entries: readonly Entry[],
   options: O,
 ): Promise<O> {
-  if (entries.every(({ label }) => label !== 'finetune-source')) return options;
+  const trains = ({ label, options: { sourceFinetune } }: Entry) => label === 'finetune-source' || sourceFinetune;
+  if (!entries.some(trains)) return options;
   const checkpoints = await loadSources(listSources(options), options.strict);
   return {
     ...options,

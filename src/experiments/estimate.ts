@@ -9,7 +9,7 @@ import { type StepTime, type TimedRun, timeStep } from '../run/step-time.js';
 import { sum } from '../system/statistics.js';
 import { availableCores, defaultThreads } from '../system/threads.js';
 import type { Entry, ExperimentOptions } from './entries.js';
-import type { RowTitle } from './plan.js';
+import { finetunings, type PlannedRow, type RowTitle } from './plan.js';
 import { defaultParallel } from './pool.js';
 
 /** How long the runs of one row would take. */
@@ -26,7 +26,7 @@ export interface EntryEstimate extends RowTitle {
 
 /** How long an experiment would take. */
 export interface Estimate {
-  /** One for each row of its table. */
+  /** One for each source that is fine-tuned first, and one for each row of the table. */
   readonly entries: readonly EntryEstimate[];
   /** Seconds of all runs, with every seed, as many in parallel as the options say. Validation and loading are not included. */
   readonly seconds: number;
@@ -50,31 +50,49 @@ export async function estimate(
   subject: Estimated,
   { signal, onMethod }: { signal?: AbortSignal | undefined; onMethod?: ((label: string) => void) | undefined },
 ): Promise<Estimate> {
-  const { options, entries, images } = subject;
-  const epochs = options.epochs ?? defaultOf(compareSchema, 'epochs');
-  const specs = entries.map((entry, k) => specOf(entry, images[k] as number, subject.sources));
+  const { options, entries } = subject;
+  const rows = entries.map((entry, k) => {
+    const images = subject.images[k] as number;
+    return { ...titleOf(entry), images, spec: specOf(entry, images, subject.sources) };
+  });
+  const runs = [...sourcesOf(rows), ...rows];
+  const specs = runs.map(({ spec }) => spec);
   const { seeds = defaultOf(compareSchema, 'seeds'), parallel = defaultParallel(specs) } = options;
   const timed = new Map<string, StepTime>();
   const estimates: EntryEstimate[] = [];
-  for (const [index, entry] of entries.entries()) {
-    const { label, perClass } = entry;
-    const count = images[index] as number;
-    const spec = specs[index] as RunSpec;
-    const { batch } = spec;
-    const kind = `${label} ${Math.min(batch, count)}`;
+  for (const { images, spec, ...title } of runs) {
+    const { batch, epochs } = spec;
+    const kind = `${title.label} ${Math.min(batch, images)}`;
     if (!timed.has(kind)) {
-      onMethod?.(label);
-      timed.set(kind, await timeStep(timedRun(spec, count, subject), signal));
+      onMethod?.(title.label);
+      timed.set(kind, await timeStep(timedRun(spec, images, subject), signal));
     }
     const { min: step, max } = timed.get(kind) as StepTime;
-    const steps = epochs * stepsPerEpoch(count, batch);
-    const times = { msPerStep: 1000 * step, maxMsPerStep: 1000 * max, steps, seconds: steps * step };
-    estimates.push({ label, ...(perClass && { perClass }), ...times });
+    const steps = epochs * stepsPerEpoch(images, batch);
+    estimates.push({ ...title, msPerStep: 1000 * step, maxMsPerStep: 1000 * max, steps, seconds: steps * step });
   }
   const total = sum(estimates.map(({ seconds }) => seconds));
   // More runs in parallel than the cores can carry save no time.
   const carried = Math.max(1, availableCores() / (options.threads ?? defaultThreads()));
-  return { entries: estimates, seconds: (total * seeds) / Math.min(parallel, carried, entries.length * seeds) };
+  return { entries: estimates, seconds: (total * seeds) / Math.min(parallel, carried, runs.length * seeds) };
+}
+
+interface EstimatedRow extends PlannedRow {
+  readonly spec: RunSpec;
+  readonly images: number;
+}
+
+const titleOf = ({ label, perClass }: RowTitle): RowTitle => ({ label, ...(perClass && { perClass }) });
+
+/** The fine-tunings that the rows need first, each once. */
+function sourcesOf(rows: readonly EstimatedRow[]): EstimatedRow[] {
+  const all = rows.flatMap(({ images, ...row }) =>
+    finetunings(row).map(({ spec, ...title }): EstimatedRow => {
+      const { device, threads } = row.spec;
+      return { ...titleOf(title), images, spec: begin(spec, { images, device, threads, sources: [] }) };
+    }),
+  );
+  return [...new Map(all.map((row) => [`${row.label} ${row.perClass}`, row])).values()];
 }
 
 /** The spec of a run that is timed. Where no files are given, as in a dry run, names stand for them: none is opened. */
@@ -105,7 +123,8 @@ function timedRun(spec: RunSpec, images: number, { classes, sources }: Estimated
     spec: { ...spec, batch: Math.min(spec.batch, images) },
     target,
     sources: spec.sources.map(({ network: name, width, size, pairs }, k) => {
-      const network = { name, width, classes: sources[k]?.classes as number };
+      const known = spec.sourceFinetune === undefined ? (sources[k]?.classes as number) : classes;
+      const network = { name, width, classes: known };
       return { network, size, pairs: pairs ? addon().pairs(network, size, target, spec.size, pairs) : [] };
     }),
   };

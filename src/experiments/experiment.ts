@@ -28,7 +28,15 @@ import { defaultThreads } from '../system/threads.js';
 import { conclusionsOf } from './conclusions.js';
 import { type ExperimentKind, type ExperimentOptions, requireUseful } from './entries.js';
 import { type TimesOf, timeNetworks } from './inference-times.js';
-import { type Experiment, type PlannedRow, readPlan, writePlan } from './plan.js';
+import {
+  type Experiment,
+  type PlannedRow,
+  type PlannedRun,
+  readPlan,
+  runsOf,
+  sourceRunsOf,
+  writePlan,
+} from './plan.js';
 import { defaultParallel, type Follow, openRuns, type PoolControl, runOpen } from './pool.js';
 import {
   type Checking,
@@ -212,16 +220,24 @@ async function runAll(
   control: ExperimentControl,
   checked: boolean,
 ): Promise<ExperimentResult> {
-  const states = await runStates(experiment, out, control.onWarning);
-  const foreign = states.find((state) => state.foreign);
-  if (foreign?.foreign) throw foreign.foreign;
+  const runs = runsOf(experiment, out);
+  const states = await runStates(experiment, runs, control.onWarning);
   const open = await openRuns(states);
+  const needed = sourceRunsOf(open.map((k) => runs[k] as PlannedRun));
+  const sources = await runStates(experiment, needed, control.onWarning);
+  const foreign = [...sources, ...states].find((state) => state.foreign);
+  if (foreign?.foreign) throw foreign.foreign;
   if (!checked && open.length > 0) requireUnchanged(out, experiment, await preflight(experiment.rows, control));
-  const lanes = parallel ?? defaultParallel(experiment.rows.map(({ spec }) => spec));
+  const lanes =
+    parallel ?? defaultParallel([...needed.map(({ row }) => row), ...experiment.rows].map(({ spec }) => spec));
   const page = experiment.report ? new GrowingPage(join(out, reportName), control.onWarning) : undefined;
   const draw = async (state: Status['state'], last = false) => page?.write(() => experimentPage(out, state), last);
   try {
-    const train = () => runOpen(states, open, lanes, control, async () => void (await save(out, states)));
+    const train = async () => {
+      // All first, so that no run waits for its source while it takes a lane.
+      await runOpen(sources, await openRuns(sources), lanes, control, async () => {});
+      await runOpen(states, open, lanes, control, async () => void (await save(out, states)));
+    };
     await repeatedly(() => draw('running'), pageEvery, train);
     return await finish(out, experiment, states, control);
   } catch (error) {
@@ -259,7 +275,7 @@ export async function collect(folder: string, given: CollectControl = {}): Promi
   const { control } = takeOptions(z.strictObject({}), given, collectControls);
   const experiment = await readPlan(out);
   return alone(out, control.onWarning, async () =>
-    finish(out, experiment, await runStates(experiment, out, control.onWarning), control),
+    finish(out, experiment, await runStates(experiment, runsOf(experiment, out), control.onWarning), control),
   );
 }
 

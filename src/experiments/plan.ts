@@ -9,9 +9,10 @@ import { withPaths } from '../options/arguments.js';
 import { checkOptions } from '../options/check.js';
 import { collectCommand, commandInLine, flagWords, planCommand } from '../options/command.js';
 import { transferSchema } from '../options/schemas.js';
-import { givenOf, read, type SpecDraft } from '../options/spec.js';
+import { finetuneOptions, givenOf, read, type SpecDraft } from '../options/spec.js';
 import { parseYaml } from '../options/yaml.js';
 import { planName } from '../store/new-folder.js';
+import { sourceFolder } from '../store/run-data.js';
 import { invalidRun } from '../system/failures.js';
 import { readText, writeFileAtomic } from '../system/files.js';
 
@@ -78,6 +79,24 @@ export const titleOf = ({ label, perClass }: RowTitle): string =>
 export const runsOf = ({ rows, seeds }: Pick<Experiment, 'rows' | 'seeds'>, out: string): PlannedRun[] =>
   rows.flatMap((row) => [...Array(seeds).keys()].map((seed) => ({ row, seed, folder: join(out, nameOf(row, seed)) })));
 
+/** The fine-tunings that a row's runs need first, one for each source; none without `sourceFinetune`. */
+export const finetunings = ({ perClass, spec }: PlannedRow): PlannedRow[] =>
+  spec.sourceFinetune === undefined
+    ? []
+    : spec.sources.map((_, k) => ({
+        label: `fine-tuning source ${k + 1}`,
+        perClass,
+        spec: read(finetuneOptions(spec, k)),
+      }));
+
+/** The fine-tunings that these runs need first. Runs with equal images and seed share one. */
+export function sourceRunsOf(runs: readonly PlannedRun[]): PlannedRun[] {
+  const all = runs.flatMap(({ row: needing, seed, folder: run }) =>
+    finetunings(needing).map((row, k) => ({ row, seed, folder: sourceFolder(run, { ...needing.spec, seed }, k) })),
+  );
+  return [...new Map(all.map((each) => [each.folder, each])).values()];
+}
+
 function nameOf({ label, perClass }: PlannedRow, seed: number): string {
   const parts = [label.replaceAll(/[^\w+-]/g, '_'), ...(perClass === undefined ? [] : [perClass]), seed];
   return parts.join('-');
@@ -91,8 +110,8 @@ export const optionsOf = ({ row, seed, folder }: PlannedRun) => ({
 });
 
 /**
- * Writes the files of an experiment: plan.yaml, runs.txt (its runs as commands, one a line, for any scheduler),
- * array.sbatch, and split.json if a split file was given. Paths below the folder are written relative to it, so that it
+ * Writes the files of an experiment: plan.yaml, runs.txt (its runs as commands, one a line, for any scheduler, those that
+ * fine-tune sources first), array.sbatch, and split.json if a split file was given. Paths below the folder are written relative to it, so that it
  * may be moved. Returns the lines and the names of the files.
  * @throws L2TError INVALID_OPTION if a path holds a line break; FILE_ACCESS.
  */
@@ -101,7 +120,8 @@ export async function writePlan(
   experiment: Experiment,
   division: Division | undefined,
 ): Promise<{ readonly runs: readonly string[]; readonly files: readonly string[] }> {
-  const runs = runsOf(experiment, out).map((run) => lineOf(run, out));
+  const planned = runsOf(experiment, out);
+  const runs = [...sourceRunsOf(planned), ...planned].map((run) => lineOf(run, out));
   const files = new Map([
     ...(division ? [[splitName, formatSplit(division)] as const] : []),
     [runsName, runs.map((line) => `${line}\n`).join('')],

@@ -11,19 +11,31 @@ import { describeNetwork } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { defaultOf } from '../options/check.js';
 import { requireComputable, requireValidation } from '../options/consistent.js';
+import { defaultBatch } from '../options/networks.js';
 import { compareSchema } from '../options/schemas.js';
 import { read } from '../options/spec.js';
 import { loadSources, requireOutputs, sourceClasses, sourceNames, targetNames } from '../run/materials.js';
 import { planName } from '../store/new-folder.js';
 import { invalidData, invalidRun } from '../system/failures.js';
 import { type ExperimentKind, type ExperimentOptions, withSourceNetworks } from './entries.js';
-import { arrayName, type Experiment, type PlannedRow, type RowTitle, runsName, runsOf, splitName } from './plan.js';
+import {
+  arrayName,
+  type Experiment,
+  finetunings,
+  type PlannedRow,
+  type RowTitle,
+  runsName,
+  runsOf,
+  splitName,
+} from './plan.js';
 
 /** What all runs of an experiment share. */
 export interface Common extends Pick<Experiment, 'fingerprint' | 'sources'> {
   readonly dataset: Dataset;
   /** In the order of `source`; empty if no row reads one. */
   readonly checkpoints: readonly Checkpoint[];
+  /** Numbers of training images, by `perClass`. */
+  readonly images: ReadonlyMap<number | undefined, number>;
 }
 
 /** What the caller of a new experiment checks itself. */
@@ -44,12 +56,16 @@ export async function prepare(
   const rows = entries.map(({ label, perClass, options }): PlannedRow => ({ label, perClass, spec: read(options) }));
   const common = await preflight(rows, { signal, onListed });
   check?.(common);
-  const { fingerprint, sources, dataset } = common;
+  const { fingerprint, sources, dataset, images } = common;
   const { division } = dataset;
   const { report = true, parallel } = given;
   return (out: string) => {
     const splitFile = division && { splitFile: resolve(out, splitName) };
-    const located = rows.map((row) => ({ ...row, spec: { ...row.spec, ...splitFile } }));
+    const located = rows.map(({ spec, ...row }) => {
+      // Named in the plan, since a source is fine-tuned with the batch of the runs that need it.
+      const batch = spec.sourceFinetune && { batch: spec.batch ?? defaultBatch(spec.size, images.get(spec.perClass)) };
+      return { ...row, spec: { ...spec, ...splitFile, ...batch } };
+    });
     const shared = { verb: kind.verb, fingerprint, sources, seeds: seedsOf(given), report, parallel };
     return { experiment: { ...shared, rows: located } satisfies Experiment, division };
   };
@@ -67,17 +83,22 @@ export async function preflight(rows: readonly PlannedRow[], listing: ListingOpt
   const { data, validation } = first;
   const dataset = await loadData({ ...first, drawTest: true, ...listing });
   if (dataset.test === undefined) throw invalidData(`A comparison is of test images, and ${data} has none: add some.`);
+  const images = new Map<number | undefined, number>();
   for (const perClass of new Set(rows.map(({ spec }) => spec.perClass))) {
     const { lists } = divide(dataset, { data, perClass, validation, seed: 0 });
+    images.set(perClass, lists.train.count);
     requireValidation(first, lists.validation !== undefined);
   }
   const known = new Map<string, Checkpoint>();
-  for (const row of rows) await checkNetworks(row, dataset.classNames, known);
+  for (const row of rows.flatMap((each) => [each, ...finetunings(each)])) {
+    await checkNetworks(row, dataset.classNames, known);
+  }
   return {
     dataset,
     fingerprint: await fingerprint(dataset, listing.signal),
     sources: Object.fromEntries([...known].map(([path, { weights }]) => [path, hashTensors(weights)])),
     checkpoints: [...known.values()],
+    images,
   };
 }
 

@@ -15,7 +15,7 @@ import { readText, writeFileAtomic } from '../system/files.js';
 import { parseJson } from '../system/json.js';
 import { defaultThreads } from '../system/threads.js';
 import { comparisonPage } from './comparison-page.js';
-import { readPlan } from './plan.js';
+import { readPlan, runsOf } from './plan.js';
 import { type ExperimentRow, rowsOf } from './row.js';
 import { runStates } from './run-states.js';
 
@@ -82,7 +82,7 @@ export async function experimentPage(folder: string, state?: Status['state']): P
     throw invalidRun(`${folder} ${problem}: name a run folder, or an experiment's.`);
   }
   const table = existsSync(file) ? parseRows(await readText(file), file) : [];
-  const states = plan ? await runStates(plan, folder, undefined) : [];
+  const states = plan ? await runStates(plan, runsOf(plan, folder), undefined) : [];
   // The table may be older than its runs. It alone has the speed of the networks.
   const timeOf = (row: ExperimentRow) =>
     table.find(({ label, perClass }) => label === row.label && perClass === row.perClass)?.inference ?? null;

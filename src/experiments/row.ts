@@ -2,6 +2,7 @@ import type { NetworkSpec } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
 import type { MethodName } from '../options/methods.js';
 import type { RunResult } from '../run/run.js';
+import type { FinetunedSource } from '../store/run-data.js';
 import { invalidData } from '../system/failures.js';
 import { deviation, type Interval, intervalOf, mean, sum } from '../system/statistics.js';
 import type { InferenceTimes, TimesOf } from './inference-times.js';
@@ -20,6 +21,8 @@ export type RunOutcome =
 export interface FinishedRun extends Pick<RunResult, 'run' | 'best' | 'lr' | 'seconds' | 'steps'> {
   readonly ended: 'finished';
   readonly accuracy: number;
+  /** Seconds of its sources' fine-tuning; undefined without any. */
+  readonly finetuning: number | undefined;
   readonly network: NetworkSpec;
   /** Side of the network's images, pixels. */
   readonly size: number;
@@ -30,11 +33,16 @@ export const finishedOf = (outcomes: readonly RunOutcome[]): FinishedRun[] =>
   outcomes.filter((outcome) => outcome.ended === 'finished');
 
 /** @throws L2TError INVALID_DATA where there were no test images. */
-export function outcomeOf({ run, accuracy, best, lr, seconds, steps, network }: RunResult): RunOutcome {
+export function outcomeOf({ run, accuracy, best, lr, finetuned, seconds, steps, network }: RunResult): RunOutcome {
   const tested = requireTested(run, accuracy);
   const trained = { network: network.network, size: network.size };
-  return { run, accuracy: tested, best, lr, seconds, steps, ...trained, ended: 'finished' };
+  const finetuning = finetuningOf(finetuned);
+  return { run, accuracy: tested, best, lr, finetuning, seconds, steps, ...trained, ended: 'finished' };
 }
+
+/** Seconds of the fine-tuning of a run's sources; undefined if there was none. */
+export const finetuningOf = (sources: readonly FinetunedSource[] = []): number | undefined =>
+  sources.length > 0 ? sum(sources.map(({ seconds }) => seconds)) : undefined;
 
 /** @throws L2TError INVALID_DATA where there were no test images. */
 export function requireTested(run: string, accuracy: number | null): number {
@@ -71,6 +79,11 @@ export interface ExperimentRow extends RowTitle {
   readonly msPerStep: number | null;
   /** Mean seconds of a run: training and validation. */
   readonly seconds: number | null;
+  /**
+   * Mean seconds of fine-tuning a run's sources first; absent without `sourceFinetune`. Runs with equal images and seed
+   * share it.
+   */
+  readonly finetuning?: number;
   /** The trained network's speed, on the experiment's device and threads; null until all runs have ended. */
   readonly inference: InferenceTimes | null;
   /** The run folders, one a seed, those that diverged or are missing too. */
@@ -137,6 +150,7 @@ function rowOf(
   const validation = finished.map(({ best }) => best.accuracy).filter((accuracy) => accuracy !== null);
   const spread = deviation(accuracies);
   const missing = [...outcomes.keys()].filter((seed) => outcomes[seed]?.ended === 'missing');
+  const finetunings = finished.flatMap(({ finetuning = [] }) => finetuning);
   const [seconds, steps] = [sum(finished.map((run) => run.seconds)), sum(finished.map((run) => run.steps))];
   return {
     label,
@@ -151,6 +165,7 @@ function rowOf(
     parameters: first ? countParameters(first.network) : null,
     msPerStep: steps > 0 ? (1000 * seconds) / steps : null,
     seconds: first ? seconds / finished.length : null,
+    ...(finetunings.length > 0 && { finetuning: mean(finetunings) }),
     inference: (first && timesOf(first)) ?? null,
     runs: outcomes.map(({ run }) => run),
   };

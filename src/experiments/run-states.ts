@@ -5,8 +5,8 @@ import { differences } from '../options/spec.js';
 import { type RunData, readRunData, readStatus, recordName, totalOf } from '../store/run-data.js';
 import { invalidRun } from '../system/failures.js';
 import { printable } from '../system/printable.js';
-import { type Experiment, type PlannedRun, runsOf, titleOf } from './plan.js';
-import { type RunOutcome, requireTested } from './row.js';
+import { type Experiment, type PlannedRun, titleOf } from './plan.js';
+import { finetuningOf, type RunOutcome, requireTested } from './row.js';
 
 /** A run without a result. */
 export interface UnfinishedRun {
@@ -55,12 +55,12 @@ export const lacking = (planned: PlannedRun, state: UnfinishedRun['state'], why 
  */
 export async function runStates(
   experiment: Experiment,
-  out: string,
+  runs: readonly PlannedRun[],
   onWarning: ((message: string) => void) | undefined,
 ): Promise<RunState[]> {
   const finder = new Finder(experiment, onWarning);
   const states: RunState[] = [];
-  for (const run of runsOf(experiment, out)) states.push(await finder.stateOf(run));
+  for (const run of runs) states.push(await finder.stateOf(run));
   return states;
 }
 
@@ -131,7 +131,7 @@ class Finder {
   }
 }
 
-function finished(run: string, { record, rates, timing, result }: RunData): RunOutcome {
+function finished(run: string, { record, rates, sources, timing, result }: RunData): RunOutcome {
   const { accuracy, best } = result as NonNullable<RunData['result']>;
   const { lr, target, width, size } = record.spec;
   return {
@@ -141,6 +141,7 @@ function finished(run: string, { record, rates, timing, result }: RunData): RunO
     best,
     lr: lr === 'auto' ? (rates?.lr?.lr ?? Number.NaN) : lr,
     ...totalOf(timing),
+    finetuning: finetuningOf(sources),
     network: { name: target, classes: record.found.classNames.length, width },
     size,
   };

@@ -69,6 +69,12 @@ const columnsOf = (seeds: number): readonly Column[] => [
     cell: ([row]) => withUnit(row?.seconds?.toFixed(0), 's'),
     csv: { 'seconds a run': ({ seconds }) => seconds },
   },
+  {
+    head: 'fine-tuning the source, shared',
+    cell: (rows) =>
+      withUnit(rangeOf(rows.flatMap(({ finetuning = [] }) => finetuning).map(Math.round)) || undefined, 's'),
+    csv: { 'seconds of fine-tuning the source': ({ finetuning }) => finetuning },
+  },
   ...([1, 32] as const).map((batch) => ({
     head: `an image, batch ${batch}`,
     cell: (rows: readonly ExperimentRow[]) =>

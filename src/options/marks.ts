@@ -25,6 +25,8 @@ export interface Marks {
   readonly words?: readonly string[];
   /** It must be given. */
   readonly needed?: true;
+  /** Its value may be left out; `true` in YAML and TypeScript. */
+  readonly bare?: true;
   /** The field of each source that it fills (spec.ts). */
   readonly fills?: 'path' | 'network' | 'width' | 'size' | 'pairs' | 'licence';
   /** Why its value does not fit the others, to follow the option in a message; undefined where it fits. */
@@ -42,6 +44,8 @@ export interface RowSpec {
   readonly threads?: number | undefined;
   readonly lr: number | 'auto';
   readonly minLr: number;
+  readonly sourceFinetune?: number | undefined;
+  readonly shareSource?: boolean | undefined;
   readonly perClass?: number | undefined;
   readonly unlabelled?: readonly string[] | undefined;
 }

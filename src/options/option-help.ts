@@ -11,6 +11,8 @@ export interface OptionHelp {
   readonly sourceWidth?: unknown;
   /** the source's licence, for the model card beside the result (not stated); one for all sources, or one for each; a text */
   readonly sourceLicence?: unknown;
+  /** fine-tune each source on the training images first, for so many epochs (12 where no number is given), and learn from that network; from 1 to 1000000, or true for 12 */
+  readonly sourceFinetune?: unknown;
   /** network to train; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a */
   readonly target?: unknown;
   /** weights of the target's network to start from, a weights file (safetensors or .pth), or a run's folder (the seed's) */
@@ -173,6 +175,8 @@ export interface OptionHelp {
   readonly time?: unknown;
   /** train the resulting smaller network from scratch, too, to compare */
   readonly baseline?: unknown;
+  /** fine-tune sources beside the run folder, as source-0-SEED, where runs with the same images and seed find them (in the run folder) */
+  readonly shareSource?: unknown;
   /** run folder whose meta-networks this run begins with: one with the same sources and pairs */
   readonly metaInit?: unknown;
 }

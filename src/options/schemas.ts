@@ -16,6 +16,8 @@ export const pretrainSchema = z.strictObject({
 });
 
 const matchingAll = methodNames.filter((method) => methodOf(method).pairs === 'all-to-all');
+/** Epochs of a source's fine-tuning where no number is given. */
+const finetuneEpochs = 12;
 const perSource = '; one for all sources, or one for each';
 
 /** Options of `transfer`. */
@@ -53,6 +55,24 @@ export const transferSchema = z.strictObject({
         // What a method starts from has a licence, too.
         of: ({ source, start }) => source || start,
       }),
+    ),
+    sourceFinetune: custom(
+      z.union([z.literal(true).transform(() => finetuneEpochs), z.int().min(1).max(1_000_000)]),
+      'n',
+      `a whole number from 1 to 1000000, or true for ${finetuneEpochs}`,
+      `fine-tune each source on the training images first, for so many epochs (${finetuneEpochs} where no number is given), and learn from that network`,
+      { bare: true, of: ({ source }) => source },
+    ),
+    shareSource: yes(
+      'fine-tune sources beside the run folder, as source-0-SEED, where runs with the same images and seed find them (in the run folder)',
+      {
+        scope: 'output',
+        of: ({ source }) => source,
+        refuses: ({ shareSource, sourceFinetune }) =>
+          shareSource && sourceFinetune === undefined
+            ? 'is about fine-tuned sources: give {sourceFinetune}, too.'
+            : undefined,
+      },
     ),
   }),
   ...grouped('Training', { target: network('network to train', { needed: true, first: true }) }),
@@ -188,7 +208,14 @@ export const trainSchema = transferSchema
     }),
   });
 
-const ofAllMethods = transferSchema.omit({ method: true, pairs: true, metaInit: true, seed: true, batchNorm: true });
+const ofAllMethods = transferSchema.omit({
+  method: true,
+  pairs: true,
+  metaInit: true,
+  seed: true,
+  batchNorm: true,
+  shareSource: true,
+});
 
 /** Options of `compare`: the options of `transfer` that are the same for every method, and the methods. */
 export const compareSchema = ofAllMethods.extend({

@@ -2,10 +2,10 @@ import { resolve as absolute } from 'node:path';
 import type * as z from 'zod';
 import { invalidOption } from '../system/failures.js';
 import { changePaths, type Given, required } from './check.js';
-import { methodIn, requireConsistent, rows } from './consistent.js';
+import { methodIn, requireConsistent, rows, uselessOptions } from './consistent.js';
 import type { Marks, RowFacts, RowSpec, Scope } from './marks.js';
 import { isRead, needsOf, type SettingName } from './methods.js';
-import type { NetworkName } from './networks.js';
+import { largeSize, type NetworkName } from './networks.js';
 import { oneOrList } from './row.js';
 import { transferSchema } from './schemas.js';
 import { sourceAt } from './sources.js';
@@ -195,6 +195,35 @@ export function givenOf(spec: SpecDraft, { complete }: { readonly complete: bool
     return [[name, Array.isArray(valueIn(spec, row)) && about.fills === undefined ? values : oneOrList(values)]];
   });
   return Object.fromEntries(given);
+}
+
+/**
+ * The options of the run that fine-tunes a source first: those of the run itself, of which it has the images, the seed and
+ * the batch. The network, its size and the schedule are its own.
+ */
+export function finetuneOptions(spec: SpecDraft, source: number): GivenOptions {
+  const { path, network, width, size, licence } = spec.sources[source] as SourceDraft;
+  const useless: readonly string[] = uselessOptions(needsOf('finetune'));
+  return {
+    ...Object.fromEntries(
+      Object.entries(givenOf(spec, { complete: true })).filter(([name]) => !useless.includes(name)),
+    ),
+    method: 'finetune',
+    target: network,
+    width,
+    size,
+    targetInit: path,
+    sourceLicence: licence,
+    epochs: spec.sourceFinetune,
+    lr: 'auto',
+    minLr: undefined,
+    evalEvery: undefined,
+    patience: undefined,
+    report: false,
+    log: undefined,
+    // A cache is for large images alone.
+    cache: (size ?? 0) < largeSize ? undefined : spec.cache,
+  };
 }
 
 /** The rows of these scopes. */

@@ -8,8 +8,7 @@ import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { readSafetensors } from '../networks/weights/safetensors.js';
 import { methodOf } from '../options/methods.js';
-import type { RunData } from '../store/run-data.js';
-import { stateName } from '../store/run-data.js';
+import { type RunData, sourceFolder, stateName } from '../store/run-data.js';
 import { invalidRun } from '../system/failures.js';
 import { mean } from '../system/statistics.js';
 import type { Placement } from './test-images.js';
@@ -38,15 +37,17 @@ export interface Sample {
  * @throws L2TError INVALID_RUN if a source is no longer what the run began with; what loading it throws; ABORTED.
  */
 export async function explainSources(run: RunData, sample: Sample, placement: Placement): Promise<ExplainedSource[]> {
-  const { method, sources, strict } = run.record.spec;
+  const { record, folder } = run;
+  const { method, sources, strict } = record.spec;
   const pairs = run.metrics.at(-1)?.pairs ?? [];
   if (!methodOf(method).learns?.includes('what') || pairs.length === 0) return [];
-  const state = toNamedTensors((await readSafetensors(join(run.folder, stateName))).tensors);
+  const state = toNamedTensors((await readSafetensors(join(folder, stateName))).tensors);
   const explained: ExplainedSource[] = [];
   for (const [k, { path, network, width, size }] of sources.entries()) {
-    const checkpoint = await loadCheckpoint(path, { network, width, size, strict });
-    if (hashTensors(checkpoint.weights) !== run.record.found.sources[k]) {
-      throw invalidRun(`The source ${path} changed since ${run.folder} began.`);
+    const file = run.sources ? sourceFolder(folder, record.spec, k) : path;
+    const checkpoint = await loadCheckpoint(file, { network, width, size, strict });
+    if (hashTensors(checkpoint.weights) !== (run.sources?.[k]?.weights ?? record.found.sources[k])) {
+      throw invalidRun(`The source ${file} changed since ${folder} began.`);
     }
     const own = pairs.filter(({ source }) => source === k).map(({ pair }) => pair);
     const first = pairs.findIndex(({ source }) => source === k);

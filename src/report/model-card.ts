@@ -31,7 +31,8 @@ export interface ModelCard {
  * host, and of the person's paths only the last names, so that it can be published.
  */
 export function modelCard({ record, network, normalisation, images, lr, testDrawn, result }: ModelCard): string {
-  const { perClass, data, size, method, epochs, batch, seed, targetInit, sourceLicence, sources } = record.spec;
+  const { perClass, data, size, method, epochs, batch, seed, targetInit, sourceLicence, sources, sourceFinetune } =
+    record.spec;
   const { name, width, classes } = network;
   const { classNames, sources: hashes } = record.found;
   const drawn = perClass === undefined ? '' : ` (${grouped(perClass)} a class, drawn from more)`;
@@ -40,6 +41,11 @@ export function modelCard({ record, network, normalisation, images, lr, testDraw
   const beginnings = sources.map((source, k) => sourceLine(source, hashes[k]));
   if (targetInit !== undefined) {
     beginnings.push(`- Starts from ${codeOf(fileName(targetInit))}. Licence: ${licenceOf(sourceLicence)}`);
+  }
+  if (sourceFinetune !== undefined) {
+    beginnings.push(
+      `- ${sources.length > 1 ? 'Each source' : 'The source'} was fine-tuned on the training images for ${counted(sourceFinetune, 'epoch')} first`,
+    );
   }
   const sourceless = beginnings.length === 0;
   const { best, epochs: done = epochs } = result;

@@ -98,19 +98,27 @@ export const metricsData = (metrics: unknown): Html =>
 export const footer = (): Html =>
   html`<footer><p class="note">Made by l2t-native. The method: <a href="https://arxiv.org/abs/1905.05901">Learning What and Where to Transfer</a> (Jang, Lee, Hwang, Shin; ICML 2019).</p></footer>`;
 
-function headline({ record, result }: RunData, tested: Tested | undefined): Content {
+function headline({ record, result, sources }: RunData, tested: Tested | undefined): Content {
   const { spec, found } = record;
   const { target, width, method, size } = spec;
   const parameters = countParameters({ name: target, classes: found.classNames.length, width });
   const what = `${target} at width ${width} (${parameters.toLocaleString('en')} parameters) learns ${found.classNames.length} classes of ${basename(spec.data)} in images of ${size}×${size} pixels, ${helpOf(spec)}, by the method ${method}.`;
-  return html`${result && accuracySentence(result, skippedTests(record), tested)}<p>${what}</p>`;
+  return html`${result && accuracySentence(result, skippedTests(record), tested)}<p>${what}${sources && finetunedSentence(sources)}</p>`;
+}
+
+/** How good the fine-tuned sources are, in a sentence; nothing where there are no test images. */
+function finetunedSentence(sources: NonNullable<RunData['sources']>): string {
+  const accuracies = sources.flatMap(({ accuracy }) => (accuracy === null ? [] : [percent(accuracy)]));
+  if (accuracies.length === 0) return '';
+  return ` The fine-tuned ${accuracies.length > 1 ? 'sources get' : 'source gets'} ${accuracies.join(' and ')} of the test images right.`;
 }
 
 /** What the run begins with, and what helps it. */
-export function helpOf({ sources, targetInit }: RunSpec): string {
+export function helpOf({ sources, targetInit, sourceFinetune }: RunSpec): string {
   const start = targetInit === undefined ? [] : [`starting from the weights in ${basename(targetInit)}`];
   const names = sources.map(({ path, network }) => `${basename(path)} (${network})`).join(' and ');
-  const help = names === '' ? [] : [`with the help of ${names}`];
+  const first = sourceFinetune === undefined ? '' : `, fine-tuned for ${counted(sourceFinetune, 'epoch')} first`;
+  const help = names === '' ? [] : [`with the help of ${names}${first}`];
   return [...start, ...help].join(', ') || 'from random weights, without a source';
 }
 

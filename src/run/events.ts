@@ -132,8 +132,19 @@ export interface CheckpointEvent extends Typed<'checkpoint'> {
   readonly path: string;
 }
 
+/** An event of the run that fine-tunes a source first (`sourceFinetune`). Its warnings and notes are those of the whole. */
+export interface SourceEvent extends Typed<'source'> {
+  /** Which source, from 0. */
+  readonly source: number;
+  /** Number of sources. */
+  readonly sources: number;
+  /** What happened there. */
+  readonly event: RunEvent;
+}
+
 /** What iterating over a run gives. */
 export type RunEvent =
+  | SourceEvent
   | ListingEvent
   | DataEvent
   | RateEvent

@@ -94,9 +94,12 @@ export async function gather(
 const reads = (method: MethodName, what: Term['reads']) =>
   methodOf(method).terms.some((name) => terms[name].reads === what);
 
+/** What decides whether a source suits a method. One that is fine-tuned first gets a last layer for the data's classes. */
+type Suiting = Pick<SpecDraft, 'method' | 'sources' | 'sourceFinetune'>;
+
 /** @throws L2TError INVALID_OPTION if the method learns from the outputs of the first source, which has no last layer. */
-export function requireOutputs({ method, sources }: Pick<SpecDraft, 'method' | 'sources'>, first?: Checkpoint): void {
-  if (!reads(method, 'outputs') && !reads(method, 'classes')) return;
+export function requireOutputs({ method, sources, sourceFinetune }: Suiting, first?: Checkpoint): void {
+  if (sourceFinetune !== undefined || (!reads(method, 'outputs') && !reads(method, 'classes'))) return;
   if (first === undefined || first.network.classes > 0) return;
   throw invalidOption(
     `{method=${method}} learns from the outputs of the source, and ${sources[0]?.path} has no last layer: use a file that has one, or a method that reads features alone, such as {method=l2t-ww}.`,
@@ -105,15 +108,15 @@ export function requireOutputs({ method, sources }: Pick<SpecDraft, 'method' | '
 
 /**
  * For each class of the data, the index of the first source's output, found by the names. Undefined if the order is the
- * same, or the method does not ask for it.
+ * same, as of a source that is fine-tuned first, or the method does not ask for it.
  * @throws L2TError INVALID_OPTION if the method learns these outputs, and the source names no classes, or others.
  */
 export function sourceClasses(
-  { method, sources }: Pick<SpecDraft, 'method' | 'sources'>,
+  { method, sources, sourceFinetune }: Suiting,
   first: Checkpoint | undefined,
   classNames: readonly string[],
 ): number[] | undefined {
-  if (first === undefined || !reads(method, 'classes')) return undefined;
+  if (first === undefined || sourceFinetune !== undefined || !reads(method, 'classes')) return undefined;
   const indices = new Map(first.classNames?.map((name, k) => [name, k]));
   const classes = new Set(classNames);
   const missing = classNames.filter((name) => !indices.has(name));
@@ -128,7 +131,7 @@ export function sourceClasses(
   ].join(', and ');
   const what = first.classNames ? `other classes than the data (it ${differs})` : 'no names of classes';
   throw invalidOption(
-    `{method=${method}} needs a source that tells the classes of the data apart, under the same names, and ${sources[0]?.path} has ${what}: fine-tune it on this data first ({method=finetune} with {targetInit}) and give that run as {source}, or use a method that reads any source, such as {method=l2t-ww}.`,
+    `{method=${method}} needs a source that tells the classes of the data apart, under the same names, and ${sources[0]?.path} has ${what}: fine-tune it on this data first ({sourceFinetune}), or use a method that reads any source, such as {method=l2t-ww}.`,
   );
 }
 
@@ -141,7 +144,7 @@ function requirePairs(spec: SpecDraft, checkpoints: readonly Checkpoint[]): Nati
 
 /** φ of the run `metaInit`. @throws L2TError INVALID_OPTION if that run's sources, pairs or meta-networks are others. */
 async function phiOfRun(
-  { metaInit: folder, method }: SpecDraft,
+  { metaInit: folder, method, sourceFinetune }: SpecDraft,
   checkpoints: readonly Checkpoint[],
   sources: readonly NativeSource[],
 ): Promise<NamedTensor[] | undefined> {
@@ -153,6 +156,7 @@ async function phiOfRun(
   };
   const learned = (name: MethodName) => methodOf(name).learns ?? [];
   same(learned(record.spec.method), learned(method), `the method ${record.spec.method}`);
+  same(record.spec.sourceFinetune, sourceFinetune, 'sources that were fine-tuned otherwise');
   same(
     record.found.sources,
     checkpoints.map(({ weights }) => hashTensors(weights)),

@@ -32,13 +32,17 @@ export async function resultOf(
   const { path, record, store } = run;
   const { method, epochs: planned, report } = record.spec;
   const { epochs = planned } = result;
+  const of = await context.ranks.once(() => ({
+    finetuned: store?.sources ?? [],
+    learned: (store && learnedOf(store.data)) ?? null,
+  }));
   return {
     network,
     ...result,
     skipped: skippedTests(record),
     epochs,
     endedEarly: epochs < planned,
-    learned: await context.ranks.once(() => (store && learnedOf(store.data)) ?? null),
+    ...of,
     method,
     lr,
     run: path,

@@ -1,21 +1,18 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { L2TError } from '../errors.js';
 import { attempted, requirePath } from '../options/arguments.js';
 import { type Given, required } from '../options/check.js';
 import { resumeCommand } from '../options/command.js';
 import { transferSchema } from '../options/schemas.js';
-import { differences, keptOptions, read, type SpecDraft, withFiles } from '../options/spec.js';
 import { FolderLock, releaseAfter } from '../store/lock.js';
-import { removeAll } from '../store/new-folder.js';
 import type { RunRecord } from '../store/record.js';
-import { failureName, readFailure, readRecord, recordName } from '../store/run-data.js';
+import { readRecord, recordName } from '../store/run-data.js';
 import { RunStore } from '../store/run-store.js';
 import { invalidRun } from '../system/failures.js';
-import { makeFolder, writeFileAtomic } from '../system/files.js';
-import { type Context, newRun, type Run, type RunControl, type RunResult } from './run.js';
-import { continueRun, startRun } from './start.js';
-import type { CheckedTransferOptions, TransferOptions } from './transfer.js';
+import { makeFolder } from '../system/files.js';
+import { type Context, newRun, type Run, type RunControl } from './run.js';
+import { continueRun, goOnOrBegin } from './start.js';
+import type { TransferOptions } from './transfer.js';
 
 /** The options that a resume may change. With other threads or another device, the results' last digits may differ. */
 export const resumeSchema = transferSchema.pick({ threads: true, device: true });
@@ -63,63 +60,6 @@ export function resumeOrStart(given: TransferOptions): Run {
     const out = required(transferSchema, options, 'out');
     if (!context.ranks.first) return goOnOrBegin(out, options, context);
     await makeFolder(out);
-    return releaseAfter(await FolderLock.acquire(out, context.warn), () =>
-      keepingFailure(out, () => goOnOrBegin(out, options, context)),
-    );
+    return releaseAfter(await FolderLock.acquire(out, context.warn), () => goOnOrBegin(out, options, context));
   });
-}
-
-/** The caller holds the folder's lock. */
-async function goOnOrBegin(out: string, options: CheckedTransferOptions, context: Context): Promise<RunResult> {
-  const begun = await context.ranks.once(() => existsSync(join(out, recordName)));
-  if (!begun) return startRun('transfer', options, context, true);
-  const { threads, device, cache } = options;
-  const open = () =>
-    RunStore.open(out, { locked: true, onWarning: context.warn }, (written) => {
-      const wanted = read(options);
-      const record = withMovedFiles(written, wanted, context.warn);
-      requireSameOptions(out, record, wanted);
-      const kept = keptOptions(record.spec, options).map((name) => `{${name}}`);
-      if (kept.length > 0) context.warn(`${out} goes on with its own ${kept.join(', ')}`);
-      return record;
-    });
-  return continueRun(open, { threads, device, cache }, context);
-}
-
-/** The record with the given files in place of those that are not there any more. */
-function withMovedFiles(record: RunRecord, wanted: SpecDraft, onMoved: (message: string) => void): RunRecord {
-  const moved: string[] = [];
-  const spec = withFiles(record.spec, wanted, (began, given) => {
-    if (given === began || existsSync(began)) return began;
-    moved.push(`the run began with ${began}, which is not there any more: it goes on with ${given}`);
-    return given;
-  });
-  moved.forEach(onMoved);
-  return moved.length > 0 ? { ...record, spec } : record;
-}
-
-/** @throws L2TError INVALID_RUN if the folder holds a run with other options. */
-function requireSameOptions(folder: string, { verb, spec }: RunRecord, wanted: SpecDraft): void {
-  const flags = verb === 'transfer' ? differences(spec, wanted).map((name) => `{${name}}`) : ['the verb, pretrain'];
-  if (flags.length === 0) return;
-  throw invalidRun(
-    `${folder} holds a run with other options (${flags.join(', ')}): choose another {out}, or continue that run: ${resumeCommand(verb, folder)}`,
-  );
-}
-
-/** Removes what an earlier attempt has left of its failure, and writes that of `body`. An abort is none. */
-async function keepingFailure<T>(out: string, body: () => Promise<T>): Promise<T> {
-  // A file of that name that is no record of a failure is somebody's own.
-  await readFailure(out);
-  await removeAll(out, [failureName]);
-  try {
-    return await body();
-  } catch (error) {
-    const { code = 'INTERNAL', message } = error as Partial<L2TError> & Error;
-    if (code !== 'ABORTED') {
-      // The failure itself is the one to report.
-      await writeFileAtomic(join(out, failureName), `${JSON.stringify({ code, message })}\n`).catch(() => {});
-    }
-    throw error;
-  }
 }

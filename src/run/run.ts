@@ -10,6 +10,7 @@ import { aGroup, type GroupOptions } from '../ranks/options.js';
 import { Ranks } from '../ranks/ranks.js';
 import type { Learned } from '../report/learned.js';
 import type { RunRecord } from '../store/record.js';
+import type { FinetunedSource } from '../store/run-data.js';
 import type { RunStore } from '../store/run-store.js';
 import { limitError } from '../system/limits.js';
 import { printable } from '../system/printable.js';
@@ -59,6 +60,8 @@ export interface RunResult {
   readonly epochs: number;
   /** True if `patience` ended the run before its last epoch. */
   readonly endedEarly: boolean;
+  /** The sources as they were fine-tuned first, in their order; empty without `sourceFinetune`. */
+  readonly finetuned: readonly FinetunedSource[];
   /** What its meta-networks learned, in its last epoch; null if the method has none. */
   readonly learned: Learned | null;
   /** The method. */
@@ -86,10 +89,7 @@ export interface RunResult {
  */
 export class Run<Event extends RunEvent = RunEvent, Result = RunResult> implements AsyncIterable<Event> {
   readonly #result: Promise<Result>;
-  readonly #events = new EventQueue<Event>(
-    ({ type }) => ['step', 'data', 'rate', 'listing', 'report'].includes(type),
-    (error) => this.#lost(error),
-  );
+  readonly #events = new EventQueue<Event>(isDroppable, (error) => this.#lost(error));
   /** Has the caller read `result`? */
   #asked = false;
 
@@ -129,6 +129,11 @@ export class Run<Event extends RunEvent = RunEvent, Result = RunResult> implemen
     });
   }
 }
+
+const isDroppable = (event: RunEvent): boolean =>
+  event.type === 'source'
+    ? isDroppable(event.event)
+    : ['step', 'data', 'rate', 'listing', 'report'].includes(event.type);
 
 /** The options in messages are spelled; other events stay as they are. */
 const spelledEvent = <Event extends RunEvent>(event: Event): Event =>

@@ -1,31 +1,49 @@
-import { resolve as absolute } from 'node:path';
+import { existsSync } from 'node:fs';
+import { resolve as absolute, join } from 'node:path';
 import { folderFingerprint } from '../data/load.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import type { Given } from '../options/check.js';
+import { resumeCommand } from '../options/command.js';
 import { requireComputable, requireValidation, validationWarning } from '../options/consistent.js';
 import { sizeWarning, threadsWarning } from '../options/cost.js';
 import type { transferSchema } from '../options/schemas.js';
-import { begin, placedAt, type RunSpec, read, rowsOf, valueIn } from '../options/spec.js';
+import {
+  begin,
+  differences,
+  keptOptions,
+  placedAt,
+  type RunSpec,
+  read,
+  rowsOf,
+  type SpecDraft,
+  valueIn,
+  withFiles,
+} from '../options/spec.js';
 import type { Fact } from '../ranks/facts.js';
-import { firstFree, requireStartable, requireUnused } from '../store/new-folder.js';
+import { firstFree, removeAll, requireStartable, requireUnused } from '../store/new-folder.js';
 import { newRecord, type RunRecord } from '../store/record.js';
+import { failureName, readFailure, recordName } from '../store/run-data.js';
 import { RunStore, type SavedRun } from '../store/run-store.js';
 import { invalidRun } from '../system/failures.js';
+import { writeFileAtomic } from '../system/files.js';
 import { counted, someOf } from '../system/printable.js';
 import { shellWord } from '../system/shell.js';
+import { withFinetunedSources } from './finetune-sources.js';
 import { findRates } from './learning-rate.js';
 import { factsOf, gather, loadSources, type Materials, onListed, targetNetwork } from './materials.js';
 import { finishedRun } from './result.js';
 import type { Context, OpenRun, RunResult } from './run.js';
 import { train } from './train.js';
 
+type TransferGiven = Given<typeof transferSchema>;
+
 /** Checks everything, makes the run folder, and trains. `locked`: the caller holds the lock of `out`. */
 export async function startRun(
   verb: RunRecord['verb'],
-  given: Given<typeof transferSchema>,
+  given: TransferGiven,
   context: Context,
   locked?: true,
 ): Promise<RunResult> {
@@ -64,7 +82,7 @@ async function inStore(
 /** Checks everything, and loads what the run trains with. */
 async function prepare(
   verb: RunRecord['verb'],
-  given: Given<typeof transferSchema>,
+  given: TransferGiven,
   context: Context,
 ): Promise<{ readonly record: RunRecord; readonly materials: Materials }> {
   const { ranks } = context;
@@ -148,16 +166,17 @@ function commonFacts({ verb, spec, found }: RunRecord, device: string): Fact[] {
 }
 
 /**
- * Finds the learning rate if there is none yet, and trains. If the run diverges, the error says how the folder can still
- * be used.
+ * Fine-tunes the sources if it is wanted, finds the learning rate if there is none yet, and trains. If the run diverges,
+ * the error says how the folder can still be used.
  */
 async function trainIn(
   run: OpenRun,
-  materials: Materials,
+  began: Materials,
   saved: SavedRun | undefined,
   context: Context,
 ): Promise<RunResult> {
   const { store } = run;
+  const materials = await withFinetunedSources(began, run, context, goOnOrBegin);
   try {
     return await train(materials, run, await findRates(materials, run, context), saved, context);
   } catch (error) {
@@ -170,7 +189,7 @@ async function trainIn(
 }
 
 /** The options that a resume may change. */
-export type ResumeChanges = Pick<Given<typeof transferSchema>, 'threads' | 'device' | 'cache'>;
+export type ResumeChanges = Pick<TransferGiven, 'threads' | 'device' | 'cache'>;
 
 /** Continues the run that `open` opens; `changes` are the options that replace the recorded ones. */
 export const continueRun = (
@@ -212,7 +231,7 @@ async function prepareAgain(
   requireComputable(spec, device, context.ranks.size);
   if (threads !== recorded.threads || (device !== recorded.device && context.ranks.first)) {
     const message = `the run began with ${recorded.threads} threads on ${recorded.device}: with others its last digits may differ`;
-    context.emit({ type: 'warning', message });
+    context.warn(message);
   }
   if (context.ranks.size !== before) {
     const result =
@@ -220,7 +239,7 @@ async function prepareAgain(
         ? 'batch norm takes its statistics over other parts of a batch ({batchNorm=local}), so the result is another one'
         : 'its last digits may differ';
     const message = `the run was computed by ${processes(before)} so far, and goes on with ${context.ranks.size}: ${result}`;
-    context.emit({ type: 'warning', message });
+    context.warn(message);
   }
   threadsWarning(threads, device).forEach(context.warn);
   const checkpoints = await loadSources(spec.sources, spec.strict, { onWarning: context.warn });
@@ -259,4 +278,67 @@ function requireUnchanged(
   });
   if (initHash !== found.targetInit) throw changed('The network to start from', spec.targetInit);
   if ((phi && hashTensors(phi)) !== found.metaInit) throw changed('The meta-networks to begin with', spec.metaInit);
+}
+
+/**
+ * Starts the run in the folder `out`, goes on with it, or reads its result. The caller holds the folder's lock on rank 0,
+ * which keeps a failure in failure.json.
+ */
+export function goOnOrBegin(out: string, options: TransferGiven, context: Context): Promise<RunResult> {
+  const body = () => startOrContinue(out, options, context);
+  return context.ranks.first ? keepingFailure(out, body) : body();
+}
+
+async function startOrContinue(out: string, options: TransferGiven, context: Context): Promise<RunResult> {
+  const begun = await context.ranks.once(() => existsSync(join(out, recordName)));
+  if (!begun) return startRun('transfer', { ...options, out }, context, true);
+  const { threads, device, cache } = options;
+  const open = () =>
+    RunStore.open(out, { locked: true, onWarning: context.warn }, (written) => {
+      const wanted = read(options);
+      const record = withMovedFiles(written, wanted, context.warn);
+      requireSameOptions(out, record, wanted);
+      const kept = keptOptions(record.spec, options).map((name) => `{${name}}`);
+      if (kept.length > 0) context.warn(`${out} goes on with its own ${kept.join(', ')}`);
+      return record;
+    });
+  return continueRun(open, { threads, device, cache }, context);
+}
+
+/** The record with the given files in place of those that are not there any more. */
+function withMovedFiles(record: RunRecord, wanted: SpecDraft, onMoved: (message: string) => void): RunRecord {
+  const moved: string[] = [];
+  const spec = withFiles(record.spec, wanted, (began, given) => {
+    if (given === began || existsSync(began)) return began;
+    moved.push(`the run began with ${began}, which is not there any more: it goes on with ${given}`);
+    return given;
+  });
+  moved.forEach(onMoved);
+  return moved.length > 0 ? { ...record, spec } : record;
+}
+
+/** @throws L2TError INVALID_RUN if the folder holds a run with other options. */
+function requireSameOptions(folder: string, { verb, spec }: RunRecord, wanted: SpecDraft): void {
+  const flags = verb === 'transfer' ? differences(spec, wanted).map((name) => `{${name}}`) : ['the verb, pretrain'];
+  if (flags.length === 0) return;
+  throw invalidRun(
+    `${folder} holds a run with other options (${flags.join(', ')}): choose another {out}, or continue that run: ${resumeCommand(verb, folder)}`,
+  );
+}
+
+/** Removes what an earlier attempt has left of its failure, and writes that of `body`. An abort is none. */
+async function keepingFailure<T>(out: string, body: () => Promise<T>): Promise<T> {
+  // A file of that name that is no record of a failure is somebody's own.
+  await readFailure(out);
+  await removeAll(out, [failureName]);
+  try {
+    return await body();
+  } catch (error) {
+    const { code = 'INTERNAL', message } = error as Partial<L2TError> & Error;
+    if (code !== 'ABORTED') {
+      // The failure itself is the one to report.
+      await writeFileAtomic(join(out, failureName), `${JSON.stringify({ code, message })}\n`).catch(() => {});
+    }
+    throw error;
+  }
 }

@@ -161,6 +161,13 @@ export class FolderLock {
    * @throws L2TError INVALID_RUN if another process, or another run of this one, holds the folder; FILE_ACCESS.
    */
   static async acquire(folder: string, onWarning: (message: string) => void = () => {}): Promise<FolderLock> {
+    const lock = await FolderLock.tryAcquire(folder, onWarning);
+    if (typeof lock === 'string') throw inUse(folder, lock);
+    return lock;
+  }
+
+  /** As `acquire`, but where another one holds the folder, it returns who that is. */
+  static async tryAcquire(folder: string, onWarning: (message: string) => void): Promise<FolderLock | string> {
     const path = lockOf(folder);
     await reaching(path, () => requireReplaceable(path));
     const taken = environment().lock(path);
@@ -168,7 +175,10 @@ export class FolderLock {
     const descriptor = taken < 0 ? undefined : taken;
     try {
       const { alive, name } = await judge(folder, taken === -EAGAIN ? true : lacksLocks(taken) ? undefined : false);
-      if (alive) throw inUse(folder, name as string);
+      if (alive) {
+        if (descriptor !== undefined) environment().unlock(descriptor);
+        return name as string;
+      }
       if (name !== undefined) onWarning(`${folder} was in use by ${name}: it is taken over`);
       if (descriptor === undefined) onWarning(`the file system of ${folder} has no locks: do not use it twice at once`);
       const since = new Date().toISOString();

@@ -9,7 +9,7 @@ import { invalidRun } from '../system/failures.js';
 import { isTemporary, listFolder, reaching, readText } from '../system/files.js';
 import { requireFree } from './lock.js';
 import type { RunRecord } from './record.js';
-import { failureName, rateName, readFailure, readRecord, recordName, reportName } from './run-data.js';
+import { failureName, rateName, readFailure, readRecord, recordName, reportName, sourcesName } from './run-data.js';
 
 // Checks that a run or an experiment may begin in a folder, and removes what killed processes left there.
 
@@ -60,7 +60,10 @@ export async function requireStartable(path: string): Promise<readonly string[]>
   const failure = names.filter((name) => name === failureName);
   // One that is no record of a failure is somebody's own.
   await readFailure(path);
-  const others = names.filter((name) => !isIgnored(name) && name !== 'split.json' && name !== failureName);
+  // Sources that an earlier run fine-tuned here are used again.
+  const others = names.filter(
+    (name) => !isIgnored(name) && name !== 'split.json' && name !== failureName && !/^source-\d+$/.test(name),
+  );
   if (others.length === 0) return failure;
   const left = await leftUnsaved(path, others);
   if (left === undefined) throw await used(path, others);
@@ -101,7 +104,7 @@ async function leftUnsaved(path: string, names: readonly string[]): Promise<read
   const record = await readableRecord(path);
   if (record === undefined) return undefined;
   const { log = [], report } = record.spec;
-  const files = [rateName, ...(report ? [reportName] : [])];
+  const files = [rateName, sourcesName, ...(report ? [reportName] : [])];
   const others = names.filter((name) => name !== recordName);
   return others.every((name) => files.includes(name) || isOfLogs(log, name)) ? [...others, recordName] : undefined;
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import type { L2TError } from '../errors.js';
 import type { EpochMetrics, GpuMemory } from '../native/contract.js';
@@ -15,6 +15,8 @@ import { parseRecord, type RunRecord } from './record.js';
 /** Names of files in a run folder: the options, the learning rates that were found, the model card. */
 export const recordName = 'options.yaml';
 export const rateName = 'rate.json';
+/** What came of the sources that were fine-tuned first. */
+export const sourcesName = 'sources.json';
 /** A line for each epoch: what is reproducible, and how long it took. */
 export const metricsName = 'metrics.jsonl';
 export const timingName = 'timing.jsonl';
@@ -43,6 +45,29 @@ const foundRate = z.strictObject({
 });
 
 const foundRates = z.strictObject({ lr: foundRate.optional(), metaLr: z.number().gt(0).optional() });
+
+const finetunedSource = z.strictObject({
+  /** SHA-256 of its weights. */
+  weights: z.string(),
+  /** On the test images, in [0, 1]; null without any. */
+  accuracy: z.number().nullable(),
+  /** Seconds of its training and validation. */
+  seconds: z.number(),
+});
+
+/** A source that was fine-tuned before the run. */
+export type FinetunedSource = Readonly<z.output<typeof finetunedSource>>;
+
+/** The folder of the run that fine-tunes a source: in that of the run, or beside it, where runs with equal images share it. */
+export function sourceFolder(
+  run: string,
+  { shareSource, perClass, seed }: Pick<RunRecord['spec'], 'shareSource' | 'perClass' | 'seed'>,
+  source: number,
+): string {
+  const name = `source-${source}`;
+  if (!shareSource) return join(run, name);
+  return join(dirname(run), [name, ...(perClass === undefined ? [] : [perClass]), seed].join('-'));
+}
 
 /** A step of the search for a learning rate. */
 export type RateTrial = Readonly<z.output<typeof rateTrial>>;
@@ -156,6 +181,8 @@ export interface RunData {
   readonly record: RunRecord;
   /** Undefined where both were given, or are not found yet. */
   readonly rates: FoundRates | undefined;
+  /** The sources that were fine-tuned first, once all are. */
+  readonly sources: readonly FinetunedSource[] | undefined;
   /** By epoch, as far as the run is. */
   readonly metrics: readonly EpochMetrics[];
   readonly timing: readonly EpochTiming[];
@@ -188,11 +215,16 @@ export async function readRecord(folder: string): Promise<RunRecord> {
 export async function readProgress(
   folder: string,
   epochs?: number,
-): Promise<Pick<RunData, 'rates' | 'metrics' | 'timing'>> {
+): Promise<Pick<RunData, 'rates' | 'sources' | 'metrics' | 'timing'>> {
   const rates = await readObject(join(folder, rateName), foundRates, 'it is no record of learning rates');
+  const sources = await readObject(
+    join(folder, sourcesName),
+    z.array(finetunedSource),
+    'it is no record of fine-tuned sources',
+  );
   const metrics = await readLines<EpochMetrics>(join(folder, metricsName), metricsLine, epochs);
   const timing = await readLines<EpochTiming>(join(folder, timingName), timingLine, epochs);
-  return { rates, metrics, timing };
+  return { rates, sources, metrics, timing };
 }
 
 /** What every line must have, so that a page of it can be drawn. */

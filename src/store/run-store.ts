@@ -20,6 +20,7 @@ import {
   cardName,
   damagedFile,
   type EpochTiming,
+  type FinetunedSource,
   type FinishedResult,
   type FoundRates,
   metricsName,
@@ -29,6 +30,7 @@ import {
   readProgress,
   readRecord,
   recordName,
+  sourcesName,
   startAgain,
   stateName,
   timingName,
@@ -54,13 +56,14 @@ interface Locking {
 }
 
 /**
- * The folder of a run, which alone reads and writes what a resume needs: options.yaml, split.json, rate.json (learning
- * rates that were found), metrics.jsonl, timing.jsonl, last.safetensors, best.safetensors, README.md (the
- * model card, at the end) and state.safetensors. Each is written atomically. state.safetensors is written last, so the
- * files that it depends on exist.
+ * The folder of a run, which alone reads and writes what a resume needs: options.yaml, split.json, sources.json (of
+ * sources that were fine-tuned first), rate.json (learning rates that were found), metrics.jsonl, timing.jsonl,
+ * last.safetensors, best.safetensors, README.md (the model card, at the end) and state.safetensors. Each is written
+ * atomically. state.safetensors is written last, so the files that it depends on exist.
  */
 export class RunStore {
   #rates: FoundRates | undefined;
+  #sources: readonly FinetunedSource[] | undefined;
   #epochs: SavedEpoch[] = [];
   #state: readonly NamedTensor[] = [];
   #saved = false;
@@ -134,8 +137,25 @@ export class RunStore {
   }
 
   async saveRates(rates: FoundRates): Promise<void> {
-    await writeFileAtomic(join(this.path, rateName), formatRates(rates));
+    await writeFileAtomic(join(this.path, rateName), formatFound(rates));
     this.#rates = rates;
+  }
+
+  /** The sources that were fine-tuned for this run. */
+  get sources(): readonly FinetunedSource[] | undefined {
+    return this.#sources;
+  }
+
+  async saveSources(sources: readonly FinetunedSource[]): Promise<void> {
+    await writeFileAtomic(join(this.path, sourcesName), formatFound(sources));
+    this.#sources = sources;
+  }
+
+  /** What was found before training: its name in the state, its file, and the JSON that a resume must find again. */
+  get #found() {
+    const sources = this.#sources?.map(({ weights }) => weights);
+    const found = [['rate', rateName, this.#rates] as const, ['sources', sourcesName, sources] as const];
+    return found.map(([key, name, value]) => ({ key, name, json: value && formatFound(value) }));
   }
 
   /** Has anything been saved from which a resume can continue? */
@@ -151,13 +171,14 @@ export class RunStore {
   /** What a report shows of the run while it goes on. */
   get data(): RunData {
     const [metrics, timing] = [this.#epochs.map((epoch) => epoch.metrics), this.#epochs.map((epoch) => epoch.timing)];
-    const { path: folder, record } = this;
-    return { folder, record, rates: this.#rates, metrics, timing, result: undefined, status: { state: 'running' } };
+    const { path: folder, record, rates, sources } = this;
+    return { folder, record, rates, sources, metrics, timing, result: undefined, status: { state: 'running' } };
   }
 
   /** Files that a resume needs, and that somebody has removed since they were written. */
   get removed(): string[] {
-    const needed = [recordName, ...(this.#rates ? [rateName] : []), ...(this.#epochs.length > 0 ? [bestName] : [])];
+    const found = this.#found.flatMap(({ name, json }) => (json ? [name] : []));
+    const needed = [recordName, ...found, ...(this.#epochs.length > 0 ? [bestName] : [])];
     return needed.filter((name) => !existsSync(join(this.path, name)));
   }
 
@@ -207,7 +228,7 @@ export class RunStore {
       ['options', hash('sha256', formatRecord(this.written))],
       ['epochs', String(this.#epochs.length)],
     ]);
-    if (this.#rates) metadata.set('rate', hash('sha256', formatRates(this.#rates)));
+    for (const { key, json } of this.#found) if (json) metadata.set(key, hash('sha256', json));
     if (result) metadata.set('result', JSON.stringify(result));
     const tensors = toTensorMap(state);
     await writeSafetensors(join(this.path, stateName), tensors, withHash(tensors, metadata));
@@ -238,8 +259,8 @@ export class RunStore {
   async load() {
     const file = join(this.path, stateName);
     if (!existsSync(file)) {
-      const { rates, metrics } = await readProgress(this.path);
-      this.#rates = rates;
+      const { rates, sources, metrics } = await readProgress(this.path);
+      [this.#rates, this.#sources] = [rates, sources];
       // Each epoch saves a state, so somebody has removed it. What was trained must stay.
       if (metrics.length > 1) throw damagedFile(file, 'it is missing');
       // Left by a process that ended between its first checkpoint and its first state: a fresh start writes them again.
@@ -251,13 +272,14 @@ export class RunStore {
     const epochs = Number(metadata.get('epochs'));
     const isState = metadata.get('format') === stateFormat && hasHash(metadata);
     if (!isState || !Number.isSafeInteger(epochs) || epochs < 0) throw damagedFile(file, 'it is no state of a run');
-    const { rates, metrics, timing } = await readProgress(this.path, epochs);
-    this.#rates = rates;
+    const { rates, sources, metrics, timing } = await readProgress(this.path, epochs);
+    [this.#rates, this.#sources] = [rates, sources];
     if (metadata.get('options') !== hash('sha256', formatRecord(this.written))) {
       throw invalidRun(`${join(this.path, recordName)} was changed after the run was saved: put it back.`);
     }
-    if (metadata.get('rate') !== (rates && hash('sha256', formatRates(rates)))) {
-      throw damagedFile(join(this.path, rateName), 'it is missing, or was changed after the run was saved');
+    for (const { key, name, json } of this.#found) {
+      if (metadata.get(key) === (json && hash('sha256', json))) continue;
+      throw damagedFile(join(this.path, name), 'it is missing, or was changed after the run was saved');
     }
     for (const [name, lines] of [[metricsName, metrics] as const, [timingName, timing] as const]) {
       if (lines.length < epochs) throw damagedFile(join(this.path, name), `it lacks one of the first ${epochs} epochs`);
@@ -282,4 +304,4 @@ export class RunStore {
   }
 }
 
-const formatRates = (rates: FoundRates): string => `${JSON.stringify(rates, null, 2)}\n`;
+const formatFound = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;

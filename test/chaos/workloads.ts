@@ -32,7 +32,7 @@ export function filesBelow(folder: string): string[] {
 }
 
 /** Files with times, or with numbers computed from times, which differ from run to run. */
-const timed = /(^|\/)(timing\.jsonl|comparison\.(md|csv|json)|report\.html)$/;
+const timed = /(^|\/)(timing\.jsonl|sources\.json|comparison\.(md|csv|json)|report\.html)$/;
 
 /** A hash of every file of a run or an experiment. */
 export function hashes(folder: string): Record<string, string> {
@@ -96,7 +96,16 @@ export async function makeWorkloads(folder: string): Promise<Workload[]> {
     training([
       'compare',
       'plan.yaml',
-      flags({ ...tiny, ...target, source, methods: 'scratch,fm', seeds: 1, parallel: 1, epochs: 2 }),
+      flags({
+        ...tiny,
+        ...target,
+        source,
+        methods: 'scratch,fm',
+        'source-finetune': 1,
+        seeds: 1,
+        parallel: 1,
+        epochs: 2,
+      }),
     ]),
     training(['pretrain', 'options.yaml', flags({ ...tiny, network: 'resnet20', batch: 12, epochs: 2 })]),
     settingUp(folder),

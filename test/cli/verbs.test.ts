@@ -47,7 +47,7 @@ describe('the command line', { timeout: 120_000 }, () => {
         'best',
         'epochs',
       ],
-      ...['endedEarly', 'learned', 'seconds'],
+      ...['endedEarly', 'finetuned', 'learned', 'seconds'],
     ]);
     const evaluated = await cli(['eval', join(run, 'best.safetensors'), '--data', data, '--json']);
     const { correct, total, learned } = JSON.parse(second.stdout);

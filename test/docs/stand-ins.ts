@@ -46,6 +46,7 @@ export const rows: readonly Row[] = [
   { fits: /(?<=--data) …/, becomes: ' photos' },
   { fits: /(?<=^l2t-native completion \w+) \| .*install .*/, becomes: '' },
   { fits: /(?<=--unlabelled )more-photos/, becomes: 'photos' },
+  { fits: /(?<=--source-finetune)$/, becomes: ' 1' },
   { fits: /^l2t-native init$/, adds: '--yes --data photos --source resnet32.pth' },
   { fits: /^l2t-native transfer (?!--resume)/, adds: small },
   { fits: /^l2t-native transfer .*--per-class/, adds: '--per-class 1' },

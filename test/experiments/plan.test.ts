@@ -54,7 +54,7 @@ function tableOf(folder: string): string[] {
     readFileSync(join(folder, `comparison.${ending}`), 'utf8').replaceAll(`${folder}/`, 'FOLDER/');
   return [
     read('json').replaceAll(/("(?:msPerStep|seconds|batch1|batch32)": )[\d.e-]+/g, '$1T'),
-    read('csv').replaceAll(/(,[^,\n]*){4}$/gm, ''),
+    read('csv').replaceAll(/(,[^,\n]*){5}$/gm, ''),
     read('md').replaceAll(/(?<=\| )[\d.]+ (ms|s)(?= \|)/g, 'T'),
   ];
 }

@@ -71,6 +71,18 @@ describe('a run of two ranks', { timeout: 60_000 }, () => {
     expect(lines.map((line) => JSON.parse(line).ranks)).toEqual([2, 2]);
   });
 
+  it('fine-tunes its sources on both ranks, as one process does', async () => {
+    const [alone, both] = [join(temporaryFolder(), 'run'), join(temporaryFolder(), 'run')];
+    const given = { source: await tinySource({ width: 0.25 }), sourceFinetune: 1 };
+    await transfer({ ...options(), ...given, out: alone }).result;
+    const outcomes = await together([{ ...given, out: both }, given]);
+    expect(errorsOf(outcomes)).toEqual([undefined, undefined]);
+    const [first, second] = outcomes.map((outcome) => (outcome as PromiseFulfilledResult<RunResult>).value.finetuned);
+    expect([first?.length, second]).toEqual([1, first]);
+    for (const name of ['best.safetensors', 'source-0/best.safetensors'])
+      expect(readFileSync(join(both, name))).toEqual(readFileSync(join(alone, name)));
+  });
+
   it('that is finished gives its result again, also where the folder is not seen', async () => {
     const places = placesOf(2);
     const seen = await Promise.all(places.map((group) => resume(out, { group }).result));

@@ -58,7 +58,7 @@ describe('kd', { timeout: 60_000 }, () => {
   });
 
   it.each([
-    [undefined, /has no names of classes: fine-tune it on this data first \(method: 'finetune' with targetInit\)/],
+    [undefined, /has no names of classes: fine-tune it on this data first \(sourceFinetune\)/],
     [['a', 'c'], /has other classes than the data \(it lacks "b", and also has "c"\): fine-tune it/],
     [['c', 'b', 'a'], /\(it also has "c"\)/],
     [['a'], /\(it lacks "b"\)/],
