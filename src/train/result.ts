@@ -67,11 +67,14 @@ export function verdictOf(rows: readonly TrainedRow[], maxMs: number | undefined
       ? ` Timed again, it takes ${result.ms.toFixed(2)} ms an image, more than the ${maxMs} ms of the budget.`
       : '';
   if (source === undefined) return `${nameOf(result)} was trained from scratch.${slow}`;
-  const difference = source.accuracy && result.accuracy && 100 * (result.accuracy.mean - source.accuracy.mean);
+  const [before, after] = [source.accuracy?.mean, result.accuracy?.mean];
+  const lost = before === undefined || after === undefined ? undefined : 100 * (before - after);
   const cost =
-    difference === null
+    lost === undefined
       ? 'There are no test images to say what the budget costs'
-      : `The budget costs ${(-difference).toFixed(1)} points of accuracy`;
+      : lost > 0
+        ? `The budget costs ${lost.toFixed(1)} points of test accuracy`
+        : `The budget costs no accuracy (the result is ${(-lost).toFixed(1)} points ahead on the test images)`;
   const times = (key: 'ms' | 'parameters' | 'mb') => (result[key] / source[key]).toFixed(2);
   return `${cost}: the result takes ${times('ms')} of the source's time for an image and has ${times('parameters')} of its parameters.${slow}`;
 }
