@@ -5,6 +5,7 @@ import { evaluate, Network, planTraining, resumeTrain, type TrainOptions, train 
 import { candidateOf, fittingCandidates } from '../../src/train/candidates.js';
 import { scheduleOf } from '../../src/train/schedule.js';
 import { cli, temporaryFolder, tinyData, tinySource, write } from '../tiny.js';
+import { plannedTraining } from './planned.js';
 
 const read = (folder: string, name: string) => readFileSync(join(folder, name), 'utf8');
 const bytes = (folder: string) => readFileSync(join(folder, 'best.safetensors'), 'base64');
@@ -74,29 +75,7 @@ describe('the schedule', () => {
   });
 });
 
-/** A folder in which `train` has planned a race of two, with few epochs. */
-function planned(changes: object = {}): string {
-  const out = temporaryFolder();
-  const options = { data, source, threads: 1, device: 'cpu', seed: 1, maxParams: 1, ...changes };
-  const racers = [candidateOf('resnet20', 0.25, 32, 3), candidateOf('vgg9_bn', 0.25, 32, 3)];
-  const work = { seconds: 0.1, batch: 32, size: 32 };
-  const decisions = [
-    ['data', { classes: 3, fewest: 12, images: { train: 36, validation: 0, test: 30, secondsPerImage: 0 } }],
-    ['source', { candidate: { ...racers[0], ms: 1 }, work, fits: false }],
-    ['candidates', racers.map((candidate) => ({ candidate, work }))],
-    [
-      'schedule',
-      {
-        source: 2,
-        race: { candidates: 2, epochs: 1, teacher: 1 },
-        last: racers.map(() => ({ student: 2, scratch: 1 })),
-        seconds: 1,
-      },
-    ],
-  ].map(([kind, value]) => ({ kind, value }));
-  write(out, 'decisions.json', JSON.stringify({ verb: 'train', options, decisions }));
-  return out;
-}
+const planned = (changes: object = {}) => plannedTraining(temporaryFolder(), { data, source, ...changes });
 
 describe('train', { timeout: 240_000 }, () => {
   it('ends with the fine-tuned source if that is within the budget', async () => {
