@@ -100,3 +100,14 @@ export type { Run, RunControl, RunResult } from './run/run.js';
 export { type PretrainOptions, pretrain, type TransferOptions, transfer } from './run/transfer.js';
 export type { FinetunedSource, FoundRate, RateTrial } from './store/run-data.js';
 export type { Interval } from './system/statistics.js';
+export type { TrainPlan } from './train/plan.js';
+export type { TrainedRow } from './train/result.js';
+export {
+  planTraining,
+  resumeTrain,
+  type TrainEvent,
+  type TrainOptions,
+  type TrainResult,
+  type TrainStage,
+  train,
+} from './train/train.js';

@@ -141,6 +141,7 @@ const floors = [
   ['report'],
   ['run'],
   ['experiments'],
+  ['train'],
   ['bench'],
   ['cli'],
 ];

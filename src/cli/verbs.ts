@@ -25,6 +25,12 @@ const verbs: readonly Verb[] = [
     load: () => import('./init.js'),
   },
   {
+    name: 'train',
+    about:
+      'train the best network within a budget: fine-tune the source, and if it is too slow or large, a smaller one',
+    load: () => import('./train.js'),
+  },
+  {
     name: 'transfer',
     about: 'train a target network with the help of a pretrained source, or without one',
     load: () => import('./transfer.js'),

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import * as z from 'zod';
+import { decisionsName } from '../networks/checkpoint.js';
 import { aSignal, requirePath, takeOptions } from '../options/arguments.js';
 import type { Written } from '../options/check.js';
 import { reportSchema } from '../options/schemas.js';
@@ -73,7 +74,11 @@ export async function experimentPage(folder: string, state?: Status['state']): P
   const plan = existsSync(join(folder, planName)) ? await readPlan(folder) : undefined;
   const file = join(folder, comparisonName);
   if (!existsSync(file) && plan === undefined) {
-    const problem = existsSync(folder) ? `holds no run and no experiment` : 'does not exist';
+    const problem = existsSync(join(folder, decisionsName))
+      ? 'is the folder of train, which writes its report at its end'
+      : existsSync(folder)
+        ? 'holds no run and no experiment'
+        : 'does not exist';
     throw invalidRun(`${folder} ${problem}: name a run folder, or an experiment's.`);
   }
   const table = existsSync(file) ? parseRows(await readText(file), file) : [];

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { DataKind, ListingOptions } from '../data/layout-reader.js';
 import { folderFingerprint } from '../data/load.js';
 import { L2TError } from '../errors.js';
+import { decisionsName } from '../networks/checkpoint.js';
 import { required } from '../options/check.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { parseRecord } from '../store/record.js';
@@ -33,7 +34,11 @@ export async function splitOfRun(
   listing: ListingOptions,
 ): Promise<RunSplit> {
   // A link may lead to it.
-  const run = dirname(await realpath(checkpoint).catch(() => checkpoint));
+  const folder = dirname(await realpath(checkpoint).catch(() => checkpoint));
+  // The result of `train` is that of its last stage.
+  const stages = existsSync(join(folder, decisionsName)) ? ['student', 'source'] : [];
+  const stage = stages.find((name) => existsSync(join(folder, name, 'options.yaml')));
+  const run = stage === undefined ? folder : join(folder, stage);
   const [file, splitFile] = [join(run, 'options.yaml'), join(run, 'split.json')];
   if (!existsSync(file) || !existsSync(splitFile)) {
     if (given === undefined) required(evaluateSchema, {}, 'data');

@@ -72,6 +72,8 @@ export interface CheckpointOptions {
 /** The files of a run's folder with the network of its result, and with its state. */
 export const bestName = 'best.safetensors';
 export const stateName = 'state.safetensors';
+/** In the folder of `train`: its options and what it decided. */
+export const decisionsName = 'decisions.json';
 
 const loadingSchema = networkSchema.pick({ network: true, width: true, size: true, strict: true });
 
@@ -113,6 +115,11 @@ export async function weightsFile(path: string, onWarning?: (message: string) =>
     const unfinished = existsSync(state) && !(await readMetadata(state)).has('result');
     if (unfinished) onWarning?.(`the run in ${printable(path)} is not finished: this is its best network so far`);
     return best;
+  }
+  if (existsSync(join(path, decisionsName))) {
+    throw invalidRun(
+      `${path} is the folder of train, which has no result yet: wait for it, or go on with l2t-native train --resume.`,
+    );
   }
   if (!existsSync(join(path, 'options.yaml'))) return path;
   throw invalidRun(`${path} holds a run that has saved no network yet: wait for its first epoch, or give another one.`);

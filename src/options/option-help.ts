@@ -163,6 +163,18 @@ export interface OptionHelp {
   readonly batchNorm?: unknown;
   /** the preset's pretrained source: safetensors or .pth; once for each source, in the order of l2t-native reproduce --list */
   readonly sourceWeights?: unknown;
+  /** train without a source */
+  readonly fromScratch?: unknown;
+  /** milliseconds that the network may take for an image, one at a time on one CPU thread; above 0 and at most 1000000 */
+  readonly maxMs?: unknown;
+  /** parameters that the network may have; from 1 to 1000000000000 */
+  readonly maxParams?: unknown;
+  /** megabytes (10⁶ bytes) that the network's weights may take; above 0 and at most 1000000 */
+  readonly maxMb?: unknown;
+  /** how long all of it may take (1800); seconds, or a number with s, m or h such as 30m, from 1 second to 720 hours */
+  readonly time?: unknown;
+  /** train the resulting smaller network from scratch, too, to compare */
+  readonly baseline?: unknown;
   /** fine-tune sources beside the run folder, as source-0-SEED, where runs with the same images and seed find them (in the run folder) */
   readonly shareSource?: unknown;
   /** run folder whose meta-networks this run begins with: one with the same sources and pairs */

@@ -8,4 +8,4 @@ export const optionNames =
   'beta innerSteps metaLr metaWeightDecay metaClip metaEvery wLrRatio attentionWeight distillationWeight ' +
   'temperature kdWeight kdTemperature l2SpAlpha l2SpBeta spWeight vidWeight vidVariance methods seeds reportRuns ' +
   'parallel network split top to normalise classNames method pairs checkpoint stopOnError seed batchNorm ' +
-  'sourceWeights shareSource metaInit';
+  'sourceWeights fromScratch maxMs maxParams maxMb time baseline shareSource metaInit';

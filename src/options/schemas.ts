@@ -158,6 +158,56 @@ export const initSchema = proposeSchema.extend({
   out: path('file', 'YAML file to write, which must not exist', { default: 'l2t.yaml' }),
 });
 
+const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
+const written = z
+  .string()
+  .regex(/^\d+(\.\d+)?[smh]?$/)
+  .transform((text) => Number.parseFloat(text) * (secondsOf[text.at(-1) as string] ?? 1));
+
+/** Options of `train`. */
+export const trainSchema = transferSchema
+  .pick({
+    data: true,
+    layout: true,
+    imageColumn: true,
+    labelColumn: true,
+    classes: true,
+    splitFile: true,
+    skipDamaged: true,
+    perClass: true,
+    validation: true,
+    cache: true,
+    unlabelled: true,
+    seed: true,
+    device: true,
+    threads: true,
+    out: true,
+  })
+  .extend({
+    ...grouped('Source', {
+      source: path('checkpoint', `pretrained network to fine-tune: ${checkpointForms}, or a name of source list`, {
+        scope: 'input',
+        first: true,
+      }),
+      fromScratch: yes('train without a source', { default: false }),
+    }),
+    ...grouped('Training', {
+      maxMs: above(0, 1e6, 'milliseconds that the network may take for an image, one at a time on one CPU thread', {
+        first: true,
+      }),
+      maxParams: whole(1, 1e12, 'parameters that the network may have', { first: true }),
+      maxMb: above(0, 1e6, "megabytes (10⁶ bytes) that the network's weights may take", { first: true }),
+      time: custom(
+        z.union([z.number(), written]).pipe(z.number().gte(1).lte(2_592_000)),
+        'time',
+        'seconds, or a number with s, m or h such as 30m, from 1 second to 720 hours',
+        'how long all of it may take',
+        { default: 1800, first: true },
+      ),
+      baseline: yes('train the resulting smaller network from scratch, too, to compare', { default: true }),
+    }),
+  });
+
 const ofAllMethods = transferSchema.omit({
   method: true,
   pairs: true,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Checkpoint, isOwn, toCheckpoint } from '../networks/checkpoint.js';
+import { bestName, type Checkpoint, decisionsName, isOwn, toCheckpoint } from '../networks/checkpoint.js';
 import { countParameters, describeNetwork } from '../networks/describe.js';
 import { loadWeights } from '../networks/weights/load.js';
 import { networkOf } from '../networks/weights/match.js';
@@ -43,12 +43,16 @@ function describe({ network, size, classNames, normalisation }: Checkpoint) {
 export async function inspectRun(run: string) {
   const file = join(run, recordName);
   if (!existsSync(file)) {
-    const table = join(run, 'comparison.md');
-    const hint = existsSync(table) ? ` It is an experiment's: its runs are in it, and its table is ${table}.` : '';
+    const [table, best] = [join(run, 'comparison.md'), join(run, bestName)];
+    const hint = existsSync(join(run, decisionsName))
+      ? ` It is the folder of train: name ${best}, or one of its runs, such as ${join(run, 'source')}.`
+      : existsSync(table)
+        ? ` It is an experiment's: its runs are in it, and its table is ${table}.`
+        : '';
     throw invalidRun(`${run} holds no run: there is no ${file}.${hint}`);
   }
   const { record, rates, metrics, result } = await readRunData(run);
-  const best = join(run, 'best.safetensors');
+  const best = join(run, bestName);
   const last = metrics.at(-1);
   const { verb, spec: options } = record;
   return {

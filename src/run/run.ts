@@ -87,14 +87,14 @@ export interface RunResult {
  * saved, and ends the iteration. If the caller neither iterates nor awaits `result`, a failure is an unhandled rejection;
  * an abort, for which the caller asked, is not.
  */
-export class Run implements AsyncIterable<RunEvent> {
-  readonly #result: Promise<RunResult>;
-  readonly #events = new EventQueue<RunEvent>(isDroppable, (error) => this.#lost(error));
+export class Run<Event extends RunEvent = RunEvent, Result = RunResult> implements AsyncIterable<Event> {
+  readonly #result: Promise<Result>;
+  readonly #events = new EventQueue<Event>(isDroppable, (error) => this.#lost(error));
   /** Has the caller read `result`? */
   #asked = false;
 
   /** @internal */
-  constructor(body: (emit: (event: RunEvent) => void) => Promise<RunResult>) {
+  constructor(body: (emit: (event: Event) => void) => Promise<Result>) {
     this.#result = body((event) => this.#events.push(spelledEvent(event))).then(
       (result) => {
         this.#events.end();
@@ -112,13 +112,13 @@ export class Run implements AsyncIterable<RunEvent> {
   }
 
   /** The result, once the run has ended. Rejected if it fails, or with ABORTED. */
-  get result(): Promise<RunResult> {
+  get result(): Promise<Result> {
     this.#asked = true;
     return this.#result;
   }
 
   /** @throws L2TError INVALID_OPTION the second time. */
-  [Symbol.asyncIterator](): AsyncIterator<RunEvent, void, undefined> {
+  [Symbol.asyncIterator](): AsyncIterator<Event, void, undefined> {
     return this.#events[Symbol.asyncIterator]();
   }
 
@@ -136,7 +136,7 @@ const isDroppable = (event: RunEvent): boolean =>
     : ['step', 'data', 'rate', 'listing', 'report'].includes(event.type);
 
 /** The options in messages are spelled; other events stay as they are. */
-const spelledEvent = (event: RunEvent): RunEvent =>
+const spelledEvent = <Event extends RunEvent>(event: Event): Event =>
   event.type === 'warning' || event.type === 'note' ? { ...event, message: spelled(event.message) } : event;
 
 /**

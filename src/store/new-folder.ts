@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { L2TError } from '../errors.js';
+import { decisionsName } from '../networks/checkpoint.js';
 import { resumeCommand } from '../options/command.js';
 import { isOfLogs } from '../options/logs.js';
 import { invalidRun } from '../system/failures.js';
@@ -127,6 +128,7 @@ const readableRecord = (path: string): Promise<RunRecord | undefined> =>
 
 /** The verb of the experiment in a folder; undefined if it holds none. */
 async function experimentVerb(path: string): Promise<string | undefined> {
+  if (existsSync(join(path, decisionsName))) return 'train';
   const file = join(path, planName);
   if (!existsSync(file)) return undefined;
   return /^verb: (\w+)$/m.exec(await readText(file))?.[1] ?? 'compare';

@@ -6,6 +6,7 @@ import { readSafetensors } from '../../src/networks/weights/safetensors.js';
 import { zip } from '../networks/weights/pth-writer.js';
 import { libtorchFiles } from '../setup/places.js';
 import { tinyData, tinySource } from '../tiny.js';
+import { plannedTraining } from '../train/planned.js';
 import type { Context } from './campaign.js';
 import type { Faults, Operation } from './faults.js';
 import { cli, type Ended, how, type Started } from './process.js';
@@ -108,8 +109,28 @@ export async function makeWorkloads(folder: string): Promise<Workload[]> {
       }),
     ]),
     training(['pretrain', 'options.yaml', flags({ ...tiny, network: 'resnet20', batch: 12, epochs: 2 })]),
+    trainingStages(data, await tinySource({ width: 0.25 })),
     settingUp(folder),
   ];
+}
+
+/** The stages of `train`, from a plan that is the same in each try: what is timed would differ. */
+function trainingStages(data: string, source: string): Workload {
+  return {
+    name: 'train',
+    run: (folder, options) => {
+      const out = join(folder, 'out');
+      if (!existsSync(join(out, 'decisions.json'))) plannedTraining(out, { data, source });
+      return cli(['train', '--resume', out], options);
+    },
+    // States know the path of the teacher, and the last decision is a time.
+    outcome: (folder) => {
+      const files = Object.entries(hashes(join(folder, 'out')));
+      const kept = files.map(([name, text]) => (/state|decisions/.test(name) ? [name, 'is there'] : [name, text]));
+      return Object.fromEntries(kept);
+    },
+    damage: (folder) => damagedFiles(join(folder, 'out')),
+  };
 }
 
 /** Set-up from a LibTorch archive. Its library is a real one, since set-up loads it. */

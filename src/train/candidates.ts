@@ -1,0 +1,140 @@
+import { L2TError } from '../errors.js';
+import { elementCount } from '../native/tensor.js';
+import { describeNetwork, forwardFlops } from '../networks/describe.js';
+import { type NetworkName, networkNames } from '../options/networks.js';
+import { invalidOption } from '../system/failures.js';
+import { smallest } from '../system/statistics.js';
+
+/** A network with its costs. */
+export interface Candidate {
+  readonly network: NetworkName;
+  readonly width: number;
+  /** Side of its images, pixels. */
+  readonly size: number;
+  /** Operations for one image (`forwardFlops`), and the number of its layers and other steps. */
+  readonly flops: number;
+  readonly layers: number;
+  readonly parameters: number;
+  /** Megabytes of its weights and running statistics in float32. */
+  readonly mb: number;
+  /** Milliseconds for one image on one CPU thread, decoding not counted; absent where it was not timed. */
+  readonly ms?: number | undefined;
+}
+
+/** What the result may cost; absent: any. */
+export interface Budget {
+  readonly maxMs?: number | undefined;
+  readonly maxParams?: number | undefined;
+  readonly maxMb?: number | undefined;
+}
+
+const widths = [0.25, 0.5, 1];
+const sizes = [32, 64, 128, 224];
+/** Variants with the costs of resnet20 and resnet32: a race between them and those would only take time. */
+const variants: readonly NetworkName[] = ['resnet20_a', 'resnet32_a'];
+/** The most candidates of a race, and the most that are timed to find them. */
+export const mostCandidates = 8;
+const mostTimed = 16;
+
+/** @throws L2TError INVALID_OPTION if the images are too small for the network. */
+export function candidateOf(network: NetworkName, width: number, size: number, classes: number): Candidate {
+  const description = describeNetwork({ name: network, classes, width }, size);
+  const { parameters, buffers, operations } = description;
+  const count = (shapes: typeof parameters) => shapes.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  const trained = count(parameters);
+  const mb = (4 * (trained + count(buffers))) / 1e6;
+  return { network, width, size, flops: forwardFlops(description), layers: operations.length, parameters: trained, mb };
+}
+
+export const nameOf = ({ network, width, size }: Pick<Candidate, 'network' | 'width' | 'size'>): string =>
+  `${network} of width ${width} at ${size} pixels`;
+
+/** The networks with fewer operations than `largest`, on images up to its size; most operations first. */
+export function candidatesBelow(largest: Candidate, classes: number): Candidate[] {
+  const fitting = sizes.filter((size) => size <= largest.size);
+  return networkNames
+    .filter((name) => !variants.includes(name))
+    .flatMap((name) => widths.flatMap((width) => fitting.map((size) => [name, width, size] as const)))
+    .flatMap(([name, width, size]) => {
+      try {
+        return [candidateOf(name, width, size, classes)];
+      } catch (error) {
+        // The images are too small for this network.
+        if (error instanceof L2TError && error.code === 'INVALID_OPTION') return [];
+        throw error;
+      }
+    })
+    .filter(({ flops }) => flops < largest.flops)
+    .sort((a, b) => b.flops - a.flops);
+}
+
+/** Does a candidate, as far as its costs are known, fit? */
+export const fits = ({ parameters, mb, ms = 0 }: Candidate, { maxParams, maxMb, maxMs }: Budget): boolean =>
+  parameters <= (maxParams ?? parameters) && mb <= (maxMb ?? mb) && ms <= (maxMs ?? ms);
+
+/**
+ * The candidates that fit, most operations first, at most eight. With `maxMs` they are timed by `time`, except where an
+ * estimate from the operations says that it is hopeless.
+ * @throws L2TError INVALID_OPTION if none fits, with the fastest, the smallest and the lightest.
+ */
+export async function fittingCandidates(
+  source: Candidate,
+  budget: Budget,
+  classes: number,
+  time: (candidate: Candidate) => Promise<number>,
+): Promise<Candidate[]> {
+  const all = candidatesBelow(source, classes);
+  if (all.length === 0)
+    throw invalidOption(`No network is smaller than ${nameOf(source)}: allow more than that takes.`);
+  const { maxMs } = budget;
+  const small = all.filter((candidate) => fits(candidate, budget));
+  if (maxMs === undefined && small.length > 0) return small.slice(0, mostCandidates);
+  const timed = new Map<Candidate, number>();
+  const timing = async (candidate: Candidate): Promise<Candidate> => {
+    const ms = timed.get(candidate) ?? (await time(candidate));
+    timed.set(candidate, ms);
+    return { ...candidate, ms };
+  };
+  const fewest = await timing(all.at(-1) as Candidate);
+  const estimate = estimateBy(source, fewest);
+  const chosen: Candidate[] = [];
+  for (const candidate of small) {
+    if (chosen.length === mostCandidates || timed.size >= mostTimed) break;
+    if (estimate(candidate) > 1.3 * (maxMs as number)) continue;
+    const known = await timing(candidate);
+    if (fits(known, budget)) chosen.push(known);
+  }
+  if (chosen.length > 0) return chosen;
+  const quickest = all.toSorted((a, b) => estimate(a) - estimate(b)).slice(0, 3);
+  const measured = await Promise.all([fewest, ...(await inTurn(quickest, timing))]);
+  const by = (key: 'parameters' | 'mb' | 'ms', of: readonly Candidate[]) => {
+    const least = smallest(of.map((each) => each[key] as number));
+    return of.find((each) => each[key] === least) as Candidate;
+  };
+  const [fast, few, light] = [by('ms', measured), by('parameters', all), by('mb', all)];
+  throw invalidOption(
+    `No network fits the budget. The fastest is ${nameOf(fast)} with ${fast.ms?.toFixed(2)} ms an image, the smallest ${nameOf(few)} with ${few.parameters} parameters, the lightest ${nameOf(light)} with ${light.mb.toFixed(2)} MB: allow more with ${allowances(budget)}.`,
+  );
+}
+
+const allowances = (budget: Budget): string =>
+  (['maxMs', 'maxParams', 'maxMb'] as const)
+    .filter((key) => budget[key] !== undefined)
+    .map((key) => `{${key}}`)
+    .join(' or ');
+
+async function inTurn<T, R>(items: readonly T[], body: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (const item of items) results.push(await body(item));
+  return results;
+}
+
+/** Milliseconds as a sum of a part by operations and a part by layers, through the two networks that were timed. */
+function estimateBy(a: Candidate, b: Candidate): (candidate: Candidate) => number {
+  const [first, second] = [a.ms as number, b.ms as number];
+  const determinant = a.flops * b.layers - b.flops * a.layers;
+  const perFlop = Math.max(0, (first * b.layers - second * a.layers) / determinant);
+  const perLayer = Math.max(0, (a.flops * second - b.flops * first) / determinant);
+  const usable = Number.isFinite(perFlop) && Number.isFinite(perLayer);
+  return ({ flops, layers }) => (usable ? perFlop * flops + perLayer * layers : (first * flops) / a.flops);
+}

@@ -1,0 +1,150 @@
+import { resolve as absolute } from 'node:path';
+import { checkData } from '../data/check.js';
+import { countPerClass } from '../data/dataset.js';
+import { loadData } from '../data/load.js';
+import { divide } from '../data/split.js';
+import type { L2TError } from '../errors.js';
+import { addon } from '../native/addon.js';
+import { loadCheckpoint } from '../networks/checkpoint.js';
+import { withPaths } from '../options/arguments.js';
+import { defaultOf, required } from '../options/check.js';
+import { defaultSize, largeSize, paperTarget } from '../options/networks.js';
+import { trainSchema } from '../options/schemas.js';
+import { pathOfSource, published } from '../options/sources.js';
+import { read } from '../options/spec.js';
+import { invalidData, invalidOption } from '../system/failures.js';
+import { someOf } from '../system/printable.js';
+import { smallest } from '../system/statistics.js';
+import { defaultThreads } from '../system/threads.js';
+import { type Candidate, candidateOf, fits, fittingCandidates } from './candidates.js';
+import type { CheckedTrainOptions, Context, Decisions } from './decisions.js';
+import { scheduleOf } from './schedule.js';
+import { msOf, workOf } from './timing.js';
+
+/** What `train` would do: the plan of a dry run. */
+export type TrainPlan = Awaited<ReturnType<typeof planOf>>;
+
+/**
+ * How the smaller network learns from the fine-tuned source. docs/results.md has the comparison: `fm` and `l2t-ww` are
+ * level, and `fm` takes a fifth of the time; with images that have no labels, matching and distillation together are best.
+ */
+const studentMethod = (unlabelled: unknown) => (unlabelled === undefined ? 'fm' : 'kd+fm');
+
+/** The fewest training images of a class with which there is a race: a fifth of them judges. */
+const fewestForRace = 10;
+
+/** The options with absolute paths, and where they are computed; checked as far as that shows without reading images. */
+export async function complete(given: CheckedTrainOptions): Promise<CheckedTrainOptions> {
+  const { source, fromScratch, device, threads, unlabelled } = given;
+  const data = required(trainSchema, given, 'data');
+  if (source !== undefined && fromScratch)
+    throw invalidOption('{fromScratch} trains without a source: leave out {source}.');
+  if (source === undefined && !fromScratch) throw await missingSource(given, data);
+  const method = source === undefined ? 'scratch' : studentMethod(unlabelled);
+  read({ ...dataOptions(given), method, target: 'resnet20', source, unlabelled });
+  const place = { device: addon().device(device ?? 'auto').device, threads: threads ?? defaultThreads() };
+  return withPaths(trainSchema, { ...given, ...place }, (path) => absolute(path));
+}
+
+/** Names the published source for images of this size. */
+async function missingSource(
+  { layout, imageColumn, labelColumn }: CheckedTrainOptions,
+  data: string,
+): Promise<L2TError> {
+  const { splits } = await checkData({ data, layout, imageColumn, labelColumn });
+  const side = splits.find(({ short }) => short !== undefined)?.short?.median ?? 0;
+  const name = side < largeSize ? 'resnet32-tinyimagenet' : 'resnet34';
+  return invalidOption(
+    `{source} is missing. For images of ${side} pixels ${name} fits (${published[name].mebibytes} MiB; it will be ${pathOfSource(name)}): l2t-native source get ${name}, then {source=${name}}. Without one, {fromScratch} trains from random weights, which is less accurate.`,
+  );
+}
+
+/** The options of `transfer` that all stages share. */
+export function dataOptions(options: CheckedTrainOptions) {
+  const { data, layout, imageColumn, labelColumn, classes, splitFile, skipDamaged, perClass, validation } = options;
+  const { seed, device, threads } = options;
+  const kind = { data, layout, imageColumn, labelColumn, classes, splitFile, skipDamaged, perClass, validation };
+  return { ...kind, seed, device, threads };
+}
+
+/** Looks at the data and the source, times networks, and fixes the epochs of every stage. */
+export async function planOf(decisions: Decisions, context: Context) {
+  const { options } = decisions;
+  const { signal, warn, began } = context;
+  const { source, seed = 0, unlabelled, time = defaultOf(trainSchema, 'time'), baseline = true, threads = 1 } = options;
+  const { maxMs, maxParams, maxMb, device = 'cpu' } = options;
+  const data = required(trainSchema, options, 'data');
+  let side = 0;
+  const { classes, fewest, images } = await decisions.decide('data', async () => {
+    const { layout, imageColumn, labelColumn } = options;
+    const report = await checkData({ data, layout, imageColumn, labelColumn, classes: options.classes, signal });
+    const damaged = report.splits.flatMap((split) => split.damaged);
+    if (damaged.length > 0 && !options.skipDamaged) {
+      const names = damaged.map(({ image }) => image);
+      throw invalidData(
+        `${data} has damaged images: ${someOf(names, 3)}. Replace or remove them (l2t-native data check names all), or leave them out with {skipDamaged}.`,
+      );
+    }
+    if (report.shared.length > 0)
+      warn(`${report.shared.length} images are in two splits (l2t-native data check lists them)`);
+    side = report.splits[0]?.short?.median ?? 0;
+    const dataset = await loadData({ ...dataOptions(options), data, drawTest: true, signal });
+    const { lists } = divide(dataset, { ...dataOptions(options), data, seed });
+    const names = dataset.classNames.length;
+    return {
+      classes: names,
+      fewest: smallest(countPerClass(lists.train.labels, names)),
+      images: {
+        train: lists.train.count,
+        validation: lists.validation?.count ?? 0,
+        test: lists.test?.count ?? 0,
+        secondsPerImage: 1 / report.imagesPerSecond,
+      },
+    };
+  });
+  const timing = (candidate: Candidate) => msOf(candidate, classes, context);
+  const timed = { classes, images: images.train, threads, device };
+  const budget = { maxMs, maxParams, maxMb };
+  const first = await decisions.decide('source', async () => {
+    const candidate = await sourceCandidate(source, side, classes, warn);
+    const known = { ...candidate, ms: await timing(candidate) };
+    const work = source === undefined ? undefined : await workOf(known, 'scratch', undefined, timed, signal);
+    return { candidate: known, ...(work && { work }), fits: fits(known, budget) };
+  });
+  const method = source === undefined ? 'scratch' : studentMethod(unlabelled);
+  const candidates = await decisions.decide('candidates', async () => {
+    if (first.fits && source !== undefined) return [];
+    const found = first.fits ? [first.candidate] : await fittingCandidates(first.candidate, budget, classes, timing);
+    const teacher = source === undefined ? undefined : first.candidate;
+    const works = [];
+    for (const candidate of found) {
+      const work = await workOf(candidate, method, teacher, timed, signal);
+      // Each step sees as many images without labels as it has labelled ones.
+      const seconds = unlabelled === undefined ? work.seconds : 2 * work.seconds;
+      works.push({ candidate, work: { ...work, seconds } });
+    }
+    return works;
+  });
+  const schedule = await decisions.decide('schedule', async () =>
+    scheduleOf({
+      time,
+      elapsed: (performance.now() - began) / 1000,
+      images,
+      source: first.work,
+      candidates: candidates.map(({ work }) => work),
+      races: fewest >= fewestForRace && candidates.length > 1,
+      baseline: baseline && source !== undefined,
+    }),
+  );
+  return { method, classes, fewest, images, source: first, candidates, schedule } as const;
+}
+
+/** The source's network with its costs; without a source, the paper's target for images of this side. */
+async function sourceCandidate(path: string | undefined, side: number, classes: number, onWarning: Context['warn']) {
+  if (path === undefined) {
+    const network = paperTarget(side);
+    return candidateOf(network, 1, defaultSize(network), classes);
+  }
+  const { network, size } = await loadCheckpoint(path, { onWarning });
+  return candidateOf(network.name, network.width, size, classes);
+}

@@ -1,0 +1,149 @@
+import { largeSize } from '../options/networks.js';
+import { stepsPerEpoch, triedRates } from '../run/learning-rate.js';
+import { largest, sum } from '../system/statistics.js';
+
+/** A training step: its seconds, its images, and their side in pixels. */
+export interface Work {
+  readonly seconds: number;
+  readonly batch: number;
+  readonly size: number;
+}
+
+/** Numbers of images, and how long one takes to be read. */
+export interface Images {
+  readonly train: number;
+  readonly validation: number;
+  readonly test: number;
+  readonly secondsPerImage: number;
+}
+
+/** Seconds of a run besides its epochs, and of an epoch. */
+export interface Cost {
+  readonly once: number;
+  readonly epoch: number;
+}
+
+/** The epochs of each stage, known before anything is trained. */
+export interface Schedule {
+  readonly source: number;
+  /** Of the first round for each of so many candidates, and of their teacher; 0 candidates: there is no race. */
+  readonly race: { readonly candidates: number; readonly epochs: number; readonly teacher: number };
+  /** Of each candidate, if it wins: its last training, and the same from scratch. */
+  readonly last: readonly { readonly student: number; readonly scratch: number }[];
+  /** Seconds of all stages by this estimate, with the slowest candidate as the winner. */
+  readonly seconds: number;
+}
+
+/** Fine-tuning takes so many epochs. */
+const sourceEpochs = 12;
+/** The most epochs of the winner's training, which is also the default of transfer; and of a race's first round. */
+const [mostEpochs, mostRaceEpochs] = [200, 10];
+export const rounds = 3;
+/** Parts of the whole time: the source where a smaller network follows; the race; the same from scratch; a reserve. */
+const shares = { source: 1 / 4, race: 1 / 4, scratch: 1 / 5, reserve: 1 / 20 };
+/** Seconds in which a run begins, and writes its report. */
+const overhead = 1;
+
+/** A forward pass takes about a third of a training step. Test images are seen once more for the report. */
+export function costOf({ seconds, batch, size }: Work, images: Images, tests = 2): Cost {
+  const forward = seconds / batch / 3;
+  const { train, validation, test, secondsPerImage } = images;
+  const trained = train + validation;
+  const streamed = size >= largeSize;
+  return {
+    once:
+      overhead +
+      triedRates.length * seconds +
+      tests * test * forward +
+      ((streamed ? 0 : trained) + test) * secondsPerImage,
+    epoch: stepsPerEpoch(train, batch) * seconds + validation * forward + (streamed ? trained : 0) * secondsPerImage,
+  };
+}
+
+/** The epochs that fit into so many seconds, from `least` to `most`. */
+const epochsIn = (seconds: number, { once, epoch }: Cost, least: number, most: number): number =>
+  Math.max(least, Math.min(most, Math.floor((seconds - once) / epoch)));
+
+const secondsOf = ({ once, epoch }: Cost, epochs: number): number => (epochs === 0 ? 0 : once + epochs * epoch);
+
+/** How many candidates go on to each round: all, then the better half. One needs no further round. */
+export function racing(candidates: number): number[] {
+  const counts: number[] = [];
+  for (let count = candidates; count > 1 && counts.length < rounds; count = Math.ceil(count / 2)) counts.push(count);
+  return counts;
+}
+
+/** Seconds of a race whose slowest candidates always go on; each round trains for twice the epochs of the one before. */
+function raceSeconds(costs: readonly Cost[], epochs: number): number {
+  const slowest = costs.toSorted((a, b) => b.epoch - a.epoch);
+  return sum(
+    racing(costs.length).flatMap((n, k) => slowest.slice(0, n).map((cost) => secondsOf(cost, epochs * 2 ** k))),
+  );
+}
+
+/**
+ * Divides the time among the stages. `source`: the fine-tuning, if there is one; `candidates`: none if the source is the
+ * result. All of it follows from measured steps, so a resume that reads them comes to the same.
+ */
+export function scheduleOf(given: {
+  readonly time: number;
+  /** Seconds that are gone. */
+  readonly elapsed: number;
+  readonly images: Images;
+  readonly source: Work | undefined;
+  readonly candidates: readonly Work[];
+  /** May there be a race? */
+  readonly races: boolean;
+  readonly baseline: boolean;
+}): Schedule {
+  const { time, elapsed, images, candidates, baseline } = given;
+  const usable = time * (1 - shares.reserve) - elapsed;
+  const fineTuning = given.source && costOf(given.source, images);
+  const within = candidates.length > 0 ? time * shares.source : usable;
+  const source = fineTuning ? epochsIn(within, fineTuning, 1, sourceEpochs) : 0;
+  const held = Math.floor(images.train / 5);
+  const raced = { ...images, train: images.train - held, validation: held };
+  const teaching = given.source && costOf(given.source, raced, 1);
+  const race = given.races ? raceOf(time * shares.race, teaching, candidates, raced, source) : noRace;
+  const before = fineTuning ? secondsOf(fineTuning, source) : 0;
+  const chosen = race.candidates > 0 ? candidates.slice(0, race.candidates) : candidates.slice(0, 1);
+  const last = chosen.map((work) => {
+    const cost = costOf(work, images);
+    const scratch = baseline ? epochsIn(time * shares.scratch, cost, 1, mostEpochs) : 0;
+    const left = usable - before - race.seconds - secondsOf(cost, scratch);
+    const student = epochsIn(left, cost, 1, mostEpochs);
+    return { student, scratch: Math.min(student, scratch), cost };
+  });
+  const longest = largest([
+    0,
+    ...last.map(({ student, scratch, cost }) => secondsOf(cost, student) + secondsOf(cost, scratch)),
+  ]);
+  const { seconds, ...planned } = race;
+  return {
+    source,
+    race: planned,
+    last: last.map(({ student, scratch }) => ({ student, scratch })),
+    seconds: elapsed + before + seconds + longest,
+  };
+}
+
+const noRace = { candidates: 0, epochs: 0, teacher: 0, seconds: 0 };
+
+/** A race among as many of the candidates as there is time for. A third of the time is its teacher's at most. */
+function raceOf(seconds: number, teaching: Cost | undefined, works: readonly Work[], images: Images, source: number) {
+  const teacher = teaching ? epochsIn(seconds / 3, teaching, 0, source) : 0;
+  if (teaching && teacher === 0) return noRace;
+  const before = teaching ? secondsOf(teaching, teacher) : 0;
+  for (let count = works.length; count > 1; count--) {
+    // A race's runs validate once, at their end.
+    const costs = works.slice(0, count).map((work) => {
+      const { once, epoch } = costOf(work, { ...images, validation: 0 }, 1);
+      return { once: once + (images.validation * work.seconds) / work.batch / 3, epoch };
+    });
+    for (let epochs = mostRaceEpochs; epochs >= 1; epochs--) {
+      const all = before + raceSeconds(costs, epochs);
+      if (all <= seconds) return { candidates: count, epochs, teacher, seconds: all };
+    }
+  }
+  return noRace;
+}

@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { L2TError } from '../errors.js';
+import { estimate } from '../experiments/estimate.js';
+import type { MethodName } from '../options/methods.js';
+import { defaultBatch, largeSize } from '../options/networks.js';
+import { throwIfAborted } from '../system/abort.js';
+import { largest, median, smallest } from '../system/statistics.js';
+import { type Candidate, nameOf } from './candidates.js';
+import type { Context } from './decisions.js';
+import type { Work } from './schedule.js';
+
+/** The compiled file, since a child has no loader of TypeScript. */
+const script = fileURLToPath(new URL('../../dist/train/time-child.js', import.meta.url));
+const processes = 3;
+
+/**
+ * Milliseconds for one image on one CPU thread: the median of three fresh processes.
+ * @throws L2TError INTERNAL if a process fails; ABORTED.
+ */
+export async function msOf(candidate: Candidate, classes: number, { signal, warn, note }: Context): Promise<number> {
+  const { network: name, width, size } = candidate;
+  const job = JSON.stringify({ network: { name, width, classes }, size });
+  const times: number[] = [];
+  note(`timing ${nameOf(candidate)}`);
+  for (let k = 0; k < processes; k++) {
+    throwIfAborted('The timing', signal);
+    const child = spawn(process.execPath, [script, job], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+    if (code !== 0) throw new L2TError('INTERNAL', `A process that timed ${nameOf(candidate)} failed.`);
+    times.push(Number(output));
+  }
+  if (largest(times) > 1.2 * smallest(times)) {
+    const list = times.map((ms) => ms.toFixed(2)).join(', ');
+    warn(`the machine is busy: three timings of ${nameOf(candidate)} differ, ${list} ms an image`);
+  }
+  return median(times);
+}
+
+/** Images of a timed step at most, where images are large: the time of a step grows with its images. */
+const timedBatch = 16;
+
+/** Times a few training steps of a candidate, with a teacher for the methods that have one. */
+export async function workOf(
+  { network: target, width, size }: Candidate,
+  method: MethodName,
+  teacher: Candidate | undefined,
+  { classes, images, threads, device }: { classes: number; images: number; threads: number; device: string },
+  signal: AbortSignal | undefined,
+): Promise<Work> {
+  const batch = Math.min(defaultBatch(size, images), images);
+  const timed = size >= largeSize ? Math.min(batch, timedBatch) : batch;
+  const sources = teacher ? [{ network: teacher.network, classes }] : [];
+  const source = teacher && {
+    sourceNetwork: teacher.network,
+    sourceWidth: teacher.width,
+    sourceSize: teacher.size,
+  };
+  const options = { target, width, size, batch: timed, method, device, threads, ...source };
+  const subject = {
+    entries: [{ label: method, method, useless: [], options }],
+    options: { epochs: 1, threads, seeds: 1, parallel: 1 },
+    classes,
+    images: [images],
+    sources,
+  };
+  const { msPerStep = 0, maxMsPerStep = 0 } = (await estimate(subject, { signal })).entries[0] ?? {};
+  return { seconds: ((msPerStep + maxMsPerStep) / 2000) * (batch / timed), batch, size };
+}

@@ -1,0 +1,182 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { evaluate, Network, planTraining, resumeTrain, type TrainOptions, train } from '../../src/index.js';
+import { candidateOf, fittingCandidates } from '../../src/train/candidates.js';
+import { scheduleOf } from '../../src/train/schedule.js';
+import { cli, temporaryFolder, tinyData, tinySource, write } from '../tiny.js';
+import { plannedTraining } from './planned.js';
+
+const read = (folder: string, name: string) => readFileSync(join(folder, name), 'utf8');
+const bytes = (folder: string) => readFileSync(join(folder, 'best.safetensors'), 'base64');
+
+let data: string;
+let source: string;
+beforeAll(async () => {
+  data = tinyData();
+  source = await tinySource({ width: 0.25 });
+});
+
+describe('the candidates', () => {
+  const big = candidateOf('resnet20', 1, 32, 3);
+  const timed = { ...big, ms: 10 };
+  /** One nanosecond for a thousand operations, and more for what has many layers. */
+  const time = async ({ flops, layers }: typeof big) => flops / 1e7 + layers / 100;
+
+  it('within a budget of parameters come from the most operations to the fewest, untimed', async () => {
+    const found = await fittingCandidates(timed, { maxParams: 30_000 }, 3, () => Promise.reject(new Error('timed')));
+    expect(found.map(({ network, width }) => `${network} ${width}`)).toEqual(['resnet32 0.25', 'resnet20 0.25']);
+  });
+
+  it('within a budget of time are timed, and hold all limits at once', async () => {
+    const budget = { maxMs: 2, maxMb: 0.5, maxParams: 100_000 };
+    const found = await fittingCandidates(timed, budget, 3, time);
+    expect(found.length).toBeGreaterThan(0);
+    for (const { ms = Number.NaN, mb, parameters } of found) {
+      expect(ms).toBeLessThanOrEqual(2);
+      expect(mb).toBeLessThanOrEqual(0.5);
+      expect(parameters).toBeLessThanOrEqual(100_000);
+    }
+  });
+
+  it('are named where none fits', async () => {
+    await expect(fittingCandidates(timed, { maxMs: 0.001, maxMb: 1e-6 }, 3, time)).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(/fastest is .* ms an image, the smallest .* parameters, the lightest .* MB/s),
+    });
+  });
+});
+
+describe('the schedule', () => {
+  const images = { train: 1000, validation: 0, test: 100, secondsPerImage: 0 };
+  const work = (seconds: number) => ({ seconds, batch: 50, size: 32 });
+  const given = { time: 1800, elapsed: 0, images, source: work(0.5), races: true, baseline: true };
+
+  it('stays within the time, and the race within a quarter of it', () => {
+    for (const seconds of [0.01, 0.1, 0.5, 1]) {
+      const schedule = scheduleOf({ ...given, candidates: Array.from({ length: 8 }, () => work(seconds)) });
+      expect(schedule.seconds).toBeLessThanOrEqual(1800);
+      expect(schedule.source).toBeLessThanOrEqual(12);
+      for (const { student, scratch } of schedule.last) expect(student).toBeGreaterThanOrEqual(scratch);
+    }
+  });
+
+  it('has fewer racers, and then no race, where there is less time', () => {
+    const racers = (time: number) =>
+      scheduleOf({ ...given, time, candidates: Array.from({ length: 8 }, () => work(0.5)) }).race.candidates;
+    expect(racers(36_000)).toBe(8);
+    expect(racers(1800)).toBeGreaterThan(1);
+    expect(racers(1800)).toBeLessThan(8);
+    expect(racers(300)).toBe(0);
+  });
+
+  it('gives the source 12 epochs where it is the result, and no other stage', () => {
+    expect(scheduleOf({ ...given, races: false, candidates: [] })).toMatchObject({ source: 12, last: [] });
+  });
+});
+
+const planned = (changes: object = {}) => plannedTraining(temporaryFolder(), { data, source, ...changes });
+
+describe('train', { timeout: 240_000 }, () => {
+  it('ends with the fine-tuned source if that is within the budget', async () => {
+    const out = join(temporaryFolder(), 'out');
+    const run = train({ data, source, threads: 1, time: 40, maxParams: 20_000, out });
+    const stages = new Set<string>();
+    for await (const event of run) stages.add(event.stage);
+    const result = await run.result;
+    expect([...stages]).toEqual(['plan', 'source']);
+    expect(result).toMatchObject({ stage: 'source', rows: [{ name: 'source', network: 'resnet20', epochs: 12 }] });
+    expect(bytes(out)).toBe(bytes(join(out, 'source')));
+    expect(read(out, 'README.md')).toBe(read(join(out, 'source'), 'README.md'));
+  });
+
+  it('races, teaches the winner, and leaves a folder that is a checkpoint', async () => {
+    const out = planned();
+    const result = await resumeTrain(out).result;
+    expect(result.rows.map(({ name }) => name)).toEqual(['source', 'result', 'scratch']);
+    const { decisions } = JSON.parse(read(out, 'decisions.json'));
+    expect(decisions.map(({ kind }: { kind: string }) => kind).slice(4)).toEqual(['round', 'winner', 'speed']);
+    expect(decisions[4].value.accuracies).toHaveLength(2);
+    expect(bytes(out)).toBe(bytes(join(out, 'student')));
+    expect((await Network.load(out)).classNames).toEqual(['left', 'middle', 'right']);
+    expect((await evaluate(out)).accuracy).toBe(result.rows[1]?.accuracy?.mean);
+    const report = read(out, 'report.html');
+    expect(report).toContain('student/report.html');
+    // A race's runs hold out a fifth of each class, and its teacher did not learn from that either.
+    const judged = JSON.parse(read(join(out, 'race', 'source'), 'split.json'));
+    expect(judged.validation).toHaveLength(6);
+    expect(JSON.parse(read(join(out, 'race/round-1/resnet20-0.25-32'), 'split.json'))).toEqual(judged);
+  });
+
+  it('interrupted in each stage, ends in the same bytes, and decides nothing anew', async () => {
+    const [whole, parts] = [planned(), planned()];
+    await resumeTrain(whole).result;
+    for (const stage of ['source', 'race', 'student', 'scratch']) {
+      const stop = new AbortController();
+      const run = resumeTrain(parts, { signal: stop.signal });
+      for await (const event of run) if (event.stage === stage && event.type === 'epoch') stop.abort();
+      await expect(run.result).rejects.toMatchObject({ code: 'ABORTED', message: expect.stringContaining('train') });
+    }
+    const before = read(parts, 'decisions.json');
+    await resumeTrain(parts).result;
+    for (const folder of ['', 'source', 'race/source', 'student', 'scratch'])
+      expect(bytes(join(parts, folder)), folder).toBe(bytes(join(whole, folder)));
+    const after = JSON.parse(read(parts, 'decisions.json')).decisions;
+    expect(after.slice(0, -1)).toEqual(JSON.parse(before).decisions);
+    const again = read(parts, 'decisions.json');
+    await resumeTrain(parts).result;
+    expect(read(parts, 'decisions.json')).toBe(again);
+  });
+
+  it('with a split file, takes the fifth that judges from its training images', async () => {
+    const division = { train: Array.from({ length: 30 }, (_, k) => k), validation: [30, 31, 32] };
+    const splitFile = write(temporaryFolder(), 'split.json', JSON.stringify(division));
+    const out = planned({ splitFile });
+    await resumeTrain(out).result;
+    const { train: trained, validation } = JSON.parse(read(join(out, 'race', 'source'), 'split.json'));
+    expect(validation).toHaveLength(6);
+    expect([...trained, ...validation].sort((a, b) => a - b)).toEqual(division.train);
+  });
+
+  it('has no race with fewer than ten images a class, and times what a dry run prints', async () => {
+    const large = await tinySource();
+    const plan = await planTraining({ data, source: large, threads: 1, perClass: 9, maxParams: 30_000, time: '10m' });
+    expect(plan).toMatchObject({ fewest: 9, method: 'fm', source: { fits: false } });
+    expect(plan.candidates.map(({ candidate }) => candidate.network)).toEqual(['resnet32', 'resnet20']);
+    expect(plan.schedule.race.candidates).toBe(0);
+    expect(plan.schedule.last).toHaveLength(1);
+  });
+
+  it.each<[Partial<TrainOptions>, RegExp]>([
+    [{ source: undefined }, /source get resnet32-tinyimagenet/],
+    [{ fromScratch: true }, /leave out/],
+    [{ time: 'soon' as never }, /such as 30m/],
+    [{ time: '0s' }, /such as 30m/],
+    [{ maxMs: 0 }, /above 0/],
+    [{ unlabelled: 'rest' }, /perClass/],
+    [{ validation: 0.1, splitFile: 'x.json' }, /splitFile/],
+    [{ epochs: 3 } as never, /unknown/],
+  ])('refuses %o', async (given, message) => {
+    const out = join(temporaryFolder(), 'out');
+    const run = train({ data, source, out, ...given });
+    await expect(run.result).rejects.toMatchObject({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });
+  });
+
+  it('refuses a folder in use, one that is damaged, and one without a result yet', async () => {
+    const out = planned();
+    await expect(train({ data, source, out }).result).rejects.toThrow(/train --resume/);
+    await expect(Network.load(out)).rejects.toMatchObject({ code: 'INVALID_RUN' });
+    write(out, 'decisions.json', '{"verb":"train","options":{},"decisions":[{"kind":"data","value":1}]}');
+    await expect(resumeTrain(out).result).rejects.toMatchObject({ code: 'INVALID_RUN' });
+    await expect(resumeTrain(temporaryFolder()).result).rejects.toMatchObject({ code: 'INVALID_RUN' });
+  });
+
+  it('is typed with the data as its argument', async () => {
+    const plan = await cli(['train', data, '--source', source, '--threads', '1', '--dry-run']);
+    expect(plan.stdout).toMatch(/source: resnet20 of width 0.25 at 32 pixels, .* ms an image.* 12 epochs/);
+    const out = planned();
+    const { code, stdout } = await cli(['train', '--resume', out]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/the same, from scratch .*\n.*budget costs/);
+  });
+});
