@@ -74,11 +74,8 @@ describe('parity', { timeout: 300_000 }, () => {
   });
 
   // test/native/group.test.ts has every method. Of a batch of 4, three ranks have 1, 1 and 2 images.
-  it.skipIf(!addon().groups()).each([
-    { ranks: 2, convolution: 'winograd', name: 'l2t_ww_trajectory' },
-    { ranks: 3, convolution: 'direct', name: 'l2t_ww_small' },
-  ])('holds in float64 over $ranks processes, convolution $convolution', async ({ ranks, convolution, name }) => {
-    const args = ['tools/parity/main.ts', folderWith(name), '--nproc', String(ranks), '--convolution', convolution];
+  it.skipIf(!addon().groups())('holds in float64 over 3 processes', async () => {
+    const args = ['tools/parity/main.ts', folderWith('l2t_ww_small'), '--nproc', '3'];
     const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', ...args], { cwd: packageRoot });
     expect(stdout.trimEnd().split('\n').at(-1)).toBe('parity: 1 passed, 0 failed, 0 unsupported');
   });
