@@ -34,7 +34,6 @@ export {
 export type { InferenceTimes } from './experiments/inference-times.js';
 export type { Follow } from './experiments/pool.js';
 export { type Preset, presets } from './experiments/presets.js';
-export { type DataSummary, type Proposal, type ProposeOptions, proposeOptions } from './experiments/proposal.js';
 export { type ReportOptions, report } from './experiments/report.js';
 export {
   type DryRun,
@@ -101,6 +100,7 @@ export { type PretrainOptions, pretrain, type TransferOptions, transfer } from '
 export type { FinetunedSource, FoundRate, RateTrial } from './store/run-data.js';
 export type { Interval } from './system/statistics.js';
 export type { TrainPlan } from './train/plan.js';
+export { type DataSummary, type Proposal, type ProposeOptions, proposeOptions } from './train/proposal.js';
 export type { TrainedRow } from './train/result.js';
 export {
   planTraining,

@@ -1,11 +1,10 @@
 import { Help } from 'commander';
 import { stringify } from 'yaml';
-import type { DataSummary, Proposal } from '../experiments/proposal.js';
 import { aboutField, helpOf } from '../options/check.js';
 import { command } from '../options/command.js';
-import { defaultSize } from '../options/networks.js';
 import { transferSchema } from '../options/schemas.js';
 import { counted, duration, printable } from '../system/printable.js';
+import type { DataSummary, Proposal } from '../train/proposal.js';
 
 /** `photos: folder, 10 classes, 400 training and 290 test images, short sides of 400 pixels` */
 export function describeData({ data, layout, classNames, images, testDrawn, shortSides }: DataSummary): string {
@@ -31,25 +30,40 @@ export function describeTime({ estimate: { steps, msPerStep, maxMsPerStep } }: P
 const range = (min: string | undefined, max: string | undefined): string =>
   min === max ? `${min}` : `${min} to ${max}`;
 
+const tuned = ({ options: { targetInit }, proposed }: Proposal): boolean =>
+  targetInit !== undefined && proposed.includes('targetInit');
+
+/** Why a network, its width, or the size of its images is proposed. */
+const chosen =
+  (key: 'target' | 'width' | 'size') =>
+  ({ options, proposed }: Proposal): string => {
+    if (options.targetInit !== undefined)
+      return proposed.includes('targetInit') ? "the source's own" : 'what targetInit has';
+    if (options.source !== undefined && proposed.includes('target'))
+      return 'the network with the most operations within the budget; without a budget, it has at most the parameters of the source';
+    if (key === 'target') return "the paper's target for images of this size, since there is no source";
+    return key === 'width' ? 'the default' : `what ${options.target} is meant for`;
+  };
+
 /** Why an option is proposed. */
 const reasons: Readonly<Record<string, (proposal: Proposal) => string>> = {
   sourceNetwork: () => 'what the source holds',
-  target: ({ options: { source, targetInit } }) => {
-    if (targetInit !== undefined) return 'what targetInit holds';
-    return source === undefined
-      ? "the paper's target for small images, since there is no source"
-      : "the paper's target for such a source and such images";
-  },
-  width: ({ options: { targetInit, width } }) =>
-    targetInit === undefined || width === 1 ? 'the default' : 'what targetInit has',
+  sourceFinetune: () => 'a source that knows the classes teaches better',
+  beta: () => 'with few images it was better than the default (docs/results.md)',
+  method: (proposal) =>
+    tuned(proposal)
+      ? 'nothing is more accurate than the source itself, fine-tuned'
+      : 'docs/methods.md has the comparison',
+  targetInit: () => 'the source, which is within the budget',
+  target: chosen('target'),
+  width: chosen('width'),
+  size: chosen('size'),
   pairs: ({ options, pairs }) => `the default of ${options.method}; these networks have ${counted(pairs, 'such pair')}`,
-  size: ({ options: { target = '', size } }) =>
-    size === defaultSize(target) ? `what ${target} is meant for` : 'what targetInit was trained with',
   batch: ({ estimate, data, options }) => {
     const steps = Math.round(estimate.steps / (options.epochs ?? 1));
     return `the default for ${data.images.train} training images: ${counted(steps, 'step')} an epoch`;
   },
-  epochs: (proposal) => `the default; ${describeTime(proposal)}`,
+  epochs: (proposal) => `${tuned(proposal) ? 'enough to fine-tune' : 'the default'}; ${describeTime(proposal)}`,
 };
 
 /** Lines of a comment, of some 110 characters, broken between words. */
@@ -73,7 +87,7 @@ export function proposalFile(proposal: Proposal, file: string): string {
     `# ${printable(command('transfer', '--config', file))}`,
     ...comment(`${describeData(proposal.data)}.`),
     ...comment(
-      `The run takes ${describeTime(proposal)}, timed here. This is an estimate: reading images, and testing, are not in it. A smaller width or size, or fewer epochs, take less.`,
+      `The run takes ${describeTime(proposal)}, timed here. This is an estimate: reading images, testing, and fine-tuning a source first are not in it. A smaller width or size, or fewer epochs, take less.`,
     ),
     ...comment('docs/options.md has every option. Paths begin at the folder in which the command runs.'),
   ].join('\n');

@@ -1,25 +1,23 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { loadCheckpoint, networkIn } from '../networks/checkpoint.js';
+import { checkOptions, defaultOf, type Given } from '../options/check.js';
+import { command } from '../options/command.js';
+import { needsOf } from '../options/methods.js';
+import { type NetworkName, networkNames } from '../options/networks.js';
+import { initSchema, proposeSchema } from '../options/schemas.js';
+import { named } from '../options/spelling.js';
+import { sourceNames } from '../run/materials.js';
+import { fileAccess, invalidOption } from '../system/failures.js';
+import { writeFileAtomic } from '../system/files.js';
+import { printable, printableJson } from '../system/printable.js';
 import {
   lookAtData,
   type Proposal,
   type ProposeControl,
   type ProposeOptions,
-  proposedTarget,
   proposeOptions,
-  startOf,
-} from '../experiments/proposal.js';
-import { loadCheckpoint, networkIn } from '../networks/checkpoint.js';
-import { checkOptions, defaultOf, type Given } from '../options/check.js';
-import { command } from '../options/command.js';
-import { needsOf } from '../options/methods.js';
-import { defaultSize, type NetworkName, networkNames } from '../options/networks.js';
-import { initSchema, proposeSchema } from '../options/schemas.js';
-import { named } from '../options/spelling.js';
-import { sourceNames, targetNames } from '../run/materials.js';
-import { fileAccess, invalidOption } from '../system/failures.js';
-import { writeFileAtomic } from '../system/files.js';
-import { printable, printableJson } from '../system/printable.js';
+} from '../train/proposal.js';
 import { addFlags, flagOptions } from './flags.js';
 import { describeData, describeTime, proposalFile } from './init-file.js';
 import { say, withProgress } from './progress.js';
@@ -76,7 +74,9 @@ type Control = ProposeControl & { readonly signal: AbortSignal };
  */
 async function completed(given: Options, yes: boolean, control: Control): Promise<Options> {
   const { source, start } = needsOf(given.method ?? defaultOf(proposeSchema, 'method'));
-  const needed = ['data', ...(source ? ['source'] : []), ...(start ? ['targetInit'] : []), ...(yes ? [] : ['target'])];
+  const decided = ['target', 'targetInit', 'maxMs', 'maxParams', 'maxMb'].some((key) => given[key as keyof Options]);
+  const budget = source && !yes && !decided ? ['maxMs'] : [];
+  const needed = ['data', ...(source ? ['source'] : []), ...(start ? ['targetInit'] : []), ...budget];
   const missing = needed.filter((key) => given[key as keyof Options] === undefined);
   if (missing.length === 0) return given;
   const names = missing.map((key) => `{${key}}`).join(', ');
@@ -84,7 +84,7 @@ async function completed(given: Options, yes: boolean, control: Control): Promis
     throw invalidOption(`There is no proposal for ${names}: give what is missing, or leave out --yes to be asked.`);
   }
   if (!onTerminal()) {
-    const choice = missing.includes('target') ? ' (or --yes, to take the proposed target)' : '';
+    const choice = missing.includes('maxMs') ? ' (or --yes, for a network of any speed)' : '';
     throw invalidOption(`There is no terminal to ask at: give ${names}${choice}.`);
   }
   const questions = new Questions(control.signal);
@@ -121,7 +121,7 @@ async function ask(
     });
     network ??=
       (await networkIn(path, width)).network ??
-      (await askNetwork(questions, 'sourceNetwork', 'Its network, which the file does not say', (answer) =>
+      (await askNetwork(questions, 'Its network, which the file does not say', (answer) =>
         loadCheckpoint(path, { network: answer, width, names: sourceNames }),
       ));
     options.source = path;
@@ -131,39 +131,34 @@ async function ask(
     const question = 'The weights to start from: a checkpoint of the target (.pth or safetensors)';
     options.targetInit = await questions.ask(question, readable);
   }
-  if (!missing.includes('target')) return options;
-  const [source] = [options.source].flat();
-  const held = source === undefined ? undefined : await networkIn(source, width);
-  network ??= held?.network;
-  const start = await startOf(options);
-  const usual = start?.network ?? proposedTarget(held?.size ?? (network && defaultSize(network)), found);
-  const isTarget = async (answer: NetworkName) => {
-    const expected = { network: answer, width: given.width ?? start?.width, names: targetNames };
-    if (options.targetInit !== undefined) await loadCheckpoint(options.targetInit, expected);
-  };
-  options.target = await askNetwork(questions, 'target', 'The target: the network to train', isTarget, usual);
+  if (missing.includes('maxMs')) {
+    const question = 'The milliseconds that the network may take for an image, one at a time on one CPU thread';
+    options.maxMs = await questions.ask(
+      question,
+      async (answer) => (answer === anySpeed ? undefined : (checked('maxMs', Number(answer) || answer) as number)),
+      anySpeed,
+    );
+  }
   return options;
 }
 
+/** The answer that sets no limit. */
+const anySpeed = 'any';
+
 const askNetwork = (
   questions: Questions,
-  key: 'sourceNetwork' | 'target',
   question: string,
   check: (network: NetworkName) => Promise<unknown>,
-  usual?: NetworkName,
 ): Promise<NetworkName> =>
-  questions.ask(
-    `${question}, one of ${networkNames.join(', ')}`,
-    async (answer) => {
-      const network = checked(key, answer) as NetworkName;
-      await check(network);
-      return network;
-    },
-    usual,
-  );
+  questions.ask(`${question}, one of ${networkNames.join(', ')}`, async (answer) => {
+    const network = checked('sourceNetwork', answer) as NetworkName;
+    await check(network);
+    return network;
+  });
 
 /** An answer, as the flag would be checked. */
-const checked = (key: keyof Options, answer: string) => checkOptions(proposeSchema, { [key]: answer }, named)[key];
+const checked = (key: keyof Options, answer: string | number) =>
+  checkOptions(proposeSchema, { [key]: answer }, named)[key];
 
 async function readable(answer: string): Promise<string> {
   const path = checked('source', answer) as string;

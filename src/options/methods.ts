@@ -94,6 +94,9 @@ export const settings = {
 export type SettingName = keyof typeof settings;
 export type SettingValues = { readonly [name in SettingName]?: number | undefined };
 
+/** Epochs of a source's fine-tuning where no number is given. */
+export const finetuneEpochs = 12;
+
 /** What the method uses besides the data. */
 export function needsOf(name: MethodName): Needs {
   const { learns = [], start, decays = true, ...method } = methodOf(name);

@@ -153,6 +153,12 @@ export interface OptionHelp {
   readonly method?: unknown;
   /** which features to match (all-to-all for l2t-ww, fm, kd+fm, kd+l2t-ww; else one-to-one); one for all sources, or one for each; all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1 */
   readonly pairs?: unknown;
+  /** milliseconds that the network may take for an image, one at a time on one CPU thread; above 0 and at most 1000000 */
+  readonly maxMs?: unknown;
+  /** parameters that the network may have; from 1 to 1000000000000 */
+  readonly maxParams?: unknown;
+  /** megabytes (10⁶ bytes) that the network's weights may take; above 0 and at most 1000000 */
+  readonly maxMb?: unknown;
   /** trained network: a weights file (safetensors or .pth), or a run's folder (the first argument) */
   readonly checkpoint?: unknown;
   /** end at the first image that cannot be read */
@@ -165,12 +171,6 @@ export interface OptionHelp {
   readonly sourceWeights?: unknown;
   /** train without a source */
   readonly fromScratch?: unknown;
-  /** milliseconds that the network may take for an image, one at a time on one CPU thread; above 0 and at most 1000000 */
-  readonly maxMs?: unknown;
-  /** parameters that the network may have; from 1 to 1000000000000 */
-  readonly maxParams?: unknown;
-  /** megabytes (10⁶ bytes) that the network's weights may take; above 0 and at most 1000000 */
-  readonly maxMb?: unknown;
   /** how long all of it may take (1800); seconds, or a number with s, m or h such as 30m, from 1 second to 720 hours */
   readonly time?: unknown;
   /** train the resulting smaller network from scratch, too, to compare */

@@ -7,5 +7,5 @@ export const optionNames =
   'deterministic graph out lr minLr momentum weightDecay labelSmoothing balance saveEvery report log unlabelled ' +
   'beta innerSteps metaLr metaWeightDecay metaClip metaEvery wLrRatio attentionWeight distillationWeight ' +
   'temperature kdWeight kdTemperature l2SpAlpha l2SpBeta spWeight vidWeight vidVariance methods seeds reportRuns ' +
-  'parallel network split top to normalise classNames method pairs checkpoint stopOnError seed batchNorm ' +
-  'sourceWeights fromScratch maxMs maxParams maxMb time baseline shareSource metaInit';
+  'parallel network split top to normalise classNames method pairs maxMs maxParams maxMb checkpoint stopOnError ' +
+  'seed batchNorm sourceWeights fromScratch time baseline shareSource metaInit';

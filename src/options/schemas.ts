@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { lambdaInits, metaBatches } from '../native/contract/names.js';
 import { restName, splitNames } from './datasets.js';
-import { type MethodName, methodNames, methodOf, rowNames, settings } from './methods.js';
+import { finetuneEpochs, type MethodName, methodNames, methodOf, rowNames, settings } from './methods.js';
 import { checkpointForms, defaultTop, torchvisionNetworks } from './networks.js';
 import { above, choice, custom, grouped, listed, path, repeated, repeatedList, text, whole, yes } from './row.js';
 import { common, network, training } from './training-rows.js';
@@ -16,8 +16,6 @@ export const pretrainSchema = z.strictObject({
 });
 
 const matchingAll = methodNames.filter((method) => methodOf(method).pairs === 'all-to-all');
-/** Epochs of a source's fine-tuning where no number is given. */
-const finetuneEpochs = 12;
 const perSource = '; one for all sources, or one for each';
 
 /** Options of `transfer`. */
@@ -131,27 +129,38 @@ export const transferSchema = z.strictObject({
   ...settings,
 });
 
+/** What the network may cost; absent: any. */
+const budget = {
+  maxMs: above(0, 1e6, 'milliseconds that the network may take for an image, one at a time on one CPU thread', {
+    first: true,
+  }),
+  maxParams: whole(1, 1e12, 'parameters that the network may have', { first: true }),
+  maxMb: above(0, 1e6, "megabytes (10⁶ bytes) that the network's weights may take", { first: true }),
+};
+
 /** Options of `proposeOptions`: what a person may know already. The others are proposed. */
-export const proposeSchema = transferSchema.pick({
-  data: true,
-  layout: true,
-  imageColumn: true,
-  labelColumn: true,
-  skipDamaged: true,
-  source: true,
-  sourceNetwork: true,
-  sourceWidth: true,
-  target: true,
-  targetInit: true,
-  width: true,
-  method: true,
-  pairs: true,
-  size: true,
-  epochs: true,
-  batch: true,
-  device: true,
-  threads: true,
-});
+export const proposeSchema = transferSchema
+  .pick({
+    data: true,
+    layout: true,
+    imageColumn: true,
+    labelColumn: true,
+    skipDamaged: true,
+    source: true,
+    sourceNetwork: true,
+    sourceWidth: true,
+    target: true,
+    targetInit: true,
+    width: true,
+    method: true,
+    pairs: true,
+    size: true,
+    epochs: true,
+    batch: true,
+    device: true,
+    threads: true,
+  })
+  .extend(grouped('Training', budget));
 
 /** Options of `init`. */
 export const initSchema = proposeSchema.extend({
@@ -192,11 +201,7 @@ export const trainSchema = transferSchema
       fromScratch: yes('train without a source', { default: false }),
     }),
     ...grouped('Training', {
-      maxMs: above(0, 1e6, 'milliseconds that the network may take for an image, one at a time on one CPU thread', {
-        first: true,
-      }),
-      maxParams: whole(1, 1e12, 'parameters that the network may have', { first: true }),
-      maxMb: above(0, 1e6, "megabytes (10⁶ bytes) that the network's weights may take", { first: true }),
+      ...budget,
       time: custom(
         z.union([z.number(), written]).pipe(z.number().gte(1).lte(2_592_000)),
         'time',

@@ -49,12 +49,16 @@ export function candidateOf(network: NetworkName, width: number, size: number, c
 export const nameOf = ({ network, width, size }: Pick<Candidate, 'network' | 'width' | 'size'>): string =>
   `${network} of width ${width} at ${size} pixels`;
 
+/** A width and a size that every candidate has; absent: any. */
+type Shape = { readonly [key in 'width' | 'size']?: number | undefined };
+
 /** The networks with fewer operations than `largest`, on images up to its size; most operations first. */
-export function candidatesBelow(largest: Candidate, classes: number): Candidate[] {
-  const fitting = sizes.filter((size) => size <= largest.size);
+function candidatesBelow(largest: Candidate, classes: number, { width: only, size: side }: Shape): Candidate[] {
+  const fitting = side === undefined ? sizes.filter((size) => size <= largest.size) : [side];
+  const tried = only === undefined ? widths : [only];
   return networkNames
     .filter((name) => !variants.includes(name))
-    .flatMap((name) => widths.flatMap((width) => fitting.map((size) => [name, width, size] as const)))
+    .flatMap((name) => tried.flatMap((width) => fitting.map((size) => [name, width, size] as const)))
     .flatMap(([name, width, size]) => {
       try {
         return [candidateOf(name, width, size, classes)];
@@ -82,8 +86,9 @@ export async function fittingCandidates(
   budget: Budget,
   classes: number,
   time: (candidate: Candidate) => Promise<number>,
+  shape: Shape = {},
 ): Promise<Candidate[]> {
-  const all = candidatesBelow(source, classes);
+  const all = candidatesBelow(source, classes, shape);
   if (all.length === 0)
     throw invalidOption(`No network is smaller than ${nameOf(source)}: allow more than that takes.`);
   const { maxMs } = budget;

@@ -1,3 +1,4 @@
+import { finetuneEpochs } from '../options/methods.js';
 import { largeSize } from '../options/networks.js';
 import { stepsPerEpoch, triedRates } from '../run/learning-rate.js';
 import { largest, sum } from '../system/statistics.js';
@@ -34,8 +35,6 @@ export interface Schedule {
   readonly seconds: number;
 }
 
-/** Fine-tuning takes so many epochs. */
-const sourceEpochs = 12;
 /** The most epochs of the winner's training, which is also the default of transfer; and of a race's first round. */
 const [mostEpochs, mostRaceEpochs] = [200, 10];
 export const rounds = 3;
@@ -100,7 +99,7 @@ export function scheduleOf(given: {
   const usable = time * (1 - shares.reserve) - elapsed;
   const fineTuning = given.source && costOf(given.source, images);
   const within = candidates.length > 0 ? time * shares.source : usable;
-  const source = fineTuning ? epochsIn(within, fineTuning, 1, sourceEpochs) : 0;
+  const source = fineTuning ? epochsIn(within, fineTuning, 1, finetuneEpochs) : 0;
   const held = Math.floor(images.train / 5);
   const raced = { ...images, train: images.train - held, validation: held };
   const teaching = given.source && costOf(given.source, raced, 1);

@@ -19,14 +19,15 @@ beforeAll(async () => {
 });
 
 const small = ['--width', '0.125', '--threads', '1'];
+const named = ['--target', 'vgg9_bn', ...small];
 
 describe('init', { timeout: 120_000 }, () => {
   it('with --yes writes what it prints, with comments, and transfer runs it as it is', async () => {
     const cwd = temporaryFolder();
-    const written = await cli(['init', '--yes', '--data', data, '--source', source, ...small, '--json'], { cwd });
+    const written = await cli(['init', '--yes', '--data', data, '--source', source, ...named, '--json'], { cwd });
     expect(written).toMatchObject({ code: 0 });
     const { options, file } = JSON.parse(written.stdout);
-    expect(options).toMatchObject({ target: 'vgg9_bn', sourceNetwork: 'resnet20', size: 32, batch: 32, epochs: 200 });
+    expect(options).toMatchObject({ method: 'l2t-ww', sourceNetwork: 'resnet20', size: 32, batch: 32, epochs: 200 });
     expect(file).toBe('l2t.yaml');
     const text = readFileSync(join(cwd, file), 'utf8');
     expect(await yamlOptions(transferSchema, join(cwd, file))).toEqual(options);
@@ -51,7 +52,7 @@ describe('init', { timeout: 120_000 }, () => {
   });
 
   it.each([
-    [[], /There is no terminal to ask at: give --data, --source, --target \(or --yes/],
+    [[], /There is no terminal to ask at: give --data, --source, --max-ms \(or --yes/],
     [['--method', 'scratch', '--target', 'vgg9_bn'], /give --data\.\n/],
     [['--yes', '--method', 'finetune'], /no proposal for --data, --targetInit|no proposal for --data, --target-init/],
   ])('without a terminal names the flags that are missing: %j', async (args, message) => {
@@ -70,7 +71,11 @@ describe('init', { timeout: 120_000 }, () => {
       [['--data', data, '--source', join(cwd, 'none')], 1, /FILE_ACCESS.*none/],
       [['--data', data, '--source', write(one, 'junk', 'junk')], 1, /INVALID_WEIGHTS.*junk/],
       [['--data', data, '--source', unknown, '--source-network', 'resnet20'], 2, /holds a resnet32/],
-      [['--data', data, '--source', source, '--size', '8'], 2, /Images of 8 pixels are too small for vgg9_bn/],
+      [
+        ['--data', data, '--source', source, '--size', '8', '--target', 'vgg9_bn'],
+        2,
+        /Images of 8 pixels are too small for vgg9_bn/,
+      ],
       [['--data', data, '--source', source, '--pairs', '99-0'], 2, /INVALID_OPTION.*99/],
       [['--data', data, '--source', source, '--method', 'scratch'], 2, /Method scratch has no use for --source/],
     ];
@@ -106,7 +111,7 @@ for question, answer in answers:
     os.write(terminal, answer.encode())
 while read(): pass
 print(json.dumps([seen.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])]))`;
-  const command = [process.execPath, main, 'init', ...small];
+  const command = [process.execPath, main, 'init', '--threads', '1'];
   const { stdout } = await promisify(execFile)('python3', ['-c', program, JSON.stringify(answers), ...command], {
     cwd,
   });
@@ -115,27 +120,28 @@ print(json.dumps([seen.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]
 }
 
 describe.skipIf(!python)('init on a terminal (skipped without python3)', { timeout: 120_000 }, () => {
-  it('asks for images, source and target, and again after a wrong answer', async () => {
+  it('asks for images, source and budget, and again after a wrong answer', async () => {
     const cwd = temporaryFolder();
     const { shown, code } = await onTerminal(cwd, [
       ['Your images', 'no-such-folder\r'],
       ['Your images', `${data}\r`],
       ['The source', `${source}\r`],
-      ['[vgg9_bn]', 'vgg9\r'],
-      ['[vgg9_bn]', '\r'],
+      ['[any]', 'fast\r'],
+      ['[any]', '0\r'],
+      ['[any]', '\r'],
     ]);
     expect(shown).toMatch(/no-such-folder does not exist/);
-    expect(shown).toMatch(/--target is 'vgg9': .*Did you mean 'vgg9_bn'/);
+    expect(shown).toMatch(/--max-ms is 'fast'.*--max-ms is '?0'?: /s);
     expect(code).toBe(0);
     const options = await yamlOptions(transferSchema, join(cwd, 'l2t.yaml'));
-    expect(options).toMatchObject({ data, source, target: 'vgg9_bn', width: 0.125 });
+    expect(options).toMatchObject({ data, targetInit: source, target: 'resnet20', method: 'finetune' });
   });
 
   it('takes answers that were pasted together', async () => {
     const cwd = temporaryFolder();
     const { code } = await onTerminal(cwd, [['Your images', `${data}\r${source}\r\r`]]);
     expect(code).toBe(0);
-    expect(await yamlOptions(transferSchema, join(cwd, 'l2t.yaml'))).toMatchObject({ source, target: 'vgg9_bn' });
+    expect(await yamlOptions(transferSchema, join(cwd, 'l2t.yaml'))).toMatchObject({ targetInit: source });
   });
 
   it('asks again for a network that the source is not', async () => {

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { type DataSummary, proposedTarget } from '../../src/experiments/proposal.js';
 import { proposeOptions, transfer } from '../../src/index.js';
 import { writeClasses } from '../data/generate.js';
 import { temporaryFolder, tinyData, tinySource, write } from '../tiny.js';
@@ -52,12 +51,34 @@ describe('proposeOptions', () => {
     ]);
   });
 
-  it("proposes the paper's target for large images only where the source's and these are large", () => {
-    const sides = (median: number) => ({ shortSides: { median } }) as DataSummary;
-    expect(proposedTarget(224, sides(300))).toBe('resnet18');
-    expect(proposedTarget(224, sides(32))).toBe('vgg9_bn');
-    expect(proposedTarget(32, sides(300))).toBe('vgg9_bn');
-    expect(proposedTarget(undefined, sides(300))).toBe('vgg9_bn');
+  it('proposes to fine-tune the source, if that is within the budget', async () => {
+    const source = await tinySource();
+    const { options } = await proposeOptions({ data, source, threads: 1, maxParams: 300_000 });
+    const expected = { method: 'finetune', targetInit: source, target: 'resnet20', width: 1, size: 32, epochs: 12 };
+    expect(options).toMatchObject(expected);
+    expect(options).not.toHaveProperty('source');
+  });
+
+  it('proposes the largest network within the budget, which learns from the source fine-tuned', async () => {
+    const source = await tinySource();
+    const { options } = await proposeOptions({ data, source, threads: 1, maxParams: 30_000 });
+    const shape = { target: 'resnet32', width: 0.25, size: 32 };
+    expect(options).toMatchObject({ ...shape, method: 'fm', source, sourceFinetune: 12, pairs: 'all-to-all' });
+    expect(options).not.toHaveProperty('maxParams');
+    const run = transfer({ ...options, sourceFinetune: 1, epochs: 1, out: temporaryFolder() });
+    expect((await run.result).method).toBe('fm');
+  });
+
+  it('proposes no network that is larger than the source for a method that is given', async () => {
+    const source = await tinySource();
+    const { options } = await proposeOptions({ data, source, threads: 1, method: 'l2t-ww' });
+    expect(options).toMatchObject({ target: 'resnet32', width: 0.5, method: 'l2t-ww', source });
+    expect(options).not.toHaveProperty('sourceFinetune');
+  });
+
+  it('refuses a budget for a target that is given', async () => {
+    const given = { data, source: await tinySource(), target: 'resnet20', maxMs: 3 } as const;
+    await expect(proposeOptions(given)).rejects.toMatchObject({ message: expect.stringMatching(/leave out/) });
   });
 
   it('proposes the network that the target starts from, and the size of its images', async () => {

@@ -3,14 +3,15 @@ import { sampleShortSides } from '../data/image-sets.js';
 import type { DataKind, ListingOptions } from '../data/layout-reader.js';
 import { loadData } from '../data/load.js';
 import { divide } from '../data/split.js';
+import { type EntryEstimate, estimate } from '../experiments/estimate.js';
 import { addon } from '../native/addon.js';
-import { type Checkpoint, type HeldNetwork, loadCheckpoint, networkIn } from '../networks/checkpoint.js';
+import { type Checkpoint, loadCheckpoint, networkIn } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
 import { aListingListener, aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
 import { defaultOf, type Given, required, type Written } from '../options/check.js';
 import { requireConsistent } from '../options/consistent.js';
 import type { Layout } from '../options/datasets.js';
-import { methodOf, needsOf } from '../options/methods.js';
+import { finetuneEpochs, type MethodName, methodOf, needsOf } from '../options/methods.js';
 import { defaultBatch, defaultSize, largeSize, type NetworkName, paperTarget } from '../options/networks.js';
 import { oneOrList } from '../options/row.js';
 import { proposeSchema, transferSchema } from '../options/schemas.js';
@@ -18,8 +19,11 @@ import { listSources } from '../options/spec.js';
 import type { StartEvent } from '../run/events.js';
 import { loadSources, targetNames } from '../run/materials.js';
 import type { TransferOptions } from '../run/transfer.js';
+import { invalidOption } from '../system/failures.js';
 import { median } from '../system/statistics.js';
-import { type EntryEstimate, estimate } from './estimate.js';
+import { type Candidate, candidateOf, fits, fittingCandidates } from './candidates.js';
+import { studentOptions } from './plan.js';
+import { msOf } from './timing.js';
 
 /** What only the API has. The signal also ends the timing. */
 export interface ProposeControl extends ListingOptions {
@@ -98,12 +102,12 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
   const checkpoints = needsOf(method).source
     ? await loadSources(listSources(options), false, { onWarning: control.onWarning })
     : [];
-  const start = await startOf(options);
-  const target = options.target ?? start?.network ?? proposedTarget(checkpoints[0]?.size, data);
-  const size = options.size ?? start?.size ?? defaultSize(target);
-  const width = options.width ?? start?.width ?? 1;
-  if (options.targetInit !== undefined) {
-    await loadCheckpoint(options.targetInit, {
+  const { maxMs, maxParams, maxMb, ...rest } = options;
+  const chosen = await choose(options, data, checkpoints[0], control);
+  const { target, width, size } = chosen;
+  const targetInit = chosen.targetInit ?? options.targetInit;
+  if (targetInit !== undefined) {
+    await loadCheckpoint(targetInit, {
       network: target,
       width,
       names: targetNames,
@@ -112,40 +116,75 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
   }
   describeNetwork({ name: target, classes: data.classNames.length, width }, size); // throws where images are too small
   warnOfSmallImages(data, target, size, control.onWarning);
-  const configuration = options.pairs ?? methodOf(method).pairs;
+  const configuration = options.pairs ?? methodOf(chosen.method).pairs;
+  const sources = needsOf(chosen.method).source ? checkpoints : [];
+  const { source, sourceNetwork, sourceWidth, ...others } = rest;
   const proposal: Given<typeof transferSchema> = {
-    ...options,
-    ...(checkpoints.length > 0 && { sourceNetwork: oneOrList(checkpoints.map(({ network }) => network.name)) }),
-    target,
-    width,
-    method,
+    ...(sources.length > 0 ? rest : others),
+    ...(sources.length > 0 && { sourceNetwork: oneOrList(checkpoints.map(({ network }) => network.name)) }),
+    ...chosen,
     ...(configuration !== undefined && { pairs: configuration }),
-    size,
     batch: options.batch ?? defaultBatch(size, data.images.train),
-    epochs: options.epochs ?? defaultOf(transferSchema, 'epochs'),
+    epochs: options.epochs ?? (chosen.targetInit === undefined ? defaultOf(transferSchema, 'epochs') : finetuneEpochs),
     lr: defaultOf(transferSchema, 'lr'),
   };
-  const [first] = (await timed(proposal, data, checkpoints, control.signal)).entries;
+  const [first] = (await timed(proposal, data, sources, control.signal)).entries;
   return {
     options: proposal as TransferOptions,
     proposed: Object.keys(proposal).filter((key) => !(key in options)),
     data,
-    pairs: countPairs(proposal, checkpoints, { name: target, classes: data.classNames.length, width }, size),
+    pairs: countPairs(proposal, sources, { name: target, classes: data.classNames.length, width }, size),
     estimate: first as EntryEstimate,
   };
 }
 
-/** The network that the target starts from; undefined if it starts from random weights. */
-export async function startOf({
-  targetInit,
-  width,
-}: Pick<Given<typeof proposeSchema>, 'targetInit' | 'width'>): Promise<HeldNetwork | undefined> {
-  return targetInit === undefined ? undefined : networkIn(targetInit, width);
-}
+type Choice = Pick<Given<typeof transferSchema>, 'targetInit' | 'sourceFinetune' | 'beta'> &
+  Pick<Candidate, 'width' | 'size'> & { readonly target: NetworkName; readonly method: MethodName };
 
-/** The paper's target: that for small images where the source's images or these are small, or there is no source. */
-export const proposedTarget = (sourceSize: number | undefined, { shortSides }: DataSummary): NetworkName =>
-  paperTarget(Math.min(sourceSize ?? 0, shortSides.median));
+/**
+ * What is trained, and how. A target that is given is taken. Else it is chosen as `train` chooses: the source itself is
+ * fine-tuned if it is within the budget; else the largest network within the budget learns from it. With a method that
+ * is given and no budget, it is the largest with fewer operations than the source and at most its parameters.
+ */
+async function choose(
+  options: Given<typeof proposeSchema>,
+  data: DataSummary,
+  source: Checkpoint | undefined,
+  control: ProposeControl,
+): Promise<Choice> {
+  const { maxMs, maxParams, maxMb, target: given, targetInit } = options;
+  const budget = { maxMs, maxParams, maxMb };
+  const limited = Object.values(budget).some((limit) => limit !== undefined);
+  // Who names pairs wants the paper's method.
+  const wanted = options.method ?? (options.pairs === undefined ? undefined : defaultOf(transferSchema, 'method'));
+  const method = wanted ?? defaultOf(transferSchema, 'method');
+  if (given !== undefined || targetInit !== undefined || source === undefined) {
+    if (limited)
+      throw invalidOption(
+        'A budget ({maxMs}, {maxParams}, {maxMb}) chooses a network that learns from {source}: leave out {target} and {targetInit}, or the budget.',
+      );
+    const start = targetInit === undefined ? undefined : await networkIn(targetInit, options.width);
+    const target = given ?? start?.network ?? paperTarget(data.shortSides.median);
+    const size = options.size ?? start?.size ?? defaultSize(target);
+    return { method, target, width: options.width ?? start?.width ?? 1, size };
+  }
+  const classes = data.classNames.length;
+  const { name, width } = source.network;
+  const context = { warn: () => {}, note: () => {}, signal: undefined, ...control, began: 0 };
+  const time = (candidate: Candidate) => msOf(candidate, classes, context);
+  const untimed = candidateOf(name, width, source.size, classes);
+  const held = maxMs === undefined ? untimed : { ...untimed, ms: await time(untimed) };
+  if (wanted === undefined && fits(held, budget)) {
+    const [path] = [options.source].flat();
+    return { method: 'finetune', target: name, targetInit: path, width, size: source.size };
+  }
+  const most = limited ? budget : { maxParams: held.parameters };
+  const shape = { width: options.width, size: options.size };
+  const [best] = await fittingCandidates(held, most, classes, time, shape);
+  const { network: target, ...rest } = best as Candidate;
+  const learning = wanted ? { method } : { ...studentOptions(undefined), sourceFinetune: finetuneEpochs };
+  return { ...learning, target, width: rest.width, size: rest.size };
+}
 
 /** Warns where a network for large images would read small ones enlarged: that takes time, and adds nothing to them. */
 function warnOfSmallImages(
