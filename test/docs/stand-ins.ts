@@ -47,6 +47,8 @@ export const rows: readonly Row[] = [
   { fits: /(?<=^l2t-native completion \w+) \| .*install .*/, becomes: '' },
   { fits: /(?<=--unlabelled )more-photos/, becomes: 'photos' },
   { fits: /(?<=--source-finetune)$/, becomes: ' 1' },
+  { fits: /^l2t-native train (?!--resume)/, adds: '--max-ms 1000' },
+  { fits: /maxMs: 3, time: 1800/, becomes: 'maxMs: 1000, time: 1800' },
   { fits: /^l2t-native init$/, adds: '--yes --data photos --source resnet32.pth' },
   { fits: /^l2t-native transfer (?!--resume)/, adds: small },
   { fits: /^l2t-native transfer .*--per-class/, adds: '--per-class 1' },
