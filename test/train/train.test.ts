@@ -1,7 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { evaluate, Network, planTraining, resumeTrain, type TrainOptions, train } from '../../src/index.js';
+import {
+  evaluate,
+  Network,
+  planTraining,
+  resumeTrain,
+  type TrainOptions,
+  type TrainResult,
+  train,
+} from '../../src/index.js';
 import { candidateOf, fittingCandidates } from '../../src/train/candidates.js';
 import { scheduleOf } from '../../src/train/schedule.js';
 import { cli, temporaryFolder, tinyData, tinySource, write } from '../tiny.js';
@@ -75,9 +83,16 @@ describe('the schedule', () => {
   });
 });
 
+/** A training that ran to its end. */
+let whole: { readonly out: string; readonly result: TrainResult };
 const planned = (changes: object = {}) => plannedTraining(temporaryFolder(), { data, source, ...changes });
 
 describe('train', { timeout: 240_000 }, () => {
+  beforeAll(async () => {
+    const out = planned();
+    whole = { out, result: await resumeTrain(out).result };
+  }, 240_000);
+
   it('ends with the fine-tuned source if that is within the budget', async () => {
     const out = join(temporaryFolder(), 'out');
     const run = train({ data, source, threads: 1, time: 40, maxParams: 20_000, out });
@@ -91,8 +106,7 @@ describe('train', { timeout: 240_000 }, () => {
   });
 
   it('races, teaches the winner, and leaves a folder that is a checkpoint', async () => {
-    const out = planned();
-    const result = await resumeTrain(out).result;
+    const { out, result } = whole;
     expect(result.rows.map(({ name }) => name)).toEqual(['source', 'result', 'scratch']);
     const { decisions } = JSON.parse(read(out, 'decisions.json'));
     expect(decisions.map(({ kind }: { kind: string }) => kind).slice(4)).toEqual(['round', 'winner', 'speed']);
@@ -109,8 +123,7 @@ describe('train', { timeout: 240_000 }, () => {
   });
 
   it('interrupted in each stage, ends in the same bytes, and decides nothing anew', async () => {
-    const [whole, parts] = [planned(), planned()];
-    await resumeTrain(whole).result;
+    const parts = planned();
     for (const stage of ['source', 'race', 'student', 'scratch']) {
       const stop = new AbortController();
       const run = resumeTrain(parts, { signal: stop.signal });
@@ -120,7 +133,7 @@ describe('train', { timeout: 240_000 }, () => {
     const before = read(parts, 'decisions.json');
     await resumeTrain(parts).result;
     for (const folder of ['', 'source', 'race/source', 'student', 'scratch'])
-      expect(bytes(join(parts, folder)), folder).toBe(bytes(join(whole, folder)));
+      expect(bytes(join(parts, folder)), folder).toBe(bytes(join(whole.out, folder)));
     const after = JSON.parse(read(parts, 'decisions.json')).decisions;
     expect(after.slice(0, -1)).toEqual(JSON.parse(before).decisions);
     const again = read(parts, 'decisions.json');
@@ -128,11 +141,13 @@ describe('train', { timeout: 240_000 }, () => {
     expect(read(parts, 'decisions.json')).toBe(again);
   });
 
-  it('with a split file, takes the fifth that judges from its training images', async () => {
+  it('is resumed as it is typed; with a split file, the fifth that judges is of its training images', async () => {
     const division = { train: Array.from({ length: 30 }, (_, k) => k), validation: [30, 31, 32] };
     const splitFile = write(temporaryFolder(), 'split.json', JSON.stringify(division));
     const out = planned({ splitFile });
-    await resumeTrain(out).result;
+    const { code, stdout } = await cli(['train', '--resume', out]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/the same, from scratch .*\n.*budget costs/);
     const { train: trained, validation } = JSON.parse(read(join(out, 'race', 'source'), 'split.json'));
     expect(validation).toHaveLength(6);
     expect([...trained, ...validation].sort((a, b) => a - b)).toEqual(division.train);
@@ -174,9 +189,5 @@ describe('train', { timeout: 240_000 }, () => {
   it('is typed with the data as its argument', async () => {
     const plan = await cli(['train', data, '--source', source, '--threads', '1', '--dry-run']);
     expect(plan.stdout).toMatch(/source: resnet20 of width 0.25 at 32 pixels, .* ms an image.* 12 epochs/);
-    const out = planned();
-    const { code, stdout } = await cli(['train', '--resume', out]);
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/the same, from scratch .*\n.*budget costs/);
   });
 });
