@@ -8,7 +8,7 @@ import { addExamples, addFlags, flagOptions, folderToResume, givenFlags, labelOf
 import { requireNoLauncher } from './group-flags.js';
 import { interruptible } from './interrupt.js';
 import { addJsonFlags, printJsonLine, withLastLine } from './json-lines.js';
-import { Progress } from './progress.js';
+import { Progress, withProgress } from './progress.js';
 import { table } from './table.js';
 
 type Flags = {
@@ -39,7 +39,9 @@ async function run(data: string | undefined, flags: Flags): Promise<void> {
   if (folder !== undefined) requireAlone({ ...flags, data: options.data });
   if (flags.dryRun) {
     if (flags.jsonLines) throw invalidOption('--dry-run trains nothing: use --json in place of --json-lines.');
-    const plan = await interruptible((signal) => planTraining({ ...options, signal }));
+    const plan = await withProgress(({ note, warn }, signal) =>
+      planTraining({ ...options, signal, onNote: note, onWarning: warn }),
+    );
     process.stdout.write(`${flags.json ? printableJson(plan) : describePlan(plan).map(printable).join('\n')}\n`);
     return;
   }

@@ -4,7 +4,7 @@ import { divide, splitTrain } from '../data/split.js';
 import { formatSplit } from '../data/split-file.js';
 import { L2TError } from '../errors.js';
 import { bestName } from '../networks/checkpoint.js';
-import { aSignal, requirePath, takeOptions } from '../options/arguments.js';
+import { aMessageListener, aSignal, requirePath, takeOptions } from '../options/arguments.js';
 import { absolutePath, required, type Written } from '../options/check.js';
 import { resumeCommand } from '../options/command.js';
 import { largeSize } from '../options/networks.js';
@@ -86,17 +86,20 @@ export function resumeTrain(folder: string, given: Pick<RunControl, 'signal'> = 
   });
 }
 
+/** Who is told what `planTraining` does, and what is odd. */
+export interface PlanTrainingControl {
+  readonly onNote?: ((message: string) => void) | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
 /** Looks and times as `train` does, trains nothing, and writes nothing. Fails as `train`. */
-export async function planTraining(given: TrainOptions): Promise<TrainPlan> {
+export async function planTraining(given: TrainOptions & PlanTrainingControl): Promise<TrainPlan> {
   const began = performance.now();
-  const { options, control } = takeOptions(trainSchema, given, { signal: aSignal });
+  const told = { signal: aSignal, onNote: aMessageListener, onWarning: aMessageListener };
+  const { options, control } = takeOptions(trainSchema, given, told);
   const { out: _, ...completed } = await complete(options);
-  return planOf(await Decisions.begin(undefined, completed), {
-    signal: control.signal,
-    warn: () => {},
-    note: () => {},
-    began,
-  });
+  const { signal, onNote: note = () => {}, onWarning: warn = () => {} } = control;
+  return planOf(await Decisions.begin(undefined, completed), { signal, warn, note, began });
 }
 
 async function inFolder(
