@@ -77,7 +77,7 @@ export const fits = ({ parameters, mb, ms = 0 }: Candidate, { maxParams, maxMb, 
   parameters <= (maxParams ?? parameters) && mb <= (maxMb ?? mb) && ms <= (maxMs ?? ms);
 
 /**
- * The candidates that fit, most operations first, at most eight. With `maxMs` they are timed by `time`, except where an
+ * The candidates that fit and are `trainable`, most operations first, at most eight; if none is, the one with the fewest. With `maxMs` they are timed by `time`, except where an
  * estimate from the operations says that it is hopeless.
  * @throws L2TError INVALID_OPTION if none fits, with the fastest, the smallest and the lightest.
  */
@@ -86,13 +86,15 @@ export async function fittingCandidates(
   budget: Budget,
   classes: number,
   time: (candidate: Candidate) => Promise<number>,
-  shape: Shape = {},
+  { trainable = () => true, ...shape }: Shape & { readonly trainable?: (candidate: Candidate) => boolean } = {},
 ): Promise<Candidate[]> {
   const all = candidatesBelow(source, classes, shape);
   if (all.length === 0)
     throw invalidOption(`No network is smaller than ${nameOf(source)}: allow more than that takes.`);
   const { maxMs } = budget;
-  const small = all.filter((candidate) => fits(candidate, budget));
+  const fitting = all.filter((candidate) => fits(candidate, budget));
+  const quick = fitting.filter(trainable);
+  const small = quick.length > 0 ? quick : fitting.slice(-1);
   if (maxMs === undefined && small.length > 0) return small.slice(0, mostCandidates);
   const timed = new Map<Candidate, number>();
   const timing = async (candidate: Candidate): Promise<Candidate> => {

@@ -29,8 +29,8 @@ const kinds = {
     fewest: z.int(),
     images: z.object({ train: z.int(), validation: z.int(), test: z.int(), secondsPerImage: z.number() }),
   }),
-  /** The source's network, and a step of its fine-tuning. `fits`: it is within the budget. */
-  source: z.object({ candidate, work: work.optional(), fits: z.boolean() }),
+  /** The source's network (without one, the usual target), and a step of its training. `fits`: it is within the budget. */
+  source: z.object({ candidate, work, fits: z.boolean() }),
   /** The networks within the budget, and a step of each. None if the source is. */
   candidates: z.array(z.object({ candidate, work })),
   /** The epochs of each stage. */

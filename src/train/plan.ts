@@ -8,7 +8,7 @@ import { addon } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
 import { withPaths } from '../options/arguments.js';
 import { defaultOf, required } from '../options/check.js';
-import { defaultSize, largeSize, paperTarget } from '../options/networks.js';
+import { defaultBatch, defaultSize, largeSize, paperTarget } from '../options/networks.js';
 import { trainSchema } from '../options/schemas.js';
 import { pathOfSource, published } from '../options/sources.js';
 import { read } from '../options/spec.js';
@@ -18,7 +18,7 @@ import { smallest } from '../system/statistics.js';
 import { defaultThreads } from '../system/threads.js';
 import { type Candidate, candidateOf, fits, fittingCandidates } from './candidates.js';
 import type { CheckedTrainOptions, Context, Decisions } from './decisions.js';
-import { scheduleOf } from './schedule.js';
+import { costOf, isTrainable, scheduleOf } from './schedule.js';
 import { msOf, workOf } from './timing.js';
 
 /** What `train` would do: the plan of a dry run. */
@@ -110,13 +110,21 @@ export async function planOf(decisions: Decisions, context: Context) {
   const first = await decisions.decide('source', async () => {
     const candidate = await sourceCandidate(source, side, classes, warn);
     const known = { ...candidate, ms: await timing(candidate) };
-    const work = source === undefined ? undefined : await workOf(known, 'scratch', undefined, timed, signal);
-    return { candidate: known, ...(work && { work }), fits: fits(known, budget) };
+    const work = await workOf(known, 'scratch', undefined, timed, signal);
+    return { candidate: known, work, fits: fits(known, budget) };
   });
   const method = source === undefined ? 'scratch' : studentOptions(unlabelled).method;
   const candidates = await decisions.decide('candidates', async () => {
     if (first.fits && source !== undefined) return [];
-    const found = first.fits ? [first.candidate] : await fittingCandidates(first.candidate, budget, classes, timing);
+    const perOperation = first.work.seconds / first.work.batch / first.candidate.flops;
+    // Small networks take longer for an operation: what this leaves out would not be ready in time.
+    const trainable = ({ size, flops }: Candidate) => {
+      const batch = Math.min(defaultBatch(size, images.train), images.train);
+      return isTrainable({ seconds: (batch * flops * perOperation) / 2, batch, size }, images, time);
+    };
+    const found = first.fits
+      ? [first.candidate]
+      : await fittingCandidates(first.candidate, budget, classes, timing, { trainable });
     const teacher = source === undefined ? undefined : first.candidate;
     const works = [];
     for (const candidate of found) {
@@ -125,20 +133,30 @@ export async function planOf(decisions: Decisions, context: Context) {
       const seconds = unlabelled === undefined ? work.seconds : 2 * work.seconds;
       works.push({ candidate, work: { ...work, seconds } });
     }
-    return works;
+    const quick = works.filter(({ work: each }) => isTrainable(each, images, time));
+    if (quick.length > 0) return quick;
+    return works.toSorted((a, b) => costOf(a.work, images).epoch - costOf(b.work, images).epoch).slice(0, 1);
   });
   const schedule = await decisions.decide('schedule', async () =>
     scheduleOf({
       time,
       elapsed: (performance.now() - began) / 1000,
       images,
-      source: first.work,
+      source: source === undefined ? undefined : first.work,
       candidates: candidates.map(({ work }) => work),
       races: fewest >= fewestForRace && candidates.length > 1,
       baseline: baseline && source !== undefined,
     }),
   );
-  return { method, classes, fewest, images, source: first, candidates, schedule } as const;
+  return {
+    method,
+    classes,
+    fewest,
+    images,
+    source: { ...first, given: source !== undefined },
+    candidates,
+    schedule,
+  } as const;
 }
 
 /** The source's network with its costs; without a source, the paper's target for images of this side. */

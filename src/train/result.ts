@@ -116,12 +116,12 @@ export function describePlan({ source, candidates, schedule, fewest, images, met
   const step = (seconds: number) => `${(1000 * seconds).toFixed(0)} ms a step`;
   return [
     `${images.train} training, ${images.validation} validation and ${images.test} test images`,
-    ...(source.work
+    ...(source.given
       ? [`source: ${about(candidate)}; ${schedule.source} epochs of fine-tuning, ${step(source.work.seconds)}`]
       : []),
     ...(candidates.length === 0 || !fits
       ? [
-          `the ${source.work ? 'source' : 'usual network'} is ${fits ? 'within the budget: it is the result' : 'not within the budget'}`,
+          `the ${source.given ? 'source' : 'usual network'} is ${fits ? 'within the budget: it is the result' : 'not within the budget'}`,
         ]
       : []),
     ...(race.candidates > 0

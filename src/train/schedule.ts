@@ -65,6 +65,13 @@ const epochsIn = (seconds: number, { once, epoch }: Cost, least: number, most: n
 
 const secondsOf = ({ once, epoch }: Cost, epochs: number): number => (epochs === 0 ? 0 : once + epochs * epoch);
 
+/** With fewer epochs a network is hardly trained. */
+const fewestEpochs = 20;
+
+/** May a network have that many epochs in half of the time? */
+export const isTrainable = (work: Work, images: Images, time: number): boolean =>
+  secondsOf(costOf(work, images), fewestEpochs) <= time / 2;
+
 /** How many candidates go on to each round: all, then the better half. One needs no further round. */
 export function racing(candidates: number): number[] {
   const counts: number[] = [];

@@ -47,6 +47,15 @@ describe('the candidates', () => {
     }
   });
 
+  it('that could not be trained in the time are left out, but for the quickest', async () => {
+    const names = async (trainable: (candidate: typeof big) => boolean) => {
+      const found = await fittingCandidates(timed, { maxParams: 30_000 }, 3, time, { trainable });
+      return found.map(({ network }) => network);
+    };
+    expect(await names(({ network }) => network === 'resnet20')).toEqual(['resnet20']);
+    expect(await names(() => false)).toEqual(['resnet20']);
+  });
+
   it('are named where none fits', async () => {
     await expect(fittingCandidates(timed, { maxMs: 0.001, maxMb: 1e-6 }, 3, time)).rejects.toMatchObject({
       code: 'INVALID_OPTION',
