@@ -35,8 +35,10 @@ export interface Schedule {
   readonly seconds: number;
 }
 
-/** The most epochs of the winner's training, which is also the default of transfer; and of a race's first round. */
-const [mostEpochs, mostRaceEpochs] = [200, 10];
+/** The most epochs of the winner's training, which is also the default of transfer. */
+const mostEpochs = 200;
+/** Epochs of a race's first round: with fewer than these, chance would decide. */
+const [fewestRaceEpochs, mostRaceEpochs] = [5, 10];
 export const rounds = 3;
 /** Parts of the whole time: the source where a smaller network follows; the race; the same from scratch; a reserve. */
 const shares = { source: 1 / 4, race: 1 / 4, scratch: 1 / 5, reserve: 1 / 20 };
@@ -135,7 +137,7 @@ export function scheduleOf(given: {
 
 const noRace = { candidates: 0, epochs: 0, teacher: 0, seconds: 0 };
 
-/** A race among as many of the candidates as there is time for. A third of the time is its teacher's at most. */
+/** A race among as many of the first candidates as there is time for. A third of the time is its teacher's at most. */
 function raceOf(seconds: number, teaching: Cost | undefined, works: readonly Work[], images: Images, source: number) {
   const teacher = teaching ? epochsIn(seconds / 3, teaching, 0, source) : 0;
   if (teaching && teacher === 0) return noRace;
@@ -146,7 +148,7 @@ function raceOf(seconds: number, teaching: Cost | undefined, works: readonly Wor
       const { once, epoch } = costOf(work, { ...images, validation: 0 }, 1);
       return { once: once + (images.validation * work.seconds) / work.batch / 3, epoch };
     });
-    for (let epochs = mostRaceEpochs; epochs >= 1; epochs--) {
+    for (let epochs = mostRaceEpochs; epochs >= fewestRaceEpochs; epochs--) {
       const all = before + raceSeconds(costs, epochs);
       if (all <= seconds) return { candidates: count, epochs, teacher, seconds: all };
     }
