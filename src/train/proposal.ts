@@ -22,7 +22,7 @@ import type { TransferOptions } from '../run/transfer.js';
 import { invalidOption } from '../system/failures.js';
 import { median } from '../system/statistics.js';
 import { type Candidate, candidateOf, fits, fittingCandidates } from './candidates.js';
-import { studentOptions } from './plan.js';
+import { learningOptions } from './plan.js';
 import { msOf } from './timing.js';
 
 /** What only the API has. The signal also ends the timing. */
@@ -182,7 +182,7 @@ async function choose(
   const shape = { width: options.width, size: options.size };
   const [best] = await fittingCandidates(held, most, classes, time, shape);
   const { network: target, ...rest } = best as Candidate;
-  const learning = wanted ? { method } : { ...studentOptions(undefined), sourceFinetune: finetuneEpochs };
+  const learning = wanted ? { method } : { ...learningOptions, sourceFinetune: finetuneEpochs };
   return { ...learning, target, width: rest.width, size: rest.size };
 }
 

@@ -22,7 +22,7 @@ import { makeFolder, readFileBytes, writeFileAtomic } from '../system/files.js';
 import { printable } from '../system/printable.js';
 import { type Candidate, nameOf } from './candidates.js';
 import { type CheckedTrainOptions, type Context, Decisions } from './decisions.js';
-import { complete, dataOptions, planOf, studentOptions, type TrainPlan } from './plan.js';
+import { complete, dataOptions, learningOptions, planOf, type TrainPlan } from './plan.js';
 import { describePlan, resultPage, type TrainedRow, trainedRow, verdictOf } from './result.js';
 import { racing } from './schedule.js';
 import { msOf } from './timing.js';
@@ -158,7 +158,7 @@ async function allStages(
     run(stage, folder, plan.source.candidate, { method: 'finetune', targetInit: path, epochs, ...more }, about(stage));
   const about = (stage: TrainStage) => (stage === 'race' ? 'its teacher' : undefined);
   const learning = (teacher: string): Partial<TransferOptions> =>
-    path === undefined ? { method: 'scratch' } : { ...studentOptions(unlabelled), source: teacher, unlabelled };
+    path === undefined ? { method: 'scratch' } : { ...learningOptions, source: teacher, unlabelled };
 
   const rows: TrainedRow[] = [];
   const source = path === undefined ? undefined : await fineTuned('source', folderOf('source'), schedule.source);
