@@ -158,7 +158,7 @@ function arrayOf({ verb, rows }: Experiment, runs: number): string {
   return [
     '#!/bin/bash',
     `# A task for each line of ${runsName}. In this folder: sbatch ${arrayName}`,
-    '# Options of sbatch go over those below: sbatch --time 12:00:00 --array 1-3%2 …',
+    '# Options of sbatch go over those below: sbatch --array 1-3%2 --mem 8G …',
     '# Submitted again, it continues runs that were interrupted, and leaves finished ones alone.',
     `#SBATCH --job-name=l2t-${verb}`,
     `#SBATCH --array=1-${runs}`,

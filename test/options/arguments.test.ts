@@ -146,6 +146,9 @@ const calls: Readonly<Record<string, Ways>> = {
   resume: { needed: [(v) => api.resume(v).result], optional: [(v) => api.resume(empty, v).result] },
   resumeOrStart: { needed: [(v) => api.resumeOrStart(v).result] },
   transfer: { needed: [(v) => api.transfer(v).result] },
+  train: { needed: [(v) => api.train(v).result] },
+  planTraining: { needed: [(v) => api.planTraining(v)] },
+  resumeTrain: { needed: [(v) => api.resumeTrain(v).result], optional: [(v) => api.resumeTrain(empty, v).result] },
 };
 
 /** 'CODE message' of what a call throws or rejects with. */
