@@ -55,7 +55,7 @@ describe.each(Object.keys(shells))('completion of %s', { timeout: 240_000 }, (sh
   }
 
   it.skipIf(!there)(`offers verbs, flags and values (skipped where ${shell} is not installed)`, async () => {
-    expect(await offers('tra')).toEqual(['transfer']);
+    expect(await offers('tra')).toEqual(['train', 'transfer']);
     expect(await offers('data ch')).toEqual(['check']);
     expect(await offers('source ge')).toEqual(['get']);
     expect(await offers('source li')).toEqual(['list']);
