@@ -47,7 +47,7 @@ export const rows: readonly Row[] = [
   { fits: /(?<=^l2t-native completion \w+) \| .*install .*/, becomes: '' },
   { fits: /(?<=--unlabelled )more-photos/, becomes: 'photos' },
   { fits: /(?<=--source-finetune)$/, becomes: ' 1' },
-  { fits: /^l2t-native train (?!--resume)/, adds: '--max-ms 1000 --time 1s' },
+  { fits: /^l2t-native train (?!--resume)/, not: 'trains several networks: test/train does' },
   { fits: /maxMs: 3, time: 1800/, becomes: 'maxMs: 1000, time: 1' },
   { fits: /runs\/photos\/student/, becomes: 'runs/photos/source' },
   { fits: /^l2t-native init$/, adds: '--yes --data photos --source resnet32.pth' },
@@ -116,6 +116,22 @@ export const files: Readonly<Record<string, (path: string) => unknown>> = {
     const data = join(dirname(dirname(out)), 'photos');
     const options = ['--method', 'scratch', '--target', 'vgg9_bn', '--validation', '2', '--threads', '1'];
     const { code, stderr } = await cli(['transfer', ...options, ...small.split(' '), '--data', data, '--out', out]);
+    if (code !== 0) throw new Error(stderr);
+  },
+  'runs/photos': async (out) => {
+    const [data, source] = [join(dirname(dirname(out)), 'photos'), join(dirname(dirname(out)), 'resnet32.pth')];
+    const { code, stderr } = await cli([
+      'train',
+      data,
+      '--source',
+      source,
+      '--time',
+      '1s',
+      '--threads',
+      '1',
+      '--out',
+      out,
+    ]);
     if (code !== 0) throw new Error(stderr);
   },
   'runs/big': async (out) =>

@@ -150,13 +150,14 @@ describe('train', { timeout: 240_000 }, () => {
     expect(read(parts, 'decisions.json')).toBe(again);
   });
 
-  it('is resumed as it is typed; with a split file, the fifth that judges is of its training images', async () => {
+  it('with a split file, takes the fifth that judges from its training images', async () => {
     const division = { train: Array.from({ length: 30 }, (_, k) => k), validation: [30, 31, 32] };
     const splitFile = write(temporaryFolder(), 'split.json', JSON.stringify(division));
     const out = planned({ splitFile });
-    const { code, stdout } = await cli(['train', '--resume', out]);
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/the same, from scratch .*\n.*budget costs/);
+    const stop = new AbortController();
+    const run = resumeTrain(out, { signal: stop.signal });
+    for await (const event of run) if (event.stage === 'race' && event.type === 'epoch') stop.abort();
+    await expect(run.result).rejects.toMatchObject({ code: 'ABORTED' });
     const { train: trained, validation } = JSON.parse(read(join(out, 'race', 'source'), 'split.json'));
     expect(validation).toHaveLength(6);
     expect([...trained, ...validation].sort((a, b) => a - b)).toEqual(division.train);
@@ -198,5 +199,8 @@ describe('train', { timeout: 240_000 }, () => {
   it('is typed with the data as its argument', async () => {
     const plan = await cli(['train', data, '--source', source, '--threads', '1', '--dry-run']);
     expect(plan.stdout).toMatch(/source: resnet20 of width 0.25 at 32 pixels, .* ms an image.* 12 epochs/);
+    const { code, stdout } = await cli(['train', '--resume', whole.out]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/the same, from scratch .*\n.*budget costs/);
   });
 });
