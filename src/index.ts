@@ -99,10 +99,13 @@ export type { Run, RunControl, RunResult } from './run/run.js';
 export { type PretrainOptions, pretrain, type TransferOptions, transfer } from './run/transfer.js';
 export type { FinetunedSource, FoundRate, RateTrial } from './store/run-data.js';
 export type { Interval } from './system/statistics.js';
-export type { TrainPlan } from './train/plan.js';
+export type { Candidate } from './train/candidates.js';
+export type { TrainCandidate, TrainPlan } from './train/plan.js';
 export { type DataSummary, type Proposal, type ProposeOptions, proposeOptions } from './train/proposal.js';
 export type { TrainedRow } from './train/result.js';
+export type { Images, Schedule, Work } from './train/schedule.js';
 export {
+  type PlanTrainingControl,
   planTraining,
   resumeTrain,
   type TrainEvent,

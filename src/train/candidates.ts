@@ -7,13 +7,17 @@ import { smallest } from '../system/statistics.js';
 
 /** A network with its costs. */
 export interface Candidate {
+  /** The network's name. */
   readonly network: NetworkName;
+  /** The factor of its numbers of channels. */
   readonly width: number;
   /** Side of its images, pixels. */
   readonly size: number;
-  /** Operations for one image (`forwardFlops`), and the number of its layers and other steps. */
+  /** Operations for one image (`forwardFlops`). */
   readonly flops: number;
+  /** The number of its layers and other steps. */
   readonly layers: number;
+  /** The number of its parameters. */
   readonly parameters: number;
   /** Megabytes of its weights and running statistics in float32. */
   readonly mb: number;

@@ -8,6 +8,7 @@ import { addon } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
 import { withPaths } from '../options/arguments.js';
 import { defaultOf, required } from '../options/check.js';
+import type { MethodName } from '../options/methods.js';
 import { defaultBatch, defaultSize, largeSize, paperTarget } from '../options/networks.js';
 import { trainSchema } from '../options/schemas.js';
 import { pathOfSource, published } from '../options/sources.js';
@@ -18,11 +19,39 @@ import { smallest } from '../system/statistics.js';
 import { defaultThreads } from '../system/threads.js';
 import { type Candidate, candidateOf, fits, fittingCandidates } from './candidates.js';
 import type { CheckedTrainOptions, Context, Decisions } from './decisions.js';
-import { costOf, isTrainable, scheduleOf } from './schedule.js';
+import { costOf, type Images, isTrainable, type Schedule, scheduleOf, type Work } from './schedule.js';
 import { msOf, workOf } from './timing.js';
 
 /** What `train` would do: the plan of a dry run. */
-export type TrainPlan = Awaited<ReturnType<typeof planOf>>;
+export interface TrainPlan {
+  /** How the smaller network would learn: from the source by this method. */
+  readonly method: MethodName;
+  /** The number of classes. */
+  readonly classes: number;
+  /** Training images of the smallest class. */
+  readonly fewest: number;
+  /** The images. */
+  readonly images: Images;
+  /** The source's network, or without one the usual target. */
+  readonly source: TrainCandidate & {
+    /** Is it within the budget? */
+    readonly fits: boolean;
+    /** Was a source given? */
+    readonly given: boolean;
+  };
+  /** The networks within the budget, the largest first; none if the source is the result. */
+  readonly candidates: readonly TrainCandidate[];
+  /** The epochs of each stage. */
+  readonly schedule: Schedule;
+}
+
+/** A network that may be trained, and a step of its training. */
+export interface TrainCandidate {
+  /** The network with its costs. */
+  readonly candidate: Candidate;
+  /** A step of its training. */
+  readonly work: Work;
+}
 
 /**
  * How the smaller network learns from the fine-tuned source. docs/results.md has the comparison: with β = 1.5, `fm` is as
@@ -69,7 +98,7 @@ export function dataOptions(options: CheckedTrainOptions) {
 }
 
 /** Looks at the data and the source, times networks, and fixes the epochs of every stage. */
-export async function planOf(decisions: Decisions, context: Context) {
+export async function planOf(decisions: Decisions, context: Context): Promise<TrainPlan> {
   const { options } = decisions;
   const { signal, warn, began } = context;
   const { source, seed = 0, unlabelled, time = defaultOf(trainSchema, 'time'), baseline = true, threads = 1 } = options;

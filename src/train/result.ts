@@ -13,8 +13,11 @@ import type { TrainPlan } from './plan.js';
 
 /** A network that was trained: a row of the table. */
 export interface TrainedRow {
+  /** The fine-tuned source, the result if that is another network, or the same from scratch. */
   readonly name: 'source' | 'result' | 'scratch';
+  /** The network's name. */
   readonly network: NetworkName;
+  /** The factor of its numbers of channels. */
   readonly width: number;
   /** Side of its images, pixels. */
   readonly size: number;
@@ -22,9 +25,11 @@ export interface TrainedRow {
   readonly accuracy: Interval | null;
   /** Milliseconds for one image on one CPU thread, decoding not counted. */
   readonly ms: number;
+  /** The number of its parameters. */
   readonly parameters: number;
   /** Megabytes of its weights. */
   readonly mb: number;
+  /** The epochs of its training. */
   readonly epochs: number;
   /** The folder of the run. */
   readonly run: string;

@@ -5,16 +5,23 @@ import { largest, sum } from '../system/statistics.js';
 
 /** A training step: its seconds, its images, and their side in pixels. */
 export interface Work {
+  /** Seconds of the step. */
   readonly seconds: number;
+  /** Its images. */
   readonly batch: number;
+  /** Their side, pixels. */
   readonly size: number;
 }
 
 /** Numbers of images, and how long one takes to be read. */
 export interface Images {
+  /** Training images. */
   readonly train: number;
+  /** Validation images. */
   readonly validation: number;
+  /** Test images. */
   readonly test: number;
+  /** Seconds in which one is read. */
   readonly secondsPerImage: number;
 }
 
@@ -26,11 +33,24 @@ export interface Cost {
 
 /** The epochs of each stage, known before anything is trained. */
 export interface Schedule {
+  /** Of the source's fine-tuning. */
   readonly source: number;
   /** Of the first round for each of so many candidates, and of their teacher; 0 candidates: there is no race. */
-  readonly race: { readonly candidates: number; readonly epochs: number; readonly teacher: number };
+  readonly race: {
+    /** How many race. */
+    readonly candidates: number;
+    /** Epochs of the first round. */
+    readonly epochs: number;
+    /** Epochs of their teacher's fine-tuning. */
+    readonly teacher: number;
+  };
   /** Of each candidate, if it wins: its last training, and the same from scratch. */
-  readonly last: readonly { readonly student: number; readonly scratch: number }[];
+  readonly last: readonly {
+    /** Epochs of its last training. */
+    readonly student: number;
+    /** Epochs from scratch; 0: it is left out. */
+    readonly scratch: number;
+  }[];
   /** Seconds of all stages by this estimate, with the slowest candidate as the winner. */
   readonly seconds: number;
 }

@@ -33,8 +33,13 @@ export type TrainOptions = Written<typeof trainSchema, 'data'> & Pick<RunControl
 /** Where `train` is: it looks and plans, or trains the network of this stage. */
 export type TrainStage = 'plan' | 'source' | 'race' | 'student' | 'scratch';
 
-/** An event of a run, with the stage that it belongs to. `about`: which run of the race. */
-export type TrainEvent = RunEvent & { readonly stage: TrainStage; readonly about?: string | undefined };
+/** An event of a run, with the stage that it belongs to. */
+export type TrainEvent = RunEvent & {
+  /** The stage. */
+  readonly stage: TrainStage;
+  /** Which run of the race it is about. */
+  readonly about?: string | undefined;
+};
 
 /** What `train` gives. */
 export interface TrainResult {
@@ -88,7 +93,9 @@ export function resumeTrain(folder: string, given: Pick<RunControl, 'signal'> = 
 
 /** Who is told what `planTraining` does, and what is odd. */
 export interface PlanTrainingControl {
+  /** Called with what it does now. */
   readonly onNote?: ((message: string) => void) | undefined;
+  /** Called with a message for what does not stop it. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 

@@ -104,7 +104,7 @@ describe('train', { timeout: 240_000 }, () => {
 
   it('ends with the fine-tuned source if that is within the budget', async () => {
     const out = join(temporaryFolder(), 'out');
-    const run = train({ data, source, threads: 1, time: 40, maxParams: 20_000, out });
+    const run = train({ data, source, threads: 1, time: 3600, maxParams: 20_000, out });
     const stages = new Set<string>();
     for await (const event of run) stages.add(event.stage);
     const result = await run.result;
