@@ -23,13 +23,13 @@ import { pairTable, table } from './table.js';
 
 const embedded = fileURLToPath(new URL('../../data/fashion-mnist', import.meta.url));
 
-/** All settings were tuned on images outside the shipped subset, never on test images. */
+/** The source's settings, and the target's epochs and batches, were tuned on images outside the shipped subset. */
 const size = 32;
 const source = { network: 'resnet20', batch: 64, perClass: 550, lr: 0.1, validation: 0.1 } as const;
 const target = { target: 'vgg9_bn', width: 0.25 } as const;
 /** In such a short run, φ hardly changes at the paper's rate, 1e-4. */
 const learning = { metaLr: 'auto', lambdaInit: 'equal', wLrRatio: 0.03 } as const;
-/** An epoch is one batch, so that the source is fine-tuned in as many steps. */
+/** The few images of the target are one batch, so an epoch is one step. */
 const full = { sourceEpochs: 6, seeds: 3, target: { epochs: 100, batch: 45, perClass: 9 }, sourceFinetune: 40 };
 const quick = { sourceEpochs: 3, seeds: 1, target: { epochs: 60, batch: 25, perClass: 5 }, sourceFinetune: 40 };
 

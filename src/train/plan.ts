@@ -55,7 +55,7 @@ export interface TrainCandidate {
 
 /**
  * How the smaller network learns from the fine-tuned source. docs/results.md has the comparison: with β = 1.5, `fm` is as
- * good as what meta-networks learn, in a fifth of the time, and better than distillation, also with images that have no
+ * good as what meta-networks learn, in a fifth of the time; distillation adds nothing to it, also with images that have no
  * labels.
  */
 export const learningOptions = { method: 'fm', beta: 1.5 } as const;
