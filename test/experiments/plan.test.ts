@@ -67,14 +67,14 @@ const flags = Object.entries({ ...common, epochs: 1, perClass: 6, seeds: 2 }).fl
 describe('an experiment that was planned', { timeout: 240_000 }, () => {
   it('gives the table of the same comparison in one process, byte for byte but for times', async () => {
     const [planned, whole] = [temporaryFolder(), temporaryFolder()];
-    const methods = ['--methods', 'scratch,l2t-ww,finetune-source'];
+    const methods = ['--methods', 'l2t-ww,finetune-source'];
     const experiment = ['compare', '--source', source, '--data', images, ...flags, ...methods];
     const { code, stdout, stderr } = await cli([...experiment, '--plan', 'exp'], { cwd: planned });
     expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toMatch(/^6 runs are planned in exp: runs\.txt, array\.sbatch, plan\.yaml\n/);
+    expect(stdout).toMatch(/^4 runs are planned in exp: runs\.txt, array\.sbatch, plan\.yaml\n/);
     const exp = join(planned, 'exp');
     const lines = linesOf(exp);
-    expect(lines[5]).toMatch(
+    expect(lines[3]).toMatch(
       new RegExp(
         `^l2t-native transfer --resume-or-start --target resnet20 --method finetune --target-init ${source} .*--seed 1 --out finetune-source-1 `,
       ),
@@ -96,9 +96,9 @@ describe('an experiment that was planned', { timeout: 240_000 }, () => {
     expect(tableOf(exp)).toEqual(tableOf(join(whole, 'exp')));
     expect(existsSync(join(exp, 'report.html'))).toBe(true);
     // A finished run gives its result again, and nothing is trained.
-    const before = readFileSync(join(exp, 'scratch-0/state.safetensors'));
+    const before = readFileSync(join(exp, 'l2t-ww-0/state.safetensors'));
     expect((await runLine(lines[0] as string, exp)).stdout).toMatch(/^test accuracy /);
-    expect(readFileSync(join(exp, 'scratch-0/state.safetensors'))).toEqual(before);
+    expect(readFileSync(join(exp, 'l2t-ww-0/state.safetensors'))).toEqual(before);
   });
 
   it('is finished locally where a scheduler began it, and by a scheduler where it began locally', async () => {

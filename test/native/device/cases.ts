@@ -37,11 +37,11 @@ interface Target {
   readonly methods: readonly MethodName[];
 }
 
-/** A term asks the same of a device whatever the target, so one target has every method. */
-const vgg: Target = { target: 'vgg9_bn', size: 32, methods: methodNames };
+/** A term asks the same of a device whatever the target and the other terms, so one target has every method but one. */
+const vgg: Target = { target: 'vgg9_bn', size: 32, methods: methodNames.filter((name) => name !== 'kd+l2t-ww') };
 export const targets: readonly [Target, ...Target[]] = [
   vgg,
-  { target: 'resnet20', size: 32, methods: ['l2t-ww', 'fm'] },
+  { target: 'resnet20', size: 32, methods: ['fm'] },
   { target: 'resnet18', size: 64, methods: ['l2t-ww', 'scratch'] },
   { target: 'resnet20_a', size: 32, methods: ['l2t-ww'] },
 ];

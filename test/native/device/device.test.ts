@@ -58,7 +58,7 @@ test.each(['l2t-ww', 'fm'] as const)(
   timeout,
 );
 
-test.each(['l2t-ww', 'fm', 'at', 'lwf+at', 'kd+fm'] as const)(
+test.each(['l2t-ww', 'at', 'kd+fm'] as const)(
   '%s with two sources, the second of larger images',
   (method) => expectRight(train(targets[0], method, { sources: 2 })),
   timeout,
