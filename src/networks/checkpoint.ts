@@ -247,7 +247,7 @@ export function checkpointChunks({ network, size, classNames = [], normalisation
 
 /** Means and deviations of an image's three channels. */
 const three = z.tuple([z.number(), z.number(), z.number()]);
-const normalisationSchema = z.object({ mean: three, std: three });
+export const normalisationSchema = z.object({ mean: three, std: three });
 /** The ranges are those of the options. */
 const { width: widthSchema, size: sizeSchema } = networkSchema.shape;
 
