@@ -168,7 +168,7 @@ function normalisationOf(
     throw invalidWeights(`${path}: its metadata entry 'normalisation' is damaged. Export it again.`);
   }
   if (beside) return { normalisation: beside, normalisationFrom: preprocessorName };
-  return { normalisation: imagenetNormalisation, normalisationFrom: "ImageNet's, since nothing says another one" };
+  return { normalisation: imagenetNormalisation, normalisationFrom: 'ImageNet, since nothing says another' };
 }
 
 /** The file of transformers that says how images are prepared. */
