@@ -12,8 +12,10 @@ export async function onnxRuntime(): Promise<Runtime> {
   try {
     return await import('onnxruntime-node');
   } catch (cause) {
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
+    const why = isMissing ? 'is not installed' : `does not load (${wordsOf(cause)})`;
     throw invalidOption(
-      'ONNX files are run by ONNX Runtime, which is not installed: ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node@~1.30.0',
+      `ONNX files are run by ONNX Runtime, which ${why}: ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node@~1.30.0`,
       cause,
     );
   }
