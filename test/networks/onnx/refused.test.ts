@@ -295,7 +295,7 @@ describe('without onnxruntime-node', () => {
   it('one sentence names the command, and other files are inspected', async () => {
     vi.stubEnv('NODE_OPTIONS', `--import=${write(temporaryFolder(), 'hooks.mjs', hooks)}`);
     const { code, stderr } = await cli(['inspect', writeModel(convNet())]);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(stderr).toMatch(/not installed: ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node@~1\.30\.0\n$/);
     expect((await cli(['inspect', await tinySource()])).code).toBe(0);
   });
