@@ -1,10 +1,19 @@
 import type { Command } from 'commander';
 import type { PairMetrics } from '../native/addon.js';
 import { featureNames } from '../networks/describe.js';
+import { isOnnx } from '../networks/onnx/model.js';
 import { evaluateSchema } from '../options/schemas.js';
 import { checkpointPath } from '../options/sources.js';
 import type { RunSpec, SourceSpec } from '../options/spec.js';
-import { type FileReport, inspectFile, inspectRun, isFolder, type RunReport } from '../report/inspect.js';
+import {
+  type FileReport,
+  inspectFile,
+  inspectOnnx,
+  inspectRun,
+  isFolder,
+  type OnnxReport,
+  type RunReport,
+} from '../report/inspect.js';
 import { equalEntropy } from '../report/learned.js';
 import type { FoundRate } from '../store/run-data.js';
 import { invalidOption } from '../system/failures.js';
@@ -15,7 +24,7 @@ import { featureTable, pairTable, table } from './table.js';
 const schema = evaluateSchema.pick({ network: true, width: true, size: true });
 
 export function register(command: Command): void {
-  command.argument('<file>', 'safetensors, .pth, or a run folder');
+  command.argument('<file>', 'safetensors, .pth, .onnx, or a run folder');
   addFlags(command, schema)
     .option('--json', 'print it as one JSON document')
     .action(async (given: string, flags: { json?: boolean } & Record<string, unknown>) => {
@@ -26,10 +35,49 @@ export function register(command: Command): void {
       if (folder && first !== undefined) {
         throw invalidOption(`${labelOf(first)} is for weights files, and ${path} is a folder: leave it out.`);
       }
-      const report = folder ? await inspectRun(path) : await inspectFile(path, options);
-      if (flags.json) process.stdout.write(`${printableJson(report)}\n`);
-      else process.stdout.write(`${'run' in report ? formatRun(report) : formatFile(report)}\n`);
+      const onnx = !folder && isOnnx(path);
+      const named = Object.keys(options).find((key) => key !== 'size');
+      if (onnx && named !== undefined) {
+        throw invalidOption(`${labelOf(named)} is for weights files, and ${path} holds its graph: leave it out.`);
+      }
+      const report = await (folder ? inspectRun(path) : onnx ? inspectOnnx(path, options) : inspectFile(path, options));
+      process.stdout.write(`${flags.json ? printableJson(report) : format(report)}\n`);
     });
+}
+
+function format(report: FileReport | OnnxReport | RunReport): string {
+  if ('run' in report) return formatRun(report);
+  return 'runtime' in report ? formatOnnx(report) : formatFile(report);
+}
+
+function formatOnnx(report: OnnxReport): string {
+  const { file, runtime, input, size, batch, normalisation, normalisationFrom, features, outputs } = report;
+  const { mean, std } = normalisation;
+  const rows = features.map(({ name, channels, side, layout, skip, taken }) => [
+    shown(name),
+    String(channels),
+    `${side}×${side}`,
+    skip > 0 ? `${layout}, without the first ${skip}` : layout,
+    taken ? 'yes' : '',
+  ]);
+  const offered =
+    rows.length > 0
+      ? table(['feature', 'channels', 'size', 'layout', 'taken'], rows)
+      : 'no feature map that every path from the images passes: --source-maps names tensors';
+  return [
+    `${printable(file)}: ONNX, run by ONNX Runtime ${runtime}`,
+    `input ${shown(input)}: ${batch ?? 'any number of'} images of ${size}×${size}`,
+    `pixels in [0, 1], less ${mean.map(short).join(', ')}, by ${std.map(short).join(', ')} (from ${normalisationFrom})`,
+    `outputs: ${shorten(outputs)}; ${classesOf(report)}`,
+    offered,
+  ].join('\n');
+}
+
+/** Up to four digits. */
+const short = (value: number): string => String(Number(value.toPrecision(4)));
+
+function classesOf({ classes, classNames }: Pick<OnnxReport, 'classes' | 'classNames'>): string {
+  return `${counted(classes, 'class', 'classes')}${classNames ? ` (${shorten(classNames)})` : ''}`;
 }
 
 function formatFile({ file, format, network, tensors }: FileReport): string {
@@ -39,10 +87,10 @@ function formatFile({ file, format, network, tensors }: FileReport): string {
     const head = `${printable(file)}: ${format}, ${tensors.length} tensors`;
     return [head, table(['tensor', 'type', 'shape'], rows), advice].join('\n');
   }
-  const { name, classes, width, size, classNames, parameters, features } = network;
+  const { name, width, size, parameters, features } = network;
   return [
     `${printable(file)}: ${format}`,
-    `${name}, width ${width}, ${counted(classes, 'class', 'classes')}${classNames ? ` (${shorten(classNames)})` : ''}, ${parameters} parameters, images of ${size}×${size}`,
+    `${name}, width ${width}, ${classesOf(network)}, ${parameters} parameters, images of ${size}×${size}`,
     featureTable(features),
   ].join('\n');
 }

@@ -58,6 +58,18 @@ export const writtenNetwork = z
 /** ImageNet's mean and standard deviation per channel, of pixels scaled to [0, 1]. */
 export const imagenetNormalisation: Normalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
+/** Usual normalisations of ONNX files by name, of pixels in [0, 1]. With `bytes`, the network reads 0…255. */
+export const normalisations = {
+  imagenet: imagenetNormalisation,
+  half: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
+  clip: { mean: [0.48145466, 0.4578275, 0.40821073], std: [0.26862954, 0.26130258, 0.27577711] },
+  none: { mean: [0, 0, 0], std: [1, 1, 1] },
+  bytes: { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] },
+} as const satisfies Readonly<Record<string, Normalisation>>;
+
+/** A normalisation by its name, or three means and three deviations. */
+export type OnnxNormalisation = keyof typeof normalisations | readonly [number, number, number, number, number, number];
+
 /** Side of the images that a network is meant for, pixels. */
 export function defaultSize(network: string): number {
   return networks[networkNamed(network) as NetworkName]?.size ?? 32;
@@ -92,3 +104,15 @@ export const defaultTop = 5;
 
 /** What an option or an argument of a checkpoint takes. */
 export const checkpointForms = "a weights file (safetensors or .pth), or a run's folder";
+
+/** `OnnxNormalisation` as options write it: a name, or six numbers that are separated by commas. */
+export const writtenNormalisation = z.string().refine((text) => {
+  const numbers = text.split(',').map(Number);
+  return (
+    text in normalisations ||
+    (numbers.length === 6 && numbers.every(Number.isFinite) && numbers.slice(3).every((each) => each > 0))
+  );
+});
+
+export const normalisationOf = (text: string): OnnxNormalisation =>
+  (text in normalisations ? text : text.split(',').map(Number)) as OnnxNormalisation;

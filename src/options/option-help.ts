@@ -3,12 +3,18 @@
 export interface OptionHelp {
   /** pretrained network to learn from: a weights file (safetensors or .pth), or a run's folder; repeat it for several */
   readonly source?: unknown;
-  /** the source's network, where its checkpoint does not show it; one for all sources, or one for each; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a */
+  /** the source's network, where its checkpoint does not show it; one for all sources, or one for each; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a; onnx of an ONNX file */
   readonly sourceNetwork?: unknown;
   /** side of the source's images, pixels (what its checkpoint says, else its network's); one for all sources, or one for each; from 8 to 1024 */
   readonly sourceSize?: unknown;
   /** the source's width, where its checkpoint does not say (1); one for all sources, or one for each; above 0 and at most 8 */
   readonly sourceWidth?: unknown;
+  /** the feature maps of an ONNX source, in order (found: docs/sources.md); one for all sources, or one for each; names of tensors, separated by commas */
+  readonly sourceMaps?: unknown;
+  /** tokens before those of the image's patches in the maps of an ONNX source (found); one for all sources, or one for each; from 0 to 1024 */
+  readonly sourceTokens?: unknown;
+  /** how an ONNX source's images are normalised: a name, or the means and the deviations of red, green and blue (what the file says, else imagenet); one for all sources, or one for each; one of imagenet, half, clip, none, bytes, or six numbers, separated by commas: the means of red, green and blue and their deviations, which are above 0 */
+  readonly sourceNormalisation?: unknown;
   /** the source's licence, for the model card beside the result (not stated); one for all sources, or one for each; a text */
   readonly sourceLicence?: unknown;
   /** fine-tune each source on the training images first, for so many epochs (12 where no number is given), and learn from that network; from 1 to 1000000, or true for 12 */

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bestName, type Checkpoint, decisionsName, isOwn, toCheckpoint } from '../networks/checkpoint.js';
 import { countParameters, describeNetwork } from '../networks/describe.js';
+import { readOnnx } from '../networks/onnx/model.js';
 import { loadWeights } from '../networks/weights/load.js';
 import { networkOf } from '../networks/weights/match.js';
 import type { NetworkName } from '../options/networks.js';
@@ -12,6 +13,7 @@ import { reaching } from '../system/files.js';
 import { learnedOf } from './learned.js';
 
 export type FileReport = Awaited<ReturnType<typeof inspectFile>>;
+export type OnnxReport = Awaited<ReturnType<typeof inspectOnnx>>;
 export type RunReport = Awaited<ReturnType<typeof inspectRun>>;
 
 /**
@@ -34,6 +36,20 @@ export async function inspectFile(
 function describe({ network, size, classNames, normalisation }: Checkpoint) {
   const { features } = describeNetwork(network, size);
   return { ...network, size, classNames, normalisation, parameters: countParameters(network), features };
+}
+
+/**
+ * Describes an ONNX file: its input, the feature maps that it offers, and its classes. `taken`: is it one of those that
+ * are taken where none are named?
+ * @throws L2TError INVALID_WEIGHTS, FILE_ACCESS; INVALID_OPTION, also if onnxruntime-node is not installed.
+ */
+export async function inspectOnnx(file: string, { size }: { size?: number | undefined } = {}) {
+  const model = await readOnnx(file, { size });
+  const { runtime, sha256, input, batch, normalisation, normalisationFrom, outputs, classes, classNames } = model;
+  const taken = new Set(model.maps.map(({ name }) => name));
+  const features = model.offered.map((map) => ({ ...map, taken: taken.has(map.name) }));
+  const images = { input, size: model.size, batch, normalisation, normalisationFrom };
+  return { file, format: 'ONNX', sha256, runtime, ...images, features, outputs, classes, classNames };
 }
 
 /**

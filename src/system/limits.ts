@@ -25,6 +25,10 @@ export function readSystem(path: string): string {
 export const peakOfProcess = (): number =>
   1024 * Number(/^VmHWM:\s+(\d+) kB$/m.exec(readSystem('/proc/self/status'))?.[1]);
 
+/** The memory that a process has now (VmRSS), in bytes; 0 if it has ended. */
+export const memoryOf = (pid: number): number =>
+  1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readSystem(`/proc/${pid}/status`))?.[1] ?? 0);
+
 /** The messages are the same as in native/core/limits.cc. */
 function outOfThreads(cause: unknown): L2TError {
   const limit = limitOf('Max processes');

@@ -1,5 +1,5 @@
 import type { OperationDescription } from '../../native/addon.js';
-import type { Attribute } from './onnx-messages.js';
+import type { Attribute } from '../onnx/messages.js';
 
 /** One node of ONNX. It reads what the operation reads, or the node before it makes, and then `tensors`. */
 interface NodeRow {

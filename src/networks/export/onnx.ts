@@ -6,7 +6,7 @@ import { invalidOption } from '../../system/failures.js';
 import { packageVersion } from '../../system/version.js';
 import type { Checkpoint } from '../checkpoint.js';
 import { describeNetwork } from '../describe.js';
-import { dataTypes, encodeModel, type Node, nodeMessage, valueMessage } from './onnx-messages.js';
+import { dataTypes, encodeModel, type Node, nodeMessage, valueMessage } from '../onnx/messages.js';
 import { type Constant, onnxOperations } from './onnx-operations.js';
 
 /** Opset 17, and the version of the format that came with it (ONNX 1.12). */

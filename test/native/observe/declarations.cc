@@ -1,7 +1,7 @@
 #include "test/native/observe/declarations.h"
 #include "binding/bench.h"
 #include "binding/cuda.h"
-#include "binding/javascript_decoder.h"
+#include "binding/javascript_tasks.h"
 #include "binding/marshal.h"
 #include "binding/network.h"
 #include "binding/networks.h"

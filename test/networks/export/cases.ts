@@ -6,6 +6,7 @@ import { addon } from '../../../src/native/addon.js';
 import type { NamedTensor } from '../../../src/native/tensor.js';
 import type { Checkpoint } from '../../../src/networks/checkpoint.js';
 import { imagenetNormalisation, type NetworkName, torchvisionNetworks } from '../../../src/options/networks.js';
+import { largest } from '../../../src/system/statistics.js';
 
 /** A network to export, real images, and its own logits of them. */
 
@@ -82,7 +83,7 @@ export async function ownLogits(checkpoint: Checkpoint, pixels: Uint8Array): Pro
 }
 
 export const worst = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
-  a.length === b.length ? Math.max(...Array.from(a, (value, i) => Math.abs(value - (b[i] as number)))) : Infinity;
+  a.length === b.length ? largest(Array.from(a, (value, i) => Math.abs(value - (b[i] as number)))) : Infinity;
 
 /**
  * How far another program's float32 logits may be from ours. Sums are in another order: of logits near 1 the last
