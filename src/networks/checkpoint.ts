@@ -13,6 +13,7 @@ import {
   type NetworkName,
   networkNamed,
   networkNames,
+  normalisationSchema,
 } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
 import { checkpointPath } from '../options/sources.js';
@@ -252,9 +253,6 @@ export function checkpointChunks({ network, size, classNames = [], normalisation
   return safetensorsChunks(tensors, withHash(tensors, new Map(Object.entries(metadata))));
 }
 
-/** Means and deviations of an image's three channels. */
-const three = z.tuple([z.number(), z.number(), z.number()]);
-export const normalisationSchema = z.object({ mean: three, std: three });
 /** The ranges are those of the options. */
 const { width: widthSchema, size: sizeSchema } = networkSchema.shape;
 

@@ -58,6 +58,10 @@ export const writtenNetwork = z
 /** ImageNet's mean and standard deviation per channel, of pixels scaled to [0, 1]. */
 export const imagenetNormalisation: Normalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
+/** Means and deviations of an image's three channels. */
+const three = z.tuple([z.number(), z.number(), z.number()]);
+export const normalisationSchema = z.object({ mean: three, std: three });
+
 /** Usual normalisations of ONNX files by name, of pixels in [0, 1]. With `bytes`, the network reads 0…255. */
 export const normalisations = {
   imagenet: imagenetNormalisation,

@@ -30,12 +30,16 @@ const perSource = '; one for all sources, or one for each';
 export const transferSchema = z.strictObject({
   ...grouped('Source', {
     source: repeated(
-      path('checkpoint', `pretrained network to learn from: ${checkpointForms}; repeat it for several`, {
-        scope: 'input',
-        fills: 'path',
-        first: true,
-        of: ({ source }) => source,
-      }),
+      path(
+        'checkpoint',
+        `pretrained network to learn from: ${checkpointForms}, or an ONNX file; repeat it for several`,
+        {
+          scope: 'input',
+          fills: 'path',
+          first: true,
+          of: ({ source }) => source,
+        },
+      ),
     ),
     sourceNetwork: repeated(
       custom(
@@ -62,7 +66,7 @@ export const transferSchema = z.strictObject({
       text(
         'names',
         'names of tensors, separated by commas',
-        `the feature maps of an ONNX source, in order (found: docs/sources.md)${perSource}`,
+        `the feature maps of an ONNX source, in order (chosen by the file's shapes; l2t-native inspect lists them)${perSource}`,
         { fills: 'maps', of: ({ source }) => source },
       ),
     ),

@@ -3,12 +3,16 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import type { Normalisation } from '../../native/contract.js';
-import { imagenetNormalisation, normalisations, type OnnxNormalisation } from '../../options/networks.js';
+import {
+  imagenetNormalisation,
+  normalisationSchema,
+  normalisations,
+  type OnnxNormalisation,
+} from '../../options/networks.js';
 import { invalidOption, invalidWeights } from '../../system/failures.js';
 import { readFileBytes, readText, withFile } from '../../system/files.js';
 import { parseJson } from '../../system/json.js';
 import { someOf } from '../../system/printable.js';
-import { normalisationSchema } from '../checkpoint.js';
 import { defaultMaps, mapOf, type OnnxMap, offeredMaps } from './maps.js';
 import { type Probe, probe } from './probe.js';
 

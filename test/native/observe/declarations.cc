@@ -47,6 +47,8 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   auto structs = Napi::Object::New(env);
   const auto add = [&]<class T>(const char* name) { structs.Set(name, write(env, field_names<T>())); };
   add.operator()<nets::NetworkSpec>("NetworkSpec");
+  add.operator()<nets::MapSpec>("MapShape");
+  add.operator()<MapsEvent>("MapsEvent");
   add.operator()<NetworkDescription>("NetworkDescription");
   add.operator()<nets::OperationDescription>("OperationDescription");
   add.operator()<data::Normalisation>("Normalisation");
