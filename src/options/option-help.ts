@@ -145,6 +145,8 @@ export interface OptionHelp {
   readonly parallel?: unknown;
   /** the checkpoint's network, where it does not show it; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a */
   readonly network?: unknown;
+  /** names of the classes, UTF-8, one a line in the order of the outputs (the checkpoint's; ImageNet's for torchvision's networks with 1,000 classes) */
+  readonly classNames?: unknown;
   /** which images (test, or the folder itself where it is flat); one of train, validation, test */
   readonly split?: unknown;
   /** also count images whose class is among the n likeliest (5; not counted with that many classes or fewer); from 1 to 1000000 */
@@ -153,8 +155,6 @@ export interface OptionHelp {
   readonly to?: unknown;
   /** of onnx: the graph takes normalised images (outside), or pixels from 0 to 1, which it normalises (inside) (outside); one of outside, inside */
   readonly normalise?: unknown;
-  /** names of the classes, UTF-8, one a line in the order of the outputs (the checkpoint's; ImageNet's for torchvision's networks with 1,000 classes) */
-  readonly classNames?: unknown;
   /** how to learn from the source (l2t-ww); one of l2t-ww, l2t-w, amounts-only, fm, at, lwf, lwf+at, kd, kd+fm, kd+l2t-ww, sp, vid, l2-sp, finetune, scratch */
   readonly method?: unknown;
   /** which features to match (all-to-all for l2t-ww, fm, kd+fm, kd+l2t-ww; else one-to-one); one for all sources, or one for each; all-to-all, one-to-one, single, or a list of source-target indices such as 4-0,9-1 */

@@ -323,6 +323,7 @@ const classNames = path(
 export const evaluateSchema = z.strictObject({
   network: network("the checkpoint's network, where it does not show it"),
   ...common,
+  classNames,
   split: choice(splitNames, 'which images (test, or the folder itself where it is flat)'),
   top: whole(
     1,
