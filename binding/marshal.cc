@@ -193,6 +193,7 @@ Napi::Value write(Napi::Env env, const at::Tensor& value) {
     return array;
   };
   if (value.scalar_type() == at::kDouble) return copied(Napi::Float64Array::New(env, value.numel()));
+  if (value.scalar_type() == at::kFloat) return copied(Napi::Float32Array::New(env, value.numel()));
   return copied(Napi::Int32Array::New(env, value.numel()));
 }
 

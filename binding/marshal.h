@@ -130,7 +130,7 @@ Napi::Value write(Napi::Env env, const T& value) {
   return Napi::Value::From(env, value);
 }
 Napi::Value write(Napi::Env env, const std::pair<int, int>& value);
-/// A typed array of an int32 or float64 tensor on the CPU.
+/// A typed array of an int32, float32 or float64 tensor on the CPU.
 Napi::Value write(Napi::Env env, const at::Tensor& value);
 /// Hands the tensor's memory to JavaScript without a copy: it must be contiguous, on the CPU, and not change again.
 Napi::Value write(Napi::Env env, const NamedTensor& value);

@@ -62,7 +62,16 @@ struct Network::Loaded {
   std::optional<LoadedImportance> importance;
 
   /// Of all parameters, which lie in one vector.
-  [[nodiscard]] int64_t bytes() const { return static_cast<int64_t>(network.parameters.front().storage().nbytes()); }
+  [[nodiscard]] int64_t bytes() const {
+    return network.parameters.empty() ? 0 : static_cast<int64_t>(network.parameters.front().storage().nbytes());
+  }
+
+  /// Of images, uint8, count × S × S × 3; or of what a network that runs elsewhere gave, float32, 1-dim.
+  [[nodiscard]] nets::Activations activations(const at::Tensor& input) const {
+    const auto& [net, parameters, buffers] = network;
+    if (net.runs_elsewhere()) return nets::activations_from(net, input);
+    return run::infer(net, parameters, buffers, input.to(parameters.front().device()), to_input);
+  }
 };
 
 Napi::Function Network::constructor(Napi::Env env) {
@@ -95,22 +104,25 @@ void Network::Finalize(Napi::Env env) { Napi::MemoryManagement::AdjustExternalMe
 Napi::Value Network::infer(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto size = loaded_->size;
-    const Place place{"pixels", nullptr};
-    const auto* const want = "a Uint8Array of count x size x size x 3 bytes";
+    const auto& net = loaded_->network.network;
+    const bool elsewhere = net.runs_elsewhere();
+    const Place place{elsewhere ? "values" : "pixels", nullptr};
+    const auto* const want = elsewhere ? "a Uint8Array of float32 numbers, of whole images"
+                                       : "a Uint8Array of count x size x size x 3 bytes";
     const auto pixels = bytes_at(info[0], place, want);
     const auto length = static_cast<int64_t>(pixels.ByteLength());
-    if (length == 0 || length % (size * size * 3) != 0) place.refuse(want);
+    const auto each = elsewhere ? 4 * nets::values_per_image(net) : size * size * 3;
+    if (length == 0 || length % each != 0) place.refuse(want);
     auto* const data = const_cast<uint8_t*>(pixels.Data());  // from_blob wants non-const; nothing writes
-    const auto images = at::from_blob(data, {length / (size * size * 3), size, size, 3}, at::kByte);
+    const auto images = elsewhere ? at::from_blob(data, {length / 4}, at::kFloat)
+                                  : at::from_blob(data, {length / each, size, size, 3}, at::kByte);
     const bool want_features = info[1].ToBoolean();
     KeptValues keep;
     keep.push_back(Napi::Reference<Napi::Value>::New(pixels, 1));
     const auto work = [loaded = loaded_, images, want_features] {
       const KeptMemory memory;
       take_threads(loaded->threads);
-      const auto& [network, parameters, buffers] = loaded->network;
-      const auto moved = images.to(parameters.front().device());
-      const auto [logits, features] = run::infer(network, parameters, buffers, moved, loaded->to_input);
+      const auto [logits, features] = loaded->activations(images);
       std::vector<NamedTensor> tensors{{"logits", to_host(logits)}};
       for (size_t n = 0; want_features && n < features.size(); ++n)
         tensors.push_back({"feature/" + std::to_string(n), to_host(features[n])});

@@ -84,7 +84,7 @@ Napi::Function Run::constructor(Napi::Env env) {
   return DefineClass(env, "Run",
                      {InstanceMethod<&Run::start>("start"), InstanceMethod<&Run::try_rates>("tryRates"),
                       InstanceMethod<&Run::stop>("stop"), InstanceMethod<&Run::saved>("saved"),
-                      InstanceMethod<&Run::decoded>("decoded")});
+                      InstanceMethod<&Run::answer>("answer")});
 }
 
 Run::Run(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Run>(info) {
@@ -124,15 +124,15 @@ Napi::Value Run::on_worker(Napi::Env env, const std::function<MakeValue(run::Tra
   Ref();  // until the promise settles: events call back into this object
   // Queued step events use the listener after the body has returned, so the last call holds it, too.
   const auto listener = std::make_shared<EventListener>(*worker_, std::move(on_event_));
-  const auto decoder = std::make_shared<JavascriptDecoder>(
+  const auto tasks = std::make_shared<JavascriptTasks>(
       *worker_, [listener](Napi::Env now, const auto& event) { listener->deliver(now, event); });
-  decoder_ = decoder;
+  tasks_ = tasks;
   const auto config = std::make_shared<run::RunConfig>(std::move(config_));
   return Worker::start(
       env, worker_, std::move(keep_),
-      [listener, decoder, config, body]() -> MakeValue {
-        run::Trainer trainer(std::move(*config), *listener, decoder.get());
-        return [make = body(trainer), listener, decoder](Napi::Env now) {
+      [listener, tasks, config, body]() -> MakeValue {
+        run::Trainer trainer(std::move(*config), *listener, tasks.get(), tasks.get());
+        return [make = body(trainer), listener, tasks](Napi::Env now) {
           const auto thrown = listener->take_thrown();
           if (!thrown.IsEmpty()) throw thrown;
           return make(now);
@@ -140,18 +140,19 @@ Napi::Value Run::on_worker(Napi::Env env, const std::function<MakeValue(run::Tra
       },
       [this, listener] {
         listener->end();
-        decoder_.reset();
+        tasks_.reset();
         Unref();
       });
 }
 
 void Run::stop(const Napi::CallbackInfo& /*info*/) { worker_->stop(); }
 
-void Run::decoded(const Napi::CallbackInfo& info) {
+void Run::answer(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
-    if (!started_ || !info[0].IsNumber()) throw Error("INVALID_OPTION", "decoded() answers a 'decode' event.");
-    // Batches requested ahead may arrive after the end.
-    if (decoder_) decoder_->answer(info[0].As<Napi::Number>().Int64Value(), info[1]);
+    if (!started_ || !info[0].IsNumber())
+      throw Error("INVALID_OPTION", "answer() answers a 'decode' or a 'maps' event.");
+    // What was requested ahead may arrive after the end.
+    if (tasks_) tasks_->answer(info[0].As<Napi::Number>().Int64Value(), info[1]);
   });
 }
 

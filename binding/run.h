@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-#include "binding/javascript_decoder.h"
+#include "binding/javascript_tasks.h"
 #include "binding/worker.h"
 #include "native/run/trainer.h"
 
@@ -22,13 +22,13 @@ class Run : public Napi::ObjectWrap<Run> {
   Napi::Value on_worker(Napi::Env env, const std::function<MakeValue(run::Trainer&)>& body);
   void stop(const Napi::CallbackInfo& info);
   void saved(const Napi::CallbackInfo& info);
-  void decoded(const Napi::CallbackInfo& info);
+  void answer(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Worker> worker_ = std::make_shared<Worker>();
   KeptValues keep_;
   run::RunConfig config_;
   Napi::FunctionReference on_event_;
-  std::shared_ptr<JavascriptDecoder> decoder_;  // while it runs
+  std::shared_ptr<JavascriptTasks> tasks_;  // while it runs
   bool started_ = false;
 };
 

@@ -60,6 +60,28 @@ std::vector<int> last_readers(const Network& network) {
   return last;
 }
 
+int64_t values_per_image(const Network& network) {
+  int64_t sum = network.classes;
+  for (const auto& feature : network.features) sum += feature.channels * feature.side * feature.side;
+  return sum;
+}
+
+Activations activations_from(const Network& network, const at::Tensor& values) {
+  const auto images = values.numel() / values_per_image(network);
+  int64_t begin = 0;
+  const auto next = [&](at::IntArrayRef shape) {
+    const auto count = c10::multiply_integers(shape);
+    begin += count;
+    return values.narrow(0, begin - count, count).view(shape);
+  };
+  Activations result;
+  for (const auto& [value, channels, stem, side] : network.features) {
+    result.features.push_back(next({images, channels, side, side}));
+  }
+  result.logits = next({images, network.classes});
+  return result;
+}
+
 at::Tensor apply(const OperationKind& kind, Tensors parameters, Tensors buffers, Statistics statistics,
                  const at::Tensor& x, const at::Tensor& skip) {
   return std::visit(Apply{parameters, buffers, statistics, x, skip}, kind);

@@ -60,7 +60,7 @@ std::vector<int64_t> value_sides(const Network& network, int64_t size) {
 std::vector<int64_t> feature_sizes(const Network& network, int64_t size) {
   const auto sides = value_sides(network, size);
   std::vector<int64_t> result;
-  for (const auto& feature : network.features) result.push_back(sides[feature.value]);
+  for (const auto& feature : network.features) result.push_back(feature.side > 0 ? feature.side : sides[feature.value]);
   return result;
 }
 
@@ -69,7 +69,7 @@ std::vector<int> candidates(const Network& network, int64_t size) {
   std::vector<int> result;
   for (size_t i = 0; i < sizes.size(); ++i) {
     const bool last = i + 1 == sizes.size() || sizes[i + 1] != sizes[i];
-    if (last && !network.features[i].stem) result.push_back(static_cast<int>(i));
+    if (network.runs_elsewhere() || (last && !network.features[i].stem)) result.push_back(static_cast<int>(i));
   }
   return result;
 }

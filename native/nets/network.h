@@ -137,6 +137,8 @@ struct Feature {
   int channels;
   /// An ImageNet ResNet's first map, which is never a candidate for a pair.
   bool stem;
+  /// H = W in a network that runs elsewhere; 0: it follows from the images' side.
+  int64_t side = 0;
 };
 
 struct Network {
@@ -148,6 +150,9 @@ struct Network {
   std::vector<ParameterInit> initialisation;  // one for each parameter
   std::vector<TensorSpec> buffers;            // batch norm's running_mean and running_var, alternating
   std::vector<Feature> features;
+
+  /// A source that is an ONNX file: its feature maps and logits are computed by ONNX Runtime.
+  [[nodiscard]] bool runs_elsewhere() const { return operations.empty(); }
 };
 
 /// Calls body(index) for the parameters of operations `begin` to `end`.
@@ -176,7 +181,8 @@ std::vector<int64_t> value_sides(const Network& network, int64_t size);
 /// Sides of the feature maps for images of side `size`. Throws INVALID_OPTION where the images are too small.
 std::vector<int64_t> feature_sizes(const Network& network, int64_t size);
 
-/// Indices of the features that can be paired: the last of each group of equal side, never a stem.
+/// Indices of the features that can be paired: the last of each group of equal side, never a stem; in a network that
+/// runs elsewhere, all.
 std::vector<int> candidates(const Network& network, int64_t size);
 
 }  // namespace l2t::nets

@@ -46,6 +46,14 @@ const std::vector<std::pair<std::string, Maker>>& table() {
   return networks;
 }
 
+Network elsewhere(const NetworkSpec& spec, const std::vector<MapSpec>& maps) {
+  Network network;
+  network.name = spec.name;
+  network.classes = spec.classes;
+  for (const auto& [channels, side] : maps) network.features.push_back({0, channels, false, side});
+  return network;
+}
+
 }  // namespace
 
 std::vector<std::string> network_names() {
@@ -55,6 +63,7 @@ std::vector<std::string> network_names() {
 }
 
 Network make_network(const NetworkSpec& spec) {
+  if (spec.maps) return elsewhere(spec, *spec.maps);
   if (!(spec.width > 0 && spec.width <= 8)) {
     throw Error("INVALID_OPTION", "A width must be above 0 and at most 8, not " + std::to_string(spec.width) + ".");
   }

@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,16 +10,30 @@
 
 namespace l2t::nets {
 
+/// A feature map of a network that runs elsewhere: C, and H = W.
+struct MapSpec {
+  int channels;
+  int64_t side;
+
+  static void fields(auto& self, auto&& visit) {
+    visit("channels", self.channels, Whole{1, 1000000});
+    visit("side", self.side, Whole{1, 4096});
+  }
+};
+
 struct NetworkSpec {
   std::string name;
   /// 0: the network has no last layer, and its logits are empty.
   int64_t classes;
   double width;
+  /// Of a source that runs elsewhere, since it is an ONNX file: its feature maps. Its other operations are not known.
+  std::optional<std::vector<MapSpec>> maps = {};
 
   static void fields(auto& self, auto&& visit) {
     visit("name", self.name);
     visit("classes", self.classes, Whole{0, 1000000});
     visit("width", self.width);
+    visit("maps", self.maps);
   }
 };
 

@@ -185,7 +185,9 @@ bilevel::Batch Learner::begin(const StepImages& images, const std::vector<at::Te
   if (!sources_.empty()) {
     for (size_t k = 0; k < sources_.size(); ++k) {
       const auto& [network, parameters, buffers] = sources_[k];
-      batch.sources.push_back(problem_.backend->infer(network, parameters, buffers, source_x[k]));
+      batch.sources.push_back(network.runs_elsewhere()
+                                  ? nets::activations_from(network, source_x[k])
+                                  : problem_.backend->infer(network, parameters, buffers, source_x[k]));
     }
     batch.maps = transfer::make_source_maps(batch.sources, problem_.pairs);
     if (source_classes_.defined()) batch.maps.logits = at::index_select(batch.maps.logits, 1, source_classes_);

@@ -56,7 +56,8 @@ class Learner {
   /// Call it once a new run's θ and φ have their first values, from the seed or a checkpoint.
   void start();
 
-  /// `images`: the target's; source_x: each source's; lr: 0-dim, float64, on the device. `judge`: what the
+  /// `images`: the target's; source_x: each source's, or what a source that runs elsewhere gave
+  /// (nets::activations_from); lr: 0-dim, float64, on the device. `judge`: what the
   /// meta-objective is evaluated on; the batch itself unless given. Without `move_phi`, the real step only.
   Iteration iterate(const StepImages& images, const std::vector<at::Tensor>& source_x, const at::Tensor& lr,
                     const std::optional<StepImages>& judge = {}, bool move_phi = true);
@@ -65,6 +66,7 @@ class Learner {
   [[nodiscard]] bool moves_phi(int64_t step) const { return bilevel() && step % meta_every_ == 0; }
 
   [[nodiscard]] const bilevel::Problem& problem() const { return problem_; }
+  [[nodiscard]] const std::vector<transfer::Source>& sources() const { return sources_; }
   [[nodiscard]] bilevel::TargetState& state() { return state_; }
   [[nodiscard]] ParameterVector& phi() { return phi_; }
   [[nodiscard]] const bilevel::TargetState& state() const { return state_; }

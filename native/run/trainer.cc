@@ -68,7 +68,7 @@ void require_valid(const data::ImageSet& images, const char* set, int64_t classe
 }
 
 /// Checks the data, sets the calling thread's thread count and returns the device. A trainer does this first.
-c10::Device prepare(const RunConfig& config) {
+c10::Device check_and_choose_device(const RunConfig& config) {
   const auto classes = config.target.classes;
   require_valid(config.train, "training", classes);
   if (config.validation) require_valid(*config.validation, "validation", classes);
@@ -84,13 +84,14 @@ c10::Device prepare(const RunConfig& config) {
 
 }  // namespace
 
-Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
+Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder, SourceRunner* runner)
     : config_(completed(std::move(config))),
       listener_(listener),
-      device_(prepare(config_)),
+      device_(check_and_choose_device(config_)),
       learner_(config_.hyperparameters, config_.target, config_.size, config_.sources,
                at::TensorOptions().dtype(at::kFloat).device(device_), /*observe=*/false, sharing(config_)),
       decoder_(decoder),
+      runner_(runner),
       batches_(on_device(std::move(config_.train), device_), on_device(std::move(config_.unlabelled), device_),
                batch_options(config_), decoder),
       to_input_(config_.size, config_.normalisation, device_),
@@ -105,6 +106,9 @@ Trainer::Trainer(RunConfig config, Listener& listener, data::Decoder* decoder)
   config_.validation = on_device(std::move(config_.validation), device_);
   config_.test = on_device(std::move(config_.test), device_);
   require_enough_for_each_rank();
+  for (size_t k = 0; k < learner_.sources().size(); ++k) {
+    if (learner_.sources()[k].network.runs_elsewhere()) elsewhere_.push_back(k);
+  }
   if (config_.resume) {
     restore(*config_.resume);
   } else {
@@ -178,9 +182,10 @@ void Trainer::try_rates(const std::vector<double>& rates) {
   const auto steps = static_cast<int64_t>(rates.size());
   for (int64_t k = 0; k < steps; ++k) {
     const auto step = k % batches_.steps();
-    const auto uploaded = upload(k / batches_.steps(), step, rates[k], Kind::kReal);
-    if (!agreed(uploaded.has_value()) || !uploaded) return;
-    const auto [images, source_x, lr, judge] = input(*uploaded, step);
+    auto prepared = prepare(k / batches_.steps(), step, rates[k], Kind::kReal);
+    const bool ready = prepared && complete(*prepared);
+    if (!agreed(ready) || !ready) return;
+    const auto [images, source_x, lr, judge] = input(prepared->inputs, step);
     const auto real_step = [&] {
       return sums_.row(learner_.iterate(images, source_x, lr, judge, /*move_phi=*/false), images.y);
     };
@@ -199,13 +204,50 @@ void Trainer::try_rates(const std::vector<double>& rates) {
   }
 }
 
-std::optional<CapturedStep::Inputs> Trainer::upload(int64_t epoch, int64_t step, double lr, Kind kind) {
-  CapturedStep::Inputs uploaded;
+Trainer::Kind Trainer::kind_of(int64_t epoch, int64_t step) const {
+  return learner_.moves_phi(epoch * batches_.steps() + step) ? Kind::kMeta : Kind::kReal;
+}
+
+std::optional<Trainer::Prepared> Trainer::prepare(int64_t epoch, int64_t step) {
+  return prepare(epoch, step, learning_rate(epoch, step), kind_of(epoch, step));
+}
+
+std::optional<Trainer::Prepared> Trainer::prepare(int64_t epoch, int64_t step, double lr, Kind kind) {
+  Prepared prepared{epoch, step, {}, {}};
   if (listener_.stopped()) return std::nullopt;
-  if (!upload(batches_.prepare(epoch, step, lr), uploaded)) return std::nullopt;
+  if (!upload(batches_.prepare(epoch, step, lr), prepared.inputs)) return std::nullopt;
   const bool judge = other_judges(config_) && kind == Kind::kMeta;
-  if (judge && !upload(batches_.prepare_next(epoch, step), uploaded)) return std::nullopt;
-  return uploaded;
+  if (judge && !upload(batches_.prepare_next(epoch, step), prepared.inputs)) return std::nullopt;
+  if (!elsewhere_.empty()) request_sources(prepared);
+  return prepared;
+}
+
+void Trainer::request_sources(Prepared& prepared) {
+  const auto pixels = batches_.batch(step_input(prepared.inputs, 0)).pixels;
+  for (const auto k : elsewhere_) {
+    const auto images = to_source_input_[k](pixels).to(at::kCPU).contiguous(at::MemoryFormat::Contiguous);
+    const auto values = images.size(0) * nets::values_per_image(learner_.sources()[k].network);
+    prepared.tickets.push_back(runner_->request({static_cast<int64_t>(k), images, values, device_}));
+  }
+}
+
+bool Trainer::complete(Prepared& prepared) {
+  for (const auto ticket : prepared.tickets) {
+    const auto values = runner_->take(ticket);
+    if (!values.defined()) return false;
+    prepared.inputs.push_back(uploads_.upload(values));
+  }
+  return true;
+}
+
+std::optional<Trainer::Prepared> Trainer::next_step() {
+  auto now = std::exchange(ahead_, std::nullopt);
+  if (!now) now = prepare(epoch_, step_);
+  if (!now || !complete(*now)) return std::nullopt;
+  if (elsewhere_.empty()) return now;
+  const bool last = step_ + 1 == batches_.steps();
+  if (!last || epoch_ + 1 < config_.epochs) ahead_ = prepare(last ? epoch_ + 1 : epoch_, last ? 0 : step_ + 1);
+  return now;
 }
 
 bool Trainer::upload(const std::optional<data::StepInput>& host, CapturedStep::Inputs& uploaded) {
@@ -215,20 +257,27 @@ bool Trainer::upload(const std::optional<data::StepInput>& host, CapturedStep::I
   return true;
 }
 
+/// Of the step itself, k = 0, or of the batch that judges φ, k = 1.
+data::StepInput Trainer::step_input(const CapturedStep::Inputs& uploaded, size_t k) const {
+  return batches_.resident() ? data::StepInput{uploaded[k], {}} : data::StepInput{uploaded[2 * k], uploaded[2 * k + 1]};
+}
+
 /// A batch as the networks read it.
 Trainer::Input Trainer::input(const CapturedStep::Inputs& uploaded, int64_t step) const {
-  const size_t each = batches_.resident() ? 1 : 2;
-  const auto at = [&](size_t first) {
-    return data::StepInput{uploaded[first], each > 1 ? uploaded[first + 1] : at::Tensor()};
-  };
-  const auto [pixels, y] = batches_.batch(at(0));
+  const auto own = step_input(uploaded, 0);
+  const auto [pixels, y] = batches_.batch(own);
   Input batch{{to_input_(pixels), y, batches_.labelled(step), batches_.kinds()},
               {},
-              data::TrainingBatches::learning_rate(at(0)),
+              data::TrainingBatches::learning_rate(own),
               {}};
-  for (const auto& to_source_input : to_source_input_) batch.source_x.push_back(to_source_input(pixels));
-  if (uploaded.size() > each) {
-    const auto [judge, labels] = batches_.batch(at(each));
+  const auto prepared = uploaded.size() - elsewhere_.size();
+  auto given = uploaded.begin() + static_cast<std::ptrdiff_t>(prepared);
+  for (size_t k = 0; k < to_source_input_.size(); ++k) {
+    const bool elsewhere = learner_.sources()[k].network.runs_elsewhere();
+    batch.source_x.push_back(elsewhere ? *given++ : to_source_input_[k](pixels));
+  }
+  if (prepared > (batches_.resident() ? 1 : 2)) {
+    const auto [judge, labels] = batches_.batch(step_input(uploaded, 1));
     batch.judge = {to_input_(judge), labels, batches_.labelled((step + 1) % batches_.steps()), batches_.kinds()};
   }
   return batch;
@@ -236,11 +285,11 @@ Trainer::Input Trainer::input(const CapturedStep::Inputs& uploaded, int64_t step
 
 /// One iteration of method.md on the next batch; false where the run was asked to end, or decoding was stopped.
 bool Trainer::step() {
-  const auto kind = learner_.moves_phi(epoch_ * batches_.steps() + step_) ? Kind::kMeta : Kind::kReal;
-  const auto uploaded = upload(epoch_, step_, learning_rate(step_), kind);
-  if (!agreed(uploaded.has_value())) return false;
+  const auto kind = kind_of(epoch_, step_);
+  const auto prepared = next_step();
+  if (!agreed(prepared.has_value())) return false;
   const LoggedStep logged{epoch_, step_, batches_.labelled(step_), kind == Kind::kMeta};
-  log_.add(logged, within_memory(logged.images, [&] { return iterate_.run(kind, *uploaded); }));
+  log_.add(logged, within_memory(logged.images, [&] { return iterate_.run(kind, prepared->inputs); }));
   epoch_images_ += logged.images;
   ++epoch_steps_;
   ++step_;
@@ -278,12 +327,12 @@ void Trainer::save_when_due() {
 
 /// α_e = m + (α − m)/2 · (1 + cos(π e/E)), constant within an epoch, where m is minLr, but at most α; with a
 /// warm-up of W steps, step k of the run (from 0) takes min(1, (k + 1) / W) of it.
-double Trainer::learning_rate(int64_t step) const {
-  const double progress = static_cast<double>(epoch_) / static_cast<double>(config_.epochs);
+double Trainer::learning_rate(int64_t epoch, int64_t step) const {
+  const double progress = static_cast<double>(epoch) / static_cast<double>(config_.epochs);
   const double end = std::min(learner_.problem().settings.at("minLr"), config_.lr);
   const double scheduled = end + (config_.lr - end) / 2 * (1 + std::cos(std::numbers::pi * progress));
   const double warm = std::round(config_.warm_up.value_or(0) * static_cast<double>(config_.epochs * batches_.steps()));
-  const auto done = static_cast<double>(epoch_ * batches_.steps() + step + 1);
+  const auto done = static_cast<double>(epoch * batches_.steps() + step + 1);
   return done < warm ? scheduled * done / warm : scheduled;
 }
 

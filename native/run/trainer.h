@@ -11,6 +11,7 @@
 #include "native/run/epoch_sums.h"
 #include "native/run/events.h"
 #include "native/run/learner.h"
+#include "native/run/source_runner.h"
 #include "native/run/step_log.h"
 
 namespace l2t::run {
@@ -20,8 +21,8 @@ namespace l2t::run {
 class Trainer {
  public:
   /// Moves the images to the device and sets the calling thread's LibTorch thread count, so call run() on this thread.
-  /// `decoder` may be null where all sets are resident.
-  Trainer(RunConfig config, Listener& listener, data::Decoder* decoder);
+  /// `decoder` may be null where all sets are resident, `runner` where no source runs elsewhere.
+  Trainer(RunConfig config, Listener& listener, data::Decoder* decoder, SourceRunner* runner = nullptr);
 
   RunResult run();
 
@@ -42,9 +43,23 @@ class Trainer {
   [[nodiscard]] bool out_of_patience() const;
   bool step();
   /// A step's tensors on the device: its plan and, where the images are not resident, its pixels; then, where another
-  /// batch judges φ, the same of that. Nothing where decoding was stopped.
-  [[nodiscard]] std::optional<CapturedStep::Inputs> upload(int64_t epoch, int64_t step, double lr, Kind kind);
+  /// batch judges φ, the same of that; then, of each source that runs elsewhere, what it gave.
+  struct Prepared {
+    int64_t epoch;
+    int64_t step;
+    CapturedStep::Inputs inputs;
+    std::vector<int64_t> tickets;  // of what is awaited yet
+  };
+  /// Nothing where the run was asked to end.
+  [[nodiscard]] std::optional<Prepared> prepare(int64_t epoch, int64_t step, double lr, Kind kind);
+  [[nodiscard]] std::optional<Prepared> prepare(int64_t epoch, int64_t step);
   bool upload(const std::optional<data::StepInput>& host, CapturedStep::Inputs& uploaded);
+  void request_sources(Prepared& prepared);
+  /// Waits for the sources that run elsewhere; false where the run was asked to end.
+  bool complete(Prepared& prepared);
+  /// The next step, complete. Sources that run elsewhere begin with the step after it.
+  [[nodiscard]] std::optional<Prepared> next_step();
+  [[nodiscard]] data::StepInput step_input(const CapturedStep::Inputs& uploaded, size_t k) const;
   /// Of the epoch's step `step`.
   [[nodiscard]] Input input(const CapturedStep::Inputs& uploaded, int64_t step) const;
   [[nodiscard]] const Reducer& reducer() const { return *config_.reducer; }
@@ -60,7 +75,8 @@ class Trainer {
   RunResult stop();
   void save();
   void save_when_due();
-  [[nodiscard]] double learning_rate(int64_t step) const;
+  [[nodiscard]] double learning_rate(int64_t epoch, int64_t step) const;
+  [[nodiscard]] Kind kind_of(int64_t epoch, int64_t step) const;
   [[nodiscard]] std::optional<Evaluation> evaluate_on(const data::ImageSet& images, const char* name,
                                                       const std::vector<at::Tensor>& parameters,
                                                       const std::vector<at::Tensor>& buffers,
@@ -82,6 +98,8 @@ class Trainer {
   c10::Device device_;
   Learner learner_;
   data::Decoder* decoder_;
+  SourceRunner* runner_;
+  std::vector<size_t> elsewhere_;  // the sources that run there
   data::TrainingBatches batches_;
   data::ToInput to_input_;
   std::vector<data::ToInput> to_source_input_;
@@ -89,6 +107,7 @@ class Trainer {
   SideStream uploads_;
   StepLog log_;
   CapturedStep iterate_;
+  std::optional<Prepared> ahead_;
   int64_t epoch_ = 0;
   int64_t step_ = 0;
   std::optional<Best> best_;

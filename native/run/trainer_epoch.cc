@@ -22,7 +22,7 @@ bool Trainer::finish_epoch() {
     event.gpu_memory = GpuMemory{memory.peak_allocated, memory.peak_reserved};
   }
   event.metrics.epoch = epoch_;
-  event.metrics.lr = learning_rate(batches_.steps() - 1);
+  event.metrics.lr = learning_rate(epoch_, batches_.steps() - 1);
   const auto done = epoch_ + 1;
   const bool due = done % config_.eval_every == 0 || done == config_.epochs;
   if (const auto& images = config_.validation; images && due) {

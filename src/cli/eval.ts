@@ -12,7 +12,7 @@ import { table } from './table.js';
 import { leftOut } from './training-verb.js';
 
 export function register(command: Command): void {
-  command.argument('<checkpoint>', checkpointForms);
+  command.argument('<checkpoint>', `${checkpointForms}, or an ONNX file`);
   addFlags(command, evaluateSchema.extend(groupFlags))
     .option('--config <file.yaml>', 'options from a YAML file; flags go over them')
     .option('--json', 'print the result as one JSON document')

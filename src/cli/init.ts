@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { loadCheckpoint, networkIn } from '../networks/checkpoint.js';
+import { isOnnx } from '../networks/onnx/model.js';
+import { sourceNames } from '../networks/sources.js';
 import { checkOptions, defaultOf, type Given } from '../options/check.js';
 import { command } from '../options/command.js';
 import { needsOf } from '../options/methods.js';
 import { type NetworkName, networkNames } from '../options/networks.js';
 import { initSchema, proposeSchema } from '../options/schemas.js';
 import { named } from '../options/spelling.js';
-import { sourceNames } from '../run/materials.js';
 import { fileAccess, invalidOption } from '../system/failures.js';
 import { writeFileAtomic } from '../system/files.js';
 import { printable, printableJson } from '../system/printable.js';
@@ -113,12 +114,14 @@ async function ask(
   const [width] = [given.sourceWidth].flat();
   let [network] = [given.sourceNetwork].flat();
   if (missing.includes('source')) {
-    const question = 'The source: the checkpoint of a pretrained network (.pth or safetensors)';
+    const question = 'The source: the checkpoint of a pretrained network (.pth, safetensors or ONNX)';
     const path = await questions.ask(question, async (answer) => {
       const file = await readable(answer);
-      if (network !== undefined) await loadCheckpoint(file, { network, width, names: sourceNames });
+      if (network !== undefined && network !== 'onnx')
+        await loadCheckpoint(file, { network, width, names: sourceNames });
       return file;
     });
+    if (isOnnx(path)) network ??= 'onnx';
     network ??=
       (await networkIn(path, width)).network ??
       (await askNetwork(questions, 'Its network, which the file does not say', (answer) =>

@@ -1,11 +1,12 @@
 import type * as z from 'zod';
+import { loadSources, requireTrainable } from '../networks/sources.js';
 import { defaultOf, type Given } from '../options/check.js';
 import { uselessOptions } from '../options/consistent.js';
 import { type MethodName, needsOf, needsOfRow, type RowName, rowNames } from '../options/methods.js';
+import type { NetworkName } from '../options/networks.js';
 import { compareSchema } from '../options/schemas.js';
 import { firstSource, listSources } from '../options/spec.js';
 import { didYouMean } from '../options/suggest.js';
-import { loadSources } from '../run/materials.js';
 import type { CheckedTransferOptions } from '../run/transfer.js';
 import { invalidOption } from '../system/failures.js';
 import type { Experiment, RowTitle } from './plan.js';
@@ -103,7 +104,14 @@ function without(options: Given<typeof compareSchema>, useless: readonly string[
 /** The options that train the first source's own network, starting from its weights. */
 function sourceAsTarget(options: Given<typeof compareSchema>): CheckedTransferOptions {
   const { source, sourceNetwork, sourceSize, sourceWidth, sourceLicence } = firstSource(options);
-  return { target: sourceNetwork, width: sourceWidth, size: sourceSize, targetInit: source, sourceLicence };
+  // An ONNX file is refused before it is read.
+  return {
+    target: sourceNetwork as NetworkName | undefined,
+    width: sourceWidth,
+    size: sourceSize,
+    targetInit: source,
+    sourceLicence,
+  };
 }
 
 /**
@@ -116,7 +124,9 @@ export async function withSourceNetworks<O extends ExperimentOptions>(
 ): Promise<O> {
   const trains = ({ label, options: { sourceFinetune } }: Entry) => label === 'finetune-source' || sourceFinetune;
   if (!entries.some(trains)) return options;
-  const checkpoints = await loadSources(listSources(options), options.strict);
+  const sources = listSources(options);
+  requireTrainable(sources, entries.find(trains)?.label === 'finetune-source' ? 'finetune-source' : '{sourceFinetune}');
+  const checkpoints = await loadSources(sources, options);
   return {
     ...options,
     sourceNetwork: checkpoints.map(({ network }) => network.name),

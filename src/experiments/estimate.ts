@@ -1,4 +1,6 @@
 import { addon } from '../native/addon.js';
+import { networkOf } from '../networks/describe.js';
+import { onnxFacts, type Source } from '../networks/sources.js';
 import { defaultOf } from '../options/check.js';
 import { needsOf } from '../options/methods.js';
 import { defaultSize, type NetworkName } from '../options/networks.js';
@@ -39,7 +41,10 @@ export interface Estimated {
   readonly classes: number;
   /** The number of training images of each entry, in the order of `entries`. */
   readonly images: readonly number[];
-  readonly sources: readonly { readonly network: NetworkName; readonly classes: number }[];
+  readonly sources: readonly ({ readonly network: NetworkName | 'onnx'; readonly classes: number } & Pick<
+    Source,
+    'onnx'
+  >)[];
 }
 
 /**
@@ -111,8 +116,12 @@ function specOf({ method, options }: Entry, images: number, sources: Estimated['
     device: addon().device(options.device ?? 'auto').device,
     threads: defaultThreads(),
     sources: used.map((source, k) => {
-      const { network = source.network, width = 1, size = defaultSize(network) } = draft.sources[k] ?? {};
-      return { network, width, size };
+      const {
+        network = source.network,
+        width = 1,
+        size = defaultSize(network as NetworkName),
+      } = draft.sources[k] ?? {};
+      return { network, width, size, ...(source.onnx && { onnx: onnxFacts(source.onnx) }) };
     }),
   });
 }
@@ -122,10 +131,17 @@ function timedRun(spec: RunSpec, images: number, { classes, sources }: Estimated
   return {
     spec: { ...spec, batch: Math.min(spec.batch, images) },
     target,
-    sources: spec.sources.map(({ network: name, width, size, pairs }, k) => {
+    sources: spec.sources.map((source, k) => {
+      const { size, pairs } = source;
       const known = spec.sourceFinetune === undefined ? (sources[k]?.classes as number) : classes;
-      const network = { name, width, classes: known };
-      return { network, size, pairs: pairs ? addon().pairs(network, size, target, spec.size, pairs) : [] };
+      const network = networkOf(source, known);
+      const file = sources[k]?.onnx;
+      return {
+        network,
+        size,
+        ...(file && { onnx: file }),
+        pairs: pairs ? addon().pairs(network, size, target, spec.size, pairs) : [],
+      };
     }),
   };
 }

@@ -6,15 +6,15 @@ import { fingerprint, loadData } from '../data/load.js';
 import { divide } from '../data/split.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
-import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
+import { loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
-import { hashTensors } from '../networks/weights/content-hash.js';
+import { contentHash, loadSources, type Source, sourceNames } from '../networks/sources.js';
 import { defaultOf } from '../options/check.js';
 import { requireComputable, requireValidation } from '../options/consistent.js';
 import { defaultBatch } from '../options/networks.js';
 import { compareSchema } from '../options/schemas.js';
 import { read } from '../options/spec.js';
-import { loadSources, requireOutputs, sourceClasses, sourceNames, targetNames } from '../run/materials.js';
+import { requireOutputs, sourceClasses, targetNames } from '../run/materials.js';
 import { planName } from '../store/new-folder.js';
 import { invalidData, invalidRun } from '../system/failures.js';
 import { type ExperimentKind, type ExperimentOptions, withSourceNetworks } from './entries.js';
@@ -33,7 +33,7 @@ import {
 export interface Common extends Pick<Experiment, 'fingerprint' | 'sources'> {
   readonly dataset: Dataset;
   /** In the order of `source`; empty if no row reads one. */
-  readonly checkpoints: readonly Checkpoint[];
+  readonly checkpoints: readonly Source[];
   /** Numbers of training images, by `perClass`. */
   readonly images: ReadonlyMap<number | undefined, number>;
 }
@@ -89,39 +89,35 @@ export async function preflight(rows: readonly PlannedRow[], listing: ListingOpt
     images.set(perClass, lists.train.count);
     requireValidation(first, lists.validation !== undefined);
   }
-  const known = new Map<string, Checkpoint>();
+  const known = new Map<string, Source>();
   for (const row of rows.flatMap((each) => [each, ...finetunings(each)])) {
     await checkNetworks(row, dataset.classNames, known);
   }
   return {
     dataset,
     fingerprint: await fingerprint(dataset, listing.signal),
-    sources: Object.fromEntries([...known].map(([path, { weights }]) => [path, hashTensors(weights)])),
+    sources: Object.fromEntries([...known].map(([path, source]) => [path, contentHash(source)])),
     checkpoints: [...known.values()],
     images,
   };
 }
 
 /** Checks a row's target, sources and pairs. `known`: checkpoints that were read already, by path. */
-async function checkNetworks(
-  { label, spec }: PlannedRow,
-  classNames: readonly string[],
-  known: Map<string, Checkpoint>,
-) {
+async function checkNetworks({ label, spec }: PlannedRow, classNames: readonly string[], known: Map<string, Source>) {
   const { target: name, width, size, strict, targetInit } = spec;
   const target = { name, classes: classNames.length, width };
   describeNetwork(target, size); // throws where the images are too small
   for (const source of spec.sources) {
     if (!known.has(source.path)) {
-      const [checkpoint] = await loadSources([source], strict);
-      known.set(source.path, checkpoint as Checkpoint);
+      const [checkpoint] = await loadSources([source], { strict, size });
+      known.set(source.path, checkpoint as Source);
     }
     if (source === spec.sources[0]) {
       requireOutputs(spec, known.get(source.path));
       sourceClasses(spec, known.get(source.path), classNames);
     }
     if (source.pairs === undefined) continue;
-    const { network, size: side } = known.get(source.path) as Checkpoint;
+    const { network, size: side } = known.get(source.path) as Source;
     try {
       addon().pairs(network, side, target, size, source.pairs);
     } catch (error) {

@@ -3,7 +3,7 @@ import type { ListingOptions } from '../data/layout-reader.js';
 import { loadData } from '../data/load.js';
 import { countHeldOut, divide } from '../data/split.js';
 import type { L2TError } from '../errors.js';
-import type { Checkpoint } from '../networks/checkpoint.js';
+import type { Source } from '../networks/sources.js';
 import { aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
 import { absolutePath, checkOptions, type Given, required, type Written } from '../options/check.js';
 import { besideSplitFile } from '../options/consistent.js';
@@ -176,7 +176,7 @@ function splitOf({ data }: Preset, given: Given<typeof reproduceSchema>, dataset
  * Refuses a source with another number of classes than the preset's: it was trained on other data. If the methods read
  * only the first source, it is the only checkpoint.
  */
-function requireSources({ name, sources }: Preset, checkpoints: readonly Checkpoint[]): void {
+function requireSources({ name, sources }: Preset, checkpoints: readonly Source[]): void {
   checkpoints.forEach(({ network }, k) => {
     const wanted = sources[k];
     if (wanted === undefined || network.classes === wanted.classes) return;

@@ -6,7 +6,9 @@ import { fingerprint, loadData } from '../data/load.js';
 import { evaluationSplit } from '../data/split.js';
 import { L2TError } from '../errors.js';
 import { type Checkpoint, readCheckpoint, weightsFile } from '../networks/checkpoint.js';
-import { hashTensors } from '../networks/weights/content-hash.js';
+import { withClassNames } from '../networks/class-names.js';
+import { isOnnx } from '../networks/onnx/model.js';
+import { contentHash, loadSources, type Source } from '../networks/sources.js';
 import { requireLastLayer } from '../networks/weights/match.js';
 import {
   aListingListener,
@@ -119,6 +121,15 @@ export async function evaluate(
 
 type Context = Omit<EvaluateControl, 'group'> & { readonly ranks: Ranks };
 
+/** An ONNX file with an output B × classes. */
+async function loadClassifier(path: string, size: number | undefined, onNote: Context['onNote']): Promise<Source> {
+  const [source] = (await loadSources([{ path, ...(size !== undefined && { size }) }], { onNote })) as [Source];
+  if (source.network.classes > 0) return source;
+  throw invalidOption(
+    `${path} has no output of classes, which {data} could be told apart by: it can be a source alone.`,
+  );
+}
+
 /** What is evaluated, and how; `facts`: what all ranks must have in common. */
 type Subject = Awaited<ReturnType<typeof prepare>>;
 
@@ -137,9 +148,18 @@ async function prepare(
     device = 'auto',
     threads = ranks.threads,
   } = options;
-  const file = typeof checkpoint === 'string' ? await weightsFile(checkpoint, onWarning) : undefined;
-  const loaded = await readCheckpoint(file ?? checkpoint, { network, width, size, strict, onWarning, onNote });
+  const onnx = typeof checkpoint === 'string' && isOnnx(checkpoint);
+  const file = typeof checkpoint === 'string' && !onnx ? await weightsFile(checkpoint, onWarning) : undefined;
+  const read = onnx
+    ? await loadClassifier(checkpoint, size, onNote)
+    : await readCheckpoint(file ?? checkpoint, { network, width, size, strict, onWarning, onNote });
+  const loaded = await withClassNames(read, options.classNames);
   requireLastLayer(loaded.network);
+  if (onnx && loaded.classNames === undefined) {
+    throw invalidOption(
+      `${checkpoint} has no names of its classes (class_names in its metadata): give {classNames}, a file with a name in each line.`,
+    );
+  }
   const inference = new Inference(loaded, { size, device: ranks.device(device).device, threads });
   const listing = { signal, onListed };
   for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);
@@ -165,7 +185,7 @@ async function prepare(
     ...(['split', 'top', 'batch', 'size', 'skipDamaged'] as const).map((key): Fact => {
       return { what: `{${key}}`, value: options[key], code: 'INVALID_OPTION' };
     }),
-    { what: 'the checkpoint', value: hashTensors(loaded.weights), code: 'INVALID_WEIGHTS', hidden: true },
+    { what: 'the checkpoint', value: contentHash(loaded), code: 'INVALID_WEIGHTS', hidden: true },
     { what: 'the number of images', value: images.count, code: 'INVALID_DATA' },
     { what: 'the data', value: await fingerprint(dataset, signal), code: 'INVALID_DATA', hidden: true },
   ];
@@ -252,7 +272,7 @@ function topOf(given: number | undefined, classes: number): number | undefined {
  * The checkpoint's classes, and the index among them of each class of the data set: by name if the checkpoint has
  * names, else in the data set's order.
  */
-function classesOf({ classNames, network }: Checkpoint, { classNames: present, folder }: Dataset) {
+function classesOf({ classNames, network }: Source, { classNames: present, folder }: Dataset) {
   if (classNames === undefined) {
     if (present.length === network.classes) return { classNames: present, indices: [...present.keys()] };
     throw invalidData(

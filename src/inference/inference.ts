@@ -3,8 +3,15 @@ import type { ImageList } from '../data/dataset.js';
 import { evaluationBatch, fitImage } from '../data/fit.js';
 import { forEachParallel } from '../data/reading.js';
 import { L2TError } from '../errors.js';
-import { addon, type ImportanceJob, type NamedTensor, type NativeNetwork } from '../native/addon.js';
-import type { Checkpoint } from '../networks/checkpoint.js';
+import {
+  addon,
+  type ImportanceJob,
+  type NamedTensor,
+  type NativeNetwork,
+  type Normalisation,
+} from '../native/addon.js';
+import { OnnxSession } from '../networks/onnx/session.js';
+import { type Source, valuesOf } from '../networks/sources.js';
 import { throwIfAborted } from '../system/abort.js';
 import { invalidWeights } from '../system/failures.js';
 import { isLimitError } from '../system/limits.js';
@@ -45,14 +52,19 @@ export class Inference {
   readonly size: number;
   readonly device: string;
   readonly #network: NativeNetwork;
-  readonly #classes: number;
+  readonly #source: Source;
+  readonly #threads: number;
+  #session: Promise<OnnxSession> | undefined;
 
-  constructor({ network, weights, normalisation, size: ownSize }: Checkpoint, options: InferenceSettings) {
+  /** An ONNX file runs on the CPU. */
+  constructor(source: Source, options: InferenceSettings) {
+    const { network, weights, normalisation, size: ownSize, onnx } = source;
     const { size = ownSize, device = 'auto', threads = defaultThreads(), importance } = options;
     const native = addon();
     this.size = size;
-    this.#classes = network.classes;
-    this.device = native.device(device).device;
+    this.#source = source;
+    this.#threads = threads;
+    this.device = native.device(onnx ? 'cpu' : device).device;
     const job = { network, weights, normalisation, size, device: this.device, threads };
     this.#network = new native.Network({ ...job, ...(importance && { importance }) });
   }
@@ -89,8 +101,8 @@ export class Inference {
       let row = 0;
       const outcomes = images.map((image) => {
         if (!isReadable(image)) return image;
-        const start = this.#classes * row++;
-        return (logits as Float32Array).subarray(start, start + this.#classes);
+        const start = this.#source.network.classes * row++;
+        return (logits as Float32Array).subarray(start, start + this.#source.network.classes);
       });
       yield { first, outcomes, ...others };
       images = next;
@@ -117,19 +129,32 @@ export class Inference {
     for (let warm = 0; performance.now() - begin < measured || times.length === 0; warm++) {
       throwIfAborted('The inference', signal);
       const before = performance.now();
-      await this.#network.infer(pixels, false);
+      await this.#run(pixels, false);
       if (warm >= warmUps || before - begin > measured / 4) times.push((performance.now() - before) / batch);
     }
     return median(times);
   }
 
+  async #run(pixels: Uint8Array, features: boolean): Promise<NamedTensor[]> {
+    const { onnx, normalisation } = this.#source;
+    if (onnx === undefined) return this.#network.infer(pixels, features);
+    this.#session ??= OnnxSession.open(onnx, this.#threads);
+    const session = await this.#session;
+    const batch = pixels.length / (this.size ** 2 * 3);
+    return this.#network.infer(
+      valuesOf(await session.run(normalised(pixels, normalisation, this.size), batch)),
+      features,
+    );
+  }
+
   /** The outputs for the images that could be read; empty if none could. */
   async #infer(images: readonly (Uint8Array | L2TError)[], features: boolean) {
     const readable = images.filter(isReadable);
-    const tensors = readable.length === 0 ? [] : await this.#network.infer(Buffer.concat(readable), features);
+    const tensors = readable.length === 0 ? [] : await this.#run(Buffer.concat(readable), features);
     const named = (start: string) => tensors.filter(({ name }) => name.startsWith(start)).map(toFloats);
     const [logits] = named('logits');
-    const rows = this.#classes === 0 ? readable.length : (logits?.length ?? 0) / this.#classes;
+    const rows =
+      this.#source.network.classes === 0 ? readable.length : (logits?.length ?? 0) / this.#source.network.classes;
     if (rows !== readable.length) {
       throw new L2TError('INTERNAL', `The network gave ${rows} rows of outputs for ${readable.length} images.`);
     }
@@ -143,6 +168,18 @@ export class Inference {
 }
 
 const isReadable = (image: Uint8Array | L2TError): image is Uint8Array => !(image instanceof L2TError);
+
+/** uint8, B × S × S × 3 → float32, B × 3 × S × S. */
+function normalised(pixels: Uint8Array, { mean, std }: Normalisation, side: number): Float32Array {
+  const area = side ** 2;
+  return Float32Array.from(pixels, (_, i) => {
+    const [channel, place, image] = [Math.floor(i / area) % 3, i % area, Math.floor(i / area / 3)];
+    return (
+      ((pixels[(image * area + place) * 3 + channel] as number) / 255 - (mean[channel] as number)) /
+      (std[channel] as number)
+    );
+  });
+}
 
 /** The buffer of an empty tensor is detached. */
 const toFloats = ({ data }: NamedTensor): Float32Array =>

@@ -13,6 +13,7 @@ import {
   type NetworkName,
   networkNamed,
   networkNames,
+  normalisationSchema,
 } from '../options/networks.js';
 import { networkSchema } from '../options/schemas.js';
 import { checkpointPath } from '../options/sources.js';
@@ -21,6 +22,7 @@ import { writeFileAtomic } from '../system/files.js';
 import { parseJson } from '../system/json.js';
 import { printable, someOf } from '../system/printable.js';
 import { describeNetwork } from './describe.js';
+import { isOnnx } from './onnx/model.js';
 import { lostHash, withHash } from './weights/content-hash.js';
 import { loadWeights, type Weights } from './weights/load.js';
 import {
@@ -110,6 +112,11 @@ export async function loadCheckpoint(path: string, given: CheckpointOptions = {}
  * @throws L2TError INVALID_RUN if the run has saved no network yet.
  */
 export async function weightsFile(path: string, onWarning?: (message: string) => void): Promise<string> {
+  if (isOnnx(path)) {
+    throw invalidOption(
+      `${path} is an ONNX file, which can be a source ({source}), but not be trained further, or be read as weights: give safetensors, .pth, or a run's folder.`,
+    );
+  }
   const [best, state] = [join(path, bestName), join(path, stateName)];
   if (existsSync(best)) {
     const unfinished = existsSync(state) && !(await readMetadata(state)).has('result');
@@ -203,6 +210,7 @@ export type HeldNetwork = Awaited<ReturnType<typeof networkIn>>;
  * @throws L2TError INVALID_WEIGHTS, WEIGHTS_MISMATCH, FILE_ACCESS.
  */
 export async function networkIn(given: string, width?: number) {
+  if (isOnnx(given)) return { network: undefined, size: undefined, width: undefined };
   const path = await weightsFile(given);
   const { said, held } = shownBy(await loadWeights(path), path, width);
   return { network: held, size: said?.size, width: said?.width };
@@ -245,9 +253,6 @@ export function checkpointChunks({ network, size, classNames = [], normalisation
   return safetensorsChunks(tensors, withHash(tensors, new Map(Object.entries(metadata))));
 }
 
-/** Means and deviations of an image's three channels. */
-const three = z.tuple([z.number(), z.number(), z.number()]);
-export const normalisationSchema = z.object({ mean: three, std: three });
 /** The ranges are those of the options. */
 const { width: widthSchema, size: sizeSchema } = networkSchema.shape;
 

@@ -3,6 +3,7 @@ import { networks } from '../options/networks.js';
 import { invalidData } from '../system/failures.js';
 import { readFileBytes } from '../system/files.js';
 import type { Checkpoint } from './checkpoint.js';
+import type { Source } from './sources.js';
 
 /** The names of ImageNet's 1,000 classes in the order of the outputs of torchvision's weights. */
 const imagenet = fileURLToPath(new URL('../../src/networks/imagenet-classes.txt', import.meta.url));
@@ -12,9 +13,10 @@ const imagenet = fileURLToPath(new URL('../../src/networks/imagenet-classes.txt'
  * torchvision with 1,000 classes.
  * @throws L2TError INVALID_DATA if the file has another number of names than there are classes; FILE_ACCESS.
  */
-export async function withClassNames(checkpoint: Checkpoint, file?: string): Promise<Checkpoint> {
+export async function withClassNames<C extends Checkpoint | Source>(checkpoint: C, file?: string): Promise<C> {
   const { network, classNames } = checkpoint;
-  const isImagenet = networks[network.name].torchvision && network.width === 1 && network.classes === 1000;
+  const { torchvision } = network.name === 'onnx' ? {} : networks[network.name];
+  const isImagenet = torchvision && network.width === 1 && network.classes === 1000;
   const path = file ?? (classNames === undefined && isImagenet ? imagenet : undefined);
   return path === undefined ? checkpoint : { ...checkpoint, classNames: await readClassNames(path, network.classes) };
 }

@@ -41,7 +41,7 @@ export function describeNetwork(network: NetworkSpec, size?: number): NetworkDes
     throw refused('The network', network, "an object such as { name: 'resnet18', classes: 10, width: 1 }");
   }
   const given = guarded('The network', () => ({ ...network }));
-  const spec = { ...given, name: networkNamed(given.name) };
+  const spec = given.maps ? given : { ...given, name: networkNamed(given.name) };
   return addon().describe(spec, size === undefined ? defaultSize(spec.name) : size);
 }
 
@@ -50,8 +50,14 @@ export const featuresOf = (pairs: readonly { readonly pair: Pair }[], side: 0 | 
   [...new Set(pairs.map(({ pair }) => pair[side]))].sort((a, b) => a - b);
 
 /** The feature maps of a network. They do not depend on the count of classes. */
-export const featureMaps = ({ network, width, size }: Pick<SourceSpec, 'network' | 'width' | 'size'>) =>
-  describeNetwork({ name: network, classes: 1, width }, size).features;
+export const featureMaps = (source: Pick<SourceSpec, 'network' | 'width' | 'size' | 'onnx'>) =>
+  describeNetwork(networkOf(source, 1), source.size).features;
+
+/** The network of a source, or of a target. */
+export const networkOf = (
+  { network, width, onnx }: Pick<SourceSpec, 'network' | 'width' | 'onnx'>,
+  classes: number,
+): NetworkSpec => ({ name: network, classes, width, ...(onnx && { maps: onnx.maps }) });
 
 /** Names a network's feature by its index: "8: 64@8×8". */
 export function featureNames(network: Parameters<typeof featureMaps>[0]): (index: number) => string {

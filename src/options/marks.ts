@@ -28,7 +28,7 @@ export interface Marks {
   /** Its value may be left out; `true` in YAML and TypeScript. */
   readonly bare?: true;
   /** The field of each source that it fills (spec.ts). */
-  readonly fills?: 'path' | 'network' | 'width' | 'size' | 'pairs' | 'licence';
+  readonly fills?: 'path' | 'network' | 'width' | 'size' | 'maps' | 'tokens' | 'normalisation' | 'pairs' | 'licence';
   /** Why its value does not fit the others, to follow the option in a message; undefined where it fits. */
   readonly refuses?: (spec: RowSpec) => string | undefined;
   /** Does a method with these needs read it? Absent: each does. */

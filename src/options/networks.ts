@@ -58,6 +58,10 @@ export const writtenNetwork = z
 /** ImageNet's mean and standard deviation per channel, of pixels scaled to [0, 1]. */
 export const imagenetNormalisation: Normalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
+/** Means and deviations of an image's three channels. */
+const three = z.tuple([z.number(), z.number(), z.number()]);
+export const normalisationSchema = z.object({ mean: three, std: three });
+
 /** Usual normalisations of ONNX files by name, of pixels in [0, 1]. With `bytes`, the network reads 0…255. */
 export const normalisations = {
   imagenet: imagenetNormalisation,
@@ -104,3 +108,15 @@ export const defaultTop = 5;
 
 /** What an option or an argument of a checkpoint takes. */
 export const checkpointForms = "a weights file (safetensors or .pth), or a run's folder";
+
+/** `OnnxNormalisation` as options write it: a name, or six numbers that are separated by commas. */
+export const writtenNormalisation = z.string().refine((text) => {
+  const numbers = text.split(',').map(Number);
+  return (
+    text in normalisations ||
+    (numbers.length === 6 && numbers.every(Number.isFinite) && numbers.slice(3).every((each) => each > 0))
+  );
+});
+
+export const normalisationOf = (text: string): OnnxNormalisation =>
+  (text in normalisations ? text : text.split(',').map(Number)) as OnnxNormalisation;

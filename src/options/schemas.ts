@@ -2,7 +2,15 @@ import * as z from 'zod';
 import { lambdaInits, metaBatches } from '../native/contract/names.js';
 import { restName, splitNames } from './datasets.js';
 import { finetuneEpochs, type MethodName, methodNames, methodOf, rowNames, settings } from './methods.js';
-import { checkpointForms, defaultTop, torchvisionNetworks } from './networks.js';
+import {
+  checkpointForms,
+  defaultTop,
+  networkNames,
+  normalisations,
+  torchvisionNetworks,
+  writtenNetwork,
+  writtenNormalisation,
+} from './networks.js';
 import { above, choice, custom, grouped, listed, path, repeated, repeatedList, text, whole, yes } from './row.js';
 import { common, network, training } from './training-rows.js';
 
@@ -22,18 +30,25 @@ const perSource = '; one for all sources, or one for each';
 export const transferSchema = z.strictObject({
   ...grouped('Source', {
     source: repeated(
-      path('checkpoint', `pretrained network to learn from: ${checkpointForms}; repeat it for several`, {
-        scope: 'input',
-        fills: 'path',
-        first: true,
-        of: ({ source }) => source,
-      }),
+      path(
+        'checkpoint',
+        `pretrained network to learn from: ${checkpointForms}, or an ONNX file; repeat it for several`,
+        {
+          scope: 'input',
+          fills: 'path',
+          first: true,
+          of: ({ source }) => source,
+        },
+      ),
     ),
     sourceNetwork: repeated(
-      network(`the source's network, where its checkpoint does not show it${perSource}`, {
-        fills: 'network',
-        of: ({ source }) => source,
-      }),
+      custom(
+        z.union([writtenNetwork, z.literal('onnx')]),
+        'name',
+        `one of ${networkNames.join(', ')}; onnx of an ONNX file`,
+        `the source's network, where its checkpoint does not show it${perSource}`,
+        { fills: 'network', of: ({ source }) => source },
+      ),
     ),
     sourceSize: repeated(
       whole(8, 1024, `side of the source's images, pixels (what its checkpoint says, else its network's)${perSource}`, {
@@ -46,6 +61,29 @@ export const transferSchema = z.strictObject({
         fills: 'width',
         of: ({ source }) => source,
       }),
+    ),
+    sourceMaps: repeated(
+      text(
+        'names',
+        'names of tensors, separated by commas',
+        `the feature maps of an ONNX source, in order (chosen by the file's shapes; l2t-native inspect lists them)${perSource}`,
+        { fills: 'maps', of: ({ source }) => source },
+      ),
+    ),
+    sourceTokens: repeated(
+      whole(0, 1024, `tokens before those of the image's patches in the maps of an ONNX source (found)${perSource}`, {
+        fills: 'tokens',
+        of: ({ source }) => source,
+      }),
+    ),
+    sourceNormalisation: repeated(
+      custom(
+        writtenNormalisation,
+        'how',
+        `one of ${Object.keys(normalisations).join(', ')}, or six numbers, separated by commas: the means of red, green and blue and their deviations, which are above 0`,
+        `how an ONNX source's images are normalised: a name, or the means and the deviations of red, green and blue (what the file says, else imagenet)${perSource}`,
+        { fills: 'normalisation', of: ({ source }) => source },
+      ),
     ),
     sourceLicence: repeated(
       text('text', 'a text', `the source's licence, for the model card beside the result (not stated)${perSource}`, {
@@ -285,6 +323,7 @@ const classNames = path(
 export const evaluateSchema = z.strictObject({
   network: network("the checkpoint's network, where it does not show it"),
   ...common,
+  classNames,
   split: choice(splitNames, 'which images (test, or the folder itself where it is flat)'),
   top: whole(
     1,

@@ -15,16 +15,29 @@ import { sourceAt } from './sources.js';
 
 /** A source of a run. */
 export interface SourceSpec {
-  /** Its checkpoint. */
+  /** Its checkpoint, or its ONNX file. */
   readonly path: string;
-  readonly network: NetworkName;
+  readonly network: NetworkName | 'onnx';
   readonly width: number;
   /** Side of its images, pixels. */
   readonly size: number;
+  /** Of an ONNX file: its feature maps, and the version of ONNX Runtime that runs it. */
+  readonly onnx?: { readonly runtime: string; readonly maps: readonly OnnxMapSpec[] } | undefined;
+  /** Of an ONNX file, as it was given: names of its feature maps, its extra tokens, how its images are normalised. */
+  readonly maps?: string | undefined;
+  readonly tokens?: number | undefined;
+  readonly normalisation?: string | undefined;
   /** The configuration of its pairs of features; absent if the method matches none. */
   readonly pairs?: string | undefined;
   /** As the person stated it. */
   readonly licence?: string | undefined;
+}
+
+/** A feature map of an ONNX file: the name of its tensor, its channels, its height and width. */
+export interface OnnxMapSpec {
+  readonly name: string;
+  readonly channels: number;
+  readonly side: number;
 }
 
 type Shape = typeof transferSchema.shape;
@@ -57,13 +70,15 @@ export type SpecDraft = Omit<RunSpec, FoundKey | 'sources'> & {
 } & { readonly sources: readonly SourceDraft[] };
 
 /** A source whose network, width and size may be in its checkpoint. */
-export type SourceDraft = Pick<SourceSpec, 'path' | 'pairs' | 'licence'> &
-  Partial<Pick<SourceSpec, 'network' | 'width' | 'size'>>;
+export type SourceDraft = Omit<SourceSpec, SourceFact> & Partial<Pick<SourceSpec, Exclude<SourceFact, 'onnx'>>>;
+
+/** What a source's file says of it. */
+type SourceFact = 'network' | 'width' | 'size' | 'onnx';
 
 /** What a spec follows from besides what was given. */
 export interface Facts extends RowFacts {
   /** What the sources' checkpoints hold. */
-  readonly sources: readonly Pick<SourceSpec, 'network' | 'width' | 'size'>[];
+  readonly sources: readonly Pick<SourceSpec, SourceFact>[];
 }
 
 type GivenOptions = Given<typeof transferSchema>;
@@ -119,11 +134,10 @@ export function begin(draft: SpecDraft, facts: Facts): RunSpec {
     rows.flatMap(({ name, about }) => (about.found ? [[name, about.found(draft as RowSpec, facts)]] : [])),
   );
   const ordered = recordedRows.map(({ name }) => [name, found.get(name) ?? draft[name as keyof SpecDraft]]);
-  const sources = draft.sources.map(({ path, pairs, licence }, k) => ({
+  const sources = draft.sources.map(({ path, network: _, width: __, size: ___, ...given }, k) => ({
     path,
     ...(facts.sources[k] as Facts['sources'][number]),
-    ...(pairs !== undefined && { pairs }),
-    ...(licence !== undefined && { licence }),
+    ...given,
   }));
   const present = Object.fromEntries(ordered.filter(([, value]) => value !== undefined));
   const { sourceLicence } = draft;
@@ -209,7 +223,8 @@ export function finetuneOptions(spec: SpecDraft, source: number): GivenOptions {
       Object.entries(givenOf(spec, { complete: true })).filter(([name]) => !useless.includes(name)),
     ),
     method: 'finetune',
-    target: network,
+    // An ONNX file is refused before.
+    target: network as NetworkName | undefined,
     width,
     size,
     targetInit: path,

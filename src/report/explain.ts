@@ -4,8 +4,7 @@ import { L2TError } from '../errors.js';
 import { Inference, type InferredBatch } from '../inference/inference.js';
 import type { ImportanceJob, NamedTensor, Pair } from '../native/addon.js';
 import { toNamedTensors } from '../native/tensor.js';
-import { type Checkpoint, loadCheckpoint } from '../networks/checkpoint.js';
-import { hashTensors } from '../networks/weights/content-hash.js';
+import { contentHash, loadSources, type Source } from '../networks/sources.js';
 import { readSafetensors } from '../networks/weights/safetensors.js';
 import { methodOf } from '../options/methods.js';
 import { type RunData, sourceFolder, stateName } from '../store/run-data.js';
@@ -43,14 +42,14 @@ export async function explainSources(run: RunData, sample: Sample, placement: Pl
   if (!methodOf(method).learns?.includes('what') || pairs.length === 0) return [];
   const state = toNamedTensors((await readSafetensors(join(folder, stateName))).tensors);
   const explained: ExplainedSource[] = [];
-  for (const [k, { path, network, width, size }] of sources.entries()) {
-    const file = run.sources ? sourceFolder(folder, record.spec, k) : path;
-    const checkpoint = await loadCheckpoint(file, { network, width, size, strict });
-    if (hashTensors(checkpoint.weights) !== (run.sources?.[k]?.weights ?? record.found.sources[k])) {
+  for (const [k, source] of sources.entries()) {
+    const file = run.sources ? sourceFolder(folder, record.spec, k) : source.path;
+    const [checkpoint] = (await loadSources([{ ...source, path: file }], { strict })) as [Source];
+    if (contentHash(checkpoint) !== (run.sources?.[k]?.weights ?? record.found.sources[k])) {
       throw invalidRun(`The source ${file} changed since ${folder} began.`);
     }
-    const own = pairs.filter(({ source }) => source === k).map(({ pair }) => pair);
-    const first = pairs.findIndex(({ source }) => source === k);
+    const own = pairs.filter(({ source: index }) => index === k).map(({ pair }) => pair);
+    const first = pairs.findIndex(({ source: index }) => index === k);
     const importance = { method, features: own.map(([m]) => m), phi: phiOf(state, first, own.length) };
     explained.push(await explain(checkpoint, own, importance, sample, placement));
   }
@@ -124,7 +123,7 @@ class Gathered {
 }
 
 async function explain(
-  checkpoint: Checkpoint,
+  checkpoint: Source,
   pairs: readonly Pair[],
   importance: ImportanceJob,
   sample: Sample,

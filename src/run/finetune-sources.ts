@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { L2TError } from '../errors.js';
+import { nativeSources } from '../networks/sources.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { finetuneOptions } from '../options/spec.js';
 import { fileName } from '../report/model-card.js';
@@ -7,7 +8,7 @@ import { FolderLock, releaseAfter } from '../store/lock.js';
 import { readRecord, sourceFolder } from '../store/run-data.js';
 import { invalidRun } from '../system/failures.js';
 import { makeFolder } from '../system/files.js';
-import { type Materials, nativeSources, targetNetwork } from './materials.js';
+import { type Materials, targetNetwork } from './materials.js';
 import { aborted } from './result.js';
 import type { Context, OpenRun, RunResult } from './run.js';
 

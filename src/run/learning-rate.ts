@@ -127,8 +127,8 @@ async function searchRate(materials: Materials, run: OpenRun, context: Context):
   };
   // Nothing is saved: the search's native run is discarded with its weights.
   const listener = { step, save: async () => {} };
-  const { spec, data } = materials;
-  await driveRun(spec, nativeMaterials(materials, { lr: 0, metaLr: 0 }), data, context, listener, (native) =>
+  const { spec } = materials;
+  await driveRun(spec, nativeMaterials(materials, { lr: 0, metaLr: 0 }), materials, context, listener, (native) =>
     native.tryRates(triedRates),
   );
   return ranks.once(async () => {

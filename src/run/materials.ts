@@ -3,15 +3,16 @@ import type { SkippedImage } from '../data/damaged.js';
 import { balancedWeights } from '../data/dataset.js';
 import { evaluationBatch } from '../data/fit.js';
 import { prepareTrainingData, type TrainingData } from '../data/image-sets.js';
-import { addon, type NamedTensor, type NativeSource, type NetworkSpec, type RunMaterials } from '../native/addon.js';
+import { addon, type NamedTensor, type NativeSource, type RunMaterials } from '../native/addon.js';
 import { toNamedTensors } from '../native/tensor.js';
-import { type Checkpoint, type CheckpointOptions, checkpointNames, loadCheckpoint } from '../networks/checkpoint.js';
+import { type Checkpoint, checkpointNames, loadCheckpoint } from '../networks/checkpoint.js';
 import { describeNetwork, lastLayerOf } from '../networks/describe.js';
+import { contentHash, nativeSources, type Source } from '../networks/sources.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import { readSafetensors } from '../networks/weights/safetensors.js';
 import { type MethodName, methodOf } from '../options/methods.js';
-import { defaultTop, imagenetNormalisation, largeSize, type NetworkName } from '../options/networks.js';
-import type { Facts, RunSpec, SourceDraft, SpecDraft } from '../options/spec.js';
+import { defaultTop, imagenetNormalisation, largeSize } from '../options/networks.js';
+import type { RunSpec, SpecDraft } from '../options/spec.js';
 import { type Term, terms } from '../options/terms.js';
 import { type FoundRate, readRunData, stateName } from '../store/run-data.js';
 import { invalidOption } from '../system/failures.js';
@@ -52,7 +53,7 @@ export const onListed =
 export async function gather(
   spec: SpecDraft,
   device: { readonly device: string; readonly reason: string },
-  checkpoints: readonly Checkpoint[],
+  checkpoints: readonly Source[],
   context: Context,
   skipped?: readonly SkippedImage[],
 ) {
@@ -86,6 +87,7 @@ export async function gather(
     initHash: init && hashTensors(init.weights),
     /** The meta-networks to begin with, where they are another run's. */
     phi,
+    checkpoints,
     sources: nativeSources(spec, checkpoints, targetNetwork(spec, prepared)),
     sourceClasses: sourceClasses(spec, checkpoints[0], prepared.classNames),
   };
@@ -98,7 +100,7 @@ const reads = (method: MethodName, what: Term['reads']) =>
 type Suiting = Pick<SpecDraft, 'method' | 'sources' | 'sourceFinetune'>;
 
 /** @throws L2TError INVALID_OPTION if the method learns from the outputs of the first source, which has no last layer. */
-export function requireOutputs({ method, sources, sourceFinetune }: Suiting, first?: Checkpoint): void {
+export function requireOutputs({ method, sources, sourceFinetune }: Suiting, first?: Source): void {
   if (sourceFinetune !== undefined || (!reads(method, 'outputs') && !reads(method, 'classes'))) return;
   if (first === undefined || first.network.classes > 0) return;
   throw invalidOption(
@@ -113,7 +115,7 @@ export function requireOutputs({ method, sources, sourceFinetune }: Suiting, fir
  */
 export function sourceClasses(
   { method, sources, sourceFinetune }: Suiting,
-  first: Checkpoint | undefined,
+  first: Source | undefined,
   classNames: readonly string[],
 ): number[] | undefined {
   if (first === undefined || sourceFinetune !== undefined || !reads(method, 'classes')) return undefined;
@@ -131,12 +133,12 @@ export function sourceClasses(
   ].join(', and ');
   const what = first.classNames ? `other classes than the data (it ${differs})` : 'no names of classes';
   throw invalidOption(
-    `{method=${method}} needs a source that tells the classes of the data apart, under the same names, and ${sources[0]?.path} has ${what}: fine-tune it on this data first ({sourceFinetune}), or use a method that reads any source, such as {method=l2t-ww}.`,
+    `{method=${method}} needs a source that tells the classes of the data apart, under the same names, and ${sources[0]?.path} has ${what}: ${first.onnx ? '' : 'fine-tune it on this data first ({sourceFinetune}), or '}use a method that reads any source, such as {method=l2t-ww}.`,
   );
 }
 
 /** Checks sizes and pairs before images are decoded. One class will do: features do not depend on the classes. */
-function requirePairs(spec: SpecDraft, checkpoints: readonly Checkpoint[]): NativeSource[] {
+function requirePairs(spec: SpecDraft, checkpoints: readonly Source[]): NativeSource[] {
   const target = { name: spec.target, classes: 1, width: spec.width };
   describeNetwork(target, spec.size);
   return nativeSources(spec, checkpoints, target);
@@ -145,7 +147,7 @@ function requirePairs(spec: SpecDraft, checkpoints: readonly Checkpoint[]): Nati
 /** φ of the run `metaInit`. @throws L2TError INVALID_OPTION if that run's sources, pairs or meta-networks are others. */
 async function phiOfRun(
   { metaInit: folder, method, sourceFinetune }: SpecDraft,
-  checkpoints: readonly Checkpoint[],
+  checkpoints: readonly Source[],
   sources: readonly NativeSource[],
 ): Promise<NamedTensor[] | undefined> {
   if (folder === undefined) return undefined;
@@ -157,11 +159,7 @@ async function phiOfRun(
   const learned = (name: MethodName) => methodOf(name).learns ?? [];
   same(learned(record.spec.method), learned(method), `the method ${record.spec.method}`);
   same(record.spec.sourceFinetune, sourceFinetune, 'sources that were fine-tuned otherwise');
-  same(
-    record.found.sources,
-    checkpoints.map(({ weights }) => hashTensors(weights)),
-    'other sources',
-  );
+  same(record.found.sources, checkpoints.map(contentHash), 'other sources');
   const pairs = sources.flatMap((each, source) => each.pairs.map((pair) => ({ source, pair })));
   const last = metrics.at(-1);
   same(
@@ -238,42 +236,5 @@ export function nativeMaterials(
   };
 }
 
-/** The options that say how to read a source's checkpoint, for messages. */
-export const sourceNames = { ...checkpointNames, network: '{sourceNetwork}', width: '{sourceWidth}' };
-
 /** The same of the weights that the target starts from. */
 export const targetNames = { ...checkpointNames, network: '{target}' };
-
-/** Reads the sources one after the other, so that the first of several errors is always the same. */
-export async function loadSources(
-  sources: readonly SourceDraft[],
-  strict: boolean | undefined,
-  listeners: Pick<CheckpointOptions, 'onWarning' | 'onNote'> = {},
-): Promise<Checkpoint[]> {
-  const checkpoints: Checkpoint[] = [];
-  for (const { path, network, width, size } of sources) {
-    const options = { network, width, size, strict, names: sourceNames, ...listeners };
-    checkpoints.push(await loadCheckpoint(path, options));
-  }
-  return checkpoints;
-}
-
-/** What a spec records of the sources' checkpoints. */
-export const factsOf = (checkpoints: readonly Checkpoint[]): Facts['sources'] =>
-  checkpoints.map(({ network: { name, width }, size }) => ({ network: name as NetworkName, width, size }));
-
-/**
- * The sources as the native part takes them, with their pairs: none if the method has none.
- * @throws L2TError INVALID_OPTION if the networks do not have the pairs.
- */
-export function nativeSources(
-  { sources, size }: Pick<SpecDraft, 'sources' | 'size'>,
-  checkpoints: readonly Checkpoint[],
-  target: NetworkSpec,
-): NativeSource[] {
-  return checkpoints.map((checkpoint, k) => {
-    const configuration = sources[k]?.pairs;
-    if (configuration === undefined) return { ...checkpoint, pairs: [] };
-    return { ...checkpoint, pairs: addon().pairs(checkpoint.network, checkpoint.size, target, size, configuration) };
-  });
-}

@@ -74,7 +74,8 @@ async function fittingTarget(
   }
   const [source] = [given.source].flat();
   const held = source === undefined ? undefined : await networkIn(source, [given.sourceWidth].flat()[0]);
-  const network = [given.sourceNetwork].flat()[0] ?? held?.network;
+  const [named] = [given.sourceNetwork].flat();
+  const network = named === 'onnx' ? undefined : (named ?? held?.network);
   const side = [given.sourceSize].flat()[0] ?? held?.size ?? (network && defaultSize(network));
   const kind = { layout, imageColumn, labelColumn, drawTest: true };
   const dataset = data === undefined ? undefined : await loadData({ data, ...kind, signal });

@@ -4,6 +4,14 @@ import { folderFingerprint } from '../data/load.js';
 import { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { countParameters } from '../networks/describe.js';
+import {
+  contentHash,
+  factsOf,
+  loadSources,
+  requireSameRuntime,
+  requireTrainable,
+  type Source,
+} from '../networks/sources.js';
 import { hashTensors } from '../networks/weights/content-hash.js';
 import type { Given } from '../options/check.js';
 import { resumeCommand } from '../options/command.js';
@@ -27,13 +35,13 @@ import { firstFree, removeAll, requireStartable, requireUnused } from '../store/
 import { newRecord, type RunRecord } from '../store/record.js';
 import { failureName, readFailure, recordName } from '../store/run-data.js';
 import { RunStore, type SavedRun } from '../store/run-store.js';
-import { invalidRun } from '../system/failures.js';
+import { invalidOption, invalidRun } from '../system/failures.js';
 import { writeFileAtomic } from '../system/files.js';
 import { counted, someOf } from '../system/printable.js';
 import { shellWord } from '../system/shell.js';
 import { withFinetunedSources } from './finetune-sources.js';
 import { findRates } from './learning-rate.js';
-import { factsOf, gather, loadSources, type Materials, onListed, targetNetwork } from './materials.js';
+import { gather, type Materials, onListed, targetNetwork } from './materials.js';
 import { finishedRun } from './result.js';
 import type { Context, OpenRun, RunResult } from './run.js';
 import { train } from './train.js';
@@ -87,13 +95,15 @@ async function prepare(
 ): Promise<{ readonly record: RunRecord; readonly materials: Materials }> {
   const { ranks } = context;
   const draft = read(given);
-  const checkpoints = await loadSources(draft.sources, draft.strict, { onWarning: context.warn, onNote: context.note });
+  const checkpoints = await loadSources(draft.sources, { ...draft, onWarning: context.warn, onNote: context.note });
   const sources = factsOf(checkpoints);
   const place = ranks.device(given.device ?? 'auto');
   const { device } = place;
   const { threads } = ranks;
   threadsWarning(given.threads ?? threads, device).forEach(context.warn);
   requireComputable(draft, device, ranks.size);
+  if (draft.sourceFinetune !== undefined) requireTrainable(draft.sources, '{sourceFinetune}');
+  requireElsewhere(checkpoints, device, context);
   const gathered = await gather(draft, place, checkpoints, context);
   const { data } = gathered;
   if (data.skipped.length > 0) {
@@ -114,14 +124,25 @@ async function prepare(
   const warning = validationWarning(spec, validates);
   if (warning !== undefined) context.warn(warning);
   const materials = { ...gathered, spec };
-  const record = newRecord({ verb, ranks: ranks.size, spec, found: await foundIn(materials, checkpoints, context) });
+  const record = newRecord({ verb, ranks: ranks.size, spec, found: await foundIn(materials, context) });
   return { record, materials };
+}
+
+/** Refuses several ranks where a source is an ONNX file, and says where it runs. */
+function requireElsewhere(sources: readonly Source[], device: string, { ranks, note }: Context): void {
+  const path = sources.find(({ onnx }) => onnx)?.onnx?.path;
+  if (path === undefined) return;
+  if (ranks.size > 1) {
+    throw invalidOption(
+      `${path} is an ONNX file, which one process runs, and this run has ${ranks.size}: compute in one process (on the command line: --no-group).`,
+    );
+  }
+  if (device !== 'cpu') note(`${path} runs on the CPU, as every ONNX file, and the target on ${device}`);
 }
 
 /** What a run's record says of its files. */
 async function foundIn(
-  { data, spec, initHash, phi }: Materials,
-  checkpoints: readonly Pick<Materials['sources'][number], 'weights'>[],
+  { data, spec, initHash, phi, checkpoints }: Materials,
   context: Context,
 ): Promise<RunRecord['found']> {
   const { classNames, fingerprint, division, splitHash, skipped, unlabelledHash } = data;
@@ -134,7 +155,7 @@ async function foundIn(
     ...(skipped.length > 0 && { skipped }),
     ...(folder !== undefined && { folder }),
     ...(unlabelledHash !== undefined && { unlabelled: unlabelledHash }),
-    sources: checkpoints.map(({ weights }) => hashTensors(weights)),
+    sources: checkpoints.map(contentHash),
     ...(initHash !== undefined && { targetInit: initHash }),
     ...(phi !== undefined && { metaInit: hashTensors(phi) }),
   };
@@ -242,7 +263,9 @@ async function prepareAgain(
     context.warn(message);
   }
   threadsWarning(threads, device).forEach(context.warn);
-  const checkpoints = await loadSources(spec.sources, spec.strict, { onWarning: context.warn });
+  const checkpoints = await loadSources(spec.sources, { ...spec, onWarning: context.warn });
+  requireElsewhere(checkpoints, device, context);
+  requireSameRuntime(checkpoints, spec, recorded.threads);
   const gathered = await gather(spec, addon().device(device), checkpoints, context, run.record.found.skipped ?? []);
   const materials = { ...gathered, spec };
   requireUnchanged(run, materials);
@@ -266,15 +289,15 @@ const processes = (count: number): string => (count === 1 ? 'one process' : `${c
 
 function requireUnchanged(
   { path, record: { found } }: OpenRun,
-  { data, sources, spec, initHash, phi }: Materials,
+  { data, checkpoints, spec, initHash, phi }: Materials,
 ): void {
   const changed = (what: string, where: string | undefined) =>
     invalidRun(`${what} in ${where} changed since ${path} began: put it back, or start a new run.`);
   if (data.fingerprint !== found.data || data.splitHash !== found.split) throw changed('The data', spec.data);
   if (data.unlabelledHash !== found.unlabelled)
     throw changed('The images without labels', spec.unlabelled?.join(' and '));
-  sources.forEach(({ weights }, k) => {
-    if (hashTensors(weights) !== found.sources[k]) throw changed('The source', spec.sources[k]?.path);
+  checkpoints.forEach((source, k) => {
+    if (contentHash(source) !== found.sources[k]) throw changed('The source', spec.sources[k]?.path);
   });
   if (initHash !== found.targetInit) throw changed('The network to start from', spec.targetInit);
   if ((phi && hashTensors(phi)) !== found.metaInit) throw changed('The meta-networks to begin with', spec.metaInit);

@@ -1,15 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { addon, type NativeSource, type NetworkSpec, type RunMaterials } from '../native/addon.js';
+import type { Source } from '../networks/sources.js';
 import { imagenetNormalisation } from '../options/networks.js';
 import type { RunSpec } from '../options/spec.js';
 import { onAbort, throwIfAborted } from '../system/abort.js';
 import { sum } from '../system/statistics.js';
+import { OnnxSources } from './onnx-sources.js';
 
 /** What to time: a run's spec, the target with its classes, and the sources without weights. */
 export interface TimedRun {
   readonly spec: RunSpec;
   readonly target: NetworkSpec;
-  readonly sources: readonly Pick<NativeSource, 'network' | 'size' | 'pairs'>[];
+  readonly sources: readonly (Pick<NativeSource, 'network' | 'size' | 'pairs'> & Pick<Source, 'onnx'>)[];
 }
 
 /** Seconds of the fastest and of the slowest of a few steps. */
@@ -31,8 +33,20 @@ export async function timeStep(timed: TimedRun, signal?: AbortSignal): Promise<S
   const seconds: number[] = [];
   // The data is one batch, so that every epoch is one step. Nothing is validated.
   const spec = { ...timed.spec, epochs: limits.steps, saveEvery: 1e6, patience: undefined, seed: 1 };
+  const files = new OnnxSources(timed.sources, spec.threads);
+  let failure: { readonly error: unknown } | undefined;
   const run = new (addon().Run)(spec, materialsOf(timed), (event) => {
     if (event.type === 'step') return;
+    if (event.type === 'maps') {
+      const fail = (error: unknown): undefined => {
+        failure ??= { error };
+      };
+      void files
+        .run(event)
+        .catch(fail)
+        .then((values) => run.answer(event.ticket, values));
+      return;
+    }
     if (event.type === 'epoch') seconds.push(event.seconds);
     if (sum(seconds) > limits.seconds || signal?.aborted) run.stop();
     run.saved();
@@ -43,7 +57,9 @@ export async function timeStep(timed: TimedRun, signal?: AbortSignal): Promise<S
     await run.start();
   } finally {
     forget();
+    await files.close();
   }
+  if (failure) throw failure.error;
   throwIfAborted('The measurement', signal);
   const counted = seconds.length > 1 ? seconds.slice(1) : seconds;
   return { min: Math.min(...counted), max: Math.max(...counted) };
@@ -56,7 +72,7 @@ function materialsOf({ spec: { batch, size }, target, sources }: TimedRun): RunM
     target,
     sources: sources.map((source) => ({
       ...source,
-      weights: addon().initialise(source.network, 1),
+      weights: source.onnx ? [] : addon().initialise(source.network, 1),
       normalisation: imagenetNormalisation,
     })),
     normalisation: imagenetNormalisation,

@@ -10,6 +10,7 @@ import type { RunStore, SavedRun } from '../store/run-store.js';
 import { onAbort } from '../system/abort.js';
 import type { RunListener } from './events.js';
 import { type Materials, nativeMaterials, type Rates, trainedNetwork } from './materials.js';
+import { OnnxSources } from './onnx-sources.js';
 import { Recorder } from './recorder.js';
 import { aborted, resultOf } from './result.js';
 import type { Context, OpenRun, RunResult } from './run.js';
@@ -100,9 +101,9 @@ async function runNative(
   recorder: RunListener | undefined,
   context: Context,
 ): Promise<{ readonly result: FinishedResult; readonly network: readonly NamedTensor[] }> {
-  const { spec, data } = materials;
+  const { spec } = materials;
   const listener = recorder ?? { step: () => {}, save: async () => {} };
-  const ended = await driveRun(spec, native, data, context, listener, (started) => started.start());
+  const ended = await driveRun(spec, native, materials, context, listener, (started) => started.start());
   const { stopped, epochs, best, test, network = [] } = ended;
   if (stopped || best === undefined) throw aborted(run, context.signal);
   const accuracy = test ? test.correct / test.total : null;
@@ -113,19 +114,23 @@ async function runNative(
 }
 
 /**
- * Makes a native run, starts it through `begin`, decodes the images that it requests, and stops it on the signal. A
+ * Makes a native run, starts it through `begin`, decodes the images and runs the ONNX files that it requests, and stops it on the signal. A
  * failure here reaches the other ranks; theirs reaches this one.
  * @throws the error that `begin` or the listener's `save` rejects with; L2TError for an image that cannot be decoded.
  */
 export async function driveRun<T>(
   spec: NativeSpec,
   materials: RunMaterials,
-  { streamed }: Pick<TrainingData, 'streamed'>,
+  {
+    data: { streamed },
+    checkpoints,
+  }: { readonly data: Pick<TrainingData, 'streamed'> } & Pick<Materials, 'checkpoints'>,
   { signal, ranks }: Pick<Context, 'signal' | 'ranks'>,
   listener: RunListener,
   begin: (run: NativeRun) => Promise<T>,
 ): Promise<T> {
   const decoder = new BatchDecoder(streamed, addon().resize);
+  const sources = new OnnxSources(checkpoints, spec.threads);
   let failure: { readonly error: unknown } | undefined;
   const stop = () => {
     decoder.end();
@@ -141,7 +146,13 @@ export async function driveRun<T>(
       decoder
         .decode(event)
         .catch(fail)
-        .then((pixels) => run.decoded(event.ticket, pixels))
+        .then((pixels) => run.answer(event.ticket, pixels))
+        .catch(fail);
+    } else if (event.type === 'maps') {
+      sources
+        .run(event)
+        .catch(fail)
+        .then((values) => run.answer(event.ticket, values))
         .catch(fail);
     } else {
       listener
@@ -164,5 +175,6 @@ export async function driveRun<T>(
   } finally {
     decoder.end();
     forget();
+    await sources.close();
   }
 }

@@ -13,9 +13,18 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 const source = z.strictObject({
   path: z.string(),
-  network: z.enum(networkNames),
+  network: z.enum([...networkNames, 'onnx']),
   width: z.number(),
   size: z.int(),
+  onnx: z
+    .strictObject({
+      runtime: z.string(),
+      maps: z.array(z.strictObject({ name: z.string(), channels: z.int().min(1), side: z.int().min(1) })).readonly(),
+    })
+    .optional(),
+  maps: z.string().optional(),
+  tokens: z.int().optional(),
+  normalisation: z.string().optional(),
   pairs: z.string().optional(),
   licence: z.string().optional(),
 });

@@ -6,6 +6,8 @@ import { divide } from '../data/split.js';
 import type { L2TError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
+import { isOnnx } from '../networks/onnx/model.js';
+import { loadSources, type Source } from '../networks/sources.js';
 import { withPaths } from '../options/arguments.js';
 import { defaultOf, required } from '../options/check.js';
 import type { MethodName } from '../options/methods.js';
@@ -20,7 +22,7 @@ import { defaultThreads } from '../system/threads.js';
 import { type Candidate, candidateOf, fits, fittingCandidates } from './candidates.js';
 import type { CheckedTrainOptions, Context, Decisions } from './decisions.js';
 import { costOf, type Images, isTrainable, type Schedule, scheduleOf, type Work } from './schedule.js';
-import { msOf, workOf } from './timing.js';
+import { msOf, type Teacher, workOf } from './timing.js';
 
 /** What `train` would do: the plan of a dry run. */
 export interface TrainPlan {
@@ -36,7 +38,7 @@ export interface TrainPlan {
   readonly source: TrainCandidate & {
     /** Is it within the budget? */
     readonly fits: boolean;
-    /** Was a source given? */
+    /** Was a source given that can be fine-tuned? */
     readonly given: boolean;
   };
   /** The networks within the budget, the largest first; none if the source is the result. */
@@ -134,16 +136,20 @@ export async function planOf(decisions: Decisions, context: Context): Promise<Tr
   });
   const timing = (candidate: Candidate) => msOf(candidate, classes, context);
   const timed = { classes, images: images.train, threads, device };
+  // An ONNX file teaches as it is: it is neither fine-tuned nor the result.
+  const frozen = source !== undefined && isOnnx(source) ? await loadFrozen(source) : undefined;
+  const tuned = source !== undefined && frozen === undefined;
+  if (frozen) context.note(`${source} is an ONNX file, which is not fine-tuned: the network learns from it as it is`);
   const budget = { maxMs, maxParams, maxMb };
   const first = await decisions.decide('source', async () => {
-    const candidate = await sourceCandidate(source, side, classes, warn);
+    const candidate = await sourceCandidate(tuned ? source : undefined, side, classes, warn);
     const known = { ...candidate, ms: await timing(candidate) };
     const work = await workOf(known, 'scratch', undefined, timed, signal);
     return { candidate: known, work, fits: fits(known, budget) };
   });
   const method = source === undefined ? 'scratch' : learningOptions.method;
   const candidates = await decisions.decide('candidates', async () => {
-    if (first.fits && source !== undefined) return [];
+    if (first.fits && tuned) return [];
     const perOperation = first.work.seconds / first.work.batch / first.candidate.flops;
     // Small networks take longer for an operation: what this leaves out would not be ready in time.
     const trainable = ({ size, flops }: Candidate) => {
@@ -153,7 +159,7 @@ export async function planOf(decisions: Decisions, context: Context): Promise<Tr
     const found = first.fits
       ? [first.candidate]
       : await fittingCandidates(first.candidate, budget, classes, timing, { trainable });
-    const teacher = source === undefined ? undefined : first.candidate;
+    const teacher = frozen ?? (tuned ? first.candidate : undefined);
     const works = [];
     for (const candidate of found) {
       const work = await workOf(candidate, method, teacher, timed, signal);
@@ -170,7 +176,7 @@ export async function planOf(decisions: Decisions, context: Context): Promise<Tr
       time,
       elapsed: (performance.now() - began) / 1000,
       images,
-      source: source === undefined ? undefined : first.work,
+      source: tuned ? first.work : undefined,
       candidates: candidates.map(({ work }) => work),
       races: fewest >= fewestForRace && candidates.length > 1,
       baseline: baseline && source !== undefined,
@@ -181,10 +187,16 @@ export async function planOf(decisions: Decisions, context: Context): Promise<Tr
     classes,
     fewest,
     images,
-    source: { ...first, given: source !== undefined },
+    source: { ...first, given: tuned },
     candidates,
     schedule,
   } as const;
+}
+
+async function loadFrozen(path: string): Promise<Teacher> {
+  const { sources } = read({ method: learningOptions.method, target: 'resnet20', data: 'data', source: path });
+  const [{ network, size, onnx }] = (await loadSources(sources, {})) as [Source];
+  return { network: network.name, width: 1, size, classes: network.classes, ...(onnx && { onnx }) };
 }
 
 /** The source's network with its costs; without a source, the paper's target for images of this side. */

@@ -5,8 +5,9 @@ import { loadData } from '../data/load.js';
 import { divide } from '../data/split.js';
 import { type EntryEstimate, estimate } from '../experiments/estimate.js';
 import { addon } from '../native/addon.js';
-import { type Checkpoint, loadCheckpoint, networkIn } from '../networks/checkpoint.js';
+import { loadCheckpoint, networkIn } from '../networks/checkpoint.js';
 import { describeNetwork } from '../networks/describe.js';
+import { loadSources, type Source } from '../networks/sources.js';
 import { aListingListener, aMessageListener, aSignal, takeOptions } from '../options/arguments.js';
 import { defaultOf, type Given, required, type Written } from '../options/check.js';
 import { requireConsistent } from '../options/consistent.js';
@@ -17,7 +18,7 @@ import { oneOrList } from '../options/row.js';
 import { proposeSchema, transferSchema } from '../options/schemas.js';
 import { listSources } from '../options/spec.js';
 import type { StartEvent } from '../run/events.js';
-import { loadSources, targetNames } from '../run/materials.js';
+import { targetNames } from '../run/materials.js';
 import type { TransferOptions } from '../run/transfer.js';
 import { invalidOption } from '../system/failures.js';
 import { median } from '../system/statistics.js';
@@ -100,7 +101,7 @@ export async function proposeOptions(given: ProposeOptions): Promise<Proposal> {
   requireConsistent(options);
   const data = await lookAtData({ ...options, data: required(proposeSchema, options, 'data') }, control);
   const checkpoints = needsOf(method).source
-    ? await loadSources(listSources(options), false, { onWarning: control.onWarning })
+    ? await loadSources(listSources(options), { size: options.size, onWarning: control.onWarning })
     : [];
   const { maxMs, maxParams, maxMb, ...rest } = options;
   const chosen = await choose(options, data, checkpoints[0], control);
@@ -149,27 +150,33 @@ type Choice = Pick<Given<typeof transferSchema>, 'targetInit' | 'sourceFinetune'
 async function choose(
   options: Given<typeof proposeSchema>,
   data: DataSummary,
-  source: Checkpoint | undefined,
+  given: Source | undefined,
   control: ProposeControl,
 ): Promise<Choice> {
-  const { maxMs, maxParams, maxMb, target: given, targetInit } = options;
+  const { maxMs, maxParams, maxMb, target: wantedTarget, targetInit } = options;
   const budget = { maxMs, maxParams, maxMb };
   const limited = Object.values(budget).some((limit) => limit !== undefined);
   // Who names pairs wants the paper's method.
   const wanted = options.method ?? (options.pairs === undefined ? undefined : defaultOf(transferSchema, 'method'));
   const method = wanted ?? defaultOf(transferSchema, 'method');
-  if (given !== undefined || targetInit !== undefined || source === undefined) {
+  // An ONNX file is neither fine-tuned nor compared with the networks that may be trained.
+  const source = given?.onnx ? undefined : given;
+  if (wantedTarget !== undefined || targetInit !== undefined || source === undefined) {
     if (limited)
       throw invalidOption(
         'A budget ({maxMs}, {maxParams}, {maxMb}) chooses a network that learns from {source}: leave out {target} and {targetInit}, or the budget.',
       );
     const start = targetInit === undefined ? undefined : await networkIn(targetInit, options.width);
-    const target = given ?? start?.network ?? paperTarget(data.shortSides.median);
+    const target =
+      wantedTarget ??
+      start?.network ??
+      paperTarget(Math.min(data.shortSides.median, given?.size ?? Number.POSITIVE_INFINITY));
     const size = options.size ?? start?.size ?? defaultSize(target);
     return { method, target, width: options.width ?? start?.width ?? 1, size };
   }
   const classes = data.classNames.length;
-  const { name, width } = source.network;
+  const { width } = source.network;
+  const name = source.network.name as NetworkName;
   const context = { warn: () => {}, note: () => {}, signal: undefined, ...control, began: 0 };
   const time = (candidate: Candidate) => msOf(candidate, classes, context);
   const untimed = candidateOf(name, width, source.size, classes);
@@ -202,7 +209,7 @@ function warnOfSmallImages(
 async function timed(
   options: Given<typeof transferSchema>,
   data: DataSummary,
-  checkpoints: readonly Checkpoint[],
+  checkpoints: readonly Source[],
   signal: AbortSignal | undefined,
 ) {
   const { method = defaultOf(transferSchema, 'method'), epochs, threads } = options;
@@ -214,15 +221,19 @@ async function timed(
     options: { epochs, threads, seeds: 1, parallel: 1 },
     classes: data.classNames.length,
     images: [data.images.train],
-    sources: checkpoints.map(({ network: { name, classes } }) => ({ network: name, classes })),
+    sources: checkpoints.map(({ network: { name, classes }, onnx }) => ({
+      network: name,
+      classes,
+      ...(onnx && { onnx }),
+    })),
   };
   return estimate(subject, { signal });
 }
 
 function countPairs(
   { pairs }: Given<typeof transferSchema>,
-  checkpoints: readonly Checkpoint[],
-  target: Checkpoint['network'],
+  checkpoints: readonly Source[],
+  target: Source['network'],
   size: number,
 ): number {
   if (pairs === undefined) return 0;

@@ -64,14 +64,18 @@ export function resultTable(rows: readonly TrainedRow[]): { head: string[]; cell
 }
 
 /** What the budget cost. */
-export function verdictOf(rows: readonly TrainedRow[], maxMs: number | undefined): string {
+export function verdictOf(rows: readonly TrainedRow[], { maxMs, source: file }: CheckedTrainOptions): string {
   const [source, result] = ['source', 'result'].map((name) => rows.find((row) => row.name === name));
   if (result === undefined) return 'The fine-tuned source is within the budget: it is the result.';
   const slow =
     maxMs !== undefined && result.ms > 1.1 * maxMs
       ? ` Timed again, it takes ${result.ms.toFixed(2)} ms an image, more than the ${maxMs} ms of the budget.`
       : '';
-  if (source === undefined) return `${nameOf(result)} was trained from scratch.${slow}`;
+  if (source === undefined) {
+    const how =
+      file === undefined ? 'was trained from scratch' : `learned from ${basename(file)}, which stayed as it is`;
+    return `${nameOf(result)} ${how}.${slow}`;
+  }
   const [before, after] = [source.accuracy?.mean, result.accuracy?.mean];
   const lost = before === undefined || after === undefined ? undefined : 100 * (before - after);
   const cost =

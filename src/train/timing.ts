@@ -4,8 +4,10 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { L2TError } from '../errors.js';
 import { estimate } from '../experiments/estimate.js';
+import type { Source } from '../networks/sources.js';
 import type { MethodName } from '../options/methods.js';
 import { defaultBatch, largeSize } from '../options/networks.js';
+import type { SourceSpec } from '../options/spec.js';
 import { throwIfAborted } from '../system/abort.js';
 import { largest, median, smallest } from '../system/statistics.js';
 import { type Candidate, nameOf } from './candidates.js';
@@ -42,17 +44,28 @@ export async function msOf(candidate: Candidate, classes: number, { signal, warn
 /** Images of a timed step at most, where images are large: the time of a step grows with its images. */
 const timedBatch = 16;
 
+/** What a candidate learns from. */
+export interface Teacher extends Pick<Source, 'onnx'> {
+  readonly network: SourceSpec['network'];
+  readonly width: number;
+  readonly size: number;
+  /** Of an ONNX file; other teachers have the data's. */
+  readonly classes?: number;
+}
+
 /** Times a few training steps of a candidate, with a teacher for the methods that have one. */
 export async function workOf(
   { network: target, width, size }: Candidate,
   method: MethodName,
-  teacher: Candidate | undefined,
+  teacher: Teacher | undefined,
   { classes, images, threads, device }: { classes: number; images: number; threads: number; device: string },
   signal: AbortSignal | undefined,
 ): Promise<Work> {
   const batch = Math.min(defaultBatch(size, images), images);
   const timed = size >= largeSize ? Math.min(batch, timedBatch) : batch;
-  const sources = teacher ? [{ network: teacher.network, classes }] : [];
+  const sources = teacher
+    ? [{ network: teacher.network, classes: teacher.classes ?? classes, ...(teacher.onnx && { onnx: teacher.onnx }) }]
+    : [];
   const source = teacher && {
     sourceNetwork: teacher.network,
     sourceWidth: teacher.width,

@@ -165,10 +165,13 @@ async function allStages(
     run(stage, folder, plan.source.candidate, { method: 'finetune', targetInit: path, epochs, ...more }, about(stage));
   const about = (stage: TrainStage) => (stage === 'race' ? 'its teacher' : undefined);
   const learning = (teacher: string): Partial<TransferOptions> =>
-    path === undefined ? { method: 'scratch' } : { ...learningOptions, source: teacher, unlabelled };
+    path === undefined
+      ? { method: 'scratch' }
+      : { ...learningOptions, source: plan.source.given ? teacher : path, unlabelled };
 
   const rows: TrainedRow[] = [];
-  const source = path === undefined ? undefined : await fineTuned('source', folderOf('source'), schedule.source);
+  const tuned = plan.source.given;
+  const source = tuned ? await fineTuned('source', folderOf('source'), schedule.source) : undefined;
   if (source) rows.push(trainedRow('source', plan.source.candidate, source));
   if (candidates.length === 0) return finish(source as RunResult, 'source');
 
@@ -201,8 +204,7 @@ async function allStages(
       const { next } = await decisions.decide(
         'round',
         async () => {
-          if (path !== undefined)
-            await fineTuned('race', teacher, teacherEpochs, { ...judged, evalEvery: teacherEpochs });
+          if (tuned) await fineTuned('race', teacher, teacherEpochs, { ...judged, evalEvery: teacherEpochs });
           const accuracies: (number | null)[] = [];
           for (const racer of racers) {
             const { candidate } = candidates[racer] as (typeof candidates)[number];
@@ -228,7 +230,7 @@ async function allStages(
     const [checkpoint, report] = [folderOf(bestName), folderOf(reportName)];
     await writeFileAtomic(folderOf(cardName), await readFileBytes(join(result.run, cardName)));
     await writeFileAtomic(checkpoint, await readFileBytes(result.checkpoint));
-    const sentence = verdictOf(rows, options.maxMs);
+    const sentence = verdictOf(rows, options);
     await writeFileAtomic(report, await document(resultPage({ out, options, rows, sentence, plan })));
     return { out, checkpoint, report, stage, rows, sentence };
   }

@@ -75,8 +75,8 @@ const strays: readonly ((run: NativeRun, draw: Draw) => unknown)[] = [
   (run) => run.start(),
   (run, draw) => run.tryRates(draw.once(2) ? [0.1] : (hostile(draw) as number[])),
   (run, draw) => run.tryRates([0.1, hostile(draw) as number]),
-  (run, draw) => run.decoded(draw.pick([0, 1, 99, -1, 2 ** 53, Number.NaN]), new Uint8Array(draw.pick([0, 3, 6144]))),
-  (run, draw) => run.decoded(hostile(draw) as number, hostile(draw) as Uint8Array),
+  (run, draw) => run.answer(draw.pick([0, 1, 99, -1, 2 ** 53, Number.NaN]), new Uint8Array(draw.pick([0, 3, 6144]))),
+  (run, draw) => run.answer(hostile(draw) as number, hostile(draw) as Uint8Array),
   (run, draw) => (run.saved as Any)(hostile(draw)),
 ];
 
@@ -91,7 +91,7 @@ async function useRun(native: NativeAddon, args: unknown[], draw: Draw, attempt:
   const onEvent = (event: NativeEvent): void => {
     if (++events > 200) run.stop();
     if (often > 0 && draw.once(often)) stray();
-    if (event.type === 'decode') attempt(() => run.decoded(event.ticket, draw.once(12) ? undefined : pixelsOf(event)));
+    if (event.type === 'decode') attempt(() => run.answer(event.ticket, draw.once(12) ? undefined : pixelsOf(event)));
     else if (event.type !== 'step') draw.once(2) ? setImmediate(() => run.saved()) : run.saved();
     if (events === throwsAt) throw new Thrown('by the callback');
   };

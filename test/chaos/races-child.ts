@@ -43,7 +43,7 @@ function start(
     if (event.type === 'step') return;
     const reply = () => {
       if (event.type !== 'decode') run.saved();
-      else run.decoded(event.ticket, new Uint8Array(event.images.length * size * size * 3).fill(event.ticket));
+      else run.answer(event.ticket, new Uint8Array(event.images.length * size * size * 3).fill(event.ticket));
     };
     const way = draw.below(3);
     if (way === 0) reply();

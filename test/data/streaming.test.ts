@@ -33,7 +33,7 @@ async function trainStreaming(
   const run = newRun(job, (event) => {
     if (event.type === 'decode') {
       asked.push(event);
-      setTimeout(() => run.decoded(event.ticket, answer(event)), 5 * (3 - (event.ticket % 3)));
+      setTimeout(() => run.answer(event.ticket, answer(event)), 5 * (3 - (event.ticket % 3)));
     } else if (event.type !== 'step') {
       if (event.type === 'epoch') {
         epochs.push(digest(event.state));
@@ -127,7 +127,7 @@ describe('a run whose images are decoded as they are needed', () => {
     const run = newRun(scratch({ train: set }), (event) => {
       if (event.type !== 'decode') return run.saved();
       try {
-        run.decoded(event.ticket, new Uint8Array(5));
+        run.answer(event.ticket, new Uint8Array(5));
       } catch (error) {
         refused.push(error);
         run.stop();

@@ -6,6 +6,7 @@ import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
 import { encode, pattern, write, writeCifar, writeClasses } from '../data/generate.js';
 import { writeSvhn } from '../fixtures/layouts.js';
 import { writeParquet } from '../fixtures/parquet.js';
+import { convNet, modelBytes, tokenNet } from '../networks/onnx/models.js';
 import { cli, main, tinySource } from '../tiny.js';
 
 /**
@@ -28,6 +29,8 @@ const small = '--epochs 1 --batch 8 --lr 0.01 --width 0.0625';
 export const rows: readonly Row[] = [
   { fits: /^npm (run demo|test)\b/, not: 'sets the machine up; then it trains, or tests, for minutes' },
   { fits: /^npm install \.\/l2t-native-/, not: 'the file is not made here: npm run test:pack makes and installs one' },
+  { fits: /^ONNXRUNTIME_NODE_INSTALL=skip npm install /, not: 'is installed here' },
+  { fits: /\/encoder\/layers\/\S+,\/encoder\/ln\/\S+/, becomes: 'block1,block3' },
   { fits: /^npx l2t-native (build|setup)\b/, not: 'downloads or compiles for minutes' },
   { fits: /^npm run (lint|format|option-help|docs:api)\b/, not: 'works on the repository itself' },
   { fits: /^npm run (test:\w+|check:cuda|hashes|operations|bench:(serving|decoding|against))\b/, not: 'takes minutes' },
@@ -111,6 +114,8 @@ export const files: Readonly<Record<string, (path: string) => unknown>> = {
   'tinyimagenet.pth': resnet32,
   'resnet32-tinyimagenet.pth.tar': resnet32,
   resnet34: async (file) => copyFileSync(await tinySource({ name: 'resnet34', width: 0.0625 }), file),
+  'convnext-tiny.onnx': (file) => writeFileSync(file, modelBytes(convNet())),
+  'vit.onnx': (file) => writeFileSync(file, modelBytes(tokenNet())),
   'svhn.pth': async (file) => copyFileSync(await tinySource({ name: 'resnet20', width: 0.0625 }), file),
   'runs/first': async (out) => {
     const data = join(dirname(dirname(out)), 'photos');

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -98,6 +98,8 @@ try {
   step('links between its pages', () => checkLinks(report));
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
   step('npm install', () => run(folder, 'npm', ['install', `./${report.filename}`, '--no-audit', '--no-fund']));
+  // Large, and only for sources that are ONNX files.
+  assert(!existsSync(join(folder, 'node_modules/onnxruntime-node')), 'onnxruntime-node was installed, too');
   copyFileSync(join(root, 'test/pack/use.mjs'), join(folder, 'use.mjs'));
   copyFileSync(join(root, 'test/pack/types.mts'), join(folder, 'types.mts'));
   step('types', () => run(root, 'node', ['test/pack/check-types.mjs', join(folder, 'types.mts')]));

@@ -57,7 +57,7 @@ export function withFakeGroups(real: NativeAddon): NativeAddon {
     tryRates = (rates: readonly number[]) => this.run.tryRates(rates);
     stop = () => this.run.stop();
     saved = () => this.run.saved();
-    decoded = (ticket: number, pixels?: Uint8Array) => this.run.decoded(ticket, pixels);
+    answer = (ticket: number, pixels?: Uint8Array) => this.run.answer(ticket, pixels);
   }
   return Object.assign(Object.create(real), { Group, Run, groups: () => true }) as NativeAddon;
 }

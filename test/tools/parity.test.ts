@@ -72,6 +72,12 @@ describe('parity', { timeout: 300_000 }, () => {
     },
   );
 
+  it('holds in float64 with sources whose maps are given, as those of an ONNX file', async () => {
+    const settings = { dtype: 'float64', engine: 'native', elsewhere: true } as const;
+    for (const name of ['l2t_ww_two_sources', 'lwf_and_at'])
+      expect(lastLine(await parity(folderWith(name), settings))).toBe('parity: 1 passed, 0 failed, 0 unsupported');
+  });
+
   it('holds in float64 with convolutions that are computed directly', async () => {
     const settings = { dtype: 'float64', engine: 'native', convolution: 'direct' } as const;
     expect(lastLine(await parity(folderWith('l2t_ww_two_sources'), settings))).toBe(

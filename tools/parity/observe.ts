@@ -29,6 +29,8 @@ export interface IterateJob extends Hyperparameters {
   readonly sourceClasses?: readonly number[] | undefined;
   /** The processes that share each batch. */
   readonly group?: GroupConfig | undefined;
+  /** The sources' feature maps are given, as those of an ONNX file. */
+  readonly elsewhere?: boolean;
 }
 
 /** What C++ declares and TypeScript declares again: the tests compare both. */

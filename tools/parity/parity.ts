@@ -28,6 +28,8 @@ export interface ParityOptions {
   readonly convolution?: ConvolutionName;
   /** The processes that share each batch; all of them call `parity` on the same folder. */
   readonly group?: GroupConfig | undefined;
+  /** The sources' feature maps are given, as those of an ONNX file. */
+  readonly elsewhere?: boolean;
   readonly onCase?: (name: string, index: number, count: number) => void;
 }
 
@@ -73,7 +75,7 @@ async function runCase(folder: string, name: string, options: ParityOptions, dev
     if (method === undefined) return { name, outcome: 'unsupported', method: description.method };
     const { tensors: expected } = await readSafetensors(join(folder, `${name}.safetensors`));
     const native = addon();
-    const { dtype, engine, convolution = 'auto', precision, group } = options;
+    const { dtype, engine, convolution = 'auto', precision, group, elsewhere } = options;
     const winograd = engine === 'native' && native.backend(device, convolution, 1) === 'cpu';
     const settings = {
       dtype,
@@ -83,7 +85,11 @@ async function runCase(folder: string, name: string, options: ParityOptions, dev
       device,
       threads: Math.ceil(defaultThreads() / (group?.size ?? 1)),
     };
-    const outputs = await iterate({ ...caseJob(native, description, method, settings), group });
+    const outputs = await iterate({
+      ...caseJob(native, description, method, settings),
+      group,
+      ...(elsewhere && { elsewhere }),
+    });
     const verdict = compare(description, expected, outputs, dtype, winograd ? 'winograd' : 'direct');
     return { name, outcome: verdict.passed ? 'passed' : 'failed', verdict };
   } catch (error) {

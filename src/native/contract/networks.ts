@@ -9,6 +9,16 @@ export interface NetworkSpec {
   readonly classes: number;
   /** In (0, 8]. */
   readonly width: number;
+  /** Of a source that runs elsewhere, since it is an ONNX file: its feature maps. Any name will do then. */
+  readonly maps?: readonly MapShape[];
+}
+
+/** A feature map of a network that runs elsewhere. */
+export interface MapShape {
+  /** Number of channels. */
+  readonly channels: number;
+  /** Its height and width, pixels. */
+  readonly side: number;
 }
 
 /** A tensor of a network, without its values. */
@@ -97,7 +107,7 @@ export interface NativeNetwork {
    * Runs the network in evaluation mode on images (uint8, count × size × size × 3; not copied, so they must not change
    * until the promise settles). Returns 'logits' (count × classes); on request 'feature/0', … (count × C × H × W); and
    * with `importance`, for each pair i, 'w/i' (count × C) and 'lambda/i' (count), as far as the method learns them.
-   * Calls may overlap.
+   * Calls may overlap. A network that runs elsewhere takes in place of `pixels` what it has computed, as `answer()` of a run.
    */
   infer(pixels: Uint8Array, wantFeatures: boolean): Promise<NamedTensor[]>;
 }

@@ -16,8 +16,11 @@ export interface NativeRun {
   stop(): void;
   /** Says that the last 'epoch' or 'save' event is on disk, so that training continues. */
   saved(): void;
-  /** Answers a 'decode' event: uint8, images × size × size × 3 (copied). Without pixels, the run ends as by stop(). */
-  decoded(ticket: number, pixels?: Uint8Array): void;
+  /**
+   * Answers a 'decode' event (uint8, images × size × size × 3) or a 'maps' event (the bytes of float32 numbers: each feature
+   * map, B × C × H × W, then the logits, one after the other). The bytes are copied. Without them, the run ends as by stop().
+   */
+  answer(ticket: number, bytes?: Uint8Array): void;
 }
 
 /**
@@ -121,7 +124,7 @@ export interface SaveEvent {
 }
 
 /**
- * Requests a batch of a set without `pixels`. Answer by `decoded()` with the same ticket; the order of answers is free.
+ * Requests a batch of a set without `pixels`. Answer by `answer()` with the same ticket; the order of answers is free.
  * Several batches are requested ahead, so that decoding and training run in parallel.
  */
 export interface DecodeEvent {
@@ -134,7 +137,22 @@ export interface DecodeEvent {
   readonly draws?: Float64Array;
 }
 
-export type NativeEvent = StepEvent | EpochEvent | SaveEvent | DecodeEvent;
+/**
+ * Requests what a source that runs elsewhere makes of a batch. Answer by `answer()` with the same ticket. A batch is
+ * requested while the one before it is in training.
+ */
+export interface MapsEvent {
+  readonly type: 'maps';
+  readonly ticket: number;
+  /** Which source, from 0. */
+  readonly source: number;
+  /** Number of images, B. */
+  readonly batch: number;
+  /** B × 3 × S × S, normalised. */
+  readonly images: Float32Array;
+}
+
+export type NativeEvent = StepEvent | EpochEvent | SaveEvent | DecodeEvent | MapsEvent;
 
 export interface Evaluation {
   readonly correct: number;

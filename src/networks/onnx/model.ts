@@ -3,12 +3,16 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import type { Normalisation } from '../../native/contract.js';
-import { imagenetNormalisation, normalisations, type OnnxNormalisation } from '../../options/networks.js';
+import {
+  imagenetNormalisation,
+  normalisationSchema,
+  normalisations,
+  type OnnxNormalisation,
+} from '../../options/networks.js';
 import { invalidOption, invalidWeights } from '../../system/failures.js';
 import { readFileBytes, readText, withFile } from '../../system/files.js';
 import { parseJson } from '../../system/json.js';
 import { someOf } from '../../system/printable.js';
-import { normalisationSchema } from '../checkpoint.js';
 import { defaultMaps, mapOf, type OnnxMap, offeredMaps } from './maps.js';
 import { type Probe, probe } from './probe.js';
 
@@ -116,13 +120,7 @@ const withoutDepth = ({ name, channels, side, layout, skip }: OnnxMap): OnnxMap 
 function namedMaps(path: string, names: readonly string[], seen: Probe, tokens: number | undefined): OnnxMap[] {
   return names.map((wanted) => {
     const tensor = seen.tensors.find(({ name }) => name === wanted);
-    if (tensor === undefined) {
-      const passed = seen.tensors.filter(({ depth }) => depth !== undefined).map(({ name }) => name);
-      throw invalidOption(
-        `${path} has no tensor ${wanted} that depends on the images: correct {sourceMaps}. Every path from the images passes ${someOf(passed, 40)}.`,
-      );
-    }
-    const map = mapOf(tensor, seen, tokens);
+    const map = tensor ? mapOf(tensor, seen, tokens) : 'is not there';
     if (typeof map === 'object') return map;
     throw invalidOption(`${path}: the tensor ${wanted} ${map}.`);
   });

@@ -1,7 +1,7 @@
 #include "test/native/observe/declarations.h"
 #include "binding/bench.h"
 #include "binding/cuda.h"
-#include "binding/javascript_decoder.h"
+#include "binding/javascript_tasks.h"
 #include "binding/marshal.h"
 #include "binding/network.h"
 #include "binding/networks.h"
@@ -47,6 +47,8 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   auto structs = Napi::Object::New(env);
   const auto add = [&]<class T>(const char* name) { structs.Set(name, write(env, field_names<T>())); };
   add.operator()<nets::NetworkSpec>("NetworkSpec");
+  add.operator()<nets::MapSpec>("MapShape");
+  add.operator()<MapsEvent>("MapsEvent");
   add.operator()<NetworkDescription>("NetworkDescription");
   add.operator()<nets::OperationDescription>("OperationDescription");
   add.operator()<data::Normalisation>("Normalisation");

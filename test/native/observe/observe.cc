@@ -10,7 +10,9 @@
 #include "native/core/device.h"
 #include "native/core/error.h"
 #include "native/core/threads.h"
+#include "native/nets/forward.h"
 #include "native/run/learner.h"
+#include "native/transfer/source_maps.h"
 
 namespace l2t::test {
 
@@ -108,6 +110,25 @@ void add_details(const Iteration& iteration, Learner& learner, const SharedBatch
   append_named(out, theta.specs(), theta.views(iteration.meta->virtual_theta), "virtual_theta/");
 }
 
+/// A source that runs elsewhere, as the learner knows it.
+nets::NetworkSpec elsewhere(const nets::NetworkSpec& spec, int64_t size) {
+  const auto network = nets::make_network(spec);
+  const auto sides = nets::feature_sizes(network, size);
+  nets::NetworkSpec result{"onnx", spec.classes, 1, std::vector<nets::MapSpec>()};
+  for (size_t n = 0; n < sides.size(); ++n) result.maps->push_back({network.features[n].channels, sides[n]});
+  return result;
+}
+
+/// What it gives for the images.
+at::Tensor values_of(const transfer::Source& source, const at::Tensor& x) {
+  const auto& [network, parameters, buffers] = source;
+  const auto activations = nets::forward(network, parameters, buffers, x, nets::Statistics::kRunning);
+  std::vector<at::Tensor> parts;
+  for (const auto& map : activations.features) parts.push_back(map.contiguous(at::MemoryFormat::Contiguous).flatten());
+  parts.push_back(activations.logits.flatten());
+  return at::cat(parts);
+}
+
 }  // namespace
 
 std::vector<NamedTensor> observe(const ObserveConfig& config) {
@@ -116,16 +137,21 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
   take_threads(config.threads);
   const auto dtype = config.dtype == "float32" ? at::kFloat : at::kDouble;
   const auto options = at::TensorOptions().dtype(dtype).device(choose_device(config.device).device);
+  const int64_t size = find(config.tensors, "x").size(-1);
+  const bool given = config.elsewhere.value_or(false);
   std::vector<SourceConfig> sources;
+  std::vector<transfer::Source> loaded;  // where their maps are given
   for (const auto& [network, pairs] : config.sources) {
     const auto prefix = config.sources.size() == 1 ? "source." : "source." + std::to_string(sources.size()) + ".";
-    sources.push_back({network, pairs, without_prefix(config.tensors, prefix), 0, {}});
+    const auto weights = without_prefix(config.tensors, prefix);
+    if (given) loaded.push_back(transfer::load_source(nets::make_network(network), weights, options));
+    sources.push_back({given ? elsewhere(network, size) : network, pairs, weights, 0, {}});
+    if (given) sources.back().weights.clear();
   }
   for (int k = 0; k < config.iterations; ++k) {
     const auto suffix = k == 0 ? std::string() : "@" + std::to_string(k);
     check_batch(find(config.tensors, "x" + suffix), find(config.tensors, "y" + suffix), config.target.classes);
   }
-  const int64_t size = find(config.tensors, "x").size(-1);
   const auto& reducer = reducer_of(config.group);
   Learner learner(config.hyperparameters, config.target, size, sources, options, /*observe=*/true, {&reducer});
   fill(learner, config.tensors);
@@ -150,7 +176,9 @@ std::vector<NamedTensor> observe(const ObserveConfig& config) {
       judge = images_of("judge_", suffix);
     }
     const auto images = images_of("", suffix);
-    const auto iteration = learner.iterate(images, std::vector<at::Tensor>(sources.size(), images.x), lr, judge);
+    std::vector<at::Tensor> source_x(sources.size(), images.x);
+    for (size_t source = 0; source < loaded.size(); ++source) source_x[source] = values_of(loaded[source], images.x);
+    const auto iteration = learner.iterate(images, source_x, lr, judge);
     add_losses(iteration, reducer, config.iterations == 1 ? "" : "iteration" + std::to_string(k) + "/", out);
     if (config.iterations == 1) add_details(iteration, learner, {&reducer, images.all(), images.kinds}, out);
   }

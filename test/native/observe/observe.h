@@ -22,6 +22,8 @@ struct ObserveConfig {
   int threads;
   /// The processes that share each batch; they all observe, in the same order.
   std::optional<GroupConfig> group;
+  /// The sources run elsewhere, as ONNX files do: their maps are computed here, and given to the learner.
+  std::optional<bool> elsewhere;
 
   static void fields(auto& self, auto&& visit) {
     run::Hyperparameters::fields(self.hyperparameters, visit);
@@ -36,6 +38,7 @@ struct ObserveConfig {
     visit("tensors", self.tensors);
     visit("iterations", self.iterations, Whole{1, 1000});
     visit("group", self.group);
+    visit("elsewhere", self.elsewhere);
   }
 };
 

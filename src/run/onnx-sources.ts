@@ -1,0 +1,37 @@
+import type { MapsEvent } from '../native/addon.js';
+import { OnnxSession } from '../networks/onnx/session.js';
+import { type Source, valuesOf } from '../networks/sources.js';
+
+/** Runs the sources of a run that are ONNX files. Batches come one after another, so each result has the same bits again. */
+export class OnnxSources {
+  readonly #sessions = new Map<number, OnnxSession>();
+  #last: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(
+    private readonly sources: readonly Pick<Source, 'onnx'>[],
+    private readonly threads: number,
+  ) {}
+
+  /** What a source makes of a batch, as `answer()` of a run takes it; undefined after `close`. */
+  run(event: MapsEvent): Promise<Uint8Array | undefined> {
+    const result = this.#last.then(() => this.#run(event));
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  async #run({ source, images, batch }: MapsEvent): Promise<Uint8Array | undefined> {
+    const model = this.sources[source]?.onnx;
+    if (this.#closed || model === undefined) return undefined;
+    const session = this.#sessions.get(source) ?? (await OnnxSession.open(model, this.threads));
+    this.#sessions.set(source, session);
+    return valuesOf(await session.run(images, batch));
+  }
+
+  /** Waits for the batch that is under way, and releases the memory. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#last;
+    for (const session of this.#sessions.values()) await session.close();
+  }
+}
