@@ -120,7 +120,13 @@ const withoutDepth = ({ name, channels, side, layout, skip }: OnnxMap): OnnxMap 
 function namedMaps(path: string, names: readonly string[], seen: Probe, tokens: number | undefined): OnnxMap[] {
   return names.map((wanted) => {
     const tensor = seen.tensors.find(({ name }) => name === wanted);
-    const map = tensor ? mapOf(tensor, seen, tokens) : 'is not there';
+    if (tensor === undefined) {
+      const passed = seen.tensors.filter(({ depth }) => depth !== undefined).map(({ name }) => name);
+      throw invalidOption(
+        `${path} has no tensor ${wanted} that depends on the images: correct {sourceMaps}. Every path from the images passes ${someOf(passed, 40)}.`,
+      );
+    }
+    const map = mapOf(tensor, seen, tokens);
     if (typeof map === 'object') return map;
     throw invalidOption(`${path}: the tensor ${wanted} ${map}.`);
   });

@@ -1,9 +1,8 @@
 /** `probe.ts` runs this in a process that it watches: it reads an ONNX file, runs it on one image, and prints what it saw. */
 import { text } from 'node:stream/consumers';
 import { L2TError } from '../../errors.js';
-import { invalidOption, invalidWeights } from '../../system/failures.js';
+import { invalidWeights } from '../../system/failures.js';
 import { readFileBytes } from '../../system/files.js';
-import { someOf } from '../../system/printable.js';
 import { readGraph } from './graph.js';
 import { decodeModel } from './messages.js';
 import type { Probe, Probed, ProbeJob } from './probe.js';
@@ -13,13 +12,8 @@ async function probe({ path, sides, maps }: ProbeJob): Promise<Probe> {
   const bytes = await readFileBytes(path);
   const facts = readGraph(decoded(bytes, path), path);
   const passed = facts.passed.map(({ name }) => name);
-  const unknown = maps.filter((name) => !facts.fromImages.has(name) || name === facts.input);
-  if (unknown.length > 0) {
-    throw invalidOption(
-      `${path} has no tensor ${someOf(unknown, 5)} that depends on the images, for {sourceMaps}. Every path from the images passes ${someOf(passed, 40)}.`,
-    );
-  }
-  const names = [...new Set([...passed, ...maps, facts.logits])];
+  const named = maps.filter((name) => facts.fromImages.has(name) && name !== facts.input);
+  const names = [...new Set([...passed, ...named, facts.logits])];
   const added = names.filter((name) => !facts.outputs.includes(name)).map((name) => ({ name }));
   const runtime = await onnxRuntime();
   const session = await openSession(runtime, extended(bytes, { output: added }), 1).catch((cause) => {

@@ -11,7 +11,7 @@ export interface ProbeJob {
   readonly path: string;
   /** Sides of images to try in this order, pixels, where the file leaves it free. */
   readonly sides: readonly number[];
-  /** Tensors to run besides those that every path passes. */
+  /** Tensors to run besides those that every path passes. Names of others are passed over. */
   readonly maps: readonly string[];
 }
 

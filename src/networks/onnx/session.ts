@@ -83,23 +83,23 @@ export class OnnxSession {
    * @throws L2TError INVALID_WEIGHTS.
    */
   async run(images: Float32Array, batch: number): Promise<OnnxResult> {
-    const { maps, logits, classes, batch: piece = batch, size } = this.model;
+    const { maps, logits, classes, batch: piece = batch, size, path } = this.model;
     const lengths = [...maps.map(({ channels, side }) => channels * side ** 2), ...(logits ? [classes] : [])];
     const names = [...maps.map((_, k) => outputName(k)), ...(logits ? [logits] : [])];
     const area = 3 * size ** 2;
-    const results = lengths.map((length) => new Float32Array(batch * length));
+    const parts: Float32Array[][] = [];
     for (let at = 0; at < batch; at += piece) {
-      const part = await this.runPiece(images.subarray(at * area, Math.min(at + piece, batch) * area), piece, names);
-      for (const [k, values] of part.entries()) {
-        const length = lengths[k] as number;
-        if (values.length !== piece * length) {
-          throw invalidWeights(
-            `${this.model.path}: of ${piece} images, ${names[k]} has ${values.length} values, where ${piece * length} are expected. Is the number of images fixed inside of the graph? Export it with a free batch, or with a fixed one as its input's first axis.`,
-          );
-        }
-        results[k]?.set(values.subarray(0, (Math.min(at + piece, batch) - at) * length), at * length);
+      const count = Math.min(piece, batch - at);
+      const outputs = await this.runPiece(images.subarray(at * area, (at + count) * area), piece, names);
+      for (const [k, { length }] of outputs.entries()) {
+        if (length === piece * (lengths[k] as number)) continue;
+        throw invalidWeights(
+          `${path}: of ${piece} images, output ${names[k]} has ${length} values, where ${piece * (lengths[k] as number)} are expected. If its graph fixes the number of images, export it with that number in its input's shape, or with a free one.`,
+        );
       }
+      parts.push(outputs.map((values, k) => values.subarray(0, count * (lengths[k] as number))));
     }
+    const results = lengths.map((_, k) => joined(parts.map((part) => part[k] as Float32Array)));
     const taken = results.slice(0, maps.length);
     return logits ? { maps: taken, logits: results[maps.length] as Float32Array } : { maps: taken };
   }
@@ -118,6 +118,18 @@ export class OnnxSession {
   close(): Promise<void> {
     return this.session.release();
   }
+}
+
+/** Pieces one after another. A single one is not copied: maps are large. */
+function joined(pieces: readonly Float32Array[]): Float32Array {
+  if (pieces.length === 1) return pieces[0] as Float32Array;
+  const whole = new Float32Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }
 
 const failed = (what: string, cause: unknown) =>

@@ -5,7 +5,7 @@ import { dataTypes, valueMessage } from '../../../src/networks/onnx/messages.js'
 import { type OnnxOptions, readOnnx } from '../../../src/networks/onnx/model.js';
 import { probe } from '../../../src/networks/onnx/probe.js';
 import { OnnxSession } from '../../../src/networks/onnx/session.js';
-import { cli, temporaryFolder, tinySource, write } from '../../tiny.js';
+import { cli, temporaryFolder, tinyData, tinySource, write } from '../../tiny.js';
 import {
   convNet,
   type Model,
@@ -225,6 +225,21 @@ describe('a refused ONNX file', () => {
       code: 'INVALID_OPTION',
       message: expect.stringMatching(message),
     });
+  });
+
+  it('names the option as a flag where the command line is asked', async () => {
+    const flags = [
+      '--source',
+      writeModel(convNet()),
+      '--source-maps',
+      'blok',
+      '--target',
+      'vgg9_bn',
+      '--data',
+      tinyData(),
+    ];
+    const { stderr } = await cli(['transfer', ...flags, '--out', join(temporaryFolder(), 'run')]);
+    expect(stderr).toMatch(/no tensor blok that depends on the images: correct --source-maps\./);
   });
 
   it('is one without feature maps, where some are needed: it lists what there is', async () => {
