@@ -44,7 +44,7 @@ struct MapsEvent {
 };
 
 /// What JavaScript does for the trainer: it decodes batches and runs sources that are ONNX files, by 'decode' and
-/// 'source' events and answer() of src/native/contract/run.ts.
+/// 'maps' events and answer() of src/native/contract/run.ts.
 class JavascriptTasks final : public data::Decoder, public run::SourceRunner {
  public:
   /// Calls the callback with the event that the function makes, on the JavaScript thread.
@@ -68,7 +68,7 @@ class JavascriptTasks final : public data::Decoder, public run::SourceRunner {
     at::Tensor answer = {};
   };
 
-  /// Makes a task, of which JavaScript learns by the event that `event` makes of its ticket.
+  /// Starts a task: posts the event to JavaScript, with the ticket of the task, which is returned.
   template <class Event>
   int64_t start(Task task, Event event);
 

@@ -126,7 +126,7 @@ async function loadClassifier(path: string, size: number | undefined, onNote: Co
   const [source] = (await loadSources([{ path, ...(size !== undefined && { size }) }], { onNote })) as [Source];
   if (source.network.classes > 0) return source;
   throw invalidOption(
-    `${path} has no output of classes, which {data} could be told apart by: it can be a source alone.`,
+    `${path} has no output with a number for each class, so it classifies nothing: use it as a source ({source} of transfer).`,
   );
 }
 
@@ -149,6 +149,11 @@ async function prepare(
     threads = ranks.threads,
   } = options;
   const onnx = typeof checkpoint === 'string' && isOnnx(checkpoint);
+  if (onnx && (network ?? width ?? strict) !== undefined) {
+    throw invalidOption(
+      `{network}, {width} and {strict} say how weights are read, and ${checkpoint} is an ONNX file: leave them out.`,
+    );
+  }
   const file = typeof checkpoint === 'string' && !onnx ? await weightsFile(checkpoint, onWarning) : undefined;
   const read = onnx
     ? await loadClassifier(checkpoint, size, onNote)
@@ -160,7 +165,9 @@ async function prepare(
       `${checkpoint} has no names of its classes (class_names in its metadata): give {classNames}, a file with a name in each line.`,
     );
   }
-  const inference = new Inference(loaded, { size, device: ranks.device(device).device, threads });
+  const place = ranks.device(device).device;
+  if (onnx && place !== 'cpu') onNote?.(printable(`${checkpoint} runs on the CPU, as every ONNX file`));
+  const inference = new Inference(loaded, { size, device: place, threads });
   const listing = { signal, onListed };
   for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);
   const divided = options.split ?? options.splitFile;

@@ -1,13 +1,13 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { readOnnx } from '../../src/networks/onnx/model.js';
 import { OnnxSession } from '../../src/networks/onnx/session.js';
 import { largest } from '../../src/system/statistics.js';
 import { worst } from '../networks/export/cases.js';
 import { someImages } from '../networks/onnx/models.js';
 import { temporaryFolder } from '../tiny.js';
-import { mustRun, pythonHas, startPython } from './python.js';
+import { describeWithPython } from './python.js';
 
 /**
  * Exports torchvision's network with drawn weights and drawn statistics of batch norms, and writes what its modules make
@@ -77,37 +77,27 @@ const cases: Readonly<Record<string, readonly (readonly [tensor: string, module?
   ],
 };
 
-describe.skipIf(!mustRun && !pythonHas('torchvision', 'onnx'))(
-  "torchvision's networks as ONNX (skipped without Debian's python3-torchvision and python3-onnx)",
-  { timeout: 180_000 },
-  () => {
-    let python: ReturnType<typeof startPython>;
-    beforeAll(() => {
-      python = startPython(program);
-    });
-    afterAll(() => python.end());
-
-    it.each(Object.keys(cases))("%s: the maps that are taken, and PyTorch's values of them", async (name) => {
-      const rows = cases[name] as (typeof cases)[string];
-      const folder = temporaryFolder();
-      const images = someImages(2, 64);
-      writeFileSync(join(folder, 'images'), images);
-      const modules = rows.flatMap(([, module]) => module ?? []);
-      const logits = (await python.ask(name, folder, ...modules)) as number[];
-      const model = await readOnnx(join(folder, 'model.onnx'), {});
-      expect(model.maps.map((map) => map.name)).toEqual(rows.map(([tensor]) => tensor));
-      const session = await OnnxSession.open(model, 1);
-      const seen = await session.run(images, 2);
-      await session.close();
-      expect(apart(seen.logits as Float32Array, logits)).toBeLessThan(1e-4);
-      for (const k of modules.keys()) {
-        const expected = new Float32Array(new Uint8Array(readFileSync(join(folder, String(k)))).buffer);
-        expect(apart(seen.maps[k] as Float32Array, expected)).toBeLessThan(1e-4);
-      }
-      rmSync(folder, { recursive: true });
-    });
-  },
-);
+describeWithPython("torchvision's networks as ONNX", ['torchvision', 'onnx'], program, (ask) => {
+  it.each(Object.keys(cases))("%s: the maps that are taken, and PyTorch's values of them", async (name) => {
+    const rows = cases[name] as (typeof cases)[string];
+    const folder = temporaryFolder();
+    const images = someImages(2, 64);
+    writeFileSync(join(folder, 'images'), images);
+    const modules = rows.flatMap(([, module]) => module ?? []);
+    const logits = (await ask(name, folder, ...modules)) as number[];
+    const model = await readOnnx(join(folder, 'model.onnx'), {});
+    expect(model.maps.map((map) => map.name)).toEqual(rows.map(([tensor]) => tensor));
+    const session = await OnnxSession.open(model, 1);
+    const seen = await session.run(images, 2);
+    await session.close();
+    expect(apart(seen.logits as Float32Array, logits)).toBeLessThan(1e-4);
+    for (const k of modules.keys()) {
+      const expected = new Float32Array(new Uint8Array(readFileSync(join(folder, String(k)))).buffer);
+      expect(apart(seen.maps[k] as Float32Array, expected)).toBeLessThan(1e-4);
+    }
+    rmSync(folder, { recursive: true });
+  });
+});
 
 /** How far values are from others, of the largest of these. */
 const apart = (values: ArrayLike<number>, others: ArrayLike<number>): number =>

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { exportNetwork, networkNames } from '../../src/index.js';
 import { inputOf, networkWith, ownLogits, realImages, tolerance, worst } from '../networks/export/cases.js';
 import { temporaryFolder } from '../tiny.js';
-import { mustRun, pythonHas, startPython } from './python.js';
+import { describeWithPython } from './python.js';
 
 /** Checks a model in full, and runs it on images, float32 in a file. */
 const program = `
@@ -33,33 +33,23 @@ interface Answer {
 
 const cases = networkNames.flatMap((name) => [[name, 'outside'] as const, [name, 'inside'] as const]);
 
-describe.skipIf(!mustRun && !pythonHas('onnx', 'onnxruntime'))(
-  "ONNX's checker and ONNX Runtime (skipped without Debian's python3-onnx and python3-onnxruntime)",
-  { timeout: 180_000 },
-  () => {
-    let python: ReturnType<typeof startPython>;
-    beforeAll(() => {
-      python = startPython(program);
+describeWithPython("ONNX's checker and ONNX Runtime", ['onnx', 'onnxruntime'], program, (ask) => {
+  it.each(cases)('accept an exported %s, normalised %s, and agree with us', async (name, normalise) => {
+    const checkpoint = networkWith(name, 0.25);
+    const folder = temporaryFolder();
+    const [out, images] = [join(folder, 'model.onnx'), join(folder, 'images')];
+    await exportNetwork(checkpoint, { to: 'onnx', out, normalise });
+    const pixels = await realImages(5, checkpoint.size);
+    writeFileSync(images, inputOf(pixels, checkpoint, normalise));
+    const answer = (await ask(out, images, 5)) as Answer;
+    expect(answer).toMatchObject({
+      opset: [['', 17]],
+      input: ['images', ['batch', 3, checkpoint.size, checkpoint.size]],
+      outputs: [['logits', ['batch', 7]]],
+      metadata: { network: name, size: String(checkpoint.size), normalise },
     });
-    afterAll(() => python.end());
-
-    it.each(cases)('accept an exported %s, normalised %s, and agree with us', async (name, normalise) => {
-      const checkpoint = networkWith(name, 0.25);
-      const folder = temporaryFolder();
-      const [out, images] = [join(folder, 'model.onnx'), join(folder, 'images')];
-      await exportNetwork(checkpoint, { to: 'onnx', out, normalise });
-      const pixels = await realImages(5, checkpoint.size);
-      writeFileSync(images, inputOf(pixels, checkpoint, normalise));
-      const answer = (await python.ask(out, images, 5)) as Answer;
-      expect(answer).toMatchObject({
-        opset: [['', 17]],
-        input: ['images', ['batch', 3, checkpoint.size, checkpoint.size]],
-        outputs: [['logits', ['batch', 7]]],
-        metadata: { network: name, size: String(checkpoint.size), normalise },
-      });
-      expect(JSON.parse(answer.metadata.class_names as string)).toEqual(checkpoint.classNames);
-      expect(JSON.parse(answer.metadata.normalisation as string)).toEqual(checkpoint.normalisation);
-      expect(worst(answer.logits, await ownLogits(checkpoint, pixels))).toBeLessThan(tolerance);
-    });
-  },
-);
+    expect(JSON.parse(answer.metadata.class_names as string)).toEqual(checkpoint.classNames);
+    expect(JSON.parse(answer.metadata.normalisation as string)).toEqual(checkpoint.normalisation);
+    expect(worst(answer.logits, await ownLogits(checkpoint, pixels))).toBeLessThan(tolerance);
+  });
+});

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe } from 'vitest';
 
 /** Debian's Python: its packages are not those of another Python on the PATH. */
 const python = '/usr/bin/python3';
@@ -13,6 +14,30 @@ export const pythonHas = (...modules: readonly string[]): boolean =>
 /** In CI no test of this folder is skipped: nobody would notice. */
 export const mustRun = Boolean(process.env.CI);
 
+type Ask = (...args: readonly (string | number)[]) => Promise<unknown>;
+
+/**
+ * Tests that ask a Python program (`startPython`), which needs these modules. They are skipped without the modules.
+ * Python takes seconds to load torch, or many on a busy machine.
+ */
+export function describeWithPython(
+  title: string,
+  modules: readonly string[],
+  program: string,
+  tests: (ask: Ask) => void,
+): void {
+  const packages = modules.map((module) => `python3-${module}`).join(' and ');
+  const name = `${title} (skipped without Debian's ${packages})`;
+  describe.skipIf(!mustRun && !pythonHas(...modules))(name, { timeout: 180_000 }, () => {
+    let python: ReturnType<typeof startPython>;
+    beforeAll(() => {
+      python = startPython(program);
+    });
+    afterAll(() => python.end());
+    tests((...args) => python.ask(...args));
+  });
+}
+
 const loop = `
 import json, sys
 for line in sys.stdin:
@@ -23,7 +48,7 @@ for line in sys.stdin:
  * Starts a Python program that defines the function `answer`. One process answers all questions, because Python takes
  * seconds to load torch. Each question is a list of arguments. `end` ends the process.
  */
-export function startPython(program: string) {
+function startPython(program: string) {
   const child = spawn(python, ['-c', program + loop], { stdio: ['pipe', 'pipe', 'inherit'] });
   // If the process has ended, `ask` says so.
   child.stdin.on('error', () => {});

@@ -1,11 +1,11 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { exportNetwork, loadCheckpoint } from '../../src/index.js';
 import { imagenetNormalisation } from '../../src/options/networks.js';
 import { inputOf, networkWith, ownLogits, realImages, tolerance, worst } from '../networks/export/cases.js';
 import { temporaryFolder } from '../tiny.js';
-import { mustRun, pythonHas, startPython } from './python.js';
+import { describeWithPython } from './python.js';
 
 /**
  * Loads a state dict strictly into torchvision's network, or saves that of a new one, and returns the network's logits
@@ -29,41 +29,30 @@ def answer(todo, name, path, images, size):
 // One of each: test/networks/torchvision.test.ts has the names of every network.
 const families = ['resnet18', 'wide_resnet50_2', 'vgg11_bn', 'mobilenet_v2'] as const;
 
-describe.skipIf(!mustRun && !pythonHas('torchvision', 'safetensors'))(
-  "torchvision (skipped without Debian's python3-torchvision and python3-safetensors)",
-  // Python takes seconds to load torch, or many on a busy machine.
-  { timeout: 180_000 },
-  () => {
-    let python: ReturnType<typeof startPython>;
-    beforeAll(() => {
-      python = startPython(program);
-    });
-    afterAll(() => python.end());
+describeWithPython('torchvision', ['torchvision', 'safetensors'], program, (ask) => {
+  it.each(families)('loads an exported %s strictly, and agrees with us', async (name) => {
+    const checkpoint = networkWith(name, 1);
+    const folder = temporaryFolder();
+    const [out, images] = [join(folder, 'weights.safetensors'), join(folder, 'images')];
+    await exportNetwork(checkpoint, { to: 'torchvision', out });
+    const pixels = await realImages(5, checkpoint.size);
+    writeFileSync(images, inputOf(pixels, checkpoint, 'outside'));
+    const logits = await ask('load', name, out, images, checkpoint.size);
+    expect(worst(logits as number[], await ownLogits(checkpoint, pixels))).toBeLessThan(tolerance);
+    rmSync(folder, { recursive: true });
+  });
 
-    it.each(families)('loads an exported %s strictly, and agrees with us', async (name) => {
-      const checkpoint = networkWith(name, 1);
-      const folder = temporaryFolder();
-      const [out, images] = [join(folder, 'weights.safetensors'), join(folder, 'images')];
-      await exportNetwork(checkpoint, { to: 'torchvision', out });
-      const pixels = await realImages(5, checkpoint.size);
-      writeFileSync(images, inputOf(pixels, checkpoint, 'outside'));
-      const logits = await python.ask('load', name, out, images, checkpoint.size);
-      expect(worst(logits as number[], await ownLogits(checkpoint, pixels))).toBeLessThan(tolerance);
-      rmSync(folder, { recursive: true });
-    });
-
-    it.each(families)("reads torchvision's .pth file of a %s as it is", async (name) => {
-      const folder = temporaryFolder();
-      const [file, images] = [join(folder, 'weights.pth'), join(folder, 'images')];
-      const pixels = await realImages(5, 64);
-      writeFileSync(images, inputOf(pixels, { size: 64, normalisation: imagenetNormalisation }, 'outside'));
-      const logits = await python.ask('save', name, file, images, 64);
-      const checkpoint = await loadCheckpoint(file, { network: name, size: 64, strict: true });
-      const ours = await ownLogits(checkpoint, pixels);
-      // An untrained resnet101 with running statistics of its start has logits of some thousands.
-      const largest = Math.max(1, ...(logits as number[]).map(Math.abs));
-      expect(worst(logits as number[], ours) / largest).toBeLessThan(tolerance);
-      rmSync(folder, { recursive: true });
-    });
-  },
-);
+  it.each(families)("reads torchvision's .pth file of a %s as it is", async (name) => {
+    const folder = temporaryFolder();
+    const [file, images] = [join(folder, 'weights.pth'), join(folder, 'images')];
+    const pixels = await realImages(5, 64);
+    writeFileSync(images, inputOf(pixels, { size: 64, normalisation: imagenetNormalisation }, 'outside'));
+    const logits = await ask('save', name, file, images, 64);
+    const checkpoint = await loadCheckpoint(file, { network: name, size: 64, strict: true });
+    const ours = await ownLogits(checkpoint, pixels);
+    // An untrained resnet101 with running statistics of its start has logits of some thousands.
+    const largest = Math.max(1, ...(logits as number[]).map(Math.abs));
+    expect(worst(logits as number[], ours) / largest).toBeLessThan(tolerance);
+    rmSync(folder, { recursive: true });
+  });
+});

@@ -65,7 +65,7 @@ describe('a run whose source is an ONNX file', { timeout: 120_000 }, () => {
   });
 
   it('goes on after an interruption to the same bytes', async () => {
-    const given = { ...options, source: tokens, data, batch: 3, epochs: 2, report: false };
+    const given = { ...options, metaBatch: 'other', source: tokens, data, batch: 3, epochs: 2, report: false } as const;
     const [whole, half] = [newRun(), newRun()];
     await transfer({ ...given, out: whole }).result;
     const controller = new AbortController();
