@@ -71,7 +71,7 @@ export async function runExperiment<Options, PlanOptions>(
         const also = (event: RunEvent) => printJsonLine({ label, seed, ...event });
         return new Stage(`${label}, seed ${seed}`).follow(run, flags.jsonLines ? also : undefined);
       };
-      const told = { signal, follow, onWarning, onListed: progress.listing };
+      const told = { signal, follow, onWarning, onListed: progress.listing, onTested: progress.data };
       const folder = folderToResume(flags);
       if (folder === undefined) return actions.begin({ ...(await mergedOptions(schema, flags)), ...told } as Options);
       requireAlone(flags);
@@ -90,9 +90,9 @@ async function writePlan<PlanOptions>(
 ): Promise<void> {
   const other = (['resume', 'collect'] as const).find((key) => flags[key] !== undefined);
   if (other !== undefined) throw invalidOption(`--${other} cannot accompany --plan: leave one out.`);
-  const result = await withProgress(async ({ listing }, signal) => {
+  const result = await withProgress(async ({ listing, data }, signal) => {
     const folder = folderOf('plan', flags);
-    const control = { signal, onWarning, onListed: listing };
+    const control = { signal, onWarning, onListed: listing, onTested: data };
     return plan(folder, { ...(await mergedOptions(schema, flags)), ...control } as PlanOptions);
   });
   process.stdout.write(flags.json ? `${printableJson(result)}\n` : formatPlan(result));

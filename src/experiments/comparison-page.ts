@@ -9,7 +9,7 @@ import { duration } from '../system/printable.js';
 import { intervalOf, largest, mean, smallest } from '../system/statistics.js';
 import { conclusionsOf, sentenceOf } from './conclusions.js';
 import { type Experiment, titleOf } from './plan.js';
-import { byCount, type ExperimentRow, pairedDifferences } from './row.js';
+import { byCount, type ExperimentRow, isFixed, pairedDifferences } from './row.js';
 import { type UnfinishedRun, unfinishedLines } from './run-states.js';
 import { experimentTable } from './table.js';
 
@@ -107,7 +107,7 @@ function accuracySections(
   const dots = known.map((row) => ({
     label: row.label,
     style: styleOf(row, all),
-    values: row.accuracies.flatMap((accuracy) => accuracy ?? []),
+    values: (isFixed(row) ? row.accuracies.slice(0, 1) : row.accuracies).flatMap((accuracy) => accuracy ?? []),
     mean: row.mean as number,
   }));
   return html`<section><h2>Accuracy${where}</h2>

@@ -1,7 +1,7 @@
 import { intervalOf } from '../system/statistics.js';
-import { byCount, type ExperimentRow, pairedDifferences, ranked } from './row.js';
+import { byCount, type ExperimentRow, isFixed, pairedDifferences, ranked } from './row.js';
 
-type Row = Pick<ExperimentRow, 'label' | 'accuracies'>;
+type Row = Pick<ExperimentRow, 'label' | 'accuracies' | 'method'>;
 
 /**
  * Says how far the best method is ahead of the next, and whether the seeds settle it: one sentence, or one for each
@@ -25,6 +25,7 @@ export function sentenceOf(row: Row, other: Row): string {
   const [first] = differences;
   if (first === undefined)
     return `${row.label} and ${other.label} have no seed that both finished: nothing is settled.`;
+  if (isFixed(row) && isFixed(other)) return `${ahead(row, other, first)} on these test images.`;
   const interval = intervalOf(differences);
   if (interval === undefined) {
     return `${ahead(row, other, first)} (one seed that both finished): one seed settles nothing.`;

@@ -96,7 +96,8 @@ function readBy(
 const ofTarget = ['target', 'width', 'size'] as const;
 
 function without(options: Given<typeof compareSchema>, useless: readonly string[]): CheckedTransferOptions {
-  const { seeds: _, parallel: __, out: ___, report: ____, reportRuns = false, ...shared } = options;
+  const { reportRuns = false, ...others } = options;
+  const { seeds: _, parallel: __, out: ___, report: ____, with: _____, classNames: ______, ...shared } = others;
   const read = Object.entries(shared).filter(([key]) => !useless.includes(key));
   return { ...Object.fromEntries(read), report: reportRuns };
 }
@@ -140,6 +141,9 @@ export async function withSourceNetworks<O extends ExperimentOptions>(
  * @throws L2TError INVALID_OPTION.
  */
 export function requireUseful(entries: readonly Entry[], options: ExperimentOptions): void {
+  if (options.classNames !== undefined && options.with === undefined) {
+    throw invalidOption('{classNames} names the classes of the networks of {with}, and there are none: leave it out.');
+  }
   const given = (key: string) => options[key as keyof ExperimentOptions] !== undefined;
   const [first = [], ...rest] = entries.map((entry) => entry.useless);
   const useless = first.filter((key) => given(key) && rest.every((keys) => keys.includes(key)));

@@ -7,6 +7,7 @@ import {
   aFunction,
   aListingListener,
   aMessageListener,
+  aProgressListener,
   aSignal,
   requirePath,
   takeOptions,
@@ -28,6 +29,7 @@ import { defaultThreads } from '../system/threads.js';
 import { conclusionsOf } from './conclusions.js';
 import { type ExperimentKind, type ExperimentOptions, requireUseful } from './entries.js';
 import { type TimesOf, timeNetworks } from './inference-times.js';
+import type { TestControl } from './other-networks.js';
 import {
   type Experiment,
   type PlannedRow,
@@ -80,16 +82,16 @@ export interface Plan {
 }
 
 /** Options that only the API has. */
-export interface ExperimentControl extends RunControl, ListingOptions, PoolControl {}
+export interface ExperimentControl extends RunControl, ListingOptions, PoolControl, TestControl {}
 
 /** Options of a plan that only the API has. */
-export type PlanControl = Pick<ExperimentControl, 'signal' | 'onWarning' | 'onListed'>;
+export type PlanControl = Pick<ExperimentControl, 'signal' | 'onWarning' | 'onListed' | 'onTested'>;
 
 /** Options of `collect`. `onWarning` is also told of what else is worth knowing. */
 export type CollectControl = Pick<ExperimentControl, 'signal' | 'onWarning'>;
 
 const collectControls = { signal: aSignal, onWarning: aMessageListener };
-export const planControls = { ...collectControls, onListed: aListingListener };
+export const planControls = { ...collectControls, onListed: aListingListener, onTested: aProgressListener };
 export const experimentControls = { ...planControls, follow: aFunction<Follow>() };
 
 /** The options that may change when an experiment resumes. */
@@ -236,7 +238,7 @@ async function runAll(
     const train = async () => {
       // All first, so that no run waits for its source while it takes a lane.
       await runOpen(sources, await openRuns(sources), lanes, control, async () => {});
-      await runOpen(states, open, lanes, control, async () => void (await save(out, states)));
+      await runOpen(states, open, lanes, control, async () => void (await save(out, experiment, states)));
     };
     await repeatedly(() => draw('running'), pageEvery, train);
     return await finish(out, experiment, states, control);
@@ -282,23 +284,29 @@ export async function collect(folder: string, given: CollectControl = {}): Promi
 /** Writes the table, with the networks' speed if all runs have ended, and the report. */
 async function finish(
   out: string,
-  { rows: [first], report: wanted }: Experiment,
+  experiment: Experiment,
   states: readonly RunState[],
   control: CollectControl,
 ): Promise<ExperimentResult> {
   const unfinished = states.flatMap((state) => state.unfinished ?? []);
-  const { device, threads } = (first as PlannedRow).spec;
+  const { device, threads } = (experiment.rows[0] as PlannedRow).spec;
   // No run competes for the machine any more.
   const trained = finishedOf(states.map(({ outcome }) => outcome));
-  const times = unfinished.length > 0 ? undefined : await timeNetworks(trained, { device, threads }, control);
-  const rows = await save(out, states, times);
-  const report = wanted ? await saveReport(out, control) : null;
+  const times =
+    unfinished.length > 0 ? undefined : await timeNetworks(trained, experiment.with, { device, threads }, control);
+  const rows = await save(out, experiment, states, times);
+  const report = experiment.report ? await saveReport(out, control) : null;
   return { out, rows, conclusions: conclusionsOf(rows), report, unfinished };
 }
 
 /** Writes the table as far as it is known. */
-async function save(out: string, states: readonly RunState[], timesOf?: TimesOf): Promise<ExperimentRow[]> {
-  const rows = rowsOf(states, timesOf);
+async function save(
+  out: string,
+  experiment: Experiment,
+  states: readonly RunState[],
+  timesOf?: TimesOf,
+): Promise<ExperimentRow[]> {
+  const rows = rowsOf(experiment, states, timesOf);
   const lines = unfinishedLines(states.flatMap(({ unfinished }) => unfinished ?? [])).map((line) => `- ${line}`);
   await saveTable(out, rows, lines.length > 0 ? ['Missing or failed:', lines.join('\n')] : []);
   return rows;

@@ -3,6 +3,9 @@ import { L2TError } from '../errors.js';
 import { Inference } from '../inference/inference.js';
 import type { NetworkSpec } from '../native/addon.js';
 import { loadCheckpoint } from '../networks/checkpoint.js';
+import type { Source } from '../networks/sources.js';
+import { readOther } from './other-networks.js';
+import type { OtherNetwork } from './plan.js';
 
 /** A network in the folder of the run that trained it. */
 export interface TrainedNetwork {
@@ -20,26 +23,35 @@ export interface InferenceTimes {
   readonly batch32: number;
 }
 
-/** How fast a trained network is, where that was measured. */
-export type TimesOf = (trained: TrainedNetwork) => InferenceTimes | undefined;
+/** How fast a network is, where that was measured. */
+export type TimesOf = (network: TrainedNetwork | OtherNetwork) => InferenceTimes | undefined;
 
 /**
  * Measures how fast networks are, each distinct one once, with its first run's weights. Call it when nothing else runs.
- * Warns, and returns undefined, if this machine lacks the device.
+ * Warns, and returns undefined, if this machine lacks the device; warns of `others` that are gone or changed.
  * @throws L2TError as `loadCheckpoint` and `Inference.msPerImage`.
  */
 export async function timeNetworks(
   trained: readonly TrainedNetwork[],
+  others: readonly OtherNetwork[],
   place: { readonly device: string | undefined; readonly threads: number | undefined },
   { signal, onWarning }: { signal?: AbortSignal | undefined; onWarning?: ((message: string) => void) | undefined },
 ): Promise<TimesOf | undefined> {
   const times = new Map<string, InferenceTimes>();
+  const time = async (key: string, source: Source) => {
+    const inference = new Inference(source, place);
+    const batch1 = await inference.msPerImage(1, signal);
+    times.set(key, { batch1, batch32: await inference.msPerImage(32, signal) });
+  };
   try {
     for (const each of trained) {
-      if (times.has(kindOf(each))) continue;
-      const inference = new Inference(await loadCheckpoint(join(each.run, 'best.safetensors')), place);
-      const batch1 = await inference.msPerImage(1, signal);
-      times.set(kindOf(each), { batch1, batch32: await inference.msPerImage(32, signal) });
+      if (!times.has(kindOf(each))) await time(kindOf(each), await loadCheckpoint(join(each.run, 'best.safetensors')));
+    }
+    for (const each of others) {
+      const source = await readOther(each).catch((error: Error) => {
+        onWarning?.(`the speed of ${each.path} is not measured: ${error.message}`);
+      });
+      if (source) await time(kindOf(each), source);
     }
   } catch (error) {
     if (!(error instanceof L2TError) || error.code !== 'DEVICE_UNAVAILABLE') throw error;
@@ -49,6 +61,9 @@ export async function timeNetworks(
   return (each) => times.get(kindOf(each));
 }
 
-/** A key that is equal for networks that differ only in their weights. */
-const kindOf = ({ network: { name, classes, width }, size }: TrainedNetwork): string =>
-  JSON.stringify([name, classes, width, size]);
+/** A key that is equal for trained networks that differ only in their weights. */
+function kindOf(each: TrainedNetwork | OtherNetwork): string {
+  if ('path' in each) return each.path;
+  const { name, classes, width } = each.network;
+  return JSON.stringify([name, classes, width, each.size]);
+}

@@ -41,6 +41,21 @@ const planSchema = z.strictObject({
   report: z.boolean(),
   /** Runs side by side; absent: as many as there is room for. */
   parallel: z.int().min(1).optional(),
+  /** The networks of `with`: tested and timed beside the methods, not trained. */
+  with: z
+    .array(
+      z.strictObject({
+        label: z.string(),
+        path: z.string(),
+        /** As those of the sources. */
+        hash: z.string(),
+        /** On the test images, in [0, 1]. */
+        accuracy: z.number(),
+        /** null: those of an ONNX file are not counted. */
+        parameters: z.int().nullable(),
+      }),
+    )
+    .default([]),
   /** The options that all rows have. */
   options: z.record(z.string(), z.unknown()),
   rows: z
@@ -58,6 +73,9 @@ const planSchema = z.strictObject({
 export interface Experiment extends Readonly<Omit<z.output<typeof planSchema>, 'options' | 'rows'>> {
   readonly rows: readonly PlannedRow[];
 }
+
+/** A network beside the methods. */
+export type OtherNetwork = Experiment['with'][number];
 
 /** A run of an experiment. */
 export interface PlannedRun {
@@ -181,7 +199,7 @@ function arrayOf({ verb, rows }: Experiment, runs: number): string {
   ].join('\n');
 }
 
-function formatPlan({ verb, rows, sources, ...experiment }: Experiment, out: string): string {
+function formatPlan({ verb, rows, sources, with: beside, ...experiment }: Experiment, out: string): string {
   const located = fromFolder(out);
   const options = rows.map(({ spec }) =>
     Object.entries(withPaths(transferSchema, givenOf(spec, { complete: true }), located)),
@@ -194,6 +212,7 @@ function formatPlan({ verb, rows, sources, ...experiment }: Experiment, out: str
     verb,
     ...experiment,
     sources: Object.fromEntries(Object.entries(sources).map(([path, hash]) => [located(path), hash])),
+    with: beside.map((each) => ({ ...each, path: located(each.path) })),
     options: Object.fromEntries(shared),
     rows: rows.map(({ label, perClass }, k) => ({
       label,
@@ -213,11 +232,12 @@ export async function readPlan(folder: string): Promise<Experiment> {
   }
   const text = await readText(file);
   try {
-    const { sources, options, rows, ...plan } = planSchema.parse(parseYaml(text));
+    const { sources, options, rows, with: others, ...plan } = planSchema.parse(parseYaml(text));
     const located = (path: string) => resolve(folder, path);
     return {
       ...plan,
       sources: Object.fromEntries(Object.entries(sources).map(([path, hash]) => [located(path), hash])),
+      with: others.map((each) => ({ ...each, path: located(each.path) })),
       rows: rows.map(({ label, perClass, options: own }) => {
         const given = checkOptions(transferSchema, { ...options, ...own }, (key) => `${label}: ${key}`);
         return { label, perClass, spec: read(withPaths(transferSchema, given, located)) };

@@ -18,6 +18,7 @@ import { requireOutputs, sourceClasses, targetNames } from '../run/materials.js'
 import { planName } from '../store/new-folder.js';
 import { invalidData, invalidRun } from '../system/failures.js';
 import { type ExperimentKind, type ExperimentOptions, withSourceNetworks } from './entries.js';
+import { type TestControl, testOthers } from './other-networks.js';
 import {
   arrayName,
   type Experiment,
@@ -50,13 +51,15 @@ export interface Checking {
 export async function prepare(
   kind: ExperimentKind,
   given: ExperimentOptions,
-  { signal, onListed, check }: Checking & ListingOptions,
+  { signal, onListed, onTested, check }: Checking & ListingOptions & TestControl,
 ) {
   const entries = kind.entries(await withSourceNetworks(kind.entries(given), given));
   const rows = entries.map(({ label, perClass, options }): PlannedRow => ({ label, perClass, spec: read(options) }));
   const common = await preflight(rows, { signal, onListed });
   check?.(common);
   const { fingerprint, sources, dataset, images } = common;
+  const labels = rows.map(({ label }) => label);
+  const others = await testOthers(given, labels, dataset, { signal, onTested });
   const { division } = dataset;
   const { report = true, parallel } = given;
   return (out: string) => {
@@ -66,7 +69,7 @@ export async function prepare(
       const batch = spec.sourceFinetune && { batch: spec.batch ?? defaultBatch(spec.size, images.get(spec.perClass)) };
       return { ...row, spec: { ...spec, ...splitFile, ...batch } };
     });
-    const shared = { verb: kind.verb, fingerprint, sources, seeds: seedsOf(given), report, parallel };
+    const shared = { verb: kind.verb, fingerprint, sources, with: others, seeds: seedsOf(given), report, parallel };
     return { experiment: { ...shared, rows: located } satisfies Experiment, division };
   };
 }

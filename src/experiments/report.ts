@@ -54,7 +54,7 @@ const comparisonName = 'comparison.json';
 /** What the page reads of a row. */
 const row = z.looseObject({
   label: z.string(),
-  method: z.string(),
+  method: z.string().nullable(),
   accuracies: z.array(z.number().nullable()),
   missing: z.array(z.int()).optional(),
   mean: z.number().nullable(),
@@ -86,7 +86,7 @@ export async function experimentPage(folder: string, state?: Status['state']): P
   // The table may be older than its runs. It alone has the speed of the networks.
   const timeOf = (row: ExperimentRow) =>
     table.find(({ label, perClass }) => label === row.label && perClass === row.perClass)?.inference ?? null;
-  const rows = plan ? rowsOf(states).map((row) => ({ ...row, inference: timeOf(row) })) : table;
+  const rows = plan ? rowsOf(plan, states).map((row) => ({ ...row, inference: timeOf(row) })) : table;
   const unfinished = states.flatMap((each) => each.unfinished ?? []);
   // A run is looked for in the folder itself, since the folder may have been moved.
   const names = rows.flatMap(({ runs }) => runs.map((run) => join(folder, basename(run))));

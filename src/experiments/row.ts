@@ -6,7 +6,7 @@ import type { FinetunedSource } from '../store/run-data.js';
 import { invalidData } from '../system/failures.js';
 import { deviation, type Interval, intervalOf, mean, sum } from '../system/statistics.js';
 import type { InferenceTimes, TimesOf } from './inference-times.js';
-import type { PlannedRow, RowTitle } from './plan.js';
+import type { Experiment, OtherNetwork, PlannedRow, RowTitle } from './plan.js';
 
 /** What came of a run. */
 export type RunOutcome =
@@ -50,11 +50,14 @@ export function requireTested(run: string, accuracy: number | null): number {
   throw invalidData(`A comparison is of test images, and the data of ${run} has none.`);
 }
 
-/** The results of one method over its seeds. */
+/** The results of one method over its seeds, or of a network of `with`. */
 export interface ExperimentRow extends RowTitle {
-  /** The method that ran; for the row finetune-source it is 'finetune'. */
-  readonly method: MethodName;
-  /** Test accuracy of each seed, in [0, 1]; null for a run that diverged, or is `missing`. */
+  /** The method that ran; for the row finetune-source it is 'finetune'; null for a network of `with`. */
+  readonly method: MethodName | null;
+  /**
+   * Test accuracy of each seed, in [0, 1]; null for a run that diverged, or is `missing`. That of a network of `with` is
+   * the same for each.
+   */
   readonly accuracies: readonly (number | null)[];
   /** The seeds whose runs are not finished, or failed otherwise; absent if there are none. */
   readonly missing?: readonly number[];
@@ -73,7 +76,7 @@ export interface ExperimentRow extends RowTitle {
   readonly toBest: Interval | null;
   /** The learning rate with which SGD began, one a run. */
   readonly learningRates: readonly number[];
-  /** The number of trained parameters of the target, without branches and meta-networks. */
+  /** The number of trained parameters of the target, without branches and meta-networks; null for an ONNX file. */
   readonly parameters: number | null;
   /** Milliseconds of a training step, validation included: seconds ÷ steps of all runs. */
   readonly msPerStep: number | null;
@@ -86,6 +89,8 @@ export interface ExperimentRow extends RowTitle {
   readonly finetuning?: number;
   /** The trained network's speed, on the experiment's device and threads; null until all runs have ended. */
   readonly inference: InferenceTimes | null;
+  /** The path of a network of `with`; absent for a method. */
+  readonly path?: string;
   /** The run folders, one a seed, those that diverged or are missing too. */
   readonly runs: readonly string[];
 }
@@ -96,10 +101,14 @@ interface Placed {
   readonly outcome: RunOutcome;
 }
 
-/** The rows of the table, from runs by row, then by seed. */
-export function rowsOf(runs: readonly Placed[], timesOf: TimesOf = () => undefined): ExperimentRow[] {
+/** The rows of the table, from runs by row, then by seed; then the networks of `with`. */
+export function rowsOf(
+  { with: others, seeds }: Pick<Experiment, 'with' | 'seeds'>,
+  runs: readonly Placed[],
+  timesOf: TimesOf = () => undefined,
+): ExperimentRow[] {
   const planned = [...new Set(runs.map((run) => run.planned.row))];
-  const rows = planned.map((row) => {
+  const trained = planned.map((row) => {
     const own = runs.filter((run) => run.planned.row === row);
     return rowOf(
       row,
@@ -107,6 +116,7 @@ export function rowsOf(runs: readonly Placed[], timesOf: TimesOf = () => undefin
       timesOf,
     );
   });
+  const rows = [...trained, ...others.map((each) => rowOfOther(each, seeds, timesOf(each)))];
   return rows.map((row) => {
     const [best] = ranked(rows.filter(({ perClass }) => perClass === row.perClass));
     const toBest = best && best !== row ? (intervalOf(pairedDifferences(row, best)) ?? null) : null;
@@ -126,13 +136,18 @@ export function ranked<Row extends Pick<ExperimentRow, 'mean'>>(rows: readonly R
   return known.toSorted((a, b) => (b.mean as number) - (a.mean as number));
 }
 
-type Accuracies = Pick<ExperimentRow, 'accuracies'>;
+type Accuracies = Pick<ExperimentRow, 'accuracies' | 'method'>;
+
+/** A row that no seed changes. */
+export const isFixed = ({ method }: Pick<ExperimentRow, 'method'>): boolean => method === null;
 
 /**
- * `a` minus `b`, for each seed that both finished. Equal seeds draw equal images, so these differences vary less than
- * the accuracies.
+ * `a` minus `b`, for each seed that both finished; one difference where no seed changes either. Equal seeds draw equal
+ * images, so these differences vary less than the accuracies.
  */
-export function pairedDifferences({ accuracies: a }: Accuracies, { accuracies: b }: Accuracies): number[] {
+export function pairedDifferences(row: Accuracies, other: Accuracies): number[] {
+  const { accuracies: b } = other;
+  const a = isFixed(row) && isFixed(other) ? row.accuracies.slice(0, 1) : row.accuracies;
   return a.flatMap((accuracy, seed) => {
     const other = b[seed] ?? null;
     return accuracy === null || other === null ? [] : [accuracy - other];
@@ -168,5 +183,25 @@ function rowOf(
     ...(finetunings.length > 0 && { finetuning: mean(finetunings) }),
     inference: (first && timesOf(first)) ?? null,
     runs: outcomes.map(({ run }) => run),
+  };
+}
+
+function rowOfOther(
+  { label, path, accuracy, parameters }: OtherNetwork,
+  seeds: number,
+  inference: InferenceTimes | undefined,
+): Omit<ExperimentRow, 'toBest'> {
+  return {
+    label,
+    method: null,
+    path,
+    accuracies: Array<number>(seeds).fill(accuracy),
+    mean: accuracy,
+    learningRates: [],
+    parameters,
+    msPerStep: null,
+    seconds: null,
+    inference: inference ?? null,
+    runs: [],
   };
 }

@@ -3,7 +3,7 @@ import { type CsvValue, csvLine } from '../system/csv.js';
 import { writeFileAtomic } from '../system/files.js';
 import { deviation, mean, percentOf } from '../system/statistics.js';
 import { conclusionsOf } from './conclusions.js';
-import type { ExperimentRow } from './row.js';
+import { type ExperimentRow, isFixed } from './row.js';
 
 /** A column of the printed table, and the CSV's columns for it. */
 interface Column {
@@ -31,7 +31,7 @@ const columnsOf = (seeds: number): readonly Column[] => [
   {
     head: 'each seed',
     ofCount: true,
-    cell: ([row]) => row?.accuracies.map((_, seed) => percentOrWhy(row, seed)).join(', ') ?? '',
+    cell: ([row]) => (row && !isFixed(row) ? row.accuracies.map((_, seed) => percentOrWhy(row, seed)).join(', ') : ''),
     csv: Object.fromEntries(
       Array.from({ length: seeds }, (_, seed) => [`seed ${seed}`, ({ accuracies }) => accuracies[seed]]),
     ),
@@ -93,6 +93,7 @@ function percentOrWhy({ accuracies, missing }: ExperimentRow, seed: number): str
 function accuracyOf(row: ExperimentRow | undefined): string {
   // A later method may not have a run with every number of images yet.
   if (row === undefined) return '';
+  if (isFixed(row)) return percentOf([row.mean as number]);
   const finished = row.accuracies.filter((accuracy) => accuracy !== null);
   const missing = row.missing?.length ?? 0;
   const diverged = row.accuracies.length - finished.length - missing;

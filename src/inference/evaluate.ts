@@ -122,7 +122,7 @@ export async function evaluate(
 type Context = Omit<EvaluateControl, 'group'> & { readonly ranks: Ranks };
 
 /** An ONNX file with an output B × classes. */
-async function loadClassifier(path: string, size: number | undefined, onNote: Context['onNote']): Promise<Source> {
+async function loadOnnx(path: string, size: number | undefined, onNote: Context['onNote']): Promise<Source> {
   const [source] = (await loadSources([{ path, ...(size !== undefined && { size }) }], { onNote })) as [Source];
   if (source.network.classes > 0) return source;
   throw invalidOption(
@@ -133,40 +133,74 @@ async function loadClassifier(path: string, size: number | undefined, onNote: Co
 /** What is evaluated, and how; `facts`: what all ranks must have in common. */
 type Subject = Awaited<ReturnType<typeof prepare>>;
 
-async function prepare(
+/**
+ * A network and the names of its classes, and the file of its weights if they are in one.
+ * @throws L2TError as `evaluate`.
+ */
+export async function loadClassifier(
   checkpoint: string | Checkpoint,
-  options: Given<typeof evaluateSchema>,
-  { signal, onListed, onWarning, onNote, ranks }: Context,
-) {
-  const {
-    network,
-    width,
-    size,
-    strict,
-    split,
-    skipDamaged = false,
-    device = 'auto',
-    threads = ranks.threads,
-  } = options;
+  options: Pick<Given<typeof evaluateSchema>, 'network' | 'width' | 'size' | 'strict' | 'classNames'>,
+  messages: Pick<EvaluateControl, 'onWarning' | 'onNote'>,
+): Promise<{ readonly loaded: Source; readonly file: string | undefined }> {
+  const { network, width, size, strict, classNames } = options;
   const onnx = typeof checkpoint === 'string' && isOnnx(checkpoint);
   if (onnx && (network ?? width ?? strict) !== undefined) {
     throw invalidOption(
       `{network}, {width} and {strict} say how weights are read, and ${checkpoint} is an ONNX file: leave them out.`,
     );
   }
-  const file = typeof checkpoint === 'string' && !onnx ? await weightsFile(checkpoint, onWarning) : undefined;
+  const file = typeof checkpoint === 'string' && !onnx ? await weightsFile(checkpoint, messages.onWarning) : undefined;
   const read = onnx
-    ? await loadClassifier(checkpoint, size, onNote)
-    : await readCheckpoint(file ?? checkpoint, { network, width, size, strict, onWarning, onNote });
-  const loaded = await withClassNames(read, options.classNames);
+    ? await loadOnnx(checkpoint, size, messages.onNote)
+    : await readCheckpoint(file ?? checkpoint, { network, width, size, strict, ...messages });
+  const loaded = await withClassNames(read, classNames);
   requireLastLayer(loaded.network);
   if (onnx && loaded.classNames === undefined) {
     throw invalidOption(
       `${checkpoint} has no names of its classes (class_names in its metadata): give {classNames}, a file with a name in each line.`,
     );
   }
+  return { loaded, file };
+}
+
+/**
+ * The accuracy of a classifier on the test images of a data set, in [0, 1].
+ * @throws L2TError INVALID_DATA if the data has a class that the classifier does not know, or no test images; ABORTED.
+ */
+export async function testAccuracy(
+  loaded: Source,
+  dataset: Dataset,
+  place: {
+    readonly device?: string | undefined;
+    readonly threads?: number | undefined;
+    readonly skipDamaged?: boolean | undefined;
+  },
+  control: Pick<EvaluateControl, 'signal' | 'onProgress'>,
+): Promise<number> {
+  const inference = new Inference(loaded, place);
+  const subject = {
+    inference,
+    network: loaded.network.name,
+    images: evaluationSplit(dataset, 'test'),
+    ...classesOf(loaded, dataset),
+    top: undefined,
+    batch: evaluationBatch(inference.size),
+    skipDamaged: place.skipDamaged ?? false,
+    facts: [],
+  };
+  const { signal } = control;
+  return Ranks.use(undefined, signal, async (ranks) => (await measure(subject, { ...control, ranks })).accuracy);
+}
+
+async function prepare(
+  checkpoint: string | Checkpoint,
+  options: Given<typeof evaluateSchema>,
+  { signal, onListed, onWarning, onNote, ranks }: Context,
+) {
+  const { size, split, skipDamaged = false, device = 'auto', threads = ranks.threads } = options;
+  const { file, loaded } = await loadClassifier(checkpoint, options, { onWarning, onNote });
   const place = ranks.device(device).device;
-  if (onnx && place !== 'cpu') onNote?.(printable(`${checkpoint} runs on the CPU, as every ONNX file`));
+  if (loaded.onnx && place !== 'cpu') onNote?.(printable(`${checkpoint} runs on the CPU, as every ONNX file`));
   const inference = new Inference(loaded, { size, device: place, threads });
   const listing = { signal, onListed };
   for (const message of threadsWarning(threads, inference.device)) onWarning?.(message);

@@ -139,14 +139,16 @@ export interface OptionHelp {
   readonly methods?: unknown;
   /** runs of each method, with seeds 0, 1, … (3); from 1 to 100 */
   readonly seeds?: unknown;
+  /** network that is tested and timed beside the methods as it is: a weights file (safetensors or .pth), or a run's folder, or an ONNX file; once for each */
+  readonly with?: unknown;
+  /** names of the classes, UTF-8, one a line in the order of the outputs (the checkpoint's; ImageNet's for torchvision's networks with 1,000 classes) */
+  readonly classNames?: unknown;
   /** make the report of each run, too, not of the whole alone */
   readonly reportRuns?: unknown;
   /** runs side by side (as many as have their threads in cores, and memory; 1 on a GPU); from 1 to 64 */
   readonly parallel?: unknown;
   /** the checkpoint's network, where it does not show it; one of resnet20, resnet32, vgg9_bn, resnet18, resnet34, resnet50, resnet101, wide_resnet50_2, vgg11_bn, vgg16_bn, mobilenet_v2, resnet20_a, resnet32_a */
   readonly network?: unknown;
-  /** names of the classes, UTF-8, one a line in the order of the outputs (the checkpoint's; ImageNet's for torchvision's networks with 1,000 classes) */
-  readonly classNames?: unknown;
   /** which images (test, or the folder itself where it is flat); one of train, validation, test */
   readonly split?: unknown;
   /** also count images whose class is among the n likeliest (5; not counted with that many classes or fewer); from 1 to 1000000 */

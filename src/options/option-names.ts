@@ -7,6 +7,6 @@ export const optionNames =
   'patience engine convolution precision deterministic graph out lr minLr momentum weightDecay labelSmoothing ' +
   'balance saveEvery report log unlabelled beta innerSteps metaLr metaWeightDecay metaClip metaEvery wLrRatio ' +
   'attentionWeight distillationWeight temperature kdWeight kdTemperature l2SpAlpha l2SpBeta spWeight vidWeight ' +
-  'vidVariance methods seeds reportRuns parallel network classNames split top to normalise method pairs maxMs ' +
-  'maxParams maxMb checkpoint stopOnError seed batchNorm sourceWeights fromScratch time baseline shareSource ' +
-  'metaInit';
+  'vidVariance methods seeds with classNames reportRuns parallel network split top to normalise method pairs ' +
+  'maxMs maxParams maxMb checkpoint stopOnError seed batchNorm sourceWeights fromScratch time baseline ' +
+  'shareSource metaInit';

@@ -260,6 +260,11 @@ const ofAllMethods = transferSchema.omit({
   shareSource: true,
 });
 
+const classNames = path(
+  'file',
+  "names of the classes, UTF-8, one a line in the order of the outputs (the checkpoint's; ImageNet's for torchvision's networks with 1,000 classes)",
+);
+
 /** Options of `compare`: the options of `transfer` that are the same for every method, and the methods. */
 export const compareSchema = ofAllMethods.extend({
   ...grouped('Method', {
@@ -275,6 +280,13 @@ export const compareSchema = ofAllMethods.extend({
       },
     ),
     seeds: whole(1, 100, 'runs of each method, with seeds 0, 1, …', { default: 3, first: true }),
+    with: repeatedList(
+      path(
+        'checkpoint',
+        `network that is tested and timed beside the methods as it is: ${checkpointForms}, or an ONNX file; once for each`,
+      ),
+    ),
+    classNames,
   }),
   ...grouped('Output', { reportRuns: yes('make the report of each run, too, not of the whole alone') }),
   ...grouped('Where it runs', {
@@ -283,7 +295,7 @@ export const compareSchema = ofAllMethods.extend({
 });
 
 /** Options of `curve`: those of `compare`, with several numbers of images per class. */
-export const curveSchema = compareSchema.extend({
+export const curveSchema = compareSchema.omit({ with: true, classNames: true }).extend({
   ...grouped('Data', {
     perClass: listed(
       'list',
@@ -313,11 +325,6 @@ const inference = {
   batch: whole(1, 65_536, 'images at a time (256; 32 for sizes from 64)'),
   strict: yes('refuse a checkpoint that holds entries which the network does not have'),
 };
-
-const classNames = path(
-  'file',
-  "names of the classes, UTF-8, one a line in the order of the outputs (the checkpoint's; ImageNet's for torchvision's networks with 1,000 classes)",
-);
 
 /** Options of `evaluate`. */
 export const evaluateSchema = z.strictObject({

@@ -4,8 +4,11 @@ import { mean } from '../../src/system/statistics.js';
 
 const row = (label: string, accuracies: (number | null)[], perClass?: number) => {
   const finished = accuracies.filter((accuracy) => accuracy !== null);
-  return { label, accuracies, mean: finished.length > 0 ? mean(finished) : null, ...(perClass && { perClass }) };
+  const average = finished.length > 0 ? mean(finished) : null;
+  return { label, method: 'fm' as const, accuracies, mean: average, ...(perClass && { perClass }) };
 };
+/** A network of `with`, which no seed changes. */
+const other = (label: string, accuracy: number) => ({ ...row(label, [accuracy, accuracy]), method: null });
 
 // Differences 0.02, 0.01, 0.03: mean 0.02, and 4.3027 × 0.01 / √3 to both sides.
 const close = [row('fm', [0.4, 0.42, 0.44]), row('l2t-ww', [0.42, 0.43, 0.47]), row('scratch', [0.1, 0.1, 0.1])];
@@ -45,6 +48,16 @@ it.each([
     'a mean that is higher, and behind where both finished',
     [row('at', [null, 0.4, 0.44]), row('fm', [0.1, 0.5, 0.5])],
     'at is 8.0 points behind fm (95 % interval of the 2 paired differences: −33.4 to 17.4): not settled.',
+  ],
+  [
+    'a method and a network that is only tested',
+    [row('at', [0.5, 0.52]), other('a.onnx', 0.4)],
+    'at is 11.0 points ahead of a.onnx (95 % interval of the 2 paired differences: −1.7 to 23.7): not settled.',
+  ],
+  [
+    'two networks that are only tested, whose difference no seed settles',
+    [other('a.onnx', 0.4), other('b.onnx', 0.5)],
+    'b.onnx is 10.0 points ahead of a.onnx on these test images.',
   ],
 ])('of %s', (_, rows, sentence) => {
   expect(conclusionsOf(rows)).toEqual([sentence]);
