@@ -4,7 +4,7 @@
  * `--quiet`: say nothing on stdout. `--programs`: build the programs that the tests run, too.
  */
 import { spawnSync } from 'node:child_process';
-import { renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { aptInstall, onPath } from './apt.mjs';
 import { buildNative, isNativeCurrent, packageRoot, readBuildStamp } from './build-native.mjs';
@@ -93,12 +93,16 @@ function buildTypeScript() {
   writeJson(stampPath, { sources, built: fingerprint(outputs()) });
 }
 
-/** Checks for a compiler and CMake. Installs what is missing if it may, else the error says how to install it. */
-function requireTools() {
+/**
+ * Checks for a compiler and CMake, and for what the tests' programs include. Installs what is missing if it may, else the
+ * error says how to install it.
+ */
+function requireTools(programs) {
   const missing = [
     ...(onPath('g++') || onPath('clang++') ? [] : ['g++']),
     ...(onPath('cmake') ? [] : ['cmake']),
     ...(onPath('make') || onPath('ninja') ? [] : ['ninja-build']),
+    ...(!programs || existsSync('/usr/include/doctest/doctest.h') ? [] : ['doctest-dev']),
   ];
   if (missing.length === 0) return;
   const reason = timed(`installing ${missing.join(' ')}`, () => aptInstall(missing, say));
@@ -113,7 +117,7 @@ function requireTools() {
 function buildAddon() {
   const programs = process.argv.includes('--programs');
   if (isNativeCurrent({ programs })) return;
-  requireTools();
+  requireTools(programs);
   const libtorch = timed('looking for LibTorch', () => requireLibTorch({ say, cli: 'node dist/cli/l2t-native.cjs' }));
   say(`LibTorch ${libtorch.version} in ${libtorch.prefix} (${libtorch.how})`);
   timed('compiling the addon (one or two minutes)', () => buildNative({ libtorch, programs }));
