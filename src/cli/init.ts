@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { loadCheckpoint, networkIn } from '../networks/checkpoint.js';
-import { isOnnx } from '../networks/onnx/model.js';
 import { sourceNames } from '../networks/sources.js';
 import { checkOptions, defaultOf, type Given } from '../options/check.js';
 import { command } from '../options/command.js';
 import { needsOf } from '../options/methods.js';
 import { type NetworkName, networkNames } from '../options/networks.js';
 import { initSchema, proposeSchema } from '../options/schemas.js';
+import { isOnnx } from '../options/sources.js';
 import { named } from '../options/spelling.js';
 import { fileAccess, invalidOption } from '../system/failures.js';
 import { writeFileAtomic } from '../system/files.js';
