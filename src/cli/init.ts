@@ -60,7 +60,7 @@ function summary(out: string, proposal: Proposal): string {
   const matched = pairs === undefined ? '' : `, pairs ${[pairs].flat().join(' and ')} (${proposal.pairs})`;
   return [
     printable(describeData(proposal.data)),
-    `${proposal.options.method}: ${target}, width ${width}, images of ${size}×${size}, batch ${batch}, ${counted(epochs, 'epoch')}${matched}`,
+    `${proposal.options.method}: ${target}, width ${width}, images of ${size}×${size}, batch ${batch}, ${counted(epochs as number, 'epoch')}${matched}`,
     `${describeTime(proposal)} (an estimate, without reading images and testing)`,
     `${printable(out)} is written. Next: ${printable(command('transfer', '--config', out))}`,
     '',

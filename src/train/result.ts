@@ -126,7 +126,9 @@ export function describePlan({ source, candidates, schedule, fewest, images, met
   return [
     `${images.train} training, ${images.validation} validation and ${images.test} test images`,
     ...(source.given
-      ? [`source: ${about(candidate)}; ${counted(schedule.source, 'epoch')} of fine-tuning, ${step(source.work.seconds)}`]
+      ? [
+          `source: ${about(candidate)}; ${counted(schedule.source, 'epoch')} of fine-tuning, ${step(source.work.seconds)}`,
+        ]
       : []),
     ...(candidates.length === 0 || !fits
       ? [
@@ -134,7 +136,9 @@ export function describePlan({ source, candidates, schedule, fewest, images, met
         ]
       : []),
     ...(race.candidates > 0
-      ? [`race of ${race.candidates}: from ${counted(race.epochs, 'epoch')}, doubled each round; ${race.teacher} of their teacher`]
+      ? [
+          `race of ${race.candidates}: from ${counted(race.epochs, 'epoch')}, doubled each round; ${race.teacher} of their teacher`,
+        ]
       : candidates.length > 1
         ? [
             `no race (${fewest < 10 ? `${fewest} training images in a class` : 'there is no time for one'}): the largest is trained`,
