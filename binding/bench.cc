@@ -6,7 +6,6 @@
 
 #include "binding/marshal.h"
 #include "binding/worker.h"
-#include "native/backends/cuda/cuda.h"
 #include "native/backends/timed.h"
 #include "native/core/device.h"
 #include "native/core/error.h"
@@ -59,7 +58,7 @@ struct Bench::Subject {
         y(at::randint(job.target.classes, {x.size(0)}, options.dtype(at::kLong))),
         lr(at::scalar_tensor(job.lr, options.dtype(at::kDouble))),
         // The sums over ranks go through the host, which a graph cannot capture.
-        step(job.reducer->single() ? backends::cuda::graphs(options.device()) : nullptr,
+        step(job.reducer->single() ? backends::backend_for({options}).graphs(options.device()) : nullptr,
              [this](auto /*kind*/, const run::CapturedStep::Inputs& inputs) {
                const run::StepImages images{inputs[2], inputs[0], batch};
                return learner->iterate(images, {inputs.back()}, inputs[1]).real.losses.front().second;

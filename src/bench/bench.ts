@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { addon, type EngineName, type GraphTiming, type Traffic } from '../native/addon.js';
+import { requireComputable } from '../options/consistent.js';
 import { flagOf, named } from '../options/spelling.js';
 import type { Fact } from '../ranks/facts.js';
 import type { GroupOptions } from '../ranks/options.js';
@@ -71,6 +72,7 @@ async function measure(name: BenchCaseName, options: BenchOptions, ranks: Ranks)
   const { engines, rounds, threads = ranks.threads, convolution, batch = benchCases[name].batch } = options;
   const innerSteps = isBilevel(name) ? options.innerSteps : undefined;
   const place = benchDevice(ranks.device(options.device).device);
+  requireComputable({ convolution }, place.device, ranks.size);
   const settings = { device: place.device, threads, convolution, innerSteps: options.innerSteps, batch };
   const machine = place.gpu ? undefined : await addon().measureMachine(threads);
   const gflop = iterationGflop(benchJob(name, 'native', settings), innerSteps);
