@@ -6,7 +6,7 @@
 
 #include "binding/marshal.h"
 #include "binding/worker.h"
-#include "native/backends/cuda/cuda.h"
+#include "native/backends/backend.h"
 #include "native/core/device.h"
 #include "native/core/threads.h"
 #include "native/nets/initialise.h"
@@ -43,10 +43,11 @@ struct Bench::Subject {
         source_x(job.source_size == job.size ? x : random_images(job, job.source_size, options)),
         y(at::randint(job.target.classes, {job.batch}, options.dtype(at::kLong))),
         lr(at::scalar_tensor(job.lr, options.dtype(at::kDouble))),
-        step(backends::cuda::graphs(options.device()), [this](auto /*kind*/, const run::CapturedStep::Inputs& inputs) {
-          const run::StepImages images{inputs[2], inputs[0], x.size(0)};
-          return learner->iterate(images, {inputs.back()}, inputs[1]).real.losses.front().second;
-        }) {}
+        step(backends::backend_for({options}).graphs(options.device()),
+             [this](auto /*kind*/, const run::CapturedStep::Inputs& inputs) {
+               const run::StepImages images{inputs[2], inputs[0], x.size(0)};
+               return learner->iterate(images, {inputs.back()}, inputs[1]).real.losses.front().second;
+             }) {}
 
   std::vector<std::pair<std::string, double>> iterate() {
     learner->measure(&phases);

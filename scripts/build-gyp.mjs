@@ -28,11 +28,11 @@ const commonGypi = `{
 
 // CMake alone builds the CUDA part.
 const cudaFolder = join(root, 'native/backends/cuda');
-const withoutCuda = ['none.cc', 'arithmetic.cc'].map((name) => join(cudaFolder, name));
+const withoutCuda = join(cudaFolder, 'none.cc');
 
 /** Every source, as binding.gyp takes it: relative to binding/. CMakeLists.txt globs the same. */
 export function sources() {
-  const isSource = (path) => path.endsWith('.cc') && (!path.startsWith(`${cudaFolder}/`) || withoutCuda.includes(path));
+  const isSource = (path) => path.endsWith('.cc') && (!path.startsWith(`${cudaFolder}/`) || path === withoutCuda);
   const own = readdirSync(binding).filter(isSource).sort();
   return [
     ...filesBelow(join(root, 'native'))

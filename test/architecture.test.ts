@@ -26,6 +26,10 @@ const autograd =
   /torch\/csrc\/autograd|\bautograd::|requires_grad|GradMode|NoGradGuard|EnableGradGuard|InferenceMode|\bbackward\(\)|\bgrad_fn\b/;
 const cudaHeaders = /^(cuda|cu(blas|dnn|fft|rand|solver|sparse)|nccl|nvtx|nvToolsExt|(ATen|c10|torch\/csrc)\/cuda\/)/;
 
+/** CUDA by name: all else asks the backend of a device. */
+const cudaName = /\bcuda::/;
+const namesCuda = /^native\/backends\/(cuda\/|backend\.cc$)/;
+
 /** Joining the other processes of a run: what computes knows them as a Reducer. */
 const joining = /\b(JoinedGroup|GroupConfig|join_group)\b|core\/group\.h/;
 const joins = /^(native\/core\/group\w*|binding\/group)\.(cc|h)$/;
@@ -54,6 +58,7 @@ function violations(path: string, text: string): string[] {
   }
   const autogradUse = room === 'oracle' ? null : autograd.exec(code);
   if (autogradUse) found.push(`${path}: only native/oracle uses autograd (${autogradUse[0]})`);
+  if (!namesCuda.test(path) && cudaName.test(code)) found.push(`${path}: only native/backends names cuda::`);
   if (!joins.test(path) && joining.test(code)) found.push(`${path}: only core/group and binding/group join ranks`);
   return found;
 }
@@ -103,11 +108,16 @@ describe('the doors between the rooms of the native part', () => {
     ['native/run/x.cc', 'at::NoGradGuard guard;', /only native\/oracle/],
     ['native/core/x.cc', 'c10::InferenceMode guard;', /only native\/oracle/],
     ['native/core/device.cc', '#include <c10/cuda/CUDAStream.h>', /only native\/backends\/cuda/],
+    ['native/run/x.cc', 'backends::cuda::memory(device);', /only native\/backends names cuda::/],
     ['native/run/x.cc', '#include "native/core/group.h"', /only core\/group and binding\/group/],
     ['native/backends/cpu/x.cc', '#include <cuda_runtime_api.h>', /only native\/backends\/cuda/],
   ])('an offence is seen: %s, %s', (path, text, message) => {
     const found = violations(path, `#pragma once\n${text}\n`);
     expect(found).toEqual([expect.stringMatching(message)]);
+  });
+
+  it('one line of the registry names CUDA', () => {
+    expect(read('native/backends/backend.cc').match(new RegExp(cudaName, 'g'))).toHaveLength(1);
   });
 
   it('what is allowed is not taken for an offence', () => {

@@ -1,4 +1,5 @@
 import { addon, type EngineName, type GraphTiming } from '../native/addon.js';
+import { requireComputable } from '../options/consistent.js';
 import { median } from '../system/statistics.js';
 import { defaultThreads } from '../system/threads.js';
 import {
@@ -46,6 +47,7 @@ export async function bench(name: BenchCaseName, options: BenchOptions) {
   const { engines, rounds, threads = defaultThreads(), convolution, batch = benchCases[name].batch } = options;
   const innerSteps = isBilevel(name) ? options.innerSteps : undefined;
   const place = benchDevice(options.device);
+  requireComputable({ convolution }, place.device, 1);
   const settings = { device: place.device, threads, convolution, innerSteps: options.innerSteps, batch };
   const machine = place.gpu ? undefined : await addon().measureMachine(threads);
   const gflop = iterationGflop(benchJob(name, 'native', settings), innerSteps);

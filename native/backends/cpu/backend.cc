@@ -38,9 +38,10 @@ const Backend& backend() {
   return cpu;
 }
 
-bool supports(const at::TensorOptions& options) {
-  const auto type = c10::typeMetaToScalarType(options.dtype());
-  return options.device().is_cpu() && (type == at::kFloat || type == at::kDouble);
+const Backend* backend_for(const Arithmetic& arithmetic) {
+  const auto type = c10::typeMetaToScalarType(arithmetic.options.dtype());
+  const bool has_kernels = arithmetic.options.device().is_cpu() && (type == at::kFloat || type == at::kDouble);
+  return has_kernels && arithmetic.convolution != Convolution::kDirect ? &backend() : nullptr;
 }
 
 }  // namespace l2t::backends::cpu

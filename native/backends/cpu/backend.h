@@ -39,7 +39,7 @@ class Cpu final : public Backend {
 
 const Backend& backend();
 
-/// Whether the kernels can compute with such tensors: float and double on the CPU.
-bool supports(const at::TensorOptions& options);
+/// Null where the kernels cannot compute with such tensors, or shall not.
+const Backend* backend_for(const Arithmetic& arithmetic);
 
 }  // namespace l2t::backends::cpu

@@ -42,7 +42,7 @@ const vgg: Target = { target: 'vgg9_bn', size: 32, methods: methodNames.filter((
 export const targets: readonly [Target, ...Target[]] = [
   vgg,
   { target: 'resnet20', size: 32, methods: ['fm'] },
-  { target: 'resnet18', size: 64, methods: ['l2t-ww', 'scratch'] },
+  { target: 'resnet18', size: 64, methods: ['fm'] },
   { target: 'resnet20_a', size: 32, methods: ['l2t-ww'] },
 ];
 

@@ -1,6 +1,5 @@
 #include "test/native/observe/declarations.h"
 #include "binding/bench.h"
-#include "binding/cuda.h"
 #include "binding/javascript_tasks.h"
 #include "binding/marshal.h"
 #include "binding/network.h"
@@ -70,10 +69,10 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<GroupConfig>("GroupConfig");
   add.operator()<backends::cpu::MachineSpeed>("MachineSpeed");
   add.operator()<MemoryUse>("MemoryUse");
-  add.operator()<CudaVersions>("CudaVersions");
-  add.operator()<CudaDescription>("CudaDescription");
-  add.operator()<backends::cuda::GpuDescription>("GpuDescription");
-  add.operator()<backends::cuda::Memory>("CudaMemory");
+  add.operator()<backends::Versions>("CudaVersions");
+  add.operator()<backends::Gpus>("CudaDescription");
+  add.operator()<backends::GpuDescription>("GpuDescription");
+  add.operator()<backends::DeviceMemory>("CudaMemory");
   auto result = Napi::Object::New(env);
   result.Set("methods", write(env, terms::methods()));
   result.Set("operations", write(env, kinds_of(static_cast<const nets::OperationKind*>(nullptr))));

@@ -1,9 +1,8 @@
-// LibTorch holds these switches in every build, so a build without CUDA that runs on a CUDA LibTorch sets them, too.
 #include <ATen/Context.h>
 
-#include "native/backends/cuda/cuda.h"
+#include "native/backends/backend.h"
 
-namespace l2t::backends::cuda {
+namespace l2t::backends {
 namespace {
 
 // cuDNN uses TF32 unless told otherwise, cuBLAS does not. With bf16 only the operands are narrow: sums stay float32.
@@ -29,8 +28,9 @@ void set_determinism(bool deterministic) {
 }  // namespace
 
 void set_arithmetic(const Arithmetic& arithmetic) {
+  if (!arithmetic.options.device().is_cuda()) return;
   set_precision(arithmetic.precision);
   set_determinism(arithmetic.deterministic);
 }
 
-}  // namespace l2t::backends::cuda
+}  // namespace l2t::backends
