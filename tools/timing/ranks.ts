@@ -15,6 +15,7 @@ const turns = 3;
 
 async function main({ case: name, rounds, nproc, ...flags }: Flags & { readonly nproc: number }): Promise<void> {
   const { batch = benchCases[name].batch } = flags;
+  if (nproc < 2 || batch % nproc !== 0) throw new Error(`--nproc must be from 2 on and divide the batch, ${batch}.`);
   const threads = Math.max(1, Math.floor(flags.threads / nproc));
   const job = (cores: number, images: number) => ({
     ...benchJob(name, 'native', { ...flags, device: 'cpu', threads: cores, batch: images }),
