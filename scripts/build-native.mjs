@@ -35,8 +35,8 @@ function keyOf(root, folders) {
 }
 
 const sourcesKey = (root) => keyOf(root, ['cmake', 'native', 'binding']);
-/** The key of the programs that the tests run. */
-const programsKey = (root) => keyOf(root, ['test/native']);
+/** The key of the programs that tests and tools run. */
+const programsKey = (root) => keyOf(root, ['test/native', 'tools']);
 
 /**
  * Was the addon built from the present sources, for the LibTorch that a search would find now? `programs`: also asks

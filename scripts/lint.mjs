@@ -40,7 +40,7 @@ function present(tool, packages) {
   return false;
 }
 
-const cppFiles = ['native', 'binding', 'test/native']
+const cppFiles = ['native', 'binding', 'test/native', 'tools']
   .flatMap((folder) => filesBelow(join(root, folder), ['build']))
   .map((path) => relative(root, path))
   .filter((path) => /\.(cc|cu|cuh|h|inc)$/.test(path));

@@ -95,12 +95,6 @@ class Backend : public Interface {
   [[nodiscard]] virtual const char* name() const = 0;
   /// The units of a part of a network, in the order of the forward sweep.
   [[nodiscard]] virtual std::vector<Step> units(const Part& part) const = 0;
-  /// The products of a convolution (weights of this shape, outputs of this side) in the form that the backend takes, as
-  /// a share of the direct form's.
-  [[nodiscard]] virtual double products_share(const nets::Conv2d& /*conv*/, const std::vector<int64_t>& /*shape*/,
-                                              int64_t /*side*/) const {
-    return 1;
-  }
 
   // The operations that a backend need not have kernels for: these are LibTorch's, on any device.
 

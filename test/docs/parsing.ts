@@ -62,9 +62,15 @@ function refusalOfScript([first, ...rest]: readonly string[]): string | undefine
   if (script === undefined) return `there is no script ${name}`;
   if (name === 'demo') return refusalOfVerb(['demo', ...args.slice(1)]);
   const file = /\S+\.(?:ts|mjs)$/.exec(script)?.[0];
-  const text = file === undefined ? '' : readFileSync(join(packageRoot, file), 'utf8');
+  const text = file === undefined ? '' : withFlagsFile(join(packageRoot, file));
   const unknown = args.find((word) => /^--\w/.test(word) && !text.includes(`'${word}`));
   return unknown && `the script ${name} has no flag ${unknown}`;
+}
+
+/** A script, with the flags that it shares with others of its folder. */
+function withFlagsFile(path: string): string {
+  const text = readFileSync(path, 'utf8');
+  return text.includes("'./flags.js'") ? text + readFileSync(join(path, '../flags.ts'), 'utf8') : text;
 }
 
 const flagsOf = (command: Command): (string | undefined)[] => ['--help', ...command.options.map(({ long }) => long)];

@@ -33,14 +33,6 @@ std::vector<Step> Cpu::units(const Part& part) const {
   return steps;
 }
 
-double Cpu::products_share(const nets::Conv2d& conv, const std::vector<int64_t>& shape, int64_t side) const {
-  // Only Winograd's forms have a share other than 1, and their outputs are as large as their inputs.
-  const auto geometry = geometry_of(conv, shape, /*images=*/1, side);
-  if (!geometry || geometry->form == Form::kPatches) return 1;
-  return static_cast<double>(geometry->frequencies() * geometry->rows()) /
-         static_cast<double>(geometry->taps() * geometry->places());
-}
-
 const Backend& backend() {
   static const Cpu cpu;
   return cpu;

@@ -11,8 +11,6 @@ class Cpu final : public Backend {
   /// Fused units (conv_unit.h) for the convolutions that have a form (form.h), with the batch norm, residual, ReLU and
   /// max-pool that follow; the reference's for the other operations.
   [[nodiscard]] std::vector<Step> units(const Part& part) const override;
-  [[nodiscard]] double products_share(const nets::Conv2d& conv, const std::vector<int64_t>& shape,
-                                      int64_t side) const override;
 
   /// Batch norm is folded into the convolutions. Those that have a form (form.h) are computed as in the fused units.
   [[nodiscard]] nets::Activations infer(const nets::Network& network, Tensors parameters, Tensors buffers,

@@ -5,7 +5,6 @@
 #include "binding/network.h"
 #include "binding/networks.h"
 #include "native/backends/cpu/machine.h"
-#include "native/backends/timed.h"
 #include "native/core/group.h"
 #include "native/core/memory.h"
 #include "native/run/events.h"
@@ -67,9 +66,7 @@ Napi::Value declarations(const Napi::CallbackInfo& info) {
   add.operator()<NetworkJob>("NetworkJob");
   add.operator()<BenchJob>("BenchJob");
   add.operator()<GraphTiming>("GraphTiming");
-  add.operator()<backends::Timing>("LayerTiming");
   add.operator()<GroupConfig>("GroupConfig");
-  add.operator()<Reducer::Traffic>("Traffic");
   add.operator()<backends::cpu::MachineSpeed>("MachineSpeed");
   add.operator()<MemoryUse>("MemoryUse");
   add.operator()<backends::Versions>("CudaVersions");
