@@ -60,6 +60,16 @@ describe('a signal', { timeout: 120_000 }, () => {
     expect(outcome.stderr).toContain(`l2t-native ${verb} --resume ${out}\n`);
   });
 
+  it('to all processes of train ends it in good order, also while one of them times a network', async () => {
+    const out = join(temporaryFolder(), 'train');
+    const args = ['train', data, '--source', source, '--max-ms', '5', '--threads', '1', '--out', out];
+    const { child, ended } = await cliUntil(args, /timing /, { by: ['setsid'] });
+    process.kill(-(child.pid as number), 'SIGINT');
+    const outcome = await ended;
+    expect(outcome).toMatchObject({ code: 130, stdout: '' });
+    expect(outcome.stderr).toContain(`l2t-native train --resume ${out}\n`);
+  });
+
   it('that comes twice at once is one signal, as of a closing terminal', async () => {
     const { run, args } = longRun();
     const { child, ended } = await cliUntil(args, underWay);
