@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../scripts/build-native.mjs';
+import { packageRoot } from '../setup/files.mjs';
 
 /** The rooms of native/ from the ground up: a room may include those below it, and no other. */
 const stack = ['core', 'ops', 'nets', 'backends', 'tape', 'transfer', 'terms', 'bilevel'];
@@ -152,7 +152,7 @@ const floors = [
   ['run'],
   ['experiments'],
   ['train'],
-  ['bench'],
+  ['bench', 'setup'],
   ['cli'],
 ];
 const floorOf = (room: string): number => floors.findIndex((rooms) => rooms.includes(room));
@@ -162,10 +162,10 @@ function mayImport(from: string, to: string): boolean {
   const [room, target] = [from, to].map((path) => (path.includes('/') ? (path.split('/')[0] as string) : ''));
   if (to === 'errors.ts') return true;
   if (from === 'errors.ts') return ['system/printable.ts', 'options/spelling.ts'].includes(to);
-  if (from === 'index.ts') return target !== 'cli' && target !== 'bench';
+  if (from === 'index.ts') return !['cli', 'bench', 'setup'].includes(target as string);
   if (to === 'index.ts') return false;
   if (room === target || (room === 'native' && target === 'system')) return true;
-  if (target === 'bench') return room === 'cli';
+  if (target === 'bench' || target === 'setup') return room === 'cli';
   return floorOf(target as string) < floorOf(room as string);
 }
 
@@ -255,9 +255,12 @@ describe('the rooms of the TypeScript side', () => {
     },
   );
 
-  it('know nothing of tools, tests and benches outside', () => {
-    const outside = sources.filter((path) => /from '[^']*\/(tools|test)\//.test(read(path)));
+  it('know nothing outside of src/ but setup/, which knows itself and Node alone', () => {
+    const outside = sources.filter((path) => /from '[^']*\/(tools|test|\.ci)\//.test(read(path)));
     expect(outside).toEqual([]);
+    const imported = filesBelow('setup').flatMap((path) => [...read(path).matchAll(/^import .* from '([^']+)'/gm)]);
+    expect(imported.length).toBeGreaterThan(10);
+    expect(imported.filter(([, from = '']) => !/^(node:|\.\/)/.test(from))).toEqual([]);
   });
 });
 
@@ -277,7 +280,7 @@ describe('files', () => {
 });
 
 /** `native/run/trainer.cc`, `src/cli/`, or without its ending, `native/run/trainer`. */
-const mentioned = /(?<![\w./-])(?:native|binding|src|test|scripts|docs|cmake|data|\.ci)\/[\w./-]*\w/g;
+const mentioned = /(?<![\w./-])(?:native|binding|src|test|setup|docs|cmake|data|\.ci)\/[\w./-]*\w/g;
 
 const exists = (path: string): boolean =>
   ['', '.h', '.cc', '.ts', '.mjs'].some((ending) => existsSync(join(packageRoot, path + ending)));

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { type BenchCaseName, benchJob, isBilevel, iterationGflop } from '../../src/bench/cases.js';
 import { cli } from '../tiny.js';
 

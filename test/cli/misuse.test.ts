@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { pretrain } from '../../src/index.js';
 import { cli, type Outcome, temporaryFolder, tinyData, write } from '../tiny.js';
 

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { addonPath } from '../../scripts/build-native.mjs';
-import { loadEnvironment } from '../../scripts/libtorch.mjs';
+import { addonPath } from '../../setup/build.mjs';
+import { loadEnvironment } from '../../setup/libtorch.mjs';
 import { cliUntil, main, temporaryFolder, tinyData, tinyFlags, tinySource } from '../tiny.js';
 
 let data: string;
@@ -133,6 +133,6 @@ it('is not taken by a library that LibTorch loads, and WebAssembly keeps its bou
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from('${bytes}', 'hex')));
     try { exports.f(0x7fffffff); } catch (error) { process.stdout.write(error.message); }`;
   const env = { ...process.env, ...loadEnvironment };
-  const child = spawnSync(process.execPath, ['-e', program, addonPath()], { encoding: 'utf8', env });
+  const child = spawnSync(process.execPath, ['-e', program, addonPath], { encoding: 'utf8', env });
   expect(child).toMatchObject({ stdout: 'memory access out of bounds', stderr: '', status: 0 });
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, CommanderError } from 'commander';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { verbsOf } from '../../src/cli/program.js';
 import { commandLine } from '../../src/cli/verbs.js';
 import { rowOf } from '../../tools/option-table.js';

@@ -1,7 +1,7 @@
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { cifar10, cifar100 } from '../../src/data/layouts/arrays.js';
 import { encode, pattern, write, writeCifar, writeClasses } from '../data/generate.js';
 import { writeSvhn } from '../fixtures/layouts.js';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const build = process.env.L2T_NATIVE_BUILD ?? fileURLToPath(new URL('../../build', import.meta.url));
-/** The words before a program, as JSON: scripts/check-arm.mjs runs programs for another machine under an emulator. */
+/** The words before a program, as JSON: .ci/check-arm.ts runs programs for another machine under an emulator. */
 const emulator = JSON.parse(process.env.L2T_EMULATOR ?? '[]') as string[];
 /** Then a program takes seconds to start. */
 export const emulated = emulator.length > 0;

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { benchJob } from '../../src/bench/cases.js';
 import { addon } from '../../src/native/addon.js';
 import { benchListing } from '../../tools/listing.js';

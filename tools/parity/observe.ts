@@ -1,8 +1,8 @@
-/** The addon for tests and tools (test/native/observe), which `node scripts/bootstrap.mjs --programs` builds. */
+/** The addon for tests and tools (test/native/observe), which `node setup/bootstrap.mjs --programs` builds. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { type ErrorCode, L2TError } from '../../src/errors.js';
 import {
   addon,
@@ -112,7 +112,7 @@ function load(): Observe {
   const build = process.env.L2T_NATIVE_BUILD ?? join(packageRoot, 'build');
   const path = join(build, 'test/l2t_observe.node');
   if (!existsSync(path)) {
-    throw new L2TError('ADDON_NOT_BUILT', `${path} is not built: run node scripts/bootstrap.mjs --programs.`);
+    throw new L2TError('ADDON_NOT_BUILT', `${path} is not built: run node setup/bootstrap.mjs --programs.`);
   }
   const observe = createRequire(import.meta.url)(path) as Observe;
   observe.useErrors((code, message) => new L2TError(code as ErrorCode, message.split('\n')));

@@ -10,7 +10,7 @@ import { loadavg } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { packageRoot } from '../../scripts/build-native.mjs';
+import { packageRoot } from '../../setup/files.mjs';
 import { type BenchResult, type Seconds, secondsOf } from '../../src/bench/bench.js';
 import { table } from '../../src/cli/table.js';
 import { L2TError } from '../../src/errors.js';

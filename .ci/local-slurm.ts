@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 export const slurmPackages = ['slurmctld', 'slurmd', 'slurm-client', 'munge'];
 
-function configuration(folder) {
+function configuration(folder: string): string {
   const [host] = hostname().split('.');
   return `ClusterName=local
 SlurmctldHost=${host}(127.0.0.1)
@@ -34,11 +34,9 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 `;
 }
 
-const ok = (command, args, env) => spawnSync(command, args, { env, stdio: 'ignore' }).status === 0;
-
 /** munge tells the daemons of one cluster from others. It may run already. */
-function startMunge() {
-  if (ok('munge', ['-n'])) return undefined;
+function startMunge(): string | undefined {
+  if (spawnSync('munge', ['-n'], { stdio: 'ignore' }).status === 0) return undefined;
   mkdirSync('/run/munge', { recursive: true });
   execFileSync('chown', ['munge:', '/run/munge']);
   const pidFile = '/run/munge/munged.pid';
@@ -47,17 +45,17 @@ function startMunge() {
 }
 
 /**
- * Starts it. Returns the environment in which srun and sbatch find it, and what ends it.
- * Throws if the node is not ready within half a minute.
+ * Starts it. `env` has the variables by which srun and sbatch find it.
+ * @throws Error if the node is not ready within half a minute.
  */
-export async function startSlurm(folder) {
+export async function startSlurm(folder: string): Promise<{ env: NodeJS.ProcessEnv; stop: () => void }> {
   for (const name of ['state', 'spool', 'log', 'run']) mkdirSync(join(folder, name), { recursive: true });
   writeFileSync(join(folder, 'slurm.conf'), configuration(folder));
   writeFileSync(join(folder, 'cgroup.conf'), 'CgroupPlugin=disabled\n');
   const env = { SLURM_CONF: join(folder, 'slurm.conf') };
   const whole = { ...process.env, ...env };
   const munge = startMunge();
-  const stop = () => {
+  const stop = (): void => {
     const files = readdirSync(join(folder, 'run')).map((name) => join(folder, 'run', name));
     for (const file of [...files, ...(munge ? [munge] : [])]) end(file);
   };
@@ -74,9 +72,10 @@ export async function startSlurm(folder) {
   return { env, stop };
 }
 
-const isIdle = (env) => /idle/.test(spawnSync('sinfo', ['-h', '-o', '%T'], { env, encoding: 'utf8' }).stdout ?? '');
+const isIdle = (env: NodeJS.ProcessEnv): boolean =>
+  /idle/.test(spawnSync('sinfo', ['-h', '-o', '%T'], { env, encoding: 'utf8' }).stdout ?? '');
 
-function end(pidFile) {
+function end(pidFile: string): void {
   try {
     process.kill(Number(readFileSync(pidFile, 'utf8')));
   } catch {

@@ -6,15 +6,15 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { onPath } from './apt.mjs';
-import { filesBelow } from './stamps.mjs';
+import { onPath } from '../setup/apt.mjs';
+import { filesBelow } from '../setup/files.mjs';
 
 /** Where a check keeps what it downloads. */
-export function cacheFolder(check, env = process.env) {
+export function cacheFolder(check: string, env = process.env): string {
   return join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'l2t-native', check);
 }
 
-function run(command, args, cwd) {
+function run(command: string, args: readonly string[], cwd?: string): string {
   const child = spawnSync(command, args, { cwd, encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
   if (child.status === 0) return child.stdout;
   const said = (child.stderr || child.error?.message || '').trim().split('\n').slice(-3).join(' ');
@@ -22,7 +22,7 @@ function run(command, args, cwd) {
 }
 
 /** Lines of an apt sources file: each mirror of the machine, with the given sections. */
-export function sourcesWith(sections, targets) {
+export function sourcesWith(sections: readonly string[], targets: string): string[] {
   const lines = targets.split('\n').flatMap((line) => {
     const [uri = '', release = '', section = '', key = ''] = line.split('|');
     if (!/^https?:/.test(uri) || section !== 'main') return [];
@@ -32,7 +32,7 @@ export function sourcesWith(sections, targets) {
 }
 
 /** Options that keep apt-get and apt-cache away from the machine's own state. */
-function privateApt(folder, sections, settings) {
+function privateApt(folder: string, sections: readonly string[], settings: readonly string[]): string[] {
   const sources = join(folder, 'sources.list');
   const format = ['REPO_URI', 'RELEASE', 'COMPONENT', 'SIGNED_BY'].map((name) => `$(${name})`).join('|');
   const targets = run('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);
@@ -49,7 +49,7 @@ function privateApt(folder, sections, settings) {
 }
 
 /** Settings of apt for another architecture, as if no package were installed. */
-function foreign(architecture, folder) {
+function foreign(architecture: string, folder: string): string[] {
   const status = join(folder, 'status');
   mkdirSync(folder, { recursive: true });
   writeFileSync(status, '');
@@ -61,17 +61,29 @@ function foreign(architecture, folder) {
 }
 
 /** Throws where the mirrors do not offer a package. */
-function requireOffered(options, packages, where) {
+function requireOffered(options: readonly string[], packages: readonly string[], where: string): void {
   const offered = run('apt-cache', [...options, 'policy', ...packages]);
   const missing = packages.filter((name) => !new RegExp(`^${name}:\n.*\n  Candidate: \\d`, 'm').test(offered));
   if (missing.length > 0) throw new Error(`the mirrors of this machine offer no ${missing.join(', ')} ${where}`);
 }
 
-/**
- * Downloads packages and unpacks them into `cache`/root. `packages`: those to unpack alone; `complete`: those to unpack
- * with all that they depend on, which takes an `architecture`; `size`: of both, in words.
- */
-export function unpackPackages({ cache, packages, complete = [], architecture, sections = ['main'], size, say }) {
+interface Unpacking {
+  /** The packages are unpacked into its folder root. */
+  readonly cache: string;
+  /** To unpack alone. */
+  readonly packages: readonly string[];
+  /** To unpack with all that they depend on, which takes an `architecture`. */
+  readonly complete?: readonly string[];
+  readonly architecture?: string;
+  readonly sections?: readonly string[];
+  /** In words. */
+  readonly size: { readonly download: string; readonly unpacked: string };
+  readonly say: (line: string) => void;
+}
+
+/** Downloads packages and unpacks them. */
+export function unpackPackages({ cache, packages, complete = [], size, say, ...unpacking }: Unpacking): void {
+  const { architecture, sections = ['main'] } = unpacking;
   if (!onPath('apt-get') || !onPath('dpkg')) throw new Error('it needs Debian: there is no apt-get and dpkg');
   const apt = join(cache, 'apt');
   const unpacked = join(cache, 'unpacking');

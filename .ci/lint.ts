@@ -7,21 +7,19 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { onPath } from './apt.mjs';
-import { filesBelow, readJson } from './stamps.mjs';
+import { onPath } from '../setup/apt.mjs';
+import { filesBelow, readJson, packageRoot as root } from '../setup/files.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const fix = process.argv.includes('--fix');
 const all = process.argv.includes('--all');
-const failed = [];
+const failed: string[] = [];
 
-function note(name, ok) {
+function note(name: string, ok: boolean): void {
   console.log(`[lint] ${name}: ${ok ? 'ok' : 'FAILED'}`);
   if (!ok) failed.push(name);
 }
 
-function run(name, command, args) {
+function run(name: string, command: string, args: readonly string[]): Promise<void> {
   return new Promise((done) => {
     const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
     child.on('error', (error) => console.error(`[lint] ${error.message}`));
@@ -33,7 +31,7 @@ function run(name, command, args) {
 }
 
 /** Is the tool installed? Its name has the version, because versions differ in what they find and how they format. */
-function present(tool, packages) {
+function present(tool: string, packages: string): boolean {
   if (onPath(tool)) return true;
   console.error(`[lint] ${tool} is missing: sudo apt-get update && sudo apt-get install -y ${packages}`);
   note(tool, false);
@@ -45,20 +43,20 @@ const cppFiles = ['native', 'binding', 'test/native', 'tools']
   .map((path) => relative(root, path))
   .filter((path) => /\.(cc|cu|cuh|h|inc)$/.test(path));
 
-function git(...args) {
+function git(...args: string[]): string | undefined {
   const child = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
   return child.status === 0 ? child.stdout.trim() : undefined;
 }
 
 /** The commit to compare with: where the branch left origin's main; on main itself, the commit before. */
-function base() {
+function base(): string | undefined {
   const head = git('rev-parse', 'HEAD');
   const fork = git('merge-base', 'HEAD', 'origin/main');
   return fork !== undefined && fork !== head ? fork : git('rev-parse', 'HEAD~1');
 }
 
 /** Sources to look at: the changed ones, and those that include a changed header; all without a base. */
-function sourcesToTidy() {
+function sourcesToTidy(): string[] {
   const sources = cppFiles.filter((path) => path.endsWith('.cc'));
   const from = all ? undefined : base();
   if (from === undefined) return sources;
@@ -67,14 +65,14 @@ function sourcesToTidy() {
   );
   if (changed.has('.clang-tidy')) return sources;
   const headers = cppFiles.filter((path) => /\.(h|inc)$/.test(path) && changed.has(path));
-  const includesChanged = (path) => {
+  const includesChanged = (path: string): boolean => {
     const text = readFileSync(join(root, path), 'utf8');
     return headers.some((header) => text.includes(`#include "${header}"`));
   };
   return sources.filter((path) => changed.has(path) || includesChanged(path));
 }
 
-function tidyOne(path) {
+function tidyOne(path: string): Promise<boolean> {
   return new Promise((done) => {
     const child = spawn('clang-tidy-19', ['-p', 'build/tidy', '--quiet', path], {
       cwd: root,
@@ -97,7 +95,7 @@ function tidyOne(path) {
 }
 
 /** Makes CMake write how to compile each file by itself: in build/, the files of a room are compiled as one. */
-function configure() {
+function configure(): boolean {
   const cache = join(root, 'build/CMakeCache.txt');
   if (!existsSync(cache)) return false;
   const given = [...readFileSync(cache, 'utf8').matchAll(/^(CMAKE_JS_INC|L2T_LIBTORCH):\w+=(.*)$/gm)];
@@ -114,7 +112,7 @@ function configure() {
   return spawnSync('cmake', args, { cwd: root }).status === 0;
 }
 
-async function tidy() {
+async function tidy(): Promise<void> {
   if (!present('clang-tidy-19', 'clang-tidy-19 libomp-19-dev')) return;
   if (!configure()) {
     console.error('[lint] clang-tidy needs a build: npm run bootstrap');
@@ -122,12 +120,12 @@ async function tidy() {
     return;
   }
   // A build compiles the sources with CUDA, or those without, and clang-tidy must know how.
-  const commands = readJson(join(root, 'build/tidy/compile_commands.json'));
+  const commands: { file: string }[] = readJson(join(root, 'build/tidy/compile_commands.json'));
   const compiled = new Set(commands.map(({ file }) => relative(root, file)));
   const queue = sourcesToTidy().filter((path) => compiled.has(path));
   const count = queue.length;
   let ok = true;
-  const worker = async () => {
+  const worker = async (): Promise<void> => {
     for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
       ok = (await tidyOne(path)) && ok;
     }

@@ -11,7 +11,26 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { aptCandidate, aptInstall } from './apt.mjs';
-import { modified } from './stamps.mjs';
+import { modified } from './files.mjs';
+
+/**
+ * @typedef {object} LibTorch
+ * @property {string} prefix The folder that holds include/ and the folder of libraries.
+ * @property {string} libDir
+ * @property {string} version
+ * @property {string} how Which place of the search order it is, e.g. 'LIBTORCH' or 'the system'.
+ */
+/** @typedef {{ how: string, path: string, reason: string }} Refusal A place that was looked at and refused. */
+/** @typedef {(library: string, timeout?: number) => string | undefined} Probe Why a library does not load. */
+/** @typedef {Readonly<Record<string, string | undefined>>} Variables Of the environment. */
+/** @typedef {{ how: string, path: string, named: boolean, reason?: string | undefined }} Place */
+/**
+ * @typedef {object} Where
+ * @property {string | undefined} [explicit] The value of --libtorch.
+ * @property {Variables} [env]
+ * @property {string} [system] In place of /usr.
+ * @property {(python: string) => string | undefined} [findPackage] Finds the torch package that a python would import.
+ */
 
 /**
  * Environment variables to set before a process loads LibTorch. Debian's LibTorch loads UCX through MPI. On loading,
@@ -31,7 +50,7 @@ export const loadEnvironment = {
   CUBLAS_WORKSPACE_CONFIG: ':4096:8',
 };
 
-export const minimumVersion = '2.6';
+const minimumVersion = '2.6';
 // Gloo's headers: with them, one run can use several processes (cmake/groups.cmake).
 const aptPackages = ['libtorch-dev', 'libopenblas0', 'libgloo-dev'];
 const archiveUrl = 'https://download.pytorch.org/libtorch/cpu/libtorch-cxx11-abi-shared-with-deps-2.6.0%2Bcpu.zip';
@@ -39,37 +58,44 @@ const versionHeader = 'include/torch/csrc/api/include/torch/version.h';
 // Where newer versions define what that one includes.
 const newVersionHeader = 'include/torch/headeronly/version.h';
 
-/** Where `l2t-native setup` puts LibTorch: <data home>/l2t-native/libtorch. */
+/**
+ * Where `l2t-native setup` puts LibTorch: <data home>/l2t-native/libtorch.
+ * @param {Variables} [env]
+ */
 export function setupFolder(env = process.env) {
   const home = env.XDG_DATA_HOME || join(env.HOME || homedir(), '.local', 'share');
   return join(home, 'l2t-native', 'libtorch');
 }
 
-/** 'major.minor.patch' from the text of LibTorch's version.h, or undefined. */
-export function versionFromHeader(text) {
+/**
+ * 'major.minor.patch' from the text of LibTorch's version.h, or undefined.
+ * @param {string} text
+ */
+function versionFromHeader(text) {
   const [major, minor, patch] = ['MAJOR', 'MINOR', 'PATCH'].map(
     (part) => new RegExp(`#define TORCH_VERSION_${part} (\\d+)`).exec(text)?.[1],
   );
   return major === undefined || minor === undefined ? undefined : `${major}.${minor}.${patch ?? 0}`;
 }
 
-/** Is a version like '2.6.0' or '2.6.0+dfsg-7' new enough? */
+/**
+ * Is a version like '2.6.0' or '2.6.0+dfsg-7' new enough?
+ * @param {string} version
+ */
 export function isNewEnough(version) {
-  const [major, minor] = version.split('.').map((part) => Number.parseInt(part, 10));
-  const [wantedMajor, wantedMinor] = minimumVersion.split('.').map(Number);
-  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+  const numbers = (/** @type {string} */ text) => text.split('.').map((part) => Number.parseInt(part, 10));
+  const [major = 0, minor = 0] = numbers(version);
+  const [minMajor = 0, minMinor = 0] = numbers(minimumVersion);
+  return major > minMajor || (major === minMajor && minor >= minMinor);
 }
 
-/** Does the text of TorchConfig.cmake say that this build uses libstdc++'s old strings? */
-export function isOldAbi(torchConfig) {
-  return /_GLIBCXX_USE_CXX11_ABI=0/.test(torchConfig);
-}
-
+/** @returns {readonly string[]} */
 function libraryFolders() {
-  const triplet = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }[process.arch];
-  return triplet === undefined ? ['lib', 'lib64'] : ['lib', `lib/${triplet}`, 'lib64'];
+  if (process.arch === 'x64') return ['lib', 'lib/x86_64-linux-gnu', 'lib64'];
+  return process.arch === 'arm64' ? ['lib', 'lib/aarch64-linux-gnu', 'lib64'] : ['lib', 'lib64'];
 }
 
+/** @param {string} path */
 function readIfThere(path) {
   try {
     return readFileSync(path, 'utf8');
@@ -81,6 +107,7 @@ function readIfThere(path) {
 /**
  * Loads a shared library in a child process. Returns undefined if it loads, else the reason. A library that is no Node
  * addon still loads: Node then says "did not self-register". A crash or a time-out of the child is a reason, too.
+ * @type {Probe}
  */
 export function probe(library, timeout = 60_000) {
   const program = `
@@ -93,7 +120,8 @@ export function probe(library, timeout = 60_000) {
     killSignal: 'SIGKILL',
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  if (child.error?.code === 'ETIMEDOUT') return `loading it took more than ${timeout / 1000} s`;
+  if (child.error !== undefined && 'code' in child.error && child.error.code === 'ETIMEDOUT')
+    return `loading it took more than ${timeout / 1000} s`;
   if (child.error !== undefined) return `the trial process did not start: ${child.error.message}`;
   if (child.signal !== null) return `loading it crashed the trial process (${child.signal})`;
   const said = child.stdout.trim();
@@ -101,7 +129,13 @@ export function probe(library, timeout = 60_000) {
   return said === 'loaded' ? undefined : said.split('\n')[0] || 'it does not load, without a reason';
 }
 
-/** Looks at one folder. `folders`: where below it libraries may be. Returns { prefix, libDir, version } or { reason }. */
+/**
+ * Looks at one folder. `folders`: where below it libraries may be. Returns what is there, or why it will not do.
+ * @param {string} prefix
+ * @param {Probe} [load]
+ * @param {readonly string[]} [folders]
+ * @returns {{ prefix: string, libDir: string, version: string, reason?: undefined } | { reason: string }}
+ */
 export function inspect(prefix, load = probe, folders = libraryFolders()) {
   if (!existsSync(prefix)) return { reason: 'no such folder' };
   const libDir = folders
@@ -116,14 +150,18 @@ export function inspect(prefix, load = probe, folders = libraryFolders()) {
   const config = [join(prefix, 'share/cmake/Torch'), join(libDir, 'cmake/Torch')]
     .map((folder) => readIfThere(join(folder, 'TorchConfig.cmake')))
     .find((text) => text !== undefined);
-  if (config !== undefined && isOldAbi(config)) {
+  // The strings of libstdc++ from before C++11.
+  if (config !== undefined && /_GLIBCXX_USE_CXX11_ABI=0/.test(config)) {
     return { reason: 'a pre-C++11-ABI build; take the archive whose name holds cxx11-abi' };
   }
   const reason = load(join(libDir, 'libtorch.so'));
   return reason === undefined ? { prefix, libDir, version } : { reason };
 }
 
-/** The folder of the torch package that `python` would import, without importing it (which takes seconds). */
+/**
+ * The folder of the torch package that `python` would import, without importing it (which takes seconds).
+ * @param {string} python
+ */
 function torchPackage(python) {
   const program =
     "import importlib.util as u; s = u.find_spec('torch'); print(list(s.submodule_search_locations)[0] if s else '')";
@@ -131,29 +169,36 @@ function torchPackage(python) {
   return child.status === 0 ? child.stdout.trim() || undefined : undefined;
 }
 
-function pytorchPlaces(env, findPackage) {
+/**
+ * The places of PyTorch's LibTorch. The environment names them if LIBTORCH_USE_PYTORCH is 1.
+ * @param {Variables} env
+ * @param {(python: string) => string | undefined} findPackage
+ */
+function pytorchPlaces({ LIBTORCH_USE_PYTORCH, VIRTUAL_ENV, CONDA_PREFIX }, findPackage) {
+  const named = LIBTORCH_USE_PYTORCH === '1';
+  /** @type {Place[]} */
   const places = [];
-  const add = (how, python, otherwise, named) => {
-    const folder = findPackage(python) ?? otherwise;
-    places.push({
-      how,
-      path: folder ?? python,
-      named,
-      reason: folder === undefined ? 'has no torch package' : undefined,
-    });
+  /** @type {(how: string, python: string, otherwise?: string) => void} */
+  const add = (how, python, otherwise) => {
+    const path = findPackage(python) ?? otherwise;
+    if (path !== undefined) places.push({ how, path, named });
+    else places.push({ how, path: python, named, reason: 'has no torch package' });
   };
-  const demanded = env.LIBTORCH_USE_PYTORCH === '1';
-  if (env.VIRTUAL_ENV) add('the active venv', join(env.VIRTUAL_ENV, 'bin/python'), undefined, demanded);
-  if (env.CONDA_PREFIX) {
-    const own = existsSync(join(env.CONDA_PREFIX, 'lib/libtorch.so')) ? env.CONDA_PREFIX : undefined;
-    add('the active conda environment', join(env.CONDA_PREFIX, 'bin/python'), own, demanded);
+  if (VIRTUAL_ENV) add('the active venv', join(VIRTUAL_ENV, 'bin/python'));
+  if (CONDA_PREFIX) {
+    const own = existsSync(join(CONDA_PREFIX, 'lib/libtorch.so')) ? CONDA_PREFIX : undefined;
+    add('the active conda environment', join(CONDA_PREFIX, 'bin/python'), own);
   }
-  if (demanded && places.length === 0) add('LIBTORCH_USE_PYTORCH=1', 'python3', undefined, true);
+  if (named && places.length === 0) add('LIBTORCH_USE_PYTORCH=1', 'python3');
   return places;
 }
 
-/** Every place to look at, in order: { how, path, named, reason? }; a place with a reason is refused without a look. */
-export function places({ explicit, env = process.env, system = '/usr', findPackage = torchPackage } = {}) {
+/**
+ * Every place to look at, in order. A place with a reason is refused without a look.
+ * @param {Where} [where]
+ * @returns {Place[]}
+ */
+function placesOf({ explicit, env = process.env, system = '/usr', findPackage = torchPackage } = {}) {
   if (explicit) return [{ how: '--libtorch', path: resolve(explicit), named: true }];
   if (env.LIBTORCH) return [{ how: 'LIBTORCH', path: resolve(env.LIBTORCH), named: true }];
   const python = pytorchPlaces(env, findPackage);
@@ -165,7 +210,10 @@ export function places({ explicit, env = process.env, system = '/usr', findPacka
   ];
 }
 
-/** Installs Debian's LibTorch. Returns undefined, or why not. */
+/**
+ * Installs Debian's LibTorch. Returns undefined, or why not.
+ * @param {(line: string) => void} say
+ */
 function installFromApt(say) {
   return aptInstall(aptPackages, say, () => {
     const offered = aptCandidate('libtorch-dev');
@@ -175,24 +223,26 @@ function installFromApt(say) {
 }
 
 /**
- * Searches for LibTorch. Returns { found: { prefix, libDir, version, how } | undefined, tried: [{ how, path, reason }]
- * }.
- * `install`: what to do when nothing is found; undefined installs nothing.
+ * Searches for LibTorch. `install`: what to do when nothing is found; it returns undefined, or why it installed nothing.
+ * @param {Where & { load?: Probe, install?: () => string | undefined }} [options]
+ * @returns {{ found: LibTorch | undefined, tried: Refusal[] }}
  */
 export function findLibTorch({ load = probe, install, ...where } = {}) {
+  /** @type {Refusal[]} */
   const tried = [];
-  const look = (place) => {
-    const seen = place.reason === undefined ? inspect(place.path, load) : place;
-    if (seen.reason === undefined) return { ...seen, how: place.how };
-    tried.push({ how: place.how, path: place.path, reason: seen.reason });
+  /** @type {(place: Pick<Place, 'how' | 'path' | 'reason'>) => LibTorch | undefined} */
+  const look = ({ how, path, reason }) => {
+    const seen = reason === undefined ? inspect(path, load) : { reason };
+    if (seen.reason === undefined) return { ...seen, how };
+    tried.push({ how, path, reason: seen.reason });
     return undefined;
   };
-  const list = places(where);
-  for (const place of list) {
+  const places = placesOf(where);
+  for (const place of places) {
     const found = look(place);
     if (found !== undefined) return { found, tried };
   }
-  if (install !== undefined && !list.some((place) => place.named)) {
+  if (install !== undefined && !places.some((place) => place.named)) {
     const reason = install();
     if (reason !== undefined) tried.push({ how: 'apt-get', path: aptPackages.join(' '), reason });
     else return { found: look({ how: 'apt-get', path: where.system ?? '/usr' }), tried };
@@ -200,7 +250,11 @@ export function findLibTorch({ load = probe, install, ...where } = {}) {
   return { found: undefined, tried };
 }
 
-/** What to print when nothing was found: every place tried, why each was refused, and how to go on. */
+/**
+ * What to print when nothing was found: every place tried, why each was refused, and how to go on.
+ * @param {readonly Refusal[]} tried
+ * @param {string} [cli]
+ */
 export function explain(tried, cli = 'npx l2t-native') {
   const lines = tried.map(({ how, path, reason }) => `  - ${how}: ${path}: ${reason}`);
   return [
@@ -217,6 +271,7 @@ export function explain(tried, cli = 'npx l2t-native') {
 /**
  * As findLibTorch, but if nothing is found it throws an error (code LIBTORCH_NOT_FOUND) with the full explanation.
  * Installs from apt if it may.
+ * @param {{ explicit?: string | undefined, say: (line: string) => void, cli?: string, env?: Variables }} options
  */
 export function requireLibTorch({ explicit, say, cli, env = process.env }) {
   const { found, tried } = findLibTorch({ explicit, env, install: () => installFromApt(say) });
@@ -224,7 +279,10 @@ export function requireLibTorch({ explicit, say, cli, env = process.env }) {
   throw Object.assign(new Error(explain(tried, cli)), { code: 'LIBTORCH_NOT_FOUND' });
 }
 
-/** A key that changes whenever a new search could give another result; cheap, so that the bootstrap need not search. */
+/**
+ * A key that changes whenever a new search could give another result; cheap, so that the bootstrap need not search.
+ * @param {Pick<Where, 'explicit' | 'env'>} [options]
+ */
 export function searchKey({ explicit, env = process.env } = {}) {
   const names = ['LIBTORCH', 'LIBTORCH_USE_PYTORCH', 'VIRTUAL_ENV', 'CONDA_PREFIX'];
   return JSON.stringify([explicit ?? '', ...names.map((name) => env[name] ?? ''), modified(setupFolder(env))]);

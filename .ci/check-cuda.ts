@@ -8,12 +8,13 @@
  */
 import { spawnSync } from 'node:child_process';
 import { basename, join } from 'node:path';
-import { cacheFolder } from './apt-unpack.mjs';
-import { buildNative, packageRoot } from './build-native.mjs';
-import { cudaLibTorch } from './cuda-libtorch.mjs';
-import { makeStubs } from './cuda-stubs.mjs';
-import { inspect, requireLibTorch } from './libtorch.mjs';
-import { filesBelow } from './stamps.mjs';
+import { buildNative } from '../setup/build.mjs';
+import { filesBelow, packageRoot } from '../setup/files.mjs';
+import { inspect, requireLibTorch } from '../setup/libtorch.mjs';
+import type { CudaVersions } from '../src/native/contract.js';
+import { type CudaLibTorch, cudaLibTorch, makeStubs } from './cuda-libtorch.js';
+import { runLevels, runTests, Skipped } from './levels.js';
+import { cacheFolder } from './unpack.js';
 
 const compileFolder = 'build/check-cuda/compile';
 const linkFolder = 'build/check-cuda/link';
@@ -22,12 +23,10 @@ const quick = 'L2T_CUDA_ARCHITECTURES=80';
 /** What is run on the CPU in level 3. */
 const cpuTests = ['device', 'network', 'resize', 'run'].map((name) => `test/native/${name}.test.ts`);
 
-const say = (line) => console.log(`[check:cuda] ${line}`);
-
-class Skipped extends Error {}
+const say = (line: string): void => console.log(`[check:cuda] ${line}`);
 
 /** Level 1. */
-function compiles() {
+function compiles(): void {
   const libtorch = requireLibTorch({ say });
   say(`level 1: compiling native/backends/cuda against LibTorch ${libtorch.version} in ${libtorch.prefix}`);
   const cuda = buildNative({
@@ -42,7 +41,7 @@ function compiles() {
 }
 
 /** The objects of the addon. Those of removed .cu files may still be there. */
-function addonObjects() {
+function addonObjects(): string[] {
   const kernels = filesBelow(join(packageRoot, 'native/backends/cuda')).filter((path) => path.endsWith('.cu'));
   const others = filesBelow(join(packageRoot, linkFolder)).filter(
     (path) => path.endsWith('.o') && /\/l2t_(native|core|cuda)\.dir\//.test(path),
@@ -51,7 +50,7 @@ function addonObjects() {
 }
 
 /** Links the addon's objects with --no-undefined: what is missing then. */
-function undefinedSymbols({ libraries }) {
+function undefinedSymbols({ libraries }: CudaLibTorch): string[] {
   const names = ['torch', 'torch_cpu', 'torch_cuda', 'c10', 'c10_cuda'].map((name) => `-l${name}`);
   const args = [
     ...['-shared', '-o', join(packageRoot, linkFolder, 'undefined.so'), ...addonObjects()],
@@ -60,12 +59,12 @@ function undefinedSymbols({ libraries }) {
   ];
   const child = spawnSync('g++', args, { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
   if (child.status !== 0) throw new Error(`linking failed: ${child.stderr}`);
-  const found = [...child.stderr.matchAll(/undefined reference to [`'](.+?)'/g)].map(([, symbol]) => symbol);
+  const found = [...child.stderr.matchAll(/undefined reference to [`'](.+?)'/g)].map(([, symbol = '']) => symbol);
   return [...new Set(found)];
 }
 
 /** Level 2. */
-function links() {
+function links(): void {
   say('level 2: linking the addon against a LibTorch with CUDA');
   const libtorch = cudaLibTorch(say);
   const seen = inspect(libtorch.prefix, () => undefined);
@@ -84,8 +83,15 @@ function links() {
   say(`linked; only ${symbols.length} symbols are undefined, all of them Node's`);
 }
 
+interface Loaded {
+  /** Undefined if the addon does not load. */
+  readonly versions?: CudaVersions;
+  readonly code: string;
+  readonly message: string;
+}
+
 /** Loads the addon in a Node of its own. Returns what it says of the device cuda, or why it does not load. */
-function load(libraries, env = {}) {
+function load(libraries: readonly string[], env: NodeJS.ProcessEnv = {}): Loaded {
   const program = `
     import('./dist/native/addon.js')
       .then(({ addon }) => {
@@ -97,7 +103,12 @@ function load(libraries, env = {}) {
   const child = spawnSync(process.execPath, ['-e', program], {
     cwd: packageRoot,
     encoding: 'utf8',
-    env: { ...process.env, ...environment(libraries), ...env },
+    env: {
+      ...process.env,
+      LD_LIBRARY_PATH: libraries.join(':'),
+      L2T_NATIVE_BUILD: join(packageRoot, linkFolder),
+      ...env,
+    },
   });
   if (child.status !== 0 || child.stderr !== '') {
     throw new Error(`Node said, with exit status ${child.status ?? child.signal}: ${child.stderr}`);
@@ -105,11 +116,7 @@ function load(libraries, env = {}) {
   return JSON.parse(child.stdout);
 }
 
-function environment(libraries) {
-  return { LD_LIBRARY_PATH: libraries.join(':'), L2T_NATIVE_BUILD: join(packageRoot, linkFolder) };
-}
-
-function expectRefusal(what, result, code, pattern) {
+function expectRefusal(what: string, result: Loaded | undefined, code: string, pattern: RegExp): void {
   if (result?.code !== code || !pattern.test(result.message)) {
     throw new Error(`${what}: expected ${code} and ${pattern}, got ${JSON.stringify(result)}`);
   }
@@ -118,14 +125,14 @@ function expectRefusal(what, result, code, pattern) {
 
 // Compiled with the toolkit of this machine, and loaded with Debian's CUDA 12: the majors may differ. The addon must be
 // refused then. With L2T_CUDA_ANY_VERSION it loads all the same, since nothing is run on a GPU.
-function expectVersionCheck(libraries, { compiledFor, runtime }) {
+function expectVersionCheck(libraries: readonly string[], { compiledFor, runtime }: CudaVersions): void {
   if (compiledFor.split('.')[0] === runtime.split('.')[0]) return;
   const both = new RegExp(`compiled with CUDA ${compiledFor}, but LibTorch brings CUDA ${runtime}:`);
   expectRefusal('CUDA of another major release', load(libraries), 'ADDON_NOT_BUILT', both);
 }
 
 /** Level 3. */
-function loads() {
+function loads(): void {
   say('level 3: loading the addon over stub libraries');
   const { libraries } = cudaLibTorch(say);
   expectRefusal('without the stubs', load(libraries), 'LIBTORCH_NOT_FOUND', /a CUDA library .* is missing/);
@@ -135,45 +142,19 @@ function loads() {
   const anyVersion = { L2T_CUDA_ANY_VERSION: '1' };
   const result = load(all, anyVersion);
   expectRefusal('--device cuda', result, 'DEVICE_UNAVAILABLE', /has CUDA, but no GPU is visible/);
-  expectVersionCheck(all, result.versions);
+  if (result.versions) expectVersionCheck(all, result.versions);
   say(`on the CPU: ${cpuTests.join(' ')}`);
-  const vitest = join(packageRoot, 'node_modules/vitest/vitest.mjs');
-  const child = spawnSync(process.execPath, [vitest, 'run', ...cpuTests], {
-    cwd: packageRoot,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...environment(all), ...anyVersion },
-  });
-  if (child.status !== 0) throw new Error('tests on the CPU failed (see above)');
+  runTests(cpuTests, linkFolder, { LD_LIBRARY_PATH: all.join(':'), ...anyVersion });
 }
 
 const levels = [compiles, links, loads];
-
-/** Runs levels until one does not pass. Returns one result for each. */
-function runLevels(count) {
-  const results = [];
-  for (const level of levels.slice(0, count)) {
-    if (results.some((result) => result !== 'passed')) {
-      results.push('not run');
-      continue;
-    }
-    try {
-      level();
-      results.push('passed');
-    } catch (error) {
-      results.push(`${error instanceof Skipped ? 'skipped' : 'failed'}: ${error.message}`);
-    }
-  }
-  return results;
-}
-
 const [flag, value] = process.argv.slice(2);
 const count = flag === undefined ? levels.length : Number(value);
 if ((flag !== undefined && flag !== '--level') || !levels[count - 1]) {
   console.error('usage: npm run check:cuda [-- --level 1|2|3]');
   process.exit(2);
 }
-const results = runLevels(count);
+const results = runLevels(levels.slice(0, count));
 const passed = results.every((result) => result === 'passed');
-const allowed = count === 1 && results[0].startsWith('skipped');
-console.log(results.map((result, i) => `level ${i + 1} ${result}`).join('; '));
+const allowed = count === 1 && results[0]?.startsWith('skipped');
 process.exitCode = passed || allowed ? 0 : 1;

@@ -1,23 +1,29 @@
 /**
  * Makes a fresh clone ready: Node's version, npm packages, the TypeScript build, compiler, CMake, LibTorch, the addon.
- * `npm test` and `npm run demo` run it first. Plain Node, no dependency; under a second when all is up to date.
- * `--quiet`: say nothing on stdout. `--programs`: build the programs that the tests run, too.
+ * `npm test` and `npm run demo` run it first. Plain Node, no dependency; under a second when all is up to date. While
+ * another bootstrap works here, it waits. `--quiet`: say nothing on stdout. `--programs`: build the programs that the
+ * tests run, too. `--native`: compile the addon alone, also if it is up to date.
  */
 import { spawnSync } from 'node:child_process';
 import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { aptInstall, onPath } from './apt.mjs';
-import { buildNative, isNativeCurrent, packageRoot, readBuildStamp } from './build-native.mjs';
+import { buildNative, isNativeCurrent, readBuildStamp } from './build.mjs';
+import { filesBelow, fingerprint, packageRoot, readJson, takeLock, writeJson } from './files.mjs';
 import { requireLibTorch } from './libtorch.mjs';
-import { filesBelow, fingerprint, readJson, writeJson } from './stamps.mjs';
 
-const say = process.argv.includes('--quiet')
-  ? (line) => console.error(`[set-up] ${line}`)
-  : (line) => console.log(`[set-up] ${line}`);
+const [quiet, programs, native] = ['--quiet', '--programs', '--native'].map((flag) => process.argv.includes(flag));
+const print = quiet ? console.error : console.log;
+const say = (/** @type {string} */ line) => print(`[set-up] ${line}`);
 
 class SetUpError extends Error {}
 
-/** Says what begins, runs it, and says how long it took. */
+/**
+ * Says what begins, runs it, and says how long it took.
+ * @template T
+ * @param {string} what
+ * @param {() => T} work
+ */
 function timed(what, work) {
   say(`${what} …`);
   const start = performance.now();
@@ -26,13 +32,18 @@ function timed(what, work) {
   return result;
 }
 
+/**
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {string} failure
+ */
 function run(command, args, failure) {
   const child = spawnSync(command, args, { cwd: packageRoot, stdio: ['ignore', 2, 2] });
   if (child.status !== 0) throw new SetUpError(failure);
 }
 
 function checkNode() {
-  const [major, minor] = process.versions.node.split('.').map(Number);
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 15)) {
     throw new SetUpError(
       `Node ${process.versions.node} is too old: 20.15 or newer is needed (https://nodejs.org/, or: nvm install 20).`,
@@ -44,13 +55,15 @@ function checkNode() {
 
 /** Does node_modules hold what package-lock.json asks for? npm keeps its own list of what it has installed. */
 function packagesCurrent() {
-  const wanted = readJson(join(packageRoot, 'package-lock.json'))?.packages;
-  const present = readJson(join(packageRoot, 'node_modules/.package-lock.json'))?.packages;
+  /** @type {(path: string) => Record<string, { version: string, optional?: boolean }> | undefined} */
+  const packagesIn = (path) => readJson(join(packageRoot, path))?.packages;
+  const [wanted, present] = ['package-lock.json', 'node_modules/.package-lock.json'].map(packagesIn);
   if (wanted === undefined || present === undefined) return false;
   return Object.entries(wanted).every(([path, entry]) => {
     if (path === '') return true;
     // Optional packages are installed only on their own platforms.
-    return present[path] === undefined ? entry.optional === true : present[path].version === entry.version;
+    const installed = present[path];
+    return installed === undefined ? entry.optional === true : installed.version === entry.version;
   });
 }
 
@@ -68,14 +81,10 @@ function installPackages() {
 function buildTypeScript() {
   const cache = join(packageRoot, 'node_modules/.cache/l2t-native');
   const stampPath = join(cache, 'typescript.json');
-  const inputs = [
-    ...filesBelow(join(packageRoot, 'src')),
-    ...['tsconfig.json', 'tsconfig.build.json', 'tsconfig.browser.json', 'package-lock.json'].map((name) =>
-      join(packageRoot, name),
-    ),
-  ];
+  const projects = ['tsconfig.build.json', 'tsconfig.browser.json'];
+  const others = ['tsconfig.json', ...projects, 'package-lock.json'].map((name) => join(packageRoot, name));
   const outputs = () => filesBelow(join(packageRoot, 'dist'));
-  const sources = fingerprint(inputs);
+  const sources = fingerprint([...filesBelow(join(packageRoot, 'src')), ...others]);
   const stamp = readJson(stampPath);
   if (stamp?.sources === sources && stamp.built === fingerprint(outputs())) return;
   timed('compiling TypeScript', () => {
@@ -84,7 +93,7 @@ function buildTypeScript() {
     const fresh = join(packageRoot, 'dist.new');
     rmSync(fresh, { recursive: true, force: true });
     const tsc = join(packageRoot, 'node_modules/typescript/bin/tsc');
-    for (const project of ['tsconfig.build.json', 'tsconfig.browser.json']) {
+    for (const project of projects) {
       run(process.execPath, [tsc, '-p', project, '--outDir', fresh], 'Compiling TypeScript failed (see above).');
     }
     rmSync(join(packageRoot, 'dist'), { recursive: true, force: true });
@@ -111,8 +120,7 @@ function requireTools() {
 }
 
 function buildAddon() {
-  const programs = process.argv.includes('--programs');
-  if (isNativeCurrent({ programs })) return;
+  if (!native && isNativeCurrent({ programs })) return;
   requireTools();
   const libtorch = timed('looking for LibTorch', () => requireLibTorch({ say, cli: 'node dist/cli/l2t-native.cjs' }));
   say(`LibTorch ${libtorch.version} in ${libtorch.prefix} (${libtorch.how})`);
@@ -122,15 +130,18 @@ function buildAddon() {
 const start = performance.now();
 try {
   checkNode();
-  installPackages();
-  // Before the search for LibTorch, whose messages name verbs of the command line.
-  buildTypeScript();
+  // It is never written here, and there is one in each clone.
+  takeLock(join(packageRoot, 'package-lock.json'), () => say('another bootstrap works here: waiting for it to end …'));
+  if (!native) {
+    installPackages();
+    // Before the search for LibTorch, whose messages name verbs of the command line.
+    buildTypeScript();
+  }
   buildAddon();
-  const { libtorch } = readBuildStamp();
-  const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  say(`ready (LibTorch ${libtorch.version} in ${libtorch.path}; ${seconds} s)`);
+  const { version, path } = readBuildStamp()?.libtorch ?? {};
+  say(`ready (LibTorch ${version} in ${path}; ${((performance.now() - start) / 1000).toFixed(1)} s)`);
 } catch (error) {
-  const expected = error instanceof SetUpError || error.code !== undefined;
-  console.error(`[set-up] ${expected ? error.message : error.stack}`);
+  const { code, message, stack } = /** @type {NodeJS.ErrnoException} */ (error);
+  console.error(`[set-up] ${error instanceof SetUpError || code !== undefined ? message : stack}`);
   process.exitCode = 1;
 }

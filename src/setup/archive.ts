@@ -5,11 +5,14 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
-import { inspect, type Probe } from '../../scripts/libtorch.mjs';
+import { inspect, type Probe } from '../../setup/libtorch.mjs';
 import { L2TError } from '../errors.js';
-import { fileAccess } from './failures.js';
-import { fileError, makeFolder, reaching, requireRegular } from './files.js';
+import { fetchFile } from '../system/download.js';
+import { fileAccess } from '../system/failures.js';
+import { fileError, makeFolder, reaching, requireRegular } from '../system/files.js';
 
+/** Bytes. Official archives have up to 4 GB. */
+const largestArchive = 2 ** 33;
 /** Limits on the unpacked archive. Official CUDA archives unpack to about 7 GB in 20,000 files. */
 const mostBytes = 2 ** 34;
 const mostEntries = 200_000;
@@ -18,6 +21,19 @@ const mostExpansion = 100;
 
 /** Called as work proceeds: `done` of `total` bytes or files; `total` is undefined if it is unknown. */
 export type Progress = (what: string, done: number, total: number | undefined) => void;
+
+/** Fetches an archive into `path`. @throws L2TError LIBTORCH_NOT_FOUND with the server's or the network's reason. */
+export async function download(url: string, path: string, progress: Progress): Promise<void> {
+  const onProgress = (done: number, total?: number): void => progress('fetching LibTorch', done, total);
+  await fetchFile(url, path, { maxBytes: largestArchive, onProgress }).catch((cause: Error) => {
+    if (cause instanceof L2TError) throw cause;
+    throw new L2TError(
+      'LIBTORCH_NOT_FOUND',
+      `Cannot fetch ${url}: ${cause.message}. Fetch the archive on a machine that can, then: l2t-native setup --from FILE.`,
+      { cause },
+    );
+  });
+}
 
 /**
  * Installs a LibTorch from an official zip archive, or from an unpacked one, in `destination`, replacing its old

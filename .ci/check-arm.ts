@@ -10,11 +10,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { onPath } from './apt.mjs';
-import { cacheFolder, unpackPackages } from './apt-unpack.mjs';
-import { buildNative, packageRoot } from './build-native.mjs';
-import { inspect } from './libtorch.mjs';
-import { filesBelow } from './stamps.mjs';
+import { onPath } from '../setup/apt.mjs';
+import { buildNative } from '../setup/build.mjs';
+import { filesBelow, packageRoot } from '../setup/files.mjs';
+import { inspect } from '../setup/libtorch.mjs';
+import { runLevels, runTests } from './levels.js';
+import { cacheFolder, unpackPackages } from './unpack.js';
 
 const folder = 'build/check-arm';
 const triplet = 'aarch64-linux-gnu';
@@ -24,10 +25,10 @@ const emulator = 'qemu-aarch64';
 const programs = ['kernels', 'sweeps'];
 const tests = ['test/native/kernels.test.ts', 'test/native/ops/sweeps.test.ts'];
 
-const say = (line) => console.log(`[check:arm] ${line}`);
+const say = (line: string): void => console.log(`[check:arm] ${line}`);
 
 /** Why nothing can be checked here; undefined if it can. */
-function reasonToSkip() {
+function reasonToSkip(): string | undefined {
   if (process.arch === 'arm64') return 'this machine is 64-bit ARM itself, so npm test checks more';
   const packages = [
     ...(onPath(compiler) ? [] : [['g++-aarch64-linux-gnu', compiler]]),
@@ -39,7 +40,7 @@ function reasonToSkip() {
 }
 
 /** LibTorch for arm64 and all that it loads, downloaded at the first call: the root of a file system. */
-function sysroot() {
+function sysroot(): string {
   const cache = cacheFolder('check-arm');
   const root = join(cache, 'root');
   if (existsSync(root)) {
@@ -60,13 +61,13 @@ function sysroot() {
 }
 
 /** Where libraries are. An installation would link BLAS and LAPACK into the first of these. */
-function libraryPath(root) {
+function libraryPath(root: string): string {
   const first = join(root, 'usr/lib', triplet);
   return [first, join(root, 'usr/lib'), join(first, 'blas'), join(first, 'lapack')].join(':');
 }
 
 /** Counts multiply-adds of whole vectors of floats, by set of instructions, in the loops' object file. */
-function vectorInstructions() {
+function vectorInstructions(): { neon: number; scalar: number } {
   const object = filesBelow(join(packageRoot, folder)).find((path) => path.endsWith('/loops_baseline.cc.o'));
   if (object === undefined) throw new Error(`no loops_baseline.cc.o in ${folder}`);
   const child = spawnSync(`${triplet}-objdump`, ['-d', '--no-show-raw-insn', object], {
@@ -74,12 +75,12 @@ function vectorInstructions() {
     maxBuffer: 2 ** 28,
   });
   if (child.status !== 0) throw new Error(`${triplet}-objdump: ${child.stderr || child.error?.message}`);
-  const count = (pattern) => child.stdout.match(pattern)?.length ?? 0;
+  const count = (pattern: RegExp): number => child.stdout.match(pattern)?.length ?? 0;
   return { neon: count(/\tfml[as]\tv\d+\.4s/g), scalar: count(/\tfn?m(add|sub)\ts\d+/g) };
 }
 
 /** Level 1. */
-function compiles() {
+function compiles(): void {
   const root = sysroot();
   const seen = inspect(join(root, 'usr'), () => undefined, [`lib/${triplet}`]);
   if (seen.reason !== undefined) throw new Error(`${root}: ${seen.reason}; remove it, and it is downloaded again`);
@@ -102,35 +103,11 @@ function compiles() {
 }
 
 /** Level 2. */
-function runs() {
+function runs(): void {
   const root = sysroot();
   say(`level 2: under QEMU: ${tests.join(' ')}`);
   const words = [emulator, '-L', root, '-E', `LD_LIBRARY_PATH=${libraryPath(root)}`];
-  const child = spawnSync(process.execPath, [join(packageRoot, 'node_modules/vitest/vitest.mjs'), 'run', ...tests], {
-    cwd: packageRoot,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: {
-      ...process.env,
-      L2T_NATIVE_BUILD: join(packageRoot, folder),
-      L2T_EMULATOR: JSON.stringify(words),
-    },
-  });
-  if (child.status !== 0) throw new Error('tests under QEMU failed (see above)');
-}
-
-/** Runs levels until one fails. Returns one result for each. */
-function runLevels(levels) {
-  const results = [];
-  for (const level of levels) {
-    try {
-      level();
-      results.push('passed');
-    } catch (error) {
-      results.push(`failed: ${error.message}`);
-      break;
-    }
-  }
-  return [...results, ...levels.slice(results.length).map(() => 'not run')];
+  runTests(tests, folder, { L2T_EMULATOR: JSON.stringify(words) });
 }
 
 if (process.argv.length > 2) {
@@ -142,6 +119,5 @@ if (skipped !== undefined) {
   console.log(`skipped: ${skipped}`);
 } else {
   const results = runLevels([compiles, runs]);
-  console.log(results.map((result, i) => `level ${i + 1} ${result}`).join('; '));
   process.exitCode = results.every((result) => result === 'passed') ? 0 : 1;
 }

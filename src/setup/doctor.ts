@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
-import { addonPath, type CudaPart, isNativeCurrent, readBuildStamp } from '../../scripts/build-native.mjs';
-import { explain, findLibTorch, loadEnvironment } from '../../scripts/libtorch.mjs';
+import { addonPath, type CudaPart, isNativeCurrent, readBuildStamp } from '../../setup/build.mjs';
+import { explain, findLibTorch, loadEnvironment } from '../../setup/libtorch.mjs';
+import type { CudaDescription, CudaVersions, GpuDescription, NativeAddon } from '../native/contract.js';
+import { cudaMismatch } from '../native/load-error.js';
 import { readSystem } from '../system/limits.js';
 import { defaultThreads } from '../system/threads.js';
-import type { CudaDescription, CudaVersions, GpuDescription, NativeAddon } from './contract.js';
-import { cudaMismatch } from './load-error.js';
 
 /** One line of the report. 'note': it works, but could be better; 'broken': something cannot work. */
 export interface Check {
@@ -73,9 +73,9 @@ function checkBlas(): Check[] {
 }
 
 function checkAddon(built: boolean): Check {
-  if (!built) return check('broken', 'Addon', `not built (${addonPath()})`, rebuild);
+  if (!built) return check('broken', 'Addon', `not built (${addonPath})`, rebuild);
   const stamp = readBuildStamp();
-  if (stamp === undefined) return check('ok', 'Addon', addonPath());
+  if (stamp === undefined) return check('ok', 'Addon', addonPath);
   const detail = `built for LibTorch ${stamp.libtorch.version} in ${stamp.libtorch.path}`;
   if (isNativeCurrent()) return check('ok', 'Addon', detail);
   return check('note', 'Addon', `${detail}; sources or LibTorch changed since`, rebuild);
@@ -93,7 +93,7 @@ function selfTest(): { checked: Check; result?: SelfTest } {
     const backend = addon.backend(device.device, 'auto', 1);
     console.log(JSON.stringify({ ...addon.info(), cudaVersions, cudaDescription, device, backend, groups: addon.groups() }));`;
   const env = { ...loadEnvironment, ...process.env };
-  const child = spawnSync(process.execPath, ['-e', program, addonPath()], { encoding: 'utf8', timeout: 120_000, env });
+  const child = spawnSync(process.execPath, ['-e', program, addonPath], { encoding: 'utf8', timeout: 120_000, env });
   if (child.status === 0) {
     const result = JSON.parse(child.stdout) as SelfTest;
     const backend = /parallel backend: (\S+)/.exec(result.parallel)?.[1] ?? 'unknown backend';
@@ -165,7 +165,7 @@ export function cudaChecks(facts: CudaFacts): Check[] {
 
 /** Examines this machine and the built addon, which is loaded in a child process. */
 export function examine(): { checks: Check[]; libtorch: unknown; selfTest: SelfTest | undefined } {
-  const built = existsSync(addonPath());
+  const built = existsSync(addonPath);
   const search = findLibTorch();
   const libtorch = { ...search.found, tried: search.tried };
   const checks = [
